@@ -1,0 +1,1 @@
+"""Settings, errors, labels, messages and names that every package of the project shares."""

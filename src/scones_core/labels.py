@@ -1,0 +1,48 @@
+"""Class names and the order in which a model answers them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from scones_core.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """Class names in model order: index 0 is the first probability of every answer.
+
+    Raises SettingsError for fewer than two names, a repeated or an empty one.
+    """
+
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.names) < 2:
+            raise SettingsError(
+                f"A classifier needs at least two classes, not {list(self.names)}; "
+                "list them in dataset.classes."
+            )
+        if len(set(self.names)) != len(self.names) or not all(self.names):
+            raise SettingsError(
+                f"The classes {list(self.names)} repeat a name or hold an empty one; "
+                "name each class once in dataset.classes."
+            )
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> "LabelSet":
+        """Return the set of these names, in this order."""
+        return cls(tuple(names))
+
+    def index(self, name: str) -> int:
+        """Return the model index of a class name; raises SettingsError for an unknown one."""
+        try:
+            return self.names.index(name)
+        except ValueError:
+            raise SettingsError(
+                f"{name!r} is none of the classes {', '.join(self.names)}."
+            ) from None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)

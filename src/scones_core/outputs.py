@@ -1,0 +1,47 @@
+"""What Terraform deployed, typed: the outputs that the other packages work with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from scones_core.errors import DeployError
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Names and ARNs of one environment, as `terraform output` gives them.
+
+    `endpoint_name` and `active_release` are empty before the first release. `capture_uri` is
+    the S3 destination of data capture, without the endpoint's name.
+    """
+
+    environment: str
+    region: str
+    account_id: str
+    data_bucket: str
+    artifacts_bucket: str
+    capture_uri: str
+    kms_key_arn: str
+    training_role_arn: str
+    model_repository_url: str
+    state_machine_arn: str
+    function_names: Mapping[str, str]
+    endpoint_name: str
+    active_release: str
+    threshold: float
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, Any]) -> Self:
+        """Return the deployment that these output values describe.
+
+        Raises DeployError for a missing output: the environment was not applied, or by an
+        older version of the project.
+        """
+        missing = [f.name for f in fields(cls) if f.name not in outputs]
+        if missing:
+            raise DeployError(
+                f"The environment has no output {missing[0]!r}; run `inv apply` for it first."
+            )
+        values = {f.name: outputs[f.name] for f in fields(cls)}
+        return cls(**{**values, "labels": tuple(values["labels"])})

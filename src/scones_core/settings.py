@@ -1,0 +1,178 @@
+"""Typed settings: flag > environment (`SCONES_SECTION_KEY`) > `scones.toml` > default."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from types import UnionType
+from typing import Any, Self, get_args, get_type_hints
+
+from scones_core.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSettings:
+    """Names: Terraform's own are in `terraform/environments/<env>/env.tfvars`."""
+
+    build_dir: str = "build"
+    cache_dir: str = ".cache"
+    local_dir: str = ".local"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSettings:
+    """What the ETL stages. `validation_fraction` is of the source's training rows."""
+
+    classes: tuple[str, ...] = ("bicycle", "motorcycle")
+    source: str = "auto"
+    validation_fraction: float = 0.1
+    seed: int = 0
+    upload_workers: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """Hyperparameters of the default recipe, and the machine that a remote job runs on."""
+
+    epochs: int = 24
+    batch_size: int = 64
+    seed: int = 0
+    target_precision: float = 0.99
+    instance_type: str = "ml.m5.xlarge"
+    max_runtime_seconds: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSettings:
+    """Machines of the endpoint; they become part of each release."""
+
+    instance_type: str = "ml.m5.large"
+    instance_count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowSettings:
+    """`threshold` overrides the one that the model chose for its target precision."""
+
+    threshold: float | None = None
+    execution_timeout_seconds: int = 900
+    images_per_execution: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class BundleSettings:
+    """Budgets of a Lambda zip, in bytes, checked when it is built."""
+
+    max_zip_bytes: int = 2_000_000
+    max_unzipped_bytes: int = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """The embedded AWS. `port` 0 takes a free one."""
+
+    port: int = 5055
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting of the toolkit; each default stands in its section's class, once."""
+
+    project: ProjectSettings = field(default_factory=ProjectSettings)
+    dataset: DatasetSettings = field(default_factory=DatasetSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    endpoint: EndpointSettings = field(default_factory=EndpointSettings)
+    workflow: WorkflowSettings = field(default_factory=WorkflowSettings)
+    bundle: BundleSettings = field(default_factory=BundleSettings)
+    local: LocalSettings = field(default_factory=LocalSettings)
+
+    @classmethod
+    def load(cls, path: Path, environ: Mapping[str, str] | None = None) -> Self:
+        """Return the settings of a file (may be absent) under those of the environment.
+
+        Raises SettingsError, naming file or variable, key and expected type.
+        """
+        environ = os.environ if environ is None else environ
+        tables = _read(path)
+        unknown = set(tables) - {f.name for f in fields(cls)}
+        if unknown:
+            raise SettingsError(
+                f"{path}: unknown section [{min(unknown)}]; "
+                f"the sections are {', '.join(f.name for f in fields(cls))}."
+            )
+        hints = get_type_hints(cls)
+        sections = {
+            name: _section(hints[name], name, tables.get(name, {}), path, environ)
+            for name in (f.name for f in fields(cls))
+        }
+        return cls(**sections)
+
+    def override(self, section: str, **values: Any) -> Self:
+        """Return a copy in which the flags that were given (not None) replace settings."""
+        given = {key: value for key, value in values.items() if value is not None}
+        return replace(self, **{section: replace(getattr(self, section), **given)})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is no TOML: {error}.") from error
+
+
+def _section(kind: type, name: str, table: Any, path: Path, environ: Mapping[str, str]) -> Any:
+    if not isinstance(table, dict):
+        raise SettingsError(f"{path}: {name} must be a section: write [{name}].")
+    hints = get_type_hints(kind)
+    unknown = set(table) - set(hints)
+    if unknown:
+        raise SettingsError(
+            f"{path}: [{name}] has no setting {min(unknown)!r}; it has {', '.join(hints)}."
+        )
+    values = {
+        key: _typed(value, hints[key], f"{path}: {name}.{key}") for key, value in table.items()
+    }
+    for key, hint in hints.items():
+        variable = f"SCONES_{name}_{key}".upper()
+        if variable in environ:
+            values[key] = _parse(environ[variable], hint, variable)
+    return kind(**values)
+
+
+def _typed(value: Any, hint: Any, where: str) -> Any:
+    wanted = _plain(hint)
+    if wanted is tuple and isinstance(value, list) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    if wanted is float and type(value) is int:
+        return float(value)
+    if wanted is not tuple and type(value) is wanted:
+        return value
+    raise SettingsError(f"{where} must be {_word(wanted)}, not {value!r}.")
+
+
+def _parse(text: str, hint: Any, where: str) -> Any:
+    wanted = _plain(hint)
+    try:
+        if wanted is tuple:
+            return tuple(part.strip() for part in text.split(",") if part.strip())
+        if wanted is bool:
+            return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
+        return wanted(text)
+    except (ValueError, KeyError):
+        raise SettingsError(f"{where} must be {_word(wanted)}, not {text!r}.") from None
+
+
+def _plain(hint: Any) -> type:
+    """Return the type behind `X | None` and `tuple[X, ...]`."""
+    if isinstance(hint, UnionType):
+        hint = next(arg for arg in get_args(hint) if arg is not type(None))
+    plain: type = getattr(hint, "__origin__", hint)
+    return plain
+
+
+def _word(kind: type) -> str:
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    return words.get(kind, "a list of texts")

@@ -1,0 +1,1 @@
+"""Lambda bundles, the release manifest, and the adapter over Terraform."""

@@ -1,0 +1,1 @@
+"""The three Lambda functions of the workflow."""

@@ -1,0 +1,1 @@
+"""An embedded AWS: moto's control plane, made to execute what is deployed to it."""

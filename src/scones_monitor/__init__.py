@@ -1,0 +1,1 @@
+"""What the deployed endpoint has seen: captured records, statistics, the report."""

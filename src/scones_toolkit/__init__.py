@@ -1,0 +1,1 @@
+"""What the tasks do: the one place where the packages meet."""

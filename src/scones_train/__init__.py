@@ -1,0 +1,1 @@
+"""The classifier: training, evaluation, the model artifact, serving, and launching jobs."""
