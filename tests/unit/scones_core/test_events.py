@@ -1,0 +1,29 @@
+import pytest
+
+from scones_core.errors import InvalidRequest
+from scones_core.events import inference_id, parse_image_ref
+
+
+def test_an_image_is_given_by_bucket_and_key() -> None:
+    assert parse_image_ref({"bucket": "b", "key": "k", "more": 1}) == {"bucket": "b", "key": "k"}
+
+
+def test_the_older_input_is_still_accepted() -> None:
+    older = {"image_data": "", "s3_bucket": "b", "s3_key": "test/bicycle_s_000513.png"}
+    assert parse_image_ref(older) == {"bucket": "b", "key": "test/bicycle_s_000513.png"}
+
+
+@pytest.mark.parametrize(
+    "value", [None, "s3://b/k", 3, {}, {"bucket": "b"}, {"bucket": "", "key": "k"}, {"key": 1}]
+)
+def test_anything_else_is_an_invalid_request(value: object) -> None:
+    with pytest.raises(InvalidRequest):
+        parse_image_ref(value)
+
+
+def test_an_inference_id_is_the_same_for_each_retry_and_no_other_item() -> None:
+    execution = "arn:aws:states:us-east-1:123456789012:execution:m:run-1"
+    assert inference_id(execution, 3) == inference_id(execution, 3)
+    ids = {inference_id(execution, i) for i in range(100)} | {inference_id("other", 3)}
+    assert len(ids) == 101
+    assert all(len(each) <= 64 for each in ids)

@@ -1,0 +1,29 @@
+import pytest
+
+from scones_core.errors import SettingsError
+from scones_core.uris import S3Uri, image_key, list_key, manifest_key
+
+
+def test_a_location_reads_back_as_it_was_written() -> None:
+    assert str(S3Uri.parse("s3://data/a/b.png")) == "s3://data/a/b.png"
+
+
+@pytest.mark.parametrize("text", ["", "data/a", "s3:///key", "https://data/a", "s3://b/k?v=1"])
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="s3://bucket/key"):
+        S3Uri.parse(text)
+
+
+def test_join_neither_doubles_nor_loses_a_slash() -> None:
+    assert str(S3Uri("b", "capture/").join("/endpoint/", "variant")) == (
+        "s3://b/capture/endpoint/variant"
+    )
+    assert S3Uri("b", "").join("x").key == "x"
+
+
+def test_the_key_layout_is_the_documented_one() -> None:
+    assert image_key("v1", "test", "bicycle", "ab" * 32) == (
+        "dataset/v1/test/bicycle/abababababababab.png"
+    )
+    assert list_key("v1", "train") == "dataset/v1/train_lst/train.lst"
+    assert manifest_key("v1") == "dataset/v1/manifest.json"
