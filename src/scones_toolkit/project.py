@@ -1,0 +1,111 @@
+"""One environment of one checkout: its paths, its clients, its Terraform."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from scones_core.errors import SettingsError
+from scones_core.outputs import Deployment
+from scones_core.settings import Settings
+from scones_deploy.terraform import Terraform
+from scones_local.process import LocalAws
+from scones_toolkit.console import Console
+from scones_toolkit.records import Records
+
+ENVIRONMENTS = ("local", "dev", "prod")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout, seen as one of its environments."""
+
+    root: Path
+    environment: str = "local"
+    settings: Settings = field(default_factory=Settings)
+    console: Console = field(default_factory=Console)
+
+    @classmethod
+    def open(cls, root: Path, environment: str) -> "Project":
+        """Return the project in a folder, with its settings.
+
+        Raises SettingsError for an environment that does not exist, or a wrong setting.
+        """
+        if environment not in ENVIRONMENTS:
+            raise SettingsError(
+                f"There is no environment {environment!r}; take one of {', '.join(ENVIRONMENTS)}."
+            )
+        return cls(root, environment, Settings.load(root / "scones.toml"))
+
+    @property
+    def build(self) -> Path:
+        """Where everything that can be made again is written."""
+        return self.root / self.settings.project.build_dir
+
+    @property
+    def cache(self) -> Path:
+        """Where downloads are kept."""
+        return self.root / self.settings.project.cache_dir
+
+    @property
+    def local_home(self) -> Path:
+        """Where the embedded AWS keeps its files."""
+        return self.root / self.settings.project.local_dir / "aws"
+
+    @property
+    def release_file(self) -> Path:
+        """The release manifest of this environment, which Terraform reads."""
+        return self.root / "terraform" / "environments" / self.environment / "release.tfvars.json"
+
+    @property
+    def records(self) -> Records:
+        """What tasks leave for one another in this environment."""
+        return Records(self.build / self.environment)
+
+    @cached_property
+    def environ(self) -> Mapping[str, str]:
+        """The environment variables that reach this environment's AWS.
+
+        Raises LocalAwsError when the environment is `local` and no embedded AWS runs.
+        """
+        if self.environment != "local":
+            return dict(os.environ)
+        return {**os.environ, **LocalAws.attach(self.local_home).environment()}
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        if self.environment != "local":
+            return boto3.Session()
+        environ = self.environ
+        return boto3.Session(
+            aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+            region_name=environ["AWS_DEFAULT_REGION"],
+        )
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of a service of this environment's AWS."""
+        config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
+        endpoint = self.environ.get("AWS_ENDPOINT_URL") if self.environment == "local" else None
+        return self._session.client(service, endpoint_url=endpoint, config=config)
+
+    @cached_property
+    def terraform(self) -> Terraform:
+        """The adapter over Terraform for this environment."""
+        return Terraform(
+            self.root / "terraform",
+            self.environment,
+            build_dir=self.build,
+            environ=self.environ,
+            output=self.console.detail,
+        )
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        """What Terraform deployed here; raises DeployError when nothing is."""
+        return self.terraform.deployment()
