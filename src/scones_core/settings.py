@@ -33,7 +33,10 @@ class DatasetSettings:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """Hyperparameters of the default recipe, and the machine that a remote job runs on."""
+    """Hyperparameters of the default recipe, and what a training job runs on.
+
+    `image_tag` is the tag of the model image in the environment's own repository.
+    """
 
     epochs: int = 24
     batch_size: int = 64
@@ -41,6 +44,7 @@ class TrainingSettings:
     target_precision: float = 0.99
     instance_type: str = "ml.m5.xlarge"
     max_runtime_seconds: int = 3600
+    image_tag: str = "0.1.0"
 
 
 @dataclass(frozen=True, slots=True)

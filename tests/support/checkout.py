@@ -1,0 +1,79 @@
+"""A copy of the project in which tests run tasks, as a user would."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("src", "terraform", "requirements", "tasks.py", "scones.toml", "pyproject.toml")
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the project's own files, used only through its tasks."""
+
+    root: Path
+
+    def environ(self, **more: str) -> dict[str, str]:
+        # Port 0 takes a free one, so that a demo beside the tests disturbs neither.
+        source = {"PYTHONPATH": str(self.root / "src"), "SCONES_LOCAL_PORT": "0"}
+        return {**os.environ, **source, "GOMP_SPINCOUNT": "1000", **more}
+
+    def start(self, *task: str, **environ: str) -> subprocess.Popen[str]:
+        """Start a task in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "invoke", *task],
+            cwd=self.root,
+            env=self.environ(**environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def inv(self, *task: str, timeout: float = 120, **environ: str) -> "Ended":
+        """Run a task to its end; one that hangs is killed and fails the test."""
+        process = self.start(*task, **environ)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            out, err = process.communicate()
+            pytest.fail(f"{task} did not end in {timeout} s:\n{out[-3000:]}\n{err[-3000:]}")
+        return Ended(process.returncode, out, err)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a task left: exit code and output."""
+
+    code: int
+    out: str
+    err: str
+
+    def says(self, *words: str) -> None:
+        """Assert that the task failed with one sentence that has these words, and no trace."""
+        assert self.code == 1, self
+        assert "Traceback" not in self.out + self.err, self
+        sentence = self.err.strip().splitlines()[-1]
+        missing = [word for word in words if word not in sentence]
+        assert not missing, f"{missing} not in {sentence!r}"
+
+
+def copy_checkout(to: Path) -> Checkout:
+    """Copy the project's own files, without anything that was built or downloaded."""
+    ignore = shutil.ignore_patterns("__pycache__", ".terraform", "release.tfvars.json", "*.tfstate")
+    for name in PARTS:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, to / name, ignore=ignore)
+        else:
+            shutil.copy2(source, to / name)
+    return Checkout(to)
