@@ -64,7 +64,7 @@ class Terraform:
         self.data_dir = self.build_dir / "terraform" / environment
         self._folder = self.root / "environments" / environment
         if not NAME.fullmatch(environment) or not (self._folder / "env.tfvars").is_file():
-            raise TerraformError(_unknown_environment(self._folder))
+            raise TerraformError(_unknown_environment(self.root, environment))
         self._output = output
         self._color = color
         self._providers = providers
@@ -197,10 +197,10 @@ class Terraform:
             raise TerraformError(f"terraform {command} gave no JSON: {done.stdout:.200}") from error
 
 
-def _unknown_environment(folder: Path) -> str:
-    known = sorted(file.parent.name for file in folder.parent.glob("*/env.tfvars"))
+def _unknown_environment(root: Path, environment: str) -> str:
+    known = sorted(file.parent.name for file in root.glob("environments/*/env.tfvars"))
     return (
-        f"There is no environment {folder.name!r}: {folder / 'env.tfvars'} is missing; "
+        f"There is no environment {environment!r} in {root / 'environments'}; "
         f"the environments are {', '.join(known) or 'none'}."
     )
 
