@@ -1,0 +1,199 @@
+"""Releases: what an endpoint serves, in the file that Terraform reads as variables.
+
+`terraform/environments/<env>/release.tfvars.json` holds every release and names the active
+one. A rollback activates an earlier release; no release is ever changed.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from scones_core.errors import ReleaseError, SettingsError
+from scones_core.labels import LabelSet
+from scones_core.uris import S3Uri
+from scones_deploy.files import write_if_changed
+
+ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+IMAGE = re.compile(r"[a-z0-9][a-z0-9.:-]*/[a-z0-9][a-z0-9._/-]*(?::[\w.-]+|@sha256:[0-9a-f]{64})")
+INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One model, and how it is served.
+
+    `id` has 1 to 20 of a-z, 0-9 and "-"; `image` is a container image with tag or digest;
+    `model_data_url` the S3 location of model.tar.gz and `model_sha256` its hash; `threshold`
+    the lowest confidence that is accepted, 0 to 1; `labels` in model order.
+    Raises ReleaseError for a field that is not of this form.
+    """
+
+    id: str
+    image: str
+    model_data_url: str
+    model_sha256: str
+    instance_type: str
+    instance_count: int
+    threshold: float
+    labels: tuple[str, ...]
+    dataset_version: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, valid, wanted in _checks(self):
+            if not valid:
+                raise ReleaseError(
+                    f"Release {self.id!r}: {name} must be {wanted}, not {getattr(self, name)!r}."
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """Every release by id, and the id of the one in service; None where there is none."""
+
+    active: str | None = None
+    releases: Mapping[str, Release] = field(default_factory=dict)
+
+    def dumps(self) -> str:
+        """Return Terraform's variables `active_release` and `releases` as JSON, keys sorted."""
+        bodies = {name: _body(release) for name, release in self.releases.items()}
+        body = {"active_release": self.active, "releases": bodies}
+        return json.dumps(body, sort_keys=True, indent=2, allow_nan=False) + "\n"
+
+
+def release_id(now: datetime, model_sha256: str) -> str:
+    """Return `<yyyymmdd>-<hhmm>-<4 digits of the model's hash>`, in UTC: ids sort by time."""
+    return f"{now.astimezone(UTC):%Y%m%d-%H%M}-{model_sha256[:4]}"
+
+
+def read_releases(path: Path) -> Releases:
+    """Return the releases of an environment; none where the file does not exist.
+
+    Raises ReleaseError, naming the file, for one that is not as this project writes it.
+    """
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        releases = {name: _release(name, value) for name, value in body["releases"].items()}
+        active = body["active_release"]
+    except FileNotFoundError:
+        return Releases()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ReleaseError) as error:
+        raise ReleaseError(
+            f"{path} is no release file ({error}); restore it from version control."
+        ) from error
+    if active is not None and active not in releases:
+        raise ReleaseError(f"{path} activates {active!r}, which is none of its releases.")
+    return Releases(active, releases)
+
+
+def add_release(path: Path, release: Release, *, activate: bool = True) -> Releases:
+    """Write one more release into the file, active unless told otherwise; return them all.
+
+    Adding what is there already changes nothing. Raises ReleaseError where the id is taken by
+    another content: endpoint configurations carry it in their names.
+    """
+    known = read_releases(path)
+    if known.releases.get(release.id, release) != release:
+        raise ReleaseError(
+            f"Release {release.id} exists already with another content; give this one a new id."
+        )
+    added = Releases(
+        active=release.id if activate else known.active,
+        releases={**known.releases, release.id: release},
+    )
+    return _write(path, added)
+
+
+def activate(path: Path, release: str | None) -> Releases:
+    """Make a release of the file the active one, or none of them; return them all.
+
+    Raises ReleaseError for an id that the file does not have.
+    """
+    known = read_releases(path)
+    if release is not None and release not in known.releases:
+        raise ReleaseError(
+            f"There is no release {release!r} in {path}; "
+            f"it has {', '.join(sorted(known.releases)) or 'none'}."
+        )
+    return _write(path, replace(known, active=release))
+
+
+def _write(path: Path, releases: Releases) -> Releases:
+    write_if_changed(path, releases.dumps().encode())
+    return releases
+
+
+def _body(release: Release) -> dict[str, Any]:
+    return {key: value for key, value in asdict(release).items() if key != "id"}
+
+
+def _release(name: str, body: Mapping[str, Any]) -> Release:
+    known = {f.name for f in fields(Release)} - {"id"}
+    if set(body) != known:
+        odd = min(set(body) ^ known)
+        raise ReleaseError(
+            f"release {name!r} {'lacks' if odd in known else 'has an unknown'} {odd}"
+        )
+    return Release(**{**body, "id": name, "labels": _tuple(body["labels"])})
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _checks(release: Release) -> list[tuple[str, bool, str]]:
+    texts = "a map from text to text"
+    return [
+        ("id", _matches(ID, release.id), "1 to 20 of a-z, 0-9 and inner -"),
+        ("image", _matches(IMAGE, release.image), "an image with its registry and tag or digest"),
+        ("model_data_url", _is_artifact(release.model_data_url), "s3://<bucket>/….tar.gz"),
+        ("model_sha256", _matches(SHA256, release.model_sha256), "64 hexadecimal digits"),
+        ("instance_type", _matches(INSTANCE_TYPE, release.instance_type), "like ml.m5.large"),
+        ("instance_count", _is_count(release.instance_count), "a whole number of at least 1"),
+        ("threshold", _is_number(release.threshold, 0, 1), "a number from 0 to 1"),
+        ("labels", _is_labels(release.labels), "two or more different names"),
+        ("dataset_version", _is_text(release.dataset_version), "a text"),
+        ("environment", _is_map(release.environment, lambda v: isinstance(v, str)), texts),
+        ("metrics", _is_map(release.metrics, _is_number), "a map from text to finite number"),
+    ]
+
+
+def _matches(pattern: re.Pattern[str], value: Any) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_number(value: Any, low: float = -math.inf, high: float = math.inf) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 1
+
+
+def _is_map(value: Any, valid: Any) -> bool:
+    return isinstance(value, Mapping) and all(_is_text(k) and valid(v) for k, v in value.items())
+
+
+def _is_artifact(value: Any) -> bool:
+    try:
+        return S3Uri.parse(value).key.endswith(".tar.gz")
+    except (SettingsError, TypeError, AttributeError):
+        return False
+
+
+def _is_labels(value: Any) -> bool:
+    try:
+        return all(map(_is_text, LabelSet.of(value)))
+    except (SettingsError, TypeError):
+        return False

@@ -1,0 +1,78 @@
+"""The bucket of Terraform's state: named in `backend.hcl`, made here for the embedded AWS.
+
+In an AWS account `terraform/bootstrap` makes it, with encryption and access rules.
+"""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from scones_core.errors import DeployError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+else:
+    S3Client = Any
+
+ATTRIBUTE = re.compile(r'^\s*(\w+)\s*=\s*(?:"([^"$\\]*)"|(true|false|\d+))\s*(?:(?:#|//).*)?$')
+COMMENT = re.compile(r"^\s*(?:(?:#|//).*)?$")
+
+
+def backend_settings(path: Path) -> dict[str, str]:
+    """Return the attributes of a `backend.hcl` as texts: `bucket`, `key`, `region`, ...
+
+    A partial backend configuration is a list of `name = "literal"`; raises DeployError for
+    any other line, a missing file, or one that names no bucket.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeployError(f"The backend settings {path} cannot be read: {error}.") from error
+    settings: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        if COMMENT.match(line):
+            continue
+        found = ATTRIBUTE.match(line)
+        if not found:
+            raise DeployError(f'{path}:{number} must have the form name = "value".')
+        settings[found[1]] = found[2] if found[2] is not None else found[3]
+    if not settings.get("bucket"):
+        raise DeployError(f'{path} names no bucket; add bucket = "<the state\'s bucket>".')
+    return settings
+
+
+def ensure_state_bucket(s3: S3Client, name: str) -> bool:
+    """Make sure that a versioned bucket of this name exists; return whether it was created.
+
+    Raises DeployError where S3 refuses.
+    """
+    try:
+        created = not _exists(s3, name)
+        if created:
+            _create(s3, name)
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    except (ClientError, BotoCoreError) as error:
+        raise DeployError(f"The state bucket {name} cannot be prepared: {error}") from error
+    return created
+
+
+def _exists(s3: S3Client, name: str) -> bool:
+    try:
+        s3.head_bucket(Bucket=name)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in ("404", "NoSuchBucket"):
+            raise
+        return False
+    return True
+
+
+def _create(s3: S3Client, name: str) -> None:
+    region = s3.meta.region_name
+    # us-east-1 is the one region that the constraint must not name.
+    if region == "us-east-1":
+        s3.create_bucket(Bucket=name)
+    else:
+        constraint: Any = {"LocationConstraint": region}
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration=constraint)

@@ -1,0 +1,215 @@
+"""The one adapter over python-terraform.
+
+What is the library's own work stays so: it builds every command line. The processes are
+started here, because python-terraform 0.10.1
+
+- answers a failure as a tuple; here it is a TerraformError with Terraform's words;
+- holds captured output back until the command ends; here each line is passed on at once;
+- knows no environment but `os.environ`; here it is a parameter;
+- applies with `-auto-approve=false`, which no run without a terminal survives; here a saved
+  plan is applied, exactly that one;
+- destroys with `-force`, which Terraform removed in 1.0; here a destroy is a plan as well;
+- raises TypeError for `output("name")`; here every output is read at once;
+- calls the deprecated `Logger.warn` for each failure;
+- takes any misspelt method for a Terraform command; here the commands are methods.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from python_terraform import IsFlagged
+from python_terraform import Terraform as CommandLine
+
+from scones_core.errors import TerraformError
+from scones_core.outputs import Deployment
+from scones_deploy.plan import Plan, parse_plan
+from scones_deploy.terraform_binary import TerraformBinary, find_terraform
+from scones_deploy.terraform_messages import error_words, failure
+from scones_deploy.terraform_mirror import ProviderSource, provider_source, usable_environ
+from scones_deploy.terraform_process import Finished, run
+
+CHANGES = 2
+NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+class Terraform:
+    """Terraform for one environment of a root module.
+
+    `root` is the root module's folder, with `environments/<environment>/` in it; `build_dir`
+    holds the Lambda bundles (`lambda/`) and takes this environment's working data
+    (`terraform/<environment>/`), so environments never mix. `environ` is what Terraform gets,
+    `output` is called with each line it writes, `color` keeps its colours. `find` and
+    `providers` select program and providers.
+    Raises TerraformError where the environment has no folder.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        environment: str,
+        build_dir: Path,
+        environ: Mapping[str, str],
+        output: Callable[[str], None],
+        *,
+        color: bool = False,
+        find: Callable[[Path, Mapping[str, str]], TerraformBinary] = find_terraform,
+        providers: Callable[..., ProviderSource] = provider_source,
+    ) -> None:
+        self.root = root.absolute()
+        self.environment = environment
+        self.build_dir = build_dir.absolute()
+        self.data_dir = self.build_dir / "terraform" / environment
+        self._folder = self.root / "environments" / environment
+        if not NAME.fullmatch(environment) or not (self._folder / "env.tfvars").is_file():
+            raise TerraformError(_unknown_environment(self.root, environment))
+        self._output = output
+        self._color = color
+        self._providers = providers
+        self._binary = find(self.build_dir, environ)
+        self._environ = self._automated(environ)
+        self._commands = CommandLine(
+            working_dir=str(self.root),
+            # The library reads a state file when it is made; state is Terraform's affair.
+            state=str(self.data_dir / "no-state-file"),
+            terraform_bin_path=str(self._binary.path),
+        )
+
+    @property
+    def version(self) -> str:
+        """The version of the Terraform that runs, like `1.11.4`."""
+        return self._binary.version
+
+    def init(self) -> None:
+        """Install modules and providers, and connect the environment's state.
+
+        The committed lock file is never changed. Raises TerraformError, also where no
+        provider can be had.
+        """
+        backend = self._folder / "backend.hcl"
+        if not backend.is_file():
+            raise TerraformError(
+                f"{backend} is missing; apply terraform/bootstrap and write its bucket there."
+            )
+        source = self._providers(self.root, self.build_dir, self.data_dir, self._environ)
+        self._environ = dict(source.environ)
+        if source.notice:
+            self._output(source.notice)
+        locked = (self.root / ".terraform.lock.hcl").is_file()
+        self._stream(
+            "init",
+            input=False,
+            backend_config=str(backend),
+            lockfile="readonly" if locked else None,
+        )
+
+    def validate(self) -> None:
+        """Check the configuration; raises TerraformError with every fault that it has."""
+        done = self._run("validate", json=IsFlagged)
+        body = self._json("validate", done) if done.stdout.strip() else {}
+        if done.status or not body.get("valid"):
+            raise self._failure("validate", _diagnostics(body) or done.stderr)
+
+    def plan(self, *, destroy: bool = False) -> Plan:
+        """Save a plan for the environment, or for its destruction, and return it."""
+        path = self.data_dir / ("destroy.tfplan" if destroy else "apply.tfplan")
+        done = self._stream(
+            "plan",
+            expected=(0, CHANGES),
+            input=False,
+            detailed_exitcode=IsFlagged,
+            destroy=IsFlagged if destroy else None,
+            out=str(path),
+            var_file=[str(file) for file in self._variable_files()],
+            var=[f"lambda_dir={self.build_dir / 'lambda'}"],
+        )
+        shown = self._json("show", self._checked("show", self._run("show", path, json=IsFlagged)))
+        return parse_plan(path, shown, has_changes=done.status == CHANGES)
+
+    def apply(self, plan: Plan) -> None:
+        """Apply exactly this plan; its file is removed then, as it may hold secrets."""
+        self._stream("apply", plan.path, input=False)
+        plan.path.unlink(missing_ok=True)
+
+    def destroy(self) -> Plan:
+        """Destroy everything in the environment and return the plan that did it."""
+        plan = self.plan(destroy=True)
+        self.apply(plan)
+        return plan
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the value of every output by name; empty before the first apply."""
+        done = self._checked("output", self._run("output", json=IsFlagged))
+        return {name: item["value"] for name, item in self._json("output", done).items()}
+
+    def deployment(self) -> Deployment:
+        """Return the environment's outputs, typed; raises DeployError where it has none."""
+        return Deployment.of(self.outputs())
+
+    def _automated(self, environ: Mapping[str, str]) -> dict[str, str]:
+        return {
+            **usable_environ(environ),
+            "TF_DATA_DIR": str(self.data_dir),
+            "TF_IN_AUTOMATION": "1",
+            "TF_INPUT": "0",
+            "CHECKPOINT_DISABLE": "1",
+        }
+
+    def _variable_files(self) -> list[Path]:
+        release = self._folder / "release.tfvars.json"
+        return [self._folder / "env.tfvars", *([release] if release.is_file() else [])]
+
+    def _stream(
+        self, command: str, *args: Path, expected: tuple[int, ...] = (0,), **options: Any
+    ) -> Finished:
+        done = self._run(command, *args, output=self._output, **options)
+        self._checked(command, done, expected)
+        for line in done.stderr.splitlines():
+            self._output(line)
+        return done
+
+    def _run(
+        self,
+        command: str,
+        *args: Path,
+        output: Callable[[str], None] | None = None,
+        **options: Any,
+    ) -> Finished:
+        self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        color = {} if self._color else {"no_color": IsFlagged}
+        words = self._commands.generate_cmd_string(command, *map(str, args), **color, **options)
+        return run(words, folder=self.root, environ=self._environ, output=output)
+
+    def _checked(self, command: str, done: Finished, expected: tuple[int, ...] = (0,)) -> Finished:
+        if done.status not in expected:
+            raise self._failure(command, done.stderr if error_words(done.stderr) else done.stdout)
+        return done
+
+    def _failure(self, command: str, text: str) -> TerraformError:
+        return TerraformError(failure(command, self.environment, text))
+
+    def _json(self, command: str, done: Finished) -> Any:
+        try:
+            return json.loads(done.stdout)
+        except ValueError as error:
+            raise TerraformError(f"terraform {command} gave no JSON: {done.stdout:.200}") from error
+
+
+def _unknown_environment(root: Path, environment: str) -> str:
+    known = sorted(file.parent.name for file in root.glob("environments/*/env.tfvars"))
+    return (
+        f"There is no environment {environment!r} in {root / 'environments'}; "
+        f"the environments are {', '.join(known) or 'none'}."
+    )
+
+
+def _diagnostics(body: Mapping[str, Any]) -> str:
+    lines = []
+    for item in body.get("diagnostics", ()):
+        where = item.get("range") or {}
+        place = f" ({where['filename']}:{where['start']['line']})" if where else ""
+        if item["severity"] == "error":
+            lines.append(f"Error: {item['summary']}{place}\n{item.get('detail', '')}")
+    return "\n".join(lines)

@@ -1,0 +1,73 @@
+"""Terraform's errors as sentences: its own words, and what to do where that is known."""
+
+import re
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+FRAME = re.compile(r"^[╷│╵ ]+", re.MULTILINE)
+# Each pattern is a phrase of Terraform's or the S3 backend's own messages.
+ADVICE = (
+    (
+        r"No valid credential sources|failed to refresh cached credentials|no EC2 IMDS role"
+        r"|InvalidClientTokenId|ExpiredToken|UnrecognizedClientException|Token has expired"
+        r"|failed to get shared config profile|AuthFailure",
+        "AWS credentials are missing or no longer valid: name a profile in AWS_PROFILE, "
+        "or sign in again with `aws sso login`.",
+    ),
+    (
+        r"Error acquiring the state lock",
+        "Another run holds the state of this environment: wait for it to end. If that run is "
+        "dead, release its lock with `terraform force-unlock <ID>`.",
+    ),
+    (
+        r"S3 bucket \S+ does not exist|NoSuchBucket",
+        "The bucket of the state is not there: apply terraform/bootstrap, and check the bucket "
+        "in this environment's backend.hcl.",
+    ),
+    (
+        r"Backend configuration changed",
+        "The environment's backend.hcl changed since it was initialised: remove its folder "
+        "below build/terraform to use the new backend; the state is not moved by that.",
+    ),
+    (
+        r"Backend initialization required|Module not installed|Required plugins are not installed"
+        r"|Inconsistent dependency lock file|Missing required provider",
+        "Initialise the environment first.",
+    ),
+    (
+        r"Saved plan is stale",
+        "The state changed after this plan was made: plan again.",
+    ),
+    (
+        r"Failed to query available provider packages|could not connect to registry",
+        "The provider registry cannot be reached: connect to the network, or name a provider "
+        "mirror in SCONES_TERRAFORM_MIRROR.",
+    ),
+    (
+        r"does not match any of the checksums|doesn't match any of the checksums",
+        "The provider is not the one that .terraform.lock.hcl records: check where it came from.",
+    ),
+)
+
+
+def failure(command: str, environment: str, text: str) -> str:
+    """Return why a command failed in an environment: Terraform's words, then the advice.
+
+    `text` is Terraform's error output, or its output where it wrote none.
+    """
+    words = error_words(text) or "Terraform gave no reason."
+    advice = next((tip for pattern, tip in ADVICE if re.search(pattern, _flat(words))), "")
+    return f"terraform {command} failed for {environment}: {words}" + (f"\n{advice}" * bool(advice))
+
+
+def error_words(text: str) -> str:
+    """Return the error messages in an output: no frame, no colour, no warning among them."""
+    plain = FRAME.sub("", ANSI.sub("", text))
+    blocks = re.split(r"^(?=(?:Error|Warning): )", plain, flags=re.MULTILINE)
+    errors = [block for block in blocks if block.startswith("Error: ")]
+    chosen = errors or [block for block in blocks if not block.startswith("Warning: ")]
+    return re.sub(r"\n{2,}", "\n", "\n".join(block.strip() for block in chosen)).strip()
+
+
+def _flat(words: str) -> str:
+    """Undo the line breaks at which Terraform wraps a message."""
+    return re.sub(r"\s+", " ", words)

@@ -1,0 +1,142 @@
+"""Where Terraform takes its providers from: the registry, else a mirror on this machine."""
+
+import json
+import os
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scones_core.errors import TerraformError
+from scones_deploy.files import write_if_changed
+from scones_deploy.mirror_search import (
+    PREFIXES,
+    VARIABLE,
+    holds,
+    implied_mirrors,
+    named_mirrors,
+    os_arch,
+    searched_mirrors,
+)
+from scones_deploy.providers import REGISTRY, Provider, needed_providers
+
+CONFIG = "TF_CLI_CONFIG_FILE"
+DISCOVERY = f"https://{REGISTRY}/.well-known/terraform.json"
+PROBE_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSource:
+    """The environment that Terraform gets, and a sentence about its providers; may be empty."""
+
+    environ: Mapping[str, str]
+    notice: str = ""
+
+
+def registry_reachable() -> bool:
+    """Say whether the public registry answers its discovery document within three seconds."""
+    try:
+        with urllib.request.urlopen(DISCOVERY, timeout=PROBE_SECONDS) as answer:
+            return "providers.v1" in json.loads(answer.read(65536))
+    except (urllib.error.URLError, OSError, ValueError, TypeError):
+        return False
+
+
+def provider_source(
+    root: Path,
+    build_dir: Path,
+    data_dir: Path,
+    environ: Mapping[str, str],
+    *,
+    reachable: Callable[[], bool] = registry_reachable,
+    prefixes: Sequence[Path] | None = None,
+) -> ProviderSource:
+    """Return the environment in which `terraform init` finds the providers of a root module.
+
+    Nothing is changed where the user's own CLI configuration says where to look, where the
+    locked providers are in `data_dir` already, or where the registry can be reached. A
+    TF_CLI_CONFIG_FILE that does not exist is not passed on. A folder that
+    SCONES_TERRAFORM_MIRROR names comes before the registry; `prefixes`, by default the usual
+    places for software and the home folder, are searched where there is no registry. A CLI
+    configuration for the mirror is written below `build_dir`, for Terraform alone.
+    Raises TerraformError where there is neither registry nor mirror.
+    """
+    plain = usable_environ(environ)
+    needed = [p for p in needed_providers(root) if not _is_installed(data_dir, p)]
+    if not needed or _is_configured(plain):
+        return ProviderSource(plain)
+    mirror = _first(named_mirrors(plain), needed)
+    if mirror is None and not reachable():
+        places = _home_and(PREFIXES, plain) if prefixes is None else prefixes
+        mirror = _first(_unnamed(root, plain, places), needed)
+        if mirror is None:
+            raise TerraformError(_advice(needed))
+    return ProviderSource(plain) if mirror is None else _use(mirror, needed, build_dir, plain)
+
+
+def usable_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without a TF_CLI_CONFIG_FILE that does not exist."""
+    configured = environ.get(CONFIG)
+    kept = configured is None or Path(configured).is_file()
+    return {key: value for key, value in environ.items() if kept or key != CONFIG}
+
+
+def _is_installed(data_dir: Path, provider: Provider) -> bool:
+    # Without a locked version Terraform asks the registry again, whatever is installed.
+    return bool(provider.version) and holds(data_dir / "providers", provider, os_arch())
+
+
+def _is_configured(environ: Mapping[str, str]) -> bool:
+    """Say whether the user chose the providers' source, by variable or in the home folder."""
+    if CONFIG in environ:
+        return True
+    home = Path(environ.get("HOME") or Path.home()) / ".terraformrc"
+    try:
+        return re.search(r"^\s*provider_installation\b", home.read_text(), re.MULTILINE) is not None
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _home_and(prefixes: Sequence[str], environ: Mapping[str, str]) -> list[Path]:
+    return [*map(Path, prefixes), Path(environ.get("HOME") or Path.home())]
+
+
+def _unnamed(root: Path, environ: Mapping[str, str], prefixes: Sequence[Path]) -> Iterator[Path]:
+    yield from implied_mirrors(root, environ)
+    yield from searched_mirrors(REGISTRY, prefixes)
+
+
+def _first(mirrors: Iterator[Path] | list[Path], needed: list[Provider]) -> Path | None:
+    target = os_arch()
+    return next((m for m in mirrors if all(holds(m, p, target) for p in needed)), None)
+
+
+def _use(
+    mirror: Path, needed: list[Provider], build_dir: Path, environ: Mapping[str, str]
+) -> ProviderSource:
+    config = build_dir.absolute() / "terraform" / "mirror.tfrc"
+    sources = json.dumps([provider.source for provider in needed])
+    # JSON's string escapes are HCL's; only its template marks need one more.
+    path = json.dumps(os.fspath(mirror.absolute())).replace("${", "$${").replace("%{", "%%{")
+    text = (
+        "provider_installation {\n"
+        f"  filesystem_mirror {{\n    path    = {path}\n    include = {sources}\n  }}\n"
+        f"  direct {{\n    exclude = {sources}\n  }}\n}}\n"
+    )
+    write_if_changed(config, text.encode())
+    names = ", ".join(map(str, needed))
+    return ProviderSource(
+        {**environ, CONFIG: os.fspath(config)},
+        f"Terraform takes its providers ({names}) from the mirror at {mirror}.",
+    )
+
+
+def _advice(needed: list[Provider]) -> str:
+    wanted = ", ".join(f"{p.source} {p.version}".strip() for p in needed)
+    return (
+        f"Terraform needs {wanted} for {os_arch()}, {REGISTRY} cannot be reached, and no mirror "
+        "on this machine has it. Connect to the network; or run `terraform providers mirror "
+        f"<folder>` on a machine with one, and name the copied folder in {VARIABLE}."
+    )

@@ -1,0 +1,184 @@
+import fcntl
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from scones_core.errors import DeployError, TerraformError
+from scones_deploy.terraform import Terraform
+
+Make = Callable[..., Terraform]
+
+
+def test_a_plan_says_what_it_would_do_and_apply_does_exactly_that(
+    terraform: Make, root: Path, lines: list[str]
+) -> None:
+    dev = terraform()
+    dev.init()
+    plan = dev.plan()
+    assert plan.has_changes
+    assert (plan.add, plan.change, plan.destroy) == (1, 0, 0)
+    assert [(c.address, c.actions) for c in plan.changes] == [
+        ("terraform_data.paint", ("create",))
+    ]
+
+    (root / "environments/dev/env.tfvars").write_text('colour = "green"\n')
+    dev.apply(plan)
+
+    assert dev.outputs()["colour"] == "blue"
+    assert any("Apply complete!" in line for line in lines)
+    assert not plan.path.exists()
+
+
+def test_an_unchanged_environment_plans_nothing(terraform: Make) -> None:
+    dev = terraform()
+    dev.init()
+    dev.apply(dev.plan())
+    plan = dev.plan()
+    assert not plan.has_changes
+    assert plan.changes == ()
+
+
+def test_a_change_and_a_replacement_are_counted(terraform: Make, root: Path) -> None:
+    folder = root / "environments/dev"
+    dev = terraform()
+    dev.init()
+    (folder / "release.tfvars.json").write_text(json.dumps({"active_release": "one"}))
+    dev.apply(dev.plan())
+    (folder / "release.tfvars.json").write_text(json.dumps({"active_release": "two"}))
+    (folder / "env.tfvars").write_text('colour = "green"\n')
+    plan = dev.plan()
+    assert (plan.add, plan.change, plan.destroy) == (1, 1, 1)
+    assert {c.address for c in plan.changes if c.destroys} == {"terraform_data.release[0]"}
+
+
+def test_the_folder_of_the_bundles_is_passed_absolute(terraform: Make, tmp_path: Path) -> None:
+    dev = terraform()
+    dev.init()
+    dev.apply(dev.plan())
+    assert dev.outputs()["lambda_dir"] == str(tmp_path / "build" / "lambda")
+
+
+def test_environments_never_mix(terraform: Make) -> None:
+    dev, prod = terraform("dev"), terraform("prod")
+    for environment in (dev, prod):
+        environment.init()
+    dev.apply(dev.plan())
+    assert prod.outputs() == {}
+    prod.apply(prod.plan())
+    assert (dev.outputs()["colour"], prod.outputs()["colour"]) == ("blue", "red")
+
+
+def test_destroy_leaves_nothing(terraform: Make) -> None:
+    dev = terraform()
+    dev.init()
+    dev.apply(dev.plan())
+    assert dev.destroy().destroy == 1
+    assert dev.outputs() == {}
+
+
+def test_lines_arrive_while_terraform_is_still_running(
+    terraform: Make, root: Path, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    (root / "wait.tf").write_text(
+        'resource "terraform_data" "wait" {\n'
+        '  provisioner "local-exec" {\n'
+        f'    command = "until [ -e {gate} ]; do sleep 0.05; done"\n'
+        "  }\n}\n"
+    )
+
+    def open_gate(line: str) -> None:
+        if "terraform_data.wait: Creating..." in line:
+            gate.touch()
+
+    dev = terraform(output=open_gate)
+    dev.init()
+    dev.apply(dev.plan())
+    assert gate.exists()
+
+
+def test_a_failure_carries_terraforms_own_words(terraform: Make, root: Path) -> None:
+    dev = terraform()
+    dev.init()
+    (root / "bad.tf").write_text('resource "terraform_data" "bad" {\n  input = var.nowhere\n}\n')
+    with pytest.raises(TerraformError) as caught:
+        dev.plan()
+    message = str(caught.value)
+    assert message.startswith("terraform plan failed for dev: Error: Reference to undeclared")
+    assert 'An input variable with the name "nowhere" has not been declared.' in message
+    assert "│" not in message
+
+
+def test_validate_names_file_and_line(terraform: Make, root: Path) -> None:
+    dev = terraform()
+    dev.init()
+    dev.validate()
+    (root / "bad.tf").write_text('output "bad" {\n  value = var.nowhere\n}\n')
+    with pytest.raises(TerraformError, match=r"undeclared input variable \(bad.tf:2\)"):
+        dev.validate()
+
+
+def test_a_locked_state_says_what_to_do(terraform: Make, tmp_path: Path) -> None:
+    dev = terraform()
+    dev.init()
+    dev.apply(dev.plan())
+    with (tmp_path / "dev.tfstate").open("r+") as state:
+        fcntl.lockf(state, fcntl.LOCK_EX)
+        with pytest.raises(TerraformError, match="Another run holds the state"):
+            dev.plan()
+
+
+def test_a_stale_plan_is_refused(terraform: Make) -> None:
+    dev = terraform()
+    dev.init()
+    plan = dev.plan()
+    kept = plan.path.read_bytes()
+    dev.apply(plan)
+    plan.path.write_bytes(kept)
+    with pytest.raises(TerraformError, match="plan again"):
+        dev.apply(plan)
+
+
+def test_missing_credentials_say_how_to_get_some(
+    terraform: Make, root: Path, environ: dict[str, str]
+) -> None:
+    (root / "main.tf").write_text('terraform {\n  backend "s3" {}\n}\n')
+    (root / "environments/dev/backend.hcl").write_text(
+        'bucket = "none"\nkey = "none"\nregion = "us-east-1"\n'
+    )
+    dev = terraform(environ={**environ, "AWS_EC2_METADATA_DISABLED": "true"})
+    with pytest.raises(TerraformError, match="AWS_PROFILE"):
+        dev.init()
+
+
+def test_a_missing_backend_file_is_named(terraform: Make, root: Path) -> None:
+    (root / "environments/dev/backend.hcl").unlink()
+    with pytest.raises(TerraformError, match=r"dev/backend\.hcl is missing; .*bootstrap"):
+        terraform().init()
+
+
+@pytest.mark.parametrize("name", ["staging", "../dev", ""])
+def test_an_unknown_environment_lists_the_known_ones(terraform: Make, name: str) -> None:
+    with pytest.raises(TerraformError, match="the environments are dev, prod"):
+        terraform(name)
+
+
+def test_an_environment_without_outputs_is_no_deployment(terraform: Make) -> None:
+    dev = terraform()
+    dev.init()
+    with pytest.raises(DeployError, match="no output 'environment'"):
+        dev.deployment()
+
+
+def test_a_stray_state_file_in_the_folder_is_not_read(terraform: Make, root: Path) -> None:
+    (root / "terraform.tfstate").write_text("{")
+    assert terraform().version
+
+
+def test_a_config_file_that_does_not_exist_is_not_passed_on(
+    terraform: Make, environ: dict[str, str], lines: list[str]
+) -> None:
+    dev = terraform(environ={**environ, "TF_CLI_CONFIG_FILE": "/nowhere/terraformrc"})
+    dev.init()
+    assert not any("nowhere" in line for line in lines)
