@@ -1,0 +1,108 @@
+"""Extract and transform in one step; the toolkit calls `stage`, then loads what it returns."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from scones_core.errors import DatasetError
+from scones_core.labels import LabelSet
+from scones_core.manifest import Manifest, ManifestRow
+from scones_core.settings import DatasetSettings
+from scones_core.uris import manifest_key
+from scones_etl import transform
+from scones_etl.listfiles import list_files
+from scones_etl.progress import Progress, silent
+from scones_etl.raw import Source, describe
+from scones_etl.staged import StagedDataset, content_version
+
+
+def stage(
+    source: Source,
+    classes: LabelSet,
+    settings: DatasetSettings,
+    *,
+    progress: Progress = silent,
+) -> StagedDataset:
+    """Return the dataset of a source: PNGs, `.lst` files and the manifest, all in memory.
+
+    The same source, classes, seed and fraction give the same version and bytes; `progress`
+    counts images. Raises DatasetError.
+    """
+    transform.require_plain_names(classes)
+    raw = source.read(classes)
+    hashes = transform.pixel_hashes(raw.images)
+    keep, dropped = transform.deduplicate(raw, hashes)
+    assigned = transform.assign_splits(
+        raw, hashes, keep, classes, fraction=settings.validation_fraction, seed=settings.seed
+    )
+    pngs: dict[str, bytes] = {}
+    digests: dict[int, str] = {}
+    for index in keep:
+        png = transform.encode_png(raw.images[index])
+        digests[index] = hashlib.sha256(png).hexdigest()
+        pngs[digests[index]] = png
+        progress(len(digests), len(keep))
+    rows = transform.manifest_rows(raw, assigned, digests, classes)
+    manifest = _manifest(rows, source, classes, settings)
+    images = {row.key: pngs[row.sha256] for row in manifest.rows}
+    return StagedDataset(manifest, {**images, **list_files(manifest)}, dropped)
+
+
+def write_local(dataset: StagedDataset, folder: Path) -> int:
+    """Write a dataset below a folder under its S3 keys, and return how many files were new.
+
+    A file that is there with the right content stays; the manifest comes last, so that it
+    never stands over a dataset with gaps. Raises DatasetError when the folder cannot be
+    written.
+    """
+    proof = manifest_key(dataset.manifest.version)
+    bodies = {**dataset.objects, proof: dataset.manifest.dumps().encode()}
+    try:
+        stale = [key for key, body in bodies.items() if not _holds(folder / key, body)]
+        if stale:
+            (folder / proof).unlink(missing_ok=True)
+            # A dict keeps each key once, and the proof is the last of all bodies.
+            for key in dict.fromkeys([*stale, proof]):
+                _replace(folder / key, bodies[key])
+    except OSError as error:
+        raise DatasetError(
+            f"The dataset cannot be written to {folder}: {error.strerror or error}; make room, "
+            "or choose another folder."
+        ) from error
+    return len(stale)
+
+
+def _manifest(
+    rows: Sequence[ManifestRow], source: Source, classes: LabelSet, settings: DatasetSettings
+) -> Manifest:
+    told: dict[str, Any] = {
+        "validation_fraction": settings.validation_fraction,
+        "seed": settings.seed,
+    }
+    version = content_version(classes, describe(source), told, rows)
+    return Manifest(
+        version=version,
+        classes=classes.names,
+        source=describe(source),
+        settings=told,
+        rows=transform.with_keys(rows, version),
+    )
+
+
+def _holds(path: Path, body: bytes) -> bool:
+    return path.is_file() and path.stat().st_size == len(body) and path.read_bytes() == body
+
+
+def _replace(path: Path, body: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(body)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)

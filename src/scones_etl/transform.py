@@ -1,0 +1,136 @@
+"""Raw images to a dataset: without doubles, split, encoded as PNG, and described row by row."""
+
+import hashlib
+import io
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from scones_core.errors import DatasetError
+from scones_core.labels import LabelSet
+from scones_core.manifest import ManifestRow
+from scones_core.uris import SPLITS, image_key
+from scones_etl.raw import RawDataset
+from scones_etl.staged import Dropped
+
+# A class name becomes a part of S3 keys and of paths.
+_CLASS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def require_plain_names(classes: LabelSet) -> None:
+    """Do nothing if each class name can be a folder's, else raise DatasetError."""
+    for name in classes:
+        if not _CLASS_NAME.fullmatch(name):
+            raise DatasetError(
+                f"The class name {name!r} cannot be part of a key; use up to 64 letters, "
+                "digits, _, - and ., the first a letter or digit."
+            )
+
+
+def pixel_hashes(images: NDArray[np.uint8]) -> list[str]:
+    """Return the SHA-256 of each image's pixels, in hex; images is uint8 (N, H, W, 3)."""
+    return [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
+
+
+def deduplicate(raw: RawDataset, hashes: Sequence[str]) -> tuple[list[int], Dropped]:
+    """Return the indices of images to keep, in order, and how many were dropped and why.
+
+    Of equal images one stays, and it stays in test if any of them is there: a model that has
+    seen a test image is measured wrongly. Equal images of different labels all go.
+    """
+    twins: dict[str, list[int]] = defaultdict(list)
+    for index, pixel_hash in enumerate(hashes):
+        twins[pixel_hash].append(index)
+    keep, repeated, leaked, conflicting = [], 0, 0, 0
+    for group in twins.values():
+        if len({int(raw.labels[index]) for index in group}) > 1:
+            conflicting += len(group)
+            continue
+        in_test = [index for index in group if raw.splits[index] == "test"]
+        best = in_test or group
+        keep.append(best[0])
+        repeated += len(best) - 1
+        leaked += len(group) - len(best)
+    return sorted(keep), Dropped(repeated, leaked, conflicting)
+
+
+def assign_splits(
+    raw: RawDataset,
+    hashes: Sequence[str],
+    keep: Iterable[int],
+    classes: LabelSet,
+    *,
+    fraction: float,
+    seed: int,
+) -> dict[int, str]:
+    """Return the split of each image to keep; validation is `fraction` of each class's train.
+
+    The draw depends on seed and pixels alone: neither another class nor another order of the
+    archive changes which images are held out. Raises DatasetError when the fraction leaves a
+    class without train or validation images.
+    """
+    if not 0 < fraction < 1:
+        raise DatasetError(f"dataset.validation_fraction must be between 0 and 1, not {fraction}.")
+    assigned: dict[int, str] = {}
+    by_class: dict[int, list[int]] = {index: [] for index in range(len(classes))}
+    for index in keep:
+        assigned[index] = raw.splits[index]
+        if raw.splits[index] == "train":
+            by_class[int(raw.labels[index])].append(index)
+    for label, members in by_class.items():
+        held_out = round(fraction * len(members))
+        if not 0 < held_out < len(members):
+            raise DatasetError(
+                f"The class {classes.names[label]!r} has {len(members)} train images, of which "
+                f"dataset.validation_fraction {fraction} holds out {held_out}; both splits need "
+                "at least one."
+            )
+        drawn = sorted(members, key=lambda index: _lot(seed, hashes[index]))
+        assigned.update(dict.fromkeys(drawn[:held_out], "validation"))
+    return assigned
+
+
+def encode_png(image: NDArray[np.uint8]) -> bytes:
+    """Return an image, uint8 (H, W, 3), as an RGB PNG without metadata.
+
+    The same pixels give the same bytes with the locked Pillow.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG", compress_level=9)
+    return buffer.getvalue()
+
+
+def manifest_rows(
+    raw: RawDataset,
+    assigned: Mapping[int, str],
+    digests: Mapping[int, str],
+    classes: LabelSet,
+) -> list[ManifestRow]:
+    """Return one row for each assigned image, by split, then in source order; keys are empty."""
+    return [
+        ManifestRow(
+            key="",
+            split=assigned[index],
+            label=classes.names[int(raw.labels[index])],
+            sha256=digests[index],
+            source_row=int(raw.rows[index]),
+            source_name=raw.names[index],
+        )
+        for index in sorted(assigned, key=lambda index: (SPLITS.index(assigned[index]), index))
+    ]
+
+
+def with_keys(rows: Iterable[ManifestRow], version: str) -> tuple[ManifestRow, ...]:
+    """Return the rows with the S3 keys that they have in a dataset version."""
+    return tuple(
+        replace(row, key=image_key(version, row.split, row.label, row.sha256)) for row in rows
+    )
+
+
+def _lot(seed: int, pixel_hash: str) -> str:
+    return hashlib.sha256(f"{seed} {pixel_hash}".encode()).hexdigest()
