@@ -1,0 +1,145 @@
+"""Second step: send the object that was checked to the endpoint, and check its answer."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+from scones_core.errors import (
+    EndpointNotFound,
+    ImageTooLarge,
+    InvalidInference,
+    InvalidRequest,
+)
+from scones_core.events import (
+    ClassifiedImage,
+    ImageRef,
+    Inference,
+    SerializedImage,
+    parse_image_ref,
+)
+from scones_core.labels import LabelSet
+from scones_core.uris import S3Uri
+from scones_lambdas.clients import s3, sagemaker_runtime
+from scones_lambdas.environment import ENDPOINT_BODY_LIMIT, ClassifyEnvironment
+from scones_lambdas.faults import SERVICE_FAULTS, endpoint_fault, storage_fault
+from scones_lambdas.telemetry import log_image
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+
+ANSWER_BYTES_LIMIT = 65_536
+SUM_TOLERANCE = 1e-3
+"""How far probabilities may miss 1: room for four printed decimals, none for raw scores."""
+
+
+@cache
+def environment() -> ClassifyEnvironment:
+    """Return the function's endpoint and labels; raises SettingsError."""
+    return ClassifyEnvironment.of(os.environ)
+
+
+def handler(event: Any, _context: "LambdaContext | None" = None) -> ClassifiedImage:
+    """Return the image's reference and the endpoint's answer for it.
+
+    `event` is a SerializedImage. Raises InvalidRequest, ImageNotFound, ImageTooLarge,
+    UnsupportedImage, InvalidInference, EndpointNotFound, EndpointThrottled,
+    EndpointUnavailable, SettingsError.
+    """
+    serialized = parse_serialized(event)
+    inference = classify(s3(), sagemaker_runtime(), serialized, environment())
+    log_image("image classified", serialized["image"], inference_id=inference["inference_id"])
+    return {"image": serialized["image"], "inference": inference}
+
+
+def parse_serialized(event: Any) -> SerializedImage:
+    """Return the event as what serialize_image gives; raises InvalidRequest otherwise."""
+    if not isinstance(event, Mapping) or not isinstance(event.get("image"), Mapping):
+        raise InvalidRequest("classify_image takes what serialize_image returned.")
+    image = {**event["image"], **parse_image_ref(event["image"])}
+    texts = (image.get("etag"), image.get("content_type"), event.get("inference_id"))
+    if not all(isinstance(text, str) and text for text in texts):
+        raise InvalidRequest("An image to classify needs etag, content_type and inference_id.")
+    return cast(SerializedImage, {"image": image, "inference_id": event["inference_id"]})
+
+
+def classify(
+    storage: "S3Client",
+    runtime: "SageMakerRuntimeClient",
+    serialized: SerializedImage,
+    settings: ClassifyEnvironment,
+) -> Inference:
+    """Return the endpoint's answer for the very object that serialize_image saw."""
+    if not settings.endpoint_name:
+        raise EndpointNotFound("No release is active; release a model, then classify again.")
+    content = read_image(storage, serialized["image"])
+    try:
+        response = runtime.invoke_endpoint(
+            EndpointName=settings.endpoint_name,
+            Body=content,
+            ContentType=serialized["image"]["content_type"],
+            Accept="application/json",
+            InferenceId=serialized["inference_id"],
+        )
+        answer = response["Body"].read(ANSWER_BYTES_LIMIT + 1)
+    except SERVICE_FAULTS as error:
+        raise endpoint_fault(error, settings.endpoint_name, serialized["image"]) from error
+    probabilities = parse_probabilities(answer, settings.labels)
+    label = max(probabilities, key=lambda name: probabilities[name])
+    return {
+        "label": label,
+        "confidence": probabilities[label],
+        "probabilities": probabilities,
+        "inference_id": serialized["inference_id"],
+        "variant": response.get("InvokedProductionVariant", ""),
+    }
+
+
+def read_image(storage: "S3Client", image: ImageRef) -> bytes:
+    """Return the object's bytes; never more than the endpoint takes are read.
+
+    Raises ImageTooLarge, and ImageNotFound where the object has another etag by now.
+    """
+    try:
+        response = storage.get_object(
+            Bucket=image["bucket"], Key=image["key"], IfMatch=image["etag"]
+        )
+        if response["ContentLength"] > ENDPOINT_BODY_LIMIT:
+            raise ImageTooLarge(
+                f"{S3Uri(image['bucket'], image['key'])} has {response['ContentLength']} bytes; "
+                f"the endpoint takes {ENDPOINT_BODY_LIMIT}."
+            )
+        return response["Body"].read()
+    except SERVICE_FAULTS as error:
+        raise storage_fault(error, image) from error
+
+
+def parse_probabilities(answer: bytes, labels: LabelSet) -> dict[str, float]:
+    """Return each label's probability, from a JSON list of them in label order.
+
+    Raises InvalidInference unless it is as many finite numbers as labels, each from 0 to 1,
+    together 1 within SUM_TOLERANCE.
+    """
+    if len(answer) > ANSWER_BYTES_LIMIT:
+        raise InvalidInference(f"The endpoint answered more than {ANSWER_BYTES_LIMIT} bytes.")
+    try:
+        values = json.loads(answer)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInference(f"The endpoint answered no JSON: {answer[:80]!r}") from error
+    if not isinstance(values, list) or len(values) != len(labels):
+        raise InvalidInference(
+            f"The endpoint must answer {len(labels)} probabilities, one for each of "
+            f"{', '.join(labels)}; it answered {answer[:80]!r}"
+        )
+    if not all(type(value) in (int, float) and 0 <= value <= 1 for value in values):
+        raise InvalidInference(f"A probability lies between 0 and 1; given was {answer[:80]!r}")
+    if not math.isclose(math.fsum(values), 1, abs_tol=SUM_TOLERANCE):
+        raise InvalidInference(
+            f"The probabilities add up to {math.fsum(values):.6g}, not 1; "
+            "the model must answer after its softmax."
+        )
+    return {name: float(value) for name, value in zip(labels, values, strict=True)}

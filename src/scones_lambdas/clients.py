@@ -1,0 +1,72 @@
+"""boto3 clients, one a process, made at the first call and never at import.
+
+Region, credentials and endpoint come from the environment that Lambda (or the embedded AWS)
+sets: AWS_REGION, AWS_ENDPOINT_URL and its per-service forms are read by botocore itself.
+
+The timeouts are the innermost link of a chain that the definition's tests hold: all attempts
+of all calls < the function's timeout < the state's TimeoutSeconds < the execution's.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from scones_core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+
+MAX_BACKOFF_SECONDS = 1.0
+"""The longest pause of botocore's standard mode before its second attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """Seconds and attempts of one call to a service."""
+
+    connect_seconds: float
+    read_seconds: float
+    attempts: int
+
+    @property
+    def worst_case_seconds(self) -> float:
+        """The time after which a call to a dead service has failed for good."""
+        one = self.connect_seconds + self.read_seconds
+        return self.attempts * one + (self.attempts - 1) * MAX_BACKOFF_SECONDS
+
+    def config(self) -> Config:
+        """Return them as botocore takes them."""
+        return Config(
+            connect_timeout=self.connect_seconds,
+            read_timeout=self.read_seconds,
+            retries={"mode": "standard", "total_max_attempts": self.attempts},
+        )
+
+
+S3_LIMITS = CallLimits(connect_seconds=2, read_seconds=5, attempts=2)
+RUNTIME_LIMITS = CallLimits(connect_seconds=2, read_seconds=20, attempts=1)
+"""One attempt: the state machine retries, where each try is seen and paid for once."""
+
+
+@cache
+def s3() -> "S3Client":
+    """Return the process's S3 client."""
+    return boto3.client("s3", region_name=_region(), config=S3_LIMITS.config())
+
+
+@cache
+def sagemaker_runtime() -> "SageMakerRuntimeClient":
+    """Return the process's client of SageMaker endpoints."""
+    return boto3.client("sagemaker-runtime", region_name=_region(), config=RUNTIME_LIMITS.config())
+
+
+def _region() -> str:
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if not region:
+        raise SettingsError("There is no AWS region; set AWS_REGION.")
+    return region

@@ -1,0 +1,95 @@
+"""The functions' settings: environment variables that Terraform sets, read once a cold start."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+from scones_core.errors import SettingsError
+from scones_core.labels import LabelSet
+
+Value = TypeVar("Value")
+
+ENDPOINT_BODY_LIMIT = 6_291_456
+"""Bytes that InvokeEndpoint takes at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class SerializeEnvironment:
+    """Limits of one image; the defaults are the endpoint's body limit and 16 million pixels."""
+
+    max_image_bytes: int
+    max_image_pixels: int
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Self:
+        """Return the limits that MAX_IMAGE_BYTES and MAX_IMAGE_PIXELS set."""
+        return cls(
+            max_image_bytes=_read(environ, "MAX_IMAGE_BYTES", _positive, str(ENDPOINT_BODY_LIMIT)),
+            max_image_pixels=_read(environ, "MAX_IMAGE_PIXELS", _positive, "16000000"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifyEnvironment:
+    """The endpoint and the labels of its probabilities; no name means no active release."""
+
+    endpoint_name: str
+    labels: LabelSet
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Self:
+        """Return what ENDPOINT_NAME (may be empty or absent) and LABELS (a JSON list) set."""
+        return cls(
+            endpoint_name=environ.get("ENDPOINT_NAME", "").strip(),
+            labels=_read(environ, "LABELS", _labels),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FilterEnvironment:
+    """The confidence, 0 to 1, from which on a verdict is accepted."""
+
+    threshold: float
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Self:
+        """Return what THRESHOLD sets."""
+        return cls(threshold=_read(environ, "THRESHOLD", _probability))
+
+
+def _read(
+    environ: Mapping[str, str],
+    name: str,
+    parse: Callable[[str], Value],
+    default: str | None = None,
+) -> Value:
+    text = environ.get(name, default)
+    if text is None:
+        raise SettingsError(f"The function has no variable {name}; apply the Terraform anew.")
+    try:
+        return parse(text)
+    except (ValueError, RecursionError, SettingsError) as error:
+        raise SettingsError(f"The function's variable {name} is {text!r:.200}: {error}") from error
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("it must be 1 or more.")
+    return number
+
+
+def _probability(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number) or not 0 <= number <= 1:
+        raise ValueError("it must lie between 0 and 1.")
+    return number
+
+
+def _labels(text: str) -> LabelSet:
+    names: Any = json.loads(text)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("it must be a JSON list of class names.")
+    return LabelSet.of(names)
