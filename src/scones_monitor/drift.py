@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from scones_core.errors import MonitorError
 
@@ -66,8 +66,6 @@ def verdict(index: float) -> Verdict:
     return "look" if index <= PSI_ACT else "act"
 
 
-def _shares(
-    values: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]", inner: ArrayLike
-) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
+def _shares(values: NDArray[np.float64], inner: ArrayLike) -> NDArray[np.float64]:
     counts = np.bincount(np.searchsorted(inner, values, side="left"), minlength=np.size(inner) + 1)
     return np.maximum(counts / values.size, _EMPTY_SHARE)

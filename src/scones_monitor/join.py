@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from scones_core.errors import MonitorError
 from scones_core.events import DECISIONS, Decision, Failure, Result
@@ -56,7 +57,7 @@ class Join:
 
 
 def join(
-    results: Sequence[Result], records: Iterable[CapturedRecord], truth: Truth | None = None
+    results: Sequence[Result], records: Sequence[CapturedRecord], truth: Truth | None = None
 ) -> Join:
     """Return every result with the record of its inference id and the truth of its image.
 
@@ -85,7 +86,7 @@ def from_records(
 
 
 def _joined(
-    result: Result, by_id: Mapping[str | None, CapturedRecord], truth: Mapping[object, str]
+    result: Result, by_id: Mapping[str | None, CapturedRecord], truth: Mapping[Any, str]
 ) -> Joined:
     if result["decision"] not in DECISIONS:
         raise MonitorError(
