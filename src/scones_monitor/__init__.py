@@ -1,1 +1,1 @@
-"""What the deployed endpoint has seen: captured records, statistics, the report."""
+"""Watching an endpoint: captured records, their statistics, drift, and the report page."""

@@ -1,0 +1,71 @@
+"""How the report writes numbers and times."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from scones_monitor.statistics import Interval
+
+# A narrow no-break space keeps figure and unit on one line.
+NARROW = "\u202f"
+DASH = "\u2013"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Return `95.5 %`; 0 % and 100 % only where the value is exactly that."""
+    if value is None:
+        return DASH
+    if value in (0, 1):
+        return f"{value:.0%}".replace("%", f"{NARROW}%")
+    smallest = 10.0 ** -(digits + 2)
+    if value > 1 - smallest / 2:
+        return f">{NARROW}{1 - smallest:.{digits}%}".replace("%", f"{NARROW}%")
+    if value < smallest / 2:
+        return f"<{NARROW}{smallest:.{digits}%}".replace("%", f"{NARROW}%")
+    return f"{value:.{digits}%}".replace("%", f"{NARROW}%")
+
+
+def confidence(value: float | None) -> str:
+    """Return a probability: one decimal, two where the last percent is what matters."""
+    return percent(value, 2 if value is not None and value >= 0.99 else 1)
+
+
+def interval(bounds: Interval | None) -> str:
+    """Return `92.1 to 97.6 %`."""
+    if bounds is None:
+        return DASH
+    return f"{bounds.low * 100:.1f} to {percent(bounds.high)}"
+
+
+def count(value: int) -> str:
+    """Return a whole number, its thousands set apart."""
+    return f"{value:,}".replace(",", NARROW)
+
+
+def plural(value: int, noun: str) -> str:
+    """Return `1 image`, `2 images`."""
+    return f"{count(value)} {noun}{'' if value == 1 else 's'}"
+
+
+def moment(time: datetime) -> str:
+    """Return `20 November 2026, 14:32:05 UTC`."""
+    time = time.astimezone(UTC)
+    return f"{time.day} {time:%B %Y, %H:%M:%S} UTC"
+
+
+def period(first: datetime, last: datetime) -> str:
+    """Return two moments in one phrase, the day once where it is the same."""
+    first, last = first.astimezone(UTC), last.astimezone(UTC)
+    if first.date() != last.date():
+        return f"{moment(first)} to {moment(last)}"
+    return f"{first.day} {first:%B %Y, %H:%M:%S} to {last:%H:%M:%S} UTC"
+
+
+def common_folder(keys: Sequence[str]) -> str:
+    """Return the folder that all keys lie in, with its slash; empty where there is none."""
+    shared: list[str] = []
+    # The shortest key ends the comparison.
+    for names in zip(*(key.split("/")[:-1] for key in keys), strict=False):
+        if len(set(names)) > 1:
+            break
+        shared.append(names[0])
+    return "".join(f"{name}/" for name in shared)

@@ -1,0 +1,127 @@
+"""Results of the workflow joined to captured records and to the truth."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scones_core.errors import MonitorError
+from scones_core.events import DECISIONS, Decision, Failure, Result
+from scones_monitor.records import CapturedRecord
+
+Truth = Mapping[tuple[str, str], str] | Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """One input: how it ended, its captured record and its true label, where known.
+
+    `confidence` is the probability of `label`, 0 to 1; both are None where the image failed.
+    """
+
+    bucket: str
+    key: str
+    decision: Decision
+    label: str | None
+    confidence: float | None
+    error: Failure | None
+    record: CapturedRecord | None
+    truth: str | None
+
+    @property
+    def correct(self) -> bool | None:
+        """Whether the label is the true one; None where either is unknown."""
+        return None if self.label is None or self.truth is None else self.label == self.truth
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """All inputs in the order of the results, and what found no partner.
+
+    `without_record` counts results that were classified but have no captured record,
+    `without_result` the captured records that belong to none of the results.
+    """
+
+    rows: tuple[Joined, ...]
+    without_record: int
+    without_result: int
+
+    def __iter__(self) -> Iterator[Joined]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def of(self, decision: Decision) -> tuple[Joined, ...]:
+        """Return the inputs that ended so."""
+        return tuple(row for row in self.rows if row.decision == decision)
+
+
+def join(
+    results: Sequence[Result], records: Sequence[CapturedRecord], truth: Truth | None = None
+) -> Join:
+    """Return every result with the record of its inference id and the truth of its image.
+
+    `truth` maps `(bucket, key)` or the key alone to a label. Raises MonitorError for a result
+    whose decision is none of accepted, review, failed.
+    """
+    by_id = {record.inference_id: record for record in records}
+    unnamed = sum(record.inference_id is None for record in records)
+    rows = tuple(_joined(result, by_id, truth or {}) for result in results)
+    used = {row.record.inference_id for row in rows if row.record is not None}
+    return Join(
+        rows=rows,
+        without_record=sum(row.label is not None and row.record is None for row in rows),
+        without_result=unnamed + len(by_id.keys() - used - {None}),
+    )
+
+
+def from_records(
+    records: Iterable[CapturedRecord], labels: Sequence[str], threshold: float
+) -> Join:
+    """Return captured records as inputs, decided at the threshold: an endpoint without results.
+
+    Raises MonitorError for a record whose number of probabilities is not that of the labels.
+    """
+    return Join(tuple(_observed(record, labels, threshold) for record in records), 0, 0)
+
+
+def _joined(
+    result: Result, by_id: Mapping[str | None, CapturedRecord], truth: Mapping[Any, str]
+) -> Joined:
+    if result["decision"] not in DECISIONS:
+        raise MonitorError(
+            f"A result of {result['image'].get('key')!r} has the decision "
+            f"{result['decision']!r}; the report knows {', '.join(DECISIONS)}."
+        )
+    # An input that names no image fails with whatever it was in place of the reference.
+    bucket, key = str(result["image"].get("bucket", "")), str(result["image"].get("key", ""))
+    inference = result.get("inference")
+    return Joined(
+        bucket=bucket,
+        key=key,
+        decision=result["decision"],
+        label=inference["label"] if inference else None,
+        confidence=inference["confidence"] if inference else None,
+        error=result.get("error"),
+        record=by_id.get(inference["inference_id"]) if inference else None,
+        truth=truth.get((bucket, key), truth.get(key)),
+    )
+
+
+def _observed(record: CapturedRecord, labels: Sequence[str], threshold: float) -> Joined:
+    if len(record.probabilities) != len(labels):
+        raise MonitorError(
+            f"The captured record {record.event_id} has {len(record.probabilities)} "
+            f"probabilities, the model {len(labels)} labels; read one release's records only."
+        )
+    confidence = max(record.probabilities)
+    return Joined(
+        bucket="",
+        key="",
+        decision="accepted" if confidence >= threshold else "review",
+        label=labels[record.probabilities.index(confidence)],
+        confidence=confidence,
+        error=None,
+        record=record,
+        truth=None,
+    )
