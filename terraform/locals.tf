@@ -16,7 +16,7 @@ locals {
     serialize_image = {
       description     = "Checks one image in S3 and answers a reference to it"
       memory_mb       = 256
-      timeout_seconds = 35
+      timeout_seconds = 20
       environment = {
         MAX_IMAGE_BYTES  = tostring(var.max_image_bytes)
         MAX_IMAGE_PIXELS = tostring(var.max_image_pixels)
@@ -25,7 +25,7 @@ locals {
     classify_image = {
       description     = "Sends one image to the endpoint and answers its probabilities"
       memory_mb       = 256
-      timeout_seconds = 50
+      timeout_seconds = 45
       environment = {
         # Taken from the endpoint itself: functions change over only once it serves the release.
         ENDPOINT_NAME = module.endpoint.name

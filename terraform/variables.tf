@@ -152,7 +152,7 @@ variable "max_image_pixels" {
 }
 
 variable "max_concurrency" {
-  description = "Images that one execution works on at once, unless its input says another number."
+  description = "Images that one execution works on at once, 40 at most."
   type        = number
   default     = 20
   nullable    = false

@@ -1,12 +1,19 @@
 locals {
-  # The file stays valid JSON, so that linters, editors and tests read it as it is; decoding and
-  # encoding it again makes bad JSON fail at plan.
-  definition = jsonencode(jsondecode(templatefile(var.definition_path, {
+  # The file stays valid JSON, so that linters, editors and tests read it as it is; bad JSON
+  # fails at plan.
+  template = jsondecode(templatefile(var.definition_path, {
     serialize_function_arn = var.function_arns.serialize_image
     classify_function_arn  = var.function_arns.classify_image
     filter_function_arn    = var.function_arns.filter_inferences
-    max_concurrency        = var.max_concurrency
-  })))
+  }))
+
+  # A placeholder for a number would leave it no JSON, so concurrency is set on what was decoded.
+  definition = jsonencode(merge(local.template, {
+    States = merge(local.template.States, {
+      for name, state in local.template.States :
+      name => merge(state, { MaxConcurrency = var.max_concurrency }) if state.Type == "Map"
+    })
+  }))
 }
 
 resource "aws_cloudwatch_log_group" "this" {

@@ -21,7 +21,7 @@ variable "function_arns" {
 }
 
 variable "max_concurrency" {
-  description = "Images that one execution works on at once, unless its input says another number."
+  description = "Images that one execution works on at once; set on every Map of the definition."
   type        = number
   nullable    = false
 
