@@ -1,0 +1,44 @@
+locals {
+  names   = module.naming.names
+  arns    = module.naming.arns
+  release = var.active_release == null ? null : var.releases[var.active_release]
+
+  # One threshold for the function, the outputs and every report: what an operator sets, else
+  # what the model was calibrated to, else a cautious value.
+  threshold = coalesce(var.confidence_threshold, try(local.release.threshold, null), 0.93)
+
+  # A model's probabilities are in the order of its own labels.
+  labels = try(local.release.labels, null) == null ? var.labels : local.release.labels
+
+  # Each timeout is longer than all tries of all calls that its function makes, and shorter than
+  # the TimeoutSeconds of its state.
+  functions = {
+    serialize_image = {
+      description     = "Checks one image in S3 and answers a reference to it"
+      memory_mb       = 256
+      timeout_seconds = 20
+      environment = {
+        MAX_IMAGE_BYTES  = tostring(var.max_image_bytes)
+        MAX_IMAGE_PIXELS = tostring(var.max_image_pixels)
+      }
+    }
+    classify_image = {
+      description     = "Sends one image to the endpoint and answers its probabilities"
+      memory_mb       = 256
+      timeout_seconds = 45
+      environment = {
+        # Taken from the endpoint itself: functions change over only once it serves the release.
+        ENDPOINT_NAME = module.endpoint.name
+        LABELS        = jsonencode(local.labels)
+      }
+    }
+    filter_inferences = {
+      description     = "Decides whether a verdict is accepted or goes to review"
+      memory_mb       = 256
+      timeout_seconds = 10
+      environment = {
+        THRESHOLD = tostring(local.threshold)
+      }
+    }
+  }
+}

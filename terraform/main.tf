@@ -1,0 +1,124 @@
+module "naming" {
+  source = "./modules/naming"
+
+  project     = var.project
+  environment = var.environment
+  account_id  = data.aws_caller_identity.this.account_id
+  region      = var.region
+  partition   = data.aws_partition.this.partition
+}
+
+module "storage" {
+  source = "./modules/storage"
+
+  names                    = local.names
+  account_id               = data.aws_caller_identity.this.account_id
+  partition                = data.aws_partition.this.partition
+  region                   = var.region
+  log_group_arns           = values(local.arns.log_groups)
+  alarm_arn_prefix         = local.arns.alarms
+  capture_retention_days   = var.capture_retention_days
+  key_deletion_window_days = var.key_deletion_window_days
+  force_destroy            = var.force_destroy
+}
+
+module "identity" {
+  source = "./modules/identity"
+
+  role_names               = local.names.roles
+  arns                     = local.arns
+  account_id               = data.aws_caller_identity.this.account_id
+  alias                    = module.naming.alias
+  kms_key_arn              = module.storage.kms_key_arn
+  model_repository_arns    = var.model_repository_arns
+  permissions_boundary_arn = var.permissions_boundary_arn
+}
+
+module "endpoint" {
+  source = "./modules/endpoint"
+
+  name               = local.names.endpoint
+  variant            = module.naming.variant
+  releases           = var.releases
+  active_release     = var.active_release
+  role_arn           = local.arns.roles["endpoint"]
+  kms_key_arn        = module.storage.kms_key_arn
+  artifacts_prefix   = "s3://${local.names.buckets["artifacts"]}/model/"
+  capture_uri        = module.storage.capture_uri
+  capture_percent    = var.capture_percent
+  log_group          = local.names.log_groups["endpoint"]
+  log_retention_days = var.log_retention_days
+  latency_alarm_ms   = var.latency_alarm_ms
+  alarm_topic_arns   = [module.monitoring.topic_arn]
+
+  rollout = {
+    bake_seconds        = var.rollout_bake_seconds
+    termination_seconds = var.rollout_termination_seconds
+  }
+
+  # The role's ARN is computed, so that names show in a plan; the role must still be there.
+  depends_on = [module.identity]
+}
+
+module "functions" {
+  source = "./modules/functions"
+
+  lambda_dir         = var.lambda_dir
+  alias              = module.naming.alias
+  kms_key_arn        = module.storage.kms_key_arn
+  log_retention_days = var.log_retention_days
+
+  functions = {
+    for key, function in local.functions : key => merge(function, {
+      name                 = local.names.functions[key]
+      role_arn             = module.identity.role_arns[key]
+      log_group            = local.names.log_groups[key]
+      reserved_concurrency = var.function_concurrency
+      environment          = merge(function.environment, { METRICS_NAMESPACE = module.naming.metric_namespace })
+    })
+  }
+}
+
+module "workflow" {
+  source = "./modules/workflow"
+
+  name               = local.names.state_machine
+  definition_path    = "${path.module}/definitions/classify.asl.json"
+  function_arns      = module.functions.alias_arns
+  max_concurrency    = var.max_concurrency
+  alias              = module.naming.alias
+  role_arn           = module.identity.role_arns["workflow"]
+  log_group          = local.names.log_groups["workflow"]
+  kms_key_arn        = module.storage.kms_key_arn
+  log_retention_days = var.log_retention_days
+}
+
+module "monitoring" {
+  source = "./modules/monitoring"
+
+  names                = merge(local.names, { prefix = module.naming.prefix })
+  topic_arn            = local.arns.topic
+  account_id           = data.aws_caller_identity.this.account_id
+  region               = var.region
+  alarm_email          = var.alarm_email
+  kms_key_arn          = module.storage.kms_key_arn
+  state_machine_arn    = local.arns.state_machine
+  function_names       = local.names.functions
+  metric_namespace     = module.naming.metric_namespace
+  labels               = local.labels
+  review_alarm_percent = var.review_alarm_percent
+
+  endpoint = {
+    name    = local.names.endpoint
+    variant = module.naming.variant
+  }
+}
+
+# SageMaker writes every training job of an account to this one group.
+resource "aws_cloudwatch_log_group" "training" {
+  for_each = toset(var.owns_training_log_group ? ["this"] : [])
+
+  name              = local.names.log_groups["training"]
+  retention_in_days = var.log_retention_days
+  kms_key_id        = module.storage.kms_key_arn
+}

@@ -1,0 +1,89 @@
+variable "names" {
+  description = "Names of the topic and of the dashboard, and the start of the alarms' names."
+  type = object({
+    prefix    = string
+    topic     = string
+    dashboard = string
+  })
+  nullable = false
+}
+
+variable "topic_arn" {
+  description = "ARN that the topic will have."
+  type        = string
+  nullable    = false
+}
+
+variable "account_id" {
+  description = "Account whose alarms may publish."
+  type        = string
+  nullable    = false
+}
+
+variable "region" {
+  description = "Region of the dashboard's metrics."
+  type        = string
+  nullable    = false
+}
+
+variable "alarm_email" {
+  description = "Address that alarms are mailed to; null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alarm_email == null ? true : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", var.alarm_email))
+    error_message = "alarm_email must be an e-mail address, or null for none."
+  }
+}
+
+variable "kms_key_arn" {
+  description = "Key of the topic."
+  type        = string
+  nullable    = false
+}
+
+variable "state_machine_arn" {
+  description = "State machine to watch."
+  type        = string
+  nullable    = false
+}
+
+variable "function_names" {
+  description = "Functions to watch, by bundle name."
+  type        = map(string)
+  nullable    = false
+}
+
+variable "endpoint" {
+  description = "Endpoint and variant to watch; it need not exist yet."
+  type = object({
+    name    = string
+    variant = string
+  })
+  nullable = false
+}
+
+variable "metric_namespace" {
+  description = "Namespace of the functions' own metrics: Confidence by Label, Accepted and Review."
+  type        = string
+  nullable    = false
+}
+
+variable "labels" {
+  description = "Class names, the values of the metric dimension Label."
+  type        = list(string)
+  nullable    = false
+}
+
+variable "review_alarm_percent" {
+  description = "Share of images sent to review within an hour from which on an alarm is raised; a drift of the images shows here first."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.review_alarm_percent > 0 && var.review_alarm_percent <= 100
+    error_message = "review_alarm_percent must be greater than 0 and at most 100."
+  }
+}

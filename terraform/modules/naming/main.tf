@@ -1,0 +1,40 @@
+locals {
+  prefix = "${var.project}-${var.environment}"
+
+  # A function's key is its bundle's name; its AWS name carries hyphens.
+  functions = toset(["serialize_image", "classify_image", "filter_inferences"])
+
+  # S3 names are global, so the account id keeps two accounts' environments apart.
+  buckets = {
+    for purpose in ["data", "artifacts", "capture", "logs"] :
+    purpose => "${local.prefix}-${purpose}-${var.account_id}"
+  }
+
+  function_names = { for key in local.functions : key => "${local.prefix}-${replace(key, "_", "-")}" }
+
+  role_names = merge(
+    { for key, name in local.function_names : key => "${name}-function" },
+    {
+      workflow = "${local.prefix}-workflow"
+      endpoint = "${local.prefix}-endpoint"
+      training = "${local.prefix}-training"
+    },
+  )
+
+  state_machine = "${local.prefix}-classify"
+  endpoint      = "${local.prefix}-classifier"
+  repository    = "${local.prefix}-model"
+
+  log_groups = merge(
+    { for key, name in local.function_names : key => "/aws/lambda/${name}" },
+    {
+      # Step Functions adds to one account-wide resource policy for any other prefix, until
+      # that policy is full.
+      workflow = "/aws/vendedlogs/states/${local.state_machine}"
+      endpoint = "/aws/sagemaker/Endpoints/${local.endpoint}"
+      training = "/aws/sagemaker/TrainingJobs"
+    },
+  )
+
+  regional = "${var.region}:${var.account_id}"
+}

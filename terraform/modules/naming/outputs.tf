@@ -1,0 +1,54 @@
+output "prefix" {
+  description = "`<project>-<environment>`, the start of every name."
+  value       = local.prefix
+}
+
+output "metric_namespace" {
+  description = "CloudWatch namespace of the functions' own metrics."
+  value       = "${var.project}/${var.environment}"
+}
+
+output "alias" {
+  description = "Name of the alias that callers of functions and state machine go through."
+  value       = "live"
+}
+
+output "variant" {
+  description = "Name of the endpoint's one variant; SageMaker's traffic shifting needs it constant."
+  value       = "AllTraffic"
+}
+
+output "names" {
+  description = "Names by kind; buckets by purpose, functions, roles and log groups by key."
+  value = {
+    buckets       = local.buckets
+    functions     = local.function_names
+    roles         = local.role_names
+    log_groups    = local.log_groups
+    state_machine = local.state_machine
+    endpoint      = local.endpoint
+    repository    = local.repository
+    key_alias     = "alias/${local.prefix}"
+    topic         = "${local.prefix}-alarms"
+    dashboard     = local.prefix
+  }
+}
+
+output "arns" {
+  description = "ARNs by kind, computed from the names, so that a plan shows whole policies."
+  value = {
+    buckets = { for key, name in local.buckets : key => "arn:${var.partition}:s3:::${name}" }
+    functions = {
+      for key, name in local.function_names : key => "arn:${var.partition}:lambda:${local.regional}:function:${name}"
+    }
+    roles = { for key, name in local.role_names : key => "arn:${var.partition}:iam::${var.account_id}:role/${name}" }
+    log_groups = {
+      for key, name in local.log_groups : key => "arn:${var.partition}:logs:${local.regional}:log-group:${name}"
+    }
+    state_machine = "arn:${var.partition}:states:${local.regional}:stateMachine:${local.state_machine}"
+    endpoint      = "arn:${var.partition}:sagemaker:${local.regional}:endpoint/${local.endpoint}"
+    repository    = "arn:${var.partition}:ecr:${local.regional}:repository/${local.repository}"
+    alarms        = "arn:${var.partition}:cloudwatch:${local.regional}:alarm:${local.prefix}-"
+    topic         = "arn:${var.partition}:sns:${local.regional}:${local.prefix}-alarms"
+  }
+}

@@ -1,0 +1,156 @@
+locals {
+  # Buckets whose access is logged. S3 delivers those logs only to a bucket of its own key
+  # (SSE-S3), so the log bucket differs in encryption and is not logged itself.
+  logged = { for purpose, name in var.names.buckets : purpose => name if purpose != "logs" }
+
+  # Objects that expire, by bucket; elsewhere only old versions do.
+  expiration_days = {
+    capture = var.capture_retention_days
+    logs    = var.access_log_retention_days
+  }
+}
+
+resource "aws_s3_bucket" "this" {
+  for_each = var.names.buckets
+
+  bucket        = each.value
+  force_destroy = var.force_destroy
+}
+
+resource "aws_s3_bucket_ownership_controls" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket = each.value.id
+
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
+}
+
+resource "aws_s3_bucket_public_access_block" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket                  = each.value.id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_versioning" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket = each.value.id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket = each.value.id
+
+  rule {
+    bucket_key_enabled = each.key != "logs"
+
+    apply_server_side_encryption_by_default {
+      sse_algorithm     = each.key == "logs" ? "AES256" : "aws:kms"
+      kms_master_key_id = each.key == "logs" ? null : aws_kms_key.this.arn
+    }
+  }
+}
+
+# The provider waits about 55 s for each of these; nothing depends on them, so they are waited
+# for at once and beside everything else.
+resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket = each.value.id
+
+  rule {
+    id     = "abort-unfinished-uploads"
+    status = "Enabled"
+
+    filter {}
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 7
+    }
+  }
+
+  rule {
+    id     = "expire-old-versions"
+    status = "Enabled"
+
+    filter {}
+
+    noncurrent_version_expiration {
+      noncurrent_days = var.noncurrent_retention_days
+    }
+  }
+
+  dynamic "rule" {
+    for_each = contains(keys(local.expiration_days), each.key) ? [local.expiration_days[each.key]] : []
+
+    content {
+      id     = "expire-objects"
+      status = "Enabled"
+
+      filter {}
+
+      expiration {
+        days = rule.value
+      }
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket = each.value.id
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = concat([local.tls_only[each.key]], each.key == "logs" ? [local.log_delivery] : [])
+  })
+
+  # A policy and a public access block that are put at once can conflict.
+  depends_on = [aws_s3_bucket_public_access_block.this]
+}
+
+resource "aws_s3_bucket_logging" "this" {
+  for_each = local.logged
+
+  bucket        = aws_s3_bucket.this[each.key].id
+  target_bucket = aws_s3_bucket_policy.this["logs"].bucket
+  target_prefix = "${each.key}/"
+}
+
+locals {
+  bucket_arns = { for purpose, name in var.names.buckets : purpose => "arn:${var.partition}:s3:::${name}" }
+
+  tls_only = {
+    for purpose, arn in local.bucket_arns : purpose => {
+      Sid       = "DenyWithoutTls"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "s3:*"
+      Resource  = [arn, "${arn}/*"]
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }
+  }
+
+  log_delivery = {
+    Sid       = "AccessLogDelivery"
+    Effect    = "Allow"
+    Principal = { Service = "logging.s3.amazonaws.com" }
+    Action    = "s3:PutObject"
+    Resource  = "${local.bucket_arns["logs"]}/*"
+    Condition = {
+      StringEquals = { "aws:SourceAccount" = var.account_id }
+      ArnLike      = { "aws:SourceArn" = [for purpose in keys(local.logged) : local.bucket_arns[purpose]] }
+    }
+  }
+}

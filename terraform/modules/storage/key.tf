@@ -1,0 +1,47 @@
+resource "aws_kms_key" "this" {
+  description             = "Data, models, captured records, logs and alarms of ${var.names.key_alias}"
+  enable_key_rotation     = true
+  deletion_window_in_days = var.key_deletion_window_days
+  policy                  = jsonencode(local.key_policy)
+}
+
+resource "aws_kms_alias" "this" {
+  name          = var.names.key_alias
+  target_key_id = aws_kms_key.this.key_id
+}
+
+locals {
+  # In a key policy, "Resource": "*" means the key that carries it.
+  key_policy = {
+    Version = "2012-10-17"
+    Statement = [
+      {
+        # Roles are given the key in their own policies; without this nobody could manage it.
+        Sid       = "AccountManagesAccess"
+        Effect    = "Allow"
+        Principal = { AWS = "arn:${var.partition}:iam::${var.account_id}:root" }
+        Action    = "kms:*"
+        Resource  = "*"
+      },
+      {
+        Sid       = "LogGroups"
+        Effect    = "Allow"
+        Principal = { Service = "logs.${var.region}.amazonaws.com" }
+        Action    = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"]
+        Resource  = "*"
+        Condition = { ArnEquals = { "kms:EncryptionContext:aws:logs:arn" = var.log_group_arns } }
+      },
+      {
+        Sid       = "AlarmsPublish"
+        Effect    = "Allow"
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey*"]
+        Resource  = "*"
+        Condition = {
+          StringEquals = { "aws:SourceAccount" = var.account_id }
+          ArnLike      = { "aws:SourceArn" = "${var.alarm_arn_prefix}*" }
+        }
+      },
+    ]
+  }
+}

@@ -1,0 +1,39 @@
+output "kms_key_arn" {
+  description = "ARN of the environment's key."
+  value       = aws_kms_key.this.arn
+}
+
+output "kms_alias_arn" {
+  description = "ARN of the key's alias."
+  value       = aws_kms_alias.this.arn
+}
+
+output "bucket_names" {
+  description = "Bucket names by purpose: data, artifacts, capture, logs."
+  value       = { for purpose, bucket in aws_s3_bucket.this : purpose => bucket.bucket }
+}
+
+output "bucket_arns" {
+  description = "Bucket ARNs by purpose."
+  value       = { for purpose, bucket in aws_s3_bucket.this : purpose => bucket.arn }
+}
+
+output "capture_uri" {
+  description = "S3 destination of the endpoint's captured records."
+  value       = "s3://${aws_s3_bucket.this["capture"].bucket}/capture"
+}
+
+output "repository_url" {
+  description = "URL of the model image's repository, without a tag."
+  value       = aws_ecr_repository.this.repository_url
+}
+
+output "repository_arn" {
+  description = "ARN of the model image's repository."
+  value       = aws_ecr_repository.this.arn
+}
+
+output "key_policy" {
+  description = "The key's policy, for tests and reviews."
+  value       = jsonencode(local.key_policy)
+}

@@ -1,0 +1,74 @@
+output "environment" {
+  description = "Name of the environment."
+  value       = var.environment
+}
+
+output "region" {
+  description = "Region of every resource."
+  value       = var.region
+}
+
+output "account_id" {
+  description = "Account of every resource."
+  value       = data.aws_caller_identity.this.account_id
+}
+
+output "data_bucket" {
+  description = "Bucket of datasets and of images to classify."
+  value       = module.storage.bucket_names["data"]
+}
+
+output "artifacts_bucket" {
+  description = "Bucket of trained models."
+  value       = module.storage.bucket_names["artifacts"]
+}
+
+output "capture_uri" {
+  description = "S3 destination of captured records, without the endpoint's name."
+  value       = module.storage.capture_uri
+}
+
+output "kms_key_arn" {
+  description = "ARN of the environment's key."
+  value       = module.storage.kms_key_arn
+}
+
+output "training_role_arn" {
+  description = "ARN of the role that training jobs run with."
+  value       = module.identity.role_arns["training"]
+}
+
+output "model_repository_url" {
+  description = "URL of the model image's repository, without a tag."
+  value       = module.storage.repository_url
+}
+
+output "state_machine_arn" {
+  description = "ARN of the workflow's state machine."
+  value       = module.workflow.arn
+}
+
+output "function_names" {
+  description = "Function names by bundle name."
+  value       = module.functions.names
+}
+
+output "endpoint_name" {
+  description = "Name of the endpoint; empty before the first release."
+  value       = module.endpoint.name
+}
+
+output "active_release" {
+  description = "Release that the endpoint serves; empty before the first."
+  value       = var.active_release == null ? "" : var.active_release
+}
+
+output "threshold" {
+  description = "Confidence from which on a verdict is accepted."
+  value       = local.threshold
+}
+
+output "labels" {
+  description = "Class names in the order of the endpoint's probabilities."
+  value       = local.labels
+}

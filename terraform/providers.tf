@@ -1,0 +1,19 @@
+# Endpoints come from AWS_ENDPOINT_URL alone, so that the same configuration runs anywhere.
+provider "aws" {
+  region              = var.region
+  allowed_account_ids = var.account_id == null ? null : [var.account_id]
+  s3_use_path_style   = var.s3_use_path_style
+  max_retries         = var.provider_max_retries
+
+  default_tags {
+    tags = merge(var.tags, {
+      Project     = var.project
+      Environment = var.environment
+      ManagedBy   = "terraform"
+    })
+  }
+}
+
+data "aws_caller_identity" "this" {}
+
+data "aws_partition" "this" {}
