@@ -1,0 +1,138 @@
+"""The embedded AWS's process: `python -m scones_local.server --home DIR --port N`."""
+
+import argparse
+import contextlib
+import datetime
+import importlib
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from scones_core.errors import LocalAwsError
+from scones_local.context import Context
+from scones_local.environment import client_environment
+from scones_local.lifetime import ServerRecord, locked, record_path, write_record
+from scones_local.registry import require_moto
+
+HOST = "127.0.0.1"
+# No S3 bucket can have this name: it begins with an underscore.
+HEALTH_PATH = "/_scones_local/health"
+# In order: a later module may rely on an earlier one's mends.
+MODULES = ("scones_local.sagemaker",)
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; return the exit status, 1 after an error's one sentence."""
+    parser = argparse.ArgumentParser(prog="python -m scones_local.server", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True, help="the folder that it works in")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    arguments = parser.parse_args(argv)
+    try:
+        with locked(arguments.home.resolve()):
+            _run(arguments.home.resolve(), arguments.port)
+    except LocalAwsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(home: Path, port: int) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with contextlib.closing(_bind(port)) as listener:
+        port = listener.getsockname()[1]
+        context = Context(home=home, endpoint_url=f"http://{HOST}:{port}")
+        _prepare_environment(context, port)
+        try:
+            install(context)
+            _serve(context, listener, stop)
+        finally:
+            record_path(home).unlink(missing_ok=True)
+            context.shutdown()
+
+
+def _bind(port: int) -> socket.socket:
+    """Return a bound socket that does not listen yet, so that a taken port is told at once."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise LocalAwsError(
+            f"The embedded AWS cannot take port {port} of {HOST} ({error}); "
+            "stop what uses it, or give another port."
+        ) from error
+    return listener
+
+
+def _prepare_environment(context: Context, port: int) -> None:
+    """Set what moto reads when it is imported, and keep its clients on this server."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE"):
+        os.environ.pop(name, None)
+    os.environ.update(client_environment(context.endpoint_url, context.region))
+    os.environ.update(MOTO_PORT=str(port), MOTO_ACCOUNT_ID=context.account_id)
+
+
+def install(context: Context) -> None:
+    """Mend moto with every module's `install(context)`; raises LocalAwsError if one cannot."""
+    require_moto()
+    from moto.core.config import default_user_config
+
+    default_user_config["stepfunctions"]["execute_state_machine"] = True
+    default_user_config["iam"]["load_aws_managed_policies"] = True
+    for name in MODULES:
+        importlib.import_module(name).install(context)
+
+
+def _serve(context: Context, listener: socket.socket, stop: threading.Event) -> None:
+    from moto.moto_server.werkzeug_app import (
+        DomainDispatcherApplication,
+        MotoRequestHandler,
+        create_backend_app,
+    )
+    from werkzeug.serving import make_server
+
+    class Handler(MotoRequestHandler):
+        # Small answers must not wait for the peer's delayed acknowledgement.
+        disable_nagle_algorithm = True
+
+        def log_request(self, code: Any = "-", size: Any = "-") -> None:
+            """Log no access; the server's log is for faults."""
+
+    application = with_health(DomainDispatcherApplication(create_backend_app))
+    port = listener.getsockname()[1]
+    listener.listen(128)
+    server = make_server(
+        HOST, port, application, threaded=True, request_handler=Handler, fd=listener.fileno()
+    )
+    thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
+    thread.start()
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    write_record(context.home, ServerRecord(os.getpid(), port, context.endpoint_url, now))
+    stop.wait()
+    server.shutdown()
+
+
+def with_health(application: Wsgi) -> Wsgi:
+    """Return the application with one more path, which answers 200 once it can be asked."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ.get("PATH_INFO") != HEALTH_PATH:
+            return application(environ, start_response)
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
+        return [b"ok\n"]
+
+    return answer
+
+
+if __name__ == "__main__":
+    sys.exit(main())
