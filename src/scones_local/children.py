@@ -59,7 +59,13 @@ class Children:
         return process
 
     def terminate(self, process: subprocess.Popen[bytes], grace_seconds: float = 0) -> None:
-        """End the process and its whole group: SIGTERM, the grace, then SIGKILL."""
+        """End the process and its whole group: SIGTERM, the grace, then SIGKILL.
+
+        One that is not in the registry any more is left alone: its id may be another's by now.
+        """
+        with self._lock:
+            if self._running.get(process.pid) is not process:
+                return
         if grace_seconds > 0 and process.poll() is None:
             _signal_group(process.pid, signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -23,7 +23,10 @@ HOST = "127.0.0.1"
 # No S3 bucket can have this name: it begins with an underscore.
 HEALTH_PATH = "/_scones_local/health"
 # In order: a later module may rely on an earlier one's mends.
-MODULES = ("scones_local.sagemaker",)
+MODULES = (
+    "scones_local.lambda_hooks",
+    "scones_local.sagemaker",
+)
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 

@@ -1,0 +1,209 @@
+"""Lambda as moto has it, made to execute: all invocations end in `LambdaFunction.invoke`."""
+
+import base64
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from scones_core.errors import LocalAwsError
+from scones_local.context import Context
+from scones_local.environment import client_environment
+from scones_local.lambda_async import AsyncInvoker
+from scones_local.lambda_logs import LogEvent
+from scones_local.lambda_pool import LambdaPools, Throttled
+from scones_local.lambda_worker import FunctionSpec, WorkerSettings, base_python
+from scones_local.lambda_zip import check_zip
+from scones_local.registry import wrap
+
+_TAIL_BYTES = 4096
+
+
+def lambda_runtime_folder() -> Path:
+    """Return the folder that stands for the Lambda runtime's own packages."""
+    given = os.environ.get("SCONES_LAMBDA_RUNTIME")
+    return Path(given).resolve() if given else Path(sys.prefix) / "lambda-runtime"
+
+
+def install(context: Context) -> None:
+    """Run deployed zips in processes of their own, under the official runtime client."""
+    settings = WorkerSettings(
+        python=base_python(),
+        runtime=lambda_runtime_folder(),
+        temporary=context.folder("lambda", "tmp"),
+        client_environment=client_environment(context.endpoint_url, context.region),
+    )
+    pools = LambdaPools(context.folder("lambda"), settings, context.children, _put_logs)
+    invoker = AsyncInvoker()
+    context.on_shutdown(invoker.stop)
+    _run_functions(pools, invoker)
+    _refuse_unusable_zips()
+    _retire_changed_functions(pools)
+    _honour_qualifier()
+
+
+def _run_functions(pools: LambdaPools, invoker: AsyncInvoker) -> None:
+    from moto.awslambda.models import LambdaFunction
+
+    @wrap(LambdaFunction, "invoke", fault="runs functions in Docker containers only")
+    def invoke(_: Any, function: Any, body: Any, headers: Any, answer: dict[str, str]) -> bytes:
+        kind = _header(headers, "X-Amz-Invocation-Type") or "RequestResponse"
+        event = _event_bytes(body)
+        spec = function_spec(function)
+        if kind == "DryRun":
+            return b""
+        if kind == "Event":
+            invoker.submit(function, spec, event, pools)
+            return b""
+        return _invoke_now(pools, spec, event, answer)
+
+
+def _invoke_now(
+    pools: LambdaPools, spec: FunctionSpec, event: bytes, answer: dict[str, str]
+) -> bytes:
+    from moto.core.exceptions import JsonRESTError
+
+    try:
+        outcome = pools.invoke(spec, event)
+    except Throttled as error:
+        refusal = JsonRESTError("TooManyRequestsException", "Rate Exceeded.")
+        refusal.code = 429
+        raise refusal from error
+    except LocalAwsError as error:
+        refusal = JsonRESTError("ServiceException", str(error))
+        refusal.code = 400  # a 500 would be tried again and again
+        raise refusal from error
+    answer["X-Amz-Executed-Version"] = spec.version
+    answer["x-amzn-RequestId"] = outcome.request_id
+    tail = outcome.log.encode()[-_TAIL_BYTES:]
+    answer["x-amz-log-result"] = base64.b64encode(tail).decode()
+    if outcome.failed:
+        answer["x-amz-function-error"] = "Unhandled"
+    return outcome.payload
+
+
+def function_spec(function: Any) -> FunctionSpec:
+    """Return what a worker needs to know of moto's function; refuses a container image."""
+    from moto.core.exceptions import JsonRESTError
+
+    if function.package_type != "Zip":
+        raise JsonRESTError(
+            "InvalidParameterValueException",
+            f"{function.function_name} is a container image; the embedded AWS runs zips only.",
+        )
+    reserved = function.reserved_concurrency
+    logging = getattr(function, "kept", {}).get("LoggingConfig", {})
+    return FunctionSpec(
+        name=function.function_name,
+        version=str(function.version),
+        arn=function.function_arn,
+        handler=function.handler,
+        runtime=function.run_time,
+        code=function.code_bytes,
+        code_sha256=hashlib.sha256(function.code_bytes).hexdigest(),
+        timeout_seconds=float(function.timeout),
+        memory_mb=int(function.memory_size),
+        environment={**_logging_environment(logging), **function.environment_vars},
+        region=function.region,
+        log_group=logging.get("LogGroup") or function.logs_group_name,
+        reserved_concurrency=None if reserved in (None, "") else int(reserved),
+    )
+
+
+def _logging_environment(logging: dict[str, str]) -> dict[str, str]:
+    variables = {"AWS_LAMBDA_LOG_FORMAT": logging.get("LogFormat", "Text")}
+    if level := logging.get("ApplicationLogLevel"):
+        variables["AWS_LAMBDA_LOG_LEVEL"] = level
+    return variables
+
+
+def _put_logs(spec: FunctionSpec, stream: str, events: list[LogEvent]) -> None:
+    from moto.logs.models import logs_backends
+
+    from scones_local.context import ACCOUNT_ID
+
+    backend = logs_backends[ACCOUNT_ID][spec.region]
+    backend.ensure_log_group(spec.log_group)
+    group = backend.groups[spec.log_group]
+    if stream not in group.streams:
+        group.create_log_stream(stream)
+    rows = [{"timestamp": event.timestamp, "message": event.message} for event in events]
+    backend.put_log_events(spec.log_group, stream, rows)
+
+
+def _refuse_unusable_zips() -> None:
+    from moto.awslambda.models import LambdaFunction
+
+    @wrap(LambdaFunction, "_set_function_code", fault="takes any bytes as a package")
+    def set_function_code(original: Any, function: Any, updated: dict[str, Any]) -> None:
+        from moto.awslambda.exceptions import InvalidParameterValueException
+
+        before = getattr(function, "code_bytes", None)
+        original(function, updated)
+        code = getattr(function, "code_bytes", b"")
+        if code is before or "ImageUri" in updated:
+            return
+        try:
+            check_zip(code)
+        except LocalAwsError as error:
+            if before is not None:
+                function.code_bytes = before
+            raise InvalidParameterValueException(
+                f"Could not unzip uploaded file. Please check your file, then try to upload "
+                f"again. ({error})"
+            ) from error
+
+
+def _retire_changed_functions(pools: LambdaPools) -> None:
+    from moto.awslambda.models import LambdaBackend, LambdaFunction
+
+    @wrap(LambdaFunction, "update_configuration", fault="keeps no workers, so ends none")
+    def update_configuration(original: Any, function: Any, updates: dict[str, Any]) -> Any:
+        answer = original(function, updates)
+        pools.retire(function.function_name)
+        return answer
+
+    @wrap(LambdaFunction, "update_function_code", fault="keeps no workers, so ends none")
+    def update_function_code(original: Any, function: Any, updates: dict[str, Any]) -> Any:
+        answer = original(function, updates)
+        pools.retire(function.function_name)
+        return answer
+
+    @wrap(LambdaBackend, "delete_function", fault="keeps no workers, so ends none")
+    def delete_function(original: Any, backend: Any, name: str, *rest: Any, **more: Any) -> Any:
+        answer = original(backend, name, *rest, **more)
+        pools.retire(name.rsplit(":function:", maxsplit=1)[-1].split(":", maxsplit=1)[0])
+        return answer
+
+
+def _honour_qualifier() -> None:
+    from moto.awslambda.responses import LambdaResponse
+
+    @wrap(LambdaResponse, "invoke", fault="reads ?qualifier=, where AWS sends ?Qualifier=")
+    def invoke(original: Any, response: Any) -> Any:
+        if "Qualifier" in response.querystring:
+            response.querystring["qualifier"] = response.querystring["Qualifier"]
+        return original(response)
+
+
+def _header(headers: Any, name: str) -> str | None:
+    """Return a header, whatever its case: in-process callers give plain dictionaries."""
+    wanted = name.lower()
+    return next((str(v) for k, v in dict(headers or {}).items() if k.lower() == wanted), None)
+
+
+def _event_bytes(body: Any) -> bytes:
+    from moto.core.exceptions import JsonRESTError
+
+    event = body.encode() if isinstance(body, str) else bytes(body or b"")
+    event = event or b"{}"
+    try:
+        json.loads(event)
+    except ValueError as error:
+        raise JsonRESTError(
+            "InvalidRequestContentException",
+            f"Could not parse request body into json: {error}",
+        ) from error
+    return event

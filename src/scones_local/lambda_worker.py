@@ -1,0 +1,250 @@
+"""One execution environment: a process that runs a function's invocations, one at a time."""
+
+import datetime
+import json
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scones_local.children import Children
+from scones_local.lambda_logs import LogEvent, LogPipe
+from scones_local.runtime_api import Invocation, RuntimeApi
+
+INIT_SECONDS = 10.0
+_BOOT = Path(__file__).with_name("lambda_boot.py")
+_MEMORY_CHECK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """One version of a function, as deployed. `code_sha256` names the content of `code`."""
+
+    name: str
+    version: str
+    arn: str
+    handler: str
+    runtime: str
+    code: bytes = field(repr=False)
+    code_sha256: str
+    timeout_seconds: float
+    memory_mb: int
+    environment: Mapping[str, str]
+    region: str
+    log_group: str
+    reserved_concurrency: int | None = None
+
+    def fingerprint(self) -> str:
+        """Return what decides whether a warm worker may still be used."""
+        parts = [self.code_sha256, self.handler, self.runtime, self.timeout_seconds]
+        parts += [self.memory_mb, sorted(self.environment.items()), self.log_group]
+        return json.dumps(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """Where workers come from: interpreter, boot flags, folders, and their AWS variables."""
+
+    python: str
+    runtime: Path
+    temporary: Path
+    client_environment: Mapping[str, str]
+    flags: tuple[str, ...] = ()
+
+
+class Worker:
+    """A warm process of one function version. One thread at a time may call `run`."""
+
+    def __init__(
+        self, spec: FunctionSpec, task: Path, settings: WorkerSettings, children: Children
+    ) -> None:
+        self.spec = spec
+        self._task = task
+        self._children = children
+        self._api = RuntimeApi()
+        self._current: Invocation | None = None
+        self._started = time.monotonic()
+        self._init_ms: float | None = None
+        day = datetime.datetime.now(datetime.UTC).strftime("%Y/%m/%d")
+        self.log_stream = f"{day}/[{spec.version}]{uuid.uuid4().hex}"
+        folder = settings.temporary / self.log_stream[-12:]
+        folder.mkdir(parents=True, exist_ok=True)
+        flags = ["-I", "-S", "-u", str(_BOOT), str(task), str(settings.runtime)]
+        try:
+            self._process = children.spawn(
+                [settings.python, *flags, spec.handler, *settings.flags],
+                env=self._environment(settings, folder),
+                cwd=task,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+        except BaseException:
+            self._api.close()
+            raise
+        if self._process.stdout is None:
+            raise AssertionError("a worker's output is always a pipe")
+        self._logs = LogPipe(self._process.stdout.fileno(), str(task))
+        threading.Thread(target=self._reap, daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        """Return whether the process still runs."""
+        return self._process.poll() is None
+
+    def run(self, invocation: Invocation) -> list[LogEvent]:
+        """Run one invocation to its end, set its outcome and return its log events.
+
+        A timeout, too much memory, an exit or a failed start end the process, as on AWS.
+        """
+        self._logs.add(f"START RequestId: {invocation.request_id} Version: {self.spec.version}")
+        started = time.time()
+        cold = self._init_ms is None
+        if self._initialise(invocation):
+            started = time.time()
+            invocation.deadline = started + invocation.timeout_seconds
+            self._current = invocation
+            self._api.hand_out(invocation)
+            if not self.alive:  # it ended before it could be tied to this invocation
+                self._fail_exit(invocation)
+            self._watch(invocation)
+            self._current = None
+        self._report(invocation, time.time() - started, cold)
+        invocation.result = self._hide_task(invocation)
+        return self._logs.collect()
+
+    def kill(self) -> None:
+        """End the process and all that it started."""
+        self._children.terminate(self._process)
+
+    def _initialise(self, invocation: Invocation) -> bool:
+        """Wait for the runtime; an init that takes too long counts as a timeout."""
+        if not self._api.initialised.wait(INIT_SECONDS + invocation.timeout_seconds):
+            self.kill()
+            self._time_out(invocation)
+            return False
+        if self._api.init_error is not None:
+            invocation.finish(self._api.init_error, failed=True)
+            self.kill()
+            return False
+        if self._init_ms is None:
+            self._init_ms = (time.monotonic() - self._started) * 1000
+        if not self.alive:
+            self._fail_exit(invocation)
+            return False
+        return True
+
+    def _watch(self, invocation: Invocation) -> None:
+        deadline = time.monotonic() + invocation.timeout_seconds
+        while True:
+            left = deadline - time.monotonic()
+            finished = invocation.done.wait(max(0.0, min(left, _MEMORY_CHECK_SECONDS)))
+            if self.alive and self._peak_mb() > self.spec.memory_mb:
+                invocation.done.clear()
+                self._end(invocation, "Runtime.OutOfMemory", "signal: killed")
+                return
+            if finished:
+                return
+            if left <= 0:
+                self._time_out(invocation)
+                self.kill()
+                return
+
+    def _time_out(self, invocation: Invocation) -> None:
+        said = f"Task timed out after {invocation.timeout_seconds:.2f} seconds"
+        self._logs.drain()
+        self._logs.add(f"{invocation.request_id} {said}")
+        message = f"RequestId: {invocation.request_id} Error: {said}"
+        invocation.finish(_error("Sandbox.Timedout", message), failed=True)
+
+    def _end(self, invocation: Invocation, kind: str, how: str) -> None:
+        message = f"RequestId: {invocation.request_id} Error: Runtime exited with error: {how}"
+        invocation.finish(_error(kind, message), failed=True)
+        self.kill()
+
+    def _fail_exit(self, invocation: Invocation) -> None:
+        code = self._process.wait()
+        how = f"exit status {code}" if code >= 0 else _signal_text(-code)
+        self._end(invocation, "Runtime.ExitError", how)
+
+    def _reap(self) -> None:
+        self._process.wait()
+        current = self._current
+        self._children.forget(self._process)
+        self._api.initialised.set()
+        self._api.close()
+        if current is not None and not current.done.is_set():
+            self._logs.join(1.0)
+            self._fail_exit(current)
+
+    def _report(self, invocation: Invocation, seconds: float, cold: bool) -> None:
+        milliseconds = seconds * 1000
+        parts = [
+            f"REPORT RequestId: {invocation.request_id}",
+            f"Duration: {milliseconds:.2f} ms",
+            f"Billed Duration: {int(milliseconds) + 1} ms",
+            f"Memory Size: {self.spec.memory_mb} MB",
+        ]
+        if peak := self._peak_mb():
+            parts.append(f"Max Memory Used: {peak} MB")
+        if cold and self._init_ms is not None:
+            parts.append(f"Init Duration: {self._init_ms:.2f} ms")
+        self._logs.drain()
+        self._logs.add(f"END RequestId: {invocation.request_id}")
+        self._logs.add("\t".join(parts))
+
+    def _peak_mb(self) -> int:
+        """Return the process's peak resident memory in MB; 0 where the system does not tell."""
+        try:
+            status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
+        except OSError:
+            return 0
+        line = next((li for li in status.splitlines() if li.startswith("VmHWM:")), "VmHWM: 0")
+        return int(line.split()[1]) // 1024
+
+    def _hide_task(self, invocation: Invocation) -> bytes:
+        """Return the result; a failure's stack trace gets the paths it would have on AWS."""
+        if not invocation.failed:
+            return invocation.result
+        return invocation.result.replace(json.dumps(str(self._task))[1:-1].encode(), b"/var/task")
+
+    def _environment(self, settings: WorkerSettings, folder: Path) -> dict[str, str]:
+        spec = self.spec
+        return {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
+            "LAMBDA_TASK_ROOT": str(self._task),
+            "LAMBDA_RUNTIME_DIR": str(settings.runtime),
+            "AWS_LAMBDA_RUNTIME_API": self._api.address,
+            "_HANDLER": spec.handler,
+            "AWS_LAMBDA_FUNCTION_NAME": spec.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": spec.version,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
+            "AWS_LAMBDA_LOG_GROUP_NAME": spec.log_group,
+            "AWS_LAMBDA_LOG_STREAM_NAME": self.log_stream,
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{spec.runtime}",
+            **settings.client_environment,
+            **spec.environment,
+        }
+
+
+def base_python() -> str:
+    """Return the interpreter behind the virtual environment, which sees none of its packages."""
+    return getattr(sys, "_base_executable", None) or sys.executable
+
+
+def _error(kind: str, message: str) -> bytes:
+    return json.dumps({"errorType": kind, "errorMessage": message}).encode()
+
+
+def _signal_text(number: int) -> str:
+    # Go's words for the common signals, which is what AWS prints.
+    words = {6: "aborted", 9: "killed", 11: "segmentation fault", 15: "terminated"}
+    return f"signal: {words.get(number, number)}"
