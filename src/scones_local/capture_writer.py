@@ -18,9 +18,8 @@ ATTEMPTS = 3
 class PutObject(Protocol):
     """Writes one object to S3; raises what the S3 client raises."""
 
-    def __call__(
-        self, *, bucket: str, key: str, body: bytes, kms_key_id: str | None
-    ) -> None: ...
+    def __call__(self, *, bucket: str, key: str, body: bytes, kms_key_id: str | None) -> None:
+        """Write `body` under the key, encrypted with the KMS key where one is given."""
 
 
 @dataclass(slots=True)
