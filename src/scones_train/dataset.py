@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scones_core.errors import TrainingError
 from scones_train.decode import ImageError, decode
 
+# Four halvings must leave a pixel to pool.
+SMALLEST_SIDE = 16
 PATTERNS = ("*.png", "*.jpg", "*.jpeg")
 
 
@@ -22,6 +24,11 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.pixels.shape[1], self.pixels.shape[2]
 
     def rows(self, chosen: NDArray[np.int64]) -> "ImageSet":
         """Return the images at these rows, in this order."""
@@ -78,7 +85,9 @@ def _files(folder: Path) -> list[Path]:
 
 def _check(folder: Path, classes: Sequence[str], found: set[int]) -> None:
     if not folder.is_dir():
-        raise TrainingError(f"The channel folder {folder} does not exist; give the job that channel.")
+        raise TrainingError(
+            f"The channel folder {folder} does not exist; give the job that channel."
+        )
     unknown = {path.name for path in folder.iterdir() if path.is_dir()} - set(classes)
     if unknown:
         raise TrainingError(

@@ -41,7 +41,9 @@ def decode(body: bytes, size: tuple[int, int] | None = None) -> NDArray[np.uint8
     except UnidentifiedImageError as error:
         raise ImageError("The bytes are no PNG or JPEG image.") from error
     except Image.DecompressionBombError as error:
-        raise ImageTooBig(f"The image has too many pixels; at most {MAX_PIXELS} are taken.") from error
+        raise ImageTooBig(
+            f"The image has too many pixels; at most {MAX_PIXELS} are taken."
+        ) from error
     # Pillow's decoders raise these for damaged files, whichever chunk is at fault.
     except (OSError, ValueError, SyntaxError, TypeError, EOFError, OverflowError) as error:
         raise ImageError(f"The image is damaged: {error}.") from error
@@ -57,8 +59,10 @@ def _pixels(image: Image.Image, size: tuple[int, int] | None) -> NDArray[np.uint
     upright = ImageOps.exif_transpose(image)
     rgb = _rgb(upright)
     if size is not None and rgb.size != (size[1], size[0]):
-        rgb = rgb.resize((size[1], size[0]), Image.Resampling.BOX if _whole(rgb, size) else
-                         Image.Resampling.BICUBIC)
+        rgb = rgb.resize(
+            (size[1], size[0]),
+            Image.Resampling.BOX if _whole(rgb, size) else Image.Resampling.BICUBIC,
+        )
     return np.array(rgb, dtype=np.uint8)
 
 

@@ -30,6 +30,7 @@ class Hyperparameters:
     muon_lr: float = 0.25
     head_lr: float = 0.67
     bias_lr: float = 0.05
+    precision: str = "auto"
     folds: int = 0
     dataset_version: str = ""
     manifest_sha256: str = ""
@@ -100,5 +101,9 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "muon_lr": _POSITIVE,
     "head_lr": _POSITIVE,
     "bias_lr": _POSITIVE,
+    "precision": (
+        lambda value: value in ("auto", "float32", "bfloat16"),
+        "auto, float32 or bfloat16",
+    ),
     "folds": (lambda value: value == 0 or 2 <= value <= 20, "0 or 2 to 20"),
 }

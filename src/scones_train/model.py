@@ -12,7 +12,6 @@ PATCH = 2
 LOGIT_SCALE = 1 / 9
 BATCH_NORM_MOMENTUM = 0.4
 BATCH_NORM_EPSILON = 1e-5
-SMALLEST_SIDE = 16
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
@@ -59,17 +58,19 @@ class Network(nn.Module):
         inputs = (2 * directions, *widths[:-1])
         self.groups = nn.ModuleList(Group(i, o) for i, o in zip(inputs, widths, strict=True))
         self.head = nn.Linear(widths[-1], classes, bias=False)
+        nn.init.normal_(self.head.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return float32 logits (N, classes) for normalised float32 images (N, 3, H, W)."""
         x = functional.gelu(self.whiten(x))
         for group in self.groups:
             x = group(x)
-        return cast(Tensor, self.head(functional.adaptive_max_pool2d(x, 1).flatten(1)) * LOGIT_SCALE)
+        pooled = functional.adaptive_max_pool2d(x, 1).flatten(1)
+        return cast(Tensor, self.head(pooled) * LOGIT_SCALE)
 
     def mirrored(self, x: Tensor) -> Tensor:
         """Return the mean logits of the images and of their mirror images, (N, classes)."""
-        return (self(x) + self(x.flip(-1))) / 2
+        return (self.forward(x) + self.forward(x.flip(-1))) / 2
 
 
 def fit_whitening(network: Network, images: Tensor, epsilon: float = 5e-4) -> None:

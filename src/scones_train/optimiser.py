@@ -21,7 +21,7 @@ def orthogonalise(matrix: Tensor, steps: int) -> Tensor:
     """
     a, b, c = QUINTIC
     wide = matrix.shape[0] <= matrix.shape[1]
-    x = matrix if wide else matrix.T
+    x: Tensor = matrix if wide else matrix.T
     x = x / (x.norm() + 1e-7)
     for _ in range(steps):
         gram = x @ x.T
