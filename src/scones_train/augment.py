@@ -1,0 +1,58 @@
+"""Random views of a training batch: mirrored, shifted, partly covered, slightly recoloured."""
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+SHIFT = 4
+CUTOUT = 12
+JITTER = 0.1
+REFERENCE_SIDE = 32
+
+
+def augment(images: Tensor, generator: Generator) -> Tensor:
+    """Return one random view of each image.
+
+    `images` is normalised float32 (N, 3, H, W), so that 0 is the mean colour that a cutout
+    leaves. Distances are pixels of a 32-pixel image and grow with the size.
+    """
+    scale = images.shape[-1] / REFERENCE_SIDE
+    images = shift(images, max(1, round(SHIFT * scale)), generator)
+    images = recolour(images, generator)
+    return cut_out(mirror(images, generator), round(CUTOUT * scale), generator)
+
+
+def mirror(images: Tensor, generator: Generator) -> Tensor:
+    """Return the images, each mirrored left to right with probability one half."""
+    chosen = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
+    return torch.where(chosen, images.flip(-1), images)
+
+
+def shift(images: Tensor, pixels: int, generator: Generator) -> Tensor:
+    """Return the images, each moved by up to `pixels` in x and y; edges are reflected."""
+    count, _, height, width = images.shape
+    padded = functional.pad(images, (pixels,) * 4, mode="reflect")
+    offsets = torch.randint(0, 2 * pixels + 1, (2, count, 1), generator=generator)
+    rows = offsets[0] + torch.arange(height)
+    columns = offsets[1] + torch.arange(width)
+    which = torch.arange(count)[:, None, None]
+    moved = padded.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]]
+    return moved.permute(0, 3, 1, 2)
+
+
+def recolour(images: Tensor, generator: Generator) -> Tensor:
+    """Return the images with a random gain and offset for each one and each channel."""
+    shape = (len(images), 3, 1, 1)
+    gain = 1 + JITTER * torch.randn(shape, generator=generator)
+    return images * gain + JITTER * torch.randn(shape, generator=generator)
+
+
+def cut_out(images: Tensor, side: int, generator: Generator) -> Tensor:
+    """Return the images with one square of each, partly outside perhaps, set to 0."""
+    count, _, height, width = images.shape
+    row = torch.randint(0, height, (count, 1), generator=generator)
+    column = torch.randint(0, width, (count, 1), generator=generator)
+    in_rows = (torch.arange(height) - row).abs() * 2 < side
+    in_columns = (torch.arange(width) - column).abs() * 2 < side
+    hidden = in_rows[:, :, None] & in_columns[:, None, :]
+    return images.masked_fill(hidden[:, None], 0.0)

@@ -1,0 +1,56 @@
+"""Temperature and threshold from predictions on images that their network did not see."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scones_train.evaluate import (
+    Floats,
+    Labels,
+    Operating,
+    choose_threshold,
+    fit_temperature,
+    softmax,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Logits float (N, classes) and the right labels int64 (N,) of unseen images."""
+
+    logits: Floats
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The model's temperature, and the operating point on the images it was chosen by."""
+
+    temperature: float
+    operating: Operating
+    n_validation: int
+    n_out_of_fold: int
+
+
+def calibrate(validation: Predictions, folded: Predictions | None, target: float) -> Calibration:
+    """Return the temperature and the threshold for a target precision.
+
+    `validation` are predictions of the final network; its temperature fits these. `folded`
+    are predictions of smaller trainings for images they held out: under a temperature of
+    their own they only add to the images that the threshold rests on. Smaller trainings err
+    more often, never on the side of a threshold that is too low.
+    """
+    prior = 1.0 if folded is None else fit_temperature(folded.logits, folded.labels)
+    temperature = fit_temperature(validation.logits, validation.labels, prior)
+    probabilities: NDArray[np.float64] = softmax(validation.logits, temperature)
+    labels = validation.labels
+    if folded is not None:
+        probabilities = np.concatenate((probabilities, softmax(folded.logits, prior)))
+        labels = np.concatenate((labels, folded.labels))
+    return Calibration(
+        temperature,
+        choose_threshold(probabilities, labels, target),
+        len(validation.labels),
+        0 if folded is None else len(folded.labels),
+    )

@@ -1,0 +1,108 @@
+"""A channel folder, `<channel>/<label>/*.png`, as arrays in memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scones_core.errors import TrainingError
+from scones_train.decode import ImageError, decode
+
+# Four halvings must leave a pixel to pool.
+SMALLEST_SIDE = 16
+PATTERNS = ("*.png", "*.jpg", "*.jpeg")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSet:
+    """Images of one size: `pixels` uint8 (N, H, W, 3), `labels` int64 (N,) of model indexes."""
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.pixels.shape[1], self.pixels.shape[2]
+
+    def rows(self, chosen: NDArray[np.int64]) -> "ImageSet":
+        """Return the images at these rows, in this order."""
+        return ImageSet(self.pixels[chosen], self.labels[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """Mean and standard deviation by channel (RGB), of pixels from 0 to 1."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    @classmethod
+    def of(cls, images: ImageSet) -> "Normalisation":
+        """Return the statistics of these images; a channel without variation keeps its scale."""
+        pixels = images.pixels.reshape(-1, 3).astype(np.float64) / 255
+        std = pixels.std(axis=0)
+        return cls(_triple(pixels.mean(axis=0)), _triple(np.where(std < 1e-3, 1.0, std)))
+
+
+def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    red, green, blue = (round(float(value), 6) for value in values)
+    return red, green, blue
+
+
+def load_channel(
+    folder: Path, classes: Sequence[str], size: tuple[int, int] | None = None
+) -> ImageSet:
+    """Return every image below `<folder>/<label>/`, by class in model order, then by name.
+
+    `size` is (height, width); without it the first image decides. Raises TrainingError for a
+    folder that is missing, empty or of no known class, and for an image that cannot be read
+    or differs in size.
+    """
+    files = [(path, index) for index, name in enumerate(classes) for path in _files(folder / name)]
+    _check(folder, classes, {index for _, index in files})
+    pixels = []
+    for path, _ in files:
+        image = _read(path)
+        size = size or image.shape[:2]
+        if image.shape[:2] != size:
+            raise TrainingError(
+                f"{path} is {image.shape[1]}x{image.shape[0]} pixels where {size[1]}x{size[0]} "
+                "were expected; stage a dataset of one image size."
+            )
+        pixels.append(image)
+    return ImageSet(np.stack(pixels), np.array([index for _, index in files], dtype=np.int64))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for pattern in PATTERNS for path in folder.glob(pattern))
+
+
+def _check(folder: Path, classes: Sequence[str], found: set[int]) -> None:
+    if not folder.is_dir():
+        raise TrainingError(
+            f"The channel folder {folder} does not exist; give the job that channel."
+        )
+    unknown = {path.name for path in folder.iterdir() if path.is_dir()} - set(classes)
+    if unknown:
+        raise TrainingError(
+            f"{folder} has a folder {min(unknown)!r}, which is none of the classes "
+            f"{', '.join(classes)}; stage the dataset for these classes."
+        )
+    missing = [name for index, name in enumerate(classes) if index not in found]
+    if missing:
+        raise TrainingError(
+            f"{folder} has no image of the class {missing[0]!r}; stage the dataset again."
+        )
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    try:
+        return decode(path.read_bytes())
+    except (OSError, ImageError) as error:
+        raise TrainingError(f"{path} cannot be read: {error}") from error

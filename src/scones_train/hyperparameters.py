@@ -1,0 +1,109 @@
+"""What a training job is told: every value arrives as a string."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from scones_core.errors import SettingsError, TrainingError
+from scones_core.labels import LabelSet
+
+# Keys that the platform's own SDK adds to every job.
+PLATFORM_PREFIX = "sagemaker_"
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameters:
+    """The recipe's settings; raises TrainingError for a value out of its range.
+
+    `classes` gives the model's label order. `folds` is the number of smaller trainings whose
+    held-out predictions the calibration adds to the validation channel; 0 does without.
+    """
+
+    classes: tuple[str, ...] = ("bicycle", "motorcycle")
+    epochs: int = 24
+    batch_size: int = 64
+    seed: int = 0
+    target_precision: float = 0.99
+    label_smoothing: float = 0.1
+    muon_lr: float = 0.25
+    head_lr: float = 0.67
+    bias_lr: float = 0.05
+    precision: str = "auto"
+    folds: int = 0
+    dataset_version: str = ""
+    manifest_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        try:
+            LabelSet.of(self.classes)
+        except SettingsError as error:
+            raise TrainingError(f"Hyperparameter classes: {error}") from error
+        for name, (allowed, words) in _RANGES.items():
+            value = getattr(self, name)
+            if not allowed(value):
+                raise TrainingError(f"Hyperparameter {name} must be {words}, not {value}.")
+
+    @classmethod
+    def parse(cls, given: Mapping[str, str]) -> Self:
+        """Return the settings that these strings stand for; those absent keep their default."""
+        kinds = {field.name: _PARSERS[field.type] for field in fields(cls)}
+        values: dict[str, Any] = {}
+        for name, text in given.items():
+            if name.startswith(PLATFORM_PREFIX):
+                continue
+            if name not in kinds:
+                raise TrainingError(
+                    f"There is no hyperparameter {name!r}; there are {', '.join(kinds)}."
+                )
+            values[name] = _parsed(name, text, kinds[name])
+        return cls(**values)
+
+    def strings(self) -> dict[str, str]:
+        """Return the settings as CreateTrainingJob takes them; `parse` reads them back."""
+        return {
+            name: json.dumps(value) if isinstance(value, tuple) else str(value)
+            for name, value in asdict(self).items()
+        }
+
+
+def _parsed(name: str, text: object, parser: Callable[[str], Any]) -> Any:
+    try:
+        if not isinstance(text, str):
+            raise ValueError
+        return parser(text)
+    except ValueError as error:
+        word = {int: "a whole number", float: "a number"}.get(parser, "a JSON list of names")  # type: ignore[call-overload]
+        raise TrainingError(f"Hyperparameter {name} must be {word}, not {text!r:.80}.") from error
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = json.loads(text)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError
+    return tuple(names)
+
+
+_PARSERS: dict[Any, Callable[[str], Any]] = {
+    int: int,
+    float: float,
+    str: str,
+    tuple[str, ...]: _names,
+}
+_POSITIVE = (lambda value: 0 < value < math.inf, "above 0")
+_RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "epochs": (lambda value: 1 <= value <= 1000, "1 to 1000"),
+    "batch_size": (lambda value: 2 <= value <= 4096, "2 to 4096"),
+    "seed": (lambda value: 0 <= value < 2**32, "0 to 4294967295"),
+    "target_precision": (lambda value: 0.5 <= value < 1, "at least 0.5 and below 1"),
+    "label_smoothing": (lambda value: 0 <= value < 1, "at least 0 and below 1"),
+    "muon_lr": _POSITIVE,
+    "head_lr": _POSITIVE,
+    "bias_lr": _POSITIVE,
+    "precision": (
+        lambda value: value in ("auto", "float32", "bfloat16"),
+        "auto, float32 or bfloat16",
+    ),
+    "folds": (lambda value: value == 0 or 2 <= value <= 20, "0 or 2 to 20"),
+}
