@@ -1,8 +1,10 @@
 """Files that are either whole or not there."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -19,3 +21,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace a file's content with JSON: sorted keys, one value a line, no NaN."""
+    write_atomically(path, json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n")

@@ -13,7 +13,7 @@ MODEL_IMAGES = "*-model"
 
 
 def start(project: Project) -> LocalAws:
-    """Return a new embedded AWS in which the model image is this checkout's own programs.
+    """Return a new, empty embedded AWS; the model image is this checkout's own programs.
 
     Raises LocalAwsError when one runs already, or its port is taken.
     """

@@ -13,6 +13,7 @@ from botocore.config import Config
 from scones_core.errors import SettingsError
 from scones_core.outputs import Deployment
 from scones_core.settings import Settings
+from scones_deploy.release import Release, read_releases
 from scones_deploy.terraform import Terraform
 from scones_local.process import LocalAws
 from scones_toolkit.console import Console
@@ -92,7 +93,9 @@ class Project:
         """Return a boto3 client of a service of this environment's AWS."""
         config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
         endpoint = self.environ.get("AWS_ENDPOINT_URL") if self.environment == "local" else None
-        return self._session.client(service, endpoint_url=endpoint, config=config)
+        # The stubs know a service only by a literal name.
+        create: Any = self._session.client
+        return create(service, endpoint_url=endpoint, config=config)
 
     @cached_property
     def terraform(self) -> Terraform:
@@ -109,3 +112,13 @@ class Project:
     def deployment(self) -> Deployment:
         """What Terraform deployed here; raises DeployError when nothing is."""
         return self.terraform.deployment()
+
+    def forget_deployment(self) -> None:
+        """Have the deployment read anew: an apply may have changed it."""
+        self.__dict__.pop("deployment", None)
+
+    @property
+    def active_release(self) -> Release | None:
+        """The release that this environment's endpoint serves; None before the first one."""
+        found = read_releases(self.release_file)
+        return found.releases[found.active] if found.active else None

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from scones_core.errors import SconesError
-from scones_core.files import write_atomically
+from scones_core.files import write_json
 
 # The task that writes each record, for the sentence that asks for it.
 WRITTEN_BY = {"dataset": "etl", "training": "train", "execution": "run"}
@@ -20,7 +20,7 @@ class Records:
     def write(self, name: str, content: dict[str, Any]) -> Path:
         """Write a record, replacing the older one, and return its path."""
         path = self.folder / f"{name}.json"
-        write_atomically(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+        write_json(path, content)
         return path
 
     def read(self, name: str) -> dict[str, Any]:

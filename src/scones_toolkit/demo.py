@@ -1,0 +1,139 @@
+"""The whole workflow on one machine: from an archive of images to the report."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from scones_core.files import write_json
+from scones_core.labels import LabelSet
+from scones_core.manifest import Manifest
+from scones_local.process import LocalAws
+from scones_toolkit import datasets, deployments, local, models, workflows
+from scones_toolkit.project import Project
+
+# What the summary takes from the report's figures, beside what it knows itself.
+FIGURES = (
+    "accuracy",
+    "n_test",
+    "threshold",
+    "precision_at_threshold",
+    "coverage_at_threshold",
+    "inputs",
+    "accepted",
+    "review",
+    "failed",
+    "captured_records",
+)
+
+
+@dataclass
+class Stages:
+    """Announces each stage and keeps how many seconds it took."""
+
+    project: Project
+    total: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, name: str, what: str) -> Iterator[None]:
+        self.project.console.step(f"[{len(self.seconds) + 1}/{self.total}] {what}")
+        started = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - started, 2)
+
+
+def demo(project: Project, *, source: str | None = None, keep: bool = False) -> dict[str, Any]:
+    """Run the whole workflow locally, print its summary, and return it.
+
+    A mistake in the settings or the source is told before anything is started. Everything
+    that was started is stopped at the end, whatever ended it; `keep` leaves the embedded AWS
+    up after a run that reached its end.
+    """
+    classes = LabelSet.of(project.settings.dataset.classes)
+    stages = Stages(project, total=9)
+    with stages("start", "Start the embedded AWS"):
+        aws = local.start(project)
+    done = False
+    try:
+        _forget_earlier_runs(project)
+        project.console.say(f"  {aws.endpoint_url}, log in {aws.home / 'server.log'}")
+        summary = _run(project, stages, source, classes)
+        done = True
+    finally:
+        if not (done and keep):
+            aws.stop()
+    _finish(project, aws, summary, keep=keep)
+    return summary
+
+
+def _run(project: Project, stages: Stages, source: str | None, classes: LabelSet) -> dict[str, Any]:
+    manifest = _stage_and_deploy(project, stages, source, classes)
+    with stages("train", "Train and evaluate, as a SageMaker training job"):
+        models.train(project)
+    with stages("release", "Write the release, and let Terraform deploy the endpoint"):
+        models.release(project)
+        deployments.apply(project)
+    with stages("plan", "Plan again: nothing may be left to change"):
+        leftover = deployments.plan(project)
+    with stages("run", "Classify every test image in one Step Functions execution"):
+        done = workflows.classify(project, workflows.choose_images(project))
+    out = project.build / "demo"
+    with stages("report", "Read the captured records back and write the report"):
+        figures = workflows.report(project, out=out / "report.html", manifest=manifest)
+    deployment = project.deployment
+    summary = {
+        **{name: figures[name] for name in FIGURES},
+        "endpoint_name": deployment.endpoint_name,
+        "model_data_url": project.records.read("training")["model_data_url"],
+        "execution_arn": done.executions[0],
+        "source": manifest.source["kind"],
+        "plan_changes_after_apply": len(leftover.changes) or int(leftover.has_changes),
+        "seconds": stages.seconds,
+    }
+    write_json(out / "summary.json", summary)
+    workflows.require_none_failed(done)
+    return summary
+
+
+def _stage_and_deploy(
+    project: Project, stages: Stages, source: str | None, classes: LabelSet
+) -> Manifest:
+    images = datasets.source(project, source)
+    with stages("build", "Build the Lambda zips"):
+        deployments.build(project)
+    with stages("apply", "Apply the Terraform, without an endpoint yet (one minute or so)"):
+        deployments.apply(project)
+    with stages("etl", "Stage the images in the data bucket"):
+        return datasets.load(project, images, classes)
+
+
+def _forget_earlier_runs(project: Project) -> None:
+    """Remove what described an embedded AWS that is gone."""
+    project.release_file.unlink(missing_ok=True)
+    for folder in (project.build / "demo", project.build / "local"):
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(project.build / "terraform" / "local", ignore_errors=True)
+
+
+def _finish(project: Project, aws: LocalAws, summary: dict[str, Any], *, keep: bool) -> None:
+    seconds = summary["seconds"]
+    rows = {name: _shown(value) for name, value in summary.items() if name != "seconds"}
+    rows["seconds"] = ", ".join(f"{name} {value:.0f}" for name, value in seconds.items())
+    rows["total"] = f"{sum(seconds.values()):.0f} s"
+    project.console.table("Summary (build/demo/summary.json)", rows)
+    if summary["source"] == "synthetic":
+        project.console.warn(
+            "The images were DRAWN: these figures say nothing about telling real bicycles from "
+            "real motorcycles."
+        )
+    if keep:
+        local.print_access(project, aws)
+    else:
+        project.console.say("Everything that was started is stopped; KEEP=1 leaves it up.")
+
+
+def _shown(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,107 @@
+"""The tasks around Terraform: bundles, plan, apply, destroy, and its own tests."""
+
+import sys
+
+from scones_core.errors import DeployError, TerraformError
+from scones_deploy.bundle import BundleManifest, build_bundles
+from scones_deploy.plan import Plan, protect
+from scones_deploy.state_bucket import backend_settings, ensure_state_bucket
+from scones_toolkit.project import Project
+
+# What a plan is not listed beyond; all of it is in Terraform's own output.
+LISTED = 12
+
+
+def build(project: Project) -> BundleManifest:
+    """Build the Lambda zips and return their manifest; raises BuildError."""
+    out = project.build / "lambda"
+    manifest = build_bundles(
+        project.root, out, settings=project.settings.bundle, cache=project.cache
+    )
+    for name, bundle in manifest.bundles.items():
+        project.console.say(
+            f"  {name}: {bundle.zip_bytes:,} bytes, sha256 {bundle.sha256[:12]}, "
+            f"{', '.join(bundle.dependencies)}"
+        )
+    return manifest
+
+
+def prepare(project: Project) -> None:
+    """Connect Terraform to this environment's state and providers.
+
+    Only the embedded AWS has its state bucket made here: in an account, the bucket is there
+    before the first plan, with rights of its own.
+    """
+    if project.environment == "local":
+        backend = project.root / "terraform" / "environments" / "local" / "backend.hcl"
+        ensure_state_bucket(project.client("s3"), backend_settings(backend)["bucket"])
+    project.terraform.init()
+
+
+def plan(project: Project, *, destroy: bool = False) -> Plan:
+    """Plan, print what it comes to, and return the saved plan."""
+    require_bundles(project)
+    prepare(project)
+    made = project.terraform.plan(destroy=destroy)
+    describe(project, made)
+    return made
+
+
+def apply(project: Project, *, allow_destroy: bool = False) -> Plan:
+    """Plan, and apply exactly that plan unless it destroys what cannot be rebuilt."""
+    made = plan(project)
+    return carry_out(project, made, allow_destroy=allow_destroy)
+
+
+def carry_out(project: Project, made: Plan, *, allow_destroy: bool = False) -> Plan:
+    """Apply a saved plan; raises DeployError where it destroys and that is not allowed."""
+    protect(made, allow_destroy=allow_destroy)
+    project.terraform.apply(made)
+    project.forget_deployment()
+    return made
+
+
+def destroy(project: Project, *, confirmed: bool = False) -> None:
+    """Remove everything in the environment, once its name was typed or `confirmed` is given."""
+    if not confirmed:
+        _confirm(project.environment)
+    prepare(project)
+    made = project.terraform.destroy()
+    project.forget_deployment()
+    project.console.say(f"{made.destroy} resources of {project.environment} are destroyed.")
+
+
+def terraform_test(project: Project) -> None:
+    """Check format and validity of the Terraform and run its tests under mocks."""
+    require_bundles(project)
+    project.terraform.test()
+
+
+def describe(project: Project, made: Plan) -> None:
+    """Print a plan's counts, and what it would destroy by name."""
+    say = project.console.say
+    if not made.has_changes:
+        say("  No changes: what is deployed is what the code says.")
+        return
+    say(f"  {made.add} to add, {made.change} to change, {made.destroy} to destroy.")
+    lost = [change.address for change in made.changes if change.destroys]
+    for address in lost[:LISTED]:
+        project.console.warn(f"  destroys {address}")
+    if len(lost) > LISTED:
+        project.console.warn(f"  ... and {len(lost) - LISTED} more")
+
+
+def require_bundles(project: Project) -> None:
+    """Raise DeployError where the Lambda zips have not been built."""
+    if not (project.build / "lambda" / "manifest.json").is_file():
+        raise DeployError("The Lambda zips are not built; run `inv build` first.")
+
+
+def _confirm(environment: str) -> None:
+    if not sys.stdin.isatty():
+        raise TerraformError(
+            f"Destroying {environment} needs a confirmation; give --yes where nobody can type."
+        )
+    typed = input(f"Everything in {environment} will be removed. Type its name to go on: ")
+    if typed.strip() != environment:
+        raise TerraformError(f"{typed!r} is not {environment!r}; nothing was removed.")
