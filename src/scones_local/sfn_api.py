@@ -47,9 +47,10 @@ def _name_errors() -> None:
     from moto.stepfunctions.parser import api
 
     for name, kind in sorted(vars(api).items()):
-        if isinstance(kind, type) and issubclass(kind, AWSError) and kind.TYPE is None:
-            if kind is not AWSError:
-                replace(kind, "TYPE", name, fault="answers with an error that has no code")
+        if not isinstance(kind, type) or not issubclass(kind, AWSError) or kind is AWSError:
+            continue
+        if kind.TYPE is None:
+            replace(kind, "TYPE", name, fault="answers with an error that has no code")
 
 
 def _refuse_what_cannot_run() -> None:
