@@ -11,6 +11,8 @@ from typing import BinaryIO
 from scones_core.errors import MalformedDataset
 
 MAX_MEMBERS = 64
+# Headers and padding of a tar, and what a read at its end asks for too much.
+_SLACK = 1 << 20
 
 
 class _BoundedGzip(gzip.GzipFile):
@@ -48,7 +50,7 @@ def read_members(stream: BinaryIO, limits: Mapping[str, int], where: str) -> dic
     member is missing, doubled, too large, of another type or outside the archive's own
     folder, and when the archive is truncated or its checksum is wrong.
     """
-    ceiling = 2 * sum(limits.values())
+    ceiling = 2 * sum(limits.values()) + _SLACK
     try:
         with _BoundedGzip(stream, ceiling) as unpacked:
             found = _read(unpacked, limits, ceiling)

@@ -1,0 +1,134 @@
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scones_core.errors import MalformedDataset
+from scones_etl import pickles
+
+PIXELS = np.arange(12, dtype=np.uint8).reshape(3, 4)
+
+
+def array_pickle(code: bytes = b"u1", shape: bytes = b"K\x03K\x04\x86", order: bytes = b"\x89"):
+    """Return an array as Python 2 and numpy 1 wrote it: strings of bytes, the old module."""
+    raw = PIXELS.tobytes()
+    return (
+        b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+        b"(K\x01" + shape + b"cnumpy\ndtype\nU" + bytes([len(code)]) + code + b"K\x00K\x01\x87R"
+        b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+        + order
+        + b"U"
+        + bytes([len(raw)])
+        + raw
+        + b"tb."
+    )
+
+
+class Gadget:
+    def __init__(self, function, *arguments):
+        self.call = (function, arguments)
+
+    def __reduce__(self):
+        return self.call
+
+
+def test_an_array_of_python_2_comes_back_with_its_pixels():
+    array = pickles.uint8_array(pickles.load(array_pickle(), "x"), "x")
+
+    assert array.dtype == np.uint8
+    np.testing.assert_array_equal(array, PIXELS)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+def test_an_array_of_todays_numpy_comes_back_with_its_pixels(protocol):
+    data = pickle.dumps({"data": PIXELS}, protocol=protocol)
+
+    table = pickles.load(data, "x")
+
+    np.testing.assert_array_equal(pickles.uint8_array(table["data"], "x"), PIXELS)
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
+def test_a_pickled_call_is_refused_and_not_made(tmp_path: Path, protocol):
+    marker = tmp_path / "ran"
+    data = pickle.dumps({"data": Gadget(os.system, f"touch {marker}")}, protocol=protocol)
+
+    with pytest.raises(MalformedDataset, match=r"the file cannot be read: .*system"):
+        pickles.load(data, "the file")
+
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x80\x02cbuiltins\neval\nX\x03\x00\x00\x001+1\x85R.",
+        b"\x80\x02c__builtin__\neval\nX\x03\x00\x00\x001+1\x85R.",
+        b"\x80\x02cnumpy\nload\nX\x01\x00\x00\x00x\x85R.",
+        b"\x80\x02cnumpy.core.multiarray\nscalar\nX\x01\x00\x00\x00x\x85R.",
+        b"\x80\x04\x8c\x05numpy\x8c\x11ndarray.__class__\x93.",
+        b"(ios\nsystem\n.",
+        b"\x80\x02\x82\x01.",
+        b"Pabc\n.",
+    ],
+    ids=["eval", "eval2", "load", "scalar", "dotted", "inst", "extension", "persistent"],
+)
+def test_names_that_image_data_never_needs_are_refused(data):
+    with pytest.raises(MalformedDataset):
+        pickles.load(data, "x")
+
+
+def test_a_dtype_is_never_shown_to_numpy():
+    table = pickles.load(array_pickle(code=b"O8"), "x")
+
+    assert isinstance(table, pickles.PickledArray)
+    with pytest.raises(MalformedDataset, match="no uint8 array"):
+        pickles.uint8_array(table, "x")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        array_pickle(code=b"i1"),
+        array_pickle(order=b"\x88"),
+        array_pickle(shape=b"K\x03K\x05\x86"),
+        array_pickle(shape=b"K\x03J\xfc\xff\xff\xff\x86"),
+        array_pickle(shape=b"U\x01aK\x04\x86"),
+        b"\x80\x02]K\x01a.",
+        b"\x80\x02cnumpy\nndarray\n.",
+    ],
+    ids=["int8", "fortran", "too short", "negative", "text shape", "list", "type"],
+)
+def test_what_is_no_plain_uint8_array_is_refused(data):
+    with pytest.raises(MalformedDataset):
+        pickles.uint8_array(pickles.load(data, "x"), "x")
+
+
+def test_a_huge_memo_index_costs_no_memory():
+    assert pickles.load(b"\x80\x02Nr\xff\xff\xff\x7f.", "x") is None
+
+
+def test_text_that_is_encoded_over_and_over_is_stopped():
+    text = b"X" + (1000).to_bytes(4, "little") + b"a" * 1000
+    once = b"h\x00h\x01X\x06\x00\x00\x00latin1\x86R0"
+    data = b"\x80\x02c_codecs\nencode\nq\x000" + text + b"q\x010" + once * 100 + b"N."
+
+    with pytest.raises(MalformedDataset, match="more than its own length"):
+        pickles.load(data, "x")
+
+
+def test_only_latin1_is_encoded():
+    data = b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R."
+
+    with pytest.raises(MalformedDataset, match="latin1"):
+        pickles.load(data, "x")
+
+
+def test_every_truncation_is_refused():
+    data = array_pickle()
+
+    for length in range(len(data)):
+        with pytest.raises(MalformedDataset):
+            pickles.load(data[:length], "x")
