@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from scones_monitor.formats import count, moment, percent, period
+from scones_monitor.formats import count, moment, percent
 
 _STEPS = (
     *(timedelta(milliseconds=ms) for ms in (100, 200, 500)),
@@ -44,7 +44,7 @@ def time_axis(times: Sequence[datetime], ticks: int) -> Axis:
     return Axis(
         shares=tuple((time - start) / width for time in times),
         ticks=tuple(_time_ticks(start, width, ticks)),
-        title=f"Time of inference (UTC), {period(first, last)}",
+        title="Time of inference (UTC)",
     )
 
 
@@ -74,27 +74,42 @@ def _order_axis(times: Sequence[datetime], ticks: int) -> Axis:
     return Axis(
         shares=tuple((i + 0.5) / n for i in range(n)),
         ticks=tuple(((mark - 0.5) / n, count(mark)) for mark in marks),
-        title=f"Inferences in the order of time, {period(times[0], times[-1])}",
+        title="Inferences, in the order of time",
     )
 
 
 def confidence_axis(values: Sequence[float], classes: int) -> Axis:
-    """Return the axis of confidences on a scale of doubt: each step up is ten times less of it.
-
-    From chance, 1 / classes, up to 99.99 %. A straight scale would press most points into
-    its last percents, where the threshold lies.
-    """
-    low = _certainty(1 / classes)
-    high = max(2.0, math.ceil(_certainty(max(values)) * 2) / 2)
-    marks = [t for t in _CONFIDENCE_TICKS if low - 1e-9 <= _certainty(t) <= high + 1e-9]
+    """Return the axis of confidences on the scale of `certainty`, from chance to the highest."""
+    low = certainty(1 / classes)
+    high = max(2.0, math.ceil(round(certainty(max(values)) * 2, 6)) / 2)
     return Axis(
-        shares=tuple(max(0.0, (_certainty(v) - low) / (high - low)) for v in values),
-        ticks=tuple(((_certainty(t) - low) / (high - low), percent(t, _digits(t))) for t in marks),
-        title="Confidence (each step of nines is ten times less doubt)",
+        shares=tuple(max(0.0, (certainty(v) - low) / (high - low)) for v in values),
+        ticks=confidence_ticks(low, high, 0.05),
+        title="Confidence",
     )
 
 
-def _certainty(value: float) -> float:
+def confidence_ticks(low: float, high: float, gap: float) -> tuple[tuple[float, str], ...]:
+    """Return the ticks between two certainties as (share, text), at least `gap` apart.
+
+    Where they are too close the higher one stays. The highest of all also stands for what is
+    drawn at its place because it lies above.
+    """
+    found: list[tuple[float, str]] = []
+    for tick in reversed(_CONFIDENCE_TICKS):
+        share = (certainty(tick) - low) / (high - low)
+        if -1e-9 <= share <= 1 + 1e-9 and (not found or found[-1][0] - share >= gap):
+            sign = "\u2265\u202f" if tick == _TOP_CONFIDENCE else ""
+            found.append((share, sign + percent(tick, _digits(tick))))
+    return tuple(found)
+
+
+def certainty(value: float) -> float:
+    """Return a confidence as its number of nines: 90 % is 1, 99 % is 2; 4 at most.
+
+    A straight scale would press most inferences into its last percents, where the threshold
+    lies; on this one each step up is ten times less doubt.
+    """
     return -math.log10(1 - min(value, _TOP_CONFIDENCE))
 
 

@@ -9,8 +9,8 @@ from scones_monitor.formats import confidence, count, plural
 from scones_monitor.join import Joined
 from scones_monitor.svg import Drawing, Frame
 
-WIDE = Frame(width=1040, height=400, left=58, right=16, top=18, bottom=56)
-NARROW = Frame(width=400, height=360, left=54, right=10, top=18, bottom=56)
+WIDE = Frame(width=1040, height=400, left=76, right=86, top=10, bottom=56)
+NARROW = Frame(width=350, height=350, left=70, right=66, top=10, bottom=56)
 
 # The order of drawing: what matters most lies on top.
 KINDS = {
@@ -52,7 +52,7 @@ def scatter(rows: Sequence[Joined], threshold: float, classes: int, frame: Frame
         "Confidence of each inference over time",
         f"{plural(len(points), 'inference')}, {count(sum(c >= threshold for _, c, _ in points))} "
         f"of them at or above the threshold of {confidence(threshold)}.",
-        "wide" if wide else "narrow",
+        "chart wide" if wide else "chart narrow",
     )
     for share, text in ys.ticks:
         drawing.line("grid", frame.x0, frame.y(share), frame.x1, frame.y(share))
@@ -74,8 +74,8 @@ def _threshold_line(drawing: Drawing, threshold: float, share: float) -> None:
     frame = drawing.frame
     y = frame.y(share)
     drawing.line("threshold", frame.x0, y, frame.x1, y)
-    text = f"threshold {confidence(threshold)}"
-    drawing.text("threshold-label", text, frame.x1 - 2, y - 6, "end")
+    drawing.text("threshold-label", "threshold", frame.x1 + 8, y - 3, "start")
+    drawing.text("threshold-label strong", confidence(threshold), frame.x1 + 8, y + 13, "start")
 
 
 def _tip(row: Joined) -> str:

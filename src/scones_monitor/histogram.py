@@ -1,99 +1,117 @@
-"""The histogram of confidence."""
+"""The histogram of confidence, its bins cut at the threshold."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from markupsafe import Markup
 
-from scones_monitor.formats import confidence, count, percent
+from scones_monitor.axes import certainty, confidence_ticks
+from scones_monitor.formats import confidence, count
 from scones_monitor.join import Joined
 from scones_monitor.statistics import confidence_histogram
 from scones_monitor.svg import Drawing, Frame
 
-_FRAME = Frame(width=460, height=330, left=48, right=14, top=30, bottom=52)
-_BINS = 20
+_FRAME = Frame(width=460, height=330, left=42, right=22, top=46, bottom=52)
+_STEP = 0.2
+
+
+class Stack(NamedTuple):
+    """The bars of one colour: `counts` by bin."""
+
+    name: str
+    counts: list[int]
 
 
 def histogram(rows: Sequence[Joined], threshold: float, classes: int) -> Markup:
-    """Return the histogram of confidence, wrong below right where the truth is known."""
-    low = 0.5 if classes == 2 else 0.0
-    edges = [low + (1 - low) * i / _BINS for i in range(_BINS + 1)]
-    known = any(row.correct is not None for row in rows)
-    names = ("wrong", "right") if known else ("review", "accepted")
-    stacks = [
-        confidence_histogram(
-            [r.confidence for r in rows if r.confidence is not None and _stack(r, known) == name],
-            edges,
-        )
-        for name in names
-    ]
-    totals = [sum(column) for column in zip(*stacks, strict=True)]
+    """Return the histogram of confidence, on the scale of the chart over time.
+
+    Wrong answers stand below right ones where the truth is known, else review below accepted.
+    """
+    edges = bin_edges(threshold, classes)
+    stacks = stacked(rows, edges)
+    top = max(map(sum, zip(*(stack.counts for stack in stacks), strict=True)))
     drawing = Drawing(
         _FRAME,
         "histogram",
         "Histogram of confidence",
-        f"Inferences by confidence in steps of {percent((1 - low) / _BINS)}, "
-        f"{names[0]} ones below {names[1]} ones.",
-        "",
+        "; ".join(f"{count(sum(stack.counts))} {stack.name}" for stack in stacks)
+        + f". The threshold is {confidence(threshold)}.",
+        "chart",
     )
-    _count_grid(drawing, max(totals))
-    _bars(drawing, names, stacks, edges, max(totals))
-    _confidence_ticks(drawing, low, threshold)
+    _grid(drawing, top, edges)
+    _bars(drawing, stacks, top)
+    _threshold_line(drawing, threshold, edges)
     return drawing.markup()
 
 
-def _stack(row: Joined, known: bool) -> str:
-    if known:
-        return {True: "right", False: "wrong", None: ""}[row.correct]
-    return row.decision
+def bin_edges(threshold: float, classes: int) -> list[float]:
+    """Return the bins' edges as certainties, from chance up; the threshold is one of them."""
+    low, cut, high = certainty(1 / classes), certainty(threshold), certainty(1)
+    below = max(1, round((cut - low) / _STEP)) if cut > low else 0
+    step = (cut - low) / below if below else _STEP
+    edges = [low + i * step for i in range(below)]
+    while not edges or edges[-1] < high:
+        edges.append((cut if below else low) + (len(edges) - below) * step)
+    return edges
 
 
-def _bars(
-    drawing: Drawing,
-    names: Sequence[str],
-    stacks: Sequence[Sequence[int]],
-    edges: Sequence[float],
-    top: int,
-) -> None:
-    frame = drawing.frame
-    wide = (frame.x1 - frame.x0) / _BINS
-    scale = (frame.y0 - frame.y1) / (top or 1)
-    for i in range(_BINS):
-        y = float(frame.y0)
-        for name, counts in zip(names, stacks, strict=True):
-            if counts[i]:
-                y -= counts[i] * scale
-                tip = f"{percent(edges[i])} to {percent(edges[i + 1])}: {counts[i]} {name}"
-                drawing.add(
-                    "rect",
-                    f"bar {name}",
-                    tip,
-                    x=frame.x0 + i * wide + 1,
-                    y=y,
-                    width=wide - 2,
-                    height=counts[i] * scale,
-                )
-        total = sum(counts[i] for counts in stacks)
+def stacked(rows: Sequence[Joined], edges: Sequence[float]) -> list[Stack]:
+    """Return the counts by bin, the lower stack first."""
+    known = any(row.correct is not None for row in rows)
+    kinds = [("wrong", False), ("right", True)] if known else [("review", None), ("accepted", None)]
+    # Rounding must not push the lowest possible confidence out of the first bin.
+    return [
+        Stack(
+            name,
+            confidence_histogram(
+                [
+                    max(certainty(row.confidence), edges[0])
+                    for row in rows
+                    if row.confidence is not None
+                    and (row.correct is right if known else row.decision == name)
+                ],
+                edges,
+            ),
+        )
+        for name, right in kinds
+    ]
+
+
+def _bars(drawing: Drawing, stacks: Sequence[Stack], top: int) -> None:
+    frame, bins = drawing.frame, len(stacks[0].counts)
+    wide, scale = (frame.x1 - frame.x0) / bins, (frame.y0 - frame.y1) / (top or 1)
+    for i in range(bins):
+        x, y, total = frame.x0 + i * wide, float(frame.y0), 0
+        for name, counts in stacks:
+            high = counts[i] * scale
+            y, total = y - high, total + counts[i]
+            if high:
+                tip = f"{counts[i]} {name}"
+                size = {"x": x + 1, "y": y, "width": wide - 2, "height": high}
+                drawing.add("rect", f"bar {name}", tip, **size)
         if total:
-            drawing.text("bar-label", count(total), frame.x0 + (i + 0.5) * wide, y - 5, "middle")
+            drawing.text("bar-label", count(total), x + wide / 2, y - 5, "middle")
 
 
-def _count_grid(drawing: Drawing, top: int) -> None:
+def _grid(drawing: Drawing, top: int, edges: Sequence[float]) -> None:
     frame = drawing.frame
     step = next(s * 10**e for e in range(9) for s in (1, 2, 5) if top / (s * 10**e) <= 5)
     for value in range(0, top + 1, step):
         y = frame.y(value / (top or 1))
         drawing.line("grid", frame.x0, y, frame.x1, y)
         drawing.text("tick", count(value), frame.x0 - 8, y + 4, "end")
-
-
-def _confidence_ticks(drawing: Drawing, low: float, threshold: float) -> None:
-    frame = drawing.frame
-    for i in range(6):
-        value = low + (1 - low) * i / 5
-        drawing.text("tick", percent(value, 0), frame.x(i / 5), frame.y0 + 18, "middle")
+    for share, text in confidence_ticks(edges[0], edges[-1], 0.12):
+        drawing.line("stub", frame.x(share), frame.y0, frame.x(share), frame.y0 + 5)
+        drawing.text("tick", text, frame.x(share), frame.y0 + 19, "middle")
     drawing.line("axis", frame.x0, frame.y0, frame.x1, frame.y0)
-    drawing.text("axis-title", "Confidence of the answer", frame.x(0.5), frame.height - 8, "middle")
-    x = frame.x(max(0.0, (threshold - low) / (1 - low)))
-    drawing.line("threshold", x, frame.y1 - 18, x, frame.y0)
+    drawing.text("axis-title", "Confidence", frame.x(0.5), frame.height - 8, "middle")
+
+
+def _threshold_line(drawing: Drawing, threshold: float, edges: Sequence[float]) -> None:
+    frame = drawing.frame
+    x = frame.x(max(0.0, (certainty(threshold) - edges[0]) / (edges[-1] - edges[0])))
+    drawing.line("threshold", x, 22, x, frame.y0)
+    # Half of the label's own width keeps it on the drawing.
+    middle = min(max(x, frame.x0 + 60), frame.x1 - 60)
     text = f"threshold {confidence(threshold)}"
-    drawing.text("threshold-label", text, x - 6, frame.y1 - 10, "end")
+    drawing.text("threshold-label strong", text, middle, 15, "middle")

@@ -14,7 +14,9 @@ def confusion_matrix(rows: Sequence[Joined], labels: Sequence[str]) -> Markup:
     """Return the counts by true and answered label, with the share of each true label."""
     counts = confusion(rows, labels)
     frame = Frame(460, 330, 30, 14, 62, 14)
-    drawing = Drawing(frame, "confusion", "Confusion matrix", _confusion_words(counts, labels), "")
+    drawing = Drawing(
+        frame, "confusion", "Confusion matrix", _confusion_words(counts, labels), "chart"
+    )
     n = len(labels)
     gutter = 92
     wide, high = (frame.x1 - frame.x0 - gutter) / n, (frame.y0 - frame.y1) / n

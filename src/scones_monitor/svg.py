@@ -52,12 +52,12 @@ class Drawing:
     `ident` must be unique on the page; attribute names take `_` for `-`.
     """
 
-    def __init__(self, frame: Frame, ident: str, title: str, description: str, kind: str) -> None:
+    def __init__(self, frame: Frame, ident: str, title: str, description: str, css: str) -> None:
         self.frame = frame
         self.root = ET.Element(
             "svg",
             {
-                "class": f"chart {kind}",
+                "class": css,
                 "viewBox": f"0 0 {frame.width} {frame.height}",
                 "role": "img",
                 "aria-labelledby": f"{ident}-title {ident}-desc",
