@@ -48,9 +48,9 @@ class Platform:
             region_name=self.region,
             role_session_name=session,
             role_arn=role_arn,
-            policy=None,
+            policy="",
             duration=_CREDENTIAL_SECONDS,
-            external_id=None,
+            external_id="",
         )
         return {
             "PATH": os.environ.get("PATH", os.defpath),

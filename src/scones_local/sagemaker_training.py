@@ -159,7 +159,7 @@ def install(platform: Platform) -> None:
         _check_metrics(self._get_param("AlgorithmSpecification") or {})
         environment = self._get_param("Environment") or {}
         result: ActionResult = original(self)
-        job = self.sagemaker_backend.training_jobs[name]
+        job: JobRecord = self.sagemaker_backend.training_jobs[name]
         job.environment = environment
         try:
             jobs.start(job, environment)

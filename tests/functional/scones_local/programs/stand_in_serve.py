@@ -1,0 +1,55 @@
+"""A stand-in for a customer's serving program; the request's body says how it is to behave."""
+
+import json
+import os
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+MODEL = Path(os.environ["SM_MODEL_DIR"])
+ANSWER = (MODEL / "answer.txt").read_bytes() if (MODEL / "answer.txt").exists() else b"[0.9, 0.1]"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        self.answer(500 if "NO_PING" in os.environ else 200, b"")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if body == b"die":
+            os._exit(3)
+        if body.startswith(b"status "):
+            self.answer(int(body.split()[1]), b"refused by the model")
+        elif body.startswith(b"sleep "):
+            time.sleep(float(body.split()[1]))
+            self.answer(200, ANSWER)
+        elif body == b"echo":
+            self.answer(200, json.dumps(dict(self.headers)).encode())
+        elif body == b"environment":
+            self.answer(200, json.dumps(dict(os.environ)).encode())
+        else:
+            self.answer(200, ANSWER)
+
+    def answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        if attributes := self.headers.get("X-Amzn-SageMaker-Custom-Attributes"):
+            self.send_header("X-Amzn-SageMaker-Custom-Attributes", attributes)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+if "FAIL" in os.environ:
+    print("RuntimeError: the weights cannot be read", flush=True)
+    sys.exit(1)
+print("listening", flush=True)
+port = int(os.environ["SAGEMAKER_BIND_TO_PORT"])
+ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
