@@ -7,9 +7,9 @@ from pathlib import Path
 
 from invoke import Collection, Context, task
 
+from scones_toolkit import datasets, deployments, models, workflows
 from scones_toolkit import demo as demonstration
 from scones_toolkit import local as local_aws
-from scones_toolkit import stages
 from scones_toolkit.cli import guarded
 from scones_toolkit.project import Project
 
@@ -28,7 +28,7 @@ def build(c: Context) -> None:
 
     Example: inv build
     """
-    stages.build(_open("local"))
+    deployments.build(_open("local"))
 
 
 @task(
@@ -44,7 +44,7 @@ def etl(c: Context, env: str = "local", source: str = "", classes: str = "") -> 
 
     Example: inv etl --env dev --source ~/cifar-100-python.tar.gz
     """
-    stages.etl(_open(env), source=source or None, classes=classes or None)
+    datasets.etl(_open(env), source or None, classes or None)
 
 
 @task(help={"env": ENV, "epochs": "passes over the training images", "seed": "random seed"})
@@ -54,7 +54,7 @@ def train(c: Context, env: str = "local", epochs: int = 0, seed: int = -1) -> No
 
     Example: inv train --env dev --epochs 24
     """
-    stages.train(_open(env), epochs=epochs or None, seed=seed if seed >= 0 else None)
+    models.train(_open(env), epochs=epochs or None, seed=seed if seed >= 0 else None)
 
 
 @task(help={"env": ENV, "artifact": "s3:// location; else the last training job's"})
@@ -64,7 +64,7 @@ def evaluate(c: Context, env: str = "local", artifact: str = "") -> None:
 
     Example: inv evaluate --env dev
     """
-    stages.evaluate(_open(env), artifact=artifact or None)
+    models.evaluate(_open(env), artifact=artifact or None)
 
 
 @task(
@@ -80,7 +80,7 @@ def release(c: Context, env: str = "local", artifact: str = "", activate: str = 
 
     Example: inv release --env dev
     """
-    stages.release(_open(env), artifact=artifact or None, activate=activate or None)
+    models.release(_open(env), artifact=artifact or None, activate_id=activate or None)
 
 
 @task(help={"env": ENV, "destroy": "plan the removal of everything"})
@@ -90,7 +90,7 @@ def plan(c: Context, env: str = "local", destroy: bool = False) -> None:
 
     Example: inv plan --env dev
     """
-    stages.plan(_open(env), destroy=destroy)
+    deployments.plan(_open(env), destroy=destroy)
 
 
 @task(help={"env": ENV, "allow_destroy": "accept that an endpoint, a bucket or a key goes"})
@@ -100,7 +100,7 @@ def apply(c: Context, env: str = "local", allow_destroy: bool = False) -> None:
 
     Example: inv apply --env dev
     """
-    stages.apply(_open(env), allow_destroy=allow_destroy)
+    deployments.apply(_open(env), allow_destroy=allow_destroy)
 
 
 @task(help={"env": ENV, "yes": "do not ask for the environment's name"})
@@ -110,7 +110,7 @@ def destroy(c: Context, env: str = "local", yes: bool = False) -> None:
 
     Example: inv destroy --env dev
     """
-    stages.destroy(_open(env), confirmed=yes)
+    deployments.destroy(_open(env), confirmed=yes)
 
 
 @task(
@@ -128,7 +128,7 @@ def run(c: Context, image: list[str], env: str = "local", count: int = 0, seed: 
 
     Example: inv run --env dev --count 20
     """
-    stages.run(_open(env), images=image, count=count, seed=seed)
+    workflows.run(_open(env), images=image, count=count, seed=seed)
 
 
 @task(help={"env": ENV, "out": "where the page goes; else build/<env>/report.html"})
@@ -138,7 +138,7 @@ def report(c: Context, env: str = "local", out: str = "") -> None:
 
     Example: inv report --env dev
     """
-    stages.report(_open(env), out=Path(out) if out else None)
+    workflows.report(_open(env), out=Path(out) if out else None)
 
 
 @task(
@@ -193,7 +193,7 @@ def terraform_test(c: Context) -> None:
 
     Example: inv terraform.test
     """
-    stages.terraform_test(_open("local"))
+    deployments.terraform_test(_open("local"))
 
 
 ns = Collection(build, etl, train, evaluate, release, plan, apply, destroy, run, report, demo)
