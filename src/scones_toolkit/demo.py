@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scones_core.files import write_json
@@ -39,6 +39,7 @@ class Stages:
 
     @contextmanager
     def __call__(self, name: str, what: str) -> Iterator[None]:
+        """Run the body as the next stage."""
         self.project.console.step(f"[{len(self.seconds) + 1}/{self.total}] {what}")
         started = time.monotonic()
         yield
@@ -52,6 +53,7 @@ def demo(project: Project, *, source: str | None = None, keep: bool = False) -> 
     that was started is stopped at the end, whatever ended it; `keep` leaves the embedded AWS
     up after a run that reached its end.
     """
+    project = replace(project, verbose=False)
     classes = LabelSet.of(project.settings.dataset.classes)
     stages = Stages(project, total=9)
     with stages("start", "Start the embedded AWS"):

@@ -56,7 +56,8 @@ def apply(project: Project, *, allow_destroy: bool = False) -> Plan:
 def carry_out(project: Project, made: Plan, *, allow_destroy: bool = False) -> Plan:
     """Apply a saved plan; raises DeployError where it destroys and that is not allowed."""
     protect(made, allow_destroy=allow_destroy)
-    project.terraform.apply(made)
+    with project.lines.counting(made.add + made.change + made.destroy):
+        project.terraform.apply(made)
     project.forget_deployment()
     return made
 

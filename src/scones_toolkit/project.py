@@ -18,18 +18,23 @@ from scones_deploy.terraform import Terraform
 from scones_local.process import LocalAws
 from scones_toolkit.console import Console
 from scones_toolkit.records import Records
+from scones_toolkit.terraform_lines import TerraformLines
 
 ENVIRONMENTS = ("local", "dev", "prod")
 
 
 @dataclass(frozen=True)
 class Project:
-    """A checkout, seen as one of its environments."""
+    """A checkout, seen as one of its environments.
+
+    `verbose` shows what Terraform writes; otherwise only its progress.
+    """
 
     root: Path
     environment: str = "local"
     settings: Settings = field(default_factory=Settings)
     console: Console = field(default_factory=Console)
+    verbose: bool = True
 
     @classmethod
     def open(cls, root: Path, environment: str) -> "Project":
@@ -105,8 +110,14 @@ class Project:
             self.environment,
             build_dir=self.build,
             environ=self.environ,
-            output=self.console.detail,
+            output=self.lines,
         )
+
+    @cached_property
+    def lines(self) -> TerraformLines:
+        """Where Terraform's output goes."""
+        log = self.build / self.environment / "terraform.log"
+        return TerraformLines(self.console, log, verbose=self.verbose)
 
     @cached_property
     def deployment(self) -> Deployment:
