@@ -54,13 +54,13 @@ def print_access(project: Project, aws: LocalAws) -> None:
 
 def down(project: Project) -> None:
     """Stop the embedded AWS with all that it started; raises LocalAwsError when none runs."""
-    LocalAws.attach(project.local_home).stop()
+    project.local_aws().stop()
     project.console.say("The embedded AWS is stopped.")
 
 
 def status(project: Project) -> None:
     """Print functions, state machines, endpoints and training jobs of the embedded AWS."""
-    aws = LocalAws.attach(project.local_home)
+    aws = project.local_aws()
     project.console.say(f"The embedded AWS runs at {aws.endpoint_url} (process {aws.record.pid}).")
     rows = [*_functions(project), *_machines(project), *_endpoints(project), *_jobs(project)]
     if not rows:

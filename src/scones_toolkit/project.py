@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from scones_core.errors import SettingsError
+from scones_core.errors import LocalAwsError, SettingsError
 from scones_core.outputs import Deployment
 from scones_core.settings import Settings
 from scones_deploy.release import Release, read_releases
@@ -81,7 +81,14 @@ class Project:
         """
         if self.environment != "local":
             return dict(os.environ)
-        return {**os.environ, **LocalAws.attach(self.local_home).environment()}
+        return {**os.environ, **self.local_aws().environment()}
+
+    def local_aws(self) -> LocalAws:
+        """Return the running embedded AWS; raises LocalAwsError when none runs."""
+        try:
+            return LocalAws.attach(self.local_home)
+        except LocalAwsError as error:
+            raise LocalAwsError(f"{error} `inv local.up` starts one.") from error
 
     @cached_property
     def _session(self) -> boto3.Session:
