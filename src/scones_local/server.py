@@ -25,6 +25,7 @@ HEALTH_PATH = "/_scones_local/health"
 # In order: a later module may rely on an earlier one's mends.
 MODULES = (
     "scones_local.dispatch",
+    "scones_local.terraform_gaps",
     "scones_local.lambda_hooks",
     "scones_local.stepfunctions",
     "scones_local.sagemaker",
