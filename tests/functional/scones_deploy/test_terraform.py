@@ -18,9 +18,7 @@ def test_a_plan_says_what_it_would_do_and_apply_does_exactly_that(
     plan = dev.plan()
     assert plan.has_changes
     assert (plan.add, plan.change, plan.destroy) == (1, 0, 0)
-    assert [(c.address, c.actions) for c in plan.changes] == [
-        ("terraform_data.paint", ("create",))
-    ]
+    assert [(c.address, c.actions) for c in plan.changes] == [("terraform_data.paint", ("create",))]
 
     (root / "environments/dev/env.tfvars").write_text('colour = "green"\n')
     dev.apply(plan)
