@@ -104,7 +104,7 @@ def _absence(uri: S3Uri, error: ClientError) -> str:
 class _Bounded:
     """A stream that ends in an error once more was read from it than a model may hold."""
 
-    def __init__(self, stream: IO[bytes], limit: int, where: str) -> None:
+    def __init__(self, stream: gzip.GzipFile, limit: int, where: str) -> None:
         self._stream, self._left, self._where = stream, limit, where
 
     def read(self, size: int) -> bytes:

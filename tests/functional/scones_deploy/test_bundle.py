@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from scones_core.errors import BuildError
 from scones_core.settings import BundleSettings
 from scones_deploy.bundle import FUNCTIONS, build_bundles

@@ -3,6 +3,7 @@ import zipfile
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from scones_deploy.archive import content_sha256, zip_bytes
 
 CONTENTS = st.dictionaries(st.from_regex(r"[a-z]{1,5}(/[a-z]{1,5})?", fullmatch=True), st.binary())

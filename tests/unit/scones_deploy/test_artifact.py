@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+
 from scones_core.errors import ReleaseError
 from scones_core.settings import EndpointSettings
 from scones_deploy.artifact import artifact_release

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from scones_deploy.files import write_if_changed
 
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from scones_core.errors import BuildError
 from scones_deploy.modules import own_modules
 

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from scones_core.errors import DeployError, TerraformError
 from scones_deploy.plan import Plan, parse_plan, protect
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from scones_core.errors import ReleaseError
 from scones_deploy.release import Release, activate, add_release, read_releases, release_id
 

@@ -1,4 +1,5 @@
 import pytest
+
 from scones_deploy.terraform_messages import error_words, failure
 
 FRAMED = """\x1b[33m╷\x1b[0m

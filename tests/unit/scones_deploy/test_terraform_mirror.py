@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from scones_core.errors import TerraformError
 from scones_deploy.mirror_search import implied_mirrors, os_arch, searched_mirrors
 from scones_deploy.terraform_mirror import ProviderSource, provider_source
