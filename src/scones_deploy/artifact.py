@@ -1,11 +1,13 @@
 """A model artifact in S3, read as the source of a release."""
 
+import gzip
 import hashlib
 import json
 import math
 import tarfile
 import tempfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
@@ -24,8 +26,8 @@ else:
 
 CARD = "model.json"
 MAX_CARD_BYTES = 1 << 20
-MAX_ARTIFACT_BYTES = 4 << 30
-MAX_UNPACKED_BYTES = 16 << 30
+MAX_ARTIFACT_BYTES = 1 << 30
+MAX_UNPACKED_BYTES = 2 << 30
 MAX_MEMBERS = 1000
 CHUNK = 1 << 20
 IN_MEMORY = 16 << 20
@@ -40,18 +42,20 @@ def artifact_release(
     now: datetime,
     environment: Mapping[str, str] | None = None,
     threshold: float | None = None,
+    max_unpacked_bytes: int = MAX_UNPACKED_BYTES,
 ) -> Release:
     """Return a release of the model.tar.gz at an S3 location, served from `image`.
 
     Its hash is computed from the bytes; threshold, labels, metrics (those that are numbers)
     and dataset version come from the artifact's `model.json`; `threshold` overrides the first.
+    At most `max_unpacked_bytes` are unpacked, and nothing is written to disk by member name.
     Raises ReleaseError, naming the location, where the artifact is missing, exceeds a limit,
     or is no archive of a model.
     """
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
         digest = _download(s3, S3Uri.parse(model_data_url), file)
         file.seek(0)
-        card = _card(file, model_data_url)
+        card = _card(file, model_data_url, max_unpacked_bytes)
     try:
         return Release(
             id=release_id(now, digest),
@@ -97,27 +101,48 @@ def _absence(uri: S3Uri, error: ClientError) -> str:
     return f"The artifact {uri} cannot be read: {error}"
 
 
-def _card(file: IO[bytes], where: str) -> Any:
+class _Bounded:
+    """A stream that ends in an error once more was read from it than a model may hold."""
+
+    def __init__(self, stream: gzip.GzipFile, limit: int, where: str) -> None:
+        self._stream, self._left, self._where = stream, limit, where
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise _too_much(self._where)
+        return data
+
+
+def _card(file: IO[bytes], where: str, limit: int) -> Any:
     """Return the parsed model.json; every member is checked, none is written to disk."""
     try:
-        with tarfile.open(fileobj=file, mode="r|gz") as archive:
-            texts = [text for text in _texts(archive, where) if text is not None]
+        with gzip.open(file) as plain:
+            bounded: Any = _Bounded(plain, limit, where)
+            with tarfile.open(fileobj=bounded, mode="r|") as archive:
+                texts = [text for text in _texts(archive, where) if text is not None]
+            # tar ends before gzip does; only the end of gzip proves length and checksum.
+            while bounded.read(CHUNK):
+                pass
         if len(texts) != 1:
             raise ReleaseError(f"The artifact {where} must hold one {CARD}, not {len(texts)}.")
         return json.loads(texts[0])
-    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+    except (tarfile.TarError, zlib.error, OSError, EOFError, ValueError) as error:
         raise ReleaseError(f"The artifact {where} is no model archive: {error}.") from error
 
 
-def _texts(archive: tarfile.TarFile, where: str) -> Any:
+def _texts(archive: tarfile.TarFile, where: str) -> Iterator[bytes | None]:
     """Yield the content of each member that is the model.json, None for every other one."""
-    total = 0
     for count, member in enumerate(archive, start=1):
-        total += member.size
-        if count > MAX_MEMBERS or total > MAX_UNPACKED_BYTES:
-            raise ReleaseError(f"The artifact {where} unpacks to more than a model may hold.")
+        if count > MAX_MEMBERS:
+            raise _too_much(where)
         _require_safe(member, where)
         yield _text(archive, member, where) if _is_card(member) else None
+
+
+def _too_much(where: str) -> ReleaseError:
+    return ReleaseError(f"The artifact {where} unpacks to more than a model may hold.")
 
 
 def _require_safe(member: tarfile.TarInfo, where: str) -> None:

@@ -125,8 +125,10 @@ class Terraform:
             var_file=[str(file) for file in self._variable_files()],
             var=[f"lambda_dir={self.build_dir / 'lambda'}"],
         )
+        if done.status != CHANGES:
+            return Plan(path, changes=(), has_changes=False)
         shown = self._json("show", self._checked("show", self._run("show", path, json=IsFlagged)))
-        return parse_plan(path, shown, has_changes=done.status == CHANGES)
+        return parse_plan(path, shown, has_changes=True)
 
     def apply(self, plan: Plan) -> None:
         """Apply exactly this plan; its file is removed then, as it may hold secrets."""

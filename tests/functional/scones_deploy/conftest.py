@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from scones_deploy.terraform import Terraform
 
 MAIN = """

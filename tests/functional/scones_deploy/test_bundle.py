@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from scones_core.errors import BuildError
 from scones_core.settings import BundleSettings
 from scones_deploy.bundle import FUNCTIONS, build_bundles
@@ -75,9 +76,17 @@ def project(tmp_path: Path, wheels: Path) -> Path:
     return write_project(tmp_path / "project", write_wheel(wheels))
 
 
-def build(root: Path, settings: BundleSettings | None = None) -> dict[str, object]:
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Unpacked wheels for the tests that are not about installing them."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def build(
+    root: Path, cache: Path | None = None, settings: BundleSettings | None = None
+) -> dict[str, object]:
     out = root / "build" / "lambda"
-    build_bundles(root, out, settings=settings or BundleSettings())
+    build_bundles(root, out, settings=settings or BundleSettings(), cache=cache)
     body: dict[str, object] = json.loads((out / "manifest.json").read_text())["bundles"]
     return body
 
@@ -87,8 +96,10 @@ def names(root: Path, function: str = "classify_image") -> list[str]:
         return archive.namelist()
 
 
-def test_a_bundle_holds_the_function_what_it_imports_and_the_wheels(project: Path) -> None:
-    build(project)
+def test_a_bundle_holds_the_function_what_it_imports_and_the_wheels(
+    project: Path, cache: Path
+) -> None:
+    build(project, cache)
     assert names(project) == [
         "icing-1.2.dist-info/METADATA",
         "icing-1.2.dist-info/WHEEL",
@@ -101,8 +112,8 @@ def test_a_bundle_holds_the_function_what_it_imports_and_the_wheels(project: Pat
     ]
 
 
-def test_the_manifest_describes_each_zip(project: Path) -> None:
-    bundles = build(project)
+def test_the_manifest_describes_each_zip(project: Path, cache: Path) -> None:
+    bundles = build(project, cache)
     assert set(bundles) == set(FUNCTIONS)
     content = (project / "build/lambda/classify_image.zip").read_bytes()
     digest = hashlib.sha256(content)
@@ -122,8 +133,8 @@ def test_the_manifest_describes_each_zip(project: Path) -> None:
     }
 
 
-def test_the_zip_alone_runs_its_handler(project: Path) -> None:
-    build(project)
+def test_the_zip_alone_runs_its_handler(project: Path, cache: Path) -> None:
+    build(project, cache)
     program = (
         f"import sys; sys.path.insert(0, {str(project / 'build/lambda/filter_inferences.zip')!r})\n"
         "from scones_lambdas.filter_inferences import handler\n"
@@ -153,12 +164,12 @@ def test_another_folder_umask_time_zone_and_hash_seed_give_the_same_bytes(
     assert set(results[0]) == {"manifest.json", *(f"{name}.zip" for name in FUNCTIONS)}
 
 
-def test_a_rebuild_leaves_unchanged_files_untouched(project: Path) -> None:
-    build(project)
+def test_a_rebuild_leaves_unchanged_files_untouched(project: Path, cache: Path) -> None:
+    build(project, cache)
     out = project / "build/lambda"
     before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
     (project / "src/scones_lambdas/classify_image.py").write_text(HANDLER + "# a word\n")
-    build(project)
+    build(project, cache)
     touched = {path.name for path in out.iterdir() if path.stat().st_mtime_ns != before[path]}
     assert touched == {"classify_image.zip", "manifest.json"}
 
@@ -201,10 +212,10 @@ def test_a_requirement_that_a_marker_drops_is_an_error(tmp_path: Path, wheels: P
 
 
 @pytest.mark.parametrize("budget", ["max_zip_bytes", "max_unzipped_bytes"])
-def test_a_budget_is_kept_and_names_sizes(project: Path, budget: str) -> None:
+def test_a_budget_is_kept_and_names_sizes(project: Path, cache: Path, budget: str) -> None:
     settings = BundleSettings(**{budget: 100})
     with pytest.raises(BuildError, match=rf"bundle\.{budget} = 100; its largest parts .*icing"):
-        build(project, settings)
+        build(project, cache, settings)
     assert not (project / "build").exists()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from python_terraform import IsNotFlagged, Terraform
+
 from scones_deploy.terraform_binary import find_terraform
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method:DeprecationWarning")
@@ -82,5 +83,5 @@ def test_a_misspelt_method_runs_terraform(library: Terraform) -> None:
 
 def test_a_state_file_is_parsed_when_the_object_is_made(tmp_path: Path) -> None:
     (tmp_path / "terraform.tfstate").write_text("{")
-    with pytest.raises(ValueError, match="JSON|Expecting"):
+    with pytest.raises(ValueError, match=r"Expecting"):
         Terraform(working_dir=str(tmp_path))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from scones_core.errors import DeployError, TerraformError
 from scones_deploy.terraform import Terraform
 

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from scones_core.errors import TerraformError
 from scones_deploy.terraform_binary import find_terraform
 

@@ -1,0 +1,152 @@
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scones_core.errors import ReleaseError
+from scones_deploy.release import Release, activate, add_release, read_releases, release_id
+
+RELEASE = Release(
+    id="20261120-1432-ab12",
+    image="123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-model:1.0",
+    model_data_url="s3://artifacts/model/job/output/model.tar.gz",
+    model_sha256="ab12" * 16,
+    instance_type="ml.m5.large",
+    instance_count=1,
+    threshold=0.97,
+    labels=("bicycle", "motorcycle"),
+    dataset_version="2f1c",
+    environment={"LOG_LEVEL": "INFO"},
+    metrics={"accuracy": 0.955, "n_test": 200},
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "release.tfvars.json"
+
+
+def test_no_file_is_no_release(path: Path) -> None:
+    known = read_releases(path)
+    assert (known.active, dict(known.releases)) == (None, {})
+
+
+def test_an_added_release_is_read_back_and_active(path: Path) -> None:
+    add_release(path, RELEASE)
+    known = read_releases(path)
+    assert known.active == RELEASE.id
+    assert known.releases == {RELEASE.id: RELEASE}
+
+
+def test_the_file_has_the_variables_of_terraform_in_sorted_order(path: Path) -> None:
+    add_release(path, RELEASE)
+    text = path.read_text()
+    body = json.loads(text)
+    assert text == json.dumps(body, sort_keys=True, indent=2) + "\n"
+    assert body["active_release"] == RELEASE.id
+    assert body["releases"][RELEASE.id]["labels"] == ["bicycle", "motorcycle"]
+    assert "id" not in body["releases"][RELEASE.id]
+
+
+def test_a_release_may_wait_and_be_rolled_back(path: Path) -> None:
+    add_release(path, RELEASE)
+    add_release(path, replace(RELEASE, id="next"), activate=False)
+    assert read_releases(path).active == RELEASE.id
+    activate(path, "next")
+    assert read_releases(path).active == "next"
+    activate(path, None)
+    assert read_releases(path).active is None
+    assert len(read_releases(path).releases) == 2
+
+
+def test_a_release_never_changes(path: Path) -> None:
+    add_release(path, RELEASE)
+    before = path.read_bytes()
+    with pytest.raises(ReleaseError, match="exists already with another content"):
+        add_release(path, replace(RELEASE, threshold=0.5))
+    assert path.read_bytes() == before
+
+
+def test_adding_the_same_release_again_leaves_the_file_untouched(path: Path) -> None:
+    add_release(path, RELEASE)
+    before = path.stat().st_mtime_ns
+    add_release(path, RELEASE)
+    assert path.stat().st_mtime_ns == before
+
+
+def test_an_unknown_release_cannot_be_activated(path: Path) -> None:
+    add_release(path, RELEASE)
+    with pytest.raises(ReleaseError, match=f"no release 'other'.*{RELEASE.id}"):
+        activate(path, "other")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("id", "Upper"),
+        ("id", "x" * 21),
+        ("id", "-x"),
+        ("image", "no-registry:1"),
+        ("image", "registry/without-tag"),
+        ("model_data_url", "https://host/model.tar.gz"),
+        ("model_data_url", "s3://bucket/model.zip"),
+        ("model_sha256", "ab12"),
+        ("instance_type", "m5.large"),
+        ("instance_count", 0),
+        ("instance_count", True),
+        ("threshold", 1.01),
+        ("threshold", float("nan")),
+        ("threshold", "0.9"),
+        ("labels", ("bicycle",)),
+        ("labels", ("bicycle", "bicycle")),
+        ("labels", None),
+        ("dataset_version", " "),
+        ("environment", {"A": 1}),
+        ("metrics", {"accuracy": float("inf")}),
+        ("metrics", {"accuracy": True}),
+        ("metrics", []),
+    ],
+)
+def test_every_field_is_checked(field: str, value: Any) -> None:
+    with pytest.raises(ReleaseError, match=rf"{field} must be .*"):
+        replace(RELEASE, **{field: value})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"active_release": null, "releases": []}',
+        '{"active_release": null, "releases": {"r": {}}}',
+        '{"active_release": null, "releases": {"r": []}}',
+        '{"active_release": "r", "releases": {}}',
+    ],
+)
+def test_a_file_of_another_form_is_named_and_kept(path: Path, text: str) -> None:
+    path.write_text(text)
+    with pytest.raises(ReleaseError, match=r"release\.tfvars\.json"):
+        add_release(path, RELEASE)
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize(("key", "value"), [("color", "red"), ("threshold", None)])
+def test_a_field_too_many_or_too_few_is_named(path: Path, key: str, value: str | None) -> None:
+    add_release(path, RELEASE)
+    body = json.loads(path.read_text())
+    body["releases"][RELEASE.id].pop(key, None)
+    if value:
+        body["releases"][RELEASE.id][key] = value
+    path.write_text(json.dumps(body))
+    with pytest.raises(ReleaseError, match=key):
+        read_releases(path)
+
+
+def test_ids_are_of_universal_time_and_the_model() -> None:
+    now = datetime(2026, 11, 20, 16, 32, tzinfo=timezone(timedelta(hours=2)))
+    assert release_id(now, RELEASE.model_sha256) == RELEASE.id
+    assert release_id(datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "00ff") == "20260102-0304-00ff"

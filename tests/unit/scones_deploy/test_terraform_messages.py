@@ -1,0 +1,63 @@
+import pytest
+
+from scones_deploy.terraform_messages import error_words, failure
+
+FRAMED = """\x1b[33m╷\x1b[0m
+│ Warning: Something is deprecated
+│
+│ Use something else.
+╵
+╷
+│ \x1b[31mError: \x1b[0mfirst fault
+│
+│   on main.tf line 3:
+│    3: region = 1
+│
+│ The first
+│ detail.
+╵
+╷
+│ Error: second fault
+╵
+"""
+
+
+def test_errors_are_kept_without_frame_colour_or_warnings() -> None:
+    assert error_words(FRAMED) == (
+        "Error: first fault\non main.tf line 3:\n3: region = 1\nThe first\ndetail.\n"
+        "Error: second fault"
+    )
+
+
+def test_unframed_errors_are_read_as_well() -> None:
+    assert error_words("\nError: a fault\n\nDetail.\n") == "Error: a fault\nDetail."
+
+
+def test_text_without_an_error_is_kept_and_silence_said() -> None:
+    assert error_words("sh: cannot run\n") == "sh: cannot run"
+    assert failure("init", "dev", "") == (
+        "terraform init failed for dev: Terraform gave no reason."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("Error: No valid credential\n│ sources found", "AWS_PROFILE"),
+        ("Error: Error acquiring the state lock", "force-unlock"),
+        ('Error: S3 bucket "scones-state" does not exist.', "terraform/bootstrap"),
+        ("Error: Saved plan is stale", "plan again"),
+        ("Error: Failed to query available provider packages", "SCONES_TERRAFORM_MIRROR"),
+        ("Error: Backend initialization required, please run", "Initialise"),
+        ("Error: Backend configuration changed", "backend.hcl changed"),
+    ],
+)
+def test_known_faults_say_what_to_do_also_where_lines_are_wrapped(text: str, advice: str) -> None:
+    message = failure("plan", "dev", text)
+    assert message.startswith("terraform plan failed for dev: Error: ")
+    assert advice in message.splitlines()[-1]
+
+
+def test_a_warning_gives_no_advice() -> None:
+    text = "Warning: Error acquiring the state lock\n\nError: another fault\n"
+    assert failure("plan", "dev", text) == "terraform plan failed for dev: Error: another fault"
