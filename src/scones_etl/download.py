@@ -119,7 +119,9 @@ class Remote:
                 part.close()
                 Path(part.name).replace(target)
         finally:
-            part.close()
+            # A disk that is full fails a second time, on what the buffer still holds.
+            with contextlib.suppress(OSError):
+                part.close()
             Path(part.name).unlink(missing_ok=True)
 
     def _copy(self, body: _Body, total: int, part: IO[bytes], rate: Rate) -> None:

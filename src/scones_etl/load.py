@@ -144,6 +144,7 @@ class _Bucket:
                 Key=key,
                 Body=body,
                 ContentType=_TYPES[key.rpartition(".")[2]],
+                ChecksumAlgorithm="SHA256",
                 ChecksumSHA256=_checksum(body),
                 **(encryption if self.kms_key_id else {}),  # type: ignore[arg-type]
             )

@@ -1,0 +1,145 @@
+import hashlib
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scones_core.errors import DatasetError
+from scones_core.labels import LabelSet
+from scones_core.manifest import Manifest
+from scones_core.settings import DatasetSettings
+from scones_core.uris import manifest_key
+from scones_etl.cifar100 import Cifar100
+from scones_etl.pipeline import stage, write_local
+from scones_etl.synthetic import Synthetic
+
+VEHICLES = LabelSet.of(["bicycle", "motorcycle"])
+SETTINGS = DatasetSettings()
+
+
+@pytest.fixture
+def source(archive):
+    return Cifar100.open(archive)
+
+
+@pytest.fixture
+def dataset(source):
+    return stage(source, VEHICLES, SETTINGS)
+
+
+def test_every_image_is_the_pixels_of_its_source_row_under_its_own_hash(source, dataset):
+    raw = source.read(VEHICLES)
+    at = {(s, int(r)): n for n, (s, r) in enumerate(zip(raw.splits, raw.rows, strict=True))}
+
+    for row in dataset.manifest.rows:
+        png = dataset.objects[row.key]
+        index = at["test" if row.split == "test" else "train", row.source_row]
+        assert hashlib.sha256(png).hexdigest() == row.sha256
+        assert row.key.endswith(f"/{row.split}/{row.label}/{row.sha256[:16]}.png")
+        assert VEHICLES.index(row.label) == raw.labels[index]
+        assert row.source_name == raw.names[index]
+        with Image.open(io.BytesIO(png)) as image:
+            np.testing.assert_array_equal(np.asarray(image), raw.images[index])
+
+
+def test_each_source_image_is_in_one_split_or_counted_as_dropped(source, dataset):
+    rows = dataset.manifest.rows
+
+    assert len(rows) + dataset.dropped.total == len(source.read(VEHICLES))
+    assert len({row.sha256 for row in rows}) == len(rows)
+    assert len(dataset.objects) == len(rows) + 3
+    counts = dataset.manifest.counts()
+    assert counts["validation"]["bicycle"] == round(
+        0.1 * (counts["train"]["bicycle"] + counts["validation"]["bicycle"])
+    )
+
+
+def test_the_lists_name_every_image_of_their_channel(dataset):
+    prefix = f"dataset/{dataset.manifest.version}"
+    for split in ("train", "validation", "test"):
+        lines = dataset.objects[f"{prefix}/{split}_lst/{split}.lst"].decode().splitlines()
+        fields = [line.split("\t") for line in lines]
+
+        assert len({number for number, _, _ in fields}) == len(fields)
+        assert {f"{prefix}/{split}/{path}" for _, _, path in fields} == {
+            row.key for row in dataset.manifest.split(split)
+        }
+        assert all(VEHICLES.names[int(c)] == path.split("/")[0] for _, c, path in fields)
+
+
+def test_the_same_input_gives_the_same_bytes_and_version(source, dataset):
+    again = stage(source, VEHICLES, SETTINGS)
+
+    assert again == dataset
+    assert again.manifest.dumps() == dataset.manifest.dumps()
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"validation_fraction": 0.2}])
+def test_other_settings_give_another_version(source, dataset, change):
+    other = stage(source, VEHICLES, DatasetSettings(**change))
+
+    assert other.manifest.version != dataset.manifest.version
+
+
+def test_the_manifest_says_where_the_images_came_from(source, dataset):
+    body = Manifest.loads(dataset.manifest.dumps())
+
+    assert body.source == {"kind": "cifar100", "name": source.path.name, "sha256": source.sha256}
+    assert body.settings == {"seed": 0, "validation_fraction": 0.1}
+    assert body.classes == ("bicycle", "motorcycle")
+
+
+def test_progress_counts_every_image(source):
+    seen = []
+
+    dataset = stage(source, VEHICLES, SETTINGS, progress=lambda *step: seen.append(step))
+
+    total = len(dataset.manifest.rows)
+    assert seen == [(done, total) for done in range(1, total + 1)]
+
+
+def test_train_images_that_are_test_images_are_dropped_and_counted(archives):
+    archives.train["data"][0] = archives.test["data"][0]
+    archives.train["data"][3] = archives.train["data"][2]
+
+    dataset = stage(Cifar100.open(archives.write()), VEHICLES, SETTINGS)
+
+    assert (dataset.dropped.leaked, dataset.dropped.conflicting) == (1, 2)
+    left = {row.source_row for row in dataset.manifest.rows if row.split != "test"}
+    assert left.isdisjoint({0, 2, 3})
+
+
+def test_a_class_name_that_would_leave_its_folder_is_refused():
+    with pytest.raises(DatasetError, match="cannot be part of a key"):
+        stage(Synthetic(), LabelSet.of(["bicycle", "../../x"]), SETTINGS)
+
+
+def test_a_local_copy_holds_the_same_files_and_is_written_once(dataset, tmp_path):
+    folder = tmp_path / "copy"
+
+    assert write_local(dataset, folder) == len(dataset.objects) + 1
+    assert write_local(dataset, folder) == 0
+
+    files = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    proof = manifest_key(dataset.manifest.version)
+    assert files == {**dataset.objects, proof: dataset.manifest.dumps().encode()}
+
+
+def test_a_local_copy_with_a_gap_is_mended_and_proven_last(dataset, tmp_path):
+    write_local(dataset, tmp_path)
+    first, second = list(dataset.objects)[:2]
+    (tmp_path / first).unlink()
+    (tmp_path / first).mkdir()
+    (tmp_path / second).write_bytes(b"")
+
+    with pytest.raises(DatasetError, match=str(tmp_path)):
+        write_local(dataset, tmp_path)
+    assert not (tmp_path / manifest_key(dataset.manifest.version)).exists()
+
+    (tmp_path / first).rmdir()
+    assert write_local(dataset, tmp_path) == 3

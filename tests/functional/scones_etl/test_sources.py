@@ -1,0 +1,120 @@
+import hashlib
+import shutil
+
+import pytest
+
+from scones_core.errors import ChecksumMismatch, DatasetError
+from scones_etl.download import SourceUnreachable
+from scones_etl.sources import resolve_source
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def resolve(cache, say):
+    def resolved(choice, environ=(), download=never, **more):
+        return resolve_source(
+            choice, cache_dir=cache, environ=dict(environ), download=download, say=say, **more
+        )
+
+    return resolved
+
+
+def never(_target, _say):
+    raise AssertionError("nothing was to be downloaded")
+
+
+def unreachable(_target, _say):
+    raise SourceUnreachable("https://example.invalid did not answer.")
+
+
+def handing_out(path):
+    def download(target, _say):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+
+    return download
+
+
+def md5(path):
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def test_a_path_is_taken_as_it_is_before_the_environment(resolve, archives):
+    path = archives.write("mine.tar.gz")
+
+    source = resolve(str(path), {"SCONES_CIFAR100": "/nowhere"})
+
+    assert (source.kind, source.name) == ("cifar100", "mine.tar.gz")
+    assert source.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("choice", ["auto", "cifar100"])
+def test_the_environment_names_an_archive(resolve, archives, choice):
+    path = archives.write("mine.tar.gz")
+
+    assert resolve(choice, {"SCONES_CIFAR100": str(path)}).name == "mine.tar.gz"
+
+
+@pytest.mark.parametrize("choice", ["auto", "cifar100"])
+def test_the_original_is_downloaded_once(resolve, archives, choice):
+    path = archives.write("theirs.tar.gz")
+
+    first = resolve(choice, download=handing_out(path), archive_md5=md5(path))
+    second = resolve(choice, archive_md5=md5(path))
+
+    assert first == second
+    assert first.kind == "cifar100"
+
+
+def test_without_a_network_images_are_drawn_and_it_is_said_loudly(resolve, told):
+    source = resolve("auto", download=unreachable)
+
+    assert source.kind == "synthetic"
+    assert "WARNING" in told[-1]
+    assert "says nothing about the real task" in told[-1]
+
+
+def test_without_a_network_the_original_is_an_error_when_it_was_asked_for(resolve):
+    with pytest.raises(SourceUnreachable):
+        resolve("cifar100", download=unreachable)
+
+
+def test_a_damaged_download_is_not_replaced_by_drawings(resolve, archives, told):
+    path = archives.write()
+
+    with pytest.raises(ChecksumMismatch, match="Delete it"):
+        resolve("auto", download=handing_out(path), archive_md5="0" * 32)
+
+    assert told == []
+
+
+def test_a_cached_archive_that_is_not_the_original_is_refused(resolve, archives, cache):
+    handing_out(archives.write())(cache / "cifar-100-python.tar.gz", None)
+
+    with pytest.raises(ChecksumMismatch, match="eb9058c3a382ffc7106e4002c42a8d85"):
+        resolve("auto")
+
+
+def test_drawn_images_can_be_asked_for(resolve, told):
+    assert resolve("synthetic").kind == "synthetic"
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("choice", "environ"),
+    [("cifar10", {}), ("/no/such.tar.gz", {}), ("auto", {"SCONES_CIFAR100": "/no/such.tar.gz"})],
+)
+def test_a_path_that_does_not_exist_is_an_error_with_its_name(resolve, choice, environ):
+    with pytest.raises(DatasetError, match="no such file exists") as caught:
+        resolve(choice, environ)
+
+    assert (environ.get("SCONES_CIFAR100") or choice) in str(caught.value)
+
+
+def test_a_folder_is_not_an_archive(resolve, tmp_path):
+    with pytest.raises(DatasetError, match="is a folder"):
+        resolve(str(tmp_path))
