@@ -5,6 +5,7 @@ import json
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -82,10 +83,11 @@ def run(wait: Any) -> Run:
 
 
 def quick_definition() -> str:
-    """Return the definition as Terraform renders it, with pauses that do not grow."""
+    """Return the definition as Terraform renders it, with little patience."""
     text = DEFINITION.read_text(encoding="utf-8")
     for name in HANDLERS:
         text = text.replace(f"${{{name}_function_arn}}", name)
+    text = text.replace('"TimeoutSeconds": 30', '"TimeoutSeconds": 2')
     return text.replace('"BackoffRate": 2', '"BackoffRate": 1')
 
 
@@ -164,16 +166,34 @@ def test_what_breaks_after_the_first_step_keeps_the_checked_reference(
     assert result["image"]["width"] == 32
 
 
-def test_a_fault_without_cause_gets_one(
+def test_a_cause_that_is_plain_text_is_kept(
     run: Run, functions: Lambda, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def plain(**_: Any) -> dict[str, Any]:
+    def killed(**_: Any) -> dict[str, Any]:
         return {"Payload": io.BytesIO(b'"killed"'), "FunctionError": "Unhandled"}
 
-    monkeypatch.setattr(functions, "invoke", plain)
+    monkeypatch.setattr(functions, "invoke", killed)
     [result] = run({"images": [{"bucket": "b", "key": "k"}]})
     assert result["decision"] == "failed"
-    assert result["error"]["Cause"]
+    assert "killed" in result["error"]["Cause"]
+
+
+def test_a_step_that_never_ends_is_a_failed_image(
+    run: Run, functions: Lambda, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = Event()
+
+    def hang(**_: Any) -> dict[str, Any]:
+        ended.wait(timeout=10)
+        return {"Payload": io.BytesIO(b"{}")}
+
+    monkeypatch.setattr(functions, "invoke", hang)
+    try:
+        [result] = run({"images": [{"bucket": "b", "key": "k"}]})
+    finally:
+        ended.set()
+    assert result["error"]["Error"] == "States.Timeout"
+    assert isinstance(result["error"]["Cause"], str)
 
 
 @pytest.mark.parametrize("name", ["single_image", "older_single_image", "images"])
