@@ -20,7 +20,7 @@ def logger() -> Logger:
 
 def log_image(message: str, image: ImageRef, **more: str | int | float) -> None:
     """Write one line: the message, the image's reference and what else is given."""
-    logger().info(message, extra={**image, **more})
+    logger().info(message, extra={**image, **more}, stacklevel=3)
 
 
 def count_decision(result: Result) -> None:

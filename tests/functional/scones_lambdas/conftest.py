@@ -1,0 +1,173 @@
+"""The outside world of the functions: moto's S3, and an endpoint on loopback."""
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from time import monotonic, sleep
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from moto import mock_aws
+from PIL import Image
+
+from scones_lambdas import (
+    classify_image,
+    clients,
+    filter_inferences,
+    serialize_image,
+    telemetry,
+)
+
+BUCKET = "scones-data"
+
+
+@dataclass
+class Reply:
+    """What the endpoint answers next; `status` 0 hangs up without an answer."""
+
+    body: Any = (0.25, 0.75)
+    status: int = 200
+    error: str = ""
+
+
+@dataclass
+class Endpoint:
+    """A SageMaker runtime on loopback: answers `reply`, or by turns what is in `queue`."""
+
+    reply: Reply = field(default_factory=Reply)
+    queue: list[Reply] = field(default_factory=list)
+    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    lock: Lock = field(default_factory=Lock)
+    url: str = ""
+
+    def take(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
+        with self.lock:
+            self.requests.append((path, headers, body))
+            return self.queue.pop(0) if self.queue else self.reply
+
+
+def _answers(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            reply = endpoint.take(self.path, dict(self.headers), body)
+            if not reply.status:
+                self.close_connection = True
+                return
+            raw = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+            self.send_response(reply.status)
+            if reply.error:
+                self.send_header("x-amzn-errortype", reply.error)
+            self.send_header("x-Amzn-Invoked-Production-Variant", "main")
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Handler
+
+
+@pytest.fixture(scope="session")
+def listening() -> Iterator[Endpoint]:
+    endpoint = Endpoint()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _answers(endpoint))
+    endpoint.url = f"http://127.0.0.1:{server.server_port}"
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield endpoint
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def world(listening: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
+    """Set the functions' environment as Terraform does, and open an S3 with one bucket.
+
+    Clients outlive a test, as they outlive an invocation: see `new_clients`.
+    """
+    values = {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": listening.url,
+        "ENDPOINT_NAME": "scones-test",
+        "LABELS": '["bicycle", "motorcycle"]',
+        "THRESHOLD": "0.7",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_ENDPOINT_URL", "MAX_IMAGE_BYTES", "MAX_IMAGE_PIXELS", "METRICS_NAMESPACE"):
+        monkeypatch.delenv(name, raising=False)
+    listening.reply = Reply()
+    listening.queue.clear()
+    listening.requests.clear()
+    forget_settings()
+    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+        clients.s3().create_bucket(Bucket=BUCKET)
+        yield listening
+    forget_settings()
+
+
+def forget_settings() -> None:
+    """Forget what a process keeps of its environment, and whom its log writes to."""
+    for module in (serialize_image, classify_image, filter_inferences):
+        module.environment.cache_clear()
+    telemetry.logger.cache_clear()
+    logging.Logger.manager.loggerDict.pop("scones", None)
+
+
+@pytest.fixture
+def new_clients() -> Iterator[None]:
+    """For a test that changes what clients are made of."""
+    clients.s3.cache_clear()
+    clients.sagemaker_runtime.cache_clear()
+    yield
+    clients.s3.cache_clear()
+    clients.sagemaker_runtime.cache_clear()
+
+
+def picture(kind: str = "PNG", size: tuple[int, int] = (32, 32), **options: Any) -> bytes:
+    file = io.BytesIO()
+    Image.effect_noise(size, 60).convert("RGB").save(file, kind, **options)
+    return file.getvalue()
+
+
+def put(key: str, body: bytes) -> dict[str, str]:
+    clients.s3().put_object(Bucket=BUCKET, Key=key, Body=body)
+    return {"bucket": BUCKET, "key": key}
+
+
+@pytest.fixture
+def context() -> Any:
+    return SimpleNamespace(aws_request_id="5f1c7a52-0f6f-4f3a-9a55-2a1b9d3c0e11")
+
+
+@pytest.fixture
+def helpers() -> Any:
+    """What the tests share; a conftest cannot be imported by name."""
+    return SimpleNamespace(
+        BUCKET=BUCKET, Reply=Reply, picture=picture, put=put, forget_settings=forget_settings
+    )
+
+
+@pytest.fixture
+def wait() -> Callable[[Callable[[], bool]], None]:
+    """Return a function that polls a condition until it holds, ten seconds at most."""
+
+    def until(condition: Callable[[], bool]) -> None:
+        deadline = monotonic() + 10
+        while not condition():
+            assert monotonic() < deadline, "the condition never held"
+            sleep(0.01)
+
+    return until

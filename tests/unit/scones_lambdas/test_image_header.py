@@ -1,0 +1,113 @@
+import io
+import struct
+import time
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from scones_core.errors import UnsupportedImage
+from scones_lambdas.image_header import HEADER_BYTES, ImageHeader, read_image_header
+
+
+def saved(kind: str, width: int, height: int, mode: str = "RGB", **options: object) -> bytes:
+    file = io.BytesIO()
+    Image.new(mode, (width, height)).save(file, kind, **options)
+    return file.getvalue()
+
+
+def png_header(width: int, height: int) -> bytes:
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    )
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
+
+
+def frame(width: int, height: int, marker: int = 0xC0) -> bytes:
+    return segment(marker, struct.pack(">BHHB", 8, height, width, 3) + bytes(9))
+
+
+@given(width=st.integers(1, 300), height=st.integers(1, 300), kind=st.sampled_from(["PNG", "JPEG"]))
+def test_reads_the_type_and_size_that_pillow_wrote(width: int, height: int, kind: str) -> None:
+    header = read_image_header(saved(kind, width, height))
+    assert header == ImageHeader(f"image/{kind.lower()}", width, height)
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "RGB"])
+@pytest.mark.parametrize("progressive", [True, False])
+def test_reads_every_kind_of_jpeg_frame(mode: str, progressive: bool) -> None:
+    head = saved("JPEG", 33, 21, mode, progressive=progressive)
+    assert read_image_header(head) == ImageHeader("image/jpeg", 33, 21)
+
+
+def test_a_full_exif_segment_fits_into_the_bytes_that_are_fetched() -> None:
+    jpeg = b"\xff\xd8" + segment(0xE1, bytes(65_533)) + frame(4000, 3000)
+    assert read_image_header(jpeg[:HEADER_BYTES]) == ImageHeader("image/jpeg", 4000, 3000)
+
+
+def test_fill_bytes_and_markers_without_length_are_passed() -> None:
+    jpeg = b"\xff\xd8\xff\xff\xff\x01" + frame(7, 5)
+    assert read_image_header(jpeg) == ImageHeader("image/jpeg", 7, 5)
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"", "neither"),
+        (b"GIF89a", "neither"),
+        (b"<svg>", "neither"),
+        (png_header(8, 8)[:20], "ends within"),
+        (png_header(8, 8)[:-1] + b"\0", "damaged"),
+        (png_header(8, 8).replace(b"IHDR", b"IDAT"), "damaged"),
+        (png_header(0, 8), "0 x 8"),
+        (png_header(8, 2**31), "8 x 2147483648"),
+        (b"\xff\xd8\xff", "no size"),
+        (b"\xff\xd8" + segment(0xE0, bytes(9))[:-1], "no size"),
+        (b"\xff\xd8" + segment(0xE1, bytes(65_533)) * 3, "no size"),
+        (b"\xff\xd8\xff\xe0\x00\x00" + frame(7, 5), "impossible length"),
+        (b"\xff\xd8\xff\xe0\x00\x01" + frame(7, 5), "impossible length"),
+        (b"\xff\xd8" + segment(0xE0, bytes(9)) + b"\0" + frame(7, 5), "no marker"),
+        (b"\xff\xd8" + segment(0xDA, bytes(9)) + frame(7, 5), "no frame header"),
+        (b"\xff\xd8\xff\xd9" + frame(7, 5), "no frame header"),
+        (b"\xff\xd8" + frame(0, 5), "0 x 5"),
+        (b"\xff\xd8" + frame(7, 0), "7 x 0"),
+        (b"\xff\xd8" + frame(7, 5)[:8], "no size"),
+    ],
+)
+def test_a_header_that_is_none_is_refused(head: bytes, words: str) -> None:
+    with pytest.raises(UnsupportedImage, match=words):
+        read_image_header(head)
+
+
+@pytest.mark.parametrize("marker", [0xC4, 0xC8, 0xCC])
+def test_tables_are_not_taken_for_a_frame(marker: int) -> None:
+    jpeg = b"\xff\xd8" + frame(9, 9, marker) + frame(7, 5)
+    assert read_image_header(jpeg).width == 7
+
+
+@given(
+    start=st.sampled_from([b"", b"\xff\xd8\xff", png_header(8, 8), b"\x89PNG\r\n\x1a\n"]),
+    rest=st.binary(max_size=200),
+)
+def test_any_bytes_are_read_or_refused(start: bytes, rest: bytes) -> None:
+    try:
+        header = read_image_header(start + rest)
+    except UnsupportedImage:
+        return
+    assert header.width > 0
+    assert header.height > 0
+
+
+@pytest.mark.parametrize("filler", [b"\xff", b"\xff\x01", b"\xff\xe0\x00\x02"])
+def test_the_most_markers_that_fit_take_no_time(filler: bytes) -> None:
+    head = (b"\xff\xd8\xff\x01" + filler * HEADER_BYTES)[:HEADER_BYTES]
+    before = time.process_time()
+    with pytest.raises(UnsupportedImage):
+        read_image_header(head)
+    assert time.process_time() - before < 2
