@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from scones_monitor.axes import confidence_axis, time_axis, tip_time
 from scones_monitor.formats import confidence, count, plural
+from scones_monitor.formats import threshold as format_threshold
 from scones_monitor.join import Joined
 from scones_monitor.svg import Drawing, Frame
 
@@ -51,7 +52,7 @@ def scatter(rows: Sequence[Joined], threshold: float, classes: int, frame: Frame
         f"scatter-{'wide' if wide else 'narrow'}",
         "Confidence of each inference over time",
         f"{plural(len(points), 'inference')}, {count(sum(c >= threshold for _, c, _ in points))} "
-        f"of them at or above the threshold of {confidence(threshold)}.",
+        f"of them at or above the threshold of {format_threshold(threshold)}.",
         "chart wide" if wide else "chart narrow",
     )
     for share, text in ys.ticks:
@@ -75,7 +76,9 @@ def _threshold_line(drawing: Drawing, threshold: float, share: float) -> None:
     y = frame.y(share)
     drawing.line("threshold", frame.x0, y, frame.x1, y)
     drawing.text("threshold-label", "threshold", frame.x1 + 8, y - 3, "start")
-    drawing.text("threshold-label strong", confidence(threshold), frame.x1 + 8, y + 13, "start")
+    drawing.text(
+        "threshold-label strong", format_threshold(threshold), frame.x1 + 8, y + 13, "start"
+    )
 
 
 def _tip(row: Joined) -> str:

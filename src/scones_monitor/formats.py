@@ -1,5 +1,6 @@
 """How the report writes numbers and times."""
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -25,8 +26,21 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def confidence(value: float | None) -> str:
-    """Return a probability: one decimal, two where the last percent is what matters."""
-    return percent(value, 2 if value is not None and value >= 0.99 else 1)
+    """Return a probability, cut and not rounded, so that none reads as the threshold it missed.
+
+    One decimal, two from 90 % on, where the differences count.
+    """
+    if value is None:
+        return DASH
+    digits = 2 if value >= 0.9 else 1
+    scale = 10 ** (digits + 2)
+    # The small addend undoes what binary fractions take from a decimal one such as 0.29.
+    return percent(math.floor(value * scale + 1e-9) / scale, digits)
+
+
+def threshold(value: float) -> str:
+    """Return `97 %` or `97.35 %`."""
+    return f"{value * 100:.2f}".rstrip("0").rstrip(".") + f"{NARROW}%"
 
 
 def interval(bounds: Interval | None) -> str:

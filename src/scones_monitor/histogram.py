@@ -6,7 +6,8 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from scones_monitor.axes import certainty, confidence_ticks
-from scones_monitor.formats import confidence, count
+from scones_monitor.formats import count
+from scones_monitor.formats import threshold as format_threshold
 from scones_monitor.join import Joined
 from scones_monitor.statistics import confidence_histogram
 from scones_monitor.svg import Drawing, Frame
@@ -35,7 +36,7 @@ def histogram(rows: Sequence[Joined], threshold: float, classes: int) -> Markup:
         "histogram",
         "Histogram of confidence",
         "; ".join(f"{count(sum(stack.counts))} {stack.name}" for stack in stacks)
-        + f". The threshold is {confidence(threshold)}.",
+        + f". The threshold is {format_threshold(threshold)}.",
         "chart",
     )
     _grid(drawing, top, edges)
@@ -113,5 +114,5 @@ def _threshold_line(drawing: Drawing, threshold: float, edges: Sequence[float]) 
     drawing.line("threshold", x, 22, x, frame.y0)
     # Half of the label's own width keeps it on the drawing.
     middle = min(max(x, frame.x0 + 60), frame.x1 - 60)
-    text = f"threshold {confidence(threshold)}"
+    text = f"threshold {format_threshold(threshold)}"
     drawing.text("threshold-label strong", text, middle, 15, "middle")

@@ -32,8 +32,8 @@ def capture_roots(uri: S3Uri, endpoint: str) -> tuple[str, str]:
     SageMaker appends `/<endpoint>` to the destination as it was given, so that one with a
     trailing slash gives `//`.
     """
-    base = uri.key.rstrip("/")
-    return (f"{base}/{endpoint}/".removeprefix("/"), f"{base}//{endpoint}/")
+    folder = uri.key.rstrip("/") + "/" if uri.key.strip("/") else ""
+    return (f"{folder}{endpoint}/", f"{folder}/{endpoint}/")
 
 
 def list_capture_files(

@@ -42,7 +42,8 @@ def wilson_interval(hits: int, total: int, z: float = 1.959964) -> Interval:
     p, zz = hits / total, z * z / total
     centre = (p + zz / 2) / (1 + zz)
     half = z * math.sqrt(p * (1 - p) / total + zz / (4 * total)) / (1 + zz)
-    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+    # At the ends the bound is 0 or 1 itself, which floating point just misses.
+    return Interval(centre - half if hits else 0.0, centre + half if hits < total else 1.0)
 
 
 def accuracy(rows: Iterable[Joined]) -> Share:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scones_monitor.formats import confidence, count, interval, percent, plural
+from scones_monitor.formats import count, interval, percent, plural, threshold
 from scones_monitor.join import Joined
 from scones_monitor.report import ReportData
 from scones_monitor.statistics import accuracy, coverage, precision
@@ -48,9 +48,11 @@ def status(data: ReportData) -> Status:
     failed, sure = len(data.joined.of("failed")), precision(data.joined)
     if failed:
         return Status(f"{plural(failed, 'image')} failed", "look")
-    if data.target_precision is None or sure.value is None:
+    if sure.value is None:
+        return Status("No truth to compare with", "plain")
+    if data.target_precision is None:
         return Status("No target to compare with", "plain")
-    target = percent(data.target_precision)
+    target = threshold(data.target_precision)
     if sure.value < data.target_precision:
         return Status(f"Precision below its target of {target}", "look")
     return Status(f"Precision on its target of {target}", "good")
@@ -81,9 +83,7 @@ def tiles(data: ReportData) -> list[Tile]:
             if sure.total
             else "truth not known",
         ),
-        Tile(
-            "Coverage", percent(decided.value), f"accepted at \u2265 {confidence(data.threshold)}"
-        ),
+        Tile("Coverage", percent(decided.value), f"accepted at \u2265 {threshold(data.threshold)}"),
         Tile(
             "Captured records",
             count(len(data.captures.records)),

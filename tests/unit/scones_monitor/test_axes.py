@@ -1,0 +1,70 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from scones_monitor.axes import certainty, confidence_axis, confidence_ticks, time_axis
+
+START = datetime(2026, 11, 20, 14, 32, 5, tzinfo=UTC)
+
+
+def test_times_are_placed_in_proportion() -> None:
+    axis = time_axis([START + timedelta(minutes=m) for m in (0, 10, 40)], 9)
+
+    first, second, third = axis.shares
+    assert (second - first) / (third - first) == pytest.approx(0.25)
+    assert axis.title == "Time of inference (UTC)"
+    assert [text for _, text in axis.ticks] == [f"14:{m}" for m in range(35, 60, 5)] + [
+        "15:00",
+        "15:05",
+        "15:10",
+    ]
+
+
+def test_milliseconds_are_kept() -> None:
+    axis = time_axis([START + timedelta(milliseconds=ms) for ms in (0, 250, 1000)], 9)
+
+    assert (axis.shares[1] - axis.shares[0]) / (axis.shares[2] - axis.shares[0]) == pytest.approx(
+        0.25
+    )
+
+
+def test_a_burst_within_whole_seconds_is_drawn_in_its_order() -> None:
+    axis = time_axis([START] * 10 + [START + timedelta(seconds=1)] * 10, 5)
+
+    assert axis.shares == pytest.approx([(i + 0.5) / 20 for i in range(20)])
+    assert [text for _, text in axis.ticks] == ["1", "5", "10", "15", "20"]
+    assert "order" in axis.title
+
+
+def test_a_single_moment_has_a_place() -> None:
+    axis = time_axis([START], 9)
+
+    assert 0 <= axis.shares[0] <= 1
+    assert axis.ticks
+
+
+def test_certainty_counts_the_nines() -> None:
+    assert [certainty(v) for v in (0.0, 0.9, 0.99)] == pytest.approx([0, 1, 2])
+    assert certainty(1.0) == certainty(0.9999) == pytest.approx(4)
+
+
+def test_confidences_rise_from_chance_to_the_top() -> None:
+    axis = confidence_axis([0.5, 0.9, 1.0], 2)
+
+    assert axis.shares == pytest.approx([0, (1 - 0.30103) / (4 - 0.30103), 1], abs=1e-5)
+    assert axis.ticks[0][0] == pytest.approx(1)
+    assert [text.replace("\u202f", "") for _, text in axis.ticks] == [
+        "≥99.99%",
+        "99.9%",
+        "99%",
+        "90%",
+        "80%",
+        "50%",
+    ]
+
+
+def test_ticks_that_would_touch_give_way_to_the_higher() -> None:
+    found = confidence_ticks(certainty(0.5), certainty(1.0), 0.12)
+
+    assert "80\u202f%" not in [text for _, text in found]
+    assert "90\u202f%" in [text for _, text in found]
