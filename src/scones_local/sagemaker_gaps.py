@@ -45,13 +45,11 @@ def _mend_endpoint_configurations() -> None:
         original(self, *args, **kwargs)
         self.arn = self.endpoint_config_arn
 
-    @wrap(
-        FakeEndpointConfig,
-        "response_object",
-        fault="empty DataCaptureConfig and AsyncInferenceConfig are returned",
-    )
-    def described(original: Any, self: FakeEndpointConfig) -> dict[str, Any]:
-        return without_empty(original(self), "DataCaptureConfig", "AsyncInferenceConfig")
+    # Not at the record itself: moto's own CreateEndpoint reads the empty field from it.
+    @wrap(SageMakerResponse, "describe_endpoint_config", fault="returns empty configurations")
+    def describe(original: Any, self: SageMakerResponse) -> ActionResult:
+        found: Any = original(self).result
+        return ActionResult(without_empty(found, "DataCaptureConfig", "AsyncInferenceConfig"))
 
     @wrap(SageMakerResponse, "create_endpoint_config", fault="replaces an existing configuration")
     def create(original: Any, self: SageMakerResponse) -> ActionResult:

@@ -1,0 +1,172 @@
+"""A variant's real process: started, asked, restarted, drained."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from scones_local.children import Children
+from scones_local.fleets import Fleet, Fleets, NoSuchVariant
+from scones_local.variants import ServeSpec, Variant, VariantFailed, VariantUnavailable
+
+SERVE = Path(__file__).parent / "programs" / "stand_in_serve.py"
+DEADLINE_SECONDS = 15.0
+Make = Callable[..., Variant]
+
+
+@pytest.fixture
+def children() -> Iterator[Children]:
+    started = Children()
+    yield started
+    started.stop_all()
+
+
+@pytest.fixture
+def make(children: Children, tmp_path: Path) -> Make:
+    def variant(
+        name: str = "AllTraffic", answer: str = "[0.9, 0.1]", **environment: str
+    ) -> Variant:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        (folder / "answer.txt").write_text(answer)
+        spec = ServeSpec(
+            name=name,
+            argv=(sys.executable, str(SERVE)),
+            folder=folder,
+            environment={"SM_MODEL_DIR": str(folder), **environment},
+            startup_seconds=float(environment.get("STARTUP_SECONDS", "10")),
+        )
+        return Variant(spec, children, on_line=[].append)
+
+    return variant
+
+
+def fleet(tmp_path: Path, *variants: Variant, weights: dict[str, float] | None = None) -> Fleet:
+    return Fleet("config", variants, weights or {}, folder=tmp_path / "fleet")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.01)
+
+
+def test_a_started_variant_answers(make: Make) -> None:
+    variant = make()
+    variant.start()
+
+    reply = variant.invoke(b"image", {"Content-Type": "image/png"})
+
+    assert (reply.status, reply.body) == (200, b"[0.9, 0.1]")
+    assert reply.ok
+
+
+def test_a_variant_that_ends_early_says_its_last_line(make: Make) -> None:
+    with pytest.raises(VariantFailed, match="the weights cannot be read"):
+        make(FAIL="1").start()
+
+
+def test_a_variant_that_never_pings_is_stopped_and_fails(make: Make) -> None:
+    variant = make(NO_PING="1", STARTUP_SECONDS="0.5")
+
+    with pytest.raises(VariantFailed, match="did not pass the ping health check"):
+        variant.start()
+    with pytest.raises(VariantUnavailable):
+        variant.invoke(b"", {})
+
+
+def test_a_program_that_is_not_there_is_named(children: Children, tmp_path: Path) -> None:
+    spec = ServeSpec("AllTraffic", ("/no/such/program",), tmp_path, {})
+
+    with pytest.raises(VariantFailed, match="/no/such/program"):
+        Variant(spec, children, on_line=[].append).start()
+
+
+def test_a_crashed_variant_is_started_again(make: Make) -> None:
+    variant = make()
+    variant.start()
+
+    with pytest.raises(Exception, match=r"aborted|closed|running"):
+        variant.invoke(b"die", {})
+
+    def answers() -> bool:
+        try:
+            return variant.invoke(b"", {}).ok
+        except VariantUnavailable:
+            return False
+
+    until(answers)
+
+
+def test_a_target_and_the_weights_choose_the_variant(make: Make, tmp_path: Path) -> None:
+    both = fleet(tmp_path, make("a"), make("b"), weights={"a": 1.0, "b": 0.0})
+
+    assert {both.choose().spec.name for _ in range(50)} == {"a"}
+    assert both.choose("b").spec.name == "b"
+    both.set_weights({"a": 0.0, "b": 2.0})
+    assert {both.choose().spec.name for _ in range(50)} == {"b"}
+    with pytest.raises(NoSuchVariant, match="'c'"):
+        both.choose("c")
+    both.set_weights({"b": 0.0})
+    with pytest.raises(NoSuchVariant, match="weight 0"):
+        both.choose()
+
+
+def test_a_fleet_with_one_bad_variant_leaves_none_running(make: Make, tmp_path: Path) -> None:
+    good = make("good")
+
+    with pytest.raises(VariantFailed):
+        fleet(tmp_path, good, make("bad", FAIL="1")).start()
+
+    with pytest.raises(VariantUnavailable):
+        good.invoke(b"", {})
+
+
+def test_a_switch_lets_the_old_fleet_answer_what_it_holds(make: Make, tmp_path: Path) -> None:
+    fleets, old, new = (
+        Fleets(),
+        fleet(tmp_path, make("old", "old")),
+        fleet(tmp_path, make("new", "new")),
+    )
+    for each in (old, new):
+        each.start()
+    fleets.switch("endpoint", fleets.begin("endpoint"), old)
+    held = threading.Event()
+
+    def slow() -> bytes:
+        with fleets.lease("endpoint") as serving:
+            assert serving is not None
+            held.set()
+            return serving.choose().invoke(b"sleep 0.5", {}).body
+
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(slow)
+        assert held.wait(DEADLINE_SECONDS)
+        serves, replaced = fleets.switch("endpoint", fleets.begin("endpoint"), new)
+        assert serves
+        assert replaced is old
+        old.drain()
+        assert answer.result() == b"old"
+    with fleets.lease("endpoint") as serving:
+        assert serving is not None
+        assert serving.choose().invoke(b"", {}).body == b"new"
+    with pytest.raises(VariantUnavailable):
+        old.choose().invoke(b"", {})
+
+
+def test_a_deployment_of_an_endpoint_deleted_meanwhile_does_not_serve(
+    make: Make, tmp_path: Path
+) -> None:
+    fleets = Fleets()
+    mark = fleets.begin("endpoint")
+
+    fleets.remove("endpoint")
+
+    assert fleets.switch("endpoint", mark, fleet(tmp_path, make())) == (False, None)
+    with fleets.lease("endpoint") as serving:
+        assert serving is None
