@@ -1,5 +1,9 @@
 import fcntl
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,6 +101,19 @@ def test_lines_arrive_while_terraform_is_still_running(
     assert gate.exists()
 
 
+def test_an_output_that_fails_leaves_terraform_its_time_to_end(terraform: Make) -> None:
+    def fail(line: str) -> None:
+        if "Creating..." in line:
+            raise BrokenPipeError
+
+    dev = terraform(output=fail)
+    dev.init()
+    plan = dev.plan()
+    with pytest.raises(BrokenPipeError):
+        dev.apply(plan)
+    assert dev.outputs()["colour"] == "blue"
+
+
 def test_a_failure_carries_terraforms_own_words(terraform: Make, root: Path) -> None:
     dev = terraform()
     dev.init()
@@ -126,6 +143,42 @@ def test_a_locked_state_says_what_to_do(terraform: Make, tmp_path: Path) -> None
         fcntl.lockf(state, fcntl.LOCK_EX)
         with pytest.raises(TerraformError, match="Another run holds the state"):
             dev.plan()
+
+
+def test_an_interrupt_lets_terraform_stop_in_good_order(
+    root: Path, tmp_path: Path, environ: dict[str, str], terraform: Make
+) -> None:
+    (root / "wait.tf").write_text(
+        'resource "terraform_data" "wait" {\n'
+        '  provisioner "local-exec" {\n    command = "sleep 60"\n  }\n}\n'
+    )
+    program = (
+        "import functools, json, sys\n"
+        "from pathlib import Path\n"
+        "from scones_deploy.terraform import Terraform\n"
+        "root, build, environ = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])\n"
+        "dev = Terraform(root, 'dev', build, environ, functools.partial(print, flush=True))\n"
+        "dev.init()\n"
+        "dev.apply(dev.plan())\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(root), str(tmp_path / "build"), json.dumps(environ)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert any("wait: Creating..." in line for line in process.stdout)
+        os.killpg(process.pid, signal.SIGINT)
+        said, complaints = process.communicate(timeout=60)
+    assert "Gracefully shutting down" in said
+    assert complaints.endswith("KeyboardInterrupt\n")
+    (root / "wait.tf").unlink()
+    dev = terraform()
+    dev.init()
+    dev.plan()
 
 
 def test_a_stale_plan_is_refused(terraform: Make) -> None:
