@@ -1,11 +1,12 @@
 """One Terraform process: its output passed on line by line, its errors kept whole."""
 
+import json
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from scones_core.errors import TerraformError
 
@@ -17,6 +18,15 @@ class Finished:
     status: int
     stdout: str
     stderr: str
+
+    def json(self) -> Any:
+        """Return stdout, parsed; raises TerraformError where it is no JSON."""
+        try:
+            return json.loads(self.stdout)
+        except ValueError as error:
+            raise TerraformError(
+                f"Terraform gave no JSON but {self.stdout[:200]!r}; is it Terraform that runs?"
+            ) from error
 
 
 def run(

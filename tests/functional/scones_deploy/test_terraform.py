@@ -11,6 +11,7 @@ import pytest
 
 from scones_core.errors import DeployError, TerraformError
 from scones_deploy.terraform import Terraform
+from scones_deploy.terraform_mirror import ProviderSource
 
 Make = Callable[..., Terraform]
 
@@ -202,6 +203,23 @@ def test_missing_credentials_say_how_to_get_some(
     dev = terraform(environ={**environ, "AWS_EC2_METADATA_DISABLED": "true"})
     with pytest.raises(TerraformError, match="AWS_PROFILE"):
         dev.init()
+
+
+def test_backend_settings_can_be_added(terraform: Make, root: Path, tmp_path: Path) -> None:
+    (root / "environments/dev/backend.hcl").write_text("# the path is given beside this file\n")
+    dev = terraform()
+    dev.init({"path": f"{tmp_path}/elsewhere.tfstate"})
+    dev.apply(dev.plan())
+    assert (tmp_path / "elsewhere.tfstate").is_file()
+
+
+def test_a_lock_file_is_never_changed(terraform: Make, root: Path, environ: dict[str, str]) -> None:
+    text = 'provider "registry.terraform.io/hashicorp/random" {\n  version = "3.7.2"\n}\n'
+    (root / ".terraform.lock.hcl").write_text(text)
+    dev = terraform(providers=lambda *_: ProviderSource(environ))
+    with pytest.raises(TerraformError, match=r"commit \.terraform\.lock\.hcl"):
+        dev.init()
+    assert (root / ".terraform.lock.hcl").read_text() == text
 
 
 def test_a_missing_backend_file_is_named(terraform: Make, root: Path) -> None:
