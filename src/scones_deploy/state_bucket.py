@@ -24,7 +24,7 @@ def backend_settings(path: Path) -> dict[str, str]:
     """Return the attributes of a `backend.hcl` as texts: `bucket`, `key`, `region`, ...
 
     A partial backend configuration is a list of `name = "literal"`; raises DeployError for
-    any other line, a missing file, or one that names no bucket.
+    any other line, or a missing file.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -38,9 +38,15 @@ def backend_settings(path: Path) -> dict[str, str]:
         if not found:
             raise DeployError(f'{path}:{number} must have the form name = "value".')
         settings[found[1]] = found[2] if found[2] is not None else found[3]
-    if not settings.get("bucket"):
-        raise DeployError(f'{path} names no bucket; add bucket = "<the state\'s bucket>".')
     return settings
+
+
+def backend_bucket(path: Path) -> str:
+    """Return the bucket that a `backend.hcl` names; raises DeployError where it names none."""
+    bucket = backend_settings(path).get("bucket")
+    if not bucket:
+        raise DeployError(f'{path} names no bucket; add bucket = "<the bucket of the state>".')
+    return bucket
 
 
 def ensure_state_bucket(s3: S3Client, name: str) -> bool:

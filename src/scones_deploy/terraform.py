@@ -14,7 +14,6 @@ started here, because python-terraform 0.10.1
 - takes any misspelt method for a Terraform command; here the commands are methods.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,7 +26,7 @@ from scones_core.errors import TerraformError
 from scones_core.outputs import Deployment
 from scones_deploy.plan import Plan, parse_plan
 from scones_deploy.terraform_binary import TerraformBinary, find_terraform
-from scones_deploy.terraform_messages import error_words, failure
+from scones_deploy.terraform_messages import diagnostic_words, error_words, failure
 from scones_deploy.terraform_mirror import ProviderSource, provider_source, usable_environ
 from scones_deploy.terraform_process import Finished, run
 
@@ -82,16 +81,17 @@ class Terraform:
         """The version of the Terraform that runs, like `1.11.4`."""
         return self._binary.version
 
-    def init(self) -> None:
+    def init(self, backend: Mapping[str, str] | None = None) -> None:
         """Install modules and providers, and connect the environment's state.
 
-        The committed lock file is never changed. Raises TerraformError, also where no
+        `backend` adds settings to those of backend.hcl, like a bucket that carries the account
+        id. A lock file that is there is never changed. Raises TerraformError, also where no
         provider can be had.
         """
-        backend = self._folder / "backend.hcl"
-        if not backend.is_file():
+        settings = self._folder / "backend.hcl"
+        if not settings.is_file():
             raise TerraformError(
-                f"{backend} is missing; apply terraform/bootstrap and write its bucket there."
+                f"{settings} is missing; apply terraform/bootstrap and write its bucket there."
             )
         source = self._providers(self.root, self.build_dir, self.data_dir, self._environ)
         self._environ = dict(source.environ)
@@ -101,16 +101,16 @@ class Terraform:
         self._stream(
             "init",
             input=False,
-            backend_config=str(backend),
+            backend_config=[str(settings), *(f"{k}={v}" for k, v in (backend or {}).items())],
             lockfile="readonly" if locked else None,
         )
 
     def validate(self) -> None:
         """Check the configuration; raises TerraformError with every fault that it has."""
         done = self._run("validate", json=IsFlagged)
-        body = self._json("validate", done) if done.stdout.strip() else {}
+        body = done.json() if done.stdout.strip() else {}
         if done.status or not body.get("valid"):
-            raise self._failure("validate", _diagnostics(body) or done.stderr)
+            raise self._failure("validate", diagnostic_words(body) or done.stderr)
 
     def plan(self, *, destroy: bool = False) -> Plan:
         """Save a plan for the environment, or for its destruction, and return it."""
@@ -127,8 +127,8 @@ class Terraform:
         )
         if done.status != CHANGES:
             return Plan(path, changes=(), has_changes=False)
-        shown = self._json("show", self._checked("show", self._run("show", path, json=IsFlagged)))
-        return parse_plan(path, shown, has_changes=True)
+        shown = self._checked("show", self._run("show", path, json=IsFlagged))
+        return parse_plan(path, shown.json(), has_changes=True)
 
     def apply(self, plan: Plan) -> None:
         """Apply exactly this plan; its file is removed then, as it may hold secrets."""
@@ -144,7 +144,7 @@ class Terraform:
     def outputs(self) -> dict[str, Any]:
         """Return the value of every output by name; empty before the first apply."""
         done = self._checked("output", self._run("output", json=IsFlagged))
-        return {name: item["value"] for name, item in self._json("output", done).items()}
+        return {name: item["value"] for name, item in done.json().items()}
 
     def deployment(self) -> Deployment:
         """Return the environment's outputs, typed; raises DeployError where it has none."""
@@ -192,12 +192,6 @@ class Terraform:
     def _failure(self, command: str, text: str) -> TerraformError:
         return TerraformError(failure(command, self.environment, text))
 
-    def _json(self, command: str, done: Finished) -> Any:
-        try:
-            return json.loads(done.stdout)
-        except ValueError as error:
-            raise TerraformError(f"terraform {command} gave no JSON: {done.stdout:.200}") from error
-
 
 def _unknown_environment(root: Path, environment: str) -> str:
     known = sorted(file.parent.name for file in root.glob("environments/*/env.tfvars"))
@@ -205,13 +199,3 @@ def _unknown_environment(root: Path, environment: str) -> str:
         f"There is no environment {environment!r} in {root / 'environments'}; "
         f"the environments are {', '.join(known) or 'none'}."
     )
-
-
-def _diagnostics(body: Mapping[str, Any]) -> str:
-    lines = []
-    for item in body.get("diagnostics", ()):
-        where = item.get("range") or {}
-        place = f" ({where['filename']}:{where['start']['line']})" if where else ""
-        if item["severity"] == "error":
-            lines.append(f"Error: {item['summary']}{place}\n{item.get('detail', '')}")
-    return "\n".join(lines)

@@ -68,7 +68,7 @@ def _is_enough(version: str) -> bool:
 
 
 def _write_launcher(build_dir: Path, python: str) -> Path:
-    launcher = build_dir.absolute() / "terraform" / "bin" / "terraform"
+    launcher = build_dir.absolute() / "bin" / "terraform"
     # -P keeps this package's folder off the path: the file is run, the project not imported.
     program = shlex.join([python, "-P", embedded_terraform.__file__])
     write_if_changed(launcher, f'#!/bin/sh\nexec {program} "$@"\n'.encode(), mode=0o755)

@@ -1,6 +1,8 @@
 """Terraform's errors as sentences: its own words, and what to do where that is known."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 FRAME = re.compile(r"^[╷│╵ ]+", re.MULTILINE)
@@ -32,6 +34,15 @@ ADVICE = (
         r"Backend initialization required|Module not installed|Required plugins are not installed"
         r"|Inconsistent dependency lock file|Missing required provider",
         "Initialise the environment first.",
+    ),
+    (
+        r"Provider dependency changes detected",
+        "Record them with `terraform init -backend=false` in the module's folder, and commit "
+        ".terraform.lock.hcl.",
+    ),
+    (
+        r'attribute "bucket" is required',
+        "Name the bucket of the state, the one that terraform/bootstrap made.",
     ),
     (
         r"Saved plan is stale",
@@ -66,6 +77,17 @@ def error_words(text: str) -> str:
     errors = [block for block in blocks if block.startswith("Error: ")]
     chosen = errors or [block for block in blocks if not block.startswith("Warning: ")]
     return re.sub(r"\n{2,}", "\n", "\n".join(block.strip() for block in chosen)).strip()
+
+
+def diagnostic_words(body: Mapping[str, Any]) -> str:
+    """Return the errors that `terraform validate -json` reports, with file and line."""
+    lines = []
+    for item in body.get("diagnostics", ()):
+        where = item.get("range")
+        place = f" ({where['filename']}:{where['start']['line']})" if where else ""
+        if item["severity"] == "error":
+            lines.append(f"Error: {item['summary']}{place}\n{item.get('detail', '')}")
+    return "\n".join(lines)
 
 
 def _flat(words: str) -> str:

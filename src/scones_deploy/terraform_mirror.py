@@ -61,19 +61,24 @@ def provider_source(
     SCONES_TERRAFORM_MIRROR names comes before the registry; `prefixes`, by default the usual
     places for software and the home folder, are searched where there is no registry. A CLI
     configuration for the mirror is written below `build_dir`, for Terraform alone.
-    Raises TerraformError where there is neither registry nor mirror.
+    Raises TerraformError where there is neither registry nor mirror, or a mirror that was named
+    lacks a provider.
     """
     plain = usable_environ(environ)
     needed = [p for p in needed_providers(root) if not _is_installed(data_dir, p)]
     if not needed or _is_configured(plain):
         return ProviderSource(plain)
-    mirror = _first(named_mirrors(plain), needed)
-    if mirror is None and not reachable():
-        places = _home_and(PREFIXES, plain) if prefixes is None else prefixes
-        mirror = _first(_unnamed(root, plain, places), needed)
-        if mirror is None:
-            raise TerraformError(_advice(needed))
-    return ProviderSource(plain) if mirror is None else _use(mirror, needed, build_dir, plain)
+    named = named_mirrors(plain)
+    mirror = _first(named, needed)
+    if named and mirror is None:
+        raise TerraformError(_named_advice(named, needed))
+    if mirror is None and reachable():
+        return ProviderSource(plain)
+    places = _home_and(PREFIXES, plain) if prefixes is None else prefixes
+    mirror = mirror or _first(_unnamed(root, plain, places), needed)
+    if mirror is None:
+        raise TerraformError(_advice(needed))
+    return _use(mirror, needed, build_dir, plain)
 
 
 def usable_environ(environ: Mapping[str, str]) -> dict[str, str]:
@@ -116,7 +121,7 @@ def _first(mirrors: Iterator[Path] | list[Path], needed: list[Provider]) -> Path
 def _use(
     mirror: Path, needed: list[Provider], build_dir: Path, environ: Mapping[str, str]
 ) -> ProviderSource:
-    config = build_dir.absolute() / "terraform" / "mirror.tfrc"
+    config = build_dir.absolute() / "mirror.tfrc"
     sources = json.dumps([provider.source for provider in needed])
     # JSON's string escapes are HCL's; only its template marks need one more.
     path = json.dumps(os.fspath(mirror.absolute())).replace("${", "$${").replace("%{", "%%{")
@@ -133,10 +138,20 @@ def _use(
     )
 
 
-def _advice(needed: list[Provider]) -> str:
-    wanted = ", ".join(f"{p.source} {p.version}".strip() for p in needed)
+def _named_advice(named: list[Path], needed: list[Provider]) -> str:
     return (
-        f"Terraform needs {wanted} for {os_arch()}, {REGISTRY} cannot be reached, and no mirror "
-        "on this machine has it. Connect to the network; or run `terraform providers mirror "
-        f"<folder>` on a machine with one, and name the copied folder in {VARIABLE}."
+        f"{VARIABLE} names {', '.join(map(str, named))}, which lacks {_sources(needed)} for "
+        f"{os_arch()}: fill that mirror with `terraform providers mirror <folder>`, or unset it."
     )
+
+
+def _advice(needed: list[Provider]) -> str:
+    return (
+        f"Terraform needs {_sources(needed)} for {os_arch()}, {REGISTRY} cannot be reached, and "
+        "no mirror on this machine has it. Connect to the network; or run `terraform providers "
+        f"mirror <folder>` on a machine with one, and name the copied folder in {VARIABLE}."
+    )
+
+
+def _sources(needed: list[Provider]) -> str:
+    return ", ".join(f"{provider.source} {provider.version}".strip() for provider in needed)

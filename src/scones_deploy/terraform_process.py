@@ -1,11 +1,12 @@
 """One Terraform process: its output passed on line by line, its errors kept whole."""
 
+import json
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from scones_core.errors import TerraformError
 
@@ -17,6 +18,15 @@ class Finished:
     status: int
     stdout: str
     stderr: str
+
+    def json(self) -> Any:
+        """Return stdout, parsed; raises TerraformError where it is no JSON."""
+        try:
+            return json.loads(self.stdout)
+        except ValueError as error:
+            raise TerraformError(
+                f"Terraform gave no JSON but {self.stdout[:200]!r}; is it Terraform that runs?"
+            ) from error
 
 
 def run(
@@ -30,7 +40,7 @@ def run(
 
     `output` is called with each line of stdout as it is written, without its line end. An
     interrupt waits for the command: a terminal sends it to Terraform too, which then stops in
-    good order and gives the state lock back.
+    good order and gives the state lock back; KeyboardInterrupt follows after that.
     Raises TerraformError where the command cannot be started.
     """
     try:
@@ -57,18 +67,32 @@ def _follow(process: subprocess.Popen[str], output: Callable[[str], None] | None
     complaints: list[str] = []
     reader = threading.Thread(target=_drain, args=(process.stderr, complaints), daemon=True)
     reader.start()
+    interrupted = False
     try:
-        for line in process.stdout or ():
-            said.append(line)
-            if output:
-                output(line.rstrip("\n"))
+        while _pass_on(process.stdout, said, output):
+            interrupted = True
     except BaseException:
+        # `output` failed: nobody hears the command any more, but it must still end in order.
         _drain(process.stdout, said)
-        process.wait()
         raise
     finally:
         reader.join()
-    return Finished(process.wait(), "".join(said), "".join(complaints))
+        process.wait()
+    if interrupted:
+        raise KeyboardInterrupt
+    return Finished(process.returncode, "".join(said), "".join(complaints))
+
+
+def _pass_on(stream: IO[str] | None, said: list[str], output: Callable[[str], None] | None) -> bool:
+    """Read to the end of a stream, or to an interrupt; return whether it was an interrupt."""
+    try:
+        for line in stream or ():
+            said.append(line)
+            if output:
+                output(line.rstrip("\n"))
+    except KeyboardInterrupt:
+        return True
+    return False
 
 
 def _drain(stream: IO[str] | None, into: list[str]) -> None:

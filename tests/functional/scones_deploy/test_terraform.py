@@ -1,5 +1,9 @@
 import fcntl
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +11,7 @@ import pytest
 
 from scones_core.errors import DeployError, TerraformError
 from scones_deploy.terraform import Terraform
+from scones_deploy.terraform_mirror import ProviderSource
 
 Make = Callable[..., Terraform]
 
@@ -97,6 +102,19 @@ def test_lines_arrive_while_terraform_is_still_running(
     assert gate.exists()
 
 
+def test_an_output_that_fails_leaves_terraform_its_time_to_end(terraform: Make) -> None:
+    def fail(line: str) -> None:
+        if "Creating..." in line:
+            raise BrokenPipeError
+
+    dev = terraform(output=fail)
+    dev.init()
+    plan = dev.plan()
+    with pytest.raises(BrokenPipeError):
+        dev.apply(plan)
+    assert dev.outputs()["colour"] == "blue"
+
+
 def test_a_failure_carries_terraforms_own_words(terraform: Make, root: Path) -> None:
     dev = terraform()
     dev.init()
@@ -128,6 +146,42 @@ def test_a_locked_state_says_what_to_do(terraform: Make, tmp_path: Path) -> None
             dev.plan()
 
 
+def test_an_interrupt_lets_terraform_stop_in_good_order(
+    root: Path, tmp_path: Path, environ: dict[str, str], terraform: Make
+) -> None:
+    (root / "wait.tf").write_text(
+        'resource "terraform_data" "wait" {\n'
+        '  provisioner "local-exec" {\n    command = "sleep 60"\n  }\n}\n'
+    )
+    program = (
+        "import functools, json, sys\n"
+        "from pathlib import Path\n"
+        "from scones_deploy.terraform import Terraform\n"
+        "root, build, environ = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])\n"
+        "dev = Terraform(root, 'dev', build, environ, functools.partial(print, flush=True))\n"
+        "dev.init()\n"
+        "dev.apply(dev.plan())\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(root), str(tmp_path / "build"), json.dumps(environ)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert any("wait: Creating..." in line for line in process.stdout)
+        os.killpg(process.pid, signal.SIGINT)
+        said, complaints = process.communicate(timeout=60)
+    assert "Gracefully shutting down" in said
+    assert complaints.endswith("KeyboardInterrupt\n")
+    (root / "wait.tf").unlink()
+    dev = terraform()
+    dev.init()
+    dev.plan()
+
+
 def test_a_stale_plan_is_refused(terraform: Make) -> None:
     dev = terraform()
     dev.init()
@@ -149,6 +203,23 @@ def test_missing_credentials_say_how_to_get_some(
     dev = terraform(environ={**environ, "AWS_EC2_METADATA_DISABLED": "true"})
     with pytest.raises(TerraformError, match="AWS_PROFILE"):
         dev.init()
+
+
+def test_backend_settings_can_be_added(terraform: Make, root: Path, tmp_path: Path) -> None:
+    (root / "environments/dev/backend.hcl").write_text("# the path is given beside this file\n")
+    dev = terraform()
+    dev.init({"path": f"{tmp_path}/elsewhere.tfstate"})
+    dev.apply(dev.plan())
+    assert (tmp_path / "elsewhere.tfstate").is_file()
+
+
+def test_a_lock_file_is_never_changed(terraform: Make, root: Path, environ: dict[str, str]) -> None:
+    text = 'provider "registry.terraform.io/hashicorp/random" {\n  version = "3.7.2"\n}\n'
+    (root / ".terraform.lock.hcl").write_text(text)
+    dev = terraform(providers=lambda *_: ProviderSource(environ))
+    with pytest.raises(TerraformError, match=r"commit \.terraform\.lock\.hcl"):
+        dev.init()
+    assert (root / ".terraform.lock.hcl").read_text() == text
 
 
 def test_a_missing_backend_file_is_named(terraform: Make, root: Path) -> None:

@@ -26,13 +26,13 @@ CARD = {
 }
 
 
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    with mock_aws():
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "test")
+        for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
+            patch.delenv(name, raising=False)
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket="artifacts")
         yield s3
@@ -90,7 +90,9 @@ def test_members_may_be_named_from_the_current_folder(s3: Any) -> None:
     assert release(s3, archive(CARD, root, name="./model.json")).threshold == 0.97
 
 
-@pytest.mark.parametrize("url", [URL, "s3://no-such-bucket/model.tar.gz"])
+@pytest.mark.parametrize(
+    "url", ["s3://artifacts/never/model.tar.gz", "s3://no-such-bucket/model.tar.gz"]
+)
 def test_a_missing_artifact_is_named(s3: Any, url: str) -> None:
     with pytest.raises(ReleaseError, match=f"no model artifact at {url}"):
         artifact_release(

@@ -8,7 +8,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from scones_core.errors import DeployError
-from scones_deploy.state_bucket import backend_settings, ensure_state_bucket
+from scones_deploy.state_bucket import backend_bucket, backend_settings, ensure_state_bucket
 
 
 @pytest.fixture
@@ -49,6 +49,7 @@ def test_backend_settings_are_read(tmp_path: Path) -> None:
         "use_path_style": "true",
         "key": "dev/t.tfstate",
     }
+    assert backend_bucket(path) == "scones-state"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_other_settings_are_refused(tmp_path: Path, text: str, message: str) -> 
     path = tmp_path / "backend.hcl"
     path.write_text(text)
     with pytest.raises(DeployError, match=message):
-        backend_settings(path)
+        backend_bucket(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

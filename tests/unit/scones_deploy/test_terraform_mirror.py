@@ -97,6 +97,14 @@ def test_a_named_mirror_is_used_without_asking_the_registry(
     assert machine.probes == 0
 
 
+def test_a_named_mirror_without_the_provider_is_not_passed_over(
+    machine: Machine, tmp_path: Path
+) -> None:
+    named = unpacked(tmp_path / "named", "5.99.0")
+    with pytest.raises(TerraformError, match=rf"{named}, which lacks .*aws 5\.100\.0"):
+        machine.source(online=True, SCONES_TERRAFORM_MIRROR=str(named))
+
+
 @pytest.mark.parametrize(
     ("version", "target"), [("5.99.0", None), ("6.0.0", None), ("5.100.0", "plan9_mips")]
 )
