@@ -41,13 +41,15 @@ class Cifar100:
 
         Raises DatasetError when it cannot be read, ChecksumMismatch when `md5` is not its own.
         """
-        found, sha256 = _hashes(path)
-        if md5 is not None and found != md5:
-            raise ChecksumMismatch(
-                f"{path} has the MD5 {found}, not {md5}: it is damaged or another file. "
-                "Delete it, and it is downloaded again."
-            )
-        return cls(path, sha256)
+        try:
+            if md5 is not None and (found := _digest(path, "md5")) != md5:
+                raise ChecksumMismatch(
+                    f"{path} has the MD5 {found}, not {md5}: it is damaged or another file. "
+                    "Delete it, and it is downloaded again."
+                )
+            return cls(path, _digest(path, "sha256"))
+        except OSError as error:
+            raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
 
     @property
     def name(self) -> str:
@@ -82,16 +84,9 @@ class Cifar100:
             raise DatasetError(f"{self.path} cannot be read: {error.strerror}.") from error
 
 
-def _hashes(path: Path) -> tuple[str, str]:
-    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-    try:
-        with path.open("rb") as stream:
-            while chunk := stream.read(1 << 20):
-                md5.update(chunk)
-                sha256.update(chunk)
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
-    return md5.hexdigest(), sha256.hexdigest()
+def _digest(path: Path, algorithm: str) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()
 
 
 def _table(data: bytes, where: str) -> dict[str, Any]:

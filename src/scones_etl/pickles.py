@@ -70,8 +70,9 @@ class _InertUnpickler(pickle._Unpickler):
         try:
             return self._globals[module_name, global_name]
         except KeyError:
+            wanted = f"{module_name}.{global_name}"
             raise pickle.UnpicklingError(
-                f"it asks for {module_name}.{global_name}, which image data never needs"
+                f"it asks for {wanted!r}, which image data never needs"
             ) from None
 
     def _encode(self, text: object, encoding: object) -> bytes:
@@ -107,10 +108,14 @@ def uint8_array(value: object, where: str) -> NDArray[np.uint8]:
     match value:
         case PickledArray(
             state=(int(), tuple(shape), PickledDtype(code="u1"), False | 0, bytes(raw))
-        ) if all(type(size) is int and size >= 0 for size in shape):
-            if math.prod(shape) == len(raw):
+        ):
+            # Sizes are bounded before they are multiplied, printed or handed to numpy.
+            plain = len(shape) <= 4 and all(
+                type(size) is int and 0 <= size <= len(raw) for size in shape
+            )
+            if plain and math.prod(shape) == len(raw):
                 return np.frombuffer(raw, dtype=np.uint8).reshape(shape)
-            fault = f"has {len(raw)} bytes for the shape {shape}"
+            fault = f"has a shape that does not fit its {len(raw):,} bytes"
         case _:
             fault = "is no uint8 array in C order"
     raise MalformedDataset(f"{where} {fault}; get the archive again.")

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import pickle
 from pathlib import Path
@@ -96,10 +97,22 @@ def test_a_dtype_is_never_shown_to_numpy():
         array_pickle(shape=b"K\x03K\x05\x86"),
         array_pickle(shape=b"K\x03J\xfc\xff\xff\xff\x86"),
         array_pickle(shape=b"U\x01aK\x04\x86"),
+        array_pickle(shape=b"K\x00\x8b\x00\x10\x00\x00" + b"\x11" * 4096 + b"\x86"),
+        array_pickle(shape=b"(" + b"K\x01" * 99 + b"K\x0ct"),
         b"\x80\x02]K\x01a.",
         b"\x80\x02cnumpy\nndarray\n.",
     ],
-    ids=["int8", "fortran", "too short", "negative", "text shape", "list", "type"],
+    ids=[
+        "int8",
+        "fortran",
+        "too short",
+        "negative",
+        "text shape",
+        "huge",
+        "many axes",
+        "list",
+        "type",
+    ],
 )
 def test_what_is_no_plain_uint8_array_is_refused(data):
     with pytest.raises(MalformedDataset):
@@ -132,3 +145,13 @@ def test_every_truncation_is_refused():
     for length in range(len(data)):
         with pytest.raises(MalformedDataset):
             pickles.load(data[:length], "x")
+
+
+def test_no_altered_byte_escapes_as_another_error():
+    data = array_pickle()
+
+    for at in range(len(data)):
+        for flip in (0x01, 0x20, 0xFF):
+            altered = data[:at] + bytes([data[at] ^ flip]) + data[at + 1 :]
+            with contextlib.suppress(MalformedDataset):
+                assert pickles.uint8_array(pickles.load(altered, "x"), "x").size == PIXELS.size
