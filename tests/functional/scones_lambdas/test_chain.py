@@ -9,11 +9,13 @@ import pytest
 from scones_core.events import ClassifiedImage, Inference, Result, SerializedImage
 from scones_lambdas import classify_image, filter_inferences, serialize_image
 
+EVENTS = Path(__file__).parents[2] / "events"
+
 pytestmark = pytest.mark.usefixtures("world")
 
 
 def event(name: str) -> Any:
-    return json.loads(Path(f"tests/events/{name}.json").read_text(encoding="utf-8"))
+    return json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def shape(value: Any) -> Any:
