@@ -15,8 +15,8 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda
 
 from scones_lambdas import classify_image, filter_inferences, serialize_image
 
-EVENTS = Path("tests/events")
-DEFINITION = Path("terraform/definitions/classify.asl.json")
+EVENTS = Path(__file__).parents[2] / "events"
+DEFINITION = Path(__file__).parents[3] / "terraform/definitions/classify.asl.json"
 HANDLERS = {
     "serialize": serialize_image.handler,
     "classify": classify_image.handler,
@@ -34,7 +34,7 @@ class Lambda:
         self.calls.append(FunctionName)
         context = SimpleNamespace(aws_request_id="request")
         try:
-            result: Any = HANDLERS[FunctionName](json.loads(Payload), context)  # type: ignore[operator]
+            result: Any = HANDLERS[FunctionName](json.loads(Payload), context)
             fault = {}
         except Exception as error:
             result = {

@@ -12,7 +12,7 @@ from scones_core.errors import WorkflowError
 from scones_core.settings import WorkflowSettings
 from scones_lambdas.clients import RUNTIME_LIMITS, S3_LIMITS
 
-DEFINITION = Path("terraform/definitions/classify.asl.json")
+DEFINITION = Path(__file__).parents[3] / "terraform/definitions/classify.asl.json"
 TEXT = DEFINITION.read_text(encoding="utf-8")
 MACHINE = json.loads(TEXT)
 ITEM = MACHINE["States"]["ClassifyImages"]["ItemProcessor"]["States"]

@@ -25,7 +25,7 @@ URL = "https://s3.us-east-1.amazonaws.com"
 def answer(code: str, status: int) -> ClientError:
     metadata = {"HTTPStatusCode": status}
     error = {"Code": code, "Message": "words"}
-    return ClientError({"Error": error, "ResponseMetadata": metadata}, "GetObject")  # type: ignore[arg-type, typeddict-item]
+    return ClientError({"Error": error, "ResponseMetadata": metadata}, "GetObject")
 
 
 NETWORK = [

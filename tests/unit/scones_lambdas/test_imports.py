@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path("src").resolve()
+SOURCE = Path(__file__).resolve().parents[3] / "src"
 HANDLERS = ("serialize_image", "classify_image", "filter_inferences")
 
 
