@@ -88,7 +88,9 @@ def _draw(drawing: Drawing, cell: Cell, tip: str, css: str) -> None:
     x, y = cell.x + cell.wide / 2, cell.y + cell.high / 2
     if cell.roomy:
         drawing.text("cell-count", count(cell.hits), x, y, "middle")
-        drawing.text("cell-figure", percent(cell.share if cell.total else None), x, y + 22, "middle")
+        drawing.text(
+            "cell-figure", percent(cell.share if cell.total else None), x, y + 22, "middle"
+        )
     elif cell.legible:
         drawing.text("cell-figure", count(cell.hits), x, y + 4, "middle")
 
