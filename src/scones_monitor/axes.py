@@ -60,7 +60,7 @@ def _time_ticks(start: datetime, width: timedelta, wanted: int) -> list[tuple[fl
 
 
 def _clock(time: datetime, step: timedelta) -> str:
-    if step >= timedelta(days=1):
+    if step >= timedelta(days=1) or (step >= timedelta(hours=1) and time.hour == 0):
         return f"{time.day} {time:%b}"
     if step >= timedelta(minutes=1):
         return f"{time:%H:%M}"
@@ -81,7 +81,7 @@ def _order_axis(times: Sequence[datetime], ticks: int) -> Axis:
 def confidence_axis(values: Sequence[float], classes: int) -> Axis:
     """Return the axis of confidences on the scale of `certainty`, from chance to the highest."""
     low = certainty(1 / classes)
-    high = max(2.0, math.ceil(round(certainty(max(values)) * 2, 6)) / 2)
+    high = min(certainty(1), max(2.0, certainty(max(values)) + 0.1))
     return Axis(
         shares=tuple(max(0.0, (certainty(v) - low) / (high - low)) for v in values),
         ticks=confidence_ticks(low, high, 0.05),

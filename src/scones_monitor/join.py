@@ -62,7 +62,7 @@ def join(
     """Return every result with the record of its inference id and the truth of its image.
 
     `truth` maps `(bucket, key)` or the key alone to a label. Raises MonitorError for a result
-    whose decision is none of accepted, review, failed.
+    whose decision is none of accepted, review, failed, or that lacks its inference.
     """
     by_id = {record.inference_id: record for record in records}
     unnamed = sum(record.inference_id is None for record in records)
@@ -88,18 +88,25 @@ def from_records(
 def _joined(
     result: Result, by_id: Mapping[str | None, CapturedRecord], truth: Mapping[Any, str]
 ) -> Joined:
-    if result["decision"] not in DECISIONS:
+    decision, inference = result["decision"], result.get("inference")
+    if decision not in DECISIONS:
         raise MonitorError(
-            f"A result of {result['image'].get('key')!r} has the decision "
-            f"{result['decision']!r}; the report knows {', '.join(DECISIONS)}."
+            f"A result of {result['image'].get('key')!r} has the decision {decision!r}; "
+            f"the report knows {', '.join(DECISIONS)}."
+        )
+    if decision == "failed":
+        inference = None
+    elif inference is None:
+        raise MonitorError(
+            f"The result of {result['image'].get('key')!r} is {decision} without an inference; "
+            "the results must be those of the classify state machine."
         )
     # An input that names no image fails with whatever it was in place of the reference.
     bucket, key = str(result["image"].get("bucket", "")), str(result["image"].get("key", ""))
-    inference = result.get("inference")
     return Joined(
         bucket=bucket,
         key=key,
-        decision=result["decision"],
+        decision=decision,
         label=inference["label"] if inference else None,
         confidence=inference["confidence"] if inference else None,
         error=result.get("error"),

@@ -1,6 +1,8 @@
 """The confusion matrix."""
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -9,65 +11,88 @@ from scones_monitor.join import Joined
 from scones_monitor.statistics import confusion
 from scones_monitor.svg import Drawing, Frame
 
+_FRAME = Frame(width=460, height=340, left=122, right=14, top=88, bottom=10)
+# The height of a line and the width of a letter of the names, in units of the drawing.
+_LINE = 15
+_LETTER = 8.0
+
+
+class Cell(NamedTuple):
+    """One field of the matrix: its corner and size, and what it counts."""
+
+    x: float
+    y: float
+    wide: float
+    high: float
+    hits: int
+    total: int
+
+    @property
+    def share(self) -> float:
+        """Return the share of the true class, 0 to 1."""
+        return self.hits / self.total if self.total else 0.0
+
+    @property
+    def legible(self) -> bool:
+        """Whether a figure fits into it."""
+        return self.wide >= 26 and self.high >= 16
+
+    @property
+    def roomy(self) -> bool:
+        """Whether a large figure and a share fit into it."""
+        return self.wide >= 60 and self.high >= 60
+
 
 def confusion_matrix(rows: Sequence[Joined], labels: Sequence[str]) -> Markup:
     """Return the counts by true and answered label, with the share of each true label."""
-    counts = confusion(rows, labels)
-    frame = Frame(460, 330, 30, 14, 62, 14)
-    drawing = Drawing(
-        frame, "confusion", "Confusion matrix", _confusion_words(counts, labels), "chart"
-    )
-    n = len(labels)
-    gutter = 92
-    wide, high = (frame.x1 - frame.x0 - gutter) / n, (frame.y0 - frame.y1) / n
-    drawing.text("axis-title", "Answered", frame.x0 + gutter + n * wide / 2, 22, "middle")
-    drawing.text("axis-title", "Truth", 16, frame.y1 + n * high / 2, "middle", turned=True)
+    counts, n = confusion(rows, labels), len(labels)
+    words = _confusion_words(counts, labels)
+    drawing = Drawing(_FRAME, "confusion", "Confusion matrix", words, "chart")
+    wide, high = (_FRAME.x1 - _FRAME.x0) / n, (_FRAME.y0 - _FRAME.y1) / n
+    turned = any(len(label) * _LETTER > wide for label in labels)
+    drawing.text("axis-title", "Answered", _FRAME.x(0.5), 16 if turned else 48, "middle")
+    drawing.text("axis-title", "Truth", 16, _FRAME.y(0.5), "middle", turned=True)
+    _names(drawing, labels, (wide, high), turned)
     for i, label in enumerate(labels):
-        x, y = frame.x0 + gutter + (i + 0.5) * wide, frame.y1 + (i + 0.5) * high
-        drawing.text("tick strong", _short(label, int(wide / 7.5)), x, frame.y1 - 12, "middle")
-        drawing.text("tick strong", _short(label, 12), frame.x0 + gutter - 10, y + 4, "end")
         for j, answer in enumerate(labels):
-            cell = (frame.x0 + gutter + j * wide, frame.y1 + i * high, wide, high)
-            _cell(drawing, cell, counts[i][j], sum(counts[i]), (label, answer))
+            x, y = _FRAME.x0 + j * wide, _FRAME.y1 + i * high
+            cell = Cell(x, y, wide, high, counts[i][j], sum(counts[i]))
+            tip = f"{label} answered as {answer}: {cell.hits} of {cell.total}"
+            _draw(drawing, cell, tip, "right" if i == j else "wrong")
     return drawing.markup()
 
 
-def _cell(
-    drawing: Drawing,
-    cell: tuple[float, float, float, float],
-    hits: int,
-    total: int,
-    names: tuple[str, str],
+def _names(
+    drawing: Drawing, labels: Sequence[str], cell: tuple[float, float], turned: bool
 ) -> None:
-    x, y, wide, high = cell
-    share = hits / total if total else 0.0
-    css = "right" if names[0] == names[1] else "wrong"
-    # Pale enough for the figures to stay readable on the fullest cell.
-    opacity = 0.05 + 0.3 * share if hits else 0.04
-    tip = f"{names[0]} answered as {names[1]}: {hits} of {total}"
-    gap = min(2.0, wide / 10)
-    drawing.add(
-        "rect",
-        f"cell {css}",
-        tip,
-        x=x + gap,
-        y=y + gap,
-        width=wide - 2 * gap,
-        height=high - 2 * gap,
-        rx=min(6.0, gap * 3),
-        fill_opacity=opacity,
-    )
-    if wide >= 26 and high >= 16:
-        roomy = high >= 60 and wide >= 60
+    wide, high = cell
+    # Of too many names every second, third, ... is written.
+    row_step, column_step = math.ceil(_LINE / high), math.ceil(_LINE / wide)
+    for i, label in enumerate(labels):
+        x, y = _FRAME.x0 + (i + 0.5) * wide, _FRAME.y1 + (i + 0.5) * high
+        if i % row_step == 0:
+            drawing.text("tick strong", _short(label, 12), _FRAME.x0 - 10, y + 4, "end")
+        if i % column_step == 0 and turned:
+            drawing.text("tick strong", _short(label, 7), x + 4, 80, "start", turned=True)
+        elif i % column_step == 0:
+            drawing.text("tick strong", label, x, 76, "middle")
+
+
+def _draw(drawing: Drawing, cell: Cell, tip: str, css: str) -> None:
+    gap = min(2.0, cell.wide / 10)
+    # Pale enough for a figure to stay readable on the fullest cell; without figures, strong.
+    depth = 0.3 if cell.legible else 0.85
+    box = {"width": cell.wide - 2 * gap, "height": cell.high - 2 * gap, "rx": gap * 3}
+    box["fill-opacity"] = 0.05 + depth * cell.share
+    drawing.add("rect", f"cell {css}", tip, x=cell.x + gap, y=cell.y + gap, **box)
+    x, y = cell.x + cell.wide / 2, cell.y + cell.high / 2
+    if cell.roomy:
+        drawing.text("cell-count", count(cell.hits), x, y, "middle")
         drawing.text(
-            "cell-count" if roomy else "tick",
-            count(hits),
-            x + wide / 2,
-            y + high / 2 + (0 if roomy else 4),
-            "middle",
+            "cell-figure", percent(cell.share if cell.total else None), x, y + 22, "middle"
         )
-        if roomy and total:
-            drawing.text("tick", percent(share), x + wide / 2, y + high / 2 + 22, "middle")
+    elif cell.legible:
+        drawing.text("cell-figure", count(cell.hits), x, y + 4, "middle")
 
 
 def _confusion_words(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -25,6 +25,8 @@ from scones_monitor.statistics import (
 
 # More make the page heavy without telling more; the page says how many it leaves out.
 MAX_THUMBNAILS = 96
+
+Decode = Callable[[bytes], InputImage | None]
 
 
 class Thumbnail(NamedTuple):
@@ -107,15 +109,15 @@ def _period(rows: Sequence[Joined]) -> str:
     return formats.period(min(times), max(times)) if times else ""
 
 
-def _gallery(rows: Sequence[Joined], decode: Any) -> Gallery:
+def _gallery(rows: Sequence[Joined], decode: Decode) -> Gallery:
     shown = rows[:MAX_THUMBNAILS]
     folder = formats.common_folder([row.key for row in shown])
     cards = [_thumbnail(row, row.key.removeprefix(folder), decode) for row in shown]
     return Gallery(folder, cards, len(rows) - len(shown))
 
 
-def _thumbnail(row: Joined, name: str, decode: Any) -> Thumbnail:
-    image: InputImage | None = decode(row.record.image) if row.record else None
+def _thumbnail(row: Joined, name: str, decode: Decode) -> Thumbnail:
+    image = decode(row.record.image) if row.record else None
     return Thumbnail(
         source=image.data_uri() if image else "",
         label=row.label or "",

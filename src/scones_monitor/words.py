@@ -63,13 +63,16 @@ def tiles(data: ReportData) -> list[Tile]:
     rows, total = data.joined, len(data.joined)
     right, sure, decided = accuracy(rows), precision(rows), coverage(rows)
 
+    executions = len(data.provenance.executions)
+    source = f"of {plural(executions, 'execution')}" if executions else "as the endpoint saw them"
+
     def ended(name: str, rows: Sequence[Joined]) -> Tile:
         return Tile(
             name.capitalize(), count(len(rows)), f"{percent(len(rows) / total)} of inputs", name
         )
 
     return [
-        Tile("Inputs", count(total), plural(len(data.provenance.executions), "execution")),
+        Tile("Inputs", count(total), source),
         ended("accepted", rows.of("accepted")),
         ended("review", rows.of("review")),
         ended("failed", rows.of("failed")),

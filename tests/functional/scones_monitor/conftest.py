@@ -12,14 +12,18 @@ from PIL import Image
 BUCKET = "captures"
 
 
+@pytest.fixture(scope="session")
+def session() -> boto3.Session:
+    """Return a session to share: it reads botocore's service models once."""
+    return boto3.Session("test", "test", region_name="us-east-1")
+
+
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def s3(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Return a client of an S3 that has one empty bucket, `captures`."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
+        client = session.client("s3")
         client.create_bucket(Bucket=BUCKET)
         yield client
 

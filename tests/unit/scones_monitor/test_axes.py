@@ -68,3 +68,17 @@ def test_ticks_that_would_touch_give_way_to_the_higher() -> None:
 
     assert "80\u202f%" not in [text for _, text in found]
     assert "90\u202f%" in [text for _, text in found]
+
+
+def test_midnight_shows_the_day() -> None:
+    axis = time_axis([START, START + timedelta(hours=20)], 9)
+
+    assert [text for _, text in axis.ticks] == [
+        "15:00",
+        "18:00",
+        "21:00",
+        "21 Nov",
+        "03:00",
+        "06:00",
+        "09:00",
+    ]

@@ -81,3 +81,11 @@ def test_records_alone_are_decided_at_the_threshold(record: Records) -> None:
 def test_records_of_another_number_of_classes_are_refused(record: Records) -> None:
     with pytest.raises(MonitorError, match="3 labels"):
         from_records([record(None)], ("a", "b", "c"), 0.9)
+
+
+def test_an_accepted_result_without_its_inference_is_an_error(result: Results) -> None:
+    bare = result("a.png", "bicycle", 0.99)
+    del bare["inference"]
+
+    with pytest.raises(MonitorError, match="without an inference"):
+        join([bare], [])

@@ -5,13 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scones_monitor.records import Unreadable, bounded_lines, parse_file, parse_record
 
 Line = Callable[..., bytes]
-EVEN = {"observedContentType": "application/json", "encoding": "JSON"}
 
 
 def test_a_json_output_gives_the_whole_record(line: Line) -> None:
@@ -137,6 +136,7 @@ def test_lines_do_not_depend_on_how_the_stream_is_cut(content: bytes, size: int)
     assert list(bounded_lines(chunks, limit=1000)) == (ended.split(b"\n") if content else [])
 
 
+@settings(max_examples=50)
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(),
