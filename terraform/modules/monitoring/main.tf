@@ -19,7 +19,7 @@ resource "aws_sns_topic_policy" "this" {
       {
         Sid       = "DenyWithoutTls"
         Effect    = "Deny"
-        Principal = "*"
+        Principal = { AWS = "*" }
         Action    = "sns:Publish"
         Resource  = var.topic_arn
         Condition = { Bool = { "aws:SecureTransport" = "false" } }

@@ -135,7 +135,7 @@ locals {
     for purpose, arn in local.bucket_arns : purpose => {
       Sid       = "DenyWithoutTls"
       Effect    = "Deny"
-      Principal = "*"
+      Principal = { AWS = "*" }
       Action    = "s3:*"
       Resource  = [arn, "${arn}/*"]
       Condition = { Bool = { "aws:SecureTransport" = "false" } }

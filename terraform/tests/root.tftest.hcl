@@ -1,0 +1,119 @@
+# The modules wired together: what a release changes, and what it leaves alone.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  environment = "dev"
+  lambda_dir  = "./tests/fixtures/lambda"
+  releases = {
+    one = {
+      image          = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1"
+      model_data_url = "s3://scones-dev-artifacts-123456789012/model/job-1/output/model.tar.gz"
+      model_sha256   = "1111111111111111111111111111111111111111111111111111111111111111"
+      threshold      = 0.97
+      labels         = ["motorcycle", "bicycle"]
+      metrics        = { accuracy = 0.95 }
+    }
+    two = {
+      image          = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:2"
+      model_data_url = "s3://scones-dev-artifacts-123456789012/model/job-2/output/model.tar.gz"
+      model_sha256   = "2222222222222222222222222222222222222222222222222222222222222222"
+    }
+  }
+}
+
+run "without_a_release" {
+  variables {
+    releases = {}
+  }
+
+  assert {
+    condition     = output.endpoint_name == "" && output.active_release == ""
+    error_message = "Before the first release there is no endpoint."
+  }
+
+  assert {
+    condition     = output.threshold == 0.93 && output.labels == tolist(["bicycle", "motorcycle"])
+    error_message = "Before the first release the defaults hold."
+  }
+
+  assert {
+    condition     = output.data_bucket == "scones-dev-data-123456789012" && output.capture_uri == "s3://scones-dev-capture-123456789012/capture"
+    error_message = "Everything but the endpoint is there before the first release."
+  }
+
+  assert {
+    condition     = output.function_names == { serialize_image = "scones-dev-serialize-image", classify_image = "scones-dev-classify-image", filter_inferences = "scones-dev-filter-inferences" }
+    error_message = "Functions are known by their bundles' names."
+  }
+
+  # A function that outlives its state is paid for, and tried again beside itself.
+  assert {
+    condition = alltrue([
+      for key, state in { serialize_image = "SerializeImage", classify_image = "ClassifyImage", filter_inferences = "FilterInferences" } :
+      local.functions[key].timeout_seconds < jsondecode(file("definitions/classify.asl.json")).States.ClassifyImages.ItemProcessor.States[state].TimeoutSeconds
+    ])
+    error_message = "Each function must time out before its state does."
+  }
+}
+
+run "active_release_brings_endpoint_threshold_and_labels" {
+  variables {
+    active_release = "one"
+  }
+
+  assert {
+    condition     = output.endpoint_name == "scones-dev-classifier" && output.active_release == "one"
+    error_message = "An active release has an endpoint."
+  }
+
+  assert {
+    condition     = output.threshold == 0.97
+    error_message = "The threshold that the model was calibrated to must reach the functions."
+  }
+
+  assert {
+    condition     = output.labels == tolist(["motorcycle", "bicycle"])
+    error_message = "The probabilities are in the order of the release's own labels."
+  }
+}
+
+run "a_release_without_threshold_and_labels" {
+  command = plan
+
+  variables {
+    active_release = "two"
+  }
+
+  assert {
+    condition     = output.threshold == 0.93 && output.labels == tolist(["bicycle", "motorcycle"])
+    error_message = "A release that names neither leaves the defaults."
+  }
+}
+
+run "an_operator_overrides_the_threshold" {
+  command = plan
+
+  variables {
+    active_release       = "one"
+    confidence_threshold = 0.99
+  }
+
+  assert {
+    condition     = output.threshold == 0.99
+    error_message = "What an operator sets wins over the release."
+  }
+}
+
+run "a_threshold_below_the_release_is_told" {
+  command = plan
+
+  variables {
+    active_release       = "one"
+    confidence_threshold = 0.5
+  }
+
+  expect_failures = [check.threshold_not_below_the_release]
+}

@@ -1,0 +1,59 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name               = "scones-dev-classify"
+  definition_path    = "./definitions/classify.asl.json"
+  max_concurrency    = 7
+  alias              = "live"
+  role_arn           = "arn:aws:iam::123456789012:role/scones-dev-workflow"
+  log_group          = "/aws/vendedlogs/states/scones-dev-classify"
+  kms_key_arn        = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+  log_retention_days = 30
+  function_arns = {
+    serialize_image   = "arn:aws:lambda:us-east-1:123456789012:function:serialize:live"
+    classify_image    = "arn:aws:lambda:us-east-1:123456789012:function:classify:live"
+    filter_inferences = "arn:aws:lambda:us-east-1:123456789012:function:filter:live"
+  }
+}
+
+run "definition_is_rendered" {
+  module {
+    source = "./modules/workflow"
+  }
+
+  assert {
+    condition     = alltrue([for arn in values(var.function_arns) : strcontains(output.definition, "\"${arn}\"")])
+    error_message = "Every function must be invoked by the ARN that was given."
+  }
+
+  assert {
+    condition     = !strcontains(output.definition, "$${")
+    error_message = "No placeholder may be left."
+  }
+
+  assert {
+    condition     = alltrue([for state in values(jsondecode(output.definition).States) : state.MaxConcurrency == 7 if state.Type == "Map"])
+    error_message = "max_concurrency must reach the Map."
+  }
+
+  assert {
+    condition     = output.version_arn == aws_sfn_alias.this.routing_configuration[0].state_machine_version_arn
+    error_message = "The alias must point at the published version."
+  }
+}
+
+run "more_than_a_map_takes_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/workflow"
+  }
+
+  variables {
+    max_concurrency = 41
+  }
+
+  expect_failures = [var.max_concurrency]
+}
