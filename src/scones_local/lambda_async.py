@@ -64,7 +64,7 @@ def _retries(function: Any) -> int:
 
 def _send_to_dead_letters(function: Any, spec: FunctionSpec, event: bytes) -> None:
     """Send the event to the function's dead-letter queue or topic, if it has one."""
-    target = getattr(function, "kept", {}).get("DeadLetterConfig", {}).get("TargetArn", "")
+    target = function.kept.get("DeadLetterConfig", {}).get("TargetArn", "")
     if not target:
         return
     text = event.decode("utf-8", "replace")

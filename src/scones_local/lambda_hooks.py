@@ -94,7 +94,7 @@ def function_spec(function: Any) -> FunctionSpec:
             f"{function.function_name} is a container image; the embedded AWS runs zips only.",
         )
     reserved = function.reserved_concurrency
-    logging = getattr(function, "kept", {}).get("LoggingConfig", {})
+    logging = function.kept.get("LoggingConfig", {})
     return FunctionSpec(
         name=function.function_name,
         version=str(function.version),

@@ -69,6 +69,7 @@ class Worker:
         self._current: Invocation | None = None
         self._started = time.monotonic()
         self._init_ms: float | None = None
+        self._peak = 0
         day = datetime.datetime.now(datetime.UTC).strftime("%Y/%m/%d")
         self.log_stream = f"{day}/[{spec.version}]{uuid.uuid4().hex}"
         folder = settings.temporary / self.log_stream[-12:]
@@ -142,7 +143,8 @@ class Worker:
         while True:
             left = deadline - time.monotonic()
             finished = invocation.done.wait(max(0.0, min(left, _MEMORY_CHECK_SECONDS)))
-            if self.alive and self._peak_mb() > self.spec.memory_mb:
+            self._peak = self._peak_mb() or self._peak
+            if self._peak > self.spec.memory_mb:
                 invocation.done.clear()
                 self._end(invocation, "Runtime.OutOfMemory", "signal: killed")
                 return
@@ -188,8 +190,8 @@ class Worker:
             f"Billed Duration: {int(milliseconds) + 1} ms",
             f"Memory Size: {self.spec.memory_mb} MB",
         ]
-        if peak := self._peak_mb():
-            parts.append(f"Max Memory Used: {peak} MB")
+        if self._peak:
+            parts.append(f"Max Memory Used: {self._peak} MB")
         if cold and self._init_ms is not None:
             parts.append(f"Init Duration: {self._init_ms:.2f} ms")
         self._logs.drain()

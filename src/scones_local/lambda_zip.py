@@ -34,7 +34,7 @@ def unpack(content: bytes, target: Path, max_bytes: int = MAX_UNZIPPED_BYTES) ->
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for entry in entries:
                 _extract(archive, entry, partial)
-        partial.chmod(0o755)  # noqa: S103 - a function's folder is readable, as on AWS
+        partial.chmod(0o755)
         partial.rename(target)
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         if target.is_dir():

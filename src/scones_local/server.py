@@ -24,7 +24,10 @@ HOST = "127.0.0.1"
 HEALTH_PATH = "/_scones_local/health"
 # In order: a later module may rely on an earlier one's mends.
 MODULES = (
+    "scones_local.dispatch",
+    "scones_local.terraform_gaps",
     "scones_local.lambda_hooks",
+    "scones_local.stepfunctions",
     "scones_local.sagemaker",
 )
 
@@ -138,4 +141,8 @@ def with_health(application: Wsgi) -> Wsgi:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stderr.flush()
+    # By now nothing is left to do or to keep. The threads of executions and requests would
+    # otherwise hold up the interpreter's end for seconds.
+    os._exit(status)

@@ -1,0 +1,67 @@
+"""Answers of Budgets: subscribers of a notification, and tags."""
+
+import json
+from typing import Any
+
+from scones_local.registry import implement, wrap
+from scones_local.tag_store import TagStore
+
+
+def install() -> None:
+    """Mend budgets."""
+    _subscribers()
+    _tags()
+
+
+def _subscribers() -> None:
+    from moto.budgets.responses import BudgetsResponse
+
+    @implement(BudgetsResponse, "describe_subscribers_for_notification", fault="is missing")
+    def describe_subscribers(response: Any) -> str:
+        account, name = response._get_param("AccountId"), response._get_param("BudgetName")
+        budget = response.backend.budgets[account].get(name)
+        asked = response._get_param("Notification")
+        for notification in budget.notifications if budget else ():
+            if _same(notification.details, asked):
+                return json.dumps({"Subscribers": notification.subscribers})
+        return json.dumps({"Subscribers": []})
+
+
+def _same(details: dict[str, Any], asked: dict[str, Any]) -> bool:
+    return all(details.get(k) == v for k, v in asked.items() if k != "NotificationState")
+
+
+def _tags() -> None:
+    from moto.budgets.responses import BudgetsResponse
+
+    tags = TagStore()
+
+    @wrap(BudgetsResponse, "create_budget", fault="drops the tags")
+    def create_budget(original: Any, response: Any) -> str:
+        answer: str = original(response)
+        name = response._get_param("Budget")["BudgetName"]
+        arn = f"arn:aws:budgets::{response._get_param('AccountId')}:budget/{name}"
+        tags.forget(arn)
+        tags.add(arn, _plain(response._get_param("ResourceTags")))
+        return answer
+
+    @implement(BudgetsResponse, "list_tags_for_resource", fault="is missing")
+    def list_tags(response: Any) -> str:
+        found = tags.of(response._get_param("ResourceARN"))
+        pairs = [{"Key": key, "Value": value} for key, value in found.items()]
+        return json.dumps({"ResourceTags": pairs})
+
+    @implement(BudgetsResponse, "tag_resource", fault="is missing")
+    def tag_resource(response: Any) -> str:
+        given = _plain(response._get_param("ResourceTags"))
+        tags.add(response._get_param("ResourceARN"), given)
+        return "{}"
+
+    @implement(BudgetsResponse, "untag_resource", fault="is missing")
+    def untag_resource(response: Any) -> str:
+        tags.remove(response._get_param("ResourceARN"), response._get_param("ResourceTagKeys"))
+        return "{}"
+
+
+def _plain(pairs: list[dict[str, str]] | None) -> dict[str, str]:
+    return {pair["Key"]: pair["Value"] for pair in pairs or []}

@@ -1,0 +1,152 @@
+"""Operations on state machines that moto lacks, or takes too lightly."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from scones_local.registry import implement, replace, wrap
+
+_VARIABLES = "Assign"
+
+
+def install() -> None:
+    """Mend what a definition goes through, and add versions."""
+    _name_errors()
+    _refuse_what_cannot_run()
+    _validate()
+    _versions()
+    _refuse_another_definition()
+
+
+def unsupported_features(definition: Any) -> Iterator[str]:
+    """Yield a sentence for each part of a parsed definition that the interpreter cannot run."""
+    if isinstance(definition, list):
+        for part in definition:
+            yield from unsupported_features(part)
+        return
+    if not isinstance(definition, dict):
+        return
+    if definition.get("QueryLanguage") == "JSONata":
+        yield "QueryLanguage JSONata is not supported by the embedded AWS; use JSONPath."
+    for name, state in _states(definition).items():
+        if isinstance(state, dict):
+            if _VARIABLES in state:
+                yield f"State {name} assigns variables, which the embedded AWS does not support."
+            yield from unsupported_features(state)
+    for key in ("Iterator", "ItemProcessor", "Branches"):
+        yield from unsupported_features(definition.get(key))
+
+
+def _states(definition: dict[str, Any]) -> dict[str, Any]:
+    states = definition.get("States")
+    return states if isinstance(states, dict) else {}
+
+
+def _name_errors() -> None:
+    from moto.core.exceptions import AWSError
+    from moto.stepfunctions.parser import api
+
+    for name, kind in sorted(vars(api).items()):
+        if not isinstance(kind, type) or not issubclass(kind, AWSError) or kind is AWSError:
+            continue
+        if kind.TYPE is None:
+            replace(kind, "TYPE", name, fault="answers with an error that has no code")
+
+
+def _refuse_what_cannot_run() -> None:
+    from moto.stepfunctions.parser.api import InvalidDefinition
+    from moto.stepfunctions.parser.models import StepFunctionsParserBackend
+
+    fault = "takes JSONata and variables, and then fails at each execution"
+
+    @wrap(StepFunctionsParserBackend, "_validate_definition", fault=fault)
+    def validate_definition(original: Any, definition: str) -> None:
+        original(definition=definition)
+        found = next(unsupported_features(json.loads(definition)), None)
+        if found is not None:
+            raise InvalidDefinition(f"Invalid State Machine Definition: '{found}'")
+
+
+def _validate() -> None:
+    from moto.core.responses import ActionResult
+    from moto.stepfunctions.parser.api import InvalidDefinition
+    from moto.stepfunctions.parser.models import StepFunctionsParserBackend
+    from moto.stepfunctions.responses import StepFunctionResponse
+
+    @implement(StepFunctionResponse, "validate_state_machine_definition", fault="is missing")
+    def validate_state_machine_definition(response: Any) -> Any:
+        diagnostics = []
+        try:
+            StepFunctionsParserBackend._validate_definition(response._get_param("definition"))
+        except InvalidDefinition as error:
+            code = "SCHEMA_VALIDATION_FAILED"
+            message = str(getattr(error, "message", error))
+            diagnostics.append({"severity": "ERROR", "code": code, "message": message})
+        result = "FAIL" if diagnostics else "OK"
+        return ActionResult({"result": result, "diagnostics": diagnostics, "truncated": False})
+
+
+def _versions() -> None:
+    from moto.core.responses import ActionResult, EmptyResult
+    from moto.stepfunctions.responses import StepFunctionResponse
+
+    @implement(StepFunctionResponse, "list_state_machine_versions", fault="is missing")
+    def list_state_machine_versions(response: Any) -> Any:
+        machine = _machine(response, response._get_param("stateMachineArn"))
+        versions = [
+            {"stateMachineVersionArn": version.arn, "creationDate": version.creation_date}
+            for _, version in sorted(machine.versions.items(), reverse=True)
+        ]
+        return ActionResult({"stateMachineVersions": versions})
+
+    @implement(StepFunctionResponse, "publish_state_machine_version", fault="is missing")
+    def publish_state_machine_version(response: Any) -> Any:
+        machine = _machine(response, response._get_param("stateMachineArn"))
+        machine.publish(response._get_param("description"))
+        version = machine.latest_version
+        return ActionResult(
+            {"stateMachineVersionArn": version.arn, "creationDate": version.creation_date}
+        )
+
+    @implement(StepFunctionResponse, "delete_state_machine_version", fault="is missing")
+    def delete_state_machine_version(response: Any) -> Any:
+        arn, _, number = response._get_param("stateMachineVersionArn").rpartition(":")
+        machine = _machine(response, arn)
+        _refuse_routed(machine, f"{arn}:{number}")
+        machine.versions.pop(int(number), None)
+        return EmptyResult()
+
+
+def _machine(response: Any, arn: str) -> Any:
+    return response.stepfunction_backend.describe_state_machine(arn)
+
+
+def _refuse_routed(machine: Any, version_arn: str) -> None:
+    from moto.core.exceptions import ServiceException
+
+    for alias in machine.aliases.values():
+        routed = [route["stateMachineVersionArn"] for route in alias.routing_configuration]
+        if version_arn in routed:
+            raise ServiceException(
+                "ConflictException",
+                f"Version to be deleted must not be referenced by an alias: {alias.arn}",
+            )
+
+
+def _refuse_another_definition() -> None:
+    from moto.core.exceptions import ServiceException
+    from moto.stepfunctions.parser.models import StepFunctionsParserBackend
+
+    fault = "answers with the machine that is there, whatever was asked for"
+
+    @wrap(StepFunctionsParserBackend, "create_state_machine", fault=fault)
+    def create_state_machine(
+        original: Any, backend: Any, name: str, definition: str, *args: Any, **more: Any
+    ) -> Any:
+        machine = original(backend, name, definition, *args, **more)
+        if machine.definition != definition:
+            raise ServiceException(
+                "StateMachineAlreadyExists",
+                f"State Machine Already Exists: '{machine.arn}'",
+            )
+        return machine
