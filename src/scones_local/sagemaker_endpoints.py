@@ -68,7 +68,7 @@ def _mend_lifecycle(endpoints: Endpoints) -> None:
                 f'Cannot update endpoint "{endpoint.arn}" in status {endpoint.endpoint_status}.'
             )
         endpoint.last_deployment_config = self._get_param("DeploymentConfig")
-        endpoint.endpoint_status = "Updating"
+        endpoint.endpoint_status, endpoint.failure_reason = "Updating", None
         try:
             endpoints.deploy(self.sagemaker_backend, endpoint, config)
         except Exception:
@@ -130,7 +130,9 @@ def _mend_runtime(invoker: Invoker) -> None:
             target_variant=headers.get(TARGET_VARIANT) or "",
         )
         answer = invoker.invoke(request)
-        return answer.status, {**answer.headers, "status": answer.status}, answer.body
+        # moto takes the status from this header, and sends it on as one.
+        status = {} if answer.status == 200 else {"status": answer.status}
+        return answer.status, {**answer.headers, **status}, answer.body
 
 
 def _endpoint(response: SageMakerResponse) -> EndpointRecord:

@@ -15,6 +15,7 @@ from moto.sagemaker.responses import SageMakerResponse
 from scones_core.errors import SconesError
 from scones_core.uris import S3Uri
 from scones_local.channels import Channel
+from scones_local.names import require_resource_name
 from scones_local.registry import implement, wrap
 from scones_local.sagemaker_platform import Platform
 from scones_local.training import TrainingEnd, TrainingRun, TrainingSpec
@@ -38,6 +39,7 @@ class TrainingJobs:
         Raises AWSValidationException where the request cannot be a job.
         """
         try:
+            require_resource_name("trainingJobName", job.training_job_name)
             spec = self._spec(job, environment)
         except (SconesError, KeyError) as error:
             raise AWSValidationException(str(error)) from error
@@ -155,7 +157,10 @@ def install(platform: Platform) -> None:
     def create(original: Any, self: SageMakerResponse) -> ActionResult:
         name = self._get_param("TrainingJobName")
         if name in self.sagemaker_backend.training_jobs:
-            raise ResourceInUseException("Training job names must be unique within an AWS account")
+            raise ResourceInUseException(
+                "Job name must be unique within an AWS account and region, and a job with this "
+                f"name already exists ({self.sagemaker_backend.training_jobs[name].arn})"
+            )
         _check_metrics(self._get_param("AlgorithmSpecification") or {})
         environment = self._get_param("Environment") or {}
         result: ActionResult = original(self)

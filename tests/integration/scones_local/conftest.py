@@ -72,9 +72,7 @@ class Aws:
         return name
 
     def invoke(self, name: str, event: Any = None, **more: Any) -> tuple[Any, dict[str, Any]]:
-        answer = self.client("lambda").invoke(
-            FunctionName=name, Payload=json.dumps(event), **more
-        )
+        answer = self.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event), **more)
         body = answer["Payload"].read()
         return (json.loads(body) if body else None), answer
 

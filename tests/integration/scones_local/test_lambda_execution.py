@@ -161,9 +161,7 @@ def test_an_event_is_tried_again_until_it_works(aws):
     )
     assert aws.invoke(name, InvocationType="Event")[1]["StatusCode"] == 202
     s3 = aws.client("s3")
-    aws.eventually(
-        lambda: True if s3.list_objects_v2(Bucket="tries")["KeyCount"] == 2 else None
-    )
+    aws.eventually(lambda: True if s3.list_objects_v2(Bucket="tries")["KeyCount"] == 2 else None)
 
 
 def test_an_event_that_never_works_goes_to_the_dead_letters(aws):
@@ -174,9 +172,7 @@ def test_an_event_that_never_works_goes_to_the_dead_letters(aws):
         "def handler(event, context):\n    raise ValueError\n",
         DeadLetterConfig={"TargetArn": arn["Attributes"]["QueueArn"]},
     )
-    aws.client("lambda").put_function_event_invoke_config(
-        FunctionName=name, MaximumRetryAttempts=0
-    )
+    aws.client("lambda").put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=0)
     aws.invoke(name, {"lost": 1}, InvocationType="Event")
     message = aws.eventually(
         lambda: queues.receive_message(QueueUrl=url, WaitTimeSeconds=0).get("Messages")
@@ -190,9 +186,7 @@ def test_a_dry_run_runs_nothing(aws):
 
 def test_reserved_concurrency_is_a_limit_and_zero_stops_the_function(aws):
     name = aws.function(ECHO)
-    aws.client("lambda").put_function_concurrency(
-        FunctionName=name, ReservedConcurrentExecutions=0
-    )
+    aws.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
     with pytest.raises(ClientError) as refusal:
         aws.invoke(name)
     assert refusal.value.response["Error"]["Code"] == "TooManyRequestsException"
