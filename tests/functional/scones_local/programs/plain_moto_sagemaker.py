@@ -63,6 +63,7 @@ def main() -> None:
     job, tag = train(sagemaker), {"Key": "k", "Value": "v"}
     sagemaker.add_tags(ResourceArn=arn, Tags=[tag])
     sagemaker.add_tags(ResourceArn=arn, Tags=[{**tag, "Value": "newer"}])
+    tags = sagemaker.list_tags(ResourceArn=arn)["Tags"]
     endpoint = sagemaker.describe_endpoint(EndpointName="e")
     answer = runtime.invoke_endpoint(EndpointName="e", Body=b"x")["Body"].read()
     sagemaker.update_endpoint_weights_and_capacities(
@@ -81,7 +82,7 @@ def main() -> None:
         "SageMakerResponse.create_endpoint_config": not refused(
             sagemaker.create_endpoint_config, **config
         ),
-        "SageMakerModelBackend.add_tags": len(sagemaker.list_tags(ResourceArn=arn)["Tags"]) == 2,
+        "SageMakerModelBackend.add_tags": len(tags) == 2,
         "SageMakerModelBackend._get_resource_from_arn": fails(
             sagemaker.list_tags, ResourceArn=arn.replace("endpoint-config/c", "model/none")
         ),
