@@ -70,7 +70,6 @@ class _ServicePolicy:
 
 
 def _bucket_notification() -> None:
-    from moto.core.responses import ActionResult
     from moto.s3.responses import S3Response
 
     fault = "does not tell that a bucket sends its events to EventBridge"
@@ -80,9 +79,15 @@ def _bucket_notification() -> None:
         found = response.backend.get_bucket_notification_configuration(response.bucket_name)
         if found is None or found.event_bridge is None:
             return original(response)
-        if not (found.topic or found.queue or found.cloud_function):
-            return response.serialized(ActionResult({"EventBridgeConfiguration": {}}))
         status, headers, body = original(response)
         text = body.decode() if isinstance(body, bytes) else body
-        head, tail, rest = text.rpartition("</NotificationConfiguration>")
-        return status, headers, f"{head}<EventBridgeConfiguration/>{tail}{rest}"
+        return status, headers, _with_event_bridge(text)
+
+
+def _with_event_bridge(text: str) -> str:
+    """Return a NotificationConfiguration document with the element that has no content."""
+    element, closing = "<EventBridgeConfiguration/>", "</NotificationConfiguration>"
+    if closing in text:
+        return text.replace(closing, f"{element}{closing}")
+    head, _, rest = text.rpartition("/>")  # the document is one empty element
+    return f"{head}>{element}{closing}{rest}"

@@ -16,7 +16,8 @@ from scones_core.errors import LocalAwsError
 
 MOTO_VERSION = "5.2.5"
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Function = TypeVar("_Function")
+_Wrapper = TypeVar("_Wrapper", bound=Callable[..., Any])
 _MISSING = object()
 
 
@@ -47,7 +48,7 @@ def require_moto(found: str | None = None) -> None:
         )
 
 
-def wrap(owner: Any, name: str, *, fault: str) -> Callable[[_Function], _Function]:
+def wrap(owner: Any, name: str, *, fault: str) -> Callable[[_Wrapper], _Wrapper]:
     """Return a decorator that puts its function in the place of `owner.name`.
 
     The function gets the original as its first argument, then what the original gets. `owner`
@@ -58,7 +59,7 @@ def wrap(owner: Any, name: str, *, fault: str) -> Callable[[_Function], _Functio
     if target is _MISSING:
         raise LocalAwsError(f"moto has no {_symbol(owner, name)} any more, so it cannot be mended.")
 
-    def decorate(function: _Function) -> _Function:
+    def decorate(function: _Wrapper) -> _Wrapper:
         _set(owner, name, _wrapped(target, function), fault)
         return function
 
@@ -66,7 +67,7 @@ def wrap(owner: Any, name: str, *, fault: str) -> Callable[[_Function], _Functio
 
 
 def implement(owner: Any, name: str, *, fault: str) -> Callable[[_Function], _Function]:
-    """Return a decorator that adds its function to moto as `owner.name`.
+    """Return a decorator that adds its function, or property, to moto as `owner.name`.
 
     Raises LocalAwsError when moto has that name by now: the mend is then to be taken out.
     """

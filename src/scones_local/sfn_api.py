@@ -122,19 +122,19 @@ def _machine(response: Any, arn: str) -> Any:
 
 
 def _refuse_routed(machine: Any, version_arn: str) -> None:
-    from moto.core.exceptions import ServiceException
+    from moto.core.exceptions import AWSError
 
     for alias in machine.aliases.values():
         routed = [route["stateMachineVersionArn"] for route in alias.routing_configuration]
         if version_arn in routed:
-            raise ServiceException(
-                "ConflictException",
+            raise AWSError(
                 f"Version to be deleted must not be referenced by an alias: {alias.arn}",
+                "ConflictException",
             )
 
 
 def _refuse_another_definition() -> None:
-    from moto.core.exceptions import ServiceException
+    from moto.core.exceptions import AWSError
     from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
     fault = "answers with the machine that is there, whatever was asked for"
@@ -145,8 +145,7 @@ def _refuse_another_definition() -> None:
     ) -> Any:
         machine = original(backend, name, definition, *args, **more)
         if machine.definition != definition:
-            raise ServiceException(
-                "StateMachineAlreadyExists",
-                f"State Machine Already Exists: '{machine.arn}'",
+            raise AWSError(
+                f"State Machine Already Exists: '{machine.arn}'", "StateMachineAlreadyExists"
             )
         return machine

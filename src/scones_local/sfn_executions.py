@@ -1,12 +1,13 @@
 """Executions from start to end: names, aliases, limits, and an outcome that is always whole."""
 
 import datetime
+import json
 import random
 import threading
 import uuid
 from typing import Any
 
-from scones_local.registry import wrap
+from scones_local.registry import implement, wrap
 from scones_local.sfn_engine import MAX_STATE_BYTES
 
 _READY_SECONDS = 10.0
@@ -22,7 +23,14 @@ def install() -> None:
 
 
 def _start_by_any_arn() -> None:
+    from moto.stepfunctions.models import StateMachineVersion
     from moto.stepfunctions.parser.models import StepFunctionsParserBackend
+
+    missing = "cannot start a version: StartExecution asks for what only a machine has"
+    implement(StateMachineVersion, "_handle_name_input_idempotency", fault=missing)(
+        lambda *_: None  # the machine itself was asked already
+    )
+    implement(StateMachineVersion, "backend", fault=missing)(property(lambda _: None))
 
     fault = "names an execution None, knows no alias, and loses an execution of a version"
 
@@ -141,7 +149,7 @@ def _stop_at_any_time() -> None:
 def _describe_every_end() -> None:
     from moto.stepfunctions.responses import StepFunctionResponse
 
-    fault = "tells no stop date of a timed out execution, and no version or alias"
+    fault = "tells no version, alias or time-out's stop date, and a text or null not as JSON"
 
     @wrap(StepFunctionResponse, "describe_execution", fault=fault)
     def describe_execution(original: Any, response: Any) -> Any:
@@ -154,5 +162,9 @@ def _describe_every_end() -> None:
             "stateMachineAliasArn": getattr(execution, "alias_arn", None),
             "stopDate": execution.stop_date if execution.status == "TIMED_OUT" else None,
         }
+        if execution.status == "SUCCEEDED":
+            more["output"] = json.dumps(
+                execution.output, separators=(",", ":"), ensure_ascii=False, default=str
+            )
         result.result.update({key: value for key, value in more.items() if value is not None})
         return result

@@ -1,3 +1,4 @@
+import functools
 import io
 import json
 import time
@@ -56,7 +57,7 @@ class Aws:
     eventually = staticmethod(eventually)
 
     def client(self, service: str) -> Any:
-        return _client(self.local, service)
+        return _client(self.local.endpoint_url, service)
 
     def function(self, source: str, **more: Any) -> str:
         name = f"f-{uuid.uuid4().hex[:8]}"
@@ -100,10 +101,11 @@ class Aws:
         return eventually(ended, seconds)
 
 
-def _client(local: LocalAws, service: str) -> Any:
+@functools.cache
+def _client(endpoint_url: str, service: str) -> Any:
     return boto3.client(
         service,
-        endpoint_url=local.endpoint_url,
+        endpoint_url=endpoint_url,
         region_name="us-east-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",
@@ -115,7 +117,7 @@ def _client(local: LocalAws, service: str) -> Any:
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     home: Path = tmp_path_factory.mktemp("aws")
     with LocalAws.start(home, 0, {}) as local:
-        role = _client(local, "iam").create_role(
+        role = _client(local.endpoint_url, "iam").create_role(
             RoleName="test", AssumeRolePolicyDocument=json.dumps(TRUST)
         )
         yield Aws(local, role["Role"]["Arn"])

@@ -1,0 +1,24 @@
+import pytest
+from botocore.exceptions import ClientError
+
+CALLS = [
+    ("stepfunctions", "test_state", {"definition": "{}", "roleArn": "x"}),  # JSON
+    ("iam", "simulate_custom_policy", {"PolicyInputList": ["{}"], "ActionNames": ["s3:Get"]}),
+    ("cloudwatch", "put_managed_insight_rules", {"ManagedRules": []}),  # query or CBOR
+    ("lambda", "get_function_recursion_config", {"FunctionName": "f"}),  # REST-JSON
+    ("s3", "list_bucket_metrics_configurations", {"Bucket": "missing-actions"}),  # REST-XML
+    ("chatbot", "list_associations", {"ChatConfiguration": "c"}),  # not even the service
+]
+
+
+@pytest.mark.parametrize(("service", "action", "parameters"), CALLS, ids=str)
+def test_an_action_that_is_not_implemented_is_refused_in_the_services_own_protocol(
+    aws, service, action, parameters
+):
+    aws.client("s3").create_bucket(Bucket="missing-actions")
+    with pytest.raises(ClientError) as refusal:
+        getattr(aws.client(service), action)(**parameters)
+    answer = refusal.value.response
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert answer["Error"]["Code"] == "NotImplemented"
+    assert "does not implement" in answer["Error"]["Message"]

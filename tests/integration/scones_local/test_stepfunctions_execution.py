@@ -1,0 +1,304 @@
+import json
+import time
+
+import pytest
+from botocore.exceptions import ClientError
+
+ECHO = "def handler(event, context):\n    return event\n"
+RAISING = (
+    "class EndpointThrottled(Exception): pass\n"
+    "def handler(event, context):\n"
+    "    if event.get('image') == event.get('bad', 7): raise EndpointThrottled('slow down')\n"
+    "    return event\n"
+)
+
+
+def task(function, **more):
+    return {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Parameters": {"FunctionName": function, "Payload.$": "$"},
+        "OutputPath": "$.Payload",
+        **more,
+    }
+
+
+def flow(states, **more):
+    return {"StartAt": next(iter(states)), "States": states, **more}
+
+
+def mapped(states, **more):
+    return flow(
+        {
+            "Map": {
+                "Type": "Map",
+                "ItemsPath": "$.images",
+                "ItemSelector": {
+                    "image.$": "$$.Map.Item.Value",
+                    "index.$": "$$.Map.Item.Index",
+                    "execution.$": "$$.Execution.Id",
+                },
+                "ItemProcessor": {"ProcessorConfig": {"Mode": "INLINE"}, **flow(states)},
+                "ResultPath": "$.results",
+                "End": True,
+                **more,
+            }
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def echo(aws):
+    return aws.function(ECHO)
+
+
+@pytest.fixture(scope="module")
+def raising(aws):
+    return aws.function(RAISING)
+
+
+def test_a_map_of_a_hundred_items_over_three_functions_keeps_their_order(aws, echo):
+    second, third = aws.function(ECHO), aws.function(ECHO)
+    states = {
+        "A": task(echo, Next="B"),
+        "B": task(second, Next="C"),
+        "C": task(third, End=True),
+    }
+    machine = aws.machine(mapped(states, MaxConcurrencyPath="$.max_concurrency"))
+    images = [f"image-{n}" for n in range(100)]
+    ended = aws.run(machine, {"images": images, "max_concurrency": 10})
+    results = json.loads(ended["output"])["results"]
+    assert [result["image"] for result in results] == images
+    assert [result["index"] for result in results] == list(range(100))
+    assert {result["execution"] for result in results} == {ended["executionArn"]}
+    history = aws.client("stepfunctions").get_execution_history(executionArn=ended["executionArn"])[
+        "events"
+    ]
+    kinds = [event["type"] for event in history]
+    assert kinds[0] == "ExecutionStarted" and kinds[-1] == "ExecutionSucceeded"
+    assert kinds.count("MapIterationSucceeded") == 100
+
+
+def test_an_items_exception_is_caught_by_its_class_name(aws, raising):
+    caught = {"Type": "Pass", "Parameters": {"decision": "failed", "error.$": "$"}, "End": True}
+    catch = [{"ErrorEquals": ["EndpointThrottled"], "ResultPath": "$.error", "Next": "Failed"}]
+    machine = aws.machine(mapped({"A": task(raising, Catch=catch, End=True), "Failed": caught}))
+    ended = aws.run(machine, {"images": [1, 7, 3]})
+    results = json.loads(ended["output"])["results"]
+    assert [result.get("decision") for result in results] == [None, "failed", None]
+    error = results[1]["error"]["error"]
+    assert error["Error"] == "EndpointThrottled"
+    assert json.loads(error["Cause"])["errorMessage"] == "slow down"
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("import os\ndef handler(event, context):\n    os._exit(1)\n", "Runtime.ExitError"),
+        ("import missing\n", "Runtime.ImportModuleError"),
+        ("import time\ndef handler(e, c):\n    time.sleep(9)\n", "Sandbox.Timedout"),
+    ],
+)
+def test_a_broken_function_fails_the_execution_under_the_runtimes_name(aws, source, name):
+    machine = aws.machine(flow({"A": task(aws.function(source, Timeout=1), End=True)}))
+    ended = aws.run(machine, {})
+    assert (ended["status"], ended["error"]) == ("FAILED", name)
+
+
+def test_a_missing_function_has_lambdas_own_error_name(aws):
+    ended = aws.run(aws.machine(flow({"A": task("nobody", End=True)})), {})
+    assert ended["error"] == "Lambda.ResourceNotFoundException"
+
+
+def test_a_reserved_error_in_a_map_item_keeps_its_name_and_can_be_caught(aws):
+    slow = aws.function("import time\ndef handler(event, context):\n    time.sleep(3)\n")
+    states = {"A": task(slow, TimeoutSeconds=1, End=True)}
+    assert aws.run(aws.machine(mapped(states)), {"images": [1]})["error"] == "States.Timeout"
+    catch = [{"ErrorEquals": ["States.Timeout"], "Next": "Caught"}]
+    states = {
+        "A": task(slow, TimeoutSeconds=1, Catch=catch, End=True),
+        "Caught": {"Type": "Pass", "Result": "late", "End": True},
+    }
+    ended = aws.run(aws.machine(mapped(states)), {"images": [1]})
+    assert json.loads(ended["output"])["results"] == ["late"]
+
+
+def test_a_throttled_function_is_tried_again_with_backoff(aws):
+    name = aws.function(ECHO)
+    aws.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    retry = [
+        {
+            "ErrorEquals": ["Lambda.TooManyRequestsException"],
+            "IntervalSeconds": 1,
+            "MaxAttempts": 2,
+            "BackoffRate": 10,
+            "MaxDelaySeconds": 2,
+            "JitterStrategy": "NONE",
+        }
+    ]
+    started = time.monotonic()
+    ended = aws.run(aws.machine(flow({"A": task(name, Retry=retry, End=True)})), {})
+    assert ended["error"] == "Lambda.TooManyRequestsException"
+    assert 3 <= time.monotonic() - started < 9
+
+
+def test_a_machine_can_be_started_often_and_names_each_execution(aws):
+    machine = aws.machine(flow({"P": {"Type": "Pass", "End": True}}))
+    arns = {aws.run(machine, {"n": n})["executionArn"] for n in range(3)}
+    assert len(arns) == 3
+
+
+def test_a_used_name_is_refused(aws):
+    states = aws.client("stepfunctions")
+    machine = aws.machine(flow({"P": {"Type": "Pass", "End": True}}))
+    first = states.start_execution(stateMachineArn=machine, name="one", input="{}")
+    aws.wait(first["executionArn"])
+    with pytest.raises(states.exceptions.ExecutionAlreadyExists):
+        states.start_execution(stateMachineArn=machine, name="one", input='{"other": 1}')
+
+
+def test_a_result_over_the_limit_is_a_terminal_error_that_states_all_does_not_catch(aws):
+    name = aws.function("def handler(event, context):\n    return 'x' * event\n")
+    catch = [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]
+    machine = aws.machine(
+        flow({"A": task(name, Catch=catch, End=True), "Caught": {"Type": "Pass", "End": True}})
+    )
+    fits = 262_144 - 2
+    assert aws.run(machine, 100_000)["status"] == "SUCCEEDED"
+    ended = aws.run(machine, fits + 1)
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.DataLimitExceeded")
+
+
+def test_the_limit_holds_for_what_a_map_collects(aws):
+    name = aws.function("def handler(event, context):\n    return 'x' * 10_000\n")
+    machine = aws.machine(mapped({"A": task(name, End=True)}))
+    assert aws.run(machine, {"images": list(range(20))})["status"] == "SUCCEEDED"
+    ended = aws.run(machine, {"images": list(range(30))})
+    assert ended["error"] == "States.DataLimitExceeded"
+
+
+def test_an_input_over_the_limit_is_refused(aws):
+    machine = aws.machine(flow({"P": {"Type": "Pass", "End": True}}))
+    with pytest.raises(ClientError, match="less than or equal to 262144"):
+        aws.client("stepfunctions").start_execution(
+            stateMachineArn=machine, input=json.dumps("x" * 262_143)
+        )
+
+
+def test_an_inline_map_runs_at_most_forty_items_at_once(aws):
+    wait = {"Type": "Wait", "Seconds": 1, "End": True}
+    machine = aws.machine(mapped({"Wait": wait}, MaxConcurrency=1000))
+    ended = aws.run(machine, {"images": list(range(60))})
+    history = aws.client("stepfunctions").get_execution_history(
+        executionArn=ended["executionArn"], maxResults=1000
+    )["events"]
+    running = most = 0
+    for event in history:
+        running += {"MapIterationStarted": 1, "MapIterationSucceeded": -1}.get(event["type"], 0)
+        most = max(most, running)
+    assert most == 40
+
+
+def test_one_worker_takes_hundreds_of_items(aws):
+    machine = aws.machine(mapped({"P": {"Type": "Pass", "End": True}}, MaxConcurrency=1))
+    ended = aws.run(machine, {"images": list(range(400))})
+    assert len(json.loads(ended["output"])["results"]) == 400
+
+
+def test_an_execution_ends_at_its_timeout(aws):
+    machine = aws.machine(
+        flow({"W": {"Type": "Wait", "Seconds": 5, "End": True}}, TimeoutSeconds=1)
+    )
+    ended = aws.run(machine)
+    assert ended["status"] == "TIMED_OUT" and "stopDate" in ended
+
+
+def test_an_execution_can_be_stopped_at_once(aws):
+    states = aws.client("stepfunctions")
+    machine = aws.machine(flow({"W": {"Type": "Wait", "Seconds": 2, "End": True}}))
+    arn = states.start_execution(stateMachineArn=machine, input="{}")["executionArn"]
+    assert states.stop_execution(executionArn=arn)["stopDate"]
+    assert aws.wait(arn)["status"] == "ABORTED"
+
+
+@pytest.mark.parametrize(
+    ("definition", "said"),
+    [
+        (flow({"P": {"Type": "Pass", "End": True}}, QueryLanguage="JSONata"), "JSONata"),
+        (
+            mapped({"P": {"Type": "Pass", "QueryLanguage": "JSONata", "End": True}}),
+            "JSONata",
+        ),
+        (flow({"P": {"Type": "Pass", "Assign": {"x": 1}, "End": True}}), "variables"),
+        ({"StartAt": "P"}, "States"),
+    ],
+)
+def test_what_cannot_run_is_refused_when_it_is_created_and_when_it_is_validated(
+    aws, definition, said
+):
+    states = aws.client("stepfunctions")
+    text = json.dumps(definition)
+    with pytest.raises(states.exceptions.InvalidDefinition, match=said):
+        states.create_state_machine(name="invalid", definition=text, roleArn=aws.role)
+    found = states.validate_state_machine_definition(definition=text)
+    assert found["result"] == "FAIL" and said in found["diagnostics"][0]["message"]
+
+
+def test_a_sound_definition_is_valid(aws):
+    found = aws.client("stepfunctions").validate_state_machine_definition(
+        definition=json.dumps(flow({"P": {"Type": "Pass", "End": True}}))
+    )
+    assert (found["result"], found["diagnostics"]) == ("OK", [])
+
+
+def test_versions_can_be_published_listed_started_and_deleted(aws):
+    states = aws.client("stepfunctions")
+    machine = aws.machine(flow({"P": {"Type": "Pass", "Result": "old", "End": True}}))
+    first = states.publish_state_machine_version(stateMachineArn=machine)
+    states.update_state_machine(
+        stateMachineArn=machine,
+        definition=json.dumps(flow({"P": {"Type": "Pass", "Result": "new", "End": True}})),
+    )
+    second = states.publish_state_machine_version(stateMachineArn=machine)
+    arns = [first["stateMachineVersionArn"], second["stateMachineVersionArn"]]
+    listed = states.list_state_machine_versions(stateMachineArn=machine)
+    found = [version["stateMachineVersionArn"] for version in listed["stateMachineVersions"]]
+    assert found == arns[::-1]
+    ended = aws.run(arns[0])
+    assert (ended["output"], ended["stateMachineVersionArn"]) == ('"old"', arns[0])
+    states.delete_state_machine_version(stateMachineVersionArn=arns[0])
+    listed = states.list_state_machine_versions(stateMachineArn=machine)
+    assert len(listed["stateMachineVersions"]) == 1
+
+
+def test_an_alias_can_be_started_and_keeps_its_version_from_deletion(aws):
+    states = aws.client("stepfunctions")
+    machine = aws.machine(flow({"P": {"Type": "Pass", "Result": 1, "End": True}}), publish=True)
+    version = f"{machine}:1"
+    alias = states.create_state_machine_alias(
+        name="live", routingConfiguration=[{"stateMachineVersionArn": version, "weight": 100}]
+    )["stateMachineAliasArn"]
+    ended = aws.run(alias)
+    assert ended["output"] == "1"
+    assert ended["stateMachineArn"] == machine and ended["stateMachineAliasArn"] == alias
+    listed = states.list_executions(stateMachineArn=machine)["executions"]
+    assert [found["executionArn"] for found in listed] == [ended["executionArn"]]
+    with pytest.raises(ClientError, match="must not be referenced"):
+        states.delete_state_machine_version(stateMachineVersionArn=version)
+
+
+def test_the_type_of_an_express_machine_is_kept(aws):
+    machine = aws.machine(flow({"P": {"Type": "Pass", "End": True}}), type="EXPRESS")
+    found = aws.client("stepfunctions").describe_state_machine(stateMachineArn=machine)
+    assert found["type"] == "EXPRESS"
+
+
+def test_a_name_that_is_taken_by_another_definition_is_refused(aws):
+    states = aws.client("stepfunctions")
+    machine = aws.machine(flow({"P": {"Type": "Pass", "End": True}}))
+    with pytest.raises(states.exceptions.StateMachineAlreadyExists):
+        states.create_state_machine(
+            name=machine.rsplit(":", 1)[1],
+            definition=json.dumps(flow({"Q": {"Type": "Pass", "End": True}})),
+            roleArn=aws.role,
+        )
