@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from scones_core.errors import LocalAwsError
 from scones_core.uris import S3Uri
+from scones_local.names import require_channel_name
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -36,8 +37,12 @@ class Channel:
 
     @classmethod
     def parse(cls, config: dict[str, Any], default_mode: str) -> "Channel":
-        """Return the channel of one `InputDataConfig` entry; raises DownloadFailed."""
+        """Return the channel of one `InputDataConfig` entry.
+
+        Raises InvalidName, and DownloadFailed for a source other than S3.
+        """
         name, source = config["ChannelName"], config["DataSource"].get("S3DataSource")
+        require_channel_name(name)
         if not source:
             raise DownloadFailed(f"ClientError: Channel {name} has no S3DataSource.")
         return cls(
@@ -109,10 +114,7 @@ def _listed(s3: "S3Client", source: S3Uri) -> Iterator[tuple[S3Uri, str]]:
 
 
 def _relative(key: str, prefix: str) -> str:
-    """Return the key's part below the prefix; for the prefix's own object, its last name.
-
-    A prefix is a prefix of the key's text: `data/tr` also finds `data/train/a`, there `ain/a`.
-    """
+    """Return the key's part below the prefix; for the prefix's own object, its last name."""
     return key.rpartition("/")[2] if key == prefix else key.removeprefix(prefix).lstrip("/")
 
 

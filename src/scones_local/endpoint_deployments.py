@@ -14,6 +14,7 @@ from scones_local.capture import CaptureSettings
 from scones_local.capture_writer import CaptureWriter
 from scones_local.fleet_builder import STARTUP_SECONDS, FleetBuilder, FleetPlan, VariantPlan
 from scones_local.fleets import Fleet, Fleets
+from scones_local.names import require_resource_name
 from scones_local.sagemaker_platform import Platform
 
 CAPTURE_SECONDS_VARIABLE = "SCONES_LOCAL_CAPTURE_SECONDS"
@@ -43,6 +44,8 @@ class Endpoints:
     ) -> None:
         """Have the endpoint serve the configuration; returns at once, the record follows.
 
+        All traffic moves in one step once the new variants answer: a canary's and a
+        termination's waits are kept in the record, and not waited for.
         Raises AWSValidationException where the records do not make an endpoint.
         """
         try:
@@ -110,6 +113,7 @@ class Endpoints:
     def _plan(
         self, backend: SageMakerModelBackend, endpoint: str, config: FakeEndpointConfig
     ) -> FleetPlan:
+        require_resource_name("endpointName", endpoint)
         return FleetPlan(
             endpoint=endpoint,
             config_name=config.endpoint_config_name,
@@ -118,6 +122,7 @@ class Endpoints:
         )
 
     def _variant(self, backend: SageMakerModelBackend, variant: Mapping[str, Any]) -> VariantPlan:
+        require_resource_name("variantName", variant["VariantName"])
         model = backend.describe_model(variant["ModelName"])
         container = model.primary_container or next(iter(model.containers), {})
         if not container.get("Image"):
@@ -165,4 +170,10 @@ def capture_summary(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _capture_seconds() -> float:
-    return float(os.environ.get(CAPTURE_SECONDS_VARIABLE, CAPTURE_SECONDS))
+    text = os.environ.get(CAPTURE_SECONDS_VARIABLE, str(CAPTURE_SECONDS))
+    try:
+        return max(0.0, float(text))
+    except ValueError as error:
+        raise LocalAwsError(
+            f"{CAPTURE_SECONDS_VARIABLE} must be a number of seconds, not {text!r}."
+        ) from error

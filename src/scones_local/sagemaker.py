@@ -1,5 +1,7 @@
 """SageMaker: training jobs and endpoints that run, on top of moto's records of them."""
 
+import shutil
+
 from scones_local import sagemaker_endpoints, sagemaker_gaps, sagemaker_training
 from scones_local.context import Context
 from scones_local.sagemaker_platform import Platform
@@ -7,6 +9,9 @@ from scones_local.sagemaker_platform import Platform
 
 def install(context: Context) -> None:
     """Mend moto's SageMaker so that it executes."""
+    for name in ("training", "endpoints"):
+        # What a killed server left: the jobs and variants are gone, their folders are not.
+        shutil.rmtree(context.folder(name), ignore_errors=True)
     platform = Platform(context)
     sagemaker_gaps.install()
     sagemaker_training.install(platform)

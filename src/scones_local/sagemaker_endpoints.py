@@ -25,7 +25,11 @@ def install(platform: Platform) -> None:
     endpoints, metrics = Endpoints(platform), EndpointMetrics(platform)
     platform.context.on_shutdown(endpoints.close)
     platform.context.on_shutdown(metrics.close)
-    _mend_lifecycle(endpoints)
+    _mend_record()
+    _mend_create(endpoints)
+    _add_update(endpoints)
+    _mend_delete(endpoints)
+    _mend_weights(endpoints)
     invoker = Invoker(
         endpoints.fleets,
         endpoints.captures,
@@ -36,13 +40,15 @@ def install(platform: Platform) -> None:
     _mend_runtime(invoker)
 
 
-def _mend_lifecycle(endpoints: Endpoints) -> None:
+def _mend_record() -> None:
     @wrap(FakeEndpoint, "__init__", fault="an endpoint is InService at once")
     def init(original: Any, self: EndpointRecord, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
         self.endpoint_status = "Creating"
         self.data_capture_config = self.last_deployment_config = None
 
+
+def _mend_create(endpoints: Endpoints) -> None:
     @wrap(SageMakerResponse, "create_endpoint", fault="nothing runs; DeploymentConfig is dropped")
     def create(original: Any, self: SageMakerResponse) -> ActionResult:
         backend, name = self.sagemaker_backend, self._get_param("EndpointName")
@@ -60,6 +66,8 @@ def _mend_lifecycle(endpoints: Endpoints) -> None:
             raise
         return result
 
+
+def _add_update(endpoints: Endpoints) -> None:
     @implement(SageMakerResponse, "update_endpoint", fault="the operation is missing")
     def update(self: SageMakerResponse) -> ActionResult:
         endpoint, config = _endpoint(self), _config(self)
@@ -68,7 +76,7 @@ def _mend_lifecycle(endpoints: Endpoints) -> None:
                 f'Cannot update endpoint "{endpoint.arn}" in status {endpoint.endpoint_status}.'
             )
         endpoint.last_deployment_config = self._get_param("DeploymentConfig")
-        endpoint.endpoint_status = "Updating"
+        endpoint.endpoint_status, endpoint.failure_reason = "Updating", None
         try:
             endpoints.deploy(self.sagemaker_backend, endpoint, config)
         except Exception:
@@ -76,6 +84,8 @@ def _mend_lifecycle(endpoints: Endpoints) -> None:
             raise
         return ActionResult({"EndpointArn": endpoint.arn})
 
+
+def _mend_delete(endpoints: Endpoints) -> None:
     @wrap(SageMakerModelBackend, "delete_endpoint", fault="nothing that runs is stopped")
     def delete(original: Any, self: SageMakerModelBackend, endpoint_name: str) -> None:
         endpoint = self.endpoints.get(endpoint_name)
@@ -83,6 +93,8 @@ def _mend_lifecycle(endpoints: Endpoints) -> None:
         if endpoint is not None:
             endpoints.delete(endpoint)
 
+
+def _mend_weights(endpoints: Endpoints) -> None:
     @wrap(
         SageMakerModelBackend,
         "update_endpoint_weights_and_capacities",
@@ -130,7 +142,9 @@ def _mend_runtime(invoker: Invoker) -> None:
             target_variant=headers.get(TARGET_VARIANT) or "",
         )
         answer = invoker.invoke(request)
-        return answer.status, {**answer.headers, "status": answer.status}, answer.body
+        # moto takes the status from this header, and sends it on as one.
+        status = {} if answer.status == 200 else {"status": answer.status}
+        return answer.status, {**answer.headers, **status}, answer.body
 
 
 def _endpoint(response: SageMakerResponse) -> EndpointRecord:

@@ -87,7 +87,7 @@ def _mend_model_package_groups() -> None:
 
 
 def _mend_tags() -> None:
-    @wrap(SageMakerModelBackend, "add_tags", fault="a tag that is set again is there twice")
+    @wrap(SageMakerModelBackend, "add_tags", fault="a tag that is set anew is there twice")
     def add(
         original: Any, self: SageMakerModelBackend, arn: str, tags: list[dict[str, str]]
     ) -> list[dict[str, str]]:

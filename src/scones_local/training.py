@@ -6,60 +6,25 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from scones_core.errors import LocalAwsError
-from scones_core.uris import S3Uri
 from scones_local.archives import pack
-from scones_local.channels import Channel, DownloadFailed, download
+from scones_local.channels import DownloadFailed, download
 from scones_local.children import Children
 from scones_local.containers import Container, LineSink
 from scones_local.images import UnknownImage, argv_for
 from scones_local.job_folder import JobFolder
+from scones_local.training_spec import TrainingEnd, TrainingSpec, ended, failed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-Status = Literal["Completed", "Failed", "Stopped"]
 STOP_GRACE_SECONDS = 120.0
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$")
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSpec:
-    """What CreateTrainingJob asked for. `environment` is the whole environment but the SM_*."""
-
-    name: str
-    image: str
-    hyperparameters: Mapping[str, str]
-    channels: tuple[Channel, ...]
-    output: S3Uri
-    environment: Mapping[str, str]
-    metrics: Mapping[str, str] = field(default_factory=dict)
-    max_runtime_seconds: float = 86_400
-    instance_type: str = "ml.m5.large"
-    kms_key_id: str | None = None
-
-    @property
-    def artifact(self) -> S3Uri:
-        """Return where the model goes: `<output>/<job>/output/model.tar.gz`."""
-        return self.output.join(self.name, "output", "model.tar.gz")
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingEnd:
-    """How a job ended; `secondary` is the last secondary status, `seconds` the program's time."""
-
-    status: Status
-    secondary: str
-    message: str
-    reason: str = ""
-    artifact: str = ""
-    seconds: float = 0.0
 
 
 class AlgorithmError(LocalAwsError):
@@ -102,9 +67,9 @@ class TrainingRun:
         try:
             return self._run()
         except (AlgorithmError, DownloadFailed, UnknownImage) as error:
-            return _failed(str(error))
+            return failed(str(error))
         except Exception as error:  # a job ends as Failed whatever happens to it
-            return _failed(f"InternalServerError: {type(error).__name__}: {error}")
+            return failed(f"InternalServerError: {type(error).__name__}: {error}")
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -115,14 +80,15 @@ class TrainingRun:
         self._paths.prepare(spec.hyperparameters, spec.channels, spec.instance_type)
         for channel in spec.channels:
             if self._stop.is_set():
-                return TrainingEnd("Stopped", "Stopped", "Training job stopped")
+                return ended("", 0.0, timed_out=False, stopped=True)
             download(self._s3, channel, self._paths.channel(channel.name))
         self._on_status("Training", "Training image download completed. Training in progress.")
         started = time.monotonic()
         timed_out = self._execute(argv, {**image_environment, **spec.environment})
         seconds = time.monotonic() - started
         self._on_status("Uploading", "Uploading generated training model")
-        return self._ended(self._upload(), seconds, timed_out=timed_out)
+        artifact = self._upload()
+        return ended(artifact, seconds, timed_out=timed_out, stopped=self._stop.is_set())
 
     def _execute(self, argv: tuple[str, ...], environment: Mapping[str, str]) -> bool:
         """Run the program to its end; return whether it ran out of time."""
@@ -190,21 +156,3 @@ class TrainingRun:
                 **(extra if self.spec.kms_key_id else {}),  # type: ignore[arg-type]
             )
         return str(target)
-
-    def _ended(self, artifact: str, seconds: float, *, timed_out: bool) -> TrainingEnd:
-        if timed_out:
-            message = "Training job runtime exceeded MaxRuntimeInSeconds provided"
-            return TrainingEnd(
-                "Stopped", "MaxRuntimeExceeded", message, artifact=artifact, seconds=seconds
-            )
-        if self._stop.is_set():
-            return TrainingEnd(
-                "Stopped", "Stopped", "Training job stopped", artifact=artifact, seconds=seconds
-            )
-        return TrainingEnd(
-            "Completed", "Completed", "Training job completed", artifact=artifact, seconds=seconds
-        )
-
-
-def _failed(reason: str) -> TrainingEnd:
-    return TrainingEnd("Failed", "Failed", "Training job failed", reason=reason[:1024])

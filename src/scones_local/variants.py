@@ -92,15 +92,16 @@ class Variant:
         if pool is None:
             raise VariantUnavailable(f"The variant {self.spec.name} is not running.")
         try:
-            return _post(pool, body, headers)
+            try:
+                return _post(pool, body, headers)
+            except urllib3.exceptions.ProtocolError:
+                # A kept connection may have been closed while idle: once more, on a new one.
+                if self._pool is not pool or not self._container or not self._container.running:
+                    raise
+                with contextlib.closing(_connections(pool.port or 0)) as fresh:
+                    return _post(fresh, body, headers)
         except urllib3.exceptions.NewConnectionError as error:
             raise VariantUnavailable(f"The variant {self.spec.name} is not running.") from error
-        except urllib3.exceptions.ProtocolError:
-            # A kept connection may have been closed while it was idle: once more, on a new one.
-            if self._pool is not pool or not self._container or not self._container.running:
-                raise
-            with contextlib.closing(_connections(pool.port or 0)) as fresh:
-                return _post(fresh, body, headers)
 
     def stop(self, grace_seconds: float = STOP_GRACE_SECONDS) -> None:
         """End the program; requests that it still holds are lost."""

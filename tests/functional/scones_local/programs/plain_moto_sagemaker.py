@@ -1,0 +1,105 @@
+"""Prints which of SageMaker's faults the installed moto still has, as a JSON object."""
+
+import json
+import os
+import sys
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+os.environ.update(
+    AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1"
+)
+ROLE = "arn:aws:iam::123456789012:role/sagemaker"
+VARIANT = {
+    "VariantName": "AllTraffic",
+    "ModelName": "m",
+    "InitialInstanceCount": 1,
+    "InstanceType": "ml.m5.large",
+}
+
+
+def refused(call: Any, **arguments: Any) -> bool:
+    try:
+        call(**arguments)
+    except ClientError:
+        return True
+    return False
+
+
+def fails(call: Any, **arguments: Any) -> bool:
+    try:
+        call(**arguments)
+    except Exception:
+        return True
+    return False
+
+
+def train(sagemaker: Any) -> dict[str, Any]:
+    sagemaker.create_training_job(
+        TrainingJobName="j",
+        AlgorithmSpecification={"TrainingImage": "i", "TrainingInputMode": "File"},
+        RoleArn=ROLE,
+        OutputDataConfig={"S3OutputPath": "s3://bucket/model"},
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        StoppingCondition={"MaxRuntimeInSeconds": 60},
+        Environment={"A": "1"},
+    )
+    job: dict[str, Any] = sagemaker.describe_training_job(TrainingJobName="j")
+    return job
+
+
+@mock_aws
+def main() -> None:
+    sagemaker, runtime = boto3.client("sagemaker"), boto3.client("sagemaker-runtime")
+    model = {"ExecutionRoleArn": ROLE, "PrimaryContainer": {"Image": "i"}}
+    sagemaker.create_model(ModelName="m", EnableNetworkIsolation=True, **model)
+    described = sagemaker.describe_model(ModelName="m")
+    config = {"EndpointConfigName": "c", "ProductionVariants": [VARIANT]}
+    arn = sagemaker.create_endpoint_config(**config)["EndpointConfigArn"]
+    sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="c")
+    job, tag = train(sagemaker), {"Key": "k", "Value": "v"}
+    sagemaker.add_tags(ResourceArn=arn, Tags=[tag])
+    sagemaker.add_tags(ResourceArn=arn, Tags=[{**tag, "Value": "newer"}])
+    tags = sagemaker.list_tags(ResourceArn=arn)["Tags"]
+    endpoint = sagemaker.describe_endpoint(EndpointName="e")
+    answer = runtime.invoke_endpoint(EndpointName="e", Body=b"x")["Body"].read()
+    sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName="e",
+        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredWeight": 1}],
+    )
+    variant = sagemaker.describe_endpoint(EndpointName="e")["ProductionVariants"][0]
+    faults = {
+        "Model.response_object": described.get("VpcConfig") == {},
+        "SageMakerResponse.create_model": described["EnableNetworkIsolation"] is False
+        and not refused(sagemaker.create_model, ModelName="m", **model),
+        "SageMakerResponse.describe_endpoint_config": sagemaker.describe_endpoint_config(
+            EndpointConfigName="c"
+        ).get("DataCaptureConfig", None)
+        is not None,
+        "SageMakerResponse.create_endpoint_config": not refused(
+            sagemaker.create_endpoint_config, **config
+        ),
+        "SageMakerModelBackend.add_tags": len(tags) == 2,
+        "SageMakerModelBackend._get_resource_from_arn": fails(
+            sagemaker.list_tags, ResourceArn=arn.replace("endpoint-config/c", "model/none")
+        ),
+        "FakeTrainingJob.__init__": job["TrainingJobStatus"] == "Completed",
+        "SageMakerResponse.create_training_job": "Environment" not in job,
+        "FakeEndpoint.__init__": endpoint["EndpointStatus"] == "InService",
+        "SageMakerRuntimeResponse.invoke_endpoint": answer == b"body",
+        "SageMakerRuntimeResponse.use_raw_body": fails(
+            runtime.invoke_endpoint, EndpointName="e", Body=b"\x89PNG\xff"
+        ),
+        "SageMakerModelBackend.update_endpoint_weights_and_capacities": variant.get(
+            "DesiredInstanceCount"
+        )
+        is None,
+    }
+    json.dump(faults, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
