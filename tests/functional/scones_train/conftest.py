@@ -56,10 +56,29 @@ def train(base, **more):
     )
 
 
+class Job:
+    """A base folder with channels, and the training program to run on it."""
+
+    def __init__(self, base):
+        self.base = base
+        write_channels(base)
+
+    def channel(self, name):
+        return self.base / "input" / "data" / name
+
+    def hyperparameters(self, **values):
+        write_hyperparameters(self.base, **values)
+
+    def run(self, **environ):
+        return train(self.base, **environ)
+
+    def failure(self):
+        return (self.base / "output" / "failure").read_text()
+
+
 @pytest.fixture
-def base(tmp_path):
-    write_channels(tmp_path)
-    return tmp_path
+def job(tmp_path):
+    return Job(tmp_path)
 
 
 @pytest.fixture(scope="session")

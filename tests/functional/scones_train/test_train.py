@@ -1,8 +1,6 @@
-import importlib.util
 import json
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -10,16 +8,6 @@ from scones_train.artifact import read_artifact
 from scones_train.dataset import load_channel
 from scones_train.evaluate import evaluate_artifact
 from scones_train.metrics import parse_line
-
-_spec = importlib.util.spec_from_file_location(
-    "scones_train_fixtures", Path(__file__).with_name("conftest.py")
-)
-fixtures = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(fixtures)
-
-
-def failure(base):
-    return (base / "output" / "failure").read_text()
 
 
 def test_a_training_leaves_a_model_that_learnt_what_it_was_shown(trained):
@@ -56,37 +44,29 @@ def test_the_output_can_be_followed_by_machines(trained):
     assert re.search(r"^test_accuracy=[01]\.\d{4} ", done.stdout, re.MULTILINE)
 
 
-def test_the_same_seed_gives_the_same_weights(trained, tmp_path):
-    base, _ = trained
-    shutil.copytree(base / "input", tmp_path / "input")
-    assert fixtures.train(tmp_path).returncode == 0
-    for name in ("model.onnx", "model.json"):
-        assert (tmp_path / "model" / name).read_bytes() == (base / "model" / name).read_bytes()
+def _no_channel(job):
+    shutil.rmtree(job.channel("validation"))
 
 
-def _no_channel(base):
-    shutil.rmtree(base / "input" / "data" / "validation")
+def _empty_class(job):
+    shutil.rmtree(job.channel("train") / "bicycle")
 
 
-def _empty_class(base):
-    shutil.rmtree(base / "input" / "data" / "train" / "bicycle")
+def _unknown_class(job):
+    (job.channel("test") / "scooter").mkdir()
 
 
-def _unknown_class(base):
-    (base / "input" / "data" / "test" / "scooter").mkdir()
+def _unreadable(job):
+    (job.channel("train") / "bicycle" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
 
 
-def _unreadable(base):
-    (base / "input" / "data" / "train" / "bicycle" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+def _bad_value(job):
+    job.hyperparameters(epochs="none")
 
 
-def _bad_value(base):
-    fixtures.write_hyperparameters(base, epochs="none")
-
-
-def _bad_file(base):
-    fixtures.write_hyperparameters(base)
-    (base / "input" / "config" / "hyperparameters.json").write_text("[1")
+def _bad_file(job):
+    job.hyperparameters()
+    (job.base / "input" / "config" / "hyperparameters.json").write_text("[1")
 
 
 @pytest.mark.parametrize(
@@ -100,18 +80,17 @@ def _bad_file(base):
         (_bad_file, "hyperparameters.json"),
     ],
 )
-def test_a_users_error_is_one_sentence_and_no_model(base, spoil, named):
-    spoil(base)
-    done = fixtures.train(base)
+def test_a_users_error_is_one_sentence_and_no_model(job, spoil, named):
+    spoil(job)
+    done = job.run()
     assert done.returncode == 1
-    assert named in failure(base)
-    assert done.stderr.strip() == failure(base)
+    assert named in job.failure()
+    assert done.stderr.strip() == job.failure()
     assert "Traceback" not in done.stderr
-    assert not (base / "model").exists()
+    assert not (job.base / "model").exists()
 
 
-def test_the_variables_of_the_platform_win(base, tmp_path_factory):
+def test_the_variables_of_the_platform_win(job, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("channel")
-    done = fixtures.train(base, SM_CHANNEL_TRAIN=str(elsewhere))
-    assert done.returncode == 1
-    assert str(elsewhere) in failure(base)
+    assert job.run(SM_CHANNEL_TRAIN=str(elsewhere)).returncode == 1
+    assert str(elsewhere) in job.failure()

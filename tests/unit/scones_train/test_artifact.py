@@ -45,7 +45,11 @@ def test_a_card_is_read_back(card):
 def test_a_folder_is_read_back_and_holds_no_leftovers(folder, card):
     read, graph = read_artifact(folder)
     assert (read.threshold, graph) == (card.threshold, b"graph")
-    assert sorted(os.listdir(folder)) == ["model.json", "model.onnx", "weights.pt"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "model.json",
+        "model.onnx",
+        "weights.pt",
+    ]
 
 
 @pytest.mark.parametrize("name", ["model.json", "model.onnx"])
@@ -115,7 +119,11 @@ def test_an_archive_is_unpacked_to_the_three_files(tmp_path, card):
     members = {"./model.json": card.dumps().encode(), "model.onnx": b"g", "weights.pt": b"w"}
     archive = packed(tmp_path / "m.tar.gz", {**members, "../evil": b"x", "/tmp/evil": b"x"})
     assert unpack_artifact(archive, tmp_path / "out").threshold == card.threshold
-    assert sorted(os.listdir(tmp_path / "out")) == ["model.json", "model.onnx", "weights.pt"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "model.json",
+        "model.onnx",
+        "weights.pt",
+    ]
     assert not (tmp_path / "evil").exists()
 
 

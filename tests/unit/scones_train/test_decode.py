@@ -1,3 +1,4 @@
+import contextlib
 import io
 import struct
 import zlib
@@ -83,7 +84,8 @@ def test_a_photo_is_turned_upright():
     exif[0x0112] = 6
     pixels = decode(encoded(image, "JPEG", exif=exif, quality=95))
     assert pixels.shape == (32, 16, 3)
-    assert pixels[:12].mean() > 240 > 15 > pixels[20:].mean()
+    assert pixels[:12].mean() > 240
+    assert pixels[20:].mean() < 15
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,5 @@ def test_too_many_bytes_are_refused_unread():
 def test_a_damaged_byte_gives_an_image_or_an_image_error(place, value, kind):
     body = bytearray(encoded(Image.fromarray(PIXELS), kind))
     body[place % len(body)] = value
-    try:
+    with contextlib.suppress(ImageError):
         assert decode(bytes(body), (16, 24)).shape == (16, 24, 3)
-    except ImageError:
-        pass

@@ -76,7 +76,8 @@ class FakeLogs:
         return {"logStreams": [{"logStreamName": self.stream}]}
 
     def get_log_events(self, *, logGroupName, logStreamName, startFromHead, nextToken="0"):
-        assert (logStreamName, startFromHead) == (self.stream, True)
+        assert (logGroupName, logStreamName) == (LOG_GROUP, self.stream)
+        assert startFromHead
         place = int(nextToken)
         lines = self.pages[place] if place < min(len(self.pages), self.looks) else []
         return {
