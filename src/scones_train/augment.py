@@ -6,7 +6,7 @@ from torch.nn import functional
 
 SHIFT = 4
 CUTOUT = 12
-JITTER = 0.1
+JITTER = 0.05
 REFERENCE_SIDE = 32
 
 
