@@ -1,5 +1,6 @@
 """The training loop: images in memory, one network out."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -75,7 +76,9 @@ def settle_norms(network: Network, inputs: Tensor) -> None:
         norm.reset_running_stats()
         norm.momentum = None
     network.train()
-    for part in torch.split(torch.cat((inputs, inputs.flip(-1))), EVALUATION_BATCH):
+    both = torch.cat((inputs, inputs.flip(-1)))
+    # Parts of one size, since each weighs the same in the mean.
+    for part in torch.tensor_split(both, math.ceil(len(both) / EVALUATION_BATCH)):
         network(part)
     network.eval()
     for norm in norms:
