@@ -23,7 +23,8 @@ class ModelCard:
 
     `image` holds height, width and channels; `normalisation` mean and std by channel, which
     the graph applies itself; `metrics` the figures on the test split and how many images
-    they and the threshold rest on; `settings` the hyperparameters. Raises MalformedArtifact
+    they and the threshold rest on; `confusion_matrix` that split's counts by [true class]
+    [answered class]; `settings` the hyperparameters. Raises MalformedArtifact
     for values out of range.
     """
 
@@ -33,7 +34,8 @@ class ModelCard:
     temperature: float
     threshold: float
     target_precision: float
-    metrics: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    confusion_matrix: tuple[tuple[int, ...], ...]
     settings: Mapping[str, Any]
     dataset_version: str
     manifest_sha256: str

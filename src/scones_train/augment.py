@@ -6,7 +6,7 @@ from torch.nn import functional
 
 SHIFT = 4
 CUTOUT = 12
-JITTER = 0.1
+JITTER = 0.05
 REFERENCE_SIDE = 32
 
 
@@ -52,7 +52,11 @@ def cut_out(images: Tensor, side: int, generator: Generator) -> Tensor:
     count, _, height, width = images.shape
     row = torch.randint(0, height, (count, 1), generator=generator)
     column = torch.randint(0, width, (count, 1), generator=generator)
-    in_rows = (torch.arange(height) - row).abs() * 2 < side
-    in_columns = (torch.arange(width) - column).abs() * 2 < side
+    in_rows = _within(torch.arange(height) - row, side)
+    in_columns = _within(torch.arange(width) - column, side)
     hidden = in_rows[:, :, None] & in_columns[:, None, :]
     return images.masked_fill(hidden[:, None], 0.0)
+
+
+def _within(distance: Tensor, side: int) -> Tensor:
+    return (distance >= -(side // 2)) & (distance < side - side // 2)

@@ -32,6 +32,16 @@ class Calibration:
     n_validation: int
     n_out_of_fold: int
 
+    def counts(self) -> dict[str, int]:
+        """Return how many images the threshold rests on, and how it did on them."""
+        return {
+            "n_validation": self.n_validation,
+            "n_out_of_fold": self.n_out_of_fold,
+            "n_calibration": self.operating.images,
+            "n_calibration_at_threshold": self.operating.covered,
+            "n_calibration_errors_at_threshold": self.operating.errors,
+        }
+
 
 def calibrate(validation: Predictions, folded: Predictions | None, target: float) -> Calibration:
     """Return the temperature and the threshold for a target precision.

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from scones_train.predictor import Predictor
+
 Floats = NDArray[np.floating]
 Labels = NDArray[np.int64]
 
@@ -53,12 +55,12 @@ def accuracy(probabilities: Floats, labels: Labels) -> float:
     return float((probabilities.argmax(axis=1) == labels).mean())
 
 
-def confusion_matrix(probabilities: Floats, labels: Labels) -> list[list[int]]:
+def confusion_matrix(probabilities: Floats, labels: Labels) -> tuple[tuple[int, ...], ...]:
     """Return counts by [true class][likeliest class]."""
     classes = probabilities.shape[1]
     cells = labels * classes + probabilities.argmax(axis=1)
     counts = np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
-    return [[int(count) for count in row] for row in counts]
+    return tuple(tuple(int(count) for count in row) for row in counts)
 
 
 def expected_calibration_error(
@@ -125,10 +127,8 @@ def _confidence(probabilities: Floats, labels: Labels) -> tuple[Floats, Floats]:
     return probabilities.max(axis=1), (probabilities.argmax(axis=1) == labels).astype(np.float64)
 
 
-def summarise(
-    probabilities: Floats, labels: Labels, threshold: float
-) -> dict[str, float | int | list[list[int]]]:
-    """Return the figures of one split under one threshold, plain numbers all."""
+def summarise(probabilities: Floats, labels: Labels, threshold: float) -> dict[str, float]:
+    """Return the figures of a test split under a threshold: shares from 0 to 1, counts `n_*`."""
     operating = at_threshold(probabilities, labels, threshold)
     return {
         "accuracy": accuracy(probabilities, labels),
@@ -137,18 +137,15 @@ def summarise(
         "coverage_at_threshold": operating.coverage,
         "n_at_threshold": operating.covered,
         "expected_calibration_error": expected_calibration_error(probabilities, labels),
-        "confusion_matrix": confusion_matrix(probabilities, labels),
     }
 
 
 def evaluate_artifact(
     model_dir: Path, images: NDArray[np.uint8], labels: Labels
-) -> dict[str, float | int | list[list[int]]]:
-    """Return `summarise` of a model folder on images, by the program that serving runs.
+) -> dict[str, float]:
+    """Return `summarise` of a model folder on images, by the graph that serving runs.
 
     `images` is uint8 (N, H, W, 3) of the model's size. Raises MalformedArtifact.
     """
-    from scones_train.predictor import Predictor
-
     predictor = Predictor.load(model_dir)
     return summarise(predictor.probabilities(images), labels, predictor.card.threshold)

@@ -1,5 +1,6 @@
 """The training loop: images in memory, one network out."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -8,13 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
-from torch.nn import functional
+from torch.nn import BatchNorm2d, functional
 
 from scones_train.augment import augment
 from scones_train.calibrate import Predictions
 from scones_train.dataset import ImageSet, Normalisation
 from scones_train.hyperparameters import Hyperparameters
-from scones_train.model import Network, fit_whitening
+from scones_train.model import BATCH_NORM_MOMENTUM, Network, fit_whitening
 from scones_train.optimiser import Schedule
 
 EVALUATION_BATCH = 256
@@ -56,9 +57,32 @@ def fit(
         batch = _batches(inputs, targets, settings.batch_size, generator)
         loss = _epoch(network, schedule, batch, settings)
         network.eval()
+        if epoch == settings.epochs:
+            settle_norms(network, inputs)
         seconds = time.perf_counter() - started
         report(EpochReport(epoch, settings.epochs, loss, seconds), network)
     return network
+
+
+@torch.no_grad()
+def settle_norms(network: Network, inputs: Tensor) -> None:
+    """Replace the norms' running statistics by those of all these images and their mirrors.
+
+    A running mean of the last few small batches, of augmented images at that, is noisier
+    than what the finished network deserves.
+    """
+    norms = [module for module in network.modules() if isinstance(module, BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    network.train()
+    both = torch.cat((inputs, inputs.flip(-1)))
+    # Parts of one size, since each weighs the same in the mean.
+    for part in torch.tensor_split(both, math.ceil(len(both) / EVALUATION_BATCH)):
+        network(part)
+    network.eval()
+    for norm in norms:
+        norm.momentum = BATCH_NORM_MOMENTUM
 
 
 def out_of_fold(

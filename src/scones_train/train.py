@@ -9,14 +9,14 @@ import signal
 import sys
 from dataclasses import asdict, replace
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scones_core.errors import SconesError, TrainingError
 from scones_train.artifact import ModelCard, write_artifact
 from scones_train.calibrate import Calibration, Predictions, calibrate
 from scones_train.container import Container
 from scones_train.dataset import SMALLEST_SIDE, ImageSet, Normalisation, load_channel
-from scones_train.evaluate import accuracy, summarise
+from scones_train.evaluate import accuracy, confusion_matrix, summarise
 from scones_train.hyperparameters import Hyperparameters
 from scones_train.metrics import metric_line
 from scones_train.predictor import Predictor
@@ -63,7 +63,7 @@ def run(container: Container) -> ModelCard:
     from scones_train.fit import fit, out_of_fold, predict
 
     normalisation = Normalisation.of(splits["train"])
-    report = _Reporter(settings, normalisation, splits["validation"])
+    report = Reporter(settings, normalisation, splits["validation"])
     network = fit(splits["train"], normalisation, settings, report.epoch)
     unseen = splits["validation"]
     held_out = Predictions(predict(network, unseen, normalisation), unseen.labels)
@@ -108,34 +108,28 @@ def _card(
         threshold=calibration.operating.threshold,
         target_precision=recipe.pop("target_precision"),
         metrics={},
+        confusion_matrix=(),
         dataset_version=recipe.pop("dataset_version"),
         manifest_sha256=recipe.pop("manifest_sha256"),
         settings=recipe,
     )
     predictor = Predictor(card, graph)
-    return replace(card, metrics=_metrics(predictor, calibration, splits))
+    test = splits["test"]
+    answers = predictor.probabilities(test.pixels)
+    unseen = splits["validation"]
+    return replace(
+        card,
+        confusion_matrix=confusion_matrix(answers, test.labels),
+        metrics={
+            **summarise(answers, test.labels, card.threshold),
+            "validation_accuracy": accuracy(predictor.probabilities(unseen.pixels), unseen.labels),
+            "n_train": len(splits["train"]),
+            **calibration.counts(),
+        },
+    )
 
 
-def _metrics(
-    predictor: Predictor, calibration: Calibration, splits: dict[str, ImageSet]
-) -> dict[str, Any]:
-    """Return figures of the test split, then what the threshold was chosen by."""
-    test, unseen = splits["test"], splits["validation"]
-    chosen = calibration.operating
-    validation_accuracy = accuracy(predictor.probabilities(unseen.pixels), unseen.labels)
-    return {
-        **summarise(predictor.probabilities(test.pixels), test.labels, chosen.threshold),
-        "validation_accuracy": validation_accuracy,
-        "n_train": len(splits["train"]),
-        "n_validation": calibration.n_validation,
-        "n_out_of_fold": calibration.n_out_of_fold,
-        "n_calibration": chosen.images,
-        "n_calibration_at_threshold": chosen.covered,
-        "n_calibration_errors_at_threshold": chosen.errors,
-    }
-
-
-class _Reporter:
+class Reporter:
     """Says after each epoch and fold how training goes and how long it will take still."""
 
     def __init__(
@@ -146,6 +140,7 @@ class _Reporter:
         self._seconds_of_folds = 0.0
 
     def epoch(self, done: "EpochReport", network: "Network") -> None:
+        """Say where the final training stands, and how good it is on the validation split."""
         from scones_train.fit import fold_epochs, predict
 
         each = done.seconds / done.epoch
@@ -165,6 +160,7 @@ class _Reporter:
         )
 
     def fold(self, done: int) -> None:
+        """Say how many of the smaller trainings are done."""
         folds = self._settings.folds
         left = self._seconds_of_folds * (1 - done / folds)
         _say({"fold": f"{done}/{folds}", "seconds_left": round(left)})
@@ -178,7 +174,7 @@ def _report_result(card: ModelCard) -> None:
         "expected_calibration_error",
     )
     _say({"threshold": card.threshold, "temperature": card.temperature})
-    _say({f"test_{name}": float(card.metrics[name]) for name in figures})
+    _say({f"test_{name}": card.metrics[name] for name in figures})
 
 
 def _say(values: dict[str, float | str]) -> None:

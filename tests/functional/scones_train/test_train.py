@@ -1,0 +1,96 @@
+import json
+import re
+import shutil
+
+import pytest
+
+from scones_train.artifact import read_artifact
+from scones_train.dataset import load_channel
+from scones_train.evaluate import evaluate_artifact
+from scones_train.metrics import parse_line
+
+
+def test_a_training_leaves_a_model_that_learnt_what_it_was_shown(trained):
+    base, done = trained
+    assert done.returncode == 0, done.stderr
+    card, _ = read_artifact(base / "model")
+    test = load_channel(base / "input" / "data" / "test", card.labels)
+    figures = evaluate_artifact(base / "model", test.pixels, test.labels)
+    assert figures["accuracy"] >= 0.9
+    assert {name: card.metrics[name] for name in figures} == pytest.approx(figures)
+    assert not (base / "output" / "failure").exists()
+
+
+def test_the_card_says_what_the_threshold_rests_on(trained):
+    base, _ = trained
+    card = json.loads((base / "model" / "model.json").read_text())
+    assert card["metrics"]["n_test"] == 16
+    assert card["metrics"]["n_validation"] == 16
+    assert card["metrics"]["n_out_of_fold"] == 32
+    assert card["metrics"]["n_calibration"] == 48
+    assert sum(map(sum, card["confusion_matrix"])) == 16
+    assert (card["dataset_version"], card["manifest_sha256"]) == ("v9", "ab")
+    assert card["target_precision"] == 0.99
+    assert card["settings"]["epochs"] == 6
+
+
+def test_the_output_can_be_followed_by_machines(trained):
+    _, done = trained
+    lines = [parse_line(line) for line in done.stdout.splitlines()]
+    epochs = [line for line in lines if "epoch" in line]
+    assert [line["epoch"] for line in epochs] == [1, 2, 3, 4, 5, 6]
+    assert all(line["epochs"] == 6 and line["seconds_left"] >= 0 for line in epochs)
+    assert all({"train_loss", "validation_accuracy"} <= line.keys() for line in epochs)
+    assert re.search(r"^test_accuracy=[01]\.\d{4} ", done.stdout, re.MULTILINE)
+
+
+def _no_channel(job):
+    shutil.rmtree(job.channel("validation"))
+
+
+def _empty_class(job):
+    shutil.rmtree(job.channel("train") / "bicycle")
+
+
+def _unknown_class(job):
+    (job.channel("test") / "scooter").mkdir()
+
+
+def _unreadable(job):
+    (job.channel("train") / "bicycle" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+
+
+def _bad_value(job):
+    job.hyperparameters(epochs="none")
+
+
+def _bad_file(job):
+    job.hyperparameters()
+    (job.base / "input" / "config" / "hyperparameters.json").write_text("[1")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (_no_channel, "validation"),
+        (_empty_class, "bicycle"),
+        (_unknown_class, "scooter"),
+        (_unreadable, "0.png"),
+        (_bad_value, "epochs"),
+        (_bad_file, "hyperparameters.json"),
+    ],
+)
+def test_a_users_error_is_one_sentence_and_no_model(job, spoil, named):
+    spoil(job)
+    done = job.run()
+    assert done.returncode == 1
+    assert named in job.failure()
+    assert done.stderr.strip() == job.failure()
+    assert "Traceback" not in done.stderr
+    assert not (job.base / "model").exists()
+
+
+def test_the_variables_of_the_platform_win(job, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("channel")
+    assert job.run(SM_CHANNEL_TRAIN=str(elsewhere)).returncode == 1
+    assert str(elsewhere) in job.failure()

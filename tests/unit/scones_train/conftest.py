@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import torch
+
+from scones_train.artifact import ModelCard
+from scones_train.dataset import ImageSet, Normalisation
+from scones_train.model import Network, fit_whitening
+
+SIZE = (16, 20)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def images():
+    random = np.random.default_rng(3)
+    pixels = random.integers(0, 256, (12, *SIZE, 3), dtype=np.uint8)
+    return ImageSet(pixels, np.arange(12, dtype=np.int64) % 2)
+
+
+@pytest.fixture
+def normalisation(images):
+    return Normalisation.of(images)
+
+
+@pytest.fixture
+def network():
+    """A network in evaluation mode whose norms have seen data, as after a training."""
+    torch.manual_seed(0)
+    network = Network(2, widths=(8, 12, 12))
+    fit_whitening(network, torch.randn(8, 3, *SIZE))
+    network.train()
+    for _ in range(3):
+        network(torch.randn(8, 3, *SIZE))
+    return network.eval()
+
+
+@pytest.fixture
+def card(normalisation):
+    return ModelCard(
+        labels=("bicycle", "motorcycle"),
+        image={"height": SIZE[0], "width": SIZE[1], "channels": 3},
+        normalisation={"mean": normalisation.mean, "std": normalisation.std},
+        temperature=0.7,
+        threshold=0.97,
+        target_precision=0.99,
+        metrics={"accuracy": 0.95, "n_test": 100},
+        confusion_matrix=((48, 2), (3, 47)),
+        settings={"epochs": 24},
+        dataset_version="v1",
+        manifest_sha256="ab" * 32,
+    )

@@ -1,0 +1,153 @@
+import io
+import json
+import os
+import tarfile
+from dataclasses import replace
+
+import pytest
+
+from scones_core.errors import MalformedArtifact
+from scones_train.artifact import (
+    MAX_BYTES,
+    ModelCard,
+    read_artifact,
+    unpack_artifact,
+    write_artifact,
+)
+
+
+@pytest.fixture
+def folder(tmp_path, card):
+    write_artifact(tmp_path / "model", card, b"graph", b"weights")
+    return tmp_path / "model"
+
+
+def packed(path, members):
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            if content is None:
+                info.type, info.linkname = tarfile.SYMTYPE, "/etc/hostname"
+                tar.addfile(info)
+            else:
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+def test_a_card_is_read_back(card):
+    read = ModelCard.loads(card.dumps())
+    assert read.dumps() == card.dumps()
+    assert read.labels == card.labels
+    assert read.size == (16, 20)
+
+
+def test_a_folder_is_read_back_and_holds_no_leftovers(folder, card):
+    read, graph = read_artifact(folder)
+    assert (read.threshold, graph) == (card.threshold, b"graph")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "model.json",
+        "model.onnx",
+        "weights.pt",
+    ]
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.onnx"])
+def test_an_incomplete_folder_is_refused(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(MalformedArtifact, match=name):
+        read_artifact(folder)
+
+
+def test_a_write_that_breaks_off_leaves_no_card(folder, card):
+    (folder / "model.onnx").unlink()
+    (folder / "model.onnx").mkdir()
+    with pytest.raises(OSError, match=r"model\.onnx"):
+        write_artifact(folder, card, b"new", b"new")
+    with pytest.raises(MalformedArtifact):
+        read_artifact(folder)
+
+
+def test_a_huge_card_is_refused_unread(folder):
+    with (folder / "model.json").open("wb") as file:
+        file.truncate(MAX_BYTES["model.json"] + 1)
+    with pytest.raises(MalformedArtifact, match="exceeds"):
+        read_artifact(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": 99},
+        {"labels": ["only"]},
+        {"labels": "bicycle"},
+        {"labels": [1, 2]},
+        {"threshold": 1.5},
+        {"threshold": "0.9"},
+        {"threshold": True},
+        {"temperature": 0},
+        {"image": {"height": 32}},
+        {"image": []},
+        {"image": {"height": 100000, "width": 1}},
+        {"surprise": 1},
+    ],
+    ids=str,
+)
+def test_a_card_with_a_wrong_value_is_refused(card, change):
+    body = json.loads(card.dumps())
+    with pytest.raises(MalformedArtifact):
+        ModelCard.loads(json.dumps({**body, **change}))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", "{}", "[" * 100_000, b"\xff\xfe", '{"schema": 1}']
+)
+def test_what_is_no_card_is_refused(text):
+    with pytest.raises(MalformedArtifact):
+        ModelCard.loads(text)
+
+
+def test_not_a_number_is_refused(card):
+    text = card.dumps().replace("0.97", "NaN")
+    with pytest.raises(MalformedArtifact, match="threshold"):
+        ModelCard.loads(text)
+    with pytest.raises(MalformedArtifact, match="temperature"):
+        replace(card, temperature=float("inf"))
+
+
+def test_an_archive_is_unpacked_to_the_three_files(tmp_path, card):
+    members = {"./model.json": card.dumps().encode(), "model.onnx": b"g", "weights.pt": b"w"}
+    archive = packed(tmp_path / "m.tar.gz", {**members, "../evil": b"x", "/tmp/evil": b"x"})
+    assert unpack_artifact(archive, tmp_path / "out").threshold == card.threshold
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "model.json",
+        "model.onnx",
+        "weights.pt",
+    ]
+    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.onnx", "weights.pt"])
+def test_a_link_in_place_of_a_file_is_not_followed(tmp_path, card, name):
+    members = {"model.json": card.dumps().encode(), "model.onnx": b"g", "weights.pt": b"w"}
+    archive = packed(tmp_path / "m.tar.gz", {**members, name: None})
+    with pytest.raises(MalformedArtifact, match=name):
+        unpack_artifact(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_declared_size_beyond_the_limit_is_refused(tmp_path):
+    archive = packed(tmp_path / "m.tar.gz", {"model.json": b"\0" * (MAX_BYTES["model.json"] + 1)})
+    with pytest.raises(MalformedArtifact, match="exceeds"):
+        unpack_artifact(archive, tmp_path / "out")
+
+
+@pytest.mark.parametrize("cut", [0, 10, 200])
+def test_a_cut_archive_is_refused(tmp_path, card, cut):
+    whole = packed(
+        tmp_path / "m.tar.gz",
+        {"model.json": card.dumps().encode(), "model.onnx": os.urandom(4000), "weights.pt": b"w"},
+    )
+    (tmp_path / "cut.tar.gz").write_bytes(whole.read_bytes()[:cut])
+    with pytest.raises(MalformedArtifact):
+        unpack_artifact(tmp_path / "cut.tar.gz", tmp_path / "out")

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from scones_core.errors import TrainingError
+from scones_train.dataset import Normalisation, load_channel
+
+CLASSES = ("bicycle", "motorcycle")
+
+
+@pytest.fixture
+def channel(tmp_path):
+    for index, name in enumerate(("motorcycle", "bicycle")):
+        folder = tmp_path / name
+        folder.mkdir()
+        for number in (2, 1):
+            colour = (100 * index, number, 0)
+            Image.new("RGB", (20, 16), colour).save(folder / f"{number}.png")
+    return tmp_path
+
+
+def test_images_come_by_class_in_model_order_then_by_name(channel):
+    images = load_channel(channel, CLASSES)
+    assert images.pixels.dtype == np.uint8
+    assert images.pixels.shape == (4, 16, 20, 3)
+    assert images.size == (16, 20)
+    assert images.labels.tolist() == [0, 0, 1, 1]
+    assert images.pixels[:, 0, 0, :2].tolist() == [[100, 1], [100, 2], [0, 1], [0, 2]]
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(TrainingError, match="absent"):
+        load_channel(tmp_path / "absent", CLASSES)
+
+
+def test_an_unknown_class_folder_is_refused(channel):
+    (channel / "scooter").mkdir()
+    with pytest.raises(TrainingError, match="scooter"):
+        load_channel(channel, CLASSES)
+
+
+def test_a_class_without_images_is_refused(channel):
+    for path in (channel / "motorcycle").iterdir():
+        path.unlink()
+    with pytest.raises(TrainingError, match="no image of the class 'motorcycle'"):
+        load_channel(channel, CLASSES)
+
+
+def test_an_unreadable_image_is_named(channel):
+    (channel / "bicycle" / "bad.png").write_bytes(b"no picture")
+    with pytest.raises(TrainingError, match=r"bad\.png"):
+        load_channel(channel, CLASSES)
+
+
+def test_an_image_of_another_size_is_named(channel):
+    Image.new("RGB", (8, 8)).save(channel / "motorcycle" / "small.png")
+    with pytest.raises(TrainingError, match=r"small\.png is 8x8 .* 20x16"):
+        load_channel(channel, CLASSES)
+
+
+def test_normalisation_is_of_pixels_from_0_to_1_and_spares_flat_channels(channel):
+    normalisation = Normalisation.of(load_channel(channel, CLASSES))
+    assert normalisation.mean == pytest.approx((50 / 255, 1.5 / 255, 0), abs=1e-5)
+    assert normalisation.std[0] == pytest.approx(50 / 255, abs=1e-5)
+    assert normalisation.std[2] == 1

@@ -1,0 +1,128 @@
+import contextlib
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from scones_train.decode import MAX_BYTES, ImageError, ImageTooBig, decode
+
+
+def encoded(image, kind="PNG", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def png_header(width, height):
+    def chunk(name, content):
+        return (
+            struct.pack(">I", len(content))
+            + name
+            + content
+            + struct.pack(">I", zlib.crc32(name + content))
+        )
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+
+
+def test_a_png_of_the_models_size_keeps_its_very_pixels():
+    assert (decode(encoded(Image.fromarray(PIXELS)), (16, 24)) == PIXELS).all()
+
+
+def test_another_size_is_resized_to_height_and_width():
+    assert decode(encoded(Image.new("RGB", (300, 200), "red")), (16, 24)).shape == (16, 24, 3)
+
+
+def test_an_enlarged_image_comes_back_as_it_was():
+    larger = Image.fromarray(PIXELS).resize((24 * 4, 16 * 4), Image.Resampling.NEAREST)
+    assert (decode(encoded(larger), (16, 24)) == PIXELS).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "I;16"])
+def test_every_kind_of_png_becomes_rgb(mode):
+    if mode == "I;16":
+        image = Image.fromarray(np.full((4, 4), 65535, dtype=np.uint16))
+    else:
+        image = Image.new("RGB", (4, 4), "white").convert(mode)
+    pixels = decode(encoded(image))
+    assert pixels.shape == (4, 4, 3)
+    assert (pixels == 255).all()
+
+
+def test_sixteen_bit_grey_is_scaled_and_not_cut_off():
+    image = Image.fromarray(np.full((4, 4), 0x8000, dtype=np.uint16))
+    assert (decode(encoded(image)) == 128).all()
+
+
+def test_transparent_parts_lie_on_white():
+    assert (decode(encoded(Image.new("RGBA", (4, 4), (0, 0, 0, 0)))) == 255).all()
+    palette = Image.new("P", (4, 4), 0)
+    palette.putpalette([0, 0, 0])
+    assert (decode(encoded(palette, transparency=0)) == 255).all()
+
+
+def test_a_cmyk_jpeg_becomes_rgb():
+    pixels = decode(encoded(Image.new("CMYK", (8, 8), (0, 0, 0, 0)), "JPEG"))
+    assert pixels.shape == (8, 8, 3)
+    assert (pixels > 250).all()
+
+
+def test_a_photo_is_turned_upright():
+    image = Image.new("RGB", (32, 16), "black")
+    image.paste("white", (0, 0, 16, 16))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pixels = decode(encoded(image, "JPEG", exif=exif, quality=95))
+    assert pixels.shape == (32, 16, 3)
+    assert pixels[:12].mean() > 240
+    assert pixels[20:].mean() < 15
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not an image",
+        b"\x89PNG\r\n\x1a\n",
+        encoded(Image.fromarray(PIXELS))[:200],
+        encoded(Image.fromarray(PIXELS), "JPEG")[:300],
+        encoded(Image.fromarray(PIXELS), "GIF"),
+        encoded(Image.fromarray(PIXELS), "TIFF"),
+        png_header(30, 30),
+        png_header(0, 5),
+    ],
+    ids=["empty", "text", "magic", "cut-png", "cut-jpeg", "gif", "tiff", "no-rows", "no-width"],
+)
+def test_what_is_no_whole_png_or_jpeg_is_refused(body):
+    with pytest.raises(ImageError):
+        decode(body, (16, 24))
+
+
+@pytest.mark.parametrize("side", [5000, 30_000, 2**31 - 1])
+def test_a_bomb_is_known_by_its_header(side):
+    with pytest.raises(ImageTooBig, match="pixels"):
+        decode(png_header(side, side), (16, 24))
+
+
+def test_too_many_bytes_are_refused_unread():
+    with pytest.raises(ImageTooBig, match="bytes"):
+        decode(b"\0" * (MAX_BYTES + 1))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(8, 900), st.integers(0, 255), st.sampled_from(["PNG", "JPEG"]))
+def test_a_damaged_byte_gives_an_image_or_an_image_error(place, value, kind):
+    body = bytearray(encoded(Image.fromarray(PIXELS), kind))
+    body[place % len(body)] = value
+    with contextlib.suppress(ImageError):
+        assert decode(bytes(body), (16, 24)).shape == (16, 24, 3)

@@ -1,0 +1,30 @@
+import pytest
+import torch
+from torch.nn import functional
+
+from scones_train.model import Network, fit_whitening
+
+
+@pytest.mark.parametrize("size", [(16, 16), (32, 32), (33, 47)])
+def test_any_size_from_the_smallest_on_gives_a_logit_per_class(size):
+    assert Network(5).eval()(torch.randn(2, 3, *size)).shape == (2, 5)
+
+
+def test_the_default_network_stays_small():
+    assert sum(value.numel() for value in Network(2).parameters()) < 1_000_000
+
+
+def test_the_first_layer_makes_patches_uncorrelated():
+    torch.manual_seed(0)
+    smooth = functional.avg_pool2d(torch.randn(64, 3, 36, 36), 5, stride=1)
+    network = Network(2)
+    fit_whitening(network, smooth, epsilon=1e-9)
+    output = functional.conv2d(smooth, network.whiten.weight)[:, :12]
+    rows = output.permute(0, 2, 3, 1).reshape(-1, 12)
+    assert torch.allclose(rows.T @ rows / len(rows), torch.eye(12), atol=0.02)
+
+
+def test_an_image_and_its_mirror_image_get_one_answer():
+    network, image = Network(2).eval(), torch.randn(3, 3, 20, 20)
+    with torch.no_grad():
+        assert torch.allclose(network.mirrored(image), network.mirrored(image.flip(-1)), atol=1e-5)
