@@ -61,7 +61,11 @@ class Failure(TypedDict):
 
 
 class Result(TypedDict):
-    """How one image ended. `inference` and `threshold` are absent where it failed."""
+    """How one image ended. `inference` and `threshold` are absent where it failed.
+
+    A failed result's `image` is what the caller sent, of any type, or the checked reference
+    once serialize_image had made one.
+    """
 
     image: ImageRef
     decision: Decision
