@@ -13,11 +13,15 @@ from scones_core.errors import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class ProjectSettings:
-    """Names: Terraform's own are in `terraform/environments/<env>/env.tfvars`."""
+    """Folders, and the bucket of Terraform's state.
+
+    An empty `state_bucket` means `scones-<environment>-terraform-state-<account id>`.
+    """
 
     build_dir: str = "build"
     cache_dir: str = ".cache"
     local_dir: str = ".local"
+    state_bucket: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The bucket of Terraform's state: named in `backend.hcl`, made here for the embedded AWS.
 
-In an AWS account `terraform/bootstrap` makes it, with encryption and access rules.
+In an AWS account it is there before the first plan, with encryption and access rules.
 """
 
 import re

@@ -81,29 +81,38 @@ class Terraform:
         """The version of the Terraform that runs, like `1.11.4`."""
         return self._binary.version
 
-    def init(self, backend: Mapping[str, str] | None = None) -> None:
+    def init(self, backend: Mapping[str, str] | None = None) -> str:
         """Install modules and providers, and connect the environment's state.
 
         `backend` adds settings to those of backend.hcl, like a bucket that carries the account
-        id. A lock file that is there is never changed. Raises TerraformError, also where no
+        id. A lock file that is there is never changed. Returns a sentence about the providers'
+        source, empty where there is nothing to say. Raises TerraformError, also where no
         provider can be had.
         """
         settings = self._folder / "backend.hcl"
         if not settings.is_file():
             raise TerraformError(
-                f"{settings} is missing; apply terraform/bootstrap and write its bucket there."
+                f"{settings} is missing; write the bucket, key and region of the state there."
             )
+        added = (f"{key}={value}" for key, value in (backend or {}).items())
+        return self._init(backend_config=[str(settings), *added])
+
+    def _init(self, **options: Any) -> str:
         source = self._providers(self.root, self.build_dir, self.data_dir, self._environ)
         self._environ = dict(source.environ)
-        if source.notice:
-            self._output(source.notice)
         locked = (self.root / ".terraform.lock.hcl").is_file()
-        self._stream(
-            "init",
-            input=False,
-            backend_config=[str(settings), *(f"{k}={v}" for k, v in (backend or {}).items())],
-            lockfile="readonly" if locked else None,
-        )
+        self._stream("init", input=False, lockfile="readonly" if locked else None, **options)
+        return source.notice
+
+    def check(self) -> None:
+        """Check format and validity, and run the tests of the root module; needs no state.
+
+        Raises TerraformError with what Terraform found.
+        """
+        self._stream("fmt", check=IsFlagged, diff=IsFlagged, recursive=IsFlagged)
+        self._init(backend=False)
+        self.validate()
+        self._stream("test")
 
     def validate(self) -> None:
         """Check the configuration; raises TerraformError with every fault that it has."""

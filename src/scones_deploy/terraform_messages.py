@@ -22,8 +22,8 @@ ADVICE = (
     ),
     (
         r"S3 bucket \S+ does not exist|NoSuchBucket",
-        "The bucket of the state is not there: apply terraform/bootstrap, and check the bucket "
-        "in this environment's backend.hcl.",
+        "The bucket of the state is not there: create it first, as the README says, or name "
+        "another one in project.state_bucket.",
     ),
     (
         r"Backend configuration changed",
@@ -42,7 +42,7 @@ ADVICE = (
     ),
     (
         r'attribute "bucket" is required',
-        "Name the bucket of the state, the one that terraform/bootstrap made.",
+        "Name the bucket of the state in backend.hcl or in project.state_bucket.",
     ),
     (
         r"Saved plan is stale",

@@ -1,12 +1,15 @@
 """The tasks around Terraform: bundles, plan, apply, destroy, and its own tests."""
 
+import os
 import sys
 
 from scones_core.errors import DeployError, TerraformError
 from scones_deploy.bundle import BundleManifest, build_bundles
 from scones_deploy.plan import Plan, protect
-from scones_deploy.state_bucket import backend_settings, ensure_state_bucket
+from scones_deploy.state_bucket import backend_bucket, ensure_state_bucket
+from scones_deploy.terraform import Terraform
 from scones_toolkit.project import Project
+from scones_toolkit.terraform_lines import TerraformLines
 
 # What a plan is not listed beyond; all of it is in Terraform's own output.
 LISTED = 12
@@ -32,10 +35,14 @@ def prepare(project: Project) -> None:
     Only the embedded AWS has its state bucket made here: in an account, the bucket is there
     before the first plan, with rights of its own.
     """
+    backend = {}
     if project.environment == "local":
-        backend = project.root / "terraform" / "environments" / "local" / "backend.hcl"
-        ensure_state_bucket(project.client("s3"), backend_settings(backend)["bucket"])
-    project.terraform.init()
+        settings = project.root / "terraform" / "environments" / "local" / "backend.hcl"
+        ensure_state_bucket(project.client("s3"), backend_bucket(settings))
+    else:
+        backend["bucket"] = _state_bucket(project)
+    if notice := project.terraform.init(backend):
+        project.console.say(f"  {notice}")
 
 
 def plan(project: Project, *, destroy: bool = False) -> Plan:
@@ -74,8 +81,15 @@ def destroy(project: Project, *, confirmed: bool = False) -> None:
 
 def terraform_test(project: Project) -> None:
     """Check format and validity of the Terraform and run its tests under mocks."""
-    require_bundles(project)
-    project.terraform.test()
+    log = TerraformLines(project.console, project.build / "check" / "terraform.log")
+    # A build folder of its own: a check beside a deployed environment must not touch its state.
+    Terraform(
+        project.root / "terraform",
+        "local",
+        build_dir=project.build / "check",
+        environ=os.environ,
+        output=log,
+    ).check()
 
 
 def describe(project: Project, made: Plan) -> None:
@@ -96,6 +110,14 @@ def require_bundles(project: Project) -> None:
     """Raise DeployError where the Lambda zips have not been built."""
     if not (project.build / "lambda" / "manifest.json").is_file():
         raise DeployError("The Lambda zips are not built; run `inv build` first.")
+
+
+def _state_bucket(project: Project) -> str:
+    """Return the bucket of an account's state: the one that is set, else the documented name."""
+    if project.settings.project.state_bucket:
+        return project.settings.project.state_bucket
+    account = project.client("sts").get_caller_identity()["Account"]
+    return f"scones-{project.environment}-terraform-state-{account}"
 
 
 def _confirm(environment: str) -> None:

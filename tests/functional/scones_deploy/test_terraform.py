@@ -224,7 +224,7 @@ def test_a_lock_file_is_never_changed(terraform: Make, root: Path, environ: dict
 
 def test_a_missing_backend_file_is_named(terraform: Make, root: Path) -> None:
     (root / "environments/dev/backend.hcl").unlink()
-    with pytest.raises(TerraformError, match=r"dev/backend\.hcl is missing; .*bootstrap"):
+    with pytest.raises(TerraformError, match=r"dev/backend\.hcl is missing; .*bucket"):
         terraform().init()
 
 

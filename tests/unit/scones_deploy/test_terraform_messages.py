@@ -45,7 +45,7 @@ def test_text_without_an_error_is_kept_and_silence_said() -> None:
     [
         ("Error: No valid credential\n│ sources found", "AWS_PROFILE"),
         ("Error: Error acquiring the state lock", "force-unlock"),
-        ('Error: S3 bucket "scones-state" does not exist.', "terraform/bootstrap"),
+        ('Error: S3 bucket "scones-state" does not exist.', "create it first"),
         ("Error: Saved plan is stale", "plan again"),
         ("Error: Failed to query available provider packages", "SCONES_TERRAFORM_MIRROR"),
         ("Error: Backend initialization required, please run", "Initialise"),
