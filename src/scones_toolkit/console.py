@@ -87,7 +87,14 @@ class Console:
         self.rich.print(table)
 
     def grid(self, title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Print a table with a header line."""
+        """Print a table with a header line; a log gets every cell whole, without a frame."""
+        if not self.rich.is_terminal:
+            cells = [[str(cell) for cell in row] for row in (header, *rows)]
+            widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+            for row in ([[title]] if title else []) + cells:
+                padded = (cell.ljust(w) for cell, w in zip(row, widths, strict=False))
+                self.say("  ".join(padded).rstrip())
+            return
         table = Table(*header, title=title, title_justify="left", pad_edge=False)
         for row in rows:
             table.add_row(*(str(cell) for cell in row))

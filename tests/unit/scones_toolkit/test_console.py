@@ -26,3 +26,15 @@ def test_a_log_holds_neither_colour_nor_markup() -> None:
     console.warn("[bold]loud[/bold]")
     console.table("Summary", {"accuracy": 0.95})
     assert out.getvalue() == "[bold]loud[/bold]\nSummary\n  accuracy  0.95\n"
+
+
+def test_a_table_in_a_log_keeps_every_cell_whole() -> None:
+    console, out = written(width=20)
+    key = "dataset/0123456789ab/test/motorcycle/0123456789abcdef.png"
+    console.grid("First", ("image", "decision"), [(key, "accepted"), ("b", "review")])
+    assert out.getvalue().splitlines() == [
+        "First",
+        f"{'image'.ljust(len(key))}  decision",
+        f"{key}  accepted",
+        f"{'b'.ljust(len(key))}  review",
+    ]
