@@ -109,7 +109,9 @@ def launch(
             sagemaker.stop_training_job(TrainingJobName=job)
             raise
     except (ClientError, BotoCoreError) as error:
-        raise TrainingError(f"Training job {job}: AWS refused a call: {error}") from error
+        raise TrainingError(
+            f"Training job {job} could not be started or followed: {error}"
+        ) from error
     return TrainingResult(
         job_name=job,
         model_data_url=answer["ModelArtifacts"]["S3ModelArtifacts"],
