@@ -16,7 +16,6 @@ module "storage" {
   partition                = data.aws_partition.this.partition
   region                   = var.region
   log_group_arns           = values(local.arns.log_groups)
-  alarm_arn_prefix         = local.arns.alarms
   capture_retention_days   = var.capture_retention_days
   key_deletion_window_days = var.key_deletion_window_days
   force_destroy            = var.force_destroy

@@ -46,17 +46,18 @@ class Calibration:
 def calibrate(validation: Predictions, folded: Predictions | None, target: float) -> Calibration:
     """Return the temperature and the threshold for a target precision.
 
-    `validation` are predictions of the final network; its temperature fits these. `folded`
-    are predictions of smaller trainings for images they held out: under a temperature of
-    their own they only add to the images that the threshold rests on. Smaller trainings err
-    more often, never on the side of a threshold that is too low.
+    `validation` are predictions of the final network; its temperature fits these alone.
+    `folded` are predictions of shorter trainings for images they held out. Under a temperature
+    of their own they add to the images that the threshold rests on, which a hundred validation
+    images alone leave to chance. Those networks are less sure and err more often, so they
+    tend to a higher threshold than the final network would need.
     """
-    prior = 1.0 if folded is None else fit_temperature(folded.logits, folded.labels)
-    temperature = fit_temperature(validation.logits, validation.labels, prior)
+    temperature = fit_temperature(validation.logits, validation.labels)
     probabilities: NDArray[np.float64] = softmax(validation.logits, temperature)
     labels = validation.labels
     if folded is not None:
-        probabilities = np.concatenate((probabilities, softmax(folded.logits, prior)))
+        theirs = softmax(folded.logits, fit_temperature(folded.logits, folded.labels))
+        probabilities = np.concatenate((probabilities, theirs))
         labels = np.concatenate((labels, folded.labels))
     return Calibration(
         temperature,

@@ -1,5 +1,6 @@
 """The folders that SageMaker gives a training or serving container."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,9 +53,13 @@ class Container:
         return values
 
     def write_failure(self, reason: str) -> None:
-        """Write the file that becomes the job's FailureReason."""
+        """Write the file that becomes the job's FailureReason, where the base folder allows it.
+
+        The reason stands on stderr as well, so a base that cannot be written hides nothing.
+        """
         path = self.base / "output" / "failure"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name("failure.partial")
-        temporary.write_text(reason[:FAILURE_CHARACTERS], encoding="utf-8")
-        temporary.replace(path)
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name("failure.partial")
+            temporary.write_text(reason[:FAILURE_CHARACTERS], encoding="utf-8")
+            temporary.replace(path)

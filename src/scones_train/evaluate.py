@@ -76,17 +76,17 @@ def expected_calibration_error(
     return float(np.abs(gaps).sum() / len(labels))
 
 
-def fit_temperature(logits: Floats, labels: Labels, prior: float = 1.0) -> float:
+def fit_temperature(logits: Floats, labels: Labels) -> float:
     """Return the temperature under which these held-out logits are likeliest.
 
-    A weak belief in `prior` keeps it sane where images are few or all are right, when the
+    A weak belief in 1 keeps it sane where images are few or all are right, when the
     likelihood alone would ask for ever greater confidence.
     """
 
     def cost(log_temperature: float) -> float:
         probabilities = softmax(logits, math.exp(log_temperature))
         likelihood = np.log(probabilities[np.arange(len(labels)), labels] + 1e-12).sum()
-        return float(TEMPERATURE_PRIOR * (log_temperature - math.log(prior)) ** 2 / 2 - likelihood)
+        return float(TEMPERATURE_PRIOR * log_temperature**2 / 2 - likelihood)
 
     lowest, highest = map(math.log, TEMPERATURES)
     grid: list[float] = np.linspace(lowest, highest, num=561).tolist()

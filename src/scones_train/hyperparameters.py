@@ -31,7 +31,7 @@ class Hyperparameters:
     head_lr: float = 0.67
     bias_lr: float = 0.05
     precision: str = "auto"
-    folds: int = 0
+    folds: int = 2
     dataset_version: str = ""
     manifest_sha256: str = ""
 

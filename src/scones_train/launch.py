@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -11,14 +11,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import TrainingError, TrainingJobFailed
 from scones_core.uris import SPLITS, S3Uri, dataset_prefix
+from scones_train.follow import Follower, Logs, Progress
 from scones_train.hyperparameters import Hyperparameters
-from scones_train.metrics import metric_definitions, parse_line
+from scones_train.metrics import metric_definitions
 
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 JOB_NAME_CHARACTERS = 63
 VOLUME_GB = 10
-
-Progress = Callable[[int, int, str], None]
 
 
 class SageMaker(Protocol):
@@ -32,16 +30,6 @@ class SageMaker(Protocol):
 
     def stop_training_job(self, *, TrainingJobName: str) -> Any:
         """Ask a job to stop."""
-
-
-class Logs(Protocol):
-    """The part of boto3's `logs` client that a job's output is read with."""
-
-    def describe_log_streams(self, **request: Any) -> Mapping[str, Any]:
-        """Return the streams of a group."""
-
-    def get_log_events(self, **request: Any) -> Mapping[str, Any]:
-        """Return one page of a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +90,16 @@ def launch(
     job, started = job_name(request.name_prefix, now()), now()
     try:
         sagemaker.create_training_job(**job_request(request, job))
-        follower = _Follower(logs, job, progress)
+        follower = Follower(logs, job, progress)
         try:
             answer = _wait(sagemaker, job, follower, sleep, poll_seconds)
         except KeyboardInterrupt:
             sagemaker.stop_training_job(TrainingJobName=job)
             raise
     except (ClientError, BotoCoreError) as error:
-        raise TrainingError(f"Training job {job}: AWS refused a call: {error}") from error
+        raise TrainingError(
+            f"Training job {job} could not be started or followed: {error}"
+        ) from error
     return TrainingResult(
         job_name=job,
         model_data_url=answer["ModelArtifacts"]["S3ModelArtifacts"],
@@ -163,56 +153,10 @@ def _channel(name: str, location: S3Uri) -> dict[str, Any]:
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
 
 
-class _Follower:
-    """Reads what a job has written since the last look."""
-
-    def __init__(self, logs: Logs, job: str, progress: Progress) -> None:
-        self._logs, self._job, self._progress = logs, job, progress
-        self._tokens: dict[str, str] = {}
-        self._done = self._total = 0
-        self.metrics: dict[str, float] = {}
-
-    def read(self) -> None:
-        """Pass every new line on; a log that cannot be read now is read the next time."""
-        try:
-            for line in self._lines():
-                self._take(line)
-        except ClientError:
-            return
-
-    def _lines(self) -> Iterator[str]:
-        streams = self._logs.describe_log_streams(
-            logGroupName=LOG_GROUP, logStreamNamePrefix=f"{self._job}/"
-        )
-        for stream in streams["logStreams"]:
-            yield from self._new_events(stream["logStreamName"])
-
-    def _new_events(self, stream: str) -> Iterator[str]:
-        while True:
-            token = self._tokens.get(stream)
-            page = self._logs.get_log_events(
-                logGroupName=LOG_GROUP,
-                logStreamName=stream,
-                startFromHead=True,
-                **({"nextToken": token} if token else {}),
-            )
-            self._tokens[stream] = page["nextForwardToken"]
-            yield from (event["message"] for event in page["events"])
-            if page["nextForwardToken"] == token:
-                return
-
-    def _take(self, line: str) -> None:
-        values = parse_line(line)
-        self._done = int(values.pop("epoch", self._done))
-        self._total = int(values.pop("epochs", self._total))
-        self.metrics.update(values)
-        self._progress(self._done, self._total, line.rstrip())
-
-
 def _wait(
     sagemaker: SageMaker,
     job: str,
-    follower: _Follower,
+    follower: Follower,
     sleep: Callable[[float], None],
     poll_seconds: float,
 ) -> Mapping[str, Any]:

@@ -37,6 +37,7 @@ variables {
       training          = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/TrainingJobs"
     }
     state_machine = "arn:aws:states:us-east-1:123456789012:stateMachine:x"
+    alarms        = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:x-"
     endpoint      = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/x"
     repository    = "arn:aws:ecr:us-east-1:123456789012:repository/x"
   }
@@ -134,6 +135,19 @@ run "each_principal_its_own" {
       jsondecode(output.trust_policies[key]).Statement[0].Condition.StringEquals["aws:SourceAccount"] == var.account_id
     ])
     error_message = "A service may take a role only on behalf of this account."
+  }
+}
+
+run "rollback_can_see_its_alarms" {
+  command = plan
+
+  module {
+    source = "./modules/identity"
+  }
+
+  assert {
+    condition     = one([for s in jsondecode(output.policies["endpoint"]).Statement : s.Resource if s.Action == "cloudwatch:DescribeAlarms"]) == "${var.arns.alarms}*"
+    error_message = "Without cloudwatch:DescribeAlarms on the guard alarms, SageMaker cannot roll back by itself."
   }
 }
 

@@ -3,11 +3,10 @@ mock_provider "aws" {
 }
 
 variables {
-  account_id       = "123456789012"
-  partition        = "aws"
-  region           = "us-east-1"
-  log_group_arns   = ["arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/x"]
-  alarm_arn_prefix = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:scones-dev-"
+  account_id     = "123456789012"
+  partition      = "aws"
+  region         = "us-east-1"
+  log_group_arns = ["arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/x"]
   names = {
     buckets = {
       data      = "scones-dev-data-123456789012"
@@ -65,8 +64,8 @@ run "buckets_are_closed_versioned_and_encrypted" {
   }
 
   assert {
-    condition     = alltrue([for s in jsondecode(output.key_policy).Statement : s.Sid == "AccountManagesAccess" || can(s.Condition)])
-    error_message = "A service may use the key under a condition only."
+    condition     = alltrue([for s in jsondecode(output.key_policy).Statement : contains(["AccountManagesAccess", "AlarmsPublish"], s.Sid) || can(s.Condition)])
+    error_message = "Only the account and alarms, whose topic has the condition, may use the key without one."
   }
 }
 

@@ -140,6 +140,13 @@ locals {
     endpoint = concat(local.read_models, local.pull_image, [
       local.log["endpoint"], local.use_key, local.encrypt_volumes, local.put_metrics["endpoint"],
       {
+        # A rollout is taken back when a guard alarm is raised, and SageMaker looks with this role.
+        Sid      = "ReadGuardAlarms"
+        Effect   = "Allow"
+        Action   = "cloudwatch:DescribeAlarms"
+        Resource = "${var.arns.alarms}*"
+      },
+      {
         Sid      = "WriteCapture"
         Effect   = "Allow"
         Action   = "s3:PutObject"

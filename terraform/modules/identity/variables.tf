@@ -11,6 +11,7 @@ variable "arns" {
     functions     = map(string)
     log_groups    = map(string)
     state_machine = string
+    alarms        = string
     endpoint      = string
     repository    = string
   })

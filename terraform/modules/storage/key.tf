@@ -32,15 +32,13 @@ locals {
         Condition = { ArnEquals = { "kms:EncryptionContext:aws:logs:arn" = var.log_group_arns } }
       },
       {
+        # AWS documents no condition for alarms on a key. The topic's policy has one: it takes
+        # alarms of this account alone.
         Sid       = "AlarmsPublish"
         Effect    = "Allow"
         Principal = { Service = "cloudwatch.amazonaws.com" }
         Action    = ["kms:Decrypt", "kms:GenerateDataKey*"]
         Resource  = "*"
-        Condition = {
-          StringEquals = { "aws:SourceAccount" = var.account_id }
-          ArnLike      = { "aws:SourceArn" = "${var.alarm_arn_prefix}*" }
-        }
       },
     ]
   }

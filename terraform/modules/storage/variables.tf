@@ -37,12 +37,6 @@ variable "log_group_arns" {
   nullable    = false
 }
 
-variable "alarm_arn_prefix" {
-  description = "Start of the ARNs of the alarms that may publish to the encrypted topic."
-  type        = string
-  nullable    = false
-}
-
 variable "capture_retention_days" {
   description = "Days that captured requests and answers are kept."
   type        = number

@@ -94,3 +94,11 @@ def test_the_variables_of_the_platform_win(job, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("channel")
     assert job.run(SM_CHANNEL_TRAIN=str(elsewhere)).returncode == 1
     assert str(elsewhere) in job.failure()
+
+
+def test_a_base_that_cannot_be_written_still_gets_its_sentence(job, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = job.run(SAGEMAKER_BASE_DIR=str(tmp_path / "file"))
+    assert done.returncode == 1
+    assert "channel folder" in done.stderr
+    assert "Traceback" not in done.stderr

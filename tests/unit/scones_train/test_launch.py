@@ -7,9 +7,9 @@ from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from scones_core.errors import TrainingError, TrainingJobFailed
+from scones_train.follow import LOG_GROUP
 from scones_train.hyperparameters import Hyperparameters
 from scones_train.launch import (
-    LOG_GROUP,
     TrainingRequest,
     image_uri,
     job_name,
