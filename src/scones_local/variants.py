@@ -18,6 +18,8 @@ HOST = "127.0.0.1"
 INVOKE_SECONDS = 60.0
 STOP_GRACE_SECONDS = 10.0
 BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+# A free port may be another's by the time that the program binds it.
+PORT_ATTEMPTS = 3
 # A process that served this long starts again at the shortest wait.
 STABLE_SECONDS = 60.0
 
@@ -67,15 +69,22 @@ class Variant:
         self._pool: urllib3.HTTPConnectionPool | None = None
 
     def start(self) -> None:
-        """Start the program and wait for its `/ping`; raises VariantFailed, stopped, if none."""
+        """Start the program and wait for its `/ping`.
+
+        Raises VariantFailed, with no process left, when there is none.
+        """
         started = time.monotonic()
-        try:
-            container, pool = self._launch()
-        except LocalAwsError as error:
-            raise VariantFailed(str(error)) from error
-        if not self._await_ping(container, pool):
-            self.stop()
-            raise VariantFailed(self._no_ping(container))
+        for attempt in range(1, PORT_ATTEMPTS + 1):
+            try:
+                container, pool = self._launch()
+            except LocalAwsError as error:
+                raise VariantFailed(str(error)) from error
+            if self._await_ping(container, pool):
+                break
+            taken = not container.running and container.said("address already in use")
+            container.stop(STOP_GRACE_SECONDS)
+            if not taken or attempt == PORT_ATTEMPTS:
+                raise VariantFailed(self._no_ping(container))
         self._pool = pool
         name = f"watch-{self.spec.name}"
         threading.Thread(

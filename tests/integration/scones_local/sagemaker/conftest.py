@@ -165,13 +165,20 @@ class Sagemaker:
 
 
 @pytest.fixture(scope="session")
-def sm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sagemaker]:
+def images() -> dict[str, ImageCommands]:
     commands = ImageCommands(
         train=(sys.executable, str(PROGRAMS / "stand_in_train.py")),
         serve=(sys.executable, str(PROGRAMS / "stand_in_serve.py")),
         environment={"FROM_IMAGE": "yes"},
     )
-    with LocalAws.start(tmp_path_factory.mktemp("sagemaker"), 0, {"toy-*": commands}) as aws:
+    return {"toy-*": commands}
+
+
+@pytest.fixture(scope="session")
+def sm(
+    tmp_path_factory: pytest.TempPathFactory, images: dict[str, ImageCommands]
+) -> Iterator[Sagemaker]:
+    with LocalAws.start(tmp_path_factory.mktemp("sagemaker"), 0, images) as aws:
         local = Sagemaker(aws)
         s3 = local.client("s3")
         s3.create_bucket(Bucket=BUCKET)
