@@ -53,12 +53,11 @@ class Sagemaker:
 
     def log_lines(self, group: str, prefix: str = "") -> list[str]:
         logs = self.client("logs")
-        streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix or " ")
-        if not prefix:
-            streams = logs.describe_log_streams(logGroupName=group)
+        named = {"logStreamNamePrefix": prefix} if prefix else {}
+        streams = logs.describe_log_streams(logGroupName=group, **named)["logStreams"]
         return [
             event["message"]
-            for stream in streams["logStreams"]
+            for stream in streams
             for event in logs.get_log_events(
                 logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
             )["events"]
