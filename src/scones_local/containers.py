@@ -52,6 +52,10 @@ class Container:
         """Return the last line of output that is not blank, or an empty text."""
         return next((line for line in reversed(self._tail) if line.strip()), "")
 
+    def said(self, text: str) -> bool:
+        """Return whether one of the last lines has this text, whatever its case."""
+        return any(text.lower() in line.lower() for line in list(self._tail))
+
     def wait(self, timeout: float | None = None) -> int:
         """Return the exit status, once all output is handed on.
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from scones_core.errors import LocalAwsError
 from scones_local.capture import CaptureSettings
-from scones_local.variants import INVOKE_SECONDS, Variant
+from scones_local.loopback import INVOKE_SECONDS
+from scones_local.variants import Variant
 
 
 class NoSuchVariant(LocalAwsError):

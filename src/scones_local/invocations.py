@@ -11,7 +11,8 @@ import urllib3
 from scones_local.capture import CaptureStream, Exchange
 from scones_local.capture_writer import CaptureWriter
 from scones_local.fleets import Fleet, Fleets, NoSuchVariant
-from scones_local.variants import INVOKE_SECONDS, Reply, Variant, VariantUnavailable
+from scones_local.loopback import INVOKE_SECONDS, Reply
+from scones_local.variants import Variant, VariantUnavailable
 
 MAX_BODY_BYTES = 6_291_456
 MAX_MESSAGE_CHARACTERS = 2048

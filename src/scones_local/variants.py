@@ -1,11 +1,10 @@
 """One production variant: the serving program, watched, restarted, asked over loopback."""
 
 import contextlib
-import socket
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import urllib3
@@ -13,11 +12,12 @@ import urllib3
 from scones_core.errors import LocalAwsError
 from scones_local.children import Children
 from scones_local.containers import Container, LineSink
+from scones_local.loopback import Reply, connections, free_port, post
 
-HOST = "127.0.0.1"
-INVOKE_SECONDS = 60.0
 STOP_GRACE_SECONDS = 10.0
 BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+# A free port may be another's by the time that the program binds it.
+PORT_ATTEMPTS = 3
 # A process that served this long starts again at the shortest wait.
 STABLE_SECONDS = 60.0
 
@@ -41,20 +41,6 @@ class ServeSpec:
     startup_seconds: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the program answered to one invocation."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-
-    @property
-    def ok(self) -> bool:
-        """Return whether the status is 2xx."""
-        return 200 <= self.status < 300
-
-
 class Variant:
     """A serving program; `start` returns once it answers `/ping` with 200."""
 
@@ -67,15 +53,22 @@ class Variant:
         self._pool: urllib3.HTTPConnectionPool | None = None
 
     def start(self) -> None:
-        """Start the program and wait for its `/ping`; raises VariantFailed, stopped, if none."""
+        """Start the program and wait for its `/ping`.
+
+        Raises VariantFailed, with no process left, when there is none.
+        """
         started = time.monotonic()
-        try:
-            container, pool = self._launch()
-        except LocalAwsError as error:
-            raise VariantFailed(str(error)) from error
-        if not self._await_ping(container, pool):
-            self.stop()
-            raise VariantFailed(self._no_ping(container))
+        for attempt in range(1, PORT_ATTEMPTS + 1):
+            try:
+                container, pool = self._launch()
+            except LocalAwsError as error:
+                raise VariantFailed(str(error)) from error
+            if self._await_ping(container, pool):
+                break
+            taken = not container.running and container.said("address already in use")
+            container.stop(STOP_GRACE_SECONDS)
+            if not taken or attempt == PORT_ATTEMPTS:
+                raise VariantFailed(self._no_ping(container))
         self._pool = pool
         name = f"watch-{self.spec.name}"
         threading.Thread(
@@ -93,13 +86,13 @@ class Variant:
             raise VariantUnavailable(f"The variant {self.spec.name} is not running.")
         try:
             try:
-                return _post(pool, body, headers)
+                return post(pool, body, headers)
             except urllib3.exceptions.ProtocolError:
                 # A kept connection may have been closed while idle: once more, on a new one.
                 if self._pool is not pool or not self._container or not self._container.running:
                     raise
-                with contextlib.closing(_connections(pool.port or 0)) as fresh:
-                    return _post(fresh, body, headers)
+                with contextlib.closing(connections(pool.port or 0)) as fresh:
+                    return post(fresh, body, headers)
         except urllib3.exceptions.NewConnectionError as error:
             raise VariantUnavailable(f"The variant {self.spec.name} is not running.") from error
 
@@ -114,7 +107,7 @@ class Variant:
             pool.close()
 
     def _launch(self) -> tuple[Container, urllib3.HTTPConnectionPool]:
-        port = _free_port()
+        port = free_port()
         environment = {
             **self.spec.environment,
             "SAGEMAKER_BIND_TO_PORT": str(port),
@@ -130,7 +123,7 @@ class Variant:
                 environment=environment,
                 on_line=self._on_line,
             )
-            return self._container, _connections(port)
+            return self._container, connections(port)
 
     def _await_ping(self, container: Container, pool: urllib3.HTTPConnectionPool) -> bool:
         deadline = time.monotonic() + self.spec.startup_seconds
@@ -173,22 +166,3 @@ class Variant:
                 self._pool = pool
             elif container.running:
                 container.stop(STOP_GRACE_SECONDS)
-
-
-def _post(pool: urllib3.HTTPConnectionPool, body: bytes, headers: Mapping[str, str]) -> Reply:
-    answer = pool.urlopen(
-        "POST", "/invocations", body=body, headers=dict(headers), timeout=INVOKE_SECONDS
-    )
-    return Reply(answer.status, answer.headers, answer.data)
-
-
-def _connections(port: int) -> urllib3.HTTPConnectionPool:
-    """Return kept connections to the program; no retries, as a request may be half done."""
-    return urllib3.HTTPConnectionPool(HOST, port, maxsize=32, block=False, retries=False)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

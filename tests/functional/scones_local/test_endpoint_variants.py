@@ -87,6 +87,14 @@ def test_a_program_that_is_not_there_is_named(children: Children, tmp_path: Path
         Variant(spec, children, on_line=[].append).start()
 
 
+def test_a_port_that_was_taken_meanwhile_is_changed(make: Make) -> None:
+    variant = make(PORT_TAKEN_ONCE="1")
+
+    variant.start()
+
+    assert variant.invoke(b"", {}).ok
+
+
 def test_a_crashed_variant_is_started_again(make: Make) -> None:
     variant = make()
     variant.start()

@@ -2,12 +2,16 @@ import pytest
 from botocore.exceptions import ClientError
 
 CALLS = [
-    ("stepfunctions", "test_state", {"definition": "{}", "roleArn": "x"}),  # JSON
+    ("stepfunctions", "redrive_execution", {"executionArn": "e"}),  # JSON
     ("iam", "simulate_custom_policy", {"PolicyInputList": ["{}"], "ActionNames": ["s3:Get"]}),
     ("cloudwatch", "put_managed_insight_rules", {"ManagedRules": []}),  # query or CBOR
     ("lambda", "get_function_recursion_config", {"FunctionName": "f"}),  # REST-JSON
-    ("s3", "list_bucket_metrics_configurations", {"Bucket": "missing-actions"}),  # REST-XML
-    ("chatbot", "list_associations", {"ChatConfiguration": "c"}),  # not even the service
+    (
+        "s3",
+        "delete_bucket_metrics_configuration",
+        {"Id": "m", "Bucket": "missing-actions"},
+    ),  # REST-XML
+    ("wellarchitected", "list_lenses", {}),  # not even the service
 ]
 
 

@@ -29,6 +29,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, ANSWER)
         elif body == b"echo":
             self.answer(200, json.dumps(dict(self.headers)).encode())
+        elif body == b"pid":
+            self.answer(200, str(os.getpid()).encode())
         elif body == b"environment":
             self.answer(200, json.dumps(dict(os.environ)).encode())
         else:
@@ -47,6 +49,10 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+if "PORT_TAKEN_ONCE" in os.environ and not (MODEL / "tried").exists():
+    (MODEL / "tried").touch()
+    print("OSError: [Errno 98] Address already in use", flush=True)
+    sys.exit(1)
 if "FAIL" in os.environ:
     print("RuntimeError: the weights cannot be read", flush=True)
     sys.exit(1)

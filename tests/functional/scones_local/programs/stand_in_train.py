@@ -13,6 +13,7 @@ def main() -> int:
     wish = json.loads((base / "input/config/hyperparameters.json").read_text())
     if "ignore_sigterm" in wish:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print(f"pid={os.getpid()}", flush=True)
     model = Path(os.environ["SM_MODEL_DIR"])
     seen = {
         "hyperparameters": wish,

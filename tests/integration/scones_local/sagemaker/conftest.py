@@ -53,12 +53,11 @@ class Sagemaker:
 
     def log_lines(self, group: str, prefix: str = "") -> list[str]:
         logs = self.client("logs")
-        streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix or " ")
-        if not prefix:
-            streams = logs.describe_log_streams(logGroupName=group)
+        named = {"logStreamNamePrefix": prefix} if prefix else {}
+        streams = logs.describe_log_streams(logGroupName=group, **named)["logStreams"]
         return [
             event["message"]
-            for stream in streams["logStreams"]
+            for stream in streams
             for event in logs.get_log_events(
                 logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
             )["events"]
@@ -165,13 +164,20 @@ class Sagemaker:
 
 
 @pytest.fixture(scope="session")
-def sm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sagemaker]:
+def images() -> dict[str, ImageCommands]:
     commands = ImageCommands(
         train=(sys.executable, str(PROGRAMS / "stand_in_train.py")),
         serve=(sys.executable, str(PROGRAMS / "stand_in_serve.py")),
         environment={"FROM_IMAGE": "yes"},
     )
-    with LocalAws.start(tmp_path_factory.mktemp("sagemaker"), 0, {"toy-*": commands}) as aws:
+    return {"toy-*": commands}
+
+
+@pytest.fixture(scope="session")
+def sm(
+    tmp_path_factory: pytest.TempPathFactory, images: dict[str, ImageCommands]
+) -> Iterator[Sagemaker]:
+    with LocalAws.start(tmp_path_factory.mktemp("sagemaker"), 0, images) as aws:
         local = Sagemaker(aws)
         s3 = local.client("s3")
         s3.create_bucket(Bucket=BUCKET)
