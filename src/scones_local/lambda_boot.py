@@ -12,6 +12,7 @@ import sys
 import types
 
 _PATH = "/2018-06-01/runtime/invocation"
+_DEADLINE = "Lambda-Runtime-Deadline-Ms"
 
 
 class PureRuntimeClient:
@@ -23,12 +24,13 @@ class PureRuntimeClient:
     def initialize_client(self, user_agent: str) -> None:
         """Keep nothing: the listener does not ask who its client is."""
 
-    def next(self) -> tuple[bytes, dict[str, str]]:
+    def next(self) -> tuple[bytes, dict[str, str | int]]:
         """Return the next event's bytes and headers; blocks until there is one."""
         status, body, headers = self._ask("GET", f"{_PATH}/next", None, {})
         if status != http.HTTPStatus.OK:
             raise RuntimeError(f"Failed to get next: {status}")
-        return body, headers
+        deadline = int(headers[_DEADLINE])  # the one header that awslambdaric takes as a number
+        return body, {**headers, _DEADLINE: deadline}
 
     def post_invocation_result(
         self, invoke_id: str, content: bytes, content_type: str, *_: object

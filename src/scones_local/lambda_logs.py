@@ -5,6 +5,7 @@ import select
 import threading
 import time
 from dataclasses import dataclass
+from typing import IO
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +23,14 @@ class LogPipe:
     reads them out itself and need not wait for the thread that otherwise does.
     """
 
-    def __init__(self, descriptor: int, task: str) -> None:
-        self._descriptor = descriptor
+    def __init__(self, pipe: IO[bytes], task: str) -> None:
+        self._pipe = pipe
         self._task = task
         self._lock = threading.Lock()
         self._events: list[LogEvent] = []
         self._rest = b""
         self._open = True
-        os.set_blocking(descriptor, False)
+        os.set_blocking(pipe.fileno(), False)
         self._thread = threading.Thread(target=self._pump, daemon=True)
         self._thread.start()
 
@@ -56,13 +57,14 @@ class LogPipe:
 
     def _pump(self) -> None:
         while self._open:
-            select.select([self._descriptor], [], [])
+            select.select([self._pipe], [], [])
             self.drain()
+        self._pipe.close()
 
     def _drain(self) -> None:
         while self._open:
             try:
-                data = os.read(self._descriptor, 65_536)
+                data = os.read(self._pipe.fileno(), 65_536)
             except BlockingIOError:
                 return
             except OSError:

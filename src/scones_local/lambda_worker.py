@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -72,13 +73,13 @@ class Worker:
         self._peak = 0
         day = datetime.datetime.now(datetime.UTC).strftime("%Y/%m/%d")
         self.log_stream = f"{day}/[{spec.version}]{uuid.uuid4().hex}"
-        folder = settings.temporary / self.log_stream[-12:]
-        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = settings.temporary / self.log_stream[-12:]
+        self._folder.mkdir(parents=True, exist_ok=True)
         flags = ["-I", "-S", "-u", str(_BOOT), str(task), str(settings.runtime)]
         try:
             self._process = children.spawn(
                 [settings.python, *flags, spec.handler, *settings.flags],
-                env=self._environment(settings, folder),
+                env=self._environment(settings, self._folder),
                 cwd=task,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -88,7 +89,7 @@ class Worker:
             raise
         if self._process.stdout is None:
             raise AssertionError("a worker's output is always a pipe")
-        self._logs = LogPipe(self._process.stdout.fileno(), str(task))
+        self._logs = LogPipe(self._process.stdout, str(task))
         threading.Thread(target=self._reap, daemon=True).start()
 
     @property
@@ -181,6 +182,7 @@ class Worker:
         if current is not None and not current.done.is_set():
             self._logs.join(1.0)
             self._fail_exit(current)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _report(self, invocation: Invocation, seconds: float, cold: bool) -> None:
         milliseconds = seconds * 1000

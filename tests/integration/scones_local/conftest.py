@@ -53,6 +53,13 @@ class Aws:
     local: LocalAws
     role: str
 
+    @classmethod
+    def of(cls, local: LocalAws) -> "Aws":
+        role = _client(local.endpoint_url, "iam").create_role(
+            RoleName="test", AssumeRolePolicyDocument=json.dumps(TRUST)
+        )
+        return cls(local, role["Role"]["Arn"])
+
     package = staticmethod(package)
     eventually = staticmethod(eventually)
 
@@ -117,7 +124,4 @@ def _client(endpoint_url: str, service: str) -> Any:
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     home: Path = tmp_path_factory.mktemp("aws")
     with LocalAws.start(home, 0, {}) as local:
-        role = _client(local.endpoint_url, "iam").create_role(
-            RoleName="test", AssumeRolePolicyDocument=json.dumps(TRUST)
-        )
-        yield Aws(local, role["Role"]["Arn"])
+        yield Aws.of(local)

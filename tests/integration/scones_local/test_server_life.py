@@ -1,0 +1,125 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scones_core.errors import LocalAwsError
+from scones_local.children import Children
+from scones_local.images import ImageCommands
+from scones_local.process import LocalAws
+
+
+def running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A child of nobody is a zombie until something collects it; it runs no more.
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_a_second_server_on_the_folder_is_refused_by_the_name_of_the_first(aws):
+    with pytest.raises(LocalAwsError, match=str(aws.local.record.pid)):
+        LocalAws.start(aws.local.home, 0, {})
+    assert LocalAws.attach(aws.local.home).endpoint_url == aws.local.endpoint_url
+
+
+def test_a_taken_port_is_told_in_one_sentence(aws, tmp_path):
+    with pytest.raises(LocalAwsError, match=f"port {aws.local.record.port}"):
+        LocalAws.start(tmp_path, aws.local.record.port, {})
+    assert "Traceback" not in (tmp_path / "server.log").read_text()
+
+
+def test_a_port_that_is_none_is_told_in_one_sentence(tmp_path):
+    with pytest.raises(LocalAwsError, match="port 99999"):
+        LocalAws.start(tmp_path, 99_999, {})
+
+
+def test_nothing_to_attach_to_is_told(tmp_path):
+    with pytest.raises(LocalAwsError, match="No embedded AWS runs"):
+        LocalAws.attach(tmp_path)
+
+
+def test_only_the_loopback_is_bound(aws):
+    name = socket.gethostbyname(socket.gethostname())
+    if name.startswith("127."):
+        pytest.skip("the machine has no address but the loopback")
+    with pytest.raises(OSError), socket.create_connection((name, aws.local.record.port), 2):
+        pass
+
+
+def test_a_stopped_server_leaves_no_worker_no_record_and_a_free_port(aws, tmp_path):
+    images = {"*-model": ImageCommands(train=("t",), serve=("s",))}
+    with LocalAws.start(tmp_path, 0, images) as local:
+        assert "*-model" in (tmp_path / "images.json").read_text()
+        worker = _worker(aws, local)
+        port = local.record.port
+    assert not running(worker) and not running(local.record.pid)
+    assert not (tmp_path / "server.json").exists()
+    local.stop()
+    with LocalAws.start(tmp_path, port, {}) as again:
+        assert again.record.port == port
+
+
+def test_an_attached_server_can_be_stopped(tmp_path):
+    local = LocalAws.start(tmp_path, 0, {})
+    LocalAws.attach(tmp_path).stop()
+    local.stop()
+    assert not running(local.record.pid)
+
+
+def test_a_killed_server_takes_its_workers_along_and_the_folder_is_free(aws, tmp_path):
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        worker = _worker(aws, local)
+        os.kill(local.record.pid, signal.SIGKILL)
+        aws.eventually(lambda: None if running(worker) else True)
+    with LocalAws.start(tmp_path, 0, {}) as again:
+        assert again.record.pid != local.record.pid
+
+
+def test_nothing_is_started_once_all_is_stopped():
+    children = Children()
+    process = children.spawn([sys.executable, "-c", "input()"], env={})
+    children.stop_all()
+    assert process.poll() is not None
+    with pytest.raises(LocalAwsError, match="stopping"):
+        children.spawn([sys.executable, "-c", ""], env={})
+
+
+def test_a_program_that_is_not_there_is_told():
+    children = Children()
+    try:
+        with pytest.raises(LocalAwsError, match="/no/such/program"):
+            children.spawn(["/no/such/program"], env={})
+    finally:
+        children.stop_all()
+
+
+def test_a_grace_lets_a_child_end_by_itself():
+    children = Children()
+    source = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+        "print('ready', flush=True)\nsignal.pause()\n"
+    )
+    try:
+        process = children.spawn([sys.executable, "-c", source], env={}, stdout=subprocess.PIPE)
+        assert process.stdout.readline() == b"ready\n"
+        children.terminate(process, grace_seconds=20)
+        assert process.returncode == 7
+        process.stdout.close()
+    finally:
+        children.stop_all()
+
+
+def _worker(aws, local):
+    """Return the process id of a warm worker of another server than the module's."""
+    other = aws.of(local)
+    return other.invoke(
+        other.function("import os\ndef handler(event, context):\n    return os.getpid()\n")
+    )[0]
