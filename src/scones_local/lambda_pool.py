@@ -88,18 +88,21 @@ class Pool:
                     self._starting += 1
                     break
                 self._free.wait(_PATIENCE_SECONDS / 4)
-        worker = None
+        return self._started()
+
+    def _started(self) -> Worker:
+        made: Worker | None = None
         try:
-            worker = self._start()
-            return worker
+            made = self._start()
+            return made
         finally:
             with self._free:
                 self._starting -= 1
-                if worker is None:
+                if made is None:
                     self._count -= 1
                     self._free.notify()
                 else:
-                    self._busy.add(worker)
+                    self._busy.add(made)
 
     def _may_start(self, asked: float) -> bool:
         if self._count < _EAGER_WORKERS:
