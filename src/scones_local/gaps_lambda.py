@@ -33,6 +33,9 @@ def _function() -> None:
             function.ephemeral_storage = storage["Size"]
         if tracing := updates.get("TracingConfig"):
             function.tracing_config = tracing
+        if "Environment" in updates:  # an empty one, as of a removed block, has no Variables
+            variables = updates["Environment"].get("Variables", {})
+            updates = {**updates, "Environment": {"Variables": variables}}
         original(function, updates)
         return function.get_configuration()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from scones_core.errors import LocalAwsError
 from scones_local.lambda_pool import LambdaPools, Throttled
-from scones_local.lambda_worker import FunctionSpec
+from scones_local.lambda_spec import FunctionSpec
 
 # AWS waits one minute, then two. A laptop's user would only wait.
 _RETRY_SECONDS = (1.0, 2.0)

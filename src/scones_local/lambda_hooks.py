@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from scones_core.errors import LocalAwsError
+from scones_local import lambda_deployment
 from scones_local.context import Context
 from scones_local.environment import client_environment
 from scones_local.lambda_async import AsyncInvoker
 from scones_local.lambda_logs import LogEvent
 from scones_local.lambda_pool import LambdaPools, Throttled
-from scones_local.lambda_worker import FunctionSpec, WorkerSettings, base_python
-from scones_local.lambda_zip import check_zip
+from scones_local.lambda_spec import FunctionSpec, WorkerSettings, base_python
 from scones_local.registry import wrap
 
 _TAIL_BYTES = 4096
@@ -39,8 +39,7 @@ def install(context: Context) -> None:
     invoker = AsyncInvoker()
     context.on_shutdown(invoker.stop)
     _run_functions(pools, invoker)
-    _refuse_unusable_zips()
-    _retire_changed_functions(pools)
+    lambda_deployment.install(pools)
     _honour_qualifier()
 
 
@@ -131,51 +130,6 @@ def _put_logs(spec: FunctionSpec, stream: str, events: list[LogEvent]) -> None:
         group.create_log_stream(stream)
     rows = [{"timestamp": event.timestamp, "message": event.message} for event in events]
     backend.put_log_events(spec.log_group, stream, rows)
-
-
-def _refuse_unusable_zips() -> None:
-    from moto.awslambda.models import LambdaFunction
-
-    @wrap(LambdaFunction, "_set_function_code", fault="takes any bytes as a package")
-    def set_function_code(original: Any, function: Any, updated: dict[str, Any]) -> None:
-        from moto.awslambda.exceptions import InvalidParameterValueException
-
-        before = getattr(function, "code_bytes", None)
-        original(function, updated)
-        code = getattr(function, "code_bytes", b"")
-        if code is before or "ImageUri" in updated:
-            return
-        try:
-            check_zip(code)
-        except LocalAwsError as error:
-            if before is not None:
-                function.code_bytes = before
-            raise InvalidParameterValueException(
-                f"Could not unzip uploaded file. Please check your file, then try to upload "
-                f"again. ({error})"
-            ) from error
-
-
-def _retire_changed_functions(pools: LambdaPools) -> None:
-    from moto.awslambda.models import LambdaBackend, LambdaFunction
-
-    @wrap(LambdaFunction, "update_configuration", fault="keeps no workers, so ends none")
-    def update_configuration(original: Any, function: Any, updates: dict[str, Any]) -> Any:
-        answer = original(function, updates)
-        pools.retire(function.function_name)
-        return answer
-
-    @wrap(LambdaFunction, "update_function_code", fault="keeps no workers, so ends none")
-    def update_function_code(original: Any, function: Any, updates: dict[str, Any]) -> Any:
-        answer = original(function, updates)
-        pools.retire(function.function_name)
-        return answer
-
-    @wrap(LambdaBackend, "delete_function", fault="keeps no workers, so ends none")
-    def delete_function(original: Any, backend: Any, name: str, *rest: Any, **more: Any) -> Any:
-        answer = original(backend, name, *rest, **more)
-        pools.retire(name.rsplit(":function:", maxsplit=1)[-1].split(":", maxsplit=1)[0])
-        return answer
 
 
 def _honour_qualifier() -> None:

@@ -1,6 +1,7 @@
 """Warm workers, by function version: started on demand, reused, retired when it changes."""
 
 import contextlib
+import os
 import threading
 import time
 from collections import Counter
@@ -11,15 +12,17 @@ from pathlib import Path
 from scones_core.errors import LocalAwsError
 from scones_local.children import Children
 from scones_local.lambda_logs import LogEvent
-from scones_local.lambda_worker import FunctionSpec, Worker, WorkerSettings
+from scones_local.lambda_spec import FunctionSpec, WorkerSettings
+from scones_local.lambda_worker import Worker
 from scones_local.lambda_zip import unpack
 from scones_local.runtime_api import Invocation
 
-# A quick function is served by few warm workers; another starts only when none got free for
-# this long, so that a burst does not start as many processes as it has events.
+# A burst must not start as many processes as it has events: each cold start slows the others.
+# So few start at once. Another one does only when none got free for this long and none is
+# starting, as with handlers that wait for something.
+_EAGER_WORKERS = min(max(2, os.cpu_count() or 2), 8)
 _PATIENCE_SECONDS = 1.0
 _MAX_WORKERS = 40
-_EAGER_WORKERS = 4
 
 LogSink = Callable[[FunctionSpec, str, list[LogEvent]], None]
 
@@ -46,7 +49,10 @@ class Pool:
         self._start = start
         self._free = threading.Condition()
         self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
         self._count = 0
+        self._starting = 0
+        self._last_free = 0.0
         self._retired = False
 
     @contextlib.contextmanager
@@ -68,27 +74,48 @@ class Pool:
             worker.kill()
 
     def _take(self) -> Worker:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        asked = time.monotonic()
         with self._free:
             while True:
                 while self._idle:
                     worker = self._idle.pop()
                     if worker.alive:
+                        self._busy.add(worker)
                         return worker
                     self._count -= 1
-                late = time.monotonic() >= deadline and self._count < _MAX_WORKERS
-                if self._count < _EAGER_WORKERS or late:
+                if self._may_start(asked):
                     self._count += 1
+                    self._starting += 1
                     break
-                self._free.wait(_PATIENCE_SECONDS)
+                self._free.wait(_PATIENCE_SECONDS / 4)
+        return self._started()
+
+    def _started(self) -> Worker:
+        made: Worker | None = None
         try:
-            return self._start()
-        except BaseException:
-            self._lose_one()
-            raise
+            made = self._start()
+            return made
+        finally:
+            with self._free:
+                self._starting -= 1
+                if made is None:
+                    self._count -= 1
+                    self._free.notify()
+                else:
+                    self._busy.add(made)
+
+    def _may_start(self, asked: float) -> bool:
+        if self._count < _EAGER_WORKERS:
+            return True
+        starting = self._starting or any(not worker.started for worker in self._busy)
+        if starting or self._count >= _MAX_WORKERS:
+            return False
+        return time.monotonic() - max(asked, self._last_free) >= _PATIENCE_SECONDS
 
     def _give_back(self, worker: Worker) -> None:
         with self._free:
+            self._busy.discard(worker)
+            self._last_free = time.monotonic()
             if worker.alive and not self._retired:
                 self._idle.append(worker)
                 self._free.notify()

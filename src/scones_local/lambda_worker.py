@@ -4,57 +4,19 @@ import datetime
 import json
 import shutil
 import subprocess
-import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from scones_local.children import Children
 from scones_local.lambda_logs import LogEvent, LogPipe
+from scones_local.lambda_spec import FunctionSpec, WorkerSettings, worker_environment
 from scones_local.runtime_api import Invocation, RuntimeApi
 
 INIT_SECONDS = 10.0
 _BOOT = Path(__file__).with_name("lambda_boot.py")
 _MEMORY_CHECK_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionSpec:
-    """One version of a function, as deployed. `code_sha256` names the content of `code`."""
-
-    name: str
-    version: str
-    arn: str
-    handler: str
-    runtime: str
-    code: bytes = field(repr=False)
-    code_sha256: str
-    timeout_seconds: float
-    memory_mb: int
-    environment: Mapping[str, str]
-    region: str
-    log_group: str
-    reserved_concurrency: int | None = None
-
-    def fingerprint(self) -> str:
-        """Return what decides whether a warm worker may still be used."""
-        parts = [self.code_sha256, self.handler, self.runtime, self.timeout_seconds]
-        parts += [self.memory_mb, sorted(self.environment.items()), self.log_group]
-        return json.dumps(parts)
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
-    """Where workers come from: interpreter, boot flags, folders, and their AWS variables."""
-
-    python: str
-    runtime: Path
-    temporary: Path
-    client_environment: Mapping[str, str]
-    flags: tuple[str, ...] = ()
 
 
 class Worker:
@@ -79,7 +41,14 @@ class Worker:
         try:
             self._process = children.spawn(
                 [settings.python, *flags, spec.handler, *settings.flags],
-                env=self._environment(settings, self._folder),
+                env=worker_environment(
+                    spec,
+                    settings,
+                    task=task,
+                    folder=self._folder,
+                    runtime_api=self._api.address,
+                    log_stream=self.log_stream,
+                ),
                 cwd=task,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -96,6 +65,11 @@ class Worker:
     def alive(self) -> bool:
         """Return whether the process still runs."""
         return self._process.poll() is None
+
+    @property
+    def started(self) -> bool:
+        """Return whether the runtime has asked for an event, or has failed to start."""
+        return self._api.initialised.is_set()
 
     def run(self, invocation: Invocation) -> list[LogEvent]:
         """Run one invocation to its end, set its outcome and return its log events.
@@ -214,34 +188,6 @@ class Worker:
         if not invocation.failed:
             return invocation.result
         return invocation.result.replace(json.dumps(str(self._task))[1:-1].encode(), b"/var/task")
-
-    def _environment(self, settings: WorkerSettings, folder: Path) -> dict[str, str]:
-        spec = self.spec
-        return {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "LANG": "en_US.UTF-8",
-            "TZ": ":UTC",
-            "HOME": str(folder),
-            "TMPDIR": str(folder),
-            "LAMBDA_TASK_ROOT": str(self._task),
-            "LAMBDA_RUNTIME_DIR": str(settings.runtime),
-            "AWS_LAMBDA_RUNTIME_API": self._api.address,
-            "_HANDLER": spec.handler,
-            "AWS_LAMBDA_FUNCTION_NAME": spec.name,
-            "AWS_LAMBDA_FUNCTION_VERSION": spec.version,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
-            "AWS_LAMBDA_LOG_GROUP_NAME": spec.log_group,
-            "AWS_LAMBDA_LOG_STREAM_NAME": self.log_stream,
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_EXECUTION_ENV": f"AWS_Lambda_{spec.runtime}",
-            **settings.client_environment,
-            **spec.environment,
-        }
-
-
-def base_python() -> str:
-    """Return the interpreter behind the virtual environment, which sees none of its packages."""
-    return getattr(sys, "_base_executable", None) or sys.executable
 
 
 def _error(kind: str, message: str) -> bytes:

@@ -2,8 +2,10 @@
 
 import argparse
 import contextlib
+import dataclasses
 import datetime
 import importlib
+import json
 import os
 import signal
 import socket
@@ -17,11 +19,12 @@ from scones_core.errors import LocalAwsError
 from scones_local.context import Context
 from scones_local.environment import client_environment
 from scones_local.lifetime import ServerRecord, locked, record_path, write_record
-from scones_local.registry import require_moto
+from scones_local.registry import mends, require_moto
 
 HOST = "127.0.0.1"
 # No S3 bucket can have this name: it begins with an underscore.
 HEALTH_PATH = "/_scones_local/health"
+MENDS_PATH = "/_scones_local/mends"
 # In order: a later module may rely on an earlier one's mends.
 MODULES = (
     "scones_local.dispatch",
@@ -114,7 +117,7 @@ def _serve(context: Context, listener: socket.socket, stop: threading.Event) -> 
         def log_request(self, code: Any = "-", size: Any = "-") -> None:
             """Log no access; the server's log is for faults."""
 
-    application = with_health(DomainDispatcherApplication(create_backend_app))
+    application = with_own_paths(DomainDispatcherApplication(create_backend_app))
     port = listener.getsockname()[1]
     listener.listen(128)
     server = make_server(
@@ -128,14 +131,24 @@ def _serve(context: Context, listener: socket.socket, stop: threading.Event) -> 
     server.shutdown()
 
 
-def with_health(application: Wsgi) -> Wsgi:
-    """Return the application with one more path, which answers 200 once it can be asked."""
+def with_own_paths(application: Wsgi) -> Wsgi:
+    """Return the application with two more paths: the health of the server, and its mends.
+
+    They answer once everything is installed. The mends are a JSON list of objects with
+    `symbol`, `fault` and `moto_version`.
+    """
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ.get("PATH_INFO") != HEALTH_PATH:
+        path = environ.get("PATH_INFO")
+        if path == HEALTH_PATH:
+            body, kind = b"ok\n", "text/plain"
+        elif path == MENDS_PATH:
+            listed = [dataclasses.asdict(mend) for mend in mends()]
+            body, kind = json.dumps(listed).encode(), "application/json"
+        else:
             return application(environ, start_response)
-        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
-        return [b"ok\n"]
+        start_response("200 OK", [("Content-Type", kind), ("Content-Length", str(len(body)))])
+        return [body]
 
     return answer
 

@@ -1,3 +1,5 @@
+import http.client
+import json
 import os
 import signal
 import socket
@@ -45,12 +47,22 @@ def test_nothing_to_attach_to_is_told(tmp_path):
         LocalAws.attach(tmp_path)
 
 
-def test_only_the_loopback_is_bound(aws):
-    name = socket.gethostbyname(socket.gethostname())
-    if name.startswith("127."):
-        pytest.skip("the machine has no address but the loopback")
-    with pytest.raises(OSError), socket.create_connection((name, aws.local.record.port), 2):
+def test_no_address_but_the_one_is_bound(aws):
+    port = aws.local.record.port
+    socket.create_connection(("127.0.0.1", port), 5).close()
+    # A server on all addresses would answer on the rest of the loopback network too.
+    with pytest.raises(OSError), socket.create_connection(("127.0.0.2", port), 5):
         pass
+
+
+def test_the_mends_can_be_listed(aws):
+    connection = http.client.HTTPConnection("127.0.0.1", aws.local.record.port, timeout=5)
+    connection.request("GET", "/_scones_local/mends")
+    mends = json.load(connection.getresponse())
+    connection.close()
+    faults = {mend["symbol"].split(".moto.")[-1]: mend["fault"] for mend in mends}
+    assert "Docker" in faults["moto.awslambda.models.LambdaFunction.invoke"]
+    assert all(mend["fault"] and mend["moto_version"] == "5.2.5" for mend in mends)
 
 
 def test_a_stopped_server_leaves_no_worker_no_record_and_a_free_port(aws, tmp_path):

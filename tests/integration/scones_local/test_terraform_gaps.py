@@ -95,6 +95,12 @@ def test_a_function_keeps_its_dead_letter_logging_and_tracing_settings(aws):
     assert found["DeadLetterConfig"] == settings["DeadLetterConfig"]
 
 
+def test_a_functions_environment_can_be_taken_away(aws):
+    name = aws.function("def handler(event, context): ...\n", Environment={"Variables": {"A": "1"}})
+    found = aws.client("lambda").update_function_configuration(FunctionName=name, Environment={})
+    assert "Environment" not in found
+
+
 def test_a_function_logs_to_the_group_that_it_was_given(aws):
     name = aws.function(
         "def handler(event, context):\n    print('here')\n",

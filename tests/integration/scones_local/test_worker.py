@@ -13,7 +13,7 @@ from scones_core.errors import LocalAwsError
 from scones_local.children import Children
 from scones_local.lambda_hooks import lambda_runtime_folder
 from scones_local.lambda_pool import LambdaPools, Throttled
-from scones_local.lambda_worker import FunctionSpec, WorkerSettings, base_python
+from scones_local.lambda_spec import FunctionSpec, WorkerSettings, base_python
 
 
 def spec(source, **more):
@@ -120,3 +120,41 @@ def test_a_missing_runtime_says_what_to_do(tmp_path, children):
     pools = LambdaPools(tmp_path, settings, children, lambda *_: None)
     with pytest.raises(LocalAwsError, match="make setup"):
         pools.invoke(spec(HANDLER), b"{}")
+
+
+def test_a_burst_on_a_quick_function_starts_few_workers(pools):
+    function = spec("import os\ndef handler(event, context):\n    return os.getpid()\n")
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(pools.invoke(function, b"{}").payload))
+        for _ in range(40)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(found) == 40
+    assert len(set(found)) <= 8
+
+
+def test_handlers_that_wait_for_each_other_all_get_a_worker(pools, tmp_path):
+    # More than start at once: the pool must see that none gets free.
+    function = spec(
+        "import os, pathlib, time\n"
+        "def handler(event, context):\n"
+        "    folder = pathlib.Path(event)\n"
+        "    (folder / f'here-{os.getpid()}').touch()\n"
+        "    while len(list(folder.glob('here-*'))) < 10: time.sleep(0.02)\n",
+        timeout_seconds=60.0,
+    )
+    event = json.dumps(str(tmp_path)).encode()
+    failed = []
+    threads = [
+        threading.Thread(target=lambda: failed.append(pools.invoke(function, event).failed))
+        for _ in range(10)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failed == [False] * 10
