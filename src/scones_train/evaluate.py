@@ -108,7 +108,7 @@ def choose_threshold(probabilities: Floats, labels: Labels, target: float) -> Op
     A plain share of few images is overconfident: 60 of 60 right may well be 97 %. The
     estimate therefore mixes the images observed at or above the threshold with their mean
     calibrated confidence, which counts as PRECISION_PRIOR images more. Where no threshold
-    reaches the target the answer is 1: no image is accepted on a promise that can't be held.
+    reaches the target the answer is 1, which only a probability of exactly 1 gets past.
     """
     confidence, correct = _confidence(probabilities, labels)
     order = np.argsort(-confidence, kind="stable")
