@@ -91,8 +91,10 @@ class Console:
         if not self.rich.is_terminal:
             cells = [[str(cell) for cell in row] for row in (header, *rows)]
             widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-            for row in ([[title]] if title else []) + cells:
-                padded = (cell.ljust(w) for cell, w in zip(row, widths, strict=False))
+            if title:
+                self.say(title)
+            for line in cells:
+                padded = (cell.ljust(w) for cell, w in zip(line, widths, strict=True))
                 self.say("  ".join(padded).rstrip())
             return
         table = Table(*header, title=title, title_justify="left", pad_edge=False)

@@ -31,6 +31,8 @@ def model_images(project: Project) -> dict[str, ImageCommands]:
                 "PYTHONPATH": str(project.root / "src"),
                 # Read by OpenMP before Python starts; see the Makefile.
                 "GOMP_SPINCOUNT": "1000",
+                # In a container every address is right; on a laptop only the loopback is.
+                "SCONES_BIND_HOST": "127.0.0.1",
             },
         )
     }
