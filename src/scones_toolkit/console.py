@@ -1,6 +1,5 @@
 """Terminal output: a progress bar and tables for a person, plain lines for a log."""
 
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -49,11 +48,11 @@ class Console:
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Advance]:
-        """Show a bar with rate and time left; elsewhere a line at every tenth of the way."""
+        """Show a bar with rate and time left; elsewhere a line every few seconds."""
         if self.rich.is_terminal:
             yield from self._bar(title)
         else:
-            yield _Tenths(self, title)
+            yield _Lines(self, title)
 
     def _bar(self, title: str) -> Iterator[Advance]:
         columns = (
@@ -103,25 +102,23 @@ class Console:
         self.rich.print(table)
 
 
-class _Tenths:
-    """Prints a line whenever another tenth of the work is done."""
+class _Lines:
+    """Prints a line now and then, and one when all is done: a log is read afterwards."""
+
+    SECONDS = 5.0
 
     def __init__(self, console: Console, title: str) -> None:
         self._console, self._title = console, title
-        self._started = time.monotonic()
-        self._printed = 0
+        self._started = self._printed = time.monotonic()
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
-        tenth = 10 * done // total if total else 0
-        if tenth <= self._printed:
-            return
-        self._printed = tenth
-        elapsed = time.monotonic() - self._started
-        left = elapsed * (total - done) / done
+        now = time.monotonic()
         note = f"  {note}" if note else ""
-        self._console.say(f"  {self._title} {done}/{total}{note}  {left:.0f} s left")
-
-
-def stderr(text: str) -> None:
-    """Print a sentence for the user to standard error."""
-    print(text, file=sys.stderr, flush=True)
+        if done == total:
+            self._console.say(f"  {self._title} {done}/{total}{note}  {now - self._started:.1f} s")
+        elif done and now - self._printed >= self.SECONDS:
+            left = (now - self._started) * (total - done) / done
+            self._console.say(f"  {self._title} {done}/{total}{note}  {left:.0f} s left")
+        else:
+            return
+        self._printed = now

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from scones_core.errors import LocalAwsError
 from scones_local.images import ImageCommands
 from scones_local.process import LocalAws
 from scones_toolkit.project import Project
@@ -17,7 +18,15 @@ def start(project: Project) -> LocalAws:
 
     Raises LocalAwsError when one runs already, or its port is taken.
     """
-    return LocalAws.start(project.local_home, project.settings.local.port, model_images(project))
+    try:
+        return LocalAws.start(
+            project.local_home, project.settings.local.port, model_images(project)
+        )
+    except LocalAwsError as error:
+        raise LocalAwsError(
+            f"{error} (`inv local.down` stops the one of this checkout; SCONES_LOCAL_PORT gives "
+            "another port.)"
+        ) from error
 
 
 def model_images(project: Project) -> dict[str, ImageCommands]:

@@ -22,6 +22,15 @@ from scones_train.evaluate import evaluate_artifact
 from scones_train.hyperparameters import Hyperparameters
 from scones_train.launch import TrainingRequest, TrainingResult, launch
 
+# Of all that a job reports, what a person looks at first.
+SHOWN = (
+    "test_accuracy",
+    "test_coverage_at_threshold",
+    "test_precision_at_threshold",
+    "threshold",
+    "validation_accuracy",
+)
+
 
 def train(
     project: Project, *, epochs: int | None = None, seed: int | None = None
@@ -65,8 +74,10 @@ def train(
             "metrics": dict(result.metrics),
         },
     )
-    shown = ", ".join(f"{name} {value:.4g}" for name, value in sorted(result.metrics.items()))
-    project.console.say(f"  {result.model_data_url} after {result.seconds:.0f} s: {shown}")
+    figures = {name: value for name, value in result.metrics.items() if name in SHOWN}
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in sorted(figures.items()))
+    project.console.say(f"  {result.job_name} took {result.seconds:.0f} s: {shown}")
+    project.console.say(f"  {result.model_data_url}")
     return result
 
 

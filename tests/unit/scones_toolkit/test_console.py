@@ -1,4 +1,5 @@
 import io
+import re
 
 from rich.console import Console as RichConsole
 
@@ -10,15 +11,23 @@ def written(width: int = 100) -> tuple[Console, io.StringIO]:
     return Console(RichConsole(file=out, width=width, highlight=False, soft_wrap=True)), out
 
 
-def test_progress_in_a_log_is_a_line_at_each_tenth_with_the_time_left() -> None:
+def test_progress_in_a_log_is_a_line_now_and_then_and_one_at_the_end() -> None:
     console, out = written()
     with console.progress("uploading") as advance:
         for done in range(1, 101):
             advance(done, 100)
     lines = out.getvalue().splitlines()
-    assert len(lines) == 10
-    assert lines[0].startswith("  uploading 10/100")
-    assert all(line.endswith("s left") for line in lines)
+    assert len(lines) == 1  # a hundred steps within a moment are no news
+    assert re.fullmatch(r"  uploading 100/100  \d+\.\d s", lines[0])
+
+
+def test_a_terminal_shows_the_count_and_the_time_left() -> None:
+    out = io.StringIO()
+    console = Console(RichConsole(file=out, width=100, force_terminal=True))
+    with console.progress("uploading") as advance:
+        advance(7, 9)
+    assert "7/9" in out.getvalue()
+    assert "left" in out.getvalue()
 
 
 def test_a_log_holds_neither_colour_nor_markup() -> None:

@@ -40,7 +40,4 @@ def test_an_apply_is_shown_by_the_resources_that_are_done(tmp_path: Path) -> Non
     with quiet.counting(2):
         for line in APPLY:
             quiet(line)
-    assert [line.split("  ")[1] for line in out.getvalue().splitlines()] == [
-        "resources 1/2",
-        "resources 2/2",
-    ]
+    assert out.getvalue().startswith("  resources 2/2  ")
