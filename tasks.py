@@ -93,14 +93,20 @@ def plan(c: Context, env: str = "local", destroy: bool = False) -> None:
     deployments.plan(_open(env), destroy=destroy)
 
 
-@task(help={"env": ENV, "allow_destroy": "accept that an endpoint, a bucket or a key goes"})
+@task(
+    help={
+        "env": ENV,
+        "allow_destroy": "accept that an endpoint, a bucket or a key goes",
+        "yes": "do not ask, where the plan was not shown by `inv plan` before",
+    }
+)
 @guarded
-def apply(c: Context, env: str = "local", allow_destroy: bool = False) -> None:
-    """Apply the plan that `inv plan` showed, or plan now and apply that very plan.
+def apply(c: Context, env: str = "local", allow_destroy: bool = False, yes: bool = False) -> None:
+    """Apply the plan that `inv plan` showed; without one, plan, ask, and apply that very plan.
 
     Example: inv apply --env dev
     """
-    deployments.apply(_open(env), allow_destroy=allow_destroy)
+    deployments.apply(_open(env), allow_destroy=allow_destroy, confirmed=yes)
 
 
 @task(help={"env": ENV, "yes": "do not ask for the environment's name"})

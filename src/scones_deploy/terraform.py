@@ -31,6 +31,8 @@ from scones_deploy.terraform_mirror import ProviderSource, provider_source, usab
 from scones_deploy.terraform_process import Finished, run
 
 CHANGES = 2
+APPLY, DESTROY = "apply.tfplan", "destroy.tfplan"
+CONFIGURATION = ("*.tf", "*.asl.json", ".terraform.lock.hcl")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -123,7 +125,7 @@ class Terraform:
 
     def plan(self, *, destroy: bool = False) -> Plan:
         """Save a plan for the environment, or for its destruction, and return it."""
-        path = self.data_dir / ("destroy.tfplan" if destroy else "apply.tfplan")
+        path = self.data_dir / (DESTROY if destroy else APPLY)
         done = self._stream(
             "plan",
             expected=(0, CHANGES),
@@ -136,6 +138,25 @@ class Terraform:
         )
         if done.status != CHANGES:
             return Plan(path, changes=(), has_changes=False)
+        return self._read(path)
+
+    def saved_plan(self) -> Plan | None:
+        """Return the plan that was saved and not applied yet.
+
+        None where there is none, or where the configuration, a variable file or the Lambda
+        bundles were written after it: it would not bring about what they say now.
+        """
+        path = self.data_dir / APPLY
+        inputs = [*self._variable_files(), self.build_dir / "lambda" / "manifest.json"]
+        inputs += [file for pattern in CONFIGURATION for file in self.root.rglob(pattern)]
+        if not path.is_file():
+            return None
+        saved = path.stat().st_mtime
+        if any(file.stat().st_mtime > saved for file in inputs if file.is_file()):
+            return None
+        return self._read(path)
+
+    def _read(self, path: Path) -> Plan:
         shown = self._checked("show", self._run("show", path, json=IsFlagged))
         return parse_plan(path, shown.json(), has_changes=True)
 

@@ -7,6 +7,7 @@ from scones_etl.load import read_manifest, upload
 from scones_etl.pipeline import stage
 from scones_etl.raw import Source
 from scones_etl.sources import resolve_source
+from scones_etl.staged import StagedDataset
 from scones_toolkit.project import Project
 
 
@@ -27,39 +28,46 @@ def etl(project: Project, choice: str | None = None, classes: str | None = None)
 
     `classes` are comma-separated names. Raises DatasetError, SettingsError.
     """
+    return load(project, extract(project, choice, classes))
+
+
+def extract(
+    project: Project, choice: str | None = None, classes: str | None = None
+) -> StagedDataset:
+    """Return the dataset of a source, read, split and encoded; nothing is deployed for it yet."""
     names = tuple(name.strip() for name in classes.split(",")) if classes else None
     settings = project.settings.override("dataset", classes=names).dataset
-    return load(project, source(project, choice), LabelSet.of(settings.classes))
+    labels = LabelSet.of(settings.classes)
+    images = source(project, choice)
+    with project.console.progress("encoding") as advance:
+        staged = stage(images, labels, settings, progress=advance)
+    counts = staged.manifest.counts()
+    shown = ", ".join(f"{sum(counts[split].values())} {split}" for split in SPLITS)
+    project.console.say(
+        f"  {shown} images of {', '.join(labels)} from {staged.manifest.source['name']}; "
+        f"{staged.dropped.total} left out as duplicates."
+    )
+    return staged
 
 
-def load(project: Project, images: Source, classes: LabelSet) -> Manifest:
-    """Transform the images of a source, load them into the bucket, and return the manifest."""
-    console, settings = project.console, project.settings.dataset
-    bucket = project.deployment.data_bucket
-    with console.progress("encoding") as advance:
-        staged = stage(images, classes, settings, progress=advance)
+def load(project: Project, staged: StagedDataset) -> Manifest:
+    """Load a dataset into the data bucket, and return its manifest."""
+    console, manifest, bucket = project.console, staged.manifest, project.deployment.data_bucket
     with console.progress("uploading") as advance:
         report = upload(
             staged,
             project.client("s3"),
             bucket,
-            workers=settings.upload_workers,
+            workers=project.settings.dataset.upload_workers,
             kms_key_id=project.deployment.kms_key_arn,
             progress=advance,
         )
-    manifest = staged.manifest
     project.records.write("dataset", {"version": manifest.version, "bucket": bucket})
     where = S3Uri(bucket, dataset_prefix(manifest.version))
     if report.unchanged:
         console.say(f"  {where} is complete already; nothing was uploaded.")
     else:
         console.say(f"  {where}: {report.uploaded} objects uploaded, {report.skipped} were there.")
-    counts = {split: sum(manifest.counts()[split].values()) for split in SPLITS}
-    console.say(
-        f"  {', '.join(f'{n} {split}' for split, n in counts.items())} images of "
-        f"{', '.join(manifest.classes)} from {manifest.source['name']}; "
-        f"{staged.dropped.total} left out as duplicates."
-    )
     return manifest
 
 

@@ -1,15 +1,13 @@
 """The whole workflow on one machine: from an archive of images to the report."""
 
-import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scones_core.files import write_json
-from scones_core.labels import LabelSet
-from scones_core.manifest import Manifest
+from scones_etl.staged import StagedDataset
 from scones_local.process import LocalAws
 from scones_toolkit import datasets, deployments, local, models, workflows
 from scones_toolkit.project import Project
@@ -54,25 +52,28 @@ def demo(project: Project, *, source: str | None = None, keep: bool = False) -> 
     up after a run that reached its end.
     """
     project = replace(project, verbose=False)
-    classes = LabelSet.of(project.settings.dataset.classes)
-    stages = Stages(project, total=9)
-    with stages("start", "Start the embedded AWS"):
-        aws = local.start(project)
-    done = False
-    try:
-        _forget_earlier_runs(project)
-        project.console.say(f"  {aws.endpoint_url}, log in {aws.home / 'server.log'}")
-        summary = _run(project, stages, source, classes)
-        done = True
-    finally:
-        if not (done and keep):
-            aws.stop()
+    stages = Stages(project, total=10)
+    with stages("extract", "Read the images, split them, encode them"):
+        staged = datasets.extract(project, source)
+    with ExitStack() as stack:
+        with stages("start", "Start the embedded AWS"):
+            aws = local.start(project)
+            stack.callback(aws.stop)
+            project.console.say(f"  {aws.endpoint_url}, log in {aws.home / 'server.log'}")
+        summary = _run(project, stages, staged)
+        if keep:
+            stack.pop_all()
     _finish(project, aws, summary, keep=keep)
     return summary
 
 
-def _run(project: Project, stages: Stages, source: str | None, classes: LabelSet) -> dict[str, Any]:
-    manifest = _stage_and_deploy(project, stages, source, classes)
+def _run(project: Project, stages: Stages, staged: StagedDataset) -> dict[str, Any]:
+    with stages("build", "Build the Lambda zips"):
+        deployments.build(project)
+    with stages("apply", "Apply the Terraform, without an endpoint yet (one minute or so)"):
+        deployments.apply(project)
+    with stages("load", "Load the images into the data bucket"):
+        manifest = datasets.load(project, staged)
     with stages("train", "Train and evaluate, as a SageMaker training job"):
         models.train(project)
     with stages("release", "Write the release, and let Terraform deploy the endpoint"):
@@ -98,26 +99,6 @@ def _run(project: Project, stages: Stages, source: str | None, classes: LabelSet
     write_json(out / "summary.json", summary)
     workflows.require_none_failed(done)
     return summary
-
-
-def _stage_and_deploy(
-    project: Project, stages: Stages, source: str | None, classes: LabelSet
-) -> Manifest:
-    images = datasets.source(project, source)
-    with stages("build", "Build the Lambda zips"):
-        deployments.build(project)
-    with stages("apply", "Apply the Terraform, without an endpoint yet (one minute or so)"):
-        deployments.apply(project)
-    with stages("etl", "Stage the images in the data bucket"):
-        return datasets.load(project, images, classes)
-
-
-def _forget_earlier_runs(project: Project) -> None:
-    """Remove what described an embedded AWS that is gone."""
-    project.release_file.unlink(missing_ok=True)
-    for folder in (project.build / "demo", project.build / "local"):
-        shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(project.build / "terraform" / "local", ignore_errors=True)
 
 
 def _finish(project: Project, aws: LocalAws, summary: dict[str, Any], *, keep: bool) -> None:

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from scones_core.errors import DeployError, TerraformError
+from scones_core.errors import DeployError
 from scones_deploy.bundle import BundleManifest, build_bundles
 from scones_deploy.plan import Plan, protect
 from scones_deploy.state_bucket import backend_bucket, ensure_state_bucket
@@ -54,9 +54,24 @@ def plan(project: Project, *, destroy: bool = False) -> Plan:
     return made
 
 
-def apply(project: Project, *, allow_destroy: bool = False) -> Plan:
-    """Plan, and apply exactly that plan unless it destroys what cannot be rebuilt."""
-    made = plan(project)
+def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = False) -> Plan:
+    """Apply the plan that `plan` saved, or plan now, show it, ask, and apply that very plan.
+
+    The embedded AWS is not asked for. Raises DeployError where the plan destroys what cannot
+    be rebuilt, unless `allow_destroy`, and where nobody can be asked and `confirmed` is not
+    given.
+    """
+    require_bundles(project)
+    prepare(project)
+    made = project.terraform.saved_plan()
+    if made is not None:
+        project.console.say("  Applying the plan that `inv plan` saved.")
+        describe(project, made)
+    else:
+        made = project.terraform.plan()
+        describe(project, made)
+        if made.has_changes and not confirmed and project.environment != "local":
+            _confirm(f"These changes will be made to {project.environment}.", project.environment)
     return carry_out(project, made, allow_destroy=allow_destroy)
 
 
@@ -71,8 +86,9 @@ def carry_out(project: Project, made: Plan, *, allow_destroy: bool = False) -> P
 
 def destroy(project: Project, *, confirmed: bool = False) -> None:
     """Remove everything in the environment, once its name was typed or `confirmed` is given."""
+    name = project.environment
     if not confirmed:
-        _confirm(project.environment)
+        _confirm(f"Everything in {name} will be removed.", name)
     prepare(project)
     made = project.terraform.destroy()
     project.forget_deployment()
@@ -120,11 +136,10 @@ def _state_bucket(project: Project) -> str:
     return f"scones-{project.environment}-terraform-state-{account}"
 
 
-def _confirm(environment: str) -> None:
+def _confirm(what: str, environment: str) -> None:
+    """Ask for the environment's name; raises DeployError where another one is typed."""
     if not sys.stdin.isatty():
-        raise TerraformError(
-            f"Destroying {environment} needs a confirmation; give --yes where nobody can type."
-        )
-    typed = input(f"Everything in {environment} will be removed. Type its name to go on: ")
+        raise DeployError(f"{what} Nobody is there to confirm that; give --yes.")
+    typed = input(f"{what} Type its name to go on: ")
     if typed.strip() != environment:
-        raise TerraformError(f"{typed!r} is not {environment!r}; nothing was removed.")
+        raise DeployError(f"{typed!r} is not {environment!r}; nothing was changed.")

@@ -1,5 +1,6 @@
 """The embedded AWS of this checkout: up, down, and what runs in it."""
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,21 @@ def start(project: Project) -> LocalAws:
     Raises LocalAwsError when one runs already, or its port is taken.
     """
     try:
-        return LocalAws.start(
-            project.local_home, project.settings.local.port, model_images(project)
-        )
+        aws = LocalAws.start(project.local_home, project.settings.local.port, model_images(project))
     except LocalAwsError as error:
         raise LocalAwsError(
             f"{error} (`inv local.down` stops the one of this checkout; SCONES_LOCAL_PORT gives "
             "another port.)"
         ) from error
+    _forget_earlier_ones(project)
+    return aws
+
+
+def _forget_earlier_ones(project: Project) -> None:
+    """Remove what describes an embedded AWS that is gone: records, releases, a saved plan."""
+    project.release_file.unlink(missing_ok=True)
+    for folder in (project.build / "demo", project.records.folder, project.terraform_data):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def model_images(project: Project) -> dict[str, ImageCommands]:

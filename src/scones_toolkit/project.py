@@ -64,6 +64,11 @@ class Project:
         return self.root / self.settings.project.local_dir / "aws"
 
     @property
+    def terraform_data(self) -> Path:
+        """Terraform's working data of this environment: modules, providers, a saved plan."""
+        return self.build / "terraform" / self.environment
+
+    @property
     def release_file(self) -> Path:
         """The release manifest of this environment, which Terraform reads."""
         return self.root / "terraform" / "environments" / self.environment / "release.tfvars.json"

@@ -1,6 +1,7 @@
 import fcntl
 import json
 import os
+import os
 import signal
 import subprocess
 import sys
@@ -252,3 +253,23 @@ def test_a_config_file_that_does_not_exist_is_not_passed_on(
     dev = terraform(environ={**environ, "TF_CLI_CONFIG_FILE": "/nowhere/terraformrc"})
     dev.init()
     assert not any("nowhere" in line for line in lines)
+
+
+def test_a_saved_plan_is_found_until_it_is_applied(terraform: Make) -> None:
+    terraform().init()
+    assert terraform().saved_plan() is None
+    made = terraform().plan()
+    assert terraform().saved_plan() == made
+    terraform().apply(made)
+    assert terraform().saved_plan() is None
+
+
+@pytest.mark.parametrize("name", ["main.tf", "environments/dev/env.tfvars"])
+def test_a_saved_plan_older_than_what_it_was_made_from_is_not_offered(
+    terraform: Make, root: Path, name: str
+) -> None:
+    terraform().init()
+    made = terraform().plan()
+    later = made.path.stat().st_mtime + 1
+    os.utime(root / name, (later, later))
+    assert terraform().saved_plan() is None
