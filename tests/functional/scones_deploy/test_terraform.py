@@ -1,7 +1,6 @@
 import fcntl
 import json
 import os
-import os
 import signal
 import subprocess
 import sys
