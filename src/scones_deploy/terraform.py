@@ -100,7 +100,7 @@ class Terraform:
         return self._init(backend_config=[str(settings), *added])
 
     def _init(self, **options: Any) -> str:
-        source = self._providers(self.root, self.build_dir, self.data_dir, self._environ)
+        source = self._providers(self.root, self.build_dir, self._environ)
         self._environ = dict(source.environ)
         locked = (self.root / ".terraform.lock.hcl").is_file()
         self._stream("init", input=False, lockfile="readonly" if locked else None, **options)

@@ -47,7 +47,6 @@ def registry_reachable() -> bool:
 def provider_source(
     root: Path,
     build_dir: Path,
-    data_dir: Path,
     environ: Mapping[str, str],
     *,
     reachable: Callable[[], bool] = registry_reachable,
@@ -55,8 +54,9 @@ def provider_source(
 ) -> ProviderSource:
     """Return the environment in which `terraform init` finds the providers of a root module.
 
-    Nothing is changed where the user's own CLI configuration says where to look, where the
-    locked providers are in `data_dir` already, or where the registry can be reached. A
+    Nothing is changed where the user's own CLI configuration says where to look, or where the
+    registry can be reached. Terraform asks for the versions there are even where the locked one
+    is installed, so this holds for every init. A
     TF_CLI_CONFIG_FILE that does not exist is not passed on. A folder that
     SCONES_TERRAFORM_MIRROR names comes before the registry; `prefixes`, by default the usual
     places for software and the home folder, are searched where there is no registry. A CLI
@@ -65,7 +65,7 @@ def provider_source(
     lacks a provider.
     """
     plain = usable_environ(environ)
-    needed = [p for p in needed_providers(root) if not _is_installed(data_dir, p)]
+    needed = list(needed_providers(root))
     if not needed or _is_configured(plain):
         return ProviderSource(plain)
     named = named_mirrors(plain)
@@ -86,11 +86,6 @@ def usable_environ(environ: Mapping[str, str]) -> dict[str, str]:
     configured = environ.get(CONFIG)
     kept = configured is None or Path(configured).is_file()
     return {key: value for key, value in environ.items() if kept or key != CONFIG}
-
-
-def _is_installed(data_dir: Path, provider: Provider) -> bool:
-    # Without a locked version Terraform asks the registry again, whatever is installed.
-    return bool(provider.version) and holds(data_dir / "providers", provider, os_arch())
 
 
 def _is_configured(environ: Mapping[str, str]) -> bool:

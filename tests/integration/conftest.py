@@ -1,7 +1,6 @@
 """A scratch checkout with the whole workflow run once in it, and left up for the tests."""
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +30,8 @@ class Demo:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The whole chain: on the real archive where SCONES_CIFAR100 names one, else synthetic."""
     checkout = copy_checkout(tmp_path_factory.mktemp("checkout"))
-    source = os.environ.get("SCONES_CIFAR100", "synthetic")
     try:
-        ended = checkout.inv("demo", "--keep", "--source", source, timeout=900)
+        ended = checkout.inv("demo", "--keep", "--source", checkout.source, timeout=900)
         assert ended.code == 0, f"{ended.out[-5000:]}\n{ended.err[-5000:]}"
         summary = json.loads((checkout.root / "build" / "demo" / "summary.json").read_text())
         yield Demo(checkout, summary, ended.out)

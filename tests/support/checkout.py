@@ -19,6 +19,7 @@ class Checkout:
     """A copy of the project's own files, used only through its tasks."""
 
     root: Path
+    source: str = "synthetic"
 
     def environ(self, **more: str) -> dict[str, str]:
         # Port 0 takes a free one, so that a demo beside the tests disturbs neither.
@@ -76,4 +77,4 @@ def copy_checkout(to: Path) -> Checkout:
             shutil.copytree(source, to / name, ignore=ignore)
         else:
             shutil.copy2(source, to / name)
-    return Checkout(to)
+    return Checkout(to, os.environ.get("SCONES_CIFAR100", "synthetic"))

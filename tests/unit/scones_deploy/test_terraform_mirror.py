@@ -47,7 +47,6 @@ class Machine:
         return provider_source(
             self.root,
             self.build,
-            self.build / "terraform/dev",
             {**self.environ, **environ},
             reachable=reachable,
             prefixes=[self.opt],
@@ -142,10 +141,11 @@ def test_without_a_lock_any_version_of_a_declared_provider_does(machine: Machine
     assert str(mirror) in machine.source().notice
 
 
-def test_installed_providers_need_neither_registry_nor_mirror(machine: Machine) -> None:
+def test_an_installed_provider_is_looked_for_again(machine: Machine) -> None:
+    # Terraform asks for the versions there are, whatever is installed.
     unpacked(machine.build / "terraform/dev/providers")
-    assert machine.source() == ProviderSource(machine.environ)
-    assert machine.probes == 0
+    mirror = unpacked(machine.opt / "mirror")
+    assert str(mirror) in machine.source().notice
 
 
 def test_the_users_own_configuration_is_respected(machine: Machine, tmp_path: Path) -> None:
