@@ -7,20 +7,37 @@ from pathlib import Path
 from typing import Any
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Replace a file's content in one step: a reader sees the old or the new, never a part."""
+def write_atomically(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
+    """Replace a file's content in one step: a reader sees the old or the new, never a part.
+
+    Folders are made as needed; after an error the old content is still there, and no rest.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode() if isinstance(content, str) else content
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         # mkstemp gives 0600; a written file is as readable as any other of the project.
-        Path(name).chmod(0o644)
+        Path(name).chmod(mode)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_if_changed(path: Path, content: bytes, *, mode: int = 0o644) -> bool:
+    """Make a file hold this content, and return whether it had to be written.
+
+    A file that holds it already keeps its modification time.
+    """
+    if path.is_file() and path.read_bytes() == content:
+        path.chmod(mode)
+        return False
+    write_atomically(path, content, mode=mode)
+    return True
 
 
 def write_json(path: Path, content: Any) -> None:

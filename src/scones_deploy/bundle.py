@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scones_core.errors import BuildError
+from scones_core.files import write_if_changed
 from scones_core.settings import BundleSettings
 from scones_deploy.archive import content_sha256, zip_bytes
-from scones_deploy.files import write_if_changed
 from scones_deploy.modules import own_modules
 from scones_deploy.wheels import dependency_tree, locked
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from scones_core.errors import ReleaseError, SettingsError
+from scones_core.files import write_if_changed
 from scones_core.labels import LabelSet
 from scones_core.uris import S3Uri
-from scones_deploy.files import write_if_changed
 
 ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?")
 SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scones_core.errors import TerraformError
+from scones_core.files import write_if_changed
 from scones_deploy import embedded_terraform
-from scones_deploy.files import write_if_changed
 
 # The first with `use_lockfile` in the S3 backend without a warning that it is experimental.
 MINIMUM = (1, 11)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scones_core.errors import TerraformError
-from scones_deploy.files import write_if_changed
+from scones_core.files import write_if_changed
 from scones_deploy.mirror_search import (
     PREFIXES,
     VARIABLE,

@@ -1,13 +1,12 @@
 """Extract and transform in one step; the toolkit calls `stage`, then loads what it returns."""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from scones_core.errors import DatasetError
+from scones_core.files import write_atomically
 from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest, ManifestRow
 from scones_core.settings import DatasetSettings
@@ -66,7 +65,7 @@ def write_local(dataset: StagedDataset, folder: Path) -> int:
             (folder / proof).unlink(missing_ok=True)
             # A dict keeps each key once, and the proof is the last of all bodies.
             for key in dict.fromkeys([*stale, proof]):
-                _replace(folder / key, bodies[key])
+                write_atomically(folder / key, bodies[key])
     except OSError as error:
         raise DatasetError(
             f"The dataset cannot be written to {folder}: {error.strerror or error}; make room, "
@@ -94,15 +93,3 @@ def _manifest(
 
 def _holds(path: Path, body: bytes) -> bool:
     return path.is_file() and path.stat().st_size == len(body) and path.read_bytes() == body
-
-
-def _replace(path: Path, body: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(body)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)

@@ -10,14 +10,13 @@ The first entry that matches wins; a command that an entry does not have is not 
 
 import fnmatch
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from scones_core.errors import LocalAwsError
+from scones_core.files import write_atomically
 
 Command = Literal["train", "serve"]
 
@@ -59,15 +58,8 @@ def write_images(path: Path, images: Mapping[str, ImageCommands]) -> None:
         }
         for glob, commands in images.items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    # In the order given: the first glob that matches wins.
+    write_atomically(path, json.dumps(content, indent=2) + "\n")
 
 
 def read_images(path: Path) -> dict[str, ImageCommands]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from scones_core.errors import LocalAwsError
+from scones_core.files import write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,7 @@ def record_path(home: Path) -> Path:
 
 def write_record(home: Path, record: ServerRecord) -> None:
     """Write `server.json` at once as a whole."""
-    path = record_path(home)
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_json(record_path(home), asdict(record))
 
 
 def read_record(home: Path) -> ServerRecord | None:

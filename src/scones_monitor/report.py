@@ -1,12 +1,11 @@
 """The report of one environment: a summary for machines, and a page for people."""
 
-import os
-import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from scones_core.errors import MonitorError
+from scones_core.files import write_atomically
 from scones_monitor.capture import Captures
 from scones_monitor.drift import Drift
 from scones_monitor.join import Join
@@ -96,18 +95,8 @@ def write_report(path: Path, data: ReportData) -> None:
     from scones_monitor.page import render
 
     _check(data)
-    text = render(data)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        # A key may hold a lone surrogate, which UTF-8 cannot.
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    # A key may hold a lone surrogate, which UTF-8 cannot.
+    write_atomically(path, render(data).encode("utf-8", errors="replace"))
 
 
 def _check(data: ReportData) -> None:
