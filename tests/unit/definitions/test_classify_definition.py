@@ -18,8 +18,14 @@ MACHINE = json.loads(TEXT)
 ITEM = MACHINE["States"]["ClassifyImages"]["ItemProcessor"]["States"]
 TASKS = {name: state for name, state in ITEM.items() if state["Type"] == "Task"}
 
-FUNCTION_TIMEOUTS = {"SerializeImage": 20, "ClassifyImage": 45, "FilterInferences": 10}
-"""Seconds that Terraform gives each function."""
+# Read from where they are set, so that a change in Terraform alone turns the chain red.
+LOCALS = (DEFINITION.parents[1] / "locals.tf").read_text()
+FUNCTION_TIMEOUTS = {
+    "".join(part.title() for part in name.split("_")): int(seconds)
+    for name, seconds in re.findall(
+        r"^    (\w+) = \{\n.*?^      timeout_seconds = (\d+)$", LOCALS, re.MULTILINE | re.DOTALL
+    )
+}
 
 CLIENT_SECONDS = {
     "SerializeImage": S3_LIMITS.worst_case_seconds,
