@@ -114,7 +114,7 @@ class _Lines:
     def __call__(self, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
         note = f"  {note}" if note else ""
-        if done == total:
+        if 0 < total == done:
             self._console.say(f"  {self._title} {done}/{total}{note}  {now - self._started:.1f} s")
         elif done and now - self._printed >= self.SECONDS:
             left = (now - self._started) * (total - done) / done
