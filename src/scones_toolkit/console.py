@@ -110,15 +110,18 @@ class _Lines:
     def __init__(self, console: Console, title: str) -> None:
         self._console, self._title = console, title
         self._started = self._printed = time.monotonic()
+        self._last = ""
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
-        now = time.monotonic()
-        note = f"  {note}" if note else ""
+        now, text = time.monotonic(), f"  {self._title} {done}/{total}"
+        text += f"  {note}" if note else ""
+        if text == self._last:
+            return
         if 0 < total == done:
-            self._console.say(f"  {self._title} {done}/{total}{note}  {now - self._started:.1f} s")
+            self._console.say(f"{text}  {now - self._started:.1f} s")
         elif done and now - self._printed >= self.SECONDS:
             left = (now - self._started) * (total - done) / done
-            self._console.say(f"  {self._title} {done}/{total}{note}  {left:.0f} s left")
+            self._console.say(f"{text}  {left:.0f} s left")
         else:
             return
-        self._printed = now
+        self._printed, self._last = now, text

@@ -1,6 +1,7 @@
 """The tasks around the model: training, evaluation, the release."""
 
 import hashlib
+import re
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,8 +61,9 @@ def train(
     )
     with project.console.progress("training") as advance:
 
-        def follow(done: int, total: int, _line: str) -> None:
-            advance(done, total)
+        def follow(done: int, total: int, line: str) -> None:
+            fold = re.search(r"\bfold=(\S+)", line)
+            advance(done, total, f"calibration, fold {fold[1]}" if fold else "")
 
         result = launch(
             project.client("sagemaker"), project.client("logs"), request, progress=follow

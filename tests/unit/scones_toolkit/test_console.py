@@ -21,6 +21,17 @@ def test_progress_in_a_log_is_a_line_now_and_then_and_one_at_the_end() -> None:
     assert re.fullmatch(r"  uploading 100/100  \d+\.\d s", lines[0])
 
 
+def test_an_end_that_is_told_twice_is_printed_once_and_news_after_it_are_not_lost() -> None:
+    console, out = written()
+    with console.progress("training") as advance:
+        for note in ("", "", "held-out fold 1/2"):
+            advance(24, 24, note)
+    assert [line.split("  ")[1:-1] for line in out.getvalue().splitlines()] == [
+        ["training 24/24"],
+        ["training 24/24", "held-out fold 1/2"],
+    ]
+
+
 def test_a_terminal_shows_the_count_and_the_time_left() -> None:
     out = io.StringIO()
     console = Console(RichConsole(file=out, width=100, force_terminal=True))
