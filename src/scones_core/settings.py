@@ -143,11 +143,23 @@ def _section(kind: type, name: str, table: Any, path: Path, environ: Mapping[str
     values = {
         key: _typed(value, hints[key], f"{path}: {name}.{key}") for key, value in table.items()
     }
+    _refuse_unknown_variables(name, hints, environ)
     for key, hint in hints.items():
         variable = f"SCONES_{name}_{key}".upper()
         if variable in environ:
             values[key] = _parse(environ[variable], hint, variable)
     return kind(**values)
+
+
+def _refuse_unknown_variables(
+    name: str, keys: Mapping[str, Any], environ: Mapping[str, str]
+) -> None:
+    prefix = f"SCONES_{name}_".upper()
+    unknown = {v for v in environ if v.startswith(prefix)} - {prefix + k.upper() for k in keys}
+    if unknown:
+        raise SettingsError(
+            f"The variable {min(unknown)} sets nothing: [{name}] has {', '.join(keys)}."
+        )
 
 
 def _typed(value: Any, hint: Any, where: str) -> Any:

@@ -17,7 +17,7 @@ from scones_local.fleets import Fleet, Fleets
 from scones_local.names import require_resource_name
 from scones_local.sagemaker_platform import Platform
 
-CAPTURE_SECONDS_VARIABLE = "SCONES_LOCAL_CAPTURE_SECONDS"
+CAPTURE_SECONDS_VARIABLE = "SCONES_CAPTURE_SECONDS"
 CAPTURE_SECONDS = 2.0
 # A FakeEndpoint, with the attributes that moto's lacks.
 EndpointRecord = Any

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from scones_core.errors import LocalAwsError, SettingsError
@@ -86,7 +87,9 @@ class Project:
         """
         if self.environment != "local":
             return dict(os.environ)
-        return {**os.environ, **self.local_aws().environment()}
+        # No profile, token or endpoint of a real account may mix with the local ones.
+        others = {name: value for name, value in os.environ.items() if name[:4] != "AWS_"}
+        return {**others, **self.local_aws().environment()}
 
     def local_aws(self) -> LocalAws:
         """Return the running embedded AWS; raises LocalAwsError when none runs."""
@@ -100,7 +103,10 @@ class Project:
         if self.environment != "local":
             return boto3.Session()
         environ = self.environ
+        # A session that does not look for AWS_PROFILE: that profile may not exist, and is not meant.
+        core = botocore.session.Session({"profile": ("profile", None, None, None)})
         return boto3.Session(
+            botocore_session=core,
             aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
             region_name=environ["AWS_DEFAULT_REGION"],

@@ -168,9 +168,9 @@ def test_an_execution_before_the_first_release_says_that_no_endpoint_is_there(de
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
 
 
-def test_etl_again_uploads_nothing(demo) -> None:
-    source = demo.checkout.source
-    ended = demo.checkout.inv("etl", "--source", source)
+def test_etl_again_uploads_nothing_whatever_account_the_shell_is_set_up_for(demo) -> None:
+    shell = {"AWS_PROFILE": "absent", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
+    ended = demo.checkout.inv("etl", "--source", demo.checkout.source, **shell)
     assert ended.code == 0, ended
     assert "nothing was uploaded" in ended.out
 

@@ -64,6 +64,12 @@ def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
         load(tmp_path, "", {"SCONES_TRAINING_EPOCHS": "many"})
 
 
+def test_a_misspelt_variable_is_named_and_others_are_left_alone(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"SCONES_TRAINING_EPOCH sets nothing.*epochs"):
+        load(tmp_path, "", {"SCONES_TRAINING_EPOCH": "3"})
+    assert load(tmp_path, "", {"SCONES_CIFAR100": "x", "TRAINING_EPOCH": "3"}) == Settings()
+
+
 def test_the_projects_own_file_is_valid() -> None:
     root = Path(__file__).parents[3]
     assert Settings.load(root / "scones.toml", {}).dataset.classes == ("bicycle", "motorcycle")
