@@ -103,7 +103,7 @@ class Project:
         if self.environment != "local":
             return boto3.Session()
         environ = self.environ
-        # A session that does not look for AWS_PROFILE: that profile may not exist, and is not meant.
+        # Without a look at AWS_PROFILE: that profile may not exist, and is not meant here.
         core = botocore.session.Session({"profile": ("profile", None, None, None)})
         return boto3.Session(
             botocore_session=core,
