@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn import BatchNorm2d, functional
 
-from scones_train.augment import augment
+from scones_train.augment import alternately_mirrored, augment
 from scones_train.dataset import ImageSet, Normalisation
 from scones_train.hyperparameters import Hyperparameters
 from scones_train.model import BATCH_NORM_MOMENTUM, Network, fit_whitening
@@ -57,10 +57,12 @@ def fit(
     network = _initial(settings)
     fit_whitening(network, inputs)
     schedule = _schedule(network, settings, steps(len(inputs), settings))
+    mirrored = torch.rand(len(inputs), generator=generator) < 0.5
     started = time.perf_counter()
     for epoch in range(1, settings.epochs + 1):
         network.train()
-        batch = _batches(inputs, targets, settings.batch_size, generator)
+        views = alternately_mirrored(inputs, mirrored, epoch)
+        batch = _batches(views, targets, settings.batch_size, generator)
         loss = _epoch(network, schedule, batch, settings, tick)
         network.eval()
         if epoch == settings.epochs:
