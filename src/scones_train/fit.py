@@ -119,6 +119,7 @@ def _schedule(network: Network, settings: Hyperparameters, steps: int) -> Schedu
         muon_lr=settings.muon_lr,
         head_lr=settings.head_lr,
         bias_lr=settings.bias_lr,
+        dtype=torch.bfloat16 if uses_bfloat16(settings.precision) else torch.float32,
     )
 
 

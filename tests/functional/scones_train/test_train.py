@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+import signal
 
 import pytest
 
@@ -113,3 +114,13 @@ def test_a_base_that_cannot_be_written_still_gets_its_sentence(job, tmp_path):
     assert done.returncode == 1
     assert "channel folder" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_job_that_is_stopped_ends_all_its_trainings_at_once(job):
+    job.hyperparameters(epochs="1000", batch_size="8", folds="3")
+    with job.started(OMP_NUM_THREADS="2") as process:
+        assert any(line.startswith("epoch=") for line in process.stdout)
+        process.terminate()
+        process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not (job.base / "model").exists()
