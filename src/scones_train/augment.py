@@ -1,4 +1,4 @@
-"""Random views of a training batch: mirrored, shifted, partly covered, slightly recoloured."""
+"""Views of training images: mirrored, shifted, partly covered, slightly recoloured."""
 
 import torch
 from torch import Generator, Tensor
@@ -11,7 +11,7 @@ REFERENCE_SIDE = 32
 
 
 def augment(images: Tensor, generator: Generator) -> Tensor:
-    """Return one random view of each image.
+    """Return one random view of each image; mirroring is left to `alternately_mirrored`.
 
     `images` is normalised float32 (N, 3, H, W), so that 0 is the mean colour that a cutout
     leaves. Distances are pixels of a 32-pixel image and grow with the size.
@@ -19,13 +19,17 @@ def augment(images: Tensor, generator: Generator) -> Tensor:
     scale = images.shape[-1] / REFERENCE_SIDE
     images = shift(images, max(1, round(SHIFT * scale)), generator)
     images = recolour(images, generator)
-    return cut_out(mirror(images, generator), round(CUTOUT * scale), generator)
+    return cut_out(images, round(CUTOUT * scale), generator)
 
 
-def mirror(images: Tensor, generator: Generator) -> Tensor:
-    """Return the images, each mirrored left to right with probability one half."""
-    chosen = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
-    return torch.where(chosen, images.flip(-1), images)
+def alternately_mirrored(images: Tensor, first: Tensor, epoch: int) -> Tensor:
+    """Return the images as one epoch sees them: each mirrored in every other epoch.
+
+    `first`, bool (N,), names those mirrored in even epochs. Two epochs in a row then show both
+    sides of every image, which chance alone would not. After Jordan's airbench, 2024.
+    """
+    chosen = first if epoch % 2 == 0 else ~first
+    return torch.where(chosen[:, None, None, None], images.flip(-1), images)
 
 
 def shift(images: Tensor, pixels: int, generator: Generator) -> Tensor:

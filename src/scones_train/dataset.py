@@ -34,6 +34,13 @@ class ImageSet:
         """Return the images at these rows, in this order."""
         return ImageSet(self.pixels[chosen], self.labels[chosen])
 
+    def joined(self, other: "ImageSet") -> "ImageSet":
+        """Return these images followed by those of another set of the same size."""
+        return ImageSet(
+            np.concatenate((self.pixels, other.pixels)),
+            np.concatenate((self.labels, other.labels)),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:

@@ -3,7 +3,8 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import torch
@@ -11,8 +12,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn import BatchNorm2d, functional
 
-from scones_train.augment import augment
-from scones_train.calibrate import Predictions
+from scones_train.augment import alternately_mirrored, augment
 from scones_train.dataset import ImageSet, Normalisation
 from scones_train.hyperparameters import Hyperparameters
 from scones_train.model import BATCH_NORM_MOMENTUM, Network, fit_whitening
@@ -32,35 +32,62 @@ class EpochReport:
 
 
 Report = Callable[[EpochReport, Network], None]
+Tick = Callable[[], None]
+
+# Initial weights come from PyTorch's one global generator, whatever the thread.
+_SEEDING = Lock()
 
 
 def fit(
-    images: ImageSet, normalisation: Normalisation, settings: Hyperparameters, report: Report
+    images: ImageSet,
+    normalisation: Normalisation,
+    settings: Hyperparameters,
+    report: Report,
+    tick: Tick = lambda: None,
 ) -> Network:
     """Return a network trained on these images, in evaluation mode.
 
-    The same images, settings and number of threads give the same weights on one machine.
-    `report` is called after every epoch.
+    The same images, settings and number of threads give the same weights on one machine,
+    whatever else is trained beside. `report` is called after every epoch, `tick` after every
+    step; an exception from either ends the training.
     """
-    torch.manual_seed(settings.seed)
-    torch.use_deterministic_algorithms(True)
+    _be_deterministic()
     generator = Generator().manual_seed(settings.seed)
     inputs, targets = to_tensor(images, normalisation), torch.from_numpy(images.labels)
-    network = Network(len(settings.classes))
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = _initial(settings)
     fit_whitening(network, inputs)
-    batches = max(1, len(inputs) // settings.batch_size)
-    schedule = _schedule(network, settings, settings.epochs * batches)
+    schedule = _schedule(network, settings, steps(len(inputs), settings))
+    mirrored = torch.rand(len(inputs), generator=generator) < 0.5
     started = time.perf_counter()
     for epoch in range(1, settings.epochs + 1):
         network.train()
-        batch = _batches(inputs, targets, settings.batch_size, generator)
-        loss = _epoch(network, schedule, batch, settings)
+        views = alternately_mirrored(inputs, mirrored, epoch)
+        batch = _batches(views, targets, settings.batch_size, generator)
+        loss = _epoch(network, schedule, batch, settings, tick)
         network.eval()
         if epoch == settings.epochs:
             settle_norms(network, inputs)
         seconds = time.perf_counter() - started
         report(EpochReport(epoch, settings.epochs, loss, seconds), network)
+    return network
+
+
+def steps(images: int, settings: Hyperparameters) -> int:
+    """Return how many steps a training on this many images takes."""
+    return settings.epochs * max(1, images // settings.batch_size)
+
+
+def _be_deterministic() -> None:
+    torch.use_deterministic_algorithms(True)
+    # Filling memory that is overwritten anyway takes a seventh of a step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def _initial(settings: Hyperparameters) -> Network:
+    with _SEEDING:
+        torch.manual_seed(settings.seed)
+        network = Network(len(settings.classes))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
 
@@ -85,30 +112,6 @@ def settle_norms(network: Network, inputs: Tensor) -> None:
         norm.momentum = BATCH_NORM_MOMENTUM
 
 
-def out_of_fold(
-    images: ImageSet, settings: Hyperparameters, report: Callable[[int], None]
-) -> Predictions:
-    """Return a prediction for every image, by a network that was trained without it.
-
-    Trains `folds` networks for half the epochs each; `report` is called with the number done.
-    """
-    shorter = replace(settings, epochs=fold_epochs(settings))
-    order = np.random.default_rng(settings.seed).permutation(len(images))
-    logits = np.zeros((len(images), len(settings.classes)), dtype=np.float32)
-    for done, held_out in enumerate(np.array_split(order, settings.folds), start=1):
-        seen = images.rows(np.setdiff1d(order, held_out))
-        normalisation = Normalisation.of(seen)
-        network = fit(seen, normalisation, shorter, lambda *_: None)
-        logits[held_out] = predict(network, images.rows(held_out), normalisation)
-        report(done)
-    return Predictions(logits, images.labels)
-
-
-def fold_epochs(settings: Hyperparameters) -> int:
-    """Return how many epochs each fold's network is trained for."""
-    return max(1, settings.epochs // 2)
-
-
 def _schedule(network: Network, settings: Hyperparameters, steps: int) -> Schedule:
     return Schedule(
         network,
@@ -116,6 +119,7 @@ def _schedule(network: Network, settings: Hyperparameters, steps: int) -> Schedu
         muon_lr=settings.muon_lr,
         head_lr=settings.head_lr,
         bias_lr=settings.bias_lr,
+        dtype=torch.bfloat16 if uses_bfloat16(settings.precision) else torch.float32,
     )
 
 
@@ -124,6 +128,7 @@ def _epoch(
     schedule: Schedule,
     batches: Iterator[tuple[Tensor, Tensor]],
     settings: Hyperparameters,
+    tick: Tick,
 ) -> float:
     half = uses_bfloat16(settings.precision)
     losses = []
@@ -136,6 +141,7 @@ def _epoch(
         loss.backward()  # type: ignore[no-untyped-call]
         schedule.step()
         losses.append(loss.item())
+        tick()
     return sum(losses) / len(losses)
 
 

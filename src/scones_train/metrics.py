@@ -9,7 +9,9 @@ _PAIR = re.compile(r"(?<!\S)([a-z_]+)=([0-9][0-9.e+-]*)(?:/([0-9]+))?(?!\S)")
 # Names that SageMaker records for a job, each found on the lines by this project's own format.
 RECORDED = (
     "train_loss",
-    "validation_accuracy",
+    "fold_accuracy",
+    "calibration_accuracy",
+    "calibration_coverage_at_threshold",
     "test_accuracy",
     "test_precision_at_threshold",
     "test_coverage_at_threshold",

@@ -10,6 +10,8 @@ from torch.nn import functional
 WIDTHS = (64, 128, 128)
 PATCH = 2
 LOGIT_SCALE = 1 / 9
+# The first logits are about 0.2: a network that begins by being sure must first unlearn that.
+HEAD_SPREAD = 1 / 16
 BATCH_NORM_MOMENTUM = 0.4
 BATCH_NORM_EPSILON = 1e-5
 
@@ -55,10 +57,11 @@ class Network(nn.Module):
         directions = 3 * PATCH * PATCH
         self.whiten = nn.Conv2d(3, 2 * directions, PATCH)
         self.whiten.weight.requires_grad_(False)
+        nn.init.zeros_(cast(Tensor, self.whiten.bias))
         inputs = (2 * directions, *widths[:-1])
         self.groups = nn.ModuleList(Group(i, o) for i, o in zip(inputs, widths, strict=True))
         self.head = nn.Linear(widths[-1], classes, bias=False)
-        nn.init.normal_(self.head.weight)
+        nn.init.normal_(self.head.weight, std=HEAD_SPREAD)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return float32 logits (N, classes) for normalised float32 images (N, 3, H, W)."""

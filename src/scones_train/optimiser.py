@@ -17,7 +17,8 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 def orthogonalise(matrix: Tensor, steps: int) -> Tensor:
     """Return a near-orthogonal matrix of the same row and column space, by Newton-Schulz.
 
-    `matrix` is float32 (rows, columns); singular values of the result are about 0.7 to 1.2.
+    `matrix` is float32 or bfloat16 (rows, columns), and so is the result, whose singular
+    values are about 0.7 to 1.2.
     """
     a, b, c = QUINTIC
     wide = matrix.shape[0] <= matrix.shape[1]
@@ -33,13 +34,20 @@ class Muon(Optimizer):
     """Momentum whose update is orthogonalised, for filters kept at a fixed norm.
 
     Every parameter is one matrix: its first dimension by all the others. A step rescales it
-    to a root-mean-square filter norm of 1, so `lr` is relative to the weights.
+    to a root-mean-square filter norm of 1, so `lr` is relative to the weights. `dtype` is what
+    updates are orthogonalised in: bfloat16 does, as they need be near-orthogonal only.
     """
 
     def __init__(
-        self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.6, steps: int = 3
+        self,
+        parameters: Iterable[Tensor],
+        lr: float,
+        momentum: float = 0.6,
+        steps: int = 3,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(parameters, {"lr": lr, "momentum": momentum, "steps": steps})
+        settings = {"lr": lr, "momentum": momentum, "steps": steps, "dtype": dtype}
+        super().__init__(parameters, settings)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -60,7 +68,8 @@ class Muon(Optimizer):
         buffer = state["buffer"].mul_(group["momentum"]).add_(gradient)
         direction = gradient.add(buffer, alpha=group["momentum"])
         parameter.mul_(len(parameter) ** 0.5 / parameter.norm())
-        update = orthogonalise(direction.reshape(len(direction), -1), group["steps"])
+        matrix = direction.reshape(len(direction), -1).to(group["dtype"])
+        update = orthogonalise(matrix, group["steps"]).to(parameter.dtype)
         parameter.add_(update.view_as(parameter), alpha=-group["lr"])
 
 
@@ -68,7 +77,14 @@ class Schedule:
     """The optimisers of a network and their common rise and cosine fall."""
 
     def __init__(
-        self, network: Network, *, steps: int, muon_lr: float, head_lr: float, bias_lr: float
+        self,
+        network: Network,
+        *,
+        steps: int,
+        muon_lr: float,
+        head_lr: float,
+        bias_lr: float,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         filters = [p for p in network.groups.parameters() if p.ndim == 4]
         biases = [p for p in network.groups.parameters() if p.ndim == 1 and p.requires_grad]
@@ -78,7 +94,7 @@ class Schedule:
             {"params": [*biases, network.whiten.bias], "lr": bias_lr},
         ]
         self._optimisers = [
-            Muon(filters, lr=muon_lr),
+            Muon(filters, lr=muon_lr, dtype=dtype),
             SGD(rest, momentum=0.85, nesterov=True, weight_decay=0.0),
         ]
         for optimiser in self._optimisers:

@@ -9,21 +9,16 @@ import signal
 import sys
 from dataclasses import asdict, replace
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from scones_core.errors import SconesError, TrainingError
 from scones_train.artifact import ModelCard, write_artifact
 from scones_train.calibrate import Calibration, Predictions, calibrate
 from scones_train.container import Container
 from scones_train.dataset import SMALLEST_SIDE, ImageSet, Normalisation, load_channel
-from scones_train.evaluate import accuracy, confusion_matrix, summarise
+from scones_train.evaluate import confusion_matrix, summarise
 from scones_train.hyperparameters import Hyperparameters
-from scones_train.metrics import metric_line
 from scones_train.predictor import Predictor
-
-if TYPE_CHECKING:
-    from scones_train.fit import EpochReport
-    from scones_train.model import Network
+from scones_train.report import Progress, say, say_result
 
 # A pooled thread that spins takes the time of whatever else runs: beside one busy process a
 # step took fifteen times as long. OpenMP reads this once, when PyTorch loads it.
@@ -60,20 +55,34 @@ def run(container: Container) -> ModelCard:
     settings = Hyperparameters.parse(container.hyperparameters())
     splits = _load(container, settings)
     from scones_train.export import to_onnx, weights_bytes
-    from scones_train.fit import fit, out_of_fold, predict
+    from scones_train.fit import predict
+    from scones_train.folds import Watch, total_steps, train
 
-    normalisation = Normalisation.of(splits["train"])
-    report = Reporter(settings, normalisation, splits["validation"])
-    network = fit(splits["train"], normalisation, settings, report.epoch)
-    unseen = splits["validation"]
-    held_out = Predictions(predict(network, unseen, normalisation), unseen.labels)
-    folded = out_of_fold(splits["train"], settings, report.fold) if settings.folds else None
-    calibration = calibrate(held_out, folded, settings.target_precision)
-    graph = to_onnx(network, normalisation, calibration.temperature, splits["train"].size)
+    images = _training_images(splits, settings)
+    normalisation = Normalisation.of(images)
+    progress = Progress(total_steps(len(images), settings), settings.folds)
+    watch = Watch(progress.epoch, progress.fold, progress.tick)
+    network, folded = train(images, normalisation, settings, watch)
+    if folded is None:
+        kept = splits["validation"]
+        folded = Predictions(predict(network, kept, normalisation), kept.labels)
+    calibration = calibrate(folded, settings.target_precision)
+    graph = to_onnx(network, normalisation, calibration.temperature, images.size)
     card = _card(settings, normalisation, calibration, splits, graph)
     write_artifact(container.model_dir, card, graph, weights_bytes(network))
-    _report_result(card)
+    say_result(card)
     return card
+
+
+def _training_images(splits: dict[str, ImageSet], settings: Hyperparameters) -> ImageSet:
+    """Return the final network's images.
+
+    Folds calibrate on images that they hold out, which leaves the validation channel free to
+    be learnt from; without folds it is all there is to calibrate on.
+    """
+    if not settings.folds:
+        return splits["train"]
+    return splits["train"].joined(splits["validation"])
 
 
 def _load(container: Container, settings: Hyperparameters) -> dict[str, ImageSet]:
@@ -86,7 +95,7 @@ def _load(container: Container, settings: Hyperparameters) -> dict[str, ImageSet
     splits = {"train": train}
     for name in ("validation", "test"):
         splits[name] = load_channel(container.channel(name), settings.classes, train.size)
-    _say({f"{name}_images": len(images) for name, images in splits.items()})
+    say({f"{name}_images": len(images) for name, images in splits.items()})
     return splits
 
 
@@ -111,76 +120,31 @@ def _card(
         confusion_matrix=(),
         dataset_version=recipe.pop("dataset_version"),
         manifest_sha256=recipe.pop("manifest_sha256"),
-        settings=recipe,
+        settings={**recipe, **_basis(settings)},
     )
     predictor = Predictor(card, graph)
     test = splits["test"]
     answers = predictor.probabilities(test.pixels)
-    unseen = splits["validation"]
     return replace(
         card,
         confusion_matrix=confusion_matrix(answers, test.labels),
         metrics={
             **summarise(answers, test.labels, card.threshold),
-            "validation_accuracy": accuracy(predictor.probabilities(unseen.pixels), unseen.labels),
-            "n_train": len(splits["train"]),
-            **calibration.counts(),
+            "n_train": len(_training_images(splits, settings)),
+            **calibration.figures(),
         },
     )
 
 
-class Reporter:
-    """Says after each epoch and fold how training goes and how long it will take still."""
-
-    def __init__(
-        self, settings: Hyperparameters, normalisation: Normalisation, validation: ImageSet
-    ) -> None:
-        self._settings, self._normalisation = settings, normalisation
-        self._validation = validation
-        self._seconds_of_folds = 0.0
-
-    def epoch(self, done: "EpochReport", network: "Network") -> None:
-        """Say where the final training stands, and how good it is on the validation split."""
-        from scones_train.fit import fold_epochs, predict
-
-        each = done.seconds / done.epoch
-        # A fold's network sees all images but its own share of them.
-        self._seconds_of_folds = (
-            each * fold_epochs(self._settings) * max(0, self._settings.folds - 1)
-        )
-        left = each * (done.epochs - done.epoch) + self._seconds_of_folds
-        logits = predict(network, self._validation, self._normalisation)
-        _say(
-            {
-                "epoch": f"{done.epoch}/{done.epochs}",
-                "train_loss": done.train_loss,
-                "validation_accuracy": accuracy(logits, self._validation.labels),
-                "seconds_left": round(left),
-            }
-        )
-
-    def fold(self, done: int) -> None:
-        """Say how many of the smaller trainings are done."""
-        folds = self._settings.folds
-        left = self._seconds_of_folds * (1 - done / folds)
-        _say({"fold": f"{done}/{folds}", "seconds_left": round(left)})
-
-
-def _report_result(card: ModelCard) -> None:
-    figures = (
-        "accuracy",
-        "precision_at_threshold",
-        "coverage_at_threshold",
-        "expected_calibration_error",
-    )
-    _say({"threshold": card.threshold, "temperature": card.temperature})
-    _say({f"test_{name}": card.metrics[name] for name in figures})
-
-
-def _say(values: dict[str, float | str]) -> None:
-    sys.stdout.write(metric_line(values) + "\n")
-    # Whoever follows the job reads a pipe, which would else be filled in blocks.
-    sys.stdout.flush()
+def _basis(settings: Hyperparameters) -> dict[str, str | list[str]]:
+    """Return which images taught the network, and whose predictions calibrated it."""
+    if not settings.folds:
+        return {"trained_on": ["train"], "calibrated_on": "predictions for validation"}
+    return {
+        "trained_on": ["train", "validation"],
+        "calibrated_on": f"predictions of {settings.folds} other networks, each for the share "
+        "of train and validation that it was trained without",
+    }
 
 
 if __name__ == "__main__":

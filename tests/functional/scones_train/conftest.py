@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import subprocess
@@ -71,6 +72,22 @@ class Job:
 
     def run(self, **environ):
         return train(self.base, **environ)
+
+    @contextlib.contextmanager
+    def started(self, **environ):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "scones_train.train"],
+            env=environment(self.base, **environ),
+            cwd=self.base,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
 
     def failure(self):
         return (self.base / "output" / "failure").read_text()

@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+import signal
 
 import pytest
 
@@ -25,13 +26,23 @@ def test_the_card_says_what_the_threshold_rests_on(trained):
     base, _ = trained
     card = json.loads((base / "model" / "model.json").read_text())
     assert card["metrics"]["n_test"] == 16
-    assert card["metrics"]["n_validation"] == 16
-    assert card["metrics"]["n_out_of_fold"] == 32
+    assert card["metrics"]["n_train"] == 48
     assert card["metrics"]["n_calibration"] == 48
+    assert card["settings"]["trained_on"] == ["train", "validation"]
+    assert "2 other networks" in card["settings"]["calibrated_on"]
     assert sum(map(sum, card["confusion_matrix"])) == 16
     assert (card["dataset_version"], card["manifest_sha256"]) == ("v9", "ab")
     assert card["target_precision"] == 0.99
     assert card["settings"]["epochs"] == 6
+
+
+def test_without_folds_the_threshold_rests_on_images_that_were_not_learnt(job):
+    job.hyperparameters(epochs="2", batch_size="8", folds="0")
+    assert job.run().returncode == 0
+    card, _ = read_artifact(job.base / "model")
+    assert card.metrics["n_train"] == 32
+    assert card.metrics["n_calibration"] == 16
+    assert card.settings["trained_on"] == ["train"]
 
 
 def test_the_output_can_be_followed_by_machines(trained):
@@ -40,7 +51,8 @@ def test_the_output_can_be_followed_by_machines(trained):
     epochs = [line for line in lines if "epoch" in line]
     assert [line["epoch"] for line in epochs] == [1, 2, 3, 4, 5, 6]
     assert all(line["epochs"] == 6 and line["seconds_left"] >= 0 for line in epochs)
-    assert all({"train_loss", "validation_accuracy"} <= line.keys() for line in epochs)
+    assert all("train_loss" in line for line in epochs)
+    assert sum("fold_accuracy" in line for line in lines) == 2
     assert re.search(r"^test_accuracy=[01]\.\d{4} ", done.stdout, re.MULTILINE)
 
 
@@ -102,3 +114,13 @@ def test_a_base_that_cannot_be_written_still_gets_its_sentence(job, tmp_path):
     assert done.returncode == 1
     assert "channel folder" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_job_that_is_stopped_ends_all_its_trainings_at_once(job):
+    job.hyperparameters(epochs="1000", batch_size="8", folds="3")
+    with job.started(OMP_NUM_THREADS="2") as process:
+        assert any(line.startswith("epoch=") for line in process.stdout)
+        process.terminate()
+        process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not (job.base / "model").exists()

@@ -22,6 +22,17 @@ def images():
 
 
 @pytest.fixture
+def lit_images():
+    """Images that are bright above (class 0) or below (class 1)."""
+    random = np.random.default_rng(5)
+    pixels = random.integers(0, 100, (24, 16, 16, 3), dtype=np.uint8)
+    labels = np.arange(24, dtype=np.int64) % 2
+    pixels[labels == 0, :8] += 150
+    pixels[labels == 1, 8:] += 150
+    return ImageSet(pixels, labels)
+
+
+@pytest.fixture
 def normalisation(images):
     return Normalisation.of(images)
 

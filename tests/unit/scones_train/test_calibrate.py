@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from scones_train.calibrate import Predictions, calibrate
 
@@ -11,22 +12,24 @@ def predictions(count, scale, seed):
     return Predictions(logits * scale, labels)
 
 
-def test_without_folds_the_threshold_rests_on_the_validation_images():
-    calibration = calibrate(predictions(200, 1.0, seed=0), None, 0.95)
-    assert (calibration.n_validation, calibration.n_out_of_fold) == (200, 0)
-    assert calibration.operating.images == 200
+@pytest.mark.parametrize("scale", [0.6, 2.0])
+def test_the_temperature_is_that_of_the_predictions(scale):
+    calibration = calibrate(predictions(3000, scale, seed=0), 0.95)
+    assert calibration.temperature == pytest.approx(scale, rel=0.15)
 
 
-def test_folds_add_images_but_the_temperature_stays_the_final_models():
-    final, smaller = predictions(3000, 2.0, seed=0), predictions(3000, 0.5, seed=1)
-    calibration = calibrate(final, smaller, 0.95)
-    assert calibration.operating.images == 6000
-    assert 1.7 < calibration.temperature < 2.3
-    assert calibration.operating.precision > 0.93
+def test_the_threshold_reaches_its_target_on_images_it_was_not_chosen_by():
+    chosen = calibrate(predictions(2000, 1.0, seed=1), 0.97)
+    fresh = calibrate(predictions(20_000, 1.0, seed=2), 0.97)
+    assert chosen.operating.precision > 0.96
+    assert chosen.operating.threshold == pytest.approx(fresh.operating.threshold, abs=0.05)
 
 
-def test_the_counts_are_those_of_the_operating_point():
-    calibration = calibrate(predictions(100, 1.0, seed=2), predictions(300, 1.0, seed=3), 0.9)
-    counts = calibration.counts()
-    assert counts["n_calibration"] == 400
-    assert counts["n_calibration_at_threshold"] == calibration.operating.covered > 0
+def test_the_figures_are_those_of_the_operating_point():
+    calibration = calibrate(predictions(400, 1.0, seed=3), 0.9)
+    figures, operating = calibration.figures(), calibration.operating
+    assert figures["n_calibration"] == 400
+    assert figures["n_calibration_at_threshold"] == operating.covered > 0
+    assert figures["calibration_coverage_at_threshold"] == operating.covered / 400
+    assert figures["calibration_precision_at_threshold"] >= 0.88
+    assert 0.5 < figures["calibration_accuracy"] < figures["calibration_precision_at_threshold"]

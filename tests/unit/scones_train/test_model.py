@@ -28,3 +28,13 @@ def test_an_image_and_its_mirror_image_get_one_answer():
     network, image = Network(2).eval(), torch.randn(3, 3, 20, 20)
     with torch.no_grad():
         assert torch.allclose(network.mirrored(image), network.mirrored(image.flip(-1)), atol=1e-5)
+
+
+def test_an_untrained_network_is_unsure():
+    torch.manual_seed(1)
+    fresh = Network(2)
+    images = torch.randn(64, 3, 32, 32)
+    fit_whitening(fresh, images)
+    with torch.no_grad():
+        confidence = fresh(images).softmax(dim=1).max(dim=1).values
+    assert confidence.mean() < 0.8

@@ -1,0 +1,144 @@
+"""How good the default recipe is on CIFAR-100's bicycles and motorcycles, and how long it takes.
+
+    SCONES_CIFAR100=cifar-100-python.tar.gz python benchmarks/accuracy.py --seeds 3
+
+Stages the archive as a training job's channels and runs the training program once for each
+seed. Ends with 1 where a limit below is missed; the figures are those of the test split.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from scones_core.errors import SconesError, TrainingError
+from scones_core.labels import LabelSet
+from scones_core.settings import DatasetSettings
+from scones_core.uris import SPLITS
+from scones_etl.pipeline import stage
+from scones_etl.sources import ARCHIVE_VARIABLE, resolve_source
+from scones_train.artifact import ModelCard, read_artifact
+
+SOURCES = Path(__file__).resolve().parents[1] / "src"
+LEAST_MEAN, LEAST_OF_ALL, MOST_SECONDS = 0.95, 0.93, 90
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One training: its seed, its model's card, seconds of the clock and of the processor."""
+
+    seed: int
+    card: ModelCard
+    seconds: float
+    processor_seconds: float
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the test images that the model gets right."""
+        return self.card.metrics["accuracy"]
+
+    def line(self) -> str:
+        """Return the run's row of the table."""
+        metrics = self.card.metrics
+        names = ("accuracy", "coverage_at_threshold", "precision_at_threshold")
+        folds = (f"calibration_{name}" for name in names)
+        shown = [metrics[name] for name in (*names, "expected_calibration_error", *folds)]
+        cells = [f"{self.seed:4}", *(f"{value:8.3f}" for value in shown)]
+        cells += [f"{self.card.temperature:8.3f}", f"{self.card.threshold:9.4f}"]
+        cells += [f"{self.seconds:7.1f}", f"{self.processor_seconds:7.1f}"]
+        return "  ".join(cells)
+
+
+HEADER = "  ".join(
+    [
+        "seed",
+        *("accuracy", "coverage", "precisn.", "cal.err.", "folds' a", "folds' c", "folds' p"),
+        *("temperat", "threshold", "seconds", "CPU s"),
+    ]
+)
+
+
+def write_channels(archive: str, base: Path) -> int:
+    """Write the archive's images as channels below `base`; return how many there are."""
+    settings = DatasetSettings()
+    source = resolve_source(archive, cache_dir=base)
+    dataset = stage(source, LabelSet.of(settings.classes), settings)
+    for row in dataset.manifest.rows:
+        split, label, name = Path(row.key).parts[-3:]
+        if split not in SPLITS:
+            raise TrainingError(f"{row.key} names no split.")
+        folder = base / "input" / "data" / split / label
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(dataset.objects[row.key])
+    return len(dataset.manifest.rows)
+
+
+def train(base: Path, seed: int) -> Run:
+    """Run the training program on the channels below `base`; raises TrainingError."""
+    config = base / "input" / "config"
+    config.mkdir(parents=True, exist_ok=True)
+    (config / "hyperparameters.json").write_text(json.dumps({"seed": str(seed)}))
+    environ = {**os.environ, "SAGEMAKER_BASE_DIR": str(base), "PYTHONPATH": str(SOURCES)}
+    started, before = time.perf_counter(), _processor_seconds()
+    command = [sys.executable, "-m", "scones_train.train"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        raise TrainingError(f"Training with seed {seed} failed: {done.stderr.strip()}")
+    card, _ = read_artifact(base / "model")
+    return Run(seed, card, seconds, _processor_seconds() - before)
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def failures(runs: list[Run]) -> list[str]:
+    """Return a sentence for each limit that the runs miss."""
+    accuracies = [run.accuracy for run in runs]
+    mean, seconds = sum(accuracies) / len(runs), sum(run.seconds for run in runs) / len(runs)
+    print(f"accuracy: mean {mean:.4f}, min {min(accuracies):.4f}, max {max(accuracies):.4f}")
+    print(f"seconds: mean {seconds:.1f}; seeds: {', '.join(str(run.seed) for run in runs)}")
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(f"machine: {platform.machine()}, {os.cpu_count()} cores, load {load}")
+    limits = {
+        f"The mean accuracy is below {LEAST_MEAN}.": mean < LEAST_MEAN,
+        f"A seed's accuracy is below {LEAST_OF_ALL}.": min(accuracies) < LEAST_OF_ALL,
+        f"The mean time is above {MOST_SECONDS} s.": seconds > MOST_SECONDS,
+    }
+    return [sentence for sentence, missed in limits.items() if missed]
+
+
+def main() -> int:
+    """Run the benchmark; return 1 for a limit missed or a run that failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--seeds", type=int, default=3, help="how many seeds, from 0")
+    parser.add_argument("--archive", default=os.environ.get(ARCHIVE_VARIABLE, ""))
+    given = parser.parse_args()
+    if not given.archive or given.seeds < 1:
+        parser.error(f"name an archive in {ARCHIVE_VARIABLE} or by --archive, and 1 seed or more")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            print(f"{write_channels(given.archive, Path(folder))} images\n{HEADER}")
+            runs = []
+            for seed in range(given.seeds):
+                runs.append(train(Path(folder), seed))
+                print(runs[-1].line(), flush=True)
+    except SconesError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    missed = failures(runs)
+    sys.stderr.writelines(f"{sentence}\n" for sentence in missed)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""The final network and one more for every fold, trained side by side."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from scones_train.calibrate import Predictions
+from scones_train.dataset import ImageSet, Normalisation
+from scones_train.fit import Report, Tick, fit, predict, steps
+from scones_train.hyperparameters import Hyperparameters
+from scones_train.model import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who is told of progress: of the final network's epochs, of folds done, of every step.
+
+    `fold` gets the share, 0 to 1, of a fold's held-out images that its network got right.
+    All three are called from several threads, `tick` by every training.
+    """
+
+    epoch: Report = lambda *_: None
+    fold: Callable[[float], None] = lambda _: None
+    tick: Tick = lambda: None
+
+
+class _Stopped(Exception):
+    """Ends a training whose result nobody waits for any more."""
+
+
+def train(
+    images: ImageSet, normalisation: Normalisation, settings: Hyperparameters, watch: Watch
+) -> tuple[Network, Predictions | None]:
+    """Return the network of all images, and a prediction of each by one that did not see it.
+
+    The predictions are those of `folds` networks, each trained by the same recipe on all
+    images but its share; None without folds. Every network has a thread of its own where
+    there are cores, which uses them better than one network on all cores. An exception ends
+    all trainings before it is raised.
+    """
+    held_out = fold_rows(images.labels, settings)
+    with _workers(1 + len(held_out)) as (pool, stop):
+        tick = _stoppable(watch.tick, stop)
+        final = pool.submit(fit, images, normalisation, settings, watch.epoch, tick)
+        folds = [pool.submit(_fold, images, rows, settings, watch, tick) for rows in held_out]
+        everything: list[Future[Any]] = [final, *folds]
+        for done in as_completed(everything):
+            done.result()
+        return final.result(), _gathered(images, settings, held_out, folds)
+
+
+def fold_rows(labels: NDArray[np.int64], settings: Hyperparameters) -> list[NDArray[np.int64]]:
+    """Return the rows that each fold holds out: every row once, classes in equal shares."""
+    random = np.random.default_rng(settings.seed)
+    order = random.permutation(len(labels))
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    return [by_class[first :: settings.folds] for first in range(settings.folds)]
+
+
+def total_steps(images: int, settings: Hyperparameters) -> int:
+    """Return how many steps all trainings take together, for a number of images."""
+    shares = [len(range(first, images, settings.folds)) for first in range(settings.folds)]
+    return steps(images, settings) + sum(steps(images - share, settings) for share in shares)
+
+
+@contextmanager
+def _workers(trainings: int) -> Iterator[tuple[ThreadPoolExecutor, Event]]:
+    """Yield a pool that shares the threads PyTorch has, and what stops the pool's trainings."""
+    threads, stop = torch.get_num_threads(), Event()
+    workers = min(threads, trainings)
+    each = threads // workers
+    # The number of threads is each thread's own.
+    pool = ThreadPoolExecutor(workers, "train", torch.set_num_threads, (each,))
+    try:
+        yield pool, stop
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
+
+
+def _stoppable(tick: Tick, stop: Event) -> Tick:
+    def checked() -> None:
+        if stop.is_set():
+            raise _Stopped
+        tick()
+
+    return checked
+
+
+def _fold(
+    images: ImageSet,
+    held_out: NDArray[np.int64],
+    settings: Hyperparameters,
+    watch: Watch,
+    tick: Tick,
+) -> NDArray[np.float32]:
+    """Return logits (held out, classes) by a network that was trained on the other images."""
+    seen = images.rows(np.setdiff1d(np.arange(len(images)), held_out))
+    normalisation = Normalisation.of(seen)
+    network = fit(seen, normalisation, settings, lambda *_: None, tick)
+    unseen = images.rows(held_out)
+    logits = predict(network, unseen, normalisation)
+    watch.fold(float((logits.argmax(axis=1) == unseen.labels).mean()))
+    return logits
+
+
+def _gathered(
+    images: ImageSet,
+    settings: Hyperparameters,
+    held_out: list[NDArray[np.int64]],
+    folds: list[Future[NDArray[np.float32]]],
+) -> Predictions | None:
+    if not folds:
+        return None
+    logits = np.zeros((len(images), len(settings.classes)), dtype=np.float32)
+    for rows, fold in zip(held_out, folds, strict=True):
+        logits[rows] = fold.result()
+    return Predictions(logits, images.labels)

@@ -1,0 +1,75 @@
+"""What a training job says of itself on stdout, in lines of `name=value`."""
+
+import sys
+import time
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from scones_train.artifact import ModelCard
+from scones_train.metrics import metric_line
+
+if TYPE_CHECKING:
+    from scones_train.fit import EpochReport
+    from scones_train.model import Network
+
+FIGURES = (
+    "accuracy",
+    "precision_at_threshold",
+    "coverage_at_threshold",
+    "expected_calibration_error",
+)
+
+
+def say(values: dict[str, float | str]) -> None:
+    """Write one line of `name=value`."""
+    sys.stdout.write(metric_line(values) + "\n")
+    # Whoever follows the job reads a pipe, which would else be filled in blocks.
+    sys.stdout.flush()
+
+
+def say_result(card: ModelCard) -> None:
+    """Say how good the finished model is, and on what its threshold rests."""
+    say({name: value for name, value in card.metrics.items() if name.startswith("calibration_")})
+    say({"threshold": card.threshold, "temperature": card.temperature})
+    say({f"test_{name}": card.metrics[name] for name in FIGURES})
+
+
+class Progress:
+    """Says after each epoch and fold how far all trainings are; its methods share threads."""
+
+    def __init__(self, total_steps: int, folds: int) -> None:
+        self._total, self._steps = total_steps, 0
+        self._folds, self._folds_done = folds, 0
+        self._lock, self._started = Lock(), time.monotonic()
+
+    def tick(self) -> None:
+        """Count one step of any training."""
+        with self._lock:
+            self._steps += 1
+
+    def epoch(self, done: "EpochReport", _network: "Network") -> None:
+        """Say where the final network stands."""
+        with self._lock:
+            say(
+                {
+                    "epoch": f"{done.epoch}/{done.epochs}",
+                    "train_loss": done.train_loss,
+                    "seconds_left": self._seconds_left(),
+                }
+            )
+
+    def fold(self, accuracy: float) -> None:
+        """Say that one more fold is done, and the accuracy on the images it held out."""
+        with self._lock:
+            self._folds_done += 1
+            say(
+                {
+                    "fold": f"{self._folds_done}/{self._folds}",
+                    "fold_accuracy": accuracy,
+                    "seconds_left": self._seconds_left(),
+                }
+            )
+
+    def _seconds_left(self) -> int:
+        each = (time.monotonic() - self._started) / max(1, self._steps)
+        return round(each * (self._total - self._steps))

@@ -1,0 +1,105 @@
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from scones_train.dataset import ImageSet, Normalisation
+from scones_train.fit import fit, predict, steps
+from scones_train.folds import Watch, fold_rows, total_steps, train
+from scones_train.hyperparameters import Hyperparameters
+
+RECIPE = Hyperparameters(epochs=2, batch_size=8, folds=3)
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    """How many threads PyTorch may use, and so how many networks train at a time."""
+    torch.set_num_threads(request.param)
+    return request.param
+
+
+@pytest.fixture
+def lit(lit_images):
+    return lit_images
+
+
+def run(images, settings, watch=None):
+    return train(images, Normalisation.of(images), settings, watch or Watch())
+
+
+def test_every_image_is_predicted_by_a_network_that_did_not_see_it(lit):
+    _, folded = run(lit, RECIPE)
+    held_out = fold_rows(lit.labels, RECIPE)[1]
+    seen = lit.rows(np.setdiff1d(np.arange(len(lit)), held_out))
+    normalisation = Normalisation.of(seen)
+    alone = predict(
+        fit(seen, normalisation, RECIPE, lambda *_: None), lit.rows(held_out), normalisation
+    )
+    assert np.array_equal(folded.logits[held_out], alone)
+    assert np.array_equal(folded.labels, lit.labels)
+    assert (np.abs(folded.logits).sum(axis=1) > 0).all()
+
+
+def test_training_beside_others_changes_nothing(lit, threads):
+    normalisation = Normalisation.of(lit)
+    network, _ = run(lit, RECIPE)
+    torch.set_num_threads(1)
+    alone = fit(lit, normalisation, RECIPE, lambda *_: None)
+    beside = predict(network, lit, normalisation)
+    assert np.array_equal(beside, predict(alone, lit, normalisation))
+
+
+def test_the_number_of_threads_is_given_back(lit, threads):
+    run(lit, RECIPE)
+    assert torch.get_num_threads() == threads
+
+
+def test_each_fold_holds_out_its_share_of_every_class():
+    labels = np.array([0] * 30 + [1] * 15, dtype=np.int64)
+    folds = fold_rows(labels, RECIPE)
+    assert sorted(np.concatenate(folds)) == list(range(45))
+    assert [np.bincount(labels[rows]).tolist() for rows in folds] == [[10, 5]] * 3
+
+
+def test_without_folds_there_are_no_predictions(lit):
+    network, folded = run(lit, Hyperparameters(epochs=1, batch_size=8, folds=0))
+    assert folded is None
+    assert not network.training
+
+
+def test_the_steps_of_all_trainings_are_known_before(lit):
+    lock, count, shares, epochs = threading.Lock(), [], [], []
+
+    def tick():
+        with lock:
+            count.append(1)
+
+    run(lit, RECIPE, Watch(lambda done, _: epochs.append(done.epoch), shares.append, tick))
+    assert len(count) == total_steps(len(lit), RECIPE) > steps(len(lit), RECIPE)
+    assert len(shares) == 3
+    assert all(0 <= share <= 1 for share in shares)
+    assert epochs == [1, 2]
+
+
+def test_a_fault_in_one_training_ends_all(lit, threads):
+    before, count = threading.active_count(), []
+
+    def tick():
+        count.append(1)
+        if len(count) == 3:
+            raise RuntimeError("the third step")
+
+    settings = Hyperparameters(epochs=500, batch_size=8, folds=3)
+    with pytest.raises(RuntimeError, match="third step"):
+        run(lit, settings, Watch(tick=tick))
+    assert len(count) < 100
+    assert threading.active_count() == before
+
+
+def test_sets_are_joined_in_order(lit):
+    other = ImageSet(lit.pixels[:2] // 2, 1 - lit.labels[:2])
+    both = lit.joined(other)
+    assert len(both) == len(lit) + 2
+    assert np.array_equal(both.rows(np.array([24, 25])).pixels, other.pixels)
+    assert both.labels[24:].tolist() == other.labels.tolist()
