@@ -29,7 +29,6 @@ SHOWN = (
     "test_coverage_at_threshold",
     "test_precision_at_threshold",
     "threshold",
-    "validation_accuracy",
 )
 
 
@@ -62,8 +61,9 @@ def train(
     with project.console.progress("training") as advance:
 
         def follow(done: int, total: int, line: str) -> None:
-            fold = re.search(r"\bfold=(\S+)", line)
-            advance(done, total, f"calibration, fold {fold[1]}" if fold else "")
+            # The final network is not the last to end: those of the calibration train beside it.
+            left = re.search(r"\bseconds_left=(\d+)", line)
+            advance(done, total, f"the job says {left[1]} s left" if left else "")
 
         result = launch(
             project.client("sagemaker"), project.client("logs"), request, progress=follow
