@@ -132,7 +132,9 @@ class Endpoints:
             image=container["Image"],
             model_data=container.get("ModelDataUrl") or "",
             container_environment=container.get("Environment") or {},
-            base_environment=self._platform.role_environment(model.execution_role_arn, "SageMaker"),
+            base_environment=self._platform.role_environment(
+                model.execution_role_arn, "SageMaker", model.arn
+            ),
             weight=float(variant.get("InitialVariantWeight", 1.0)),
             startup_seconds=float(
                 variant.get("ContainerStartupHealthCheckTimeoutInSeconds") or STARTUP_SECONDS

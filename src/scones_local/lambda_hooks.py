@@ -12,6 +12,7 @@ from scones_core.errors import LocalAwsError
 from scones_local import lambda_deployment
 from scones_local.context import Context
 from scones_local.environment import client_environment
+from scones_local.iam_roles import RoleSessions
 from scones_local.lambda_async import AsyncInvoker
 from scones_local.lambda_logs import LogEvent
 from scones_local.lambda_pool import LambdaPools, Throttled
@@ -19,6 +20,7 @@ from scones_local.lambda_spec import FunctionSpec, WorkerSettings, base_python
 from scones_local.registry import wrap
 
 _TAIL_BYTES = 4096
+_PRINCIPAL = "lambda.amazonaws.com"
 
 
 def lambda_runtime_folder() -> Path:
@@ -38,19 +40,19 @@ def install(context: Context) -> None:
     pools = LambdaPools(context.folder("lambda"), settings, context.children, _put_logs)
     invoker = AsyncInvoker()
     context.on_shutdown(invoker.stop)
-    _run_functions(pools, invoker)
+    _run_functions(pools, invoker, RoleSessions(_PRINCIPAL, enforced=context.iam_enforced))
     lambda_deployment.install(pools)
     _honour_qualifier()
 
 
-def _run_functions(pools: LambdaPools, invoker: AsyncInvoker) -> None:
+def _run_functions(pools: LambdaPools, invoker: AsyncInvoker, roles: RoleSessions) -> None:
     from moto.awslambda.models import LambdaFunction
 
     @wrap(LambdaFunction, "invoke", fault="runs functions in Docker containers only")
     def invoke(_: Any, function: Any, body: Any, headers: Any, answer: dict[str, str]) -> bytes:
         kind = _header(headers, "X-Amz-Invocation-Type") or "RequestResponse"
         event = _event_bytes(body)
-        spec = function_spec(function)
+        spec = function_spec(function, roles)
         if kind == "DryRun":
             return b""
         if kind == "Event":
@@ -83,7 +85,7 @@ def _invoke_now(
     return outcome.payload
 
 
-def function_spec(function: Any) -> FunctionSpec:
+def function_spec(function: Any, roles: RoleSessions) -> FunctionSpec:
     """Return what a worker needs to know of moto's function; refuses a container image."""
     from moto.core.exceptions import JsonRESTError
 
@@ -108,6 +110,7 @@ def function_spec(function: Any) -> FunctionSpec:
         region=function.region,
         log_group=logging.get("LogGroup") or function.logs_group_name,
         reserved_concurrency=None if reserved in (None, "") else int(reserved),
+        credentials=roles.credentials(function.role, function.function_name).environment(),
     )
 
 

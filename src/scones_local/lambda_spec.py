@@ -9,7 +9,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class FunctionSpec:
-    """One version of a function, as deployed. `code_sha256` names the content of `code`."""
+    """One version of a function, as deployed. `code_sha256` names the content of `code`.
+
+    `credentials` are the variables with its role's credentials; renewed ones need new workers.
+    """
 
     name: str
     version: str
@@ -24,11 +27,13 @@ class FunctionSpec:
     region: str
     log_group: str
     reserved_concurrency: int | None = None
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def fingerprint(self) -> str:
         """Return what decides whether a warm worker may still be used."""
         parts = [self.code_sha256, self.handler, self.runtime, self.timeout_seconds]
         parts += [self.memory_mb, sorted(self.environment.items()), self.log_group]
+        parts += [sorted(self.credentials.items())]
         return json.dumps(parts)
 
 
@@ -81,5 +86,6 @@ def worker_environment(
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{spec.runtime}",
         **settings.client_environment,
+        **spec.credentials,
         **spec.environment,
     }

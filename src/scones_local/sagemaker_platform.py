@@ -19,18 +19,16 @@ from moto.core.utils import utcnow
 from moto.logs.exceptions import ResourceAlreadyExistsException, ResourceNotFoundException
 from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
-from moto.sts.models import sts_backends
 from moto.utilities.utils import get_partition
 
 from scones_local.containers import LineSink
 from scones_local.context import Context
 from scones_local.environment import client_environment
+from scones_local.iam_roles import RoleSessions
 from scones_local.invocations import Measurement
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-_CREDENTIAL_SECONDS = 43_200
 
 
 class Platform:
@@ -39,27 +37,22 @@ class Platform:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.account_id, self.region = context.account_id, context.region
+        self._roles = RoleSessions("sagemaker.amazonaws.com", enforced=context.iam_enforced)
         self._session = boto3.Session()
         self._session_lock = threading.Lock()
 
-    def role_environment(self, role_arn: str, session: str) -> dict[str, str]:
-        """Return a program's whole environment: paths, and the role's AWS credentials."""
-        role = sts_backends[self.account_id][get_partition(self.region)].assume_role(
-            region_name=self.region,
-            role_session_name=session,
-            role_arn=role_arn,
-            policy="",
-            duration=_CREDENTIAL_SECONDS,
-            external_id="",
-        )
+    def role_environment(self, role_arn: str, session: str, source_arn: str) -> dict[str, str]:
+        """Return a program's whole environment: paths, and the role's AWS credentials.
+
+        `source_arn` is the job or model that the role is taken for. Raises RoleNotAssumable.
+        """
+        credentials = self._roles.credentials(role_arn, session, source_arn)
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
             **client_environment(self.context.endpoint_url, self.region),
-            "AWS_ACCESS_KEY_ID": role.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": role.secret_access_key,
-            "AWS_SESSION_TOKEN": role.session_token,
+            **credentials.environment(),
         }
 
     def s3(self, environment: Mapping[str, str]) -> "S3Client":

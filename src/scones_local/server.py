@@ -28,6 +28,7 @@ MENDS_PATH = "/_scones_local/mends"
 # In order: a later module may rely on an earlier one's mends.
 MODULES = (
     "scones_local.dispatch",
+    "scones_local.iam_enforcement",
     "scones_local.terraform_gaps",
     "scones_local.lambda_hooks",
     "scones_local.stepfunctions",

@@ -81,7 +81,7 @@ class TrainingJobs:
             channels=tuple(Channel.parse(c, mode) for c in job.input_data_config or ()),
             output=S3Uri.parse(job.output_data_config["S3OutputPath"]),
             environment={
-                **self._platform.role_environment(job.role_arn, "SageMaker"),
+                **self._platform.role_environment(job.role_arn, "SageMaker", job.arn),
                 "TRAINING_JOB_ARN": job.arn,
                 **environment,
             },

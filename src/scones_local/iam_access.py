@@ -1,0 +1,63 @@
+"""The decision on a request of a role's session, or of a service on somebody's behalf."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from scones_local.context import ACCOUNT_ID
+from scones_local.iam_messages import AccessDenied, denial_message
+from scones_local.iam_policy import Access, Denial, Principal, Verdict, denial, verdict
+from scones_local.iam_resource_policies import resource_policy
+from scones_local.iam_roles import policies_of, principal_of, principal_values, session_of
+
+# Here the resource's own policy decides; it may hand the decision on to the account's.
+_OWN_POLICY_DECIDES = ("kms:", "sts:AssumeRole")
+
+
+def authorise(access_key_id: str, accesses: Iterable[Access]) -> None:
+    """Raise AccessDenied at the first access that the key's role lacks.
+
+    A key that belongs to no role session is an administrator's, and may do everything.
+    """
+    session = session_of(access_key_id)
+    if session is None:
+        return
+    for access in accesses:
+        found = _denial(session, access)
+        if found is not None:
+            raise AccessDenied(denial_message(session.arn, access, found))
+
+
+def permits(access_key_id: str, access: Access) -> bool:
+    """Return whether the key's role may do it."""
+    session = session_of(access_key_id)
+    return session is None or _denial(session, access) is None
+
+
+def service_may(service: str, access: Access, source_arn: str) -> bool:
+    """Return whether a resource's policy lets an AWS service in on behalf of another resource."""
+    document = resource_policy(access)
+    if document is None:
+        return False
+    given = {"aws:sourcearn": source_arn, "aws:sourceaccount": ACCOUNT_ID}
+    asked = replace(access, values={**access.values, **given})
+    principal = Principal(ACCOUNT_ID, service=service)
+    return verdict([document], asked, principal) is Verdict.ALLOW
+
+
+def _denial(session: Any, access: Access) -> Denial | None:
+    full = replace(access, values={**principal_values(session), **access.values})
+    found = denial(
+        principal_of(session),
+        policies_of(session),
+        full,
+        resource_policy(access),
+        key_policy=access.action.startswith(_OWN_POLICY_DECIDES),
+    )
+    if found is not None and access.action == "sts:AssumeRole" and _is_trust(found):
+        return Denial("trust policy", explicit=found.explicit)
+    return found
+
+
+def _is_trust(found: Denial) -> bool:
+    return found.kind == "resource-based policy"

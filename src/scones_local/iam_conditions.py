@@ -1,0 +1,167 @@
+"""The Condition element of a policy, with its wildcards and variables.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+"""
+
+import base64
+import functools
+import ipaddress
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+# A request's condition keys, in lower case; a key that is absent has no value at all.
+Values = Mapping[str, str | Sequence[str]]
+Test = Callable[[str, str], bool]
+
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_LITERALS = {"*": "*", "?": "?", "$": "$"}
+_NEGATIONS = {
+    "StringNotEquals": "StringEquals",
+    "StringNotEqualsIgnoreCase": "StringEqualsIgnoreCase",
+    "StringNotLike": "StringLike",
+    "ArnNotEquals": "ArnEquals",
+    "ArnNotLike": "ArnLike",
+    "NumericNotEquals": "NumericEquals",
+    "DateNotEquals": "DateEquals",
+    "NotIpAddress": "IpAddress",
+}
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a policy's value as the list that it may also be written as."""
+    return value if isinstance(value, list) else [value]
+
+
+@functools.lru_cache(maxsize=4096)
+def _pattern(text: str) -> re.Pattern[str]:
+    parts = {"*": ".*", "?": "."}
+    return re.compile("".join(parts.get(c, re.escape(c)) for c in text), re.DOTALL)
+
+
+def matches(pattern: str, value: str) -> bool:
+    """Return whether a pattern with `*` and `?` is the whole value; nothing else is special."""
+    return _pattern(pattern).fullmatch(value) is not None
+
+
+def pattern_of(text: str, values: Values) -> str | None:
+    """Return the text with its policy variables filled in; None when one has no value.
+
+    `${key, 'default'}` takes its default instead.
+    """
+    missing = False
+
+    def fill(found: re.Match[str]) -> str:
+        nonlocal missing
+        name, _, default = found[1].partition(",")
+        if name.strip() in _LITERALS:
+            return _LITERALS[name.strip()]
+        value = values.get(name.strip().lower())
+        if isinstance(value, str):
+            return value
+        missing = missing or not default
+        return default.strip().strip("'")
+
+    filled = _VARIABLE.sub(fill, text)
+    return None if missing else filled
+
+
+def conditions_hold(block: Mapping[str, Mapping[str, Any]], values: Values) -> bool:
+    """Return whether every operator and key of a Condition element is met.
+
+    An operator that IAM does not have is never met.
+    """
+    return all(
+        _met(name, key, [_text(item) for item in as_list(wanted)], values)
+        for name, keys in block.items()
+        for key, wanted in keys.items()
+    )
+
+
+def _met(name: str, key: str, wanted: list[str], values: Values) -> bool:
+    quantifier, _, plain = name.rpartition(":")
+    base = plain.removesuffix("IfExists")
+    found = values.get(key.lower())
+    if base == "Null":
+        return (found is None) == (wanted[0].lower() == "true")
+    negated = base in _NEGATIONS
+    test = _TESTS.get(_NEGATIONS.get(base, base))
+    if test is None:
+        return False
+    if found is None:
+        return negated or base != plain or quantifier == "ForAllValues"
+    patterns = [text for item in wanted if (text := pattern_of(item, values)) is not None]
+
+    def one(value: str) -> bool:
+        return any(_holds(test, value, pattern) for pattern in patterns) != negated
+
+    if quantifier == "ForAllValues":
+        return all(one(value) for value in as_sequence(found))
+    if negated and quantifier != "ForAnyValue":
+        return all(one(value) for value in as_sequence(found))
+    return any(one(value) for value in as_sequence(found))
+
+
+def as_sequence(found: str | Sequence[str]) -> Sequence[str]:
+    """Return a condition key's values, one or many."""
+    return [found] if isinstance(found, str) else found
+
+
+def _holds(test: Test, value: str, wanted: str) -> bool:
+    try:
+        return test(value, wanted)
+    except ValueError:  # a value that is no number, date or address meets no test of one
+        return False
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _arn_like(value: str, wanted: str) -> bool:
+    found, pattern = value.split(":", 5), wanted.split(":", 5)
+    if len(found) != 6 or len(pattern) != 6:
+        return wanted == "*"
+    return all(matches(p, v) for p, v in zip(pattern, found, strict=True))
+
+
+def _numbers(compare: Callable[[float, float], bool]) -> Test:
+    return lambda value, wanted: compare(float(value), float(wanted))
+
+
+def _dates(compare: Callable[[datetime, datetime], bool]) -> Test:
+    return lambda value, wanted: compare(_moment(value), _moment(wanted))
+
+
+def _moment(text: str) -> datetime:
+    if text.isdigit():
+        return datetime.fromtimestamp(int(text), UTC)
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _in_network(value: str, wanted: str) -> bool:
+    return ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False)
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "Equals": operator.eq,
+    "LessThan": operator.lt,
+    "LessThanEquals": operator.le,
+    "GreaterThan": operator.gt,
+    "GreaterThanEquals": operator.ge,
+}
+_TESTS: dict[str, Test] = {
+    "StringEquals": operator.eq,
+    "StringEqualsIgnoreCase": lambda value, wanted: value.casefold() == wanted.casefold(),
+    "StringLike": lambda value, wanted: matches(wanted, value),
+    "ArnEquals": _arn_like,
+    "ArnLike": _arn_like,
+    "Bool": lambda value, wanted: value.lower() == wanted.lower(),
+    "BinaryEquals": lambda value, wanted: base64.b64decode(wanted) == value.encode(),
+    "IpAddress": _in_network,
+    **{f"Numeric{name}": _numbers(compare) for name, compare in _COMPARISONS.items()},
+    **{f"Date{name}": _dates(compare) for name, compare in _COMPARISONS.items()},
+}
