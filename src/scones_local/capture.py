@@ -32,10 +32,14 @@ class CaptureSettings:
     csv_types: frozenset[str] = frozenset()
     json_types: frozenset[str] = frozenset()
     kms_key_id: str | None = None
+    role_arn: str = ""
 
     @classmethod
-    def parse(cls, config: Mapping[str, Any] | None) -> Self | None:
-        """Return the settings of a `DataCaptureConfig`; None where nothing is captured."""
+    def parse(cls, config: Mapping[str, Any] | None, role_arn: str = "") -> Self | None:
+        """Return the settings of a `DataCaptureConfig`; None where nothing is captured.
+
+        `role_arn` is the role that captures are written with.
+        """
         if not config or not config.get("EnableCapture", False):
             return None
         modes = {option["CaptureMode"] for option in config["CaptureOptions"]}
@@ -48,6 +52,7 @@ class CaptureSettings:
             csv_types=frozenset(map(media_type, headers.get("CsvContentTypes") or ())),
             json_types=frozenset(map(media_type, headers.get("JsonContentTypes") or ())),
             kms_key_id=config.get("KmsKeyId") or None,
+            role_arn=role_arn,
         )
 
     def samples(self) -> bool:

@@ -18,7 +18,9 @@ ATTEMPTS = 3
 class PutObject(Protocol):
     """Writes one object to S3; raises what the S3 client raises."""
 
-    def __call__(self, *, bucket: str, key: str, body: bytes, kms_key_id: str | None) -> None:
+    def __call__(
+        self, *, bucket: str, key: str, body: bytes, kms_key_id: str | None, role_arn: str
+    ) -> None:
         """Write `body` under the key, encrypted with the KMS key where one is given."""
 
 
@@ -106,7 +108,13 @@ class CaptureWriter:
         bucket, key = stream.settings.destination.bucket, stream.object_key(buffer.first)
         body = "".join(f"{line}\n" for line in buffer.lines).encode()
         try:
-            self._put(bucket=bucket, key=key, body=body, kms_key_id=stream.settings.kms_key_id)
+            self._put(
+                bucket=bucket,
+                key=key,
+                body=body,
+                kms_key_id=stream.settings.kms_key_id,
+                role_arn=stream.settings.role_arn,
+            )
         except Exception as error:  # whatever S3 answers, the endpoint must go on serving
             self._keep(stream, buffer, error)
 

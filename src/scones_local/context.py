@@ -16,8 +16,7 @@ class Context:
     """One embedded AWS: its folder, its address, and the processes that it started.
 
     `home` exists and is the server's alone (it holds the lock on it). `endpoint_url` is the
-    address that children call back to. `python` is the interpreter for children. `iam_enforced`
-    tells whether roles are held to their policies.
+    address that children call back to. `python` is the interpreter for children.
     """
 
     home: Path
@@ -25,7 +24,6 @@ class Context:
     account_id: str = ACCOUNT_ID
     region: str = REGION
     python: str = sys.executable
-    iam_enforced: bool = True
     children: Children = field(default_factory=Children)
     _shutdown: list[Callable[[], None]] = field(default_factory=list)
 

@@ -114,11 +114,13 @@ class Endpoints:
         self, backend: SageMakerModelBackend, endpoint: str, config: FakeEndpointConfig
     ) -> FleetPlan:
         require_resource_name("endpointName", endpoint)
+        first = backend.describe_model(config.production_variants[0]["ModelName"])
+        role_arn = str(first.execution_role_arn)
         return FleetPlan(
             endpoint=endpoint,
             config_name=config.endpoint_config_name,
             variants=[self._variant(backend, variant) for variant in config.production_variants],
-            capture=CaptureSettings.parse(config.data_capture_config),
+            capture=CaptureSettings.parse(config.data_capture_config, role_arn),
         )
 
     def _variant(self, backend: SageMakerModelBackend, variant: Mapping[str, Any]) -> VariantPlan:
@@ -132,9 +134,7 @@ class Endpoints:
             image=container["Image"],
             model_data=container.get("ModelDataUrl") or "",
             container_environment=container.get("Environment") or {},
-            base_environment=self._platform.role_environment(
-                model.execution_role_arn, "SageMaker", model.arn
-            ),
+            base_environment=self._platform.role_environment(model.execution_role_arn, model.arn),
             weight=float(variant.get("InitialVariantWeight", 1.0)),
             startup_seconds=float(
                 variant.get("ContainerStartupHealthCheckTimeoutInSeconds") or STARTUP_SECONDS

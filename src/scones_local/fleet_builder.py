@@ -58,7 +58,7 @@ class FleetBuilder:
         images_path: Path,
         children: Children,
         s3: "Callable[[Mapping[str, str]], S3Client]",
-        log_stream: Callable[[str, str], LineSink],
+        log_stream: Callable[[str, str, Mapping[str, str]], LineSink],
     ) -> None:
         self._folder, self._images_path, self._children = folder, images_path, children
         self._s3, self._log_stream = s3, log_stream
@@ -99,7 +99,8 @@ class FleetBuilder:
             },
             startup_seconds=variant.startup_seconds,
         )
-        log = self._log_stream(f"/aws/sagemaker/Endpoints/{plan.endpoint}", stream)
+        group = f"/aws/sagemaker/Endpoints/{plan.endpoint}"
+        log = self._log_stream(group, stream, variant.base_environment)
         return Variant(spec, self._children, log)
 
     def _fetch_model(self, variant: VariantPlan, model: Path) -> None:

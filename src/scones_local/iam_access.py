@@ -8,7 +8,13 @@ from scones_local.context import ACCOUNT_ID
 from scones_local.iam_messages import AccessDenied, denial_message
 from scones_local.iam_policy import Access, Denial, Principal, Verdict, denial, verdict
 from scones_local.iam_resource_policies import resource_policy
-from scones_local.iam_roles import policies_of, principal_of, principal_values, session_of
+from scones_local.iam_roles import (
+    is_enforced,
+    policies_of,
+    principal_of,
+    principal_values,
+    session_of,
+)
 
 # Here the resource's own policy decides; it may hand the decision on to the account's.
 _OWN_POLICY_DECIDES = ("kms:", "sts:AssumeRole")
@@ -19,7 +25,7 @@ def authorise(access_key_id: str, accesses: Iterable[Access]) -> None:
 
     A key that belongs to no role session is an administrator's, and may do everything.
     """
-    session = session_of(access_key_id)
+    session = session_of(access_key_id) if is_enforced() else None
     if session is None:
         return
     for access in accesses:
@@ -28,9 +34,18 @@ def authorise(access_key_id: str, accesses: Iterable[Access]) -> None:
             raise AccessDenied(denial_message(session.arn, access, found))
 
 
+def require_trusting_role(access: Access) -> None:
+    """Raise AccessDenied unless a role's trust policy lets the account's administrator take it."""
+    document = resource_policy(access)
+    administrator = Principal(ACCOUNT_ID, arn=f"arn:aws:iam::{ACCOUNT_ID}:root")
+    if document is None or verdict([document], access, administrator) is not Verdict.ALLOW:
+        denied = Denial("trust policy", explicit=False)
+        raise AccessDenied(denial_message(administrator.arn, access, denied))
+
+
 def permits(access_key_id: str, access: Access) -> bool:
     """Return whether the key's role may do it."""
-    session = session_of(access_key_id)
+    session = session_of(access_key_id) if is_enforced() else None
     return session is None or _denial(session, access) is None
 
 

@@ -1,37 +1,26 @@
 """The hook into moto: a request of a role's session is refused unless its policies allow it."""
 
 import json
-import os
 from typing import Any
 
-from scones_core.errors import LocalAwsError
 from scones_local.context import ACCOUNT_ID, Context
-from scones_local.iam_access import authorise, permits
+from scones_local.iam_access import authorise, permits, require_trusting_role
 from scones_local.iam_actions import request_accesses, service_prefix
 from scones_local.iam_messages import AccessDenied, denial_code
 from scones_local.iam_passing import TrustMissing, require_assumable
 from scones_local.iam_policy import Access, Principal, Verdict, verdict
-from scones_local.iam_roles import has_expired, session_of
+from scones_local.iam_roles import has_expired, is_enforced, session_of
 from scones_local.iam_s3 import missing_object_access, s3_accesses
 from scones_local.registry import replace, wrap
 
-IAM_VARIABLE = "SCONES_IAM"
 _FAULT = "lets every caller do everything, or knows no resource, condition and service's name"
 _EXPIRED = "The security token included in the request is expired"
 
 
-def is_enforced() -> bool:
-    """Return whether policies are enforced; raises LocalAwsError unless SCONES_IAM is on or off."""
-    given = os.environ.get(IAM_VARIABLE, "on")
-    if given not in ("on", "off"):
-        raise LocalAwsError(f"{IAM_VARIABLE} must be on or off, not {given!r}.")
-    return given == "on"
-
-
 def install(context: Context) -> None:
     """Have every request decided by policies, unless `SCONES_IAM=off`."""
-    context.iam_enforced = is_enforced()
-    if not context.iam_enforced:
+    del context
+    if not is_enforced():
         return
     _give_refusals_their_status()
     _enforce()
@@ -76,6 +65,9 @@ def _decide(response: Any) -> None:
     if session_of(key) is not None:
         _require_unexpired(key)
         authorise(key, request_accesses(response, signing_name))
+    elif (service, response._get_action()) == ("sts", "AssumeRole"):
+        for access in request_accesses(response, signing_name):
+            require_trusting_role(access)
     require_assumable(response, service, str(response._get_action() or ""))
 
 

@@ -94,23 +94,19 @@ def denial(
     kinds = _kinds(policies, access)
     attached = [] if resource_policy is None else [resource_policy]
     resource = verdict(attached, access, principal)
-    if resource is Verdict.DENY:
-        return Denial("resource-based policy", explicit=True)
-    for kind, said in kinds.items():
-        if said is Verdict.DENY:
-            return Denial(kind, explicit=True)
-    delegated = not key_policy or _delegated(attached, access, principal)
+    said = {"resource-based policy": resource, **kinds}
+    if denying := [kind for kind, one in said.items() if one is Verdict.DENY]:
+        return Denial(denying[0], explicit=True)
     if resource is not Verdict.ALLOW:
         if kinds["identity-based policy"] is Verdict.SILENT:
             return Denial("identity-based policy", explicit=False)
-        if not delegated:
+        if key_policy and not _delegated(attached, access, principal):
             return Denial("resource-based policy", explicit=False)
-    if names_session(resource_policy, access, principal):
+    bounds = ("permissions boundary", "session policy")
+    silent = [kind for kind in bounds if kinds.get(kind) is Verdict.SILENT]
+    if not silent or names_session(resource_policy, access, principal):
         return None
-    for kind in ("permissions boundary", "session policy"):
-        if kinds.get(kind) is Verdict.SILENT:
-            return Denial(kind, explicit=False)
-    return None
+    return Denial(silent[0], explicit=False)
 
 
 def _kinds(policies: Policies, access: Access) -> dict[str, Verdict]:
@@ -159,8 +155,8 @@ def names_principal(statement: Mapping[str, Any], principal: Principal) -> bool:
 def _named(who: Any, principal: Principal, *, with_account: bool) -> bool:
     if who == "*":
         return True
-    if not isinstance(who, Mapping):
-        return False
+    if not isinstance(who, Mapping):  # as moto keeps the principal of a Lambda permission
+        who = {"AWS": who}
     if principal.service:
         return any(matches(name, principal.service) for name in as_list(who.get("Service", [])))
     root = _root(principal.account_id)

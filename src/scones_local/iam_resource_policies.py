@@ -19,7 +19,8 @@ def resource_policy(access: Access) -> Document | None:
     if find is None or len(parts) != 6:
         return None
     source = find(parts[3], access.resource)
-    return json.loads(source) if isinstance(source, str | bytes) else source
+    document: Document | None = json.loads(source) if isinstance(source, str | bytes) else source
+    return document
 
 
 def kms_key(key_id: str, region: str) -> Any:

@@ -117,7 +117,7 @@ def log_arn(region: str, account_id: str, group: str, stream: str = "") -> str:
     return f"arn:aws:logs:{region}:{account_id}:log-group:{name}:log-stream:{stream}"
 
 
-def _kms(response: Any, action: str) -> list[str]:
+def _kms(response: Any, _: str) -> list[str]:
     from scones_local.iam_resource_policies import kms_key
 
     found = parameter_values(response, "KeyId")
@@ -141,7 +141,7 @@ def _events(response: Any, action: str) -> list[str]:
     return [_arn(response, "events", prefix, named[0])] if named else ANY
 
 
-def _iam(response: Any, action: str) -> list[str]:
+def _iam(response: Any, _: str) -> list[str]:
     for name, kind in (("RoleName", "role"), ("UserName", "user")):
         if found := parameter_values(response, name):
             return [f"arn:aws:iam::{response.current_account}:{kind}/{found[0]}"]

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from scones_core.errors import LocalAwsError
 from scones_local.context import ACCOUNT_ID, REGION
 from scones_local.iam_policy import Access, Document, Policies, Principal, Verdict, verdict
 
+IAM_VARIABLE = "SCONES_IAM"
 SESSION_SECONDS = 43_200
 # Credentials go into the environment of programs, so they are renewed long before their end.
 _RENEWAL = timedelta(seconds=SESSION_SECONDS // 2)
@@ -20,6 +22,14 @@ _SESSION_KEY_PREFIX = "ASIA"
 
 class RoleNotAssumable(LocalAwsError):
     """The role does not exist, or its trust policy does not let the service take it."""
+
+
+def is_enforced() -> bool:
+    """Return whether policies are enforced; raises LocalAwsError unless SCONES_IAM is on or off."""
+    given = os.environ.get(IAM_VARIABLE, "on")
+    if given not in ("on", "off"):
+        raise LocalAwsError(f"{IAM_VARIABLE} must be on or off, not {given!r}.")
+    return given == "on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +52,8 @@ class RoleCredentials:
 class RoleSessions:
     """The sessions that a service holds, one for each role and session name. Thread-safe."""
 
-    def __init__(self, service: str, *, enforced: bool) -> None:
-        self._service, self._enforced = service, enforced
+    def __init__(self, service: str) -> None:
+        self._service = service
         self._lock = threading.Lock()
         self._held: dict[tuple[str, str], Any] = {}
 
@@ -55,7 +65,7 @@ class RoleSessions:
         Raises RoleNotAssumable when the role's trust policy does not name the service. Without
         a `source_arn` the trust was checked where the role was handed over.
         """
-        if self._enforced and source_arn is not None:
+        if source_arn is not None and is_enforced():
             require_trust(self._service, role_arn, source_arn)
         with self._lock:
             session = self._held.get((role_arn, session_name))

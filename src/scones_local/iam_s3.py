@@ -66,7 +66,7 @@ def put_accesses(
 ) -> list[Access]:
     """Return what it takes to write an object, encrypted with a KMS key if one is given."""
     put = Access("s3:PutObject", object_arn(bucket, key), values)
-    return [put, *_kms("GenerateDataKey", kms_key_id, bucket, key, region, values)]
+    return [put, *_kms("GenerateDataKey", kms_key_id, put.resource, region, values)]
 
 
 def _actions(response: Any, key: str | None) -> Iterator[str]:
@@ -104,7 +104,7 @@ def _copied(response: Any, values: dict[str, str]) -> Iterator[Access]:
     bucket, _, key = path.partition("/")
     yield Access("s3:GetObjectVersion" if version else "s3:GetObject", path_arn(path), values)
     stored = _stored(response, bucket, key)
-    yield from _kms("Decrypt", _key_of(stored), bucket, key, response.region, values)
+    yield from _kms("Decrypt", _key_of(stored), path_arn(path), response.region, values)
 
 
 def path_arn(path: str) -> str:
@@ -114,21 +114,22 @@ def path_arn(path: str) -> str:
 
 def _key_accesses(response: Any, bucket: str, key: str, values: dict[str, str]) -> Iterable[Access]:
     query, action, region = response.querystring, response.data["Action"], response.region
+    arn = object_arn(bucket, key)
     if "uploadId" in query and response.method in ("PUT", "POST"):
         # The parts are decrypted once more when the upload is completed.
         upload = _bucket(response, bucket).multiparts.get(query["uploadId"][0])
-        return _kms("Decrypt", getattr(upload, "kms_key_id", None), bucket, key, region, values)
+        return _kms("Decrypt", getattr(upload, "kms_key_id", None), arn, region, values)
     if action == "PutObject":
-        return _kms("GenerateDataKey", _new_key(response, bucket), bucket, key, region, values)
+        return _kms("GenerateDataKey", _new_key(response, bucket), arn, region, values)
     if response.method == "GET" and action in ("GetObject", "GetObjectVersion"):
         version = (query.get("versionId") or [None])[0]
         stored = _stored(response, bucket, key, version)
-        return _kms("Decrypt", _key_of(stored), bucket, key, region, values)
+        return _kms("Decrypt", _key_of(stored), arn, region, values)
     return []
 
 
 def _kms(
-    action: str, key_id: str | None, bucket: str, key: str, region: str, values: dict[str, str]
+    action: str, key_id: str | None, arn: str, region: str, values: dict[str, str]
 ) -> Iterator[Access]:
     found = kms_key(key_id, region) if key_id else None
     if found is None:  # S3's own keys are everyone's, and a key that is gone is another error
@@ -136,7 +137,7 @@ def _kms(
     via = {
         "kms:viaservice": f"s3.{region}.amazonaws.com",
         "kms:calleraccount": found.account_id,
-        "kms:encryptioncontext:aws:s3:arn": object_arn(bucket, key),
+        "kms:encryptioncontext:aws:s3:arn": arn,
     }
     yield Access(f"kms:{action}", found.arn, {**values, **via})
 

@@ -10,8 +10,11 @@ from typing import Any
 
 from scones_core.errors import LocalAwsError
 from scones_local import lambda_deployment
-from scones_local.context import Context
+from scones_local.context import ACCOUNT_ID, Context
 from scones_local.environment import client_environment
+from scones_local.iam_access import permits
+from scones_local.iam_policy import Access
+from scones_local.iam_resources import log_arn
 from scones_local.iam_roles import RoleSessions
 from scones_local.lambda_async import AsyncInvoker
 from scones_local.lambda_logs import LogEvent
@@ -40,7 +43,7 @@ def install(context: Context) -> None:
     pools = LambdaPools(context.folder("lambda"), settings, context.children, _put_logs)
     invoker = AsyncInvoker()
     context.on_shutdown(invoker.stop)
-    _run_functions(pools, invoker, RoleSessions(_PRINCIPAL, enforced=context.iam_enforced))
+    _run_functions(pools, invoker, RoleSessions(_PRINCIPAL))
     lambda_deployment.install(pools)
     _honour_qualifier()
 
@@ -124,15 +127,24 @@ def _logging_environment(logging: dict[str, str]) -> dict[str, str]:
 def _put_logs(spec: FunctionSpec, stream: str, events: list[LogEvent]) -> None:
     from moto.logs.models import logs_backends
 
-    from scones_local.context import ACCOUNT_ID
-
     backend = logs_backends[ACCOUNT_ID][spec.region]
+    if not _may_log(spec, stream, new_group=spec.log_group not in backend.groups):
+        return
     backend.ensure_log_group(spec.log_group)
     group = backend.groups[spec.log_group]
     if stream not in group.streams:
         group.create_log_stream(stream)
     rows = [{"timestamp": event.timestamp, "message": event.message} for event in events]
     backend.put_log_events(spec.log_group, stream, rows)
+
+
+def _may_log(spec: FunctionSpec, stream: str, *, new_group: bool) -> bool:
+    """Return whether the function's role may write its log; without that there is none."""
+    actions = ["CreateLogStream", "PutLogEvents", *(["CreateLogGroup"] if new_group else [])]
+    arn = log_arn(spec.region, ACCOUNT_ID, spec.log_group, stream)
+    accesses = [Access(f"logs:{action}", arn) for action in actions]
+    key = spec.credentials.get("AWS_ACCESS_KEY_ID", "")
+    return all(permits(key, access) for access in accesses)
 
 
 def _honour_qualifier() -> None:

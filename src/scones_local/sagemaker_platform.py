@@ -24,11 +24,16 @@ from moto.utilities.utils import get_partition
 from scones_local.containers import LineSink
 from scones_local.context import Context
 from scones_local.environment import client_environment
+from scones_local.iam_access import authorise, permits
+from scones_local.iam_policy import Access
+from scones_local.iam_resources import log_arn
 from scones_local.iam_roles import RoleSessions
+from scones_local.iam_s3 import default_key, put_accesses
 from scones_local.invocations import Measurement
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+_SESSION = "SageMaker"
 
 
 class Platform:
@@ -37,16 +42,16 @@ class Platform:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.account_id, self.region = context.account_id, context.region
-        self._roles = RoleSessions("sagemaker.amazonaws.com", enforced=context.iam_enforced)
+        self._roles = RoleSessions("sagemaker.amazonaws.com")
         self._session = boto3.Session()
         self._session_lock = threading.Lock()
 
-    def role_environment(self, role_arn: str, session: str, source_arn: str) -> dict[str, str]:
+    def role_environment(self, role_arn: str, source_arn: str) -> dict[str, str]:
         """Return a program's whole environment: paths, and the role's AWS credentials.
 
         `source_arn` is the job or model that the role is taken for. Raises RoleNotAssumable.
         """
-        credentials = self._roles.credentials(role_arn, session, source_arn)
+        credentials = self._roles.credentials(role_arn, _SESSION, source_arn)
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
@@ -71,12 +76,20 @@ class Platform:
                 ),
             )
 
-    def put_object(self, *, bucket: str, key: str, body: bytes, kms_key_id: str | None) -> None:
+    def put_object(
+        self, *, bucket: str, key: str, body: bytes, kms_key_id: str | None, role_arn: str
+    ) -> None:
         """Store a JSON-lines object in the process, so that it also works while the server stops.
 
-        Raises moto's S3 errors, such as for a bucket that is gone.
+        Raises AccessDenied when the role may not, and moto's S3 errors, such as for a bucket
+        that is gone.
         """
-        stored = s3_backends[self.account_id][get_partition(self.region)].put_object(
+        backend = s3_backends[self.account_id][get_partition(self.region)]
+        access_key_id = self._roles.credentials(role_arn, _SESSION).access_key_id
+        used_key = kms_key_id or default_key(backend.buckets.get(bucket))
+        values = {"aws:requestedregion": self.region, "aws:securetransport": "true"}
+        authorise(access_key_id, put_accesses(bucket, key, used_key, self.region, values))
+        stored = backend.put_object(
             bucket,
             key,
             body,
@@ -85,9 +98,14 @@ class Platform:
         )
         stored.set_metadata({"Content-Type": "application/jsonlines"})
 
-    def log_stream(self, group: str, stream: str) -> LineSink:
-        """Return a function that appends a line to a log stream, made now if need be."""
+    def log_stream(self, group: str, stream: str, environment: Mapping[str, str]) -> LineSink:
+        """Return a function that appends a line to a log stream, made now if need be.
+
+        It drops the lines when the role of that environment may not write them.
+        """
         backend = logs_backends[self.account_id][self.region]
+        if not self._may_log(group, stream, environment, new_group=group not in backend.groups):
+            return lambda _: None
         with contextlib.suppress(ResourceAlreadyExistsException):
             backend.ensure_log_group(group)
             backend.ensure_log_stream(group, stream)
@@ -99,6 +117,14 @@ class Platform:
                 backend.put_log_events(group, stream, [event])
 
         return write
+
+    def _may_log(
+        self, group: str, stream: str, environment: Mapping[str, str], *, new_group: bool
+    ) -> bool:
+        actions = ["CreateLogStream", "PutLogEvents", *(["CreateLogGroup"] if new_group else [])]
+        arn = log_arn(self.region, self.account_id, group, stream)
+        key = environment["AWS_ACCESS_KEY_ID"]
+        return all(permits(key, Access(f"logs:{action}", arn)) for action in actions)
 
     def put_metric(self, namespace: str, data: list[dict[str, Any]]) -> None:
         """Store data points in CloudWatch; each gets the time now."""

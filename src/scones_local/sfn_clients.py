@@ -10,7 +10,7 @@ from scones_local.context import ACCOUNT_ID, Context
 from scones_local.iam_access import authorise
 from scones_local.iam_messages import AccessDenied
 from scones_local.iam_policy import Access
-from scones_local.iam_roles import RoleCredentials, RoleSessions
+from scones_local.iam_roles import RoleCredentials, RoleSessions, is_enforced
 from scones_local.registry import replace, wrap
 
 
@@ -148,8 +148,8 @@ class ClientCache:
 
 def install(context: Context) -> None:
     """Have every task module of moto use the cache."""
-    roles = RoleSessions("states.amazonaws.com", enforced=context.iam_enforced)
-    cache = ClientCache(context.endpoint_url, roles if context.iam_enforced else None)
+    roles = RoleSessions("states.amazonaws.com")
+    cache = ClientCache(context.endpoint_url, roles if is_enforced() else None)
     fault = "makes a new client for each task, at localhost, which may be IPv6"
     for name, module in sorted(sys.modules.items()):
         if name.startswith("moto.stepfunctions.parser.") and hasattr(module, "boto_client_for"):

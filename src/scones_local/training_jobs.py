@@ -46,7 +46,7 @@ class TrainingJobs:
             folder=self._platform.context.folder("training", job.training_job_name),
             children=self._platform.context.children,
             s3=self._platform.s3(spec.environment),
-            on_line=self._platform.log_stream(LOG_GROUP, stream),
+            on_line=self._platform.log_stream(LOG_GROUP, stream, spec.environment),
             on_status=lambda status, message: enter_status(job, status, message),
             on_metric=lambda name, value: self._metric(job, name, value),
         )
@@ -81,7 +81,7 @@ class TrainingJobs:
             channels=tuple(Channel.parse(c, mode) for c in job.input_data_config or ()),
             output=S3Uri.parse(job.output_data_config["S3OutputPath"]),
             environment={
-                **self._platform.role_environment(job.role_arn, "SageMaker", job.arn),
+                **self._platform.role_environment(job.role_arn, job.arn),
                 "TRAINING_JOB_ARN": job.arn,
                 **environment,
             },

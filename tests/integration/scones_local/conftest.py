@@ -28,6 +28,11 @@ TRUST = {
     ],
 }
 
+EVERYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+
 
 def package(files: dict[str, str]) -> bytes:
     buffer = io.BytesIO()
@@ -55,8 +60,10 @@ class Aws:
 
     @classmethod
     def of(cls, local: LocalAws) -> "Aws":
-        role = _client(local.endpoint_url, "iam").create_role(
-            RoleName="test", AssumeRolePolicyDocument=json.dumps(TRUST)
+        iam = _client(local.endpoint_url, "iam")
+        role = iam.create_role(RoleName="test", AssumeRolePolicyDocument=json.dumps(TRUST))
+        iam.put_role_policy(
+            RoleName="test", PolicyName="everything", PolicyDocument=json.dumps(EVERYTHING)
         )
         return cls(local, role["Role"]["Arn"])
 
@@ -68,12 +75,11 @@ class Aws:
 
     def function(self, source: str, **more: Any) -> str:
         name = f"f-{uuid.uuid4().hex[:8]}"
-        settings = {"Timeout": 10, "MemorySize": 256, **more}
+        settings = {"Timeout": 10, "MemorySize": 256, "Role": self.role, **more}
         self.client("lambda").create_function(
             FunctionName=name,
             Runtime="python3.12",
             Handler="app.handler",
-            Role=self.role,
             Code={"ZipFile": package({"app.py": source})},
             **settings,
         )
@@ -88,8 +94,7 @@ class Aws:
         arn: str = self.client("stepfunctions").create_state_machine(
             name=f"m-{uuid.uuid4().hex[:8]}",
             definition=json.dumps(definition),
-            roleArn=self.role,
-            **more,
+            **{"roleArn": self.role, **more},
         )["stateMachineArn"]
         return arn
 

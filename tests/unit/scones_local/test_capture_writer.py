@@ -19,7 +19,9 @@ class Bucket:
         self._refusals = refusals
         self._changed = threading.Condition()
 
-    def put(self, *, bucket: str, key: str, body: bytes, kms_key_id: str | None) -> None:
+    def put(
+        self, *, bucket: str, key: str, body: bytes, kms_key_id: str | None, role_arn: str
+    ) -> None:
         with self._changed:
             self.attempts += 1
             self._changed.notify_all()

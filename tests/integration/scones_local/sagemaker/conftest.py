@@ -1,6 +1,7 @@
 """One embedded AWS for this folder, with stand-ins for a customer's programs."""
 
 import io
+import json
 import sys
 import tarfile
 import time
@@ -179,8 +180,20 @@ def sm(
 ) -> Iterator[Sagemaker]:
     with LocalAws.start(tmp_path_factory.mktemp("sagemaker"), 0, images) as aws:
         local = Sagemaker(aws)
+        _make_role(local.client("iam"))
         s3 = local.client("s3")
         s3.create_bucket(Bucket=BUCKET)
         for name in ("bicycle/a.png", "motorcycle/b.png"):
             s3.put_object(Bucket=BUCKET, Key=f"dataset/train/{name}", Body=b"pixels")
         yield local
+
+
+def _make_role(iam: Any) -> None:
+    taken = {"Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **taken}]}
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [everything]}
+    iam.create_role(RoleName="sagemaker", AssumeRolePolicyDocument=json.dumps(trust))
+    iam.put_role_policy(
+        RoleName="sagemaker", PolicyName="everything", PolicyDocument=json.dumps(policy)
+    )

@@ -1,0 +1,389 @@
+import json
+import uuid
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+ACCOUNT = "arn:aws:iam::123456789012"
+KMS_USE = ["kms:GenerateDataKey", "kms:Decrypt"]
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def allow(action: Any, resource: Any = "*", **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+class Caller:
+    """A role with its policy, and clients of a session of it."""
+
+    def __init__(self, aws, *statements, principal=None, **more):
+        self._aws = aws
+        self.name = f"r-{uuid.uuid4().hex[:8]}"
+        who = principal or {"AWS": f"{ACCOUNT}:root"}
+        trust = {"Effect": "Allow", "Principal": who, "Action": "sts:AssumeRole"}
+        iam = aws.client("iam")
+        made = iam.create_role(
+            RoleName=self.name,
+            AssumeRolePolicyDocument=policy(trust | more.pop("trust", {})),
+            **more,
+        )
+        self.arn = made["Role"]["Arn"]
+        if statements:
+            iam.put_role_policy(
+                RoleName=self.name, PolicyName="own", PolicyDocument=policy(*statements)
+            )
+
+    def client(self, service, **more):
+        sts = self._aws.client("sts")
+        found = sts.assume_role(RoleArn=self.arn, RoleSessionName="one", **more)["Credentials"]
+        return boto3.client(
+            service,
+            endpoint_url=self._aws.local.endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id=found["AccessKeyId"],
+            aws_secret_access_key=found["SecretAccessKey"],
+            aws_session_token=found["SessionToken"],
+            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+        )
+
+
+def refusal(call, **arguments):
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    return caught.value.response
+
+
+def denied(call, **arguments):
+    response = refusal(call, **arguments)
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 403, response
+    return response["Error"]
+
+
+@pytest.fixture(scope="module")
+def bucket(aws):
+    name = f"b-{uuid.uuid4().hex[:8]}"
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket=name)
+    for key in ("in/a", "secret/a"):
+        s3.put_object(Bucket=name, Key=key, Body=b"x")
+    return name
+
+
+US = "us-east-1:123456789012"
+CALLS: list[tuple[str, str, dict[str, Any], str, str, str]] = [
+    (
+        "lambda",
+        "invoke",
+        {"FunctionName": "f", "Qualifier": "live"},
+        "AccessDeniedException",
+        "lambda:InvokeFunction",
+        f"arn:aws:lambda:{US}:function:f:live",
+    ),
+    (
+        "sagemaker-runtime",
+        "invoke_endpoint",
+        {"EndpointName": "e", "Body": b"\xff"},
+        "AccessDeniedException",
+        "sagemaker:InvokeEndpoint",
+        f"arn:aws:sagemaker:{US}:endpoint/e",
+    ),
+    (
+        "sns",
+        "publish",
+        {"TopicArn": f"arn:aws:sns:{US}:t", "Message": "m"},
+        "AuthorizationError",
+        "SNS:Publish",
+        f"arn:aws:sns:{US}:t",
+    ),
+    (
+        "cloudwatch",
+        "put_metric_data",
+        {"Namespace": "n", "MetricData": []},
+        "AccessDenied",
+        "cloudwatch:PutMetricData",
+        "*",
+    ),
+    (
+        "logs",
+        "create_log_stream",
+        {"logGroupName": "g", "logStreamName": "s"},
+        "AccessDeniedException",
+        "logs:CreateLogStream",
+        f"arn:aws:logs:{US}:log-group:g:log-stream:s",
+    ),
+    (
+        "iam",
+        "get_role",
+        {"RoleName": "test"},
+        "AccessDenied",
+        "iam:GetRole",
+        f"{ACCOUNT}:role/test",
+    ),
+    (
+        "dynamodb",
+        "get_item",
+        {"TableName": "t", "Key": {"id": {"S": "1"}}},
+        "AccessDeniedException",
+        "dynamodb:GetItem",
+        f"arn:aws:dynamodb:{US}:table/t",
+    ),
+    (
+        "stepfunctions",
+        "start_execution",
+        {"stateMachineArn": f"arn:aws:states:{US}:stateMachine:m"},
+        "AccessDeniedException",
+        "states:StartExecution",
+        f"arn:aws:states:{US}:stateMachine:m",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CALLS, ids=lambda case: f"{case[0]}.{case[1]}")
+def test_each_protocol_words_a_denial_as_its_service_does(aws, case):
+    service, operation, arguments, code, action, resource = case
+    caller = Caller(aws)
+    error = denied(getattr(caller.client(service), operation), **arguments)
+    assert error["Code"] == code
+    assert error["Message"] == (
+        f"User: arn:aws:sts::123456789012:assumed-role/{caller.name}/one is not authorized to "
+        f"perform: {action} on resource: {resource} because no identity-based policy allows the "
+        f"{action} action"
+    )
+
+
+def test_a_role_reads_and_lists_what_it_may_and_nothing_else(aws, bucket):
+    s3 = Caller(
+        aws,
+        allow("s3:GetObject", f"arn:aws:s3:::{bucket}/in/*"),
+        allow(
+            "s3:ListBucket",
+            f"arn:aws:s3:::{bucket}",
+            Condition={"StringLike": {"s3:prefix": "in/*"}},
+        ),
+    ).client("s3")
+    assert s3.get_object(Bucket=bucket, Key="in/a")["Body"].read() == b"x"
+    assert s3.list_objects_v2(Bucket=bucket, Prefix="in/")["KeyCount"] == 1
+    found = denied(s3.get_object, Bucket=bucket, Key="secret/a")
+    assert found["Code"] == "AccessDenied"
+    assert f'on resource: "arn:aws:s3:::{bucket}/secret/a"' in found["Message"]
+    denied(s3.head_object, Bucket=bucket, Key="secret/a")
+    denied(s3.list_objects_v2, Bucket=bucket, Prefix="secret/")
+    denied(s3.list_objects_v2, Bucket=bucket)
+    denied(s3.put_object, Bucket=bucket, Key="in/b", Body=b"y")
+    denied(s3.copy_object, Bucket=bucket, Key="in/b", CopySource=f"{bucket}/secret/a")
+
+
+def test_a_missing_object_is_told_only_to_who_may_list(aws, bucket):
+    reader = allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*")
+    blind = Caller(aws, reader).client("s3")
+    assert "s3:ListBucket" in denied(blind.get_object, Bucket=bucket, Key="none")["Message"]
+    seeing = Caller(aws, reader, allow("s3:ListBucket", f"arn:aws:s3:::{bucket}")).client("s3")
+    assert refusal(seeing.get_object, Bucket=bucket, Key="none")["Error"]["Code"] == "NoSuchKey"
+
+
+def test_encrypted_objects_need_the_key_as_well(aws):
+    admin, key = aws.client("s3"), aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    name = f"b-{uuid.uuid4().hex[:8]}"
+    admin.create_bucket(Bucket=name)
+    rule = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    admin.put_bucket_encryption(
+        Bucket=name,
+        ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": rule}]},
+    )
+    admin.put_object(Bucket=name, Key="k", Body=b"x")
+    objects = allow(["s3:GetObject", "s3:PutObject"], f"arn:aws:s3:::{name}/*")
+    without = Caller(aws, objects).client("s3")
+    assert (
+        f"kms:Decrypt on resource: {key}"
+        in denied(without.get_object, Bucket=name, Key="k")["Message"]
+    )
+    assert (
+        "kms:GenerateDataKey"
+        in denied(without.put_object, Bucket=name, Key="l", Body=b"")["Message"]
+    )
+    via = {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
+    with_key = Caller(aws, objects, allow(KMS_USE, key, Condition=via))
+    assert with_key.client("s3").get_object(Bucket=name, Key="k")["Body"].read() == b"x"
+    with_key.client("s3").put_object(Bucket=name, Key="l", Body=b"y")
+    denied(with_key.client("kms").generate_data_key, KeyId=key, KeySpec="AES_256")
+
+
+def test_a_key_policy_that_keeps_the_account_out_keeps_its_roles_out(aws):
+    user = Caller(aws, allow("kms:*"))
+    other = Caller(aws)
+    keeper = allow("kms:*", Principal={"AWS": other.arn})
+    key = aws.client("kms").create_key(Policy=policy(keeper))["KeyMetadata"]["Arn"]
+    message = denied(user.client("kms").encrypt, KeyId=key, Plaintext=b"x")["Message"]
+    assert message.endswith("because no resource-based policy allows the kms:Encrypt action")
+    assert other.client("kms").encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+
+
+def test_policies_of_buckets_queues_topics_and_functions_count(aws):
+    caller = Caller(aws)
+    who = {"AWS": caller.arn}
+    name = f"b-{uuid.uuid4().hex[:8]}"
+    admin = aws.client("s3")
+    admin.create_bucket(Bucket=name)
+    admin.put_object(Bucket=name, Key="k", Body=b"x")
+    reading = allow("s3:GetObject", f"arn:aws:s3:::{name}/*", Principal=who)
+    admin.put_bucket_policy(Bucket=name, Policy=policy(reading))
+    assert caller.client("s3").get_object(Bucket=name, Key="k")["Body"].read() == b"x"
+
+    queue = aws.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    denied(caller.client("sqs").send_message, QueueUrl=queue, MessageBody="m")
+    sending = allow("sqs:SendMessage", Principal=who)
+    aws.client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy(sending)})
+    assert caller.client("sqs").send_message(QueueUrl=queue, MessageBody="m")["MessageId"]
+
+    topic = aws.client("sns").create_topic(Name=name)["TopicArn"]
+    publishing = allow("sns:Publish", topic, Principal=who)
+    aws.client("sns").set_topic_attributes(
+        TopicArn=topic, AttributeName="Policy", AttributeValue=policy(publishing)
+    )
+    assert caller.client("sns").publish(TopicArn=topic, Message="m")["MessageId"]
+
+    function = aws.function("def handler(event, context):\n    return 1\n")
+    denied(caller.client("lambda").invoke, FunctionName=function)
+    aws.client("lambda").add_permission(
+        FunctionName=function,
+        StatementId="s",
+        Action="lambda:InvokeFunction",
+        Principal=caller.arn,
+    )
+    assert caller.client("lambda").invoke(FunctionName=function)["Payload"].read() == b"1"
+
+
+def test_a_bucket_that_denies_outdoes_the_role(aws, bucket):
+    caller = Caller(aws, allow("s3:*"))
+    name = f"b-{uuid.uuid4().hex[:8]}"
+    aws.client("s3").create_bucket(Bucket=name)
+    denial = allow("s3:PutObject", f"arn:aws:s3:::{name}/*", Principal={"AWS": caller.arn})
+    aws.client("s3").put_bucket_policy(Bucket=name, Policy=policy(denial | {"Effect": "Deny"}))
+    message = denied(caller.client("s3").put_object, Bucket=name, Key="k", Body=b"")["Message"]
+    assert message.endswith("with an explicit deny in a resource-based policy")
+    aws.client("s3").put_object(Bucket=name, Key="k", Body=b"")
+
+
+def test_boundaries_and_session_policies_take_away(aws):
+    boundary = aws.client("iam").create_policy(
+        PolicyName=f"p-{uuid.uuid4().hex[:8]}", PolicyDocument=policy(allow("s3:*"))
+    )["Policy"]["Arn"]
+    caller = Caller(aws, allow("*"), PermissionsBoundary=boundary)
+    assert "permissions boundary" in denied(caller.client("sqs").list_queues)["Message"]
+    assert caller.client("s3").list_buckets()
+    narrowed = caller.client("s3", Policy=policy(allow("s3:GetObject")))
+    assert "no session policy" in denied(narrowed.list_buckets)["Message"]
+
+
+def test_only_trusted_principals_take_a_role(aws):
+    for_lambda = Caller(aws, principal={"Service": "lambda.amazonaws.com"})
+    assert refusal(for_lambda.client, service="s3")["Error"]["Code"] == "AccessDenied"
+    first = Caller(aws, allow("sts:AssumeRole"))
+    second = Caller(aws, trust={"Condition": {"StringEquals": {"sts:ExternalId": "xyz"}}})
+    assume = first.client("sts").assume_role
+    denied(assume, RoleArn=second.arn, RoleSessionName="two")
+    assert assume(RoleArn=second.arn, RoleSessionName="two", ExternalId="xyz")["Credentials"]
+
+
+def test_services_take_only_roles_that_trust_them(aws):
+    stranger = Caller(aws, allow("*"), principal={"Service": "ec2.amazonaws.com"}).arn
+    code = aws.package({"app.py": "def handler(event, context): return 1"})
+    found = refusal(
+        aws.client("lambda").create_function,
+        FunctionName="never",
+        Runtime="python3.12",
+        Handler="app.handler",
+        Role=stranger,
+        Code={"ZipFile": code},
+    )["Error"]
+    assert found["Message"] == "The role defined for the function cannot be assumed by Lambda."
+    passing = {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}
+    found = refusal(
+        aws.client("stepfunctions").create_state_machine,
+        name="never",
+        definition=json.dumps(passing),
+        roleArn=stranger,
+    )["Error"]
+    assert "states.amazonaws.com" in found["Message"]
+    found = refusal(
+        aws.client("sagemaker").create_model,
+        ModelName="never",
+        ExecutionRoleArn=stranger,
+        PrimaryContainer={"Image": "i"},
+    )["Error"]
+    assert found["Message"].startswith(f"Could not assume role {stranger}.")
+
+
+def test_a_role_is_handed_on_only_by_who_may_pass_it(aws):
+    create = {
+        "name": f"m-{uuid.uuid4().hex[:8]}",
+        "definition": json.dumps({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}),
+        "roleArn": aws.role,
+    }
+    maker = Caller(aws, allow("states:*")).client("stepfunctions")
+    message = denied(maker.create_state_machine, **create)["Message"]
+    assert f"is not authorized to perform: iam:PassRole on resource: {aws.role}" in message
+    to_states = {"StringEquals": {"iam:PassedToService": "states.amazonaws.com"}}
+    passer = Caller(aws, allow("states:*"), allow("iam:PassRole", aws.role, Condition=to_states))
+    assert passer.client("stepfunctions").create_state_machine(**create)["stateMachineArn"]
+
+
+READER = """
+import os, boto3
+def handler(event, context):
+    s3 = boto3.client("s3")
+    return s3.get_object(Bucket=event["bucket"], Key=event["key"])["Body"].read().decode()
+"""
+
+
+def test_a_function_acts_and_logs_with_its_role(aws, bucket):
+    lambdas = {"Service": "lambda.amazonaws.com"}
+    logs = allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"])
+    reads = allow("s3:GetObject", f"arn:aws:s3:::{bucket}/in/*")
+    role = Caller(aws, reads, principal=lambdas)
+    name = aws.function(READER, Role=role.arn)
+    assert aws.invoke(name, {"bucket": bucket, "key": "in/a"})[0] == "x"
+    error, _ = aws.invoke(name, {"bucket": bucket, "key": "secret/a"})
+    caller = f"arn:aws:sts::123456789012:assumed-role/{role.name}/{name}"
+    assert f"User: {caller} is not authorized to perform: s3:GetObject" in error["errorMessage"]
+
+    groups = aws.client("logs").describe_log_groups
+    assert not groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"]
+    aws.client("iam").put_role_policy(
+        RoleName=role.name, PolicyName="own", PolicyDocument=policy(reads, logs)
+    )
+    aws.invoke(name, {"bucket": bucket, "key": "in/a"})
+    assert groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"]
+
+
+def test_a_state_machine_acts_with_its_role(aws):
+    function = aws.function("def handler(event, context):\n    return 1\n")
+    arn = f"arn:aws:lambda:us-east-1:123456789012:function:{function}"
+    queue = aws.client("sqs").create_queue(QueueName=function)["QueueUrl"]
+    role = Caller(
+        aws, allow("lambda:InvokeFunction", arn), principal={"Service": "states.amazonaws.com"}
+    )
+
+    def task(resource, **parameters):
+        state = {"Type": "Task", "Resource": resource, "Parameters": parameters, "End": True}
+        return aws.machine({"StartAt": "T", "States": {"T": state}}, roleArn=role.arn)
+
+    invoke, send = "arn:aws:states:::lambda:invoke", "arn:aws:states:::sqs:sendMessage"
+    assert aws.run(task(invoke, FunctionName=arn))["status"] == "SUCCEEDED"
+    other = aws.run(task(invoke, FunctionName=f"{arn}:live"))
+    assert other["error"] == "Lambda.AWSLambdaException"
+    assert f"assumed-role/{role.name}/" in other["cause"]
+    assert f"lambda:InvokeFunction on resource: {arn}:live because no" in other["cause"]
+    sent = aws.run(task(send, QueueUrl=queue, MessageBody="m"))
+    assert sent["status"] == "FAILED"
+    assert "is not authorized to perform: sqs:sendmessage" in sent["cause"]
+
+
+def test_an_administrator_may_do_everything(aws, bucket):
+    assert aws.client("s3").get_object(Bucket=bucket, Key="secret/a")["Body"].read() == b"x"
