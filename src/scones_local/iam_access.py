@@ -1,5 +1,6 @@
 """The decision on a request of a role's session, or of a service on somebody's behalf."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from scones_local.iam_roles import (
     session_of,
 )
 
+_log = logging.getLogger(__name__)
 # Here the resource's own policy decides; it may hand the decision on to the account's.
 _OWN_POLICY_DECIDES = ("kms:", "sts:AssumeRole")
 
@@ -31,7 +33,9 @@ def authorise(access_key_id: str, accesses: Iterable[Access]) -> None:
     for access in accesses:
         found = _denial(session, access)
         if found is not None:
-            raise AccessDenied(denial_message(session.arn, access, found))
+            sentence = denial_message(session.arn, access, found)
+            _log.warning("Denied: %s", sentence)
+            raise AccessDenied(sentence)
 
 
 def require_trusting_role(access: Access) -> None:

@@ -42,10 +42,22 @@ def s3_accesses(response: Any, bucket: str | None, key: str | None) -> list[Acce
     values = {**common_values(response), **_values(response)}
     resource = object_arn(bucket, key) if bucket else "*"
     own = [Access(f"s3:{name}", resource, values) for name in _actions(response, key)]
+    if bucket is not None and key is None and own[0].action == "s3:DeleteObject":
+        return list(_deletions(response, bucket, values))
     if bucket is None or key is None:
         return own
     source = list(_copied(response, values))
     return [*own, *source, *_key_accesses(response, bucket, key, values)]
+
+
+def _deletions(response: Any, bucket: str, values: dict[str, str]) -> Iterator[Access]:
+    """Return what each of the objects of a DeleteObjects request needs."""
+    import xmltodict
+
+    given = xmltodict.parse(response.body, strip_whitespace=False)["Delete"].get("Object") or []
+    for item in given if isinstance(given, list) else [given]:
+        action = "DeleteObjectVersion" if item.get("VersionId") else "DeleteObject"
+        yield Access(f"s3:{action}", object_arn(bucket, item["Key"]), values)
 
 
 def missing_object_access(response: Any, bucket: str, key: str) -> Access | None:

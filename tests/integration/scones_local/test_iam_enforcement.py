@@ -7,6 +7,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from scones_core.errors import LocalAwsError
+from scones_local.process import LocalAws
+
 ACCOUNT = "arn:aws:iam::123456789012"
 KMS_USE = ["kms:GenerateDataKey", "kms:Decrypt"]
 
@@ -177,6 +180,43 @@ def test_a_role_reads_and_lists_what_it_may_and_nothing_else(aws, bucket):
     denied(s3.list_objects_v2, Bucket=bucket)
     denied(s3.put_object, Bucket=bucket, Key="in/b", Body=b"y")
     denied(s3.copy_object, Bucket=bucket, Key="in/b", CopySource=f"{bucket}/secret/a")
+
+
+def test_several_objects_are_deleted_only_where_each_may_be(aws):
+    name = f"b-{uuid.uuid4().hex[:8]}"
+    admin = aws.client("s3")
+    admin.create_bucket(Bucket=name)
+    for key in ("in/a", "in/b", "keep"):
+        admin.put_object(Bucket=name, Key=key, Body=b"x")
+    s3 = Caller(aws, allow("s3:DeleteObject", f"arn:aws:s3:::{name}/in/*")).client("s3")
+
+    def delete(*keys):
+        return s3.delete_objects(Bucket=name, Delete={"Objects": [{"Key": key} for key in keys]})
+
+    assert [item["Key"] for item in delete("in/a")["Deleted"]] == ["in/a"]
+    assert {item["Code"] for item in delete("in/b", "keep")["Errors"]} == {"AccessDenied"}
+    assert admin.list_objects_v2(Bucket=name)["KeyCount"] == 2
+
+
+def test_a_large_object_is_written_in_parts_with_the_same_rights(aws):
+    admin, key = aws.client("s3"), aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    name = f"b-{uuid.uuid4().hex[:8]}"
+    admin.create_bucket(Bucket=name)
+    objects = allow("s3:PutObject", f"arn:aws:s3:::{name}/*")
+    encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+    encrypts = Caller(aws, objects, allow("kms:GenerateDataKey", key)).client("s3")
+    both = Caller(aws, objects, allow(KMS_USE, key)).client("s3")
+    upload = encrypts.create_multipart_upload(Bucket=name, Key="k", **encrypted)["UploadId"]
+    part = {"Bucket": name, "Key": "k", "UploadId": upload, "PartNumber": 1, "Body": b"x"}
+    assert "kms:Decrypt" in denied(encrypts.upload_part, **part)["Message"]
+    tag = both.upload_part(**part)["ETag"]
+    both.complete_multipart_upload(
+        Bucket=name,
+        Key="k",
+        UploadId=upload,
+        MultipartUpload={"Parts": [{"ETag": tag, "PartNumber": 1}]},
+    )
+    assert admin.get_object(Bucket=name, Key="k")["Body"].read() == b"x"
 
 
 def test_a_missing_object_is_told_only_to_who_may_list(aws, bucket):
@@ -387,3 +427,13 @@ def test_a_state_machine_acts_with_its_role(aws):
 
 def test_an_administrator_may_do_everything(aws, bucket):
     assert aws.client("s3").get_object(Bucket=bucket, Key="secret/a")["Body"].read() == b"x"
+
+
+def test_the_switch_turns_it_off_and_takes_no_other_word(aws, tmp_path, monkeypatch):
+    monkeypatch.setenv("SCONES_IAM", "off")
+    with LocalAws.start(tmp_path / "off", 0, {}) as local:
+        role = Caller(type(aws)(local, ""))
+        assert role.client("s3").list_buckets()["Buckets"] == []
+    monkeypatch.setenv("SCONES_IAM", "no")
+    with pytest.raises(LocalAwsError, match="SCONES_IAM must be on or off, not 'no'"):
+        LocalAws.start(tmp_path / "no", 0, {})

@@ -21,6 +21,7 @@ PROGRAMS = Path(__file__).parents[3] / "functional" / "scones_local" / "programs
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/toy-model:1"
 ROLE = "arn:aws:iam::123456789012:role/sagemaker"
 BUCKET = "sagemaker-tests"
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 DEADLINE_SECONDS = 30.0
 
 
@@ -46,6 +47,17 @@ class Sagemaker:
             assert time.monotonic() < deadline, "the condition did not come true in time"
             time.sleep(0.02)
         return answer
+
+    def role(self, name: str, *statements: dict[str, Any]) -> str:
+        """Make a role that SageMaker may take, and return its ARN."""
+        iam = self.client("iam")
+        who = {"Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **who}]}
+        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+        policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+        iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy)
+        arn: str = made["Role"]["Arn"]
+        return arn
 
     def objects(self, prefix: str) -> dict[str, bytes]:
         s3 = self.client("s3")
@@ -103,7 +115,12 @@ class Sagemaker:
         return job
 
     def model(
-        self, name: str, answer: str = "[0.9, 0.1]", image: str = IMAGE, **environment: str
+        self,
+        name: str,
+        answer: str = "[0.9, 0.1]",
+        image: str = IMAGE,
+        role: str = ROLE,
+        **environment: str,
     ) -> None:
         """Make an artifact, a model and an endpoint configuration, all of one name."""
         body = io.BytesIO()
@@ -113,13 +130,15 @@ class Sagemaker:
             tar.addfile(member, io.BytesIO(answer.encode()))
         key = f"artifacts/{name}/model.tar.gz"
         self.client("s3").put_object(Bucket=BUCKET, Key=key, Body=body.getvalue())
-        self.configuration(name, f"s3://{BUCKET}/{key}", image=image, **environment)
+        self.configuration(name, f"s3://{BUCKET}/{key}", image=image, role=role, **environment)
 
-    def configuration(self, name: str, data: str, image: str = IMAGE, **environment: str) -> None:
+    def configuration(
+        self, name: str, data: str, image: str = IMAGE, role: str = ROLE, **environment: str
+    ) -> None:
         sagemaker = self.client("sagemaker")
         sagemaker.create_model(
             ModelName=name,
-            ExecutionRoleArn=ROLE,
+            ExecutionRoleArn=role,
             PrimaryContainer={"Image": image, "ModelDataUrl": data, "Environment": environment},
         )
         sagemaker.create_endpoint_config(
@@ -180,20 +199,9 @@ def sm(
 ) -> Iterator[Sagemaker]:
     with LocalAws.start(tmp_path_factory.mktemp("sagemaker"), 0, images) as aws:
         local = Sagemaker(aws)
-        _make_role(local.client("iam"))
+        local.role("sagemaker", EVERYTHING)
         s3 = local.client("s3")
         s3.create_bucket(Bucket=BUCKET)
         for name in ("bicycle/a.png", "motorcycle/b.png"):
             s3.put_object(Bucket=BUCKET, Key=f"dataset/train/{name}", Body=b"pixels")
         yield local
-
-
-def _make_role(iam: Any) -> None:
-    taken = {"Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **taken}]}
-    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    policy = {"Version": "2012-10-17", "Statement": [everything]}
-    iam.create_role(RoleName="sagemaker", AssumeRolePolicyDocument=json.dumps(trust))
-    iam.put_role_policy(
-        RoleName="sagemaker", PolicyName="everything", PolicyDocument=json.dumps(policy)
-    )

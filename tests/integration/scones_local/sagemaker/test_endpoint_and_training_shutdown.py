@@ -29,6 +29,7 @@ def test_no_program_outlives_its_server(
 ) -> None:
     with LocalAws.start(tmp_path, 0, images) as aws:
         other = type(sm)(aws)
+        other.role("sagemaker", {"Effect": "Allow", "Action": "*", "Resource": "*"})
         other.client("s3").create_bucket(Bucket=BUCKET)
         other.client("s3").put_object(Bucket=BUCKET, Key="dataset/train/a.png", Body=b"pixels")
         other.train("long", hyperparameters={"seconds": "60", "ignore_sigterm": "1"})
