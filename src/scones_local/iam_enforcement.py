@@ -4,13 +4,13 @@ import json
 from typing import Any
 
 from scones_local.context import ACCOUNT_ID, Context
-from scones_local.iam_access import authorise, permits, require_trusting_role
+from scones_local.iam_access import authorise, require_trusting_role
 from scones_local.iam_actions import request_accesses, service_prefix
 from scones_local.iam_messages import AccessDenied, denial_code
 from scones_local.iam_passing import TrustMissing, require_assumable
 from scones_local.iam_policy import Access, Principal, Verdict, verdict
 from scones_local.iam_roles import has_expired, is_enforced, session_of
-from scones_local.iam_s3 import missing_object_access, s3_accesses
+from scones_local.iam_s3 import missing_object_accesses, s3_accesses
 from scones_local.registry import replace, wrap
 
 _FAULT = "lets every caller do everything, or knows no resource, condition and service's name"
@@ -115,12 +115,12 @@ def _enforce_s3() -> None:
         try:
             _require_unexpired(key)
             authorise(key, s3_accesses(response, bucket_name, key_name))
+            if bucket_name and key_name:
+                authorise(key, missing_object_accesses(response, bucket_name, key_name))
         except AccessDenied as error:
             raise _s3_denied(str(error), bucket_name) from error
         except TrustMissing as error:
             raise _s3_expired() from error
-        if bucket_name and key_name:
-            _hide_missing(response, key, bucket_name, key_name)
 
 
 def _read_bucket_policies() -> None:
@@ -140,17 +140,6 @@ def _read_bucket_policies() -> None:
         values = {"aws:securetransport": "true", "aws:sourceip": "127.0.0.1"}
         administrator = Principal(ACCOUNT_ID, arn=f"arn:aws:iam::{ACCOUNT_ID}:root")
         return results[verdict(documents, Access(action, resource, values), administrator)]
-
-
-def _hide_missing(response: Any, key: str, bucket: str, name: str) -> None:
-    """Deny a read of an object that does not exist to a caller who may not list the bucket."""
-    access = missing_object_access(response, bucket, name)
-    if access is None or permits(key, access):
-        return
-    try:
-        authorise(key, [access])
-    except AccessDenied as error:
-        raise _s3_denied(str(error), bucket) from error
 
 
 def _s3_denied(sentence: str, bucket: str | None) -> Exception:

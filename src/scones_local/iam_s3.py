@@ -64,12 +64,15 @@ def _deletions(response: Any, bucket: str, values: dict[str, str]) -> Iterator[A
         yield Access(f"s3:{action}", object_arn(bucket, key), values)
 
 
-def missing_object_access(response: Any, bucket: str, key: str) -> Access | None:
-    """Return what it takes to be told that an object that is read does not exist."""
-    if response.method not in ("GET", "HEAD") or _stored(response, bucket, key) is not None:
-        return None
+def missing_object_accesses(response: Any, bucket: str, key: str) -> list[Access]:
+    """Return what it takes to be told that an object that is to be read does not exist."""
+    if response.method not in ("GET", "HEAD"):
+        return []
+    version = (response.querystring.get("versionId") or [None])[0]
+    if _stored(response, bucket, key, version) is not None:
+        return []
     values = {**common_values(response), "s3:prefix": key}
-    return Access("s3:ListBucket", object_arn(bucket, None), values)
+    return [Access("s3:ListBucket", object_arn(bucket, None), values)]
 
 
 def object_arn(bucket: str, key: str | None) -> str:

@@ -11,26 +11,26 @@ def allow(action: Any, resource: str = "*") -> dict[str, Any]:
 
 
 def test_a_job_fails_that_may_not_read_its_channel(sm):
-    role = sm.role("no-data", allow("s3:PutObject"))
-    sm.train("no-data", RoleArn=role)
-    job = sm.trained("no-data")
+    role = sm.role("denied-no-data", allow("s3:PutObject"))
+    sm.train("denied-no-data", RoleArn=role)
+    job = sm.trained("denied-no-data")
     assert job["TrainingJobStatus"] == "Failed"
-    assert "assumed-role/no-data/SageMaker is not authorized" in job["FailureReason"]
+    assert "assumed-role/denied-no-data/SageMaker is not authorized" in job["FailureReason"]
 
 
 def test_a_job_without_the_right_to_log_runs_and_has_no_log(sm):
-    role = sm.role("no-log", allow("s3:*"))
-    sm.train("no-log", RoleArn=role)
-    assert sm.trained("no-log")["TrainingJobStatus"] == "Completed"
-    sm.train("logs")
-    sm.trained("logs")
-    assert sm.log_lines("/aws/sagemaker/TrainingJobs", "logs/")
-    assert not sm.log_lines("/aws/sagemaker/TrainingJobs", "no-log/")
+    role = sm.role("denied-no-log", allow("s3:*"))
+    sm.train("denied-no-log", RoleArn=role)
+    assert sm.trained("denied-no-log")["TrainingJobStatus"] == "Completed"
+    sm.train("allowed-log")
+    sm.trained("allowed-log")
+    assert sm.log_lines("/aws/sagemaker/TrainingJobs", "allowed-log/")
+    assert not sm.log_lines("/aws/sagemaker/TrainingJobs", "denied-no-log/")
 
 
 def test_an_endpoint_fails_that_may_not_read_its_model(sm):
-    sm.model("no-model", role=sm.role("no-model", allow("s3:PutObject")))
-    endpoint = sm.endpoint("no-model", "no-model")
+    sm.model("denied-no-model", role=sm.role("denied-no-model", allow("s3:PutObject")))
+    endpoint = sm.endpoint("denied-no-model", "denied-no-model")
     assert endpoint["EndpointStatus"] == "Failed"
     assert "Could not access model data" in endpoint["FailureReason"]
 
