@@ -104,7 +104,7 @@ class Project:
             return boto3.Session()
         environ = self.environ
         # Without a look at AWS_PROFILE: that profile may not exist, and is not meant here.
-        core = botocore.session.Session({"profile": ("profile", None, None, None)})
+        core = botocore.session.Session({"profile": (None, None, None, None)})
         return boto3.Session(
             botocore_session=core,
             aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
