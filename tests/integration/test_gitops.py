@@ -46,7 +46,7 @@ class Repository:
     def propose(self, old: str, new: str) -> None:
         """Change a variable of dev on a branch of its own."""
         file = self.checkout.root / ENVIRONMENT
-        self.git("switch", "--quiet", "--create", f"branch-{new.split()[-1]}", "main")
+        self.git("switch", "--quiet", "--create", f"branch-{new.rsplit(maxsplit=1)[-1]}", "main")
         file.write_text(file.read_text().replace(old, new))
         self.git("commit", "--quiet", "--all", "--message", new)
 
@@ -103,7 +103,7 @@ def test_a_change_is_planned_merged_applied_watched_and_reverted(repository: Rep
 
     repository.propose("log_retention_days     = 30", "log_retention_days     = 14")
     comment = repository.plan()
-    assert " 0 to add, 4 to change, 0 to destroy" in comment
+    assert " 0 to add, 6 to change, 0 to destroy" in comment
     assert "retention_in_days" in comment
     repository.git("switch", "--quiet", "main")
     repository.apply().says("made from another configuration", "Plan again")
@@ -121,6 +121,6 @@ def test_a_change_is_planned_merged_applied_watched_and_reverted(repository: Rep
     assert repository.retention() == 3
 
     repository.git("revert", "--no-edit", "--mainline", "1", "HEAD")
-    assert "4 to change" in repository.plan()
+    assert "6 to change" in repository.plan()
     assert repository.apply().code == 0
     assert repository.retention() == 30
