@@ -6,8 +6,9 @@ Each body parses, calls `scones_toolkit` and prints; what a task does stands the
 from pathlib import Path
 
 from invoke import Collection, Context, task
+from invoke.exceptions import Exit
 
-from scones_toolkit import datasets, deployments, models, workflows
+from scones_toolkit import datasets, deployments, models, plans, promotions, workflows
 from scones_toolkit import demo as demonstration
 from scones_toolkit import local as local_aws
 from scones_toolkit.cli import guarded
@@ -19,6 +20,10 @@ ENV = "environment: local, dev or prod"
 
 def _open(env: str) -> Project:
     return Project.open(ROOT, env)
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
 
 
 @task
@@ -83,14 +88,23 @@ def release(c: Context, env: str = "local", artifact: str = "", activate: str = 
     models.release(_open(env), artifact=artifact or None, activate_id=activate or None)
 
 
-@task(help={"env": ENV, "destroy": "plan the removal of everything"})
+@task(
+    help={
+        "env": ENV,
+        "destroy": "plan the removal of everything",
+        "out": "where the plan is kept for `inv apply --plan`; else where `inv apply` finds it",
+        "summary": "a file for the plan as Markdown",
+    }
+)
 @guarded
-def plan(c: Context, env: str = "local", destroy: bool = False) -> None:
+def plan(
+    c: Context, env: str = "local", destroy: bool = False, out: str = "", summary: str = ""
+) -> None:
     """Show what Terraform would change, and keep that plan for `inv apply`.
 
     Example: inv plan --env dev
     """
-    deployments.plan(_open(env), destroy=destroy)
+    plans.plan(_open(env), destroy=destroy, out=_path(out), summary=_path(summary))
 
 
 @task(
@@ -98,15 +112,58 @@ def plan(c: Context, env: str = "local", destroy: bool = False) -> None:
         "env": ENV,
         "allow_destroy": "accept that an endpoint, a bucket or a key goes",
         "yes": "do not ask, where the plan was not shown by `inv plan` before",
+        "plan": "the file that `inv plan --out` wrote, from the same code; refused otherwise",
     }
 )
 @guarded
-def apply(c: Context, env: str = "local", allow_destroy: bool = False, yes: bool = False) -> None:
+def apply(
+    c: Context, env: str = "local", allow_destroy: bool = False, yes: bool = False, plan: str = ""
+) -> None:
     """Apply the plan that `inv plan` showed; without one, plan, ask, and apply that very plan.
 
     Example: inv apply --env dev
     """
-    deployments.apply(_open(env), allow_destroy=allow_destroy, confirmed=yes)
+    if plan:
+        plans.apply_kept(_open(env), Path(plan), allow_destroy=allow_destroy)
+    else:
+        deployments.apply(_open(env), allow_destroy=allow_destroy, confirmed=yes)
+
+
+@task(help={"env": ENV, "summary": "a file for the difference as Markdown"})
+@guarded
+def drift(c: Context, env: str = "local", summary: str = "") -> None:
+    """Compare what is deployed with the code, and change nothing; exit code 2 on a difference.
+
+    Example: inv drift --env prod
+    """
+    if plans.drift(_open(env), summary=_path(summary)):
+        raise Exit(f"{env} is not what the code says.", code=2)
+
+
+@task(help={"env": ENV, "release": "its id; else the active one"})
+@guarded
+def fetch(c: Context, env: str = "local", release: str = "") -> None:
+    """Download a release's model artifact into the cache, and verify its SHA-256.
+
+    Example: inv fetch --env dev
+    """
+    promotions.fetch(_open(env), release=release or None)
+
+
+@task(
+    help={
+        "from_": "environment that has the release",
+        "to": "environment that gets it",
+        "release": "its id; else the active one",
+    }
+)
+@guarded
+def promote(c: Context, from_: str = "dev", to: str = "prod", release: str = "") -> None:
+    """Copy a release and its model artifact from one environment to another.
+
+    Example: inv promote --from dev --to prod
+    """
+    promotions.promote(_open(from_), _open(to), release=release or None)
 
 
 @task(help={"env": ENV, "yes": "do not ask for the environment's name"})
@@ -144,7 +201,7 @@ def report(c: Context, env: str = "local", out: str = "") -> None:
 
     Example: inv report --env dev
     """
-    workflows.report(_open(env), out=Path(out) if out else None)
+    workflows.report(_open(env), out=_path(out))
 
 
 @task(
@@ -202,7 +259,9 @@ def terraform_test(c: Context) -> None:
     deployments.terraform_test(_open("local"))
 
 
-ns = Collection(build, etl, train, evaluate, release, plan, apply, destroy, run, report, demo)
+ns = Collection(build, etl, train, evaluate, release, fetch, promote)
+for deployment in (plan, apply, drift, destroy, run, report, demo):
+    ns.add_task(deployment)
 ns.add_collection(Collection("local", up, down, status))
 terraform = Collection("terraform")
 terraform.add_task(terraform_test, name="test")

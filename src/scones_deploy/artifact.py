@@ -53,7 +53,7 @@ def artifact_release(
     or is no archive of a model.
     """
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
-        digest = _download(s3, S3Uri.parse(model_data_url), file)
+        digest = download(s3, S3Uri.parse(model_data_url), file)
         file.seek(0)
         card = _card(file, model_data_url, max_unpacked_bytes)
     try:
@@ -76,8 +76,8 @@ def artifact_release(
         ) from error
 
 
-def _download(s3: S3Client, uri: S3Uri, file: IO[bytes]) -> str:
-    """Copy the object into `file` and return its SHA-256."""
+def download(s3: S3Client, uri: S3Uri, file: IO[bytes]) -> str:
+    """Copy the object into `file` and return its SHA-256; raises ReleaseError where it cannot."""
     digest, size = hashlib.sha256(), 0
     try:
         body = s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"]

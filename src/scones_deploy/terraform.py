@@ -14,7 +14,6 @@ started here, because python-terraform 0.10.1
 - takes any misspelt method for a Terraform command; here the commands are methods.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,9 @@ from python_terraform import Terraform as CommandLine
 
 from scones_core.errors import TerraformError
 from scones_core.outputs import Deployment
+from scones_deploy.environment_folder import BOOTSTRAP, EnvironmentFolder
 from scones_deploy.plan import Plan, parse_plan
+from scones_deploy.plan_record import check_record, record_path, write_record
 from scones_deploy.terraform_binary import TerraformBinary, find_terraform
 from scones_deploy.terraform_messages import diagnostic_words, error_words, failure
 from scones_deploy.terraform_mirror import ProviderSource, provider_source, usable_environ
@@ -32,8 +33,6 @@ from scones_deploy.terraform_process import Finished, run
 
 CHANGES = 2
 APPLY, DESTROY = "apply.tfplan", "destroy.tfplan"
-CONFIGURATION = ("*.tf", "*.asl.json", ".terraform.lock.hcl")
-NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 class Terraform:
@@ -63,9 +62,7 @@ class Terraform:
         self.environment = environment
         self.build_dir = build_dir.absolute()
         self.data_dir = self.build_dir / "terraform" / environment
-        self._folder = self.root / "environments" / environment
-        if not NAME.fullmatch(environment) or not (self._folder / "env.tfvars").is_file():
-            raise TerraformError(_unknown_environment(self.root, environment))
+        self._folder = EnvironmentFolder.find(self.root, environment, self.build_dir / "lambda")
         self._output = output
         self._color = color
         self._providers = providers
@@ -91,41 +88,48 @@ class Terraform:
         source, empty where there is nothing to say. Raises TerraformError, also where no
         provider can be had.
         """
-        settings = self._folder / "backend.hcl"
-        if not settings.is_file():
-            raise TerraformError(
-                f"{settings} is missing; write the bucket, key and region of the state there."
-            )
+        settings = self._folder.backend()
         added = (f"{key}={value}" for key, value in (backend or {}).items())
         return self._init(backend_config=[str(settings), *added])
 
-    def _init(self, **options: Any) -> str:
-        source = self._providers(self.root, self.build_dir, self._environ)
+    def _init(self, at: Path | None = None, **options: Any) -> str:
+        root = at or self.root
+        source = self._providers(root, self.build_dir, self._environ)
         self._environ = dict(source.environ)
-        locked = (self.root / ".terraform.lock.hcl").is_file()
-        self._stream("init", input=False, lockfile="readonly" if locked else None, **options)
+        locked = "readonly" if (root / ".terraform.lock.hcl").is_file() else None
+        self._stream("init", at=at, input=False, lockfile=locked, **options)
         return source.notice
 
     def check(self) -> None:
-        """Check format and validity, and run the tests of the root module; needs no state.
+        """Check format and validity, and run the tests, also of bootstrap; needs no state.
 
         Raises TerraformError with what Terraform found.
         """
         self._stream("fmt", check=IsFlagged, diff=IsFlagged, recursive=IsFlagged)
-        self._init(backend=False)
-        self.validate()
-        self._stream("test")
+        bootstrap = self.root / BOOTSTRAP
+        for at in (None, bootstrap) if bootstrap.is_dir() else (None,):
+            self._init(at, backend=False)
+            self.validate(at)
+            self._stream("test", at=at)
 
-    def validate(self) -> None:
-        """Check the configuration; raises TerraformError with every fault that it has."""
-        done = self._run("validate", json=IsFlagged)
+    def validate(self, at: Path | None = None) -> None:
+        """Check the configuration, here or in another root module's folder.
+
+        Raises TerraformError with every fault that it has.
+        """
+        done = self._run("validate", at=at, json=IsFlagged)
         body = done.json() if done.stdout.strip() else {}
         if done.status or not body.get("valid"):
             raise self._failure("validate", diagnostic_words(body) or done.stderr)
 
-    def plan(self, *, destroy: bool = False) -> Plan:
-        """Save a plan for the environment, or for its destruction, and return it."""
-        path = self.data_dir / (DESTROY if destroy else APPLY)
+    def plan(self, *, destroy: bool = False, out: Path | None = None) -> Plan:
+        """Save a plan for the environment, or for its destruction, and return it.
+
+        `out` is another place for its file than where `saved_plan` looks; a record of what it
+        was made from is written beside it. A plan that changes nothing leaves no file there.
+        """
+        path = out.absolute() if out else self.data_dir / (DESTROY if destroy else APPLY)
+        path.parent.mkdir(parents=True, exist_ok=True)
         done = self._stream(
             "plan",
             expected=(0, CHANGES),
@@ -133,12 +137,31 @@ class Terraform:
             detailed_exitcode=IsFlagged,
             destroy=IsFlagged if destroy else None,
             out=str(path),
-            var_file=[str(file) for file in self._variable_files()],
-            var=[f"lambda_dir={self.build_dir / 'lambda'}"],
+            var_file=[str(file) for file in self._folder.variable_files()],
+            var=[f"lambda_dir={self._folder.bundles}"],
         )
         if done.status != CHANGES:
+            if out:
+                path.unlink(missing_ok=True)
+                record_path(path).unlink(missing_ok=True)
             return Plan(path, changes=(), has_changes=False)
+        if out:
+            write_record(path, self._folder)
         return self._read(path)
+
+    def kept_plan(self, path: Path) -> Plan:
+        """Return the plan that `plan(out=path)` wrote, on this machine or on another one.
+
+        Raises DeployError where it is not whole, is another environment's, or was made from
+        other files than those that are here.
+        """
+        check_record(path.absolute(), self._folder)
+        return self._read(path.absolute())
+
+    def words(self, plan: Plan) -> str:
+        """Return a plan as Terraform shows it to a person, without colour."""
+        done = self._run("show", plan.path, no_color=IsFlagged)
+        return self._checked("show", done).stdout
 
     def saved_plan(self) -> Plan | None:
         """Return the plan that was saved and not applied yet.
@@ -147,12 +170,10 @@ class Terraform:
         bundles were written after it: it would not bring about what they say now.
         """
         path = self.data_dir / APPLY
-        inputs = [*self._variable_files(), self.build_dir / "lambda" / "manifest.json"]
-        inputs += [file for pattern in CONFIGURATION for file in self.root.rglob(pattern)]
         if not path.is_file():
             return None
         saved = path.stat().st_mtime
-        if any(file.stat().st_mtime > saved for file in inputs if file.is_file()):
+        if any(file.stat().st_mtime > saved for file in self._folder.inputs()):
             return None
         return self._read(path)
 
@@ -164,6 +185,7 @@ class Terraform:
         """Apply exactly this plan; its file is removed then, as it may hold secrets."""
         self._stream("apply", plan.path, input=False)
         plan.path.unlink(missing_ok=True)
+        record_path(plan.path).unlink(missing_ok=True)
 
     def destroy(self) -> Plan:
         """Destroy everything in the environment and return the plan that did it."""
@@ -189,10 +211,6 @@ class Terraform:
             "CHECKPOINT_DISABLE": "1",
         }
 
-    def _variable_files(self) -> list[Path]:
-        release = self._folder / "release.tfvars.json"
-        return [self._folder / "env.tfvars", *([release] if release.is_file() else [])]
-
     def _stream(
         self, command: str, *args: Path, expected: tuple[int, ...] = (0,), **options: Any
     ) -> Finished:
@@ -207,12 +225,17 @@ class Terraform:
         command: str,
         *args: Path,
         output: Callable[[str], None] | None = None,
+        at: Path | None = None,
         **options: Any,
     ) -> Finished:
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         color = {} if self._color else {"no_color": IsFlagged}
-        words = self._commands.generate_cmd_string(command, *map(str, args), **color, **options)
-        return run(words, folder=self.root, environ=self._environ, output=output)
+        words = self._commands.generate_cmd_string(command, *map(str, args), **{**color, **options})
+        if at is None:
+            return run(words, folder=self.root, environ=self._environ, output=output)
+        # Another root module's providers and modules, kept apart from the environment's.
+        apart = {**self._environ, "TF_DATA_DIR": str(self.data_dir / at.name)}
+        return run(words, folder=at, environ=apart, output=output)
 
     def _checked(self, command: str, done: Finished, expected: tuple[int, ...] = (0,)) -> Finished:
         if done.status not in expected:
@@ -221,11 +244,3 @@ class Terraform:
 
     def _failure(self, command: str, text: str) -> TerraformError:
         return TerraformError(failure(command, self.environment, text))
-
-
-def _unknown_environment(root: Path, environment: str) -> str:
-    known = sorted(file.parent.name for file in root.glob("environments/*/env.tfvars"))
-    return (
-        f"There is no environment {environment!r} in {root / 'environments'}; "
-        f"the environments are {', '.join(known) or 'none'}."
-    )

@@ -9,7 +9,7 @@ from typing import Any
 from scones_core.files import write_json
 from scones_etl.staged import StagedDataset
 from scones_local.process import LocalAws
-from scones_toolkit import datasets, deployments, local, models, workflows
+from scones_toolkit import datasets, deployments, local, models, plans, workflows
 from scones_toolkit.project import Project
 
 # What the summary takes from the report's figures, beside what it knows itself.
@@ -80,7 +80,7 @@ def _run(project: Project, stages: Stages, staged: StagedDataset) -> dict[str, A
         models.release(project)
         deployments.apply(project)
     with stages("plan", "Plan again: nothing may be left to change"):
-        leftover = deployments.plan(project)
+        leftover = plans.plan(project)
     with stages("run", "Classify every test image in one Step Functions execution"):
         done = workflows.classify(project, workflows.choose_images(project))
     out = project.build / "demo"

@@ -45,17 +45,8 @@ def prepare(project: Project) -> None:
         project.console.say(f"  {notice}")
 
 
-def plan(project: Project, *, destroy: bool = False) -> Plan:
-    """Plan, print what it comes to, and return the saved plan."""
-    require_bundles(project)
-    prepare(project)
-    made = project.terraform.plan(destroy=destroy)
-    describe(project, made)
-    return made
-
-
 def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = False) -> Plan:
-    """Apply the plan that `plan` saved, or plan now, show it, ask, and apply that very plan.
+    """Apply the plan that `inv plan` saved, or plan now, show it, ask, and apply that very plan.
 
     The embedded AWS is not asked for. Raises DeployError where the plan destroys what cannot
     be rebuilt, unless `allow_destroy`, and where nobody can be asked and `confirmed` is not

@@ -7,3 +7,28 @@ output "state_bucket_arn" {
   description = "ARN of the state's bucket."
   value       = aws_s3_bucket.state.arn
 }
+
+output "permissions_boundary_arn" {
+  description = "Policy for permissions_boundary_arn in the environment's env.tfvars; null without a repository."
+  value       = one(aws_iam_policy.boundary[*].arn)
+}
+
+output "plan_role_arn" {
+  description = "Role for AWS_ROLE_ARN of the GitHub environment <environment>-plan; null without a repository."
+  value       = try(aws_iam_role.this["plan"].arn, null)
+}
+
+output "apply_role_arn" {
+  description = "Role for AWS_ROLE_ARN of the GitHub environment <environment>; null without a repository."
+  value       = try(aws_iam_role.this["apply"].arn, null)
+}
+
+output "trust_policies" {
+  description = "Each role's trust policy as JSON, for tests and reviews."
+  value       = local.trust_policies
+}
+
+output "policies" {
+  description = "As JSON, for tests and reviews: read, which both roles have, write, which apply has beside it, and the boundary."
+  value       = merge(local.policies, { boundary = local.boundary })
+}

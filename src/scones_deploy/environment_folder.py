@@ -1,0 +1,73 @@
+"""One environment of a root module: its files, and the fingerprint of all a plan is made from."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from scones_core.errors import TerraformError
+
+CONFIGURATION = ("*.tf", "*.asl.json", ".terraform.lock.hcl")
+# A root module of its own, which no environment's plan reads.
+BOOTSTRAP = "bootstrap"
+NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentFolder:
+    """`environments/<name>/` in `root`, and the folder of the Lambda bundles it deploys."""
+
+    root: Path
+    name: str
+    bundles: Path
+
+    @classmethod
+    def find(cls, root: Path, name: str, bundles: Path) -> "EnvironmentFolder":
+        """Return the folder of an environment; raises TerraformError where it has none."""
+        found = cls(root, name, bundles)
+        if not NAME.fullmatch(name) or not (found.path / "env.tfvars").is_file():
+            known = sorted(file.parent.name for file in root.glob("environments/*/env.tfvars"))
+            raise TerraformError(
+                f"There is no environment {name!r} in {root / 'environments'}; "
+                f"the environments are {', '.join(known) or 'none'}."
+            )
+        return found
+
+    @property
+    def path(self) -> Path:
+        """The environment's own folder."""
+        return self.root / "environments" / self.name
+
+    def backend(self) -> Path:
+        """Return the settings of its state; raises TerraformError where there are none."""
+        settings = self.path / "backend.hcl"
+        if not settings.is_file():
+            raise TerraformError(
+                f"{settings} is missing; write the bucket, key and region of the state there."
+            )
+        return settings
+
+    def variable_files(self) -> list[Path]:
+        """Return the variable files in the order in which Terraform reads them."""
+        release = self.path / "release.tfvars.json"
+        return [self.path / "env.tfvars", *([release] if release.is_file() else [])]
+
+    def inputs(self) -> list[Path]:
+        """Return every file that a plan is made from: variables, configuration, bundles."""
+        configuration = [
+            file
+            for pattern in CONFIGURATION
+            for file in self.root.rglob(pattern)
+            if file.relative_to(self.root).parts[0] != BOOTSTRAP
+        ]
+        manifest = self.bundles / "manifest.json"
+        return [*self.variable_files(), *configuration, *([manifest] if manifest.is_file() else [])]
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 over the names and contents of the inputs, wherever they lie."""
+        lines = []
+        for file in self.inputs():
+            inside = file.is_relative_to(self.root)
+            name = file.relative_to(self.root).as_posix() if inside else file.name
+            lines.append(f"{hashlib.sha256(file.read_bytes()).hexdigest()} {name}\n")
+        return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()

@@ -1,0 +1,59 @@
+# The most that a role of the environment may ever do, whatever its own policy says: no IAM, no
+# other environment's buckets, no making of resources. Its own policy is narrower still.
+
+locals {
+  boundary = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid      = "Objects"
+        Effect   = "Allow"
+        Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject"]
+        Resource = concat(local.arns.buckets, [for arn in local.arns.buckets : "${arn}/*"])
+      },
+      {
+        Sid       = "Key"
+        Effect    = "Allow"
+        Action    = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"]
+        Resource  = local.arns.keys
+        Condition = { StringEquals = local.tagged.resource }
+      },
+      {
+        Sid      = "Workflow"
+        Effect   = "Allow"
+        Action   = ["lambda:InvokeFunction", "sagemaker:InvokeEndpoint"]
+        Resource = concat([local.arns.functions], local.arns.sagemaker)
+      },
+      {
+        Sid      = "Logs"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+        Resource = local.arns.log_groups
+      },
+      {
+        Sid      = "GuardAlarms"
+        Effect   = "Allow"
+        Action   = "cloudwatch:DescribeAlarms"
+        Resource = local.arns.alarms
+      },
+      {
+        # Model images may come from another environment's or account's repository.
+        Sid      = "Images"
+        Effect   = "Allow"
+        Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Resource = "arn:${local.partition}:ecr:*:*:repository/*"
+      },
+      {
+        # Metrics, traces, registry tokens and vended logs have no resource to name.
+        Sid    = "WithoutResource"
+        Effect = "Allow"
+        Action = [
+          "cloudwatch:PutMetricData", "ecr:GetAuthorizationToken", "logs:CreateLogDelivery", "logs:DeleteLogDelivery",
+          "logs:DescribeLogGroups", "logs:DescribeResourcePolicies", "logs:GetLogDelivery", "logs:ListLogDeliveries",
+          "logs:PutResourcePolicy", "logs:UpdateLogDelivery", "xray:PutTelemetryRecords", "xray:PutTraceSegments",
+        ]
+        Resource = "*"
+      },
+    ]
+  })
+}

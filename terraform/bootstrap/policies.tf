@@ -1,0 +1,339 @@
+# What the two roles may do, by the names that the environment's Terraform gives. An action
+# without a condition or a name has a statement of its own that says why.
+
+locals {
+  prefix = "${var.project}-${var.environment}"
+  path   = "/ci/"
+
+  partition = data.aws_partition.this.partition
+  regional  = "${var.region}:${var.account_id}"
+  state_arn = "arn:${local.partition}:s3:::${local.bucket}"
+  state_key = "${var.project}/${var.environment}/terraform.tfstate"
+
+  arns = {
+    buckets = [
+      for purpose in ["data", "artifacts", "capture", "logs"] :
+      "arn:${local.partition}:s3:::${local.prefix}-${purpose}-${var.account_id}"
+    ]
+    models     = "arn:${local.partition}:s3:::${local.prefix}-artifacts-${var.account_id}/model/*"
+    roles      = "arn:${local.partition}:iam::${var.account_id}:role/${local.prefix}-*"
+    functions  = "arn:${local.partition}:lambda:${local.regional}:function:${local.prefix}-*"
+    machines   = "arn:${local.partition}:states:${local.regional}:stateMachine:${local.prefix}-*"
+    repository = "arn:${local.partition}:ecr:${local.regional}:repository/${local.prefix}-*"
+    topics     = "arn:${local.partition}:sns:${local.regional}:${local.prefix}-*"
+    alarms     = "arn:${local.partition}:cloudwatch:${local.regional}:alarm:${local.prefix}-*"
+    dashboards = "arn:${local.partition}:cloudwatch::${var.account_id}:dashboard/${local.prefix}*"
+    key_alias  = "arn:${local.partition}:kms:${local.regional}:alias/${local.prefix}"
+    keys       = "arn:${local.partition}:kms:${local.regional}:key/*"
+    sagemaker = [
+      for kind in ["model", "endpoint-config", "endpoint"] :
+      "arn:${local.partition}:sagemaker:${local.regional}:${kind}/${local.prefix}-*"
+    ]
+    log_groups = flatten([
+      for name in [
+        "/aws/lambda/${local.prefix}-*", "/aws/vendedlogs/states/${local.prefix}-*",
+        "/aws/sagemaker/Endpoints/${local.prefix}-*", "/aws/sagemaker/TrainingJobs",
+      ] : ["arn:${local.partition}:logs:${local.regional}:log-group:${name}", "arn:${local.partition}:logs:${local.regional}:log-group:${name}:*"]
+    ])
+  }
+
+  boundary_arn = "arn:${local.partition}:iam::${var.account_id}:policy${local.path}${local.prefix}-boundary"
+
+  # The provider tags a key as it creates it; from then on the tags say whose it is.
+  tagged = {
+    resource = { for key, value in local.tags : "aws:ResourceTag/${key}" => value }
+    request  = { for key, value in local.tags : "aws:RequestTag/${key}" => value }
+  }
+  tags = { Project = var.project, Environment = var.environment }
+}
+
+locals {
+  read_state = [
+    {
+      # "env:/" is where the backend looks for workspaces.
+      Sid       = "FindState"
+      Effect    = "Allow"
+      Action    = "s3:ListBucket"
+      Resource  = local.state_arn
+      Condition = { StringLike = { "s3:prefix" = ["env:/", "${local.state_key}*"] } }
+    },
+    {
+      Sid      = "ReadState"
+      Effect   = "Allow"
+      Action   = "s3:GetObject"
+      Resource = "${local.state_arn}/${local.state_key}"
+    },
+    {
+      # The lock is an object beside the state. A plan takes it too, or it would read a state
+      # that an apply is in the middle of writing.
+      Sid      = "LockState"
+      Effect   = "Allow"
+      Action   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+      Resource = "${local.state_arn}/${local.state_key}.tflock"
+    },
+  ]
+
+  read_environment = [
+    {
+      Sid      = "ReadBuckets"
+      Effect   = "Allow"
+      Action   = ["s3:GetAccelerateConfiguration", "s3:GetBucket*", "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration", "s3:GetReplicationConfiguration", "s3:ListBucket"]
+      Resource = local.arns.buckets
+    },
+    {
+      Sid      = "ReadModels"
+      Effect   = "Allow"
+      Action   = "s3:GetObject"
+      Resource = local.arns.models
+    },
+    {
+      Sid       = "ReadEncryptedModels"
+      Effect    = "Allow"
+      Action    = "kms:Decrypt"
+      Resource  = local.arns.keys
+      Condition = { StringEquals = local.tagged.resource }
+    },
+    {
+      Sid       = "ReadKey"
+      Effect    = "Allow"
+      Action    = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"]
+      Resource  = local.arns.keys
+      Condition = { StringEquals = local.tagged.resource }
+    },
+    {
+      Sid      = "ReadRoles"
+      Effect   = "Allow"
+      Action   = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListRolePolicies", "iam:ListRoleTags"]
+      Resource = local.arns.roles
+    },
+    {
+      Sid      = "ReadFunctions"
+      Effect   = "Allow"
+      Action   = ["lambda:GetAlias", "lambda:GetFunction*", "lambda:GetPolicy", "lambda:List*"]
+      Resource = [local.arns.functions, "${local.arns.functions}:*"]
+    },
+    {
+      Sid      = "ReadStateMachines"
+      Effect   = "Allow"
+      Action   = ["states:Describe*", "states:List*"]
+      Resource = [local.arns.machines, "${local.arns.machines}:*"]
+    },
+    {
+      Sid      = "ReadSageMaker"
+      Effect   = "Allow"
+      Action   = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel", "sagemaker:ListTags"]
+      Resource = local.arns.sagemaker
+    },
+    {
+      Sid      = "ReadRepository"
+      Effect   = "Allow"
+      Action   = ["ecr:DescribeImages", "ecr:DescribeRepositories", "ecr:GetLifecyclePolicy", "ecr:GetRepositoryPolicy", "ecr:ListTagsForResource"]
+      Resource = local.arns.repository
+    },
+    {
+      Sid      = "ReadTopic"
+      Effect   = "Allow"
+      Action   = ["sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource"]
+      Resource = [local.arns.topics, "${local.arns.topics}:*"]
+    },
+    {
+      Sid      = "ReadAlarms"
+      Effect   = "Allow"
+      Action   = ["cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"]
+      Resource = local.arns.alarms
+    },
+    {
+      Sid      = "ReadDashboards"
+      Effect   = "Allow"
+      Action   = "cloudwatch:GetDashboard"
+      Resource = local.arns.dashboards
+    },
+    {
+      Sid      = "ReadLogGroupTags"
+      Effect   = "Allow"
+      Action   = ["logs:ListTagsForResource", "logs:ListTagsLogGroup"]
+      Resource = local.arns.log_groups
+    },
+    {
+      # These list a whole account or check a text; AWS gives them no resource to name. The
+      # provider asks Step Functions to check the definition with every plan.
+      Sid      = "WithoutResource"
+      Effect   = "Allow"
+      Action   = ["kms:ListAliases", "logs:DescribeLogGroups", "states:ValidateStateMachineDefinition"]
+      Resource = "*"
+    },
+  ]
+}
+
+locals {
+  write_environment = [
+    {
+      Sid      = "WriteState"
+      Effect   = "Allow"
+      Action   = "s3:PutObject"
+      Resource = "${local.state_arn}/${local.state_key}"
+    },
+    {
+      Sid    = "ChangeBuckets"
+      Effect = "Allow"
+      Action = [
+        "s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:ListBucketVersions", "s3:PutBucketLogging",
+        "s3:PutBucketOwnershipControls", "s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging",
+        "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration",
+      ]
+      Resource = local.arns.buckets
+    },
+    {
+      # For force_destroy, which a prod environment does without.
+      Sid      = "EmptyBuckets"
+      Effect   = "Allow"
+      Action   = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
+      Resource = [for arn in local.arns.buckets : "${arn}/*"]
+    },
+    {
+      Sid      = "PromoteModels"
+      Effect   = "Allow"
+      Action   = ["s3:AbortMultipartUpload", "s3:PutObject"]
+      Resource = local.arns.models
+    },
+    {
+      Sid       = "CreateKey"
+      Effect    = "Allow"
+      Action    = "kms:CreateKey"
+      Resource  = "*"
+      Condition = { StringEquals = local.tagged.request }
+    },
+    {
+      # Never another environment's key: its tags decide who may use it.
+      Sid       = "TagKey"
+      Effect    = "Allow"
+      Action    = "kms:TagResource"
+      Resource  = local.arns.keys
+      Condition = { StringEquals = local.tagged.request, StringEqualsIfExists = local.tagged.resource }
+    },
+    {
+      Sid    = "ChangeKey"
+      Effect = "Allow"
+      Action = [
+        "kms:CreateAlias", "kms:DeleteAlias", "kms:DisableKeyRotation", "kms:EnableKeyRotation", "kms:Encrypt", "kms:GenerateDataKey",
+        "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:UpdateAlias", "kms:UpdateKeyDescription",
+      ]
+      Resource  = local.arns.keys
+      Condition = { StringEquals = local.tagged.resource }
+    },
+    {
+      # Lambda and SageMaker take the key by a grant that the caller makes.
+      Sid       = "GrantKeyToServices"
+      Effect    = "Allow"
+      Action    = "kms:CreateGrant"
+      Resource  = local.arns.keys
+      Condition = { StringEquals = local.tagged.resource, Bool = { "kms:GrantIsForAWSResource" = "true" } }
+    },
+    {
+      Sid      = "NameKey"
+      Effect   = "Allow"
+      Action   = ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"]
+      Resource = local.arns.key_alias
+    },
+    {
+      # A role without the boundary can neither be made nor given anything.
+      Sid       = "WriteBoundedRoles"
+      Effect    = "Allow"
+      Action    = ["iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"]
+      Resource  = local.arns.roles
+      Condition = { StringEquals = { "iam:PermissionsBoundary" = local.boundary_arn } }
+    },
+    {
+      Sid      = "ChangeRoles"
+      Effect   = "Allow"
+      Action   = ["iam:DeleteRole", "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "iam:UpdateRoleDescription"]
+      Resource = local.arns.roles
+    },
+    {
+      Sid       = "PassRoles"
+      Effect    = "Allow"
+      Action    = "iam:PassRole"
+      Resource  = local.arns.roles
+      Condition = { StringEquals = { "iam:PassedToService" = ["lambda.amazonaws.com", "sagemaker.amazonaws.com", "states.amazonaws.com"] } }
+    },
+    {
+      Sid    = "ChangeFunctions"
+      Effect = "Allow"
+      Action = [
+        "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction",
+        "lambda:DeleteFunctionConcurrency", "lambda:PublishVersion", "lambda:PutFunctionConcurrency", "lambda:TagResource",
+        "lambda:UntagResource", "lambda:UpdateAlias", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+      ]
+      Resource = [local.arns.functions, "${local.arns.functions}:*"]
+    },
+    {
+      Sid    = "ChangeStateMachines"
+      Effect = "Allow"
+      Action = [
+        "states:CreateStateMachine", "states:CreateStateMachineAlias", "states:DeleteStateMachine",
+        "states:DeleteStateMachineAlias", "states:DeleteStateMachineVersion", "states:PublishStateMachineVersion",
+        "states:TagResource", "states:UntagResource", "states:UpdateStateMachine", "states:UpdateStateMachineAlias",
+      ]
+      Resource = [local.arns.machines, "${local.arns.machines}:*"]
+    },
+    {
+      Sid    = "ChangeSageMaker"
+      Effect = "Allow"
+      Action = [
+        "sagemaker:AddTags", "sagemaker:CreateEndpoint", "sagemaker:CreateEndpointConfig", "sagemaker:CreateModel",
+        "sagemaker:DeleteEndpoint", "sagemaker:DeleteEndpointConfig", "sagemaker:DeleteModel", "sagemaker:DeleteTags",
+        "sagemaker:UpdateEndpoint",
+      ]
+      Resource = local.arns.sagemaker
+    },
+    {
+      Sid      = "ChangeRepository"
+      Effect   = "Allow"
+      Action   = ["ecr:CreateRepository", "ecr:DeleteLifecyclePolicy", "ecr:DeleteRepository", "ecr:PutImageScanningConfiguration", "ecr:PutImageTagMutability", "ecr:PutLifecyclePolicy", "ecr:TagResource", "ecr:UntagResource"]
+      Resource = local.arns.repository
+    },
+    {
+      Sid      = "ChangeTopic"
+      Effect   = "Allow"
+      Action   = ["sns:CreateTopic", "sns:DeleteTopic", "sns:SetSubscriptionAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:TagResource", "sns:Unsubscribe", "sns:UntagResource"]
+      Resource = [local.arns.topics, "${local.arns.topics}:*"]
+    },
+    {
+      Sid      = "ChangeAlarms"
+      Effect   = "Allow"
+      Action   = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:UntagResource"]
+      Resource = local.arns.alarms
+    },
+    {
+      Sid      = "ChangeDashboards"
+      Effect   = "Allow"
+      Action   = ["cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard"]
+      Resource = local.arns.dashboards
+    },
+    {
+      Sid    = "ChangeLogGroups"
+      Effect = "Allow"
+      Action = [
+        "logs:AssociateKmsKey", "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:DeleteRetentionPolicy",
+        "logs:DisassociateKmsKey", "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource",
+      ]
+      Resource = local.arns.log_groups
+    },
+    {
+      # Vended log delivery belongs to the account; Step Functions documents "*" for who creates
+      # a state machine that logs.
+      Sid    = "DeliverLogs"
+      Effect = "Allow"
+      Action = [
+        "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeResourcePolicies", "logs:GetLogDelivery",
+        "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
+      ]
+      Resource = "*"
+    },
+  ]
+
+  policies = {
+    read  = jsonencode({ Version = "2012-10-17", Statement = concat(local.read_state, local.read_environment) })
+    write = jsonencode({ Version = "2012-10-17", Statement = local.write_environment })
+  }
+}

@@ -1,0 +1,159 @@
+# What the roles may do, read from the very policies that are attached.
+
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+variables {
+  environment = "dev"
+  account_id  = "123456789012"
+  repository  = "scones-unlimited/scones"
+}
+
+run "roles" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for role in values(aws_iam_role.this) : role.path == "/ci/"]) && aws_iam_policy.boundary[0].path == "/ci/"
+    error_message = "Under another path, the apply role could change itself or the boundary."
+  }
+
+  assert {
+    condition     = toset(keys(aws_iam_role_policy_attachment.read)) == toset(["plan", "apply"]) && aws_iam_role_policy.write[0].role == "scones-dev-apply"
+    error_message = "Both roles read; the apply role alone writes."
+  }
+
+  assert {
+    condition     = length(output.policies.write) <= 10240
+    error_message = "IAM takes 10240 characters of inline policies for a role."
+  }
+
+  assert {
+    condition     = length(output.policies.boundary) <= 6144 && length(output.policies.read) <= 6144
+    error_message = "IAM takes 6144 characters of a managed policy."
+  }
+
+  assert {
+    condition     = alltrue([for policy in values(output.policies) : alltrue([for s in jsondecode(policy).Statement : s.Effect == "Allow" && !contains(flatten([s.Action]), "*")])])
+    error_message = "No statement may allow everything."
+  }
+}
+
+run "a_plan_changes_nothing_but_the_lock" {
+  command = plan
+
+  assert {
+    condition = alltrue(flatten([
+      for s in jsondecode(output.policies.read).Statement : [
+        for action in flatten([s.Action]) :
+        can(regex("^[a-z0-9]+:(Get|List|Describe|Validate)", action)) || (s.Sid == "ReadEncryptedModels" && action == "kms:Decrypt") || s.Sid == "LockState"
+      ]
+    ]))
+    error_message = "The plan role must only read."
+  }
+
+  assert {
+    condition     = one([for s in jsondecode(output.policies.read).Statement : s.Resource if s.Sid == "LockState"]) == "arn:aws:s3:::scones-dev-terraform-state-123456789012/scones/dev/terraform.tfstate.tflock"
+    error_message = "The plan role may write the lock alone."
+  }
+
+  assert {
+    condition     = strcontains(output.policies.read, "states:ValidateStateMachineDefinition")
+    error_message = "Without states:ValidateStateMachineDefinition no plan succeeds."
+  }
+
+  assert {
+    condition     = !strcontains(output.policies.read, "s3:GetObjectVersion") && !strcontains(output.policies.read, "data-123456789012/")
+    error_message = "A plan reads no image."
+  }
+}
+
+run "no_role_without_the_boundary" {
+  command = plan
+
+  assert {
+    condition = alltrue(flatten([
+      for s in jsondecode(output.policies.write).Statement : [
+        for action in flatten([s.Action]) :
+        try(s.Condition.StringEquals["iam:PermissionsBoundary"], "") == "arn:aws:iam::123456789012:policy/ci/scones-dev-boundary"
+        if contains(["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"], action)
+      ]
+    ]))
+    error_message = "Rights may be given only to roles that carry the boundary."
+  }
+
+  assert {
+    condition = alltrue([
+      for action in ["iam:DeleteRolePermissionsBoundary", "iam:CreatePolicy", "iam:CreateUser", "iam:AttachRolePolicy", "iam:CreateOpenIDConnectProvider"] :
+      !strcontains(output.policies.write, action)
+    ])
+    error_message = "The apply role must have no way around the boundary."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for s in jsondecode(output.policies.write).Statement : [
+        for action in flatten([s.Action]) : flatten([s.Resource]) == ["arn:aws:iam::123456789012:role/scones-dev-*"]
+        if startswith(action, "iam:")
+      ]
+    ]))
+    error_message = "Roles are changed by the environment's names alone."
+  }
+
+  assert {
+    condition     = length(setsubtract(one([for s in jsondecode(output.policies.write).Statement : toset(s.Condition.StringEquals["iam:PassedToService"]) if s.Sid == "PassRoles"]), ["lambda.amazonaws.com", "sagemaker.amazonaws.com", "states.amazonaws.com"])) == 0
+    error_message = "Roles are handed on only to the services that the workflow runs on."
+  }
+
+  assert {
+    condition     = !strcontains(output.policies.boundary, "iam:") && !strcontains(output.policies.boundary, "sts:")
+    error_message = "A bounded role must have no way to more rights."
+  }
+}
+
+run "whole_account_only_where_there_is_no_resource" {
+  command = plan
+
+  assert {
+    condition = toset(flatten([
+      for policy in values(output.policies) : [for s in jsondecode(policy).Statement : s.Sid if contains(flatten([s.Resource]), "*")]
+    ])) == toset(["WithoutResource", "DeliverLogs", "CreateKey"])
+    error_message = "Every other statement must name its resources."
+  }
+}
+
+run "identity" {
+  command = plan
+
+  module {
+    source = "../modules/identity"
+  }
+
+  variables {
+    alias       = "live"
+    kms_key_arn = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+    role_names  = { for key in ["serialize_image", "classify_image", "filter_inferences", "workflow", "endpoint", "training"] : key => key }
+    arns = {
+      buckets       = { for key in ["data", "artifacts", "capture", "logs"] : key => "arn:aws:s3:::${key}" }
+      functions     = { for key in ["serialize_image", "classify_image", "filter_inferences"] : key => "arn:aws:lambda:us-east-1:123456789012:function:${key}" }
+      log_groups    = { for key in ["serialize_image", "classify_image", "filter_inferences", "workflow", "endpoint", "training"] : key => "arn:aws:logs:us-east-1:123456789012:log-group:${key}" }
+      state_machine = "arn:aws:states:us-east-1:123456789012:stateMachine:x"
+      alarms        = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:x-"
+      endpoint      = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/x"
+      repository    = "arn:aws:ecr:us-east-1:123456789012:repository/x"
+    }
+  }
+}
+
+run "the_boundary_leaves_every_role_its_own_actions" {
+  command = plan
+
+  assert {
+    condition = length(setsubtract(
+      toset(flatten([for policy in values(run.identity.policies) : [for s in jsondecode(policy).Statement : s.Action]])),
+      toset(flatten([for s in jsondecode(output.policies.boundary).Statement : s.Action])),
+    )) == 0
+    error_message = "An action that the boundary lacks is denied, whatever the role's policy says."
+  }
+}
