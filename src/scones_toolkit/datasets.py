@@ -1,5 +1,7 @@
 """The ETL task: from a source of images to a proven dataset in the data bucket."""
 
+from typing import Any
+
 from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest
 from scones_core.uris import SPLITS, S3Uri, dataset_prefix
@@ -12,7 +14,7 @@ from scones_toolkit.project import Project
 
 
 def source(project: Project, choice: str | None) -> Source:
-    """Return the source of images for `auto`, `cifar100`, `synthetic` or an archive's path.
+    """Return the source of images for `auto`, `cifar100`, `synthetic` or a path.
 
     Raises DatasetError for a source that is missing or damaged.
     """
@@ -23,20 +25,23 @@ def source(project: Project, choice: str | None) -> Source:
     )
 
 
-def etl(project: Project, choice: str | None = None, classes: str | None = None) -> Manifest:
+def etl(
+    project: Project, choice: str | None = None, classes: str | None = None, **settings: Any
+) -> Manifest:
     """Stage the dataset of a source and return its manifest; what is there already stays.
 
-    `classes` are comma-separated names. Raises DatasetError, SettingsError.
+    `classes` are comma-separated names; `settings` replace those of [dataset] where they are
+    not None. Raises DatasetError, SettingsError.
     """
-    return load(project, extract(project, choice, classes))
+    return load(project, extract(project, choice, classes, **settings))
 
 
 def extract(
-    project: Project, choice: str | None = None, classes: str | None = None
+    project: Project, choice: str | None = None, classes: str | None = None, **flags: Any
 ) -> StagedDataset:
     """Return the dataset of a source, read, split and encoded; nothing is deployed for it yet."""
     names = tuple(name.strip() for name in classes.split(",")) if classes else None
-    settings = project.settings.override("dataset", classes=names).dataset
+    settings = project.settings.override("dataset", classes=names, **flags).dataset
     labels = LabelSet.of(settings.classes)
     images = source(project, choice)
     with project.console.progress("encoding") as advance:

@@ -10,7 +10,7 @@ from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest
 from scones_core.settings import DatasetSettings
 from scones_core.uris import manifest_key
-from scones_etl.cifar100 import Cifar100
+from scones_etl.cifar import CifarArchive
 from scones_etl.pipeline import stage, write_local
 from scones_etl.synthetic import Synthetic
 
@@ -20,7 +20,7 @@ SETTINGS = DatasetSettings()
 
 @pytest.fixture
 def source(archive):
-    return Cifar100.open(archive)
+    return CifarArchive.open(archive)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_train_images_that_are_test_images_are_dropped_and_counted(archives):
     archives.train["data"][0] = archives.test["data"][0]
     archives.train["data"][3] = archives.train["data"][2]
 
-    dataset = stage(Cifar100.open(archives.write()), VEHICLES, SETTINGS)
+    dataset = stage(CifarArchive.open(archives.write()), VEHICLES, SETTINGS)
 
     assert (dataset.dropped.leaked, dataset.dropped.conflicting) == (1, 2)
     left = {row.source_row for row in dataset.manifest.rows if row.split != "test"}
