@@ -38,6 +38,7 @@ def build(c: Context) -> None:
         "classes": "class names, comma separated; the order is the model's",
         "image_side": "width and height in pixels; 0 keeps the source's",
         "image_mode": "rgb or grey",
+        "recordio": "write MXNet's .rec and .idx besides",
     }
 )
 @guarded
@@ -49,6 +50,7 @@ def etl(
     *,
     image_side: int = 0,
     image_mode: str = "",
+    recordio: bool = False,
 ) -> None:
     """Stage a dataset: read the images, split them, write them to the data bucket.
 
@@ -60,6 +62,7 @@ def etl(
         classes or None,
         image_side=image_side or None,
         image_mode=image_mode or None,
+        recordio=recordio or None,
     )
 
 

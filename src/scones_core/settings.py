@@ -30,7 +30,7 @@ class DatasetSettings:
 
     `test_fraction` is of each class's images, and used where a source has no test split.
     `image_side` is the width and height in pixels, 0 the source's own; `image_mode` is `rgb`
-    or `grey`.
+    or `grey`. `recordio` writes MXNet's `.rec` and `.idx` of each split besides.
     """
 
     classes: tuple[str, ...] = ("bicycle", "motorcycle")
@@ -39,6 +39,7 @@ class DatasetSettings:
     test_fraction: float = 0.2
     image_side: int = 0
     image_mode: str = "rgb"
+    recordio: bool = False
     seed: int = 0
     upload_workers: int = 16
 

@@ -15,6 +15,7 @@ from scones_etl.formats import ImageFormat
 from scones_etl.listfiles import list_files
 from scones_etl.progress import Progress, silent
 from scones_etl.raw import RawDataset, Source, describe
+from scones_etl.recordio import record_objects
 from scones_etl.staged import StagedDataset, content_version
 
 
@@ -62,7 +63,8 @@ def stage(
         rows=transform.with_keys(rows, version),
     )
     images = {row.key: pngs[row.sha256] for row in manifest.rows}
-    return StagedDataset(manifest, {**images, **list_files(manifest)}, dropped)
+    records = record_objects(manifest, images) if settings.recordio else {}
+    return StagedDataset(manifest, {**images, **list_files(manifest), **records}, dropped)
 
 
 def write_local(dataset: StagedDataset, folder: Path) -> int:
@@ -96,6 +98,8 @@ def _told(settings: DatasetSettings, form: ImageFormat, raw: RawDataset) -> dict
         "seed": settings.seed,
         **form.told(),
     }
+    if settings.recordio:
+        told["recordio"] = True
     if not raw.has_test:
         told["test_fraction"] = settings.test_fraction
     return told

@@ -1,5 +1,6 @@
 import hashlib
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -143,3 +144,25 @@ def test_a_local_copy_with_a_gap_is_mended_and_proven_last(dataset, tmp_path):
 
     (tmp_path / first).rmdir()
     assert write_local(dataset, tmp_path) == 3
+
+
+def test_recordio_is_written_when_it_is_asked_for_and_holds_the_listed_images(source, dataset):
+    other = stage(source, VEHICLES, DatasetSettings(recordio=True))
+
+    assert other.manifest.settings["recordio"] is True
+    assert other.manifest.version != dataset.manifest.version
+    prefix = f"dataset/{other.manifest.version}"
+    for split in ("train", "validation", "test"):
+        rec = other.objects[f"{prefix}/{split}_rec/{split}.rec"]
+        idx = other.objects[f"{prefix}/{split}_idx/{split}.idx"].decode().splitlines()
+        lst = other.objects[f"{prefix}/{split}_lst/{split}.lst"].decode().splitlines()
+        assert len(idx) == len(lst) == len(other.manifest.split(split))
+        for place, line in zip(idx, lst, strict=True):
+            number, at = map(int, place.split("\t"))
+            assert line.split("\t")[0] == str(number)
+            label, path = line.split("\t")[1:]
+            png = other.objects[f"{prefix}/{split}/{path}"]
+            magic, length = struct.unpack_from("<II", rec, at)
+            assert (magic, length >> 29, length) == (0xCED7230A, 0, 24 + len(png))
+            assert struct.unpack_from("<IfQQ", rec, at + 8) == (0, float(label), number, 0)
+            assert rec[at + 32 : at + 32 + len(png)] == png
