@@ -14,7 +14,7 @@ from scones_etl import transform
 from scones_etl.formats import ImageFormat
 from scones_etl.listfiles import list_files
 from scones_etl.progress import Progress, silent
-from scones_etl.raw import RawDataset, Source, describe
+from scones_etl.raw import Intake, RawDataset, Source, describe
 from scones_etl.recordio import record_objects
 from scones_etl.staged import StagedDataset, content_version
 
@@ -64,7 +64,13 @@ def stage(
     )
     images = {row.key: pngs[row.sha256] for row in manifest.rows}
     records = record_objects(manifest, images) if settings.recordio else {}
-    return StagedDataset(manifest, {**images, **list_files(manifest), **records}, dropped)
+    return StagedDataset(
+        manifest,
+        {**images, **list_files(manifest), **records},
+        dropped,
+        duplicates=transform.equal_images(raw, hashes),
+        intake=raw.intake if raw.intake.sizes else Intake(sizes=raw.sizes()),
+    )
 
 
 def write_local(dataset: StagedDataset, folder: Path) -> int:

@@ -66,6 +66,11 @@ class RawDataset:
     def __len__(self) -> int:
         return len(self.images)
 
+    def sizes(self) -> dict[str, int]:
+        """Return the number of images by size, `32x32` (width, height); all have the same."""
+        _, height, width, _ = self.images.shape
+        return {f"{width}x{height}": len(self)}
+
     def require_every_class(self, classes: LabelSet, where: str) -> None:
         """Do nothing if each class has rows in each split, else raise DatasetError."""
         found = {(split, int(label)) for split, label in zip(self.splits, self.labels, strict=True)}

@@ -59,6 +59,14 @@ def deduplicate(raw: RawDataset, hashes: Sequence[str]) -> tuple[list[int], Drop
     return sorted(keep), Dropped(repeated, leaked, conflicting)
 
 
+def equal_images(raw: RawDataset, hashes: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the names of images with equal pixels, as `train/name`, a group for each picture."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for pixel_hash, split, name in zip(hashes, raw.splits, raw.names, strict=True):
+        groups[pixel_hash].append(f"{split}/{name}" if raw.has_test else name)
+    return tuple(tuple(names) for names in groups.values() if len(names) > 1)
+
+
 def assign_splits(
     raw: RawDataset,
     hashes: Sequence[str],

@@ -8,6 +8,7 @@ from scones_core.uris import SPLITS, S3Uri, dataset_prefix
 from scones_etl.load import read_manifest, upload
 from scones_etl.pipeline import stage
 from scones_etl.raw import Source
+from scones_etl.report import REPORT, write_report
 from scones_etl.sources import resolve_source
 from scones_etl.staged import StagedDataset
 from scones_toolkit.project import Project
@@ -31,9 +32,11 @@ def etl(
     """Stage the dataset of a source and return its manifest; what is there already stays.
 
     `classes` are comma-separated names; `settings` replace those of [dataset] where they are
-    not None. Raises DatasetError, SettingsError.
+    not None. The validation report is written first. Raises DatasetError, SettingsError.
     """
-    return load(project, extract(project, choice, classes, **settings))
+    staged = extract(project, choice, classes, **settings)
+    validate(project, staged)
+    return load(project, staged)
 
 
 def extract(
@@ -53,6 +56,17 @@ def extract(
         f"{staged.dropped.total} left out as duplicates."
     )
     return staged
+
+
+def validate(project: Project, staged: StagedDataset) -> None:
+    """Write the validation report of a dataset, and print what it found."""
+    folder = project.build / project.environment / "dataset-report"
+    found = write_report(staged, folder)
+    project.console.say(
+        f"  {found['unreadable']['count']} unreadable files, {found['duplicates']['count']} groups "
+        f"of equal images, {found['near_duplicates']['count']} nearly equal pairs across splits, "
+        f"largest class {found['balance']['ratio']:.2f} times the smallest: {folder / REPORT}"
+    )
 
 
 def load(project: Project, staged: StagedDataset) -> Manifest:
