@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from scones_core.errors import ChecksumMismatch, DatasetError
 from scones_core.labels import LabelSet
 from scones_etl import archive
-from scones_etl.cifar_tables import class_names, select, table
+from scones_etl.cifar_tables import Batch, class_names, interleaved, select, table
 from scones_etl.formats import AS_GIVEN, ImageFormat
-from scones_etl.raw import RawDataset, class_table, joined
+from scones_etl.raw import RawDataset, class_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,33 +119,37 @@ class CifarArchive:
         where = f"{self.path}: {meta}"
         names = class_names(table(members[meta], where), self.layout.names_key, where)
         wanted = class_table(names, classes, str(self.path))
-        raw = joined(
-            [
-                part
-                for split, batches in self.layout.batches.items()
-                for part in self._split(members, split, batches, wanted)
-            ]
+        batches, splits, rows = self._batches(members, wanted)
+        raw = RawDataset(
+            images=interleaved(batches),
+            labels=np.concatenate([batch.labels for batch in batches]),
+            splits=splits,
+            rows=rows,
+            names=tuple(name for batch in batches for name in batch.names),
         )
         raw.require_every_class(classes, str(self.path))
         return replace(raw, images=image.fit_all(raw.images))
 
-    def _split(
-        self,
-        members: dict[str, bytes],
-        split: str,
-        batches: tuple[str, ...],
-        wanted: NDArray[np.int64],
-    ) -> list[RawDataset]:
-        parts, first = [], 0
-        for batch in batches:
-            member = self.layout.member(batch)
-            where = f"{self.path}: {member}"
-            # A batch's bytes are let go once its rows are taken.
-            content = table(members.pop(member), where)
-            part, size = select(content, self.layout.labels_key, wanted, split, where)
-            parts.append(replace(part, rows=part.rows + first))
-            first += size
-        return parts
+    def _batches(
+        self, members: dict[str, bytes], wanted: NDArray[np.int64]
+    ) -> tuple[list[Batch], tuple[str, ...], NDArray[np.int64]]:
+        """Return all batches, and the split and the row in it of each chosen image."""
+        batches: list[Batch] = []
+        splits: list[str] = []
+        rows = []
+        for split, names in self.layout.batches.items():
+            first = 0
+            for member in map(self.layout.member, names):
+                where = f"{self.path}: {member}"
+                # The pickle's bytes are let go as soon as its table is read.
+                batch = select(
+                    table(members.pop(member), where), self.layout.labels_key, wanted, where
+                )
+                batches.append(batch)
+                splits += [split] * len(batch.rows)
+                rows.append(batch.rows + first)
+                first += len(batch.pixels)
+        return batches, tuple(splits), np.concatenate(rows)
 
     def _members(self) -> dict[str, bytes]:
         try:
