@@ -39,17 +39,36 @@ def build(c: Context) -> None:
 @task(
     help={
         "env": ENV,
-        "source": "auto, cifar100, synthetic, or the path of a CIFAR-100 Python archive",
+        "source": "auto, cifar100, synthetic, or a path: CIFAR archive, image folder, MNIST",
         "classes": "class names, comma separated; the order is the model's",
+        "image_side": "width and height in pixels; 0 keeps the source's",
+        "image_mode": "rgb or grey",
+        "recordio": "write MXNet's .rec and .idx besides",
     }
 )
 @guarded
-def etl(c: Context, env: str = "local", source: str = "", classes: str = "") -> None:
+def etl(
+    c: Context,
+    env: str = "local",
+    source: str = "",
+    classes: str = "",
+    *,
+    image_side: int = 0,
+    image_mode: str = "",
+    recordio: bool = False,
+) -> None:
     """Stage a dataset: read the images, split them, write them to the data bucket.
 
-    Example: inv etl --env dev --source ~/cifar-100-python.tar.gz
+    Example: inv etl --env dev --source ~/vehicles --classes van,bicycle --image-side 224
     """
-    datasets.etl(_open(env), source or None, classes or None)
+    datasets.etl(
+        _open(env),
+        source or None,
+        classes or None,
+        image_side=image_side or None,
+        image_mode=image_mode or None,
+        recordio=recordio or None,
+    )
 
 
 @task(help={"env": ENV, "epochs": "passes over the training images", "seed": "random seed"})

@@ -26,11 +26,20 @@ class ProjectSettings:
 
 @dataclass(frozen=True, slots=True)
 class DatasetSettings:
-    """What the ETL stages. `validation_fraction` is of the source's training rows."""
+    """What the ETL stages. `validation_fraction` is of the source's training rows.
+
+    `test_fraction` is of each class's images, and used where a source has no test split.
+    `image_side` is the width and height in pixels, 0 the source's own; `image_mode` is `rgb`
+    or `grey`. `recordio` writes MXNet's `.rec` and `.idx` of each split besides.
+    """
 
     classes: tuple[str, ...] = ("bicycle", "motorcycle")
     source: str = "auto"
     validation_fraction: float = 0.1
+    test_fraction: float = 0.2
+    image_side: int = 0
+    image_mode: str = "rgb"
+    recordio: bool = False
     seed: int = 0
     upload_workers: int = 16
 

@@ -4,6 +4,7 @@ from scones_etl.load import UploadReport, read_manifest, upload
 from scones_etl.pipeline import stage, write_local
 from scones_etl.progress import Progress
 from scones_etl.raw import RawDataset, Source
+from scones_etl.report import report, write_report
 from scones_etl.sources import resolve_source
 from scones_etl.staged import Dropped, StagedDataset
 
@@ -15,8 +16,10 @@ __all__ = [
     "StagedDataset",
     "UploadReport",
     "read_manifest",
+    "report",
     "resolve_source",
     "stage",
     "upload",
     "write_local",
+    "write_report",
 ]

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_TYPES = {"png": "image/png", "lst": "text/tab-separated-values", "json": "application/json"}
+_TYPES = {
+    "png": "image/png",
+    "lst": "text/tab-separated-values",
+    "rec": "application/x-recordio",
+    "idx": "text/tab-separated-values",
+    "json": "application/json",
+}
 # A manifest row takes about 250 bytes; CIFAR-100 whole has 60,000.
 MAX_MANIFEST_BYTES = 64 << 20
 

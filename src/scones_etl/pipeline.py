@@ -1,20 +1,21 @@
 """Extract and transform in one step; the toolkit calls `stage`, then loads what it returns."""
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from scones_core.errors import DatasetError
 from scones_core.files import write_atomically
 from scones_core.labels import LabelSet
-from scones_core.manifest import Manifest, ManifestRow
+from scones_core.manifest import Manifest
 from scones_core.settings import DatasetSettings
 from scones_core.uris import manifest_key
 from scones_etl import transform
+from scones_etl.formats import ImageFormat
 from scones_etl.listfiles import list_files
 from scones_etl.progress import Progress, silent
-from scones_etl.raw import Source, describe
+from scones_etl.raw import Intake, RawDataset, Source, describe
+from scones_etl.recordio import record_objects
 from scones_etl.staged import StagedDataset, content_version
 
 
@@ -31,23 +32,45 @@ def stage(
     counts images. Raises DatasetError.
     """
     transform.require_plain_names(classes)
-    raw = source.read(classes)
+    form = ImageFormat(settings.image_side, settings.image_mode)
+    raw = source.read(classes, form)
     hashes = transform.pixel_hashes(raw.images)
     keep, dropped = transform.deduplicate(raw, hashes)
     assigned = transform.assign_splits(
-        raw, hashes, keep, classes, fraction=settings.validation_fraction, seed=settings.seed
+        raw,
+        hashes,
+        keep,
+        classes,
+        fraction=settings.validation_fraction,
+        seed=settings.seed,
+        test_fraction=settings.test_fraction,
     )
     pngs: dict[str, bytes] = {}
     digests: dict[int, str] = {}
     for index in keep:
-        png = transform.encode_png(raw.images[index])
+        png = transform.encode_png(raw.images[index], grey=form.grey)
         digests[index] = hashlib.sha256(png).hexdigest()
         pngs[digests[index]] = png
         progress(len(digests), len(keep))
     rows = transform.manifest_rows(raw, assigned, digests, classes)
-    manifest = _manifest(rows, source, classes, settings)
+    told = _told(settings, form, raw)
+    version = content_version(classes, describe(source), told, rows)
+    manifest = Manifest(
+        version=version,
+        classes=classes.names,
+        source=describe(source),
+        settings=told,
+        rows=transform.with_keys(rows, version),
+    )
     images = {row.key: pngs[row.sha256] for row in manifest.rows}
-    return StagedDataset(manifest, {**images, **list_files(manifest)}, dropped)
+    records = record_objects(manifest, images) if settings.recordio else {}
+    return StagedDataset(
+        manifest,
+        {**images, **list_files(manifest), **records},
+        dropped,
+        duplicates=transform.equal_images(raw, hashes),
+        intake=raw.intake if raw.intake.sizes else Intake(sizes=raw.sizes()),
+    )
 
 
 def write_local(dataset: StagedDataset, folder: Path) -> int:
@@ -74,21 +97,18 @@ def write_local(dataset: StagedDataset, folder: Path) -> int:
     return len(stale)
 
 
-def _manifest(
-    rows: Sequence[ManifestRow], source: Source, classes: LabelSet, settings: DatasetSettings
-) -> Manifest:
+def _told(settings: DatasetSettings, form: ImageFormat, raw: RawDataset) -> dict[str, Any]:
+    """Return the settings that had a part in the dataset, and so in its version."""
     told: dict[str, Any] = {
         "validation_fraction": settings.validation_fraction,
         "seed": settings.seed,
+        **form.told(),
     }
-    version = content_version(classes, describe(source), told, rows)
-    return Manifest(
-        version=version,
-        classes=classes.names,
-        source=describe(source),
-        settings=told,
-        rows=transform.with_keys(rows, version),
-    )
+    if settings.recordio:
+        told["recordio"] = True
+    if not raw.has_test:
+        told["test_fraction"] = settings.test_fraction
+    return told
 
 
 def _holds(path: Path, body: bytes) -> bool:

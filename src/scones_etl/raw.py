@@ -1,15 +1,30 @@
 """What every source gives: decoded images with labels, splits and where each came from."""
 
-from dataclasses import dataclass
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scones_core.errors import DatasetError, MalformedDataset
+from scones_core.errors import DatasetError, MalformedDataset, UnknownLabel
 from scones_core.labels import LabelSet
+from scones_etl.formats import AS_GIVEN, ImageFormat
 
 RAW_SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """How a source's files came in.
+
+    `unreadable` gives the reason for each file that is no image, by its name; `sizes` counts
+    images by the size that they had, as `32x24` (width, height).
+    """
+
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +33,8 @@ class RawDataset:
 
     `images` is uint8 (N, H, W, 3), RGB; `labels` int64 (N,), an index into the asked
     classes; `splits` holds "train" or "test" and `names` the source's own name for each
-    image; `rows` int64 (N,) is the row within the source's split.
+    image; `rows` int64 (N,) is the row within the source's split. A source without a test
+    split of its own says so by `has_test` False, and all its images are "train".
     Raises MalformedDataset when these do not fit each other.
     """
 
@@ -27,6 +43,8 @@ class RawDataset:
     splits: tuple[str, ...]
     rows: NDArray[np.int64]
     names: tuple[str, ...]
+    has_test: bool = True
+    intake: Intake = field(default_factory=Intake)
 
     def __post_init__(self) -> None:
         n = len(self.images)
@@ -48,11 +66,16 @@ class RawDataset:
     def __len__(self) -> int:
         return len(self.images)
 
+    def sizes(self) -> dict[str, int]:
+        """Return the number of images by size, `32x32` (width, height); all have the same."""
+        _, height, width, _ = self.images.shape
+        return {f"{width}x{height}": len(self)}
+
     def require_every_class(self, classes: LabelSet, where: str) -> None:
-        """Do nothing if each class has train and test rows, else raise DatasetError."""
+        """Do nothing if each class has rows in each split, else raise DatasetError."""
         found = {(split, int(label)) for split, label in zip(self.splits, self.labels, strict=True)}
         for index, name in enumerate(classes):
-            for split in RAW_SPLITS:
+            for split in RAW_SPLITS if self.has_test else RAW_SPLITS[:1]:
                 if (split, index) not in found:
                     raise DatasetError(
                         f"{where} has no {split} images of the class {name!r}; "
@@ -75,10 +98,37 @@ class Source(Protocol):
     def sha256(self) -> str:
         """The hash, in hex, of everything that decides what `read` gives."""
 
-    def read(self, classes: LabelSet) -> RawDataset:
-        """Return the images of these classes; raises DatasetError when it cannot."""
+    def read(self, classes: LabelSet, image: ImageFormat = AS_GIVEN) -> RawDataset:
+        """Return the images of these classes in a form; raises DatasetError when it cannot."""
 
 
 def describe(source: Source) -> dict[str, str]:
     """Return a source's identity as the manifest records it."""
     return {"kind": source.kind, "name": source.name, "sha256": source.sha256}
+
+
+def class_table(names: Sequence[str], classes: LabelSet, where: str) -> NDArray[np.int64]:
+    """Return, for each name of a source, the index of its class, or -1 if it was not asked for.
+
+    Raises UnknownLabel, with the nearest names, for a class that the source does not have.
+    """
+    table = np.full(len(names), -1, dtype=np.int64)
+    for index, name in enumerate(classes):
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=5, cutoff=0.4)
+            hint = f"the nearest are {', '.join(near)}" if near else f"it has {', '.join(names)}"
+            raise UnknownLabel(f"{where} has no class {name!r}; {hint}.")
+        table[names.index(name)] = index
+    return table
+
+
+def joined(parts: Sequence[RawDataset]) -> RawDataset:
+    """Return the images of all parts, in their order; `has_test` is the last part's."""
+    return RawDataset(
+        images=np.concatenate([part.images for part in parts]),
+        labels=np.concatenate([part.labels for part in parts]),
+        splits=tuple(split for part in parts for split in part.splits),
+        rows=np.concatenate([part.rows for part in parts]),
+        names=tuple(name for part in parts for name in part.names),
+        has_test=parts[-1].has_test,
+    )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from scones_core.errors import DatasetError
 from scones_etl import download as remote
-from scones_etl.cifar100 import Cifar100
+from scones_etl.cifar import CifarArchive
+from scones_etl.detect import open_source
 from scones_etl.raw import Source
 from scones_etl.synthetic import Synthetic
 
@@ -26,8 +27,9 @@ def resolve_source(
     say: remote.Say = print,
     archive_md5: str = remote.CIFAR100.md5,
 ) -> Source:
-    """Return the source for `auto`, `cifar100`, `synthetic` or the path of an archive.
+    """Return the source for `auto`, `cifar100`, `synthetic`, or for a path.
 
+    What lies at a path is told by its content: see `detect.open_source`.
     `cifar100` is the archive that SCONES_CIFAR100 names, else the one in `cache_dir`, which
     `download(target, say)` fills. `auto` is the same, but draws images when the server cannot
     be reached; only then, as a damaged archive must not pass for a missing network.
@@ -43,7 +45,7 @@ def resolve_source(
         target = cache_dir / ARCHIVE_FILE
         if not target.exists():
             download(target, say)
-        return Cifar100.open(target, md5=archive_md5)
+        return CifarArchive.open(target, md5=archive_md5)
     except remote.SourceUnreachable as error:
         if choice == "cifar100":
             raise
@@ -54,10 +56,11 @@ def resolve_source(
         return Synthetic()
 
 
-def _given(text: str, who: str) -> Cifar100:
+def _given(text: str, who: str) -> Source:
     path = Path(text).expanduser()
-    if path.is_dir():
-        raise DatasetError(f"{who} that is a folder; give the .tar.gz archive itself.")
     if not path.exists():
-        raise DatasetError(f"{who} no such file exists; give the path of a CIFAR-100 archive.")
-    return Cifar100.open(path)
+        raise DatasetError(
+            f"{who} no such file exists; give the path of a CIFAR archive, of a folder with a "
+            "folder of images for each class, or of MNIST's files."
+        )
+    return open_source(path)

@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from scones_core.errors import ChecksumMismatch
 from scones_core.manifest import Manifest, ManifestRow
+from scones_etl.raw import Intake
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,17 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class StagedDataset:
-    """`objects` maps S3 keys to bytes: images and `.lst` files, not the manifest itself."""
+    """`objects` maps S3 keys to bytes: images and their lists, not the manifest itself.
+
+    `duplicates` are the names of source images with the same pixels, group by group; `intake`
+    is how the source's files came in.
+    """
 
     manifest: Manifest
     objects: Mapping[str, bytes]
     dropped: Dropped
+    duplicates: tuple[tuple[str, ...], ...] = ()
+    intake: Intake = field(default_factory=Intake)
 
     @property
     def total_bytes(self) -> int:

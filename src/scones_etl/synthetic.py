@@ -1,7 +1,7 @@
 """Drawn images, for when no archive is at hand: the whole chain runs, its figures prove nothing."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from scones_core.labels import LabelSet
 from scones_etl.drawing import Drawing, Pen, colour_of, drawing_of
+from scones_etl.formats import AS_GIVEN, ImageFormat
 from scones_etl.raw import RAW_SPLITS, RawDataset
 
 SIDE = 32
@@ -42,8 +43,11 @@ class Synthetic:
         """The hash of the generator's revision and parameters, which decide each pixel."""
         return hashlib.sha256(f"{self.kind} {_REVISION} {self.name}".encode()).hexdigest()
 
-    def read(self, classes: LabelSet) -> RawDataset:
-        """Return drawings of these classes, (N, 32, 32, 3); unknown names get an emblem."""
+    def read(self, classes: LabelSet, image: ImageFormat = AS_GIVEN) -> RawDataset:
+        """Return drawings of these classes; 32x32 unless `image` says other.
+
+        Names that are no vehicle's get an emblem.
+        """
         images, labels, splits, rows, names = [], [], [], [], []
         for split, size in zip(
             RAW_SPLITS, (self.train_per_class, self.test_per_class), strict=True
@@ -65,7 +69,7 @@ class Synthetic:
             names=tuple(names),
         )
         raw.require_every_class(classes, f"The generator {self.name}")
-        return raw
+        return replace(raw, images=image.fit_all(raw.images))
 
 
 def _render(drawing: Drawing, rng: Random) -> NDArray[np.uint8]:

@@ -59,6 +59,14 @@ def deduplicate(raw: RawDataset, hashes: Sequence[str]) -> tuple[list[int], Drop
     return sorted(keep), Dropped(repeated, leaked, conflicting)
 
 
+def equal_images(raw: RawDataset, hashes: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the names of images with equal pixels, as `train/name`, a group for each picture."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for pixel_hash, split, name in zip(hashes, raw.splits, raw.names, strict=True):
+        groups[pixel_hash].append(f"{split}/{name}" if raw.has_test else name)
+    return tuple(tuple(names) for names in groups.values() if len(names) > 1)
+
+
 def assign_splits(
     raw: RawDataset,
     hashes: Sequence[str],
@@ -67,15 +75,15 @@ def assign_splits(
     *,
     fraction: float,
     seed: int,
+    test_fraction: float = 0.2,
 ) -> dict[int, str]:
     """Return the split of each image to keep; validation is `fraction` of each class's train.
 
+    Where the source has no test split, test is first drawn as `test_fraction` of each class.
     The draw depends on seed and pixels alone: neither another class nor another order of the
-    archive changes which images are held out. Raises DatasetError when the fraction leaves a
-    class without train or validation images.
+    archive changes which images are held out. Raises DatasetError when a fraction leaves a
+    class without images in a split.
     """
-    if not 0 < fraction < 1:
-        raise DatasetError(f"dataset.validation_fraction must be between 0 and 1, not {fraction}.")
     assigned: dict[int, str] = {}
     by_class: dict[int, list[int]] = {index: [] for index in range(len(classes))}
     for index in keep:
@@ -83,25 +91,37 @@ def assign_splits(
         if raw.splits[index] == "train":
             by_class[int(raw.labels[index])].append(index)
     for label, members in by_class.items():
-        held_out = round(fraction * len(members))
-        if not 0 < held_out < len(members):
-            raise DatasetError(
-                f"The class {classes.names[label]!r} has {len(members)} train images, of which "
-                f"dataset.validation_fraction {fraction} holds out {held_out}; both splits need "
-                "at least one."
-            )
         drawn = sorted(members, key=lambda index: _lot(seed, hashes[index]))
-        assigned.update(dict.fromkeys(drawn[:held_out], "validation"))
+        name = classes.names[label]
+        if not raw.has_test:
+            size = _held_out("test", test_fraction, len(drawn), name)
+            assigned.update(dict.fromkeys(drawn[:size], "test"))
+            drawn = drawn[size:]
+        size = _held_out("validation", fraction, len(drawn), name)
+        assigned.update(dict.fromkeys(drawn[:size], "validation"))
     return assigned
 
 
-def encode_png(image: NDArray[np.uint8]) -> bytes:
-    """Return an image, uint8 (H, W, 3), as an RGB PNG without metadata.
+def _held_out(split: str, fraction: float, size: int, label: str) -> int:
+    if not 0 < fraction < 1:
+        raise DatasetError(f"dataset.{split}_fraction must be between 0 and 1, not {fraction}.")
+    held_out = round(fraction * size)
+    if not 0 < held_out < size:
+        raise DatasetError(
+            f"The class {label!r} has {size} train images, of which dataset.{split}_fraction "
+            f"{fraction} holds out {held_out}; both splits need at least one."
+        )
+    return held_out
+
+
+def encode_png(image: NDArray[np.uint8], *, grey: bool = False) -> bytes:
+    """Return an image, uint8 (H, W, 3), as a PNG without metadata: RGB, or `grey` with one channel.
 
     The same pixels give the same bytes with the locked Pillow.
     """
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG", compress_level=9)
+    pixels = np.ascontiguousarray(image[:, :, 0]) if grey else image
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=9)
     return buffer.getvalue()
 
 

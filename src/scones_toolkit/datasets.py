@@ -1,18 +1,21 @@
 """The ETL task: from a source of images to a proven dataset in the data bucket."""
 
+from typing import Any
+
 from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest
 from scones_core.uris import SPLITS, S3Uri, dataset_prefix
 from scones_etl.load import read_manifest, upload
 from scones_etl.pipeline import stage
 from scones_etl.raw import Source
+from scones_etl.report import REPORT, write_report
 from scones_etl.sources import resolve_source
 from scones_etl.staged import StagedDataset
 from scones_toolkit.project import Project
 
 
 def source(project: Project, choice: str | None) -> Source:
-    """Return the source of images for `auto`, `cifar100`, `synthetic` or an archive's path.
+    """Return the source of images for `auto`, `cifar100`, `synthetic` or a path.
 
     Raises DatasetError for a source that is missing or damaged.
     """
@@ -23,20 +26,25 @@ def source(project: Project, choice: str | None) -> Source:
     )
 
 
-def etl(project: Project, choice: str | None = None, classes: str | None = None) -> Manifest:
+def etl(
+    project: Project, choice: str | None = None, classes: str | None = None, **settings: Any
+) -> Manifest:
     """Stage the dataset of a source and return its manifest; what is there already stays.
 
-    `classes` are comma-separated names. Raises DatasetError, SettingsError.
+    `classes` are comma-separated names; `settings` replace those of [dataset] where they are
+    not None. The validation report is written first. Raises DatasetError, SettingsError.
     """
-    return load(project, extract(project, choice, classes))
+    staged = extract(project, choice, classes, **settings)
+    validate(project, staged)
+    return load(project, staged)
 
 
 def extract(
-    project: Project, choice: str | None = None, classes: str | None = None
+    project: Project, choice: str | None = None, classes: str | None = None, **flags: Any
 ) -> StagedDataset:
     """Return the dataset of a source, read, split and encoded; nothing is deployed for it yet."""
     names = tuple(name.strip() for name in classes.split(",")) if classes else None
-    settings = project.settings.override("dataset", classes=names).dataset
+    settings = project.settings.override("dataset", classes=names, **flags).dataset
     labels = LabelSet.of(settings.classes)
     images = source(project, choice)
     with project.console.progress("encoding") as advance:
@@ -48,6 +56,17 @@ def extract(
         f"{staged.dropped.total} left out as duplicates."
     )
     return staged
+
+
+def validate(project: Project, staged: StagedDataset) -> None:
+    """Write the validation report of a dataset, and print what it found."""
+    folder = project.build / project.environment / "dataset-report"
+    found = write_report(staged, folder)
+    project.console.say(
+        f"  {found['unreadable']['count']} unreadable files, {found['duplicates']['count']} groups "
+        f"of equal images, {found['near_duplicates']['count']} nearly equal pairs across splits, "
+        f"largest class {found['balance']['ratio']:.2f} times the smallest: {folder / REPORT}"
+    )
 
 
 def load(project: Project, staged: StagedDataset) -> Manifest:

@@ -71,14 +71,36 @@ class Archives:
 
     def write(self, name: str = "cifar-100-python.tar.gz", python: int = 2, **raw: bytes) -> Path:
         """Write the archive; `train`, `test` or `meta` in `raw` replace a whole member."""
+        members = {
+            member: raw.get(member) or dumps(getattr(self, member, ""), python)
+            for member in ("file.txt~", "train", "test", "meta")
+        }
+        return self.pack(name, "cifar-100-python", members)
+
+    def write_cifar10(self, **raw: bytes) -> Path:
+        """Write an archive of CIFAR-10's layout: five batches of ten rows, ten classes."""
+        members = {"batches.meta": dumps({"label_names": [f"class{n}" for n in range(10)]})}
+        for number, batch in enumerate(
+            [*(f"data_batch_{part}" for part in range(1, 6)), "test_batch"]
+        ):
+            table = {
+                "labels": list(range(10)),
+                "filenames": [f"{batch}_{row}.png" for row in range(10)],
+                "data": np.full((10, 3072), 20 * number, np.uint8)
+                + np.arange(10, dtype=np.uint8)[:, None],
+            }
+            members[batch] = dumps(table)
+        return self.pack("cifar-10-python.tar.gz", "cifar-10-batches-py", {**members, **raw})
+
+    def pack(self, name: str, folder: str, members: dict[str, bytes]) -> Path:
+        """Write a gzipped tar with these members in one folder."""
         path = self.folder / name
         with tarfile.open(path, "w:gz") as archive:
-            folder = tarfile.TarInfo("cifar-100-python")
-            folder.type = tarfile.DIRTYPE
-            archive.addfile(folder)
-            for member in ("file.txt~", "train", "test", "meta"):
-                content = raw.get(member) or dumps(getattr(self, member, ""), python)
-                info = tarfile.TarInfo(f"cifar-100-python/{member}")
+            top = tarfile.TarInfo(folder)
+            top.type = tarfile.DIRTYPE
+            archive.addfile(top)
+            for member, content in members.items():
+                info = tarfile.TarInfo(f"{folder}/{member}")
                 info.size = len(content)
                 archive.addfile(info, io.BytesIO(content))
         return path

@@ -12,13 +12,13 @@ from scones_core.errors import (
     UnknownLabel,
 )
 from scones_core.labels import LabelSet
-from scones_etl.cifar100 import Cifar100
+from scones_etl.cifar import CifarArchive
 
 VEHICLES = LabelSet.of(["bicycle", "motorcycle"])
 
 
 def read(path, classes=VEHICLES):
-    return Cifar100.open(path).read(classes)
+    return CifarArchive.open(path).read(classes)
 
 
 def test_an_archive_gives_balanced_images_of_the_asked_classes(archive):
@@ -161,7 +161,7 @@ def test_nothing_is_unpacked_to_the_disk(archives):
 
 
 def test_an_archive_that_changes_after_it_was_hashed_is_refused(archives):
-    source = Cifar100.open(archives.write())
+    source = CifarArchive.open(archives.write())
     archives.train["batch_label"] = "another"
     archives.write()
 
@@ -171,7 +171,7 @@ def test_an_archive_that_changes_after_it_was_hashed_is_refused(archives):
 
 def test_an_archive_that_vanishes_is_named(archives):
     path = archives.write()
-    source = Cifar100.open(path)
+    source = CifarArchive.open(path)
     path.unlink()
 
     with pytest.raises(DatasetError, match=str(path)):

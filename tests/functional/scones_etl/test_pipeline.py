@@ -1,5 +1,6 @@
 import hashlib
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest
 from scones_core.settings import DatasetSettings
 from scones_core.uris import manifest_key
-from scones_etl.cifar100 import Cifar100
+from scones_etl.cifar import CifarArchive
 from scones_etl.pipeline import stage, write_local
 from scones_etl.synthetic import Synthetic
 
@@ -20,7 +21,7 @@ SETTINGS = DatasetSettings()
 
 @pytest.fixture
 def source(archive):
-    return Cifar100.open(archive)
+    return CifarArchive.open(archive)
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_train_images_that_are_test_images_are_dropped_and_counted(archives):
     archives.train["data"][0] = archives.test["data"][0]
     archives.train["data"][3] = archives.train["data"][2]
 
-    dataset = stage(Cifar100.open(archives.write()), VEHICLES, SETTINGS)
+    dataset = stage(CifarArchive.open(archives.write()), VEHICLES, SETTINGS)
 
     assert (dataset.dropped.leaked, dataset.dropped.conflicting) == (1, 2)
     left = {row.source_row for row in dataset.manifest.rows if row.split != "test"}
@@ -143,3 +144,25 @@ def test_a_local_copy_with_a_gap_is_mended_and_proven_last(dataset, tmp_path):
 
     (tmp_path / first).rmdir()
     assert write_local(dataset, tmp_path) == 3
+
+
+def test_recordio_is_written_when_it_is_asked_for_and_holds_the_listed_images(source, dataset):
+    other = stage(source, VEHICLES, DatasetSettings(recordio=True))
+
+    assert other.manifest.settings["recordio"] is True
+    assert other.manifest.version != dataset.manifest.version
+    prefix = f"dataset/{other.manifest.version}"
+    for split in ("train", "validation", "test"):
+        rec = other.objects[f"{prefix}/{split}_rec/{split}.rec"]
+        idx = other.objects[f"{prefix}/{split}_idx/{split}.idx"].decode().splitlines()
+        lst = other.objects[f"{prefix}/{split}_lst/{split}.lst"].decode().splitlines()
+        assert len(idx) == len(lst) == len(other.manifest.split(split))
+        for place, line in zip(idx, lst, strict=True):
+            number, at = map(int, place.split("\t"))
+            assert line.split("\t")[0] == str(number)
+            label, path = line.split("\t")[1:]
+            png = other.objects[f"{prefix}/{split}/{path}"]
+            magic, length = struct.unpack_from("<II", rec, at)
+            assert (magic, length >> 29, length) == (0xCED7230A, 0, 24 + len(png))
+            assert struct.unpack_from("<IfQQ", rec, at + 8) == (0, float(label), number, 0)
+            assert rec[at + 32 : at + 32 + len(png)] == png

@@ -1,9 +1,11 @@
+import gzip
 import hashlib
 import shutil
 
 import pytest
 
 from scones_core.errors import ChecksumMismatch, DatasetError
+from scones_core.labels import LabelSet
 from scones_etl.download import SourceUnreachable
 from scones_etl.sources import resolve_source
 
@@ -115,6 +117,27 @@ def test_a_path_that_does_not_exist_is_an_error_with_its_name(resolve, choice, e
     assert (environ.get("SCONES_CIFAR100") or choice) in str(caught.value)
 
 
-def test_a_folder_is_not_an_archive(resolve, tmp_path):
-    with pytest.raises(DatasetError, match="is a folder"):
+def test_a_folder_without_images_is_refused(resolve, tmp_path):
+    with pytest.raises(DatasetError, match="is a folder without a folder of images"):
         resolve(str(tmp_path))
+
+
+def test_what_lies_at_a_path_is_told_by_its_content(resolve, archives, tmp_path):
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    (tmp_path / "photos" / "cat" / "x.jpg").touch()
+    digits = tmp_path / "digits"
+    digits.mkdir()
+    for name in ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+        (digits / name).touch()
+
+    paths = (archives.write(), archives.write_cifar10(), tmp_path / "photos", digits)
+    assert [resolve(str(path)).kind for path in paths] == ["cifar100", "cifar10", "folder", "mnist"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no gzip", b"\x1f\x8b\x08\0", gzip.compress(b"")])
+def test_a_file_that_is_no_source_says_so_when_it_is_read(resolve, tmp_path, content):
+    path = tmp_path / "thing.tar.gz"
+    path.write_bytes(content)
+
+    with pytest.raises(DatasetError, match=r"thing\.tar\.gz"):
+        resolve(str(path)).read(LabelSet.of(["bicycle", "motorcycle"]))

@@ -1,0 +1,253 @@
+"""How fast the ETL is, on an archive of CIFAR-100's full size, against what is usual.
+
+    python benchmarks/etl.py [--rows 50000] [--json FILE]
+
+The archive is generated once (the real rows among them when SCONES_CIFAR100 names an archive)
+and kept in the build folder. Each measurement runs in a process of its own, so that its peak
+memory is its own. Exits 1 where extract and transform take longer than the standard library
+takes to decompress and unpickle, or where the ETL of all classes takes 1 GB.
+"""
+
+import argparse
+import gzip
+import io
+import json
+import os
+import pickle
+import platform
+import resource
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from scones_core.errors import UnknownLabel
+from scones_core.labels import LabelSet
+from scones_core.settings import DatasetSettings
+from scones_etl import transform
+from scones_etl.cifar import CifarArchive
+from scones_etl.pipeline import stage
+
+ROOT = Path(__file__).parents[1]
+NAMES = ["bicycle", "motorcycle", *(f"class{number:02d}" for number in range(98))]
+VEHICLES = LabelSet.of(NAMES[:2])
+EVERYTHING = LabelSet.of(NAMES)
+PNG_IMAGES = 3000
+
+
+def drawn(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Return rows of planes that compress about as photographs do: soft shapes under noise."""
+    coarse = rng.normal(128, 50, (count, 3, 8, 8)).astype(np.float32)
+    soft = coarse.repeat(4, axis=2).repeat(4, axis=3)
+    noise = rng.normal(0, 15, (count, 3, 32, 32)).astype(np.float32)
+    return np.clip(soft + noise, 0, 255).astype(np.uint8).reshape(count, 3072)
+
+
+def real_rows() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return the real vehicles' planes and labels by split, none without SCONES_CIFAR100."""
+    given = os.environ.get("SCONES_CIFAR100")
+    if not given:
+        return {}
+    try:
+        raw = CifarArchive.open(Path(given)).read(VEHICLES)
+    except UnknownLabel:
+        return {}
+    planes = raw.images.transpose(0, 3, 1, 2).reshape(len(raw), 3072)
+    splits = np.array(raw.splits)
+    return {s: (planes[splits == s], raw.labels[splits == s]) for s in ("train", "test")}
+
+
+def table(split: str, rows: int, seed: int) -> dict[str, object]:
+    """Return one split: `rows` images, the classes in turn, real ones in place of drawn ones."""
+    pixels = drawn(np.random.default_rng(seed), rows)
+    labels = np.arange(rows) % len(NAMES)
+    planes, owners = real_rows().get(split, (np.empty((0, 3072), np.uint8), np.empty(0, int)))
+    for label in (0, 1):
+        own = planes[owners == label]
+        places = np.flatnonzero(labels == label)[: len(own)]
+        pixels[places] = own[: len(places)]
+    return {
+        "filenames": [f"image_s_{row:06d}.png" for row in range(rows)],
+        "fine_labels": labels.tolist(),
+        "coarse_labels": (labels // 5).tolist(),
+        "data": pixels,
+    }
+
+
+def generate(path: Path, rows: int) -> None:
+    """Write the archive, a fifth as many test rows as train rows."""
+    members = {
+        "meta": {"fine_label_names": NAMES},
+        "test": table("test", rows // 5, 1),
+        "train": table("train", rows, 2),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    with tarfile.open(part, "w:gz", compresslevel=6) as archive:
+        for name, content in members.items():
+            # Protocol 3 writes an array's bytes as they are, as Python 2 did for the original;
+            # protocol 2 would make text of them, half as long again.
+            body = pickle.dumps(content, protocol=3)
+            info = tarfile.TarInfo(f"cifar-100-python/{name}")
+            info.size = len(body)
+            archive.addfile(info, io.BytesIO(body))
+    part.replace(path)
+
+
+def standard_library(path: Path) -> int:
+    """Decompress and unpickle, and nothing else; the archive is trusted to be harmless."""
+    rows = 0
+    with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            content = archive.extractfile(member)
+            if content is not None:
+                rows += len(pickle.load(content).get("data", ()))  # noqa: S301
+    return rows
+
+
+def extract(path: Path) -> int:
+    """Open, hash, check and read all classes."""
+    return len(CifarArchive.open(path).read(EVERYTHING))
+
+
+def vehicles(path: Path) -> int:
+    """Run the whole ETL of two classes: PNGs, lists, manifest."""
+    return len(stage(CifarArchive.open(path), VEHICLES, DatasetSettings()).manifest.rows)
+
+
+def extract_transform(path: Path) -> int:
+    """Extract, find doubles and assign splits for all classes; PNGs are measured apart."""
+    raw = CifarArchive.open(path).read(EVERYTHING)
+    hashes = transform.pixel_hashes(raw.images)
+    keep, _ = transform.deduplicate(raw, hashes)
+    return len(transform.assign_splits(raw, hashes, keep, EVERYTHING, fraction=0.1, seed=0))
+
+
+def everything(path: Path) -> int:
+    """Run the whole ETL of all classes."""
+    return len(stage(CifarArchive.open(path), EVERYTHING, DatasetSettings()).manifest.rows)
+
+
+def png_pillow(images: np.ndarray) -> int:
+    """Write PNGs to files as is usual, one `save` after another, with Pillow's defaults."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, image in enumerate(images):
+            Image.fromarray(image).save(f"{folder}/{number}.png")
+    return PNG_IMAGES
+
+
+def png_rgba(images: np.ndarray) -> int:
+    """Write PNGs with four channels, as `matplotlib.imsave` does, without its own overhead."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, image in enumerate(images):
+            rgba = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+            Image.fromarray(rgba).save(f"{folder}/{number}.png")
+    return PNG_IMAGES
+
+
+def png_scones(images: np.ndarray) -> int:
+    """Encode PNGs as the ETL does, and write them to files."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, png in enumerate(map(transform.encode_png, images)):
+            Path(f"{folder}/{number}.png").write_bytes(png)
+    return PNG_IMAGES
+
+
+def pictures() -> np.ndarray:
+    """Return images to encode, uint8 (N, 32, 32, 3)."""
+    return drawn(np.random.default_rng(0), PNG_IMAGES).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+
+
+MEASURED: dict[str, Callable[[Path], int]] = {
+    work.__name__: work
+    for work in (
+        standard_library,
+        extract,
+        extract_transform,
+        vehicles,
+        everything,
+    )
+}
+ENCODED: dict[str, Callable[[np.ndarray], int]] = {
+    work.__name__: work for work in (png_pillow, png_rgba, png_scones)
+}
+
+
+def measure(name: str, path: Path) -> dict[str, float]:
+    """Return seconds, processor seconds, rows and peak megabytes of one measurement."""
+    encode = ENCODED.get(name)
+    work = partial(encode, pictures()) if encode else partial(MEASURED[name], path)
+    started, busy = time.perf_counter(), time.process_time()
+    rows = work()
+    seconds, cpu = time.perf_counter() - started, time.process_time() - busy
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {
+        "seconds": round(seconds, 3),
+        "cpu": round(cpu, 3),
+        "rows": rows,
+        "peak_mb": round(peak, 1),
+    }
+
+
+def apart(name: str, path: Path) -> dict[str, float]:
+    """Return a measurement that was made in a process of its own."""
+    command = [sys.executable, __file__, "--only", name, "--archive", str(path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    result: dict[str, float] = json.loads(done.stdout)
+    return result
+
+
+def missed(results: dict[str, dict[str, float]]) -> list[str]:
+    """Return the aims that were not reached."""
+    usual = results["standard_library"]["seconds"]
+    faults = []
+    if results["extract_transform"]["seconds"] >= usual:
+        faults.append("extract and transform take longer than decompressing and unpickling")
+    if results["everything"]["peak_mb"] >= 1000:
+        faults.append("the ETL of all classes takes 1 GB or more")
+    return faults
+
+
+def main() -> int:
+    """Measure everything, print a table, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=50_000, help="train rows of the archive")
+    parser.add_argument("--archive", type=Path, help="measure on this archive")
+    parser.add_argument("--only", choices=[*MEASURED, *ENCODED], help="one measurement, as JSON")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
+    given = parser.parse_args()
+    path = given.archive or ROOT / "build" / "benchmarks" / f"cifar-{given.rows}.tar.gz"
+    if given.only:
+        print(json.dumps(measure(given.only, path)))
+        return 0
+    if not path.exists():
+        print(f"generating {path}")
+        generate(path, given.rows)
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
+        f"Python {platform.python_version()}, {path.stat().st_size / 1e6:.0f} MB"
+    )
+    results = {}
+    for name in [*MEASURED, *ENCODED]:
+        results[name] = apart(name, path)
+        print(
+            "{:18} {seconds:8.2f} s {cpu:8.2f} s cpu {rows:7.0f} rows {peak_mb:8.0f} MB".format(
+                name, **results[name]
+            )
+        )
+    faults = missed(results)
+    print("\n".join(f"MISSED: {fault}" for fault in faults) or "all aims reached")
+    if given.json:
+        given.json.write_text(json.dumps(results, indent=1) + "\n")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

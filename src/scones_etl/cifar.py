@@ -1,0 +1,167 @@
+"""The Python archives of CIFAR-10 and CIFAR-100: https://www.cs.toronto.edu/~kriz/cifar.html.
+
+A batch is a pickled dict: `data` uint8 (N, 3072), each row a 32x32 image as its red, green and
+blue plane; the labels, N indices into the names that another member holds; and `filenames`. A
+file's name says nothing about its label (in CIFAR-100 many `bike_*` are motorcycles), so labels
+come from the labels alone.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scones_core.errors import ChecksumMismatch, DatasetError
+from scones_core.labels import LabelSet
+from scones_etl import archive
+from scones_etl.cifar_tables import Batch, class_names, interleaved, select, table
+from scones_etl.formats import AS_GIVEN, ImageFormat
+from scones_etl.raw import RawDataset, class_table
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which members an archive has, and under which keys their tables hold labels and names.
+
+    `batches` are a split's members in row order; `limit` is the most bytes of one of them.
+    """
+
+    kind: str
+    folder: str
+    batches: Mapping[str, tuple[str, ...]]
+    meta: str
+    labels_key: str
+    names_key: str
+    limit: int
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The most bytes of each member, by its name in the archive."""
+        batches = {self.member(b): self.limit for split in self.batches.values() for b in split}
+        return {**batches, self.member(self.meta): 1 << 20}
+
+    def member(self, name: str) -> str:
+        """Return the name of a member in the archive."""
+        return f"{self.folder}/{name}"
+
+
+# The original's members have about 155 MB and 31 MB.
+CIFAR_100: Final = Layout(
+    kind="cifar100",
+    folder="cifar-100-python",
+    batches={"train": ("train",), "test": ("test",)},
+    meta="meta",
+    labels_key="fine_labels",
+    names_key="fine_label_names",
+    limit=400 << 20,
+)
+# The original's members have about 31 MB each.
+CIFAR_10: Final = Layout(
+    kind="cifar10",
+    folder="cifar-10-batches-py",
+    batches={
+        "train": tuple(f"data_batch_{number}" for number in range(1, 6)),
+        "test": ("test_batch",),
+    },
+    meta="batches.meta",
+    labels_key="labels",
+    names_key="label_names",
+    limit=100 << 20,
+)
+LAYOUTS = (CIFAR_100, CIFAR_10)
+
+
+@dataclass(frozen=True, slots=True)
+class CifarArchive:
+    """A CIFAR archive, or one cut from it, that lies in a file."""
+
+    path: Path
+    sha256: str
+    layout: Layout = CIFAR_100
+
+    @classmethod
+    def open(cls, path: Path, md5: str | None = None, layout: Layout = CIFAR_100) -> "CifarArchive":
+        """Return the source for a file, which is hashed but not yet unpacked.
+
+        Raises DatasetError when it cannot be read, ChecksumMismatch when `md5` is not its own.
+        """
+        try:
+            if md5 is not None and (found := _digest(path, "md5")) != md5:
+                raise ChecksumMismatch(
+                    f"{path} has the MD5 {found}, not {md5}: it is damaged or another file. "
+                    "Delete it, and it is downloaded again."
+                )
+            return cls(path, _digest(path, "sha256"), layout)
+        except OSError as error:
+            raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
+
+    @property
+    def kind(self) -> str:
+        """`cifar100` or `cifar10`."""
+        return self.layout.kind
+
+    @property
+    def name(self) -> str:
+        """The archive's file name."""
+        return self.path.name
+
+    def read(self, classes: LabelSet, image: ImageFormat = AS_GIVEN) -> RawDataset:
+        """Return all images of these classes, train rows first; 32x32 unless `image` says other.
+
+        Raises UnknownLabel, MalformedDataset, or DatasetError for a class without rows.
+        """
+        members = self._members()
+        meta = self.layout.member(self.layout.meta)
+        where = f"{self.path}: {meta}"
+        names = class_names(table(members[meta], where), self.layout.names_key, where)
+        wanted = class_table(names, classes, str(self.path))
+        batches, splits, rows = self._batches(members, wanted)
+        raw = RawDataset(
+            images=interleaved(batches),
+            labels=np.concatenate([batch.labels for batch in batches]),
+            splits=splits,
+            rows=rows,
+            names=tuple(name for batch in batches for name in batch.names),
+        )
+        raw.require_every_class(classes, str(self.path))
+        return replace(raw, images=image.fit_all(raw.images))
+
+    def _batches(
+        self, members: dict[str, bytes], wanted: NDArray[np.int64]
+    ) -> tuple[list[Batch], tuple[str, ...], NDArray[np.int64]]:
+        """Return all batches, and the split and the row in it of each chosen image."""
+        batches: list[Batch] = []
+        splits: list[str] = []
+        rows = []
+        for split, names in self.layout.batches.items():
+            first = 0
+            for member in map(self.layout.member, names):
+                where = f"{self.path}: {member}"
+                # The pickle's bytes are let go as soon as its table is read.
+                batch = select(
+                    table(members.pop(member), where), self.layout.labels_key, wanted, where
+                )
+                batches.append(batch)
+                splits += [split] * len(batch.rows)
+                rows.append(batch.rows + first)
+                first += len(batch.pixels)
+        return batches, tuple(splits), np.concatenate(rows)
+
+    def _members(self) -> dict[str, bytes]:
+        try:
+            with self.path.open("rb") as stream:
+                if hashlib.file_digest(stream, "sha256").hexdigest() != self.sha256:
+                    raise ChecksumMismatch(f"{self.path} changed while it was read; try again.")
+                stream.seek(0)
+                return archive.read_members(stream, self.layout.limits, str(self.path))
+        except OSError as error:
+            raise DatasetError(f"{self.path} cannot be read: {error.strerror}.") from error
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()

@@ -1,0 +1,129 @@
+"""The validation report: what is in a staged dataset, as JSON and as pictures."""
+
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from scones_core.errors import DatasetError
+from scones_core.files import write_atomically, write_json
+from scones_core.manifest import ManifestRow
+from scones_etl.likeness import MAX_BITS, MIN_CORRELATION, NearDuplicate, across_splits
+from scones_etl.sheets import contact_sheet, evenly
+from scones_etl.staged import StagedDataset
+
+REPORT = "report.json"
+# A list in the report names so many at most; its count is always the whole one.
+MAX_LISTED = 200
+
+
+def report(dataset: StagedDataset) -> dict[str, Any]:
+    """Return the report of a dataset: balance, sizes, duplicates and unreadable files.
+
+    Near-duplicates are pairs of stored images in two splits; they are reported, not dropped.
+    """
+    return _report(dataset, _pixels(dataset))
+
+
+def write_report(dataset: StagedDataset, folder: Path) -> dict[str, Any]:
+    """Write `report.json` and `<class>.png`, a contact sheet each, and return the report.
+
+    Sheets of classes that are no longer there are removed. Raises DatasetError when the folder
+    cannot be written.
+    """
+    pixels = _pixels(dataset)
+    content = _report(dataset, pixels)
+    try:
+        for stale in set(folder.glob("*.png")) - {folder / name for name in _sheets(dataset)}:
+            stale.unlink()
+        for label, name in zip(dataset.manifest.classes, _sheets(dataset), strict=True):
+            own = [row.key for row in dataset.manifest.rows if row.label == label]
+            chosen = [pixels[own[index]] for index in evenly(len(own))]
+            write_atomically(folder / name, contact_sheet(chosen))
+        write_json(folder / REPORT, content)
+    except OSError as error:
+        raise DatasetError(
+            f"The report cannot be written to {folder}: {error.strerror or error}; make room, or "
+            "set another project.build_dir."
+        ) from error
+    return content
+
+
+def _report(dataset: StagedDataset, pixels: Mapping[str, NDArray[np.uint8]]) -> dict[str, Any]:
+    manifest, rows = dataset.manifest, dataset.manifest.rows
+    near = across_splits([pixels[row.key] for row in rows], [row.split for row in rows])
+    dropped = dataset.dropped
+    return {
+        "version": manifest.version,
+        "source": dict(manifest.source),
+        "settings": dict(manifest.settings),
+        "balance": _balance(rows, manifest.counts()),
+        "sizes": {"source": dict(dataset.intake.sizes), "stored": _stored_sizes(pixels)},
+        "unreadable": {
+            "count": len(dataset.intake.unreadable),
+            "files": dict(list(dataset.intake.unreadable.items())[:MAX_LISTED]),
+        },
+        "duplicates": {
+            "dropped": {
+                "repeated": dropped.repeated,
+                "leaked": dropped.leaked,
+                "conflicting": dropped.conflicting,
+            },
+            "count": len(dataset.duplicates),
+            "groups": [list(group) for group in dataset.duplicates[:MAX_LISTED]],
+        },
+        "near_duplicates": {
+            "max_bits": MAX_BITS,
+            "min_correlation": MIN_CORRELATION,
+            "count": len(near),
+            "pairs": [_pair(pair, rows) for pair in near[:MAX_LISTED]],
+        },
+        "contact_sheets": _sheets(dataset),
+    }
+
+
+def _sheets(dataset: StagedDataset) -> list[str]:
+    return [f"{label}.png" for label in dataset.manifest.classes]
+
+
+def _pixels(dataset: StagedDataset) -> dict[str, NDArray[np.uint8]]:
+    """Return what is stored, by key: uint8 (H, W, 3), so that the report is of the bytes."""
+    pixels = {}
+    for row in dataset.manifest.rows:
+        with Image.open(io.BytesIO(dataset.objects[row.key])) as image:
+            pixels[row.key] = np.asarray(image.convert("RGB"))
+    return pixels
+
+
+def _balance(
+    rows: Sequence[ManifestRow], counts: Mapping[str, Mapping[str, int]]
+) -> dict[str, Any]:
+    """Return counts and shares; `ratio` is the largest class over the smallest."""
+    totals = Counter(row.label for row in rows)
+    return {
+        "images": len(rows),
+        "by_split": {split: dict(by_class) for split, by_class in counts.items()},
+        "by_class": dict(totals),
+        "share": {label: round(count / len(rows), 4) for label, count in totals.items()},
+        "ratio": round(max(totals.values()) / min(totals.values()), 4),
+    }
+
+
+def _stored_sizes(pixels: Mapping[str, NDArray[np.uint8]]) -> dict[str, int]:
+    return dict(Counter(f"{image.shape[1]}x{image.shape[0]}" for image in pixels.values()))
+
+
+def _pair(pair: NearDuplicate, rows: Sequence[ManifestRow]) -> dict[str, Any]:
+    return {
+        "bits": pair.bits,
+        "correlation": pair.correlation,
+        "images": [
+            {"key": row.key, "split": row.split, "label": row.label, "source_name": row.source_name}
+            for row in (rows[pair.first], rows[pair.second])
+        ],
+    }
