@@ -225,7 +225,7 @@ def report(c: Context, env: str = "local", out: str = "") -> None:
 
 @task(
     help={
-        "source": "auto, cifar100, synthetic, or the path of a CIFAR-100 Python archive",
+        "source": "auto, cifar100, synthetic, or the path of an archive or a folder of images",
         "keep": "leave the embedded AWS up at the end",
     }
 )
