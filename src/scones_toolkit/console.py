@@ -6,22 +6,18 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console as RichConsole
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 
 class Advance(Protocol):
-    """Told how far a piece of work is: `done` of `total`, and perhaps a word about it."""
+    """Told how far a piece of work is."""
 
-    def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Show that `done` of `total` pieces are finished."""
+    def __call__(self, done: int, total: int, note: str = "", left: float | None = None) -> None:
+        """Show that `done` of `total` pieces are finished, and a word about it.
+
+        `left` is the work's own estimate in seconds; without it, the pace so far is taken.
+        """
 
 
 class Console:
@@ -60,15 +56,14 @@ class Console:
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
         )
+        started = time.monotonic()
         with Progress(*columns, console=self.rich) as bar:
             task = bar.add_task(title, total=None, note="")
 
-            def advance(done: int, total: int, note: str = "") -> None:
-                bar.update(task, completed=done, total=total, note=note)
+            def advance(done: int, total: int, note: str = "", left: float | None = None) -> None:
+                shown = _remaining(started, done, total, left)
+                bar.update(task, completed=done, total=total, note=f"{note} {shown}".strip())
 
             yield advance
 
@@ -81,6 +76,9 @@ class Console:
                 self.say(f"  {name.ljust(width)}  {value}")
             return
         table = Table(title=title, title_justify="left", show_header=False, pad_edge=False)
+        table.add_column()
+        # A long value is folded, not cut: it may be copied from here.
+        table.add_column(overflow="fold")
         for name, value in rows.items():
             table.add_row(name, str(value))
         self.rich.print(table)
@@ -112,16 +110,22 @@ class _Lines:
         self._started = self._printed = time.monotonic()
         self._last = ""
 
-    def __call__(self, done: int, total: int, note: str = "") -> None:
+    def __call__(self, done: int, total: int, note: str = "", left: float | None = None) -> None:
         now, text = time.monotonic(), f"  {self._title} {done}/{total}"
         text += f"  {note}" if note else ""
-        if text == self._last:
+        finished = 0 < total == done and not left
+        if finished and text == self._last:
             return
-        if 0 < total == done:
-            self._console.say(f"{text}  {now - self._started:.1f} s")
-        elif done and now - self._printed >= self.SECONDS:
-            left = (now - self._started) * (total - done) / done
-            self._console.say(f"{text}  {left:.0f} s left")
-        else:
-            return
-        self._printed, self._last = now, text
+        if finished or (done and now - self._printed >= self.SECONDS):
+            self._console.say(f"{text}  {_remaining(self._started, done, total, left)}")
+            self._printed, self._last = now, text if finished else ""
+
+
+def _remaining(started: float, done: int, total: int, left: float | None) -> str:
+    """Return the time left in words, or the time taken once nothing is left."""
+    elapsed = time.monotonic() - started
+    if left is None and done:
+        left = elapsed * (total - done) / done
+    if left is None:
+        return ""
+    return f"{left:.0f} s left" if left or done < total else f"{elapsed:.1f} s"

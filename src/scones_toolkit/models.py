@@ -63,7 +63,8 @@ def train(
         def follow(done: int, total: int, line: str) -> None:
             # The final network is not the last to end: those of the calibration train beside it.
             left = re.search(r"\bseconds_left=(\d+)", line)
-            advance(done, total, f"the job says {left[1]} s left" if left else "")
+            if left:
+                advance(done, total, left=float(left[1]))
 
         result = launch(
             project.client("sagemaker"), project.client("logs"), request, progress=follow

@@ -32,6 +32,23 @@ def test_an_end_that_is_told_twice_is_printed_once_and_news_after_it_are_not_los
     ]
 
 
+def test_the_works_own_estimate_is_shown_where_it_gives_one() -> None:
+    out = io.StringIO()
+    console = Console(RichConsole(file=out, width=100, force_terminal=True))
+    with console.progress("training") as advance:
+        advance(12, 24, left=90.4)
+    assert "90 s left" in out.getvalue()
+
+
+def test_what_goes_on_after_the_last_piece_is_not_said_to_be_done() -> None:
+    console, out = written()
+    with console.progress("training") as advance:
+        advance(24, 24, left=30)
+        advance(24, 24)
+    assert [line.split()[:2] for line in out.getvalue().splitlines()] == [["training", "24/24"]]
+    assert "left" not in out.getvalue()
+
+
 def test_a_terminal_shows_the_count_and_the_time_left() -> None:
     out = io.StringIO()
     console = Console(RichConsole(file=out, width=100, force_terminal=True))
