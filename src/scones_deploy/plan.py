@@ -3,9 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
 
 from scones_core.errors import DeployError, TerraformError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 # An endpoint's loss is an outage, a bucket's or a key's the loss of every object in it.
 PROTECTED = ("aws_sagemaker_endpoint", "aws_s3_bucket", "aws_kms_key")
@@ -13,11 +18,16 @@ PROTECTED = ("aws_sagemaker_endpoint", "aws_s3_bucket", "aws_kms_key")
 
 @dataclass(frozen=True, slots=True)
 class ResourceChange:
-    """A resource's address, type and planned actions, like `("delete", "create")`."""
+    """A resource's address, type and planned actions, like `("delete", "create")`.
+
+    `unemptied_bucket` is the name of a bucket that Terraform would not empty before it deletes
+    it; empty for everything else.
+    """
 
     address: str
     type: str
     actions: tuple[str, ...]
+    unemptied_bucket: str = ""
 
     @property
     def destroys(self) -> bool:
@@ -61,7 +71,12 @@ def parse_plan(path: Path, body: Mapping[str, Any], *, has_changes: bool) -> Pla
     """
     try:
         changes = tuple(
-            ResourceChange(item["address"], item["type"], tuple(item["change"]["actions"]))
+            ResourceChange(
+                item["address"],
+                item["type"],
+                tuple(item["change"]["actions"]),
+                _unemptied_bucket(item["type"], item["change"].get("before") or {}),
+            )
             for item in body.get("resource_changes", ())
             if item["mode"] == "managed" and item["change"]["actions"] != ["no-op"]
         )
@@ -82,3 +97,35 @@ def protect(plan: Plan, *, allow_destroy: bool) -> None:
             f"The plan destroys or replaces {', '.join(lost)}; nothing was applied. "
             "If that is what you want, allow it expressly."
         )
+
+
+def require_empty_buckets(plan: Plan, s3: "S3Client") -> None:
+    """Let a plan pass whose buckets can all be deleted.
+
+    Terraform deletes what it can before it fails at a bucket that still holds something, the
+    key of that bucket's objects among it. Raises DeployError, naming the buckets.
+    """
+    names = [c.unemptied_bucket for c in plan.changes if c.destroys and c.unemptied_bucket]
+    full = [name for name in names if _holds_something(s3, name)]
+    if full:
+        raise DeployError(
+            f"The buckets {', '.join(full)} hold objects; nothing was destroyed. Copy what is to "
+            "be kept, set force_destroy = true in this environment's env.tfvars, apply that, and "
+            "destroy again."
+        )
+
+
+def _unemptied_bucket(kind: str, before: Mapping[str, Any]) -> str:
+    emptied = kind != "aws_s3_bucket" or before.get("force_destroy")
+    return "" if emptied else str(before.get("bucket") or "")
+
+
+def _holds_something(s3: "S3Client", name: str) -> bool:
+    try:
+        # Versions and delete markers keep a bucket as much as objects do.
+        found = s3.list_object_versions(Bucket=name, MaxKeys=1)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") == "NoSuchBucket":
+            return False
+        raise
+    return bool(found.get("Versions") or found.get("DeleteMarkers"))

@@ -187,12 +187,6 @@ class Terraform:
         plan.path.unlink(missing_ok=True)
         record_path(plan.path).unlink(missing_ok=True)
 
-    def destroy(self) -> Plan:
-        """Destroy everything in the environment and return the plan that did it."""
-        plan = self.plan(destroy=True)
-        self.apply(plan)
-        return plan
-
     def outputs(self) -> dict[str, Any]:
         """Return the value of every output by name; empty before the first apply."""
         done = self._checked("output", self._run("output", json=IsFlagged))

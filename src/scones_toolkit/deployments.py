@@ -5,7 +5,7 @@ import sys
 
 from scones_core.errors import DeployError
 from scones_deploy.bundle import BundleManifest, build_bundles
-from scones_deploy.plan import Plan, protect
+from scones_deploy.plan import Plan, protect, require_empty_buckets
 from scones_deploy.state_bucket import backend_bucket, ensure_state_bucket
 from scones_deploy.terraform import Terraform
 from scones_toolkit.project import Project
@@ -76,12 +76,17 @@ def carry_out(project: Project, made: Plan, *, allow_destroy: bool = False) -> P
 
 
 def destroy(project: Project, *, confirmed: bool = False) -> None:
-    """Remove everything in the environment, once its name was typed or `confirmed` is given."""
+    """Remove everything in the environment, once its name was typed or `confirmed` is given.
+
+    Raises DeployError before anything is removed where a bucket would be left over.
+    """
     name = project.environment
     if not confirmed:
         _confirm(f"Everything in {name} will be removed.", name)
     prepare(project)
-    made = project.terraform.destroy()
+    made = project.terraform.plan(destroy=True)
+    require_empty_buckets(made, project.client("s3"))
+    project.terraform.apply(made)
     project.forget_deployment()
     project.console.say(f"{made.destroy} resources of {project.environment} are destroyed.")
 

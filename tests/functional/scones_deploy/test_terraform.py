@@ -77,7 +77,9 @@ def test_destroy_leaves_nothing(terraform: Make) -> None:
     dev = terraform()
     dev.init()
     dev.apply(dev.plan())
-    assert dev.destroy().destroy == 1
+    made = dev.plan(destroy=True)
+    assert made.destroy == 1
+    dev.apply(made)
     assert dev.outputs() == {}
 
 

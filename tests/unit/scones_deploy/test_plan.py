@@ -1,10 +1,12 @@
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from scones_core.errors import DeployError, TerraformError
-from scones_deploy.plan import Plan, parse_plan, protect
+from scones_deploy.plan import Plan, parse_plan, protect, require_empty_buckets
 
 
 def resource(kind: str, *actions: str, mode: str = "managed") -> dict[str, Any]:
@@ -59,3 +61,38 @@ def test_everything_else_passes() -> None:
 def test_another_format_is_an_error(body: Any) -> None:
     with pytest.raises(TerraformError, match="plan again"):
         parse_plan(Path("p"), body, has_changes=True)
+
+
+def bucket(name: str, *, force_destroy: bool, action: str = "delete") -> dict[str, Any]:
+    change = resource("aws_s3_bucket", action)
+    change["change"]["before"] = {"bucket": name, "force_destroy": force_destroy}
+    return change
+
+
+@mock_aws
+def test_a_bucket_that_would_be_left_over_stops_a_destroy_before_it_begins() -> None:
+    s3 = boto3.client("s3", region_name="us-east-1")
+    for name in ("full", "empty", "emptied-by-terraform", "stays"):
+        s3.create_bucket(Bucket=name)
+    for name in ("full", "emptied-by-terraform", "stays"):
+        s3.put_object(Bucket=name, Key="k", Body=b"")
+    harmless = [
+        bucket("empty", force_destroy=False),
+        bucket("emptied-by-terraform", force_destroy=True),
+        bucket("stays", force_destroy=False, action="update"),
+        bucket("gone-already", force_destroy=False),
+    ]
+    require_empty_buckets(plan(*harmless), s3)
+    with pytest.raises(DeployError, match=r"buckets full hold objects.*force_destroy = true"):
+        require_empty_buckets(plan(*harmless, bucket("full", force_destroy=False)), s3)
+
+
+@mock_aws
+def test_a_deleted_object_that_a_version_keeps_counts_as_held() -> None:
+    s3 = boto3.client("s3", region_name="us-east-1")
+    s3.create_bucket(Bucket="versioned")
+    s3.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket="versioned", Key="k", Body=b"")
+    s3.delete_object(Bucket="versioned", Key="k")
+    with pytest.raises(DeployError, match="versioned"):
+        require_empty_buckets(plan(bucket("versioned", force_destroy=False)), s3)
