@@ -53,17 +53,6 @@ def permits(access_key_id: str, access: Access) -> bool:
     return session is None or _denial(session, access) is None
 
 
-def service_may(service: str, access: Access, source_arn: str) -> bool:
-    """Return whether a resource's policy lets an AWS service in on behalf of another resource."""
-    document = resource_policy(access)
-    if document is None:
-        return False
-    given = {"aws:sourcearn": source_arn, "aws:sourceaccount": ACCOUNT_ID}
-    asked = replace(access, values={**access.values, **given})
-    principal = Principal(ACCOUNT_ID, service=service)
-    return verdict([document], asked, principal) is Verdict.ALLOW
-
-
 def _denial(session: Any, access: Access) -> Denial | None:
     full = replace(access, values={**principal_values(session), **access.values})
     found = denial(

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from scones_core.errors import DeployError, MalformedArtifact
 from scones_core.manifest import Manifest
+from scones_core.settings import TrainingSettings
 from scones_core.uris import S3Uri
 from scones_deploy.artifact import artifact_release
 from scones_deploy.release import Releases, activate, add_release
@@ -37,27 +38,7 @@ def train(
 ) -> TrainingResult:
     """Run a training job on the staged dataset, print its figures, and return its result."""
     settings = project.settings.override("training", epochs=epochs, seed=seed).training
-    manifest, deployment = datasets.current(project), project.deployment
-    request = TrainingRequest(
-        name_prefix=f"scones-{project.environment}",
-        image_uri=model_image(project),
-        role_arn=deployment.training_role_arn,
-        data_bucket=deployment.data_bucket,
-        artifacts_bucket=deployment.artifacts_bucket,
-        kms_key_arn=deployment.kms_key_arn,
-        hyperparameters=Hyperparameters(
-            classes=manifest.classes,
-            dataset_version=manifest.version,
-            manifest_sha256=hashlib.sha256(manifest.dumps().encode()).hexdigest(),
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            seed=settings.seed,
-            target_precision=settings.target_precision,
-        ),
-        instance_type=settings.instance_type,
-        max_runtime_seconds=settings.max_runtime_seconds,
-        tags={"Project": "scones", "Environment": project.environment},
-    )
+    request = _request(project, settings)
     with project.console.progress("training") as advance:
 
         def follow(done: int, total: int, line: str) -> None:
@@ -82,6 +63,31 @@ def train(
     project.console.say(f"  {result.job_name} took {result.seconds:.0f} s: {shown}")
     project.console.say(f"  {result.model_data_url}")
     return result
+
+
+def _request(project: Project, settings: TrainingSettings) -> TrainingRequest:
+    """Return the training job for the dataset that was staged last."""
+    manifest, deployment = datasets.current(project), project.deployment
+    return TrainingRequest(
+        name_prefix=f"scones-{project.environment}",
+        image_uri=model_image(project),
+        role_arn=deployment.training_role_arn,
+        data_bucket=deployment.data_bucket,
+        artifacts_bucket=deployment.artifacts_bucket,
+        kms_key_arn=deployment.kms_key_arn,
+        hyperparameters=Hyperparameters(
+            classes=manifest.classes,
+            dataset_version=manifest.version,
+            manifest_sha256=hashlib.sha256(manifest.dumps().encode()).hexdigest(),
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            target_precision=settings.target_precision,
+        ),
+        instance_type=settings.instance_type,
+        max_runtime_seconds=settings.max_runtime_seconds,
+        tags={"Project": "scones", "Environment": project.environment},
+    )
 
 
 def model_image(project: Project) -> str:
