@@ -14,8 +14,8 @@ from typing import Self
 
 from scones_core.errors import LocalAwsError
 from scones_local.environment import client_environment
-from scones_local.images import ImageCommands, write_images
 from scones_local.lifetime import ServerRecord, is_locked, read_record
+from scones_local.sagemaker.images import ImageCommands, write_images
 from scones_local.server import HEALTH_PATH, HOST
 
 START_SECONDS = 60.0

@@ -28,11 +28,11 @@ MENDS_PATH = "/_scones_local/mends"
 # In order: a later module may rely on an earlier one's mends.
 MODULES = (
     "scones_local.dispatch",
-    "scones_local.iam_enforcement",
-    "scones_local.terraform_gaps",
-    "scones_local.lambda_hooks",
-    "scones_local.stepfunctions",
-    "scones_local.sagemaker",
+    "scones_local.iam.mends",
+    "scones_local.gaps.mends",
+    "scones_local.functions.mends",
+    "scones_local.states.mends",
+    "scones_local.sagemaker.mends",
 )
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]

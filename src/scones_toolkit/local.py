@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from scones_core.errors import LocalAwsError
-from scones_local.images import ImageCommands
 from scones_local.process import LocalAws
+from scones_local.sagemaker.images import ImageCommands
 from scones_toolkit.project import Project
 
 # The repository of the model image, whatever the project and the environment are called.

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from scones_local.children import Children
-from scones_local.fleets import Fleet, Fleets, NoSuchVariant
-from scones_local.variants import ServeSpec, Variant, VariantFailed, VariantUnavailable
+from scones_local.sagemaker.fleets import Fleet, Fleets, NoSuchVariant
+from scones_local.sagemaker.variants import ServeSpec, Variant, VariantFailed, VariantUnavailable
 
 SERVE = Path(__file__).parent / "programs" / "stand_in_serve.py"
 DEADLINE_SECONDS = 15.0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scones_local.children import Children
-from scones_local.containers import MAX_LINE_BYTES, Container
+from scones_local.sagemaker.containers import MAX_LINE_BYTES, Container
 
 DEADLINE_SECONDS = 15.0
 

@@ -11,8 +11,8 @@ import pytest
 
 from scones_core.errors import LocalAwsError
 from scones_local.children import Children
-from scones_local.images import ImageCommands
 from scones_local.process import LocalAws
+from scones_local.sagemaker.images import ImageCommands
 
 
 def running(pid):

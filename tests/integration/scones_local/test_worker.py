@@ -11,9 +11,9 @@ import pytest
 
 from scones_core.errors import LocalAwsError
 from scones_local.children import Children
-from scones_local.lambda_hooks import lambda_runtime_folder
-from scones_local.lambda_pool import LambdaPools, Throttled
-from scones_local.lambda_spec import FunctionSpec, WorkerSettings, base_python
+from scones_local.functions.mends import lambda_runtime_folder
+from scones_local.functions.pool import LambdaPools, Throttled
+from scones_local.functions.spec import FunctionSpec, WorkerSettings, base_python
 
 
 def spec(source, **more):

@@ -14,8 +14,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from scones_local.images import ImageCommands
 from scones_local.process import LocalAws
+from scones_local.sagemaker.images import ImageCommands
 
 PROGRAMS = Path(__file__).parents[3] / "functional" / "scones_local" / "programs"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/toy-model:1"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from scones_local.images import ImageCommands
 from scones_local.process import LocalAws
+from scones_local.sagemaker.images import ImageCommands
 
 BUCKET = "sagemaker-tests"
 

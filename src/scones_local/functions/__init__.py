@@ -1,0 +1,1 @@
+"""Lambda: zips that run, in workers like those of AWS."""

@@ -1,0 +1,200 @@
+"""Warm workers, by function version: started on demand, reused, retired when it changes."""
+
+import contextlib
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scones_core.errors import LocalAwsError
+from scones_local.children import Children
+from scones_local.functions.logs import LogEvent
+from scones_local.functions.runtime_api import Invocation
+from scones_local.functions.spec import FunctionSpec, WorkerSettings
+from scones_local.functions.unpack import unpack
+from scones_local.functions.worker import Worker
+
+# A burst must not start as many processes as it has events: each cold start slows the others.
+# So few start at once. Another one does only when none got free for this long and none is
+# starting, as with handlers that wait for something.
+_EAGER_WORKERS = min(max(2, os.cpu_count() or 2), 8)
+_PATIENCE_SECONDS = 1.0
+_MAX_WORKERS = 40
+
+LogSink = Callable[[FunctionSpec, str, list[LogEvent]], None]
+
+
+class Throttled(Exception):
+    """A function's reserved concurrency is used up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an invocation gave: the payload, whether it is an error, and the log's text."""
+
+    payload: bytes
+    failed: bool
+    log: str
+    request_id: str
+
+
+class Pool:
+    """The workers of one function version in one configuration."""
+
+    def __init__(self, spec: FunctionSpec, start: Callable[[], Worker]) -> None:
+        self.spec = spec
+        self._start = start
+        self._free = threading.Condition()
+        self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
+        self._count = 0
+        self._starting = 0
+        self._last_free = 0.0
+        self._retired = False
+
+    @contextlib.contextmanager
+    def worker(self) -> Iterator[Worker]:
+        """Lend a worker; no lock is held meanwhile. A dead or retired one is not taken back."""
+        worker = self._take()
+        try:
+            yield worker
+        finally:
+            self._give_back(worker)
+
+    def retire(self) -> None:
+        """End the idle workers now, and each busy one after its invocation."""
+        with self._free:
+            self._retired = True
+            idle, self._idle = self._idle, []
+            self._count -= len(idle)
+        for worker in idle:
+            worker.kill()
+
+    def _take(self) -> Worker:
+        asked = time.monotonic()
+        with self._free:
+            while True:
+                while self._idle:
+                    worker = self._idle.pop()
+                    if worker.alive:
+                        self._busy.add(worker)
+                        return worker
+                    self._count -= 1
+                if self._may_start(asked):
+                    self._count += 1
+                    self._starting += 1
+                    break
+                self._free.wait(_PATIENCE_SECONDS / 4)
+        return self._started()
+
+    def _started(self) -> Worker:
+        made: Worker | None = None
+        try:
+            made = self._start()
+            return made
+        finally:
+            with self._free:
+                self._starting -= 1
+                if made is None:
+                    self._count -= 1
+                    self._free.notify()
+                else:
+                    self._busy.add(made)
+
+    def _may_start(self, asked: float) -> bool:
+        if self._count < _EAGER_WORKERS:
+            return True
+        starting = self._starting or any(not worker.started for worker in self._busy)
+        if starting or self._count >= _MAX_WORKERS:
+            return False
+        return time.monotonic() - max(asked, self._last_free) >= _PATIENCE_SECONDS
+
+    def _give_back(self, worker: Worker) -> None:
+        with self._free:
+            self._busy.discard(worker)
+            self._last_free = time.monotonic()
+            if worker.alive and not self._retired:
+                self._idle.append(worker)
+                self._free.notify()
+                return
+        worker.kill()
+        self._lose_one()
+
+    def _lose_one(self) -> None:
+        with self._free:
+            self._count -= 1
+            self._free.notify()
+
+
+class LambdaPools:
+    """Every function's workers.
+
+    `home` is the folder for unpacked packages. `sink` gets each invocation's log events.
+    """
+
+    def __init__(
+        self, home: Path, settings: WorkerSettings, children: Children, sink: LogSink
+    ) -> None:
+        self._home = home
+        self._settings = settings
+        self._children = children
+        self._sink = sink
+        self._lock = threading.Lock()
+        self._pools: dict[tuple[str, str], Pool] = {}
+        self._running: Counter[str] = Counter()
+
+    def invoke(self, spec: FunctionSpec, body: bytes, *, arn: str | None = None) -> Outcome:
+        """Run one event and return its outcome; `arn` is the one that it was invoked by.
+
+        Raises Throttled over the reserved concurrency, LocalAwsError when no worker can start.
+        """
+        invocation = Invocation(body, arn or spec.arn, spec.timeout_seconds)
+        with self._slot(spec), self._pool(spec).worker() as worker:
+            events = worker.run(invocation)
+            self._sink(spec, worker.log_stream, events)
+        log = "\n".join(event.message for event in events)
+        return Outcome(invocation.result, invocation.failed, log, invocation.request_id)
+
+    def retire(self, name: str) -> None:
+        """End the workers of every version of a function."""
+        with self._lock:
+            keys = [key for key in self._pools if key[0] == name]
+            pools = [self._pools.pop(key) for key in keys]
+        for pool in pools:
+            pool.retire()
+
+    @contextlib.contextmanager
+    def _slot(self, spec: FunctionSpec) -> Iterator[None]:
+        with self._lock:
+            limit = spec.reserved_concurrency
+            if limit is not None and self._running[spec.name] >= limit:
+                raise Throttled(spec.name)
+            self._running[spec.name] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running[spec.name] -= 1
+
+    def _pool(self, spec: FunctionSpec) -> Pool:
+        key = (spec.name, spec.version)
+        with self._lock:
+            pool = self._pools.get(key)
+            if pool is not None and pool.spec.fingerprint() == spec.fingerprint():
+                return pool
+            new = self._pools[key] = Pool(spec, lambda: self._start(spec))
+        if pool is not None:
+            pool.retire()
+        return new
+
+    def _start(self, spec: FunctionSpec) -> Worker:
+        if not (self._settings.runtime / "awslambdaric").is_dir():
+            raise LocalAwsError(
+                f"There is no Lambda runtime in {self._settings.runtime}; run `make setup`."
+            )
+        task = self._home / "code" / spec.code_sha256
+        unpack(spec.code, task)
+        return Worker(spec, task, self._settings, self._children)

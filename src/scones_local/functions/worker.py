@@ -1,0 +1,200 @@
+"""One execution environment: a process that runs a function's invocations, one at a time."""
+
+import datetime
+import json
+import shutil
+import subprocess
+import threading
+import time
+import uuid
+from pathlib import Path
+
+from scones_local.children import Children
+from scones_local.functions.logs import LogEvent, LogPipe
+from scones_local.functions.runtime_api import Invocation, RuntimeApi
+from scones_local.functions.spec import FunctionSpec, WorkerSettings, worker_environment
+
+INIT_SECONDS = 10.0
+_BOOT = Path(__file__).with_name("boot.py")
+_MEMORY_CHECK_SECONDS = 0.1
+
+
+class Worker:
+    """A warm process of one function version. One thread at a time may call `run`."""
+
+    def __init__(
+        self, spec: FunctionSpec, task: Path, settings: WorkerSettings, children: Children
+    ) -> None:
+        self.spec = spec
+        self._task = task
+        self._children = children
+        self._api = RuntimeApi()
+        self._current: Invocation | None = None
+        self._started = time.monotonic()
+        self._init_ms: float | None = None
+        self._peak = 0
+        day = datetime.datetime.now(datetime.UTC).strftime("%Y/%m/%d")
+        self.log_stream = f"{day}/[{spec.version}]{uuid.uuid4().hex}"
+        self._folder = settings.temporary / self.log_stream[-12:]
+        self._folder.mkdir(parents=True, exist_ok=True)
+        flags = ["-I", "-S", "-u", str(_BOOT), str(task), str(settings.runtime)]
+        try:
+            self._process = children.spawn(
+                [settings.python, *flags, spec.handler, *settings.flags],
+                env=worker_environment(
+                    spec,
+                    settings,
+                    task=task,
+                    folder=self._folder,
+                    runtime_api=self._api.address,
+                    log_stream=self.log_stream,
+                ),
+                cwd=task,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+        except BaseException:
+            self._api.close()
+            raise
+        if self._process.stdout is None:
+            raise AssertionError("a worker's output is always a pipe")
+        self._logs = LogPipe(self._process.stdout, str(task))
+        threading.Thread(target=self._reap, daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        """Return whether the process still runs."""
+        return self._process.poll() is None
+
+    @property
+    def started(self) -> bool:
+        """Return whether the runtime has asked for an event, or has failed to start."""
+        return self._api.initialised.is_set()
+
+    def run(self, invocation: Invocation) -> list[LogEvent]:
+        """Run one invocation to its end, set its outcome and return its log events.
+
+        A timeout, too much memory, an exit or a failed start end the process, as on AWS.
+        """
+        self._logs.add(f"START RequestId: {invocation.request_id} Version: {self.spec.version}")
+        started = time.time()
+        cold = self._init_ms is None
+        if self._initialise(invocation):
+            started = time.time()
+            invocation.deadline = started + invocation.timeout_seconds
+            self._current = invocation
+            self._api.hand_out(invocation)
+            if not self.alive:  # it ended before it could be tied to this invocation
+                self._fail_exit(invocation)
+            self._watch(invocation)
+            self._current = None
+        self._report(invocation, time.time() - started, cold)
+        invocation.result = self._hide_task(invocation)
+        return self._logs.collect()
+
+    def kill(self) -> None:
+        """End the process and all that it started."""
+        self._children.terminate(self._process)
+
+    def _initialise(self, invocation: Invocation) -> bool:
+        """Wait for the runtime; an init that takes too long counts as a timeout."""
+        if not self._api.initialised.wait(INIT_SECONDS + invocation.timeout_seconds):
+            self.kill()
+            self._time_out(invocation)
+            return False
+        if self._api.init_error is not None:
+            invocation.finish(self._api.init_error, failed=True)
+            self.kill()
+            return False
+        if self._init_ms is None:
+            self._init_ms = (time.monotonic() - self._started) * 1000
+        if not self.alive:
+            self._fail_exit(invocation)
+            return False
+        return True
+
+    def _watch(self, invocation: Invocation) -> None:
+        deadline = time.monotonic() + invocation.timeout_seconds
+        while True:
+            left = deadline - time.monotonic()
+            finished = invocation.done.wait(max(0.0, min(left, _MEMORY_CHECK_SECONDS)))
+            self._peak = self._peak_mb() or self._peak
+            if self._peak > self.spec.memory_mb:
+                invocation.done.clear()
+                self._end(invocation, "Runtime.OutOfMemory", "signal: killed")
+                return
+            if finished:
+                return
+            if left <= 0:
+                self._time_out(invocation)
+                self.kill()
+                return
+
+    def _time_out(self, invocation: Invocation) -> None:
+        said = f"Task timed out after {invocation.timeout_seconds:.2f} seconds"
+        self._logs.drain()
+        self._logs.add(f"{invocation.request_id} {said}")
+        message = f"RequestId: {invocation.request_id} Error: {said}"
+        invocation.finish(_error("Sandbox.Timedout", message), failed=True)
+
+    def _end(self, invocation: Invocation, kind: str, how: str) -> None:
+        message = f"RequestId: {invocation.request_id} Error: Runtime exited with error: {how}"
+        invocation.finish(_error(kind, message), failed=True)
+        self.kill()
+
+    def _fail_exit(self, invocation: Invocation) -> None:
+        code = self._process.wait()
+        how = f"exit status {code}" if code >= 0 else _signal_text(-code)
+        self._end(invocation, "Runtime.ExitError", how)
+
+    def _reap(self) -> None:
+        self._process.wait()
+        current = self._current
+        self._children.forget(self._process)
+        self._api.initialised.set()
+        self._api.close()
+        if current is not None and not current.done.is_set():
+            self._logs.join(1.0)
+            self._fail_exit(current)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _report(self, invocation: Invocation, seconds: float, cold: bool) -> None:
+        milliseconds = seconds * 1000
+        parts = [
+            f"REPORT RequestId: {invocation.request_id}",
+            f"Duration: {milliseconds:.2f} ms",
+            f"Billed Duration: {int(milliseconds) + 1} ms",
+            f"Memory Size: {self.spec.memory_mb} MB",
+        ]
+        if self._peak:
+            parts.append(f"Max Memory Used: {self._peak} MB")
+        if cold and self._init_ms is not None:
+            parts.append(f"Init Duration: {self._init_ms:.2f} ms")
+        self._logs.drain()
+        self._logs.add(f"END RequestId: {invocation.request_id}")
+        self._logs.add("\t".join(parts))
+
+    def _peak_mb(self) -> int:
+        """Return the process's peak resident memory in MB; 0 where the system does not tell."""
+        try:
+            status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
+        except OSError:
+            return 0
+        line = next((li for li in status.splitlines() if li.startswith("VmHWM:")), "VmHWM: 0")
+        return int(line.split()[1]) // 1024
+
+    def _hide_task(self, invocation: Invocation) -> bytes:
+        """Return the result; a failure's stack trace gets the paths it would have on AWS."""
+        if not invocation.failed:
+            return invocation.result
+        return invocation.result.replace(json.dumps(str(self._task))[1:-1].encode(), b"/var/task")
+
+
+def _error(kind: str, message: str) -> bytes:
+    return json.dumps({"errorType": kind, "errorMessage": message}).encode()
+
+
+def _signal_text(number: int) -> str:
+    # Go's words for the common signals, which is what AWS prints.
+    words = {6: "aborted", 9: "killed", 11: "segmentation fault", 15: "terminated"}
+    return f"signal: {words.get(number, number)}"

@@ -1,0 +1,1 @@
+"""What Terraform's provider reads back from moto otherwise than from AWS."""

@@ -1,0 +1,1 @@
+"""IAM: roles are held to their policies."""

@@ -1,0 +1,71 @@
+"""The decision on a request of a role's session, or of a service on somebody's behalf."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from scones_local.context import ACCOUNT_ID
+from scones_local.iam.messages import AccessDenied, denial_message
+from scones_local.iam.policy import Access, Denial, Principal, Verdict, denial, verdict
+from scones_local.iam.resource_policies import resource_policy
+from scones_local.iam.roles import (
+    is_enforced,
+    policies_of,
+    principal_of,
+    principal_values,
+    session_of,
+)
+
+_log = logging.getLogger(__name__)
+# Here the resource's own policy decides; it may hand the decision on to the account's.
+_OWN_POLICY_DECIDES = ("kms:", "sts:AssumeRole")
+
+
+def authorise(access_key_id: str, accesses: Iterable[Access]) -> None:
+    """Raise AccessDenied at the first access that the key's role lacks.
+
+    A key that belongs to no role session is an administrator's, and may do everything.
+    """
+    session = session_of(access_key_id) if is_enforced() else None
+    if session is None:
+        return
+    for access in accesses:
+        found = _denial(session, access)
+        if found is not None:
+            sentence = denial_message(session.arn, access, found)
+            _log.warning("Denied: %s", sentence)
+            raise AccessDenied(sentence)
+
+
+def require_trusting_role(access: Access) -> None:
+    """Raise AccessDenied unless a role's trust policy lets the account's administrator take it."""
+    document = resource_policy(access)
+    administrator = Principal(ACCOUNT_ID, arn=f"arn:aws:iam::{ACCOUNT_ID}:root")
+    if document is None or verdict([document], access, administrator) is not Verdict.ALLOW:
+        denied = Denial("trust policy", explicit=False)
+        raise AccessDenied(denial_message(administrator.arn, access, denied))
+
+
+def permits(access_key_id: str, access: Access) -> bool:
+    """Return whether the key's role may do it."""
+    session = session_of(access_key_id) if is_enforced() else None
+    return session is None or _denial(session, access) is None
+
+
+def _denial(session: Any, access: Access) -> Denial | None:
+    full = replace(access, values={**principal_values(session), **access.values})
+    found = denial(
+        principal_of(session),
+        policies_of(session),
+        full,
+        resource_policy(access),
+        key_policy=access.action.startswith(_OWN_POLICY_DECIDES),
+    )
+    if found is not None and access.action == "sts:AssumeRole" and _is_trust(found):
+        return Denial("trust policy", explicit=found.explicit)
+    return found
+
+
+def _is_trust(found: Denial) -> bool:
+    return found.kind == "resource-based policy"

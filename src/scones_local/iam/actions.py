@@ -1,0 +1,73 @@
+"""What a request to a service other than S3 needs: actions, resources, condition keys."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from scones_local.context import ACCOUNT_ID
+from scones_local.iam.passing import handed_roles
+from scones_local.iam.policy import Access
+from scones_local.iam.resources import parameter_values, resources_of
+
+# Signing names that are not the prefix of the service's actions.
+_PREFIXES = {"monitoring": "cloudwatch", "email": "ses"}
+# Operations whose action has another name.
+_ACTIONS = {
+    ("lambda", "Invoke"): "InvokeFunction",
+    ("lambda", "InvokeAsync"): "InvokeFunction",
+    ("sagemaker", "InvokeEndpointWithResponseStream"): "InvokeEndpointWithResponseStream",
+}
+# These are always allowed.
+_FREE = frozenset((("sts", "GetCallerIdentity"),))
+
+
+def service_prefix(signing_name: str) -> str:
+    """Return the prefix of a service's actions for the name that its requests are signed for."""
+    return _PREFIXES.get(signing_name, signing_name)
+
+
+def request_accesses(response: Any, signing_name: str) -> list[Access]:
+    """Return what the caller of a request must be allowed, in the order of the checks."""
+    service, operation = service_prefix(signing_name), str(response._get_action() or "")
+    if (service, operation) in _FREE:
+        return []
+    action = _ACTIONS.get((service, operation), operation)
+    values = {**common_values(response), **_own_values(response, service)}
+    found = [
+        Access(f"{service}:{action}", resource, values)
+        for resource in resources_of(response, service, operation)
+    ]
+    for handed in handed_roles(response, service, operation):
+        passed = {**values, "iam:passedtoservice": handed.service}
+        found.append(Access("iam:PassRole", handed.role_arn, passed))
+    return found
+
+
+def common_values(response: Any) -> dict[str, str]:
+    """Return the condition keys that every request has; a local one counts as encrypted."""
+    return {
+        "aws:requestedregion": response.region,
+        "aws:resourceaccount": ACCOUNT_ID,
+        "aws:securetransport": "true",
+        "aws:sourceip": "127.0.0.1",
+        "aws:viaawsservice": "false",
+        "aws:currenttime": datetime.now(UTC).isoformat(timespec="seconds"),
+        "aws:epochtime": str(int(time.time())),
+    }
+
+
+_OWN_KEYS = {
+    "cloudwatch": {"Namespace": "cloudwatch:namespace"},
+    "sts": {"ExternalId": "sts:externalid", "RoleSessionName": "sts:rolesessionname"},
+}
+
+
+def _own_values(response: Any, service: str) -> dict[str, str]:
+    found = {}
+    for parameter, key in _OWN_KEYS.get(service, {}).items():
+        for value in parameter_values(response, parameter):
+            found[key] = value
+    if service == "kms":
+        # Only other AWS services create grants on behalf of a caller.
+        found["kms:grantisforawsresource"] = "false"
+    return found

@@ -1,0 +1,158 @@
+"""The hook into moto: a request of a role's session is refused unless its policies allow it."""
+
+import json
+from typing import Any
+
+from scones_local.context import ACCOUNT_ID, Context
+from scones_local.iam.access import authorise, require_trusting_role
+from scones_local.iam.actions import request_accesses, service_prefix
+from scones_local.iam.messages import AccessDenied, denial_code
+from scones_local.iam.passing import TrustMissing, require_assumable
+from scones_local.iam.policy import Access, Principal, Verdict, verdict
+from scones_local.iam.roles import has_expired, is_enforced, session_of
+from scones_local.iam.s3 import missing_object_accesses, s3_accesses
+from scones_local.registry import replace, wrap
+
+_FAULT = "lets every caller do everything, or knows no resource, condition and service's name"
+_EXPIRED = "The security token included in the request is expired"
+
+
+def install(context: Context) -> None:
+    """Have every request decided by policies, unless `SCONES_IAM=off`."""
+    del context
+    if not is_enforced():
+        return
+    _give_refusals_their_status()
+    _enforce()
+    _enforce_s3()
+    _read_bucket_policies()
+
+
+def _give_refusals_their_status() -> None:
+    from moto.core.responses import BaseResponse
+
+    @wrap(BaseResponse, "serialized", fault="answers 400 to a denial")
+    def serialized(original: Any, response: Any, action_result: Any) -> Any:
+        status, headers, body = original(response, action_result)
+        own = getattr(action_result.result, "refusal_status", None)
+        return (status, headers, body) if own is None else (own, headers, body)
+
+
+def _enforce() -> None:
+    from moto.core.authorization import ActionAuthenticatorMixin
+    from moto.core.responses import ActionResult, BaseResponse
+
+    replace(
+        ActionAuthenticatorMixin,
+        "_authenticate_and_authorize_normal_action",
+        lambda *_: None,
+        fault=_FAULT,
+    )
+
+    @wrap(BaseResponse, "call_action", fault=_FAULT)
+    def call_action(original: Any, response: Any) -> Any:
+        try:
+            _decide(response)
+        except (AccessDenied, TrustMissing) as error:
+            status, headers, body = response.serialized(ActionResult(_refusal(response, error)))
+            return status, {**headers, "status": str(status)}, body
+        return original(response)
+
+
+def _decide(response: Any) -> None:
+    key, signing_name = _signed(response)
+    service = service_prefix(signing_name)
+    if session_of(key) is not None:
+        _require_unexpired(key)
+        authorise(key, request_accesses(response, signing_name))
+    elif (service, response._get_action()) == ("sts", "AssumeRole"):
+        for access in request_accesses(response, signing_name):
+            require_trusting_role(access)
+    require_assumable(response, service, str(response._get_action() or ""))
+
+
+def _signed(response: Any) -> tuple[str, str]:
+    """Return the access key and the service that a request is signed with; "" where it is not."""
+    _, _, credential = (response.headers.get("Authorization") or "").partition("Credential=")
+    if not credential:
+        found = response.querystring.get("X-Amz-Credential") or [""]
+        credential = found[0]
+    parts = credential.split(",")[0].split("/")
+    return (parts[0], parts[3]) if len(parts) > 3 else ("", response.service_name or "")
+
+
+def _require_unexpired(key: str) -> None:
+    session = session_of(key)
+    if session is not None and has_expired(session):
+        raise TrustMissing("ExpiredTokenException", _EXPIRED)
+
+
+def _refusal(response: Any, error: AccessDenied | TrustMissing) -> Exception:
+    """Return an exception that moto serialises in the protocol of the request's service."""
+    from moto.core.exceptions import ServiceException
+
+    if isinstance(error, TrustMissing):
+        code, status = error.code, 400
+    else:
+        code, status = denial_code(service_prefix(_signed(response)[1])), 403
+    # moto takes the module of an exception's class for its service, unless it is not moto's own.
+    attributes = {"__module__": __name__, "refusal_status": status}
+    refusal: Exception = type("Refusal", (ServiceException,), attributes)(code, str(error))
+    return refusal
+
+
+def _enforce_s3() -> None:
+    from moto.core.authorization import ActionAuthenticatorMixin
+
+    @wrap(ActionAuthenticatorMixin, "_authenticate_and_authorize_s3_action", fault=_FAULT)
+    def decide(
+        original: Any, response: Any, bucket_name: str | None = None, key_name: str | None = None
+    ) -> None:
+        del original
+        key, _ = _signed(response)
+        if session_of(key) is None:
+            return
+        try:
+            _require_unexpired(key)
+            authorise(key, s3_accesses(response, bucket_name, key_name))
+            if bucket_name and key_name:
+                authorise(key, missing_object_accesses(response, bucket_name, key_name))
+        except AccessDenied as error:
+            raise _s3_denied(str(error), bucket_name) from error
+        except TrustMissing as error:
+            raise _s3_expired() from error
+
+
+def _read_bucket_policies() -> None:
+    from moto.iam.access_control import PermissionResult
+    from moto.s3.models import FakeBucket
+
+    results = {
+        Verdict.ALLOW: PermissionResult.PERMITTED,
+        Verdict.SILENT: PermissionResult.NEUTRAL,
+        Verdict.DENY: PermissionResult.DENIED,
+    }
+
+    @wrap(FakeBucket, "get_permission", fault="takes every statement as one about every caller")
+    def get_permission(original: Any, bucket: Any, action: str, resource: str) -> Any:
+        del original
+        documents = [json.loads(bucket.policy)] if bucket.policy else []
+        values = {"aws:securetransport": "true", "aws:sourceip": "127.0.0.1"}
+        administrator = Principal(ACCOUNT_ID, arn=f"arn:aws:iam::{ACCOUNT_ID}:root")
+        return results[verdict(documents, Access(action, resource, values), administrator)]
+
+
+def _s3_denied(sentence: str, bucket: str | None) -> Exception:
+    from moto.s3.exceptions import BucketAccessDeniedError
+
+    # moto catches this class where it deletes several objects, and tells the denial for each.
+    attributes = {"__module__": __name__, "refusal_status": 403}
+    refusal: Any = type("S3Refusal", (BucketAccessDeniedError,), attributes)(bucket or "")
+    refusal.message = sentence
+    return refusal  # type: ignore[no-any-return]
+
+
+def _s3_expired() -> Exception:
+    from moto.s3.exceptions import S3ClientError
+
+    return S3ClientError("ExpiredToken", "The provided token has expired.")

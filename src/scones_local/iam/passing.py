@@ -1,0 +1,77 @@
+"""Roles that a request hands to a service: `iam:PassRole`, and the role's own trust."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from scones_core.errors import LocalAwsError
+from scones_local.context import ACCOUNT_ID
+from scones_local.iam.roles import RoleNotAssumable, require_trust
+
+
+@dataclass(frozen=True, slots=True)
+class HandedRole:
+    """A role that a service is to act with, on behalf of the resource of `source_arn`."""
+
+    role_arn: str
+    service: str
+    source_arn: str
+
+
+class TrustMissing(LocalAwsError):
+    """A service cannot take the role that it was handed; `code` is the service's error code."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+# By service and operation: the parameter with the role, and the one that names the resource.
+_PARAMETERS = {
+    ("lambda", "CreateFunction"): ("Role", "FunctionName", "function:"),
+    ("lambda", "UpdateFunctionConfiguration"): ("Role", "FunctionName", "function:"),
+    ("states", "CreateStateMachine"): ("roleArn", "name", "stateMachine:"),
+    ("states", "UpdateStateMachine"): ("roleArn", "stateMachineArn", ""),
+    ("sagemaker", "CreateModel"): ("ExecutionRoleArn", "ModelName", "model/"),
+    ("sagemaker", "CreateTrainingJob"): ("RoleArn", "TrainingJobName", "training-job/"),
+}
+
+
+def handed_roles(response: Any, service: str, operation: str) -> list[HandedRole]:
+    """Return the roles that a request hands over."""
+    if (service, operation) not in _PARAMETERS:
+        return []
+    parameter, named, before = _PARAMETERS[service, operation]
+    role_arn, name = response._get_param(parameter), str(response._get_param(named) or "")
+    if not role_arn:
+        return []
+    start = f"arn:aws:{service}:{response.region}:{ACCOUNT_ID}:{before}"
+    source = name if name.startswith("arn:") else f"{start}{name}"
+    return [HandedRole(str(role_arn), f"{service}.amazonaws.com", source)]
+
+
+def require_assumable(response: Any, service: str, operation: str) -> None:
+    """Raise TrustMissing when the service cannot take a role that the request hands over."""
+    for handed in handed_roles(response, service, operation):
+        try:
+            require_trust(handed.service, handed.role_arn, handed.source_arn)
+        except RoleNotAssumable as error:
+            raise _refusal(service, handed) from error
+
+
+def _refusal(service: str, handed: HandedRole) -> TrustMissing:
+    if service == "lambda":
+        return TrustMissing(
+            "InvalidParameterValueException",
+            "The role defined for the function cannot be assumed by Lambda.",
+        )
+    if service == "states":
+        return TrustMissing(
+            "AccessDeniedException",
+            "Neither the global service principal states.amazonaws.com, nor the regional one is "
+            "authorized to assume the provided role.",
+        )
+    return TrustMissing(
+        "ValidationException",
+        f"Could not assume role {handed.role_arn}. Please ensure that the role exists and allows "
+        f"principal '{handed.service}' to assume the role.",
+    )

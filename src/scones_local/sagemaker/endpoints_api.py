@@ -1,0 +1,165 @@
+"""Endpoints: moto's records made to run the image's `serve` program, and to answer requests."""
+
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.sagemaker.exceptions import AWSValidationException
+from moto.sagemaker.models import FakeEndpoint, FakeEndpointConfig, SageMakerModelBackend
+from moto.sagemaker.responses import SageMakerResponse
+from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
+
+from scones_local.registry import implement, replace, wrap
+from scones_local.sagemaker.deployments import EndpointRecord, Endpoints
+from scones_local.sagemaker.invocations import (
+    CUSTOM_ATTRIBUTES,
+    INFERENCE_ID,
+    TARGET_VARIANT,
+    Invocation,
+    Invoker,
+)
+from scones_local.sagemaker.platform import EndpointMetrics, Platform
+
+
+def install(platform: Platform) -> None:
+    """Mend moto's endpoints and InvokeEndpoint."""
+    endpoints, metrics = Endpoints(platform), EndpointMetrics(platform)
+    platform.context.on_shutdown(endpoints.close)
+    platform.context.on_shutdown(metrics.close)
+    _mend_record()
+    _mend_create(endpoints)
+    _add_update(endpoints)
+    _mend_delete(endpoints)
+    _mend_weights(endpoints)
+    invoker = Invoker(
+        endpoints.fleets,
+        endpoints.captures,
+        metrics.add,
+        account_id=platform.account_id,
+        region=platform.region,
+    )
+    _mend_runtime(invoker)
+
+
+def _mend_record() -> None:
+    @wrap(FakeEndpoint, "__init__", fault="an endpoint is InService at once")
+    def init(original: Any, self: EndpointRecord, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        self.endpoint_status = "Creating"
+        self.data_capture_config = self.last_deployment_config = None
+
+
+def _mend_create(endpoints: Endpoints) -> None:
+    @wrap(SageMakerResponse, "create_endpoint", fault="nothing runs; DeploymentConfig is dropped")
+    def create(original: Any, self: SageMakerResponse) -> ActionResult:
+        backend, name = self.sagemaker_backend, self._get_param("EndpointName")
+        if name in backend.endpoints:
+            arn = backend.endpoints[name].arn
+            raise AWSValidationException(f'Cannot create already existing endpoint "{arn}".')
+        config = _config(self)
+        result: ActionResult = original(self)
+        endpoint: EndpointRecord = backend.endpoints[name]
+        endpoint.last_deployment_config = self._get_param("DeploymentConfig")
+        try:
+            endpoints.deploy(backend, endpoint, config)
+        except Exception:
+            del backend.endpoints[name]
+            raise
+        return result
+
+
+def _add_update(endpoints: Endpoints) -> None:
+    @implement(SageMakerResponse, "update_endpoint", fault="the operation is missing")
+    def update(self: SageMakerResponse) -> ActionResult:
+        endpoint, config = _endpoint(self), _config(self)
+        if endpoint.endpoint_status != "InService":
+            raise AWSValidationException(
+                f'Cannot update endpoint "{endpoint.arn}" in status {endpoint.endpoint_status}.'
+            )
+        endpoint.last_deployment_config = self._get_param("DeploymentConfig")
+        endpoint.endpoint_status, endpoint.failure_reason = "Updating", None
+        try:
+            endpoints.deploy(self.sagemaker_backend, endpoint, config)
+        except Exception:
+            endpoint.endpoint_status = "InService"
+            raise
+        return ActionResult({"EndpointArn": endpoint.arn})
+
+
+def _mend_delete(endpoints: Endpoints) -> None:
+    @wrap(SageMakerModelBackend, "delete_endpoint", fault="nothing that runs is stopped")
+    def delete(original: Any, self: SageMakerModelBackend, endpoint_name: str) -> None:
+        endpoint = self.endpoints.get(endpoint_name)
+        original(self, endpoint_name)
+        if endpoint is not None:
+            endpoints.delete(endpoint)
+
+
+def _mend_weights(endpoints: Endpoints) -> None:
+    @wrap(
+        SageMakerModelBackend,
+        "update_endpoint_weights_and_capacities",
+        fault="the weights change nothing, and a weight or count that is not given becomes null",
+    )
+    def reweigh(
+        original: Any,
+        self: SageMakerModelBackend,
+        endpoint_name: str,
+        desired_weights_and_capacities: list[dict[str, Any]],
+    ) -> str:
+        endpoint = self.endpoints.get(endpoint_name)
+        current = {v["VariantName"]: v for v in endpoint.production_variants} if endpoint else {}
+        fields = ("DesiredWeight", "DesiredInstanceCount")
+        complete: list[dict[str, Any]] = [
+            {f: current.get(wish["VariantName"], {}).get(f) for f in fields} | wish
+            for wish in desired_weights_and_capacities
+        ]
+        arn: str = original(self, endpoint_name, complete)
+        fleet = endpoints.fleets.serving(arn)
+        if fleet is not None:
+            fleet.set_weights({w["VariantName"]: float(w["DesiredWeight"]) for w in complete})
+        return arn
+
+
+def _mend_runtime(invoker: Invoker) -> None:
+    replace(
+        SageMakerRuntimeResponse,
+        "use_raw_body",
+        True,
+        fault="a body that is no UTF-8, such as an image, is a 500",
+    )
+
+    @wrap(SageMakerRuntimeResponse, "invoke_endpoint", fault="the answer is a fixed text")
+    def invoke(original: Any, self: SageMakerRuntimeResponse) -> tuple[int, dict[str, Any], bytes]:
+        del original
+        headers = self.headers
+        request = Invocation(
+            endpoint=self.path.removeprefix("/endpoints/").split("/")[0],
+            body=self.body if isinstance(self.body, bytes) else self.body.encode(),
+            content_type=headers.get("Content-Type") or "",
+            accept=headers.get("Accept") or "",
+            custom_attributes=headers.get(CUSTOM_ATTRIBUTES) or "",
+            inference_id=headers.get(INFERENCE_ID) or "",
+            target_variant=headers.get(TARGET_VARIANT) or "",
+        )
+        answer = invoker.invoke(request)
+        # moto takes the status from this header, and sends it on as one.
+        status = {} if answer.status == 200 else {"status": answer.status}
+        return answer.status, {**answer.headers, **status}, answer.body
+
+
+def _endpoint(response: SageMakerResponse) -> EndpointRecord:
+    name = response._get_param("EndpointName")
+    endpoint = response.sagemaker_backend.endpoints.get(name)
+    if endpoint is None:
+        arn = FakeEndpoint.arn_formatter(name, response.current_account, response.region)
+        raise AWSValidationException(f'Could not find endpoint "{arn}".')
+    return endpoint
+
+
+def _config(response: SageMakerResponse) -> FakeEndpointConfig:
+    name = response._get_param("EndpointConfigName")
+    config = response.sagemaker_backend.endpoint_configs.get(name)
+    if config is None:
+        arn = FakeEndpointConfig.arn_formatter(name, response.current_account, response.region)
+        raise AWSValidationException(f'Could not find endpoint configuration "{arn}".')
+    return config

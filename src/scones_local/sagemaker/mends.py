@@ -1,0 +1,18 @@
+"""SageMaker: training jobs and endpoints that run, on top of moto's records of them."""
+
+import shutil
+
+from scones_local.context import Context
+from scones_local.sagemaker import endpoints_api, gaps, training_api
+from scones_local.sagemaker.platform import Platform
+
+
+def install(context: Context) -> None:
+    """Mend moto's SageMaker so that it executes."""
+    for name in ("training", "endpoints"):
+        # What a killed server left: the jobs and variants are gone, their folders are not.
+        shutil.rmtree(context.folder(name), ignore_errors=True)
+    platform = Platform(context)
+    gaps.install()
+    training_api.install(platform)
+    endpoints_api.install(platform)

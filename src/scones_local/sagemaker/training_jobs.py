@@ -1,0 +1,131 @@
+"""What a training job's run does to moto's record of it."""
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from moto.core.utils import utcnow
+from moto.sagemaker.exceptions import AWSValidationException
+
+from scones_core.errors import SconesError
+from scones_core.uris import S3Uri
+from scones_local.sagemaker.channels import Channel
+from scones_local.sagemaker.names import require_resource_name
+from scones_local.sagemaker.platform import Platform
+from scones_local.sagemaker.training import TrainingRun
+from scones_local.sagemaker.training_spec import TrainingEnd, TrainingSpec
+
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+NAMESPACE = "/aws/sagemaker/TrainingJobs"
+# A FakeTrainingJob, with the attributes that moto's lacks.
+JobRecord = Any
+
+
+class TrainingJobs:
+    """The jobs that run, and what happens to moto's record of each."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._runs: dict[str, TrainingRun] = {}
+
+    def start(self, job: JobRecord, environment: Mapping[str, str]) -> None:
+        """Start a recorded job; its record changes as it goes on.
+
+        Raises AWSValidationException where the request cannot be a job.
+        """
+        try:
+            require_resource_name("trainingJobName", job.training_job_name)
+            spec = self._spec(job, environment)
+        except (SconesError, KeyError) as error:
+            raise AWSValidationException(str(error)) from error
+        stream = f"{job.training_job_name}/algo-1-{int(time.time())}"
+        run = TrainingRun(
+            spec,
+            images_path=self._platform.context.images_path,
+            folder=self._platform.context.folder("training", job.training_job_name),
+            children=self._platform.context.children,
+            s3=self._platform.s3(spec.environment),
+            on_line=self._platform.log_stream(LOG_GROUP, stream, spec.environment),
+            on_status=lambda status, message: enter_status(job, status, message),
+            on_metric=lambda name, value: self._metric(job, name, value),
+        )
+        self._runs[job.arn] = run
+        name = f"training-{job.training_job_name}"
+        threading.Thread(target=self._run, args=(job, run), name=name, daemon=True).start()
+
+    def stop(self, job: JobRecord) -> None:
+        """Have a running job stop; one that has ended cannot be stopped any more."""
+        run = self._runs.get(job.arn)
+        if run is None:
+            raise AWSValidationException(
+                "The request was rejected because the training job is in status "
+                f"{job.training_job_status}."
+            )
+        job.training_job_status = "Stopping"
+        run.request_stop()
+
+    def _run(self, job: JobRecord, run: TrainingRun) -> None:
+        try:
+            end_job(job, run.run())
+        finally:
+            self._runs.pop(job.arn, None)
+
+    def _spec(self, job: JobRecord, environment: Mapping[str, str]) -> TrainingSpec:
+        algorithm, resources = job.algorithm_specification, job.resource_config or {}
+        mode = algorithm.get("TrainingInputMode", "File")
+        return TrainingSpec(
+            name=job.training_job_name,
+            image=algorithm["TrainingImage"],
+            hyperparameters=job.hyper_parameters or {},
+            channels=tuple(Channel.parse(c, mode) for c in job.input_data_config or ()),
+            output=S3Uri.parse(job.output_data_config["S3OutputPath"]),
+            environment={
+                **self._platform.role_environment(job.role_arn, job.arn),
+                "TRAINING_JOB_ARN": job.arn,
+                **environment,
+            },
+            metrics={d["Name"]: d["Regex"] for d in algorithm.get("MetricDefinitions") or ()},
+            max_runtime_seconds=(job.stopping_condition or {}).get("MaxRuntimeInSeconds", 86_400),
+            instance_type=resources.get("InstanceType", ""),
+            kms_key_id=job.output_data_config.get("KmsKeyId") or None,
+        )
+
+    def _metric(self, job: JobRecord, name: str, value: float) -> None:
+        point = {"MetricName": name, "Value": value, "Timestamp": utcnow()}
+        others = [m for m in job.final_metric_data_list if m["MetricName"] != name]
+        job.final_metric_data_list = [*others, point]
+        dimensions = [{"Name": "TrainingJobName", "Value": job.training_job_name}]
+        self._platform.put_metric(
+            NAMESPACE, [{"MetricName": name, "Value": value, "Dimensions": dimensions}]
+        )
+
+
+def enter_status(job: JobRecord, status: str, message: str) -> None:
+    """Put a job's record into a secondary status."""
+    now = utcnow()
+    transitions = [dict(transition) for transition in job.secondary_status_transitions]
+    if transitions:
+        transitions[-1]["EndTime"] = now
+    transitions.append({"Status": status, "StartTime": now, "StatusMessage": message})
+    if status == "Training":
+        job.training_start_time = now
+    # The record is read while it changes, so the list is replaced as a whole.
+    job.secondary_status_transitions = transitions
+    job.secondary_status = status
+    job.last_modified_time = now
+
+
+def end_job(job: JobRecord, end: TrainingEnd) -> None:
+    """Put a job's record into its final state; the status that waiters look at comes last."""
+    now = utcnow()
+    enter_status(job, end.secondary, end.message)
+    job.secondary_status_transitions[-1]["EndTime"] = now
+    job.training_end_time = now
+    if end.seconds:
+        job.training_time_in_seconds = job.billable_time_in_seconds = max(1, round(end.seconds))
+    if end.artifact:
+        job.model_artifacts = {"S3ModelArtifacts": end.artifact}
+    if end.reason:
+        job.failure_reason = end.reason
+    job.training_job_status = end.status

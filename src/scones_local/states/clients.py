@@ -1,0 +1,172 @@
+"""The AWS clients of running executions."""
+
+import io
+import sys
+import threading
+import uuid
+from typing import Any
+
+from scones_local.context import ACCOUNT_ID, Context
+from scones_local.iam.access import authorise
+from scones_local.iam.messages import AccessDenied
+from scones_local.iam.policy import Access
+from scones_local.iam.roles import RoleCredentials, RoleSessions, is_enforced
+from scones_local.registry import replace, wrap
+
+
+class InProcessLambda:
+    """The Lambda client of executions: it invokes without a request to the server itself.
+
+    A task is by far the most frequent call. It would otherwise pass through a client, a
+    connection and a thread more, all in this one process.
+    """
+
+    def __init__(self, client: Any, access_key_id: str = "") -> None:
+        self._client, self._access_key_id = client, access_key_id
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def invoke(self, **parameters: Any) -> dict[str, Any]:
+        """Return what Lambda's Invoke does; raises botocore's ClientError as the client would."""
+        from moto.awslambda.utils import get_backend
+        from moto.core.exceptions import JsonRESTError, ServiceException
+
+        headers = {
+            "X-Amz-Invocation-Type": parameters.get("InvocationType", "RequestResponse"),
+            "X-Amz-Log-Type": parameters.get("LogType", "None"),
+        }
+        answer: dict[str, str] = {}
+        region = self._client.meta.region_name
+        backend = get_backend(ACCOUNT_ID, region)
+        try:
+            authorise(self._access_key_id, [_invocation_access(parameters, region)])
+            function = backend.get_function(parameters["FunctionName"], parameters.get("Qualifier"))
+            payload: Any = function.invoke(parameters.get("Payload", b""), headers, answer)
+        except AccessDenied as error:
+            raise _error("AccessDeniedException", str(error), 403) from error
+        except (JsonRESTError, ServiceException) as error:
+            raise _client_error(error) from error
+        return _invocation_response(payload, answer, headers)
+
+
+def _invocation_response(
+    payload: bytes, answer: dict[str, str], headers: dict[str, str]
+) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "StatusCode": 202 if headers["X-Amz-Invocation-Type"] == "Event" else 200,
+        "Payload": io.BytesIO(payload),
+        "ExecutedVersion": answer.get("X-Amz-Executed-Version", "$LATEST"),
+    }
+    if "x-amz-function-error" in answer:
+        response["FunctionError"] = answer["x-amz-function-error"]
+    if headers["X-Amz-Log-Type"] == "Tail":
+        response["LogResult"] = answer.get("x-amz-log-result", "")
+    return response
+
+
+def _invocation_access(parameters: dict[str, Any], region: str) -> Access:
+    arn = str(parameters["FunctionName"])
+    if not arn.startswith("arn:"):
+        arn = f"arn:aws:lambda:{region}:{ACCOUNT_ID}:function:{arn}"
+    if qualifier := parameters.get("Qualifier"):
+        arn = f"{arn}:{qualifier}"
+    values = {"aws:requestedregion": region, "aws:securetransport": "true"}
+    return Access("lambda:InvokeFunction", arn, values)
+
+
+def _client_error(error: Any) -> Exception:
+    status = error.code if isinstance(error.code, int) else 400
+    return _error(getattr(error, "error_type", None) or error.code, error.message, status)
+
+
+def _error(code: str, message: str, status: int) -> Exception:
+    from botocore.exceptions import ClientError
+
+    response: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status, "RequestId": str(uuid.uuid4())},
+    }
+    return ClientError(response, "Invoke")
+
+
+class ClientCache:
+    """One client a region, service and role: making one takes longer than a whole task."""
+
+    def __init__(self, endpoint_url: str, roles: RoleSessions | None = None) -> None:
+        import boto3
+
+        self._endpoint_url = endpoint_url
+        self._roles = roles
+        self._session_name = uuid.uuid4().hex
+        self._session = boto3.Session()
+        self._lock = threading.Lock()
+        self._clients: dict[tuple[str, str, str], tuple[str, Any]] = {}
+
+    def get(self, region: str, service: str, state_credentials: Any = None) -> Any:
+        """Return the client that a task of a state machine uses; it is safe to share.
+
+        It acts with the role of the state machine, or of the state's own `Credentials`.
+        """
+        role_arn = getattr(state_credentials, "role_arn", "")
+        found = self._credentials(role_arn)
+        key_id = found.access_key_id if found else ""
+        with self._lock:
+            made, client = self._clients.get((region, service, role_arn), ("", None))
+            if client is None or made != key_id:
+                client = self._make(region, service, found)
+                self._clients[region, service, role_arn] = key_id, client
+            return client
+
+    def _credentials(self, role_arn: str) -> RoleCredentials | None:
+        if self._roles is None or not role_arn:
+            return None
+        return self._roles.credentials(role_arn, self._session_name)
+
+    def _make(self, region: str, service: str, credentials: RoleCredentials | None) -> Any:
+        from botocore.config import Config
+
+        make: Any = self._session.client
+        client = make(
+            service,
+            region_name=region,
+            endpoint_url=self._endpoint_url,
+            aws_access_key_id=credentials.access_key_id if credentials else None,
+            aws_secret_access_key=credentials.secret_access_key if credentials else None,
+            aws_session_token=credentials.session_token if credentials else None,
+            config=Config(
+                parameter_validation=False,
+                retries={"total_max_attempts": 1},
+                read_timeout=900,  # the longest that a function may run
+                max_pool_connections=100,
+                inject_host_prefix=False,
+            ),
+        )
+        key_id = credentials.access_key_id if credentials else ""
+        return InProcessLambda(client, key_id) if service == "lambda" else client
+
+
+def install(context: Context) -> None:
+    """Have every task module of moto use the cache."""
+    roles = RoleSessions("states.amazonaws.com")
+    cache = ClientCache(context.endpoint_url, roles if is_enforced() else None)
+    fault = "makes a new client for each task, at localhost, which may be IPv6"
+    for name, module in sorted(sys.modules.items()):
+        if name.startswith("moto.stepfunctions.parser.") and hasattr(module, "boto_client_for"):
+            replace(module, "boto_client_for", cache.get, fault=fault)
+    _name_denials()
+
+
+def _name_denials() -> None:
+    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+        state_task_service_lambda,
+    )
+
+    task = state_task_service_lambda.StateTaskServiceLambda
+
+    @wrap(task, "_error_cause_from_client_error", fault="names a denial as no Retry expects it")
+    def error_cause(original: Any, error: Any) -> tuple[str, str]:
+        name, cause = original(error)
+        # Lambda's client for Step Functions knows no class for it, so it gets the base's name.
+        denied = name == "Lambda.AccessDeniedException"
+        return ("Lambda.AWSLambdaException" if denied else name), cause
