@@ -1,14 +1,13 @@
 """Typed settings: flag > environment (`SCONES_SECTION_KEY`) > `scones.toml` > default."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from types import UnionType
-from typing import Any, Self, get_args, get_type_hints
+from typing import Any, Self, get_type_hints
 
 from scones_core.errors import SettingsError
+from scones_core.settings_values import read_tables, section
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ class Settings:
         Raises SettingsError, naming file or variable, key and expected type.
         """
         environ = os.environ if environ is None else environ
-        tables = _read(path)
+        tables = read_tables(path)
         unknown = set(tables) - {f.name for f in fields(cls)}
         if unknown:
             raise SettingsError(
@@ -120,88 +119,12 @@ class Settings:
             )
         hints = get_type_hints(cls)
         sections = {
-            name: _section(hints[name], name, tables.get(name, {}), path, environ)
+            name: section(hints[name], name, tables.get(name, {}), path, environ)
             for name in (f.name for f in fields(cls))
         }
         return cls(**sections)
 
-    def override(self, section: str, **values: Any) -> Self:
+    def override(self, section_name: str, **values: Any) -> Self:
         """Return a copy in which the flags that were given (not None) replace settings."""
         given = {key: value for key, value in values.items() if value is not None}
-        return replace(self, **{section: replace(getattr(self, section), **given)})
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is no TOML: {error}.") from error
-
-
-def _section(kind: type, name: str, table: Any, path: Path, environ: Mapping[str, str]) -> Any:
-    if not isinstance(table, dict):
-        raise SettingsError(f"{path}: {name} must be a section: write [{name}].")
-    hints = get_type_hints(kind)
-    unknown = set(table) - set(hints)
-    if unknown:
-        raise SettingsError(
-            f"{path}: [{name}] has no setting {min(unknown)!r}; it has {', '.join(hints)}."
-        )
-    values = {
-        key: _typed(value, hints[key], f"{path}: {name}.{key}") for key, value in table.items()
-    }
-    _refuse_unknown_variables(name, hints, environ)
-    for key, hint in hints.items():
-        variable = f"SCONES_{name}_{key}".upper()
-        if variable in environ:
-            values[key] = _parse(environ[variable], hint, variable)
-    return kind(**values)
-
-
-def _refuse_unknown_variables(
-    name: str, keys: Mapping[str, Any], environ: Mapping[str, str]
-) -> None:
-    prefix = f"SCONES_{name}_".upper()
-    unknown = {v for v in environ if v.startswith(prefix)} - {prefix + k.upper() for k in keys}
-    if unknown:
-        raise SettingsError(
-            f"The variable {min(unknown)} sets nothing: [{name}] has {', '.join(keys)}."
-        )
-
-
-def _typed(value: Any, hint: Any, where: str) -> Any:
-    wanted = _plain(hint)
-    if wanted is tuple and isinstance(value, list) and all(isinstance(v, str) for v in value):
-        return tuple(value)
-    if wanted is float and type(value) is int:
-        return float(value)
-    if wanted is not tuple and type(value) is wanted:
-        return value
-    raise SettingsError(f"{where} must be {_word(wanted)}, not {value!r}.")
-
-
-def _parse(text: str, hint: Any, where: str) -> Any:
-    wanted = _plain(hint)
-    try:
-        if wanted is tuple:
-            return tuple(part.strip() for part in text.split(",") if part.strip())
-        if wanted is bool:
-            return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
-        return wanted(text)
-    except (ValueError, KeyError):
-        raise SettingsError(f"{where} must be {_word(wanted)}, not {text!r}.") from None
-
-
-def _plain(hint: Any) -> type:
-    """Return the type behind `X | None` and `tuple[X, ...]`."""
-    if isinstance(hint, UnionType):
-        hint = next(arg for arg in get_args(hint) if arg is not type(None))
-    plain: type = getattr(hint, "__origin__", hint)
-    return plain
-
-
-def _word(kind: type) -> str:
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-    return words.get(kind, "a list of texts")
+        return replace(self, **{section_name: replace(getattr(self, section_name), **given)})
