@@ -150,9 +150,7 @@ class Endpoints:
         last = deployment.started + datetime.timedelta(seconds=seconds)
         while True:
             if on := self._platform.alarms_in_alarm(alarms):
-                raise RolledBack(
-                    f"The deployment was rolled back: the alarms {', '.join(on)} are in ALARM."
-                )
+                raise RolledBack(f"The deployment was rolled back: {', '.join(on)} in state ALARM.")
             now = clock.now()
             if now > last and due > last:
                 raise RolledBack(
