@@ -1,19 +1,23 @@
-"""The model folder: `model.onnx`, `model.json` that describes it, `weights.pt`."""
+"""The model folder: `model.onnx`, `model.json` that describes it, `weights.pt`, `samples.json`.
+
+The last may be absent: it has images whose answers are known, to try an endpoint with.
+"""
 
 import json
 import math
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from scones_core.errors import MalformedArtifact, SettingsError
+from scones_core.known_images import SAMPLES, KnownImage, dumps, loads
 from scones_core.labels import LabelSet
 
 SCHEMA = 1
 CARD, GRAPH, WEIGHTS = "model.json", "model.onnx", "weights.pt"
-MAX_BYTES = {CARD: 1_000_000, GRAPH: 200_000_000, WEIGHTS: 400_000_000}
+MAX_BYTES = {CARD: 1_000_000, GRAPH: 200_000_000, WEIGHTS: 400_000_000, SAMPLES: 16_000_000}
 SIDE = range(1, 4097)
 
 
@@ -85,11 +89,19 @@ def _check(name: str, value: Any, least: float, most: float) -> None:
         raise MalformedArtifact(f"{CARD}: {name} must be {least} to {most}, not {value!r:.40}.")
 
 
-def write_artifact(model_dir: Path, card: ModelCard, graph: bytes, weights: bytes) -> None:
-    """Write the three files; the card comes last, so that a folder with one is complete."""
+def write_artifact(
+    model_dir: Path,
+    card: ModelCard,
+    graph: bytes,
+    weights: bytes,
+    samples: Sequence[KnownImage] = (),
+) -> None:
+    """Write the files; the card comes last, so that a folder with one is complete."""
     model_dir.mkdir(parents=True, exist_ok=True)
-    (model_dir / CARD).unlink(missing_ok=True)
-    contents = {GRAPH: graph, WEIGHTS: weights, CARD: card.dumps().encode()}
+    for name in (CARD, SAMPLES):
+        (model_dir / name).unlink(missing_ok=True)
+    known = {SAMPLES: dumps(samples).encode()} if samples else {}
+    contents = {GRAPH: graph, WEIGHTS: weights, **known, CARD: card.dumps().encode()}
     for name, content in contents.items():
         temporary = model_dir / f"{name}.partial"
         temporary.write_bytes(content)
@@ -119,7 +131,7 @@ def _file(model_dir: Path, name: str) -> bytes:
 def unpack_artifact(archive: Path, model_dir: Path) -> ModelCard:
     """Unpack the known files of a `model.tar.gz` into a folder and return its card.
 
-    Only regular files of the three names are taken, at the top level and within their size
+    Only regular files of the known names are taken, at the top level and within their size
     limits; everything else in the archive is left alone. Raises MalformedArtifact.
     """
     found: dict[str, bytes] = {}
@@ -131,11 +143,12 @@ def unpack_artifact(archive: Path, model_dir: Path) -> ModelCard:
                     found[name] = _member(tar, member, MAX_BYTES[name])
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
         raise MalformedArtifact(f"{archive} cannot be unpacked ({error}).") from error
-    missing = set(MAX_BYTES) - set(found)
+    missing = set(MAX_BYTES) - {SAMPLES} - set(found)
     if missing:
         raise MalformedArtifact(f"{archive} holds no {min(missing)}; train the model again.")
     card = ModelCard.loads(found[CARD])
-    write_artifact(model_dir, card, found[GRAPH], found[WEIGHTS])
+    samples = loads(found[SAMPLES]) if SAMPLES in found else ()
+    write_artifact(model_dir, card, found[GRAPH], found[WEIGHTS], samples)
     return card
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from scones_core.errors import MalformedArtifact
+from scones_core.known_images import SAMPLES, KnownImage, loads
 from scones_train.artifact import (
     MAX_BYTES,
     ModelCard,
@@ -151,3 +152,13 @@ def test_a_cut_archive_is_refused(tmp_path, card, cut):
     (tmp_path / "cut.tar.gz").write_bytes(whole.read_bytes()[:cut])
     with pytest.raises(MalformedArtifact):
         unpack_artifact(tmp_path / "cut.tar.gz", tmp_path / "out")
+
+
+def test_known_images_travel_with_the_model_and_an_artifact_without_them_stays_one(tmp_path, card):
+    known = [KnownImage(b"png", "image/png", (0.5, 0.5))]
+    write_artifact(tmp_path / "model", card, b"graph", b"weights", known)
+    files = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    unpack_artifact(packed(tmp_path / "model.tar.gz", files), tmp_path / "out")
+    assert loads((tmp_path / "out" / SAMPLES).read_bytes()) == tuple(known)
+    write_artifact(tmp_path / "out", card, b"graph", b"weights")
+    assert not (tmp_path / "out" / SAMPLES).exists()
