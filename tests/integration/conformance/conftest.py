@@ -10,6 +10,7 @@ from scones_local.process import LocalAws
 from scones_local.sagemaker.images import ImageCommands
 from tests.support.clock import Clock
 from tests.support.local_aws import Aws
+from tests.support.sagemaker import Hosting
 
 _PROGRAMS = Path(__file__).parents[2] / "functional" / "scones_local" / "programs"
 
@@ -30,3 +31,9 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 def clock(aws: Aws) -> Clock:
     """The server's clock, which all tests share: it is only ever ahead."""
     return Clock(aws.local.endpoint_url)
+
+
+@pytest.fixture(scope="session")
+def hosting(aws: Aws) -> Hosting:
+    """SageMaker of that server, with a bucket."""
+    return Hosting.of(aws)
