@@ -8,7 +8,16 @@ from pathlib import Path
 from invoke import Collection, Context, task
 from invoke.exceptions import Exit
 
-from scones_toolkit import datasets, deployments, models, plans, promotions, workflows
+from scones_toolkit import (
+    datasets,
+    deployments,
+    evaluation,
+    models,
+    plans,
+    promotions,
+    releases,
+    workflows,
+)
 from scones_toolkit import demo as demonstration
 from scones_toolkit import local as local_aws
 from scones_toolkit.cli import guarded
@@ -81,14 +90,20 @@ def train(c: Context, env: str = "local", epochs: int = 0, seed: int = -1) -> No
     models.train(_open(env), epochs=epochs or None, seed=seed if seed >= 0 else None)
 
 
-@task(help={"env": ENV, "artifact": "s3:// location; else the last training job's"})
+@task(
+    help={
+        "env": ENV,
+        "artifact": "s3:// location; else the last training job's",
+        "through": "artifact, or endpoint: the deployed one, beside training's own figures",
+    }
+)
 @guarded
-def evaluate(c: Context, env: str = "local", artifact: str = "") -> None:
-    """Score a model artifact on the staged test images, outside any endpoint.
+def evaluate(c: Context, env: str = "local", artifact: str = "", through: str = "artifact") -> None:
+    """Score a model on its test images, by itself or through the deployed endpoint.
 
-    Example: inv evaluate --env dev
+    Example: inv evaluate --env dev --through endpoint
     """
-    models.evaluate(_open(env), artifact=artifact or None)
+    evaluation.evaluate(_open(env), artifact=artifact or None, through=through)
 
 
 @task(
@@ -96,15 +111,25 @@ def evaluate(c: Context, env: str = "local", artifact: str = "") -> None:
         "env": ENV,
         "artifact": "s3:// location; else the last training job's",
         "activate": "an older release to activate instead of writing a new one",
+        "overrule": "why a model that the quality gate refuses is released all the same",
     }
 )
 @guarded
-def release(c: Context, env: str = "local", artifact: str = "", activate: str = "") -> None:
+def release(
+    c: Context, env: str = "local", artifact: str = "", activate: str = "", overrule: str = ""
+) -> None:
     """Write a trained model into the release manifest that Terraform deploys.
+
+    It must reach the limits under [quality], and not be worse than the active release.
 
     Example: inv release --env dev
     """
-    models.release(_open(env), artifact=artifact or None, activate_id=activate or None)
+    releases.release(
+        _open(env),
+        artifact=artifact or None,
+        activate_id=activate or None,
+        overrule=overrule,
+    )
 
 
 @task(

@@ -1,4 +1,4 @@
-"""The model folder: `model.onnx`, `model.json` that describes it, `weights.pt`."""
+"""The model folder: `model.onnx`, `model.json` that describes it, weights, predictions."""
 
 import json
 import math
@@ -10,10 +10,18 @@ from typing import Any, Self
 
 from scones_core.errors import MalformedArtifact, SettingsError
 from scones_core.labels import LabelSet
+from scones_train import predictions
+from scones_train.predictions import ImagePredictions
 
 SCHEMA = 1
 CARD, GRAPH, WEIGHTS = "model.json", "model.onnx", "weights.pt"
-MAX_BYTES = {CARD: 1_000_000, GRAPH: 200_000_000, WEIGHTS: 400_000_000}
+PREDICTIONS = predictions.FILE
+MAX_BYTES = {
+    CARD: 1_000_000,
+    GRAPH: 200_000_000,
+    WEIGHTS: 400_000_000,
+    PREDICTIONS: 50_000_000,
+}
 SIDE = range(1, 4097)
 
 
@@ -85,11 +93,28 @@ def _check(name: str, value: Any, least: float, most: float) -> None:
         raise MalformedArtifact(f"{CARD}: {name} must be {least} to {most}, not {value!r:.40}.")
 
 
-def write_artifact(model_dir: Path, card: ModelCard, graph: bytes, weights: bytes) -> None:
-    """Write the three files; the card comes last, so that a folder with one is complete."""
+def write_artifact(
+    model_dir: Path, card: ModelCard, graph: bytes, weights: bytes, tested: ImagePredictions
+) -> None:
+    """Write the four files; the card comes last, so that a folder with one is complete.
+
+    Raises MalformedArtifact, before anything is written, for a file that no reader would take.
+    """
+    contents = {
+        GRAPH: graph,
+        WEIGHTS: weights,
+        PREDICTIONS: tested.dumps().encode(),
+        CARD: card.dumps().encode(),
+    }
+    _write(model_dir, contents)
+
+
+def _write(model_dir: Path, contents: Mapping[str, bytes]) -> None:
+    for name, content in contents.items():
+        if len(content) > MAX_BYTES[name]:
+            raise MalformedArtifact(f"{name} would have over {MAX_BYTES[name]:,} bytes.")
     model_dir.mkdir(parents=True, exist_ok=True)
     (model_dir / CARD).unlink(missing_ok=True)
-    contents = {GRAPH: graph, WEIGHTS: weights, CARD: card.dumps().encode()}
     for name, content in contents.items():
         temporary = model_dir / f"{name}.partial"
         temporary.write_bytes(content)
@@ -102,6 +127,11 @@ def read_artifact(model_dir: Path) -> tuple[ModelCard, bytes]:
     Raises MalformedArtifact for a folder that is incomplete, oversized or contradictory.
     """
     return ModelCard.loads(_file(model_dir, CARD)), _file(model_dir, GRAPH)
+
+
+def read_predictions(model_dir: Path) -> ImagePredictions:
+    """Return what the model answered for its test images; raises MalformedArtifact."""
+    return ImagePredictions.loads(_file(model_dir, PREDICTIONS))
 
 
 def _file(model_dir: Path, name: str) -> bytes:
@@ -119,7 +149,7 @@ def _file(model_dir: Path, name: str) -> bytes:
 def unpack_artifact(archive: Path, model_dir: Path) -> ModelCard:
     """Unpack the known files of a `model.tar.gz` into a folder and return its card.
 
-    Only regular files of the three names are taken, at the top level and within their size
+    Only regular files of the four names are taken, at the top level and within their size
     limits; everything else in the archive is left alone. Raises MalformedArtifact.
     """
     found: dict[str, bytes] = {}
@@ -135,7 +165,8 @@ def unpack_artifact(archive: Path, model_dir: Path) -> ModelCard:
     if missing:
         raise MalformedArtifact(f"{archive} holds no {min(missing)}; train the model again.")
     card = ModelCard.loads(found[CARD])
-    write_artifact(model_dir, card, found[GRAPH], found[WEIGHTS])
+    ImagePredictions.loads(found[PREDICTIONS])
+    _write(model_dir, {name: found[name] for name in (GRAPH, WEIGHTS, PREDICTIONS, CARD)})
     return card
 
 

@@ -10,6 +10,9 @@ import sys
 from dataclasses import asdict, replace
 from types import FrameType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from scones_core.errors import SconesError, TrainingError
 from scones_train.artifact import ModelCard, write_artifact
 from scones_train.calibrate import Calibration, Predictions, calibrate
@@ -17,6 +20,7 @@ from scones_train.container import Container
 from scones_train.dataset import SMALLEST_SIDE, ImageSet, Normalisation, load_channel
 from scones_train.evaluate import confusion_matrix, summarise
 from scones_train.hyperparameters import Hyperparameters
+from scones_train.predictions import ImagePredictions, channel_names
 from scones_train.predictor import Predictor
 from scones_train.report import Progress, say, say_result
 
@@ -68,8 +72,10 @@ def run(container: Container) -> ModelCard:
         folded = Predictions(predict(network, kept, normalisation), kept.labels)
     calibration = calibrate(folded, settings.target_precision)
     graph = to_onnx(network, normalisation, calibration.temperature, images.size)
-    card = _card(settings, normalisation, calibration, splits, graph)
-    write_artifact(container.model_dir, card, graph, weights_bytes(network))
+    card, answers = _card(settings, normalisation, calibration, splits, graph)
+    names = channel_names(container.channel("test"), settings.classes)
+    tested = ImagePredictions(names, splits["test"].labels, answers)
+    write_artifact(container.model_dir, card, graph, weights_bytes(network), tested)
     say_result(card)
     return card
 
@@ -105,8 +111,8 @@ def _card(
     calibration: Calibration,
     splits: dict[str, ImageSet],
     graph: bytes,
-) -> ModelCard:
-    """Return the card of a graph, with the figures that the graph itself gives."""
+) -> tuple[ModelCard, NDArray[np.float32]]:
+    """Return the card of a graph, and its answers for the test images that the card rests on."""
     height, width = splits["train"].size
     recipe = asdict(settings)
     card = ModelCard(
@@ -125,15 +131,13 @@ def _card(
     predictor = Predictor(card, graph)
     test = splits["test"]
     answers = predictor.probabilities(test.pixels)
-    return replace(
-        card,
-        confusion_matrix=confusion_matrix(answers, test.labels),
-        metrics={
-            **summarise(answers, test.labels, card.threshold),
-            "n_train": len(_training_images(splits, settings)),
-            **calibration.figures(),
-        },
-    )
+    figures = {
+        **summarise(answers, test.labels, card.threshold),
+        "n_train": len(_training_images(splits, settings)),
+        **calibration.figures(),
+    }
+    matrix = confusion_matrix(answers, test.labels)
+    return replace(card, confusion_matrix=matrix, metrics=figures), answers
 
 
 def _basis(settings: Hyperparameters) -> dict[str, str | list[str]]:
