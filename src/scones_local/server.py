@@ -5,26 +5,24 @@ import contextlib
 import dataclasses
 import datetime
 import importlib
-import json
 import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from scones_core.errors import LocalAwsError
+from scones_local.admin import PREFIX, ROUTES, route, with_routes
 from scones_local.context import Context
 from scones_local.environment import client_environment
 from scones_local.lifetime import ServerRecord, locked, record_path, write_record
 from scones_local.registry import mends, require_moto
 
 HOST = "127.0.0.1"
-# No S3 bucket can have this name: it begins with an underscore.
-HEALTH_PATH = "/_scones_local/health"
-MENDS_PATH = "/_scones_local/mends"
+HEALTH_PATH = f"{PREFIX}health"
+MENDS_PATH = f"{PREFIX}mends"
 # In order: a later module may rely on an earlier one's mends.
 MODULES = (
     "scones_local.dispatch",
@@ -33,9 +31,8 @@ MODULES = (
     "scones_local.functions.mends",
     "scones_local.states.mends",
     "scones_local.sagemaker.mends",
+    "scones_local.events.mends",
 )
-
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -118,7 +115,7 @@ def _serve(context: Context, listener: socket.socket, stop: threading.Event) -> 
         def log_request(self, code: Any = "-", size: Any = "-") -> None:
             """Log no access; the server's log is for faults."""
 
-    application = with_own_paths(DomainDispatcherApplication(create_backend_app))
+    application = with_routes(DomainDispatcherApplication(create_backend_app), ROUTES)
     port = listener.getsockname()[1]
     listener.listen(128)
     server = make_server(
@@ -132,26 +129,18 @@ def _serve(context: Context, listener: socket.socket, stop: threading.Event) -> 
     server.shutdown()
 
 
-def with_own_paths(application: Wsgi) -> Wsgi:
-    """Return the application with two more paths: the health of the server, and its mends.
+@route("GET", HEALTH_PATH)
+def read_health(query: dict[str, Any]) -> str:
+    """Return "ok": the server answers once everything is installed."""
+    del query
+    return "ok"
 
-    They answer once everything is installed. The mends are a JSON list of objects with
-    `symbol`, `fault` and `moto_version`.
-    """
 
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO")
-        if path == HEALTH_PATH:
-            body, kind = b"ok\n", "text/plain"
-        elif path == MENDS_PATH:
-            listed = [dataclasses.asdict(mend) for mend in mends()]
-            body, kind = json.dumps(listed).encode(), "application/json"
-        else:
-            return application(environ, start_response)
-        start_response("200 OK", [("Content-Type", kind), ("Content-Length", str(len(body)))])
-        return [body]
-
-    return answer
+@route("GET", MENDS_PATH)
+def read_mends(query: dict[str, Any]) -> list[dict[str, str]]:
+    """Return what was mended in moto: objects with `symbol`, `fault` and `moto_version`."""
+    del query
+    return [dataclasses.asdict(mend) for mend in mends()]
 
 
 if __name__ == "__main__":

@@ -1,14 +1,18 @@
-"""The model folder: `model.onnx`, `model.json` that describes it, weights, predictions."""
+"""The model folder: the graph, the card that describes it, weights, answers for test images.
+
+`samples.json` may be absent: it has images whose answers are known, to try an endpoint with.
+"""
 
 import json
 import math
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from scones_core.errors import MalformedArtifact, SettingsError
+from scones_core.known_images import SAMPLES, KnownImage, dumps, loads
 from scones_core.labels import LabelSet
 from scones_train import predictions
 from scones_train.predictions import ImagePredictions
@@ -21,6 +25,7 @@ MAX_BYTES = {
     GRAPH: 200_000_000,
     WEIGHTS: 400_000_000,
     PREDICTIONS: 50_000_000,
+    SAMPLES: 16_000_000,
 }
 SIDE = range(1, 4097)
 
@@ -94,9 +99,15 @@ def _check(name: str, value: Any, least: float, most: float) -> None:
 
 
 def write_artifact(
-    model_dir: Path, card: ModelCard, graph: bytes, weights: bytes, tested: ImagePredictions
+    model_dir: Path,
+    card: ModelCard,
+    graph: bytes,
+    weights: bytes,
+    tested: ImagePredictions,
+    *,
+    samples: Sequence[KnownImage] = (),
 ) -> None:
-    """Write the four files; the card comes last, so that a folder with one is complete.
+    """Write the files; the card comes last, so that a folder with one is complete.
 
     Raises MalformedArtifact, before anything is written, for a file that no reader would take.
     """
@@ -104,17 +115,15 @@ def write_artifact(
         GRAPH: graph,
         WEIGHTS: weights,
         PREDICTIONS: tested.dumps().encode(),
+        **({SAMPLES: dumps(samples).encode()} if samples else {}),
         CARD: card.dumps().encode(),
     }
-    _write(model_dir, contents)
-
-
-def _write(model_dir: Path, contents: Mapping[str, bytes]) -> None:
     for name, content in contents.items():
         if len(content) > MAX_BYTES[name]:
             raise MalformedArtifact(f"{name} would have over {MAX_BYTES[name]:,} bytes.")
     model_dir.mkdir(parents=True, exist_ok=True)
-    (model_dir / CARD).unlink(missing_ok=True)
+    for name in (CARD, SAMPLES):
+        (model_dir / name).unlink(missing_ok=True)
     for name, content in contents.items():
         temporary = model_dir / f"{name}.partial"
         temporary.write_bytes(content)
@@ -149,7 +158,7 @@ def _file(model_dir: Path, name: str) -> bytes:
 def unpack_artifact(archive: Path, model_dir: Path) -> ModelCard:
     """Unpack the known files of a `model.tar.gz` into a folder and return its card.
 
-    Only regular files of the four names are taken, at the top level and within their size
+    Only regular files of the known names are taken, at the top level and within their size
     limits; everything else in the archive is left alone. Raises MalformedArtifact.
     """
     found: dict[str, bytes] = {}
@@ -161,12 +170,13 @@ def unpack_artifact(archive: Path, model_dir: Path) -> ModelCard:
                     found[name] = _member(tar, member, MAX_BYTES[name])
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
         raise MalformedArtifact(f"{archive} cannot be unpacked ({error}).") from error
-    missing = set(MAX_BYTES) - set(found)
+    missing = set(MAX_BYTES) - {SAMPLES} - set(found)
     if missing:
         raise MalformedArtifact(f"{archive} holds no {min(missing)}; train the model again.")
     card = ModelCard.loads(found[CARD])
-    ImagePredictions.loads(found[PREDICTIONS])
-    _write(model_dir, {name: found[name] for name in (GRAPH, WEIGHTS, PREDICTIONS, CARD)})
+    samples = loads(found[SAMPLES]) if SAMPLES in found else ()
+    tested = ImagePredictions.loads(found[PREDICTIONS])
+    write_artifact(model_dir, card, found[GRAPH], found[WEIGHTS], tested, samples=samples)
     return card
 
 

@@ -20,6 +20,7 @@ from scones_train.container import Container
 from scones_train.dataset import SMALLEST_SIDE, ImageSet, Normalisation, load_channel
 from scones_train.evaluate import confusion_matrix, summarise
 from scones_train.hyperparameters import Hyperparameters
+from scones_train.known_images import known_images
 from scones_train.predictions import ImagePredictions, channel_names
 from scones_train.predictor import Predictor
 from scones_train.report import Progress, say, say_result
@@ -72,10 +73,13 @@ def run(container: Container) -> ModelCard:
         folded = Predictions(predict(network, kept, normalisation), kept.labels)
     calibration = calibrate(folded, settings.target_precision)
     graph = to_onnx(network, normalisation, calibration.temperature, images.size)
-    card, answers = _card(settings, normalisation, calibration, splits, graph)
+    card = _card(settings, normalisation, calibration, splits["train"].size)
+    answers = Predictor(card, graph).probabilities(splits["test"].pixels)
+    card = _judged(card, calibration, answers, splits["test"].labels, len(images))
+    known = known_images(splits["test"], answers)
     names = channel_names(container.channel("test"), settings.classes)
     tested = ImagePredictions(names, splits["test"].labels, answers)
-    write_artifact(container.model_dir, card, graph, weights_bytes(network), tested)
+    write_artifact(container.model_dir, card, graph, weights_bytes(network), tested, samples=known)
     say_result(card)
     return card
 
@@ -109,13 +113,12 @@ def _card(
     settings: Hyperparameters,
     normalisation: Normalisation,
     calibration: Calibration,
-    splits: dict[str, ImageSet],
-    graph: bytes,
-) -> tuple[ModelCard, NDArray[np.float32]]:
-    """Return the card of a graph, and its answers for the test images that the card rests on."""
-    height, width = splits["train"].size
+    size: tuple[int, int],
+) -> ModelCard:
+    """Return the card of a model, without its figures yet."""
+    height, width = size
     recipe = asdict(settings)
-    card = ModelCard(
+    return ModelCard(
         labels=settings.classes,
         image={"height": height, "width": width, "channels": 3},
         normalisation=asdict(normalisation),
@@ -128,16 +131,25 @@ def _card(
         manifest_sha256=recipe.pop("manifest_sha256"),
         settings={**recipe, **_basis(settings)},
     )
-    predictor = Predictor(card, graph)
-    test = splits["test"]
-    answers = predictor.probabilities(test.pixels)
-    figures = {
-        **summarise(answers, test.labels, card.threshold),
-        "n_train": len(_training_images(splits, settings)),
-        **calibration.figures(),
-    }
-    matrix = confusion_matrix(answers, test.labels)
-    return replace(card, confusion_matrix=matrix, metrics=figures), answers
+
+
+def _judged(
+    card: ModelCard,
+    calibration: Calibration,
+    answers: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    n_train: int,
+) -> ModelCard:
+    """Return the card with the figures of its own graph's answers to the test images."""
+    return replace(
+        card,
+        confusion_matrix=confusion_matrix(answers, labels),
+        metrics={
+            **summarise(answers, labels, card.threshold),
+            "n_train": n_train,
+            **calibration.figures(),
+        },
+    )
 
 
 def _basis(settings: Hyperparameters) -> dict[str, str | list[str]]:

@@ -5,10 +5,13 @@ import signal
 
 import pytest
 
+from scones_core.known_images import loads
 from scones_train.artifact import read_artifact
 from scones_train.dataset import load_channel
+from scones_train.decode import decode
 from scones_train.evaluate import evaluate_artifact
 from scones_train.metrics import parse_line
+from scones_train.predictor import Predictor
 
 
 def test_a_training_leaves_a_model_that_learnt_what_it_was_shown(trained):
@@ -34,6 +37,16 @@ def test_the_card_says_what_the_threshold_rests_on(trained):
     assert (card["dataset_version"], card["manifest_sha256"]) == ("v9", "ab")
     assert card["target_precision"] == 0.99
     assert card["settings"]["epochs"] == 6
+
+
+def test_the_model_folder_has_images_that_its_graph_answers_as_they_say(trained):
+    base, _ = trained
+    predictor = Predictor.load(base / "model")
+    known = loads((base / "model" / "samples.json").read_bytes())
+    assert len(known) == 2
+    for image in known:
+        answer = predictor.probabilities(decode(image.body)[None])[0]
+        assert answer.tolist() == pytest.approx(image.probabilities, abs=1e-5)
 
 
 def test_without_folds_the_threshold_rests_on_images_that_were_not_learnt(job):

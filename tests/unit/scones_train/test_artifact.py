@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from scones_core.errors import MalformedArtifact
+from scones_core.known_images import SAMPLES, KnownImage, loads
 from scones_train.artifact import (
     MAX_BYTES,
     ModelCard,
@@ -140,7 +141,7 @@ def test_an_archive_is_unpacked_to_the_known_files(tmp_path, card, members):
     assert not (tmp_path / "evil").exists()
 
 
-@pytest.mark.parametrize("name", sorted(MAX_BYTES))
+@pytest.mark.parametrize("name", sorted(set(MAX_BYTES) - {SAMPLES}))
 def test_a_link_in_place_of_a_file_is_not_followed(tmp_path, members, name):
     archive = packed(tmp_path / "m.tar.gz", {**members, name: None})
     with pytest.raises(MalformedArtifact, match=name):
@@ -172,3 +173,15 @@ def test_predictions_that_are_none_are_refused_before_anything_is_written(tmp_pa
 
 def test_predictions_are_read_back(folder, tested):
     assert read_predictions(folder).images == tested.images
+
+
+def test_known_images_travel_with_the_model_and_an_artifact_without_them_stays_one(
+    tmp_path, card, tested
+):
+    known = [KnownImage(b"png", "image/png", (0.5, 0.5))]
+    write_artifact(tmp_path / "model", card, b"graph", b"weights", tested, samples=known)
+    files = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    unpack_artifact(packed(tmp_path / "model.tar.gz", files), tmp_path / "out")
+    assert loads((tmp_path / "out" / SAMPLES).read_bytes()) == tuple(known)
+    write_artifact(tmp_path / "out", card, b"graph", b"weights", tested)
+    assert not (tmp_path / "out" / SAMPLES).exists()

@@ -1,0 +1,1 @@
+"""What happens by itself: events to targets, schedules, metrics, alarms, scaling."""
