@@ -18,6 +18,7 @@ from scones_toolkit import (
     releases,
     workflows,
 )
+from scones_toolkit import candidates as registered
 from scones_toolkit import demo as demonstration
 from scones_toolkit import local as local_aws
 from scones_toolkit.cli import guarded
@@ -106,19 +107,56 @@ def evaluate(c: Context, env: str = "local", artifact: str = "", through: str = 
     evaluation.evaluate(_open(env), artifact=artifact or None, through=through)
 
 
+@task(help={"env": ENV})
+@guarded
+def candidates(c: Context, env: str = "local") -> None:
+    """List the trained models: their figures, data, code, and whether they may be released.
+
+    Example: inv candidates --env dev
+    """
+    registered.candidates(_open(env))
+
+
+@task(
+    positional=["candidate"],
+    help={
+        "candidate": "its number, as `inv candidates` shows it",
+        "env": ENV,
+        "reject": "reject it instead",
+        "note": "why, kept with the decision",
+    },
+)
+@guarded
+def approve(
+    c: Context, candidate: str, env: str = "local", reject: bool = False, note: str = ""
+) -> None:
+    """Let a trained model be released, or not.
+
+    Example: inv approve 3 --env dev --note "better on wet roads"
+    """
+    registered.approve(_open(env), registered.number(candidate), reject=reject, note=note)
+
+
 @task(
     help={
         "env": ENV,
-        "artifact": "s3:// location; else the last training job's",
+        "candidate": "its number; else the last training job's",
+        "artifact": "s3:// location of a candidate's model, in place of its number",
         "activate": "an older release to activate instead of writing a new one",
         "overrule": "why a model that the quality gate refuses is released all the same",
     }
 )
 @guarded
 def release(
-    c: Context, env: str = "local", artifact: str = "", activate: str = "", overrule: str = ""
+    c: Context,
+    env: str = "local",
+    *,
+    candidate: int = 0,
+    artifact: str = "",
+    activate: str = "",
+    overrule: str = "",
 ) -> None:
-    """Write a trained model into the release manifest that Terraform deploys.
+    """Write an approved model into the release manifest that Terraform deploys.
 
     It must reach the limits under [quality], and not be worse than the active release.
 
@@ -126,6 +164,7 @@ def release(
     """
     releases.release(
         _open(env),
+        candidate=candidate or None,
         artifact=artifact or None,
         activate_id=activate or None,
         overrule=overrule,
@@ -303,7 +342,7 @@ def terraform_test(c: Context) -> None:
     deployments.terraform_test(_open("local"))
 
 
-ns = Collection(build, etl, train, evaluate, release, fetch, promote)
+ns = Collection(build, etl, train, evaluate, candidates, approve, release, fetch, promote)
 for deployment in (plan, apply, drift, destroy, run, report, demo):
     ns.add_task(deployment)
 ns.add_collection(Collection("local", up, down, status))

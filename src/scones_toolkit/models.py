@@ -7,10 +7,11 @@ from botocore.exceptions import ClientError
 
 from scones_core.errors import DeployError
 from scones_core.settings import TrainingSettings
-from scones_toolkit import datasets
+from scones_toolkit import candidates, datasets
 from scones_toolkit.project import Project
 from scones_train.hyperparameters import Hyperparameters
-from scones_train.launch import TrainingRequest, TrainingResult, launch
+from scones_train.launch import TrainingRequest, launch
+from scones_train.registry import Candidate
 
 # Of all that a job reports, what a person looks at first.
 SHOWN = (
@@ -21,10 +22,8 @@ SHOWN = (
 )
 
 
-def train(
-    project: Project, *, epochs: int | None = None, seed: int | None = None
-) -> TrainingResult:
-    """Run a training job on the staged dataset, print its figures, and return its result."""
+def train(project: Project, *, epochs: int | None = None, seed: int | None = None) -> Candidate:
+    """Run a training job on the staged dataset, print its figures, and return the candidate."""
     settings = project.settings.override("training", epochs=epochs, seed=seed).training
     request = _request(project, settings)
     with project.console.progress("training") as advance:
@@ -50,7 +49,10 @@ def train(
     shown = ", ".join(f"{name} {value:.4g}" for name, value in sorted(figures.items()))
     project.console.say(f"  {result.job_name} took {result.seconds:.0f} s: {shown}")
     project.console.say(f"  {result.model_data_url}")
-    return result
+    recipe = request.hyperparameters
+    return candidates.register(
+        project, result, request.image_uri, recipe.dataset_version, recipe.manifest_sha256
+    )
 
 
 def _request(project: Project, settings: TrainingSettings) -> TrainingRequest:

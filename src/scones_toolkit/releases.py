@@ -6,44 +6,66 @@ from datetime import UTC, datetime
 from scones_core.errors import MalformedArtifact, ReleaseError
 from scones_deploy.artifact import artifact_release
 from scones_deploy.release import Release, Releases, activate, add_release
+from scones_toolkit import candidates
 from scones_toolkit.artifacts import unpacked
-from scones_toolkit.models import model_image
 from scones_toolkit.project import Project
 from scones_train.artifact import read_predictions
 from scones_train.gate import FEWEST_IMAGES, ScoredModel, below_active, below_limits, in_common
+from scones_train.registry import Candidate
 
 
 def release(
     project: Project,
     *,
+    candidate: int | None = None,
     artifact: str | None = None,
     activate_id: str | None = None,
     overrule: str = "",
 ) -> Releases:
-    """Write a model into the release file and activate it, or activate an older release.
+    """Write an approved candidate into the release file and activate it, or an older release.
 
-    Raises ReleaseError where the model does not pass the quality gate, unless `overrule` says
-    why it is released all the same; the release then carries that and what the gate said.
+    The candidate is named by its number or its artifact; else it is the last training's. Raises
+    ReleaseError where it is not approved, or does not pass the quality gate, unless `overrule`
+    says why it is released all the same; the release then carries that and what the gate said.
     """
     path = project.release_file
     if activate_id is not None:
         releases = activate(path, activate_id)
     else:
+        chosen = _approved(project, candidate, artifact)
         made = artifact_release(
             project.client("s3"),
-            artifact or project.records.read("training")["model_data_url"],
-            image=model_image(project),
+            chosen.training.model_data_url,
+            image=chosen.training.image,
             endpoint=project.settings.endpoint,
             now=datetime.now(UTC),
             threshold=project.settings.workflow.threshold,
         )
-        releases = add_release(path, _gated(project, made, overrule))
+        made = replace(_gated(project, made, overrule), model_package_arn=chosen.arn)
+        releases = add_release(path, made)
     active = releases.releases[releases.active or ""]
     project.console.say(
         f"  release {active.id} is active in {path.relative_to(project.root)}: "
         f"threshold {active.threshold:.4f}, {', '.join(active.labels)}"
     )
     return releases
+
+
+def _approved(project: Project, version: int | None, artifact: str | None) -> Candidate:
+    """Return the candidate that is meant; raises ReleaseError where nobody approved it."""
+    registry = candidates.registry(project)
+    if version is not None:
+        chosen = registry.get(version)
+    else:
+        chosen = registry.of_artifact(
+            artifact or project.records.read("training")["model_data_url"]
+        )
+    if not chosen.approved:
+        raise ReleaseError(
+            f"Candidate {chosen.version} is {chosen.status}; look at it by `inv candidates`, and "
+            f"`inv approve {chosen.version}` lets it be released."
+        )
+    return chosen
 
 
 def _gated(project: Project, made: Release, overrule: str) -> Release:

@@ -239,3 +239,12 @@ def test_a_model_below_the_limits_is_refused_and_overruling_is_recorded(demo) ->
         assert marked.startswith("a trial (the gate: its accuracy is")
     finally:
         path.write_text(before)
+
+
+def test_only_an_approved_candidate_is_released(demo) -> None:
+    listed = demo.checkout.inv("candidates")
+    assert re.search(r"^1 +Approved .* by the demo itself", listed.out, re.MULTILINE), listed
+    assert demo.checkout.inv("approve", "1", "--reject", "--note", "a trial").code == 0
+    demo.checkout.inv("release").says("Candidate 1 is Rejected", "inv approve 1")
+    assert demo.checkout.inv("approve", "1").code == 0
+    demo.checkout.inv("approve", "one").says("'one' is no candidate's number")
