@@ -8,6 +8,7 @@ from pathlib import Path
 from invoke import Collection, Context, task
 from invoke.exceptions import Exit
 
+from scones_toolkit import candidates as registered
 from scones_toolkit import (
     datasets,
     deployments,
@@ -18,7 +19,6 @@ from scones_toolkit import (
     releases,
     workflows,
 )
-from scones_toolkit import candidates as registered
 from scones_toolkit import demo as demonstration
 from scones_toolkit import local as local_aws
 from scones_toolkit.cli import guarded
