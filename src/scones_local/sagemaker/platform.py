@@ -9,7 +9,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -133,7 +133,7 @@ class Platform:
             namespace, [{**datum, "Timestamp": now} for datum in data]
         )
 
-    def alarms_in_alarm(self, names: list[str]) -> list[str]:
+    def alarms_in_alarm(self, names: Sequence[str]) -> list[str]:
         """Return those of the named alarms that are in the state ALARM."""
         alarms = cloudwatch_backends[self.account_id][self.region].alarms
         return [name for name in names if name in alarms and alarms[name].state_value == "ALARM"]

@@ -9,6 +9,7 @@ import pytest
 from scones_local.process import LocalAws
 from scones_local.sagemaker.images import ImageCommands
 from tests.support.local_aws import Aws
+from tests.support.sagemaker import Hosting
 
 _PROGRAMS = Path(__file__).parents[2] / "functional" / "scones_local" / "programs"
 
@@ -23,3 +24,9 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     )
     with LocalAws.start(tmp_path_factory.mktemp("conformance"), 0, {"toy-*": commands}) as local:
         yield Aws.of(local)
+
+
+@pytest.fixture(scope="session")
+def hosting(aws: Aws) -> Hosting:
+    """SageMaker of that server, with a bucket."""
+    return Hosting.of(aws)
