@@ -110,7 +110,12 @@ def install(context: Context) -> None:
 
 
 def _serve(
-    context: Context, listener: socket.socket, stop: threading.Event, saver: Saver, *, restored: bool
+    context: Context,
+    listener: socket.socket,
+    stop: threading.Event,
+    saver: Saver,
+    *,
+    restored: bool,
 ) -> None:
     from moto.moto_server.werkzeug_app import (
         DomainDispatcherApplication,

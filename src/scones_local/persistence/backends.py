@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scones_local.persistence.reducers import Blobs, Chunks
 from scones_local.persistence.rebuild import backends_of
+from scones_local.persistence.reducers import Blobs, Chunks
 
 # moto's own: what the dashboard and the instance's metadata would show.
 _SKIPPED = frozenset({"moto_api", "instance_metadata"})
@@ -25,7 +25,8 @@ def restore(found: dict[Place, dict[str, Any]]) -> None:
 def _backends() -> Iterator[tuple[Place, Any]]:
     from moto.core.base_backend import BackendDict
 
-    for service in list(BackendDict._instances):
+    services: list[Any] = list(BackendDict._instances)  # type: ignore[misc]
+    for service in services:
         if service.service_name not in _SKIPPED:
             kind = service.backend
             for account_id, region, backend in list(service.iter_backends()):
@@ -44,9 +45,7 @@ def _kept(backend: Any, blobs: Blobs) -> dict[str, Any]:
         aws = {policy.arn for policy in attributes.pop("aws_managed_policies")}
         policies = attributes["managed_policies"].items()
         attributes["managed_policies"] = {
-            arn: policy
-            for arn, policy in policies
-            if arn not in aws or policy.attachment_count
+            arn: policy for arn, policy in policies if arn not in aws or policy.attachment_count
         }
     return attributes
 

@@ -1,12 +1,14 @@
 """When something has changed: the hooks into moto, and the answer that waits for its save."""
 
+import datetime
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from scones_local.admin import PREFIX
 from scones_local.context import Context
 from scones_local.persistence import objects
+from scones_local.persistence.past import CAUSE, INTERRUPTED, end_interrupted
 from scones_local.persistence.saver import Saver
 from scones_local.registry import wrap
 from scones_local.stores import changed, on_restored
@@ -25,11 +27,12 @@ _current = threading.local()
 
 def install(context: Context) -> None:
     """Have changes told, whether a request makes them or something that runs."""
-    del context
     _remember_action()
     _tell_changes()
     objects.install()
     on_restored(_end_interrupted_executions)
+    # Registered last, so that it is done first: what fails as the others stop is no failure.
+    context.on_shutdown(_stop_executions)
 
 
 def is_change(method: str, action: str) -> bool:
@@ -82,13 +85,23 @@ def _tell_changes() -> None:
             return answer
 
 
-def _end_interrupted_executions() -> None:
+def _running() -> Iterator[Any]:
     from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-    from scones_local.persistence.past import end_interrupted
+    backends: list[Any] = [b for _, _, b in stepfunctions_parser_backends.iter_backends()]
+    for backend in backends:
+        for machine in list(backend.state_machines):
+            yield from (e for e in list(machine.executions) if e.stop_date is None)
 
-    for _, _, backend in stepfunctions_parser_backends.iter_backends():
-        for machine in backend.state_machines:
-            for execution in machine.executions:
-                if execution.stop_date is None:
-                    end_interrupted(execution, "The embedded AWS ended while it ran.")
+
+def _end_interrupted_executions() -> None:
+    for execution in _running():
+        end_interrupted(execution, CAUSE)
+
+
+def _stop_executions() -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    for execution in _running():
+        env = execution.exec_worker.env if execution.exec_worker else None
+        if env is not None:
+            env.set_stop(stop_date=now, cause=CAUSE, error=INTERRUPTED)

@@ -5,6 +5,7 @@ import pickle
 from typing import Any
 
 INTERRUPTED = "States.Interrupted"
+CAUSE = "The embedded AWS ended while the execution ran."
 
 
 class PastEvents:
@@ -28,13 +29,13 @@ class PastEvents:
 class _NoCallbacks:
     """Nobody waits for a token any more."""
 
-    def heartbeat(self, callback_id: str) -> bool:
+    def heartbeat(self, **_: Any) -> bool:
         return False
 
-    def notify(self, callback_id: str, outcome: Any) -> bool:
+    def notify(self, **_: Any) -> bool:
         return False
 
-    def get(self, callback_id: str) -> None:
+    def get(self, _: str) -> None:
         return None
 
 
@@ -44,12 +45,8 @@ class PastEnvironment:
     callback_pool_manager = _NoCallbacks()
 
     def __init__(self, history: bytes, runs: Any) -> None:
-        from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor.map_run_record import (  # noqa: E501
-            MapRunRecordPoolManager,
-        )
-
         self.event_manager = PastEvents(history)
-        self.map_run_record_pool_manager = runs or MapRunRecordPoolManager()
+        self.map_run_record_pool_manager = runs
 
     def is_running(self) -> bool:
         """Return False: it ended with its process at the latest."""

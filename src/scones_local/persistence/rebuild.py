@@ -90,7 +90,14 @@ def past_worker(history: bytes, runs: Any) -> Any:
     """Return what stands for an execution's interpreter; `history` is its events, pickled."""
     from scones_local.persistence.past import PastWorker
 
-    return PastWorker(history, runs)
+    return PastWorker(history, _no_runs() if runs is None else runs)
+
+
+def _no_runs() -> Any:
+    from moto.stepfunctions.parser.asl.eval import environment
+
+    manager: Any = vars(environment)["MapRunRecordPoolManager"]
+    return manager()
 
 
 def pattern(source: str | bytes, flags: int) -> Any:
@@ -151,7 +158,7 @@ def nested_function(module: str, qualname: str, line: int) -> Any:
     if not module.startswith(("moto.", "scones_local.")):
         raise ValueError(f"{module} is no module of a record")
     owner: Any = importlib.import_module(module)
-    for part in qualname.split(".<locals>")[0].split("."):
+    for part in qualname.split(".<locals>", maxsplit=1)[0].split("."):
         owner = getattr(owner, part)
     code = _code(owner.__code__, qualname, line)
     return types.FunctionType(code, vars(importlib.import_module(module)))

@@ -50,9 +50,7 @@ class Blobs:
         self.new: dict[str, bytes] = {}
         self.used: set[str] = set()
         self.stored: set[str] = set()
-        self._known: weakref.WeakKeyDictionary[Any, dict[Any, _Known]] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._known: weakref.WeakKeyDictionary[Any, dict[Any, _Known]] = weakref.WeakKeyDictionary()
 
     def start(self) -> None:
         """Begin a snapshot."""
@@ -208,9 +206,7 @@ def _private_key(key: Any, blobs: Blobs) -> Reduced:
     del blobs
     from cryptography.hazmat.primitives import serialization as form
 
-    pem = key.private_bytes(
-        form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()
-    )
+    pem = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
     return rebuild.private_key, (pem,)
 
 

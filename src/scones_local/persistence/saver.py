@@ -31,7 +31,6 @@ class Saver:
     def __init__(self, snapshots: Snapshots, stores: Stores = STORES) -> None:
         self._snapshots, self._stores = snapshots, stores
         self._blobs = new_blobs()
-        self._blobs.stored = snapshots.stored
         self._digest = ""
         self._left_out: set[Any] = set()
         self._changed = threading.Condition()
@@ -40,18 +39,32 @@ class Saver:
         self._thread = threading.Thread(target=self._run, name="saver", daemon=True)
 
     def load(self) -> bool:
-        """Load what is saved, if anything; raises LocalAwsError when it cannot be loaded whole."""
+        """Load what is saved, and return whether there is anything.
+
+        Raises LocalAwsError, with nothing loaded, when it cannot be loaded whole.
+        """
         if not self._snapshots.exist():
+            self._snapshots.clear()
             return False
-        records = self._snapshots.read()
-        try:
-            value = loads(records, self._snapshots.body)
-            found, stores = value["backends"], value["stores"]
-        except (StateUnreadable, KeyError, TypeError) as error:
-            raise self._snapshots.unusable(str(error)) from error
-        backends.restore(found)
-        self._stores.load(stores)
+        value = self._read()
+        backends.restore(value["backends"])
+        self._stores.load(value["stores"])
+        # Bodies that no records name are left from a save that did not come to its end.
+        self._snapshots.remove(self._snapshots.stored - self._blobs.stored)
         return True
+
+    def _read(self) -> dict[str, Any]:
+        def body(digest: str) -> bytes:
+            self._blobs.stored.add(digest)
+            return self._snapshots.body(digest)
+
+        try:
+            value = loads(self._snapshots.read(), body)
+        except StateUnreadable as error:
+            raise self._snapshots.unusable(str(error)) from error
+        if not isinstance(value, dict) or value.keys() != {"backends", "stores"}:
+            raise self._snapshots.unusable("it is not made of records")
+        return value
 
     def start(self) -> None:
         """Begin to save."""
@@ -148,8 +161,8 @@ class Saver:
                 dumps(attributes, self._blobs)
             except Exception as error:  # what pickle raises is of many kinds
                 bad[place] = error
-        for place, error in bad.items():
-            LOG.error("The records of %s.%s are not kept: %s", place[0], place[1], error)
+        for place, fault in bad.items():
+            LOG.error("The records of %s.%s are not kept: %s", place[0], place[1], fault)
         news = set(bad) - self._left_out
         self._left_out |= news
         return bool(news)
