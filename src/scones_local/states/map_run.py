@@ -58,6 +58,7 @@ class MapRun:
         launch: Launch,
         pending: Callable[[ChildInput], ChildRecord],
         tolerance: Callable[[], Tolerance],
+        *,
         look_seconds: float = _LOOK_SECONDS,
     ) -> None:
         self._record, self._inputs = record, inputs
