@@ -8,9 +8,6 @@ from pathlib import Path
 from invoke import Collection, Context, task
 from invoke.exceptions import Exit
 
-<<<<<<< HEAD
-from scones_toolkit import datasets, deployments, models, plans, promotions, reviews, workflows
-=======
 from scones_toolkit import candidates as registered
 from scones_toolkit import (
     datasets,
@@ -20,9 +17,9 @@ from scones_toolkit import (
     plans,
     promotions,
     releases,
+    reviews,
     workflows,
 )
->>>>>>> main
 from scones_toolkit import demo as demonstration
 from scones_toolkit import local as local_aws
 from scones_toolkit.cli import guarded
@@ -369,13 +366,8 @@ def terraform_test(c: Context) -> None:
     deployments.terraform_test(_open("local"))
 
 
-<<<<<<< HEAD
-ns = Collection(build, etl, train, evaluate, release, fetch, promote)
-for deployment in (plan, apply, verify, drift, destroy, run, report, review, demo):
-=======
 ns = Collection(build, etl, train, evaluate, candidates, approve, release, fetch, promote)
-for deployment in (plan, apply, verify, drift, destroy, run, report, demo):
->>>>>>> main
+for deployment in (plan, apply, verify, drift, destroy, run, report, review, demo):
     ns.add_task(deployment)
 ns.add_collection(Collection("local", up, down, status))
 terraform = Collection("terraform")
