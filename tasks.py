@@ -8,7 +8,7 @@ from pathlib import Path
 from invoke import Collection, Context, task
 from invoke.exceptions import Exit
 
-from scones_toolkit import datasets, deployments, models, plans, promotions, workflows
+from scones_toolkit import costs, datasets, deployments, models, plans, promotions, workflows
 from scones_toolkit import demo as demonstration
 from scones_toolkit import local as local_aws
 from scones_toolkit.cli import guarded
@@ -195,6 +195,22 @@ def promote(c: Context, from_: str = "dev", to: str = "prod", release: str = "")
     promotions.promote(_open(from_), _open(to), release=release or None)
 
 
+@task(
+    help={
+        "env": ENV,
+        "images": "how many images a month; else the setting",
+        "json": "print the figures as JSON",
+    }
+)
+@guarded
+def cost(c: Context, env: str = "local", images: int = 0, json: bool = False) -> None:
+    """Estimate what the environment costs a month, and for each million images.
+
+    Example: inv cost --env dev --images 200000
+    """
+    costs.cost(_open(env), images=images or None, as_json=json)
+
+
 @task(help={"env": ENV, "yes": "do not ask for the environment's name"})
 @guarded
 def destroy(c: Context, env: str = "local", yes: bool = False) -> None:
@@ -289,7 +305,7 @@ def terraform_test(c: Context) -> None:
 
 
 ns = Collection(build, etl, train, evaluate, release, fetch, promote)
-for deployment in (plan, apply, verify, drift, destroy, run, report, demo):
+for deployment in (plan, apply, verify, drift, cost, destroy, run, report, demo):
     ns.add_task(deployment)
 ns.add_collection(Collection("local", up, down, status))
 terraform = Collection("terraform")
