@@ -18,6 +18,7 @@ from scones_toolkit import (
     plans,
     promotions,
     releases,
+    removal,
     workflows,
 )
 from scones_toolkit import demo as demonstration
@@ -286,6 +287,26 @@ def destroy(c: Context, env: str = "local", yes: bool = False) -> None:
     deployments.destroy(_open(env), confirmed=yes)
 
 
+@task(help={"env": ENV})
+@guarded
+def stop(c: Context, env: str = "local") -> None:
+    """Take down what bills by the hour, and say what remains; `inv apply` brings it back.
+
+    Example: inv stop --env dev
+    """
+    removal.stop(_open(env))
+
+
+@task(help={"env": ENV, "yes": "do not ask for the environment's name"})
+@guarded
+def nuke(c: Context, env: str = "local", yes: bool = False) -> None:
+    """Remove everything of the environment with all its data, and what its tags still find.
+
+    Example: inv nuke --env dev
+    """
+    removal.nuke(_open(env), confirmed=yes)
+
+
 @task(
     iterable=["image"],
     help={
@@ -370,7 +391,7 @@ def terraform_test(c: Context) -> None:
 
 
 ns = Collection(build, etl, train, evaluate, candidates, approve, release, fetch, promote)
-for deployment in (plan, apply, verify, drift, cost, destroy, run, report, demo):
+for deployment in (plan, apply, verify, drift, cost, stop, destroy, nuke, run, report, demo):
     ns.add_task(deployment)
 ns.add_collection(Collection("local", up, down, status))
 terraform = Collection("terraform")
