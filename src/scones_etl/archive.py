@@ -1,61 +1,76 @@
-"""Named members of a gzipped tar, read into memory within limits; nothing reaches the disk."""
+"""Named members of a gzipped tar, read as they are unpacked, within limits.
 
-import gzip
+Nothing reaches the disk, and no member is held twice: the reader gets each as a stream, while
+the next megabytes are inflated in a thread of their own.
+"""
+
 import io
 import tarfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO, TypeVar
+
+from isal import igzip_threaded
 
 from scones_core.errors import MalformedDataset
 
 MAX_MEMBERS = 64
 # Headers and padding of a tar, and what a read at its end asks for too much.
 _SLACK = 1 << 20
+_CHUNK = 1 << 20
+
+Content = TypeVar("Content")
+Reader = Callable[[IO[bytes], tarfile.TarInfo], Content]
 
 
-class _BoundedGzip(gzip.GzipFile):
-    """Refuses to unpack past a limit, however the reader asks for it."""
+class _Bounded(io.RawIOBase):
+    """A stream that goes forward only, and refuses to go past a limit."""
 
     def __init__(self, stream: BinaryIO, limit: int) -> None:
-        super().__init__(fileobj=stream, mode="rb")
-        self._limit = limit
+        self._stream, self._limit, self._position = stream, limit, 0
 
-    def read(self, size: int | None = -1) -> bytes:
-        if size is None or size < 0:
+    def read(self, size: int = -1) -> bytes:
+        if size < 0:
             raise MalformedDataset("it was to be unpacked without a limit")
-        self._require(self.tell() + size)
-        return super().read(size)
+        data = self._stream.read(min(size, self._limit - self._position + 1))
+        self._position += len(data)
+        if self._position > self._limit:
+            raise MalformedDataset(f"it unpacks to more than {self._limit:,} bytes")
+        return data
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        here = 0 if whence == io.SEEK_SET else super().seek(0, io.SEEK_CUR)
-        self._require(here + offset)
-        return super().seek(here + offset)
+        if whence != io.SEEK_SET or offset < self._position:
+            raise MalformedDataset("it does not follow one member after another")
+        while self._position < offset and self.read(min(_CHUNK, offset - self._position)):
+            pass
+        return self._position
 
-    def _require(self, end: int) -> None:
-        if end > self._limit:
-            raise MalformedDataset(f"it unpacks to more than {self._limit:,} bytes")
+    def tell(self) -> int:
+        return self._position
 
-    def drain(self, chunk: int = 65536) -> None:
-        """Read what follows the last member, so that gzip compares length and checksum."""
-        while self.read(chunk):
+    def drain(self) -> None:
+        """Read what follows the last member, so that length and checksum are compared."""
+        while self.read(_CHUNK):
             pass
 
 
-def read_members(stream: BinaryIO, limits: Mapping[str, int], where: str) -> dict[str, bytes]:
-    """Return the content of the members that `limits` names, each with its most bytes.
+def read_members(
+    stream: BinaryIO, limits: Mapping[str, int], where: str, read: Reader[Content]
+) -> dict[str, Content]:
+    """Return what `read` makes of each member that `limits` names, each with its most bytes.
 
-    Other regular files are passed over. Raises MalformedDataset, naming `where`, when a
-    member is missing, doubled, too large, of another type or outside the archive's own
-    folder, and when the archive is truncated or its checksum is wrong.
+    `read` gets a stream that ends where the member does, and the member's header. Other
+    regular files are passed over. Raises MalformedDataset, naming `where`, when a member is
+    missing, doubled, too large, of another type or outside the archive's own folder, and when
+    the archive is truncated or its checksum is wrong.
     """
     ceiling = 2 * sum(limits.values()) + _SLACK
     try:
-        with _BoundedGzip(stream, ceiling) as unpacked:
-            found = _read(unpacked, limits, ceiling)
+        with igzip_threaded.open(stream, "rb", block_size=_CHUNK) as inflated:
+            unpacked = _Bounded(inflated, ceiling)
+            found = _read(unpacked, limits, ceiling, read)
             unpacked.drain()
-    except (MalformedDataset, tarfile.TarError, EOFError, OSError, zlib.error, ValueError) as error:
+    except (MalformedDataset, tarfile.TarError, EOFError, OSError, ValueError) as error:
         raise MalformedDataset(
             f"{where} is no intact archive: {error}. Get it again, or name another."
         ) from error
@@ -65,8 +80,10 @@ def read_members(stream: BinaryIO, limits: Mapping[str, int], where: str) -> dic
     return found
 
 
-def _read(unpacked: _BoundedGzip, limits: Mapping[str, int], ceiling: int) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
+def _read(
+    unpacked: Any, limits: Mapping[str, int], ceiling: int, read: Reader[Content]
+) -> dict[str, Content]:
+    found: dict[str, Content] = {}
     with tarfile.open(fileobj=unpacked, mode="r:") as archive:
         for _ in range(MAX_MEMBERS):
             member = archive.next()
@@ -78,7 +95,7 @@ def _read(unpacked: _BoundedGzip, limits: Mapping[str, int], ceiling: int) -> di
                 raise MalformedDataset(f"it holds {member.name} twice")
             stream = archive.extractfile(member) if member.name in limits else None
             if stream is not None:
-                found[member.name] = stream.read(member.size)
+                found[member.name] = read(stream, member)
     raise MalformedDataset(f"it holds more than {MAX_MEMBERS} members")
 
 

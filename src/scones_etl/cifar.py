@@ -7,10 +7,12 @@ come from the labels alone.
 """
 
 import hashlib
+import tarfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import IO, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,12 +116,11 @@ class CifarArchive:
 
         Raises UnknownLabel, MalformedDataset, or DatasetError for a class without rows.
         """
-        members = self._members()
+        tables = self._tables()
         meta = self.layout.member(self.layout.meta)
-        where = f"{self.path}: {meta}"
-        names = class_names(table(members[meta], where), self.layout.names_key, where)
+        names = class_names(tables[meta], self.layout.names_key, f"{self.path}: {meta}")
         wanted = class_table(names, classes, str(self.path))
-        batches, splits, rows = self._batches(members, wanted)
+        batches, splits, rows = self._batches(tables, wanted)
         raw = RawDataset(
             images=interleaved(batches),
             labels=np.concatenate([batch.labels for batch in batches]),
@@ -131,7 +132,7 @@ class CifarArchive:
         return replace(raw, images=image.fit_all(raw.images))
 
     def _batches(
-        self, members: dict[str, bytes], wanted: NDArray[np.int64]
+        self, tables: Mapping[str, dict[str, Any]], wanted: NDArray[np.int64]
     ) -> tuple[list[Batch], tuple[str, ...], NDArray[np.int64]]:
         """Return all batches, and the split and the row in it of each chosen image."""
         batches: list[Batch] = []
@@ -141,23 +142,26 @@ class CifarArchive:
             first = 0
             for member in map(self.layout.member, names):
                 where = f"{self.path}: {member}"
-                # The pickle's bytes are let go as soon as its table is read.
-                batch = select(
-                    table(members.pop(member), where), self.layout.labels_key, wanted, where
-                )
+                batch = select(tables[member], self.layout.labels_key, wanted, where)
                 batches.append(batch)
                 splits += [split] * len(batch.rows)
                 rows.append(batch.rows + first)
                 first += len(batch.pixels)
         return batches, tuple(splits), np.concatenate(rows)
 
-    def _members(self) -> dict[str, bytes]:
+    def _tables(self) -> dict[str, dict[str, Any]]:
+        """Return each member's table; that the file is still the same is seen meanwhile."""
+
+        def read(stream: IO[bytes], member: tarfile.TarInfo) -> dict[str, Any]:
+            return table(stream, member.size, f"{self.path}: {member.name}")
+
         try:
-            with self.path.open("rb") as stream:
-                if hashlib.file_digest(stream, "sha256").hexdigest() != self.sha256:
+            with self.path.open("rb") as stream, ThreadPoolExecutor(1) as beside:
+                digest = beside.submit(_digest, self.path, "sha256")
+                tables = archive.read_members(stream, self.layout.limits, str(self.path), read)
+                if digest.result() != self.sha256:
                     raise ChecksumMismatch(f"{self.path} changed while it was read; try again.")
-                stream.seek(0)
-                return archive.read_members(stream, self.layout.limits, str(self.path))
+                return tables
         except OSError as error:
             raise DatasetError(f"{self.path} cannot be read: {error.strerror}.") from error
 

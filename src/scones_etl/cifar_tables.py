@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +27,9 @@ class Batch:
     names: tuple[str, ...]
 
 
-def table(data: bytes, where: str) -> dict[str, Any]:
+def table(stream: IO[bytes], size: int, where: str) -> dict[str, Any]:
     """Return a pickled dict with its keys as text; raises MalformedDataset for anything else."""
-    content = pickles.load(data, where)
+    content = pickles.load(stream, size, where)
     if not isinstance(content, dict):
         raise MalformedDataset(f"{where} holds no table; get the archive again.")
     return {_text(key, where): value for key, value in content.items()}

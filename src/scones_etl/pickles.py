@@ -6,11 +6,10 @@ four things: `_codecs.encode`, `numpy.dtype`, `numpy.ndarray` and `_reconstruct`
 leads to an inert stand-in, so that not even numpy sees the input before it was checked.
 """
 
-import io
 import math
 import pickle
 from collections.abc import Callable
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,9 +54,9 @@ def _reconstruct(*_arguments: object) -> PickledArray:
 # The pure Python unpickler, as the C one allocates what a single opcode claims (a memo index
 # of 2**31 takes 32 GiB), while this one keeps its memo in a dict and slices the input.
 class _InertUnpickler(pickle._Unpickler):
-    def __init__(self, data: bytes) -> None:
-        super().__init__(io.BytesIO(data), encoding="bytes")
-        self._encodable = len(data)
+    def __init__(self, stream: IO[bytes], size: int) -> None:
+        super().__init__(stream, encoding="bytes")
+        self._encodable = size
         self._globals: Final[dict[tuple[str, str], Callable[..., object] | _ArrayType]] = {
             ("_codecs", "encode"): self._encode,
             ("numpy", "dtype"): PickledDtype,
@@ -85,14 +84,15 @@ class _InertUnpickler(pickle._Unpickler):
         return text.encode("latin1")
 
 
-def load(data: bytes, where: str) -> Any:
-    """Return the lists, dicts, numbers, bytes and `PickledArray`s of a pickle.
+def load(stream: IO[bytes], size: int, where: str) -> Any:
+    """Return the lists, dicts, numbers, bytes and `PickledArray`s of a pickle of `size` bytes.
 
-    Strings of Python 2 come as bytes. Raises MalformedDataset, naming `where`, for a pickle
-    that is truncated, broken, or names anything that image data does not need.
+    `stream` ends after them. Strings of Python 2 come as bytes. Raises MalformedDataset, naming
+    `where`, for a pickle that is truncated, broken, or names anything that image data does not
+    need.
     """
     try:
-        return _InertUnpickler(data).load()
+        return _InertUnpickler(stream, size).load()
     # A broken pickle raises whatever its opcodes stumble over: there is no closed list.
     except Exception as error:
         raise MalformedDataset(

@@ -1,6 +1,7 @@
 """Extract and transform in one step; the toolkit calls `stage`, then loads what it returns."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,16 @@ from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest
 from scones_core.settings import DatasetSettings
 from scones_core.uris import manifest_key
-from scones_etl import transform
+from scones_etl import png, transform
 from scones_etl.formats import ImageFormat
 from scones_etl.listfiles import list_files
 from scones_etl.progress import Progress, silent
 from scones_etl.raw import Intake, RawDataset, Source, describe
 from scones_etl.recordio import record_objects
 from scones_etl.staged import StagedDataset, content_version
+
+# Few enough for the progress to move, enough for the encoder to work on many at a time.
+_BLOCK = 256
 
 
 def stage(
@@ -45,13 +49,7 @@ def stage(
         seed=settings.seed,
         test_fraction=settings.test_fraction,
     )
-    pngs: dict[str, bytes] = {}
-    digests: dict[int, str] = {}
-    for index in keep:
-        png = transform.encode_png(raw.images[index], grey=form.grey)
-        digests[index] = hashlib.sha256(png).hexdigest()
-        pngs[digests[index]] = png
-        progress(len(digests), len(keep))
+    pngs, digests = _encoded(raw, keep, form, progress)
     rows = transform.manifest_rows(raw, assigned, digests, classes)
     told = _told(settings, form, raw)
     version = content_version(classes, describe(source), told, rows)
@@ -71,6 +69,21 @@ def stage(
         duplicates=transform.equal_images(raw, hashes),
         intake=raw.intake if raw.intake.sizes else Intake(sizes=raw.sizes()),
     )
+
+
+def _encoded(
+    raw: RawDataset, keep: Sequence[int], form: ImageFormat, progress: Progress
+) -> tuple[dict[str, bytes], dict[int, str]]:
+    """Return the images to keep as PNGs by their SHA-256, and the SHA-256 of each by index."""
+    pngs: dict[str, bytes] = {}
+    digests: dict[int, str] = {}
+    for start in range(0, len(keep), _BLOCK):
+        block = keep[start : start + _BLOCK]
+        for index, file in zip(block, png.encode(raw.images[block], grey=form.grey), strict=True):
+            digests[index] = hashlib.sha256(file).hexdigest()
+            pngs[digests[index]] = file
+            progress(len(digests), len(keep))
+    return pngs, digests
 
 
 def write_local(dataset: StagedDataset, folder: Path) -> int:

@@ -1,15 +1,13 @@
 """Raw images to a dataset: without doubles, split, encoded as PNG, and described row by row."""
 
 import hashlib
-import io
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from scones_core.errors import DatasetError
 from scones_core.labels import LabelSet
@@ -34,7 +32,7 @@ def require_plain_names(classes: LabelSet) -> None:
 
 def pixel_hashes(images: NDArray[np.uint8]) -> list[str]:
     """Return the SHA-256 of each image's pixels, in hex; images is uint8 (N, H, W, 3)."""
-    return [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
+    return [hashlib.sha256(image).hexdigest() for image in np.ascontiguousarray(images)]
 
 
 def deduplicate(raw: RawDataset, hashes: Sequence[str]) -> tuple[list[int], Dropped]:
@@ -43,11 +41,8 @@ def deduplicate(raw: RawDataset, hashes: Sequence[str]) -> tuple[list[int], Drop
     Of equal images one stays, and it stays in test if any of them is there: a model that has
     seen a test image is measured wrongly. Equal images of different labels all go.
     """
-    twins: dict[str, list[int]] = defaultdict(list)
-    for index, pixel_hash in enumerate(hashes):
-        twins[pixel_hash].append(index)
-    keep, repeated, leaked, conflicting = [], 0, 0, 0
-    for group in twins.values():
+    keep, repeated, leaked, conflicting = _singles(hashes), 0, 0, 0
+    for group in _twins(hashes):
         if len({int(raw.labels[index]) for index in group}) > 1:
             conflicting += len(group)
             continue
@@ -61,10 +56,27 @@ def deduplicate(raw: RawDataset, hashes: Sequence[str]) -> tuple[list[int], Drop
 
 def equal_images(raw: RawDataset, hashes: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     """Return the names of images with equal pixels, as `train/name`, a group for each picture."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for pixel_hash, split, name in zip(hashes, raw.splits, raw.names, strict=True):
-        groups[pixel_hash].append(f"{split}/{name}" if raw.has_test else name)
-    return tuple(tuple(names) for names in groups.values() if len(names) > 1)
+
+    def name(index: int) -> str:
+        return f"{raw.splits[index]}/{raw.names[index]}" if raw.has_test else raw.names[index]
+
+    return tuple(tuple(map(name, group)) for group in _twins(hashes))
+
+
+def _singles(hashes: Sequence[str]) -> list[int]:
+    """Return the indices of images that no other equals."""
+    counts = Counter(hashes)
+    return [index for index, pixel_hash in enumerate(hashes) if counts[pixel_hash] == 1]
+
+
+def _twins(hashes: Sequence[str]) -> list[list[int]]:
+    """Return the groups of indices of equal images, two or more each, by their first."""
+    counts = Counter(hashes)
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, pixel_hash in enumerate(hashes):
+        if counts[pixel_hash] > 1:
+            groups[pixel_hash].append(index)
+    return list(groups.values())
 
 
 def assign_splits(
@@ -112,17 +124,6 @@ def _held_out(split: str, fraction: float, size: int, label: str) -> int:
             f"{fraction} holds out {held_out}; both splits need at least one."
         )
     return held_out
-
-
-def encode_png(image: NDArray[np.uint8], *, grey: bool = False) -> bytes:
-    """Return an image, uint8 (H, W, 3), as a PNG without metadata: RGB, or `grey` with one channel.
-
-    The same pixels give the same bytes with the locked Pillow.
-    """
-    buffer = io.BytesIO()
-    pixels = np.ascontiguousarray(image[:, :, 0]) if grey else image
-    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=9)
-    return buffer.getvalue()
 
 
 def manifest_rows(

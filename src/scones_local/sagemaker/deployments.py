@@ -1,31 +1,53 @@
-"""What an endpoint's deployment does to moto's record of it, and to the programs behind it."""
+"""An endpoint's deployment: the new programs, the traffic that moves to them, and the way back."""
 
+import datetime
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from moto.core.utils import utcnow
 from moto.sagemaker.exceptions import AWSValidationException
 from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend
 
 from scones_core.errors import LocalAwsError, SconesError
-from scones_local.sagemaker.capture import CaptureSettings
+from scones_local import clock
 from scones_local.sagemaker.capture_writer import CaptureWriter
-from scones_local.sagemaker.fleet_builder import (
-    STARTUP_SECONDS,
-    FleetBuilder,
-    FleetPlan,
-    VariantPlan,
+from scones_local.sagemaker.endpoint_records import (
+    EndpointRecord,
+    end_deployment,
+    enter_deployment,
+    enter_status,
+    enter_variant_status,
+    record_deployment,
 )
-from scones_local.sagemaker.fleets import Fleet, Fleets
-from scones_local.sagemaker.names import require_resource_name
+from scones_local.sagemaker.fleet_builder import FleetBuilder, FleetPlan
+from scones_local.sagemaker.fleets import Fleet
+from scones_local.sagemaker.plans import fleet_plan
 from scones_local.sagemaker.platform import Platform
+from scones_local.sagemaker.rollouts import Rollout, parse_rollout
+from scones_local.sagemaker.traffic import Traffic
 
 CAPTURE_SECONDS_VARIABLE = "SCONES_CAPTURE_SECONDS"
 CAPTURE_SECONDS = 2.0
-# A FakeEndpoint, with the attributes that moto's lacks.
-EndpointRecord = Any
+# How often the alarms are looked at while a step of the traffic bakes.
+_WATCH_SECONDS = 0.25
+
+
+class RolledBack(LocalAwsError):
+    """An update is taken back; the message is the endpoint's FailureReason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One deployment of one endpoint. `started` is a time of the embedded AWS's clock."""
+
+    endpoint: EndpointRecord
+    config: FakeEndpointConfig
+    plan: FleetPlan
+    rollout: Rollout
+    mark: object
+    started: datetime.datetime
 
 
 class Endpoints:
@@ -33,9 +55,10 @@ class Endpoints:
 
     def __init__(self, platform: Platform) -> None:
         context = platform.context
-        self.fleets = Fleets()
+        self.traffic = Traffic()
         self.captures = CaptureWriter(platform.put_object, _capture_seconds())
         self._platform = platform
+        self._closing = threading.Event()
         self._builder = FleetBuilder(
             folder=context.folder("endpoints"),
             images_path=context.images_path,
@@ -45,135 +68,114 @@ class Endpoints:
         )
 
     def deploy(
-        self, backend: SageMakerModelBackend, endpoint: EndpointRecord, config: FakeEndpointConfig
+        self,
+        backend: SageMakerModelBackend,
+        endpoint: EndpointRecord,
+        config: FakeEndpointConfig,
+        retained: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Have the endpoint serve the configuration; returns at once, the record follows.
 
-        All traffic moves in one step once the new variants answer: a canary's and a
-        termination's waits are kept in the record, and not waited for.
-        Raises AWSValidationException where the records do not make an endpoint.
+        `retained` has the weights and counts that an update keeps, by variant. Raises
+        AWSValidationException, with nothing changed, where the records do not make an endpoint.
         """
         try:
-            plan = self._plan(backend, endpoint.endpoint_name, config)
+            plan = fleet_plan(
+                self._platform, backend, endpoint.endpoint_name, config, retained or {}
+            )
+            counts = [variant.count for variant in plan.variants]
+            rollout = parse_rollout(endpoint.last_deployment_config, counts)
         except (SconesError, KeyError) as error:
             raise AWSValidationException(str(error)) from error
-        mark = self.fleets.begin(endpoint.arn)
+        updating = self.traffic.serving(endpoint.arn) is not None
+        enter_deployment(endpoint, "Updating" if updating else "Creating", config)
+        mark = self.traffic.begin(endpoint.arn)
+        deployment = Deployment(endpoint, config, plan, rollout, mark, clock.now())
         name = f"deploy-{endpoint.endpoint_name}"
-        arguments = (endpoint, config, plan, mark)
-        threading.Thread(target=self._deploy, args=arguments, name=name, daemon=True).start()
+        threading.Thread(target=self._deploy, args=(deployment,), name=name, daemon=True).start()
 
     def delete(self, endpoint: EndpointRecord) -> None:
         """Stop the endpoint's programs once their requests have ended; returns at once."""
-        fleet = self.fleets.remove(endpoint.arn)
-        if fleet is not None:
+        for fleet in self.traffic.remove(endpoint.arn):
             threading.Thread(target=self._retire, args=(endpoint, fleet), daemon=True).start()
 
     def close(self) -> None:
         """Stop all programs, then write what is still buffered of the captures."""
-        self.fleets.close()
+        self._closing.set()
+        self.traffic.close()
         self.captures.close()
 
-    def _deploy(
-        self, endpoint: EndpointRecord, config: FakeEndpointConfig, plan: FleetPlan, mark: object
-    ) -> None:
+    def _deploy(self, deployment: Deployment) -> None:
+        endpoint, fleet = deployment.endpoint, None
         try:
-            fleet = self._builder.build(plan)
+            fleet = self._builder.build(deployment.plan)
             fleet.start()
-            self._check_alarms(endpoint, fleet)
+            self._move(deployment, fleet)
         except LocalAwsError as error:
-            self._fail(endpoint, str(error))
-            return
+            self._roll_back(deployment, fleet, str(error))
         except Exception as error:  # the record must say how a deployment ended, whatever it was
-            self._fail(endpoint, f"InternalFailure: {type(error).__name__}: {error}")
-            return
-        serves, old = self.fleets.switch(endpoint.arn, mark, fleet)
-        if not serves:
-            fleet.stop()
-            return
-        record_deployment(endpoint, config)
-        if old is not None:
-            self._retire(endpoint, old)
+            reason = f"InternalFailure: {type(error).__name__}: {error}"
+            self._roll_back(deployment, fleet, reason)
+        else:
+            old = self.traffic.finish(endpoint.arn, deployment.mark)
+            record_deployment(endpoint, deployment.config, fleet)
+            if old is not None:
+                self._retire(endpoint, old)
+
+    def _move(self, deployment: Deployment, fleet: Fleet) -> None:
+        """Bring the traffic to the new fleet, in one step where there is no old one."""
+        endpoint, rollout = deployment.endpoint, deployment.rollout
+        updating = self.traffic.serving(endpoint.arn) is not None
+        due = clock.now()
+        for share in rollout.shares if updating else (1.0,):
+            enter_variant_status(
+                endpoint, "ActivatingTraffic", f"Moving {share:.0%} of the traffic"
+            )
+            if not self.traffic.shift(endpoint.arn, deployment.mark, fleet, share):
+                raise RolledBack("The endpoint was deleted.")
+            if updating:
+                enter_variant_status(endpoint, "Baking", f"With {share:.0%} of the traffic")
+                # From one due time to the next, so that a driven clock may pass several.
+                due += datetime.timedelta(seconds=rollout.bake_seconds)
+                self._watch(deployment, due, rollout.alarms)
+        if updating:
+            enter_variant_status(endpoint, "Deleting", "The old fleet ends after its last wait")
+            self._watch(
+                deployment, due + datetime.timedelta(seconds=rollout.termination_seconds), ()
+            )
+
+    def _watch(self, deployment: Deployment, due: datetime.datetime, alarms: Sequence[str]) -> None:
+        """Wait until then; raises RolledBack when an alarm is on, or the time is up."""
+        seconds = deployment.rollout.timeout_seconds
+        last = deployment.started + datetime.timedelta(seconds=seconds)
+        while True:
+            if on := self._platform.alarms_in_alarm(alarms):
+                raise RolledBack(f"The deployment was rolled back: {', '.join(on)} in state ALARM.")
+            now = clock.now()
+            if now > last and due > last:
+                raise RolledBack(
+                    f"The deployment did not end within its maximum of {seconds:.0f} s."
+                )
+            if now >= due:
+                return
+            left = (min(due, last) - now).total_seconds()
+            if clock.wait(min(max(left, 0.01), _WATCH_SECONDS), self._closing):
+                raise RolledBack("The embedded AWS is stopping.")
+
+    def _roll_back(self, deployment: Deployment, fleet: Fleet | None, reason: str) -> None:
+        """Record a failed deployment: the old fleet, if there is one, serves on."""
+        endpoint = deployment.endpoint
+        served = self.traffic.serving(endpoint.arn) is not None
+        if served:
+            enter_status(endpoint, "RollingBack")
+        self.traffic.roll_back(endpoint.arn, deployment.mark)
+        if fleet is not None:
+            self._retire(endpoint, fleet)
+        end_deployment(endpoint, reason, "InService" if served else "Failed")
 
     def _retire(self, endpoint: EndpointRecord, fleet: Fleet) -> None:
         fleet.drain()
         self.captures.flush(endpoint.endpoint_name)
-
-    def _check_alarms(self, endpoint: EndpointRecord, fleet: Fleet) -> None:
-        """Stop the new fleet of an update when an alarm of its automatic rollback is on."""
-        if self.fleets.serving(endpoint.arn) is None:
-            return
-        rollback = (endpoint.last_deployment_config or {}).get("AutoRollbackConfiguration") or {}
-        names = [alarm["AlarmName"] for alarm in rollback.get("Alarms") or ()]
-        if on := self._platform.alarms_in_alarm(names):
-            fleet.stop()
-            raise LocalAwsError(f"The deployment was rolled back: {', '.join(on)} in ALARM.")
-
-    def _fail(self, endpoint: EndpointRecord, reason: str) -> None:
-        """Record a failed deployment: the old fleet, if there is one, serves on."""
-        endpoint.failure_reason = reason[:1024]
-        endpoint.last_modified_time = utcnow()
-        served = self.fleets.serving(endpoint.arn) is not None
-        endpoint.endpoint_status = "InService" if served else "Failed"
-
-    def _plan(
-        self, backend: SageMakerModelBackend, endpoint: str, config: FakeEndpointConfig
-    ) -> FleetPlan:
-        require_resource_name("endpointName", endpoint)
-        first = backend.describe_model(config.production_variants[0]["ModelName"])
-        role_arn = str(first.execution_role_arn)
-        return FleetPlan(
-            endpoint=endpoint,
-            config_name=config.endpoint_config_name,
-            variants=[self._variant(backend, variant) for variant in config.production_variants],
-            capture=CaptureSettings.parse(config.data_capture_config, role_arn),
-        )
-
-    def _variant(self, backend: SageMakerModelBackend, variant: Mapping[str, Any]) -> VariantPlan:
-        require_resource_name("variantName", variant["VariantName"])
-        model = backend.describe_model(variant["ModelName"])
-        container = model.primary_container or next(iter(model.containers), {})
-        if not container.get("Image"):
-            raise LocalAwsError(f"The model {model.model_name} has no container with an image.")
-        return VariantPlan(
-            name=variant["VariantName"],
-            image=container["Image"],
-            model_data=container.get("ModelDataUrl") or "",
-            container_environment=container.get("Environment") or {},
-            base_environment=self._platform.role_environment(model.execution_role_arn, model.arn),
-            weight=float(variant.get("InitialVariantWeight", 1.0)),
-            startup_seconds=float(
-                variant.get("ContainerStartupHealthCheckTimeoutInSeconds") or STARTUP_SECONDS
-            ),
-        )
-
-
-def record_deployment(endpoint: EndpointRecord, config: FakeEndpointConfig) -> None:
-    """Put an endpoint's record into service with a configuration; the status comes last."""
-    endpoint.endpoint_config_name = config.endpoint_config_name
-    variants = endpoint._process_production_variants(config.production_variants)
-    for variant, asked in zip(variants, config.production_variants, strict=True):
-        weight = float(asked.get("InitialVariantWeight", 1.0))
-        variant.update(CurrentWeight=weight, DesiredWeight=weight)
-    endpoint.production_variants = variants
-    endpoint.data_capture_config = capture_summary(config.data_capture_config)
-    endpoint.failure_reason = None
-    endpoint.last_modified_time = utcnow()
-    endpoint.endpoint_status = "InService"
-
-
-def capture_summary(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return DescribeEndpoint's `DataCaptureConfig` for an endpoint configuration's."""
-    if not config:
-        return None
-    enabled = bool(config.get("EnableCapture", False))
-    summary = {
-        "EnableCapture": enabled,
-        "CaptureStatus": "Started" if enabled else "Stopped",
-        "CurrentSamplingPercentage": config["InitialSamplingPercentage"],
-        "DestinationS3Uri": config["DestinationS3Uri"],
-        "KmsKeyId": config.get("KmsKeyId"),
-    }
-    return {name: value for name, value in summary.items() if value is not None}
 
 
 def _capture_seconds() -> float:

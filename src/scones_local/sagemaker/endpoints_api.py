@@ -9,15 +9,14 @@ from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 from scones_local.registry import implement, replace, wrap
-from scones_local.sagemaker.deployments import EndpointRecord, Endpoints
-from scones_local.sagemaker.invocations import (
-    CUSTOM_ATTRIBUTES,
-    INFERENCE_ID,
-    TARGET_VARIANT,
-    Invocation,
-    Invoker,
-)
+from scones_local.sagemaker.answers import CUSTOM_ATTRIBUTES
+from scones_local.sagemaker.deployments import Endpoints
+from scones_local.sagemaker.endpoint_records import EndpointRecord
+from scones_local.sagemaker.invocations import INFERENCE_ID, TARGET_VARIANT, Invocation, Invoker
 from scones_local.sagemaker.platform import EndpointMetrics, Platform
+from scones_local.sagemaker.scaling import rescale
+
+_IN_PROGRESS = frozenset(("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"))
 
 
 def install(platform: Platform) -> None:
@@ -31,12 +30,13 @@ def install(platform: Platform) -> None:
     _mend_delete(endpoints)
     _mend_weights(endpoints)
     invoker = Invoker(
-        endpoints.fleets,
+        endpoints.traffic,
         endpoints.captures,
         metrics.add,
         account_id=platform.account_id,
         region=platform.region,
     )
+    platform.context.on_shutdown(invoker.close)
     _mend_runtime(invoker)
 
 
@@ -45,7 +45,10 @@ def _mend_record() -> None:
     def init(original: Any, self: EndpointRecord, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
         self.endpoint_status = "Creating"
+        # Every attribute that is set later is there now: the record is read while it changes.
         self.data_capture_config = self.last_deployment_config = None
+        self.pending_deployment_summary = self.shadow_production_variants = None
+        self.async_inference_config = None
 
 
 def _mend_create(endpoints: Endpoints) -> None:
@@ -71,16 +74,20 @@ def _add_update(endpoints: Endpoints) -> None:
     @implement(SageMakerResponse, "update_endpoint", fault="the operation is missing")
     def update(self: SageMakerResponse) -> ActionResult:
         endpoint, config = _endpoint(self), _config(self)
-        if endpoint.endpoint_status != "InService":
-            raise AWSValidationException(
-                f'Cannot update endpoint "{endpoint.arn}" in status {endpoint.endpoint_status}.'
-            )
-        endpoint.last_deployment_config = self._get_param("DeploymentConfig")
-        endpoint.endpoint_status, endpoint.failure_reason = "Updating", None
+        _require_in_service(endpoint)
+        before = endpoint.last_deployment_config
+        if not self._get_param("RetainDeploymentConfig"):
+            endpoint.last_deployment_config = self._get_param("DeploymentConfig")
+        excluded = self._get_param("ExcludeRetainedVariantProperties") or []
+        retained = (
+            _retained(endpoint, {e["VariantPropertyType"] for e in excluded})
+            if self._get_param("RetainAllVariantProperties")
+            else {}
+        )
         try:
-            endpoints.deploy(self.sagemaker_backend, endpoint, config)
+            endpoints.deploy(self.sagemaker_backend, endpoint, config, retained)
         except Exception:
-            endpoint.endpoint_status = "InService"
+            endpoint.last_deployment_config = before
             raise
         return ActionResult({"EndpointArn": endpoint.arn})
 
@@ -88,7 +95,9 @@ def _add_update(endpoints: Endpoints) -> None:
 def _mend_delete(endpoints: Endpoints) -> None:
     @wrap(SageMakerModelBackend, "delete_endpoint", fault="nothing that runs is stopped")
     def delete(original: Any, self: SageMakerModelBackend, endpoint_name: str) -> None:
-        endpoint = self.endpoints.get(endpoint_name)
+        endpoint: EndpointRecord = self.endpoints.get(endpoint_name)
+        if endpoint is not None and endpoint.endpoint_status in _IN_PROGRESS:
+            raise AWSValidationException(f'Cannot update in-progress endpoint "{endpoint.arn}".')
         original(self, endpoint_name)
         if endpoint is not None:
             endpoints.delete(endpoint)
@@ -106,18 +115,17 @@ def _mend_weights(endpoints: Endpoints) -> None:
         endpoint_name: str,
         desired_weights_and_capacities: list[dict[str, Any]],
     ) -> str:
-        endpoint = self.endpoints.get(endpoint_name)
-        current = {v["VariantName"]: v for v in endpoint.production_variants} if endpoint else {}
-        fields = ("DesiredWeight", "DesiredInstanceCount")
-        complete: list[dict[str, Any]] = [
-            {f: current.get(wish["VariantName"], {}).get(f) for f in fields} | wish
-            for wish in desired_weights_and_capacities
-        ]
-        arn: str = original(self, endpoint_name, complete)
-        fleet = endpoints.fleets.serving(arn)
-        if fleet is not None:
-            fleet.set_weights({w["VariantName"]: float(w["DesiredWeight"]) for w in complete})
-        return arn
+        del original
+        endpoint: EndpointRecord = self.endpoints.get(endpoint_name)
+        if endpoint is None:
+            arn = FakeEndpoint.arn_formatter(endpoint_name, self.account_id, self.region_name)
+            raise AWSValidationException(f'Could not find endpoint "{arn}".')
+        _require_in_service(endpoint)
+        fleet = endpoints.traffic.serving(endpoint.arn)
+        if fleet is None:
+            raise AWSValidationException(f'Endpoint "{endpoint.arn}" is not running.')
+        rescale(endpoint, fleet, desired_weights_and_capacities)
+        return str(endpoint.arn)
 
 
 def _mend_runtime(invoker: Invoker) -> None:
@@ -145,6 +153,30 @@ def _mend_runtime(invoker: Invoker) -> None:
         # moto takes the status from this header, and sends it on as one.
         status = {} if answer.status == 200 else {"status": answer.status}
         return answer.status, {**answer.headers, **status}, answer.body
+
+
+def _require_in_service(endpoint: EndpointRecord) -> None:
+    status = endpoint.endpoint_status
+    if status in _IN_PROGRESS:
+        raise AWSValidationException(f'Cannot update in-progress endpoint "{endpoint.arn}".')
+    if status != "InService":
+        raise AWSValidationException(f'Cannot update endpoint "{endpoint.arn}" in status {status}.')
+
+
+def _retained(endpoint: EndpointRecord, excluded: set[str]) -> dict[str, dict[str, Any]]:
+    """Return the properties of each variant that an update keeps, as a configuration has them."""
+    names = {
+        "DesiredWeight": "InitialVariantWeight",
+        "DesiredInstanceCount": "InitialInstanceCount",
+    }
+    return {
+        variant["VariantName"]: {
+            configured: variant[kept]
+            for kept, configured in names.items()
+            if kept in variant and kept not in excluded
+        }
+        for variant in endpoint.production_variants
+    }
 
 
 def _endpoint(response: SageMakerResponse) -> EndpointRecord:

@@ -13,11 +13,11 @@ from scones_core.errors import SconesError
 from scones_core.uris import S3Uri
 from scones_local.children import Children
 from scones_local.sagemaker.archives import MAX_BYTES, unpack
-from scones_local.sagemaker.capture import CaptureSettings
 from scones_local.sagemaker.containers import LineSink
-from scones_local.sagemaker.fleets import Fleet
+from scones_local.sagemaker.fleets import Fleet, FleetSettings
 from scones_local.sagemaker.images import argv_for
-from scones_local.sagemaker.variants import ServeSpec, Variant, VariantFailed
+from scones_local.sagemaker.instances import ServeSpec, VariantFailed
+from scones_local.sagemaker.variants import Variant
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -27,7 +27,7 @@ STARTUP_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class VariantPlan:
-    """One production variant with its model. `base_environment` has the role's credentials."""
+    """One variant with its model. `base_environment` has the role's credentials."""
 
     name: str
     image: str
@@ -35,17 +35,19 @@ class VariantPlan:
     container_environment: Mapping[str, str]
     base_environment: Mapping[str, str]
     weight: float = 1.0
+    count: int = 1
+    max_concurrency: int = 0
     startup_seconds: float = STARTUP_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
-    """What an endpoint is to run: the configuration's name and its variants."""
+    """What an endpoint is to run."""
 
     endpoint: str
-    config_name: str
+    settings: FleetSettings
     variants: Sequence[VariantPlan]
-    capture: CaptureSettings | None = None
+    shadow: VariantPlan | None = None
 
 
 class FleetBuilder:
@@ -68,6 +70,7 @@ class FleetBuilder:
         folder = self._folder / plan.endpoint / uuid.uuid4().hex[:12]
         try:
             variants = [self._variant(plan, variant, folder) for variant in plan.variants]
+            shadow = self._variant(plan, plan.shadow, folder) if plan.shadow else None
         except SconesError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise VariantFailed(str(error)) from error
@@ -75,7 +78,7 @@ class FleetBuilder:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         weights = {variant.name: variant.weight for variant in plan.variants}
-        return Fleet(plan.config_name, variants, weights, folder=folder, capture=plan.capture)
+        return Fleet(plan.settings, variants, weights, folder=folder, shadow=shadow)
 
     def _variant(self, plan: FleetPlan, variant: VariantPlan, folder: Path) -> Variant:
         argv, image_environment = argv_for(variant.image, "serve", self._images_path)
@@ -84,7 +87,6 @@ class FleetBuilder:
         model.mkdir(parents=True)
         if variant.model_data:
             self._fetch_model(variant, model)
-        stream = f"{variant.name}/i-{uuid.uuid4().hex[:17]}"
         spec = ServeSpec(
             name=variant.name,
             argv=argv,
@@ -99,9 +101,19 @@ class FleetBuilder:
             },
             startup_seconds=variant.startup_seconds,
         )
-        group = f"/aws/sagemaker/Endpoints/{plan.endpoint}"
-        log = self._log_stream(group, stream, variant.base_environment)
-        return Variant(spec, self._children, log)
+        return Variant(
+            spec,
+            self._children,
+            lambda: self._log(plan.endpoint, variant),
+            count=variant.count,
+            max_concurrency=variant.max_concurrency,
+        )
+
+    def _log(self, endpoint: str, variant: VariantPlan) -> LineSink:
+        """Return the log of one more instance."""
+        group = f"/aws/sagemaker/Endpoints/{endpoint}"
+        stream = f"{variant.name}/i-{uuid.uuid4().hex[:17]}"
+        return self._log_stream(group, stream, variant.base_environment)
 
     def _fetch_model(self, variant: VariantPlan, model: Path) -> None:
         """Download the artifact beside the model's folder, unpack it, and remove it."""

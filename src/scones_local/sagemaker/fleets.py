@@ -1,18 +1,15 @@
-"""The variants of one endpoint configuration, and the switch from one set to the next.
+"""The variants of one endpoint configuration: which one a request goes to, and when all stop."""
 
-A request takes its fleet, is counted in, and runs without a lock. A switch changes which fleet
-the next request takes; the old one is stopped once the requests that it holds have ended.
-"""
-
-import contextlib
 import random
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from scones_core.errors import LocalAwsError
+from scones_local.sagemaker.async_settings import AsyncSettings
 from scones_local.sagemaker.capture import CaptureSettings
 from scones_local.sagemaker.loopback import INVOKE_SECONDS
 from scones_local.sagemaker.variants import Variant
@@ -22,30 +19,52 @@ class NoSuchVariant(LocalAwsError):
     """A request names a variant that the endpoint does not have, or all weights are zero."""
 
 
+@dataclass(frozen=True, slots=True)
+class FleetSettings:
+    """What a configuration says of all its variants. `shadow_share` is a fraction of one."""
+
+    config_name: str
+    capture: CaptureSettings | None = None
+    shadow_share: float = 0.0
+    asynchronous: AsyncSettings | None = None
+    serverless: bool = False
+
+
 class Fleet:
-    """The running variants of one endpoint configuration."""
+    """The running variants of one endpoint configuration, and its shadow variant if any."""
 
     def __init__(
         self,
-        config_name: str,
+        settings: FleetSettings,
         variants: Sequence[Variant],
         weights: Mapping[str, float],
         *,
         folder: Path,
-        capture: CaptureSettings | None = None,
+        shadow: Variant | None = None,
     ) -> None:
-        self.config_name, self.capture = config_name, capture
+        self.settings, self.shadow = settings, shadow
         self._variants = {variant.spec.name: variant for variant in variants}
         self._weights = dict(weights)
         self._folder = folder
         self._in_flight = 0
         self._idle = threading.Condition()
 
+    @property
+    def variants(self) -> Mapping[str, Variant]:
+        """Return the production variants by name."""
+        return self._variants
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """Return the production variants' weights by name."""
+        return self._weights
+
     def start(self) -> None:
         """Start all variants; raises the first VariantFailed, with none left running."""
+        variants = list(self._all())
         try:
-            with ThreadPoolExecutor(max(1, len(self._variants))) as pool:
-                list(pool.map(Variant.start, self._variants.values()))
+            with ThreadPoolExecutor(max(1, len(variants))) as pool:
+                list(pool.map(Variant.start, variants))
         except BaseException:
             self.stop()
             raise
@@ -66,6 +85,11 @@ class Fleet:
             raise NoSuchVariant("Every variant of the endpoint has the weight 0.")
         return self._variants[random.choices(names, weights)[0]]  # noqa: S311 - traffic, no secret
 
+    def shadowed(self) -> Variant | None:
+        """Return the shadow variant when the next request is one of those that it gets too."""
+        share = self.settings.shadow_share
+        return self.shadow if random.random() < share else None  # noqa: S311 - traffic, no secret
+
     def enter(self) -> None:
         """Count a request in."""
         with self._idle:
@@ -85,66 +109,9 @@ class Fleet:
 
     def stop(self) -> None:
         """Stop all variants now and remove their folder."""
-        for variant in self._variants.values():
+        for variant in self._all():
             variant.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-
-class Fleets:
-    """Which fleet serves each endpoint; endpoints are known by their ARN."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._serving: dict[str, Fleet] = {}
-        self._deployments: dict[str, object] = {}
-
-    def begin(self, endpoint: str) -> object:
-        """Return a mark of a deployment that begins; an earlier one's no longer counts."""
-        mark = object()
-        with self._lock:
-            self._deployments[endpoint] = mark
-        return mark
-
-    def switch(self, endpoint: str, mark: object, fleet: Fleet) -> tuple[bool, Fleet | None]:
-        """Let the fleet serve from the next request on; return whether it does, and the old one.
-
-        It does not where the endpoint was deleted, or deployed anew, since `begin`.
-        """
-        with self._lock:
-            if self._deployments.get(endpoint) is not mark:
-                return False, None
-            old = self._serving.get(endpoint)
-            self._serving[endpoint] = fleet
-            return True, old
-
-    def serving(self, endpoint: str) -> Fleet | None:
-        """Return the fleet that serves the endpoint, if any."""
-        return self._serving.get(endpoint)
-
-    @contextlib.contextmanager
-    def lease(self, endpoint: str) -> Iterator[Fleet | None]:
-        """Hold the endpoint's fleet, None without one, so that it is not stopped meanwhile."""
-        with self._lock:
-            fleet = self._serving.get(endpoint)
-            if fleet is not None:
-                fleet.enter()
-        try:
-            yield fleet
-        finally:
-            if fleet is not None:
-                fleet.leave()
-
-    def remove(self, endpoint: str) -> Fleet | None:
-        """Take the endpoint out; return the fleet that served it, for its caller to stop."""
-        with self._lock:
-            self._deployments.pop(endpoint, None)
-            return self._serving.pop(endpoint, None)
-
-    def close(self) -> None:
-        """Stop every fleet at once."""
-        with self._lock:
-            fleets, self._serving = list(self._serving.values()), {}
-            self._deployments.clear()
-        if fleets:
-            with ThreadPoolExecutor(len(fleets)) as pool:
-                list(pool.map(Fleet.stop, fleets))
+    def _all(self) -> Iterable[Variant]:
+        return [*self._variants.values(), *([self.shadow] if self.shadow else [])]

@@ -1,4 +1,4 @@
-"""Where moto's answers about models, configurations, groups and tags differ from AWS's.
+"""Where moto's answers about models, groups and tags differ from AWS's.
 
 Each is one that Terraform meets: an empty object that AWS leaves out forces a replacement, a
 missing operation breaks a destroy.
@@ -8,7 +8,7 @@ from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.exceptions import AWSValidationException
-from moto.sagemaker.models import FakeEndpointConfig, Model, SageMakerModelBackend
+from moto.sagemaker.models import Model, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
 from scones_local.registry import implement, wrap
@@ -17,7 +17,6 @@ from scones_local.registry import implement, wrap
 def install() -> None:
     """Mend moto's SageMaker records."""
     _mend_models()
-    _mend_endpoint_configurations()
     _mend_model_package_groups()
     _mend_tags()
 
@@ -36,30 +35,6 @@ def _mend_models() -> None:
         result: ActionResult = original(self)
         isolated = bool(self._get_param("EnableNetworkIsolation"))
         backend._models[name].enable_network_isolation = isolated
-        return result
-
-
-def _mend_endpoint_configurations() -> None:
-    @wrap(FakeEndpointConfig, "__init__", fault="its ARN is a tuple")
-    def init(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
-        original(self, *args, **kwargs)
-        self.arn = self.endpoint_config_arn
-
-    # Not at the record itself: moto's own CreateEndpoint reads the empty field from it.
-    @wrap(SageMakerResponse, "describe_endpoint_config", fault="returns empty configurations")
-    def describe(original: Any, self: SageMakerResponse) -> ActionResult:
-        found: Any = original(self).result
-        return ActionResult(without_empty(found, "DataCaptureConfig", "AsyncInferenceConfig"))
-
-    @wrap(SageMakerResponse, "create_endpoint_config", fault="replaces an existing configuration")
-    def create(original: Any, self: SageMakerResponse) -> ActionResult:
-        name = self._get_param("EndpointConfigName")
-        if name in self.sagemaker_backend.endpoint_configs:
-            arn = self.sagemaker_backend.endpoint_configs[name].endpoint_config_arn
-            raise AWSValidationException(
-                f'Cannot create already existing endpoint configuration "{arn}".'
-            )
-        result: ActionResult = original(self)
         return result
 
 

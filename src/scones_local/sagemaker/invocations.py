@@ -1,22 +1,29 @@
 """InvokeEndpoint: a request to a variant, its answer or AWS's error, its capture, its metrics."""
 
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import urllib3
 
+from scones_local.sagemaker import answers
+from scones_local.sagemaker.answers import CUSTOM_ATTRIBUTES, Answer
 from scones_local.sagemaker.capture import CaptureStream, Exchange
 from scones_local.sagemaker.capture_writer import CaptureWriter
-from scones_local.sagemaker.fleets import Fleet, Fleets, NoSuchVariant
+from scones_local.sagemaker.fleets import Fleet, NoSuchVariant
+from scones_local.sagemaker.instances import VariantUnavailable
 from scones_local.sagemaker.loopback import INVOKE_SECONDS, Reply
-from scones_local.sagemaker.variants import Variant, VariantUnavailable
+from scones_local.sagemaker.traffic import Traffic
+from scones_local.sagemaker.variants import Variant, VariantThrottled
 
+# botocore's service-2.json of sagemaker-runtime: the length of BodyBlob.
 MAX_BODY_BYTES = 6_291_456
-MAX_MESSAGE_CHARACTERS = 2048
-CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+# https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints-invoke.html
+MAX_SERVERLESS_BYTES = 4 * 1024 * 1024
+# Copies for a shadow that is slower than its production variant are dropped past this.
+SHADOW_WORKERS = 8
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
 TARGET_VARIANT = "X-Amzn-SageMaker-Target-Variant"
 
@@ -47,15 +54,6 @@ class Invocation:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer of the runtime API."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Measurement:
     """One invocation for `AWS/SageMaker`; latencies in microseconds."""
 
@@ -71,51 +69,66 @@ class Invoker:
 
     def __init__(
         self,
-        fleets: Fleets,
+        traffic: Traffic,
         captures: CaptureWriter,
         measure: Callable[[Measurement], None],
         *,
         account_id: str,
         region: str,
     ) -> None:
-        self._fleets, self._captures, self._measure = fleets, captures, measure
+        self._traffic, self._captures, self._measure = traffic, captures, measure
         self._account_id, self._region = account_id, region
+        self._shadows = ThreadPoolExecutor(SHADOW_WORKERS, thread_name_prefix="shadow")
 
     def invoke(self, request: Invocation) -> Answer:
         """Return the container's 2xx answer, or AWS's error in its place."""
         began = time.perf_counter()
-        if len(request.body) > MAX_BODY_BYTES:
-            return _validation_error(
-                "1 validation error detected: Value at 'body' failed to satisfy constraint: "
-                f"Member must have length less than or equal to {MAX_BODY_BYTES}"
-            )
-        with self._fleets.lease(self._arn(request.endpoint)) as fleet:
+        with self._traffic.lease(self._arn(request.endpoint)) as fleet:
             if fleet is None:
-                return _validation_error(
+                return answers.validation_error(
                     f"Endpoint {request.endpoint} of account {self._account_id} not found."
                 )
+            if refused := _refused(request, fleet):
+                return answers.validation_error(refused)
             try:
                 variant = fleet.choose(request.target_variant)
             except NoSuchVariant as error:
-                return _validation_error(str(error))
+                return answers.validation_error(str(error))
+            shadow = fleet.shadowed()
+            if shadow is not None:
+                fleet.enter()
+                self._shadows.submit(self._copy, request, fleet, shadow)
             return self._ask(request, fleet, variant, began)
+
+    def close(self) -> None:
+        """Drop the copies that no shadow has got yet."""
+        self._shadows.shutdown(wait=False, cancel_futures=True)
+
+    def _copy(self, request: Invocation, fleet: Fleet, shadow: Variant) -> None:
+        """Give the shadow its copy; nobody sees the answer but captures and metrics."""
+        try:
+            self._ask(request, fleet, shadow, time.perf_counter())
+        finally:
+            fleet.leave()
 
     def _ask(self, request: Invocation, fleet: Fleet, variant: Variant, began: float) -> Answer:
         at, asked = datetime.now(UTC), time.perf_counter()
         try:
             reply = variant.invoke(request.body, request.headers())
+        except VariantThrottled as error:
+            self._record(request, variant, 429, began, asked)
+            return answers.error(429, "ThrottlingException", str(error))
         except VariantUnavailable as error:
             self._record(request, variant, 503, began, asked)
-            return _error(503, "ServiceUnavailable", str(error))
+            return answers.error(503, "ServiceUnavailable", str(error))
         except urllib3.exceptions.HTTPError as error:
             self._record(request, variant, 504, began, asked)
-            return self._model_error(request.endpoint, 0, _no_answer(error))
+            return self._model_error(request, 0, answers.no_answer(error, INVOKE_SECONDS))
         self._record(request, variant, reply.status, began, asked)
         if not reply.ok:
-            message = reply.body[:MAX_MESSAGE_CHARACTERS].decode("utf-8", errors="replace")
-            return self._model_error(request.endpoint, reply.status, message)
+            return self._model_error(request, reply.status, answers.refusal(reply))
         self._capture(request, fleet, variant, reply, at)
-        return _success(reply, variant.spec.name)
+        return answers.success(reply, variant.spec.name)
 
     def _record(
         self, request: Invocation, variant: Variant, status: int, began: float, asked: float
@@ -134,7 +147,7 @@ class Invoker:
     def _capture(
         self, request: Invocation, fleet: Fleet, variant: Variant, reply: Reply, at: datetime
     ) -> None:
-        if fleet.capture is None:
+        if fleet.settings.capture is None:
             return
         exchange = Exchange(
             request=request.body,
@@ -144,54 +157,26 @@ class Invoker:
             at=at,
             inference_id=request.inference_id,
         )
-        stream = CaptureStream(request.endpoint, variant.spec.name, fleet.capture)
+        stream = CaptureStream(request.endpoint, variant.spec.name, fleet.settings.capture)
         self._captures.add(stream, exchange)
 
-    def _model_error(self, endpoint: str, status: int, message: str) -> Answer:
-        region, account = self._region, self._account_id
-        group = f"/aws/sagemaker/Endpoints/{endpoint}"
-        kind = "client" if 400 <= status < 500 else "server"
-        text = (
-            f'Received {kind} error ({status}) from primary with message "{message}". See '
-            f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
-            f"#logEventViewer:group={group} in account {account} for more information."
-        )
-        return _error(
-            424,
-            "ModelError",
-            text,
-            OriginalStatusCode=status,
-            OriginalMessage=message,
-            LogStreamArn=f"arn:aws:logs:{region}:{account}:log-group:{group}",
+    def _model_error(self, request: Invocation, status: int, message: str) -> Answer:
+        return answers.model_error(
+            self._region, self._account_id, request.endpoint, status, message
         )
 
     def _arn(self, endpoint: str) -> str:
         return f"arn:aws:sagemaker:{self._region}:{self._account_id}:endpoint/{endpoint}"
 
 
-def _success(reply: Reply, variant: str) -> Answer:
-    headers = {
-        "Content-Type": reply.headers.get("Content-Type", "application/octet-stream"),
-        "x-Amzn-Invoked-Production-Variant": variant,
-    }
-    if CUSTOM_ATTRIBUTES in reply.headers:
-        headers[CUSTOM_ATTRIBUTES] = reply.headers[CUSTOM_ATTRIBUTES]
-    return Answer(200, headers, reply.body)
-
-
-def _no_answer(error: urllib3.exceptions.HTTPError) -> str:
-    if isinstance(error, urllib3.exceptions.TimeoutError):
+def _refused(request: Invocation, fleet: Fleet) -> str:
+    """Return why the endpoint cannot take the request; "" where it can."""
+    if fleet.settings.asynchronous is not None:
+        return f"Endpoint {request.endpoint} is asynchronous: use InvokeEndpointAsync to invoke it."
+    most = MAX_SERVERLESS_BYTES if fleet.settings.serverless else MAX_BODY_BYTES
+    if len(request.body) > most:
         return (
-            "Your invocation timed out while waiting for a response from container primary "
-            f"({INVOKE_SECONDS:.0f} s)."
+            "1 validation error detected: Value at 'body' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {most}"
         )
-    return f"The container closed the connection without an answer: {error}"
-
-
-def _validation_error(message: str) -> Answer:
-    return _error(400, "ValidationError", message)
-
-
-def _error(status: int, code: str, message: str, **fields: object) -> Answer:
-    body = json.dumps({"Message": message, "message": message, **fields}).encode()
-    return Answer(status, {"Content-Type": "application/json", "x-amzn-errortype": code}, body)
+    return ""

@@ -24,11 +24,11 @@ class Reply:
         return 200 <= self.status < 300
 
 
-def post(pool: urllib3.HTTPConnectionPool, body: bytes, headers: Mapping[str, str]) -> Reply:
+def post(
+    pool: urllib3.HTTPConnectionPool, body: bytes, headers: Mapping[str, str], seconds: float
+) -> Reply:
     """Return the answer to `POST /invocations`; raises urllib3's HTTPError."""
-    answer = pool.urlopen(
-        "POST", "/invocations", body=body, headers=dict(headers), timeout=INVOKE_SECONDS
-    )
+    answer = pool.urlopen("POST", "/invocations", body=body, headers=dict(headers), timeout=seconds)
     return Reply(answer.status, answer.headers, answer.data)
 
 

@@ -3,7 +3,7 @@
 import shutil
 
 from scones_local.context import Context
-from scones_local.sagemaker import endpoints_api, gaps, training_api
+from scones_local.sagemaker import endpoint_configs, endpoints_api, gaps, training_api
 from scones_local.sagemaker.platform import Platform
 
 
@@ -14,5 +14,6 @@ def install(context: Context) -> None:
         shutil.rmtree(context.folder(name), ignore_errors=True)
     platform = Platform(context)
     gaps.install()
+    endpoint_configs.install()
     training_api.install(platform)
     endpoints_api.install(platform)

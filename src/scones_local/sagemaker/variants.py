@@ -1,168 +1,140 @@
-"""One production variant: the serving program, watched, restarted, asked over loopback."""
+"""One variant: its instances, the request that goes to the least busy one, and their number.
+
+Each instance is a process, up to `MAX_PROCESSES`: a laptop that is asked for twenty instances
+runs four, while the record says twenty.
+"""
 
 import contextlib
 import threading
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-
-import urllib3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from scones_core.errors import LocalAwsError
 from scones_local.children import Children
-from scones_local.sagemaker.containers import Container, LineSink
-from scones_local.sagemaker.loopback import Reply, connections, free_port, post
+from scones_local.sagemaker.containers import LineSink
+from scones_local.sagemaker.instances import Instance, ServeSpec, VariantUnavailable
+from scones_local.sagemaker.loopback import INVOKE_SECONDS, Reply
 
-STOP_GRACE_SECONDS = 10.0
-BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-# A free port may be another's by the time that the program binds it.
-PORT_ATTEMPTS = 3
-# A process that served this long starts again at the shortest wait.
-STABLE_SECONDS = 60.0
+MAX_PROCESSES = 4
 
 
-class VariantFailed(LocalAwsError):
-    """A variant cannot be started; the message is the endpoint's FailureReason."""
-
-
-class VariantUnavailable(LocalAwsError):
-    """A variant's process is down and being started again."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServeSpec:
-    """A variant's program and everything that it is started with."""
-
-    name: str
-    argv: tuple[str, ...]
-    folder: Path
-    environment: Mapping[str, str]
-    startup_seconds: float = 60.0
+class VariantThrottled(LocalAwsError):
+    """A serverless variant already holds as many requests as its MaxConcurrency allows."""
 
 
 class Variant:
-    """A serving program; `start` returns once it answers `/ping` with 200."""
+    """The instances of one variant; 0 as `max_concurrency` does not bound its requests."""
 
-    def __init__(self, spec: ServeSpec, children: Children, on_line: LineSink) -> None:
-        self.spec = spec
-        self._children, self._on_line = children, on_line
-        self._stopping = threading.Event()
-        self._lock = threading.Lock()
-        self._container: Container | None = None
-        self._pool: urllib3.HTTPConnectionPool | None = None
+    def __init__(
+        self,
+        spec: ServeSpec,
+        children: Children,
+        open_log: Callable[[], LineSink],
+        *,
+        count: int = 1,
+        max_concurrency: int = 0,
+    ) -> None:
+        self.spec, self.count, self.max_concurrency = spec, count, max_concurrency
+        self._children, self._open_log = children, open_log
+        self._changed = threading.Condition()
+        self._scaling = threading.Lock()
+        # The requests that each instance that takes new ones holds, and those of the leaving.
+        self._held: dict[Instance, int] = {}
+        self._leaving: dict[Instance, int] = {}
+
+    @property
+    def processes(self) -> int:
+        """Return how many processes stand for the instances."""
+        return len(self._held)
 
     def start(self) -> None:
-        """Start the program and wait for its `/ping`.
+        """Start the instances; raises the first VariantFailed, with none left running."""
+        self.scale(self.count)
 
-        Raises VariantFailed, with no process left, when there is none.
+    def scale(self, count: int) -> None:
+        """Have so many instances: start the missing, or let the last finish and stop them.
+
+        Raises VariantFailed when one does not start; the number is then what it was before.
         """
-        started = time.monotonic()
-        for attempt in range(1, PORT_ATTEMPTS + 1):
-            try:
-                container, pool = self._launch()
-            except LocalAwsError as error:
-                raise VariantFailed(str(error)) from error
-            if self._await_ping(container, pool):
-                break
-            taken = not container.running and container.said("address already in use")
-            container.stop(STOP_GRACE_SECONDS)
-            if not taken or attempt == PORT_ATTEMPTS:
-                raise VariantFailed(self._no_ping(container))
-        self._pool = pool
-        name = f"watch-{self.spec.name}"
-        threading.Thread(
-            target=self._watch, args=(container, started), name=name, daemon=True
-        ).start()
+        target = min(count, MAX_PROCESSES)
+        with self._scaling:
+            present = list(self._held)
+            missing = self._started(target - len(present))
+            with self._changed:
+                self._held.update(dict.fromkeys(missing, 0))
+                for surplus in present[target:]:
+                    self._leaving[surplus] = self._held.pop(surplus)
+            self.count = count
+            for surplus in present[target:]:
+                self._retire(surplus)
 
-    def invoke(self, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """Return the program's answer to `POST /invocations`.
+    def invoke(
+        self, body: bytes, headers: Mapping[str, str], seconds: float = INVOKE_SECONDS
+    ) -> Reply:
+        """Return the answer of the least busy instance, or of the next one if that is down.
 
-        Raises VariantUnavailable while the process is down, and urllib3's HTTPError when it
-        breaks the connection or does not answer within 60 s.
+        Raises VariantThrottled, VariantUnavailable when no process is up, and urllib3's
+        HTTPError when one breaks the connection or does not answer within the time.
         """
-        pool = self._pool
-        if pool is None:
-            raise VariantUnavailable(f"The variant {self.spec.name} is not running.")
-        try:
-            try:
-                return post(pool, body, headers)
-            except urllib3.exceptions.ProtocolError:
-                # A kept connection may have been closed while idle: once more, on a new one.
-                if self._pool is not pool or not self._container or not self._container.running:
-                    raise
-                with contextlib.closing(connections(pool.port or 0)) as fresh:
-                    return post(fresh, body, headers)
-        except urllib3.exceptions.NewConnectionError as error:
-            raise VariantUnavailable(f"The variant {self.spec.name} is not running.") from error
-
-    def stop(self, grace_seconds: float = STOP_GRACE_SECONDS) -> None:
-        """End the program; requests that it still holds are lost."""
-        self._stopping.set()
-        with self._lock:
-            container, pool, self._pool = self._container, self._pool, None
-        if container is not None:
-            container.stop(grace_seconds)
-        if pool is not None:
-            pool.close()
-
-    def _launch(self) -> tuple[Container, urllib3.HTTPConnectionPool]:
-        port = free_port()
-        environment = {
-            **self.spec.environment,
-            "SAGEMAKER_BIND_TO_PORT": str(port),
-            "SAGEMAKER_SAFE_PORT_RANGE": f"{port}-{port}",
-        }
-        with self._lock:
-            if self._stopping.is_set():
-                raise VariantFailed(f"The variant {self.spec.name} was stopped while it started.")
-            self._container = Container(
-                self._children,
-                self.spec.argv,
-                folder=self.spec.folder,
-                environment=environment,
-                on_line=self._on_line,
-            )
-            return self._container, connections(port)
-
-    def _await_ping(self, container: Container, pool: urllib3.HTTPConnectionPool) -> bool:
-        deadline = time.monotonic() + self.spec.startup_seconds
-        while time.monotonic() < deadline and container.running and not self._stopping.is_set():
-            with contextlib.suppress(urllib3.exceptions.HTTPError):
-                if pool.request("GET", "/ping", timeout=2.0, retries=False).status == 200:
-                    return True
-            self._stopping.wait(0.02)
-        return False
-
-    def _no_ping(self, container: Container) -> str:
-        said = container.last_line
-        return (
-            f"The primary container for production variant {self.spec.name} did not pass the "
-            "ping health check. Please check CloudWatch logs for this endpoint."
-            + (f" Its last line: {said}" if said else "")
-        )[:1024]
-
-    def _watch(self, container: Container, started: float) -> None:
-        """Start the program again whenever it ends by itself, each time after a longer wait."""
-        failures = 0
+        down: set[Instance] = set()
         while True:
-            status = container.wait()
-            self._pool = None
-            if self._stopping.is_set():
-                return
-            failures = 0 if time.monotonic() - started > STABLE_SECONDS else failures
-            wait = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
-            failures += 1
-            self._on_line(f"The serving program ended with status {status}; again in {wait} s.")
-            if self._stopping.wait(wait):
-                return
-            started = time.monotonic()
-            try:
-                container, pool = self._launch()
-            except LocalAwsError as error:
-                self._on_line(str(error))
-                return
-            if self._await_ping(container, pool):
-                self._pool = pool
-            elif container.running:
-                container.stop(STOP_GRACE_SECONDS)
+            with self._taken(down) as instance:
+                try:
+                    return instance.invoke(body, headers, seconds)
+                except VariantUnavailable:
+                    down.add(instance)
+
+    def stop(self) -> None:
+        """End all instances; requests that they still hold are lost."""
+        with self._changed:
+            instances = [*self._held, *self._leaving]
+            self._held.clear()
+        _each(Instance.stop, instances)
+
+    @contextlib.contextmanager
+    def _taken(self, down: set[Instance]) -> Iterator[Instance]:
+        instance = self._take(down)
+        try:
+            yield instance
+        finally:
+            with self._changed:
+                group = self._held if instance in self._held else self._leaving
+                if instance in group:
+                    group[instance] -= 1
+                self._changed.notify_all()
+
+    def _take(self, down: set[Instance]) -> Instance:
+        with self._changed:
+            if 0 < self.max_concurrency <= sum(self._held.values()):
+                raise VariantThrottled(
+                    f"The variant {self.spec.name} holds {self.max_concurrency} requests, as "
+                    "many as its MaxConcurrency allows."
+                )
+            free = [instance for instance in self._held if instance not in down]
+            if not free:
+                raise VariantUnavailable(f"The variant {self.spec.name} is not running.")
+            instance = min(free, key=self._held.__getitem__)
+            self._held[instance] += 1
+            return instance
+
+    def _started(self, number: int) -> list[Instance]:
+        made = [Instance(self.spec, self._children, self._open_log()) for _ in range(number)]
+        try:
+            _each(Instance.start, made)
+        except BaseException:
+            _each(Instance.stop, made)
+            raise
+        return made
+
+    def _retire(self, instance: Instance) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._leaving[instance], INVOKE_SECONDS + 1)
+        instance.stop()
+        with self._changed:
+            self._leaving.pop(instance, None)
+
+
+def _each(action: Callable[[Instance], None], instances: Sequence[Instance]) -> None:
+    if instances:
+        with ThreadPoolExecutor(len(instances)) as pool:
+            list(pool.map(action, instances))

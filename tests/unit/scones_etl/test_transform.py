@@ -1,9 +1,7 @@
-import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from scones_core.errors import DatasetError
 from scones_core.labels import LabelSet
@@ -103,26 +101,6 @@ def test_a_class_without_train_images_left_is_named():
 
     with pytest.raises(DatasetError, match="'motorcycle' has 0 train images"):
         splits_of(raw, fraction=0.5)
-
-
-def test_a_png_is_rgb_holds_the_pixels_and_nothing_else():
-    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-
-    png = transform.encode_png(pixels)
-
-    with Image.open(io.BytesIO(png)) as image:
-        assert (image.format, image.mode, image.info) == ("PNG", "RGB", {})
-        np.testing.assert_array_equal(np.asarray(image), pixels)
-    assert chunks(png) == [b"IHDR", b"IDAT", b"IEND"]
-    assert transform.encode_png(pixels.copy()) == png
-
-
-def chunks(png: bytes) -> list[bytes]:
-    found, at = [], 8
-    while at < len(png):
-        found.append(png[at + 4 : at + 8])
-        at += 12 + int.from_bytes(png[at : at + 4], "big")
-    return found
 
 
 def test_rows_go_by_split_then_source_order_and_labels_come_from_labels():

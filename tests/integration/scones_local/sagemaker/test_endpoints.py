@@ -200,7 +200,7 @@ def test_an_alarm_of_the_deployment_rolls_it_back(sm: Any, shop: str) -> None:
     endpoint = sm.settled(shop)
 
     assert endpoint["EndpointConfigName"] == "shop"
-    assert "errors in ALARM" in endpoint["FailureReason"]
+    assert "errors in state ALARM" in endpoint["FailureReason"]
     assert sm.invoke(shop)["Body"] == b"[0.9, 0.1]"
 
 

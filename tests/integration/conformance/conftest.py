@@ -1,0 +1,39 @@
+"""One embedded AWS for the whole conformance suite; a test's names are its own (`unique`)."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scones_local.process import LocalAws
+from scones_local.sagemaker.images import ImageCommands
+from tests.support.clock import Clock
+from tests.support.local_aws import Aws
+from tests.support.sagemaker import Hosting
+
+_PROGRAMS = Path(__file__).parents[2] / "functional" / "scones_local" / "programs"
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    """A running server. Images named `toy-*` are the stand-ins of a customer's programs."""
+    commands = ImageCommands(
+        train=(sys.executable, str(_PROGRAMS / "stand_in_train.py")),
+        serve=(sys.executable, str(_PROGRAMS / "stand_in_serve.py")),
+        environment={},
+    )
+    with LocalAws.start(tmp_path_factory.mktemp("conformance"), 0, {"toy-*": commands}) as local:
+        yield Aws.of(local)
+
+
+@pytest.fixture(scope="session")
+def clock(aws: Aws) -> Clock:
+    """The server's clock, which all tests share: it is only ever ahead."""
+    return Clock(aws.local.endpoint_url)
+
+
+@pytest.fixture(scope="session")
+def hosting(aws: Aws) -> Hosting:
+    """SageMaker of that server, with a bucket."""
+    return Hosting.of(aws)

@@ -1,0 +1,137 @@
+"""A view of an embedded AWS that tests share: clients, a role, functions, machines, waits."""
+
+import functools
+import io
+import json
+import time
+import uuid
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config
+
+from scones_local.process import LocalAws
+
+Found = TypeVar("Found")
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+SERVICES = ("lambda", "states", "sagemaker", "events", "scheduler")
+ANYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+
+
+def unique(prefix: str) -> str:
+    """Return a name that no other test uses."""
+    return f"{prefix}-{uuid.uuid4().hex[:8]}"
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def package(files: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return buffer.getvalue()
+
+
+def eventually(probe: Callable[[], Found | None], seconds: float = 20) -> Found:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if (found := probe()) is not None:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s")
+
+
+@dataclass(frozen=True)
+class Aws:
+    """Clients of one server, and the few things that most tests ask of them."""
+
+    local: LocalAws
+    role: str
+
+    @classmethod
+    def of(cls, local: LocalAws) -> "Aws":
+        made = cls(local, "")
+        return cls(local, made.role_with(ANYTHING, name="test"))
+
+    package = staticmethod(package)
+    eventually = staticmethod(eventually)
+
+    def client(self, service: str) -> Any:
+        return _client(self.local.endpoint_url, service)
+
+    def role_with(
+        self, *statements: dict[str, Any], services: Sequence[str] = SERVICES, name: str = ""
+    ) -> str:
+        """Make a role that the services may take, with one inline policy; return its ARN."""
+        iam, name = self.client("iam"), name or unique("r")
+        who = {"Service": [f"{service}.amazonaws.com" for service in services]}
+        trust = {"Effect": "Allow", "Principal": who, "Action": "sts:AssumeRole"}
+        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))
+        iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(*statements))
+        arn: str = made["Role"]["Arn"]
+        return arn
+
+    def function(self, source: str, **more: Any) -> str:
+        """Deploy `app.py` as a function of one file with the handler `app.handler`."""
+        name = more.pop("FunctionName", None) or unique("f")
+        settings = {
+            "Runtime": "python3.12",
+            "Timeout": 10,
+            "MemorySize": 256,
+            "Role": self.role,
+            **more,
+        }
+        self.client("lambda").create_function(
+            FunctionName=name,
+            Handler="app.handler",
+            Code={"ZipFile": package({"app.py": source})},
+            **settings,
+        )
+        return name
+
+    def invoke(self, name: str, event: Any = None, **more: Any) -> tuple[Any, dict[str, Any]]:
+        answer = self.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event), **more)
+        body = answer["Payload"].read()
+        return (json.loads(body) if body else None), answer
+
+    def machine(self, definition: dict[str, Any], **more: Any) -> str:
+        arn: str = self.client("stepfunctions").create_state_machine(
+            name=unique("m"),
+            definition=json.dumps(definition),
+            **{"roleArn": self.role, **more},
+        )["stateMachineArn"]
+        return arn
+
+    def run(self, machine: str, event: Any = None, seconds: float = 60) -> dict[str, Any]:
+        states = self.client("stepfunctions")
+        arn = states.start_execution(stateMachineArn=machine, input=json.dumps(event))
+        return self.wait(arn["executionArn"], seconds)
+
+    def wait(self, execution: str, seconds: float = 60) -> dict[str, Any]:
+        states = self.client("stepfunctions")
+
+        def ended() -> dict[str, Any] | None:
+            found: dict[str, Any] = states.describe_execution(executionArn=execution)
+            return found if found["status"] != "RUNNING" else None
+
+        return eventually(ended, seconds)
+
+
+@functools.cache
+def _client(endpoint_url: str, service: str) -> Any:
+    return boto3.client(
+        service,
+        endpoint_url=endpoint_url,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+    )

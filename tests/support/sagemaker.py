@@ -1,0 +1,128 @@
+"""What the conformance cases of SageMaker need: a bucket, a role, models, waits with an end."""
+
+import io
+import json
+import tarfile
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.local_aws import Aws, unique
+
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/toy-model:1"
+
+
+@dataclass(frozen=True)
+class Hosting:
+    """SageMaker as a user sees it, with a bucket of its own and a role that may do all."""
+
+    aws: Aws
+    bucket: str
+    role: str
+
+    @classmethod
+    def of(cls, aws: Aws) -> "Hosting":
+        """Make the bucket."""
+        bucket = unique("hosting")
+        aws.client("s3").create_bucket(Bucket=bucket)
+        return cls(aws, bucket, aws.role)
+
+    @property
+    def sagemaker(self) -> Any:
+        """Return the client of the control plane."""
+        return self.aws.client("sagemaker")
+
+    @property
+    def runtime(self) -> Any:
+        """Return the client of the runtime."""
+        return self.aws.client("sagemaker-runtime")
+
+    def put(self, key: str, body: bytes) -> str:
+        """Store an object and return its URI."""
+        self.aws.client("s3").put_object(Bucket=self.bucket, Key=key, Body=body)
+        return f"s3://{self.bucket}/{key}"
+
+    def objects(self, prefix: str) -> dict[str, bytes]:
+        """Return the objects below a prefix."""
+        s3 = self.aws.client("s3")
+        found = s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix).get("Contents", [])
+        return {
+            entry["Key"]: s3.get_object(Bucket=self.bucket, Key=entry["Key"])["Body"].read()
+            for entry in found
+        }
+
+    def model(self, answer: str = "[0.9, 0.1]", **environment: str) -> str:
+        """Return the name of a model that gives that answer."""
+        body = io.BytesIO()
+        with tarfile.open(fileobj=body, mode="w:gz") as tar:
+            member = tarfile.TarInfo("answer.txt")
+            member.size = len(answer)
+            tar.addfile(member, io.BytesIO(answer.encode()))
+        name = unique("model")
+        data = self.put(f"artifacts/{name}/model.tar.gz", body.getvalue())
+        container = {"Image": IMAGE, "ModelDataUrl": data, "Environment": environment}
+        self.sagemaker.create_model(
+            ModelName=name, ExecutionRoleArn=self.role, PrimaryContainer=container
+        )
+        return name
+
+    def configuration(self, *variants: dict[str, Any], **more: Any) -> str:
+        """Return the name of a configuration with these variants."""
+        name = unique("configuration")
+        self.sagemaker.create_endpoint_config(
+            EndpointConfigName=name, ProductionVariants=list(variants), **more
+        )
+        return name
+
+    def endpoint(self, configuration: str) -> str:
+        """Return the name of an endpoint that serves the configuration."""
+        name = unique("endpoint")
+        self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=configuration)
+        assert self.settled(name)["EndpointStatus"] == "InService"
+        return name
+
+    def settled(self, endpoint: str) -> dict[str, Any]:
+        """Return the endpoint's description once nothing changes any more."""
+        return self.reaches(endpoint, lambda e: e["EndpointStatus"] in {"InService", "Failed"})
+
+    def reaches(self, endpoint: str, holds: Callable[[Any], bool]) -> dict[str, Any]:
+        """Return the first description of the endpoint of which that is true."""
+
+        def probe() -> dict[str, Any] | None:
+            found: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName=endpoint)
+            return found if holds(found) else None
+
+        return self.aws.eventually(probe)
+
+    def invoke(self, endpoint: str, body: bytes = b"image", **more: Any) -> bytes:
+        """Return what the endpoint answers."""
+        answer = self.runtime.invoke_endpoint(EndpointName=endpoint, Body=body, **more)
+        content: bytes = answer["Body"].read()
+        return content
+
+    def advance(self, seconds: float) -> None:
+        """Let that much of the embedded AWS's time pass."""
+        self.post("clock", {"advance_seconds": seconds})
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Ask one of the embedded AWS's own paths."""
+        request = urllib.request.Request(  # noqa: S310 - loopback
+            f"{self.aws.local.endpoint_url}/_scones_local/{path}",
+            data=json.dumps(body).encode(),
+            method="POST",
+        )
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 - loopback
+            return json.load(answer)
+
+
+def variant(model: str, name: str = "AllTraffic", count: int = 1, **more: Any) -> dict[str, Any]:
+    """Return a production variant on instances."""
+    return {
+        "VariantName": name,
+        "ModelName": model,
+        "InitialInstanceCount": count,
+        "InstanceType": "ml.m5.large",
+        "InitialVariantWeight": 1,
+        **more,
+    }
