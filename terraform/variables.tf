@@ -139,7 +139,7 @@ variable "async_autoscaling" {
 }
 
 variable "office_hours" {
-  description = "When the endpoint is there: from and to as HH:MM, days as in a cron expression, a time zone. Outside them it is deleted (outside = delete), or scaled in to autoscaling.min_outside (scale-in). Null for always."
+  description = "When the endpoint is there: from and to as HH:MM, days as in a cron expression (a week is SUN-SAT), a time zone. Outside them it is deleted (outside = delete), or scaled in to autoscaling.min_outside (scale-in). Null for always."
   type = object({
     from     = string
     to       = string

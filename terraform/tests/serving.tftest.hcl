@@ -193,7 +193,7 @@ run "deleted_for_the_night" {
     condition = (
       toset(jsondecode(aws_scheduler_schedule.this["from"].target[0].input).DeploymentConfig.AutoRollbackConfiguration.Alarms[*].AlarmName) == toset(values(output.guard_alarm_names))
       && jsondecode(aws_scheduler_schedule.this["from"].target[0].input).DeploymentConfig.BlueGreenUpdatePolicy.TrafficRoutingConfiguration == { Type = "CANARY", WaitIntervalInSeconds = 300, CanarySize = { Type = "CAPACITY_PERCENT", Value = 50 } }
-      && { for tag in jsondecode(aws_scheduler_schedule.this["from"].target[0].input).Tags : tag.Key => tag.Value } == var.tags
+      && tomap({ for tag in jsondecode(aws_scheduler_schedule.this["from"].target[0].input).Tags : tag.Key => tag.Value }) == var.tags
     )
     error_message = "The morning's endpoint must have the rollout, the alarms and the tags that Terraform gave it."
   }

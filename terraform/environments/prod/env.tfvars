@@ -19,7 +19,7 @@ autoscaling = {
 office_hours = {
   from     = "06:00"
   to       = "22:00"
-  days     = "MON-SUN"
+  days     = "SUN-SAT"
   timezone = "Etc/UTC"
   outside  = "scale-in"
 }

@@ -188,7 +188,7 @@ variable "autoscaling" {
 }
 
 variable "office_hours" {
-  description = "When the endpoint is there: from and to as HH:MM, days as in a cron expression, a time zone. Outside them it is deleted, or scaled in to autoscaling.min_outside. Null for always."
+  description = "When the endpoint is there: from and to as HH:MM, days as in a cron expression (a week is SUN-SAT), a time zone. Outside them it is deleted, or scaled in to autoscaling.min_outside. Null for always."
   type = object({
     from     = string
     to       = string
