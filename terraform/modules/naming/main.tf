@@ -24,6 +24,7 @@ locals {
 
   state_machine = "${local.prefix}-classify"
   repository    = "${local.prefix}-model"
+  model_group   = "${local.prefix}-candidates"
 
   # An endpoint cannot change its mode, so each mode has a name of its own. Ten letters at most:
   # a model's name is made from it.
