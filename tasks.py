@@ -10,6 +10,7 @@ from invoke.exceptions import Exit
 
 from scones_toolkit import candidates as registered
 from scones_toolkit import (
+    costs,
     datasets,
     deployments,
     evaluation,
@@ -17,6 +18,8 @@ from scones_toolkit import (
     plans,
     promotions,
     releases,
+    removal,
+    reviews,
     workflows,
 )
 from scones_toolkit import demo as demonstration
@@ -50,7 +53,8 @@ def build(c: Context) -> None:
     help={
         "env": ENV,
         "source": "auto, cifar100, synthetic, or a path: CIFAR archive, image folder, MNIST",
-        "classes": "class names, comma separated; the order is the model's",
+        "classes": "class names, comma separated, in the model's order; or all",
+        "add": "path of further training images, such as `inv review` leaves",
         "image_side": "width and height in pixels; 0 keeps the source's",
         "image_mode": "rgb or grey",
         "recordio": "write MXNet's .rec and .idx besides",
@@ -62,6 +66,7 @@ def etl(
     env: str = "local",
     source: str = "",
     classes: str = "",
+    add: str = "",
     *,
     image_side: int = 0,
     image_mode: str = "",
@@ -75,6 +80,7 @@ def etl(
         _open(env),
         source or None,
         classes or None,
+        add or None,
         image_side=image_side or None,
         image_mode=image_mode or None,
         recordio=recordio or None,
@@ -259,6 +265,22 @@ def promote(c: Context, from_: str = "dev", to: str = "prod", release: str = "")
     promotions.promote(_open(from_), _open(to), release=release or None)
 
 
+@task(
+    help={
+        "env": ENV,
+        "images": "how many images a month; else the setting",
+        "json": "print the figures as JSON",
+    }
+)
+@guarded
+def cost(c: Context, env: str = "local", images: int = 0, json: bool = False) -> None:
+    """Estimate what the environment costs a month, and for each million images.
+
+    Example: inv cost --env dev --images 200000
+    """
+    costs.cost(_open(env), images=images or None, as_json=json)
+
+
 @task(help={"env": ENV, "yes": "do not ask for the environment's name"})
 @guarded
 def destroy(c: Context, env: str = "local", yes: bool = False) -> None:
@@ -267,6 +289,26 @@ def destroy(c: Context, env: str = "local", yes: bool = False) -> None:
     Example: inv destroy --env dev
     """
     deployments.destroy(_open(env), confirmed=yes)
+
+
+@task(help={"env": ENV})
+@guarded
+def stop(c: Context, env: str = "local") -> None:
+    """Take down what bills by the hour, and say what remains; `inv apply` brings it back.
+
+    Example: inv stop --env dev
+    """
+    removal.stop(_open(env))
+
+
+@task(help={"env": ENV, "yes": "do not ask for the environment's name"})
+@guarded
+def nuke(c: Context, env: str = "local", yes: bool = False) -> None:
+    """Remove everything of the environment with all its data, and what its tags still find.
+
+    Example: inv nuke --env dev
+    """
+    removal.nuke(_open(env), confirmed=yes)
 
 
 @task(
@@ -295,6 +337,16 @@ def report(c: Context, env: str = "local", out: str = "") -> None:
     Example: inv report --env dev
     """
     workflows.report(_open(env), out=_path(out))
+
+
+@task(help={"env": ENV, "out": "where they go; else build/<env>/review"})
+@guarded
+def review(c: Context, env: str = "local", out: str = "") -> None:
+    """Fetch the images of the last run that a person must decide, with a list to label them.
+
+    Example: inv review --env dev, fill in labels.csv, inv etl --env dev --add build/dev/review
+    """
+    reviews.fetch(_open(env), out=_path(out))
 
 
 @task(
@@ -353,8 +405,9 @@ def terraform_test(c: Context) -> None:
 
 
 ns = Collection(build, etl, train, evaluate, candidates, approve, release, fetch, promote)
-for deployment in (plan, apply, verify, drift, destroy, run, report, demo):
+for deployment in (plan, apply, verify, drift, cost, stop, destroy, nuke, run, report, review):
     ns.add_task(deployment)
+ns.add_task(demo)
 ns.add_collection(Collection("local", up, down, status))
 terraform = Collection("terraform")
 terraform.add_task(terraform_test, name="test")
