@@ -43,6 +43,11 @@ output "model_repository_url" {
   value       = module.storage.repository_url
 }
 
+output "model_package_group" {
+  description = "Group of model packages whose versions are the candidates for a release."
+  value       = module.storage.model_package_group
+}
+
 output "state_machine_arn" {
   description = "ARN of the workflow's state machine."
   value       = module.workflow.arn

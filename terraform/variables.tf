@@ -44,16 +44,18 @@ variable "tags" {
 variable "releases" {
   description = "Retained releases by id, from environments/<environment>/release.tfvars.json."
   type = map(object({
-    image           = string
-    model_data_url  = string
-    model_sha256    = string
-    instance_type   = optional(string, "ml.m5.large")
-    instance_count  = optional(number, 1)
-    environment     = optional(map(string), {})
-    threshold       = optional(number)
-    labels          = optional(list(string))
-    metrics         = optional(map(number), {})
-    dataset_version = optional(string, "")
+    image             = string
+    model_data_url    = string
+    model_sha256      = string
+    instance_type     = optional(string, "ml.m5.large")
+    instance_count    = optional(number, 1)
+    environment       = optional(map(string), {})
+    threshold         = optional(number)
+    labels            = optional(list(string))
+    metrics           = optional(map(number), {})
+    dataset_version   = optional(string, "")
+    model_package_arn = optional(string, "")
+    overruled         = optional(string, "")
   }))
   default  = {}
   nullable = false

@@ -60,6 +60,20 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class QualitySettings:
+    """What a model must reach on its test images to be released.
+
+    `significance` is how readily a difference to the active release counts as more than chance:
+    the probability of refusing a model that is as good.
+    """
+
+    min_accuracy: float = 0.85
+    max_calibration_error: float = 0.1
+    min_coverage: float = 0.3
+    significance: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointSettings:
     """Machines of the endpoint; they become part of each release."""
 
@@ -98,6 +112,7 @@ class Settings:
     project: ProjectSettings = field(default_factory=ProjectSettings)
     dataset: DatasetSettings = field(default_factory=DatasetSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    quality: QualitySettings = field(default_factory=QualitySettings)
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     workflow: WorkflowSettings = field(default_factory=WorkflowSettings)
     bundle: BundleSettings = field(default_factory=BundleSettings)

@@ -8,6 +8,7 @@ from scones_deploy.bundle import BundleManifest, build_bundles
 from scones_deploy.plan import Plan, protect, require_empty_buckets
 from scones_deploy.state_bucket import backend_bucket, ensure_state_bucket
 from scones_deploy.terraform import Terraform
+from scones_toolkit import candidates
 from scones_toolkit.project import Project
 from scones_toolkit.terraform_lines import TerraformLines
 from scones_toolkit.verification import verify
@@ -100,6 +101,7 @@ def destroy(project: Project, *, confirmed: bool = False) -> None:
     prepare(project)
     made = project.terraform.plan(destroy=True)
     require_empty_buckets(made, project.client("s3"))
+    candidates.clear(project, made)
     project.terraform.apply(made)
     project.forget_deployment()
     project.console.say(f"{made.destroy} resources of {project.environment} are destroyed.")

@@ -12,10 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from scones_train.calibrate import Predictions
+from scones_train.checkpoint import Checkpoint, Checkpoints
 from scones_train.dataset import ImageSet, Normalisation
 from scones_train.fit import Report, Tick, fit, predict, steps
 from scones_train.hyperparameters import Hyperparameters
 from scones_train.model import Network
+
+# What a fold that is done keeps in place of its network.
+LOGITS = "logits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +40,31 @@ class _Stopped(Exception):
 
 
 def train(
-    images: ImageSet, normalisation: Normalisation, settings: Hyperparameters, watch: Watch
+    images: ImageSet,
+    normalisation: Normalisation,
+    settings: Hyperparameters,
+    watch: Watch,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[Network, Predictions | None]:
     """Return the network of all images, and a prediction of each by one that did not see it.
 
     The predictions are those of `folds` networks, each trained by the same recipe on all
     images but its share; None without folds. Every network has a thread of its own where
     there are cores, which uses them better than one network on all cores. An exception ends
-    all trainings before it is raised.
+    all trainings before it is raised. With checkpoints, each training goes on where it was.
     """
     held_out = fold_rows(images.labels, settings)
+    kept = checkpoints or Checkpoints()
     with _workers(1 + len(held_out)) as (pool, stop):
         tick = _stoppable(watch.tick, stop)
-        final = pool.submit(fit, images, normalisation, settings, watch.epoch, tick)
-        folds = [pool.submit(_fold, images, rows, settings, watch, tick) for rows in held_out]
+        own = kept.named("final")
+        final = pool.submit(fit, images, normalisation, settings, watch.epoch, tick, checkpoint=own)
+        folds = [
+            pool.submit(
+                _fold, images, rows, settings, watch, tick=tick, checkpoint=kept.named(f"fold-{n}")
+            )
+            for n, rows in enumerate(held_out, start=1)
+        ]
         everything: list[Future[Any]] = [final, *folds]
         for done in as_completed(everything):
             done.result()
@@ -100,15 +115,33 @@ def _fold(
     held_out: NDArray[np.int64],
     settings: Hyperparameters,
     watch: Watch,
+    *,
     tick: Tick,
+    checkpoint: Checkpoint,
 ) -> NDArray[np.float32]:
     """Return logits (held out, classes) by a network that was trained on the other images."""
+    unseen = images.rows(held_out)
+    state = checkpoint.load()
+    if state is not None and LOGITS in state:
+        logits: NDArray[np.float32] = state[LOGITS].numpy()
+    else:
+        logits = _fold_logits(images, held_out, settings, tick, checkpoint)
+    watch.fold(float((logits.argmax(axis=1) == unseen.labels).mean()))
+    return logits
+
+
+def _fold_logits(
+    images: ImageSet,
+    held_out: NDArray[np.int64],
+    settings: Hyperparameters,
+    tick: Tick,
+    checkpoint: Checkpoint,
+) -> NDArray[np.float32]:
     seen = images.rows(np.setdiff1d(np.arange(len(images)), held_out))
     normalisation = Normalisation.of(seen)
-    network = fit(seen, normalisation, settings, lambda *_: None, tick)
-    unseen = images.rows(held_out)
-    logits = predict(network, unseen, normalisation)
-    watch.fold(float((logits.argmax(axis=1) == unseen.labels).mean()))
+    network = fit(seen, normalisation, settings, lambda *_: None, tick, checkpoint=checkpoint)
+    logits = predict(network, images.rows(held_out), normalisation)
+    checkpoint.save({LOGITS: torch.from_numpy(logits)})
     return logits
 
 

@@ -26,7 +26,7 @@ locals {
     key_alias  = "arn:${local.partition}:kms:${local.regional}:alias/${local.prefix}"
     keys       = "arn:${local.partition}:kms:${local.regional}:key/*"
     sagemaker = [
-      for kind in ["model", "endpoint-config", "endpoint"] :
+      for kind in ["model", "model-package-group", "endpoint-config", "endpoint"] :
       "arn:${local.partition}:sagemaker:${local.regional}:${kind}/${local.prefix}-*"
     ]
     log_groups = flatten([
@@ -121,7 +121,7 @@ locals {
     {
       Sid      = "ReadSageMaker"
       Effect   = "Allow"
-      Action   = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel", "sagemaker:ListTags"]
+      Action   = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel", "sagemaker:DescribeModelPackageGroup", "sagemaker:ListTags"]
       Resource = local.arns.sagemaker
     },
     {
@@ -281,6 +281,7 @@ locals {
       Effect = "Allow"
       Action = [
         "sagemaker:AddTags", "sagemaker:CreateEndpoint", "sagemaker:CreateEndpointConfig", "sagemaker:CreateModel",
+        "sagemaker:CreateModelPackageGroup", "sagemaker:DeleteModelPackageGroup",
         "sagemaker:DeleteEndpoint", "sagemaker:DeleteEndpointConfig", "sagemaker:DeleteModel", "sagemaker:DeleteTags",
         "sagemaker:UpdateEndpoint",
       ]

@@ -18,6 +18,7 @@ def install() -> None:
     """Mend moto's SageMaker records."""
     _mend_models()
     _mend_model_package_groups()
+    _mend_model_packages()
     _mend_tags()
 
 
@@ -59,6 +60,26 @@ def _mend_model_package_groups() -> None:
         package = backend.describe_model_package(self._get_param("ModelPackageName"))
         del backend.model_packages[package.arn]
         return EmptyResult()
+
+
+def _mend_model_packages() -> None:
+    @wrap(
+        SageMakerModelBackend,
+        "update_model_package",
+        fault="an update removes the state, the reason and the properties that it does not name",
+    )
+    def update(original: Any, self: SageMakerModelBackend, **request: Any) -> str:
+        found = self.describe_model_package(request["model_package_arn"])
+        given = request.get("customer_metadata_properties") or {}
+        kept = {
+            "model_approval_status": request.get("model_approval_status")
+            or found.model_approval_status,
+            "approval_description": request.get("approval_description")
+            or found.approval_description,
+            "customer_metadata_properties": {**(found.customer_metadata_properties or {}), **given},
+        }
+        arn: str = original(self, **{**request, **kept})
+        return arn
 
 
 def _mend_tags() -> None:

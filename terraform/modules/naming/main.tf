@@ -24,6 +24,7 @@ locals {
   state_machine = "${local.prefix}-classify"
   endpoint      = "${local.prefix}-classifier"
   repository    = "${local.prefix}-model"
+  model_group   = "${local.prefix}-candidates"
 
   log_groups = merge(
     { for key, name in local.function_names : key => "/aws/lambda/${name}" },

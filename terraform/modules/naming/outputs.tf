@@ -28,6 +28,7 @@ output "names" {
     state_machine = local.state_machine
     endpoint      = local.endpoint
     repository    = local.repository
+    model_group   = local.model_group
     key_alias     = "alias/${local.prefix}"
     topic         = "${local.prefix}-alarms"
     dashboard     = local.prefix
