@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from scones_local.registry import replace, wrap
-from scones_local.states.failures import error_name
+from scones_local.states.failures import error_name as name_of_error
 
 MAX_STATE_BYTES = 262_144
 # "States.ALL ... can't catch the States.DataLimitExceeded terminal error or Runtime error types"
@@ -35,9 +35,12 @@ def _keep_reserved_error_names() -> None:
     )
     from moto.stepfunctions.parser.asl.component.state.exec.state_parallel import branches_decl
 
+    def named(error_name: str | None) -> Any:
+        return name_of_error(error_name)
+
     fault = "hides a States.* error of a Map item or branch behind one about its name"
-    replace(iteration_worker, "CustomErrorName", error_name, fault=fault)
-    replace(branches_decl, "CustomErrorName", error_name, fault=fault)
+    replace(iteration_worker, "CustomErrorName", named, fault=fault)
+    replace(branches_decl, "CustomErrorName", named, fault=fault)
 
 
 def _match_error_names() -> None:
@@ -73,7 +76,7 @@ def _name_missed_heartbeats() -> None:
     def from_error(original: Any, task: Any, env: Any, ex: Exception) -> Any:
         event = original(task, env=env, ex=ex)
         if isinstance(ex, HeartbeatTimeoutError):
-            event.error_name = error_name("States.HeartbeatTimeout")
+            event.error_name = name_of_error("States.HeartbeatTimeout")
             event.event_details["taskTimedOutEventDetails"]["error"] = "States.HeartbeatTimeout"
         return event
 

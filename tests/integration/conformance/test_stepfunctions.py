@@ -8,7 +8,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.support.local_aws import REGION, unique
+from tests.support.local_aws import REGION, policy, unique
 
 PASS = {"P": {"Type": "Pass", "End": True}}
 ECHO = "def handler(event, context):\n    return event\n"
@@ -232,18 +232,23 @@ def test_an_item_is_put_into_a_table_and_a_failed_condition_has_its_name(aws):
 
 def test_an_event_is_put_on_a_bus_with_the_execution_as_its_resource(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-eventbridge.html"""
-    events, sqs = aws.client("events"), aws.client("sqs")
-    queue = sqs.create_queue(QueueName=unique("q"))["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    events = aws.client("events")
+    queue, arn = aws.queue()
+    may_send = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    aws.client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy(may_send)})
     source, rule = unique("own"), unique("rule")
     events.put_rule(Name=rule, EventPattern=json.dumps({"source": [source]}))
-    events.put_targets(Rule=rule, Targets=[{"Id": "q", "Arn": arn["Attributes"]["QueueArn"]}])
+    events.put_targets(Rule=rule, Targets=[{"Id": "q", "Arn": arn}])
     entry = {"Source": source, "DetailType": "Done", "Detail": {"n.$": "$.n"}}
     machine = aws.machine(task("events:putEvents", {"Entries": [entry]}))
     ended = aws.run(machine, {"n": 1})
     assert output(ended)["FailedEntryCount"] == 0
-    found = aws.eventually(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))
-    event = json.loads(found[0]["Body"])
+    event = aws.message(queue)
     assert event["detail"] == {"n": 1}
     assert event["resources"] == [machine, ended["executionArn"]]
 
