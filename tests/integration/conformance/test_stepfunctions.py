@@ -248,7 +248,7 @@ def test_an_event_is_put_on_a_bus_with_the_execution_as_its_resource(aws):
     machine = aws.machine(task("events:putEvents", {"Entries": [entry]}))
     ended = aws.run(machine, {"n": 1})
     assert output(ended)["FailedEntryCount"] == 0
-    event = aws.message(queue)
+    event = json.loads(aws.message(queue)["Body"])
     assert event["detail"] == {"n": 1}
     assert event["resources"] == [machine, ended["executionArn"]]
 
