@@ -62,6 +62,8 @@ class AlarmAgenda:
             points = _shown(series, rule.periods)
             text = reason(rule, state, points, rule.periods - len(points))
             self.change(alarm, state, text, compact(data), now)
+        elif alarm.state_value == "ALARM":
+            self._actions.repeat(alarm)
 
     def _evaluate_rule(self, backend: Any, alarm: Any, now: datetime.datetime) -> None:
         def states(name: str, state: str) -> bool:
