@@ -49,4 +49,48 @@ DIFFERENCES = (
         code="NotImplemented",
         says="recursion-config",
     ),
+    Difference(
+        service="cloudwatch",
+        operation="put_metric_alarm",
+        parameters={
+            "AlarmName": "any",
+            "EvaluationPeriods": 1,
+            "ComparisonOperator": "LessThanLowerOrGreaterThanUpperThreshold",
+            "ThresholdMetricId": "band",
+            "Metrics": [{"Id": "band", "Expression": "ANOMALY_DETECTION_BAND(m1)"}],
+        },
+        differs="anomaly detection",
+        reason="CloudWatch's models are not published.",
+        code="ValidationError",
+        says="does not implement anomaly detection",
+    ),
+    Difference(
+        service="events",
+        operation="put_targets",
+        parameters={
+            "Rule": "any",
+            "Targets": [
+                {"Id": "1", "Arn": "arn:aws:ecs:us-east-1:123456789012:cluster/any"},
+            ],
+        },
+        differs="targets other than states, lambda, sqs, sns, logs and event buses",
+        reason="Nothing here would take the event.",
+        code="ValidationException",
+        says="does not implement arn:aws:ecs",
+    ),
+    Difference(
+        service="application-autoscaling",
+        operation="register_scalable_target",
+        parameters={
+            "ServiceNamespace": "lambda",
+            "ResourceId": "function:any:live",
+            "ScalableDimension": "lambda:function:ProvisionedConcurrency",
+            "MinCapacity": 1,
+            "MaxCapacity": 2,
+        },
+        differs="scaling of anything but SageMaker's variants",
+        reason="Only a variant's instances are processes that can be more or fewer.",
+        code="ValidationException",
+        says="does not implement scaling of lambda",
+    ),
 )

@@ -4,7 +4,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.local_aws import ACCOUNT, REGION, policy, unique
+from tests.support.local_aws import ACCOUNT, REGION, eventually, policy, unique
 
 MINUTE = datetime.timedelta(minutes=1)
 
@@ -482,10 +482,10 @@ def test_a_throttled_invocation_is_a_metric(aws, clock):
     assert total(aws, clock, "AWS/Lambda", "Invocations", FunctionName=name) is None
 
 
-def test_an_execution_with_failing_functions_raises_the_alarm_of_the_function(aws, clock, topic):
+def test_an_execution_with_failing_functions_raises_the_alarms_of_the_workflow(aws, clock, topic):
     """docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
 
-    The alarm is as in terraform/modules/monitoring.
+    The alarms are those of terraform/modules/monitoring.
     """
     name = aws.function(FAILING)
     arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
@@ -493,11 +493,37 @@ def test_an_execution_with_failing_functions_raises_the_alarm_of_the_function(aw
         {"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": arn, "End": True}}}
     )
     by_function = {"Dimensions": [{"Name": "FunctionName", "Value": name}]}
+    by_machine = {"Dimensions": [{"Name": "StateMachineArn", "Value": machine}]}
     errors, _ = alarm(aws, topic, Namespace="AWS/Lambda", **by_function)
+    failed, _ = alarm(
+        aws, topic, Namespace="AWS/States", MetricName="ExecutionsFailed", **by_machine
+    )
     clock.advance(60)
-    assert {state(aws, errors)} == {"OK"}
+    assert {state(aws, errors), state(aws, failed)} == {"OK"}
     assert aws.run(machine, {"fail": True})["status"] == "FAILED"
-    clock.advance(60)
-    assert {state(aws, errors)} == {"ALARM"}
+
+    def alarmed():
+        clock.advance(60)
+        return {state(aws, errors), state(aws, failed)} == {"ALARM"} or None
+
+    eventually(alarmed)
     told = [message for _, message in topic.messages() if message["NewStateValue"] == "ALARM"]
-    assert {message["AlarmName"] for message in told} == {errors}
+    assert {message["AlarmName"] for message in told} == {errors, failed}
+
+
+def test_a_message_in_a_queue_of_dead_letters_raises_an_alarm(aws, clock):
+    """docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html"""
+    sqs, queue = aws.client("sqs"), unique("dead")
+    url = sqs.create_queue(QueueName=queue)["QueueUrl"]
+    name, _ = alarm(
+        aws,
+        Namespace="AWS/SQS",
+        MetricName="ApproximateNumberOfMessagesVisible",
+        Statistic="Maximum",
+        Dimensions=[{"Name": "QueueName", "Value": queue}],
+    )
+    clock.advance(60)
+    assert state(aws, name) == "OK"
+    sqs.send_message(QueueUrl=url, MessageBody="lost")
+    clock.advance(60)
+    assert state(aws, name) == "ALARM"
