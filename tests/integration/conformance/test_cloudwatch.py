@@ -143,6 +143,35 @@ def test_a_topic_whose_policy_names_another_service_gets_nothing(aws, clock, top
     assert "not authorized to perform: sns:Publish" in items[0]["HistorySummary"]
 
 
+def test_an_encrypted_topic_needs_a_key_that_cloudwatch_may_use(aws, clock, topic):
+    """docs.aws.amazon.com/sns/latest/dg/sns-key-management.html"""
+    kms = aws.client("kms")
+    account = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    service = {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+        "Resource": "*",
+    }
+    key = kms.create_key(Policy=policy(account))["KeyMetadata"]["KeyId"]
+    aws.client("sns").set_topic_attributes(
+        TopicArn=topic.arn, AttributeName="KmsMasterKeyId", AttributeValue=key
+    )
+    name, space = alarm(aws, topic)
+    put(aws, space, "Errors", 1)
+    clock.advance(60)
+    assert state(aws, name) == "ALARM"
+    assert topic.messages() == []
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy(account, service))
+    clock.advance(1200)
+    assert [message["NewStateValue"] for _, message in topic.messages()] == ["OK"]
+
+
 def test_setting_a_state_takes_its_actions_until_the_next_look(aws, clock, topic):
     """botocore service-2.json: cloudwatch/SetAlarmState"""
     name, _ = alarm(aws, topic)

@@ -2,6 +2,7 @@ import datetime
 import itertools
 import json
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -233,6 +234,34 @@ def test_a_group_bounds_the_trust_of_the_role(aws, queue):
     aws.client("scheduler").delete_schedule(Name=made, GroupName=group)
     with pytest.raises(ClientError, match="must allow AWS EventBridge Scheduler to assume"):
         schedule(aws, "rate(1 day)", target)
+
+
+def test_whoever_makes_a_schedule_must_be_allowed_to_pass_its_role(aws, role):
+    """docs.aws.amazon.com/scheduler/latest/UserGuide/security_iam_id-based-policies.html"""
+    iam, name = aws.client("iam"), unique("r")
+    account = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    trust = {"Effect": "Allow", "Principal": account, "Action": "sts:AssumeRole"}
+    caller = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))["Role"]
+    makes = {"Effect": "Allow", "Action": "scheduler:*", "Resource": "*"}
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(makes))
+    keys = aws.client("sts").assume_role(RoleArn=caller["Arn"], RoleSessionName="maker")[
+        "Credentials"
+    ]
+    scheduler = boto3.client(
+        "scheduler",
+        endpoint_url=aws.local.endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+    with pytest.raises(ClientError, match=f"iam:PassRole on resource: {role}"):
+        scheduler.create_schedule(
+            Name=unique("schedule"),
+            ScheduleExpression="rate(1 day)",
+            Target={"Arn": QUEUE, "RoleArn": role},
+            FlexibleTimeWindow={"Mode": "OFF"},
+        )
 
 
 @pytest.mark.parametrize(
