@@ -36,6 +36,7 @@ MODULES = (
     "scones_local.states.mends",
     "scones_local.sagemaker.mends",
     "scones_local.events.mends",
+    "scones_local.processes",
     "scones_local.persistence.mends",
 )
 
