@@ -76,7 +76,12 @@ def _request(project: Project, settings: TrainingSettings) -> TrainingRequest:
         ),
         instance_type=settings.instance_type,
         max_runtime_seconds=settings.max_runtime_seconds,
-        tags={"Project": "scones", "Environment": project.environment},
+        tags={
+            "Project": "scones",
+            "Environment": project.environment,
+            # The tag that the budget counts by; Terraform gives it to everything else.
+            "Stack": f"scones-{project.environment}",
+        },
     )
 
 
