@@ -39,10 +39,9 @@ def prepare(project: Project) -> None:
     """
     backend = {}
     if project.environment == "local":
-        settings = project.root / "terraform" / "environments" / "local" / "backend.hcl"
-        ensure_state_bucket(project.client("s3"), backend_bucket(settings))
+        ensure_state_bucket(project.client("s3"), state_bucket(project))
     else:
-        backend["bucket"] = _state_bucket(project)
+        backend["bucket"] = state_bucket(project)
     if notice := project.terraform.init(backend):
         project.console.say(f"  {notice}")
 
@@ -140,8 +139,10 @@ def require_bundles(project: Project) -> None:
         raise DeployError("The Lambda zips are not built; run `inv build` first.")
 
 
-def _state_bucket(project: Project) -> str:
-    """Return the bucket of an account's state: the one that is set, else the documented name."""
+def state_bucket(project: Project) -> str:
+    """Return the bucket of the state: of an account the one that is set, else as documented."""
+    if project.environment == "local":
+        return backend_bucket(project.root / "terraform" / "environments" / "local" / "backend.hcl")
     if project.settings.project.state_bucket:
         return project.settings.project.state_bucket
     account = project.client("sts").get_caller_identity()["Account"]
