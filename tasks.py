@@ -17,6 +17,7 @@ from scones_toolkit import (
     plans,
     promotions,
     releases,
+    reviews,
     workflows,
 )
 from scones_toolkit import demo as demonstration
@@ -50,7 +51,8 @@ def build(c: Context) -> None:
     help={
         "env": ENV,
         "source": "auto, cifar100, synthetic, or a path: CIFAR archive, image folder, MNIST",
-        "classes": "class names, comma separated; the order is the model's",
+        "classes": "class names, comma separated, in the model's order; or all",
+        "add": "path of further training images, such as `inv review` leaves",
         "image_side": "width and height in pixels; 0 keeps the source's",
         "image_mode": "rgb or grey",
         "recordio": "write MXNet's .rec and .idx besides",
@@ -62,6 +64,7 @@ def etl(
     env: str = "local",
     source: str = "",
     classes: str = "",
+    add: str = "",
     *,
     image_side: int = 0,
     image_mode: str = "",
@@ -75,6 +78,7 @@ def etl(
         _open(env),
         source or None,
         classes or None,
+        add or None,
         image_side=image_side or None,
         image_mode=image_mode or None,
         recordio=recordio or None,
@@ -328,6 +332,16 @@ def report(c: Context, env: str = "local", out: str = "") -> None:
     workflows.report(_open(env), out=_path(out))
 
 
+@task(help={"env": ENV, "out": "where they go; else build/<env>/review"})
+@guarded
+def review(c: Context, env: str = "local", out: str = "") -> None:
+    """Fetch the images of the last run that a person must decide, with a list to label them.
+
+    Example: inv review --env dev, fill in labels.csv, inv etl --env dev --add build/dev/review
+    """
+    reviews.fetch(_open(env), out=_path(out))
+
+
 @task(
     help={
         "source": "auto, cifar100, synthetic, or the path of an archive or a folder of images",
@@ -384,7 +398,7 @@ def terraform_test(c: Context) -> None:
 
 
 ns = Collection(build, etl, train, evaluate, candidates, approve, release, fetch, promote)
-for deployment in (plan, apply, verify, drift, destroy, run, report, demo):
+for deployment in (plan, apply, verify, drift, destroy, run, report, review, demo):
     ns.add_task(deployment)
 ns.add_collection(Collection("local", up, down, status))
 terraform = Collection("terraform")

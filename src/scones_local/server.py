@@ -14,15 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from scones_core.errors import LocalAwsError
-from scones_local.admin import PREFIX, ROUTES, route, with_routes
+from scones_local.admin import PREFIX, ROUTES, Wsgi, route, with_routes
 from scones_local.context import Context
 from scones_local.environment import client_environment
 from scones_local.lifetime import ServerRecord, locked, record_path, write_record
-from scones_local.persistence.mends import committing
-from scones_local.persistence.saver import Saver
-from scones_local.persistence.snapshots import STATE_FOLDER, Snapshots
 from scones_local.registry import mends, require_moto
-from scones_local.stores import STORES
 
 HOST = "127.0.0.1"
 HEALTH_PATH = f"{PREFIX}health"
@@ -36,7 +32,6 @@ MODULES = (
     "scones_local.states.mends",
     "scones_local.sagemaker.mends",
     "scones_local.events.mends",
-    "scones_local.persistence.mends",
 )
 
 
@@ -63,13 +58,9 @@ def _run(home: Path, port: int) -> None:
         port = listener.getsockname()[1]
         context = Context(home=home, endpoint_url=f"http://{HOST}:{port}")
         _prepare_environment(context, port)
-        saver = Saver(Snapshots(home / STATE_FOLDER))
-        # Registered first, so that it is done last: what the others end is saved as ended.
-        context.on_shutdown(saver.close)
         try:
             install(context)
-            loaded = saver.load()
-            _serve(context, listener, stop, saver, restored=loaded)
+            _serve(context, listener, stop)
         finally:
             record_path(home).unlink(missing_ok=True)
             context.shutdown()
@@ -109,44 +100,22 @@ def install(context: Context) -> None:
         importlib.import_module(name).install(context)
 
 
-def _serve(
-    context: Context,
-    listener: socket.socket,
-    stop: threading.Event,
-    saver: Saver,
-    *,
-    restored: bool,
-) -> None:
-    from moto.moto_server.werkzeug_app import (
-        DomainDispatcherApplication,
-        MotoRequestHandler,
-        create_backend_app,
-    )
-    from werkzeug.serving import make_server
+def _serve(context: Context, listener: socket.socket, stop: threading.Event) -> None:
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-    class Handler(MotoRequestHandler):
-        # Small answers must not wait for the peer's delayed acknowledgement.
-        disable_nagle_algorithm = True
+    from scones_local.web import WebServer
 
-        def log_request(self, code: Any = "-", size: Any = "-") -> None:
-            """Log no access; the server's log is for faults."""
-
-    application = committing(DomainDispatcherApplication(create_backend_app), saver)
+    application: Wsgi = DomainDispatcherApplication(create_backend_app)
+    for front in context.fronts:
+        application = front(application)
     application = with_routes(application, ROUTES)
+    server = WebServer(listener, application)
+    server.start()
     port = listener.getsockname()[1]
-    listener.listen(128)
-    server = make_server(
-        HOST, port, application, threaded=True, request_handler=Handler, fd=listener.fileno()
-    )
-    thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
-    thread.start()
-    saver.start()
-    if restored:
-        STORES.restored()
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     write_record(context.home, ServerRecord(os.getpid(), port, context.endpoint_url, now))
     stop.wait()
-    server.shutdown()
+    server.stop()
 
 
 @route("GET", HEALTH_PATH)

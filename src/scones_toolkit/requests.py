@@ -115,7 +115,12 @@ def _where(project: Project) -> dict[str, Any]:
         "data_bucket": deployment.data_bucket,
         "artifacts_bucket": deployment.artifacts_bucket,
         "kms_key_arn": deployment.kms_key_arn,
-        "tags": {"Project": "scones", "Environment": project.environment},
+        "tags": {
+            "Project": "scones",
+            "Environment": project.environment,
+            # The tag that the budget counts by; Terraform gives it to everything else.
+            "Stack": f"scones-{project.environment}",
+        },
     }
 
 

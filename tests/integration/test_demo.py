@@ -216,6 +216,28 @@ def test_an_archive_that_is_altered_is_refused_and_the_dataset_stays(demo, tmp_p
     assert record.read_bytes() == before
 
 
+def test_images_under_review_come_back_labelled_as_training_images(demo) -> None:
+    fetched = demo.checkout.inv("review")
+    if demo.summary["review"] == 0:
+        assert fetched.code == 1
+        assert "each one was decided" in fetched.err
+        return
+    folder = demo.checkout.root / "build" / "local" / "review"
+    header, *lines = (folder / "labels.csv").read_text().splitlines()
+    assert header == "file,guess,confidence,label"
+    assert len(lines) == demo.summary["review"]
+    (folder / "labels.csv").write_text(f"{header}\n{lines[0]}bicycle\n")
+
+    # Fetching again keeps what was labelled, and asks for the rest anew.
+    assert demo.checkout.inv("review").code == 0
+    assert (folder / "labels.csv").read_text().splitlines()[1:] == [
+        f"{lines[0]}bicycle",
+        *lines[1:],
+    ]
+    sides = struct.unpack(">II", (folder / lines[0].split(",")[0]).read_bytes()[16:24])
+    assert sides == (32, 32)
+
+
 def test_the_endpoint_answers_what_training_answered_to_the_last_bit(demo) -> None:
     ended = demo.checkout.inv("evaluate", "--through", "endpoint")
     assert ended.code == 0, ended

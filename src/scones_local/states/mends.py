@@ -1,20 +1,7 @@
-"""Step Functions: moto's interpreter, made to execute as AWS does."""
+"""Step Functions: moto's interpreter, with what an inline Map over Lambda functions needs."""
 
 from scones_local.context import Context
-from scones_local.states import (
-    api,
-    clients,
-    definitions,
-    distributed_map,
-    engine,
-    execution_log,
-    executions,
-    history,
-    inline_map,
-    map_runs_api,
-    programs,
-    starts,
-)
+from scones_local.states import api, clients, engine, executions, inline_map
 
 
 def install(context: Context) -> None:
@@ -22,15 +9,8 @@ def install(context: Context) -> None:
     # Importing the backend loads every task module, whose names the mends replace.
     from moto.stepfunctions.parser import models as _models  # noqa: F401
 
-    cache = clients.install(context)
-    definitions.install()
+    clients.install(context)
     engine.install()
-    programs.install()
-    history.install()
     inline_map.install()
-    distributed_map.install(cache)
-    starts.install()
     executions.install()
-    execution_log.install(cache.denial)
-    map_runs_api.install()
     api.install()

@@ -106,7 +106,8 @@ def test_a_benchmark_that_is_stopped_leaves_no_training_and_no_folder(tmp_path, 
     assert children
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 128 + signal.SIGTERM
-    assert list(started.iterdir()) == []
+    # Others, such as PyTorch, leave caches of their own.
+    assert list(started.glob("tmp*")) == []
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
 
 
