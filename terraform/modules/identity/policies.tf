@@ -200,7 +200,7 @@ locals {
         # SageMaker copies them with the job's role, to the bucket and to the next machine.
         Sid      = "KeepCheckpoints"
         Effect   = "Allow"
-        Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+        Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
         Resource = "${var.arns.buckets["artifacts"]}/checkpoints/*"
       },
       {
