@@ -10,6 +10,7 @@ from invoke.exceptions import Exit
 
 from scones_toolkit import candidates as registered
 from scones_toolkit import (
+    costs,
     datasets,
     deployments,
     evaluation,
@@ -17,6 +18,7 @@ from scones_toolkit import (
     plans,
     promotions,
     releases,
+    removal,
     reviews,
     workflows,
 )
@@ -294,6 +296,22 @@ def promote(c: Context, from_: str = "dev", to: str = "prod", release: str = "")
     promotions.promote(_open(from_), _open(to), release=release or None)
 
 
+@task(
+    help={
+        "env": ENV,
+        "images": "how many images a month; else the setting",
+        "json": "print the figures as JSON",
+    }
+)
+@guarded
+def cost(c: Context, env: str = "local", images: int = 0, json: bool = False) -> None:
+    """Estimate what the environment costs a month, and for each million images.
+
+    Example: inv cost --env dev --images 200000
+    """
+    costs.cost(_open(env), images=images or None, as_json=json)
+
+
 @task(help={"env": ENV, "yes": "do not ask for the environment's name"})
 @guarded
 def destroy(c: Context, env: str = "local", yes: bool = False) -> None:
@@ -302,6 +320,26 @@ def destroy(c: Context, env: str = "local", yes: bool = False) -> None:
     Example: inv destroy --env dev
     """
     deployments.destroy(_open(env), confirmed=yes)
+
+
+@task(help={"env": ENV})
+@guarded
+def stop(c: Context, env: str = "local") -> None:
+    """Take down what bills by the hour, and say what remains; `inv apply` brings it back.
+
+    Example: inv stop --env dev
+    """
+    removal.stop(_open(env))
+
+
+@task(help={"env": ENV, "yes": "do not ask for the environment's name"})
+@guarded
+def nuke(c: Context, env: str = "local", yes: bool = False) -> None:
+    """Remove everything of the environment with all its data, and what its tags still find.
+
+    Example: inv nuke --env dev
+    """
+    removal.nuke(_open(env), confirmed=yes)
 
 
 @task(
@@ -398,8 +436,9 @@ def terraform_test(c: Context) -> None:
 
 
 ns = Collection(build, etl, train, evaluate, candidates, approve, release, fetch, promote)
-for deployment in (plan, apply, verify, drift, destroy, run, report, review, demo):
+for deployment in (plan, apply, verify, drift, cost, stop, destroy, nuke, run, report, review):
     ns.add_task(deployment)
+ns.add_task(demo)
 ns.add_collection(Collection("local", up, down, status))
 terraform = Collection("terraform")
 terraform.add_task(terraform_test, name="test")

@@ -39,10 +39,9 @@ def prepare(project: Project) -> None:
     """
     backend = {}
     if project.environment == "local":
-        settings = project.root / "terraform" / "environments" / "local" / "backend.hcl"
-        ensure_state_bucket(project.client("s3"), backend_bucket(settings))
+        ensure_state_bucket(project.client("s3"), state_bucket(project))
     else:
-        backend["bucket"] = _state_bucket(project)
+        backend["bucket"] = state_bucket(project)
     if notice := project.terraform.init(backend):
         project.console.say(f"  {notice}")
 
@@ -64,7 +63,7 @@ def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = Fa
         made = project.terraform.plan()
         describe(project, made)
         if made.has_changes and not confirmed and project.environment != "local":
-            _confirm(f"These changes will be made to {project.environment}.", project.environment)
+            confirm(f"These changes will be made to {project.environment}.", project.environment)
     return carry_out(project, made, allow_destroy=allow_destroy)
 
 
@@ -97,7 +96,7 @@ def destroy(project: Project, *, confirmed: bool = False) -> None:
     """
     name = project.environment
     if not confirmed:
-        _confirm(f"Everything in {name} will be removed.", name)
+        confirm(f"Everything in {name} will be removed.", name)
     prepare(project)
     made = project.terraform.plan(destroy=True)
     require_empty_buckets(made, project.client("s3"))
@@ -140,15 +139,17 @@ def require_bundles(project: Project) -> None:
         raise DeployError("The Lambda zips are not built; run `inv build` first.")
 
 
-def _state_bucket(project: Project) -> str:
-    """Return the bucket of an account's state: the one that is set, else the documented name."""
+def state_bucket(project: Project) -> str:
+    """Return the bucket of the state: of an account the one that is set, else as documented."""
+    if project.environment == "local":
+        return backend_bucket(project.root / "terraform" / "environments" / "local" / "backend.hcl")
     if project.settings.project.state_bucket:
         return project.settings.project.state_bucket
     account = project.client("sts").get_caller_identity()["Account"]
     return f"scones-{project.environment}-terraform-state-{account}"
 
 
-def _confirm(what: str, environment: str) -> None:
+def confirm(what: str, environment: str) -> None:
     """Ask for the environment's name; raises DeployError where another one is typed."""
     if not sys.stdin.isatty():
         raise DeployError(f"{what} Nobody is there to confirm that; give --yes.")
