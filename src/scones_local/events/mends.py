@@ -22,6 +22,7 @@ from scones_local.events.targets import RoleClients
 from scones_local.events.ticker import start_ticker
 from scones_local.iam.roles import RoleSessions, is_enforced
 from scones_local.states.clients import ClientCache
+from scones_local.stores import keep
 
 
 def install(context: Context) -> None:
@@ -43,6 +44,7 @@ def install(context: Context) -> None:
     schedules = scheduler.ScheduleAgenda(CLOCK, buses, attempts, clients)
     for agenda in (attempts, schedules, scaling, alarms):
         CLOCK.follow(agenda)
+    keep("clock", lambda: CLOCK.advanced_seconds, CLOCK.resume)
     start_ticker(context, CLOCK)
 
 
