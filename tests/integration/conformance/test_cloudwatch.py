@@ -172,6 +172,32 @@ def test_an_encrypted_topic_needs_a_key_that_cloudwatch_may_use(aws, clock, topi
     assert [message["NewStateValue"] for _, message in topic.messages()] == ["OK"]
 
 
+def test_an_alarm_runs_a_function_that_lets_it(aws, clock):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html"""
+    source = "def handler(event, context):\n    print('ALARM', event['alarmData']['alarmName'])\n"
+    function = aws.function(source)
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
+    aws.client("lambda").add_permission(
+        FunctionName=function,
+        StatementId="alarms",
+        Action="lambda:InvokeFunction",
+        Principal="lambda.alarms.cloudwatch.amazonaws.com",
+        SourceAccount=ACCOUNT,
+    )
+    name, space = alarm(aws, AlarmActions=[arn])
+    put(aws, space, "Errors", 1)
+    clock.advance(60)
+    logs, group = aws.client("logs"), f"/aws/lambda/{function}"
+
+    def said():
+        if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+            return None
+        found = logs.filter_log_events(logGroupName=group)["events"]
+        return [one for one in found if one["message"].startswith("ALARM")] or None
+
+    assert eventually(said)[0]["message"] == f"ALARM {name}"
+
+
 def test_setting_a_state_takes_its_actions_until_the_next_look(aws, clock, topic):
     """botocore service-2.json: cloudwatch/SetAlarmState"""
     name, _ = alarm(aws, topic)

@@ -125,6 +125,65 @@ def test_the_end_date_ends_a_schedule(aws, clock, queue, role):
     stop(aws, name)
 
 
+ECHO = "def handler(event, context):\n    print('EVENT', event)\n"
+
+
+def test_functions_machines_topics_and_buses_are_targets(aws, clock, queue):
+    """docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html"""
+    url, queue_arn = queue
+    anyone = {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": queue_arn}
+    aws.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(anyone)})
+    role = aws.role_with(
+        *(
+            {"Effect": "Allow", "Action": action, "Resource": "*"}
+            for action in (
+                "lambda:InvokeFunction",
+                "states:StartExecution",
+                "sns:Publish",
+                "events:PutEvents",
+            )
+        ),
+        services=["scheduler"],
+    )
+    function, source = aws.function(ECHO), unique("shop")
+    machine = aws.machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+    topic = aws.client("sns").create_topic(Name=unique("topic"))["TopicArn"]
+    aws.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
+    events = aws.client("events")
+    events.put_rule(Name=source, EventPattern=json.dumps({"source": [source]}))
+    events.put_targets(Rule=source, Targets=[{"Id": "1", "Arn": queue_arn}])
+    bus = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
+    asked = {"DetailType": "Tick", "Source": source}
+    names = [
+        schedule(aws, "rate(1 hour)", {"RoleArn": role, "Input": '{"n": 1}', **target})
+        for target in (
+            {"Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"},
+            {"Arn": machine},
+            {"Arn": topic},
+            {"Arn": bus, "EventBridgeParameters": asked},
+        )
+    ]
+    clock.advance(3600)
+    for name in names:
+        stop(aws, name)
+    found = bodies(aws, url)
+    assert [body["Message"] for body in found if "Message" in body] == ['{"n": 1}']
+    assert [body["detail"] for body in found if "detail" in body] == [{"n": 1}]
+    states = aws.client("stepfunctions")
+    (execution,) = states.list_executions(stateMachineArn=machine)["executions"]
+    assert json.loads(aws.wait(execution["executionArn"])["input"]) == {"n": 1}
+    lines = eventually(lambda: said_by(aws, function) or None)
+    assert lines == ["EVENT {'n': 1}"]
+
+
+def said_by(aws, function):
+    logs, group = aws.client("logs"), f"/aws/lambda/{function}"
+    if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+        return []
+    found = logs.filter_log_events(logGroupName=group)["events"]
+    return [one["message"] for one in found if one["message"].startswith("EVENT")]
+
+
 def test_an_operation_of_any_service_is_a_target(aws, clock):
     """docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html"""
     role = aws.role_with(
