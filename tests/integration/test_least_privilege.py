@@ -40,13 +40,9 @@ NOT_EXERCISED = {
     ("filter_inferences", "ReadEncrypted"): "variables are decrypted by the grant that Lambda "
     "makes for a role; the statement serves a role that was made anew",
     ("workflow", "DeliverLogs"): "log deliveries belong to the account and are not made here",
-    ("endpoint", "PullImage"): "images are programs of this machine, which nobody pulls",
-    ("endpoint", "RegistryToken"): "images are programs of this machine, which nobody pulls",
     ("endpoint", "EncryptVolumes"): "instances have no volumes here",
     ("endpoint", "PutMetrics"): "metrics of instances are not made here",
     ("endpoint", "ReadGuardAlarms"): "rollouts look at alarms in the process",
-    ("training", "PullImage"): "images are programs of this machine, which nobody pulls",
-    ("training", "RegistryToken"): "images are programs of this machine, which nobody pulls",
     ("training", "EncryptVolumes"): "instances have no volumes here",
     ("training", "PutMetrics"): "metrics of instances are not made here",
 }
