@@ -21,6 +21,7 @@ from scones_local.events.bus import SERVICE, Buses
 from scones_local.events.targets import RoleClients
 from scones_local.events.ticker import start_ticker
 from scones_local.iam.roles import RoleSessions, is_enforced
+from scones_local.states import status_events
 from scones_local.states.clients import ClientCache
 from scones_local.stores import keep
 
@@ -31,6 +32,7 @@ def install(context: Context) -> None:
     buses = Buses(CLOCK, attempts, _role_clients(context, SERVICE))
     bus_api.install(buses)
     notices.install(buses.publish)
+    status_events.install()
     s3_events.install(buses)
     cloudwatch_api.install()
     logs_api.install()

@@ -7,7 +7,6 @@ from typing import Any
 from scones_local.registry import wrap
 from scones_local.states import metrics
 from scones_local.states.starts import output_text
-from scones_local.states.status_events import status_changed
 
 _READY_SECONDS = 10.0
 
@@ -41,7 +40,6 @@ def _publish_whole_outcomes() -> None:
         execution.event_count = len(env.event_manager._history_event_list)
         original(communication)
         metrics.ended(execution)
-        status_changed(execution)
 
 
 def _end_on_internal_faults() -> None:
@@ -51,7 +49,6 @@ def _end_on_internal_faults() -> None:
     @wrap(ExecutionWorker, "_execution_logic", fault="leaves an execution RUNNING when it breaks")
     def execution_logic(original: Any, worker: Any) -> None:
         metrics.started(worker._execution_communication.execution)
-        status_changed(worker._execution_communication.execution)
         try:
             original(worker)
         except Exception as error:  # whatever it is, the execution must not run for ever

@@ -3,10 +3,29 @@
 https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
 """
 
+import json
 from typing import Any
 
 from scones_local.events.notices import tell
-from scones_local.states.starts import output_text
+from scones_local.registry import wrap
+
+_FAULT = "tells nobody of an execution's status"
+
+
+def install() -> None:
+    """Tell of each start and of each end."""
+    from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
+    from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
+
+    @wrap(ExecutionWorker, "_execution_logic", fault=_FAULT)
+    def execution_logic(original: Any, worker: Any) -> None:
+        status_changed(worker._execution_communication.execution)
+        original(worker)
+
+    @wrap(BaseExecutionWorkerCommunication, "_reflect_execution_status", fault=_FAULT)
+    def reflect(original: Any, communication: Any) -> None:
+        original(communication)
+        status_changed(communication.execution)
 
 
 def status_changed(execution: Any) -> None:
@@ -22,7 +41,7 @@ def status_changed(execution: Any) -> None:
         "startDate": _milliseconds(execution.start_date),
         "stopDate": _milliseconds(execution.stop_date),
         "input": execution.execution_input,
-        "output": output_text(execution) if succeeded else None,
+        "output": _json(execution.output) if succeeded else None,
         "inputDetails": {"included": True},
         "outputDetails": {"included": True} if succeeded else None,
         "error": execution.error,
@@ -36,6 +55,10 @@ def status_changed(execution: Any) -> None:
         [execution.execution_arn],
         region,
     )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
 def _milliseconds(at: Any) -> int | None:
