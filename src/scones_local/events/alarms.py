@@ -167,7 +167,7 @@ def _metric(query: Any) -> Query:
 
 
 def _returned(query: Any, alone: bool) -> bool:
-    return alone or query.return_data in (True, "true")
+    return alone or query.return_data not in (False, "false")
 
 
 def _step(alarms: Any) -> int:

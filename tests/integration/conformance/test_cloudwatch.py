@@ -279,7 +279,7 @@ def test_the_share_of_images_in_review_is_an_alarm_on_metric_math(aws, clock, to
         EvaluationPeriods=1,
         TreatMissingData="notBreaching",
         AlarmActions=[topic.arn],
-        Metrics=[{"Id": "share", "Expression": expression, "ReturnData": True}, *metrics],
+        Metrics=[{"Id": "share", "Expression": expression}, *metrics],
     )
     put(aws, space, "Review", *[1] * 10)
     clock.advance(60)
