@@ -18,7 +18,6 @@ from scones_local.functions.layers import layer_contents
 from scones_local.functions.logs import LogEvent
 from scones_local.functions.meter import LambdaMeter
 from scones_local.functions.pools import LambdaPools
-from scones_local.functions.refusals import refusal
 from scones_local.functions.runtimes import base_python
 from scones_local.functions.spec import FunctionSpec, WorkerSettings
 from scones_local.iam.access import permits
@@ -53,6 +52,7 @@ def install(context: Context) -> None:
     context.on_shutdown(invoker.stop)
     roles = RoleSessions(_PRINCIPAL)
     invoking = Invoking(pools, invoker, lambda function: function_spec(function, roles))
+    context.invoke = invoking.invoke
     context.fronts.append(lambda application: with_invocations(application, invoking))
     _run_functions(invoking)
     deployment.install(pools)
@@ -77,13 +77,7 @@ def _run_functions(invoking: Invoking) -> None:
 
 
 def function_spec(function: Any, roles: RoleSessions) -> FunctionSpec:
-    """Return what a worker needs to know of moto's function; refuses a container image."""
-    if function.package_type != "Zip":
-        raise refusal(
-            "InvalidParameterValueException",
-            f"{function.function_name} is a container image; the embedded AWS runs zips only.",
-            400,
-        )
+    """Return what a worker needs to know of moto's function."""
     reserved = function.reserved_concurrency
     logging = function.kept.get("LoggingConfig", {})
     layers, layer_sha256s = layer_contents(function) if function.layers else ((), ())
