@@ -66,12 +66,12 @@ def demo(project: Project, *, source: str | None = None, keep: bool = False) -> 
         staged = datasets.extract(project, source)
     with ExitStack() as stack:
         with stages("start", "Start the embedded AWS"):
-            aws = local.start(project)
+            aws = local.start_for_demo(project)
             stack.callback(aws.stop)
             project.console.say(f"  {aws.endpoint_url}, log in {aws.home / 'server.log'}")
         summary = _run(project, stages, staged)
-        if keep:
-            stack.pop_all()
+        stack.pop_all()
+        local.end_demo(project, aws, keep=keep)
     _finish(project, aws, summary, keep=keep)
     return summary
 
@@ -84,7 +84,7 @@ def _run(project: Project, stages: Stages, staged: StagedDataset) -> dict[str, A
     with stages("load", "Load the images into the data bucket"):
         manifest = datasets.load(project, staged)
     with stages("train", "Train and evaluate, as a SageMaker training job"):
-        trained = models.train(project)
+        trained = models.on_sagemaker(project)
         candidates.approve(project, trained.version, note="by the demo itself, in a person's place")
     with stages("release", "Write the release, and let Terraform deploy the endpoint"):
         releases.release(project)

@@ -175,7 +175,7 @@ locals {
       },
     ])
 
-    training = concat(local.read_models, local.pull_image, [
+    training = concat(local.pull_image, [
       local.log["training"], local.use_key, local.encrypt_volumes, local.put_metrics["training"],
       {
         Sid      = "ReadDataset"
@@ -195,6 +195,20 @@ locals {
         Effect   = "Allow"
         Action   = ["s3:AbortMultipartUpload", "s3:PutObject"]
         Resource = "${var.arns.buckets["artifacts"]}/model/*"
+      },
+      {
+        # SageMaker copies them with the job's role, to the bucket and to the next machine.
+        Sid      = "KeepCheckpoints"
+        Effect   = "Allow"
+        Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+        Resource = "${var.arns.buckets["artifacts"]}/checkpoints/*"
+      },
+      {
+        Sid       = "ListCheckpoints"
+        Effect    = "Allow"
+        Action    = "s3:ListBucket"
+        Resource  = var.arns.buckets["artifacts"]
+        Condition = { StringLike = { "s3:prefix" = ["checkpoints/*"] } }
       },
     ])
   }
