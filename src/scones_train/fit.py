@@ -120,6 +120,13 @@ def _initial(settings: Hyperparameters) -> Network:
     return network
 
 
+def rebuilt(settings: Hyperparameters, state: dict[str, Tensor]) -> Network:
+    """Return a trained network from its weights, in evaluation mode."""
+    network = _initial(settings)
+    network.load_state_dict(state)
+    return network.eval()
+
+
 @torch.no_grad()
 def settle_norms(network: Network, inputs: Tensor) -> None:
     """Replace the norms' running statistics by those of all these images and their mirrors.

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from scones_train.calibrate import Predictions
 from scones_train.checkpoint import Checkpoint, Checkpoints
 from scones_train.dataset import ImageSet, Normalisation
-from scones_train.fit import Report, Tick, fit, predict, steps
+from scones_train.fit import Report, Tick, fit, predict, rebuilt, steps
 from scones_train.hyperparameters import Hyperparameters
-from scones_train.model import Network
+from scones_train.model import Member
 
-# What a fold that is done keeps in place of its network.
-LOGITS = "logits"
+# What a fold that is done keeps.
+LOGITS, NETWORK = "logits", "network"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,18 @@ class Watch:
     tick: Tick = lambda: None
 
 
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The final network, those of the folds, and their predictions; None without folds."""
+
+    final: Member
+    folds: tuple[Member, ...]
+    predictions: Predictions | None
+
+
+Fold = tuple[Member, NDArray[np.float32]]
+
+
 class _Stopped(Exception):
     """Ends a training whose result nobody waits for any more."""
 
@@ -45,11 +57,11 @@ def train(
     settings: Hyperparameters,
     watch: Watch,
     checkpoints: Checkpoints | None = None,
-) -> tuple[Network, Predictions | None]:
+) -> Trained:
     """Return the network of all images, and a prediction of each by one that did not see it.
 
     The predictions are those of `folds` networks, each trained by the same recipe on all
-    images but its share; None without folds. Every network has a thread of its own where
+    images but its share. Every network has a thread of its own where
     there are cores, which uses them better than one network on all cores. An exception ends
     all trainings before it is raised. With checkpoints, each training goes on where it was.
     """
@@ -68,7 +80,12 @@ def train(
         everything: list[Future[Any]] = [final, *folds]
         for done in as_completed(everything):
             done.result()
-        return final.result(), _gathered(images, settings, held_out, folds)
+        answered = [fold.result() for fold in folds]
+        return Trained(
+            Member(final.result(), normalisation),
+            tuple(member for member, _ in answered),
+            _gathered(images, settings, held_out, [logits for _, logits in answered]),
+        )
 
 
 def fold_rows(labels: NDArray[np.int64], settings: Hyperparameters) -> list[NDArray[np.int64]]:
@@ -118,42 +135,32 @@ def _fold(
     *,
     tick: Tick,
     checkpoint: Checkpoint,
-) -> NDArray[np.float32]:
-    """Return logits (held out, classes) by a network that was trained on the other images."""
+) -> Fold:
+    """Return a network of the other images, and its logits (held out, classes)."""
     unseen = images.rows(held_out)
-    state = checkpoint.load()
-    if state is not None and LOGITS in state:
-        logits: NDArray[np.float32] = state[LOGITS].numpy()
-    else:
-        logits = _fold_logits(images, held_out, settings, tick, checkpoint)
-    watch.fold(float((logits.argmax(axis=1) == unseen.labels).mean()))
-    return logits
-
-
-def _fold_logits(
-    images: ImageSet,
-    held_out: NDArray[np.int64],
-    settings: Hyperparameters,
-    tick: Tick,
-    checkpoint: Checkpoint,
-) -> NDArray[np.float32]:
     seen = images.rows(np.setdiff1d(np.arange(len(images)), held_out))
     normalisation = Normalisation.of(seen)
-    network = fit(seen, normalisation, settings, lambda *_: None, tick, checkpoint=checkpoint)
-    logits = predict(network, images.rows(held_out), normalisation)
-    checkpoint.save({LOGITS: torch.from_numpy(logits)})
-    return logits
+    state = checkpoint.load()
+    if state is not None and LOGITS in state:
+        network = rebuilt(settings, state[NETWORK])
+        logits: NDArray[np.float32] = state[LOGITS].numpy()
+    else:
+        network = fit(seen, normalisation, settings, lambda *_: None, tick, checkpoint=checkpoint)
+        logits = predict(network, unseen, normalisation)
+        checkpoint.save({LOGITS: torch.from_numpy(logits), NETWORK: network.state_dict()})
+    watch.fold(float((logits.argmax(axis=1) == unseen.labels).mean()))
+    return Member(network, normalisation), logits
 
 
 def _gathered(
     images: ImageSet,
     settings: Hyperparameters,
     held_out: list[NDArray[np.int64]],
-    folds: list[Future[NDArray[np.float32]]],
+    folds: list[NDArray[np.float32]],
 ) -> Predictions | None:
     if not folds:
         return None
     logits = np.zeros((len(images), len(settings.classes)), dtype=np.float32)
     for rows, fold in zip(held_out, folds, strict=True):
-        logits[rows] = fold.result()
+        logits[rows] = fold
     return Predictions(logits, images.labels)

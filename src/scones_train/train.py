@@ -69,19 +69,21 @@ def run(container: Container) -> ModelCard:
     progress = Progress(total_steps(len(images), settings), settings.folds)
     watch = Watch(progress.epoch, progress.fold, progress.tick)
     checkpoints = Checkpoints.of(container.checkpoint_dir, images, settings, say_text)
-    network, folded = train(images, normalisation, settings, watch, checkpoints)
+    trained = train(images, normalisation, settings, watch, checkpoints)
+    folded = trained.predictions
     if folded is None:
         kept = splits["validation"]
-        folded = Predictions(predict(network, kept, normalisation), kept.labels)
+        folded = Predictions(predict(trained.final.network, kept, normalisation), kept.labels)
     calibration = calibrate(folded, settings.target_precision)
-    graph = to_onnx(network, normalisation, calibration.temperature, images.size)
+    members = [trained.final, *(trained.folds if settings.ensemble else ())]
+    graph = to_onnx(members, calibration.temperature, images.size)
     card = _card(settings, normalisation, calibration, splits["train"].size)
     answers = Predictor(card, graph).probabilities(splits["test"].pixels)
     card = _judged(card, calibration, answers, splits["test"].labels, len(images))
     known = known_images(splits["test"], answers)
     names = channel_names(container.channel("test"), settings.classes)
     tested = ImagePredictions(names, splits["test"].labels, answers)
-    write_artifact(container.model_dir, card, graph, weights_bytes(network), tested, samples=known)
+    write_artifact(container.model_dir, card, graph, weights_bytes(members), tested, samples=known)
     checkpoints.clear()
     say_result(card)
     return card

@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from scones_local.context import ACCOUNT_ID, Context
+from scones_local.functions.invoking import Request, chosen_version
 from scones_local.iam.access import authorise
 from scones_local.iam.messages import AccessDenied
 from scones_local.iam.policy import Access
@@ -29,7 +30,6 @@ class InProcessLambda:
 
     def invoke(self, **parameters: Any) -> dict[str, Any]:
         """Return what Lambda's Invoke does; raises botocore's ClientError as the client would."""
-        from moto.awslambda.utils import get_backend
         from moto.core.exceptions import JsonRESTError, ServiceException
 
         headers = {
@@ -38,10 +38,12 @@ class InProcessLambda:
         }
         answer: dict[str, str] = {}
         region = self._client.meta.region_name
-        backend = get_backend(ACCOUNT_ID, region)
+        request = Request(
+            parameters["FunctionName"], b"", region, qualifier=parameters.get("Qualifier")
+        )
         try:
             authorise(self._access_key_id, [_invocation_access(parameters, region)])
-            function = backend.get_function(parameters["FunctionName"], parameters.get("Qualifier"))
+            function, _ = chosen_version(request)
             payload: Any = function.invoke(parameters.get("Payload", b""), headers, answer)
         except AccessDenied as error:
             raise _error("AccessDeniedException", str(error), 403) from error
@@ -118,6 +120,17 @@ class ClientCache:
                 self._clients[region, service, role_arn] = key_id, client
             return client
 
+    def denial(self, role_arn: str, action: str, resource: str) -> str | None:
+        """Return AWS's sentence when a role may not do something; None when it may."""
+        found = self._credentials(role_arn)
+        if found is None:
+            return None
+        try:
+            authorise(found.access_key_id, [Access(action, resource)])
+        except AccessDenied as error:
+            return str(error)
+        return None
+
     def _credentials(self, role_arn: str) -> RoleCredentials | None:
         if self._roles is None or not role_arn:
             return None
@@ -146,8 +159,8 @@ class ClientCache:
         return InProcessLambda(client, key_id) if service == "lambda" else client
 
 
-def install(context: Context) -> None:
-    """Have every task module of moto use the cache."""
+def install(context: Context) -> ClientCache:
+    """Have every task module of moto use the cache; return it."""
     roles = RoleSessions("states.amazonaws.com")
     cache = ClientCache(context.endpoint_url, roles if is_enforced() else None)
     fault = "makes a new client for each task, at localhost, which may be IPv6"
@@ -155,6 +168,7 @@ def install(context: Context) -> None:
         if name.startswith("moto.stepfunctions.parser.") and hasattr(module, "boto_client_for"):
             replace(module, "boto_client_for", cache.get, fault=fault)
     _name_denials()
+    return cache
 
 
 def _name_denials() -> None:
