@@ -4,7 +4,7 @@ from typing import Any
 
 from scones_local.clock import CLOCK
 from scones_local.context import Context
-from scones_local.events import alarm_api, bus_api, cloudwatch_api, s3_events
+from scones_local.events import alarm_api, bus_api, cloudwatch_api, logs_api, notices, s3_events
 from scones_local.events.actions import Actions
 from scones_local.events.alarms import AlarmAgenda
 from scones_local.events.attempts import Attempts
@@ -20,8 +20,10 @@ def install(context: Context) -> None:
     attempts = Attempts(CLOCK)
     buses = Buses(CLOCK, attempts, _role_clients(context, SERVICE))
     bus_api.install(buses)
+    notices.install(buses.publish)
     s3_events.install(buses)
     cloudwatch_api.install()
+    logs_api.install()
     alarms = AlarmAgenda(CLOCK, Actions(buses.publish, _scale))
     alarm_api.install(alarms)
     for agenda in (attempts, alarms):

@@ -4,12 +4,12 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
 """
 
 import json
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from scones_local import clock
 from scones_local.context import ACCOUNT_ID
 from scones_local.events.senders import (
     DeliveryFailed,
@@ -146,7 +146,7 @@ class Delivery:
         self._require_logs(backend, target["Arn"])
         stream = str(uuid.uuid4())
         backend.create_log_stream(group, stream)
-        at = int(clock.now().timestamp() * 1000)
+        at = int(time.time() * 1000)  # logs are in real time, as those of programs are
         backend.put_log_events(group, stream, [{"timestamp": at, "message": text}])
 
     def _require_logs(self, backend: Any, group_arn: str) -> None:

@@ -21,13 +21,21 @@ def target_input(target: Mapping[str, Any], event: Mapping[str, Any], rule_arn: 
         return str(target["Input"])
     if target.get("InputPath"):
         found = at_path(event, target["InputPath"])
-        return compact({} if found is _MISSING else found)
+        return compact({} if is_missing(found) else found)
     transformer = target.get("InputTransformer")
     return compact(event) if not transformer else _filled(transformer, event, rule_arn)
 
 
+def is_missing(value: Any) -> bool:
+    """Return whether `at_path` found nothing."""
+    return value is _MISSING
+
+
 def at_path(event: Any, path: str) -> Any:
-    """Return what is at a path such as `$.detail.object.key` or `$.resources[0]`."""
+    """Return what is at a path such as `$.detail.object.key` or `$.resources[0]`.
+
+    Raises DeliveryFailed for a path that cannot be read.
+    """
     at, value = 1, event
     while at < len(path):
         step = _STEP.match(path, at)
@@ -77,7 +85,7 @@ def _is_within_quotes(template: str, at: int) -> bool:
 
 def _text(value: Any, *, quoted: bool) -> str:
     """Return a variable's text; one whose path is not in the event leaves nothing behind."""
-    if value is _MISSING:
+    if is_missing(value):
         return ""
     if not quoted:
         return compact(value)

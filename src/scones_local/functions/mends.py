@@ -16,6 +16,7 @@ from scones_local.functions.front import with_invocations
 from scones_local.functions.invoking import Invoking, Request
 from scones_local.functions.layers import layer_contents
 from scones_local.functions.logs import LogEvent
+from scones_local.functions.meter import LambdaMeter
 from scones_local.functions.pools import LambdaPools
 from scones_local.functions.refusals import refusal
 from scones_local.functions.runtimes import base_python
@@ -43,7 +44,8 @@ def install(context: Context) -> None:
         temporary=context.folder("lambda", "tmp"),
         client_environment=client_environment(context.endpoint_url, context.region),
     )
-    pools = LambdaPools(context.folder("lambda"), settings, context.children, _put_logs)
+    home, meter = context.folder("lambda"), LambdaMeter()
+    pools = LambdaPools(home, settings, context.children, _put_logs, meter)
     stop = threading.Event()
     context.on_shutdown(stop.set)
     pools.watch_idle(stop)

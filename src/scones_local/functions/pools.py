@@ -12,6 +12,7 @@ from scones_core.errors import LocalAwsError
 from scones_local.children import Children
 from scones_local.functions.layers import laid_out
 from scones_local.functions.logs import LogEvent
+from scones_local.functions.meter import LambdaMeter
 from scones_local.functions.pool import Pool
 from scones_local.functions.runtime_api import Invocation
 from scones_local.functions.spec import FunctionSpec, WorkerSettings
@@ -44,12 +45,18 @@ class LambdaPools:
     """
 
     def __init__(
-        self, home: Path, settings: WorkerSettings, children: Children, sink: LogSink
+        self,
+        home: Path,
+        settings: WorkerSettings,
+        children: Children,
+        sink: LogSink,
+        meter: LambdaMeter | None = None,
     ) -> None:
         self._home = home
         self._settings = settings
         self._children = children
         self._sink = sink
+        self._meter = meter
         self._lock = threading.Lock()
         self._pools: dict[tuple[str, str], Pool] = {}
         self._running: Counter[str] = Counter()
@@ -71,9 +78,20 @@ class LambdaPools:
         invocation = Invocation(body, arn or spec.arn, spec.timeout_seconds)
         invocation.request_id = request_id or invocation.request_id
         invocation.client_context = client_context
-        with self._slot(spec), self._pool(spec).worker() as worker:
+        with (
+            self._slot(spec, invocation.function_arn) as running,
+            self._pool(spec).worker() as worker,
+        ):
             events = worker.run(invocation)
             self._sink(spec, worker.log_stream, events)
+        if self._meter is not None:
+            self._meter.ran(
+                spec,
+                invocation.function_arn,
+                seconds=invocation.seconds,
+                failed=invocation.failed,
+                running=running,
+            )
         log = "\n".join(event.message for event in events)
         return Outcome(invocation.result, invocation.failed, log, invocation.request_id)
 
@@ -103,14 +121,20 @@ class LambdaPools:
         threading.Thread(target=watch, name="idle-workers", daemon=True).start()
 
     @contextlib.contextmanager
-    def _slot(self, spec: FunctionSpec) -> Iterator[None]:
+    def _slot(self, spec: FunctionSpec, arn: str) -> Iterator[int]:
+        """Hold one of the function's concurrent runs; give how many there are with it."""
         with self._lock:
             limit = spec.reserved_concurrency
-            if limit is not None and self._running[spec.name] >= limit:
-                raise Throttled(spec.name)
-            self._running[spec.name] += 1
+            full = limit is not None and self._running[spec.name] >= limit
+            if not full:
+                self._running[spec.name] += 1
+            running = self._running[spec.name]
+        if full:
+            if self._meter is not None:
+                self._meter.throttled(spec, arn)
+            raise Throttled(spec.name)
         try:
-            yield
+            yield running
         finally:
             with self._lock:
                 self._running[spec.name] -= 1

@@ -36,6 +36,7 @@ class Invocation:
     deadline: float = 0.0
     result: bytes = b""
     failed: bool = False
+    seconds: float = 0.0
     done: threading.Event = field(default_factory=threading.Event)
 
     def finish(self, result: bytes, *, failed: bool) -> None:

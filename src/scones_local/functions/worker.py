@@ -110,6 +110,7 @@ class Worker:
             self._watch(invocation)
             self._current = None
         usage = Usage(time.time() - started, self._peak, self._init_ms if cold else None)
+        invocation.seconds = usage.seconds
         self._logs.drain()
         self._add(end_lines(self.spec, invocation, usage))
         invocation.result = self._hide_folders(invocation)
