@@ -14,12 +14,15 @@ from scones_toolkit import (
     datasets,
     deployments,
     evaluation,
+    local_logs,
+    local_status,
     models,
     plans,
     promotions,
     releases,
     removal,
     reviews,
+    terraform_checks,
     workflows,
 )
 from scones_toolkit import demo as demonstration
@@ -398,7 +401,7 @@ def demo(c: Context, source: str = "", keep: bool = False) -> None:
 @task
 @guarded
 def up(c: Context) -> None:
-    """Start the embedded AWS and print how to reach it.
+    """Start the embedded AWS, with what the last one had, and print how to reach it.
 
     Example: inv local.up
     """
@@ -408,38 +411,74 @@ def up(c: Context) -> None:
 @task
 @guarded
 def down(c: Context) -> None:
-    """Stop the embedded AWS and every process that it started.
+    """Stop the embedded AWS and every process that it started; what was deployed is kept.
 
     Example: inv local.down
     """
     local_aws.down(_open("local"))
 
 
+@task(help={"yes": "do not ask"})
+@guarded
+def reset(c: Context, yes: bool = False) -> None:
+    """Remove all that was deployed to the embedded AWS; it is stopped if it runs.
+
+    Example: inv local.reset --yes
+    """
+    local_aws.reset(_open("local"), confirmed=yes)
+
+
 @task
 @guarded
 def status(c: Context) -> None:
-    """Show what runs in the embedded AWS.
+    """Show functions, executions, endpoints and jobs, with their processes.
 
     Example: inv local.status
     """
-    local_aws.status(_open("local"))
+    local_status.status(_open("local"))
+
+
+@task(
+    help={
+        "name": "a function, endpoint, job or state machine; another one names those that exist",
+        "follow": "go on until Ctrl-C",
+    }
+)
+@guarded
+def logs(c: Context, name: str, follow: bool = False) -> None:
+    """Print a log of the embedded AWS by the name of what wrote it.
+
+    Example: inv local.logs scones-local-classify-image -f
+    """
+    local_logs.logs(_open("local"), name, follow=follow)
 
 
 @task
 @guarded
 def terraform_test(c: Context) -> None:
-    """Check the Terraform: format, validity, and `terraform test` under mocks.
+    """Check the Terraform: format, validity, READMEs, `terraform test` under mocks, Checkov.
 
     Example: inv terraform.test
     """
-    deployments.terraform_test(_open("local"))
+    terraform_checks.check(_open("local"))
+
+
+@task
+@guarded
+def terraform_docs(c: Context) -> None:
+    """Write each module's inputs and outputs into its README.
+
+    Example: inv terraform.docs
+    """
+    terraform_checks.docs(_open("local"))
 
 
 ns = Collection(build, etl, train, evaluate, candidates, approve, release, fetch, promote)
 for deployment in (plan, apply, verify, drift, cost, stop, destroy, nuke, run, report, review):
     ns.add_task(deployment)
 ns.add_task(demo)
-ns.add_collection(Collection("local", up, down, status))
+ns.add_collection(Collection("local", up, down, reset, status, logs))
 terraform = Collection("terraform")
 terraform.add_task(terraform_test, name="test")
+terraform.add_task(terraform_docs, name="docs")
 ns.add_collection(terraform)
