@@ -27,6 +27,7 @@ from scones_local.iam.roles import RoleSessions
 from scones_local.registry import wrap
 
 _PRINCIPAL = "lambda.amazonaws.com"
+KEPT_EVENTS = 5_000
 
 
 def lambda_runtime_folder() -> Path:
@@ -121,6 +122,16 @@ def _put_logs(spec: FunctionSpec, stream: str, events: list[LogEvent]) -> None:
         group.create_log_stream(stream)
     rows = [{"timestamp": event.timestamp, "message": event.message} for event in events]
     backend.put_log_events(spec.log_group, stream, rows)
+    forget_oldest(group.streams[stream].events)
+
+
+def forget_oldest(events: list[Any], kept: int = KEPT_EVENTS) -> None:
+    """Take the oldest events out of a stream that has twice as many as are kept.
+
+    A worker writes to one stream for as long as it lives, and moto keeps all in memory.
+    """
+    if len(events) > 2 * kept:
+        del events[:-kept]
 
 
 def _may_log(spec: FunctionSpec, stream: str, *, new_group: bool) -> bool:
