@@ -35,6 +35,7 @@ def fleet_plan(
     role_arn = str(backend.describe_model(asked[0]["ModelName"]).execution_role_arn)
     return FleetPlan(
         endpoint=endpoint,
+        role_arn=role_arn,
         settings=FleetSettings(
             config_name=config.endpoint_config_name,
             capture=CaptureSettings.parse(config.data_capture_config, role_arn),
