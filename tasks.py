@@ -148,6 +148,16 @@ def apply(
         deployments.apply(_open(env), allow_destroy=allow_destroy, confirmed=yes)
 
 
+@task(help={"env": ENV})
+@guarded
+def verify(c: Context, env: str = "local") -> None:
+    """Compare what runs with what was applied, and score the model's known images.
+
+    Example: inv verify --env dev
+    """
+    deployments.verify_deployed(_open(env))
+
+
 @task(help={"env": ENV, "summary": "a file for the difference as Markdown"})
 @guarded
 def drift(c: Context, env: str = "local", summary: str = "") -> None:
@@ -279,7 +289,7 @@ def terraform_test(c: Context) -> None:
 
 
 ns = Collection(build, etl, train, evaluate, release, fetch, promote)
-for deployment in (plan, apply, drift, destroy, run, report, demo):
+for deployment in (plan, apply, verify, drift, destroy, run, report, demo):
     ns.add_task(deployment)
 ns.add_collection(Collection("local", up, down, status))
 terraform = Collection("terraform")

@@ -1,22 +1,20 @@
 """A model artifact in S3, read as the source of a release."""
 
-import gzip
 import hashlib
 import json
 import math
-import tarfile
 import tempfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import ReleaseError
+from scones_core.known_images import SAMPLES, KnownImage, loads
 from scones_core.settings import EndpointSettings
 from scones_core.uris import S3Uri
+from scones_deploy.model_archive import MAX_UNPACKED_BYTES, read_members
 from scones_deploy.release import Release, release_id
 
 if TYPE_CHECKING:
@@ -26,9 +24,8 @@ else:
 
 CARD = "model.json"
 MAX_CARD_BYTES = 1 << 20
+MAX_SAMPLES_BYTES = 16 << 20
 MAX_ARTIFACT_BYTES = 1 << 30
-MAX_UNPACKED_BYTES = 2 << 30
-MAX_MEMBERS = 1000
 CHUNK = 1 << 20
 IN_MEMORY = 16 << 20
 
@@ -54,7 +51,6 @@ def artifact_release(
     """
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
         digest = download(s3, S3Uri.parse(model_data_url), file)
-        file.seek(0)
         card = _card(file, model_data_url, max_unpacked_bytes)
     try:
         return Release(
@@ -74,6 +70,24 @@ def artifact_release(
         raise ReleaseError(
             f"The {CARD} in {model_data_url} is incomplete ({error!r}); train the model again."
         ) from error
+
+
+def released_images(s3: S3Client, release: Release) -> tuple[KnownImage, ...]:
+    """Return the known images in a release's artifact; none where it was trained without.
+
+    Raises ReleaseError where the artifact is missing, is no archive of a model, or is not the
+    one that the release was made from; MalformedArtifact where its images cannot be read.
+    """
+    where = release.model_data_url
+    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
+        found = download(s3, S3Uri.parse(where), file)
+        if found != release.model_sha256:
+            raise ReleaseError(
+                f"{where} has SHA-256 {found}, and release {release.id} was made from "
+                f"{release.model_sha256}: it was replaced since."
+            )
+        texts = read_members(file, where, {SAMPLES: MAX_SAMPLES_BYTES})[SAMPLES]
+    return loads(texts[0]) if texts else ()
 
 
 def download(s3: S3Client, uri: S3Uri, file: IO[bytes]) -> str:
@@ -101,68 +115,14 @@ def _absence(uri: S3Uri, error: ClientError) -> str:
     return f"The artifact {uri} cannot be read: {error}"
 
 
-class _Bounded:
-    """A stream that ends in an error once more was read from it than a model may hold."""
-
-    def __init__(self, stream: gzip.GzipFile, limit: int, where: str) -> None:
-        self._stream, self._left, self._where = stream, limit, where
-
-    def read(self, size: int) -> bytes:
-        data = self._stream.read(size)
-        self._left -= len(data)
-        if self._left < 0:
-            raise _too_much(self._where)
-        return data
-
-
 def _card(file: IO[bytes], where: str, limit: int) -> Any:
-    """Return the parsed model.json; every member is checked, none is written to disk."""
+    texts = read_members(file, where, {CARD: MAX_CARD_BYTES}, limit)[CARD]
+    if len(texts) != 1:
+        raise ReleaseError(f"The artifact {where} must hold one {CARD}, not {len(texts)}.")
     try:
-        with gzip.open(file) as plain:
-            bounded: Any = _Bounded(plain, limit, where)
-            with tarfile.open(fileobj=bounded, mode="r|") as archive:
-                texts = [text for text in _texts(archive, where) if text is not None]
-            # tar ends before gzip does; only the end of gzip proves length and checksum.
-            while bounded.read(CHUNK):
-                pass
-        if len(texts) != 1:
-            raise ReleaseError(f"The artifact {where} must hold one {CARD}, not {len(texts)}.")
         return json.loads(texts[0])
-    except (tarfile.TarError, zlib.error, OSError, EOFError, ValueError) as error:
-        raise ReleaseError(f"The artifact {where} is no model archive: {error}.") from error
-
-
-def _texts(archive: tarfile.TarFile, where: str) -> Iterator[bytes | None]:
-    """Yield the content of each member that is the model.json, None for every other one."""
-    for count, member in enumerate(archive, start=1):
-        if count > MAX_MEMBERS:
-            raise _too_much(where)
-        _require_safe(member, where)
-        yield _text(archive, member, where) if _is_card(member) else None
-
-
-def _too_much(where: str) -> ReleaseError:
-    return ReleaseError(f"The artifact {where} unpacks to more than a model may hold.")
-
-
-def _require_safe(member: tarfile.TarInfo, where: str) -> None:
-    path = PurePosixPath(member.name)
-    if path.is_absolute() or ".." in path.parts or not (member.isfile() or member.isdir()):
-        raise ReleaseError(
-            f"The artifact {where} has the member {member.name!r}, which is no file or folder "
-            "inside it; do not deploy it."
-        )
-
-
-def _is_card(member: tarfile.TarInfo) -> bool:
-    return member.isfile() and PurePosixPath(member.name) == PurePosixPath(CARD)
-
-
-def _text(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> bytes:
-    stream = archive.extractfile(member)
-    if stream is None or member.size > MAX_CARD_BYTES:
-        raise ReleaseError(f"The {CARD} in {where} has over {MAX_CARD_BYTES:,} bytes.")
-    return stream.read()
+    except ValueError as error:
+        raise ReleaseError(f"The {CARD} in {where} is no JSON: {error}.") from error
 
 
 def _is_number(value: Any) -> bool:

@@ -50,6 +50,16 @@ class BundleManifest:
         """Return the manifest as JSON: sorted keys, the same text for the same content."""
         return json.dumps(asdict(self), sort_keys=True, indent=2) + "\n"
 
+    @classmethod
+    def read(cls, out: Path) -> "BundleManifest":
+        """Return the manifest in a folder of bundles; raises BuildError where it is none."""
+        path = out / MANIFEST
+        try:
+            bodies = json.loads(path.read_bytes())["bundles"]
+            return cls({name: Bundle(**body) for name, body in bodies.items()})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BuildError(f"{path} cannot be read ({error}); run `inv build`.") from error
+
 
 def build_bundles(
     root: Path, out: Path, *, settings: BundleSettings, cache: Path | None = None

@@ -12,8 +12,16 @@ from scones_core.errors import DeployError, TerraformError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# An endpoint's loss is an outage, a bucket's or a key's the loss of every object in it.
-PROTECTED = ("aws_sagemaker_endpoint", "aws_s3_bucket", "aws_kms_key")
+# An endpoint's loss is an outage, a state machine's the end of its executions and their
+# history; the others hold what nothing makes again: objects, images, registered models.
+PROTECTED = (
+    "aws_ecr_repository",
+    "aws_kms_key",
+    "aws_s3_bucket",
+    "aws_sagemaker_endpoint",
+    "aws_sagemaker_model_package_group",
+    "aws_sfn_state_machine",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,11 @@ class ResourceChange:
     def destroys(self) -> bool:
         """Whether the present object is lost, also where a new one replaces it."""
         return "delete" in self.actions
+
+    @property
+    def lets_go(self) -> bool:
+        """Whether Terraform would forget the object, which then bills on without an owner."""
+        return "forget" in self.actions
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +99,18 @@ def parse_plan(path: Path, body: Mapping[str, Any], *, has_changes: bool) -> Pla
 
 
 def protect(plan: Plan, *, allow_destroy: bool) -> None:
-    """Let a plan pass that keeps every endpoint, bucket and key.
+    """Let a plan pass that keeps every protected resource: endpoint, buckets, key and the like.
 
-    Raises DeployError, naming them, where it would destroy or replace one and
-    `allow_destroy` is false.
+    Raises DeployError, naming them, where it would destroy, replace or forget one, also where a
+    module or a key of `for_each` was renamed, and `allow_destroy` is false.
     """
-    lost = [c.address for c in plan.changes if c.destroys and c.type in PROTECTED]
+    guarded = [c for c in plan.changes if c.type in PROTECTED]
+    lost = [c.address for c in guarded if c.destroys or c.lets_go]
     if lost and not allow_destroy:
         raise DeployError(
-            f"The plan destroys or replaces {', '.join(lost)}; nothing was applied. "
-            "If that is what you want, allow it expressly."
+            f"The plan destroys, replaces or forgets {', '.join(lost)}; nothing was applied. A "
+            "`moved` block keeps what was only renamed; if the loss is what you want, give "
+            "--allow-destroy."
         )
 
 

@@ -23,6 +23,7 @@ from python_terraform import Terraform as CommandLine
 
 from scones_core.errors import TerraformError
 from scones_core.outputs import Deployment
+from scones_deploy.applied import AppliedResource, parse_state
 from scones_deploy.environment_folder import BOOTSTRAP, EnvironmentFolder
 from scones_deploy.plan import Plan, parse_plan
 from scones_deploy.plan_record import check_record, record_path, write_record
@@ -191,6 +192,10 @@ class Terraform:
         """Return the value of every output by name; empty before the first apply."""
         done = self._checked("output", self._run("output", json=IsFlagged))
         return {name: item["value"] for name, item in done.json().items()}
+
+    def applied(self) -> tuple[AppliedResource, ...]:
+        """Return every resource of the state; none before the first apply."""
+        return parse_state(self._checked("show", self._run("show", json=IsFlagged)).json())
 
     def deployment(self) -> Deployment:
         """Return the environment's outputs, typed; raises DeployError where it has none."""

@@ -10,6 +10,7 @@ from scones_deploy.state_bucket import backend_bucket, ensure_state_bucket
 from scones_deploy.terraform import Terraform
 from scones_toolkit.project import Project
 from scones_toolkit.terraform_lines import TerraformLines
+from scones_toolkit.verification import verify
 
 # What a plan is not listed beyond; all of it is in Terraform's own output.
 LISTED = 12
@@ -67,12 +68,25 @@ def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = Fa
 
 
 def carry_out(project: Project, made: Plan, *, allow_destroy: bool = False) -> Plan:
-    """Apply a saved plan; raises DeployError where it destroys and that is not allowed."""
+    """Apply a saved plan, and verify what runs then.
+
+    Raises DeployError where it destroys and that is not allowed, where a bucket would be left
+    over, and where what runs is not what was applied.
+    """
     protect(made, allow_destroy=allow_destroy)
+    require_empty_buckets(made, project.client("s3"))
     with project.lines.counting(made.add + made.change + made.destroy):
         project.terraform.apply(made)
     project.forget_deployment()
+    verify(project)
     return made
+
+
+def verify_deployed(project: Project) -> None:
+    """Compare what runs with what was applied; raises DeployError with every difference."""
+    require_bundles(project)
+    prepare(project)
+    verify(project)
 
 
 def destroy(project: Project, *, confirmed: bool = False) -> None:

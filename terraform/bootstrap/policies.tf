@@ -287,6 +287,13 @@ locals {
       Resource = local.arns.sagemaker
     },
     {
+      # After an apply the known images are sent through the endpoint.
+      Sid      = "ScoreKnownImages"
+      Effect   = "Allow"
+      Action   = "sagemaker:InvokeEndpoint"
+      Resource = "arn:${local.partition}:sagemaker:${local.regional}:endpoint/${local.prefix}-*"
+    },
+    {
       Sid      = "ChangeRepository"
       Effect   = "Allow"
       Action   = ["ecr:CreateRepository", "ecr:DeleteLifecyclePolicy", "ecr:DeleteRepository", "ecr:PutImageScanningConfiguration", "ecr:PutImageTagMutability", "ecr:PutLifecyclePolicy", "ecr:TagResource", "ecr:UntagResource"]

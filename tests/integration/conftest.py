@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.checkout import Checkout, copy_checkout
+from tests.support.environment import Environment
 
 
 @pytest.fixture
@@ -37,3 +38,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield Demo(checkout, summary, ended.out)
     finally:
         checkout.inv("local.down")
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """The environment `local`, applied without an endpoint, its model image a stand-in."""
+    started = Environment.start(copy_checkout(tmp_path_factory.mktemp("environment")))
+    with started.aws:
+        started.done("build")
+        started.done("apply")
+        yield started

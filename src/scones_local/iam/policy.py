@@ -158,6 +158,8 @@ def _named(who: Any, principal: Principal, *, with_account: bool) -> bool:
     if not isinstance(who, Mapping):  # as moto keeps the principal of a Lambda permission
         who = {"AWS": who}
     if principal.service:
+        if "*" in as_list(who.get("AWS", [])):
+            return True
         return any(matches(name, principal.service) for name in as_list(who.get("Service", [])))
     root = _root(principal.account_id)
     names = {principal.arn, principal.role_arn, "*"} - {""}

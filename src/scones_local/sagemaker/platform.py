@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from moto.cloudwatch.models import cloudwatch_backends
-from moto.core.utils import utcnow
 from moto.logs.exceptions import ResourceAlreadyExistsException, ResourceNotFoundException
 from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
@@ -139,11 +138,8 @@ class Platform:
         return all(permits(key, Access(f"logs:{action}", arn)) for action in actions)
 
     def put_metric(self, namespace: str, data: list[dict[str, Any]]) -> None:
-        """Store data points in CloudWatch; each gets the time now."""
-        now = utcnow()
-        cloudwatch_backends[self.account_id][self.region].put_metric_data(
-            namespace, [{**datum, "Timestamp": now} for datum in data]
-        )
+        """Store data points in CloudWatch; each gets the time of the embedded AWS's clock."""
+        cloudwatch_backends[self.account_id][self.region].put_metric_data(namespace, data)
 
     def alarms_in_alarm(self, names: Sequence[str], role_arn: str) -> list[str]:
         """Return those of the named alarms that are in the state ALARM.

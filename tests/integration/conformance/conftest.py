@@ -8,6 +8,7 @@ import pytest
 
 from scones_local.process import LocalAws
 from scones_local.sagemaker.images import ImageCommands
+from tests.support.clock import Clock
 from tests.support.local_aws import Aws
 from tests.support.sagemaker import Hosting
 
@@ -24,6 +25,12 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     )
     with LocalAws.start(tmp_path_factory.mktemp("conformance"), 0, {"toy-*": commands}) as local:
         yield Aws.of(local)
+
+
+@pytest.fixture(scope="session")
+def clock(aws: Aws) -> Clock:
+    """The server's clock, which all tests share: it is only ever ahead."""
+    return Clock(aws.local.endpoint_url)
 
 
 @pytest.fixture(scope="session")

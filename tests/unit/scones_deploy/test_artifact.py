@@ -12,8 +12,9 @@ import pytest
 from moto import mock_aws
 
 from scones_core.errors import ReleaseError
+from scones_core.known_images import KnownImage, dumps
 from scones_core.settings import EndpointSettings
-from scones_deploy.artifact import artifact_release
+from scones_deploy.artifact import artifact_release, released_images
 from scones_deploy.release import Release
 
 URL = "s3://artifacts/model/job/output/model.tar.gz"
@@ -170,3 +171,21 @@ def test_an_incomplete_description_names_what_it_lacks(s3: Any, key: str) -> Non
 def test_a_description_of_another_form_is_refused(s3: Any, card: object) -> None:
     with pytest.raises(ReleaseError):
         release(s3, archive(card))
+
+
+def test_the_known_images_are_those_of_the_very_artifact_that_was_released(s3: Any) -> None:
+    known = (KnownImage(b"png", "image/png", (0.9, 0.1)),)
+    text = dumps(known).encode()
+    info = member("samples.json")
+    info.size = len(text)
+    buffer = io.BytesIO(archive())
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=buffer) as old, tarfile.open(fileobj=whole, mode="w:gz") as new:
+        for item in old:
+            new.addfile(item, old.extractfile(item))
+        new.addfile(info, io.BytesIO(text))
+    made = release(s3, whole.getvalue())
+    assert released_images(s3, made) == known
+    assert released_images(s3, release(s3, archive())) == ()
+    with pytest.raises(ReleaseError, match="replaced since"):
+        released_images(s3, made)

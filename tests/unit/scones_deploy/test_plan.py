@@ -6,7 +6,7 @@ import pytest
 from moto import mock_aws
 
 from scones_core.errors import DeployError, TerraformError
-from scones_deploy.plan import Plan, parse_plan, protect, require_empty_buckets
+from scones_deploy.plan import PROTECTED, Plan, parse_plan, protect, require_empty_buckets
 
 
 def resource(kind: str, *actions: str, mode: str = "managed") -> dict[str, Any]:
@@ -36,13 +36,31 @@ def test_actions_are_counted_as_terraform_counts_them() -> None:
     assert [c.type for c in made.changes] == ["a", "b", "c", "d", "e"]
 
 
-@pytest.mark.parametrize("kind", ["aws_sagemaker_endpoint", "aws_s3_bucket", "aws_kms_key"])
-@pytest.mark.parametrize("actions", [["delete"], ["delete", "create"], ["create", "delete"]])
+@pytest.mark.parametrize("kind", PROTECTED)
+@pytest.mark.parametrize(
+    "actions",
+    [["delete"], ["delete", "create"], ["create", "delete"], ["forget"], ["create", "forget"]],
+)
 def test_what_cannot_be_rebuilt_is_not_destroyed_unasked(kind: str, actions: list[str]) -> None:
     made = plan(resource(kind, *actions))
     with pytest.raises(DeployError, match=rf"module\.x\.{kind}\.this"):
         protect(made, allow_destroy=False)
     protect(made, allow_destroy=True)
+
+
+def test_a_rename_without_a_moved_block_is_a_loss_and_one_with_it_is_none() -> None:
+    old, new = resource("aws_s3_bucket", "delete"), resource("aws_s3_bucket", "create")
+    new["address"] = "module.renamed.aws_s3_bucket.this"
+    with pytest.raises(DeployError, match="`moved` block"):
+        protect(plan(old, new), allow_destroy=False)
+    moved = {**resource("aws_s3_bucket", "no-op"), "previous_address": "module.x.aws_s3_bucket.y"}
+    protect(plan(moved), allow_destroy=False)
+
+
+def test_what_an_earlier_apply_left_over_is_lost_like_any_other() -> None:
+    deposed = {**resource("aws_sagemaker_endpoint", "delete"), "deposed": "ab12"}
+    with pytest.raises(DeployError, match="aws_sagemaker_endpoint"):
+        protect(plan(deposed), allow_destroy=False)
 
 
 def test_everything_else_passes() -> None:

@@ -1,0 +1,161 @@
+"""What runs, compared with what was applied: each difference is a sentence's part."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from scones_deploy.applied import AppliedResource
+from scones_deploy.bundle import Bundle
+from scones_deploy.release import Release, Releases
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+else:
+    SageMakerClient = Any
+
+MISSING = ("ResourceNotFoundException", "ValidationException")
+CONFIGURATION = "aws_sagemaker_endpoint_configuration"
+
+
+def endpoint_differences(
+    sagemaker: SageMakerClient,
+    endpoint: str,
+    release: Release,
+    applied: Iterable[AppliedResource],
+) -> list[str]:
+    """Return what the live endpoint does otherwise than its release and Terraform say.
+
+    Compared are its status and configuration, and of those the variants, the data capture and
+    the models' image, artifact and environment.
+    """
+    resources = tuple(applied)
+    try:
+        live = sagemaker.describe_endpoint(EndpointName=endpoint)
+        intended = _of_release(resources, CONFIGURATION, release.id)
+        name = live["EndpointConfigName"]
+        found = sagemaker.describe_endpoint_config(EndpointConfigName=name)
+        model = sagemaker.describe_model(ModelName=found["ProductionVariants"][0]["ModelName"])
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in MISSING:
+            raise
+        return [f"{endpoint}: {error.response['Error'].get('Message', error)}"]
+    return [
+        *_differs(f"the status of {endpoint}", live["EndpointStatus"], "InService"),
+        *_differs(f"the configuration of {endpoint}", name, intended.get("name")),
+        *_configuration_differences(name, found, intended),
+        *_model_differences(model, release),
+    ]
+
+
+def _configuration_differences(
+    name: str, found: Mapping[str, Any], intended: Mapping[str, Any]
+) -> Iterator[str]:
+    live = {v["VariantName"]: v["ModelName"] for v in found["ProductionVariants"]}
+    wanted = {v["variant_name"]: v["model_name"] for v in intended.get("production_variants", ())}
+    yield from _differs(f"the variants of {name}", live, wanted)
+    capture = found.get("DataCaptureConfig") or {}
+    for settings in intended.get("data_capture_config") or ():
+        for words, key, attribute in (
+            ("being on", "EnableCapture", "enable_capture"),
+            ("percentage", "InitialSamplingPercentage", "initial_sampling_percentage"),
+            ("destination", "DestinationS3Uri", "destination_s3_uri"),
+            ("key", "KmsKeyId", "kms_key_id"),
+        ):
+            what = f"the data capture's {words} of {name}"
+            yield from _differs(what, capture.get(key), settings.get(attribute))
+
+
+def _model_differences(model: Mapping[str, Any], release: Release) -> Iterator[str]:
+    name, container = model["ModelName"], model.get("PrimaryContainer") or {}
+    for words, key, wanted in (
+        ("image", "Image", release.image),
+        ("artifact", "ModelDataUrl", release.model_data_url),
+        ("environment", "Environment", dict(release.environment)),
+    ):
+        yield from _differs(f"the {words} of the model {name}", container.get(key) or {}, wanted)
+
+
+def function_differences(
+    functions: Any,
+    bundles: Mapping[str, Bundle],
+    applied: Iterable[AppliedResource],
+) -> list[str]:
+    """Return where the functions' live code or environment is not what was built and applied.
+
+    Live is the version behind the alias, which the state machine invokes.
+    """
+    resources = tuple(applied)
+    aliases = {r.key: r.values for r in resources if r.type == "aws_lambda_alias"}
+    intended = {r.key: r.values for r in resources if r.type == "aws_lambda_function"}
+    differences: list[str] = []
+    for key, alias in sorted(aliases.items()):
+        name = f"{alias['function_name']}:{alias['name']}"
+        try:
+            live = functions.get_function_configuration(
+                FunctionName=alias["function_name"], Qualifier=alias["name"]
+            )
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in MISSING:
+                raise
+            differences.append(f"the function {name} is not there")
+            continue
+        hash_wanted = bundles[key].source_code_hash if key in bundles else None
+        differences += _differs(f"the code hash of {name}", live["CodeSha256"], hash_wanted)
+        differences += _environment_differences(name, dict(live), intended.get(key, {}))
+    return differences
+
+
+def _environment_differences(
+    name: str, live: Mapping[str, Any], intended: Mapping[str, Any]
+) -> Iterator[str]:
+    found = (live.get("Environment") or {}).get("Variables") or {}
+    blocks = intended.get("environment") or [{}]
+    wanted = blocks[0].get("variables") or {}
+    for key in sorted(found.keys() | wanted.keys()):
+        yield from _differs(f"{key} of {name}", found.get(key), wanted.get(key))
+
+
+def setting_differences(
+    release: Release | None, functions: Iterable[AppliedResource], endpoint: str
+) -> list[str]:
+    """Return where the functions were given another endpoint or other labels than the release's.
+
+    Terraform wires these; a wrong wire would be in its state and in the live function alike.
+    """
+    given = {}
+    for resource in functions:
+        if resource.type == "aws_lambda_function" and resource.values.get("environment"):
+            given[resource.key] = resource.values["environment"][0].get("variables") or {}
+    classify = given.get("classify_image", {})
+    found = list(_differs("the functions' ENDPOINT_NAME", classify.get("ENDPOINT_NAME"), endpoint))
+    if release is not None:
+        labels = json.loads(classify.get("LABELS") or "[]")
+        found += _differs("the functions' LABELS", labels, list(release.labels))
+    return found
+
+
+def way_back(releases: Releases, environment: str) -> str:
+    """Return the sentence that says how to leave a release that does not hold."""
+    older = [name for name in sorted(releases.releases) if name != releases.active]
+    before = [name for name in older if name < (releases.active or "")] or older
+    if not before:
+        return "There is no other release to go back to: mend this one, or `inv stop` the endpoint."
+    return (
+        f"To go back: `inv release --env {environment} --activate {before[-1]}`, then "
+        f"`inv plan --env {environment}` and `inv apply --env {environment}`."
+    )
+
+
+def _of_release(applied: Iterable[AppliedResource], kind: str, release: str) -> Mapping[str, Any]:
+    return next((r.values for r in applied if r.type == kind and r.key == release), {})
+
+
+def _differs(what: str, found: object, wanted: object) -> Iterator[str]:
+    if found != wanted:
+        yield f"{what} is {_shown(found)} and should be {_shown(wanted)}"
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value in (None, "", {}) else str(value)

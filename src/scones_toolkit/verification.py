@@ -1,0 +1,65 @@
+"""After an apply: what runs is compared with what was meant, and known images are scored."""
+
+from scones_core.errors import DeployError
+from scones_deploy.applied import AppliedResource
+from scones_deploy.artifact import released_images
+from scones_deploy.bundle import BundleManifest
+from scones_deploy.release import Release, read_releases
+from scones_deploy.scoring import score_differences
+from scones_deploy.verification import (
+    CONFIGURATION,
+    endpoint_differences,
+    function_differences,
+    setting_differences,
+    way_back,
+)
+from scones_toolkit.project import Project
+
+
+def verify(project: Project) -> None:
+    """Compare endpoint and functions with release and Terraform, and score the known images.
+
+    Prints what was compared. Raises DeployError, naming every difference and how to go back.
+    An environment without resources is passed by.
+    """
+    applied = project.terraform.applied()
+    if not applied:
+        return
+    release, endpoint = project.active_release, project.deployment.endpoint_name
+    bundles = BundleManifest.read(project.build / "lambda").bundles
+    found = function_differences(project.client("lambda"), bundles, applied)
+    found += setting_differences(release, applied, endpoint)
+    said = f"the code and settings of {len(bundles)} functions"
+    if release is None:
+        said += "; there is no endpoint, so nothing was scored"
+    else:
+        found += endpoint_differences(project.client("sagemaker"), endpoint, release, applied)
+        said += f", the endpoint on {release.id}"
+        if not found:
+            scored, found = _score(project, release, endpoint, applied)
+            said += f", {scored}"
+    if found:
+        _fail(project, found)
+    project.console.say(f"  Verified: {said}.")
+
+
+def _score(
+    project: Project, release: Release, endpoint: str, applied: tuple[AppliedResource, ...]
+) -> tuple[str, list[str]]:
+    """Return what is to be said of the known images, and how they are answered otherwise."""
+    images = released_images(project.client("s3"), release)
+    if not images:
+        return "no known images: its artifact has none, train anew to have some", []
+    own = [r.values for r in applied if r.type == CONFIGURATION and r.key == release.id]
+    if any(values.get("async_inference_config") for values in own):
+        return f"{len(images)} known images not scored: the endpoint answers asynchronously", []
+    found = score_differences(project.client("sagemaker-runtime"), endpoint, images)
+    return f"{len(images)} known images answered as in training", found
+
+
+def _fail(project: Project, found: list[str]) -> None:
+    releases = read_releases(project.release_file)
+    raise DeployError(
+        f"{project.environment} is not what was applied: {'; '.join(found)}. "
+        f"{way_back(releases, project.environment)}"
+    )

@@ -1,0 +1,260 @@
+"""The live side is a stubbed AWS; the intended side is what Terraform shows."""
+
+import io
+import json
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import ANY, Stubber
+
+from scones_core.known_images import KnownImage
+from scones_deploy.applied import AppliedResource
+from scones_deploy.bundle import Bundle
+from scones_deploy.release import Release, Releases
+from scones_deploy.scoring import score_differences
+from scones_deploy.verification import (
+    endpoint_differences,
+    function_differences,
+    setting_differences,
+    way_back,
+)
+
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1"
+NOW = "2026-11-21T00:00:00Z"
+RELEASE = Release(
+    id="r1",
+    image=IMAGE,
+    model_data_url="s3://artifacts/model/j/output/model.tar.gz",
+    model_sha256="ab" * 32,
+    instance_type="ml.m5.large",
+    instance_count=1,
+    threshold=0.9,
+    labels=("bicycle", "motorcycle"),
+    dataset_version="v",
+)
+CAPTURE = {
+    "enable_capture": True,
+    "initial_sampling_percentage": 100,
+    "destination_s3_uri": "s3://capture/capture",
+    "kms_key_id": "k",
+}
+CONFIGURATION = AppliedResource(
+    'module.endpoint.aws_sagemaker_endpoint_configuration.this["r1"]',
+    "aws_sagemaker_endpoint_configuration",
+    "r1",
+    {
+        "name": "e-r1-1",
+        "production_variants": [{"variant_name": "AllTraffic", "model_name": "m-r1"}],
+        "data_capture_config": [CAPTURE],
+    },
+)
+
+
+def client(service: str) -> Any:
+    return boto3.client(  # type: ignore[call-overload]
+        service, region_name="us-east-1", aws_access_key_id="t", aws_secret_access_key="t"
+    )
+
+
+def endpoint(**changes: Any) -> list[str]:
+    """Return the differences of a live endpoint that is as intended but for these values."""
+    live: dict[str, Any] = {
+        "status": "InService",
+        "name": "e-r1-1",
+        "percent": 100,
+        "image": IMAGE,
+        "url": RELEASE.model_data_url,
+        "environment": {},
+    }
+    live.update(changes)
+    sagemaker = client("sagemaker")
+    with Stubber(sagemaker) as stub:
+        stub.add_response(
+            "describe_endpoint",
+            {
+                "EndpointName": "e",
+                "EndpointArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/e",
+                "EndpointConfigName": live["name"],
+                "EndpointStatus": live["status"],
+                "CreationTime": NOW,
+                "LastModifiedTime": NOW,
+            },
+        )
+        stub.add_response(
+            "describe_endpoint_config",
+            {
+                "EndpointConfigName": live["name"],
+                "EndpointConfigArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/c",
+                "ProductionVariants": [{"VariantName": "AllTraffic", "ModelName": "m-r1"}],
+                "DataCaptureConfig": {
+                    "EnableCapture": True,
+                    "InitialSamplingPercentage": live["percent"],
+                    "DestinationS3Uri": "s3://capture/capture",
+                    "KmsKeyId": "k",
+                    "CaptureOptions": [{"CaptureMode": "Input"}],
+                },
+                "CreationTime": NOW,
+            },
+            {"EndpointConfigName": live["name"]},
+        )
+        stub.add_response(
+            "describe_model",
+            {
+                "ModelName": "m-r1",
+                "ModelArn": "arn:aws:sagemaker:us-east-1:123456789012:model/m-r1",
+                "CreationTime": NOW,
+                "PrimaryContainer": {
+                    "Image": live["image"],
+                    "ModelDataUrl": live["url"],
+                    "Environment": live["environment"],
+                },
+            },
+            {"ModelName": "m-r1"},
+        )
+        return endpoint_differences(sagemaker, "e", RELEASE, [CONFIGURATION])
+
+
+def test_an_endpoint_on_its_release_differs_in_nothing() -> None:
+    assert endpoint() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"status": "RollingBack"}, "status of e is RollingBack and should be InService"),
+        ({"name": "e-r0-9"}, "configuration of e is e-r0-9 and should be e-r1-1"),
+        ({"percent": 10}, "percentage of e-r1-1 is 10 and should be 100"),
+        ({"image": "other:2"}, f"image of the model m-r1 is other:2 and should be {IMAGE}"),
+        ({"url": "s3://b/x.tar.gz"}, "artifact of the model m-r1 is s3://b/x.tar.gz"),
+        ({"environment": {"A": "1"}}, "environment of the model m-r1 is {'A': '1'}"),
+    ],
+)
+def test_each_difference_of_an_endpoint_is_named(changes: dict[str, Any], words: str) -> None:
+    (found,) = endpoint(**changes)
+    assert words in found
+
+
+def test_a_missing_endpoint_is_a_difference_and_a_denial_an_error() -> None:
+    sagemaker = client("sagemaker")
+    with Stubber(sagemaker) as stub:
+        stub.add_client_error("describe_endpoint", "ValidationException", "Could not find it")
+        found = endpoint_differences(sagemaker, "e", RELEASE, [CONFIGURATION])
+        assert found == ["e: Could not find it"]
+        stub.add_client_error("describe_endpoint", "AccessDeniedException", "no")
+        with pytest.raises(ClientError):
+            endpoint_differences(sagemaker, "e", RELEASE, [CONFIGURATION])
+
+
+def bundle(code: str) -> Bundle:
+    return Bundle("p", "h", "s", code, "c", 1, 1, ())
+
+
+def resources(**variables: str) -> list[AppliedResource]:
+    alias = {"name": "live", "function_name": "f"}
+    return [
+        AppliedResource("a", "aws_lambda_alias", "classify_image", alias),
+        AppliedResource(
+            "b",
+            "aws_lambda_function",
+            "classify_image",
+            {"environment": [{"variables": variables}]},
+        ),
+    ]
+
+
+def functions(code: str, **variables: str) -> list[str]:
+    stubbed = client("lambda")
+    with Stubber(stubbed) as stub:
+        stub.add_response(
+            "get_function_configuration",
+            {"CodeSha256": "built", "Environment": {"Variables": {"ENDPOINT_NAME": "e"}}},
+            {"FunctionName": "f", "Qualifier": "live"},
+        )
+        return function_differences(
+            stubbed, {"classify_image": bundle(code)}, resources(**variables)
+        )
+
+
+def test_functions_are_held_to_their_code_and_to_every_variable() -> None:
+    assert functions("built", ENDPOINT_NAME="e") == []
+    assert functions("newer", ENDPOINT_NAME="e") == [
+        "the code hash of f:live is built and should be newer"
+    ]
+    assert functions("built", ENDPOINT_NAME="e2", LABELS="[]") == [
+        "ENDPOINT_NAME of f:live is e and should be e2",
+        "LABELS of f:live is nothing and should be []",
+    ]
+
+
+def test_a_function_without_its_alias_is_named() -> None:
+    stubbed = client("lambda")
+    with Stubber(stubbed) as stub:
+        stub.add_client_error("get_function_configuration", "ResourceNotFoundException")
+        assert function_differences(stubbed, {}, resources()) == [
+            "the function f:live is not there"
+        ]
+
+
+def test_a_wire_that_leads_elsewhere_is_named() -> None:
+    right = resources(ENDPOINT_NAME="e", LABELS='["bicycle", "motorcycle"]')
+    assert setting_differences(RELEASE, right, "e") == []
+    (found,) = setting_differences(RELEASE, resources(ENDPOINT_NAME="e", LABELS='["a", "b"]'), "e")
+    assert "LABELS is ['a', 'b'] and should be ['bicycle', 'motorcycle']" in found
+
+
+KNOWN = KnownImage(b"png", "image/png", (0.9, 0.1))
+
+
+def answered(body: bytes) -> list[str]:
+    runtime = client("sagemaker-runtime")
+    with Stubber(runtime) as stub:
+        stub.add_response(
+            "invoke_endpoint",
+            {"Body": io.BytesIO(body)},
+            {
+                "EndpointName": "e",
+                "Body": b"png",
+                "ContentType": "image/png",
+                "InferenceId": ANY,
+            },
+        )
+        return score_differences(runtime, "e", [KNOWN])
+
+
+def test_the_same_answer_within_float32_passes() -> None:
+    assert answered(b"[0.9, 0.1]") == []
+    assert answered(json.dumps([0.90002, 0.09998]).encode()) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"[0.8, 0.2]", "answered [0.80000, 0.20000] and should be [0.90000, 0.10000]"),
+        (b"[0.9]", "[0.90000] and"),
+        (b"[NaN, 0.1]", "[nan, 0.10000]"),
+        (b'["0.9", 0.1]', "['0.9', 0.10000]"),
+        (b'{"error": 1}', "{'error': 1}"),
+        (b"<html>", "<html>"),
+    ],
+)
+def test_another_answer_is_a_difference(body: bytes, words: str) -> None:
+    (found,) = answered(body)
+    assert "known image 1 of 1" in found
+    assert words in found
+
+
+def test_an_endpoint_that_refuses_a_known_image_is_a_difference() -> None:
+    runtime = client("sagemaker-runtime")
+    with Stubber(runtime) as stub:
+        stub.add_client_error("invoke_endpoint", "ModelError", "status 500 from the model")
+        (found,) = score_differences(runtime, "e", [KNOWN])
+    assert "status 500 from the model" in found
+
+
+def test_the_way_back_is_the_release_before() -> None:
+    releases = dict.fromkeys(("20260101-a", "20260201-b", "20260301-c"), RELEASE)
+    assert "--activate 20260101-a" in way_back(Releases("20260201-b", releases), "dev")
+    assert "--activate 20260301-c" in way_back(Releases("20260101-a", releases), "dev")
+    assert "no other release" in way_back(Releases("r1", {"r1": RELEASE}), "dev")

@@ -1,0 +1,88 @@
+"""An environment's life against the embedded AWS: first release, update, rollback, failures."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.checkout import copy_checkout
+from tests.support.environment import Environment, model_archive
+
+BICYCLE, MOTORCYCLE = [0.9, 0.1], [0.2, 0.8]
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Environment]:
+    """An environment that this test alone changes, applied without an endpoint."""
+    started = Environment.start(copy_checkout(tmp_path / "checkout"))
+    with started.aws:
+        started.done("build")
+        said = started.done("apply")
+        assert "there is no endpoint, so nothing was scored" in said
+        yield started
+
+
+def archive(answer: list[float], **more: Any) -> bytes:
+    return model_archive(json.dumps(answer), **more)
+
+
+def models(environment: Environment) -> set[str]:
+    """Return the releases whose models are there."""
+    found = environment.client("sagemaker").list_models()["Models"]
+    return {m["ModelName"].removeprefix("scones-local-classifier-")[:-9] for m in found}
+
+
+def edit_releases(environment: Environment, **changes: Any) -> None:
+    """Change the release file by hand, as a pull request does; None removes a release."""
+    body = json.loads(environment.release_file.read_text())
+    body["active_release"] = changes.pop("active")
+    releases = {**body["releases"], **changes}
+    body["releases"] = {name: value for name, value in releases.items() if value is not None}
+    environment.release_file.write_text(json.dumps(body))
+
+
+@pytest.mark.slow
+def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> None:
+    first = own.release("first", archive(BICYCLE))
+    assert "1 known images answered as in training" in own.done("apply")
+    made = own.serving()["CreationTime"]
+
+    second = own.release("second", archive(MOTORCYCLE, threshold=0.6))
+    assert " 0 to destroy" in own.done("plan")
+    own.done("apply")
+    assert own.answer() == MOTORCYCLE
+    assert own.serving()["CreationTime"] == made, "the endpoint was replaced, not updated"
+
+    # Back to the first release, and a variable changed in the same apply.
+    own.done("release", "--activate", first)
+    own.variables.write_text(own.variables.read_text() + "\nreview_alarm_percent = 31\n")
+    own.done("apply")
+    assert own.answer() == BICYCLE
+    assert "No changes" in own.done("plan")
+    assert models(own) == {first, second}
+
+    # A model that does not answer as it did in training.
+    third = own.release("third", archive(MOTORCYCLE, known=json.dumps(BICYCLE)))
+    own.inv("apply").says(
+        "known image 1 of 1 is answered [0.20000, 0.80000] and should be [0.90000, 0.10000]",
+        f"`inv release --env local --activate {second}`",
+    )
+
+    # A model that cannot be served: the earlier one goes on serving, and nothing is deleted.
+    body = json.loads(own.release_file.read_text())["releases"][first]
+    edit_releases(own, active="bad", bad={**body, "environment": {"FAIL": "1"}})
+    failed = own.inv("apply")
+    assert failed.code == 1
+    assert "SageMaker rolled the endpoint back" in " ".join(failed.err.split())
+    assert own.serving()["EndpointStatus"] == "InService"
+    assert own.answer() == MOTORCYCLE
+    assert models(own) == {first, second, third, "bad"}
+
+    # The revert takes the bad release away, and that alone.
+    edit_releases(own, active=first, bad=None)
+    assert "2 to destroy" in own.done("apply")
+    assert own.answer() == BICYCLE
+    assert models(own) == {first, second, third}
+    own.done("verify")

@@ -1,0 +1,118 @@
+"""An environment in an embedded AWS, whose model image is a stand-in that answers at once."""
+
+import io
+import json
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from scones_core.known_images import KnownImage, dumps
+from scones_local.process import LocalAws
+from scones_local.sagemaker.images import ImageCommands
+from tests.support.checkout import Checkout, Ended
+
+PROGRAMS = Path(__file__).parents[1] / "functional" / "scones_local" / "programs"
+ACCOUNT = "123456789012"
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x20\0\0\0\x20\x08\x02\0\0\0" + bytes(4)
+CARD = {
+    "threshold": 0.8,
+    "labels": ["bicycle", "motorcycle"],
+    "metrics": {"accuracy": 0.9},
+    "dataset_version": "stand-in",
+}
+
+
+def stand_ins() -> dict[str, ImageCommands]:
+    """Return programs that stand for any project's model image."""
+    return {
+        "*-model": ImageCommands(
+            train=(sys.executable, str(PROGRAMS / "stand_in_train.py")),
+            serve=(sys.executable, str(PROGRAMS / "stand_in_serve.py")),
+        )
+    }
+
+
+def model_archive(answer: str, known: str | None = None, threshold: float = 0.8) -> bytes:
+    """Return an artifact that serves `answer`, with one known image answered as `known`."""
+    image = KnownImage(PNG, "image/png", tuple(json.loads(known or answer)))
+    files = {
+        "model.json": json.dumps({**CARD, "threshold": threshold}),
+        "answer.txt": answer,
+        "samples.json": dumps([image]),
+    }
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w:gz") as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return body.getvalue()
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The environment `local` of a scratch checkout; the embedded AWS around it is up."""
+
+    checkout: Checkout
+    aws: LocalAws
+
+    @classmethod
+    def start(cls, checkout: Checkout) -> "Environment":
+        home = checkout.root / ".local" / "aws"
+        return cls(checkout, LocalAws.start(home, 0, stand_ins()))
+
+    @property
+    def release_file(self) -> Path:
+        return self.checkout.root / "terraform/environments/local/release.tfvars.json"
+
+    @property
+    def variables(self) -> Path:
+        return self.checkout.root / "terraform/environments/local/env.tfvars"
+
+    def inv(self, *task: str, **environ: str) -> Ended:
+        return self.checkout.inv(*task, timeout=300, **environ)
+
+    def done(self, *task: str, **environ: str) -> str:
+        """Run a task that must succeed, and return what it said."""
+        ended = self.inv(*task, **environ)
+        assert ended.code == 0, f"{ended.out[-4000:]}\n{ended.err[-4000:]}"
+        return ended.out
+
+    def client(self, service: str) -> Any:
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=self.aws.endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+        )
+
+    def upload(self, name: str, archive: bytes) -> str:
+        """Put an artifact where the endpoint may read it, and return its location."""
+        bucket, key = f"scones-local-artifacts-{ACCOUNT}", f"model/{name}/output/model.tar.gz"
+        self.client("s3").put_object(Bucket=bucket, Key=key, Body=archive)
+        return f"s3://{bucket}/{key}"
+
+    def release(self, name: str, archive: bytes) -> str:
+        """Write a release of an artifact, active, and return its id."""
+        self.done("release", "--artifact", self.upload(name, archive))
+        active: str = json.loads(self.release_file.read_text())["active_release"]
+        return active
+
+    def serving(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.client("sagemaker").describe_endpoint(
+            EndpointName="scones-local-classifier"
+        )
+        return found
+
+    def answer(self) -> Any:
+        body = self.client("sagemaker-runtime").invoke_endpoint(
+            EndpointName="scones-local-classifier", Body=PNG, ContentType="image/png"
+        )
+        return json.loads(body["Body"].read())
