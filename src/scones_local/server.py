@@ -18,7 +18,11 @@ from scones_local.admin import PREFIX, ROUTES, route, with_routes
 from scones_local.context import Context
 from scones_local.environment import client_environment
 from scones_local.lifetime import ServerRecord, locked, record_path, write_record
+from scones_local.persistence.mends import committing
+from scones_local.persistence.saver import Saver
+from scones_local.persistence.snapshots import STATE_FOLDER, Snapshots
 from scones_local.registry import mends, require_moto
+from scones_local.stores import STORES
 
 HOST = "127.0.0.1"
 HEALTH_PATH = f"{PREFIX}health"
@@ -32,6 +36,7 @@ MODULES = (
     "scones_local.states.mends",
     "scones_local.sagemaker.mends",
     "scones_local.events.mends",
+    "scones_local.persistence.mends",
 )
 
 
@@ -58,9 +63,13 @@ def _run(home: Path, port: int) -> None:
         port = listener.getsockname()[1]
         context = Context(home=home, endpoint_url=f"http://{HOST}:{port}")
         _prepare_environment(context, port)
+        saver = Saver(Snapshots(home / STATE_FOLDER))
+        # Registered first, so that it is done last: what the others end is saved as ended.
+        context.on_shutdown(saver.close)
         try:
             install(context)
-            _serve(context, listener, stop)
+            loaded = saver.load()
+            _serve(context, listener, stop, saver, restored=loaded)
         finally:
             record_path(home).unlink(missing_ok=True)
             context.shutdown()
@@ -100,7 +109,14 @@ def install(context: Context) -> None:
         importlib.import_module(name).install(context)
 
 
-def _serve(context: Context, listener: socket.socket, stop: threading.Event) -> None:
+def _serve(
+    context: Context,
+    listener: socket.socket,
+    stop: threading.Event,
+    saver: Saver,
+    *,
+    restored: bool,
+) -> None:
     from moto.moto_server.werkzeug_app import (
         DomainDispatcherApplication,
         MotoRequestHandler,
@@ -115,7 +131,8 @@ def _serve(context: Context, listener: socket.socket, stop: threading.Event) -> 
         def log_request(self, code: Any = "-", size: Any = "-") -> None:
             """Log no access; the server's log is for faults."""
 
-    application = with_routes(DomainDispatcherApplication(create_backend_app), ROUTES)
+    application = committing(DomainDispatcherApplication(create_backend_app), saver)
+    application = with_routes(application, ROUTES)
     port = listener.getsockname()[1]
     listener.listen(128)
     server = make_server(
@@ -123,6 +140,9 @@ def _serve(context: Context, listener: socket.socket, stop: threading.Event) -> 
     )
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
     thread.start()
+    saver.start()
+    if restored:
+        STORES.restored()
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     write_record(context.home, ServerRecord(os.getpid(), port, context.endpoint_url, now))
     stop.wait()

@@ -10,9 +10,11 @@ from moto.sagemaker.responses import SageMakerResponse
 from scones_local.registry import implement, wrap
 from scones_local.sagemaker import runtime_api
 from scones_local.sagemaker.deployments import Endpoints
-from scones_local.sagemaker.endpoint_records import EndpointRecord
+from scones_local.sagemaker.endpoint_records import EndpointRecord, retained_properties
 from scones_local.sagemaker.platform import EndpointMetrics, Platform
+from scones_local.sagemaker.restart import start_endpoints
 from scones_local.sagemaker.scaling import rescale
+from scones_local.stores import on_restored
 
 _IN_PROGRESS = frozenset(("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"))
 
@@ -27,6 +29,7 @@ def install(platform: Platform) -> None:
     _add_update(endpoints)
     _mend_delete(endpoints)
     _mend_weights(endpoints)
+    on_restored(lambda: start_endpoints(endpoints))
     runtime_api.install(platform, endpoints, metrics)
 
 
@@ -70,7 +73,7 @@ def _add_update(endpoints: Endpoints) -> None:
             endpoint.last_deployment_config = self._get_param("DeploymentConfig")
         excluded = self._get_param("ExcludeRetainedVariantProperties") or []
         retained = (
-            _retained(endpoint, {e["VariantPropertyType"] for e in excluded})
+            retained_properties(endpoint, {e["VariantPropertyType"] for e in excluded})
             if self._get_param("RetainAllVariantProperties")
             else {}
         )
@@ -124,22 +127,6 @@ def _require_in_service(endpoint: EndpointRecord) -> None:
         raise AWSValidationException(f'Cannot update in-progress endpoint "{endpoint.arn}".')
     if status != "InService":
         raise AWSValidationException(f'Cannot update endpoint "{endpoint.arn}" in status {status}.')
-
-
-def _retained(endpoint: EndpointRecord, excluded: set[str]) -> dict[str, dict[str, Any]]:
-    """Return the properties of each variant that an update keeps, as a configuration has them."""
-    names = {
-        "DesiredWeight": "InitialVariantWeight",
-        "DesiredInstanceCount": "InitialInstanceCount",
-    }
-    return {
-        variant["VariantName"]: {
-            configured: variant[kept]
-            for kept, configured in names.items()
-            if kept in variant and kept not in excluded
-        }
-        for variant in endpoint.production_variants
-    }
 
 
 def _endpoint(response: SageMakerResponse) -> EndpointRecord:

@@ -118,6 +118,17 @@ class ClientCache:
                 self._clients[region, service, role_arn] = key_id, client
             return client
 
+    def denial(self, role_arn: str, action: str, resource: str) -> str | None:
+        """Return AWS's sentence when a role may not do something; None when it may."""
+        found = self._credentials(role_arn)
+        if found is None:
+            return None
+        try:
+            authorise(found.access_key_id, [Access(action, resource)])
+        except AccessDenied as error:
+            return str(error)
+        return None
+
     def _credentials(self, role_arn: str) -> RoleCredentials | None:
         if self._roles is None or not role_arn:
             return None
@@ -146,8 +157,8 @@ class ClientCache:
         return InProcessLambda(client, key_id) if service == "lambda" else client
 
 
-def install(context: Context) -> None:
-    """Have every task module of moto use the cache."""
+def install(context: Context) -> ClientCache:
+    """Have every task module of moto use the cache; return it."""
     roles = RoleSessions("states.amazonaws.com")
     cache = ClientCache(context.endpoint_url, roles if is_enforced() else None)
     fault = "makes a new client for each task, at localhost, which may be IPv6"
@@ -155,6 +166,7 @@ def install(context: Context) -> None:
         if name.startswith("moto.stepfunctions.parser.") and hasattr(module, "boto_client_for"):
             replace(module, "boto_client_for", cache.get, fault=fault)
     _name_denials()
+    return cache
 
 
 def _name_denials() -> None:

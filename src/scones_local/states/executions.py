@@ -1,95 +1,26 @@
-"""Executions from start to end: names, aliases, limits, and an outcome that is always whole."""
+"""Executions once they run: an outcome that is always whole, and told as AWS tells it."""
 
 import datetime
-import json
-import random
 import threading
-import uuid
 from typing import Any
 
-from scones_local.registry import implement, wrap
-from scones_local.states.engine import MAX_STATE_BYTES
+from scones_local.registry import wrap
+from scones_local.states import metrics
+from scones_local.states.starts import output_text
 
 _READY_SECONDS = 10.0
 
 
 def install() -> None:
-    """Mend StartExecution, the worker behind it, and DescribeExecution."""
-    _start_by_any_arn()
+    """Mend the worker behind StartExecution, and DescribeExecution."""
     _publish_whole_outcomes()
     _end_on_internal_faults()
     _stop_at_any_time()
     _describe_every_end()
 
 
-def _start_by_any_arn() -> None:
-    from moto.stepfunctions.models import StateMachineVersion
-    from moto.stepfunctions.parser.models import StepFunctionsParserBackend
-
-    missing = "cannot start a version: StartExecution asks for what only a machine has"
-    implement(StateMachineVersion, "_handle_name_input_idempotency", fault=missing)(
-        lambda *_: None  # the machine itself was asked already
-    )
-    implement(StateMachineVersion, "backend", fault=missing)(property(lambda _: None))
-
-    fault = "names an execution None, knows no alias, and loses an execution of a version"
-
-    @wrap(StepFunctionsParserBackend, "start_execution", fault=fault)
-    def start_execution(
-        original: Any,
-        backend: Any,
-        arn: str,
-        name: str | None = None,
-        execution_input: str | None = None,
-        **more: Any,
-    ) -> Any:
-        _check_input(execution_input)
-        if name:
-            backend._validate_name(name)
-        name = name or str(uuid.uuid4())
-        base_arn, qualified = _split(arn)
-        base = backend.describe_state_machine(base_arn)
-        existing = base._handle_name_input_idempotency(name, execution_input)
-        if existing is not None:
-            return existing
-        target = _version_of(backend, arn) if qualified else arn
-        execution = original(backend, target, name, execution_input, **more)
-        execution.state_machine_arn = base_arn
-        execution.version_arn = target if qualified else None
-        execution.alias_arn = arn if qualified and target != arn else None
-        if qualified:
-            base.executions.append(execution)
-        return execution
-
-
-def _split(arn: str) -> tuple[str, bool]:
-    """Return the machine's own ARN, and whether `arn` names a version or an alias of it."""
-    parts = arn.split(":")
-    return ":".join(parts[:7]), len(parts) > 7
-
-
-def _version_of(backend: Any, arn: str) -> str:
-    """Return the version that an ARN stands for; an alias draws one by its weights."""
-    if arn.rsplit(":", 1)[1].isnumeric():
-        return arn
-    routes = backend.describe_state_machine_alias(arn).routing_configuration
-    weights = [route["weight"] for route in routes]
-    drawn: str = random.choices(routes, weights)[0]["stateMachineVersionArn"]  # noqa: S311
-    return drawn
-
-
-def _check_input(text: str | None) -> None:
-    from moto.stepfunctions.exceptions import ValidationException
-
-    if text is not None and len(text.encode("utf-8", "surrogatepass")) > MAX_STATE_BYTES:
-        raise ValidationException(
-            "1 validation error detected: Value at 'input' failed to satisfy constraint: "
-            f"Member must have length less than or equal to {MAX_STATE_BYTES}"
-        )
-
-
 def _publish_whole_outcomes() -> None:
-    from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded, ProgramError
+    from moto.stepfunctions.parser.asl.eval import program_state
     from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
 
     fault = "shows the new status before the output, so a reader may see SUCCEEDED without one"
@@ -99,12 +30,15 @@ def _publish_whole_outcomes() -> None:
         execution = communication.execution
         env = execution.exec_worker.env
         state = env.program_state()
-        if isinstance(state, ProgramEnded):
+        if isinstance(state, program_state.ProgramEnded):
             execution.output = env.states.get_input()
-        elif isinstance(state, ProgramError):
+        elif isinstance(state, program_state.ProgramError):
             execution.error = (state.error or {}).get("error")
             execution.cause = (state.error or {}).get("cause")
+        elif isinstance(state, program_state.ProgramStopped):
+            execution.error, execution.cause = state.error, state.cause
         original(communication)
+        metrics.ended(execution)
 
 
 def _end_on_internal_faults() -> None:
@@ -114,6 +48,7 @@ def _end_on_internal_faults() -> None:
 
     @wrap(ExecutionWorker, "_execution_logic", fault="leaves an execution RUNNING when it breaks")
     def execution_logic(original: Any, worker: Any) -> None:
+        metrics.started(worker._execution_communication.execution)
         try:
             original(worker)
         except Exception as error:  # whatever it is, the execution must not run for ever
@@ -130,7 +65,9 @@ def _end_on_internal_faults() -> None:
 
 
 def _stop_at_any_time() -> None:
+    from moto.core.responses import ActionResult
     from moto.stepfunctions.parser.backend.execution import Execution
+    from moto.stepfunctions.responses import StepFunctionResponse
 
     fault = "cannot stop an execution that has just been started, and tells no stop date"
 
@@ -145,6 +82,15 @@ def _stop_at_any_time() -> None:
         original(execution, stop_date, error, cause)
         execution.stop_date = execution.stop_date or stop_date
 
+    @wrap(StepFunctionResponse, "stop_execution", fault="drops the error and the cause")
+    def stop_execution(_: Any, response: Any) -> Any:
+        execution = response.stepfunction_backend.describe_execution(
+            response._get_param("executionArn")
+        )
+        now = datetime.datetime.now(datetime.UTC)
+        execution.stop(now, response._get_param("error"), response._get_param("cause"))
+        return ActionResult({"stopDate": execution.stop_date})
+
 
 def _describe_every_end() -> None:
     from moto.stepfunctions.responses import StepFunctionResponse
@@ -157,14 +103,18 @@ def _describe_every_end() -> None:
         execution = response.stepfunction_backend.describe_execution(
             response._get_param("executionArn")
         )
+        succeeded = execution.status == "SUCCEEDED"
         more = {
             "stateMachineVersionArn": getattr(execution, "version_arn", None),
             "stateMachineAliasArn": getattr(execution, "alias_arn", None),
-            "stopDate": execution.stop_date if execution.status == "TIMED_OUT" else None,
+            "mapRunArn": getattr(execution, "map_run_arn", None),
+            "itemCount": getattr(execution, "item_count", None),
+            "stopDate": execution.stop_date,
+            "inputDetails": {"included": True},
+            "outputDetails": {"included": True} if succeeded else None,
+            "output": output_text(execution) if succeeded else None,
+            "traceHeader": execution.trace_header,
+            "redriveCount": 0,
         }
-        if execution.status == "SUCCEEDED":
-            more["output"] = json.dumps(
-                execution.output, separators=(",", ":"), ensure_ascii=False, default=str
-            )
         result.result.update({key: value for key, value in more.items() if value is not None})
         return result

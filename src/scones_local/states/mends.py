@@ -1,7 +1,20 @@
-"""Step Functions: moto's interpreter, with what an inline Map over Lambda functions needs."""
+"""Step Functions: moto's interpreter, made to execute as AWS does."""
 
 from scones_local.context import Context
-from scones_local.states import api, clients, engine, executions, inline_map
+from scones_local.states import (
+    api,
+    clients,
+    definitions,
+    distributed_map,
+    engine,
+    execution_log,
+    executions,
+    history,
+    inline_map,
+    map_runs_api,
+    programs,
+    starts,
+)
 
 
 def install(context: Context) -> None:
@@ -9,8 +22,15 @@ def install(context: Context) -> None:
     # Importing the backend loads every task module, whose names the mends replace.
     from moto.stepfunctions.parser import models as _models  # noqa: F401
 
-    clients.install(context)
+    cache = clients.install(context)
+    definitions.install()
     engine.install()
+    programs.install()
+    history.install()
     inline_map.install()
+    distributed_map.install(cache)
+    starts.install()
     executions.install()
+    execution_log.install(cache.denial)
+    map_runs_api.install()
     api.install()

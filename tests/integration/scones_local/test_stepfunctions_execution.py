@@ -71,9 +71,8 @@ def test_a_map_of_a_hundred_items_over_three_functions_keeps_their_order(aws, ec
     assert [result["image"] for result in results] == images
     assert [result["index"] for result in results] == list(range(100))
     assert {result["execution"] for result in results} == {ended["executionArn"]}
-    history = aws.client("stepfunctions").get_execution_history(executionArn=ended["executionArn"])[
-        "events"
-    ]
+    pages = aws.client("stepfunctions").get_paginator("get_execution_history")
+    history = pages.paginate(executionArn=ended["executionArn"]).build_full_result()["events"]
     kinds = [event["type"] for event in history]
     assert kinds[0] == "ExecutionStarted" and kinds[-1] == "ExecutionSucceeded"
     assert kinds.count("MapIterationSucceeded") == 100

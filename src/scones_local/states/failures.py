@@ -1,0 +1,47 @@
+"""The interpreter's way to fail a state under one of the States Language's own error names."""
+
+from typing import Any
+
+
+class StateFailed(Exception):
+    """A state's end under a reserved error name such as `States.ItemReaderFailed`."""
+
+    def __init__(self, error: str, cause: str) -> None:
+        super().__init__(cause)
+        self.error, self.cause = error, cause
+
+
+def failure_event(env: Any, error: str, cause: str, event: str, details: str) -> Exception:
+    """Return the exception by which the interpreter fails a state; Retry and Catch see `error`.
+
+    `event` is the history event's type, `details` the name of its details.
+    """
+    from moto.stepfunctions.parser.api import HistoryEventType
+    from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
+        FailureEvent,
+        FailureEventException,
+    )
+
+    told: Any = {details: {"error": error, "cause": cause}}
+    name, kind = error_name(error), HistoryEventType(event)
+    return FailureEventException(
+        FailureEvent(env=env, error_name=name, event_type=kind, event_details=told)
+    )
+
+
+def error_name(error: str | None) -> Any:
+    """Return moto's object for an error name, a reserved one or any other."""
+    from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import (
+        CustomErrorName,
+    )
+    from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import (
+        StatesErrorName,
+    )
+    from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
+        StatesErrorNameType,
+    )
+
+    for kind in StatesErrorNameType:
+        if kind.to_name() == error:
+            return StatesErrorName(kind)
+    return CustomErrorName(error)
