@@ -9,8 +9,8 @@ from typing import Any, Self
 from scones_core.errors import SettingsError, TrainingError
 from scones_core.labels import LabelSet
 
-# Keys that the platform's own SDK adds to every job.
-PLATFORM_PREFIX = "sagemaker_"
+# Keys that the platform's own SDK adds to every job, and SageMaker to a tuning job's.
+PLATFORM_PREFIXES = ("sagemaker_", "_tuning_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Hyperparameters:
         kinds = {field.name: _PARSERS[field.type] for field in fields(cls)}
         values: dict[str, Any] = {}
         for name, text in given.items():
-            if name.startswith(PLATFORM_PREFIX):
+            if name.startswith(PLATFORM_PREFIXES):
                 continue
             if name not in kinds:
                 raise TrainingError(

@@ -33,6 +33,11 @@ _PARAMETERS = {
     ("states", "UpdateStateMachine"): ("roleArn", "stateMachineArn", ""),
     ("sagemaker", "CreateModel"): ("ExecutionRoleArn", "ModelName", "model/"),
     ("sagemaker", "CreateTrainingJob"): ("RoleArn", "TrainingJobName", "training-job/"),
+    ("sagemaker", "CreateHyperParameterTuningJob"): (
+        "TrainingJobDefinition.RoleArn",
+        "HyperParameterTuningJobName",
+        "hyper-parameter-tuning-job/",
+    ),
 }
 
 
@@ -41,12 +46,18 @@ def handed_roles(response: Any, service: str, operation: str) -> list[HandedRole
     if (service, operation) not in _PARAMETERS:
         return []
     parameter, named, before = _PARAMETERS[service, operation]
-    role_arn, name = response._get_param(parameter), str(response._get_param(named) or "")
+    role_arn, name = _nested(response, parameter), str(response._get_param(named) or "")
     if not role_arn:
         return []
     start = f"arn:aws:{service}:{response.region}:{ACCOUNT_ID}:{before}"
     source = name if name.startswith("arn:") else f"{start}{name}"
     return [HandedRole(str(role_arn), f"{service}.amazonaws.com", source)]
+
+
+def _nested(response: Any, parameter: str) -> Any:
+    first, _, inner = parameter.partition(".")
+    value = response._get_param(first)
+    return (value or {}).get(inner) if inner else value
 
 
 def require_assumable(response: Any, service: str, operation: str) -> None:

@@ -3,7 +3,7 @@
 import shutil
 
 from scones_local.context import Context
-from scones_local.sagemaker import endpoint_configs, endpoints_api, gaps, training_api
+from scones_local.sagemaker import endpoint_configs, endpoints_api, gaps, training_api, tuning_api
 from scones_local.sagemaker.platform import Platform
 from scones_local.sagemaker.restart import fail_interrupted_jobs
 from scones_local.stores import on_restored
@@ -17,6 +17,6 @@ def install(context: Context) -> None:
     platform = Platform(context)
     gaps.install()
     endpoint_configs.install()
-    training_api.install(platform)
+    tuning_api.install(training_api.install(platform))
     endpoints_api.install(platform)
     on_restored(fail_interrupted_jobs)
