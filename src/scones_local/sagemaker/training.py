@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from scones_local.builtin.images import is_builtin
 from scones_local.children import Children
 from scones_local.sagemaker.archives import pack
 from scones_local.sagemaker.channels import DownloadFailed, download
@@ -128,6 +129,9 @@ class TrainingRun:
         if status != 0 and ending is Ending.BY_ITSELF:
             code = status if status >= 0 else 128 - status
             said = self._paths.failure() or container.last_line
+            if is_builtin(self.spec.image) and said.startswith("ClientError:"):
+                # AWS's own algorithms say themselves whose fault it was.
+                raise AlgorithmError(said)
             raise AlgorithmError(f"AlgorithmError: {said}, exit code: {code}")
         return ending
 

@@ -13,7 +13,7 @@ from scones_local.registry import implement, wrap
 from scones_local.sagemaker.platform import Platform
 from scones_local.sagemaker.training_jobs import TrainingJobs, enter_status
 from scones_local.sagemaker.training_lists import training_job_page
-from scones_local.sagemaker.training_requests import JobRecord, check_request
+from scones_local.sagemaker.training_requests import JobRecord, check_request, metric_definitions
 
 _CHECKED = (
     "AlgorithmSpecification",
@@ -43,6 +43,8 @@ def _mend_record() -> None:
         # moto writes a metric definition of its own into the caller's specification.
         original(self, *args, **{**kwargs, "algorithm_specification": dict(algorithm)})
         self.algorithm_specification = algorithm
+        if definitions := metric_definitions(algorithm):
+            algorithm["MetricDefinitions"] = definitions
         self.training_job_status, self.secondary_status = "InProgress", "Starting"
         # Every attribute that is set later is there now: the record is read while it changes.
         self.training_start_time = self.training_end_time = self.model_artifacts = None

@@ -14,7 +14,7 @@ from scones_local.sagemaker.checkpoints import relocated
 from scones_local.sagemaker.names import require_resource_name
 from scones_local.sagemaker.platform import Platform
 from scones_local.sagemaker.training import TrainingRun
-from scones_local.sagemaker.training_requests import JobRecord
+from scones_local.sagemaker.training_requests import JobRecord, metric_definitions
 from scones_local.sagemaker.training_spec import TrainingEnd, TrainingSpec
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
@@ -112,7 +112,7 @@ class TrainingJobs:
                 "TRAINING_JOB_ARN": job.arn,
                 **environment,
             },
-            metrics={d["Name"]: d["Regex"] for d in algorithm.get("MetricDefinitions") or ()},
+            metrics={d["Name"]: d["Regex"] for d in metric_definitions(algorithm)},
             max_runtime_seconds=condition.get("MaxRuntimeInSeconds", 86_400),
             max_wait_seconds=condition.get("MaxWaitTimeInSeconds"),
             instance_type=resources.get("InstanceType", ""),

@@ -7,6 +7,8 @@ from typing import Any
 from moto.sagemaker.exceptions import AWSValidationException
 from moto.sagemaker.models import SageMakerModelBackend
 
+from scones_local.builtin.images import METRICS, is_builtin
+
 # A FakeTrainingJob, with the attributes that moto's lacks.
 JobRecord = Any
 # The request's fields and moto's names for them.
@@ -38,6 +40,14 @@ def create_training_job(backend: SageMakerModelBackend, request: Mapping[str, An
     arguments: dict[str, Any] = {argument: request.get(key) for key, argument in _FIELDS.items()}
     job: JobRecord = backend.create_training_job(**arguments)
     return job
+
+
+def metric_definitions(algorithm: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the metrics of an `AlgorithmSpecification`; AWS's own algorithms bring theirs."""
+    given: list[dict[str, str]] = algorithm.get("MetricDefinitions") or []
+    if is_builtin(str(algorithm.get("TrainingImage"))):
+        return [{"Name": name, "Regex": regex} for name, regex in METRICS.items()]
+    return given
 
 
 def check_request(request: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scones_local.sagemaker.training_requests import metric_definitions
 from scones_local.sagemaker.tuning_search import GridSearch, Search, search_for
 from scones_local.sagemaker.tuning_space import InvalidTuning, Range, parse_ranges
 
@@ -104,7 +105,7 @@ def _check(plan: TuningPlan) -> None:
             f"MaxParallelTrainingJobs must be between 1 and MaxNumberOfTrainingJobs, which is "
             f"{plan.most}; it is {plan.parallel}."
         )
-    metrics = plan.definition["AlgorithmSpecification"].get("MetricDefinitions") or []
+    metrics = metric_definitions(plan.definition["AlgorithmSpecification"])
     if plan.metric not in [metric["Name"] for metric in metrics]:
         raise InvalidTuning(
             f"The objective metric {plan.metric} is not among the algorithm's MetricDefinitions."
