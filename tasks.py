@@ -8,7 +8,22 @@ from pathlib import Path
 from invoke import Collection, Context, task
 from invoke.exceptions import Exit
 
-from scones_toolkit import datasets, deployments, models, plans, promotions, workflows
+from scones_toolkit import candidates as registered
+from scones_toolkit import (
+    costs,
+    datasets,
+    deployments,
+    evaluation,
+    local_logs,
+    local_status,
+    models,
+    plans,
+    promotions,
+    releases,
+    removal,
+    reviews,
+    workflows,
+)
 from scones_toolkit import demo as demonstration
 from scones_toolkit import local as local_aws
 from scones_toolkit.cli import guarded
@@ -40,7 +55,8 @@ def build(c: Context) -> None:
     help={
         "env": ENV,
         "source": "auto, cifar100, synthetic, or a path: CIFAR archive, image folder, MNIST",
-        "classes": "class names, comma separated; the order is the model's",
+        "classes": "class names, comma separated, in the model's order; or all",
+        "add": "path of further training images, such as `inv review` leaves",
         "image_side": "width and height in pixels; 0 keeps the source's",
         "image_mode": "rgb or grey",
         "recordio": "write MXNet's .rec and .idx besides",
@@ -52,6 +68,7 @@ def etl(
     env: str = "local",
     source: str = "",
     classes: str = "",
+    add: str = "",
     *,
     image_side: int = 0,
     image_mode: str = "",
@@ -65,6 +82,7 @@ def etl(
         _open(env),
         source or None,
         classes or None,
+        add or None,
         image_side=image_side or None,
         image_mode=image_mode or None,
         recordio=recordio or None,
@@ -81,30 +99,84 @@ def train(c: Context, env: str = "local", epochs: int = 0, seed: int = -1) -> No
     models.train(_open(env), epochs=epochs or None, seed=seed if seed >= 0 else None)
 
 
-@task(help={"env": ENV, "artifact": "s3:// location; else the last training job's"})
+@task(
+    help={
+        "env": ENV,
+        "artifact": "s3:// location; else the last training job's",
+        "through": "artifact, or endpoint: the deployed one, beside training's own figures",
+    }
+)
 @guarded
-def evaluate(c: Context, env: str = "local", artifact: str = "") -> None:
-    """Score a model artifact on the staged test images, outside any endpoint.
+def evaluate(c: Context, env: str = "local", artifact: str = "", through: str = "artifact") -> None:
+    """Score a model on its test images, by itself or through the deployed endpoint.
 
-    Example: inv evaluate --env dev
+    Example: inv evaluate --env dev --through endpoint
     """
-    models.evaluate(_open(env), artifact=artifact or None)
+    evaluation.evaluate(_open(env), artifact=artifact or None, through=through)
+
+
+@task(help={"env": ENV})
+@guarded
+def candidates(c: Context, env: str = "local") -> None:
+    """List the trained models: their figures, data, code, and whether they may be released.
+
+    Example: inv candidates --env dev
+    """
+    registered.candidates(_open(env))
+
+
+@task(
+    positional=["candidate"],
+    help={
+        "candidate": "its number, as `inv candidates` shows it",
+        "env": ENV,
+        "reject": "reject it instead",
+        "note": "why, kept with the decision",
+    },
+)
+@guarded
+def approve(
+    c: Context, candidate: str, env: str = "local", reject: bool = False, note: str = ""
+) -> None:
+    """Let a trained model be released, or not.
+
+    Example: inv approve 3 --env dev --note "better on wet roads"
+    """
+    registered.approve(_open(env), registered.number(candidate), reject=reject, note=note)
 
 
 @task(
     help={
         "env": ENV,
-        "artifact": "s3:// location; else the last training job's",
+        "candidate": "its number; else the last training job's",
+        "artifact": "s3:// location of a candidate's model, in place of its number",
         "activate": "an older release to activate instead of writing a new one",
+        "overrule": "why a model that the quality gate refuses is released all the same",
     }
 )
 @guarded
-def release(c: Context, env: str = "local", artifact: str = "", activate: str = "") -> None:
-    """Write a trained model into the release manifest that Terraform deploys.
+def release(
+    c: Context,
+    env: str = "local",
+    *,
+    candidate: int = 0,
+    artifact: str = "",
+    activate: str = "",
+    overrule: str = "",
+) -> None:
+    """Write an approved model into the release manifest that Terraform deploys.
+
+    It must reach the limits under [quality], and not be worse than the active release.
 
     Example: inv release --env dev
     """
-    models.release(_open(env), artifact=artifact or None, activate_id=activate or None)
+    releases.release(
+        _open(env),
+        candidate=candidate or None,
+        artifact=artifact or None,
+        activate_id=activate or None,
+        overrule=overrule,
+    )
 
 
 @task(
@@ -195,6 +267,22 @@ def promote(c: Context, from_: str = "dev", to: str = "prod", release: str = "")
     promotions.promote(_open(from_), _open(to), release=release or None)
 
 
+@task(
+    help={
+        "env": ENV,
+        "images": "how many images a month; else the setting",
+        "json": "print the figures as JSON",
+    }
+)
+@guarded
+def cost(c: Context, env: str = "local", images: int = 0, json: bool = False) -> None:
+    """Estimate what the environment costs a month, and for each million images.
+
+    Example: inv cost --env dev --images 200000
+    """
+    costs.cost(_open(env), images=images or None, as_json=json)
+
+
 @task(help={"env": ENV, "yes": "do not ask for the environment's name"})
 @guarded
 def destroy(c: Context, env: str = "local", yes: bool = False) -> None:
@@ -203,6 +291,26 @@ def destroy(c: Context, env: str = "local", yes: bool = False) -> None:
     Example: inv destroy --env dev
     """
     deployments.destroy(_open(env), confirmed=yes)
+
+
+@task(help={"env": ENV})
+@guarded
+def stop(c: Context, env: str = "local") -> None:
+    """Take down what bills by the hour, and say what remains; `inv apply` brings it back.
+
+    Example: inv stop --env dev
+    """
+    removal.stop(_open(env))
+
+
+@task(help={"env": ENV, "yes": "do not ask for the environment's name"})
+@guarded
+def nuke(c: Context, env: str = "local", yes: bool = False) -> None:
+    """Remove everything of the environment with all its data, and what its tags still find.
+
+    Example: inv nuke --env dev
+    """
+    removal.nuke(_open(env), confirmed=yes)
 
 
 @task(
@@ -233,6 +341,16 @@ def report(c: Context, env: str = "local", out: str = "") -> None:
     workflows.report(_open(env), out=_path(out))
 
 
+@task(help={"env": ENV, "out": "where they go; else build/<env>/review"})
+@guarded
+def review(c: Context, env: str = "local", out: str = "") -> None:
+    """Fetch the images of the last run that a person must decide, with a list to label them.
+
+    Example: inv review --env dev, fill in labels.csv, inv etl --env dev --add build/dev/review
+    """
+    reviews.fetch(_open(env), out=_path(out))
+
+
 @task(
     help={
         "source": "auto, cifar100, synthetic, or the path of an archive or a folder of images",
@@ -251,7 +369,7 @@ def demo(c: Context, source: str = "", keep: bool = False) -> None:
 @task
 @guarded
 def up(c: Context) -> None:
-    """Start the embedded AWS and print how to reach it.
+    """Start the embedded AWS, with what the last one had, and print how to reach it.
 
     Example: inv local.up
     """
@@ -261,21 +379,46 @@ def up(c: Context) -> None:
 @task
 @guarded
 def down(c: Context) -> None:
-    """Stop the embedded AWS and every process that it started.
+    """Stop the embedded AWS and every process that it started; what was deployed is kept.
 
     Example: inv local.down
     """
     local_aws.down(_open("local"))
 
 
+@task(help={"yes": "do not ask"})
+@guarded
+def reset(c: Context, yes: bool = False) -> None:
+    """Remove all that was deployed to the embedded AWS; it is stopped if it runs.
+
+    Example: inv local.reset --yes
+    """
+    local_aws.reset(_open("local"), confirmed=yes)
+
+
 @task
 @guarded
 def status(c: Context) -> None:
-    """Show what runs in the embedded AWS.
+    """Show functions, executions, endpoints and jobs, with their processes.
 
     Example: inv local.status
     """
-    local_aws.status(_open("local"))
+    local_status.status(_open("local"))
+
+
+@task(
+    help={
+        "name": "a function, endpoint, job or state machine; another one names those that exist",
+        "follow": "go on until Ctrl-C",
+    }
+)
+@guarded
+def logs(c: Context, name: str, follow: bool = False) -> None:
+    """Print a log of the embedded AWS by the name of what wrote it.
+
+    Example: inv local.logs scones-local-classify-image -f
+    """
+    local_logs.logs(_open("local"), name, follow=follow)
 
 
 @task
@@ -288,10 +431,11 @@ def terraform_test(c: Context) -> None:
     deployments.terraform_test(_open("local"))
 
 
-ns = Collection(build, etl, train, evaluate, release, fetch, promote)
-for deployment in (plan, apply, verify, drift, destroy, run, report, demo):
+ns = Collection(build, etl, train, evaluate, candidates, approve, release, fetch, promote)
+for deployment in (plan, apply, verify, drift, cost, stop, destroy, nuke, run, report, review):
     ns.add_task(deployment)
-ns.add_collection(Collection("local", up, down, status))
+ns.add_task(demo)
+ns.add_collection(Collection("local", up, down, reset, status, logs))
 terraform = Collection("terraform")
 terraform.add_task(terraform_test, name="test")
 ns.add_collection(terraform)

@@ -1,4 +1,12 @@
 locals {
+  # Stack is the one tag that tells this environment's cost from everything else in an account.
+  tags = merge(var.tags, {
+    Project     = var.project
+    Environment = var.environment
+    Stack       = "${var.project}-${var.environment}"
+    ManagedBy   = "terraform"
+  })
+
   names   = module.naming.names
   arns    = module.naming.arns
   release = var.active_release == null ? null : var.releases[var.active_release]
@@ -6,6 +14,14 @@ locals {
   # One threshold for the function, the outputs and every report: what an operator sets, else
   # what the model was calibrated to, else a cautious value.
   threshold = coalesce(var.confidence_threshold, try(local.release.threshold, null), 0.93)
+
+  # The endpoint that the workflow asks, and those beside it.
+  serving_modes = setunion([var.serving.mode], var.serving.also)
+  endpoint      = module.endpoint[var.serving.mode]
+
+  async_uri = replace(module.storage.capture_uri, "/capture$/", "async")
+
+  deletes_endpoint = try(var.office_hours.outside, "") == "delete" && var.serving.mode == "realtime"
 
   # A model's probabilities are in the order of its own labels.
   labels = try(local.release.labels, null) == null ? var.labels : local.release.labels
@@ -28,7 +44,7 @@ locals {
       timeout_seconds = 45
       environment = {
         # Taken from the endpoint itself: functions change over only once it serves the release.
-        ENDPOINT_NAME = module.endpoint.name
+        ENDPOINT_NAME = local.endpoint.name
         LABELS        = jsonencode(local.labels)
       }
     }

@@ -28,24 +28,35 @@ module "identity" {
   arns                     = local.arns
   account_id               = data.aws_caller_identity.this.account_id
   alias                    = module.naming.alias
+  serving_modes            = local.serving_modes
+  deletes_endpoint         = local.deletes_endpoint
+  metric_namespace         = module.naming.metric_namespace
   kms_key_arn              = module.storage.kms_key_arn
   model_repository_arns    = var.model_repository_arns
   permissions_boundary_arn = var.permissions_boundary_arn
 }
 
 module "endpoint" {
-  source = "./modules/endpoint"
+  source   = "./modules/endpoint"
+  for_each = local.serving_modes
 
-  name               = local.names.endpoint
+  name               = local.names.endpoints[each.key]
+  mode               = each.key
   variant            = module.naming.variant
   releases           = var.releases
   active_release     = var.active_release
+  shadow_release     = each.key == var.serving.mode ? var.shadow_release : null
+  serverless         = var.serving.serverless
+  async              = { uri = local.async_uri, concurrency = var.serving.async_concurrency }
+  autoscaling        = each.key == "serverless" ? null : each.key == var.serving.mode ? var.autoscaling : var.async_autoscaling
+  office_hours       = each.key == var.serving.mode ? var.office_hours : null
+  tags               = local.tags
   role_arn           = local.arns.roles["endpoint"]
   kms_key_arn        = module.storage.kms_key_arn
   artifacts_prefix   = "s3://${local.names.buckets["artifacts"]}/model/"
   capture_uri        = module.storage.capture_uri
-  capture_percent    = var.capture_percent
-  log_group          = local.names.log_groups["endpoint"]
+  capture_percent    = each.key == "serverless" && each.key != var.serving.mode ? 0 : var.capture_percent
+  log_group          = local.names.log_groups[each.key]
   log_retention_days = var.log_retention_days
   latency_alarm_ms   = var.latency_alarm_ms
   alarm_topic_arns   = [module.monitoring.topic_arn]
@@ -53,6 +64,19 @@ module "endpoint" {
   rollout = {
     bake_seconds        = var.rollout_bake_seconds
     termination_seconds = var.rollout_termination_seconds
+    strategy            = var.rollout_strategy
+  }
+
+  # The workflow's verdicts are about the endpoint that it asks.
+  review_guard = each.key != var.serving.mode || var.rollback_review_percent == null ? null : {
+    percent   = var.rollback_review_percent
+    namespace = module.naming.metric_namespace
+  }
+
+  night = !local.deletes_endpoint || each.key != "realtime" ? null : {
+    role_arn  = module.identity.role_arns["night"]
+    name      = local.names.night
+    partition = data.aws_partition.this.partition
   }
 
   # The role's ARN is computed, so that names show in a plan; the role must still be there.
@@ -85,6 +109,7 @@ module "workflow" {
   definition_path    = "${path.module}/definitions/classify.asl.json"
   function_arns      = module.functions.alias_arns
   max_concurrency    = var.max_concurrency
+  metric_namespace   = module.naming.metric_namespace
   alias              = module.naming.alias
   role_arn           = module.identity.role_arns["workflow"]
   log_group          = local.names.log_groups["workflow"]
@@ -106,9 +131,11 @@ module "monitoring" {
   metric_namespace     = module.naming.metric_namespace
   labels               = local.labels
   review_alarm_percent = var.review_alarm_percent
+  monthly_budget_usd   = var.monthly_budget_usd
+  cost_tag             = { key = "Stack", value = local.tags.Stack }
 
   endpoint = {
-    name    = local.names.endpoint
+    name    = local.names.endpoints[var.serving.mode]
     variant = module.naming.variant
   }
 }

@@ -43,6 +43,11 @@ output "model_repository_url" {
   value       = module.storage.repository_url
 }
 
+output "model_package_group" {
+  description = "Group of model packages whose versions are the candidates for a release."
+  value       = module.storage.model_package_group
+}
+
 output "state_machine_arn" {
   description = "ARN of the workflow's state machine."
   value       = module.workflow.arn
@@ -54,8 +59,67 @@ output "function_names" {
 }
 
 output "endpoint_name" {
-  description = "Name of the endpoint; empty before the first release."
-  value       = module.endpoint.name
+  description = "Name of the endpoint that the workflow asks; empty before the first release."
+  value       = local.endpoint.name
+}
+
+output "endpoint_arn" {
+  description = "ARN of that endpoint; empty before the first release."
+  value       = local.endpoint.arn
+}
+
+output "endpoint_names" {
+  description = "Names of every endpoint by its mode: realtime, serverless, async."
+  value       = { for mode, endpoint in module.endpoint : mode => endpoint.name }
+}
+
+output "async_uri" {
+  description = "Where the asynchronous endpoint writes answers and failures; empty without one."
+  value       = contains(local.serving_modes, "async") ? local.async_uri : ""
+}
+
+output "shadow_release" {
+  description = "Release that is compared with the active one; empty for none."
+  value       = var.shadow_release == null ? "" : var.shadow_release
+}
+
+output "shadow_variant" {
+  description = "Variant of the endpoint that serves shadow_release; empty for none."
+  value       = local.endpoint.shadow_variant
+}
+
+output "office_hours" {
+  description = "When the endpoint is there, and what happens to it outside; null for always."
+  value       = var.office_hours
+}
+
+output "stack" {
+  description = "Value of the tag Stack, which everything of the environment carries; costs are counted by it."
+  value       = local.tags.Stack
+}
+
+output "budget_name" {
+  description = "Name of the monthly budget; empty without one."
+  value       = module.monitoring.budget_name
+}
+
+output "alarm_names" {
+  description = "Names of every alarm; those of rollouts first."
+  value = concat(
+    flatten([for endpoint in module.endpoint : values(endpoint.guard_alarm_names)]),
+    flatten([for endpoint in module.endpoint : endpoint.alarm_names]),
+    module.monitoring.alarm_names,
+  )
+}
+
+output "topic_arn" {
+  description = "ARN of the topic that alarms and the budget tell."
+  value       = module.monitoring.topic_arn
+}
+
+output "dashboard_name" {
+  description = "Name of the dashboard."
+  value       = module.monitoring.dashboard_name
 }
 
 output "active_release" {

@@ -6,11 +6,7 @@ provider "aws" {
   max_retries         = var.provider_max_retries
 
   default_tags {
-    tags = merge(var.tags, {
-      Project     = var.project
-      Environment = var.environment
-      ManagedBy   = "terraform"
-    })
+    tags = local.tags
   }
 }
 

@@ -44,16 +44,18 @@ variable "tags" {
 variable "releases" {
   description = "Retained releases by id, from environments/<environment>/release.tfvars.json."
   type = map(object({
-    image           = string
-    model_data_url  = string
-    model_sha256    = string
-    instance_type   = optional(string, "ml.m5.large")
-    instance_count  = optional(number, 1)
-    environment     = optional(map(string), {})
-    threshold       = optional(number)
-    labels          = optional(list(string))
-    metrics         = optional(map(number), {})
-    dataset_version = optional(string, "")
+    image             = string
+    model_data_url    = string
+    model_sha256      = string
+    instance_type     = optional(string, "ml.m5.large")
+    instance_count    = optional(number, 1)
+    environment       = optional(map(string), {})
+    threshold         = optional(number)
+    labels            = optional(list(string))
+    metrics           = optional(map(number), {})
+    dataset_version   = optional(string, "")
+    model_package_arn = optional(string, "")
+    overruled         = optional(string, "")
   }))
   default  = {}
   nullable = false
@@ -78,6 +80,82 @@ variable "active_release" {
     condition     = var.active_release == null ? true : contains(keys(var.releases), var.active_release)
     error_message = "active_release must be one of releases (${join(", ", keys(var.releases))}), or null for no endpoint."
   }
+}
+
+variable "shadow_release" {
+  description = "Release that gets a copy of every request beside the active one and answers nobody; null for none."
+  type        = string
+  default     = null
+}
+
+variable "serving" {
+  description = "How releases are served. mode is what the workflow asks, realtime or serverless; also names endpoints beside it: async for bulk requests through S3, or, while mode changes, the old one for one apply. Each mode is an endpoint with a name of its own."
+  type = object({
+    mode = optional(string, "realtime")
+    also = optional(set(string), [])
+    serverless = optional(object({
+      memory_mb               = optional(number, 4096)
+      max_concurrency         = optional(number, 10)
+      provisioned_concurrency = optional(number)
+    }), {})
+    async_concurrency = optional(number, 4)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["realtime", "serverless"], var.serving.mode)
+    error_message = "serving.mode must be realtime or serverless, as the workflow waits for answers; for asynchronous requests set serving.also = [\"async\"]."
+  }
+
+  validation {
+    condition     = length(setsubtract(var.serving.also, ["realtime", "serverless", "async"])) == 0 && !contains(var.serving.also, var.serving.mode)
+    error_message = "serving.also may name realtime, serverless and async, without serving.mode itself."
+  }
+}
+
+variable "autoscaling" {
+  description = "Least and most instances of the workflow's endpoint, and its target of requests a minute per instance; min_outside holds outside office_hours. Null keeps each release's own count."
+  type = object({
+    min                        = number
+    max                        = number
+    target                     = number
+    min_outside                = optional(number, 1)
+    scale_in_cooldown_seconds  = optional(number, 300)
+    scale_out_cooldown_seconds = optional(number, 60)
+  })
+  default = null
+}
+
+variable "async_autoscaling" {
+  description = "The same for the asynchronous endpoint, its target in waiting requests per instance; min = 0 leaves no instance while nothing waits."
+  type = object({
+    min                        = number
+    max                        = number
+    target                     = number
+    min_outside                = optional(number, 0)
+    scale_in_cooldown_seconds  = optional(number, 300)
+    scale_out_cooldown_seconds = optional(number, 60)
+  })
+  default = null
+}
+
+variable "office_hours" {
+  description = "When the endpoint is there: from and to as HH:MM, days as in a cron expression (a week is SUN-SAT), a time zone. Outside them it is deleted (outside = delete), or scaled in to autoscaling.min_outside (scale-in). Null for always."
+  type = object({
+    from     = string
+    to       = string
+    days     = optional(string, "MON-FRI")
+    timezone = optional(string, "Etc/UTC")
+    outside  = optional(string, "delete")
+  })
+  default = null
+}
+
+variable "monthly_budget_usd" {
+  description = "US dollars a month that the environment may cost before the alarms' topic is told; null for no budget."
+  type        = number
+  default     = null
 }
 
 variable "labels" {
@@ -184,6 +262,19 @@ variable "rollout_termination_seconds" {
   type        = number
   default     = 300
   nullable    = false
+}
+
+variable "rollout_strategy" {
+  description = "How a new release takes the traffic over: canary, all_at_once, or auto: a canary from two instances on."
+  type        = string
+  default     = "auto"
+  nullable    = false
+}
+
+variable "rollback_review_percent" {
+  description = "Share of verdicts sent to review within a minute, in percent, from which on a rollout is taken back; null for no such guard."
+  type        = number
+  default     = 60
 }
 
 variable "latency_alarm_ms" {

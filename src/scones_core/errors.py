@@ -62,6 +62,10 @@ class ReleaseError(DeployError):
     """A release is malformed, unknown, or its artifact is missing."""
 
 
+class CostError(DeployError):
+    """A cost cannot be estimated from the price table."""
+
+
 class LocalAwsError(SconesError):
     """The embedded AWS cannot start, is not there, or was asked for what it cannot do."""
 

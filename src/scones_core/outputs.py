@@ -24,6 +24,7 @@ class Deployment:
     kms_key_arn: str
     training_role_arn: str
     model_repository_url: str
+    model_package_group: str
     state_machine_arn: str
     function_names: Mapping[str, str]
     endpoint_name: str

@@ -60,6 +60,20 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class QualitySettings:
+    """What a model must reach on its test images to be released.
+
+    `significance` is how readily a difference to the active release counts as more than chance:
+    the probability of refusing a model that is as good.
+    """
+
+    min_accuracy: float = 0.85
+    max_calibration_error: float = 0.1
+    min_coverage: float = 0.3
+    significance: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointSettings:
     """Machines of the endpoint; they become part of each release."""
 
@@ -85,6 +99,32 @@ class BundleSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CostSettings:
+    """What `inv cost` assumes of the use: all by image, but for what is stored.
+
+    `images` a month; `image_bytes` of one image as it is sent, `answer_bytes` and
+    `record_bytes` of an answer and of a captured record around its image; `function_ms` that
+    each function and `inference_ms` that the model works; `log_bytes` of all logs together;
+    `storage_gb` of data and models, `image_gb` of model images in the repository.
+    """
+
+    images: int = 100_000
+    image_bytes: int = 20_000
+    answer_bytes: int = 100
+    record_bytes: int = 700
+    records_per_file: int = 10
+    reads_per_image: int = 3
+    function_ms: int = 100
+    inference_ms: int = 100
+    kms_requests_per_image: float = 0.1
+    custom_metrics: int = 4
+    log_bytes: int = 4_000
+    traced_share: float = 0.05
+    storage_gb: float = 5.0
+    image_gb: float = 1.5
+
+
+@dataclass(frozen=True, slots=True)
 class LocalSettings:
     """The embedded AWS. `port` 0 takes a free one."""
 
@@ -98,9 +138,11 @@ class Settings:
     project: ProjectSettings = field(default_factory=ProjectSettings)
     dataset: DatasetSettings = field(default_factory=DatasetSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    quality: QualitySettings = field(default_factory=QualitySettings)
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     workflow: WorkflowSettings = field(default_factory=WorkflowSettings)
     bundle: BundleSettings = field(default_factory=BundleSettings)
+    cost: CostSettings = field(default_factory=CostSettings)
     local: LocalSettings = field(default_factory=LocalSettings)
 
     @classmethod

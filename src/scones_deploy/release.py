@@ -21,6 +21,8 @@ from scones_core.uris import S3Uri
 ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 IMAGE = re.compile(r"[a-z0-9][a-z0-9.:-]*/[a-z0-9][a-z0-9._/-]*(?::[\w.-]+|@sha256:[0-9a-f]{64})")
+# Fields that releases of an earlier version of this project do not have.
+LATER = frozenset({"model_package_arn", "overruled"})
 INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+")
 
 
@@ -30,7 +32,8 @@ class Release:
 
     `id` has 1 to 20 of a-z, 0-9 and "-"; `image` is a container image with tag or digest;
     `model_data_url` the S3 location of model.tar.gz and `model_sha256` its hash; `threshold`
-    the lowest confidence that is accepted, 0 to 1; `labels` in model order.
+    the lowest confidence that is accepted, 0 to 1; `labels` in model order; `model_package_arn`
+    that of the approved candidate; `overruled` why the quality gate was, and what it said.
     Raises ReleaseError for a field that is not of this form.
     """
 
@@ -45,6 +48,8 @@ class Release:
     dataset_version: str
     environment: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    model_package_arn: str = ""
+    overruled: str = ""
 
     def __post_init__(self) -> None:
         for name, valid, wanted in _checks(self):
@@ -136,11 +141,10 @@ def _body(release: Release) -> dict[str, Any]:
 
 def _release(name: str, body: Mapping[str, Any]) -> Release:
     known = {f.name for f in fields(Release)} - {"id"}
-    if set(body) != known:
-        odd = min(set(body) ^ known)
-        raise ReleaseError(
-            f"release {name!r} {'lacks' if odd in known else 'has an unknown'} {odd}"
-        )
+    odd = (set(body) - known) | (known - set(body) - LATER)
+    if odd:
+        lacks = min(odd) in known
+        raise ReleaseError(f"release {name!r} {'lacks' if lacks else 'has an unknown'} {min(odd)}")
     return Release(**{**body, "id": name, "labels": _tuple(body["labels"])})
 
 
@@ -162,6 +166,8 @@ def _checks(release: Release) -> list[tuple[str, bool, str]]:
         ("dataset_version", _is_text(release.dataset_version), "a text"),
         ("environment", _is_map(release.environment, lambda v: isinstance(v, str)), texts),
         ("metrics", _is_map(release.metrics, _is_number), "a map from text to finite number"),
+        ("model_package_arn", isinstance(release.model_package_arn, str), "a text"),
+        ("overruled", isinstance(release.overruled, str), "a text"),
     ]
 
 

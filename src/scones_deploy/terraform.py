@@ -193,9 +193,10 @@ class Terraform:
         done = self._checked("output", self._run("output", json=IsFlagged))
         return {name: item["value"] for name, item in done.json().items()}
 
-    def applied(self) -> tuple[AppliedResource, ...]:
-        """Return every resource of the state; none before the first apply."""
-        return parse_state(self._checked("show", self._run("show", json=IsFlagged)).json())
+    def applied(self, plan: Plan | None = None) -> tuple[AppliedResource, ...]:
+        """Return every resource of the state, or as a plan leaves it; none before any apply."""
+        shown = self._run("show", *([plan.path] if plan else []), json=IsFlagged)
+        return parse_state(self._checked("show", shown).json())
 
     def deployment(self) -> Deployment:
         """Return the environment's outputs, typed; raises DeployError where it has none."""

@@ -111,14 +111,17 @@ class CifarArchive:
         """The archive's file name."""
         return self.path.name
 
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of all classes, in label order; raises as `read` does."""
+        return tuple(self._names(self._tables()))
+
     def read(self, classes: LabelSet, image: ImageFormat = AS_GIVEN) -> RawDataset:
         """Return all images of these classes, train rows first; 32x32 unless `image` says other.
 
         Raises UnknownLabel, MalformedDataset, or DatasetError for a class without rows.
         """
         tables = self._tables()
-        meta = self.layout.member(self.layout.meta)
-        names = class_names(tables[meta], self.layout.names_key, f"{self.path}: {meta}")
+        names = self._names(tables)
         wanted = class_table(names, classes, str(self.path))
         batches, splits, rows = self._batches(tables, wanted)
         raw = RawDataset(
@@ -130,6 +133,10 @@ class CifarArchive:
         )
         raw.require_every_class(classes, str(self.path))
         return replace(raw, images=image.fit_all(raw.images))
+
+    def _names(self, tables: Mapping[str, dict[str, Any]]) -> list[str]:
+        meta = self.layout.member(self.layout.meta)
+        return class_names(tables[meta], self.layout.names_key, f"{self.path}: {meta}")
 
     def _batches(
         self, tables: Mapping[str, dict[str, Any]], wanted: NDArray[np.int64]

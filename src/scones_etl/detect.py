@@ -7,6 +7,7 @@ from pathlib import Path
 from scones_core.errors import DatasetError
 from scones_etl.cifar import CIFAR_100, LAYOUTS, CifarArchive
 from scones_etl.folder import ImageFolder
+from scones_etl.labelled import LABELS_FILE, LabelledImages
 from scones_etl.mnist import IdxFiles
 from scones_etl.raw import Source
 
@@ -14,14 +15,17 @@ _TAR_BLOCK = 512
 
 
 def open_source(path: Path) -> Source:
-    """Return the source at a path: an image folder, MNIST's idx files, or a CIFAR archive.
+    """Return the source at a path: labelled images, an image folder, MNIST, or a CIFAR archive.
 
-    A folder with idx files, or one such file of images, is MNIST; another folder holds images;
-    any other file is an archive. Raises DatasetError when it is none of these.
+    A folder with idx files, or one such file of images, is MNIST; one with `labels.csv` holds
+    labelled images; another has a folder for each class; any other file is an archive. Raises
+    DatasetError when it is none of these.
     """
     try:
         if IdxFiles.at(path):
             return IdxFiles.open(path)
+        if (path / LABELS_FILE).is_file():
+            return LabelledImages.open(path)
         if path.is_dir():
             return ImageFolder.open(path)
         first = _first_member(path)

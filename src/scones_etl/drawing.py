@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Final
 
 from PIL import ImageDraw
 
@@ -129,7 +130,7 @@ def emblem(name: str) -> Drawing:
 
 def drawing_of(name: str) -> Drawing:
     """Return what draws one image of a class."""
-    return {"bicycle": bicycle, "motorcycle": motorcycle}.get(name) or emblem(name)
+    return _DRAWN.get(name) or emblem(name)
 
 
 def _spokes(pen: Pen, hub: Point, radius: float, colour: Colour) -> None:
@@ -159,3 +160,7 @@ def _star(points: int, inner: float, size: float, turn: float) -> list[Point]:
 def _tinted(colour: Colour, rng: Random) -> Colour:
     red, green, blue = (max(0, min(255, value + rng.randint(-50, 50))) for value in colour)
     return (red, green, blue)
+
+
+_DRAWN: Final[dict[str, Drawing]] = {"bicycle": bicycle, "motorcycle": motorcycle}
+VEHICLES: Final[tuple[str, ...]] = tuple(_DRAWN)

@@ -4,9 +4,7 @@ With `train` and `test` folders at its top, `train/class/name.jpg` and `test/cla
 """
 
 import hashlib
-import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 from scones_core.errors import DatasetError
 from scones_core.labels import LabelSet
 from scones_etl.formats import AS_GIVEN, ImageFormat, size_counts
-from scones_etl.photos import Photo, UnreadableImage, read_photo
+from scones_etl.photos import digests, read_photos, stacked
 from scones_etl.raw import RAW_SPLITS, Intake, RawDataset, class_table
 
 
@@ -51,9 +49,7 @@ class ImageFolder:
                 f"{path} is a folder without a folder of images for each class, and holds no idx "
                 "files; put the images into one folder a class, or give an archive."
             )
-        with ThreadPoolExecutor(_workers()) as pool:
-            digests = list(pool.map(_sha256, map(path.joinpath, kept)))
-        return cls(path, dict(zip(kept, digests, strict=True)), has_test)
+        return cls(path, digests(path, kept), has_test)
 
     @property
     def name(self) -> str:
@@ -66,19 +62,25 @@ class ImageFolder:
         lines = "".join(f"{digest}  {name}\n" for name, digest in self.digests.items())
         return hashlib.sha256(f"{self.has_test}\n{lines}".encode()).hexdigest()
 
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of the class folders, sorted."""
+        return tuple(sorted({name.split("/")[-2] for name in self.digests}))
+
     def read(self, classes: LabelSet, image: ImageFormat = AS_GIVEN) -> RawDataset:
         """Return the images of these classes; files that are no image are listed in `intake`.
 
         Raises UnknownLabel, DatasetError for a class without readable images, or for images of
         several sizes where `image` gives no side.
         """
-        folders = sorted({name.split("/")[-2] for name in self.digests})
+        folders = self.class_names()
         wanted = class_table(folders, classes, str(self.path))
         label_of = {folder: int(label) for folder, label in zip(folders, wanted, strict=True)}
         names = [name for name in self.digests if label_of[name.split("/")[-2]] >= 0]
-        found, unreadable = self._decode(names, image)
+        photos, unreadable = read_photos(self.path, names, self.digests, image)
+        train_first = sorted(photos, key=lambda name: (self._is_test(name), name))
+        found = {name: photos[name] for name in train_first}
         raw = RawDataset(
-            images=self._stacked(found, image),
+            images=stacked(found.values(), image, str(self.path)),
             labels=np.array([label_of[name.split("/")[-2]] for name in found], dtype=np.int64),
             splits=tuple(name.split("/")[0] if self.has_test else "train" for name in found),
             rows=self._rows(list(found)),
@@ -89,36 +91,8 @@ class ImageFolder:
         raw.require_every_class(classes, str(self.path))
         return raw
 
-    def _decode(
-        self, names: list[str], image: ImageFormat
-    ) -> tuple[dict[str, Photo], dict[str, str]]:
-        """Return the photographs, train first, by name, and why each other file is none."""
-
-        def decode(name: str) -> Photo | UnreadableImage:
-            try:
-                return read_photo(self.path / name, self.digests[name], image)
-            except UnreadableImage as error:
-                return error
-
-        with ThreadPoolExecutor(_workers()) as pool:
-            results = list(zip(names, pool.map(decode, names), strict=True))
-        photos = {name: found for name, found in results if isinstance(found, Photo)}
-        faults = {name: str(found) for name, found in results if isinstance(found, UnreadableImage)}
-        train_first = sorted(
-            photos, key=lambda name: (self.has_test and name.startswith("test/"), name)
-        )
-        return {name: photos[name] for name in train_first}, faults
-
-    def _stacked(self, found: Mapping[str, Photo], image: ImageFormat) -> NDArray[np.uint8]:
-        shapes = {photo.pixels.shape for photo in found.values()}
-        if len(shapes) > 1:
-            raise DatasetError(
-                f"{self.path} has images of {len(shapes)} sizes; set dataset.image_side to the "
-                "side that all of them are to have, such as 224."
-            )
-        if not found:
-            return np.empty((0, image.side, image.side, 3), dtype=np.uint8)
-        return np.stack([photo.pixels for photo in found.values()])
+    def _is_test(self, name: str) -> bool:
+        return self.has_test and name.startswith("test/")
 
     def _rows(self, found: list[str]) -> NDArray[np.int64]:
         """Return each file's place among all files of its split, whatever classes are asked."""
@@ -129,13 +103,3 @@ class ImageFolder:
             place[name] = counted[split]
             counted[split] += 1
         return np.array([place[name] for name in found], dtype=np.int64)
-
-
-def _workers() -> int:
-    """Return as many threads as there are cores: each holds one decoded photograph."""
-    return os.cpu_count() or 1
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -72,6 +72,10 @@ class IdxFiles:
         """The folder's or the file's name."""
         return self.path.name
 
+    def class_names(self) -> tuple[str, ...]:
+        """Return the ten digits."""
+        return DIGITS
+
     def read(self, classes: LabelSet, image: ImageFormat = AS_GIVEN) -> RawDataset:
         """Return all images of these digits; raises UnknownLabel, MalformedDataset."""
         wanted = class_table(DIGITS, classes, str(self.path))

@@ -1,7 +1,10 @@
-"""One image file, whatever is in it, to pixels or to a reason why not."""
+"""Image files, whatever is in them, to pixels or to a reason why not."""
 
 import hashlib
 import io
+import os
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +31,56 @@ class Photo:
 
     pixels: NDArray[np.uint8]
     size: tuple[int, int]
+
+
+def digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """Return the SHA-256 of each file, in hex; OSError passes through."""
+
+    def digest(name: str) -> str:
+        with (folder / name).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    with ThreadPoolExecutor(_workers()) as pool:
+        return dict(zip(names, pool.map(digest, names), strict=True))
+
+
+def read_photos(
+    folder: Path, names: Sequence[str], sha256: Mapping[str, str], image: ImageFormat
+) -> tuple[dict[str, Photo], dict[str, str]]:
+    """Return the photographs of a folder's files by name, and why each other file is none.
+
+    Raises ChecksumMismatch when a file is not the hashed one any more.
+    """
+
+    def read(name: str) -> Photo | UnreadableImage:
+        try:
+            return read_photo(folder / name, sha256[name], image)
+        except UnreadableImage as error:
+            return error
+
+    with ThreadPoolExecutor(_workers()) as pool:
+        results = list(zip(names, pool.map(read, names), strict=True))
+    photos = {name: found for name, found in results if isinstance(found, Photo)}
+    faults = {name: str(found) for name, found in results if isinstance(found, UnreadableImage)}
+    return photos, faults
+
+
+def stacked(photos: Collection[Photo], image: ImageFormat, where: str) -> NDArray[np.uint8]:
+    """Return the pixels of photographs, uint8 (N, H, W, 3); raises DatasetError for two sizes."""
+    shapes = {photo.pixels.shape for photo in photos}
+    if len(shapes) > 1:
+        raise DatasetError(
+            f"{where} has images of {len(shapes)} sizes; set dataset.image_side to the "
+            "side that all of them are to have, such as 224."
+        )
+    if not photos:
+        return np.empty((0, image.side, image.side, 3), dtype=np.uint8)
+    return np.stack([photo.pixels for photo in photos])
+
+
+def _workers() -> int:
+    """Return as many threads as there are cores: each holds one decoded photograph."""
+    return os.cpu_count() or 1
 
 
 def read_photo(path: Path, sha256: str, image: ImageFormat) -> Photo:

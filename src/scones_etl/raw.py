@@ -98,6 +98,9 @@ class Source(Protocol):
     def sha256(self) -> str:
         """The hash, in hex, of everything that decides what `read` gives."""
 
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of all classes that it has, in its own order."""
+
     def read(self, classes: LabelSet, image: ImageFormat = AS_GIVEN) -> RawDataset:
         """Return the images of these classes in a form; raises DatasetError when it cannot."""
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from scones_core.labels import LabelSet
-from scones_etl.drawing import Drawing, Pen, colour_of, drawing_of
+from scones_etl.drawing import VEHICLES, Drawing, Pen, colour_of, drawing_of
 from scones_etl.formats import AS_GIVEN, ImageFormat
 from scones_etl.raw import RAW_SPLITS, RawDataset
 
@@ -42,6 +42,10 @@ class Synthetic:
     def sha256(self) -> str:
         """The hash of the generator's revision and parameters, which decide each pixel."""
         return hashlib.sha256(f"{self.kind} {_REVISION} {self.name}".encode()).hexdigest()
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the vehicles that it draws; it takes any other name too."""
+        return VEHICLES
 
     def read(self, classes: LabelSet, image: ImageFormat = AS_GIVEN) -> RawDataset:
         """Return drawings of these classes; 32x32 unless `image` says other.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scones_local.admin import Wsgi
 from scones_local.children import Children
 
 ACCOUNT_ID = "123456789012"
@@ -25,6 +26,8 @@ class Context:
     region: str = REGION
     python: str = sys.executable
     children: Children = field(default_factory=Children)
+    # What a module answers before moto is asked; the last added is asked first.
+    fronts: list[Callable[[Wsgi], Wsgi]] = field(default_factory=list)
     _shutdown: list[Callable[[], None]] = field(default_factory=list)
 
     @property

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scones_core.errors import LocalAwsError
-from scones_local.admin import PREFIX, ROUTES, route, with_routes
+from scones_local.admin import PREFIX, ROUTES, Wsgi, route, with_routes
 from scones_local.context import Context
 from scones_local.environment import client_environment
 from scones_local.lifetime import ServerRecord, locked, record_path, write_record
@@ -36,6 +36,7 @@ MODULES = (
     "scones_local.states.mends",
     "scones_local.sagemaker.mends",
     "scones_local.events.mends",
+    "scones_local.processes",
     "scones_local.persistence.mends",
 )
 
@@ -117,36 +118,24 @@ def _serve(
     *,
     restored: bool,
 ) -> None:
-    from moto.moto_server.werkzeug_app import (
-        DomainDispatcherApplication,
-        MotoRequestHandler,
-        create_backend_app,
-    )
-    from werkzeug.serving import make_server
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-    class Handler(MotoRequestHandler):
-        # Small answers must not wait for the peer's delayed acknowledgement.
-        disable_nagle_algorithm = True
+    from scones_local.web import WebServer
 
-        def log_request(self, code: Any = "-", size: Any = "-") -> None:
-            """Log no access; the server's log is for faults."""
-
-    application = committing(DomainDispatcherApplication(create_backend_app), saver)
+    application: Wsgi = committing(DomainDispatcherApplication(create_backend_app), saver)
+    for front in context.fronts:
+        application = front(application)
     application = with_routes(application, ROUTES)
+    server = WebServer(listener, application)
+    server.start()
     port = listener.getsockname()[1]
-    listener.listen(128)
-    server = make_server(
-        HOST, port, application, threaded=True, request_handler=Handler, fd=listener.fileno()
-    )
-    thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
-    thread.start()
     saver.start()
     if restored:
         STORES.restored()
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     write_record(context.home, ServerRecord(os.getpid(), port, context.endpoint_url, now))
     stop.wait()
-    server.shutdown()
+    server.stop()
 
 
 @route("GET", HEALTH_PATH)

@@ -1,10 +1,13 @@
 """The ETL task: from a source of images to a proven dataset in the data bucket."""
 
+from pathlib import Path
 from typing import Any
 
 from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest
 from scones_core.uris import SPLITS, S3Uri, dataset_prefix
+from scones_etl.detect import open_source
+from scones_etl.extended import Extended
 from scones_etl.load import read_manifest, upload
 from scones_etl.pipeline import stage
 from scones_etl.raw import Source
@@ -13,49 +16,69 @@ from scones_etl.sources import resolve_source
 from scones_etl.staged import StagedDataset
 from scones_toolkit.project import Project
 
+ALL_CLASSES = "all"
+# More class names than these are counted, not listed.
+LISTED = 10
 
-def source(project: Project, choice: str | None) -> Source:
+
+def source(project: Project, choice: str | None, add: str | None = None) -> Source:
     """Return the source of images for `auto`, `cifar100`, `synthetic` or a path.
 
-    Raises DatasetError for a source that is missing or damaged.
+    `add` is the path of further training images, such as `inv review` leaves. Raises
+    DatasetError for a source that is missing or damaged.
     """
-    return resolve_source(
+    base = resolve_source(
         choice or project.settings.dataset.source,
         cache_dir=project.cache,
         say=project.console.warn,
     )
+    return Extended(base, open_source(Path(add).expanduser())) if add else base
 
 
 def etl(
-    project: Project, choice: str | None = None, classes: str | None = None, **settings: Any
+    project: Project,
+    choice: str | None = None,
+    classes: str | None = None,
+    add: str | None = None,
+    **settings: Any,
 ) -> Manifest:
     """Stage the dataset of a source and return its manifest; what is there already stays.
 
-    `classes` are comma-separated names; `settings` replace those of [dataset] where they are
-    not None. The validation report is written first. Raises DatasetError, SettingsError.
+    `classes` are comma-separated names, or `all` of the source's; `add` is a path of further
+    training images; `settings` replace those of [dataset] where they are not None. The
+    validation report is written first. Raises DatasetError, SettingsError.
     """
-    staged = extract(project, choice, classes, **settings)
+    staged = extract(project, choice, classes, add, **settings)
     validate(project, staged)
     return load(project, staged)
 
 
 def extract(
-    project: Project, choice: str | None = None, classes: str | None = None, **flags: Any
+    project: Project,
+    choice: str | None = None,
+    classes: str | None = None,
+    add: str | None = None,
+    **flags: Any,
 ) -> StagedDataset:
     """Return the dataset of a source, read, split and encoded; nothing is deployed for it yet."""
     names = tuple(name.strip() for name in classes.split(",")) if classes else None
     settings = project.settings.override("dataset", classes=names, **flags).dataset
-    labels = LabelSet.of(settings.classes)
-    images = source(project, choice)
+    images = source(project, choice, add)
+    everything = settings.classes == (ALL_CLASSES,)
+    labels = LabelSet.of(images.class_names() if everything else settings.classes)
     with project.console.progress("encoding") as advance:
         staged = stage(images, labels, settings, progress=advance)
     counts = staged.manifest.counts()
     shown = ", ".join(f"{sum(counts[split].values())} {split}" for split in SPLITS)
     project.console.say(
-        f"  {shown} images of {', '.join(labels)} from {staged.manifest.source['name']}; "
+        f"  {shown} images of {_named(labels)} from {staged.manifest.source['name']}; "
         f"{staged.dropped.total} left out as duplicates."
     )
     return staged
+
+
+def _named(labels: LabelSet) -> str:
+    return ", ".join(labels) if len(labels) <= LISTED else f"{len(labels)} classes"
 
 
 def validate(project: Project, staged: StagedDataset) -> None:

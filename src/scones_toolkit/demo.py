@@ -9,7 +9,16 @@ from typing import Any
 from scones_core.files import write_json
 from scones_etl.staged import StagedDataset
 from scones_local.process import LocalAws
-from scones_toolkit import datasets, deployments, local, models, plans, workflows
+from scones_toolkit import (
+    candidates,
+    datasets,
+    deployments,
+    local,
+    models,
+    plans,
+    releases,
+    workflows,
+)
 from scones_toolkit.project import Project
 
 # What the summary takes from the report's figures, beside what it knows itself.
@@ -57,12 +66,12 @@ def demo(project: Project, *, source: str | None = None, keep: bool = False) -> 
         staged = datasets.extract(project, source)
     with ExitStack() as stack:
         with stages("start", "Start the embedded AWS"):
-            aws = local.start(project)
+            aws = local.start_for_demo(project)
             stack.callback(aws.stop)
             project.console.say(f"  {aws.endpoint_url}, log in {aws.home / 'server.log'}")
         summary = _run(project, stages, staged)
-        if keep:
-            stack.pop_all()
+        stack.pop_all()
+        local.end_demo(project, aws, keep=keep)
     _finish(project, aws, summary, keep=keep)
     return summary
 
@@ -75,9 +84,10 @@ def _run(project: Project, stages: Stages, staged: StagedDataset) -> dict[str, A
     with stages("load", "Load the images into the data bucket"):
         manifest = datasets.load(project, staged)
     with stages("train", "Train and evaluate, as a SageMaker training job"):
-        models.train(project)
+        trained = models.train(project)
+        candidates.approve(project, trained.version, note="by the demo itself, in a person's place")
     with stages("release", "Write the release, and let Terraform deploy the endpoint"):
-        models.release(project)
+        releases.release(project)
         deployments.apply(project)
     with stages("plan", "Plan again: nothing may be left to change"):
         leftover = plans.plan(project)

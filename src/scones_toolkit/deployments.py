@@ -1,13 +1,14 @@
 """The tasks around Terraform: bundles, plan, apply, destroy, and its own tests."""
 
 import os
-import sys
 
 from scones_core.errors import DeployError
 from scones_deploy.bundle import BundleManifest, build_bundles
 from scones_deploy.plan import Plan, protect, require_empty_buckets
 from scones_deploy.state_bucket import backend_bucket, ensure_state_bucket
 from scones_deploy.terraform import Terraform
+from scones_toolkit import candidates
+from scones_toolkit.cli import confirm
 from scones_toolkit.project import Project
 from scones_toolkit.terraform_lines import TerraformLines
 from scones_toolkit.verification import verify
@@ -38,10 +39,9 @@ def prepare(project: Project) -> None:
     """
     backend = {}
     if project.environment == "local":
-        settings = project.root / "terraform" / "environments" / "local" / "backend.hcl"
-        ensure_state_bucket(project.client("s3"), backend_bucket(settings))
+        ensure_state_bucket(project.client("s3"), state_bucket(project))
     else:
-        backend["bucket"] = _state_bucket(project)
+        backend["bucket"] = state_bucket(project)
     if notice := project.terraform.init(backend):
         project.console.say(f"  {notice}")
 
@@ -63,7 +63,7 @@ def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = Fa
         made = project.terraform.plan()
         describe(project, made)
         if made.has_changes and not confirmed and project.environment != "local":
-            _confirm(f"These changes will be made to {project.environment}.", project.environment)
+            confirm(f"These changes will be made to {project.environment}.", project.environment)
     return carry_out(project, made, allow_destroy=allow_destroy)
 
 
@@ -96,10 +96,11 @@ def destroy(project: Project, *, confirmed: bool = False) -> None:
     """
     name = project.environment
     if not confirmed:
-        _confirm(f"Everything in {name} will be removed.", name)
+        confirm(f"Everything in {name} will be removed.", name)
     prepare(project)
     made = project.terraform.plan(destroy=True)
     require_empty_buckets(made, project.client("s3"))
+    candidates.clear(project, made)
     project.terraform.apply(made)
     project.forget_deployment()
     project.console.say(f"{made.destroy} resources of {project.environment} are destroyed.")
@@ -138,18 +139,11 @@ def require_bundles(project: Project) -> None:
         raise DeployError("The Lambda zips are not built; run `inv build` first.")
 
 
-def _state_bucket(project: Project) -> str:
-    """Return the bucket of an account's state: the one that is set, else the documented name."""
+def state_bucket(project: Project) -> str:
+    """Return the bucket of the state: of an account the one that is set, else as documented."""
+    if project.environment == "local":
+        return backend_bucket(project.root / "terraform" / "environments" / "local" / "backend.hcl")
     if project.settings.project.state_bucket:
         return project.settings.project.state_bucket
     account = project.client("sts").get_caller_identity()["Account"]
     return f"scones-{project.environment}-terraform-state-{account}"
-
-
-def _confirm(what: str, environment: str) -> None:
-    """Ask for the environment's name; raises DeployError where another one is typed."""
-    if not sys.stdin.isatty():
-        raise DeployError(f"{what} Nobody is there to confirm that; give --yes.")
-    typed = input(f"{what} Type its name to go on: ")
-    if typed.strip() != environment:
-        raise DeployError(f"{typed!r} is not {environment!r}; nothing was changed.")

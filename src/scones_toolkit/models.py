@@ -1,28 +1,17 @@
-"""The tasks around the model: training, evaluation, the release."""
+"""The task that trains a model."""
 
 import hashlib
 import re
-import tempfile
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 from botocore.exceptions import ClientError
 
-from scones_core.errors import DeployError, MalformedArtifact
-from scones_core.manifest import Manifest
+from scones_core.errors import DeployError
 from scones_core.settings import TrainingSettings
-from scones_core.uris import S3Uri
-from scones_deploy.artifact import artifact_release
-from scones_deploy.release import Releases, activate, add_release
-from scones_toolkit import datasets
+from scones_toolkit import candidates, datasets
 from scones_toolkit.project import Project
-from scones_train.artifact import unpack_artifact
-from scones_train.decode import decode
-from scones_train.evaluate import evaluate_artifact
 from scones_train.hyperparameters import Hyperparameters
-from scones_train.launch import TrainingRequest, TrainingResult, launch
+from scones_train.launch import TrainingRequest, launch
+from scones_train.registry import Candidate
 
 # Of all that a job reports, what a person looks at first.
 SHOWN = (
@@ -33,10 +22,8 @@ SHOWN = (
 )
 
 
-def train(
-    project: Project, *, epochs: int | None = None, seed: int | None = None
-) -> TrainingResult:
-    """Run a training job on the staged dataset, print its figures, and return its result."""
+def train(project: Project, *, epochs: int | None = None, seed: int | None = None) -> Candidate:
+    """Run a training job on the staged dataset, print its figures, and return the candidate."""
     settings = project.settings.override("training", epochs=epochs, seed=seed).training
     request = _request(project, settings)
     with project.console.progress("training") as advance:
@@ -62,7 +49,10 @@ def train(
     shown = ", ".join(f"{name} {value:.4g}" for name, value in sorted(figures.items()))
     project.console.say(f"  {result.job_name} took {result.seconds:.0f} s: {shown}")
     project.console.say(f"  {result.model_data_url}")
-    return result
+    recipe = request.hyperparameters
+    return candidates.register(
+        project, result, request.image_uri, recipe.dataset_version, recipe.manifest_sha256
+    )
 
 
 def _request(project: Project, settings: TrainingSettings) -> TrainingRequest:
@@ -86,7 +76,12 @@ def _request(project: Project, settings: TrainingSettings) -> TrainingRequest:
         ),
         instance_type=settings.instance_type,
         max_runtime_seconds=settings.max_runtime_seconds,
-        tags={"Project": "scones", "Environment": project.environment},
+        tags={
+            "Project": "scones",
+            "Environment": project.environment,
+            # The tag that the budget counts by; Terraform gives it to everything else.
+            "Stack": f"scones-{project.environment}",
+        },
     )
 
 
@@ -109,67 +104,3 @@ def model_image(project: Project) -> str:
             "and push it, see the README."
         ) from error
     return f"{url}@{found['imageDetails'][0]['imageDigest']}"
-
-
-def evaluate(project: Project, *, artifact: str | None = None) -> dict[str, Any]:
-    """Score an artifact on the staged test images, print the figures, and return them."""
-    location = S3Uri.parse(artifact or project.records.read("training")["model_data_url"])
-    manifest = datasets.current(project)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        _download(project, location, folder / "model.tar.gz")
-        card = unpack_artifact(folder / "model.tar.gz", folder / "model")
-        images, labels = _test_images(project, manifest, card.labels, card.size)
-        figures = evaluate_artifact(folder / "model", images, labels)
-    rows = {name: f"{v:.4g}" if isinstance(v, float) else v for name, v in figures.items()}
-    project.console.table(f"{location} on {len(labels)} test images", rows)
-    return dict(figures)
-
-
-def release(
-    project: Project, *, artifact: str | None = None, activate_id: str | None = None
-) -> Releases:
-    """Write a model into the release file and activate it, or activate an older release."""
-    path = project.release_file
-    if activate_id is not None:
-        releases = activate(path, activate_id)
-    else:
-        made = artifact_release(
-            project.client("s3"),
-            artifact or project.records.read("training")["model_data_url"],
-            image=model_image(project),
-            endpoint=project.settings.endpoint,
-            now=datetime.now(UTC),
-            threshold=project.settings.workflow.threshold,
-        )
-        releases = add_release(path, made)
-    active = releases.releases[releases.active or ""]
-    project.console.say(
-        f"  release {active.id} is active in {path.relative_to(project.root)}: "
-        f"threshold {active.threshold:.4f}, {', '.join(active.labels)}"
-    )
-    return releases
-
-
-def _download(project: Project, location: S3Uri, target: Path) -> None:
-    try:
-        project.client("s3").download_file(location.bucket, location.key, str(target))
-    except ClientError as error:
-        raise MalformedArtifact(
-            f"There is no model artifact at {location} ({error}); run `inv train` first."
-        ) from error
-
-
-def _test_images(
-    project: Project, manifest: Manifest, labels: tuple[str, ...], size: tuple[int, int]
-) -> tuple[Any, Any]:
-    """Return the test images, uint8 (N, H, W, 3), and their model indices, int64 (N,)."""
-    s3, bucket = project.client("s3"), project.deployment.data_bucket
-    rows = manifest.split("test")
-    images = []
-    with project.console.progress("downloading") as advance:
-        for row in rows:
-            body = s3.get_object(Bucket=bucket, Key=row.key)["Body"].read()
-            images.append(decode(body, size))
-            advance(len(images), len(rows))
-    return np.stack(images), np.array([labels.index(row.label) for row in rows], dtype=np.int64)

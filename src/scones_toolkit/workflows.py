@@ -97,16 +97,20 @@ def report(
     manifest = manifest or datasets.current(project)
     deployment = project.deployment
     results: list[Result] = record["results"]
-    captures = _captures(project, results, datetime.fromisoformat(record["started_at"]))
+    found = captures(project, results, datetime.fromisoformat(record["started_at"]))
     truth = {row.key: row.label for row in manifest.rows}
-    joined = join(results, captures.records, truth)
+    joined = join(results, found.records, truth)
     path = out or project.build / project.environment / "report.html"
-    write_report(path, _report_data(project, record, manifest, joined, captures))
-    project.console.say(f"  {len(captures.records)} captured records read; the report is {path}")
-    return summarise(joined, captures, deployment.threshold)
+    write_report(path, _report_data(project, record, manifest, joined, found))
+    project.console.say(f"  {len(found.records)} captured records read; the report is {path}")
+    return summarise(joined, found, deployment.threshold)
 
 
-def _captures(project: Project, results: Sequence[Result], since: datetime) -> Captures:
+def captures(project: Project, results: Sequence[Result], since: datetime) -> Captures:
+    """Return the captured records of these results, waiting for as long as they take to come.
+
+    Raises MonitorError where none has arrived in time.
+    """
     ids = [result["inference"]["inference_id"] for result in results if "inference" in result]
     deployment = project.deployment
     return wait_for_captures(

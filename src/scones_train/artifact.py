@@ -1,6 +1,6 @@
-"""The model folder: `model.onnx`, `model.json` that describes it, `weights.pt`, `samples.json`.
+"""The model folder: the graph, the card that describes it, weights, answers for test images.
 
-The last may be absent: it has images whose answers are known, to try an endpoint with.
+`samples.json` may be absent: it has images whose answers are known, to try an endpoint with.
 """
 
 import json
@@ -14,10 +14,19 @@ from typing import Any, Self
 from scones_core.errors import MalformedArtifact, SettingsError
 from scones_core.known_images import SAMPLES, KnownImage, dumps, loads
 from scones_core.labels import LabelSet
+from scones_train import predictions
+from scones_train.predictions import ImagePredictions
 
 SCHEMA = 1
 CARD, GRAPH, WEIGHTS = "model.json", "model.onnx", "weights.pt"
-MAX_BYTES = {CARD: 1_000_000, GRAPH: 200_000_000, WEIGHTS: 400_000_000, SAMPLES: 16_000_000}
+PREDICTIONS = predictions.FILE
+MAX_BYTES = {
+    CARD: 1_000_000,
+    GRAPH: 200_000_000,
+    WEIGHTS: 400_000_000,
+    PREDICTIONS: 50_000_000,
+    SAMPLES: 16_000_000,
+}
 SIDE = range(1, 4097)
 
 
@@ -94,14 +103,27 @@ def write_artifact(
     card: ModelCard,
     graph: bytes,
     weights: bytes,
+    tested: ImagePredictions,
+    *,
     samples: Sequence[KnownImage] = (),
 ) -> None:
-    """Write the files; the card comes last, so that a folder with one is complete."""
+    """Write the files; the card comes last, so that a folder with one is complete.
+
+    Raises MalformedArtifact, before anything is written, for a file that no reader would take.
+    """
+    contents = {
+        GRAPH: graph,
+        WEIGHTS: weights,
+        PREDICTIONS: tested.dumps().encode(),
+        **({SAMPLES: dumps(samples).encode()} if samples else {}),
+        CARD: card.dumps().encode(),
+    }
+    for name, content in contents.items():
+        if len(content) > MAX_BYTES[name]:
+            raise MalformedArtifact(f"{name} would have over {MAX_BYTES[name]:,} bytes.")
     model_dir.mkdir(parents=True, exist_ok=True)
     for name in (CARD, SAMPLES):
         (model_dir / name).unlink(missing_ok=True)
-    known = {SAMPLES: dumps(samples).encode()} if samples else {}
-    contents = {GRAPH: graph, WEIGHTS: weights, **known, CARD: card.dumps().encode()}
     for name, content in contents.items():
         temporary = model_dir / f"{name}.partial"
         temporary.write_bytes(content)
@@ -114,6 +136,11 @@ def read_artifact(model_dir: Path) -> tuple[ModelCard, bytes]:
     Raises MalformedArtifact for a folder that is incomplete, oversized or contradictory.
     """
     return ModelCard.loads(_file(model_dir, CARD)), _file(model_dir, GRAPH)
+
+
+def read_predictions(model_dir: Path) -> ImagePredictions:
+    """Return what the model answered for its test images; raises MalformedArtifact."""
+    return ImagePredictions.loads(_file(model_dir, PREDICTIONS))
 
 
 def _file(model_dir: Path, name: str) -> bytes:
@@ -148,7 +175,8 @@ def unpack_artifact(archive: Path, model_dir: Path) -> ModelCard:
         raise MalformedArtifact(f"{archive} holds no {min(missing)}; train the model again.")
     card = ModelCard.loads(found[CARD])
     samples = loads(found[SAMPLES]) if SAMPLES in found else ()
-    write_artifact(model_dir, card, found[GRAPH], found[WEIGHTS], samples)
+    tested = ImagePredictions.loads(found[PREDICTIONS])
+    write_artifact(model_dir, card, found[GRAPH], found[WEIGHTS], tested, samples=samples)
     return card
 
 

@@ -36,6 +36,13 @@ class Container:
         given = self.environ.get(f"SM_CHANNEL_{name.upper()}")
         return Path(given) if given else self.base / "input" / "data" / name
 
+    @property
+    def checkpoint_dir(self) -> Path | None:
+        """Where checkpoints are kept, None where the job was given no such folder."""
+        given = self.environ.get("SM_CHECKPOINT_DIR")
+        folder = Path(given) if given else self.base / "checkpoints"
+        return folder if given or folder.is_dir() else None
+
     def hyperparameters(self) -> dict[str, Any]:
         """Return the job's hyperparameters, none if it has no such file.
 

@@ -71,7 +71,7 @@ def load_channel(
     folder that is missing, empty or of no known class, and for an image that cannot be read
     or differs in size.
     """
-    files = [(path, index) for index, name in enumerate(classes) for path in _files(folder / name)]
+    files = channel_files(folder, classes)
     _check(folder, classes, {index for _, index in files})
     pixels = []
     for path, _ in files:
@@ -86,8 +86,13 @@ def load_channel(
     return ImageSet(np.stack(pixels), np.array([index for _, index in files], dtype=np.int64))
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for pattern in PATTERNS for path in folder.glob(pattern))
+def channel_files(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
+    """Return each image's path and class index, by class in model order, then by name."""
+    return [
+        (path, index)
+        for index, name in enumerate(classes)
+        for path in sorted(p for pattern in PATTERNS for p in (folder / name).glob(pattern))
+    ]
 
 
 def _check(folder: Path, classes: Sequence[str], found: set[int]) -> None:

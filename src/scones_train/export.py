@@ -1,6 +1,7 @@
 """A trained network as one ONNX graph: pixels in, probabilities out."""
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from scones_train.dataset import Normalisation
-from scones_train.model import LOGIT_SCALE, Group, Network
+from scones_train.model import LOGIT_SCALE, Group, Member
 from scones_train.predictor import INPUT, OUTPUT
 
 # Gelu is an operator of its own since opset 20, which came with IR version 9.
@@ -39,29 +40,34 @@ class _Graph:
         return name
 
 
-def to_onnx(
-    network: Network, normalisation: Normalisation, temperature: float, size: tuple[int, int]
-) -> bytes:
-    """Return the serialised graph of a network in evaluation mode.
+def to_onnx(members: Sequence[Member], temperature: float, size: tuple[int, int]) -> bytes:
+    """Return the serialised graph of one network in evaluation mode, or of the mean of several.
 
     Input `images`: uint8 (N, height, width, 3) of `size`, N free. Output `probabilities`:
     float32 (N, classes). Normalisation, the mean over an image and its mirror image, the
     temperature and the softmax are inside; batch norms are folded into the convolutions.
     """
     graph = _Graph()
-    x = graph.add("Concat", *_views(graph, normalisation), axis=0)
+    logits = [_logits(graph, member, temperature * len(members)) for member in members]
+    total = logits[0] if len(logits) == 1 else graph.add("Sum", *logits)
+    graph.add("Softmax", total, output=OUTPUT, axis=1)
+    return _serialise(graph, size, len(members[0].network.head.weight))
+
+
+def _logits(graph: _Graph, member: Member, divisor: float) -> str:
+    """Append one network, and return its mean logits of both views over the divisor."""
+    network = member.network
+    x = graph.add("Concat", *_views(graph, member.normalisation), axis=0)
     x = graph.add("Gelu", _convolution(graph, x, network.whiten.weight, network.whiten.bias, 0))
     for group in network.groups:
         assert isinstance(group, Group)  # noqa: S101 (narrows the type)
         x = _group(graph, x, group)
     pooled = graph.add("Flatten", graph.add("GlobalMaxPool", x), axis=1)
-    weights = network.head.weight.T * (LOGIT_SCALE / temperature / 2)
+    weights = network.head.weight.T * (LOGIT_SCALE / divisor / 2)
     both = graph.add("Gemm", pooled, graph.constant(weights))
     halves = graph.constant(np.array([2, -1, len(network.head.weight)], dtype=np.int64))
     axes = graph.constant(np.array([0], dtype=np.int64))
-    summed = graph.add("ReduceSum", graph.add("Reshape", both, halves), axes, keepdims=0)
-    graph.add("Softmax", summed, output=OUTPUT, axis=1)
-    return _serialise(graph, size, len(network.head.weight))
+    return graph.add("ReduceSum", graph.add("Reshape", both, halves), axes, keepdims=0)
 
 
 def _views(graph: _Graph, normalisation: Normalisation) -> tuple[str, str]:
@@ -119,9 +125,16 @@ def _serialise(graph: _Graph, size: tuple[int, int], classes: int) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def weights_bytes(network: Network) -> bytes:
-    """Return the state dict as `torch.save` writes it; `torch.load(weights_only=True)` reads it."""
+def weights_bytes(members: Sequence[Member]) -> bytes:
+    """Return the state dicts as `torch.save` writes them; `torch.load(weights_only=True)` reads.
+
+    One network's names are its own; those of several begin with their number from 0.
+    """
     buffer = io.BytesIO()
-    state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    state = {
+        f"{number}.{name}" if len(members) > 1 else name: tensor.contiguous()
+        for number, member in enumerate(members)
+        for name, tensor in member.network.state_dict().items()
+    }
     torch.save(state, buffer)
     return buffer.getvalue()

@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from torch.nn import BatchNorm2d, functional
 
 from scones_train.augment import alternately_mirrored, augment
+from scones_train.checkpoint import Checkpoint
 from scones_train.dataset import ImageSet, Normalisation
 from scones_train.hyperparameters import Hyperparameters
 from scones_train.model import BATCH_NORM_MOMENTUM, Network, fit_whitening
@@ -44,12 +45,15 @@ def fit(
     settings: Hyperparameters,
     report: Report,
     tick: Tick = lambda: None,
+    *,
+    checkpoint: Checkpoint | None = None,
 ) -> Network:
     """Return a network trained on these images, in evaluation mode.
 
     The same images, settings and number of threads give the same weights on one machine,
     whatever else is trained beside. `report` is called after every epoch, `tick` after every
-    step; an exception from either ends the training.
+    step; an exception from either ends the training. With a checkpoint, the training goes on
+    after the last epoch that it has, to the same weights.
     """
     _be_deterministic()
     generator = Generator().manual_seed(settings.seed)
@@ -58,8 +62,10 @@ def fit(
     fit_whitening(network, inputs)
     schedule = _schedule(network, settings, steps(len(inputs), settings))
     mirrored = torch.rand(len(inputs), generator=generator) < 0.5
+    checkpoint = checkpoint or Checkpoint()
+    first = 1 + _restored(checkpoint, network, schedule, generator)
     started = time.perf_counter()
-    for epoch in range(1, settings.epochs + 1):
+    for epoch in range(first, settings.epochs + 1):
         network.train()
         views = alternately_mirrored(inputs, mirrored, epoch)
         batch = _batches(views, targets, settings.batch_size, generator)
@@ -67,9 +73,32 @@ def fit(
         network.eval()
         if epoch == settings.epochs:
             settle_norms(network, inputs)
+        checkpoint.save(
+            {
+                "epoch": epoch,
+                "network": network.state_dict(),
+                "schedule": schedule.state_dict(),
+                "generator": generator.get_state(),
+            }
+        )
         seconds = time.perf_counter() - started
         report(EpochReport(epoch, settings.epochs, loss, seconds), network)
     return network
+
+
+def _restored(
+    checkpoint: Checkpoint, network: Network, schedule: Schedule, generator: Generator
+) -> int:
+    """Put all three into the state of a checkpoint; return its epoch, 0 where there is none."""
+    state = checkpoint.load()
+    if state is None:
+        return 0
+    network.load_state_dict(state["network"])
+    schedule.load_state_dict(state["schedule"])
+    generator.set_state(state["generator"])
+    checkpoint.say(f"{checkpoint.name} goes on after epoch {state['epoch']}.")
+    network.eval()
+    return int(state["epoch"])
 
 
 def steps(images: int, settings: Hyperparameters) -> int:
@@ -89,6 +118,13 @@ def _initial(settings: Hyperparameters) -> Network:
         network = Network(len(settings.classes))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
+
+
+def rebuilt(settings: Hyperparameters, state: dict[str, Tensor]) -> Network:
+    """Return a trained network from its weights, in evaluation mode."""
+    network = _initial(settings)
+    network.load_state_dict(state)
+    return network.eval()
 
 
 @torch.no_grad()

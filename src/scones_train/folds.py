@@ -12,10 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from scones_train.calibrate import Predictions
+from scones_train.checkpoint import Checkpoint, Checkpoints
 from scones_train.dataset import ImageSet, Normalisation
-from scones_train.fit import Report, Tick, fit, predict, steps
+from scones_train.fit import Report, Tick, fit, predict, rebuilt, steps
 from scones_train.hyperparameters import Hyperparameters
-from scones_train.model import Network
+from scones_train.model import Member
+
+# What a fold that is done keeps.
+LOGITS, NETWORK = "logits", "network"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,29 +35,57 @@ class Watch:
     tick: Tick = lambda: None
 
 
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The final network, those of the folds, and their predictions; None without folds."""
+
+    final: Member
+    folds: tuple[Member, ...]
+    predictions: Predictions | None
+
+
+Fold = tuple[Member, NDArray[np.float32]]
+
+
 class _Stopped(Exception):
     """Ends a training whose result nobody waits for any more."""
 
 
 def train(
-    images: ImageSet, normalisation: Normalisation, settings: Hyperparameters, watch: Watch
-) -> tuple[Network, Predictions | None]:
+    images: ImageSet,
+    normalisation: Normalisation,
+    settings: Hyperparameters,
+    watch: Watch,
+    checkpoints: Checkpoints | None = None,
+) -> Trained:
     """Return the network of all images, and a prediction of each by one that did not see it.
 
     The predictions are those of `folds` networks, each trained by the same recipe on all
-    images but its share; None without folds. Every network has a thread of its own where
+    images but its share. Every network has a thread of its own where
     there are cores, which uses them better than one network on all cores. An exception ends
-    all trainings before it is raised.
+    all trainings before it is raised. With checkpoints, each training goes on where it was.
     """
     held_out = fold_rows(images.labels, settings)
+    kept = checkpoints or Checkpoints()
     with _workers(1 + len(held_out)) as (pool, stop):
         tick = _stoppable(watch.tick, stop)
-        final = pool.submit(fit, images, normalisation, settings, watch.epoch, tick)
-        folds = [pool.submit(_fold, images, rows, settings, watch, tick) for rows in held_out]
+        own = kept.named("final")
+        final = pool.submit(fit, images, normalisation, settings, watch.epoch, tick, checkpoint=own)
+        folds = [
+            pool.submit(
+                _fold, images, rows, settings, watch, tick=tick, checkpoint=kept.named(f"fold-{n}")
+            )
+            for n, rows in enumerate(held_out, start=1)
+        ]
         everything: list[Future[Any]] = [final, *folds]
         for done in as_completed(everything):
             done.result()
-        return final.result(), _gathered(images, settings, held_out, folds)
+        answered = [fold.result() for fold in folds]
+        return Trained(
+            Member(final.result(), normalisation),
+            tuple(member for member, _ in answered),
+            _gathered(images, settings, held_out, [logits for _, logits in answered]),
+        )
 
 
 def fold_rows(labels: NDArray[np.int64], settings: Hyperparameters) -> list[NDArray[np.int64]]:
@@ -100,27 +132,35 @@ def _fold(
     held_out: NDArray[np.int64],
     settings: Hyperparameters,
     watch: Watch,
+    *,
     tick: Tick,
-) -> NDArray[np.float32]:
-    """Return logits (held out, classes) by a network that was trained on the other images."""
+    checkpoint: Checkpoint,
+) -> Fold:
+    """Return a network of the other images, and its logits (held out, classes)."""
+    unseen = images.rows(held_out)
     seen = images.rows(np.setdiff1d(np.arange(len(images)), held_out))
     normalisation = Normalisation.of(seen)
-    network = fit(seen, normalisation, settings, lambda *_: None, tick)
-    unseen = images.rows(held_out)
-    logits = predict(network, unseen, normalisation)
+    state = checkpoint.load()
+    if state is not None and LOGITS in state:
+        network = rebuilt(settings, state[NETWORK])
+        logits: NDArray[np.float32] = state[LOGITS].numpy()
+    else:
+        network = fit(seen, normalisation, settings, lambda *_: None, tick, checkpoint=checkpoint)
+        logits = predict(network, unseen, normalisation)
+        checkpoint.save({LOGITS: torch.from_numpy(logits), NETWORK: network.state_dict()})
     watch.fold(float((logits.argmax(axis=1) == unseen.labels).mean()))
-    return logits
+    return Member(network, normalisation), logits
 
 
 def _gathered(
     images: ImageSet,
     settings: Hyperparameters,
     held_out: list[NDArray[np.int64]],
-    folds: list[Future[NDArray[np.float32]]],
+    folds: list[NDArray[np.float32]],
 ) -> Predictions | None:
     if not folds:
         return None
     logits = np.zeros((len(images), len(settings.classes)), dtype=np.float32)
     for rows, fold in zip(held_out, folds, strict=True):
-        logits[rows] = fold.result()
+        logits[rows] = fold
     return Predictions(logits, images.labels)

@@ -9,6 +9,12 @@ from typing import Any, Self
 from scones_core.errors import SettingsError, TrainingError
 from scones_core.labels import LabelSet
 
+# What each recipe sets otherwise than the default does.
+RECIPES: Mapping[str, Mapping[str, int]] = {
+    "default": {},
+    "best": {"epochs": 32, "folds": 5, "ensemble": 1},
+}
+
 # Keys that the platform's own SDK adds to every job, and SageMaker to a tuning job's.
 PLATFORM_PREFIXES = ("sagemaker_", "_tuning_")
 
@@ -19,7 +25,8 @@ class Hyperparameters:
 
     `classes` gives the model's label order. `folds` is the number of further trainings whose
     predictions for images they hold out are calibrated on; 0 calibrates on the validation
-    channel, which the final network then does not learn from.
+    channel, which the final network then does not learn from. `ensemble` 1 answers the mean of
+    the final network and the folds', at as many times the latency.
     """
 
     classes: tuple[str, ...] = ("bicycle", "motorcycle")
@@ -33,6 +40,7 @@ class Hyperparameters:
     bias_lr: float = 0.05
     precision: str = "auto"
     folds: int = 3
+    ensemble: int = 0
     dataset_version: str = ""
     manifest_sha256: str = ""
 
@@ -107,4 +115,5 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
         "auto, float32 or bfloat16",
     ),
     "folds": (lambda value: value == 0 or 2 <= value <= 20, "0 or 2 to 20"),
+    "ensemble": (lambda value: value in (0, 1), "0 or 1"),
 }

@@ -1,11 +1,14 @@
 """The network: a small ResNet-9 whose first layer whitens image patches."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from scones_train.dataset import Normalisation
 
 WIDTHS = (64, 128, 128)
 PATCH = 2
@@ -74,6 +77,14 @@ class Network(nn.Module):
     def mirrored(self, x: Tensor) -> Tensor:
         """Return the mean logits of the images and of their mirror images, (N, classes)."""
         return (self.forward(x) + self.forward(x.flip(-1))) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A trained network, and the statistics of the images that it learnt from."""
+
+    network: Network
+    normalisation: Normalisation
 
 
 def fit_whitening(network: Network, images: Tensor, epsilon: float = 5e-4) -> None:

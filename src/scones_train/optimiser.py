@@ -102,6 +102,16 @@ class Schedule:
                 group["peak"] = group["lr"]
         self._steps, self._done = steps, 0
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the next step depends on, of plain values and tensors."""
+        return {"done": self._done, "optimisers": [each.state_dict() for each in self._optimisers]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned for the same network and number of steps."""
+        for optimiser, kept in zip(self._optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
+        self._done = state["done"]
+
     def step(self) -> None:
         """Update the parameters at the rate of this step, and forget the gradients."""
         factor = rate(self._done, self._steps)

@@ -22,7 +22,12 @@ FIGURES = (
 
 def say(values: dict[str, float | str]) -> None:
     """Write one line of `name=value`."""
-    sys.stdout.write(metric_line(values) + "\n")
+    say_text(metric_line(values))
+
+
+def say_text(line: str) -> None:
+    """Write one line."""
+    sys.stdout.write(f"{line}\n")
     # Whoever follows the job reads a pipe, which would else be filled in blocks.
     sys.stdout.flush()
 

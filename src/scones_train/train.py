@@ -21,8 +21,9 @@ from scones_train.dataset import SMALLEST_SIDE, ImageSet, Normalisation, load_ch
 from scones_train.evaluate import confusion_matrix, summarise
 from scones_train.hyperparameters import Hyperparameters
 from scones_train.known_images import known_images
+from scones_train.predictions import ImagePredictions, channel_names
 from scones_train.predictor import Predictor
-from scones_train.report import Progress, say, say_result
+from scones_train.report import Progress, say, say_result, say_text
 
 # A pooled thread that spins takes the time of whatever else runs: beside one busy process a
 # step took fifteen times as long. OpenMP reads this once, when PyTorch loads it.
@@ -58,6 +59,7 @@ def run(container: Container) -> ModelCard:
     """
     settings = Hyperparameters.parse(container.hyperparameters())
     splits = _load(container, settings)
+    from scones_train.checkpoint import Checkpoints
     from scones_train.export import to_onnx, weights_bytes
     from scones_train.fit import predict
     from scones_train.folds import Watch, total_steps, train
@@ -66,17 +68,23 @@ def run(container: Container) -> ModelCard:
     normalisation = Normalisation.of(images)
     progress = Progress(total_steps(len(images), settings), settings.folds)
     watch = Watch(progress.epoch, progress.fold, progress.tick)
-    network, folded = train(images, normalisation, settings, watch)
+    checkpoints = Checkpoints.of(container.checkpoint_dir, images, settings, say_text)
+    trained = train(images, normalisation, settings, watch, checkpoints)
+    folded = trained.predictions
     if folded is None:
         kept = splits["validation"]
-        folded = Predictions(predict(network, kept, normalisation), kept.labels)
+        folded = Predictions(predict(trained.final.network, kept, normalisation), kept.labels)
     calibration = calibrate(folded, settings.target_precision)
-    graph = to_onnx(network, normalisation, calibration.temperature, images.size)
+    members = [trained.final, *(trained.folds if settings.ensemble else ())]
+    graph = to_onnx(members, calibration.temperature, images.size)
     card = _card(settings, normalisation, calibration, splits["train"].size)
     answers = Predictor(card, graph).probabilities(splits["test"].pixels)
     card = _judged(card, calibration, answers, splits["test"].labels, len(images))
     known = known_images(splits["test"], answers)
-    write_artifact(container.model_dir, card, graph, weights_bytes(network), known)
+    names = channel_names(container.channel("test"), settings.classes)
+    tested = ImagePredictions(names, splits["test"].labels, answers)
+    write_artifact(container.model_dir, card, graph, weights_bytes(members), tested, samples=known)
+    checkpoints.clear()
     say_result(card)
     return card
 

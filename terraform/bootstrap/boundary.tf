@@ -25,6 +25,13 @@ locals {
         Resource = concat([local.arns.functions], local.arns.sagemaker)
       },
       {
+        # For the schedules that take an endpoint down for the night.
+        Sid      = "OfficeHours"
+        Effect   = "Allow"
+        Action   = ["sagemaker:AddTags", "sagemaker:CreateEndpoint", "sagemaker:DeleteEndpoint", "sqs:SendMessage"]
+        Resource = concat([local.arns.queues], local.arns.sagemaker)
+      },
+      {
         Sid      = "Logs"
         Effect   = "Allow"
         Action   = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]

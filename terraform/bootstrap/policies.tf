@@ -21,12 +21,19 @@ locals {
     machines   = "arn:${local.partition}:states:${local.regional}:stateMachine:${local.prefix}-*"
     repository = "arn:${local.partition}:ecr:${local.regional}:repository/${local.prefix}-*"
     topics     = "arn:${local.partition}:sns:${local.regional}:${local.prefix}-*"
+    queues     = "arn:${local.partition}:sqs:${local.regional}:${local.prefix}-*"
+    budgets    = "arn:${local.partition}:budgets::${var.account_id}:budget/${local.prefix}"
+    scaling    = "arn:${local.partition}:application-autoscaling:${local.regional}:scalable-target/*"
+    schedules = [
+      "arn:${local.partition}:scheduler:${local.regional}:schedule-group/${local.prefix}-*",
+      "arn:${local.partition}:scheduler:${local.regional}:schedule/${local.prefix}-*",
+    ]
     alarms     = "arn:${local.partition}:cloudwatch:${local.regional}:alarm:${local.prefix}-*"
     dashboards = "arn:${local.partition}:cloudwatch::${var.account_id}:dashboard/${local.prefix}*"
     key_alias  = "arn:${local.partition}:kms:${local.regional}:alias/${local.prefix}"
     keys       = "arn:${local.partition}:kms:${local.regional}:key/*"
     sagemaker = [
-      for kind in ["model", "endpoint-config", "endpoint"] :
+      for kind in ["model", "model-package-group", "endpoint-config", "endpoint"] :
       "arn:${local.partition}:sagemaker:${local.regional}:${kind}/${local.prefix}-*"
     ]
     log_groups = flatten([
@@ -121,7 +128,7 @@ locals {
     {
       Sid      = "ReadSageMaker"
       Effect   = "Allow"
-      Action   = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel", "sagemaker:ListTags"]
+      Action   = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel", "sagemaker:DescribeModelPackageGroup", "sagemaker:ListTags"]
       Resource = local.arns.sagemaker
     },
     {
@@ -135,6 +142,24 @@ locals {
       Effect   = "Allow"
       Action   = ["sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource"]
       Resource = [local.arns.topics, "${local.arns.topics}:*"]
+    },
+    {
+      Sid      = "ReadQueues"
+      Effect   = "Allow"
+      Action   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags"]
+      Resource = local.arns.queues
+    },
+    {
+      Sid      = "ReadBudget"
+      Effect   = "Allow"
+      Action   = ["budgets:ListTagsForResource", "budgets:ViewBudget"]
+      Resource = local.arns.budgets
+    },
+    {
+      Sid      = "ReadSchedules"
+      Effect   = "Allow"
+      Action   = ["scheduler:GetSchedule", "scheduler:GetScheduleGroup", "scheduler:ListTagsForResource"]
+      Resource = local.arns.schedules
     },
     {
       Sid      = "ReadAlarms"
@@ -157,9 +182,13 @@ locals {
     {
       # These list a whole account or check a text; AWS gives them no resource to name. The
       # provider asks Step Functions to check the definition with every plan.
-      Sid      = "WithoutResource"
-      Effect   = "Allow"
-      Action   = ["kms:ListAliases", "logs:DescribeLogGroups", "states:ValidateStateMachineDefinition"]
+      Sid    = "WithoutResource"
+      Effect = "Allow"
+      Action = [
+        "application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",
+        "application-autoscaling:DescribeScheduledActions", "application-autoscaling:ListTagsForResource",
+        "kms:ListAliases", "logs:DescribeLogGroups", "states:ValidateStateMachineDefinition",
+      ]
       Resource = "*"
     },
   ]
@@ -254,7 +283,7 @@ locals {
       Effect    = "Allow"
       Action    = "iam:PassRole"
       Resource  = local.arns.roles
-      Condition = { StringEquals = { "iam:PassedToService" = ["lambda.amazonaws.com", "sagemaker.amazonaws.com", "states.amazonaws.com"] } }
+      Condition = { StringEquals = { "iam:PassedToService" = ["lambda.amazonaws.com", "sagemaker.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"] } }
     },
     {
       Sid    = "ChangeFunctions"
@@ -281,6 +310,7 @@ locals {
       Effect = "Allow"
       Action = [
         "sagemaker:AddTags", "sagemaker:CreateEndpoint", "sagemaker:CreateEndpointConfig", "sagemaker:CreateModel",
+        "sagemaker:CreateModelPackageGroup", "sagemaker:DeleteModelPackageGroup",
         "sagemaker:DeleteEndpoint", "sagemaker:DeleteEndpointConfig", "sagemaker:DeleteModel", "sagemaker:DeleteTags",
         "sagemaker:UpdateEndpoint",
       ]
@@ -304,6 +334,54 @@ locals {
       Effect   = "Allow"
       Action   = ["sns:CreateTopic", "sns:DeleteTopic", "sns:SetSubscriptionAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:TagResource", "sns:Unsubscribe", "sns:UntagResource"]
       Resource = [local.arns.topics, "${local.arns.topics}:*"]
+    },
+    {
+      Sid      = "ChangeQueues"
+      Effect   = "Allow"
+      Action   = ["sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"]
+      Resource = local.arns.queues
+    },
+    {
+      Sid      = "ChangeBudget"
+      Effect   = "Allow"
+      Action   = ["budgets:ModifyBudget", "budgets:TagResource", "budgets:UntagResource"]
+      Resource = local.arns.budgets
+    },
+    {
+      Sid    = "ChangeSchedules"
+      Effect = "Allow"
+      Action = [
+        "scheduler:CreateSchedule", "scheduler:CreateScheduleGroup", "scheduler:DeleteSchedule", "scheduler:DeleteScheduleGroup",
+        "scheduler:TagResource", "scheduler:UntagResource", "scheduler:UpdateSchedule",
+      ]
+      Resource = local.arns.schedules
+    },
+    {
+      # A target's ARN ends in letters that nobody knows before it is made; the condition leaves
+      # the variants of SageMaker's endpoints alone.
+      Sid    = "ChangeScaling"
+      Effect = "Allow"
+      Action = [
+        "application-autoscaling:DeleteScalingPolicy", "application-autoscaling:DeleteScheduledAction",
+        "application-autoscaling:DeregisterScalableTarget", "application-autoscaling:PutScalingPolicy",
+        "application-autoscaling:PutScheduledAction", "application-autoscaling:RegisterScalableTarget",
+      ]
+      Resource  = local.arns.scaling
+      Condition = { StringEquals = { "application-autoscaling:service-namespace" = "sagemaker" } }
+    },
+    {
+      Sid      = "TagScaling"
+      Effect   = "Allow"
+      Action   = ["application-autoscaling:TagResource", "application-autoscaling:UntagResource"]
+      Resource = local.arns.scaling
+    },
+    {
+      # AWS makes it with the first endpoint of the account that scales.
+      Sid       = "LinkScalingRole"
+      Effect    = "Allow"
+      Action    = "iam:CreateServiceLinkedRole"
+      Resource  = "arn:${local.partition}:iam::${var.account_id}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/*"
+      Condition = { StringEquals = { "iam:AWSServiceName" = "sagemaker.application-autoscaling.amazonaws.com" } }
     },
     {
       Sid      = "ChangeAlarms"

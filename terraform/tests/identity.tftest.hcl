@@ -15,7 +15,10 @@ variables {
     workflow          = "r-workflow"
     endpoint          = "r-endpoint"
     training          = "r-training"
+    night             = "r-night"
   }
+  serving_modes    = ["realtime"]
+  metric_namespace = "scones/dev"
   arns = {
     buckets = {
       data      = "arn:aws:s3:::data"
@@ -33,13 +36,19 @@ variables {
       classify_image    = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/classify"
       filter_inferences = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/filter"
       workflow          = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/states/x"
-      endpoint          = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/x"
+      realtime          = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/x"
+      serverless        = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/s"
+      async             = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/a"
       training          = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/TrainingJobs"
     }
     state_machine = "arn:aws:states:us-east-1:123456789012:stateMachine:x"
     alarms        = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:x-"
-    endpoint      = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/x"
-    repository    = "arn:aws:ecr:us-east-1:123456789012:repository/x"
+    endpoints     = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint/${mode}" }
+    night_group   = "arn:aws:scheduler:us-east-1:123456789012:schedule-group/x-night"
+    night_queue   = "arn:aws:sqs:us-east-1:123456789012:x-night"
+
+    endpoint_configurations = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/${mode}-*" }
+    repository              = "arn:aws:ecr:us-east-1:123456789012:repository/x"
   }
 }
 

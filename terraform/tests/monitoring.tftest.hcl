@@ -3,7 +3,8 @@ mock_provider "aws" {
 }
 
 variables {
-  names             = { prefix = "scones-dev", topic = "scones-dev-alarms", dashboard = "scones-dev" }
+  names             = { prefix = "scones-dev", topic = "scones-dev-alarms", dashboard = "scones-dev", budget = "scones-dev" }
+  cost_tag          = { key = "Stack", value = "scones-dev" }
   topic_arn         = "arn:aws:sns:us-east-1:123456789012:scones-dev-alarms"
   account_id        = "123456789012"
   region            = "us-east-1"
@@ -23,7 +24,7 @@ run "everything_is_watched" {
   assert {
     condition = toset(output.alarm_names) == toset([
       "scones-dev-workflow-failed", "scones-dev-workflow-timed-out", "scones-dev-workflow-throttled",
-      "scones-dev-classify-image-errors", "scones-dev-classify-image-throttles", "scones-dev-low-confidence",
+      "scones-dev-images-failed", "scones-dev-classify-image-errors", "scones-dev-classify-image-throttles", "scones-dev-low-confidence",
     ])
     error_message = "Workflow, functions and confidence must each have their alarms."
   }

@@ -40,7 +40,7 @@ run "names_carry_project_and_environment" {
   }
 
   assert {
-    condition     = toset(keys(output.names.roles)) == toset(["serialize_image", "classify_image", "filter_inferences", "workflow", "endpoint", "training"])
+    condition     = toset(keys(output.names.roles)) == toset(["serialize_image", "classify_image", "filter_inferences", "workflow", "endpoint", "training", "night"])
     error_message = "Each principal needs a role of its own."
   }
 }
@@ -76,7 +76,7 @@ run "longest_names_fit" {
   }
 
   assert {
-    condition     = length("${output.names.endpoint}-12345678901234567890-12345678") <= 63
+    condition     = max([for name in values(output.names.endpoints) : length(name)]...) + length("-12345678901234567890-12345678") <= 63
     error_message = "SageMaker takes names of 63 characters at most."
   }
 }

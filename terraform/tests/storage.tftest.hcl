@@ -14,8 +14,9 @@ variables {
       capture   = "scones-dev-capture-123456789012"
       logs      = "scones-dev-logs-123456789012"
     }
-    repository = "scones-dev-model"
-    key_alias  = "alias/scones-dev"
+    repository  = "scones-dev-model"
+    model_group = "scones-dev-candidates"
+    key_alias   = "alias/scones-dev"
   }
 }
 

@@ -6,6 +6,7 @@ variables {
   name               = "scones-dev-classify"
   definition_path    = "./definitions/classify.asl.json"
   max_concurrency    = 7
+  metric_namespace   = "scones/dev"
   alias              = "live"
   role_arn           = "arn:aws:iam::123456789012:role/scones-dev-workflow"
   log_group          = "/aws/vendedlogs/states/scones-dev-classify"

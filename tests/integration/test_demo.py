@@ -214,3 +214,59 @@ def test_an_archive_that_is_altered_is_refused_and_the_dataset_stays(demo, tmp_p
     demo.checkout.inv("etl", "--source", str(tmp_path / "cut.tar.gz")).says("cut.tar.gz")
     demo.checkout.inv("etl", "--source", "synthetic", "--classes", "bicycle").says("classes")
     assert record.read_bytes() == before
+
+
+def test_images_under_review_come_back_labelled_as_training_images(demo) -> None:
+    fetched = demo.checkout.inv("review")
+    if demo.summary["review"] == 0:
+        assert fetched.code == 1
+        assert "each one was decided" in fetched.err
+        return
+    folder = demo.checkout.root / "build" / "local" / "review"
+    header, *lines = (folder / "labels.csv").read_text().splitlines()
+    assert header == "file,guess,confidence,label"
+    assert len(lines) == demo.summary["review"]
+    (folder / "labels.csv").write_text(f"{header}\n{lines[0]}bicycle\n")
+
+    # Fetching again keeps what was labelled, and asks for the rest anew.
+    assert demo.checkout.inv("review").code == 0
+    assert (folder / "labels.csv").read_text().splitlines()[1:] == [
+        f"{lines[0]}bicycle",
+        *lines[1:],
+    ]
+    sides = struct.unpack(">II", (folder / lines[0].split(",")[0]).read_bytes()[16:24])
+    assert sides == (32, 32)
+
+
+def test_the_endpoint_answers_what_training_answered_to_the_last_bit(demo) -> None:
+    ended = demo.checkout.inv("evaluate", "--through", "endpoint")
+    assert ended.code == 0, ended
+    found = re.search(r"(\d+) of (\d+) answers are the same to the last bit", ended.out)
+    assert found is not None
+    assert int(found[1]) == int(found[2]) == demo.summary["n_test"]
+    assert re.search(r"^accuracy .* none$", ended.out, re.MULTILINE)
+
+
+def test_a_model_below_the_limits_is_refused_and_overruling_is_recorded(demo) -> None:
+    path = demo.checkout.root / "terraform" / "environments" / "local" / "release.tfvars.json"
+    before = path.read_text()
+    limits = {"SCONES_QUALITY_MIN_ACCURACY": "1.01"}
+    try:
+        demo.checkout.inv("release", **limits).says("its accuracy is", "1.01", "--overrule")
+        assert path.read_text() == before
+        ended = demo.checkout.inv("release", "--overrule", "a trial", **limits)
+        assert ended.code == 0, ended
+        written = json.loads(path.read_text())
+        marked = written["releases"][written["active_release"]]["overruled"]
+        assert marked.startswith("a trial (the gate: its accuracy is")
+    finally:
+        path.write_text(before)
+
+
+def test_only_an_approved_candidate_is_released(demo) -> None:
+    listed = demo.checkout.inv("candidates")
+    assert re.search(r"^1 +Approved .* by the demo itself", listed.out, re.MULTILINE), listed
+    assert demo.checkout.inv("approve", "1", "--reject", "--note", "a trial").code == 0
+    demo.checkout.inv("release").says("Candidate 1 is Rejected", "inv approve 1")
+    assert demo.checkout.inv("approve", "1").code == 0
+    demo.checkout.inv("approve", "one").says("'one' is no candidate's number")

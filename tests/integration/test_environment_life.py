@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.checkout import copy_checkout
-from tests.support.environment import Environment, model_archive
+from tests.support.environment import ACCOUNT, Environment, model_archive
 
 BICYCLE, MOTORCYCLE = [0.9, 0.1], [0.2, 0.8]
 
@@ -41,6 +41,49 @@ def edit_releases(environment: Environment, **changes: Any) -> None:
     releases = {**body["releases"], **changes}
     body["releases"] = {name: value for name, value in releases.items() if value is not None}
     environment.release_file.write_text(json.dumps(body))
+
+
+def leave_orphans(environment: Environment) -> set[str]:
+    """Make what Terraform does not know, its own and another environment's; return the latter."""
+    sagemaker = environment.client("sagemaker")
+    role = f"arn:aws:iam::{ACCOUNT}:role/scones-local-training"
+    left = set()
+    for name, owner in (("by-hand", "local"), ("scones-local-2-notebook", "local-2")):
+        tags = {"Project": "scones", "Environment": owner}
+        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+        sagemaker.create_notebook_instance(
+            NotebookInstanceName=name, InstanceType="ml.t3.medium", RoleArn=role, Tags=listed
+        )
+        environment.client("logs").create_log_group(logGroupName=f"/own/{name}", tags=tags)
+        bucket = f"{name}-bucket"
+        environment.client("s3").create_bucket(Bucket=bucket)
+        environment.client("s3").put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": listed})
+        environment.client("s3").put_object(Bucket=bucket, Key="k", Body=b"x")
+        if owner != "local":
+            left = {name, f"/own/{name}", bucket, "scones-local-terraform-state"}
+    return left
+
+
+def everything(environment: Environment) -> set[str]:
+    """Return the names of all that can outlive an environment, in the whole account."""
+    sagemaker, logs = environment.client("sagemaker"), environment.client("logs")
+    return {
+        *(e["EndpointName"] for e in sagemaker.list_endpoints()["Endpoints"]),
+        *(c["EndpointConfigName"] for c in sagemaker.list_endpoint_configs()["EndpointConfigs"]),
+        *(m["ModelName"] for m in sagemaker.list_models()["Models"]),
+        *(
+            n["NotebookInstanceName"]
+            for n in sagemaker.list_notebook_instances()["NotebookInstances"]
+        ),
+        *(g["logGroupName"] for g in logs.describe_log_groups()["logGroups"]),
+        *(b["Name"] for b in environment.client("s3").list_buckets()["Buckets"]),
+        *(f["FunctionName"] for f in environment.client("lambda").list_functions()["Functions"]),
+        *(r["RoleName"] for r in environment.client("iam").list_roles()["Roles"]),
+        *(
+            a["AlarmName"]
+            for a in environment.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        ),
+    }
 
 
 @pytest.mark.slow
@@ -85,4 +128,15 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
     assert "2 to destroy" in own.done("apply")
     assert own.answer() == BICYCLE
     assert models(own) == {first, second, third}
-    own.done("verify")
+
+    # What bills by the hour is stopped, and an apply brings it back as it was.
+    assert "endpoint scones-local-classifier is stopped" in own.done("stop")
+    assert own.client("sagemaker").list_endpoints()["Endpoints"] == []
+    own.done("apply")
+    assert own.answer() == BICYCLE
+
+    others = leave_orphans(own)
+    own.inv("nuke").says("Nobody is there to confirm that")
+    said = own.done("nuke", "--yes")
+    assert "cancel-key-deletion" in said
+    assert everything(own) == others

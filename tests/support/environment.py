@@ -5,6 +5,7 @@ import json
 import sys
 import tarfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import boto3
 from botocore.config import Config
 
 from scones_core.known_images import KnownImage, dumps
+from scones_core.settings import EndpointSettings
+from scones_deploy.artifact import artifact_release
+from scones_deploy.release import add_release
 from scones_local.process import LocalAws
 from scones_local.sagemaker.images import ImageCommands
 from tests.support.checkout import Checkout, Ended
@@ -101,9 +105,15 @@ class Environment:
 
     def release(self, name: str, archive: bytes) -> str:
         """Write a release of an artifact, active, and return its id."""
-        self.done("release", "--artifact", self.upload(name, archive))
-        active: str = json.loads(self.release_file.read_text())["active_release"]
-        return active
+        made = artifact_release(
+            self.client("s3"),
+            self.upload(name, archive),
+            image=f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/scones-local-model:0.1.0",
+            endpoint=EndpointSettings(),
+            now=datetime.now(UTC),
+        )
+        add_release(self.release_file, made)
+        return made.id
 
     def serving(self) -> dict[str, Any]:
         found: dict[str, Any] = self.client("sagemaker").describe_endpoint(

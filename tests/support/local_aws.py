@@ -1,9 +1,11 @@
 """A view of an embedded AWS that tests share: clients, a role, functions, machines, waits."""
 
 import functools
+import http.client
 import io
 import json
 import time
+import urllib.parse
 import uuid
 import zipfile
 from collections.abc import Callable, Sequence
@@ -13,6 +15,7 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 
+from scones_local.clock import CLOCK_PATH
 from scones_local.process import LocalAws
 
 Found = TypeVar("Found")
@@ -67,6 +70,28 @@ class Aws:
     def client(self, service: str) -> Any:
         return _client(self.local.endpoint_url, service)
 
+    def advance(self, seconds: float) -> None:
+        """Move the server's clock forward, with all that falls due on the way."""
+        url = urllib.parse.urlsplit(self.local.endpoint_url)
+        connection = http.client.HTTPConnection(url.netloc, timeout=60)
+        connection.request("POST", CLOCK_PATH, json.dumps({"advance_seconds": seconds}))
+        assert connection.getresponse().status == 200
+        connection.close()
+
+    def queue(self) -> tuple[str, str]:
+        """Make a queue; return its URL and ARN."""
+        name = unique("q")
+        url: str = self.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+        return url, f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+
+    def message(self, url: str) -> dict[str, Any]:
+        """Return the next message of a queue, once there is one."""
+        sqs = self.client("sqs")
+        asked = {"QueueUrl": url, "WaitTimeSeconds": 0, "MessageAttributeNames": ["All"]}
+        found = eventually(lambda: sqs.receive_message(**asked).get("Messages"))
+        message: dict[str, Any] = found[0]
+        return message
+
     def role_with(
         self, *statements: dict[str, Any], services: Sequence[str] = SERVICES, name: str = ""
     ) -> str:
@@ -75,7 +100,8 @@ class Aws:
         who = {"Service": [f"{service}.amazonaws.com" for service in services]}
         trust = {"Effect": "Allow", "Principal": who, "Action": "sts:AssumeRole"}
         made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))
-        iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(*statements))
+        if statements:
+            iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(*statements))
         arn: str = made["Role"]["Arn"]
         return arn
 

@@ -4,23 +4,36 @@ from typing import Any
 
 from scones_local.clock import CLOCK
 from scones_local.context import Context
-from scones_local.events import alarm_api, cloudwatch_api
+from scones_local.events import alarm_api, bus_api, cloudwatch_api, logs_api, notices, s3_events
 from scones_local.events.actions import Actions
 from scones_local.events.alarms import AlarmAgenda
+from scones_local.events.attempts import Attempts
+from scones_local.events.bus import SERVICE, Buses
+from scones_local.events.targets import RoleClients
 from scones_local.events.ticker import start_ticker
+from scones_local.iam.roles import RoleSessions, is_enforced
+from scones_local.states.clients import ClientCache
 
 
 def install(context: Context) -> None:
     """Have metrics kept, alarms evaluated and acted on, and start the clock's thread."""
+    attempts = Attempts(CLOCK)
+    buses = Buses(CLOCK, attempts, _role_clients(context, SERVICE))
+    bus_api.install(buses)
+    notices.install(buses.publish)
+    s3_events.install(buses)
     cloudwatch_api.install()
-    alarms = AlarmAgenda(CLOCK, Actions(_publish, _scale))
+    logs_api.install()
+    alarms = AlarmAgenda(CLOCK, Actions(buses.publish, _scale))
     alarm_api.install(alarms)
-    CLOCK.follow(alarms)
+    for agenda in (attempts, alarms):
+        CLOCK.follow(agenda)
     start_ticker(context, CLOCK)
 
 
-def _publish(*event: Any) -> None:
-    del event
+def _role_clients(context: Context, service: str) -> RoleClients:
+    roles = RoleSessions(service) if is_enforced() else None
+    return RoleClients(ClientCache(context.endpoint_url, roles), service)
 
 
 def _scale(policy_arn: str, alarm: Any) -> None:

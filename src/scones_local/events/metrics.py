@@ -31,41 +31,6 @@ def emit(
         store.add(key, when, value, (units or {}).get(name, "None"))
 
 
-def emit_lambda(
-    function: str,
-    resource: str,
-    *,
-    duration_ms: float,
-    failed: bool,
-    concurrent: int,
-    region: str = REGION,
-) -> None:
-    """Put `AWS/Lambda`'s metrics of one invocation; `resource` is `name` or `name:alias`.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
-    """
-    values = {
-        "Invocations": 1.0,
-        "Errors": float(failed),
-        "Throttles": 0.0,
-        "Duration": duration_ms,
-        "ConcurrentExecutions": float(concurrent),
-    }
-    for dimensions in _lambda_dimensions(function, resource):
-        emit("AWS/Lambda", dimensions, values, {"Duration": "Milliseconds"}, region=region)
-
-
-def emit_lambda_throttle(function: str, resource: str, region: str = REGION) -> None:
-    """Put `AWS/Lambda`'s metric of an invocation that was turned away."""
-    for dimensions in _lambda_dimensions(function, resource):
-        emit("AWS/Lambda", dimensions, {"Throttles": 1.0}, region=region)
-
-
-def _lambda_dimensions(function: str, resource: str) -> list[dict[str, str]]:
-    by_name = {"FunctionName": function}
-    return [by_name, {**by_name, "Resource": resource}]
-
-
 def store_of(region: str, account_id: str = ACCOUNT_ID) -> MetricStore:
     """Return where an account's metrics of a region are kept: with moto's CloudWatch."""
     from moto.cloudwatch.models import cloudwatch_backends

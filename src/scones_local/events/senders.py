@@ -78,11 +78,11 @@ def send_to_queue(
     *_, region, account, name = queue_arn.split(":")
     queue = sqs_backends[account][region].queues.get(name)
     if queue is None:
-        raise DeliveryFailed("QUEUE_NOT_FOUND", f"The queue {queue_arn} does not exist.")
+        raise DeliveryFailed("NO_RESOURCE", f"The queue {queue_arn} does not exist.")
     sender.require("sqs:SendMessage", queue_arn)
     sender.require_key(getattr(queue, "kms_master_key_id", None), region)
     typed = {
-        key: {"data_type": "String", "string_value": value}
+        key: {"DataType": "String", "StringValue": value}
         for key, value in (attributes or {}).items()
     }
     with _failing("INVALID_PARAMETER"):
@@ -100,7 +100,7 @@ def publish_to_topic(
     *_, region, account, _ = topic_arn.split(":")
     topic = sns_backends[account][region].topics.get(topic_arn)
     if topic is None:
-        raise DeliveryFailed("TOPIC_NOT_FOUND", f"The topic {topic_arn} does not exist.")
+        raise DeliveryFailed("NO_RESOURCE", f"The topic {topic_arn} does not exist.")
     sender.require("sns:Publish", topic_arn)
     sender.require_key(getattr(topic, "kms_master_key_id", None), region)
     with _failing("INVALID_PARAMETER"):
@@ -113,7 +113,7 @@ def invoke_function(sender: Sender, function_arn: str, event: str) -> None:
 
     region, account = function_arn.split(":")[3:5]
     name, _, qualifier = function_arn.split(":", 6)[6].partition(":")
-    with _failing("RESOURCE_NOT_FOUND"):
+    with _failing("NO_RESOURCE"):
         function = get_backend(account, region).get_function(name, qualifier or None)
     sender.require("lambda:InvokeFunction", function_arn)
     with _failing("INTERNAL_ERROR", lasting=False):

@@ -1,9 +1,10 @@
 """The program of a Lambda worker: it sees the function, the Lambda runtime and nothing else.
 
-It is run as `python -I -S boot.py <task> <runtime> <handler> [--pure]`, so neither the
-project nor its environment is importable from a function. awslambdaric has its Runtime API
-client as a C++ extension, with wheels for Linux alone. Elsewhere (macOS), or with `--pure`,
-the client below, which asks the same four things over `http.client`, takes its place.
+It is run as `python -I -S boot.py <task> <runtime> <handler> [--pure] [--layers=<folder>]`, so
+neither the project nor its environment is importable from a function. awslambdaric has its
+Runtime API client as a C++ extension, with wheels for Linux alone and one for each Python.
+Where it does not load, or with `--pure`, the client below, which asks the same four things over
+`http.client`, takes its place.
 """
 
 import http.client
@@ -63,10 +64,18 @@ def use_pure_client(address: str) -> None:
     sys.modules["runtime_client"] = module
 
 
+def layer_paths(folder: str) -> list[str]:
+    """Return where Python looks in `/opt`, which `folder` stands for."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return [f"{folder}/python/lib/{version}/site-packages", f"{folder}/python"]
+
+
 def main(task: str, runtime: str, handler: str, *flags: str) -> None:
     """Serve invocations of `handler` until the Runtime API goes away."""
     extra = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
-    sys.path[:] = [task, *extra, *sys.path, runtime]
+    layers = [flag.removeprefix("--layers=") for flag in flags if flag.startswith("--layers=")]
+    opt = [part for folder in layers for part in layer_paths(folder)]
+    sys.path[:] = [task, *opt, *extra, *sys.path, runtime]
     address = os.environ["AWS_LAMBDA_RUNTIME_API"]
     try:
         if "--pure" in flags:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from scones_core.errors import LocalAwsError
-from scones_local.functions.pool import LambdaPools
+from scones_local.functions.pools import LambdaPools
 from scones_local.functions.unpack import check_zip
 from scones_local.registry import wrap
 

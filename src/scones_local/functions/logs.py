@@ -4,6 +4,7 @@ import os
 import select
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
 
@@ -17,15 +18,15 @@ class LogEvent:
 
 
 class LogPipe:
-    """Reads a pipe into log events; `task` in a line is shown as `/var/task`.
+    """Reads a pipe into log events; each folder of `shown` in a line is shown as its value.
 
     A worker prints before it answers, so at the answer all its lines are in the pipe. `collect`
     reads them out itself and need not wait for the thread that otherwise does.
     """
 
-    def __init__(self, pipe: IO[bytes], task: str) -> None:
+    def __init__(self, pipe: IO[bytes], shown: Mapping[str, str]) -> None:
         self._pipe = pipe
-        self._task = task
+        self._shown = shown
         self._lock = threading.Lock()
         self._events: list[LogEvent] = []
         self._rest = b""
@@ -79,4 +80,6 @@ class LogPipe:
 
     def _append(self, message: str) -> None:
         now = int(time.time() * 1000)
-        self._events.append(LogEvent(now, message.replace(self._task, "/var/task")))
+        for folder, shown in self._shown.items():
+            message = message.replace(folder, shown)
+        self._events.append(LogEvent(now, message))

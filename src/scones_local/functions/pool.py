@@ -1,20 +1,12 @@
-"""Warm workers, by function version: started on demand, reused, retired when it changes."""
+"""The warm workers of one function version: started on demand, reused, ended when idle."""
 
 import contextlib
 import os
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-from scones_core.errors import LocalAwsError
-from scones_local.children import Children
-from scones_local.functions.logs import LogEvent
-from scones_local.functions.runtime_api import Invocation
-from scones_local.functions.spec import FunctionSpec, WorkerSettings
-from scones_local.functions.unpack import unpack
+from scones_local.functions.spec import FunctionSpec
 from scones_local.functions.worker import Worker
 
 # A burst must not start as many processes as it has events: each cold start slows the others.
@@ -23,22 +15,6 @@ from scones_local.functions.worker import Worker
 _EAGER_WORKERS = min(max(2, os.cpu_count() or 2), 8)
 _PATIENCE_SECONDS = 1.0
 _MAX_WORKERS = 40
-
-LogSink = Callable[[FunctionSpec, str, list[LogEvent]], None]
-
-
-class Throttled(Exception):
-    """A function's reserved concurrency is used up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an invocation gave: the payload, whether it is an error, and the log's text."""
-
-    payload: bytes
-    failed: bool
-    log: str
-    request_id: str
 
 
 class Pool:
@@ -54,6 +30,7 @@ class Pool:
         self._starting = 0
         self._last_free = 0.0
         self._retired = False
+        self._since: dict[Worker, float] = {}
 
     @contextlib.contextmanager
     def worker(self) -> Iterator[Worker]:
@@ -69,8 +46,20 @@ class Pool:
         with self._free:
             self._retired = True
             idle, self._idle = self._idle, []
+            self._since.clear()
             self._count -= len(idle)
         for worker in idle:
+            worker.kill()
+
+    def end_idle(self, since: float) -> None:
+        """End the workers that have had nothing to do since that time (`time.monotonic`)."""
+        with self._free:
+            ended = [worker for worker in self._idle if self._since.get(worker, since) < since]
+            for worker in ended:
+                self._idle.remove(worker)
+                self._since.pop(worker, None)
+            self._count -= len(ended)
+        for worker in ended:
             worker.kill()
 
     def _take(self) -> Worker:
@@ -79,6 +68,7 @@ class Pool:
             while True:
                 while self._idle:
                     worker = self._idle.pop()
+                    self._since.pop(worker, None)
                     if worker.alive:
                         self._busy.add(worker)
                         return worker
@@ -118,6 +108,7 @@ class Pool:
             self._last_free = time.monotonic()
             if worker.alive and not self._retired:
                 self._idle.append(worker)
+                self._since[worker] = self._last_free
                 self._free.notify()
                 return
         worker.kill()
@@ -127,74 +118,3 @@ class Pool:
         with self._free:
             self._count -= 1
             self._free.notify()
-
-
-class LambdaPools:
-    """Every function's workers.
-
-    `home` is the folder for unpacked packages. `sink` gets each invocation's log events.
-    """
-
-    def __init__(
-        self, home: Path, settings: WorkerSettings, children: Children, sink: LogSink
-    ) -> None:
-        self._home = home
-        self._settings = settings
-        self._children = children
-        self._sink = sink
-        self._lock = threading.Lock()
-        self._pools: dict[tuple[str, str], Pool] = {}
-        self._running: Counter[str] = Counter()
-
-    def invoke(self, spec: FunctionSpec, body: bytes, *, arn: str | None = None) -> Outcome:
-        """Run one event and return its outcome; `arn` is the one that it was invoked by.
-
-        Raises Throttled over the reserved concurrency, LocalAwsError when no worker can start.
-        """
-        invocation = Invocation(body, arn or spec.arn, spec.timeout_seconds)
-        with self._slot(spec), self._pool(spec).worker() as worker:
-            events = worker.run(invocation)
-            self._sink(spec, worker.log_stream, events)
-        log = "\n".join(event.message for event in events)
-        return Outcome(invocation.result, invocation.failed, log, invocation.request_id)
-
-    def retire(self, name: str) -> None:
-        """End the workers of every version of a function."""
-        with self._lock:
-            keys = [key for key in self._pools if key[0] == name]
-            pools = [self._pools.pop(key) for key in keys]
-        for pool in pools:
-            pool.retire()
-
-    @contextlib.contextmanager
-    def _slot(self, spec: FunctionSpec) -> Iterator[None]:
-        with self._lock:
-            limit = spec.reserved_concurrency
-            if limit is not None and self._running[spec.name] >= limit:
-                raise Throttled(spec.name)
-            self._running[spec.name] += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._running[spec.name] -= 1
-
-    def _pool(self, spec: FunctionSpec) -> Pool:
-        key = (spec.name, spec.version)
-        with self._lock:
-            pool = self._pools.get(key)
-            if pool is not None and pool.spec.fingerprint() == spec.fingerprint():
-                return pool
-            new = self._pools[key] = Pool(spec, lambda: self._start(spec))
-        if pool is not None:
-            pool.retire()
-        return new
-
-    def _start(self, spec: FunctionSpec) -> Worker:
-        if not (self._settings.runtime / "awslambdaric").is_dir():
-            raise LocalAwsError(
-                f"There is no Lambda runtime in {self._settings.runtime}; run `make setup`."
-            )
-        task = self._home / "code" / spec.code_sha256
-        unpack(spec.code, task)
-        return Worker(spec, task, self._settings, self._children)

@@ -4,28 +4,39 @@ Each worker has its own port, so that a request, or its absence, is always that 
 Paths and headers: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
+import contextlib
+import json
 import queue
+import socketserver
 import threading
 import time
 import uuid
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+# 6 MB and what an answer's envelope may add: the quota of a synchronous answer.
+MAX_RESPONSE_BYTES = 6_291_556
 _PREFIX = "/2018-06-01/runtime"
+_PIECE_BYTES = 1_048_576
+_REASONS = {200: "OK", 202: "Accepted", 400: "Bad Request", 404: "Not Found", 410: "Gone"}
 
 
 @dataclass(slots=True)
 class Invocation:
-    """One event on its way through a worker. `result` and `failed` are set before `done`."""
+    """One event on its way through a worker. `result` and `failed` are set before `done`.
+
+    The request id stays the same when an event is tried again.
+    """
 
     body: bytes
     function_arn: str
     timeout_seconds: float
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    client_context: str = ""
     deadline: float = 0.0
     result: bytes = b""
     failed: bool = False
+    seconds: float = 0.0
     done: threading.Event = field(default_factory=threading.Event)
 
     def finish(self, result: bytes, *, failed: bool) -> None:
@@ -37,12 +48,14 @@ class Invocation:
     def headers(self) -> dict[str, str]:
         """Return what the runtime is told beside the event."""
         trace = f"Root=1-{int(time.time()):08x}-{self.request_id.replace('-', '')[:24]};Sampled=0"
+        context = {"Lambda-Runtime-Client-Context": self.client_context}
         return {
             "Content-Type": "application/json",
             "Lambda-Runtime-Aws-Request-Id": self.request_id,
             "Lambda-Runtime-Deadline-Ms": str(int(self.deadline * 1000)),
             "Lambda-Runtime-Invoked-Function-Arn": self.function_arn,
             "Lambda-Runtime-Trace-Id": trace,
+            **(context if self.client_context else {}),
         }
 
 
@@ -84,10 +97,13 @@ class RuntimeApi:
         self._current = self._inbox.get()
         return self._current
 
-    def report(self, path: str, body: bytes) -> bool:
-        """Take what the runtime posts; return whether the path is one of the API's."""
+    def report(self, path: str, body: bytes | None) -> bool:
+        """Take what the runtime posts; return whether the path is one of the API's.
+
+        `body` is None for one that is over the quota of an answer.
+        """
         if path == f"{_PREFIX}/init/error":
-            self.init_error = body
+            self.init_error = _too_large() if body is None else body
             self.initialised.set()
             return True
         start, _, kind = path.rpartition("/")
@@ -96,13 +112,25 @@ class RuntimeApi:
             return False
         if kind not in ("response", "error"):
             return False
-        current.finish(body, failed=kind == "error")
+        if body is None:
+            current.finish(_too_large(), failed=True)
+        else:
+            current.finish(body, failed=kind == "error")
         return True
 
 
-class _Listener(ThreadingHTTPServer):
+def _too_large() -> bytes:
+    said = (
+        f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
+    )
+    error = {"errorMessage": said, "errorType": "Function.ResponseSizeTooLarge"}
+    return json.dumps(error).encode()
+
+
+class _Listener(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 8
+    allow_reuse_address = True
 
     def __init__(self, api: RuntimeApi) -> None:
         self.api = api
@@ -116,37 +144,56 @@ class _Listener(ThreadingHTTPServer):
         """Say nothing when a killed worker's connection breaks."""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(socketserver.StreamRequestHandler):
+    """Just enough HTTP for one known client; anything else ends the connection.
+
+    http.server reads each request with the parser for e-mail, which takes longer than all the
+    rest of a warm invocation.
+    """
+
     disable_nagle_algorithm = True
     wbufsize = -1
     server: _Listener
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Log no access."""
+    def handle(self) -> None:
+        with contextlib.suppress(ConnectionError, ValueError):
+            while line := self.rfile.readline(65_536):
+                method, path, _ = line.decode("ascii").split(" ", 2)
+                self._serve(method, path, self._headers())
 
-    def do_GET(self) -> None:
-        """Answer `/invocation/next` when there is an event."""
-        if self.path != f"{_PREFIX}/invocation/next":
+    def _serve(self, method: str, path: str, headers: dict[str, str]) -> None:
+        if method == "POST":
+            body = self._body(headers)
+            known = self.server.api.report(path, body)
+            self._answer(202 if known else 400, b'{"status":"OK"}', {})
+        elif path != f"{_PREFIX}/invocation/next":
             self._answer(404, b"{}", {})
-            return
-        invocation = self.server.api.take()
-        if invocation is None:
+        elif (invocation := self.server.api.take()) is None:
             self._answer(410, b"{}", {})
         else:
             self._answer(200, invocation.body, invocation.headers())
 
-    def do_POST(self) -> None:
-        """Take a response, an error or an init error."""
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        known = self.server.api.report(self.path, body)
-        self._answer(202 if known else 400, b'{"status":"OK"}', {})
+    def _headers(self) -> dict[str, str]:
+        found = {}
+        while line := self.rfile.readline(65_536).strip():
+            name, _, value = line.decode("latin-1").partition(":")
+            found[name.lower()] = value.strip()
+        return found
+
+    def _body(self, headers: dict[str, str]) -> bytes | None:
+        """Return the body; None, with nothing kept of it, when it is over the quota."""
+        if headers.get("expect", "").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
+        left = int(headers.get("content-length") or 0)
+        if left <= MAX_RESPONSE_BYTES:
+            return self.rfile.read(left)
+        while left > 0 and (piece := self.rfile.read(min(left, _PIECE_BYTES))):
+            left -= len(piece)
+        return None
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response_only(status)
-        for name, value in {"Content-Type": "application/json", **headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        lines = [f"HTTP/1.1 {status} {_REASONS[status]}", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
         self.wfile.flush()

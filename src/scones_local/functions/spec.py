@@ -1,7 +1,6 @@
 """What a worker is made from: the deployed function, and where workers come from."""
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ class FunctionSpec:
     """One version of a function, as deployed. `code_sha256` names the content of `code`.
 
     `credentials` are the variables with its role's credentials; renewed ones need new workers.
+    `layers` are packages, the first lowest; `layer_sha256s` name their contents.
     """
 
     name: str
@@ -27,13 +27,16 @@ class FunctionSpec:
     region: str
     log_group: str
     reserved_concurrency: int | None = None
+    layers: tuple[bytes, ...] = field(default=(), repr=False)
+    layer_sha256s: tuple[str, ...] = ()
+    json_logs: bool = False
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def fingerprint(self) -> str:
         """Return what decides whether a warm worker may still be used."""
         parts = [self.code_sha256, self.handler, self.runtime, self.timeout_seconds]
         parts += [self.memory_mb, sorted(self.environment.items()), self.log_group]
-        parts += [sorted(self.credentials.items())]
+        parts += [self.layer_sha256s, self.json_logs, sorted(self.credentials.items())]
         return json.dumps(parts)
 
 
@@ -46,11 +49,7 @@ class WorkerSettings:
     temporary: Path
     client_environment: Mapping[str, str]
     flags: tuple[str, ...] = ()
-
-
-def base_python() -> str:
-    """Return the interpreter behind the virtual environment, which sees none of its packages."""
-    return getattr(sys, "_base_executable", None) or sys.executable
+    idle_seconds: float = 600.0
 
 
 def worker_environment(
@@ -58,6 +57,7 @@ def worker_environment(
     settings: WorkerSettings,
     *,
     task: Path,
+    layers: Path | None,
     folder: Path,
     runtime_api: str,
     log_stream: str,
@@ -66,10 +66,11 @@ def worker_environment(
 
     The names are those of
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html. `folder` is the
-    worker's own place for temporary files.
+    worker's own place for temporary files, `layers` what stands for `/opt`.
     """
+    bins = [str(layers / "bin")] if layers else []
     return {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "PATH": ":".join([*bins, "/usr/local/bin", "/usr/bin", "/bin"]),
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         "HOME": str(folder),

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import logging
 import shutil
 import subprocess
 import threading
@@ -11,22 +12,35 @@ from pathlib import Path
 
 from scones_local.children import Children
 from scones_local.functions.logs import LogEvent, LogPipe
+from scones_local.functions.platform_log import (
+    Usage,
+    end_lines,
+    missing_runtime_line,
+    start_lines,
+)
 from scones_local.functions.runtime_api import Invocation, RuntimeApi
+from scones_local.functions.runtimes import base_runtime, python_for
 from scones_local.functions.spec import FunctionSpec, WorkerSettings, worker_environment
 
 INIT_SECONDS = 10.0
 _BOOT = Path(__file__).with_name("boot.py")
 _MEMORY_CHECK_SECONDS = 0.1
+_log = logging.getLogger(__name__)
 
 
 class Worker:
     """A warm process of one function version. One thread at a time may call `run`."""
 
     def __init__(
-        self, spec: FunctionSpec, task: Path, settings: WorkerSettings, children: Children
+        self,
+        spec: FunctionSpec,
+        task: Path,
+        layers: Path | None,
+        settings: WorkerSettings,
+        children: Children,
     ) -> None:
         self.spec = spec
-        self._task = task
+        self._shown = {str(task): "/var/task"} | ({str(layers): "/opt"} if layers else {})
         self._children = children
         self._api = RuntimeApi()
         self._current: Invocation | None = None
@@ -37,14 +51,17 @@ class Worker:
         self.log_stream = f"{day}/[{spec.version}]{uuid.uuid4().hex}"
         self._folder = settings.temporary / self.log_stream[-12:]
         self._folder.mkdir(parents=True, exist_ok=True)
-        flags = ["-I", "-S", "-u", str(_BOOT), str(task), str(settings.runtime)]
+        python = python_for(spec.runtime)
+        boot = ["-I", "-S", "-u", str(_BOOT), str(task), str(settings.runtime), spec.handler]
+        flags = [*settings.flags, *([f"--layers={layers}"] if layers else [])]
         try:
             self._process = children.spawn(
-                [settings.python, *flags, spec.handler, *settings.flags],
+                [python or settings.python, *boot, *flags],
                 env=worker_environment(
                     spec,
                     settings,
                     task=task,
+                    layers=layers,
                     folder=self._folder,
                     runtime_api=self._api.address,
                     log_stream=self.log_stream,
@@ -52,13 +69,18 @@ class Worker:
                 cwd=task,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
+                owner=f"function/{spec.name}",
             )
         except BaseException:
             self._api.close()
             raise
         if self._process.stdout is None:
             raise AssertionError("a worker's output is always a pipe")
-        self._logs = LogPipe(self._process.stdout, str(task))
+        self._logs = LogPipe(self._process.stdout, self._shown)
+        if python is None:
+            line = missing_runtime_line(spec.runtime, base_runtime())
+            _log.warning("%s: %s", spec.name, line)
+            self._logs.add(line)
         threading.Thread(target=self._reap, daemon=True).start()
 
     @property
@@ -76,7 +98,7 @@ class Worker:
 
         A timeout, too much memory, an exit or a failed start end the process, as on AWS.
         """
-        self._logs.add(f"START RequestId: {invocation.request_id} Version: {self.spec.version}")
+        self._add(start_lines(self.spec, invocation))
         started = time.time()
         cold = self._init_ms is None
         if self._initialise(invocation):
@@ -88,8 +110,11 @@ class Worker:
                 self._fail_exit(invocation)
             self._watch(invocation)
             self._current = None
-        self._report(invocation, time.time() - started, cold)
-        invocation.result = self._hide_task(invocation)
+        usage = Usage(time.time() - started, self._peak, self._init_ms if cold else None)
+        invocation.seconds = usage.seconds
+        self._logs.drain()
+        self._add(end_lines(self.spec, invocation, usage))
+        invocation.result = self._hide_folders(invocation)
         return self._logs.collect()
 
     def kill(self) -> None:
@@ -158,21 +183,9 @@ class Worker:
             self._fail_exit(current)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _report(self, invocation: Invocation, seconds: float, cold: bool) -> None:
-        milliseconds = seconds * 1000
-        parts = [
-            f"REPORT RequestId: {invocation.request_id}",
-            f"Duration: {milliseconds:.2f} ms",
-            f"Billed Duration: {int(milliseconds) + 1} ms",
-            f"Memory Size: {self.spec.memory_mb} MB",
-        ]
-        if self._peak:
-            parts.append(f"Max Memory Used: {self._peak} MB")
-        if cold and self._init_ms is not None:
-            parts.append(f"Init Duration: {self._init_ms:.2f} ms")
-        self._logs.drain()
-        self._logs.add(f"END RequestId: {invocation.request_id}")
-        self._logs.add("\t".join(parts))
+    def _add(self, lines: list[str]) -> None:
+        for line in lines:
+            self._logs.add(line)
 
     def _peak_mb(self) -> int:
         """Return the process's peak resident memory in MB; 0 where the system does not tell."""
@@ -183,11 +196,13 @@ class Worker:
         line = next((li for li in status.splitlines() if li.startswith("VmHWM:")), "VmHWM: 0")
         return int(line.split()[1]) // 1024
 
-    def _hide_task(self, invocation: Invocation) -> bytes:
+    def _hide_folders(self, invocation: Invocation) -> bytes:
         """Return the result; a failure's stack trace gets the paths it would have on AWS."""
-        if not invocation.failed:
-            return invocation.result
-        return invocation.result.replace(json.dumps(str(self._task))[1:-1].encode(), b"/var/task")
+        result = invocation.result
+        if invocation.failed:
+            for folder, shown in self._shown.items():
+                result = result.replace(json.dumps(folder)[1:-1].encode(), shown.encode())
+        return result
 
 
 def _error(kind: str, message: str) -> bytes:

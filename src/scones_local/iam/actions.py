@@ -32,7 +32,7 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
     if (service, operation) in _FREE:
         return []
     action = _ACTIONS.get((service, operation), operation)
-    values = {**common_values(response), **_own_values(response, service)}
+    values = {**common_values(response.region), **_own_values(response, service)}
     found = [
         Access(f"{service}:{action}", resource, values)
         for resource in resources_of(response, service, operation)
@@ -43,10 +43,10 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
     return found
 
 
-def common_values(response: Any) -> dict[str, str]:
+def common_values(region: str) -> dict[str, str]:
     """Return the condition keys that every request has; a local one counts as encrypted."""
     return {
-        "aws:requestedregion": response.region,
+        "aws:requestedregion": region,
         "aws:resourceaccount": ACCOUNT_ID,
         "aws:securetransport": "true",
         "aws:sourceip": "127.0.0.1",

@@ -17,7 +17,7 @@ IAM_VARIABLE = "SCONES_IAM"
 SESSION_SECONDS = 43_200
 # Credentials go into the environment of programs, so they are renewed long before their end.
 _RENEWAL = timedelta(seconds=SESSION_SECONDS // 2)
-_SESSION_KEY_PREFIX = "ASIA"
+SESSION_KEY_PREFIX = "ASIA"
 
 
 class RoleNotAssumable(LocalAwsError):
@@ -90,7 +90,7 @@ def session_of(access_key_id: str) -> Any:
     """Return the role session of an access key; None for any other key."""
     from moto.sts.models import sts_backends
 
-    if not access_key_id.startswith(_SESSION_KEY_PREFIX):
+    if not access_key_id.startswith(SESSION_KEY_PREFIX):
         return None
     return sts_backends[ACCOUNT_ID]["aws"].get_assumed_role_from_access_key(access_key_id)
 

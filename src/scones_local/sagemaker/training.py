@@ -124,6 +124,7 @@ class TrainingRun:
                 "HOME": str(self._folder),
             },
             on_line=self._read,
+            owner=f"training-job/{self.spec.name}",
         )
         status, ending = self._supervision.watch(container, self._on_status)
         if status != 0 and ending is Ending.BY_ITSELF:

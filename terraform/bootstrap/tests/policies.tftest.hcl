@@ -47,7 +47,7 @@ run "a_plan_changes_nothing_but_the_lock" {
     condition = alltrue(flatten([
       for s in jsondecode(output.policies.read).Statement : [
         for action in flatten([s.Action]) :
-        can(regex("^[a-z0-9]+:(Get|List|Describe|Validate)", action)) || (s.Sid == "ReadEncryptedModels" && action == "kms:Decrypt") || s.Sid == "LockState"
+        can(regex("^[a-z0-9]+:(Get|List|Describe|Validate|View)", action)) || (s.Sid == "ReadEncryptedModels" && action == "kms:Decrypt") || s.Sid == "LockState"
       ]
     ]))
     error_message = "The plan role must only read."
@@ -95,14 +95,14 @@ run "no_role_without_the_boundary" {
     condition = alltrue(flatten([
       for s in jsondecode(output.policies.write).Statement : [
         for action in flatten([s.Action]) : flatten([s.Resource]) == ["arn:aws:iam::123456789012:role/scones-dev-*"]
-        if startswith(action, "iam:")
+        if startswith(action, "iam:") && s.Sid != "LinkScalingRole"
       ]
     ]))
     error_message = "Roles are changed by the environment's names alone."
   }
 
   assert {
-    condition     = length(setsubtract(one([for s in jsondecode(output.policies.write).Statement : toset(s.Condition.StringEquals["iam:PassedToService"]) if s.Sid == "PassRoles"]), ["lambda.amazonaws.com", "sagemaker.amazonaws.com", "states.amazonaws.com"])) == 0
+    condition     = length(setsubtract(one([for s in jsondecode(output.policies.write).Statement : toset(s.Condition.StringEquals["iam:PassedToService"]) if s.Sid == "PassRoles"]), ["lambda.amazonaws.com", "sagemaker.amazonaws.com", "states.amazonaws.com", "scheduler.amazonaws.com"])) == 0
     error_message = "Roles are handed on only to the services that the workflow runs on."
   }
 
@@ -133,15 +133,24 @@ run "identity" {
   variables {
     alias       = "live"
     kms_key_arn = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-    role_names  = { for key in ["serialize_image", "classify_image", "filter_inferences", "workflow", "endpoint", "training"] : key => key }
+    role_names  = { for key in ["serialize_image", "classify_image", "filter_inferences", "workflow", "endpoint", "training", "night"] : key => key }
+
+    # Everything at once: what any environment may turn on must fit the boundary.
+    serving_modes    = ["realtime", "serverless", "async"]
+    deletes_endpoint = true
+    metric_namespace = "scones/dev"
     arns = {
       buckets       = { for key in ["data", "artifacts", "capture", "logs"] : key => "arn:aws:s3:::${key}" }
       functions     = { for key in ["serialize_image", "classify_image", "filter_inferences"] : key => "arn:aws:lambda:us-east-1:123456789012:function:${key}" }
-      log_groups    = { for key in ["serialize_image", "classify_image", "filter_inferences", "workflow", "endpoint", "training"] : key => "arn:aws:logs:us-east-1:123456789012:log-group:${key}" }
+      log_groups    = { for key in ["serialize_image", "classify_image", "filter_inferences", "workflow", "realtime", "serverless", "async", "training"] : key => "arn:aws:logs:us-east-1:123456789012:log-group:${key}" }
       state_machine = "arn:aws:states:us-east-1:123456789012:stateMachine:x"
       alarms        = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:x-"
-      endpoint      = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/x"
-      repository    = "arn:aws:ecr:us-east-1:123456789012:repository/x"
+      endpoints     = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint/${mode}" }
+      night_group   = "arn:aws:scheduler:us-east-1:123456789012:schedule-group/x-night"
+      night_queue   = "arn:aws:sqs:us-east-1:123456789012:x-night"
+
+      endpoint_configurations = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/${mode}-*" }
+      repository              = "arn:aws:ecr:us-east-1:123456789012:repository/x"
     }
   }
 }

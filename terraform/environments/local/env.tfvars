@@ -9,3 +9,4 @@ log_retention_days   = 7
 key_deletion_window_days    = 7
 rollout_bake_seconds        = 0
 rollout_termination_seconds = 0
+monthly_budget_usd          = 20

@@ -7,3 +7,25 @@ function_concurrency = 50
 
 rollout_bake_seconds        = 300
 rollout_termination_seconds = 300
+monthly_budget_usd          = 600
+
+# Two, so that a release is tried as a canary and one machine's fault is no outage.
+autoscaling = {
+  min    = 2
+  max    = 4
+  target = 600
+}
+
+office_hours = {
+  from     = "06:00"
+  to       = "22:00"
+  days     = "SUN-SAT"
+  timezone = "Etc/UTC"
+  outside  = "scale-in"
+}
+
+# The output permissions_boundary_arn of bootstrap; GitHub's apply role makes no role without it.
+# permissions_boundary_arn = "arn:aws:iam::<account id>:policy/ci/scones-prod-boundary"
+
+# account_id  = "<account id>"
+# alarm_email = "<address>"

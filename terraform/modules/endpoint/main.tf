@@ -1,11 +1,18 @@
 locals {
-  capture = {
-    percent = var.capture_percent
-    uri     = var.capture_uri
-  }
+  has_instances = var.mode != "serverless"
+
+  # Only requests to a real-time endpoint are worth capturing twice: an asynchronous one keeps
+  # them in S3 anyway, a serverless one cannot.
+  capture = var.mode == "realtime" ? { percent = var.capture_percent, uri = var.capture_uri } : null
 
   # Types with local NVMe storage encrypt it by themselves and refuse a key.
   nvme = "^ml\\.([a-z]+[0-9]+[a-z]*d[a-z]*|g5|g6e?|p5e?n?|p6[a-z0-9-]*|trn[0-9]+n?)\\."
+
+  # An update starts with the least that autoscaling keeps, and the targets scale from there.
+  instance_counts = {
+    for id, release in var.releases :
+    id => var.autoscaling == null ? release.instance_count : max(1, var.autoscaling.min)
+  }
 
   # Models and configurations cannot be changed, only replaced. So everything that would
   # replace one stands here, once: resources and the hash in their names are made from it.
@@ -16,6 +23,8 @@ locals {
       model_sha256   = release.model_sha256
       environment    = release.environment
       role_arn       = var.role_arn
+      # A serverless endpoint refuses isolation.
+      isolated = local.has_instances
     }
   }
 
@@ -23,29 +32,51 @@ locals {
     for id, model in local.models : id => "${var.name}-${id}-${substr(sha256(jsonencode(model)), 0, 8)}"
   }
 
+  shadowed = var.shadow_release != null && var.active_release != null
+
+  # With a shadow the active release gets a second configuration. Its own stays, so that the end
+  # of the comparison, and a rollout that is taken back, find it.
+  pairs = merge(
+    { for id in keys(var.releases) : id => { release = id, shadow = null } },
+    local.shadowed ? { "${var.active_release}+${var.shadow_release}" = { release = var.active_release, shadow = var.shadow_release } } : {},
+  )
+
+  active_pair = var.active_release == null ? null : local.shadowed ? "${var.active_release}+${var.shadow_release}" : var.active_release
+
   configurations = {
-    for id, release in var.releases : id => {
-      model_name     = local.model_names[id]
-      instance_type  = release.instance_type
-      instance_count = release.instance_count
+    for key, pair in local.pairs : key => {
+      model_name     = local.model_names[pair.release]
+      instance_type  = local.has_instances ? var.releases[pair.release].instance_type : null
+      instance_count = local.has_instances ? local.instance_counts[pair.release] : null
+      serverless     = local.has_instances ? null : var.serverless
+      async          = var.mode == "async" ? var.async : null
       capture        = local.capture
-      kms_key_arn    = can(regex(local.nvme, release.instance_type)) ? null : var.kms_key_arn
       capture_key    = var.kms_key_arn
+      kms_key_arn = local.has_instances && alltrue([
+        for id in compact([pair.release, pair.shadow]) : !can(regex(local.nvme, var.releases[id].instance_type))
+      ]) ? var.kms_key_arn : null
+      shadow = pair.shadow == null ? null : {
+        model_name     = local.model_names[pair.shadow]
+        instance_type  = var.releases[pair.shadow].instance_type
+        instance_count = local.instance_counts[pair.shadow]
+      }
     }
   }
 
   configuration_names = {
-    for id, configuration in local.configurations :
-    id => "${var.name}-${id}-${substr(sha256(jsonencode(configuration)), 0, 8)}"
+    for key, configuration in local.configurations :
+    key => "${var.name}-${local.pairs[key].release}-${substr(sha256(jsonencode(configuration)), 0, 8)}"
   }
 }
 
 resource "aws_sagemaker_model" "this" {
+  #checkov:skip=CKV_AWS_370:isolated but for a serverless endpoint, which refuses it
+
   for_each = local.models
 
   name                     = local.model_names[each.key]
   execution_role_arn       = each.value.role_arn
-  enable_network_isolation = true
+  enable_network_isolation = each.value.isolated
 
   primary_container {
     image          = each.value.image
@@ -64,6 +95,8 @@ resource "aws_sagemaker_model" "this" {
 }
 
 resource "aws_sagemaker_endpoint_configuration" "this" {
+  #checkov:skip=CKV_AWS_98:encrypted but for types whose local storage encrypts itself, and serverless, which has none
+
   for_each = local.configurations
 
   name        = local.configuration_names[each.key]
@@ -71,30 +104,73 @@ resource "aws_sagemaker_endpoint_configuration" "this" {
 
   production_variants {
     variant_name           = var.variant
-    model_name             = aws_sagemaker_model.this[each.key].name
+    model_name             = aws_sagemaker_model.this[local.pairs[each.key].release].name
     instance_type          = each.value.instance_type
     initial_instance_count = each.value.instance_count
     initial_variant_weight = 1
+
+    dynamic "serverless_config" {
+      for_each = each.value.serverless == null ? [] : [each.value.serverless]
+
+      content {
+        memory_size_in_mb       = serverless_config.value.memory_mb
+        max_concurrency         = serverless_config.value.max_concurrency
+        provisioned_concurrency = serverless_config.value.provisioned_concurrency
+      }
+    }
   }
 
-  data_capture_config {
-    enable_capture              = each.value.capture.percent > 0
-    initial_sampling_percentage = each.value.capture.percent
-    destination_s3_uri          = each.value.capture.uri
-    kms_key_id                  = each.value.capture_key
+  # The same weight as the variant's: it sees every request, and answers none.
+  dynamic "shadow_production_variants" {
+    for_each = each.value.shadow == null ? [] : [each.value.shadow]
 
-    capture_options {
-      capture_mode = "Input"
+    content {
+      variant_name           = var.shadow_variant
+      model_name             = aws_sagemaker_model.this[local.pairs[each.key].shadow].name
+      instance_type          = shadow_production_variants.value.instance_type
+      initial_instance_count = shadow_production_variants.value.instance_count
+      initial_variant_weight = 1
     }
+  }
 
-    capture_options {
-      capture_mode = "Output"
+  dynamic "async_inference_config" {
+    for_each = each.value.async == null ? [] : [each.value.async]
+
+    content {
+      client_config {
+        max_concurrent_invocations_per_instance = async_inference_config.value.concurrency
+      }
+
+      output_config {
+        s3_output_path  = "${async_inference_config.value.uri}/answers"
+        s3_failure_path = "${async_inference_config.value.uri}/failures"
+        kms_key_id      = each.value.capture_key
+      }
     }
+  }
 
-    # Images are none of these, so they are captured as Base64.
-    capture_content_type_header {
-      csv_content_types  = ["text/csv"]
-      json_content_types = ["application/json"]
+  dynamic "data_capture_config" {
+    for_each = each.value.capture == null ? [] : [each.value.capture]
+
+    content {
+      enable_capture              = data_capture_config.value.percent > 0
+      initial_sampling_percentage = data_capture_config.value.percent
+      destination_s3_uri          = data_capture_config.value.uri
+      kms_key_id                  = each.value.capture_key
+
+      capture_options {
+        capture_mode = "Input"
+      }
+
+      capture_options {
+        capture_mode = "Output"
+      }
+
+      # Images are none of these, so they are captured as Base64.
+      capture_content_type_header {
+        csv_content_types  = ["text/csv"]
+        json_content_types = ["application/json"]
+      }
     }
   }
 
@@ -102,67 +178,4 @@ resource "aws_sagemaker_endpoint_configuration" "this" {
   lifecycle {
     create_before_destroy = true
   }
-}
-
-locals {
-  # The key is constant: an endpoint keeps its name and is updated, never replaced.
-  endpoints = toset(var.active_release == null ? [] : ["live"])
-
-  # One machine has no half that could be a canary.
-  routing = try(var.releases[var.active_release].instance_count, 1) >= 2 ? "CANARY" : "ALL_AT_ONCE"
-}
-
-resource "aws_sagemaker_endpoint" "this" {
-  for_each = local.endpoints
-
-  name                 = var.name
-  endpoint_config_name = aws_sagemaker_endpoint_configuration.this[var.active_release].name
-
-  deployment_config {
-    blue_green_update_policy {
-      termination_wait_in_seconds          = var.rollout.termination_seconds
-      maximum_execution_timeout_in_seconds = max(1800, 2 * (var.rollout.bake_seconds + var.rollout.termination_seconds))
-
-      traffic_routing_configuration {
-        type                     = local.routing
-        wait_interval_in_seconds = var.rollout.bake_seconds
-
-        dynamic "canary_size" {
-          for_each = local.routing == "CANARY" ? [var.rollout.canary_percent] : []
-
-          content {
-            type  = "CAPACITY_PERCENT"
-            value = canary_size.value
-          }
-        }
-      }
-    }
-
-    # Always declared: to add or remove this block would replace the endpoint.
-    auto_rollback_configuration {
-      dynamic "alarms" {
-        for_each = aws_cloudwatch_metric_alarm.guard
-
-        content {
-          alarm_name = alarms.value.alarm_name
-        }
-      }
-    }
-  }
-
-  # The containers' log group must be there first, or SageMaker would need leave to create it.
-  depends_on = [aws_cloudwatch_log_group.this]
-
-  lifecycle {
-    postcondition {
-      condition     = self.endpoint_config_name == aws_sagemaker_endpoint_configuration.this[var.active_release].name
-      error_message = "SageMaker rolled the endpoint back to ${self.endpoint_config_name}. Every release was kept: look at the guard alarms and the log group ${var.log_group}, then set active_release to the release that serves, or to a mended one."
-    }
-  }
-}
-
-resource "aws_cloudwatch_log_group" "this" {
-  name              = var.log_group
-  retention_in_days = var.log_retention_days
-  kms_key_id        = var.kms_key_arn
 }

@@ -8,6 +8,75 @@ variable "variant" {
   description = "Name of the one variant; traffic shifting needs the same in every configuration."
   type        = string
   nullable    = false
+
+  validation {
+    condition     = var.variant == "AllTraffic"
+    error_message = "variant must stay AllTraffic: SageMaker refuses to shift traffic between configurations whose variants have different names."
+  }
+}
+
+variable "shadow_variant" {
+  description = "Name of the variant that sees every request and answers none."
+  type        = string
+  default     = "Shadow"
+  nullable    = false
+}
+
+variable "mode" {
+  description = "How releases are served: realtime, serverless or async. A mode belongs to a name, as SageMaker cannot convert an endpoint: give another mode another name."
+  type        = string
+  default     = "realtime"
+  nullable    = false
+
+  validation {
+    condition     = contains(["realtime", "serverless", "async"], var.mode)
+    error_message = "mode must be realtime, serverless or async."
+  }
+}
+
+variable "serverless" {
+  description = "Size of a serverless endpoint: memory, requests at once, and how many of these are kept warm, null for none."
+  type = object({
+    memory_mb               = optional(number, 4096)
+    max_concurrency         = optional(number, 10)
+    provisioned_concurrency = optional(number)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains([1024, 2048, 3072, 4096, 5120, 6144], var.serverless.memory_mb)
+    error_message = "memory_mb must be 1024, 2048, 3072, 4096, 5120 or 6144."
+  }
+
+  validation {
+    condition     = var.serverless.max_concurrency >= 1 && var.serverless.max_concurrency <= 200
+    error_message = "max_concurrency must be from 1 to 200."
+  }
+
+  validation {
+    condition     = var.serverless.provisioned_concurrency == null ? true : var.serverless.provisioned_concurrency >= 1 && var.serverless.provisioned_concurrency <= var.serverless.max_concurrency
+    error_message = "provisioned_concurrency must be from 1 to max_concurrency, or null for none."
+  }
+}
+
+variable "async" {
+  description = "Where an asynchronous endpoint writes (below `answers` and `failures`), and how many requests an instance works on at once."
+  type = object({
+    uri         = string
+    concurrency = optional(number, 4)
+  })
+  default = null
+
+  validation {
+    condition     = var.mode == "async" ? var.async != null : true
+    error_message = "An async endpoint answers into S3: set async = { uri = \"s3://...\" }."
+  }
+
+  validation {
+    condition     = var.async == null ? true : startswith(var.async.uri, "s3://") && !endswith(var.async.uri, "/") && var.async.concurrency >= 1
+    error_message = "async.uri must be an S3 prefix without a slash at its end, and async.concurrency at least 1."
+  }
 }
 
 variable "releases" {
@@ -64,6 +133,119 @@ variable "active_release" {
   }
 }
 
+variable "shadow_release" {
+  description = "Release that gets a copy of every request beside the active one and answers nobody; null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.shadow_release == null ? true : contains(keys(var.releases), var.shadow_release) && var.shadow_release != var.active_release
+    error_message = "shadow_release must be one of releases and another one than active_release, or null for none."
+  }
+
+  validation {
+    condition     = var.shadow_release == null ? true : var.mode == "realtime"
+    error_message = "Only a real-time endpoint takes a shadow: set shadow_release = null, or mode = \"realtime\"."
+  }
+
+  validation {
+    condition     = var.shadow_release == null ? true : var.capture_percent > 0
+    error_message = "A shadow's answers are seen in captured records alone: set capture_percent = 100, or shadow_release = null."
+  }
+}
+
+variable "autoscaling" {
+  description = "Least and most instances, and the target per instance: requests a minute for a real-time endpoint, waiting requests for an asynchronous one. min_outside holds outside office hours. Null keeps each release's own count."
+  type = object({
+    min                        = number
+    max                        = number
+    target                     = number
+    min_outside                = optional(number, 1)
+    scale_in_cooldown_seconds  = optional(number, 300)
+    scale_out_cooldown_seconds = optional(number, 60)
+  })
+  default = null
+
+  validation {
+    condition     = var.autoscaling == null ? true : var.mode != "serverless"
+    error_message = "A serverless endpoint has no instances to scale: set autoscaling = null, and serverless.max_concurrency instead."
+  }
+
+  validation {
+    condition     = var.autoscaling == null ? true : alltrue([for n in [var.autoscaling.min, var.autoscaling.max, var.autoscaling.min_outside] : floor(n) == n]) && var.autoscaling.min <= var.autoscaling.max && var.autoscaling.max >= 1
+    error_message = "autoscaling.min and autoscaling.max must be whole numbers, min at most max."
+  }
+
+  validation {
+    condition     = var.autoscaling == null ? true : var.autoscaling.min >= (var.mode == "async" ? 0 : 1) && var.autoscaling.min_outside >= (var.mode == "async" ? 0 : 1)
+    error_message = "autoscaling.min and min_outside must be at least 1: only an async endpoint runs without an instance."
+  }
+
+  validation {
+    condition     = var.autoscaling == null ? true : var.autoscaling.target > 0
+    error_message = "autoscaling.target must be greater than 0."
+  }
+}
+
+variable "office_hours" {
+  description = "When the endpoint is there: from and to as HH:MM, days as in a cron expression (a week is SUN-SAT), a time zone. Outside them it is deleted, or scaled in to autoscaling.min_outside. Null for always."
+  type = object({
+    from     = string
+    to       = string
+    days     = optional(string, "MON-FRI")
+    timezone = optional(string, "Etc/UTC")
+    outside  = optional(string, "delete")
+  })
+  default = null
+
+  validation {
+    condition     = var.office_hours == null ? true : alltrue([for edge in [var.office_hours.from, var.office_hours.to] : can(regex("^([01][0-9]|2[0-3]):[0-5][0-9]$", edge))]) && try(tonumber(replace(var.office_hours.from, ":", "")) < tonumber(replace(var.office_hours.to, ":", "")), false)
+    error_message = "office_hours.from and .to must be HH:MM, from before to, such as 07:00 and 19:00."
+  }
+
+  validation {
+    condition     = var.office_hours == null ? true : can(regex("^(MON|TUE|WED|THU|FRI|SAT|SUN)([-,](MON|TUE|WED|THU|FRI|SAT|SUN))*$", var.office_hours.days))
+    error_message = "office_hours.days must be days or ranges of days, such as MON-FRI or MON,WED."
+  }
+
+  validation {
+    condition     = var.office_hours == null ? true : contains(["delete", "scale-in"], var.office_hours.outside)
+    error_message = "office_hours.outside must be delete or scale-in."
+  }
+
+  validation {
+    condition     = try(var.office_hours.outside, "") == "scale-in" ? var.autoscaling != null : true
+    error_message = "To scale in outside office hours, set autoscaling; without it, office_hours.outside = \"delete\"."
+  }
+
+  validation {
+    condition     = try(var.office_hours.outside, "") == "delete" ? var.autoscaling == null && var.mode == "realtime" : true
+    error_message = "Only a real-time endpoint without autoscaling is deleted outside office hours: with autoscaling set office_hours.outside = \"scale-in\"; serverless and async need no office_hours."
+  }
+
+  validation {
+    condition     = try(var.office_hours.outside, "") == "delete" ? var.night != null : true
+    error_message = "To delete the endpoint outside office hours, set night: the role, name and partition of its schedules."
+  }
+}
+
+variable "night" {
+  description = "For office_hours that delete: the schedules' role, the name of their group and queue, the partition; null for none."
+  type = object({
+    role_arn  = string
+    name      = string
+    partition = string
+  })
+  default = null
+}
+
+variable "tags" {
+  description = "Tags that the provider gives to the endpoint; a schedule that creates it again gives the same."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
 variable "role_arn" {
   description = "Execution role of the models; part of their names' hash, so pass the computed ARN."
   type        = string
@@ -97,6 +279,11 @@ variable "capture_percent" {
     condition     = var.capture_percent >= 0 && var.capture_percent <= 100 && floor(var.capture_percent) == var.capture_percent
     error_message = "capture_percent must be a whole number from 0 to 100."
   }
+
+  validation {
+    condition     = var.mode == "serverless" ? var.capture_percent == 0 : true
+    error_message = "A serverless endpoint captures nothing: set capture_percent = 0, or mode = \"realtime\"."
+  }
 }
 
 variable "log_group" {
@@ -112,11 +299,12 @@ variable "log_retention_days" {
 }
 
 variable "rollout" {
-  description = "Seconds: how long new machines are watched before the rest of the traffic follows, and how long the old ones stay; canary_percent is their share with two machines or more."
+  description = "Seconds: how long new machines are watched before the rest of the traffic follows, and how long the old ones stay; canary_percent is their share in a canary. strategy is canary, all_at_once, or auto: a canary from two machines on."
   type = object({
     bake_seconds        = number
     termination_seconds = number
     canary_percent      = optional(number, 50)
+    strategy            = optional(string, "auto")
   })
   nullable = false
 
@@ -129,6 +317,16 @@ variable "rollout" {
     condition     = var.rollout.canary_percent >= 1 && var.rollout.canary_percent <= 50
     error_message = "canary_percent must be from 1 to 50, the most that SageMaker takes for a canary."
   }
+
+  validation {
+    condition     = contains(["auto", "canary", "all_at_once"], var.rollout.strategy)
+    error_message = "rollout.strategy must be auto, canary or all_at_once."
+  }
+
+  validation {
+    condition     = var.rollout.strategy != "canary" || var.active_release == null ? true : var.mode != "serverless" && try(var.autoscaling.min, var.releases[var.active_release].instance_count) >= 2
+    error_message = "A canary needs two instances: set instance_count = 2 in the active release, autoscaling.min = 2, or rollout.strategy = \"auto\"."
+  }
 }
 
 variable "latency_alarm_ms" {
@@ -140,6 +338,21 @@ variable "latency_alarm_ms" {
   validation {
     condition     = var.latency_alarm_ms > 0
     error_message = "latency_alarm_ms must be greater than 0."
+  }
+}
+
+variable "review_guard" {
+  description = "Share of verdicts sent to review within a minute, in percent, from which on a rollout is taken back, from that many images on, and the functions' metric namespace; null for no such guard."
+  type = object({
+    percent    = number
+    namespace  = string
+    min_images = optional(number, 20)
+  })
+  default = null
+
+  validation {
+    condition     = var.review_guard == null ? true : var.review_guard.percent > 0 && var.review_guard.percent <= 100 && var.review_guard.min_images >= 1
+    error_message = "review_guard.percent must be greater than 0 and at most 100, and min_images at least 1."
   }
 }
 

@@ -19,6 +19,15 @@ locals {
         condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
       }
     },
+    !var.deletes_endpoint ? {} : {
+      night = {
+        service = "scheduler.amazonaws.com"
+        condition = {
+          StringEquals = { "aws:SourceAccount" = var.account_id }
+          ArnEquals    = { "aws:SourceArn" = var.arns.night_group }
+        }
+      }
+    },
   )
 
   trust_policies = {
@@ -36,7 +45,7 @@ locals {
   }
 
   policies = {
-    for key, statements in merge(local.function_statements, local.service_statements) :
+    for key, statements in merge(local.function_statements, local.service_statements, local.night_statements) :
     key => jsonencode({ Version = "2012-10-17", Statement = statements })
   }
 }

@@ -48,7 +48,7 @@ locals {
         Sid      = "Classify"
         Effect   = "Allow"
         Action   = "sagemaker:InvokeEndpoint"
-        Resource = var.arns.endpoint
+        Resource = [for mode in setintersection(var.serving_modes, ["realtime", "serverless"]) : var.arns.endpoints[mode]]
       },
     ]
     filter_inferences = [local.log["filter_inferences"], local.trace, local.read_key]
@@ -89,13 +89,19 @@ locals {
   ]
 
   # PutMetricData has no resource; the namespace bounds it.
+  metric_namespaces = {
+    endpoint = "/aws/sagemaker/Endpoints"
+    training = "/aws/sagemaker/TrainingJobs"
+    workflow = var.metric_namespace
+  }
+
   put_metrics = {
-    for key, namespace in { endpoint = "/aws/sagemaker/Endpoints", training = "/aws/sagemaker/TrainingJobs" } : key => {
-      Sid                            = "PutMetrics"
-      Effect                         = "Allow"
-      Action                         = "cloudwatch:PutMetricData"
-      Resource                       = "*"
-      Condition                      = { StringEquals = { "cloudwatch:namespace" = namespace } }
+    for key, namespace in local.metric_namespaces : key => {
+      Sid       = "PutMetrics"
+      Effect    = "Allow"
+      Action    = "cloudwatch:PutMetricData"
+      Resource  = "*"
+      Condition = { StringEquals = { "cloudwatch:namespace" = namespace } }
     }
   }
 
@@ -115,9 +121,24 @@ locals {
     },
   ]
 
+  serve_asynchronously = !contains(var.serving_modes, "async") ? [] : [
+    {
+      Sid      = "ReadRequests"
+      Effect   = "Allow"
+      Action   = "s3:GetObject"
+      Resource = "${var.arns.buckets["data"]}/*"
+    },
+    {
+      Sid      = "WriteAnswers"
+      Effect   = "Allow"
+      Action   = "s3:PutObject"
+      Resource = "${var.arns.buckets["capture"]}/async/*"
+    },
+  ]
+
   service_statements = {
     workflow = [
-      local.trace,
+      local.trace, local.put_metrics["workflow"],
       {
         Sid      = "RunFunctions"
         Effect   = "Allow"
@@ -137,8 +158,8 @@ locals {
       },
     ]
 
-    endpoint = concat(local.read_models, local.pull_image, [
-      local.log["endpoint"], local.use_key, local.encrypt_volumes, local.put_metrics["endpoint"],
+    endpoint = concat(local.read_models, local.pull_image, local.serve_asynchronously, [
+      merge(local.log["realtime"], { Resource = [for mode in var.serving_modes : local.log[mode].Resource] }), local.use_key, local.encrypt_volumes, local.put_metrics["endpoint"],
       {
         # A rollout is taken back when a guard alarm is raised, and SageMaker looks with this role.
         Sid      = "ReadGuardAlarms"
@@ -176,5 +197,45 @@ locals {
         Resource = "${var.arns.buckets["artifacts"]}/model/*"
       },
     ])
+  }
+}
+
+locals {
+  night_statements = !var.deletes_endpoint ? {} : {
+    night = [
+      {
+        Sid      = "DeleteEndpoint"
+        Effect   = "Allow"
+        Action   = "sagemaker:DeleteEndpoint"
+        Resource = var.arns.endpoints["realtime"]
+      },
+      {
+        # SageMaker asks for both: what is created, and what it is created from.
+        Sid      = "CreateEndpoint"
+        Effect   = "Allow"
+        Action   = "sagemaker:CreateEndpoint"
+        Resource = [var.arns.endpoints["realtime"], var.arns.endpoint_configurations["realtime"]]
+      },
+      {
+        Sid      = "TagEndpoint"
+        Effect   = "Allow"
+        Action   = "sagemaker:AddTags"
+        Resource = var.arns.endpoints["realtime"]
+      },
+      local.encrypt_volumes,
+      {
+        # The schedules' input and the queue are encrypted.
+        Sid      = "UseKey"
+        Effect   = "Allow"
+        Action   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
+        Resource = var.kms_key_arn
+      },
+      {
+        Sid      = "TellFailures"
+        Effect   = "Allow"
+        Action   = "sqs:SendMessage"
+        Resource = var.arns.night_queue
+      },
+    ]
   }
 }

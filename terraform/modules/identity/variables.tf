@@ -1,5 +1,5 @@
 variable "role_names" {
-  description = "Role names by principal: each function's key, workflow, endpoint, training."
+  description = "Role names by principal: each function's key, workflow, endpoint, training, night."
   type        = map(string)
   nullable    = false
 }
@@ -12,8 +12,12 @@ variable "arns" {
     log_groups    = map(string)
     state_machine = string
     alarms        = string
-    endpoint      = string
+    endpoints     = map(string)
     repository    = string
+    night_group   = string
+    night_queue   = string
+
+    endpoint_configurations = map(string)
   })
   nullable = false
 }
@@ -21,6 +25,25 @@ variable "arns" {
 variable "account_id" {
   description = "Account whose services may take the roles."
   type        = string
+  nullable    = false
+}
+
+variable "serving_modes" {
+  description = "Modes that there are endpoints of: realtime, serverless, async."
+  type        = set(string)
+  nullable    = false
+}
+
+variable "metric_namespace" {
+  description = "Namespace that the workflow counts failed images in."
+  type        = string
+  nullable    = false
+}
+
+variable "deletes_endpoint" {
+  description = "Whether schedules delete and create the real-time endpoint; they have a role of their own then."
+  type        = bool
+  default     = false
   nullable    = false
 }
 

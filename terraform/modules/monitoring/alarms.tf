@@ -24,7 +24,17 @@ locals {
     }
   ]...)
 
-  count_alarms = merge(local.workflow_alarms, local.function_alarms)
+  # The workflow counts these itself: a failed image fails no execution.
+  image_alarms = {
+    images-failed = {
+      description = "Images end as failed: their results, and the functions' logs, say why"
+      namespace   = var.metric_namespace
+      metric      = "Failed"
+      dimensions  = {}
+    }
+  }
+
+  count_alarms = merge(local.workflow_alarms, local.function_alarms, local.image_alarms)
 }
 
 # One of these within five minutes is worth a look: a caught failure is an item's failure.

@@ -23,7 +23,7 @@ locals {
       title = "Decisions"
       stat  = "Sum"
       metrics = [
-        for metric in ["Accepted", "Review"] : [var.metric_namespace, metric]
+        for metric in ["Accepted", "Review", "Failed"] : [var.metric_namespace, metric]
       ]
     },
     {

@@ -17,6 +17,14 @@ resource "aws_sns_topic_policy" "this" {
         Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
       },
       {
+        Sid       = "BudgetPublishes"
+        Effect    = "Allow"
+        Principal = { Service = "budgets.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = var.topic_arn
+        Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
+      },
+      {
         Sid       = "DenyWithoutTls"
         Effect    = "Deny"
         Principal = { AWS = "*" }

@@ -4,6 +4,7 @@ variable "names" {
     prefix    = string
     topic     = string
     dashboard = string
+    budget    = string
   })
   nullable = false
 }
@@ -64,8 +65,28 @@ variable "endpoint" {
   nullable = false
 }
 
+variable "monthly_budget_usd" {
+  description = "US dollars a month; at 80 percent spent, or 100 percent foreseen, the topic is told. Null for no budget."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.monthly_budget_usd == null ? true : var.monthly_budget_usd > 0
+    error_message = "monthly_budget_usd must be greater than 0, or null for no budget."
+  }
+}
+
+variable "cost_tag" {
+  description = "The one tag that everything of the environment carries; the budget counts by it."
+  type = object({
+    key   = string
+    value = string
+  })
+  nullable = false
+}
+
 variable "metric_namespace" {
-  description = "Namespace of the functions' own metrics: Confidence by Label, Accepted and Review."
+  description = "Namespace of the workflow's own metrics: Confidence by Label, Accepted, Review and Failed."
   type        = string
   nullable    = false
 }

@@ -18,12 +18,21 @@ locals {
       workflow = "${local.prefix}-workflow"
       endpoint = "${local.prefix}-endpoint"
       training = "${local.prefix}-training"
+      night    = "${local.prefix}-night"
     },
   )
 
   state_machine = "${local.prefix}-classify"
-  endpoint      = "${local.prefix}-classifier"
   repository    = "${local.prefix}-model"
+  model_group   = "${local.prefix}-candidates"
+
+  # An endpoint cannot change its mode, so each mode has a name of its own. Ten letters at most:
+  # a model's name is made from it.
+  endpoints = {
+    realtime   = "${local.prefix}-classifier"
+    serverless = "${local.prefix}-serverless"
+    async      = "${local.prefix}-async"
+  }
 
   log_groups = merge(
     { for key, name in local.function_names : key => "/aws/lambda/${name}" },
@@ -31,9 +40,9 @@ locals {
       # Step Functions adds to one account-wide resource policy for any other prefix, until
       # that policy is full.
       workflow = "/aws/vendedlogs/states/${local.state_machine}"
-      endpoint = "/aws/sagemaker/Endpoints/${local.endpoint}"
       training = "/aws/sagemaker/TrainingJobs"
     },
+    { for mode, name in local.endpoints : mode => "/aws/sagemaker/Endpoints/${name}" },
   )
 
   regional = "${var.region}:${var.account_id}"

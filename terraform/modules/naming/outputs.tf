@@ -19,18 +19,21 @@ output "variant" {
 }
 
 output "names" {
-  description = "Names by kind; buckets by purpose, functions, roles and log groups by key."
+  description = "Names by kind; buckets by purpose, endpoints by mode, functions, roles and log groups by key."
   value = {
     buckets       = local.buckets
     functions     = local.function_names
     roles         = local.role_names
     log_groups    = local.log_groups
     state_machine = local.state_machine
-    endpoint      = local.endpoint
+    endpoints     = local.endpoints
     repository    = local.repository
+    model_group   = local.model_group
     key_alias     = "alias/${local.prefix}"
     topic         = "${local.prefix}-alarms"
     dashboard     = local.prefix
+    budget        = local.prefix
+    night         = "${local.prefix}-night"
   }
 }
 
@@ -46,9 +49,16 @@ output "arns" {
       for key, name in local.log_groups : key => "arn:${var.partition}:logs:${local.regional}:log-group:${name}"
     }
     state_machine = "arn:${var.partition}:states:${local.regional}:stateMachine:${local.state_machine}"
-    endpoint      = "arn:${var.partition}:sagemaker:${local.regional}:endpoint/${local.endpoint}"
-    repository    = "arn:${var.partition}:ecr:${local.regional}:repository/${local.repository}"
-    alarms        = "arn:${var.partition}:cloudwatch:${local.regional}:alarm:${local.prefix}-"
-    topic         = "arn:${var.partition}:sns:${local.regional}:${local.prefix}-alarms"
+    endpoints = {
+      for mode, name in local.endpoints : mode => "arn:${var.partition}:sagemaker:${local.regional}:endpoint/${name}"
+    }
+    endpoint_configurations = {
+      for mode, name in local.endpoints : mode => "arn:${var.partition}:sagemaker:${local.regional}:endpoint-config/${name}-*"
+    }
+    repository  = "arn:${var.partition}:ecr:${local.regional}:repository/${local.repository}"
+    alarms      = "arn:${var.partition}:cloudwatch:${local.regional}:alarm:${local.prefix}-"
+    topic       = "arn:${var.partition}:sns:${local.regional}:${local.prefix}-alarms"
+    night_group = "arn:${var.partition}:scheduler:${local.regional}:schedule-group/${local.prefix}-night"
+    night_queue = "arn:${var.partition}:sqs:${local.regional}:${local.prefix}-night"
   }
 }

@@ -33,6 +33,11 @@ output "repository_arn" {
   value       = aws_ecr_repository.this.arn
 }
 
+output "model_package_group" {
+  description = "Name of the group whose versions are the candidates for a release."
+  value       = aws_sagemaker_model_package_group.this.model_package_group_name
+}
+
 output "key_policy" {
   description = "The key's policy, for tests and reviews."
   value       = jsonencode(local.key_policy)

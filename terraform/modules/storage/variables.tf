@@ -1,9 +1,10 @@
 variable "names" {
   description = "Names from the naming module."
   type = object({
-    buckets    = map(string)
-    repository = string
-    key_alias  = string
+    buckets     = map(string)
+    repository  = string
+    model_group = string
+    key_alias   = string
   })
   nullable = false
 

@@ -5,6 +5,7 @@ locals {
     serialize_function_arn = var.function_arns.serialize_image
     classify_function_arn  = var.function_arns.classify_image
     filter_function_arn    = var.function_arns.filter_inferences
+    metric_namespace       = var.metric_namespace
   }))
 
   # A placeholder for a number would leave it no JSON, so concurrency is set on what was decoded.

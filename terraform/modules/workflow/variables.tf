@@ -20,6 +20,12 @@ variable "function_arns" {
   nullable = false
 }
 
+variable "metric_namespace" {
+  description = "CloudWatch namespace that failed images are counted in."
+  type        = string
+  nullable    = false
+}
+
 variable "max_concurrency" {
   description = "Images that one execution works on at once; set on every Map of the definition."
   type        = number

@@ -95,8 +95,9 @@ def test_the_report_is_written_with_a_sheet_for_each_class(archives, tmp_path):
 
 
 def test_the_same_dataset_gives_the_same_files(archives, tmp_path):
+    dataset = staged(archives)
     for name in ("one", "two"):
-        write_report(staged(archives), tmp_path / name)
+        write_report(dataset, tmp_path / name)
 
     for path in (tmp_path / "one").iterdir():
         assert (tmp_path / "two" / path.name).read_bytes() == path.read_bytes()

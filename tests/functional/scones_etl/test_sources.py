@@ -8,6 +8,7 @@ from scones_core.errors import ChecksumMismatch, DatasetError
 from scones_core.labels import LabelSet
 from scones_etl.download import SourceUnreachable
 from scones_etl.sources import resolve_source
+from tests.functional.scones_etl.conftest import FINE
 
 
 @pytest.fixture
@@ -141,3 +142,13 @@ def test_a_file_that_is_no_source_says_so_when_it_is_read(resolve, tmp_path, con
 
     with pytest.raises(DatasetError, match=r"thing\.tar\.gz"):
         resolve(str(path)).read(LabelSet.of(["bicycle", "motorcycle"]))
+
+
+def test_each_source_names_its_classes(resolve, archives, tmp_path):
+    for name in ("dog", "cat"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "x.jpg").touch()
+
+    assert resolve(str(archives.write())).class_names() == tuple(FINE)
+    assert resolve(str(tmp_path / "photos")).class_names() == ("cat", "dog")
+    assert resolve("synthetic").class_names() == ("bicycle", "motorcycle")

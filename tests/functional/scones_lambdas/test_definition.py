@@ -4,6 +4,7 @@ import io
 import json
 import traceback
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from scones_lambdas import classify_image, filter_inferences, serialize_image
 
 EVENTS = Path(__file__).parents[2] / "events"
 DEFINITION = Path(__file__).parents[3] / "terraform/definitions/classify.asl.json"
+NAMESPACE = "scones/test"
 HANDLERS = {
     "serialize": serialize_image.handler,
     "classify": classify_image.handler,
@@ -87,6 +89,7 @@ def quick_definition() -> str:
     text = DEFINITION.read_text(encoding="utf-8")
     for name in HANDLERS:
         text = text.replace(f"${{{name}_function_arn}}", name)
+    text = text.replace("${metric_namespace}", NAMESPACE)
     text = text.replace('"TimeoutSeconds": 30', '"TimeoutSeconds": 2')
     return text.replace('"BackoffRate": 2', '"BackoffRate": 1')
 
@@ -111,6 +114,27 @@ def test_every_image_ends_as_one_result_in_input_order(run: Run, helpers: Any) -
     ]
     assert results[1]["image"] == items[1]
     assert results[3]["image"] == "text"
+
+
+def counted_failures() -> float:
+    metrics = boto3.client("cloudwatch", region_name="us-east-1")
+    now = datetime.now(UTC)
+    points = metrics.get_metric_statistics(
+        Namespace=NAMESPACE,
+        MetricName="Failed",
+        StartTime=now - timedelta(hours=1),
+        EndTime=now + timedelta(hours=1),
+        Period=60,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    return sum(point["Sum"] for point in points)
+
+
+def test_each_failed_image_is_counted(run: Run, helpers: Any) -> None:
+    good = helpers.put("in/one.png", helpers.picture())
+    bad = [{"bucket": "scones-data", "key": f"none-{n}.png"} for n in range(3)]
+    assert len(run({"images": [*bad, good]})) == 4
+    assert counted_failures() == 3
 
 
 def test_a_failure_has_the_exception_s_name_and_sentence_without_its_stack(run: Run) -> None:

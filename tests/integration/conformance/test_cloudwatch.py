@@ -4,7 +4,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.local_aws import policy, unique
+from tests.support.local_aws import ACCOUNT, REGION, policy, unique
 
 MINUTE = datetime.timedelta(minutes=1)
 
@@ -332,3 +332,172 @@ def test_metrics_are_listed_once_each(aws):
             "Dimensions": [{"Name": "Function", "Value": "f"}],
         }
     ]
+
+
+def total(aws, clock, namespace, name, stat="Sum", **dimensions):
+    now = clock.now()
+    points = aws.client("cloudwatch").get_metric_statistics(
+        Namespace=namespace,
+        MetricName=name,
+        Dimensions=[{"Name": k, "Value": v} for k, v in dimensions.items()],
+        StartTime=now - 30 * MINUTE,
+        EndTime=now + MINUTE,
+        Period=3600,
+        Statistics=[stat],
+    )["Datapoints"]
+    return sum(point[stat] for point in points) if points else None
+
+
+def log(aws, *messages):
+    """Put log events in a new group; return it and a function that puts more."""
+    logs, group = aws.client("logs"), f"/test/{unique('group')}"
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+
+    def write(*lines):
+        at = int(datetime.datetime.now(datetime.UTC).timestamp() * 1000)
+        events = [{"timestamp": at, "message": line} for line in lines]
+        logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
+
+    return group, write
+
+
+def test_a_metric_filter_makes_a_metric_of_log_lines(aws, clock):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/logs/MonitoringPolicyExamples.html"""
+    space = unique("Space")
+    group, write = log(aws)
+    for name, value in (("Errors", "1"), ("Milliseconds", "$.ms")):
+        aws.client("logs").put_metric_filter(
+            logGroupName=group,
+            filterName=name,
+            filterPattern='{ $.level = "ERROR" }',
+            metricTransformations=[
+                {"metricNamespace": space, "metricName": name, "metricValue": value}
+            ],
+        )
+    write('{"level": "ERROR", "ms": 7}', '{"level": "INFO", "ms": 5}', "ERROR but no JSON")
+    assert total(aws, clock, space, "Errors") == 1
+    assert total(aws, clock, space, "Milliseconds") == 7
+
+
+def test_a_metric_filter_has_dimensions_and_a_default(aws, clock):
+    """docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_MetricTransformation.html"""
+    space = unique("Space")
+    group, write = log(aws)
+    common = {"metricNamespace": space, "metricValue": "1"}
+    filters = {
+        "ByCode": {**common, "metricName": "ByCode", "dimensions": {"Code": "$.code"}},
+        "Zero": {**common, "metricName": "Zero", "defaultValue": 0.0},
+    }
+    for name, transformation in filters.items():
+        aws.client("logs").put_metric_filter(
+            logGroupName=group,
+            filterName=name,
+            filterPattern="{ $.code = 5* }",
+            metricTransformations=[transformation],
+        )
+    write('{"code": "500"}', '{"code": "503"}', '{"code": "200"}')
+    assert total(aws, clock, space, "ByCode", Code="500") == 1
+    assert total(aws, clock, space, "ByCode", Code="503") == 1
+    assert total(aws, clock, space, "Zero", stat="SampleCount") == 3
+    assert total(aws, clock, space, "Zero") == 2
+
+
+def test_a_filter_pattern_that_cannot_be_read_is_refused(aws):
+    """botocore service-2.json: logs/PutMetricFilter"""
+    group, _ = log(aws)
+    with pytest.raises(ClientError, match="Invalid metric filter pattern"):
+        aws.client("logs").put_metric_filter(
+            logGroupName=group,
+            filterName="f",
+            filterPattern="{ level = 1 }",
+            metricTransformations=[{"metricNamespace": "N", "metricName": "M", "metricValue": "1"}],
+        )
+
+
+def test_a_pattern_can_be_tried(aws):
+    """botocore service-2.json: logs/TestMetricFilter"""
+    found = aws.client("logs").test_metric_filter(
+        filterPattern="?ERROR ?WARN", logEventMessages=["INFO", "WARN a", "ERROR b"]
+    )["matches"]
+    assert [match["eventNumber"] for match in found] == [2, 3]
+
+
+EMBEDDED = """
+import json, time
+
+def handler(event, context):
+    directive = {
+        "Namespace": event["space"],
+        "Dimensions": [["Label"]],
+        "Metrics": [{"Name": "Confidence", "Unit": "None"}],
+    }
+    about = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
+    print(json.dumps({"_aws": about, "Label": "bicycle", "Confidence": event["value"]}))
+"""
+
+
+def test_metrics_in_a_functions_log_lines_are_metrics(aws, clock):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html"""
+    name, space = aws.function(EMBEDDED), unique("Space")
+    for value in (0.5, 0.9):
+        aws.invoke(name, {"space": space, "value": value})
+    assert total(aws, clock, space, "Confidence", "Maximum", Label="bicycle") == 0.9
+    assert total(aws, clock, space, "Confidence", "SampleCount", Label="bicycle") == 2
+
+
+FAILING = """
+def handler(event, context):
+    if event.get("fail"):
+        raise ValueError("no")
+    return 1
+"""
+
+
+def test_invocations_are_metrics_of_the_function_and_the_version(aws, clock):
+    """docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html"""
+    name, lambdas = aws.function(FAILING), aws.client("lambda")
+    version = lambdas.publish_version(FunctionName=name)["Version"]
+    lambdas.create_alias(FunctionName=name, Name="live", FunctionVersion=version)
+    aws.invoke(name, {})
+    aws.invoke(name, {"fail": True})
+    aws.invoke(name, {}, Qualifier="live")
+
+    def found(metric, stat="Sum", **more):
+        return total(aws, clock, "AWS/Lambda", metric, stat, FunctionName=name, **more)
+
+    assert (found("Invocations"), found("Errors"), found("Throttles")) == (3, 1, 0)
+    assert found("Invocations", Resource=f"{name}:live") == 1
+    assert found("ConcurrentExecutions", "Maximum") == 1
+    assert found("Duration", "Average") > 0
+
+
+def test_a_throttled_invocation_is_a_metric(aws, clock):
+    """docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html"""
+    name = aws.function(FAILING)
+    aws.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    with pytest.raises(ClientError, match="Rate Exceeded"):
+        aws.invoke(name, {})
+    assert total(aws, clock, "AWS/Lambda", "Throttles", FunctionName=name) == 1
+    assert total(aws, clock, "AWS/Lambda", "Invocations", FunctionName=name) is None
+
+
+def test_an_execution_with_failing_functions_raises_the_alarm_of_the_function(aws, clock, topic):
+    """docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
+
+    The alarm is as in terraform/modules/monitoring.
+    """
+    name = aws.function(FAILING)
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+    machine = aws.machine(
+        {"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": arn, "End": True}}}
+    )
+    by_function = {"Dimensions": [{"Name": "FunctionName", "Value": name}]}
+    errors, _ = alarm(aws, topic, Namespace="AWS/Lambda", **by_function)
+    clock.advance(60)
+    assert {state(aws, errors)} == {"OK"}
+    assert aws.run(machine, {"fail": True})["status"] == "FAILED"
+    clock.advance(60)
+    assert {state(aws, errors)} == {"ALARM"}
+    told = [message for _, message in topic.messages() if message["NewStateValue"] == "ALARM"]
+    assert {message["AlarmName"] for message in told} == {errors}

@@ -31,6 +31,15 @@ class World:
     answers: dict[str, Any] = field(default_factory=dict)
 
 
+def is_running(pid: int) -> bool:
+    """Return whether a process is there and has not ended, though perhaps nobody waited for it."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
 def kill(local: LocalAws) -> None:
     os.kill(local.record.pid, signal.SIGKILL)
     local.stop()
@@ -45,8 +54,10 @@ def restarted(
         aws = Aws.of(local)
         before = World(aws, Hosting.of(aws))
         build(before)
+        before.answers["processes"] = local.ask("/_scones_local/processes")
         kill(local)
-    with LocalAws.start(home, 0, toys) as local:
+    # On the same port: a kill must leave neither it nor the folder's lock taken.
+    with LocalAws.start(home, local.record.port, toys) as local:
         aws = Aws(local, before.aws.role)
         yield World(aws, Hosting(aws, before.hosting.bucket, aws.role), before.answers)
 
@@ -134,6 +145,14 @@ def serving(world: World) -> dict[str, Any]:
 
 def test_the_last_acknowledged_call_before_a_kill_is_kept(restarted):
     assert restarted.aws.client("sqs").get_queue_url(QueueName="last")["QueueUrl"]
+
+
+def test_a_kill_leaves_no_process_of_a_worker_an_endpoint_or_a_job(restarted):
+    processes = restarted.answers["processes"]
+    kinds = {process["owner"].partition("/")[0] for process in processes}
+    assert kinds == {"function", "endpoint", "training-job"}
+    running = [process for process in processes if is_running(process["pid"])]
+    assert running == []
 
 
 def test_objects_have_their_versions_markers_and_metadata(restarted):

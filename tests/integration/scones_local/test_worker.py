@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import threading
 import time
 import zipfile
@@ -12,8 +13,9 @@ import pytest
 from scones_core.errors import LocalAwsError
 from scones_local.children import Children
 from scones_local.functions.mends import lambda_runtime_folder
-from scones_local.functions.pool import LambdaPools, Throttled
-from scones_local.functions.spec import FunctionSpec, WorkerSettings, base_python
+from scones_local.functions.pools import LambdaPools, Throttled
+from scones_local.functions.runtimes import base_python, base_runtime
+from scones_local.functions.spec import FunctionSpec, WorkerSettings
 
 
 def spec(source, **more):
@@ -26,7 +28,7 @@ def spec(source, **more):
         "version": "$LATEST",
         "arn": "arn:aws:lambda:us-east-1:123456789012:function:f",
         "handler": "app.handler",
-        "runtime": "python3.12",
+        "runtime": base_runtime(),
         "code": code,
         "code_sha256": hashlib.sha256(source.encode()).hexdigest(),
         "timeout_seconds": 5.0,
@@ -158,3 +160,23 @@ def test_handlers_that_wait_for_each_other_all_get_a_worker(pools, tmp_path):
     for thread in threads:
         thread.join(60)
     assert failed == [False] * 10
+
+
+def test_an_idle_worker_ends_after_its_time_and_the_next_event_starts_another(tmp_path, children):
+    settings = WorkerSettings(
+        base_python(), lambda_runtime_folder(), tmp_path / "tmp", {}, idle_seconds=0.0
+    )
+    pools = LambdaPools(tmp_path, settings, children, lambda *_: None)
+    function = spec("import os\ndef handler(event, context):\n    return os.getpid()\n")
+    first = int(pools.invoke(function, b"{}").payload)
+    pools.end_idle()
+    with pytest.raises(ProcessLookupError):
+        os.kill(first, 0)
+    assert int(pools.invoke(function, b"{}").payload) != first
+
+
+def test_a_worker_of_an_older_session_is_not_used_with_renewed_credentials(pools):
+    source = "import os\ndef handler(event, context):\n    return os.environ['KEY']\n"
+    for key in ("first", "second"):
+        function = spec(source, credentials={"KEY": key})
+        assert json.loads(pools.invoke(function, b"{}").payload) == key

@@ -5,6 +5,7 @@ import torch
 from scones_train.artifact import ModelCard
 from scones_train.dataset import ImageSet, Normalisation
 from scones_train.model import Network, fit_whitening
+from scones_train.predictions import ImagePredictions
 
 SIZE = (16, 20)
 
@@ -64,3 +65,10 @@ def card(normalisation):
         dataset_version="v1",
         manifest_sha256="ab" * 32,
     )
+
+
+@pytest.fixture
+def tested():
+    """Answers for three test images, one of them wrong."""
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]], dtype=np.float32)
+    return ImagePredictions(("aa", "bb", "cc"), np.array([0, 1, 1]), probabilities)

@@ -12,15 +12,26 @@ from scones_train.artifact import (
     MAX_BYTES,
     ModelCard,
     read_artifact,
+    read_predictions,
     unpack_artifact,
     write_artifact,
 )
 
 
 @pytest.fixture
-def folder(tmp_path, card):
-    write_artifact(tmp_path / "model", card, b"graph", b"weights")
+def folder(tmp_path, card, tested):
+    write_artifact(tmp_path / "model", card, b"graph", b"weights", tested)
     return tmp_path / "model"
+
+
+@pytest.fixture
+def members(card, tested):
+    return {
+        "model.json": card.dumps().encode(),
+        "model.onnx": b"g",
+        "predictions.json": tested.dumps().encode(),
+        "weights.pt": b"w",
+    }
 
 
 def packed(path, members):
@@ -49,6 +60,7 @@ def test_a_folder_is_read_back_and_holds_no_leftovers(folder, card):
     assert sorted(path.name for path in folder.iterdir()) == [
         "model.json",
         "model.onnx",
+        "predictions.json",
         "weights.pt",
     ]
 
@@ -60,11 +72,11 @@ def test_an_incomplete_folder_is_refused(folder, name):
         read_artifact(folder)
 
 
-def test_a_write_that_breaks_off_leaves_no_card(folder, card):
+def test_a_write_that_breaks_off_leaves_no_card(folder, card, tested):
     (folder / "model.onnx").unlink()
     (folder / "model.onnx").mkdir()
     with pytest.raises(OSError, match=r"model\.onnx"):
-        write_artifact(folder, card, b"new", b"new")
+        write_artifact(folder, card, b"new", b"new", tested)
     with pytest.raises(MalformedArtifact):
         read_artifact(folder)
 
@@ -116,21 +128,21 @@ def test_not_a_number_is_refused(card):
         replace(card, temperature=float("inf"))
 
 
-def test_an_archive_is_unpacked_to_the_three_files(tmp_path, card):
-    members = {"./model.json": card.dumps().encode(), "model.onnx": b"g", "weights.pt": b"w"}
+def test_an_archive_is_unpacked_to_the_known_files(tmp_path, card, members):
+    members["./model.json"] = members.pop("model.json")
     archive = packed(tmp_path / "m.tar.gz", {**members, "../evil": b"x", "/tmp/evil": b"x"})
     assert unpack_artifact(archive, tmp_path / "out").threshold == card.threshold
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "model.json",
         "model.onnx",
+        "predictions.json",
         "weights.pt",
     ]
     assert not (tmp_path / "evil").exists()
 
 
-@pytest.mark.parametrize("name", ["model.json", "model.onnx", "weights.pt"])
-def test_a_link_in_place_of_a_file_is_not_followed(tmp_path, card, name):
-    members = {"model.json": card.dumps().encode(), "model.onnx": b"g", "weights.pt": b"w"}
+@pytest.mark.parametrize("name", sorted(set(MAX_BYTES) - {SAMPLES}))
+def test_a_link_in_place_of_a_file_is_not_followed(tmp_path, members, name):
     archive = packed(tmp_path / "m.tar.gz", {**members, name: None})
     with pytest.raises(MalformedArtifact, match=name):
         unpack_artifact(archive, tmp_path / "out")
@@ -144,21 +156,32 @@ def test_a_declared_size_beyond_the_limit_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("cut", [0, 10, 200])
-def test_a_cut_archive_is_refused(tmp_path, card, cut):
-    whole = packed(
-        tmp_path / "m.tar.gz",
-        {"model.json": card.dumps().encode(), "model.onnx": os.urandom(4000), "weights.pt": b"w"},
-    )
+def test_a_cut_archive_is_refused(tmp_path, members, cut):
+    whole = packed(tmp_path / "m.tar.gz", {**members, "model.onnx": os.urandom(4000)})
     (tmp_path / "cut.tar.gz").write_bytes(whole.read_bytes()[:cut])
     with pytest.raises(MalformedArtifact):
         unpack_artifact(tmp_path / "cut.tar.gz", tmp_path / "out")
 
 
-def test_known_images_travel_with_the_model_and_an_artifact_without_them_stays_one(tmp_path, card):
+def test_predictions_that_are_none_are_refused_before_anything_is_written(tmp_path, members):
+    members["predictions.json"] = b'{"schema": 1, "images": []}'
+    archive = packed(tmp_path / "m.tar.gz", members)
+    with pytest.raises(MalformedArtifact, match=r"predictions\.json"):
+        unpack_artifact(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_predictions_are_read_back(folder, tested):
+    assert read_predictions(folder).images == tested.images
+
+
+def test_known_images_travel_with_the_model_and_an_artifact_without_them_stays_one(
+    tmp_path, card, tested
+):
     known = [KnownImage(b"png", "image/png", (0.5, 0.5))]
-    write_artifact(tmp_path / "model", card, b"graph", b"weights", known)
+    write_artifact(tmp_path / "model", card, b"graph", b"weights", tested, samples=known)
     files = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
     unpack_artifact(packed(tmp_path / "model.tar.gz", files), tmp_path / "out")
     assert loads((tmp_path / "out" / SAMPLES).read_bytes()) == tuple(known)
-    write_artifact(tmp_path / "out", card, b"graph", b"weights")
+    write_artifact(tmp_path / "out", card, b"graph", b"weights", tested)
     assert not (tmp_path / "out" / SAMPLES).exists()

@@ -11,13 +11,14 @@ from scones_train.artifact import write_artifact
 from scones_train.evaluate import evaluate_artifact, softmax
 from scones_train.export import to_onnx, weights_bytes
 from scones_train.fit import predict
+from scones_train.folds import Member
 from scones_train.model import Network
 from scones_train.predictor import Predictor
 
 
 @pytest.fixture
 def graph(network, normalisation, card):
-    return to_onnx(network, normalisation, card.temperature, card.size)
+    return to_onnx([Member(network, normalisation)], card.temperature, card.size)
 
 
 def test_the_graph_answers_as_the_network(network, images, normalisation, card, graph):
@@ -28,22 +29,41 @@ def test_the_graph_answers_as_the_network(network, images, normalisation, card, 
     assert np.abs(answered - expected).max() < 1e-4
 
 
+def test_several_networks_answer_by_their_mean(network, images, normalisation, card):
+    torch.manual_seed(5)
+    other = Network(2, widths=(8, 12, 12)).eval()
+    darker = replace(normalisation, mean=(0.1, 0.2, 0.3))
+    members = [Member(network, normalisation), Member(other, darker)]
+    logits = [predict(member.network, images, member.normalisation) for member in members]
+    expected = softmax((logits[0] + logits[1]) / 2, card.temperature)
+
+    answered = Predictor(card, to_onnx(members, card.temperature, card.size))
+
+    assert np.abs(answered.probabilities(images.pixels) - expected).max() < 1e-4
+    assert np.abs(logits[0] - logits[1]).max() > 1e-2
+    state = torch.load(io.BytesIO(weights_bytes(members)), weights_only=True)
+    assert torch.equal(state["1.head.weight"], other.head.weight)
+
+
 def test_any_number_of_images_gets_one_answer_each(card, graph, images):
     predictor = Predictor(card, graph)
     many = np.repeat(images.pixels[:1], 150, axis=0)
-    assert np.allclose(predictor.probabilities(many), predictor.probabilities(many[:1]), atol=1e-5)
+    one = predictor.probabilities(many[:1])
+    assert np.array_equal(predictor.probabilities(many), np.repeat(one, 150, axis=0))
 
 
 def test_the_weights_alone_rebuild_the_network(network, images, normalisation):
-    state = torch.load(io.BytesIO(weights_bytes(network)), weights_only=True)
+    state = torch.load(
+        io.BytesIO(weights_bytes([Member(network, normalisation)])), weights_only=True
+    )
     rebuilt = Network(2, widths=(8, 12, 12))
     rebuilt.load_state_dict(state)
     expected = predict(network, images, normalisation)
     assert np.allclose(predict(rebuilt, images, normalisation), expected, atol=1e-6)
 
 
-def test_a_folder_is_evaluated_under_its_own_threshold(tmp_path, card, graph, images):
-    write_artifact(tmp_path, replace(card, threshold=0.0), graph, b"")
+def test_a_folder_is_evaluated_under_its_own_threshold(tmp_path, card, graph, images, tested):
+    write_artifact(tmp_path, replace(card, threshold=0.0), graph, b"", tested)
     figures = evaluate_artifact(tmp_path, images.pixels, images.labels)
     assert figures["n_test"] == len(images)
     assert figures["coverage_at_threshold"] == 1.0

@@ -29,7 +29,7 @@ def run(images, settings, watch=None):
 
 
 def test_every_image_is_predicted_by_a_network_that_did_not_see_it(lit):
-    _, folded = run(lit, RECIPE)
+    folded = run(lit, RECIPE).predictions
     held_out = fold_rows(lit.labels, RECIPE)[1]
     seen = lit.rows(np.setdiff1d(np.arange(len(lit)), held_out))
     normalisation = Normalisation.of(seen)
@@ -43,7 +43,7 @@ def test_every_image_is_predicted_by_a_network_that_did_not_see_it(lit):
 
 def test_training_beside_others_changes_nothing(lit, threads):
     normalisation = Normalisation.of(lit)
-    network, _ = run(lit, RECIPE)
+    network = run(lit, RECIPE).final.network
     torch.set_num_threads(1)
     alone = fit(lit, normalisation, RECIPE, lambda *_: None)
     beside = predict(network, lit, normalisation)
@@ -63,9 +63,10 @@ def test_each_fold_holds_out_its_share_of_every_class():
 
 
 def test_without_folds_there_are_no_predictions(lit):
-    network, folded = run(lit, Hyperparameters(epochs=1, batch_size=8, folds=0))
-    assert folded is None
-    assert not network.training
+    trained = run(lit, Hyperparameters(epochs=1, batch_size=8, folds=0))
+    assert trained.predictions is None
+    assert trained.folds == ()
+    assert not trained.final.network.training
 
 
 def test_the_steps_of_all_trainings_are_known_before(lit):

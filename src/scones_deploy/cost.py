@@ -1,0 +1,219 @@
+"""What an environment costs: resources as Terraform plans them, usage as settings assume it."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scones_core.settings import CostSettings
+from scones_deploy.applied import AppliedResource
+from scones_deploy.prices import Prices
+
+HOURS = 730.0
+GB = 1e9
+MILLION = 1_000_000
+CONFIGURATION = "aws_sagemaker_endpoint_configuration"
+
+NOT_IN = (
+    "data transfer out of the region and between zones",
+    "training, tuning and notebook hours",
+    "requests of people and of Terraform, retries, cold starts",
+    "the endpoint's volumes, alarm mails, S3 access logs",
+    "the free tier, taxes, discounts and savings plans",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One item: what stands for a month without any image, and for each million images."""
+
+    service: str
+    what: str
+    month: float = 0.0
+    million: float = 0.0
+
+
+def estimate(
+    resources: Iterable[AppliedResource],
+    active_release: str,
+    prices: Prices,
+    usage: CostSettings,
+) -> list[Line]:
+    """Return the lines of an environment's cost, in the table's currency.
+
+    `active_release` is the one whose configuration the endpoint runs; "" for no endpoint.
+    Raises CostError for what the table has no price for.
+    """
+    found = tuple(resources)
+    return [
+        *_endpoint(found, active_release, prices, usage),
+        *_functions(found, prices, usage),
+        *_workflow(found, prices, usage),
+        *_storage(found, active_release, prices, usage),
+        *_watching(found, prices, usage),
+    ]
+
+
+def _of(resources: Iterable[AppliedResource], kind: str) -> list[Mapping[str, Any]]:
+    return [resource.values for resource in resources if resource.type == kind]
+
+
+def _endpoint(
+    resources: tuple[AppliedResource, ...], active: str, prices: Prices, usage: CostSettings
+) -> Iterator[Line]:
+    if not _of(resources, "aws_sagemaker_endpoint"):
+        return
+    floor = _least_instances(resources)
+    for resource in resources:
+        if resource.type != CONFIGURATION or resource.key != active:
+            continue
+        for kind in ("production_variants", "shadow_production_variants"):
+            for variant in resource.values.get(kind) or ():
+                yield _variant(
+                    variant, floor if kind == "production_variants" else None, prices, usage
+                )
+    moved = (usage.image_bytes + usage.answer_bytes) * MILLION / GB
+    yield Line("SageMaker", "data in and out", million=moved * prices["endpoint_data_gb"])
+
+
+def _variant(
+    variant: Mapping[str, Any], floor: int | None, prices: Prices, usage: CostSettings
+) -> Line:
+    serverless = variant.get("serverless_config") or ()
+    if serverless:
+        memory = float(serverless[0]["memory_size_in_mb"]) / 1024
+        seconds = usage.inference_ms / 1000 * MILLION
+        price = memory * seconds * prices["endpoint_serverless_gb_second"]
+        return Line("SageMaker", f"serverless, {memory:g} GB", million=price)
+    kind = str(variant["instance_type"])
+    count = int(variant.get("initial_instance_count") or 1) if floor is None else floor
+    name = f"{count} {kind} of {variant['variant_name']}, every hour"
+    return Line("SageMaker", name, month=HOURS * count * prices.hour(kind))
+
+
+def _least_instances(resources: tuple[AppliedResource, ...]) -> int | None:
+    """Return the fewest instances that autoscaling keeps; None without it."""
+    for target in _of(resources, "aws_appautoscaling_target"):
+        if target.get("service_namespace") == "sagemaker":
+            return int(target["min_capacity"])
+    return None
+
+
+def _functions(
+    resources: tuple[AppliedResource, ...], prices: Prices, usage: CostSettings
+) -> Iterator[Line]:
+    for function in _of(resources, "aws_lambda_function"):
+        architecture = (function.get("architectures") or ["x86_64"])[0]
+        memory = float(function.get("memory_size") or 128) / 1024
+        seconds = usage.function_ms / 1000 * MILLION
+        price = memory * seconds * prices[f"lambda_gb_second_{architecture}"]
+        price += MILLION * prices["lambda_request"]
+        yield Line("Lambda", str(function["function_name"]), million=price)
+
+
+def _workflow(
+    resources: tuple[AppliedResource, ...], prices: Prices, usage: CostSettings
+) -> Iterator[Line]:
+    for machine in _of(resources, "aws_sfn_state_machine"):
+        name = str(machine.get("name") or "state machine")
+        if machine.get("type") == "EXPRESS":
+            seconds = MILLION * usage.function_ms / 1000 * 64 / 1024
+            price = MILLION * prices["states_express_request"]
+            yield Line(
+                "Step Functions", name, million=price + seconds * prices["states_express_gb_second"]
+            )
+            continue
+        count = transitions(machine.get("definition") or "")
+        price = count * MILLION * prices["states_transition"]
+        yield Line("Step Functions", f"{name}, {count} transitions an image", million=price)
+
+
+def transitions(definition: str) -> int:
+    """Return the transitions of one image that nothing goes wrong with.
+
+    They are the states of the definition's Map from its start on; without a definition (it is
+    known only after the first apply) one for each function.
+    """
+    states = json.loads(definition)["States"] if definition else {}
+    inner = next(
+        (
+            s.get("ItemProcessor") or s.get("Iterator")
+            for s in states.values()
+            if s["Type"] == "Map"
+        ),
+        None,
+    )
+    if inner is None:
+        return 3
+    count, name = 0, inner["StartAt"]
+    while name:
+        count += 1
+        state = inner["States"][name]
+        name = state.get("Next") or state.get("Default")
+    return count
+
+
+def _storage(
+    resources: tuple[AppliedResource, ...], active: str, prices: Prices, usage: CostSettings
+) -> Iterator[Line]:
+    for _ in _of(resources, "aws_kms_key"):
+        requests = usage.kms_requests_per_image * MILLION * prices["kms_request"]
+        yield Line("KMS", "key, and its requests", prices["kms_key_month"], requests)
+    if _of(resources, "aws_ecr_repository"):
+        yield Line(
+            "ECR", f"{usage.image_gb:g} GB of model images", usage.image_gb * prices["ecr_gb_month"]
+        )
+    if not _of(resources, "aws_s3_bucket"):
+        return
+    stored = usage.storage_gb * prices["s3_gb_month"]
+    reads = MILLION * usage.reads_per_image * prices["s3_get"]
+    yield Line("S3", f"{usage.storage_gb:g} GB of data and models; reads", stored, reads)
+    share, days = _capture(resources, active)
+    records = share * MILLION
+    volume = records * (usage.image_bytes * 4 / 3 + usage.record_bytes) / GB
+    price = records / usage.records_per_file * prices["s3_put"]
+    price += volume * days / 30 * prices["s3_gb_month"]
+    yield Line("S3", f"captured records, {share:.0%} kept {days} days", million=price)
+
+
+def _capture(resources: tuple[AppliedResource, ...], active: str) -> tuple[float, int]:
+    """Return the share of requests that is captured, and how many days it is kept."""
+    share = 0.0
+    for resource in resources:
+        if resource.type == CONFIGURATION and resource.key == active:
+            for capture in resource.values.get("data_capture_config") or ():
+                if capture.get("enable_capture"):
+                    share = float(capture["initial_sampling_percentage"]) / 100
+    days = [
+        int(expiration["days"])
+        for r in resources
+        if r.type == "aws_s3_bucket_lifecycle_configuration" and r.key == "capture"
+        for rule in r.values.get("rule") or ()
+        for expiration in rule.get("expiration") or ()
+        if expiration.get("days")
+    ]
+    return share, min(days, default=365)
+
+
+def _watching(
+    resources: tuple[AppliedResource, ...], prices: Prices, usage: CostSettings
+) -> Iterator[Line]:
+    alarmed = sum(map(_alarm_metrics, _of(resources, "aws_cloudwatch_metric_alarm")))
+    boards = len(_of(resources, "aws_cloudwatch_dashboard"))
+    yield Line("CloudWatch", f"{alarmed} alarmed metrics", alarmed * prices["alarm_metric_month"])
+    yield Line("CloudWatch", f"{boards} dashboard", boards * prices["dashboard_month"])
+    custom = usage.custom_metrics
+    yield Line("CloudWatch", f"{custom} custom metrics", custom * prices["custom_metric_month"])
+    groups = [
+        int(g.get("retention_in_days") or 0) for g in _of(resources, "aws_cloudwatch_log_group")
+    ]
+    volume = usage.log_bytes * MILLION / GB
+    kept = volume * max(groups, default=0) / 30 * prices["log_gb_month"]
+    yield Line("CloudWatch", "logs", million=volume * prices["log_gb_in"] + kept)
+    traced = usage.traced_share * MILLION * prices["trace"]
+    yield Line("X-Ray", f"traces of {usage.traced_share:.0%}", million=traced)
+
+
+def _alarm_metrics(alarm: Mapping[str, Any]) -> int:
+    """Return how many metrics an alarm is billed for: each of its expression's, else one."""
+    return sum(bool(query.get("metric")) for query in alarm.get("metric_query") or ()) or 1

@@ -1,0 +1,100 @@
+"""What bills by the hour: endpoints, notebooks, and jobs that run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from scones_deploy.ownership import Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How SageMaker lists and stops one kind of resource, and where it is called what."""
+
+    words: str
+    lists: str
+    items: str
+    prefix: str
+    running: tuple[str, ...]
+    stops: str
+
+
+KINDS = (
+    Kind("endpoint", "list_endpoints", "Endpoints", "Endpoint", (), "delete_endpoint"),
+    Kind(
+        "notebook",
+        "list_notebook_instances",
+        "NotebookInstances",
+        "NotebookInstance",
+        ("InService", "Pending", "Updating"),
+        "stop_notebook_instance",
+    ),
+    Kind(
+        "tuning job",
+        "list_hyper_parameter_tuning_jobs",
+        "HyperParameterTuningJobSummaries",
+        "HyperParameterTuningJob",
+        ("InProgress",),
+        "stop_hyper_parameter_tuning_job",
+    ),
+    Kind(
+        "training job",
+        "list_training_jobs",
+        "TrainingJobSummaries",
+        "TrainingJob",
+        ("InProgress",),
+        "stop_training_job",
+    ),
+    Kind(
+        "processing job",
+        "list_processing_jobs",
+        "ProcessingJobSummaries",
+        "ProcessingJob",
+        ("InProgress",),
+        "stop_processing_job",
+    ),
+    Kind(
+        "transform job",
+        "list_transform_jobs",
+        "TransformJobSummaries",
+        "TransformJob",
+        ("InProgress",),
+        "stop_transform_job",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """One resource that bills by the hour now."""
+
+    kind: Kind
+    name: str
+
+
+def running(sagemaker: Any, owner: Owner) -> list[Running]:
+    """Return what of this owner bills by the hour now, each kind by its own list and tags."""
+    return [Running(kind, name) for kind in KINDS for name in _names(sagemaker, kind, owner)]
+
+
+def _names(sagemaker: Any, kind: Kind, owner: Owner) -> Iterator[str]:
+    for page in _pages(sagemaker, kind.lists):
+        for item in page[kind.items]:
+            status = item.get(f"{kind.prefix}Status")
+            if kind.running and status not in kind.running:
+                continue
+            tags = sagemaker.list_tags(ResourceArn=item[f"{kind.prefix}Arn"])["Tags"]
+            if owner.owns(tags):
+                yield item[f"{kind.prefix}Name"]
+
+
+def _pages(sagemaker: Any, operation: str) -> Iterator[Any]:
+    if sagemaker.can_paginate(operation):
+        yield from sagemaker.get_paginator(operation).paginate()
+    else:
+        yield getattr(sagemaker, operation)()
+
+
+def stop(sagemaker: Any, found: Running) -> None:
+    """Stop a job or a notebook; an endpoint has no other way to stop than to be deleted."""
+    getattr(sagemaker, found.kind.stops)(**{f"{found.kind.prefix}Name": found.name})

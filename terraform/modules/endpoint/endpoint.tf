@@ -1,0 +1,79 @@
+locals {
+  # The key is constant: an endpoint keeps its name and is updated, never replaced.
+  endpoints = toset(var.active_release == null ? [] : ["live"])
+
+  active_count = try(local.instance_counts[var.active_release], 1)
+
+  # One machine has no half that could be a canary.
+  routing = upper(var.rollout.strategy == "auto" ? (local.active_count >= 2 ? "canary" : "all_at_once") : var.rollout.strategy)
+
+  # SageMaker's guardrails know no serverless endpoint. What is created again each morning must
+  # be told the same, so it stands here once.
+  deployment = !local.has_instances ? null : {
+    routing             = local.routing
+    bake_seconds        = var.rollout.bake_seconds
+    canary_percent      = local.routing == "CANARY" ? var.rollout.canary_percent : null
+    termination_seconds = var.rollout.termination_seconds
+    timeout_seconds     = max(1800, 2 * (var.rollout.bake_seconds + var.rollout.termination_seconds))
+    alarms              = sort([for alarm in aws_cloudwatch_metric_alarm.guard : alarm.alarm_name])
+  }
+}
+
+resource "aws_sagemaker_endpoint" "this" {
+  for_each = local.endpoints
+
+  name                 = var.name
+  endpoint_config_name = aws_sagemaker_endpoint_configuration.this[local.active_pair].name
+
+  dynamic "deployment_config" {
+    for_each = local.deployment == null ? [] : [local.deployment]
+
+    content {
+      blue_green_update_policy {
+        termination_wait_in_seconds          = deployment_config.value.termination_seconds
+        maximum_execution_timeout_in_seconds = deployment_config.value.timeout_seconds
+
+        traffic_routing_configuration {
+          type                     = deployment_config.value.routing
+          wait_interval_in_seconds = deployment_config.value.bake_seconds
+
+          dynamic "canary_size" {
+            for_each = deployment_config.value.canary_percent == null ? [] : [deployment_config.value.canary_percent]
+
+            content {
+              type  = "CAPACITY_PERCENT"
+              value = canary_size.value
+            }
+          }
+        }
+      }
+
+      # Always declared: to add or remove this block would replace the endpoint.
+      auto_rollback_configuration {
+        dynamic "alarms" {
+          for_each = toset(deployment_config.value.alarms)
+
+          content {
+            alarm_name = alarms.value
+          }
+        }
+      }
+    }
+  }
+
+  # The containers' log group must be there first, or SageMaker would need leave to create it.
+  depends_on = [aws_cloudwatch_log_group.this]
+
+  lifecycle {
+    postcondition {
+      condition     = self.endpoint_config_name == aws_sagemaker_endpoint_configuration.this[local.active_pair].name
+      error_message = "SageMaker rolled the endpoint back to ${self.endpoint_config_name}. Every release was kept: look at the guard alarms and the log group ${var.log_group}, then set active_release to the release that serves, or to a mended one."
+    }
+  }
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  name              = var.log_group
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}

@@ -1,0 +1,31 @@
+# What everything with this environment's tag costs, in a calendar month. AWS counts a tag from the
+# day on that it was activated as a cost allocation tag, in the paying account.
+resource "aws_budgets_budget" "this" {
+  for_each = toset(var.monthly_budget_usd == null ? [] : ["this"])
+
+  name         = var.names.budget
+  budget_type  = "COST"
+  time_unit    = "MONTHLY"
+  limit_amount = tostring(var.monthly_budget_usd)
+  limit_unit   = "USD"
+
+  cost_filter {
+    name   = "TagKeyValue"
+    values = [join("$", ["user:${var.cost_tag.key}", var.cost_tag.value])]
+  }
+
+  dynamic "notification" {
+    for_each = { ACTUAL = 80, FORECASTED = 100 }
+
+    content {
+      notification_type         = notification.key
+      comparison_operator       = "GREATER_THAN"
+      threshold                 = notification.value
+      threshold_type            = "PERCENTAGE"
+      subscriber_sns_topic_arns = [aws_sns_topic.this.arn]
+    }
+  }
+
+  # Budgets tries the topic when it is given one.
+  depends_on = [aws_sns_topic_policy.this]
+}

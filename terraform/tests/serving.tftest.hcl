@@ -1,0 +1,227 @@
+# Modes, shadow, autoscaling, office hours: what each one makes of the same release.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name               = "scones-dev-classifier"
+  variant            = "AllTraffic"
+  role_arn           = "arn:aws:iam::123456789012:role/scones-dev-endpoint"
+  kms_key_arn        = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+  artifacts_prefix   = "s3://artifacts/model/"
+  capture_uri        = "s3://capture/capture"
+  capture_percent    = 100
+  log_group          = "/aws/sagemaker/Endpoints/scones-dev-classifier"
+  log_retention_days = 30
+  rollout            = { bake_seconds = 300, termination_seconds = 300 }
+  active_release     = "one"
+  tags               = { Project = "scones", Environment = "dev" }
+  releases = {
+    one = {
+      image          = "registry/scones-dev-model:1"
+      model_data_url = "s3://artifacts/model/job-1/output/model.tar.gz"
+      model_sha256   = "1111111111111111111111111111111111111111111111111111111111111111"
+      instance_count = 2
+    }
+    two = {
+      image          = "registry/scones-dev-model:2"
+      model_data_url = "s3://artifacts/model/job-2/output/model.tar.gz"
+      model_sha256   = "2222222222222222222222222222222222222222222222222222222222222222"
+    }
+  }
+}
+
+run "realtime" {
+  module {
+    source = "./modules/endpoint"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.idle["live"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.idle["live"].period == 86400
+    error_message = "Without a request SageMaker sends no number, so no data for a day is what the alarm is about."
+  }
+
+  assert {
+    condition     = length(aws_appautoscaling_target.this) + length(aws_scheduler_schedule.this) + length(aws_sqs_queue.night) == 0
+    error_message = "Nothing scales or stops an endpoint that was not told to."
+  }
+}
+
+run "a_shadow_sees_what_the_variant_sees" {
+  command = plan
+
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    shadow_release = "two"
+  }
+
+  assert {
+    condition     = aws_sagemaker_endpoint_configuration.this["one+two"].shadow_production_variants[0].initial_variant_weight == aws_sagemaker_endpoint_configuration.this["one+two"].production_variants[0].initial_variant_weight
+    error_message = "A smaller weight would leave requests out of the comparison."
+  }
+
+  assert {
+    condition     = aws_sagemaker_endpoint_configuration.this["one+two"].shadow_production_variants[0].model_name == output.model_names["two"] && output.shadow_variant == "Shadow"
+    error_message = "The shadow must serve the release that is compared."
+  }
+
+  assert {
+    condition     = output.configuration_names["one"] == run.realtime.configuration_names["one"] && output.active_configuration_name == output.configuration_names["one+two"]
+    error_message = "The end of a comparison, and a rollout that is taken back, need the configuration without the shadow."
+  }
+}
+
+run "serverless" {
+  command = plan
+
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    name            = "scones-dev-serverless"
+    mode            = "serverless"
+    capture_percent = 0
+    serverless      = { memory_mb = 2048, max_concurrency = 5 }
+  }
+
+  assert {
+    condition     = aws_sagemaker_endpoint_configuration.this["one"].production_variants[0].serverless_config[0].memory_size_in_mb == 2048 && aws_sagemaker_endpoint_configuration.this["one"].production_variants[0].instance_type == null
+    error_message = "A serverless variant has memory in place of instances."
+  }
+
+  assert {
+    condition     = length(aws_sagemaker_endpoint_configuration.this["one"].data_capture_config) == 0 && aws_sagemaker_endpoint_configuration.this["one"].kms_key_arn == null && !aws_sagemaker_model.this["one"].enable_network_isolation
+    error_message = "A serverless endpoint refuses data capture, a volume's key and network isolation."
+  }
+
+  assert {
+    condition     = length(aws_sagemaker_endpoint.this["live"].deployment_config) == 0 && length(aws_cloudwatch_metric_alarm.idle) == 0
+    error_message = "SageMaker's guardrails know no serverless endpoint, and one that nobody asks costs nothing."
+  }
+}
+
+run "async_without_an_instance_while_nothing_waits" {
+  command = plan
+
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    name        = "scones-dev-async"
+    mode        = "async"
+    async       = { uri = "s3://capture/async" }
+    autoscaling = { min = 0, max = 2, target = 5 }
+  }
+
+  assert {
+    condition     = aws_sagemaker_endpoint_configuration.this["one"].async_inference_config[0].output_config[0].s3_failure_path == "s3://capture/async/failures" && length(aws_sagemaker_endpoint_configuration.this["one"].data_capture_config) == 0
+    error_message = "Answers and failures go to S3, so nothing need be captured."
+  }
+
+  assert {
+    condition     = aws_sagemaker_endpoint_configuration.this["one"].production_variants[0].initial_instance_count == 1 && aws_appautoscaling_target.this["live"].min_capacity == 0
+    error_message = "It starts with one instance and may scale to none."
+  }
+
+  assert {
+    condition     = aws_appautoscaling_policy.load["live"].target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metric_name == "ApproximateBacklogSizePerInstance" && length(aws_cloudwatch_metric_alarm.wake) == 1
+    error_message = "Target tracking never leaves zero instances by itself."
+  }
+}
+
+run "autoscaling_with_a_scheduled_scale_in" {
+  command = plan
+
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    autoscaling  = { min = 3, max = 6, target = 300 }
+    office_hours = { from = "07:30", to = "19:00", timezone = "Europe/Berlin", outside = "scale-in" }
+  }
+
+  assert {
+    condition     = aws_sagemaker_endpoint_configuration.this["one"].production_variants[0].initial_instance_count == 3
+    error_message = "An update sets the count of instances, so it must set the least that autoscaling keeps."
+  }
+
+  assert {
+    condition     = aws_appautoscaling_scheduled_action.office_hours["from"].schedule == "cron(30 7 ? * MON-FRI *)" && aws_appautoscaling_scheduled_action.office_hours["from"].scalable_target_action[0].max_capacity == "6"
+    error_message = "The morning must bring the declared bounds back."
+  }
+
+  assert {
+    condition     = aws_appautoscaling_scheduled_action.office_hours["to"].schedule == "cron(0 19 ? * MON-FRI *)" && aws_appautoscaling_scheduled_action.office_hours["to"].scalable_target_action[0].max_capacity == "1"
+    error_message = "The evening must scale in."
+  }
+
+  assert {
+    condition     = length(aws_scheduler_schedule.this) == 0
+    error_message = "What scales in is not deleted."
+  }
+}
+
+run "deleted_for_the_night" {
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    office_hours = { from = "07:00", to = "19:00" }
+    night        = { role_arn = "arn:aws:iam::123456789012:role/scones-dev-night", name = "scones-dev-night", partition = "aws" }
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this["to"].target[0].arn == "arn:aws:scheduler:::aws-sdk:sagemaker:deleteEndpoint" && jsondecode(aws_scheduler_schedule.this["to"].target[0].input) == { EndpointName = "scones-dev-classifier" }
+    error_message = "The evening deletes this endpoint alone."
+  }
+
+  assert {
+    condition     = jsondecode(aws_scheduler_schedule.this["from"].target[0].input).EndpointConfigName == output.active_configuration_name
+    error_message = "The morning must bring back what was served."
+  }
+
+  # What differs would be replaced, or changed, by the next apply.
+  assert {
+    condition = (
+      toset(jsondecode(aws_scheduler_schedule.this["from"].target[0].input).DeploymentConfig.AutoRollbackConfiguration.Alarms[*].AlarmName) == toset(values(output.guard_alarm_names))
+      && jsondecode(aws_scheduler_schedule.this["from"].target[0].input).DeploymentConfig.BlueGreenUpdatePolicy.TrafficRoutingConfiguration == { Type = "CANARY", WaitIntervalInSeconds = 300, CanarySize = { Type = "CAPACITY_PERCENT", Value = 50 } }
+      && tomap({ for tag in jsondecode(aws_scheduler_schedule.this["from"].target[0].input).Tags : tag.Key => tag.Value }) == var.tags
+    )
+    error_message = "The morning's endpoint must have the rollout, the alarms and the tags that Terraform gave it."
+  }
+
+  assert {
+    condition     = alltrue([for schedule in values(aws_scheduler_schedule.this) : length(schedule.target[0].dead_letter_config) == 1 && schedule.kms_key_arn == var.kms_key_arn])
+    error_message = "A schedule that fails must say so, and its input is encrypted."
+  }
+}
+
+run "a_guard_for_confidence" {
+  command = plan
+
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    review_guard = { percent = 60, namespace = "scones/dev" }
+  }
+
+  assert {
+    condition     = toset([for a in aws_sagemaker_endpoint.this["live"].deployment_config[0].auto_rollback_configuration[0].alarms : a.alarm_name]) == toset(["${var.name}-5xx", "${var.name}-latency", "${var.name}-low-confidence"])
+    error_message = "A model that is unsure of too much must be taken back too."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.guard["low-confidence"].threshold == 60 && one([for q in aws_cloudwatch_metric_alarm.guard["low-confidence"].metric_query : q.id if q.return_data == true]) == "share"
+    error_message = "The share of verdicts that go to review is what is compared."
+  }
+}

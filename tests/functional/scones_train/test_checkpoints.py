@@ -1,0 +1,91 @@
+import json
+import signal
+
+import pytest
+import torch
+
+from scones_train.predictions import FILE
+
+SETTINGS = {"epochs": "5", "batch_size": "8", "folds": "2"}
+MODEL = ("model.onnx", "weights.pt", FILE, "model.json")
+
+
+def model_bytes(job):
+    return {name: (job.base / "model" / name).read_bytes() for name in MODEL}
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(tmp_path_factory):
+    """The model of a training that nothing disturbs and that keeps no checkpoint."""
+    from tests.functional.scones_train.conftest import Job
+
+    job = Job(tmp_path_factory.mktemp("uninterrupted"))
+    job.hyperparameters(**SETTINGS)
+    assert job.run().returncode == 0
+    return model_bytes(job)
+
+
+def interrupt(job, line, number, **environ):
+    """Start the training and end it by a signal once a line of its output begins like this."""
+    with job.started(**environ) as process:
+        assert any(said.startswith(line) for said in process.stdout)
+        process.send_signal(number)
+        process.communicate(timeout=30)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_training_that_goes_on_ends_in_the_very_bytes_of_one_that_was_not_disturbed(
+    job, uninterrupted, number
+):
+    (job.base / "checkpoints").mkdir()
+    job.hyperparameters(**SETTINGS)
+    interrupt(job, "epoch=2/5", number)
+    assert not (job.base / "model").exists()
+    done = job.run()
+    assert done.returncode == 0, done.stderr
+    assert "final goes on after epoch" in done.stdout
+    assert "epoch=1/5" not in done.stdout
+    assert model_bytes(job) == uninterrupted
+    assert list((job.base / "checkpoints").glob("*.pt")) == []
+
+
+def test_a_finished_fold_is_not_trained_again(job, uninterrupted):
+    folder = job.base / "kept"
+    job.hyperparameters(**SETTINGS)
+    # One thread trains one network after the other: the final one, then the folds.
+    interrupt(job, "fold=1/2", signal.SIGTERM, SM_CHECKPOINT_DIR=str(folder))
+    state = torch.load(folder / "fold-1.pt", weights_only=True)["state"]
+    assert set(state) == {"logits"}
+    assert job.run(SM_CHECKPOINT_DIR=str(folder)).returncode == 0
+    assert model_bytes(job) == uninterrupted
+
+
+def test_a_checkpoint_of_other_settings_is_told_and_not_used(job):
+    (job.base / "checkpoints").mkdir()
+    job.hyperparameters(**SETTINGS)
+    interrupt(job, "epoch=2/5", signal.SIGTERM)
+    job.hyperparameters(**{**SETTINGS, "seed": "7"})
+    done = job.run()
+    assert done.returncode == 0
+    assert "final.pt is of other settings or images" in done.stdout
+    assert "epoch=1/5" in done.stdout
+
+
+def test_a_file_that_is_no_checkpoint_is_told_and_never_unpickled(job):
+    folder = job.base / "checkpoints"
+    folder.mkdir()
+    job.hyperparameters(**{**SETTINGS, "folds": "0"})
+    (folder / "final.pt").write_bytes(b"cos\nsystem\n(S'touch evil'\ntR.")
+    done = job.run()
+    assert done.returncode == 0
+    assert "final.pt is no checkpoint" in done.stdout
+    assert not (job.base / "evil").exists()
+
+
+def test_a_folder_that_cannot_be_written_costs_the_checkpoint_and_not_the_model(job, tmp_path):
+    (tmp_path / "file").write_text("")
+    job.hyperparameters(**{**SETTINGS, "folds": "0"})
+    done = job.run(SM_CHECKPOINT_DIR=str(tmp_path / "file" / "below"))
+    assert done.returncode == 0, done.stderr
+    assert "cannot be written" in done.stdout
+    assert json.loads((job.base / "model" / "model.json").read_text())["labels"]

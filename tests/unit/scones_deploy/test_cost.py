@@ -1,0 +1,126 @@
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scones_core.errors import CostError
+from scones_core.settings import CostSettings
+from scones_deploy.applied import AppliedResource
+from scones_deploy.cost import Line, estimate, transitions
+from scones_deploy.prices import Prices
+
+ROOT = Path(__file__).parents[3]
+USAGE = CostSettings(image_bytes=10_000, function_ms=200, log_bytes=1_000)
+
+
+def of(kind: str, key: str = "", **values: Any) -> AppliedResource:
+    return AppliedResource(f"{kind}.{key}", kind, key, values)
+
+
+def configuration(key: str, variant: dict[str, Any], **more: Any) -> AppliedResource:
+    variants = [{"variant_name": "AllTraffic", **variant}]
+    kind = "aws_sagemaker_endpoint_configuration"
+    return of(kind, key, production_variants=variants, **more)
+
+
+ENDPOINT = of("aws_sagemaker_endpoint")
+LARGE = {"instance_type": "ml.m5.large", "initial_instance_count": 2}
+
+
+def lines(*resources: AppliedResource, active: str = "r1") -> list[Line]:
+    return estimate(resources, active, Prices.load(), USAGE)
+
+
+def month(found: list[Line], word: str) -> float:
+    return sum(line.month for line in found if word in line.what)
+
+
+def test_only_the_active_release_is_billed_by_the_hour() -> None:
+    idle = configuration("r0", {"instance_type": "ml.g5.xlarge", "initial_instance_count": 9})
+    found = lines(ENDPOINT, configuration("r1", LARGE), idle)
+    assert month(found, "every hour") == pytest.approx(730 * 2 * 0.115)
+    assert month(lines(configuration("r1", LARGE)), "every hour") == 0, "there is no endpoint"
+
+
+def test_a_shadow_bills_as_well_and_autoscaling_by_its_floor() -> None:
+    shadow = [{"variant_name": "S", "instance_type": "ml.m5.xlarge", "initial_instance_count": 1}]
+    live = configuration("r1", LARGE, shadow_production_variants=shadow)
+    assert month(lines(ENDPOINT, live), "every hour") == pytest.approx(730 * (2 * 0.115 + 0.23))
+    target = of("aws_appautoscaling_target", service_namespace="sagemaker", min_capacity=1)
+    found = lines(ENDPOINT, configuration("r1", LARGE), target)
+    assert month(found, "every hour") == pytest.approx(730 * 0.115)
+
+
+def test_a_serverless_endpoint_bills_by_the_image_alone() -> None:
+    memory = {"serverless_config": [{"memory_size_in_mb": 2048, "max_concurrency": 5}]}
+    found = [x for x in lines(ENDPOINT, configuration("r1", memory)) if "serverless" in x.what]
+    assert (found[0].month, found[0].million) == (0, pytest.approx(2 * 100_000 * 0.00002))
+
+
+def test_an_instance_type_without_a_price_is_an_error_that_names_the_table() -> None:
+    odd = configuration("r1", {"instance_type": "ml.z9.huge", "initial_instance_count": 1})
+    with pytest.raises(CostError, match=r"prices\.json.*ml\.z9\.huge.*ml\.m5\.large"):
+        lines(ENDPOINT, odd)
+
+
+def test_functions_bill_requests_and_memory_by_architecture() -> None:
+    arm = of("aws_lambda_function", function_name="f", memory_size=512, architectures=["arm64"])
+    (found,) = [line for line in lines(arm) if line.service == "Lambda"]
+    assert found.million == pytest.approx(0.2 + 0.5 * 0.2 * 1e6 * 0.0000133334)
+
+
+def test_transitions_are_counted_in_the_definition_that_is_deployed() -> None:
+    definition = (ROOT / "terraform/definitions/classify.asl.json").read_text()
+    assert transitions(definition) == 3
+    longer = json.loads(definition)
+    states = next(s for s in longer["States"].values() if s["Type"] == "Map")["ItemProcessor"]
+    states["States"]["Extra"] = {"Type": "Pass", "Next": states["StartAt"]}
+    states["StartAt"] = "Extra"
+    machine = of("aws_sfn_state_machine", name="m", definition=json.dumps(longer))
+    (found,) = [line for line in lines(machine) if line.service == "Step Functions"]
+    assert found.million == pytest.approx(4 * 25)
+
+
+def test_captured_records_bill_for_as_long_as_they_are_kept() -> None:
+    rule = [{"expiration": [{"days": 60}]}, {"expiration": []}]
+    resources = [
+        of("aws_s3_bucket"),
+        of("aws_s3_bucket_lifecycle_configuration", "capture", rule=rule),
+        configuration(
+            "r1",
+            LARGE,
+            data_capture_config=[{"enable_capture": True, "initial_sampling_percentage": 50}],
+        ),
+    ]
+    (found,) = [line for line in lines(*resources) if "captured" in line.what]
+    volume = 500_000 * (10_000 * 4 / 3 + 700) / 1e9
+    assert found.what == "captured records, 50% kept 60 days"
+    assert found.million == pytest.approx(50_000 * 0.000005 + volume * 2 * 0.023)
+
+
+def test_alarms_bill_by_the_metric_that_they_watch() -> None:
+    share = {"metric_query": [{"metric": [{}]}, {"metric": [{}]}, {"expression": "a/b"}]}
+    alarms = [
+        of("aws_cloudwatch_metric_alarm", "a"),
+        of("aws_cloudwatch_metric_alarm", "b", **share),
+    ]
+    assert month(lines(*alarms), "alarmed") == pytest.approx(0.3)
+
+
+def test_every_price_has_its_unit_and_a_source_and_the_table_its_date() -> None:
+    body = json.loads((ROOT / "src/scones_deploy/prices.json").read_text())
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", body["checked"])
+    for item in [*body["prices"].values()]:
+        assert item["usd"] > 0
+        assert item["per"]
+        assert item["source"].startswith("https://aws.amazon.com/")
+
+
+def test_a_damaged_table_is_named(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text("{}")
+    with pytest.raises(CostError, match=r"p\.json"):
+        Prices.load(tmp_path / "p.json")
+    with pytest.raises(CostError, match="has no flux"):
+        Prices.load()["flux"]
