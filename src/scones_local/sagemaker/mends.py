@@ -8,6 +8,7 @@ from scones_local.sagemaker import (
     endpoints_api,
     gaps,
     model_packages,
+    refusals,
     training_api,
     tuning_api,
 )
@@ -24,6 +25,7 @@ def install(context: Context) -> None:
     platform = Platform(context)
     gaps.install()
     model_packages.install()
+    refusals.install()
     endpoint_configs.install()
     tuning_api.install(training_api.install(platform))
     endpoints_api.install(platform)
