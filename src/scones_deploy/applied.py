@@ -1,10 +1,13 @@
 """What Terraform applied: the resources of its state, with their attributes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from scones_core.errors import TerraformError
+
+ENDPOINT = "aws_sagemaker_endpoint"
+CONFIGURATION = "aws_sagemaker_endpoint_configuration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,11 @@ class AppliedResource:
     type: str
     key: str
     values: Mapping[str, Any]
+
+    @property
+    def module(self) -> str:
+        """The address of the module that it is in; "" for the root."""
+        return self.address[: self.address.rfind(f"{self.type}.")]
 
 
 def parse_state(body: Mapping[str, Any]) -> tuple[AppliedResource, ...]:
@@ -28,6 +36,25 @@ def parse_state(body: Mapping[str, Any]) -> tuple[AppliedResource, ...]:
         return tuple(_resources(outcome.get("root_module", {})))
     except (KeyError, TypeError, AttributeError) as error:
         raise TerraformError(f"Terraform's state cannot be read ({error!r}).") from error
+
+
+def served_configurations(
+    resources: Iterable[AppliedResource], active: str
+) -> list[tuple[AppliedResource, AppliedResource]]:
+    """Return each endpoint with the configuration that the active release gives it.
+
+    An endpoint and its configurations are of one module; beside `<release>` there is
+    `<release>+<shadow>` where another release is compared with it, and that is then served.
+    """
+    found = tuple(resources)
+    pairs = []
+    for endpoint in (r for r in found if r.type == ENDPOINT):
+        own = {r.key: r for r in found if r.type == CONFIGURATION and r.module == endpoint.module}
+        shadowed = [key for key in own if key.startswith(f"{active}+")]
+        key = shadowed[0] if shadowed else active
+        if key in own:
+            pairs.append((endpoint, own[key]))
+    return pairs
 
 
 def _resources(module: Mapping[str, Any]) -> Iterator[AppliedResource]:

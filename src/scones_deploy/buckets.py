@@ -1,4 +1,4 @@
-"""Buckets and repositories that are emptied, every version of every object."""
+"""Buckets, repositories and model groups that are emptied, so that they can be removed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -44,9 +44,27 @@ def empty_repository(ecr: Any, repository: str) -> int:
     return len(images)
 
 
+def empty_model_group(sagemaker: Any, group: str) -> int:
+    """Delete every model package of a group, and return how many there were."""
+    packages = [
+        item["ModelPackageArn"]
+        for page in sagemaker.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=group
+        )
+        for item in page["ModelPackageSummaryList"]
+    ]
+    for arn in packages:
+        sagemaker.delete_model_package(ModelPackageName=arn)
+    return len(packages)
+
+
 def is_missing(error: ClientError) -> bool:
     """Return whether an error says that there is no such resource."""
     code = error.response.get("Error", {}).get("Code", "")
     words = error.response.get("Error", {}).get("Message", "").lower()
-    named = any(word in code for word in ("NotFound", "NoSuch", "DoesNotExist", "404"))
-    return named or (code == "ValidationException" and "could not find" in words)
+    named = any(
+        word in code for word in ("NotFound", "NoSuch", "DoesNotExist", "NonExistent", "404")
+    )
+    return named or (
+        code == "ValidationException" and ("could not find" in words or "does not exist" in words)
+    )

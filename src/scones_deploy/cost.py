@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from scones_core.settings import CostSettings
-from scones_deploy.applied import AppliedResource
+from scones_deploy.applied import AppliedResource, served_configurations
 from scones_deploy.prices import Prices
 
 HOURS = 730.0
 GB = 1e9
 MILLION = 1_000_000
-CONFIGURATION = "aws_sagemaker_endpoint_configuration"
 
 NOT_IN = (
     "data transfer out of the region and between zones",
     "training, tuning and notebook hours",
     "requests of people and of Terraform, retries, cold starts",
-    "the endpoint's volumes, alarm mails, S3 access logs",
+    "the endpoint's volumes, alarm mails, queues, schedules, S3 access logs",
+    "the hours in which a schedule takes the endpoint down, and those of further instances",
     "the free tier, taxes, discounts and savings plans",
 )
 
@@ -61,19 +61,14 @@ def _of(resources: Iterable[AppliedResource], kind: str) -> list[Mapping[str, An
 def _endpoint(
     resources: tuple[AppliedResource, ...], active: str, prices: Prices, usage: CostSettings
 ) -> Iterator[Line]:
-    if not _of(resources, "aws_sagemaker_endpoint"):
-        return
-    floor = _least_instances(resources)
-    for resource in resources:
-        if resource.type != CONFIGURATION or resource.key != active:
-            continue
-        for kind in ("production_variants", "shadow_production_variants"):
-            for variant in resource.values.get(kind) or ():
-                yield _variant(
-                    variant, floor if kind == "production_variants" else None, prices, usage
-                )
-    moved = (usage.image_bytes + usage.answer_bytes) * MILLION / GB
-    yield Line("SageMaker", "data in and out", million=moved * prices["endpoint_data_gb"])
+    for endpoint, configuration in served_configurations(resources, active):
+        floor = _least_instances(resources, endpoint.module)
+        for variant in configuration.values.get("production_variants") or ():
+            yield _variant(variant, floor, prices, usage)
+        for variant in configuration.values.get("shadow_production_variants") or ():
+            yield _variant(variant, None, prices, usage)
+        moved = (usage.image_bytes + usage.answer_bytes) * MILLION / GB
+        yield Line("SageMaker", "data in and out", million=moved * prices["endpoint_data_gb"])
 
 
 def _variant(
@@ -91,11 +86,11 @@ def _variant(
     return Line("SageMaker", name, month=HOURS * count * prices.hour(kind))
 
 
-def _least_instances(resources: tuple[AppliedResource, ...]) -> int | None:
-    """Return the fewest instances that autoscaling keeps; None without it."""
-    for target in _of(resources, "aws_appautoscaling_target"):
-        if target.get("service_namespace") == "sagemaker":
-            return int(target["min_capacity"])
+def _least_instances(resources: tuple[AppliedResource, ...], module: str) -> int | None:
+    """Return the fewest instances that autoscaling keeps of an endpoint; None without it."""
+    for resource in resources:
+        if resource.type == "aws_appautoscaling_target" and resource.module == module:
+            return int(resource.values["min_capacity"])
     return None
 
 
@@ -178,12 +173,12 @@ def _storage(
 
 def _capture(resources: tuple[AppliedResource, ...], active: str) -> tuple[float, int]:
     """Return the share of requests that is captured, and how many days it is kept."""
-    share = 0.0
-    for resource in resources:
-        if resource.type == CONFIGURATION and resource.key == active:
-            for capture in resource.values.get("data_capture_config") or ():
-                if capture.get("enable_capture"):
-                    share = float(capture["initial_sampling_percentage"]) / 100
+    shares = [
+        float(capture["initial_sampling_percentage"]) / 100
+        for _, configuration in served_configurations(resources, active)
+        for capture in configuration.values.get("data_capture_config") or ()
+        if capture.get("enable_capture")
+    ]
     days = [
         int(expiration["days"])
         for r in resources
@@ -192,7 +187,7 @@ def _capture(resources: tuple[AppliedResource, ...], active: str) -> tuple[float
         for expiration in rule.get("expiration") or ()
         if expiration.get("days")
     ]
-    return share, min(days, default=365)
+    return max(shares, default=0.0), min(days, default=365)
 
 
 def _watching(

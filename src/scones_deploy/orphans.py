@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from scones_deploy.buckets import empty_bucket, empty_repository, is_missing
+from scones_deploy.buckets import empty_bucket, empty_model_group, empty_repository, is_missing
 
 Clients = Callable[[str], Any]
 KEY_DAYS = 7
@@ -69,6 +69,16 @@ def _call(service: str, operation: str, parameter: str, *, whole_arn: bool = Fal
     return delete
 
 
+def _queue(clients: Clients, arn: Arn) -> None:
+    sqs = clients("sqs")
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=arn.name.rsplit(":", 1)[-1])["QueueUrl"])
+
+
+def _model_group(clients: Clients, arn: Arn) -> None:
+    empty_model_group(clients("sagemaker"), arn.name)
+    clients("sagemaker").delete_model_package_group(ModelPackageGroupName=arn.name)
+
+
 def _alarm(clients: Clients, arn: Arn) -> None:
     clients("cloudwatch").delete_alarms(AlarmNames=[arn.name])
 
@@ -88,6 +98,9 @@ DELETERS: Mapping[tuple[str, str], Callable[[Clients, Arn], None]] = {
     ("cloudwatch", "alarm"): _alarm,
     ("sns", ""): _call("sns", "delete_topic", "TopicArn", whole_arn=True),
     ("logs", "log-group"): _call("logs", "delete_log_group", "logGroupName"),
+    ("sqs", ""): _queue,
+    ("scheduler", "schedule-group"): _call("scheduler", "delete_schedule_group", "Name"),
+    ("sagemaker", "model-package-group"): _model_group,
     ("ecr", "repository"): _repository,
     ("s3", ""): _bucket,
     ("kms", "key"): _key,

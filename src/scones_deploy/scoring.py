@@ -33,8 +33,8 @@ def score_differences(
         answer = _answer(runtime, endpoint, image)
         if not _alike(answer, image.probabilities):
             found.append(
-                f"known image {number} of {len(images)} is answered {_short(answer)} and should "
-                f"be {_short(list(image.probabilities))}"
+                f"known image {number} of {len(images)} is answered {_short(answer)} by {endpoint} "
+                f"and should be {_short(list(image.probabilities))}"
             )
     return found
 

@@ -16,24 +16,19 @@ else:
     SageMakerClient = Any
 
 MISSING = ("ResourceNotFoundException", "ValidationException")
-CONFIGURATION = "aws_sagemaker_endpoint_configuration"
 
 
 def endpoint_differences(
-    sagemaker: SageMakerClient,
-    endpoint: str,
-    release: Release,
-    applied: Iterable[AppliedResource],
+    sagemaker: SageMakerClient, endpoint: str, release: Release, intended: Mapping[str, Any]
 ) -> list[str]:
-    """Return what the live endpoint does otherwise than its release and Terraform say.
+    """Return what a live endpoint does otherwise than its release and Terraform say.
 
-    Compared are its status and configuration, and of those the variants, the data capture and
-    the models' image, artifact and environment.
+    `intended` has the attributes of the configuration that it is to serve. Compared are status
+    and configuration, and of that the variants, the data capture and the model's image,
+    artifact and environment.
     """
-    resources = tuple(applied)
     try:
         live = sagemaker.describe_endpoint(EndpointName=endpoint)
-        intended = _of_release(resources, CONFIGURATION, release.id)
         name = live["EndpointConfigName"]
         found = sagemaker.describe_endpoint_config(EndpointConfigName=name)
         model = sagemaker.describe_model(ModelName=found["ProductionVariants"][0]["ModelName"])
@@ -146,10 +141,6 @@ def way_back(releases: Releases, environment: str) -> str:
         f"To go back: `inv release --env {environment} --activate {before[-1]}`, then "
         f"`inv plan --env {environment}` and `inv apply --env {environment}`."
     )
-
-
-def _of_release(applied: Iterable[AppliedResource], kind: str, release: str) -> Mapping[str, Any]:
-    return next((r.values for r in applied if r.type == kind and r.key == release), {})
 
 
 def _differs(what: str, found: object, wanted: object) -> Iterator[str]:

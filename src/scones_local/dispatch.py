@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from scones_local.context import Context
+from scones_local.deferred import defer_services
 from scones_local.registry import replace, wrap
 
 # A DELETE of one of these would delete the bucket.
@@ -16,10 +17,10 @@ _MISSING_S3_SUBRESOURCES = frozenset(
 def install(context: Context) -> None:
     """Mend what every request of every service goes through."""
     del context
+    defer_services()
     _remember_services()
     _refuse_missing_services()
     _refuse_missing_actions()
-    _refuse_missing_paths()
     _refuse_missing_s3_requests()
 
 
@@ -93,35 +94,7 @@ def _refusal(response: Any, error: NotImplementedError) -> Exception:
     return refusal
 
 
-def _refuse_missing_paths() -> None:
-    from moto.moto_server import werkzeug_app
-    from werkzeug.exceptions import NotFound
-
-    fault = "answers 404 for a path that it lacks, which clients take for a missing resource"
-
-    @wrap(werkzeug_app, "create_backend_app", fault=fault)
-    def create_backend_app(original: Any, service: str) -> Any:
-        from flask import request
-
-        app = original(service)
-
-        def refuse(_: Exception) -> Any:
-            return _rest_refusal(f"{service}: {request.method} {request.path}")
-
-        app.register_error_handler(NotFound, refuse)
-        return app
-
-
-def _rest_refusal(what: str) -> Any:
-    from flask import Response
-
-    body = json.dumps({"message": f"The embedded AWS does not implement {what}."})
-    headers = {"x-amzn-errortype": "NotImplemented"}
-    return Response(body, status=400, headers=headers, content_type="application/json")
-
-
 def _refuse_missing_s3_requests() -> None:
-    from moto.core.utils import convert_to_flask_response
     from moto.s3.responses import S3Response
 
     @wrap(S3Response, "_bucket_response", fault="takes a subresource that it lacks for the bucket")
@@ -130,19 +103,3 @@ def _refuse_missing_s3_requests() -> None:
         if missing:
             raise NotImplementedError(f"the bucket's {min(missing)}")
         return original(response, *args, **more)
-
-    fault = "answers 500 for an S3 request that it lacks, which clients try again for minutes"
-
-    @wrap(convert_to_flask_response, "__call__", fault=fault)
-    def call(original: Any, converter: Any, args: Any = None, **more: Any) -> Any:
-        from flask import Response
-
-        try:
-            return original(converter, args, **more)
-        except NotImplementedError as error:
-            body = (
-                '<?xml version="1.0" encoding="UTF-8"?><Error><Code>NotImplemented</Code>'
-                f"<Message>The embedded AWS does not implement this request ({error}).</Message>"
-                "</Error>"
-            )
-            return Response(body, status=400, content_type="application/xml")

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import dataclasses
 import datetime
+import gc
 import importlib
 import os
 import signal
@@ -106,8 +107,14 @@ def install(context: Context) -> None:
 
     default_user_config["stepfunctions"]["execute_state_machine"] = True
     default_user_config["iam"]["load_aws_managed_policies"] = True
-    for name in MODULES:
-        importlib.import_module(name).install(context)
+    gc.disable()
+    try:
+        for name in MODULES:
+            importlib.import_module(name).install(context)
+    finally:
+        # What is made here stays for good, so no collection ever need look at it.
+        gc.freeze()
+        gc.enable()
 
 
 def _serve(
@@ -118,11 +125,13 @@ def _serve(
     *,
     restored: bool,
 ) -> None:
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
+    from scones_local.services import service_application
     from scones_local.web import WebServer
 
-    application: Wsgi = committing(DomainDispatcherApplication(create_backend_app), saver)
+    create: Any = service_application  # moto's own is a Flask application
+    application: Wsgi = committing(DomainDispatcherApplication(create), saver)
     for front in context.fronts:
         application = front(application)
     application = with_routes(application, ROUTES)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from botocore.exceptions import ClientError
 
 from scones_deploy.applied import AppliedResource
-from scones_deploy.buckets import empty_bucket, empty_repository, is_missing
+from scones_deploy.buckets import empty_bucket, empty_model_group, empty_repository, is_missing
 from scones_deploy.cost import estimate
 from scones_deploy.hourly import Running, running
 from scones_deploy.hourly import stop as stop_one
@@ -30,11 +30,17 @@ def stop(project: Project) -> list[Running]:
     if not found:
         say(f"Nothing in {project.environment} bills by the hour.")
     prepare(project)
-    _say_standing(project, project.terraform.applied())
+    applied = project.terraform.applied()
+    _say_standing(project, applied)
     if any(item.kind.words == "endpoint" for item in found):
         say(
             f"`inv apply --env {project.environment}` brings the endpoint back on the release "
             "that was active; until then executions end as failed, EndpointNotFound."
+        )
+    if any(resource.type == "aws_scheduler_schedule" for resource in applied):
+        project.console.warn(
+            "Office hours are set: their schedule brings the endpoint back when they begin. "
+            "To keep it down, take office_hours out of env.tfvars and release none."
         )
     return found
 
@@ -82,7 +88,7 @@ def nuke(project: Project, *, confirmed: bool = False) -> None:
 
 
 def _empty(project: Project, applied: Sequence[AppliedResource]) -> None:
-    """Empty the buckets and the repository of the state, which would hold up their removal."""
+    """Empty buckets, repository and model group, which cannot be removed with content."""
     for resource in applied:
         try:
             if resource.type == "aws_s3_bucket":
@@ -91,6 +97,9 @@ def _empty(project: Project, applied: Sequence[AppliedResource]) -> None:
                 project.console.say(f"  {name}: {gone:,} objects and versions deleted")
             elif resource.type == "aws_ecr_repository":
                 empty_repository(project.client("ecr"), str(resource.values["name"]))
+            elif resource.type == "aws_sagemaker_model_package_group":
+                name = str(resource.values["model_package_group_name"])
+                empty_model_group(project.client("sagemaker"), name)
         except ClientError as error:
             if not is_missing(error):
                 raise

@@ -1,13 +1,12 @@
 """After an apply: what runs is compared with what was meant, and known images are scored."""
 
 from scones_core.errors import DeployError
-from scones_deploy.applied import AppliedResource
+from scones_deploy.applied import AppliedResource, served_configurations
 from scones_deploy.artifact import released_images
 from scones_deploy.bundle import BundleManifest
 from scones_deploy.release import Release, read_releases
 from scones_deploy.scoring import score_differences
 from scones_deploy.verification import (
-    CONFIGURATION,
     endpoint_differences,
     function_differences,
     setting_differences,
@@ -33,10 +32,15 @@ def verify(project: Project) -> None:
     if release is None:
         said += "; there is no endpoint, so nothing was scored"
     else:
-        found += endpoint_differences(project.client("sagemaker"), endpoint, release, applied)
-        said += f", the endpoint on {release.id}"
+        pairs = served_configurations(applied, release.id)
+        for served, intended in pairs:
+            name = str(served.values["name"])
+            found += endpoint_differences(
+                project.client("sagemaker"), name, release, intended.values
+            )
+        said += f", {len(pairs)} endpoint on {release.id}"
         if not found:
-            scored, found = _score(project, release, endpoint, applied)
+            scored, found = _score(project, release, pairs)
             said += f", {scored}"
     if found:
         _fail(project, found)
@@ -44,17 +48,20 @@ def verify(project: Project) -> None:
 
 
 def _score(
-    project: Project, release: Release, endpoint: str, applied: tuple[AppliedResource, ...]
+    project: Project, release: Release, pairs: list[tuple[AppliedResource, AppliedResource]]
 ) -> tuple[str, list[str]]:
     """Return what is to be said of the known images, and how they are answered otherwise."""
     images = released_images(project.client("s3"), release)
     if not images:
         return "no known images: its artifact has none, train anew to have some", []
-    own = [r.values for r in applied if r.type == CONFIGURATION and r.key == release.id]
-    if any(values.get("async_inference_config") for values in own):
-        return f"{len(images)} known images not scored: the endpoint answers asynchronously", []
-    found = score_differences(project.client("sagemaker-runtime"), endpoint, images)
-    return f"{len(images)} known images answered as in training", found
+    said, found = f"{len(images)} known images answered as in training", []
+    for endpoint, configuration in pairs:
+        name = str(endpoint.values["name"])
+        if configuration.values.get("async_inference_config"):
+            said += f", not asked of {name}, which answers later"
+        else:
+            found += score_differences(project.client("sagemaker-runtime"), name, images)
+    return said, found
 
 
 def _fail(project: Project, found: list[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.checkout import Checkout, copy_checkout
-from tests.support.environment import Environment
+from tests.support.environment import BICYCLE, Environment, model_archive
 
 
 @pytest.fixture
@@ -41,10 +41,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    """The environment `local`, applied without an endpoint, its model image a stand-in."""
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """The environment `local` with an endpoint, its model image a stand-in that says bicycle."""
     started = Environment.start(copy_checkout(tmp_path_factory.mktemp("environment")))
     with started.aws:
         started.done("build")
+        started.done("apply")
+        started.release("first", model_archive(json.dumps(BICYCLE)))
         started.done("apply")
         yield started

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.checkout import copy_checkout
-from tests.support.environment import ACCOUNT, Environment, model_archive
-
-BICYCLE, MOTORCYCLE = [0.9, 0.1], [0.2, 0.8]
+from tests.support.environment import ACCOUNT, BICYCLE, MOTORCYCLE, Environment, model_archive
 
 
 @pytest.fixture
@@ -109,7 +107,8 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
     # A model that does not answer as it did in training.
     third = own.release("third", archive(MOTORCYCLE, known=json.dumps(BICYCLE)))
     own.inv("apply").says(
-        "known image 1 of 1 is answered [0.20000, 0.80000] and should be [0.90000, 0.10000]",
+        "known image 1 of 1 is answered [0.20000, 0.80000] by scones-local-classifier",
+        "and should be [0.90000, 0.10000]",
         f"`inv release --env local --activate {second}`",
     )
 

@@ -1,12 +1,10 @@
 """Operations on state machines that moto lacks, or takes too lightly."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from scones_local.registry import implement, replace, wrap
-
-_VARIABLES = "Assign"
+from scones_local.states.refusals import unsupported_features
 
 
 def install() -> None:
@@ -16,30 +14,6 @@ def install() -> None:
     _validate()
     _versions()
     _refuse_another_definition()
-
-
-def unsupported_features(definition: Any) -> Iterator[str]:
-    """Yield a sentence for each part of a parsed definition that the interpreter cannot run."""
-    if isinstance(definition, list):
-        for part in definition:
-            yield from unsupported_features(part)
-        return
-    if not isinstance(definition, dict):
-        return
-    if definition.get("QueryLanguage") == "JSONata":
-        yield "QueryLanguage JSONata is not supported by the embedded AWS; use JSONPath."
-    for name, state in _states(definition).items():
-        if isinstance(state, dict):
-            if _VARIABLES in state:
-                yield f"State {name} assigns variables, which the embedded AWS does not support."
-            yield from unsupported_features(state)
-    for key in ("Iterator", "ItemProcessor", "Branches"):
-        yield from unsupported_features(definition.get(key))
-
-
-def _states(definition: dict[str, Any]) -> dict[str, Any]:
-    states = definition.get("States")
-    return states if isinstance(states, dict) else {}
 
 
 def _name_errors() -> None:
@@ -54,30 +28,53 @@ def _name_errors() -> None:
 
 
 def _refuse_what_cannot_run() -> None:
+    from moto.stepfunctions.responses import StepFunctionResponse
+
+    fault = "takes what it cannot run, and then fails at each execution"
+
+    @wrap(StepFunctionResponse, "create_state_machine", fault=fault)
+    def create(original: Any, response: Any) -> Any:
+        kind = response._get_param("type") or "STANDARD"
+        _require_runnable(response._get_param("definition"), kind)
+        return original(response)
+
+    @wrap(StepFunctionResponse, "update_state_machine", fault=fault)
+    def update(original: Any, response: Any) -> Any:
+        definition = response._get_param("definition")
+        if definition is not None:
+            machine = _machine(response, response._get_param("stateMachineArn"))
+            _require_runnable(definition, machine.type)
+        return original(response)
+
+
+def _require_runnable(text: str, machine_type: str) -> None:
     from moto.stepfunctions.parser.api import InvalidDefinition
     from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
-    fault = "takes JSONata and variables, and then fails at each execution"
+    found = next(unsupported_features(_parsed(text), machine_type), None)
+    if found is not None:
+        raise InvalidDefinition(f"Invalid State Machine Definition: '{found}'")
+    StepFunctionsParserBackend._validate_definition(text)
 
-    @wrap(StepFunctionsParserBackend, "_validate_definition", fault=fault)
-    def validate_definition(original: Any, definition: str) -> None:
-        original(definition=definition)
-        found = next(unsupported_features(json.loads(definition)), None)
-        if found is not None:
-            raise InvalidDefinition(f"Invalid State Machine Definition: '{found}'")
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None  # what the parser says of it is clearer
 
 
 def _validate() -> None:
     from moto.core.responses import ActionResult
     from moto.stepfunctions.parser.api import InvalidDefinition
-    from moto.stepfunctions.parser.models import StepFunctionsParserBackend
     from moto.stepfunctions.responses import StepFunctionResponse
 
     @implement(StepFunctionResponse, "validate_state_machine_definition", fault="is missing")
     def validate_state_machine_definition(response: Any) -> Any:
         diagnostics = []
         try:
-            StepFunctionsParserBackend._validate_definition(response._get_param("definition"))
+            kind = response._get_param("type") or "STANDARD"
+            _require_runnable(response._get_param("definition"), kind)
         except InvalidDefinition as error:
             code = "SCHEMA_VALIDATION_FAILED"
             message = str(getattr(error, "message", error))

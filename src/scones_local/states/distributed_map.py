@@ -1,7 +1,6 @@
 """The Distributed Map: items from S3, batches, child executions of their own, results in S3."""
 
 import itertools
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +21,7 @@ from scones_local.states.item_formats import UnreadableItems
 from scones_local.states.map_run import MapRun, Tolerance
 from scones_local.states.map_storage import read_items, write_results
 from scones_local.states.result_files import result_files, transformed
+from scones_local.states.speed import in_background
 
 
 def install(clients: ClientCache) -> None:
@@ -160,7 +160,7 @@ class _Run:
             child.run()
             ended()
 
-        threading.Thread(target=run, daemon=True).start()
+        in_background(run)
         return child
 
     def _pending(self, given: ChildInput) -> Any:

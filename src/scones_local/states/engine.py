@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from scones_local.registry import replace, wrap
+from scones_local.states.failures import error_name as name_of_error
 
 MAX_STATE_BYTES = 262_144
 # "States.ALL ... can't catch the States.DataLimitExceeded terminal error or Runtime error types"
@@ -15,7 +16,8 @@ _TERMINAL_ERRORS = ("States.DataLimitExceeded", "States.Runtime")
 def install() -> None:
     """Mend the error names and limits."""
     _keep_reserved_error_names()
-    _let_terminal_errors_through()
+    _match_error_names()
+    _name_missed_heartbeats()
     _limit_by_bytes()
     _quieten()
 
@@ -28,46 +30,55 @@ def within_quota(value: Any) -> bool:
 
 
 def _keep_reserved_error_names() -> None:
-    from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import (
-        CustomErrorName,
-    )
-    from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import (
-        StatesErrorName,
-    )
-    from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
-        StatesErrorNameType,
-    )
     from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import (
         iteration_worker,
     )
     from moto.stepfunctions.parser.asl.component.state.exec.state_parallel import branches_decl
 
-    reserved = {kind.to_name(): kind for kind in StatesErrorNameType}
-
-    def error_name_of(error_name: str | None) -> Any:
-        if error_name in reserved:
-            return StatesErrorName(reserved[error_name])
-        return CustomErrorName(error_name)
+    def named(error_name: str | None) -> Any:
+        return name_of_error(error_name)
 
     fault = "hides a States.* error of a Map item or branch behind one about its name"
-    replace(iteration_worker, "CustomErrorName", error_name_of, fault=fault)
-    replace(branches_decl, "CustomErrorName", error_name_of, fault=fault)
+    replace(iteration_worker, "CustomErrorName", named, fault=fault)
+    replace(branches_decl, "CustomErrorName", named, fault=fault)
 
 
-def _let_terminal_errors_through() -> None:
+def _match_error_names() -> None:
     from moto.stepfunctions.parser.asl.component.common.error_name.error_equals_decl import (
         ErrorEqualsDecl,
     )
 
-    @wrap(ErrorEqualsDecl, "_eval_body", fault="has States.ALL match the terminal errors too")
-    def evaluate(original: Any, declaration: Any, env: Any) -> None:
-        error = env.stack[-1]
+    fault = "has States.ALL match the terminal errors, and States.TaskFailed no reserved one"
+
+    @wrap(ErrorEqualsDecl, "_eval_body", fault=fault)
+    def evaluate(_: Any, declaration: Any, env: Any) -> None:
+        error = getattr(env.stack.pop(), "error_name", None)
         named = {name.error_name for name in declaration.error_names}
-        if getattr(error, "error_name", None) in _TERMINAL_ERRORS and "States.ALL" in named:
-            env.stack.pop()
-            env.stack.append(False)
-            return
-        original(declaration, env)
+        env.stack.append(matches_error(named, error))
+
+
+def matches_error(named: set[str], error: str | None) -> bool:
+    """Return whether an `ErrorEquals` list has an error's name, or one that stands for it."""
+    if error in named:
+        return True
+    if "States.ALL" in named:
+        return error not in _TERMINAL_ERRORS
+    if error == "States.HeartbeatTimeout":
+        return "States.Timeout" in named
+    return "States.TaskFailed" in named and error not in (*_TERMINAL_ERRORS, "States.Timeout")
+
+
+def _name_missed_heartbeats() -> None:
+    from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task import StateTask
+    from moto.stepfunctions.parser.asl.eval.callback.callback import HeartbeatTimeoutError
+
+    @wrap(StateTask, "_from_error", fault="names a missed heartbeat States.Timeout")
+    def from_error(original: Any, task: Any, env: Any, ex: Exception) -> Any:
+        event = original(task, env=env, ex=ex)
+        if isinstance(ex, HeartbeatTimeoutError):
+            event.error_name = name_of_error("States.HeartbeatTimeout")
+            event.event_details["taskTimedOutEventDetails"]["error"] = "States.HeartbeatTimeout"
+        return event
 
 
 def _limit_by_bytes() -> None:

@@ -44,7 +44,6 @@ def _publish_whole_outcomes() -> None:
 def _end_on_internal_faults() -> None:
     from moto.stepfunctions.parser.api import ExecutionStatus
     from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
-    from moto.stepfunctions.parser.utils import TMP_THREADS
 
     @wrap(ExecutionWorker, "_execution_logic", fault="leaves an execution RUNNING when it breaks")
     def execution_logic(original: Any, worker: Any) -> None:
@@ -57,11 +56,6 @@ def _end_on_internal_faults() -> None:
             execution.cause = f"{type(error).__name__}: {error}"
             execution.stop_date = datetime.datetime.now(datetime.UTC)
             execution.exec_status = ExecutionStatus.FAILED
-
-    @wrap(ExecutionWorker, "start", fault="keeps every thread of every execution for ever")
-    def start(original: Any, worker: Any) -> None:
-        TMP_THREADS[:] = [thread for thread in TMP_THREADS if thread.is_alive()]
-        original(worker)
 
 
 def _stop_at_any_time() -> None:

@@ -11,6 +11,25 @@ class StateFailed(Exception):
         self.error, self.cause = error, cause
 
 
+def task_failure(task: Any, env: Any, error: str, cause: str) -> Any:
+    """Return moto's object for the failure of a service integration's task."""
+    from moto.stepfunctions.parser.api import HistoryEventType
+    from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
+        FailureEvent,
+    )
+
+    details: Any = {
+        "taskFailedEventDetails": {
+            "error": error,
+            "cause": cause,
+            "resource": task._get_sfn_resource(),
+            "resourceType": task._get_sfn_resource_type(),
+        }
+    }
+    name, kind = error_name(error), HistoryEventType("TaskFailed")
+    return FailureEvent(env=env, error_name=name, event_type=kind, event_details=details)
+
+
 def failure_event(env: Any, error: str, cause: str, event: str, details: str) -> Exception:
     """Return the exception by which the interpreter fails a state; Retry and Catch see `error`.
 

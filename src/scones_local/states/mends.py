@@ -11,8 +11,11 @@ from scones_local.states import (
     executions,
     history,
     inline_map,
+    integrations,
     map_runs_api,
     programs,
+    sagemaker_tasks,
+    speed,
     starts,
 )
 
@@ -23,7 +26,10 @@ def install(context: Context) -> None:
     from moto.stepfunctions.parser import models as _models  # noqa: F401
 
     cache = clients.install(context)
+    speed.install()
     definitions.install()
+    integrations.install(cache)
+    sagemaker_tasks.install(cache)
     engine.install()
     programs.install()
     history.install()

@@ -3,8 +3,9 @@
 https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
 """
 
-from collections.abc import Callable
 from typing import Any
+
+from scones_local.events.metrics import emit
 
 _ENDS = {
     "SUCCEEDED": "ExecutionsSucceeded",
@@ -12,30 +13,24 @@ _ENDS = {
     "TIMED_OUT": "ExecutionsTimedOut",
     "ABORTED": "ExecutionsAborted",
 }
-# Takes a namespace, a metric's name, its dimensions, its value and its unit.
-Put = Callable[[str, str, dict[str, str], float, str], None]
-_puts: list[Put] = []
-
-
-def publish_with(put: Put) -> None:
-    """Have the metrics of executions published with this function as well."""
-    _puts.append(put)
 
 
 def started(execution: Any) -> None:
     """Count the start of an execution."""
-    _put(execution, "ExecutionsStarted", 1.0, "Count")
+    _emit(execution, {"ExecutionsStarted": 1.0})
 
 
 def ended(execution: Any) -> None:
     """Count the end of an execution, and measure its time."""
     milliseconds = (execution.stop_date - execution.start_date).total_seconds() * 1000
-    _put(execution, _ENDS[execution.status], 1.0, "Count")
-    _put(execution, "ExecutionTime", milliseconds, "Milliseconds")
+    counts = {"ExecutionTime": milliseconds}
+    counts |= {name: float(status == execution.status) for status, name in _ENDS.items()}
+    _emit(execution, counts)
 
 
-def _put(execution: Any, name: str, value: float, unit: str) -> None:
-    # The children of a Map Run count for the Map Run, not for the state machine.
-    if getattr(execution, "map_run_arn", None) is None:
-        for put in _puts:
-            put("AWS/States", name, {"StateMachineArn": execution.state_machine_arn}, value, unit)
+def _emit(execution: Any, values: dict[str, float]) -> None:
+    if getattr(execution, "map_run_arn", None) is not None:
+        return  # the children of a Map Run are not the state machine's own executions
+    units = {name: "Milliseconds" if name == "ExecutionTime" else "Count" for name in values}
+    dimensions = {"StateMachineArn": execution.state_machine_arn}
+    emit("AWS/States", dimensions, values, units, region=execution.region_name)

@@ -4,6 +4,7 @@ import threading
 from typing import Any
 
 from scones_local.registry import implement, replace, wrap
+from scones_local.states.speed import in_background
 
 # "Express Workflows have a maximum duration of five minutes"
 # https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html
@@ -32,11 +33,13 @@ def _evaluate() -> None:
         env.ended = ended
 
         def run() -> None:
-            EvalComponent.eval(program, env)
-            ended.set()
+            try:
+                EvalComponent.eval(program, env)
+            finally:
+                ended.set()
 
         env.event_manager.when_full = lambda: _fail_for_history(env)
-        threading.Thread(target=run, daemon=True).start()
+        in_background(run)
         if not ended.wait(_limit(program, env)) and env.is_running():
             env.set_timed_out()
         _finish(env)

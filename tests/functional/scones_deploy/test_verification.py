@@ -40,16 +40,11 @@ CAPTURE = {
     "destination_s3_uri": "s3://capture/capture",
     "kms_key_id": "k",
 }
-CONFIGURATION = AppliedResource(
-    'module.endpoint.aws_sagemaker_endpoint_configuration.this["r1"]',
-    "aws_sagemaker_endpoint_configuration",
-    "r1",
-    {
-        "name": "e-r1-1",
-        "production_variants": [{"variant_name": "AllTraffic", "model_name": "m-r1"}],
-        "data_capture_config": [CAPTURE],
-    },
-)
+CONFIGURATION = {
+    "name": "e-r1-1",
+    "production_variants": [{"variant_name": "AllTraffic", "model_name": "m-r1"}],
+    "data_capture_config": [CAPTURE],
+}
 
 
 def client(service: str) -> Any:
@@ -113,7 +108,7 @@ def endpoint(**changes: Any) -> list[str]:
             },
             {"ModelName": "m-r1"},
         )
-        return endpoint_differences(sagemaker, "e", RELEASE, [CONFIGURATION])
+        return endpoint_differences(sagemaker, "e", RELEASE, CONFIGURATION)
 
 
 def test_an_endpoint_on_its_release_differs_in_nothing() -> None:
@@ -140,11 +135,11 @@ def test_a_missing_endpoint_is_a_difference_and_a_denial_an_error() -> None:
     sagemaker = client("sagemaker")
     with Stubber(sagemaker) as stub:
         stub.add_client_error("describe_endpoint", "ValidationException", "Could not find it")
-        found = endpoint_differences(sagemaker, "e", RELEASE, [CONFIGURATION])
+        found = endpoint_differences(sagemaker, "e", RELEASE, CONFIGURATION)
         assert found == ["e: Could not find it"]
         stub.add_client_error("describe_endpoint", "AccessDeniedException", "no")
         with pytest.raises(ClientError):
-            endpoint_differences(sagemaker, "e", RELEASE, [CONFIGURATION])
+            endpoint_differences(sagemaker, "e", RELEASE, CONFIGURATION)
 
 
 def bundle(code: str) -> Bundle:
@@ -231,8 +226,8 @@ def test_the_same_answer_within_float32_passes() -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b"[0.8, 0.2]", "answered [0.80000, 0.20000] and should be [0.90000, 0.10000]"),
-        (b"[0.9]", "[0.90000] and"),
+        (b"[0.8, 0.2]", "answered [0.80000, 0.20000] by e and should be [0.90000, 0.10000]"),
+        (b"[0.9]", "[0.90000] by"),
         (b"[NaN, 0.1]", "[nan, 0.10000]"),
         (b'["0.9", 0.1]', "['0.9', 0.10000]"),
         (b'{"error": 1}', "{'error': 1}"),

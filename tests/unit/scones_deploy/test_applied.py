@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from scones_core.errors import TerraformError
-from scones_deploy.applied import parse_state
+from scones_deploy.applied import AppliedResource, parse_state, served_configurations
 
 
 def resource(name: str, **more: Any) -> dict[str, Any]:
@@ -27,6 +27,27 @@ def test_resources_of_every_module_are_listed_and_data_sources_are_not() -> None
 
 def test_an_empty_state_has_none() -> None:
     assert parse_state({"format_version": "1.0"}) == ()
+
+
+def module(mode: str, kind: str, key: str) -> AppliedResource:
+    address = f'module.endpoint["{mode}"].aws_sagemaker_{kind}.this["{key}"]'
+    return AppliedResource(address, f"aws_sagemaker_{kind}", key, {})
+
+
+def test_each_endpoint_serves_the_active_release_of_its_own_module() -> None:
+    resources = [
+        *(module("realtime", "endpoint_configuration", key) for key in ("a", "b", "a+b")),
+        *(module("serverless", "endpoint_configuration", key) for key in ("a", "b")),
+        module("realtime", "endpoint", "live"),
+        module("serverless", "endpoint", "live"),
+    ]
+    found = [(e.module, c.module, c.key) for e, c in served_configurations(resources, "a")]
+    assert found == [
+        (f'module.endpoint["{mode}"].', f'module.endpoint["{mode}"].', key)
+        for mode, key in (("realtime", "a+b"), ("serverless", "a"))
+    ]
+    assert [c.key for _, c in served_configurations(resources, "b")] == ["b", "b"]
+    assert served_configurations(resources, "") == []
 
 
 @pytest.mark.parametrize("body", [[], {"values": {"root_module": {"resources": [{}]}}}])

@@ -86,6 +86,7 @@ def test_transitions_are_counted_in_the_definition_that_is_deployed() -> None:
 def test_captured_records_bill_for_as_long_as_they_are_kept() -> None:
     rule = [{"expiration": [{"days": 60}]}, {"expiration": []}]
     resources = [
+        ENDPOINT,
         of("aws_s3_bucket"),
         of("aws_s3_bucket_lifecycle_configuration", "capture", rule=rule),
         configuration(

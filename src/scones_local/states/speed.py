@@ -1,0 +1,108 @@
+"""The interpreter's copies and threads, made cheap: they are most of what a trivial task costs."""
+
+import copy
+import marshal
+import sys
+import types
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from typing import Any
+
+from scones_local.registry import replace, wrap
+
+_PLAIN = (dict, list, str, int, float, bool, type(None))
+# Idle threads are used again; a new one is started while all are busy. The number only has to be
+# larger than what ever waits at once.
+_THREADS = ThreadPoolExecutor(10_000, thread_name_prefix="states")
+
+
+def copied(value: Any, memo: Any = None) -> Any:
+    """Return a deep copy; of JSON's values, which nearly all are, some ten times as fast."""
+    if type(value) in _PLAIN:
+        try:
+            return marshal.loads(marshal.dumps(value))  # noqa: S302
+        except ValueError:  # something else is inside
+            pass
+    return copy.deepcopy(value, memo)
+
+
+def in_background(action: Callable[[], None]) -> Future[None]:
+    """Run an action in a thread of its own, one that is idle if there is one."""
+    return _THREADS.submit(action)
+
+
+def install() -> None:
+    """Mend the copies, and the threads that states and Maps start."""
+    cheap = types.SimpleNamespace(copy=copy.copy, deepcopy=copied)
+    fault = "copies JSON object by object"
+    for name, module in sorted(sys.modules.items()):
+        if name.startswith("moto.stepfunctions.parser.") and getattr(module, "copy", None) is copy:
+            replace(module, "copy", cheap, fault=fault)
+    _use_threads_again()
+    _wait_for_tasks()
+
+
+def _use_threads_again() -> None:
+    from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import (
+        inline_iteration_component as inline,
+    )
+    from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
+
+    fault = "starts a thread, and keeps it in a list for ever"
+
+    @wrap(ExecutionWorker, "start", fault=fault)
+    def start(_: Any, worker: Any) -> None:
+        in_background(worker._execution_logic)
+
+    @wrap(inline.InlineIterationComponent, "_launch_worker", fault=fault)
+    def launch(_: Any, component: Any, env: Any, eval_input: Any, job_pool: Any) -> Any:
+        worker = component._create_worker(env=env, eval_input=eval_input, job_pool=job_pool)
+        in_background(worker.eval)
+        return worker
+
+
+def _wait_for_tasks() -> None:
+    from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import (
+        EvalTimeoutError,
+        TimeoutSeconds,
+    )
+    from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
+
+    unlimited = TimeoutSeconds.DEFAULT_TIMEOUT_SECONDS
+
+    @wrap(ExecutionState, "from_state_props", fault="takes 60 s for no timeout with a heartbeat")
+    def from_state_props(original: Any, state: Any, state_props: Any) -> None:
+        original(state, state_props)
+        if state.timeout.is_default_value():
+            state.timeout = TimeoutSeconds(unlimited, is_default=True)
+
+    @wrap(ExecutionState, "_evaluate_with_timeout", fault="starts a thread for each try of a task")
+    def evaluate(_: Any, state: Any, env: Any) -> None:
+        state.timeout.eval(env)
+        seconds = env.stack.pop()
+        frame = env.open_frame()
+        frame.states.reset(env.states.get_input())
+        frame.stack = copied(env.stack)
+        try:
+            if seconds >= unlimited:
+                state._eval_execution(frame)
+            else:
+                task = in_background(lambda: state._eval_execution(frame))
+                if not wait_for([task], seconds).done:
+                    raise EvalTimeoutError
+                task.result()
+        finally:
+            frame.set_ended()
+            env.close_frame(frame)
+        env.stack.append(frame.stack.pop())
+        _pass_on(state, env)
+
+
+def _pass_on(state: Any, env: Any) -> None:
+    if state.result_selector:
+        state.result_selector.eval(env)
+    if state.result_path:
+        state.result_path.eval(env)
+    else:
+        env.states.reset(env.stack.pop())

@@ -1,0 +1,73 @@
+"""Each command of a runbook exists, with the flags and parameters that it is given."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from invoke import Collection
+from invoke.parser import Parser
+
+from tests.support.runbooks import Command, aws_call, commands
+
+ROOT = Path(__file__).parents[2]
+VALUES = {
+    "env": "dev",
+    "account": "123456789012",
+    "region": "us-east-1",
+    "release": "r1",
+    "key": "k",
+    "marker": "v",
+    "state-bucket": "b",
+}
+COMMANDS = [command for command in commands() if not command.hcl]
+
+
+def parser() -> Parser:
+    spec = importlib.util.spec_from_file_location("tasks_of_the_project", ROOT / "tasks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    tasks = Collection.from_module(module)
+    return Parser(contexts=tasks.to_contexts())
+
+
+@pytest.fixture(scope="module")
+def tasks() -> Parser:
+    return parser()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: f"{c.runbook}: {c.text[:60]}")
+def test_a_runbooks_command_exists(command: Command, tasks: Parser) -> None:
+    words = command.words(VALUES)
+    assert not [word for word in words if "<" in word], "a placeholder that nobody fills in"
+    assert words[0] in ("inv", "aws")
+    if words[0] == "inv":
+        tasks.parse_argv(words[1:])
+    else:
+        aws_call(words)
+
+
+def test_a_wrong_command_is_found(tasks: Parser) -> None:
+    with pytest.raises(Exception, match="No idea what"):
+        tasks.parse_argv(["plann"])
+    with pytest.raises(Exception, match="No idea what"):
+        tasks.parse_argv(["plan", "--environment", "dev"])
+    for wrong in (
+        "aws kms rotate-key --key-id k",
+        "aws kms describe-key --key k",
+        "aws kms describe-key",
+    ):
+        with pytest.raises(ValueError, match="kms"):
+            aws_call(wrong.split())
+
+
+def test_there_is_a_runbook_for_each_trouble() -> None:
+    assert {command.runbook for command in COMMANDS} == {
+        "capture-stopped",
+        "failed-rollout",
+        "key-rotation",
+        "lost-state",
+        "tear-down",
+        "throttled-workflow",
+    }
