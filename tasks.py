@@ -89,14 +89,45 @@ def etl(
     )
 
 
-@task(help={"env": ENV, "epochs": "passes over the training images", "seed": "random seed"})
+@task(
+    help={
+        "env": ENV,
+        "where": "sagemaker, or local: the same program on this machine, without any AWS",
+        "algorithm": "scones, or builtin: SageMaker's own image classification",
+        "source": "with --where local: where the images come from, as for `inv etl`",
+        "epochs": "passes over the training images",
+        "seed": "random seed",
+        "spot": "on a machine that costs a fraction and may be taken away",
+        "resume": "a job that was interrupted; goes on from its last checkpoint",
+    }
+)
 @guarded
-def train(c: Context, env: str = "local", epochs: int = 0, seed: int = -1) -> None:
-    """Train on the staged dataset as a SageMaker training job, and wait for its artifact.
+def train(
+    c: Context,
+    env: str = "local",
+    *,
+    where: str = "sagemaker",
+    algorithm: str = "scones",
+    source: str = "",
+    epochs: int = 0,
+    seed: int = -1,
+    spot: bool = False,
+    resume: str = "",
+) -> None:
+    """Train a model: as a SageMaker job on the staged dataset, or here on a folder of images.
 
-    Example: inv train --env dev --epochs 24
+    Example: inv train --env dev --spot
     """
-    models.train(_open(env), epochs=epochs or None, seed=seed if seed >= 0 else None)
+    models.train(
+        _open(env),
+        where=where,
+        algorithm=algorithm,
+        source=source or None,
+        resume=resume,
+        epochs=epochs or None,
+        seed=seed if seed >= 0 else None,
+        spot=spot or None,
+    )
 
 
 @task(

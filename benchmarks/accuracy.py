@@ -7,26 +7,25 @@ seed. Ends with 1 where a limit below is missed; the figures are those of the te
 """
 
 import argparse
-import json
 import os
 import platform
 import resource
-import subprocess
+import signal
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
-from scones_core.errors import SconesError, TrainingError
+from scones_core.errors import SconesError
 from scones_core.labels import LabelSet
 from scones_core.settings import DatasetSettings
-from scones_core.uris import SPLITS
 from scones_etl.pipeline import stage
 from scones_etl.sources import ARCHIVE_VARIABLE, resolve_source
-from scones_train.artifact import ModelCard, read_artifact
+from scones_toolkit.local_training import run_training, write_channels
+from scones_train.artifact import ModelCard
 
-SOURCES = Path(__file__).resolve().parents[1] / "src"
 LEAST_MEAN, LEAST_OF_ALL, MOST_SECONDS = 0.95, 0.93, 90
 
 
@@ -65,34 +64,11 @@ HEADER = "  ".join(
 )
 
 
-def write_channels(archive: str, base: Path) -> int:
-    """Write the archive's images as channels below `base`; return how many there are."""
-    settings = DatasetSettings()
-    source = resolve_source(archive, cache_dir=base)
-    dataset = stage(source, LabelSet.of(settings.classes), settings)
-    for row in dataset.manifest.rows:
-        split, label, name = Path(row.key).parts[-3:]
-        if split not in SPLITS:
-            raise TrainingError(f"{row.key} names no split.")
-        folder = base / "input" / "data" / split / label
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(dataset.objects[row.key])
-    return len(dataset.manifest.rows)
-
-
 def train(base: Path, seed: int) -> Run:
     """Run the training program on the channels below `base`; raises TrainingError."""
-    config = base / "input" / "config"
-    config.mkdir(parents=True, exist_ok=True)
-    (config / "hyperparameters.json").write_text(json.dumps({"seed": str(seed)}))
-    environ = {**os.environ, "SAGEMAKER_BASE_DIR": str(base), "PYTHONPATH": str(SOURCES)}
     started, before = time.perf_counter(), _processor_seconds()
-    command = [sys.executable, "-m", "scones_train.train"]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    card = run_training(base, {"seed": str(seed)}, lambda _: None)
     seconds = time.perf_counter() - started
-    if done.returncode:
-        raise TrainingError(f"Training with seed {seed} failed: {done.stderr.strip()}")
-    card, _ = read_artifact(base / "model")
     return Run(seed, card, seconds, _processor_seconds() - before)
 
 
@@ -117,6 +93,10 @@ def failures(runs: list[Run]) -> list[str]:
     return [sentence for sentence, missed in limits.items() if missed]
 
 
+def _stop(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
 def main() -> int:
     """Run the benchmark; return 1 for a limit missed or a run that failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -125,9 +105,15 @@ def main() -> int:
     given = parser.parse_args()
     if not given.archive or given.seeds < 1:
         parser.error(f"name an archive in {ARCHIVE_VARIABLE} or by --archive, and 1 seed or more")
+    # As an exception, so that neither the training nor its folder outlives the benchmark.
+    signal.signal(signal.SIGTERM, _stop)
+    settings = DatasetSettings()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            print(f"{write_channels(given.archive, Path(folder))} images\n{HEADER}")
+            source = resolve_source(given.archive, cache_dir=Path(folder))
+            staged = stage(source, LabelSet.of(settings.classes), settings)
+            write_channels(staged, Path(folder))
+            print(f"{len(staged.manifest.rows)} images\n{HEADER}")
             runs = []
             for seed in range(given.seeds):
                 runs.append(train(Path(folder), seed))

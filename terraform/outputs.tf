@@ -43,6 +43,11 @@ output "model_repository_url" {
   value       = module.storage.repository_url
 }
 
+output "builtin_algorithm_image" {
+  description = "Image of SageMaker's built-in image classification in this region."
+  value       = data.aws_sagemaker_prebuilt_ecr_image.builtin.registry_path
+}
+
 output "model_package_group" {
   description = "Group of model packages whose versions are the candidates for a release."
   value       = module.storage.model_package_group

@@ -13,3 +13,10 @@ provider "aws" {
 data "aws_caller_identity" "this" {}
 
 data "aws_partition" "this" {}
+
+# A table of the provider: nothing is asked, and nothing is used unless a job takes it.
+data "aws_sagemaker_prebuilt_ecr_image" "builtin" {
+  repository_name = "image-classification"
+  image_tag       = "1"
+  region          = var.region
+}

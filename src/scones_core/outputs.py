@@ -25,6 +25,7 @@ class Deployment:
     training_role_arn: str
     model_repository_url: str
     model_package_group: str
+    builtin_algorithm_image: str
     state_machine_arn: str
     function_names: Mapping[str, str]
     endpoint_name: str

@@ -47,16 +47,42 @@ class DatasetSettings:
 class TrainingSettings:
     """Hyperparameters of the default recipe, and what a training job runs on.
 
-    `image_tag` is the tag of the model image in the environment's own repository.
+    `folds` further networks calibrate the model; 0 calibrates on the validation images.
+    `image_tag` is the tag of the model image in the environment's own repository. A `spot` job
+    waits up to `max_wait_seconds`, its run included, for machines that cost a fraction and may
+    be taken away. `subnets` and `security_groups` put jobs into a VPC.
     """
 
     epochs: int = 24
     batch_size: int = 64
+    folds: int = 3
     seed: int = 0
     target_precision: float = 0.99
     instance_type: str = "ml.m5.xlarge"
+    volume_gb: int = 10
     max_runtime_seconds: int = 3600
+    spot: bool = False
+    max_wait_seconds: int = 7200
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
     image_tag: str = "0.1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltinSettings:
+    """Hyperparameters of SageMaker's built-in algorithm; the defaults are its own.
+
+    It trains on machines with a GPU alone. What is not here stays at the algorithm's default.
+    """
+
+    instance_type: str = "ml.g5.xlarge"
+    num_layers: int = 152
+    epochs: int = 30
+    mini_batch_size: int = 32
+    learning_rate: float = 0.1
+    optimizer: str = "sgd"
+    augmentation_type: str = ""
+    use_pretrained_model: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +164,7 @@ class Settings:
     project: ProjectSettings = field(default_factory=ProjectSettings)
     dataset: DatasetSettings = field(default_factory=DatasetSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    builtin: BuiltinSettings = field(default_factory=BuiltinSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     workflow: WorkflowSettings = field(default_factory=WorkflowSettings)

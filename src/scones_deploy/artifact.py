@@ -39,19 +39,21 @@ def artifact_release(
     now: datetime,
     environment: Mapping[str, str] | None = None,
     threshold: float | None = None,
+    card: Mapping[str, Any] | None = None,
     max_unpacked_bytes: int = MAX_UNPACKED_BYTES,
 ) -> Release:
     """Return a release of the model.tar.gz at an S3 location, served from `image`.
 
     Its hash is computed from the bytes; threshold, labels, metrics (those that are numbers)
-    and dataset version come from the artifact's `model.json`; `threshold` overrides the first.
+    and dataset version come from the artifact's `model.json`, or from `card` for an artifact of
+    another program, which has none; `threshold` overrides the first.
     At most `max_unpacked_bytes` are unpacked, and nothing is written to disk by member name.
     Raises ReleaseError, naming the location, where the artifact is missing, exceeds a limit,
     or is no archive of a model.
     """
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
         digest = download(s3, S3Uri.parse(model_data_url), file)
-        card = _card(file, model_data_url, max_unpacked_bytes)
+        told = _card(file, model_data_url, max_unpacked_bytes) if card is None else card
     try:
         return Release(
             id=release_id(now, digest),
@@ -61,10 +63,10 @@ def artifact_release(
             instance_type=endpoint.instance_type,
             instance_count=endpoint.instance_count,
             environment=dict(environment or {}),
-            threshold=card["threshold"] if threshold is None else threshold,
-            labels=tuple(card["labels"]),
-            metrics={key: value for key, value in card["metrics"].items() if _is_number(value)},
-            dataset_version=card["dataset_version"],
+            threshold=told["threshold"] if threshold is None else threshold,
+            labels=tuple(told["labels"]),
+            metrics={key: value for key, value in told["metrics"].items() if _is_number(value)},
+            dataset_version=told["dataset_version"],
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ReleaseError(

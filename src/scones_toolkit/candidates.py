@@ -6,7 +6,6 @@ from pathlib import Path
 from scones_core.errors import SettingsError
 from scones_deploy.plan import Plan
 from scones_toolkit.project import Project
-from scones_train.launch import TrainingResult
 from scones_train.registry import Candidate, Registry, Training
 
 # The group's type in Terraform.
@@ -20,21 +19,9 @@ def registry(project: Project) -> Registry:
     return Registry(project.client("sagemaker"), project.deployment.model_package_group)
 
 
-def register(
-    project: Project, result: TrainingResult, image: str, dataset: str, data_hash: str
-) -> Candidate:
+def register(project: Project, training: Training) -> Candidate:
     """Make a finished training's model a candidate, print its number, and return it."""
-    candidate = registry(project).add(
-        Training(
-            job=result.job_name,
-            image=image,
-            model_data_url=result.model_data_url,
-            metrics=result.metrics,
-            dataset_version=dataset,
-            manifest_sha256=data_hash,
-            commit=commit(project.root),
-        )
-    )
+    candidate = registry(project).add(training)
     project.console.say(
         f"  candidate {candidate.version} waits for its approval: inv approve {candidate.version}"
     )

@@ -84,7 +84,7 @@ def _run(project: Project, stages: Stages, staged: StagedDataset) -> dict[str, A
     with stages("load", "Load the images into the data bucket"):
         manifest = datasets.load(project, staged)
     with stages("train", "Train and evaluate, as a SageMaker training job"):
-        trained = models.train(project)
+        trained = models.on_sagemaker(project)
         candidates.approve(project, trained.version, note="by the demo itself, in a person's place")
     with stages("release", "Write the release, and let Terraform deploy the endpoint"):
         releases.release(project)

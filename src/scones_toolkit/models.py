@@ -1,42 +1,83 @@
-"""The task that trains a model."""
+"""The task that trains a model: here or on SageMaker, by this project's recipe or Amazon's."""
 
-import hashlib
 import re
+from dataclasses import replace
 
-from botocore.exceptions import ClientError
-
-from scones_core.errors import DeployError
-from scones_core.settings import TrainingSettings
+from scones_core.errors import SettingsError
 from scones_toolkit import candidates, datasets
+from scones_toolkit.console import Advance
+from scones_toolkit.local_training import figures, run_training, write_channels
 from scones_toolkit.project import Project
-from scones_train.hyperparameters import Hyperparameters
-from scones_train.launch import TrainingRequest, launch
-from scones_train.registry import Candidate
+from scones_toolkit.requests import builtin_request, data_hash, own_request, recipe
+from scones_train.artifact import ModelCard
+from scones_train.job import TrainingRequest
+from scones_train.launch import TrainingResult, launch
+from scones_train.metrics import parse_line
+from scones_train.preflight import require_quota, require_role
+from scones_train.registry import Candidate, Training
 
+WHERE, ALGORITHMS = ("sagemaker", "local"), ("scones", "builtin")
 # Of all that a job reports, what a person looks at first.
 SHOWN = (
     "test_accuracy",
     "test_coverage_at_threshold",
     "test_precision_at_threshold",
     "threshold",
+    "validation:accuracy",
 )
 
 
-def train(project: Project, *, epochs: int | None = None, seed: int | None = None) -> Candidate:
-    """Run a training job on the staged dataset, print its figures, and return the candidate."""
-    settings = project.settings.override("training", epochs=epochs, seed=seed).training
-    request = _request(project, settings)
-    with project.console.progress("training") as advance:
+def train(
+    project: Project,
+    *,
+    where: str = "sagemaker",
+    algorithm: str = "scones",
+    source: str | None = None,
+    resume: str = "",
+    **flags: int | bool | None,
+) -> Candidate | ModelCard:
+    """Train a model, print its figures, and return it; see `on_sagemaker` and `here`.
 
-        def follow(done: int, total: int, line: str) -> None:
-            # The final network is not the last to end: those of the calibration train beside it.
-            left = re.search(r"\bseconds_left=(\d+)", line)
-            if left:
-                advance(done, total, left=float(left[1]))
-
-        result = launch(
-            project.client("sagemaker"), project.client("logs"), request, progress=follow
+    `flags` replace settings of [training] where they are not None. Raises SettingsError for a
+    place or an algorithm that there is not, and for flags that do not go together.
+    """
+    if where not in WHERE or algorithm not in ALGORITHMS:
+        raise SettingsError(
+            f"--where is one of {', '.join(WHERE)}, --algorithm one of {', '.join(ALGORITHMS)}."
         )
+    if where == "local" and algorithm == "builtin":
+        raise SettingsError(
+            "The built-in algorithm is a container of Amazon's: it trains by --where sagemaker."
+        )
+    if resume and (where, algorithm) != ("sagemaker", "scones"):
+        raise SettingsError(
+            "--resume names a SageMaker job of this project's recipe; a training by "
+            "--where local goes on by itself, and the built-in algorithm keeps no checkpoints."
+        )
+    project = replace(project, settings=project.settings.override("training", **flags))
+    if where == "local":
+        return here(project, source)
+    if source is not None:
+        raise SettingsError("--source goes with --where local; `inv etl --source` stages it else.")
+    return on_sagemaker(project, algorithm, resume)
+
+
+def on_sagemaker(project: Project, algorithm: str = "scones", resume: str = "") -> Candidate:
+    """Run a training job on the staged dataset and return its model as a candidate.
+
+    `resume` is an earlier job whose checkpoints this one goes on from. Raises TrainingError
+    before a machine starts where role, quota or hyperparameters do not allow the job.
+    """
+    settings = project.settings.training
+    if algorithm == "builtin":
+        request = builtin_request(project, settings, project.settings.builtin)
+    else:
+        request = own_request(project, settings, resume)
+    require_role(project.client("iam"), request.role_arn, project.console.warn)
+    if project.environment != "local":
+        require_quota(project.client("service-quotas"), request.machine, project.console.warn)
+    result = _launched(project, request)
+    manifest = datasets.current(project)
     project.records.write(
         "training",
         {
@@ -45,62 +86,65 @@ def train(project: Project, *, epochs: int | None = None, seed: int | None = Non
             "metrics": dict(result.metrics),
         },
     )
-    figures = {name: value for name, value in result.metrics.items() if name in SHOWN}
-    shown = ", ".join(f"{name} {value:.4g}" for name, value in sorted(figures.items()))
+    return candidates.register(
+        project,
+        Training(
+            job=result.job_name,
+            image=request.image_uri,
+            model_data_url=result.model_data_url,
+            metrics=result.metrics,
+            dataset_version=manifest.version,
+            manifest_sha256=data_hash(manifest),
+            commit=candidates.commit(project.root),
+            algorithm=algorithm,
+        ),
+    )
+
+
+def _launched(project: Project, request: TrainingRequest) -> TrainingResult:
+    with project.console.progress("training") as advance:
+
+        def follow(done: int, total: int, line: str) -> None:
+            _show(advance, done, total, line)
+
+        result = launch(
+            project.client("sagemaker"), project.client("logs"), request, progress=follow
+        )
+    found = {name: value for name, value in result.metrics.items() if name in SHOWN}
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in sorted(found.items()))
     project.console.say(f"  {result.job_name} took {result.seconds:.0f} s: {shown}")
     project.console.say(f"  {result.model_data_url}")
-    recipe = request.hyperparameters
-    return candidates.register(
-        project, result, request.image_uri, recipe.dataset_version, recipe.manifest_sha256
-    )
+    return result
 
 
-def _request(project: Project, settings: TrainingSettings) -> TrainingRequest:
-    """Return the training job for the dataset that was staged last."""
-    manifest, deployment = datasets.current(project), project.deployment
-    return TrainingRequest(
-        name_prefix=f"scones-{project.environment}",
-        image_uri=model_image(project),
-        role_arn=deployment.training_role_arn,
-        data_bucket=deployment.data_bucket,
-        artifacts_bucket=deployment.artifacts_bucket,
-        kms_key_arn=deployment.kms_key_arn,
-        hyperparameters=Hyperparameters(
-            classes=manifest.classes,
-            dataset_version=manifest.version,
-            manifest_sha256=hashlib.sha256(manifest.dumps().encode()).hexdigest(),
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            seed=settings.seed,
-            target_precision=settings.target_precision,
-        ),
-        instance_type=settings.instance_type,
-        max_runtime_seconds=settings.max_runtime_seconds,
-        tags={
-            "Project": "scones",
-            "Environment": project.environment,
-            # The tag that the budget counts by; Terraform gives it to everything else.
-            "Stack": f"scones-{project.environment}",
-        },
-    )
+def _show(advance: Advance, done: int, total: int, line: str) -> None:
+    """Pass a line's own estimate on; one without says nothing of how far all trainings are."""
+    # The final network is not the last to end: those of the calibration train beside it.
+    left = re.search(r"\bseconds_left=(\d+)", line)
+    if left:
+        advance(done, total, left=float(left[1]))
 
 
-def model_image(project: Project) -> str:
-    """Return the URI of the model image: by digest, so that a later push changes nothing.
+def here(project: Project, source: str | None = None) -> ModelCard:
+    """Run the training program on this machine, on a source of images, without any AWS.
 
-    The embedded AWS has no images, only the programs that stand for them; there the tag does.
-    Raises DeployError when the image was not pushed.
+    The model is in `build/<environment>/training/model` then. A training that was interrupted
+    goes on from its last checkpoint, where images and settings are the same.
     """
-    url, tag = project.deployment.model_repository_url, project.settings.training.image_tag
-    if project.environment == "local":
-        return f"{url}:{tag}"
-    try:
-        found = project.client("ecr").describe_images(
-            repositoryName=url.partition("/")[2], imageIds=[{"imageTag": tag}]
-        )
-    except ClientError as error:
-        raise DeployError(
-            f"The model image {url}:{tag} is not there ({error}); build container/Dockerfile "
-            "and push it, see the README."
-        ) from error
-    return f"{url}@{found['imageDetails'][0]['imageDigest']}"
+    staged = datasets.extract(project, source)
+    base = project.build / project.environment / "training"
+    write_channels(staged, base)
+    told = recipe(staged.manifest, project.settings.training)
+    with project.console.progress("training") as advance:
+        done = 0
+
+        def follow(line: str) -> None:
+            nonlocal done
+            if "=" not in line:
+                project.console.say(f"  {line}")
+            done = int(parse_line(line).get("epoch", done))
+            _show(advance, done, told.epochs, line)
+
+        card = run_training(base, told.strings(), follow)
+    project.console.table(f"{base / 'model'} on its test images", figures(card))
+    return card

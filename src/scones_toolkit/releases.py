@@ -2,16 +2,20 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from scones_core.errors import MalformedArtifact, ReleaseError
 from scones_deploy.artifact import artifact_release
 from scones_deploy.release import Release, Releases, activate, add_release
+from scones_etl.load import read_manifest
 from scones_toolkit import candidates
 from scones_toolkit.artifacts import unpacked
 from scones_toolkit.project import Project
 from scones_train.artifact import read_predictions
 from scones_train.gate import FEWEST_IMAGES, ScoredModel, below_active, below_limits, in_common
 from scones_train.registry import Candidate
+
+BUILTIN = "builtin"
 
 
 def release(
@@ -40,8 +44,10 @@ def release(
             endpoint=project.settings.endpoint,
             now=datetime.now(UTC),
             threshold=project.settings.workflow.threshold,
+            card=_card(project, chosen) if chosen.training.algorithm == BUILTIN else None,
         )
-        made = replace(_gated(project, made, overrule), model_package_arn=chosen.arn)
+        refusals = _refusals(project, made, chosen)
+        made = replace(_gated(project, made, refusals, overrule), model_package_arn=chosen.arn)
         releases = add_release(path, made)
     active = releases.releases[releases.active or ""]
     project.console.say(
@@ -68,11 +74,39 @@ def _approved(project: Project, version: int | None, artifact: str | None) -> Ca
     return chosen
 
 
-def _gated(project: Project, made: Release, overrule: str) -> Release:
+def _card(project: Project, candidate: Candidate) -> dict[str, Any]:
+    """Return what a model of the built-in algorithm, which describes nothing, is released with.
+
+    Raises ReleaseError without a threshold in the settings: nothing has calibrated the model.
+    """
+    threshold = project.settings.workflow.threshold
+    if threshold is None:
+        raise ReleaseError(
+            f"Candidate {candidate.version} is of the built-in algorithm and has no threshold of "
+            "its own; set workflow.threshold."
+        )
+    origin = candidate.training
+    bucket = project.deployment.data_bucket
+    return {
+        "threshold": threshold,
+        # The algorithm's classes are the indexes of the .lst files, in the manifest's order.
+        "labels": read_manifest(project.client("s3"), bucket, origin.dataset_version).classes,
+        "metrics": dict(origin.metrics),
+        "dataset_version": origin.dataset_version,
+    }
+
+
+def _refusals(project: Project, made: Release, candidate: Candidate) -> list[str]:
+    """Return a clause for each reason not to release a model."""
+    if candidate.training.algorithm == BUILTIN:
+        return ["the built-in algorithm keeps no answers for test images to judge it by"]
+    scored = _scored(project, made)
+    limits = below_limits(scored, project.settings.quality)
+    return [*limits, *_against_active(project, scored)]
+
+
+def _gated(project: Project, made: Release, refusals: list[str], overrule: str) -> Release:
     """Return the release, marked where the gate was overruled; raises ReleaseError."""
-    candidate = _scored(project, made)
-    refusals = below_limits(candidate, project.settings.quality)
-    refusals += _against_active(project, candidate)
     if not refusals:
         return made
     said = "; ".join(refusals)

@@ -1,22 +1,16 @@
 """A training job on SageMaker, or on whatever answers in its place: started, followed, read."""
 
-import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import TrainingError, TrainingJobFailed
-from scones_core.uris import SPLITS, S3Uri, dataset_prefix
 from scones_train.follow import Follower, Logs, Progress
-from scones_train.hyperparameters import Hyperparameters
-from scones_train.metrics import metric_definitions
-
-JOB_NAME_CHARACTERS = 63
-VOLUME_GB = 10
+from scones_train.job import TrainingRequest, job_name, job_request
 
 
 class SageMaker(Protocol):
@@ -33,30 +27,6 @@ class SageMaker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingRequest:
-    """One job: the image, the dataset version in `data_bucket`, where the model goes.
-
-    The job's name is `name_prefix`, the time, and four random digits.
-    """
-
-    name_prefix: str
-    image_uri: str
-    role_arn: str
-    data_bucket: str
-    artifacts_bucket: str
-    kms_key_arn: str
-    hyperparameters: Hyperparameters
-    instance_type: str
-    max_runtime_seconds: int
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def output(self) -> S3Uri:
-        """The prefix below which `<job>/output/model.tar.gz` appears."""
-        return S3Uri(self.artifacts_bucket, "model")
-
-
-@dataclass(frozen=True, slots=True)
 class TrainingResult:
     """A completed job; `metrics` are the last value of each name that its lines carried."""
 
@@ -64,11 +34,6 @@ class TrainingResult:
     model_data_url: str
     metrics: Mapping[str, float]
     seconds: float
-
-
-def image_uri(repository_url: str, tag: str) -> str:
-    """Return the URI of the model image in a registry's repository."""
-    return f"{repository_url}:{tag}"
 
 
 def launch(
@@ -106,51 +71,6 @@ def launch(
         metrics={**_recorded(answer), **follower.metrics},
         seconds=(now() - started).total_seconds(),
     )
-
-
-def job_name(prefix: str, moment: datetime) -> str:
-    """Return a job name that no other job has: the prefix, the moment, four random digits."""
-    suffix = f"-{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    return prefix[: JOB_NAME_CHARACTERS - len(suffix)].rstrip("-") + suffix
-
-
-def job_request(request: TrainingRequest, job: str) -> dict[str, Any]:
-    """Return the arguments of CreateTrainingJob."""
-    prefix = dataset_prefix(request.hyperparameters.dataset_version)
-    return {
-        "TrainingJobName": job,
-        "AlgorithmSpecification": {
-            "TrainingImage": request.image_uri,
-            "TrainingInputMode": "File",
-            "MetricDefinitions": metric_definitions(),
-        },
-        "RoleArn": request.role_arn,
-        "InputDataConfig": [
-            _channel(split, S3Uri(request.data_bucket, f"{prefix}/{split}/")) for split in SPLITS
-        ],
-        "OutputDataConfig": {
-            "S3OutputPath": str(request.output),
-            "KmsKeyId": request.kms_key_arn,
-        },
-        "ResourceConfig": {
-            "InstanceType": request.instance_type,
-            "InstanceCount": 1,
-            "VolumeSizeInGB": VOLUME_GB,
-        },
-        "StoppingCondition": {"MaxRuntimeInSeconds": request.max_runtime_seconds},
-        "HyperParameters": request.hyperparameters.strings(),
-        "Tags": [{"Key": key, "Value": value} for key, value in request.tags.items()],
-    }
-
-
-def _channel(name: str, location: S3Uri) -> dict[str, Any]:
-    source = {
-        "S3DataType": "S3Prefix",
-        # The slash at the end keeps `train_lst/` out of the channel `train`.
-        "S3Uri": str(location),
-        "S3DataDistributionType": "FullyReplicated",
-    }
-    return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
 
 
 def _wait(

@@ -12,6 +12,7 @@ from scones_core.errors import ReleaseError
 PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
 # Properties that are no metric.
 DATASET, DATA_HASH, JOB = "dataset_version", "manifest_sha256", "training_job"
+ALGORITHM = "algorithm"
 MOST_PROPERTIES = 50
 
 
@@ -45,6 +46,7 @@ class Training:
     dataset_version: str
     manifest_sha256: str
     commit: str
+    algorithm: str = "scones"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Candidate:
             properties = dict(found.get("CustomerMetadataProperties") or {})
             training = Training(
                 job=properties.pop(JOB, ""),
+                algorithm=properties.pop(ALGORITHM, "scones"),
                 image=container["Image"],
                 model_data_url=container["ModelDataUrl"],
                 dataset_version=properties.pop(DATASET, ""),
@@ -172,6 +175,7 @@ def package_request(group: str, training: Training) -> dict[str, Any]:
         DATASET: training.dataset_version,
         DATA_HASH: training.manifest_sha256,
         JOB: training.job,
+        ALGORITHM: training.algorithm,
     }
     properties = {name: text for name, text in origin.items() if text}
     room = MOST_PROPERTIES - len(properties)

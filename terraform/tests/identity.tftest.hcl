@@ -125,9 +125,9 @@ run "each_principal_its_own" {
   assert {
     condition = alltrue([
       for s in jsondecode(output.policies["training"]).Statement :
-      !strcontains(jsonencode(s.Action), "s3:PutObject") || s.Resource == "${var.arns.buckets["artifacts"]}/model/*"
+      !strcontains(jsonencode(s.Action), "s3:PutObject") || contains(["${var.arns.buckets["artifacts"]}/model/*", "${var.arns.buckets["artifacts"]}/checkpoints/*"], s.Resource)
     ])
-    error_message = "A training job writes models, never data."
+    error_message = "A training job writes models and checkpoints, never data."
   }
 
   assert {

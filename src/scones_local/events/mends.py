@@ -4,7 +4,16 @@ from typing import Any
 
 from scones_local.clock import CLOCK
 from scones_local.context import Context
-from scones_local.events import alarm_api, bus_api, cloudwatch_api, logs_api, notices, s3_events
+from scones_local.events import (
+    alarm_api,
+    bus_api,
+    cloudwatch_api,
+    logs_api,
+    notices,
+    s3_events,
+    scheduler,
+    scheduler_api,
+)
 from scones_local.events.actions import Actions
 from scones_local.events.alarms import AlarmAgenda
 from scones_local.events.attempts import Attempts
@@ -26,7 +35,10 @@ def install(context: Context) -> None:
     logs_api.install()
     alarms = AlarmAgenda(CLOCK, Actions(buses.publish, _scale))
     alarm_api.install(alarms)
-    for agenda in (attempts, alarms):
+    scheduler_api.install()
+    clients = _role_clients(context, scheduler.SERVICE)
+    schedules = scheduler.ScheduleAgenda(CLOCK, buses, attempts, clients)
+    for agenda in (attempts, schedules, alarms):
         CLOCK.follow(agenda)
     start_ticker(context, CLOCK)
 

@@ -196,6 +196,20 @@ locals {
         Action   = ["s3:AbortMultipartUpload", "s3:PutObject"]
         Resource = "${var.arns.buckets["artifacts"]}/model/*"
       },
+      {
+        # SageMaker copies them with the job's role, to the bucket and to the next machine.
+        Sid      = "KeepCheckpoints"
+        Effect   = "Allow"
+        Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+        Resource = "${var.arns.buckets["artifacts"]}/checkpoints/*"
+      },
+      {
+        Sid       = "ListCheckpoints"
+        Effect    = "Allow"
+        Action    = "s3:ListBucket"
+        Resource  = var.arns.buckets["artifacts"]
+        Condition = { StringLike = { "s3:prefix" = ["checkpoints/*"] } }
+      },
     ])
   }
 }

@@ -94,6 +94,24 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
+  # A job that has its model needs its checkpoints no more; one that has not is resumed soon.
+  dynamic "rule" {
+    for_each = each.key == "artifacts" ? ["checkpoints/"] : []
+
+    content {
+      id     = "expire-checkpoints"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.value
+      }
+
+      expiration {
+        days = 7
+      }
+    }
+  }
+
   dynamic "rule" {
     for_each = contains(keys(local.expiration_days), each.key) ? [local.expiration_days[each.key]] : []
 

@@ -55,7 +55,7 @@ def test_a_finished_fold_is_not_trained_again(job, uninterrupted):
     # One thread trains one network after the other: the final one, then the folds.
     interrupt(job, "fold=1/2", signal.SIGTERM, SM_CHECKPOINT_DIR=str(folder))
     state = torch.load(folder / "fold-1.pt", weights_only=True)["state"]
-    assert set(state) == {"logits"}
+    assert "logits" in state
     assert job.run(SM_CHECKPOINT_DIR=str(folder)).returncode == 0
     assert model_bytes(job) == uninterrupted
 

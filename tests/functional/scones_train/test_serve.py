@@ -51,18 +51,18 @@ class Server:
                 time.sleep(0.05)
         raise AssertionError(f"not ready: {self.stop()}")
 
-    def request(self, method, path, body=None, content_type="image/png"):
+    def request(self, method, path, body=None, content_type="image/png", **headers):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
-            connection.request(method, path, body, {"Content-Type": content_type})
+            connection.request(method, path, body, {"Content-Type": content_type, **headers})
             answer = connection.getresponse()
             assert answer.headers["Content-Type"] == "application/json"
             return answer.status, json.loads(answer.read())
         finally:
             connection.close()
 
-    def invoke(self, body, content_type="image/png"):
-        return self.request("POST", "/invocations", body, content_type)
+    def invoke(self, body, content_type="image/png", **headers):
+        return self.request("POST", "/invocations", body, content_type, **headers)
 
     def stop(self, number=signal.SIGTERM):
         if self.process.poll() is None:
@@ -143,6 +143,31 @@ def test_every_taken_content_type_answers(server, kind, content_type):
     assert (status, len(answer)) == (200, 2)
 
 
+ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+
+
+@pytest.mark.parametrize(("asked", "count"), [("top_k=1", 1), ("trace=7,top_k=5", 2)])
+def test_the_likeliest_labels_are_answered_when_asked_for(server, asked, count):
+    body = encoded(picture())
+    plain = dict(zip(("bicycle", "motorcycle"), server.invoke(body)[1], strict=True))
+    status, answer = server.invoke(body, **{ATTRIBUTES: asked})
+    assert status == 200
+    likeliest = sorted(plain, key=plain.get, reverse=True)[:count]
+    assert answer == [{"label": label, "probability": plain[label]} for label in likeliest]
+
+
+@pytest.mark.parametrize("asked", ["top_k=0", "top_k=", "top_k=-1", "top_k=x", "top_k=99999"])
+def test_a_number_of_labels_that_there_is_not_is_the_callers_fault(server, asked):
+    status, answer = server.invoke(encoded(picture()), **{ATTRIBUTES: asked})
+    assert status == 400
+    assert "top_k" in answer["error"]
+
+
+def test_other_attributes_are_none_of_its_business(server):
+    status, answer = server.invoke(encoded(picture()), **{ATTRIBUTES: "trace=stop_k=3"})
+    assert (status, type(answer[0])) == (200, float)
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"hello", encoded(picture(64))[:60], encoded(picture(), "GIF")],
@@ -192,6 +217,33 @@ def test_a_signal_stops_it_without_a_word(trained, number):
     server = Server(environment_of(trained[0])).wait()
     output = server.stop(number)
     assert (server.process.returncode, *output) == (0, "", "")
+
+
+def test_a_stop_under_load_loses_no_request(trained):
+    """Callers keep their connections and send the next request until they are told to go."""
+    server = Server(environment_of(trained[0])).wait()
+    body, counts = encoded(picture()), []
+
+    def caller():
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        for number in range(1, 100_000):
+            connection.request("POST", "/invocations", body, {"Content-Type": "image/png"})
+            answer = connection.getresponse()
+            assert (answer.status, len(json.loads(answer.read()))) == (200, 2)
+            counts.append(number)
+            if answer.headers["Connection"] == "close":
+                return number
+        raise AssertionError("never told to go")
+
+    with ThreadPoolExecutor(6) as pool:
+        callers = [pool.submit(caller) for _ in range(6)]
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while len(counts) < 60 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        server.process.send_signal(signal.SIGTERM)
+        assert all(future.result() > 1 for future in callers)
+    assert server.stop() == ("", "")
+    assert server.process.returncode == 0
 
 
 @pytest.mark.parametrize("missing", ["model.json", "model.onnx"])

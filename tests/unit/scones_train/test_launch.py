@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import boto3
@@ -9,13 +10,8 @@ from botocore.stub import ANY, Stubber
 from scones_core.errors import TrainingError, TrainingJobFailed
 from scones_train.follow import LOG_GROUP
 from scones_train.hyperparameters import Hyperparameters
-from scones_train.launch import (
-    TrainingRequest,
-    image_uri,
-    job_name,
-    job_request,
-    launch,
-)
+from scones_train.job import Machine, TrainingRequest, image_uri, job_name, job_request
+from scones_train.launch import launch
 
 START = datetime(2026, 11, 20, 14, 32, tzinfo=UTC)
 
@@ -95,9 +91,9 @@ def request_():
         data_bucket="data",
         artifacts_bucket="artifacts",
         kms_key_arn="arn:aws:kms:us-east-1:123456789012:key/1",
-        hyperparameters=Hyperparameters(dataset_version="v7", epochs=2),
-        instance_type="ml.m5.xlarge",
-        max_runtime_seconds=600,
+        hyperparameters=Hyperparameters(dataset_version="v7", epochs=2).strings(),
+        channels={split: (f"dataset/v7/{split}/", "") for split in ("train", "validation", "test")},
+        machine=Machine("ml.m5.xlarge", 600),
         tags={"project": "scones"},
     )
 
@@ -168,7 +164,19 @@ def test_a_refused_call_is_one_sentence(request_):
         run(FakeSageMaker(refusal=refusal), FakeLogs(), request_)
 
 
-def test_the_request_is_one_that_aws_takes(request_):
+SPOT = Machine(
+    "ml.g5.xlarge",
+    600,
+    spot=True,
+    max_wait_seconds=300,
+    subnets=("subnet-1",),
+    security_groups=("sg-1",),
+)
+
+
+@pytest.mark.parametrize("machine", [Machine("ml.m5.xlarge", 600), SPOT])
+def test_the_request_is_one_that_aws_takes(request_, machine):
+    request_ = replace(request_, machine=machine)
     client = boto3.client(
         "sagemaker", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
     )
@@ -197,3 +205,33 @@ def test_job_names_are_valid_and_differ():
     assert len(names) == 5
     assert all(re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", name) for name in names)
     assert all("-20261120-143200-" in name for name in names)
+
+
+def test_a_spot_job_waits_at_least_as_long_as_it_runs_and_goes_on_from_its_checkpoints(request_):
+    asked = job_request(replace(request_, machine=SPOT), "job-1")
+    assert asked["EnableManagedSpotTraining"] is True
+    assert asked["StoppingCondition"] == {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 600}
+    assert asked["CheckpointConfig"] == {"S3Uri": "s3://artifacts/checkpoints/job-1"}
+    assert asked["VpcConfig"] == {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+
+
+def test_a_resumed_job_has_the_checkpoints_of_the_earlier_one(request_):
+    asked = job_request(replace(request_, resume="job-0"), "job-1")
+    assert asked["CheckpointConfig"] == {"S3Uri": "s3://artifacts/checkpoints/job-0"}
+
+
+@pytest.mark.parametrize(
+    ("machine", "encrypted"),
+    [("ml.m5.xlarge", True), ("ml.m5d.xlarge", False), ("ml.g5.xlarge", False)],
+)
+def test_a_volume_gets_the_key_unless_the_machine_encrypts_by_itself(request_, machine, encrypted):
+    asked = job_request(replace(request_, machine=Machine(machine, 600)), "job-1")
+    assert ("VolumeKmsKeyId" in asked["ResourceConfig"]) is encrypted
+
+
+def test_a_built_in_algorithm_gets_no_metrics_and_its_content_types(request_):
+    channels = {"train": ("dataset/v7/train/", "application/x-image")}
+    asked = job_request(replace(request_, own_program=False, channels=channels), "job-1")
+    assert "MetricDefinitions" not in asked["AlgorithmSpecification"]
+    assert "CheckpointConfig" not in asked
+    assert asked["InputDataConfig"][0]["ContentType"] == "application/x-image"

@@ -1,0 +1,330 @@
+"""How fast the serving program answers, beside servers that people would pick instead.
+
+    python benchmarks/serve.py --seconds 5 --rounds 3
+
+Every server answers the same PNG with the same model folder, the same decoder and ONNX Runtime
+on one thread an image, on the loopback, with as many workers as there are cores. First the
+latency: one caller, the request beside the same work in this process, in turns. Then the
+throughput: 8 callers that keep their connections. The servers take turns, round by round, so
+that a disturbed machine disturbs all. The others are installed into build/benchmark-servers.
+"""
+
+import argparse
+import io
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import distributions
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from scones_train.artifact import ModelCard, write_artifact
+from scones_train.dataset import Normalisation
+from scones_train.decode import decode
+from scones_train.export import to_onnx
+from scones_train.model import Member, Network, fit_whitening
+from scones_train.predictions import ImagePredictions
+from scones_train.predictor import Predictor
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ROOT / "build" / "benchmark-servers"
+OTHERS = ("gunicorn", "fastapi", "litserve")
+SIZE, CALLERS = (32, 32), 8
+CORES = os.cpu_count() or 1
+
+FLASK = """
+import os
+from pathlib import Path
+from flask import Flask, Response, jsonify, request
+from scones_train.decode import decode
+from scones_train.predictor import Predictor
+predictor = Predictor.load(Path(os.environ["SM_MODEL_DIR"]))
+app = Flask(__name__)
+@app.get("/ping")
+def ping():
+    return Response(status=200)
+@app.post("/invocations")
+def invocations():
+    pixels = decode(request.get_data(), predictor.card.size)
+    return jsonify(predictor.probabilities(pixels[None])[0].tolist())
+"""
+FASTAPI = """
+import os
+from pathlib import Path
+from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from scones_train.decode import decode
+from scones_train.predictor import Predictor
+predictor = Predictor.load(Path(os.environ["SM_MODEL_DIR"]))
+app = FastAPI()
+def classify(body):
+    return predictor.probabilities(decode(body, predictor.card.size)[None])[0].tolist()
+@app.get("/ping")
+async def ping():
+    return {}
+@app.post("/invocations")
+async def invocations(request: Request):
+    return await run_in_threadpool(classify, await request.body())
+"""
+LITSERVE = """
+import os, sys
+from pathlib import Path
+import litserve
+from fastapi import Request
+from scones_train.decode import decode
+from scones_train.predictor import Predictor
+class Api(litserve.LitAPI):
+    def setup(self, device):
+        self.predictor = Predictor.load(Path(os.environ["SM_MODEL_DIR"]))
+    async def decode_request(self, request: Request):
+        return await request.body()
+    def predict(self, body):
+        pixels = decode(body, self.predictor.card.size)
+        return self.predictor.probabilities(pixels[None])[0].tolist()
+    def encode_response(self, output):
+        return output
+if __name__ == "__main__":
+    server = litserve.LitServer(Api(api_path="/invocations"), accelerator="cpu",
+        workers_per_device=int(sys.argv[2]), healthcheck_path="/ping", track_requests=False)
+    server.run(port=int(sys.argv[1]), host="127.0.0.1", generate_client_file=False)
+"""
+
+
+@dataclass
+class Served:
+    """One server, its port, and what was measured of it: milliseconds, answers a second."""
+
+    name: str
+    port: int
+    latencies: list[float] = field(default_factory=list)
+    in_process: list[float] = field(default_factory=list)
+    throughputs: list[float] = field(default_factory=list)
+
+
+class Caller:
+    """One kept connection that posts one image again and again."""
+
+    def __init__(self, port: int, body: bytes) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._request = (
+            b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body)
+        ) + body
+
+    def __call__(self) -> None:
+        """Post the image and read the whole answer; raises RuntimeError unless it is 200."""
+        self._socket.sendall(self._request)
+        answer = self._socket.recv(65536)
+        while b"\r\n\r\n" not in answer:
+            answer += self._socket.recv(65536)
+        head, _, rest = answer.partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(f"{head[:80]!r} {rest[:200]!r}")
+        for line in head.lower().split(b"\r\n"):
+            if line.startswith(b"content-length:"):
+                while len(rest) < int(line[15:]):
+                    rest += self._socket.recv(65536)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._socket.close()
+
+
+def model(folder: Path) -> None:
+    """Write a model of the default recipe's shape; what it has learnt does not matter."""
+    torch.manual_seed(0)
+    network, normalisation = Network(2), Normalisation((0.5,) * 3, (0.25,) * 3)
+    fit_whitening(network, torch.randn(64, 3, *SIZE))
+    card = ModelCard(
+        labels=("bicycle", "motorcycle"),
+        image={"height": SIZE[0], "width": SIZE[1], "channels": 3},
+        normalisation={"mean": normalisation.mean, "std": normalisation.std},
+        temperature=1.0,
+        threshold=0.5,
+        target_precision=0.99,
+        metrics={},
+        confusion_matrix=(),
+        settings={},
+        dataset_version="none",
+        manifest_sha256="",
+    )
+    graph = to_onnx([Member(network.eval(), normalisation)], 1.0, SIZE)
+    nothing = ImagePredictions((), np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
+    write_artifact(folder, card, graph, b"", nothing)
+
+
+def commands(folder: Path, ports: dict[str, int]) -> dict[str, list[str]]:
+    """Return the command of each server."""
+    for name, text in {
+        "flask_app": FLASK,
+        "fastapi_app": FASTAPI,
+        "litserve_app": LITSERVE,
+    }.items():
+        (folder / f"{name}.py").write_text(text)
+    python, workers = [sys.executable, "-m"], str(CORES)
+    bind = f"127.0.0.1:{ports['flask + gunicorn']}"
+    gunicorn = ["gunicorn", "-w", workers, "-b", bind, "-k", "gthread", "--threads", "4"]
+    uvicorn = ["uvicorn", "--workers", workers, "--log-level", "warning", "--no-access-log"]
+    return {
+        "scones": [*python, "scones_train.serve"],
+        "flask + gunicorn": [*python, *gunicorn, "--log-level", "error", "flask_app:app"],
+        "fastapi + uvicorn": [
+            *python, *uvicorn, "--port", str(ports["fastapi + uvicorn"]), "fastapi_app:app",
+        ],
+        "litserve": [sys.executable, "litserve_app.py", str(ports["litserve"]), workers],
+    }  # fmt: skip
+
+
+@contextmanager
+def servers(folder: Path) -> Iterator[list[Served]]:
+    """Yield all servers, up; they are gone afterwards."""
+    names = ("scones", "flask + gunicorn", "fastapi + uvicorn", "litserve")
+    ports = {name: _free_port() for name in names}
+    environ = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(folder), str(PACKAGES))),
+        "SM_MODEL_DIR": str(folder / "model"),
+        "SAGEMAKER_BIND_TO_PORT": str(ports["scones"]),
+        "SCONES_BIND_HOST": "127.0.0.1",
+    }
+    running = []
+    try:
+        for command in commands(folder, ports).values():
+            running.append(
+                subprocess.Popen(
+                    command,
+                    cwd=folder,
+                    env=environ,
+                    stdout=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            )
+        yield [_ready(Served(name, port)) for name, port in ports.items()]
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, 9)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _ready(served: Served) -> Served:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            caller = Caller(served.port, image())
+            caller()
+            caller.close()
+            return served
+        except (OSError, RuntimeError):
+            time.sleep(0.2)
+    raise RuntimeError(f"{served.name} did not come up")
+
+
+def image() -> bytes:
+    """Return one PNG of the model's size."""
+    pixels = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def latency(served: Served, predictor: Predictor, seconds: float) -> None:
+    """Measure one caller, and the same work in this process, in turns."""
+    body, caller = image(), Caller(served.port, image())
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        started = time.perf_counter()
+        predictor.probabilities(decode(body, SIZE)[None])[0].tolist()
+        between = time.perf_counter()
+        caller()
+        served.in_process.append((between - started) * 1000)
+        served.latencies.append((time.perf_counter() - between) * 1000)
+    caller.close()
+
+
+def throughput(served: Served, seconds: float) -> None:
+    """Measure how many answers 8 callers get in a second."""
+    counts, deadline = [0] * CALLERS, time.monotonic() + seconds
+
+    def call(number: int) -> None:
+        caller = Caller(served.port, image())
+        while time.monotonic() < deadline:
+            caller()
+            counts[number] += 1
+        caller.close()
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(CALLERS)]
+    started = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    served.throughputs.append(sum(counts) / (time.monotonic() - started))
+
+
+def report(found: list[Served]) -> None:
+    """Print what was measured, as medians, with quartiles of the latency."""
+    versions = {d.name.lower(): d.version for d in distributions(path=[str(PACKAGES)])}
+    shown = ", ".join(f"{name} {versions.get(name, '?')}" for name in OTHERS)
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(f"{shown}; {CORES} cores, load {load}")
+    print("server             p50 ms (quartiles)      in process   ratio   answers/s (each round)")
+    best = statistics.median(found[0].throughputs)
+    for served in found:
+        low, middle, high = statistics.quantiles(served.latencies, n=4)
+        own = statistics.median(served.in_process)
+        rounds = ", ".join(f"{value:.0f}" for value in served.throughputs)
+        each = statistics.median(served.throughputs)
+        print(
+            f"{served.name:18} {middle:6.2f} ({low:.2f} - {high:.2f}), n={len(served.latencies):5}"
+            f"  {own:6.2f}   {middle / own:6.2f}   {each:7.0f} ({rounds}), {best / each:.2f} of it"
+        )
+
+
+def main() -> int:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(PACKAGES)]
+    if not PACKAGES.is_dir():
+        subprocess.run([*install, *OTHERS], check=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model(folder / "model")
+        predictor = Predictor.load(folder / "model")
+        with servers(folder) as found:
+            for _ in range(given.rounds):
+                for served in found:
+                    latency(served, predictor, given.seconds)
+                for served in found:
+                    throughput(served, given.seconds)
+            report(found)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

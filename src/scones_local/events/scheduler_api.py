@@ -1,0 +1,89 @@
+"""Schedules in moto: what is refused when one is made, and since when it counts."""
+
+from typing import Any
+
+from scones_local import clock
+from scones_local.events.cron import ExpressionError
+from scones_local.events.expressions import check
+from scones_local.events.scheduler import SERVICE
+from scones_local.events.targets import TARGET_SERVICES
+from scones_local.events.universal import is_universal, named
+from scones_local.iam.roles import RoleNotAssumable, is_enforced, require_trust
+from scones_local.registry import wrap
+
+
+def install() -> None:
+    """Mend making and changing schedules, and rules with a schedule."""
+    _schedules()
+    _rules()
+
+
+def _schedules() -> None:
+    from moto.scheduler.models import EventBridgeSchedulerBackend
+
+    fault = "takes a schedule that can never fire"
+
+    @wrap(EventBridgeSchedulerBackend, "create_schedule", fault=fault)
+    def create_schedule(original: Any, backend: Any, **given: Any) -> Any:
+        _require(backend, given)
+        return _begin(original(backend, **given))
+
+    @wrap(EventBridgeSchedulerBackend, "update_schedule", fault=fault)
+    def update_schedule(original: Any, backend: Any, **given: Any) -> Any:
+        _require(backend, given)
+        return _begin(original(backend, **given))
+
+
+def _begin(item: Any) -> Any:
+    item.scones_since = item.scones_last = clock.now()
+    return item
+
+
+def _require(backend: Any, given: dict[str, Any]) -> None:
+    """Raise moto's ValidationException for what Scheduler does not take."""
+    from moto.scheduler.exceptions import ValidationException
+
+    expression = given["schedule_expression"]
+    try:
+        check(expression, given.get("schedule_expression_timezone") or "UTC")
+    except ExpressionError as error:
+        raise ValidationException(f"Invalid Schedule Expression {expression}: {error}.") from error
+    target = given["target"]
+    try:
+        _require_target(target["Arn"])
+    except ValueError as error:
+        raise ValidationException(f"{error}.") from error
+    group = given.get("group_name") or "default"
+    start = f"arn:aws:scheduler:{backend.region_name}:{backend.account_id}"
+    try:
+        if is_enforced():
+            require_trust(SERVICE, target["RoleArn"], f"{start}:schedule-group/{group}")
+    except RoleNotAssumable as error:
+        raise ValidationException(
+            "The execution role you provide must allow AWS EventBridge Scheduler to assume the "
+            "role."
+        ) from error
+
+
+def _require_target(arn: str) -> None:
+    if is_universal(arn):
+        named(arn)
+    elif arn.split(":")[2] not in TARGET_SERVICES - {"logs"}:
+        raise ValueError(f"The embedded AWS does not implement {arn} as a target")
+
+
+def _rules() -> None:
+    from moto.events.exceptions import ValidationException
+    from moto.events.models import EventsBackend
+
+    fault = "takes a schedule that can never fire, and never fires one"
+
+    @wrap(EventsBackend, "put_rule", fault=fault)
+    def put_rule(original: Any, backend: Any, *args: Any, **more: Any) -> Any:
+        expression = more.get("scheduled_expression")
+        try:
+            if expression:
+                check(expression)
+        except ExpressionError as error:
+            raise ValidationException("Parameter ScheduleExpression is not valid.") from error
+        return _begin(original(backend, *args, **more))

@@ -1,0 +1,144 @@
+"""Training jobs as this environment asks for them, for either algorithm."""
+
+import hashlib
+import io
+from typing import Any
+
+from botocore.exceptions import ClientError
+from PIL import Image
+
+from scones_core.errors import DeployError
+from scones_core.manifest import Manifest
+from scones_core.settings import BuiltinSettings, TrainingSettings
+from scones_core.uris import SPLITS, dataset_prefix
+from scones_toolkit import datasets
+from scones_toolkit.project import Project
+from scones_train.builtin import BuiltinHyperparameters, channels, require_counts, require_machine
+from scones_train.hyperparameters import Hyperparameters
+from scones_train.job import Machine, TrainingRequest
+
+
+def own_request(project: Project, settings: TrainingSettings, resume: str = "") -> TrainingRequest:
+    """Return a job of this project's own recipe on the dataset that was staged last."""
+    manifest = datasets.current(project)
+    prefix = dataset_prefix(manifest.version)
+    return TrainingRequest(
+        **_where(project),
+        image_uri=model_image(project),
+        hyperparameters=recipe(manifest, settings).strings(),
+        channels={split: (f"{prefix}/{split}/", "") for split in SPLITS},
+        machine=_machine(settings, settings.instance_type),
+        resume=resume,
+    )
+
+
+def builtin_request(
+    project: Project, settings: TrainingSettings, builtin: BuiltinSettings
+) -> TrainingRequest:
+    """Return a job of the built-in algorithm on the dataset that was staged last.
+
+    Raises TrainingError for a machine without a GPU, and for hyperparameters that the
+    algorithm or the dataset rules out.
+    """
+    manifest = datasets.current(project)
+    require_machine(builtin.instance_type)
+    told = BuiltinHyperparameters(
+        num_classes=len(manifest.classes),
+        num_training_samples=len(manifest.split("train")),
+        image_shape=(3, *_image_size(project, manifest)),
+        num_layers=builtin.num_layers,
+        epochs=builtin.epochs,
+        mini_batch_size=builtin.mini_batch_size,
+        learning_rate=builtin.learning_rate,
+        optimizer=builtin.optimizer,
+        augmentation_type=builtin.augmentation_type or None,
+        use_pretrained_model=int(builtin.use_pretrained_model),
+    )
+    require_counts(told, manifest.counts()["train"])
+    records = bool(manifest.settings.get("recordio"))
+    return TrainingRequest(
+        **_where(project),
+        image_uri=project.deployment.builtin_algorithm_image,
+        hyperparameters=told.strings(),
+        channels=channels(dataset_prefix(manifest.version), records=records),
+        machine=_machine(settings, builtin.instance_type),
+        own_program=False,
+    )
+
+
+def recipe(manifest: Manifest, settings: TrainingSettings) -> Hyperparameters:
+    """Return the recipe's settings for a dataset; raises TrainingError."""
+    return Hyperparameters(
+        classes=manifest.classes,
+        dataset_version=manifest.version,
+        manifest_sha256=data_hash(manifest),
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        folds=settings.folds,
+        seed=settings.seed,
+        target_precision=settings.target_precision,
+    )
+
+
+def data_hash(manifest: Manifest) -> str:
+    """Return the SHA-256 of a manifest, which has those of all its images."""
+    return hashlib.sha256(manifest.dumps().encode()).hexdigest()
+
+
+def model_image(project: Project) -> str:
+    """Return the URI of the model image: by digest, so that a later push changes nothing.
+
+    The embedded AWS has no images, only the programs that stand for them; there the tag does.
+    Raises DeployError when the image was not pushed.
+    """
+    url, tag = project.deployment.model_repository_url, project.settings.training.image_tag
+    if project.environment == "local":
+        return f"{url}:{tag}"
+    try:
+        found = project.client("ecr").describe_images(
+            repositoryName=url.partition("/")[2], imageIds=[{"imageTag": tag}]
+        )
+    except ClientError as error:
+        raise DeployError(
+            f"The model image {url}:{tag} is not there ({error}); build container/Dockerfile "
+            "and push it, see the README."
+        ) from error
+    return f"{url}@{found['imageDetails'][0]['imageDigest']}"
+
+
+def _where(project: Project) -> dict[str, Any]:
+    """Return what all jobs of an environment have in common."""
+    deployment = project.deployment
+    return {
+        "name_prefix": f"scones-{project.environment}",
+        "role_arn": deployment.training_role_arn,
+        "data_bucket": deployment.data_bucket,
+        "artifacts_bucket": deployment.artifacts_bucket,
+        "kms_key_arn": deployment.kms_key_arn,
+        "tags": {
+            "Project": "scones",
+            "Environment": project.environment,
+            # The tag that the budget counts by; Terraform gives it to everything else.
+            "Stack": f"scones-{project.environment}",
+        },
+    }
+
+
+def _machine(settings: TrainingSettings, instance_type: str) -> Machine:
+    return Machine(
+        instance_type=instance_type,
+        max_runtime_seconds=settings.max_runtime_seconds,
+        volume_gb=settings.volume_gb,
+        spot=settings.spot,
+        max_wait_seconds=settings.max_wait_seconds,
+        subnets=settings.subnets,
+        security_groups=settings.security_groups,
+    )
+
+
+def _image_size(project: Project, manifest: Manifest) -> tuple[int, int]:
+    """Return height and width of the staged images, which all have one size."""
+    key = manifest.split("train")[0].key
+    found = project.client("s3").get_object(Bucket=project.deployment.data_bucket, Key=key)
+    with Image.open(io.BytesIO(found["Body"].read()), formats=("PNG",)) as image:
+        return image.height, image.width
