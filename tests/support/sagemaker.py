@@ -120,8 +120,8 @@ class Hosting:
             )["events"]
         ]
 
-    def model(self, answer: str = "[0.9, 0.1]", **environment: str) -> str:
-        """Return the name of a model that gives that answer."""
+    def model(self, answer: str = "[0.9, 0.1]", role: str = "", **environment: str) -> str:
+        """Return the name of a model that gives that answer, with the usual role or another."""
         body = io.BytesIO()
         with tarfile.open(fileobj=body, mode="w:gz") as tar:
             member = tarfile.TarInfo("answer.txt")
@@ -131,7 +131,7 @@ class Hosting:
         data = self.put(f"artifacts/{name}/model.tar.gz", body.getvalue())
         container = {"Image": IMAGE, "ModelDataUrl": data, "Environment": environment}
         self.sagemaker.create_model(
-            ModelName=name, ExecutionRoleArn=self.role, PrimaryContainer=container
+            ModelName=name, ExecutionRoleArn=role or self.role, PrimaryContainer=container
         )
         return name
 

@@ -196,3 +196,26 @@ def test_each_kind_of_endpoint_takes_its_own_invocation(hosting: Hosting, queued
             EndpointName=queued, Body=b"image", InputLocation="s3://a/b"
         )
     assert hosting.settled(queued)["AsyncInferenceConfig"]["OutputConfig"]["S3OutputPath"]
+
+
+def test_an_answer_that_the_role_may_not_write_is_a_failure(hosting: Hosting) -> None:
+    """.../dg/async-inference-create-endpoint-prerequisites.html: what the role needs."""
+    bucket = f"arn:aws:s3:::{hosting.bucket}"
+    role = hosting.aws.role_with(
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{bucket}/*"},
+        {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"{bucket}/failures/*"},
+    )
+    output = {
+        "S3OutputPath": f"s3://{hosting.bucket}/answers",
+        "S3FailurePath": f"s3://{hosting.bucket}/failures",
+    }
+    endpoint = hosting.endpoint(
+        hosting.configuration(
+            variant(hosting.model(role=role)), AsyncInferenceConfig={"OutputConfig": output}
+        )
+    )
+    answer = hosting.runtime.invoke_endpoint_async(EndpointName=endpoint, Body=b"image")
+    failure = key(answer["FailureLocation"])
+    reason = hosting.aws.eventually(lambda: hosting.objects(failure).get(failure))
+    assert b"not authorized to perform: s3:PutObject" in reason
+    assert hosting.objects(key(answer["OutputLocation"])) == {}

@@ -193,3 +193,12 @@ def test_a_job_that_cannot_be_run_is_refused(
         hosting.sagemaker.describe_hyper_parameter_tuning_job(
             HyperParameterTuningJobName=asked["HyperParameterTuningJobName"]
         )
+
+
+def test_a_job_needs_a_role_that_sagemaker_may_take(hosting: Hosting) -> None:
+    """https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html."""
+    asked = request(hosting, "Random")
+    stranger = hosting.aws.role_with(services=("lambda",))
+    asked["TrainingJobDefinition"]["RoleArn"] = stranger
+    with pytest.raises(ClientError, match="Could not assume role"):
+        hosting.sagemaker.create_hyper_parameter_tuning_job(**asked)
