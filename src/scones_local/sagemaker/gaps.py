@@ -12,6 +12,7 @@ from moto.sagemaker.models import Model, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
 from scones_local.registry import wrap
+from scones_local.sagemaker import model_packages, refusals
 from scones_local.sagemaker.model_containers import check_containers
 
 
@@ -19,6 +20,8 @@ def install() -> None:
     """Mend moto's SageMaker records."""
     _mend_models()
     _mend_tags()
+    model_packages.install()
+    refusals.install()
 
 
 def _mend_models() -> None:

@@ -3,15 +3,7 @@
 import shutil
 
 from scones_local.context import Context
-from scones_local.sagemaker import (
-    endpoint_configs,
-    endpoints_api,
-    gaps,
-    model_packages,
-    refusals,
-    training_api,
-    tuning_api,
-)
+from scones_local.sagemaker import endpoint_configs, endpoints_api, gaps, training_api
 from scones_local.sagemaker.platform import Platform
 from scones_local.sagemaker.restart import fail_interrupted_jobs
 from scones_local.stores import on_restored
@@ -24,9 +16,7 @@ def install(context: Context) -> None:
         shutil.rmtree(context.folder(name), ignore_errors=True)
     platform = Platform(context)
     gaps.install()
-    model_packages.install()
-    refusals.install()
     endpoint_configs.install()
-    tuning_api.install(training_api.install(platform))
+    training_api.install(platform)
     endpoints_api.install(platform)
     on_restored(fail_interrupted_jobs)

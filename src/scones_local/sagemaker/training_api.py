@@ -10,6 +10,7 @@ from moto.sagemaker.responses import SageMakerResponse
 from scones_core.errors import LocalAwsError
 from scones_local.admin import PREFIX, route
 from scones_local.registry import implement, wrap
+from scones_local.sagemaker import tuning_api
 from scones_local.sagemaker.platform import Platform
 from scones_local.sagemaker.training_jobs import TrainingJobs, enter_status
 from scones_local.sagemaker.training_lists import training_job_page
@@ -24,8 +25,8 @@ _CHECKED = (
 INTERRUPT_PATH = f"{PREFIX}sagemaker/interrupt"
 
 
-def install(platform: Platform) -> TrainingJobs:
-    """Mend moto's training jobs; return those that run."""
+def install(platform: Platform) -> None:
+    """Mend moto's training jobs, and the tuning jobs that start them."""
     jobs = TrainingJobs(platform)
     _mend_record()
     _mend_create(jobs)
@@ -33,7 +34,7 @@ def install(platform: Platform) -> TrainingJobs:
     _add_stop(jobs)
     _mend_list()
     _add_interrupt(platform, jobs)
-    return jobs
+    tuning_api.install(jobs)
 
 
 def _mend_record() -> None:
