@@ -31,13 +31,13 @@ _PARAMETERS = {
     ("lambda", "UpdateFunctionConfiguration"): ("Role", "FunctionName", "function:"),
     ("states", "CreateStateMachine"): ("roleArn", "name", "stateMachine:"),
     ("states", "UpdateStateMachine"): ("roleArn", "stateMachineArn", ""),
-    ("sagemaker", "CreateModel"): ("ExecutionRoleArn", "ModelName", "model/"),
-    ("sagemaker", "CreateTrainingJob"): ("RoleArn", "TrainingJobName", "training-job/"),
     ("sagemaker", "CreateHyperParameterTuningJob"): (
         "TrainingJobDefinition.RoleArn",
         "HyperParameterTuningJobName",
         "hyper-parameter-tuning-job/",
     ),
+    ("sagemaker", "CreateModel"): ("ExecutionRoleArn", "ModelName", "model/"),
+    ("sagemaker", "CreateTrainingJob"): ("RoleArn", "TrainingJobName", "training-job/"),
 }
 
 
@@ -52,12 +52,6 @@ def handed_roles(response: Any, service: str, operation: str) -> list[HandedRole
     start = f"arn:aws:{service}:{response.region}:{ACCOUNT_ID}:{before}"
     source = name if name.startswith("arn:") else f"{start}{name}"
     return [HandedRole(str(role_arn), f"{service}.amazonaws.com", source)]
-
-
-def _nested(response: Any, parameter: str) -> Any:
-    first, _, inner = parameter.partition(".")
-    value = response._get_param(first)
-    return (value or {}).get(inner) if inner else value
 
 
 def require_assumable(response: Any, service: str, operation: str) -> None:
@@ -86,3 +80,9 @@ def _refusal(service: str, handed: HandedRole) -> TrustMissing:
         f"Could not assume role {handed.role_arn}. Please ensure that the role exists and allows "
         f"principal '{handed.service}' to assume the role.",
     )
+
+
+def _nested(response: Any, parameter: str) -> Any:
+    first, _, inner = parameter.partition(".")
+    value = response._get_param(first)
+    return (value or {}).get(inner) if inner else value
