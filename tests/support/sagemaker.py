@@ -11,6 +11,17 @@ from typing import Any
 from tests.support.local_aws import Aws, unique
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/toy-model:1"
+# What every role needs that runs a container of the account's own registry.
+PULL = {
+    "Effect": "Allow",
+    "Action": [
+        "ecr:GetAuthorizationToken",
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:GetDownloadUrlForLayer",
+        "ecr:BatchGetImage",
+    ],
+    "Resource": "*",
+}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.support.local_aws import unique
-from tests.support.sagemaker import Hosting, variant
+from tests.support.sagemaker import PULL, Hosting, variant
 
 GUARDRAILS = "https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails"
 
@@ -136,7 +136,7 @@ def test_a_rollback_lets_the_requests_that_the_new_fleet_holds_end(hosting: Host
 def test_alarms_that_the_role_may_not_see_take_an_update_back(hosting: Hosting) -> None:
     """.../deployment-guardrails-configuration.html: the role needs cloudwatch:DescribeAlarms."""
     reads = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
-    model = hosting.model(role=hosting.aws.role_with(reads))
+    model = hosting.model(role=hosting.aws.role_with(PULL, reads))
     blue, green = (hosting.configuration(variant(model)) for _ in range(2))
     endpoint, name = hosting.endpoint(blue), alarm(hosting, "OK")
     config = routing("ALL_AT_ONCE", 0)

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.local_aws import unique
-from tests.support.sagemaker import IMAGE, Hosting, variant
+from tests.support.sagemaker import IMAGE, PULL, Hosting, variant
 
 
 def serverless(model: str, **more: Any) -> dict[str, Any]:
@@ -202,6 +202,7 @@ def test_an_answer_that_the_role_may_not_write_is_a_failure(hosting: Hosting) ->
     """.../dg/async-inference-create-endpoint-prerequisites.html: what the role needs."""
     bucket = f"arn:aws:s3:::{hosting.bucket}"
     role = hosting.aws.role_with(
+        PULL,
         {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{bucket}/*"},
         {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"{bucket}/failures/*"},
     )

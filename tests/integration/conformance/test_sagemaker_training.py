@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.local_aws import unique
-from tests.support.sagemaker import Hosting
+from tests.support.sagemaker import PULL, Hosting
 
 SPOT = {
     "EnableManagedSpotTraining": True,
@@ -130,7 +130,7 @@ def test_checkpoints_that_may_not_be_written_fail_the_job(hosting: Hosting) -> N
     }
     name = hosting.train(
         hyperparameters={"checkpoint": "1"},
-        RoleArn=hosting.aws.role_with(only),
+        RoleArn=hosting.aws.role_with(PULL, only),
         **checkpoints(hosting, unique("denied")),
     )
     found = hosting.trained(name)
