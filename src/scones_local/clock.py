@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 from scones_core.errors import LocalAwsError
 from scones_local.admin import PREFIX, route
-from scones_local.stores import keep
 
 CLOCK_PATH = f"{PREFIX}clock"
 # So that a slip of the pen (milliseconds, say) does not fire years of schedules.
@@ -50,10 +49,6 @@ class Clock:
     def advanced_seconds(self) -> float:
         """Return how far the clock is ahead of the real one."""
         return self._ahead
-
-    def resume(self, advanced_seconds: float) -> None:
-        """Be that far ahead of the real time again, doing nothing that lies on the way."""
-        self._ahead = advanced_seconds
 
     def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
         """Sleep for that many seconds of this clock; return True at once when `stop` is set."""
@@ -114,8 +109,6 @@ class Clock:
 
 
 CLOCK = Clock()
-# A schedule that has fired at a time ahead must not fire there again.
-keep("clock", lambda: CLOCK.advanced_seconds, CLOCK.resume)
 now = CLOCK.now
 wait = CLOCK.wait
 advance = CLOCK.advance

@@ -134,8 +134,6 @@ def build_others(world: World) -> None:
         RoleName=world.aws.role.rpartition("/")[2],
         PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess",
     )
-    world.hosting.advance(3600)
-    keep["clock"] = world.aws.local.ask("/_scones_local/clock")["advanced_seconds"]
     client("sqs").create_queue(QueueName="last")
 
 
@@ -242,11 +240,6 @@ def test_keys_alarms_and_policies_are_the_same(restarted):
     assert [policy["PolicyName"] for policy in attached] == ["ReadOnlyAccess"]
     policies = client("iam").get_paginator("list_policies").paginate(Scope="AWS")
     assert sum(len(page["Policies"]) for page in policies) > 1000
-
-
-def test_the_clock_is_as_far_ahead_as_it_was(restarted):
-    clock = restarted.aws.local.ask("/_scones_local/clock")
-    assert clock["advanced_seconds"] == restarted.answers["clock"]
 
 
 def test_nothing_is_reported_as_not_saved(restarted):
