@@ -27,6 +27,7 @@ from scones_local.iam.policy import Access
 from scones_local.iam.resources import log_arn
 from scones_local.iam.roles import RoleSessions
 from scones_local.iam.s3 import default_key, put_accesses
+from scones_local.page.endpoints import LATENCIES
 from scones_local.sagemaker.containers import LineSink
 from scones_local.sagemaker.ecr import PULLS, ImageDenied, pull_accesses
 from scones_local.sagemaker.invocations import Measurement
@@ -176,6 +177,8 @@ class EndpointMetrics:
 
     def add(self, measurement: Measurement) -> None:
         """Hand over one measurement."""
+        m = measurement
+        LATENCIES.note(m.endpoint, m.variant, m.status, m.model_latency)
         self._queue.put(measurement)
 
     def close(self) -> None:
