@@ -36,7 +36,7 @@ def install(context: Context) -> None:
     s3_events.install(buses)
     cloudwatch_api.install()
     logs_api.install()
-    own = ClientCache(context.endpoint_url)
+    own = ClientCache(context.endpoint_url, context.invoke)
     scaling = Autoscaling(CLOCK, lambda region: own.get(region, "sagemaker"))
     autoscaling_api.install()
     alarms = AlarmAgenda(CLOCK, Actions(buses.publish, scaling.scale))
@@ -52,4 +52,4 @@ def install(context: Context) -> None:
 
 def _role_clients(context: Context, service: str) -> RoleClients:
     roles = RoleSessions(service) if is_enforced() else None
-    return RoleClients(ClientCache(context.endpoint_url, roles), service)
+    return RoleClients(ClientCache(context.endpoint_url, context.invoke, roles), service)
