@@ -84,7 +84,7 @@ def rate(run: Callable[[], Any], count: int) -> dict[str, float]:
 
 def map_rates(aws: Aws, items: int) -> dict[str, Any]:
     """Return the rates of Maps over that many items."""
-    functions = [aws.function(ECHO) for _ in range(3)]
+    states, functions = aws.client("stepfunctions"), [aws.function(ECHO) for _ in range(3)]
     trivial = {"P": {"Type": "Pass", "End": True}}
     images = [{"bucket": "b", "key": f"images/{number:06d}.png"} for number in range(items)]
     machines = {
@@ -94,7 +94,10 @@ def map_rates(aws: Aws, items: int) -> dict[str, Any]:
     }
 
     def run(machine: str) -> None:
-        ended = aws.run(machine, images, seconds=600)
+        arn = states.start_execution(stateMachineArn=machine, input=json.dumps(images))
+        while states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]:
+            time.sleep(0.05)  # asking is cheap enough not to take part in what is measured
+        ended = states.describe_execution(executionArn=arn["executionArn"])
         assert ended["status"] == "SUCCEEDED", ended
 
     return {

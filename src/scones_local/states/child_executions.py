@@ -1,14 +1,20 @@
 """The child executions of a Distributed Map: executions with an ARN, an input and a history."""
 
+import contextlib
 import dataclasses
 import datetime
 import types
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from scones_local.states import retention
 from scones_local.states.batches import ChildInput, compact
+from scones_local.states.map_run import MapRun
 from scones_local.states.result_files import ChildRecord
+
+# Not on moto's records: those are saved, and a run has threads and locks.
+_live: dict[str, MapRun] = {}
 
 
 class ChildExecution:
@@ -59,9 +65,27 @@ def remember(executions: dict[str, Any], execution: Any) -> None:
             del executions[arn]
 
 
-def stripped(record: ChildRecord) -> ChildRecord:
-    """Return a record for lists, without the data of input and output."""
-    return dataclasses.replace(record, input=None, output=None)
+@contextlib.contextmanager
+def followed(map_run: Any, run: MapRun) -> Iterator[None]:
+    """Have `children_of` tell how the children stand, while inside and afterwards.
+
+    Afterwards moto's record of the Map Run keeps them without the data of input and output.
+    """
+    _live[map_run.map_run_arn] = run
+    try:
+        yield
+    finally:
+        map_run.children = [
+            dataclasses.replace(child, input=None, output=None) for child in run.records()
+        ]
+        del _live[map_run.map_run_arn]
+
+
+def children_of(map_run: Any) -> list[ChildRecord]:
+    """Return how each child of a Map Run stands, in the order of the inputs."""
+    run = _live.get(map_run.map_run_arn)
+    children: list[ChildRecord] = map_run.children if run is None else run.records()
+    return children
 
 
 def pending_record(map_run: Any, given: ChildInput) -> ChildRecord:

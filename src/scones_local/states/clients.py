@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from scones_local.context import ACCOUNT_ID, Context
+from scones_local.functions.invoking import Request, chosen_version
 from scones_local.iam.access import authorise
 from scones_local.iam.messages import AccessDenied
 from scones_local.iam.policy import Access
@@ -29,7 +30,6 @@ class InProcessLambda:
 
     def invoke(self, **parameters: Any) -> dict[str, Any]:
         """Return what Lambda's Invoke does; raises botocore's ClientError as the client would."""
-        from moto.awslambda.utils import get_backend
         from moto.core.exceptions import JsonRESTError, ServiceException
 
         headers = {
@@ -38,10 +38,12 @@ class InProcessLambda:
         }
         answer: dict[str, str] = {}
         region = self._client.meta.region_name
-        backend = get_backend(ACCOUNT_ID, region)
+        request = Request(
+            parameters["FunctionName"], b"", region, qualifier=parameters.get("Qualifier")
+        )
         try:
             authorise(self._access_key_id, [_invocation_access(parameters, region)])
-            function = backend.get_function(parameters["FunctionName"], parameters.get("Qualifier"))
+            function, _ = chosen_version(request)
             payload: Any = function.invoke(parameters.get("Payload", b""), headers, answer)
         except AccessDenied as error:
             raise _error("AccessDeniedException", str(error), 403) from error

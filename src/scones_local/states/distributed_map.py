@@ -10,9 +10,9 @@ from scones_local.registry import wrap
 from scones_local.states.batches import ChildInput, batched_inputs, single_inputs
 from scones_local.states.child_executions import (
     ChildExecution,
+    followed,
     pending_record,
     remember,
-    stripped,
 )
 from scones_local.states.clients import ClientCache
 from scones_local.states.definitions import DistributedSettings, evaluate, settings_of
@@ -63,18 +63,16 @@ class _Run:
         self._settings, self._clients = settings, clients
         self._record, self._input = given.map_run_record, env.stack[-1]
         self._record.express = settings.express
-        self._record.children = list
-        self._record.executions = {}
+        self._record.children, self._record.executions = [], {}
 
     def result(self) -> Any:
         """Return the state's result; raises StateFailed."""
         self._require_permission()
         inputs = self._inputs()
         run = MapRun(self._record, inputs, self._launch, self._pending, self._tolerance)
-        self._record.children = run.records
-        succeeded = run.run(self._env.is_running)
+        with followed(self._record, run):
+            succeeded = run.run(self._env.is_running)
         records = run.records()
-        self._record.children = [stripped(record) for record in records].copy
         written = self._write(records)
         if not succeeded:
             raise StateFailed(

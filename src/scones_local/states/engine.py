@@ -6,6 +6,7 @@ from typing import Any
 
 from scones_local.registry import replace, wrap
 from scones_local.states.failures import error_name as name_of_error
+from scones_local.states.failures import failure_event
 
 MAX_STATE_BYTES = 262_144
 # "States.ALL ... can't catch the States.DataLimitExceeded terminal error or Runtime error types"
@@ -18,6 +19,7 @@ def install() -> None:
     _keep_reserved_error_names()
     _match_error_names()
     _name_missed_heartbeats()
+    _name_missing_choices()
     _limit_by_bytes()
     _quieten()
 
@@ -79,6 +81,28 @@ def _name_missed_heartbeats() -> None:
             event.error_name = name_of_error("States.HeartbeatTimeout")
             event.event_details["taskTimedOutEventDetails"]["error"] = "States.HeartbeatTimeout"
         return event
+
+
+def _name_missing_choices() -> None:
+    from moto.stepfunctions.parser.asl.component.state.choice.state_choice import StateChoice
+
+    @wrap(StateChoice, "_eval_state", fault="names a Choice without a match States.Runtime")
+    def evaluate(_: Any, state: Any, env: Any) -> None:
+        for rule in state.choices_decl.rules:
+            rule.eval(env)
+            if env.stack.pop() is True:
+                env.stack.append(rule.next_stmt.name)
+                return
+        if state.default_state is None:
+            cause = f"No rule of the Choice state {state.name} matched, and it has no Default."
+            raise failure_event(
+                env,
+                "States.NoChoiceMatched",
+                cause,
+                "ExecutionFailed",
+                "executionFailedEventDetails",
+            )
+        env.stack.append(state.default_state.state_name)
 
 
 def _limit_by_bytes() -> None:

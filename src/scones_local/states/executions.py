@@ -37,6 +37,7 @@ def _publish_whole_outcomes() -> None:
             execution.cause = (state.error or {}).get("cause")
         elif isinstance(state, program_state.ProgramStopped):
             execution.error, execution.cause = state.error, state.cause
+        execution.event_count = len(env.event_manager._history_event_list)
         original(communication)
         metrics.ended(execution)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scones_local.registry import wrap
+from scones_local.states.child_executions import children_of
 from scones_local.states.result_files import ChildRecord
 
 _PAGE = 1000
@@ -83,7 +84,7 @@ def _list_children() -> None:
         status = response._get_param("statusFilter")
         children = [
             _listed(child, record)
-            for child in record.children()
+            for child in children_of(record)
             if child.status == status or (not status and child.status != "PENDING")
         ]
         return ActionResult(_page(response, children))

@@ -13,6 +13,7 @@ _INTEGRATION = "arn:aws:states:::"
 SERVICES = frozenset(
     ("aws-sdk", "dynamodb", "events", "lambda", "sagemaker", "sns", "sqs", "states")
 )
+_SYNC_JOBS = frozenset(("sync", action) for action in JOBS)
 _DISTRIBUTED_ONLY = (
     "ItemReader",
     "ItemBatcher",
@@ -56,8 +57,8 @@ def _of_task(name: str, state: Mapping[str, Any], machine_type: str) -> Iterator
     action, _, pattern = action.partition(".")
     if service not in SERVICES:
         yield f"State {name} calls {service}, {_HERE}."
-    if service == "sagemaker" and pattern == "sync" and action.lower() not in JOBS:
-        yield f"State {name} waits for sagemaker:{action}, {_HERE}."
+    if service == "sagemaker" and pattern and (pattern, action.lower()) not in _SYNC_JOBS:
+        yield f"State {name} waits for sagemaker:{action}.{pattern}, {_HERE}."
     if machine_type == "EXPRESS" and pattern:
         yield f"State {name}: Express state machine does not support '.{pattern}' integration."
 

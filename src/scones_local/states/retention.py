@@ -29,8 +29,7 @@ def size_of(execution: Any) -> int | None:
     """Return the number of events of moto's execution; None while it runs."""
     if execution.stop_date is None:
         return None
-    env = execution.exec_worker.env if execution.exec_worker else None
-    return 0 if env is None else len(env.event_manager._history_event_list)
+    return int(getattr(execution, "event_count", 0))
 
 
 def forget(executions: list[Any], size: Callable[[Any], int | None] = size_of) -> None:

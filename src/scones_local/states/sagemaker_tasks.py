@@ -78,9 +78,10 @@ def _task_class(clients: ClientCache) -> Any:
         """A Task state of SageMaker."""
 
         def __init__(self) -> None:
-            callback.StateTaskServiceCallback.__init__(
-                self, {ResourceCondition(ResourceCondition.Sync)}
-            )
+            # Without the second moto has no endpoint that it can release after a wait.
+            names = (ResourceCondition.Sync, ResourceCondition.WaitForTaskToken)
+            patterns = {ResourceCondition(name) for name in names}
+            callback.StateTaskServiceCallback.__init__(self, patterns)
 
         def _from_error(self, env: Any, ex: Exception) -> Any:
             if isinstance(ex, ClientError):

@@ -1,6 +1,7 @@
 """The interpreter's copies and threads, made cheap: they are most of what a trivial task costs."""
 
 import copy
+import functools
 import marshal
 import sys
 import types
@@ -39,8 +40,19 @@ def install() -> None:
     for name, module in sorted(sys.modules.items()):
         if name.startswith("moto.stepfunctions.parser.") and getattr(module, "copy", None) is copy:
             replace(module, "copy", cheap, fault=fault)
+    _read_paths_once()
     _use_threads_again()
     _wait_for_tasks()
+
+
+def _read_paths_once() -> None:
+    from moto.stepfunctions.parser.asl.component.common.path import result_path
+    from moto.stepfunctions.parser.asl.utils import json_path
+
+    fault = "builds a parser for each path, each time that it is used"
+    for module in (result_path, json_path):
+        once = functools.lru_cache(maxsize=1024)(vars(module)["parse"])
+        replace(module, "parse", once, fault=fault)
 
 
 def _use_threads_again() -> None:

@@ -4,6 +4,7 @@ What cannot be had here answers with a clear error, never with a wrong success. 
 this file makes every call and looks for that error. An entry goes when the difference does.
 """
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,39 @@ class Difference:
 
 _NO_SERVICE = "The embedded AWS does not implement"
 
+
+def _machine(differs: str, reason: str, says: str, **state: Any) -> Difference:
+    """Return the refusal of a state machine that has one state."""
+    states = {"S": {"End": True, **state}}
+    return Difference(
+        service="stepfunctions",
+        operation="create_state_machine",
+        parameters={
+            "name": "refused",
+            "roleArn": "arn:aws:iam::123456789012:role/test",
+            "definition": json.dumps({"StartAt": "S", "States": states}),
+        },
+        differs=differs,
+        reason=reason,
+        code="InvalidDefinition",
+        says=says,
+    )
+
+
+def _distributed(reader: dict[str, Any]) -> dict[str, Any]:
+    config = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    inner = {"ProcessorConfig": config, "StartAt": "P", "States": {"P": {"Type": "Succeed"}}}
+    item_reader = {
+        "Resource": "arn:aws:states:::s3:getObject",
+        "Parameters": {"Bucket": "b", "Key": "k"},
+        "ReaderConfig": reader,
+    }
+    return {"Type": "Map", "ItemProcessor": inner, "ItemReader": item_reader}
+
+
+_ONE_LANGUAGE = "Nothing here uses a second expression language; JSONPath is evaluated in full."
+_ONE_FORM = "No reader of that form is at hand without a heavy package."
+
 DIFFERENCES = (
     Difference(
         service="wellarchitected",
@@ -48,5 +82,50 @@ DIFFERENCES = (
         reason="moto answers it with a fault, which clients would try again for minutes.",
         code="NotImplemented",
         says="recursion-config",
+    ),
+    _machine("JSONata", _ONE_LANGUAGE, "JSONata", Type="Pass", QueryLanguage="JSONata"),
+    _machine("variables", _ONE_LANGUAGE, "variables", Type="Pass", Assign={"a": 1}),
+    _machine(
+        "activities",
+        "Workers that poll for activities are not part of the project.",
+        "activity",
+        Type="Task",
+        Resource="arn:aws:states:us-east-1:123456789012:activity:a",
+    ),
+    _machine(
+        "services that the embedded AWS does not run",
+        "A task that is forwarded to nothing would succeed or fail for no reason.",
+        "batch",
+        Type="Task",
+        Resource="arn:aws:states:::batch:submitJob.sync",
+    ),
+    _machine(
+        "waiting for other SageMaker resources than jobs",
+        "AWS waits for labeling jobs too, which the embedded AWS has not.",
+        "createLabelingJob",
+        Type="Task",
+        Resource="arn:aws:states:::sagemaker:createLabelingJob.sync",
+    ),
+    _machine("items in Parquet", _ONE_FORM, "PARQUET", **_distributed({"InputType": "PARQUET"})),
+    _machine(
+        "items of an Athena manifest",
+        _ONE_FORM,
+        "ATHENA_DATA",
+        **_distributed({"InputType": "MANIFEST", "ManifestType": "ATHENA_DATA"}),
+    ),
+    _machine(
+        "a part of a JSON file as items",
+        "The whole file is read as the list of items.",
+        "ItemsPointer",
+        **_distributed({"InputType": "JSON", "ItemsPointer": "/items"}),
+    ),
+    Difference(
+        service="stepfunctions",
+        operation="redrive_execution",
+        parameters={"executionArn": "arn:aws:states:us-east-1:123456789012:execution:m:e"},
+        differs="no execution is redriven",
+        reason="moto keeps no state of a failed execution to go on from.",
+        code="NotImplemented",
+        says="RedriveExecution",
     ),
 )

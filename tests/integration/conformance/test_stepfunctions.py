@@ -513,3 +513,150 @@ def test_no_input_is_an_empty_object(aws):
     assert aws.wait(arn)["output"] == "{}"
     with pytest.raises(ClientError, match="InvalidExecutionInput"):
         states.start_execution(stateMachineArn=machine, input="{")
+
+
+# SageMaker
+
+
+def training(name, bucket, **more):
+    data = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/in/"}}
+    return {
+        "TrainingJobName": name,
+        "AlgorithmSpecification": {
+            "TrainingImage": f"123456789012.dkr.ecr.{REGION}.amazonaws.com/toy-classifier:1",
+            "TrainingInputMode": "File",
+        },
+        "InputDataConfig": [{"ChannelName": "train", "DataSource": data}],
+        "OutputDataConfig": {"S3OutputPath": f"s3://{bucket}/model"},
+        "ResourceConfig": {
+            "InstanceType": "ml.m5.large",
+            "InstanceCount": 1,
+            "VolumeSizeInGB": 1,
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        **more,
+    }
+
+
+@pytest.fixture(scope="module")
+def trained_on(aws):
+    bucket = unique("training")
+    aws.client("s3").create_bucket(Bucket=bucket)
+    aws.client("s3").put_object(Bucket=bucket, Key="in/one.png", Body=b"one")
+    return bucket
+
+
+def test_a_training_job_is_started_and_waited_for(aws, trained_on):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html"""
+    name = unique("job")
+    given = training(name, trained_on, RoleArn=aws.role)
+    found = output(aws.run(aws.machine(task("sagemaker:createTrainingJob.sync", given)), {}))
+    assert (found["TrainingJobName"], found["TrainingJobStatus"]) == (name, "Completed")
+    assert found["ModelArtifacts"]["S3ModelArtifacts"].endswith("model.tar.gz")
+    assert isinstance(found["CreationTime"], int)
+
+
+def test_a_failed_training_job_fails_its_task_with_the_jobs_description(aws, trained_on):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#connect-sync"""
+    given = training(
+        unique("job"), trained_on, RoleArn=aws.role, HyperParameters={"fail": "broken"}
+    )
+    ended = aws.run(aws.machine(task("sagemaker:createTrainingJob.sync", given)), {})
+    assert ended["error"] == "States.TaskFailed"
+    assert json.loads(ended["cause"])["TrainingJobStatus"] == "Failed"
+
+
+def test_a_taken_name_has_the_services_own_error(aws, trained_on):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html"""
+    given = training(unique("job"), trained_on, RoleArn=aws.role)
+    machine = aws.machine(task("sagemaker:createTrainingJob.sync", given))
+    output(aws.run(machine, {}))
+    assert aws.run(machine, {})["error"].startswith("SageMaker.")
+
+
+# States
+
+
+def test_a_retry_by_class_name_waits_longer_each_time_within_its_jitter(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
+    source = "class Busy(Exception): pass\ndef handler(e, c):\n    raise Busy('again')\n"
+    retry = [
+        {
+            "ErrorEquals": ["Busy"],
+            "IntervalSeconds": 1,
+            "MaxAttempts": 2,
+            "BackoffRate": 2,
+            "MaxDelaySeconds": 2,
+            "JitterStrategy": "FULL",
+        }
+    ]
+    definition = task("lambda:invoke", {"FunctionName": aws.function(source)}, Retry=retry)
+    began = time.monotonic()
+    ended = aws.run(aws.machine(definition), {})
+    assert (ended["status"], ended["error"]) == ("FAILED", "Busy")
+    assert json.loads(ended["cause"])["errorMessage"] == "again"
+    assert kinds(aws, ended).count("TaskFailed") == 3
+    assert time.monotonic() - began < 10
+
+
+def test_the_branches_of_a_parallel_state_have_their_places_and_their_errors(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/state-parallel.html"""
+    wait = {"W": {"Type": "Wait", "Seconds": 1, "Next": "P"}, **PASS}
+    second = flow({"P": {"Type": "Pass", "Result": 2, "End": True}})
+    state = {"Type": "Parallel", "Branches": [flow(wait), second], "End": True}
+    assert output(aws.run(aws.machine(flow({"Both": state})), {"a": 1})) == [{"a": 1}, 2]
+    broken = flow({"F": {"Type": "Fail", "Error": "Own", "Cause": "why"}})
+    caught = {"ErrorEquals": ["Own"], "Next": "C", "ResultPath": "$.error"}
+    state = {**state, "Branches": [flow(wait), broken], "Catch": [caught]}
+    definition = flow({"Both": state, "C": {"Type": "Pass", "End": True}})
+    found = output(aws.run(aws.machine(definition), {"a": 1}))
+    assert found == {"a": 1, "error": {"Error": "Own", "Cause": "why"}}
+
+
+def test_a_choice_without_a_match_has_its_own_error(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html"""
+    choices = [
+        {
+            "And": [
+                {"Variable": "$.n", "IsNumeric": True},
+                {"Not": {"Variable": "$.n", "NumericLessThan": 5}},
+            ],
+            "Next": "P",
+        },
+        {"Variable": "$.s", "StringMatches": "a*c", "Next": "P"},
+    ]
+    machine = aws.machine(flow({"C": {"Type": "Choice", "Choices": choices}, **PASS}))
+    assert output(aws.run(machine, {"n": 5, "s": ""})) == {"n": 5, "s": ""}
+    assert output(aws.run(machine, {"n": 1, "s": "abc"})) == {"n": 1, "s": "abc"}
+    ended = aws.run(machine, {"n": 1, "s": "x"})
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.NoChoiceMatched")
+
+
+def test_a_wait_takes_seconds_or_a_time_from_its_input(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/state-wait.html"""
+    states = {
+        "S": {"Type": "Wait", "SecondsPath": "$.seconds", "Next": "T"},
+        "T": {"Type": "Wait", "TimestampPath": "$.until", "End": True},
+    }
+    began = time.monotonic()
+    ended = aws.run(aws.machine(flow(states)), {"seconds": 1, "until": "2020-01-01T00:00:00Z"})
+    assert ended["status"] == "SUCCEEDED"
+    assert 1 <= time.monotonic() - began < 5
+
+
+def test_one_failed_item_fails_an_inline_map_with_its_error(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html"""
+    choice = {"Variable": "$.n", "NumericEquals": 1, "Next": "F"}
+    inner = flow(
+        {
+            "C": {"Type": "Choice", "Choices": [choice], "Default": "P"},
+            "F": {"Type": "Fail", "Error": "Own"},
+            **PASS,
+        }
+    )
+    state = {"Type": "Map", "ItemProcessor": inner, "MaxConcurrency": 1, "End": True}
+    ended = aws.run(aws.machine(flow({"M": state})), [{"n": 0}, {"n": 1}, {"n": 2}])
+    assert (ended["status"], ended["error"]) == ("FAILED", "Own")
+    found = kinds(aws, ended)
+    assert found.count("MapIterationSucceeded") == 1 and found.count("MapIterationFailed") == 1
+    assert "MapStateFailed" in found

@@ -1,3 +1,5 @@
+"""State machines, versions and inline Maps, case by case, against AWS's pages."""
+
 import json
 import time
 
@@ -58,6 +60,7 @@ def raising(aws):
 
 
 def test_a_map_of_a_hundred_items_over_three_functions_keeps_their_order(aws, echo):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html"""
     second, third = aws.function(ECHO), aws.function(ECHO)
     states = {
         "A": task(echo, Next="B"),
@@ -79,6 +82,7 @@ def test_a_map_of_a_hundred_items_over_three_functions_keeps_their_order(aws, ec
 
 
 def test_an_items_exception_is_caught_by_its_class_name(aws, raising):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     caught = {"Type": "Pass", "Parameters": {"decision": "failed", "error.$": "$"}, "End": True}
     catch = [{"ErrorEquals": ["EndpointThrottled"], "ResultPath": "$.error", "Next": "Failed"}]
     machine = aws.machine(mapped({"A": task(raising, Catch=catch, End=True), "Failed": caught}))
@@ -99,17 +103,20 @@ def test_an_items_exception_is_caught_by_its_class_name(aws, raising):
     ],
 )
 def test_a_broken_function_fails_the_execution_under_the_runtimes_name(aws, source, name):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     machine = aws.machine(flow({"A": task(aws.function(source, Timeout=1), End=True)}))
     ended = aws.run(machine, {})
     assert (ended["status"], ended["error"]) == ("FAILED", name)
 
 
 def test_a_missing_function_has_lambdas_own_error_name(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     ended = aws.run(aws.machine(flow({"A": task("nobody", End=True)})), {})
     assert ended["error"] == "Lambda.ResourceNotFoundException"
 
 
 def test_a_reserved_error_in_a_map_item_keeps_its_name_and_can_be_caught(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     slow = aws.function("import time\ndef handler(event, context):\n    time.sleep(3)\n")
     states = {"A": task(slow, TimeoutSeconds=1, End=True)}
     assert aws.run(aws.machine(mapped(states)), {"images": [1]})["error"] == "States.Timeout"
@@ -123,6 +130,7 @@ def test_a_reserved_error_in_a_map_item_keeps_its_name_and_can_be_caught(aws):
 
 
 def test_a_throttled_function_is_tried_again_with_backoff(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     name = aws.function(ECHO)
     aws.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
     retry = [
@@ -142,12 +150,14 @@ def test_a_throttled_function_is_tried_again_with_backoff(aws):
 
 
 def test_a_machine_can_be_started_often_and_names_each_execution(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html"""
     machine = aws.machine(flow({"P": {"Type": "Pass", "End": True}}))
     arns = {aws.run(machine, {"n": n})["executionArn"] for n in range(3)}
     assert len(arns) == 3
 
 
 def test_a_used_name_is_refused(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html"""
     states = aws.client("stepfunctions")
     machine = aws.machine(flow({"P": {"Type": "Pass", "End": True}}))
     first = states.start_execution(stateMachineArn=machine, name="one", input="{}")
@@ -157,6 +167,7 @@ def test_a_used_name_is_refused(aws):
 
 
 def test_a_result_over_the_limit_is_a_terminal_error_that_states_all_does_not_catch(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     name = aws.function("def handler(event, context):\n    return 'x' * event\n")
     catch = [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]
     machine = aws.machine(
@@ -169,6 +180,7 @@ def test_a_result_over_the_limit_is_a_terminal_error_that_states_all_does_not_ca
 
 
 def test_the_limit_holds_for_what_a_map_collects(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
     name = aws.function("def handler(event, context):\n    return 'x' * 10_000\n")
     machine = aws.machine(mapped({"A": task(name, End=True)}))
     assert aws.run(machine, {"images": list(range(20))})["status"] == "SUCCEEDED"
@@ -177,6 +189,7 @@ def test_the_limit_holds_for_what_a_map_collects(aws):
 
 
 def test_an_input_over_the_limit_is_refused(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html"""
     machine = aws.machine(flow({"P": {"Type": "Pass", "End": True}}))
     with pytest.raises(ClientError, match="less than or equal to 262144"):
         aws.client("stepfunctions").start_execution(
@@ -185,6 +198,7 @@ def test_an_input_over_the_limit_is_refused(aws):
 
 
 def test_an_inline_map_runs_at_most_forty_items_at_once(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html"""
     wait = {"Type": "Wait", "Seconds": 1, "End": True}
     machine = aws.machine(mapped({"Wait": wait}, MaxConcurrency=1000))
     ended = aws.run(machine, {"images": list(range(60))})
@@ -199,12 +213,14 @@ def test_an_inline_map_runs_at_most_forty_items_at_once(aws):
 
 
 def test_one_worker_takes_hundreds_of_items(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html"""
     machine = aws.machine(mapped({"P": {"Type": "Pass", "End": True}}, MaxConcurrency=1))
     ended = aws.run(machine, {"images": list(range(400))})
     assert len(json.loads(ended["output"])["results"]) == 400
 
 
 def test_an_execution_ends_at_its_timeout(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/statemachine-structure.html"""
     machine = aws.machine(
         flow({"W": {"Type": "Wait", "Seconds": 5, "End": True}}, TimeoutSeconds=1)
     )
@@ -213,6 +229,7 @@ def test_an_execution_ends_at_its_timeout(aws):
 
 
 def test_an_execution_can_be_stopped_at_once(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StopExecution.html"""
     states = aws.client("stepfunctions")
     machine = aws.machine(flow({"W": {"Type": "Wait", "Seconds": 2, "End": True}}))
     arn = states.start_execution(stateMachineArn=machine, input="{}")["executionArn"]
@@ -235,6 +252,7 @@ def test_an_execution_can_be_stopped_at_once(aws):
 def test_what_cannot_run_is_refused_when_it_is_created_and_when_it_is_validated(
     aws, definition, said
 ):
+    """https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html"""
     states = aws.client("stepfunctions")
     text = json.dumps(definition)
     with pytest.raises(states.exceptions.InvalidDefinition, match=said):
@@ -244,6 +262,7 @@ def test_what_cannot_run_is_refused_when_it_is_created_and_when_it_is_validated(
 
 
 def test_a_sound_definition_is_valid(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/apireference/API_ValidateStateMachineDefinition.html"""
     found = aws.client("stepfunctions").validate_state_machine_definition(
         definition=json.dumps(flow({"P": {"Type": "Pass", "End": True}}))
     )
@@ -251,6 +270,7 @@ def test_a_sound_definition_is_valid(aws):
 
 
 def test_versions_can_be_published_listed_started_and_deleted(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-version.html"""
     states = aws.client("stepfunctions")
     machine = aws.machine(flow({"P": {"Type": "Pass", "Result": "old", "End": True}}))
     first = states.publish_state_machine_version(stateMachineArn=machine)
@@ -271,6 +291,7 @@ def test_versions_can_be_published_listed_started_and_deleted(aws):
 
 
 def test_an_alias_can_be_started_and_keeps_its_version_from_deletion(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-alias.html"""
     states = aws.client("stepfunctions")
     machine = aws.machine(flow({"P": {"Type": "Pass", "Result": 1, "End": True}}), publish=True)
     version = f"{machine}:1"
@@ -287,12 +308,14 @@ def test_an_alias_can_be_started_and_keeps_its_version_from_deletion(aws):
 
 
 def test_the_type_of_an_express_machine_is_kept(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeStateMachine.html"""
     machine = aws.machine(flow({"P": {"Type": "Pass", "End": True}}), type="EXPRESS")
     found = aws.client("stepfunctions").describe_state_machine(stateMachineArn=machine)
     assert found["type"] == "EXPRESS"
 
 
 def test_a_name_that_is_taken_by_another_definition_is_refused(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html"""
     states = aws.client("stepfunctions")
     machine = aws.machine(flow({"P": {"Type": "Pass", "End": True}}))
     with pytest.raises(states.exceptions.StateMachineAlreadyExists):
