@@ -12,6 +12,7 @@ _PAGE = 1000
 
 def install() -> None:
     """Mend the operations that take a Map Run's ARN, or a child execution's."""
+    _leave_versions_out()
     _describe_map_runs()
     _list_children()
     _describe_children()
@@ -43,6 +44,15 @@ def _map_run(backend: Any, arn: str) -> Any:
         if record.map_run_arn == arn:
             return record
     raise ResourceNotFound(f"Resource not found: '{arn}'")
+
+
+def _leave_versions_out() -> None:
+    from moto.stepfunctions.parser.models import MapRunRecord
+
+    @wrap(MapRunRecord, "_generate_map_run_arns", fault="takes a version for a part of the name")
+    def generate(original: Any, state_machine_arn: str, label: str | None) -> Any:
+        base = ":".join(state_machine_arn.split(":")[:7])
+        return original(state_machine_arn=base, label=label)
 
 
 def _describe_map_runs() -> None:

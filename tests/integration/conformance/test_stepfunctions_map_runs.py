@@ -425,3 +425,21 @@ def test_the_role_must_be_allowed_to_read_the_items(aws, bucket):
     machine = aws.machine(distributed(PASS, ItemReader=reader(bucket)), roleArn=role)
     ended = aws.run(machine, {"prefix": "listed/"})
     assert ended["error"] == "States.ItemReaderFailed" and "AccessDenied" in ended["cause"]
+
+
+def test_a_path_that_is_not_there_fails_the_map_run(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemselector.html"""
+    ended = aws.run(aws.machine(distributed(PASS, ItemSelector={"a.$": "$.nobody"})), [1])
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.Runtime")
+    assert map_run(aws, ended)["status"] == "FAILED"
+
+
+def test_the_children_of_a_versions_execution_belong_to_the_machine(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-version.html"""
+    states = aws.client("stepfunctions")
+    machine = aws.machine(distributed(PASS), publish=True)
+    ended = aws.run(f"{machine}:1", [1])
+    (listed,) = states.list_map_runs(executionArn=ended["executionArn"])["mapRuns"]
+    assert listed["stateMachineArn"] == f"{machine}/Each"
+    (child,) = states.list_executions(mapRunArn=listed["mapRunArn"])["executions"]
+    assert states.describe_execution(executionArn=child["executionArn"])["output"] == "1"
