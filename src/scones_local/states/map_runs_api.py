@@ -47,9 +47,13 @@ def _map_run(backend: Any, arn: str) -> Any:
 
 
 def _leave_versions_out() -> None:
-    from moto.stepfunctions.parser.models import MapRunRecord
+    from moto.stepfunctions.parser import models
 
-    @wrap(MapRunRecord, "_generate_map_run_arns", fault="takes a version for a part of the name")
+    @wrap(
+        vars(models)["MapRunRecord"],
+        "_generate_map_run_arns",
+        fault="takes a version for a part of the name",
+    )
     def generate(original: Any, state_machine_arn: str, label: str | None) -> Any:
         base = ":".join(state_machine_arn.split(":")[:7])
         return original(state_machine_arn=base, label=label)
