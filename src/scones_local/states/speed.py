@@ -1,5 +1,6 @@
 """The interpreter's copies and threads, made cheap: they are most of what a trivial task costs."""
 
+import collections
 import copy
 import functools
 import marshal
@@ -63,6 +64,9 @@ def _use_threads_again() -> None:
     from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
     fault = "starts a thread, and keeps it in a list for ever"
+    for name, module in sorted(sys.modules.items()):
+        if name.startswith("moto.stepfunctions.") and hasattr(module, "TMP_THREADS"):
+            replace(module, "TMP_THREADS", collections.deque(maxlen=0), fault=fault)
 
     @wrap(ExecutionWorker, "start", fault=fault)
     def start(_: Any, worker: Any) -> None:
