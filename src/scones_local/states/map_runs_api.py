@@ -132,6 +132,17 @@ def _describe_children() -> None:
 
     fault = "does not know the child executions of a Map Run"
 
+    @wrap(StepFunctionsParserBackend, "_get_executions", fault=fault)
+    def get_executions(original: Any, backend: Any, execution_status: Any = None) -> list[Any]:
+        """Return those in which a task's token is looked for."""
+        children = (child for record in map_runs(backend) for child in record.executions.values())
+        found = [*original(backend, execution_status), *children]
+        return [
+            execution
+            for execution in found
+            if execution_status in (None, execution.status) and execution.exec_worker.env
+        ]
+
     @wrap(StepFunctionsParserBackend, "describe_execution", fault=fault)
     def describe_execution(original: Any, backend: Any, execution_arn: str) -> Any:
         found = child_execution(backend, execution_arn)

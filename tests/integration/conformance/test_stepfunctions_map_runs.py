@@ -443,3 +443,21 @@ def test_the_children_of_a_versions_execution_belong_to_the_machine(aws):
     assert listed["stateMachineArn"] == f"{machine}/Each"
     (child,) = states.list_executions(mapRunArn=listed["mapRunArn"])["executions"]
     assert states.describe_execution(executionArn=child["executionArn"])["output"] == "1"
+
+
+def test_a_childs_task_can_be_ended_by_its_token(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html"""
+    states, (queue, _) = aws.client("stepfunctions"), aws.queue()
+    waiting = {
+        "T": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+            "Parameters": {"QueueUrl": queue, "MessageBody.$": "$$.Task.Token"},
+            "End": True,
+        }
+    }
+    machine = aws.machine(distributed(waiting))
+    arn = states.start_execution(stateMachineArn=machine, input="[1]")["executionArn"]
+    token = aws.message(queue)["Body"]
+    states.send_task_success(taskToken=token, output='{"a": 1}')
+    assert output(aws.wait(arn)) == [{"a": 1}]
