@@ -14,6 +14,8 @@ from scones_toolkit import (
     datasets,
     deployments,
     evaluation,
+    local_logs,
+    local_status,
     models,
     plans,
     promotions,
@@ -398,7 +400,7 @@ def demo(c: Context, source: str = "", keep: bool = False) -> None:
 @task
 @guarded
 def up(c: Context) -> None:
-    """Start the embedded AWS and print how to reach it.
+    """Start the embedded AWS, with what the last one had, and print how to reach it.
 
     Example: inv local.up
     """
@@ -408,21 +410,46 @@ def up(c: Context) -> None:
 @task
 @guarded
 def down(c: Context) -> None:
-    """Stop the embedded AWS and every process that it started.
+    """Stop the embedded AWS and every process that it started; what was deployed is kept.
 
     Example: inv local.down
     """
     local_aws.down(_open("local"))
 
 
+@task(help={"yes": "do not ask"})
+@guarded
+def reset(c: Context, yes: bool = False) -> None:
+    """Remove all that was deployed to the embedded AWS; it is stopped if it runs.
+
+    Example: inv local.reset --yes
+    """
+    local_aws.reset(_open("local"), confirmed=yes)
+
+
 @task
 @guarded
 def status(c: Context) -> None:
-    """Show what runs in the embedded AWS.
+    """Show functions, executions, endpoints and jobs, with their processes.
 
     Example: inv local.status
     """
-    local_aws.status(_open("local"))
+    local_status.status(_open("local"))
+
+
+@task(
+    help={
+        "name": "a function, endpoint, job or state machine; another one names those that exist",
+        "follow": "go on until Ctrl-C",
+    }
+)
+@guarded
+def logs(c: Context, name: str, follow: bool = False) -> None:
+    """Print a log of the embedded AWS by the name of what wrote it.
+
+    Example: inv local.logs scones-local-classify-image -f
+    """
+    local_logs.logs(_open("local"), name, follow=follow)
 
 
 @task
@@ -439,7 +466,7 @@ ns = Collection(build, etl, train, evaluate, candidates, approve, release, fetch
 for deployment in (plan, apply, verify, drift, cost, stop, destroy, nuke, run, report, review):
     ns.add_task(deployment)
 ns.add_task(demo)
-ns.add_collection(Collection("local", up, down, status))
+ns.add_collection(Collection("local", up, down, reset, status, logs))
 terraform = Collection("terraform")
 terraform.add_task(terraform_test, name="test")
 ns.add_collection(terraform)

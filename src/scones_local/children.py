@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -15,12 +17,22 @@ from scones_core.errors import LocalAwsError
 _GUARD = Path(__file__).with_name("guard.py")
 
 
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A running process: whom it works for, and when it was started, in seconds since 1970."""
+
+    owner: str
+    pid: int
+    started: float
+
+
 class Children:
     """A registry of child processes. Thread-safe; after `stop_all` it starts nothing more."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[int, subprocess.Popen[bytes]] = {}
+        self._told: dict[int, Child] = {}
         self._closed = False
         self._guard: subprocess.Popen[bytes] | None = None
 
@@ -32,10 +44,12 @@ class Children:
         cwd: Path | None = None,
         stdout: int | IO[bytes] | None = subprocess.DEVNULL,
         stderr: int | IO[bytes] | None = subprocess.DEVNULL,
+        owner: str = "",
     ) -> subprocess.Popen[bytes]:
         """Return a started process that leads a session and a process group of its own.
 
-        `env` is the whole environment. The caller waits for the process and then calls
+        `env` is the whole environment. `owner` says whom it works for, as
+        `function/<name>`. The caller waits for the process and then calls
         `forget`. Raises LocalAwsError when the program cannot be started.
         """
         with self._lock:
@@ -55,6 +69,7 @@ class Children:
             except OSError as error:
                 raise LocalAwsError(f"{argv[0]} cannot be started: {error.strerror}.") from error
             self._running[process.pid] = process
+            self._told[process.pid] = Child(owner, process.pid, time.time())
             _tell(guard, f"+{process.pid}\n")
         return process
 
@@ -79,9 +94,15 @@ class Children:
         with self._lock:
             if self._running.pop(process.pid, None) is None:
                 return
+            self._told.pop(process.pid, None)
             _signal_group(process.pid, signal.SIGKILL)
             if self._guard is not None:
                 _tell(self._guard, f"-{process.pid}\n")
+
+    def listed(self) -> list[Child]:
+        """Return the processes that run, the oldest first."""
+        with self._lock:
+            return sorted(self._told.values(), key=lambda child: child.started)
 
     def stop_all(self) -> None:
         """Kill every process that is left, and start none from now on."""

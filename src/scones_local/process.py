@@ -2,7 +2,9 @@
 
 import contextlib
 import http.client
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,11 +12,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from scones_core.errors import LocalAwsError
 from scones_local.environment import client_environment
-from scones_local.lifetime import ServerRecord, is_locked, read_record
+from scones_local.lifetime import ServerRecord, is_locked, locked, read_record
+from scones_local.persistence.snapshots import STATE_FOLDER, Snapshots
 from scones_local.sagemaker.images import ImageCommands, write_images
 from scones_local.server import HEALTH_PATH, HOST
 
@@ -71,6 +74,42 @@ class LocalAws:
         if record is None or not _healthy(record.port):
             raise LocalAwsError(f"No embedded AWS runs on {home}; start one first.")
         return cls(home, record)
+
+    @staticmethod
+    def has_state(home: Path) -> bool:
+        """Return whether a server on this folder would start with what an earlier one had."""
+        return Snapshots(home / STATE_FOLDER).exist()
+
+    @staticmethod
+    def reset(home: Path) -> None:
+        """Remove what servers on this folder have kept; raises LocalAwsError while one runs.
+
+        The log of the last one stays.
+        """
+        if not home.is_dir():
+            return
+        with locked(home):
+            Snapshots(home / STATE_FOLDER).clear()
+            for name in ("lambda", "training", "endpoints"):
+                shutil.rmtree(home / name, ignore_errors=True)
+
+    def ask(self, path: str) -> Any:
+        """Return the JSON that one of the server's own paths answers to GET.
+
+        Raises LocalAwsError with its sentence where it refuses, or when it does not answer.
+        """
+        connection = http.client.HTTPConnection(HOST, self.record.port, timeout=30)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            content = json.loads(answer.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise LocalAwsError(f"{self.endpoint_url}{path} gave no answer: {error}") from error
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise LocalAwsError(str(content.get("message", answer.status)))
+        return content
 
     @property
     def endpoint_url(self) -> str:

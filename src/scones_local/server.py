@@ -19,7 +19,11 @@ from scones_local.admin import PREFIX, ROUTES, Wsgi, route, with_routes
 from scones_local.context import Context
 from scones_local.environment import client_environment
 from scones_local.lifetime import ServerRecord, locked, record_path, write_record
+from scones_local.persistence.mends import committing
+from scones_local.persistence.saver import Saver
+from scones_local.persistence.snapshots import STATE_FOLDER, Snapshots
 from scones_local.registry import mends, require_moto
+from scones_local.stores import STORES
 
 HOST = "127.0.0.1"
 HEALTH_PATH = f"{PREFIX}health"
@@ -33,6 +37,8 @@ MODULES = (
     "scones_local.states.mends",
     "scones_local.sagemaker.mends",
     "scones_local.events.mends",
+    "scones_local.processes",
+    "scones_local.persistence.mends",
 )
 
 
@@ -59,9 +65,13 @@ def _run(home: Path, port: int) -> None:
         port = listener.getsockname()[1]
         context = Context(home=home, endpoint_url=f"http://{HOST}:{port}")
         _prepare_environment(context, port)
+        saver = Saver(Snapshots(home / STATE_FOLDER))
+        # Registered first, so that it is done last: what the others end is saved as ended.
+        context.on_shutdown(saver.close)
         try:
             install(context)
-            _serve(context, listener, stop)
+            loaded = saver.load()
+            _serve(context, listener, stop, saver, restored=loaded)
         finally:
             record_path(home).unlink(missing_ok=True)
             context.shutdown()
@@ -107,20 +117,30 @@ def install(context: Context) -> None:
         gc.enable()
 
 
-def _serve(context: Context, listener: socket.socket, stop: threading.Event) -> None:
+def _serve(
+    context: Context,
+    listener: socket.socket,
+    stop: threading.Event,
+    saver: Saver,
+    *,
+    restored: bool,
+) -> None:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
     from scones_local.services import service_application
     from scones_local.web import WebServer
 
     create: Any = service_application  # moto's own is a Flask application
-    application: Wsgi = DomainDispatcherApplication(create)
+    application: Wsgi = committing(DomainDispatcherApplication(create), saver)
     for front in context.fronts:
         application = front(application)
     application = with_routes(application, ROUTES)
     server = WebServer(listener, application)
     server.start()
     port = listener.getsockname()[1]
+    saver.start()
+    if restored:
+        STORES.restored()
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     write_record(context.home, ServerRecord(os.getpid(), port, context.endpoint_url, now))
     stop.wait()

@@ -3,13 +3,16 @@
 import threading
 from collections.abc import Iterable, Mapping
 
+from scones_local.stores import keep
+
 
 class TagStore:
-    """Tags by ARN. Thread-safe."""
+    """Tags by ARN, kept across restarts under the service's name. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: str) -> None:
         self._lock = threading.Lock()
         self._tags: dict[str, dict[str, str]] = {}
+        keep(f"tags.{service}", self._saved, self._restore)
 
     def add(self, arn: str, tags: Mapping[str, str]) -> None:
         """Set tags of a resource, beside those it has."""
@@ -31,3 +34,9 @@ class TagStore:
         """Return a resource's tags."""
         with self._lock:
             return dict(self._tags.get(arn, {}))
+
+    def _saved(self) -> dict[str, dict[str, str]]:
+        return {arn: dict(tags) for arn, tags in list(self._tags.items())}
+
+    def _restore(self, tags: dict[str, dict[str, str]]) -> None:
+        self._tags = tags

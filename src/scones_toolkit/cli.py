@@ -2,6 +2,7 @@
 
 import functools
 import signal
+import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn, ParamSpec, TypeVar
@@ -9,7 +10,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from invoke.exceptions import Exit
 
-from scones_core.errors import SconesError
+from scones_core.errors import DeployError, SconesError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,3 +44,12 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 def given(**values: Any) -> dict[str, Any]:
     """Return the flags that were given; invoke passes empty texts for the others."""
     return {name: value for name, value in values.items() if value not in (None, "")}
+
+
+def confirm(what: str, environment: str) -> None:
+    """Ask for the environment's name; raises DeployError where another one is typed."""
+    if not sys.stdin.isatty():
+        raise DeployError(f"{what} Nobody is there to confirm that; give --yes.")
+    typed = input(f"{what} Type its name to go on: ")
+    if typed.strip() != environment:
+        raise DeployError(f"{typed!r} is not {environment!r}; nothing was changed.")

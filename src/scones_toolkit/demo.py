@@ -66,12 +66,12 @@ def demo(project: Project, *, source: str | None = None, keep: bool = False) -> 
         staged = datasets.extract(project, source)
     with ExitStack() as stack:
         with stages("start", "Start the embedded AWS"):
-            aws = local.start(project)
+            aws = local.start_for_demo(project)
             stack.callback(aws.stop)
             project.console.say(f"  {aws.endpoint_url}, log in {aws.home / 'server.log'}")
         summary = _run(project, stages, staged)
-        if keep:
-            stack.pop_all()
+        stack.pop_all()
+        local.end_demo(project, aws, keep=keep)
     _finish(project, aws, summary, keep=keep)
     return summary
 

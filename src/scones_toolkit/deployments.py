@@ -1,7 +1,6 @@
 """The tasks around Terraform: bundles, plan, apply, destroy, and its own tests."""
 
 import os
-import sys
 
 from scones_core.errors import DeployError
 from scones_deploy.bundle import BundleManifest, build_bundles
@@ -9,6 +8,7 @@ from scones_deploy.plan import Plan, protect, require_empty_buckets
 from scones_deploy.state_bucket import backend_bucket, ensure_state_bucket
 from scones_deploy.terraform import Terraform
 from scones_toolkit import candidates
+from scones_toolkit.cli import confirm
 from scones_toolkit.project import Project
 from scones_toolkit.terraform_lines import TerraformLines
 from scones_toolkit.verification import verify
@@ -147,12 +147,3 @@ def state_bucket(project: Project) -> str:
         return project.settings.project.state_bucket
     account = project.client("sts").get_caller_identity()["Account"]
     return f"scones-{project.environment}-terraform-state-{account}"
-
-
-def confirm(what: str, environment: str) -> None:
-    """Ask for the environment's name; raises DeployError where another one is typed."""
-    if not sys.stdin.isatty():
-        raise DeployError(f"{what} Nobody is there to confirm that; give --yes.")
-    typed = input(f"{what} Type its name to go on: ")
-    if typed.strip() != environment:
-        raise DeployError(f"{typed!r} is not {environment!r}; nothing was changed.")

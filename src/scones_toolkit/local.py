@@ -1,13 +1,14 @@
-"""The embedded AWS of this checkout: up, down, and what runs in it."""
+"""The embedded AWS of this checkout: up, down, reset."""
 
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 from scones_core.errors import LocalAwsError
+from scones_local.lifetime import is_locked
 from scones_local.process import LocalAws
 from scones_local.sagemaker.images import ImageCommands
+from scones_toolkit.cli import confirm
 from scones_toolkit.project import Project
 
 # The repository of the model image, whatever the project and the environment are called.
@@ -15,10 +16,12 @@ MODEL_IMAGES = "*-model"
 
 
 def start(project: Project) -> LocalAws:
-    """Return a new, empty embedded AWS; the model image is this checkout's own programs.
+    """Return the embedded AWS, with what the last one on this folder had.
 
-    Raises LocalAwsError when one runs already, or its port is taken.
+    The model image is this checkout's own programs. Raises LocalAwsError when one runs already,
+    its port is taken, or what was kept cannot be loaded.
     """
+    kept = LocalAws.has_state(project.local_home)
     try:
         aws = LocalAws.start(project.local_home, project.settings.local.port, model_images(project))
     except LocalAwsError as error:
@@ -26,8 +29,42 @@ def start(project: Project) -> LocalAws:
             f"{error} (`inv local.down` stops the one of this checkout; SCONES_LOCAL_PORT gives "
             "another port.)"
         ) from error
-    _forget_earlier_ones(project)
+    if not kept:
+        _forget_earlier_ones(project)
     return aws
+
+
+def start_for_demo(project: Project) -> LocalAws:
+    """Return an empty embedded AWS; what an earlier demo did not tidy up is removed.
+
+    Raises LocalAwsError where somebody else's state is kept, and leaves it alone.
+    """
+    home, mark = project.local_home, _demo_mark(project)
+    # Where one runs already, the start is what says so.
+    if LocalAws.has_state(home) and not is_locked(home):
+        if not mark.exists():
+            raise LocalAwsError(
+                f"{_relative(home)} keeps what was deployed to the embedded AWS, and a demo starts "
+                "from nothing: `inv local.reset` removes it, or "
+                "SCONES_PROJECT_LOCAL_DIR=.local/demo gives the demo a folder of its own."
+            )
+        LocalAws.reset(home)
+    aws = start(project)
+    mark.touch()
+    return aws
+
+
+def end_demo(project: Project, aws: LocalAws, *, keep: bool) -> None:
+    """Leave the demo's embedded AWS up as the user's own, or remove all that it kept."""
+    if not keep:
+        aws.stop()
+        LocalAws.reset(project.local_home)
+    _demo_mark(project).unlink(missing_ok=True)
+
+
+def _demo_mark(project: Project) -> Path:
+    """Return the file that is there while the folder is a demo's, which may be emptied."""
+    return project.local_home / "demo"
 
 
 def _forget_earlier_ones(project: Project) -> None:
@@ -57,7 +94,12 @@ def model_images(project: Project) -> dict[str, ImageCommands]:
 
 def up(project: Project) -> None:
     """Start the embedded AWS, leave it running, and print how to reach it."""
-    print_access(project, start(project))
+    kept = LocalAws.has_state(project.local_home)
+    aws = start(project)
+    _demo_mark(project).unlink(missing_ok=True)
+    print_access(project, aws)
+    if kept:
+        project.console.say("It has what the last one had; its endpoints are being started again.")
 
 
 def print_access(project: Project, aws: LocalAws) -> None:
@@ -68,55 +110,36 @@ def print_access(project: Project, aws: LocalAws) -> None:
     for name, value in aws.environment().items():
         say(f"  export {name}={value}")
     say("The project's own tasks find it by themselves: inv run --count 5, inv plan, ...")
-    say("Stop it with: inv local.down")
+    say(f"A page shows what runs: {aws.endpoint_url}")
+    say("Stop it with: inv local.down (it keeps what was deployed), empty it with: inv local.reset")
 
 
 def down(project: Project) -> None:
     """Stop the embedded AWS with all that it started; raises LocalAwsError when none runs."""
     project.local_aws().stop()
-    project.console.say("The embedded AWS is stopped.")
+    project.console.say(
+        "The embedded AWS is stopped; `inv local.up` brings it back as it was, `inv local.reset` "
+        "removes it."
+    )
 
 
-def status(project: Project) -> None:
-    """Print functions, state machines, endpoints and training jobs of the embedded AWS."""
-    aws = project.local_aws()
-    project.console.say(f"The embedded AWS runs at {aws.endpoint_url} (process {aws.record.pid}).")
-    rows = [*_functions(project), *_machines(project), *_endpoints(project), *_jobs(project)]
-    if not rows:
-        project.console.say("Nothing is deployed in it yet; try: inv apply")
+def reset(project: Project, *, confirmed: bool = False) -> None:
+    """Stop the embedded AWS if it runs, and remove all that was deployed to it.
+
+    Raises DeployError where that was not confirmed.
+    """
+    home = project.local_home
+    if not LocalAws.has_state(home) and not is_locked(home):
+        project.console.say(f"There is nothing in {_relative(home)} to remove.")
         return
-    project.console.grid("", ("kind", "name", "state"), rows)
-
-
-def _functions(project: Project) -> list[tuple[str, str, str]]:
-    functions = project.client("lambda").list_functions()["Functions"]
-    return [
-        ("function", f["FunctionName"], f"{f['Runtime']}, {f['CodeSize']} B") for f in functions
-    ]
-
-
-def _machines(project: Project) -> list[tuple[str, str, str]]:
-    states = project.client("stepfunctions")
-    return [
-        ("state machine", machine["name"], _executions(states, machine["stateMachineArn"]))
-        for machine in states.list_state_machines()["stateMachines"]
-    ]
-
-
-def _executions(states: Any, arn: str) -> str:
-    found = [e["status"] for e in states.list_executions(stateMachineArn=arn)["executions"]]
-    counts = {status: found.count(status) for status in sorted(set(found))}
-    return ", ".join(f"{n} {status.lower()}" for status, n in counts.items()) or "no executions"
-
-
-def _endpoints(project: Project) -> list[tuple[str, str, str]]:
-    endpoints = project.client("sagemaker").list_endpoints()["Endpoints"]
-    return [("endpoint", e["EndpointName"], e["EndpointStatus"]) for e in endpoints]
-
-
-def _jobs(project: Project) -> list[tuple[str, str, str]]:
-    jobs = project.client("sagemaker").list_training_jobs()["TrainingJobSummaries"]
-    return [("training job", j["TrainingJobName"], j["TrainingJobStatus"]) for j in jobs]
+    if not confirmed:
+        confirm(f"Everything in the embedded AWS ({_relative(home)}) will be removed.", "local")
+    if is_locked(home):
+        project.local_aws().stop()
+    LocalAws.reset(home)
+    _demo_mark(project).unlink(missing_ok=True)
+    _forget_earlier_ones(project)
+    project.console.say("The embedded AWS is empty again; `inv local.up` starts it.")
 
 
 def _relative(path: Path) -> str:

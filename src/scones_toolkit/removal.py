@@ -14,7 +14,8 @@ from scones_deploy.ownership import Owner
 from scones_deploy.plan import require_empty_buckets
 from scones_deploy.prices import Prices
 from scones_deploy.roles import remove_roles
-from scones_toolkit.deployments import confirm, prepare, state_bucket
+from scones_toolkit.cli import confirm
+from scones_toolkit.deployments import prepare, state_bucket
 from scones_toolkit.project import Project
 
 

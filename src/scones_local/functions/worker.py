@@ -69,6 +69,7 @@ class Worker:
                 cwd=task,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
+                owner=f"function/{spec.name}",
             )
         except BaseException:
             self._api.close()

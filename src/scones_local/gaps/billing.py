@@ -34,7 +34,7 @@ def _same(details: dict[str, Any], asked: dict[str, Any]) -> bool:
 def _tags() -> None:
     from moto.budgets.responses import BudgetsResponse
 
-    tags = TagStore()
+    tags = TagStore("budgets")
 
     @wrap(BudgetsResponse, "create_budget", fault="drops the tags")
     def create_budget(original: Any, response: Any) -> str:

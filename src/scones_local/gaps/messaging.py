@@ -36,7 +36,7 @@ def _composite_alarm() -> None:
 def _scalable_target() -> None:
     from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 
-    tags = TagStore()
+    tags = TagStore("application-autoscaling")
 
     @wrap(ApplicationAutoScalingResponse, "register_scalable_target", fault="drops the tags")
     def register(original: Any, response: Any) -> str:

@@ -28,6 +28,7 @@ class Container:
         folder: Path,
         environment: Mapping[str, str],
         on_line: LineSink,
+        owner: str = "",
     ) -> None:
         self._children, self._on_line = children, on_line
         self._tail: deque[str] = deque(maxlen=20)
@@ -37,6 +38,7 @@ class Container:
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            owner=owner,
         )
         name = f"output-{self.process.pid}"
         self._reader = threading.Thread(target=self._read, name=name, daemon=True)

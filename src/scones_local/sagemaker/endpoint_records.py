@@ -4,7 +4,7 @@ The record is described while it changes, so that lists are replaced as a whole 
 which waiters look at, is set last.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from moto.core.utils import utcnow
@@ -61,6 +61,24 @@ def enter_status(endpoint: EndpointRecord, status: str) -> None:
     """Put an endpoint's record into a status."""
     endpoint.last_modified_time = utcnow()
     endpoint.endpoint_status = status
+
+
+def retained_properties(
+    endpoint: EndpointRecord, excluded: Container[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """Return the properties of each variant that an update keeps, as a configuration has them."""
+    names = {
+        "DesiredWeight": "InitialVariantWeight",
+        "DesiredInstanceCount": "InitialInstanceCount",
+    }
+    return {
+        variant["VariantName"]: {
+            configured: variant[kept]
+            for kept, configured in names.items()
+            if kept in variant and kept not in excluded
+        }
+        for variant in endpoint.production_variants or ()
+    }
 
 
 def capture_summary(config: Mapping[str, Any] | None) -> dict[str, Any] | None:

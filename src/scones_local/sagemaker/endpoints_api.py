@@ -11,10 +11,12 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 from scones_local.registry import implement, replace, wrap
 from scones_local.sagemaker.answers import CUSTOM_ATTRIBUTES
 from scones_local.sagemaker.deployments import Endpoints
-from scones_local.sagemaker.endpoint_records import EndpointRecord
+from scones_local.sagemaker.endpoint_records import EndpointRecord, retained_properties
 from scones_local.sagemaker.invocations import INFERENCE_ID, TARGET_VARIANT, Invocation, Invoker
 from scones_local.sagemaker.platform import EndpointMetrics, Platform
+from scones_local.sagemaker.restart import start_endpoints
 from scones_local.sagemaker.scaling import rescale
+from scones_local.stores import on_restored
 
 _IN_PROGRESS = frozenset(("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"))
 
@@ -37,6 +39,7 @@ def install(platform: Platform) -> None:
         region=platform.region,
     )
     platform.context.on_shutdown(invoker.close)
+    on_restored(lambda: start_endpoints(endpoints))
     _mend_runtime(invoker)
 
 
@@ -80,7 +83,7 @@ def _add_update(endpoints: Endpoints) -> None:
             endpoint.last_deployment_config = self._get_param("DeploymentConfig")
         excluded = self._get_param("ExcludeRetainedVariantProperties") or []
         retained = (
-            _retained(endpoint, {e["VariantPropertyType"] for e in excluded})
+            retained_properties(endpoint, {e["VariantPropertyType"] for e in excluded})
             if self._get_param("RetainAllVariantProperties")
             else {}
         )
@@ -161,22 +164,6 @@ def _require_in_service(endpoint: EndpointRecord) -> None:
         raise AWSValidationException(f'Cannot update in-progress endpoint "{endpoint.arn}".')
     if status != "InService":
         raise AWSValidationException(f'Cannot update endpoint "{endpoint.arn}" in status {status}.')
-
-
-def _retained(endpoint: EndpointRecord, excluded: set[str]) -> dict[str, dict[str, Any]]:
-    """Return the properties of each variant that an update keeps, as a configuration has them."""
-    names = {
-        "DesiredWeight": "InitialVariantWeight",
-        "DesiredInstanceCount": "InitialInstanceCount",
-    }
-    return {
-        variant["VariantName"]: {
-            configured: variant[kept]
-            for kept, configured in names.items()
-            if kept in variant and kept not in excluded
-        }
-        for variant in endpoint.production_variants
-    }
 
 
 def _endpoint(response: SageMakerResponse) -> EndpointRecord:

@@ -100,6 +100,7 @@ class FleetBuilder:
                 "HOME": str(folder / variant.name),
             },
             startup_seconds=variant.startup_seconds,
+            owner=f"endpoint/{plan.endpoint}",
         )
         return Variant(
             spec,

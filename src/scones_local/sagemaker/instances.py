@@ -39,6 +39,7 @@ class ServeSpec:
     folder: Path
     environment: Mapping[str, str]
     startup_seconds: float = 60.0
+    owner: str = ""
 
 
 class Instance:
@@ -124,6 +125,7 @@ class Instance:
                 folder=self.spec.folder,
                 environment=environment,
                 on_line=self._on_line,
+                owner=self.spec.owner,
             )
             return self._container, connections(port)
 

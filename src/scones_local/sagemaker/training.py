@@ -103,6 +103,7 @@ class TrainingRun:
                 "HOME": str(self._folder),
             },
             on_line=self._read,
+            owner=f"training-job/{self.spec.name}",
         )
         status, timed_out = self._supervise(container)
         if status != 0 and not timed_out and not self._stop.is_set():

@@ -16,14 +16,20 @@ _PROGRAMS = Path(__file__).parents[2] / "functional" / "scones_local" / "program
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    """A running server. Images named `toy-*` are the stand-ins of a customer's programs."""
+def toys() -> dict[str, ImageCommands]:
+    """The image map: those named `toy-*` are the stand-ins of a customer's programs."""
     commands = ImageCommands(
         train=(sys.executable, str(_PROGRAMS / "stand_in_train.py")),
         serve=(sys.executable, str(_PROGRAMS / "stand_in_serve.py")),
         environment={},
     )
-    with LocalAws.start(tmp_path_factory.mktemp("conformance"), 0, {"toy-*": commands}) as local:
+    return {"toy-*": commands}
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory, toys: dict[str, ImageCommands]) -> Iterator[Aws]:
+    """A running server."""
+    with LocalAws.start(tmp_path_factory.mktemp("conformance"), 0, toys) as local:
         yield Aws.of(local)
 
 

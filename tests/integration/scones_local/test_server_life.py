@@ -135,3 +135,11 @@ def _worker(aws, local):
     return other.invoke(
         other.function("import os\ndef handler(event, context):\n    return os.getpid()\n")
     )[0]
+
+
+def test_the_server_tells_which_processes_work_for_whom(aws):
+    name = aws.function("import os\ndef handler(event, context):\n    return os.getpid()\n")
+    pid = aws.invoke(name)[0]
+    found = {p["pid"]: p for p in aws.local.ask("/_scones_local/processes")}
+    assert found[pid]["owner"] == f"function/{name}"
+    assert found[pid]["resident_mb"] > 0 and found[pid]["uptime_seconds"] >= 0

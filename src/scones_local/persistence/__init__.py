@@ -1,0 +1,1 @@
+"""The embedded AWS's state on disk: saved while it runs, loaded when it starts."""

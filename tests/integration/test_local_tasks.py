@@ -1,0 +1,97 @@
+"""`local.*` as a user meets them: what is kept, what is removed, what is shown."""
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from scones_local.process import LocalAws
+from tests.support.checkout import Checkout, copy_checkout
+from tests.support.local_aws import Aws
+
+SAYS = "def handler(event, context):\n    print('said by the function')\n"
+
+
+@dataclass(frozen=True)
+class Up:
+    """A checkout whose embedded AWS is up, with one function that has run."""
+
+    checkout: Checkout
+    aws: Aws
+    function: str
+    out: str
+
+    @property
+    def home(self) -> Any:
+        return self.checkout.root / ".local" / "aws"
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    checkout = copy_checkout(tmp_path_factory.mktemp("checkout"))
+    out = checkout.inv("local.up").out
+    try:
+        aws = Aws.of(LocalAws.attach(checkout.root / ".local" / "aws"))
+        function = aws.function(SAYS)
+        aws.invoke(function)
+        yield Up(checkout, aws, function, out)
+    finally:
+        checkout.inv("local.down")
+
+
+def test_up_prints_how_every_client_finds_it(up: Up) -> None:
+    for words in ("AWS_ENDPOINT_URL=http://127.0.0.1:", "boto3", "AWS CLI", "Terraform"):
+        assert words in up.out
+
+
+def test_status_shows_a_function_with_its_process(up: Up) -> None:
+    line = next(li for li in up.checkout.inv("local.status").out.splitlines() if up.function in li)
+    assert "function" in line and "MiB" in line
+    assert any(word.isdigit() for word in line.split())
+
+
+def test_logs_are_printed_by_name(up: Up) -> None:
+    assert "said by the function" in up.checkout.inv("local.logs", up.function).out
+
+
+def test_logs_of_an_unknown_name_say_which_names_there_are(up: Up) -> None:
+    up.checkout.inv("local.logs", "unknown").says("'unknown'", up.function)
+
+
+def test_followed_logs_show_what_is_written_later_and_end_quietly(up: Up) -> None:
+    process = up.checkout.start("local.logs", up.function, "--follow")
+    assert process.stdout is not None
+    lines = iter(process.stdout.readline, "")
+    assert any("REPORT" in line for line in lines)  # what was there already
+    up.aws.invoke(up.function)
+    assert any("said by the function" in line for line in lines)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0 and err == ""
+
+
+def test_a_demo_leaves_alone_what_is_kept(checkout: Checkout) -> None:
+    checkout.inv("local.up")
+    try:
+        aws = Aws.of(LocalAws.attach(checkout.root / ".local" / "aws"))
+        aws.client("s3").create_bucket(Bucket="mine")
+        checkout.inv("local.down")
+        checkout.inv("demo", "--source", "synthetic").says("keeps", "inv local.reset")
+        assert "as it was" not in checkout.inv("local.up").err
+        aws = Aws(LocalAws.attach(checkout.root / ".local" / "aws"), aws.role)
+        assert [b["Name"] for b in aws.client("s3").list_buckets()["Buckets"]] == ["mine"]
+    finally:
+        checkout.inv("local.down")
+
+
+def test_reset_asks_and_then_leaves_nothing(checkout: Checkout) -> None:
+    checkout.inv("local.up")
+    checkout.inv("local.reset").says("--yes")
+    home = checkout.root / ".local" / "aws"
+    LocalAws.attach(home)  # refused, so it still runs
+    assert checkout.inv("local.reset", "--yes").code == 0
+    assert not (home / "state").exists()
+    checkout.inv("local.status").says("No embedded AWS runs")
+    assert "nothing" in checkout.inv("local.reset").out
