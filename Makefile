@@ -20,12 +20,13 @@ test: check ## everything that must hold: formats, types, imports, Terraform, te
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.dev terraform-test
+	$(VENV)/scan/bin/zizmor --offline --quiet .github/workflows
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-terraform-test: $(VENV)/.ready ## format, validate and test the Terraform
+terraform-test: $(VENV)/.scan ## format, validate, test and scan the Terraform
 	@$(BIN)/inv terraform.test
 
 build etl train: $(VENV)/.ready ## one task; the others: .venv/bin/inv --list
@@ -51,9 +52,15 @@ $(VENV)/.dev: $(VENV)/.ready requirements/dev.lock
 	@$(LOCKED) --requirement requirements/dev.lock
 	@touch $@
 
+$(VENV)/.scan: $(VENV)/.ready requirements/scan.lock
+	@echo "  the scanners, in a folder of their own (requirements/scan.lock)"
+	@rm -rf $(VENV)/scan
+	@$(LOCKED) --target $(VENV)/scan --requirement requirements/scan.lock
+	@touch $@
+
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
 lock: ## lock the dependencies anew (needs uv)
-	for name in toolkit dev lambda lambda-runtime terraform; do \
+	for name in toolkit dev scan lambda lambda-runtime terraform; do \
 	  $(UV_COMPILE) --upgrade requirements/$$name.in --output-file requirements/$$name.lock || exit 1; done
 
 clean: ## remove what was built; not the environment, not the download cache

@@ -22,6 +22,7 @@ from scones_toolkit import (
     releases,
     removal,
     reviews,
+    terraform_checks,
     workflows,
 )
 from scones_toolkit import demo as demonstration
@@ -455,11 +456,21 @@ def logs(c: Context, name: str, follow: bool = False) -> None:
 @task
 @guarded
 def terraform_test(c: Context) -> None:
-    """Check the Terraform: format, validity, and `terraform test` under mocks.
+    """Check the Terraform: format, validity, READMEs, `terraform test` under mocks, Checkov.
 
     Example: inv terraform.test
     """
-    deployments.terraform_test(_open("local"))
+    terraform_checks.check(_open("local"))
+
+
+@task
+@guarded
+def terraform_docs(c: Context) -> None:
+    """Write each module's inputs and outputs into its README.
+
+    Example: inv terraform.docs
+    """
+    terraform_checks.docs(_open("local"))
 
 
 ns = Collection(build, etl, train, evaluate, candidates, approve, release, fetch, promote)
@@ -469,4 +480,5 @@ ns.add_task(demo)
 ns.add_collection(Collection("local", up, down, reset, status, logs))
 terraform = Collection("terraform")
 terraform.add_task(terraform_test, name="test")
+terraform.add_task(terraform_docs, name="docs")
 ns.add_collection(terraform)

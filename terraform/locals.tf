@@ -21,7 +21,11 @@ locals {
 
   async_uri = replace(module.storage.capture_uri, "/capture$/", "async")
 
-  deletes_endpoint = try(var.office_hours.outside, "") == "delete" && var.serving.mode == "realtime"
+  # Capture, shadow, autoscaling and office hours are the real-time endpoint's. Where there is
+  # none, the workflow's takes them, to refuse what it cannot have.
+  instances_mode = contains(local.serving_modes, "realtime") ? "realtime" : var.serving.mode
+
+  deletes_endpoint = try(var.office_hours.outside, "") == "delete" && contains(local.serving_modes, "realtime")
 
   # A model's probabilities are in the order of its own labels.
   labels = try(local.release.labels, null) == null ? var.labels : local.release.labels

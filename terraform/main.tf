@@ -45,17 +45,17 @@ module "endpoint" {
   variant            = module.naming.variant
   releases           = var.releases
   active_release     = var.active_release
-  shadow_release     = each.key == var.serving.mode ? var.shadow_release : null
+  shadow_release     = each.key == local.instances_mode ? var.shadow_release : null
   serverless         = var.serving.serverless
   async              = { uri = local.async_uri, concurrency = var.serving.async_concurrency }
-  autoscaling        = each.key == "serverless" ? null : each.key == var.serving.mode ? var.autoscaling : var.async_autoscaling
-  office_hours       = each.key == var.serving.mode ? var.office_hours : null
+  autoscaling        = each.key == "async" ? var.async_autoscaling : each.key == local.instances_mode ? var.autoscaling : null
+  office_hours       = each.key == local.instances_mode ? var.office_hours : null
   tags               = local.tags
   role_arn           = local.arns.roles["endpoint"]
   kms_key_arn        = module.storage.kms_key_arn
   artifacts_prefix   = "s3://${local.names.buckets["artifacts"]}/model/"
   capture_uri        = module.storage.capture_uri
-  capture_percent    = each.key == "serverless" && each.key != var.serving.mode ? 0 : var.capture_percent
+  capture_percent    = each.key == "serverless" && each.key != local.instances_mode ? 0 : var.capture_percent
   log_group          = local.names.log_groups[each.key]
   log_retention_days = var.log_retention_days
   latency_alarm_ms   = var.latency_alarm_ms
@@ -81,6 +81,12 @@ module "endpoint" {
 
   # The role's ARN is computed, so that names show in a plan; the role must still be there.
   depends_on = [module.identity]
+}
+
+# Until modes came, there was one endpoint.
+moved {
+  from = module.endpoint
+  to   = module.endpoint["realtime"]
 }
 
 module "functions" {

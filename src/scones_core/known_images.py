@@ -15,6 +15,9 @@ from typing import Any
 from scones_core.errors import MalformedArtifact
 
 SAMPLES = "samples.json"
+# Requests with them are captured like any other; by this their records are told from those of
+# customers' images.
+INFERENCE_ID_PREFIX = "verify-"
 SCHEMA = 1
 
 

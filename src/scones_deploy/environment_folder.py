@@ -13,6 +13,11 @@ BOOTSTRAP = "bootstrap"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
+def environments(root: Path) -> list[str]:
+    """Return the names of the environments that a root module has, sorted."""
+    return sorted(file.parent.name for file in root.glob("environments/*/env.tfvars"))
+
+
 @dataclass(frozen=True, slots=True)
 class EnvironmentFolder:
     """`environments/<name>/` in `root`, and the folder of the Lambda bundles it deploys."""
@@ -26,7 +31,7 @@ class EnvironmentFolder:
         """Return the folder of an environment; raises TerraformError where it has none."""
         found = cls(root, name, bundles)
         if not NAME.fullmatch(name) or not (found.path / "env.tfvars").is_file():
-            known = sorted(file.parent.name for file in root.glob("environments/*/env.tfvars"))
+            known = environments(root)
             raise TerraformError(
                 f"There is no environment {name!r} in {root / 'environments'}; "
                 f"the environments are {', '.join(known) or 'none'}."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from scones_core.known_images import KnownImage
+from scones_core.known_images import INFERENCE_ID_PREFIX, KnownImage
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
@@ -17,8 +17,6 @@ else:
 # Other processors and batch sizes move a float32 softmax in the sixth digit; another model
 # moves it in the first.
 TOLERANCE = 1e-4
-# They are captured like any other request; by this they are told from customers' images.
-INFERENCE_ID_PREFIX = "verify-"
 
 
 def score_differences(

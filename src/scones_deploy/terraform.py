@@ -24,7 +24,7 @@ from python_terraform import Terraform as CommandLine
 from scones_core.errors import TerraformError
 from scones_core.outputs import Deployment
 from scones_deploy.applied import AppliedResource, parse_state
-from scones_deploy.environment_folder import BOOTSTRAP, EnvironmentFolder
+from scones_deploy.environment_folder import BOOTSTRAP, EnvironmentFolder, environments
 from scones_deploy.plan import Plan, parse_plan
 from scones_deploy.plan_record import check_record, record_path, write_record
 from scones_deploy.terraform_binary import TerraformBinary, find_terraform
@@ -102,7 +102,9 @@ class Terraform:
         return source.notice
 
     def check(self) -> None:
-        """Check format and validity, and run the tests, also of bootstrap; needs no state.
+        """Check format and validity, and run the tests; needs no state.
+
+        Those of bootstrap too, and `environments/*.tftest.hcl` with each one's variables.
 
         Raises TerraformError with what Terraform found.
         """
@@ -112,6 +114,10 @@ class Terraform:
             self._init(at, backend=False)
             self.validate(at)
             self._stream("test", at=at)
+        if any(self.root.glob("environments/*.tftest.hcl")):
+            for name in environments(self.root):
+                file = self.root / "environments" / name / "env.tfvars"
+                self._stream("test", test_directory="environments", var_file=str(file))
 
     def validate(self, at: Path | None = None) -> None:
         """Check the configuration, here or in another root module's folder.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import MonitorError
+from scones_core.known_images import INFERENCE_ID_PREFIX
 from scones_core.uris import S3Uri
 from scones_monitor.listing import CaptureFile, list_capture_files
 from scones_monitor.records import CapturedRecord, FileContent, parse_file
@@ -105,7 +106,7 @@ class CaptureReader:
         return content
 
     def _collect(self, contents: list[FileContent]) -> Captures:
-        found = [r for content in contents for r in content.records if self._within(r.time)]
+        found = [r for c in contents for r in c.records if self._within(r.time) and not _known(r)]
         records = _once(sorted(found, key=lambda record: record.time))
         faults = [fault for content in contents for fault in content.faults]
         return Captures(
@@ -174,6 +175,11 @@ def wait_for_captures(
     if not captures.records:
         raise reader.nothing()
     return captures
+
+
+def _known(record: CapturedRecord) -> bool:
+    """Return whether it is of a known image, which an apply sent: no customer's."""
+    return (record.inference_id or "").startswith(INFERENCE_ID_PREFIX)
 
 
 def _once(records: list[CapturedRecord]) -> list[CapturedRecord]:

@@ -1,16 +1,12 @@
 """The tasks around Terraform: bundles, plan, apply, destroy, and its own tests."""
 
-import os
-
 from scones_core.errors import DeployError
 from scones_deploy.bundle import BundleManifest, build_bundles
 from scones_deploy.plan import Plan, protect, require_empty_buckets
 from scones_deploy.state_bucket import backend_bucket, ensure_state_bucket
-from scones_deploy.terraform import Terraform
 from scones_toolkit import candidates
 from scones_toolkit.cli import confirm
 from scones_toolkit.project import Project
-from scones_toolkit.terraform_lines import TerraformLines
 from scones_toolkit.verification import verify
 
 # What a plan is not listed beyond; all of it is in Terraform's own output.
@@ -104,19 +100,6 @@ def destroy(project: Project, *, confirmed: bool = False) -> None:
     project.terraform.apply(made)
     project.forget_deployment()
     project.console.say(f"{made.destroy} resources of {project.environment} are destroyed.")
-
-
-def terraform_test(project: Project) -> None:
-    """Check format and validity of the Terraform and run its tests under mocks."""
-    log = TerraformLines(project.console, project.build / "check" / "terraform.log")
-    # A build folder of its own: a check beside a deployed environment must not touch its state.
-    Terraform(
-        project.root / "terraform",
-        "local",
-        build_dir=project.build / "check",
-        environ=os.environ,
-        output=log,
-    ).check()
 
 
 def describe(project: Project, made: Plan) -> None:

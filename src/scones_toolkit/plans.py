@@ -1,8 +1,10 @@
 """Plans that are kept: written with a summary for a review, applied later, compared nightly."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from scones_core.files import write_atomically
+from scones_deploy.office_hours import OfficeHours, only_creates_endpoint
 from scones_deploy.plan import Plan
 from scones_toolkit.deployments import carry_out, describe, prepare, require_bundles
 from scones_toolkit.project import Project
@@ -44,6 +46,7 @@ def apply_kept(project: Project, path: Path, *, allow_destroy: bool = False) -> 
 def drift(project: Project, *, summary: Path | None = None) -> bool:
     """Return whether the environment differs from the code; apply nothing, keep no plan.
 
+    An endpoint that its schedule deleted for the night is no difference.
     `summary` takes the difference as Markdown, and is not written where there is none.
     """
     require_bundles(project)
@@ -52,12 +55,23 @@ def drift(project: Project, *, summary: Path | None = None) -> bool:
     try:
         made = project.terraform.plan(out=path)
         describe(project, made)
+        if is_down_for_the_night(project, made, datetime.now(UTC)):
+            project.console.say("  The endpoint is down outside office hours; all else is alike.")
+            return False
         if made.has_changes and summary is not None:
             write_atomically(summary, markdown(project.environment, made, _words(project, made)))
     finally:
         path.unlink(missing_ok=True)
         path.with_name(f"{path.name}.json").unlink(missing_ok=True)
     return made.has_changes
+
+
+def is_down_for_the_night(project: Project, made: Plan, now: datetime) -> bool:
+    """Return whether all that is missing is the endpoint, at an hour when it is meant to be."""
+    if not only_creates_endpoint(made):
+        return False
+    hours = OfficeHours.of(project.terraform.outputs().get("office_hours"))
+    return hours is not None and hours.is_down(now)
 
 
 def markdown(environment: str, made: Plan, words: str) -> str:

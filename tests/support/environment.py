@@ -4,6 +4,7 @@ import io
 import json
 import sys
 import tarfile
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,8 @@ from tests.support.checkout import Checkout, Ended
 
 PROGRAMS = Path(__file__).parents[1] / "functional" / "scones_local" / "programs"
 ACCOUNT = "123456789012"
-PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x20\0\0\0\x20\x08\x02\0\0\0" + bytes(4)
+HEADER = b"IHDR\0\0\0\x20\0\0\0\x20\x08\x02\0\0\0"
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\r" + HEADER + zlib.crc32(HEADER).to_bytes(4)
 BICYCLE, MOTORCYCLE = [0.9, 0.1], [0.2, 0.8]
 CARD = {
     "threshold": 0.8,

@@ -11,7 +11,9 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-VERSIONED = re.compile(r"uses: \S+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+VERSIONED = re.compile(
+    r"uses: (\S+@[0-9a-f]{40}|docker://\S+@sha256:[0-9a-f]{64}) # v\d+\.\d+\.\d+$"
+)
 TASK = re.compile(r"\.venv/bin/inv ([\w.-]+)(.*)")
 CREDENTIALS = "aws-actions/configure-aws-credentials"
 

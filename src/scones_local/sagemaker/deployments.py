@@ -65,6 +65,7 @@ class Endpoints:
             children=context.children,
             s3=platform.s3,
             log_stream=platform.log_stream,
+            require_image=platform.require_image,
         )
 
     def deploy(

@@ -61,9 +61,10 @@ class FleetBuilder:
         children: Children,
         s3: "Callable[[Mapping[str, str]], S3Client]",
         log_stream: Callable[[str, str, Mapping[str, str]], LineSink],
+        require_image: Callable[[Mapping[str, str], str], None],
     ) -> None:
         self._folder, self._images_path, self._children = folder, images_path, children
-        self._s3, self._log_stream = s3, log_stream
+        self._s3, self._log_stream, self._require_image = s3, log_stream, require_image
 
     def build(self, plan: FleetPlan) -> Fleet:
         """Return the fleet, ready to start; raises VariantFailed with nothing left behind."""
@@ -81,6 +82,7 @@ class FleetBuilder:
         return Fleet(plan.settings, variants, weights, folder=folder, shadow=shadow)
 
     def _variant(self, plan: FleetPlan, variant: VariantPlan, folder: Path) -> Variant:
+        self._require_image(variant.base_environment, variant.image)
         argv, image_environment = argv_for(variant.image, "serve", self._images_path)
         base = folder / variant.name / "ml"
         model = base / "model"

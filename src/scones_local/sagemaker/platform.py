@@ -28,6 +28,7 @@ from scones_local.iam.resources import log_arn
 from scones_local.iam.roles import RoleSessions
 from scones_local.iam.s3 import default_key, put_accesses
 from scones_local.sagemaker.containers import LineSink
+from scones_local.sagemaker.ecr import PULLS, ImageDenied, pull_accesses
 from scones_local.sagemaker.invocations import Measurement
 
 if TYPE_CHECKING:
@@ -58,6 +59,17 @@ class Platform:
             **client_environment(self.context.endpoint_url, self.region),
             **credentials.environment(),
         }
+
+    def require_image(self, environment: Mapping[str, str], image: str) -> None:
+        """Raise ImageDenied where the role may not pull an image that lies in ECR."""
+        key = environment["AWS_ACCESS_KEY_ID"]
+        for access in pull_accesses(image):
+            if not permits(key, access):
+                raise ImageDenied(
+                    f"The role has no {access.action.partition(':')[2]} permission for the image "
+                    f"{image}: it needs ecr:GetAuthorizationToken on *, and "
+                    f"{', '.join(PULLS)} on its repository."
+                )
 
     def s3(self, environment: Mapping[str, str]) -> "S3Client":
         """Return a client with the credentials of such an environment."""

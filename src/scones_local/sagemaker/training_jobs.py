@@ -74,6 +74,8 @@ class TrainingJobs:
     def _spec(self, job: JobRecord, environment: Mapping[str, str]) -> TrainingSpec:
         algorithm, resources = job.algorithm_specification, job.resource_config or {}
         mode = algorithm.get("TrainingInputMode", "File")
+        credentials = self._platform.role_environment(job.role_arn, job.arn)
+        self._platform.require_image(credentials, algorithm["TrainingImage"])
         return TrainingSpec(
             name=job.training_job_name,
             image=algorithm["TrainingImage"],
@@ -81,7 +83,7 @@ class TrainingJobs:
             channels=tuple(Channel.parse(c, mode) for c in job.input_data_config or ()),
             output=S3Uri.parse(job.output_data_config["S3OutputPath"]),
             environment={
-                **self._platform.role_environment(job.role_arn, job.arn),
+                **credentials,
                 "TRAINING_JOB_ARN": job.arn,
                 **environment,
             },

@@ -47,7 +47,7 @@ run "a_plan_changes_nothing_but_the_lock" {
     condition = alltrue(flatten([
       for s in jsondecode(output.policies.read).Statement : [
         for action in flatten([s.Action]) :
-        can(regex("^[a-z0-9]+:(Get|List|Describe|Validate|View)", action)) || (s.Sid == "ReadEncryptedModels" && action == "kms:Decrypt") || s.Sid == "LockState"
+        can(regex("^[a-z0-9-]+:(Get|List|Describe|Validate|View)", action)) || (s.Sid == "ReadEncryptedModels" && action == "kms:Decrypt") || s.Sid == "LockState"
       ]
     ]))
     error_message = "The plan role must only read."

@@ -175,7 +175,7 @@ locals {
       },
     ])
 
-    training = concat(local.read_models, local.pull_image, [
+    training = concat(local.pull_image, [
       local.log["training"], local.use_key, local.encrypt_volumes, local.put_metrics["training"],
       {
         Sid      = "ReadDataset"

@@ -1,0 +1,69 @@
+"""Whether an endpoint is meant to be there now, by the office hours of its environment."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from scones_core.errors import DeployError
+from scones_deploy.plan import Plan
+
+WEEK = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+# A schedule starts within its minute, and an endpoint is deleted or created within some more.
+MARGIN = timedelta(minutes=20)
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeHours:
+    """From when to when, on which days, in which zone, an endpoint that is deleted else is up."""
+
+    start: time
+    end: time
+    days: frozenset[str]
+    zone: ZoneInfo
+
+    @classmethod
+    def of(cls, output: Mapping[str, Any] | None) -> Self | None:
+        """Return the hours of the output `office_hours`; None where nothing is ever deleted.
+
+        Raises DeployError for an output that is none.
+        """
+        if output is None or output.get("outside") != "delete":
+            return None
+        try:
+            start, end = (time.fromisoformat(output[edge]) for edge in ("from", "to"))
+            return cls(start, end, frozenset(_days(output["days"])), ZoneInfo(output["timezone"]))
+        except (KeyError, ValueError, TypeError, ZoneInfoNotFoundError) as error:
+            raise DeployError(f"The output office_hours cannot be read ({error!r}).") from error
+
+    def is_down(self, now: datetime) -> bool:
+        """Return whether the schedules may have taken the endpoint away at `now`, an aware time.
+
+        Also true for twenty minutes after a beginning, while it is created again.
+        """
+        there, ready = now.astimezone(self.zone), (now - MARGIN).astimezone(self.zone)
+        return not (self._covers(there) and self._covers(ready))
+
+    def _covers(self, moment: datetime) -> bool:
+        return WEEK[moment.isoweekday() % 7] in self.days and self.start <= moment.time() < self.end
+
+
+def only_creates_endpoint(plan: Plan) -> bool:
+    """Return whether all that a plan does is to create one endpoint, as after an evening."""
+    return [(change.type, change.actions) for change in plan.changes] == [
+        ("aws_sagemaker_endpoint", ("create",))
+    ]
+
+
+def _days(text: str) -> list[str]:
+    """Return the days of `MON-FRI` or `MON,WED`; raises ValueError for a name that is none."""
+    found: list[str] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        begin, end = WEEK.index(first), WEEK.index(last or first)
+        if not re.fullmatch(r"[A-Z]{3}(-[A-Z]{3})?", part) or begin > end:
+            raise ValueError(f"{part!r} is no range of days within {WEEK[0]}-{WEEK[-1]}")
+        found += WEEK[begin : end + 1]
+    return found
