@@ -9,8 +9,9 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTAINER = ROOT / "container"
-# What the image's programs import; torch has a lock of its own.
-IMPORTED = ("torch", "numpy", "onnx", "onnxruntime", "pillow", "uvicorn")
+# What the images' programs import; torch has a lock of its own.
+SERVING = ("numpy", "onnx", "onnxruntime", "pillow", "uvicorn")
+TRAINING = (*SERVING, "torch")
 IMAGE = {"sys_platform": "linux", "python_version": "3.12", "python_full_version": "3.12.0"}
 
 
@@ -18,8 +19,8 @@ def normalised(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def listed():
-    return set((CONTAINER / "packages.txt").read_text().split())
+def listed(*files):
+    return {name for file in files for name in (CONTAINER / file).read_text().split()}
 
 
 def needs(name):
@@ -33,18 +34,19 @@ def needs(name):
     return found
 
 
-def test_the_image_holds_all_that_its_packages_need():
-    missing, queue = set(), [normalised(name) for name in IMPORTED]
-    seen = set(queue)
+@pytest.mark.parametrize(
+    ("imported", "files"),
+    [(SERVING, ["serving.txt"]), (TRAINING, ["serving.txt", "training.txt"])],
+    ids=["serving", "training"],
+)
+def test_an_image_holds_what_its_packages_need_and_no_more(imported, files):
+    queue = [normalised(name) for name in imported]
+    needed = set(queue)
     while queue:
-        name = queue.pop()
-        if name != "torch" and name not in listed():
-            missing.add(name)
-        new = needs(name) - seen
-        seen |= new
+        new = needs(queue.pop()) - needed
+        needed |= new
         queue.extend(new)
-    assert not missing
-    assert listed() <= seen
+    assert listed(*files) == needed - {"torch"}
 
 
 def select(packages):
@@ -61,12 +63,13 @@ def select(packages):
     )
 
 
-def test_the_images_lock_keeps_versions_and_hashes():
-    done = select(CONTAINER / "packages.txt")
+@pytest.mark.parametrize("file", ["serving.txt", "training.txt"])
+def test_an_images_lock_keeps_versions_and_hashes(file):
+    done = select(CONTAINER / file)
     assert done.returncode == 0, done.stderr
     lock = (ROOT / "requirements" / "toolkit.lock").read_text()
     found = set(re.findall(r"^([a-z0-9-]+)==", done.stdout, re.MULTILINE))
-    assert found == listed()
+    assert found == listed(file)
     for entry in re.split(r"\n(?=\S)", done.stdout.strip()):
         assert entry in lock
         assert "--hash=sha256:" in entry
@@ -77,6 +80,12 @@ def test_a_package_that_the_lock_lacks_is_named(tmp_path):
     done = select(tmp_path / "packages.txt")
     assert done.returncode == 1
     assert "no-such-package" in done.stderr
+
+
+def test_the_serving_image_is_the_last_and_has_no_torch():
+    stages = re.split(r"^FROM ", (CONTAINER / "Dockerfile").read_text(), flags=re.MULTILINE)[1:]
+    assert stages[-1].startswith("base AS serving\n")
+    assert "torch" not in "".join(s for s in stages if " AS serving" in s.partition("\n")[0])
 
 
 @pytest.mark.parametrize("name", ["train", "serve"])
