@@ -4,12 +4,17 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from scones_local.admin import Wsgi
 from scones_local.children import Children
 
 ACCOUNT_ID = "123456789012"
 REGION = "us-east-1"
+
+
+def _not_installed(_: Any) -> Any:
+    raise AssertionError("Lambda is installed before what invokes it")
 
 
 @dataclass(slots=True)
@@ -28,6 +33,8 @@ class Context:
     children: Children = field(default_factory=Children)
     # What a module answers before moto is asked; the last added is asked first.
     fronts: list[Callable[[Wsgi], Wsgi]] = field(default_factory=list)
+    # Lambda's Invoke for callers in this process (`functions.invoking`), once it is installed.
+    invoke: Callable[[Any], Any] = field(default=_not_installed)
     _shutdown: list[Callable[[], None]] = field(default_factory=list)
 
     @property

@@ -19,6 +19,8 @@ from scones_local.admin import PREFIX, ROUTES, Wsgi, route, with_routes
 from scones_local.context import Context
 from scones_local.environment import client_environment
 from scones_local.lifetime import ServerRecord, locked, record_path, write_record
+from scones_local.page.guarding import guarded
+from scones_local.page.mends import with_page
 from scones_local.persistence.mends import committing
 from scones_local.persistence.saver import Saver
 from scones_local.persistence.snapshots import STATE_FOLDER, Snapshots
@@ -38,6 +40,7 @@ MODULES = (
     "scones_local.sagemaker.mends",
     "scones_local.events.mends",
     "scones_local.processes",
+    "scones_local.page.mends",
     "scones_local.persistence.mends",
 )
 
@@ -134,7 +137,7 @@ def _serve(
     application: Wsgi = committing(DomainDispatcherApplication(create), saver)
     for front in context.fronts:
         application = front(application)
-    application = with_routes(application, ROUTES)
+    application = guarded(with_page(with_routes(application, ROUTES)))
     server = WebServer(listener, application)
     server.start()
     port = listener.getsockname()[1]

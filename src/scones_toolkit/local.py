@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import time
 from pathlib import Path
 
 from scones_core.errors import LocalAwsError
@@ -13,6 +14,8 @@ from scones_toolkit.project import Project
 
 # The repository of the model image, whatever the project and the environment are called.
 MODEL_IMAGES = "*-model"
+# How long `up` waits for the endpoints that are started again.
+ENDPOINT_SECONDS = 90.0
 
 
 def start(project: Project) -> LocalAws:
@@ -99,7 +102,21 @@ def up(project: Project) -> None:
     _demo_mark(project).unlink(missing_ok=True)
     print_access(project, aws)
     if kept:
-        project.console.say("It has what the last one had; its endpoints are being started again.")
+        project.console.say("It has what the last one had.")
+        _await_endpoints(project)
+
+
+def _await_endpoints(project: Project) -> None:
+    """Wait for the endpoints that are started again; print what became of each."""
+    sagemaker, deadline = project.client("sagemaker"), time.monotonic() + ENDPOINT_SECONDS
+    while True:
+        found = sagemaker.list_endpoints()["Endpoints"]
+        statuses = {entry["EndpointName"]: entry["EndpointStatus"] for entry in found}
+        if "Creating" not in statuses.values() or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    for name, status in statuses.items():
+        project.console.say(f"  endpoint {name}: {status}")
 
 
 def print_access(project: Project, aws: LocalAws) -> None:

@@ -15,8 +15,8 @@ RECIPES: Mapping[str, Mapping[str, int]] = {
     "best": {"epochs": 32, "folds": 5, "ensemble": 1},
 }
 
-# Keys that the platform's own SDK adds to every job.
-PLATFORM_PREFIX = "sagemaker_"
+# Keys that the platform's own SDK adds to every job, and SageMaker to a tuning job's.
+PLATFORM_PREFIXES = ("sagemaker_", "_tuning_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Hyperparameters:
         kinds = {field.name: _PARSERS[field.type] for field in fields(cls)}
         values: dict[str, Any] = {}
         for name, text in given.items():
-            if name.startswith(PLATFORM_PREFIX):
+            if name.startswith(PLATFORM_PREFIXES):
                 continue
             if name not in kinds:
                 raise TrainingError(

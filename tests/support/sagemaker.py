@@ -11,6 +11,17 @@ from typing import Any
 from tests.support.local_aws import Aws, unique
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/toy-model:1"
+# What every role needs that runs a container of the account's own registry.
+PULL = {
+    "Effect": "Allow",
+    "Action": [
+        "ecr:GetAuthorizationToken",
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:GetDownloadUrlForLayer",
+        "ecr:BatchGetImage",
+    ],
+    "Resource": "*",
+}
 
 
 @dataclass(frozen=True)
@@ -52,8 +63,76 @@ class Hosting:
             for entry in found
         }
 
-    def model(self, answer: str = "[0.9, 0.1]", **environment: str) -> str:
-        """Return the name of a model that gives that answer."""
+    def train(self, **changes: Any) -> str:
+        """Start a training job of the stand-in program; return its name."""
+        name = changes.pop("name", None) or unique("job")
+        source = changes.pop("source", None) or self.dataset()
+        data = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": source}}
+        request = {
+            "TrainingJobName": name,
+            "HyperParameters": changes.pop("hyperparameters", {}),
+            "InputDataConfig": [{"ChannelName": "train", "DataSource": data}],
+            **self.definition(changes.pop("image", IMAGE)),
+            **changes,
+        }
+        self.sagemaker.create_training_job(**request)
+        return name
+
+    def definition(self, image: str = IMAGE) -> dict[str, Any]:
+        """Return what training jobs and the trials of tuning jobs have in common."""
+        metrics = [
+            {"Name": "validation:accuracy", "Regex": r"validation_accuracy=([0-9.]+)"},
+            {"Name": "objective", "Regex": r"objective=([-0-9.e]+)"},
+        ]
+        return {
+            "AlgorithmSpecification": {
+                "TrainingImage": image,
+                "TrainingInputMode": "File",
+                "MetricDefinitions": metrics,
+            },
+            "RoleArn": self.role,
+            "OutputDataConfig": {"S3OutputPath": f"s3://{self.bucket}/trained"},
+            "ResourceConfig": {
+                "InstanceType": "ml.m5.large",
+                "InstanceCount": 1,
+                "VolumeSizeInGB": 1,
+            },
+            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        }
+
+    def dataset(self) -> str:
+        """Return the prefix of a few files."""
+        return self.put("dataset/train/a.png", b"pixels").removesuffix("a.png")
+
+    def trained(self, name: str) -> dict[str, Any]:
+        """Return the description of a training job once it has ended."""
+
+        def ended() -> dict[str, Any] | None:
+            found: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
+            over = found["TrainingJobStatus"] in {"Completed", "Failed", "Stopped"}
+            return found if over else None
+
+        return self.aws.eventually(ended, 60)
+
+    def log(self, name: str) -> list[str]:
+        """Return what a training job's program has written so far."""
+        logs, group = self.aws.client("logs"), "/aws/sagemaker/TrainingJobs"
+        try:
+            streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")[
+                "logStreams"
+            ]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        return [
+            event["message"]
+            for stream in streams
+            for event in logs.get_log_events(
+                logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
+            )["events"]
+        ]
+
+    def model(self, answer: str = "[0.9, 0.1]", role: str = "", **environment: str) -> str:
+        """Return the name of a model that gives that answer, with the usual role or another."""
         body = io.BytesIO()
         with tarfile.open(fileobj=body, mode="w:gz") as tar:
             member = tarfile.TarInfo("answer.txt")
@@ -63,7 +142,7 @@ class Hosting:
         data = self.put(f"artifacts/{name}/model.tar.gz", body.getvalue())
         container = {"Image": IMAGE, "ModelDataUrl": data, "Environment": environment}
         self.sagemaker.create_model(
-            ModelName=name, ExecutionRoleArn=self.role, PrimaryContainer=container
+            ModelName=name, ExecutionRoleArn=role or self.role, PrimaryContainer=container
         )
         return name
 

@@ -45,7 +45,7 @@ def install(context: Context) -> None:
 
 def _role_clients(context: Context, service: str) -> RoleClients:
     roles = RoleSessions(service) if is_enforced() else None
-    return RoleClients(ClientCache(context.endpoint_url, roles), service)
+    return RoleClients(ClientCache(context.endpoint_url, context.invoke, roles), service)
 
 
 def _scale(policy_arn: str, alarm: Any) -> None:

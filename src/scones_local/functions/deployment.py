@@ -4,6 +4,7 @@ from typing import Any
 
 from scones_core.errors import LocalAwsError
 from scones_local.functions.pools import LambdaPools
+from scones_local.functions.refusals import refusal
 from scones_local.functions.unpack import check_zip
 from scones_local.registry import wrap
 
@@ -21,10 +22,11 @@ def _refuse_unusable_zips() -> None:
     def set_function_code(original: Any, function: Any, updated: dict[str, Any]) -> None:
         from moto.awslambda.exceptions import InvalidParameterValueException
 
+        _refuse_other_kinds(function, updated)
         before = getattr(function, "code_bytes", None)
         original(function, updated)
         code = getattr(function, "code_bytes", b"")
-        if code is before or "ImageUri" in updated:
+        if code is before:
             return
         try:
             check_zip(code)
@@ -35,6 +37,21 @@ def _refuse_unusable_zips() -> None:
                 f"Could not unzip uploaded file. Please check your file, then try to upload "
                 f"again. ({error})"
             ) from error
+
+
+def _refuse_other_kinds(function: Any, code: dict[str, Any]) -> None:
+    runtime = getattr(function, "run_time", None) or "python3"
+    if "ImageUri" in code:
+        kind, runs = "a container image", "zips"
+    elif not runtime.startswith("python3"):
+        kind, runs = f"of {runtime}", "Python"
+    else:
+        return
+    raise refusal(
+        "InvalidParameterValueException",
+        f"{function.function_name} is {kind}; the embedded AWS runs {runs} only.",
+        400,
+    )
 
 
 def _retire_changed_functions(pools: LambdaPools) -> None:

@@ -91,7 +91,7 @@ def _authorise(key: str, request: Request) -> None:
         require_valid_key(key)
         authorise(key, [invocation_access(request.name, request.qualifier, request.region)])
     except KeyRefused as error:
-        raise refusal(error.code, str(error), 403) from error
+        raise refusal(error.code_for("lambda"), str(error), 403) from error
     except AccessDenied as error:
         raise refusal("AccessDeniedException", str(error), 403) from error
 

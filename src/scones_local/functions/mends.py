@@ -18,7 +18,6 @@ from scones_local.functions.layers import layer_contents
 from scones_local.functions.logs import LogEvent
 from scones_local.functions.meter import LambdaMeter
 from scones_local.functions.pools import LambdaPools
-from scones_local.functions.refusals import refusal
 from scones_local.functions.runtimes import base_python
 from scones_local.functions.spec import FunctionSpec, WorkerSettings
 from scones_local.iam.access import permits
@@ -28,6 +27,7 @@ from scones_local.iam.roles import RoleSessions
 from scones_local.registry import wrap
 
 _PRINCIPAL = "lambda.amazonaws.com"
+KEPT_EVENTS = 5_000
 
 
 def lambda_runtime_folder() -> Path:
@@ -53,6 +53,7 @@ def install(context: Context) -> None:
     context.on_shutdown(invoker.stop)
     roles = RoleSessions(_PRINCIPAL)
     invoking = Invoking(pools, invoker, lambda function: function_spec(function, roles))
+    context.invoke = invoking.invoke
     context.fronts.append(lambda application: with_invocations(application, invoking))
     _run_functions(invoking)
     deployment.install(pools)
@@ -77,13 +78,7 @@ def _run_functions(invoking: Invoking) -> None:
 
 
 def function_spec(function: Any, roles: RoleSessions) -> FunctionSpec:
-    """Return what a worker needs to know of moto's function; refuses a container image."""
-    if function.package_type != "Zip":
-        raise refusal(
-            "InvalidParameterValueException",
-            f"{function.function_name} is a container image; the embedded AWS runs zips only.",
-            400,
-        )
+    """Return what a worker needs to know of moto's function."""
     reserved = function.reserved_concurrency
     logging = function.kept.get("LoggingConfig", {})
     layers, layer_sha256s = layer_contents(function) if function.layers else ((), ())
@@ -127,6 +122,16 @@ def _put_logs(spec: FunctionSpec, stream: str, events: list[LogEvent]) -> None:
         group.create_log_stream(stream)
     rows = [{"timestamp": event.timestamp, "message": event.message} for event in events]
     backend.put_log_events(spec.log_group, stream, rows)
+    forget_oldest(group.streams[stream].events)
+
+
+def forget_oldest(events: list[Any], kept: int = KEPT_EVENTS) -> None:
+    """Take the oldest events out of a stream that has twice as many as are kept.
+
+    A worker writes to one stream for as long as it lives, and moto keeps all in memory.
+    """
+    if len(events) > 2 * kept:
+        del events[:-kept]
 
 
 def _may_log(spec: FunctionSpec, stream: str, *, new_group: bool) -> bool:

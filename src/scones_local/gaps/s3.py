@@ -1,11 +1,15 @@
 """Answers of S3, and the bucket policies in front of it."""
 
+import contextlib
 import json
+import threading
 from typing import Any
 
 from scones_local.registry import wrap
 
 _SECURE_TRANSPORT = "aws:SecureTransport"
+# What the standard library computes; moto takes CRC32 for the others.
+_CHECKED = ("SHA256", "SHA1", "CRC32")
 
 
 def install() -> None:
@@ -13,6 +17,8 @@ def install() -> None:
     _bucket_policy()
     _bucket_logging()
     _bucket_notification()
+    _checksums()
+    _conditional_puts()
 
 
 def _bucket_policy() -> None:
@@ -91,3 +97,37 @@ def _with_event_bridge(text: str) -> str:
         return text.replace(closing, f"{element}{closing}")
     head, _, rest = text.rpartition("/>")  # the document is one empty element
     return f"{head}>{element}{closing}{rest}"
+
+
+def _checksums() -> None:
+    from moto.s3.exceptions import S3ClientError
+    from moto.s3.responses import S3Response
+    from moto.s3.utils import compute_checksum
+
+    fault = "takes any checksum for the body's, and drops one without the algorithm's name"
+
+    @wrap(S3Response, "_get_checksum", fault=fault)
+    def get_checksum(original: Any, response: Any, headers: dict[str, Any]) -> Any:
+        for algorithm in _CHECKED:
+            name = f"x-amz-checksum-{algorithm.lower()}"
+            given = response.headers.get(name)
+            if given is None:
+                continue
+            if compute_checksum(response.body or b"", algorithm).decode() != given:
+                sentence = f"The {algorithm} you specified did not match the calculated checksum."
+                raise S3ClientError("BadDigest", sentence)
+            headers[name] = given
+            return algorithm, given
+        return original(response, headers)
+
+
+def _conditional_puts() -> None:
+    from moto.s3.responses import S3Response
+
+    lock = threading.Lock()
+
+    @wrap(S3Response, "put_object", fault="lets two conditional writers both be the first")
+    def put_object(original: Any, response: Any) -> Any:
+        conditional = any(response.headers.get(name) for name in ("If-Match", "If-None-Match"))
+        with lock if conditional else contextlib.nullcontext():
+            return original(response)

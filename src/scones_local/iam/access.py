@@ -16,6 +16,7 @@ from scones_local.iam.roles import (
     principal_values,
     session_of,
 )
+from scones_local.iam.tags import mention_tags, tag_values
 
 _log = logging.getLogger(__name__)
 # Here the resource's own policy decides; it may hand the decision on to the account's.
@@ -54,12 +55,16 @@ def permits(access_key_id: str, access: Access) -> bool:
 
 
 def _denial(session: Any, access: Access) -> Denial | None:
-    full = replace(access, values={**principal_values(session), **access.values})
+    policies, attached = policies_of(session), resource_policy(access)
+    bounds = [*(policies.boundary or ()), *(policies.session or ())]
+    tagged = mention_tags([*policies.identity, *bounds, attached])
+    tags = tag_values(access) if tagged else {}
+    full = replace(access, values={**principal_values(session), **tags, **access.values})
     found = denial(
         principal_of(session),
-        policies_of(session),
+        policies,
         full,
-        resource_policy(access),
+        attached,
         key_policy=access.action.startswith(_OWN_POLICY_DECIDES),
     )
     if found is not None and access.action == "sts:AssumeRole" and _is_trust(found):

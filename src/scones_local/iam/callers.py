@@ -7,6 +7,10 @@ from urllib.parse import parse_qs
 from scones_local.context import REGION
 from scones_local.iam.roles import SESSION_KEY_PREFIX, has_expired, is_enforced, session_of
 
+_QUERY_SERVICES = frozenset(
+    ("autoscaling", "cloudformation", "cloudwatch", "ec2", "iam", "sns", "sqs", "sts")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Signed:
@@ -18,11 +22,18 @@ class Signed:
 
 
 class KeyRefused(Exception):
-    """The access key is no valid one; `code` is that of the JSON services."""
+    """The access key is that of no session, or of one whose time is over."""
 
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
+    def __init__(self, *, expired: bool) -> None:
+        said = "is expired" if expired else "is invalid."
+        super().__init__(f"The security token included in the request {said}")
+        self.expired = expired
+
+    def code_for(self, service: str) -> str:
+        """Return the error code of a service; those of the query protocol have their own."""
+        if service in _QUERY_SERVICES:
+            return "ExpiredToken" if self.expired else "InvalidClientTokenId"
+        return "ExpiredTokenException" if self.expired else "UnrecognizedClientException"
 
 
 def signed_by(environ: dict[str, Any]) -> Signed:
@@ -45,11 +56,5 @@ def require_valid_key(key: str) -> None:
     if not key.startswith(SESSION_KEY_PREFIX) or not is_enforced():
         return
     session = session_of(key)
-    if session is None:
-        raise KeyRefused(
-            "UnrecognizedClientException", "The security token included in the request is invalid."
-        )
-    if has_expired(session):
-        raise KeyRefused(
-            "ExpiredTokenException", "The security token included in the request is expired"
-        )
+    if session is None or has_expired(session):
+        raise KeyRefused(expired=session is not None)

@@ -1,20 +1,22 @@
 """The hook into moto: a request of a role's session is refused unless its policies allow it."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
+from scones_local.clock import CLOCK
 from scones_local.context import ACCOUNT_ID, Context
 from scones_local.iam.access import authorise, require_trusting_role
 from scones_local.iam.actions import request_accesses, service_prefix
+from scones_local.iam.callers import KeyRefused, require_valid_key, signed_with
 from scones_local.iam.messages import AccessDenied, denial_code
 from scones_local.iam.passing import TrustMissing, require_assumable
 from scones_local.iam.policy import Access, Principal, Verdict, verdict
-from scones_local.iam.roles import has_expired, is_enforced, session_of
+from scones_local.iam.roles import is_enforced, session_of
 from scones_local.iam.s3 import missing_object_accesses, s3_accesses
 from scones_local.registry import replace, wrap
 
 _FAULT = "lets every caller do everything, or knows no resource, condition and service's name"
-_EXPIRED = "The security token included in the request is expired"
 
 
 def install(context: Context) -> None:
@@ -23,6 +25,7 @@ def install(context: Context) -> None:
     if not is_enforced():
         return
     _give_refusals_their_status()
+    _let_sessions_expire_by_the_clock()
     _enforce()
     _enforce_s3()
     _read_bucket_policies()
@@ -53,7 +56,7 @@ def _enforce() -> None:
     def call_action(original: Any, response: Any) -> Any:
         try:
             _decide(response)
-        except (AccessDenied, TrustMissing) as error:
+        except (AccessDenied, KeyRefused, TrustMissing) as error:
             status, headers, body = response.serialized(ActionResult(_refusal(response, error)))
             return status, {**headers, "status": str(status)}, body
         return original(response)
@@ -62,8 +65,8 @@ def _enforce() -> None:
 def _decide(response: Any) -> None:
     key, signing_name = _signed(response)
     service = service_prefix(signing_name)
+    require_valid_key(key)
     if session_of(key) is not None:
-        _require_unexpired(key)
         authorise(key, request_accesses(response, signing_name))
     elif (service, response._get_action()) == ("sts", "AssumeRole"):
         for access in request_accesses(response, signing_name):
@@ -73,32 +76,35 @@ def _decide(response: Any) -> None:
 
 def _signed(response: Any) -> tuple[str, str]:
     """Return the access key and the service that a request is signed with; "" where it is not."""
-    _, _, credential = (response.headers.get("Authorization") or "").partition("Credential=")
-    if not credential:
-        found = response.querystring.get("X-Amz-Credential") or [""]
-        credential = found[0]
-    parts = credential.split(",")[0].split("/")
-    return (parts[0], parts[3]) if len(parts) > 3 else ("", response.service_name or "")
+    presigned = response.querystring.get("X-Amz-Credential") or [""]
+    signed = signed_with(response.headers.get("Authorization") or "", presigned[0])
+    return signed.key, signed.service or (response.service_name or "")
 
 
-def _require_unexpired(key: str) -> None:
-    session = session_of(key)
-    if session is not None and has_expired(session):
-        raise TrustMissing("ExpiredTokenException", _EXPIRED)
-
-
-def _refusal(response: Any, error: AccessDenied | TrustMissing) -> Exception:
+def _refusal(response: Any, error: AccessDenied | KeyRefused | TrustMissing) -> Exception:
     """Return an exception that moto serialises in the protocol of the request's service."""
     from moto.core.exceptions import ServiceException
 
+    service = service_prefix(_signed(response)[1])
     if isinstance(error, TrustMissing):
         code, status = error.code, 400
+    elif isinstance(error, KeyRefused):
+        code, status = error.code_for(service), 403
     else:
-        code, status = denial_code(service_prefix(_signed(response)[1])), 403
+        code, status = denial_code(service), 403
     # moto takes the module of an exception's class for its service, unless it is not moto's own.
     attributes = {"__module__": __name__, "refusal_status": status}
     refusal: Exception = type("Refusal", (ServiceException,), attributes)(code, str(error))
     return refusal
+
+
+def _let_sessions_expire_by_the_clock() -> None:
+    from moto.sts.models import AssumedRole
+
+    @wrap(AssumedRole, "__init__", fault="lets sessions expire by real time, not by the clock")
+    def create(original: Any, session: Any, *args: Any, **more: Any) -> None:
+        original(session, *args, **more)
+        session.expiration += timedelta(seconds=CLOCK.advanced_seconds)
 
 
 def _enforce_s3() -> None:
@@ -110,17 +116,17 @@ def _enforce_s3() -> None:
     ) -> None:
         del original
         key, _ = _signed(response)
-        if session_of(key) is None:
-            return
         try:
-            _require_unexpired(key)
+            require_valid_key(key)
+            if session_of(key) is None:
+                return
             authorise(key, s3_accesses(response, bucket_name, key_name))
             if bucket_name and key_name:
                 authorise(key, missing_object_accesses(response, bucket_name, key_name))
         except AccessDenied as error:
             raise _s3_denied(str(error), bucket_name) from error
-        except TrustMissing as error:
-            raise _s3_expired() from error
+        except KeyRefused as error:
+            raise _s3_refused(error) from error
 
 
 def _read_bucket_policies() -> None:
@@ -152,7 +158,12 @@ def _s3_denied(sentence: str, bucket: str | None) -> Exception:
     return refusal  # type: ignore[no-any-return]
 
 
-def _s3_expired() -> Exception:
+def _s3_refused(error: KeyRefused) -> Exception:
     from moto.s3.exceptions import S3ClientError
 
-    return S3ClientError("ExpiredToken", "The provided token has expired.")
+    if error.expired:
+        return S3ClientError("ExpiredToken", "The provided token has expired.")
+    sentence = "The AWS Access Key Id you provided does not exist in our records."
+    refusal: Any = S3ClientError("InvalidAccessKeyId", sentence)
+    refusal.refusal_status = 403
+    return refusal  # type: ignore[no-any-return]

@@ -31,6 +31,11 @@ _PARAMETERS = {
     ("lambda", "UpdateFunctionConfiguration"): ("Role", "FunctionName", "function:"),
     ("states", "CreateStateMachine"): ("roleArn", "name", "stateMachine:"),
     ("states", "UpdateStateMachine"): ("roleArn", "stateMachineArn", ""),
+    ("sagemaker", "CreateHyperParameterTuningJob"): (
+        "TrainingJobDefinition.RoleArn",
+        "HyperParameterTuningJobName",
+        "hyper-parameter-tuning-job/",
+    ),
     ("sagemaker", "CreateModel"): ("ExecutionRoleArn", "ModelName", "model/"),
     ("sagemaker", "CreateTrainingJob"): ("RoleArn", "TrainingJobName", "training-job/"),
 }
@@ -41,7 +46,7 @@ def handed_roles(response: Any, service: str, operation: str) -> list[HandedRole
     if (service, operation) not in _PARAMETERS:
         return []
     parameter, named, before = _PARAMETERS[service, operation]
-    role_arn, name = response._get_param(parameter), str(response._get_param(named) or "")
+    role_arn, name = _nested(response, parameter), str(response._get_param(named) or "")
     if not role_arn:
         return []
     start = f"arn:aws:{service}:{response.region}:{ACCOUNT_ID}:{before}"
@@ -75,3 +80,9 @@ def _refusal(service: str, handed: HandedRole) -> TrustMissing:
         f"Could not assume role {handed.role_arn}. Please ensure that the role exists and allows "
         f"principal '{handed.service}' to assume the role.",
     )
+
+
+def _nested(response: Any, parameter: str) -> Any:
+    first, _, inner = parameter.partition(".")
+    value = response._get_param(first)
+    return (value or {}).get(inner) if inner else value

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from scones_core.errors import LocalAwsError
+from scones_local import clock
 from scones_local.context import ACCOUNT_ID, REGION
 from scones_local.iam.policy import Access, Document, Policies, Principal, Verdict, verdict
 
@@ -183,6 +184,5 @@ def _iam() -> Any:
 
 
 def _now() -> Any:
-    from moto.core.utils import utcnow
-
-    return utcnow()
+    """Return the clock's time as moto keeps times: UTC, without saying so."""
+    return clock.now().replace(tzinfo=None)

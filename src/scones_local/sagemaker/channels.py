@@ -23,6 +23,10 @@ class DownloadFailed(LocalAwsError):
     """A channel's data is not there or must not be read; the message is worded as AWS's."""
 
 
+class NothingFound(DownloadFailed):
+    """There is no object below a channel's prefix."""
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
     """One channel of `InputDataConfig`; `kind` is S3Prefix or ManifestFile."""
@@ -74,7 +78,7 @@ def download(s3: "S3Client", channel: Channel, folder: Path) -> int:
     try:
         objects = list(_objects(s3, channel))
         if not objects:
-            raise DownloadFailed(_nothing_found(channel))
+            raise NothingFound(_nothing_found(channel))
         targets = [(uri, _target(folder, name)) for uri, name in objects]
         with ThreadPoolExecutor(WORKERS) as pool:
             list(pool.map(lambda pair: _fetch(s3, *pair), targets))

@@ -12,6 +12,7 @@ from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend
 
 from scones_core.errors import LocalAwsError, SconesError
 from scones_local import clock
+from scones_local.iam.messages import AccessDenied
 from scones_local.sagemaker.capture_writer import CaptureWriter
 from scones_local.sagemaker.endpoint_records import (
     EndpointRecord,
@@ -150,7 +151,7 @@ class Endpoints:
         seconds = deployment.rollout.timeout_seconds
         last = deployment.started + datetime.timedelta(seconds=seconds)
         while True:
-            if on := self._platform.alarms_in_alarm(alarms):
+            if on := self._alarms_on(deployment, alarms):
                 raise RolledBack(f"The deployment was rolled back: {', '.join(on)} in state ALARM.")
             now = clock.now()
             if now > last and due > last:
@@ -162,6 +163,12 @@ class Endpoints:
             left = (min(due, last) - now).total_seconds()
             if clock.wait(min(max(left, 0.01), _WATCH_SECONDS), self._closing):
                 raise RolledBack("The embedded AWS is stopping.")
+
+    def _alarms_on(self, deployment: Deployment, alarms: Sequence[str]) -> list[str]:
+        try:
+            return self._platform.alarms_in_alarm(alarms, deployment.plan.role_arn)
+        except AccessDenied as error:
+            raise RolledBack(str(error)) from error
 
     def _roll_back(self, deployment: Deployment, fleet: Fleet | None, reason: str) -> None:
         """Record a failed deployment: the old fleet, if there is one, serves on."""

@@ -1,4 +1,4 @@
-"""Endpoints: moto's records made to run the image's `serve` program, and to answer requests."""
+"""Endpoints: moto's records made to run the image's `serve` program."""
 
 from typing import Any
 
@@ -6,13 +6,11 @@ from moto.core.responses import ActionResult
 from moto.sagemaker.exceptions import AWSValidationException
 from moto.sagemaker.models import FakeEndpoint, FakeEndpointConfig, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
-from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
-from scones_local.registry import implement, replace, wrap
-from scones_local.sagemaker.answers import CUSTOM_ATTRIBUTES
+from scones_local.registry import implement, wrap
+from scones_local.sagemaker import runtime_api
 from scones_local.sagemaker.deployments import Endpoints
 from scones_local.sagemaker.endpoint_records import EndpointRecord, retained_properties
-from scones_local.sagemaker.invocations import INFERENCE_ID, TARGET_VARIANT, Invocation, Invoker
 from scones_local.sagemaker.platform import EndpointMetrics, Platform
 from scones_local.sagemaker.restart import start_endpoints
 from scones_local.sagemaker.scaling import rescale
@@ -22,7 +20,7 @@ _IN_PROGRESS = frozenset(("Creating", "Updating", "SystemUpdating", "RollingBack
 
 
 def install(platform: Platform) -> None:
-    """Mend moto's endpoints and InvokeEndpoint."""
+    """Mend moto's endpoints, and what they are asked."""
     endpoints, metrics = Endpoints(platform), EndpointMetrics(platform)
     platform.context.on_shutdown(endpoints.close)
     platform.context.on_shutdown(metrics.close)
@@ -31,16 +29,8 @@ def install(platform: Platform) -> None:
     _add_update(endpoints)
     _mend_delete(endpoints)
     _mend_weights(endpoints)
-    invoker = Invoker(
-        endpoints.traffic,
-        endpoints.captures,
-        metrics.add,
-        account_id=platform.account_id,
-        region=platform.region,
-    )
-    platform.context.on_shutdown(invoker.close)
     on_restored(lambda: start_endpoints(endpoints))
-    _mend_runtime(invoker)
+    runtime_api.install(platform, endpoints, metrics)
 
 
 def _mend_record() -> None:
@@ -129,33 +119,6 @@ def _mend_weights(endpoints: Endpoints) -> None:
             raise AWSValidationException(f'Endpoint "{endpoint.arn}" is not running.')
         rescale(endpoint, fleet, desired_weights_and_capacities)
         return str(endpoint.arn)
-
-
-def _mend_runtime(invoker: Invoker) -> None:
-    replace(
-        SageMakerRuntimeResponse,
-        "use_raw_body",
-        True,
-        fault="a body that is no UTF-8, such as an image, is a 500",
-    )
-
-    @wrap(SageMakerRuntimeResponse, "invoke_endpoint", fault="the answer is a fixed text")
-    def invoke(original: Any, self: SageMakerRuntimeResponse) -> tuple[int, dict[str, Any], bytes]:
-        del original
-        headers = self.headers
-        request = Invocation(
-            endpoint=self.path.removeprefix("/endpoints/").split("/")[0],
-            body=self.body if isinstance(self.body, bytes) else self.body.encode(),
-            content_type=headers.get("Content-Type") or "",
-            accept=headers.get("Accept") or "",
-            custom_attributes=headers.get(CUSTOM_ATTRIBUTES) or "",
-            inference_id=headers.get(INFERENCE_ID) or "",
-            target_variant=headers.get(TARGET_VARIANT) or "",
-        )
-        answer = invoker.invoke(request)
-        # moto takes the status from this header, and sends it on as one.
-        status = {} if answer.status == 200 else {"status": answer.status}
-        return answer.status, {**answer.headers, **status}, answer.body
 
 
 def _require_in_service(endpoint: EndpointRecord) -> None:

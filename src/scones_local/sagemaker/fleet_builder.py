@@ -42,9 +42,10 @@ class VariantPlan:
 
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
-    """What an endpoint is to run."""
+    """What an endpoint is to run. The role is that of its first model."""
 
     endpoint: str
+    role_arn: str
     settings: FleetSettings
     variants: Sequence[VariantPlan]
     shadow: VariantPlan | None = None

@@ -1,4 +1,4 @@
-"""Where moto's answers about models, groups and tags differ from AWS's.
+"""Where moto's answers about models and tags differ from AWS's.
 
 Each is one that Terraform meets: an empty object that AWS leaves out forces a replacement, a
 missing operation breaks a destroy.
@@ -6,20 +6,22 @@ missing operation breaks a destroy.
 
 from typing import Any
 
-from moto.core.responses import ActionResult, EmptyResult
+from moto.core.responses import ActionResult
 from moto.sagemaker.exceptions import AWSValidationException
 from moto.sagemaker.models import Model, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
-from scones_local.registry import implement, wrap
+from scones_local.registry import wrap
+from scones_local.sagemaker import model_packages, refusals
+from scones_local.sagemaker.model_containers import check_containers
 
 
 def install() -> None:
     """Mend moto's SageMaker records."""
     _mend_models()
-    _mend_model_package_groups()
-    _mend_model_packages()
     _mend_tags()
+    model_packages.install()
+    refusals.install()
 
 
 def _mend_models() -> None:
@@ -33,53 +35,13 @@ def _mend_models() -> None:
         if name in backend._models:
             arn = backend._models[name].arn
             raise AWSValidationException(f'Cannot create already existing model "{arn}".')
+        check_containers(
+            backend, self._get_param("PrimaryContainer"), self._get_param("Containers")
+        )
         result: ActionResult = original(self)
         isolated = bool(self._get_param("EnableNetworkIsolation"))
         backend._models[name].enable_network_isolation = isolated
         return result
-
-
-def _mend_model_package_groups() -> None:
-    @implement(SageMakerResponse, "delete_model_package_group", fault="the operation is missing")
-    def delete_group(self: SageMakerResponse) -> ActionResult:
-        backend = self.sagemaker_backend
-        name = self._get_param("ModelPackageGroupName").rpartition("/")[2]
-        group = backend.describe_model_package_group(name)
-        members = [p for p in backend.model_packages.values() if _group_of(p) == name]
-        if members:
-            raise AWSValidationException(
-                f'Model Package Group "{group.arn}" cannot be deleted while it has '
-                f"{len(members)} model packages."
-            )
-        del backend.model_package_groups[name]
-        return EmptyResult()
-
-    @implement(SageMakerResponse, "delete_model_package", fault="the operation is missing")
-    def delete_package(self: SageMakerResponse) -> ActionResult:
-        backend = self.sagemaker_backend
-        package = backend.describe_model_package(self._get_param("ModelPackageName"))
-        del backend.model_packages[package.arn]
-        return EmptyResult()
-
-
-def _mend_model_packages() -> None:
-    @wrap(
-        SageMakerModelBackend,
-        "update_model_package",
-        fault="an update removes the state, the reason and the properties that it does not name",
-    )
-    def update(original: Any, self: SageMakerModelBackend, **request: Any) -> str:
-        found = self.describe_model_package(request["model_package_arn"])
-        given = request.get("customer_metadata_properties") or {}
-        kept = {
-            "model_approval_status": request.get("model_approval_status")
-            or found.model_approval_status,
-            "approval_description": request.get("approval_description")
-            or found.approval_description,
-            "customer_metadata_properties": {**(found.customer_metadata_properties or {}), **given},
-        }
-        arn: str = original(self, **{**request, **kept})
-        return arn
 
 
 def _mend_tags() -> None:
@@ -111,7 +73,3 @@ def _mend_tags() -> None:
 def without_empty(record: dict[str, Any], *names: str) -> dict[str, Any]:
     """Return the record without those of the named fields that are empty."""
     return {key: value for key, value in record.items() if value or key not in names}
-
-
-def _group_of(package: Any) -> str:
-    return str(package.model_package_group_name or "")

@@ -5,7 +5,8 @@ to the commands that run in its place:
 
     {"scones-*": {"train": ["python", "-m", "..."], "serve": [...], "environment": {"K": "v"}}}
 
-The first entry that matches wins; a command that an entry does not have is not there.
+The first entry that matches wins; a command that an entry does not have is not there. AWS's own
+images that no entry matches have the programs of `scones_local.builtin`.
 """
 
 import fnmatch
@@ -17,6 +18,7 @@ from typing import Any, Literal
 
 from scones_core.errors import LocalAwsError
 from scones_core.files import write_atomically
+from scones_local.builtin.images import builtin_argv, is_builtin
 
 Command = Literal["train", "serve"]
 
@@ -81,6 +83,9 @@ def commands_for(image: str, path: Path) -> ImageCommands:
     for glob, commands in read_images(path).items():
         if fnmatch.fnmatchcase(repository, glob):
             return commands
+    if is_builtin(image):
+        train, environment = builtin_argv("train")
+        return ImageCommands(train, builtin_argv("serve")[0], environment)
     raise UnknownImage(
         f"No local program stands for the image {image}: add {repository!r} to {path}."
     )

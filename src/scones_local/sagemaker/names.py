@@ -17,6 +17,11 @@ def require_resource_name(field: str, name: object) -> None:
     _require(field, name, _RESOURCE)
 
 
+def require_tuning_job_name(name: object) -> None:
+    """Raise InvalidName unless this can name a tuning job: 32 characters, for its trials' names."""
+    _require("hyperParameterTuningJobName", name, r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
+
+
 def require_channel_name(name: object) -> None:
     """Raise InvalidName unless this can name a channel; `.` and `..` name none."""
     _require("channelName", "" if name in {".", ".."} else name, _CHANNEL)

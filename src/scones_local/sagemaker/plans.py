@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from moto.sagemaker.models import FakeEndpointConfig, Model, SageMakerModelBackend
+from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend
 
-from scones_core.errors import LocalAwsError
 from scones_local.sagemaker.async_settings import AsyncSettings
 from scones_local.sagemaker.capture import CaptureSettings
 from scones_local.sagemaker.fleet_builder import STARTUP_SECONDS, FleetPlan, VariantPlan
 from scones_local.sagemaker.fleets import FleetSettings
+from scones_local.sagemaker.model_containers import container_of
 from scones_local.sagemaker.names import require_resource_name
 from scones_local.sagemaker.platform import Platform
 
@@ -35,6 +35,7 @@ def fleet_plan(
     role_arn = str(backend.describe_model(asked[0]["ModelName"]).execution_role_arn)
     return FleetPlan(
         endpoint=endpoint,
+        role_arn=role_arn,
         settings=FleetSettings(
             config_name=config.endpoint_config_name,
             capture=CaptureSettings.parse(config.data_capture_config, role_arn),
@@ -76,13 +77,14 @@ def _variant(
 ) -> VariantPlan:
     require_resource_name("variantName", variant["VariantName"])
     model = backend.describe_model(variant["ModelName"])
-    container, serverless = _container(model), variant.get("ServerlessConfig")
+    image, data, environment = container_of(backend, model)
+    serverless = variant.get("ServerlessConfig")
     startup = variant.get("ContainerStartupHealthCheckTimeoutInSeconds")
     return VariantPlan(
         name=variant["VariantName"],
-        image=container["Image"],
-        model_data=container.get("ModelDataUrl") or "",
-        container_environment=container.get("Environment") or {},
+        image=image,
+        model_data=data,
+        container_environment=environment,
         base_environment=platform.role_environment(model.execution_role_arn, model.arn),
         weight=weight_of(variant),
         count=1 if serverless else int(variant.get("InitialInstanceCount") or 1),
@@ -91,10 +93,3 @@ def _variant(
         if serverless
         else float(startup or STARTUP_SECONDS),
     )
-
-
-def _container(model: Model) -> Mapping[str, Any]:
-    container: Mapping[str, Any] = model.primary_container or next(iter(model.containers), {})
-    if not container.get("Image"):
-        raise LocalAwsError(f"The model {model.model_name} has no container with an image.")
-    return container

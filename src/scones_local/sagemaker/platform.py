@@ -27,6 +27,7 @@ from scones_local.iam.policy import Access
 from scones_local.iam.resources import log_arn
 from scones_local.iam.roles import RoleSessions
 from scones_local.iam.s3 import default_key, put_accesses
+from scones_local.page.endpoints import LATENCIES
 from scones_local.sagemaker.containers import LineSink
 from scones_local.sagemaker.ecr import PULLS, ImageDenied, pull_accesses
 from scones_local.sagemaker.invocations import Measurement
@@ -46,10 +47,11 @@ class Platform:
         self._session = boto3.Session()
         self._session_lock = threading.Lock()
 
-    def role_environment(self, role_arn: str, source_arn: str) -> dict[str, str]:
+    def role_environment(self, role_arn: str, source_arn: str | None = None) -> dict[str, str]:
         """Return a program's whole environment: paths, and the role's AWS credentials.
 
-        `source_arn` is the job or model that the role is taken for. Raises RoleNotAssumable.
+        `source_arn` is the job or model that the role is taken for, None where it was taken
+        before. Raises RoleNotAssumable.
         """
         credentials = self._roles.credentials(role_arn, _SESSION, source_arn)
         return {
@@ -73,10 +75,21 @@ class Platform:
 
     def s3(self, environment: Mapping[str, str]) -> "S3Client":
         """Return a client with the credentials of such an environment."""
+        client: S3Client = self._client("s3", environment)
+        return client
+
+    def publish(self, environment: Mapping[str, str], topic_arn: str, message: str) -> None:
+        """Send a message to an SNS topic with the credentials of such an environment.
+
+        Raises botocore's ClientError, and BotoCoreError.
+        """
+        self._client("sns", environment).publish(TopicArn=topic_arn, Message=message)
+
+    def _client(self, service: str, environment: Mapping[str, str]) -> Any:
         # Creating a client from a shared session is not thread-safe; using one is.
         with self._session_lock:
-            return self._session.client(
-                "s3",
+            return self._session.client(  # type: ignore[call-overload]
+                service,
                 region_name=self.region,
                 endpoint_url=self.context.endpoint_url,
                 aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
@@ -141,8 +154,14 @@ class Platform:
         """Store data points in CloudWatch; each gets the time of the embedded AWS's clock."""
         cloudwatch_backends[self.account_id][self.region].put_metric_data(namespace, data)
 
-    def alarms_in_alarm(self, names: Sequence[str]) -> list[str]:
-        """Return those of the named alarms that are in the state ALARM."""
+    def alarms_in_alarm(self, names: Sequence[str], role_arn: str) -> list[str]:
+        """Return those of the named alarms that are in the state ALARM.
+
+        Raises AccessDenied when the role may not describe them.
+        """
+        key = self._roles.credentials(role_arn, _SESSION).access_key_id
+        before = f"arn:aws:cloudwatch:{self.region}:{self.account_id}:alarm:"
+        authorise(key, [Access("cloudwatch:DescribeAlarms", f"{before}{name}") for name in names])
         alarms = cloudwatch_backends[self.account_id][self.region].alarms
         return [name for name in names if name in alarms and alarms[name].state_value == "ALARM"]
 
@@ -158,6 +177,8 @@ class EndpointMetrics:
 
     def add(self, measurement: Measurement) -> None:
         """Hand over one measurement."""
+        m = measurement
+        LATENCIES.note(m.endpoint, m.variant, m.status, m.model_latency)
         self._queue.put(measurement)
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from scones_local.sagemaker.endpoint_records import (
 )
 from scones_local.sagemaker.training_jobs import end_job
 from scones_local.sagemaker.training_spec import failed
+from scones_local.sagemaker.tuning_records import end as end_tuning
 
 # Why a deployment has failed that was under way when the server was stopped.
 STOPPING = "The embedded AWS is stopping"
@@ -23,11 +24,14 @@ _RUNNING = frozenset({"InProgress", "Stopping"})
 
 
 def fail_interrupted_jobs() -> None:
-    """Put the training jobs that were running into the state Failed."""
+    """Put the training and tuning jobs that were running into the state Failed."""
     for backend in _backends():
         for job in backend.training_jobs.values():
             if job.training_job_status in _RUNNING:
                 end_job(job, failed(INTERRUPTED))
+        for tuning in backend.hyper_parameter_tuning_jobs.values():
+            if tuning.hyper_parameter_tuning_job_status in _RUNNING:
+                end_tuning(tuning, "Failed", INTERRUPTED)
 
 
 def start_endpoints(endpoints: Endpoints) -> None:

@@ -1,34 +1,29 @@
 """One training job: download, run the program, read its metrics, upload the artifact."""
 
+import contextlib
 import re
 import shutil
-import subprocess
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from scones_core.errors import LocalAwsError
+from scones_local.builtin.images import is_builtin
 from scones_local.children import Children
 from scones_local.sagemaker.archives import pack
 from scones_local.sagemaker.channels import DownloadFailed, download
+from scones_local.sagemaker.checkpoints import Checkpoints, CheckpointsFailed
 from scones_local.sagemaker.containers import Container, LineSink
 from scones_local.sagemaker.images import UnknownImage, argv_for
 from scones_local.sagemaker.job_folder import JobFolder
-from scones_local.sagemaker.training_spec import TrainingEnd, TrainingSpec, ended, failed
+from scones_local.sagemaker.training_process import AlgorithmError, Supervision
+from scones_local.sagemaker.training_spec import Ending, TrainingEnd, TrainingSpec, ended, failed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-STOP_GRACE_SECONDS = 120.0
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$")
-
-
-class AlgorithmError(LocalAwsError):
-    """The training program failed; the message is the job's FailureReason."""
 
 
 class TrainingRun:
@@ -55,43 +50,69 @@ class TrainingRun:
         self._children, self._s3 = children, s3
         self._on_line, self._on_status, self._on_metric = on_line, on_status, on_metric
         self._patterns = [(name, re.compile(regex)) for name, regex in spec.metrics.items()]
-        self._stop = threading.Event()
+        self._supervision = Supervision(spec)
         self._paths = JobFolder(folder / "ml")
 
     def request_stop(self) -> None:
         """Have the job stop: SIGTERM to the program, SIGKILL after 120 s; returns at once."""
-        self._stop.set()
+        self._supervision.stop.set()
+
+    def interrupt(self, back_in_seconds: float) -> None:
+        """Take the spot instance away, and give another one after that time; returns at once."""
+        self._supervision.interrupt(back_in_seconds)
 
     def run(self) -> TrainingEnd:
         """Run the job and return how it ended; its folder is gone afterwards. Never raises."""
         try:
             return self._run()
-        except (AlgorithmError, DownloadFailed, UnknownImage) as error:
-            return failed(str(error))
+        except (AlgorithmError, CheckpointsFailed, DownloadFailed, UnknownImage) as error:
+            return failed(str(error), self._supervision.seconds)
         except Exception as error:  # a job ends as Failed whatever happens to it
             return failed(f"InternalServerError: {type(error).__name__}: {error}")
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _run(self) -> TrainingEnd:
+        argv, environment = argv_for(self.spec.image, "train", self._images_path)
+        while (ending := self._attempt(argv, environment)) is Ending.INTERRUPTED:
+            self._on_status("Interrupted", "The spot instance was taken away")
+            # Another instance has nothing of this one.
+            shutil.rmtree(self._paths.base, ignore_errors=True)
+            if self._supervision.wait_for_capacity():
+                return ended("", self._supervision.seconds, self._supervision.ending())
+            self._on_status("Starting", "Preparing the instances for training")
+        if ending is Ending.STOPPED_EARLY:
+            return ended("", self._supervision.seconds, Ending.STOPPED)
+        self._on_status("Uploading", "Uploading generated training model")
+        return ended(self._upload(), self._supervision.seconds, ending)
+
+    def _attempt(self, argv: tuple[str, ...], image_environment: Mapping[str, str]) -> Ending:
+        """Run the program on one instance; return how it ended."""
         spec = self.spec
-        argv, image_environment = argv_for(spec.image, "train", self._images_path)
         self._on_status("Downloading", "Downloading input data")
         self._paths.prepare(spec.hyperparameters, spec.channels, spec.instance_type)
         for channel in spec.channels:
-            if self._stop.is_set():
-                return ended("", 0.0, timed_out=False, stopped=True)
+            if self._supervision.stop.is_set():
+                return Ending.STOPPED_EARLY
             download(self._s3, channel, self._paths.channel(channel.name))
-        self._on_status("Training", "Training image download completed. Training in progress.")
-        started = time.monotonic()
-        timed_out = self._execute(argv, {**image_environment, **spec.environment})
-        seconds = time.monotonic() - started
-        self._on_status("Uploading", "Uploading generated training model")
-        artifact = self._upload()
-        return ended(artifact, seconds, timed_out=timed_out, stopped=self._stop.is_set())
+        with self._checkpointed():
+            self._on_status("Training", "Training image download completed. Training in progress.")
+            return self._execute(argv, {**image_environment, **spec.environment})
 
-    def _execute(self, argv: tuple[str, ...], environment: Mapping[str, str]) -> bool:
-        """Run the program to its end; return whether it ran out of time."""
+    @contextlib.contextmanager
+    def _checkpointed(self) -> Iterator[None]:
+        if self.spec.checkpoints is None:
+            yield
+            return
+        folder = self._paths.base / self.spec.checkpoint_path
+        checkpoints = Checkpoints(self._s3, self.spec.checkpoints, folder)
+        checkpoints.start()
+        try:
+            yield
+        finally:
+            checkpoints.finish()
+
+    def _execute(self, argv: tuple[str, ...], environment: Mapping[str, str]) -> Ending:
         container = Container(
             self._children,
             argv,
@@ -105,23 +126,15 @@ class TrainingRun:
             on_line=self._read,
             owner=f"training-job/{self.spec.name}",
         )
-        status, timed_out = self._supervise(container)
-        if status != 0 and not timed_out and not self._stop.is_set():
+        status, ending = self._supervision.watch(container, self._on_status)
+        if status != 0 and ending is Ending.BY_ITSELF:
             code = status if status >= 0 else 128 - status
             said = self._paths.failure() or container.last_line
+            if is_builtin(self.spec.image) and said.startswith("ClientError:"):
+                # AWS's own algorithms say themselves whose fault it was.
+                raise AlgorithmError(said)
             raise AlgorithmError(f"AlgorithmError: {said}, exit code: {code}")
-        return timed_out
-
-    def _supervise(self, container: Container) -> tuple[int, bool]:
-        deadline = time.monotonic() + self.spec.max_runtime_seconds
-        while True:
-            try:
-                return container.wait(0.1), False
-            except subprocess.TimeoutExpired:
-                timed_out = time.monotonic() > deadline
-                if timed_out or self._stop.is_set():
-                    self._on_status("Stopping", "Stopping the training job")
-                    return container.stop(STOP_GRACE_SECONDS), timed_out
+        return ending
 
     def _read(self, line: str) -> None:
         self._on_line(line)

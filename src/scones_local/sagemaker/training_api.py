@@ -1,26 +1,40 @@
 """Training jobs: moto's CreateTrainingJob made to run the image's `train` program."""
 
-import re
-from collections.abc import Mapping
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.exceptions import AWSValidationException, ResourceInUseException
-from moto.sagemaker.models import FakeTrainingJob, SageMakerModelBackend
+from moto.sagemaker.models import FakeTrainingJob, SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 
+from scones_core.errors import LocalAwsError
+from scones_local.admin import PREFIX, route
 from scones_local.registry import implement, wrap
+from scones_local.sagemaker import tuning_api
 from scones_local.sagemaker.platform import Platform
-from scones_local.sagemaker.training_jobs import JobRecord, TrainingJobs, enter_status
+from scones_local.sagemaker.training_jobs import TrainingJobs, enter_status
+from scones_local.sagemaker.training_lists import training_job_page
+from scones_local.sagemaker.training_requests import JobRecord, check_request, metric_definitions
+
+_CHECKED = (
+    "AlgorithmSpecification",
+    "EnableManagedSpotTraining",
+    "ResourceConfig",
+    "StoppingCondition",
+)
+INTERRUPT_PATH = f"{PREFIX}sagemaker/interrupt"
 
 
 def install(platform: Platform) -> None:
-    """Mend moto's training jobs."""
+    """Mend moto's training jobs, and the tuning jobs that start them."""
     jobs = TrainingJobs(platform)
     _mend_record()
     _mend_create(jobs)
     _mend_describe()
     _add_stop(jobs)
+    _mend_list()
+    _add_interrupt(platform, jobs)
+    tuning_api.install(jobs)
 
 
 def _mend_record() -> None:
@@ -30,11 +44,13 @@ def _mend_record() -> None:
         # moto writes a metric definition of its own into the caller's specification.
         original(self, *args, **{**kwargs, "algorithm_specification": dict(algorithm)})
         self.algorithm_specification = algorithm
+        if definitions := metric_definitions(algorithm):
+            algorithm["MetricDefinitions"] = definitions
         self.training_job_status, self.secondary_status = "InProgress", "Starting"
         # Every attribute that is set later is there now: the record is read while it changes.
         self.training_start_time = self.training_end_time = self.model_artifacts = None
         self.training_time_in_seconds = self.billable_time_in_seconds = None
-        self.failure_reason = self.environment = None
+        self.failure_reason = self.environment = self.tuning_job_arn = None
         self.final_metric_data_list, self.secondary_status_transitions = [], []
         enter_status(self, "Starting", "Preparing the instances for training")
 
@@ -48,7 +64,7 @@ def _mend_create(jobs: TrainingJobs) -> None:
                 "Job name must be unique within an AWS account and region, and a job with this "
                 f"name already exists ({records[name].arn})"
             )
-        _check_metrics(self._get_param("AlgorithmSpecification") or {})
+        check_request({key: self._get_param(key) for key in _CHECKED})
         result: ActionResult = original(self)
         job: JobRecord = records[name]
         job.environment = self._get_param("Environment") or {}
@@ -75,18 +91,39 @@ def _add_stop(jobs: TrainingJobs) -> None:
         return EmptyResult()
 
 
+def _mend_list() -> None:
+    fault = "sorts nothing, and cuts a page before it filters"
+
+    @wrap(SageMakerModelBackend, "list_training_jobs", fault=fault)
+    def list_jobs(original: Any, self: SageMakerModelBackend, **given: Any) -> dict[str, Any]:
+        del original
+        return {"jobs": list(self.training_jobs.values()), "given": given}
+
+    @wrap(SageMakerResponse, "list_training_jobs", fault=fault)
+    def respond(original: Any, self: SageMakerResponse) -> ActionResult:
+        checked: Any = original(self).result
+        by = self._get_param("SortBy") or "CreationTime"
+        descending = self._get_param("SortOrder") == "Descending"
+        return ActionResult(
+            training_job_page(checked["jobs"], checked["given"], by=by, descending=descending)
+        )
+
+
+def _add_interrupt(platform: Platform, jobs: TrainingJobs) -> None:
+    @route("POST", INTERRUPT_PATH)
+    def interrupt(body: dict[str, Any]) -> dict[str, str]:
+        """Take a spot instance away: `training_job`, and `back_in_seconds` until the next one."""
+        backend = sagemaker_backends[platform.account_id][platform.region]
+        name = str(body.get("training_job", ""))
+        job = backend.training_jobs.get(name)
+        if job is None:
+            raise LocalAwsError(f"There is no training job {name!r}.")
+        jobs.interrupt(job, float(body.get("back_in_seconds", 0)))
+        return {"interrupted": name}
+
+
 def _known(backend: SageMakerModelBackend, name: str) -> JobRecord:
     job = backend.training_jobs.get(name)
     if job is None:
         raise AWSValidationException("Requested resource not found.")
     return job
-
-
-def _check_metrics(algorithm: Mapping[str, Any]) -> None:
-    for definition in algorithm.get("MetricDefinitions") or ():
-        try:
-            re.compile(definition["Regex"])
-        except re.error as error:
-            raise AWSValidationException(
-                f"The metric {definition['Name']} has an invalid regular expression: {error}."
-            ) from error

@@ -2,24 +2,23 @@
 
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from moto.core.utils import utcnow
 from moto.sagemaker.exceptions import AWSValidationException
 
-from scones_core.errors import SconesError
+from scones_core.errors import LocalAwsError, SconesError
 from scones_core.uris import S3Uri
 from scones_local.sagemaker.channels import Channel
+from scones_local.sagemaker.checkpoints import relocated
 from scones_local.sagemaker.names import require_resource_name
 from scones_local.sagemaker.platform import Platform
 from scones_local.sagemaker.training import TrainingRun
+from scones_local.sagemaker.training_requests import JobRecord, metric_definitions
 from scones_local.sagemaker.training_spec import TrainingEnd, TrainingSpec
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
-# A FakeTrainingJob, with the attributes that moto's lacks.
-JobRecord = Any
 
 
 class TrainingJobs:
@@ -28,6 +27,7 @@ class TrainingJobs:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._runs: dict[str, TrainingRun] = {}
+        self._series: dict[str, dict[str, list[float]]] = {}
 
     def start(self, job: JobRecord, environment: Mapping[str, str]) -> None:
         """Start a recorded job; its record changes as it goes on.
@@ -51,6 +51,8 @@ class TrainingJobs:
             on_metric=lambda name, value: self._metric(job, name, value),
         )
         self._runs[job.arn] = run
+        if job.tuning_job_arn:
+            self._series[job.arn] = {}
         name = f"training-{job.training_job_name}"
         threading.Thread(target=self._run, args=(job, run), name=name, daemon=True).start()
 
@@ -65,6 +67,30 @@ class TrainingJobs:
         job.training_job_status = "Stopping"
         run.request_stop()
 
+    def interrupt(self, job: JobRecord, back_in_seconds: float) -> None:
+        """Take a running spot job's instance away; another one is there after that time.
+
+        Raises LocalAwsError for a job that does not run, or not on a spot instance.
+        """
+        run = self._runs.get(job.arn)
+        if run is None or job.secondary_status != "Training":
+            raise LocalAwsError(f"The training job {job.training_job_name} is not training.")
+        if not job.enable_managed_spot_training:
+            raise LocalAwsError(
+                f"The training job {job.training_job_name} has no spot instance; create it with "
+                "EnableManagedSpotTraining."
+            )
+        run.interrupt(back_in_seconds)
+
+    def series(self, job: JobRecord, metric: str) -> list[float]:
+        """Return the values so far of a metric of a tuning job's trial."""
+        return list(self._series.get(job.arn, {}).get(metric, ()))
+
+    def forget_series(self, jobs: Iterable[JobRecord]) -> None:
+        """Drop the values of trials that nobody asks for any more."""
+        for job in jobs:
+            self._series.pop(job.arn, None)
+
     def _run(self, job: JobRecord, run: TrainingRun) -> None:
         try:
             end_job(job, run.run())
@@ -73,6 +99,7 @@ class TrainingJobs:
 
     def _spec(self, job: JobRecord, environment: Mapping[str, str]) -> TrainingSpec:
         algorithm, resources = job.algorithm_specification, job.resource_config or {}
+        condition, checkpoints = job.stopping_condition or {}, job.checkpoint_config or {}
         mode = algorithm.get("TrainingInputMode", "File")
         credentials = self._platform.role_environment(job.role_arn, job.arn)
         self._platform.require_image(credentials, algorithm["TrainingImage"])
@@ -87,16 +114,21 @@ class TrainingJobs:
                 "TRAINING_JOB_ARN": job.arn,
                 **environment,
             },
-            metrics={d["Name"]: d["Regex"] for d in algorithm.get("MetricDefinitions") or ()},
-            max_runtime_seconds=(job.stopping_condition or {}).get("MaxRuntimeInSeconds", 86_400),
+            metrics={d["Name"]: d["Regex"] for d in metric_definitions(algorithm)},
+            max_runtime_seconds=condition.get("MaxRuntimeInSeconds", 86_400),
+            max_wait_seconds=condition.get("MaxWaitTimeInSeconds"),
             instance_type=resources.get("InstanceType", ""),
             kms_key_id=job.output_data_config.get("KmsKeyId") or None,
+            checkpoints=S3Uri.parse(checkpoints["S3Uri"]) if checkpoints else None,
+            checkpoint_path=relocated(checkpoints),
         )
 
     def _metric(self, job: JobRecord, name: str, value: float) -> None:
         point = {"MetricName": name, "Value": value, "Timestamp": utcnow()}
         others = [m for m in job.final_metric_data_list if m["MetricName"] != name]
         job.final_metric_data_list = [*others, point]
+        if job.arn in self._series:
+            self._series[job.arn].setdefault(name, []).append(value)
         dimensions = [{"Name": "TrainingJobName", "Value": job.training_job_name}]
         self._platform.put_metric(
             NAMESPACE, [{"MetricName": name, "Value": value, "Dimensions": dimensions}]

@@ -1,5 +1,6 @@
 """What a training job is asked for, and how it ends."""
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -11,9 +12,27 @@ Status = Literal["Completed", "Failed", "Stopped"]
 _MAX_REASON_CHARACTERS = 1024
 
 
+class Ending(enum.Enum):
+    """Why a training program ended: the secondary status, and AWS's message for it."""
+
+    BY_ITSELF = ("Completed", "Training job completed")
+    STOPPED = ("Stopped", "Training job stopped")
+    # Before the program was started.
+    STOPPED_EARLY = ("Stopped", "Training job stopped before it began")
+    OUT_OF_TIME = (
+        "MaxRuntimeExceeded",
+        "Training job runtime exceeded MaxRuntimeInSeconds provided",
+    )
+    OUT_OF_WAIT = ("MaxWaitTimeExceeded", "Training job exceeded MaxWaitTimeInSeconds provided")
+    INTERRUPTED = ("Interrupted", "Training job interrupted")
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingSpec:
-    """What CreateTrainingJob asked for. `environment` is the whole environment but the SM_*."""
+    """What CreateTrainingJob asked for. `environment` is the whole environment but the SM_*.
+
+    `checkpoint_path` is relative to `/opt/ml`. `max_wait_seconds` is that of a spot job.
+    """
 
     name: str
     image: str
@@ -23,8 +42,11 @@ class TrainingSpec:
     environment: Mapping[str, str]
     metrics: Mapping[str, str] = field(default_factory=dict)
     max_runtime_seconds: float = 86_400
+    max_wait_seconds: float | None = None
     instance_type: str = "ml.m5.large"
     kms_key_id: str | None = None
+    checkpoints: S3Uri | None = None
+    checkpoint_path: str = "checkpoints"
 
     @property
     def artifact(self) -> S3Uri:
@@ -44,19 +66,14 @@ class TrainingEnd:
     seconds: float = 0.0
 
 
-def failed(reason: str) -> TrainingEnd:
+def failed(reason: str, seconds: float = 0.0) -> TrainingEnd:
     """Return the end of a job that failed."""
     reason = reason[:_MAX_REASON_CHARACTERS]
-    return TrainingEnd("Failed", "Failed", "Training job failed", reason=reason)
+    return TrainingEnd("Failed", "Failed", "Training job failed", reason=reason, seconds=seconds)
 
 
-def ended(artifact: str, seconds: float, *, timed_out: bool, stopped: bool) -> TrainingEnd:
-    """Return the end of a job whose program ended by itself, by a request, or by its limit."""
-    status: Status = "Completed"
-    secondary, message = "Completed", "Training job completed"
-    if timed_out:
-        status, secondary = "Stopped", "MaxRuntimeExceeded"
-        message = "Training job runtime exceeded MaxRuntimeInSeconds provided"
-    elif stopped:
-        status, secondary, message = "Stopped", "Stopped", "Training job stopped"
+def ended(artifact: str, seconds: float, ending: Ending) -> TrainingEnd:
+    """Return the end of a job whose program ended by itself, by a request, or by a limit."""
+    status: Status = "Completed" if ending is Ending.BY_ITSELF else "Stopped"
+    secondary, message = ending.value
     return TrainingEnd(status, secondary, message, artifact=artifact, seconds=seconds)

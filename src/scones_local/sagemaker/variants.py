@@ -47,6 +47,11 @@ class Variant:
         """Return how many processes stand for the instances."""
         return len(self._held)
 
+    @property
+    def in_flight(self) -> int:
+        """Return how many requests the instances hold."""
+        return sum(self._held.values())
+
     def start(self) -> None:
         """Start the instances; raises the first VariantFailed, with none left running."""
         self.scale(self.count)

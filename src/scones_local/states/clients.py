@@ -4,10 +4,11 @@ import io
 import sys
 import threading
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from scones_local.context import ACCOUNT_ID, Context
-from scones_local.functions.invoking import Request, chosen_version
+from scones_local.functions.invoking import Answer, Request
 from scones_local.iam.access import authorise
 from scones_local.iam.messages import AccessDenied
 from scones_local.iam.policy import Access
@@ -22,8 +23,10 @@ class InProcessLambda:
     connection and a thread more, all in this one process.
     """
 
-    def __init__(self, client: Any, access_key_id: str = "") -> None:
-        self._client, self._access_key_id = client, access_key_id
+    def __init__(
+        self, client: Any, invoke: Callable[[Request], Answer], access_key_id: str = ""
+    ) -> None:
+        self._client, self._invoke, self._access_key_id = client, invoke, access_key_id
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -32,38 +35,35 @@ class InProcessLambda:
         """Return what Lambda's Invoke does; raises botocore's ClientError as the client would."""
         from moto.core.exceptions import JsonRESTError, ServiceException
 
-        headers = {
-            "X-Amz-Invocation-Type": parameters.get("InvocationType", "RequestResponse"),
-            "X-Amz-Log-Type": parameters.get("LogType", "None"),
-        }
-        answer: dict[str, str] = {}
         region = self._client.meta.region_name
+        payload = parameters.get("Payload", b"")
         request = Request(
-            parameters["FunctionName"], b"", region, qualifier=parameters.get("Qualifier")
+            name=parameters["FunctionName"],
+            body=payload.encode() if isinstance(payload, str) else bytes(payload),
+            region=region,
+            qualifier=parameters.get("Qualifier"),
+            kind=parameters.get("InvocationType", "RequestResponse"),
         )
         try:
             authorise(self._access_key_id, [_invocation_access(parameters, region)])
-            function, _ = chosen_version(request)
-            payload: Any = function.invoke(parameters.get("Payload", b""), headers, answer)
+            answer = self._invoke(request)
         except AccessDenied as error:
             raise _error("AccessDeniedException", str(error), 403) from error
         except (JsonRESTError, ServiceException) as error:
             raise _client_error(error) from error
-        return _invocation_response(payload, answer, headers)
+        return _invocation_response(answer, tail=parameters.get("LogType") == "Tail")
 
 
-def _invocation_response(
-    payload: bytes, answer: dict[str, str], headers: dict[str, str]
-) -> dict[str, Any]:
+def _invocation_response(answer: Answer, *, tail: bool) -> dict[str, Any]:
     response: dict[str, Any] = {
-        "StatusCode": 202 if headers["X-Amz-Invocation-Type"] == "Event" else 200,
-        "Payload": io.BytesIO(payload),
-        "ExecutedVersion": answer.get("X-Amz-Executed-Version", "$LATEST"),
+        "StatusCode": answer.status,
+        "Payload": io.BytesIO(answer.payload),
+        "ExecutedVersion": answer.version or "$LATEST",
     }
-    if "x-amz-function-error" in answer:
-        response["FunctionError"] = answer["x-amz-function-error"]
-    if headers["X-Amz-Log-Type"] == "Tail":
-        response["LogResult"] = answer.get("x-amz-log-result", "")
+    if answer.failed:
+        response["FunctionError"] = "Unhandled"
+    if tail:
+        response["LogResult"] = answer.tail()
     return response
 
 
@@ -95,10 +95,15 @@ def _error(code: str, message: str, status: int) -> Exception:
 class ClientCache:
     """One client a region, service and role: making one takes longer than a whole task."""
 
-    def __init__(self, endpoint_url: str, roles: RoleSessions | None = None) -> None:
+    def __init__(
+        self,
+        endpoint_url: str,
+        invoke: Callable[[Request], Answer],
+        roles: RoleSessions | None = None,
+    ) -> None:
         import boto3
 
-        self._endpoint_url = endpoint_url
+        self._endpoint_url, self._invoke = endpoint_url, invoke
         self._roles = roles
         self._session_name = uuid.uuid4().hex
         self._session = boto3.Session()
@@ -156,13 +161,13 @@ class ClientCache:
             ),
         )
         key_id = credentials.access_key_id if credentials else ""
-        return InProcessLambda(client, key_id) if service == "lambda" else client
+        return InProcessLambda(client, self._invoke, key_id) if service == "lambda" else client
 
 
 def install(context: Context) -> ClientCache:
     """Have every task module of moto use the cache; return it."""
     roles = RoleSessions("states.amazonaws.com")
-    cache = ClientCache(context.endpoint_url, roles if is_enforced() else None)
+    cache = ClientCache(context.endpoint_url, context.invoke, roles if is_enforced() else None)
     fault = "makes a new client for each task, at localhost, which may be IPv6"
     for name, module in sorted(sys.modules.items()):
         if name.startswith("moto.stepfunctions.parser.") and hasattr(module, "boto_client_for"):

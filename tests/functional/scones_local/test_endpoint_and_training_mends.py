@@ -21,6 +21,17 @@ MENDS = (
     "SageMakerRuntimeResponse.invoke_endpoint",
     "SageMakerRuntimeResponse.use_raw_body",
     "SageMakerModelBackend.update_endpoint_weights_and_capacities",
+    "FakeEndpointConfig.__init__",
+    "FakeEndpointConfig.validate_instance_type",
+    "SageMakerRuntimeResponse.invoke_endpoint_async",
+    "ModelPackage.__init__",
+    "ModelPackage.gen_response_object",
+    "SageMakerModelBackend.create_model_package",
+    "SageMakerModelBackend.update_model_package",
+    "SageMakerModelBackend.list_training_jobs",
+    "HyperParameterTuningJob.__init__",
+    "HyperParameterTuningJob.describe",
+    "SageMakerResponse.create_processing_job",
 )
 
 

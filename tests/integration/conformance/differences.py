@@ -30,6 +30,8 @@ class Difference:
         return f"{self.service}.{self.operation}: {self.differs}"
 
 
+# The end record of an archive without entries.
+EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 _NO_SERVICE = "The embedded AWS does not implement"
 
 
@@ -82,6 +84,44 @@ DIFFERENCES = (
         reason="moto answers it with a fault, which clients would try again for minutes.",
         code="NotImplemented",
         says="recursion-config",
+    ),
+    Difference(
+        service="lambda",
+        operation="invoke_with_response_stream",
+        parameters={"FunctionName": "any"},
+        differs="answers that are streamed",
+        reason="Python's managed runtime does not stream either.",
+        code="NotImplemented",
+        says="response-streaming-invocations",
+    ),
+    Difference(
+        service="lambda",
+        operation="create_function",
+        parameters={
+            "FunctionName": "image",
+            "PackageType": "Image",
+            "Code": {"ImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/any:1"},
+            "Role": "arn:aws:iam::123456789012:role/test",
+        },
+        differs="functions that are container images",
+        reason="Functions are processes here, and this machine need have no Docker.",
+        code="InvalidParameterValueException",
+        says="runs zips only",
+    ),
+    Difference(
+        service="lambda",
+        operation="create_function",
+        parameters={
+            "FunctionName": "node",
+            "Runtime": "nodejs22.x",
+            "Handler": "index.handler",
+            "Code": {"ZipFile": EMPTY_ZIP},
+            "Role": "arn:aws:iam::123456789012:role/test",
+        },
+        differs="runtimes other than Python",
+        reason="Only Python's runtime client is among the project's packages.",
+        code="InvalidParameterValueException",
+        says="runs Python only",
     ),
     _machine("JSONata", _ONE_LANGUAGE, "JSONata", Type="Pass", QueryLanguage="JSONata"),
     _machine("variables", _ONE_LANGUAGE, "variables", Type="Pass", Assign={"a": 1}),

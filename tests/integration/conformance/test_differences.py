@@ -2,9 +2,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.integration.conformance.differences import DIFFERENCES, Difference
+from tests.integration.conformance.sagemaker_differences import SAGEMAKER_DIFFERENCES
+
+ALL = (*DIFFERENCES, *SAGEMAKER_DIFFERENCES)
 
 
-@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.name)
+@pytest.mark.parametrize("difference", ALL, ids=lambda difference: difference.name)
 def test_a_known_difference_answers_with_its_error(aws, difference: Difference):
     call = getattr(aws.client(difference.service), difference.operation)
     with pytest.raises(ClientError) as refusal:

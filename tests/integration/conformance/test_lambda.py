@@ -1,6 +1,8 @@
 import base64
+import http.client
 import json
 import threading
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -495,3 +497,36 @@ def test_a_denial_names_the_caller_the_action_and_the_qualified_function(aws):
     assert "AccessDeniedException" in said and f"/{name} is not authorized to perform" in said
     arn = "arn:aws:lambda:us-east-1:123456789012:function:other:live"
     assert f"lambda:InvokeFunction on resource: {arn} because no identity-based policy" in said
+
+
+def test_two_hundred_callers_at_once_are_all_answered(aws):
+    """https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
+
+    Each call waits for another of this server, so threads of a bounded number would all wait.
+    """
+    aws.client("s3").create_bucket(Bucket=(bucket := unique("crowd")))
+    name = aws.function(
+        "import boto3\ns3 = boto3.client('s3')\n"
+        "def handler(event, context):\n"
+        f"    return s3.list_objects_v2(Bucket='{bucket}')['KeyCount']\n",
+        Timeout=60,
+    )
+    url = urllib.parse.urlsplit(aws.local.endpoint_url)
+    scope = "Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host"
+    found = []
+
+    def call():
+        connection = http.client.HTTPConnection(url.netloc, timeout=120)
+        path = f"/2015-03-31/functions/{name}/invocations"
+        headers = {"Authorization": f"AWS4-HMAC-SHA256 {scope}, Signature=0"}
+        connection.request("POST", path, b"{}", headers)
+        answer = connection.getresponse()
+        found.append((answer.status, answer.read()))
+        connection.close()
+
+    threads = [threading.Thread(target=call) for _ in range(200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert found == [(200, b"0")] * 200

@@ -9,7 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.support.local_aws import unique
-from tests.support.sagemaker import Hosting, variant
+from tests.support.sagemaker import PULL, Hosting, variant
 
 GUARDRAILS = "https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails"
 
@@ -114,6 +114,38 @@ def test_an_alarm_during_the_bake_brings_everything_back(hosting: Hosting) -> No
     assert f"{name} in state ALARM" in found["FailureReason"]
     assert found["LastDeploymentConfig"] == config
     assert set(answers(hosting, endpoint, 30)) == {b"blue"}
+
+
+def test_a_rollback_lets_the_requests_that_the_new_fleet_holds_end(hosting: Hosting) -> None:
+    """botocore: EndpointStatus RollingBack; the old configuration serves on meanwhile."""
+    blue, green = (hosting.configuration(variant(hosting.model(), count=2)) for _ in range(2))
+    endpoint, name = hosting.endpoint(blue), alarm(hosting, "OK")
+    config = routing("CANARY", 600, CanarySize=50)
+    config["AutoRollbackConfiguration"] = {"Alarms": [{"AlarmName": name}]}
+    update(hosting, endpoint, green, DeploymentConfig=config)
+    baking(hosting, endpoint, "50%")
+    with ThreadPoolExecutor(12) as pool:
+        held = [pool.submit(hosting.invoke, endpoint, b"sleep 3") for _ in range(12)]
+        alarm(hosting, "ALARM", name)
+        hosting.reaches(endpoint, lambda found: found["EndpointStatus"] == "RollingBack")
+        assert hosting.invoke(endpoint) == b"[0.9, 0.1]"
+        assert {future.result() for future in held} == {b"[0.9, 0.1]"}
+    assert hosting.settled(endpoint)["EndpointConfigName"] == blue
+
+
+def test_alarms_that_the_role_may_not_see_take_an_update_back(hosting: Hosting) -> None:
+    """.../deployment-guardrails-configuration.html: the role needs cloudwatch:DescribeAlarms."""
+    reads = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    model = hosting.model(role=hosting.aws.role_with(PULL, reads))
+    blue, green = (hosting.configuration(variant(model)) for _ in range(2))
+    endpoint, name = hosting.endpoint(blue), alarm(hosting, "OK")
+    config = routing("ALL_AT_ONCE", 0)
+    config["AutoRollbackConfiguration"] = {"Alarms": [{"AlarmName": name}]}
+    update(hosting, endpoint, green, DeploymentConfig=config)
+
+    found = hosting.settled(endpoint)
+    assert found["EndpointConfigName"] == blue
+    assert "not authorized to perform: cloudwatch:DescribeAlarms" in found["FailureReason"]
 
 
 def test_an_update_that_takes_longer_than_its_maximum_is_taken_back(hosting: Hosting) -> None:

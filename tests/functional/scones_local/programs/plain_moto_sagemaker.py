@@ -37,9 +37,65 @@ def fails(call: Any, **arguments: Any) -> bool:
     return False
 
 
-def train(sagemaker: Any) -> dict[str, Any]:
+def register(sagemaker: Any) -> dict[str, bool]:
+    """Make two versions, delete and change one, and return what is wrong with them."""
+    sagemaker.create_model_package_group(ModelPackageGroupName="g")
+    first = sagemaker.create_model_package(
+        ModelPackageGroupName="g", CustomerMetadataProperties={"a": "1"}, SkipModelValidation="All"
+    )["ModelPackageArn"]
+    made = sagemaker.describe_model_package(ModelPackageName=first)
+    sagemaker.update_model_package(
+        ModelPackageArn=first,
+        ModelApprovalStatus="Approved",
+        CustomerMetadataProperties={"b": "2"},
+    )
+    changed = sagemaker.describe_model_package(ModelPackageName=first)
+    group = sagemaker.describe_model_package_group(ModelPackageGroupName="g")
+    return {
+        "ModelPackage.__init__": "ModelApprovalStatus" not in made,
+        "ModelPackage.gen_response_object": "SkipModelValidation" not in made,
+        "SageMakerModelBackend.update_model_package": changed["CustomerMetadataProperties"]
+        == {"b": "2"},
+        "SageMakerModelBackend.create_model_package": fails(
+            sagemaker.create_model_package, ModelPackageGroupName=group["ModelPackageGroupArn"]
+        ),
+    }
+
+
+def tune(sagemaker: Any) -> dict[str, bool]:
+    sagemaker.create_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName="h",
+        HyperParameterTuningJobConfig={
+            "Strategy": "Random",
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1},
+        },
+    )
+    tuned = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="h")
+    processing = sagemaker.create_processing_job(
+        ProcessingJobName="p",
+        ProcessingResources={
+            "ClusterConfig": {
+                "InstanceCount": 1,
+                "InstanceType": "ml.m5.large",
+                "VolumeSizeInGB": 1,
+            }
+        },
+        AppSpecification={"ImageUri": "i"},
+        RoleArn=ROLE,
+    )
+    listed = sagemaker.list_training_jobs(SortBy="Name", SortOrder="Descending")
+    names = [job["TrainingJobName"] for job in listed["TrainingJobSummaries"]]
+    return {
+        "HyperParameterTuningJob.__init__": tuned["HyperParameterTuningJobStatus"] == "Completed",
+        "HyperParameterTuningJob.describe": tuned.get("FailureReason") == "",
+        "SageMakerResponse.create_processing_job": "ProcessingJobArn" in processing,
+        "SageMakerModelBackend.list_training_jobs": names == sorted(names),
+    }
+
+
+def train(sagemaker: Any, name: str = "j") -> dict[str, Any]:
     sagemaker.create_training_job(
-        TrainingJobName="j",
+        TrainingJobName=name,
         AlgorithmSpecification={"TrainingImage": "i", "TrainingInputMode": "File"},
         RoleArn=ROLE,
         OutputDataConfig={"S3OutputPath": "s3://bucket/model"},
@@ -47,7 +103,7 @@ def train(sagemaker: Any) -> dict[str, Any]:
         StoppingCondition={"MaxRuntimeInSeconds": 60},
         Environment={"A": "1"},
     )
-    job: dict[str, Any] = sagemaker.describe_training_job(TrainingJobName="j")
+    job: dict[str, Any] = sagemaker.describe_training_job(TrainingJobName=name)
     return job
 
 
@@ -57,7 +113,12 @@ def main() -> None:
     model = {"ExecutionRoleArn": ROLE, "PrimaryContainer": {"Image": "i"}}
     sagemaker.create_model(ModelName="m", EnableNetworkIsolation=True, **model)
     described = sagemaker.describe_model(ModelName="m")
-    config = {"EndpointConfigName": "c", "ProductionVariants": [VARIANT]}
+    shadow = [{**VARIANT, "VariantName": "shadow"}]
+    config = {
+        "EndpointConfigName": "c",
+        "ProductionVariants": [VARIANT],
+        "ShadowProductionVariants": shadow,
+    }
     arn = sagemaker.create_endpoint_config(**config)["EndpointConfigArn"]
     sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="c")
     job, tag = train(sagemaker), {"Key": "k", "Value": "v"}
@@ -98,7 +159,16 @@ def main() -> None:
         )
         is None,
     }
-    json.dump(faults, sys.stdout)
+    newer = {**VARIANT, "InstanceType": "ml.c7i.large"}
+    faults["FakeEndpointConfig.validate_instance_type"] = refused(
+        sagemaker.create_endpoint_config, EndpointConfigName="n", ProductionVariants=[newer]
+    )
+    described = sagemaker.describe_endpoint_config(EndpointConfigName="c")
+    faults["FakeEndpointConfig.__init__"] = "ShadowProductionVariants" not in described
+    queued = runtime.invoke_endpoint_async(EndpointName="e", InputLocation="s3://b/none")
+    faults["SageMakerRuntimeResponse.invoke_endpoint_async"] = "OutputLocation" in queued
+    train(sagemaker, "k")
+    json.dump({**faults, **register(sagemaker), **tune(sagemaker)}, sys.stdout)
 
 
 if __name__ == "__main__":

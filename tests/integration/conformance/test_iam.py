@@ -437,3 +437,114 @@ def test_the_switch_turns_it_off_and_takes_no_other_word(aws, tmp_path, monkeypa
     monkeypatch.setenv("SCONES_IAM", "no")
     with pytest.raises(LocalAwsError, match="SCONES_IAM must be on or off, not 'no'"):
         LocalAws.start(tmp_path / "no", 0, {})
+
+
+def unknown(aws, service):
+    return boto3.client(
+        service,
+        endpoint_url=aws.local.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="ASIAQQQQQQQQQQQQQQQQ",
+        aws_secret_access_key="x",
+        aws_session_token="y",
+        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+    )
+
+
+FIRST_CALLS = {
+    "sts": ("get_caller_identity", {}, "InvalidClientTokenId"),
+    "s3": ("list_buckets", {}, "InvalidAccessKeyId"),
+    "lambda": ("invoke", {"FunctionName": "any"}, "UnrecognizedClientException"),
+    "sagemaker": ("list_endpoints", {}, "UnrecognizedClientException"),
+}
+
+
+@pytest.mark.parametrize("service", FIRST_CALLS)
+def test_a_session_key_that_nobody_was_given_is_refused(aws, service):
+    """https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html"""
+    operation, arguments, code = FIRST_CALLS[service]
+    found = refusal(getattr(unknown(aws, service), operation), **arguments)
+    assert found["Error"]["Code"] == code
+    assert found["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
+def test_a_session_ends_by_the_clock(aws, bucket):
+    """https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
+    caller = Caller(aws, allow("*"))
+    s3, sts = caller.client("s3"), caller.client("sts")
+    functions, machines = caller.client("lambda"), caller.client("stepfunctions")
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"]
+    aws.advance(3601)
+    assert refusal(s3.list_objects_v2, Bucket=bucket)["Error"]["Code"] == "ExpiredToken"
+    assert refusal(sts.get_caller_identity)["Error"]["Code"] == "ExpiredToken"
+    for call in (lambda: functions.invoke(FunctionName="any"), machines.list_state_machines):
+        assert refusal(call)["Error"]["Code"] == "ExpiredTokenException"
+    assert caller.client("s3").list_objects_v2(Bucket=bucket)["KeyCount"]
+
+
+def test_the_credentials_of_functions_and_executions_are_renewed_before_they_end(aws):
+    """https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html"""
+    name = aws.function(
+        "import boto3, os\ndef handler(event, context):\n"
+        "    boto3.client('sts').get_caller_identity()\n"
+        "    return os.environ['AWS_ACCESS_KEY_ID']\n"
+    )
+    invoke = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Parameters": {"FunctionName": name},
+        "End": True,
+    }
+    machine = aws.machine({"StartAt": "Invoke", "States": {"Invoke": invoke}})
+    first = aws.invoke(name)[0]
+    assert aws.run(machine)["status"] == "SUCCEEDED"
+    aws.advance(13 * 3600)
+    assert aws.invoke(name)[0] != first
+    assert aws.run(machine)["status"] == "SUCCEEDED"
+
+
+def test_a_condition_on_a_resources_tag_tells_resources_apart(aws):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html"""
+    ours = {"StringEquals": {"aws:ResourceTag/project": "ours"}}
+    caller = Caller(aws, allow(["lambda:InvokeFunction", "sqs:SendMessage"], Condition=ours))
+    source = "def handler(event, context):\n    return 1\n"
+    tagged = aws.function(source, Tags={"project": "ours"})
+    other = aws.function(source, Tags={"project": "theirs"})
+    invoke = caller.client("lambda").invoke
+    assert invoke(FunctionName=tagged)["StatusCode"] == 200
+    assert denied(invoke, FunctionName=other)["Code"] == "AccessDeniedException"
+    sqs, send = aws.client("sqs"), caller.client("sqs").send_message
+    open_to_us = sqs.create_queue(QueueName=tagged, tags={"project": "ours"})["QueueUrl"]
+    closed = sqs.create_queue(QueueName=other)["QueueUrl"]
+    assert send(QueueUrl=open_to_us, MessageBody="m")["MessageId"]
+    denied(send, QueueUrl=closed, MessageBody="m")
+
+
+def test_training_acts_with_its_own_role_and_no_other(aws, bucket):
+    """https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html"""
+    sagemaker = aws.client("sagemaker")
+    role = aws.role_with(
+        allow("s3:PutObject", f"arn:aws:s3:::{bucket}/out/*"), services=["sagemaker"]
+    )
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    data = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/secret/"}}
+    sagemaker.create_training_job(
+        TrainingJobName=name,
+        AlgorithmSpecification={
+            "TrainingImage": "123456789012.dkr.ecr.us-east-1.amazonaws.com/toy-model:1",
+            "TrainingInputMode": "File",
+        },
+        RoleArn=role,
+        InputDataConfig=[{"ChannelName": "train", "DataSource": data}],
+        OutputDataConfig={"S3OutputPath": f"s3://{bucket}/out"},
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        StoppingCondition={"MaxRuntimeInSeconds": 60},
+    )
+
+    def ended():
+        job = sagemaker.describe_training_job(TrainingJobName=name)
+        return job if job["TrainingJobStatus"] in ("Completed", "Failed") else None
+
+    job = aws.eventually(ended)
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "s3:ListBucket" in job["FailureReason"] or "s3:GetObject" in job["FailureReason"]

@@ -1,0 +1,29 @@
+"""Jobs that nothing runs here: moto would call them Completed at once, with nothing done."""
+
+from typing import Any
+
+from moto.sagemaker.responses import SageMakerResponse
+
+from scones_local.registry import wrap
+
+# The operation's method, and what to use in its place.
+_NOT_RUN = {
+    "create_processing_job": "it runs no processing job; read captured records by a task",
+    "create_transform_job": "it runs no batch transform; use an asynchronous endpoint",
+    "create_auto_ml_job_v2": "it runs no AutoML job; use a tuning job",
+    "create_compilation_job": "it compiles no model",
+    "start_pipeline_execution": "it runs no pipeline; use a state machine",
+}
+
+
+def install() -> None:
+    """Have every such request answered with an error that says so."""
+    for name, instead in _NOT_RUN.items():
+        _refuse(name, instead)
+
+
+def _refuse(name: str, instead: str) -> None:
+    @wrap(SageMakerResponse, name, fault="is Completed at once, with nothing done")
+    def refuse(original: Any, self: SageMakerResponse) -> Any:
+        del original, self
+        raise NotImplementedError(instead)
