@@ -22,7 +22,9 @@ from scones_toolkit import (
     releases,
     removal,
     reviews,
+    shadows,
     terraform_checks,
+    tuning,
     workflows,
 )
 from scones_toolkit import demo as demonstration
@@ -128,6 +130,44 @@ def train(
         epochs=epochs or None,
         seed=seed if seed >= 0 else None,
         spot=spot or None,
+    )
+
+
+@task(
+    help={
+        "env": ENV,
+        "where": "sagemaker, or local: on this machine, without any AWS",
+        "strategy": "bayesian or random; local searches are random",
+        "jobs": "how many trainings",
+        "at_once": "how many of them side by side",
+        "source": "with --where local: where the images come from, as for `inv etl`",
+        "epochs": "passes over the training images",
+    }
+)
+@guarded
+def tune(
+    c: Context,
+    env: str = "local",
+    *,
+    where: str = "sagemaker",
+    strategy: str = "bayesian",
+    jobs: int = 10,
+    at_once: int = 2,
+    source: str = "",
+    epochs: int = 0,
+) -> None:
+    """Search learning rates, batch size and smoothing; the best model becomes a candidate.
+
+    Example: inv tune --env dev --strategy bayesian --jobs 20
+    """
+    tuning.tune(
+        _open(env),
+        where=where,
+        strategy=strategy,
+        jobs=jobs,
+        at_once=at_once,
+        source=source or None,
+        epochs=epochs or None,
     )
 
 
@@ -363,14 +403,26 @@ def run(c: Context, image: list[str], env: str = "local", count: int = 0, seed: 
     workflows.run(_open(env), images=image, count=count, seed=seed)
 
 
-@task(help={"env": ENV, "out": "where the page goes; else build/<env>/report.html"})
+@task(
+    help={
+        "env": ENV,
+        "out": "where the page goes; else report.html or shadow.html in build/<env>",
+        "shadow": "compare the shadow release with the one that serves instead",
+        "hours": "with --shadow: how far back records are read",
+    }
+)
 @guarded
-def report(c: Context, env: str = "local", out: str = "") -> None:
+def report(
+    c: Context, env: str = "local", out: str = "", shadow: bool = False, hours: int = 24
+) -> None:
     """Read the captured records of the last run and write the report page.
 
     Example: inv report --env dev
     """
-    workflows.report(_open(env), out=_path(out))
+    if shadow:
+        shadows.compare_shadow(_open(env), out=_path(out), hours=hours)
+    else:
+        workflows.report(_open(env), out=_path(out))
 
 
 @task(help={"env": ENV, "out": "where they go; else build/<env>/review"})
@@ -473,7 +525,7 @@ def terraform_docs(c: Context) -> None:
     terraform_checks.docs(_open("local"))
 
 
-ns = Collection(build, etl, train, evaluate, candidates, approve, release, fetch, promote)
+ns = Collection(build, etl, train, tune, evaluate, candidates, approve, release, fetch, promote)
 for deployment in (plan, apply, verify, drift, cost, stop, destroy, nuke, run, report, review):
     ns.add_task(deployment)
 ns.add_task(demo)

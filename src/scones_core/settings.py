@@ -50,7 +50,8 @@ class TrainingSettings:
     `folds` further networks calibrate the model; 0 calibrates on the validation images.
     `image_tag` is the tag of the model image in the environment's own repository. A `spot` job
     waits up to `max_wait_seconds`, its run included, for machines that cost a fraction and may
-    be taken away. `subnets` and `security_groups` put jobs into a VPC.
+    be taken away. `subnets` and `security_groups` put jobs into a VPC. `client` is `boto3`, or
+    `sdk` for SageMaker's own, an extra.
     """
 
     epochs: int = 24
@@ -66,6 +67,7 @@ class TrainingSettings:
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     image_tag: str = "0.1.0"
+    client: str = "boto3"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from scones_toolkit.project import Project
 from scones_toolkit.requests import builtin_request, data_hash, own_request, recipe
 from scones_train.artifact import ModelCard
 from scones_train.job import TrainingRequest
-from scones_train.launch import TrainingResult, launch
+from scones_train.launch import SageMaker, TrainingResult, launch
 from scones_train.metrics import parse_line
 from scones_train.preflight import require_quota, require_role
 from scones_train.registry import Candidate, Training
+from scones_train.sdk import SdkSageMaker
 
 WHERE, ALGORITHMS = ("sagemaker", "local"), ("scones", "builtin")
 # Of all that a job reports, what a person looks at first.
@@ -107,14 +108,24 @@ def _launched(project: Project, request: TrainingRequest) -> TrainingResult:
         def follow(done: int, total: int, line: str) -> None:
             _show(advance, done, total, line)
 
-        result = launch(
-            project.client("sagemaker"), project.client("logs"), request, progress=follow
-        )
+        result = launch(_sagemaker(project), project.client("logs"), request, progress=follow)
     found = {name: value for name, value in result.metrics.items() if name in SHOWN}
     shown = ", ".join(f"{name} {value:.4g}" for name, value in sorted(found.items()))
     project.console.say(f"  {result.job_name} took {result.seconds:.0f} s: {shown}")
     project.console.say(f"  {result.model_data_url}")
     return result
+
+
+def _sagemaker(project: Project) -> SageMaker:
+    """Return what training jobs are started with; raises SettingsError for another client."""
+    client = project.settings.training.client
+    if client == "boto3":
+        found: SageMaker = project.client("sagemaker")
+        return found
+    if client == "sdk":
+        endpoint = project.environ.get("AWS_ENDPOINT_URL")
+        return SdkSageMaker(project.session, endpoint if project.environment == "local" else None)
+    raise SettingsError(f"training.client is boto3 or sdk, not {client!r}.")
 
 
 def _show(advance: Advance, done: int, total: int, line: str) -> None:

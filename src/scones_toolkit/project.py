@@ -99,7 +99,8 @@ class Project:
             raise LocalAwsError(f"{error} `inv local.up` starts one.") from error
 
     @cached_property
-    def _session(self) -> boto3.Session:
+    def session(self) -> boto3.Session:
+        """The boto3 session of this environment's AWS; clients are better made by `client`."""
         if self.environment != "local":
             return boto3.Session()
         environ = self.environ
@@ -117,7 +118,7 @@ class Project:
         config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
         endpoint = self.environ.get("AWS_ENDPOINT_URL") if self.environment == "local" else None
         # The stubs know a service only by a literal name.
-        create: Any = self._session.client
+        create: Any = self.session.client
         return create(service, endpoint_url=endpoint, config=config)
 
     @cached_property

@@ -94,11 +94,9 @@ class Application:
             raise Refused(415, f"The content type is one of {', '.join(CONTENT_TYPES)}.")
 
     async def _classified(self, body: bytes, top_k: int | None) -> list[Any]:
-        # Requests that came at the same moment are counted before one of them is chosen.
-        await asyncio.sleep(0)
-        if self.waiting == 1 and len(body) <= SMALL_BYTES:
-            # Nobody else is waiting, and handing a small image to a thread takes longer than
-            # a tenth of what its answer does.
+        if len(body) <= SMALL_BYTES:
+            # Handing a small image to another thread and back takes longer than it saves: the
+            # model itself uses every core.
             return self.classify(body, top_k)
         loop = asyncio.get_running_loop()
         # Away from the event loop, so that /ping answers while images are decoded.

@@ -53,7 +53,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, _stop)
     try:
         listener = _listen(os.environ)
-        predictor = Predictor.load(Container.of(os.environ).model_dir)
+        predictor = Predictor.load(Container.of(os.environ).model_dir, os.cpu_count() or 1)
     except SconesError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -83,8 +83,7 @@ def _listen(environ: Mapping[str, str]) -> socket.socket:
 
 
 def _run(predictor: Predictor, listener: socket.socket) -> None:
-    # One thread an image and as many as there are cores: more images a second than the same
-    # threads within one image.
+    # For images whose decoding would hold up the others.
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers, thread_name_prefix="classify") as executor:
         application = Application(predictor, executor)

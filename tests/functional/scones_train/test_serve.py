@@ -11,6 +11,7 @@ import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -278,3 +279,15 @@ def test_serving_loads_no_pytorch(trained):
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+HOSTILE = sorted((Path(__file__).parent / "hostile").glob("*.bin"))
+
+
+@pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)
+def test_an_image_that_once_was_changed_to_break_the_decoder_is_answered(server, path):
+    """The shortest of each way in which `benchmarks/fuzz_decode.py` had an image refused."""
+    wanted = {"bomb": 413, "too-many-pixels": 413, "still-an-image": 200}.get(path.stem, 400)
+    status, _ = server.invoke(path.read_bytes())
+    assert status == wanted
+    assert server.invoke(encoded(picture()))[0] == 200

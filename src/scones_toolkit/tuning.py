@@ -1,0 +1,147 @@
+"""The task that searches hyperparameters: by SageMaker, or here."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from scones_core.errors import SettingsError, TrainingJobFailed
+from scones_toolkit import candidates, datasets
+from scones_toolkit.local_training import run_training, write_channels
+from scones_toolkit.project import Project
+from scones_toolkit.requests import data_hash, own_request, recipe
+from scones_train.artifact import read_artifact
+from scones_train.job import job_name
+from scones_train.preflight import require_quota, require_role
+from scones_train.registry import Candidate, Training
+from scones_train.search import (
+    NAME_CHARACTERS,
+    OBJECTIVE,
+    RANGES,
+    Trial,
+    best,
+    drawn,
+    ranked,
+    require_search,
+    tuning_request,
+)
+from scones_train.tune import search, training
+
+WHERE = ("sagemaker", "local")
+
+
+def tune(
+    project: Project,
+    *,
+    where: str = "sagemaker",
+    strategy: str = "bayesian",
+    jobs: int = 10,
+    at_once: int = 2,
+    source: str | None = None,
+    epochs: int | None = None,
+) -> Trial:
+    """Search hyperparameters, print the leaderboard, and return the best trial.
+
+    By SageMaker the best model becomes a candidate; here it is left in
+    `build/<environment>/tuning/best`. Raises SettingsError and TrainingError for a search that
+    there is not.
+    """
+    if where not in WHERE:
+        raise SettingsError(f"--where is one of {', '.join(WHERE)}.")
+    if where == "local" and strategy != "random":
+        raise SettingsError("A search by --where local is --strategy random.")
+    if where == "sagemaker" and source is not None:
+        raise SettingsError("--source goes with --where local; `inv etl --source` stages it else.")
+    require_search(strategy, jobs, min(at_once, jobs))
+    project = replace(project, settings=project.settings.override("training", epochs=epochs))
+    if where == "local":
+        return here(project, jobs, source)
+    return on_sagemaker(project, strategy, jobs, min(at_once, jobs))
+
+
+def on_sagemaker(project: Project, strategy: str, jobs: int, at_once: int) -> Trial:
+    """Search by a tuning job, make the best model a candidate, and return its trial."""
+    request = own_request(project, project.settings.training)
+    require_role(project.client("iam"), request.role_arn, project.console.warn)
+    if project.environment != "local":
+        require_quota(project.client("service-quotas"), request.machine, project.console.warn)
+    seed = project.settings.training.seed
+    name = job_name("scones", datetime.now(UTC))[:NAME_CHARACTERS]
+    asked = tuning_request(request, name, strategy, jobs=jobs, at_once=at_once, seed=seed)
+    sagemaker = project.client("sagemaker")
+    with project.console.progress("searching") as advance:
+        trials = search(sagemaker, asked, progress=advance)
+    found = _leaderboard(project, trials)
+    url, metrics = training(sagemaker, found.name)
+    _register(project, found, request.image_uri, url, metrics)
+    return found
+
+
+def _register(
+    project: Project, found: Trial, image: str, url: str, metrics: dict[str, float]
+) -> Candidate:
+    manifest = datasets.current(project)
+    project.records.write(
+        "training", {"job_name": found.name, "model_data_url": url, "metrics": metrics}
+    )
+    made = Training(
+        job=found.name,
+        image=image,
+        model_data_url=url,
+        metrics=metrics,
+        dataset_version=manifest.version,
+        manifest_sha256=data_hash(manifest),
+        commit=candidates.commit(project.root),
+    )
+    return candidates.register(project, made)
+
+
+def here(project: Project, jobs: int, source: str | None = None) -> Trial:
+    """Search at random on this machine, without any AWS, and keep the best model."""
+    staged = datasets.extract(project, source)
+    base = project.build / project.environment / "tuning"
+    write_channels(staged, base)
+    settings = project.settings.training
+    plain, trials = recipe(staged.manifest, settings).strings(), list[Trial]()
+    with project.console.progress("searching") as advance:
+        for number, values in enumerate(drawn(jobs, settings.seed), start=1):
+            trial = _tried(base, f"trial-{number}", plain, values)
+            if trial.objective is not None and best([*trials, trial]) is trial:
+                _keep(base)
+            trials.append(trial)
+            advance(number, jobs)
+    found = _leaderboard(project, trials)
+    project.console.say(f"  The best model is {base / 'best'}.")
+    return found
+
+
+def _tried(base: Path, name: str, plain: dict[str, str], values: dict[str, str]) -> Trial:
+    try:
+        card = run_training(base, {**plain, **values}, lambda _: None)
+    except TrainingJobFailed:
+        return Trial(name, values, None, "Failed")
+    return Trial(name, values, card.metrics[OBJECTIVE])
+
+
+def _keep(base: Path) -> None:
+    """Make the model of the last training the best one; a reader sees one or the other."""
+    read_artifact(base / "model")
+    shutil.rmtree(base / "best", ignore_errors=True)
+    (base / "model").rename(base / "best")
+
+
+def _leaderboard(project: Project, trials: Sequence[Trial]) -> Trial:
+    found = best(trials)
+    names = [each.name for each in RANGES]
+    rows = [
+        (
+            trial.name,
+            trial.status if trial.objective is None else f"{trial.objective:.4f}",
+            *(f"{float(trial.values.get(name, 'nan')):.4g}" for name in names),
+        )
+        for trial in ranked(trials)
+    ]
+    title = "By the accuracy on images held out of each training, the test images apart"
+    project.console.grid(title, ("training", "accuracy", *names), rows)
+    return found

@@ -1,0 +1,43 @@
+import io
+import re
+
+import pytest
+from rich.console import Console as RichConsole
+
+from scones_core.errors import SettingsError, TrainingError
+from scones_core.settings import Settings
+from scones_toolkit.console import Console
+from scones_toolkit.project import Project
+from scones_toolkit.tuning import tune
+from scones_train.artifact import read_artifact
+
+
+@pytest.fixture
+def project(tmp_path):
+    out = io.StringIO()
+    console = Console(RichConsole(file=out, highlight=False, soft_wrap=True))
+    return Project(tmp_path, "local", Settings().override("training", folds=0), console)
+
+
+def test_a_search_here_keeps_the_best_model(project, photos):
+    found = tune(project, where="local", strategy="random", jobs=2, source=photos, epochs=1)
+    card, _ = read_artifact(project.build / "local" / "tuning" / "best")
+    assert card.metrics["calibration_accuracy"] == found.objective
+    assert str(card.settings["batch_size"]) == found.values["batch_size"]
+    shown = project.console.rich.file.getvalue()
+    assert len(re.findall(r"^trial-\d +\d\.\d{4}", shown, re.MULTILINE)) == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        ({"where": "cloud"}, "--where is one of"),
+        ({"where": "local", "strategy": "bayesian"}, "--strategy random"),
+        ({"source": "synthetic"}, "--source goes with"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused(project, flags, named):
+    with pytest.raises(SettingsError, match=named):
+        tune(project, **flags)
+    with pytest.raises(TrainingError, match="1 to 750"):
+        tune(project, where="local", strategy="random", jobs=0)
