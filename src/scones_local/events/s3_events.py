@@ -5,9 +5,10 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-struc
 """
 
 import logging
+import threading
 import uuid
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import parse_qs, quote_plus, urlsplit
 
 from scones_local import clock
 from scones_local.context import ACCOUNT_ID
@@ -20,9 +21,11 @@ from scones_local.events.senders import (
     publish_to_topic,
     send_to_queue,
 )
-from scones_local.registry import replace
+from scones_local.registry import replace, wrap
 
 _log = logging.getLogger(__name__)
+# What the request that this thread answers has in its query.
+_asked = threading.local()
 _SERVICE = "s3.amazonaws.com"
 _ADDRESS = "127.0.0.1"
 # By S3's own event name: the type of EventBridge's event, and what the reason is there.
@@ -60,6 +63,19 @@ def install(buses: Buses) -> None:
 
     fault = "runs functions within the request, past all policies, with events of fixed values"
     replace(notifications, "send_event", send_event, fault=fault)
+    _note_requests()
+
+
+def _note_requests() -> None:
+    from moto.s3.responses import S3Response
+
+    @wrap(S3Response, "_key_response", fault="tells of one upload as of several changes")
+    def key_response(original: Any, response: Any, request: Any, full_url: str) -> Any:
+        _asked.parts = set(parse_qs(urlsplit(full_url).query, keep_blank_values=True))
+        try:
+            return original(response, request, full_url)
+        finally:
+            _asked.parts = None
 
 
 def _was_asked_for(name: str) -> bool:
@@ -68,14 +84,13 @@ def _was_asked_for(name: str) -> bool:
     moto sets tags and an ACL at every upload, and puts an object to complete one in parts; S3
     tells of each as of one creation.
     """
-    from flask import has_request_context, request
-
-    if not has_request_context():
+    parts = getattr(_asked, "parts", None)
+    if parts is None:
         return True
     if name == "ObjectCreated:Put":
-        return "uploadId" not in request.args
+        return "uploadId" not in parts
     part = {"ObjectTagging": "tagging", "ObjectAcl": "acl"}.get(name.partition(":")[0])
-    return part is None or part in request.args
+    return part is None or part in parts
 
 
 def event_detail(name: str, bucket: Any, key: Any) -> dict[str, Any]:

@@ -89,6 +89,7 @@ def _note_stores() -> None:
             return answer
 
 
-def _note(name: str | None) -> None:
-    if name is not None:
+def _note(name: str | int | None) -> None:
+    # A part of an upload has a number for its name, and is saved with the upload.
+    if isinstance(name, str):
         _changes[shard_of(name)] = next(_numbers)
