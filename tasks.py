@@ -22,6 +22,7 @@ from scones_toolkit import (
     releases,
     removal,
     reviews,
+    shadows,
     terraform_checks,
     tuning,
     workflows,
@@ -402,14 +403,26 @@ def run(c: Context, image: list[str], env: str = "local", count: int = 0, seed: 
     workflows.run(_open(env), images=image, count=count, seed=seed)
 
 
-@task(help={"env": ENV, "out": "where the page goes; else build/<env>/report.html"})
+@task(
+    help={
+        "env": ENV,
+        "out": "where the page goes; else report.html or shadow.html in build/<env>",
+        "shadow": "compare the shadow release with the one that serves instead",
+        "hours": "with --shadow: how far back records are read",
+    }
+)
 @guarded
-def report(c: Context, env: str = "local", out: str = "") -> None:
+def report(
+    c: Context, env: str = "local", out: str = "", shadow: bool = False, hours: int = 24
+) -> None:
     """Read the captured records of the last run and write the report page.
 
     Example: inv report --env dev
     """
-    workflows.report(_open(env), out=_path(out))
+    if shadow:
+        shadows.compare_shadow(_open(env), out=_path(out), hours=hours)
+    else:
+        workflows.report(_open(env), out=_path(out))
 
 
 @task(help={"env": ENV, "out": "where they go; else build/<env>/review"})

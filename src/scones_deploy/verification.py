@@ -28,7 +28,7 @@ def endpoint_differences(
     artifact and environment.
     """
     try:
-        live = sagemaker.describe_endpoint(EndpointName=endpoint)
+        live: dict[str, Any] = {**sagemaker.describe_endpoint(EndpointName=endpoint)}
         name = live["EndpointConfigName"]
         found = sagemaker.describe_endpoint_config(EndpointConfigName=name)
         model = sagemaker.describe_model(ModelName=found["ProductionVariants"][0]["ModelName"])
@@ -37,11 +37,16 @@ def endpoint_differences(
             raise
         return [f"{endpoint}: {error.response['Error'].get('Message', error)}"]
     return [
-        *_differs(f"the status of {endpoint}", live["EndpointStatus"], "InService"),
+        *_differs(f"the status of {endpoint}", _status(live), "InService"),
         *_differs(f"the configuration of {endpoint}", name, intended.get("name")),
         *_configuration_differences(name, found, intended),
         *_model_differences(model, release),
     ]
+
+
+def _status(live: Mapping[str, Any]) -> str:
+    reason = live.get("FailureReason")
+    return f"{live['EndpointStatus']} ({reason})" if reason else str(live["EndpointStatus"])
 
 
 def _configuration_differences(

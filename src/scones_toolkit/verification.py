@@ -38,7 +38,7 @@ def verify(project: Project) -> None:
             found += endpoint_differences(
                 project.client("sagemaker"), name, release, intended.values
             )
-        said += f", {len(pairs)} endpoint on {release.id}"
+        said += f", {len(pairs)} endpoint{'s' * (len(pairs) > 1)} on {release.id}"
         if not found:
             scored, found = _score(project, release, pairs)
             said += f", {scored}"
@@ -54,7 +54,7 @@ def _score(
     images = released_images(project.client("s3"), release)
     if not images:
         return "no known images: its artifact has none, train anew to have some", []
-    said, found = f"{len(images)} known images answered as in training", []
+    said, found = f"known images answered as in training: {len(images)}", []
     for endpoint, configuration in pairs:
         name = str(endpoint.values["name"])
         if configuration.values.get("async_inference_config"):

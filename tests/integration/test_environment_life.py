@@ -1,6 +1,7 @@
 """An environment's life against the embedded AWS: first release, update, rollback, failures."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -84,10 +85,19 @@ def everything(environment: Environment) -> set[str]:
     }
 
 
+def compared(environment: Environment) -> None:
+    """Assert that the shadow's captured answer is held against the one that served."""
+    deadline = time.monotonic() + 60
+    while (ended := environment.inv("report", "--shadow")).code:
+        assert time.monotonic() < deadline, ended
+        assert "No image was answered by both" in ended.err or "no captured" in ended.err.lower()
+    assert "images answered by both releases: 1; they agree on 0.0%" in ended.out
+
+
 @pytest.mark.slow
 def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> None:
     first = own.release("first", archive(BICYCLE))
-    assert "1 known images answered as in training" in own.done("apply")
+    assert "known images answered as in training: 1" in own.done("apply")
     made = own.serving()["CreationTime"]
 
     second = own.release("second", archive(MOTORCYCLE, threshold=0.6))
@@ -96,13 +106,16 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
     assert own.answer() == MOTORCYCLE
     assert own.serving()["CreationTime"] == made, "the endpoint was replaced, not updated"
 
-    # Back to the first release, and a variable changed in the same apply.
+    # Back to the first release, and the second beside it as a shadow in the same apply.
     own.done("release", "--activate", first)
-    own.variables.write_text(own.variables.read_text() + "\nreview_alarm_percent = 31\n")
+    before = own.variables.read_text()
+    own.variables.write_text(f'{before}\nshadow_release = "{second}"\n')
     own.done("apply")
-    assert own.answer() == BICYCLE
     assert "No changes" in own.done("plan")
     assert models(own) == {first, second}
+    assert own.answer(InferenceId="compared") == BICYCLE
+    compared(own)
+    own.variables.write_text(before)
 
     # A model that does not answer as it did in training.
     third = own.release("third", archive(MOTORCYCLE, known=json.dumps(BICYCLE)))

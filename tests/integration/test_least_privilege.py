@@ -231,7 +231,7 @@ class Probes:
         """A training job reads the dataset, writes its model and its log."""
         sagemaker, name = self.environment.client("sagemaker"), f"probe-{uuid.uuid4().hex[:8]}"
         data = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{DATA}/dataset/probe/"}
-        sagemaker.create_training_job(
+        job = dict(
             TrainingJobName=name,
             AlgorithmSpecification={"TrainingImage": IMAGE, "TrainingInputMode": "File"},
             RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{ROLES['training']}",
@@ -245,10 +245,15 @@ class Probes:
             StoppingCondition={"MaxRuntimeInSeconds": 60},
             **more,
         )
+        try:
+            sagemaker.create_training_job(**job)
+        except ClientError as error:
+            assert "permission for the image" in str(error)
+            return False
 
         def ended() -> Any:
-            job = sagemaker.describe_training_job(TrainingJobName=name)
-            return job if job["TrainingJobStatus"] in ("Completed", "Failed") else None
+            found = sagemaker.describe_training_job(TrainingJobName=name)
+            return found if found["TrainingJobStatus"] in ("Completed", "Failed") else None
 
         done = self.until(ended)
         logs = self.environment.client("logs").describe_log_streams(

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-actions.html
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -51,6 +52,13 @@ class Actions:
                 yield "Action", f"Failed to execute action {arn}. Received error: {error.message}"
             else:
                 yield "Action", f"Successfully executed action {arn}"
+
+    def repeat(self, alarm: Any) -> None:
+        """Scale once more for an alarm that stays: the only action taken again and again."""
+        for arn in alarm.alarm_actions if alarm.actions_enabled else ():
+            if arn.split(":")[2] == "autoscaling":
+                with contextlib.suppress(DeliveryFailed):  # is in the history since the change
+                    self._scale(arn, alarm)
 
     def _act(self, arn: str, alarm: Any, previous: dict[str, Any]) -> None:
         service = arn.split(":")[2]

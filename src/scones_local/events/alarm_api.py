@@ -77,7 +77,10 @@ def _rule_fault(backend: Any, rule: str) -> str:
     except RuleError as error:
         return str(error)
     missing = [name for name in alarms_in(rule) if name not in backend.alarms]
-    return f"AlarmRule: the alarm {missing[0]} does not exist." if missing else ""
+    if not missing:
+        return ""
+    names = ", ".join(missing)
+    return f"Could not save the composite alarm as alarms [{names}] in the alarm rule do not exist"
 
 
 def _query_fault(alarm: Any) -> str:

@@ -11,6 +11,7 @@ from scones_local.events.actions import Actions
 from scones_local.events.alarm_state import EXTRA_PERIODS, OK, Rule, new_state, reason
 from scones_local.events.metric_math import MathError, Series
 from scones_local.events.queries import Query, fetching, run
+from scones_local.events.queue_metrics import NAMESPACE, sample_queues
 from scones_local.events.senders import compact
 from scones_local.events.series import MetricKey
 
@@ -38,6 +39,8 @@ class AlarmAgenda:
     def run(self, now: datetime.datetime) -> None:
         """Evaluate the alarms that are due; those of metrics come before those of alarms."""
         self._last = at = now.timestamp()
+        if any(key.namespace == NAMESPACE for key in _asked()):
+            sample_queues(now)
         for backend, alarm in list(all_alarms()):
             if alarm.rule is None and at % _step([(backend, alarm)]) < 1:
                 self._evaluate_metric(backend, alarm, int(at), now)
@@ -62,6 +65,8 @@ class AlarmAgenda:
             points = _shown(series, rule.periods)
             text = reason(rule, state, points, rule.periods - len(points))
             self.change(alarm, state, text, compact(data), now)
+        elif alarm.state_value == "ALARM":
+            self._actions.repeat(alarm)
 
     def _evaluate_rule(self, backend: Any, alarm: Any, now: datetime.datetime) -> None:
         def states(name: str, state: str) -> bool:
@@ -111,6 +116,13 @@ def all_alarms() -> Iterator[tuple[Any, Any]]:
             yield backend, alarm
 
 
+def _asked() -> Iterator[MetricKey]:
+    for _, alarm in all_alarms():
+        for query in queries_of(alarm) if alarm.rule is None else ():
+            if query.key is not None:
+                yield query.key
+
+
 def rule_of(alarm: Any) -> Rule:
     """Return what an alarm asks of its data."""
     periods = int(alarm.evaluation_periods)
@@ -155,7 +167,7 @@ def _metric(query: Any) -> Query:
 
 
 def _returned(query: Any, alone: bool) -> bool:
-    return alone or query.return_data in (True, "true")
+    return alone or query.return_data not in (False, "false")
 
 
 def _step(alarms: Any) -> int:

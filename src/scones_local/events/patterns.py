@@ -24,7 +24,7 @@ def _alternatives(value: Any) -> Iterator[Any]:
         for item in value:
             yield from _alternatives(item)
     elif isinstance(value, Mapping):
-        for parts in itertools.product(*(list(_alternatives(part)) for part in value.values())):
+        for parts in itertools.product(*(list(alternatives(part)) for part in value.values())):
             yield dict(zip(value, parts, strict=True))
     else:
         yield value

@@ -5,10 +5,8 @@ from typing import Any
 from scones_local import clock
 from scones_local.events.cron import ExpressionError
 from scones_local.events.expressions import check
-from scones_local.events.scheduler import SERVICE
 from scones_local.events.targets import TARGET_SERVICES
 from scones_local.events.universal import is_universal, named
-from scones_local.iam.roles import RoleNotAssumable, is_enforced, require_trust
 from scones_local.registry import wrap
 
 
@@ -25,12 +23,12 @@ def _schedules() -> None:
 
     @wrap(EventBridgeSchedulerBackend, "create_schedule", fault=fault)
     def create_schedule(original: Any, backend: Any, **given: Any) -> Any:
-        _require(backend, given)
+        _require(given)
         return _begin(original(backend, **given))
 
     @wrap(EventBridgeSchedulerBackend, "update_schedule", fault=fault)
     def update_schedule(original: Any, backend: Any, **given: Any) -> Any:
-        _require(backend, given)
+        _require(given)
         return _begin(original(backend, **given))
 
 
@@ -39,7 +37,7 @@ def _begin(item: Any) -> Any:
     return item
 
 
-def _require(backend: Any, given: dict[str, Any]) -> None:
+def _require(given: dict[str, Any]) -> None:
     """Raise moto's ValidationException for what Scheduler does not take."""
     from moto.scheduler.exceptions import ValidationException
 
@@ -48,21 +46,10 @@ def _require(backend: Any, given: dict[str, Any]) -> None:
         check(expression, given.get("schedule_expression_timezone") or "UTC")
     except ExpressionError as error:
         raise ValidationException(f"Invalid Schedule Expression {expression}: {error}.") from error
-    target = given["target"]
     try:
-        _require_target(target["Arn"])
+        _require_target(given["target"]["Arn"])
     except ValueError as error:
         raise ValidationException(f"{error}.") from error
-    group = given.get("group_name") or "default"
-    start = f"arn:aws:scheduler:{backend.region_name}:{backend.account_id}"
-    try:
-        if is_enforced():
-            require_trust(SERVICE, target["RoleArn"], f"{start}:schedule-group/{group}")
-    except RoleNotAssumable as error:
-        raise ValidationException(
-            "The execution role you provide must allow AWS EventBridge Scheduler to assume the "
-            "role."
-        ) from error
 
 
 def _require_target(arn: str) -> None:

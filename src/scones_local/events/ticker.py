@@ -20,11 +20,11 @@ def start_ticker(context: Context, clock: Clock) -> None:
 
 def _tick(clock: Clock, stop: threading.Event) -> None:
     while not stop.is_set():
-        left = clock.seconds_to_next()
-        if stop.wait(_LOOK_AGAIN_SECONDS if left is None else min(left, _LOOK_AGAIN_SECONDS)):
-            return
         try:
-            clock.run_due()
+            left = clock.seconds_to_next()
+            pause = _LOOK_AGAIN_SECONDS if left is None else min(left, _LOOK_AGAIN_SECONDS)
+            if not stop.wait(pause):
+                clock.run_due()
         except Exception:  # a fault in one firing must not stop all others for good
             traceback.print_exc()
             stop.wait(_LOOK_AGAIN_SECONDS)

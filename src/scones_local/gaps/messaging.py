@@ -26,10 +26,13 @@ def _queue() -> None:
 
 
 def _composite_alarm() -> None:
+    from moto.cloudwatch.exceptions import ValidationError
     from moto.cloudwatch.responses import CloudWatchResponse
 
     @implement(CloudWatchResponse, "put_composite_alarm", fault="is missing")
     def put_composite_alarm(response: Any) -> Any:
+        if response._get_param("ActionsSuppressor"):
+            raise ValidationError("The embedded AWS does not implement ActionsSuppressor.")
         return response.put_metric_alarm()
 
 

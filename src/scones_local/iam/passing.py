@@ -41,8 +41,18 @@ _PARAMETERS = {
 }
 
 
+# By service and operation: the parameter with the target, or the targets, that have roles.
+_TARGETS = {
+    ("events", "PutTargets"): "Targets",
+    ("scheduler", "CreateSchedule"): "Target",
+    ("scheduler", "UpdateSchedule"): "Target",
+}
+
+
 def handed_roles(response: Any, service: str, operation: str) -> list[HandedRole]:
     """Return the roles that a request hands over."""
+    if (service, operation) in _TARGETS:
+        return _target_roles(response, service, _TARGETS[service, operation])
     if (service, operation) not in _PARAMETERS:
         return []
     parameter, named, before = _PARAMETERS[service, operation]
@@ -54,9 +64,21 @@ def handed_roles(response: Any, service: str, operation: str) -> list[HandedRole
     return [HandedRole(str(role_arn), f"{service}.amazonaws.com", source)]
 
 
+def _target_roles(response: Any, service: str, parameter: str) -> list[HandedRole]:
+    """Return the roles of targets. EventBridge asks for their trust only when it delivers."""
+    given = response._get_param(parameter) or []
+    group = response._get_param("GroupName") or "default"
+    source = f"arn:aws:{service}:{response.region}:{ACCOUNT_ID}:schedule-group/{group}"
+    return [
+        HandedRole(str(target["RoleArn"]), f"{service}.amazonaws.com", source)
+        for target in (given if isinstance(given, list) else [given])
+        if target.get("RoleArn")
+    ]
+
+
 def require_assumable(response: Any, service: str, operation: str) -> None:
     """Raise TrustMissing when the service cannot take a role that the request hands over."""
-    for handed in handed_roles(response, service, operation):
+    for handed in [] if service == "events" else handed_roles(response, service, operation):
         try:
             require_trust(handed.service, handed.role_arn, handed.source_arn)
         except RoleNotAssumable as error:
@@ -74,6 +96,12 @@ def _refusal(service: str, handed: HandedRole) -> TrustMissing:
             "AccessDeniedException",
             "Neither the global service principal states.amazonaws.com, nor the regional one is "
             "authorized to assume the provided role.",
+        )
+    if service == "scheduler":
+        return TrustMissing(
+            "ValidationException",
+            "The execution role you provide must allow AWS EventBridge Scheduler to assume the "
+            "role.",
         )
     return TrustMissing(
         "ValidationException",

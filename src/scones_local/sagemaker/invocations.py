@@ -55,13 +55,14 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One invocation for `AWS/SageMaker`; latencies in microseconds."""
+    """One invocation for `AWS/SageMaker`; latencies in microseconds, `instances` the variant's."""
 
     endpoint: str
     variant: str
     status: int
     model_latency: float
     overhead_latency: float
+    instances: int = 1
 
 
 class Invoker:
@@ -141,6 +142,7 @@ class Invoker:
                 status=status,
                 model_latency=(now - asked) * 1e6,
                 overhead_latency=(asked - began) * 1e6,
+                instances=max(1, variant.count),
             )
         )
 

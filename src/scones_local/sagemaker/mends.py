@@ -3,7 +3,7 @@
 import shutil
 
 from scones_local.context import Context
-from scones_local.sagemaker import endpoint_configs, endpoints_api, gaps, training_api
+from scones_local.sagemaker import endpoint_configs, endpoints_api, gaps, state_events, training_api
 from scones_local.sagemaker.platform import Platform
 from scones_local.sagemaker.restart import fail_interrupted_jobs
 from scones_local.stores import on_restored
@@ -19,4 +19,5 @@ def install(context: Context) -> None:
     endpoint_configs.install()
     training_api.install(platform)
     endpoints_api.install(platform)
+    state_events.install()
     on_restored(fail_interrupted_jobs)

@@ -199,6 +199,7 @@ def metric_data(m: Measurement) -> list[dict[str, Any]]:
     ]
     values = [
         ("Invocations", 1.0, "None"),
+        ("InvocationsPerInstance", 1.0 / m.instances, "None"),
         ("Invocation4XXErrors", float(400 <= m.status < 500), "None"),
         ("Invocation5XXErrors", float(m.status >= 500), "None"),
         ("ModelLatency", m.model_latency, "Microseconds"),

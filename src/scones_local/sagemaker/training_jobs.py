@@ -13,6 +13,7 @@ from scones_local.sagemaker.channels import Channel
 from scones_local.sagemaker.checkpoints import relocated
 from scones_local.sagemaker.names import require_resource_name
 from scones_local.sagemaker.platform import Platform
+from scones_local.sagemaker.state_events import job_changed
 from scones_local.sagemaker.training import TrainingRun
 from scones_local.sagemaker.training_requests import JobRecord, metric_definitions
 from scones_local.sagemaker.training_spec import TrainingEnd, TrainingSpec
@@ -136,7 +137,12 @@ class TrainingJobs:
 
 
 def enter_status(job: JobRecord, status: str, message: str) -> None:
-    """Put a job's record into a secondary status."""
+    """Put a job's record into a secondary status, and tell of it."""
+    _enter_secondary(job, status, message)
+    job_changed(job)
+
+
+def _enter_secondary(job: JobRecord, status: str, message: str) -> None:
     now = utcnow()
     transitions = [dict(transition) for transition in job.secondary_status_transitions]
     if transitions:
@@ -153,7 +159,7 @@ def enter_status(job: JobRecord, status: str, message: str) -> None:
 def end_job(job: JobRecord, end: TrainingEnd) -> None:
     """Put a job's record into its final state; the status that waiters look at comes last."""
     now = utcnow()
-    enter_status(job, end.secondary, end.message)
+    _enter_secondary(job, end.secondary, end.message)
     job.secondary_status_transitions[-1]["EndTime"] = now
     job.training_end_time = now
     if end.seconds:
@@ -163,3 +169,4 @@ def end_job(job: JobRecord, end: TrainingEnd) -> None:
     if end.reason:
         job.failure_reason = end.reason
     job.training_job_status = end.status
+    job_changed(job)

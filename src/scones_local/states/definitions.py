@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,26 +33,21 @@ def install() -> None:
     """Have moto read a definition through here, once for each text."""
     from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 
-    original: Any = AmazonStateLanguageParser.parse
+    original: Callable[[str], tuple[Any, Any]] = AmazonStateLanguageParser.parse
 
     @functools.lru_cache(maxsize=128)
     def parse(definition: str) -> tuple[Any, Any]:
         parsed = json.loads(definition)
         if not isinstance(parsed, dict):
-            return _pair(original(definition))
+            return original(definition)  # which says what is wrong
         kept: dict[tuple[str, ...], DistributedSettings] = {}
         _take_out(parsed, (), kept)
-        program, tree = original(json.dumps(parsed))
+        program, _ = original(json.dumps(parsed))
         _attach(program.states, (), kept)
-        return program, tree
+        return program, None  # the syntax tree is large, and nothing that runs asks for it
 
     fault = "reads the text at each execution, and knows no ItemBatcher, JSONL and writer's options"
     replace(AmazonStateLanguageParser, "parse", staticmethod(parse), fault=fault)
-
-
-def _pair(parsed: Any) -> tuple[Any, Any]:
-    program, tree = parsed
-    return program, tree
 
 
 def settings_of(component: Any) -> DistributedSettings:

@@ -19,8 +19,8 @@ from scones_local.states.definitions import DistributedSettings, evaluate, setti
 from scones_local.states.failures import StateFailed, failure_event
 from scones_local.states.item_formats import UnreadableItems
 from scones_local.states.map_run import MapRun, Tolerance
-from scones_local.states.map_storage import read_items, write_results
-from scones_local.states.result_files import result_files, transformed
+from scones_local.states.map_storage import export_results, read_items
+from scones_local.states.result_files import transformed
 from scones_local.states.speed import in_background
 
 
@@ -41,10 +41,13 @@ def install(clients: ClientCache) -> None:
             result = run.result()
         except StateFailed as error:
             given.map_run_record.set_stop(_status("FAILED"))
-            _add_event(env, "MapRunFailed", error=error.error, cause=error.cause)
-            raise failure_event(
-                env, error.error, error.cause, "MapRunFailed", "mapRunFailedEventDetails"
-            ) from error
+            told = {"error": error.error, "cause": error.cause}
+            _add_event(env, "MapRunFailed", **told)
+            raise failure_event(env, **told, event="MapRunFailed") from error
+        except Exception:  # a path of the ItemSelector that is not there, say
+            given.map_run_record.set_stop(_status("FAILED"))
+            _add_event(env, "MapRunFailed")
+            raise
         if not env.is_running():
             given.map_run_record.set_stop(_status("ABORTED"))
             return
@@ -85,7 +88,7 @@ class _Run:
         return written
 
     def _require_permission(self) -> None:
-        machine = self._env.states.context_object.context_object_data["StateMachine"]["Id"]
+        machine = self._record.map_state_machine_arn.split("/")[0]
         denied = self._clients.denial(self._role_arn, "states:StartExecution", machine)
         if denied is not None:
             raise StateFailed("States.Permissions", denied)
@@ -180,15 +183,7 @@ class _Run:
         if "Resource" not in writer:
             return transformed(records, config.get("Transformation", "COMPACT"))
         target = evaluate(writer.get("Parameters", {}), self._env, self._input)
-        prefix = str(target.get("Prefix", "")).rstrip("/")
-        folder = f"{prefix}/" if prefix else ""
-        folder += f"{self._record.map_run_arn.rsplit(':', 1)[-1]}/"
-        files = result_files(
-            records, config.get("Transformation", "NONE"), config.get("OutputType", "JSON")
-        )
-        write_results(self._s3(), target["Bucket"], folder, files, self._record.map_run_arn)
-        details = {"Bucket": target["Bucket"], "Key": f"{folder}manifest.json"}
-        return {"MapRunArn": self._record.map_run_arn, "ResultWriterDetails": details}
+        return export_results(self._s3(), target, config, records, self._record.map_run_arn)
 
 
 def _dynamic(batcher: Any) -> dict[str, Any]:

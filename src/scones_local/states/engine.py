@@ -95,13 +95,7 @@ def _name_missing_choices() -> None:
                 return
         if state.default_state is None:
             cause = f"No rule of the Choice state {state.name} matched, and it has no Default."
-            raise failure_event(
-                env,
-                "States.NoChoiceMatched",
-                cause,
-                "ExecutionFailed",
-                "executionFailedEventDetails",
-            )
+            raise failure_event(env, "States.NoChoiceMatched", cause, "ExecutionFailed")
         env.stack.append(state.default_state.state_name)
 
 

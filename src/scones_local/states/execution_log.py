@@ -7,6 +7,7 @@ import datetime
 import json
 import threading
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ _FATAL = frozenset(("ExecutionAborted", "ExecutionFailed", "ExecutionTimedOut"))
 _ERROR_ENDINGS = ("Aborted", "Failed", "TimedOut", "FailStateEntered")
 _DATA = ("input", "output", "parameters")
 _BATCH, _BATCH_MILLISECONDS = 100, 1000
+# Takes a role, an action and a resource; returns why the role may not, or None.
+Denial = Callable[[str, str, str], str | None]
 _writing = threading.Lock()  # moto's streams are not safe to share
 
 
@@ -134,9 +137,8 @@ def _group(configuration: dict[str, Any]) -> str:
     return ""
 
 
-def install(denial: Any) -> None:
+def install(denial: Denial) -> None:
     """Log executions; refuse a destination that is not there, or that the role may not write."""
-    from moto.stepfunctions.parser.api import InvalidLoggingConfiguration
     from moto.stepfunctions.parser.backend.execution import Execution
     from moto.stepfunctions.responses import StepFunctionResponse
 
@@ -150,20 +152,9 @@ def install(denial: Any) -> None:
             )
         return original(execution)
 
-    def check(response: Any, role_arn: str | None) -> None:
-        configuration = response._get_param("loggingConfiguration") or {}
-        if configuration.get("level", "OFF") == "OFF":
-            return
-        _require_group(configuration, response.region)
-        denied = role_arn and denial(role_arn, "logs:CreateLogDelivery", "*")
-        if denied:
-            raise InvalidLoggingConfiguration(
-                "The state machine IAM Role is not authorized to access the Log Destination"
-            )
-
     @wrap(StepFunctionResponse, "create_state_machine", fault="takes any logging configuration")
     def create(original: Any, response: Any) -> Any:
-        check(response, response._get_param("roleArn"))
+        _check(response, response._get_param("roleArn"), denial)
         return original(response)
 
     @wrap(StepFunctionResponse, "update_state_machine", fault="takes any logging configuration")
@@ -171,8 +162,21 @@ def install(denial: Any) -> None:
         machine = response.stepfunction_backend.describe_state_machine(
             response._get_param("stateMachineArn")
         )
-        check(response, response._get_param("roleArn") or machine.roleArn)
+        _check(response, response._get_param("roleArn") or machine.roleArn, denial)
         return original(response)
+
+
+def _check(response: Any, role_arn: str, denial: Denial) -> None:
+    from moto.stepfunctions.parser.api import InvalidLoggingConfiguration
+
+    configuration = response._get_param("loggingConfiguration") or {}
+    if configuration.get("level", "OFF") == "OFF":
+        return
+    _require_group(configuration, response.region)
+    if denial(role_arn, "logs:CreateLogDelivery", "*"):
+        raise InvalidLoggingConfiguration(
+            "The state machine IAM Role is not authorized to access the Log Destination"
+        )
 
 
 def _require_group(configuration: dict[str, Any], region: str) -> None:

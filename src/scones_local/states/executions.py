@@ -1,12 +1,12 @@
 """Executions once they run: an outcome that is always whole, and told as AWS tells it."""
 
 import datetime
+import json
 import threading
 from typing import Any
 
 from scones_local.registry import wrap
 from scones_local.states import metrics
-from scones_local.states.starts import output_text
 
 _READY_SECONDS = 10.0
 
@@ -113,3 +113,8 @@ def _describe_every_end() -> None:
         }
         result.result.update({key: value for key, value in more.items() if value is not None})
         return result
+
+
+def output_text(execution: Any) -> str:
+    """Return a finished execution's output as compact JSON."""
+    return json.dumps(execution.output, separators=(",", ":"), ensure_ascii=False, default=str)

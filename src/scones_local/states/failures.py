@@ -30,10 +30,10 @@ def task_failure(task: Any, env: Any, error: str, cause: str) -> Any:
     return FailureEvent(env=env, error_name=name, event_type=kind, event_details=details)
 
 
-def failure_event(env: Any, error: str, cause: str, event: str, details: str) -> Exception:
+def failure_event(env: Any, error: str, cause: str, event: str) -> Exception:
     """Return the exception by which the interpreter fails a state; Retry and Catch see `error`.
 
-    `event` is the history event's type, `details` the name of its details.
+    `event` is the history event's type.
     """
     from moto.stepfunctions.parser.api import HistoryEventType
     from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
@@ -41,6 +41,7 @@ def failure_event(env: Any, error: str, cause: str, event: str, details: str) ->
         FailureEventException,
     )
 
+    details = f"{event[0].lower()}{event[1:]}EventDetails"
     told: Any = {details: {"error": error, "cause": cause}}
     name, kind = error_name(error), HistoryEventType(event)
     return FailureEventException(

@@ -12,6 +12,7 @@ _PAGE = 1000
 
 def install() -> None:
     """Mend the operations that take a Map Run's ARN, or a child execution's."""
+    _leave_versions_out()
     _describe_map_runs()
     _list_children()
     _describe_children()
@@ -43,6 +44,19 @@ def _map_run(backend: Any, arn: str) -> Any:
         if record.map_run_arn == arn:
             return record
     raise ResourceNotFound(f"Resource not found: '{arn}'")
+
+
+def _leave_versions_out() -> None:
+    from moto.stepfunctions.parser import models
+
+    @wrap(
+        vars(models)["MapRunRecord"],
+        "_generate_map_run_arns",
+        fault="takes a version for a part of the name",
+    )
+    def generate(original: Any, state_machine_arn: str, label: str | None) -> Any:
+        base = ":".join(state_machine_arn.split(":")[:7])
+        return original(state_machine_arn=base, label=label)
 
 
 def _describe_map_runs() -> None:
@@ -117,6 +131,17 @@ def _describe_children() -> None:
     from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
     fault = "does not know the child executions of a Map Run"
+
+    @wrap(StepFunctionsParserBackend, "_get_executions", fault=fault)
+    def get_executions(original: Any, backend: Any, execution_status: Any = None) -> list[Any]:
+        """Return those in which a task's token is looked for."""
+        children = (child for record in map_runs(backend) for child in record.executions.values())
+        found = [*original(backend, execution_status), *children]
+        return [
+            execution
+            for execution in found
+            if execution_status in (None, execution.status) and execution.exec_worker.env
+        ]
 
     @wrap(StepFunctionsParserBackend, "describe_execution", fault=fault)
     def describe_execution(original: Any, backend: Any, execution_arn: str) -> Any:

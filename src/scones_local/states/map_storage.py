@@ -1,13 +1,13 @@
 """A Distributed Map's reads and writes in S3, with the state machine's role."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from scones_local.states import item_formats
 from scones_local.states.failures import StateFailed
-from scones_local.states.result_files import manifest
+from scones_local.states.result_files import ChildRecord, manifest, result_files
 
 
 def read_items(
@@ -37,10 +37,28 @@ def read_items(
     return readers[config.get("InputType", "JSON")]()
 
 
-def write_results(
-    s3: Any, bucket: str, folder: str, files: dict[str, bytes], map_run_arn: str
-) -> None:
-    """Write the result files by kind, and at last `manifest.json`; raises StateFailed."""
+def export_results(
+    s3: Any,
+    target: Mapping[str, Any],
+    config: Mapping[str, Any],
+    records: Sequence[ChildRecord],
+    map_run_arn: str,
+) -> dict[str, Any]:
+    """Write the children's results and their manifest; return the state's result.
+
+    `target` has the Bucket and perhaps a Prefix, `config` is the definition's WriterConfig.
+    Raises StateFailed where S3 refuses.
+    """
+    prefix = str(target.get("Prefix", "")).rstrip("/")
+    folder = f"{prefix}/" if prefix else ""
+    folder += f"{map_run_arn.rsplit(':', 1)[-1]}/"
+    form = config.get("Transformation", "NONE"), config.get("OutputType", "JSON")
+    _write(s3, str(target["Bucket"]), folder, result_files(records, *form), map_run_arn)
+    details = {"Bucket": target["Bucket"], "Key": f"{folder}manifest.json"}
+    return {"MapRunArn": map_run_arn, "ResultWriterDetails": details}
+
+
+def _write(s3: Any, bucket: str, folder: str, files: dict[str, bytes], map_run_arn: str) -> None:
     sizes: dict[str, tuple[str, int]] = {}
     try:
         for kind, body in files.items():

@@ -17,6 +17,8 @@ from scones_local.states import (
     sagemaker_tasks,
     speed,
     starts,
+    sync_starts,
+    task_errors,
 )
 
 
@@ -29,6 +31,7 @@ def install(context: Context) -> None:
     speed.install()
     definitions.install()
     integrations.install(cache)
+    task_errors.install()
     sagemaker_tasks.install(cache)
     engine.install()
     programs.install()
@@ -36,6 +39,7 @@ def install(context: Context) -> None:
     inline_map.install()
     distributed_map.install(cache)
     starts.install()
+    sync_starts.install()
     executions.install()
     execution_log.install(cache.denial)
     map_runs_api.install()

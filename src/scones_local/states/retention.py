@@ -5,7 +5,7 @@ from typing import Any
 
 # For each state machine, and for the children of each Map Run.
 MAX_EXECUTIONS = 2_000
-MAX_EVENTS = 200_000
+MAX_EVENTS = 100_000
 
 
 def excess(sizes: list[int | None]) -> set[int]:

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from scones_local.registry import replace
 from scones_local.states.clients import ClientCache
 from scones_local.states.failures import failure_event, task_failure
-from scones_local.states.integrations import cause_of, error_of
+from scones_local.states.task_errors import cause_of, error_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,7 @@ def _look(env: Any, client: Any, job: Job, name: str) -> Callable[[], Any]:
             return found  # type: ignore[no-any-return]
         if found[job.status] in ("Failed", "Stopped"):
             cause = json.dumps(found, separators=(",", ":"))
-            raise failure_event(
-                env, "States.TaskFailed", cause, "TaskFailed", "taskFailedEventDetails"
-            )
+            raise failure_event(env, "States.TaskFailed", cause, "TaskFailed")
         return None
 
     look.cancel = lambda: getattr(client, job.stop)(**{job.name: name})  # type: ignore[attr-defined]

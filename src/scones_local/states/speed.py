@@ -1,5 +1,6 @@
 """The interpreter's copies and threads, made cheap: they are most of what a trivial task costs."""
 
+import collections
 import copy
 import functools
 import marshal
@@ -42,6 +43,7 @@ def install() -> None:
             replace(module, "copy", cheap, fault=fault)
     _read_paths_once()
     _use_threads_again()
+    _take_no_timeout_for_none()
     _wait_for_tasks()
 
 
@@ -62,6 +64,9 @@ def _use_threads_again() -> None:
     from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
     fault = "starts a thread, and keeps it in a list for ever"
+    for name, module in sorted(sys.modules.items()):
+        if name.startswith("moto.stepfunctions.") and hasattr(module, "TMP_THREADS"):
+            replace(module, "TMP_THREADS", collections.deque(maxlen=0), fault=fault)
 
     @wrap(ExecutionWorker, "start", fault=fault)
     def start(_: Any, worker: Any) -> None:
@@ -74,20 +79,23 @@ def _use_threads_again() -> None:
         return worker
 
 
+def _take_no_timeout_for_none() -> None:
+    from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import TimeoutSeconds
+    from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
+
+    @wrap(ExecutionState, "from_state_props", fault="takes 60 s for no timeout with a heartbeat")
+    def from_state_props(original: Any, state: Any, state_props: Any) -> None:
+        original(state, state_props)
+        if state.timeout.is_default_value():
+            state.timeout = TimeoutSeconds(TimeoutSeconds.DEFAULT_TIMEOUT_SECONDS, is_default=True)
+
+
 def _wait_for_tasks() -> None:
     from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import (
         EvalTimeoutError,
         TimeoutSeconds,
     )
     from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
-
-    unlimited = TimeoutSeconds.DEFAULT_TIMEOUT_SECONDS
-
-    @wrap(ExecutionState, "from_state_props", fault="takes 60 s for no timeout with a heartbeat")
-    def from_state_props(original: Any, state: Any, state_props: Any) -> None:
-        original(state, state_props)
-        if state.timeout.is_default_value():
-            state.timeout = TimeoutSeconds(unlimited, is_default=True)
 
     @wrap(ExecutionState, "_evaluate_with_timeout", fault="starts a thread for each try of a task")
     def evaluate(_: Any, state: Any, env: Any) -> None:
@@ -97,7 +105,7 @@ def _wait_for_tasks() -> None:
         frame.states.reset(env.states.get_input())
         frame.stack = copied(env.stack)
         try:
-            if seconds >= unlimited:
+            if seconds >= TimeoutSeconds.DEFAULT_TIMEOUT_SECONDS:
                 state._eval_execution(frame)
             else:
                 task = in_background(lambda: state._eval_execution(frame))

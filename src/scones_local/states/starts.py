@@ -1,4 +1,4 @@
-"""StartExecution and StartSyncExecution: names, aliases, versions, Express and Standard."""
+"""StartExecution: names, aliases, versions, Express and Standard."""
 
 import datetime
 import json
@@ -7,19 +7,14 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from scones_local.registry import implement, wrap
+from scones_local.registry import wrap
 from scones_local.states import retention
 from scones_local.states.engine import MAX_STATE_BYTES
 
-_UNSUPPORTED = "This operation is not supported by this type of state machine"
-# Express executions are billed for memory in steps of 64 MB and time in steps of 100 ms.
-_BILLED_MB, _BILLED_MILLISECONDS = 64, 100
-
 
 def install() -> None:
-    """Mend the two operations that start executions."""
+    """Mend what starts an execution, and what an Express one cannot be asked."""
     _start()
-    _start_and_wait()
     _refuse_express_arns()
 
 
@@ -45,17 +40,17 @@ def _started(
 ) -> Any:
     from moto.stepfunctions.parser.backend.execution import Execution
 
-    _check_input(text)
+    check_input(text)
     if name:
         backend._validate_name(name)
-    base_arn, qualified = _split(arn)
+    base_arn, qualified = split(arn)
     base = backend.describe_state_machine(base_arn)
     if name and base.type != "EXPRESS":
         existing = base._handle_name_input_idempotency(name, text)
         if existing is not None:
             return existing
-    execution = _execution(
-        Execution, backend, arn, name or str(uuid.uuid4()), _given(text, trace_header)
+    execution = new_execution(
+        Execution, backend, arn, name or str(uuid.uuid4()), request_data(text, trace_header)
     )
     target = execution.state_machine.arn
     execution.version_arn = target if qualified else None
@@ -67,10 +62,14 @@ def _started(
     return execution
 
 
-def _execution(
+def new_execution(
     kind: Callable[..., Any], backend: Any, arn: str, name: str, given: dict[str, Any]
 ) -> Any:
-    base_arn, qualified = _split(arn)
+    """Return an execution of moto's class `kind` that is not started.
+
+    `arn` names a machine, a version or an alias; `given` is from `request_data`.
+    """
+    base_arn, qualified = split(arn)
     machine = backend.describe_state_machine(_version_of(backend, arn) if qualified else arn)
     prefix = f"arn:{backend.partition}:states:{backend.region_name}:{backend.account_id}"
     express = machine.type == "EXPRESS"
@@ -92,7 +91,8 @@ def _execution(
     return execution
 
 
-def _given(text: str | None, trace_header: str | None) -> dict[str, Any]:
+def request_data(text: str | None, trace_header: str | None) -> dict[str, Any]:
+    """Return a request's input and trace header as `new_execution` takes them."""
     return {"input_data": "{}" if text is None else text, "trace_header": trace_header}
 
 
@@ -105,7 +105,7 @@ class _Snapshot:
         self.roleArn, self.loggingConfiguration = machine.roleArn, machine.loggingConfiguration
 
 
-def _split(arn: str) -> tuple[str, bool]:
+def split(arn: str) -> tuple[str, bool]:
     """Return the machine's own ARN, and whether `arn` names a version or an alias of it."""
     parts = arn.split(":")
     return ":".join(parts[:7]), len(parts) > 7
@@ -121,7 +121,8 @@ def _version_of(backend: Any, arn: str) -> str:
     return drawn
 
 
-def _check_input(text: str | None) -> None:
+def check_input(text: str | None) -> None:
+    """Refuse an input of more than 262,144 bytes, and one that is no JSON."""
     from moto.stepfunctions.exceptions import ValidationException
     from moto.stepfunctions.parser.api import InvalidExecutionInput
 
@@ -136,58 +137,6 @@ def _check_input(text: str | None) -> None:
         json.loads(text)
     except ValueError as error:
         raise InvalidExecutionInput(f"Invalid State Machine Execution Input: '{error}'") from error
-
-
-def _start_and_wait() -> None:
-    from moto.core.responses import ActionResult
-    from moto.stepfunctions.parser.api import StateMachineTypeNotSupported
-    from moto.stepfunctions.parser.backend.execution import SyncExecution
-    from moto.stepfunctions.responses import StepFunctionResponse
-
-    @implement(StepFunctionResponse, "start_sync_execution", fault="is missing")
-    def start_sync_execution(response: Any) -> Any:
-        backend, arn = response.stepfunction_backend, response._get_param("stateMachineArn")
-        if backend.describe_state_machine(_split(arn)[0]).type != "EXPRESS":
-            raise StateMachineTypeNotSupported(_UNSUPPORTED)
-        text, name = response._get_param("input"), response._get_param("name")
-        _check_input(text)
-        if name:
-            backend._validate_name(name)
-        given = _given(text, response._get_param("traceHeader"))
-        execution = _execution(SyncExecution, backend, arn, name or str(uuid.uuid4()), given)
-        execution.start()
-        return ActionResult(_sync_answer(execution))
-
-
-def _sync_answer(execution: Any) -> dict[str, Any]:
-    succeeded = execution.status == "SUCCEEDED"
-    seconds = (execution.stop_date - execution.start_date).total_seconds()
-    steps = -(-int(seconds * 1000) // _BILLED_MILLISECONDS) or 1
-    answer = {
-        "executionArn": execution.exec_arn,
-        "stateMachineArn": execution.state_machine_arn,
-        "name": execution.name,
-        "startDate": execution.start_date,
-        "stopDate": execution.stop_date,
-        "status": execution.status if execution.status != "ABORTED" else "FAILED",
-        "error": execution.error,
-        "cause": execution.cause,
-        "input": execution.execution_input,
-        "inputDetails": {"included": True},
-        "output": output_text(execution) if succeeded else None,
-        "outputDetails": {"included": True} if succeeded else None,
-        "traceHeader": execution.trace_header,
-        "billingDetails": {
-            "billedMemoryUsedInMB": _BILLED_MB,
-            "billedDurationInMilliseconds": steps * _BILLED_MILLISECONDS,
-        },
-    }
-    return {name: value for name, value in answer.items() if value is not None}
-
-
-def output_text(execution: Any) -> str:
-    """Return a finished execution's output as compact JSON."""
-    return json.dumps(execution.output, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
 def _refuse_express_arns() -> None:

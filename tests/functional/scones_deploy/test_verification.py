@@ -57,6 +57,7 @@ def endpoint(**changes: Any) -> list[str]:
     """Return the differences of a live endpoint that is as intended but for these values."""
     live: dict[str, Any] = {
         "status": "InService",
+        "reason": "",
         "name": "e-r1-1",
         "percent": 100,
         "image": IMAGE,
@@ -73,6 +74,7 @@ def endpoint(**changes: Any) -> list[str]:
                 "EndpointArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/e",
                 "EndpointConfigName": live["name"],
                 "EndpointStatus": live["status"],
+                **({"FailureReason": live["reason"]} if live["reason"] else {}),
                 "CreationTime": NOW,
                 "LastModifiedTime": NOW,
             },
@@ -119,6 +121,7 @@ def test_an_endpoint_on_its_release_differs_in_nothing() -> None:
     ("changes", "words"),
     [
         ({"status": "RollingBack"}, "status of e is RollingBack and should be InService"),
+        ({"status": "Failed", "reason": "no ping"}, "status of e is Failed (no ping) and should"),
         ({"name": "e-r0-9"}, "configuration of e is e-r0-9 and should be e-r1-1"),
         ({"percent": 10}, "percentage of e-r1-1 is 10 and should be 100"),
         ({"image": "other:2"}, f"image of the model m-r1 is other:2 and should be {IMAGE}"),

@@ -4,7 +4,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.local_aws import ACCOUNT, REGION, policy, unique
+from tests.support.local_aws import ACCOUNT, REGION, eventually, policy, unique
 
 MINUTE = datetime.timedelta(minutes=1)
 
@@ -143,6 +143,61 @@ def test_a_topic_whose_policy_names_another_service_gets_nothing(aws, clock, top
     assert "not authorized to perform: sns:Publish" in items[0]["HistorySummary"]
 
 
+def test_an_encrypted_topic_needs_a_key_that_cloudwatch_may_use(aws, clock, topic):
+    """docs.aws.amazon.com/sns/latest/dg/sns-key-management.html"""
+    kms = aws.client("kms")
+    account = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    service = {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+        "Resource": "*",
+    }
+    key = kms.create_key(Policy=policy(account))["KeyMetadata"]["KeyId"]
+    aws.client("sns").set_topic_attributes(
+        TopicArn=topic.arn, AttributeName="KmsMasterKeyId", AttributeValue=key
+    )
+    name, space = alarm(aws, topic)
+    put(aws, space, "Errors", 1)
+    clock.advance(60)
+    assert state(aws, name) == "ALARM"
+    assert topic.messages() == []
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy(account, service))
+    clock.advance(1200)
+    assert [message["NewStateValue"] for _, message in topic.messages()] == ["OK"]
+
+
+def test_an_alarm_runs_a_function_that_lets_it(aws, clock):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html"""
+    source = "def handler(event, context):\n    print('ALARM', event['alarmData']['alarmName'])\n"
+    function = aws.function(source)
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
+    aws.client("lambda").add_permission(
+        FunctionName=function,
+        StatementId="alarms",
+        Action="lambda:InvokeFunction",
+        Principal="lambda.alarms.cloudwatch.amazonaws.com",
+        SourceAccount=ACCOUNT,
+    )
+    name, space = alarm(aws, AlarmActions=[arn])
+    put(aws, space, "Errors", 1)
+    clock.advance(60)
+    logs, group = aws.client("logs"), f"/aws/lambda/{function}"
+
+    def said():
+        if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+            return None
+        found = logs.filter_log_events(logGroupName=group)["events"]
+        return [one for one in found if one["message"].startswith("ALARM")] or None
+
+    assert eventually(said)[0]["message"] == f"ALARM {name}"
+
+
 def test_setting_a_state_takes_its_actions_until_the_next_look(aws, clock, topic):
     """botocore service-2.json: cloudwatch/SetAlarmState"""
     name, _ = alarm(aws, topic)
@@ -224,7 +279,7 @@ def test_the_share_of_images_in_review_is_an_alarm_on_metric_math(aws, clock, to
         EvaluationPeriods=1,
         TreatMissingData="notBreaching",
         AlarmActions=[topic.arn],
-        Metrics=[{"Id": "share", "Expression": expression, "ReturnData": True}, *metrics],
+        Metrics=[{"Id": "share", "Expression": expression}, *metrics],
     )
     put(aws, space, "Review", *[1] * 10)
     clock.advance(60)
@@ -482,10 +537,10 @@ def test_a_throttled_invocation_is_a_metric(aws, clock):
     assert total(aws, clock, "AWS/Lambda", "Invocations", FunctionName=name) is None
 
 
-def test_an_execution_with_failing_functions_raises_the_alarm_of_the_function(aws, clock, topic):
+def test_an_execution_with_failing_functions_raises_the_alarms_of_the_workflow(aws, clock, topic):
     """docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
 
-    The alarm is as in terraform/modules/monitoring.
+    The alarms are those of terraform/modules/monitoring.
     """
     name = aws.function(FAILING)
     arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
@@ -493,11 +548,37 @@ def test_an_execution_with_failing_functions_raises_the_alarm_of_the_function(aw
         {"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": arn, "End": True}}}
     )
     by_function = {"Dimensions": [{"Name": "FunctionName", "Value": name}]}
+    by_machine = {"Dimensions": [{"Name": "StateMachineArn", "Value": machine}]}
     errors, _ = alarm(aws, topic, Namespace="AWS/Lambda", **by_function)
+    failed, _ = alarm(
+        aws, topic, Namespace="AWS/States", MetricName="ExecutionsFailed", **by_machine
+    )
     clock.advance(60)
-    assert {state(aws, errors)} == {"OK"}
+    assert {state(aws, errors), state(aws, failed)} == {"OK"}
     assert aws.run(machine, {"fail": True})["status"] == "FAILED"
-    clock.advance(60)
-    assert {state(aws, errors)} == {"ALARM"}
+
+    def alarmed():
+        clock.advance(60)
+        return {state(aws, errors), state(aws, failed)} == {"ALARM"} or None
+
+    eventually(alarmed)
     told = [message for _, message in topic.messages() if message["NewStateValue"] == "ALARM"]
-    assert {message["AlarmName"] for message in told} == {errors}
+    assert {message["AlarmName"] for message in told} == {errors, failed}
+
+
+def test_a_message_in_a_queue_of_dead_letters_raises_an_alarm(aws, clock):
+    """docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html"""
+    sqs, queue = aws.client("sqs"), unique("dead")
+    url = sqs.create_queue(QueueName=queue)["QueueUrl"]
+    name, _ = alarm(
+        aws,
+        Namespace="AWS/SQS",
+        MetricName="ApproximateNumberOfMessagesVisible",
+        Statistic="Maximum",
+        Dimensions=[{"Name": "QueueName", "Value": queue}],
+    )
+    clock.advance(60)
+    assert state(aws, name) == "OK"
+    sqs.send_message(QueueUrl=url, MessageBody="lost")
+    clock.advance(60)
+    assert state(aws, name) == "ALARM"

@@ -4,6 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.local_aws import ACCOUNT, REGION, eventually, policy, unique
+from tests.support.sagemaker import IMAGE, variant
 
 RULE = "arn:aws:events:us-east-1:123456789012:rule/"
 ECHO = "def handler(event, context):\n    print('EVENT', event)\n    return event\n"
@@ -445,3 +446,101 @@ def test_an_alarms_change_is_an_event(aws, clock):
     assert event["detail"]["previousState"]["value"] == "INSUFFICIENT_DATA"
     (metric,) = event["detail"]["configuration"]["metrics"]
     assert metric["metricStat"]["metric"]["name"] == name
+
+
+def details(queue, count, **wanted):
+    """Return that many event details of a queue, those that have the wanted fields."""
+    found = []
+
+    def enough():
+        for event in queue.bodies():
+            if all(event["detail"].get(name) == value for name, value in wanted.items()):
+                found.append(event)
+        return found if len(found) >= count else None
+
+    return eventually(enough)
+
+
+def test_an_executions_status_is_an_event(aws):
+    """docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html"""
+    queue = Queue(aws)
+    machine = aws.machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+    rule(
+        aws,
+        {"source": ["aws.states"], "detail": {"stateMachineArn": [machine]}},
+        {"Arn": queue.arn},
+    )
+    execution = aws.run(machine, {"n": 1})["executionArn"]
+    started, ended = details(queue, 2, executionArn=execution)
+    assert started["detail-type"] == "Step Functions Execution Status Change"
+    assert started["resources"] == [execution]
+    assert (started["detail"]["status"], ended["detail"]["status"]) == ("RUNNING", "SUCCEEDED")
+    assert json.loads(ended["detail"]["input"]) == {"n": 1}
+    assert json.loads(ended["detail"]["output"]) == {"n": 1}
+    assert started["detail"]["stopDate"] is None
+    assert ended["detail"]["stopDate"] >= ended["detail"]["startDate"]
+
+
+def test_an_endpoints_status_is_an_event(aws, hosting):
+    """docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html"""
+    queue = Queue(aws)
+    rule(
+        aws,
+        {"source": ["aws.sagemaker"], "detail-type": ["SageMaker Endpoint State Change"]},
+        {"Arn": queue.arn},
+    )
+    endpoint = hosting.endpoint(hosting.configuration(variant(hosting.model())))
+    found = details(queue, 2, EndpointName=endpoint)
+    assert [event["detail"]["EndpointStatus"] for event in found] == ["CREATING", "IN_SERVICE"]
+    arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/{endpoint}"
+    assert found[0]["resources"] == [arn]
+    aws.client("sagemaker").delete_endpoint(EndpointName=endpoint)
+
+
+def test_a_training_jobs_status_is_an_event(aws, hosting):
+    """docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html"""
+    queue, job = Queue(aws), unique("job")
+    pattern = {
+        "source": ["aws.sagemaker"],
+        "detail-type": ["SageMaker Training Job State Change"],
+        "detail": {"TrainingJobName": [job], "TrainingJobStatus": ["Completed", "Failed"]},
+    }
+    rule(aws, pattern, {"Arn": queue.arn})
+    aws.client("sagemaker").create_training_job(
+        TrainingJobName=job,
+        AlgorithmSpecification={"TrainingImage": IMAGE, "TrainingInputMode": "File"},
+        RoleArn=aws.role,
+        OutputDataConfig={"S3OutputPath": f"s3://{hosting.bucket}/models"},
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        StoppingCondition={"MaxRuntimeInSeconds": 60},
+    )
+    (event,) = details(queue, 1)
+    assert event["detail"]["TrainingJobStatus"] == "Completed"
+    assert event["detail"]["SecondaryStatus"] == "Completed"
+    assert event["resources"] == [f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/{job}"]
+
+
+def test_the_approval_of_a_model_package_is_an_event(aws):
+    """docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html"""
+    queue, group, sagemaker = Queue(aws), unique("group"), aws.client("sagemaker")
+    pattern = {
+        "detail-type": ["SageMaker Model Package State Change"],
+        "detail": {"ModelPackageGroupName": [group], "ModelApprovalStatus": ["Approved"]},
+    }
+    rule(aws, pattern, {"Arn": queue.arn})
+    sagemaker.create_model_package_group(ModelPackageGroupName=group)
+    package = sagemaker.create_model_package(
+        ModelPackageGroupName=group,
+        ModelApprovalStatus="PendingManualApproval",
+        InferenceSpecification={
+            "Containers": [{"Image": IMAGE, "ModelDataUrl": "s3://b/model.tar.gz"}],
+            "SupportedContentTypes": ["image/png"],
+            "SupportedResponseMIMETypes": ["application/json"],
+        },
+    )["ModelPackageArn"]
+    assert queue.messages() == []
+    sagemaker.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
+    (event,) = queue.bodies()
+    assert event["source"] == "aws.sagemaker"
+    assert event["resources"] == [package]
+    assert event["detail"]["ModelPackageVersion"] == 1

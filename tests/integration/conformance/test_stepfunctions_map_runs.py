@@ -425,3 +425,39 @@ def test_the_role_must_be_allowed_to_read_the_items(aws, bucket):
     machine = aws.machine(distributed(PASS, ItemReader=reader(bucket)), roleArn=role)
     ended = aws.run(machine, {"prefix": "listed/"})
     assert ended["error"] == "States.ItemReaderFailed" and "AccessDenied" in ended["cause"]
+
+
+def test_a_path_that_is_not_there_fails_the_map_run(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemselector.html"""
+    ended = aws.run(aws.machine(distributed(PASS, ItemSelector={"a.$": "$.nobody"})), [1])
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.Runtime")
+    assert map_run(aws, ended)["status"] == "FAILED"
+
+
+def test_the_children_of_a_versions_execution_belong_to_the_machine(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-version.html"""
+    states = aws.client("stepfunctions")
+    machine = aws.machine(distributed(PASS), publish=True)
+    ended = aws.run(f"{machine}:1", [1])
+    (listed,) = states.list_map_runs(executionArn=ended["executionArn"])["mapRuns"]
+    assert listed["stateMachineArn"] == f"{machine}/Each"
+    (child,) = states.list_executions(mapRunArn=listed["mapRunArn"])["executions"]
+    assert states.describe_execution(executionArn=child["executionArn"])["output"] == "1"
+
+
+def test_a_childs_task_can_be_ended_by_its_token(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html"""
+    states, (queue, _) = aws.client("stepfunctions"), aws.queue()
+    waiting = {
+        "T": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+            "Parameters": {"QueueUrl": queue, "MessageBody.$": "$$.Task.Token"},
+            "End": True,
+        }
+    }
+    machine = aws.machine(distributed(waiting))
+    arn = states.start_execution(stateMachineArn=machine, input="[1]")["executionArn"]
+    token = aws.message(queue)["Body"]
+    states.send_task_success(taskToken=token, output='{"a": 1}')
+    assert output(aws.wait(arn)) == [{"a": 1}]

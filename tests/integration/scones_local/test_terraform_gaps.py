@@ -136,6 +136,17 @@ def test_a_redrive_policy_comes_back_without_blanks(aws):
 
 def test_a_composite_alarm_can_be_put_and_read(aws):
     cloudwatch = aws.client("cloudwatch")
+    for name in ("a", "b"):
+        cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            Namespace="N",
+            MetricName="M",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanThreshold",
+        )
     cloudwatch.put_composite_alarm(AlarmName="gap-both", AlarmRule="ALARM(a) AND ALARM(b)")
     found = cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
     assert [alarm["AlarmRule"] for alarm in found] == ["ALARM(a) AND ALARM(b)"]
@@ -144,9 +155,9 @@ def test_a_composite_alarm_can_be_put_and_read(aws):
 def test_a_scalable_target_has_tags(aws):
     scaling = aws.client("application-autoscaling")
     arn = scaling.register_scalable_target(
-        ServiceNamespace="lambda",
-        ResourceId="function:f:live",
-        ScalableDimension="lambda:function:ProvisionedConcurrency",
+        ServiceNamespace="sagemaker",
+        ResourceId="endpoint/e/variant/v",
+        ScalableDimension="sagemaker:variant:DesiredInstanceCount",
         MinCapacity=1,
         MaxCapacity=2,
         Tags={"a": "1"},

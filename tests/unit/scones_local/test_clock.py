@@ -96,3 +96,11 @@ def test_it_goes_neither_back_nor_years_ahead(seconds):
     with pytest.raises(LocalAwsError, match="goes forward by"):
         clock.advance(seconds)
     assert clock.now() == START
+
+
+def test_it_goes_on_where_an_earlier_process_was():
+    clock, log = standing_clock(), []
+    clock.follow(Every(20, log))
+    clock.resume(3600)
+    assert clock.now() == START + datetime.timedelta(hours=1)
+    assert log == []

@@ -184,6 +184,7 @@ def test_an_alarm_of_the_deployment_rolls_it_back(sm: Any, shop: str) -> None:
         Period=60,
         Statistic="Sum",
         Threshold=5,
+        TreatMissingData="ignore",
     )
     cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="test")
     sm.model("alarmed")
