@@ -11,8 +11,10 @@ that a disturbed machine disturbs all. The others are installed into build/bench
 
 import argparse
 import base64
+import contextlib
 import io
 import os
+import signal
 import socket
 import statistics
 import subprocess
@@ -25,6 +27,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import distributions
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import torch
@@ -220,10 +223,15 @@ def servers(folder: Path) -> Iterator[list[Served]]:
         for process in running:
             process.terminate()
         for process in running:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, 9)
+            # Some servers leave workers behind; each server has a process group of its own.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _free_port() -> int:
@@ -312,6 +320,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
+    # As an exception, so that no server outlives the benchmark.
+    signal.signal(signal.SIGTERM, _stop)
     torch.set_num_threads(1)
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(PACKAGES)]
     if not PACKAGES.is_dir():

@@ -39,7 +39,7 @@ class Stores:
     def __init__(self) -> None:
         self._stores: dict[str, Store] = {}
         self._restored: list[Callable[[], None]] = []
-        self.change = threading.Event()
+        self.change, self.urgent = threading.Event(), threading.Event()
 
     def keep(self, name: str, save: Callable[[], Any], load: Callable[[Any], None]) -> None:
         """Have a value saved and loaded under a name; registering the name anew replaces it."""
@@ -49,8 +49,10 @@ class Stores:
         """Have an action called once after saved state was loaded."""
         self._restored.append(action)
 
-    def changed(self) -> None:
-        """Have what is kept saved soon."""
+    def changed(self, *, at_once: bool = False) -> None:
+        """Have what is kept saved soon; `at_once` where somebody may rely on it by now."""
+        if at_once:
+            self.urgent.set()
         self.change.set()
 
     def saved(self) -> dict[str, Any]:

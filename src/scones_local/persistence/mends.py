@@ -75,7 +75,6 @@ def _tell_changes() -> None:
         (CloudWatchBackend, "put_metric_data"),
         (LogsBackend, "put_log_events"),
         (S3Backend, "put_object"),
-        (BaseExecutionWorkerCommunication, "terminated"),
     ):
 
         @wrap(owner, name, fault=_FAULT)
@@ -83,6 +82,12 @@ def _tell_changes() -> None:
             answer = original(*args, **more)
             changed()
             return answer
+
+    @wrap(BaseExecutionWorkerCommunication, "terminated", fault=_FAULT)
+    def tell_end(original: Any, communication: Any) -> None:
+        original(communication)
+        # An execution's end is what somebody waits for, and goes on from.
+        changed(at_once=True)
 
 
 def _running() -> Iterator[Any]:

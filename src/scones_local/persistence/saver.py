@@ -22,6 +22,8 @@ TICK_SECONDS = 5.0
 COMMIT_SECONDS = 10.0
 # Saving takes at most this part of the time while something runs, and nobody waits for it.
 _SHARE = 0.1
+# And nothing that is over is unsaved for longer.
+_MAX_REST_SECONDS = 1.0
 _RETRIES = 20
 
 
@@ -36,6 +38,7 @@ class Saver:
         self._changed = threading.Condition()
         self._asked = self._done = 0
         self._closed = False
+        self._rest_until = 0.0
         self._thread = threading.Thread(target=self._run, name="saver", daemon=True)
 
     def load(self) -> bool:
@@ -94,23 +97,23 @@ class Saver:
             if asked is None:
                 return
             self._stores.change.clear()
+            self._stores.urgent.clear()
             began = time.monotonic()
             self._save()
             took = time.monotonic() - began
             with self._changed:
                 self._done = max(self._done, asked)
                 self._changed.notify_all()
-                rest = took / _SHARE
-                self._changed.wait_for(lambda: self._asked > self._done or self._closed, rest)
+            self._rest_until = time.monotonic() + min(took / _SHARE, _MAX_REST_SECONDS)
 
     def _await_work(self) -> int | None:
         """Return the last commit that was asked for, once there is work; None at the end."""
         deadline = time.monotonic() + TICK_SECONDS
         with self._changed:
             while not self._closed:
-                if self._asked > self._done or self._stores.change.is_set():
-                    return self._asked
-                if time.monotonic() >= deadline:
+                now, stores = time.monotonic(), self._stores
+                rested = stores.change.is_set() and now >= self._rest_until
+                if self._asked > self._done or stores.urgent.is_set() or rested or now >= deadline:
                     return self._asked
                 self._changed.wait(0.05)
         return None

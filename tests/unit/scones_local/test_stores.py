@@ -29,3 +29,11 @@ def test_a_change_is_told():
     assert not stores.change.is_set()
     stores.changed()
     assert stores.change.is_set()
+
+
+def test_a_change_that_is_relied_on_is_told_apart():
+    stores = Stores()
+    stores.changed()
+    assert not stores.urgent.is_set()
+    stores.changed(at_once=True)
+    assert stores.change.is_set() and stores.urgent.is_set()
