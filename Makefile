@@ -17,7 +17,7 @@ demo: $(VENV)/.ready ## run the whole workflow on this machine (KEEP=1 leaves it
 	@$(BIN)/inv demo $(if $(filter-out 0,$(KEEP)),--keep) $(if $(SOURCE),--source "$(SOURCE)")
 
 test: check ## everything that must hold: formats, types, imports, Terraform, tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 check: $(VENV)/.dev terraform-test
 	$(VENV)/scan/bin/zizmor --offline --quiet .github/workflows
@@ -60,7 +60,7 @@ $(VENV)/.scan: $(VENV)/.ready requirements/scan.lock
 
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
 lock: ## lock the dependencies anew (needs uv)
-	for name in toolkit dev scan lambda lambda-runtime terraform; do \
+	for name in toolkit dev scan benchmarks lambda lambda-runtime terraform; do \
 	  $(UV_COMPILE) --upgrade requirements/$$name.in --output-file requirements/$$name.lock || exit 1; done
 
 clean: ## remove what was built; not the environment, not the download cache
