@@ -14,7 +14,6 @@ import pytest
 from tests.support.checkout import Checkout, copy_checkout
 from tests.support.environment import BICYCLE, Environment, model_archive
 
-
 HERE = Path(__file__).parent
 # Fixtures that take a minute or more: one of each is enough.
 SHARED = ("demo", "served")
