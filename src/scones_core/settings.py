@@ -45,18 +45,21 @@ class DatasetSettings:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """Hyperparameters of the default recipe, and what a training job runs on.
+    """Hyperparameters, and what a training job runs on.
 
-    `folds` further networks calibrate the model; 0 calibrates on the validation images.
-    `image_tag` is the tag of the model image in the environment's own repository. A `spot` job
+    `recipe` is `default`, or `best`, which takes longer; `epochs` and `folds` replace what it
+    says. `folds` further networks calibrate the model; 0 calibrates on the validation images.
+    `image_tag` is the tag of the serving image in the environment's own repository, and with
+    `-training` behind it that of the training image. A `spot` job
     waits up to `max_wait_seconds`, its run included, for machines that cost a fraction and may
     be taken away. `subnets` and `security_groups` put jobs into a VPC. `client` is `boto3`, or
     `sdk` for SageMaker's own, an extra.
     """
 
-    epochs: int = 24
+    recipe: str = "default"
+    epochs: int | None = None
     batch_size: int = 64
-    folds: int = 3
+    folds: int | None = None
     seed: int = 0
     target_precision: float = 0.99
     instance_type: str = "ml.m5.xlarge"

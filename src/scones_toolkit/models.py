@@ -8,7 +8,13 @@ from scones_toolkit import candidates, datasets
 from scones_toolkit.console import Advance
 from scones_toolkit.local_training import figures, run_training, write_channels
 from scones_toolkit.project import Project
-from scones_toolkit.requests import builtin_request, data_hash, own_request, recipe
+from scones_toolkit.requests import (
+    builtin_request,
+    data_hash,
+    own_request,
+    recipe,
+    serving_image,
+)
 from scones_train.artifact import ModelCard
 from scones_train.job import TrainingRequest
 from scones_train.launch import SageMaker, TrainingResult, launch
@@ -35,7 +41,7 @@ def train(
     algorithm: str = "scones",
     source: str | None = None,
     resume: str = "",
-    **flags: int | bool | None,
+    **flags: int | bool | str | None,
 ) -> Candidate | ModelCard:
     """Train a model, print its figures, and return it; see `on_sagemaker` and `here`.
 
@@ -91,7 +97,7 @@ def on_sagemaker(project: Project, algorithm: str = "scones", resume: str = "") 
         project,
         Training(
             job=result.job_name,
-            image=request.image_uri,
+            image=request.image_uri if algorithm == "builtin" else serving_image(project),
             model_data_url=result.model_data_url,
             metrics=result.metrics,
             dataset_version=manifest.version,

@@ -2,19 +2,20 @@
 
 import hashlib
 import io
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
 from PIL import Image
 
-from scones_core.errors import DeployError
+from scones_core.errors import DeployError, TrainingError
 from scones_core.manifest import Manifest
 from scones_core.settings import BuiltinSettings, TrainingSettings
 from scones_core.uris import SPLITS, dataset_prefix
 from scones_toolkit import datasets
 from scones_toolkit.project import Project
 from scones_train.builtin import BuiltinHyperparameters, channels, require_counts, require_machine
-from scones_train.hyperparameters import Hyperparameters
+from scones_train.hyperparameters import RECIPES, Hyperparameters
 from scones_train.job import Machine, TrainingRequest
 
 
@@ -24,7 +25,7 @@ def own_request(project: Project, settings: TrainingSettings, resume: str = "") 
     prefix = dataset_prefix(manifest.version)
     return TrainingRequest(
         **_where(project),
-        image_uri=model_image(project),
+        image_uri=training_image(project),
         hyperparameters=recipe(manifest, settings).strings(),
         channels={split: (f"{prefix}/{split}/", "") for split in SPLITS},
         machine=_machine(settings, settings.instance_type),
@@ -68,16 +69,21 @@ def builtin_request(
 
 def recipe(manifest: Manifest, settings: TrainingSettings) -> Hyperparameters:
     """Return the recipe's settings for a dataset; raises TrainingError."""
-    return Hyperparameters(
+    if settings.recipe not in RECIPES:
+        raise TrainingError(
+            f"There is no recipe {settings.recipe!r}; there are {', '.join(RECIPES)}."
+        )
+    given = {"epochs": settings.epochs, "folds": settings.folds}
+    own = {name: value for name, value in given.items() if value is not None}
+    told = Hyperparameters(
         classes=manifest.classes,
         dataset_version=manifest.version,
         manifest_sha256=data_hash(manifest),
-        epochs=settings.epochs,
         batch_size=settings.batch_size,
-        folds=settings.folds,
         seed=settings.seed,
         target_precision=settings.target_precision,
     )
+    return replace(told, **{**RECIPES[settings.recipe], **own})
 
 
 def data_hash(manifest: Manifest) -> str:
@@ -85,13 +91,23 @@ def data_hash(manifest: Manifest) -> str:
     return hashlib.sha256(manifest.dumps().encode()).hexdigest()
 
 
-def model_image(project: Project) -> str:
-    """Return the URI of the model image: by digest, so that a later push changes nothing.
+def serving_image(project: Project) -> str:
+    """Return the URI of the image that serves this project's models; raises DeployError."""
+    return _image(project, project.settings.training.image_tag)
+
+
+def training_image(project: Project) -> str:
+    """Return the URI of the image that trains, which has PyTorch too; raises DeployError."""
+    return _image(project, f"{project.settings.training.image_tag}-training")
+
+
+def _image(project: Project, tag: str) -> str:
+    """Return the URI of a model image: by digest, so that a later push changes nothing.
 
     The embedded AWS has no images, only the programs that stand for them; there the tag does.
     Raises DeployError when the image was not pushed.
     """
-    url, tag = project.deployment.model_repository_url, project.settings.training.image_tag
+    url = project.deployment.model_repository_url
     if project.environment == "local":
         return f"{url}:{tag}"
     try:

@@ -10,7 +10,7 @@ from scones_core.errors import SettingsError, TrainingError
 from scones_core.labels import LabelSet
 
 # What each recipe sets otherwise than the default does.
-RECIPES: Mapping[str, Mapping[str, int]] = {
+RECIPES: Mapping[str, Mapping[str, Any]] = {
     "default": {},
     "best": {"epochs": 32, "folds": 5, "ensemble": 1},
 }
