@@ -524,7 +524,9 @@ def test_training_acts_with_its_own_role_and_no_other(aws, bucket):
     """https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html"""
     sagemaker = aws.client("sagemaker")
     role = aws.role_with(
-        allow("s3:PutObject", f"arn:aws:s3:::{bucket}/out/*"), services=["sagemaker"]
+        allow("s3:PutObject", f"arn:aws:s3:::{bucket}/out/*"),
+        allow("ecr:*"),
+        services=["sagemaker"],
     )
     name = f"t-{uuid.uuid4().hex[:8]}"
     data = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/secret/"}}

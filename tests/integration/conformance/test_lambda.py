@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from scones_local.functions.runtimes import base_runtime, python_for
-from tests.support.local_aws import unique
+from tests.support.local_aws import policy, unique
 
 ECHO = "def handler(event, context):\n    return event\n"
 
@@ -242,6 +242,10 @@ def test_destinations_can_be_topics_functions_and_buses(aws):
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
     bus = events.create_event_bus(Name=name)["EventBusArn"]
     pattern = json.dumps({"source": ["lambda"]})
+    senders = {"Service": ["events.amazonaws.com", "sns.amazonaws.com"]}
+    may_send = {"Effect": "Allow", "Principal": senders, "Action": "sqs:SendMessage"}
+    open_to_both = {"Policy": policy({**may_send, "Resource": queue})}
+    aws.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=open_to_both)
     events.put_rule(Name=name, EventBusName=name, EventPattern=pattern)
     events.put_targets(Rule=name, EventBusName=name, Targets=[{"Id": "1", "Arn": queue}])
     forward = aws.function(
