@@ -39,9 +39,13 @@ class LocalAws:
         self._process = process
 
     @classmethod
-    def start(cls, home: Path, port: int, images: Mapping[str, ImageCommands]) -> Self:
+    def start(
+        cls, home: Path, port: int, images: Mapping[str, ImageCommands], *, keep: bool = True
+    ) -> Self:
         """Return a new server on this folder, once it answers; port 0 takes a free one.
 
+        With `keep` it begins with what the last one had, and saves what it has; without, a
+        server that nobody goes back to spares itself both.
         Its output goes to `<home>/server.log`. Raises LocalAwsError with the server's own
         sentence when it ends early, as with a taken port or a folder in use.
         """
@@ -52,7 +56,7 @@ class LocalAws:
         log = home / "server.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "scones_local.server", f"--home={home}", f"--port={port}"],
+                _command(home, port, keep=keep),
                 env=_server_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -159,6 +163,11 @@ def _server_environment() -> dict[str, str]:
     source = str(Path(__file__).resolve().parents[1])
     paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+
+
+def _command(home: Path, port: int, *, keep: bool) -> list[str]:
+    program = [sys.executable, "-m", "scones_local.server", f"--home={home}", f"--port={port}"]
+    return program if keep else [*program, "--forget"]
 
 
 def _await_ready(home: Path, process: subprocess.Popen[bytes], log: Path) -> ServerRecord:

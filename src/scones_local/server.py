@@ -50,17 +50,18 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m scones_local.server", description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="the folder that it works in")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--forget", action="store_true", help="neither load nor save any state")
     arguments = parser.parse_args(argv)
     try:
         with locked(arguments.home.resolve()):
-            _run(arguments.home.resolve(), arguments.port)
+            _run(arguments.home.resolve(), arguments.port, keep=not arguments.forget)
     except LocalAwsError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def _run(home: Path, port: int) -> None:
+def _run(home: Path, port: int, *, keep: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -68,12 +69,13 @@ def _run(home: Path, port: int) -> None:
         port = listener.getsockname()[1]
         context = Context(home=home, endpoint_url=f"http://{HOST}:{port}")
         _prepare_environment(context, port)
-        saver = Saver(Snapshots(home / STATE_FOLDER))
-        # Registered first, so that it is done last: what the others end is saved as ended.
-        context.on_shutdown(saver.close)
+        saver = Saver(Snapshots(home / STATE_FOLDER)) if keep else None
+        if saver is not None:
+            # Registered first, so that it is done last: what the others end is saved as ended.
+            context.on_shutdown(saver.close)
         try:
             install(context)
-            loaded = saver.load()
+            loaded = saver is not None and saver.load()
             _serve(context, listener, stop, saver, restored=loaded)
         finally:
             record_path(home).unlink(missing_ok=True)
@@ -124,7 +126,7 @@ def _serve(
     context: Context,
     listener: socket.socket,
     stop: threading.Event,
-    saver: Saver,
+    saver: Saver | None,
     *,
     restored: bool,
 ) -> None:
@@ -134,14 +136,17 @@ def _serve(
     from scones_local.web import WebServer
 
     create: Any = service_application  # moto's own is a Flask application
-    application: Wsgi = committing(DomainDispatcherApplication(create), saver)
+    application: Wsgi = DomainDispatcherApplication(create)
+    if saver is not None:
+        application = committing(application, saver)
     for front in context.fronts:
         application = front(application)
     application = guarded(with_page(with_routes(application, ROUTES)))
     server = WebServer(listener, application)
     server.start()
     port = listener.getsockname()[1]
-    saver.start()
+    if saver is not None:
+        saver.start()
     if restored:
         STORES.restored()
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

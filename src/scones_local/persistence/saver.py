@@ -22,8 +22,8 @@ TICK_SECONDS = 5.0
 COMMIT_SECONDS = 10.0
 # Saving takes at most this part of the time while something runs, and nobody waits for it.
 _SHARE = 0.1
-# And nothing that is over is unsaved for longer.
-_MAX_REST_SECONDS = 1.0
+# And nothing is unsaved for longer.
+_MAX_REST_SECONDS = 10.0
 _RETRIES = 20
 
 

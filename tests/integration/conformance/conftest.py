@@ -29,7 +29,7 @@ def toys() -> dict[str, ImageCommands]:
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory, toys: dict[str, ImageCommands]) -> Iterator[Aws]:
     """A running server."""
-    with LocalAws.start(tmp_path_factory.mktemp("conformance"), 0, toys) as local:
+    with LocalAws.start(tmp_path_factory.mktemp("conformance"), 0, toys, keep=False) as local:
         yield Aws.of(local)
 
 

@@ -8,5 +8,5 @@ from tests.support.local_aws import Aws
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    with LocalAws.start(tmp_path_factory.mktemp("aws"), 0, {}) as local:
+    with LocalAws.start(tmp_path_factory.mktemp("aws"), 0, {}, keep=False) as local:
         yield Aws.of(local)

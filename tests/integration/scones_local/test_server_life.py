@@ -13,6 +13,7 @@ from scones_core.errors import LocalAwsError
 from scones_local.children import Children
 from scones_local.process import LocalAws
 from scones_local.sagemaker.images import ImageCommands
+from tests.support.local_aws import Aws
 
 
 def running(pid):
@@ -143,3 +144,15 @@ def test_the_server_tells_which_processes_work_for_whom(aws):
     found = {p["pid"]: p for p in aws.local.ask("/_scones_local/processes")}
     assert found[pid]["owner"] == f"function/{name}"
     assert found[pid]["resident_mb"] > 0 and found[pid]["uptime_seconds"] >= 0
+
+
+def test_a_server_that_is_to_forget_saves_nothing_and_begins_with_nothing(tmp_path: Path) -> None:
+    with LocalAws.start(tmp_path, 0, {}) as kept:
+        Aws.of(kept).client("s3").create_bucket(Bucket="kept")
+    with LocalAws.start(tmp_path, 0, {}, keep=False) as forgetful:
+        s3 = Aws.of(forgetful).client("s3")
+        assert s3.list_buckets()["Buckets"] == []
+        s3.create_bucket(Bucket="forgotten")
+    with LocalAws.start(tmp_path, 0, {}) as again:
+        found = Aws.of(again).client("s3").list_buckets()["Buckets"]
+        assert [bucket["Name"] for bucket in found] == ["kept"]

@@ -197,7 +197,7 @@ def images() -> dict[str, ImageCommands]:
 def sm(
     tmp_path_factory: pytest.TempPathFactory, images: dict[str, ImageCommands]
 ) -> Iterator[Sagemaker]:
-    with LocalAws.start(tmp_path_factory.mktemp("sagemaker"), 0, images) as aws:
+    with LocalAws.start(tmp_path_factory.mktemp("sagemaker"), 0, images, keep=False) as aws:
         local = Sagemaker(aws)
         local.role("sagemaker", EVERYTHING)
         s3 = local.client("s3")
