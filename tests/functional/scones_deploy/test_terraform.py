@@ -156,7 +156,9 @@ def test_an_interrupt_lets_terraform_stop_in_good_order(
         '  provisioner "local-exec" {\n    command = "sleep 60"\n  }\n}\n'
     )
     program = (
-        "import functools, json, sys\n"
+        "import functools, json, signal, sys\n"
+        # Whoever runs the tests in the background has them begin with this signal ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from pathlib import Path\n"
         "from scones_deploy.terraform import Terraform\n"
         "root, build, environ = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])\n"

@@ -478,9 +478,10 @@ def test_executions_are_measured(aws):
             Namespace="AWS/States",
             MetricName=name,
             Dimensions=[{"Name": "StateMachineArn", "Value": machine}],
-            StartTime=ended["startDate"].timestamp() - 3600,
-            EndTime=ended["startDate"].timestamp() + 3600,
-            Period=60,
+            # Wide, as other cases advance the clock that the metric's time is taken from.
+            StartTime=ended["startDate"].timestamp() - 86_400,
+            EndTime=ended["startDate"].timestamp() + 400 * 86_400,
+            Period=86_400,
             Statistics=["Sum"],
         )
         return sum(point["Sum"] for point in found["Datapoints"])

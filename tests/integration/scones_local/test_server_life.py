@@ -7,13 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import boto3
 import pytest
 
 from scones_core.errors import LocalAwsError
 from scones_local.children import Children
 from scones_local.process import LocalAws
 from scones_local.sagemaker.images import ImageCommands
-from tests.support.local_aws import Aws
 
 
 def running(pid):
@@ -146,13 +146,25 @@ def test_the_server_tells_which_processes_work_for_whom(aws):
     assert found[pid]["resident_mb"] > 0 and found[pid]["uptime_seconds"] >= 0
 
 
+def buckets(local: LocalAws, *, create: str = "") -> list[str]:
+    """Return the names of all buckets, after creating one perhaps."""
+    environ = local.environment()
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=local.endpoint_url,
+        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+        region_name=environ["AWS_DEFAULT_REGION"],
+    )
+    if create:
+        s3.create_bucket(Bucket=create)
+    return [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+
+
 def test_a_server_that_is_to_forget_saves_nothing_and_begins_with_nothing(tmp_path: Path) -> None:
     with LocalAws.start(tmp_path, 0, {}) as kept:
-        Aws.of(kept).client("s3").create_bucket(Bucket="kept")
+        assert buckets(kept, create="kept") == ["kept"]
     with LocalAws.start(tmp_path, 0, {}, keep=False) as forgetful:
-        s3 = Aws.of(forgetful).client("s3")
-        assert s3.list_buckets()["Buckets"] == []
-        s3.create_bucket(Bucket="forgotten")
+        assert buckets(forgetful, create="forgotten") == ["forgotten"]
     with LocalAws.start(tmp_path, 0, {}) as again:
-        found = Aws.of(again).client("s3").list_buckets()["Buckets"]
-        assert [bucket["Name"] for bucket in found] == ["kept"]
+        assert buckets(again) == ["kept"]

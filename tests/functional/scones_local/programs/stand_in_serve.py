@@ -58,4 +58,11 @@ if "FAIL" in os.environ:
     sys.exit(1)
 print("listening", flush=True)
 port = int(os.environ["SAGEMAKER_BIND_TO_PORT"])
-ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+
+
+class Server(ThreadingHTTPServer):
+    # As many connections may wait to be taken as a real server lets wait.
+    request_queue_size = 1024
+
+
+Server(("127.0.0.1", port), Handler).serve_forever()
