@@ -36,6 +36,7 @@ def test_a_port_in_use_is_named(checkout: Checkout) -> None:
         (b"", ["archive.tar.gz"]),
         (gzip.compress(b"x" * 10_000)[:40], ["archive.tar.gz"]),
     ],
+    ids=["absent", "empty", "cut"],
 )
 def test_a_demo_with_a_bad_archive_stops_before_anything_is_staged(
     checkout: Checkout, tmp_path: Path, content: bytes | None, words: list[str]

@@ -104,6 +104,7 @@ def test_a_missing_artifact_is_named(s3: Any, url: str) -> None:
 @pytest.mark.parametrize(
     "content",
     [b"", b"no archive", archive()[:60], archive()[:-20], gzip.compress(b"not a tar" * 100)],
+    ids=["empty", "text", "cut", "cut at the end", "no tar"],
 )
 def test_what_is_no_archive_is_refused(s3: Any, content: bytes) -> None:
     with pytest.raises(ReleaseError, match=URL):
