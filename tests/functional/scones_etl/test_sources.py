@@ -135,7 +135,11 @@ def test_what_lies_at_a_path_is_told_by_its_content(resolve, archives, tmp_path)
     assert [resolve(str(path)).kind for path in paths] == ["cifar100", "cifar10", "folder", "mnist"]
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", b"\x1f\x8b\x08\0", gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no gzip", b"\x1f\x8b\x08\0", gzip.compress(b"")],
+    ids=["empty", "text", "cut", "gzip of nothing"],
+)
 def test_a_file_that_is_no_source_says_so_when_it_is_read(resolve, tmp_path, content):
     path = tmp_path / "thing.tar.gz"
     path.write_bytes(content)
