@@ -17,7 +17,7 @@ demo: $(VENV)/.ready ## run the whole workflow on this machine (KEEP=1 leaves it
 	@$(BIN)/inv demo $(if $(filter-out 0,$(KEEP)),--keep) $(if $(SOURCE),--source "$(SOURCE)")
 
 test: check ## everything that must hold: formats, types, imports, Terraform, tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(VENV)/.dev terraform-test
 	$(VENV)/scan/bin/zizmor --offline --quiet .github/workflows

@@ -1,7 +1,4 @@
-"""A scratch checkout with the whole workflow run once in it, and left up for the tests.
-
-Where several processes run the tests, those that share something dear stay in one of them.
-"""
+"""A scratch checkout with the whole workflow run once in it, and left up for the tests."""
 
 import json
 from collections.abc import Iterator
@@ -13,21 +10,6 @@ import pytest
 
 from tests.support.checkout import Checkout, copy_checkout
 from tests.support.environment import BICYCLE, Environment, model_archive
-
-HERE = Path(__file__).parent
-# Fixtures that take a minute or more: one of each is enough.
-SHARED = ("demo", "served")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep in one process what shares such a fixture, a file, or the conformance suite's server."""
-    for item in items:
-        if HERE not in item.path.parents:
-            continue
-        names = getattr(item, "fixturenames", ())
-        suite = "conformance" if item.path.parent.name == "conformance" else item.path.name
-        group = next((name for name in SHARED if name in names), suite)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture
