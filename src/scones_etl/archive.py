@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import IO, Any, BinaryIO, TypeVar
 
-from isal import igzip_threaded
+from isal import igzip_threaded, isal_zlib
 
 from scones_core.errors import MalformedDataset
 
@@ -19,8 +19,15 @@ MAX_MEMBERS = 64
 _SLACK = 1 << 20
 _CHUNK = 1 << 20
 
+# The stub has it as an instance.
+_InflateError: type[Exception] = isal_zlib.error  # type: ignore[assignment]
+
 Content = TypeVar("Content")
 Reader = Callable[[IO[bytes], tarfile.TarInfo], Content]
+
+
+class _Fault(Exception):
+    """What is wrong with an archive, as the end of a sentence; the reader's own errors pass."""
 
 
 class _Bounded(io.RawIOBase):
@@ -31,16 +38,16 @@ class _Bounded(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         if size < 0:
-            raise MalformedDataset("it was to be unpacked without a limit")
+            raise _Fault("it was to be unpacked without a limit")
         data = self._stream.read(min(size, self._limit - self._position + 1))
         self._position += len(data)
         if self._position > self._limit:
-            raise MalformedDataset(f"it unpacks to more than {self._limit:,} bytes")
+            raise _Fault(f"it unpacks to more than {self._limit:,} bytes")
         return data
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         if whence != io.SEEK_SET or offset < self._position:
-            raise MalformedDataset("it does not follow one member after another")
+            raise _Fault("it does not follow one member after another")
         while self._position < offset and self.read(min(_CHUNK, offset - self._position)):
             pass
         return self._position
@@ -70,7 +77,7 @@ def read_members(
             unpacked = _Bounded(inflated, ceiling)
             found = _read(unpacked, limits, ceiling, read)
             unpacked.drain()
-    except (MalformedDataset, tarfile.TarError, EOFError, OSError, ValueError) as error:
+    except (_Fault, tarfile.TarError, _InflateError, EOFError, OSError, ValueError) as error:
         raise MalformedDataset(
             f"{where} is no intact archive: {error}. Get it again, or name another."
         ) from error
@@ -92,18 +99,18 @@ def _read(
             limit = limits.get(member.name, ceiling)
             _check(member, limit)
             if member.name in found:
-                raise MalformedDataset(f"it holds {member.name} twice")
+                raise _Fault(f"it holds {member.name} twice")
             stream = archive.extractfile(member) if member.name in limits else None
             if stream is not None:
                 found[member.name] = read(stream, member)
-    raise MalformedDataset(f"it holds more than {MAX_MEMBERS} members")
+    raise _Fault(f"it holds more than {MAX_MEMBERS} members")
 
 
 def _check(member: tarfile.TarInfo, limit: int) -> None:
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
-        raise MalformedDataset(f"its member {member.name!r} points outside of its folder")
+        raise _Fault(f"its member {member.name!r} points outside of its folder")
     if not (member.isreg() or member.isdir()) or member.issparse():
-        raise MalformedDataset(f"its member {member.name!r} is neither a file nor a folder")
+        raise _Fault(f"its member {member.name!r} is neither a file nor a folder")
     if not 0 <= member.size <= limit:
-        raise MalformedDataset(f"its member {member.name!r} has {member.size:,} bytes")
+        raise _Fault(f"its member {member.name!r} has {member.size:,} bytes")

@@ -119,3 +119,8 @@ def test_a_flipped_bit_in_the_stored_checksum_is_noticed():
 def test_what_is_no_gzip_is_refused():
     with pytest.raises(MalformedDataset, match="no intact archive"):
         read(b"<html>Not found</html>")
+
+
+def test_what_begins_as_a_gzip_and_is_none_is_refused():
+    with pytest.raises(MalformedDataset, match="no intact archive"):
+        read(b"\x1f\x8b\x08" + bytes(40))
