@@ -38,7 +38,8 @@ def evaluate_artifact(project: Project, artifact: str | None = None) -> dict[str
     manifest = datasets.current(project)
     with unpacked(project, str(location)) as folder:
         card, _ = read_artifact(folder)
-        images = np.stack([decode(body, card.size) for body in _test_images(project, manifest)])
+        bodies = _test_images(project, manifest)
+        images = np.stack([decode(body, card.size, grey=card.grey) for body in bodies])
         labels = np.array([card.labels.index(row.label) for row in manifest.split("test")])
         figures = score(folder, images, labels)
     rows = {name: _shown(value) for name, value in figures.items()}

@@ -53,6 +53,10 @@ def tune(
         raise SettingsError("A search by --where local is --strategy random.")
     if where == "sagemaker" and source is not None:
         raise SettingsError("--source goes with --where local; `inv etl --source` stages it else.")
+    if project.settings.training.weights:
+        raise SettingsError(
+            "A search is of this project's own network; take training.weights out for it."
+        )
     require_search(strategy, jobs, min(at_once, jobs))
     project = replace(project, settings=project.settings.override("training", epochs=epochs))
     if where == "local":

@@ -108,11 +108,12 @@ class Application:
         Without `top_k` the probabilities in label order; with it so many of the likeliest
         labels, the likeliest first.
         """
-        pixels = decode(body, self._predictor.card.size)
+        card = self._predictor.card
+        pixels = decode(body, card.size, grey=card.grey)
         found = self._predictor.probabilities(pixels[None])[0]
         if top_k is None:
             return [float(value) for value in found]
-        labels = self._predictor.card.labels
+        labels = card.labels
         return [
             {"label": labels[index], "probability": float(found[index])}
             for index in (-found).argsort(kind="stable")[:top_k]

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from scones_core.errors import TrainingError
-from scones_train.dataset import Normalisation, load_channel
+from scones_train.dataset import ImageSet, Normalisation, load_channel
 
 CLASSES = ("bicycle", "motorcycle")
 
@@ -63,3 +63,20 @@ def test_normalisation_is_of_pixels_from_0_to_1_and_spares_flat_channels(channel
     assert normalisation.mean == pytest.approx((50 / 255, 1.5 / 255, 0), abs=1e-5)
     assert normalisation.std[0] == pytest.approx(50 / 255, abs=1e-5)
     assert normalisation.std[2] == 1
+
+
+def test_the_statistics_are_those_of_all_pixels_whatever_their_number():
+    random = np.random.default_rng(4)
+    pixels = random.integers(0, 256, (3, 2000, 2000, 3), dtype=np.uint8)
+    pixels[..., 2] //= 3
+    found = Normalisation.of(ImageSet(pixels, np.zeros(3, np.int64)))
+    plain = pixels.reshape(-1, 3) / 255
+    assert found.mean == pytest.approx(plain.mean(axis=0), abs=1e-6)
+    assert found.std == pytest.approx(plain.std(axis=0), abs=1e-6)
+
+
+def test_one_coloured_pixel_makes_images_not_grey():
+    grey = np.repeat(np.arange(48, dtype=np.uint8).reshape(3, 4, 4, 1), 3, axis=3)
+    assert ImageSet(grey, np.zeros(3, np.int64)).grey
+    grey[2, 3, 3, 1] += 1
+    assert not ImageSet(grey, np.zeros(3, np.int64)).grey
