@@ -1,6 +1,5 @@
 """A training on this machine, without any AWS: the same program on folders."""
 
-import json
 import os
 import shutil
 import signal
@@ -109,5 +108,4 @@ def figures(card: ModelCard) -> dict[str, object]:
     return {
         **{f"test_{name}": round(card.metrics[name], 4) for name in names},
         "threshold": card.threshold,
-        "confusion matrix": json.dumps(card.confusion_matrix),
     }
