@@ -89,6 +89,12 @@ class TerraformCommands:
             self._output(line)
         return done
 
+    def tell(self, command: str, done: Finished) -> None:
+        """Pass on what a command said that ran beside others; raises TerraformError as above."""
+        for line in done.stdout.splitlines():
+            self._output(line)
+        self.checked(command, done)
+
     def run(
         self,
         command: str,
