@@ -37,6 +37,7 @@ _PARAMETERS = {
         "hyper-parameter-tuning-job/",
     ),
     ("sagemaker", "CreateModel"): ("ExecutionRoleArn", "ModelName", "model/"),
+    ("sagemaker", "CreateProcessingJob"): ("RoleArn", "ProcessingJobName", "processing-job/"),
     ("sagemaker", "CreateTrainingJob"): ("RoleArn", "TrainingJobName", "training-job/"),
 }
 

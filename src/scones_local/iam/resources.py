@@ -29,6 +29,8 @@ _NAMED: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "sagemaker": (
         ("TrainingJobName", "training-job/"),
+        ("ProcessingJobName", "processing-job/"),
+        ("TransformJobName", "transform-job/"),
         ("EndpointName", "endpoint/"),
         ("EndpointConfigName", "endpoint-config/"),
         ("ModelName", "model/"),

@@ -1,0 +1,113 @@
+"""Terraform over each resource type of a workflow like this one: deployed, changed, destroyed."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scones_deploy.terraform_binary import find_terraform
+from scones_deploy.terraform_mirror import provider_source
+from scones_local.process import LocalAws
+from scones_local.sagemaker.images import ImageCommands
+from tests.support.local_aws import ACCOUNT, Aws, package
+
+_HERE = Path(__file__).parent
+_PROGRAMS = Path(__file__).parents[2] / "functional" / "scones_local" / "programs"
+FUNCTION = "import os\n\ndef handler(event, context):\n    return [event, os.environ['STEP']]\n"
+NOTHING_TO_CHANGE, CHANGES = 0, 2
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A root module whose resources go to an embedded AWS."""
+
+    root: Path
+    binary: Path
+    environ: dict[str, str]
+
+    def run(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> str:
+        done = subprocess.run(
+            [self.binary, *arguments, "-no-color"],
+            cwd=self.root,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode in codes, f"{arguments}\n{done.stdout[-6000:]}\n{done.stderr}"
+        return done.stdout
+
+    def apply(self, step: str, model: str) -> None:
+        """Apply these variables; a plan of the same then has nothing to change."""
+        given = [f"-var=account_id={ACCOUNT}", f"-var=step={step}", f"-var=model={model}"]
+        self.run("apply", "-auto-approve", "-input=false", "-parallelism=50", *given)
+        self.run("plan", "-detailed-exitcode", "-parallelism=50", *given, codes=(0,))
+
+    def destroy(self) -> None:
+        given = [f"-var=account_id={ACCOUNT}", "-var=step=second", "-var=model=first"]
+        self.run("destroy", "-auto-approve", "-parallelism=50", *given)
+
+
+@pytest.fixture
+def aws(tmp_path: Path) -> Iterator[Aws]:
+    serve = (sys.executable, str(_PROGRAMS / "stand_in_serve.py"))
+    images = {"toy-*": ImageCommands(serve=serve)}
+    with LocalAws.start(tmp_path / "aws", 0, images, keep=False) as local:
+        yield Aws.of(local)
+
+
+@pytest.fixture
+def configuration(tmp_path: Path, aws: Aws) -> Configuration:
+    root = tmp_path / "root"
+    shutil.copytree(_HERE / "terraform", root)
+    (root / "function.zip").write_bytes(package({"app.py": FUNCTION}))
+    (root / "layer.zip").write_bytes(package({"python/shared.py": "VALUE = 1\n"}))
+    with tarfile.open(root / "model.tar.gz", "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("weights"), io.BytesIO())
+    environ = {**os.environ, **aws.local.environment()}
+    found = provider_source(root, tmp_path, environ)
+    configuration = Configuration(root, find_terraform(tmp_path, environ).path, dict(found.environ))
+    configuration.run("init", "-input=false")
+    return configuration
+
+
+def served_model(aws: Aws) -> str:
+    answer = aws.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName="resources", Body=b"environment"
+    )
+    which: str = json.load(answer["Body"])["WHICH"]
+    return which
+
+
+def test_every_resource_type_is_applied_changed_and_destroyed_without_a_rest(
+    configuration: Configuration, aws: Aws
+) -> None:
+    before = left_over(aws)
+    configuration.apply("first", "first")
+    assert aws.invoke("resources", "x", Qualifier="live")[0] == ["x", "first"]
+    configuration.apply("second", "second")
+    assert aws.invoke("resources", "x", Qualifier="live")[0] == ["x", "second"]
+    assert served_model(aws) == "second"
+    configuration.apply("second", "first")
+    assert served_model(aws) == "first"
+    configuration.destroy()
+    assert left_over(aws) == before
+
+
+def left_over(aws: Aws) -> dict[str, Any]:
+    """Return what there is of each kind that the configuration makes."""
+    asked = {
+        "alarms": ("cloudwatch", "describe_alarms", "MetricAlarms"),
+        "composite alarms": ("cloudwatch", "describe_alarms", "CompositeAlarms"),
+    }
+    return asked
