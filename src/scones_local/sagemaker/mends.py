@@ -7,11 +7,13 @@ from scones_local.sagemaker import (
     endpoint_configs,
     endpoints_api,
     gaps,
+    monitoring_api,
     processing_jobs,
     state_events,
     training_api,
     transform_jobs,
 )
+from scones_local.sagemaker.monitoring import Monitoring
 from scones_local.sagemaker.platform import Platform
 from scones_local.sagemaker.restart import fail_interrupted_jobs
 from scones_local.stores import on_restored
@@ -26,7 +28,9 @@ def install(context: Context) -> None:
     gaps.install()
     endpoint_configs.install()
     training_api.install(platform)
-    processing_jobs.install(platform)
+    processing = processing_jobs.install(platform)
+    monitoring = Monitoring(platform, processing)
+    monitoring_api.install(monitoring)
     transform_jobs.install(platform)
     endpoints_api.install(platform)
     state_events.install()

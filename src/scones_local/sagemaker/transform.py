@@ -110,7 +110,11 @@ class TransformRun:
             ThreadPoolExecutor(pace.concurrency) as files,
             ThreadPoolExecutor(pace.concurrency) as requests,
         ):
-            list(files.map(lambda at: self._transform(at[0], at[1], pace, instance, requests), inputs))
+            list(
+                files.map(
+                    lambda at: self._transform(at[0], at[1], pace, instance, requests), inputs
+                )
+            )
         if self._stop.is_set():
             return TransformEnd("Stopped")
         if self._failures:
