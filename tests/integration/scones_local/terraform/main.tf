@@ -41,6 +41,11 @@ data "aws_sagemaker_prebuilt_ecr_image" "builtin" {
   image_tag       = "1"
 }
 
+locals {
+  # Made beforehand: the provider waits 25 s for each queue, and for this one before the other.
+  dead_letters = "arn:aws:sqs:us-east-1:${var.account_id}:resources-dead"
+}
+
 # --- who may do what
 
 data "aws_iam_policy_document" "trust" {
@@ -234,7 +239,7 @@ resource "aws_lambda_function" "any" {
   }
 
   dead_letter_config {
-    target_arn = aws_sqs_queue.dead.arn
+    target_arn = local.dead_letters
   }
 
   ephemeral_storage {
@@ -276,7 +281,7 @@ resource "aws_lambda_function_event_invoke_config" "any" {
 
   destination_config {
     on_failure {
-      destination = aws_sqs_queue.dead.arn
+      destination = local.dead_letters
     }
   }
 }
@@ -289,16 +294,12 @@ resource "aws_lambda_event_source_mapping" "queue" {
 
 # --- queues and topics
 
-resource "aws_sqs_queue" "dead" {
-  name = "resources-dead"
-}
-
 resource "aws_sqs_queue" "work" {
   name                       = "resources-work"
   visibility_timeout_seconds = 60
 
   redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.dead.arn
+    deadLetterTargetArn = local.dead_letters
     maxReceiveCount     = 3
   })
 
@@ -395,7 +396,7 @@ resource "aws_cloudwatch_event_target" "transformed" {
   }
 
   dead_letter_config {
-    arn = aws_sqs_queue.dead.arn
+    arn = local.dead_letters
   }
 }
 
