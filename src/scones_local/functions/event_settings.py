@@ -7,6 +7,7 @@ import json
 from typing import Any
 from urllib.parse import unquote
 
+from scones_local import clock
 from scones_local.context import ACCOUNT_ID
 from scones_local.registry import wrap
 
@@ -45,12 +46,13 @@ def _set() -> None:
         function, arn = _asked(response)
         config = {**before, **response.json_body}
         config.setdefault("DestinationConfig", {"OnSuccess": {}, "OnFailure": {}})
-        made = EventInvokeConfig(arn, function.last_modified, config)
+        now: Any = clock.now().timestamp()
+        made = EventInvokeConfig(arn, now, config)
         others = [one for one in function.event_invoke_config if one.arn != arn]
         function.event_invoke_config = [*others, made]
         return json.dumps(made.response())
 
-    fault = "keeps the settings before it, and knows no qualifier"
+    fault = "keeps the settings before it, knows no qualifier, and writes the time as a text"
 
     @wrap(LambdaResponse, "put_function_event_invoke_config", fault=fault)
     def put(_: Any, response: Any) -> str:

@@ -20,6 +20,8 @@ from scones_core.errors import LocalAwsError
 _MILLISECONDS = 10_000
 _DEPTH = 500
 _MOST_IN_RANGE = 1_000
+# The library raises what Python raises for a number that is none, or a division by zero.
+_FAULTS = (JException, ArithmeticError, LookupError, TypeError, ValueError, RecursionError)
 _HASHES = {
     "MD5": "md5",
     "SHA-1": "sha1",
@@ -42,24 +44,13 @@ def evaluate(expression: str, bindings: Mapping[str, Any]) -> Any:
     try:
         program = _parsed(expression)
         value = program.evaluate(None, _frame(program, bindings))
-        if value is None and _undefined(expression, bindings):
-            raise QueryFailed(
-                f"The JSONata expression '{expression}' returned nothing (undefined)."
-            )
-    except QueryFailed:
-        raise
-    # The library raises what Python raises for a number that is none, or a division by zero.
-    except (
-        JException,
-        ArithmeticError,
-        LookupError,
-        TypeError,
-        ValueError,
-        RecursionError,
-    ) as error:
+        undefined = value is None and _undefined(expression, bindings)
+    except _FAULTS as error:
         raise QueryFailed(
             f"The JSONata expression '{expression}' threw an error: {error}"
         ) from error
+    if undefined:
+        raise QueryFailed(f"The JSONata expression '{expression}' returned nothing (undefined).")
     return _plain(expression, value)
 
 
@@ -67,14 +58,15 @@ def check(expression: str) -> None:
     """Raise QueryFailed unless it is an expression of JSONata."""
     try:
         _parsed(expression)
-    except JException as error:
+    except _FAULTS as error:
         raise QueryFailed(f"{expression} is no JSONata: {error}") from error
 
 
 @functools.lru_cache(maxsize=512)
 def _parsed(expression: str) -> Jsonata:
     # Safe to be shared: each evaluation works on a copy of its thread's own.
-    program = Jsonata(expression)
+    # Its parser overruns a comment that nothing follows.
+    program = Jsonata(f"{expression}\n")
     for name, function in _FUNCTIONS.items():
         program.register_lambda(name, function)
     return program
