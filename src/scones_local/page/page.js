@@ -247,10 +247,11 @@ function showJobs(jobs) {
   show("job-list", jobs, () => (jobs.length ? jobs.map((job) =>
     make("article", { class: "card" },
       make("div", { class: "head" }, make("h3", {}, job.name), badge(job.status),
-        make("span", { class: "note" }, job.seconds ? span(job.seconds) : job.step)),
+        make("span", { class: "note" }, [job.kind, job.seconds ? span(job.seconds) : job.step].filter(Boolean).join(", "))),
+      job.message ? make("p", { class: "note" }, job.message) : "",
       job.reason ? make("p", { class: "fault" }, job.reason) : "",
       job.metrics.length ? make("div", { class: "table" }, table(["metric", "value"], job.metrics.map((m) => [m.name, m.value]), [1])) : ""))
-    : empty("No training job has run.")));
+    : empty("No job has run.")));
 }
 
 function showFunctions(functions) {

@@ -96,6 +96,9 @@ def test_the_program_gets_its_inputs_and_leaves_its_outputs(hosting: Hosting) ->
     assert described["ProcessingInputs"][1]["S3Input"]["LocalPath"] == f"{base}/processing/input"
     assert seen["resourceconfig"] == {"current_host": "algo-1", "hosts": ["algo-1"]}
     assert not Path(base).exists()
+    shown = hosting.aws.local.ask("/_scones_local/page/overview")["jobs"]
+    (card,) = (one for one in shown if one["name"] == name)
+    assert (card["kind"], card["status"], card["message"]) == ("processing", "Completed", "2 rows")
 
 
 def test_its_output_is_in_the_log(hosting: Hosting) -> None:

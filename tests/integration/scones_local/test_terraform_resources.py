@@ -39,7 +39,7 @@ class Configuration:
             env=self.environ,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             check=False,
         )
         assert done.returncode == 0, f"{arguments}\n{done.stdout[-6000:]}\n{done.stderr}"
