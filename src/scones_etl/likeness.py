@@ -50,11 +50,13 @@ class Likeness:
         for start in range(0, len(left), _ROWS):
             rows = left[start : start + _ROWS]
             differing = np.bitwise_count(self.hashes[rows, None] ^ self.hashes[None, right])
-            candidates = np.argwhere(differing <= MAX_BITS)
+            # In one dimension numpy finds the few that there are in half the time.
+            candidates = np.flatnonzero(differing <= MAX_BITS)
             for part in np.array_split(candidates, len(candidates) // _CANDIDATES + 1):
-                a, b = rows[part[:, 0]], right[part[:, 1]]
+                row, column = np.divmod(part, len(right))
+                a, b = rows[row], right[column]
                 together = np.einsum("ij,ij->i", self.thumbs[a], self.thumbs[b])
-                bits = differing[part[:, 0], part[:, 1]]
+                bits = differing[row, column]
                 alike = together >= MIN_CORRELATION
                 yield from zip(
                     a[alike].tolist(),
