@@ -234,9 +234,10 @@ class Probes:
     def tells_failures(self) -> bool:
         """What a schedule cannot do is told in its queue: here, to create what is there."""
         assert self.serves()
-        self._fire("up", retries=0)
         sqs = self.environment.client("sqs")
         url = sqs.get_queue_url(QueueName=f"{PREFIX}night")["QueueUrl"]
+        sqs.purge_queue(QueueUrl=url)
+        self._fire("up", retries=0)
         return bool(sqs.receive_message(QueueUrl=url).get("Messages"))
 
     def _fire(self, edge: str, retries: int = 10) -> None:
