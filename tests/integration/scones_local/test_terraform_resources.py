@@ -94,6 +94,7 @@ def served_model(aws: Aws) -> str:
     return which
 
 
+@pytest.mark.slow
 def test_every_resource_type_is_applied_changed_and_destroyed_without_a_rest(
     configuration: Configuration, aws: Aws
 ) -> None:
