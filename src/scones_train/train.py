@@ -90,14 +90,14 @@ def run(container: Container) -> ModelCard:
 
 
 def _training_images(splits: dict[str, ImageSet], settings: Hyperparameters) -> ImageSet:
-    """Return the final network's images.
+    """Return the final network's images, in an order of their own.
 
     Folds calibrate on images that they hold out, which leaves the validation channel free to
     be learnt from; without folds it is all there is to calibrate on.
     """
     if not settings.folds:
-        return splits["train"]
-    return splits["train"].joined(splits["validation"])
+        return splits["train"].ordered()
+    return splits["train"].joined(splits["validation"]).ordered()
 
 
 def _load(container: Container, settings: Hyperparameters) -> dict[str, ImageSet]:

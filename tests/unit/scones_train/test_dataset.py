@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from scones_core.errors import TrainingError
-from scones_train.dataset import Normalisation, load_channel
+from scones_train.dataset import ImageSet, Normalisation, load_channel
 
 CLASSES = ("bicycle", "motorcycle")
 
@@ -63,3 +63,21 @@ def test_normalisation_is_of_pixels_from_0_to_1_and_spares_flat_channels(channel
     assert normalisation.mean == pytest.approx((50 / 255, 1.5 / 255, 0), abs=1e-5)
     assert normalisation.std[0] == pytest.approx(50 / 255, abs=1e-5)
     assert normalisation.std[2] == 1
+
+
+def test_the_order_of_images_is_that_of_their_class_and_pixels_alone(images):
+    shuffled = np.random.default_rng(1).permutation(len(images))
+    ordered, again = images.ordered(), images.rows(shuffled).ordered()
+    assert np.array_equal(ordered.pixels, again.pixels)
+    assert np.array_equal(ordered.labels, again.labels)
+    assert ordered.labels.tolist() == sorted(images.labels.tolist())
+    kept = {(int(label), p.tobytes()) for p, label in zip(images.pixels, images.labels)}
+    assert {(int(label), p.tobytes()) for p, label in zip(ordered.pixels, ordered.labels)} == kept
+
+
+def test_images_of_two_sets_come_in_one_order_however_they_were_split(images):
+    halves = images.rows(np.arange(5)), images.rows(np.arange(5, len(images)))
+    joined = halves[0].joined(halves[1]).ordered()
+    swapped = halves[1].joined(halves[0]).ordered()
+    assert isinstance(joined, ImageSet)
+    assert np.array_equal(joined.pixels, swapped.pixels)
