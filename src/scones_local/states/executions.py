@@ -13,10 +13,26 @@ _READY_SECONDS = 10.0
 
 def install() -> None:
     """Mend the worker behind StartExecution, and DescribeExecution."""
+    _have_an_environment_from_the_start()
     _publish_whole_outcomes()
     _end_on_internal_faults()
     _stop_at_any_time()
     _describe_every_end()
+
+
+def _have_an_environment_from_the_start() -> None:
+    from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
+
+    fault = "answers 500 for the Map Runs or history of an execution whose thread has not begun"
+
+    @wrap(ExecutionWorker, "__init__", fault=fault)
+    def init(original: Any, worker: Any, *args: Any, **given: Any) -> None:
+        original(worker, *args, **given)
+        worker.env = worker._get_evaluation_environment()
+
+    @wrap(ExecutionWorker, "_get_evaluation_environment", fault=fault)
+    def environment(original: Any, worker: Any) -> Any:
+        return original(worker) if worker.env is None else worker.env
 
 
 def _publish_whole_outcomes() -> None:
@@ -70,8 +86,7 @@ def _stop_at_any_time() -> None:
     def stop(original: Any, execution: Any, stop_date: Any, error: Any, cause: Any) -> None:
         pause = threading.Event()
         for _ in range(int(_READY_SECONDS / 0.01)):
-            env = execution.exec_worker.env
-            if execution.stop_date is not None or (env is not None and env.is_running()):
+            if execution.stop_date is not None or execution.exec_worker.env.is_running():
                 break
             pause.wait(0.01)
         original(execution, stop_date, error, cause)

@@ -22,9 +22,8 @@ def map_runs(backend: Any) -> Iterator[Any]:
     """Yield moto's record of each Map Run that is known."""
     for machine in list(backend.state_machines):
         for execution in list(machine.executions):
-            env = execution.exec_worker.env if execution.exec_worker else None
-            if env is not None:
-                yield from env.map_run_record_pool_manager.get_all()
+            if execution.exec_worker:
+                yield from execution.exec_worker.env.map_run_record_pool_manager.get_all()
 
 
 def child_execution(backend: Any, arn: str) -> Any:
@@ -140,7 +139,7 @@ def _describe_children() -> None:
         return [
             execution
             for execution in found
-            if execution_status in (None, execution.status) and execution.exec_worker.env
+            if execution_status in (None, execution.status) and execution.exec_worker
         ]
 
     @wrap(StepFunctionsParserBackend, "describe_execution", fault=fault)

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -375,6 +376,20 @@ def test_express_children_run_and_are_not_listed(aws):
     (listed,) = states.list_map_runs(executionArn=ended["executionArn"])["mapRuns"]
     with pytest.raises(states.exceptions.StateMachineTypeNotSupported):
         states.list_executions(mapRunArn=listed["mapRunArn"])
+
+
+def test_an_execution_can_be_asked_for_its_map_runs_as_soon_as_it_is_started(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListMapRuns.html"""
+    states = aws.client("stepfunctions")
+    machine = aws.machine(distributed(PASS))
+
+    def started_and_listed(_):
+        arn = states.start_execution(stateMachineArn=machine, input="[]")["executionArn"]
+        return len(states.list_map_runs(executionArn=arn)["mapRuns"])
+
+    # Many at once, so that some are asked about before a thread has begun with them.
+    with ThreadPoolExecutor(8) as clients:
+        assert set(clients.map(started_and_listed, range(200))) <= {0, 1}
 
 
 def test_a_running_map_run_takes_another_tolerance(aws):
