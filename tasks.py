@@ -101,6 +101,10 @@ def etl(
         "recipe": "default, or best: the mean of several networks, for three times the time",
         "epochs": "passes over the training images",
         "seed": "random seed",
+        "most_steps": "bounds each network's training; more images then take fewer epochs",
+        "no_mirror": "an image is another thing than its mirror image, as digits are",
+        "weights": "file with a ResNet-18's weights to begin with: .pt, .pth or .safetensors",
+        "backbone": "with weights: frozen, so that only the last layer learns, or finetuned",
         "spot": "on a machine that costs a fraction and may be taken away",
         "resume": "a job that was interrupted; goes on from its last checkpoint",
     }
@@ -116,6 +120,10 @@ def train(
     recipe: str = "",
     epochs: int = 0,
     seed: int = -1,
+    most_steps: int = 0,
+    no_mirror: bool = False,
+    weights: str = "",
+    backbone: str = "",
     spot: bool = False,
     resume: str = "",
 ) -> None:
@@ -132,6 +140,10 @@ def train(
         recipe=recipe or None,
         epochs=epochs or None,
         seed=seed if seed >= 0 else None,
+        most_steps=most_steps or None,
+        mirror=False if no_mirror else None,
+        weights=weights or None,
+        backbone=backbone or None,
         spot=spot or None,
     )
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from scones_core.errors import SettingsError
-from scones_toolkit import candidates, datasets
+from scones_toolkit import candidates, confusions, datasets, weights
 from scones_toolkit.console import Advance
 from scones_toolkit.local_training import figures, run_training, write_channels
 from scones_toolkit.project import Project
@@ -152,6 +152,7 @@ def here(project: Project, source: str | None = None) -> ModelCard:
     base = project.build / project.environment / "training"
     write_channels(staged, base)
     told = recipe(staged.manifest, project.settings.training)
+    weights.placed(project.settings.training, base)
     with project.console.progress("training") as advance:
         done = 0
 
@@ -164,4 +165,5 @@ def here(project: Project, source: str | None = None) -> ModelCard:
 
         card = run_training(base, told.strings(), follow)
     project.console.table(f"{base / 'model'} on its test images", figures(card))
+    confusions.show(project.console, card)
     return card

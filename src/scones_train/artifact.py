@@ -34,7 +34,8 @@ SIDE = range(1, 4097)
 class ModelCard:
     """What `model.json` says: enough to serve the model and to judge it.
 
-    `image` holds height, width and channels; `normalisation` mean and std by channel, which
+    `image` holds height, width and channels, 1 where the model knows grey images alone;
+    `normalisation` mean and std by channel, which
     the graph applies itself; `metrics` the figures on the test split and how many images
     they and the threshold rest on; `confusion_matrix` that split's counts by [true class]
     [answered class]; `settings` the hyperparameters. Raises MalformedArtifact
@@ -64,6 +65,11 @@ class ModelCard:
         _check("target_precision", self.target_precision, 0, 1)
         if any(self.image.get(name) not in SIDE for name in ("height", "width")):
             raise MalformedArtifact(f"{CARD}: image needs a height and a width of 1 to 4096.")
+
+    @property
+    def grey(self) -> bool:
+        """Whether the model knows images without colour alone; others are made grey for it."""
+        return self.image.get("channels") == 1
 
     @property
     def size(self) -> tuple[int, int]:

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from scones_train.calibrate import Predictions
 from scones_train.checkpoint import Checkpoint, Checkpoints
 from scones_train.dataset import ImageSet, Normalisation
+from scones_train.device import device_of
 from scones_train.fit import Report, Tick, fit, predict, rebuilt, steps
 from scones_train.hyperparameters import Hyperparameters
 from scones_train.model import Member
+from scones_train.origin import SCRATCH, Origin
 
 # What a fold that is done keeps.
 LOGITS, NETWORK = "logits", "network"
@@ -57,6 +59,8 @@ def train(
     settings: Hyperparameters,
     watch: Watch,
     checkpoints: Checkpoints | None = None,
+    *,
+    origin: Origin = SCRATCH,
 ) -> Trained:
     """Return the network of all images, and a prediction of each by one that did not see it.
 
@@ -67,13 +71,17 @@ def train(
     """
     held_out = fold_rows(images.labels, settings)
     kept = checkpoints or Checkpoints()
-    with _workers(1 + len(held_out)) as (pool, stop):
-        tick = _stoppable(watch.tick, stop)
+    # Several trainings on one GPU take turns anyway.
+    most = 1 + len(held_out) if device_of(settings.device).type == "cpu" else 1
+    with _workers(most) as (pool, stop):
+        shared: dict[str, Any] = {"tick": _stoppable(watch.tick, stop), "origin": origin}
         own = kept.named("final")
-        final = pool.submit(fit, images, normalisation, settings, watch.epoch, tick, checkpoint=own)
+        final = pool.submit(
+            fit, images, normalisation, settings, watch.epoch, checkpoint=own, **shared
+        )
         folds = [
             pool.submit(
-                _fold, images, rows, settings, watch, tick=tick, checkpoint=kept.named(f"fold-{n}")
+                _fold, images, rows, settings, watch, checkpoint=kept.named(f"fold-{n}"), **shared
             )
             for n, rows in enumerate(held_out, start=1)
         ]
@@ -135,17 +143,26 @@ def _fold(
     *,
     tick: Tick,
     checkpoint: Checkpoint,
+    origin: Origin,
 ) -> Fold:
     """Return a network of the other images, and its logits (held out, classes)."""
     unseen = images.rows(held_out)
     seen = images.rows(np.setdiff1d(np.arange(len(images)), held_out))
-    normalisation = Normalisation.of(seen)
+    normalisation = origin.normalisation(seen)
     state = checkpoint.load()
     if state is not None and LOGITS in state:
-        network = rebuilt(settings, state[NETWORK])
+        network = rebuilt(settings, state[NETWORK], origin)
         logits: NDArray[np.float32] = state[LOGITS].numpy()
     else:
-        network = fit(seen, normalisation, settings, lambda *_: None, tick, checkpoint=checkpoint)
+        network = fit(
+            seen,
+            normalisation,
+            settings,
+            lambda *_: None,
+            tick,
+            checkpoint=checkpoint,
+            origin=origin,
+        )
         logits = predict(network, unseen, normalisation)
         checkpoint.save({LOGITS: torch.from_numpy(logits), NETWORK: network.state_dict()})
     watch.fold(float((logits.argmax(axis=1) == unseen.labels).mean()))

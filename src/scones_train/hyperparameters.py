@@ -27,6 +27,12 @@ class Hyperparameters:
     predictions for images they hold out are calibrated on; 0 calibrates on the validation
     channel, which the final network then does not learn from. `ensemble` 1 answers the mean of
     the final network and the folds', at as many times the latency.
+
+    `mirror` 0 tells an image from its mirror image, as digits need it. `stem` is how many pixels
+    a side the first layer takes at a time, 0 as the images' size asks for it. `backbone` is
+    empty for this project's own network, or `frozen` or `finetuned` for the ResNet-18 whose
+    weights are in the channel `weights`, a file with that SHA-256 where one is given.
+    `backbone_lr` is the rate of fine-tuning. `device` is `auto`, `cpu` or `cuda`.
     """
 
     classes: tuple[str, ...] = ("bicycle", "motorcycle")
@@ -41,6 +47,12 @@ class Hyperparameters:
     precision: str = "auto"
     folds: int = 3
     ensemble: int = 0
+    mirror: int = 1
+    stem: int = 0
+    backbone: str = ""
+    backbone_lr: float = 0.0003
+    weights_sha256: str = ""
+    device: str = "auto"
     dataset_version: str = ""
     manifest_sha256: str = ""
 
@@ -53,6 +65,11 @@ class Hyperparameters:
             value = getattr(self, name)
             if not allowed(value):
                 raise TrainingError(f"Hyperparameter {name} must be {words}, not {value}.")
+        if self.backbone and self.ensemble:
+            raise TrainingError(
+                "Hyperparameter ensemble is for this project's own network alone; take another "
+                "recipe than best where training.weights is set."
+            )
 
     @classmethod
     def parse(cls, given: Mapping[str, str]) -> Self:
@@ -110,10 +127,18 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "muon_lr": _POSITIVE,
     "head_lr": _POSITIVE,
     "bias_lr": _POSITIVE,
+    "backbone_lr": _POSITIVE,
     "precision": (
         lambda value: value in ("auto", "float32", "bfloat16"),
         "auto, float32 or bfloat16",
     ),
     "folds": (lambda value: value == 0 or 2 <= value <= 20, "0 or 2 to 20"),
     "ensemble": (lambda value: value in (0, 1), "0 or 1"),
+    "mirror": (lambda value: value in (0, 1), "0 or 1"),
+    "stem": (lambda value: 0 <= value <= 16, "0 to 16"),
+    "backbone": (
+        lambda value: value in ("", "frozen", "finetuned"),
+        "frozen, finetuned or empty",
+    ),
+    "device": (lambda value: value in ("auto", "cpu", "cuda"), "auto, cpu or cuda"),
 }

@@ -9,6 +9,7 @@ import signal
 import sys
 from dataclasses import asdict, replace
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +26,21 @@ from scones_train.predictions import ImagePredictions, channel_names
 from scones_train.predictor import Predictor
 from scones_train.report import Progress, say, say_result, say_text
 
+if TYPE_CHECKING:
+    from scones_train.checkpoint import Checkpoints
+    from scones_train.folds import Trained
+
 # A pooled thread that spins takes the time of whatever else runs: beside one busy process a
 # step took fifteen times as long. OpenMP reads this once, when PyTorch loads it.
 SPIN = ("GOMP_SPINCOUNT", "1000")
+# Without it, a GPU's matrix products add up in another order each time.
+WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 def main() -> int:
     """Train in the container that the environment describes; return the exit code."""
-    os.environ.setdefault(*SPIN)
+    for name, value in (SPIN, WORKSPACE):
+        os.environ.setdefault(name, value)
     signal.signal(signal.SIGTERM, _stop)
     container = Container.of(os.environ)
     try:
@@ -62,14 +70,12 @@ def run(container: Container) -> ModelCard:
     from scones_train.checkpoint import Checkpoints
     from scones_train.export import to_onnx, weights_bytes
     from scones_train.fit import predict
-    from scones_train.folds import Watch, total_steps, train
 
     images = _training_images(splits, settings)
-    normalisation = Normalisation.of(images)
-    progress = Progress(total_steps(len(images), settings), settings.folds)
-    watch = Watch(progress.epoch, progress.fold, progress.tick)
+    settings = _fitting(settings, images)
     checkpoints = Checkpoints.of(container.checkpoint_dir, images, settings, say_text)
-    trained = train(images, normalisation, settings, watch, checkpoints)
+    trained = _trained(container, images, settings, checkpoints)
+    normalisation = trained.final.normalisation
     folded = trained.predictions
     if folded is None:
         kept = splits["validation"]
@@ -77,7 +83,7 @@ def run(container: Container) -> ModelCard:
     calibration = calibrate(folded, settings.target_precision)
     members = [trained.final, *(trained.folds if settings.ensemble else ())]
     graph = to_onnx(members, calibration.temperature, images.size)
-    card = _card(settings, normalisation, calibration, splits["train"].size)
+    card = _card(settings, normalisation, calibration, images)
     answers = Predictor(card, graph).probabilities(splits["test"].pixels)
     card = _judged(card, calibration, answers, splits["test"].labels, len(images))
     known = known_images(splits["test"], answers)
@@ -89,6 +95,34 @@ def run(container: Container) -> ModelCard:
     return card
 
 
+def _fitting(settings: Hyperparameters, images: ImageSet) -> Hyperparameters:
+    """Return the settings with what the images' size decides."""
+    from scones_train.model import stem_of
+
+    return replace(settings, stem=settings.stem or stem_of(images.size))
+
+
+def _trained(
+    container: Container, images: ImageSet, settings: Hyperparameters, checkpoints: "Checkpoints"
+) -> "Trained":
+    """Train by the settings: from nothing, or from the weights in their channel."""
+    from scones_train.folds import Watch, total_steps, train
+    from scones_train.pretrained import read_weights
+    from scones_train.transfer import transfer, transfer_steps
+
+    count = (
+        transfer_steps(images, settings)
+        if settings.backbone
+        else total_steps(len(images), settings)
+    )
+    progress = Progress(count, settings.folds)
+    watch = Watch(progress.epoch, progress.fold, progress.tick)
+    if settings.backbone:
+        weights = read_weights(container.channel("weights"), settings.weights_sha256)
+        return transfer(images, settings, weights, watch, checkpoints)
+    return train(images, Normalisation.of(images), settings, watch, checkpoints)
+
+
 def _training_images(splits: dict[str, ImageSet], settings: Hyperparameters) -> ImageSet:
     """Return the final network's images, in an order of their own.
 
@@ -97,7 +131,8 @@ def _training_images(splits: dict[str, ImageSet], settings: Hyperparameters) -> 
     """
     if not settings.folds:
         return splits["train"].ordered()
-    return splits["train"].joined(splits["validation"]).ordered()
+    # Taken out, so that they are not held twice while the network learns from both.
+    return splits.pop("train").joined(splits.pop("validation")).ordered()
 
 
 def _load(container: Container, settings: Hyperparameters) -> dict[str, ImageSet]:
@@ -118,14 +153,14 @@ def _card(
     settings: Hyperparameters,
     normalisation: Normalisation,
     calibration: Calibration,
-    size: tuple[int, int],
+    images: ImageSet,
 ) -> ModelCard:
     """Return the card of a model, without its figures yet."""
-    height, width = size
+    height, width = images.size
     recipe = asdict(settings)
     return ModelCard(
         labels=settings.classes,
-        image={"height": height, "width": width, "channels": 3},
+        image={"height": height, "width": width, "channels": 1 if images.grey else 3},
         normalisation=asdict(normalisation),
         temperature=round(calibration.temperature, 6),
         threshold=calibration.operating.threshold,

@@ -81,3 +81,19 @@ def test_images_of_two_sets_come_in_one_order_however_they_were_split(images):
     swapped = halves[1].joined(halves[0]).ordered()
     assert isinstance(joined, ImageSet)
     assert np.array_equal(joined.pixels, swapped.pixels)
+
+def test_the_statistics_are_those_of_all_pixels_whatever_their_number():
+    random = np.random.default_rng(4)
+    pixels = random.integers(0, 256, (3, 2000, 2000, 3), dtype=np.uint8)
+    pixels[..., 2] //= 3
+    found = Normalisation.of(ImageSet(pixels, np.zeros(3, np.int64)))
+    plain = pixels.reshape(-1, 3) / 255
+    assert found.mean == pytest.approx(plain.mean(axis=0), abs=1e-6)
+    assert found.std == pytest.approx(plain.std(axis=0), abs=1e-6)
+
+
+def test_one_coloured_pixel_makes_images_not_grey():
+    grey = np.repeat(np.arange(48, dtype=np.uint8).reshape(3, 4, 4, 1), 3, axis=3)
+    assert ImageSet(grey, np.zeros(3, np.int64)).grey
+    grey[2, 3, 3, 1] += 1
+    assert not ImageSet(grey, np.zeros(3, np.int64)).grey
