@@ -25,7 +25,8 @@ RIDGE = 0.03
 LOGITS = 4.0
 # More images than this are all learnt from, through so many of them.
 MOST_LANDMARKS = 1000
-PART = 512
+# Images described, and rows of the kernel computed, at a time.
+PART, ROWS = 128, 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +119,15 @@ class Shape:
         return {name: getattr(self, name) for name in ("centre", "scale", "landmarks", "weights")}
 
 
-def fit_shape(images: ImageSet, classes: int, *, mirror: bool) -> Shape:
+def fit_shape(
+    images: ImageSet, classes: int, *, mirror: bool, share: float = 1.0, most: int = MOST_LANDMARKS
+) -> Shape:
     """Return the machine of these images, and of their mirror images where they are one.
 
+    Its scores are made `share` times as large as logits are.
+
     Kernel ridge regression on the classes as -1/2 and 1/2 for two of them; exact up to
-    MOST_LANDMARKS images, beyond them through evenly chosen ones. The same images in the same
+    `most` images, beyond them through evenly chosen ones. The same images in the same
     order give the same weights on one machine.
     """
     histograms = _described(images.pixels, mirror=mirror)
@@ -133,9 +138,9 @@ def fit_shape(images: ImageSet, classes: int, *, mirror: bool) -> Shape:
     targets = torch.eye(classes)[torch.from_numpy(images.labels)] - 1 / classes
     if mirror:
         targets = targets.repeat(2, 1)
-    landmarks = a[_chosen(len(images), mirror=mirror)]
+    landmarks = a[_chosen(len(images), min(len(images), most), mirror=mirror)]
     weights = _ridge(a, landmarks, targets)
-    return Shape(centre, scale, landmarks.contiguous(), (weights * LOGITS).float())
+    return Shape(centre, scale, landmarks.contiguous(), (weights * LOGITS * share).float())
 
 
 def _described(pixels: NDArray[np.uint8], *, mirror: bool) -> Tensor:
@@ -149,9 +154,8 @@ def _parts(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
         yield np.ascontiguousarray(pixels[first : first + PART])
 
 
-def _chosen(images: int, *, mirror: bool) -> Tensor:
+def _chosen(images: int, count: int, *, mirror: bool) -> Tensor:
     """Return the rows of the landmarks: images, and then the mirror images of the same."""
-    count = min(images, MOST_LANDMARKS)
     rows = torch.arange(count) * images // count
     return torch.cat((rows, rows + images)) if mirror else rows
 
@@ -166,10 +170,8 @@ def _ridge(a: Tensor, landmarks: Tensor, targets: Tensor) -> Tensor:
     factor = torch.linalg.cholesky(among)
     gram = RIDGE * torch.eye(len(landmarks), dtype=torch.float64)
     right = torch.zeros(len(landmarks), targets.shape[1], dtype=torch.float64)
-    for part, wanted in zip(a.split(4 * PART), targets.split(4 * PART), strict=True):
-        rows = torch.linalg.solve_triangular(
-            factor, _kernel(landmarks, part).double(), upper=False
-        )
+    for part, wanted in zip(a.split(ROWS), targets.split(ROWS), strict=True):
+        rows = torch.linalg.solve_triangular(factor, _kernel(landmarks, part).double(), upper=False)
         gram += rows @ rows.T
         right += rows @ wanted.double()
     solved = torch.cholesky_solve(right, torch.linalg.cholesky(gram))

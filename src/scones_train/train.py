@@ -70,6 +70,7 @@ def run(container: Container) -> ModelCard:
     from scones_train.checkpoint import Checkpoints
     from scones_train.export import to_onnx, weights_bytes
     from scones_train.fit import predict
+    from scones_train.folds import with_shape
 
     images = _training_images(splits, settings)
     settings = _fitting(settings, images)
@@ -79,7 +80,8 @@ def run(container: Container) -> ModelCard:
     folded = trained.predictions
     if folded is None:
         kept = splits["validation"]
-        folded = Predictions(predict(trained.final.network, kept, normalisation), kept.labels)
+        logits = predict(trained.final.network, kept, normalisation)
+        folded = Predictions(with_shape(logits, trained.final, kept), kept.labels)
     calibration = calibrate(folded, settings.target_precision)
     members = [trained.final, *(trained.folds if settings.ensemble else ())]
     graph = to_onnx(members, calibration.temperature, images.size)

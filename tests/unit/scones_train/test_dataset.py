@@ -71,8 +71,11 @@ def test_the_order_of_images_is_that_of_their_class_and_pixels_alone(images):
     assert np.array_equal(ordered.pixels, again.pixels)
     assert np.array_equal(ordered.labels, again.labels)
     assert ordered.labels.tolist() == sorted(images.labels.tolist())
-    kept = {(int(label), p.tobytes()) for p, label in zip(images.pixels, images.labels)}
-    assert {(int(label), p.tobytes()) for p, label in zip(ordered.pixels, ordered.labels)} == kept
+    assert _contents(ordered) == _contents(images)
+
+
+def _contents(images):
+    return sorted((int(y), p.tobytes()) for p, y in zip(images.pixels, images.labels, strict=True))
 
 
 def test_images_of_two_sets_come_in_one_order_however_they_were_split(images):
@@ -81,6 +84,7 @@ def test_images_of_two_sets_come_in_one_order_however_they_were_split(images):
     swapped = halves[1].joined(halves[0]).ordered()
     assert isinstance(joined, ImageSet)
     assert np.array_equal(joined.pixels, swapped.pixels)
+
 
 def test_the_statistics_are_those_of_all_pixels_whatever_their_number():
     random = np.random.default_rng(4)
