@@ -96,7 +96,7 @@ def widths_of(width: int) -> tuple[int, int, int]:
 
 def stem_of(size: tuple[int, int]) -> int:
     """Return the stem for images of a height and width: 1 up to 79 pixels, 4 for 224."""
-    return max(1, 1 << round(math.log2(min(size) / USUAL_SIDE)))
+    return 1 << max(0, round(math.log2(min(size) / USUAL_SIDE)))
 
 
 def _pooled(x: Tensor) -> Tensor:

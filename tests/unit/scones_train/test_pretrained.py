@@ -106,7 +106,7 @@ def test_damaged_files_are_refused_in_a_sentence(folder, name, body):
 
 def test_nothing_in_a_file_is_run(folder, tmp_path):
     trace = tmp_path / "run"
-    (folder / "w.pt").write_bytes(pickle.dumps({"conv1.weight": Trap(trace)}))
+    (folder / "w.pt").write_bytes(pickle.dumps({"conv1.weight": Trap(trace)}, protocol=2))
     with pytest.raises(TrainingError, match="without running code"):
         read_weights(folder)
     (folder / "w.pt").write_bytes(saved({"conv1.weight": Trap(trace)}))
