@@ -51,7 +51,7 @@ class Hyperparameters:
     precision: str = "auto"
     width: int = 32
     shape: float = 0.5
-    folds: int = 3
+    folds: int = 4
     ensemble: int = 0
     mirror: int = 1
     stem: int = 0

@@ -170,7 +170,7 @@ def _ridge(a: Tensor, landmarks: Tensor, targets: Tensor) -> Tensor:
     factor = torch.linalg.cholesky(among)
     gram = RIDGE * torch.eye(len(landmarks), dtype=torch.float64)
     right = torch.zeros(len(landmarks), targets.shape[1], dtype=torch.float64)
-    for part, wanted in zip(a.split(ROWS), targets.split(ROWS), strict=True):
+    for part, wanted in zip(torch.split(a, ROWS), torch.split(targets, ROWS), strict=True):
         rows = torch.linalg.solve_triangular(factor, _kernel(landmarks, part).double(), upper=False)
         gram += rows @ rows.T
         right += rows @ wanted.double()
@@ -181,4 +181,4 @@ def _ridge(a: Tensor, landmarks: Tensor, targets: Tensor) -> Tensor:
 def _kernel(a: Tensor, b: Tensor) -> Tensor:
     """Return `exp(-|a - b|^2 / 2)`, (rows of a, rows of b)."""
     near = a @ b.T - a.square().sum(1, keepdim=True) / 2 - b.square().sum(1) / 2
-    return near.exp()
+    return torch.exp(near)
