@@ -180,5 +180,5 @@ def _ridge(a: Tensor, landmarks: Tensor, targets: Tensor) -> Tensor:
 
 def _kernel(a: Tensor, b: Tensor) -> Tensor:
     """Return `exp(-|a - b|^2 / 2)`, (rows of a, rows of b)."""
-    near = a @ b.T - a.square().sum(1, keepdim=True) / 2 - b.square().sum(1) / 2
+    near: Tensor = a @ b.T - a.square().sum(1, keepdim=True) / 2 - b.square().sum(1) / 2
     return torch.exp(near)
