@@ -21,6 +21,7 @@ test: check ## everything that must hold: formats, types, imports, Terraform, te
 
 check: $(VENV)/.dev terraform-test
 	$(VENV)/scan/bin/zizmor --offline --quiet .github/workflows
+	PATH="$(CURDIR)/$(VENV)/scan/bin:$$PATH" PYTHONPATH=$(VENV)/scan $(BIN)/python -m jactionlint --profile correctness --strict-exit
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy

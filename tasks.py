@@ -1,42 +1,27 @@
 """The tasks: `inv --list` names them, `inv <task> --help` explains one.
 
-Each body parses, calls `scones_toolkit` and prints; what a task does stands there.
+Each body parses, calls `scones_toolkit` and prints; what a task does stands there, and is
+imported by the task alone: what one task needs, boto3 or ONNX, would keep all others waiting.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from invoke import Collection, Context, task
 from invoke.exceptions import Exit
 
-from scones_toolkit import candidates as registered
-from scones_toolkit import (
-    costs,
-    datasets,
-    deployments,
-    evaluation,
-    local_logs,
-    local_status,
-    models,
-    plans,
-    promotions,
-    releases,
-    removal,
-    reviews,
-    shadows,
-    terraform_checks,
-    tuning,
-    workflows,
-)
-from scones_toolkit import demo as demonstration
-from scones_toolkit import local as local_aws
 from scones_toolkit.cli import guarded
-from scones_toolkit.project import Project
+
+if TYPE_CHECKING:
+    from scones_toolkit.project import Project
 
 ROOT = Path(__file__).parent
 ENV = "environment: local, dev or prod"
 
 
-def _open(env: str) -> Project:
+def _open(env: str) -> "Project":
+    from scones_toolkit.project import Project
+
     return Project.open(ROOT, env)
 
 
@@ -51,6 +36,8 @@ def build(c: Context) -> None:
 
     Example: inv build
     """
+    from scones_toolkit import deployments
+
     deployments.build(_open("local"))
 
 
@@ -81,6 +68,8 @@ def etl(
 
     Example: inv etl --env dev --source ~/vehicles --classes van,bicycle --image-side 224
     """
+    from scones_toolkit import datasets
+
     datasets.etl(
         _open(env),
         source or None,
@@ -139,6 +128,8 @@ def train(
 
     Example: inv train --env dev --spot
     """
+    from scones_toolkit import models
+
     models.train(
         _open(env),
         where=where,
@@ -189,6 +180,8 @@ def tune(
 
     Example: inv tune --env dev --strategy bayesian --jobs 20
     """
+    from scones_toolkit import tuning
+
     tuning.tune(
         _open(env),
         where=where,
@@ -213,6 +206,8 @@ def evaluate(c: Context, env: str = "local", artifact: str = "", through: str = 
 
     Example: inv evaluate --env dev --through endpoint
     """
+    from scones_toolkit import evaluation
+
     evaluation.evaluate(_open(env), artifact=artifact or None, through=through)
 
 
@@ -223,6 +218,8 @@ def candidates(c: Context, env: str = "local") -> None:
 
     Example: inv candidates --env dev
     """
+    from scones_toolkit import candidates as registered
+
     registered.candidates(_open(env))
 
 
@@ -243,6 +240,8 @@ def approve(
 
     Example: inv approve 3 --env dev --note "better on wet roads"
     """
+    from scones_toolkit import candidates as registered
+
     registered.approve(_open(env), registered.number(candidate), reject=reject, note=note)
 
 
@@ -271,6 +270,8 @@ def release(
 
     Example: inv release --env dev
     """
+    from scones_toolkit import releases
+
     releases.release(
         _open(env),
         candidate=candidate or None,
@@ -296,6 +297,8 @@ def plan(
 
     Example: inv plan --env dev
     """
+    from scones_toolkit import plans
+
     plans.plan(_open(env), destroy=destroy, out=_path(out), summary=_path(summary))
 
 
@@ -315,6 +318,8 @@ def apply(
 
     Example: inv apply --env dev
     """
+    from scones_toolkit import deployments, plans
+
     if plan:
         plans.apply_kept(_open(env), Path(plan), allow_destroy=allow_destroy)
     else:
@@ -328,6 +333,8 @@ def verify(c: Context, env: str = "local") -> None:
 
     Example: inv verify --env dev
     """
+    from scones_toolkit import deployments
+
     deployments.verify_deployed(_open(env))
 
 
@@ -338,6 +345,8 @@ def drift(c: Context, env: str = "local", summary: str = "") -> None:
 
     Example: inv drift --env prod
     """
+    from scones_toolkit import plans
+
     if plans.drift(_open(env), summary=_path(summary)):
         raise Exit(f"{env} is not what the code says.", code=2)
 
@@ -349,6 +358,8 @@ def fetch(c: Context, env: str = "local", release: str = "") -> None:
 
     Example: inv fetch --env dev
     """
+    from scones_toolkit import promotions
+
     promotions.fetch(_open(env), release=release or None)
 
 
@@ -365,6 +376,8 @@ def promote(c: Context, from_: str = "dev", to: str = "prod", release: str = "")
 
     Example: inv promote --from dev --to prod
     """
+    from scones_toolkit import promotions
+
     promotions.promote(_open(from_), _open(to), release=release or None)
 
 
@@ -381,6 +394,8 @@ def cost(c: Context, env: str = "local", images: int = 0, json: bool = False) ->
 
     Example: inv cost --env dev --images 200000
     """
+    from scones_toolkit import costs
+
     costs.cost(_open(env), images=images or None, as_json=json)
 
 
@@ -391,6 +406,8 @@ def destroy(c: Context, env: str = "local", yes: bool = False) -> None:
 
     Example: inv destroy --env dev
     """
+    from scones_toolkit import deployments
+
     deployments.destroy(_open(env), confirmed=yes)
 
 
@@ -401,6 +418,8 @@ def stop(c: Context, env: str = "local") -> None:
 
     Example: inv stop --env dev
     """
+    from scones_toolkit import removal
+
     removal.stop(_open(env))
 
 
@@ -411,6 +430,8 @@ def nuke(c: Context, env: str = "local", yes: bool = False) -> None:
 
     Example: inv nuke --env dev
     """
+    from scones_toolkit import removal
+
     removal.nuke(_open(env), confirmed=yes)
 
 
@@ -429,6 +450,8 @@ def run(c: Context, image: list[str], env: str = "local", count: int = 0, seed: 
 
     Example: inv run --env dev --count 20
     """
+    from scones_toolkit import workflows
+
     workflows.run(_open(env), images=image, count=count, seed=seed)
 
 
@@ -448,6 +471,8 @@ def report(
 
     Example: inv report --env dev
     """
+    from scones_toolkit import shadows, workflows
+
     if shadow:
         shadows.compare_shadow(_open(env), out=_path(out), hours=hours)
     else:
@@ -461,6 +486,8 @@ def review(c: Context, env: str = "local", out: str = "") -> None:
 
     Example: inv review --env dev, fill in labels.csv, inv etl --env dev --add build/dev/review
     """
+    from scones_toolkit import reviews
+
     reviews.fetch(_open(env), out=_path(out))
 
 
@@ -476,6 +503,8 @@ def demo(c: Context, source: str = "", keep: bool = False) -> None:
 
     Example: inv demo --source synthetic --keep
     """
+    from scones_toolkit import demo as demonstration
+
     demonstration.demo(_open("local"), source=source or None, keep=keep)
 
 
@@ -486,6 +515,8 @@ def up(c: Context) -> None:
 
     Example: inv local.up
     """
+    from scones_toolkit import local as local_aws
+
     local_aws.up(_open("local"))
 
 
@@ -496,6 +527,8 @@ def down(c: Context) -> None:
 
     Example: inv local.down
     """
+    from scones_toolkit import local as local_aws
+
     local_aws.down(_open("local"))
 
 
@@ -506,6 +539,8 @@ def reset(c: Context, yes: bool = False) -> None:
 
     Example: inv local.reset --yes
     """
+    from scones_toolkit import local as local_aws
+
     local_aws.reset(_open("local"), confirmed=yes)
 
 
@@ -516,6 +551,8 @@ def status(c: Context) -> None:
 
     Example: inv local.status
     """
+    from scones_toolkit import local_status
+
     local_status.status(_open("local"))
 
 
@@ -531,6 +568,8 @@ def logs(c: Context, name: str, follow: bool = False) -> None:
 
     Example: inv local.logs scones-local-classify-image -f
     """
+    from scones_toolkit import local_logs
+
     local_logs.logs(_open("local"), name, follow=follow)
 
 
@@ -541,6 +580,8 @@ def terraform_test(c: Context) -> None:
 
     Example: inv terraform.test
     """
+    from scones_toolkit import terraform_checks
+
     terraform_checks.check(_open("local"))
 
 
@@ -551,6 +592,8 @@ def terraform_docs(c: Context) -> None:
 
     Example: inv terraform.docs
     """
+    from scones_toolkit import terraform_checks
+
     terraform_checks.docs(_open("local"))
 
 

@@ -30,7 +30,7 @@ from scones_train.artifact import ModelCard
 LEAST_ACCURACY, MOST_SECONDS = 0.985, 120
 TRAINED = 8_000
 HEADERS = {"images": 16, "labels": 8}
-SETTINGS = TrainingSettings(mirror=False, folds=0, most_steps=900)
+SETTINGS = TrainingSettings(mirror=False, folds=0, most_steps=450)
 
 
 def split(source: Path, folder: Path) -> None:

@@ -38,6 +38,16 @@ output "training_role_arn" {
   value       = module.identity.role_arns["training"]
 }
 
+output "training_log_group_name" {
+  description = "Name of the log group of training jobs; empty where another environment owns it."
+  value       = try(aws_cloudwatch_log_group.training["this"].name, "")
+}
+
+output "training_log_group_arn" {
+  description = "ARN of that log group; empty where another environment owns it."
+  value       = try(aws_cloudwatch_log_group.training["this"].arn, "")
+}
+
 output "model_repository_url" {
   description = "URL of the model image's repository, without a tag."
   value       = module.storage.repository_url
@@ -86,6 +96,11 @@ output "async_uri" {
 output "shadow_release" {
   description = "Release that is compared with the active one; empty for none."
   value       = var.shadow_release == null ? "" : var.shadow_release
+}
+
+output "variant" {
+  description = "Variant of the endpoint that serves active_release."
+  value       = module.naming.variant
 }
 
 output "shadow_variant" {

@@ -1,7 +1,28 @@
 """What holds for every test."""
 
+from typing import Any
+
+import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
+
+from tests.support.scheduling import ByEnvironment, long_files_first
 
 # How long an example takes is the machine's affair, and measured in benchmarks/ alone.
 settings.register_profile("scones", deadline=None)
 settings.load_profile("scones")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Return the scheduler of `make test`; another --dist gets its own."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    # Else the files with the most tests would go first, and those are the quick ones.
+    config.option.loadscopereorder = False
+    return ByEnvironment(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the tests of `make test`; who runs them one after the other sees the quick first."""
+    if hasattr(config, "workerinput"):
+        long_files_first(items)

@@ -12,7 +12,8 @@ class Deployment:
     """Names and ARNs of one environment, as `terraform output` gives them.
 
     `endpoint_name` and `active_release` are empty before the first release. `capture_uri` is
-    the S3 destination of data capture, without the endpoint's name.
+    the S3 destination of data capture, without the endpoint's name; below it each variant has a
+    folder, and `variant` is the one that serves `active_release`.
     """
 
     environment: str
@@ -29,6 +30,7 @@ class Deployment:
     state_machine_arn: str
     function_names: Mapping[str, str]
     endpoint_name: str
+    variant: str
     active_release: str
     threshold: float
     labels: tuple[str, ...]

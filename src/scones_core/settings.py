@@ -57,7 +57,7 @@ class TrainingSettings:
     0 does not. `weights` is a file with those of a ResNet-18 to begin with, whose `backbone` is
     then `frozen`, so that only the last layer learns, or `finetuned`. `device` is `auto`, `cpu` or
     `cuda`. `subnets` and `security_groups` put jobs into a VPC. `client` is `boto3`, or
-    `sdk` for SageMaker's own, an extra.
+    of SageMaker's own SDK `sdk` for the core layer, `modeltrainer` for the whole; both are extras.
     """
 
     recipe: str = "default"

@@ -2,16 +2,13 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from scones_core.settings import CostSettings
 from scones_deploy.applied import AppliedResource, served_configurations
+from scones_deploy.cost_kept import storage, watching
+from scones_deploy.cost_line import GB, HOURS, MILLION, Line, of
 from scones_deploy.prices import Prices
-
-HOURS = 730.0
-GB = 1e9
-MILLION = 1_000_000
 
 NOT_IN = (
     "data transfer out of the region and between zones",
@@ -21,16 +18,6 @@ NOT_IN = (
     "the hours in which a schedule takes the endpoint down, and those of further instances",
     "the free tier, taxes, discounts and savings plans",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One item: what stands for a month without any image, and for each million images."""
-
-    service: str
-    what: str
-    month: float = 0.0
-    million: float = 0.0
 
 
 def estimate(
@@ -49,13 +36,9 @@ def estimate(
         *_endpoint(found, active_release, prices, usage),
         *_functions(found, prices, usage),
         *_workflow(found, prices, usage),
-        *_storage(found, active_release, prices, usage),
-        *_watching(found, prices, usage),
+        *storage(found, active_release, prices, usage),
+        *watching(found, prices, usage),
     ]
-
-
-def _of(resources: Iterable[AppliedResource], kind: str) -> list[Mapping[str, Any]]:
-    return [resource.values for resource in resources if resource.type == kind]
 
 
 def _endpoint(
@@ -97,7 +80,7 @@ def _least_instances(resources: tuple[AppliedResource, ...], module: str) -> int
 def _functions(
     resources: tuple[AppliedResource, ...], prices: Prices, usage: CostSettings
 ) -> Iterator[Line]:
-    for function in _of(resources, "aws_lambda_function"):
+    for function in of(resources, "aws_lambda_function"):
         architecture = (function.get("architectures") or ["x86_64"])[0]
         memory = float(function.get("memory_size") or 128) / 1024
         seconds = usage.function_ms / 1000 * MILLION
@@ -109,7 +92,7 @@ def _functions(
 def _workflow(
     resources: tuple[AppliedResource, ...], prices: Prices, usage: CostSettings
 ) -> Iterator[Line]:
-    for machine in _of(resources, "aws_sfn_state_machine"):
+    for machine in of(resources, "aws_sfn_state_machine"):
         name = str(machine.get("name") or "state machine")
         if machine.get("type") == "EXPRESS":
             seconds = MILLION * usage.function_ms / 1000 * 64 / 1024
@@ -146,69 +129,3 @@ def transitions(definition: str) -> int:
         state = inner["States"][name]
         name = state.get("Next") or state.get("Default")
     return count
-
-
-def _storage(
-    resources: tuple[AppliedResource, ...], active: str, prices: Prices, usage: CostSettings
-) -> Iterator[Line]:
-    for _ in _of(resources, "aws_kms_key"):
-        requests = usage.kms_requests_per_image * MILLION * prices["kms_request"]
-        yield Line("KMS", "key, and its requests", prices["kms_key_month"], requests)
-    if _of(resources, "aws_ecr_repository"):
-        yield Line(
-            "ECR", f"{usage.image_gb:g} GB of model images", usage.image_gb * prices["ecr_gb_month"]
-        )
-    if not _of(resources, "aws_s3_bucket"):
-        return
-    stored = usage.storage_gb * prices["s3_gb_month"]
-    reads = MILLION * usage.reads_per_image * prices["s3_get"]
-    yield Line("S3", f"{usage.storage_gb:g} GB of data and models; reads", stored, reads)
-    share, days = _capture(resources, active)
-    records = share * MILLION
-    volume = records * (usage.image_bytes * 4 / 3 + usage.record_bytes) / GB
-    price = records / usage.records_per_file * prices["s3_put"]
-    price += volume * days / 30 * prices["s3_gb_month"]
-    yield Line("S3", f"captured records, {share:.0%} kept {days} days", million=price)
-
-
-def _capture(resources: tuple[AppliedResource, ...], active: str) -> tuple[float, int]:
-    """Return the share of requests that is captured, and how many days it is kept."""
-    shares = [
-        float(capture["initial_sampling_percentage"]) / 100
-        for _, configuration in served_configurations(resources, active)
-        for capture in configuration.values.get("data_capture_config") or ()
-        if capture.get("enable_capture")
-    ]
-    days = [
-        int(expiration["days"])
-        for r in resources
-        if r.type == "aws_s3_bucket_lifecycle_configuration" and r.key == "capture"
-        for rule in r.values.get("rule") or ()
-        for expiration in rule.get("expiration") or ()
-        if expiration.get("days")
-    ]
-    return max(shares, default=0.0), min(days, default=365)
-
-
-def _watching(
-    resources: tuple[AppliedResource, ...], prices: Prices, usage: CostSettings
-) -> Iterator[Line]:
-    alarmed = sum(map(_alarm_metrics, _of(resources, "aws_cloudwatch_metric_alarm")))
-    boards = len(_of(resources, "aws_cloudwatch_dashboard"))
-    yield Line("CloudWatch", f"{alarmed} alarmed metrics", alarmed * prices["alarm_metric_month"])
-    yield Line("CloudWatch", f"{boards} dashboard", boards * prices["dashboard_month"])
-    custom = usage.custom_metrics
-    yield Line("CloudWatch", f"{custom} custom metrics", custom * prices["custom_metric_month"])
-    groups = [
-        int(g.get("retention_in_days") or 0) for g in _of(resources, "aws_cloudwatch_log_group")
-    ]
-    volume = usage.log_bytes * MILLION / GB
-    kept = volume * max(groups, default=0) / 30 * prices["log_gb_month"]
-    yield Line("CloudWatch", "logs", million=volume * prices["log_gb_in"] + kept)
-    traced = usage.traced_share * MILLION * prices["trace"]
-    yield Line("X-Ray", f"traces of {usage.traced_share:.0%}", million=traced)
-
-
-def _alarm_metrics(alarm: Mapping[str, Any]) -> int:
-    """Return how many metrics an alarm is billed for: each of its expression's, else one."""
-    return sum(bool(query.get("metric")) for query in alarm.get("metric_query") or ()) or 1

@@ -5,25 +5,30 @@ one. A rollback activates an earlier release; no release is ever changed.
 """
 
 import json
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scones_core.errors import ReleaseError, SettingsError
+from scones_core.errors import ReleaseError
 from scones_core.files import write_if_changed
-from scones_core.labels import LabelSet
-from scones_core.uris import S3Uri
+from scones_deploy.release_fields import (
+    ID,
+    IMAGE,
+    INSTANCE_TYPE,
+    SHA256,
+    is_artifact,
+    is_count,
+    is_labels,
+    is_map,
+    is_number,
+    is_text,
+    matches,
+)
 
-ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?")
-SHA256 = re.compile(r"[0-9a-f]{64}")
-IMAGE = re.compile(r"[a-z0-9][a-z0-9.:-]*/[a-z0-9][a-z0-9._/-]*(?::[\w.-]+|@sha256:[0-9a-f]{64})")
 # Fields that releases of an earlier version of this project do not have.
 LATER = frozenset({"model_package_arn", "overruled"})
-INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,51 +160,17 @@ def _tuple(value: Any) -> Any:
 def _checks(release: Release) -> list[tuple[str, bool, str]]:
     texts = "a map from text to text"
     return [
-        ("id", _matches(ID, release.id), "1 to 20 of a-z, 0-9 and inner -"),
-        ("image", _matches(IMAGE, release.image), "an image with its registry and tag or digest"),
-        ("model_data_url", _is_artifact(release.model_data_url), "s3://<bucket>/….tar.gz"),
-        ("model_sha256", _matches(SHA256, release.model_sha256), "64 hexadecimal digits"),
-        ("instance_type", _matches(INSTANCE_TYPE, release.instance_type), "like ml.m5.large"),
-        ("instance_count", _is_count(release.instance_count), "a whole number of at least 1"),
-        ("threshold", _is_number(release.threshold, 0, 1), "a number from 0 to 1"),
-        ("labels", _is_labels(release.labels), "two or more different names"),
-        ("dataset_version", _is_text(release.dataset_version), "a text"),
-        ("environment", _is_map(release.environment, lambda v: isinstance(v, str)), texts),
-        ("metrics", _is_map(release.metrics, _is_number), "a map from text to finite number"),
+        ("id", matches(ID, release.id), "1 to 20 of a-z, 0-9 and inner -"),
+        ("image", matches(IMAGE, release.image), "an image with its registry and tag or digest"),
+        ("model_data_url", is_artifact(release.model_data_url), "s3://<bucket>/….tar.gz"),
+        ("model_sha256", matches(SHA256, release.model_sha256), "64 hexadecimal digits"),
+        ("instance_type", matches(INSTANCE_TYPE, release.instance_type), "like ml.m5.large"),
+        ("instance_count", is_count(release.instance_count), "a whole number of at least 1"),
+        ("threshold", is_number(release.threshold, 0, 1), "a number from 0 to 1"),
+        ("labels", is_labels(release.labels), "two or more different names"),
+        ("dataset_version", is_text(release.dataset_version), "a text"),
+        ("environment", is_map(release.environment, lambda v: isinstance(v, str)), texts),
+        ("metrics", is_map(release.metrics, is_number), "a map from text to finite number"),
         ("model_package_arn", isinstance(release.model_package_arn, str), "a text"),
         ("overruled", isinstance(release.overruled, str), "a text"),
     ]
-
-
-def _matches(pattern: re.Pattern[str], value: Any) -> bool:
-    return isinstance(value, str) and pattern.fullmatch(value) is not None
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _is_number(value: Any, low: float = -math.inf, high: float = math.inf) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and low <= value <= high
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 1
-
-
-def _is_map(value: Any, valid: Any) -> bool:
-    return isinstance(value, Mapping) and all(_is_text(k) and valid(v) for k, v in value.items())
-
-
-def _is_artifact(value: Any) -> bool:
-    try:
-        return S3Uri.parse(value).key.endswith(".tar.gz")
-    except (SettingsError, TypeError, AttributeError):
-        return False
-
-
-def _is_labels(value: Any) -> bool:
-    try:
-        return all(map(_is_text, LabelSet.of(value)))
-    except (SettingsError, TypeError):
-        return False

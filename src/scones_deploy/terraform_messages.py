@@ -54,6 +54,12 @@ ADVICE = (
         "mirror in SCONES_TERRAFORM_MIRROR.",
     ),
     (
+        # The first is the provider's, whose last look fell into the way back.
+        r"unexpected state 'RollingBack'|SageMaker rolled the endpoint back",
+        "The earlier release serves, and nothing was deleted: docs/runbooks/failed-rollout.md "
+        "says how to go on.",
+    ),
+    (
         r"does not match any of the checksums|doesn't match any of the checksums",
         "The provider is not the one that .terraform.lock.hcl records: check where it came from.",
     ),

@@ -1,7 +1,7 @@
 """Extract, transform and load: from an archive of images to a proven dataset in S3."""
 
 from scones_etl.load import UploadReport, read_manifest, upload
-from scones_etl.pipeline import stage, write_local
+from scones_etl.pipeline import stage
 from scones_etl.progress import Progress
 from scones_etl.raw import RawDataset, Source
 from scones_etl.report import report, write_report
@@ -20,6 +20,5 @@ __all__ = [
     "resolve_source",
     "stage",
     "upload",
-    "write_local",
     "write_report",
 ]

@@ -1,16 +1,19 @@
 """Named members of a gzipped tar, read as they are unpacked, within limits.
 
-Nothing reaches the disk, and no member is held twice: the reader gets each as a stream, while
-the next megabytes are inflated in a thread of their own.
+Nothing reaches the disk, and no member is held twice: each is unpacked into memory of its own
+size, while the next megabytes are inflated in a thread of their own.
 """
 
 import io
+import mmap
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
-from typing import IO, Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
+import numpy as np
 from isal import igzip_threaded, isal_zlib
+from numpy.typing import NDArray
 
 from scones_core.errors import MalformedDataset
 
@@ -23,7 +26,7 @@ _CHUNK = 1 << 20
 _InflateError: type[Exception] = isal_zlib.error  # type: ignore[assignment]
 
 Content = TypeVar("Content")
-Reader = Callable[[IO[bytes], tarfile.TarInfo], Content]
+Reader = Callable[[memoryview, str], Content]
 
 
 class _Fault(Exception):
@@ -33,8 +36,9 @@ class _Fault(Exception):
 class _Bounded(io.RawIOBase):
     """A stream that goes forward only, and refuses to go past a limit."""
 
-    def __init__(self, stream: BinaryIO, limit: int) -> None:
+    def __init__(self, stream: BinaryIO, limit: int, memory: NDArray[np.uint8]) -> None:
         self._stream, self._limit, self._position = stream, limit, 0
+        self._memory = memory.data
 
     def read(self, size: int = -1) -> bytes:
         if size < 0:
@@ -44,6 +48,18 @@ class _Bounded(io.RawIOBase):
         if self._position > self._limit:
             raise _Fault(f"it unpacks to more than {self._limit:,} bytes")
         return data
+
+    def member(self, size: int) -> memoryview:
+        """Return the next `size` bytes, in the memory's next part; raises EOFError at the end."""
+        content, self._memory = self._memory[:size], self._memory[size:]
+        filled = 0
+        while filled < size:
+            count = self._stream.readinto(content[filled : filled + _CHUNK])  # type: ignore[attr-defined]
+            if not count:
+                raise EOFError("it ends within a member")
+            filled += count
+        self._position += size
+        return content
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         if whence != io.SEEK_SET or offset < self._position:
@@ -61,12 +77,29 @@ class _Bounded(io.RawIOBase):
             pass
 
 
+def unused(size: int) -> NDArray[np.uint8]:
+    """Return so many bytes, uint8 (size,), that take up memory only once they are written.
+
+    So a size that a header claims costs nothing. For as many, numpy asks the system for huge
+    pages, and on a machine that has run for a while waits longer for these than for the rest.
+    """
+    if size == 0:
+        return np.empty(0, dtype=np.uint8)
+    private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    return np.frombuffer(mmap.mmap(-1, size, flags=private), dtype=np.uint8)
+
+
 def read_members(
-    stream: BinaryIO, limits: Mapping[str, int], where: str, read: Reader[Content]
+    stream: BinaryIO,
+    limits: Mapping[str, int],
+    where: str,
+    read: Reader[Content],
+    memory: NDArray[np.uint8],
 ) -> dict[str, Content]:
     """Return what `read` makes of each member that `limits` names, each with its most bytes.
 
-    `read` gets a stream that ends where the member does, and the member's header. Other
+    `read` gets a member's bytes and its name. The bytes are a part of `memory`, uint8 and as
+    long as all limits together, in which the members come to lie one after another. Other
     regular files are passed over. Raises MalformedDataset, naming `where`, when a member is
     missing, doubled, too large, of another type or outside the archive's own folder, and when
     the archive is truncated or its checksum is wrong.
@@ -74,7 +107,7 @@ def read_members(
     ceiling = 2 * sum(limits.values()) + _SLACK
     try:
         with igzip_threaded.open(stream, "rb", block_size=_CHUNK) as inflated:
-            unpacked = _Bounded(inflated, ceiling)
+            unpacked = _Bounded(inflated, ceiling, memory)
             found = _read(unpacked, limits, ceiling, read)
             unpacked.drain()
     except (_Fault, tarfile.TarError, _InflateError, EOFError, OSError, ValueError) as error:
@@ -88,10 +121,12 @@ def read_members(
 
 
 def _read(
-    unpacked: Any, limits: Mapping[str, int], ceiling: int, read: Reader[Content]
+    unpacked: _Bounded, limits: Mapping[str, int], ceiling: int, read: Reader[Content]
 ) -> dict[str, Content]:
     found: dict[str, Content] = {}
-    with tarfile.open(fileobj=unpacked, mode="r:") as archive:
+    # A raw stream does what tarfile asks of a file, but is none by its type.
+    given: Any = unpacked
+    with tarfile.open(fileobj=given, mode="r:") as archive:
         for _ in range(MAX_MEMBERS):
             member = archive.next()
             if member is None:
@@ -100,9 +135,9 @@ def _read(
             _check(member, limit)
             if member.name in found:
                 raise _Fault(f"it holds {member.name} twice")
-            stream = archive.extractfile(member) if member.name in limits else None
-            if stream is not None:
-                found[member.name] = read(stream, member)
+            if member.name in limits and member.isreg():
+                unpacked.seek(member.offset_data)
+                found[member.name] = read(unpacked.member(member.size), member.name)
     raise _Fault(f"it holds more than {MAX_MEMBERS} members")
 
 

@@ -7,19 +7,19 @@ come from the labels alone.
 """
 
 import hashlib
-import tarfile
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scones_core.errors import ChecksumMismatch, DatasetError
 from scones_core.labels import LabelSet
-from scones_etl import archive
+from scones_etl.archive import read_members, unused
 from scones_etl.cifar_tables import Batch, class_names, interleaved, select, table
 from scones_etl.formats import AS_GIVEN, ImageFormat
 from scones_etl.raw import RawDataset, class_table
@@ -82,24 +82,38 @@ class CifarArchive:
     """A CIFAR archive, or one cut from it, that lies in a file."""
 
     path: Path
-    sha256: str
     layout: Layout = CIFAR_100
+    # The file's hash, once it is known: reading the file takes it along.
+    _known: list[str] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def open(cls, path: Path, md5: str | None = None, layout: Layout = CIFAR_100) -> "CifarArchive":
-        """Return the source for a file, which is hashed but not yet unpacked.
+        """Return the source for a file, which is not yet unpacked.
 
         Raises DatasetError when it cannot be read, ChecksumMismatch when `md5` is not its own.
         """
         try:
-            if md5 is not None and (found := _digest(path, "md5")) != md5:
-                raise ChecksumMismatch(
-                    f"{path} has the MD5 {found}, not {md5}: it is damaged or another file. "
-                    "Delete it, and it is downloaded again."
-                )
-            return cls(path, _digest(path, "sha256"), layout)
+            with path.open("rb") as stream:
+                found = md5 and hashlib.file_digest(stream, "md5").hexdigest()
         except OSError as error:
             raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
+        if found != md5:
+            raise ChecksumMismatch(
+                f"{path} has the MD5 {found}, not {md5}: it is damaged or another file. "
+                "Delete it, and it is downloaded again."
+            )
+        return cls(path, layout)
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the file, in hex: of what was read, if it was; raises DatasetError."""
+        if not self._known:
+            try:
+                with self.path.open("rb") as stream:
+                    self._known.append(hashlib.file_digest(stream, "sha256").hexdigest())
+            except OSError as error:
+                raise DatasetError(f"{self.path} cannot be read: {error.strerror}.") from error
+        return self._known[0]
 
     @property
     def kind(self) -> str:
@@ -113,19 +127,20 @@ class CifarArchive:
 
     def class_names(self) -> tuple[str, ...]:
         """Return the names of all classes, in label order; raises as `read` does."""
-        return tuple(self._names(self._tables()))
+        return tuple(self._names(self._tables(unused(sum(self.layout.limits.values())))))
 
     def read(self, classes: LabelSet, image: ImageFormat = AS_GIVEN) -> RawDataset:
         """Return all images of these classes, train rows first; 32x32 unless `image` says other.
 
         Raises UnknownLabel, MalformedDataset, or DatasetError for a class without rows.
         """
-        tables = self._tables()
+        memory = unused(sum(self.layout.limits.values()))
+        tables = self._tables(memory)
         names = self._names(tables)
         wanted = class_table(names, classes, str(self.path))
         batches, splits, rows = self._batches(tables, wanted)
         raw = RawDataset(
-            images=interleaved(batches),
+            images=interleaved(batches, memory),
             labels=np.concatenate([batch.labels for batch in batches]),
             splits=splits,
             rows=rows,
@@ -156,23 +171,22 @@ class CifarArchive:
                 first += len(batch.pixels)
         return batches, tuple(splits), np.concatenate(rows)
 
-    def _tables(self) -> dict[str, dict[str, Any]]:
-        """Return each member's table; that the file is still the same is seen meanwhile."""
+    def _tables(self, memory: NDArray[np.uint8]) -> dict[str, dict[str, Any]]:
+        """Return each member's table, unpacked into the memory; take the file's hash along."""
 
-        def read(stream: IO[bytes], member: tarfile.TarInfo) -> dict[str, Any]:
-            return table(stream, member.size, f"{self.path}: {member.name}")
+        def read(content: memoryview, member: str) -> dict[str, Any]:
+            return table(content, f"{self.path}: {member}")
 
         try:
-            with self.path.open("rb") as stream, ThreadPoolExecutor(1) as beside:
-                digest = beside.submit(_digest, self.path, "sha256")
-                tables = archive.read_members(stream, self.layout.limits, str(self.path), read)
-                if digest.result() != self.sha256:
-                    raise ChecksumMismatch(f"{self.path} changed while it was read; try again.")
-                return tables
+            with self.path.open("rb") as stream, self.path.open("rb") as again:
+                same = os.path.sameopenfile(stream.fileno(), again.fileno())
+                with ThreadPoolExecutor(1) as beside:
+                    digest = beside.submit(hashlib.file_digest, again, "sha256")
+                    tables = read_members(stream, self.layout.limits, str(self.path), read, memory)
+                found = digest.result().hexdigest()
         except OSError as error:
             raise DatasetError(f"{self.path} cannot be read: {error.strerror}.") from error
-
-
-def _digest(path: Path, algorithm: str) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, algorithm).hexdigest()
+        if not same or self._known not in ([], [found]):
+            raise ChecksumMismatch(f"{self.path} changed while it was read; try again.")
+        self._known[:] = [found]
+        return tables

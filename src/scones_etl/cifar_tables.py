@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scones_core.errors import MalformedDataset
 from scones_etl import pickles
+from scones_etl.archive import unused
 
 SIDE = 32
 _BLOCK = 512
@@ -27,9 +28,9 @@ class Batch:
     names: tuple[str, ...]
 
 
-def table(stream: IO[bytes], size: int, where: str) -> dict[str, Any]:
+def table(pickled: bytes | memoryview, where: str) -> dict[str, Any]:
     """Return a pickled dict with its keys as text; raises MalformedDataset for anything else."""
-    content = pickles.load(stream, size, where)
+    content = pickles.load(pickled, where)
     if not isinstance(content, dict):
         raise MalformedDataset(f"{where} holds no table; get the archive again.")
     return {_text(key, where): value for key, value in content.items()}
@@ -63,22 +64,37 @@ def select(
     return Batch(pixels, rows, wanted[labels[rows]], tuple(names[row] for row in rows))
 
 
-def interleaved(batches: Sequence[Batch]) -> NDArray[np.uint8]:
-    """Return the chosen rows of all batches as images, (N, 32, 32, 3).
+def interleaved(batches: Sequence[Batch], memory: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the chosen rows of all batches as images, (N, 32, 32, 3); the batches are used up.
 
     Block by block and channel by channel: what is copied stays in the processor's cache, which
-    is ten times as fast as one transposition, and takes no second copy of all pixels.
+    is ten times as fast as one transposition. Where most of `memory`, in which the archive was
+    unpacked, is asked for, the images take the place of the planes: fresh memory costs as much
+    time as the copying.
     """
-    images = np.empty((sum(len(batch.rows) for batch in batches), SIDE * SIDE, 3), dtype=np.uint8)
+    count = sum(len(batch.rows) for batch in batches)
+    size = count * SIDE * SIDE * 3
+    found = memory[:size] if _one_after_another(batches, memory, size) else unused(size)
+    images = found.reshape(count, SIDE * SIDE, 3)
     target = 0
     for batch in batches:
         for start in range(0, len(batch.rows), _BLOCK):
             chosen = batch.rows[start : start + _BLOCK]
+            # A copy, by the choice, so that the rows may be written over their own planes.
             planes = batch.pixels[chosen].reshape(-1, 3, SIDE * SIDE)
             for channel in range(3):
                 images[target : target + len(chosen), :, channel] = planes[:, channel]
             target += len(chosen)
     return images.reshape(-1, SIDE, SIDE, 3)
+
+
+def _one_after_another(batches: Sequence[Batch], memory: NDArray[np.uint8], size: int) -> bool:
+    """Say whether the rows can move to the memory's begin without one reaching a later one."""
+    first = memory.ctypes.data
+    starts = [batch.pixels.ctypes.data - first for batch in batches]
+    ends = [start + batch.pixels.size for start, batch in zip(starts, batches, strict=True)]
+    within = starts[0] >= 0 and ends[-1] <= len(memory) and starts == sorted(starts)
+    return within and 2 * size > ends[-1]
 
 
 def _text(value: object, where: str) -> str:

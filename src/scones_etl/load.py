@@ -1,19 +1,15 @@
 """A staged dataset to S3: what is there already stays, and the manifest comes last."""
 
-import base64
-import contextlib
-import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from scones_core.errors import DatasetError
 from scones_core.manifest import Manifest
 from scones_core.uris import dataset_prefix, manifest_key
+from scones_etl.bucket import Bucket, told
 from scones_etl.progress import Progress, silent
 from scones_etl.staged import StagedDataset, require_intact
 
@@ -22,13 +18,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_TYPES = {
-    "png": "image/png",
-    "lst": "text/tab-separated-values",
-    "rec": "application/x-recordio",
-    "idx": "text/tab-separated-values",
-    "json": "application/json",
-}
 # A manifest row takes about 250 bytes; CIFAR-100 whole has 60,000.
 MAX_MANIFEST_BYTES = 64 << 20
 
@@ -45,12 +34,6 @@ class UploadReport:
     def unchanged(self) -> bool:
         """Whether the bucket held the whole dataset before."""
         return self.uploaded == 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    size: int
-    etag: str
 
 
 def upload(
@@ -70,7 +53,7 @@ def upload(
     many connections. Raises DatasetError.
     """
     started = time.monotonic()
-    target = _Bucket(s3, bucket, kms_key_id)
+    target = Bucket(s3, bucket, kms_key_id)
     proof = manifest_key(dataset.manifest.version)
     bodies = {**dataset.objects, proof: dataset.manifest.dumps().encode()}
     stored = target.listing(dataset_prefix(dataset.manifest.version) + "/")
@@ -97,7 +80,7 @@ def read_manifest(s3: "S3Client", bucket: str, version: str) -> Manifest:
     """
     key = manifest_key(version)
     where = f"s3://{bucket}/{key}"
-    with _told(bucket, f"{where} cannot be read"):
+    with told(bucket, f"{where} cannot be read"):
         try:
             response = s3.get_object(Bucket=bucket, Key=key)
             text = response["Body"].read(MAX_MANIFEST_BYTES + 1)
@@ -112,52 +95,6 @@ def read_manifest(s3: "S3Client", bucket: str, version: str) -> Manifest:
     if manifest.version != version:
         raise DatasetError(f"{where} is the manifest of {manifest.version}; run the ETL again.")
     return manifest
-
-
-@dataclass(frozen=True, slots=True)
-class _Bucket:
-    s3: "S3Client"
-    name: str
-    kms_key_id: str | None
-
-    def listing(self, prefix: str) -> dict[str, _Stored]:
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
-        with _told(self.name, f"s3://{self.name}/{prefix} cannot be listed"):
-            return {
-                item["Key"]: _Stored(item["Size"], item["ETag"].strip('"'))
-                for page in pages
-                for item in page.get("Contents", [])
-            }
-
-    def holds(self, key: str, body: bytes, stored: _Stored) -> bool:
-        """Return whether a listed object is `body`.
-
-        An ETag is the MD5 only without KMS; where it is not, S3's own SHA-256 decides.
-        """
-        if stored.size != len(body):
-            return False
-        if stored.etag == hashlib.md5(body, usedforsecurity=False).hexdigest():
-            return True
-        with _told(self.name, f"s3://{self.name}/{key} cannot be checked"):
-            head = self.s3.head_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")
-        return head.get("ChecksumSHA256") == _checksum(body)
-
-    def put(self, key: str, body: bytes) -> None:
-        encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key_id}
-        with _told(self.name, f"s3://{self.name}/{key} cannot be written"):
-            self.s3.put_object(
-                Bucket=self.name,
-                Key=key,
-                Body=body,
-                ContentType=_TYPES[key.rpartition(".")[2]],
-                ChecksumAlgorithm="SHA256",
-                ChecksumSHA256=_checksum(body),
-                **(encryption if self.kms_key_id else {}),  # type: ignore[arg-type]
-            )
-
-    def delete(self, key: str) -> None:
-        with _told(self.name, f"s3://{self.name}/{key} cannot be deleted"):
-            self.s3.delete_object(Bucket=self.name, Key=key)
 
 
 @dataclass(slots=True)
@@ -190,30 +127,3 @@ def _each(
         pool.shutdown(cancel_futures=True)
         raise
     return results
-
-
-def _checksum(body: bytes) -> str:
-    return base64.b64encode(hashlib.sha256(body).digest()).decode()
-
-
-_ADVICE = {
-    "NoSuchBucket": "the bucket {bucket} does not exist; apply the Terraform first",
-    "404": "the bucket {bucket} or the object does not exist; apply the Terraform first",
-    "AccessDenied": "access was denied; check the credentials and the rights on {bucket}",
-    "403": "access was denied; check the credentials and the rights on {bucket}",
-}
-
-
-@contextlib.contextmanager
-def _told(bucket: str, what: str) -> Iterator[None]:
-    """Turn the errors of boto3 into a DatasetError that says what failed and what to do."""
-    try:
-        yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        why = _ADVICE.get(code, str(error)).format(bucket=bucket)
-        raise DatasetError(f"{what}: {why}.") from error
-    except BotoCoreError as error:
-        raise DatasetError(
-            f"{what}: {error}. Check the network, the credentials and AWS_ENDPOINT_URL."
-        ) from error

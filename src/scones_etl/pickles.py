@@ -6,15 +6,25 @@ four things: `_codecs.encode`, `numpy.dtype`, `numpy.ndarray` and `_reconstruct`
 leads to an inert stand-in, so that not even numpy sees the input before it was checked.
 """
 
+import contextlib
 import math
 import pickle
+import re
+import struct
 from collections.abc import Callable
-from typing import IO, Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scones_core.errors import MalformedDataset
+
+# From here on a piece of a pickle is worth more as a slice; no name is so long.
+_LARGE = 1 << 16
+_LINE = re.compile(rb"[^\n]*\n")
+_NUMBERS = re.compile(rb"(?:K.)+", re.DOTALL)
+_SHORT_BINSTRING, _BINPUT, _LONG_BINPUT = b"Uqr"
+_UINT4 = struct.Struct("<I")
 
 
 class PickledDtype:
@@ -51,12 +61,39 @@ def _reconstruct(*_arguments: object) -> PickledArray:
     return PickledArray()
 
 
+class _Content:
+    """A pickle as the file that an unpickler reads; large pieces are slices, not copies."""
+
+    def __init__(self, content: bytes | memoryview) -> None:
+        self.bytes, self.at = memoryview(content).toreadonly(), 0
+
+    def read(self, size: int) -> bytes | memoryview:
+        piece = self.bytes[self.at : self.at + size]
+        self.at += len(piece)
+        return piece if size >= _LARGE else bytes(piece)
+
+    def readline(self) -> bytes:
+        found = _LINE.match(self.bytes, self.at)
+        line = found[0] if found else b""
+        self.at += len(line)
+        return line
+
+
 # The pure Python unpickler, as the C one allocates what a single opcode claims (a memo index
-# of 2**31 takes 32 GiB), while this one keeps its memo in a dict and slices the input.
+# of 2**31 takes 32 GiB), while this one keeps its memo in a dict and slices the input. It takes
+# a microsecond for each opcode, so the two runs that fill a CIFAR table, of small numbers and of
+# short strings, are read as a whole.
 class _InertUnpickler(pickle._Unpickler):
-    def __init__(self, stream: IO[bytes], size: int) -> None:
-        super().__init__(stream, encoding="bytes")
-        self._encodable = size
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)
+    # What the base class has, and its stub has not.
+    stack: list[Any]
+    memo: dict[int, Any]
+    _unframer: Any
+
+    def __init__(self, content: bytes | memoryview) -> None:
+        self._content = _Content(content)
+        super().__init__(self._content, encoding="bytes")  # type: ignore[arg-type]
+        self._encodable = len(content)
         self._globals: Final[dict[tuple[str, str], Callable[..., object] | _ArrayType]] = {
             ("_codecs", "encode"): self._encode,
             ("numpy", "dtype"): PickledDtype,
@@ -64,6 +101,37 @@ class _InertUnpickler(pickle._Unpickler):
             ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
             ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
         }
+
+    def load_mark(self) -> None:
+        """Begin a list, and take the run of numbers or strings that it begins with."""
+        super().load_mark()  # type: ignore[misc]
+        if self._unframer.current_frame:
+            return  # Since protocol 4 a frame may stand between; CIFAR has protocol 2.
+        content = self._content
+        if run := _NUMBERS.match(content.bytes, content.at):
+            self.stack.extend(run[0][1::2])
+            content.at = run.end()
+        else:
+            self._load_strings(content)
+
+    dispatch[pickle.MARK[0]] = load_mark
+
+    def _load_strings(self, content: _Content) -> None:
+        """Take SHORT_BINSTRINGs, each with the memo index that follows it."""
+        code, at = content.bytes, content.at
+        # Past the end nothing is taken; whoever reads on there finds that it is cut.
+        with contextlib.suppress(IndexError, struct.error):
+            while code[at] == _SHORT_BINSTRING:
+                end = at + 2 + code[at + 1]
+                if code[end] == _BINPUT:
+                    index, after = code[end + 1], end + 2
+                elif code[end] == _LONG_BINPUT:
+                    (index,), after = _UINT4.unpack_from(code, end + 1), end + 5
+                else:
+                    break
+                self.memo[index] = value = bytes(code[at + 2 : end])
+                self.stack.append(value)
+                content.at = at = after
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         try:
@@ -84,15 +152,15 @@ class _InertUnpickler(pickle._Unpickler):
         return text.encode("latin1")
 
 
-def load(stream: IO[bytes], size: int, where: str) -> Any:
-    """Return the lists, dicts, numbers, bytes and `PickledArray`s of a pickle of `size` bytes.
+def load(content: bytes | memoryview, where: str) -> Any:
+    """Return the lists, dicts, numbers, bytes and `PickledArray`s of a pickle.
 
-    `stream` ends after them. Strings of Python 2 come as bytes. Raises MalformedDataset, naming
-    `where`, for a pickle that is truncated, broken, or names anything that image data does not
-    need.
+    Strings of Python 2 come as bytes, large ones as slices of `content`. Raises
+    MalformedDataset, naming `where`, for a pickle that is truncated, broken, or names anything
+    that image data does not need.
     """
     try:
-        return _InertUnpickler(stream, size).load()
+        return _InertUnpickler(content).load()
     # A broken pickle raises whatever its opcodes stumble over: there is no closed list.
     except Exception as error:
         raise MalformedDataset(
@@ -107,7 +175,13 @@ def uint8_array(value: object, where: str) -> NDArray[np.uint8]:
     """
     match value:
         case PickledArray(
-            state=(int(), tuple(shape), PickledDtype(code="u1"), False | 0, bytes(raw))
+            state=(
+                int(),
+                tuple(shape),
+                PickledDtype(code="u1"),
+                False | 0,
+                bytes() | memoryview() as raw,
+            )
         ):
             # Sizes are bounded before they are multiplied, printed or handed to numpy.
             plain = len(shape) <= 4 and all(

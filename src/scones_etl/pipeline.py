@@ -2,15 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from scones_core.errors import DatasetError
-from scones_core.files import write_atomically
 from scones_core.labels import LabelSet
-from scones_core.manifest import Manifest
+from scones_core.manifest import Manifest, ManifestRow
 from scones_core.settings import DatasetSettings
-from scones_core.uris import manifest_key
 from scones_etl import png, transform
 from scones_etl.formats import ImageFormat
 from scones_etl.listfiles import list_files
@@ -51,15 +47,7 @@ def stage(
     )
     pngs, digests = _encoded(raw, keep, form, progress)
     rows = transform.manifest_rows(raw, assigned, digests, classes)
-    told = _told(settings, form, raw)
-    version = content_version(classes, describe(source), told, rows)
-    manifest = Manifest(
-        version=version,
-        classes=classes.names,
-        source=describe(source),
-        settings=told,
-        rows=transform.with_keys(rows, version),
-    )
+    manifest = _manifest(describe(source), classes, _told(settings, form, raw), rows)
     images = {row.key: pngs[row.sha256] for row in manifest.rows}
     records = record_objects(manifest, images) if settings.recordio else {}
     return StagedDataset(
@@ -68,6 +56,20 @@ def stage(
         dropped,
         duplicates=transform.equal_images(raw, hashes),
         intake=raw.intake if raw.intake.sizes else Intake(sizes=raw.sizes()),
+    )
+
+
+def _manifest(
+    source: dict[str, str], classes: LabelSet, told: dict[str, Any], rows: list[ManifestRow]
+) -> Manifest:
+    """Return the manifest under the version that all of this makes, its rows with their keys."""
+    version = content_version(classes, source, told, rows)
+    return Manifest(
+        version=version,
+        classes=classes.names,
+        source=source,
+        settings=told,
+        rows=transform.with_keys(rows, version),
     )
 
 
@@ -86,30 +88,6 @@ def _encoded(
     return pngs, digests
 
 
-def write_local(dataset: StagedDataset, folder: Path) -> int:
-    """Write a dataset below a folder under its S3 keys, and return how many files were new.
-
-    A file that is there with the right content stays; the manifest comes last, so that it
-    never stands over a dataset with gaps. Raises DatasetError when the folder cannot be
-    written.
-    """
-    proof = manifest_key(dataset.manifest.version)
-    bodies = {**dataset.objects, proof: dataset.manifest.dumps().encode()}
-    try:
-        stale = [key for key, body in bodies.items() if not _holds(folder / key, body)]
-        if stale:
-            (folder / proof).unlink(missing_ok=True)
-            # A dict keeps each key once, and the proof is the last of all bodies.
-            for key in dict.fromkeys([*stale, proof]):
-                write_atomically(folder / key, bodies[key])
-    except OSError as error:
-        raise DatasetError(
-            f"The dataset cannot be written to {folder}: {error.strerror or error}; make room, "
-            "or choose another folder."
-        ) from error
-    return len(stale)
-
-
 def _told(settings: DatasetSettings, form: ImageFormat, raw: RawDataset) -> dict[str, Any]:
     """Return the settings that had a part in the dataset, and so in its version."""
     told: dict[str, Any] = {
@@ -122,7 +100,3 @@ def _told(settings: DatasetSettings, form: ImageFormat, raw: RawDataset) -> dict
     if not raw.has_test:
         told["test_fraction"] = settings.test_fraction
     return told
-
-
-def _holds(path: Path, body: bytes) -> bool:
-    return path.is_file() and path.stat().st_size == len(body) and path.read_bytes() == body

@@ -153,5 +153,5 @@ def with_keys(rows: Iterable[ManifestRow], version: str) -> tuple[ManifestRow, .
     )
 
 
-def _lot(seed: int, pixel_hash: str) -> str:
-    return hashlib.sha256(f"{seed} {pixel_hash}".encode()).hexdigest()
+def _lot(seed: int, pixel_hash: str) -> bytes:
+    return hashlib.sha256(f"{seed} {pixel_hash}".encode()).digest()

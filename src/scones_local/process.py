@@ -94,7 +94,7 @@ class LocalAws:
             return
         with locked(home):
             Snapshots(home / STATE_FOLDER).clear()
-            for name in ("lambda", "training", "endpoints"):
+            for name in ("lambda", "training", "processing", "transform", "endpoints"):
                 shutil.rmtree(home / name, ignore_errors=True)
 
     def ask(self, path: str) -> Any:

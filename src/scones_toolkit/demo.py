@@ -64,6 +64,7 @@ def demo(project: Project, *, source: str | None = None, keep: bool = False) -> 
     stages = Stages(project, total=10)
     with stages("extract", "Read the images, split them, encode them"):
         staged = datasets.extract(project, source)
+        datasets.validate(project, staged)
     with ExitStack() as stack:
         with stages("start", "Start the embedded AWS"):
             aws = local.start_for_demo(project)

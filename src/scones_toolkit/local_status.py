@@ -62,8 +62,18 @@ def _endpoints(project: Project, processes: Processes) -> Iterator[Row]:
 
 
 def _jobs(project: Project, processes: Processes) -> Iterator[Row]:
-    for job in project.client("sagemaker").list_training_jobs()["TrainingJobSummaries"]:
+    sagemaker = project.client("sagemaker")
+    for job in sagemaker.list_training_jobs()["TrainingJobSummaries"]:
         yield _row("training job", job["TrainingJobName"], job["TrainingJobStatus"], processes)
+    for done in sagemaker.list_processing_jobs()["ProcessingJobSummaries"]:
+        name, state = done["ProcessingJobName"], done["ProcessingJobStatus"]
+        yield _row("processing job", name, state, processes)
+    for batch in sagemaker.list_transform_jobs()["TransformJobSummaries"]:
+        name, state = batch["TransformJobName"], batch["TransformJobStatus"]
+        yield _row("transform job", name, state, processes)
+    for schedule in sagemaker.list_monitoring_schedules()["MonitoringScheduleSummaries"]:
+        name, state = schedule["MonitoringScheduleName"], schedule["MonitoringScheduleStatus"]
+        yield ("monitoring schedule", name, state, "", "", "")
 
 
 def _row(kind: str, name: str, state: str, processes: Processes) -> Row:

@@ -24,6 +24,7 @@ from scones_train.metrics import parse_line
 from scones_train.preflight import require_quota, require_role
 from scones_train.registry import Candidate, Training
 from scones_train.sdk import SdkSageMaker
+from scones_train.sdk_trainer import TrainerSageMaker
 
 WHERE, ALGORITHMS = ("sagemaker", "local"), ("scones", "builtin")
 # Of all that a job reports, what a person looks at first.
@@ -135,10 +136,11 @@ def _sagemaker(project: Project) -> SageMaker:
     if client == "boto3":
         found: SageMaker = project.client("sagemaker")
         return found
-    if client == "sdk":
-        endpoint = project.environ.get("AWS_ENDPOINT_URL")
-        return SdkSageMaker(project.session, endpoint if project.environment == "local" else None)
-    raise SettingsError(f"training.client is boto3 or sdk, not {client!r}.")
+    kinds = {"sdk": SdkSageMaker, "modeltrainer": TrainerSageMaker}
+    if client not in kinds:
+        raise SettingsError(f"training.client is boto3, {' or '.join(kinds)}, not {client!r}.")
+    endpoint = project.environ.get("AWS_ENDPOINT_URL")
+    return kinds[client](project.session, endpoint if project.environment == "local" else None)
 
 
 def _show(advance: Advance, done: int, total: int, line: str) -> None:

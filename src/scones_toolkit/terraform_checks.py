@@ -2,6 +2,7 @@
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from scones_core.errors import DeployError
@@ -26,8 +27,11 @@ def check(project: Project) -> None:
         raise DeployError(f"{names} do not say what the module takes; run `inv terraform.docs`.")
     log = TerraformLines(project.console, build / "terraform.log")
     # A build folder of its own: a check beside a deployed environment must not touch its state.
-    Terraform(root, "local", build_dir=build, environ=os.environ, output=log).check()
-    found = scan(root, SCANNERS)
+    terraform = Terraform(root, "local", build_dir=build, environ=os.environ, output=log)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        scanned = beside.submit(scan, root, SCANNERS)
+        terraform.check()
+        found = scanned.result()
     project.console.say(f"  Checkov: {found.passed} passed, {found.skipped} skipped with a reason.")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from scones_core.errors import ExecutionFailed, SettingsError
 from scones_core.events import ImageRef, Result
 from scones_core.manifest import Manifest
+from scones_core.outputs import Deployment
 from scones_core.uris import S3Uri
 from scones_monitor.capture import Captures, wait_for_captures
 from scones_monitor.join import Join, join
@@ -111,16 +112,32 @@ def captures(project: Project, results: Sequence[Result], since: datetime) -> Ca
 
     Raises MonitorError where none has arrived in time.
     """
+    seconds = CAPTURE_SECONDS.get(project.environment, CAPTURE_SECONDS_ON_AWS)
+    return captures_of(project.deployment, project.client("s3"), results, since, seconds)
+
+
+def captures_of(
+    deployment: Deployment,
+    s3: Any,
+    results: Sequence[Result],
+    since: datetime,
+    timeout_seconds: float,
+) -> Captures:
+    """Return the records that the serving variant left of these results.
+
+    A shadow's have the same inference ids, and decided nothing. Raises MonitorError where none
+    has arrived in time.
+    """
     ids = [result["inference"]["inference_id"] for result in results if "inference" in result]
-    deployment = project.deployment
     return wait_for_captures(
-        project.client("s3"),
+        s3,
         S3Uri.parse(deployment.capture_uri),
         deployment.endpoint_name,
         expected=len(ids),
         inference_ids=ids,
+        variant=deployment.variant,
         since=since,
-        timeout_seconds=CAPTURE_SECONDS.get(project.environment, CAPTURE_SECONDS_ON_AWS),
+        timeout_seconds=timeout_seconds,
     )
 
 

@@ -11,6 +11,7 @@ where more wait than can be answered soon.
 
 import asyncio
 import json
+import mmap
 import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -48,15 +49,27 @@ class Refused(Exception):
 class Application:
     """Answers HTTP requests; `stopping` is set by whoever is about to stop it.
 
-    `waiting` is the number of images that are being answered.
+    `waiting` is the number of images that are being answered. `at_work` holds that number, up
+    to 255, of each process over the same socket, in memory that they share; `own` is this one's.
     """
 
     def __init__(
-        self, predictor: Predictor, executor: Executor, most_waiting: int = MOST_WAITING
+        self,
+        predictor: Predictor,
+        executor: Executor,
+        at_work: mmap.mmap | bytearray,
+        own: int = 0,
+        most_waiting: int = MOST_WAITING,
     ) -> None:
         self._predictor, self._executor = predictor, executor
-        self._most_waiting = most_waiting
-        self.waiting, self.stopping = 0, False
+        self._at_work, self._own = at_work, own
+        self._most_waiting, self._turn = most_waiting, asyncio.Lock()
+        self._wait(0)
+        self.stopping = False
+
+    def _wait(self, count: int) -> None:
+        self.waiting = count
+        self._at_work[self._own] = min(count, 255)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -74,11 +87,11 @@ class Application:
             if self.stopping:
                 return _error(503, "The program is stopping.")
             return 200, {"status": "healthy"}
-        self.waiting += 1
+        self._wait(self.waiting + 1)
         try:
             return await self._invocation(dict(scope["headers"]), receive)
         finally:
-            self.waiting -= 1
+            self._wait(self.waiting - 1)
 
     async def _invocation(self, headers: Headers, receive: Receive) -> Answer:
         try:
@@ -96,9 +109,12 @@ class Application:
 
     async def _classified(self, body: bytes, top_k: int | None) -> list[Any]:
         if len(body) <= SMALL_BYTES:
-            # Handing a small image to another thread and back takes longer than it saves: the
-            # model itself uses every core.
-            return self.classify(body, top_k)
+            # Handing a small image to another thread and back takes longer than it saves: each
+            # core has a process. One image a turn, so that between two others are read: /ping
+            # is answered, and those that are too many are told.
+            async with self._turn:
+                await asyncio.sleep(0)
+                return self.classify(body, top_k)
         loop = asyncio.get_running_loop()
         # Away from the event loop, so that /ping answers while images are decoded.
         return await loop.run_in_executor(self._executor, self.classify, body, top_k)
@@ -111,7 +127,8 @@ class Application:
         """
         card = self._predictor.card
         pixels = decode(body, card.size, grey=card.grey)
-        found = self._predictor.probabilities(pixels[None])[0]
+        others = sum(self._at_work[:]) > self._at_work[self._own]
+        found = self._predictor.probabilities(pixels[None], all_cores=not others)[0]
         if top_k is None:
             return [float(value) for value in found]
         labels = card.labels

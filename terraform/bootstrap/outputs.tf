@@ -23,6 +23,16 @@ output "apply_role_arn" {
   value       = try(aws_iam_role.this["apply"].arn, null)
 }
 
+output "read_policy_arn" {
+  description = "Policy of what both roles read; null without a repository."
+  value       = one(aws_iam_policy.read[*].arn)
+}
+
+output "oidc_provider_arn" {
+  description = "The account's provider for GitHub's tokens, for oidc_provider_arn of the next environment; null without a repository."
+  value       = var.repository == null ? null : local.oidc_provider_arn
+}
+
 output "trust_policies" {
   description = "Each role's trust policy as JSON, for tests and reviews."
   value       = local.trust_policies

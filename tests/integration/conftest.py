@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,23 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         checkout.inv("local.down")
 
 
+def every_role(now: datetime) -> str:
+    """Return variables that give the environment all its roles, and a night that is far off."""
+    begin, end = (f"{(now.hour + hours) % 24:02d}:00" for hours in (16, 8))
+    return f"""
+serving      = {{ also = ["async"] }}
+office_hours = {{ from = "{begin}", to = "{end}", days = "SUN-SAT", timezone = "Etc/UTC" }}
+"""
+
+
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    """The environment `local` with an endpoint, its model image a stand-in that says bicycle."""
+    """The environment `local` with every role that it can have, its model a stand-in.
+
+    So beside its endpoint, which says bicycle, there is an asynchronous one, and office hours.
+    """
     started = Environment.start(copy_checkout(tmp_path_factory.mktemp("environment")))
+    started.variables.write_text(started.variables.read_text() + every_role(started.clock.now()))
     with started.aws:
         started.done("build")
         started.done("apply")

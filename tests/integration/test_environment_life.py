@@ -1,15 +1,33 @@
 """An environment's life against the embedded AWS: first release, update, rollback, failures."""
 
+import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.support.checkout import copy_checkout
-from tests.support.environment import ACCOUNT, BICYCLE, MOTORCYCLE, Environment, model_archive
+from tests.support.environment import (
+    ACCOUNT,
+    BICYCLE,
+    MOTORCYCLE,
+    PNG,
+    UNSURE,
+    Environment,
+    model_archive,
+)
+from tests.support.rehearsal import Rehearsal
+
+ENDPOINT = "scones-local-classifier"
+CANARY = """
+rollout_bake_seconds = 300
+latency_alarm_ms     = 1000
+"""
 
 
 @pytest.fixture
@@ -40,6 +58,74 @@ def edit_releases(environment: Environment, **changes: Any) -> None:
     releases = {**body["releases"], **changes}
     body["releases"] = {name: value for name, value in releases.items() if value is not None}
     environment.release_file.write_text(json.dumps(body))
+
+
+def ask(environment: Environment) -> None:
+    """Send the endpoint requests at once, as its users do; a fault is theirs to bear."""
+
+    def once(_: int) -> None:
+        with contextlib.suppress(ClientError):
+            environment.answer()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(once, range(4)))
+
+
+def classify(environment: Environment) -> None:
+    """Send as many images through the workflow as the guard on confidence wants to see."""
+    bucket = f"scones-local-data-{ACCOUNT}"
+    environment.client("s3").put_object(Bucket=bucket, Key="i.png", Body=PNG)
+    states = environment.client("stepfunctions")
+    arn = states.start_execution(
+        stateMachineArn=states.list_state_machines()["stateMachines"][0]["stateMachineArn"],
+        input=json.dumps({"images": [{"bucket": bucket, "key": "i.png"}] * 20}),
+    )["executionArn"]
+    until(lambda: states.describe_execution(executionArn=arn)["status"] != "RUNNING")
+
+
+def until(holds: Callable[[], bool], seconds: float = 900) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.1)
+
+
+def taken_back(environment: Environment, send: Callable[[Environment], None]) -> str:
+    """Send traffic while an update bakes, and return why it was taken back.
+
+    A canary has half the traffic, so that it may take a few minutes until a guard has seen it.
+    """
+    until(lambda: environment.serving()["EndpointStatus"] == "Updating")
+    until(lambda: environment.update_status() == "Baking")
+    while environment.serving()["EndpointStatus"] == "Updating":
+        send(environment)
+        environment.clock.advance(61)
+    until(lambda: environment.serving()["EndpointStatus"] == "InService")
+    reason: str = environment.serving()["FailureReason"]
+    return reason
+
+
+def quiet(environment: Environment) -> None:
+    """Let the time pass until no guard is on: an update with one that is on is taken back."""
+    rollback = environment.serving()["LastDeploymentConfig"]["AutoRollbackConfiguration"]
+    guards = [alarm["AlarmName"] for alarm in rollback["Alarms"]]
+    describe = environment.client("cloudwatch").describe_alarms
+    for _ in range(10):
+        if not describe(AlarmNames=guards, StateValue="ALARM")["MetricAlarms"]:
+            return
+        environment.clock.advance(61)
+    pytest.fail(f"one of {guards} stays on")
+
+
+def canary_to(environment: Environment, release: str) -> None:
+    """Update the endpoint to a release that Terraform has made, with the rollout it was given."""
+    sagemaker = environment.client("sagemaker")
+    named = sagemaker.list_endpoint_configs(NameContains=f"{ENDPOINT}-{release}-")
+    sagemaker.update_endpoint(
+        EndpointName=ENDPOINT,
+        EndpointConfigName=named["EndpointConfigs"][0]["EndpointConfigName"],
+        DeploymentConfig=environment.serving()["LastDeploymentConfig"],
+    )
 
 
 def leave_orphans(environment: Environment) -> set[str]:
@@ -125,30 +211,54 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
         f"`inv release --env local --activate {second}`",
     )
 
-    # A model that cannot be served: the earlier one goes on serving, and nothing is deleted.
-    body = json.loads(own.release_file.read_text())["releases"][first]
-    edit_releases(own, active="bad", bad={**body, "environment": {"FAIL": "1"}})
-    failed = own.inv("apply")
-    assert failed.code == 1
-    assert "SageMaker rolled the endpoint back" in " ".join(failed.err.split())
-    assert own.serving()["EndpointStatus"] == "InService"
+    # Canaries that a guard sees: the earlier one goes on serving, and nothing is deleted.
+    body = {**json.loads(own.release_file.read_text())["releases"][first], "instance_count": 2}
+    bad = {
+        "faulty": {**body, "environment": {"STATUS": "500"}},
+        "slow": {**body, "environment": {"SECONDS": "1.5"}},
+        "unsure": {**body, "model_data_url": own.upload("unsure", archive(UNSURE))},
+    }
+    edit_releases(own, active="faulty", **bad)
+    own.variables.write_text(f"{before}{CANARY}")
+    with own.checkout.running("apply", timeout=900) as end:
+        assert f"{ENDPOINT}-5xx in state ALARM" in taken_back(own, ask)
+        failed = end()
+    failed.says("The earlier release serves, and nothing was deleted", "failed-rollout.md")
     assert own.answer() == MOTORCYCLE
-    assert models(own) == {first, second, third, "bad"}
+    assert models(own) == {first, second, third, *bad}
+    for release, send, guard in (("slow", ask, "latency"), ("unsure", classify, "low-confidence")):
+        quiet(own)
+        canary_to(own, release)
+        assert f"{ENDPOINT}-{guard} in state ALARM" in taken_back(own, send)
+        assert own.answer() == MOTORCYCLE
 
-    # The revert takes the bad release away, and that alone.
-    edit_releases(own, active=first, bad=None)
-    assert "2 to destroy" in own.done("apply")
+    # As the runbook says; then a revert takes the bad releases away, and these alone. An endpoint
+    # that was stopped, as it bills by the hour, comes back by the same apply.
+    quiet(own)
+    own.variables.write_text(before)
+    done = Rehearsal(own, release=first).run("failed-rollout")
+    assert done.codes == [
+        ("verify", 1),
+        ("release", 0),
+        ("plan", 0),
+        ("apply", 0),
+        ("verify", 0),
+        ("plan", 0),
+    ]
+    assert " 0 to destroy" in done.said("apply")
+    assert own.answer() == BICYCLE
+    edit_releases(own, active=first, **dict.fromkeys(bad))
+    assert f"endpoint {ENDPOINT} is stopped" in own.done("stop")
+    assert own.client("sagemaker").list_endpoints()["Endpoints"] == []
+    assert "6 to destroy" in own.done("apply")
     assert own.answer() == BICYCLE
     assert models(own) == {first, second, third}
 
-    # What bills by the hour is stopped, and an apply brings it back as it was.
-    assert "endpoint scones-local-classifier is stopped" in own.done("stop")
-    assert own.client("sagemaker").list_endpoints()["Endpoints"] == []
-    own.done("apply")
-    assert own.answer() == BICYCLE
-
     others = leave_orphans(own)
     own.inv("nuke").says("Nobody is there to confirm that")
-    said = own.done("nuke", "--yes")
-    assert "cancel-key-deletion" in said
+    key = own.client("kms").describe_key(KeyId="alias/scones-local")["KeyMetadata"]["KeyId"]
+    done = Rehearsal(own, key=key).run("tear-down")
+    assert done.codes == [("stop", 0), ("destroy", 0), ("nuke", 0)]
+    assert "cancel-key-deletion" in done.said("nuke")
     assert everything(own) == others
+    assert own.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"

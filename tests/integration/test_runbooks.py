@@ -1,39 +1,15 @@
-"""The runbooks rehearsed: trouble is made, and the very commands of the page are run."""
+"""The runbooks rehearsed: trouble is made, and the very commands of the page are run.
+
+A failed rollout and a tear-down are rehearsed where they happen, in test_environment_life.
+"""
 
 import json
 import re
 
 import pytest
 
-from tests.support.environment import ACCOUNT, BICYCLE, Environment
-from tests.support.runbooks import aws_call, commands
-
-CAPTURE = f"scones-local-capture-{ACCOUNT}"
-
-
-class Rehearsal:
-    """Runs a runbook's commands in order; `allowed` says which `inv` tasks may find trouble."""
-
-    def __init__(self, environment: Environment, **values: str) -> None:
-        self.environment = environment
-        self.values = {"env": "local", "account": ACCOUNT, "region": "us-east-1", **values}
-        self.codes: list[tuple[str, int]] = []
-
-    def run(self, runbook: str) -> "Rehearsal":
-        for command in commands(runbook):
-            if command.hcl:
-                file = self.environment.variables
-                file.write_text(f"{file.read_text()}\n{command.text}\n")
-                continue
-            words = command.words(self.values)
-            if words[0] == "inv":
-                ended = self.environment.inv(*words[1:])
-                assert "Traceback" not in ended.err, ended
-                self.codes.append((words[1], ended.code))
-            else:
-                call = aws_call(words)
-                getattr(self.environment.client(call.service), call.operation)(**call.arguments)
-        return self
+from tests.support.environment import BICYCLE, Environment
+from tests.support.rehearsal import Rehearsal
 
 
 def restored(environment: Environment) -> None:

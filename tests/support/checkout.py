@@ -1,10 +1,13 @@
 """A copy of the project in which tests run tasks, as a user would."""
 
 import os
+import pty
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +29,14 @@ class Checkout:
         source = {"PYTHONPATH": str(self.root / "src"), "SCONES_LOCAL_PORT": "0"}
         return {**os.environ, **source, "GOMP_SPINCOUNT": "1000", **more}
 
-    def start(self, *task: str, **environ: str) -> subprocess.Popen[str]:
-        """Start a task in a process group of its own."""
+    def start(self, *task: str, typed: str = "", **environ: str) -> subprocess.Popen[str]:
+        """Start a task in a process group of its own; `typed` is a line at its terminal."""
+        stdin = terminal_with(typed) if typed else subprocess.DEVNULL
         return subprocess.Popen(
             [sys.executable, "-m", "invoke", *task],
             cwd=self.root,
             env=self.environ(**environ),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -41,14 +45,31 @@ class Checkout:
 
     def inv(self, *task: str, timeout: float = 120, **environ: str) -> "Ended":
         """Run a task to its end; one that hangs is killed and fails the test."""
+        with self.running(*task, timeout=timeout, **environ) as end:
+            return end()
+
+    @contextmanager
+    def running(
+        self, *task: str, timeout: float = 120, **environ: str
+    ) -> Iterator[Callable[[], "Ended"]]:
+        """Run a task beside the test; what is yielded waits for its end. It never outlives it."""
         process = self.start(*task, **environ)
+
+        def end() -> Ended:
+            try:
+                out, err = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                out, err = process.communicate()
+                pytest.fail(f"{task} did not end in {timeout} s:\n{out[-3000:]}\n{err[-3000:]}")
+            return Ended(process.returncode, out, err)
+
         try:
-            out, err = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            out, err = process.communicate()
-            pytest.fail(f"{task} did not end in {timeout} s:\n{out[-3000:]}\n{err[-3000:]}")
-        return Ended(process.returncode, out, err)
+            yield end
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
 
 
 @dataclass(frozen=True)
@@ -66,6 +87,13 @@ class Ended:
         sentence = self.err.strip().splitlines()[-1]
         missing = [word for word in words if word not in sentence]
         assert not missing, f"{missing} not in {sentence!r}"
+
+
+def terminal_with(line: str) -> int:
+    """Return a terminal as a file descriptor, at which this line has been typed."""
+    keyboard, terminal = pty.openpty()
+    os.write(keyboard, f"{line}\n".encode())
+    return terminal
 
 
 def copy_checkout(to: Path) -> Checkout:

@@ -20,12 +20,13 @@ from scones_deploy.release import add_release
 from scones_local.process import LocalAws
 from scones_local.sagemaker.images import ImageCommands
 from tests.support.checkout import Checkout, Ended
+from tests.support.clock import Clock
 
 PROGRAMS = Path(__file__).parents[1] / "functional" / "scones_local" / "programs"
 ACCOUNT = "123456789012"
 HEADER = b"IHDR\0\0\0\x20\0\0\0\x20\x08\x02\0\0\0"
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\r" + HEADER + zlib.crc32(HEADER).to_bytes(4)
-BICYCLE, MOTORCYCLE = [0.9, 0.1], [0.2, 0.8]
+BICYCLE, MOTORCYCLE, UNSURE = [0.9, 0.1], [0.2, 0.8], [0.55, 0.45]
 CARD = {
     "threshold": 0.8,
     "labels": ["bicycle", "motorcycle"],
@@ -81,8 +82,12 @@ class Environment:
     def variables(self) -> Path:
         return self.checkout.root / "terraform/environments/local/env.tfvars"
 
+    @property
+    def clock(self) -> Clock:
+        return Clock(self.aws.endpoint_url)
+
     def inv(self, *task: str, **environ: str) -> Ended:
-        return self.checkout.inv(*task, timeout=300, **environ)
+        return self.checkout.inv(*task, timeout=900, **environ)
 
     def done(self, *task: str, **environ: str) -> str:
         """Run a task that must succeed, and return what it said."""
@@ -123,6 +128,12 @@ class Environment:
             EndpointName="scones-local-classifier"
         )
         return found
+
+    def update_status(self) -> str:
+        """Return what an update does at the moment, like `Baking`; empty without one."""
+        variants = self.serving().get("PendingDeploymentSummary", {}).get("ProductionVariants", ())
+        found = [status for v in variants for status in v.get("VariantStatus", ())]
+        return str(found[0]["Status"]) if found else ""
 
     def answer(self, **more: str) -> Any:
         body = self.client("sagemaker-runtime").invoke_endpoint(

@@ -11,7 +11,7 @@ from scones_local.events.attempts import Attempt, Attempts, limits
 from scones_local.events.bus import Buses, event_time
 from scones_local.events.expressions import Schedule
 from scones_local.events.senders import DeliveryFailed, Sender, compact
-from scones_local.events.targets import Delivery, RoleClients, call
+from scones_local.events.targets import Delivery, RoleClients, call, queue_url
 from scones_local.events.universal import is_universal, named, perform
 
 SERVICE = "scheduler.amazonaws.com"
@@ -103,9 +103,9 @@ class ScheduleAgenda:
         about: dict[str, str],
         group_arn: str,
     ) -> None:
-        *_, region, _, name = queue_arn.split(":")
+        region = queue_arn.split(":")[3]
         client = self._clients.get("sqs", region, target["RoleArn"], group_arn)
-        url = call(client, "get_queue_url", QueueName=name)["QueueUrl"]
+        url = queue_url(client, queue_arn)
         typed = {key: {"DataType": "String", "StringValue": v} for key, v in about.items()}
         call(client, "send_message", QueueUrl=url, MessageBody=text, MessageAttributes=typed)
 

@@ -42,6 +42,12 @@ class RoleClients:
             raise DeliveryFailed("FAILED_TO_ASSUME_ROLE", str(error)) from error
 
 
+def queue_url(client: Any, arn: str) -> str:
+    """Return the URL of a queue; to ask for it would take a permission of its own."""
+    account, name = arn.split(":")[4:6]
+    return f"{client.meta.endpoint_url}/{account}/{name}"
+
+
 def call(client: Any, operation: str, **parameters: Any) -> Any:
     """Return the answer of an AWS call; raises DeliveryFailed with its error's code."""
     from botocore.exceptions import ClientError
@@ -105,7 +111,7 @@ class Delivery:
             send_to_queue(self._sender, target["Arn"], text, group_id=group)
             return
         client = self._role_client("sqs", target)
-        url = call(client, "get_queue_url", QueueName=target["Arn"].split(":")[-1])["QueueUrl"]
+        url = queue_url(client, target["Arn"])
         more = {"MessageGroupId": group} if group else {}
         call(client, "send_message", QueueUrl=url, MessageBody=text, **more)
 

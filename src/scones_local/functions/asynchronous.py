@@ -17,6 +17,7 @@ from typing import Any
 from scones_core.errors import LocalAwsError
 from scones_local.clock import Clock
 from scones_local.functions.destinations import Ending, settle
+from scones_local.functions.event_settings import settings_of
 from scones_local.functions.pools import LambdaPools, Outcome, Throttled
 from scones_local.functions.spec import FunctionSpec
 
@@ -42,11 +43,9 @@ class Event:
     queued: datetime.datetime | None = None
 
     def setting(self, name: str, default: int) -> int:
-        """Return a number of the function's EventInvokeConfig."""
-        for config in self.function.event_invoke_config:
-            if (value := config.config.get(name)) is not None:
-                return int(value)
-        return default
+        """Return a number of its EventInvokeConfig."""
+        value = settings_of(self.arn).get(name)
+        return default if value is None else int(value)
 
 
 class AsyncInvoker:
@@ -135,9 +134,7 @@ class AsyncInvoker:
         return (self._clock.now() - (event.queued or self._clock.now())).total_seconds()
 
     def _settle(self, event: Event, condition: str, outcome: Outcome | None) -> None:
-        config: dict[str, Any] = {}
-        for one in event.function.event_invoke_config:
-            config.update(one.config.get("DestinationConfig") or {})
+        config: dict[str, Any] = settings_of(event.arn).get("DestinationConfig") or {}
         ending = Ending(
             condition=condition,
             at=self._clock.now(),

@@ -10,7 +10,7 @@ from typing import Any
 from scones_local.clock import CLOCK
 from scones_local.context import ACCOUNT_ID, Context
 from scones_local.environment import client_environment
-from scones_local.functions import deployment
+from scones_local.functions import deployment, event_settings
 from scones_local.functions.asynchronous import AsyncInvoker
 from scones_local.functions.front import with_invocations
 from scones_local.functions.invoking import Invoking, Request
@@ -57,6 +57,7 @@ def install(context: Context) -> None:
     context.fronts.append(lambda application: with_invocations(application, invoking))
     _run_functions(invoking)
     deployment.install(pools)
+    event_settings.install()
 
 
 def _run_functions(invoking: Invoking) -> None:

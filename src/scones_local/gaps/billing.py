@@ -9,8 +9,25 @@ from scones_local.tag_store import TagStore
 
 def install() -> None:
     """Mend budgets."""
+    _updates()
     _subscribers()
     _tags()
+
+
+def _updates() -> None:
+    from moto.budgets.models import Budget
+    from moto.budgets.responses import BudgetsResponse
+
+    @implement(BudgetsResponse, "update_budget", fault="is missing")
+    def update_budget(response: Any) -> str:
+        account, given = response._get_param("AccountId"), response._get_param("NewBudget")
+        name = given["BudgetName"]
+        response.backend.describe_budget(account_id=account, budget_name=name)
+        budgets = response.backend.budgets[account]
+        made = Budget(given, [])
+        made.notifications = budgets[name].notifications
+        budgets[name] = made
+        return "{}"
 
 
 def _subscribers() -> None:

@@ -37,6 +37,17 @@ _PARAMETERS = {
         "hyper-parameter-tuning-job/",
     ),
     ("sagemaker", "CreateModel"): ("ExecutionRoleArn", "ModelName", "model/"),
+    ("sagemaker", "CreateDataQualityJobDefinition"): (
+        "RoleArn",
+        "JobDefinitionName",
+        "data-quality-job-definition/",
+    ),
+    ("sagemaker", "CreateMonitoringSchedule"): (
+        "MonitoringScheduleConfig.MonitoringJobDefinition.RoleArn",
+        "MonitoringScheduleName",
+        "monitoring-schedule/",
+    ),
+    ("sagemaker", "CreateProcessingJob"): ("RoleArn", "ProcessingJobName", "processing-job/"),
     ("sagemaker", "CreateTrainingJob"): ("RoleArn", "TrainingJobName", "training-job/"),
 }
 
@@ -111,6 +122,8 @@ def _refusal(service: str, handed: HandedRole) -> TrustMissing:
 
 
 def _nested(response: Any, parameter: str) -> Any:
-    first, _, inner = parameter.partition(".")
+    first, *inner = parameter.split(".")
     value = response._get_param(first)
-    return (value or {}).get(inner) if inner else value
+    for name in inner:
+        value = (value or {}).get(name)
+    return value

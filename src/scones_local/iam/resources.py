@@ -29,6 +29,10 @@ _NAMED: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "sagemaker": (
         ("TrainingJobName", "training-job/"),
+        ("ProcessingJobName", "processing-job/"),
+        ("TransformJobName", "transform-job/"),
+        ("MonitoringScheduleName", "monitoring-schedule/"),
+        ("JobDefinitionName", "data-quality-job-definition/"),
         ("EndpointName", "endpoint/"),
         ("EndpointConfigName", "endpoint-config/"),
         ("ModelName", "model/"),

@@ -83,24 +83,35 @@ def _endpoint(endpoint: Any) -> dict[str, Any]:
 
 
 def jobs(context: Context) -> list[dict[str, Any]]:
-    """Return the training jobs, the newest first, with their last metrics."""
+    """Return the jobs of every kind, the newest first; training jobs with their last metrics."""
     from moto.sagemaker.models import sagemaker_backends
 
     backend: Any = sagemaker_backends[context.account_id][context.region]
-    return [
-        {
-            "name": job.training_job_name,
-            "status": job.training_job_status,
-            "step": job.secondary_status,
-            "seconds": job.training_time_in_seconds,
-            "reason": job.failure_reason or "",
-            "metrics": [
-                {"name": metric["MetricName"], "value": metric["Value"]}
-                for metric in job.final_metric_data_list
-            ],
-        }
-        for job in reversed(list(backend.training_jobs.values()))
-    ]
+    records = {
+        "training": backend.training_jobs,
+        "processing": backend.processing_jobs,
+        "transform": backend.transform_jobs,
+    }
+    found = [(kind, job) for kind, known in records.items() for job in list(known.values())]
+    found.sort(key=lambda pair: pair[1].creation_time, reverse=True)
+    return [_job(kind, job) for kind, job in found]
+
+
+def _job(kind: str, job: Any) -> dict[str, Any]:
+    began, ended = (getattr(job, f"{kind}_{end}_time") for end in ("start", "end"))
+    return {
+        "kind": kind,
+        "name": getattr(job, f"{kind}_job_name"),
+        "status": getattr(job, f"{kind}_job_status"),
+        "step": getattr(job, "secondary_status", ""),
+        "seconds": round((ended - began).total_seconds()) if began and ended else None,
+        "reason": job.failure_reason or "",
+        "message": getattr(job, "exit_message", None) or "",
+        "metrics": [
+            {"name": metric["MetricName"], "value": metric["Value"]}
+            for metric in getattr(job, "final_metric_data_list", ())
+        ],
+    }
 
 
 def functions(context: Context) -> list[dict[str, Any]]:

@@ -112,6 +112,7 @@ def _visit(visit: Any) -> dict[str, Any]:
         "exited": visit.exited,
         "input": _shown(visit.input),
         "output": _shown(visit.output),
+        "assigned": _shown(visit.assigned),
         "error": visit.error,
         "cause": _shown(visit.cause),
         "events": visit.events,

@@ -193,10 +193,24 @@ function block(title, text) {
   return text ? [make("div", {}, make("h4", {}, title), make("pre", { tabindex: 0, "data-scroll": title, "data-key": title }, pretty(text)))] : [];
 }
 
+// Lambda's causes are objects, whose message is what a reader looks for.
+function reason(cause) {
+  try {
+    return JSON.parse(cause).errorMessage || "";
+  } catch {
+    return "";
+  }
+}
+
+function said(error, cause) {
+  return [error, reason(cause) || cause].filter(Boolean).join(": ");
+}
+
 function whole(execution) {
   return [
     make("p", { class: "note" }, "Choose a state to see what went in and came out."),
-    ...(execution.error ? [make("p", { class: "fault" }, `${execution.error}: ${execution.cause}`)] : []),
+    ...(execution.error ? [make("p", { class: "fault" }, said(execution.error, execution.cause))] : []),
+    ...(reason(execution.cause) ? block("Cause", execution.cause) : []),
     ...block("Execution input", execution.input),
     ...block("Execution output", execution.output),
   ];
@@ -214,8 +228,9 @@ function state(execution) {
   return [
     make("div", { class: "head" }, title, badge(visit.status), make("span", { class: "note" }, `${clock(visit.entered)} ${ended}`),
       visits.length > 1 ? make("span", { class: "note" }, `visit ${visits.length} of ${visits.length}`) : ""),
-    ...(visit.error ? [make("p", { class: "fault" }, visit.error)] : []),
+    ...(visit.error ? [make("p", { class: "fault" }, said(visit.error, reason(visit.cause)))] : []),
     ...block("Cause", visit.cause), ...block("Input", visit.input), ...block("Output", visit.output),
+    ...block("Assigned variables", visit.assigned),
     make("div", {}, make("h4", {}, "Events"), make("div", { class: "table" }, table(["time", "event"], visit.events.map(([at, kind]) => [clock(at), kind])))),
   ];
 }
@@ -247,10 +262,11 @@ function showJobs(jobs) {
   show("job-list", jobs, () => (jobs.length ? jobs.map((job) =>
     make("article", { class: "card" },
       make("div", { class: "head" }, make("h3", {}, job.name), badge(job.status),
-        make("span", { class: "note" }, job.seconds ? span(job.seconds) : job.step)),
+        make("span", { class: "note" }, [job.kind, job.seconds ? span(job.seconds) : job.step].filter(Boolean).join(", "))),
+      job.message ? make("p", { class: "note" }, job.message) : "",
       job.reason ? make("p", { class: "fault" }, job.reason) : "",
       job.metrics.length ? make("div", { class: "table" }, table(["metric", "value"], job.metrics.map((m) => [m.name, m.value]), [1])) : ""))
-    : empty("No training job has run.")));
+    : empty("No job has run.")));
 }
 
 function showFunctions(functions) {

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.
 the state which it belongs to is found along that chain.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,10 @@ _ITERATION_ENDS = {
 
 @dataclass(slots=True)
 class Visit:
-    """One entry into a state. `error` and `cause` are those of its last failed attempt."""
+    """One entry into a state. `error` and `cause` are those of its last failed attempt.
+
+    `assigned` is a JSON object of the variables that it assigned, or empty.
+    """
 
     name: str
     path: Path
@@ -31,6 +35,7 @@ class Visit:
     input: str = ""
     exited: str = ""
     output: str = ""
+    assigned: str = ""
     status: str = RUNNING
     error: str = ""
     cause: str = ""
@@ -104,6 +109,7 @@ class _Teller:
             visit = self._open.pop((str(details.get("name", "")), path[:length]), None)
             if visit is not None:
                 visit.exited, visit.output = at, str(details.get("output") or "")
+                visit.assigned = _variables(details.get("assignedVariables") or {})
                 visit.status = CAUGHT if visit.error else SUCCEEDED
                 return visit
         return None
@@ -117,6 +123,12 @@ class _Teller:
         for path, found in self.story.iterations.items():
             if found == RUNNING:
                 self.story.iterations[path] = ABORTED
+
+
+def _variables(assigned: Mapping[str, str]) -> str:
+    """Return as one JSON object what a history tells as a JSON text for each variable."""
+    pairs = (f"{json.dumps(name)}: {text}" for name, text in sorted(assigned.items()))
+    return f"{{{', '.join(pairs)}}}" if assigned else ""
 
 
 def _attempt(visit: Visit, kind: str, details: Mapping[str, Any]) -> None:

@@ -76,9 +76,9 @@ def download(s3: "S3Client", channel: Channel, folder: Path) -> int:
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        objects = list(_objects(s3, channel))
+        objects = list(objects_of(s3, channel))
         if not objects:
-            raise NothingFound(_nothing_found(channel))
+            raise NothingFound(nothing_found(channel))
         targets = [(uri, _target(folder, name)) for uri, name in objects]
         with ThreadPoolExecutor(WORKERS) as pool:
             list(pool.map(lambda pair: _fetch(s3, *pair), targets))
@@ -89,8 +89,11 @@ def download(s3: "S3Client", channel: Channel, folder: Path) -> int:
     return len(objects)
 
 
-def _objects(s3: "S3Client", channel: Channel) -> Iterator[tuple[S3Uri, str]]:
-    """Yield each object of the channel and its name within the channel's folder."""
+def objects_of(s3: "S3Client", channel: Channel) -> Iterator[tuple[S3Uri, str]]:
+    """Yield each object of the channel and its name within the channel's folder.
+
+    Raises DownloadFailed, and the S3 client's errors.
+    """
     source = S3Uri.parse(channel.source)
     if channel.kind == "ManifestFile":
         yield from _listed(s3, source)
@@ -134,7 +137,8 @@ def _fetch(s3: "S3Client", source: S3Uri, target: Path) -> None:
     s3.download_file(source.bucket, source.key, str(target))
 
 
-def _nothing_found(channel: Channel) -> str:
+def nothing_found(channel: Channel) -> str:
+    """Return AWS's words for a prefix without objects."""
     return (
         f'ClientError: Data download failed:No S3 objects found under S3 URL "{channel.source}" '
         "given in input data source. Please ensure that the bucket exists in the selected "

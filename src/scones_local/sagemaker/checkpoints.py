@@ -40,16 +40,21 @@ def relocated(config: Mapping[str, Any]) -> str:
 
 
 class Checkpoints:
-    """The checkpoints of one job, between its folder and S3."""
+    """The checkpoints, or another output, of one job, between its folder and S3."""
 
-    def __init__(self, s3: "S3Client", uri: S3Uri, folder: Path) -> None:
+    def __init__(
+        self, s3: "S3Client", uri: S3Uri, folder: Path, *, kms_key_id: str | None = None
+    ) -> None:
         self._s3, self._uri, self._folder = s3, uri, folder
+        self._extra = (
+            {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
+        )
         self._sent: dict[Path, tuple[int, int]] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Bring what is in S3 to the folder, and from now on what is in the folder to S3.
+        """Bring what is in S3 to the folder, then follow the folder.
 
         Raises CheckpointsFailed.
         """
@@ -62,6 +67,10 @@ class Checkpoints:
         except DownloadFailed as error:
             raise CheckpointsFailed(str(error)) from error
         self._sent = {path: _state(path) for path in self._files()}
+        self.follow()
+
+    def follow(self) -> None:
+        """Bring what changes in the folder to S3 from now on."""
         self._thread = threading.Thread(target=self._follow, name="checkpoints", daemon=True)
         self._thread.start()
 
@@ -98,7 +107,12 @@ class Checkpoints:
     def _put(self, path: Path) -> None:
         target = self._uri.join(*path.relative_to(self._folder).parts)
         with path.open("rb") as body:
-            self._s3.put_object(Bucket=target.bucket, Key=target.key, Body=body)
+            self._s3.put_object(
+                Bucket=target.bucket,
+                Key=target.key,
+                Body=body,
+                **self._extra,  # type: ignore[arg-type]
+            )
 
     def _files(self) -> list[Path]:
         return [path for path in sorted(self._folder.rglob("*")) if path.is_file()]

@@ -82,7 +82,11 @@ class FleetBuilder:
         weights = {variant.name: variant.weight for variant in plan.variants}
         return Fleet(plan.settings, variants, weights, folder=folder, shadow=shadow)
 
-    def _variant(self, plan: FleetPlan, variant: VariantPlan, folder: Path) -> Variant:
+    def serve_spec(self, variant: VariantPlan, folder: Path, owner: str) -> ServeSpec:
+        """Return a model's program, its artifact unpacked below the folder.
+
+        Raises ImageDenied, UnknownImage and VariantFailed.
+        """
         self._require_image(variant.base_environment, variant.image)
         argv, image_environment = argv_for(variant.image, "serve", self._images_path)
         base = folder / variant.name / "ml"
@@ -90,7 +94,7 @@ class FleetBuilder:
         model.mkdir(parents=True)
         if variant.model_data:
             self._fetch_model(variant, model)
-        spec = ServeSpec(
+        return ServeSpec(
             name=variant.name,
             argv=argv,
             folder=folder / variant.name,
@@ -103,10 +107,12 @@ class FleetBuilder:
                 "HOME": str(folder / variant.name),
             },
             startup_seconds=variant.startup_seconds,
-            owner=f"endpoint/{plan.endpoint}",
+            owner=owner,
         )
+
+    def _variant(self, plan: FleetPlan, variant: VariantPlan, folder: Path) -> Variant:
         return Variant(
-            spec,
+            self.serve_spec(variant, folder, owner=f"endpoint/{plan.endpoint}"),
             self._children,
             lambda: self._log(plan.endpoint, variant),
             count=variant.count,

@@ -8,7 +8,7 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.sagemaker.exceptions import AWSValidationException
-from moto.sagemaker.models import Model, SageMakerModelBackend
+from moto.sagemaker.models import FakeDataQualityJobDefinition, Model, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
 from scones_local.registry import wrap
@@ -20,6 +20,7 @@ def install() -> None:
     """Mend moto's SageMaker records."""
     _mend_models()
     _mend_tags()
+    _mend_job_definitions()
     model_packages.install()
     refusals.install()
 
@@ -42,6 +43,16 @@ def _mend_models() -> None:
         isolated = bool(self._get_param("EnableNetworkIsolation"))
         backend._models[name].enable_network_isolation = isolated
         return result
+
+
+def _mend_job_definitions() -> None:
+    fault = "empty objects are returned, which Terraform takes for settings"
+
+    @wrap(FakeDataQualityJobDefinition, "response_object", fault=fault)
+    def described(original: Any, self: FakeDataQualityJobDefinition) -> dict[str, Any]:
+        found = {name: value for name, value in original(self).items() if value != {}}
+        found.pop("Tags", None)
+        return found
 
 
 def _mend_tags() -> None:

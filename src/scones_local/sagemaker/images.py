@@ -5,8 +5,9 @@ to the commands that run in its place:
 
     {"scones-*": {"train": ["python", "-m", "..."], "serve": [...], "environment": {"K": "v"}}}
 
-The first entry that matches wins; a command that an entry does not have is not there. AWS's own
-images that no entry matches have the programs of `scones_local.builtin`.
+`process`, beside them, is what a processing job runs that names no entrypoint. The first entry
+that matches wins; a command that an entry does not have is not there. AWS's own images that no
+entry matches have the programs of `scones_local.builtin`.
 """
 
 import fnmatch
@@ -34,6 +35,7 @@ class ImageCommands:
     train: tuple[str, ...] = ()
     serve: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    process: tuple[str, ...] = ()
 
     def argv(self, command: Command) -> tuple[str, ...]:
         """Return the argument list of one of the two commands; may be empty."""
@@ -57,6 +59,7 @@ def write_images(path: Path, images: Mapping[str, ImageCommands]) -> None:
             "train": list(commands.train),
             "serve": list(commands.serve),
             "environment": dict(commands.environment),
+            **({"process": list(commands.process)} if commands.process else {}),
         }
         for glob, commands in images.items()
     }
@@ -106,6 +109,7 @@ def _commands(path: Path, glob: str, entry: Any) -> ImageCommands:
             train=_argv(entry.get("train", [])),
             serve=_argv(entry.get("serve", [])),
             environment={str(k): str(v) for k, v in entry.get("environment", {}).items()},
+            process=_argv(entry.get("process", [])),
         )
     except (AttributeError, TypeError) as error:
         raise LocalAwsError(

@@ -1,11 +1,13 @@
 """One instance of a variant: the serving program, watched, restarted, asked over loopback."""
 
 import contextlib
+import json
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import urllib3
 
@@ -98,6 +100,20 @@ class Instance:
                     return post(fresh, body, headers, seconds)
         except urllib3.exceptions.NewConnectionError as error:
             raise VariantUnavailable(f"The variant {self.spec.name} is not running.") from error
+
+    def execution_parameters(self) -> dict[str, Any]:
+        """Return what the program advises for batch transforms; empty where it says nothing.
+
+        https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-batch-code.html
+        """
+        pool = self._pool
+        if pool is None:
+            return {}
+        with contextlib.suppress(urllib3.exceptions.HTTPError, ValueError):
+            answer = pool.request("GET", "/execution-parameters", timeout=2.0, retries=False)
+            found = json.loads(answer.data) if answer.status == 200 else None
+            return found if isinstance(found, dict) else {}
+        return {}
 
     def stop(self, grace_seconds: float = STOP_GRACE_SECONDS) -> None:
         """End the program; requests that it still holds are lost."""

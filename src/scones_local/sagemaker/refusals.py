@@ -8,8 +8,6 @@ from scones_local.registry import wrap
 
 # The operation's method, and what to use in its place.
 _NOT_RUN = {
-    "create_processing_job": "it runs no processing job; read captured records by a task",
-    "create_transform_job": "it runs no batch transform; use an asynchronous endpoint",
     "create_auto_ml_job_v2": "it runs no AutoML job; use a tuning job",
     "create_compilation_job": "it compiles no model",
     "start_pipeline_execution": "it runs no pipeline; use a state machine",

@@ -12,8 +12,12 @@ from scones_local.sagemaker.endpoint_records import (
     end_deployment,
     retained_properties,
 )
+from scones_local.sagemaker.processing_jobs import end_job as end_processing
+from scones_local.sagemaker.processing_spec import ProcessingEnd
 from scones_local.sagemaker.training_jobs import end_job
 from scones_local.sagemaker.training_spec import failed
+from scones_local.sagemaker.transform_jobs import end_job as end_transform
+from scones_local.sagemaker.transform_spec import TransformEnd
 from scones_local.sagemaker.tuning_records import end as end_tuning
 
 # Why a deployment has failed that was under way when the server was stopped.
@@ -24,11 +28,17 @@ _RUNNING = frozenset({"InProgress", "Stopping"})
 
 
 def fail_interrupted_jobs() -> None:
-    """Put the training and tuning jobs that were running into the state Failed."""
+    """Put the jobs of every kind that were running into the state Failed."""
     for backend in _backends():
         for job in backend.training_jobs.values():
             if job.training_job_status in _RUNNING:
                 end_job(job, failed(INTERRUPTED))
+        for processing in backend.processing_jobs.values():
+            if processing.processing_job_status in _RUNNING:
+                end_processing(processing, ProcessingEnd("Failed", INTERRUPTED))
+        for transform in backend.transform_jobs.values():
+            if transform.transform_job_status in _RUNNING:
+                end_transform(transform, TransformEnd("Failed", INTERRUPTED))
         for tuning in backend.hyper_parameter_tuning_jobs.values():
             if tuning.hyper_parameter_tuning_job_status in _RUNNING:
                 end_tuning(tuning, "Failed", INTERRUPTED)

@@ -12,6 +12,29 @@ from scones_local.events.notices import tell
 from scones_local.registry import wrap
 
 _SOURCE = "aws.sagemaker"
+_PROCESSING = (
+    "AppSpecification",
+    "Environment",
+    "NetworkConfig",
+    "RoleArn",
+    "StoppingCondition",
+    "ProcessingInputs",
+    "ProcessingOutputConfig",
+    "ProcessingResources",
+    "ExitMessage",
+    "MonitoringScheduleArn",
+)
+_TRANSFORM = (
+    "ModelName",
+    "MaxConcurrentTransforms",
+    "MaxPayloadInMB",
+    "BatchStrategy",
+    "Environment",
+    "TransformInput",
+    "TransformOutput",
+    "TransformResources",
+    "DataProcessing",
+)
 
 
 def install() -> None:
@@ -47,6 +70,25 @@ def job_changed(job: Any) -> None:
         "LastModifiedTime": job.last_modified_time,
     }
     _tell("SageMaker Training Job State Change", job.arn, detail)
+
+
+def processing_job_changed(job: Any) -> None:
+    """Tell that a processing job is in another status."""
+    _job(job, "Processing", _PROCESSING)
+
+
+def transform_job_changed(job: Any) -> None:
+    """Tell that a batch transform is in another status."""
+    _job(job, "Transform", _TRANSFORM)
+
+
+def _job(job: Any, kind: str, fields: tuple[str, ...]) -> None:
+    """Tell of a job: what Describe answers, as far as its event has it."""
+    answer = job.response_object
+    own = (f"{kind}Job{part}" for part in ("Name", "Arn", "Status"))
+    times = (f"{kind}StartTime", f"{kind}EndTime", "CreationTime", "LastModifiedTime")
+    detail = {field: answer.get(field) for field in (*own, *fields, *times, "FailureReason")}
+    _tell(f"SageMaker {kind} Job State Change", job.arn, detail)
 
 
 def endpoint_changed(endpoint: Any) -> None:

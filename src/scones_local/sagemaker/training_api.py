@@ -3,7 +3,6 @@
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.sagemaker.exceptions import AWSValidationException, ResourceInUseException
 from moto.sagemaker.models import FakeTrainingJob, SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 
@@ -11,9 +10,9 @@ from scones_core.errors import LocalAwsError
 from scones_local.admin import PREFIX, route
 from scones_local.registry import implement, wrap
 from scones_local.sagemaker import tuning_api
+from scones_local.sagemaker.job_lists import TRAINING, job_of, mend_list, require_new
 from scones_local.sagemaker.platform import Platform
 from scones_local.sagemaker.training_jobs import TrainingJobs, enter_status
-from scones_local.sagemaker.training_lists import training_job_page
 from scones_local.sagemaker.training_requests import JobRecord, check_request, metric_definitions
 
 _CHECKED = (
@@ -32,7 +31,7 @@ def install(platform: Platform) -> None:
     _mend_create(jobs)
     _mend_describe()
     _add_stop(jobs)
-    _mend_list()
+    mend_list(TRAINING)
     _add_interrupt(platform, jobs)
     tuning_api.install(jobs)
 
@@ -59,11 +58,7 @@ def _mend_create(jobs: TrainingJobs) -> None:
     @wrap(SageMakerResponse, "create_training_job", fault="nothing runs; Environment is dropped")
     def create(original: Any, self: SageMakerResponse) -> ActionResult:
         records, name = self.sagemaker_backend.training_jobs, self._get_param("TrainingJobName")
-        if name in records:
-            raise ResourceInUseException(
-                "Job name must be unique within an AWS account and region, and a job with this "
-                f"name already exists ({records[name].arn})"
-            )
+        require_new(records, name)
         check_request({key: self._get_param(key) for key in _CHECKED})
         result: ActionResult = original(self)
         job: JobRecord = records[name]
@@ -79,7 +74,7 @@ def _mend_create(jobs: TrainingJobs) -> None:
 def _mend_describe() -> None:
     @wrap(SageMakerModelBackend, "describe_training_job", fault="other words than AWS's")
     def describe(original: Any, self: SageMakerModelBackend, name: str) -> dict[str, Any]:
-        _known(self, name)
+        job_of(self.training_jobs, name)
         found: dict[str, Any] = original(self, name)
         return found
 
@@ -87,26 +82,9 @@ def _mend_describe() -> None:
 def _add_stop(jobs: TrainingJobs) -> None:
     @implement(SageMakerResponse, "stop_training_job", fault="the operation is missing")
     def stop(self: SageMakerResponse) -> ActionResult:
-        jobs.stop(_known(self.sagemaker_backend, self._get_param("TrainingJobName")))
+        records = self.sagemaker_backend.training_jobs
+        jobs.stop(job_of(records, self._get_param("TrainingJobName")))
         return EmptyResult()
-
-
-def _mend_list() -> None:
-    fault = "sorts nothing, and cuts a page before it filters"
-
-    @wrap(SageMakerModelBackend, "list_training_jobs", fault=fault)
-    def list_jobs(original: Any, self: SageMakerModelBackend, **given: Any) -> dict[str, Any]:
-        del original
-        return {"jobs": list(self.training_jobs.values()), "given": given}
-
-    @wrap(SageMakerResponse, "list_training_jobs", fault=fault)
-    def respond(original: Any, self: SageMakerResponse) -> ActionResult:
-        checked: Any = original(self).result
-        by = self._get_param("SortBy") or "CreationTime"
-        descending = self._get_param("SortOrder") == "Descending"
-        return ActionResult(
-            training_job_page(checked["jobs"], checked["given"], by=by, descending=descending)
-        )
 
 
 def _add_interrupt(platform: Platform, jobs: TrainingJobs) -> None:
@@ -120,10 +98,3 @@ def _add_interrupt(platform: Platform, jobs: TrainingJobs) -> None:
             raise LocalAwsError(f"There is no training job {name!r}.")
         jobs.interrupt(job, float(body.get("back_in_seconds", 0)))
         return {"interrupted": name}
-
-
-def _known(backend: SageMakerModelBackend, name: str) -> JobRecord:
-    job = backend.training_jobs.get(name)
-    if job is None:
-        raise AWSValidationException("Requested resource not found.")
-    return job

@@ -5,17 +5,30 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from scones_core.errors import LocalAwsError
 from scones_local import clock
 from scones_local.sagemaker.containers import Container
-from scones_local.sagemaker.training_spec import Ending, TrainingSpec
+from scones_local.sagemaker.training_spec import Ending
 
 STOP_GRACE_SECONDS = 120.0
 
 
 class AlgorithmError(LocalAwsError):
     """The training program failed; the message is the job's FailureReason."""
+
+
+class Limits(Protocol):
+    """The times that a job may take, in seconds."""
+
+    @property
+    def max_runtime_seconds(self) -> float:
+        """Return what the program itself may take."""
+
+    @property
+    def max_wait_seconds(self) -> float | None:
+        """Return what a spot job may take with its waits."""
 
 
 class Supervision:
@@ -25,7 +38,7 @@ class Supervision:
     with all its waits for another instance.
     """
 
-    def __init__(self, spec: TrainingSpec) -> None:
+    def __init__(self, spec: Limits) -> None:
         self._spec = spec
         self.stop = threading.Event()
         self.seconds = 0.0

@@ -1,9 +1,11 @@
 """Operations on state machines that moto lacks, or takes too lightly."""
 
 import json
+from itertools import chain
 from typing import Any
 
 from scones_local.registry import implement, replace, wrap
+from scones_local.states.query_refusals import reused_variables
 from scones_local.states.refusals import unsupported_features
 
 
@@ -51,7 +53,9 @@ def _require_runnable(text: str, machine_type: str) -> None:
     from moto.stepfunctions.parser.api import InvalidDefinition
     from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
-    found = next(unsupported_features(_parsed(text), machine_type), None)
+    parsed = _parsed(text)
+    refused = chain(unsupported_features(parsed, machine_type), reused_variables(parsed))
+    found = next(refused, None)
     if found is not None:
         raise InvalidDefinition(f"Invalid State Machine Definition: '{found}'")
     StepFunctionsParserBackend._validate_definition(text)

@@ -14,6 +14,7 @@ from scones_local.states import (
     integrations,
     map_runs_api,
     programs,
+    queries,
     sagemaker_tasks,
     speed,
     starts,
@@ -35,6 +36,7 @@ def install(context: Context) -> None:
     sagemaker_tasks.install(cache)
     engine.install()
     programs.install()
+    queries.install()
     history.install()
     inline_map.install()
     distributed_map.install(cache)

@@ -5,6 +5,7 @@ from typing import Any
 
 from scones_local.states.definitions import inner_flows, is_distributed, processor_config
 from scones_local.states.item_formats import DELIMITERS, INPUT_TYPES
+from scones_local.states.query_refusals import of_expressions
 from scones_local.states.result_files import OUTPUT_TYPES, TRANSFORMATIONS
 from scones_local.states.sagemaker_tasks import JOBS
 
@@ -26,23 +27,24 @@ _DISTRIBUTED_ONLY = (
 )
 
 
-def unsupported_features(definition: Any, machine_type: str = "STANDARD") -> Iterator[str]:
-    """Yield a sentence for each part of a parsed definition that must be refused."""
+def unsupported_features(
+    definition: Any, machine_type: str = "STANDARD", language: str = "JSONPath"
+) -> Iterator[str]:
+    """Yield a sentence for each part of a parsed definition that must be refused.
+
+    `language` is what the flow around this one is written in.
+    """
     if not isinstance(definition, dict):
         return
-    if definition.get("QueryLanguage") == "JSONata":
-        yield f"QueryLanguage is JSONata, {_HERE}; use JSONPath."
+    language = str(definition.get("QueryLanguage", language))
     for name, state, inner in inner_flows(definition):
-        if state.get("QueryLanguage") == "JSONata":
-            yield f"State {name} has QueryLanguage JSONata, {_HERE}; use JSONPath."
-        if "Assign" in state:
-            yield f"State {name} assigns variables, {_HERE}."
+        yield from of_expressions(name, state, str(state.get("QueryLanguage", language)))
         yield from _of_task(name, state, machine_type)
         yield from _of_map(name, state, machine_type)
         express = processor_config(state).get("ExecutionType") == "EXPRESS"
         inner_type = "EXPRESS" if is_distributed(state) and express else machine_type
         for part in inner:
-            yield from unsupported_features(part, inner_type)
+            yield from unsupported_features(part, inner_type, language)
 
 
 def _of_task(name: str, state: Mapping[str, Any], machine_type: str) -> Iterator[str]:

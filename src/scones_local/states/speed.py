@@ -115,11 +115,18 @@ def _wait_for_tasks() -> None:
         finally:
             frame.set_ended()
             env.close_frame(frame)
-        env.stack.append(frame.stack.pop())
+        result = frame.stack.pop()
+        env.stack.append(result)
+        if not state._is_language_query_jsonpath():
+            env.states.set_result(result)
         _pass_on(state, env)
 
 
 def _pass_on(state: Any, env: Any) -> None:
+    # Variables are assigned from the result as the task gave it.
+    # https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html
+    if state.assign_decl:
+        state.assign_decl.eval(env=env)
     if state.result_selector:
         state.result_selector.eval(env)
     if state.result_path:

@@ -82,6 +82,11 @@ output "scaling_policy_arns" {
   )
 }
 
+output "scheduled_action_arns" {
+  description = "ARNs of the actions that scale in when office hours end (to) and out when they begin (from); empty without them."
+  value       = { for edge, action in aws_appautoscaling_scheduled_action.office_hours : edge => action.arn }
+}
+
 output "schedule_names" {
   description = "Names of the schedules that delete (to) and create (from) the endpoint; empty without them."
   value       = { for edge, schedule in aws_scheduler_schedule.this : edge => schedule.name }
@@ -90,6 +95,16 @@ output "schedule_names" {
 output "schedule_arns" {
   description = "ARNs of these schedules."
   value       = { for edge, schedule in aws_scheduler_schedule.this : edge => schedule.arn }
+}
+
+output "schedule_group_name" {
+  description = "Name of the schedules' group; empty without them."
+  value       = try(aws_scheduler_schedule_group.this["live"].name, "")
+}
+
+output "schedule_group_arn" {
+  description = "ARN of the schedules' group; empty without them."
+  value       = try(aws_scheduler_schedule_group.this["live"].arn, "")
 }
 
 output "schedule_queue_url" {

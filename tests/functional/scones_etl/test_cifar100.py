@@ -13,6 +13,7 @@ from scones_core.errors import (
 )
 from scones_core.labels import LabelSet
 from scones_etl.cifar import CifarArchive
+from tests.functional.scones_etl.conftest import FINE, dumps
 
 VEHICLES = LabelSet.of(["bicycle", "motorcycle"])
 
@@ -162,11 +163,45 @@ def test_nothing_is_unpacked_to_the_disk(archives):
 
 def test_an_archive_that_changes_after_it_was_hashed_is_refused(archives):
     source = CifarArchive.open(archives.write())
+    before = source.sha256
     archives.train["batch_label"] = "another"
     archives.write()
 
     with pytest.raises(ChecksumMismatch, match="changed"):
         source.read(VEHICLES)
+    assert source.sha256 == before
+
+
+def test_the_hash_is_of_what_was_read(archives):
+    path = archives.write()
+    source = CifarArchive.open(path)
+    source.read(VEHICLES)
+    path.write_bytes(b"")
+
+    assert source.sha256 == CifarArchive.open(archives.write()).sha256
+
+
+@pytest.mark.parametrize("order", [("train", "test", "meta"), ("meta", "test", "train")])
+@pytest.mark.parametrize(
+    "classes", [("rose", "apple"), ("rose", "bicycle"), ("motorcycle", "bicycle", "rose")]
+)
+def test_every_pixel_comes_to_its_place_in_whatever_order_the_archive_has(archives, order, classes):
+    archives.train, archives.test = archives.table(500, 3), archives.table(200, 4)
+    for part in (archives.train, archives.test):
+        part["fine_labels"][-1] = FINE.index("apple")
+    members = {name: dumps(getattr(archives, name)) for name in order}
+    path = archives.pack("ordered.tar.gz", "cifar-100-python", members)
+
+    raw = read(path, LabelSet.of(classes))
+
+    wanted = [FINE.index(name) for name in classes]
+    planes = np.concatenate(
+        [
+            part["data"][np.isin(part["fine_labels"], wanted)]
+            for part in (archives.train, archives.test)
+        ]
+    )
+    np.testing.assert_array_equal(raw.images, planes.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
 
 
 def test_an_archive_that_vanishes_is_named(archives):

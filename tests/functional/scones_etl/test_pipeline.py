@@ -10,9 +10,8 @@ from scones_core.errors import DatasetError
 from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest
 from scones_core.settings import DatasetSettings
-from scones_core.uris import manifest_key
 from scones_etl.cifar import CifarArchive
-from scones_etl.pipeline import stage, write_local
+from scones_etl.pipeline import stage
 from scones_etl.synthetic import Synthetic
 
 VEHICLES = LabelSet.of(["bicycle", "motorcycle"])
@@ -114,36 +113,6 @@ def test_train_images_that_are_test_images_are_dropped_and_counted(archives):
 def test_a_class_name_that_would_leave_its_folder_is_refused():
     with pytest.raises(DatasetError, match="cannot be part of a key"):
         stage(Synthetic(), LabelSet.of(["bicycle", "../../x"]), SETTINGS)
-
-
-def test_a_local_copy_holds_the_same_files_and_is_written_once(dataset, tmp_path):
-    folder = tmp_path / "copy"
-
-    assert write_local(dataset, folder) == len(dataset.objects) + 1
-    assert write_local(dataset, folder) == 0
-
-    files = {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-    proof = manifest_key(dataset.manifest.version)
-    assert files == {**dataset.objects, proof: dataset.manifest.dumps().encode()}
-
-
-def test_a_local_copy_with_a_gap_is_mended_and_proven_last(dataset, tmp_path):
-    write_local(dataset, tmp_path)
-    first, second = list(dataset.objects)[:2]
-    (tmp_path / first).unlink()
-    (tmp_path / first).mkdir()
-    (tmp_path / second).write_bytes(b"")
-
-    with pytest.raises(DatasetError, match=str(tmp_path)):
-        write_local(dataset, tmp_path)
-    assert not (tmp_path / manifest_key(dataset.manifest.version)).exists()
-
-    (tmp_path / first).rmdir()
-    assert write_local(dataset, tmp_path) == 3
 
 
 def test_recordio_is_written_when_it_is_asked_for_and_holds_the_listed_images(source, dataset):

@@ -32,6 +32,9 @@ MENDS = (
     "HyperParameterTuningJob.__init__",
     "HyperParameterTuningJob.describe",
     "SageMakerResponse.create_processing_job",
+    "FakeProcessingJob.__init__",
+    "FakeTransformJob.__init__",
+    "FakeDataQualityJobDefinition.response_object",
 )
 
 

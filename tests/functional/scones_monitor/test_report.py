@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from scones_monitor.capture import read_captures
 from scones_monitor.drift import Drift
 from scones_monitor.join import from_records, join
 from scones_monitor.report import Provenance, ReportData, summarise, write_report
+from tests.support.html_page import Page
 
 LABELS = ("bicycle", "motorcycle")
 BAD_KEY = "uploads/<script>alert(1)</script>/\"quoted\" & 'so'.png"
@@ -29,38 +29,6 @@ ANSWERS = [
     ("bicycle", 0.99, "motorcycle"),
     ("motorcycle", 0.55, "bicycle"),
 ]
-
-
-class Page(HTMLParser):
-    """What a browser sees of a page: elements with their attributes, and its text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.parts: list[str] = []
-        self.feed(html)
-        self.text = " ".join(" ".join(self.parts).replace("\u202f", " ").split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)
-
-    def count(self, tag: str, css: str = "") -> int:
-        return (
-            sum(
-                name == tag and css in attributes.get("class", "").split()
-                for name, attributes in self.elements
-            )
-            if css
-            else sum(name == tag for name, _ in self.elements)
-        )
-
-    def marks(self, css: str) -> int:
-        """Return how many marks of a kind one of the two drawings over time holds."""
-        found = [a for _, a in self.elements if a.get("class") == f"mark {css}"]
-        return (len(found) - 1) // 2 if found else 0
 
 
 @pytest.fixture

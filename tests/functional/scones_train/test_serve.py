@@ -21,6 +21,7 @@ from scones_train.decode import MAX_BYTES
 from scones_train.predictor import Predictor
 
 DEADLINE_SECONDS = 30
+WORKERS = 2
 
 
 def free_port():
@@ -83,6 +84,7 @@ def environment_of(base, model_dir=None):
         "SAGEMAKER_BASE_DIR": str(base),
         "SAGEMAKER_BIND_TO_PORT": str(free_port()),
         "SCONES_BIND_HOST": "127.0.0.1",
+        "SAGEMAKER_MODEL_SERVER_WORKERS": str(WORKERS),
         **({"SM_MODEL_DIR": str(model_dir)} if model_dir else {}),
     }
 
@@ -255,6 +257,66 @@ def test_a_stop_under_load_loses_no_request(trained):
     assert server.process.returncode == 0
 
 
+def workers_of(server):
+    """The ids of a server's workers, once there are as many as it was told."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        found = {int(text) for text in children.read_text().split()}
+        if len(found) == WORKERS:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{WORKERS} workers did not come up")
+
+
+def gone(pids):
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        if not any(lives(pid) for pid in pids):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def lives(pid):
+    """Whether a process runs, be it that nobody has asked yet how it ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_worker_that_dies_is_replaced_and_the_others_answer_meanwhile(trained):
+    server = Server(environment_of(trained[0])).wait()
+    before = workers_of(server)
+    killed = min(before)
+    os.kill(killed, signal.SIGKILL)
+    assert gone({killed})
+    body = encoded(picture())
+    assert [server.invoke(body)[0] for _ in range(20)] == [200] * 20
+    assert len(workers_of(server) - before) == 1
+    _, stderr = server.stop()
+    assert "another takes its place" in stderr
+    assert server.process.returncode == 0
+
+
+def test_no_worker_outlives_the_program(trained):
+    server = Server(environment_of(trained[0])).wait()
+    left = workers_of(server)
+    server.stop(signal.SIGKILL)
+    assert gone(left)
+
+
+@pytest.mark.parametrize("text", ["0", "two", "-1", "9999999999"])
+def test_a_number_of_workers_that_there_is_not_is_one_sentence(trained, text):
+    environment = {**environment_of(trained[0]), "SAGEMAKER_MODEL_SERVER_WORKERS": text}
+    server = Server(environment)
+    _, stderr = server.process.communicate(timeout=DEADLINE_SECONDS)
+    assert server.process.returncode == 1
+    assert "SAGEMAKER_MODEL_SERVER_WORKERS" in stderr
+    assert stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("missing", ["model.json", "model.onnx"])
 def test_an_incomplete_model_is_one_sentence(trained, tmp_path, missing):
     shutil.copytree(trained[0] / "model", tmp_path / "model")
@@ -278,7 +340,10 @@ def test_a_taken_port_is_one_sentence(trained):
 
 
 def test_serving_loads_no_pytorch(trained):
-    script = "import sys, scones_train.serve; print([m for m in sys.modules if 'torch' in m])"
+    script = (
+        "import sys, scones_train.serve, scones_train.worker;"
+        "print([m for m in sys.modules if 'torch' in m])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script],
         env=environment_of(trained[0]),

@@ -22,6 +22,7 @@ def toys() -> dict[str, ImageCommands]:
         train=(sys.executable, str(_PROGRAMS / "stand_in_train.py")),
         serve=(sys.executable, str(_PROGRAMS / "stand_in_serve.py")),
         environment={},
+        process=(sys.executable, str(_PROGRAMS / "stand_in_process.py")),
     )
     return {"toy-*": commands}
 

@@ -64,7 +64,6 @@ def _distributed(reader: dict[str, Any]) -> dict[str, Any]:
     return {"Type": "Map", "ItemProcessor": inner, "ItemReader": item_reader}
 
 
-_ONE_LANGUAGE = "Nothing here uses a second expression language; JSONPath is evaluated in full."
 _ONE_FORM = "No reader of that form is at hand without a heavy package."
 
 DIFFERENCES = (
@@ -195,8 +194,13 @@ DIFFERENCES = (
         code="InvalidParameterValueException",
         says="runs Python only",
     ),
-    _machine("JSONata", _ONE_LANGUAGE, "JSONata", Type="Pass", QueryLanguage="JSONata"),
-    _machine("variables", _ONE_LANGUAGE, "variables", Type="Pass", Assign={"a": 1}),
+    _machine(
+        "a Distributed Map in JSONata",
+        "Its readers, batches and writers are written for JSONPath; other states have both.",
+        "Distributed Map in JSONata",
+        **_distributed({"InputType": "JSON"}),
+        QueryLanguage="JSONata",
+    ),
     _machine(
         "activities",
         "Workers that poll for activities are not part of the project.",

@@ -26,6 +26,41 @@ _TUNING: dict[str, Any] = {
         key: value for key, value in _TRAINING.items() if key != "TrainingJobName"
     },
 }
+_PROCESSING: dict[str, Any] = {
+    "ProcessingJobName": "refused",
+    "ProcessingResources": {"ClusterConfig": _RESOURCES},
+    "AppSpecification": {"ImageUri": "toy-model"},
+    "RoleArn": _ROLE,
+}
+_MONITORING: dict[str, Any] = {
+    "MonitoringInputs": [
+        {
+            "BatchTransformInput": {
+                "DataCapturedDestinationS3Uri": "s3://b/x",
+                "DatasetFormat": {"Json": {"Line": True}},
+                "LocalPath": "/opt/ml/processing/in",
+            }
+        }
+    ],
+    "MonitoringOutputConfig": {
+        "MonitoringOutputs": [
+            {"S3Output": {"S3Uri": "s3://b/y", "LocalPath": "/opt/ml/processing/out"}}
+        ]
+    },
+    "MonitoringResources": {"ClusterConfig": _RESOURCES},
+    "MonitoringAppSpecification": {"ImageUri": "toy-model"},
+    "RoleArn": _ROLE,
+}
+_ON_ONE = {"InstanceType": "ml.m5.large", "InstanceCount": 1}
+_TRANSFORM: dict[str, Any] = {
+    "TransformJobName": "refused",
+    "ModelName": "any",
+    "TransformInput": {
+        "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://b/x"}}
+    },
+    "TransformOutput": {"S3OutputPath": "s3://b/y"},
+    "TransformResources": _ON_ONE,
+}
 
 SAGEMAKER_DIFFERENCES = (
     Difference(
@@ -92,49 +127,93 @@ SAGEMAKER_DIFFERENCES = (
         operation="create_monitoring_schedule",
         parameters={
             "MonitoringScheduleName": "drift",
-            "MonitoringScheduleConfig": {"MonitoringJobDefinitionName": "drift"},
+            "MonitoringScheduleConfig": {"MonitoringJobDefinition": _MONITORING},
         },
-        differs="Model Monitor's schedules",
-        reason="Its stock container reads tables; the report reads captured images.",
-        code="NotImplemented",
-        says="CreateMonitoringSchedule",
-    ),
-    Difference(
-        service="sagemaker",
-        operation="create_transform_job",
-        parameters={
-            "TransformJobName": "batch",
-            "ModelName": "any",
-            "TransformInput": {
-                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://b/x"}}
-            },
-            "TransformOutput": {"S3OutputPath": "s3://b/y"},
-            "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
-        },
-        differs="batch transform",
-        reason="moto would call it Completed with nothing done; asynchronous endpoints do run.",
-        code="NotImplemented",
-        says="runs no batch transform",
+        differs="monitoring of batch transforms",
+        reason="Their records are not captured here; endpoints' are.",
+        code="ValidationException",
+        says="monitors endpoints only",
     ),
     Difference(
         service="sagemaker",
         operation="create_processing_job",
         parameters={
-            "ProcessingJobName": "drift",
-            "ProcessingResources": {
-                "ClusterConfig": {
-                    "InstanceCount": 1,
-                    "InstanceType": "ml.m5.large",
-                    "VolumeSizeInGB": 1,
-                }
-            },
-            "AppSpecification": {"ImageUri": "toy-model"},
-            "RoleArn": _ROLE,
+            **_PROCESSING,
+            "ProcessingResources": {"ClusterConfig": {**_RESOURCES, "InstanceCount": 2}},
         },
-        differs="processing jobs",
-        reason="moto would call it Completed with nothing done.",
-        code="NotImplemented",
-        says="runs no processing job",
+        differs="processing on several instances",
+        reason="A laptop has no second one, and a program that is told of two would wait for it.",
+        code="ValidationException",
+        says="processes on one instance",
+    ),
+    Difference(
+        service="sagemaker",
+        operation="create_processing_job",
+        parameters={
+            **_PROCESSING,
+            "ProcessingInputs": [
+                {
+                    "InputName": "data",
+                    "S3Input": {
+                        "S3Uri": "s3://bucket/x",
+                        "S3DataType": "S3Prefix",
+                        "S3InputMode": "Pipe",
+                        "LocalPath": "/opt/ml/processing/data",
+                    },
+                }
+            ],
+        },
+        differs="inputs of processing jobs as pipes",
+        reason="Files serve as well on one machine.",
+        code="ValidationException",
+        says="is a pipe",
+    ),
+    Difference(
+        service="sagemaker",
+        operation="create_processing_job",
+        parameters={
+            **_PROCESSING,
+            "ProcessingInputs": [
+                {
+                    "InputName": "data",
+                    "DatasetDefinition": {"LocalPath": "/opt/ml/processing/data"},
+                }
+            ],
+        },
+        differs="inputs of processing jobs from Athena and Redshift",
+        reason="The embedded AWS has neither.",
+        code="ValidationException",
+        says="is read from no S3Input",
+    ),
+    Difference(
+        service="sagemaker",
+        operation="create_transform_job",
+        parameters={**_TRANSFORM, "TransformResources": {**_ON_ONE, "InstanceCount": 2}},
+        differs="batch transform on several instances",
+        reason="One program answers as fast as the machine can.",
+        code="ValidationException",
+        says="transforms on one instance",
+    ),
+    Difference(
+        service="sagemaker",
+        operation="create_transform_job",
+        parameters={**_TRANSFORM, "DataProcessing": {"JoinSource": "Input"}},
+        differs="records that are filtered, or joined with their answers",
+        reason="An image is no record that an answer could be joined with.",
+        code="ValidationException",
+        says="filters and joins no records",
+    ),
+    Difference(
+        service="sagemaker",
+        operation="create_transform_job",
+        parameters={
+            **_TRANSFORM,
+            "TransformInput": {**_TRANSFORM["TransformInput"], "SplitType": "RecordIO"},
+        },
+        differs="batch transform of RecordIO and TFRecord files",
+        reason="The model takes one image a request; as objects or lines they are sent.",
+        code="ValidationException",
+        says="splits no RecordIO",
     ),
     Difference(
         service="sagemaker-runtime",

@@ -111,6 +111,40 @@ def build_endpoint(world: World) -> None:
         ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
         StoppingCondition={"MaxRuntimeInSeconds": 900},
     )
+    build_jobs(world)
+
+
+def build_jobs(world: World) -> None:
+    keep, hosting = world.answers, world.hosting
+    cluster = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
+    for name, entrypoint in (("broken-off", ["sleep", "600"]), ("over", ["true"])):
+        hosting.sagemaker.create_processing_job(
+            ProcessingJobName=name,
+            ProcessingResources={"ClusterConfig": cluster},
+            AppSpecification={"ImageUri": IMAGE, "ContainerEntrypoint": entrypoint},
+            RoleArn=hosting.role,
+        )
+    hosting.aws.eventually(lambda: processed(hosting, "over") != "InProgress" or None)
+    target = {"S3Uri": f"s3://{hosting.bucket}/reports", "LocalPath": "/opt/ml/processing/out"}
+    given = {"EndpointName": keep["endpoint"], "LocalPath": "/opt/ml/processing/in"}
+    hosting.sagemaker.create_monitoring_schedule(
+        MonitoringScheduleName="kept",
+        MonitoringScheduleConfig={
+            "ScheduleConfig": {"ScheduleExpression": "cron(0 * ? * * *)"},
+            "MonitoringJobDefinition": {
+                "MonitoringInputs": [{"EndpointInput": given}],
+                "MonitoringOutputConfig": {"MonitoringOutputs": [{"S3Output": target}]},
+                "MonitoringResources": {"ClusterConfig": cluster},
+                "MonitoringAppSpecification": {"ImageUri": IMAGE},
+                "RoleArn": hosting.role,
+            },
+        },
+    )
+
+
+def processed(hosting: Hosting, name: str) -> str:
+    found = hosting.sagemaker.describe_processing_job(ProcessingJobName=name)
+    return str(found["ProcessingJobStatus"])
 
 
 def build_others(world: World) -> None:
@@ -150,7 +184,7 @@ def test_the_last_acknowledged_call_before_a_kill_is_kept(restarted):
 def test_a_kill_leaves_no_process_of_a_worker_an_endpoint_or_a_job(restarted):
     processes = restarted.answers["processes"]
     kinds = {process["owner"].partition("/")[0] for process in processes}
-    assert kinds == {"function", "endpoint", "training-job"}
+    assert kinds == {"function", "endpoint", "processing-job", "training-job"}
     running = [process for process in processes if is_running(process["pid"])]
     assert running == []
 
@@ -264,3 +298,18 @@ def test_damaged_state_is_refused_and_left_as_it_is(tmp_path: Path, damage: byte
     with pytest.raises(LocalAwsError, match=r"not loaded.*local\.reset"):
         LocalAws.start(tmp_path, 0, {})
     assert records.read_bytes() == damage
+
+
+def test_processing_jobs_are_kept_and_a_broken_off_one_has_failed(restarted: World) -> None:
+    hosting = restarted.hosting
+    assert processed(hosting, "over") == "Completed"
+    assert processed(hosting, "broken-off") == "Failed"
+
+
+def test_a_monitoring_schedule_goes_on(restarted: World) -> None:
+    sagemaker, aws = restarted.hosting.sagemaker, restarted.aws
+    found = sagemaker.describe_monitoring_schedule(MonitoringScheduleName="kept")
+    assert found["MonitoringScheduleStatus"] == "Scheduled"
+    aws.advance(3600)
+    listed = sagemaker.list_monitoring_executions(MonitoringScheduleName="kept")
+    assert len(listed["MonitoringExecutionSummaries"]) == 1

@@ -254,7 +254,7 @@ def test_what_the_role_may_not_do_goes_to_the_dead_letters(aws, clock, queue):
     """docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html"""
     url, arn = queue
     role = aws.role_with(
-        {"Effect": "Allow", "Action": "sqs:*", "Resource": arn}, services=["scheduler"]
+        {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arn}, services=["scheduler"]
     )
     wanted = {
         "Arn": "arn:aws:scheduler:::aws-sdk:sagemaker:deleteEndpoint",

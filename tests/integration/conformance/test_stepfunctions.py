@@ -115,9 +115,9 @@ def test_an_express_execution_cannot_be_asked_about(aws):
         (task("states:startExecution.sync:2"), "EXPRESS", r"Express .* '.sync:2'"),
         (task("sqs:sendMessage.waitForTaskToken"), "EXPRESS", "waitForTaskToken"),
         (
-            flow({"P": {"Type": "Pass", "QueryLanguage": "JSONata", "End": True}}),
+            flow({"P": {"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% ( %}"}}),
             "STANDARD",
-            "JSON",
+            "is no JSONata",
         ),
     ],
 )

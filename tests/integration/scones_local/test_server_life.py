@@ -168,3 +168,21 @@ def test_a_server_that_is_to_forget_saves_nothing_and_begins_with_nothing(tmp_pa
         assert buckets(forgetful, create="forgotten") == ["forgotten"]
     with LocalAws.start(tmp_path, 0, {}) as again:
         assert buckets(again) == ["kept"]
+
+
+def test_a_server_whose_moto_lacks_a_mended_symbol_does_not_start_and_names_it(tmp_path):
+    program = (
+        "import sys\n"
+        "from moto.awslambda.models import LambdaFunction\n"
+        "del LambdaFunction.invoke\n"
+        f"sys.argv = ['server', '--home={tmp_path}', '--port=0', '--forget']\n"
+        "from scones_local import server\n"
+        "sys.exit(server.main())\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.returncode != 0
+    symbol = "moto.awslambda.models.LambdaFunction.invoke"
+    assert f"moto has no {symbol} any more" in ended.stderr
+    assert "Traceback" not in ended.stderr

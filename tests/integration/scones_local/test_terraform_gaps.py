@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 POLICY = {
     "Version": "2012-10-17",
     "Statement": [
@@ -192,3 +194,79 @@ def test_a_budget_has_tags_and_its_notifications_have_subscribers(aws):
     assert found["Subscribers"] == subscribers
     tags = budgets.list_tags_for_resource(ResourceARN=f"arn:aws:budgets::{account}:budget/gap")
     assert tags["ResourceTags"] == [{"Key": "a", "Value": "1"}]
+
+
+def test_a_budget_can_be_changed_and_keeps_its_notifications(aws):
+    budgets, account = aws.client("budgets"), "123456789012"
+    budget = {
+        "BudgetName": "gap-changed",
+        "BudgetType": "COST",
+        "TimeUnit": "MONTHLY",
+        "BudgetLimit": {"Amount": "1", "Unit": "USD"},
+    }
+    notification = {
+        "NotificationType": "ACTUAL",
+        "ComparisonOperator": "GREATER_THAN",
+        "Threshold": 80.0,
+    }
+    subscribers = [{"SubscriptionType": "EMAIL", "Address": "a@example.com"}]
+    budgets.create_budget(
+        AccountId=account,
+        Budget=budget,
+        NotificationsWithSubscribers=[{"Notification": notification, "Subscribers": subscribers}],
+    )
+    limit = {"Amount": "2", "Unit": "USD"}
+    budgets.update_budget(AccountId=account, NewBudget={**budget, "BudgetLimit": limit})
+    found = budgets.describe_budget(AccountId=account, BudgetName="gap-changed")["Budget"]
+    assert found["BudgetLimit"] == limit
+    kept = budgets.describe_notifications_for_budget(AccountId=account, BudgetName="gap-changed")
+    assert len(kept["Notifications"]) == 1
+
+
+def test_asynchronous_settings_belong_to_a_qualifier_and_change_one_by_one(aws):
+    """https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionEventInvokeConfig.html"""
+    functions = aws.client("lambda")
+    name = aws.function("def handler(event, context): ...\n")
+    functions.publish_version(FunctionName=name)
+    functions.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+    live = {"FunctionName": name, "Qualifier": "live"}
+    functions.put_function_event_invoke_config(**live, MaximumRetryAttempts=0)
+    functions.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=1)
+    functions.update_function_event_invoke_config(**live, MaximumEventAgeInSeconds=60)
+    found = functions.get_function_event_invoke_config(**live)
+    assert (found["MaximumRetryAttempts"], found["MaximumEventAgeInSeconds"]) == (0, 60)
+    assert found["FunctionArn"].endswith(f":{name}:live")
+    listed = functions.list_function_event_invoke_configs(FunctionName=name)
+    arns = {one["FunctionArn"].rpartition(":")[2] for one in listed["FunctionEventInvokeConfigs"]}
+    assert arns == {"live", "$LATEST"}
+    functions.delete_function_event_invoke_config(**live)
+    with pytest.raises(functions.exceptions.ResourceNotFoundException):
+        functions.get_function_event_invoke_config(**live)
+    latest = functions.get_function_event_invoke_config(FunctionName=name)
+    assert latest["MaximumRetryAttempts"] == 1
+
+
+def test_a_job_definition_has_nothing_that_was_not_given(aws):
+    sagemaker = aws.client("sagemaker")
+    sagemaker.create_data_quality_job_definition(
+        JobDefinitionName="gap",
+        RoleArn=aws.role,
+        DataQualityAppSpecification={"ImageUri": "toy"},
+        DataQualityJobInput={
+            "EndpointInput": {"EndpointName": "e", "LocalPath": "/opt/ml/processing/data"}
+        },
+        DataQualityJobOutputConfig={
+            "MonitoringOutputs": [
+                {"S3Output": {"S3Uri": "s3://b/x", "LocalPath": "/opt/ml/processing/out"}}
+            ]
+        },
+        JobResources={
+            "ClusterConfig": {
+                "InstanceCount": 1,
+                "InstanceType": "ml.m5.large",
+                "VolumeSizeInGB": 1,
+            }
+        },
+    )
+    found = sagemaker.describe_data_quality_job_definition(JobDefinitionName="gap")
+    assert not {"NetworkConfig", "DataQualityBaselineConfig", "StoppingCondition"} & found.keys()

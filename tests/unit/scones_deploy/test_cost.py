@@ -8,7 +8,8 @@ import pytest
 from scones_core.errors import CostError
 from scones_core.settings import CostSettings
 from scones_deploy.applied import AppliedResource
-from scones_deploy.cost import Line, estimate, transitions
+from scones_deploy.cost import estimate, transitions
+from scones_deploy.cost_line import Line
 from scones_deploy.prices import Prices
 
 ROOT = Path(__file__).parents[3]

@@ -49,6 +49,10 @@ def test_text_without_an_error_is_kept_and_silence_said() -> None:
         ("Error: Saved plan is stale", "plan again"),
         ("Error: Failed to query available provider packages", "SCONES_TERRAFORM_MIRROR"),
         ("Error: Backend initialization required, please run", "Initialise"),
+        (
+            "Error: unexpected state\n│ 'RollingBack', wanted target 'InService'",
+            "failed-rollout.md",
+        ),
         ("Error: Backend configuration changed", "backend.hcl changed"),
     ],
 )

@@ -1,12 +1,11 @@
 import gzip
 import io
 import tarfile
-from typing import IO
 
 import pytest
 
 from scones_core.errors import MalformedDataset
-from scones_etl.archive import read_members
+from scones_etl.archive import read_members, unused
 
 LIMITS = {"d/train": 1000, "d/meta": 100}
 
@@ -34,10 +33,10 @@ GOOD = (FOLDER, file("d/train", b"t" * 1000), file("d/meta", b"m"))
 
 
 def read(data: bytes) -> dict[str, bytes]:
-    def content(stream: IO[bytes], member: tarfile.TarInfo) -> bytes:
-        return stream.read(member.size)
-
-    return read_members(io.BytesIO(data), LIMITS, "the archive", content)
+    memory = unused(sum(LIMITS.values()))
+    return read_members(
+        io.BytesIO(data), LIMITS, "the archive", lambda found, _: bytes(found), memory
+    )
 
 
 def test_the_named_members_are_read_and_others_passed_over():

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parents[3]
 CONTAINER = ROOT / "container"
 # What the images' programs import; torch has a lock of its own.
-SERVING = ("numpy", "onnx", "onnxruntime", "pillow", "uvicorn")
+SERVING = ("httptools", "numpy", "onnx", "onnxruntime", "pillow", "uvicorn", "uvloop")
 TRAINING = (*SERVING, "safetensors", "torch")
 IMAGE = {"sys_platform": "linux", "python_version": "3.12", "python_full_version": "3.12.0"}
 

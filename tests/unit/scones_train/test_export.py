@@ -76,6 +76,12 @@ def test_any_number_of_images_gets_one_answer_each(card, graph, images):
     assert np.array_equal(predictor.probabilities(many), np.repeat(one, 150, axis=0))
 
 
+def test_all_cores_answer_to_the_last_digit_as_one_does(card, graph, images):
+    predictor = Predictor(card, graph, cores=2)
+    everywhere = predictor.probabilities(images.pixels, all_cores=True)
+    assert np.array_equal(everywhere, predictor.probabilities(images.pixels))
+
+
 def test_the_weights_alone_rebuild_the_network(network, images, normalisation):
     state = torch.load(
         io.BytesIO(weights_bytes([Member(network, normalisation)])), weights_only=True

@@ -88,8 +88,45 @@ def tune(sagemaker: Any) -> dict[str, bool]:
     return {
         "HyperParameterTuningJob.__init__": tuned["HyperParameterTuningJobStatus"] == "Completed",
         "HyperParameterTuningJob.describe": tuned.get("FailureReason") == "",
-        "SageMakerResponse.create_processing_job": "ProcessingJobArn" in processing,
+        "SageMakerResponse.create_processing_job": "ProcessingJobArn" in processing
+        and "ProcessingResources" not in sagemaker.describe_processing_job(ProcessingJobName="p"),
+        "FakeProcessingJob.__init__": sagemaker.describe_processing_job(ProcessingJobName="p")[
+            "ProcessingJobStatus"
+        ]
+        == "Completed",
         "SageMakerModelBackend.list_training_jobs": names == sorted(names),
+    }
+
+
+def transform(sagemaker: Any) -> dict[str, bool]:
+    data = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://b/x"}}
+    sagemaker.create_transform_job(
+        TransformJobName="t",
+        ModelName="m",
+        TransformInput={"DataSource": data},
+        TransformOutput={"S3OutputPath": "s3://b/y"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    job = sagemaker.describe_transform_job(TransformJobName="t")
+    cluster = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
+    sagemaker.create_data_quality_job_definition(
+        JobDefinitionName="d",
+        RoleArn=ROLE,
+        DataQualityAppSpecification={"ImageUri": "i"},
+        DataQualityJobInput={
+            "EndpointInput": {"EndpointName": "e", "LocalPath": "/opt/ml/processing/in"}
+        },
+        DataQualityJobOutputConfig={
+            "MonitoringOutputs": [
+                {"S3Output": {"S3Uri": "s3://b/z", "LocalPath": "/opt/ml/processing/out"}}
+            ]
+        },
+        JobResources={"ClusterConfig": cluster},
+    )
+    definition = sagemaker.describe_data_quality_job_definition(JobDefinitionName="d")
+    return {
+        "FakeTransformJob.__init__": job["TransformJobStatus"] == "Completed",
+        "FakeDataQualityJobDefinition.response_object": definition.get("NetworkConfig") == {},
     }
 
 
@@ -168,7 +205,8 @@ def main() -> None:
     queued = runtime.invoke_endpoint_async(EndpointName="e", InputLocation="s3://b/none")
     faults["SageMakerRuntimeResponse.invoke_endpoint_async"] = "OutputLocation" in queued
     train(sagemaker, "k")
-    json.dump({**faults, **register(sagemaker), **tune(sagemaker)}, sys.stdout)
+    found = {**faults, **register(sagemaker), **tune(sagemaker), **transform(sagemaker)}
+    json.dump(found, sys.stdout)
 
 
 if __name__ == "__main__":

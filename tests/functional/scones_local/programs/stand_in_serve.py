@@ -1,4 +1,7 @@
-"""A stand-in for a customer's serving program; the request's body says how it is to behave."""
+"""A stand-in for a customer's serving program; the request's body says how it is to behave.
+
+STATUS and SECONDS in its environment make each other answer a fault, or slow.
+"""
 
 import json
 import os
@@ -8,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 MODEL = Path(os.environ["SM_MODEL_DIR"])
+STATUS = int(os.environ.get("STATUS", "200"))
+SECONDS = float(os.environ.get("SECONDS", "0"))
 ANSWER = (MODEL / "answer.txt").read_bytes() if (MODEL / "answer.txt").exists() else b"[0.9, 0.1]"
 
 
@@ -34,7 +39,8 @@ class Handler(BaseHTTPRequestHandler):
         elif body == b"environment":
             self.answer(200, json.dumps(dict(os.environ)).encode())
         else:
-            self.answer(200, ANSWER)
+            time.sleep(SECONDS)
+            self.answer(STATUS, ANSWER)
 
     def answer(self, status: int, body: bytes) -> None:
         self.send_response(status)

@@ -1,3 +1,5 @@
+import json
+
 from scones_local.page.visits import tell
 
 
@@ -39,6 +41,14 @@ def test_a_visit_has_its_input_output_times_and_events():
         "LambdaFunctionSucceeded",
         "TaskStateExited",
     ]
+
+
+def test_a_visit_has_the_variables_that_it_assigned():
+    assigned = {"n": "2", "quoted": '"a \\"b\\""'}
+    details = {"name": "A", "output": "1", "assignedVariables": assigned}
+    story = tell(history(("PassStateEntered", 0, {"name": "A"}), ("PassStateExited", 1, details)))
+    (visit,) = story.visits
+    assert json.loads(visit.assigned) == {"n": 2, "quoted": 'a "b"'}
 
 
 def test_a_state_that_is_not_left_yet_runs():

@@ -22,11 +22,12 @@ def test_a_states_data_is_measured_as_compact_utf8():
 
 
 def test_unsupported_features_are_found_at_any_depth():
-    deep = {"States": {"P": {"Type": "Pass", "QueryLanguage": "JSONata"}}}
+    task = {"Type": "Task", "Resource": "arn:aws:states:::batch:submitJob"}
+    deep = {"States": {"P": {"Type": "Pass", "QueryLanguage": "JSONata", "InputPath": "$"}}}
     definition = {
         "States": {
             "Par": {"Type": "Parallel", "Branches": [{"States": {}}, deep]},
-            "Map": {"Type": "Map", "ItemProcessor": {"States": {"V": {"Assign": {"a": 1}}}}},
+            "Map": {"Type": "Map", "ItemProcessor": {"States": {"V": task}}},
         }
     }
     found = list(unsupported_features(definition))

@@ -1,0 +1,72 @@
+"""What every module of the Terraform keeps to, read from its HCL."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tree_sitter_hcl
+from tree_sitter import Language, Node, Parser
+
+ROOT = Path(__file__).parents[2] / "terraform"
+FOLDERS = sorted({file.parent for file in ROOT.rglob("*.tf")})
+PARSER = Parser(Language(tree_sitter_hcl.language()))
+# Settings of another resource: they have no name or ARN of their own.
+PARTS = re.compile(
+    r"aws_s3_bucket_\w+|aws_ecr_lifecycle_policy|aws_iam_role_policy(_attachment)?"
+    r"|aws_sns_topic_(policy|subscription)|terraform_data"
+)
+EXCLUSIVE = re.compile(r"aws_iam_policy_attachment|aws_\w+_exclusive")
+
+
+def text(node: Node) -> str:
+    return (node.text or b"").decode()
+
+
+def blocks(folder: Path, kind: str) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """Yield labels and attributes of a folder's blocks of one kind."""
+    for file in sorted(folder.glob("*.tf")):
+        root = PARSER.parse(file.read_bytes()).root_node
+        assert not root.has_error, file
+        for block in (b for body in root.children for b in body.children if b.type == "block"):
+            labels = [text(c).strip('"') for c in block.children if c.type == "string_lit"]
+            if text(block.children[0]) == kind:
+                body = next((c for c in block.children if c.type == "body"), None)
+                found = [c for c in (body.children if body else ()) if c.type == "attribute"]
+                yield labels, {text(a.children[0]): text(a.children[2]) for a in found}
+
+
+def name(folder: Path) -> str:
+    return str(folder.relative_to(ROOT.parent))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+def test_every_variable_is_typed_and_described(folder: Path) -> None:
+    for (variable,), given in blocks(folder, "variable"):
+        assert {"type", "description"} <= set(given), variable
+        assert not re.search(r"\bany\b", given["type"]), variable
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+def test_every_resource_with_a_name_or_an_arn_has_an_output(folder: Path) -> None:
+    values = " ".join(given["value"] for _, given in blocks(folder, "output"))
+    locals_ = " ".join(value for _, given in blocks(folder, "locals") for value in given.values())
+    for (kind, label), _ in blocks(folder, "resource"):
+        if not PARTS.fullmatch(kind):
+            assert f"{kind}.{label}" in values + locals_, f"no output reads {kind}.{label}"
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+def test_nothing_runs_a_program_or_claims_what_others_attach(folder: Path) -> None:
+    source = "".join(file.read_text() for file in folder.glob("*.tf"))
+    assert not re.search(r"\bprovisioner\b|local-exec", source)
+    kinds = [kind for (kind, _), _ in blocks(folder, "resource")]
+    assert not [kind for kind in kinds if EXCLUSIVE.fullmatch(kind)]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+def test_every_module_says_which_terraform_and_provider_it_works_with(folder: Path) -> None:
+    source = (folder / "versions.tf").read_text()
+    assert 'required_version = ">= 1.11.0, < 2.0.0"' in source
+    if any(kind.startswith("aws_") for (kind, _), _ in blocks(folder, "resource")):
+        assert 'version = ">= 5.100.0, < 7.0.0"' in source
