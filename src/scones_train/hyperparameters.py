@@ -12,7 +12,7 @@ from scones_core.labels import LabelSet
 # What each recipe sets otherwise than the default does.
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "default": {},
-    "best": {"epochs": 32, "folds": 5, "ensemble": 1},
+    "best": {"width": 64, "ensemble": 1},
 }
 
 # Keys that the platform's own SDK adds to every job, and SageMaker to a tuning job's.
@@ -51,7 +51,7 @@ class Hyperparameters:
     precision: str = "auto"
     width: int = 32
     shape: float = 0.5
-    folds: int = 4
+    folds: int = 3
     ensemble: int = 0
     mirror: int = 1
     stem: int = 0

@@ -24,6 +24,7 @@ from scones_train.hyperparameters import Hyperparameters
 from scones_train.known_images import known_images
 from scones_train.predictions import ImagePredictions, channel_names
 from scones_train.predictor import Predictor
+from scones_train.reliability import to_svg
 from scones_train.report import Progress, say, say_result, say_text
 
 if TYPE_CHECKING:
@@ -91,7 +92,15 @@ def run(container: Container) -> ModelCard:
     known = known_images(splits["test"], answers)
     names = channel_names(container.channel("test"), settings.classes)
     tested = ImagePredictions(names, splits["test"].labels, answers)
-    write_artifact(container.model_dir, card, graph, weights_bytes(members), tested, samples=known)
+    write_artifact(
+        container.model_dir,
+        card,
+        graph,
+        weights_bytes(members),
+        tested,
+        samples=known,
+        diagram=_diagram(calibration),
+    )
     checkpoints.clear()
     say_result(card)
     return card
@@ -192,6 +201,10 @@ def _judged(
             **calibration.figures(),
         },
     )
+
+
+def _diagram(calibration: Calibration) -> str:
+    return to_svg(calibration.bins, f"{calibration.operating.images} images that were held out")
 
 
 def _basis(settings: Hyperparameters) -> dict[str, str | list[str]]:

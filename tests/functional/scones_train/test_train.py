@@ -39,6 +39,8 @@ def test_the_card_says_what_the_threshold_rests_on(trained):
     assert (card["dataset_version"], card["manifest_sha256"]) == ("v9", "ab")
     assert card["target_precision"] == 0.99
     assert card["settings"]["epochs"] == 6
+    assert 0 <= card["metrics"]["calibration_error"] <= 1
+    assert "48 images that were held out" in (base / "model" / "reliability.svg").read_text()
 
 
 def test_the_model_folder_has_images_that_its_graph_answers_as_they_say(trained):
