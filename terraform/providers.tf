@@ -20,3 +20,13 @@ data "aws_sagemaker_prebuilt_ecr_image" "builtin" {
   image_tag       = "1"
   region          = var.region
 }
+
+locals {
+  # Amazon's account lets every other one pull from it; the jobs' and the endpoint's roles must too.
+  builtin_repository_arn = format(
+    "arn:%s:ecr:%s:%s:repository/%s",
+    data.aws_partition.this.partition, var.region,
+    data.aws_sagemaker_prebuilt_ecr_image.builtin.registry_id,
+    data.aws_sagemaker_prebuilt_ecr_image.builtin.repository_name,
+  )
+}

@@ -6,11 +6,11 @@ from scones_core.errors import DeployError, SettingsError
 from scones_core.manifest import Manifest
 from scones_core.uris import S3Uri
 from scones_etl.load import read_manifest
-from scones_toolkit import datasets
+from scones_toolkit import confusions, datasets
 from scones_toolkit.artifacts import unpacked
 from scones_toolkit.project import Project
 from scones_train.agreement import Agreement, ask, compare
-from scones_train.artifact import ModelCard, read_artifact, read_predictions
+from scones_train.artifact import read_artifact, read_predictions
 from scones_train.decode import decode
 from scones_train.evaluate import evaluate_artifact as score
 
@@ -38,12 +38,13 @@ def evaluate_artifact(project: Project, artifact: str | None = None) -> dict[str
     manifest = datasets.current(project)
     with unpacked(project, str(location)) as folder:
         card, _ = read_artifact(folder)
-        images = np.stack([decode(body, card.size) for body in _test_images(project, manifest)])
+        bodies = _test_images(project, manifest)
+        images = np.stack([decode(body, card.size, grey=card.grey) for body in bodies])
         labels = np.array([card.labels.index(row.label) for row in manifest.split("test")])
         figures = score(folder, images, labels)
     rows = {name: _shown(value) for name, value in figures.items()}
     project.console.table(f"{location} on {len(labels)} test images", rows)
-    _print_matrix(project, card)
+    confusions.show(project.console, card)
     return figures
 
 
@@ -102,11 +103,6 @@ def _print_agreement(project: Project, endpoint: str, found: Agreement) -> None:
         f"  {found.identical} of {found.images} answers are the same to the last bit of float32; "
         f"the furthest is {found.furthest:.2g} off."
     )
-
-
-def _print_matrix(project: Project, card: ModelCard) -> None:
-    rows = [(name, *row) for name, row in zip(card.labels, card.confusion_matrix, strict=True)]
-    project.console.grid("In training: true class by answer", ("", *card.labels), rows)
 
 
 def _difference(before: float, now: float) -> str:

@@ -1,10 +1,12 @@
 """The task that trains a model: here or on SageMaker, by this project's recipe or Amazon's."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from scones_core.errors import SettingsError
-from scones_toolkit import candidates, datasets
+from scones_toolkit import candidates, confusions, datasets, weights
 from scones_toolkit.console import Advance
 from scones_toolkit.local_training import figures, run_training, write_channels
 from scones_toolkit.project import Project
@@ -22,6 +24,7 @@ from scones_train.metrics import parse_line
 from scones_train.preflight import require_quota, require_role
 from scones_train.registry import Candidate, Training
 from scones_train.sdk import SdkSageMaker
+from scones_train.sdk_trainer import TrainerSageMaker
 
 WHERE, ALGORITHMS = ("sagemaker", "local"), ("scones", "builtin")
 # Of all that a job reports, what a person looks at first.
@@ -40,13 +43,15 @@ def train(
     where: str = "sagemaker",
     algorithm: str = "scones",
     source: str | None = None,
+    images: Mapping[str, Any] | None = None,
     resume: str = "",
     **flags: int | bool | str | None,
 ) -> Candidate | ModelCard:
     """Train a model, print its figures, and return it; see `on_sagemaker` and `here`.
 
-    `flags` replace settings of [training] where they are not None. Raises SettingsError for a
-    place or an algorithm that there is not, and for flags that do not go together.
+    `flags` replace settings of [training] where they are not None; `images` are further
+    arguments of `datasets.extract`, for the source. Raises SettingsError for a place or an
+    algorithm that there is not, and for flags that do not go together.
     """
     if where not in WHERE or algorithm not in ALGORITHMS:
         raise SettingsError(
@@ -63,9 +68,12 @@ def train(
         )
     project = replace(project, settings=project.settings.override("training", **flags))
     if where == "local":
-        return here(project, source)
-    if source is not None:
-        raise SettingsError("--source goes with --where local; `inv etl --source` stages it else.")
+        return here(project, source, images)
+    if source is not None or any(value is not None for value in (images or {}).values()):
+        raise SettingsError(
+            "--source, --classes, --image-side and --image-mode go with --where local; `inv etl` "
+            "takes them else, and a job trains on what it staged."
+        )
     return on_sagemaker(project, algorithm, resume)
 
 
@@ -128,10 +136,11 @@ def _sagemaker(project: Project) -> SageMaker:
     if client == "boto3":
         found: SageMaker = project.client("sagemaker")
         return found
-    if client == "sdk":
-        endpoint = project.environ.get("AWS_ENDPOINT_URL")
-        return SdkSageMaker(project.session, endpoint if project.environment == "local" else None)
-    raise SettingsError(f"training.client is boto3 or sdk, not {client!r}.")
+    kinds = {"sdk": SdkSageMaker, "modeltrainer": TrainerSageMaker}
+    if client not in kinds:
+        raise SettingsError(f"training.client is boto3, {' or '.join(kinds)}, not {client!r}.")
+    endpoint = project.environ.get("AWS_ENDPOINT_URL")
+    return kinds[client](project.session, endpoint if project.environment == "local" else None)
 
 
 def _show(advance: Advance, done: int, total: int, line: str) -> None:
@@ -142,16 +151,19 @@ def _show(advance: Advance, done: int, total: int, line: str) -> None:
         advance(done, total, left=float(left[1]))
 
 
-def here(project: Project, source: str | None = None) -> ModelCard:
+def here(
+    project: Project, source: str | None = None, images: Mapping[str, Any] | None = None
+) -> ModelCard:
     """Run the training program on this machine, on a source of images, without any AWS.
 
     The model is in `build/<environment>/training/model` then. A training that was interrupted
     goes on from its last checkpoint, where images and settings are the same.
     """
-    staged = datasets.extract(project, source)
+    staged = datasets.extract(project, source, **(images or {}))
     base = project.build / project.environment / "training"
     write_channels(staged, base)
     told = recipe(staged.manifest, project.settings.training)
+    weights.placed(project.settings.training, base)
     with project.console.progress("training") as advance:
         done = 0
 
@@ -164,4 +176,5 @@ def here(project: Project, source: str | None = None) -> ModelCard:
 
         card = run_training(base, told.strings(), follow)
     project.console.table(f"{base / 'model'} on its test images", figures(card))
+    confusions.show(project.console, card)
     return card

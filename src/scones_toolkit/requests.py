@@ -12,7 +12,7 @@ from scones_core.errors import DeployError, TrainingError
 from scones_core.manifest import Manifest
 from scones_core.settings import BuiltinSettings, TrainingSettings
 from scones_core.uris import SPLITS, dataset_prefix
-from scones_toolkit import datasets
+from scones_toolkit import datasets, weights
 from scones_toolkit.project import Project
 from scones_train.builtin import BuiltinHyperparameters, channels, require_counts, require_machine
 from scones_train.hyperparameters import RECIPES, Hyperparameters
@@ -23,11 +23,15 @@ def own_request(project: Project, settings: TrainingSettings, resume: str = "") 
     """Return a job of this project's own recipe on the dataset that was staged last."""
     manifest = datasets.current(project)
     prefix = dataset_prefix(manifest.version)
+    told = recipe(manifest, settings)
     return TrainingRequest(
         **_where(project),
         image_uri=training_image(project),
-        hyperparameters=recipe(manifest, settings).strings(),
-        channels={split: (f"{prefix}/{split}/", "") for split in SPLITS},
+        hyperparameters=told.strings(),
+        channels={
+            **{split: (f"{prefix}/{split}/", "") for split in SPLITS},
+            **weights.staged(project, settings),
+        },
         machine=_machine(settings, settings.instance_type),
         resume=resume,
     )
@@ -82,8 +86,25 @@ def recipe(manifest: Manifest, settings: TrainingSettings) -> Hyperparameters:
         batch_size=settings.batch_size,
         seed=settings.seed,
         target_precision=settings.target_precision,
+        mirror=int(settings.mirror),
+        device=settings.device,
+        **weights.told(settings),
     )
-    return replace(told, **{**RECIPES[settings.recipe], **own})
+    told = replace(told, **{**RECIPES[settings.recipe], **own})
+    return replace(told, epochs=_affordable(manifest, settings, told))
+
+
+def _affordable(manifest: Manifest, settings: TrainingSettings, told: Hyperparameters) -> int:
+    """Return the epochs that the recipe asks for, or as many as `most_steps` lets there be."""
+    if settings.most_steps < 0:
+        raise TrainingError(f"training.most_steps must be 0 or more, not {settings.most_steps}.")
+    if not settings.most_steps:
+        return told.epochs
+    images = len(manifest.split("train"))
+    if told.folds:
+        images += len(manifest.split("validation"))
+    each = max(1, images // told.batch_size)
+    return max(1, min(told.epochs, settings.most_steps // each))
 
 
 def data_hash(manifest: Manifest) -> str:

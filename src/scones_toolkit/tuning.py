@@ -10,7 +10,7 @@ from scones_core.errors import SettingsError, TrainingJobFailed
 from scones_toolkit import candidates, datasets
 from scones_toolkit.local_training import run_training, write_channels
 from scones_toolkit.project import Project
-from scones_toolkit.requests import data_hash, own_request, recipe
+from scones_toolkit.requests import data_hash, own_request, recipe, serving_image
 from scones_train.artifact import read_artifact
 from scones_train.job import job_name
 from scones_train.preflight import require_quota, require_role
@@ -53,6 +53,10 @@ def tune(
         raise SettingsError("A search by --where local is --strategy random.")
     if where == "sagemaker" and source is not None:
         raise SettingsError("--source goes with --where local; `inv etl --source` stages it else.")
+    if project.settings.training.weights:
+        raise SettingsError(
+            "A search is of this project's own network; take training.weights out for it."
+        )
     require_search(strategy, jobs, min(at_once, jobs))
     project = replace(project, settings=project.settings.override("training", epochs=epochs))
     if where == "local":
@@ -74,20 +78,18 @@ def on_sagemaker(project: Project, strategy: str, jobs: int, at_once: int) -> Tr
         trials = search(sagemaker, asked, progress=advance)
     found = _leaderboard(project, trials)
     url, metrics = training(sagemaker, found.name)
-    _register(project, found, request.image_uri, url, metrics)
+    _register(project, found, url, metrics)
     return found
 
 
-def _register(
-    project: Project, found: Trial, image: str, url: str, metrics: dict[str, float]
-) -> Candidate:
+def _register(project: Project, found: Trial, url: str, metrics: dict[str, float]) -> Candidate:
     manifest = datasets.current(project)
     project.records.write(
         "training", {"job_name": found.name, "model_data_url": url, "metrics": metrics}
     )
     made = Training(
         job=found.name,
-        image=image,
+        image=serving_image(project),
         model_data_url=url,
         metrics=metrics,
         dataset_version=manifest.version,

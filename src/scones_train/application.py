@@ -1,11 +1,12 @@
 """The serving program's answers: an ASGI application around one predictor.
 
 GET /ping answers 200 once the model is loaded, 503 while the program stops. POST /invocations
-takes one image and answers a JSON list of probabilities in label order, or, asked by the
-header `X-Amzn-SageMaker-Custom-Attributes: top_k=5`, which InvokeEndpoint hands on, the
-likeliest labels: `[{"label": ..., "probability": ...}, ...]`. Errors are JSON,
-`{"error": "<one sentence>"}`: 400 for bytes that are no image, 413 for too many bytes or
-pixels, 415 for another content type, 503 where more wait than can be answered soon.
+takes one image and answers a JSON list of probabilities in label order, or, asked by one of
+the headers that InvokeEndpoint hands on, `X-Amzn-SageMaker-Custom-Attributes: top_k=5` or
+`Accept: application/json; top_k=5`, the likeliest labels:
+`[{"label": ..., "probability": ...}, ...]`. Errors are JSON, `{"error": "<one sentence>"}`: 400
+for bytes that are no image, 413 for too many bytes or pixels, 415 for another content type, 503
+where more wait than can be answered soon.
 """
 
 import asyncio
@@ -124,12 +125,13 @@ class Application:
         Without `top_k` the probabilities in label order; with it so many of the likeliest
         labels, the likeliest first.
         """
-        pixels = decode(body, self._predictor.card.size)
+        card = self._predictor.card
+        pixels = decode(body, card.size, grey=card.grey)
         others = sum(self._at_work[:]) > self._at_work[self._own]
         found = self._predictor.probabilities(pixels[None], all_cores=not others)[0]
         if top_k is None:
             return [float(value) for value in found]
-        labels = self._predictor.card.labels
+        labels = card.labels
         return [
             {"label": labels[index], "probability": float(found[index])}
             for index in (-found).argsort(kind="stable")[:top_k]
@@ -159,7 +161,8 @@ def _content_type(headers: Headers) -> str:
 
 def _top_k(headers: Headers) -> int | None:
     """Return how many labels are asked for; None where nothing is, as other attributes may be."""
-    found = TOP_K.search(headers.get(ATTRIBUTES, b"").decode("latin-1"))
+    asked = b";".join((headers.get(ATTRIBUTES, b""), headers.get(b"accept", b"")))
+    found = TOP_K.search(asked.decode("latin-1"))
     if found is None:
         return None
     text = found[1]

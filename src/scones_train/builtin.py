@@ -52,6 +52,7 @@ class BuiltinHyperparameters:
     checkpoint_frequency: int | None = None
     use_pretrained_model: int = 0
     multi_label: int = 0
+    use_weighted_loss: int = 0
     precision_dtype: str = "float32"
     kv_store: str | None = None
     early_stopping: bool = False
@@ -83,6 +84,13 @@ class BuiltinHyperparameters:
                 f"num_layers {self.num_layers} is for images of up to {SMALL_SIDE} pixels; "
                 f"larger ones take one of {_listed(DEEP_LAYERS)}."
             )
+        if (self.checkpoint_frequency or 0) > self.epochs:
+            raise TrainingError(
+                f"checkpoint_frequency {self.checkpoint_frequency} exceeds the {self.epochs} "
+                "epochs."
+            )
+        if self.use_weighted_loss and not self.multi_label:
+            raise TrainingError("use_weighted_loss goes with multi_label alone.")
         if self.top_k is not None and self.top_k > self.num_classes:
             raise TrainingError(f"top_k {self.top_k} exceeds the {self.num_classes} classes.")
 
@@ -168,6 +176,7 @@ _RANGES: dict[str, Range] = {
     "checkpoint_frequency": _COUNT,
     "use_pretrained_model": _SWITCH,
     "multi_label": _SWITCH,
+    "use_weighted_loss": _SWITCH,
     "precision_dtype": _one_of("float32", "float16"),
     "kv_store": _one_of("dist_sync", "dist_async"),
     "early_stopping_min_epochs": _COUNT,

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 
 from scones_core.files import write_atomically
@@ -32,7 +33,7 @@ def fingerprint(images: ImageSet, settings: Hyperparameters) -> str:
     digest = hashlib.sha256(repr(sorted(asdict(settings).items())).encode())
     digest.update(f"{SCHEMA} {torch.__version__} {torch.get_num_threads()}".encode())
     digest.update(repr(images.pixels.shape).encode())
-    digest.update(images.pixels.tobytes())
+    digest.update(np.ascontiguousarray(images.pixels).data)
     digest.update(images.labels.tobytes())
     return digest.hexdigest()
 
@@ -60,7 +61,7 @@ class Checkpoint:
         try:
             if self.path.stat().st_size > MAX_BYTES:
                 raise ValueError(f"it has over {MAX_BYTES} bytes")
-            found = torch.load(self.path, weights_only=True)
+            found = torch.load(self.path, map_location="cpu", weights_only=True)
             if found["fingerprint"] != self.fingerprint:
                 self.say(f"{self.path} is of other settings or images; training starts anew.")
                 return None

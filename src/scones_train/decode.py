@@ -23,11 +23,15 @@ class ImageTooBig(ImageError):
     """The image has more bytes or pixels than are taken."""
 
 
-def decode(body: bytes, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+def decode(
+    body: bytes, size: tuple[int, int] | None = None, *, grey: bool = False
+) -> NDArray[np.uint8]:
     """Return the pixels of a PNG or JPEG: uint8 (H, W, 3), sRGB order, turned upright.
 
-    `size` is (height, width) to resize to. Transparent parts lie on white. The size that the
-    header declares is checked before anything is decoded. Raises ImageTooBig and ImageError.
+    `size` is (height, width) to resize to; `grey` makes all three channels its luminance
+    (ITU-R 601), as the ETL does for `image_mode = "grey"`. Transparent parts lie on white. The
+    size that the header declares is checked before anything is decoded. Raises ImageTooBig and
+    ImageError.
     """
     if len(body) > MAX_BYTES:
         raise ImageTooBig(f"The image has {len(body)} bytes; at most {MAX_BYTES} are taken.")
@@ -35,7 +39,7 @@ def decode(body: bytes, size: tuple[int, int] | None = None) -> NDArray[np.uint8
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(body), formats=FORMATS) as image:
-                return _pixels(image, size)
+                return _pixels(image, size, grey=grey)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -49,7 +53,7 @@ def decode(body: bytes, size: tuple[int, int] | None = None) -> NDArray[np.uint8
         raise ImageError(f"The image is damaged: {error}.") from error
 
 
-def _pixels(image: Image.Image, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+def _pixels(image: Image.Image, size: tuple[int, int] | None, *, grey: bool) -> NDArray[np.uint8]:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageTooBig(f"The image has {width}x{height} pixels; at most {MAX_PIXELS} are taken.")
@@ -58,6 +62,8 @@ def _pixels(image: Image.Image, size: tuple[int, int] | None) -> NDArray[np.uint
         image.draft(None, (2 * max(size), 2 * max(size)))
     upright = ImageOps.exif_transpose(image)
     rgb = _rgb(upright)
+    if grey:
+        rgb = rgb.convert("L").convert("RGB")
     if size is not None and rgb.size != (size[1], size[0]):
         rgb = rgb.resize(
             (size[1], size[0]),

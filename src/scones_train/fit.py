@@ -1,10 +1,8 @@
 """The training loop: images in memory, one network out."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from threading import Lock
 
 import numpy as np
 import torch
@@ -12,14 +10,14 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn import BatchNorm2d, functional
 
-from scones_train.augment import alternately_mirrored, augment
+from scones_train.augment import augment, mirrored_in
 from scones_train.checkpoint import Checkpoint
+from scones_train.classifier import Classifier
 from scones_train.dataset import ImageSet, Normalisation
+from scones_train.device import device_of, uses_bfloat16
 from scones_train.hyperparameters import Hyperparameters
-from scones_train.model import BATCH_NORM_MOMENTUM, Network, fit_whitening
-from scones_train.optimiser import Schedule
-
-EVALUATION_BATCH = 256
+from scones_train.origin import SCRATCH, Optimisation, Origin
+from scones_train.pixels import Pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +30,8 @@ class EpochReport:
     seconds: float
 
 
-Report = Callable[[EpochReport, Network], None]
+Report = Callable[[EpochReport, Classifier], None]
 Tick = Callable[[], None]
-
-# Initial weights come from PyTorch's one global generator, whatever the thread.
-_SEEDING = Lock()
 
 
 def fit(
@@ -47,32 +42,31 @@ def fit(
     tick: Tick = lambda: None,
     *,
     checkpoint: Checkpoint | None = None,
-) -> Network:
+    origin: Origin = SCRATCH,
+) -> Classifier:
     """Return a network trained on these images, in evaluation mode.
 
     The same images, settings and number of threads give the same weights on one machine,
     whatever else is trained beside. `report` is called after every epoch, `tick` after every
     step; an exception from either ends the training. With a checkpoint, the training goes on
-    after the last epoch that it has, to the same weights.
+    after the last epoch that it has, to the same weights. `origin` is what it begins with.
     """
-    _be_deterministic()
+    be_deterministic()
     generator = Generator().manual_seed(settings.seed)
-    inputs, targets = to_tensor(images, normalisation), torch.from_numpy(images.labels)
-    network = _initial(settings)
-    fit_whitening(network, inputs)
-    schedule = _schedule(network, settings, steps(len(inputs), settings))
-    mirrored = torch.rand(len(inputs), generator=generator) < 0.5
+    pixels = Pixels.of(images, normalisation, device_of(settings.device))
+    targets = torch.from_numpy(images.labels).to(pixels.device)
+    network = origin.network(settings, pixels, images.labels)
+    schedule = origin.schedule(network, settings, steps(len(pixels), settings))
+    views = _Views(pixels, settings, generator, grey=images.grey)
     checkpoint = checkpoint or Checkpoint()
     first = 1 + _restored(checkpoint, network, schedule, generator)
     started = time.perf_counter()
     for epoch in range(first, settings.epochs + 1):
         network.train()
-        views = alternately_mirrored(inputs, mirrored, epoch)
-        batch = _batches(views, targets, settings.batch_size, generator)
-        loss = _epoch(network, schedule, batch, settings, tick)
+        loss = _epoch(network, schedule, views.of(epoch, targets), settings, tick)
         network.eval()
         if epoch == settings.epochs:
-            settle_norms(network, inputs)
+            settle_norms(network, pixels)
         checkpoint.save(
             {
                 "epoch": epoch,
@@ -87,7 +81,7 @@ def fit(
 
 
 def _restored(
-    checkpoint: Checkpoint, network: Network, schedule: Schedule, generator: Generator
+    checkpoint: Checkpoint, network: Classifier, schedule: Optimisation, generator: Generator
 ) -> int:
     """Put all three into the state of a checkpoint; return its epoch, 0 where there is none."""
     state = checkpoint.load()
@@ -106,70 +100,55 @@ def steps(images: int, settings: Hyperparameters) -> int:
     return settings.epochs * max(1, images // settings.batch_size)
 
 
-def _be_deterministic() -> None:
+def be_deterministic() -> None:
+    """Have PyTorch take only algorithms that give the same result each time."""
     torch.use_deterministic_algorithms(True)
     # Filling memory that is overwritten anyway takes a seventh of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def _initial(settings: Hyperparameters) -> Network:
-    with _SEEDING:
-        torch.manual_seed(settings.seed)
-        network = Network(len(settings.classes))
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network
-
-
-def rebuilt(settings: Hyperparameters, state: dict[str, Tensor]) -> Network:
+def rebuilt(
+    settings: Hyperparameters, state: dict[str, Tensor], origin: Origin = SCRATCH
+) -> Classifier:
     """Return a trained network from its weights, in evaluation mode."""
-    network = _initial(settings)
+    network = origin.blank(settings)
     network.load_state_dict(state)
     return network.eval()
 
 
 @torch.no_grad()
-def settle_norms(network: Network, inputs: Tensor) -> None:
+def settle_norms(network: Classifier, pixels: Pixels) -> None:
     """Replace the norms' running statistics by those of all these images and their mirrors.
 
     A running mean of the last few small batches, of augmented images at that, is noisier
     than what the finished network deserves.
     """
     norms = [module for module in network.modules() if isinstance(module, BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None
     network.train()
-    both = torch.cat((inputs, inputs.flip(-1)))
     # Parts of one size, since each weighs the same in the mean.
-    for part in torch.tensor_split(both, math.ceil(len(both) / EVALUATION_BATCH)):
+    for part in pixels.parts(mirrored=network.mirror):
         network(part)
     network.eval()
-    for norm in norms:
-        norm.momentum = BATCH_NORM_MOMENTUM
-
-
-def _schedule(network: Network, settings: Hyperparameters, steps: int) -> Schedule:
-    return Schedule(
-        network,
-        steps=steps,
-        muon_lr=settings.muon_lr,
-        head_lr=settings.head_lr,
-        bias_lr=settings.bias_lr,
-        dtype=torch.bfloat16 if uses_bfloat16(settings.precision) else torch.float32,
-    )
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 def _epoch(
-    network: Network,
-    schedule: Schedule,
+    network: Classifier,
+    schedule: Optimisation,
     batches: Iterator[tuple[Tensor, Tensor]],
     settings: Hyperparameters,
     tick: Tick,
 ) -> float:
-    half = uses_bfloat16(settings.precision)
+    device = device_of(settings.device)
+    half = uses_bfloat16(settings.precision, device)
     losses = []
     for views, targets in batches:
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             logits = network(views)
         loss = functional.cross_entropy(
             logits.float(), targets, label_smoothing=settings.label_smoothing
@@ -181,45 +160,42 @@ def _epoch(
     return sum(losses) / len(losses)
 
 
-def _batches(
-    inputs: Tensor, targets: Tensor, size: int, generator: Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield augmented images and their labels in random order.
+class _Views:
+    """The augmented images of a training, epoch by epoch."""
 
-    Full batches only, since the statistics of a short one would mislead the norms.
-    """
-    order = torch.randperm(len(inputs), generator=generator)
-    size = min(size, len(inputs))
-    for start in range(0, len(inputs) - size + 1, size):
-        rows = order[start : start + size]
-        yield augment(inputs[rows], generator), targets[rows]
+    def __init__(
+        self, pixels: Pixels, settings: Hyperparameters, generator: Generator, *, grey: bool
+    ) -> None:
+        self._pixels, self._settings, self._generator = pixels, settings, generator
+        self._grey = grey
+        self._mirrored = torch.rand(len(pixels), generator=generator) < 0.5
 
+    def of(self, epoch: int, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield an epoch's images and their labels, in random order.
 
-def uses_bfloat16(precision: str) -> bool:
-    """Say whether convolutions run in bfloat16: on request, or by itself where that is faster.
-
-    A processor with bfloat16 instructions of its own gains about a third of the time; one
-    without loses.
-    """
-    if precision == "auto":
-        capabilities = torch.cpu.get_capabilities()
-        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-    return precision == "bfloat16"
-
-
-def to_tensor(images: ImageSet, normalisation: Normalisation) -> Tensor:
-    """Return uint8 (N, H, W, 3) images as normalised float32 (N, 3, H, W)."""
-    mean, std = torch.tensor(normalisation.mean), torch.tensor(normalisation.std)
-    pixels = (torch.from_numpy(images.pixels).float() / 255 - mean) / std
-    return pixels.permute(0, 3, 1, 2)
+        Full batches only, since the statistics of a short one would mislead the norms.
+        """
+        count = len(self._pixels)
+        turned = mirrored_in(epoch, self._mirrored) if self._settings.mirror else None
+        order = torch.randperm(count, generator=self._generator)
+        size = min(self._settings.batch_size, count)
+        for start in range(0, count - size + 1, size):
+            rows = order[start : start + size]
+            images = self._pixels.rows(rows, None if turned is None else turned[rows])
+            yield (
+                augment(images, self._generator, grey=self._grey),
+                targets[rows.to(targets.device)],
+            )
 
 
 @torch.no_grad()
 def predict(
-    network: Network, images: ImageSet, normalisation: Normalisation
+    network: Classifier, images: ImageSet, normalisation: Normalisation
 ) -> NDArray[np.float32]:
-    """Return float32 logits (N, classes), each the mean over an image and its mirror image."""
+    """Return float32 logits (N, classes) of images, as the finished network answers."""
     network.eval()
-    parts = torch.split(to_tensor(images, normalisation), EVALUATION_BATCH)
-    logits: NDArray[np.float32] = torch.cat([network.mirrored(part) for part in parts]).numpy()
+    pixels = Pixels.of(images, normalisation, next(network.parameters()).device)
+    logits: NDArray[np.float32] = (
+        torch.cat([network.answers(part) for part in pixels.parts()]).cpu().numpy()
+    )
     return logits

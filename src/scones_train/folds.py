@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from scones_train.calibrate import Predictions
 from scones_train.checkpoint import Checkpoint, Checkpoints
 from scones_train.dataset import ImageSet, Normalisation
+from scones_train.device import device_of
 from scones_train.fit import Report, Tick, fit, predict, rebuilt, steps
 from scones_train.hyperparameters import Hyperparameters
 from scones_train.model import Member
+from scones_train.origin import SCRATCH, Origin
+from scones_train.shape import Shape, fit_shape
 
 # What a fold that is done keeps.
 LOGITS, NETWORK = "logits", "network"
@@ -57,6 +60,8 @@ def train(
     settings: Hyperparameters,
     watch: Watch,
     checkpoints: Checkpoints | None = None,
+    *,
+    origin: Origin = SCRATCH,
 ) -> Trained:
     """Return the network of all images, and a prediction of each by one that did not see it.
 
@@ -67,22 +72,27 @@ def train(
     """
     held_out = fold_rows(images.labels, settings)
     kept = checkpoints or Checkpoints()
-    with _workers(1 + len(held_out)) as (pool, stop):
-        tick = _stoppable(watch.tick, stop)
+    # Several trainings on one GPU take turns anyway.
+    most = 1 + len(held_out) if device_of(settings.device).type == "cpu" else 1
+    with _workers(most) as (pool, stop):
+        shared: dict[str, Any] = {"tick": _stoppable(watch.tick, stop), "origin": origin}
         own = kept.named("final")
-        final = pool.submit(fit, images, normalisation, settings, watch.epoch, tick, checkpoint=own)
+        final = pool.submit(
+            fit, images, normalisation, settings, watch.epoch, checkpoint=own, **shared
+        )
+        shape = pool.submit(shape_of, images, settings)
         folds = [
             pool.submit(
-                _fold, images, rows, settings, watch, tick=tick, checkpoint=kept.named(f"fold-{n}")
+                _fold, images, rows, settings, watch, checkpoint=kept.named(f"fold-{n}"), **shared
             )
             for n, rows in enumerate(held_out, start=1)
         ]
-        everything: list[Future[Any]] = [final, *folds]
+        everything: list[Future[Any]] = [final, shape, *folds]
         for done in as_completed(everything):
             done.result()
         answered = [fold.result() for fold in folds]
         return Trained(
-            Member(final.result(), normalisation),
+            Member(final.result(), normalisation, shape.result()),
             tuple(member for member, _ in answered),
             _gathered(images, settings, held_out, [logits for _, logits in answered]),
         )
@@ -135,21 +145,47 @@ def _fold(
     *,
     tick: Tick,
     checkpoint: Checkpoint,
+    origin: Origin,
 ) -> Fold:
-    """Return a network of the other images, and its logits (held out, classes)."""
+    """Return what learnt from the other images, and its logits (held out, classes)."""
     unseen = images.rows(held_out)
     seen = images.rows(np.setdiff1d(np.arange(len(images)), held_out))
-    normalisation = Normalisation.of(seen)
+    normalisation = origin.normalisation(seen)
     state = checkpoint.load()
     if state is not None and LOGITS in state:
-        network = rebuilt(settings, state[NETWORK])
+        network = rebuilt(settings, state[NETWORK], origin)
         logits: NDArray[np.float32] = state[LOGITS].numpy()
     else:
-        network = fit(seen, normalisation, settings, lambda *_: None, tick, checkpoint=checkpoint)
+        network = fit(
+            seen,
+            normalisation,
+            settings,
+            lambda *_: None,
+            tick,
+            checkpoint=checkpoint,
+            origin=origin,
+        )
         logits = predict(network, unseen, normalisation)
         checkpoint.save({LOGITS: torch.from_numpy(logits), NETWORK: network.state_dict()})
+    member = Member(network, normalisation, shape_of(seen, settings))
+    logits = with_shape(logits, member, unseen)
     watch.fold(float((logits.argmax(axis=1) == unseen.labels).mean()))
-    return Member(network, normalisation), logits
+    return member, logits
+
+
+def shape_of(images: ImageSet, settings: Hyperparameters) -> Shape | None:
+    """Return the kernel machine of these images; None where the settings leave it out."""
+    if not settings.shape or settings.backbone:
+        return None
+    mirror = bool(settings.mirror)
+    return fit_shape(images, len(settings.classes), mirror=mirror, share=settings.shape)
+
+
+def with_shape(
+    logits: NDArray[np.float32], member: Member, images: ImageSet
+) -> NDArray[np.float32]:
+    """Return a member's logits (N, classes) of images from those of its network alone."""
+    return logits if member.shape is None else logits + member.shape.scores(images.pixels)
 
 
 def _gathered(

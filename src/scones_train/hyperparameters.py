@@ -12,7 +12,7 @@ from scones_core.labels import LabelSet
 # What each recipe sets otherwise than the default does.
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "default": {},
-    "best": {"epochs": 32, "folds": 5, "ensemble": 1},
+    "best": {"width": 64, "ensemble": 1},
 }
 
 # Keys that the platform's own SDK adds to every job, and SageMaker to a tuning job's.
@@ -27,6 +27,16 @@ class Hyperparameters:
     predictions for images they hold out are calibrated on; 0 calibrates on the validation
     channel, which the final network then does not learn from. `ensemble` 1 answers the mean of
     the final network and the folds', at as many times the latency.
+
+    `width` is the number of channels of the network's first group. `shape` is how much the
+    kernel machine on the edges of an image (`scones_train.shape`) has to say beside this
+    project's own network; 0 leaves it out.
+
+    `mirror` 0 tells an image from its mirror image, as digits need it. `stem` is how many pixels
+    a side the first layer takes at a time, 0 as the images' size asks for it. `backbone` is
+    empty for this project's own network, or `frozen` or `finetuned` for the ResNet-18 whose
+    weights are in the channel `weights`, a file with that SHA-256 where one is given.
+    `backbone_lr` is the rate of fine-tuning. `device` is `auto`, `cpu` or `cuda`.
     """
 
     classes: tuple[str, ...] = ("bicycle", "motorcycle")
@@ -39,8 +49,16 @@ class Hyperparameters:
     head_lr: float = 0.67
     bias_lr: float = 0.05
     precision: str = "auto"
+    width: int = 32
+    shape: float = 0.5
     folds: int = 3
     ensemble: int = 0
+    mirror: int = 1
+    stem: int = 0
+    backbone: str = ""
+    backbone_lr: float = 0.0003
+    weights_sha256: str = ""
+    device: str = "auto"
     dataset_version: str = ""
     manifest_sha256: str = ""
 
@@ -53,6 +71,11 @@ class Hyperparameters:
             value = getattr(self, name)
             if not allowed(value):
                 raise TrainingError(f"Hyperparameter {name} must be {words}, not {value}.")
+        if self.backbone and self.ensemble:
+            raise TrainingError(
+                "Hyperparameter ensemble is for this project's own network alone; take another "
+                "recipe than best where training.weights is set."
+            )
 
     @classmethod
     def parse(cls, given: Mapping[str, str]) -> Self:
@@ -110,10 +133,20 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "muon_lr": _POSITIVE,
     "head_lr": _POSITIVE,
     "bias_lr": _POSITIVE,
+    "backbone_lr": _POSITIVE,
+    "width": (lambda value: 4 <= value <= 1024, "4 to 1024"),
+    "shape": (lambda value: 0 <= value <= 10, "0 to 10"),
     "precision": (
         lambda value: value in ("auto", "float32", "bfloat16"),
         "auto, float32 or bfloat16",
     ),
     "folds": (lambda value: value == 0 or 2 <= value <= 20, "0 or 2 to 20"),
     "ensemble": (lambda value: value in (0, 1), "0 or 1"),
+    "mirror": (lambda value: value in (0, 1), "0 or 1"),
+    "stem": (lambda value: 0 <= value <= 16, "0 to 16"),
+    "backbone": (
+        lambda value: value in ("", "frozen", "finetuned"),
+        "frozen, finetuned or empty",
+    ),
+    "device": (lambda value: value in ("auto", "cpu", "cuda"), "auto, cpu or cuda"),
 }

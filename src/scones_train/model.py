@@ -1,5 +1,6 @@
 """The network: a small ResNet-9 whose first layer whitens image patches."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -8,10 +9,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from scones_train.classifier import Classifier
 from scones_train.dataset import Normalisation
+from scones_train.shape import Shape
 
-WIDTHS = (64, 128, 128)
+WIDTHS = (32, 64, 128)
 PATCH = 2
+# Principal directions of a patch that the first layer keeps; a 2x2 patch has no more than 12.
+MOST_DIRECTIONS = 24
+# The groups do best with some 30 to 60 positions a side; larger images are taken by the patch.
+USUAL_SIDE = 56
+# Pixels that the whitening is fitted on; more of them change nothing.
+WHITENING_PIXELS = 1 << 21
 LOGIT_SCALE = 1 / 9
 # The first logits are about 0.2: a network that begins by being sure must first unlearn that.
 HEAD_SPREAD = 1 / 16
@@ -49,16 +58,22 @@ class Group(nn.Module):
         return functional.gelu(self.norm3(self.conv3(residual)) + x)
 
 
-class Network(nn.Module):
+class Network(Classifier):
     """Logits of normalised images.
 
     `whiten` is fitted on training patches (`fit_whitening`) and its filters are never trained.
+    A `stem` of 1 takes every 2x2 patch of an image; a larger one patches of so many pixels a
+    side beside each other, which shrinks the image by as much.
     """
 
-    def __init__(self, classes: int, widths: Sequence[int] = WIDTHS) -> None:
+    def __init__(
+        self, classes: int, widths: Sequence[int] = WIDTHS, *, stem: int = 1, mirror: bool = True
+    ) -> None:
         super().__init__()
-        directions = 3 * PATCH * PATCH
-        self.whiten = nn.Conv2d(3, 2 * directions, PATCH)
+        self.mirror = mirror
+        patch = max(PATCH, stem)
+        directions = min(3 * patch * patch, MOST_DIRECTIONS)
+        self.whiten = nn.Conv2d(3, 2 * directions, patch, stride=stem)
         self.whiten.weight.requires_grad_(False)
         nn.init.zeros_(cast(Tensor, self.whiten.bias))
         inputs = (2 * directions, *widths[:-1])
@@ -71,32 +86,53 @@ class Network(nn.Module):
         x = functional.gelu(self.whiten(x))
         for group in self.groups:
             x = group(x)
-        pooled = functional.adaptive_max_pool2d(x, 1).flatten(1)
-        return cast(Tensor, self.head(pooled) * LOGIT_SCALE)
+        return cast(Tensor, self.head(_pooled(x)) * LOGIT_SCALE)
 
-    def mirrored(self, x: Tensor) -> Tensor:
-        """Return the mean logits of the images and of their mirror images, (N, classes)."""
-        return (self.forward(x) + self.forward(x.flip(-1))) / 2
+
+def widths_of(width: int) -> tuple[int, int, int]:
+    """Return the channels of the three groups where the first has `width`."""
+    return width, 2 * width, max(width, WIDTHS[-1])
+
+
+def stem_of(size: tuple[int, int]) -> int:
+    """Return the stem for images of a height and width: 1 up to 79 pixels, 4 for 224."""
+    return 1 << max(0, round(math.log2(min(size) / USUAL_SIDE)))
+
+
+def _pooled(x: Tensor) -> Tensor:
+    """Return the largest value of each channel, (N, C), of (N, C, H, W)."""
+    if x.device.type == "cpu":
+        return functional.adaptive_max_pool2d(x, 1).flatten(1)
+    # Its gradient on a GPU has no deterministic form, and PyTorch would refuse it.
+    return x.amax(dim=(2, 3))
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A trained network, and the statistics of the images that it learnt from."""
+    """A trained network, the statistics of the images that it learnt from, and a second opinion.
 
-    network: Network
+    Its answer is the network's logits and, where it has a shape, that one's scores added.
+    """
+
+    network: Classifier
     normalisation: Normalisation
+    shape: Shape | None = None
 
 
 def fit_whitening(network: Network, images: Tensor, epsilon: float = 5e-4) -> None:
-    """Set the first layer to the whitening of the 2x2 patches of these images.
+    """Set the first layer to the whitening of the patches that it takes of these images.
 
     `images` is normalised float32 (N, 3, H, W). Each principal direction is used twice, with
-    both signs, since the GELU that follows keeps only one side.
+    both signs, since the GELU that follows keeps only one side; those that vary least are left
+    out where a patch has more of them than the layer.
     """
-    patches = images.unfold(2, PATCH, 1).unfold(3, PATCH, 1)
-    rows = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3 * PATCH * PATCH)
-    covariance = (rows.T @ rows / len(rows)).double()
+    (patch, _), (step, _) = network.whiten.kernel_size, network.whiten.stride
+    patches = images.unfold(2, patch, step).unfold(3, patch, step)
+    rows = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3 * patch * patch)
+    covariance = (rows.T @ rows / len(rows)).double().cpu()
     values, vectors = torch.linalg.eigh(covariance)
-    filters = (vectors / torch.sqrt(values + epsilon)).T.float().reshape(-1, 3, PATCH, PATCH)
+    kept = len(network.whiten.weight) // 2
+    filters = (vectors / torch.sqrt(values + epsilon)).T[-kept:].float()
+    filters = filters.reshape(-1, 3, patch, patch)
     with torch.no_grad():
         network.whiten.weight.copy_(torch.cat((filters, -filters)))

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.optim import SGD, Optimizer
+from torch import Tensor, nn
+from torch.optim import SGD, AdamW, Optimizer
 
 from scones_train.model import Network
 
@@ -73,30 +73,11 @@ class Muon(Optimizer):
         parameter.add_(update.view_as(parameter), alpha=-group["lr"])
 
 
-class Schedule:
-    """The optimisers of a network and their common rise and cosine fall."""
+class Annealed:
+    """Optimisers whose rates rise and fall together, by `rate`."""
 
-    def __init__(
-        self,
-        network: Network,
-        *,
-        steps: int,
-        muon_lr: float,
-        head_lr: float,
-        bias_lr: float,
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        filters = [p for p in network.groups.parameters() if p.ndim == 4]
-        biases = [p for p in network.groups.parameters() if p.ndim == 1 and p.requires_grad]
-        assert network.whiten.bias is not None  # noqa: S101 (narrows the type)
-        rest = [
-            {"params": [network.head.weight], "lr": head_lr},
-            {"params": [*biases, network.whiten.bias], "lr": bias_lr},
-        ]
-        self._optimisers = [
-            Muon(filters, lr=muon_lr, dtype=dtype),
-            SGD(rest, momentum=0.85, nesterov=True, weight_decay=0.0),
-        ]
+    def __init__(self, optimisers: list[Optimizer], steps: int) -> None:
+        self._optimisers = optimisers
         for optimiser in self._optimisers:
             for group in optimiser.param_groups:
                 group["peak"] = group["lr"]
@@ -121,6 +102,40 @@ class Schedule:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         self._done += 1
+
+
+class Schedule(Annealed):
+    """The optimisers of this project's own network."""
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        steps: int,
+        muon_lr: float,
+        head_lr: float,
+        bias_lr: float,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        filters = [p for p in network.groups.parameters() if p.ndim == 4]
+        biases = [p for p in network.groups.parameters() if p.ndim == 1 and p.requires_grad]
+        assert network.whiten.bias is not None  # noqa: S101 (narrows the type)
+        rest = [
+            {"params": [network.head.weight], "lr": head_lr},
+            {"params": [*biases, network.whiten.bias], "lr": bias_lr},
+        ]
+        optimisers: list[Optimizer] = [
+            Muon(filters, lr=muon_lr, dtype=dtype),
+            SGD(rest, momentum=0.85, nesterov=True, weight_decay=0.0),
+        ]
+        super().__init__(optimisers, steps)
+
+
+class FineTuning(Annealed):
+    """AdamW on every weight of a network that knows something already."""
+
+    def __init__(self, network: nn.Module, *, steps: int, lr: float) -> None:
+        super().__init__([AdamW(network.parameters(), lr=lr, weight_decay=0.01)], steps)
 
 
 def rate(step: int, steps: int, warmup: float = 0.15) -> float:

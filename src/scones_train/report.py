@@ -9,8 +9,8 @@ from scones_train.artifact import ModelCard
 from scones_train.metrics import metric_line
 
 if TYPE_CHECKING:
+    from scones_train.classifier import Classifier
     from scones_train.fit import EpochReport
-    from scones_train.model import Network
 
 FIGURES = (
     "accuracy",
@@ -52,7 +52,7 @@ class Progress:
         with self._lock:
             self._steps += 1
 
-    def epoch(self, done: "EpochReport", _network: "Network") -> None:
+    def epoch(self, done: "EpochReport", _network: "Classifier") -> None:
         """Say where the final network stands."""
         with self._lock:
             say(

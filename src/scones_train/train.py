@@ -9,6 +9,7 @@ import signal
 import sys
 from dataclasses import asdict, replace
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +24,24 @@ from scones_train.hyperparameters import Hyperparameters
 from scones_train.known_images import known_images
 from scones_train.predictions import ImagePredictions, channel_names
 from scones_train.predictor import Predictor
+from scones_train.reliability import to_svg
 from scones_train.report import Progress, say, say_result, say_text
+
+if TYPE_CHECKING:
+    from scones_train.checkpoint import Checkpoints
+    from scones_train.folds import Trained
 
 # A pooled thread that spins takes the time of whatever else runs: beside one busy process a
 # step took fifteen times as long. OpenMP reads this once, when PyTorch loads it.
 SPIN = ("GOMP_SPINCOUNT", "1000")
+# Without it, a GPU's matrix products add up in another order each time.
+WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 def main() -> int:
     """Train in the container that the environment describes; return the exit code."""
-    os.environ.setdefault(*SPIN)
+    for name, value in (SPIN, WORKSPACE):
+        os.environ.setdefault(name, value)
     signal.signal(signal.SIGTERM, _stop)
     container = Container.of(os.environ)
     try:
@@ -62,42 +71,79 @@ def run(container: Container) -> ModelCard:
     from scones_train.checkpoint import Checkpoints
     from scones_train.export import to_onnx, weights_bytes
     from scones_train.fit import predict
-    from scones_train.folds import Watch, total_steps, train
+    from scones_train.folds import with_shape
 
     images = _training_images(splits, settings)
-    normalisation = Normalisation.of(images)
-    progress = Progress(total_steps(len(images), settings), settings.folds)
-    watch = Watch(progress.epoch, progress.fold, progress.tick)
+    settings = _fitting(settings, images)
     checkpoints = Checkpoints.of(container.checkpoint_dir, images, settings, say_text)
-    trained = train(images, normalisation, settings, watch, checkpoints)
+    trained = _trained(container, images, settings, checkpoints)
+    normalisation = trained.final.normalisation
     folded = trained.predictions
     if folded is None:
         kept = splits["validation"]
-        folded = Predictions(predict(trained.final.network, kept, normalisation), kept.labels)
+        logits = predict(trained.final.network, kept, normalisation)
+        folded = Predictions(with_shape(logits, trained.final, kept), kept.labels)
     calibration = calibrate(folded, settings.target_precision)
     members = [trained.final, *(trained.folds if settings.ensemble else ())]
     graph = to_onnx(members, calibration.temperature, images.size)
-    card = _card(settings, normalisation, calibration, splits["train"].size)
+    card = _card(settings, normalisation, calibration, images)
     answers = Predictor(card, graph).probabilities(splits["test"].pixels)
     card = _judged(card, calibration, answers, splits["test"].labels, len(images))
     known = known_images(splits["test"], answers)
     names = channel_names(container.channel("test"), settings.classes)
     tested = ImagePredictions(names, splits["test"].labels, answers)
-    write_artifact(container.model_dir, card, graph, weights_bytes(members), tested, samples=known)
+    write_artifact(
+        container.model_dir,
+        card,
+        graph,
+        weights_bytes(members),
+        tested,
+        samples=known,
+        diagram=_diagram(calibration),
+    )
     checkpoints.clear()
     say_result(card)
     return card
 
 
+def _fitting(settings: Hyperparameters, images: ImageSet) -> Hyperparameters:
+    """Return the settings with what the images' size decides."""
+    from scones_train.model import stem_of
+
+    return replace(settings, stem=settings.stem or stem_of(images.size))
+
+
+def _trained(
+    container: Container, images: ImageSet, settings: Hyperparameters, checkpoints: "Checkpoints"
+) -> "Trained":
+    """Train by the settings: from nothing, or from the weights in their channel."""
+    from scones_train.folds import Watch, total_steps, train
+    from scones_train.pretrained import read_weights
+    from scones_train.transfer import transfer, transfer_steps
+
+    count = (
+        transfer_steps(images, settings)
+        if settings.backbone
+        else total_steps(len(images), settings)
+    )
+    progress = Progress(count, settings.folds)
+    watch = Watch(progress.epoch, progress.fold, progress.tick)
+    if settings.backbone:
+        weights = read_weights(container.channel("weights"), settings.weights_sha256)
+        return transfer(images, settings, weights, watch, checkpoints)
+    return train(images, Normalisation.of(images), settings, watch, checkpoints)
+
+
 def _training_images(splits: dict[str, ImageSet], settings: Hyperparameters) -> ImageSet:
-    """Return the final network's images.
+    """Return the final network's images, in an order of their own.
 
     Folds calibrate on images that they hold out, which leaves the validation channel free to
     be learnt from; without folds it is all there is to calibrate on.
     """
     if not settings.folds:
-        return splits["train"]
-    return splits["train"].joined(splits["validation"])
+        return splits["train"].ordered()
+    # Taken out, so that they are not held twice while the network learns from both.
+    return splits.pop("train").joined(splits.pop("validation")).ordered()
 
 
 def _load(container: Container, settings: Hyperparameters) -> dict[str, ImageSet]:
@@ -118,14 +164,14 @@ def _card(
     settings: Hyperparameters,
     normalisation: Normalisation,
     calibration: Calibration,
-    size: tuple[int, int],
+    images: ImageSet,
 ) -> ModelCard:
     """Return the card of a model, without its figures yet."""
-    height, width = size
+    height, width = images.size
     recipe = asdict(settings)
     return ModelCard(
         labels=settings.classes,
-        image={"height": height, "width": width, "channels": 3},
+        image={"height": height, "width": width, "channels": 1 if images.grey else 3},
         normalisation=asdict(normalisation),
         temperature=round(calibration.temperature, 6),
         threshold=calibration.operating.threshold,
@@ -155,6 +201,10 @@ def _judged(
             **calibration.figures(),
         },
     )
+
+
+def _diagram(calibration: Calibration) -> str:
+    return to_svg(calibration.bins, f"{calibration.operating.images} images that were held out")
 
 
 def _basis(settings: Hyperparameters) -> dict[str, str | list[str]]:

@@ -12,6 +12,13 @@ mock_data "aws_partition" {
   }
 }
 
+mock_data "aws_sagemaker_prebuilt_ecr_image" {
+  defaults = {
+    registry_id   = "811284229777"
+    registry_path = "811284229777.dkr.ecr.us-east-1.amazonaws.com/image-classification:1"
+  }
+}
+
 mock_resource "aws_kms_key" {
   defaults = {
     arn    = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import json
 import os
@@ -7,8 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from rich.console import Console as RichConsole
+from safetensors.torch import save
 
 from scones_core.errors import SettingsError, TrainingError, TrainingJobFailed
 from scones_core.settings import Settings
@@ -16,6 +20,7 @@ from scones_toolkit.console import Console
 from scones_toolkit.local_training import run_training
 from scones_toolkit.models import train
 from scones_toolkit.project import Project
+from scones_train.resnet import NORMALISATION, ResNet18
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = Settings().override("training", batch_size=8, folds=0)
@@ -64,7 +69,8 @@ def test_what_no_training_can_do_is_refused_before_one_starts(project, photos):
         ({"algorithm": "xgboost"}, "--algorithm one of"),
         ({"where": "local", "algorithm": "builtin"}, "container of Amazon's"),
         ({"where": "local", "resume": "job-1"}, "--resume names a SageMaker job"),
-        ({"source": "synthetic"}, "--source goes with --where local"),
+        ({"source": "synthetic"}, "go with --where local"),
+        ({"images": {"classes": "all"}}, "go with --where local"),
     ],
 )
 def test_flags_that_do_not_go_together_are_refused(project, flags, named):
@@ -105,3 +111,47 @@ def test_the_hyperparameters_are_those_of_the_dataset(project, photos):
     card = train(project, where="local", source=photos, epochs=1)
     told = project.build / "local" / "training" / "input" / "config" / "hyperparameters.json"
     assert json.loads(told.read_text())["dataset_version"] == card.dataset_version
+
+
+def test_digits_are_a_matter_of_settings(project, tmp_path):
+    """Grey images of 28 pixels in ten classes, unmirrored, within a bound on the steps."""
+    random = np.random.default_rng(1)
+    pixels = random.integers(0, 60, (200, 28, 28), dtype=np.uint8)
+    labels = np.arange(200, dtype=np.uint8) % 10
+    for row, label in enumerate(labels):
+        pixels[row, 2 * label : 2 * label + 6, 4:24] += 180
+    folder = tmp_path / "digits"
+    folder.mkdir()
+    for name, values in (("images-idx3", pixels), ("labels-idx1", labels)):
+        head = bytes((0, 0, 8, values.ndim))
+        shape = b"".join(size.to_bytes(4, "big") for size in values.shape)
+        (folder / f"some-{name}-ubyte").write_bytes(head + shape + values.tobytes())
+    card = train(
+        project,
+        where="local",
+        source=str(folder),
+        images={"classes": "all", "image_mode": "grey"},
+        mirror=False,
+        most_steps=60,
+        epochs=20,
+    )
+    assert card.labels == tuple("0123456789")
+    assert (card.image["height"], card.grey) == (28, True)
+    assert card.settings["epochs"] < 20
+    assert card.settings["mirror"] == 0
+    assert card.metrics["accuracy"] > 0.5
+    assert len(card.confusion_matrix) == 10
+
+
+def test_a_training_begins_with_weights_that_are_given(project, photos, tmp_path):
+    weights = tmp_path / "resnet18.safetensors"
+    torch.manual_seed(0)
+    weights.write_bytes(save(dict(ResNet18(7).state_dict())))
+    card = train(project, where="local", source=photos, weights=str(weights))
+    assert card.settings["backbone"] == "frozen"
+    assert card.settings["weights_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert card.normalisation["mean"] == list(NORMALISATION.mean)
+    channels = project.build / "local" / "training" / "input" / "data"
+    assert [path.name for path in (channels / "weights").iterdir()] == ["resnet18.safetensors"]
+    train(project, where="local", source=photos, epochs=1)
+    assert not (channels / "weights").exists()

@@ -149,11 +149,19 @@ def test_every_taken_content_type_answers(server, kind, content_type):
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
 
-@pytest.mark.parametrize(("asked", "count"), [("top_k=1", 1), ("trace=7,top_k=5", 2)])
-def test_the_likeliest_labels_are_answered_when_asked_for(server, asked, count):
+@pytest.mark.parametrize(
+    ("header", "asked", "count"),
+    [
+        (ATTRIBUTES, "top_k=1", 1),
+        (ATTRIBUTES, "trace=7,top_k=5", 2),
+        ("Accept", "application/json; top_k=1", 1),
+        ("Accept", "application/json;top_k=5", 2),
+    ],
+)
+def test_the_likeliest_labels_are_answered_when_asked_for(server, header, asked, count):
     body = encoded(picture())
     plain = dict(zip(("bicycle", "motorcycle"), server.invoke(body)[1], strict=True))
-    status, answer = server.invoke(body, **{ATTRIBUTES: asked})
+    status, answer = server.invoke(body, **{header: asked})
     assert status == 200
     likeliest = sorted(plain, key=plain.get, reverse=True)[:count]
     assert answer == [{"label": label, "probability": plain[label]} for label in likeliest]

@@ -1,6 +1,6 @@
 import torch
 
-from scones_train.augment import alternately_mirrored, augment, cut_out, shift
+from scones_train.augment import augment, cut_out, mirrored_in, recolour, shift
 
 
 def seeded(seed=0):
@@ -27,11 +27,23 @@ def test_a_view_leaves_the_original_as_it_was():
 
 
 def test_two_epochs_in_a_row_show_both_sides_of_every_image():
-    images, first = pictures(4), torch.tensor([True, False, True, False])
-    even, odd = (alternately_mirrored(images, first, epoch) for epoch in (2, 3))
-    assert torch.equal(even[0::2], images[0::2].flip(-1))
-    assert torch.equal(even[1::2], images[1::2])
-    assert torch.equal(odd, even.flip(-1))
+    first = torch.tensor([True, False, True, False])
+    even, odd = (mirrored_in(epoch, first) for epoch in (2, 3))
+    assert torch.equal(even, first)
+    assert torch.equal(odd, ~even)
+
+
+def test_images_without_colour_get_none():
+    grey = pictures(8)[:, :1].repeat(1, 3, 1, 1)
+    seen = augment(grey, seeded(), grey=True)
+    assert torch.equal(seen[:, 0], seen[:, 2])
+    assert not torch.equal(recolour(grey, seeded()), recolour(grey, seeded(), grey=True))
+
+
+def test_some_views_lose_their_colour():
+    seen = recolour(pictures(1000), seeded())
+    faded = (seen[:, 0] == seen[:, 1]).all(dim=(1, 2)) & (seen[:, 1] == seen[:, 2]).all(dim=(1, 2))
+    assert 150 < int(faded.sum()) < 250
 
 
 def test_a_shift_moves_pixels_by_at_most_its_distance():

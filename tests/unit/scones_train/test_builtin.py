@@ -42,6 +42,8 @@ def test_what_has_no_default_is_left_out_and_the_rest_are_strings():
         ({"learning_rate": 1.5}, "learning_rate must be 0 to 1"),
         ({"augmentation_type": "flip"}, "augmentation_type"),
         ({"top_k": 3}, "top_k 3 exceeds the 2 classes"),
+        ({"checkpoint_frequency": 31}, "exceeds the 30 epochs"),
+        ({"use_weighted_loss": 1}, "goes with multi_label"),
         ({"image_shape": (3, 0, 32)}, "image_shape"),
         ({"precision_dtype": "bfloat16"}, "float32, float16"),
     ],

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from scones_core.errors import TrainingError
-from scones_train.dataset import Normalisation, load_channel
+from scones_train.dataset import ImageSet, Normalisation, load_channel
 
 CLASSES = ("bicycle", "motorcycle")
 
@@ -63,3 +63,41 @@ def test_normalisation_is_of_pixels_from_0_to_1_and_spares_flat_channels(channel
     assert normalisation.mean == pytest.approx((50 / 255, 1.5 / 255, 0), abs=1e-5)
     assert normalisation.std[0] == pytest.approx(50 / 255, abs=1e-5)
     assert normalisation.std[2] == 1
+
+
+def test_the_order_of_images_is_that_of_their_class_and_pixels_alone(images):
+    shuffled = np.random.default_rng(1).permutation(len(images))
+    ordered, again = images.ordered(), images.rows(shuffled).ordered()
+    assert np.array_equal(ordered.pixels, again.pixels)
+    assert np.array_equal(ordered.labels, again.labels)
+    assert ordered.labels.tolist() == sorted(images.labels.tolist())
+    assert _contents(ordered) == _contents(images)
+
+
+def _contents(images):
+    return sorted((int(y), p.tobytes()) for p, y in zip(images.pixels, images.labels, strict=True))
+
+
+def test_images_of_two_sets_come_in_one_order_however_they_were_split(images):
+    halves = images.rows(np.arange(5)), images.rows(np.arange(5, len(images)))
+    joined = halves[0].joined(halves[1]).ordered()
+    swapped = halves[1].joined(halves[0]).ordered()
+    assert isinstance(joined, ImageSet)
+    assert np.array_equal(joined.pixels, swapped.pixels)
+
+
+def test_the_statistics_are_those_of_all_pixels_whatever_their_number():
+    random = np.random.default_rng(4)
+    pixels = random.integers(0, 256, (3, 2000, 2000, 3), dtype=np.uint8)
+    pixels[..., 2] //= 3
+    found = Normalisation.of(ImageSet(pixels, np.zeros(3, np.int64)))
+    plain = pixels.reshape(-1, 3) / 255
+    assert found.mean == pytest.approx(plain.mean(axis=0), abs=1e-6)
+    assert found.std == pytest.approx(plain.std(axis=0), abs=1e-6)
+
+
+def test_one_coloured_pixel_makes_images_not_grey():
+    grey = np.repeat(np.arange(48, dtype=np.uint8).reshape(3, 4, 4, 1), 3, axis=3)
+    assert ImageSet(grey, np.zeros(3, np.int64)).grey
+    grey[2, 3, 3, 1] += 1
+    assert not ImageSet(grey, np.zeros(3, np.int64)).grey

@@ -48,6 +48,12 @@ def test_an_enlarged_image_comes_back_as_it_was():
     assert (decode(encoded(larger), (16, 24)) == PIXELS).all()
 
 
+def test_a_coloured_image_is_made_grey_for_a_model_that_knows_no_colour():
+    pixels = decode(encoded(Image.fromarray(PIXELS)), grey=True)
+    assert (pixels == np.asarray(Image.fromarray(PIXELS).convert("L"))[..., None]).all()
+    assert (decode(encoded(Image.fromarray(pixels)), grey=True) == pixels).all()
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "I;16"])
 def test_every_kind_of_png_becomes_rgb(mode):
     if mode == "I;16":

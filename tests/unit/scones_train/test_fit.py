@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from scones_train.dataset import Normalisation
-from scones_train.fit import fit, predict, uses_bfloat16
+from scones_train.dataset import ImageSet, Normalisation
+from scones_train.fit import fit, predict
 from scones_train.hyperparameters import Hyperparameters
+from scones_train.model import stem_of
 
 RECIPE = Hyperparameters(epochs=2, batch_size=8, folds=2)
 
@@ -45,6 +46,23 @@ def test_fewer_images_than_a_batch_make_one_batch(lit):
     assert np.isfinite(logits).all()
 
 
-def test_a_precision_that_was_asked_for_is_taken():
-    assert uses_bfloat16("bfloat16")
-    assert not uses_bfloat16("float32")
+def test_without_mirrors_an_image_and_its_mirror_image_may_differ(lit):
+    settings = Hyperparameters(epochs=3, batch_size=8, folds=0, mirror=0)
+    normalisation = Normalisation.of(lit)
+    network = fit(lit, normalisation, settings, lambda *_: None)
+    turned = ImageSet(lit.pixels[:, :, ::-1].copy(), lit.labels)
+    assert not np.allclose(
+        predict(network, lit, normalisation), predict(network, turned, normalisation)
+    )
+
+
+def test_large_images_are_taken_by_the_patch():
+    random = np.random.default_rng(2)
+    pixels = random.integers(0, 100, (16, 224, 224, 3), dtype=np.uint8)
+    labels = np.arange(16, dtype=np.int64) % 2
+    pixels[labels == 0, :112] += 150
+    images = ImageSet(pixels, labels)
+    settings = Hyperparameters(epochs=1, batch_size=8, folds=0, stem=stem_of(images.size))
+    network = fit(images, Normalisation.of(images), settings, lambda *_: None)
+    assert network.whiten.stride == (4, 4)
+    assert predict(network, images, Normalisation.of(images)).shape == (16, 2)

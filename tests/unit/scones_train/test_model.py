@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from scones_train.model import Network, fit_whitening
+from scones_train.model import MOST_DIRECTIONS, Network, fit_whitening, stem_of
 
 
 @pytest.mark.parametrize("size", [(16, 16), (32, 32), (33, 47)])
@@ -38,3 +38,28 @@ def test_an_untrained_network_is_unsure():
     with torch.no_grad():
         confidence = fresh(images).softmax(dim=1).max(dim=1).values
     assert confidence.mean() < 0.8
+
+
+@pytest.mark.parametrize(
+    ("size", "stem"),
+    [((28, 28), 1), ((64, 64), 1), ((96, 128), 2), ((224, 224), 4), ((300, 512), 4)],
+)
+def test_the_stem_leaves_some_sixty_positions_a_side(size, stem):
+    assert stem_of(size) == stem
+
+
+def test_a_large_patch_is_whitened_by_the_directions_that_vary_most():
+    torch.manual_seed(0)
+    smooth = functional.avg_pool2d(torch.randn(32, 3, 68, 68), 5, stride=1)
+    network = Network(2, stem=4)
+    fit_whitening(network, smooth, epsilon=1e-9)
+    output = functional.conv2d(smooth, network.whiten.weight, stride=4)
+    assert output.shape == (32, 2 * MOST_DIRECTIONS, 16, 16)
+    rows = output[:, :MOST_DIRECTIONS].permute(0, 2, 3, 1).reshape(-1, MOST_DIRECTIONS)
+    assert torch.allclose(rows.T @ rows / len(rows), torch.eye(MOST_DIRECTIONS), atol=0.05)
+
+
+def test_a_network_without_mirrors_answers_each_side_by_itself():
+    network, image = Network(2, mirror=False).eval(), torch.randn(3, 3, 20, 20)
+    with torch.no_grad():
+        assert torch.equal(network.answers(image), network(image))

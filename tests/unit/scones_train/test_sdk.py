@@ -6,6 +6,7 @@ import pytest
 from scones_core.errors import SettingsError
 from scones_train.job import Machine, TrainingRequest, job_request
 from scones_train.sdk import SdkSageMaker, snake_cased
+from scones_train.sdk_trainer import TrainerSageMaker
 
 WITHOUT_SDK = importlib.util.find_spec("sagemaker") is None
 
@@ -43,3 +44,9 @@ def test_no_two_members_of_the_api_get_one_name():
 def test_without_the_sdk_the_sentence_says_how_to_get_it():
     with pytest.raises(SettingsError, match=r"requirements/sagemaker\.lock"):
         SdkSageMaker(None)
+
+
+@pytest.mark.skipif(not WITHOUT_SDK, reason="the SDK is installed here")
+def test_without_the_whole_sdk_the_sentence_says_so_too():
+    with pytest.raises(SettingsError, match="SDK is not installed"):
+        TrainerSageMaker(None)
