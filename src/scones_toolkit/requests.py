@@ -30,11 +30,17 @@ def own_request(project: Project, settings: TrainingSettings, resume: str = "") 
         hyperparameters=told.strings(),
         channels={
             **{split: (f"{prefix}/{split}/", "") for split in SPLITS},
-            **weights.staged(project, settings),
+            **_weights(project, settings),
         },
         machine=_machine(settings, settings.instance_type),
         resume=resume,
     )
+
+
+def _weights(project: Project, settings: TrainingSettings) -> dict[str, tuple[str, str]]:
+    deployment = project.deployment
+    bucket, key_arn = deployment.data_bucket, deployment.kms_key_arn
+    return weights.staged(settings, project.client("s3"), bucket, key_arn, project.console.say)
 
 
 def builtin_request(

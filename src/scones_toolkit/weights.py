@@ -2,12 +2,12 @@
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from scones_core.settings import TrainingSettings
 from scones_core.uris import S3Uri
-from scones_toolkit.project import Project
 from scones_train.pretrained import require_file
 
 CHANNEL = "weights"
@@ -28,20 +28,23 @@ def told(settings: TrainingSettings) -> dict[str, Any]:
     return {"backbone": settings.backbone, "weights_sha256": _digest(path)}
 
 
-def staged(project: Project, settings: TrainingSettings) -> dict[str, tuple[str, str]]:
-    """Return the channel of the weights, once they are in the data bucket; none without a file."""
+def staged(
+    settings: TrainingSettings, s3: Any, bucket: str, kms_key_arn: str, say: Callable[[str], None]
+) -> dict[str, tuple[str, str]]:
+    """Return the channel of the weights, once they are in the bucket; none without a file.
+
+    `s3` is a boto3 client. A file that is there already is not uploaded again.
+    """
     if not settings.weights:
         return {}
     path = Path(settings.weights).expanduser()
     prefix = f"{PREFIX}/{_digest(path)[:NAME_DIGITS]}"
-    bucket, s3 = project.deployment.data_bucket, project.client("s3")
     key = f"{prefix}/{path.name}"
-    # Its name has its hash: what is there is this file, or the remains of nothing.
+    # Its place has its hash: what is there is this file. A channel must have no second one.
     if not s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/").get("KeyCount"):
-        project.console.say(f"  {S3Uri(bucket, key)} uploaded.")
-        key_arn = project.deployment.kms_key_arn
-        encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn}
+        encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_arn}
         s3.upload_file(str(path), bucket, key, ExtraArgs=encrypted)
+        say(f"  {S3Uri(bucket, key)} uploaded.")
     return {CHANNEL: (f"{prefix}/", "")}
 
 
