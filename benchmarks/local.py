@@ -3,7 +3,11 @@
     python benchmarks/local.py [--invocations 300] [--images 300] [--items 1000]
                                [--ministack VENV] [--json FILE]
 
-Everything runs in one run on one machine, so the ratios count and not the figures. The older
+Everything runs in one run on one machine, so the ratios count and not the figures. What the
+server's process took of a processor for each call or image is told beside: on a busy machine the
+rates say little, and that still says how the server compares. Workers and client are not in it.
+
+The older
 design is one Standard execution an image, of three Lambdas that hand the image's bytes on in the
 state; the Map takes the same three Lambdas over all images of one execution. With `--ministack`,
 a virtual environment with ministack and boto3 from PyPI, the same is measured there as well, in
@@ -25,6 +29,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +52,15 @@ def spread(seconds: list[float]) -> dict[str, float]:
     return {"n": len(seconds), **{name: round(value * 1000, 3) for name, value in ms.items()}}
 
 
-def timed(work: Callable[[], Any], count: int) -> dict[str, float]:
-    """Return the spread of `count` calls."""
+def timed(work: Callable[[], Any], count: int, pid: int = 0) -> dict[str, float]:
+    """Return the spread of `count` calls, and what process `pid` took for each."""
     found = []
+    before = processor_seconds(pid)
     for _ in range(count):
         began = time.perf_counter()
         work()
         found.append(time.perf_counter() - began)
-    return spread(found)
+    return {**spread(found), "server_ms": taken_ms(pid, before, count)}
 
 
 def in_process(count: int) -> dict[str, float]:
@@ -73,7 +79,7 @@ def warm(target: Target, count: int) -> dict[str, float]:
         invoke(FunctionName=name, Payload=b'{"a": 1}')["Payload"].read()
 
     timed(work, 20)
-    return timed(work, count)
+    return timed(work, count, target.server_pid)
 
 
 def cold(target: Target) -> dict[str, float]:
@@ -99,19 +105,19 @@ def older_design(target: Target, deployed: Deployed, images: int) -> dict[str, f
 
     with ThreadPoolExecutor(STARTERS) as pool:
         list(pool.map(one, range(STARTERS)))  # warm
-        began = time.perf_counter()
-        list(pool.map(one, range(images)))
-    return rate(images, time.perf_counter() - began)
+        return rate(lambda: list(pool.map(one, range(images))), images, target.server_pid)
 
 
 def mapped(target: Target, deployed: Deployed, items: int) -> dict[str, float]:
     """Run one execution whose Map has an iteration an image."""
     states = target.client("stepfunctions")
     event = json.dumps([deployed.event(number) for number in range(items)])
-    began = time.perf_counter()
-    started = states.start_execution(stateMachineArn=deployed.all_images, input=event)
-    await_end(states, started["executionArn"])
-    return rate(items, time.perf_counter() - began)
+
+    def run() -> None:
+        started = states.start_execution(stateMachineArn=deployed.all_images, input=event)
+        await_end(states, started["executionArn"])
+
+    return rate(run, items, target.server_pid)
 
 
 def await_end(states: Any, execution: str) -> None:
@@ -122,13 +128,32 @@ def await_end(states: Any, execution: str) -> None:
         raise RuntimeError(f"{found['status']}: {found.get('error')} {found.get('cause')}")
 
 
-def rate(count: int, seconds: float) -> dict[str, float]:
-    """Return a throughput."""
+def rate(run: Callable[[], Any], count: int, pid: int) -> dict[str, float]:
+    """Return how many of `count` are done in a second, and what process `pid` took for each."""
+    before, began = processor_seconds(pid), time.perf_counter()
+    run()
+    seconds = time.perf_counter() - began
     return {
         "n": count,
         "seconds": round(seconds, 3),
         "images_per_second": round(count / seconds, 1),
+        "server_ms": taken_ms(pid, before, count),
     }
+
+
+def taken_ms(pid: int, before: float, count: int) -> float:
+    """Return what a process took of the processors since `before`, for each of `count`, in ms."""
+    return round((processor_seconds(pid) - before) * 1000 / count, 2)
+
+
+def processor_seconds(pid: int) -> float:
+    """Return what a process, without its children, has taken of the processors; 0 if unknown."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return 0.0
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def measure(target: Target, options: argparse.Namespace) -> dict[str, Any]:
@@ -158,7 +183,8 @@ def embedded(options: argparse.Namespace) -> dict[str, Any]:
             with LocalAws.start(Path(home), 0, {}):
                 starts.append(time.perf_counter() - began)
     with tempfile.TemporaryDirectory() as home, LocalAws.start(Path(home), 0, {}) as local:
-        return {"ready": spread(starts), **measure(Target(local.endpoint_url), options)}
+        target = Target(local.endpoint_url, local.record.pid)
+        return {"ready": spread(starts), **measure(target, options)}
 
 
 def ministack(options: argparse.Namespace) -> dict[str, Any]:
@@ -177,9 +203,10 @@ def ministack(options: argparse.Namespace) -> dict[str, Any]:
 def inside(options: argparse.Namespace) -> None:
     """Measure ministack in this process's own network; print the figures as JSON."""
     loopback_up()
-    with tempfile.TemporaryDirectory() as folder, started(options.ministack, folder) as seconds:
-        figures = {"ready": {"n": 1, "p50": round(seconds * 1000, 3)}}
-        print(json.dumps({**figures, **measure(Target("http://127.0.0.1:4566"), options)}))
+    with tempfile.TemporaryDirectory() as folder, started(options.ministack, folder) as server:
+        figures = {"ready": {"n": 1, "p50": round(server.ready_seconds * 1000, 3)}}
+        found = measure(Target("http://127.0.0.1:4566", server.pid), options)
+        print(json.dumps({**figures, **found}))
 
 
 def loopback_up() -> None:
@@ -189,9 +216,17 @@ def loopback_up() -> None:
         fcntl.ioctl(any_socket, set_flags, struct.pack("16sH14s", b"lo", up, b""))
 
 
+@dataclass(frozen=True)
+class Started:
+    """A server that answers."""
+
+    pid: int
+    ready_seconds: float
+
+
 @contextlib.contextmanager
-def started(venv: Path, folder: str) -> Iterator[float]:
-    """Run ministack; yield the seconds until it answered."""
+def started(venv: Path, folder: str) -> Iterator[Started]:
+    """Run ministack."""
     environment = {**os.environ, "HOME": folder, "TMPDIR": folder, "LAMBDA_EXECUTOR": "local"}
     began = time.perf_counter()
     with Path(folder, "ministack.log").open("wb") as log:
@@ -203,7 +238,7 @@ def started(venv: Path, folder: str) -> Iterator[float]:
             if process.poll() is not None or time.perf_counter() - began > MINISTACK_SECONDS:
                 raise SystemExit(Path(folder, "ministack.log").read_text()[-400:])
             time.sleep(0.05)
-        yield time.perf_counter() - began
+        yield Started(process.pid, time.perf_counter() - began)
     finally:
         process.terminate()
         process.wait()
@@ -229,6 +264,9 @@ def table(figures: dict[str, Any]) -> Iterator[str]:
         yield f"{name + ', p50 (p10-p90) ms':28}{ms(own.get(name)):>24}{ms(other.get(name)):>24}"
     for name in ("older", "map"):
         yield f"{name + ', images/s':28}{ips(own.get(name)):>24}{ips(other.get(name)):>24}"
+    for name in ("warm", "older", "map"):
+        title = f"{name}, server ms each"
+        yield f"{title:28}{server_ms(own.get(name)):>24}{server_ms(other.get(name)):>24}"
     yield f"{'handler in-process, p50 ms':28}{figures['in_process']['p50']:>24}"
     if "not_compared" in other:
         yield f"ministack was not compared: {other['not_compared']}"
@@ -242,6 +280,11 @@ def ms(found: dict[str, Any] | None) -> str:
     if "p10" not in found:
         return f"{found['p50']} (n={found['n']})"
     return f"{found['p50']} ({found['p10']}-{found['p90']})"
+
+
+def server_ms(found: dict[str, Any] | None) -> str:
+    """Return what the server's process took for each as text."""
+    return str(found.get("server_ms", "-")) if found else "-"
 
 
 def ips(found: dict[str, Any] | None) -> str:

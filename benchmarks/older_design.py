@@ -42,9 +42,10 @@ def handler(event, context):
 
 @dataclass(frozen=True)
 class Target:
-    """An endpoint that is measured."""
+    """An endpoint that is measured, with the process that answers there."""
 
     endpoint_url: str
+    server_pid: int = 0
 
     def client(self, service: str) -> Any:
         """Return a client; the same one each time."""

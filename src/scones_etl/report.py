@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,43 +27,16 @@ def report(dataset: StagedDataset) -> dict[str, Any]:
 
     Near-duplicates are pairs of stored images in two splits; they are reported, not dropped.
     """
-    return _report(dataset, _pixels(dataset))
-
-
-def write_report(dataset: StagedDataset, folder: Path) -> dict[str, Any]:
-    """Write `report.json` and `<class>.png`, a contact sheet each, and return the report.
-
-    Sheets of classes that are no longer there are removed. Raises DatasetError when the folder
-    cannot be written.
-    """
-    pixels = _pixels(dataset)
-    content = _report(dataset, pixels)
-    try:
-        for stale in set(folder.glob("*.png")) - {folder / name for name in _sheets(dataset)}:
-            stale.unlink()
-        for label, name in zip(dataset.manifest.classes, _sheets(dataset), strict=True):
-            own = [row.key for row in dataset.manifest.rows if row.label == label]
-            chosen = [pixels[own[index]] for index in evenly(len(own))]
-            write_atomically(folder / name, contact_sheet(chosen))
-        write_json(folder / REPORT, content)
-    except OSError as error:
-        raise DatasetError(
-            f"The report cannot be written to {folder}: {error.strerror or error}; make room, or "
-            "set another project.build_dir."
-        ) from error
-    return content
-
-
-def _report(dataset: StagedDataset, pixels: Mapping[str, NDArray[np.uint8]]) -> dict[str, Any]:
     manifest, rows = dataset.manifest, dataset.manifest.rows
-    near = across_splits([pixels[row.key] for row in rows], [row.split for row in rows])
+    sizes: Counter[str] = Counter()
+    near = across_splits(_images(dataset, sizes), [row.split for row in rows])
     dropped = dataset.dropped
     return {
         "version": manifest.version,
         "source": dict(manifest.source),
         "settings": dict(manifest.settings),
         "balance": _balance(rows, manifest.counts()),
-        "sizes": {"source": dict(dataset.intake.sizes), "stored": _stored_sizes(pixels)},
+        "sizes": {"source": dict(dataset.intake.sizes), "stored": dict(sizes)},
         "unreadable": {
             "count": len(dataset.intake.unreadable),
             "files": dict(list(dataset.intake.unreadable.items())[:MAX_LISTED]),
@@ -87,17 +60,48 @@ def _report(dataset: StagedDataset, pixels: Mapping[str, NDArray[np.uint8]]) -> 
     }
 
 
+def write_report(dataset: StagedDataset, folder: Path) -> dict[str, Any]:
+    """Write `report.json` and `<class>.png`, a contact sheet each, and return the report.
+
+    Sheets of classes that are no longer there are removed. Raises DatasetError when the folder
+    cannot be written.
+    """
+    content = report(dataset)
+    try:
+        for stale in set(folder.glob("*.png")) - {folder / name for name in _sheets(dataset)}:
+            stale.unlink()
+        for label, name in zip(dataset.manifest.classes, _sheets(dataset), strict=True):
+            own = [row.key for row in dataset.manifest.rows if row.label == label]
+            chosen = [_pixels(dataset.objects[own[index]]) for index in evenly(len(own))]
+            write_atomically(folder / name, contact_sheet(chosen))
+        write_json(folder / REPORT, content)
+    except OSError as error:
+        raise DatasetError(
+            f"The report cannot be written to {folder}: {error.strerror or error}; make room, or "
+            "set another project.build_dir."
+        ) from error
+    return content
+
+
 def _sheets(dataset: StagedDataset) -> list[str]:
     return [f"{label}.png" for label in dataset.manifest.classes]
 
 
-def _pixels(dataset: StagedDataset) -> dict[str, NDArray[np.uint8]]:
-    """Return what is stored, by key: uint8 (H, W, 3), so that the report is of the bytes."""
-    pixels = {}
+def _images(dataset: StagedDataset, sizes: Counter[str]) -> Iterator[NDArray[np.uint8]]:
+    """Yield what is stored, in the manifest's order, and count it by size.
+
+    One after another: a whole dataset's pixels may be more than there is memory.
+    """
     for row in dataset.manifest.rows:
-        with Image.open(io.BytesIO(dataset.objects[row.key])) as image:
-            pixels[row.key] = np.asarray(image.convert("RGB"))
-    return pixels
+        image = _pixels(dataset.objects[row.key])
+        sizes[f"{image.shape[1]}x{image.shape[0]}"] += 1
+        yield image
+
+
+def _pixels(file: bytes) -> NDArray[np.uint8]:
+    """Return a stored image, uint8 (H, W, 3), so that the report is of the bytes."""
+    with Image.open(io.BytesIO(file)) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def _balance(
@@ -112,10 +116,6 @@ def _balance(
         "share": {label: round(count / len(rows), 4) for label, count in totals.items()},
         "ratio": round(max(totals.values()) / min(totals.values()), 4),
     }
-
-
-def _stored_sizes(pixels: Mapping[str, NDArray[np.uint8]]) -> dict[str, int]:
-    return dict(Counter(f"{image.shape[1]}x{image.shape[0]}" for image in pixels.values()))
 
 
 def _pair(pair: NearDuplicate, rows: Sequence[ManifestRow]) -> dict[str, Any]:

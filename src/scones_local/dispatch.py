@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from scones_local import quick
 from scones_local.context import Context
 from scones_local.deferred import defer_services
 from scones_local.registry import replace, wrap
@@ -18,6 +19,7 @@ def install(context: Context) -> None:
     """Mend what every request of every service goes through."""
     del context
     defer_services()
+    quick.install()
     _remember_services()
     _refuse_missing_services()
     _refuse_missing_actions()

@@ -30,6 +30,15 @@ class _Request(Request):
     # moto then reads the body as a server hands it over.
     from_wsgi_server = True
 
+    @property
+    def raw_url(self) -> str:
+        """Return the address as it came; werkzeug's way there takes it apart several times."""
+        host, query = self.environ.get("HTTP_HOST"), self.environ.get("QUERY_STRING")
+        if not host:
+            return super().raw_url
+        url = f"{self.environ['wsgi.url_scheme']}://{host}{self.raw_path}"
+        return f"{url}?{query}" if query else url
+
 
 class ServiceApplication:
     """Answers the requests of one service.
@@ -65,7 +74,7 @@ class ServiceApplication:
 
 def _response(request: Request, callback: Callable[..., Any]) -> Response:
     try:
-        result = callback(request, request.raw_url, dict(request.headers))
+        result = callback(request, request.raw_url, dict(request.headers.items()))
     except ClientError as error:
         result = 400, {}, error.response["Error"]["Message"]
     status, headers, content = result if len(result) == 3 else (200, {}, result)

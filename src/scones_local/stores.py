@@ -16,11 +16,14 @@ What has to be started again (a program, a thread, a timer) is started by an act
 their registration, and not at all where there is no saved state.
 
 A module whose records change by other ways than a request calls `changed()`; without it the
-change is saved some seconds later.
+change is saved some seconds later. What somebody waits for, and goes on from (an execution's or
+a job's end), becomes visible within `outcome()`, and a request that shows such an end calls
+`shown()`: its answer then waits until the end is saved.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +42,10 @@ class Stores:
     def __init__(self) -> None:
         self._stores: dict[str, Store] = {}
         self._restored: list[Callable[[], None]] = []
-        self.change, self.urgent = threading.Event(), threading.Event()
+        self.change = threading.Event()
+        self._lock = threading.Lock()
+        self._open, self._ended = 0, False
+        self._request = threading.local()
 
     def keep(self, name: str, save: Callable[[], Any], load: Callable[[Any], None]) -> None:
         """Have a value saved and loaded under a name; registering the name anew replaces it."""
@@ -49,11 +55,40 @@ class Stores:
         """Have an action called once after saved state was loaded."""
         self._restored.append(action)
 
-    def changed(self, *, at_once: bool = False) -> None:
-        """Have what is kept saved soon; `at_once` where somebody may rely on it by now."""
-        if at_once:
-            self.urgent.set()
+    def changed(self) -> None:
+        """Have what is kept saved soon."""
         self.change.set()
+
+    @contextmanager
+    def outcome(self) -> Iterator[None]:
+        """Have an end that becomes visible inside saved before a request tells of it."""
+        with self._lock:
+            self._open += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open, self._ended = self._open - 1, True
+            self.change.set()
+
+    def has_outcomes(self) -> bool:
+        """Return whether an end may be visible of which `take_outcomes` was not told."""
+        return self._ended or self._open > 0
+
+    def take_outcomes(self) -> None:
+        """Note that all ends so far are about to be saved."""
+        with self._lock:
+            self._ended = False
+
+    def shown(self) -> None:
+        """Have the answer to this thread's request wait until the ends that it shows are saved."""
+        self._request.shows = True
+
+    def take_shown(self) -> bool:
+        """Return whether this thread's request called `shown`, and forget it."""
+        shows = getattr(self._request, "shows", False)
+        self._request.shows = False
+        return shows
 
     def saved(self) -> dict[str, Any]:
         """Return every store's value now."""
@@ -75,3 +110,5 @@ STORES = Stores()
 keep = STORES.keep
 on_restored = STORES.on_restored
 changed = STORES.changed
+outcome = STORES.outcome
+shown = STORES.shown

@@ -2,6 +2,7 @@
 
 import itertools
 import queue
+import select
 import socket
 import threading
 from typing import Any
@@ -12,12 +13,16 @@ from cheroot import wsgi
 from cheroot.workers.threadpool import WorkerThread
 
 from scones_local.admin import Wsgi
+from scones_local.streams import streams
 
 # What waits to be accepted when hundreds of clients come at once.
 BACKLOG = 1024
 # The sum of what a laptop's clients keep open; a kept connection needs no thread.
 _KEPT_CONNECTIONS = 4096
 _IDLE_SECONDS = 600
+# A thread waits so long for a connection's next request before the connection is watched by the
+# thread that accepts: most clients go on at once, and each handing over costs as much as a call.
+_LINGER_MILLISECONDS = 30
 _ERROR_LEVEL = 40
 _METADATA = b"X-Amz-Meta-"
 # Under it moto looks for the names of headers that WSGI cannot spell.
@@ -86,9 +91,34 @@ class _HeaderReader(cheroot_server.HeaderReader):
 class _Request(cheroot_server.HTTPRequest):
     header_reader = _HeaderReader()
 
+    def send_headers(self) -> None:
+        """Keep the head until the first of the body, so that both are sent in one."""
+        self.conn.wfile.corked = True
+        try:
+            super().send_headers()
+        finally:
+            self.conn.wfile.corked = False
+
+    def respond(self) -> None:
+        """Answer; send the head of an answer that has no body."""
+        super().respond()
+        self.conn.wfile.flush()
+
 
 class _Connection(cheroot_server.HTTPConnection):
     RequestHandlerClass = _Request
+
+    def __init__(self, server: Any, sock: socket.socket, _: Any = None) -> None:
+        super().__init__(server, sock, streams)
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+
+    def communicate(self) -> bool:
+        """Serve requests as long as one follows the other; return whether to keep it open."""
+        kept: bool = super().communicate()  # type: ignore[no-untyped-call]
+        while kept and (self.rfile.has_data() or self._poll.poll(_LINGER_MILLISECONDS)):
+            kept = super().communicate()  # type: ignore[no-untyped-call]
+        return kept
 
 
 class _Gateway(wsgi.Gateway_10):

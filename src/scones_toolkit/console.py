@@ -1,13 +1,15 @@
 """Terminal output: a progress bar and tables for a person, plain lines for a log."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+
+Clock = Callable[[], float]
 
 
 class Advance(Protocol):
@@ -23,8 +25,9 @@ class Advance(Protocol):
 class Console:
     """Writes to a terminal or, line by line and without colour, to anything else."""
 
-    def __init__(self, rich: RichConsole | None = None) -> None:
+    def __init__(self, rich: RichConsole | None = None, clock: Clock = time.monotonic) -> None:
         self.rich = rich or RichConsole(highlight=False, soft_wrap=True)
+        self.clock = clock
 
     def say(self, text: str) -> None:
         """Print one line as it is."""
@@ -57,12 +60,12 @@ class Console:
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}"),
         )
-        started = time.monotonic()
+        pace = _Pace(self.clock)
         with Progress(*columns, console=self.rich) as bar:
             task = bar.add_task(title, total=None, note="")
 
             def advance(done: int, total: int, note: str = "", left: float | None = None) -> None:
-                shown = _remaining(started, done, total, left)
+                shown = pace(done, total, left)
                 bar.update(task, completed=done, total=total, note=f"{note} {shown}".strip())
 
             yield advance
@@ -107,25 +110,36 @@ class _Lines:
 
     def __init__(self, console: Console, title: str) -> None:
         self._console, self._title = console, title
-        self._started = self._printed = time.monotonic()
-        self._last = ""
+        self._pace, self._printed, self._last = _Pace(console.clock), console.clock(), ""
 
     def __call__(self, done: int, total: int, note: str = "", left: float | None = None) -> None:
-        now, text = time.monotonic(), f"  {self._title} {done}/{total}"
+        now, text = self._console.clock(), f"  {self._title} {done}/{total}"
         text += f"  {note}" if note else ""
         finished = 0 < total == done and not left
         if finished and text == self._last:
             return
         if finished or (done and now - self._printed >= self.SECONDS):
-            self._console.say(f"{text}  {_remaining(self._started, done, total, left)}")
+            self._console.say(f"{text}  {self._pace(done, total, left)}")
             self._printed, self._last = now, text if finished else ""
 
 
-def _remaining(started: float, done: int, total: int, left: float | None) -> str:
-    """Return the time left in words, or the time taken once nothing is left."""
-    elapsed = time.monotonic() - started
-    if left is None and done:
-        left = elapsed * (total - done) / done
-    if left is None:
-        return ""
-    return f"{left:.0f} s left" if left or done < total else f"{elapsed:.1f} s"
+class _Pace:
+    """How fast pieces get done, counted from those that were done before: some may be there."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._started, self._before = clock, clock(), -1
+
+    def __call__(self, done: int, total: int, left: float | None) -> str:
+        """Return rate and time left in words, or the time taken once nothing is left."""
+        elapsed = self._clock() - self._started
+        if self._before < 0:
+            self._before = max(done - 1, 0)
+        made = done - self._before
+        if done >= total and not left:
+            return f"{elapsed:.1f} s"
+        if left is not None:
+            return f"{left:.0f} s left"
+        if not made or not elapsed:
+            return ""
+        rate = made / elapsed
+        return f"{rate:.{0 if rate >= 10 else 1}f}/s, {(total - done) / rate:.0f} s left"

@@ -1,6 +1,7 @@
 """The model folder: the graph, the card that describes it, weights, answers for test images.
 
 `samples.json` may be absent: it has images whose answers are known, to try an endpoint with.
+So may `reliability.svg`, which shows the confidence of the calibrated answers against the truth.
 """
 
 import json
@@ -20,13 +21,16 @@ from scones_train.predictions import ImagePredictions
 SCHEMA = 1
 CARD, GRAPH, WEIGHTS = "model.json", "model.onnx", "weights.pt"
 PREDICTIONS = predictions.FILE
+DIAGRAM = "reliability.svg"
 MAX_BYTES = {
     CARD: 1_000_000,
     GRAPH: 200_000_000,
     WEIGHTS: 400_000_000,
     PREDICTIONS: 50_000_000,
     SAMPLES: 16_000_000,
+    DIAGRAM: 1_000_000,
 }
+OPTIONAL = {SAMPLES, DIAGRAM}
 SIDE = range(1, 4097)
 
 
@@ -112,6 +116,7 @@ def write_artifact(
     tested: ImagePredictions,
     *,
     samples: Sequence[KnownImage] = (),
+    diagram: str = "",
 ) -> None:
     """Write the files; the card comes last, so that a folder with one is complete.
 
@@ -122,13 +127,14 @@ def write_artifact(
         WEIGHTS: weights,
         PREDICTIONS: tested.dumps().encode(),
         **({SAMPLES: dumps(samples).encode()} if samples else {}),
+        **({DIAGRAM: diagram.encode()} if diagram else {}),
         CARD: card.dumps().encode(),
     }
     for name, content in contents.items():
         if len(content) > MAX_BYTES[name]:
             raise MalformedArtifact(f"{name} would have over {MAX_BYTES[name]:,} bytes.")
     model_dir.mkdir(parents=True, exist_ok=True)
-    for name in (CARD, SAMPLES):
+    for name in (CARD, *OPTIONAL):
         (model_dir / name).unlink(missing_ok=True)
     for name, content in contents.items():
         temporary = model_dir / f"{name}.partial"
@@ -176,7 +182,7 @@ def unpack_artifact(archive: Path, model_dir: Path) -> ModelCard:
                     found[name] = _member(tar, member, MAX_BYTES[name])
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
         raise MalformedArtifact(f"{archive} cannot be unpacked ({error}).") from error
-    missing = set(MAX_BYTES) - {SAMPLES} - set(found)
+    missing = set(MAX_BYTES) - OPTIONAL - set(found)
     if missing:
         raise MalformedArtifact(f"{archive} holds no {min(missing)}; train the model again.")
     card = ModelCard.loads(found[CARD])

@@ -6,7 +6,9 @@ from torch.nn import functional
 
 SHIFT = 4
 CUTOUT = 12
-JITTER = 0.05
+JITTER = 0.1
+# The share of views without their colour: what a vehicle is, its paint does not say.
+GREY = 0.2
 REFERENCE_SIDE = 32
 
 
@@ -47,12 +49,17 @@ def shift(images: Tensor, pixels: int, generator: Generator) -> Tensor:
 def recolour(images: Tensor, generator: Generator, *, grey: bool = False) -> Tensor:
     """Return the images with a random gain and offset for each one and each channel.
 
-    Those of `grey` images are the same in all channels.
+    A share of GREY loses its colour. Gain and offset of `grey` images are the same in all
+    channels.
     """
     shape = (len(images), 1 if grey else 3, 1, 1)
     gain = 1 + JITTER * torch.randn(shape, generator=generator)
     offset = JITTER * torch.randn(shape, generator=generator)
-    return images * gain.to(images.device) + offset.to(images.device)
+    seen = images * gain.to(images.device) + offset.to(images.device)
+    if grey:
+        return seen
+    faded = torch.rand((len(images), 1, 1, 1), generator=generator) < GREY
+    return torch.where(faded.to(images.device), seen.mean(1, keepdim=True), seen)
 
 
 def cut_out(images: Tensor, side: int, generator: Generator) -> Tensor:

@@ -11,6 +11,7 @@ from scones_train.evaluate import (
     fit_temperature,
     softmax,
 )
+from scones_train.reliability import Bin, reliability
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,18 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A temperature, and the operating point on the images that both were chosen by."""
+    """A temperature, the operating point and the reliability on the images it was chosen by."""
 
     temperature: float
     operating: Operating
     accuracy: float
+    bins: tuple[Bin, ...]
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error, 0 to 1."""
+        gaps = sum(each.images * abs(each.confidence - each.accuracy) for each in self.bins)
+        return gaps / self.operating.images
 
     def figures(self) -> dict[str, float]:
         """Return how many images the calibration rests on, and how it did on them."""
@@ -36,6 +44,7 @@ class Calibration:
             "n_calibration_at_threshold": self.operating.covered,
             "n_calibration_errors_at_threshold": self.operating.errors,
             "calibration_accuracy": self.accuracy,
+            "calibration_error": self.error,
             "calibration_precision_at_threshold": self.operating.precision,
             "calibration_coverage_at_threshold": self.operating.coverage,
         }
@@ -53,4 +62,5 @@ def calibrate(unseen: Predictions, target: float) -> Calibration:
         temperature,
         choose_threshold(probabilities, unseen.labels, target),
         accuracy(probabilities, unseen.labels),
+        reliability(probabilities, unseen.labels),
     )

@@ -12,6 +12,7 @@ from scones_train.layers import features
 from scones_train.model import Member
 from scones_train.onnx_graph import Graph
 from scones_train.predictor import INPUT, OUTPUT
+from scones_train.shape_graph import shape_scores
 
 
 def to_onnx(members: Sequence[Member], temperature: float, size: tuple[int, int]) -> bytes:
@@ -25,6 +26,9 @@ def to_onnx(members: Sequence[Member], temperature: float, size: tuple[int, int]
     graph = Graph()
     answers = [_logits(graph, member, temperature * len(members)) for member in members]
     logits = [name for name, _ in answers]
+    shapes = [member.shape for member in members if member.shape is not None]
+    if shapes:
+        logits += shape_scores(graph, shapes, temperature * len(members), size)
     total = logits[0] if len(logits) == 1 else graph.add("Sum", *logits)
     graph.add("Softmax", total, output=OUTPUT, axis=1)
     return graph.serialised(size, answers[0][1])
@@ -71,13 +75,19 @@ def _mirrored(graph: Graph, images: str) -> str:
 def weights_bytes(members: Sequence[Member]) -> bytes:
     """Return the state dicts as `torch.save` writes them; `torch.load(weights_only=True)` reads.
 
-    One network's names are its own; those of several begin with their number from 0.
+    One network's names are its own, with `shape.` before those of its kernel machine; those of
+    several begin with their number from 0.
     """
     buffer = io.BytesIO()
     state = {
         f"{number}.{name}" if len(members) > 1 else name: tensor.cpu().contiguous()
         for number, member in enumerate(members)
-        for name, tensor in member.network.state_dict().items()
+        for name, tensor in _state(member).items()
     }
     torch.save(state, buffer)
     return buffer.getvalue()
+
+
+def _state(member: Member) -> dict[str, torch.Tensor]:
+    shape = member.shape.state() if member.shape else {}
+    return member.network.state_dict() | {f"shape.{name}": t for name, t in shape.items()}

@@ -19,6 +19,7 @@ from scones_train.fit import Report, Tick, fit, predict, rebuilt, steps
 from scones_train.hyperparameters import Hyperparameters
 from scones_train.model import Member
 from scones_train.origin import SCRATCH, Origin
+from scones_train.shape import Shape, fit_shape
 
 # What a fold that is done keeps.
 LOGITS, NETWORK = "logits", "network"
@@ -79,18 +80,19 @@ def train(
         final = pool.submit(
             fit, images, normalisation, settings, watch.epoch, checkpoint=own, **shared
         )
+        shape = pool.submit(shape_of, images, settings)
         folds = [
             pool.submit(
                 _fold, images, rows, settings, watch, checkpoint=kept.named(f"fold-{n}"), **shared
             )
             for n, rows in enumerate(held_out, start=1)
         ]
-        everything: list[Future[Any]] = [final, *folds]
+        everything: list[Future[Any]] = [final, shape, *folds]
         for done in as_completed(everything):
             done.result()
         answered = [fold.result() for fold in folds]
         return Trained(
-            Member(final.result(), normalisation),
+            Member(final.result(), normalisation, shape.result()),
             tuple(member for member, _ in answered),
             _gathered(images, settings, held_out, [logits for _, logits in answered]),
         )
@@ -145,7 +147,7 @@ def _fold(
     checkpoint: Checkpoint,
     origin: Origin,
 ) -> Fold:
-    """Return a network of the other images, and its logits (held out, classes)."""
+    """Return what learnt from the other images, and its logits (held out, classes)."""
     unseen = images.rows(held_out)
     seen = images.rows(np.setdiff1d(np.arange(len(images)), held_out))
     normalisation = origin.normalisation(seen)
@@ -165,8 +167,25 @@ def _fold(
         )
         logits = predict(network, unseen, normalisation)
         checkpoint.save({LOGITS: torch.from_numpy(logits), NETWORK: network.state_dict()})
+    member = Member(network, normalisation, shape_of(seen, settings))
+    logits = with_shape(logits, member, unseen)
     watch.fold(float((logits.argmax(axis=1) == unseen.labels).mean()))
-    return Member(network, normalisation), logits
+    return member, logits
+
+
+def shape_of(images: ImageSet, settings: Hyperparameters) -> Shape | None:
+    """Return the kernel machine of these images; None where the settings leave it out."""
+    if not settings.shape or settings.backbone:
+        return None
+    mirror = bool(settings.mirror)
+    return fit_shape(images, len(settings.classes), mirror=mirror, share=settings.shape)
+
+
+def with_shape(
+    logits: NDArray[np.float32], member: Member, images: ImageSet
+) -> NDArray[np.float32]:
+    """Return a member's logits (N, classes) of images from those of its network alone."""
+    return logits if member.shape is None else logits + member.shape.scores(images.pixels)
 
 
 def _gathered(

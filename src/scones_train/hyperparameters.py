@@ -12,7 +12,7 @@ from scones_core.labels import LabelSet
 # What each recipe sets otherwise than the default does.
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "default": {},
-    "best": {"epochs": 32, "folds": 5, "ensemble": 1},
+    "best": {"width": 64, "ensemble": 1},
 }
 
 # Keys that the platform's own SDK adds to every job, and SageMaker to a tuning job's.
@@ -27,6 +27,10 @@ class Hyperparameters:
     predictions for images they hold out are calibrated on; 0 calibrates on the validation
     channel, which the final network then does not learn from. `ensemble` 1 answers the mean of
     the final network and the folds', at as many times the latency.
+
+    `width` is the number of channels of the network's first group. `shape` is how much the
+    kernel machine on the edges of an image (`scones_train.shape`) has to say beside this
+    project's own network; 0 leaves it out.
 
     `mirror` 0 tells an image from its mirror image, as digits need it. `stem` is how many pixels
     a side the first layer takes at a time, 0 as the images' size asks for it. `backbone` is
@@ -45,6 +49,8 @@ class Hyperparameters:
     head_lr: float = 0.67
     bias_lr: float = 0.05
     precision: str = "auto"
+    width: int = 32
+    shape: float = 0.5
     folds: int = 3
     ensemble: int = 0
     mirror: int = 1
@@ -128,6 +134,8 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "head_lr": _POSITIVE,
     "bias_lr": _POSITIVE,
     "backbone_lr": _POSITIVE,
+    "width": (lambda value: 4 <= value <= 1024, "4 to 1024"),
+    "shape": (lambda value: 0 <= value <= 10, "0 to 10"),
     "precision": (
         lambda value: value in ("auto", "float32", "bfloat16"),
         "auto, float32 or bfloat16",

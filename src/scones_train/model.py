@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from scones_train.classifier import Classifier
 from scones_train.dataset import Normalisation
+from scones_train.shape import Shape
 
-WIDTHS = (64, 128, 128)
+WIDTHS = (32, 64, 128)
 PATCH = 2
 # Principal directions of a patch that the first layer keeps; a 2x2 patch has no more than 12.
 MOST_DIRECTIONS = 24
@@ -88,6 +89,11 @@ class Network(Classifier):
         return cast(Tensor, self.head(_pooled(x)) * LOGIT_SCALE)
 
 
+def widths_of(width: int) -> tuple[int, int, int]:
+    """Return the channels of the three groups where the first has `width`."""
+    return width, 2 * width, max(width, WIDTHS[-1])
+
+
 def stem_of(size: tuple[int, int]) -> int:
     """Return the stem for images of a height and width: 1 up to 79 pixels, 4 for 224."""
     return 1 << max(0, round(math.log2(min(size) / USUAL_SIDE)))
@@ -103,10 +109,14 @@ def _pooled(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A trained network, and the statistics of the images that it learnt from."""
+    """A trained network, the statistics of the images that it learnt from, and a second opinion.
+
+    Its answer is the network's logits and, where it has a shape, that one's scores added.
+    """
 
     network: Classifier
     normalisation: Normalisation
+    shape: Shape | None = None
 
 
 def fit_whitening(network: Network, images: Tensor, epsilon: float = 5e-4) -> None:

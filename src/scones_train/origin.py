@@ -11,7 +11,7 @@ from scones_train.classifier import Classifier
 from scones_train.dataset import ImageSet, Normalisation
 from scones_train.device import device_of, uses_bfloat16
 from scones_train.hyperparameters import Hyperparameters
-from scones_train.model import WHITENING_PIXELS, Network, fit_whitening
+from scones_train.model import WHITENING_PIXELS, Network, fit_whitening, widths_of
 from scones_train.optimiser import Schedule
 from scones_train.pixels import Pixels
 
@@ -62,7 +62,10 @@ class Scratch:
         with _SEEDING:
             torch.manual_seed(settings.seed)
             network = Network(
-                len(settings.classes), stem=max(1, settings.stem), mirror=bool(settings.mirror)
+                len(settings.classes),
+                widths_of(settings.width),
+                stem=max(1, settings.stem),
+                mirror=bool(settings.mirror),
             )
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network.to(device_of(settings.device))

@@ -24,6 +24,7 @@ from scones_train.hyperparameters import Hyperparameters
 from scones_train.known_images import known_images
 from scones_train.predictions import ImagePredictions, channel_names
 from scones_train.predictor import Predictor
+from scones_train.reliability import to_svg
 from scones_train.report import Progress, say, say_result, say_text
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def run(container: Container) -> ModelCard:
     from scones_train.checkpoint import Checkpoints
     from scones_train.export import to_onnx, weights_bytes
     from scones_train.fit import predict
+    from scones_train.folds import with_shape
 
     images = _training_images(splits, settings)
     settings = _fitting(settings, images)
@@ -79,7 +81,8 @@ def run(container: Container) -> ModelCard:
     folded = trained.predictions
     if folded is None:
         kept = splits["validation"]
-        folded = Predictions(predict(trained.final.network, kept, normalisation), kept.labels)
+        logits = predict(trained.final.network, kept, normalisation)
+        folded = Predictions(with_shape(logits, trained.final, kept), kept.labels)
     calibration = calibrate(folded, settings.target_precision)
     members = [trained.final, *(trained.folds if settings.ensemble else ())]
     graph = to_onnx(members, calibration.temperature, images.size)
@@ -89,7 +92,15 @@ def run(container: Container) -> ModelCard:
     known = known_images(splits["test"], answers)
     names = channel_names(container.channel("test"), settings.classes)
     tested = ImagePredictions(names, splits["test"].labels, answers)
-    write_artifact(container.model_dir, card, graph, weights_bytes(members), tested, samples=known)
+    write_artifact(
+        container.model_dir,
+        card,
+        graph,
+        weights_bytes(members),
+        tested,
+        samples=known,
+        diagram=_diagram(calibration),
+    )
     checkpoints.clear()
     say_result(card)
     return card
@@ -124,15 +135,15 @@ def _trained(
 
 
 def _training_images(splits: dict[str, ImageSet], settings: Hyperparameters) -> ImageSet:
-    """Return the final network's images.
+    """Return the final network's images, in an order of their own.
 
     Folds calibrate on images that they hold out, which leaves the validation channel free to
     be learnt from; without folds it is all there is to calibrate on.
     """
     if not settings.folds:
-        return splits["train"]
+        return splits["train"].ordered()
     # Taken out, so that they are not held twice while the network learns from both.
-    return splits.pop("train").joined(splits.pop("validation"))
+    return splits.pop("train").joined(splits.pop("validation")).ordered()
 
 
 def _load(container: Container, settings: Hyperparameters) -> dict[str, ImageSet]:
@@ -190,6 +201,10 @@ def _judged(
             **calibration.figures(),
         },
     )
+
+
+def _diagram(calibration: Calibration) -> str:
+    return to_svg(calibration.bins, f"{calibration.operating.images} images that were held out")
 
 
 def _basis(settings: Hyperparameters) -> dict[str, str | list[str]]:

@@ -24,10 +24,13 @@ from tests.support.environment import (
 from tests.support.rehearsal import Rehearsal
 
 ENDPOINT = "scones-local-classifier"
-CANARY = """
+NO_WAIT, CANARY = (
+    "rollout_bake_seconds        = 0\n",
+    """
 rollout_bake_seconds = 300
 latency_alarm_ms     = 1000
-"""
+""",
+)
 
 
 @pytest.fixture
@@ -91,11 +94,10 @@ def until(holds: Callable[[], bool], seconds: float = 900) -> None:
 
 
 def taken_back(environment: Environment, send: Callable[[Environment], None]) -> str:
-    """Send traffic while an update bakes, and return why it was taken back.
+    """Send traffic while the update that runs bakes, and return why it was taken back.
 
     A canary has half the traffic, so that it may take a few minutes until a guard has seen it.
     """
-    until(lambda: environment.serving()["EndpointStatus"] == "Updating")
     until(lambda: environment.update_status() == "Baking")
     while environment.serving()["EndpointStatus"] == "Updating":
         send(environment)
@@ -111,7 +113,7 @@ def quiet(environment: Environment) -> None:
     guards = [alarm["AlarmName"] for alarm in rollback["Alarms"]]
     describe = environment.client("cloudwatch").describe_alarms
     for _ in range(10):
-        if not describe(AlarmNames=guards, StateValue="ALARM")["MetricAlarms"]:
+        if "ALARM" not in {a["StateValue"] for a in describe(AlarmNames=guards)["MetricAlarms"]}:
             return
         environment.clock.advance(61)
     pytest.fail(f"one of {guards} stays on")
@@ -219,10 +221,12 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
         "unsure": {**body, "model_data_url": own.upload("unsure", archive(UNSURE))},
     }
     edit_releases(own, active="faulty", **bad)
-    own.variables.write_text(f"{before}{CANARY}")
-    with own.checkout.running("apply", timeout=900) as end:
+    own.variables.write_text(before.replace(NO_WAIT, CANARY))
+    with own.checkout.running("apply") as apply:
+        until(lambda: apply.has_ended or own.serving()["EndpointStatus"] == "Updating")
+        assert not apply.has_ended, apply.end(timeout=10)
         assert f"{ENDPOINT}-5xx in state ALARM" in taken_back(own, ask)
-        failed = end()
+        failed = apply.end(timeout=900)
     failed.says("The earlier release serves, and nothing was deleted", "failed-rollout.md")
     assert own.answer() == MOTORCYCLE
     assert models(own) == {first, second, third, *bad}

@@ -28,6 +28,7 @@ NOT_EXERCISED = {
     ("training", "EncryptVolumes"): "instances have no volumes here",
     ("training", "PutMetrics"): "metrics of instances are not made here",
     ("night", "EncryptVolumes"): "instances have no volumes here",
+    ("night", "TagEndpoint"): "tags that come with a creation are not decided for themselves here",
     ("night", "UseKey"): "the input of a schedule and the queue are not encrypted here",
 }
 

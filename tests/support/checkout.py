@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,31 +45,41 @@ class Checkout:
 
     def inv(self, *task: str, timeout: float = 120, **environ: str) -> "Ended":
         """Run a task to its end; one that hangs is killed and fails the test."""
-        with self.running(*task, timeout=timeout, **environ) as end:
-            return end()
+        with self.running(*task, **environ) as running:
+            return running.end(timeout)
 
     @contextmanager
-    def running(
-        self, *task: str, timeout: float = 120, **environ: str
-    ) -> Iterator[Callable[[], "Ended"]]:
-        """Run a task beside the test; what is yielded waits for its end. It never outlives it."""
+    def running(self, *task: str, **environ: str) -> Iterator["Running"]:
+        """Run a task beside the test, which it never outlives."""
         process = self.start(*task, **environ)
-
-        def end() -> Ended:
-            try:
-                out, err = process.communicate(timeout=timeout)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                out, err = process.communicate()
-                pytest.fail(f"{task} did not end in {timeout} s:\n{out[-3000:]}\n{err[-3000:]}")
-            return Ended(process.returncode, out, err)
-
         try:
-            yield end
+            yield Running(process)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
+
+
+@dataclass(frozen=True)
+class Running:
+    """A task that runs beside the test."""
+
+    process: subprocess.Popen[str]
+
+    @property
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def end(self, timeout: float) -> "Ended":
+        """Wait for its end; one that hangs is killed and fails the test."""
+        try:
+            out, err = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            out, err = self.process.communicate()
+            task = self.process.args
+            pytest.fail(f"{task} did not end in {timeout} s:\n{out[-3000:]}\n{err[-3000:]}")
+        return Ended(self.process.returncode, out, err)
 
 
 @dataclass(frozen=True)

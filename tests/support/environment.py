@@ -1,5 +1,6 @@
 """An environment in an embedded AWS, whose model image is a stand-in that answers at once."""
 
+import functools
 import io
 import json
 import sys
@@ -62,6 +63,23 @@ def model_archive(answer: str, known: str | None = None, threshold: float = 0.8)
     return body.getvalue()
 
 
+@functools.cache
+def _client(endpoint_url: str, service: str) -> Any:
+    """Return a client, made once: that reads the service's whole model."""
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        endpoint_url=endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(
+            retries={"total_max_attempts": 1},
+            s3={"addressing_style": "path"},
+            max_pool_connections=16,
+        ),
+    )
+
+
 @dataclass(frozen=True)
 class Environment:
     """The environment `local` of a scratch checkout; the embedded AWS around it is up."""
@@ -96,14 +114,7 @@ class Environment:
         return ended.out
 
     def client(self, service: str) -> Any:
-        return boto3.client(  # type: ignore[call-overload]
-            service,
-            endpoint_url=self.aws.endpoint_url,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
-        )
+        return _client(self.aws.endpoint_url, service)
 
     def upload(self, name: str, archive: bytes) -> str:
         """Put an artifact where the endpoint may read it, and return its location."""

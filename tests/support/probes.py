@@ -139,18 +139,24 @@ class Probes:
         return bool(self._made(self.configuration)["EndpointStatus"] == "InService")
 
     def _made(self, configuration: str) -> Any:
-        sagemaker = self.environment.client("sagemaker")
+        self._remove()
+        self.environment.client("sagemaker").create_endpoint(
+            EndpointName=ENDPOINT, EndpointConfigName=configuration, **self.endpoint
+        )
+        return self._settled()
+
+    def _remove(self) -> None:
         try:
-            sagemaker.delete_endpoint(EndpointName=ENDPOINT)
+            self.environment.client("sagemaker").delete_endpoint(EndpointName=ENDPOINT)
         except ClientError as error:
             assert "Could not find" in str(error)
         self.until(lambda: ENDPOINT not in self._endpoints())
-        sagemaker.create_endpoint(
-            EndpointName=ENDPOINT, EndpointConfigName=configuration, **self.endpoint
-        )
+
+    def _settled(self) -> Any:
+        """Return the endpoint once nothing happens to it: it can be changed only then."""
 
         def settled() -> Any:
-            found = sagemaker.describe_endpoint(EndpointName=ENDPOINT)
+            found = self.environment.serving()
             return found if found["EndpointStatus"] in ("InService", "Failed") else None
 
         return self.until(settled)
@@ -205,18 +211,19 @@ class Probes:
         """A request that lies in S3 is answered there, unless the server logs a denial."""
         s3, key = self.environment.client("s3"), f"async/{uuid.uuid4().hex}.png"
         s3.put_object(Bucket=DATA, Key=key, Body=PNG, ContentType="image/png")
-        before, refused = self._answers(), len(self.denials())
-        self.environment.client("sagemaker-runtime").invoke_endpoint_async(
+        refused = len(self.denials())
+        output = self.environment.client("sagemaker-runtime").invoke_endpoint_async(
             EndpointName=f"{PREFIX}async",
             InputLocation=f"s3://{DATA}/{key}",
             ContentType="image/png",
-        )
-        self.until(lambda: self._answers() > before or len(self.denials()) > refused)
-        return self._answers() > before
+        )["OutputLocation"]
 
-    def _answers(self) -> int:
-        found = self.environment.client("s3").list_objects_v2(Bucket=CAPTURE, Prefix="async/")
-        return int(found["KeyCount"])
+        def answered() -> bool:
+            name = output.removeprefix(f"s3://{CAPTURE}/")
+            return bool(s3.list_objects_v2(Bucket=CAPTURE, Prefix=name)["KeyCount"])
+
+        self.until(lambda: answered() or len(self.denials()) > refused)
+        return answered()
 
     def goes_down(self) -> bool:
         """The evening's schedule deletes the endpoint."""
@@ -226,18 +233,29 @@ class Probes:
 
     def comes_up(self) -> bool:
         """The morning's schedule creates it, tags and all."""
-        self.environment.client("sagemaker").delete_endpoint(EndpointName=ENDPOINT)
-        self.until(lambda: ENDPOINT not in self._endpoints())
+        self._remove()
         self._fire("up")
-        return ENDPOINT in self._endpoints()
+        if ENDPOINT not in self._endpoints():
+            return False
+        return bool(self._settled()["EndpointStatus"] == "InService")
 
     def tells_failures(self) -> bool:
         """What a schedule cannot do is told in its queue: here, to create what is there."""
         assert self.serves()
-        self._fire("up", retries=0)
         sqs = self.environment.client("sqs")
         url = sqs.get_queue_url(QueueName=f"{PREFIX}night")["QueueUrl"]
-        return bool(sqs.receive_message(QueueUrl=url).get("Messages"))
+
+        def told() -> bool:
+            """Take a message out of the queue, and return whether there was one."""
+            found = sqs.receive_message(QueueUrl=url).get("Messages", [])
+            for message in found:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            return bool(found)
+
+        while told():  # what an earlier probe left
+            pass
+        self._fire("up", retries=0)
+        return told()
 
     def _fire(self, edge: str, retries: int = 10) -> None:
         """Have a schedule's target called a minute from now, by a copy that is fired once."""

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from scones_local.functions.runtime_api import Invocation
+from scones_local.functions.invocation import Invocation
 from scones_local.functions.spec import FunctionSpec
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from scones_core.errors import LocalAwsError
 from scones_local.children import Children
+from scones_local.functions.invocation import Invocation
 from scones_local.functions.layers import laid_out
 from scones_local.functions.logs import LogEvent
 from scones_local.functions.meter import LambdaMeter
 from scones_local.functions.pool import Pool
-from scones_local.functions.runtime_api import Invocation
 from scones_local.functions.spec import FunctionSpec, WorkerSettings
 from scones_local.functions.unpack import unpack
 from scones_local.functions.worker import Worker

@@ -6,57 +6,17 @@ Paths and headers: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.htm
 
 import contextlib
 import json
-import queue
 import socketserver
 import threading
-import time
-import uuid
-from dataclasses import dataclass, field
 from typing import Any
+
+from scones_local.functions.invocation import Invocation
 
 # 6 MB and what an answer's envelope may add: the quota of a synchronous answer.
 MAX_RESPONSE_BYTES = 6_291_556
 _PREFIX = "/2018-06-01/runtime"
 _PIECE_BYTES = 1_048_576
 _REASONS = {200: "OK", 202: "Accepted", 400: "Bad Request", 404: "Not Found", 410: "Gone"}
-
-
-@dataclass(slots=True)
-class Invocation:
-    """One event on its way through a worker. `result` and `failed` are set before `done`.
-
-    The request id stays the same when an event is tried again.
-    """
-
-    body: bytes
-    function_arn: str
-    timeout_seconds: float
-    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    client_context: str = ""
-    deadline: float = 0.0
-    result: bytes = b""
-    failed: bool = False
-    seconds: float = 0.0
-    done: threading.Event = field(default_factory=threading.Event)
-
-    def finish(self, result: bytes, *, failed: bool) -> None:
-        """Set the outcome, unless there is one."""
-        if not self.done.is_set():
-            self.result, self.failed = result, failed
-            self.done.set()
-
-    def headers(self) -> dict[str, str]:
-        """Return what the runtime is told beside the event."""
-        trace = f"Root=1-{int(time.time()):08x}-{self.request_id.replace('-', '')[:24]};Sampled=0"
-        context = {"Lambda-Runtime-Client-Context": self.client_context}
-        return {
-            "Content-Type": "application/json",
-            "Lambda-Runtime-Aws-Request-Id": self.request_id,
-            "Lambda-Runtime-Deadline-Ms": str(int(self.deadline * 1000)),
-            "Lambda-Runtime-Invoked-Function-Arn": self.function_arn,
-            "Lambda-Runtime-Trace-Id": trace,
-            **(context if self.client_context else {}),
-        }
 
 
 class RuntimeApi:
@@ -69,7 +29,11 @@ class RuntimeApi:
     def __init__(self) -> None:
         self.initialised = threading.Event()
         self.init_error: bytes | None = None
-        self._inbox: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        # The runtime's connection while it waits for an event, or the event that waits for it.
+        self._waiting: _Handler | None = None
+        self._next: Invocation | None = None
+        self._closed = False
         self._current: Invocation | None = None
         self._server = _Listener(self)
         self._thread = threading.Thread(
@@ -83,19 +47,32 @@ class RuntimeApi:
         return f"127.0.0.1:{self._server.server_address[1]}"
 
     def hand_out(self, invocation: Invocation) -> None:
-        """Give the runtime its next event."""
-        self._inbox.put(invocation)
+        """Give the runtime its next event; a waiting one gets it from this thread."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, None
+            self._current = invocation
+            self._next = None if waiting else invocation
+        if waiting is not None:
+            waiting.give(invocation)
 
     def close(self) -> None:
         """Stop listening. Returns at once; the listener's thread ends by itself."""
-        self._inbox.put(None)
+        with self._lock:
+            waiting, self._waiting, self._closed = self._waiting, None, True
+        if waiting is not None:
+            waiting.give(None)
         threading.Thread(target=self._server.end, daemon=True).start()
 
-    def take(self) -> Invocation | None:
-        """Return the next event for the runtime, None when the listener closes."""
+    def ask(self, handler: "_Handler") -> None:
+        """Give the runtime's connection the next event, once there is one."""
+        with self._lock:
+            given, self._next = self._next, None
+            if given is None and not self._closed:
+                self._waiting = handler
+        # Set after the runtime is known to wait, so that the first event finds it.
         self.initialised.set()
-        self._current = self._inbox.get()
-        return self._current
+        if given is not None or self._closed:
+            handler.give(given)
 
     def report(self, path: str, body: bytes | None) -> bool:
         """Take what the runtime posts; return whether the path is one of the API's.
@@ -168,10 +145,16 @@ class _Handler(socketserver.StreamRequestHandler):
             self._answer(202 if known else 400, b'{"status":"OK"}', {})
         elif path != f"{_PREFIX}/invocation/next":
             self._answer(404, b"{}", {})
-        elif (invocation := self.server.api.take()) is None:
-            self._answer(410, b"{}", {})
         else:
-            self._answer(200, invocation.body, invocation.headers())
+            self.server.api.ask(self)
+
+    def give(self, invocation: Invocation | None) -> None:
+        """Answer the runtime that waits; None tells it that there is nothing more."""
+        with contextlib.suppress(OSError, ValueError):  # it has ended meanwhile
+            if invocation is None:
+                self._answer(410, b"{}", {})
+            else:
+                self._answer(200, invocation.body, invocation.headers())
 
     def _headers(self) -> dict[str, str]:
         found = {}

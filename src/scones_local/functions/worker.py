@@ -11,14 +11,16 @@ import uuid
 from pathlib import Path
 
 from scones_local.children import Children
+from scones_local.functions.invocation import Invocation
 from scones_local.functions.logs import LogEvent, LogPipe
+from scones_local.functions.memory import PeakMemory
 from scones_local.functions.platform_log import (
     Usage,
     end_lines,
     missing_runtime_line,
     start_lines,
 )
-from scones_local.functions.runtime_api import Invocation, RuntimeApi
+from scones_local.functions.runtime_api import RuntimeApi
 from scones_local.functions.runtimes import base_runtime, python_for
 from scones_local.functions.spec import FunctionSpec, WorkerSettings, worker_environment
 
@@ -76,6 +78,7 @@ class Worker:
             raise
         if self._process.stdout is None:
             raise AssertionError("a worker's output is always a pipe")
+        self._memory = PeakMemory(self._process.pid)
         self._logs = LogPipe(self._process.stdout, self._shown)
         if python is None:
             line = missing_runtime_line(spec.runtime, base_runtime())
@@ -143,7 +146,7 @@ class Worker:
         while True:
             left = deadline - time.monotonic()
             finished = invocation.done.wait(max(0.0, min(left, _MEMORY_CHECK_SECONDS)))
-            self._peak = self._peak_mb() or self._peak
+            self._peak = self._memory.peak_mb() or self._peak
             if self._peak > self.spec.memory_mb:
                 invocation.done.clear()
                 self._end(invocation, "Runtime.OutOfMemory", "signal: killed")
@@ -181,20 +184,12 @@ class Worker:
         if current is not None and not current.done.is_set():
             self._logs.join(1.0)
             self._fail_exit(current)
+        self._memory.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _add(self, lines: list[str]) -> None:
         for line in lines:
             self._logs.add(line)
-
-    def _peak_mb(self) -> int:
-        """Return the process's peak resident memory in MB; 0 where the system does not tell."""
-        try:
-            status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
-        except OSError:
-            return 0
-        line = next((li for li in status.splitlines() if li.startswith("VmHWM:")), "VmHWM: 0")
-        return int(line.split()[1]) // 1024
 
     def _hide_folders(self, invocation: Invocation) -> bytes:
         """Return the result; a failure's stack trace gets the paths it would have on AWS."""

@@ -6,8 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 from scones_local.context import ACCOUNT_ID
+from scones_local.iam.decisions import Decisions
 from scones_local.iam.messages import AccessDenied, denial_message
-from scones_local.iam.policy import Access, Denial, Principal, Verdict, denial, verdict
+from scones_local.iam.policy import (
+    Access,
+    Denial,
+    Document,
+    Policies,
+    Principal,
+    Verdict,
+    denial,
+    verdict,
+)
 from scones_local.iam.resource_policies import resource_policy
 from scones_local.iam.roles import (
     is_enforced,
@@ -21,6 +31,7 @@ from scones_local.iam.tags import mention_tags, tag_values
 _log = logging.getLogger(__name__)
 # Here the resource's own policy decides; it may hand the decision on to the account's.
 _OWN_POLICY_DECIDES = ("kms:", "sts:AssumeRole")
+DECISIONS = Decisions()
 
 
 def authorise(access_key_id: str, accesses: Iterable[Access]) -> None:
@@ -56,6 +67,14 @@ def permits(access_key_id: str, access: Access) -> bool:
 
 def _denial(session: Any, access: Access) -> Denial | None:
     policies, attached = policies_of(session), resource_policy(access)
+    if attached is not None:
+        return _decide(session, access, policies, attached)
+    return DECISIONS.of(session.arn, access, policies, lambda: _decide(session, access, policies))
+
+
+def _decide(
+    session: Any, access: Access, policies: Policies, attached: Document | None = None
+) -> Denial | None:
     bounds = [*(policies.boundary or ()), *(policies.session or ())]
     tagged = mention_tags([*policies.identity, *bounds, attached])
     tags = tag_values(access) if tagged else {}

@@ -55,7 +55,8 @@ def _function_policy(region: str, arn: str) -> Any:
         function = get_backend(ACCOUNT_ID, region).get_function(name, qualifier or None)
     except (JsonRESTError, ServiceException):
         return None
-    return {"Statement": list(function.policy.statements)}
+    statements = list(function.policy.statements)
+    return {"Statement": statements} if statements else None
 
 
 def _topic_policy(region: str, arn: str) -> Any:

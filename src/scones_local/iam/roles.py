@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import threading
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,7 @@ SESSION_SECONDS = 43_200
 # Credentials go into the environment of programs, so they are renewed long before their end.
 _RENEWAL = timedelta(seconds=SESSION_SECONDS // 2)
 SESSION_KEY_PREFIX = "ASIA"
+_found: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
 
 class RoleNotAssumable(LocalAwsError):
@@ -93,7 +95,12 @@ def session_of(access_key_id: str) -> Any:
 
     if not access_key_id.startswith(SESSION_KEY_PREFIX):
         return None
-    return sts_backends[ACCOUNT_ID]["aws"].get_assumed_role_from_access_key(access_key_id)
+    found = _found.get(access_key_id)
+    if found is None:  # moto looks through all that there ever were
+        found = sts_backends[ACCOUNT_ID]["aws"].get_assumed_role_from_access_key(access_key_id)
+        if found is not None:
+            _found[access_key_id] = found
+    return found
 
 
 def has_expired(session: Any) -> bool:
@@ -136,7 +143,9 @@ def policies_of(session: Any) -> Policies:
 
 def role_of(role_arn: str) -> Any:
     """Return moto's role of that ARN, or None."""
-    return next((role for role in _iam().get_roles() if role.arn == role_arn), None)
+    name = role_arn.rpartition("/")[2]
+    named = (role for role in list(_iam().get_roles()) if role.name == name)
+    return next((role for role in named if role.arn == role_arn), None)
 
 
 def trust_of(role: Any) -> Document:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scones_local.persistence.blobs import Blobs
 from scones_local.persistence.rebuild import backends_of
-from scones_local.persistence.reducers import Blobs, Chunks
 
 # moto's own: what the dashboard and the instance's metadata would show.
 _SKIPPED = frozenset({"moto_api", "instance_metadata"})
+# Each invocation of a function adds to these.
+_MEASURED = frozenset({"metric_data", "scones_metrics"})
 Place = tuple[str, str, str, str]
 
 
@@ -34,20 +36,34 @@ def _backends() -> Iterator[tuple[Place, Any]]:
 
 
 def _kept(backend: Any, blobs: Blobs) -> dict[str, Any]:
-    """Return a backend's attributes; of IAM without the 1,300 policies that AWS manages.
-
-    CloudWatch's metrics only grow, and are many.
-    """
+    """Return a backend's attributes; of IAM without the 1,300 policies that AWS manages."""
     attributes = dict(backend.__dict__)
-    if "metric_data" in attributes:
-        attributes["metric_data"] = Chunks(backend, backend.metric_data, blobs)
-    if "aws_managed_policies" in attributes:
-        aws = {policy.arn for policy in attributes.pop("aws_managed_policies")}
-        policies = attributes["managed_policies"].items()
-        attributes["managed_policies"] = {
-            arn: policy for arn, policy in policies if arn not in aws or policy.attachment_count
-        }
+    for name in _MEASURED & attributes.keys():
+        attributes[name] = _Lately(backend, name, blobs)
+    if attributes.pop("aws_managed_policies", None) is not None:
+        attributes["managed_policies"] = _own_policies(attributes["managed_policies"])
     return attributes
+
+
+class _Lately:
+    """Stands for an attribute as it was lately; it is read when this is pickled."""
+
+    def __init__(self, backend: Any, name: str, blobs: Blobs) -> None:
+        self._backend, self._name, self._blobs = backend, name, blobs
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        value = getattr(self._backend, self._name)
+        return self._blobs.lately(self._backend, self._name, value).__reduce__()
+
+
+def _own_policies(policies: dict[str, Any]) -> dict[str, Any]:
+    from moto.iam.models import AWSManagedPolicy
+
+    return {
+        arn: policy
+        for arn, policy in policies.items()
+        if type(policy) is not AWSManagedPolicy or policy.attachment_count
+    }
 
 
 def _put(backend: Any, attributes: dict[str, Any]) -> None:
@@ -57,3 +73,10 @@ def _put(backend: Any, attributes: dict[str, Any]) -> None:
             **attributes["managed_policies"],
         }
     backend.__dict__.update(attributes)
+    for group in attributes.get("groups", {}).values() if _is_logs(backend) else ():
+        for stream in group.streams.values():
+            stream.log_group = group
+
+
+def _is_logs(backend: Any) -> bool:
+    return type(backend).__name__ == "LogsBackend"

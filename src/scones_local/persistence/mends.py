@@ -7,11 +7,11 @@ from typing import Any
 
 from scones_local.admin import PREFIX
 from scones_local.context import Context
-from scones_local.persistence import objects
+from scones_local.persistence import executions, objects
 from scones_local.persistence.past import CAUSE, INTERRUPTED, end_interrupted
 from scones_local.persistence.saver import Saver
 from scones_local.registry import wrap
-from scones_local.stores import changed, on_restored
+from scones_local.stores import STORES, changed, on_restored, outcome
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _FAULT = "keeps everything in memory only"
@@ -20,6 +20,11 @@ _READS = (
     *("Get", "List", "Describe", "Head", "BatchGet", "Search", "Lookup", "Query", "Scan"),
     *("Validate", "Simulate", "Test", "Filter", "Encrypt", "Decrypt", "Generate", "Verify"),
 )
+# Actions after which the log itself, which is else saved now and then, is what somebody relies on.
+_LOGS = ("CreateLogStream", "DeleteLogStream")
+# Reads that may tell of an end. The most frequent one says itself whether it does.
+_TELLING = ("Describe", "List", "GetExecutionHistory")
+_TELLS_ITSELF = "DescribeExecution"
 # Actions that run something; what they leave behind is saved soon, and nobody waits for it.
 _RUNS = ("Invoke", "PutLogEvents", "PutMetricData", "AssumeRole", "StartSyncExecution")
 _current = threading.local()
@@ -30,6 +35,7 @@ def install(context: Context) -> None:
     _remember_action()
     _tell_changes()
     objects.install()
+    executions.install()
     on_restored(_end_interrupted_executions)
     # Registered last, so that it is done first: what fails as the others stop is no failure.
     context.on_shutdown(_stop_executions)
@@ -49,8 +55,11 @@ def committing(application: Wsgi, saver: Saver) -> Wsgi:
         _current.action = ""
         body = application(environ, start_response)
         own = environ.get("PATH_INFO", "").startswith(PREFIX)
-        if not own and is_change(environ["REQUEST_METHOD"], _current.action):
-            saver.commit()
+        shows, action = STORES.take_shown(), _current.action
+        if not own and is_change(environ["REQUEST_METHOD"], action):
+            saver.commit(whole=action in _LOGS)
+        elif shows or (action.startswith(_TELLING) and action != _TELLS_ITSELF):
+            saver.settle()
         return body
 
     return answer
@@ -85,9 +94,8 @@ def _tell_changes() -> None:
 
     @wrap(BaseExecutionWorkerCommunication, "terminated", fault=_FAULT)
     def tell_end(original: Any, communication: Any) -> None:
-        original(communication)
-        # An execution's end is what somebody waits for, and goes on from.
-        changed(at_once=True)
+        with outcome():
+            original(communication)
 
 
 def _running() -> Iterator[Any]:

@@ -4,11 +4,17 @@ A shard has the objects whose names have one checksum, and is saved again when o
 made, changed or deleted. The hooks below note that.
 """
 
+import functools
 import itertools
 import zlib
 from typing import Any
 
+from scones_local.persistence import rebuild
+from scones_local.persistence.blobs import Blobs, Pickled, Reduced, made_of
 from scones_local.registry import wrap
+
+# A smaller body costs less in the records than as a file of its own.
+MIN_BLOB_BYTES = 512
 
 SHARDS = 256
 _FAULT = "keeps everything in memory only"
@@ -49,6 +55,39 @@ class Shards:
         found = [(name, list(dict.get(store, name) or ())) for name in sorted(names)]
         names.difference_update(name for name, versions in found if not versions)
         return [(name, versions) for name, versions in found if versions]
+
+
+def s3_object(key: Any, blobs: Blobs) -> Reduced:
+    """Reduce an object of moto's; a large body is a file of its own."""
+    state = key.__dict__.copy()
+    buffer = state.pop("_value_buffer")
+    state.pop("lock")
+    if buffer.closed:  # it was deleted, and is still in a list of moto's
+        state["value"] = b""
+    elif key.contentsize < MIN_BLOB_BYTES:
+        state["value"] = key.value
+    else:
+        mark = (id(buffer), key.contentsize, key._etag)
+        state["value"] = blobs.of(key, "value", mark, lambda: bytes(key.value))
+    return made_of(key, state)
+
+
+def s3_objects(store: Any, blobs: Blobs) -> Reduced:
+    """Reduce a bucket's objects to its shards, which are looked at when any object changed."""
+    shards = Shards.of(store)
+    return rebuild.s3_objects, (
+        blobs.pickled(shards, "all", max(_changes), lambda: _shards(shards, store, blobs)),
+    )
+
+
+def _shards(shards: Shards, store: Any, blobs: Blobs) -> tuple[Pickled, ...]:
+    return tuple(
+        blobs.pickled(
+            shards, number, last_change(number), functools.partial(shards.entries, store, number)
+        )
+        for number, names in enumerate(shards.names)
+        if names
+    )
 
 
 def last_change(shard: int) -> int:

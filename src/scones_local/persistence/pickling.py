@@ -14,7 +14,8 @@ from typing import Any
 
 from scones_core.errors import LocalAwsError
 from scones_local.persistence import rebuild
-from scones_local.persistence.reducers import Blobs, Reducer, reducer_of
+from scones_local.persistence.blobs import Blobs, Reducer
+from scones_local.persistence.reducers import reducer_of
 
 _OWN = ("moto.", "scones_local.")
 # Classes whose making does nothing but hold the values that they are given.

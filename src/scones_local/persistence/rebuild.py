@@ -11,6 +11,7 @@ __all__ = [
     "aws_policy",
     "backend",
     "blob",
+    "by_arn",
     "condition",
     "event",
     "joined",
@@ -73,6 +74,11 @@ def text(body: bytes) -> str:
 def joined(chunks: tuple[list[Any], ...], rest: list[Any]) -> list[Any]:
     """Return the list that was cut into chunks and a rest."""
     return [*(item for chunk in chunks for item in chunk), *rest]
+
+
+def by_arn(chunks: tuple[list[Any], ...]) -> dict[str, Any]:
+    """Return the executions of some chunks by their ARNs."""
+    return {execution.exec_arn: execution for chunk in chunks for execution in chunk}
 
 
 def s3_objects(shards: tuple[list[tuple[str, list[Any]]], ...]) -> Any:

@@ -1,17 +1,14 @@
 """Saves while the server runs: soon after each change, and before a change is acknowledged."""
 
-import gc
 import hashlib
 import logging
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from scones_local.persistence import backends
-from scones_local.persistence.pickling import StateUnreadable, dumps, loads, new_blobs
+from scones_local.persistence.cut import Cut
+from scones_local.persistence.pickling import StateUnreadable, loads, new_blobs
 from scones_local.persistence.snapshots import Snapshots
 from scones_local.stores import STORES, Stores
 
@@ -22,9 +19,10 @@ TICK_SECONDS = 5.0
 COMMIT_SECONDS = 10.0
 # Saving takes at most this part of the time while something runs, and nobody waits for it.
 _SHARE = 0.1
+# Several that wait at once are let come together: each save is for all of them.
+_GATHER_SECONDS = 0.02
 # And nothing is unsaved for longer.
 _MAX_REST_SECONDS = 10.0
-_RETRIES = 20
 
 
 class Saver:
@@ -34,11 +32,15 @@ class Saver:
         self._snapshots, self._stores = snapshots, stores
         self._blobs = new_blobs()
         self._digest = ""
-        self._left_out: set[Any] = set()
+        self._cut = Cut(self._blobs, stores)
         self._changed = threading.Condition()
-        self._asked = self._done = 0
+        # How many saves were asked for, how many of them are done, and what one is at work on.
+        self._asked = self._done = self._under_way = 0
+        # Logs and metrics are saved as of a moment, which goes on less often than saves are made.
+        self._moment = self._moment_before = 0
         self._closed = False
         self._rest_until = 0.0
+        self._tick = time.monotonic() + TICK_SECONDS
         self._thread = threading.Thread(target=self._run, name="saver", daemon=True)
 
     def load(self) -> bool:
@@ -73,13 +75,24 @@ class Saver:
         """Begin to save."""
         self._thread.start()
 
-    def commit(self) -> None:
-        """Return once what is there now is on disk."""
+    def commit(self, *, whole: bool = False) -> None:
+        """Return once what is there now is on disk; logs and metrics only if it is the `whole`."""
         with self._changed:
             self._asked += 1
-            mine = self._asked
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: self._done >= mine or self._closed, COMMIT_SECONDS)
+            self._moment += whole
+            self._await(self._asked)
+
+    def settle(self) -> None:
+        """Return once all outcomes that are visible now are on disk."""
+        if self._stores.has_outcomes():
+            self.commit()
+        else:  # perhaps it is being written just now
+            with self._changed:
+                self._await(self._under_way)
+
+    def _await(self, number: int) -> None:
+        self._changed.notify_all()
+        self._changed.wait_for(lambda: self._done >= number or self._closed, COMMIT_SECONDS)
 
     def close(self) -> None:
         """Save a last time, and stop; one that was never started saves nothing."""
@@ -89,39 +102,50 @@ class Saver:
             self._closed = True
             self._changed.notify_all()
         self._thread.join()
+        self._moment += 1
         self._save()
 
     def _run(self) -> None:
-        while True:
-            asked = self._await_work()
-            if asked is None:
-                return
-            self._stores.change.clear()
-            self._stores.urgent.clear()
-            began = time.monotonic()
+        while self._await_work():
+            began, moment = time.monotonic(), self._moment
             self._save()
-            took = time.monotonic() - began
+            now = time.monotonic()
             with self._changed:
-                self._done = max(self._done, asked)
+                several = self._under_way - self._done > 1
+                self._done = self._under_way
                 self._changed.notify_all()
-            self._rest_until = time.monotonic() + min(took / _SHARE, _MAX_REST_SECONDS)
+            if moment != self._moment_before:
+                self._moment_before = moment
+                self._rest_until = now + min((now - began) / _SHARE, _MAX_REST_SECONDS)
+                self._tick = now + TICK_SECONDS
+            if several:
+                time.sleep(_GATHER_SECONDS)
 
-    def _await_work(self) -> int | None:
-        """Return the last commit that was asked for, once there is work; None at the end."""
-        deadline = time.monotonic() + TICK_SECONDS
+    def _await_work(self) -> bool:
+        """Return True once there is something to save, and False at the end."""
         with self._changed:
             while not self._closed:
-                now, stores = time.monotonic(), self._stores
-                rested = stores.change.is_set() and now >= self._rest_until
-                if self._asked > self._done or stores.urgent.is_set() or rested or now >= deadline:
-                    return self._asked
+                now = time.monotonic()
+                due = self._stores.change.is_set() or now >= self._tick
+                rested = due and now >= self._rest_until
+                if self._asked > self._done or rested:
+                    self._begin(rested)
+                    return True
                 self._changed.wait(0.05)
-        return None
+        return False
+
+    def _begin(self, rested: bool) -> None:
+        """Note what the next save is for; what changes from now on is for the one after it."""
+        if rested:
+            self._asked += 1
+            self._moment += 1
+            self._stores.change.clear()
+        self._under_way = self._asked
+        self._stores.take_outcomes()
 
     def _save(self) -> None:
         try:
-            with _undisturbed():
-                records = self._cut()
+            records = self._cut.read(self._moment)
             digest = hashlib.sha256(records).hexdigest()
             if digest != self._digest:
                 self._snapshots.write(records, self._blobs.new)
@@ -134,52 +158,7 @@ class Saver:
         """Note what is on disk now, and remove what the records do not name any more."""
         blobs = self._blobs
         blobs.stored |= set(blobs.new)
-        unused = blobs.stored - blobs.used
-        self._snapshots.remove(unused)
-        blobs.stored -= unused
-
-    def _cut(self) -> bytes:
-        """Return all records as of one moment."""
-        for _ in range(_RETRIES):
-            self._blobs.start()
-            try:
-                return dumps(self._value(), self._blobs)
-            except RuntimeError:  # a dictionary that changed meanwhile
-                continue
-            except Exception as error:  # a record of a kind that cannot be pickled
-                if not self._leave_out():
-                    raise error from None
-        raise RuntimeError("The records changed each time that they were read.")
-
-    def _value(self) -> dict[str, Any]:
-        found = backends.records(self._blobs)
-        kept = {place: found[place] for place in found if place not in self._left_out}
-        return {"backends": kept, "stores": self._stores.saved()}
-
-    def _leave_out(self) -> bool:
-        """Find the backends that cannot be saved, and save the others; say so loudly."""
-        bad = {}
-        for place, attributes in backends.records(self._blobs).items():
-            try:
-                dumps(attributes, self._blobs)
-            except Exception as error:  # what pickle raises is of many kinds
-                bad[place] = error
-        for place, fault in bad.items():
-            LOG.error("The records of %s.%s are not kept: %s", place[0], place[1], fault)
-        news = set(bad) - self._left_out
-        self._left_out |= news
-        return bool(news)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let other threads run as little as may be, so that the records are of one moment."""
-    interval, collects = sys.getswitchinterval(), gc.isenabled()
-    sys.setswitchinterval(0.25)
-    gc.disable()
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(interval)
-        if collects:
-            gc.enable()
+        if len(blobs.stored) > len(blobs.used):  # all that is used is stored by now
+            unused = blobs.stored - blobs.used
+            self._snapshots.remove(unused)
+            blobs.stored -= unused

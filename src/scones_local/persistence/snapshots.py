@@ -21,7 +21,7 @@ from scones_core.errors import LocalAwsError
 from scones_local.registry import MOTO_VERSION
 
 # Raised when saved records mean something else than before.
-FORMAT = 1
+FORMAT = 2
 STATE_FOLDER = "state"
 _REMEDY = "`inv local.reset` removes it, with everything that was deployed."
 

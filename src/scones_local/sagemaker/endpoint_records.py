@@ -13,6 +13,7 @@ from moto.sagemaker.models import FakeEndpointConfig
 from scones_local.sagemaker.fleets import Fleet
 from scones_local.sagemaker.plans import shadow_variants, weight_of
 from scones_local.sagemaker.state_events import endpoint_changed
+from scones_local.stores import outcome
 
 # A FakeEndpoint, with the attributes that moto's lacks.
 EndpointRecord = Any
@@ -61,8 +62,9 @@ def end_deployment(endpoint: EndpointRecord, reason: str, status: str = "InServi
 def enter_status(endpoint: EndpointRecord, status: str) -> None:
     """Put an endpoint's record into a status, and tell of it."""
     endpoint.last_modified_time = utcnow()
-    endpoint.endpoint_status = status
-    endpoint_changed(endpoint)
+    with outcome():
+        endpoint.endpoint_status = status
+        endpoint_changed(endpoint)
 
 
 def retained_properties(

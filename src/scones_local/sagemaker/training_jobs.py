@@ -17,6 +17,7 @@ from scones_local.sagemaker.state_events import job_changed
 from scones_local.sagemaker.training import TrainingRun
 from scones_local.sagemaker.training_requests import JobRecord, metric_definitions
 from scones_local.sagemaker.training_spec import TrainingEnd, TrainingSpec
+from scones_local.stores import outcome
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
@@ -168,5 +169,6 @@ def end_job(job: JobRecord, end: TrainingEnd) -> None:
         job.model_artifacts = {"S3ModelArtifacts": end.artifact}
     if end.reason:
         job.failure_reason = end.reason
-    job.training_job_status = end.status
-    job_changed(job)
+    with outcome():
+        job.training_job_status = end.status
+        job_changed(job)

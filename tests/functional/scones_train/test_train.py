@@ -4,6 +4,8 @@ import shutil
 import signal
 
 import pytest
+import torch
+from PIL import Image
 
 from scones_core.known_images import loads
 from scones_train.artifact import read_artifact
@@ -37,6 +39,8 @@ def test_the_card_says_what_the_threshold_rests_on(trained):
     assert (card["dataset_version"], card["manifest_sha256"]) == ("v9", "ab")
     assert card["target_precision"] == 0.99
     assert card["settings"]["epochs"] == 6
+    assert 0 <= card["metrics"]["calibration_error"] <= 1
+    assert "48 images that were held out" in (base / "model" / "reliability.svg").read_text()
 
 
 def test_the_model_folder_has_images_that_its_graph_answers_as_they_say(trained):
@@ -47,6 +51,30 @@ def test_the_model_folder_has_images_that_its_graph_answers_as_they_say(trained)
     for image in known:
         answer = predictor.probabilities(decode(image.body)[None])[0]
         assert answer.tolist() == pytest.approx(image.probabilities, abs=1e-5)
+
+
+def _encoded_anew(base):
+    """Give every image another name, whose order is another, and other bytes for its pixels."""
+    for number, path in enumerate(sorted(base.glob("input/data/t*/*/*.png"), reverse=True)):
+        with Image.open(path) as image:
+            image.save(path.with_name(f"{number:03}.{path.stem}.png"), compress_level=0)
+        path.unlink()
+
+
+def test_neither_names_nor_encoder_of_the_files_change_the_network(trained, job):
+    base, _ = trained
+    told = json.loads((base / "input" / "config" / "hyperparameters.json").read_text())
+    job.hyperparameters(**told)
+    _encoded_anew(job.base)
+    assert job.run().returncode == 0
+    first, second = (
+        torch.load(folder / "model" / "weights.pt", weights_only=True)
+        for folder in (base, job.base)
+    )
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    cards = [read_artifact(folder / "model")[0] for folder in (base, job.base)]
+    assert cards[0].threshold == cards[1].threshold
 
 
 def test_without_folds_the_threshold_rests_on_images_that_were_not_learnt(job):

@@ -276,6 +276,25 @@ def test_keys_alarms_and_policies_are_the_same(restarted):
     assert sum(len(page["Policies"]) for page in policies) > 1000
 
 
+def test_an_execution_that_was_seen_finished_is_finished_after_a_kill(tmp_path: Path):
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        aws = Aws.of(local)
+        machine = aws.machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+        states = aws.client("stepfunctions")
+        # The first are saved meanwhile; the last is seen at the moment of the kill.
+        for number in range(5):
+            seen = aws.run(machine, {"n": number})
+        kill(local)
+    with LocalAws.start(tmp_path, local.record.port, {}) as local:
+        states = Aws(local, aws.role).client("stepfunctions")
+        listed = states.list_executions(stateMachineArn=machine)["executions"]
+        assert [found["status"] for found in listed] == ["SUCCEEDED"] * 5
+        found = states.describe_execution(executionArn=seen["executionArn"])
+        assert found["output"] == seen["output"] == '{"n":4}'
+        history = states.get_execution_history(executionArn=seen["executionArn"])["events"]
+        assert history[-1]["type"] == "ExecutionSucceeded"
+
+
 def test_nothing_is_reported_as_not_saved(restarted):
     assert "not kept" not in (log := restarted.aws.local.home / "server.log").read_text()
     assert "not saved" not in log.read_text()

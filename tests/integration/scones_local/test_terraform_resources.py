@@ -94,6 +94,7 @@ def served_model(aws: Aws) -> str:
     return which
 
 
+@pytest.mark.slow
 def test_every_resource_type_is_applied_changed_and_destroyed_without_a_rest(
     configuration: Configuration, aws: Aws
 ) -> None:
@@ -162,5 +163,6 @@ def there(aws: Aws) -> dict[str, list[str]]:
     for service, operation, kind, field in LISTS:
         listed = getattr(aws.client(service), operation)(**ASKED.get(operation, {}))
         names = [str(one[field] if field else one) for one in listed.get(kind, [])]
-        found[f"{service} {kind}"] = [name for name in names if not name.startswith(RUNNING)]
+        kept = (name for name in names if not name.startswith(RUNNING))
+        found[f"{service} {kind}"] = sorted(kept)
     return found

@@ -31,9 +31,20 @@ def test_a_change_is_told():
     assert stores.change.is_set()
 
 
-def test_a_change_that_is_relied_on_is_told_apart():
+def test_an_end_that_is_becoming_visible_counts_as_one_that_is_not_saved():
     stores = Stores()
-    stores.changed()
-    assert not stores.urgent.is_set()
-    stores.changed(at_once=True)
-    assert stores.change.is_set() and stores.urgent.is_set()
+    assert not stores.has_outcomes()
+    with stores.outcome():
+        stores.take_outcomes()  # a save begins before the end is visible, so it is not in it
+        assert stores.has_outcomes()
+    assert stores.has_outcomes() and stores.change.is_set()
+    stores.take_outcomes()
+    assert not stores.has_outcomes()
+
+
+def test_a_request_that_shows_an_end_is_told_apart_from_the_next_one():
+    stores = Stores()
+    assert not stores.take_shown()
+    stores.shown()
+    assert stores.take_shown()
+    assert not stores.take_shown()

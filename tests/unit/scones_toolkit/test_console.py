@@ -49,13 +49,24 @@ def test_what_goes_on_after_the_last_piece_is_not_said_to_be_done() -> None:
     assert "left" not in out.getvalue()
 
 
-def test_a_terminal_shows_the_count_and_the_time_left() -> None:
+def test_a_terminal_shows_the_count_the_rate_and_the_time_left() -> None:
     out = io.StringIO()
     console = Console(RichConsole(file=out, width=100, force_terminal=True))
     with console.progress("uploading") as advance:
         advance(7, 9)
     assert "7/9" in out.getvalue()
-    assert "left" in out.getvalue()
+    assert re.search(r"\d/s, \d+ s left", out.getvalue())
+
+
+def test_what_was_there_before_is_no_part_of_the_pace() -> None:
+    out, seconds = io.StringIO(), iter(range(100))
+    rich = RichConsole(file=out, width=100, highlight=False, soft_wrap=True)
+    with Console(rich, clock=lambda: 6.0 * next(seconds)).progress("uploading") as advance:
+        advance(1001, 1010)
+        advance(1004, 1010)
+    shown = re.findall(r"(\d+/1010)  ([\d.]+/s), (\d+) s left", out.getvalue())
+    # Four pieces in the 30 seconds of this clock, and six to go.
+    assert shown[-1] == ("1004/1010", "0.1/s", "45")
 
 
 def test_a_log_holds_neither_colour_nor_markup() -> None:

@@ -40,6 +40,12 @@ def test_images_without_colour_get_none():
     assert not torch.equal(recolour(grey, seeded()), recolour(grey, seeded(), grey=True))
 
 
+def test_some_views_lose_their_colour():
+    seen = recolour(pictures(1000), seeded())
+    faded = (seen[:, 0] == seen[:, 1]).all(dim=(1, 2)) & (seen[:, 1] == seen[:, 2]).all(dim=(1, 2))
+    assert 150 < int(faded.sum()) < 250
+
+
 def test_a_shift_moves_pixels_by_at_most_its_distance():
     image = torch.zeros(50, 3, 32, 32)
     image[:, :, 16, 16] = 1

@@ -32,4 +32,5 @@ def test_the_figures_are_those_of_the_operating_point():
     assert figures["n_calibration_at_threshold"] == operating.covered > 0
     assert figures["calibration_coverage_at_threshold"] == operating.covered / 400
     assert figures["calibration_precision_at_threshold"] >= 0.88
+    assert 0 <= figures["calibration_error"] < 0.05
     assert 0.5 < figures["calibration_accuracy"] < figures["calibration_precision_at_threshold"]

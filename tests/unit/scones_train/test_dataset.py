@@ -65,6 +65,27 @@ def test_normalisation_is_of_pixels_from_0_to_1_and_spares_flat_channels(channel
     assert normalisation.std[2] == 1
 
 
+def test_the_order_of_images_is_that_of_their_class_and_pixels_alone(images):
+    shuffled = np.random.default_rng(1).permutation(len(images))
+    ordered, again = images.ordered(), images.rows(shuffled).ordered()
+    assert np.array_equal(ordered.pixels, again.pixels)
+    assert np.array_equal(ordered.labels, again.labels)
+    assert ordered.labels.tolist() == sorted(images.labels.tolist())
+    assert _contents(ordered) == _contents(images)
+
+
+def _contents(images):
+    return sorted((int(y), p.tobytes()) for p, y in zip(images.pixels, images.labels, strict=True))
+
+
+def test_images_of_two_sets_come_in_one_order_however_they_were_split(images):
+    halves = images.rows(np.arange(5)), images.rows(np.arange(5, len(images)))
+    joined = halves[0].joined(halves[1]).ordered()
+    swapped = halves[1].joined(halves[0]).ordered()
+    assert isinstance(joined, ImageSet)
+    assert np.array_equal(joined.pixels, swapped.pixels)
+
+
 def test_the_statistics_are_those_of_all_pixels_whatever_their_number():
     random = np.random.default_rng(4)
     pixels = random.integers(0, 256, (3, 2000, 2000, 3), dtype=np.uint8)

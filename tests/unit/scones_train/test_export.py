@@ -8,12 +8,14 @@ import torch
 
 from scones_core.errors import MalformedArtifact
 from scones_train.artifact import write_artifact
+from scones_train.dataset import ImageSet
 from scones_train.evaluate import evaluate_artifact, softmax
 from scones_train.export import to_onnx, weights_bytes
 from scones_train.fit import predict
-from scones_train.folds import Member
-from scones_train.model import Network
+from scones_train.folds import with_shape
+from scones_train.model import Member, Network
 from scones_train.predictor import Predictor
+from scones_train.shape import fit_shape
 
 
 @pytest.fixture
@@ -43,6 +45,28 @@ def test_several_networks_answer_by_their_mean(network, images, normalisation, c
     assert np.abs(logits[0] - logits[1]).max() > 1e-2
     state = torch.load(io.BytesIO(weights_bytes(members)), weights_only=True)
     assert torch.equal(state["1.head.weight"], other.head.weight)
+
+
+@pytest.mark.parametrize("size", [(16, 20), (40, 33)])
+def test_the_graph_adds_the_scores_of_the_shapes(network, normalisation, card, size):
+    random = np.random.default_rng(8)
+    pixels = random.integers(0, 256, (12, *size, 3), dtype=np.uint8)
+    images = ImageSet(pixels, np.arange(12, dtype=np.int64) % 2)
+    members = [
+        Member(network, normalisation, fit_shape(images.rows(rows), 2, mirror=True))
+        for rows in (np.arange(8), np.arange(4, 12))
+    ]
+    logits = [with_shape(predict(network, images, normalisation), m, images) for m in members]
+    expected = softmax((logits[0] + logits[1]) / 2, 0.7)
+    height, width = size
+    card = replace(card, image={"height": height, "width": width, "channels": 3})
+
+    answered = Predictor(card, to_onnx(members, 0.7, size)).probabilities(pixels)
+
+    assert np.abs(answered - expected).max() < 1e-4
+    assert np.abs(softmax(predict(network, images, normalisation), 0.7) - expected).max() > 0.05
+    state = torch.load(io.BytesIO(weights_bytes(members[:1])), weights_only=True)
+    assert torch.equal(state["shape.landmarks"], members[0].shape.landmarks)
 
 
 def test_any_number_of_images_gets_one_answer_each(card, graph, images):

@@ -8,6 +8,7 @@ from scones_train.dataset import ImageSet, Normalisation
 from scones_train.fit import fit, predict, steps
 from scones_train.folds import Watch, fold_rows, total_steps, train
 from scones_train.hyperparameters import Hyperparameters
+from scones_train.shape import fit_shape
 
 RECIPE = Hyperparameters(epochs=2, batch_size=8, folds=3)
 
@@ -33,9 +34,10 @@ def test_every_image_is_predicted_by_a_network_that_did_not_see_it(lit):
     held_out = fold_rows(lit.labels, RECIPE)[1]
     seen = lit.rows(np.setdiff1d(np.arange(len(lit)), held_out))
     normalisation = Normalisation.of(seen)
-    alone = predict(
-        fit(seen, normalisation, RECIPE, lambda *_: None), lit.rows(held_out), normalisation
-    )
+    network = fit(seen, normalisation, RECIPE, lambda *_: None)
+    unseen = lit.rows(held_out)
+    shape = fit_shape(seen, 2, mirror=True, share=RECIPE.shape)
+    alone = predict(network, unseen, normalisation) + shape.scores(unseen.pixels)
     assert np.array_equal(folded.logits[held_out], alone)
     assert np.array_equal(folded.labels, lit.labels)
     assert (np.abs(folded.logits).sum(axis=1) > 0).all()
@@ -60,6 +62,14 @@ def test_each_fold_holds_out_its_share_of_every_class():
     folds = fold_rows(labels, RECIPE)
     assert sorted(np.concatenate(folds)) == list(range(45))
     assert [np.bincount(labels[rows]).tolist() for rows in folds] == [[10, 5]] * 3
+
+
+def test_the_shapes_are_those_of_the_images_that_were_learnt_from(lit):
+    trained = run(lit, RECIPE)
+    whole = fit_shape(lit, 2, mirror=True, share=RECIPE.shape)
+    assert torch.equal(trained.final.shape.weights, whole.weights)
+    assert all(len(fold.shape.landmarks) == 2 * 16 for fold in trained.folds)
+    assert run(lit, Hyperparameters(epochs=1, batch_size=8, folds=2, shape=0)).final.shape is None
 
 
 def test_without_folds_there_are_no_predictions(lit):

@@ -1,0 +1,77 @@
+"""The kernel machine of `scones_train.shape` as nodes of an ONNX graph."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from onnx import TensorProto
+from torch import Tensor
+
+from scones_train.onnx_graph import Graph
+from scones_train.predictor import INPUT
+from scones_train.shape import MOST_OF_A_CELL, NOISE, Description, Shape, directions
+
+
+def shape_scores(
+    graph: Graph, shapes: Sequence[Shape], divisor: float, size: tuple[int, int]
+) -> list[str]:
+    """Append the machines on images of `size`; return each one's scores over the divisor."""
+    histograms = _histograms(graph, Description.of(size))
+    return [_scores(graph, shape, histograms, divisor) for shape in shapes]
+
+
+def _histograms(graph: Graph, matrices: Description) -> str:
+    """Return float32 (N, D) of the graph's input, as `Description` does."""
+    pixels = graph.add("Cast", INPUT, to=TensorProto.FLOAT)
+    upright = graph.add("Transpose", pixels, perm=[0, 3, 1, 2])
+    x = _between(graph, matrices.rows / 255, upright, matrices.columns)
+    across = graph.add("MatMul", x, graph.constant(matrices.slope.T))
+    down = graph.add("MatMul", graph.constant(matrices.slope), x)
+    cosines, sines = directions()
+    along = graph.add("Add", _towards(graph, across, cosines), _towards(graph, down, sines))
+    along = graph.add("Relu", along)
+    energy = _sum(graph, graph.add("Mul", along, along), 2, keep=False)
+    squares = [graph.add("Mul", slope, slope) for slope in (across, down)]
+    strength = _sum(graph, graph.add("Add", *squares), 1, keep=True)
+    raised = graph.add("Add", strength, _number(graph, 1e-6))
+    unit = graph.add("Pow", raised, _number(graph, 1.5))
+    edges = graph.add("Div", graph.add("Mul", energy, energy), unit)
+    return _normalised(graph, matrices, edges)
+
+
+def _normalised(graph: Graph, matrices: Description, edges: str) -> str:
+    cells = _between(graph, matrices.cells, edges, matrices.cells.T)
+    total = _sum(graph, cells, 1, keep=True)
+    near = _between(graph, matrices.around, total, matrices.around.T)
+    ratio = graph.add("Div", cells, graph.add("Add", near, _number(graph, NOISE)))
+    clipped = graph.add("Min", ratio, _number(graph, MOST_OF_A_CELL))
+    return graph.add("Flatten", graph.add("Sqrt", clipped), axis=1)
+
+
+def _scores(graph: Graph, shape: Shape, histograms: str, divisor: float) -> str:
+    centred = graph.add("Sub", histograms, graph.constant(shape.centre))
+    a = graph.add("Mul", centred, graph.constant(shape.scale))
+    lengths = shape.landmarks.square().sum(1) / 2
+    near = graph.add("Gemm", a, graph.constant(shape.landmarks.T), graph.constant(-lengths))
+    own = _sum(graph, graph.add("Mul", a, a), 1, keep=True)
+    half = graph.add("Mul", own, _number(graph, 0.5))
+    kernel = graph.add("Exp", graph.add("Sub", near, half))
+    return graph.add("MatMul", kernel, graph.constant(shape.weights / divisor))
+
+
+def _between(graph: Graph, left: Tensor, x: str, right: Tensor) -> str:
+    return graph.add("MatMul", graph.add("MatMul", graph.constant(left), x), graph.constant(right))
+
+
+def _towards(graph: Graph, slopes: str, factors: Tensor) -> str:
+    """Return (N, directions, channels, H, W) of slopes (N, channels, H, W)."""
+    axes = graph.constant(np.array([1], dtype=np.int64))
+    return graph.add("Mul", graph.add("Unsqueeze", slopes, axes), graph.constant(factors))
+
+
+def _sum(graph: Graph, x: str, axis: int, *, keep: bool) -> str:
+    axes = graph.constant(np.array([axis], dtype=np.int64))
+    return graph.add("ReduceSum", x, axes, keepdims=int(keep))
+
+
+def _number(graph: Graph, value: float) -> str:
+    return graph.constant(np.array(value, dtype=np.float32))
