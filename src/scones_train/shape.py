@@ -175,7 +175,8 @@ def _ridge(a: Tensor, landmarks: Tensor, targets: Tensor) -> Tensor:
         gram += rows @ rows.T
         right += rows @ wanted.double()
     solved = torch.cholesky_solve(right, torch.linalg.cholesky(gram))
-    return torch.linalg.solve_triangular(factor.T, solved, upper=True)
+    weights: Tensor = torch.linalg.solve_triangular(factor.T, solved, upper=True)
+    return weights
 
 
 def _kernel(a: Tensor, b: Tensor) -> Tensor:
