@@ -152,7 +152,8 @@ def test_now_is_once_and_over_its_own_window(hosting: Hosting, watched: str) -> 
     }
     wish = "message=CompletedWithViolations: Job completed successfully with 1 violations."
     with Scheduled(hosting, config(hosting, watched, wish, **now)) as schedule:
-        assert schedule.ended()["MonitoringExecutionStatus"] == "CompletedWithViolations"
+        ended = schedule.ended()
+        assert ended["MonitoringExecutionStatus"] == "CompletedWithViolations", ended
         hosting.advance(3600)
         assert len(schedule.executions()) == 1
 

@@ -237,16 +237,14 @@ def test_an_execution_can_be_stopped_at_once(aws):
     assert aws.wait(arn)["status"] == "ABORTED"
 
 
+ACTIVITY = "arn:aws:states:us-east-1:123456789012:activity:a"
+
+
 @pytest.mark.parametrize(
     ("definition", "said"),
     [
-        (flow({"P": {"Type": "Pass", "End": True}}, QueryLanguage="JSONata"), "JSONata"),
-        (
-            mapped({"P": {"Type": "Pass", "QueryLanguage": "JSONata", "End": True}}),
-            "JSONata",
-        ),
-        (flow({"P": {"Type": "Pass", "Assign": {"x": 1}, "End": True}}), "variables"),
         ({"StartAt": "P"}, "States"),
+        (flow({"P": {"Type": "Task", "Resource": ACTIVITY, "End": True}}), "activity"),
     ],
 )
 def test_what_cannot_run_is_refused_when_it_is_created_and_when_it_is_validated(
