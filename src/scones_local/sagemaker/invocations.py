@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import urllib3
 
+from scones_local import clock
 from scones_local.sagemaker import answers
 from scones_local.sagemaker.answers import CUSTOM_ATTRIBUTES, Answer
 from scones_local.sagemaker.capture import CaptureStream, Exchange
@@ -113,7 +114,7 @@ class Invoker:
             fleet.leave()
 
     def _ask(self, request: Invocation, fleet: Fleet, variant: Variant, began: float) -> Answer:
-        at, asked = datetime.now(UTC), time.perf_counter()
+        at, asked = clock.now(), time.perf_counter()
         try:
             reply = variant.invoke(request.body, request.headers())
         except VariantThrottled as error:

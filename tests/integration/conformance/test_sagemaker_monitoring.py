@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.clock import Clock
 from tests.support.local_aws import unique
 from tests.support.sagemaker import IMAGE, Hosting, variant
 
@@ -32,7 +33,9 @@ def watched(hosting: Hosting) -> str:
 
 
 def ask(hosting: Hosting, endpoint: str) -> None:
-    """Ask the endpoint once; return when that is captured."""
+    """Ask the endpoint once, early in an hour; return when that is captured."""
+    now = Clock(hosting.aws.local.endpoint_url).now()
+    hosting.advance(3600 - (60 * now.minute + now.second))
     before = len(hosting.objects(f"watched/{endpoint}/"))
     hosting.invoke(endpoint)
     hosting.advance(60)
