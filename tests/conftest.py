@@ -1,10 +1,9 @@
 """What holds for every test."""
 
+import signal
 from typing import Any
 
 import pytest
-import signal
-
 from hypothesis import settings
 
 # Whoever runs the tests in the background has them begin with interrupts ignored, and what they
