@@ -6,10 +6,6 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# Whoever runs the tests in the background has them begin with interrupts ignored, and what they
-# start inherits that; some of it is to be interrupted.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 from xdist.scheduler import LoadFileScheduling
 
 from tests.support.scheduling import ByEnvironment, long_files_first
