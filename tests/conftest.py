@@ -5,10 +5,14 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
-
 from xdist.scheduler import LoadFileScheduling
 
 from tests.support.scheduling import ByEnvironment, long_files_first
+
+# Whoever runs the tests in the background has them begin with interrupts ignored, and what they
+# start inherits that; some of it is to be interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes is the machine's affair, and measured in benchmarks/ alone.
 settings.register_profile("scones", deadline=None)
