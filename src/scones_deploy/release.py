@@ -79,8 +79,8 @@ class Releases:
 
 
 def release_id(now: datetime, model_sha256: str) -> str:
-    """Return `<yyyymmdd>-<hhmm>-<4 digits of the model's hash>`, in UTC: ids sort by time."""
-    return f"{now.astimezone(UTC):%Y%m%d-%H%M}-{model_sha256[:4]}"
+    """Return `<yyyymmdd>-<hhmmss>-<4 digits of the model's hash>`, in UTC: ids sort by time."""
+    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{model_sha256[:4]}"
 
 
 def read_releases(path: Path) -> Releases:

@@ -68,7 +68,7 @@ def test_a_release_tells_what_the_artifact_holds(s3: Any) -> None:
     content = archive()
     digest = hashlib.sha256(content).hexdigest()
     assert release(s3, content) == Release(
-        id=f"20261120-1432-{digest[:4]}",
+        id=f"20261120-143200-{digest[:4]}",
         image=IMAGE,
         model_data_url=URL,
         model_sha256=digest,

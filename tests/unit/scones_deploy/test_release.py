@@ -147,6 +147,10 @@ def test_a_field_too_many_or_too_few_is_named(path: Path, key: str, value: str |
 
 
 def test_ids_are_of_universal_time_and_the_model() -> None:
-    now = datetime(2026, 11, 20, 16, 32, tzinfo=timezone(timedelta(hours=2)))
-    assert release_id(now, RELEASE.model_sha256) == RELEASE.id
-    assert release_id(datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "00ff") == "20260102-0304-00ff"
+    now = datetime(2026, 11, 20, 16, 32, 7, tzinfo=timezone(timedelta(hours=2)))
+    assert release_id(now, "ab12ff") == "20261120-143207-ab12"
+
+
+def test_ids_sort_by_time_within_a_minute_too() -> None:
+    now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert release_id(now, "ffff") < release_id(now + timedelta(seconds=1), "0000")
