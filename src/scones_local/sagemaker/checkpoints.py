@@ -40,12 +40,21 @@ def relocated(config: Mapping[str, Any]) -> str:
 
 
 class Checkpoints:
-    """The checkpoints, or another output, of one job, between its folder and S3."""
+    """The checkpoints, or another output, of one job, between its folder and S3.
+
+    `failure` is how a FailureReason begins that tells of what could not be written.
+    """
 
     def __init__(
-        self, s3: "S3Client", uri: S3Uri, folder: Path, *, kms_key_id: str | None = None
+        self,
+        s3: "S3Client",
+        uri: S3Uri,
+        folder: Path,
+        *,
+        kms_key_id: str | None = None,
+        failure: str = "Checkpoint upload failed",
     ) -> None:
-        self._s3, self._uri, self._folder = s3, uri, folder
+        self._s3, self._uri, self._folder, self._failure = s3, uri, folder, failure
         self._extra = (
             {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
         )
@@ -84,7 +93,7 @@ class Checkpoints:
         except ClientError as error:
             message = error.response["Error"]["Message"]
             raise CheckpointsFailed(
-                f"ClientError: Checkpoint upload failed:{message} ({self._uri})"
+                f"ClientError: {self._failure}:{message} ({self._uri})"
             ) from error
 
     def _follow(self) -> None:

@@ -25,7 +25,6 @@ from scones_local.stores import changed, keep
 _LATENESS = datetime.timedelta(minutes=5)
 # AWS's words where the window has no captured records.
 NO_DATA = "Job inputs had no data"
-_STATUSES = {"Completed": "Completed", "Failed": "Failed", "Stopped": "Stopped"}
 
 
 @dataclass(slots=True)

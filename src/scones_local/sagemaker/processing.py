@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from scones_core.errors import SconesError
 from scones_local.children import Children
 from scones_local.sagemaker.channels import download
@@ -63,9 +61,6 @@ class ProcessingRun:
             return self._run()
         except SconesError as error:
             return ProcessingEnd("Failed", str(error)[:1024], self._said())
-        except ClientError as error:
-            said = error.response["Error"]["Message"]
-            return ProcessingEnd("Failed", f"ClientError: Failed to upload output:{said}"[:1024])
         except Exception as error:  # a job ends as Failed whatever happens to it
             return ProcessingEnd("Failed", f"InternalServerError: {type(error).__name__}: {error}")
         finally:
@@ -128,7 +123,11 @@ class ProcessingRun:
 
     def _copier(self, output: ProcessingOutput) -> Checkpoints:
         return Checkpoints(
-            self._s3, output.target, self._base / output.path, kms_key_id=self.spec.kms_key_id
+            self._s3,
+            output.target,
+            self._base / output.path,
+            kms_key_id=self.spec.kms_key_id,
+            failure="Failed to upload output",
         )
 
     def _execute(self, argv: tuple[str, ...], environment: Mapping[str, str]) -> Ending:

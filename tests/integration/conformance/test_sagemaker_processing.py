@@ -159,6 +159,19 @@ def test_continuous_output_is_there_while_the_program_runs(hosting: Hosting) -> 
         hosting.sagemaker.stop_processing_job(ProcessingJobName=name)
 
 
+@pytest.mark.parametrize("mode", ["EndOfJob", "Continuous"])
+def test_an_output_that_cannot_be_written_fails_the_job_by_its_name(
+    hosting: Hosting, mode: str
+) -> None:
+    target = "s3://no-such-bucket-of-ours/processed"
+    output = {"S3Uri": target, "LocalPath": OUTPUT, "S3UploadMode": mode}
+    outputs = {"Outputs": [{"OutputName": "figures", "S3Output": output}]}
+    found = ended(hosting, started(hosting, ProcessingOutputConfig=outputs))
+    assert found["ProcessingJobStatus"] == "Failed"
+    assert found["FailureReason"].startswith("ClientError: Failed to upload output:")
+    assert target in found["FailureReason"]
+
+
 def test_a_job_ends_when_its_time_is_over(hosting: Hosting) -> None:
     name = started(hosting, "sleep=60", StoppingCondition={"MaxRuntimeInSeconds": 1})
     assert ended(hosting, name)["ProcessingJobStatus"] == "Stopped"
