@@ -60,6 +60,13 @@ def mend_list(kind: Kind) -> None:
         return ActionResult(job_page(kind, jobs, given, by=by, descending=descending))
 
 
+def not_stoppable(kind: str, status: str) -> AWSValidationException:
+    """Return the refusal to stop a job that has ended; `kind` is its kind in words."""
+    return AWSValidationException(
+        f"The request was rejected because the {kind} job is in status {status}."
+    )
+
+
 def require_new(records: Mapping[str, Job], name: str) -> None:
     """Raise ResourceInUseException where a job has that name."""
     if name in records:

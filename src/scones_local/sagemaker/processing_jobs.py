@@ -14,12 +14,19 @@ from moto.sagemaker.responses import SageMakerResponse
 from scones_core.errors import SconesError
 from scones_local.registry import wrap
 from scones_local.sagemaker import processing_spec
-from scones_local.sagemaker.job_lists import PROCESSING, job_of, mend_list, require_new
+from scones_local.sagemaker.job_lists import (
+    PROCESSING,
+    job_of,
+    mend_list,
+    not_stoppable,
+    require_new,
+)
 from scones_local.sagemaker.names import require_resource_name
 from scones_local.sagemaker.platform import Platform
 from scones_local.sagemaker.processing import ProcessingRun
 from scones_local.sagemaker.processing_spec import ProcessingEnd, ProcessingSpec, check_request
 from scones_local.sagemaker.state_events import processing_job_changed
+from scones_local.stores import outcome
 
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 # A FakeProcessingJob, with the attributes that moto's lacks.
@@ -77,10 +84,7 @@ class ProcessingJobs:
         """Have a running job stop; one that has ended cannot be stopped any more."""
         run = self._runs.get(job.arn)
         if run is None:
-            raise AWSValidationException(
-                "The request was rejected because the processing job is in status "
-                f"{job.processing_job_status}."
-            )
+            raise not_stoppable("processing", job.processing_job_status)
         job.processing_job_status = "Stopping"
         run.request_stop()
 
@@ -144,8 +148,9 @@ def end_job(job: ProcessingRecord, end: ProcessingEnd) -> None:
     """Put a job's record into its final state; the status that waiters look at comes last."""
     job.processing_end_time = job.last_modified_time = utcnow()
     job.exit_message, job.failure_reason = end.message or None, end.reason or None
-    job.processing_job_status = end.status
-    processing_job_changed(job)
+    with outcome():
+        job.processing_job_status = end.status
+        processing_job_changed(job)
 
 
 def described(job: ProcessingRecord) -> dict[str, Any]:

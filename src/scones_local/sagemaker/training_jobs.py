@@ -11,6 +11,7 @@ from scones_core.errors import LocalAwsError, SconesError
 from scones_core.uris import S3Uri
 from scones_local.sagemaker.channels import Channel
 from scones_local.sagemaker.checkpoints import relocated
+from scones_local.sagemaker.job_lists import not_stoppable
 from scones_local.sagemaker.names import require_resource_name
 from scones_local.sagemaker.platform import Platform
 from scones_local.sagemaker.state_events import job_changed
@@ -62,10 +63,7 @@ class TrainingJobs:
         """Have a running job stop; one that has ended cannot be stopped any more."""
         run = self._runs.get(job.arn)
         if run is None:
-            raise AWSValidationException(
-                "The request was rejected because the training job is in status "
-                f"{job.training_job_status}."
-            )
+            raise not_stoppable("training", job.training_job_status)
         job.training_job_status = "Stopping"
         run.request_stop()
 

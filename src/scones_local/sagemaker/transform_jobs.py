@@ -13,13 +13,20 @@ from moto.sagemaker.responses import SageMakerResponse
 from scones_core.errors import SconesError
 from scones_local.registry import implement, wrap
 from scones_local.sagemaker.fleet_builder import FleetBuilder, VariantPlan
-from scones_local.sagemaker.job_lists import TRANSFORM, job_of, mend_list, require_new
+from scones_local.sagemaker.job_lists import (
+    TRANSFORM,
+    job_of,
+    mend_list,
+    not_stoppable,
+    require_new,
+)
 from scones_local.sagemaker.model_containers import container_of
 from scones_local.sagemaker.names import require_resource_name
 from scones_local.sagemaker.platform import Platform
 from scones_local.sagemaker.state_events import transform_job_changed
 from scones_local.sagemaker.transform import TransformRun
 from scones_local.sagemaker.transform_spec import TransformEnd, TransformSpec
+from scones_local.stores import outcome
 
 LOG_GROUP = "/aws/sagemaker/TransformJobs"
 # A FakeTransformJob.
@@ -86,10 +93,7 @@ class TransformJobs:
         """Have a running job stop; one that has ended cannot be stopped any more."""
         run = self._runs.get(job.arn)
         if run is None:
-            raise AWSValidationException(
-                "The request was rejected because the transform job is in status "
-                f"{job.transform_job_status}."
-            )
+            raise not_stoppable("transform", job.transform_job_status)
         job.transform_job_status = "Stopping"
         run.request_stop()
 
@@ -131,8 +135,9 @@ def end_job(job: TransformRecord, end: TransformEnd) -> None:
     """Put a job's record into its final state; the status that waiters look at comes last."""
     job.transform_end_time = job.last_modified_time = utcnow()
     job.failure_reason = end.reason or None
-    job.transform_job_status = end.status
-    transform_job_changed(job)
+    with outcome():
+        job.transform_job_status = end.status
+        transform_job_changed(job)
 
 
 def _mend_record() -> None:

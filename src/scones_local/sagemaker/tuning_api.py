@@ -10,6 +10,7 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from scones_core.errors import SconesError
 from scones_local.registry import implement, wrap
+from scones_local.sagemaker.job_lists import not_stoppable
 from scones_local.sagemaker.names import require_tuning_job_name
 from scones_local.sagemaker.training_jobs import TrainingJobs
 from scones_local.sagemaker.training_requests import JobRecord, create_training_job
@@ -105,10 +106,8 @@ def _add_stop(tuners: dict[str, Tuner]) -> None:
         record = _known(self)
         tuner = tuners.get(record.arn)
         if tuner is None:
-            raise AWSValidationException(
-                "The request was rejected because the hyperparameter tuning job is in status "
-                f"{record.hyper_parameter_tuning_job_status}."
-            )
+            status = record.hyper_parameter_tuning_job_status
+            raise not_stoppable("hyperparameter tuning", status)
         record.hyper_parameter_tuning_job_status = "Stopping"
         tuner.request_stop()
         return EmptyResult()

@@ -8,6 +8,7 @@ from moto.core.utils import utcnow
 
 from scones_local.sagemaker.training_requests import JobRecord
 from scones_local.sagemaker.tuning_plan import TuningPlan
+from scones_local.stores import outcome
 
 # A HyperParameterTuningJob, with the attributes that moto's lacks.
 TuningRecord = Any
@@ -78,7 +79,8 @@ def end(record: TuningRecord, status: str, reason: str = "") -> None:
     """Put a tuning job's record into its final state; the status comes last."""
     record.hyper_parameter_tuning_end_time = record.last_modified_time = utcnow()
     record.failure_reason = reason or None
-    record.hyper_parameter_tuning_job_status = status
+    with outcome():
+        record.hyper_parameter_tuning_job_status = status
 
 
 def _objective_status(value: float | None, *, ended: bool) -> str:

@@ -31,6 +31,9 @@ class World:
     answers: dict[str, Any] = field(default_factory=dict)
 
 
+CLUSTER = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
+
+
 def is_running(pid: int) -> bool:
     """Return whether a process is there and has not ended, though perhaps nobody waited for it."""
     try:
@@ -116,14 +119,8 @@ def build_endpoint(world: World) -> None:
 
 def build_jobs(world: World) -> None:
     keep, hosting = world.answers, world.hosting
-    cluster = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
-    for name, entrypoint in (("broken-off", ["sleep", "600"]), ("over", ["true"])):
-        hosting.sagemaker.create_processing_job(
-            ProcessingJobName=name,
-            ProcessingResources={"ClusterConfig": cluster},
-            AppSpecification={"ImageUri": IMAGE, "ContainerEntrypoint": entrypoint},
-            RoleArn=hosting.role,
-        )
+    process(hosting, "broken-off", ["sleep", "600"])
+    process(hosting, "over", ["true"])
     hosting.aws.eventually(lambda: processed(hosting, "over") != "InProgress" or None)
     target = {"S3Uri": f"s3://{hosting.bucket}/reports", "LocalPath": "/opt/ml/processing/out"}
     given = {"EndpointName": keep["endpoint"], "LocalPath": "/opt/ml/processing/in"}
@@ -134,11 +131,20 @@ def build_jobs(world: World) -> None:
             "MonitoringJobDefinition": {
                 "MonitoringInputs": [{"EndpointInput": given}],
                 "MonitoringOutputConfig": {"MonitoringOutputs": [{"S3Output": target}]},
-                "MonitoringResources": {"ClusterConfig": cluster},
+                "MonitoringResources": {"ClusterConfig": CLUSTER},
                 "MonitoringAppSpecification": {"ImageUri": IMAGE},
                 "RoleArn": hosting.role,
             },
         },
+    )
+
+
+def process(hosting: Hosting, name: str, entrypoint: list[str]) -> None:
+    hosting.sagemaker.create_processing_job(
+        ProcessingJobName=name,
+        ProcessingResources={"ClusterConfig": CLUSTER},
+        AppSpecification={"ImageUri": IMAGE, "ContainerEntrypoint": entrypoint},
+        RoleArn=hosting.role,
     )
 
 
@@ -293,6 +299,22 @@ def test_an_execution_that_was_seen_finished_is_finished_after_a_kill(tmp_path: 
         assert found["output"] == seen["output"] == '{"n":4}'
         history = states.get_execution_history(executionArn=seen["executionArn"])["events"]
         assert history[-1]["type"] == "ExecutionSucceeded"
+
+
+def test_a_job_that_was_seen_finished_is_finished_after_a_kill(
+    tmp_path: Path, toys: dict[str, ImageCommands]
+):
+    with LocalAws.start(tmp_path, 0, toys) as local:
+        hosting = Hosting.of(Aws.of(local))
+        # The first are saved meanwhile; the last is seen at the moment of the kill.
+        names = [f"job-{number}" for number in range(5)]
+        for name in names:
+            process(hosting, name, ["true"])
+            hosting.aws.eventually(lambda: processed(hosting, name) == "Completed" or None)  # noqa: B023
+        kill(local)
+    with LocalAws.start(tmp_path, local.record.port, toys) as local:
+        again = Hosting(Aws(local, hosting.role), hosting.bucket, hosting.role)
+        assert [processed(again, name) for name in names] == ["Completed"] * 5
 
 
 def test_nothing_is_reported_as_not_saved(restarted):
