@@ -1,5 +1,6 @@
 """Files that are either whole or not there."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -38,6 +39,12 @@ def write_if_changed(path: Path, content: bytes, *, mode: int = 0o644) -> bool:
         return False
     write_atomically(path, content, mode=mode)
     return True
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal digits, without reading it whole."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, content: Any) -> None:

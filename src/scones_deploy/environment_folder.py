@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scones_core.errors import TerraformError
+from scones_core.files import sha256_of
 
 CONFIGURATION = ("*.tf", "*.asl.json", ".terraform.lock.hcl")
 # A root module of its own, which no environment's plan reads.
@@ -74,5 +75,5 @@ class EnvironmentFolder:
         for file in self.inputs():
             inside = file.is_relative_to(self.root)
             name = file.relative_to(self.root).as_posix() if inside else file.name
-            lines.append(f"{hashlib.sha256(file.read_bytes()).hexdigest()} {name}\n")
+            lines.append(f"{sha256_of(file)} {name}\n")
         return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()

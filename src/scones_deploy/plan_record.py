@@ -1,12 +1,11 @@
 """What a kept plan was made from, in a file beside it, so that no other code applies it."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scones_core.errors import DeployError
-from scones_core.files import write_json
+from scones_core.files import sha256_of, write_json
 from scones_deploy.environment_folder import EnvironmentFolder
 
 
@@ -34,7 +33,7 @@ def current_record(plan: Path, folder: EnvironmentFolder) -> PlanRecord:
         environment=folder.name,
         inputs_sha256=folder.fingerprint(),
         bundles=str(folder.bundles),
-        plan_sha256=hashlib.sha256(plan.read_bytes()).hexdigest(),
+        plan_sha256=sha256_of(plan),
     )
 
 

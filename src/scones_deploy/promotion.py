@@ -1,6 +1,5 @@
 """A release of one environment for another: the same model, byte for byte, in its own bucket."""
 
-import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import ReleaseError
+from scones_core.files import sha256_of
 from scones_core.uris import S3Uri
 from scones_deploy.artifact import download
 from scones_deploy.release import Release, Releases
@@ -36,7 +36,7 @@ def fetch(s3: S3Client, release: Release, folder: Path) -> Path:
     Raises ReleaseError where the artifact is missing or has other bytes than the release says.
     """
     path = folder / f"{release.model_sha256}.tar.gz"
-    if path.is_file() and _sha256(path) == release.model_sha256:
+    if path.is_file() and sha256_of(path) == release.model_sha256:
         return path
     folder.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
@@ -91,8 +91,3 @@ def _present(s3: S3Client, uri: S3Uri) -> str | None:
         raise ReleaseError(f"{uri} cannot be looked at: {error}") from error
     with Path(os.devnull).open("wb") as nowhere:
         return download(s3, uri, nowhere)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

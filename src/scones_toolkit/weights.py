@@ -1,11 +1,11 @@
 """The weights file that a training begins with: from this machine to where the training runs."""
 
-import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from scones_core.files import sha256_of
 from scones_core.settings import TrainingSettings
 from scones_core.uris import S3Uri
 from scones_train.pretrained import require_file
@@ -25,7 +25,7 @@ def told(settings: TrainingSettings) -> dict[str, Any]:
         return {}
     path = Path(settings.weights).expanduser()
     require_file(path)
-    return {"backbone": settings.backbone, "weights_sha256": _digest(path)}
+    return {"backbone": settings.backbone, "weights_sha256": sha256_of(path)}
 
 
 def staged(
@@ -38,7 +38,7 @@ def staged(
     if not settings.weights:
         return {}
     path = Path(settings.weights).expanduser()
-    prefix = f"{PREFIX}/{_digest(path)[:NAME_DIGITS]}"
+    prefix = f"{PREFIX}/{sha256_of(path)[:NAME_DIGITS]}"
     key = f"{prefix}/{path.name}"
     # Its place has its hash: what is there is this file. A channel must have no second one.
     if not s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/").get("KeyCount"):
@@ -56,8 +56,3 @@ def placed(settings: TrainingSettings, base: Path) -> None:
         path = Path(settings.weights).expanduser()
         folder.mkdir(parents=True)
         shutil.copyfile(path, folder / path.name)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from scones_core.files import write_atomically, write_if_changed, write_json
+from scones_core.files import sha256_of, write_atomically, write_if_changed, write_json
 
 
 def test_a_file_is_written_into_a_folder_that_did_not_exist(tmp_path: Path) -> None:
@@ -39,3 +39,10 @@ def test_json_is_the_same_text_for_the_same_content_and_refuses_nan(tmp_path: Pa
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "a.json", {"a": float("nan")})
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_a_file_has_the_hash_of_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    # FIPS 180-4's own example.
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256_of(tmp_path / "file") == digest
