@@ -56,8 +56,9 @@ class TrainingSettings:
     `most_steps` bounds the training of each network, by fewer epochs where there are more images;
     0 does not. `weights` is a file with those of a ResNet-18 to begin with, whose `backbone` is
     then `frozen`, so that only the last layer learns, or `finetuned`. `device` is `auto`, `cpu` or
-    `cuda`. `subnets` and `security_groups` put jobs into a VPC. `client` is `boto3`, or
-    of SageMaker's own SDK `sdk` for the core layer, `modeltrainer` for the whole; both are extras.
+    `cuda`. `subnets` and `security_groups` put jobs into a VPC. `client` is `boto3`, `sdk`
+    for the core layer of SageMaker's own SDK, or `modeltrainer` for the whole of it; the latter
+    two are extras.
     """
 
     recipe: str = "default"
