@@ -7,7 +7,7 @@ from typing import Any
 
 from scones_local import clock
 from scones_local.context import ACCOUNT_ID, REGION
-from scones_local.events.series import Bucket, MetricKey, MetricStore
+from scones_local.events.series import Bucket, MetricStore
 
 
 def emit(
@@ -25,10 +25,8 @@ def emit(
     such as `Milliseconds`. It costs microseconds, so it may be called on a request's way.
     """
     when = (clock.now() if at is None else at).timestamp()
-    store = store_of(region)
-    for name, value in values.items():
-        key = MetricKey.of(namespace, name, dimensions)
-        store.add(key, when, value, (units or {}).get(name, "None"))
+    where = tuple(sorted(dimensions.items()))
+    store_of(region).add_together(namespace, where, when, values, units or {})
 
 
 def store_of(region: str, account_id: str = ACCOUNT_ID) -> MetricStore:

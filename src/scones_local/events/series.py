@@ -87,6 +87,20 @@ class MetricStore:
         with self._lock:
             self._bucket(key, at, unit, resolution).add(value)
 
+    def add_together(
+        self,
+        namespace: str,
+        dimensions: Dimensions,
+        at: float,
+        values: Mapping[str, float],
+        units: Mapping[str, str],
+    ) -> None:
+        """Add one value for each metric name, all of one time and of the same sorted dimensions."""
+        with self._lock:
+            for name, value in values.items():
+                key = MetricKey(namespace, name, dimensions)
+                self._bucket(key, at, units.get(name, "None"), 60).add(value)
+
     def include(self, key: MetricKey, at: float, measured: Bucket, resolution: int = 60) -> None:
         """Add what a bucket holds."""
         with self._lock:

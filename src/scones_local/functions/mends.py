@@ -115,11 +115,13 @@ def _put_logs(spec: FunctionSpec, stream: str, events: list[LogEvent]) -> None:
     from moto.logs.models import logs_backends
 
     backend = logs_backends[ACCOUNT_ID][spec.region]
-    if not _may_log(spec, stream, new_group=spec.log_group not in backend.groups):
+    group = backend.groups.get(spec.log_group)
+    new_stream = group is None or stream not in group.streams
+    if not _may_log(spec, stream, new_group=group is None, new_stream=new_stream):
         return
     backend.ensure_log_group(spec.log_group)
     group = backend.groups[spec.log_group]
-    if stream not in group.streams:
+    if new_stream:
         group.create_log_stream(stream)
     rows = [{"timestamp": event.timestamp, "message": event.message} for event in events]
     backend.put_log_events(spec.log_group, stream, rows)
@@ -135,13 +137,12 @@ def forget_oldest(events: list[Any], kept: int = KEPT_EVENTS) -> None:
         del events[:-kept]
 
 
-def _may_log(spec: FunctionSpec, stream: str, *, new_group: bool) -> bool:
+def _may_log(spec: FunctionSpec, stream: str, *, new_group: bool, new_stream: bool) -> bool:
     """Return whether the function's role may write its log; without that there is none."""
-    actions = ["CreateLogStream", "PutLogEvents", *(["CreateLogGroup"] if new_group else [])]
+    needed = {"PutLogEvents": True, "CreateLogStream": new_stream, "CreateLogGroup": new_group}
     arn = log_arn(spec.region, ACCOUNT_ID, spec.log_group, stream)
-    accesses = [Access(f"logs:{action}", arn) for action in actions]
     key = spec.credentials.get("AWS_ACCESS_KEY_ID", "")
-    return all(permits(key, access) for access in accesses)
+    return all(permits(key, Access(f"logs:{action}", arn)) for action in needed if needed[action])
 
 
 def _header(headers: Any, name: str) -> str | None:

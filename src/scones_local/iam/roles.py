@@ -20,7 +20,9 @@ SESSION_SECONDS = 43_200
 # Credentials go into the environment of programs, so they are renewed long before their end.
 _RENEWAL = timedelta(seconds=SESSION_SECONDS // 2)
 SESSION_KEY_PREFIX = "ASIA"
+# Sessions by their keys and roles by their ARNs, as they were last found.
 _found: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+_roles: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
 
 class RoleNotAssumable(LocalAwsError):
@@ -143,9 +145,13 @@ def policies_of(session: Any) -> Policies:
 
 def role_of(role_arn: str) -> Any:
     """Return moto's role of that ARN, or None."""
-    name = role_arn.rpartition("/")[2]
-    named = (role for role in list(_iam().get_roles()) if role.name == name)
-    return next((role for role in named if role.arn == role_arn), None)
+    roles = _iam().roles
+    known = _roles.get(role_arn)
+    if known is None or roles.get(known.id) is not known:
+        known = next((role for role in list(roles.values()) if role.arn == role_arn), None)
+        if known is not None:
+            _roles[role_arn] = known
+    return known
 
 
 def trust_of(role: Any) -> Document:

@@ -19,6 +19,8 @@ from scones_local.registry import wrap
 CHUNK = 64
 # A number of our own on each execution, which tells its chunk; it stays when older ones go.
 _NUMBER = "saved_number"
+# What `_mark` found on an ended execution, until the execution changes: one save looks at all.
+_MARK = "saved_mark"
 _numbers = itertools.count(1)
 # When any execution was last changed: a new number never equals an older one.
 _changes = [0]
@@ -41,6 +43,7 @@ def map_run(record: Any, blobs: Blobs) -> Reduced:
 def execution(value: Any, blobs: Blobs) -> Reduced:
     """Reduce one execution: of its interpreter the history and the Map Runs are left."""
     state = {**value.__dict__, "_cloud_watch_logging_session": None}
+    state.pop(_MARK, None)
     if state.get("exec_worker") is not None:
         state["exec_worker"] = _Past(value.exec_worker.env, blobs)
     return made_of(value, state)
@@ -73,7 +76,13 @@ def install() -> None:
     @wrap(Execution, "__setattr__", fault="keeps everything in memory only")
     def set_attribute(original: Any, value: Any, name: str, to: Any) -> None:
         original(value, name, to)
-        _changes[0] = next(_numbers)
+        note_change(value)
+
+
+def note_change(execution: Any) -> None:
+    """Have an execution's record read anew by the next save."""
+    execution.__dict__.pop(_MARK, None)
+    _changes[0] = next(_numbers)
 
 
 def _chunks(owner: Any, executions: list[Any], blobs: Blobs) -> tuple[Pickled, ...]:
@@ -113,11 +122,13 @@ def _itself(value: Any) -> Any:
 
 def _mark(value: Any) -> Any:
     """Return what changes with an ended execution; None for one that runs."""
-    if value.stop_date is None:
-        return None
+    known = value.__dict__.get(_MARK)
+    if known is not None or value.stop_date is None:
+        return known
     env = value.exec_worker.env if value.exec_worker else None
     if env is None or not env.map_run_record_pool_manager._pool:
-        return value.stop_date, value.exec_status
+        mark = value.__dict__[_MARK] = (value.stop_date, value.exec_status)
+        return mark
     # A Map Run comes to its own end a moment after the execution that was stopped.
     runs = env.map_run_record_pool_manager.get_all()
     told = [(run.status, run.stop_date, id(getattr(run, "children", None))) for run in runs]

@@ -18,7 +18,7 @@ TICK_SECONDS = 5.0
 # At most so long an answer is held back for a save that does not come to its end.
 COMMIT_SECONDS = 10.0
 # Saving takes at most this part of the time while something runs, and nobody waits for it.
-_SHARE = 0.1
+_SHARE = 0.05
 # Several that wait at once are let come together: each save is for all of them.
 _GATHER_SECONDS = 0.02
 # And nothing is unsaved for longer.

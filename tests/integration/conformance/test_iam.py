@@ -401,6 +401,33 @@ def test_a_function_acts_and_logs_with_its_role(aws, bucket):
     aws.invoke(name, {"bucket": bucket, "key": "in/a"})
     assert groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"]
 
+    def logged():
+        found = aws.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")
+        return len([e for e in found["events"] if e["message"].startswith("START ")])
+
+    for actions, more in (("logs:PutLogEvents", 1), ("logs:CreateLogStream", 0)):
+        document = policy(reads, allow(actions))
+        before = logged()
+        aws.client("iam").put_role_policy(
+            RoleName=role.name, PolicyName="own", PolicyDocument=document
+        )
+        aws.invoke(name, {"bucket": bucket, "key": "in/a"})
+        assert logged() == before + more  # the stream is there
+
+
+def test_a_role_that_was_made_anew_has_its_own_policies_alone(aws, bucket):
+    lambdas = {"Service": "lambda.amazonaws.com"}
+    role = Caller(aws, allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*"), principal=lambdas)
+    name = aws.function(READER, Role=role.arn)
+    assert aws.invoke(name, {"bucket": bucket, "key": "in/a"})[0] == "x"
+    iam = aws.client("iam")
+    trust = iam.get_role(RoleName=role.name)["Role"]["AssumeRolePolicyDocument"]
+    iam.delete_role_policy(RoleName=role.name, PolicyName="own")
+    iam.delete_role(RoleName=role.name)
+    iam.create_role(RoleName=role.name, AssumeRolePolicyDocument=json.dumps(trust))
+    error, _ = aws.invoke(name, {"bucket": bucket, "key": "in/a"})
+    assert "is not authorized to perform: s3:GetObject" in error["errorMessage"]
+
 
 def test_a_state_machine_acts_with_its_role(aws):
     function = aws.function("def handler(event, context):\n    return 1\n")

@@ -1,7 +1,7 @@
 import datetime
 
 from scones_local.persistence import rebuild
-from scones_local.persistence.executions import CHUNK, InChunks
+from scones_local.persistence.executions import CHUNK, InChunks, note_change
 from scones_local.persistence.pickling import dumps, new_blobs
 
 NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
@@ -20,6 +20,10 @@ class Execution:
         self.exec_arn = f"arn:{number}"
         self.stop_date = NOON + datetime.timedelta(seconds=number) if ended else None
         self.exec_status = "SUCCEEDED" if ended else "RUNNING"
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        note_change(self)
 
 
 class Saves:
