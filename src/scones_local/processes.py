@@ -1,5 +1,6 @@
 """The processes that the server started, with what they use."""
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ PROCESSES_PATH = f"{PREFIX}processes"
 
 
 def install(context: Context) -> None:
-    """Answer which processes run: `owner`, `pid`, `resident_mb`, `uptime_seconds` of each."""
+    """Answer which processes run: `owner`, `pid`, `memory_mb`, `uptime_seconds` of each."""
 
     @route("GET", PROCESSES_PATH)
     def read_processes(query: dict[str, Any]) -> list[dict[str, Any]]:
@@ -22,20 +23,36 @@ def install(context: Context) -> None:
 
 
 def describe(child: Child, now: float) -> dict[str, Any]:
-    """Return a process as JSON; `resident_mb` is None where the system does not tell."""
+    """Return a process as JSON; `memory_mb` is None where the system does not tell."""
     return {
         "owner": child.owner,
         "pid": child.pid,
-        "resident_mb": resident_mb(child.pid),
+        "memory_mb": memory_mb(child.pid),
         "uptime_seconds": round(now - child.started, 1),
     }
 
 
-def resident_mb(pid: int) -> int | None:
-    """Return how much memory a process has, in MiB."""
+def memory_mb(session: int) -> int | None:
+    """Return how much memory the processes of a session have together, in MiB.
+
+    A program that answers with a process for each core counts whole. Pages that several of them
+    share are shared out among them: `Pss` of
+    https://docs.kernel.org/filesystems/proc.html#proc-pid-smaps
+    """
+    found = [place for place in Path("/proc").glob("[0-9]*") if _is_of(session, place)]
+    return sum(map(_kilobytes, found)) // 1024 if found else None
+
+
+def _is_of(session: int, process: Path) -> bool:
     try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+        return os.getsid(int(process.name)) == session
+    except OSError:  # it has ended meanwhile
+        return False
+
+
+def _kilobytes(process: Path) -> int:
+    try:
+        lines = (process / "smaps_rollup").read_text(encoding="ascii").splitlines()
     except OSError:
-        return None
-    sizes = [int(line.split()[1]) for line in lines if line.startswith("VmRSS:")]
-    return sizes[0] // 1024 if sizes else None
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))

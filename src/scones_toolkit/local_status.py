@@ -79,7 +79,7 @@ def _jobs(project: Project, processes: Processes) -> Iterator[Row]:
 def _row(kind: str, name: str, state: str, processes: Processes) -> Row:
     own = processes.get(f"{kind.replace(' ', '-')}/{name}", ())
     pids = ", ".join(str(process["pid"]) for process in own)
-    sizes = [process["resident_mb"] for process in own if process["resident_mb"] is not None]
+    sizes = [process["memory_mb"] for process in own if process["memory_mb"] is not None]
     up = duration(max((process["uptime_seconds"] for process in own), default=0.0)) if own else ""
     return (kind, name, state, pids, f"{sum(sizes)} MiB" if sizes else "", up)
 

@@ -143,7 +143,7 @@ def test_the_server_tells_which_processes_work_for_whom(aws):
     pid = aws.invoke(name)[0]
     found = {p["pid"]: p for p in aws.local.ask("/_scones_local/processes")}
     assert found[pid]["owner"] == f"function/{name}"
-    assert found[pid]["resident_mb"] > 0 and found[pid]["uptime_seconds"] >= 0
+    assert found[pid]["memory_mb"] > 0 and found[pid]["uptime_seconds"] >= 0
 
 
 def buckets(local: LocalAws, *, create: str = "") -> list[str]:
