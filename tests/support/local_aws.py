@@ -84,6 +84,21 @@ class Aws:
         url: str = self.client("sqs").create_queue(QueueName=name)["QueueUrl"]
         return url, f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
 
+    def topic(self) -> tuple[str, str]:
+        """Make a topic, and a queue that gets what it is told; return its ARN and that URL."""
+        url, queue = self.queue()
+        topic: str = self.client("sns").create_topic(Name=unique("t"))["TopicArn"]
+        lets = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        }
+        self.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(lets)})
+        self.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+        return topic, url
+
     def message(self, url: str) -> dict[str, Any]:
         """Return the next message of a queue, once there is one."""
         sqs = self.client("sqs")

@@ -12,6 +12,7 @@ from scones_local.events import (
     s3_events,
     scheduler,
     scheduler_api,
+    subscriptions,
 )
 from scones_local.events.actions import Actions
 from scones_local.events.alarms import AlarmAgenda
@@ -34,6 +35,7 @@ def install(context: Context) -> None:
     notices.install(buses.publish)
     status_events.install()
     s3_events.install(buses)
+    subscriptions.install()
     cloudwatch_api.install()
     logs_api.install()
     own = ClientCache(context.endpoint_url, context.invoke)

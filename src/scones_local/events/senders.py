@@ -64,6 +64,18 @@ class Sender:
         }
 
 
+def require_queue(sender: Sender, queue_arn: str) -> None:
+    """Raise DeliveryFailed unless the queue is there and its policy and key let the sender in."""
+    from moto.sqs.models import sqs_backends
+
+    *_, region, account, name = queue_arn.split(":")
+    queue = sqs_backends[account][region].queues.get(name)
+    if queue is None:
+        raise DeliveryFailed("NO_RESOURCE", f"The queue {queue_arn} does not exist.")
+    sender.require("sqs:SendMessage", queue_arn)
+    sender.require_key(getattr(queue, "kms_master_key_id", None), region)
+
+
 def send_to_queue(
     sender: Sender,
     queue_arn: str,
@@ -75,17 +87,13 @@ def send_to_queue(
     """Put one message on a queue. Raises DeliveryFailed."""
     from moto.sqs.models import sqs_backends
 
+    require_queue(sender, queue_arn)
     *_, region, account, name = queue_arn.split(":")
-    queue = sqs_backends[account][region].queues.get(name)
-    if queue is None:
-        raise DeliveryFailed("NO_RESOURCE", f"The queue {queue_arn} does not exist.")
-    sender.require("sqs:SendMessage", queue_arn)
-    sender.require_key(getattr(queue, "kms_master_key_id", None), region)
     typed = {
         key: {"DataType": "String", "StringValue": value}
         for key, value in (attributes or {}).items()
     }
-    with _failing("INVALID_PARAMETER"):
+    with failing("INVALID_PARAMETER"):
         sqs_backends[account][region].send_message(
             name, body, message_attributes=typed, group_id=group_id
         )
@@ -103,7 +111,7 @@ def publish_to_topic(
         raise DeliveryFailed("NO_RESOURCE", f"The topic {topic_arn} does not exist.")
     sender.require("sns:Publish", topic_arn)
     sender.require_key(getattr(topic, "kms_master_key_id", None), region)
-    with _failing("INVALID_PARAMETER"):
+    with failing("INVALID_PARAMETER"):
         sns_backends[account][region].publish(message, arn=topic_arn, subject=subject)
 
 
@@ -113,15 +121,15 @@ def invoke_function(sender: Sender, function_arn: str, event: str) -> None:
 
     region, account = function_arn.split(":")[3:5]
     name, _, qualifier = function_arn.split(":", 6)[6].partition(":")
-    with _failing("NO_RESOURCE"):
+    with failing("NO_RESOURCE"):
         function = get_backend(account, region).get_function(name, qualifier or None)
     sender.require("lambda:InvokeFunction", function_arn)
-    with _failing("INTERNAL_ERROR", lasting=False):
+    with failing("INTERNAL_ERROR", lasting=False):
         function.invoke(event, {"X-Amz-Invocation-Type": "Event"}, {})
 
 
 @contextlib.contextmanager
-def _failing(code: str, *, lasting: bool = True) -> Iterator[None]:
+def failing(code: str, *, lasting: bool = True) -> Iterator[None]:
     """Turn a refusal of moto's into DeliveryFailed with that code."""
     try:
         yield

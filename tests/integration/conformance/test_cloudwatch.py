@@ -13,11 +13,8 @@ class Topic:
     """A topic that alarms may publish to, and what it got."""
 
     def __init__(self, aws):
-        self.sqs, sns = aws.client("sqs"), aws.client("sns")
-        self.arn = sns.create_topic(Name=unique("topic"))["TopicArn"]
-        self.url = self.sqs.create_queue(QueueName=unique("queue"))["QueueUrl"]
-        queue = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
-        sns.subscribe(TopicArn=self.arn, Protocol="sqs", Endpoint=queue["Attributes"]["QueueArn"])
+        self.sqs = aws.client("sqs")
+        self.arn, self.url = aws.topic()
 
     def messages(self):
         found = self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10)

@@ -73,11 +73,7 @@ def test_what_serverless_endpoints_exclude_is_refused(hosting: Hosting) -> None:
 @pytest.fixture(scope="module")
 def told(hosting: Hosting) -> dict[str, str]:
     """Return an SNS topic's ARN and the URL of the queue that gets its messages."""
-    sns, sqs, name = hosting.aws.client("sns"), hosting.aws.client("sqs"), unique("told")
-    topic = sns.create_topic(Name=name)["TopicArn"]
-    url = sqs.create_queue(QueueName=name)["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
+    topic, url = hosting.aws.topic()
     return {"topic": topic, "queue": url}
 
 

@@ -197,15 +197,10 @@ def test_a_message_is_sent_to_a_queue(aws):
 
 def test_a_message_is_published_to_a_topic(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-sns.html"""
-    sns, sqs = aws.client("sns"), aws.client("sqs")
-    topic = sns.create_topic(Name=unique("t"))["TopicArn"]
-    queue = sqs.create_queue(QueueName=unique("q"))["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
+    topic, queue = aws.topic()
     machine = aws.machine(task("sns:publish", {"TopicArn": topic, "Message": {"a": 1}}))
     assert output(aws.run(machine, {}))["MessageId"]
-    found = aws.eventually(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))
-    assert json.loads(json.loads(found[0]["Body"])["Message"]) == {"a": 1}
+    assert json.loads(json.loads(aws.message(queue)["Body"])["Message"]) == {"a": 1}
 
 
 def test_an_item_is_put_into_a_table_and_a_failed_condition_has_its_name(aws):
