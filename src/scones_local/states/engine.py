@@ -1,5 +1,6 @@
 """The interpreter's error names and limits, as the States Language has them."""
 
+import copy
 import json
 import sys
 from typing import Any
@@ -19,7 +20,7 @@ def install() -> None:
     _keep_reserved_error_names()
     _match_error_names()
     _name_missed_heartbeats()
-    _name_missing_choices()
+    _choose()
     _limit_by_bytes()
     _quieten()
 
@@ -83,7 +84,7 @@ def _name_missed_heartbeats() -> None:
         return event
 
 
-def _name_missing_choices() -> None:
+def _choose() -> None:
     from moto.stepfunctions.parser.asl.component.state.choice.state_choice import StateChoice
 
     @wrap(StateChoice, "_eval_state", fault="names a Choice without a match States.Runtime")
@@ -91,12 +92,28 @@ def _name_missing_choices() -> None:
         for rule in state.choices_decl.rules:
             rule.eval(env)
             if env.stack.pop() is True:
-                env.stack.append(rule.next_stmt.name)
+                env.stack.append(_Ruled(rule.next_stmt.name))
                 return
         if state.default_state is None:
             cause = f"No rule of the Choice state {state.name} matched, and it has no Default."
             raise failure_event(env, "States.NoChoiceMatched", cause, "ExecutionFailed")
         env.stack.append(state.default_state.state_name)
+
+    fault = "takes a rule that leads to the Default for none"
+
+    @wrap(StateChoice, "_eval_state_output", fault=fault)
+    def put_out(original: Any, state: Any, env: Any) -> None:
+        if isinstance(env.stack[-1], _Ruled):
+            env.stack[-1] = str(env.stack[-1])
+            state = copy.copy(state)
+            state.default_state = None  # the rule has assigned and put out what it has
+        original(state, env)
+
+
+class _Ruled(str):
+    """The name of a state that a rule leads to, and not the Default."""
+
+    __slots__ = ()
 
 
 def _limit_by_bytes() -> None:

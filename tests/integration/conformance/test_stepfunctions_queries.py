@@ -104,6 +104,24 @@ def test_a_choice_takes_the_first_condition_that_is_true(aws: Aws) -> None:
     assert found == ["many", "some 2", "none"]
 
 
+def test_a_rule_that_leads_to_the_default_assigns_and_puts_out_its_own(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html"""
+    rule = {
+        "Condition": "{% $states.input.n > 1 %}",
+        "Assign": {"by": "rule"},
+        "Output": "of the rule",
+        "Next": "Same",
+    }
+    default = {"Default": "Same", "Assign": {"by": "default"}, "Output": "of the default"}
+    definition = flow(
+        Pick={"Type": "Choice", "Choices": [rule], **default},
+        Same={"Type": "Succeed", "Output": "{% $by & ', ' & $states.input %}"},
+    )
+    machine = aws.machine(definition)
+    found = [json.loads(aws.run(machine, {"n": n})["output"]) for n in (2, 1)]
+    assert found == ["rule, of the rule", "default, of the default"]
+
+
 def test_a_map_over_items_and_a_parallel(aws: Aws) -> None:
     inner = {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}
     inner["States"]["P"]["Output"] = "{% $states.input.v * $factor + $states.input.i %}"
