@@ -7,6 +7,7 @@ from scones_local.events import (
     autoscaling_api,
     bus_api,
     cloudwatch_api,
+    log_keys,
     logs_api,
     notices,
     s3_events,
@@ -38,6 +39,7 @@ def install(context: Context) -> None:
     subscriptions.install()
     cloudwatch_api.install()
     logs_api.install()
+    log_keys.install()
     own = ClientCache(context.endpoint_url, context.invoke)
     scaling = Autoscaling(CLOCK, lambda region: own.get(region, "sagemaker"))
     autoscaling_api.install()

@@ -8,6 +8,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from scones_local.context import ACCOUNT_ID
@@ -31,9 +32,14 @@ class Sender:
     service: str
     source_arn: str
 
-    def require(self, action: str, resource: str) -> None:
-        """Raise DeliveryFailed unless the resource's policy lets the service do it."""
-        access = Access(action, resource, self._values())
+    def require(
+        self, action: str, resource: str, values: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Raise DeliveryFailed unless the resource's policy lets the service do it.
+
+        `values` are of condition keys, in lower case, that only this action has.
+        """
+        access = Access(action, resource, {**self._values(), **values})
         if not is_enforced():
             return
         document = resource_policy(access)
