@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import os
 import signal
 from typing import Any
 
@@ -17,6 +18,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # How long an example takes is the machine's affair, and measured in benchmarks/ alone.
 settings.register_profile("scones", deadline=None)
 settings.load_profile("scones")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return a process more than there are cores: much of the time tests wait for Terraform."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:

@@ -1,7 +1,8 @@
 """No statement is superfluous: without it, what it is for no longer works.
 
-Each statement of each role's policy is taken away in turn, the shortest piece of the workflow
-that needs it is run against the embedded AWS, and the policy is put back.
+Each statement of each policy, of the roles and of the resources, is taken away in turn, the
+shortest piece of the workflow that needs it is run against the embedded AWS, and the policy is put
+back.
 """
 
 import json
@@ -9,9 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.support.environment import PNG, Environment
 from tests.support.probes import DATA, PREFIX, ROLES, Probes
+from tests.support.resource_probes import BUCKETS, ResourceProbes, bucket_name
+from tests.support.resource_probes import without as less
 
 # What the embedded AWS does not do with a role, and why AWS needs the statement all the same.
 NOT_EXERCISED = {
@@ -30,6 +34,11 @@ NOT_EXERCISED = {
     ("night", "EncryptVolumes"): "instances have no volumes here",
     ("night", "TagEndpoint"): "tags that come with a creation are not decided for themselves here",
     ("night", "UseKey"): "the input of a schedule and the queue are not encrypted here",
+}
+# The same of the policies on resources.
+NOT_EXERCISED_ON_RESOURCES = {
+    ("key", "BudgetPublishes"): "no bills come here, so that no budget tells anybody",
+    ("topic", "BudgetPublishes"): "no bills come here, so that no budget tells anybody",
 }
 
 
@@ -94,3 +103,46 @@ def test_the_list_of_what_is_not_exercised_holds_no_statement_that_is_gone(
 ) -> None:
     assert set(NOT_EXERCISED) <= set(statements(served))
     assert all(NOT_EXERCISED.values())
+
+
+@pytest.mark.slow
+def test_without_any_statement_on_a_resource_what_it_is_for_fails(
+    served: Environment, probes: Probes
+) -> None:
+    on = ResourceProbes(served, probes)
+    found = [
+        (resource, statement["Sid"])
+        for resource, held in on.policies.items()
+        for statement in held.document()["Statement"]
+    ]
+    assert len(found) == len(set(found))
+    assert set(NOT_EXERCISED_ON_RESOURCES) <= set(found)
+    needed = {pair: on.of(*pair) for pair in found if pair not in NOT_EXERCISED_ON_RESOURCES}
+    broken = [pair for pair, probe in needed.items() if not probe()]
+    assert not broken, f"these do not work even with every statement: {broken}"
+    idle = []
+    for (resource, sid), probe in needed.items():
+        held = on.policies[resource]
+        whole = held.read()
+        held.write(less(held.document(), sid))
+        try:
+            if probe():
+                idle.append((resource, sid))
+        finally:
+            held.write(whole)
+    assert not idle, f"nothing fails without these: {idle}"
+
+
+@pytest.mark.slow
+def test_every_policy_on_a_resource_is_looked_at(served: Environment) -> None:
+    s3, sqs = served.client("s3"), served.client("sqs")
+    buckets = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+    own = {name for name in buckets if name.startswith(PREFIX)}
+    assert own - {f"{PREFIX}terraform-state"} == set(map(bucket_name, BUCKETS))
+    for url in sqs.list_queues().get("QueueUrls", []):
+        asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])
+        assert "Policy" not in asked.get("Attributes", {})
+    names = [f["FunctionName"] for f in served.client("lambda").list_functions()["Functions"]]
+    for name in names:
+        with pytest.raises(ClientError, match="ResourceNotFound"):
+            served.client("lambda").get_policy(FunctionName=name)
