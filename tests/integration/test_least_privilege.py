@@ -13,9 +13,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.environment import PNG, Environment
-from tests.support.probes import DATA, PREFIX, ROLES, Probes
+from tests.support.probes import Probes
 from tests.support.resource_probes import BUCKETS, ResourceProbes, bucket_name
 from tests.support.resource_probes import without as less
+from tests.support.workflow_probes import DATA, PREFIX, ROLES
 
 # What the embedded AWS does not do with a role, and why AWS needs the statement all the same.
 NOT_EXERCISED = {
@@ -28,7 +29,6 @@ NOT_EXERCISED = {
     ("workflow", "DeliverLogs"): "log deliveries belong to the account and are not made here",
     ("endpoint", "EncryptVolumes"): "instances have no volumes here",
     ("endpoint", "PutMetrics"): "metrics of instances are not made here",
-    ("endpoint", "ReadGuardAlarms"): "rollouts look at alarms in the process",
     ("training", "EncryptVolumes"): "instances have no volumes here",
     ("training", "PutMetrics"): "metrics of instances are not made here",
     ("night", "EncryptVolumes"): "instances have no volumes here",

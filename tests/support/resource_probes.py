@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from scones_local.iam.policy import Access, Principal, Verdict, verdict
 from tests.support.environment import ACCOUNT, Environment
 from tests.support.local_aws import REGION, policy
-from tests.support.probes import PREFIX, Probes
+from tests.support.probes import Probes
+from tests.support.workflow_probes import PREFIX
 
 BUCKETS = ("data", "artifacts", "capture", "logs")
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:{PREFIX}alarms"
