@@ -68,7 +68,7 @@ def test_the_shapes_are_those_of_the_images_that_were_learnt_from(lit):
     trained = run(lit, RECIPE)
     whole = fit_shape(lit, 2, mirror=True, share=RECIPE.shape)
     assert torch.equal(trained.final.shape.weights, whole.weights)
-    assert all(len(fold.shape.landmarks) == 2 * 16 for fold in trained.folds)
+    assert all(len(fold.shape.landmarks) == 16 for fold in trained.folds)
     assert run(lit, Hyperparameters(epochs=1, batch_size=8, folds=2, shape=0)).final.shape is None
 
 
