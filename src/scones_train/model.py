@@ -109,14 +109,29 @@ def _pooled(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A trained network, the statistics of the images that it learnt from, and a second opinion.
-
-    Its answer is the network's logits and, where it has a shape, that one's scores added.
-    """
+    """A trained network and the statistics of the images that it learnt from."""
 
     network: Classifier
     normalisation: Normalisation
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Networks whose mean answer counts, and a second opinion.
+
+    The logits are the mean of the networks' and, where there is a shape, its scores added. Where
+    mirror images are one, a single network answers the mean of both; of several, every other
+    one sees the mirror image alone, at half the arithmetic.
+    """
+
+    members: tuple[Member, ...]
     shape: Shape | None = None
+
+    def views(self, number: int) -> tuple[bool, ...]:
+        """Return which views a network, counted from 0, is asked: mirrored ones are True."""
+        if not self.members[number].network.mirror:
+            return (False,)
+        return (False, True) if len(self.members) == 1 else (number % 2 == 1,)
 
 
 def fit_whitening(network: Network, images: Tensor, epsilon: float = 5e-4) -> None:

@@ -1,7 +1,5 @@
 """The kernel machine of `scones_train.shape` as nodes of an ONNX graph."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from onnx import TensorProto
 from torch import Tensor
@@ -12,12 +10,20 @@ from scones_train.predictor import INPUT
 from scones_train.shape import Shape
 
 
-def shape_scores(
-    graph: Graph, shapes: Sequence[Shape], divisor: float, size: tuple[int, int]
-) -> list[str]:
-    """Append the machines on images of `size`; return each one's scores over the divisor."""
+def shape_scores(graph: Graph, shape: Shape, divisor: float, size: tuple[int, int]) -> str:
+    """Append the machine on images of `size`; return its scores over the divisor."""
     histograms = _histograms(graph, Description.of(size))
-    return [_scores(graph, shape, histograms, divisor) for shape in shapes]
+    centred = graph.add("Sub", histograms, graph.constant(shape.centre))
+    a = graph.add("Mul", centred, graph.constant(shape.scale))
+    if shape.mirror:
+        turned = graph.add("Gather", a, graph.constant(mirrored()), axis=1)
+        a = graph.add("Concat", a, turned, axis=0)
+    weights = shape.weights / divisor
+    scores = graph.add("MatMul", _kernel(graph, shape, a), graph.constant(weights))
+    if not shape.mirror:
+        return scores
+    halves = graph.constant(np.array([2, -1, weights.shape[1]], dtype=np.int64))
+    return _sum(graph, graph.add("Reshape", scores, halves), 0, keep=False)
 
 
 def _histograms(graph: Graph, description: Description) -> str:
@@ -55,20 +61,6 @@ def _grid(graph: Graph, grid: Grid, edges: str) -> str:
     near = _between(graph, grid.around, total, grid.around.T)
     ratio = graph.add("Div", cells, graph.add("Add", near, _number(graph, NOISE)))
     return graph.add("Flatten", graph.add("Sqrt", ratio), axis=1)
-
-
-def _scores(graph: Graph, shape: Shape, histograms: str, divisor: float) -> str:
-    centred = graph.add("Sub", histograms, graph.constant(shape.centre))
-    a = graph.add("Mul", centred, graph.constant(shape.scale))
-    if shape.mirror:
-        turned = graph.add("Gather", a, graph.constant(mirrored()), axis=1)
-        a = graph.add("Concat", a, turned, axis=0)
-    weights = shape.weights / divisor
-    scores = graph.add("MatMul", _kernel(graph, shape, a), graph.constant(weights))
-    if not shape.mirror:
-        return scores
-    halves = graph.constant(np.array([2, -1, weights.shape[1]], dtype=np.int64))
-    return _sum(graph, graph.add("Reshape", scores, halves), 0, keep=False)
 
 
 def _kernel(graph: Graph, shape: Shape, a: str) -> str:
