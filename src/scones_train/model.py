@@ -22,6 +22,8 @@ USUAL_SIDE = 56
 # Pixels that the whitening is fitted on; more of them change nothing.
 WHITENING_PIXELS = 1 << 21
 LOGIT_SCALE = 1 / 9
+# Epochs in which the bias of the first layer is learnt.
+STEM_EPOCHS = 3
 # The first logits are about 0.2: a network that begins by being sure must first unlearn that.
 HEAD_SPREAD = 1 / 16
 BATCH_NORM_MOMENTUM = 0.4
@@ -87,6 +89,10 @@ class Network(Classifier):
         for group in self.groups:
             x = group(x)
         return cast(Tensor, self.head(_pooled(x)) * LOGIT_SCALE)
+
+    def begin(self, epoch: int) -> None:
+        """Keep the first layer as it is once it has found its bias: a twelfth of a step."""
+        cast(Tensor, self.whiten.bias).requires_grad_(epoch <= STEM_EPOCHS)
 
 
 def widths_of(width: int) -> tuple[int, int, int]:
