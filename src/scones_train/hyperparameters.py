@@ -41,7 +41,7 @@ class Hyperparameters:
     """
 
     classes: tuple[str, ...] = ("bicycle", "motorcycle")
-    epochs: int = 24
+    epochs: int = 16
     batch_size: int = 64
     seed: int = 0
     target_precision: float = 0.99
@@ -52,7 +52,7 @@ class Hyperparameters:
     precision: str = "auto"
     width: int = 32
     shape: float = 0.5
-    folds: int = 3
+    folds: int = 5
     ensemble: int = 1
     mirror: int = 1
     stem: int = 0
