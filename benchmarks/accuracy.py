@@ -5,8 +5,8 @@
 
 Stages the archive as a training job's channels and runs the training program once for each
 seed. `accuracy` to `cal.err.` are of the test split, the folds' of the images they hold out;
-the time is that of the whole job: reading, final network, folds, export. Ends with 1 where a
-limit is missed.
+the time is that of the whole job: reading, the folds' networks, export. Ends with 1 where a limit
+is missed.
 """
 
 import argparse

@@ -40,7 +40,7 @@ from scones_train.artifact import ModelCard, write_artifact
 from scones_train.dataset import Normalisation
 from scones_train.decode import decode
 from scones_train.export import to_onnx
-from scones_train.model import Member, Network, fit_whitening
+from scones_train.model import Member, Model, Network, fit_whitening
 from scones_train.predictions import ImagePredictions
 from scones_train.predictor import Predictor
 
@@ -189,7 +189,7 @@ def model(folder: Path) -> None:
         dataset_version="none",
         manifest_sha256="",
     )
-    graph = to_onnx([Member(network.eval(), normalisation)], 1.0, SIZE)
+    graph = to_onnx(Model((Member(network.eval(), normalisation),)), 1.0, SIZE)
     nothing = ImagePredictions((), np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
     write_artifact(folder, card, graph, b"", nothing)
 

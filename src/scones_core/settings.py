@@ -48,7 +48,8 @@ class TrainingSettings:
     """Hyperparameters, and what a training job runs on.
 
     `recipe` is `default`, or `best`, which takes longer; `epochs` and `folds` replace what it
-    says. `folds` further networks calibrate the model; 0 calibrates on the validation images.
+    says. The model is the mean of `folds` networks, calibrated on what each holds out; with 0 it
+    is one network, calibrated on the validation images.
     `image_tag` is the tag of the serving image in the environment's own repository, and with
     `-training` behind it that of the training image. A `spot` job
     waits up to `max_wait_seconds`, its run included, for machines that cost a fraction and may

@@ -145,7 +145,7 @@ def _sagemaker(project: Project) -> SageMaker:
 
 def _show(advance: Advance, done: int, total: int, line: str) -> None:
     """Pass a line's own estimate on; one without says nothing of how far all trainings are."""
-    # The final network is not the last to end: those of the calibration train beside it.
+    # The network whose epochs these are is not the last to end: others train beside it.
     left = re.search(r"\bseconds_left=(\d+)", line)
     if left:
         advance(done, total, left=float(left[1]))

@@ -18,6 +18,9 @@ class Classifier(nn.Module):
         """Return the mean logits of the images and of their mirror images, (N, classes)."""
         return cast(Tensor, (self(x) + self(x.flip(-1))) / 2)
 
+    def begin(self, epoch: int) -> None:
+        """Take notice that an epoch of the training, counted from 1, begins."""
+
     def answers(self, x: Tensor) -> Tensor:
         """Return the logits (N, classes) that the network is asked for once it is trained."""
         return self.mirrored(x) if self.mirror else cast(Tensor, self(x))

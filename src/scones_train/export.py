@@ -1,7 +1,6 @@
-"""A trained network as one ONNX graph: pixels in, probabilities out."""
+"""A model as one ONNX graph: pixels in, probabilities out."""
 
 import io
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -9,36 +8,38 @@ from onnx import TensorProto
 
 from scones_train.dataset import Normalisation
 from scones_train.layers import features
-from scones_train.model import Member
+from scones_train.model import Member, Model
 from scones_train.onnx_graph import Graph
 from scones_train.predictor import INPUT, OUTPUT
 from scones_train.shape_graph import shape_scores
 
 
-def to_onnx(members: Sequence[Member], temperature: float, size: tuple[int, int]) -> bytes:
-    """Return the serialised graph of one network in evaluation mode, or of the mean of several.
+def to_onnx(model: Model, temperature: float, size: tuple[int, int]) -> bytes:
+    """Return the serialised graph of a model whose networks are in evaluation mode.
 
     Input `images`: uint8 (N, height, width, 3) of `size`, N free. Output `probabilities`:
-    float32 (N, classes). Normalisation, the mean over an image and its mirror image where the
-    network takes them for one, the temperature and the softmax are inside; batch norms are
-    folded into the convolutions.
+    float32 (N, classes). Normalisation, the views that each network is asked, the temperature
+    and the softmax are inside; batch norms are folded into the convolutions.
     """
-    graph = Graph()
-    answers = [_logits(graph, member, temperature * len(members)) for member in members]
+    graph, divisor = Graph(), temperature * len(model.members)
+    answers = [
+        _logits(graph, member, model.views(number), divisor)
+        for number, member in enumerate(model.members)
+    ]
     logits = [name for name, _ in answers]
-    shapes = [member.shape for member in members if member.shape is not None]
-    if shapes:
-        logits += shape_scores(graph, shapes, temperature * len(members), size)
+    if model.shape is not None:
+        logits.append(shape_scores(graph, model.shape, temperature, size))
     total = logits[0] if len(logits) == 1 else graph.add("Sum", *logits)
     graph.add("Softmax", total, output=OUTPUT, axis=1)
     return graph.serialised(size, answers[0][1])
 
 
-def _logits(graph: Graph, member: Member, divisor: float) -> tuple[str, int]:
-    """Append one network; return its mean logits of all views over the divisor, and classes."""
-    views = [_upright(graph, member.normalisation)]
-    if member.network.mirror:
-        views.append(_mirrored(graph, views[0]))
+def _logits(
+    graph: Graph, member: Member, mirrored: tuple[bool, ...], divisor: float
+) -> tuple[str, int]:
+    """Append one network; return its mean logits of the views over the divisor, and classes."""
+    upright = _upright(graph, member.normalisation)
+    views = [_mirrored(graph, upright) if turned else upright for turned in mirrored]
     x = views[0] if len(views) == 1 else graph.add("Concat", *views, axis=0)
     pooled, weight, bias = features(graph, x, member.network)
     scaled = [graph.constant(weight / (divisor * len(views)))]
@@ -72,22 +73,20 @@ def _mirrored(graph: Graph, images: str) -> str:
     return graph.add("Slice", images, starts, ends, axes, steps)
 
 
-def weights_bytes(members: Sequence[Member]) -> bytes:
+def weights_bytes(model: Model) -> bytes:
     """Return the state dicts as `torch.save` writes them; `torch.load(weights_only=True)` reads.
 
-    One network's names are its own, with `shape.` before those of its kernel machine; those of
-    several begin with their number from 0.
+    One network's names are its own; those of several begin with their number from 0. Those of
+    the kernel machine begin with `shape.`.
     """
-    buffer = io.BytesIO()
+    several = len(model.members) > 1
     state = {
-        f"{number}.{name}" if len(members) > 1 else name: tensor.cpu().contiguous()
-        for number, member in enumerate(members)
-        for name, tensor in _state(member).items()
+        f"{number}.{name}" if several else name: tensor.cpu().contiguous()
+        for number, member in enumerate(model.members)
+        for name, tensor in member.network.state_dict().items()
     }
+    if model.shape is not None:
+        state |= {f"shape.{name}": tensor for name, tensor in model.shape.state().items()}
+    buffer = io.BytesIO()
     torch.save(state, buffer)
     return buffer.getvalue()
-
-
-def _state(member: Member) -> dict[str, torch.Tensor]:
-    shape = member.shape.state() if member.shape else {}
-    return member.network.state_dict() | {f"shape.{name}": t for name, t in shape.items()}

@@ -63,6 +63,7 @@ def fit(
     started = time.perf_counter()
     for epoch in range(first, settings.epochs + 1):
         network.train()
+        network.begin(epoch)
         loss = _epoch(network, schedule, views.of(epoch, targets), settings, tick)
         network.eval()
         if epoch == settings.epochs:

@@ -1,10 +1,8 @@
-"""The final network and one more for every fold, trained side by side."""
+"""A network for every fold, and one of all images where it is asked for, side by side."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
-from dataclasses import dataclass
-from threading import Event
+from collections.abc import Callable
+from concurrent.futures import Future, as_completed
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +15,10 @@ from scones_train.dataset import ImageSet, Normalisation
 from scones_train.device import device_of
 from scones_train.fit import Report, Tick, fit, predict, rebuilt, steps
 from scones_train.hyperparameters import Hyperparameters
-from scones_train.model import Member
+from scones_train.model import Member, Model
 from scones_train.origin import SCRATCH, Origin
 from scones_train.shape import Shape, fit_shape
+from scones_train.threads import side_by_side, stoppable
 
 # What a fold that is done keeps.
 LOGITS, NETWORK = "logits", "network"
@@ -27,8 +26,9 @@ LOGITS, NETWORK = "logits", "network"
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who is told of progress: of the final network's epochs, of folds done, of every step.
+    """Who is told of progress: of one network's epochs, of folds done, of every step.
 
+    `epoch` is told of the network of all images, or of the first fold's where there is none.
     `fold` gets the share, 0 to 1, of a fold's held-out images that its network got right.
     All three are called from several threads, `tick` by every training.
     """
@@ -40,18 +40,14 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The final network, those of the folds, and their predictions; None without folds."""
+    """A model, the statistics of all its images, and predictions for them; None without folds."""
 
-    final: Member
-    folds: tuple[Member, ...]
+    model: Model
+    normalisation: Normalisation
     predictions: Predictions | None
 
 
 Fold = tuple[Member, NDArray[np.float32]]
-
-
-class _Stopped(Exception):
-    """Ends a training whose result nobody waits for any more."""
 
 
 def train(
@@ -63,39 +59,41 @@ def train(
     *,
     origin: Origin = SCRATCH,
 ) -> Trained:
-    """Return the network of all images, and a prediction of each by one that did not see it.
+    """Return the model of all images, and a prediction of each by a network that did not see it.
 
     The predictions are those of `folds` networks, each trained by the same recipe on all
-    images but its share. Every network has a thread of its own where
-    there are cores, which uses them better than one network on all cores. An exception ends
-    all trainings before it is raised. With checkpoints, each training goes on where it was.
+    images but its share; the model is their mean, or one more network of all images. Every
+    network has a thread of its own where there are cores, which uses them better than one
+    network on all cores. An exception ends all trainings before it is raised. With checkpoints,
+    each training goes on where it was.
     """
     held_out = fold_rows(images.labels, settings)
     kept = checkpoints or Checkpoints()
     # Several trainings on one GPU take turns anyway.
-    most = 1 + len(held_out) if device_of(settings.device).type == "cpu" else 1
-    with _workers(most) as (pool, stop):
-        shared: dict[str, Any] = {"tick": _stoppable(watch.tick, stop), "origin": origin}
-        own = kept.named("final")
-        final = pool.submit(
-            fit, images, normalisation, settings, watch.epoch, checkpoint=own, **shared
-        )
-        shape = pool.submit(shape_of, images, settings)
-        folds = [
-            pool.submit(
-                _fold, images, rows, settings, watch, checkpoint=kept.named(f"fold-{n}"), **shared
-            )
-            for n, rows in enumerate(held_out, start=1)
+    at_once = device_of(settings.device).type == "cpu"
+    with side_by_side(len(held_out) + settings.one_network, at_once=at_once) as (begin, stop):
+        shape = begin(shape_of, images, settings)
+        shared: dict[str, Any] = {"tick": stoppable(watch.tick, stop), "origin": origin}
+        own = {"report": watch.epoch, "checkpoint": kept.named("final"), **shared}
+        final = [
+            begin(fit, images, normalisation, settings, **own)
+            for _ in range(int(settings.one_network))
         ]
-        everything: list[Future[Any]] = [final, shape, *folds]
+        folds = []
+        for number, rows in enumerate(held_out, start=1):
+            own = {"checkpoint": kept.named(f"fold-{number}"), **shared}
+            told = watch if number == 1 and not final else replace(watch, epoch=lambda *_: None)
+            folds.append(begin(_fold, images, rows, settings, told, **own))
+        everything: list[Future[Any]] = [shape, *final, *folds]
         for done in as_completed(everything):
             done.result()
-        answered = [fold.result() for fold in folds]
-        return Trained(
-            Member(final.result(), normalisation, shape.result()),
-            tuple(member for member, _ in answered),
-            _gathered(images, settings, held_out, [logits for _, logits in answered]),
-        )
+    answered = [fold.result() for fold in folds]
+    members = [Member(each.result(), normalisation) for each in final]
+    return Trained(
+        Model(tuple(members or [member for member, _ in answered]), shape.result()),
+        normalisation,
+        _gathered(images, settings, held_out, [logits for _, logits in answered]),
+    )
 
 
 def fold_rows(labels: NDArray[np.int64], settings: Hyperparameters) -> list[NDArray[np.int64]]:
@@ -109,32 +107,8 @@ def fold_rows(labels: NDArray[np.int64], settings: Hyperparameters) -> list[NDAr
 def total_steps(images: int, settings: Hyperparameters) -> int:
     """Return how many steps all trainings take together, for a number of images."""
     shares = [len(range(first, images, settings.folds)) for first in range(settings.folds)]
-    return steps(images, settings) + sum(steps(images - share, settings) for share in shares)
-
-
-@contextmanager
-def _workers(trainings: int) -> Iterator[tuple[ThreadPoolExecutor, Event]]:
-    """Yield a pool that shares the threads PyTorch has, and what stops the pool's trainings."""
-    threads, stop = torch.get_num_threads(), Event()
-    workers = min(threads, trainings)
-    each = threads // workers
-    # The number of threads is each thread's own.
-    pool = ThreadPoolExecutor(workers, "train", torch.set_num_threads, (each,))
-    try:
-        yield pool, stop
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
-
-
-def _stoppable(tick: Tick, stop: Event) -> Tick:
-    def checked() -> None:
-        if stop.is_set():
-            raise _Stopped
-        tick()
-
-    return checked
+    final = steps(images, settings) if settings.one_network else 0
+    return final + sum(steps(images - share, settings) for share in shares)
 
 
 def _fold(
@@ -160,17 +134,16 @@ def _fold(
             seen,
             normalisation,
             settings,
-            lambda *_: None,
+            watch.epoch,
             tick,
             checkpoint=checkpoint,
             origin=origin,
         )
         logits = predict(network, unseen, normalisation)
         checkpoint.save({LOGITS: torch.from_numpy(logits), NETWORK: network.state_dict()})
-    member = Member(network, normalisation, shape_of(seen, settings))
-    logits = with_shape(logits, member, unseen)
+    logits = with_shape(logits, shape_of(seen, settings), unseen)
     watch.fold(float((logits.argmax(axis=1) == unseen.labels).mean()))
-    return member, logits
+    return Member(network, normalisation), logits
 
 
 def shape_of(images: ImageSet, settings: Hyperparameters) -> Shape | None:
@@ -181,11 +154,16 @@ def shape_of(images: ImageSet, settings: Hyperparameters) -> Shape | None:
     return fit_shape(images, len(settings.classes), mirror=mirror, share=settings.shape)
 
 
+def answers_of(member: Member, shape: Shape | None, images: ImageSet) -> NDArray[np.float32]:
+    """Return the logits (N, classes) of images by one network and a machine together."""
+    return with_shape(predict(member.network, images, member.normalisation), shape, images)
+
+
 def with_shape(
-    logits: NDArray[np.float32], member: Member, images: ImageSet
+    logits: NDArray[np.float32], shape: Shape | None, images: ImageSet
 ) -> NDArray[np.float32]:
-    """Return a member's logits (N, classes) of images from those of its network alone."""
-    return logits if member.shape is None else logits + member.shape.scores(images.pixels)
+    """Return logits (N, classes) of images with the scores of a machine, if any, added."""
+    return logits if shape is None else logits + shape.scores(images.pixels)
 
 
 def _gathered(

@@ -12,7 +12,7 @@ from scones_core.labels import LabelSet
 # What each recipe sets otherwise than the default does.
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "default": {},
-    "best": {"width": 64, "ensemble": 1},
+    "best": {"width": 64},
 }
 
 # Keys that the platform's own SDK adds to every job, and SageMaker to a tuning job's.
@@ -23,10 +23,11 @@ PLATFORM_PREFIXES = ("sagemaker_", "_tuning_")
 class Hyperparameters:
     """The recipe's settings; raises TrainingError for a value out of its range.
 
-    `classes` gives the model's label order. `folds` is the number of further trainings whose
-    predictions for images they hold out are calibrated on; 0 calibrates on the validation
-    channel, which the final network then does not learn from. `ensemble` 1 answers the mean of
-    the final network and the folds', at as many times the latency.
+    `classes` gives the model's label order. `folds` is the number of trainings whose predictions
+    for images they hold out are calibrated on; 0 calibrates on the validation channel, which the
+    one network then does not learn from. With `ensemble` 1 the model is the mean of the folds'
+    networks, with 0 one more network that learns from all images, at a fraction of the latency;
+    what begins with a backbone is always one network.
 
     `width` is the number of channels of the network's first group. `shape` is how much the
     kernel machine on the edges of an image (`scones_train.shape`) has to say beside this
@@ -40,7 +41,7 @@ class Hyperparameters:
     """
 
     classes: tuple[str, ...] = ("bicycle", "motorcycle")
-    epochs: int = 24
+    epochs: int = 16
     batch_size: int = 64
     seed: int = 0
     target_precision: float = 0.99
@@ -51,8 +52,8 @@ class Hyperparameters:
     precision: str = "auto"
     width: int = 32
     shape: float = 0.5
-    folds: int = 3
-    ensemble: int = 0
+    folds: int = 5
+    ensemble: int = 1
     mirror: int = 1
     stem: int = 0
     backbone: str = ""
@@ -71,11 +72,11 @@ class Hyperparameters:
             value = getattr(self, name)
             if not allowed(value):
                 raise TrainingError(f"Hyperparameter {name} must be {words}, not {value}.")
-        if self.backbone and self.ensemble:
-            raise TrainingError(
-                "Hyperparameter ensemble is for this project's own network alone; take another "
-                "recipe than best where training.weights is set."
-            )
+
+    @property
+    def one_network(self) -> bool:
+        """Whether the model is one network of all images, and no mean of the folds'."""
+        return bool(not self.ensemble or not self.folds or self.backbone)
 
     @classmethod
     def parse(cls, given: Mapping[str, str]) -> Self:

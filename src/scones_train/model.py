@@ -22,6 +22,8 @@ USUAL_SIDE = 56
 # Pixels that the whitening is fitted on; more of them change nothing.
 WHITENING_PIXELS = 1 << 21
 LOGIT_SCALE = 1 / 9
+# Epochs in which the bias of the first layer is learnt.
+STEM_EPOCHS = 3
 # The first logits are about 0.2: a network that begins by being sure must first unlearn that.
 HEAD_SPREAD = 1 / 16
 BATCH_NORM_MOMENTUM = 0.4
@@ -88,6 +90,10 @@ class Network(Classifier):
             x = group(x)
         return cast(Tensor, self.head(_pooled(x)) * LOGIT_SCALE)
 
+    def begin(self, epoch: int) -> None:
+        """Keep the first layer as it is once it has found its bias: a twelfth of a step."""
+        cast(Tensor, self.whiten.bias).requires_grad_(epoch <= STEM_EPOCHS)
+
 
 def widths_of(width: int) -> tuple[int, int, int]:
     """Return the channels of the three groups where the first has `width`."""
@@ -109,14 +115,29 @@ def _pooled(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A trained network, the statistics of the images that it learnt from, and a second opinion.
-
-    Its answer is the network's logits and, where it has a shape, that one's scores added.
-    """
+    """A trained network and the statistics of the images that it learnt from."""
 
     network: Classifier
     normalisation: Normalisation
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Networks whose mean answer counts, and a second opinion.
+
+    The logits are the mean of the networks' and, where there is a shape, its scores added. Where
+    mirror images are one, a single network answers the mean of both; of several, every other
+    one sees the mirror image alone, at half the arithmetic.
+    """
+
+    members: tuple[Member, ...]
     shape: Shape | None = None
+
+    def views(self, number: int) -> tuple[bool, ...]:
+        """Return which views a network, counted from 0, is asked: mirrored ones are True."""
+        if not self.members[number].network.mirror:
+            return (False,)
+        return (False, True) if len(self.members) == 1 else (number % 2 == 1,)
 
 
 def fit_whitening(network: Network, images: Tensor, epsilon: float = 5e-4) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from scones_train.classifier import Classifier
 from scones_train.dataset import ImageSet, Normalisation
-from scones_train.device import device_of, uses_bfloat16
+from scones_train.device import device_of
 from scones_train.hyperparameters import Hyperparameters
 from scones_train.model import WHITENING_PIXELS, Network, fit_whitening, widths_of
 from scones_train.optimiser import Schedule
@@ -81,14 +81,12 @@ class Scratch:
     def schedule(self, network: Classifier, settings: Hyperparameters, steps: int) -> Schedule:
         """Return Muon for the convolutions and SGD for the rest."""
         assert isinstance(network, Network)  # noqa: S101 (narrows the type)
-        half = uses_bfloat16(settings.precision, device_of(settings.device))
         return Schedule(
             network,
             steps=steps,
             muon_lr=settings.muon_lr,
             head_lr=settings.head_lr,
             bias_lr=settings.bias_lr,
-            dtype=torch.bfloat16 if half else torch.float32,
         )
 
 

@@ -1,31 +1,49 @@
 """The kernel machine of `scones_train.shape` as nodes of an ONNX graph."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from onnx import TensorProto
 from torch import Tensor
 
+from scones_train.edges import NOISE, Description, Grid, Scale, directions, mirrored
 from scones_train.onnx_graph import Graph
 from scones_train.predictor import INPUT
-from scones_train.shape import MOST_OF_A_CELL, NOISE, Description, Shape, directions
+from scones_train.shape import Shape
 
 
-def shape_scores(
-    graph: Graph, shapes: Sequence[Shape], divisor: float, size: tuple[int, int]
-) -> list[str]:
-    """Append the machines on images of `size`; return each one's scores over the divisor."""
+def shape_scores(graph: Graph, shape: Shape, divisor: float, size: tuple[int, int]) -> str:
+    """Append the machine on images of `size`; return its scores over the divisor."""
     histograms = _histograms(graph, Description.of(size))
-    return [_scores(graph, shape, histograms, divisor) for shape in shapes]
+    centred = graph.add("Sub", histograms, graph.constant(shape.centre))
+    a = graph.add("Mul", centred, graph.constant(shape.scale))
+    if shape.mirror:
+        turned = graph.add("Gather", a, graph.constant(mirrored()), axis=1)
+        a = graph.add("Concat", a, turned, axis=0)
+    weights = shape.weights / divisor
+    scores = graph.add("MatMul", _kernel(graph, shape, a), graph.constant(weights))
+    if not shape.mirror:
+        return scores
+    halves = graph.constant(np.array([2, -1, weights.shape[1]], dtype=np.int64))
+    return _sum(graph, graph.add("Reshape", scores, halves), 0, keep=False)
 
 
-def _histograms(graph: Graph, matrices: Description) -> str:
-    """Return float32 (N, D) of the graph's input, as `Description` does."""
+def _histograms(graph: Graph, description: Description) -> str:
+    """Return float32 (N, NUMBERS) of the graph's input, as `Description` does."""
     pixels = graph.add("Cast", INPUT, to=TensorProto.FLOAT)
     upright = graph.add("Transpose", pixels, perm=[0, 3, 1, 2])
-    x = _between(graph, matrices.rows / 255, upright, matrices.columns)
-    across = graph.add("MatMul", x, graph.constant(matrices.slope.T))
-    down = graph.add("MatMul", graph.constant(matrices.slope), x)
+    x = graph.add("Sqrt", graph.add("Mul", upright, _number(graph, 1 / 255)))
+    found = [
+        _grid(graph, grid, edges)
+        for scale in description.scales
+        for edges in [_edges(graph, scale, x)]
+        for grid in scale.grids
+    ]
+    return graph.add("Concat", *found, axis=1)
+
+
+def _edges(graph: Graph, scale: Scale, x: str) -> str:
+    x = _between(graph, scale.rows, x, scale.columns)
+    across = graph.add("MatMul", x, graph.constant(scale.slope.T))
+    down = graph.add("MatMul", graph.constant(scale.slope), x)
     cosines, sines = directions()
     along = graph.add("Add", _towards(graph, across, cosines), _towards(graph, down, sines))
     along = graph.add("Relu", along)
@@ -33,29 +51,24 @@ def _histograms(graph: Graph, matrices: Description) -> str:
     squares = [graph.add("Mul", slope, slope) for slope in (across, down)]
     strength = _sum(graph, graph.add("Add", *squares), 1, keep=True)
     raised = graph.add("Add", strength, _number(graph, 1e-6))
-    unit = graph.add("Pow", raised, _number(graph, 1.5))
-    edges = graph.add("Div", graph.add("Mul", energy, energy), unit)
-    return _normalised(graph, matrices, edges)
+    cube = graph.add("Mul", graph.add("Mul", energy, energy), energy)
+    return graph.add("Div", cube, graph.add("Pow", raised, _number(graph, 2.5)))
 
 
-def _normalised(graph: Graph, matrices: Description, edges: str) -> str:
-    cells = _between(graph, matrices.cells, edges, matrices.cells.T)
+def _grid(graph: Graph, grid: Grid, edges: str) -> str:
+    cells = _between(graph, grid.cells, edges, grid.cells.T)
     total = _sum(graph, cells, 1, keep=True)
-    near = _between(graph, matrices.around, total, matrices.around.T)
+    near = _between(graph, grid.around, total, grid.around.T)
     ratio = graph.add("Div", cells, graph.add("Add", near, _number(graph, NOISE)))
-    clipped = graph.add("Min", ratio, _number(graph, MOST_OF_A_CELL))
-    return graph.add("Flatten", graph.add("Sqrt", clipped), axis=1)
+    return graph.add("Flatten", graph.add("Sqrt", ratio), axis=1)
 
 
-def _scores(graph: Graph, shape: Shape, histograms: str, divisor: float) -> str:
-    centred = graph.add("Sub", histograms, graph.constant(shape.centre))
-    a = graph.add("Mul", centred, graph.constant(shape.scale))
+def _kernel(graph: Graph, shape: Shape, a: str) -> str:
     lengths = shape.landmarks.square().sum(1) / 2
     near = graph.add("Gemm", a, graph.constant(shape.landmarks.T), graph.constant(-lengths))
     own = _sum(graph, graph.add("Mul", a, a), 1, keep=True)
     half = graph.add("Mul", own, _number(graph, 0.5))
-    kernel = graph.add("Exp", graph.add("Sub", near, half))
-    return graph.add("MatMul", kernel, graph.constant(shape.weights / divisor))
+    return graph.add("Exp", graph.add("Sub", near, half))
 
 
 def _between(graph: Graph, left: Tensor, x: str, right: Tensor) -> str:

@@ -70,23 +70,20 @@ def run(container: Container) -> ModelCard:
     splits = _load(container, settings)
     from scones_train.checkpoint import Checkpoints
     from scones_train.export import to_onnx, weights_bytes
-    from scones_train.fit import predict
-    from scones_train.folds import with_shape
+    from scones_train.folds import answers_of
 
     images = _training_images(splits, settings)
     settings = _fitting(settings, images)
     checkpoints = Checkpoints.of(container.checkpoint_dir, images, settings, say_text)
     trained = _trained(container, images, settings, checkpoints)
-    normalisation = trained.final.normalisation
-    folded = trained.predictions
-    if folded is None:
+    unseen = trained.predictions
+    if unseen is None:
         kept = splits["validation"]
-        logits = predict(trained.final.network, kept, normalisation)
-        folded = Predictions(with_shape(logits, trained.final, kept), kept.labels)
-    calibration = calibrate(folded, settings.target_precision)
-    members = [trained.final, *(trained.folds if settings.ensemble else ())]
-    graph = to_onnx(members, calibration.temperature, images.size)
-    card = _card(settings, normalisation, calibration, images)
+        logits = answers_of(trained.model.members[0], trained.model.shape, kept)
+        unseen = Predictions(logits, kept.labels)
+    calibration = calibrate(unseen, settings.target_precision)
+    graph = to_onnx(trained.model, calibration.temperature, images.size)
+    card = _card(settings, trained.normalisation, calibration, images)
     answers = Predictor(card, graph).probabilities(splits["test"].pixels)
     card = _judged(card, calibration, answers, splits["test"].labels, len(images))
     known = known_images(splits["test"], answers)
@@ -96,7 +93,7 @@ def run(container: Container) -> ModelCard:
         container.model_dir,
         card,
         graph,
-        weights_bytes(members),
+        weights_bytes(trained.model),
         tested,
         samples=known,
         diagram=_diagram(calibration),
@@ -135,7 +132,7 @@ def _trained(
 
 
 def _training_images(splits: dict[str, ImageSet], settings: Hyperparameters) -> ImageSet:
-    """Return the final network's images, in an order of their own.
+    """Return the images that are learnt from, in an order of their own.
 
     Folds calibrate on images that they hold out, which leaves the validation channel free to
     be learnt from; without folds it is all there is to calibrate on.
@@ -211,10 +208,11 @@ def _basis(settings: Hyperparameters) -> dict[str, str | list[str]]:
     """Return which images taught the network, and whose predictions calibrated it."""
     if not settings.folds:
         return {"trained_on": ["train"], "calibrated_on": "predictions for validation"}
+    networks = f"{settings.folds} other" if settings.one_network else f"the {settings.folds}"
     return {
         "trained_on": ["train", "validation"],
-        "calibrated_on": f"predictions of {settings.folds} other networks, each for the share "
-        "of train and validation that it was trained without",
+        "calibrated_on": f"predictions of {networks} networks, each for the share of train and "
+        "validation that it was trained without",
     }
 
 

@@ -24,7 +24,7 @@ from scones_train.fit import EpochReport, be_deterministic
 from scones_train.folds import Trained, Watch, fold_rows, total_steps, train
 from scones_train.heads import Features, Head, chosen_decay, fit_head
 from scones_train.hyperparameters import Hyperparameters
-from scones_train.model import Member
+from scones_train.model import Member, Model
 from scones_train.optimiser import FineTuning
 from scones_train.pixels import Pixels
 from scones_train.pretrained import Weights
@@ -106,11 +106,9 @@ def _frozen(
     watch.tick()
     seconds = time.perf_counter() - started
     watch.epoch(EpochReport(1, 1, head.loss, seconds), network)
-    return Trained(
-        Member(_with_head(network, head), NORMALISATION),
-        (),
-        Predictions(logits, images.labels) if held_out else None,
-    )
+    member = Member(_with_head(network, head), NORMALISATION)
+    predictions = Predictions(logits, images.labels) if held_out else None
+    return Trained(Model((member,)), NORMALISATION, predictions)
 
 
 def _with_head(network: ResNet18, head: Head) -> ResNet18:

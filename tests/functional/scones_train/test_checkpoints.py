@@ -43,7 +43,7 @@ def test_a_training_that_goes_on_ends_in_the_very_bytes_of_one_that_was_not_dist
     assert not (job.base / "model").exists()
     done = job.run()
     assert done.returncode == 0, done.stderr
-    assert "final goes on after epoch" in done.stdout
+    assert "fold-1 goes on after epoch" in done.stdout
     assert "epoch=1/5" not in done.stdout
     assert model_bytes(job) == uninterrupted
     assert list((job.base / "checkpoints").glob("*.pt")) == []
@@ -52,7 +52,6 @@ def test_a_training_that_goes_on_ends_in_the_very_bytes_of_one_that_was_not_dist
 def test_a_finished_fold_is_not_trained_again(job, uninterrupted):
     folder = job.base / "kept"
     job.hyperparameters(**SETTINGS)
-    # One thread trains one network after the other: the final one, then the folds.
     interrupt(job, "fold=1/2", signal.SIGTERM, SM_CHECKPOINT_DIR=str(folder))
     state = torch.load(folder / "fold-1.pt", weights_only=True)["state"]
     assert "logits" in state
@@ -67,7 +66,7 @@ def test_a_checkpoint_of_other_settings_is_told_and_not_used(job):
     job.hyperparameters(**{**SETTINGS, "seed": "7"})
     done = job.run()
     assert done.returncode == 0
-    assert "final.pt is of other settings or images" in done.stdout
+    assert "fold-1.pt is of other settings or images" in done.stdout
     assert "epoch=1/5" in done.stdout
 
 

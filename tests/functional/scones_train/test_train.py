@@ -34,7 +34,7 @@ def test_the_card_says_what_the_threshold_rests_on(trained):
     assert card["metrics"]["n_train"] == 48
     assert card["metrics"]["n_calibration"] == 48
     assert card["settings"]["trained_on"] == ["train", "validation"]
-    assert "2 other networks" in card["settings"]["calibrated_on"]
+    assert "predictions of the 2 networks" in card["settings"]["calibrated_on"]
     assert sum(map(sum, card["confusion_matrix"])) == 16
     assert (card["dataset_version"], card["manifest_sha256"]) == ("v9", "ab")
     assert card["target_precision"] == 0.99

@@ -25,20 +25,20 @@ MANIFEST = Manifest(
 
 def test_without_a_word_the_default_recipe_is_asked_for() -> None:
     asked, default = recipe(MANIFEST, TrainingSettings()), Hyperparameters()
-    assert (asked.epochs, asked.folds, asked.ensemble) == (default.epochs, default.folds, 0)
+    assert (asked.epochs, asked.folds, asked.ensemble) == (default.epochs, default.folds, 1)
     assert asked.dataset_version == MANIFEST.version
 
 
-def test_the_best_recipe_answers_by_the_mean_of_its_networks() -> None:
+def test_the_best_recipe_sets_what_it_sets_otherwise() -> None:
     asked = recipe(MANIFEST, TrainingSettings(recipe="best"))
     assert {name: getattr(asked, name) for name in RECIPES["best"]} == RECIPES["best"]
-    assert asked.ensemble == 1
+    assert asked != recipe(MANIFEST, TrainingSettings())
 
 
 def test_a_setting_of_its_own_beats_the_recipe() -> None:
     settings = replace(TrainingSettings(recipe="best"), epochs=3, folds=0)
     asked = recipe(MANIFEST, settings)
-    assert (asked.epochs, asked.folds, asked.ensemble) == (3, 0, 1)
+    assert (asked.epochs, asked.folds, asked.width) == (3, 0, 64)
 
 
 def _images(train: int, validation: int) -> Manifest:

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scones_train.fit import fit, predict, steps
 from scones_train.folds import Watch, fold_rows, total_steps, train
 from scones_train.hyperparameters import Hyperparameters
 from scones_train.shape import fit_shape
+from scones_train.threads import shared_threads
 
 RECIPE = Hyperparameters(epochs=2, batch_size=8, folds=3)
 
@@ -29,10 +31,16 @@ def run(images, settings, watch=None):
     return train(images, Normalisation.of(images), settings, watch or Watch())
 
 
+def learnt_by(fold, images, settings):
+    """The images that a fold learns from, and those that it holds out."""
+    held_out = fold_rows(images.labels, settings)[fold]
+    return images.rows(np.setdiff1d(np.arange(len(images)), held_out)), held_out
+
+
 def test_every_image_is_predicted_by_a_network_that_did_not_see_it(lit):
+    torch.set_num_threads(1)
     folded = run(lit, RECIPE).predictions
-    held_out = fold_rows(lit.labels, RECIPE)[1]
-    seen = lit.rows(np.setdiff1d(np.arange(len(lit)), held_out))
+    seen, held_out = learnt_by(1, lit, RECIPE)
     normalisation = Normalisation.of(seen)
     network = fit(seen, normalisation, RECIPE, lambda *_: None)
     unseen = lit.rows(held_out)
@@ -43,13 +51,45 @@ def test_every_image_is_predicted_by_a_network_that_did_not_see_it(lit):
     assert (np.abs(folded.logits).sum(axis=1) > 0).all()
 
 
+def test_the_model_is_the_folds_networks_or_one_of_all_images(lit):
+    several, one = run(lit, RECIPE).model, run(lit, replace(RECIPE, ensemble=0)).model
+    assert (len(several.members), len(one.members)) == (3, 1)
+    assert several.members[0].normalisation == Normalisation.of(learnt_by(0, lit, RECIPE)[0])
+    assert one.members[0].normalisation == Normalisation.of(lit)
+
+
 def test_training_beside_others_changes_nothing(lit, threads):
     normalisation = Normalisation.of(lit)
-    network = run(lit, RECIPE).final.network
+    settings = replace(RECIPE, ensemble=0)
+    network = run(lit, settings).model.members[0].network
     torch.set_num_threads(1)
-    alone = fit(lit, normalisation, RECIPE, lambda *_: None)
+    alone = fit(lit, normalisation, settings, lambda *_: None)
     beside = predict(network, lit, normalisation)
     assert np.array_equal(beside, predict(alone, lit, normalisation))
+
+
+def test_the_last_of_an_odd_number_has_the_threads_of_all(lit, threads):
+    network = run(lit, RECIPE).model.members[-1].network
+    seen, _ = learnt_by(2, lit, RECIPE)
+    torch.set_num_threads(threads)
+    alone = fit(seen, Normalisation.of(seen), RECIPE, lambda *_: None)
+    torch.set_num_threads(1)
+    answers = [predict(each, lit, Normalisation.of(lit)) for each in (network, alone)]
+    assert np.array_equal(*answers)
+
+
+@pytest.mark.parametrize(
+    ("threads", "workers", "trainings", "shares"),
+    [
+        (2, 2, 4, [1, 1, 1, 1]),
+        (2, 2, 5, [1, 1, 1, 1, 2]),
+        (8, 3, 3, [2, 2, 2]),
+        (4, 4, 6, [1, 1, 1, 1, 2, 2]),
+        (2, 1, 2, [2, 2]),
+    ],
+)
+def test_trainings_share_the_threads(threads, workers, trainings, shares):
+    assert shared_threads(threads, workers, trainings) == shares
 
 
 def test_the_number_of_threads_is_given_back(lit, threads):
@@ -64,30 +104,30 @@ def test_each_fold_holds_out_its_share_of_every_class():
     assert [np.bincount(labels[rows]).tolist() for rows in folds] == [[10, 5]] * 3
 
 
-def test_the_shapes_are_those_of_the_images_that_were_learnt_from(lit):
-    trained = run(lit, RECIPE)
+def test_the_shape_is_that_of_all_images(lit):
     whole = fit_shape(lit, 2, mirror=True, share=RECIPE.shape)
-    assert torch.equal(trained.final.shape.weights, whole.weights)
-    assert all(len(fold.shape.landmarks) == 2 * 16 for fold in trained.folds)
-    assert run(lit, Hyperparameters(epochs=1, batch_size=8, folds=2, shape=0)).final.shape is None
+    assert torch.equal(run(lit, RECIPE).model.shape.weights, whole.weights)
+    assert run(lit, replace(RECIPE, epochs=1, folds=2, shape=0)).model.shape is None
 
 
 def test_without_folds_there_are_no_predictions(lit):
-    trained = run(lit, Hyperparameters(epochs=1, batch_size=8, folds=0))
+    trained = run(lit, replace(RECIPE, epochs=1, folds=0))
     assert trained.predictions is None
-    assert trained.folds == ()
-    assert not trained.final.network.training
+    assert len(trained.model.members) == 1
+    assert not trained.model.members[0].network.training
 
 
-def test_the_steps_of_all_trainings_are_known_before(lit):
+@pytest.mark.parametrize("ensemble", [0, 1])
+def test_the_steps_of_all_trainings_are_known_before(lit, ensemble):
+    settings = replace(RECIPE, ensemble=ensemble)
     lock, count, shares, epochs = threading.Lock(), [], [], []
 
     def tick():
         with lock:
             count.append(1)
 
-    run(lit, RECIPE, Watch(lambda done, _: epochs.append(done.epoch), shares.append, tick))
-    assert len(count) == total_steps(len(lit), RECIPE) > steps(len(lit), RECIPE)
+    run(lit, settings, Watch(lambda done, _: epochs.append(done.epoch), shares.append, tick))
+    assert len(count) == total_steps(len(lit), settings) > steps(len(lit), settings)
     assert len(shares) == 3
     assert all(0 <= share <= 1 for share in shares)
     assert epochs == [1, 2]

@@ -63,3 +63,16 @@ def test_a_network_without_mirrors_answers_each_side_by_itself():
     network, image = Network(2, mirror=False).eval(), torch.randn(3, 3, 20, 20)
     with torch.no_grad():
         assert torch.equal(network.answers(image), network(image))
+
+
+def test_the_first_layers_bias_is_learnt_in_the_first_epochs_alone():
+    network = Network(2, widths=(8, 8, 8))
+    learnt = []
+    for epoch in range(1, 6):
+        network.begin(epoch)
+        learnt.append(network.whiten.bias.requires_grad)
+    assert learnt == [True, True, True, False, False]
+    # A training that goes on after an interruption begins there.
+    fresh = Network(2, widths=(8, 8, 8))
+    fresh.begin(4)
+    assert not fresh.whiten.bias.requires_grad

@@ -6,22 +6,19 @@ from scones_train.model import Network
 from scones_train.optimiser import Muon, Schedule, orthogonalise, rate
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("shape", [(8, 20), (20, 8), (10, 10)])
-def test_an_orthogonalised_matrix_has_singular_values_near_one(shape, dtype):
-    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1)).to(dtype)
+def test_an_orthogonalised_matrix_has_singular_values_near_one(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     result = orthogonalise(matrix, steps=5)
-    assert result.dtype == dtype
-    values = torch.linalg.svdvals(result.float())
+    values = torch.linalg.svdvals(result)
     assert values.min() > 0.5
     assert values.max() < 1.4
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_muon_keeps_filters_near_their_norm_and_goes_downhill(dtype):
+def test_muon_keeps_filters_near_their_norm_and_goes_downhill():
     weight = torch.nn.Parameter(torch.randn(6, 4, 3, 3, generator=torch.Generator().manual_seed(2)))
     target = torch.ones_like(weight)
-    optimiser = Muon([weight], lr=0.1, dtype=dtype)
+    optimiser = Muon([weight], lr=0.1)
 
     def loss():
         return -(weight * target).sum() / weight.norm()

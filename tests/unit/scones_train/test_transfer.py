@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-from scones_core.errors import TrainingError
 from scones_train.evaluate import softmax
 from scones_train.export import to_onnx
 from scones_train.fit import predict
@@ -34,9 +33,9 @@ def test_a_frozen_backbone_keeps_its_weights_and_learns_the_classes(lit, weights
     ticks, shares = [], []
     watch = Watch(fold=shares.append, tick=lambda: ticks.append(1))
     trained = transfer(lit, FROZEN, weights, watch)
-    state = trained.final.network.state_dict()
+    state = trained.model.members[0].network.state_dict()
     assert all(torch.equal(state[name], weights[name]) for name in weights)
-    answers = predict(trained.final.network, lit, NORMALISATION).argmax(axis=1)
+    answers = predict(trained.model.members[0].network, lit, NORMALISATION).argmax(axis=1)
     assert (answers == lit.labels).mean() > 0.9
     assert (trained.predictions.logits.argmax(axis=1) == lit.labels).mean() > 0.7
     assert len(shares) == 2
@@ -52,19 +51,19 @@ def test_fine_tuning_changes_the_backbone_too(lit, weights):
     settings = Hyperparameters(backbone="finetuned", folds=0, epochs=1, batch_size=8)
     ticks = []
     trained = transfer(lit, settings, weights, Watch(tick=lambda: ticks.append(1)))
-    state = trained.final.network.state_dict()
+    state = trained.model.members[0].network.state_dict()
     assert not torch.equal(state["layer4.1.conv2.weight"], weights["layer4.1.conv2.weight"])
-    assert trained.final.normalisation == NORMALISATION
+    assert trained.normalisation == NORMALISATION
     assert len(ticks) == transfer_steps(lit, settings) == 3
 
 
 @pytest.mark.parametrize("mirror", [0, 1])
 def test_the_graph_answers_as_the_network(lit, weights, card, mirror):
     settings = Hyperparameters(backbone="frozen", folds=0, mirror=mirror)
-    member = transfer(lit, settings, weights, Watch()).final
+    model = transfer(lit, settings, weights, Watch()).model
     square = card.__class__(**{**_fields(card), "image": {"height": 16, "width": 16}})
-    answered = Predictor(square, to_onnx([member], 0.7, (16, 16))).probabilities(lit.pixels[:6])
-    expected = softmax(predict(member.network, lit, NORMALISATION)[:6], 0.7)
+    answered = Predictor(square, to_onnx(model, 0.7, (16, 16))).probabilities(lit.pixels[:6])
+    expected = softmax(predict(model.members[0].network, lit, NORMALISATION)[:6], 0.7)
     assert np.abs(answered - expected).max() < 1e-3
 
 
@@ -72,6 +71,5 @@ def _fields(card):
     return {name: getattr(card, name) for name in card.__slots__}
 
 
-def test_an_ensemble_of_it_is_refused():
-    with pytest.raises(TrainingError, match="another recipe than best"):
-        Hyperparameters(backbone="frozen", ensemble=1)
+def test_it_is_one_network_whatever_the_folds():
+    assert Hyperparameters(backbone="finetuned", ensemble=1, folds=3).one_network
