@@ -15,7 +15,7 @@ from scones_train.calibrate import Predictions
 from scones_train.checkpoint import Checkpoint, Checkpoints
 from scones_train.dataset import ImageSet, Normalisation
 from scones_train.device import device_of
-from scones_train.fit import Report, Tick, fit, predict, rebuilt, steps
+from scones_train.fit import Report, Skip, Tick, fit, predict, rebuilt, steps
 from scones_train.hyperparameters import Hyperparameters
 from scones_train.model import Member
 from scones_train.origin import SCRATCH, Origin
@@ -29,13 +29,15 @@ LOGITS, NETWORK = "logits", "network"
 class Watch:
     """Who is told of progress: of the final network's epochs, of folds done, of every step.
 
-    `fold` gets the share, 0 to 1, of a fold's held-out images that its network got right.
-    All three are called from several threads, `tick` by every training.
+    `fold` gets the share, 0 to 1, of a fold's held-out images that its network got right, `skip`
+    how many steps of a training that goes on were done before.
+    All are called from several threads, `tick` and `skip` by every training.
     """
 
     epoch: Report = lambda *_: None
     fold: Callable[[float], None] = lambda _: None
     tick: Tick = lambda: None
+    skip: Skip = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ def train(
     # Several trainings on one GPU take turns anyway.
     most = 1 + len(held_out) if device_of(settings.device).type == "cpu" else 1
     with _workers(most) as (pool, stop):
-        shared: dict[str, Any] = {"tick": _stoppable(watch.tick, stop), "origin": origin}
+        tick = _stoppable(watch.tick, stop)
+        shared: dict[str, Any] = {"tick": tick, "skip": watch.skip, "origin": origin}
         own = kept.named("final")
         final = pool.submit(
             fit, images, normalisation, settings, watch.epoch, checkpoint=own, **shared
@@ -144,6 +147,7 @@ def _fold(
     watch: Watch,
     *,
     tick: Tick,
+    skip: Skip,
     checkpoint: Checkpoint,
     origin: Origin,
 ) -> Fold:
@@ -155,6 +159,7 @@ def _fold(
     if state is not None and LOGITS in state:
         network = rebuilt(settings, state[NETWORK], origin)
         logits: NDArray[np.float32] = state[LOGITS].numpy()
+        skip(steps(len(seen), settings))
     else:
         network = fit(
             seen,
@@ -163,6 +168,7 @@ def _fold(
             lambda *_: None,
             tick,
             checkpoint=checkpoint,
+            skip=skip,
             origin=origin,
         )
         logits = predict(network, unseen, normalisation)
