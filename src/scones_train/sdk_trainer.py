@@ -1,7 +1,8 @@
 """Training jobs through the whole of SageMaker's SDK v3: `sagemaker.train.ModelTrainer`.
 
-An extra beyond the core layer (`requirements/sagemaker-sdk.lock`), taken where `training.client` is `modeltrainer`. The request is the same one: what
-ModelTrainer would fill in by itself (an image, a bucket, a name) is all given.
+An extra beyond the core layer (`requirements/sagemaker-sdk.lock`), taken where
+`training.client` is `modeltrainer`. The request is the same one: what ModelTrainer would fill
+in by itself (an image, a bucket, a name) is all given.
 """
 
 import os
