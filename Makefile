@@ -61,7 +61,7 @@ $(VENV)/.scan: $(VENV)/.ready requirements/scan.lock
 
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
 lock: ## lock the dependencies anew (needs uv)
-	for name in toolkit dev scan benchmarks sagemaker lambda lambda-runtime terraform; do \
+	for name in toolkit dev scan benchmarks sagemaker sagemaker-sdk lambda lambda-runtime terraform; do \
 	  $(UV_COMPILE) --upgrade requirements/$$name.in --output-file requirements/$$name.lock || exit 1; done
 
 clean: ## remove what was built; not the environment, not the download cache

@@ -59,7 +59,7 @@ class TrainingSettings:
     then `frozen`, so that only the last layer learns, or `finetuned`. `device` is `auto`, `cpu` or
     `cuda`. `subnets` and `security_groups` put jobs into a VPC. `client` is `boto3`, `sdk`
     for the core layer of SageMaker's own SDK, or `modeltrainer` for the whole of it; the latter
-    two are extras.
+    two are extras. A search is started by boto3 always.
     """
 
     recipe: str = "default"

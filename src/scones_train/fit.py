@@ -32,6 +32,7 @@ class EpochReport:
 
 Report = Callable[[EpochReport, Classifier], None]
 Tick = Callable[[], None]
+Skip = Callable[[int], None]
 
 
 def fit(
@@ -42,6 +43,7 @@ def fit(
     tick: Tick = lambda: None,
     *,
     checkpoint: Checkpoint | None = None,
+    skip: Skip = lambda _: None,
     origin: Origin = SCRATCH,
 ) -> Classifier:
     """Return a network trained on these images, in evaluation mode.
@@ -49,7 +51,8 @@ def fit(
     The same images, settings and number of threads give the same weights on one machine,
     whatever else is trained beside. `report` is called after every epoch, `tick` after every
     step; an exception from either ends the training. With a checkpoint, the training goes on
-    after the last epoch that it has, to the same weights. `origin` is what it begins with.
+    after the last epoch that it has, to the same weights; `skip` is told the steps that are
+    done already. `origin` is what it begins with.
     """
     be_deterministic()
     generator = Generator().manual_seed(settings.seed)
@@ -60,6 +63,7 @@ def fit(
     views = _Views(pixels, settings, generator, grey=images.grey)
     checkpoint = checkpoint or Checkpoint()
     first = 1 + _restored(checkpoint, network, schedule, generator)
+    skip((first - 1) * steps(len(pixels), settings) // settings.epochs)
     started = time.perf_counter()
     for epoch in range(first, settings.epochs + 1):
         network.train()

@@ -13,7 +13,7 @@ from scones_train.calibrate import Predictions
 from scones_train.checkpoint import Checkpoint, Checkpoints
 from scones_train.dataset import ImageSet, Normalisation
 from scones_train.device import device_of
-from scones_train.fit import Report, Tick, fit, predict, rebuilt, steps
+from scones_train.fit import Report, Skip, Tick, fit, predict, rebuilt, steps
 from scones_train.hyperparameters import Hyperparameters
 from scones_train.model import Member, Model
 from scones_train.origin import SCRATCH, Origin
@@ -29,13 +29,15 @@ class Watch:
     """Who is told of progress: of one network's epochs, of folds done, of every step.
 
     `epoch` is told of the network of all images, or of the first fold's where there is none.
-    `fold` gets the share, 0 to 1, of a fold's held-out images that its network got right.
-    All three are called from several threads, `tick` by every training.
+    `fold` gets the share, 0 to 1, of a fold's held-out images that its network got right, `skip`
+    how many steps of a training that goes on were done before. All are called from several
+    threads, `tick` and `skip` by every training.
     """
 
     epoch: Report = lambda *_: None
     fold: Callable[[float], None] = lambda _: None
     tick: Tick = lambda: None
+    skip: Skip = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,9 @@ def train(
     with side_by_side(len(held_out) + settings.one_network, at_once=at_once) as (begin, stop):
         shape = begin(shape_of, images, settings)
         shared: dict[str, Any] = {"tick": stoppable(watch.tick, stop), "origin": origin}
-        own = {"report": watch.epoch, "checkpoint": kept.named("final"), **shared}
+        own = {"report": watch.epoch, "skip": watch.skip, "checkpoint": kept.named("final")}
         final = [
-            begin(fit, images, normalisation, settings, **own)
+            begin(fit, images, normalisation, settings, **own, **shared)
             for _ in range(int(settings.one_network))
         ]
         folds = []
@@ -129,6 +131,7 @@ def _fold(
     if state is not None and LOGITS in state:
         network = rebuilt(settings, state[NETWORK], origin)
         logits: NDArray[np.float32] = state[LOGITS].numpy()
+        watch.skip(steps(len(seen), settings))
     else:
         network = fit(
             seen,
@@ -137,6 +140,7 @@ def _fold(
             watch.epoch,
             tick,
             checkpoint=checkpoint,
+            skip=watch.skip,
             origin=origin,
         )
         logits = predict(network, unseen, normalisation)

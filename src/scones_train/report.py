@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -42,15 +43,22 @@ def say_result(card: ModelCard) -> None:
 class Progress:
     """Says after each epoch and fold how far all trainings are; its methods share threads."""
 
-    def __init__(self, total_steps: int, folds: int) -> None:
+    def __init__(
+        self, total_steps: int, folds: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._total, self._steps = total_steps, 0
         self._folds, self._folds_done = folds, 0
-        self._lock, self._started = Lock(), time.monotonic()
+        self._lock, self._clock, self._started = Lock(), clock, clock()
 
     def tick(self) -> None:
         """Count one step of any training."""
         with self._lock:
             self._steps += 1
+
+    def skip(self, steps: int) -> None:
+        """Leave out steps of a training that an earlier job has done."""
+        with self._lock:
+            self._total -= steps
 
     def epoch(self, done: "EpochReport", _network: "Classifier") -> None:
         """Say where the final network stands."""
@@ -76,5 +84,5 @@ class Progress:
             )
 
     def _seconds_left(self) -> int:
-        each = (time.monotonic() - self._started) / max(1, self._steps)
+        each = (self._clock() - self._started) / max(1, self._steps)
         return round(each * (self._total - self._steps))

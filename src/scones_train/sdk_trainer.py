@@ -1,8 +1,8 @@
 """Training jobs through the whole of SageMaker's SDK v3: `sagemaker.train.ModelTrainer`.
 
-An extra beyond the core layer (`pip install 'scones[sagemaker-sdk]'`, 744 MB with what it
-pulls in), taken where `training.client` is `modeltrainer`. The request is the same one: what
-ModelTrainer would fill in by itself (an image, a bucket, a name) is all given.
+An extra beyond the core layer (`requirements/sagemaker-sdk.lock`), taken where
+`training.client` is `modeltrainer`. The request is the same one: what ModelTrainer would fill
+in by itself (an image, a bucket, a name) is all given.
 """
 
 import os
@@ -26,7 +26,6 @@ class TrainerSageMaker(SdkSageMaker):
 
     def __init__(self, session: Any, endpoint_url: str | None = None) -> None:
         """Take a boto3 session; raises SettingsError where the SDK is not installed."""
-        super().__init__(session, endpoint_url)
         # The role is checked before (`scones_train.preflight`); the SDK's own check asks whether
         # it may do what this project's narrow role need not, and to simulate its policies.
         os.environ.setdefault("SAGEMAKER_VALIDATE_ROLE", "false")
@@ -35,8 +34,9 @@ class TrainerSageMaker(SdkSageMaker):
         except ImportError as error:
             raise SettingsError(
                 "training.client is 'modeltrainer', and the whole SDK is not installed: "
-                "pip install 'sagemaker>=3' in an environment of its own."
+                "pip install --require-hashes -r requirements/sagemaker-sdk.lock"
             ) from error
+        super().__init__(session, endpoint_url)
 
     def create_training_job(self, **request: Any) -> Mapping[str, Any]:
         """Start a job; raises TrainingError for a request that is not of the SDK's types."""

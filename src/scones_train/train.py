@@ -124,7 +124,7 @@ def _trained(
         else total_steps(len(images), settings)
     )
     progress = Progress(count, settings.folds)
-    watch = Watch(progress.epoch, progress.fold, progress.tick)
+    watch = Watch(progress.epoch, progress.fold, progress.tick, progress.skip)
     if settings.backbone:
         weights = read_weights(container.channel("weights"), settings.weights_sha256)
         return transfer(images, settings, weights, watch, checkpoints)

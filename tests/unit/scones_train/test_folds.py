@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from scones_train.checkpoint import Checkpoints
 from scones_train.dataset import ImageSet, Normalisation
 from scones_train.fit import fit, predict, steps
 from scones_train.folds import Watch, fold_rows, total_steps, train
@@ -27,8 +28,8 @@ def lit(lit_images):
     return lit_images
 
 
-def run(images, settings, watch=None):
-    return train(images, Normalisation.of(images), settings, watch or Watch())
+def run(images, settings, watch=None, checkpoints=None):
+    return train(images, Normalisation.of(images), settings, watch or Watch(), checkpoints)
 
 
 def learnt_by(fold, images, settings):
@@ -154,3 +155,22 @@ def test_sets_are_joined_in_order(lit):
     assert len(both) == len(lit) + 2
     assert np.array_equal(both.rows(np.array([24, 25])).pixels, other.pixels)
     assert both.labels[24:].tolist() == other.labels.tolist()
+
+
+def test_a_training_that_goes_on_tells_which_steps_are_done_already(lit, tmp_path):
+    kept = Checkpoints(tmp_path)
+
+    def stop_after_the_first(report, _network):
+        raise InterruptedError(report.epoch)
+
+    with pytest.raises(InterruptedError):
+        run(lit, RECIPE, Watch(epoch=stop_after_the_first), kept)
+    ticks, skipped = [], []
+    run(lit, RECIPE, Watch(tick=lambda: ticks.append(1), skip=skipped.append), kept)
+    assert steps(len(lit), RECIPE) // RECIPE.epochs in skipped
+    assert len(ticks) + sum(skipped) == total_steps(len(lit), RECIPE)
+
+    ticks.clear()
+    skipped.clear()
+    run(lit, RECIPE, Watch(tick=lambda: ticks.append(1), skip=skipped.append), kept)
+    assert (len(ticks), sum(skipped)) == (0, total_steps(len(lit), RECIPE))
