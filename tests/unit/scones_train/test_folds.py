@@ -167,7 +167,8 @@ def test_a_training_that_goes_on_tells_which_steps_are_done_already(lit, tmp_pat
         run(lit, RECIPE, Watch(epoch=stop_after_the_first), kept)
     ticks, skipped = [], []
     run(lit, RECIPE, Watch(tick=lambda: ticks.append(1), skip=skipped.append), kept)
-    assert steps(len(lit), RECIPE) // RECIPE.epochs in skipped
+    seen, _ = learnt_by(0, lit, RECIPE)
+    assert steps(len(seen), RECIPE) // RECIPE.epochs in skipped
     assert len(ticks) + sum(skipped) == total_steps(len(lit), RECIPE)
 
     ticks.clear()
