@@ -141,9 +141,11 @@ def _used() -> tuple[float, int]:
 def main() -> int:
     """Run the cases; return 1 for one that failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("cases", nargs="*", choices=list(CASES))
+    parser.add_argument("cases", nargs="*", help=f"{', '.join(CASES)}; all without any")
     parser.add_argument("--each", type=int, default=EACH, help="images a class of the fifty")
     given = parser.parse_args()
+    if unknown := set(given.cases) - set(CASES):
+        parser.error(f"there is no case {sorted(unknown)[0]!r}; there are {', '.join(CASES)}")
     try:
         for name in given.cases or CASES:
             with tempfile.TemporaryDirectory() as folder:

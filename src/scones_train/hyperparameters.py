@@ -12,7 +12,7 @@ from scones_core.labels import LabelSet
 # What each recipe sets otherwise than the default does.
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "default": {},
-    "best": {"width": 64},
+    "best": {"width": 64, "epochs": 20},
 }
 
 # Keys that the platform's own SDK adds to every job, and SageMaker to a tuning job's.
