@@ -4,7 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from scones_deploy.ownership import Owner
+
+# What SageMaker says of a job that has ended, and of what is not there any more.
+GONE = ("ValidationException", "ResourceNotFound")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +88,19 @@ def _names(sagemaker: Any, kind: Kind, owner: Owner) -> Iterator[str]:
             status = item.get(f"{kind.prefix}Status")
             if kind.running and status not in kind.running:
                 continue
-            tags = sagemaker.list_tags(ResourceArn=item[f"{kind.prefix}Arn"])["Tags"]
-            if owner.owns(tags):
+            if owner.owns(_tags(sagemaker, item[f"{kind.prefix}Arn"])):
                 yield item[f"{kind.prefix}Name"]
+
+
+def _tags(sagemaker: Any, arn: str) -> list[Any]:
+    """Return a resource's tags; what was deleted since it was listed has none."""
+    try:
+        tags: list[Any] = sagemaker.list_tags(ResourceArn=arn)["Tags"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in GONE:
+            return []
+        raise
+    return tags
 
 
 def _pages(sagemaker: Any, operation: str) -> Iterator[Any]:
@@ -95,6 +110,16 @@ def _pages(sagemaker: Any, operation: str) -> Iterator[Any]:
         yield getattr(sagemaker, operation)()
 
 
-def stop(sagemaker: Any, found: Running) -> None:
-    """Stop a job or a notebook; an endpoint has no other way to stop than to be deleted."""
-    getattr(sagemaker, found.kind.stops)(**{f"{found.kind.prefix}Name": found.name})
+def stop(sagemaker: Any, found: Running) -> bool:
+    """Stop a job or a notebook, and return False for a job that has ended since it was listed.
+
+    An endpoint has no other way to stop than to be deleted. What SageMaker refuses of endpoints
+    and notebooks, such as while they change, goes on billing and is raised.
+    """
+    try:
+        getattr(sagemaker, found.kind.stops)(**{f"{found.kind.prefix}Name": found.name})
+    except ClientError as error:
+        if "InProgress" in found.kind.running and error.response["Error"]["Code"] in GONE:
+            return False
+        raise
+    return True

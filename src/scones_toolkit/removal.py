@@ -48,10 +48,10 @@ def stop(project: Project) -> list[Running]:
 def _stop(project: Project) -> list[Running]:
     sagemaker = project.client("sagemaker")
     found = running(sagemaker, _owner(project))
-    for item in found:
-        stop_one(sagemaker, item)
+    stopped = [item for item in found if stop_one(sagemaker, item)]
+    for item in stopped:
         project.console.say(f"  {item.kind.words} {item.name} is stopped")
-    return found
+    return stopped
 
 
 def _say_standing(project: Project, applied: Sequence[AppliedResource]) -> None:
