@@ -149,6 +149,7 @@ CALLS: list[tuple[str, str, dict[str, Any], str, str, str]] = [
 
 @pytest.mark.parametrize("case", CALLS, ids=lambda case: f"{case[0]}.{case[1]}")
 def test_each_protocol_words_a_denial_as_its_service_does(aws, case):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
     service, operation, arguments, code, action, resource = case
     caller = Caller(aws)
     error = denied(getattr(caller.client(service), operation), **arguments)
@@ -161,6 +162,7 @@ def test_each_protocol_words_a_denial_as_its_service_does(aws, case):
 
 
 def test_a_role_reads_and_lists_what_it_may_and_nothing_else(aws, bucket):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html"""
     s3 = Caller(
         aws,
         allow("s3:GetObject", f"arn:aws:s3:::{bucket}/in/*"),
@@ -183,6 +185,7 @@ def test_a_role_reads_and_lists_what_it_may_and_nothing_else(aws, bucket):
 
 
 def test_several_objects_are_deleted_only_where_each_may_be(aws):
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
     name = f"b-{uuid.uuid4().hex[:8]}"
     admin = aws.client("s3")
     admin.create_bucket(Bucket=name)
@@ -199,6 +202,7 @@ def test_several_objects_are_deleted_only_where_each_may_be(aws):
 
 
 def test_a_large_object_is_written_in_parts_with_the_same_rights(aws):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html"""
     admin, key = aws.client("s3"), aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     name = f"b-{uuid.uuid4().hex[:8]}"
     admin.create_bucket(Bucket=name)
@@ -220,6 +224,7 @@ def test_a_large_object_is_written_in_parts_with_the_same_rights(aws):
 
 
 def test_a_missing_object_is_told_only_to_who_may_list(aws, bucket):
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
     reader = allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*")
     blind = Caller(aws, reader).client("s3")
     assert "s3:ListBucket" in denied(blind.get_object, Bucket=bucket, Key="none")["Message"]
@@ -228,6 +233,7 @@ def test_a_missing_object_is_told_only_to_who_may_list(aws, bucket):
 
 
 def test_encrypted_objects_need_the_key_as_well(aws):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html"""
     admin, key = aws.client("s3"), aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     name = f"b-{uuid.uuid4().hex[:8]}"
     admin.create_bucket(Bucket=name)
@@ -255,6 +261,7 @@ def test_encrypted_objects_need_the_key_as_well(aws):
 
 
 def test_a_key_policy_that_keeps_the_account_out_keeps_its_roles_out(aws):
+    """https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html"""
     user = Caller(aws, allow("kms:*"))
     other = Caller(aws)
     keeper = allow("kms:*", Principal={"AWS": other.arn})
@@ -265,6 +272,7 @@ def test_a_key_policy_that_keeps_the_account_out_keeps_its_roles_out(aws):
 
 
 def test_policies_of_buckets_queues_topics_and_functions_count(aws):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_identity-vs-resource.html"""
     caller = Caller(aws)
     who = {"AWS": caller.arn}
     name = f"b-{uuid.uuid4().hex[:8]}"
@@ -300,6 +308,7 @@ def test_policies_of_buckets_queues_topics_and_functions_count(aws):
 
 
 def test_a_bucket_that_denies_outdoes_the_role(aws, bucket):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html"""
     caller = Caller(aws, allow("s3:*"))
     name = f"b-{uuid.uuid4().hex[:8]}"
     aws.client("s3").create_bucket(Bucket=name)
@@ -311,6 +320,7 @@ def test_a_bucket_that_denies_outdoes_the_role(aws, bucket):
 
 
 def test_boundaries_and_session_policies_take_away(aws):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html"""
     boundary = aws.client("iam").create_policy(
         PolicyName=f"p-{uuid.uuid4().hex[:8]}", PolicyDocument=policy(allow("s3:*"))
     )["Policy"]["Arn"]
@@ -322,6 +332,7 @@ def test_boundaries_and_session_policies_take_away(aws):
 
 
 def test_only_trusted_principals_take_a_role(aws):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_terms-and-concepts.html"""
     for_lambda = Caller(aws, principal={"Service": "lambda.amazonaws.com"})
     assert refusal(for_lambda.client, service="s3")["Error"]["Code"] == "AccessDenied"
     first = Caller(aws, allow("sts:AssumeRole"))
@@ -332,6 +343,7 @@ def test_only_trusted_principals_take_a_role(aws):
 
 
 def test_services_take_only_roles_that_trust_them(aws):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-service.html"""
     stranger = Caller(aws, allow("*"), principal={"Service": "ec2.amazonaws.com"}).arn
     code = aws.package({"app.py": "def handler(event, context): return 1"})
     found = refusal(
@@ -361,6 +373,7 @@ def test_services_take_only_roles_that_trust_them(aws):
 
 
 def test_a_role_is_handed_on_only_by_who_may_pass_it(aws):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html"""
     create = {
         "name": f"m-{uuid.uuid4().hex[:8]}",
         "definition": json.dumps({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}),
@@ -383,6 +396,7 @@ def handler(event, context):
 
 
 def test_a_function_acts_and_logs_with_its_role(aws, bucket):
+    """https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html"""
     lambdas = {"Service": "lambda.amazonaws.com"}
     logs = allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"])
     reads = allow("s3:GetObject", f"arn:aws:s3:::{bucket}/in/*")
@@ -416,6 +430,7 @@ def test_a_function_acts_and_logs_with_its_role(aws, bucket):
 
 
 def test_a_role_that_was_made_anew_has_its_own_policies_alone(aws, bucket):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_manage_delete.html"""
     lambdas = {"Service": "lambda.amazonaws.com"}
     role = Caller(aws, allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*"), principal=lambdas)
     name = aws.function(READER, Role=role.arn)
@@ -430,6 +445,7 @@ def test_a_role_that_was_made_anew_has_its_own_policies_alone(aws, bucket):
 
 
 def test_a_state_machine_acts_with_its_role(aws):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html"""
     function = aws.function("def handler(event, context):\n    return 1\n")
     arn = f"arn:aws:lambda:us-east-1:123456789012:function:{function}"
     queue = aws.client("sqs").create_queue(QueueName=function)["QueueUrl"]

@@ -15,15 +15,18 @@ ECHO = "def handler(event, context):\n    return event\n"
 
 
 def test_a_handler_gets_the_event_and_the_answer_is_its_own(aws):
+    """https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html"""
     assert aws.invoke(aws.function(ECHO), {"a": [1, "ü"]})[0] == {"a": [1, "ü"]}
 
 
 def test_a_warm_worker_is_used_again(aws):
+    """https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html"""
     name = aws.function("import os\ndef handler(event, context):\n    return os.getpid()\n")
     assert len({aws.invoke(name)[0] for _ in range(5)}) == 1
 
 
 def test_a_function_sees_its_settings_and_nothing_of_the_server(aws):
+    """https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
     name = aws.function(
         "import os\ndef handler(event, context):\n    return dict(os.environ)\n",
         Environment={"Variables": {"THRESHOLD": "0.93"}},
@@ -39,6 +42,7 @@ def test_a_function_sees_its_settings_and_nothing_of_the_server(aws):
 
 @pytest.mark.parametrize("module", ["moto", "scones_local", "scones_core", "flask", "pytest"])
 def test_a_function_cannot_import_what_is_not_in_its_zip(aws, module):
+    """https://docs.aws.amazon.com/lambda/latest/dg/python-package.html"""
     result, answer = aws.invoke(aws.function(f"import {module}\n{ECHO}"))
     assert answer["FunctionError"] == "Unhandled"
     assert result["errorType"] == "Runtime.ImportModuleError"
@@ -46,6 +50,7 @@ def test_a_function_cannot_import_what_is_not_in_its_zip(aws, module):
 
 
 def test_the_runtime_brings_boto3_and_it_reaches_this_server(aws):
+    """https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html"""
     name = aws.function(
         "import boto3\ndef handler(event, context):\n"
         "    return boto3.client('sts').get_caller_identity()['Account']\n"
@@ -54,6 +59,7 @@ def test_the_runtime_brings_boto3_and_it_reaches_this_server(aws):
 
 
 def test_an_exception_comes_back_under_its_class_name_with_paths_as_on_aws(aws):
+    """https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html"""
     name = aws.function(
         "class ImageNotFound(Exception): pass\n"
         "def handler(event, context):\n    raise ImageNotFound('no cat')\n"
@@ -65,17 +71,20 @@ def test_an_exception_comes_back_under_its_class_name_with_paths_as_on_aws(aws):
 
 
 def test_a_failed_import_is_an_error_of_the_runtime_at_each_invocation(aws):
+    """https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html"""
     name = aws.function("raise RuntimeError('broken')\n")
     for _ in range(2):
         assert aws.invoke(name)[0]["errorType"] == "RuntimeError"
 
 
 def test_a_missing_handler_is_told(aws):
+    """https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html"""
     name = aws.function("x = 1\n")
     assert aws.invoke(name)[0]["errorType"] == "Runtime.HandlerNotFound"
 
 
 def test_an_endless_handler_is_ended_at_its_timeout_and_the_next_one_works(aws):
+    """https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html"""
     name = aws.function(
         "import time\ndef handler(event, context):\n"
         "    time.sleep(60 if event == 'sleep' else 0)\n    return 'awake'\n",
@@ -93,6 +102,7 @@ def test_an_endless_handler_is_ended_at_its_timeout_and_the_next_one_works(aws):
     [("os._exit(3)", "exit status 3"), ("os.kill(os.getpid(), 9)", "signal: killed")],
 )
 def test_a_crash_is_an_exit_error_and_the_next_invocation_works(aws, way, said):
+    """https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html"""
     name = aws.function(f"import os\ndef handler(event, context):\n    event or {way}\n")
     result, answer = aws.invoke(name)
     assert answer["FunctionError"] == "Unhandled"
@@ -102,6 +112,7 @@ def test_a_crash_is_an_exit_error_and_the_next_invocation_works(aws, way, said):
 
 
 def test_too_much_memory_ends_the_worker(aws):
+    """https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
     if not Path("/proc/self/status").exists():
         pytest.skip("the system does not tell a process's peak memory")
     name = aws.function(
@@ -111,6 +122,7 @@ def test_too_much_memory_ends_the_worker(aws):
 
 
 def test_the_log_group_has_what_was_printed_between_start_and_report(aws):
+    """https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html"""
     name = aws.function("def handler(event, context):\n    print('a line')\n")
     answer = aws.invoke(name, LogType="Tail")[1]
     tail = base64.b64decode(answer["LogResult"]).decode()
@@ -125,6 +137,7 @@ def test_the_log_group_has_what_was_printed_between_start_and_report(aws):
 
 
 def test_new_code_retires_the_warm_worker(aws):
+    """https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionCode.html"""
     name = aws.function("def handler(event, context):\n    return 1\n")
     assert aws.invoke(name)[0] == 1
     changed = aws.package({"app.py": "def handler(event, context):\n    return 2\n"})
@@ -133,6 +146,7 @@ def test_new_code_retires_the_warm_worker(aws):
 
 
 def test_new_configuration_retires_the_warm_worker(aws):
+    """https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html"""
     name = aws.function("import os\ndef handler(event, context):\n    return os.environ['A']\n")
     for value in ("1", "2"):
         aws.client("lambda").update_function_configuration(
@@ -142,6 +156,7 @@ def test_new_configuration_retires_the_warm_worker(aws):
 
 
 def test_a_version_keeps_its_code_and_an_alias_leads_to_it(aws):
+    """https://docs.aws.amazon.com/lambda/latest/dg/configuration-versions.html"""
     functions = aws.client("lambda")
     name = aws.function("def handler(event, context):\n    return context.function_version\n")
     version = functions.publish_version(FunctionName=name)["Version"]
@@ -300,10 +315,12 @@ def test_an_event_for_a_function_that_is_stopped_goes_to_the_dead_letters_at_onc
 
 
 def test_a_dry_run_runs_nothing(aws):
+    """https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html"""
     assert aws.invoke(aws.function(ECHO), InvocationType="DryRun")[1]["StatusCode"] == 204
 
 
 def test_reserved_concurrency_is_a_limit_and_zero_stops_the_function(aws):
+    """https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
     name = aws.function(ECHO)
     aws.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
     with pytest.raises(ClientError) as refusal:
@@ -316,6 +333,7 @@ def test_reserved_concurrency_is_a_limit_and_zero_stops_the_function(aws):
 
 
 def test_handlers_run_side_by_side_and_the_server_answers_meanwhile(aws):
+    """https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html"""
     aws.client("s3").create_bucket(Bucket="meet")
     # Each waits for the other's object: one after the other, they would time out.
     name = aws.function(
@@ -339,6 +357,7 @@ def test_handlers_run_side_by_side_and_the_server_answers_meanwhile(aws):
 
 @pytest.mark.parametrize("content", [b"no zip", b""])
 def test_a_package_that_is_no_zip_is_refused_when_it_is_deployed(aws, content):
+    """https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"""
     with pytest.raises(ClientError) as refusal:
         aws.client("lambda").create_function(
             FunctionName="bad",
@@ -352,12 +371,14 @@ def test_a_package_that_is_no_zip_is_refused_when_it_is_deployed(aws, content):
 
 
 def test_a_body_that_is_no_json_is_refused(aws):
+    """https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html"""
     with pytest.raises(ClientError) as refusal:
         aws.client("lambda").invoke(FunctionName=aws.function(ECHO), Payload=b"{")
     assert refusal.value.response["Error"]["Code"] == "InvalidRequestContentException"
 
 
 def test_an_unknown_function_is_not_found(aws):
+    """https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html"""
     with pytest.raises(ClientError) as refusal:
         aws.invoke("nobody")
     assert refusal.value.response["Error"]["Code"] == "ResourceNotFoundException"
