@@ -3,6 +3,13 @@ from botocore.exceptions import ClientError
 
 CALLS = [
     ("stepfunctions", "redrive_execution", {"executionArn": "e"}),  # JSON
+    ("sagemaker", "list_feature_groups", {}),
+    ("sagemaker", "list_artifacts", {}),
+    (
+        "iam",
+        "simulate_principal_policy",
+        {"PolicySourceArn": "arn:aws:iam::123456789012:role/any", "ActionNames": ["s3:GetObject"]},
+    ),
     ("iam", "simulate_custom_policy", {"PolicyInputList": ["{}"], "ActionNames": ["s3:Get"]}),
     ("cloudwatch", "put_managed_insight_rules", {"ManagedRules": []}),  # query or CBOR
     ("lambda", "get_function_recursion_config", {"FunctionName": "f"}),  # REST-JSON
