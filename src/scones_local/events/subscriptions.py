@@ -91,8 +91,10 @@ def record(notification: dict[str, Any], subscription: Any) -> dict[str, Any]:
 def _bury(sender: Sender, subscription: Any, *told: Any, **more: Any) -> None:
     """Put what was not delivered on the subscription's queue of dead letters, if it has one."""
     policy = json.loads(subscription.attributes.get("RedrivePolicy") or "{}")
-    notification = _notification(subscription, *told, **more)
-    if notification is None or "deadLetterTargetArn" not in policy:
+    if "deadLetterTargetArn" not in policy:
+        return
+    notification = _notification(subscription, *told, **more)  # signed, which takes a while
+    if notification is None:
         return
     try:
         send_to_queue(sender, policy["deadLetterTargetArn"], compact(notification))
