@@ -166,6 +166,25 @@ class Aws:
         return eventually(ended, seconds)
 
 
+def plain_client(endpoint_url: str, service: str) -> Any:
+    """Return an administrator's client whose requests count as sent without TLS."""
+    made = boto3.client(
+        service,
+        endpoint_url=endpoint_url,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+    )
+    made.meta.events.register("before-send", send_plain)
+    return made
+
+
+def send_plain(request: Any, **_: Any) -> None:
+    """Have a request of a client count as sent without TLS."""
+    request.headers["X-Forwarded-Proto"] = "http"
+
+
 @functools.cache
 def _client(endpoint_url: str, service: str) -> Any:
     return boto3.client(

@@ -8,9 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from scones_local.iam.policy import Access, Principal, Verdict, verdict
 from tests.support.environment import ACCOUNT, Environment
-from tests.support.local_aws import REGION, policy
+from tests.support.local_aws import REGION, plain_client, policy
 from tests.support.probes import Probes
 from tests.support.workflow_probes import PREFIX
 
@@ -84,16 +83,17 @@ class ResourceProbes:
         return found[resource, sid]
 
     def refuses_plain_http(self, resource: str) -> bool:
-        """A request without TLS is denied by the policy itself, whoever sends it.
-
-        Every request to the embedded AWS counts as one with TLS, so that its decision is asked.
-        """
-        bucket = f"arn:aws:s3:::{bucket_name(resource.removeprefix('bucket '))}/any"
-        action, arn = ("sns:Publish", TOPIC) if resource == "topic" else ("s3:GetObject", bucket)
-        plain = Access(action, arn, {"aws:securetransport": "false"})
-        anybody = Principal(ACCOUNT, arn=f"arn:aws:iam::{ACCOUNT}:role/any")
-        document = self.policies[resource].document()
-        return verdict([document], plain, anybody) is Verdict.DENY
+        """A request without TLS is denied by the policy itself, whatever its sender may do."""
+        url, bucket = self.environment.aws.endpoint_url, resource.removeprefix("bucket ")
+        try:
+            if resource == "topic":
+                plain_client(url, "sns").publish(TopicArn=TOPIC, Message="plain")
+            else:
+                plain_client(url, "s3").list_objects_v2(Bucket=bucket_name(bucket), MaxKeys=1)
+        except ClientError as error:
+            assert "explicit deny in a resource-based policy" in str(error)
+            return True
+        return False
 
     def encrypts_logs(self) -> bool:
         """A log group of the environment gets the environment's key."""

@@ -9,7 +9,7 @@ import base64
 import dataclasses
 import json
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
@@ -68,7 +68,8 @@ def _request(environ: dict[str, Any]) -> Request:
         kind=environ.get("HTTP_X_AMZ_INVOCATION_TYPE", "RequestResponse"),
         client_context=_client_context(environ.get("HTTP_X_AMZ_CLIENT_CONTEXT", "")),
     )
-    _authorise(signed.key, request)
+    forwarded = {"X-Forwarded-Proto": environ.get("HTTP_X_FORWARDED_PROTO", "https")}
+    _authorise(signed.key, request, forwarded)
     return dataclasses.replace(request, body=_body(environ))
 
 
@@ -86,22 +87,25 @@ def _client_context(given: str) -> str:
         ) from error
 
 
-def _authorise(key: str, request: Request) -> None:
+def _authorise(key: str, request: Request, headers: Mapping[str, str]) -> None:
+    access = invocation_access(request.name, request.qualifier, request.region, headers)
     try:
         require_valid_key(key)
-        authorise(key, [invocation_access(request.name, request.qualifier, request.region)])
+        authorise(key, [access])
     except KeyRefused as error:
         raise refusal(error.code_for("lambda"), str(error), 403) from error
     except AccessDenied as error:
         raise refusal("AccessDeniedException", str(error), 403) from error
 
 
-def invocation_access(name: str, qualifier: str | None, region: str) -> Access:
+def invocation_access(
+    name: str, qualifier: str | None, region: str, headers: Mapping[str, str]
+) -> Access:
     """Return what the caller of an Invoke must be allowed."""
     function = name.rpartition("function:")[2]
     arn = f"arn:aws:lambda:{region}:{ACCOUNT_ID}:function:{function}"
     resource = f"{arn}:{qualifier}" if qualifier else arn
-    return Access("lambda:InvokeFunction", resource, common_values(region))
+    return Access("lambda:InvokeFunction", resource, common_values(region, headers))
 
 
 def _body(environ: dict[str, Any]) -> bytes:

@@ -59,6 +59,16 @@ def require_trusting_role(access: Access) -> None:
         raise AccessDenied(denial_message(administrator.arn, access, denied))
 
 
+def require_undenied(accesses: Iterable[Access]) -> None:
+    """Raise AccessDenied where a resource's own policy denies it to the account's administrator."""
+    administrator = Principal(ACCOUNT_ID, arn=f"arn:aws:iam::{ACCOUNT_ID}:root")
+    for access in accesses:
+        document = resource_policy(access)
+        if document is not None and verdict([document], access, administrator) is Verdict.DENY:
+            denied = Denial("resource-based policy", explicit=True)
+            raise AccessDenied(denial_message(administrator.arn, access, denied))
+
+
 def permits(access_key_id: str, access: Access) -> bool:
     """Return whether the key's role may do it."""
     session = session_of(access_key_id) if is_enforced() else None

@@ -1,6 +1,7 @@
 """What a request to a service other than S3 needs: actions, resources, condition keys."""
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,7 +33,8 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
     if (service, operation) in _FREE:
         return []
     action = _ACTIONS.get((service, operation), operation)
-    values = {**common_values(response.region), **_own_values(response, service)}
+    common = common_values(response.region, response.headers)
+    values = {**common, **_own_values(response, service)}
     found = [
         Access(f"{service}:{action}", resource, values)
         for resource in resources_of(response, service, operation)
@@ -43,12 +45,21 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
     return found
 
 
-def common_values(region: str) -> dict[str, str]:
-    """Return the condition keys that every request has; a local one counts as encrypted."""
+def is_encrypted(headers: Mapping[str, str]) -> bool:
+    """Return whether a request counts as sent with TLS.
+
+    None is, on one machine. So each counts as if it were, but for one with the header with which
+    proxies say what reached them: https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/X-Forwarded-Proto
+    """
+    return headers.get("X-Forwarded-Proto", "https").lower() != "http"
+
+
+def common_values(region: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the condition keys that every request has."""
     return {
         "aws:requestedregion": region,
         "aws:resourceaccount": ACCOUNT_ID,
-        "aws:securetransport": "true",
+        "aws:securetransport": "true" if is_encrypted(headers) else "false",
         "aws:sourceip": "127.0.0.1",
         "aws:viaawsservice": "false",
         "aws:currenttime": datetime.now(UTC).isoformat(timespec="seconds"),

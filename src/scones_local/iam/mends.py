@@ -6,8 +6,8 @@ from typing import Any
 
 from scones_local.clock import CLOCK
 from scones_local.context import ACCOUNT_ID, Context
-from scones_local.iam.access import authorise, require_trusting_role
-from scones_local.iam.actions import request_accesses, service_prefix
+from scones_local.iam.access import authorise, require_trusting_role, require_undenied
+from scones_local.iam.actions import is_encrypted, request_accesses, service_prefix
 from scones_local.iam.callers import KeyRefused, require_valid_key, signed_with
 from scones_local.iam.messages import AccessDenied, denial_code
 from scones_local.iam.passing import TrustMissing, require_assumable
@@ -71,6 +71,8 @@ def _decide(response: Any) -> None:
     elif (service, response._get_action()) == ("sts", "AssumeRole"):
         for access in request_accesses(response, signing_name):
             require_trusting_role(access)
+    elif not is_encrypted(response.headers):
+        require_undenied(request_accesses(response, signing_name))
     require_assumable(response, service, str(response._get_action() or ""))
 
 
@@ -119,6 +121,8 @@ def _enforce_s3() -> None:
         try:
             require_valid_key(key)
             if session_of(key) is None:
+                if not is_encrypted(response.headers):
+                    require_undenied(s3_accesses(response, bucket_name, key_name))
                 return
             authorise(key, s3_accesses(response, bucket_name, key_name))
             if bucket_name and key_name:

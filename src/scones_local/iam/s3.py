@@ -40,7 +40,7 @@ _KEY_HEADER = "x-amz-server-side-encryption-aws-kms-key-id"
 
 def s3_accesses(response: Any, bucket: str | None, key: str | None) -> list[Access]:
     """Return what the caller of a request must be allowed, S3's own actions first."""
-    values = {**common_values(response.region), **_values(response)}
+    values = {**common_values(response.region, response.headers), **_values(response)}
     resource = object_arn(bucket, key) if bucket else "*"
     own = [Access(f"s3:{name}", resource, values) for name in _actions(response, key)]
     if bucket is not None and key is None and own[0].action == "s3:DeleteObject":
@@ -71,7 +71,7 @@ def missing_object_accesses(response: Any, bucket: str, key: str) -> list[Access
     version = (response.querystring.get("versionId") or [None])[0]
     if _stored(response, bucket, key, version) is not None:
         return []
-    values = {**common_values(response.region), "s3:prefix": key}
+    values = {**common_values(response.region, response.headers), "s3:prefix": key}
     return [Access("s3:ListBucket", object_arn(bucket, None), values)]
 
 

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from scones_core.errors import LocalAwsError
 from scones_local.process import LocalAws
+from tests.support.local_aws import plain_client, send_plain
 
 ACCOUNT = "arn:aws:iam::123456789012"
 KMS_USE = ["kms:GenerateDataKey", "kms:Decrypt"]
@@ -317,6 +318,43 @@ def test_a_bucket_that_denies_outdoes_the_role(aws, bucket):
     message = denied(caller.client("s3").put_object, Bucket=name, Key="k", Body=b"")["Message"]
     assert message.endswith("with an explicit deny in a resource-based policy")
     aws.client("s3").put_object(Bucket=name, Key="k", Body=b"")
+
+
+def test_a_request_without_tls_is_told_from_one_with_it(aws):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
+    name = f"b-{uuid.uuid4().hex[:8]}"
+    s3, plain = aws.client("s3"), plain_client(aws.local.endpoint_url, "s3")
+    s3.create_bucket(Bucket=name)
+    s3.put_object(Bucket=name, Key="k", Body=b"x")
+    assert plain.get_object(Bucket=name, Key="k")["Body"].read() == b"x"
+    arns, without_tls = [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"], {"Effect": "Deny"}
+    condition = {"Bool": {"aws:SecureTransport": "false"}}
+    without_tls |= {"Action": "s3:*", "Resource": arns, "Principal": "*", "Condition": condition}
+    s3.put_bucket_policy(Bucket=name, Policy=policy(without_tls))
+    assert "explicit deny" in denied(plain.get_object, Bucket=name, Key="k")["Message"]
+    denied(plain.put_object, Bucket=name, Key="k", Body=b"y")
+    denied(plain.list_objects_v2, Bucket=name)
+    assert s3.get_object(Bucket=name, Key="k")["Body"].read() == b"x"
+
+
+def test_a_topic_and_a_queue_that_want_tls_refuse_a_request_without_it(aws):
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}
+    only_tls = policy(deny | {"Condition": {"Bool": {"aws:SecureTransport": "false"}}})
+    name, url = f"q-{uuid.uuid4().hex[:8]}", aws.local.endpoint_url
+    topic = aws.client("sns").create_topic(Name=name, Attributes={"Policy": only_tls})["TopicArn"]
+    queue = aws.client("sqs").create_queue(QueueName=name, Attributes={"Policy": only_tls})
+    denied(plain_client(url, "sns").publish, TopicArn=topic, Message="m")
+    denied(plain_client(url, "sqs").send_message, QueueUrl=queue["QueueUrl"], MessageBody="m")
+    assert aws.client("sns").publish(TopicArn=topic, Message="m")["MessageId"]
+
+
+def test_a_roles_request_without_tls_is_told_to_its_policies(aws):
+    secure = {"Bool": {"aws:SecureTransport": "true"}}
+    role = Caller(aws, allow("s3:ListAllMyBuckets", Condition=secure))
+    s3 = role.client("s3")
+    assert "Buckets" in s3.list_buckets()
+    s3.meta.events.register("before-send", send_plain)
+    denied(s3.list_buckets)
 
 
 def test_boundaries_and_session_policies_take_away(aws):
