@@ -57,6 +57,30 @@ def test_an_unconditional_deny_of_a_bucket_policy_still_denies(aws):
         raise AssertionError("the object was given out")
 
 
+def test_a_rule_for_old_versions_tells_how_many_it_keeps(aws):
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_NoncurrentVersionExpiration.html"""
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="gap-lifecycle")
+    rules = [
+        {"ID": "none", "Expiration": {"Days": 1}},
+        {"ID": "days", "NoncurrentVersionExpiration": {"NoncurrentDays": 9}},
+        {
+            "ID": "kept",
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 90, "NewerNoncurrentVersions": 20},
+        },
+    ]
+    rules = [{**rule, "Status": "Enabled", "Filter": {}} for rule in rules]
+    s3.put_bucket_lifecycle_configuration(
+        Bucket="gap-lifecycle", LifecycleConfiguration={"Rules": rules}
+    )
+    found = s3.get_bucket_lifecycle_configuration(Bucket="gap-lifecycle")["Rules"]
+    assert [rule.get("NoncurrentVersionExpiration") for rule in found] == [
+        None,
+        {"NoncurrentDays": 9},
+        {"NoncurrentDays": 90, "NewerNoncurrentVersions": 20},
+    ]
+
+
 def test_a_bucket_tells_that_it_sends_events_to_eventbridge(aws):
     s3, sqs = aws.client("s3"), aws.client("sqs")
     s3.create_bucket(Bucket="gap-events")
