@@ -14,8 +14,10 @@ from scones_local.iam.passing import TrustMissing, require_assumable
 from scones_local.iam.policy import Access, Principal, Verdict, verdict
 from scones_local.iam.roles import is_enforced, session_of
 from scones_local.iam.s3 import missing_object_accesses, s3_accesses
+from scones_local.iam.web_identity import TokenRefused, require_trusted_token
 from scones_local.registry import replace, wrap
 
+_REFUSALS = (AccessDenied, KeyRefused, TrustMissing, TokenRefused)
 _FAULT = "lets every caller do everything, or knows no resource, condition and service's name"
 
 
@@ -56,7 +58,7 @@ def _enforce() -> None:
     def call_action(original: Any, response: Any) -> Any:
         try:
             _decide(response)
-        except (AccessDenied, KeyRefused, TrustMissing) as error:
+        except _REFUSALS as error:
             status, headers, body = response.serialized(ActionResult(_refusal(response, error)))
             return status, {**headers, "status": str(status)}, body
         return original(response)
@@ -66,7 +68,10 @@ def _decide(response: Any) -> None:
     key, signing_name = _signed(response)
     service = service_prefix(signing_name)
     require_valid_key(key)
-    if session_of(key) is not None:
+    if (service, response._get_action()) == ("sts", "AssumeRoleWithWebIdentity"):
+        role, token = response._get_param("RoleArn"), response._get_param("WebIdentityToken")
+        require_trusted_token(str(role), str(token))
+    elif session_of(key) is not None:
         authorise(key, request_accesses(response, signing_name))
     elif (service, response._get_action()) == ("sts", "AssumeRole"):
         for access in request_accesses(response, signing_name):
@@ -83,12 +88,12 @@ def _signed(response: Any) -> tuple[str, str]:
     return signed.key, signed.service or (response.service_name or "")
 
 
-def _refusal(response: Any, error: AccessDenied | KeyRefused | TrustMissing) -> Exception:
+def _refusal(response: Any, error: Exception) -> Exception:
     """Return an exception that moto serialises in the protocol of the request's service."""
     from moto.core.exceptions import ServiceException
 
     service = service_prefix(_signed(response)[1])
-    if isinstance(error, TrustMissing):
+    if isinstance(error, TrustMissing | TokenRefused):
         code, status = error.code, 400
     elif isinstance(error, KeyRefused):
         code, status = error.code_for(service), 403

@@ -26,13 +26,14 @@ class Principal:
     """Who asks: an assumed role's session, an AWS service, or an account's administrator.
 
     `arn` is the session's or user's ARN, `role_arn` its role's; `service` is a name such as
-    `lambda.amazonaws.com`, with the other two empty.
+    `lambda.amazonaws.com` and `federated` an identity provider's ARN, with all others empty.
     """
 
     account_id: str
     arn: str = ""
     role_arn: str = ""
     service: str = ""
+    federated: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,8 @@ def _named(who: Any, principal: Principal, *, with_account: bool) -> bool:
         if "*" in as_list(who.get("AWS", [])):
             return True
         return any(matches(name, principal.service) for name in as_list(who.get("Service", [])))
+    if principal.federated:
+        return principal.federated in as_list(who.get("Federated", []))
     root = _root(principal.account_id)
     names = {principal.arn, principal.role_arn, "*"} - {""}
     if with_account or principal.arn == root:

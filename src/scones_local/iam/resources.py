@@ -146,10 +146,21 @@ def _events(response: Any, action: str) -> list[str]:
 
 
 def _iam(response: Any, _: str) -> list[str]:
-    for name, kind in (("RoleName", "role"), ("UserName", "user")):
-        if found := parameter_values(response, name):
-            return [f"arn:aws:iam::{response.current_account}:{kind}/{found[0]}"]
+    start = f"arn:aws:iam::{response.current_account}"
+    if found := parameter_values(response, "RoleName"):
+        return [_role_arn(response, start, found[0])]
+    if found := parameter_values(response, "UserName"):
+        return [f"{start}:user/{found[0]}"]
     return parameter_values(response, "PolicyArn") or ANY
+
+
+def _role_arn(response: Any, start: str, name: str) -> str:
+    """Return a role's ARN, which holds the path that it has, or is to be made under."""
+    for role in list(response.backend.roles.values()):
+        if role.name == name:
+            return str(role.arn)
+    path = next(iter(parameter_values(response, "Path")), "/")
+    return f"{start}:role{path}{name}"
 
 
 _SPECIAL: dict[str, Callable[[Any, str], list[str]]] = {
