@@ -20,6 +20,7 @@ settings.register_profile("scones", deadline=None)
 settings.load_profile("scones")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Return a process more than there are cores: much of the time tests wait for Terraform."""
     return (os.cpu_count() or 1) + 1

@@ -5,8 +5,10 @@ browsers would take as long as moto's own work.
 """
 
 import json
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
+from xml.sax.saxutils import escape
 
 from botocore.exceptions import ClientError
 from moto.core.request import Request
@@ -16,6 +18,7 @@ from werkzeug.wrappers import Response
 
 from scones_local.admin import Wsgi
 
+LOG = logging.getLogger(__name__)
 # These do use Flask.
 _FLASK_SERVICES = ("moto_api", "instance_metadata")
 
@@ -43,8 +46,9 @@ class _Request(Request):
 class ServiceApplication:
     """Answers the requests of one service.
 
-    What moto has no path or no handler for is refused with a status of 400: clients take a 404
-    for a missing resource, and try again for minutes after a 500.
+    What moto has no path or no handler for is refused with a status of 400, and so is what a
+    handler fails at, whose trace goes to the log: clients take a 404 for a missing resource,
+    and try again for minutes after a 500.
     """
 
     def __init__(self, service: str, flask_application: Any) -> None:
@@ -65,11 +69,15 @@ class ServiceApplication:
             endpoint, _ = self._map.bind_to_environ(environ).match()
             return _response(request, self._views[endpoint].callback)
         except NotFound:
-            return _rest_refusal(f"{self._service}: {request.method} {request.path}")
+            what = f"{self._service}: {request.method} {request.path}"
+            return _json_error("NotImplemented", f"The embedded AWS does not implement {what}.")
         except HTTPException as error:
             return error.get_response(environ)
         except NotImplementedError as error:
-            return _xml_refusal(error)
+            sentence = f"The embedded AWS does not implement this request ({error})."
+            return _xml_error("NotImplemented", sentence)
+        except Exception as error:
+            return _failure(request, error)
 
 
 def _response(request: Request, callback: Callable[..., Any]) -> Response:
@@ -85,16 +93,25 @@ def _response(request: Request, callback: Callable[..., Any]) -> Response:
     return response
 
 
-def _rest_refusal(what: str) -> Response:
-    body = json.dumps({"message": f"The embedded AWS does not implement {what}."})
-    headers = {"x-amzn-errortype": "NotImplemented"}
+def _failure(request: Request, error: Exception) -> Response:
+    LOG.exception("%s %s failed", request.method, request.url)
+    fault = f"{type(error).__name__}: {error}"
+    sentence = f"The embedded AWS failed with {fault}. Its log has the trace; report it."
+    kind = request.headers.get("Content-Type", "")
+    if "json" in kind:
+        return _json_error("EmbeddedAwsFailure", sentence)
+    # Services that take forms wrap an error once more than S3 does.
+    return _xml_error("EmbeddedAwsFailure", sentence, is_wrapped="form" in kind)
+
+
+def _json_error(code: str, sentence: str) -> Response:
+    body, headers = json.dumps({"message": sentence}), {"x-amzn-errortype": code}
     return Response(body, status=400, headers=headers, content_type="application/json")
 
 
-def _xml_refusal(error: NotImplementedError) -> Response:
-    body = (
-        '<?xml version="1.0" encoding="UTF-8"?><Error><Code>NotImplemented</Code>'
-        f"<Message>The embedded AWS does not implement this request ({error}).</Message>"
-        "</Error>"
-    )
-    return Response(body, status=400, content_type="application/xml")
+def _xml_error(code: str, sentence: str, *, is_wrapped: bool = False) -> Response:
+    body = f"<Error><Code>{code}</Code><Message>{escape(sentence)}</Message></Error>"
+    if is_wrapped:
+        body = f"<ErrorResponse>{body}</ErrorResponse>"
+    head = '<?xml version="1.0" encoding="UTF-8"?>'
+    return Response(head + body, status=400, content_type="application/xml")

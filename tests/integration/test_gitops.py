@@ -12,6 +12,7 @@ import pytest
 from botocore.config import Config
 
 from scones_local.process import LocalAws
+from tests.support.bootstrap import Bootstrap
 from tests.support.checkout import Checkout, Ended, copy_checkout
 
 ENVIRONMENT = "terraform/environments/dev/env.tfvars"
@@ -24,6 +25,7 @@ class Repository:
 
     checkout: Checkout
     local: LocalAws
+    bootstrap: Bootstrap
 
     def git(self, *words: str) -> None:
         identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
@@ -31,8 +33,10 @@ class Repository:
             ["git", *identity, *words], cwd=self.checkout.root, check=True, capture_output=True
         )
 
-    def inv(self, *task: str) -> Ended:
-        return self.checkout.inv(*task, timeout=400, **self.local.environment())
+    def inv(self, *task: str, role: str = "plan") -> Ended:
+        """Run a task as the job of a workflow does, which took one of the bootstrap's roles."""
+        environ = self.local.environment() | self.bootstrap.job(role)
+        return self.checkout.inv(*task, timeout=400, **environ)
 
     def client(self, service: str) -> Any:
         return boto3.client(
@@ -59,8 +63,8 @@ class Repository:
         assert ended.code == 0, ended
         return (self.checkout.root / "summary" / "dev.md").read_text()
 
-    def apply(self) -> Ended:
-        return self.inv("apply", "--env", "dev", "--plan", "kept/dev.tfplan")
+    def apply(self, role: str = "apply") -> Ended:
+        return self.inv("apply", "--env", "dev", "--plan", "kept/dev.tfplan", role=role)
 
     def merge(self) -> None:
         branch = subprocess.run(
@@ -83,15 +87,17 @@ class Repository:
 def repository(tmp_path: Path) -> Iterator[Repository]:
     checkout = copy_checkout(tmp_path / "checkout")
     with LocalAws.start(tmp_path / "aws", 0, {}) as local:
-        made = Repository(checkout, local)
+        bootstrap = Bootstrap.apply(checkout.root / "terraform", "dev", local)
+        made = Repository(checkout, local, bootstrap)
+        with (checkout.root / ENVIRONMENT).open("a") as variables:
+            boundary = bootstrap.outputs["permissions_boundary_arn"]
+            variables.write(f'permissions_boundary_arn = "{boundary}"\n')
         (checkout.root / ".gitignore").write_text(
-            "build/\n.cache/\nkept/\nsummary/\n__pycache__/\n"
+            "build/\n.cache/\nkept/\nsummary/\n__pycache__/\n*.tfstate\n"
         )
         made.git("init", "--quiet", "--initial-branch", "main")
         made.git("add", "--all")
         made.git("commit", "--quiet", "--message", "The project")
-        bucket = "scones-dev-terraform-state-123456789012"
-        made.client("s3").create_bucket(Bucket=bucket)
         yield made
 
 
@@ -99,13 +105,18 @@ def repository(tmp_path: Path) -> Iterator[Repository]:
 def test_a_change_is_planned_merged_applied_watched_and_reverted(repository: Repository) -> None:
     assert repository.inv("build").code == 0
     assert re.match(r"### dev: \d+ to add, 0 to change, 0 to destroy\n", repository.plan())
-    assert repository.apply().code == 0
+    applied = repository.apply()
+    assert applied.code == 0, applied
     assert repository.retention() == 30
 
     repository.propose("log_retention_days     = 30", "log_retention_days     = 14")
     comment = repository.plan()
     assert re.search(r" 0 to add, \d to change, 0 to destroy", comment)
     assert "retention_in_days" in comment
+    refused = repository.apply(role="plan")
+    assert refused.code == 1
+    assert "not authorized to perform: logs:PutRetentionPolicy" in refused.err, refused
+    assert repository.retention() == 30
     repository.git("switch", "--quiet", "main")
     repository.apply().says("made from another configuration", "Plan again")
     repository.git("switch", "--quiet", "branch-14")

@@ -29,8 +29,6 @@ from scones_local.iam.roles import (
 from scones_local.iam.tags import mention_tags, tag_values
 
 _log = logging.getLogger(__name__)
-# Here the resource's own policy decides; it may hand the decision on to the account's.
-_OWN_POLICY_DECIDES = ("kms:", "sts:AssumeRole")
 DECISIONS = Decisions()
 
 
@@ -94,11 +92,17 @@ def _decide(
         policies,
         full,
         attached,
-        key_policy=access.action.startswith(_OWN_POLICY_DECIDES),
+        key_policy=_decides_itself(access),
     )
     if found is not None and access.action == "sts:AssumeRole" and _is_trust(found):
         return Denial("trust policy", explicit=found.explicit)
     return found
+
+
+def _decides_itself(access: Access) -> bool:
+    """Return whether the resource's own policy decides; it may hand that on to the account's."""
+    is_key = access.action.startswith("kms:") and ":key/" in access.resource
+    return is_key or access.action == "sts:AssumeRole"
 
 
 def _is_trust(found: Denial) -> bool:

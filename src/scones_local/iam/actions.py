@@ -8,7 +8,8 @@ from typing import Any
 from scones_local.context import ACCOUNT_ID
 from scones_local.iam.passing import handed_roles
 from scones_local.iam.policy import Access
-from scones_local.iam.resources import parameter_values, resources_of
+from scones_local.iam.request_keys import request_values
+from scones_local.iam.resources import resources_of
 
 # Signing names that are not the prefix of the service's actions.
 _PREFIXES = {"monitoring": "cloudwatch", "email": "ses"}
@@ -32,9 +33,9 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
     service, operation = service_prefix(signing_name), str(response._get_action() or "")
     if (service, operation) in _FREE:
         return []
-    action = _ACTIONS.get((service, operation), operation)
+    action = _action(service, operation)
     common = common_values(response.region, response.headers)
-    values = {**common, **_own_values(response, service)}
+    values = {**common, **request_values(response, service, operation)}
     found = [
         Access(f"{service}:{action}", resource, values)
         for resource in resources_of(response, service, operation)
@@ -43,6 +44,13 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
         passed = {**values, "iam:passedtoservice": handed.service}
         found.append(Access("iam:PassRole", handed.role_arn, passed))
     return found
+
+
+def _action(service: str, operation: str) -> str:
+    """Return the name by which policies allow an operation."""
+    if service == "budgets" and "Resource" not in operation:  # those are about tags
+        return "ViewBudget" if operation.startswith("Describe") else "ModifyBudget"
+    return _ACTIONS.get((service, operation), operation)
 
 
 def is_encrypted(headers: Mapping[str, str]) -> bool:
@@ -65,20 +73,3 @@ def common_values(region: str, headers: Mapping[str, str]) -> dict[str, str]:
         "aws:currenttime": datetime.now(UTC).isoformat(timespec="seconds"),
         "aws:epochtime": str(int(time.time())),
     }
-
-
-_OWN_KEYS = {
-    "cloudwatch": {"Namespace": "cloudwatch:namespace"},
-    "sts": {"ExternalId": "sts:externalid", "RoleSessionName": "sts:rolesessionname"},
-}
-
-
-def _own_values(response: Any, service: str) -> dict[str, str]:
-    found = {}
-    for parameter, key in _OWN_KEYS.get(service, {}).items():
-        for value in parameter_values(response, parameter):
-            found[key] = value
-    if service == "kms":
-        # Only other AWS services create grants on behalf of a caller.
-        found["kms:grantisforawsresource"] = "false"
-    return found

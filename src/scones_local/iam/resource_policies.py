@@ -43,7 +43,8 @@ def _bucket_policy(_: str, arn: str) -> Any:
 
 
 def _key_policy(region: str, arn: str) -> Any:
-    return getattr(kms_key(arn, region), "policy", None)
+    # An alias has none; its key's is asked beside it.
+    return getattr(kms_key(arn, region), "policy", None) if ":key/" in arn else None
 
 
 def _function_policy(region: str, arn: str) -> Any:

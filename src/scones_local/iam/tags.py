@@ -40,23 +40,28 @@ def tag_values(access: Access) -> dict[str, str]:
     return {f"{_KEY}{key.lower()}": str(value) for key, value in pairs.items()}
 
 
+def _without_qualifier(arn: str) -> str:
+    """Return the ARN whose tags a version or an alias has."""
+    return ":".join(arn.split(":")[:7])
+
+
 def _function(region: str, arn: str) -> Any:
     from moto.awslambda.utils import get_backend
 
-    # A version or an alias has its function's tags.
-    return get_backend(ACCOUNT_ID, region).list_tags(":".join(arn.split(":")[:7]))
+    return get_backend(ACCOUNT_ID, region).list_tags(_without_qualifier(arn))
 
 
 def _sagemaker(region: str, arn: str) -> Any:
     from moto.sagemaker.models import sagemaker_backends
 
-    return sagemaker_backends[ACCOUNT_ID][region].list_tags(arn)
+    return sagemaker_backends[ACCOUNT_ID][region].list_tags(arn)[0]  # the second is a page's token
 
 
 def _machine(region: str, arn: str) -> Any:
-    from moto.stepfunctions.models import stepfunctions_backends
+    from moto.stepfunctions.responses import get_backend
 
-    return stepfunctions_backends[ACCOUNT_ID][region].get_tags_list_for_state_machine(arn)
+    tagger = get_backend(ACCOUNT_ID, region).tagger
+    return tagger.get_tag_dict_for_resource(_without_qualifier(arn))
 
 
 def _key(region: str, arn: str) -> Any:

@@ -601,6 +601,44 @@ def test_a_condition_on_a_resources_tag_tells_resources_apart(aws):
     denied(send, QueueUrl=closed, MessageBody="m")
 
 
+def group(aws, name, tag):
+    """Return a new group's service, the action that reads it, and what names it there."""
+    aws.client("sagemaker").create_model_package_group(ModelPackageGroupName=name, Tags=[tag])
+    return "sagemaker", "describe_model_package_group", {"ModelPackageGroupName": name}
+
+
+def topic(aws, name, tag):
+    arn = aws.client("sns").create_topic(Name=name, Tags=[tag])["TopicArn"]
+    return "sns", "get_topic_attributes", {"TopicArn": arn}
+
+
+def machine(aws, name, tag):
+    arn = aws.machine({"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}})
+    tags = [{key.lower(): value for key, value in tag.items()}]
+    aws.client("stepfunctions").tag_resource(resourceArn=arn, tags=tags)
+    return "stepfunctions", "describe_state_machine", {"stateMachineArn": arn}
+
+
+def key(aws, name, tag):
+    tags = [{f"Tag{key}": value for key, value in tag.items()}]
+    made = aws.client("kms").create_key(Tags=tags)["KeyMetadata"]["KeyId"]
+    return "kms", "describe_key", {"KeyId": made}
+
+
+@pytest.mark.parametrize("create", [group, topic, machine, key], ids=lambda made: made.__name__)
+def test_tags_of_other_resources_count_as_well(aws, create):
+    ours = {"StringEquals": {"aws:ResourceTag/project": "ours"}}
+    caller = Caller(aws, allow(["kms:*", "sagemaker:*", "sns:*", "states:*"], Condition=ours))
+    for project in ("ours", "theirs"):
+        name = f"{project}-{uuid.uuid4().hex[:8]}"
+        service, action, known_by = create(aws, name, {"Key": "project", "Value": project})
+        read = getattr(caller.client(service), action)
+        if project == "ours":
+            assert read(**known_by)["ResponseMetadata"]["HTTPStatusCode"] == 200
+        else:
+            denied(read, **known_by)
+
+
 def test_training_acts_with_its_own_role_and_no_other(aws, bucket):
     """https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html"""
     sagemaker = aws.client("sagemaker")

@@ -3,27 +3,22 @@
 https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 """
 
-import base64
-import json
 import uuid
 
 import boto3
 import pytest
-from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.support.local_aws import ACCOUNT, REGION, policy
+from tests.support.web_identity import AUDIENCE, take_role, web_token
 
-ISSUER, AUDIENCE = "tokens.example.com", "sts.amazonaws.com"
+ISSUER = "tokens.example.com"
 SUBJECT = "repo:owner/name:environment:dev"
 
 
-def token(**claims):
-    """Return a JSON Web Token that nobody signed."""
-    whole = {"iss": f"https://{ISSUER}", "aud": AUDIENCE, "sub": SUBJECT, **claims}
-    parts = (base64.urlsafe_b64encode(json.dumps(part).encode()) for part in ({}, whole, {}))
-    return ".".join(part.decode().rstrip("=") for part in parts)
+def token(issuer=ISSUER, subject=SUBJECT, audience=AUDIENCE):
+    return web_token(issuer, subject, audience)
 
 
 @pytest.fixture(scope="module")
@@ -49,23 +44,13 @@ def role(aws, provider):
 
 
 def take(aws, role, bearing):
-    sts = boto3.client(
-        "sts",
-        endpoint_url=aws.local.endpoint_url,
-        region_name=REGION,
-        config=Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1}),
-    )
-    return sts.assume_role_with_web_identity(
-        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/ci/{role}",
-        RoleSessionName="job",
-        WebIdentityToken=bearing,
-    )["Credentials"]
+    return take_role(aws.local.endpoint_url, f"arn:aws:iam::{ACCOUNT}:role/ci/{role}", bearing)
 
 
 REFUSED = {
-    "another subject": (token(sub="repo:owner/name:environment:prod"), "AccessDenied"),
-    "another audience": (token(aud="elsewhere"), "InvalidIdentityToken"),
-    "an unknown issuer": (token(iss="https://other.example.com"), "InvalidIdentityToken"),
+    "another subject": (token(subject="repo:owner/name:environment:prod"), "AccessDenied"),
+    "another audience": (token(audience="elsewhere"), "InvalidIdentityToken"),
+    "an unknown issuer": (token(issuer="other.example.com"), "InvalidIdentityToken"),
     "no token": ("abcd", "InvalidIdentityToken"),
     "no claims": ("a.W10.c", "InvalidIdentityToken"),
 }
@@ -81,15 +66,12 @@ def test_a_role_is_taken_with_no_token_but_the_one_that_it_trusts(aws, role, cas
 
 def test_a_role_that_is_taken_with_a_token_has_its_own_rights_and_a_path_that_counts(aws, role):
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html"""
-    found = take(aws, role, token())
     iam = boto3.client(
         "iam",
         endpoint_url=aws.local.endpoint_url,
         region_name=REGION,
-        aws_access_key_id=found["AccessKeyId"],
-        aws_secret_access_key=found["SecretAccessKey"],
-        aws_session_token=found["SessionToken"],
         config=Config(retries={"total_max_attempts": 1}),
+        **take(aws, role, token()),
     )
     other, nobody = f"web-{uuid.uuid4().hex[:8]}", policy()
     iam.create_role(RoleName=other, AssumeRolePolicyDocument=nobody)

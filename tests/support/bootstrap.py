@@ -1,0 +1,63 @@
+"""An environment's bootstrap, applied to an embedded AWS, and its roles for GitHub's jobs."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scones_deploy.terraform_binary import find_terraform
+from scones_deploy.terraform_commands import FLAG, TerraformCommands
+from scones_deploy.terraform_mirror import provider_source
+from scones_local.process import LocalAws
+from tests.support.web_identity import take_role, web_token
+
+ACCOUNT, REPOSITORY = "123456789012", "owner/name"
+ISSUER = "token.actions.githubusercontent.com"
+# Terraform merges such a file into the module's own: no bucket has a host name on this machine.
+PATH_STYLE = 'provider "aws" {\n  s3_use_path_style = true\n}\n'
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """What the bootstrap of an environment put out, in an embedded AWS."""
+
+    environment: str
+    local: LocalAws
+    outputs: dict[str, Any]
+
+    @classmethod
+    def apply(cls, terraform: Path, environment: str, local: LocalAws) -> "Bootstrap":
+        """Apply `terraform/bootstrap` as its README says."""
+        (terraform / "bootstrap" / "path_style_override.tf").write_text(PATH_STYLE)
+        commands = _commands(terraform / "bootstrap", environment, local)
+        commands.init()
+        state = f"{environment}.tfstate"
+        given = {"environment": environment, "account_id": ACCOUNT, "repository": REPOSITORY}
+        variables = [f"{name}={value}" for name, value in given.items()]
+        commands.stream("apply", state=state, var=variables, auto_approve=FLAG)
+        shown = commands.run("output", state=state, json=FLAG)
+        return cls(environment, local, {key: put["value"] for key, put in shown.json().items()})
+
+    def job(self, kind: str) -> dict[str, str]:
+        """Return the variables of a GitHub job that took the role `plan` or `apply`."""
+        github = {"plan": f"{self.environment}-plan", "apply": self.environment}[kind]
+        token = web_token(ISSUER, f"repo:{REPOSITORY}:environment:{github}")
+        role = self.outputs[f"{kind}_role_arn"]
+        taken = take_role(self.local.endpoint_url, role, token)
+        return {name.upper(): value for name, value in taken.items()}
+
+
+def _commands(root: Path, environment: str, local: LocalAws) -> TerraformCommands:
+    build = root.parents[1] / "build"
+    environ = {**os.environ, **local.environment()}
+    return TerraformCommands(
+        root,
+        environment,
+        build / "bootstrap",
+        find_terraform(build, environ),
+        environ=environ,
+        output=lambda line: None,
+        color=False,
+        build_dir=build,
+        providers=provider_source,
+    )
