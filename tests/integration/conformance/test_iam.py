@@ -1,72 +1,18 @@
+"""Who may do what: roles, trust, policies of resources, keys, boundaries, passed roles."""
+
 import json
 import uuid
-from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from scones_core.errors import LocalAwsError
 from scones_local.process import LocalAws
-from tests.support.local_aws import plain_client, send_plain
+from tests.support.callers import Caller, allow, denied, refusal
+from tests.support.local_aws import plain_client, policy, send_plain
 
-ACCOUNT = "arn:aws:iam::123456789012"
 KMS_USE = ["kms:GenerateDataKey", "kms:Decrypt"]
-
-
-def policy(*statements: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
-def allow(action: Any, resource: Any = "*", **more: Any) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
-
-
-class Caller:
-    """A role with its policy, and clients of a session of it."""
-
-    def __init__(self, aws, *statements, principal=None, **more):
-        self._aws = aws
-        self.name = f"r-{uuid.uuid4().hex[:8]}"
-        who = principal or {"AWS": f"{ACCOUNT}:root"}
-        trust = {"Effect": "Allow", "Principal": who, "Action": "sts:AssumeRole"}
-        iam = aws.client("iam")
-        made = iam.create_role(
-            RoleName=self.name,
-            AssumeRolePolicyDocument=policy(trust | more.pop("trust", {})),
-            **more,
-        )
-        self.arn = made["Role"]["Arn"]
-        if statements:
-            iam.put_role_policy(
-                RoleName=self.name, PolicyName="own", PolicyDocument=policy(*statements)
-            )
-
-    def client(self, service, **more):
-        sts = self._aws.client("sts")
-        found = sts.assume_role(RoleArn=self.arn, RoleSessionName="one", **more)["Credentials"]
-        return boto3.client(
-            service,
-            endpoint_url=self._aws.local.endpoint_url,
-            region_name="us-east-1",
-            aws_access_key_id=found["AccessKeyId"],
-            aws_secret_access_key=found["SecretAccessKey"],
-            aws_session_token=found["SessionToken"],
-            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
-        )
-
-
-def refusal(call, **arguments):
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    return caught.value.response
-
-
-def denied(call, **arguments):
-    response = refusal(call, **arguments)
-    assert response["ResponseMetadata"]["HTTPStatusCode"] == 403, response
-    return response["Error"]
 
 
 @pytest.fixture(scope="module")
@@ -77,89 +23,6 @@ def bucket(aws):
     for key in ("in/a", "secret/a"):
         s3.put_object(Bucket=name, Key=key, Body=b"x")
     return name
-
-
-US = "us-east-1:123456789012"
-CALLS: list[tuple[str, str, dict[str, Any], str, str, str]] = [
-    (
-        "lambda",
-        "invoke",
-        {"FunctionName": "f", "Qualifier": "live"},
-        "AccessDeniedException",
-        "lambda:InvokeFunction",
-        f"arn:aws:lambda:{US}:function:f:live",
-    ),
-    (
-        "sagemaker-runtime",
-        "invoke_endpoint",
-        {"EndpointName": "e", "Body": b"\xff"},
-        "AccessDeniedException",
-        "sagemaker:InvokeEndpoint",
-        f"arn:aws:sagemaker:{US}:endpoint/e",
-    ),
-    (
-        "sns",
-        "publish",
-        {"TopicArn": f"arn:aws:sns:{US}:t", "Message": "m"},
-        "AuthorizationError",
-        "SNS:Publish",
-        f"arn:aws:sns:{US}:t",
-    ),
-    (
-        "cloudwatch",
-        "put_metric_data",
-        {"Namespace": "n", "MetricData": []},
-        "AccessDenied",
-        "cloudwatch:PutMetricData",
-        "*",
-    ),
-    (
-        "logs",
-        "create_log_stream",
-        {"logGroupName": "g", "logStreamName": "s"},
-        "AccessDeniedException",
-        "logs:CreateLogStream",
-        f"arn:aws:logs:{US}:log-group:g:log-stream:s",
-    ),
-    (
-        "iam",
-        "get_role",
-        {"RoleName": "test"},
-        "AccessDenied",
-        "iam:GetRole",
-        f"{ACCOUNT}:role/test",
-    ),
-    (
-        "dynamodb",
-        "get_item",
-        {"TableName": "t", "Key": {"id": {"S": "1"}}},
-        "AccessDeniedException",
-        "dynamodb:GetItem",
-        f"arn:aws:dynamodb:{US}:table/t",
-    ),
-    (
-        "stepfunctions",
-        "start_execution",
-        {"stateMachineArn": f"arn:aws:states:{US}:stateMachine:m"},
-        "AccessDeniedException",
-        "states:StartExecution",
-        f"arn:aws:states:{US}:stateMachine:m",
-    ),
-]
-
-
-@pytest.mark.parametrize("case", CALLS, ids=lambda case: f"{case[0]}.{case[1]}")
-def test_each_protocol_words_a_denial_as_its_service_does(aws, case):
-    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
-    service, operation, arguments, code, action, resource = case
-    caller = Caller(aws)
-    error = denied(getattr(caller.client(service), operation), **arguments)
-    assert error["Code"] == code
-    assert error["Message"] == (
-        f"User: arn:aws:sts::123456789012:assumed-role/{caller.name}/one is not authorized to "
-        f"perform: {action} on resource: {resource} because no identity-based policy allows the "
-        f"{action} action"
-    )
 
 
 def test_a_role_reads_and_lists_what_it_may_and_nothing_else(aws, bucket):
@@ -582,61 +445,6 @@ def test_the_credentials_of_functions_and_executions_are_renewed_before_they_end
     aws.advance(13 * 3600)
     assert aws.invoke(name)[0] != first
     assert aws.run(machine)["status"] == "SUCCEEDED"
-
-
-def test_a_condition_on_a_resources_tag_tells_resources_apart(aws):
-    """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html"""
-    ours = {"StringEquals": {"aws:ResourceTag/project": "ours"}}
-    caller = Caller(aws, allow(["lambda:InvokeFunction", "sqs:SendMessage"], Condition=ours))
-    source = "def handler(event, context):\n    return 1\n"
-    tagged = aws.function(source, Tags={"project": "ours"})
-    other = aws.function(source, Tags={"project": "theirs"})
-    invoke = caller.client("lambda").invoke
-    assert invoke(FunctionName=tagged)["StatusCode"] == 200
-    assert denied(invoke, FunctionName=other)["Code"] == "AccessDeniedException"
-    sqs, send = aws.client("sqs"), caller.client("sqs").send_message
-    open_to_us = sqs.create_queue(QueueName=tagged, tags={"project": "ours"})["QueueUrl"]
-    closed = sqs.create_queue(QueueName=other)["QueueUrl"]
-    assert send(QueueUrl=open_to_us, MessageBody="m")["MessageId"]
-    denied(send, QueueUrl=closed, MessageBody="m")
-
-
-def group(aws, name, tag):
-    """Return a new group's service, the action that reads it, and what names it there."""
-    aws.client("sagemaker").create_model_package_group(ModelPackageGroupName=name, Tags=[tag])
-    return "sagemaker", "describe_model_package_group", {"ModelPackageGroupName": name}
-
-
-def topic(aws, name, tag):
-    arn = aws.client("sns").create_topic(Name=name, Tags=[tag])["TopicArn"]
-    return "sns", "get_topic_attributes", {"TopicArn": arn}
-
-
-def machine(aws, name, tag):
-    arn = aws.machine({"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}})
-    tags = [{key.lower(): value for key, value in tag.items()}]
-    aws.client("stepfunctions").tag_resource(resourceArn=arn, tags=tags)
-    return "stepfunctions", "describe_state_machine", {"stateMachineArn": arn}
-
-
-def key(aws, name, tag):
-    tags = [{f"Tag{key}": value for key, value in tag.items()}]
-    made = aws.client("kms").create_key(Tags=tags)["KeyMetadata"]["KeyId"]
-    return "kms", "describe_key", {"KeyId": made}
-
-
-@pytest.mark.parametrize("create", [group, topic, machine, key], ids=lambda made: made.__name__)
-def test_tags_of_other_resources_count_as_well(aws, create):
-    ours = {"StringEquals": {"aws:ResourceTag/project": "ours"}}
-    caller = Caller(aws, allow(["kms:*", "sagemaker:*", "sns:*", "states:*"], Condition=ours))
-    for project in ("ours", "theirs"):
-        name = f"{project}-{uuid.uuid4().hex[:8]}"
-        service, action, known_by = create(aws, name, {"Key": "project", "Value": project})
-        read = getattr(caller.client(service), action)
-        if project == "ours":
-            assert read(**known_by)["ResponseMetadata"]["HTTPStatusCode"] == 200
-        else:
-            denied(read, **known_by)
 
 
 def test_training_acts_with_its_own_role_and_no_other(aws, bucket):
