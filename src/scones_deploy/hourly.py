@@ -1,4 +1,4 @@
-"""What bills by the hour: endpoints, notebooks, and jobs that run."""
+"""What bills by the hour: endpoints, notebooks, jobs that run, and schedules that start such."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +33,14 @@ KINDS = (
         "NotebookInstance",
         ("InService", "Pending", "Updating"),
         "stop_notebook_instance",
+    ),
+    Kind(
+        "monitoring schedule",
+        "list_monitoring_schedules",
+        "MonitoringScheduleSummaries",
+        "MonitoringSchedule",
+        ("Scheduled", "Pending"),
+        "stop_monitoring_schedule",
     ),
     Kind(
         "tuning job",

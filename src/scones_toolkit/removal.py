@@ -50,7 +50,7 @@ def _stop(project: Project) -> list[Running]:
     found = running(sagemaker, _owner(project))
     stopped = [item for item in found if stop_one(sagemaker, item)]
     for item in stopped:
-        project.console.say(f"  {item.kind.words} {item.name} is stopped")
+        project.console.say(f"  {item.kind.words} {item.name} is told to stop")
     return stopped
 
 

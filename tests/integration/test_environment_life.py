@@ -252,7 +252,7 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
     assert " 0 to destroy" in done.said("apply")
     assert own.answer() == BICYCLE
     edit_releases(own, active=first, **dict.fromkeys(bad))
-    assert f"endpoint {ENDPOINT} is stopped" in own.done("stop")
+    assert f"endpoint {ENDPOINT} is told to stop" in own.done("stop")
     assert own.client("sagemaker").list_endpoints()["Endpoints"] == []
     assert "6 to destroy" in own.done("apply")
     assert own.answer() == BICYCLE

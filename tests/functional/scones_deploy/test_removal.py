@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -39,6 +40,11 @@ OWNERS = {
 OWN, OTHERS = {"scones-dev-own", "by-hand"}, set(list(OWNERS)[2:])
 
 
+def no_schedules(**_: Any) -> tuple[Any, dict[str, Any]]:
+    """Answer for moto, which lacks the operation."""
+    return SimpleNamespace(status_code=200), {"MonitoringScheduleSummaries": []}
+
+
 @pytest.fixture
 def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -47,7 +53,10 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.delenv(name, raising=False)
 
     def client(service: str) -> Any:
-        return boto3.client(service, region_name="us-east-1")  # type: ignore[call-overload]
+        made = boto3.client(service, region_name="us-east-1")  # type: ignore[call-overload]
+        if service == "sagemaker":
+            made.meta.events.register("before-call.sagemaker.ListMonitoringSchedules", no_schedules)
+        return made
 
     with mock_aws():
         yield client
