@@ -573,6 +573,18 @@ def logs(c: Context, name: str, follow: bool = False) -> None:
     local_logs.logs(_open("local"), name, follow=follow)
 
 
+@task(help={"role": "a part of a role's name; otherwise all that acted"})
+@guarded
+def access(c: Context, role: str = "") -> None:
+    """Show what the roles used of what they may do, statement by statement.
+
+    Example: inv local.access --role scones-local-workflow
+    """
+    from scones_toolkit import local_access
+
+    local_access.access(_open("local"), role)
+
+
 @task
 @guarded
 def terraform_test(c: Context) -> None:
@@ -601,7 +613,7 @@ ns = Collection(build, etl, train, tune, evaluate, candidates, approve, release,
 for deployment in (plan, apply, verify, drift, cost, stop, destroy, nuke, run, report, review):
     ns.add_task(deployment)
 ns.add_task(demo)
-ns.add_collection(Collection("local", up, down, reset, status, logs))
+ns.add_collection(Collection("local", up, down, reset, status, logs, access))
 terraform = Collection("terraform")
 terraform.add_task(terraform_test, name="test")
 terraform.add_task(terraform_docs, name="docs")

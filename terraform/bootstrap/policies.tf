@@ -33,7 +33,7 @@ locals {
     key_alias  = "arn:${local.partition}:kms:${local.regional}:alias/${local.prefix}"
     keys       = "arn:${local.partition}:kms:${local.regional}:key/*"
     sagemaker = [
-      for kind in ["model", "model-package-group", "endpoint-config", "endpoint"] :
+      for kind in ["model", "model-package", "model-package-group", "endpoint-config", "endpoint"] :
       "arn:${local.partition}:sagemaker:${local.regional}:${kind}/${local.prefix}-*"
     ]
     log_groups = flatten([
@@ -310,9 +310,9 @@ locals {
       Effect = "Allow"
       Action = [
         "sagemaker:AddTags", "sagemaker:CreateEndpoint", "sagemaker:CreateEndpointConfig", "sagemaker:CreateModel",
-        "sagemaker:CreateModelPackageGroup", "sagemaker:DeleteModelPackageGroup",
-        "sagemaker:DeleteEndpoint", "sagemaker:DeleteEndpointConfig", "sagemaker:DeleteModel", "sagemaker:DeleteTags",
-        "sagemaker:UpdateEndpoint",
+        "sagemaker:CreateModelPackageGroup", "sagemaker:DeleteEndpoint", "sagemaker:DeleteEndpointConfig", "sagemaker:DeleteModel",
+        "sagemaker:DeleteModelPackage", "sagemaker:DeleteModelPackageGroup", "sagemaker:DeleteTags",
+        "sagemaker:ListModelPackages", "sagemaker:UpdateEndpoint",
       ]
       Resource = local.arns.sagemaker
     },

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.checkout import Checkout, copy_checkout
-from tests.support.environment import BICYCLE, Environment, model_archive
+from tests.support.environment import BICYCLE, Environment, model_archive, quiet_hours
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 def every_role(now: datetime) -> str:
-    """Return variables that give the environment all its roles; no edge of its day is near."""
-    begin, end = ("00:00", "16:00") if now.hour < 11 else ("02:00", "08:00")
+    """Return variables that give the environment all its roles."""
+    begin, end = quiet_hours(now)
     return f"""
 serving      = {{ also = ["async"] }}
 office_hours = {{ from = "{begin}", to = "{end}", days = "SUN-SAT", timezone = "Etc/UTC" }}

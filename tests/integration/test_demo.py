@@ -140,6 +140,14 @@ def test_status_shows_what_runs(demo) -> None:
     assert "InService" in ended.out
 
 
+def test_what_a_role_used_is_told_by_statement(demo) -> None:
+    told = demo.checkout.inv("local.access", "--role", "classify-image").out
+    used = next(line for line in told.splitlines() if "sagemaker:InvokeEndpoint" in line)
+    assert used.split()[:2] == ["scones-local-classify-image-function", "Classify"]
+    nobody = demo.checkout.inv("local.access", "--role", "no-such-role").out
+    assert "No role with 'no-such-role' in its name was allowed anything yet" in nobody
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_leaves_nothing_running(checkout: Checkout, stop: int) -> None:
     process = checkout.start("demo", "--source", "synthetic")

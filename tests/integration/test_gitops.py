@@ -1,128 +1,72 @@
-"""A change's whole way: proposed, planned, merged, applied, found altered, taken back."""
+"""A change's whole way: proposed, planned, merged, applied, found altered, taken back.
+
+All of it is done with the roles that GitHub's jobs take, as `terraform/bootstrap` makes them.
+"""
 
 import re
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from botocore.config import Config
+from botocore.exceptions import ClientError
 
+from scones_local.iam.usage import ACCESS_PATH
 from scones_local.process import LocalAws
-from tests.support.bootstrap import Bootstrap
-from tests.support.checkout import Checkout, Ended, copy_checkout
+from tests.support.checkout import copy_checkout
+from tests.support.environment import BICYCLE, model_archive, stand_ins
+from tests.support.repository import Repository
 
-ENVIRONMENT = "terraform/environments/dev/env.tfvars"
 LOG_GROUP = "/aws/lambda/scones-dev-filter-inferences"
+SERVED = """
+serving              = { also = ["async"] }
+async_autoscaling    = { min = 0, max = 2, target = 5 }
+function_concurrency = 5
+alarm_email          = "team@example.com"
+"""
+# What the embedded AWS asks no role for, or what the rehearsal has no part in.
+NOT_EXERCISED = {
+    "DeliverLogs": "log deliveries belong to the account and are not made here",
+    "GrantKeyToServices": "services take a key without a grant here",
+    "LinkScalingRole": "the account's role for scaling is not made here",
+    "PromoteModels": "promotion is to another environment, whose roles these are not",
+}
 
 
-@dataclass
-class Repository:
-    """A scratch repository whose dev environment lies in an embedded AWS, as in an account."""
-
-    checkout: Checkout
-    local: LocalAws
-    bootstrap: Bootstrap
-
-    def git(self, *words: str) -> None:
-        identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
-        subprocess.run(
-            ["git", *identity, *words], cwd=self.checkout.root, check=True, capture_output=True
-        )
-
-    def inv(self, *task: str, role: str = "plan") -> Ended:
-        """Run a task as the job of a workflow does, which took one of the bootstrap's roles."""
-        environ = self.local.environment() | self.bootstrap.job(role)
-        return self.checkout.inv(*task, timeout=400, **environ)
-
-    def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.local.endpoint_url,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(s3={"addressing_style": "path"}),
-        )
-
-    def propose(self, old: str, new: str) -> None:
-        """Change a variable of dev on a branch of its own."""
-        file = self.checkout.root / ENVIRONMENT
-        self.git("switch", "--quiet", "--create", f"branch-{new.rsplit(maxsplit=1)[-1]}", "main")
-        file.write_text(file.read_text().replace(old, new))
-        self.git("commit", "--quiet", "--all", "--message", new)
-
-    def plan(self) -> str:
-        """Plan dev as plan.yml does, and return the comment."""
-        ended = self.inv(
-            "plan", "--env", "dev", "--out", "kept/dev.tfplan", "--summary", "summary/dev.md"
-        )
-        assert ended.code == 0, ended
-        return (self.checkout.root / "summary" / "dev.md").read_text()
-
-    def apply(self, role: str = "apply") -> Ended:
-        return self.inv("apply", "--env", "dev", "--plan", "kept/dev.tfplan", role=role)
-
-    def merge(self) -> None:
-        branch = subprocess.run(
-            ["git", "branch", "--show-current"],
-            cwd=self.checkout.root,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.strip()
-        self.git("switch", "--quiet", "main")
-        self.git("merge", "--quiet", "--no-ff", "--message", f"Merge {branch}", branch)
-
-    def retention(self) -> int:
-        groups = self.client("logs").describe_log_groups(logGroupNamePrefix=LOG_GROUP)
-        days: int = groups["logGroups"][0]["retentionInDays"]
-        return days
+def retention(repository: Repository) -> int:
+    groups = repository.client("logs").describe_log_groups(logGroupNamePrefix=LOG_GROUP)
+    days: int = groups["logGroups"][0]["retentionInDays"]
+    return days
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Iterator[Repository]:
     checkout = copy_checkout(tmp_path / "checkout")
-    with LocalAws.start(tmp_path / "aws", 0, {}) as local:
-        bootstrap = Bootstrap.apply(checkout.root / "terraform", "dev", local)
-        made = Repository(checkout, local, bootstrap)
-        with (checkout.root / ENVIRONMENT).open("a") as variables:
-            boundary = bootstrap.outputs["permissions_boundary_arn"]
-            variables.write(f'permissions_boundary_arn = "{boundary}"\n')
-        (checkout.root / ".gitignore").write_text(
-            "build/\n.cache/\nkept/\nsummary/\n__pycache__/\n*.tfstate\n"
-        )
-        made.git("init", "--quiet", "--initial-branch", "main")
-        made.git("add", "--all")
-        made.git("commit", "--quiet", "--message", "The project")
-        yield made
+    with LocalAws.start(tmp_path / "aws", 0, stand_ins()) as local:
+        yield Repository.create(checkout, local)
 
 
 @pytest.mark.slow
 def test_a_change_is_planned_merged_applied_watched_and_reverted(repository: Repository) -> None:
     assert repository.inv("build").code == 0
     assert re.match(r"### dev: \d+ to add, 0 to change, 0 to destroy\n", repository.plan())
-    applied = repository.apply()
-    assert applied.code == 0, applied
-    assert repository.retention() == 30
+    repository.applied()
+    assert retention(repository) == 30
 
     repository.propose("log_retention_days     = 30", "log_retention_days     = 14")
     comment = repository.plan()
     assert re.search(r" 0 to add, \d to change, 0 to destroy", comment)
     assert "retention_in_days" in comment
-    refused = repository.apply(role="plan")
-    assert refused.code == 1
-    assert "not authorized to perform: logs:PutRetentionPolicy" in refused.err, refused
-    assert repository.retention() == 30
+    planner = boto3.client("logs", region_name="us-east-1", **repository.session("plan"))
+    with pytest.raises(ClientError, match="not authorized to perform: logs:PutRetentionPolicy"):
+        planner.put_retention_policy(logGroupName=LOG_GROUP, retentionInDays=14)
     repository.git("switch", "--quiet", "main")
     repository.apply().says("made from another configuration", "Plan again")
     repository.git("switch", "--quiet", "branch-14")
     repository.merge()
-    assert repository.apply().code == 0
-    assert repository.retention() == 14
+    repository.applied()
+    assert retention(repository) == 14
 
     assert repository.inv("drift", "--env", "dev").code == 0
     repository.client("logs").put_retention_policy(logGroupName=LOG_GROUP, retentionInDays=3)
@@ -130,9 +74,28 @@ def test_a_change_is_planned_merged_applied_watched_and_reverted(repository: Rep
     assert found.code == 2, found
     drift = (repository.checkout.root / "summary" / "drift.md").read_text()
     assert drift.startswith("### dev: 0 to add, 1 to change, 0 to destroy")
-    assert repository.retention() == 3
+    assert retention(repository) == 3
 
     repository.git("revert", "--no-edit", "--mainline", "1", "HEAD")
     assert re.search(r" 0 to add, \d to change, 0 to destroy", repository.plan())
-    assert repository.apply().code == 0
-    assert repository.retention() == 30
+    repository.applied()
+    assert retention(repository) == 30
+    serve_and_take_down(repository)
+    superfluous = [use["sid"] for use in uses(repository) if not use["alone"]]
+    assert sorted(set(superfluous)) == sorted(NOT_EXERCISED)
+
+
+def serve_and_take_down(repository: Repository) -> None:
+    """Have all that an environment can have, and then nothing any more, with the apply role."""
+    repository.release(model_archive(str(BICYCLE)))
+    repository.add(SERVED)
+    repository.plan()
+    assert "known images answered as in training" in repository.applied()
+    gone = repository.inv("destroy", "--env", "dev", "--yes", role="apply")
+    assert gone.code == 0, gone.out[-4000:] + gone.err[-4000:]
+
+
+def uses(repository: Repository) -> list[dict[str, Any]]:
+    """Return what became of each statement of the apply role, which has the plan role's too."""
+    role = repository.bootstrap.outputs["apply_role_arn"]
+    return [use for use in repository.local.ask(ACCESS_PATH) if use["role"] == role]

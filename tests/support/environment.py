@@ -63,6 +63,11 @@ def model_archive(answer: str, known: str | None = None, threshold: float = 0.8)
     return body.getvalue()
 
 
+def quiet_hours(now: datetime) -> tuple[str, str]:
+    """Return when office hours begin and end, so that neither is near."""
+    return ("00:00", "16:00") if now.hour < 11 else ("02:00", "08:00")
+
+
 @functools.cache
 def _client(endpoint_url: str, service: str) -> Any:
     """Return a client, made once: that reads the service's whole model."""

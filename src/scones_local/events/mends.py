@@ -22,7 +22,8 @@ from scones_local.events.autoscaling import Autoscaling
 from scones_local.events.bus import SERVICE, Buses
 from scones_local.events.targets import RoleClients
 from scones_local.events.ticker import start_ticker
-from scones_local.iam.roles import RoleSessions, is_enforced
+from scones_local.iam.roles import is_enforced
+from scones_local.iam.sessions import RoleSessions
 from scones_local.states import status_events
 from scones_local.states.clients import ClientCache
 from scones_local.stores import keep

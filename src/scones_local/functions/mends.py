@@ -22,7 +22,7 @@ from scones_local.functions.runtimes import base_python
 from scones_local.functions.spec import FunctionSpec, WorkerSettings
 from scones_local.iam.access import permits
 from scones_local.iam.policy import Access
-from scones_local.iam.roles import RoleSessions
+from scones_local.iam.sessions import RoleSessions
 from scones_local.iam.special_resources import log_arn
 from scones_local.registry import wrap
 

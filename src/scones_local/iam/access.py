@@ -27,6 +27,7 @@ from scones_local.iam.roles import (
     session_of,
 )
 from scones_local.iam.tags import mention_tags, tag_values
+from scones_local.iam.usage import USAGE
 
 _log = logging.getLogger(__name__)
 DECISIONS = Decisions()
@@ -92,16 +93,18 @@ def _decide(
         policies,
         full,
         attached,
-        key_policy=_decides_itself(access),
+        key_policy=_decides_itself(access, attached),
     )
+    if found is None:
+        USAGE.add(session.role_arn, policies.identity, full)
     if found is not None and access.action == "sts:AssumeRole" and _is_trust(found):
         return Denial("trust policy", explicit=found.explicit)
     return found
 
 
-def _decides_itself(access: Access) -> bool:
+def _decides_itself(access: Access, attached: Document | None) -> bool:
     """Return whether the resource's own policy decides; it may hand that on to the account's."""
-    is_key = access.action.startswith("kms:") and ":key/" in access.resource
+    is_key = access.action.startswith("kms:") and attached is not None
     return is_key or access.action == "sts:AssumeRole"
 
 

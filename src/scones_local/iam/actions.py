@@ -8,7 +8,7 @@ from typing import Any
 from scones_local.context import ACCOUNT_ID
 from scones_local.iam.passing import handed_roles
 from scones_local.iam.policy import Access
-from scones_local.iam.request_keys import request_values
+from scones_local.iam.request_keys import request_tags, request_values, tagging_action
 from scones_local.iam.resources import resources_of
 
 # Signing names that are not the prefix of the service's actions.
@@ -33,12 +33,16 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
     service, operation = service_prefix(signing_name), str(response._get_action() or "")
     if (service, operation) in _FREE:
         return []
-    action = _action(service, operation)
+    tags = request_tags(response, operation)
     common = common_values(response.region, response.headers)
-    values = {**common, **request_values(response, service, operation)}
+    values = {**common, **request_values(response, service, tags)}
+    needed = [operation]
+    if tags and (tagging := tagging_action(service, operation)):
+        needed.append(tagging)
     found = [
-        Access(f"{service}:{action}", resource, values)
-        for resource in resources_of(response, service, operation)
+        Access(f"{service}:{_action(service, each)}", resource, values)
+        for each in needed
+        for resource in resources_of(response, service, each)
     ]
     for handed in handed_roles(response, service, operation):
         passed = {**values, "iam:passedtoservice": handed.service}

@@ -20,8 +20,11 @@ _PAIRS = (("Key", "Value"), ("key", "value"), ("TagKey", "TagValue"))
 _TAGGING = ("AddTags", "Create", "PutMetricAlarm", "PutRule", "Tag")
 
 
-def request_values(response: Any, service: str, operation: str) -> dict[str, str]:
-    """Return the condition keys of a request to a service, by the prefix of its actions."""
+def request_values(response: Any, service: str, tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the condition keys of a request to a service, by the prefix of its actions.
+
+    `tags` are those that the request gives.
+    """
     found = {
         key: value
         for parameter, key in _PARAMETERS.get(service, {}).items()
@@ -32,7 +35,6 @@ def request_values(response: Any, service: str, operation: str) -> dict[str, str
         found["kms:grantisforawsresource"] = "false"
     if service == "iam" and (boundary := _boundary(response)):
         found["iam:permissionsboundary"] = boundary
-    tags = _tags(response) if operation.startswith(_TAGGING) else {}
     return {**found, **{f"aws:requesttag/{key.lower()}": value for key, value in tags.items()}}
 
 
@@ -45,15 +47,29 @@ def _boundary(response: Any) -> str:
     return ""
 
 
-def _tags(response: Any) -> dict[str, str]:
+def request_tags(response: Any, operation: str) -> dict[str, str]:
     """Return the tags that a request gives to what it makes or tags."""
-    for name in ("Tags", "tags"):
+    if not operation.startswith(_TAGGING):
+        return {}
+    for name in ("Tags", "tags", "ResourceTags"):
         given = response._get_param(name)
         if isinstance(given, Mapping):
             return {str(key): str(value) for key, value in given.items()}
         if isinstance(given, list) and given:
             return dict(_pairs(given))
     return {}
+
+
+def tagging_action(service: str, operation: str) -> str:
+    """Return the action that tags given with a creation need beside it; "" for no creation.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html
+    """
+    if operation.startswith(("AddTags", "Tag")):
+        return ""
+    if service == "iam":
+        return "Tag" + operation.removeprefix("Create")
+    return {"sagemaker": "AddTags", "sqs": "TagQueue"}.get(service, "TagResource")
 
 
 def _pairs(given: Iterable[Any]) -> Iterable[tuple[str, str]]:

@@ -1,24 +1,18 @@
-"""Roles and their sessions as moto keeps them: policies, trust, temporary credentials."""
+"""Roles as moto keeps them: policies, trust, and whose session a key is."""
 
 import functools
 import json
 import os
-import threading
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from scones_core.errors import LocalAwsError
 from scones_local import clock
-from scones_local.context import ACCOUNT_ID, REGION
+from scones_local.context import ACCOUNT_ID
 from scones_local.iam.policy import Access, Document, Policies, Principal, Verdict, verdict
 
 IAM_VARIABLE = "SCONES_IAM"
-SESSION_SECONDS = 43_200
-# Credentials go into the environment of programs, so they are renewed long before their end.
-_RENEWAL = timedelta(seconds=SESSION_SECONDS // 2)
 SESSION_KEY_PREFIX = "ASIA"
 # Sessions by their keys and roles by their ARNs, as they were last found.
 _found: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
@@ -35,50 +29,6 @@ def is_enforced() -> bool:
     if given not in ("on", "off"):
         raise LocalAwsError(f"{IAM_VARIABLE} must be on or off, not {given!r}.")
     return given == "on"
-
-
-@dataclass(frozen=True, slots=True)
-class RoleCredentials:
-    """A session's credentials, as STS hands them out."""
-
-    access_key_id: str
-    secret_access_key: str
-    session_token: str
-
-    def environment(self) -> dict[str, str]:
-        """Return the variables from which every AWS client takes them."""
-        return {
-            "AWS_ACCESS_KEY_ID": self.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
-            "AWS_SESSION_TOKEN": self.session_token,
-        }
-
-
-class RoleSessions:
-    """The sessions that a service holds, one for each role and session name. Thread-safe."""
-
-    def __init__(self, service: str) -> None:
-        self._service = service
-        self._lock = threading.Lock()
-        self._held: dict[tuple[str, str], Any] = {}
-
-    def credentials(
-        self, role_arn: str, session_name: str, source_arn: str | None = None
-    ) -> RoleCredentials:
-        """Return valid credentials of a role; those at hand while they last long enough.
-
-        Raises RoleNotAssumable when the role's trust policy does not name the service. Without
-        a `source_arn` the trust was checked where the role was handed over.
-        """
-        if source_arn is not None and is_enforced():
-            require_trust(self._service, role_arn, source_arn)
-        with self._lock:
-            session = self._held.get((role_arn, session_name))
-            if session is None or session.expiration - _now() < _RENEWAL:
-                session = self._held[role_arn, session_name] = _assume(role_arn, session_name)
-        return RoleCredentials(
-            session.access_key_id, session.secret_access_key, session.session_token
-        )
 
 
 def require_trust(service: str, role_arn: str, source_arn: str) -> None:
@@ -107,7 +57,7 @@ def session_of(access_key_id: str) -> Any:
 
 def has_expired(session: Any) -> bool:
     """Return whether a session's time is over."""
-    return bool(session.expiration <= _now())
+    return bool(session.expiration <= moto_now())
 
 
 def principal_of(session: Any) -> Principal:
@@ -133,14 +83,19 @@ def policies_of(session: Any) -> Policies:
     role = role_of(session.role_arn)
     if role is None:
         return Policies()
-    inline = [_document(text) for text in list(role.policies.values())]
-    managed = [_default_version(policy) for policy in list(role.managed_policies.values())]
     boundary = role.permissions_boundary_arn
     return Policies(
-        identity=[*inline, *managed],
+        identity=identity_policies(role),
         boundary=[_managed(boundary)] if boundary else None,
         session=[_document(session.policy)] if session.policy else None,
     )
+
+
+def identity_policies(role: Any) -> list[Document]:
+    """Return the policies that a role has, inline and attached ones."""
+    inline = [_document(text) for text in list(role.policies.values())]
+    managed = [_default_version(policy) for policy in list(role.managed_policies.values())]
+    return [*inline, *managed]
 
 
 def role_of(role_arn: str) -> Any:
@@ -179,25 +134,12 @@ def _parsed(text: str) -> Document:
     return document
 
 
-def _assume(role_arn: str, session_name: str) -> Any:
-    from moto.sts.models import sts_backends
-
-    return sts_backends[ACCOUNT_ID]["aws"].assume_role(
-        region_name=REGION,
-        role_session_name=session_name,
-        role_arn=role_arn,
-        policy="",
-        duration=SESSION_SECONDS,
-        external_id="",
-    )
-
-
 def _iam() -> Any:
     from moto.iam.models import iam_backends
 
     return iam_backends[ACCOUNT_ID]["aws"]
 
 
-def _now() -> Any:
+def moto_now() -> Any:
     """Return the clock's time as moto keeps times: UTC, without saying so."""
     return clock.now().replace(tzinfo=None)

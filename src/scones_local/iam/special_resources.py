@@ -46,12 +46,15 @@ def log_arn(region: str, account_id: str, group: str, stream: str = "") -> str:
     return f"arn:aws:logs:{region}:{account_id}:log-group:{name}:log-stream:{stream}"
 
 
-def _kms(response: Any, _: str) -> list[str]:
+def _kms(response: Any, action: str) -> list[str]:
     """Return the key, and the alias where one is made, moved or deleted: both must be allowed."""
     aliases = parameter_values(response, "AliasName")
     keys = parameter_values(response, "KeyId") or parameter_values(response, "TargetKeyId")
+    if not aliases and not keys:
+        # A key that is about to be made has an ARN for who tags it, and none for who makes it.
+        return [arn(response, "kms", "key/", "new")] if action == "TagResource" else ANY
     named = [arn(response, "kms", "", alias) for alias in aliases]
-    return named + [_key_arn(response, key) for key in keys or aliases] or ANY
+    return named + [_key_arn(response, key) for key in keys or aliases]
 
 
 def _key_arn(response: Any, identifier: str) -> str:

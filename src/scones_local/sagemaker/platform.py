@@ -24,8 +24,8 @@ from scones_local.context import Context
 from scones_local.environment import client_environment
 from scones_local.iam.access import authorise, permits
 from scones_local.iam.policy import Access
-from scones_local.iam.roles import RoleSessions
 from scones_local.iam.s3 import default_key, put_accesses
+from scones_local.iam.sessions import RoleSessions
 from scones_local.iam.special_resources import log_arn
 from scones_local.page.endpoints import LATENCIES
 from scones_local.sagemaker.containers import LineSink

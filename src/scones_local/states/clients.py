@@ -12,7 +12,8 @@ from scones_local.functions.invoking import Answer, Request
 from scones_local.iam.access import authorise
 from scones_local.iam.messages import AccessDenied
 from scones_local.iam.policy import Access
-from scones_local.iam.roles import RoleCredentials, RoleSessions, is_enforced
+from scones_local.iam.roles import is_enforced
+from scones_local.iam.sessions import RoleCredentials, RoleSessions
 from scones_local.registry import replace, wrap
 
 

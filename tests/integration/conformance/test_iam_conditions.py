@@ -46,7 +46,9 @@ def test_roles_are_made_and_changed_only_with_the_boundary_that_a_condition_asks
 def test_a_condition_on_the_tags_of_a_request_counts(aws):
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html"""
     ours = {"StringEquals": {"aws:RequestTag/project": "ours"}}
-    caller = Caller(aws, allow(["kms:CreateKey", "iam:CreateRole", "sqs:*"], Condition=ours))
+    caller = Caller(
+        aws, allow(["kms:CreateKey", "kms:TagResource", "iam:*Role", "sqs:*"], Condition=ours)
+    )
     key, role, queue = (caller.client(service) for service in ("kms", "iam", "sqs"))
     assert key.create_key(Tags=[{"TagKey": "project", "TagValue": "ours"}])["KeyMetadata"]
     denied(key.create_key, Tags=[{"TagKey": "project", "TagValue": "theirs"}])
@@ -57,6 +59,21 @@ def test_a_condition_on_the_tags_of_a_request_counts(aws):
     assert role.create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=tags)["Role"]
     assert queue.create_queue(QueueName=name, tags={"project": "ours"})["QueueUrl"]
     denied(queue.create_queue, QueueName=f"{name}2")
+
+
+def test_tags_of_what_is_made_need_the_right_to_tag_as_well(aws):
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-tags.html"""
+    name, tag = f"tagged-{uuid.uuid4().hex[:8]}", {"Key": "project", "Value": "ours"}
+    maker = Caller(aws, allow(["sqs:CreateQueue", "sagemaker:CreateModelPackageGroup"]))
+    queues, models = maker.client("sqs"), maker.client("sagemaker")
+    assert queues.create_queue(QueueName=name)["QueueUrl"]
+    refused = denied(queues.create_queue, QueueName=f"{name}2", tags={"project": "ours"})
+    assert "perform: sqs:tagqueue on" in refused["Message"].lower()
+    group = denied(models.create_model_package_group, ModelPackageGroupName=name, Tags=[tag])
+    assert "sagemaker:AddTags" in group["Message"]
+    keys = Caller(aws, allow("kms:CreateKey")).client("kms")
+    told = denied(keys.create_key, Tags=[{"TagKey": "project", "TagValue": "ours"}])
+    assert "kms:TagResource on resource: arn:aws:kms:us-east-1:123456789012:key/" in told["Message"]
 
 
 def test_a_scalable_target_is_told_by_its_service(aws):
