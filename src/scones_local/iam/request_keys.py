@@ -17,7 +17,7 @@ _PARAMETERS = {
 # Services spell tags in a list of pairs in three ways.
 _PAIRS = (("Key", "Value"), ("key", "value"), ("TagKey", "TagValue"))
 # The operations that give tags; a look into others' bodies would cost time for nothing.
-_TAGGING = ("AddTags", "Create", "PutMetricAlarm", "PutRule", "Tag")
+_TAGGING = ("AddTags", "Create", "PutMetricAlarm", "PutRule", "Register", "Tag")
 
 
 def request_values(response: Any, service: str, tags: Mapping[str, str]) -> dict[str, str]:
