@@ -19,13 +19,11 @@ def _lambda(response: Any, action: str) -> list[str]:
     return [function]
 
 
-def _runtime(response: Any, _: str) -> list[str]:
+def _sagemaker(response: Any, action: str) -> list[str]:
+    if not action.startswith("InvokeEndpoint"):
+        return []
     name = response.path.removeprefix("/endpoints/").split("/")[0]
     return [arn(response, "sagemaker", "endpoint/", name)]
-
-
-def _sagemaker(response: Any, action: str) -> list[str]:
-    return _runtime(response, action) if action.startswith("InvokeEndpoint") else []
 
 
 def _logs(response: Any, action: str) -> list[str]:
@@ -148,7 +146,7 @@ def _states(response: Any, action: str) -> list[str]:
         return []
     # It names an alias of the versions' state machine.
     routes = response._get_param("routingConfiguration") or []
-    return [route["stateMachineVersionArn"].rpartition(":")[0] for route in routes[:1]]
+    return [route.get("stateMachineVersionArn", "").rpartition(":")[0] for route in routes[:1]]
 
 
 SPECIAL: dict[str, Callable[[Any, str], list[str]]] = {
