@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.checkout import Checkout
 
+pytestmark = pytest.mark.slow
 KEYS = {
     "accuracy",
     "n_test",
