@@ -12,7 +12,7 @@ from scones_core.labels import LabelSet
 # What each recipe sets otherwise than the default does.
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "default": {},
-    "best": {"width": 64, "epochs": 20},
+    "best": {"width": 64, "folds": 5},
 }
 
 # Keys that the platform's own SDK adds to every job, and SageMaker to a tuning job's.
@@ -41,7 +41,7 @@ class Hyperparameters:
     """
 
     classes: tuple[str, ...] = ("bicycle", "motorcycle")
-    epochs: int = 16
+    epochs: int = 20
     batch_size: int = 64
     seed: int = 0
     target_precision: float = 0.99
@@ -52,7 +52,7 @@ class Hyperparameters:
     precision: str = "auto"
     width: int = 32
     shape: float = 0.5
-    folds: int = 5
+    folds: int = 4
     ensemble: int = 1
     mirror: int = 1
     stem: int = 0
