@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -58,7 +57,7 @@ def test_a_change_is_planned_merged_applied_watched_and_reverted(repository: Rep
     comment = repository.plan()
     assert re.search(r" 0 to add, \d to change, 0 to destroy", comment)
     assert "retention_in_days" in comment
-    planner = boto3.client("logs", region_name="us-east-1", **repository.session("plan"))
+    planner = repository.client("logs", role="plan")
     with pytest.raises(ClientError, match="not authorized to perform: logs:PutRetentionPolicy"):
         planner.put_retention_policy(logGroupName=LOG_GROUP, retentionInDays=14)
     repository.git("switch", "--quiet", "main")

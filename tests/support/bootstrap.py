@@ -9,9 +9,10 @@ from scones_deploy.terraform_binary import find_terraform
 from scones_deploy.terraform_commands import FLAG, TerraformCommands
 from scones_deploy.terraform_mirror import provider_source
 from scones_local.process import LocalAws
+from tests.support.local_aws import ACCOUNT
 from tests.support.web_identity import take_role, web_token
 
-ACCOUNT, REPOSITORY = "123456789012", "owner/name"
+REPOSITORY = "owner/name"
 ISSUER = "token.actions.githubusercontent.com"
 # Terraform merges such a file into the module's own: no bucket has a host name on this machine.
 PATH_STYLE = 'provider "aws" {\n  s3_use_path_style = true\n}\n'
@@ -38,13 +39,15 @@ class Bootstrap:
         shown = commands.run("output", state=state, json=FLAG)
         return cls(environment, local, {key: put["value"] for key, put in shown.json().items()})
 
-    def job(self, kind: str) -> dict[str, str]:
-        """Return the variables of a GitHub job that took the role `plan` or `apply`."""
-        github = {"plan": f"{self.environment}-plan", "apply": self.environment}[kind]
+    def keys(self, role: str) -> dict[str, str]:
+        """Return the credentials of `plan` or `apply`, as a session's arguments."""
+        github = {"plan": f"{self.environment}-plan", "apply": self.environment}[role]
         token = web_token(ISSUER, f"repo:{REPOSITORY}:environment:{github}")
-        role = self.outputs[f"{kind}_role_arn"]
-        taken = take_role(self.local.endpoint_url, role, token)
-        return {name.upper(): value for name, value in taken.items()}
+        return take_role(self.local.endpoint_url, self.outputs[f"{role}_role_arn"], token)
+
+    def job(self, role: str) -> dict[str, str]:
+        """Return the variables of a GitHub job that took the role."""
+        return {name.upper(): value for name, value in self.keys(role).items()}
 
 
 def _commands(root: Path, environment: str, local: LocalAws) -> TerraformCommands:

@@ -4,14 +4,12 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.support.local_aws import Aws, policy
+from tests.support.local_aws import ACCOUNT, Aws, new_client, policy
 
-ACCOUNT = "arn:aws:iam::123456789012"
+IAM_ARN = f"arn:aws:iam::{ACCOUNT}"
 
 
 def allow(action: Any, resource: Any = "*", **more: Any) -> dict[str, Any]:
@@ -31,7 +29,7 @@ class Caller:
     ) -> None:
         self._aws = aws
         self.name = f"r-{uuid.uuid4().hex[:8]}"
-        who = principal or {"AWS": f"{ACCOUNT}:root"}
+        who = principal or {"AWS": f"{IAM_ARN}:root"}
         trust = {"Effect": "Allow", "Principal": who, "Action": "sts:AssumeRole"}
         iam = aws.client("iam")
         made = iam.create_role(
@@ -49,14 +47,12 @@ class Caller:
         """Return a client of a new session; `more` goes to AssumeRole."""
         sts = self._aws.client("sts")
         found = sts.assume_role(RoleArn=self.arn, RoleSessionName="one", **more)["Credentials"]
-        return boto3.client(  # type: ignore[call-overload]
+        return new_client(
+            self._aws.local.endpoint_url,
             service,
-            endpoint_url=self._aws.local.endpoint_url,
-            region_name="us-east-1",
             aws_access_key_id=found["AccessKeyId"],
             aws_secret_access_key=found["SecretAccessKey"],
             aws_session_token=found["SessionToken"],
-            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
         )
 
 

@@ -166,16 +166,20 @@ class Aws:
         return eventually(ended, seconds)
 
 
-def plain_client(endpoint_url: str, service: str) -> Any:
-    """Return an administrator's client whose requests count as sent without TLS."""
-    made = boto3.client(
+def new_client(endpoint_url: str, service: str, **keys: str) -> Any:
+    """Return a client that asks once, of a session with these keys; else an administrator's."""
+    return boto3.client(  # type: ignore[call-overload]
         service,
         endpoint_url=endpoint_url,
         region_name=REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
         config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+        **(keys or {"aws_access_key_id": "test", "aws_secret_access_key": "test"}),
     )
+
+
+def plain_client(endpoint_url: str, service: str) -> Any:
+    """Return an administrator's client whose requests count as sent without TLS."""
+    made = new_client(endpoint_url, service)
     made.meta.events.register("before-send", send_plain)
     return made
 
@@ -185,13 +189,4 @@ def send_plain(request: Any, **_: Any) -> None:
     request.headers["X-Forwarded-Proto"] = "http"
 
 
-@functools.cache
-def _client(endpoint_url: str, service: str) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=endpoint_url,
-        region_name=REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
-    )
+_client = functools.cache(new_client)

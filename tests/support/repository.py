@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 from scones_core.settings import EndpointSettings
 from scones_deploy.artifact import artifact_release
 from scones_deploy.release import add_release
 from scones_local.process import LocalAws
-from tests.support.bootstrap import ACCOUNT, Bootstrap
+from tests.support.bootstrap import Bootstrap
 from tests.support.checkout import Checkout, Ended
 from tests.support.environment import quiet_hours
+from tests.support.local_aws import ACCOUNT, new_client
 
 ENVIRONMENT = "terraform/environments/dev"
 IGNORED = "build/\n.cache/\nkept/\nsummary/\n__pycache__/\n*.tfstate\n"
@@ -52,25 +50,15 @@ class Repository:
             command, cwd=root, check=True, capture_output=True, text=True
         ).stdout.strip()
 
-    def session(self, role: str) -> dict[str, str]:
-        """Return what makes a client of one of the bootstrap's roles."""
-        keys = {name.lower(): value for name, value in self.bootstrap.job(role).items()}
-        return {"endpoint_url": self.local.endpoint_url, **keys}
-
     def inv(self, *task: str, role: str = "plan") -> Ended:
         """Run a task as the job of a workflow does, which took one of the bootstrap's roles."""
         environ = self.local.environment() | self.bootstrap.job(role)
         return self.checkout.inv(*task, timeout=400, **environ)
 
-    def client(self, service: str) -> Any:
-        return boto3.client(  # type: ignore[call-overload]
-            service,
-            endpoint_url=self.local.endpoint_url,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(s3={"addressing_style": "path"}),
-        )
+    def client(self, service: str, role: str = "") -> Any:
+        """Return a client with one of the bootstrap's roles; else an administrator's."""
+        keys = self.bootstrap.keys(role) if role else {}
+        return new_client(self.local.endpoint_url, service, **keys)
 
     def edit(self, old: str, new: str) -> None:
         """Replace a text in dev's variables."""

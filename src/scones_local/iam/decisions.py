@@ -52,11 +52,13 @@ def _kinds(policies: Policies) -> tuple[Sequence[Document] | None, ...]:
 
 def _same(one: Policies, other: Policies) -> bool:
     return all(
-        _are_same(first, second) for first, second in zip(_kinds(one), _kinds(other), strict=True)
+        same_documents(first, second)
+        for first, second in zip(_kinds(one), _kinds(other), strict=True)
     )
 
 
-def _are_same(first: Sequence[Document] | None, second: Sequence[Document] | None) -> bool:
+def same_documents(first: Sequence[Document] | None, second: Sequence[Document] | None) -> bool:
+    """Return whether these are the very policies that those were, compared by identity."""
     if first is None or second is None:
         return first is second
     return len(first) == len(second) and all(map(operator.is_, first, second))

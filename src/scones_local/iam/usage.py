@@ -11,6 +11,7 @@ from typing import Any
 
 from scones_local.admin import PREFIX, route
 from scones_local.iam.conditions import as_list, matches
+from scones_local.iam.decisions import same_documents
 from scones_local.iam.policy import Access, Document, Verdict, verdict
 from scones_local.iam.roles import identity_policies, role_of
 
@@ -29,14 +30,14 @@ class Usage:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._seen: set[tuple[Any, ...]] = set()
+        self._seen: dict[tuple[str, ...], Sequence[Document]] = {}
         self._used: dict[str, _Used] = {}
 
-    def add(self, role_arn: str, identity: Iterable[Document], access: Access) -> None:
+    def add(self, role_arn: str, identity: Sequence[Document], access: Access) -> None:
         """Remember an access that a role was given; `identity` are its own policies."""
         values = {k: v for k, v in access.values.items() if k not in _ALWAYS_NEW}
         key = (role_arn, access.action, access.resource, json.dumps(values, sort_keys=True))
-        if key in self._seen:
+        if same_documents(self._seen.get(key), identity):
             return
         texts = frozenset(
             _text(statement)
@@ -46,7 +47,7 @@ class Usage:
         with self._lock:
             if len(self._seen) >= _REMEMBERED:
                 self._seen.clear()
-            self._seen.add(key)
+            self._seen[key] = identity
             self._used.setdefault(role_arn, {}).setdefault(texts, set()).add(access.action)
 
     def of(self, role_arn: str, identity: Iterable[Document]) -> list[dict[str, Any]]:

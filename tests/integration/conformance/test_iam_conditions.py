@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from tests.support.callers import ACCOUNT, Caller, allow, denied
+from tests.support.callers import IAM_ARN, Caller, allow, denied
 from tests.support.local_aws import policy
 
 
@@ -27,7 +27,7 @@ def test_a_condition_on_a_resources_tag_tells_resources_apart(aws):
 
 def test_roles_are_made_and_changed_only_with_the_boundary_that_a_condition_asks_for(aws):
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html"""
-    boundary = f"{ACCOUNT}:policy/bounds-{uuid.uuid4().hex[:8]}"
+    boundary = f"{IAM_ARN}:policy/bounds-{uuid.uuid4().hex[:8]}"
     aws.client("iam").create_policy(
         PolicyName=boundary.rpartition("/")[2], PolicyDocument=policy(allow("s3:*"))
     )

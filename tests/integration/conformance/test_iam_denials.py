@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.callers import ACCOUNT, Caller, denied
+from tests.support.callers import IAM_ARN, Caller, denied
 
 US = "us-east-1:123456789012"
 CALLS: list[tuple[str, str, dict[str, Any], str, str, str]] = [
@@ -54,7 +54,7 @@ CALLS: list[tuple[str, str, dict[str, Any], str, str, str]] = [
         {"RoleName": "test"},
         "AccessDenied",
         "iam:GetRole",
-        f"{ACCOUNT}:role/test",
+        f"{IAM_ARN}:role/test",
     ),
     (
         "dynamodb",
@@ -103,7 +103,7 @@ CALLS: list[tuple[str, str, dict[str, Any], str, str, str]] = [
             "FlexibleTimeWindow": {"Mode": "OFF"},
             "Target": {
                 "Arn": "arn:aws:sqs:us-east-1:123456789012:q",
-                "RoleArn": f"{ACCOUNT}:role/r",
+                "RoleArn": f"{IAM_ARN}:role/r",
             },
         },
         "AccessDeniedException",

@@ -5,12 +5,10 @@ https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentit
 
 import uuid
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.support.local_aws import ACCOUNT, REGION, policy
+from tests.support.local_aws import ACCOUNT, new_client, policy
 from tests.support.web_identity import AUDIENCE, take_role, web_token
 
 ISSUER = "tokens.example.com"
@@ -66,13 +64,7 @@ def test_a_role_is_taken_with_no_token_but_the_one_that_it_trusts(aws, role, cas
 
 def test_a_role_that_is_taken_with_a_token_has_its_own_rights_and_a_path_that_counts(aws, role):
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html"""
-    iam = boto3.client(
-        "iam",
-        endpoint_url=aws.local.endpoint_url,
-        region_name=REGION,
-        config=Config(retries={"total_max_attempts": 1}),
-        **take(aws, role, token()),
-    )
+    iam = new_client(aws.local.endpoint_url, "iam", **take(aws, role, token()))
     other, nobody = f"web-{uuid.uuid4().hex[:8]}", policy()
     iam.create_role(RoleName=other, AssumeRolePolicyDocument=nobody)
     assert iam.get_role(RoleName=other)["Role"]["RoleName"] == other

@@ -66,6 +66,14 @@ def test_a_changed_policy_is_judged_anew():
     assert only["used"] == []
 
 
+def test_an_access_that_was_seen_before_counts_for_a_policy_that_came_since():
+    usage, changed = Usage(), [{"Statement": READ | {"Sid": "Other"}}]
+    usage.add(ROLE, [POLICY], read("k"))
+    usage.add(ROLE, changed, read("k"))
+    (only,) = usage.of(ROLE, changed)
+    assert only["alone"] == ["s3:GetObject"]
+
+
 def test_more_accesses_than_are_remembered_lose_nothing():
     usage = Usage()
     usage.add(ROLE, [POLICY], read("k", "first"))
