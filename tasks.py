@@ -157,9 +157,9 @@ def train(
     help={
         "env": ENV,
         "where": "sagemaker, or local: on this machine, without any AWS",
-        "strategy": "bayesian or random; local searches are random",
+        "strategy": "bayesian or random",
         "jobs": "how many trainings",
-        "at_once": "how many of them side by side",
+        "at_once": "how many of them side by side; locally it is one after the other",
         "source": "with --where local: where the images come from, as for `inv etl`",
         "epochs": "passes over the training images",
     }

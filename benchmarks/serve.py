@@ -2,13 +2,13 @@
 
     python benchmarks/serve.py --seconds 5 --rounds 3
 
-Every server answers the same PNG with the same model folder, the same decoder and ONNX Runtime,
-on the loopback, with as many workers as there are cores. First the latency: one caller, the
-request beside the same work in this process, on one core and on all, in turns; the ratio is to
-the quicker of the two. Then the throughput: 8 callers that keep their connections. The servers
-take turns, round by round, so that a disturbed machine disturbs all. The others are installed
-into build/benchmark-servers. Exits 1 where a request takes more than 1.2 times the work
-in-process at the median, or another server answers more.
+Every server answers the same PNG with the same model folder, of the shape that the default
+recipe trains, the same decoder and ONNX Runtime, on the loopback, with as many workers as there
+are cores. First the latency: one caller, the request beside the same work in this process, on one
+core and on all, in turns; the ratio is to the quicker of the two. Then the throughput: 8 callers
+that keep their connections. The servers take turns, round by round, so that a disturbed machine
+disturbs all. The others are installed into build/benchmark-servers. Exits 1 where a request takes
+more than 1.2 times the work in-process at the median, or another server answers more.
 """
 
 import argparse
@@ -37,17 +37,19 @@ import torch
 from PIL import Image
 
 from scones_train.artifact import ModelCard, write_artifact
-from scones_train.dataset import Normalisation
+from scones_train.dataset import ImageSet, Normalisation
 from scones_train.decode import decode
 from scones_train.export import to_onnx
-from scones_train.model import Member, Model, Network, fit_whitening
+from scones_train.folds import shape_of
+from scones_train.hyperparameters import Hyperparameters
+from scones_train.model import Member, Model, Network, fit_whitening, widths_of
 from scones_train.predictions import ImagePredictions
 from scones_train.predictor import Predictor
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ROOT / "build" / "benchmark-servers"
 OTHERS = ("gunicorn", "fastapi", "litserve")
-SIZE, CALLERS = (32, 32), 8
+SIZE, IMAGES, CALLERS = (32, 32), 1000, 8
 CORES = os.cpu_count() or 1
 
 FLASK = """
@@ -171,11 +173,23 @@ class Caller:
         self._socket.close()
 
 
-def model(folder: Path) -> None:
-    """Write a model of the default recipe's shape; what it has learnt does not matter."""
+def untrained(settings: Hyperparameters) -> Model:
+    """Return a model of the recipe's shape; what it has learnt does not matter."""
     torch.manual_seed(0)
-    network, normalisation = Network(2), Normalisation((0.5,) * 3, (0.25,) * 3)
-    fit_whitening(network, torch.randn(64, 3, *SIZE))
+    normalisation = Normalisation((0.5,) * 3, (0.25,) * 3)
+    networks = [Network(2, widths_of(settings.width)) for _ in range(settings.folds)]
+    for network in networks:
+        fit_whitening(network.eval(), torch.randn(64, 3, *SIZE))
+    members = tuple(Member(network, normalisation) for network in networks)
+    pixels = np.random.default_rng(0).integers(0, 256, (IMAGES, *SIZE, 3), dtype=np.uint8)
+    images = ImageSet(pixels, np.arange(IMAGES) % 2)
+    return Model(members, shape_of(images, settings))
+
+
+def write_model(folder: Path) -> None:
+    """Write a model folder as the default recipe leaves it, from as many images."""
+    model = untrained(Hyperparameters())
+    normalisation = model.members[0].normalisation
     card = ModelCard(
         labels=("bicycle", "motorcycle"),
         image={"height": SIZE[0], "width": SIZE[1], "channels": 3},
@@ -189,7 +203,7 @@ def model(folder: Path) -> None:
         dataset_version="none",
         manifest_sha256="",
     )
-    graph = to_onnx(Model((Member(network.eval(), normalisation),)), 1.0, SIZE)
+    graph = to_onnx(model, 1.0, SIZE)
     nothing = ImagePredictions((), np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
     write_artifact(folder, card, graph, b"", nothing)
 
@@ -362,7 +376,7 @@ def main() -> int:
         subprocess.run([*install, *OTHERS], check=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model(folder / "model")
+        write_model(folder / "model")
         predictor = Predictor.load(folder / "model", CORES)
         with servers(folder) as found:
             for _ in range(given.rounds):

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from scones_core.errors import SettingsError, TrainingJobFailed
+from scones_local.sagemaker.tuning_search import Trial as Place
+from scones_local.sagemaker.tuning_search import search_for
+from scones_local.sagemaker.tuning_space import parse_ranges
 from scones_toolkit import candidates, datasets
 from scones_toolkit.local_training import run_training, write_channels
 from scones_toolkit.project import Project
@@ -19,9 +22,10 @@ from scones_train.search import (
     NAME_CHARACTERS,
     OBJECTIVE,
     RANGES,
+    STRATEGIES,
     Trial,
     best,
-    drawn,
+    parameter_ranges,
     ranked,
     require_search,
     tuning_request,
@@ -49,8 +53,6 @@ def tune(
     """
     if where not in WHERE:
         raise SettingsError(f"--where is one of {', '.join(WHERE)}.")
-    if where == "local" and strategy != "random":
-        raise SettingsError("A search by --where local is --strategy random.")
     if where == "sagemaker" and source is not None:
         raise SettingsError("--source goes with --where local; `inv etl --source` stages it else.")
     if project.settings.training.weights:
@@ -60,7 +62,7 @@ def tune(
     require_search(strategy, jobs, min(at_once, jobs))
     project = replace(project, settings=project.settings.override("training", epochs=epochs))
     if where == "local":
-        return here(project, jobs, source)
+        return here(project, strategy, jobs, source)
     return on_sagemaker(project, strategy, jobs, min(at_once, jobs))
 
 
@@ -99,20 +101,28 @@ def _register(project: Project, found: Trial, url: str, metrics: dict[str, float
     return candidates.register(project, made)
 
 
-def here(project: Project, jobs: int, source: str | None = None) -> Trial:
-    """Search at random on this machine, without any AWS, and keep the best model."""
+def here(project: Project, strategy: str, jobs: int, source: str | None = None) -> Trial:
+    """Search on this machine, without any AWS, and keep the best model.
+
+    One training after the other, in the same ranges and by the embedded AWS's strategies.
+    """
     staged = datasets.extract(project, source)
     base = project.build / project.environment / "tuning"
     write_channels(staged, base)
     settings = project.settings.training
-    plain, trials = recipe(staged.manifest, settings).strings(), list[Trial]()
+    plain = recipe(staged.manifest, settings).strings()
+    ranges = parse_ranges(parameter_ranges())
+    looking = search_for(STRATEGIES[strategy], ranges, settings.seed)
+    trials, places = list[Trial](), list[Place]()
     with project.console.progress("searching") as advance:
-        for number, values in enumerate(drawn(jobs, settings.seed), start=1):
-            trial = _tried(base, f"trial-{number}", plain, values)
-            if trial.objective is not None and best([*trials, trial]) is trial:
-                _keep(base)
+        while len(trials) < jobs and (point := looking.next(places)) is not None:
+            values = {each.name: each.value(at) for each, at in zip(ranges, point, strict=True)}
+            trial = _tried(base, f"trial-{len(trials) + 1}", plain, values)
             trials.append(trial)
-            advance(number, jobs)
+            places.append(Place(point, trial.objective))
+            if trial.objective is not None and best(trials) is trial:
+                _keep(base)
+            advance(len(trials), jobs)
     found = _leaderboard(project, trials)
     project.console.say(f"  The best model is {base / 'best'}.")
     return found

@@ -4,12 +4,9 @@ The objective is the accuracy on images that each network did not see in trainin
 the folds hold out, or without folds the validation images. The test images have no part in it.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from scones_core.errors import TrainingError
 from scones_train.job import TrainingRequest, job_definition
@@ -30,14 +27,6 @@ class Range:
     high: float
     even: bool = True
     whole: bool = False
-
-    def draw(self, chance: np.random.Generator) -> str:
-        """Return one value as a training takes it."""
-        if self.whole:
-            return str(int(chance.integers(int(self.low), int(self.high) + 1)))
-        if self.even:
-            return f"{chance.uniform(self.low, self.high):.6g}"
-        return f"{math.exp(chance.uniform(math.log(self.low), math.log(self.high))):.6g}"
 
     def described(self) -> dict[str, str]:
         """Return the range as CreateHyperParameterTuningJob takes it."""
@@ -63,12 +52,6 @@ class Trial:
     values: Mapping[str, str]
     objective: float | None
     status: str = "Completed"
-
-
-def drawn(count: int, seed: int, ranges: Sequence[Range] = RANGES) -> list[dict[str, str]]:
-    """Return values for so many trials, the same for the same seed."""
-    chance = np.random.default_rng(seed)
-    return [{each.name: each.draw(chance) for each in ranges} for _ in range(count)]
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
@@ -97,6 +80,14 @@ def require_search(strategy: str, jobs: int, at_once: int) -> None:
         )
 
 
+def parameter_ranges() -> dict[str, list[dict[str, str]]]:
+    """Return what is searched, as CreateHyperParameterTuningJob takes it."""
+    return {
+        "ContinuousParameterRanges": [r.described() for r in RANGES if not r.whole],
+        "IntegerParameterRanges": [r.described() for r in RANGES if r.whole],
+    }
+
+
 def tuning_request(
     request: TrainingRequest, name: str, strategy: str, *, jobs: int, at_once: int, seed: int
 ) -> dict[str, Any]:
@@ -105,10 +96,6 @@ def tuning_request(
     definition = job_definition(request, name)
     # The trainings of one search would overwrite one another's.
     definition.pop("CheckpointConfig", None)
-    kinds = {
-        "ContinuousParameterRanges": [r.described() for r in RANGES if not r.whole],
-        "IntegerParameterRanges": [r.described() for r in RANGES if r.whole],
-    }
     return {
         "HyperParameterTuningJobName": name,
         "HyperParameterTuningJobConfig": {
@@ -118,7 +105,7 @@ def tuning_request(
                 "MaxNumberOfTrainingJobs": jobs,
                 "MaxParallelTrainingJobs": at_once,
             },
-            "ParameterRanges": kinds,
+            "ParameterRanges": parameter_ranges(),
             "RandomSeed": seed,
         },
         "TrainingJobDefinition": {

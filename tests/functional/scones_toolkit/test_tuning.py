@@ -19,8 +19,9 @@ def project(tmp_path):
     return Project(tmp_path, "local", Settings().override("training", folds=0), console)
 
 
-def test_a_search_here_keeps_the_best_model(project, photos):
-    found = tune(project, where="local", strategy="random", jobs=2, source=photos, epochs=1)
+@pytest.mark.parametrize("strategy", ["random", "bayesian"])
+def test_a_search_here_keeps_the_best_model(project, photos, strategy):
+    found = tune(project, where="local", strategy=strategy, jobs=2, source=photos, epochs=1)
     card, _ = read_artifact(project.build / "local" / "tuning" / "best")
     assert card.metrics["calibration_accuracy"] == found.objective
     assert str(card.settings["batch_size"]) == found.values["batch_size"]
@@ -32,7 +33,6 @@ def test_a_search_here_keeps_the_best_model(project, photos):
     ("flags", "named"),
     [
         ({"where": "cloud"}, "--where is one of"),
-        ({"where": "local", "strategy": "bayesian"}, "--strategy random"),
         ({"source": "synthetic"}, "--source goes with"),
     ],
 )
