@@ -183,7 +183,8 @@ def untrained(settings: Hyperparameters) -> Model:
     members = tuple(Member(network, normalisation) for network in networks)
     pixels = np.random.default_rng(0).integers(0, 256, (IMAGES, *SIZE, 3), dtype=np.uint8)
     images = ImageSet(pixels, np.arange(IMAGES) % 2)
-    return Model(members, shape_of(images, settings))
+    shape, _ = shape_of(images, settings)
+    return Model(members, shape)
 
 
 def write_model(folder: Path) -> None:

@@ -50,6 +50,7 @@ class Trained:
 
 
 Fold = tuple[Member, NDArray[np.float32]]
+Opinion = tuple[Shape | None, NDArray[np.float32]]
 
 
 def train(
@@ -90,11 +91,12 @@ def train(
         for done in as_completed(everything):
             done.result()
     answered = [fold.result() for fold in folds]
+    machine, scores = shape.result()
     members = [Member(each.result(), normalisation) for each in final]
     return Trained(
-        Model(tuple(members or [member for member, _ in answered]), shape.result()),
+        Model(tuple(members or [member for member, _ in answered]), machine),
         normalisation,
-        _gathered(images, settings, held_out, [logits for _, logits in answered]),
+        _gathered(images, scores, held_out, [logits for _, logits in answered]),
     )
 
 
@@ -145,40 +147,38 @@ def _fold(
         )
         logits = predict(network, unseen, normalisation)
         checkpoint.save({LOGITS: torch.from_numpy(logits), NETWORK: network.state_dict()})
-    logits = with_shape(logits, shape_of(seen, settings), unseen)
     watch.fold(float((logits.argmax(axis=1) == unseen.labels).mean()))
     return Member(network, normalisation), logits
 
 
-def shape_of(images: ImageSet, settings: Hyperparameters) -> Shape | None:
-    """Return the kernel machine of these images; None where the settings leave it out."""
+def shape_of(images: ImageSet, settings: Hyperparameters) -> Opinion:
+    """Return the kernel machine of these images and its scores of each without having seen it.
+
+    The scores are float32 (N, classes). There is no machine where the settings leave it out;
+    the scores are 0 then.
+    """
+    classes = len(settings.classes)
     if not settings.shape or settings.backbone:
-        return None
-    mirror = bool(settings.mirror)
-    return fit_shape(images, len(settings.classes), mirror=mirror, share=settings.shape)
+        return None, np.zeros((len(images), classes), dtype=np.float32)
+    return fit_shape(images, classes, mirror=bool(settings.mirror), share=settings.shape)
 
 
 def answers_of(member: Member, shape: Shape | None, images: ImageSet) -> NDArray[np.float32]:
-    """Return the logits (N, classes) of images by one network and a machine together."""
-    return with_shape(predict(member.network, images, member.normalisation), shape, images)
-
-
-def with_shape(
-    logits: NDArray[np.float32], shape: Shape | None, images: ImageSet
-) -> NDArray[np.float32]:
-    """Return logits (N, classes) of images with the scores of a machine, if any, added."""
+    """Return the logits (N, classes) of images by one network and a machine, if any, together."""
+    logits = predict(member.network, images, member.normalisation)
     return logits if shape is None else logits + shape.scores(images.pixels)
 
 
 def _gathered(
     images: ImageSet,
-    settings: Hyperparameters,
+    scores: NDArray[np.float32],
     held_out: list[NDArray[np.int64]],
     folds: list[NDArray[np.float32]],
 ) -> Predictions | None:
+    """Return what was said of each image by those that did not see it; None without folds."""
     if not folds:
         return None
-    logits = np.zeros((len(images), len(settings.classes)), dtype=np.float32)
+    logits = scores.copy()
     for rows, fold in zip(held_out, folds, strict=True):
-        logits[rows] = fold
+        logits[rows] += fold
     return Predictions(logits, images.labels)

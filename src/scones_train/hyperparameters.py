@@ -51,7 +51,7 @@ class Hyperparameters:
     bias_lr: float = 0.05
     precision: str = "auto"
     width: int = 32
-    shape: float = 0.5
+    shape: float = 1.0
     folds: int = 4
     ensemble: int = 1
     mirror: int = 1

@@ -43,7 +43,7 @@ class Shape:
 
     def scores(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return float32 (N, classes) for uint8 images (N, H, W, 3), about as large as logits."""
-        a = (_described(pixels) - self.centre) * self.scale
+        a = (described(pixels) - self.centre) * self.scale
         found = [
             _kernel(part, self.landmarks, mirror=self.mirror) @ self.weights
             for part in torch.split(a, ROWS)
@@ -58,16 +58,18 @@ class Shape:
 
 def fit_shape(
     images: ImageSet, classes: int, *, mirror: bool, share: float = 1.0, most: int = MOST_LANDMARKS
-) -> Shape:
-    """Return the machine of these images, and of their mirror images where they are one.
+) -> tuple[Shape, NDArray[np.float32]]:
+    """Return the machine of these images, and how it would score each without having seen it.
 
-    Its scores are made `share` times as large as logits are.
+    The scores are float32 (N, classes): each image's by the regression on all the others. They
+    are made `share` times as large as logits are. With `mirror` an image's mirror image is
+    learnt with it, and left out with it.
 
     Kernel ridge regression on the classes as -1/2 and 1/2 for two of them; exact up to
     `most` images, beyond them through evenly chosen ones. The same images in the same
     order give the same weights on one machine.
     """
-    histograms = _described(images.pixels)
+    histograms = described(images.pixels)
     both = torch.cat((histograms, histograms[:, mirrored()])) if mirror else histograms
     centre, spread = both.mean(0), both.std(0) + 1e-3
     unit = ((both - centre) / spread).square().sum(1).mean().sqrt()
@@ -76,11 +78,14 @@ def fit_shape(
     targets = torch.eye(classes)[torch.from_numpy(images.labels)] - 1 / classes
     count = min(len(images), most)
     landmarks = a[torch.arange(count) * len(images) // count]
-    weights = _ridge(a, landmarks, targets, mirror=mirror)
-    return Shape(centre, scale, landmarks, (weights * LOGITS * share).float(), mirror)
+    weights, unseen = ridge(a, landmarks, targets, mirror=mirror)
+    shape = Shape(centre, scale, landmarks, (weights * LOGITS * share).float(), mirror)
+    scores: NDArray[np.float32] = (unseen * LOGITS * share).float().numpy()
+    return shape, scores
 
 
-def _described(pixels: NDArray[np.uint8]) -> Tensor:
+def described(pixels: NDArray[np.uint8]) -> Tensor:
+    """Return the histograms, float32 (N, D), of uint8 images (N, H, W, 3)."""
     describe = Description.of((pixels.shape[1], pixels.shape[2]))
     return torch.cat([describe(part) for part in _parts(pixels)])
 
@@ -90,26 +95,41 @@ def _parts(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
         yield np.ascontiguousarray(pixels[first : first + PART])
 
 
-def _ridge(a: Tensor, landmarks: Tensor, targets: Tensor, *, mirror: bool) -> Tensor:
-    """Return the landmarks' weights, float64 (M, classes), that fit the targets best.
+def ridge(a: Tensor, landmarks: Tensor, targets: Tensor, *, mirror: bool) -> tuple[Tensor, Tensor]:
+    """Return the landmarks' weights (M, classes) that fit best, and each row's score without it.
 
-    Through the landmarks' Cholesky factor, which keeps the squared kernel well conditioned.
+    Both float64, through the landmarks' Cholesky factor, which keeps the squared kernel well
+    conditioned. A row that weighs h in its own score f, for the target t, is scored
+    (f - h t) / (1 - h) by the regression on the others (Allen's PRESS, 1974).
     """
     among = _kernel(landmarks, landmarks, mirror=mirror).double()
     # Equal but for the rounding of what is summed in another order.
     among = (among + among.T) / 2
     among.diagonal().add_(1e-6)
     factor = torch.linalg.cholesky(among)
+
+    def rows(part: Tensor) -> Tensor:
+        near = _kernel(part, landmarks, mirror=mirror).T.double()
+        found: Tensor = torch.linalg.solve_triangular(factor, near, upper=False)
+        return found
+
+    parts = list(zip(torch.split(a, ROWS), torch.split(targets.double(), ROWS), strict=True))
     gram = RIDGE * torch.eye(len(landmarks), dtype=torch.float64)
     right = torch.zeros(len(landmarks), targets.shape[1], dtype=torch.float64)
-    for part, wanted in zip(torch.split(a, ROWS), torch.split(targets, ROWS), strict=True):
-        near = _kernel(part, landmarks, mirror=mirror).T.double()
-        rows = torch.linalg.solve_triangular(factor, near, upper=False)
-        gram += rows @ rows.T
-        right += rows @ wanted.double()
-    solved = torch.cholesky_solve(right, torch.linalg.cholesky(gram))
+    for part, wanted in parts:
+        described = rows(part)
+        gram += described @ described.T
+        right += described @ wanted
+    lower = torch.linalg.cholesky(gram)
+    solved = torch.cholesky_solve(right, lower)
+    unseen = [_without_itself(rows(part), lower, solved, wanted) for part, wanted in parts]
     weights: Tensor = torch.linalg.solve_triangular(factor.T, solved, upper=True)
-    return weights
+    return weights, torch.cat(unseen)
+
+
+def _without_itself(rows: Tensor, lower: Tensor, solved: Tensor, wanted: Tensor) -> Tensor:
+    own: Tensor = torch.linalg.solve_triangular(lower, rows, upper=False).square().sum(0)[:, None]
+    return (rows.T @ solved - own * wanted) / (1 - own)
 
 
 def _kernel(a: Tensor, b: Tensor, *, mirror: bool) -> Tensor:

@@ -72,7 +72,8 @@ def test_the_graph_adds_the_scores_of_the_shape(network, normalisation, card, si
     pixels = random.integers(0, 256, (12, *size, 3), dtype=np.uint8)
     images = ImageSet(pixels, np.arange(12, dtype=np.int64) % 2)
     network.mirror = mirror
-    model = Model((Member(network, normalisation),), fit_shape(images, 2, mirror=mirror))
+    shape, _ = fit_shape(images, 2, mirror=mirror)
+    model = Model((Member(network, normalisation),), shape)
     expected = softmax(answers_of(model.members[0], model.shape, images), 0.7)
     height, width = size
     card = replace(card, image={"height": height, "width": width, "channels": 3})

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from scones_train.dataset import ImageSet
-from scones_train.shape import fit_shape
+from scones_train.shape import described, fit_shape, ridge
 
 
 def striped(count, side=24, seed=0):
@@ -19,7 +21,7 @@ def striped(count, side=24, seed=0):
 
 
 def test_edges_that_it_has_seen_are_told_apart_in_new_images():
-    shape = fit_shape(striped(40), 2, mirror=True)
+    shape, _ = fit_shape(striped(40), 2, mirror=True)
     new = striped(40, seed=1)
     scores = shape.scores(new.pixels)
     assert scores.dtype == np.float32
@@ -30,7 +32,7 @@ def test_edges_that_it_has_seen_are_told_apart_in_new_images():
 @pytest.mark.parametrize("most", [1000, 10])
 def test_a_mirror_image_has_the_same_score(most):
     images = striped(30)
-    shape = fit_shape(images, 2, mirror=True, most=most)
+    shape, _ = fit_shape(images, 2, mirror=True, most=most)
     assert len(shape.landmarks) == min(30, most)
     mirrored = np.ascontiguousarray(images.pixels[:, :, ::-1])
     assert shape.scores(images.pixels) == pytest.approx(shape.scores(mirrored), abs=1e-3)
@@ -41,13 +43,14 @@ def test_where_mirror_images_are_not_one_they_are_told_apart():
     pixels[:10, :, :8] = 200
     pixels[10:, :, 16:] = 200
     images = ImageSet(pixels, np.repeat(np.arange(2, dtype=np.int64), 10))
-    scores = fit_shape(images, 2, mirror=False).scores(pixels)
+    shape, _ = fit_shape(images, 2, mirror=False)
+    scores = shape.scores(pixels)
     assert (scores.argmax(axis=1) == images.labels).all()
 
 
 def test_the_ridge_regression_is_exact_where_every_image_is_a_landmark():
     images = striped(24)
-    shape = fit_shape(images, 2, mirror=False)
+    shape, _ = fit_shape(images, 2, mirror=False)
     a, b = shape.landmarks.double(), shape.weights.double() / 4
     kernel = torch.exp(-torch.cdist(a, a).square() / 2)
     targets = torch.eye(2, dtype=torch.double)[torch.from_numpy(images.labels)] - 0.5
@@ -59,12 +62,35 @@ def test_the_ridge_regression_is_that_of_images_and_mirror_images_together():
     both = ImageSet(
         np.concatenate((images.pixels, images.pixels[:, :, ::-1])), np.tile(images.labels, 2)
     )
-    one, together = fit_shape(images, 2, mirror=True), fit_shape(both, 2, mirror=False)
+    (one, _), (together, _) = (
+        fit_shape(images, 2, mirror=True),
+        fit_shape(both, 2, mirror=False),
+    )
     new = striped(10, seed=1).pixels
     assert one.scores(new) == pytest.approx(together.scores(new), abs=1e-3)
 
 
+@pytest.mark.parametrize(("mirror", "most"), [(True, 1000), (False, 1000), (True, 12)])
+def test_each_image_is_scored_as_by_a_machine_of_the_others(mirror, most):
+    images = striped(30, side=16)
+    machine, unseen = fit_shape(images, 2, mirror=mirror, most=most)
+    histograms = described(images.pixels)
+    a = (histograms - machine.centre) * machine.scale
+    targets = torch.eye(2)[torch.from_numpy(images.labels)] - 0.5
+    for left_out in (0, 7, 29):
+        others = np.setdiff1d(np.arange(30), [left_out])
+        weights, _ = ridge(a[others], machine.landmarks, targets[others], mirror=mirror)
+        without = replace(machine, weights=(4 * weights).float())
+        expected = without.scores(images.pixels[[left_out]])[0]
+        assert unseen[left_out] == pytest.approx(expected, abs=1e-3)
+    seen = machine.scores(images.pixels)
+    assert np.abs(seen - unseen).max() > 0.01
+
+
 def test_a_share_scales_the_scores():
     images = striped(12)
-    whole, half = (fit_shape(images, 2, mirror=True, share=share) for share in (1.0, 0.5))
+    (whole, seen), (half, less) = (
+        fit_shape(images, 2, mirror=True, share=share) for share in (1.0, 0.5)
+    )
     assert half.scores(images.pixels) == pytest.approx(whole.scores(images.pixels) / 2, abs=1e-5)
+    assert less == pytest.approx(seen / 2, abs=1e-5)
