@@ -40,7 +40,7 @@ from scones_train.artifact import ModelCard, write_artifact
 from scones_train.dataset import ImageSet, Normalisation
 from scones_train.decode import decode
 from scones_train.export import to_onnx
-from scones_train.folds import shape_of
+from scones_train.folds import opinions_of
 from scones_train.hyperparameters import Hyperparameters
 from scones_train.model import Member, Model, Network, fit_whitening, widths_of
 from scones_train.predictions import ImagePredictions
@@ -183,8 +183,8 @@ def untrained(settings: Hyperparameters) -> Model:
     members = tuple(Member(network, normalisation) for network in networks)
     pixels = np.random.default_rng(0).integers(0, 256, (IMAGES, *SIZE, 3), dtype=np.uint8)
     images = ImageSet(pixels, np.arange(IMAGES) % 2)
-    shape, _ = shape_of(images, settings)
-    return Model(members, shape)
+    machines, _ = opinions_of(images, settings)
+    return Model(members, machines)
 
 
 def write_model(folder: Path) -> None:

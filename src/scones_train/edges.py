@@ -1,4 +1,4 @@
-"""What an image is to the kernel machine: histograms of the directions of its edges.
+"""What an image is to a kernel machine: histograms of the directions of its edges.
 
 Taken of the image at two sizes, in cells of several sizes each: the small ones say where an edge
 is, the large ones bear with its being elsewhere. Descriptor after Dalal and Triggs, Histograms of
@@ -7,6 +7,7 @@ Oriented Gradients for Human Detection, 2005.
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -39,7 +40,7 @@ class Grid:
         for place in range(cells):
             for beside in (-1, 0, 1):
                 around[place, min(max(place + beside, 0), cells - 1)] += 1 / 3
-        return cls(_windows(cells, side, 2.0), around)
+        return cls(windows(cells, side, 2.0), around)
 
     def __call__(self, edges: Tensor) -> Tensor:
         """Return the histograms (N, DIRECTIONS * cells * cells) of edges by direction."""
@@ -68,9 +69,9 @@ class Scale:
         slope = torch.zeros(side, side)
         for place in range(1, side - 1):
             slope[place, place - 1], slope[place, place + 1] = -1, 1
-        columns = _windows(side, width, 1.0).T.contiguous()
+        columns = windows(side, width, 1.0).T.contiguous()
         grids_of = tuple(Grid.of(cells, side) for cells in grids)
-        return cls(_windows(side, height, 1.0), columns, slope, grids_of)
+        return cls(windows(side, height, 1.0), columns, slope, grids_of)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the histograms of all grids side by side for brightness (N, 3, H, W)."""
@@ -86,13 +87,14 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class Edges:
     """What turns images of one size into histograms."""
 
+    name: ClassVar[str] = "shape"
     scales: tuple[Scale, ...]
 
     @classmethod
-    def of(cls, size: tuple[int, int]) -> "Description":
+    def of(cls, size: tuple[int, int]) -> "Edges":
         """Return the description for images of a height and width."""
         return cls(tuple(Scale.of(side, grids, size) for side, grids in SCALES))
 
@@ -102,6 +104,20 @@ class Description:
         x = (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255).sqrt()
         return torch.cat([scale(x) for scale in self.scales], 1)
 
+    def mirrored(self) -> Tensor:
+        """Return which number of an image's histograms each of its mirror image's is: int64."""
+        turned = (DIRECTIONS // 2 - torch.arange(DIRECTIONS)) % DIRECTIONS
+        places, first = [], 0
+        for cells in (cells for _, grids in SCALES for cells in grids):
+            numbers = torch.arange(first, first + DIRECTIONS * cells * cells)
+            places.append(numbers.view(DIRECTIONS, cells, cells)[turned].flip(2).flatten())
+            first += len(numbers)
+        return torch.cat(places)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the tensors that were learnt: none."""
+        return {}
+
 
 def directions() -> tuple[Tensor, Tensor]:
     """Return the cosines and sines of the directions, each (DIRECTIONS, 1, 1, 1)."""
@@ -109,18 +125,7 @@ def directions() -> tuple[Tensor, Tensor]:
     return angles.cos(), angles.sin()
 
 
-def mirrored() -> Tensor:
-    """Return which number of an image's histograms each of its mirror image's is: int64."""
-    turned = (DIRECTIONS // 2 - torch.arange(DIRECTIONS)) % DIRECTIONS
-    places, first = [], 0
-    for cells in (cells for _, grids in SCALES for cells in grids):
-        numbers = torch.arange(first, first + DIRECTIONS * cells * cells)
-        places.append(numbers.view(DIRECTIONS, cells, cells)[turned].flip(2).flatten())
-        first += len(numbers)
-    return torch.cat(places)
-
-
-def _windows(count: int, side: int, spread: float) -> Tensor:
+def windows(count: int, side: int, spread: float) -> Tensor:
     """Return float32 (count, side): weights of means over `spread` times `side / count` pixels."""
     step = side / count
     middles = (torch.arange(count, dtype=torch.float64) + 0.5)[:, None] * step

@@ -8,10 +8,10 @@ from onnx import TensorProto
 
 from scones_train.dataset import Normalisation
 from scones_train.layers import features
+from scones_train.machine_graph import machine_scores
 from scones_train.model import Member, Model
 from scones_train.onnx_graph import Graph
 from scones_train.predictor import INPUT, OUTPUT
-from scones_train.shape_graph import shape_scores
 
 
 def to_onnx(model: Model, temperature: float, size: tuple[int, int]) -> bytes:
@@ -27,8 +27,7 @@ def to_onnx(model: Model, temperature: float, size: tuple[int, int]) -> bytes:
         for number, member in enumerate(model.members)
     ]
     logits = [name for name, _ in answers]
-    if model.shape is not None:
-        logits.append(shape_scores(graph, model.shape, temperature, size))
+    logits += [machine_scores(graph, machine, temperature) for machine in model.machines]
     total = logits[0] if len(logits) == 1 else graph.add("Sum", *logits)
     graph.add("Softmax", total, output=OUTPUT, axis=1)
     return graph.serialised(size, answers[0][1])
@@ -77,7 +76,7 @@ def weights_bytes(model: Model) -> bytes:
     """Return the state dicts as `torch.save` writes them; `torch.load(weights_only=True)` reads.
 
     One network's names are its own; those of several begin with their number from 0. Those of
-    the kernel machine begin with `shape.`.
+    the kernel machines begin with `shape.` and `texture.`.
     """
     several = len(model.members) > 1
     state = {
@@ -85,8 +84,8 @@ def weights_bytes(model: Model) -> bytes:
         for number, member in enumerate(model.members)
         for name, tensor in member.network.state_dict().items()
     }
-    if model.shape is not None:
-        state |= {f"shape.{name}": tensor for name, tensor in model.shape.state().items()}
+    for machine in model.machines:
+        state |= machine.state()
     buffer = io.BytesIO()
     torch.save(state, buffer)
     return buffer.getvalue()

@@ -13,11 +13,13 @@ from scones_train.calibrate import Predictions
 from scones_train.checkpoint import Checkpoint, Checkpoints
 from scones_train.dataset import ImageSet, Normalisation
 from scones_train.device import device_of
+from scones_train.edges import Edges
 from scones_train.fit import Report, Skip, Tick, fit, predict, rebuilt, steps
 from scones_train.hyperparameters import Hyperparameters
+from scones_train.machine import Machine, fit_machine
 from scones_train.model import Member, Model
 from scones_train.origin import SCRATCH, Origin
-from scones_train.shape import Shape, fit_shape
+from scones_train.patches import Patches
 from scones_train.threads import side_by_side, stoppable
 
 # What a fold that is done keeps.
@@ -50,7 +52,7 @@ class Trained:
 
 
 Fold = tuple[Member, NDArray[np.float32]]
-Opinion = tuple[Shape | None, NDArray[np.float32]]
+Opinions = tuple[tuple[Machine, ...], NDArray[np.float32]]
 
 
 def train(
@@ -75,7 +77,7 @@ def train(
     # Several trainings on one GPU take turns anyway.
     at_once = device_of(settings.device).type == "cpu"
     with side_by_side(len(held_out) + settings.one_network, at_once=at_once) as (begin, stop):
-        shape = begin(shape_of, images, settings)
+        opinions = begin(opinions_of, images, settings)
         shared: dict[str, Any] = {"tick": stoppable(watch.tick, stop), "origin": origin}
         own = {"report": watch.epoch, "skip": watch.skip, "checkpoint": kept.named("final")}
         final = [
@@ -87,14 +89,14 @@ def train(
             own = {"checkpoint": kept.named(f"fold-{number}"), **shared}
             told = watch if number == 1 and not final else replace(watch, epoch=lambda *_: None)
             folds.append(begin(_fold, images, rows, settings, told, **own))
-        everything: list[Future[Any]] = [shape, *final, *folds]
+        everything: list[Future[Any]] = [opinions, *final, *folds]
         for done in as_completed(everything):
             done.result()
     answered = [fold.result() for fold in folds]
-    machine, scores = shape.result()
+    machines, scores = opinions.result()
     members = [Member(each.result(), normalisation) for each in final]
     return Trained(
-        Model(tuple(members or [member for member, _ in answered]), machine),
+        Model(tuple(members or [member for member, _ in answered]), machines),
         normalisation,
         _gathered(images, scores, held_out, [logits for _, logits in answered]),
     )
@@ -151,22 +153,34 @@ def _fold(
     return Member(network, normalisation), logits
 
 
-def shape_of(images: ImageSet, settings: Hyperparameters) -> Opinion:
-    """Return the kernel machine of these images and its scores of each without having seen it.
+def opinions_of(images: ImageSet, settings: Hyperparameters) -> Opinions:
+    """Return the kernel machines of these images, and their sum of scores of each without it.
 
-    The scores are float32 (N, classes). There is no machine where the settings leave it out;
-    the scores are 0 then.
+    The scores are float32 (N, classes). What the settings leave out has no machine; what begins
+    with a backbone has none.
     """
     classes = len(settings.classes)
-    if not settings.shape or settings.backbone:
-        return None, np.zeros((len(images), classes), dtype=np.float32)
-    return fit_shape(images, classes, mirror=bool(settings.mirror), share=settings.shape)
+    machines, scores = list[Machine](), np.zeros((len(images), classes), dtype=np.float32)
+    for share, describe in (
+        (settings.shape, lambda: Edges.of(images.size)),
+        (settings.texture, lambda: Patches.of(images)),
+    ):
+        if share and not settings.backbone:
+            mirror = bool(settings.mirror)
+            machine, unseen = fit_machine(images, classes, describe(), mirror=mirror, share=share)
+            machines.append(machine)
+            scores += unseen
+    return tuple(machines), scores
 
 
-def answers_of(member: Member, shape: Shape | None, images: ImageSet) -> NDArray[np.float32]:
-    """Return the logits (N, classes) of images by one network and a machine, if any, together."""
+def answers_of(
+    member: Member, machines: tuple[Machine, ...], images: ImageSet
+) -> NDArray[np.float32]:
+    """Return the logits (N, classes) of images by one network and the machines together."""
     logits = predict(member.network, images, member.normalisation)
-    return logits if shape is None else logits + shape.scores(images.pixels)
+    for machine in machines:
+        logits += machine.scores(images.pixels)
+    return logits
 
 
 def _gathered(

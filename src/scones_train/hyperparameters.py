@@ -29,9 +29,9 @@ class Hyperparameters:
     networks, with 0 one more network that learns from all images, at a fraction of the latency;
     what begins with a backbone is always one network.
 
-    `width` is the number of channels of the network's first group. `shape` is how much the
-    kernel machine on the edges of an image (`scones_train.shape`) has to say beside this
-    project's own network; 0 leaves it out.
+    `width` is the number of channels of the network's first group. `shape` and
+    `texture` are how much the kernel machines (`scones_train.machine`) on the edges and on the
+    patches of an image have to say beside this project's own network; 0 leaves one out.
 
     `mirror` 0 tells an image from its mirror image, as digits need it. `stem` is how many pixels
     a side the first layer takes at a time, 0 as the images' size asks for it. `backbone` is
@@ -51,7 +51,8 @@ class Hyperparameters:
     bias_lr: float = 0.05
     precision: str = "auto"
     width: int = 32
-    shape: float = 1.0
+    shape: float = 0.75
+    texture: float = 0.5
     folds: int = 4
     ensemble: int = 1
     mirror: int = 1
@@ -137,6 +138,7 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "backbone_lr": _POSITIVE,
     "width": (lambda value: 4 <= value <= 1024, "4 to 1024"),
     "shape": (lambda value: 0 <= value <= 10, "0 to 10"),
+    "texture": (lambda value: 0 <= value <= 10, "0 to 10"),
     "precision": (
         lambda value: value in ("auto", "float32", "bfloat16"),
         "auto, float32 or bfloat16",

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from scones_train.classifier import Classifier
 from scones_train.dataset import Normalisation
-from scones_train.shape import Shape
+from scones_train.machine import Machine
 
 WIDTHS = (32, 64, 128)
 PATCH = 2
@@ -123,15 +123,15 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Networks whose mean answer counts, and a second opinion.
+    """Networks whose mean answer counts, and opinions of another kind.
 
-    The logits are the mean of the networks' and, where there is a shape, its scores added. Where
+    The logits are the mean of the networks' with the scores of each machine added. Where
     mirror images are one, a single network answers the mean of both; of several, every other
     one sees the mirror image alone, at half the arithmetic.
     """
 
     members: tuple[Member, ...]
-    shape: Shape | None = None
+    machines: tuple[Machine, ...] = ()
 
     def views(self, number: int) -> tuple[bool, ...]:
         """Return which views a network, counted from 0, is asked: mirrored ones are True."""

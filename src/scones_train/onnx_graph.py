@@ -34,6 +34,26 @@ class Graph:
         self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
+    def number(self, value: float) -> str:
+        """Append a float32 constant without axes and return its name."""
+        return self.constant(np.array(value, dtype=np.float32))
+
+    def between(self, left: Tensor, x: str, right: Tensor) -> str:
+        """Append the product of two constant matrices with `x` between them."""
+        product = self.add("MatMul", self.constant(left), x)
+        return self.add("MatMul", product, self.constant(right))
+
+    def sum(self, x: str, axis: int, *, keep: bool) -> str:
+        """Append the sum over an axis, which stays as one of length 1 or goes."""
+        axes = self.constant(np.array([axis], dtype=np.int64))
+        return self.add("ReduceSum", x, axes, keepdims=int(keep))
+
+    def brightness(self) -> str:
+        """Append the input's pixels as float32 (N, 3, H, W), 0 to 1, and return their name."""
+        pixels = self.add("Cast", INPUT, to=TensorProto.FLOAT)
+        upright = self.add("Transpose", pixels, perm=[0, 3, 1, 2])
+        return self.add("Mul", upright, self.number(1 / 255))
+
     def serialised(self, size: tuple[int, int], classes: int) -> bytes:
         """Return the graph that takes uint8 images of a height and width, once it is checked."""
         model = helper.make_model(

@@ -79,7 +79,7 @@ def run(container: Container) -> ModelCard:
     unseen = trained.predictions
     if unseen is None:
         kept = splits["validation"]
-        logits = answers_of(trained.model.members[0], trained.model.shape, kept)
+        logits = answers_of(trained.model.members[0], trained.model.machines, kept)
         unseen = Predictions(logits, kept.labels)
     calibration = calibrate(unseen, settings.target_precision)
     graph = to_onnx(trained.model, calibration.temperature, images.size)

@@ -9,13 +9,15 @@ import torch
 from scones_core.errors import MalformedArtifact
 from scones_train.artifact import write_artifact
 from scones_train.dataset import ImageSet
+from scones_train.edges import Edges
 from scones_train.evaluate import evaluate_artifact, softmax
 from scones_train.export import to_onnx, weights_bytes
 from scones_train.fit import predict
 from scones_train.folds import answers_of
+from scones_train.machine import fit_machine
 from scones_train.model import Member, Model, Network
+from scones_train.patches import Patches
 from scones_train.predictor import Predictor
-from scones_train.shape import fit_shape
 
 
 @pytest.fixture
@@ -67,14 +69,17 @@ def test_several_networks_that_tell_mirror_images_apart_see_none(network, images
 
 @pytest.mark.parametrize("mirror", [True, False])
 @pytest.mark.parametrize("size", [(16, 20), (40, 33)])
-def test_the_graph_adds_the_scores_of_the_shape(network, normalisation, card, size, mirror):
+def test_the_graph_adds_the_scores_of_the_machines(network, normalisation, card, size, mirror):
     random = np.random.default_rng(8)
     pixels = random.integers(0, 256, (12, *size, 3), dtype=np.uint8)
     images = ImageSet(pixels, np.arange(12, dtype=np.int64) % 2)
     network.mirror = mirror
-    shape, _ = fit_shape(images, 2, mirror=mirror)
-    model = Model((Member(network, normalisation),), shape)
-    expected = softmax(answers_of(model.members[0], model.shape, images), 0.7)
+    machines = tuple(
+        fit_machine(images, 2, description, mirror=mirror)[0]
+        for description in (Edges.of(size), Patches.of(images))
+    )
+    model = Model((Member(network, normalisation),), machines)
+    expected = softmax(answers_of(model.members[0], machines, images), 0.7)
     height, width = size
     card = replace(card, image={"height": height, "width": width, "channels": 3})
 
@@ -83,7 +88,8 @@ def test_the_graph_adds_the_scores_of_the_shape(network, normalisation, card, si
     assert np.abs(answered - expected).max() < 1e-4
     assert np.abs(softmax(predict(network, images, normalisation), 0.7) - expected).max() > 0.05
     state = torch.load(io.BytesIO(weights_bytes(model)), weights_only=True)
-    assert torch.equal(state["shape.landmarks"], model.shape.landmarks)
+    assert torch.equal(state["shape.landmarks"], machines[0].landmarks)
+    assert torch.equal(state["texture.filters"], machines[1].description.filters)
 
 
 def test_any_number_of_images_gets_one_answer_each(card, graph, images):

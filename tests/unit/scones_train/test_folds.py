@@ -8,9 +8,8 @@ import torch
 from scones_train.checkpoint import Checkpoints
 from scones_train.dataset import ImageSet, Normalisation
 from scones_train.fit import fit, predict, steps
-from scones_train.folds import Watch, fold_rows, total_steps, train
+from scones_train.folds import Watch, fold_rows, opinions_of, total_steps, train
 from scones_train.hyperparameters import Hyperparameters
-from scones_train.shape import fit_shape
 from scones_train.threads import shared_threads
 
 RECIPE = Hyperparameters(epochs=2, batch_size=8, folds=3)
@@ -44,7 +43,7 @@ def test_every_image_is_predicted_by_a_network_that_did_not_see_it(lit):
     seen, held_out = learnt_by(1, lit, RECIPE)
     normalisation = Normalisation.of(seen)
     network = fit(seen, normalisation, RECIPE, lambda *_: None)
-    _, scores = fit_shape(lit, 2, mirror=True, share=RECIPE.shape)
+    _, scores = opinions_of(lit, RECIPE)
     alone = predict(network, lit.rows(held_out), normalisation) + scores[held_out]
     assert np.array_equal(folded.logits[held_out], alone)
     assert np.array_equal(folded.labels, lit.labels)
@@ -104,10 +103,28 @@ def test_each_fold_holds_out_its_share_of_every_class():
     assert [np.bincount(labels[rows]).tolist() for rows in folds] == [[10, 5]] * 3
 
 
-def test_the_shape_is_that_of_all_images(lit):
-    whole, _ = fit_shape(lit, 2, mirror=True, share=RECIPE.shape)
-    assert torch.equal(run(lit, RECIPE).model.shape.weights, whole.weights)
-    assert run(lit, replace(RECIPE, epochs=1, folds=2, shape=0)).model.shape is None
+def test_the_machines_are_those_of_all_images(lit):
+    whole, scores = opinions_of(lit, RECIPE)
+    found = run(lit, RECIPE).model.machines
+    assert [machine.description.name for machine in found] == ["shape", "texture"]
+    for each, other in zip(found, whole, strict=True):
+        assert torch.equal(each.weights, other.weights)
+    assert np.abs(scores).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"shape": 0}, ["texture"]),
+        ({"texture": 0}, ["shape"]),
+        ({"shape": 0, "texture": 0}, []),
+        ({"backbone": "frozen"}, []),
+    ],
+)
+def test_a_machine_that_has_nothing_to_say_is_left_out(lit, settings, names):
+    machines, scores = opinions_of(lit, replace(RECIPE, **settings))
+    assert [machine.description.name for machine in machines] == names
+    assert bool(np.abs(scores).max()) == bool(names)
 
 
 def test_without_folds_there_are_no_predictions(lit):

@@ -1,8 +1,9 @@
-"""A second opinion of another kind: a kernel machine on histograms of an image's edges.
+"""A second opinion of another kind: a kernel machine on a description of the whole image.
 
-A network that learnt from some hundred images errs where its likes err; this one sees only
-which way the edges run in each part of the image, and errs elsewhere. It has a closed form:
-kernel ridge regression on landmarks, after Williams and Seeger's Nystroem method, 2000.
+A network that learnt from some hundred images errs where its likes err; a machine that sees
+only which way the edges run in each part of the image (`scones_train.edges`), or which patches
+there are (`scones_train.patches`), errs elsewhere. It has a closed form: kernel ridge regression on
+landmarks, after Williams and Seeger's Nystroem method, 2000.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scones_train.dataset import ImageSet
-from scones_train.edges import Description, mirrored
+from scones_train.edges import Edges
+from scones_train.patches import Patches
 
 RIDGE = 0.03
 # Scores of two classes differ by 1 to -1; the factor makes them about as far apart as logits.
@@ -24,42 +26,58 @@ MOST_LANDMARKS = 1000
 # Images described, and rows of the kernel computed, at a time.
 PART, ROWS = 128, 2048
 
+Description = Edges | Patches
+
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class Machine:
     """The fitted machine, float32: scores are `kernel(a) @ weights`.
 
-    `a` is a histogram less `centre`, times `scale`, both (D,); `landmarks` is (M, D) of the
+    `a` is a description less `centre`, times `scale`, both (D,); `landmarks` is (M, D) of the
     same kind, `weights` (M, classes). The kernel is `exp(-|a - landmark|^2 / 2)`; with `mirror`,
     where mirror images are one, the sum of that and of the mirror image's, so that both have
     the same score.
     """
 
+    description: Description
     centre: Tensor
     scale: Tensor
     landmarks: Tensor
     weights: Tensor
     mirror: bool
 
+    @property
+    def turned(self) -> Tensor | None:
+        """Which number of an image each of its mirror image's is; None where they are two."""
+        return self.description.mirrored() if self.mirror else None
+
     def scores(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return float32 (N, classes) for uint8 images (N, H, W, 3), about as large as logits."""
-        a = (described(pixels) - self.centre) * self.scale
+        a = (described(self.description, pixels) - self.centre) * self.scale
         found = [
-            _kernel(part, self.landmarks, mirror=self.mirror) @ self.weights
+            _kernel(part, self.landmarks, self.turned) @ self.weights
             for part in torch.split(a, ROWS)
         ]
         scores: NDArray[np.float32] = torch.cat(found).numpy()
         return scores
 
     def state(self) -> dict[str, Tensor]:
-        """Return its tensors by name."""
-        return {name: getattr(self, name) for name in ("centre", "scale", "landmarks", "weights")}
+        """Return its tensors by name, which begins with what it looks at."""
+        own = {name: getattr(self, name) for name in ("centre", "scale", "landmarks", "weights")}
+        every = {**own, **self.description.state()}
+        return {f"{self.description.name}.{name}": tensor for name, tensor in every.items()}
 
 
-def fit_shape(
-    images: ImageSet, classes: int, *, mirror: bool, share: float = 1.0, most: int = MOST_LANDMARKS
-) -> tuple[Shape, NDArray[np.float32]]:
-    """Return the machine of these images, and how it would score each without having seen it.
+def fit_machine(
+    images: ImageSet,
+    classes: int,
+    description: Description,
+    *,
+    mirror: bool,
+    share: float = 1.0,
+    most: int = MOST_LANDMARKS,
+) -> tuple[Machine, NDArray[np.float32]]:
+    """Return the machine of these images, and how it would score each without its label.
 
     The scores are float32 (N, classes): each image's by the regression on all the others. They
     are made `share` times as large as logits are. With `mirror` an image's mirror image is
@@ -69,25 +87,26 @@ def fit_shape(
     `most` images, beyond them through evenly chosen ones. The same images in the same
     order give the same weights on one machine.
     """
-    histograms = described(images.pixels)
-    both = torch.cat((histograms, histograms[:, mirrored()])) if mirror else histograms
+    numbers = described(description, images.pixels)
+    turned = description.mirrored() if mirror else None
+    both = numbers if turned is None else torch.cat((numbers, numbers[:, turned]))
     centre, spread = both.mean(0), both.std(0) + 1e-3
     unit = ((both - centre) / spread).square().sum(1).mean().sqrt()
     scale = 1 / (spread * unit)
-    a = (histograms - centre) * scale
+    a = (numbers - centre) * scale
     targets = torch.eye(classes)[torch.from_numpy(images.labels)] - 1 / classes
     count = min(len(images), most)
     landmarks = a[torch.arange(count) * len(images) // count]
-    weights, unseen = ridge(a, landmarks, targets, mirror=mirror)
-    shape = Shape(centre, scale, landmarks, (weights * LOGITS * share).float(), mirror)
-    scores: NDArray[np.float32] = (unseen * LOGITS * share).float().numpy()
-    return shape, scores
+    weights, unseen = ridge(a, landmarks, targets, turned)
+    factor = LOGITS * share
+    machine = Machine(description, centre, scale, landmarks, (weights * factor).float(), mirror)
+    scores: NDArray[np.float32] = (unseen * factor).float().numpy()
+    return machine, scores
 
 
-def described(pixels: NDArray[np.uint8]) -> Tensor:
-    """Return the histograms, float32 (N, D), of uint8 images (N, H, W, 3)."""
-    describe = Description.of((pixels.shape[1], pixels.shape[2]))
-    return torch.cat([describe(part) for part in _parts(pixels)])
+def described(description: Description, pixels: NDArray[np.uint8]) -> Tensor:
+    """Return the descriptions, float32 (N, D), of uint8 images (N, H, W, 3)."""
+    return torch.cat([description(part) for part in _parts(pixels)])
 
 
 def _parts(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
@@ -95,21 +114,23 @@ def _parts(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
         yield np.ascontiguousarray(pixels[first : first + PART])
 
 
-def ridge(a: Tensor, landmarks: Tensor, targets: Tensor, *, mirror: bool) -> tuple[Tensor, Tensor]:
+def ridge(
+    a: Tensor, landmarks: Tensor, targets: Tensor, turned: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """Return the landmarks' weights (M, classes) that fit best, and each row's score without it.
 
     Both float64, through the landmarks' Cholesky factor, which keeps the squared kernel well
     conditioned. A row that weighs h in its own score f, for the target t, is scored
     (f - h t) / (1 - h) by the regression on the others (Allen's PRESS, 1974).
     """
-    among = _kernel(landmarks, landmarks, mirror=mirror).double()
+    among = _kernel(landmarks, landmarks, turned).double()
     # Equal but for the rounding of what is summed in another order.
     among = (among + among.T) / 2
     among.diagonal().add_(1e-6)
     factor = torch.linalg.cholesky(among)
 
     def rows(part: Tensor) -> Tensor:
-        near = _kernel(part, landmarks, mirror=mirror).T.double()
+        near = _kernel(part, landmarks, turned).T.double()
         found: Tensor = torch.linalg.solve_triangular(factor, near, upper=False)
         return found
 
@@ -132,7 +153,7 @@ def _without_itself(rows: Tensor, lower: Tensor, solved: Tensor, wanted: Tensor)
     return (rows.T @ solved - own * wanted) / (1 - own)
 
 
-def _kernel(a: Tensor, b: Tensor, *, mirror: bool) -> Tensor:
-    """Return the kernel of `Shape`, (rows of a, rows of b)."""
+def _kernel(a: Tensor, b: Tensor, turned: Tensor | None) -> Tensor:
+    """Return the kernel of `Machine`, (rows of a, rows of b)."""
     near = torch.exp(a @ b.T - a.square().sum(1, keepdim=True) / 2 - b.square().sum(1) / 2)
-    return near + _kernel(a[:, mirrored()], b, mirror=False) if mirror else near
+    return near if turned is None else near + _kernel(a[:, turned], b, None)
