@@ -149,10 +149,19 @@ class Terraform:
         return parse_plan(path, shown.json(), has_changes=True)
 
     def apply(self, plan: Plan) -> None:
-        """Apply exactly this plan; its file is removed then, as it may hold secrets."""
-        self._commands.stream("apply", plan.path, input=False)
-        plan.path.unlink(missing_ok=True)
-        record_path(plan.path).unlink(missing_ok=True)
+        """Apply exactly this plan; its file is removed then, as it may hold secrets.
+
+        The plan that is saved for the next apply goes even where this one fails: what was done
+        until then has made it stale. A file that somebody asked for stays.
+        """
+        done = False
+        try:
+            self._commands.stream("apply", plan.path, input=False)
+            done = True
+        finally:
+            if done or plan.path.parent == self.data_dir:
+                plan.path.unlink(missing_ok=True)
+                record_path(plan.path).unlink(missing_ok=True)
 
     def outputs(self) -> dict[str, Any]:
         """Return the value of every output by name; empty before the first apply."""

@@ -267,6 +267,24 @@ def test_a_saved_plan_is_found_until_it_is_applied(terraform: Make) -> None:
     assert terraform().saved_plan() is None
 
 
+def test_a_saved_plan_that_failed_half_way_is_not_offered_again(
+    terraform: Make, root: Path, tmp_path: Path
+) -> None:
+    (root / "bad.tf").write_text(
+        'resource "terraform_data" "bad" {\n'
+        '  provisioner "local-exec" {\n    command = "false"\n  }\n}\n'
+    )
+    dev = terraform()
+    dev.init()
+    with pytest.raises(TerraformError, match="terraform apply failed"):
+        dev.apply(dev.plan())
+    assert dev.saved_plan() is None
+    asked_for = dev.plan(out=tmp_path / "kept.tfplan")
+    with pytest.raises(TerraformError, match="terraform apply failed"):
+        dev.apply(asked_for)
+    assert asked_for.path.exists()
+
+
 @pytest.mark.parametrize("name", ["main.tf", "environments/dev/env.tfvars"])
 def test_a_saved_plan_older_than_what_it_was_made_from_is_not_offered(
     terraform: Make, root: Path, name: str
