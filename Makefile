@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-deps
+# Python compiles what it imports, and that is a part of what is installed.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-deps --no-compile
 LOCKED := $(PIP) --require-hashes
 # Two threads that spin for work take turns on a busy machine; OpenMP reads this before Python runs.
 export GOMP_SPINCOUNT ?= 1000
@@ -43,7 +44,7 @@ $(VENV)/.ready: pyproject.toml requirements/toolkit.lock requirements/torch.lock
 	@$(LOCKED) --retries 1 --requirement requirements/torch.lock || { echo "PyTorch's index could not be reached. Connect to the network, or put the wheel that requirements/torch.lock names into a folder and set PIP_FIND_LINKS to it." >&2; exit 1; }
 	@echo "  what a Lambda function finds beside itself (requirements/lambda-runtime.lock)"
 	@rm -rf $(VENV)/lambda-runtime
-	@$(LOCKED) --target $(VENV)/lambda-runtime --requirement requirements/lambda-runtime.lock
+	@$(LOCKED) --compile --target $(VENV)/lambda-runtime --requirement requirements/lambda-runtime.lock
 	@command -v terraform >/dev/null || { echo "  a Terraform, as none is on the PATH (requirements/terraform.lock)"; $(LOCKED) --requirement requirements/terraform.lock; }
 	@$(PIP) --no-build-isolation --editable .
 	@touch $@

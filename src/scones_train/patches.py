@@ -25,7 +25,7 @@ PLACES, CELLS = (SIDE - PATCH) // STRIDE + 1, 3
 ENTRIES = 256
 NUMBERS = ENTRIES * CELLS * CELLS
 # What a patch is learnt from, and how often each entry is moved to the middle of its likes.
-SAMPLES, ROUNDS, MOST_IMAGES = 20_000, 6, 2000
+SAMPLES, ROUNDS, MOST_IMAGES, PART = 20_000, 6, 2000, 64
 # Contrast below some 10 of 255 counts less the weaker it is.
 NOISE = (10 / 255) ** 2
 # Directions of patches that vary less than this are not raised to the variance of the others.
@@ -56,8 +56,11 @@ class Patches:
         height, width = images.size
         rows, columns = windows(SIDE, height, 1.0), windows(SIDE, width, 1.0).T.contiguous()
         count = min(len(images), MOST_IMAGES)
-        chosen = images.pixels[np.arange(count) * len(images) // count]
-        filters, bias = _dictionary(rows @ _brightness(chosen) @ columns)
+        chosen = np.arange(count) * len(images) // count
+        # A few at a time, as large images take much more memory than what they are reduced to.
+        parts = np.array_split(chosen, -(-count // PART))
+        reduced = [rows @ _brightness(images.pixels[part]) @ columns for part in parts]
+        filters, bias = _dictionary(torch.cat(reduced))
         return cls(rows, columns, filters, bias, _cells())
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Tensor:
