@@ -7,8 +7,8 @@ import torch
 from onnx import TensorProto
 
 from scones_train.dataset import Normalisation
+from scones_train.kernel_graph import machine_scores
 from scones_train.layers import features
-from scones_train.machine_graph import machine_scores
 from scones_train.model import Member, Model
 from scones_train.onnx_graph import Graph
 from scones_train.predictor import INPUT, OUTPUT

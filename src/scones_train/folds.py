@@ -16,7 +16,7 @@ from scones_train.device import device_of
 from scones_train.edges import Edges
 from scones_train.fit import Report, Skip, Tick, fit, predict, rebuilt, steps
 from scones_train.hyperparameters import Hyperparameters
-from scones_train.machine import Machine, fit_machine
+from scones_train.kernel_machine import KernelMachine, fit_machine
 from scones_train.model import Member, Model
 from scones_train.origin import SCRATCH, Origin
 from scones_train.patches import Patches
@@ -52,7 +52,7 @@ class Trained:
 
 
 Fold = tuple[Member, NDArray[np.float32]]
-Opinions = tuple[tuple[Machine, ...], NDArray[np.float32]]
+Opinions = tuple[tuple[KernelMachine, ...], NDArray[np.float32]]
 
 
 def train(
@@ -154,13 +154,13 @@ def _fold(
 
 
 def opinions_of(images: ImageSet, settings: Hyperparameters) -> Opinions:
-    """Return the kernel machines of these images, and their sum of scores of each without it.
+    """Return the kernel machines of these images, and what they score each image without it.
 
-    The scores are float32 (N, classes). What the settings leave out has no machine; what begins
-    with a backbone has none.
+    The scores, float32 (N, classes), are the machines' sum. There is none for a share of 0, and
+    none beside a backbone.
     """
     classes = len(settings.classes)
-    machines, scores = list[Machine](), np.zeros((len(images), classes), dtype=np.float32)
+    machines, scores = list[KernelMachine](), np.zeros((len(images), classes), dtype=np.float32)
     for share, describe in (
         (settings.shape, lambda: Edges.of(images.size)),
         (settings.texture, lambda: Patches.of(images)),
@@ -174,7 +174,7 @@ def opinions_of(images: ImageSet, settings: Hyperparameters) -> Opinions:
 
 
 def answers_of(
-    member: Member, machines: tuple[Machine, ...], images: ImageSet
+    member: Member, machines: tuple[KernelMachine, ...], images: ImageSet
 ) -> NDArray[np.float32]:
     """Return the logits (N, classes) of images by one network and the machines together."""
     logits = predict(member.network, images, member.normalisation)

@@ -29,9 +29,9 @@ class Hyperparameters:
     networks, with 0 one more network that learns from all images, at a fraction of the latency;
     what begins with a backbone is always one network.
 
-    `width` is the number of channels of the network's first group. `shape` and
-    `texture` are how much the kernel machines (`scones_train.machine`) on the edges and on the
-    patches of an image have to say beside this project's own network; 0 leaves one out.
+    `width` is the number of channels of the network's first group. `shape` and `texture` are how
+    much the kernel machines on the edges and on the patches of an image have to say beside this
+    project's own network (`scones_train.kernel_machine`); 0 leaves one out.
 
     `mirror` 0 tells an image from its mirror image, as digits need it. `stem` is how many pixels
     a side the first layer takes at a time, 0 as the images' size asks for it. `backbone` is

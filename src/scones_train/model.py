@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from scones_train.classifier import Classifier
 from scones_train.dataset import Normalisation
-from scones_train.machine import Machine
+from scones_train.kernel_machine import KernelMachine
 
 WIDTHS = (32, 64, 128)
 PATCH = 2
@@ -131,7 +131,7 @@ class Model:
     """
 
     members: tuple[Member, ...]
-    machines: tuple[Machine, ...] = ()
+    machines: tuple[KernelMachine, ...] = ()
 
     def views(self, number: int) -> tuple[bool, ...]:
         """Return which views a network, counted from 0, is asked: mirrored ones are True."""

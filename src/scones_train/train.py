@@ -209,10 +209,12 @@ def _basis(settings: Hyperparameters) -> dict[str, str | list[str]]:
     if not settings.folds:
         return {"trained_on": ["train"], "calibrated_on": "predictions for validation"}
     networks = f"{settings.folds} other" if settings.one_network else f"the {settings.folds}"
+    machines = not settings.backbone and (settings.shape or settings.texture)
+    without = ", and of the kernel machines without each image" if machines else ""
     return {
         "trained_on": ["train", "validation"],
         "calibrated_on": f"predictions of {networks} networks, each for the share of train and "
-        "validation that it was trained without",
+        f"validation that it was trained without{without}",
     }
 
 

@@ -14,7 +14,7 @@ from scones_train.evaluate import evaluate_artifact, softmax
 from scones_train.export import to_onnx, weights_bytes
 from scones_train.fit import predict
 from scones_train.folds import answers_of
-from scones_train.machine import fit_machine
+from scones_train.kernel_machine import fit_machine
 from scones_train.model import Member, Model, Network
 from scones_train.patches import Patches
 from scones_train.predictor import Predictor

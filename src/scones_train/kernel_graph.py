@@ -1,16 +1,16 @@
-"""The kernel machines of `scones_train.machine` as nodes of an ONNX graph."""
+"""The kernel machines of `scones_train.kernel_machine` as nodes of an ONNX graph."""
 
 import numpy as np
 from torch import Tensor
 
 from scones_train.edges import NOISE, Edges, Grid, Scale, directions
-from scones_train.machine import Machine
+from scones_train.kernel_machine import KernelMachine
 from scones_train.onnx_graph import Graph
 from scones_train.patches import NOISE as CONTRAST
 from scones_train.patches import PATCH, STRIDE, Patches
 
 
-def machine_scores(graph: Graph, machine: Machine, divisor: float) -> str:
+def machine_scores(graph: Graph, machine: KernelMachine, divisor: float) -> str:
     """Append a machine on the graph's input; return its scores over the divisor."""
     centred = graph.add("Sub", _described(graph, machine), graph.constant(machine.centre))
     a = graph.add("Mul", centred, graph.constant(machine.scale))
@@ -25,7 +25,7 @@ def machine_scores(graph: Graph, machine: Machine, divisor: float) -> str:
     return graph.sum(graph.add("Reshape", scores, halves), 0, keep=False)
 
 
-def _described(graph: Graph, machine: Machine) -> str:
+def _described(graph: Graph, machine: KernelMachine) -> str:
     """Return float32 (N, D) of the graph's input, as the machine's description does."""
     description, x = machine.description, graph.brightness()
     if isinstance(description, Patches):
@@ -95,7 +95,7 @@ def _patch_mean(graph: Graph, x: str) -> str:
     return graph.add("Conv", x, graph.constant(box), strides=[STRIDE, STRIDE])
 
 
-def _kernel(graph: Graph, machine: Machine, a: str) -> str:
+def _kernel(graph: Graph, machine: KernelMachine, a: str) -> str:
     lengths = machine.landmarks.square().sum(1) / 2
     landmarks = graph.constant(machine.landmarks.T)
     near = graph.add("Gemm", a, landmarks, graph.constant(-lengths))

@@ -30,7 +30,7 @@ Description = Edges | Patches
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class KernelMachine:
     """The fitted machine, float32: scores are `kernel(a) @ weights`.
 
     `a` is a description less `centre`, times `scale`, both (D,); `landmarks` is (M, D) of the
@@ -76,7 +76,7 @@ def fit_machine(
     mirror: bool,
     share: float = 1.0,
     most: int = MOST_LANDMARKS,
-) -> tuple[Machine, NDArray[np.float32]]:
+) -> tuple[KernelMachine, NDArray[np.float32]]:
     """Return the machine of these images, and how it would score each without its label.
 
     The scores are float32 (N, classes): each image's by the regression on all the others. They
@@ -99,7 +99,9 @@ def fit_machine(
     landmarks = a[torch.arange(count) * len(images) // count]
     weights, unseen = ridge(a, landmarks, targets, turned)
     factor = LOGITS * share
-    machine = Machine(description, centre, scale, landmarks, (weights * factor).float(), mirror)
+    machine = KernelMachine(
+        description, centre, scale, landmarks, (weights * factor).float(), mirror
+    )
     scores: NDArray[np.float32] = (unseen * factor).float().numpy()
     return machine, scores
 
@@ -138,9 +140,9 @@ def ridge(
     gram = RIDGE * torch.eye(len(landmarks), dtype=torch.float64)
     right = torch.zeros(len(landmarks), targets.shape[1], dtype=torch.float64)
     for part, wanted in parts:
-        described = rows(part)
-        gram += described @ described.T
-        right += described @ wanted
+        features = rows(part)
+        gram += features @ features.T
+        right += features @ wanted
     lower = torch.linalg.cholesky(gram)
     solved = torch.cholesky_solve(right, lower)
     unseen = [_without_itself(rows(part), lower, solved, wanted) for part, wanted in parts]
@@ -154,6 +156,6 @@ def _without_itself(rows: Tensor, lower: Tensor, solved: Tensor, wanted: Tensor)
 
 
 def _kernel(a: Tensor, b: Tensor, turned: Tensor | None) -> Tensor:
-    """Return the kernel of `Machine`, (rows of a, rows of b)."""
+    """Return the kernel of `KernelMachine`, (rows of a, rows of b)."""
     near = torch.exp(a @ b.T - a.square().sum(1, keepdim=True) / 2 - b.square().sum(1) / 2)
     return near if turned is None else near + _kernel(a[:, turned], b, None)

@@ -6,7 +6,7 @@ import torch
 
 from scones_train.dataset import ImageSet
 from scones_train.edges import Edges
-from scones_train.machine import described, fit_machine, ridge
+from scones_train.kernel_machine import described, fit_machine, ridge
 from scones_train.patches import Patches
 
 
