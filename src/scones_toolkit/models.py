@@ -145,7 +145,6 @@ def _sagemaker(project: Project) -> SageMaker:
 
 def _show(advance: Advance, done: int, total: int, line: str) -> None:
     """Pass a line's own estimate on; one without says nothing of how far all trainings are."""
-    # The network whose epochs these are is not the last to end: others train beside it.
     left = re.search(r"\bseconds_left=(\d+)", line)
     if left:
         advance(done, total, left=float(left[1]))
@@ -165,14 +164,13 @@ def here(
     told = recipe(staged.manifest, project.settings.training)
     weights.placed(project.settings.training, base)
     with project.console.progress("training") as advance:
-        done = 0
+        steps = {"step": 0.0, "steps": 0.0}
 
         def follow(line: str) -> None:
-            nonlocal done
             if "=" not in line:
                 project.console.say(f"  {line}")
-            done = int(parse_line(line).get("epoch", done))
-            _show(advance, done, told.epochs, line)
+            steps.update({n: v for n, v in parse_line(line).items() if n in steps})
+            _show(advance, int(steps["step"]), int(steps["steps"]), line)
 
         card = run_training(base, told.strings(), follow)
     project.console.table(f"{base / 'model'} on its test images", figures(card))

@@ -9,7 +9,7 @@ from scones_train.metrics import parse_line
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
-# Told epochs done, epochs in all (0 before the first), and the line itself.
+# Told steps done, steps in all (0 before the first are told), and the line itself.
 Progress = Callable[[int, int, str], None]
 
 
@@ -63,7 +63,9 @@ class Follower:
 
     def _take(self, line: str) -> None:
         values = parse_line(line)
-        self._done = int(values.pop("epoch", self._done))
-        self._total = int(values.pop("epochs", self._total))
+        self._done = int(values.pop("step", self._done))
+        self._total = int(values.pop("steps", self._total))
+        for place in ("epoch", "epochs"):
+            values.pop(place, None)
         self.metrics.update(values)
         self._progress(self._done, self._total, line.rstrip())

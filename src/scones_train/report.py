@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from scones_train.classifier import Classifier
     from scones_train.fit import EpochReport
 
+# How often the steps are told of, from the first to the last.
+TOLD = 40
 FIGURES = (
     "accuracy",
     "precision_at_threshold",
@@ -41,7 +43,10 @@ def say_result(card: ModelCard) -> None:
 
 
 class Progress:
-    """Says after each epoch and fold how far all trainings are; its methods share threads."""
+    """Says how far all trainings are, now and then, and after an epoch or a fold.
+
+    Its methods may be called by several threads.
+    """
 
     def __init__(
         self, total_steps: int, folds: int, clock: Callable[[], float] = time.monotonic
@@ -51,9 +56,13 @@ class Progress:
         self._lock, self._clock, self._started = Lock(), clock, clock()
 
     def tick(self) -> None:
-        """Count one step of any training."""
+        """Count one step of any training, and tell of it now and then."""
         with self._lock:
+            told = self._steps * TOLD // max(1, self._total)
             self._steps += 1
+            if self._steps * TOLD // max(1, self._total) > told:
+                steps = f"{self._steps}/{self._total}"
+                say({"step": steps, "seconds_left": self._seconds_left()})
 
     def skip(self, steps: int) -> None:
         """Leave out steps of a training that an earlier job has done."""
@@ -61,7 +70,7 @@ class Progress:
             self._total -= steps
 
     def epoch(self, done: "EpochReport", _network: "Classifier") -> None:
-        """Say where the final network stands."""
+        """Say where one network stands: the final one, or else the first of the folds'."""
         with self._lock:
             say(
                 {

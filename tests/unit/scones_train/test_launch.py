@@ -117,8 +117,8 @@ RUNNING, DONE = {"TrainingJobStatus": "InProgress"}, {"TrainingJobStatus": "Comp
 def test_a_job_is_followed_to_its_result(request_):
     logs = FakeLogs(
         ["train_images=900\n"],
-        ["epoch=1/2 train_loss=0.6000 validation_accuracy=0.8000 seconds_left=9\n"],
-        ["epoch=2/2 train_loss=0.3000 validation_accuracy=0.9000 seconds_left=0\n"],
+        ["step=1/2 train_loss=0.6000 validation_accuracy=0.8000 seconds_left=9\n"],
+        ["step=2/2 train_loss=0.3000 validation_accuracy=0.9000 seconds_left=0\n"],
         ["threshold=0.9700 temperature=0.7000\n", "test_accuracy=0.9500\n"],
     )
     seen = []
