@@ -8,7 +8,7 @@ LOCKED := $(PIP) --require-hashes
 # Two threads that spin for work take turns on a busy machine; OpenMP reads this before Python runs.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: help setup demo test check terraform-test build etl train lock clean
+.PHONY: help setup demo test check lint terraform-test pytest build etl train lock clean
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
@@ -17,10 +17,19 @@ setup: $(VENV)/.ready ## create .venv with the locked dependencies
 demo: $(VENV)/.ready ## run the whole workflow on this machine (KEEP=1 leaves it up)
 	@$(BIN)/inv demo $(if $(filter-out 0,$(KEEP)),--keep) $(if $(SOURCE),--source "$(SOURCE)")
 
-test: check ## everything that must hold: formats, types, imports, Terraform, tests
+# What takes long runs two at a time; the quick checks come before it.
+BESIDE := --no-print-directory --jobs 2
+test: ## everything that must hold: formats, types, imports, Terraform, tests
+	@$(MAKE) $(BESIDE) $(VENV)/.dev $(VENV)/.scan
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) $(BESIDE) terraform-test pytest
+
+check: lint terraform-test ## the same without the tests
+
+pytest: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-check: $(VENV)/.dev terraform-test
+lint: $(VENV)/.dev $(VENV)/.scan
 	$(VENV)/scan/bin/zizmor --offline --quiet .github/workflows
 	PATH="$(CURDIR)/$(VENV)/scan/bin:$$PATH" PYTHONPATH=$(VENV)/scan $(BIN)/python -m jactionlint --profile correctness --strict-exit
 	$(BIN)/ruff format --check --quiet .
