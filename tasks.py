@@ -159,7 +159,7 @@ def train(
         "where": "sagemaker, or local: on this machine, without any AWS",
         "strategy": "bayesian or random",
         "jobs": "how many trainings",
-        "at_once": "how many of them side by side; locally it is one after the other",
+        "at_once": "how many of them side by side; with --where local one after the other",
         "source": "with --where local: where the images come from, as for `inv etl`",
         "epochs": "passes over the training images",
     }

@@ -101,7 +101,7 @@ class Edges:
     def __call__(self, pixels: NDArray[np.uint8]) -> Tensor:
         """Return float32 histograms (N, NUMBERS) of uint8 (N, H, W, 3)."""
         # The root brings dark edges nearer to bright ones.
-        x = (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255).sqrt()
+        x = brightness(pixels).sqrt()
         return torch.cat([scale(x) for scale in self.scales], 1)
 
     def mirrored(self) -> Tensor:
@@ -117,6 +117,11 @@ class Edges:
     def state(self) -> dict[str, Tensor]:
         """Return the tensors that were learnt: none."""
         return {}
+
+
+def brightness(pixels: NDArray[np.uint8]) -> Tensor:
+    """Return float32 (N, 3, H, W), 0 to 1, of uint8 images (N, H, W, 3)."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
 
 
 def directions() -> tuple[Tensor, Tensor]:

@@ -89,10 +89,9 @@ def fit_machine(
     """
     numbers = described(description, images.pixels)
     turned = description.mirrored() if mirror else None
-    both = numbers if turned is None else torch.cat((numbers, numbers[:, turned]))
-    centre, spread = both.mean(0), both.std(0) + 1e-3
-    unit = ((both - centre) / spread).square().sum(1).mean().sqrt()
-    scale = 1 / (spread * unit)
+    centre, scale = _scaling(
+        numbers if turned is None else torch.cat((numbers, numbers[:, turned]))
+    )
     a = (numbers - centre) * scale
     targets = torch.eye(classes)[torch.from_numpy(images.labels)] - 1 / classes
     count = min(len(images), most)
@@ -104,6 +103,13 @@ def fit_machine(
     )
     scores: NDArray[np.float32] = (unseen * factor).float().numpy()
     return machine, scores
+
+
+def _scaling(numbers: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what is taken from descriptions (N, D), and what makes their mean square 1."""
+    centre, spread = numbers.mean(0), numbers.std(0) + 1e-3
+    unit = ((numbers - centre) / spread).square().sum(1).mean().sqrt()
+    return centre, 1 / (spread * unit)
 
 
 def described(description: Description, pixels: NDArray[np.uint8]) -> Tensor:
@@ -125,11 +131,7 @@ def ridge(
     conditioned. A row that weighs h in its own score f, for the target t, is scored
     (f - h t) / (1 - h) by the regression on the others (Allen's PRESS, 1974).
     """
-    among = _kernel(landmarks, landmarks, turned).double()
-    # Equal but for the rounding of what is summed in another order.
-    among = (among + among.T) / 2
-    among.diagonal().add_(1e-6)
-    factor = torch.linalg.cholesky(among)
+    factor = _factor(landmarks, turned)
 
     def rows(part: Tensor) -> Tensor:
         near = _kernel(part, landmarks, turned).T.double()
@@ -145,9 +147,20 @@ def ridge(
         right += features @ wanted
     lower = torch.linalg.cholesky(gram)
     solved = torch.cholesky_solve(right, lower)
+    # Computed anew rather than kept: of 50,000 images they would take 400 MB.
     unseen = [_without_itself(rows(part), lower, solved, wanted) for part, wanted in parts]
     weights: Tensor = torch.linalg.solve_triangular(factor.T, solved, upper=True)
     return weights, torch.cat(unseen)
+
+
+def _factor(landmarks: Tensor, turned: Tensor | None) -> Tensor:
+    """Return the lower Cholesky factor, float64 (M, M), of the landmarks' own kernel."""
+    among = _kernel(landmarks, landmarks, turned).double()
+    # Equal but for the rounding of what is summed in another order.
+    among = (among + among.T) / 2
+    among.diagonal().add_(1e-6)
+    factor: Tensor = torch.linalg.cholesky(among)
+    return factor
 
 
 def _without_itself(rows: Tensor, lower: Tensor, solved: Tensor, wanted: Tensor) -> Tensor:

@@ -15,16 +15,17 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from scones_train.dataset import ImageSet
-from scones_train.edges import windows
+from scones_train.edges import brightness, windows
 
 # Pixels a side that an image is reduced to, a patch's pixels a side, and from one to the next.
 SIDE, PATCH, STRIDE = 32, 6, 2
 # The patches of an image a side, and the parts a side that their likenesses are averaged in.
 PLACES, CELLS = (SIDE - PATCH) // STRIDE + 1, 3
-# Entries of the dictionary; every other half of them are the mirror images of the others.
+# Entries of the dictionary; the second half of them are the mirror images of the first.
 ENTRIES = 256
 NUMBERS = ENTRIES * CELLS * CELLS
-# What a patch is learnt from, and how often each entry is moved to the middle of its likes.
+# Patches that the dictionary is learnt from, how often its entries are moved to the middle of
+# their likes, the most images that patches are taken of, and how many are reduced at a time.
 SAMPLES, ROUNDS, MOST_IMAGES, PART = 20_000, 6, 2000, 64
 # Contrast below some 10 of 255 counts less the weaker it is.
 NOISE = (10 / 255) ** 2
@@ -59,13 +60,13 @@ class Patches:
         chosen = np.arange(count) * len(images) // count
         # A few at a time, as large images take much more memory than what they are reduced to.
         parts = np.array_split(chosen, -(-count // PART))
-        reduced = [rows @ _brightness(images.pixels[part]) @ columns for part in parts]
+        reduced = [rows @ brightness(images.pixels[part]) @ columns for part in parts]
         filters, bias = _dictionary(torch.cat(reduced))
         return cls(rows, columns, filters, bias, _cells())
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Tensor:
         """Return float32 likenesses (N, NUMBERS) of uint8 (N, H, W, 3)."""
-        x = self.rows @ _brightness(pixels) @ self.columns
+        x = self.rows @ brightness(pixels) @ self.columns
         contrast = _contrast(
             functional.avg_pool2d(x, PATCH, STRIDE).mean(1, keepdim=True),
             functional.avg_pool2d(x * x, PATCH, STRIDE).mean(1, keepdim=True),
@@ -82,10 +83,6 @@ class Patches:
     def state(self) -> dict[str, Tensor]:
         """Return the tensors that were learnt, by name."""
         return {"filters": self.filters, "bias": self.bias}
-
-
-def _brightness(pixels: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255
 
 
 def _contrast(mean: Tensor, square: Tensor) -> Tensor:

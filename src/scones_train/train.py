@@ -7,25 +7,22 @@ reports on stdout in lines of `name=value`. An error ends it with 1 and `<base>/
 import os
 import signal
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
 
 from scones_core.errors import SconesError, TrainingError
 from scones_train.artifact import ModelCard, write_artifact
 from scones_train.calibrate import Calibration, Predictions, calibrate
 from scones_train.container import Container
 from scones_train.dataset import SMALLEST_SIDE, ImageSet, Normalisation, load_channel
-from scones_train.evaluate import confusion_matrix, summarise
 from scones_train.hyperparameters import Hyperparameters
 from scones_train.known_images import known_images
 from scones_train.predictions import ImagePredictions, channel_names
 from scones_train.predictor import Predictor
 from scones_train.reliability import to_svg
 from scones_train.report import Progress, say, say_result, say_text
+from scones_train.trained_card import card_of, judged
 
 if TYPE_CHECKING:
     from scones_train.checkpoint import Checkpoints
@@ -83,9 +80,9 @@ def run(container: Container) -> ModelCard:
         unseen = Predictions(logits, kept.labels)
     calibration = calibrate(unseen, settings.target_precision)
     graph = to_onnx(trained.model, calibration.temperature, images.size)
-    card = _card(settings, trained.normalisation, calibration, images)
+    card = card_of(settings, trained.normalisation, calibration, images)
     answers = Predictor(card, graph).probabilities(splits["test"].pixels)
-    card = _judged(card, calibration, answers, splits["test"].labels, len(images))
+    card = judged(card, calibration, answers, splits["test"].labels, len(images))
     known = known_images(splits["test"], answers)
     names = channel_names(container.channel("test"), settings.classes)
     tested = ImagePredictions(names, splits["test"].labels, answers)
@@ -157,65 +154,8 @@ def _load(container: Container, settings: Hyperparameters) -> dict[str, ImageSet
     return splits
 
 
-def _card(
-    settings: Hyperparameters,
-    normalisation: Normalisation,
-    calibration: Calibration,
-    images: ImageSet,
-) -> ModelCard:
-    """Return the card of a model, without its figures yet."""
-    height, width = images.size
-    recipe = asdict(settings)
-    return ModelCard(
-        labels=settings.classes,
-        image={"height": height, "width": width, "channels": 1 if images.grey else 3},
-        normalisation=asdict(normalisation),
-        temperature=round(calibration.temperature, 6),
-        threshold=calibration.operating.threshold,
-        target_precision=recipe.pop("target_precision"),
-        metrics={},
-        confusion_matrix=(),
-        dataset_version=recipe.pop("dataset_version"),
-        manifest_sha256=recipe.pop("manifest_sha256"),
-        settings={**recipe, **_basis(settings)},
-    )
-
-
-def _judged(
-    card: ModelCard,
-    calibration: Calibration,
-    answers: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    n_train: int,
-) -> ModelCard:
-    """Return the card with the figures of its own graph's answers to the test images."""
-    return replace(
-        card,
-        confusion_matrix=confusion_matrix(answers, labels),
-        metrics={
-            **summarise(answers, labels, card.threshold),
-            "n_train": n_train,
-            **calibration.figures(),
-        },
-    )
-
-
 def _diagram(calibration: Calibration) -> str:
     return to_svg(calibration.bins, f"{calibration.operating.images} images that were held out")
-
-
-def _basis(settings: Hyperparameters) -> dict[str, str | list[str]]:
-    """Return which images taught the network, and whose predictions calibrated it."""
-    if not settings.folds:
-        return {"trained_on": ["train"], "calibrated_on": "predictions for validation"}
-    networks = f"{settings.folds} other" if settings.one_network else f"the {settings.folds}"
-    machines = not settings.backbone and (settings.shape or settings.texture)
-    without = ", and of the kernel machines without each image" if machines else ""
-    return {
-        "trained_on": ["train", "validation"],
-        "calibrated_on": f"predictions of {networks} networks, each for the share of train and "
-        f"validation that it was trained without{without}",
-    }
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def fitted(request):
     return fit
 
 
-def test_edges_that_it_has_seen_are_told_apart_in_new_images(fitted):
+def test_what_it_has_seen_is_told_apart_in_new_images(fitted):
     machine, _ = fitted(striped(40), 2, mirror=True)
     new = striped(40, seed=1)
     scores = machine.scores(new.pixels)
