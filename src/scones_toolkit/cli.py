@@ -10,6 +10,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from invoke.exceptions import Exit
 
+from local_aws.errors import LocalAwsError
 from scones_core.errors import DeployError, SconesError
 
 P = ParamSpec("P")
@@ -27,7 +28,7 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             return function(*args, **kwargs)
-        except SconesError as error:
+        except (SconesError, LocalAwsError) as error:
             raise Exit(f"error: {error}", code=1) from None
         except (ClientError, BotoCoreError) as error:
             raise Exit(f"error: AWS refused or could not be reached: {error}", code=1) from None

@@ -5,10 +5,10 @@ import sys
 import time
 from pathlib import Path
 
-from scones_core.errors import LocalAwsError
-from scones_local.lifetime import is_locked
-from scones_local.process import LocalAws
-from scones_local.sagemaker.images import ImageCommands
+from local_aws.control import LocalAws
+from local_aws.errors import LocalAwsError
+from local_aws.sagemaker.images import ImageCommands
+from local_aws.server.instance_lock import is_locked
 from scones_toolkit.cli import confirm
 from scones_toolkit.project import Project
 

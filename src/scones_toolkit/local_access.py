@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scones_local.iam.usage import ACCESS_PATH
+from local_aws.iam.access_usage import ACCESS_PATH
 from scones_toolkit.project import Project
 
 COLUMNS = ("role", "statement", "actions used", "not used")

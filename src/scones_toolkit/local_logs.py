@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scones_core.errors import LocalAwsError
+from local_aws.errors import LocalAwsError
 from scones_toolkit.project import Project
 
 POLL_SECONDS = 0.5

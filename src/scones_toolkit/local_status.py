@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from scones_local.processes import PROCESSES_PATH
+from local_aws.server.process_usage import PROCESSES_PATH
 from scones_toolkit.project import Project
 
 Row = tuple[str, str, str, str, str, str]

@@ -11,12 +11,13 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from scones_core.errors import LocalAwsError, SettingsError
+from local_aws.control import LocalAws
+from local_aws.errors import LocalAwsError
+from scones_core.errors import SettingsError
 from scones_core.outputs import Deployment
 from scones_core.settings import Settings
 from scones_deploy.release import Release, read_releases
 from scones_deploy.terraform import Terraform
-from scones_local.process import LocalAws
 from scones_toolkit.console import Console
 from scones_toolkit.records import Records
 from scones_toolkit.terraform_lines import TerraformLines

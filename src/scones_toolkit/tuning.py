@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from local_aws.sagemaker.jobs.tuning_search import Trial as Place
+from local_aws.sagemaker.jobs.tuning_search import search_for
+from local_aws.sagemaker.jobs.tuning_space import parse_ranges
 from scones_core.errors import SettingsError, TrainingJobFailed
-from scones_local.sagemaker.tuning_search import Trial as Place
-from scones_local.sagemaker.tuning_search import search_for
-from scones_local.sagemaker.tuning_space import parse_ranges
 from scones_toolkit import candidates, datasets
 from scones_toolkit.local_training import run_training, write_channels
 from scones_toolkit.project import Project

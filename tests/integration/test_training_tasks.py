@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from local_aws.control import LocalAws
 from scones_core.errors import TrainingError
-from scones_local.process import LocalAws
 from scones_toolkit.candidates import registry
 from scones_toolkit.local import model_images
 from scones_toolkit.models import train
