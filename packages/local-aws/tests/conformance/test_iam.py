@@ -8,9 +8,9 @@ import pytest
 from botocore.config import Config
 
 from local_aws.control import LocalAws
+from local_aws.errors import LocalAwsError
 from local_aws.testing.aws import plain_client, policy, send_plain
 from local_aws.testing.callers import Caller, allow, denied, refusal
-from scones_core.errors import LocalAwsError
 
 KMS_USE = ["kms:GenerateDataKey", "kms:Decrypt"]
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from local_aws.control import LocalAws
+from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.images import ImageCommands
 from local_aws.testing.aws import Aws
 from local_aws.testing.hosting import IMAGE, Hosting, variant
-from scones_core.errors import LocalAwsError
 
 DIGITS = "def handler(event, context):\n    print('ran')\n    return {'doubled': event['n'] * 2}\n"
 

@@ -12,8 +12,8 @@ import pytest
 
 from local_aws.control import LocalAws
 from local_aws.core.child_processes import Children
+from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.images import ImageCommands
-from scones_core.errors import LocalAwsError
 
 
 def running(pid):
@@ -58,12 +58,12 @@ def test_no_address_but_the_one_is_bound(aws):
 
 def test_the_mends_can_be_listed(aws):
     connection = http.client.HTTPConnection("127.0.0.1", aws.local.record.port, timeout=5)
-    connection.request("GET", "/_local_aws/mends")
-    mends = json.load(connection.getresponse())
+    connection.request("GET", "/_local_aws/patches")
+    patches = json.load(connection.getresponse())
     connection.close()
-    faults = {mend["symbol"].split(".moto.")[-1]: mend["fault"] for mend in mends}
+    faults = {patch["symbol"].split(".moto.")[-1]: patch["why"] for patch in patches}
     assert "Docker" in faults["moto.awslambda.models.LambdaFunction.invoke"]
-    assert all(mend["fault"] and mend["moto_version"] == "5.2.5" for mend in mends)
+    assert all(patch["why"] and patch["moto_version"] == "5.2.5" for patch in patches)
 
 
 def test_a_stopped_server_leaves_no_worker_no_record_and_a_free_port(aws, tmp_path):
@@ -170,7 +170,7 @@ def test_a_server_that_is_to_forget_saves_nothing_and_begins_with_nothing(tmp_pa
         assert buckets(again) == ["kept"]
 
 
-def test_a_server_whose_moto_lacks_a_mended_symbol_does_not_start_and_names_it(tmp_path):
+def test_a_server_whose_moto_lacks_a_patched_symbol_does_not_start_and_names_it(tmp_path):
     program = (
         "import sys\n"
         "from moto.awslambda.models import LambdaFunction\n"

@@ -14,7 +14,7 @@ from typing import IO
 
 from local_aws.errors import LocalAwsError
 
-_GUARD = Path(__file__).with_name("guard.py")
+_REAPER = Path(__file__).with_name("reaper.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Children:
     def _guarding(self) -> subprocess.Popen[bytes]:
         if self._guard is None:
             self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_GUARD)],
+                [sys.executable, "-I", "-S", str(_REAPER)],
                 env={},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,

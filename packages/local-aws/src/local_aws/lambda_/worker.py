@@ -20,7 +20,7 @@ from local_aws.lambda_.runtimes import base_runtime, python_for
 from local_aws.lambda_.worker_output import LogEvent, LogPipe
 
 INIT_SECONDS = 10.0
-_BOOT = Path(__file__).with_name("boot.py")
+_BOOTSTRAP = Path(__file__).with_name("worker_bootstrap.py")
 _MEMORY_CHECK_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Worker:
         self._folder = settings.temporary / self.log_stream[-12:]
         self._folder.mkdir(parents=True, exist_ok=True)
         python = python_for(spec.runtime)
-        boot = ["-I", "-S", "-u", str(_BOOT), str(task), str(settings.runtime), spec.handler]
+        boot = ["-I", "-S", "-u", str(_BOOTSTRAP), str(task), str(settings.runtime), spec.handler]
         flags = [*settings.flags, *([f"--layers={layers}"] if layers else [])]
         try:
             self._process = children.spawn(

@@ -16,7 +16,7 @@ from typing import Any
 
 from local_aws.client_environment import client_environment
 from local_aws.core.context import Context
-from local_aws.core.patching import mends, require_moto
+from local_aws.core.patching import apply_patches, patches, require_moto
 from local_aws.dashboard.patches import with_page
 from local_aws.errors import LocalAwsError
 from local_aws.server.admin_api import PREFIX, ROUTES, Wsgi, route, with_routes
@@ -29,8 +29,8 @@ from local_aws.state.stores import STORES
 
 HOST = "127.0.0.1"
 HEALTH_PATH = f"{PREFIX}health"
-MENDS_PATH = f"{PREFIX}mends"
-# In order: a later module may rely on an earlier one's mends.
+PATCHES_PATH = f"{PREFIX}patches"
+# In order: a later module may rely on an earlier one's patches.
 MODULES = (
     "local_aws.server.routing",
     "local_aws.iam.patches",
@@ -106,7 +106,7 @@ def _prepare_environment(context: Context, port: int) -> None:
 
 
 def install(context: Context) -> None:
-    """Mend moto with every module's `install(context)`; raises LocalAwsError if one cannot."""
+    """Patch moto with every module's `install(context)`; raises LocalAwsError if one cannot."""
     require_moto()
     from moto.core.config import default_user_config
 
@@ -115,7 +115,9 @@ def install(context: Context) -> None:
     gc.disable()
     try:
         for name in MODULES:
-            importlib.import_module(name).install(context)
+            module = importlib.import_module(name)
+            apply_patches()
+            module.install(context)
     finally:
         # What is made here stays for good, so no collection ever need look at it.
         gc.freeze()
@@ -162,11 +164,11 @@ def read_health(query: dict[str, Any]) -> str:
     return "ok"
 
 
-@route("GET", MENDS_PATH)
-def read_mends(query: dict[str, Any]) -> list[dict[str, str]]:
-    """Return what was mended in moto: objects with `symbol`, `fault` and `moto_version`."""
+@route("GET", PATCHES_PATH)
+def read_patches(query: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the patches of moto: objects with `symbol`, `why`, `upstream` and `moto_version`."""
     del query
-    return [dataclasses.asdict(mend) for mend in mends()]
+    return [dataclasses.asdict(patch) for patch in patches()]
 
 
 if __name__ == "__main__":

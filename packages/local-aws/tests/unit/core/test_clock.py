@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from local_aws.core.clock import Clock
-from scones_core.errors import LocalAwsError
+from local_aws.errors import LocalAwsError
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 

@@ -1,9 +1,10 @@
+import sys
 import types
 
 import pytest
 
 from local_aws.core import patching
-from scones_core.errors import LocalAwsError
+from local_aws.errors import LocalAwsError
 
 
 class Target:
@@ -72,18 +73,62 @@ def test_what_moto_has_by_now_is_not_added_again():
         patching.implement(Target, "method", fault="was missing")
 
 
-def test_each_mend_is_recorded_with_its_fault_and_version():
+def test_each_patch_is_recorded_with_its_fault_and_version():
     target = copy()
     patching.implement(target, "added", fault="is missing")(lambda _: 7)
     patching.replace(target, "greeting", "hi", fault="is too long")
     assert (target().added(), target.greeting) == (7, "hi")
-    added, replaced = patching.mends()[-2:]
-    assert added.symbol.endswith("Target.added") and added.fault == "is missing"
+    added, replaced = patching.patches()[-2:]
+    assert added.symbol.endswith("Target.added") and added.why == "is missing"
     assert replaced.symbol.endswith("Target.greeting")
     assert {added.moto_version, replaced.moto_version} == {patching.MOTO_VERSION}
 
 
 def test_another_moto_is_refused_and_the_installed_one_is_not():
     patching.require_moto()
-    with pytest.raises(LocalAwsError, match=r"9\.9\.9.*make setup"):
+    with pytest.raises(LocalAwsError, match=r"9\.9\.9.*moto==5"):
         patching.require_moto("9.9.9")
+
+
+@pytest.fixture
+def moto_like(monkeypatch):
+    """A package with a class, as declared patches name it."""
+    module = types.ModuleType("moto_like")
+    module.Backend = copy()
+    monkeypatch.setitem(sys.modules, "moto_like", module)
+    return module
+
+
+def test_a_declared_patch_takes_effect_when_patches_are_applied(moto_like):
+    @patching.patch("moto_like.Backend.method", why="adds nothing", upstream="https://example.com")
+    def method(original, self, x):
+        return original(self, x) + 1
+
+    assert moto_like.Backend().method(1) == 1
+    patching.apply_patches()
+    assert moto_like.Backend().method(1) == 2
+    assert patching.patches()[-1].upstream == "https://example.com"
+    patching.apply_patches()
+    assert moto_like.Backend().method(1) == 2
+
+
+def test_declared_additions_and_values_are_applied_in_their_order(moto_like):
+    patching.add("moto_like.Backend.added", why="is missing")(lambda _: 7)
+    patching.set_value("moto_like.Backend.greeting", "hi", why="is too long")
+    patching.apply_patches()
+    assert (moto_like.Backend().added(), moto_like.Backend.greeting) == (7, "hi")
+
+
+@pytest.mark.parametrize(
+    "target", ["moto_like.Backend.gone", "moto_like.Gone.method", "moto_gone.Backend.method"]
+)
+def test_a_declared_patch_of_what_is_gone_is_refused_by_name(moto_like, target):
+    patching.patch(target, why="any")(lambda original: original)
+    with pytest.raises(LocalAwsError, match=target.rpartition(".")[0].replace(".", r"\.")):
+        patching.apply_patches()
+
+
+def test_a_declared_addition_that_moto_has_is_refused(moto_like):
+    patching.add("moto_like.Backend.method", why="was missing")(lambda _: 1)
+    with pytest.raises(LocalAwsError, match=r"Backend\.method by now"):
+        patching.apply_patches()

@@ -4,8 +4,8 @@ import zipfile
 
 import pytest
 
+from local_aws.errors import LocalAwsError
 from local_aws.lambda_.deployment_package import check_zip, unpack
-from scones_core.errors import LocalAwsError
 
 
 def packed(*entries):

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.images import (
     ImageCommands,
     UnknownImage,
@@ -12,7 +13,6 @@ from local_aws.sagemaker.images import (
     repository_name,
     write_images,
 )
-from scones_core.errors import LocalAwsError
 
 REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 

@@ -4,8 +4,8 @@ import stat
 
 import pytest
 
+from local_aws.errors import LocalAwsError
 from local_aws.state.state_folder import Snapshots
-from scones_core.errors import LocalAwsError
 
 BODY = b"a body"
 DIGEST = hashlib.sha256(BODY).hexdigest()

@@ -21,7 +21,7 @@ METRICS: Mapping[str, str] = {
     "train:accuracy": r"Epoch\[\d+\] Train-accuracy=(\S+)",
     "validation:accuracy": r"Epoch\[\d+\] Validation-accuracy=(\S+)",
 }
-_SOURCES = Path(__file__).parents[2]
+_SOURCES = Path(__file__).parents[3]
 PROGRAM = "local_aws.sagemaker.algorithms.image_classification"
 
 

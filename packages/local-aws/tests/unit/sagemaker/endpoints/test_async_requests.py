@@ -3,11 +3,11 @@ import json
 
 import pytest
 
+from local_aws.core.s3_uri import S3Uri
+from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.endpoints.async_requests import notification, parse_request
 from local_aws.sagemaker.endpoints.async_settings import AsyncSettings
 from local_aws.sagemaker.endpoints.container_http import Reply
-from scones_core.errors import SconesError
-from scones_core.uris import S3Uri
 
 NOW = datetime.datetime(2026, 1, 25, 22, 46, 0, 455_000, tzinfo=datetime.UTC)
 PREFIX = "X-Amzn-SageMaker-"
@@ -44,11 +44,11 @@ def test_an_answer_may_be_given_a_name():
         (b"x" * 128_001, {}, "at most 128000 bytes"),
         (b"x", {"InvocationTimeoutSeconds": "3601"}, "between 1 and 3600"),
         (b"x", {"RequestTTLSeconds": "soon"}, "between 60 and 21600"),
-        (b"", {"InputLocation": "https://b/k"}, "no S3 location"),
+        (b"", {"InputLocation": "https://b/k"}, "not an S3 location"),
     ],
 )
 def test_a_request_that_is_none_is_refused(body, headers, words):
-    with pytest.raises(SconesError, match=words):
+    with pytest.raises(LocalAwsError, match=words):
         request(body, **headers)
 
 

@@ -1,10 +1,10 @@
 import threading
 from datetime import UTC, datetime
 
+from local_aws.core.s3_uri import S3Uri
 from local_aws.sagemaker.endpoints import capture_buffer
 from local_aws.sagemaker.endpoints.capture_buffer import CaptureWriter
 from local_aws.sagemaker.endpoints.capture_format import CaptureSettings, CaptureStream, Exchange
-from scones_core.uris import S3Uri
 
 DEADLINE_SECONDS = 5.0
 

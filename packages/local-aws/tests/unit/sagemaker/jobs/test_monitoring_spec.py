@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from local_aws.core.s3_uri import S3Uri
 from local_aws.sagemaker.jobs.monitoring_spec import (
     DAILY,
     InvalidSchedule,
@@ -12,7 +13,6 @@ from local_aws.sagemaker.jobs.monitoring_spec import (
     processing_request,
     window,
 )
-from scones_core.uris import S3Uri
 
 
 def at(hour: int, minute: int = 0, day: int = 2) -> datetime.datetime:

@@ -1,17 +1,19 @@
-"""The page of mends names tests that there are."""
+"""The page of patches names tests that there are."""
 
 import ast
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "embedded-aws.md"
+PAGE = ROOT / "docs" / "patches.md"
+# The distribution's own tests, and those of the project that it lies in.
+TESTS = [*(ROOT / "tests").rglob("test_*.py"), *(ROOT.parents[1] / "tests").rglob("test_*.py")]
 
 
 def known_tests() -> set[str]:
     """Return the names of all tests."""
     names = set()
-    for file in (ROOT / "tests").rglob("test_*.py"):
+    for file in TESTS:
         body = ast.parse(file.read_text(encoding="utf-8")).body
         names |= {made.name for made in body if isinstance(made, ast.FunctionDef)}
     return names
