@@ -1,8 +1,9 @@
 """The program of a Lambda worker: it sees the function, the Lambda runtime and nothing else.
 
 It is run as `python -I -S worker_bootstrap.py <task> <runtime> <handler> [--pure]
-[--layers=<folder>]`, so neither the project nor its environment is importable from a function. awslambdaric has its
-Runtime API client as a C++ extension, with wheels for Linux alone and one for each Python.
+[--layers=<folder>]`, so neither the project nor its environment is importable from a function.
+awslambdaric has its Runtime API client as a C++ extension, with wheels for Linux alone and one
+for each Python.
 Where it does not load, or with `--pure`, the client below, which asks the same four things over
 `http.client`, takes its place.
 """

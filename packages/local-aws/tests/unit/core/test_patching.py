@@ -95,6 +95,7 @@ def moto_like(monkeypatch):
     """A package with a class, as declared patches name it."""
     module = types.ModuleType("moto_like")
     module.Backend = copy()
+    module.Backend.__module__, module.Backend.__qualname__ = "moto_like", "Backend"
     monkeypatch.setitem(sys.modules, "moto_like", module)
     return module
 
