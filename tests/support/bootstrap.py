@@ -8,9 +8,9 @@ from typing import Any
 from local_aws.control import LocalAws
 from local_aws.testing.aws import ACCOUNT
 from local_aws.testing.web_identity import take_role, web_token
-from scones_deploy.terraform_binary import find_terraform
-from scones_deploy.terraform_commands import FLAG, TerraformCommands
-from scones_deploy.terraform_mirror import provider_source
+from scones_deploy.terraform.binary import find_terraform
+from scones_deploy.terraform.commands import FLAG, TerraformCommands
+from scones_deploy.terraform.providers import provider_source
 
 REPOSITORY = "owner/name"
 ISSUER = "token.actions.githubusercontent.com"

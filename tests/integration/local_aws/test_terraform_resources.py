@@ -17,8 +17,8 @@ from local_aws.control import LocalAws
 from local_aws.sagemaker.images import ImageCommands
 from local_aws.testing import PROGRAMS
 from local_aws.testing.aws import ACCOUNT, Aws, package
-from scones_deploy.terraform_binary import find_terraform
-from scones_deploy.terraform_mirror import provider_source
+from scones_deploy.terraform.binary import find_terraform
+from scones_deploy.terraform.providers import provider_source
 
 _HERE = Path(__file__).parent
 FUNCTION = "import os\n\ndef handler(event, context):\n    return [event, os.environ['STEP']]\n"

@@ -5,8 +5,7 @@ import pytest
 from local_aws.control import LocalAws
 from local_aws.testing.aws import ACCOUNT, Aws
 from scones_deploy.hourly import running, stop
-from scones_deploy.orphans import Arn, remove
-from scones_deploy.ownership import Owner
+from scones_deploy.removal import Arn, Owner, remove
 
 DEV = Owner("scones", "dev")
 TAGS = [{"Key": "Project", "Value": "scones"}, {"Key": "Environment", "Value": "dev"}]
