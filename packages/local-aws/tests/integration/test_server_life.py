@@ -176,8 +176,8 @@ def test_a_server_whose_moto_lacks_a_patched_symbol_does_not_start_and_names_it(
         "from moto.awslambda.models import LambdaFunction\n"
         "del LambdaFunction.invoke\n"
         f"sys.argv = ['server', '--home={tmp_path}', '--port=0', '--forget']\n"
-        "from local_aws import server\n"
-        "sys.exit(server.main())\n"
+        "from local_aws.server.main import main\n"
+        "sys.exit(main())\n"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
