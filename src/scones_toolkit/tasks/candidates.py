@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from scones_deploy.plan import Plan
+from scones_deploy.terraform.plan import Plan
 from scones_toolkit.project import Project
 from scones_train.registry import Candidate, Registry, Training
 

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from scones_core.errors import DeployError
 from scones_core.files import write_atomically
-from scones_deploy.applied import AppliedResource, served_configurations
 from scones_deploy.artifact import released_images
 from scones_deploy.bundle import BundleManifest, build_bundles
-from scones_deploy.module_docs import stale_docs, write_docs
 from scones_deploy.office_hours import OfficeHours, only_creates_endpoint
-from scones_deploy.plan import Plan, protect, require_empty_buckets
 from scones_deploy.release import Release, read_releases
-from scones_deploy.scan import scan
-from scones_deploy.scoring import score_differences
-from scones_deploy.state_bucket import backend_bucket, ensure_state_bucket
-from scones_deploy.terraform import Terraform
+from scones_deploy.terraform.adapter import Terraform
+from scones_deploy.terraform.checks import scan
+from scones_deploy.terraform.module_docs import stale_docs, write_docs
+from scones_deploy.terraform.plan import Plan, protect, require_empty_buckets
+from scones_deploy.terraform.state import AppliedResource, served_configurations
+from scones_deploy.terraform.state_bucket import backend_bucket, ensure_state_bucket
 from scones_deploy.verification import (
     endpoint_differences,
     function_differences,
+    score_differences,
     setting_differences,
     way_back,
 )
