@@ -14,8 +14,8 @@ from local_aws.testing.aws import ANYTHING, Aws
 from scones_core.outputs import Deployment
 from scones_core.settings import Settings
 from scones_toolkit.console import Console
-from scones_toolkit.datasets import etl
 from scones_toolkit.project import Project
+from scones_toolkit.tasks.data import etl
 from tests.support.environment import ACCOUNT
 
 DATA, ARTIFACTS, GROUP = "training-data", "training-artifacts", "trained"
