@@ -6,12 +6,12 @@ from scones_core.errors import DeployError, SettingsError
 from scones_core.manifest import Manifest
 from scones_core.uris import S3Uri
 from scones_etl.load import read_manifest
+from scones_images import decode
 from scones_toolkit import confusions, datasets
 from scones_toolkit.artifacts import unpacked
 from scones_toolkit.project import Project
 from scones_train.agreement import Agreement, ask, compare
 from scones_train.artifact import read_artifact, read_predictions
-from scones_train.decode import decode
 from scones_train.evaluate import evaluate_artifact as score
 
 
