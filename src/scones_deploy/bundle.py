@@ -6,16 +6,18 @@ as they are.
 
 import base64
 import hashlib
+import io
 import json
+import zipfile
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from modulefinder import ModuleFinder
 from pathlib import Path
 
 from scones_core.errors import BuildError
 from scones_core.files import write_if_changed
 from scones_core.settings import BundleSettings
-from scones_deploy.archive import content_sha256, zip_bytes
-from scones_deploy.modules import own_modules
 from scones_deploy.wheels import dependency_tree, locked
 
 FUNCTIONS = ("serialize_image", "classify_image", "filter_inferences")
@@ -138,3 +140,83 @@ def _largest(entries: dict[str, bytes]) -> str:
     for name, content in entries.items():
         parts[name.split("/")[0]] += len(content)
     return ", ".join(f"{part} ({size:,} bytes unzipped)" for part, size in parts.most_common(3))
+
+
+OWN_PACKAGES = ("scones_core", "scones_lambdas")
+
+
+def own_modules(source: Path, handler_module: str) -> dict[str, bytes]:
+    """Return the function's own sources by archive name: its module and what that imports.
+
+    Imports are followed without running anything, also those inside functions. So a change
+    to one function leaves the bundles of the others, and what is deployed of them, as it is.
+    Raises BuildError where the module is missing or is no valid Python.
+    """
+    finder = ModuleFinder(path=[str(source)])
+    try:
+        finder.import_hook(handler_module)
+    except ImportError as error:
+        raise BuildError(
+            f"The function module {handler_module} cannot be found below {source}: {error}."
+        ) from error
+    except SyntaxError as error:
+        raise BuildError(
+            f"{error.filename}:{error.lineno} is no valid Python: {error.msg}."
+        ) from error
+    located = (getattr(module, "__file__", None) for module in finder.modules.values())
+    files = [Path(file) for file in located if file]
+    names = {path.relative_to(source).as_posix(): path for path in files}
+    _require_own(names, handler_module)
+    _require_found(finder, handler_module)
+    return {name: path.read_bytes() for name, path in sorted(names.items())}
+
+
+def _require_own(names: dict[str, Path], handler_module: str) -> None:
+    foreign = sorted(n for n in names if n.split("/")[0] not in OWN_PACKAGES)
+    if foreign:
+        raise BuildError(
+            f"{handler_module} imports {foreign[0]}, which no Lambda bundle carries; "
+            f"it may import {' and '.join(OWN_PACKAGES)} alone."
+        )
+
+
+def _require_found(finder: ModuleFinder, handler_module: str) -> None:
+    missing = sorted(n for n in finder.badmodules if n.split(".")[0] in OWN_PACKAGES)
+    unknown = [name for name in missing if not _is_attribute(finder, name)]
+    if unknown:
+        raise BuildError(f"{handler_module} imports {unknown[0]}, which does not exist.")
+
+
+def _is_attribute(finder: ModuleFinder, name: str) -> bool:
+    """Say whether `name` may be a value that its module defines, not a module."""
+    module = finder.modules.get(name.rpartition(".")[0])
+    return name.rpartition(".")[2] in getattr(module, "globalnames", {})
+
+
+EPOCH = (1980, 1, 1, 0, 0, 0)
+UNIX = 3
+REGULAR_0644 = 0o100644 << 16
+
+
+def zip_bytes(entries: Mapping[str, bytes]) -> bytes:
+    """Return a zip of these contents by archive name: sorted, 1980-01-01, 0644, no folders."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in sorted(entries):
+            info = zipfile.ZipInfo(name, EPOCH)
+            info.create_system = UNIX
+            info.external_attr = REGULAR_0644
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, entries[name], compresslevel=9)
+    return buffer.getvalue()
+
+
+def content_sha256(entries: Mapping[str, bytes]) -> str:
+    """Return the identity of the contents: 64 hexadecimal digits over sorted names and bytes.
+
+    Unlike the zip's own hash it does not depend on the zlib that compressed it.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(entries):
+        digest.update(f"{name}\0{hashlib.sha256(entries[name]).hexdigest()}\n".encode())
+    return digest.hexdigest()

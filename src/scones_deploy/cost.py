@@ -1,14 +1,85 @@
-"""What an environment costs: resources as Terraform plans them, usage as settings assume it."""
+"""What an environment costs: resources as Terraform plans them, usage as settings assume it.
+
+Unit prices are in `prices.json` next to this file, with date, region and sources.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from scones_core.errors import CostError
 from scones_core.settings import CostSettings
-from scones_deploy.applied import AppliedResource, served_configurations
-from scones_deploy.cost_kept import storage, watching
-from scones_deploy.cost_line import GB, HOURS, MILLION, Line, of
-from scones_deploy.prices import Prices
+from scones_deploy.terraform.state import AppliedResource, served_configurations
+
+HOURS = 730.0
+GB = 1e9
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One item: what stands for a month without any image, and for each million images."""
+
+    service: str
+    what: str
+    month: float = 0.0
+    million: float = 0.0
+
+
+def of(resources: Iterable[AppliedResource], kind: str) -> list[Mapping[str, Any]]:
+    """Return the values of the resources of one type."""
+    return [resource.values for resource in resources if resource.type == kind]
+
+
+TABLE = Path(__file__).with_name("prices.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Unit prices by name and hosting prices an hour by instance type, in `currency`.
+
+    `checked` is the day on which the table was last compared with its sources.
+    """
+
+    checked: str
+    region: str
+    currency: str
+    unit: Mapping[str, float]
+    hosting: Mapping[str, float]
+
+    @classmethod
+    def load(cls, path: Path = TABLE) -> "Prices":
+        """Return the table; raises CostError, naming the file, where it is none."""
+        try:
+            body: dict[str, Any] = json.loads(path.read_bytes())
+            return cls(
+                checked=body["checked"],
+                region=body["region"],
+                currency=body["currency"],
+                unit={name: float(item["usd"]) for name, item in body["prices"].items()},
+                hosting={name: float(usd) for name, usd in body["hosting_hour"]["usd"].items()},
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CostError(f"{path} is no price table ({error!r}); restore it.") from error
+
+    def __getitem__(self, name: str) -> float:
+        try:
+            return self.unit[name]
+        except KeyError:
+            raise CostError(f"The price table {TABLE} has no {name}; add it there.") from None
+
+    def hour(self, instance_type: str) -> float:
+        """Return what an hour of a hosting instance costs; raises CostError for another type."""
+        try:
+            return self.hosting[instance_type]
+        except KeyError:
+            raise CostError(
+                f"The price table {TABLE} ({self.region}, {self.checked}) has no {instance_type}; "
+                f"add its price an hour there. It has {', '.join(sorted(self.hosting))}."
+            ) from None
+
 
 NOT_IN = (
     "data transfer out of the region and between zones",
@@ -129,3 +200,71 @@ def transitions(definition: str) -> int:
         state = inner["States"][name]
         name = state.get("Next") or state.get("Default")
     return count
+
+
+def storage(
+    resources: tuple[AppliedResource, ...], active: str, prices: Prices, usage: CostSettings
+) -> Iterator[Line]:
+    """Yield what a month of the buckets, the repository and the key costs, and their use."""
+    for _ in of(resources, "aws_kms_key"):
+        requests = usage.kms_requests_per_image * MILLION * prices["kms_request"]
+        yield Line("KMS", "key, and its requests", prices["kms_key_month"], requests)
+    if of(resources, "aws_ecr_repository"):
+        yield Line(
+            "ECR", f"{usage.image_gb:g} GB of model images", usage.image_gb * prices["ecr_gb_month"]
+        )
+    if not of(resources, "aws_s3_bucket"):
+        return
+    stored = usage.storage_gb * prices["s3_gb_month"]
+    reads = MILLION * usage.reads_per_image * prices["s3_get"]
+    yield Line("S3", f"{usage.storage_gb:g} GB of data and models; reads", stored, reads)
+    share, days = _capture(resources, active)
+    records = share * MILLION
+    volume = records * (usage.image_bytes * 4 / 3 + usage.record_bytes) / GB
+    price = records / usage.records_per_file * prices["s3_put"]
+    price += volume * days / 30 * prices["s3_gb_month"]
+    yield Line("S3", f"captured records, {share:.0%} kept {days} days", million=price)
+
+
+def _capture(resources: tuple[AppliedResource, ...], active: str) -> tuple[float, int]:
+    """Return the share of requests that is captured, and how many days it is kept."""
+    shares = [
+        float(capture["initial_sampling_percentage"]) / 100
+        for _, configuration in served_configurations(resources, active)
+        for capture in configuration.values.get("data_capture_config") or ()
+        if capture.get("enable_capture")
+    ]
+    days = [
+        int(expiration["days"])
+        for r in resources
+        if r.type == "aws_s3_bucket_lifecycle_configuration" and r.key == "capture"
+        for rule in r.values.get("rule") or ()
+        for expiration in rule.get("expiration") or ()
+        if expiration.get("days")
+    ]
+    return max(shares, default=0.0), min(days, default=365)
+
+
+def watching(
+    resources: tuple[AppliedResource, ...], prices: Prices, usage: CostSettings
+) -> Iterator[Line]:
+    """Yield what alarms, dashboard, metrics, logs and traces cost."""
+    alarmed = sum(map(_alarm_metrics, of(resources, "aws_cloudwatch_metric_alarm")))
+    boards = len(of(resources, "aws_cloudwatch_dashboard"))
+    yield Line("CloudWatch", f"{alarmed} alarmed metrics", alarmed * prices["alarm_metric_month"])
+    yield Line("CloudWatch", f"{boards} dashboard", boards * prices["dashboard_month"])
+    custom = usage.custom_metrics
+    yield Line("CloudWatch", f"{custom} custom metrics", custom * prices["custom_metric_month"])
+    groups = [
+        int(g.get("retention_in_days") or 0) for g in of(resources, "aws_cloudwatch_log_group")
+    ]
+    volume = usage.log_bytes * MILLION / GB
+    kept = volume * max(groups, default=0) / 30 * prices["log_gb_month"]
+    yield Line("CloudWatch", "logs", million=volume * prices["log_gb_in"] + kept)
+    traced = usage.traced_share * MILLION * prices["trace"]
+    yield Line("X-Ray", f"traces of {usage.traced_share:.0%}", million=traced)
+
+
+def _alarm_metrics(alarm: Mapping[str, Any]) -> int:
+    """Return how many metrics an alarm is billed for: each of its expression's, else one."""
+    return sum(bool(query.get("metric")) for query in alarm.get("metric_query") or ()) or 1

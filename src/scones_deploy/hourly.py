@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from scones_deploy.ownership import Owner
+from scones_deploy.removal import Owner
 
 # What SageMaker says of a job that has ended, and of what is not there any more.
 GONE = ("ValidationException", "ResourceNotFound")

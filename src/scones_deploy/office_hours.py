@@ -8,7 +8,7 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from scones_core.errors import DeployError
-from scones_deploy.plan import Plan
+from scones_deploy.terraform.plan import Plan
 
 WEEK = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 # A schedule starts within its minute, and an endpoint is deleted or created within some more.

@@ -5,27 +5,18 @@ one. A rollback activates an earlier release; no release is ever changed.
 """
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scones_core.errors import ReleaseError
+from scones_core.errors import ReleaseError, SettingsError
 from scones_core.files import write_if_changed
-from scones_deploy.release_fields import (
-    ID,
-    IMAGE,
-    INSTANCE_TYPE,
-    SHA256,
-    is_artifact,
-    is_count,
-    is_labels,
-    is_map,
-    is_number,
-    is_text,
-    matches,
-)
+from scones_core.labels import LabelSet
+from scones_core.uris import S3Uri
 
 # Fields that releases of an earlier version of this project do not have.
 LATER = frozenset({"model_package_arn", "overruled"})
@@ -174,3 +165,50 @@ def _checks(release: Release) -> list[tuple[str, bool, str]]:
         ("model_package_arn", isinstance(release.model_package_arn, str), "a text"),
         ("overruled", isinstance(release.overruled, str), "a text"),
     ]
+
+
+ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+IMAGE = re.compile(r"[a-z0-9][a-z0-9.:-]*/[a-z0-9][a-z0-9._/-]*(?::[\w.-]+|@sha256:[0-9a-f]{64})")
+INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+")
+
+
+def matches(pattern: re.Pattern[str], value: Any) -> bool:
+    """Say whether a value is a text of this form."""
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def is_text(value: Any) -> bool:
+    """Say whether a value is a text that says something."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def is_number(value: Any, low: float = -math.inf, high: float = math.inf) -> bool:
+    """Say whether a value is a finite number in these bounds."""
+    return type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+
+
+def is_count(value: Any) -> bool:
+    """Say whether a value is a whole number of at least 1."""
+    return type(value) is int and value >= 1
+
+
+def is_map(value: Any, valid: Any) -> bool:
+    """Say whether a value maps texts to values of which `valid` is true."""
+    return isinstance(value, Mapping) and all(is_text(k) and valid(v) for k, v in value.items())
+
+
+def is_artifact(value: Any) -> bool:
+    """Say whether a value is the S3 location of a .tar.gz."""
+    try:
+        return S3Uri.parse(value).key.endswith(".tar.gz")
+    except (SettingsError, TypeError, AttributeError):
+        return False
+
+
+def is_labels(value: Any) -> bool:
+    """Say whether a value is two or more different class names."""
+    try:
+        return all(map(is_text, LabelSet.of(value)))
+    except (SettingsError, TypeError):
+        return False

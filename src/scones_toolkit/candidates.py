@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from scones_core.errors import SettingsError
-from scones_deploy.plan import Plan
+from scones_deploy.terraform.plan import Plan
 from scones_toolkit.project import Project
 from scones_train.registry import Candidate, Registry, Training
 

@@ -6,10 +6,8 @@ from typing import Any
 
 from rich.console import Console as RichConsole
 
-from scones_deploy.applied import AppliedResource
-from scones_deploy.cost import NOT_IN, estimate
-from scones_deploy.cost_line import MILLION, Line
-from scones_deploy.prices import Prices
+from scones_deploy.cost import MILLION, NOT_IN, Line, Prices, estimate
+from scones_deploy.terraform.state import AppliedResource
 from scones_toolkit.console import Console
 from scones_toolkit.deployments import prepare, require_bundles
 from scones_toolkit.project import Project

@@ -2,8 +2,8 @@
 
 from scones_core.errors import DeployError
 from scones_deploy.bundle import BundleManifest, build_bundles
-from scones_deploy.plan import Plan, protect, require_empty_buckets
-from scones_deploy.state_bucket import backend_bucket, ensure_state_bucket
+from scones_deploy.terraform.plan import Plan, protect, require_empty_buckets
+from scones_deploy.terraform.state_bucket import backend_bucket, ensure_state_bucket
 from scones_toolkit import candidates
 from scones_toolkit.cli import confirm
 from scones_toolkit.project import Project

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from scones_core.files import write_atomically
 from scones_deploy.office_hours import OfficeHours, only_creates_endpoint
-from scones_deploy.plan import Plan
+from scones_deploy.terraform.plan import Plan
 from scones_toolkit.deployments import carry_out, describe, prepare, require_bundles
 from scones_toolkit.project import Project
 

@@ -15,7 +15,7 @@ from scones_core.errors import LocalAwsError, SettingsError
 from scones_core.outputs import Deployment
 from scones_core.settings import Settings
 from scones_deploy.release import Release, read_releases
-from scones_deploy.terraform import Terraform
+from scones_deploy.terraform.adapter import Terraform
 from scones_local.process import LocalAws
 from scones_toolkit.console import Console
 from scones_toolkit.records import Records

@@ -4,16 +4,22 @@ from collections.abc import Sequence
 
 from botocore.exceptions import ClientError
 
-from scones_deploy.applied import AppliedResource
-from scones_deploy.buckets import empty_bucket, empty_model_group, empty_repository, is_missing
-from scones_deploy.cost import estimate
+from scones_deploy.cost import Prices, estimate
 from scones_deploy.hourly import Running, running
 from scones_deploy.hourly import stop as stop_one
-from scones_deploy.orphans import in_order, remains, remove
-from scones_deploy.ownership import Owner
-from scones_deploy.plan import require_empty_buckets
-from scones_deploy.prices import Prices
-from scones_deploy.roles import remove_roles
+from scones_deploy.removal import (
+    Owner,
+    empty_bucket,
+    empty_model_group,
+    empty_repository,
+    in_order,
+    is_missing,
+    remains,
+    remove,
+    remove_roles,
+)
+from scones_deploy.terraform.plan import require_empty_buckets
+from scones_deploy.terraform.state import AppliedResource
 from scones_toolkit.cli import confirm
 from scones_toolkit.deployments import prepare, state_bucket
 from scones_toolkit.project import Project

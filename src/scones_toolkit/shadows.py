@@ -6,7 +6,7 @@ from typing import Any
 
 from scones_core.errors import MonitorError
 from scones_core.uris import S3Uri
-from scones_deploy.applied import served_configurations
+from scones_deploy.terraform.state import served_configurations
 from scones_monitor.capture import read_captures
 from scones_monitor.shadow import Comparison, compare
 from scones_monitor.shadow_page import Side, write_shadow_page

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from scones_core.errors import DeployError
-from scones_deploy.module_docs import stale_docs, write_docs
-from scones_deploy.scan import scan
-from scones_deploy.terraform import Terraform
+from scones_deploy.terraform.adapter import Terraform
+from scones_deploy.terraform.checks import scan
+from scones_deploy.terraform.module_docs import stale_docs, write_docs
 from scones_toolkit.project import Project
 from scones_toolkit.terraform_lines import TerraformLines
 

@@ -1,14 +1,14 @@
 """After an apply: what runs is compared with what was meant, and known images are scored."""
 
 from scones_core.errors import DeployError
-from scones_deploy.applied import AppliedResource, served_configurations
 from scones_deploy.artifact import released_images
 from scones_deploy.bundle import BundleManifest
 from scones_deploy.release import Release, read_releases
-from scones_deploy.scoring import score_differences
+from scones_deploy.terraform.state import AppliedResource, served_configurations
 from scones_deploy.verification import (
     endpoint_differences,
     function_differences,
+    score_differences,
     setting_differences,
     way_back,
 )

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scones_deploy.terraform_binary import find_terraform
-from scones_deploy.terraform_commands import FLAG, TerraformCommands
-from scones_deploy.terraform_mirror import provider_source
+from scones_deploy.terraform.binary import find_terraform
+from scones_deploy.terraform.commands import FLAG, TerraformCommands
+from scones_deploy.terraform.providers import provider_source
 from scones_local.process import LocalAws
 from tests.support.local_aws import ACCOUNT
 from tests.support.web_identity import take_role, web_token

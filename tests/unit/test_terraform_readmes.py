@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from scones_deploy.module_docs import modules, stale_docs
+from scones_deploy.terraform.module_docs import modules, stale_docs
 
 TERRAFORM = Path(__file__).parents[2] / "terraform"
 

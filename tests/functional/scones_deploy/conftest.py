@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scones_deploy.terraform import Terraform
+from scones_deploy.terraform.adapter import Terraform
 
 MAIN = """
 terraform {

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from scones_deploy.hourly import KINDS, Kind, running, stop
-from scones_deploy.ownership import Owner
+from scones_deploy.removal import Owner
 
 OWN = [{"Key": "Project", "Value": "scones"}, {"Key": "Environment", "Value": "dev"}]
 JOBS = [kind for kind in KINDS if kind.words.endswith("job")]

@@ -11,11 +11,17 @@ import pytest
 from moto import mock_aws
 
 from scones_core.errors import DeployError
-from scones_deploy.buckets import empty_bucket, empty_repository
 from scones_deploy.hourly import running, stop
-from scones_deploy.orphans import Arn, in_order, remains, remove
-from scones_deploy.ownership import Owner
-from scones_deploy.roles import remove_roles
+from scones_deploy.removal import (
+    Arn,
+    Owner,
+    empty_bucket,
+    empty_repository,
+    in_order,
+    remains,
+    remove,
+    remove_roles,
+)
 
 DEV = Owner("scones", "dev")
 ROLE = "arn:aws:iam::123456789012:role/any"

@@ -10,13 +10,13 @@ from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from scones_core.known_images import KnownImage
-from scones_deploy.applied import AppliedResource
 from scones_deploy.bundle import Bundle
 from scones_deploy.release import Release, Releases
-from scones_deploy.scoring import score_differences
+from scones_deploy.terraform.state import AppliedResource
 from scones_deploy.verification import (
     endpoint_differences,
     function_differences,
+    score_differences,
     setting_differences,
     way_back,
 )

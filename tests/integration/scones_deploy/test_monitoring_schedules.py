@@ -3,8 +3,7 @@
 import pytest
 
 from scones_deploy.hourly import running, stop
-from scones_deploy.orphans import Arn, remove
-from scones_deploy.ownership import Owner
+from scones_deploy.removal import Arn, Owner, remove
 from scones_local.process import LocalAws
 from tests.support.local_aws import ACCOUNT, Aws
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from scones_deploy.terraform_binary import find_terraform
-from scones_deploy.terraform_mirror import provider_source
+from scones_deploy.terraform.binary import find_terraform
+from scones_deploy.terraform.providers import provider_source
 from scones_local.process import LocalAws
 from scones_local.sagemaker.images import ImageCommands
 from tests.support.local_aws import ACCOUNT, Aws, package

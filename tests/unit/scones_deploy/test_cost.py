@@ -7,10 +7,8 @@ import pytest
 
 from scones_core.errors import CostError
 from scones_core.settings import CostSettings
-from scones_deploy.applied import AppliedResource
-from scones_deploy.cost import estimate, transitions
-from scones_deploy.cost_line import Line
-from scones_deploy.prices import Prices
+from scones_deploy.cost import Line, Prices, estimate, transitions
+from scones_deploy.terraform.state import AppliedResource
 
 ROOT = Path(__file__).parents[3]
 USAGE = CostSettings(image_bytes=10_000, function_ms=200, log_bytes=1_000)

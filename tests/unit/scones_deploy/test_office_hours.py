@@ -6,7 +6,7 @@ import pytest
 
 from scones_core.errors import DeployError
 from scones_deploy.office_hours import OfficeHours, only_creates_endpoint
-from scones_deploy.plan import Plan, ResourceChange
+from scones_deploy.terraform.plan import Plan, ResourceChange
 
 HOURS = {
     "from": "07:00",

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from scones_deploy.plan import Plan, ResourceChange
+from scones_deploy.terraform.plan import Plan, ResourceChange
 from scones_toolkit.plans import MAX_WORDS, markdown
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from scones_core.errors import TerraformError
-from scones_deploy.applied import AppliedResource, parse_state, served_configurations
+from scones_deploy.terraform.state import AppliedResource, parse_state, served_configurations
 
 
 def resource(name: str, **more: Any) -> dict[str, Any]:

@@ -1,8 +1,11 @@
-"""Where Terraform takes its providers from: the registry, else a mirror on this machine."""
+"""The providers of a root module, and where Terraform gets them: the registry, else a mirror."""
 
+import itertools
 import json
 import os
+import platform
 import re
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,16 +14,121 @@ from pathlib import Path
 
 from scones_core.errors import TerraformError
 from scones_core.files import write_if_changed
-from scones_deploy.mirror_search import (
-    PREFIXES,
-    VARIABLE,
-    holds,
-    implied_mirrors,
-    named_mirrors,
-    os_arch,
-    searched_mirrors,
+
+REGISTRY = "registry.terraform.io"
+LOCKED = re.compile(
+    r'^provider "(?P<source>[^"\s]+)" \{.*?^\s*version\s*=\s*"(?P<version>[^"]+)"',
+    re.MULTILINE | re.DOTALL,
 )
-from scones_deploy.providers import REGISTRY, Provider, needed_providers
+DECLARATIONS = re.compile(r"\brequired_providers\s*\{(?:[^{}]|\{[^{}]*\})*\}")
+SOURCE = re.compile(r'\bsource\s*=\s*"([^"/\s]+/[^"/\s]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A full source address, like `registry.terraform.io/hashicorp/aws`, and a version.
+
+    The version is empty where no lock file selects one; Terraform then takes what satisfies
+    the module's constraint.
+    """
+
+    source: str
+    version: str = ""
+
+    @property
+    def name(self) -> str:
+        """The last part of the source: `aws`."""
+        return self.source.rpartition("/")[2]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}".strip()
+
+
+def needed_providers(root: Path) -> tuple[Provider, ...]:
+    """Return the providers of a root module; those built into Terraform are not among them.
+
+    Terraform writes the lock file itself, one `provider` block each with a literal version
+    (https://developer.hashicorp.com/terraform/language/files/dependency-lock). Without it the
+    module's own `required_providers` say the sources.
+    """
+    lock = root / ".terraform.lock.hcl"
+    if lock.is_file():
+        found = LOCKED.finditer(lock.read_text(encoding="utf-8"))
+        return tuple(Provider(m["source"], m["version"]) for m in found)
+    texts = (file.read_text(encoding="utf-8") for file in sorted(root.glob("*.tf")))
+    blocks = (block for text in texts for block in DECLARATIONS.findall(text))
+    sources = {source for block in blocks for source in SOURCE.findall(block)}
+    return tuple(Provider(f"{REGISTRY}/{source}") for source in sorted(sources))
+
+
+VARIABLE = "SCONES_TERRAFORM_MIRROR"
+PREFIXES = ("/opt", "/usr/local", "/usr/share", "/usr/lib", "/srv", "/var/lib")
+MAX_DEPTH = 3
+MAX_FOLDERS = 5000
+MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def os_arch() -> str:
+    """Return this machine's platform as Terraform names it, like `linux_amd64`."""
+    machine = platform.machine().lower()
+    return f"{platform.system().lower()}_{MACHINES.get(machine, machine)}"
+
+
+def named_mirrors(environ: Mapping[str, str]) -> list[Path]:
+    """Return the folders that SCONES_TERRAFORM_MIRROR names, separated as in PATH."""
+    return [Path(part) for part in environ.get(VARIABLE, "").split(os.pathsep) if part]
+
+
+def implied_mirrors(
+    root: Path, environ: Mapping[str, str], system: str = sys.platform
+) -> list[Path]:
+    """Return the folders that Terraform itself looks into, by operating system.
+
+    The list is that of
+    https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
+    """
+    home = Path(environ.get("HOME") or Path.home())
+    folders = [root / "terraform.d/plugins"]
+    if system == "win32":
+        data = Path(environ.get("APPDATA", home))
+        return [*folders, data / "terraform.d/plugins", data / "HashiCorp/Terraform/plugins"]
+    folders.append(home / ".terraform.d/plugins")
+    if system == "darwin":
+        support = Path("Library/Application Support/io.terraform/plugins")
+        return [*folders, home / support, "/" / support]
+    data_home = Path(environ.get("XDG_DATA_HOME") or home / ".local/share")
+    data_dirs = (environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":")
+    return [*folders, *(d / "terraform/plugins" for d in (data_home, *map(Path, data_dirs)))]
+
+
+def searched_mirrors(host: str, prefixes: Sequence[Path]) -> Iterator[Path]:
+    """Yield each folder that has a folder named like the registry's host, below the prefixes.
+
+    At most three levels down and a few thousand folders a prefix; links are not followed.
+    """
+    for prefix in prefixes:
+        for folder, below, _ in itertools.islice(os.walk(prefix), MAX_FOLDERS):
+            if host in below:
+                yield Path(folder)
+            deep = len(Path(folder).relative_to(prefix).parts) >= MAX_DEPTH
+            below[:] = [] if deep else sorted(below)
+
+
+def holds(mirror: Path, provider: Provider, target: str) -> bool:
+    """Say whether a folder has a provider for a platform, in its version or, if it has none, any.
+
+    Unpacked: `<host>/<namespace>/<type>/<version>/<os_arch>/`; packed:
+    `<host>/<namespace>/<type>/terraform-provider-<type>_<version>_<os_arch>.zip`.
+    """
+    folder, version = mirror / provider.source, provider.version or "*"
+    program = f"terraform-provider-{provider.name}"
+    try:
+        return any(folder.glob(f"{program}_{version}_{target}.zip")) or any(
+            folder.glob(f"{version}/{target}/{program}*")
+        )
+    except OSError:
+        return False
+
 
 CONFIG = "TF_CLI_CONFIG_FILE"
 DISCOVERY = f"https://{REGISTRY}/.well-known/terraform.json"

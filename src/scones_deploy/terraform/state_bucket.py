@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 else:
     S3Client = Any
 
+
 ATTRIBUTE = re.compile(r'^\s*(\w+)\s*=\s*(?:"([^"$\\]*)"|(true|false|\d+))\s*(?:(?:#|//).*)?$')
 COMMENT = re.compile(r"^\s*(?:(?:#|//).*)?$")
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from scones_core.errors import DeployError
-from scones_deploy.scan import read_scan, scan
+from scones_deploy.terraform.checks import read_scan, scan
 
 
 def check(comment: str = "") -> dict[str, Any]:

@@ -1,6 +1,6 @@
 import pytest
 
-from scones_deploy.terraform_messages import error_words, failure
+from scones_deploy.terraform.messages import error_words, failure
 
 FRAMED = """\x1b[33m╷\x1b[0m
 │ Warning: Something is deprecated

@@ -1,16 +1,20 @@
-"""What a plan would do, and the gate that keeps it from destroying what cannot be rebuilt."""
+"""Plans: what one would do, the check against losses, and the record of what it was made from."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from scones_core.errors import DeployError, TerraformError
+from scones_core.files import sha256_of, write_json
+from scones_deploy.terraform.environment_folder import EnvironmentFolder
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
 
 # An endpoint's loss is an outage, a state machine's the end of its executions and their
 # history; the others hold what nothing makes again: objects, images, registered models.
@@ -144,3 +148,63 @@ def _holds_something(s3: "S3Client", name: str) -> bool:
             return False
         raise
     return bool(found.get("Versions") or found.get("DeleteMarkers"))
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRecord:
+    """Environment, fingerprint of the inputs, place of the bundles, hash of the plan itself.
+
+    Terraform notes in a plan where each Lambda zip lies, so it is applied from there alone.
+    """
+
+    environment: str
+    inputs_sha256: str
+    bundles: str
+    plan_sha256: str
+
+
+def record_path(plan: Path) -> Path:
+    """Return where the record of a plan file is."""
+    return plan.with_name(f"{plan.name}.json")
+
+
+def current_record(plan: Path, folder: EnvironmentFolder) -> PlanRecord:
+    """Return the record that this plan would have if it had been made now."""
+    return PlanRecord(
+        environment=folder.name,
+        inputs_sha256=folder.fingerprint(),
+        bundles=str(folder.bundles),
+        plan_sha256=sha256_of(plan),
+    )
+
+
+def write_record(plan: Path, folder: EnvironmentFolder) -> None:
+    """Write the record of a plan that was made just now."""
+    write_json(record_path(plan), asdict(current_record(plan, folder)))
+
+
+def check_record(plan: Path, folder: EnvironmentFolder) -> None:
+    """Let a plan pass that was made for this environment from what lies here now.
+
+    Raises DeployError, with the difference, for any other, and where plan or record is missing.
+    """
+    try:
+        record = PlanRecord(**json.loads(record_path(plan).read_bytes()))
+        current = current_record(plan, folder)
+    except (OSError, ValueError, TypeError) as error:
+        raise DeployError(
+            f"There is no whole plan at {plan} ({error}); `inv plan --out` writes one, with its "
+            "record, where there is something to change."
+        ) from error
+    if record != current:
+        raise DeployError(f"{plan} was not applied: {_difference(record, current)}. Plan again.")
+
+
+def _difference(record: PlanRecord, current: PlanRecord) -> str:
+    if record.environment != current.environment:
+        return f"it is a plan for {record.environment}, not for {current.environment}"
+    if record.inputs_sha256 != current.inputs_sha256:
+        return "it was made from another configuration, other variables or other Lambda zips"
+    if record.bundles != current.bundles:
+        return f"it takes the Lambda zips from {record.bundles}, and they are in {current.bundles}"
+    return "its content is not what its record says"

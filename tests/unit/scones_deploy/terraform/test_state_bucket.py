@@ -8,7 +8,11 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from scones_core.errors import DeployError
-from scones_deploy.state_bucket import backend_bucket, backend_settings, ensure_state_bucket
+from scones_deploy.terraform.state_bucket import (
+    backend_bucket,
+    backend_settings,
+    ensure_state_bucket,
+)
 
 
 @pytest.fixture

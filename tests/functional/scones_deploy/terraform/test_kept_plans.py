@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scones_core.errors import DeployError, TerraformError
-from scones_deploy.terraform import Terraform
+from scones_deploy.terraform.adapter import Terraform
 
 Make = Callable[..., Terraform]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from scones_core.errors import DeployError, TerraformError
-from scones_deploy.terraform import Terraform
-from scones_deploy.terraform_mirror import ProviderSource
+from scones_deploy.terraform.adapter import Terraform
+from scones_deploy.terraform.providers import ProviderSource
 
 Make = Callable[..., Terraform]
 
@@ -160,7 +160,7 @@ def test_an_interrupt_lets_terraform_stop_in_good_order(
         # Whoever runs the tests in the background has them begin with this signal ignored.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from pathlib import Path\n"
-        "from scones_deploy.terraform import Terraform\n"
+        "from scones_deploy.terraform.adapter import Terraform\n"
         "root, build, environ = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])\n"
         "dev = Terraform(root, 'dev', build, environ, functools.partial(print, flush=True))\n"
         "dev.init()\n"

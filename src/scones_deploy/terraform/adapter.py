@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from scones_core.outputs import Deployment
-from scones_deploy.applied import AppliedResource, parse_state
-from scones_deploy.environment_folder import EnvironmentFolder
-from scones_deploy.plan import Plan, parse_plan
-from scones_deploy.plan_record import check_record, record_path, write_record
-from scones_deploy.terraform_binary import TerraformBinary, find_terraform
-from scones_deploy.terraform_commands import FLAG, TerraformCommands
-from scones_deploy.terraform_mirror import ProviderSource, provider_source
-from scones_deploy.terraform_suite import check, validate
+from scones_deploy.terraform.binary import TerraformBinary, find_terraform
+from scones_deploy.terraform.checks import check, validate
+from scones_deploy.terraform.commands import FLAG, TerraformCommands
+from scones_deploy.terraform.environment_folder import EnvironmentFolder
+from scones_deploy.terraform.plan import Plan, check_record, parse_plan, record_path, write_record
+from scones_deploy.terraform.providers import ProviderSource, provider_source
+from scones_deploy.terraform.state import AppliedResource, parse_state
 
 CHANGES = 2
 APPLY, DESTROY = "apply.tfplan", "destroy.tfplan"

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from scones_core.errors import DeployError
-from scones_deploy.module_docs import BEGIN, END, entries, stale_docs, write_docs
+from scones_deploy.terraform.module_docs import BEGIN, END, entries, stale_docs, write_docs
 
 VARIABLES = """
 variable "size" {

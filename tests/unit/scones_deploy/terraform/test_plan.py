@@ -6,7 +6,7 @@ import pytest
 from moto import mock_aws
 
 from scones_core.errors import DeployError, TerraformError
-from scones_deploy.plan import PROTECTED, Plan, parse_plan, protect, require_empty_buckets
+from scones_deploy.terraform.plan import PROTECTED, Plan, parse_plan, protect, require_empty_buckets
 
 
 def resource(kind: str, *actions: str, mode: str = "managed") -> dict[str, Any]:

@@ -1,9 +1,13 @@
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from scones_core.errors import BuildError
-from scones_deploy.modules import own_modules
+from scones_deploy.bundle import content_sha256, own_modules, zip_bytes
 
 
 def write(source: Path, **modules: str) -> Path:
@@ -71,3 +75,34 @@ def test_broken_python_is_named_with_its_line(tmp_path: Path) -> None:
     source = write(tmp_path, scones_lambdas__one="x = 1\ndef\n")
     with pytest.raises(BuildError, match=r"one\.py:2 is no valid Python"):
         own_modules(source, "scones_lambdas.one")
+
+
+CONTENTS = st.dictionaries(st.from_regex(r"[a-z]{1,5}(/[a-z]{1,5})?", fullmatch=True), st.binary())
+
+
+@settings(max_examples=25, deadline=None)
+@given(CONTENTS)
+def test_order_of_the_entries_does_not_matter(entries: dict[str, bytes]) -> None:
+    backwards = dict(reversed(entries.items()))
+    assert zip_bytes(entries) == zip_bytes(backwards)
+    assert content_sha256(entries) == content_sha256(backwards)
+
+
+@settings(max_examples=25, deadline=None)
+@given(CONTENTS)
+def test_the_zip_gives_back_what_went_in(entries: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(io.BytesIO(zip_bytes(entries))) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == entries
+        assert archive.namelist() == sorted(entries)
+
+
+def test_date_and_mode_are_fixed() -> None:
+    with zipfile.ZipFile(io.BytesIO(zip_bytes({"a": b"1"}))) as archive:
+        (info,) = archive.infolist()
+    assert info.date_time == (1980, 1, 1, 0, 0, 0)
+    assert info.external_attr >> 16 == 0o100644
+
+
+def test_a_renamed_file_is_another_content() -> None:
+    assert content_sha256({"a": b"1"}) != content_sha256({"b": b"1"})
+    assert content_sha256({"a": b"1"}) != content_sha256({"a": b"2"})

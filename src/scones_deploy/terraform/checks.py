@@ -1,18 +1,70 @@
-"""The scan of the Terraform by Checkov, which knows what AWS's own guidance asks for.
-
-Checkov lives in a folder of its own, as it pins versions that nothing else wants.
-"""
+"""The checks of the Terraform itself, which need no account: format, validity, tests, Checkov."""
 
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scones_core.errors import DeployError
+from scones_deploy.terraform.commands import FLAG, Finished, TerraformCommands
+from scones_deploy.terraform.environment_folder import BOOTSTRAP, environments
+from scones_deploy.terraform.messages import diagnostic_words
+
+
+def check(commands: TerraformCommands) -> None:
+    """Check format and validity of a root module and its bootstrap, and run their tests.
+
+    `environments/*.tftest.hcl` is run with each environment's variables. The root's own tests
+    take about as long as all others together, which run beside them and are told afterwards.
+    Raises TerraformError with what Terraform found.
+    """
+    commands.stream("fmt", check=FLAG, diff=FLAG, recursive=FLAG)
+    bootstrap = commands.root / BOOTSTRAP
+    for at in (None, bootstrap) if bootstrap.is_dir() else (None,):
+        commands.init(at, backend=False)
+        validate(commands, at)
+    beside = ThreadPoolExecutor(max_workers=1)
+    try:
+        others = [beside.submit(commands.run, "test", **suite) for suite in _others(commands.root)]
+        commands.stream("test")
+        _tell(commands, others)
+    finally:
+        beside.shutdown(cancel_futures=True)
+
+
+def validate(commands: TerraformCommands, at: Path | None = None) -> None:
+    """Check the configuration, here or in another root module's folder.
+
+    Raises TerraformError with every fault that it has.
+    """
+    done = commands.run("validate", at=at, json=FLAG)
+    body = done.json() if done.stdout.strip() else {}
+    if done.status or not body.get("valid"):
+        raise commands.failure("validate", diagnostic_words(body) or done.stderr)
+
+
+def _others(root: Path) -> list[dict[str, Any]]:
+    """Return the options of every `terraform test` but the root module's own."""
+    suites: list[dict[str, Any]] = []
+    if (root / BOOTSTRAP).is_dir():
+        suites.append({"at": root / BOOTSTRAP})
+    if any(root.glob("environments/*.tftest.hcl")):
+        suites += [
+            {"test_directory": "environments", "var_file": str(file)}
+            for file in (root / "environments" / name / "env.tfvars" for name in environments(root))
+        ]
+    return suites
+
+
+def _tell(commands: TerraformCommands, suites: list[Future[Finished]]) -> None:
+    for suite in suites:
+        commands.tell("test", suite.result())
+
 
 CONFIGURATION = ".checkov.yaml"
 

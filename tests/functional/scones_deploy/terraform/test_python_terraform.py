@@ -1,4 +1,4 @@
-"""The faults of python-terraform that `scones_deploy.terraform` mends.
+"""The faults of python-terraform that `scones_deploy.terraform.adapter` mends.
 
 Each test fails once the library has caught up; the mend can go then.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from python_terraform import IsNotFlagged, Terraform
 
-from scones_deploy.terraform_binary import find_terraform
+from scones_deploy.terraform.binary import find_terraform
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method:DeprecationWarning")
 
