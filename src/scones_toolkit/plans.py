@@ -31,10 +31,10 @@ def plan(
 
 
 def apply_kept(project: Project, path: Path, *, allow_destroy: bool = False) -> Plan:
-    """Apply exactly the plan that `plan(out=path)` kept; nobody is asked, it was reviewed.
+    """Apply what the plan that `plan(out=path)` kept changes; nobody is asked, it was reviewed.
 
-    Raises DeployError for a plan of another environment, of other code, variables or zips,
-    and TerraformError where the state was changed since.
+    It is planned once more, and that plan is applied. Raises DeployError for a plan of another
+    environment, of other code, variables or zips, and where the new plan makes other changes.
     """
     require_bundles(project)
     prepare(project)
