@@ -76,8 +76,9 @@ class Terraform:
         """Install modules and providers, and connect the environment's state.
 
         `backend` adds settings to those of backend.hcl, like a bucket that carries the account
-        id. A lock file that is there is never changed. Returns a sentence about the providers'
-        source, empty where there is nothing to say. Raises TerraformError, also where no
+        id. A lock file that is there is never changed. Returns a line about the providers' source
+        and one about ignored variables of the shell, or none where there is nothing to say.
+        Raises TerraformError, also where no
         provider can be had.
         """
         settings = self._folder.backend()
@@ -179,6 +180,11 @@ class Terraform:
             for path in files if done or plan.path.parent == self.data_dir else ():
                 path.unlink(missing_ok=True)
                 record_path(path).unlink(missing_ok=True)
+
+    def unlock(self, lock_id: str) -> None:
+        """Release the lock of this id, which a run that was killed left on the state."""
+        # FLAG: Terraform asks nobody; who calls this has asked.
+        self._commands.stream("force-unlock", lock_id, force=FLAG)
 
     def outputs(self) -> dict[str, Any]:
         """Return the value of every output by name; empty before the first apply."""

@@ -36,13 +36,15 @@ class ResourceChange:
     """A resource's address, type and planned actions, like `("delete", "create")`.
 
     `unemptied_bucket` is the name of a bucket that Terraform would not empty before it deletes
-    it; empty for everything else.
+    it; empty for everything else. `tainted` is true where it is replaced because its creation
+    did not come to an end.
     """
 
     address: str
     type: str
     actions: tuple[str, ...]
     unemptied_bucket: str = ""
+    tainted: bool = False
 
     @property
     def destroys(self) -> bool:
@@ -100,6 +102,7 @@ def parse_plan(path: Path, body: Mapping[str, Any], *, has_changes: bool) -> Pla
                 item["type"],
                 tuple(item["change"]["actions"]),
                 _unemptied_bucket(item["type"], item["change"].get("before") or {}),
+                item.get("action_reason") == "replace_because_tainted",
             )
             for item in body.get("resource_changes", ())
             if item["mode"] == "managed" and item["change"]["actions"] != ["no-op"]
@@ -145,9 +148,10 @@ def protect(plan: Plan, *, allow_destroy: bool) -> None:
     """Let a plan pass that keeps every protected resource: endpoint, buckets, key and the like.
 
     Raises DeployError, naming them, where it would destroy, replace or forget one, also where a
-    module or a key of `for_each` was renamed, and `allow_destroy` is false.
+    module or a key of `for_each` was renamed, and `allow_destroy` is false. What an interrupted
+    apply left half made was never in use: its replacement loses nothing.
     """
-    guarded = [c for c in plan.changes if c.type in PROTECTED]
+    guarded = [c for c in plan.changes if c.type in PROTECTED and not c.tainted]
     lost = [c.address for c in guarded if c.destroys or c.lets_go]
     if lost and not allow_destroy:
         raise DeployError(

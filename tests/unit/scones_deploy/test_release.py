@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -91,13 +92,18 @@ def test_an_unknown_release_cannot_be_activated(path: Path) -> None:
         ("id", "-x"),
         ("image", "no-registry:1"),
         ("image", "registry/without-tag"),
+        ("image", "registry/model:latest"),
+        ("image", "registry/model:.x"),
         ("model_data_url", "https://host/model.tar.gz"),
         ("model_data_url", "s3://bucket/model.zip"),
         ("model_sha256", "ab12"),
         ("instance_type", "m5.large"),
+        ("instance_type", "ml.m5.x-large"),
         ("instance_count", 0),
         ("instance_count", True),
         ("threshold", 1.01),
+        ("threshold", 0),
+        ("threshold", -0.5),
         ("threshold", float("nan")),
         ("threshold", "0.9"),
         ("labels", ("bicycle",)),
@@ -154,3 +160,40 @@ def test_ids_are_of_universal_time_and_the_model() -> None:
 def test_ids_sort_by_time_within_a_minute_too() -> None:
     now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert release_id(now, "ffff") < release_id(now + timedelta(seconds=1), "0000")
+
+
+TERRAFORM = Path(__file__).parents[3] / "terraform"
+NEARLY = {
+    "model_sha256": ["ab" * 32, "AB" * 32, "ab" * 31, "zz" * 32],
+    "instance_type": [
+        "ml.m5.large",
+        "ml.g5.2xlarge",
+        "ml.m5.x-large",
+        "ml.m5",
+        "m5.large",
+        "ml..x",
+    ],
+    "image": [
+        "1.dkr/model:1.0",
+        "1.dkr/model:_x",
+        "1.dkr/model:.x",
+        "1.dkr/model:-x",
+        "1.dkr/model:",
+        "1.dkr/model@sha256:" + "ab" * 32,
+    ],
+    "id": ["r", "r-1", "-r", "r-", "R", "x" * 20, "x" * 21, "r_1"],
+}
+
+
+@pytest.mark.parametrize(("field", "value"), [(f, v) for f, vs in NEARLY.items() for v in vs])
+def test_what_terraform_refuses_is_refused_before_it_is_written(field: str, value: str) -> None:
+    """The rule itself is taken out of the module's validation."""
+    text = (TERRAFORM / "modules" / "endpoint" / "variables.tf").read_text()
+    name = "id" if field == "id" else rf"r\.{field}"
+    (rule,) = re.findall(rf'regex\("([^"]+)", {name}\)', text)
+    accepted = re.search(rule.replace("\\\\", "\\"), value) is not None
+    if accepted:
+        assert getattr(replace(RELEASE, **{field: value}), field) == value
+    else:
+        with pytest.raises(ReleaseError, match=f"{field} must be"):
+            replace(RELEASE, **{field: value})

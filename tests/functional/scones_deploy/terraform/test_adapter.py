@@ -295,3 +295,38 @@ def test_a_saved_plan_of_other_files_is_not_offered(terraform: Make, root: Path,
     # As a checkout of another commit may leave it: older than the plan.
     os.utime(root / name, (before, before))
     assert terraform().saved_plan() is None
+
+
+def test_a_workspace_of_the_shell_is_refused_by_name(
+    terraform: Make, environ: dict[str, str]
+) -> None:
+    with pytest.raises(TerraformError, match=r"TF_WORKSPACE=staging .* `unset TF_WORKSPACE`"):
+        terraform(environ={**environ, "TF_WORKSPACE": "staging"})
+
+
+@pytest.mark.parametrize("name", ["", "default"])
+def test_the_one_workspace_may_be_named(
+    terraform: Make, environ: dict[str, str], name: str
+) -> None:
+    terraform(environ={**environ, "TF_WORKSPACE": name}).init()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TF_VAR_active_release", "evil"),
+        ("TF_VAR_unknown", "x"),
+        ("TF_CLI_ARGS_plan", "-destroy"),
+        ("TF_CLI_ARGS", "-parallelism=2"),
+        ("TF_CLI_ARGS_show", "-nonsense"),
+    ],
+)
+def test_variables_and_arguments_of_the_shell_are_named_and_change_nothing(
+    terraform: Make, environ: dict[str, str], name: str, value: str
+) -> None:
+    plain = terraform()
+    plain.init()
+    plain.apply(plain.plan())
+    dev = terraform(environ={**environ, name: value})
+    assert name in dev.init()
+    assert not dev.plan().has_changes
