@@ -23,8 +23,8 @@ from scones_core.settings import DatasetSettings, TrainingSettings
 from scones_etl.mnist import DIGITS
 from scones_etl.pipeline import stage
 from scones_etl.sources import resolve_source
-from scones_toolkit.local_training import run_training, write_channels
-from scones_toolkit.requests import recipe
+from scones_toolkit.tasks.local_training import run_training, write_channels
+from scones_toolkit.tasks.training_requests import recipe
 from scones_train.artifact import ModelCard
 
 LEAST_ACCURACY, MOST_SECONDS = 0.985, 120
