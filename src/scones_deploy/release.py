@@ -7,7 +7,7 @@ one. A rollback activates an earlier release; no release is ever changed.
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,10 +98,14 @@ def read_releases(path: Path) -> Releases:
 def add_release(path: Path, release: Release, *, activate: bool = True) -> Releases:
     """Write one more release into the file, active unless told otherwise; return them all.
 
-    Adding what is there already changes nothing. Raises ReleaseError where the id is taken by
-    another content: endpoint configurations carry it in their names.
+    What differs from a release of the file only in its id is that release: none is added, and
+    the older one is activated. Raises ReleaseError where the id is taken by another content:
+    endpoint configurations carry it in their names.
     """
     known = read_releases(path)
+    for name, other in known.releases.items():
+        if replace(other, id=release.id) == release:
+            return _write(path, replace(known, active=name if activate else known.active))
     if known.releases.get(release.id, release) != release:
         raise ReleaseError(
             f"Release {release.id} exists already with another content; give this one a new id."
@@ -125,6 +129,19 @@ def activate(path: Path, release: str | None) -> Releases:
             f"it has {', '.join(sorted(known.releases)) or 'none'}."
         )
     return _write(path, replace(known, active=release))
+
+
+def drop_releases(path: Path, gone: Iterable[str]) -> Releases:
+    """Take releases out of the file, the active one too; return those that are left.
+
+    Without any left the file is removed: it says nothing then.
+    """
+    known, dropped = read_releases(path), set(gone)
+    left = {name: release for name, release in known.releases.items() if name not in dropped}
+    if not left:
+        path.unlink(missing_ok=True)
+        return Releases()
+    return _write(path, Releases(None if known.active in dropped else known.active, left))
 
 
 def _write(path: Path, releases: Releases) -> Releases:

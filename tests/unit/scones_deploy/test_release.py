@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from scones_core.errors import ReleaseError
-from scones_deploy.release import Release, activate, add_release, read_releases, release_id
+from scones_deploy.release import (
+    Release,
+    Releases,
+    activate,
+    add_release,
+    drop_releases,
+    read_releases,
+    release_id,
+)
 
 RELEASE = Release(
     id="20261120-1432-ab12",
@@ -52,9 +60,28 @@ def test_the_file_has_the_variables_of_terraform_in_sorted_order(path: Path) -> 
     assert "id" not in body["releases"][RELEASE.id]
 
 
+def test_the_same_content_released_again_is_the_same_release(path: Path) -> None:
+    add_release(path, RELEASE)
+    add_release(path, replace(RELEASE, id="next", threshold=0.9))
+    known = add_release(path, replace(RELEASE, id="again"))
+    assert (known.active, sorted(known.releases)) == (RELEASE.id, [RELEASE.id, "next"])
+    assert read_releases(path) == known
+
+
+def test_dropped_releases_are_gone_and_the_last_takes_the_file_along(path: Path) -> None:
+    add_release(path, RELEASE)
+    add_release(path, replace(RELEASE, id="next", threshold=0.9))
+    assert drop_releases(path, ["next", "unknown"]) == Releases(None, {RELEASE.id: RELEASE})
+    assert read_releases(path) == Releases(None, {RELEASE.id: RELEASE})
+    activate(path, RELEASE.id)
+    assert drop_releases(path, []).active == RELEASE.id
+    assert drop_releases(path, [RELEASE.id]) == Releases()
+    assert not path.exists()
+
+
 def test_a_release_may_wait_and_be_rolled_back(path: Path) -> None:
     add_release(path, RELEASE)
-    add_release(path, replace(RELEASE, id="next"), activate=False)
+    add_release(path, replace(RELEASE, id="next", threshold=0.9), activate=False)
     assert read_releases(path).active == RELEASE.id
     activate(path, "next")
     assert read_releases(path).active == "next"
