@@ -1,5 +1,6 @@
 """The one adapter over Terraform: an environment's plans, applies and outputs."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -78,12 +79,15 @@ class Terraform:
         `backend` adds settings to those of backend.hcl, like a bucket that carries the account
         id. A lock file that is there is never changed. Returns a line about the providers' source
         and one about ignored variables of the shell, or none where there is nothing to say.
-        Raises TerraformError, also where no
-        provider can be had.
+        Raises TerraformError, also where no provider can be had.
         """
         settings = self._folder.backend()
         added = (f"{key}={value}" for key, value in (backend or {}).items())
-        return self._commands.init(backend_config=[str(settings), *added])
+        return self._commands.init(
+            backend_config=[str(settings), *added],
+            # Where no test is, so that the modules of a hundred test runs are not installed.
+            test_directory=os.path.relpath(self._folder.path, self.root),
+        )
 
     def check(self) -> None:
         """Check format and validity, and run the tests; needs no state.
