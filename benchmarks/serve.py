@@ -36,9 +36,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from scones_images import decode
 from scones_train.artifact import ModelCard, write_artifact
 from scones_train.dataset import ImageSet, Normalisation
-from scones_train.decode import decode
 from scones_train.export import to_onnx
 from scones_train.folds import opinions_of
 from scones_train.hyperparameters import Hyperparameters
@@ -58,7 +58,7 @@ FLASK = """
 import os
 from pathlib import Path
 from flask import Flask, Response, jsonify, request
-from scones_train.decode import decode
+from scones_images import decode
 from scones_train.predictor import Predictor
 predictor = Predictor.load(Path(os.environ["SM_MODEL_DIR"]))
 app = Flask(__name__)
@@ -75,7 +75,7 @@ import os
 from pathlib import Path
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
-from scones_train.decode import decode
+from scones_images import decode
 from scones_train.predictor import Predictor
 predictor = Predictor.load(Path(os.environ["SM_MODEL_DIR"]))
 app = FastAPI()
@@ -92,7 +92,7 @@ LITSERVE = """
 import base64, os, sys
 from pathlib import Path
 import litserve
-from scones_train.decode import decode
+from scones_images import decode
 from scones_train.predictor import Predictor
 class Api(litserve.LitAPI):
     def setup(self, device):

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from scones_core.known_images import loads
+from scones_images import decode
 from scones_train.artifact import read_artifact
 from scones_train.dataset import load_channel
-from scones_train.decode import decode
 from scones_train.evaluate import evaluate_artifact
 from scones_train.metrics import parse_line
 from scones_train.predictor import Predictor

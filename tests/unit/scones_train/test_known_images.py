@@ -1,7 +1,7 @@
 import numpy as np
 
+from scones_images import decode
 from scones_train.dataset import ImageSet
-from scones_train.decode import decode
 from scones_train.known_images import MOST, known_images
 
 

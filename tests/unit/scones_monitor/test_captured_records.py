@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scones_monitor.records import Unreadable, bounded_lines, parse_file, parse_record
+from scones_monitor.captured_records import Unreadable, bounded_lines, parse_file, parse_record
 
 Line = Callable[..., bytes]
 

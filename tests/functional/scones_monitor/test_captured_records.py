@@ -6,7 +6,7 @@ import pytest
 
 from scones_core.errors import MonitorError
 from scones_core.uris import S3Uri
-from scones_monitor.capture import read_captures, wait_for_captures
+from scones_monitor.captured_records import read_captures, wait_for_captures
 
 URI = S3Uri.parse("s3://captures/capture")
 HOUR = "capture/scones-dev/AllTraffic/2026/11/20/14"

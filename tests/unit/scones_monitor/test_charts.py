@@ -1,8 +1,19 @@
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scones_monitor.axes import certainty, confidence_axis, confidence_ticks, time_axis
+from scones_monitor.charts import (
+    bin_edges,
+    certainty,
+    confidence_axis,
+    confidence_ticks,
+    confusion_matrix,
+    stacked,
+    time_axis,
+)
+from scones_monitor.join import Joined
 
 START = datetime(2026, 11, 20, 14, 32, 5, tzinfo=UTC)
 
@@ -82,3 +93,58 @@ def test_midnight_shows_the_day() -> None:
         "06:00",
         "09:00",
     ]
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.6, 0.93, 0.97, 0.9999])
+def test_no_bin_holds_both_sides_of_the_threshold(threshold: float) -> None:
+    edges = bin_edges(threshold, 2)
+
+    assert any(edge == pytest.approx(certainty(threshold)) for edge in edges)
+    assert edges == sorted(edges)
+    assert edges[0] == pytest.approx(certainty(0.5))
+    assert edges[-1] >= certainty(1.0)
+
+
+def test_every_classified_image_of_known_truth_stands_in_one_bar(
+    row: Callable[..., Joined],
+) -> None:
+    rows = [row("a", c, "a") for c in (0.5, 0.6, 0.97, 1.0)]
+    rows += [row("a", 0.6, "b"), row(None, None, "b", "failed")]
+
+    wrong, right = stacked(rows, bin_edges(0.97, 2))
+
+    assert (wrong.name, sum(wrong.counts)) == ("wrong", 1)
+    assert (right.name, sum(right.counts)) == ("right", 4)
+
+
+def test_the_bars_show_decisions_where_no_truth_is_known(row: Callable[..., Joined]) -> None:
+    edges = bin_edges(0.97, 2)
+    rows = [row("a", 0.97), row("a", 0.9699, None, "review")]
+
+    review, accepted = stacked(rows, edges)
+
+    cut = edges.index(certainty(0.97))
+    assert (review.name, review.counts.index(1)) == ("review", cut - 1)
+    assert (accepted.name, accepted.counts.index(1)) == ("accepted", cut)
+
+
+def test_the_cells_hold_the_counts_in_the_order_of_the_labels(row: Callable[..., Joined]) -> None:
+    rows = [row("bicycle", 0.9, "bicycle")] * 3 + [row("motorcycle", 0.9, "bicycle")]
+
+    drawing = confusion_matrix(rows, ("bicycle", "motorcycle"))
+
+    assert re.findall(r'class="cell-count"[^>]*>([^<]*)<', drawing) == ["3", "1", "0", "0"]
+    assert "bicycle answered as motorcycle: 1 of 4" in drawing
+    assert "75.0\u202f%" in drawing
+
+
+def test_many_classes_lose_their_figures_and_keep_their_tooltips(
+    row: Callable[..., Joined],
+) -> None:
+    labels = tuple(f"class number {i}" for i in range(40))
+
+    drawing = confusion_matrix([row(labels[3], 0.9, labels[7])], labels)
+
+    assert "cell-count" not in drawing
+    assert drawing.count("<rect") == 1600
+    assert "class number 7 answered as class number 3: 1 of 1" in drawing
