@@ -12,7 +12,7 @@ from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend
 
 from local_aws.core import clock
 from local_aws.errors import LocalAwsError
-from local_aws.iam.denials import AccessDenied
+from local_aws.iam.authorization import AccessDenied
 from local_aws.sagemaker.aws_services import AwsServices
 from local_aws.sagemaker.endpoints.capture_buffer import CaptureWriter
 from local_aws.sagemaker.endpoints.deployment_policy import Rollout, parse_rollout
