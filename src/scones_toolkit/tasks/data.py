@@ -6,14 +6,12 @@ from typing import Any
 from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest
 from scones_core.uris import SPLITS, S3Uri, dataset_prefix
-from scones_etl.detect import open_source
-from scones_etl.extended import Extended
+from scones_etl.extract.combined import Combined
+from scones_etl.extract.resolve import open_source, resolve_source
+from scones_etl.extract.source import Source
 from scones_etl.load import read_manifest, upload
-from scones_etl.pipeline import stage
-from scones_etl.raw import Source
+from scones_etl.pipeline import StagedDataset, stage
 from scones_etl.report import REPORT, write_report
-from scones_etl.sources import resolve_source
-from scones_etl.staged import StagedDataset
 from scones_toolkit.project import Project
 
 ALL_CLASSES = "all"
@@ -32,7 +30,7 @@ def source(project: Project, choice: str | None, add: str | None = None) -> Sour
         cache_dir=project.cache,
         say=project.console.warn,
     )
-    return Extended(base, open_source(Path(add).expanduser())) if add else base
+    return Combined(base, open_source(Path(add).expanduser())) if add else base
 
 
 def etl(
@@ -72,7 +70,7 @@ def extract(
     shown = ", ".join(f"{sum(counts[split].values())} {split}" for split in SPLITS)
     project.console.say(
         f"  {shown} images of {_named(labels)} from {staged.manifest.source['name']}; "
-        f"{staged.dropped.total} left out as duplicates."
+        f"{staged.removed.total} left out as duplicates."
     )
     return staged
 

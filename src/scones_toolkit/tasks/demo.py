@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scones_core.files import write_json
-from scones_etl.staged import StagedDataset
+from scones_etl.pipeline import StagedDataset
 from scones_local.process import LocalAws
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import (

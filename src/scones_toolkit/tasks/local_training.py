@@ -12,7 +12,7 @@ import scones_train
 from scones_core.errors import TrainingError, TrainingJobFailed
 from scones_core.files import write_json
 from scones_core.uris import SPLITS
-from scones_etl.staged import StagedDataset
+from scones_etl.pipeline import StagedDataset
 from scones_toolkit.console import Console
 from scones_train.artifact import ModelCard, read_artifact
 

@@ -123,6 +123,7 @@ def test_a_name_that_stands_twice_is_refused_where_it_is_wanted():
         (gzip.compress(tar_of({str(n): bytes(1 << 20) for n in range(7)})), "unpacks to more"),
         (zip_of({str(n): bytes(1 << 20) for n in range(7)}), "unpacks to more"),
     ],
+    ids=range(22),
 )
 def test_what_is_damaged_too_large_or_unsafe_is_refused(body, words):
     with pytest.raises(ArchiveError, match=words):
