@@ -36,13 +36,13 @@ _DEFINITION_WHY = "takes what it cannot run, or log, and then fails at each exec
 _BILLED_MB, _BILLED_MILLISECONDS = 64, 100
 
 for _name, _kind in sorted(vars(shapes).items()):
-    if isinstance(_kind, type) and issubclass(_kind, AWSError) and _kind is not AWSError:
-        if _kind.TYPE is None:
-            set_value(
-                f"moto.stepfunctions.parser.api.{_name}.TYPE",
-                _name,
-                why="answers with an error that has no code",
-            )
+    _is_error = isinstance(_kind, type) and issubclass(_kind, AWSError) and _kind is not AWSError
+    if _is_error and _kind.TYPE is None:
+        set_value(
+            f"moto.stepfunctions.parser.api.{_name}.TYPE",
+            _name,
+            why="answers with an error that has no code",
+        )
 
 
 @patch(f"{_RESPONSE}.create_state_machine", why=_DEFINITION_WHY)

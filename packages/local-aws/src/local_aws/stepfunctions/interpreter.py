@@ -1,4 +1,4 @@
-"""How moto's interpreter runs states: cheap copies, threads used again, and the inline Map's workers.
+"""How moto's interpreter runs states: cheap copies, reused threads, an inline Map's workers.
 
 Copies and new threads are most of what a trivial task costs.
 """
@@ -56,9 +56,10 @@ def modules_with(name: str, value: Any = None) -> Iterator[str]:
     With a `value`, only where the name stands for that very object.
     """
     for module_name, module in sorted(sys.modules.items()):
-        if module_name.startswith("moto.stepfunctions.") and hasattr(module, name):
-            if value is None or getattr(module, name) is value:
-                yield f"{module_name}.{name}"
+        if not module_name.startswith("moto.stepfunctions.") or not hasattr(module, name):
+            continue
+        if value is None or getattr(module, name) is value:
+            yield f"{module_name}.{name}"
 
 
 def worker_count(asked: int, items: int) -> int:
