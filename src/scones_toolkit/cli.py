@@ -15,7 +15,9 @@ from invoke.exceptions import Exit, ParseError
 from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
+from local_aws.errors import LocalAwsError
 from scones_core.errors import DeployError, SconesError
+from scones_toolkit.console import printable
 from scones_toolkit.project import Environment, Project
 
 P = ParamSpec("P")
@@ -169,10 +171,11 @@ def handle_errors(function: Callable[P, R]) -> Callable[P, R]:
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             return function(*args, **kwargs)
-        except SconesError as error:
-            raise Exit(f"error: {error}", code=1) from None
+        except (SconesError, LocalAwsError) as error:
+            raise Exit(printable(f"error: {error}"), code=1) from None
         except (ClientError, BotoCoreError) as error:
-            raise Exit(f"error: AWS refused or could not be reached: {error}", code=1) from None
+            sentence = f"error: AWS refused or could not be reached: {error}"
+            raise Exit(printable(sentence), code=1) from None
         except KeyboardInterrupt:
             raise Exit("interrupted; everything that was started is stopped", code=130) from None
 

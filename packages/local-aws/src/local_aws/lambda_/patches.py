@@ -1,0 +1,71 @@
+"""Lambda's patches: importing this module declares them; `install` starts what they need."""
+
+import threading
+from typing import Any
+
+from local_aws.client_environment import client_environment
+from local_aws.core.clock import CLOCK
+from local_aws.core.context import Context
+from local_aws.core.patching import patch
+from local_aws.iam.roles import RoleSessions
+from local_aws.lambda_ import api
+from local_aws.lambda_.async_invocations import AsyncInvoker
+from local_aws.lambda_.functions import (
+    WorkerSettings,
+    base_python,
+    function_spec,
+    lambda_runtime_folder,
+)
+from local_aws.lambda_.invoke import Invoking, Request, with_invocations
+from local_aws.lambda_.logs import put_logs
+from local_aws.lambda_.pools import LambdaMeter, LambdaPools
+
+_PRINCIPAL = "lambda.amazonaws.com"
+_invoking: list[Invoking] = []
+
+
+def install(context: Context) -> None:
+    """Run deployed zips in processes of their own, under the official runtime client."""
+    settings = WorkerSettings(
+        python=base_python(),
+        runtime=lambda_runtime_folder(),
+        temporary=context.folder("lambda", "tmp"),
+        client_environment=client_environment(context.endpoint_url, context.region),
+    )
+    home, meter = context.folder("lambda"), LambdaMeter()
+    pools = LambdaPools(home, settings, context.children, put_logs, meter)
+    stop = threading.Event()
+    context.on_shutdown(stop.set)
+    pools.watch_idle(stop)
+    invoker = AsyncInvoker(pools, CLOCK)
+    context.on_shutdown(invoker.stop)
+    roles = RoleSessions(_PRINCIPAL)
+    invoking = Invoking(pools, invoker, lambda function: function_spec(function, roles))
+    context.invoke = invoking.invoke
+    context.fronts.append(lambda application: with_invocations(application, invoking))
+    api.use(pools)
+    _invoking[:] = [invoking]
+
+
+@patch(
+    "moto.awslambda.models.LambdaFunction.invoke", why="runs functions in Docker containers only"
+)
+def invoke(_: Any, function: Any, body: Any, headers: Any, answer: dict[str, str]) -> bytes:
+    """Return what moto's LambdaFunction.invoke should."""
+    given = body.encode() if isinstance(body, str) else bytes(body or b"")
+    kind = _header(headers, "X-Amz-Invocation-Type") or "RequestResponse"
+    request = Request(function.function_name, given, function.region, kind=kind)
+    found = _invoking[0].run(function, request)
+    answer["X-Amz-Executed-Version"] = found.version
+    if kind == "RequestResponse":
+        answer["x-amzn-RequestId"] = found.request_id
+        answer["x-amz-log-result"] = found.tail()
+    if found.failed:
+        answer["x-amz-function-error"] = "Unhandled"
+    return found.payload
+
+
+def _header(headers: Any, name: str) -> str | None:
+    """Return a header, whatever its case: in-process callers give plain dictionaries."""
+    wanted = name.lower()
+    return next((str(v) for k, v in dict(headers or {}).items() if k.lower() == wanted), None)

@@ -1,0 +1,30 @@
+"""Step Functions: moto's interpreter, made to execute as AWS does."""
+
+import logging
+
+from local_aws.core.context import Context
+
+# Importing a module declares its patches.
+from local_aws.stepfunctions import (  # noqa: F401
+    api,
+    clients,
+    definitions,
+    errors,
+    execution_log,
+    executions,
+    history,
+    interpreter,
+    tasks,
+)
+from local_aws.stepfunctions.distributed_map import api as map_runs_api  # noqa: F401
+from local_aws.stepfunctions.distributed_map import state  # noqa: F401
+from local_aws.stepfunctions.query_language import variables  # noqa: F401
+
+
+def install(context: Context) -> None:
+    """Have executions call this server; drop the interpreter's log.
+
+    A failed task is an outcome, and the history has it.
+    """
+    clients.use(context)
+    logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)

@@ -1,0 +1,78 @@
+"""What is published of an execution's start and end: an event, and the AWS/States metrics.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
+"""
+
+import json
+from typing import Any
+
+from local_aws.core.metrics import emit
+from local_aws.core.service_events import tell
+
+_ENDS = {
+    "SUCCEEDED": "ExecutionsSucceeded",
+    "FAILED": "ExecutionsFailed",
+    "TIMED_OUT": "ExecutionsTimedOut",
+    "ABORTED": "ExecutionsAborted",
+}
+
+
+def started(execution: Any) -> None:
+    """Publish that an execution has started."""
+    _emit(execution, {"ExecutionsStarted": 1.0})
+    _status_changed(execution)
+
+
+def ended(execution: Any) -> None:
+    """Publish an execution's end, and its time."""
+    milliseconds = (execution.stop_date - execution.start_date).total_seconds() * 1000
+    counts = {"ExecutionTime": milliseconds}
+    counts |= {name: float(status == execution.status) for status, name in _ENDS.items()}
+    _emit(execution, counts)
+    _status_changed(execution)
+
+
+def _emit(execution: Any, values: dict[str, float]) -> None:
+    if getattr(execution, "map_run_arn", None) is not None:
+        return  # the children of a Map Run are not the state machine's own executions
+    units = {name: "Milliseconds" if name == "ExecutionTime" else "Count" for name in values}
+    dimensions = {"StateMachineArn": execution.state_machine_arn}
+    emit("AWS/States", dimensions, values, units, region=execution.region_name)
+
+
+def _status_changed(execution: Any) -> None:
+    """Put `Step Functions Execution Status Change` on the default bus; Express has none."""
+    if str(execution.sm_type).rpartition(".")[2].upper() == "EXPRESS":
+        return
+    succeeded = execution.status == "SUCCEEDED"
+    detail = {
+        "executionArn": execution.execution_arn,
+        "stateMachineArn": execution.state_machine_arn,
+        "name": execution.name,
+        "status": execution.status,
+        "startDate": _milliseconds(execution.start_date),
+        "stopDate": _milliseconds(execution.stop_date),
+        "input": execution.execution_input,
+        "output": _json(execution.output) if succeeded else None,
+        "inputDetails": {"included": True},
+        "outputDetails": {"included": True} if succeeded else None,
+        "error": execution.error,
+        "cause": execution.cause,
+    }
+    region = execution.execution_arn.split(":")[3]
+    tell(
+        "aws.states",
+        "Step Functions Execution Status Change",
+        detail,
+        [execution.execution_arn],
+        region,
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+def _milliseconds(at: Any) -> int | None:
+    return None if at is None else int(at.timestamp() * 1000)
