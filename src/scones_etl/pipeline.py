@@ -34,7 +34,8 @@ class StagedDataset:
     """`objects` maps S3 keys to bytes: images and their lists, not the manifest itself.
 
     `duplicates` are the names of source images with the same pixels, group by group; `ingest_stats`
-    is how the source's files came in.
+    says which of the source's files were used; `added` how many images a person added, and
+    `added_kept` how many of them are in the dataset, where the others have a twin already.
     """
 
     manifest: Manifest
@@ -42,6 +43,8 @@ class StagedDataset:
     removed: Removed
     duplicates: tuple[tuple[str, ...], ...] = ()
     ingest_stats: IngestStats = field(default_factory=IngestStats)
+    added: int = 0
+    added_kept: int = 0
 
     @property
     def total_bytes(self) -> int:
@@ -65,6 +68,7 @@ def stage(
     form = ImageFormat(settings.image_side, settings.image_mode)
     raw = source.read(classes, form)
     hashes = transform.pixel_hashes(raw.images)
+    first_added = len(raw) if raw.added_from is None else raw.added_from
     keep, removed = transform.deduplicate(raw, hashes)
     assigned = transform.assign_splits(
         raw,
@@ -85,6 +89,8 @@ def stage(
         {**images, **list_files(manifest), **records},
         removed,
         duplicates=transform.equal_images(raw, hashes),
+        added=len(raw) - first_added,
+        added_kept=sum(index >= first_added for index in keep),
         ingest_stats=raw.ingest_stats if raw.ingest_stats.sizes else IngestStats(sizes=raw.sizes()),
     )
 

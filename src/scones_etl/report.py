@@ -46,6 +46,10 @@ def report(dataset: StagedDataset) -> dict[str, Any]:
             "count": len(dataset.ingest_stats.unreadable),
             "files": dict(list(dataset.ingest_stats.unreadable.items())[:MAX_LISTED]),
         },
+        "passed_over": {
+            "count": len(dataset.ingest_stats.passed_over),
+            "files": dict(list(dataset.ingest_stats.passed_over.items())[:MAX_LISTED]),
+        },
         "duplicates": {
             "removed": {
                 "repeated": removed.repeated,

@@ -63,7 +63,9 @@ class Combined:
         )
         training = replace(added, splits=("train",) * len(added))
         parts = [base, training] if len(added) else [base]
-        return replace(joined(parts), own_splits=base.own_splits, ingest_stats=stats)
+        return replace(
+            joined(parts), own_splits=base.own_splits, ingest_stats=stats, added_from=len(base)
+        )
 
 
 def _summed(*counts: Mapping[str, int]) -> dict[str, int]:

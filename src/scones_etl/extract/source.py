@@ -37,6 +37,7 @@ class RawDataset:
     classes; `splits` holds one of RAW_SPLITS and `names` the source's own name for each
     image; `rows` int64 (N,) is the row within the source's split. `own_splits` are those that
     the source has besides "train"; the others are drawn from its images for training.
+    Images from index `added_from` on were added to the source by a person.
     Raises MalformedDataset when these do not fit each other.
     """
 
@@ -47,6 +48,7 @@ class RawDataset:
     names: tuple[str, ...]
     own_splits: frozenset[str] = frozenset({"test"})
     ingest_stats: IngestStats = field(default_factory=IngestStats)
+    added_from: int | None = None
 
     def __post_init__(self) -> None:
         n = len(self.images)

@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from scones_core.errors import DatasetError
-from scones_etl.bucket import told
+from scones_etl.load import reported
 
 
 @pytest.mark.parametrize(
@@ -20,5 +20,5 @@ from scones_etl.bucket import told
 )
 def test_an_error_of_aws_is_shown_with_its_own_braces(code: str, message: str, shown: str) -> None:
     error = ClientError({"Error": {"Code": code, "Message": message}}, "PutObject")
-    with pytest.raises(DatasetError, match=re.escape(shown)), told("photos", "it failed"):
+    with pytest.raises(DatasetError, match=re.escape(shown)), reported("photos", "it failed"):
         raise error
