@@ -94,8 +94,8 @@ def etl(
         "epochs": "passes over the training images",
         "folds": "further networks that calibrate the model; 0 takes the validation images",
         "seed": "random seed",
-        "most_steps": "bounds each network's training; more images then take fewer epochs",
-        "no_mirror": "an image is another thing than its mirror image, as digits are",
+        "max_steps": "bounds each network's training; more images then take fewer epochs",
+        "no_flip": "turn off horizontal-flip augmentation (digits, text)",
         "weights": "file with a ResNet-18's weights to begin with: .pt, .pth or .safetensors",
         "backbone": "with weights: frozen, so that only the last layer learns, or finetuned",
         "spot": "on a machine that costs a fraction and may be taken away",
@@ -117,8 +117,8 @@ def train(
     epochs: int = 0,
     folds: int = -1,
     seed: int = -1,
-    most_steps: int = 0,
-    no_mirror: bool = False,
+    max_steps: int = 0,
+    no_flip: bool = False,
     weights: str = "",
     backbone: str = "",
     spot: bool = False,
@@ -145,8 +145,8 @@ def train(
         epochs=epochs or None,
         folds=folds if folds >= 0 else None,
         seed=seed if seed >= 0 else None,
-        most_steps=most_steps or None,
-        mirror=False if no_mirror else None,
+        max_steps=max_steps or None,
+        horizontal_flip=False if no_flip else None,
         weights=weights or None,
         backbone=backbone or None,
         spot=spot or None,
@@ -329,7 +329,7 @@ def apply(
 @task(help={"env": ENV})
 @guarded
 def verify(c: Context, env: str = "local") -> None:
-    """Compare what runs with what was applied, and score the model's known images.
+    """Compare what runs with what was applied, and score the model's golden samples.
 
     Example: inv verify --env dev
     """

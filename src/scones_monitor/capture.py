@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import MonitorError
-from scones_core.known_images import INFERENCE_ID_PREFIX
+from scones_core.golden_samples import INFERENCE_ID_PREFIX
 from scones_core.uris import S3Uri
 from scones_monitor.listing import CaptureFile, list_capture_files
 from scones_monitor.records import CapturedRecord, FileContent, parse_file
@@ -178,7 +178,7 @@ def wait_for_captures(
 
 
 def _known(record: CapturedRecord) -> bool:
-    """Return whether it is of a known image, which an apply sent: no customer's."""
+    """Return whether it is of a golden sample, which an apply sent: no customer's."""
     return (record.inference_id or "").startswith(INFERENCE_ID_PREFIX)
 
 

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
+from scones_core.model_card import ModelCard
 from scones_toolkit.console import Console
-from scones_train.artifact import ModelCard
 
-MOST_COLUMNS, MOST_ROWS = 10, 10
+MAX_COLUMNS, MAX_ROWS = 10, 10
 
 
 def show(console: Console, card: ModelCard) -> None:
     """Print the confusion matrix of a model on its test images, which its card has whole."""
     labels, matrix = card.labels, card.confusion_matrix
-    if len(labels) <= MOST_COLUMNS:
+    if len(labels) <= MAX_COLUMNS:
         rows = [(name, *row) for name, row in zip(labels, matrix, strict=True)]
         console.grid("In training: true class by answer", ("", *labels), rows)
         return
@@ -24,7 +24,7 @@ def show(console: Console, card: ModelCard) -> None:
 
 
 def confused(
-    labels: Sequence[str], matrix: Sequence[Sequence[int]], most: int = MOST_ROWS
+    labels: Sequence[str], matrix: Sequence[Sequence[int]], most: int = MAX_ROWS
 ) -> list[tuple[str, str, int]]:
     """Return (true class, answered class, images) of wrong answers, the most frequent first."""
     wrong = [

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from scones_core.errors import SettingsError
+from scones_core.model_card import ModelCard
 from scones_toolkit import candidates, confusions, datasets, weights
 from scones_toolkit.console import Advance
 from scones_toolkit.local_training import figures, run_training, write_channels
@@ -17,14 +18,13 @@ from scones_toolkit.requests import (
     recipe,
     serving_image,
 )
-from scones_train.artifact import ModelCard
-from scones_train.job import TrainingRequest
-from scones_train.launch import SageMaker, TrainingResult, launch
-from scones_train.metrics import parse_line
-from scones_train.preflight import require_quota, require_role
-from scones_train.registry import Candidate, Training
-from scones_train.sdk import SdkSageMaker
-from scones_train.sdk_trainer import TrainerSageMaker
+from scones_train.sagemaker.job import TrainingRequest
+from scones_train.sagemaker.launch import SageMaker, TrainingResult, launch
+from scones_train.sagemaker.metric_lines import parse_line
+from scones_train.sagemaker.preflight import require_quota, require_role
+from scones_train.sagemaker.registry import Candidate, Training
+from scones_train.sagemaker.sdk import SdkSageMaker
+from scones_train.sagemaker.sdk_trainer import TrainerSageMaker
 
 WHERE, ALGORITHMS = ("sagemaker", "local"), ("scones", "builtin")
 # Of all that a job reports, what a person looks at first.

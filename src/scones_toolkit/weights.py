@@ -8,7 +8,7 @@ from typing import Any
 from scones_core.files import sha256_of
 from scones_core.settings import TrainingSettings
 from scones_core.uris import S3Uri
-from scones_train.pretrained import require_file
+from scones_train.model.weights import require_file
 
 CHANNEL = "weights"
 # Below the datasets, which are all of the data bucket that a training job's role may read.

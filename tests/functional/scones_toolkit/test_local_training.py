@@ -20,7 +20,7 @@ from scones_toolkit.console import Console
 from scones_toolkit.local_training import run_training
 from scones_toolkit.models import train
 from scones_toolkit.project import Project
-from scones_train.resnet import NORMALISATION, ResNet18
+from scones_train.model.resnet import NORMALISATION, ResNet18
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = Settings().override("training", batch_size=8, folds=0)
@@ -131,14 +131,14 @@ def test_digits_are_a_matter_of_settings(project, tmp_path):
         where="local",
         source=str(folder),
         images={"classes": "all", "image_mode": "grey"},
-        mirror=False,
-        most_steps=60,
+        horizontal_flip=False,
+        max_steps=60,
         epochs=20,
     )
     assert card.labels == tuple("0123456789")
     assert (card.image["height"], card.grey) == (28, True)
     assert card.settings["epochs"] < 20
-    assert card.settings["mirror"] == 0
+    assert card.settings["horizontal_flip"] == 0
     assert card.metrics["accuracy"] > 0.5
     assert len(card.confusion_matrix) == 10
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console as RichConsole
 
+from scones_core.model_card import ModelCard
 from scones_toolkit.confusions import confused, show
 from scones_toolkit.console import Console
-from scones_train.artifact import ModelCard
 
 CARD = ModelCard(
     labels=("bicycle", "motorcycle", "van"),
