@@ -3,7 +3,7 @@
     python benchmarks/digits.py mnist/
 
 `mnist/` has MNIST's t10k files. The first 8,000 digits are trained on, the last 2,000 are the
-test. The settings are printed as scones.toml has them: no mirror images, a bound on the steps,
+test. The settings are printed as scones.toml has them: no flips, a bound on the steps,
 and calibration on the validation images. Ends with 1 where a limit below is missed.
 """
 
@@ -24,8 +24,8 @@ from scones_core.settings import DatasetSettings, TrainingSettings
 from scones_etl.mnist import DIGITS
 from scones_etl.pipeline import stage
 from scones_etl.sources import resolve_source
-from scones_toolkit.local_training import run_training, write_channels
-from scones_toolkit.requests import recipe
+from scones_toolkit.tasks.local_training import run_training, write_channels
+from scones_toolkit.tasks.training_requests import recipe
 
 LEAST_ACCURACY, MOST_SECONDS = 0.985, 120
 TRAINED = 8_000

@@ -146,9 +146,11 @@ def way_back(releases: Releases, environment: str) -> str:
     older = [name for name in sorted(releases.releases) if name != releases.active]
     before = [name for name in older if name < (releases.active or "")] or older
     if not before:
-        return "There is no other release to go back to: mend this one, or `inv stop` the endpoint."
+        return (
+            "There is no other release to roll back to: fix this one, or `inv pause` the endpoint."
+        )
     return (
-        f"To go back: `inv release --env {environment} --activate {before[-1]}`, then "
+        f"To go back: `inv rollback {before[-1]} --env {environment}`, then "
         f"`inv plan --env {environment}` and `inv apply --env {environment}`."
     )
 

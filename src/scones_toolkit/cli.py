@@ -1,22 +1,164 @@
-"""How a task meets its user: errors become one sentence and exit code 1, never a trace."""
+"""How a task meets its user: flags from a function's types, errors as one sentence, questions."""
 
 import functools
+import inspect
 import signal
 import sys
-from collections.abc import Callable
-from types import FrameType
-from typing import Any, NoReturn, ParamSpec, TypeVar
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType, NoneType, UnionType
+from typing import Annotated, Any, Literal, NoReturn, ParamSpec, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
-from invoke.exceptions import Exit
+from invoke.exceptions import Exit, ParseError
+from invoke.parser.argument import Argument
+from invoke.tasks import Task
 
 from scones_core.errors import DeployError, SconesError
+from scones_toolkit.project import Environment, Project
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# What a parameter of type Project adds to the command line.
+ENV = inspect.Parameter(
+    "env",
+    inspect.Parameter.KEYWORD_ONLY,
+    default="local",
+    annotation=Annotated[Environment, "environment"],
+)
+VERBOSE = inspect.Parameter(
+    "verbose",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[bool, "print all of Terraform's output"],
+)
 
-def guarded(function: Callable[P, R]) -> Callable[P, R]:
+
+def task(
+    example: str = "", *, name: str | None = None, local: bool = False, terraform: bool = False
+) -> Callable[[Callable[..., object]], "TypedTask"]:
+    """Return a decorator that makes an invoke task of a typed function.
+
+    Each parameter is a flag of its type: `str`, `int`, `bool`, `Path`, `Literal` (the choices),
+    `tuple[str, ...]` (may be repeated), or one of these and None. `Annotated[type, "help"]` adds
+    its help; one without a default is positional. A first parameter of type Project gets the
+    project of the folder that the function's file is in, in the environment of the flag `--env`;
+    `local` fixes that to `local`. `terraform` adds `--verbose`. `example` ends the help.
+    """
+
+    def decorate(function: Callable[..., object]) -> TypedTask:
+        made = TypedTask(function, name=name, local=local, terraform=terraform)
+        made.__doc__ = f"{made.__doc__}\n\nExample: {example}" if example else made.__doc__
+        return made
+
+    return decorate
+
+
+class TypedTask(Task[Callable[..., None]]):
+    """An invoke task whose arguments follow from its function's annotations."""
+
+    def __init__(
+        self, function: Callable[..., object], *, name: str | None, local: bool, terraform: bool
+    ) -> None:
+        hints = typing.get_type_hints(function, include_extras=True)
+        own = list(inspect.signature(function).parameters.values())
+        self.project_root: Path | None = None
+        if own and hints[own[0].name] is Project:
+            self.project_root = Path(inspect.getfile(function)).parent
+            own = own[1:]
+        flags = [] if local or self.project_root is None else [ENV]
+        flags += [VERBOSE] if terraform else []
+        self.parameters = [p.replace(annotation=hints[p.name]) for p in own] + flags
+        self.function = function
+        positional = [p.name for p in own if p.default is inspect.Parameter.empty]
+        super().__init__(self._body(), name=name, positional=positional)
+
+    def _body(self) -> Callable[..., None]:
+        @functools.wraps(self.function)
+        def body(_context: object, **values: Any) -> None:
+            handle_errors(self._run)(values)
+
+        del body.__wrapped__
+        return body
+
+    def _run(self, values: dict[str, Any]) -> None:
+        environment, verbose = values.pop("env", "local"), values.pop("verbose", False)
+        values = {
+            p.name: _converted(p, values[p.name]) for p in self.parameters if p.name in values
+        }
+        if self.project_root is None:
+            self.function(**values)
+        else:
+            self.function(Project.open(self.project_root, environment, verbose=verbose), **values)
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """Return the flags of the function's parameters."""
+        del ignore_unknown_help
+        taken = {parameter.name for parameter in self.parameters}
+        found: list[Argument] = []
+        for parameter in self.parameters:
+            options = self.arg_opts(parameter.name, "", taken)
+            argument = TypedArgument(parameter, options)
+            taken.update(argument.names)
+            found.append(argument)
+        return found
+
+
+class TypedArgument(Argument):
+    """A flag of one parameter: its type, its choices, and its help with the default."""
+
+    def __init__(self, parameter: inspect.Parameter, options: dict[str, Any]) -> None:
+        base, self.choices, text = _described(parameter.annotation)
+        default = None if parameter.default is inspect.Parameter.empty else parameter.default
+        kinds = {int: int, bool: bool, tuple: list}
+        options |= {"kind": kinds.get(base, str), "default": default}
+        super().__init__(**options, help="; ".join(_help(text, self.choices, default)))
+
+    def set_value(self, value: Any, cast: bool = True) -> None:
+        """Set the value from the command line; raises ParseError for one of another type."""
+        if cast and self.choices and value not in self.choices:
+            raise ParseError(f"--{self.names[0]} is {_list(self.choices)}, not {value!r}.")
+        try:
+            super().set_value(value, cast)
+        except ValueError:
+            raise ParseError(f"--{self.names[0]} is an integer, not {value!r}.") from None
+
+
+def _described(annotation: Any) -> tuple[Any, tuple[str, ...], str]:
+    """Return the plain type of an annotation, its choices and its help."""
+    text = ""
+    if typing.get_origin(annotation) is Annotated:
+        annotation, text = typing.get_args(annotation)[:2]
+    if typing.get_origin(annotation) in (typing.Union, UnionType):
+        (annotation,) = (part for part in typing.get_args(annotation) if part is not NoneType)
+    if typing.get_origin(annotation) is Literal:
+        return str, typing.get_args(annotation), text
+    return typing.get_origin(annotation) or annotation, (), text
+
+
+def _help(text: str, choices: tuple[str, ...], default: object) -> Iterator[str]:
+    if text:
+        yield text
+    if choices and text.partition(",")[0] not in choices:
+        yield _list(choices)
+    if default not in (None, "", False, ()):
+        yield f"default: {default}"
+
+
+def _list(choices: tuple[str, ...]) -> str:
+    return f"{', '.join(choices[:-1])} or {choices[-1]}"
+
+
+def _converted(parameter: inspect.Parameter, value: Any) -> Any:
+    base = _described(parameter.annotation)[0]
+    if base is tuple:
+        return tuple(value)
+    return Path(value).expanduser() if base is Path and value is not None else value
+
+
+def handle_errors(function: Callable[P, R]) -> Callable[P, R]:
     """Return the function with its expected errors turned into invoke's Exit.
 
     Ctrl-C and SIGTERM leave through the same `finally` blocks and exit with 130.
@@ -41,15 +183,10 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def given(**values: Any) -> dict[str, Any]:
-    """Return the flags that were given; invoke passes empty texts for the others."""
-    return {name: value for name, value in values.items() if value not in (None, "")}
-
-
 def confirm(what: str, environment: str) -> None:
     """Ask for the environment's name; raises DeployError where another one is typed."""
     if not sys.stdin.isatty():
-        raise DeployError(f"{what} Nobody is there to confirm that; give --yes.")
+        raise DeployError(f"{what} Not a terminal: pass --yes to confirm.")
     typed = input(f"{what} Type its name to go on: ")
     if typed.strip() != environment:
         raise DeployError(f"{typed!r} is not {environment!r}; nothing was changed.")

@@ -1,8 +1,10 @@
 """Terminal output: a progress bar and tables for a person, plain lines for a log."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console as RichConsole
@@ -12,7 +14,7 @@ from rich.table import Table
 Clock = Callable[[], float]
 
 
-class Advance(Protocol):
+class ProgressCallback(Protocol):
     """Told how far a piece of work is."""
 
     def __call__(self, done: int, total: int, note: str = "", left: float | None = None) -> None:
@@ -46,14 +48,14 @@ class Console:
         self.rich.print(f"  {text}", markup=False, style="dim")
 
     @contextmanager
-    def progress(self, title: str) -> Iterator[Advance]:
+    def progress(self, title: str) -> Iterator[ProgressCallback]:
         """Show a bar with rate and time left; elsewhere a line every few seconds."""
         if self.rich.is_terminal:
             yield from self._bar(title)
         else:
             yield _Lines(self, title)
 
-    def _bar(self, title: str) -> Iterator[Advance]:
+    def _bar(self, title: str) -> Iterator[ProgressCallback]:
         columns = (
             TextColumn("  {task.description}"),
             BarColumn(bar_width=30),
@@ -143,3 +145,46 @@ class _Pace:
             return ""
         rate = made / elapsed
         return f"{rate:.{0 if rate >= 10 else 1}f}/s, {(total - done) / rate:.0f} s left"
+
+
+FINISHED = re.compile(r": (Creation|Modifications|Destruction) complete")
+
+
+class TerraformLines:
+    """Takes Terraform's output line by line.
+
+    `verbose` shows each line, as someone who reviews a plan wants it; otherwise only how many
+    resources of an apply are done.
+    """
+
+    def __init__(self, console: Console, log: Path, *, verbose: bool = True) -> None:
+        self.verbose = verbose
+        self.log = log
+        self._console = console
+        self._advance: ProgressCallback | None = None
+        self._done = self._total = 0
+
+    def __call__(self, line: str) -> None:
+        """Keep a line, and show it or count the resource that it says is finished."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+        if self.verbose:
+            self._console.detail(line)
+        elif self._advance and FINISHED.search(line):
+            self._done += 1
+            self._advance(min(self._done, self._total), self._total)
+
+    @contextmanager
+    def counting(self, total: int) -> Iterator[None]:
+        """Show the progress of an apply of `total` resource changes."""
+        if self.verbose or not total:
+            yield
+            return
+        self._done, self._total = 0, total
+        with self._console.progress("resources") as advance:
+            self._advance = advance
+            try:
+                yield
+            finally:
+                self._advance = None

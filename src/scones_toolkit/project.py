@@ -1,53 +1,77 @@
 """One environment of one checkout: its paths, its clients, its Terraform."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 import botocore.session
 from botocore.config import Config
 
-from scones_core.errors import LocalAwsError, SettingsError
+from scones_core.errors import LocalAwsError, SconesError
+from scones_core.files import write_json
 from scones_core.outputs import Deployment
 from scones_core.settings import Settings
 from scones_deploy.release import Release, read_releases
 from scones_deploy.terraform.adapter import Terraform
 from scones_local.process import LocalAws
-from scones_toolkit.console import Console
-from scones_toolkit.records import Records
-from scones_toolkit.terraform_lines import TerraformLines
+from scones_toolkit.console import Console, TerraformLines
 
-ENVIRONMENTS = ("local", "dev", "prod")
+Environment = Literal["local", "dev", "prod"]
+
+
+# The task that writes each record, for the sentence that asks for it.
+WRITTEN_BY = {"dataset": "etl", "training": "train", "execution": "run"}
+
+
+class Records:
+    """The records of one environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, name: str, content: dict[str, Any]) -> Path:
+        """Write a record, replacing the older one, and return its path."""
+        path = self.folder / f"{name}.json"
+        write_json(path, content)
+        return path
+
+    def read(self, name: str) -> dict[str, Any]:
+        """Return a record; raises SconesError, naming the task that writes it, without one."""
+        path = self.folder / f"{name}.json"
+        task = WRITTEN_BY.get(name, name)
+        try:
+            content = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            raise SconesError(f"{path} is not there; run `inv {task}` first.") from None
+        except ValueError as error:
+            raise SconesError(f"{path} is no JSON ({error}); run `inv {task}` again.") from error
+        if not isinstance(content, dict):
+            raise SconesError(f"{path} is no JSON object; run `inv {task}` again.")
+        return content
 
 
 @dataclass(frozen=True)
 class Project:
     """A checkout, seen as one of its environments.
 
-    `verbose` shows what Terraform writes; otherwise only its progress.
+    `verbose` prints Terraform's output; otherwise only its progress is shown.
     """
 
     root: Path
-    environment: str = "local"
+    environment: Environment = "local"
     settings: Settings = field(default_factory=Settings)
     console: Console = field(default_factory=Console)
-    verbose: bool = True
+    verbose: bool = False
 
     @classmethod
-    def open(cls, root: Path, environment: str) -> "Project":
-        """Return the project in a folder, with its settings.
-
-        Raises SettingsError for an environment that does not exist, or a wrong setting.
-        """
-        if environment not in ENVIRONMENTS:
-            raise SettingsError(
-                f"There is no environment {environment!r}; take one of {', '.join(ENVIRONMENTS)}."
-            )
-        return cls(root, environment, Settings.load(root / "scones.toml"))
+    def open(cls, root: Path, environment: Environment, *, verbose: bool = False) -> "Project":
+        """Return the project in a folder, with its settings; raises SettingsError."""
+        return cls(root, environment, Settings.load(root / "scones.toml"), verbose=verbose)
 
     @property
     def build(self) -> Path:

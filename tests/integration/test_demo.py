@@ -196,8 +196,8 @@ def test_an_older_release_can_be_activated_and_applied(demo) -> None:
     checkout = demo.checkout
     path = checkout.root / "terraform" / "environments" / "local" / "release.tfvars.json"
     first = json.loads(path.read_text())["active_release"]
-    checkout.inv("release", "--activate", "absent").says("absent", first)
-    again = checkout.inv("release", "--activate", first)
+    checkout.inv("rollback", "absent").says("absent", first)
+    again = checkout.inv("rollback", first)
     assert again.code == 0, again
     assert first in again.out
 
@@ -251,7 +251,7 @@ def test_images_under_review_come_back_labelled_as_training_images(demo) -> None
 
 
 def test_the_endpoint_answers_what_training_answered_to_the_last_bit(demo) -> None:
-    ended = demo.checkout.inv("evaluate", "--through", "endpoint")
+    ended = demo.checkout.inv("evaluate", "--target", "endpoint")
     assert ended.code == 0, ended
     found = re.search(r"(\d+) of (\d+) answers are the same to the last bit", ended.out)
     assert found is not None
@@ -264,9 +264,9 @@ def test_a_model_below_the_limits_is_refused_and_overruling_is_recorded(demo) ->
     before = path.read_text()
     limits = {"SCONES_QUALITY_MIN_ACCURACY": "1.01"}
     try:
-        demo.checkout.inv("release", **limits).says("its accuracy is", "1.01", "--overrule")
+        demo.checkout.inv("release", **limits).says("its accuracy is", "1.01", "--override-gate")
         assert path.read_text() == before
-        ended = demo.checkout.inv("release", "--overrule", "a trial", **limits)
+        ended = demo.checkout.inv("release", "--override-gate", "a trial", **limits)
         assert ended.code == 0, ended
         written = json.loads(path.read_text())
         marked = written["releases"][written["active_release"]]["overruled"]

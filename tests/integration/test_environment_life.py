@@ -195,7 +195,7 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
     assert own.serving()["CreationTime"] == made, "the endpoint was replaced, not updated"
 
     # Back to the first release, and the second beside it as a shadow in the same apply.
-    own.done("release", "--activate", first)
+    own.done("rollback", first)
     before = own.variables.read_text()
     own.variables.write_text(f'{before}\nshadow_release = "{second}"\n')
     own.done("apply")
@@ -210,7 +210,7 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
     own.inv("apply").says(
         "golden sample 1 of 1 is answered [0.20000, 0.80000] by scones-local-classifier",
         "and should be [0.90000, 0.10000]",
-        f"`inv release --env local --activate {second}`",
+        f"`inv rollback {second} --env local`",
     )
 
     # Canaries that a guard sees: the earlier one goes on serving, and nothing is deleted.
@@ -252,17 +252,17 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
     assert " 0 to destroy" in done.said("apply")
     assert own.answer() == BICYCLE
     edit_releases(own, active=first, **dict.fromkeys(bad))
-    assert f"endpoint {ENDPOINT} is told to stop" in own.done("stop")
+    assert f"endpoint {ENDPOINT} is told to stop" in own.done("pause")
     assert own.client("sagemaker").list_endpoints()["Endpoints"] == []
     assert "6 to destroy" in own.done("apply")
     assert own.answer() == BICYCLE
     assert models(own) == {first, second, third}
 
     others = leave_orphans(own)
-    own.inv("nuke").says("Nobody is there to confirm that")
+    own.inv("purge").says("pass --yes")
     key = own.client("kms").describe_key(KeyId="alias/scones-local")["KeyMetadata"]["KeyId"]
     done = Rehearsal(own, key=key).run("tear-down")
-    assert done.codes == [("stop", 0), ("destroy", 0), ("nuke", 0)]
-    assert "cancel-key-deletion" in done.said("nuke")
+    assert done.codes == [("pause", 0), ("destroy", 0), ("purge", 0)]
+    assert "cancel-key-deletion" in done.said("purge")
     assert everything(own) == others
     assert own.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"

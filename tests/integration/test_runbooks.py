@@ -44,7 +44,7 @@ def test_a_capture_that_was_cut_off_comes_back(served: Environment) -> None:
         ("verify", 0),
         ("drift", 2),
         ("apply", 0),
-        ("stop", 0),
+        ("pause", 0),
         ("apply", 0),
         ("verify", 0),
     ]

@@ -10,11 +10,11 @@ import pytest
 
 from scones_core.errors import TrainingError
 from scones_local.process import LocalAws
-from scones_toolkit.candidates import registry
-from scones_toolkit.local import model_images
-from scones_toolkit.models import train
 from scones_toolkit.project import Project
-from scones_toolkit.tuning import tune
+from scones_toolkit.tasks.candidates import registry
+from scones_toolkit.tasks.local import model_images
+from scones_toolkit.tasks.training import train
+from scones_toolkit.tasks.tuning import tune
 from scones_train.sagemaker.registry import PENDING, Candidate
 from scones_train.sagemaker.tuning import RANGES
 from tests.support.photos import draw_photos
@@ -31,11 +31,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applied]:
 
 
 def search(project: Applied, strategy: str = "bayesian") -> Any:
-    return tune(project, strategy=strategy, jobs=2, at_once=1)
+    return tune(project, strategy=strategy, jobs=2, parallel=1)
 
 
 def builtin(project: Applied) -> Candidate:
-    made = train(project, where="sagemaker", algorithm="builtin")
+    made = train(project, backend="sagemaker", algorithm="builtin")
     assert isinstance(made, Candidate)
     return made
 

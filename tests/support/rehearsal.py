@@ -5,7 +5,7 @@ from tests.support.environment import ACCOUNT, Environment
 from tests.support.runbooks import aws_call, commands
 
 # Tasks that ask for the environment's name; somebody types it.
-ASKING = ("destroy", "nuke")
+ASKING = ("destroy", "purge")
 
 
 class Rehearsal:

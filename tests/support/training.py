@@ -13,8 +13,8 @@ from scones_core.outputs import Deployment
 from scones_core.settings import Settings
 from scones_local.process import LocalAws
 from scones_toolkit.console import Console
-from scones_toolkit.datasets import etl
 from scones_toolkit.project import Project
+from scones_toolkit.tasks.data import etl
 from tests.support.environment import ACCOUNT
 from tests.support.local_aws import ANYTHING, Aws
 

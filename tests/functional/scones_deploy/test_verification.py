@@ -253,6 +253,6 @@ def test_an_endpoint_that_refuses_a_known_image_is_a_difference() -> None:
 
 def test_the_way_back_is_the_release_before() -> None:
     releases = dict.fromkeys(("20260101-a", "20260201-b", "20260301-c"), RELEASE)
-    assert "--activate 20260101-a" in way_back(Releases("20260201-b", releases), "dev")
-    assert "--activate 20260301-c" in way_back(Releases("20260101-a", releases), "dev")
+    assert "inv rollback 20260101-a" in way_back(Releases("20260201-b", releases), "dev")
+    assert "inv rollback 20260301-c" in way_back(Releases("20260101-a", releases), "dev")
     assert "no other release" in way_back(Releases("r1", {"r1": RELEASE}), "dev")

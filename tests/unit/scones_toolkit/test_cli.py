@@ -1,13 +1,17 @@
-import inspect
 import os
+import re
 import signal
+from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from invoke.exceptions import Exit
+from invoke import Collection, Context
+from invoke.exceptions import Exit, ParseError
+from invoke.parser import Parser
 
 from scones_core.errors import DatasetError
-from scones_toolkit.cli import guarded
+from scones_toolkit.cli import handle_errors, task
 
 
 @pytest.mark.parametrize(
@@ -21,7 +25,7 @@ from scones_toolkit.cli import guarded
 def test_an_expected_error_is_a_sentence_and_an_exit_code(
     error: BaseException, code: int, words: str
 ) -> None:
-    @guarded
+    @handle_errors
     def task() -> None:
         raise error
 
@@ -31,7 +35,7 @@ def test_an_expected_error_is_a_sentence_and_an_exit_code(
 
 
 def test_a_bug_keeps_its_stack_trace() -> None:
-    @guarded
+    @handle_errors
     def task() -> None:
         raise ZeroDivisionError
 
@@ -42,7 +46,7 @@ def test_a_bug_keeps_its_stack_trace() -> None:
 def test_termination_runs_the_clean_up_and_exits_like_an_interrupt() -> None:
     cleaned = []
 
-    @guarded
+    @handle_errors
     def task() -> None:
         try:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -59,9 +63,65 @@ def test_termination_runs_the_clean_up_and_exits_like_an_interrupt() -> None:
     assert cleaned == [True]
 
 
-def test_the_arguments_stay_visible_to_the_task_runner() -> None:
-    @guarded
-    def task(env: str = "local") -> str:
-        return env
+@task("inv count 3 --how quickly", name="count")
+def example(
+    number: Annotated[int, "how many"],
+    *,
+    how: Literal["slowly", "quickly"] = "slowly",
+    image: Annotated[tuple[str, ...], "may be repeated"] = (),
+    seed: int | None = None,
+    where: Path | None = None,
+    loud: bool = False,
+) -> None:
+    """Count.
 
-    assert list(inspect.signature(task).parameters) == ["env"]
+    Aloud, or not.
+    """
+    GOT.append((number, how, image, seed, where, loud))
+
+
+GOT: list[tuple[object, ...]] = []
+
+
+@pytest.fixture
+def counting() -> Parser:
+    GOT.clear()
+    return Parser(contexts=Collection(example).to_contexts())
+
+
+def run(parser: Parser, *words: str) -> object:
+    (context,) = parser.parse_argv(list(words))
+    example(Context(), **{arg.name: arg.value for arg in context.args.values()})
+    return GOT.pop()
+
+
+def test_a_tasks_flags_are_its_parameters_by_their_types(counting: Parser) -> None:
+    assert run(counting, "count", "3") == (3, "slowly", (), None, None, False)
+    given = ("--how", "quickly", "--image", "a", "--image", "b", "--seed", "0", "--where", "x")
+    expected = (3, "quickly", ("a", "b"), 0, Path("x"), True)
+    assert run(counting, "count", "3", *given, "--loud") == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["count", "three"], "--number is an integer, not 'three'"),
+        (["count", "3", "--seed", "1.5"], "--seed is an integer, not '1.5'"),
+        (["count", "3", "--how", "fast"], "--how is slowly or quickly, not 'fast'"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_accepted(
+    counting: Parser, words: list[str], sentence: str
+) -> None:
+    with pytest.raises(ParseError, match=re.escape(sentence)):
+        counting.parse_argv(words)
+
+
+def test_the_help_has_defaults_choices_and_the_example(counting: Parser) -> None:
+    (context,) = counting.parse_argv(["count", "3"])
+    shown = dict(context.help_tuples())
+    assert shown["-h STRING, --how=STRING"] == "slowly or quickly; default: slowly"
+    assert shown["-n INT, --number=INT"] == "how many"
+    assert example.__doc__ is not None and example.__doc__.endswith(
+        "Example: inv count 3 --how quickly"
+    )

@@ -3,8 +3,7 @@ from pathlib import Path
 
 from rich.console import Console as RichConsole
 
-from scones_toolkit.console import Console
-from scones_toolkit.terraform_lines import TerraformLines
+from scones_toolkit.console import Console, TerraformLines
 
 APPLY = [
     "aws_s3_bucket.a: Creating...",

@@ -1,0 +1,48 @@
+"""What the tasks of `tasks.py` do, a module a subject; each is imported when it is first used.
+
+What one task needs (boto3, ONNX Runtime) would otherwise delay all others.
+"""
+
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scones_toolkit.tasks import (
+        candidates,
+        cost,
+        data,
+        demo,
+        deployment,
+        evaluation,
+        local,
+        monitoring,
+        releases,
+        removal,
+        running,
+        training,
+        tuning,
+    )
+
+__all__ = [
+    "candidates",
+    "cost",
+    "data",
+    "demo",
+    "deployment",
+    "evaluation",
+    "local",
+    "monitoring",
+    "releases",
+    "removal",
+    "running",
+    "training",
+    "tuning",
+]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a module of this package on its first use."""
+    if name not in __all__:
+        raise AttributeError(name)
+    return importlib.import_module(f"{__name__}.{name}")

@@ -1,0 +1,83 @@
+"""The tasks around candidates: trained models, and who of them may be released."""
+
+import subprocess
+from pathlib import Path
+
+from scones_deploy.terraform.plan import Plan
+from scones_toolkit.project import Project
+from scones_train.sagemaker.registry import Candidate, Registry, Training
+
+# The group's type in Terraform.
+GROUP = "aws_sagemaker_model_package_group."
+# What the list shows of a candidate's figures.
+SHOWN = ("test_accuracy", "test_coverage_at_threshold", "test_expected_calibration_error")
+
+
+def registry(project: Project) -> Registry:
+    """Return the registry of an environment."""
+    return Registry(project.client("sagemaker"), project.deployment.model_package_group)
+
+
+def register(project: Project, training: Training) -> Candidate:
+    """Make a finished training's model a candidate, print its number, and return it."""
+    candidate = registry(project).add(training)
+    project.console.say(
+        f"  candidate {candidate.version} waits for its approval: inv approve {candidate.version}"
+    )
+    return candidate
+
+
+def candidates(project: Project) -> None:
+    """Print every candidate with its figures, newest first."""
+    rows = [
+        (
+            str(found.version),
+            found.status,
+            f"{found.created:%Y-%m-%d %H:%M}",
+            *(f"{found.training.metrics.get(name, float('nan')):.4f}" for name in SHOWN),
+            found.training.dataset_version,
+            found.training.commit[:12],
+            found.note,
+        )
+        for found in registry(project).all()
+    ]
+    if not rows:
+        project.console.say("There is no candidate yet; `inv train` makes one.")
+        return
+    header = ("candidate", "state", "made", "accuracy", "coverage", "calibration error")
+    project.console.grid("", (*header, "dataset", "code", "note"), rows)
+
+
+def approve(project: Project, version: int, *, reject: bool = False, note: str = "") -> Candidate:
+    """Approve or reject a candidate for release, print that, and return it."""
+    found = registry(project).decide(version, approved=not reject, note=note)
+    said = f" ({note})" if note else ""
+    project.console.say(f"  candidate {found.version} is {found.status}{said}.")
+    return found
+
+
+def clear(project: Project, made: Plan) -> None:
+    """Remove every candidate where a plan destroys their group: AWS asks for an empty one."""
+    if not any(GROUP in change.address for change in made.changes if change.destroys):
+        return
+    if count := registry(project).clear():
+        project.console.say(f"  {count} candidates were removed from the registry.")
+
+
+def commit(root: Path) -> str:
+    """Return the code's commit, `+changes` behind it where files differ; empty outside git."""
+    top = _git(root, "rev-parse", "--show-toplevel")
+    if not top or Path(top) != root.resolve():
+        return ""
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return _git(root, "rev-parse", "HEAD") + ("+changes" if changed else "")
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

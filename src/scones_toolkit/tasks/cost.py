@@ -1,0 +1,83 @@
+"""The cost task: what an environment costs a month, and for each million images."""
+
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+from rich.console import Console as RichConsole
+
+from scones_deploy.cost import MILLION, NOT_IN, Line, Prices, estimate
+from scones_deploy.terraform.state import AppliedResource
+from scones_toolkit.console import Console
+from scones_toolkit.project import Project
+from scones_toolkit.tasks.deployment import prepare, require_bundles
+
+
+def cost(project: Project, *, images: int | None = None, as_json: bool = False) -> dict[str, Any]:
+    """Print what the environment as its code says would cost, and return the figures.
+
+    `images` a month replaces the setting; `as_json` prints the figures as JSON. Nothing is
+    changed. Raises CostError for what the price table lacks.
+    """
+    console = project.console
+    project = replace(project, verbose=False)
+    if as_json:
+        # Whatever else is said must not get between the braces.
+        project = replace(project, console=Console(RichConsole(stderr=True, soft_wrap=True)))
+    usage = project.settings.override("cost", images=images).cost
+    require_bundles(project)
+    prepare(project)
+    prices = Prices.load()
+    active = project.active_release
+    lines = estimate(_planned(project), active.id if active else "", prices, usage)
+    found = _figures(project, lines, prices, asdict(usage))
+    if as_json:
+        console.say(json.dumps(found, indent=1))
+    else:
+        _print(project, lines, found)
+    return found
+
+
+def _planned(project: Project) -> tuple[AppliedResource, ...]:
+    """Return every resource as a plan leaves it; the plan that a user saved stays."""
+    path = project.terraform_data / "cost.tfplan"
+    try:
+        made = project.terraform.plan(out=path)
+        return project.terraform.applied(made if made.has_changes else None)
+    finally:
+        path.unlink(missing_ok=True)
+        path.with_name(f"{path.name}.json").unlink(missing_ok=True)
+
+
+def _figures(
+    project: Project, lines: list[Line], prices: Prices, usage: dict[str, Any]
+) -> dict[str, Any]:
+    month, million = sum(line.month for line in lines), sum(line.million for line in lines)
+    return {
+        "environment": project.environment,
+        "currency": prices.currency,
+        "prices": {"region": prices.region, "checked": prices.checked},
+        "lines": [asdict(line) for line in lines],
+        "month": month,
+        "million_images": million,
+        "month_with_images": month + million * usage["images"] / MILLION,
+        "assumed": usage,
+        "not_in": list(NOT_IN),
+    }
+
+
+def _print(project: Project, lines: list[Line], found: dict[str, Any]) -> None:
+    console, currency = project.console, found["currency"]
+    rows = [(x.service, x.what, f"{x.month:,.2f}", f"{x.million:,.2f}") for x in lines]
+    total = ("Total", "", f"{found['month']:,.2f}", f"{found['million_images']:,.2f}")
+    header = ("service", "what", "a month", "a million images")
+    console.grid(f"{project.environment}, in {currency}", header, [*rows, total])
+    console.say(
+        f"With {found['assumed']['images']:,} images a month: "
+        f"{found['month_with_images']:,.2f} {currency}."
+    )
+    console.say(
+        f"Prices of {found['prices']['region']}, {found['prices']['checked']} "
+        "(src/scones_deploy/prices.json); what is assumed of the use is [cost] in scones.toml."
+    )
+    console.say(f"Not in: {'; '.join(NOT_IN)}.")

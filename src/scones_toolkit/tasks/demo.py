@@ -1,0 +1,133 @@
+"""The whole workflow on one machine: from an archive of images to the report."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from scones_core.files import write_json
+from scones_etl.staged import StagedDataset
+from scones_local.process import LocalAws
+from scones_toolkit.project import Project
+from scones_toolkit.tasks import (
+    candidates,
+    data,
+    deployment,
+    local,
+    monitoring,
+    releases,
+    running,
+    training,
+)
+
+# What the summary takes from the report's figures, beside what it knows itself.
+FIGURES = (
+    "accuracy",
+    "n_test",
+    "threshold",
+    "precision_at_threshold",
+    "coverage_at_threshold",
+    "inputs",
+    "accepted",
+    "review",
+    "failed",
+    "captured_records",
+)
+
+
+@dataclass
+class Stages:
+    """Announces each stage and keeps how many seconds it took."""
+
+    project: Project
+    total: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, name: str, what: str) -> Iterator[None]:
+        """Run the body as the next stage."""
+        self.project.console.step(f"[{len(self.seconds) + 1}/{self.total}] {what}")
+        started = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - started, 2)
+
+
+def demo(project: Project, *, source: str | None = None, keep: bool = False) -> dict[str, Any]:
+    """Run the whole workflow locally, print its summary, and return it.
+
+    A mistake in the settings or the source is told before anything is started. Everything
+    that was started is stopped at the end, whatever ended it; `keep` leaves the embedded AWS
+    up after a run that reached its end.
+    """
+    project = replace(project, verbose=False)
+    stages = Stages(project, total=10)
+    with stages("extract", "Read the images, split them, encode them"):
+        staged = data.extract(project, source)
+        data.validate(project, staged)
+    with ExitStack() as stack:
+        with stages("start", "Start the embedded AWS"):
+            aws = local.start_for_demo(project)
+            stack.callback(aws.stop)
+            project.console.say(f"  {aws.endpoint_url}, log in {aws.home / 'server.log'}")
+        summary = _run(project, stages, staged)
+        stack.pop_all()
+        local.end_demo(project, aws, keep=keep)
+    _finish(project, aws, summary, keep=keep)
+    return summary
+
+
+def _run(project: Project, stages: Stages, staged: StagedDataset) -> dict[str, Any]:
+    with stages("build", "Build the Lambda zips"):
+        deployment.build(project)
+    with stages("apply", "Apply the Terraform, without an endpoint yet (one minute or so)"):
+        deployment.apply(project)
+    with stages("load", "Load the images into the data bucket"):
+        manifest = data.load(project, staged)
+    with stages("train", "Train and evaluate, as a SageMaker training job"):
+        trained = training.train_on_sagemaker(project)
+        candidates.approve(project, trained.version, note="by the demo itself, in a person's place")
+    with stages("release", "Write the release, and let Terraform deploy the endpoint"):
+        releases.release(project)
+        deployment.apply(project)
+    with stages("plan", "Plan again: nothing may be left to change"):
+        leftover = deployment.plan(project)
+    with stages("run", "Classify every test image in one Step Functions execution"):
+        done = running.classify(project, running.choose_images(project))
+    out = project.build / "demo"
+    with stages("report", "Read the captured records back and write the report"):
+        figures = monitoring.report(project, out=out / "report.html", manifest=manifest)
+    deployed = project.deployment
+    summary = {
+        **{name: figures[name] for name in FIGURES},
+        "endpoint_name": deployed.endpoint_name,
+        "model_data_url": project.records.read("training")["model_data_url"],
+        "execution_arn": done.executions[0],
+        "source": manifest.source["kind"],
+        "plan_changes_after_apply": len(leftover.changes) or int(leftover.has_changes),
+        "seconds": stages.seconds,
+    }
+    write_json(out / "summary.json", summary)
+    running.require_none_failed(done)
+    return summary
+
+
+def _finish(project: Project, aws: LocalAws, summary: dict[str, Any], *, keep: bool) -> None:
+    seconds = summary["seconds"]
+    rows = {name: _shown(value) for name, value in summary.items() if name != "seconds"}
+    rows["seconds"] = ", ".join(f"{name} {value:.0f}" for name, value in seconds.items())
+    rows["total"] = f"{sum(seconds.values()):.0f} s"
+    project.console.table("Summary (build/demo/summary.json)", rows)
+    if summary["source"] == "synthetic":
+        project.console.warn(
+            "The images were DRAWN: these figures say nothing about telling real bicycles from "
+            "real motorcycles."
+        )
+    if keep:
+        local.print_access(project, aws)
+    else:
+        project.console.say("Everything that was started is stopped; KEEP=1 leaves it up.")
+
+
+def _shown(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,270 @@
+"""The tasks that watch an endpoint: the report on a run, a shadow release, images to review."""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from scones_core.errors import MonitorError
+from scones_core.events import Result
+from scones_core.files import write_atomically
+from scones_core.manifest import Manifest
+from scones_core.outputs import Deployment
+from scones_core.uris import S3Uri
+from scones_deploy.terraform.state import served_configurations
+from scones_etl.labelled import LABELS_FILE
+from scones_monitor.capture import Captures, read_captures, wait_for_captures
+from scones_monitor.join import Join, Joined, join
+from scones_monitor.report import Provenance, ReportData, summarise, write_report
+from scones_monitor.shadow import Comparison, compare
+from scones_monitor.shadow_page import Side, write_shadow_page
+from scones_toolkit.project import Project
+from scones_toolkit.tasks import data
+
+# AWS delivers captured records within minutes, the embedded AWS within seconds.
+CAPTURE_SECONDS = {"local": 30.0}
+CAPTURE_SECONDS_ON_AWS = 600.0
+PERCENTILES = ("p50", "p90", "p99")
+
+
+def report(
+    project: Project, *, out: Path | None = None, manifest: Manifest | None = None
+) -> dict[str, Any]:
+    """Write the report page of the last run, and return its figures.
+
+    Raises MonitorError where no captured record has arrived in time.
+    """
+    record = project.records.read("execution")
+    manifest = manifest or data.current(project)
+    deployment = project.deployment
+    results: list[Result] = record["results"]
+    found = captures(project, results, datetime.fromisoformat(record["started_at"]))
+    truth = {row.key: row.label for row in manifest.rows}
+    joined = join(results, found.records, truth)
+    path = out or project.build / project.environment / "report.html"
+    write_report(path, _report_data(project, record, manifest, joined, found))
+    project.console.say(f"  {len(found.records)} captured records read; the report is {path}")
+    return summarise(joined, found, deployment.threshold)
+
+
+def captures(project: Project, results: Sequence[Result], since: datetime) -> Captures:
+    """Return the captured records of these results, waiting for as long as they take to come.
+
+    Raises MonitorError where none has arrived in time.
+    """
+    seconds = CAPTURE_SECONDS.get(project.environment, CAPTURE_SECONDS_ON_AWS)
+    return captures_of(project.deployment, project.client("s3"), results, since, seconds)
+
+
+def captures_of(
+    deployment: Deployment,
+    s3: Any,
+    results: Sequence[Result],
+    since: datetime,
+    timeout_seconds: float,
+) -> Captures:
+    """Return the records that the serving variant left of these results.
+
+    A shadow's have the same inference ids, and decided nothing. Raises MonitorError where none
+    has arrived in time.
+    """
+    ids = [result["inference"]["inference_id"] for result in results if "inference" in result]
+    return wait_for_captures(
+        s3,
+        S3Uri.parse(deployment.capture_uri),
+        deployment.endpoint_name,
+        expected=len(ids),
+        inference_ids=ids,
+        variant=deployment.variant,
+        since=since,
+        timeout_seconds=timeout_seconds,
+    )
+
+
+def _report_data(
+    project: Project,
+    record: dict[str, Any],
+    manifest: Manifest,
+    joined: Join,
+    captures: Captures,
+) -> ReportData:
+    deployment, release = project.deployment, project.active_release
+    own = release is not None and release.threshold == deployment.threshold
+    return ReportData(
+        joined=joined,
+        captures=captures,
+        labels=deployment.labels,
+        threshold=deployment.threshold,
+        target_precision=project.settings.training.target_precision if own else None,
+        generated=datetime.now(UTC),
+        provenance=Provenance(
+            environment=project.environment,
+            endpoint=deployment.endpoint_name,
+            release=deployment.active_release,
+            model_url=release.model_data_url if release else "",
+            executions=tuple(record["executions"]),
+            dataset_version=manifest.version,
+            dataset_kind=manifest.source["kind"],
+            dataset_name=manifest.source["name"],
+            threshold_origin="chosen in training" if own else "set in the environment",
+            capture_uri=deployment.capture_uri,
+        ),
+    )
+
+
+def compare_shadow(project: Project, *, out: Path | None = None, hours: int = 24) -> Comparison:
+    """Write the page that compares the shadow with the release that serves; return the figures.
+
+    Read are the records that both left in the last `hours`. Raises MonitorError where there is
+    no shadow, or no image that both answered.
+    """
+    served, shadow, endpoint = _sides(project)
+    deployment = project.deployment
+    until = datetime.now(UTC)
+    since = until - timedelta(hours=hours)
+    found = []
+    for side in (served, shadow):
+        captures = read_captures(
+            project.client("s3"),
+            S3Uri.parse(deployment.capture_uri),
+            endpoint,
+            variant=side,
+            since=since,
+        )
+        found.append(captures.records)
+    comparison = compare(found[0], found[1], deployment.labels, deployment.threshold)
+    outputs = project.terraform.outputs()
+    path = out or project.build / project.environment / "shadow.html"
+    write_shadow_page(
+        path,
+        comparison,
+        Side(deployment.active_release, served, _latency(project, endpoint, served, since, until)),
+        Side(
+            str(outputs.get("shadow_release", "")),
+            shadow,
+            _latency(project, endpoint, shadow, since, until),
+        ),
+        environment=project.environment,
+        generated=until,
+    )
+    share, _ = comparison.agreement
+    project.console.say(
+        f"  images answered by both releases: {len(comparison.pairs)}; they agree on {share:.1%}, "
+        f"the shadow is {comparison.shift:+.4f} surer: {path}"
+    )
+    return comparison
+
+
+def _sides(project: Project) -> tuple[str, str, str]:
+    """Return the production variant, the shadow variant and their endpoint."""
+    release = project.active_release
+    pairs = served_configurations(project.terraform.applied(), release.id) if release else []
+    for endpoint, configuration in pairs:
+        shadows = configuration.values.get("shadow_production_variants") or ()
+        if shadows:
+            served = configuration.values["production_variants"][0]["variant_name"]
+            return str(served), str(shadows[0]["variant_name"]), str(endpoint.values["name"])
+    raise MonitorError(
+        f"No shadow is deployed in {project.environment}; set shadow_release, plan and apply."
+    )
+
+
+def _latency(
+    project: Project, endpoint: str, variant: str, since: datetime, until: datetime
+) -> dict[str, float]:
+    """Return percentiles of the model's latency, in milliseconds; empty where none is known."""
+    found: dict[str, Any] = project.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName="ModelLatency",
+        Dimensions=[
+            {"Name": "EndpointName", "Value": endpoint},
+            {"Name": "VariantName", "Value": variant},
+        ],
+        StartTime=since,
+        EndTime=until,
+        # One period over all of it: percentiles of percentiles would say nothing.
+        Period=_minutes(since, until) * 60,
+        ExtendedStatistics=list(PERCENTILES),
+    )
+    points = found["Datapoints"]
+    if not points:
+        return {}
+    # SageMaker measures in microseconds.
+    return {
+        f"latency {name}": value / 1000
+        for name, value in points[-1].get("ExtendedStatistics", {}).items()
+    }
+
+
+def _minutes(since: datetime, until: datetime) -> int:
+    return max(1, round((until - since).total_seconds() / 60))
+
+
+COLUMNS = ("file", "guess", "confidence", "label")
+# An inference id comes from whoever called the endpoint, and becomes a file name here.
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+_ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "application/x-image": "img"}
+
+
+def review(project: Project, *, out: Path | None = None) -> Path:
+    """Write the last run's images under review and their `labels.csv`, and return the folder.
+
+    The images are the captured bytes, in order of rising confidence. The `label` column is
+    empty but for what was filled in before: fetching again loses no work. Raises MonitorError
+    where nothing is under review.
+    """
+    record = project.records.read("execution")
+    results: list[Result] = record["results"]
+    waiting = [result for result in results if result["decision"] == "review"]
+    if not waiting:
+        raise MonitorError("No image of the last run is under review: each one was decided.")
+    found_captures = captures(project, waiting, datetime.fromisoformat(record["started_at"]))
+    found = [
+        row for row in join(waiting, found_captures.records) if row.record and row.record.image
+    ]
+    folder = out or project.build / project.environment / "review"
+    rows = sorted(found, key=lambda row: (row.confidence or 0.0, row.key))
+    write_atomically(folder / LABELS_FILE, _table(folder, rows).encode())
+    project.console.say(
+        f"{len(rows)} of {len(waiting)} images under review are in {folder}. Write a class into "
+        f"the label column of {LABELS_FILE}, empty passes an image over; then: "
+        f"inv etl --env {project.environment} --add {folder}"
+    )
+    return folder
+
+
+def _table(folder: Path, rows: Sequence[Joined]) -> str:
+    """Write each image, and return the list of them."""
+    known = _filled_in(folder / LABELS_FILE)
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for row in rows:
+        name = _name(row)
+        if row.record is None or name is None:
+            continue
+        write_atomically(folder / name, row.record.image)
+        table.writerow((name, row.label, f"{row.confidence:.4f}", known.pop(name, "")))
+    for name, label in known.items():
+        table.writerow((name, "", "", label))
+    return text.getvalue()
+
+
+def _name(row: Joined) -> str | None:
+    if row.record is None or not row.record.inference_id:
+        return None
+    ending = _ENDINGS.get(row.record.content_type, "img")
+    plain = _PLAIN.fullmatch(row.record.inference_id)
+    return f"{row.record.inference_id}.{ending}" if plain else None
+
+
+def _filled_in(path: Path) -> dict[str, str]:
+    """Return the labels that an earlier list holds, by file."""
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        rows = [(row.get("file") or "", row.get("label") or "") for row in csv.DictReader(stream)]
+    return {name: label for name, label in rows if name and label}
