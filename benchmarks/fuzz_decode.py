@@ -26,7 +26,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from scones_train.decode import ImageError, decode
+from scones_images import ImageError, decode
 
 KEPT = Path(__file__).resolve().parents[1] / "build" / "fuzz"
 MOST_SECONDS, MEMORY_BYTES = 1.0, 2 << 30

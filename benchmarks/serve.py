@@ -37,9 +37,9 @@ import torch
 from PIL import Image
 
 from scones_core.model_card import ModelCard
+from scones_images import decode
 from scones_train.artifact import write_artifact
 from scones_train.data import ImageSet, Normalisation
-from scones_train.decode import decode
 from scones_train.evaluation.predictions import ImagePredictions
 from scones_train.model.export import to_onnx
 from scones_train.model.small_network import Member, Model, Network, fit_whitening, widths_of
@@ -59,7 +59,7 @@ FLASK = """
 import os
 from pathlib import Path
 from flask import Flask, Response, jsonify, request
-from scones_train.decode import decode
+from scones_images import decode
 from scones_train.serving.predictor import Predictor
 predictor = Predictor.load(Path(os.environ["SM_MODEL_DIR"]))
 app = Flask(__name__)
@@ -76,7 +76,7 @@ import os
 from pathlib import Path
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
-from scones_train.decode import decode
+from scones_images import decode
 from scones_train.serving.predictor import Predictor
 predictor = Predictor.load(Path(os.environ["SM_MODEL_DIR"]))
 app = FastAPI()
@@ -93,7 +93,7 @@ LITSERVE = """
 import base64, os, sys
 from pathlib import Path
 import litserve
-from scones_train.decode import decode
+from scones_images import decode
 from scones_train.serving.predictor import Predictor
 class Api(litserve.LitAPI):
     def setup(self, device):

@@ -18,6 +18,10 @@ class SettingsError(SconesError):
     """A setting is unknown, of the wrong type or out of its range."""
 
 
+class ArchiveError(SconesError):
+    """An archive is damaged, too large or unsafe; the message is a clause about it."""
+
+
 class DatasetError(SconesError):
     """The images, their archive or their manifest cannot be used."""
 

@@ -1,7 +1,6 @@
 """Second step: send the object that was checked to the endpoint, and check its answer."""
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -21,9 +20,11 @@ from scones_core.events import (
     parse_image_ref,
 )
 from scones_core.labels import LabelSet
+from scones_core.limits import ENDPOINT_BODY_BYTES
+from scones_core.probabilities import probability_vector
 from scones_core.uris import S3Uri
 from scones_lambdas.clients import s3, sagemaker_runtime
-from scones_lambdas.environment import ENDPOINT_BODY_LIMIT, ClassifyEnvironment
+from scones_lambdas.environment import ClassifyEnvironment
 from scones_lambdas.faults import SERVICE_FAULTS, endpoint_fault, storage_fault
 from scones_lambdas.telemetry import log_image
 
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
 ANSWER_BYTES_LIMIT = 65_536
-SUM_TOLERANCE = 1e-3
-"""How far probabilities may miss 1: room for four printed decimals, none for raw scores."""
 
 
 @cache
@@ -108,10 +107,10 @@ def read_image(storage: "S3Client", image: ImageRef) -> bytes:
         response = storage.get_object(
             Bucket=image["bucket"], Key=image["key"], IfMatch=image["etag"]
         )
-        if response["ContentLength"] > ENDPOINT_BODY_LIMIT:
+        if response["ContentLength"] > ENDPOINT_BODY_BYTES:
             raise ImageTooLarge(
                 f"{S3Uri(image['bucket'], image['key'])} has {response['ContentLength']} bytes; "
-                f"the endpoint takes {ENDPOINT_BODY_LIMIT}."
+                f"the endpoint takes {ENDPOINT_BODY_BYTES}."
             )
         return response["Body"].read()
     except SERVICE_FAULTS as error:
@@ -121,25 +120,21 @@ def read_image(storage: "S3Client", image: ImageRef) -> bytes:
 def parse_probabilities(answer: bytes, labels: LabelSet) -> dict[str, float]:
     """Return each label's probability, from a JSON list of them in label order.
 
-    Raises InvalidInference unless it is as many finite numbers as labels, each from 0 to 1,
-    together 1 within SUM_TOLERANCE.
+    Raises InvalidInference unless it is a probability vector of as many numbers as labels.
     """
     if len(answer) > ANSWER_BYTES_LIMIT:
         raise InvalidInference(f"The endpoint answered more than {ANSWER_BYTES_LIMIT} bytes.")
     try:
         values = json.loads(answer)
     except (ValueError, RecursionError) as error:
-        raise InvalidInference(f"The endpoint answered no JSON: {answer[:80]!r}") from error
-    if not isinstance(values, list) or len(values) != len(labels):
         raise InvalidInference(
-            f"The endpoint must answer {len(labels)} probabilities, one for each of "
-            f"{', '.join(labels)}; it answered {answer[:80]!r}"
-        )
-    if not all(type(value) in (int, float) and 0 <= value <= 1 for value in values):
-        raise InvalidInference(f"A probability lies between 0 and 1; given was {answer[:80]!r}")
-    if not math.isclose(math.fsum(values), 1, abs_tol=SUM_TOLERANCE):
+            f"The endpoint's answer is not valid JSON: {answer[:80]!r}"
+        ) from error
+    try:
+        probabilities = probability_vector(values, len(labels))
+    except ValueError as error:
         raise InvalidInference(
-            f"The probabilities add up to {math.fsum(values):.6g}, not 1; "
-            "the model must answer after its softmax."
-        )
-    return {name: float(value) for name, value in zip(labels, values, strict=True)}
+            f"The endpoint must answer a probability for each of its {len(labels)} classes, in "
+            f"label order and after its softmax: {error}; it answered {answer[:80]!r}"
+        ) from error
+    return dict(zip(labels, probabilities, strict=True))

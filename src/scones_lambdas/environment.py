@@ -1,18 +1,16 @@
 """The functions' settings: environment variables that Terraform sets, read once a cold start."""
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from scones_core.errors import SettingsError
 from scones_core.labels import LabelSet
+from scones_core.limits import ENDPOINT_BODY_BYTES, MAX_IMAGE_PIXELS
+from scones_core.probabilities import is_probability
 
 Value = TypeVar("Value")
-
-ENDPOINT_BODY_LIMIT = 6_291_456
-"""Bytes that InvokeEndpoint takes at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +24,8 @@ class SerializeEnvironment:
     def of(cls, environ: Mapping[str, str]) -> Self:
         """Return the limits that MAX_IMAGE_BYTES and MAX_IMAGE_PIXELS set."""
         return cls(
-            max_image_bytes=_read(environ, "MAX_IMAGE_BYTES", _positive, str(ENDPOINT_BODY_LIMIT)),
-            max_image_pixels=_read(environ, "MAX_IMAGE_PIXELS", _positive, "16000000"),
+            max_image_bytes=_read(environ, "MAX_IMAGE_BYTES", _positive, str(ENDPOINT_BODY_BYTES)),
+            max_image_pixels=_read(environ, "MAX_IMAGE_PIXELS", _positive, str(MAX_IMAGE_PIXELS)),
         )
 
 
@@ -83,7 +81,7 @@ def _positive(text: str) -> int:
 
 def _probability(text: str) -> float:
     number = float(text)
-    if not math.isfinite(number) or not 0 <= number <= 1:
+    if not is_probability(number):
         raise ValueError("it must lie between 0 and 1.")
     return number
 

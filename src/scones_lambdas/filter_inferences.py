@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from scones_core.errors import InvalidInference, InvalidRequest
 from scones_core.events import ClassifiedImage, Result, parse_image_ref
+from scones_core.probabilities import is_probability
 from scones_lambdas.environment import FilterEnvironment
 from scones_lambdas.telemetry import count_decision, log_image
 
@@ -57,7 +58,7 @@ def decide(classified: ClassifiedImage, threshold: float) -> Result:
     NaN compares false with everything, so `>=` alone would send it to review unnoticed.
     """
     confidence = classified["inference"].get("confidence")
-    if type(confidence) not in (int, float) or not 0 <= confidence <= 1:
+    if not is_probability(confidence):
         raise InvalidInference(f"A confidence lies between 0 and 1; given was {confidence!r:.40}")
     return {
         "image": classified["image"],

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from scones_core.errors import ImageTooLarge, InvalidRequest, UnsupportedImage
 from scones_core.events import ImageRef, SerializedImage, inference_id, parse_image_ref
+from scones_core.image_header import HEADER_BYTES, ImageHeader, read_image_header
 from scones_core.uris import S3Uri
 from scones_lambdas.clients import s3
 from scones_lambdas.environment import SerializeEnvironment
 from scones_lambdas.faults import SERVICE_FAULTS, storage_fault
-from scones_lambdas.image_header import HEADER_BYTES, ImageHeader, read_image_header
 from scones_lambdas.telemetry import log_image
 
 if TYPE_CHECKING:

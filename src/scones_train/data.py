@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scones_core.errors import TrainingError
-from scones_train.decode import ImageError, decode
+from scones_images import ImageError, decode
 
 # Four halvings must leave a pixel to pool.
 SMALLEST_SIDE = 16

@@ -8,12 +8,12 @@ from scones_core.errors import DeployError, SettingsError
 from scones_core.manifest import Manifest
 from scones_core.uris import S3Uri
 from scones_etl.load import read_manifest
+from scones_images import decode
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
 from scones_toolkit.tasks.local_training import print_confusions
 from scones_toolkit.tasks.releases import unpacked
 from scones_train.artifact import read_predictions
-from scones_train.decode import decode
 from scones_train.evaluation.agreement import Agreement, ask, compare
 from scones_train.evaluation.metrics import summarise
 from scones_train.serving.predictor import Predictor

@@ -18,12 +18,13 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import Executor
 from typing import Any
 
-from scones_train.decode import MAX_BYTES, ImageError, ImageTooBig, decode
+from scones_core.limits import ENDPOINT_BODY_BYTES
+from scones_images import ImageError, ImageTooBig, decode
 from scones_train.serving.predictor import Predictor
 
 CONTENT_TYPES = ("image/png", "image/jpeg", "application/x-image")
 # A client that is still sending reads its answer only if what it sends is taken, up to here.
-DRAINED_BYTES = 4 * MAX_BYTES
+DRAINED_BYTES = 4 * ENDPOINT_BODY_BYTES
 # Beyond it a caller is told at once to come back, rather than to wait until it gives up.
 MAX_WAITING = 256
 # An image of so few bytes holds up everything else for a moment only.
@@ -143,7 +144,8 @@ def _reason(error: Exception) -> tuple[int, str]:
     if isinstance(error, Refused):
         return error.status, str(error)
     if isinstance(error, ImageError):
-        return 413 if isinstance(error, ImageTooBig) else 400, str(error)
+        reason = str(error).rstrip(".")
+        return 413 if isinstance(error, ImageTooBig) else 400, f"{reason[:1].upper()}{reason[1:]}."
     if isinstance(error, MemoryError):
         return 503, "There is no memory left for this image; try again."
     # One request must not end the others; what went wrong stands in the log.
@@ -180,11 +182,11 @@ async def _read(receive: Receive) -> bytes:
             raise asyncio.CancelledError
         chunk = message.get("body", b"")
         length += len(chunk)
-        if length <= MAX_BYTES:
+        if length <= ENDPOINT_BODY_BYTES:
             body += chunk
         more = message.get("more_body", False)
-    if length > MAX_BYTES:
-        raise ImageTooBig(f"The body is longer than {MAX_BYTES} bytes.")
+    if length > ENDPOINT_BODY_BYTES:
+        raise ImageTooBig(f"The body is longer than {ENDPOINT_BODY_BYTES} bytes.")
     return bytes(body)
 
 

@@ -16,9 +16,9 @@ from scones_core.errors import (
     InvalidRequest,
     UnsupportedImage,
 )
+from scones_core.limits import ENDPOINT_BODY_BYTES
 from scones_lambdas import clients, serialize_image
 from scones_lambdas.classify_image import handler
-from scones_lambdas.environment import ENDPOINT_BODY_LIMIT
 
 pytestmark = pytest.mark.usefixtures("world")
 
@@ -226,10 +226,10 @@ def test_an_object_deleted_between_two_steps_is_not_found(
 def test_more_bytes_than_the_endpoint_takes_are_not_sent(
     serialized: dict[str, Any], world: Any, helpers: Any
 ) -> None:
-    helpers.put("in/big.png", helpers.picture() + bytes(ENDPOINT_BODY_LIMIT))
+    helpers.put("in/big.png", helpers.picture() + bytes(ENDPOINT_BODY_BYTES))
     head = clients.s3().head_object(Bucket=helpers.BUCKET, Key="in/big.png")
     serialized["image"].update(key="in/big.png", etag=head["ETag"])
-    with pytest.raises(ImageTooLarge, match=str(ENDPOINT_BODY_LIMIT)):
+    with pytest.raises(ImageTooLarge, match=str(ENDPOINT_BODY_BYTES)):
         handler(serialized)
     assert world.requests == []
 

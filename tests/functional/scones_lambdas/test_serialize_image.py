@@ -10,8 +10,8 @@ from scones_core.errors import (
     SettingsError,
     UnsupportedImage,
 )
+from scones_core.image_header import HEADER_BYTES
 from scones_lambdas import clients
-from scones_lambdas.image_header import HEADER_BYTES
 from scones_lambdas.serialize_image import handler
 
 pytestmark = pytest.mark.usefixtures("world")

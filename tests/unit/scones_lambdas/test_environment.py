@@ -1,8 +1,8 @@
 import pytest
 
 from scones_core.errors import SettingsError
+from scones_core.limits import ENDPOINT_BODY_BYTES
 from scones_lambdas.environment import (
-    ENDPOINT_BODY_LIMIT,
     ClassifyEnvironment,
     FilterEnvironment,
     SerializeEnvironment,
@@ -12,7 +12,7 @@ LABELS = '["bicycle", "motorcycle"]'
 
 
 def test_limits_have_defaults_and_can_be_set() -> None:
-    assert SerializeEnvironment.of({}) == SerializeEnvironment(ENDPOINT_BODY_LIMIT, 16_000_000)
+    assert SerializeEnvironment.of({}) == SerializeEnvironment(ENDPOINT_BODY_BYTES, 16_000_000)
     given = {"MAX_IMAGE_BYTES": "10", "MAX_IMAGE_PIXELS": "20"}
     assert SerializeEnvironment.of(given) == SerializeEnvironment(10, 20)
 

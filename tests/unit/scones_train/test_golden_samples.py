@@ -1,7 +1,7 @@
 import numpy as np
 
+from scones_images import decode
 from scones_train.data import ImageSet
-from scones_train.decode import decode
 from scones_train.golden_samples import MAX_SAMPLES, choose_golden_samples
 
 

@@ -9,9 +9,9 @@ from PIL import Image
 
 from scones_core.golden_samples import loads
 from scones_core.model_card import ModelCard
+from scones_images import decode
 from scones_train.artifact import read_artifact
 from scones_train.data import load_channel
-from scones_train.decode import decode
 from scones_train.evaluation.metrics import summarise
 from scones_train.sagemaker.metric_lines import parse_line
 from scones_train.serving.predictor import Predictor

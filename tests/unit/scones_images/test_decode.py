@@ -1,6 +1,7 @@
 import contextlib
 import io
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -9,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from scones_train.decode import MAX_BYTES, ImageError, ImageTooBig, decode
+from scones_core.limits import ENDPOINT_BODY_BYTES
+from scones_images import PHOTOS, ImageError, ImageTooBig, decode
 
 
 def encoded(image, kind="PNG", **options):
@@ -122,7 +124,7 @@ def test_a_bomb_is_known_by_its_header(side):
 
 def test_too_many_bytes_are_refused_unread():
     with pytest.raises(ImageTooBig, match="bytes"):
-        decode(b"\0" * (MAX_BYTES + 1))
+        decode(b"\0" * (ENDPOINT_BODY_BYTES + 1))
 
 
 @settings(max_examples=150, deadline=None)
@@ -132,3 +134,76 @@ def test_a_damaged_byte_gives_an_image_or_an_image_error(place, value, kind):
     body[place % len(body)] = value
     with contextlib.suppress(ImageError):
         assert decode(bytes(body), (16, 24)).shape == (16, 24, 3)
+
+
+TURNED = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+"""An entry of a TIFF directory: orientation 6, a quarter turn."""
+
+
+def tiff(*entries, extra=b""):
+    """Return a little-endian TIFF header with one directory, then the bytes behind it."""
+    directory = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    return b"II*\0" + struct.pack("<I", 8) + directory + extra
+
+
+BEHIND = 8 + 2 + 2 * 12 + 4
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize(
+    ("exif", "turned"),
+    [
+        (tiff(TURNED), True),
+        (
+            tiff(TURNED, struct.pack("<HHII", 0x011A, 10, 1, BEHIND), extra=b"\xff" * 4 + bytes(4)),
+            1,
+        ),
+        (tiff(TURNED, struct.pack("<HHII", 0x011A, 5, 2, BEHIND), extra=bytes(16)), True),
+        (tiff(TURNED, struct.pack("<HHII", 0x8825, 2, 4, 0x00636261)), True),
+        (tiff(TURNED, struct.pack("<HHII", 0x0100, 9, 1, 0xFFFFFFFF)), True),
+        (tiff(struct.pack("<HHI4s", 0x0112, 2, 2, b"6\0\0\0")), False),
+        (tiff(struct.pack("<HHIHH", 0x0112, 3, 2, 6, 6)), True),
+        (tiff(TURNED)[:14], False),
+        (b"II*\0" + struct.pack("<IH", 8, 60_000), False),
+        (b"hello there", False),
+    ],
+)
+def test_damaged_exif_costs_the_turn_at_most(kind, exif, turned):
+    image = Image.fromarray(PIXELS)
+    if kind == "PNG":
+        plain = encoded(image)
+        at = plain.index(b"IDAT") - 4
+        chunk = b"eXIf" + exif
+        crc = struct.pack(">I", zlib.crc32(chunk))
+        body = plain[:at] + struct.pack(">I", len(exif)) + chunk + crc + plain[at:]
+    else:
+        plain = encoded(image, "JPEG")
+        content = b"Exif\0\0" + exif
+        body = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(content) + 2) + content + plain[2:]
+    assert decode(body).shape == ((24, 16, 3) if turned else (16, 24, 3))
+
+
+def with_scans(count, side=16):
+    """Return a grey progressive JPEG whose last scan is repeated: a refinement of few bytes."""
+    plain = encoded(Image.new("L", (side, side), 90), "JPEG", progressive=True)
+    start = plain.rindex(b"\xff\xda")
+    return plain[:start] + plain[start:-2] * count + plain[-2:]
+
+
+def test_a_jpeg_of_many_scans_is_refused_before_it_costs_anything():
+    before = time.process_time()
+    with pytest.raises(ImageError, match="more than 100 scans"):
+        decode(with_scans(400, side=2000), (32, 32))
+    assert time.process_time() - before < 1
+
+
+def test_a_progressive_jpeg_is_decoded():
+    body = encoded(Image.fromarray(PIXELS), "JPEG", progressive=True, quality=95)
+    assert decode(body).shape == (16, 24, 3)
+
+
+def test_a_tiff_that_holds_a_jpeg_of_many_scans_is_refused():
+    plain = encoded(Image.new("L", (16, 16)), "TIFF", compression="jpeg")
+    assert decode(plain, limits=PHOTOS).shape == (16, 16, 3)
+    with pytest.raises(ImageError, match="JPEG scans"):
+        decode(plain + b"\xff\xda\0\2" * 500, limits=PHOTOS)

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from scones_core.errors import UnsupportedImage
-from scones_lambdas.image_header import HEADER_BYTES, ImageHeader, read_image_header
+from scones_core.image_header import (
+    HEADER_BYTES,
+    ImageHeader,
+    IncompleteHeader,
+    count_scans,
+    read_image_header,
+    require_few_scans,
+)
 
 
 def saved(kind: str, width: int, height: int, mode: str = "RGB", **options: object) -> bytes:
@@ -36,24 +43,25 @@ def frame(width: int, height: int, marker: int = 0xC0) -> bytes:
 @given(width=st.integers(1, 300), height=st.integers(1, 300), kind=st.sampled_from(["PNG", "JPEG"]))
 def test_reads_the_type_and_size_that_pillow_wrote(width: int, height: int, kind: str) -> None:
     header = read_image_header(saved(kind, width, height))
-    assert header == ImageHeader(f"image/{kind.lower()}", width, height)
+    assert header == ImageHeader(f"image/{kind.lower()}", width, height, 3)
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK", "RGB"])
 @pytest.mark.parametrize("progressive", [True, False])
 def test_reads_every_kind_of_jpeg_frame(mode: str, progressive: bool) -> None:
     head = saved("JPEG", 33, 21, mode, progressive=progressive)
-    assert read_image_header(head) == ImageHeader("image/jpeg", 33, 21)
+    channels = {"L": 1, "RGB": 3, "CMYK": 4}[mode]
+    assert read_image_header(head) == ImageHeader("image/jpeg", 33, 21, channels)
 
 
 def test_a_full_exif_segment_fits_into_the_bytes_that_are_fetched() -> None:
     jpeg = b"\xff\xd8" + segment(0xE1, bytes(65_533)) + frame(4000, 3000)
-    assert read_image_header(jpeg[:HEADER_BYTES]) == ImageHeader("image/jpeg", 4000, 3000)
+    assert read_image_header(jpeg[:HEADER_BYTES]) == ImageHeader("image/jpeg", 4000, 3000, 3)
 
 
 def test_fill_bytes_and_markers_without_length_are_passed() -> None:
     jpeg = b"\xff\xd8\xff\xff\xff\x01" + frame(7, 5)
-    assert read_image_header(jpeg) == ImageHeader("image/jpeg", 7, 5)
+    assert read_image_header(jpeg) == ImageHeader("image/jpeg", 7, 5, 3)
 
 
 @pytest.mark.parametrize(
@@ -111,3 +119,69 @@ def test_the_most_markers_that_fit_take_no_time(filler: bytes) -> None:
     with pytest.raises(UnsupportedImage):
         read_image_header(head)
     assert time.process_time() - before < 2
+
+
+@pytest.mark.parametrize(
+    ("mode", "channels"), [("1", 1), ("L", 1), ("I;16", 1), ("LA", 2), ("P", 3), ("RGBA", 4)]
+)
+def test_a_png_says_how_many_channels_it_has(mode: str, channels: int) -> None:
+    assert read_image_header(saved("PNG", 5, 4, mode)).channels == channels
+
+
+def test_a_frame_header_behind_a_megabyte_of_metadata_needs_more_bytes() -> None:
+    jpeg = b"\xff\xd8" + segment(0xE1, bytes(65_000)) * 20 + frame(640, 480)
+    with pytest.raises(IncompleteHeader):
+        read_image_header(jpeg[:HEADER_BYTES])
+    assert read_image_header(jpeg).pixels == 640 * 480
+
+
+def with_scans(count: int, *, filler: bytes = b"") -> bytes:
+    """Return a grey progressive JPEG whose first scan is repeated."""
+    jpeg = saved("JPEG", 16, 16, "L", progressive=True)
+    start = jpeg.index(b"\xff\xda")
+    end = jpeg.index(b"\xff", start + 2)
+    return jpeg[:start] + (jpeg[start:end] + filler) * count + jpeg[-2:]
+
+
+@pytest.mark.parametrize("count", [1, 2, 40, 100])
+def test_counts_the_scans_of_a_jpeg(count: int) -> None:
+    assert count_scans(with_scans(count)) == count
+
+
+def test_an_end_marker_inside_a_segment_between_scans_hides_none() -> None:
+    assert count_scans(with_scans(50, filler=segment(0xEF, b"\xff\xd9\xff\xd9"))) == 50
+
+
+def test_bytes_between_segments_that_a_decoder_skips_hide_no_scan() -> None:
+    stray = with_scans(50, filler=segment(0xEF, b"x") + b"stray bytes")
+    assert count_scans(stray) == 50
+
+
+def test_scans_in_previews_and_behind_the_end_do_not_count() -> None:
+    preview = segment(0xE1, b"Exif\0\0" + saved("JPEG", 8, 8)) * 3
+    jpeg = saved("JPEG", 33, 21)
+    assert count_scans(jpeg[:2] + preview + jpeg[2:] + b"\xff\xda" * 500) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"GIF89a\xff\xda", png_header(8, 8) + b"\xff\xda" * 9])
+def test_what_is_no_jpeg_has_no_scans(body: bytes) -> None:
+    assert count_scans(body) == 0
+
+
+@given(st.binary(max_size=400))
+def test_scans_of_any_bytes_are_counted_and_never_more_than_markers(body: bytes) -> None:
+    assert 0 <= count_scans(b"\xff\xd8\xff" + body) <= body.count(b"\xda")
+
+
+def test_more_scans_than_any_encoder_writes_are_refused() -> None:
+    require_few_scans(with_scans(100))
+    with pytest.raises(UnsupportedImage, match="more than 100 scans"):
+        require_few_scans(with_scans(101))
+
+
+@pytest.mark.parametrize("filler", [b"\xff\xda\x00\x02", b"\xff\x01", b"\xff\xe0\x00\x02"])
+def test_six_megabytes_of_markers_are_refused_in_no_time(filler: bytes) -> None:
+    before = time.process_time()
+    with pytest.raises(UnsupportedImage, match="more than"):
+        require_few_scans(b"\xff\xd8\xff\xe0\x00\x02" + filler * (6_000_000 // len(filler)))
+    assert time.process_time() - before < 1
