@@ -43,7 +43,7 @@ terraform-test: $(VENV)/.scan ## format, validate, test and scan the Terraform
 build etl train: $(VENV)/.ready ## one task; the others: .venv/bin/inv --list
 	@$(BIN)/inv $@
 
-$(VENV)/.ready: pyproject.toml requirements/toolkit.lock requirements/torch.lock requirements/lambda-runtime.lock requirements/terraform.lock
+$(VENV)/.ready: pyproject.toml packages/local-aws/pyproject.toml requirements/toolkit.lock requirements/torch.lock requirements/lambda-runtime.lock requirements/terraform.lock
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Scones needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 ...")'
 	@echo "Setting up $(VENV): some 400 MB to download, one to three minutes."
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
@@ -55,7 +55,7 @@ $(VENV)/.ready: pyproject.toml requirements/toolkit.lock requirements/torch.lock
 	@rm -rf $(VENV)/lambda-runtime
 	@$(LOCKED) --compile --target $(VENV)/lambda-runtime --requirement requirements/lambda-runtime.lock
 	@command -v terraform >/dev/null || { echo "  a Terraform, as none is on the PATH (requirements/terraform.lock)"; $(LOCKED) --requirement requirements/terraform.lock; }
-	@$(PIP) --no-build-isolation --editable .
+	@$(PIP) --no-build-isolation --editable packages/local-aws --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.ready requirements/dev.lock

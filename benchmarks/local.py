@@ -38,7 +38,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.older_design import HANDLERS, Deployed, Target, deploy  # noqa: E402
 
-from scones_local.process import LocalAws  # noqa: E402
+from local_aws.control import LocalAws  # noqa: E402
 
 STARTERS = 8
 COLD_STARTS = 7

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.local import timed
 from benchmarks.older_design import Target
 
-from scones_local.process import LocalAws
+from local_aws.control import LocalAws
 
 CHANGES = 100
 STREAMS, EVENTS = 20, 1000

@@ -19,10 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scones_local.process import LocalAws
+from local_aws.control import LocalAws
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.support.local_aws import Aws
+from local_aws.testing.aws import Aws
 
 ECHO = "def handler(event, context):\n    return event\n"
 ALLOWED_MB, ALLOWED_THREADS = 300, 20

@@ -70,10 +70,6 @@ class CostError(DeployError):
     """A cost cannot be estimated from the price table."""
 
 
-class LocalAwsError(SconesError):
-    """The embedded AWS cannot start, is not there, or was asked for what it cannot do."""
-
-
 class ExecutionFailed(SconesError):
     """A workflow execution ended otherwise than SUCCEEDED."""
 

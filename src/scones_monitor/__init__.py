@@ -1,1 +1,1 @@
-"""Watching an endpoint: captured records, their statistics, drift, and the report page."""
+"""Watching an endpoint: captured records, their statistics, and the report pages."""

@@ -1,12 +1,12 @@
 """Results of the workflow joined to captured records and to the truth."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from scones_core.errors import MonitorError
 from scones_core.events import DECISIONS, Decision, Failure, Result
-from scones_monitor.records import CapturedRecord
+from scones_monitor.captured_records import CapturedRecord
 
 Truth = Mapping[tuple[str, str], str] | Mapping[str, str]
 
@@ -75,16 +75,6 @@ def join(
     )
 
 
-def from_records(
-    records: Iterable[CapturedRecord], labels: Sequence[str], threshold: float
-) -> Join:
-    """Return captured records as inputs, decided at the threshold: an endpoint without results.
-
-    Raises MonitorError for a record whose number of probabilities is not that of the labels.
-    """
-    return Join(tuple(_observed(record, labels, threshold) for record in records), 0, 0)
-
-
 def _joined(
     result: Result, by_id: Mapping[str | None, CapturedRecord], truth: Mapping[Any, str]
 ) -> Joined:
@@ -112,23 +102,4 @@ def _joined(
         error=result.get("error"),
         record=by_id.get(inference["inference_id"]) if inference else None,
         truth=truth.get((bucket, key), truth.get(key)),
-    )
-
-
-def _observed(record: CapturedRecord, labels: Sequence[str], threshold: float) -> Joined:
-    if len(record.probabilities) != len(labels):
-        raise MonitorError(
-            f"The captured record {record.event_id} has {len(record.probabilities)} "
-            f"probabilities, the model {len(labels)} labels; read one release's records only."
-        )
-    confidence = max(record.probabilities)
-    return Joined(
-        bucket="",
-        key="",
-        decision="accepted" if confidence >= threshold else "review",
-        label=labels[record.probabilities.index(confidence)],
-        confidence=confidence,
-        error=None,
-        record=record,
-        truth=None,
     )

@@ -69,12 +69,6 @@ def confusion(rows: Iterable[Joined], labels: Sequence[str]) -> tuple[tuple[int,
     return tuple(tuple(pairs[true, answer] for answer in labels) for true in labels)
 
 
-def class_mix(rows: Iterable[Joined], labels: Sequence[str]) -> dict[str, int]:
-    """Return how many images got each label, zeros included."""
-    found = Counter(row.label for row in rows)
-    return {label: found[label] for label in labels}
-
-
 def confidences(rows: Iterable[Joined], label: str | None = None) -> list[float]:
     """Return the confidences of the classified images, of one answered label or of all."""
     return [

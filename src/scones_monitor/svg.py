@@ -79,10 +79,10 @@ class Drawing:
         self.add("line", css, x1=x1, y1=y1, x2=x2, y2=y2)
 
     def text(
-        self, css: str, text: str, x: float, y: float, anchor: str, *, turned: bool = False
+        self, css: str, text: str, x: float, y: float, anchor: str, *, vertical: bool = False
     ) -> None:
-        """Add a text; `turned` reads upwards."""
-        turn = {"transform": f"rotate(-90 {_text(x)} {_text(y)})"} if turned else {}
+        """Add a text; `vertical` text reads upwards."""
+        turn = {"transform": f"rotate(-90 {_text(x)} {_text(y)})"} if vertical else {}
         self.add("text", css, x=x, y=y, text_anchor=anchor, **turn).text = text
 
     def markup(self) -> Markup:

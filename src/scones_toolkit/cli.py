@@ -15,6 +15,7 @@ from invoke.exceptions import Exit, ParseError
 from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
+from local_aws.errors import LocalAwsError
 from scones_core.errors import DeployError, SconesError
 from scones_toolkit.project import Environment, Project
 
@@ -169,7 +170,7 @@ def handle_errors(function: Callable[P, R]) -> Callable[P, R]:
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             return function(*args, **kwargs)
-        except SconesError as error:
+        except (SconesError, LocalAwsError) as error:
             raise Exit(f"error: {error}", code=1) from None
         except (ClientError, BotoCoreError) as error:
             raise Exit(f"error: AWS refused or could not be reached: {error}", code=1) from None

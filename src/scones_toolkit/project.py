@@ -12,13 +12,14 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from scones_core.errors import LocalAwsError, SconesError
+from local_aws.control import LocalAws
+from local_aws.errors import LocalAwsError
+from scones_core.errors import SconesError
 from scones_core.files import write_json
 from scones_core.outputs import Deployment
 from scones_core.settings import Settings
 from scones_deploy.release import Release, read_releases
 from scones_deploy.terraform.adapter import Terraform
-from scones_local.process import LocalAws
 from scones_toolkit.console import Console, TerraformLines
 
 Environment = Literal["local", "dev", "prod"]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from scones_local.iam.usage import ACCESS_PATH
-from scones_local.process import LocalAws
+from local_aws.control import LocalAws
+from local_aws.iam.access_usage import ACCESS_PATH
 from tests.support.checkout import copy_checkout
 from tests.support.environment import BICYCLE, model_archive, stand_ins
 from tests.support.repository import Repository

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from scones_local.process import LocalAws
+from local_aws.control import LocalAws
+from local_aws.testing.aws import Aws
 from tests.support.checkout import Checkout, copy_checkout
-from tests.support.local_aws import Aws
 
 SAYS = "def handler(event, context):\n    print('said by the function')\n"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from local_aws.control import LocalAws
 from scones_core.errors import TrainingError
-from scones_local.process import LocalAws
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.candidates import registry
 from scones_toolkit.tasks.local import model_images

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local_aws.control import LocalAws
+from local_aws.testing.aws import ACCOUNT
+from local_aws.testing.web_identity import take_role, web_token
 from scones_deploy.terraform.binary import find_terraform
 from scones_deploy.terraform.commands import FLAG, TerraformCommands
 from scones_deploy.terraform.providers import provider_source
-from scones_local.process import LocalAws
-from tests.support.local_aws import ACCOUNT
-from tests.support.web_identity import take_role, web_token
 
 REPOSITORY = "owner/name"
 ISSUER = "token.actions.githubusercontent.com"

@@ -14,7 +14,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("src", "terraform", "requirements", "tasks.py", "scones.toml", "pyproject.toml")
+PARTS = (
+    "src",
+    "packages",
+    "terraform",
+    "requirements",
+    "tasks.py",
+    "scones.toml",
+    "pyproject.toml",
+)
+SOURCES = ("src", "packages/local-aws/src")
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,8 @@ class Checkout:
 
     def environ(self, **more: str) -> dict[str, str]:
         # Port 0 takes a free one, so that a demo beside the tests disturbs neither.
-        source = {"PYTHONPATH": str(self.root / "src"), "SCONES_LOCAL_PORT": "0"}
+        paths = os.pathsep.join(str(self.root / source) for source in SOURCES)
+        source = {"PYTHONPATH": paths, "SCONES_LOCAL_PORT": "0"}
         return {**os.environ, **source, "GOMP_SPINCOUNT": "1000", **more}
 
     def start(self, *task: str, typed: str = "", **environ: str) -> subprocess.Popen[str]:

@@ -14,16 +14,16 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from local_aws.control import LocalAws
+from local_aws.sagemaker.images import ImageCommands
+from local_aws.testing import PROGRAMS
+from local_aws.testing.clock import Clock
 from scones_core.golden_samples import GoldenSample, dumps
 from scones_core.settings import EndpointSettings
 from scones_deploy.artifact import artifact_release
 from scones_deploy.release import add_release
-from scones_local.process import LocalAws
-from scones_local.sagemaker.images import ImageCommands
 from tests.support.checkout import Checkout, Ended
-from tests.support.clock import Clock
 
-PROGRAMS = Path(__file__).parents[1] / "functional" / "scones_local" / "programs"
 ACCOUNT = "123456789012"
 HEADER = b"IHDR\0\0\0\x20\0\0\0\x20\x08\x02\0\0\0"
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\r" + HEADER + zlib.crc32(HEADER).to_bytes(4)

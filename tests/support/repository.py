@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from local_aws.control import LocalAws
+from local_aws.testing.aws import ACCOUNT, new_client
 from scones_core.settings import EndpointSettings
 from scones_deploy.artifact import artifact_release
 from scones_deploy.release import add_release
-from scones_local.process import LocalAws
 from tests.support.bootstrap import Bootstrap
 from tests.support.checkout import Checkout, Ended
 from tests.support.environment import quiet_hours
-from tests.support.local_aws import ACCOUNT, new_client
 
 ENVIRONMENT = "terraform/environments/dev"
 IGNORED = "build/\n.cache/\nkept/\nsummary/\n__pycache__/\n*.tfstate\n"

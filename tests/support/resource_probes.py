@@ -8,8 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_aws.testing.aws import REGION, plain_client, policy
 from tests.support.environment import ACCOUNT, Environment
-from tests.support.local_aws import REGION, plain_client, policy
 from tests.support.probes import Probes
 from tests.support.workflow_probes import PREFIX
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from rich.console import Console as RichConsole
 
+from local_aws.control import LocalAws
+from local_aws.testing.aws import ANYTHING, Aws
 from scones_core.outputs import Deployment
 from scones_core.settings import Settings
-from scones_local.process import LocalAws
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.data import etl
 from tests.support.environment import ACCOUNT
-from tests.support.local_aws import ANYTHING, Aws
 
 DATA, ARTIFACTS, GROUP = "training-data", "training-artifacts", "trained"
 ROLE = "training"

@@ -6,9 +6,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from local_aws.control import LocalAws
 from scones_core.files import write_json
 from scones_etl.staged import StagedDataset
-from scones_local.process import LocalAws
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import (
     candidates,

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scones_core.errors import LocalAwsError
-from scones_local.iam.usage import ACCESS_PATH
-from scones_local.lifetime import is_locked
-from scones_local.process import LocalAws
-from scones_local.processes import PROCESSES_PATH
-from scones_local.sagemaker.images import ImageCommands
+from local_aws.control import LocalAws
+from local_aws.errors import LocalAwsError
+from local_aws.iam.access_usage import ACCESS_PATH
+from local_aws.sagemaker.images import ImageCommands
+from local_aws.server.instance_lock import is_locked
+from local_aws.server.process_usage import PROCESSES_PATH
 from scones_toolkit.cli import confirm
 from scones_toolkit.project import Project
 

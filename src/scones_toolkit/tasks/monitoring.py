@@ -16,11 +16,10 @@ from scones_core.outputs import Deployment
 from scones_core.uris import S3Uri
 from scones_deploy.terraform.state import served_configurations
 from scones_etl.labelled import LABELS_FILE
-from scones_monitor.capture import Captures, read_captures, wait_for_captures
+from scones_monitor.captured_records import Captures, read_captures, wait_for_captures
 from scones_monitor.join import Join, Joined, join
 from scones_monitor.report import Provenance, ReportData, summarise, write_report
-from scones_monitor.shadow import Comparison, compare
-from scones_monitor.shadow_page import Side, write_shadow_page
+from scones_monitor.shadow import Comparison, Side, compare, write_shadow_page
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
 

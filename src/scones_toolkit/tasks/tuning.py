@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from local_aws.sagemaker.jobs.tuning_search import Trial as Place
+from local_aws.sagemaker.jobs.tuning_search import search_for
+from local_aws.sagemaker.jobs.tuning_space import parse_ranges
 from scones_core.errors import SettingsError, TrainingJobFailed
-from scones_local.sagemaker.tuning_search import Trial as Place
-from scones_local.sagemaker.tuning_search import search_for
-from scones_local.sagemaker.tuning_space import parse_ranges
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import candidates, data
 from scones_toolkit.tasks.local_training import run_training, write_channels

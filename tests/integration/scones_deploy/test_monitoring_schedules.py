@@ -2,10 +2,10 @@
 
 import pytest
 
+from local_aws.control import LocalAws
+from local_aws.testing.aws import ACCOUNT, Aws
 from scones_deploy.hourly import running, stop
 from scones_deploy.removal import Arn, Owner, remove
-from scones_local.process import LocalAws
-from tests.support.local_aws import ACCOUNT, Aws
 
 DEV = Owner("scones", "dev")
 TAGS = [{"Key": "Project", "Value": "scones"}, {"Key": "Environment", "Value": "dev"}]

@@ -174,7 +174,7 @@ def test_a_description_of_another_form_is_refused(s3: Any, card: object) -> None
         release(s3, archive(card))
 
 
-def test_the_known_images_are_those_of_the_very_artifact_that_was_released(s3: Any) -> None:
+def test_the_golden_samples_are_those_of_the_very_artifact_that_was_released(s3: Any) -> None:
     known = (GoldenSample(b"png", "image/png", (0.9, 0.1)),)
     text = dumps(known).encode()
     info = member("golden_samples.json")

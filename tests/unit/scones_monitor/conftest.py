@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from scones_core.events import Decision, Result
+from scones_monitor.captured_records import CapturedRecord
 from scones_monitor.join import Joined
-from scones_monitor.records import CapturedRecord
 
 TIME = datetime(2026, 11, 20, 14, 32, 5, tzinfo=UTC)
 

@@ -4,8 +4,8 @@ import pytest
 
 from scones_core.errors import MonitorError
 from scones_core.events import Result
-from scones_monitor.join import from_records, join
-from scones_monitor.records import CapturedRecord
+from scones_monitor.captured_records import CapturedRecord
+from scones_monitor.join import join
 
 Results = Callable[..., Result]
 Records = Callable[..., CapturedRecord]
@@ -63,24 +63,6 @@ def test_an_unknown_decision_is_an_error(result: Results) -> None:
 
     with pytest.raises(MonitorError, match="maybe"):
         join([strange], [])
-
-
-def test_records_alone_are_decided_at_the_threshold(record: Records) -> None:
-    found = from_records(
-        [record(None, probabilities=p) for p in [(0.97, 0.03), (0.031, 0.969)]],
-        ("bicycle", "motorcycle"),
-        0.97,
-    )
-
-    assert [(r.label, r.confidence, r.decision) for r in found] == [
-        ("bicycle", 0.97, "accepted"),
-        ("motorcycle", 0.969, "review"),
-    ]
-
-
-def test_records_of_another_number_of_classes_are_refused(record: Records) -> None:
-    with pytest.raises(MonitorError, match="3 labels"):
-        from_records([record(None)], ("a", "b", "c"), 0.9)
 
 
 def test_an_accepted_result_without_its_inference_is_an_error(result: Results) -> None:

@@ -58,14 +58,6 @@ def test_confusion_has_truth_in_rows_and_answers_in_columns(rows: list[Joined]) 
     assert statistics.confusion(rows, LABELS) == ((1, 1), (1, 2))
 
 
-def test_class_mix_counts_answers_and_names_absent_classes(rows: list[Joined]) -> None:
-    assert statistics.class_mix(rows, (*LABELS, "tram")) == {
-        "bicycle": 3,
-        "motorcycle": 3,
-        "tram": 0,
-    }
-
-
 def test_a_histogram_keeps_the_upper_edge_in_the_last_bin() -> None:
     assert statistics.confidence_histogram([0.5, 0.74, 0.75, 1.0], [0.5, 0.75, 1.0]) == [2, 2]
 

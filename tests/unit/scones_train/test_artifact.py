@@ -176,7 +176,7 @@ def test_predictions_are_read_back(folder, tested):
     assert read_predictions(folder).images == tested.images
 
 
-def test_known_images_travel_with_the_model_and_an_artifact_without_them_stays_one(
+def test_golden_samples_travel_with_the_model_and_an_artifact_without_them_stays_one(
     tmp_path, card, tested
 ):
     known = [GoldenSample(b"png", "image/png", (0.5, 0.5))]

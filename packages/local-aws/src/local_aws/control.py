@@ -1,0 +1,194 @@
+"""The embedded AWS as its user holds it: start it, ask where it is, stop it."""
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from local_aws.client_environment import client_environment
+from local_aws.errors import LocalAwsError
+from local_aws.sagemaker.images import ImageCommands, write_images
+from local_aws.server.instance_lock import ServerRecord, is_locked, locked, read_record
+from local_aws.server.main import HEALTH_PATH, HOST
+from local_aws.state.state_folder import STATE_FOLDER, Snapshots
+
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+
+
+class LocalAws:
+    """A running embedded AWS. As a context manager it is stopped at the end."""
+
+    def __init__(
+        self,
+        home: Path,
+        record: ServerRecord,
+        process: subprocess.Popen[bytes] | None = None,
+    ) -> None:
+        self.home = home
+        self.record = record
+        self._process = process
+
+    @classmethod
+    def start(
+        cls, home: Path, port: int, images: Mapping[str, ImageCommands], *, keep: bool = True
+    ) -> Self:
+        """Return a new server on this folder, once it answers; port 0 takes a free one.
+
+        With `keep` it begins with what the last one had, and saves what it has; without, a
+        server that nobody goes back to spares itself both.
+        Its output goes to `<home>/server.log`. Raises LocalAwsError with the server's own
+        sentence when it ends early, as with a taken port or a folder in use.
+        """
+        home = home.resolve()
+        home.mkdir(parents=True, exist_ok=True)
+        if not is_locked(home):
+            write_images(home / "images.json", images)
+        log = home / "server.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                _command(home, port, keep=keep),
+                env=_server_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        try:
+            return cls(home, _await_ready(home, process, log), process)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+
+    @classmethod
+    def attach(cls, home: Path) -> Self:
+        """Return the server that runs on this folder; raises LocalAwsError when none does."""
+        home = home.resolve()
+        record = read_record(home) if is_locked(home) else None
+        if record is None or not _healthy(record.port):
+            raise LocalAwsError(f"No embedded AWS runs on {home}; start one first.")
+        return cls(home, record)
+
+    @staticmethod
+    def has_state(home: Path) -> bool:
+        """Return whether a server on this folder would start with what an earlier one had."""
+        return Snapshots(home / STATE_FOLDER).exist()
+
+    @staticmethod
+    def reset(home: Path) -> None:
+        """Remove what servers on this folder have kept; raises LocalAwsError while one runs.
+
+        The log of the last one stays.
+        """
+        if not home.is_dir():
+            return
+        with locked(home):
+            Snapshots(home / STATE_FOLDER).clear()
+            for name in ("lambda", "training", "processing", "transform", "endpoints"):
+                shutil.rmtree(home / name, ignore_errors=True)
+
+    def ask(self, path: str) -> Any:
+        """Return the JSON that one of the server's own paths answers to GET.
+
+        Raises LocalAwsError with its sentence where it refuses, or when it does not answer.
+        """
+        connection = http.client.HTTPConnection(HOST, self.record.port, timeout=30)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            content = json.loads(answer.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise LocalAwsError(f"{self.endpoint_url}{path} gave no answer: {error}") from error
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise LocalAwsError(str(content.get("message", answer.status)))
+        return content
+
+    @property
+    def endpoint_url(self) -> str:
+        """Return the address of every service, `http://127.0.0.1:<port>`."""
+        return self.record.endpoint_url
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that point an AWS client at this server."""
+        return client_environment(self.endpoint_url)
+
+    def stop(self) -> None:
+        """Stop the server and everything that it started; a stopped one is left in peace.
+
+        One that does not stop in time is killed, and its guard ends what it had started.
+        """
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            deadline = time.monotonic() + STOP_SECONDS
+            with contextlib.suppress(ProcessLookupError):
+                if self._alive():
+                    os.kill(self.record.pid, number)
+            while self._alive() and time.monotonic() < deadline:
+                time.sleep(0.02)
+            if not self._alive():
+                return
+        raise LocalAwsError(f"The embedded AWS (process {self.record.pid}) cannot be killed.")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _alive(self) -> bool:
+        if self._process is not None:
+            return self._process.poll() is None
+        # The lock, not the process id: an id may be another program's by now.
+        record = read_record(self.home)
+        return is_locked(self.home) and (record is None or record == self.record)
+
+
+def _server_environment() -> dict[str, str]:
+    source = str(Path(__file__).resolve().parents[1])
+    paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+
+
+def _command(home: Path, port: int, *, keep: bool) -> list[str]:
+    program = [sys.executable, "-m", "local_aws.server.main", f"--home={home}", f"--port={port}"]
+    return program if keep else [*program, "--forget"]
+
+
+def _await_ready(home: Path, process: subprocess.Popen[bytes], log: Path) -> ServerRecord:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise LocalAwsError(said[-1] if said else "The embedded AWS ended without a word.")
+        record = read_record(home)
+        if record is not None and record.pid == process.pid and _healthy(record.port):
+            return record
+        time.sleep(0.02)
+    raise LocalAwsError(f"The embedded AWS was not ready in {START_SECONDS:.0f} s; see {log}.")
+
+
+def _healthy(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", HEALTH_PATH)
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,141 @@
+"""The embedded AWS's clock: real time, plus what it was advanced by.
+
+What waits for hours on AWS is driven by it: schedules, alarms, scaling, canary periods. Who
+does something at a time of its own registers an `Agenda`; `advance` then goes from one due time
+to the next, so that everything happens in its order and at its time, as if that time had passed.
+"""
+
+import datetime
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from local_aws.errors import LocalAwsError
+from local_aws.server.admin_api import PREFIX, route
+
+CLOCK_PATH = f"{PREFIX}clock"
+# So that a slip of the pen (milliseconds, say) does not fire years of schedules.
+MAX_ADVANCE_SECONDS = 400 * 86_400
+# How often a waiter looks whether it is to stop.
+_STOP_POLL_SECONDS = 0.2
+
+
+class Agenda(Protocol):
+    """Something that does its work at times that it knows itself."""
+
+    def next_due(self) -> datetime.datetime | None:
+        """Return when there is something to do, in UTC; None when there is nothing."""
+
+    def run(self, now: datetime.datetime) -> None:
+        """Do what is due by `now`. `next_due` must be later than `now` after it."""
+
+
+class Clock:
+    """A clock that only goes forward. Thread-safe."""
+
+    def __init__(self, real: Callable[[], float] = time.time) -> None:
+        self._real = real
+        self._ahead = 0.0
+        self._moved = threading.Condition()
+        self._running = threading.RLock()
+        self._agendas: list[Agenda] = []
+
+    def now(self) -> datetime.datetime:
+        """Return the time in UTC."""
+        return datetime.datetime.fromtimestamp(self._real() + self._ahead, datetime.UTC)
+
+    @property
+    def advanced_seconds(self) -> float:
+        """Return how far the clock is ahead of the real one."""
+        return self._ahead
+
+    def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
+        """Sleep for that many seconds of this clock; return True at once when `stop` is set."""
+        end = self._real() + self._ahead + seconds
+        with self._moved:
+            while (left := end - self._real() - self._ahead) > 0:
+                if stop is not None and stop.is_set():
+                    return True
+                self._moved.wait(left if stop is None else min(left, _STOP_POLL_SECONDS))
+        return stop is not None and stop.is_set()
+
+    def follow(self, agenda: Agenda) -> None:
+        """Have the agenda's work done when it is due, by `advance` and by `run_due`."""
+        with self._running:
+            self._agendas.append(agenda)
+
+    def advance(self, seconds: float) -> None:
+        """Go forward, doing all that falls due on the way before this returns.
+
+        A second caller waits for the first. Raises LocalAwsError unless `seconds` is between
+        0 and `MAX_ADVANCE_SECONDS`.
+        """
+        if not 0 <= seconds <= MAX_ADVANCE_SECONDS:
+            raise LocalAwsError(
+                f"The clock goes forward by 0 to {MAX_ADVANCE_SECONDS} seconds, not {seconds}."
+            )
+        with self._running:
+            end = self.now() + datetime.timedelta(seconds=seconds)
+            while (due := self._earliest()) is not None and due <= end:
+                self._go_to(due)
+                self.run_due()
+            self._go_to(end)
+
+    def resume(self, advanced_seconds: float) -> None:
+        """Be as far ahead of the real clock as an earlier process was; nothing is done for it."""
+        with self._moved:
+            self._ahead = max(0.0, float(advanced_seconds))
+            self._moved.notify_all()
+
+    def run_due(self) -> None:
+        """Have every agenda do what is due by now, the earliest first."""
+        with self._running:
+            now = self.now()
+            while (due := self._earliest()) is not None and due <= now:
+                for agenda in list(self._agendas):
+                    when = agenda.next_due()
+                    if when is not None and when <= due:
+                        agenda.run(due)
+
+    def seconds_to_next(self) -> float | None:
+        """Return how long it is until something is due, 0 when it is; None for nothing."""
+        with self._running:
+            due = self._earliest()
+        return None if due is None else max(0.0, (due - self.now()).total_seconds())
+
+    def _earliest(self) -> datetime.datetime | None:
+        times = [when for agenda in self._agendas if (when := agenda.next_due()) is not None]
+        return min(times, default=None)
+
+    def _go_to(self, when: datetime.datetime) -> None:
+        with self._moved:
+            self._ahead += max(0.0, (when - self.now()).total_seconds())
+            self._moved.notify_all()
+
+
+CLOCK = Clock()
+now = CLOCK.now
+wait = CLOCK.wait
+advance = CLOCK.advance
+
+
+@route("GET", CLOCK_PATH)
+def read_clock(query: dict[str, Any]) -> dict[str, Any]:
+    """Return the time in UTC (ISO 8601), and how far it is ahead of the real one."""
+    del query
+    return _reading()
+
+
+@route("POST", CLOCK_PATH)
+def move_clock(body: dict[str, Any]) -> dict[str, Any]:
+    """Advance the clock by the body's `advance_seconds`; return what `read_clock` does."""
+    seconds = body.get("advance_seconds")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise LocalAwsError('Say how far: {"advance_seconds": 60}.')
+    advance(seconds)
+    return _reading()
+
+
+def _reading() -> dict[str, Any]:
+    return {"now": now().isoformat(), "advanced_seconds": CLOCK.advanced_seconds}

@@ -1,0 +1,42 @@
+"""Tags of resources whose service has none in moto."""
+
+import threading
+from collections.abc import Iterable, Mapping
+
+from local_aws.state.stores import keep
+
+
+class TagStore:
+    """Tags by ARN, kept across restarts under the service's name. Thread-safe."""
+
+    def __init__(self, service: str) -> None:
+        self._lock = threading.Lock()
+        self._tags: dict[str, dict[str, str]] = {}
+        keep(f"tags.{service}", self._saved, self._restore)
+
+    def add(self, arn: str, tags: Mapping[str, str]) -> None:
+        """Set tags of a resource, beside those it has."""
+        with self._lock:
+            self._tags.setdefault(arn, {}).update(tags)
+
+    def remove(self, arn: str, keys: Iterable[str]) -> None:
+        """Take tags away from a resource."""
+        with self._lock:
+            for key in keys:
+                self._tags.get(arn, {}).pop(key, None)
+
+    def forget(self, arn: str) -> None:
+        """Take all tags away, as when the resource is deleted."""
+        with self._lock:
+            self._tags.pop(arn, None)
+
+    def of(self, arn: str) -> dict[str, str]:
+        """Return a resource's tags."""
+        with self._lock:
+            return dict(self._tags.get(arn, {}))
+
+    def _saved(self) -> dict[str, dict[str, str]]:
+        return {arn: dict(tags) for arn, tags in list(self._tags.items())}
+
+    def _restore(self, tags: dict[str, dict[str, str]]) -> None:
+        self._tags = tags

@@ -1,0 +1,86 @@
+"""The event buses: an event goes to the targets of every rule whose pattern it matches."""
+
+import datetime
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from local_aws.core.clock import Clock
+from local_aws.core.context import ACCOUNT_ID, REGION
+from local_aws.eventbridge.delivery import DeliveryFailed, Sender, compact, send_to_queue
+from local_aws.eventbridge.input_transformer import target_input
+from local_aws.eventbridge.retry_queue import Attempt, Attempts, limits
+from local_aws.eventbridge.targets import Delivery, RoleClients
+
+Event = Mapping[str, Any]
+SERVICE = "events.amazonaws.com"
+
+
+class Buses:
+    """The rules of moto's buses, with targets that are reached."""
+
+    def __init__(self, clock: Clock, attempts: Attempts, clients: RoleClients) -> None:
+        self._clock, self._attempts, self._clients = clock, attempts, clients
+
+    def publish(
+        self,
+        source: str,
+        detail_type: str,
+        detail: Mapping[str, Any],
+        resources: list[str],
+        region: str = REGION,
+    ) -> None:
+        """Put a service's own event on the default bus."""
+        from moto.events.models import events_backends
+
+        rules = events_backends[ACCOUNT_ID][region].event_buses["default"].rules
+        if not rules:
+            return
+        event = {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "detail-type": detail_type,
+            "source": source,
+            "account": ACCOUNT_ID,
+            "time": event_time(self._clock.now()),
+            "region": region,
+            "resources": resources,
+            "detail": json.loads(json.dumps(detail, default=str)),
+        }
+        for rule in list(rules.values()):
+            self.offer(rule, event)
+
+    def offer(self, rule: Any, event: Event) -> None:
+        """Send an event to a rule's targets if the rule is enabled and its pattern matches."""
+        pattern = rule.event_pattern  # empty where the rule has a schedule alone
+        listens = rule.state != "DISABLED" and bool(pattern.get_pattern())
+        if listens and pattern.matches_event(dict(event)):
+            self.send(rule, event)
+
+    def send(self, rule: Any, event: Event) -> None:
+        """Send an event to every target of a rule."""
+        for target in list(rule.targets):
+            self._attempts.make(self._attempt(rule, dict(target), event))
+
+    def _attempt(self, rule: Any, target: dict[str, Any], event: Event) -> Attempt:
+        sender = Sender(SERVICE, rule.arn)
+        delivery = Delivery(self._clients, sender)
+
+        def deliver() -> None:
+            delivery.deliver(target, target_input(target, event, rule.arn))
+
+        def bury(_: DeliveryFailed, about: dict[str, str]) -> None:
+            queue = (target.get("DeadLetterConfig") or {}).get("Arn")
+            if queue:
+                named = {"RULE_ARN": rule.arn, "TARGET_ARN": target["Arn"]}
+                send_to_queue(sender, queue, compact(event), attributes={**named, **about})
+
+        name = f"An event of {event['source']} for {target['Arn']}"
+        policy = limits(target.get("RetryPolicy"))
+        return Attempt(name, deliver, bury, self._clock.now(), **policy)
+
+
+def event_time(at: datetime.datetime) -> str:
+    """Return a time as events have it: `2026-11-21T02:10:00Z`."""
+    return f"{at.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"

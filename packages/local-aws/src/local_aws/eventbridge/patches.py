@@ -1,0 +1,56 @@
+"""The mends that make things happen by themselves."""
+
+from local_aws.autoscaling import api as autoscaling_api
+from local_aws.autoscaling.scalable_targets import Autoscaling
+from local_aws.cloudwatch import alarm_api
+from local_aws.cloudwatch import api as cloudwatch_api
+from local_aws.cloudwatch.alarm_actions import Actions
+from local_aws.cloudwatch.alarms import AlarmAgenda
+from local_aws.core import service_events
+from local_aws.core.clock import CLOCK
+from local_aws.core.context import Context
+from local_aws.core.ticker import start_ticker
+from local_aws.eventbridge import api, scheduler, scheduler_api
+from local_aws.eventbridge.bus import SERVICE, Buses
+from local_aws.eventbridge.retry_queue import Attempts
+from local_aws.eventbridge.targets import RoleClients
+from local_aws.iam.roles import is_enforced
+from local_aws.iam.sessions import RoleSessions
+from local_aws.logs import api as logs_api
+from local_aws.logs import encryption_keys
+from local_aws.s3 import notifications
+from local_aws.sns import subscriptions
+from local_aws.state.stores import keep
+from local_aws.stepfunctions import status_events
+from local_aws.stepfunctions.clients import ClientCache
+
+
+def install(context: Context) -> None:
+    """Have metrics kept, alarms evaluated and acted on, and start the clock's thread."""
+    attempts = Attempts(CLOCK)
+    buses = Buses(CLOCK, attempts, _role_clients(context, SERVICE))
+    api.install(buses)
+    service_events.install(buses.publish)
+    status_events.install()
+    notifications.install(buses)
+    subscriptions.install()
+    cloudwatch_api.install()
+    logs_api.install()
+    encryption_keys.install()
+    own = ClientCache(context.endpoint_url, context.invoke)
+    scaling = Autoscaling(CLOCK, lambda region: own.get(region, "sagemaker"))
+    autoscaling_api.install()
+    alarms = AlarmAgenda(CLOCK, Actions(buses.publish, scaling.scale))
+    alarm_api.install(alarms)
+    scheduler_api.install()
+    clients = _role_clients(context, scheduler.SERVICE)
+    schedules = scheduler.ScheduleAgenda(CLOCK, buses, attempts, clients)
+    for agenda in (attempts, schedules, scaling, alarms):
+        CLOCK.follow(agenda)
+    keep("clock", lambda: CLOCK.advanced_seconds, CLOCK.resume)
+    start_ticker(context, CLOCK)
+
+
+def _role_clients(context: Context, service: str) -> RoleClients:
+    roles = RoleSessions(service) if is_enforced() else None
+    return RoleClients(ClientCache(context.endpoint_url, context.invoke, roles), service)

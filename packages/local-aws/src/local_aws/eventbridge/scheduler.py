@@ -1,0 +1,197 @@
+"""Schedules of EventBridge Scheduler and rules with a schedule, fired by the clock."""
+
+import datetime
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from local_aws.core.clock import Clock
+from local_aws.core.context import ACCOUNT_ID
+from local_aws.eventbridge.bus import Buses, event_time
+from local_aws.eventbridge.delivery import DeliveryFailed, Sender, compact
+from local_aws.eventbridge.retry_queue import Attempt, Attempts, limits
+from local_aws.eventbridge.schedule_expressions import Schedule
+from local_aws.eventbridge.sdk_targets import is_universal, named, perform
+from local_aws.eventbridge.targets import Delivery, RoleClients, call, queue_url
+
+SERVICE = "scheduler.amazonaws.com"
+# What fell due while the machine slept or the server was down is past; AWS would not be late.
+_LATENESS = datetime.timedelta(minutes=5)
+
+
+class ScheduleAgenda:
+    """Fires what is scheduled. What was fired last is kept with moto's own records."""
+
+    def __init__(
+        self, clock: Clock, buses: Buses, attempts: Attempts, clients: RoleClients
+    ) -> None:
+        self._clock, self._buses = clock, buses
+        self._attempts, self._clients = attempts, clients
+
+    def next_due(self) -> datetime.datetime | None:
+        """Return when the next schedule or rule fires."""
+        times = [self._next(item) for item in [*_rules(), *_schedules()]]
+        return min((time for time in times if time is not None), default=None)
+
+    def run(self, now: datetime.datetime) -> None:
+        """Fire what is due, and delete the schedules that ask for it once they are over."""
+        for rule in list(_rules()):
+            if (due := self._next(rule)) is not None and due <= now:
+                rule.local_aws_last = due
+                self._buses.send(rule, _tick_event(rule, due))
+        for schedule in list(_schedules()):
+            if (due := self._next(schedule)) is not None and due <= now:
+                schedule.local_aws_last = due
+                self._attempts.make(self._attempt(schedule, due))
+                self._complete(schedule)
+
+    def _next(self, item: Any) -> datetime.datetime | None:
+        oldest = (self._clock.now() - _LATENESS).replace(second=0, microsecond=0)
+        last = max(item.local_aws_last, oldest)
+        found = schedule_of(item).after(last)
+        end = getattr(item, "end_date", None)
+        over = found is not None and end is not None and found.timestamp() > float(end)
+        return None if over else found
+
+    def _complete(self, schedule: Any) -> None:
+        if schedule.action_after_completion == "DELETE" and self._next(schedule) is None:
+            from moto.scheduler.models import scheduler_backends
+
+            region = schedule.arn.split(":")[3]
+            backend = scheduler_backends[ACCOUNT_ID][region]
+            backend.delete_schedule(schedule.group_name, schedule.name)
+
+    def _attempt(self, schedule: Any, due: datetime.datetime) -> Attempt:
+        target, execution = dict(schedule.target), str(uuid.uuid4())
+        group_arn = _group_arn(schedule)
+        attempt: Attempt
+
+        def deliver() -> None:
+            text = _input(schedule, target, due, execution, attempt.retries)
+            self._deliver(schedule, target, text, group_arn)
+
+        def bury(_: DeliveryFailed, about: dict[str, str]) -> None:
+            queue = (target.get("DeadLetterConfig") or {}).get("Arn")
+            if queue:
+                ids = {
+                    "EXECUTION_ID": execution,
+                    "SCHEDULE_ARN": schedule.arn,
+                    "SCHEDULED_TIME": event_time(due),
+                    "TARGET_ARN": target["Arn"],
+                }
+                text = _input(schedule, target, due, execution, attempt.retries)
+                self._bury(target, queue, text, {**ids, **about}, group_arn)
+
+        policy = limits(target.get("RetryPolicy"))
+        attempt = Attempt(f"The schedule {schedule.arn}", deliver, bury, due, **policy)
+        return attempt
+
+    def _deliver(self, schedule: Any, target: dict[str, Any], text: str, group_arn: str) -> None:
+        if not is_universal(target["Arn"]):
+            Delivery(self._clients, Sender(SERVICE, group_arn)).deliver(target, text)
+            return
+        service, operation = named(target["Arn"])
+        region = schedule.arn.split(":")[3]
+        client = self._clients.get(service, region, target["RoleArn"], group_arn)
+        perform(client, operation, text)
+
+    def _bury(
+        self,
+        target: dict[str, Any],
+        queue_arn: str,
+        text: str,
+        about: dict[str, str],
+        group_arn: str,
+    ) -> None:
+        region = queue_arn.split(":")[3]
+        client = self._clients.get("sqs", region, target["RoleArn"], group_arn)
+        url = queue_url(client, queue_arn)
+        typed = {key: {"DataType": "String", "StringValue": v} for key, v in about.items()}
+        call(client, "send_message", QueueUrl=url, MessageBody=text, MessageAttributes=typed)
+
+
+def schedule_of(item: Any) -> Schedule:
+    """Return the times of a schedule, or of a rule, which has no zone but UTC."""
+    start = getattr(item, "start_date", None)
+    since = item.local_aws_since
+    if start:
+        since = max(since, datetime.datetime.fromtimestamp(float(start), datetime.UTC))
+    if hasattr(item, "schedule_expression"):
+        return Schedule(item.schedule_expression, item.schedule_expression_timezone, since)
+    return Schedule(item.scheduled_expression, "UTC", since)
+
+
+def _rules() -> Iterator[Any]:
+    from moto.events.models import events_backends
+
+    for backend in list(events_backends[ACCOUNT_ID].values()):
+        for rule in list(backend.event_buses["default"].rules.values()):
+            if rule.scheduled_expression and rule.state != "DISABLED":
+                yield rule
+
+
+def _schedules() -> Iterator[Any]:
+    from moto.scheduler.models import scheduler_backends
+
+    for backend in list(scheduler_backends[ACCOUNT_ID].values()):
+        for group in list(backend.schedule_groups.values()):
+            for schedule in list(group.schedules.values()):
+                if schedule.state != "DISABLED":
+                    yield schedule
+
+
+def _group_arn(schedule: Any) -> str:
+    """Return what Scheduler names as the source where it takes a role: the schedule's group.
+
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+    """
+    start = schedule.arn.partition(":schedule/")[0]
+    return f"{start}:schedule-group/{schedule.group_name}"
+
+
+def _tick_event(rule: Any, due: datetime.datetime) -> dict[str, Any]:
+    return _scheduled_event("aws.events", rule.arn, rule.region_name, due, {})
+
+
+def _scheduled_event(
+    source: str, arn: str, region: str, due: datetime.datetime, detail: Any
+) -> dict[str, Any]:
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Scheduled Event",
+        "source": source,
+        "account": ACCOUNT_ID,
+        "time": event_time(due),
+        "region": region,
+        "resources": [arn],
+        "detail": detail,
+    }
+
+
+def _input(
+    schedule: Any,
+    target: dict[str, Any],
+    due: datetime.datetime,
+    execution: str,
+    retries: int,
+) -> str:
+    """Return a target's input with its context attributes filled in.
+
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+    """
+    text = target.get("Input")
+    if text is None:
+        region = schedule.arn.split(":")[3]
+        empty = "{}" if is_universal(target["Arn"]) else None
+        event = _scheduled_event("aws.scheduler", schedule.arn, region, due, "{}")
+        return empty or compact(event)
+    attributes = {
+        "schedule-arn": schedule.arn,
+        "scheduled-time": event_time(due),
+        "execution-id": execution,
+        "attempt-number": str(retries + 1),
+    }
+    for name, value in attributes.items():
+        text = text.replace(f"<aws.scheduler.{name}>", value)
+    return str(text)

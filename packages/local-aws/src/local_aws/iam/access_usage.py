@@ -1,0 +1,100 @@
+"""What each role was allowed since the start, and by which statements: what nobody needed shows.
+
+IAM tells the like of an account, a day later and by service alone:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html
+"""
+
+import json
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from local_aws.iam.conditions import as_list, matches
+from local_aws.iam.decision_cache import same_documents
+from local_aws.iam.policy import Access, Document, Verdict, verdict
+from local_aws.iam.roles import identity_policies, role_of
+from local_aws.server.admin_api import PREFIX, route
+
+ACCESS_PATH = f"{PREFIX}iam/access"
+_REMEMBERED = 4096
+_ALWAYS_NEW = ("aws:currenttime", "aws:epochtime")
+# The statements, as text, that allowed an action; the actions that they alone allowed.
+_Used = dict[frozenset[str], set[str]]
+
+
+class Usage:
+    """Which statements allowed which actions, for each role. Thread-safe.
+
+    It is bounded by what policies say, not by how many requests there were.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: dict[tuple[str, ...], Sequence[Document]] = {}
+        self._used: dict[str, _Used] = {}
+
+    def add(self, role_arn: str, identity: Sequence[Document], access: Access) -> None:
+        """Remember an access that a role was given; `identity` are its own policies."""
+        values = {k: v for k, v in access.values.items() if k not in _ALWAYS_NEW}
+        key = (role_arn, access.action, access.resource, json.dumps(values, sort_keys=True))
+        if same_documents(self._seen.get(key), identity):
+            return
+        texts = frozenset(
+            _text(statement)
+            for statement in _statements(identity)
+            if verdict([{"Statement": [statement]}], access) is Verdict.ALLOW
+        )
+        with self._lock:
+            if len(self._seen) >= _REMEMBERED:
+                self._seen.clear()
+            self._seen[key] = identity
+            self._used.setdefault(role_arn, {}).setdefault(texts, set()).add(access.action)
+
+    def of(self, role_arn: str, identity: Iterable[Document]) -> list[dict[str, Any]]:
+        """Return what became of each statement that allows a role something.
+
+        `sid` is its name, `used` the actions that it allowed, `alone` those that no other
+        statement allowed as well, `unused` its own words for actions that nobody asked for.
+        """
+        with self._lock:
+            used = {texts: set(actions) for texts, actions in self._used.get(role_arn, {}).items()}
+        allowing = (s for s in _statements(identity) if s.get("Effect") == "Allow")
+        return [_use(statement, used) for statement in allowing]
+
+    def roles(self) -> list[str]:
+        """Return the ARNs of the roles that were allowed anything."""
+        with self._lock:
+            return sorted(self._used)
+
+
+def _use(statement: Mapping[str, Any], used: _Used) -> dict[str, Any]:
+    text = _text(statement)
+    by_it = {action for texts, actions in used.items() if text in texts for action in actions}
+    alone = used.get(frozenset([text]), set())
+    words = as_list(statement.get("Action", []))
+    idle = [word for word in words if not any(matches(word.lower(), a.lower()) for a in by_it)]
+    return {
+        "sid": statement.get("Sid", ""),
+        "used": sorted(by_it),
+        "alone": sorted(alone),
+        "unused": idle,
+    }
+
+
+def _statements(documents: Iterable[Document]) -> list[Mapping[str, Any]]:
+    return [s for document in documents for s in as_list(document.get("Statement", []))]
+
+
+def _text(statement: Mapping[str, Any]) -> str:
+    return json.dumps(statement, sort_keys=True)
+
+
+USAGE = Usage()
+
+
+@route("GET", ACCESS_PATH)
+def _access(_: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found: list[tuple[str, Sequence[Document]]] = [
+        (arn, identity_policies(role)) for arn in USAGE.roles() if (role := role_of(arn))
+    ]
+    return [{"role": arn, **use} for arn, policies in found for use in USAGE.of(arn, policies)]

@@ -1,0 +1,178 @@
+"""The hook into moto: a request of a role's session is refused unless its policies allow it."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from local_aws.core.clock import CLOCK
+from local_aws.core.context import ACCOUNT_ID, Context
+from local_aws.core.patching import replace, wrap
+from local_aws.iam.access import authorise, require_trusting_role, require_undenied
+from local_aws.iam.actions import is_encrypted, request_accesses, service_prefix
+from local_aws.iam.callers import KeyRefused, require_valid_key, signed_with
+from local_aws.iam.denials import AccessDenied, denial_code
+from local_aws.iam.pass_role import TrustMissing, require_assumable
+from local_aws.iam.policy import Access, Principal, Verdict, verdict
+from local_aws.iam.roles import is_enforced, session_of
+from local_aws.iam.s3_requests import missing_object_accesses, s3_accesses
+from local_aws.iam.web_identity import TokenRefused, require_trusted_token
+
+_REFUSALS = (AccessDenied, KeyRefused, TrustMissing, TokenRefused)
+_FAULT = "lets every caller do everything, or knows no resource, condition and service's name"
+
+
+def install(context: Context) -> None:
+    """Have every request decided by policies, unless `LOCAL_AWS_IAM=off`."""
+    del context
+    if not is_enforced():
+        return
+    _give_refusals_their_status()
+    _let_sessions_expire_by_the_clock()
+    _enforce()
+    _enforce_s3()
+    _read_bucket_policies()
+
+
+def _give_refusals_their_status() -> None:
+    from moto.core.responses import BaseResponse
+
+    @wrap(BaseResponse, "serialized", fault="answers 400 to a denial")
+    def serialized(original: Any, response: Any, action_result: Any) -> Any:
+        status, headers, body = original(response, action_result)
+        own = getattr(action_result.result, "refusal_status", None)
+        return (status, headers, body) if own is None else (own, headers, body)
+
+
+def _enforce() -> None:
+    from moto.core.authorization import ActionAuthenticatorMixin
+    from moto.core.responses import ActionResult, BaseResponse
+
+    replace(
+        ActionAuthenticatorMixin,
+        "_authenticate_and_authorize_normal_action",
+        lambda *_: None,
+        fault=_FAULT,
+    )
+
+    @wrap(BaseResponse, "call_action", fault=_FAULT)
+    def call_action(original: Any, response: Any) -> Any:
+        try:
+            _decide(response)
+        except _REFUSALS as error:
+            status, headers, body = response.serialized(ActionResult(_refusal(response, error)))
+            return status, {**headers, "status": str(status)}, body
+        return original(response)
+
+
+def _decide(response: Any) -> None:
+    key, signing_name = _signed(response)
+    service = service_prefix(signing_name)
+    require_valid_key(key)
+    if (service, response._get_action()) == ("sts", "AssumeRoleWithWebIdentity"):
+        role, token = response._get_param("RoleArn"), response._get_param("WebIdentityToken")
+        require_trusted_token(str(role), str(token))
+    elif session_of(key) is not None:
+        authorise(key, request_accesses(response, signing_name))
+    elif (service, response._get_action()) == ("sts", "AssumeRole"):
+        for access in request_accesses(response, signing_name):
+            require_trusting_role(access)
+    elif not is_encrypted(response.headers):
+        require_undenied(request_accesses(response, signing_name))
+    require_assumable(response, service, str(response._get_action() or ""))
+
+
+def _signed(response: Any) -> tuple[str, str]:
+    """Return the access key and the service that a request is signed with; "" where it is not."""
+    presigned = response.querystring.get("X-Amz-Credential") or [""]
+    signed = signed_with(response.headers.get("Authorization") or "", presigned[0])
+    return signed.key, signed.service or (response.service_name or "")
+
+
+def _refusal(response: Any, error: Exception) -> Exception:
+    """Return an exception that moto serialises in the protocol of the request's service."""
+    from moto.core.exceptions import ServiceException
+
+    service = service_prefix(_signed(response)[1])
+    if isinstance(error, TrustMissing | TokenRefused):
+        code, status = error.code, 400
+    elif isinstance(error, KeyRefused):
+        code, status = error.code_for(service), 403
+    else:
+        code, status = denial_code(service), 403
+    # moto takes the module of an exception's class for its service, unless it is not moto's own.
+    attributes = {"__module__": __name__, "refusal_status": status}
+    refusal: Exception = type("Refusal", (ServiceException,), attributes)(code, str(error))
+    return refusal
+
+
+def _let_sessions_expire_by_the_clock() -> None:
+    from moto.sts.models import AssumedRole
+
+    @wrap(AssumedRole, "__init__", fault="lets sessions expire by real time, not by the clock")
+    def create(original: Any, session: Any, *args: Any, **more: Any) -> None:
+        original(session, *args, **more)
+        session.expiration += timedelta(seconds=CLOCK.advanced_seconds)
+
+
+def _enforce_s3() -> None:
+    from moto.core.authorization import ActionAuthenticatorMixin
+
+    @wrap(ActionAuthenticatorMixin, "_authenticate_and_authorize_s3_action", fault=_FAULT)
+    def decide(
+        original: Any, response: Any, bucket_name: str | None = None, key_name: str | None = None
+    ) -> None:
+        del original
+        key, _ = _signed(response)
+        try:
+            require_valid_key(key)
+            if session_of(key) is None:
+                if not is_encrypted(response.headers):
+                    require_undenied(s3_accesses(response, bucket_name, key_name))
+                return
+            authorise(key, s3_accesses(response, bucket_name, key_name))
+            if bucket_name and key_name:
+                authorise(key, missing_object_accesses(response, bucket_name, key_name))
+        except AccessDenied as error:
+            raise _s3_denied(str(error), bucket_name) from error
+        except KeyRefused as error:
+            raise _s3_refused(error) from error
+
+
+def _read_bucket_policies() -> None:
+    from moto.iam.access_control import PermissionResult
+    from moto.s3.models import FakeBucket
+
+    results = {
+        Verdict.ALLOW: PermissionResult.PERMITTED,
+        Verdict.SILENT: PermissionResult.NEUTRAL,
+        Verdict.DENY: PermissionResult.DENIED,
+    }
+
+    @wrap(FakeBucket, "get_permission", fault="takes every statement as one about every caller")
+    def get_permission(original: Any, bucket: Any, action: str, resource: str) -> Any:
+        del original
+        documents = [json.loads(bucket.policy)] if bucket.policy else []
+        values = {"aws:securetransport": "true", "aws:sourceip": "127.0.0.1"}
+        administrator = Principal(ACCOUNT_ID, arn=f"arn:aws:iam::{ACCOUNT_ID}:root")
+        return results[verdict(documents, Access(action, resource, values), administrator)]
+
+
+def _s3_denied(sentence: str, bucket: str | None) -> Exception:
+    from moto.s3.exceptions import BucketAccessDeniedError
+
+    # moto catches this class where it deletes several objects, and tells the denial for each.
+    attributes = {"__module__": __name__, "refusal_status": 403}
+    refusal: Any = type("S3Refusal", (BucketAccessDeniedError,), attributes)(bucket or "")
+    refusal.message = sentence
+    return refusal  # type: ignore[no-any-return]
+
+
+def _s3_refused(error: KeyRefused) -> Exception:
+    from moto.s3.exceptions import S3ClientError
+
+    if error.expired:
+        return S3ClientError("ExpiredToken", "The provided token has expired.")
+    sentence = "The AWS Access Key Id you provided does not exist in our records."
+    refusal: Any = S3ClientError("InvalidAccessKeyId", sentence)
+    refusal.refusal_status = 403
+    return refusal  # type: ignore[no-any-return]

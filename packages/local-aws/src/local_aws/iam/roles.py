@@ -1,0 +1,145 @@
+"""Roles as moto keeps them: policies, trust, and whose session a key is."""
+
+import functools
+import json
+import os
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+from local_aws.core import clock
+from local_aws.core.context import ACCOUNT_ID
+from local_aws.errors import LocalAwsError
+from local_aws.iam.policy import Access, Document, Policies, Principal, Verdict, verdict
+
+IAM_VARIABLE = "LOCAL_AWS_IAM"
+SESSION_KEY_PREFIX = "ASIA"
+# Sessions by their keys and roles by their ARNs, as they were last found.
+_found: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+_roles: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+
+
+class RoleNotAssumable(LocalAwsError):
+    """The role does not exist, or its trust policy does not let the service take it."""
+
+
+def is_enforced() -> bool:
+    """Return whether policies are enforced, by LOCAL_AWS_IAM; raises LocalAwsError."""
+    given = os.environ.get(IAM_VARIABLE, "on")
+    if given not in ("on", "off"):
+        raise LocalAwsError(f"{IAM_VARIABLE} must be on or off, not {given!r}.")
+    return given == "on"
+
+
+def require_trust(service: str, role_arn: str, source_arn: str) -> None:
+    """Raise RoleNotAssumable unless the service may take the role on behalf of that resource."""
+    role = role_of(role_arn)
+    values = {"aws:sourceaccount": ACCOUNT_ID, "aws:sourcearn": source_arn}
+    access = Access("sts:AssumeRole", role_arn, values)
+    principal = Principal(ACCOUNT_ID, service=service)
+    if role is None or verdict([trust_of(role)], access, principal) is not Verdict.ALLOW:
+        raise RoleNotAssumable(f"{service} cannot assume the role {role_arn}.")
+
+
+def session_of(access_key_id: str) -> Any:
+    """Return the role session of an access key; None for any other key."""
+    from moto.sts.models import sts_backends
+
+    if not access_key_id.startswith(SESSION_KEY_PREFIX):
+        return None
+    found = _found.get(access_key_id)
+    if found is None:  # moto looks through all that there ever were
+        found = sts_backends[ACCOUNT_ID]["aws"].get_assumed_role_from_access_key(access_key_id)
+        if found is not None:
+            _found[access_key_id] = found
+    return found
+
+
+def has_expired(session: Any) -> bool:
+    """Return whether a session's time is over."""
+    return bool(session.expiration <= moto_now())
+
+
+def principal_of(session: Any) -> Principal:
+    """Return the session as a caller."""
+    return Principal(ACCOUNT_ID, arn=session.arn, role_arn=session.role_arn)
+
+
+def principal_values(session: Any) -> dict[str, str]:
+    """Return the condition keys that describe the caller."""
+    role = role_of(session.role_arn)
+    tags = list(role.tags) if role is not None else []
+    return {
+        "aws:principalarn": session.role_arn,
+        "aws:principalaccount": ACCOUNT_ID,
+        "aws:principaltype": "AssumedRole",
+        "aws:userid": session.user_id,
+        **{f"aws:principaltag/{tag['Key'].lower()}": tag["Value"] for tag in tags},
+    }
+
+
+def policies_of(session: Any) -> Policies:
+    """Return what bounds a session now; a role that is gone allows nothing."""
+    role = role_of(session.role_arn)
+    if role is None:
+        return Policies()
+    boundary = role.permissions_boundary_arn
+    return Policies(
+        identity=identity_policies(role),
+        boundary=[_managed(boundary)] if boundary else None,
+        session=[_document(session.policy)] if session.policy else None,
+    )
+
+
+def identity_policies(role: Any) -> list[Document]:
+    """Return the policies that a role has, inline and attached ones."""
+    inline = [_document(text) for text in list(role.policies.values())]
+    managed = [_default_version(policy) for policy in list(role.managed_policies.values())]
+    return [*inline, *managed]
+
+
+def role_of(role_arn: str) -> Any:
+    """Return moto's role of that ARN, or None."""
+    roles = _iam().roles
+    known = _roles.get(role_arn)
+    if known is None or roles.get(known.id) is not known:
+        known = next((role for role in list(roles.values()) if role.arn == role_arn), None)
+        if known is not None:
+            _roles[role_arn] = known
+    return known
+
+
+def trust_of(role: Any) -> Document:
+    """Return the policy that says who may take a role."""
+    return _document(role.assume_role_policy_document)
+
+
+def _managed(policy_arn: str) -> Document:
+    policy = _iam().managed_policies.get(policy_arn)
+    return {} if policy is None else _default_version(policy)
+
+
+def _default_version(policy: Any) -> Document:
+    texts = [version.document for version in policy.versions if version.is_default]
+    return _document(texts[0]) if texts else {}
+
+
+def _document(source: str | Mapping[str, Any]) -> Document:
+    return _parsed(source) if isinstance(source, str) else source
+
+
+@functools.lru_cache(maxsize=512)
+def _parsed(text: str) -> Document:
+    document: Document = json.loads(text)
+    return document
+
+
+def _iam() -> Any:
+    from moto.iam.models import iam_backends
+
+    return iam_backends[ACCOUNT_ID]["aws"]
+
+
+def moto_now() -> Any:
+    """Return the clock's time as moto keeps times: UTC, without saying so."""
+    return clock.now().replace(tzinfo=None)

@@ -1,0 +1,191 @@
+"""What a request to S3 needs: actions, ARNs, condition keys, and the keys behind objects."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+from local_aws.iam.actions import common_values
+from local_aws.iam.policy import Access
+from local_aws.iam.resource_policies import kms_key
+
+# moto names these by its own lights, or takes them for what the bare request would be.
+_ACTIONS = {"HeadBucket": "ListBucket", "ListBuckets": "ListAllMyBuckets"}
+_SUBRESOURCES = {
+    "analytics": "AnalyticsConfiguration",
+    "encryption": "EncryptionConfiguration",
+    "intelligent-tiering": "IntelligentTieringConfiguration",
+    "inventory": "InventoryConfiguration",
+    "metrics": "MetricsConfiguration",
+    "object-lock": "BucketObjectLockConfiguration",
+    "ownershipControls": "BucketOwnershipControls",
+    "publicAccessBlock": "BucketPublicAccessBlock",
+    "replication": "ReplicationConfiguration",
+}
+_OBJECT_SUBRESOURCES = {"legal-hold": "ObjectLegalHold", "retention": "ObjectRetention"}
+_QUERY_KEYS = {
+    "prefix": "s3:prefix",
+    "delimiter": "s3:delimiter",
+    "max-keys": "s3:max-keys",
+    "versionId": "s3:versionid",
+}
+_HEADER_KEYS = (
+    "x-amz-acl",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-storage-class",
+)
+_KEY_HEADER = "x-amz-server-side-encryption-aws-kms-key-id"
+
+
+def s3_accesses(response: Any, bucket: str | None, key: str | None) -> list[Access]:
+    """Return what the caller of a request must be allowed, S3's own actions first."""
+    values = {**common_values(response.region, response.headers), **_values(response)}
+    resource = object_arn(bucket, key) if bucket else "*"
+    own = [Access(f"s3:{name}", resource, values) for name in _actions(response, key)]
+    if bucket is not None and key is None and own[0].action == "s3:DeleteObject":
+        return list(_deletions(response, bucket, values))
+    if bucket is None or key is None:
+        return own
+    source = list(_copied(response, values))
+    return [*own, *source, *_key_accesses(response, bucket, key, values)]
+
+
+def _deletions(response: Any, bucket: str, values: dict[str, str]) -> Iterator[Access]:
+    """Return what each of the objects of a DeleteObjects request needs."""
+    try:
+        # Expat bounds how far entities may grow, and opens nothing outside the text.
+        document = ElementTree.fromstring(response.body)  # noqa: S314
+    except ElementTree.ParseError:  # moto says what is wrong with it
+        return
+    for item in document.iterfind("{*}Object"):
+        action = "DeleteObject" if item.find("{*}VersionId") is None else "DeleteObjectVersion"
+        key = item.findtext("{*}Key") or ""
+        yield Access(f"s3:{action}", object_arn(bucket, key), values)
+
+
+def missing_object_accesses(response: Any, bucket: str, key: str) -> list[Access]:
+    """Return what it takes to be told that an object that is to be read does not exist."""
+    if response.method not in ("GET", "HEAD"):
+        return []
+    version = (response.querystring.get("versionId") or [None])[0]
+    if _stored(response, bucket, key, version) is not None:
+        return []
+    values = {**common_values(response.region, response.headers), "s3:prefix": key}
+    return [Access("s3:ListBucket", object_arn(bucket, None), values)]
+
+
+def object_arn(bucket: str, key: str | None) -> str:
+    """Return the ARN of an object, or of the bucket."""
+    return f"arn:aws:s3:::{bucket}" if key is None else f"arn:aws:s3:::{bucket}/{key}"
+
+
+def put_accesses(
+    bucket: str, key: str, kms_key_id: str | None, region: str, values: dict[str, str]
+) -> list[Access]:
+    """Return what it takes to write an object, encrypted with a KMS key if one is given."""
+    put = Access("s3:PutObject", object_arn(bucket, key), values)
+    return [put, *_kms("GenerateDataKey", kms_key_id, put.resource, region, values)]
+
+
+def _actions(response: Any, key: str | None) -> Iterator[str]:
+    query, verb = response.querystring, "Get" if response.method == "GET" else "Put"
+    named = _SUBRESOURCES if key is None else _OBJECT_SUBRESOURCES
+    for subresource, subject in named.items():
+        if subresource in query:
+            yield f"{verb}{subject}"
+            return
+    action = str(response.data["Action"])
+    if key is not None and "tagging" in query and response.method == "DELETE":
+        action = "DeleteObjectTagging"
+    if response.method == "HEAD" and "versionId" in query:
+        action = "GetObjectVersion"
+    yield _ACTIONS.get(action, action)
+    if response.method == "GET" and "attributes" in query and key is not None:
+        yield "GetObjectAttributes"
+    if action == "PutObject" and response.headers.get("x-amz-tagging"):
+        yield "PutObjectTagging"
+
+
+def _values(response: Any) -> dict[str, str]:
+    query = {k: response.querystring[k][0] for k in _QUERY_KEYS if response.querystring.get(k)}
+    given = {name: response.headers.get(name) for name in _HEADER_KEYS}
+    return {
+        **{_QUERY_KEYS[name]: str(value) for name, value in query.items()},
+        **{f"s3:{name}": value for name, value in given.items() if value},
+    }
+
+
+def _copied(response: Any, values: dict[str, str]) -> Iterator[Access]:
+    if response.method != "PUT" or not (source := response.headers.get("x-amz-copy-source")):
+        return
+    path, _, version = unquote(source).lstrip("/").partition("?versionId=")
+    bucket, _, key = path.partition("/")
+    yield Access("s3:GetObjectVersion" if version else "s3:GetObject", path_arn(path), values)
+    stored = _stored(response, bucket, key)
+    yield from _kms("Decrypt", _key_of(stored), path_arn(path), response.region, values)
+
+
+def path_arn(path: str) -> str:
+    """Return the ARN of what `bucket/key` names."""
+    return f"arn:aws:s3:::{path}"
+
+
+def _key_accesses(response: Any, bucket: str, key: str, values: dict[str, str]) -> Iterable[Access]:
+    query, action, region = response.querystring, response.data["Action"], response.region
+    arn = object_arn(bucket, key)
+    if "uploadId" in query and response.method in ("PUT", "POST"):
+        # The parts are decrypted once more when the upload is completed.
+        upload = _bucket(response, bucket).multiparts.get(query["uploadId"][0])
+        return _kms("Decrypt", getattr(upload, "kms_key_id", None), arn, region, values)
+    if action == "PutObject":
+        return _kms("GenerateDataKey", _new_key(response, bucket), arn, region, values)
+    if response.method == "GET" and action in ("GetObject", "GetObjectVersion"):
+        version = (query.get("versionId") or [None])[0]
+        stored = _stored(response, bucket, key, version)
+        return _kms("Decrypt", _key_of(stored), arn, region, values)
+    return []
+
+
+def _kms(
+    action: str, key_id: str | None, arn: str, region: str, values: dict[str, str]
+) -> Iterator[Access]:
+    found = kms_key(key_id, region) if key_id else None
+    if found is None:  # S3's own keys are everyone's, and a key that is gone is another error
+        return
+    via = {
+        "kms:viaservice": f"s3.{region}.amazonaws.com",
+        "kms:calleraccount": found.account_id,
+        "kms:encryptioncontext:aws:s3:arn": arn,
+    }
+    yield Access(f"kms:{action}", found.arn, {**values, **via})
+
+
+def _new_key(response: Any, name: str) -> str | None:
+    """Return the KMS key that a new object gets: the request's, else the bucket's default."""
+    asked = response.headers.get("x-amz-server-side-encryption")
+    if asked:
+        return response.headers.get(_KEY_HEADER) if asked.startswith("aws:kms") else None
+    return default_key(_bucket(response, name))
+
+
+def default_key(bucket: Any) -> str | None:
+    """Return the KMS key of a bucket's default encryption."""
+    rule = ((getattr(bucket, "encryption", None) or {}).get("Rule")) or {}
+    default = rule.get("ApplyServerSideEncryptionByDefault") or {}
+    return default.get("KMSMasterKeyID") or None
+
+
+def _key_of(stored: Any) -> str | None:
+    encrypted = str(getattr(stored, "encryption", None) or "").startswith("aws:kms")
+    return stored.kms_key_id if encrypted else None
+
+
+def _bucket(response: Any, name: str) -> Any:
+    return response.backend.buckets.get(name)
+
+
+def _stored(response: Any, bucket: str, key: str, version: str | None = None) -> Any:
+    if _bucket(response, bucket) is None:
+        return None
+    return response.backend.get_object(bucket, key, version_id=version)

@@ -1,0 +1,68 @@
+"""Tokens of an OIDC provider, with which somebody outside the account takes a role.
+
+https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+"""
+
+import base64
+import json
+from typing import Any
+
+from local_aws.core.context import ACCOUNT_ID
+from local_aws.iam.denials import AccessDenied
+from local_aws.iam.policy import Access, Principal, Verdict, verdict
+from local_aws.iam.roles import role_of, trust_of
+
+ACTION = "sts:AssumeRoleWithWebIdentity"
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
+_CLAIMS = ("amr", "aud", "azp", "email", "oaud", "sub")
+
+
+class TokenRefused(Exception):
+    """A token that is none, or that comes from nobody whom the account knows."""
+
+    code = "InvalidIdentityToken"
+
+
+def require_trusted_token(role_arn: str, token: str) -> None:
+    """Raise TokenRefused or AccessDenied unless the role's trust takes the bearer of a token.
+
+    Issuer, audience and subject are looked at; the signature is not, since nobody's keys can be
+    fetched from here.
+    """
+    claims = _claims(token)
+    issuer = str(claims.get("iss", "")).removeprefix("https://")
+    provider = _provider(issuer)
+    if provider is None or not set(_texts(claims.get("aud"))) & set(provider.client_id_list):
+        raise TokenRefused("No OpenIDConnect provider found in your account for this token.")
+    values = {
+        f"{issuer}:{name}".lower(): _texts(claims[name]) for name in _CLAIMS if name in claims
+    }
+    role = role_of(role_arn)
+    bearer = Principal(ACCOUNT_ID, federated=provider.arn)
+    access = Access(ACTION, role_arn, values)
+    if role is None or verdict([trust_of(role)], access, bearer) is not Verdict.ALLOW:
+        raise AccessDenied(f"Not authorized to perform {ACTION}")
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """Return what a JSON Web Token says; raises TokenRefused where it is none."""
+    parts = token.split(".")
+    try:
+        body = parts[1] + "=" * (-len(parts[1]) % 4)
+        found = json.loads(base64.urlsafe_b64decode(body))
+    except (IndexError, ValueError) as error:
+        raise TokenRefused("The ID Token provided is not a valid JWT.") from error
+    if not isinstance(found, dict):
+        raise TokenRefused("The ID Token provided is not a valid JWT.")
+    return found
+
+
+def _texts(claim: Any) -> list[str]:
+    return [str(value) for value in (claim if isinstance(claim, list) else [claim])]
+
+
+def _provider(issuer: str) -> Any:
+    from moto.iam.models import iam_backends
+
+    known = iam_backends[ACCOUNT_ID]["aws"].open_id_providers
+    return known.get(f"arn:aws:iam::{ACCOUNT_ID}:oidc-provider/{issuer}")

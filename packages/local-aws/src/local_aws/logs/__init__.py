@@ -1,0 +1,1 @@
+"""CloudWatch Logs: filter patterns, metric filters, encryption keys."""

@@ -1,0 +1,137 @@
+"""CloudWatch Logs in moto: metric filters and embedded metrics become metrics."""
+
+import json
+import math
+from typing import Any
+
+from local_aws.cloudwatch.embedded_metrics import embedded_metrics
+from local_aws.cloudwatch.metric_store import MetricKey
+from local_aws.core.metrics import on_the_clock, store_of
+from local_aws.core.patching import implement, replace, wrap
+from local_aws.eventbridge.input_transformer import at_path, is_missing
+from local_aws.logs.filter_patterns import PatternError, compiled
+
+_NO_METRICS = "makes no metrics of log events"
+
+
+def install() -> None:
+    """Mend putting log events, metric filters and their patterns."""
+    _put_events()
+    _put_filters()
+    _patterns()
+
+
+def _put_events() -> None:
+    from moto.logs.models import LogsBackend
+
+    @wrap(LogsBackend, "put_log_events", fault=_NO_METRICS)
+    def put_log_events(
+        original: Any, backend: Any, group: str, stream: str, events: list[dict[str, Any]]
+    ) -> Any:
+        answer = original(backend, group, stream, events)
+        filters = [one for one in backend.filters.metric_filters if one["logGroupName"] == group]
+        for event in events:
+            _measure(backend.region_name, filters, event)
+        return answer
+
+
+def _measure(region: str, filters: list[dict[str, Any]], event: dict[str, Any]) -> None:
+    message = event["message"]
+    for found in embedded_metrics(message):
+        at = on_the_clock(found.at)
+        for value in found.values:
+            store_of(region).add(found.key, at, value, found.unit, found.resolution)
+    for one in filters:
+        matches = compiled(one["filterPattern"])(message)
+        for transformation in one["metricTransformations"]:
+            at = on_the_clock(event["timestamp"] / 1000)
+            _transform(region, transformation, message, at, matches=matches)
+
+
+def _transform(
+    region: str, transformation: dict[str, Any], message: str, at: float, *, matches: bool
+) -> None:
+    document = _document(message)
+    if matches:
+        value = _number(transformation["metricValue"], document)
+        dimensions = _dimensions(transformation.get("dimensions") or {}, document)
+    else:
+        value, dimensions = transformation.get("defaultValue"), {}
+    if value is None or dimensions is None:
+        return
+    key = MetricKey.of(transformation["metricNamespace"], transformation["metricName"], dimensions)
+    store_of(region).add(key, at, float(value), transformation.get("unit") or "None")
+
+
+def _document(message: str) -> Any:
+    try:
+        return json.loads(message) if message.lstrip().startswith("{") else {}
+    except ValueError:
+        return {}
+
+
+def _number(given: str, document: Any) -> float | None:
+    found = at_path(document, given) if str(given).startswith("$") else given
+    try:
+        number = float(found)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _dimensions(given: dict[str, str], document: Any) -> dict[str, str] | None:
+    """Return the dimensions' values; None where one is not in the event, which then is none."""
+    found = {name: at_path(document, path) for name, path in given.items()}
+    if any(is_missing(value) for value in found.values()):
+        return None
+    return {name: str(value) for name, value in found.items()}
+
+
+def _put_filters() -> None:
+    from moto.logs.exceptions import InvalidParameterException
+    from moto.logs.models import LogsBackend
+
+    fault = "takes a filter of no log group or with a false pattern, and an update as one more"
+
+    @wrap(LogsBackend, "put_metric_filter", fault=fault)
+    def put_metric_filter(original: Any, backend: Any, *given: Any) -> None:
+        from moto.logs.exceptions import ResourceNotFoundException
+
+        name, pattern, group, _ = given
+        if group not in backend.groups:
+            raise ResourceNotFoundException("The specified log group does not exist.")
+        try:
+            compiled(pattern)
+        except PatternError as error:
+            raise InvalidParameterException(f"Invalid metric filter pattern: {error}") from error
+        backend.filters.delete_filter(name, group)
+        original(backend, *given)
+
+
+def _patterns() -> None:
+    from moto.logs import models
+    from moto.logs.exceptions import InvalidParameterException
+    from moto.logs.responses import LogsResponse
+
+    class MessageFilter:
+        """What moto asks whether a message is to be found."""
+
+        def __init__(self, pattern: str | None) -> None:
+            try:
+                self.matches = compiled(pattern or "")
+            except PatternError as error:
+                raise InvalidParameterException(f"Invalid filter pattern: {error}") from error
+
+    fault = "takes every pattern on JSON for one that all messages match"
+    replace(models, "EventMessageFilter", MessageFilter, fault=fault)
+
+    @implement(LogsResponse, "test_metric_filter", fault="is missing")
+    def test_metric_filter(response: Any) -> str:
+        matches = MessageFilter(response._get_param("filterPattern")).matches
+        messages = response._get_param("logEventMessages")
+        found = [
+            {"eventNumber": number, "eventMessage": message, "extractedValues": {}}
+            for number, message in enumerate(messages, 1)
+            if matches(message)
+        ]
+        return json.dumps({"matches": found})

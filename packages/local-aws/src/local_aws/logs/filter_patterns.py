@@ -1,0 +1,215 @@
+"""CloudWatch Logs' filter patterns: words, JSON and columns.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+"""
+
+import fnmatch
+import functools
+import json
+import operator
+import re
+from collections.abc import Callable
+from typing import Any
+
+from local_aws.eventbridge.delivery import DeliveryFailed
+from local_aws.eventbridge.input_transformer import at_path, is_missing
+
+Test = Callable[[str], bool]
+JsonTest = Callable[[Any], bool]
+
+_TERM = re.compile(r'\s*(?P<sign>[?-]?)(?:"(?P<quoted>[^"]*)"|%(?P<regex>[^%]+)%|(?P<bare>\S+))')
+_JSON_TOKEN = re.compile(
+    r"\s*(?:(?P<sign>&&|\|\||!=|<=|>=|[=<>()])|(?P<path>\$[^\s=!<>()&|]*)"
+    r"|(?P<text>\"[^\"]*\")|%(?P<regex>[^%]+)%|(?P<word>[^\s()=!<>&|]+))"
+)
+_ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+class PatternError(Exception):
+    """A filter pattern that cannot be read."""
+
+
+@functools.lru_cache(maxsize=256)
+def compiled(pattern: str) -> Test:
+    """Return whether a message matches, as a function; raises PatternError."""
+    text = pattern.strip()
+    if not text:
+        return lambda _: True
+    if text.startswith("{") and text.endswith("}"):
+        return _json(text[1:-1])
+    if text.startswith("[") and text.endswith("]"):
+        from local_aws.logs.column_patterns import columns
+
+        return columns(text[1:-1])
+    return _terms(text)
+
+
+def _terms(text: str) -> Test:
+    wanted: list[Test] = []
+    unwanted: list[Test] = []
+    optional: list[Test] = []
+    for found in _TERM.finditer(text):
+        test = _word(found["quoted"] or found["bare"] or "", found["regex"])
+        {"?": optional, "-": unwanted}.get(found["sign"], wanted).append(test)
+
+    def matches(message: str) -> bool:
+        if any(test(message) for test in unwanted):
+            return False
+        if not all(test(message) for test in wanted):
+            return False
+        return not optional or bool(wanted) or any(test(message) for test in optional)
+
+    return matches
+
+
+def _word(term: str, regex: str | None) -> Test:
+    pattern = expression(regex) if regex else re.compile(re.escape(term))
+    return lambda message: pattern.search(message) is not None
+
+
+def expression(regex: str) -> re.Pattern[str]:
+    """Return a regular expression of a pattern; raises PatternError."""
+    try:
+        return re.compile(regex)
+    except re.error as error:
+        raise PatternError(f"the regular expression %{regex}% cannot be read: {error}") from error
+
+
+def _json(text: str) -> Test:
+    tokens = _json_tokens(text)
+    test = _either(tokens)
+    if tokens:
+        raise PatternError(f"{tokens[0][1]} is not expected there")
+
+    def matches(message: str) -> bool:
+        if not message.lstrip().startswith(("{", "[")):
+            return False
+        try:
+            return test(json.loads(message))
+        except ValueError:
+            return False
+
+    return matches
+
+
+def _json_tokens(text: str) -> list[tuple[str, str]]:
+    tokens, at = [], 0
+    while text[at:].strip():
+        found = _JSON_TOKEN.match(text, at)
+        if found is None or found.lastgroup is None:
+            raise PatternError(f"{text[at:].strip()} cannot be read")
+        tokens.append((found.lastgroup, found[found.lastgroup]))
+        at = found.end()
+    return tokens
+
+
+def _either(tokens: list[tuple[str, str]]) -> JsonTest:
+    tests = [_both(tokens)]
+    while tokens and tokens[0] == ("sign", "||"):
+        tokens.pop(0)
+        tests.append(_both(tokens))
+    return lambda document: any(test(document) for test in tests)
+
+
+def _both(tokens: list[tuple[str, str]]) -> JsonTest:
+    tests = [_condition(tokens)]
+    while tokens and tokens[0] == ("sign", "&&"):
+        tokens.pop(0)
+        tests.append(_condition(tokens))
+    return lambda document: all(test(document) for test in tests)
+
+
+def _condition(tokens: list[tuple[str, str]]) -> JsonTest:
+    kind, text = _take(tokens)
+    if text == "(" and kind == "sign":
+        test = _either(tokens)
+        if _take(tokens) != ("sign", ")"):
+            raise PatternError(") is missing")
+        return test
+    if kind != "path":
+        raise PatternError(f"{text} stands where a selector such as $.name is expected")
+    return _selected(text, _comparison(tokens))
+
+
+def _selected(path: str, test: Test | JsonTest) -> JsonTest:
+    def matches(document: Any) -> bool:
+        try:
+            return bool(test(at_path(document, path)))
+        except DeliveryFailed as error:
+            raise PatternError(error.message) from error
+
+    matches({})
+    return matches
+
+
+def _take(tokens: list[tuple[str, str]]) -> tuple[str, str]:
+    if not tokens:
+        raise PatternError("it ends too early")
+    return tokens.pop(0)
+
+
+def _comparison(tokens: list[tuple[str, str]]) -> JsonTest:
+    _, sign = _take(tokens)
+    kind, wanted = _take(tokens)
+    if sign.upper() in ("IS", "NOT"):
+        return _state(sign.upper(), wanted.upper())
+    if sign in _ORDERS:
+        number = _number(wanted)
+        return lambda value: _is_number(value) and bool(_ORDERS[sign](value, number))
+    if sign not in ("=", "!="):
+        raise PatternError(f"{sign} is no operator")
+    equal = _equal(kind, wanted)
+    if sign == "=":
+        return lambda value: not is_missing(value) and equal(value)
+    return lambda value: not is_missing(value) and not equal(value)
+
+
+def _state(sign: str, wanted: str) -> JsonTest:
+    tests: dict[tuple[str, str], JsonTest] = {
+        ("IS", "TRUE"): lambda value: value is True,
+        ("IS", "FALSE"): lambda value: value is False,
+        ("IS", "NULL"): lambda value: value is None,
+        ("NOT", "EXISTS"): is_missing,
+    }
+    if (sign, wanted) not in tests:
+        raise PatternError(f"{sign} {wanted} is not known")
+    return tests[sign, wanted]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise PatternError(f"{text} is no number") from error
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _equal(kind: str, wanted: str) -> JsonTest:
+    if kind == "regex":
+        pattern = expression(wanted)
+        return lambda value: isinstance(value, str) and pattern.search(value) is not None
+    text = wanted.strip('"')
+
+    def equal(value: Any) -> bool:
+        if _is_number(value):
+            return kind == "word" and _is_float(text) and float(value) == float(text)
+        return isinstance(value, str) and matches_text(text, value)
+
+    return equal
+
+
+def _is_float(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def matches_text(wanted: str, value: str) -> bool:
+    """Return whether a text is the wanted one, in which `*` stands for anything."""
+    literal = wanted.replace("[", "[[]").replace("?", "[?]")
+    return fnmatch.fnmatchcase(value, literal) if "*" in wanted else value == wanted

@@ -1,0 +1,165 @@
+"""What S3 tells of an object: to EventBridge, and to functions, queues and topics directly.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+"""
+
+import logging
+import threading
+import uuid
+from typing import Any
+from urllib.parse import parse_qs, quote_plus, urlsplit
+
+from local_aws.core import clock
+from local_aws.core.context import ACCOUNT_ID
+from local_aws.core.patching import replace, wrap
+from local_aws.eventbridge.bus import Buses
+from local_aws.eventbridge.delivery import (
+    DeliveryFailed,
+    Sender,
+    compact,
+    invoke_function,
+    publish_to_topic,
+    send_to_queue,
+)
+
+_log = logging.getLogger(__name__)
+# What the request that this thread answers has in its query.
+_asked = threading.local()
+_SERVICE = "s3.amazonaws.com"
+_ADDRESS = "127.0.0.1"
+# By S3's own event name: the type of EventBridge's event, and what the reason is there.
+_TYPES = {
+    "ObjectCreated:Put": ("Object Created", "PutObject"),
+    "ObjectCreated:Post": ("Object Created", "POST Object"),
+    "ObjectCreated:Copy": ("Object Created", "CopyObject"),
+    "ObjectCreated:CompleteMultipartUpload": ("Object Created", "CompleteMultipartUpload"),
+    "ObjectRemoved:Delete": ("Object Deleted", "DeleteObject"),
+    "ObjectRemoved:DeleteMarkerCreated": ("Object Deleted", "DeleteObject"),
+    "ObjectAcl:Put": ("Object ACL Updated", ""),
+    "ObjectTagging:Put": ("Object Tags Added", ""),
+    "ObjectTagging:Delete": ("Object Tags Deleted", ""),
+}
+_DELETIONS = {
+    "ObjectRemoved:Delete": "Permanently Deleted",
+    "ObjectRemoved:DeleteMarkerCreated": "Delete Marker Created",
+}
+
+
+def install(buses: Buses) -> None:
+    """Mend the notifications of buckets."""
+    from moto.s3 import notifications
+
+    def send_event(account_id: str, event_name: Any, bucket: Any, key: Any) -> None:
+        del account_id
+        configuration = bucket.notification_configuration
+        name = str(getattr(event_name, "value", event_name)).removeprefix("s3:")
+        if configuration is None or not _was_asked_for(name):
+            return
+        _notify(configuration, event_name, name, bucket, key)
+        if configuration.event_bridge is not None and name in _TYPES:
+            detail = event_detail(name, bucket, key)
+            buses.publish("aws.s3", _TYPES[name][0], detail, [bucket.arn], bucket.region_name)
+
+    fault = "runs functions within the request, past all policies, with events of fixed values"
+    replace(notifications, "send_event", send_event, fault=fault)
+    _note_requests()
+
+
+def _note_requests() -> None:
+    from moto.s3.responses import S3Response
+
+    @wrap(S3Response, "_key_response", fault="tells of one upload as of several changes")
+    def key_response(original: Any, response: Any, request: Any, full_url: str) -> Any:
+        _asked.parts = set(parse_qs(urlsplit(full_url).query, keep_blank_values=True))
+        try:
+            return original(response, request, full_url)
+        finally:
+            _asked.parts = None
+
+
+def _was_asked_for(name: str) -> bool:
+    """Return whether the request is about what the event tells of.
+
+    moto sets tags and an ACL at every upload, and puts an object to complete one in parts; S3
+    tells of each as of one creation.
+    """
+    parts = getattr(_asked, "parts", None)
+    if parts is None:
+        return True
+    if name == "ObjectCreated:Put":
+        return "uploadId" not in parts
+    part = {"ObjectTagging": "tagging", "ObjectAcl": "acl"}.get(name.partition(":")[0])
+    return part is None or part in parts
+
+
+def event_detail(name: str, bucket: Any, key: Any) -> dict[str, Any]:
+    """Return the detail of EventBridge's event about an object."""
+    reason = _TYPES[name][1]
+    return {
+        "version": "0",
+        "bucket": {"name": bucket.name},
+        "object": _object(name, bucket, key, quoted=False),
+        "request-id": _request_id(),
+        "requester": ACCOUNT_ID,
+        "source-ip-address": _ADDRESS,
+        **({"reason": reason} if reason else {}),
+        **({"deletion-type": _DELETIONS[name]} if name in _DELETIONS else {}),
+    }
+
+
+def record(name: str, bucket: Any, key: Any, notification_id: str) -> dict[str, Any]:
+    """Return the record that functions, queues and topics get."""
+    at = clock.now()
+    return {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": bucket.region_name,
+        "eventTime": f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z",
+        "eventName": name,
+        "userIdentity": {"principalId": f"AWS:{ACCOUNT_ID}"},
+        "requestParameters": {"sourceIPAddress": _ADDRESS},
+        "responseElements": {"x-amz-request-id": _request_id(), "x-amz-id-2": uuid.uuid4().hex},
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "configurationId": notification_id,
+            "bucket": {
+                "name": bucket.name,
+                "ownerIdentity": {"principalId": ACCOUNT_ID},
+                "arn": bucket.arn,
+            },
+            "object": _object(name, bucket, key, quoted=True),
+        },
+    }
+
+
+def _object(name: str, bucket: Any, key: Any, *, quoted: bool) -> dict[str, Any]:
+    tag, version = ("eTag", "versionId") if quoted else ("etag", "version-id")
+    found: dict[str, Any] = {"key": quote_plus(key.name, safe="/") if quoted else key.name}
+    if not name.startswith("ObjectRemoved"):
+        found |= {"size": key.size, tag: key.etag.strip('"')}
+    if bucket.is_versioned:
+        found[version] = key.version_id
+    return {**found, "sequencer": f"{int(clock.now().timestamp() * 1e6):016X}"}
+
+
+def _request_id() -> str:
+    return uuid.uuid4().hex[:16].upper()
+
+
+def _notify(configuration: Any, event_name: Any, name: str, bucket: Any, key: Any) -> None:
+    sender = Sender(_SERVICE, bucket.arn)
+    senders = (
+        (configuration.cloud_function, invoke_function),
+        (configuration.queue, send_to_queue),
+        (configuration.topic, publish_to_topic),
+    )
+    for notifications, send in senders:
+        for notification in notifications:
+            if not notification.matches(event_name, key.name):
+                continue
+            text = compact({"Records": [record(name, bucket, key, notification.id)]})
+            try:
+                send(sender, notification.arn, text)
+            except DeliveryFailed as error:  # S3 tells nobody of a notification that fails
+                _log.warning("%s was not told of %s: %s", notification.arn, name, error.message)

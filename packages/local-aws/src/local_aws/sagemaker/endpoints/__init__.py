@@ -1,0 +1,1 @@
+"""Endpoints: configurations, the fleets that serve them, rollouts, invocations and data capture."""

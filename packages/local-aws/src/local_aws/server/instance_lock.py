@@ -1,0 +1,86 @@
+"""One server for one folder: the lock that says so, and the file that says where it is."""
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from local_aws.core.files import write_json
+from local_aws.errors import LocalAwsError
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRecord:
+    """`<home>/server.json`. `started` is an ISO 8601 time in UTC."""
+
+    pid: int
+    port: int
+    endpoint_url: str
+    started: str
+
+
+@contextlib.contextmanager
+def locked(home: Path) -> Iterator[None]:
+    """Hold `<home>/lock` while inside; raises LocalAwsError, naming the holder, if taken.
+
+    The kernel lets go of the lock when the holder dies, so none is ever stale.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("a+", encoding="utf-8") as lock:
+        if not _taken(lock):
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise LocalAwsError(
+                f"An embedded AWS (process {holder}) already uses {home}; "
+                "stop it first, or give another folder."
+            )
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _taken(lock: IO[str]) -> bool:
+    """Take the lock; a few tries, as `is_locked` of another process holds it for an instant."""
+    for _ in range(10):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def is_locked(home: Path) -> bool:
+    """Return whether a live server holds the folder."""
+    try:
+        with (home / "lock").open("r", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def record_path(home: Path) -> Path:
+    """Return where the server of this folder says where it is."""
+    return home / "server.json"
+
+
+def write_record(home: Path, record: ServerRecord) -> None:
+    """Write `server.json` at once as a whole."""
+    write_json(record_path(home), asdict(record))
+
+
+def read_record(home: Path) -> ServerRecord | None:
+    """Return what `server.json` says, or None when there is none or it is not whole."""
+    try:
+        fields = json.loads(record_path(home).read_text(encoding="utf-8"))
+        return ServerRecord(**fields)
+    except (FileNotFoundError, ValueError, TypeError):
+        return None

@@ -1,0 +1,179 @@
+"""The embedded AWS's process: `python -m local_aws.server.main --home DIR --port N`."""
+
+import argparse
+import contextlib
+import dataclasses
+import datetime
+import gc
+import importlib
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from local_aws.client_environment import client_environment
+from local_aws.core.context import Context
+from local_aws.core.patching import apply_patches, patches, require_moto
+from local_aws.dashboard.patches import with_page
+from local_aws.errors import LocalAwsError
+from local_aws.server.admin_api import PREFIX, ROUTES, Wsgi, route, with_routes
+from local_aws.server.instance_lock import ServerRecord, locked, record_path, write_record
+from local_aws.server.origin_check import guarded
+from local_aws.state.patches import committing
+from local_aws.state.saver import Saver
+from local_aws.state.state_folder import STATE_FOLDER, Snapshots
+from local_aws.state.stores import STORES
+
+HOST = "127.0.0.1"
+HEALTH_PATH = f"{PREFIX}health"
+PATCHES_PATH = f"{PREFIX}patches"
+# In order: a later module may rely on an earlier one's patches.
+MODULES = (
+    "local_aws.server.routing",
+    "local_aws.iam.patches",
+    "local_aws.terraform_compat.patches",
+    "local_aws.lambda_.patches",
+    "local_aws.stepfunctions.patches",
+    "local_aws.sagemaker.patches",
+    "local_aws.eventbridge.patches",
+    "local_aws.server.process_usage",
+    "local_aws.dashboard.patches",
+    "local_aws.state.patches",
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; return the exit status, 1 after an error's one sentence."""
+    parser = argparse.ArgumentParser(prog="python -m local_aws.server.main", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True, help="the folder that it works in")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--forget", action="store_true", help="neither load nor save any state")
+    arguments = parser.parse_args(argv)
+    try:
+        with locked(arguments.home.resolve()):
+            _run(arguments.home.resolve(), arguments.port, keep=not arguments.forget)
+    except LocalAwsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(home: Path, port: int, *, keep: bool) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with contextlib.closing(_bind(port)) as listener:
+        port = listener.getsockname()[1]
+        context = Context(home=home, endpoint_url=f"http://{HOST}:{port}")
+        _prepare_environment(context, port)
+        saver = Saver(Snapshots(home / STATE_FOLDER)) if keep else None
+        if saver is not None:
+            # Registered first, so that it is done last: what the others end is saved as ended.
+            context.on_shutdown(saver.close)
+        try:
+            install(context)
+            loaded = saver is not None and saver.load()
+            _serve(context, listener, stop, saver, restored=loaded)
+        finally:
+            record_path(home).unlink(missing_ok=True)
+            context.shutdown()
+
+
+def _bind(port: int) -> socket.socket:
+    """Return a bound socket that does not listen yet, so that a taken port is told at once."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise LocalAwsError(
+            f"The embedded AWS cannot take port {port} of {HOST} ({error}); "
+            "stop what uses it, or give another port."
+        ) from error
+    return listener
+
+
+def _prepare_environment(context: Context, port: int) -> None:
+    """Set what moto reads when it is imported, and keep its clients on this server."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE"):
+        os.environ.pop(name, None)
+    os.environ.update(client_environment(context.endpoint_url, context.region))
+    os.environ.update(MOTO_PORT=str(port), MOTO_ACCOUNT_ID=context.account_id)
+
+
+def install(context: Context) -> None:
+    """Patch moto with every module's `install(context)`; raises LocalAwsError if one cannot."""
+    require_moto()
+    from moto.core.config import default_user_config
+
+    default_user_config["stepfunctions"]["execute_state_machine"] = True
+    default_user_config["iam"]["load_aws_managed_policies"] = True
+    gc.disable()
+    try:
+        for name in MODULES:
+            module = importlib.import_module(name)
+            apply_patches()
+            module.install(context)
+    finally:
+        # What is made here stays for good, so no collection ever need look at it.
+        gc.freeze()
+        gc.enable()
+
+
+def _serve(
+    context: Context,
+    listener: socket.socket,
+    stop: threading.Event,
+    saver: Saver | None,
+    *,
+    restored: bool,
+) -> None:
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+
+    from local_aws.server.http_server import WebServer
+    from local_aws.server.wsgi_services import service_application
+
+    create: Any = service_application  # moto's own is a Flask application
+    application: Wsgi = DomainDispatcherApplication(create)
+    if saver is not None:
+        application = committing(application, saver)
+    for front in context.fronts:
+        application = front(application)
+    application = guarded(with_page(with_routes(application, ROUTES)))
+    server = WebServer(listener, application)
+    server.start()
+    port = listener.getsockname()[1]
+    if saver is not None:
+        saver.start()
+    if restored:
+        STORES.restored()
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    write_record(context.home, ServerRecord(os.getpid(), port, context.endpoint_url, now))
+    stop.wait()
+    server.stop()
+
+
+@route("GET", HEALTH_PATH)
+def read_health(query: dict[str, Any]) -> str:
+    """Return "ok": the server answers once everything is installed."""
+    del query
+    return "ok"
+
+
+@route("GET", PATCHES_PATH)
+def read_patches(query: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the patches of moto: objects with `symbol`, `why`, `upstream` and `moto_version`."""
+    del query
+    return [dataclasses.asdict(patch) for patch in patches()]
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stderr.flush()
+    # By now nothing is left to do or to keep. The threads of executions and requests would
+    # otherwise hold up the interpreter's end for seconds.
+    os._exit(status)

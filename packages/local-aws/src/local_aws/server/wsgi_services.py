@@ -1,0 +1,117 @@
+"""A service of moto as a WSGI application: its own URL map and handlers, without Flask's rounds.
+
+moto asks Flask only for the URL map and the request. Its contexts, signals and CORS headers for
+browsers would take as long as moto's own work.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+from xml.sax.saxutils import escape
+
+from botocore.exceptions import ClientError
+from moto.core.request import Request
+from moto.moto_server.werkzeug_app import create_backend_app
+from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.wrappers import Response
+
+from local_aws.server.admin_api import Wsgi
+
+LOG = logging.getLogger(__name__)
+# These do use Flask.
+_FLASK_SERVICES = ("moto_api", "instance_metadata")
+
+
+def service_application(service: Any) -> Wsgi:
+    """Return the application of the service that moto calls by this name."""
+    application: Wsgi = create_backend_app(service)
+    return application if service in _FLASK_SERVICES else ServiceApplication(service, application)
+
+
+class _Request(Request):
+    # moto then reads the body as a server hands it over.
+    from_wsgi_server = True
+
+    @property
+    def raw_url(self) -> str:
+        """Return the address as it came; werkzeug's way there takes it apart several times."""
+        host, query = self.environ.get("HTTP_HOST"), self.environ.get("QUERY_STRING")
+        if not host:
+            return super().raw_url
+        url = f"{self.environ['wsgi.url_scheme']}://{host}{self.raw_path}"
+        return f"{url}?{query}" if query else url
+
+
+class ServiceApplication:
+    """Answers the requests of one service.
+
+    What moto has no path or no handler for is refused with a status of 400, and so is what a
+    handler fails at, whose trace goes to the log: clients take a 404 for a missing resource,
+    and try again for minutes after a 500.
+    """
+
+    def __init__(self, service: str, flask_application: Any) -> None:
+        self._service = service
+        self._map = flask_application.url_map
+        self._views = flask_application.view_functions
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer one request."""
+        answer: Iterable[bytes] = self._answer(environ)(environ, start_response)
+        return answer
+
+    def _answer(self, environ: dict[str, Any]) -> Any:
+        request = _Request(environ)
+        try:
+            endpoint, _ = self._map.bind_to_environ(environ).match()
+            return _response(request, self._views[endpoint].callback)
+        except NotFound:
+            what = f"{self._service}: {request.method} {request.path}"
+            return _json_error("NotImplemented", f"The embedded AWS does not implement {what}.")
+        except HTTPException as error:
+            return error.get_response(environ)
+        except NotImplementedError as error:
+            sentence = f"The embedded AWS does not implement this request ({error})."
+            return _xml_error("NotImplemented", sentence)
+        except Exception as error:
+            return _failure(request, error)
+
+
+def _response(request: Request, callback: Callable[..., Any]) -> Response:
+    try:
+        result = callback(request, request.raw_url, dict(request.headers.items()))
+    except ClientError as error:
+        result = 400, {}, error.response["Error"]["Message"]
+    status, headers, content = result if len(result) == 3 else (200, {}, result)
+    response = Response(content, status, headers)
+    response.headers.setdefault("Content-Type", "text/html; charset=utf-8")
+    if request.method == "HEAD" and "content-length" in headers:
+        response.headers["Content-Length"] = headers["content-length"]
+    return response
+
+
+def _failure(request: Request, error: Exception) -> Response:
+    LOG.exception("%s %s failed", request.method, request.url)
+    fault = f"{type(error).__name__}: {error}"
+    sentence = f"The embedded AWS failed with {fault}. Its log has the trace; report it."
+    kind = request.headers.get("Content-Type", "")
+    if "json" in kind:
+        return _json_error("EmbeddedAwsFailure", sentence)
+    # Services that take forms wrap an error once more than S3 does.
+    return _xml_error("EmbeddedAwsFailure", sentence, is_wrapped="form" in kind)
+
+
+def _json_error(code: str, sentence: str) -> Response:
+    body, headers = json.dumps({"message": sentence}), {"x-amzn-errortype": code}
+    return Response(body, status=400, headers=headers, content_type="application/json")
+
+
+def _xml_error(code: str, sentence: str, *, is_wrapped: bool = False) -> Response:
+    body = f"<Error><Code>{code}</Code><Message>{escape(sentence)}</Message></Error>"
+    if is_wrapped:
+        body = f"<ErrorResponse>{body}</ErrorResponse>"
+    head = '<?xml version="1.0" encoding="UTF-8"?>'
+    return Response(head + body, status=400, content_type="application/xml")

@@ -1,0 +1,1 @@
+"""SNS: deliveries to subscribers."""

@@ -1,0 +1,1 @@
+"""SQS: metrics of queues."""

@@ -1,0 +1,98 @@
+"""Bodies that are kept as files of their own, so that a save writes only those that changed."""
+
+import copyreg
+import hashlib
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from local_aws.state import constructors
+
+Reduced = tuple[Any, ...] | None
+
+
+class Blob:
+    """Stands in the records for a body that is kept as a file under its SHA-256."""
+
+    def __init__(self, digest: str) -> None:
+        self.digest = digest
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return constructors.blob, (self.digest,)
+
+
+class Pickled(Blob):
+    """Stands for a value that is pickled in a file of its own."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return constructors.pickled, (self.digest,)
+
+
+class Blobs:
+    """The bodies of one snapshot: those to write, and the digests of all.
+
+    A body is made again only when its mark has changed: what is cheap to look at and changes
+    with it. `dump` pickles a value for a body; other bodies may be within.
+    """
+
+    def __init__(self, dump: Callable[[Any], bytes]) -> None:
+        self.dump = dump
+        self.new: dict[str, bytes] = {}
+        self.used: set[str] = set()
+        self.stored: set[str] = set()
+        self.moment = 0
+        self._known: weakref.WeakKeyDictionary[Any, dict[Any, _Known]] = weakref.WeakKeyDictionary()
+
+    def start(self, moment: int = 0) -> None:
+        """Begin a snapshot; what is kept `lately` is read anew when `moment` is another one."""
+        self.new, self.used, self.moment = {}, set(), moment
+
+    def of(self, owner: Any, part: Any, mark: Any, read: Callable[[], bytes]) -> Blob:
+        """Return the stand-in for a part of an object, as of that mark."""
+        parts = self._known.setdefault(owner, {})
+        known = parts.get(part)
+        if known is None or known.mark != mark or not self._has(known):
+            known = parts[part] = self._read(mark, read)
+        self.used |= known.digests
+        return Blob(known.digest)
+
+    def pickled(self, owner: Any, part: Any, mark: Any, read: Callable[[], Any]) -> Pickled:
+        """Return the stand-in for a value that is pickled on its own."""
+        return Pickled(self.of(owner, part, mark, lambda: self.dump(read())).digest)
+
+    def lately(self, owner: Any, part: Any, value: Any) -> Pickled:
+        """Return the stand-in for a value as it was when the moment last changed."""
+        return self.pickled(owner, part, self.moment, lambda: value)
+
+    def _has(self, known: "_Known") -> bool:
+        """Return whether a body will be on disk, as it is not after a save that failed."""
+        return known.digest in self.stored or known.digest in self.new
+
+    def _read(self, mark: Any, read: Callable[[], bytes]) -> "_Known":
+        outer, self.used = self.used, set()
+        try:
+            body = read()
+            digest = hashlib.sha256(body).hexdigest()
+            if digest not in self.stored:
+                self.new[digest] = body
+            return _Known(mark, digest, frozenset({digest, *self.used}))
+        finally:
+            self.used = outer
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A body's mark and digest, and the digests of it and of the bodies within."""
+
+    mark: Any
+    digest: str
+    digests: frozenset[str]
+
+
+Reducer = Callable[[Any, Blobs], Reduced]
+
+
+def made_of(value: Any, state: dict[str, Any]) -> tuple[Any, ...]:
+    """Return how pickle makes an object of the class, with that state in the place of its own."""
+    return copyreg.__newobj__, (type(value),), state  # type: ignore[attr-defined]

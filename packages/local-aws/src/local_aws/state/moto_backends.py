@@ -1,0 +1,82 @@
+"""All of moto's records as one value, and back into moto's backends."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from local_aws.state.blobs import Blobs
+from local_aws.state.constructors import backends_of
+
+# moto's own: what the dashboard and the instance's metadata would show.
+_SKIPPED = frozenset({"moto_api", "instance_metadata"})
+# Each invocation of a function adds to these.
+_MEASURED = frozenset({"metric_data", "local_aws_metrics"})
+Place = tuple[str, str, str, str]
+
+
+def records(blobs: Blobs) -> dict[Place, dict[str, Any]]:
+    """Return every backend's attributes, by its module, class, account and region."""
+    return {place: _kept(backend, blobs) for place, backend in _backends()}
+
+
+def restore(found: dict[Place, dict[str, Any]]) -> None:
+    """Put the attributes into the backends that `records` took them from."""
+    for (module, name, account_id, region), attributes in found.items():
+        _put(backends_of(module, name)[account_id][region], attributes)
+
+
+def _backends() -> Iterator[tuple[Place, Any]]:
+    from moto.core.base_backend import BackendDict
+
+    services: list[Any] = list(BackendDict._instances)  # type: ignore[misc]
+    for service in services:
+        if service.service_name not in _SKIPPED:
+            kind = service.backend
+            for account_id, region, backend in list(service.iter_backends()):
+                yield (kind.__module__, kind.__name__, account_id, region), backend
+
+
+def _kept(backend: Any, blobs: Blobs) -> dict[str, Any]:
+    """Return a backend's attributes; of IAM without the 1,300 policies that AWS manages."""
+    attributes = dict(backend.__dict__)
+    for name in _MEASURED & attributes.keys():
+        attributes[name] = _Lately(backend, name, blobs)
+    if attributes.pop("aws_managed_policies", None) is not None:
+        attributes["managed_policies"] = _own_policies(attributes["managed_policies"])
+    return attributes
+
+
+class _Lately:
+    """Stands for an attribute as it was lately; it is read when this is pickled."""
+
+    def __init__(self, backend: Any, name: str, blobs: Blobs) -> None:
+        self._backend, self._name, self._blobs = backend, name, blobs
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        value = getattr(self._backend, self._name)
+        return self._blobs.lately(self._backend, self._name, value).__reduce__()
+
+
+def _own_policies(policies: dict[str, Any]) -> dict[str, Any]:
+    from moto.iam.models import AWSManagedPolicy
+
+    return {
+        arn: policy
+        for arn, policy in policies.items()
+        if type(policy) is not AWSManagedPolicy or policy.attachment_count
+    }
+
+
+def _put(backend: Any, attributes: dict[str, Any]) -> None:
+    if hasattr(backend, "aws_managed_policies"):
+        attributes["managed_policies"] = {
+            **backend.managed_policies,
+            **attributes["managed_policies"],
+        }
+    backend.__dict__.update(attributes)
+    for group in attributes.get("groups", {}).values() if _is_logs(backend) else ():
+        for stream in group.streams.values():
+            stream.log_group = group
+
+
+def _is_logs(backend: Any) -> bool:
+    return type(backend).__name__ == "LogsBackend"

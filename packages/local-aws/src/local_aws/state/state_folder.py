@@ -1,0 +1,122 @@
+"""The folder that the state lies in: one file of records, and a file for each large body.
+
+    state/records        a line of JSON (the stamp), then the pickled records
+    state/bodies/<sha256>
+
+Bodies are written before the records that name them, and removed after the records that named
+them are gone. So whatever moment a process is killed at, the records and their bodies fit.
+"""
+
+import datetime
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from local_aws.core.patching import MOTO_VERSION
+from local_aws.errors import LocalAwsError
+
+# Raised when saved records mean something else than before.
+FORMAT = 2
+STATE_FOLDER = "state"
+_REMEDY = "`inv local.reset` removes it, with everything that was deployed."
+
+
+class Snapshots:
+    """The saved state of one embedded AWS. One process at a time uses it: who holds the lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._records, self._bodies = folder / "records", folder / "bodies"
+
+    @property
+    def stored(self) -> set[str]:
+        """Return the digests of the bodies that are there."""
+        return {path.name for path in self._bodies.glob("[0-9a-f]*")}
+
+    def exist(self) -> bool:
+        """Return whether there is saved state."""
+        return self._records.exists()
+
+    def write(self, records: bytes, new: Mapping[str, bytes]) -> None:
+        """Replace the saved state; a killed process leaves the old or the new.
+
+        Nothing waits for the disk: what was written outlives the process, not a power failure.
+        After one the digests do not fit, and the state is refused.
+        """
+        if not self._bodies.is_dir():
+            for folder in (self.folder, self._bodies):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder.chmod(0o700)
+        for digest, body in new.items():
+            _write(self._bodies / digest, body)
+        part = self.folder / ".records"
+        _write(part, _stamp(records) + b"\n" + records)
+        part.replace(self._records)
+
+    def remove(self, digests: set[str]) -> None:
+        """Remove bodies that the records do not name any more."""
+        for digest in digests:
+            (self._bodies / digest).unlink(missing_ok=True)
+
+    def read(self) -> bytes:
+        """Return the records; raises LocalAwsError for what this program cannot load."""
+        line, _, records = self._records.read_bytes().partition(b"\n")
+        try:
+            stamp = json.loads(line)
+        except ValueError:
+            stamp = None
+        if not isinstance(stamp, dict):
+            raise self.unusable("its first line is no stamp")
+        for name, ours in _versions().items():
+            if stamp.get(name) != ours:
+                raise self.unusable(f"it was written with {name} {stamp.get(name)}, this is {ours}")
+        if stamp.get("sha256") != hashlib.sha256(records).hexdigest():
+            raise self.unusable("its bytes are not those that were written")
+        return records
+
+    def body(self, digest: str) -> bytes:
+        """Return a body, verified."""
+        path = self._bodies / digest
+        body = path.read_bytes() if path.is_file() else b""
+        if hashlib.sha256(body).hexdigest() != digest:
+            raise self.unusable(f"the file bodies/{digest[:12]}... is not what was written")
+        return body
+
+    def unusable(self, why: str) -> LocalAwsError:
+        """Return the error that says why the state is not loaded, and what to do."""
+        return LocalAwsError(f"The saved state in {self.folder} is not loaded: {why}. {_REMEDY}")
+
+    def clear(self) -> None:
+        """Remove the saved state."""
+        # The records first: bodies without them are nothing, records without bodies are broken.
+        self._records.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    # Few calls: each of them lets go of the interpreter and has to get it back.
+    handle = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    with open(handle, "wb", buffering=0) as file:  # noqa: PTH123 - it is open already
+        file.write(content)
+
+
+def _versions() -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "moto": MOTO_VERSION,
+        "python": ".".join(platform.python_version_tuple()[:2]),
+    }
+
+
+def _stamp(records: bytes) -> bytes:
+    stamp = {
+        **_versions(),
+        "saved": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "sha256": hashlib.sha256(records).hexdigest(),
+    }
+    return json.dumps(stamp).encode()

@@ -1,0 +1,192 @@
+"""The AWS clients of running executions."""
+
+import io
+import sys
+import threading
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from local_aws.core.context import ACCOUNT_ID, Context
+from local_aws.core.patching import replace, wrap
+from local_aws.iam.access import authorise
+from local_aws.iam.denials import AccessDenied
+from local_aws.iam.policy import Access
+from local_aws.iam.roles import is_enforced
+from local_aws.iam.sessions import RoleCredentials, RoleSessions
+from local_aws.lambda_.invoke import Answer, Request
+
+
+class InProcessLambda:
+    """The Lambda client of executions: it invokes without a request to the server itself.
+
+    A task is by far the most frequent call. It would otherwise pass through a client, a
+    connection and a thread more, all in this one process.
+    """
+
+    def __init__(
+        self, client: Any, invoke: Callable[[Request], Answer], access_key_id: str = ""
+    ) -> None:
+        self._client, self._invoke, self._access_key_id = client, invoke, access_key_id
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def invoke(self, **parameters: Any) -> dict[str, Any]:
+        """Return what Lambda's Invoke does; raises botocore's ClientError as the client would."""
+        from moto.core.exceptions import JsonRESTError, ServiceException
+
+        region = self._client.meta.region_name
+        payload = parameters.get("Payload", b"")
+        request = Request(
+            name=parameters["FunctionName"],
+            body=payload.encode() if isinstance(payload, str) else bytes(payload),
+            region=region,
+            qualifier=parameters.get("Qualifier"),
+            kind=parameters.get("InvocationType", "RequestResponse"),
+        )
+        try:
+            authorise(self._access_key_id, [_invocation_access(parameters, region)])
+            answer = self._invoke(request)
+        except AccessDenied as error:
+            raise _error("AccessDeniedException", str(error), 403) from error
+        except (JsonRESTError, ServiceException) as error:
+            raise _client_error(error) from error
+        return _invocation_response(answer, tail=parameters.get("LogType") == "Tail")
+
+
+def _invocation_response(answer: Answer, *, tail: bool) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "StatusCode": answer.status,
+        "Payload": io.BytesIO(answer.payload),
+        "ExecutedVersion": answer.version or "$LATEST",
+    }
+    if answer.failed:
+        response["FunctionError"] = "Unhandled"
+    if tail:
+        response["LogResult"] = answer.tail()
+    return response
+
+
+def _invocation_access(parameters: dict[str, Any], region: str) -> Access:
+    arn = str(parameters["FunctionName"])
+    if not arn.startswith("arn:"):
+        arn = f"arn:aws:lambda:{region}:{ACCOUNT_ID}:function:{arn}"
+    if qualifier := parameters.get("Qualifier"):
+        arn = f"{arn}:{qualifier}"
+    values = {"aws:requestedregion": region, "aws:securetransport": "true"}
+    return Access("lambda:InvokeFunction", arn, values)
+
+
+def _client_error(error: Any) -> Exception:
+    status = error.code if isinstance(error.code, int) else 400
+    return _error(getattr(error, "error_type", None) or error.code, error.message, status)
+
+
+def _error(code: str, message: str, status: int) -> Exception:
+    from botocore.exceptions import ClientError
+
+    response: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status, "RequestId": str(uuid.uuid4())},
+    }
+    return ClientError(response, "Invoke")
+
+
+class ClientCache:
+    """One client a region, service and role: making one takes longer than a whole task."""
+
+    def __init__(
+        self,
+        endpoint_url: str,
+        invoke: Callable[[Request], Answer],
+        roles: RoleSessions | None = None,
+    ) -> None:
+        import boto3
+
+        self._endpoint_url, self._invoke = endpoint_url, invoke
+        self._roles = roles
+        self._session_name = uuid.uuid4().hex
+        self._session = boto3.Session()
+        self._lock = threading.Lock()
+        self._clients: dict[tuple[str, str, str], tuple[str, Any]] = {}
+
+    def get(self, region: str, service: str, state_credentials: Any = None) -> Any:
+        """Return the client that a task of a state machine uses; it is safe to share.
+
+        It acts with the role of the state machine, or of the state's own `Credentials`.
+        """
+        role_arn = getattr(state_credentials, "role_arn", "")
+        found = self._credentials(role_arn)
+        key_id = found.access_key_id if found else ""
+        with self._lock:
+            made, client = self._clients.get((region, service, role_arn), ("", None))
+            if client is None or made != key_id:
+                client = self._make(region, service, found)
+                self._clients[region, service, role_arn] = key_id, client
+            return client
+
+    def denial(self, role_arn: str, action: str, resource: str) -> str | None:
+        """Return AWS's sentence when a role may not do something; None when it may."""
+        found = self._credentials(role_arn)
+        if found is None:
+            return None
+        try:
+            authorise(found.access_key_id, [Access(action, resource)])
+        except AccessDenied as error:
+            return str(error)
+        return None
+
+    def _credentials(self, role_arn: str) -> RoleCredentials | None:
+        if self._roles is None or not role_arn:
+            return None
+        return self._roles.credentials(role_arn, self._session_name)
+
+    def _make(self, region: str, service: str, credentials: RoleCredentials | None) -> Any:
+        from botocore.config import Config
+
+        make: Any = self._session.client
+        client = make(
+            service,
+            region_name=region,
+            endpoint_url=self._endpoint_url,
+            aws_access_key_id=credentials.access_key_id if credentials else None,
+            aws_secret_access_key=credentials.secret_access_key if credentials else None,
+            aws_session_token=credentials.session_token if credentials else None,
+            config=Config(
+                parameter_validation=False,
+                retries={"total_max_attempts": 1},
+                read_timeout=900,  # the longest that a function may run
+                max_pool_connections=100,
+                inject_host_prefix=False,
+            ),
+        )
+        key_id = credentials.access_key_id if credentials else ""
+        return InProcessLambda(client, self._invoke, key_id) if service == "lambda" else client
+
+
+def install(context: Context) -> ClientCache:
+    """Have every task module of moto use the cache; return it."""
+    roles = RoleSessions("states.amazonaws.com")
+    cache = ClientCache(context.endpoint_url, context.invoke, roles if is_enforced() else None)
+    fault = "makes a new client for each task, at localhost, which may be IPv6"
+    for name, module in sorted(sys.modules.items()):
+        if name.startswith("moto.stepfunctions.parser.") and hasattr(module, "boto_client_for"):
+            replace(module, "boto_client_for", cache.get, fault=fault)
+    _name_denials()
+    return cache
+
+
+def _name_denials() -> None:
+    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+        state_task_service_lambda,
+    )
+
+    task = state_task_service_lambda.StateTaskServiceLambda
+
+    @wrap(task, "_error_cause_from_client_error", fault="names a denial as no Retry expects it")
+    def error_cause(original: Any, error: Any) -> tuple[str, str]:
+        name, cause = original(error)
+        # Lambda's client for Step Functions knows no class for it, so it gets the base's name.
+        denied = name == "Lambda.AccessDeniedException"
+        return ("Lambda.AWSLambdaException" if denied else name), cause

@@ -1,0 +1,157 @@
+"""Definitions: read once, with the parts that moto's grammar lacks taken out and kept beside."""
+
+import functools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local_aws.core.patching import replace
+
+# moto's grammar knows CSV and JSON only; the reader itself looks at what was asked for.
+_GRAMMAR_INPUT_TYPE = "JSON"
+_ATTRIBUTE = "local_aws_distributed"
+
+
+@dataclass(frozen=True, slots=True)
+class DistributedSettings:
+    """What a Distributed Map says that moto's grammar does not know; None where it says nothing.
+
+    `batcher`, `reader_config` and `writer` are the definition's own objects. The two flags say
+    whether a tolerated failure count and percentage were given at all.
+    """
+
+    batcher: Mapping[str, Any] | None
+    reader_config: Mapping[str, Any]
+    writer: Mapping[str, Any] | None
+    counts_failures: bool
+    measures_failures: bool
+    express: bool
+
+
+def install() -> None:
+    """Have moto read a definition through here, once for each text."""
+    from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+
+    original: Callable[[str], tuple[Any, Any]] = AmazonStateLanguageParser.parse
+
+    @functools.lru_cache(maxsize=128)
+    def parse(definition: str) -> tuple[Any, Any]:
+        parsed = json.loads(definition)
+        if not isinstance(parsed, dict):
+            return original(definition)  # which says what is wrong
+        kept: dict[tuple[str, ...], DistributedSettings] = {}
+        _take_out(parsed, (), kept)
+        program, _ = original(json.dumps(parsed))
+        _attach(program.states, (), kept)
+        return program, None  # the syntax tree is large, and nothing that runs asks for it
+
+    fault = "reads the text at each execution, and knows no ItemBatcher, JSONL and writer's options"
+    replace(AmazonStateLanguageParser, "parse", staticmethod(parse), fault=fault)
+
+
+def settings_of(component: Any) -> DistributedSettings:
+    """Return what was kept of the Distributed Map whose iteration component this is."""
+    found: DistributedSettings = getattr(component, _ATTRIBUTE)
+    return found
+
+
+def evaluate(template: Any, env: Any, value: Any) -> Any:
+    """Return a payload template (`.$` keys, intrinsic functions) applied to a state's input."""
+    frame = env.open_inner_frame()
+    frame.states.reset(value)
+    frame.stack.append(value)
+    try:
+        _template(json.dumps(template)).eval(frame)
+        return frame.stack.pop()
+    finally:
+        env.delete_frame(frame)
+
+
+@functools.lru_cache(maxsize=256)
+def _template(text: str) -> Any:
+    from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+
+    state = {"Type": "Pass", "Parameters": json.loads(text), "End": True}
+    parse: Any = AmazonStateLanguageParser.parse
+    program, _ = parse(json.dumps({"StartAt": "T", "States": {"T": state}}))
+    return program.states.states["T"].parameters
+
+
+def _take_out(
+    flow: dict[str, Any], path: tuple[str, ...], kept: dict[tuple[str, ...], DistributedSettings]
+) -> None:
+    for name, state, inner in inner_flows(flow):
+        for number, part in enumerate(inner):
+            _take_out(part, (*path, name, str(number)), kept)
+        if is_distributed(state):
+            kept[*path, name] = _settings(state)
+            _rewrite(state)
+
+
+def inner_flows(flow: Any) -> Iterator[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
+    """Yield each state's name, the state, and the flows within it (a Map's one, a Parallel's)."""
+    states = flow.get("States") if isinstance(flow, dict) else None
+    for name, state in (states if isinstance(states, dict) else {}).items():
+        if isinstance(state, dict):
+            inner = [state.get("ItemProcessor") or state.get("Iterator")]
+            branches = state.get("Branches")
+            inner += branches if isinstance(branches, list) else []
+            yield name, state, [part for part in inner if isinstance(part, dict)]
+
+
+def is_distributed(state: Mapping[str, Any]) -> bool:
+    """Return whether a parsed state is a Map in mode DISTRIBUTED."""
+    return processor_config(state).get("Mode") == "DISTRIBUTED"
+
+
+def processor_config(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Map state's `ProcessorConfig`; empty where there is none."""
+    flow = state.get("ItemProcessor") or state.get("Iterator")
+    config = flow.get("ProcessorConfig") if isinstance(flow, dict) else None
+    return config if isinstance(config, dict) else {}
+
+
+def _settings(state: Mapping[str, Any]) -> DistributedSettings:
+    reader = state.get("ItemReader")
+    config = reader.get("ReaderConfig") if isinstance(reader, dict) else None
+    return DistributedSettings(
+        batcher=state.get("ItemBatcher"),
+        reader_config=dict(config) if isinstance(config, dict) else {},
+        writer=state.get("ResultWriter"),
+        counts_failures=bool({"ToleratedFailureCount", "ToleratedFailureCountPath"} & state.keys()),
+        measures_failures=bool(
+            {"ToleratedFailurePercentage", "ToleratedFailurePercentagePath"} & state.keys()
+        ),
+        express=processor_config(state).get("ExecutionType") == "EXPRESS",
+    )
+
+
+def _rewrite(state: dict[str, Any]) -> None:
+    state.pop("ItemBatcher", None)
+    state.pop("ResultWriter", None)
+    processor_config(state)["ExecutionType"] = "STANDARD"  # moto's grammar knows no other
+    percentage = state.get("ToleratedFailurePercentage")
+    if isinstance(percentage, int):
+        state["ToleratedFailurePercentage"] = float(percentage)
+    reader = state.get("ItemReader")
+    config = reader.get("ReaderConfig") if isinstance(reader, dict) else None
+    if isinstance(config, dict):
+        config.pop("CSVDelimiter", None)
+        config.pop("ManifestType", None)
+        if config.get("InputType") in ("JSONL", "MANIFEST"):
+            config["InputType"] = _GRAMMAR_INPUT_TYPE
+
+
+def _attach(
+    states: Any, path: tuple[str, ...], kept: dict[tuple[str, ...], DistributedSettings]
+) -> None:
+    for name, state in states.states.items():
+        component = getattr(state, "iteration_component", None)
+        if component is not None:
+            _attach(component._states, (*path, name, "0"), kept)
+            if (*path, name) in kept:
+                setattr(component, _ATTRIBUTE, kept[*path, name])
+        branches = getattr(state, "branches", None)
+        for number, branch in enumerate(branches.programs if branches else []):
+            _attach(branch.states, (*path, name, str(number)), kept)

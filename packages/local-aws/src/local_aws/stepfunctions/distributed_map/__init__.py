@@ -1,0 +1,1 @@
+"""The Distributed Map: item readers, batches, child executions, result writers."""

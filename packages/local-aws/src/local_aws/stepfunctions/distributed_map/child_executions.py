@@ -1,0 +1,143 @@
+"""The child executions of a Distributed Map: executions with an ARN, an input and a history."""
+
+import contextlib
+import dataclasses
+import datetime
+import types
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from local_aws.stepfunctions import retention
+from local_aws.stepfunctions.distributed_map.item_batcher import ChildInput, compact
+from local_aws.stepfunctions.distributed_map.map_run import MapRun
+from local_aws.stepfunctions.distributed_map.result_writer import ChildRecord
+
+# Not on moto's records: those are saved, and a run has threads and locks.
+_live: dict[str, MapRun] = {}
+
+
+class ChildExecution:
+    """One child of a Map Run; `run` runs it in the caller's thread."""
+
+    def __init__(
+        self, parent: Any, map_run: Any, program: Any, given: ChildInput, express: bool
+    ) -> None:
+        self.execution = _execution(parent, map_run, given, express)
+        worker = self.execution._get_start_execution_worker()
+        worker._get_evaluation_entrypoint = lambda: program
+        self.execution.exec_worker = worker
+        self._given = given
+
+    def run(self) -> None:
+        """Run from start to end; how it ended is in `record`."""
+        self.execution.exec_worker._execution_logic()
+
+    def stop(self) -> None:
+        """Abort it; returns once it counts as aborted."""
+        self.execution.stop(datetime.datetime.now(datetime.UTC), None, None)
+
+    def record(self) -> ChildRecord:
+        """Return how it stands."""
+        execution = self.execution
+        return ChildRecord(
+            arn=execution.exec_arn,
+            name=execution.name,
+            machine_arn=execution.state_machine.arn,
+            status=execution.status,
+            input=self._given.value,
+            output=execution.output,
+            error=execution.error,
+            cause=execution.cause,
+            started=execution.start_date,
+            stopped=execution.stop_date,
+            item_count=self._given.item_count,
+        )
+
+
+def remember(executions: dict[str, Any], execution: Any) -> None:
+    """Add a child to those that can be asked about; the oldest finished ones are forgotten."""
+    executions[execution.exec_arn] = execution
+    kept = list(executions.values())
+    retention.forget(kept)
+    if len(kept) < len(executions):
+        for arn in executions.keys() - {found.exec_arn for found in kept}:
+            del executions[arn]
+
+
+@contextlib.contextmanager
+def followed(map_run: Any, run: MapRun) -> Iterator[None]:
+    """Have `children_of` tell how the children stand, while inside and afterwards.
+
+    Afterwards moto's record of the Map Run keeps them without the data of input and output.
+    """
+    _live[map_run.map_run_arn] = run
+    try:
+        yield
+    finally:
+        map_run.children = [
+            dataclasses.replace(child, input=None, output=None) for child in run.records()
+        ]
+        del _live[map_run.map_run_arn]
+
+
+def children_of(map_run: Any) -> list[ChildRecord]:
+    """Return how each child of a Map Run stands, in the order of the inputs."""
+    run = _live.get(map_run.map_run_arn)
+    children: list[ChildRecord] = map_run.children if run is None else run.records()
+    return children
+
+
+def pending_record(map_run: Any, given: ChildInput) -> ChildRecord:
+    """Return the record of a child that was never started."""
+    name = str(uuid.uuid4())
+    return ChildRecord(
+        arn=_arn(map_run, name, express=False),
+        name=name,
+        machine_arn=map_run.map_state_machine_arn,
+        status="PENDING",
+        input=given.value,
+        item_count=given.item_count,
+    )
+
+
+def _execution(parent: Any, map_run: Any, given: ChildInput, express: bool) -> Any:
+    from moto.stepfunctions.parser.api import ExecutionStatus
+    from moto.stepfunctions.parser.backend import execution as moto
+
+    make: Any = moto.Execution
+    name, kind = str(uuid.uuid4()), "EXPRESS" if express else "STANDARD"
+    machine_arn = map_run.map_state_machine_arn
+    arn = _arn(map_run, name, express)
+    machine = types.SimpleNamespace(
+        arn=machine_arn, name=machine_arn.rsplit(":", 1)[-1], sm_type=kind, definition=""
+    )
+    execution = make(
+        name=name,
+        sm_type=kind,
+        role_arn=parent.aws_execution_details.role_arn,
+        exec_arn=arn,
+        account_id=parent.aws_execution_details.account,
+        region_name=parent.aws_execution_details.region,
+        state_machine=machine,
+        start_date=datetime.datetime.now(datetime.UTC),
+        cloud_watch_logging_session=_log_of(parent, arn),
+        activity_store={},
+        input_data=compact(given.value),
+    )
+    execution.map_run_arn = map_run.map_run_arn
+    execution.item_count = given.item_count
+    execution.exec_status = ExecutionStatus.RUNNING
+    return execution
+
+
+def _arn(map_run: Any, name: str, express: bool) -> str:
+    machine: str = map_run.map_state_machine_arn
+    if express:
+        return f"{machine.replace(':stateMachine:', ':express:')}:{name}:{uuid.uuid4()}"
+    return f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+
+
+def _log_of(parent: Any, arn: str) -> Any:
+    session = parent.cloud_watch_logging_session
+    return None if session is None else session.of(arn)

@@ -1,0 +1,216 @@
+"""The Distributed Map: items from S3, batches, child executions of their own, results in S3."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local_aws.core.patching import wrap
+from local_aws.stepfunctions.clients import ClientCache
+from local_aws.stepfunctions.definitions import DistributedSettings, evaluate, settings_of
+from local_aws.stepfunctions.distributed_map.child_executions import (
+    ChildExecution,
+    followed,
+    pending_record,
+    remember,
+)
+from local_aws.stepfunctions.distributed_map.item_batcher import (
+    ChildInput,
+    batched_inputs,
+    single_inputs,
+)
+from local_aws.stepfunctions.distributed_map.item_reader import UnreadableItems
+from local_aws.stepfunctions.distributed_map.map_run import MapRun, Tolerance
+from local_aws.stepfunctions.distributed_map.result_writer import transformed
+from local_aws.stepfunctions.distributed_map.s3_access import export_results, read_items
+from local_aws.stepfunctions.failures import StateFailed, failure_event
+from local_aws.stepfunctions.interpreter_speed import in_background
+
+
+def install(clients: ClientCache) -> None:
+    """Run Distributed Maps as AWS does."""
+    from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import (
+        distributed_iteration_component as distributed,
+    )
+
+    fault = "runs the items as frames of one execution, and takes failed ones for null results"
+
+    @wrap(distributed.DistributedIterationComponent, "_eval_body", fault=fault)
+    def evaluate_body(_: Any, component: Any, env: Any) -> None:
+        given = env.stack.pop()
+        run = _Run(component, env, given, settings_of(component), clients)
+        _add_event(env, "MapRunStarted", mapRunArn=given.map_run_record.map_run_arn)
+        try:
+            result = run.result()
+        except StateFailed as error:
+            given.map_run_record.set_stop(_status("FAILED"))
+            told = {"error": error.error, "cause": error.cause}
+            _add_event(env, "MapRunFailed", **told)
+            raise failure_event(env, **told, event="MapRunFailed") from error
+        except Exception:  # a path of the ItemSelector that is not there, say
+            given.map_run_record.set_stop(_status("FAILED"))
+            _add_event(env, "MapRunFailed")
+            raise
+        if not env.is_running():
+            given.map_run_record.set_stop(_status("ABORTED"))
+            return
+        given.map_run_record.set_stop(_status("SUCCEEDED"))
+        _add_event(env, "MapRunSucceeded")
+        env.stack.append(result)
+
+
+class _Run:
+    """One evaluation of a Distributed Map state."""
+
+    def __init__(
+        self, component: Any, env: Any, given: Any, settings: DistributedSettings, clients: Any
+    ) -> None:
+        self._component, self._env, self._given = component, env, given
+        self._settings, self._clients = settings, clients
+        self._record, self._input = given.map_run_record, env.stack[-1]
+        self._record.express = settings.express
+        self._record.children, self._record.executions = [], {}
+
+    def result(self) -> Any:
+        """Return the state's result; raises StateFailed."""
+        self._require_permission()
+        inputs = self._inputs()
+        run = MapRun(self._record, inputs, self._launch, self._pending, self._tolerance)
+        with followed(self._record, run):
+            succeeded = run.run(self._env.is_running)
+        records = run.records()
+        written = self._write(records)
+        if not succeeded:
+            raise StateFailed(
+                "States.ExceedToleratedFailureThreshold",
+                "The specified tolerated failure threshold was exceeded",
+            )
+        for record in records:
+            self._record.execution_counter.results_written.offset(1)
+            self._record.item_counter.results_written.offset(record.item_count)
+        return written
+
+    def _require_permission(self) -> None:
+        machine = self._record.map_state_machine_arn.split("/")[0]
+        denied = self._clients.denial(self._role_arn, "states:StartExecution", machine)
+        if denied is not None:
+            raise StateFailed("States.Permissions", denied)
+
+    @property
+    def _role_arn(self) -> str:
+        return str(self._env.aws_execution_details.role_arn)
+
+    def _s3(self) -> Any:
+        from moto.stepfunctions.parser.asl.component.state.exec.state_task.credentials import (
+            StateCredentials,
+        )
+
+        region = self._env.aws_execution_details.region
+        return self._clients.get(region, "s3", StateCredentials(role_arn=self._role_arn))
+
+    def _inputs(self) -> list[ChildInput]:
+        try:
+            items = list(self._items())
+        except (ClientError, UnreadableItems) as error:
+            raise StateFailed("States.ItemReaderFailed", str(error)) from error
+        batcher = self._settings.batcher
+        if batcher is None:
+            return single_inputs(items)
+        values = evaluate(_dynamic(batcher), self._env, self._input)
+        return batched_inputs(
+            items,
+            int(values.get("MaxItemsPerBatch", 0)),
+            int(values.get("MaxInputBytesPerBatch", 0)),
+            values.get("BatchInput"),
+        )
+
+    def _items(self) -> Iterator[Any]:
+        selector = self._given.item_selector or self._given.parameters
+        for index, item in enumerate(self._source()):
+            yield item if selector is None else self._selected(selector, index, item)
+
+    def _source(self) -> Iterator[Any]:
+        reader = self._given.item_reader
+        if reader is None:
+            return iter(self._given.input_items)
+        most = None
+        if reader.reader_config:
+            reader.reader_config.eval(self._env)
+            most = self._env.stack.pop()["MaxItemsValue"]
+        reader.parargs.eval(self._env)
+        parameters = self._env.stack.pop()
+        config, action = self._settings.reader_config, reader.resource.api_action
+        return itertools.islice(read_items(self._s3(), action, parameters, config), most)
+
+    def _selected(self, selector: Any, index: int, item: Any) -> Any:
+        frame = self._env.open_inner_frame()
+        data = frame.states.context_object.context_object_data
+        data["Map"] = {"Item": {"Index": index, "Value": item}}
+        frame.states.reset(self._input)
+        frame.stack.append(self._input)
+        try:
+            selector.eval(frame)
+            return frame.stack.pop()
+        finally:
+            self._env.delete_frame(frame)
+
+    def _launch(self, given: ChildInput, ended: Callable[[], None]) -> ChildExecution:
+        program = self._component._get_iteration_program()
+        child = ChildExecution(self._env, self._record, program, given, self._settings.express)
+        if not self._settings.express:
+            remember(self._record.executions, child.execution)
+
+        def run() -> None:
+            child.run()
+            ended()
+
+        in_background(run)
+        return child
+
+    def _pending(self, given: ChildInput) -> Any:
+        return pending_record(self._record, given)
+
+    def _tolerance(self) -> Tolerance:
+        count, percentage = (
+            self._record.tolerated_failure_count,
+            self._record.tolerated_failure_percentage,
+        )
+        return Tolerance(
+            count if self._settings.counts_failures or count else None,
+            percentage if self._settings.measures_failures or percentage else None,
+        )
+
+    def _write(self, records: list[Any]) -> Any:
+        writer = self._settings.writer or {}
+        config = writer.get("WriterConfig", {})
+        if "Resource" not in writer:
+            return transformed(records, config.get("Transformation", "COMPACT"))
+        target = evaluate(writer.get("Parameters", {}), self._env, self._input)
+        return export_results(self._s3(), target, config, records, self._record.map_run_arn)
+
+
+def _dynamic(batcher: Any) -> dict[str, Any]:
+    """Return an ItemBatcher as a payload template: its `Path` fields become `.$` fields."""
+    template = dict(batcher)
+    for name in ("MaxItemsPerBatch", "MaxInputBytesPerBatch"):
+        if f"{name}Path" in template:
+            template[f"{name}.$"] = template.pop(f"{name}Path")
+    return template
+
+
+def _status(name: str) -> Any:
+    from moto.stepfunctions.parser.api import MapRunStatus
+
+    return MapRunStatus(name)
+
+
+def _add_event(env: Any, kind: str, **details: str) -> None:
+    from moto.stepfunctions.parser.api import HistoryEventType
+
+    name = f"{kind[0].lower()}{kind[1:]}EventDetails"
+    env.event_manager.add_event(
+        context=env.event_history_context,
+        event_type=HistoryEventType(kind),
+        event_details={name: details} if details else None,
+    )

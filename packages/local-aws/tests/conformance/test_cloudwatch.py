@@ -1,0 +1,581 @@
+import datetime
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.testing.aws import ACCOUNT, REGION, eventually, policy, unique
+
+MINUTE = datetime.timedelta(minutes=1)
+
+
+class Topic:
+    """A topic that alarms may publish to, and what it got."""
+
+    def __init__(self, aws):
+        self.sqs = aws.client("sqs")
+        self.arn, self.url = aws.topic()
+
+    def messages(self):
+        found = self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10)
+        envelopes = [json.loads(message["Body"]) for message in found.get("Messages", [])]
+        return [(envelope["Subject"], json.loads(envelope["Message"])) for envelope in envelopes]
+
+
+@pytest.fixture
+def topic(aws):
+    return Topic(aws)
+
+
+def put(aws, namespace, name, *values, at=None, **dimensions):
+    data = {
+        "MetricName": name,
+        "Values": list(values),
+        "Dimensions": [{"Name": k, "Value": v} for k, v in dimensions.items()],
+    }
+    if at is not None:
+        data["Timestamp"] = at
+    aws.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=[data])
+
+
+def alarm(aws, topic=None, **more):
+    """Put an alarm with the settings of this project's alarms on counts; return its name."""
+    name = unique("alarm")
+    actions = [] if topic is None else [topic.arn]
+    settings = {
+        "AlarmName": name,
+        "Namespace": unique("Space"),
+        "MetricName": "Errors",
+        "Statistic": "Sum",
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "Threshold": 1,
+        "Period": 300,
+        "EvaluationPeriods": 1,
+        "TreatMissingData": "notBreaching",
+        "AlarmActions": actions,
+        "OKActions": actions,
+        **more,
+    }
+    aws.client("cloudwatch").put_metric_alarm(**settings)
+    return name, settings["Namespace"]
+
+
+def described(aws, name):
+    found = aws.client("cloudwatch").describe_alarms(
+        AlarmNames=[name], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+    )
+    return (found["MetricAlarms"] + found["CompositeAlarms"])[0]
+
+
+def state(aws, name):
+    return described(aws, name)["StateValue"]
+
+
+def test_an_alarm_goes_through_its_states_and_tells_its_topic(aws, clock, topic):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html"""
+    name, space = alarm(aws, topic)
+    assert state(aws, name) == "INSUFFICIENT_DATA"
+    clock.advance(60)
+    assert state(aws, name) == "OK"
+    put(aws, space, "Errors", 1, 2)
+    clock.advance(60)
+    assert state(aws, name) == "ALARM"
+    reason = described(aws, name)["StateReason"]
+    assert reason.startswith("Threshold Crossed: 1 out of the last 1 datapoint [3.0 (")
+    clock.advance(1200)
+    assert state(aws, name) == "OK"
+    told = topic.messages()
+    assert [message["NewStateValue"] for _, message in told] == ["OK", "ALARM", "OK"]
+    subject, message = told[1]
+    assert subject == f'ALARM: "{name}" in US East (N. Virginia)'
+    assert message["OldStateValue"] == "OK"
+    assert message["Trigger"]["MetricName"] == "Errors"
+
+
+def test_disabled_actions_are_not_taken(aws, clock, topic):
+    """botocore service-2.json: cloudwatch/DisableAlarmActions"""
+    name, space = alarm(aws, topic, ActionsEnabled=False)
+    put(aws, space, "Errors", 1)
+    clock.advance(120)
+    assert state(aws, name) == "ALARM"
+    assert topic.messages() == []
+
+
+def test_the_history_has_changes_and_actions(aws, clock, topic):
+    """botocore service-2.json: cloudwatch/DescribeAlarmHistory"""
+    name, space = alarm(aws, topic)
+    put(aws, space, "Errors", 1)
+    clock.advance(60)
+    items = aws.client("cloudwatch").describe_alarm_history(
+        AlarmName=name, ScanBy="TimestampAscending"
+    )["AlarmHistoryItems"]
+    assert [(item["HistoryItemType"], item["HistorySummary"]) for item in items] == [
+        ("ConfigurationUpdate", f'Alarm "{name}" created'),
+        ("StateUpdate", "Alarm updated from INSUFFICIENT_DATA to ALARM"),
+        ("Action", f"Successfully executed action {topic.arn}"),
+    ]
+    data = json.loads(items[1]["HistoryData"])
+    assert data["newState"]["stateReasonData"]["recentDatapoints"] == [1.0]
+
+
+def test_a_topic_whose_policy_names_another_service_gets_nothing(aws, clock, topic):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html"""
+    allows = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": topic.arn,
+    }
+    aws.client("sns").set_topic_attributes(
+        TopicArn=topic.arn, AttributeName="Policy", AttributeValue=policy(allows)
+    )
+    name, space = alarm(aws, topic)
+    put(aws, space, "Errors", 1)
+    clock.advance(60)
+    assert state(aws, name) == "ALARM"
+    assert topic.messages() == []
+    items = aws.client("cloudwatch").describe_alarm_history(
+        AlarmName=name, HistoryItemType="Action"
+    )["AlarmHistoryItems"]
+    assert "not authorized to perform: sns:Publish" in items[0]["HistorySummary"]
+
+
+def test_an_encrypted_topic_needs_a_key_that_cloudwatch_may_use(aws, clock, topic):
+    """docs.aws.amazon.com/sns/latest/dg/sns-key-management.html"""
+    kms = aws.client("kms")
+    account = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    service = {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+        "Resource": "*",
+    }
+    key = kms.create_key(Policy=policy(account))["KeyMetadata"]["KeyId"]
+    aws.client("sns").set_topic_attributes(
+        TopicArn=topic.arn, AttributeName="KmsMasterKeyId", AttributeValue=key
+    )
+    name, space = alarm(aws, topic)
+    put(aws, space, "Errors", 1)
+    clock.advance(60)
+    assert state(aws, name) == "ALARM"
+    assert topic.messages() == []
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy(account, service))
+    clock.advance(1200)
+    assert [message["NewStateValue"] for _, message in topic.messages()] == ["OK"]
+
+
+def test_an_alarm_runs_a_function_that_lets_it(aws, clock):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html"""
+    source = "def handler(event, context):\n    print('ALARM', event['alarmData']['alarmName'])\n"
+    function = aws.function(source)
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
+    aws.client("lambda").add_permission(
+        FunctionName=function,
+        StatementId="alarms",
+        Action="lambda:InvokeFunction",
+        Principal="lambda.alarms.cloudwatch.amazonaws.com",
+        SourceAccount=ACCOUNT,
+    )
+    name, space = alarm(aws, AlarmActions=[arn])
+    put(aws, space, "Errors", 1)
+    clock.advance(60)
+    logs, group = aws.client("logs"), f"/aws/lambda/{function}"
+
+    def said():
+        if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+            return None
+        found = logs.filter_log_events(logGroupName=group)["events"]
+        return [one for one in found if one["message"].startswith("ALARM")] or None
+
+    assert eventually(said)[0]["message"] == f"ALARM {name}"
+
+
+def test_setting_a_state_takes_its_actions_until_the_next_look(aws, clock, topic):
+    """botocore service-2.json: cloudwatch/SetAlarmState"""
+    name, _ = alarm(aws, topic)
+    aws.client("cloudwatch").set_alarm_state(
+        AlarmName=name, StateValue="ALARM", StateReason="a test"
+    )
+    assert topic.messages()[0][1]["NewStateReason"] == "a test"
+    clock.advance(60)
+    assert state(aws, name) == "OK"
+
+
+def test_an_update_keeps_the_state(aws, clock):
+    """botocore service-2.json: cloudwatch/PutMetricAlarm"""
+    name, space = alarm(aws)
+    put(aws, space, "Errors", 1)
+    clock.advance(60)
+    alarm(aws, AlarmName=name, Namespace=space, Threshold=100)
+    assert state(aws, name) == "ALARM"
+    clock.advance(60)
+    assert state(aws, name) == "OK"
+
+
+def test_a_percentile_of_latency_raises_an_alarm(aws, clock):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/percentiles-with-low-samples.html"""
+    more = {"Statistic": None, "ExtendedStatistic": "p90", "Threshold": 900_000, "Period": 60}
+    cloudwatch = aws.client("cloudwatch")
+    name, space = unique("alarm"), unique("Space")
+    cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        Namespace=space,
+        MetricName="ModelLatency",
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        EvaluationPeriods=1,
+        TreatMissingData="notBreaching",
+        **{key: value for key, value in more.items() if value is not None},
+    )
+    put(aws, space, "ModelLatency", *([1000.0] * 95 + [1e6] * 5))
+    clock.advance(60)
+    assert state(aws, name) == "OK"
+    put(aws, space, "ModelLatency", *([1000.0] * 80 + [1e6] * 20))
+    clock.advance(60)
+    assert state(aws, name) == "ALARM"
+
+
+def test_two_of_three_periods_are_enough_where_two_are_asked_for(aws, clock):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html"""
+    name, space = alarm(
+        aws, Period=60, EvaluationPeriods=3, DatapointsToAlarm=2, TreatMissingData="missing"
+    )
+    seen = []
+    for value in (1, 0, 1, 0, 0):
+        put(aws, space, "Errors", value)
+        clock.advance(60)
+        seen.append(state(aws, name))
+    assert seen == ["OK", "OK", "ALARM", "OK", "OK"]
+
+
+def test_the_share_of_images_in_review_is_an_alarm_on_metric_math(aws, clock, topic):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html"""
+    name, space = unique("alarm"), unique("Space")
+    metrics = [
+        {
+            "Id": metric.lower(),
+            "ReturnData": False,
+            "MetricStat": {
+                "Metric": {"Namespace": space, "MetricName": metric},
+                "Period": 3600,
+                "Stat": "Sum",
+            },
+        }
+        for metric in ("Accepted", "Review")
+    ]
+    count = "(FILL(accepted, 0) + FILL(review, 0))"
+    expression = f"IF({count} >= 20, 100 * FILL(review, 0) / {count}, 0)"
+    aws.client("cloudwatch").put_metric_alarm(
+        AlarmName=name,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        Threshold=30,
+        EvaluationPeriods=1,
+        TreatMissingData="notBreaching",
+        AlarmActions=[topic.arn],
+        Metrics=[{"Id": "share", "Expression": expression}, *metrics],
+    )
+    put(aws, space, "Review", *[1] * 10)
+    clock.advance(60)
+    assert state(aws, name) == "OK"
+    put(aws, space, "Accepted", *[1] * 15)
+    clock.advance(60)
+    assert state(aws, name) == "ALARM"
+    assert "40.0" in described(aws, name)["StateReason"]
+    assert topic.messages()[-1][1]["Trigger"]["Metrics"][0]["Expression"] == expression
+
+
+def test_a_composite_alarm_follows_its_alarms(aws, clock, topic):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html"""
+    (one, space), (other, _) = alarm(aws), alarm(aws)
+    name = unique("both")
+    aws.client("cloudwatch").put_composite_alarm(
+        AlarmName=name,
+        AlarmRule=f'ALARM("{one}") AND NOT ALARM("{other}")',
+        AlarmActions=[topic.arn],
+    )
+    clock.advance(60)
+    assert state(aws, name) == "OK"
+    put(aws, space, "Errors", 1)
+    clock.advance(60)
+    assert state(aws, name) == "ALARM"
+    assert [message["AlarmName"] for _, message in topic.messages()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [("m1 +", "the end is not expected"), ("ANOMALY_DETECTION_BAND(m1)", "is not known here")],
+)
+def test_an_expression_that_cannot_be_evaluated_is_refused(aws, expression, said):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
+    with pytest.raises(ClientError, match=said):
+        aws.client("cloudwatch").put_metric_alarm(
+            AlarmName=unique("alarm"),
+            ComparisonOperator="GreaterThanThreshold",
+            Threshold=1,
+            EvaluationPeriods=1,
+            Metrics=[{"Id": "e", "Expression": expression, "ReturnData": True}],
+        )
+
+
+def test_metric_data_have_percentiles_and_math(aws, clock):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html"""
+    space, now = unique("Space"), clock.now().replace(second=0, microsecond=0)
+    put(aws, space, "Time", *range(1, 11), at=now - 2 * MINUTE, Function="f")
+    put(aws, space, "Time", 100, at=now - MINUTE, Function="f")
+    metric = {
+        "Namespace": space,
+        "MetricName": "Time",
+        "Dimensions": [{"Name": "Function", "Value": "f"}],
+    }
+    queries = [
+        {"Id": stat.lower(), "MetricStat": {"Metric": metric, "Period": 60, "Stat": stat}}
+        for stat in ("p90", "Sum")
+    ]
+    queries.append({"Id": "double", "Expression": "sum * 2", "Label": "twice"})
+    found = aws.client("cloudwatch").get_metric_data(
+        MetricDataQueries=queries,
+        StartTime=now - 5 * MINUTE,
+        EndTime=now,
+        ScanBy="TimestampAscending",
+    )["MetricDataResults"]
+    assert [(result["Id"], result["Values"]) for result in found] == [
+        ("p90", [9.0, 100.0]),
+        ("sum", [55.0, 100.0]),
+        ("double", [110.0, 200.0]),
+    ]
+    assert found[2]["Label"] == "twice"
+    assert found[0]["Timestamps"][0] == now - 2 * MINUTE
+
+
+def test_statistics_are_by_whole_periods_and_exact_dimensions(aws, clock):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html"""
+    space, now = unique("Space"), clock.now().replace(second=0, microsecond=0)
+    put(aws, space, "Time", 1, 3, at=now - 10 * MINUTE, Function="f")
+    put(aws, space, "Time", 50, at=now - 10 * MINUTE, Function="f", Version="1")
+    (point,) = aws.client("cloudwatch").get_metric_statistics(
+        Namespace=space,
+        MetricName="Time",
+        Dimensions=[{"Name": "Function", "Value": "f"}],
+        StartTime=now - 15 * MINUTE,
+        EndTime=now,
+        Period=300,
+        Statistics=["Average", "SampleCount"],
+        ExtendedStatistics=["p50"],
+    )["Datapoints"]
+    assert (point["Average"], point["SampleCount"]) == (2.0, 2.0)
+    assert point["ExtendedStatistics"] == {"p50": 1.0}
+    assert point["Timestamp"] == now - 10 * MINUTE
+
+
+def test_metrics_are_listed_once_each(aws):
+    """botocore service-2.json: cloudwatch/ListMetrics"""
+    space = unique("Space")
+    for _ in range(3):
+        put(aws, space, "Time", 1, Function="f")
+    found = aws.client("cloudwatch").list_metrics(Namespace=space)["Metrics"]
+    assert found == [
+        {
+            "Namespace": space,
+            "MetricName": "Time",
+            "Dimensions": [{"Name": "Function", "Value": "f"}],
+        }
+    ]
+
+
+def total(aws, clock, namespace, name, stat="Sum", **dimensions):
+    now = clock.now()
+    points = aws.client("cloudwatch").get_metric_statistics(
+        Namespace=namespace,
+        MetricName=name,
+        Dimensions=[{"Name": k, "Value": v} for k, v in dimensions.items()],
+        StartTime=now - 30 * MINUTE,
+        EndTime=now + MINUTE,
+        Period=3600,
+        Statistics=[stat],
+    )["Datapoints"]
+    return sum(point[stat] for point in points) if points else None
+
+
+def log(aws, *messages):
+    """Put log events in a new group; return it and a function that puts more."""
+    logs, group = aws.client("logs"), f"/test/{unique('group')}"
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+
+    def write(*lines):
+        at = int(datetime.datetime.now(datetime.UTC).timestamp() * 1000)
+        events = [{"timestamp": at, "message": line} for line in lines]
+        logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
+
+    return group, write
+
+
+def test_a_metric_filter_makes_a_metric_of_log_lines(aws, clock):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/logs/MonitoringPolicyExamples.html"""
+    space = unique("Space")
+    group, write = log(aws)
+    for name, value in (("Errors", "1"), ("Milliseconds", "$.ms")):
+        aws.client("logs").put_metric_filter(
+            logGroupName=group,
+            filterName=name,
+            filterPattern='{ $.level = "ERROR" }',
+            metricTransformations=[
+                {"metricNamespace": space, "metricName": name, "metricValue": value}
+            ],
+        )
+    write('{"level": "ERROR", "ms": 7}', '{"level": "INFO", "ms": 5}', "ERROR but no JSON")
+    assert total(aws, clock, space, "Errors") == 1
+    assert total(aws, clock, space, "Milliseconds") == 7
+
+
+def test_a_metric_filter_has_dimensions_and_a_default(aws, clock):
+    """docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_MetricTransformation.html"""
+    space = unique("Space")
+    group, write = log(aws)
+    common = {"metricNamespace": space, "metricValue": "1"}
+    filters = {
+        "ByCode": {**common, "metricName": "ByCode", "dimensions": {"Code": "$.code"}},
+        "Zero": {**common, "metricName": "Zero", "defaultValue": 0.0},
+    }
+    for name, transformation in filters.items():
+        aws.client("logs").put_metric_filter(
+            logGroupName=group,
+            filterName=name,
+            filterPattern="{ $.code = 5* }",
+            metricTransformations=[transformation],
+        )
+    write('{"code": "500"}', '{"code": "503"}', '{"code": "200"}')
+    assert total(aws, clock, space, "ByCode", Code="500") == 1
+    assert total(aws, clock, space, "ByCode", Code="503") == 1
+    assert total(aws, clock, space, "Zero", stat="SampleCount") == 3
+    assert total(aws, clock, space, "Zero") == 2
+
+
+def test_a_filter_pattern_that_cannot_be_read_is_refused(aws):
+    """botocore service-2.json: logs/PutMetricFilter"""
+    group, _ = log(aws)
+    with pytest.raises(ClientError, match="Invalid metric filter pattern"):
+        aws.client("logs").put_metric_filter(
+            logGroupName=group,
+            filterName="f",
+            filterPattern="{ level = 1 }",
+            metricTransformations=[{"metricNamespace": "N", "metricName": "M", "metricValue": "1"}],
+        )
+
+
+def test_a_pattern_can_be_tried(aws):
+    """botocore service-2.json: logs/TestMetricFilter"""
+    found = aws.client("logs").test_metric_filter(
+        filterPattern="?ERROR ?WARN", logEventMessages=["INFO", "WARN a", "ERROR b"]
+    )["matches"]
+    assert [match["eventNumber"] for match in found] == [2, 3]
+
+
+EMBEDDED = """
+import json, time
+
+def handler(event, context):
+    directive = {
+        "Namespace": event["space"],
+        "Dimensions": [["Label"]],
+        "Metrics": [{"Name": "Confidence", "Unit": "None"}],
+    }
+    about = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
+    print(json.dumps({"_aws": about, "Label": "bicycle", "Confidence": event["value"]}))
+"""
+
+
+def test_metrics_in_a_functions_log_lines_are_metrics(aws, clock):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html"""
+    name, space = aws.function(EMBEDDED), unique("Space")
+    for value in (0.5, 0.9):
+        aws.invoke(name, {"space": space, "value": value})
+    assert total(aws, clock, space, "Confidence", "Maximum", Label="bicycle") == 0.9
+    assert total(aws, clock, space, "Confidence", "SampleCount", Label="bicycle") == 2
+
+
+FAILING = """
+def handler(event, context):
+    if event.get("fail"):
+        raise ValueError("no")
+    return 1
+"""
+
+
+def test_invocations_are_metrics_of_the_function_and_the_version(aws, clock):
+    """docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html"""
+    name, lambdas = aws.function(FAILING), aws.client("lambda")
+    version = lambdas.publish_version(FunctionName=name)["Version"]
+    lambdas.create_alias(FunctionName=name, Name="live", FunctionVersion=version)
+    aws.invoke(name, {})
+    aws.invoke(name, {"fail": True})
+    aws.invoke(name, {}, Qualifier="live")
+
+    def found(metric, stat="Sum", **more):
+        return total(aws, clock, "AWS/Lambda", metric, stat, FunctionName=name, **more)
+
+    assert (found("Invocations"), found("Errors"), found("Throttles")) == (3, 1, 0)
+    assert found("Invocations", Resource=f"{name}:live") == 1
+    assert found("ConcurrentExecutions", "Maximum") == 1
+    assert found("Duration", "Average") > 0
+
+
+def test_a_throttled_invocation_is_a_metric(aws, clock):
+    """docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html"""
+    name = aws.function(FAILING)
+    aws.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    with pytest.raises(ClientError, match="Rate Exceeded"):
+        aws.invoke(name, {})
+    assert total(aws, clock, "AWS/Lambda", "Throttles", FunctionName=name) == 1
+    assert total(aws, clock, "AWS/Lambda", "Invocations", FunctionName=name) is None
+
+
+def test_an_execution_with_failing_functions_raises_the_alarms_of_the_workflow(aws, clock, topic):
+    """docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
+
+    The alarms are those of terraform/modules/monitoring.
+    """
+    name = aws.function(FAILING)
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+    machine = aws.machine(
+        {"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": arn, "End": True}}}
+    )
+    by_function = {"Dimensions": [{"Name": "FunctionName", "Value": name}]}
+    by_machine = {"Dimensions": [{"Name": "StateMachineArn", "Value": machine}]}
+    errors, _ = alarm(aws, topic, Namespace="AWS/Lambda", **by_function)
+    failed, _ = alarm(
+        aws, topic, Namespace="AWS/States", MetricName="ExecutionsFailed", **by_machine
+    )
+    clock.advance(60)
+    assert {state(aws, errors), state(aws, failed)} == {"OK"}
+    assert aws.run(machine, {"fail": True})["status"] == "FAILED"
+
+    def alarmed():
+        clock.advance(60)
+        return {state(aws, errors), state(aws, failed)} == {"ALARM"} or None
+
+    eventually(alarmed)
+    told = [message for _, message in topic.messages() if message["NewStateValue"] == "ALARM"]
+    assert {message["AlarmName"] for message in told} == {errors, failed}
+
+
+def test_a_message_in_a_queue_of_dead_letters_raises_an_alarm(aws, clock):
+    """docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html"""
+    sqs, queue = aws.client("sqs"), unique("dead")
+    url = sqs.create_queue(QueueName=queue)["QueueUrl"]
+    name, _ = alarm(
+        aws,
+        Namespace="AWS/SQS",
+        MetricName="ApproximateNumberOfMessagesVisible",
+        Statistic="Maximum",
+        Dimensions=[{"Name": "QueueName", "Value": queue}],
+    )
+    clock.advance(60)
+    assert state(aws, name) == "OK"
+    sqs.send_message(QueueUrl=url, MessageBody="lost")
+    clock.advance(60)
+    assert state(aws, name) == "ALARM"

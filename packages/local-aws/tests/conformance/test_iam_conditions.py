@@ -1,0 +1,139 @@
+"""Conditions of policies: tags of resources and requests, boundaries, namespaces."""
+
+import uuid
+
+import pytest
+
+from local_aws.testing.aws import policy
+from local_aws.testing.callers import IAM_ARN, Caller, allow, denied
+
+
+def test_a_condition_on_a_resources_tag_tells_resources_apart(aws):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html"""
+    ours = {"StringEquals": {"aws:ResourceTag/project": "ours"}}
+    caller = Caller(aws, allow(["lambda:InvokeFunction", "sqs:SendMessage"], Condition=ours))
+    source = "def handler(event, context):\n    return 1\n"
+    tagged = aws.function(source, Tags={"project": "ours"})
+    other = aws.function(source, Tags={"project": "theirs"})
+    invoke = caller.client("lambda").invoke
+    assert invoke(FunctionName=tagged)["StatusCode"] == 200
+    assert denied(invoke, FunctionName=other)["Code"] == "AccessDeniedException"
+    sqs, send = aws.client("sqs"), caller.client("sqs").send_message
+    open_to_us = sqs.create_queue(QueueName=tagged, tags={"project": "ours"})["QueueUrl"]
+    closed = sqs.create_queue(QueueName=other)["QueueUrl"]
+    assert send(QueueUrl=open_to_us, MessageBody="m")["MessageId"]
+    denied(send, QueueUrl=closed, MessageBody="m")
+
+
+def test_roles_are_made_and_changed_only_with_the_boundary_that_a_condition_asks_for(aws):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html"""
+    boundary = f"{IAM_ARN}:policy/bounds-{uuid.uuid4().hex[:8]}"
+    aws.client("iam").create_policy(
+        PolicyName=boundary.rpartition("/")[2], PolicyDocument=policy(allow("s3:*"))
+    )
+    only = {"StringEquals": {"iam:PermissionsBoundary": boundary}}
+    maker = Caller(aws, allow(["iam:CreateRole", "iam:PutRolePolicy"], Condition=only))
+    iam, free = maker.client("iam"), Caller(aws)
+    name, trust = f"made-{uuid.uuid4().hex[:8]}", policy(allow("sts:AssumeRole"))
+    asked = {"RoleName": name, "AssumeRolePolicyDocument": trust}
+    denied(iam.create_role, **asked)
+    iam.create_role(**asked, PermissionsBoundary=boundary)
+    given = {"PolicyName": "own", "PolicyDocument": policy(allow("s3:*"))}
+    iam.put_role_policy(RoleName=name, **given)
+    denied(iam.put_role_policy, RoleName=free.name, **given)
+
+
+def test_a_condition_on_the_tags_of_a_request_counts(aws):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html"""
+    ours = {"StringEquals": {"aws:RequestTag/project": "ours"}}
+    caller = Caller(
+        aws, allow(["kms:CreateKey", "kms:TagResource", "iam:*Role", "sqs:*"], Condition=ours)
+    )
+    key, role, queue = (caller.client(service) for service in ("kms", "iam", "sqs"))
+    assert key.create_key(Tags=[{"TagKey": "project", "TagValue": "ours"}])["KeyMetadata"]
+    denied(key.create_key, Tags=[{"TagKey": "project", "TagValue": "theirs"}])
+    denied(key.create_key)
+    name, trust = f"tagged-{uuid.uuid4().hex[:8]}", policy(allow("sts:AssumeRole"))
+    denied(role.create_role, RoleName=name, AssumeRolePolicyDocument=trust)
+    tags = [{"Key": "project", "Value": "ours"}]
+    assert role.create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=tags)["Role"]
+    assert queue.create_queue(QueueName=name, tags={"project": "ours"})["QueueUrl"]
+    denied(queue.create_queue, QueueName=f"{name}2")
+
+
+def test_tags_of_what_is_made_need_the_right_to_tag_as_well(aws):
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-tags.html"""
+    name, tag = f"tagged-{uuid.uuid4().hex[:8]}", {"Key": "project", "Value": "ours"}
+    maker = Caller(aws, allow(["sqs:CreateQueue", "sagemaker:CreateModelPackageGroup"]))
+    queues, models = maker.client("sqs"), maker.client("sagemaker")
+    assert queues.create_queue(QueueName=name)["QueueUrl"]
+    refused = denied(queues.create_queue, QueueName=f"{name}2", tags={"project": "ours"})
+    assert "perform: sqs:tagqueue on" in refused["Message"].lower()
+    group = denied(models.create_model_package_group, ModelPackageGroupName=name, Tags=[tag])
+    assert "sagemaker:AddTags" in group["Message"]
+    keys = Caller(aws, allow("kms:CreateKey")).client("kms")
+    told = denied(keys.create_key, Tags=[{"TagKey": "project", "TagValue": "ours"}])
+    assert "kms:TagResource on resource: arn:aws:kms:us-east-1:123456789012:key/" in told["Message"]
+
+
+def test_a_scalable_target_is_told_by_its_service(aws):
+    """https://docs.aws.amazon.com/autoscaling/application/userguide/security_iam_id-based-policy-examples.html"""
+    endpoints = {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}}
+    target = "arn:aws:application-autoscaling:us-east-1:123456789012:scalable-target/*"
+    register = "application-autoscaling:RegisterScalableTarget"
+    scaling = Caller(aws, allow(register, target, Condition=endpoints)).client(
+        "application-autoscaling"
+    )
+    bounds = {"MinCapacity": 1, "MaxCapacity": 2}
+    denied(
+        scaling.register_scalable_target,
+        ServiceNamespace="dynamodb",
+        ResourceId="table/t",
+        ScalableDimension="dynamodb:table:ReadCapacityUnits",
+        **bounds,
+    )
+    made = scaling.register_scalable_target(
+        ServiceNamespace="sagemaker",
+        ResourceId=f"endpoint/e-{uuid.uuid4().hex[:8]}/variant/v",
+        ScalableDimension="sagemaker:variant:DesiredInstanceCount",
+        **bounds,
+    )
+    assert made["ScalableTargetARN"].startswith(target[:-1])
+
+
+def group(aws, name, tag):
+    """Return a new group's service, the action that reads it, and what names it there."""
+    aws.client("sagemaker").create_model_package_group(ModelPackageGroupName=name, Tags=[tag])
+    return "sagemaker", "describe_model_package_group", {"ModelPackageGroupName": name}
+
+
+def topic(aws, name, tag):
+    arn = aws.client("sns").create_topic(Name=name, Tags=[tag])["TopicArn"]
+    return "sns", "get_topic_attributes", {"TopicArn": arn}
+
+
+def machine(aws, name, tag):
+    arn = aws.machine({"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}})
+    tags = [{key.lower(): value for key, value in tag.items()}]
+    aws.client("stepfunctions").tag_resource(resourceArn=arn, tags=tags)
+    return "stepfunctions", "describe_state_machine", {"stateMachineArn": arn}
+
+
+def key(aws, name, tag):
+    tags = [{f"Tag{key}": value for key, value in tag.items()}]
+    made = aws.client("kms").create_key(Tags=tags)["KeyMetadata"]["KeyId"]
+    return "kms", "describe_key", {"KeyId": made}
+
+
+@pytest.mark.parametrize("create", [group, topic, machine, key], ids=lambda made: made.__name__)
+def test_tags_of_other_resources_count_as_well(aws, create):
+    ours = {"StringEquals": {"aws:ResourceTag/project": "ours"}}
+    caller = Caller(aws, allow(["kms:*", "sagemaker:*", "sns:*", "states:*"], Condition=ours))
+    for project in ("ours", "theirs"):
+        name = f"{project}-{uuid.uuid4().hex[:8]}"
+        service, action, known_by = create(aws, name, {"Key": "project", "Value": project})
+        read = getattr(caller.client(service), action)
+        if project == "ours":
+            assert read(**known_by)["ResponseMetadata"]["HTTPStatusCode"] == 200
+        else:
+            denied(read, **known_by)

@@ -1,0 +1,170 @@
+"""What a denial says: the action and the resource that the request needs, in AWS's words."""
+
+from typing import Any
+
+import pytest
+
+from local_aws.testing.callers import IAM_ARN, Caller, denied
+
+US = "us-east-1:123456789012"
+CALLS: list[tuple[str, str, dict[str, Any], str, str, str]] = [
+    (
+        "lambda",
+        "invoke",
+        {"FunctionName": "f", "Qualifier": "live"},
+        "AccessDeniedException",
+        "lambda:InvokeFunction",
+        f"arn:aws:lambda:{US}:function:f:live",
+    ),
+    (
+        "sagemaker-runtime",
+        "invoke_endpoint",
+        {"EndpointName": "e", "Body": b"\xff"},
+        "AccessDeniedException",
+        "sagemaker:InvokeEndpoint",
+        f"arn:aws:sagemaker:{US}:endpoint/e",
+    ),
+    (
+        "sns",
+        "publish",
+        {"TopicArn": f"arn:aws:sns:{US}:t", "Message": "m"},
+        "AuthorizationError",
+        "SNS:Publish",
+        f"arn:aws:sns:{US}:t",
+    ),
+    (
+        "cloudwatch",
+        "put_metric_data",
+        {"Namespace": "n", "MetricData": []},
+        "AccessDenied",
+        "cloudwatch:PutMetricData",
+        "*",
+    ),
+    (
+        "logs",
+        "create_log_stream",
+        {"logGroupName": "g", "logStreamName": "s"},
+        "AccessDeniedException",
+        "logs:CreateLogStream",
+        f"arn:aws:logs:{US}:log-group:g:log-stream:s",
+    ),
+    (
+        "iam",
+        "get_role",
+        {"RoleName": "test"},
+        "AccessDenied",
+        "iam:GetRole",
+        f"{IAM_ARN}:role/test",
+    ),
+    (
+        "dynamodb",
+        "get_item",
+        {"TableName": "t", "Key": {"id": {"S": "1"}}},
+        "AccessDeniedException",
+        "dynamodb:GetItem",
+        f"arn:aws:dynamodb:{US}:table/t",
+    ),
+    (
+        "stepfunctions",
+        "start_execution",
+        {"stateMachineArn": f"arn:aws:states:{US}:stateMachine:m"},
+        "AccessDeniedException",
+        "states:StartExecution",
+        f"arn:aws:states:{US}:stateMachine:m",
+    ),
+    (
+        "stepfunctions",
+        "create_state_machine_alias",
+        {
+            "name": "live",
+            "routingConfiguration": [
+                {"stateMachineVersionArn": f"arn:aws:states:{US}:stateMachine:m:1", "weight": 100}
+            ],
+        },
+        "AccessDeniedException",
+        "states:CreateStateMachineAlias",
+        f"arn:aws:states:{US}:stateMachine:m",
+    ),
+    (
+        "cloudwatch",
+        "put_dashboard",
+        {"DashboardName": "d", "DashboardBody": "{}"},
+        "AccessDenied",
+        "cloudwatch:PutDashboard",
+        "arn:aws:cloudwatch::123456789012:dashboard/d",
+    ),
+    (
+        "scheduler",
+        "create_schedule",
+        {
+            "Name": "s",
+            "GroupName": "g",
+            "ScheduleExpression": "rate(1 day)",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "Target": {
+                "Arn": "arn:aws:sqs:us-east-1:123456789012:q",
+                "RoleArn": f"{IAM_ARN}:role/r",
+            },
+        },
+        "AccessDeniedException",
+        "scheduler:CreateSchedule",
+        f"arn:aws:scheduler:{US}:schedule/g/s",
+    ),
+    (
+        "scheduler",
+        "create_schedule_group",
+        {"Name": "g"},
+        "AccessDeniedException",
+        "scheduler:CreateScheduleGroup",
+        f"arn:aws:scheduler:{US}:schedule-group/g",
+    ),
+    (
+        "budgets",
+        "create_budget",
+        {
+            "AccountId": "123456789012",
+            "Budget": {"BudgetName": "b", "TimeUnit": "MONTHLY", "BudgetType": "COST"},
+        },
+        "AccessDeniedException",
+        "budgets:ModifyBudget",
+        "arn:aws:budgets::123456789012:budget/b",
+    ),
+    (
+        "kms",
+        "create_alias",
+        {"AliasName": "alias/a", "TargetKeyId": "k"},
+        "AccessDeniedException",
+        "kms:CreateAlias",
+        f"arn:aws:kms:{US}:alias/a",
+    ),
+    (
+        "sns",
+        "set_subscription_attributes",
+        {"SubscriptionArn": f"arn:aws:sns:{US}:t:1", "AttributeName": "RawMessageDelivery"},
+        "AuthorizationError",
+        "SNS:SetSubscriptionAttributes",
+        f"arn:aws:sns:{US}:t",
+    ),
+    (
+        "logs",
+        "list_tags_for_resource",
+        {"resourceArn": f"arn:aws:logs:{US}:log-group:g"},
+        "AccessDeniedException",
+        "logs:ListTagsForResource",
+        f"arn:aws:logs:{US}:log-group:g",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CALLS, ids=lambda case: f"{case[0]}.{case[1]}")
+def test_each_protocol_words_a_denial_as_its_service_does(aws, case):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
+    service, operation, arguments, code, action, resource = case
+    caller = Caller(aws)
+    error = denied(getattr(caller.client(service), operation), **arguments)
+    assert error["Code"] == code
+    assert error["Message"] == (
+        f"User: arn:aws:sts::123456789012:assumed-role/{caller.name}/one is not authorized to "
+        f"perform: {action} on resource: {resource} because no identity-based policy allows the "
+        f"{action} action"
+    )

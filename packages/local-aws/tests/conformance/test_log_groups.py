@@ -1,0 +1,78 @@
+"""Encrypted log groups, against AWS's page.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+"""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.testing.aws import ACCOUNT, REGION, policy, unique
+
+ACCOUNT_MANAGES = {
+    "Sid": "Account",
+    "Effect": "Allow",
+    "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+    "Action": "kms:*",
+    "Resource": "*",
+}
+
+
+def for_groups(prefix):
+    """Return the page's statement for the log groups of a prefix."""
+    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{prefix}*"
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": f"logs.{REGION}.amazonaws.com"},
+        "Action": [
+            "kms:Encrypt*",
+            "kms:Decrypt*",
+            "kms:ReEncrypt*",
+            "kms:GenerateDataKey*",
+            "kms:Describe*",
+        ],
+        "Resource": "*",
+        "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": arn}},
+    }
+
+
+def key(aws, *statements):
+    made = aws.client("kms").create_key(Policy=policy(ACCOUNT_MANAGES, *statements))
+    return made["KeyMetadata"]["Arn"]
+
+
+def key_of(aws, name):
+    (group,) = aws.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    return group.get("kmsKeyId")
+
+
+def test_a_group_is_made_with_a_key_that_lets_its_logs_use_it(aws):
+    name = unique("own")
+    arn = key(aws, for_groups("own"))
+    aws.client("logs").create_log_group(logGroupName=name, kmsKeyId=arn)
+    assert key_of(aws, name) == arn
+
+
+def test_a_key_that_does_not_let_the_groups_logs_use_it_is_refused(aws):
+    logs, name = aws.client("logs"), unique("own")
+    missing = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000"
+    for arn in (key(aws), key(aws, for_groups("other")), missing):
+        with pytest.raises(ClientError, match="is not allowed to be used with") as refused:
+            logs.create_log_group(logGroupName=name, kmsKeyId=arn)
+        assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
+        assert f"log-group:{name}'" in str(refused.value)
+    assert logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"] == []
+
+
+def test_a_group_gets_another_key_and_loses_it(aws):
+    logs, name = aws.client("logs"), unique("own")
+    logs.create_log_group(logGroupName=name)
+    with pytest.raises(ClientError, match="is not allowed to be used with"):
+        logs.associate_kms_key(logGroupName=name, kmsKeyId=key(aws))
+    assert key_of(aws, name) is None
+    arn = key(aws, for_groups("own"))
+    logs.associate_kms_key(logGroupName=name, kmsKeyId=arn)
+    assert key_of(aws, name) == arn
+    logs.disassociate_kms_key(logGroupName=name)
+    assert key_of(aws, name) is None
+    with pytest.raises(ClientError, match="does not exist"):
+        logs.associate_kms_key(logGroupName="absent", kmsKeyId=arn)

@@ -1,0 +1,356 @@
+"""What a killed and started server still has; on AWS nothing would have happened.
+
+Each case's source is that its calls answer the same before and after.
+"""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_aws.control import LocalAws
+from local_aws.errors import LocalAwsError
+from local_aws.sagemaker.images import ImageCommands
+from local_aws.testing.aws import Aws
+from local_aws.testing.hosting import IMAGE, Hosting, variant
+
+DIGITS = "def handler(event, context):\n    print('ran')\n    return {'doubled': event['n'] * 2}\n"
+
+
+@dataclass
+class World:
+    """What was made before the kill, with what it answered then."""
+
+    aws: Aws
+    hosting: Hosting
+    answers: dict[str, Any] = field(default_factory=dict)
+
+
+CLUSTER = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process is there and has not ended, though perhaps nobody waited for it."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def kill(local: LocalAws) -> None:
+    os.kill(local.record.pid, signal.SIGKILL)
+    local.stop()
+
+
+@pytest.fixture(scope="module")
+def restarted(
+    tmp_path_factory: pytest.TempPathFactory, toys: dict[str, ImageCommands]
+) -> Iterator[World]:
+    home = tmp_path_factory.mktemp("kept")
+    with LocalAws.start(home, 0, toys) as local:
+        aws = Aws.of(local)
+        before = World(aws, Hosting.of(aws))
+        build(before)
+        before.answers["processes"] = local.ask("/_local_aws/processes")
+        kill(local)
+    # On the same port: a kill must leave neither it nor the folder's lock taken.
+    with LocalAws.start(home, local.record.port, toys) as local:
+        aws = Aws(local, before.aws.role)
+        yield World(aws, Hosting(aws, before.hosting.bucket, aws.role), before.answers)
+
+
+def build(world: World) -> None:
+    """Make one of each kind; the last call is acknowledged when the process is killed."""
+    keep = world.answers
+    aws, s3 = world.aws, world.aws.client("s3")
+    bucket = world.hosting.bucket
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for body in (b"one", b"two" * 1000):
+        s3.put_object(Bucket=bucket, Key="versioned", Body=body, Metadata={"of": "mine"})
+    s3.put_object(Bucket=bucket, Key="deleted", Body=b"x" * 1000)
+    s3.delete_object(Bucket=bucket, Key="deleted")
+    keep["function"] = function = aws.function(DIGITS)
+    arn = aws.client("lambda").get_function(FunctionName=function)["Configuration"]["FunctionArn"]
+    task = {"Type": "Task", "Resource": arn, "End": True}
+    keep["machine"] = machine = aws.machine({"StartAt": "Double", "States": {"Double": task}})
+    keep["ended"] = aws.run(machine, {"n": 21})
+    states = aws.client("stepfunctions")
+    keep["history"] = states.get_execution_history(executionArn=keep["ended"]["executionArn"])
+    wait = {"Type": "Wait", "Seconds": 600, "End": True}
+    waiting = aws.machine({"StartAt": "Wait", "States": {"Wait": wait}})
+    keep["running"] = states.start_execution(stateMachineArn=waiting)["executionArn"]
+    build_endpoint(world)
+    build_others(world)
+
+
+def build_endpoint(world: World) -> None:
+    keep, hosting = world.answers, world.hosting
+    weighed = variant(hosting.model("[0.8, 0.2]"), InitialVariantWeight=0.25)
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://{hosting.bucket}/captured",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+    }
+    keep["endpoint"] = hosting.endpoint(hosting.configuration(weighed, DataCaptureConfig=capture))
+    hosting.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=keep["endpoint"],
+        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredWeight": 0.75}],
+    )
+    hosting.settled(keep["endpoint"])
+    keep["serving"] = serving(world)
+    hosting.sagemaker.create_training_job(
+        TrainingJobName="broken-off",
+        AlgorithmSpecification={"TrainingImage": IMAGE, "TrainingInputMode": "File"},
+        RoleArn=hosting.role,
+        HyperParameters={"seconds": "600"},
+        OutputDataConfig={"S3OutputPath": f"s3://{hosting.bucket}/models"},
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        StoppingCondition={"MaxRuntimeInSeconds": 900},
+    )
+    build_jobs(world)
+
+
+def build_jobs(world: World) -> None:
+    keep, hosting = world.answers, world.hosting
+    process(hosting, "broken-off", ["sleep", "600"])
+    process(hosting, "over", ["true"])
+    hosting.aws.eventually(lambda: processed(hosting, "over") != "InProgress" or None)
+    target = {"S3Uri": f"s3://{hosting.bucket}/reports", "LocalPath": "/opt/ml/processing/out"}
+    given = {"EndpointName": keep["endpoint"], "LocalPath": "/opt/ml/processing/in"}
+    hosting.sagemaker.create_monitoring_schedule(
+        MonitoringScheduleName="kept",
+        MonitoringScheduleConfig={
+            "ScheduleConfig": {"ScheduleExpression": "cron(0 * ? * * *)"},
+            "MonitoringJobDefinition": {
+                "MonitoringInputs": [{"EndpointInput": given}],
+                "MonitoringOutputConfig": {"MonitoringOutputs": [{"S3Output": target}]},
+                "MonitoringResources": {"ClusterConfig": CLUSTER},
+                "MonitoringAppSpecification": {"ImageUri": IMAGE},
+                "RoleArn": hosting.role,
+            },
+        },
+    )
+
+
+def process(hosting: Hosting, name: str, entrypoint: list[str]) -> None:
+    hosting.sagemaker.create_processing_job(
+        ProcessingJobName=name,
+        ProcessingResources={"ClusterConfig": CLUSTER},
+        AppSpecification={"ImageUri": IMAGE, "ContainerEntrypoint": entrypoint},
+        RoleArn=hosting.role,
+    )
+
+
+def processed(hosting: Hosting, name: str) -> str:
+    found = hosting.sagemaker.describe_processing_job(ProcessingJobName=name)
+    return str(found["ProcessingJobStatus"])
+
+
+def build_others(world: World) -> None:
+    keep, client = world.answers, world.aws.client
+    key = client("kms").create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")
+    keep["key"] = key["KeyMetadata"]["KeyId"]
+    keep["signed"] = client("kms").sign(
+        KeyId=keep["key"], Message=b"text", SigningAlgorithm="ECDSA_SHA_256"
+    )["Signature"]
+    client("cloudwatch").put_metric_alarm(
+        AlarmName="kept",
+        MetricName="Failed",
+        Namespace="Scones",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    client("iam").attach_role_policy(
+        RoleName=world.aws.role.rpartition("/")[2],
+        PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess",
+    )
+    client("sqs").create_queue(QueueName="last")
+
+
+def serving(world: World) -> dict[str, Any]:
+    endpoint = world.hosting.settled(world.answers["endpoint"])
+    names = ("EndpointArn", "EndpointStatus", "EndpointConfigName", "ProductionVariants")
+    return {name: endpoint[name] for name in (*names, "CreationTime")}
+
+
+def test_the_last_acknowledged_call_before_a_kill_is_kept(restarted):
+    assert restarted.aws.client("sqs").get_queue_url(QueueName="last")["QueueUrl"]
+
+
+def test_a_kill_leaves_no_process_of_a_worker_an_endpoint_or_a_job(restarted):
+    processes = restarted.answers["processes"]
+    kinds = {process["owner"].partition("/")[0] for process in processes}
+    assert kinds == {"function", "endpoint", "processing-job", "training-job"}
+    running = [process for process in processes if is_running(process["pid"])]
+    assert running == []
+
+
+def test_objects_have_their_versions_markers_and_metadata(restarted):
+    s3, bucket = restarted.aws.client("s3"), restarted.hosting.bucket
+    listed = s3.list_object_versions(Bucket=bucket, Prefix="versioned")["Versions"]
+    bodies = [
+        s3.get_object(Bucket=bucket, Key="versioned", VersionId=version["VersionId"])
+        for version in sorted(listed, key=lambda version: version["Size"])
+    ]
+    assert [answer["Body"].read() for answer in bodies] == [b"one", b"two" * 1000]
+    assert all(answer["Metadata"] == {"of": "mine"} for answer in bodies)
+    markers = s3.list_object_versions(Bucket=bucket, Prefix="deleted")["DeleteMarkers"]
+    assert len(markers) == 1
+
+
+def test_a_function_runs(restarted):
+    assert restarted.aws.invoke(restarted.answers["function"], {"n": 4})[0] == {"doubled": 8}
+
+
+def test_a_function_keeps_its_log(restarted):
+    group = f"/aws/lambda/{restarted.answers['function']}"
+    events = restarted.aws.client("logs").filter_log_events(logGroupName=group)["events"]
+    assert any("ran" in event["message"] for event in events)
+
+
+def test_an_ended_execution_and_its_history_are_as_they_were(restarted):
+    states, ended = restarted.aws.client("stepfunctions"), restarted.answers["ended"]
+    again = states.describe_execution(executionArn=ended["executionArn"])
+    history = states.get_execution_history(executionArn=ended["executionArn"])
+    for answer in (again, history, ended, restarted.answers["history"]):
+        answer.pop("ResponseMetadata", None)
+    assert again == ended and history == restarted.answers["history"]
+
+
+def test_a_running_execution_was_aborted_and_says_why(restarted):
+    states, arn = restarted.aws.client("stepfunctions"), restarted.answers["running"]
+    execution = states.describe_execution(executionArn=arn)
+    last = states.get_execution_history(executionArn=arn)["events"][-1]
+    assert execution["status"] == "ABORTED" and execution["stopDate"]
+    assert "ended while" in execution["cause"]
+    assert last["type"] == "ExecutionAborted"
+    assert last["executionAbortedEventDetails"]["cause"] == execution["cause"]
+
+
+def test_a_state_machine_runs_on(restarted):
+    ended = restarted.aws.run(restarted.answers["machine"], {"n": 5})
+    assert json.loads(ended["output"]) == {"doubled": 10}
+
+
+def test_an_endpoint_serves_again_with_its_weights(restarted):
+    hosting, name = restarted.hosting, restarted.answers["endpoint"]
+    hosting.reaches(name, lambda endpoint: endpoint["EndpointStatus"] == "InService")
+    assert serving(restarted) == restarted.answers["serving"]
+    assert json.loads(hosting.invoke(name)) == [0.8, 0.2]
+
+
+def test_captures_go_on(restarted):
+    hosting, name = restarted.hosting, restarted.answers["endpoint"]
+    hosting.reaches(name, lambda endpoint: endpoint["EndpointStatus"] == "InService")
+    hosting.invoke(name, b"captured after the restart", InferenceId="later")
+    found = restarted.aws.eventually(
+        lambda: [b for b in hosting.objects("captured/").values() if b"later" in b] or None
+    )
+    assert found
+
+
+def test_a_broken_off_training_job_has_failed_and_says_why(restarted):
+    job = restarted.hosting.sagemaker.describe_training_job(TrainingJobName="broken-off")
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "ended while the job ran" in job["FailureReason"]
+
+
+def test_keys_alarms_and_policies_are_the_same(restarted):
+    client, keep = restarted.aws.client, restarted.answers
+    checked = client("kms").verify(
+        KeyId=keep["key"],
+        Message=b"text",
+        Signature=keep["signed"],
+        SigningAlgorithm="ECDSA_SHA_256",
+    )
+    assert checked["SignatureValid"]
+    assert client("cloudwatch").describe_alarms(AlarmNames=["kept"])["MetricAlarms"]
+    role = restarted.aws.role.rpartition("/")[2]
+    attached = client("iam").list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    assert [policy["PolicyName"] for policy in attached] == ["ReadOnlyAccess"]
+    policies = client("iam").get_paginator("list_policies").paginate(Scope="AWS")
+    assert sum(len(page["Policies"]) for page in policies) > 1000
+
+
+def test_an_execution_that_was_seen_finished_is_finished_after_a_kill(tmp_path: Path):
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        aws = Aws.of(local)
+        machine = aws.machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+        states = aws.client("stepfunctions")
+        # The first are saved meanwhile; the last is seen at the moment of the kill.
+        for number in range(5):
+            seen = aws.run(machine, {"n": number})
+        kill(local)
+    with LocalAws.start(tmp_path, local.record.port, {}) as local:
+        states = Aws(local, aws.role).client("stepfunctions")
+        listed = states.list_executions(stateMachineArn=machine)["executions"]
+        assert [found["status"] for found in listed] == ["SUCCEEDED"] * 5
+        found = states.describe_execution(executionArn=seen["executionArn"])
+        assert found["output"] == seen["output"] == '{"n":4}'
+        history = states.get_execution_history(executionArn=seen["executionArn"])["events"]
+        assert history[-1]["type"] == "ExecutionSucceeded"
+
+
+def test_a_job_that_was_seen_finished_is_finished_after_a_kill(
+    tmp_path: Path, toys: dict[str, ImageCommands]
+):
+    with LocalAws.start(tmp_path, 0, toys) as local:
+        hosting = Hosting.of(Aws.of(local))
+        # The first are saved meanwhile; the last is seen at the moment of the kill.
+        names = [f"job-{number}" for number in range(5)]
+        for name in names:
+            process(hosting, name, ["true"])
+            hosting.aws.eventually(lambda: processed(hosting, name) == "Completed" or None)  # noqa: B023
+        kill(local)
+    with LocalAws.start(tmp_path, local.record.port, toys) as local:
+        again = Hosting(Aws(local, hosting.role), hosting.bucket, hosting.role)
+        assert [processed(again, name) for name in names] == ["Completed"] * 5
+
+
+def test_nothing_is_reported_as_not_saved(restarted):
+    assert "not kept" not in (log := restarted.aws.local.home / "server.log").read_text()
+    assert "not saved" not in log.read_text()
+
+
+def test_a_stop_keeps_everything_too(tmp_path: Path):
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        Aws.of(local).client("s3").create_bucket(Bucket="kept")
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        names = [b["Name"] for b in Aws(local, "").client("s3").list_buckets()["Buckets"]]
+    assert names == ["kept"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}\nx", b"text"])
+def test_damaged_state_is_refused_and_left_as_it_is(tmp_path: Path, damage: bytes):
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        Aws.of(local)
+    records = tmp_path / "state" / "records"
+    records.write_bytes(damage)
+    with pytest.raises(LocalAwsError, match=r"not loaded.*local\.reset"):
+        LocalAws.start(tmp_path, 0, {})
+    assert records.read_bytes() == damage
+
+
+def test_processing_jobs_are_kept_and_a_broken_off_one_has_failed(restarted: World) -> None:
+    hosting = restarted.hosting
+    assert processed(hosting, "over") == "Completed"
+    assert processed(hosting, "broken-off") == "Failed"
+
+
+def test_a_monitoring_schedule_goes_on(restarted: World) -> None:
+    sagemaker, aws = restarted.hosting.sagemaker, restarted.aws
+    found = sagemaker.describe_monitoring_schedule(MonitoringScheduleName="kept")
+    assert found["MonitoringScheduleStatus"] == "Scheduled"
+    aws.advance(3600)
+    listed = sagemaker.list_monitoring_executions(MonitoringScheduleName="kept")
+    assert len(listed["MonitoringExecutionSummaries"]) == 1

@@ -1,0 +1,106 @@
+import datetime
+import threading
+
+import pytest
+
+from local_aws.core.clock import Clock
+from local_aws.errors import LocalAwsError
+
+START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+class Every:
+    """An agenda that notes each time when it ran."""
+
+    def __init__(self, seconds, log, name=""):
+        self.step = datetime.timedelta(seconds=seconds)
+        self.due = START + self.step
+        self.log, self.name = log, name
+
+    def next_due(self):
+        return self.due
+
+    def run(self, now):
+        self.log.append((self.name, (now - START).total_seconds()))
+        self.due = now + self.step
+
+
+def standing_clock():
+    return Clock(real=START.timestamp)
+
+
+def test_it_is_real_time_and_what_was_advanced():
+    clock = standing_clock()
+    clock.advance(90)
+    assert clock.now() == START + datetime.timedelta(seconds=90)
+    assert clock.advanced_seconds == 90
+
+
+def test_advancing_does_all_that_is_due_in_order_and_at_its_time():
+    clock, log = standing_clock(), []
+    clock.follow(Every(20, log, "a"))
+    clock.follow(Every(30, log, "b"))
+    clock.advance(65)
+    assert log == [("a", 20), ("b", 30), ("a", 40), ("a", 60), ("b", 60)]
+    assert clock.seconds_to_next() == 15
+
+
+def test_what_the_clock_shows_during_work_is_the_time_when_it_was_due():
+    clock, shown = standing_clock(), []
+    agenda = Every(40, [])
+    run = agenda.run
+    agenda.run = lambda now: (shown.append(clock.now()), run(now))
+    clock.follow(agenda)
+    clock.advance(50)
+    assert shown == [START + datetime.timedelta(seconds=40)]
+
+
+def test_time_that_passes_by_itself_makes_work_due_as_well():
+    real, log = [START.timestamp()], []
+    clock = Clock(real=lambda: real[0])
+    clock.follow(Every(20, log))
+    clock.run_due()
+    assert log == []
+    real[0] += 45
+    clock.run_due()
+    assert [at for _, at in log] == [20, 40]
+
+
+def test_nothing_is_due_where_nobody_waits():
+    assert standing_clock().seconds_to_next() is None
+
+
+def test_a_waiter_returns_once_the_clock_is_past_its_time():
+    clock, results = standing_clock(), []
+    waiter = threading.Thread(target=lambda: results.append(clock.wait(3600)))
+    waiter.start()
+    clock.advance(1800)
+    assert results == []
+    clock.advance(1801)
+    waiter.join(10)
+    assert results == [False]
+
+
+def test_a_waiter_that_is_stopped_says_so():
+    clock, stop, results = standing_clock(), threading.Event(), []
+    waiter = threading.Thread(target=lambda: results.append(clock.wait(3600, stop)))
+    waiter.start()
+    stop.set()
+    waiter.join(10)
+    assert results == [True]
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), 1e12])
+def test_it_goes_neither_back_nor_years_ahead(seconds):
+    clock = standing_clock()
+    with pytest.raises(LocalAwsError, match="goes forward by"):
+        clock.advance(seconds)
+    assert clock.now() == START
+
+
+def test_it_goes_on_where_an_earlier_process_was():
+    clock, log = standing_clock(), []
+    clock.follow(Every(20, log))
+    clock.resume(3600)
+    assert clock.now() == START + datetime.timedelta(hours=1)
+    assert log == []

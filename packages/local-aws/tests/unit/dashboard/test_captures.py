@@ -1,0 +1,55 @@
+import base64
+
+import pytest
+
+from local_aws.dashboard.captures import shown
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
+
+
+def record(data, encoding="BASE64", output="[0.2, 0.8]"):
+    return {
+        "captureData": {
+            "endpointInput": {"data": data, "encoding": encoding},
+            "endpointOutput": {"data": output, "encoding": "JSON"},
+        },
+        "eventMetadata": {"inferenceTime": "2026-01-01T00:00:00Z", "inferenceId": "i"},
+    }
+
+
+def encoded(body):
+    return base64.b64encode(body).decode()
+
+
+def test_a_picture_is_shown_with_its_class_and_probability():
+    found = shown(record(encoded(PNG)), "e", ["bicycle", "motorcycle"])
+    assert found["image"] == f"data:image/png;base64,{encoded(PNG)}"
+    assert (found["label"], found["confidence"], found["id"]) == ("motorcycle", 0.8, "i")
+
+
+def test_without_labels_the_class_has_its_number():
+    assert shown(record(encoded(PNG)), "e", [])["label"] == "class 1"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(b"<svg onload=alert(1)>"),
+        encoded(b"<html>"),
+        "not base64",
+        "",
+        encoded(PNG + bytes(200_000)),
+    ],
+)
+def test_what_is_no_small_picture_is_not_shown(data):
+    assert shown(record(data), "e", [])["image"] == ""
+
+
+@pytest.mark.parametrize("output", ["", "text", "{}", "[]", '["<b>"]', "null", "5"])
+def test_an_answer_that_is_no_list_of_numbers_has_no_label(output):
+    found = shown(record(encoded(PNG), output=output), "e", [])
+    assert found["label"] == "" and found["confidence"] is None
+
+
+def test_an_empty_record_is_shown_as_nothing():
+    assert shown({}, "e", [])["image"] == ""

@@ -1,0 +1,81 @@
+import datetime
+
+import pytest
+
+from local_aws.core.clock import Clock
+from local_aws.eventbridge.delivery import DeliveryFailed
+from local_aws.eventbridge.retry_queue import Attempt, Attempts, limits
+
+START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+class Target:
+    """A receiver that refuses so many times, and notes when it was asked."""
+
+    def __init__(self, clock, refusals, *, lasting=False):
+        self.clock, self.refusals, self.lasting = clock, refusals, lasting
+        self.asked, self.buried = [], []
+
+    def deliver(self):
+        self.asked.append((self.clock.now() - START).total_seconds())
+        if len(self.asked) <= self.refusals:
+            raise DeliveryFailed("THROTTLING", "not now", lasting=self.lasting)
+
+    def attempt(self, **policy):
+        bury = lambda _, about: self.buried.append(about)  # noqa: E731
+        return Attempt("a test", self.deliver, bury, self.clock.now(), **limits(policy))
+
+
+@pytest.fixture
+def clock():
+    return Clock(real=START.timestamp)
+
+
+@pytest.fixture
+def attempts(clock):
+    made = Attempts(clock)
+    clock.follow(made)
+    return made
+
+
+def test_what_is_refused_is_tried_again_with_pauses_that_double(clock, attempts):
+    target = Target(clock, refusals=3)
+    attempts.make(target.attempt())
+    clock.advance(60)
+    assert target.asked == [0, 1, 3, 7]
+    assert target.buried == []
+    assert attempts.next_due() is None
+
+
+def test_a_lasting_refusal_is_buried_at_once(clock, attempts):
+    target = Target(clock, refusals=9, lasting=True)
+    attempts.make(target.attempt())
+    assert target.buried == [
+        {"ERROR_CODE": "THROTTLING", "ERROR_MESSAGE": "not now", "RETRY_ATTEMPTS": "0"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("policy", "tries", "condition"),
+    [
+        ({"MaximumRetryAttempts": 2}, 3, "MaximumRetryAttempts"),
+        ({"MaximumRetryAttempts": 0}, 1, "MaximumRetryAttempts"),
+        ({"MaximumEventAgeInSeconds": 60}, 6, "MaximumEventAgeInSeconds"),
+    ],
+)
+def test_the_retry_policy_says_when_it_is_enough(clock, attempts, policy, tries, condition):
+    target = Target(clock, refusals=999)
+    attempts.make(target.attempt(**policy))
+    clock.advance(86_400)
+    assert len(target.asked) == tries
+    (about,) = target.buried
+    assert about["EXHAUSTED_RETRY_CONDITION"] == condition
+    assert about["RETRY_ATTEMPTS"] == str(tries - 1)
+
+
+def test_by_default_a_day_is_enough(clock, attempts):
+    target = Target(clock, refusals=999)
+    attempts.make(target.attempt())
+    clock.advance(90_000)
+    assert 140 < len(target.asked) < 186
+    assert len(target.buried) == 1

@@ -1,0 +1,229 @@
+import pytest
+
+from local_aws.iam.conditions import conditions_hold, matches
+from local_aws.iam.denials import denial_message
+from local_aws.iam.policy import Access, Denial, Policies, Principal, denial
+
+ACCOUNT = "123456789012"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/worker"
+SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/worker/one"
+ROOT = f"arn:aws:iam::{ACCOUNT}:root"
+CALLER = Principal(ACCOUNT, arn=SESSION, role_arn=ROLE)
+READ = Access("s3:GetObject", "arn:aws:s3:::b/in/a.png", {"s3:prefix": "in/"})
+
+
+def statement(effect="Allow", **more):
+    return {"Effect": effect, "Action": "s3:GetObject", "Resource": "*", **more}
+
+
+def document(*statements):
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def decide(*identity, access=READ, resource=None, **more):
+    policies = Policies(
+        identity=[document(*identity)],
+        boundary=more.get("boundary"),
+        session=more.get("session"),
+    )
+    return denial(CALLER, policies, access, resource, key_policy=more.get("key_policy", False))
+
+
+def test_nothing_is_allowed_by_default():
+    assert decide() == Denial("identity-based policy", explicit=False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"Action": ["s3:Put*", "S3:getobject"]},
+        {"Action": "*"},
+        {"Action": "s3:Get????ct"},
+        {"Resource": ["arn:aws:s3:::c/*", "arn:aws:s3:::b/in/*"]},
+        {"Resource": "arn:aws:s3:::b/${s3:prefix}*"},
+        {"Resource": "arn:aws:s3:::${aws:PrincipalTag/bucket, 'b'}/*"},
+    ],
+)
+def test_an_allowance_that_matches_allows(change):
+    assert decide(statement(**change)) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Action": "s3:Get"},
+        {"Action": "s3.GetObject"},
+        {"Resource": "arn:aws:s3:::b/IN/*"},
+        {"Resource": "arn:aws:s3:::b"},
+        {"Resource": "arn:aws:s3:::b/${aws:username}*"},
+        {"Condition": {"StringEquals": {"s3:prefix": "out/"}}},
+    ],
+)
+def test_an_allowance_that_does_not_match_allows_nothing(change):
+    assert decide(statement(**change)) == Denial("identity-based policy", explicit=False)
+
+
+def test_an_explicit_denial_outdoes_every_allowance():
+    assert decide(statement(), statement("Deny")) == Denial("identity-based policy", explicit=True)
+
+
+def test_not_action_and_not_resource_are_about_the_rest():
+    but_deletes = {"Effect": "Allow", "NotAction": "s3:Delete*", "Resource": "*"}
+    elsewhere = {"Effect": "Deny", "Action": "*", "NotResource": "arn:aws:s3:::b/in/*"}
+    assert decide(but_deletes, elsewhere) is None
+    delete = Access("s3:DeleteObject", READ.resource)
+    assert decide(but_deletes, elsewhere, access=delete) is not None
+    other = Access("s3:GetObject", "arn:aws:s3:::b/out/a.png")
+    assert decide(but_deletes, elsewhere, access=other) == Denial(
+        "identity-based policy", explicit=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("boundary", "permissions boundary"), ("session", "session policy")],
+)
+def test_a_bound_allows_nothing_by_itself_and_takes_away(kind, name):
+    wide, narrow = [document(statement())], [document(statement(Action="s3:PutObject"))]
+    assert decide(statement(), **{kind: wide}) is None
+    assert decide(statement(), **{kind: narrow}) == Denial(name, explicit=False)
+    assert decide(statement(), **{kind: [document(statement("Deny"))]}) == Denial(
+        name, explicit=True
+    )
+    assert decide(**{kind: wide}) == Denial("identity-based policy", explicit=False)
+
+
+@pytest.mark.parametrize("who", ["*", {"AWS": "*"}, {"AWS": ROLE}, {"AWS": [SESSION]}])
+def test_a_resource_that_names_the_role_is_enough(who):
+    assert decide(resource=document(statement(Principal=who))) is None
+
+
+@pytest.mark.parametrize(
+    "who", [{"AWS": ROOT}, {"AWS": ACCOUNT}, {"Service": "s3.amazonaws.com"}, {"AWS": ROLE + "2"}]
+)
+def test_a_resource_that_names_another_or_the_account_is_not(who):
+    assert decide(resource=document(statement(Principal=who))) is not None
+
+
+def test_a_resource_denies_even_what_the_role_allows():
+    denied = Denial("resource-based policy", explicit=True)
+    for who in ("*", {"AWS": ROOT}, {"AWS": ROLE}):
+        assert decide(statement(), resource=document(statement("Deny", Principal=who))) == denied
+    all_but_it = {"Effect": "Deny", "Action": "*", "NotPrincipal": {"AWS": ROLE}}
+    assert decide(statement(), resource=document(all_but_it)) is None
+
+
+def test_only_a_session_that_is_named_itself_escapes_the_bounds():
+    narrow = [document(statement(Action="s3:PutObject"))]
+    named = document(statement(Principal={"AWS": SESSION}))
+    assert decide(resource=named, boundary=narrow) is None
+    role = document(statement(Principal={"AWS": ROLE}))
+    assert decide(resource=role, boundary=narrow) == Denial("permissions boundary", explicit=False)
+
+
+def test_a_key_is_used_only_as_its_policy_lets_the_account_decide():
+    use = Access("kms:Decrypt", f"arn:aws:kms:us-east-1:{ACCOUNT}:key/k")
+    mine = statement(Action="kms:Decrypt")
+    handed = document(statement(Action="kms:*", Principal={"AWS": ROOT}))
+    kept = document(statement(Action="kms:*", Principal={"AWS": ROLE + "2"}))
+    assert decide(mine, access=use, resource=handed, key_policy=True) is None
+    assert decide(access=use, resource=handed, key_policy=True) is not None
+    assert decide(mine, access=use, resource=kept, key_policy=True) == Denial(
+        "resource-based policy", explicit=False
+    )
+
+
+VALUES = {
+    "s3:prefix": "model/a",
+    "aws:securetransport": "true",
+    "aws:sourceip": "127.0.0.1",
+    "aws:currenttime": "2026-11-20T12:00:00+00:00",
+    "aws:sourcearn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f",
+    "s3:max-keys": "10",
+    "aws:tagkeys": ["team", "cost"],
+}
+
+
+@pytest.mark.parametrize(
+    ("operator", "key", "wanted", "met"),
+    [
+        ("StringEquals", "S3:Prefix", "model/a", True),
+        ("StringEquals", "s3:prefix", ["x", "model/b"], False),
+        ("StringEqualsIgnoreCase", "s3:prefix", "MODEL/A", True),
+        ("StringNotEquals", "s3:prefix", "model/a", False),
+        ("StringNotEquals", "s3:absent", "model/a", True),
+        ("StringLike", "s3:prefix", "model/*", True),
+        ("StringLike", "s3:absent", "*", False),
+        ("StringLikeIfExists", "s3:absent", "x", True),
+        ("StringNotLike", "s3:prefix", "model/*", False),
+        ("Bool", "aws:SecureTransport", "false", False),
+        ("Bool", "aws:SecureTransport", True, True),
+        ("Null", "s3:absent", "true", True),
+        ("Null", "s3:prefix", True, False),
+        ("ArnLike", "aws:SourceArn", f"arn:aws:lambda:*:{ACCOUNT}:function:*", True),
+        ("ArnEquals", "aws:SourceArn", f"arn:aws:states:*:{ACCOUNT}:*", False),
+        ("ArnNotLike", "aws:SourceArn", "arn:aws:lambda:*:*:*", False),
+        ("NumericLessThanEquals", "s3:max-keys", 10, True),
+        ("NumericGreaterThan", "s3:max-keys", "10", False),
+        ("NumericEquals", "s3:prefix", "10", False),
+        ("DateLessThan", "aws:CurrentTime", "2026-11-21T00:00:00Z", True),
+        ("DateGreaterThan", "aws:CurrentTime", "2026-11-21T00:00:00Z", False),
+        ("IpAddress", "aws:SourceIp", "127.0.0.0/8", True),
+        ("NotIpAddress", "aws:SourceIp", "127.0.0.0/8", False),
+        ("ForAnyValue:StringEquals", "aws:TagKeys", ["cost", "x"], True),
+        ("ForAllValues:StringEquals", "aws:TagKeys", ["cost"], False),
+        ("ForAllValues:StringEquals", "aws:Absent", ["cost"], True),
+        ("StringSounds", "s3:prefix", "model/a", False),
+    ],
+)
+def test_conditions(operator, key, wanted, met):
+    assert conditions_hold({operator: {key: wanted}}, VALUES) is met
+
+
+def test_every_condition_must_hold():
+    block = {"StringLike": {"s3:prefix": "model/*"}, "Bool": {"aws:SecureTransport": "false"}}
+    assert not conditions_hold(block, VALUES)
+
+
+def test_only_star_and_question_mark_are_wildcards():
+    assert matches("a[b]*", "a[b]c\nd")
+    assert not matches("a[b]*", "abc")
+
+
+@pytest.mark.parametrize(
+    ("access", "found", "words"),
+    [
+        (
+            Access("lambda:InvokeFunction", "arn:f"),
+            Denial("identity-based policy", explicit=False),
+            f"User: {SESSION} is not authorized to perform: lambda:InvokeFunction on resource: "
+            "arn:f because no identity-based policy allows the lambda:InvokeFunction action",
+        ),
+        (
+            Access("s3:GetObject", "arn:o"),
+            Denial("resource-based policy", explicit=True),
+            f"User: {SESSION} is not authorized to perform: s3:GetObject on resource: "
+            '"arn:o" with an explicit deny in a resource-based policy',
+        ),
+        (
+            Access("kms:Decrypt", "arn:k"),
+            Denial("permissions boundary", explicit=False),
+            f"User: {SESSION} is not authorized to perform: kms:Decrypt on resource: "
+            "arn:k because no permissions boundary allows the kms:Decrypt action",
+        ),
+        (
+            Access("sns:Publish", "arn:t"),
+            Denial("identity-based policy", explicit=True),
+            f"User: {SESSION} is not authorized to perform: SNS:Publish on resource: "
+            "arn:t with an explicit deny in an identity-based policy",
+        ),
+        (
+            Access("sts:AssumeRole", ROLE),
+            Denial("trust policy", explicit=False),
+            f"User: {SESSION} is not authorized to perform: sts:AssumeRole on resource: {ROLE}",
+        ),
+    ],
+)
+def test_denials_are_worded_as_aws_words_them(access, found, words):
+    assert denial_message(SESSION, access, found) == words

@@ -1,0 +1,66 @@
+import pytest
+
+from local_aws.server.origin_check import is_ours, refusal
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1:5055",
+        "127.0.0.1",
+        "localhost:5055",
+        "LOCALHOST",
+        "[::1]:5055",
+        "bucket.localhost:5055",
+        "bucket.127.0.0.1:5055",
+        "sync-127.0.0.1:5055",
+        "s3.us-east-1.amazonaws.com",
+        "bucket.s3.amazonaws.com",
+    ],
+)
+def test_the_loopback_and_the_domains_of_aws_are_answered(host):
+    assert is_ours(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:5055",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "notlocalhost",
+        "amazonaws.com.evil.example",
+        "evilamazonaws.com",
+        "10.0.0.1",
+        "192.168.0.1",
+    ],
+)
+def test_a_name_that_was_made_to_point_here_is_refused(host):
+    assert not is_ours(host)
+    assert "host" in refusal({"HTTP_HOST": host})
+
+
+def request(**headers):
+    base = {"HTTP_HOST": "127.0.0.1:5055", "REQUEST_METHOD": "GET", "PATH_INFO": "/"}
+    return {**base, **headers}
+
+
+def test_a_client_without_a_browser_is_answered():
+    assert refusal(request(REQUEST_METHOD="POST")) == ""
+
+
+def test_the_page_itself_is_answered():
+    assert refusal(request(HTTP_ORIGIN="http://127.0.0.1:5055")) == ""
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:9999"])
+def test_a_script_of_another_page_is_refused(origin):
+    assert "pages of" in refusal(request(HTTP_ORIGIN=origin, REQUEST_METHOD="POST"))
+
+
+def test_a_link_leads_to_the_page_and_to_nothing_else():
+    link = {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_SEC_FETCH_MODE": "navigate"}
+    assert refusal(request(**link)) == ""
+    assert refusal(request(**link, PATH_INFO="/_local_aws/page/overview"))
+    assert refusal(request(HTTP_SEC_FETCH_SITE="cross-site", HTTP_SEC_FETCH_MODE="no-cors"))

@@ -1,0 +1,63 @@
+"""What a service's application answers where moto has nothing, or fails."""
+
+import io
+import json
+from types import SimpleNamespace
+
+import pytest
+from botocore.parsers import create_parser
+from werkzeug.routing import Map, Rule
+
+from local_aws.server.wsgi_services import ServiceApplication
+
+
+def fail(request, url, headers):
+    raise TypeError("list indices must be integers")
+
+
+# A service of which every handler fails as no handler should.
+BROKEN = SimpleNamespace(
+    url_map=Map([Rule("/", endpoint="all")]),
+    view_functions={"all": SimpleNamespace(callback=fail)},
+)
+
+
+def ask(environ):
+    told = {}
+
+    def start(status, headers, exc_info=None):
+        told.update(status=status, **{name.lower(): value for name, value in headers})
+
+    request = {
+        "REQUEST_METHOD": "POST",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "PATH_INFO": "/",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(),
+        **environ,
+    }
+    body = b"".join(ServiceApplication("any", BROKEN)(request, start))
+    return told, body
+
+
+@pytest.mark.parametrize("kind", ["application/x-amz-json-1.1", "application/json"])
+def test_a_failure_of_its_own_is_told_at_once_in_json(kind, caplog):
+    """A status of 500 would have clients try again for minutes."""
+    told, body = ask({"CONTENT_TYPE": kind})
+    assert told["status"].startswith("400")
+    assert told["x-amzn-errortype"] == "EmbeddedAwsFailure"
+    assert "TypeError: list indices" in json.loads(body)["message"]
+    assert "Traceback" in caplog.text
+
+
+FORM = "application/x-www-form-urlencoded; charset=utf-8"
+
+
+@pytest.mark.parametrize(("protocol", "kind"), [("query", FORM), ("rest-xml", "image/png")])
+def test_a_failure_of_its_own_is_told_at_once_in_xml(protocol, kind):
+    told, body = ask({"CONTENT_TYPE": kind})
+    answer = {"status_code": int(told["status"][:3]), "headers": told, "body": body}
+    error = create_parser(protocol).parse(answer, None)["Error"]
+    assert error["Code"] == "EmbeddedAwsFailure"
+    assert "TypeError: list indices" in error["Message"]

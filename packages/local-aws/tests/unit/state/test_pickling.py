@@ -1,0 +1,145 @@
+import io
+import os
+import pickle
+import re
+import threading
+import weakref
+from collections import defaultdict
+
+import pytest
+
+from local_aws.state.pickling import StateUnreadable, dumps, loads, new_blobs
+
+
+class Program:
+    """What a foreign file would carry: a call of something that runs programs."""
+
+    def __init__(self, call, *arguments):
+        self.reduced = call, arguments
+
+    def __reduce__(self):
+        return self.reduced
+
+
+def there_and_back(value):
+    return loads(dumps(value, new_blobs()), {})
+
+
+def test_plain_values_come_back():
+    value = {"a": [1, 2.5, None, b"x", {"set"}], ("t",): "text", "d": defaultdict(list, {"k": [1]})}
+    assert there_and_back(value) == value
+    assert there_and_back(value)["d"].default_factory is list
+
+
+def test_locks_and_threads_and_events_come_back_as_new_ones():
+    held, event = threading.Lock(), threading.Event()
+    held.acquire()
+    event.set()
+    lock, again, nothing, was_set, pattern = there_and_back(
+        [held, threading.RLock(), threading.Thread(), event, re.compile("a+", re.IGNORECASE)]
+    )
+    assert lock.acquire(blocking=False) and again.acquire(blocking=False)
+    assert nothing is None and was_set.is_set() and pattern.fullmatch("AA")
+
+
+def test_two_names_of_one_object_stay_one_object():
+    shared = threading.Event()
+    first, second = there_and_back([shared, {"again": shared}])
+    assert second["again"] is first
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        Program(os.system, "true"),
+        Program(eval, "1"),
+        Program(getattr, "text", "upper"),
+        Program(pickle.loads, b"N."),
+        Program(re.compile, "a"),
+    ],
+)
+def test_a_call_of_anything_but_records_is_refused(program):
+    with pytest.raises(StateUnreadable, match="no record is made of"):
+        loads(pickle.dumps(program), {})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"cmoto.core.utils\nutcnow\n.",  # a function of moto's
+        b"cmoto.s3.models\nos.system\n.",  # what a module of moto's has imported
+        b"clocal_aws.core.child_processes\nsubprocess.Popen\n.",
+        b"clocal_aws.control\nPath\n.",
+        b"clocal_aws.state.constructors\nbackends_of\n.",
+    ],
+)
+def test_a_name_that_is_no_class_of_a_record_is_refused(name):
+    with pytest.raises(StateUnreadable):
+        loads(name, {})
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\x80", b"\x80\x05.", b"text", b"\x80\x05]\x94(" * 9])
+def test_bytes_that_are_no_pickle_are_refused(damaged):
+    with pytest.raises(StateUnreadable):
+        loads(damaged, {})
+
+
+def test_a_body_is_made_once_for_each_mark():
+    blobs, made = new_blobs(), []
+
+    class Owner:
+        pass
+
+    owner = Owner()
+
+    def read():
+        made.append(1)
+        return b"body"
+
+    for mark in (1, 1, 2):
+        blobs.start()
+        blobs.of(owner, "part", mark, read)
+        blobs.stored |= set(blobs.new)
+    assert len(made) == 2 and not blobs.new and len(blobs.used) == 1
+
+
+def test_a_body_that_was_not_written_is_made_again():
+    blobs = new_blobs()
+
+    class Owner:
+        pass
+
+    owner = Owner()
+    for _ in range(2):
+        blobs.start()
+        blobs.of(owner, "part", 1, lambda: b"body")
+        assert list(blobs.new.values()) == [b"body"]
+
+
+def test_a_body_within_a_pickled_part_is_used_as_long_as_the_part():
+    blobs = new_blobs()
+
+    class Owner:
+        pass
+
+    outer, inner = Owner(), Owner()
+
+    def part():
+        return [blobs.of(inner, "inner", 1, lambda: b"inner body")]
+
+    blobs.start()
+    value = blobs.pickled(outer, "outer", 1, part)
+    bodies, used = dict(blobs.new), set(blobs.used)
+    blobs.stored |= set(bodies)
+    blobs.start()
+    blobs.pickled(outer, "outer", 1, part)
+    assert blobs.used == used == set(bodies) and len(used) == 2
+    file = dumps(value, blobs)
+    assert loads(file, bodies) == [b"inner body"]
+
+
+def test_weak_dictionaries_hold_what_is_held_elsewhere():
+    held = io.StringIO  # any class will do as a value
+    values = weakref.WeakValueDictionary({"a": held})
+    with pytest.raises(StateUnreadable):  # and this one is no record's
+        there_and_back(values)

@@ -1,0 +1,71 @@
+import hashlib
+import json
+import stat
+
+import pytest
+
+from local_aws.errors import LocalAwsError
+from local_aws.state.state_folder import Snapshots
+
+BODY = b"a body"
+DIGEST = hashlib.sha256(BODY).hexdigest()
+
+
+@pytest.fixture
+def snapshots(tmp_path):
+    made = Snapshots(tmp_path / "state")
+    made.write(b"records", {DIGEST: BODY})
+    return made
+
+
+def test_what_was_written_is_read(snapshots):
+    assert snapshots.exist()
+    assert snapshots.read() == b"records"
+    assert snapshots.body(DIGEST) == BODY and snapshots.stored == {DIGEST}
+
+
+def test_nobody_else_can_read_it(snapshots):
+    for path in (snapshots.folder, *snapshots.folder.rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
+
+
+def test_what_no_record_names_any_more_is_removed(snapshots):
+    snapshots.write(b"others", {})
+    snapshots.remove({DIGEST})
+    assert snapshots.stored == set() and snapshots.read() == b"others"
+
+
+def test_cleared_state_is_gone(snapshots):
+    snapshots.clear()
+    assert not snapshots.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("format", 0), ("moto", "4.0.0"), ("python", "2.7"), ("sha256", "0" * 64)]
+)
+def test_state_of_another_program_is_refused_with_what_to_do(snapshots, name, value):
+    path = snapshots.folder / "records"
+    stamp, _, records = path.read_bytes().partition(b"\n")
+    path.write_bytes(json.dumps({**json.loads(stamp), name: value}).encode() + b"\n" + records)
+    with pytest.raises(LocalAwsError, match=r"not loaded.*local\.reset"):
+        snapshots.read()
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"[]\nx", b"\xff\nx", b"records"])
+def test_a_file_without_a_stamp_is_refused(snapshots, content):
+    (snapshots.folder / "records").write_bytes(content)
+    with pytest.raises(LocalAwsError, match=r"stamp.*local\.reset"):
+        snapshots.read()
+
+
+@pytest.mark.parametrize("content", [b"", b"another body"])
+def test_a_changed_body_is_refused(snapshots, content):
+    (snapshots.folder / "bodies" / DIGEST).write_bytes(content)
+    with pytest.raises(LocalAwsError, match=r"bodies/.*local\.reset"):
+        snapshots.body(DIGEST)
+
+
+def test_a_missing_body_is_refused(snapshots):
+    (snapshots.folder / "bodies" / DIGEST).unlink()
+    with pytest.raises(LocalAwsError, match=r"local\.reset"):
+        snapshots.body(DIGEST)

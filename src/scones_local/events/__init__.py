@@ -1,1 +1,0 @@
-"""What happens by itself: events to targets, schedules, metrics, alarms, scaling."""

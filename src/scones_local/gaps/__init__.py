@@ -1,1 +1,0 @@
-"""What Terraform's provider reads back from moto otherwise than from AWS."""

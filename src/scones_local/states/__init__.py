@@ -1,1 +1,0 @@
-"""Step Functions: moto's interpreter, mended."""

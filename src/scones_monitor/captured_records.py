@@ -1,0 +1,456 @@
+"""Captured records of an endpoint, read from S3 in parallel as hostile input.
+
+SageMaker writes them to `<destination>/<endpoint>/<variant>/YYYY/MM/DD/HH/*.jsonl`, a JSON line
+for each request: `captureData.endpointInput` and `.endpointOutput` (each `observedContentType`,
+`data`, `encoding`), `eventMetadata` (`eventId`, `inferenceTime` and, where the caller sent one,
+`inferenceId`). A malformed line is counted, never fatal.
+https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpoint.html
+"""
+
+import base64
+import binascii
+import csv
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from scones_core.uris import S3Uri
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+import time as clocks
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from scones_core.errors import MonitorError
+from scones_core.golden_samples import INFERENCE_ID_PREFIX
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+
+# InvokeEndpoint takes and gives at most 6,291,456 bytes, which BASE64 makes a third more:
+# 16 MiB for both; the rest is for the metadata around them.
+MAX_LINE_BYTES = 17 * 2**20
+# float32 probabilities of a wide softmax add up to 1 within this.
+SUM_TOLERANCE = 1e-3
+
+
+class Unreadable(ValueError):
+    """A line is no captured record; the message is one of a few fixed reasons."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedRecord:
+    """One request to an endpoint and its answer.
+
+    `time` is aware and in UTC; AWS writes whole seconds. `probabilities` are in label order,
+    finite and add up to 1. `image` holds the request's body as it came (hostile, not decoded),
+    empty where only outputs are captured; `inference_id` is None where the caller sent none.
+    """
+
+    event_id: str
+    inference_id: str | None
+    time: datetime
+    content_type: str
+    image: bytes
+    probabilities: tuple[float, ...]
+    variant: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """The records of one file, and for each other line the reason and `s3://bucket/key:line`."""
+
+    records: tuple[CapturedRecord, ...]
+    faults: tuple[tuple[str, str], ...]
+
+
+def parse_file(chunks: Iterable[bytes], variant: str, where: str) -> FileContent:
+    """Return what a JSONL stream holds; no line of it makes this raise."""
+    records: list[CapturedRecord] = []
+    faults: list[tuple[str, str]] = []
+    for number, line in enumerate(bounded_lines(chunks), 1):
+        try:
+            if line is None:
+                raise Unreadable("the line is longer than a record can be")
+            if line.strip():
+                records.append(parse_record(line, variant))
+        except Unreadable as error:
+            faults.append((str(error), f"{where}:{number}"))
+    return FileContent(tuple(records), tuple(faults))
+
+
+def bounded_lines(chunks: Iterable[bytes], limit: int = MAX_LINE_BYTES) -> Iterator[bytes | None]:
+    """Yield the lines of a stream, None for one of more than `limit` bytes; hold no more."""
+    held, over = bytearray(), False
+    for chunk in chunks:
+        *ended, rest = chunk.split(b"\n")
+        for piece in ended:
+            over = over or len(held) + len(piece) > limit
+            yield None if over else bytes(held + piece)
+            held.clear()
+            over = False
+        over = over or len(held) + len(rest) > limit
+        held = bytearray() if over else held + rest
+    if held or over:
+        yield None if over else bytes(held)
+
+
+def parse_record(line: bytes, variant: str) -> CapturedRecord:
+    """Return the record of one JSON line; raises Unreadable with the reason otherwise."""
+    body = _object(_json(line, "the line is not JSON"), "the line is no JSON object")
+    data = _object(body.get("captureData"), "captureData is missing")
+    event = _object(body.get("eventMetadata"), "eventMetadata is missing")
+    output = _object(data.get("endpointOutput"), "endpointOutput is missing")
+    event_id, inference_id = event.get("eventId"), event.get("inferenceId")
+    if not isinstance(event_id, str) or not event_id:
+        raise Unreadable("eventId is missing")
+    content_type, image = _input(data.get("endpointInput"))
+    return CapturedRecord(
+        event_id=event_id,
+        inference_id=inference_id if isinstance(inference_id, str) and inference_id else None,
+        time=_time(event.get("inferenceTime")),
+        content_type=content_type,
+        image=image,
+        probabilities=_probabilities(output),
+        variant=variant,
+    )
+
+
+def _json(text: str | bytes, reason: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(reason) from error
+
+
+def _object(value: Any, reason: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise Unreadable(reason)
+    return value
+
+
+def _time(value: Any) -> datetime:
+    try:
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise Unreadable("inferenceTime is no ISO 8601 time") from error
+
+
+def _input(value: Any) -> tuple[str, bytes]:
+    """Return content type and body of the request; both empty where inputs are not captured."""
+    if value is None:
+        return "", b""
+    part = _object(value, "endpointInput is no object")
+    if part.get("encoding") != "BASE64":
+        raise Unreadable("endpointInput is not encoded as BASE64")
+    return str(part.get("observedContentType") or ""), _base64(part, "endpointInput")
+
+
+def _base64(part: Mapping[str, Any], name: str) -> bytes:
+    try:
+        return base64.b64decode(part["data"], validate=True)
+    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+        raise Unreadable(f"the data of {name} is not valid BASE64") from error
+
+
+def _probabilities(part: Mapping[str, Any]) -> tuple[float, ...]:
+    encoding, text = part.get("encoding"), part.get("data")
+    kind = str(part.get("observedContentType") or "").partition(";")[0].strip().lower()
+    if encoding == "BASE64":
+        try:
+            text = _base64(part, "endpointOutput").decode()
+        except UnicodeDecodeError as error:
+            raise Unreadable("endpointOutput is not text") from error
+    if not isinstance(text, str):
+        raise Unreadable("endpointOutput has no data")
+    is_csv = encoding == "CSV" or (encoding == "BASE64" and kind == "text/csv")
+    return _distribution(_csv(text) if is_csv else _json(text, "endpointOutput is not JSON"))
+
+
+def _csv(text: str) -> list[float]:
+    try:
+        (row,) = [row for row in csv.reader(text.splitlines()) if row]
+        return [float(cell) for cell in row]
+    except (ValueError, csv.Error) as error:
+        raise Unreadable("endpointOutput is not one CSV row of numbers") from error
+
+
+def _distribution(value: Any) -> tuple[float, ...]:
+    plain = isinstance(value, list) and all(type(v) in (int, float) for v in value)
+    if not plain or len(value) < 2:
+        raise Unreadable("endpointOutput is no list of probabilities")
+    if not all(0 <= v <= 1 for v in value) or not math.isclose(
+        sum(value), 1, abs_tol=SUM_TOLERANCE
+    ):
+        raise Unreadable("the probabilities are not between 0 and 1 with a sum of 1")
+    return tuple(float(v) for v in value)
+
+
+_HOUR_FILE = re.compile(r"\d{4}/\d\d/\d\d/\d\d/[^/]+\.jsonl")
+# A file carries the time of its first record and takes further ones for about a minute.
+_FILE_SPAN = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureFile:
+    """A JSONL object below the capture destination; `size` in bytes."""
+
+    key: str
+    etag: str
+    size: int
+    variant: str
+
+
+def capture_roots(uri: S3Uri, endpoint: str) -> tuple[str, str]:
+    """Return the two prefixes under which an endpoint's records may lie.
+
+    SageMaker appends `/<endpoint>` to the destination as it was given, so that one with a
+    trailing slash gives `//`.
+    """
+    folder = uri.key.rstrip("/") + "/" if uri.key.strip("/") else ""
+    return (f"{folder}{endpoint}/", f"{folder}/{endpoint}/")
+
+
+def list_capture_files(
+    s3: "S3Client",
+    uri: S3Uri,
+    endpoint: str,
+    *,
+    variant: str | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> list[CaptureFile]:
+    """Return the capture files of the hours from `since` to `until`, in key order.
+
+    Hours outside are not listed at all: S3 lists in key order, and the keys sort by time.
+    """
+    files: list[CaptureFile] = []
+    for root in capture_roots(uri, endpoint):
+        names = [variant] if variant else list(_variants(s3, uri.bucket, root))
+        for name in names:
+            files += _variant_files(s3, uri.bucket, f"{root}{name}/", since, until)
+    return files
+
+
+def _variants(s3: "S3Client", bucket: str, root: str) -> Iterator[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=root, Delimiter="/")
+    for page in pages:
+        for found in page.get("CommonPrefixes", []):
+            yield found["Prefix"].removeprefix(root).rstrip("/")
+
+
+def _variant_files(
+    s3: "S3Client", bucket: str, prefix: str, since: datetime | None, until: datetime | None
+) -> Iterator[CaptureFile]:
+    first = prefix + (_hour(since - _FILE_SPAN) if since else "")
+    # "0" follows "/": the end of until's hour, whatever the files in it are called.
+    last = prefix + _hour(until) + "0" if until else None
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=prefix, StartAfter=first
+    )
+    for page in pages:
+        for found in page.get("Contents", []):
+            key = found["Key"]
+            if last is not None and key >= last:
+                return
+            if _HOUR_FILE.fullmatch(key, len(prefix)):
+                variant = prefix.rstrip("/").rpartition("/")[2]
+                yield CaptureFile(key, found["ETag"], found["Size"], variant)
+
+
+def _hour(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y/%m/%d/%H")
+
+
+MAX_TOTAL_BYTES = 2**30
+_WORKERS = 8
+_CHUNK_BYTES = 2**18
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """Lines that are no records for one reason; `first` is `s3://bucket/key:line`."""
+
+    reason: str
+    count: int
+    first: str
+
+
+@dataclass(frozen=True, slots=True)
+class Captures:
+    """What was read: `records` in the order of time, each event and each inference id once.
+
+    `duplicates` counts records left out for a repeated event or inference id, `malformed` the
+    lines left out for the `reasons`.
+    """
+
+    records: tuple[CapturedRecord, ...]
+    files: int
+    malformed: int = 0
+    reasons: tuple[Malformed, ...] = ()
+    duplicates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureReader:
+    """One endpoint's captures. A file, once read, is not read again: S3 objects never grow."""
+
+    s3: "S3Client"
+    uri: S3Uri
+    endpoint: str
+    variant: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    _seen: dict[tuple[str, str], FileContent] = field(default_factory=dict)
+
+    def read(self) -> Captures:
+        """Return all that is there now, which may be nothing; raises MonitorError."""
+        try:
+            files = list_capture_files(
+                self.s3,
+                self.uri,
+                self.endpoint,
+                variant=self.variant,
+                since=self.since,
+                until=self.until,
+            )
+            self._check_size(files)
+            with ThreadPoolExecutor(_WORKERS) as pool:
+                contents = list(pool.map(self._content, files))
+        except (ClientError, BotoCoreError) as error:
+            raise MonitorError(
+                f"The captures of {self.endpoint} below {self.uri} cannot be read: {error}"
+            ) from error
+        return self._collect(contents)
+
+    def nothing(self) -> MonitorError:
+        """Return the error that says where no records were found."""
+        hours = f", from {self.since or 'the first'} to {self.until or 'now'}"
+        return MonitorError(
+            f"No captured records of the endpoint {self.endpoint!r} below "
+            f"{self.uri.join(self.endpoint, self.variant or '')}/{hours}. On AWS delivery takes "
+            "minutes: try again, or check that data capture is on and requests succeeded."
+        )
+
+    def _check_size(self, files: list[CaptureFile]) -> None:
+        total = sum(file.size for file in files)
+        if total > MAX_TOTAL_BYTES:
+            raise MonitorError(
+                f"{len(files)} capture files of {self.endpoint} hold {total / 2**30:.1f} GiB, "
+                f"over the limit of {MAX_TOTAL_BYTES / 2**30:.0f}; choose a shorter period."
+            )
+
+    def _content(self, file: CaptureFile) -> FileContent:
+        if (file.key, file.etag) in self._seen:
+            return self._seen[file.key, file.etag]
+        body = self.s3.get_object(Bucket=self.uri.bucket, Key=file.key)["Body"]
+        where = f"s3://{self.uri.bucket}/{file.key}"
+        content = parse_file(body.iter_chunks(_CHUNK_BYTES), file.variant, where)
+        self._seen[file.key, file.etag] = content
+        return content
+
+    def _collect(self, contents: list[FileContent]) -> Captures:
+        found = [r for c in contents for r in c.records if self._within(r.time) and not _known(r)]
+        records = _once(sorted(found, key=lambda record: record.time))
+        faults = [fault for content in contents for fault in content.faults]
+        return Captures(
+            records=tuple(records),
+            files=len(contents),
+            malformed=len(faults),
+            reasons=_reasons(faults),
+            duplicates=len(found) - len(records),
+        )
+
+    def _within(self, time: datetime) -> bool:
+        # AWS cuts the time to the second, so a record of `since`'s own second counts.
+        late_enough = self.since is None or time >= self.since.replace(microsecond=0)
+        return late_enough and (self.until is None or time < self.until)
+
+
+def read_captures(
+    s3: "S3Client",
+    uri: S3Uri,
+    endpoint: str,
+    *,
+    variant: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Captures:
+    """Return an endpoint's captured records between two aware times (`until` excluded).
+
+    `uri` is the data capture's destination, without the endpoint's name. Raises MonitorError
+    where there are no records, where S3 refuses, or where the files are over 1 GiB together.
+    """
+    reader = CaptureReader(s3, uri, endpoint, variant, since, until)
+    captures = reader.read()
+    if not captures.records:
+        raise reader.nothing()
+    return captures
+
+
+def wait_for_captures(
+    s3: "S3Client",
+    uri: S3Uri,
+    endpoint: str,
+    *,
+    expected: int,
+    timeout_seconds: float,
+    inference_ids: Collection[str] = (),
+    variant: str | None = None,
+    since: datetime | None = None,
+    poll_seconds: float = 1.0,
+    clock: Callable[[], float] = clocks.monotonic,
+    sleep: Callable[[float], None] = clocks.sleep,
+) -> Captures:
+    """Return the captures once `expected` records are there, or what is at the deadline.
+
+    With `inference_ids` only records of these count as expected. Raises MonitorError where
+    there is no record at all at the deadline.
+    """
+    reader = CaptureReader(s3, uri, endpoint, variant, since)
+    wanted, deadline = set(inference_ids), clock() + timeout_seconds
+    while True:
+        captures = reader.read()
+        arrived = sum(not wanted or r.inference_id in wanted for r in captures.records)
+        left = deadline - clock()
+        if arrived >= expected or left <= 0:
+            break
+        sleep(min(poll_seconds, left))
+    if not captures.records:
+        raise reader.nothing()
+    return captures
+
+
+def _known(record: CapturedRecord) -> bool:
+    """Return whether it is of a known image, which an apply sent: no customer's."""
+    return (record.inference_id or "").startswith(INFERENCE_ID_PREFIX)
+
+
+def _once(records: list[CapturedRecord]) -> list[CapturedRecord]:
+    """Return each event once, and of several with one inference id the last: its retry."""
+    events = {record.event_id: record for record in reversed(records)}
+    # The pair keeps an inference id apart from an event id that reads the same.
+    last = {
+        (r.inference_id, None if r.inference_id else r.event_id): r
+        for r in reversed(events.values())
+    }
+    return sorted(last.values(), key=lambda record: record.time)
+
+
+def _reasons(faults: list[tuple[str, str]]) -> tuple[Malformed, ...]:
+    counts: dict[str, tuple[int, str]] = {}
+    for reason, place in faults:
+        count, first = counts.get(reason, (0, place))
+        counts[reason] = (count + 1, first)
+    return tuple(Malformed(reason, n, first) for reason, (n, first) in counts.items())
