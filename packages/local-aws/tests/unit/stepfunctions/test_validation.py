@@ -1,24 +1,12 @@
+from typing import Any
+
 import pytest
 
-from local_aws.stepfunctions.definition_checks import unsupported_features
-from local_aws.stepfunctions.error_names import MAX_STATE_BYTES, matches_error, within_quota
-from local_aws.stepfunctions.inline_map import worker_count
-
-
-@pytest.mark.parametrize(
-    ("asked", "items", "workers"),
-    [(0, 5, 5), (0, 500, 40), (10, 500, 10), (1000, 500, 40), (10, 3, 3), (10, 0, 0)],
+from local_aws.stepfunctions.validation import (
+    of_expressions,
+    reused_variables,
+    unsupported_features,
 )
-def test_a_map_runs_no_more_items_than_asked_than_there_are_and_than_forty(asked, items, workers):
-    assert worker_count(asked, items) == workers
-
-
-def test_a_states_data_is_measured_as_compact_utf8():
-    assert within_quota("x" * MAX_STATE_BYTES)
-    assert not within_quota("x" * (MAX_STATE_BYTES + 1))
-    assert not within_quota("ü" * (MAX_STATE_BYTES // 2 + 1))
-    pairs = {str(n): 0 for n in range(10)}
-    assert within_quota({**pairs, "rest": "x" * (MAX_STATE_BYTES - len('"0":0,') * 10 - 9 - 2)})
 
 
 def test_unsupported_features_are_found_at_any_depth():
@@ -38,27 +26,6 @@ def test_unsupported_features_are_found_at_any_depth():
 @pytest.mark.parametrize("definition", [None, 3, [], {}, {"States": []}, {"States": {"A": 1}}])
 def test_what_is_no_definition_has_no_features(definition):
     assert list(unsupported_features(definition)) == []
-
-
-@pytest.mark.parametrize(
-    ("named", "error", "matches"),
-    [
-        ({"Own"}, "Own", True),
-        ({"Own"}, "Other", False),
-        ({"States.ALL"}, "Own", True),
-        ({"States.ALL"}, "States.Runtime", False),
-        ({"States.ALL"}, "States.DataLimitExceeded", False),
-        ({"States.DataLimitExceeded"}, "States.DataLimitExceeded", True),
-        ({"States.TaskFailed"}, "Own", True),
-        ({"States.TaskFailed"}, "States.Timeout", False),
-        ({"States.TaskFailed"}, "States.Runtime", False),
-        ({"States.Timeout"}, "States.HeartbeatTimeout", True),
-        ({"States.HeartbeatTimeout"}, "States.Timeout", False),
-    ],
-)
-def test_an_error_is_matched_by_its_name_or_by_what_stands_for_it(named, error, matches):
-    """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
-    assert matches_error(named, error) is matches
 
 
 def refused(state, machine_type="STANDARD"):
@@ -102,3 +69,39 @@ def test_an_express_machine_must_not_wait_for_others():
     child["ItemProcessor"]["ProcessorConfig"]["ExecutionType"] = "EXPRESS"
     child["ItemProcessor"]["States"] = {"T": sync}
     assert "State T" in refused(child)
+
+
+@pytest.mark.parametrize(
+    ("state", "language", "says"),
+    [
+        ({"InputPath": "$"}, "JSONata", "InputPath is not supported in JSONata"),
+        ({"Arguments": {}}, "JSONPath", "Arguments is not supported in JSONPath"),
+        ({"Output": {"a": ["{% ( %}"]}}, "JSONata", "is no JSONata"),
+        ({"Choices": [{"Condition": "{% 1 + %}"}]}, "JSONata", "is no JSONata"),
+    ],
+)
+def test_fields_of_the_other_language_and_wrong_expressions_are_refused(
+    state: dict[str, Any], language: str, says: str
+) -> None:
+    (sentence,) = of_expressions("S", state, language)
+    assert says in sentence and "S" in sentence
+
+
+def test_what_is_right_in_its_language_is_taken() -> None:
+    right = {"Output": "{% $states.input %}", "Assign": {"a": "plain"}}
+    assert list(of_expressions("S", right, "JSONata")) == []
+    assert list(of_expressions("S", {"InputPath": "$", "Assign": {"a.$": "$"}}, "JSONPath")) == []
+
+
+def test_expressions_of_inner_flows_are_told_with_their_own_states() -> None:
+    inner = {"StartAt": "P", "States": {"P": {"Output": "{% ( %}"}}}
+    assert list(of_expressions("M", {"ItemProcessor": inner}, "JSONata")) == []
+
+
+@pytest.mark.parametrize("place", ["Assign", "Catch", "Choices"])
+def test_a_name_that_a_flow_around_has_is_told(place: str) -> None:
+    given: Any = {"x": 1} if place == "Assign" else [{"Assign": {"x": 1}}]
+    inner = {"States": {"P": {"Assign": {"x.$": "$"}}}}
+    flow = {"States": {"A": {place: given}, "M": {"Branches": [inner]}}}
+    assert list(reused_variables(flow)) == ["The variable x is assigned in an outer scope as well."]
+    assert list(reused_variables({"States": {"M": {"Branches": [inner, inner]}}})) == []

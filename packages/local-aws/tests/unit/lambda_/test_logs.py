@@ -1,4 +1,4 @@
-from local_aws.lambda_.patches import forget_oldest
+from local_aws.lambda_.logs import forget_oldest
 
 
 def test_a_long_log_keeps_its_newest_events_and_never_grows_beyond_twice_as_many():

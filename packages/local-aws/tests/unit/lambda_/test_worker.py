@@ -1,6 +1,6 @@
 import os
 
-from local_aws.lambda_.memory import PeakMemory
+from local_aws.lambda_.worker import PeakMemory
 
 
 def test_a_process_has_used_memory():

@@ -5,7 +5,7 @@ import zipfile
 import pytest
 
 from local_aws.errors import LocalAwsError
-from local_aws.lambda_.deployment_package import check_zip, unpack
+from local_aws.lambda_.packages import check_zip, unpack
 
 
 def packed(*entries):

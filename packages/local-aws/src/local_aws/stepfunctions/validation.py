@@ -1,13 +1,47 @@
-"""What a definition must not have: what AWS refuses, and what the embedded AWS cannot run."""
+"""What a definition must not have: what AWS refuses, and what the embedded AWS cannot run.
+
+Nothing here is moto's.
+"""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from local_aws.stepfunctions.definitions import inner_flows, is_distributed, processor_config
 from local_aws.stepfunctions.distributed_map.item_reader import DELIMITERS, INPUT_TYPES
 from local_aws.stepfunctions.distributed_map.result_writer import OUTPUT_TYPES, TRANSFORMATIONS
-from local_aws.stepfunctions.query_checks import of_expressions
-from local_aws.stepfunctions.sagemaker_tasks import JOBS
+from local_aws.stepfunctions.query_language.jsonata import QueryFailed, check
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """How a kind of job is asked about and stopped: boto3's names, and those of its fields."""
+
+    describe: str
+    stop: str
+    name: str
+    status: str
+
+
+JOBS = {
+    "createtrainingjob": Job(
+        "describe_training_job", "stop_training_job", "TrainingJobName", "TrainingJobStatus"
+    ),
+    "createhyperparametertuningjob": Job(
+        "describe_hyper_parameter_tuning_job",
+        "stop_hyper_parameter_tuning_job",
+        "HyperParameterTuningJobName",
+        "HyperParameterTuningJobStatus",
+    ),
+    "createtransformjob": Job(
+        "describe_transform_job", "stop_transform_job", "TransformJobName", "TransformJobStatus"
+    ),
+    "createprocessingjob": Job(
+        "describe_processing_job",
+        "stop_processing_job",
+        "ProcessingJobName",
+        "ProcessingJobStatus",
+    ),
+}
 
 _HERE = "which the embedded AWS does not support"
 _INTEGRATION = "arn:aws:states:::"
@@ -25,6 +59,40 @@ _DISTRIBUTED_ONLY = (
     "ToleratedFailurePercentage",
     "ToleratedFailurePercentagePath",
 )
+# https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+_ONLY_JSONPATH = (
+    "InputPath",
+    "ItemsPath",
+    "OutputPath",
+    "Parameters",
+    "ResultPath",
+    "ResultSelector",
+)
+_ONLY_JSONATA = ("Arguments", "Items", "Output")
+_OPEN, _CLOSE = "{%", "%}"
+
+
+def inner_flows(flow: Any) -> Iterator[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
+    """Yield each state's name, the state, and the flows within it (a Map's one, a Parallel's)."""
+    states = flow.get("States") if isinstance(flow, dict) else None
+    for name, state in (states if isinstance(states, dict) else {}).items():
+        if isinstance(state, dict):
+            inner = [state.get("ItemProcessor") or state.get("Iterator")]
+            branches = state.get("Branches")
+            inner += branches if isinstance(branches, list) else []
+            yield name, state, [part for part in inner if isinstance(part, dict)]
+
+
+def is_distributed(state: Mapping[str, Any]) -> bool:
+    """Return whether a parsed state is a Map in mode DISTRIBUTED."""
+    return processor_config(state).get("Mode") == "DISTRIBUTED"
+
+
+def processor_config(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Map state's `ProcessorConfig`; empty where there is none."""
+    flow = state.get("ItemProcessor") or state.get("Iterator")
+    config = flow.get("ProcessorConfig") if isinstance(flow, dict) else None
+    return config if isinstance(config, dict) else {}
 
 
 def unsupported_features(
@@ -119,3 +187,62 @@ def _of_writer(name: str, state: Mapping[str, Any]) -> Iterator[str]:
 def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = parent.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def of_expressions(name: str, state: Mapping[str, Any], language: str) -> Iterator[str]:
+    """Yield what is wrong with a state's fields in its language, and with its expressions."""
+    jsonata = language == "JSONata"
+    for field in _ONLY_JSONPATH if jsonata else _ONLY_JSONATA:
+        if field in state:
+            yield f"State {name}: the field {field} is not supported in {language}."
+    if not jsonata:
+        return
+    if is_distributed(state):
+        yield (
+            f"State {name} is a Distributed Map in JSONata, which the embedded AWS does not "
+            "support; write the machine in JSONPath, and its other states in JSONata."
+        )
+        return
+    for expression in _expressions(state):
+        try:
+            check(expression)
+        except QueryFailed as error:
+            yield f"State {name}: {error}."
+
+
+def reused_variables(flow: Any, outer: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield a sentence for each variable of an inner flow that has the name of one around it."""
+    own = {variable for _, state, _ in inner_flows(flow) for variable in _assigned(state)}
+    for variable in sorted(own & outer):
+        yield f"The variable {variable} is assigned in an outer scope as well."
+    for _, _, inner in inner_flows(flow):
+        for part in inner:
+            yield from reused_variables(part, outer | own)
+
+
+def _assigned(state: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the variables that a state assigns, by itself, by its rules, and by its catchers."""
+    places = [state, *_objects(state, "Choices"), *_objects(state, "Catch")]
+    for place in places:
+        given = place.get("Assign")
+        yield from (key.removesuffix(".$") for key in (given if isinstance(given, dict) else {}))
+
+
+def _objects(state: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
+    found = state.get(field)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _expressions(value: Any) -> Iterator[str]:
+    """Yield the expressions of a state, but not those of the flows within it."""
+    if isinstance(value, str):
+        text = value.strip()
+        if text.startswith(_OPEN) and text.endswith(_CLOSE):
+            yield text[len(_OPEN) : -len(_CLOSE)].strip()
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if key not in {"Branches", "ItemProcessor", "Iterator"}:
+                yield from _expressions(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _expressions(inner)

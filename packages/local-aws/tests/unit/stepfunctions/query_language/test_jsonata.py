@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.stepfunctions.jsonata import QueryFailed, check, evaluate
+from local_aws.stepfunctions.query_language.jsonata import QueryFailed, check, evaluate
 
 
 @pytest.mark.parametrize(

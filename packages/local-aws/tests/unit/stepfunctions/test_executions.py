@@ -1,5 +1,4 @@
-from local_aws.stepfunctions import retention
-from local_aws.stepfunctions.retention import MAX_EVENTS, MAX_EXECUTIONS, excess
+from local_aws.stepfunctions.executions import MAX_EVENTS, MAX_EXECUTIONS, excess, forget
 
 
 def test_what_is_within_the_limits_stays():
@@ -18,5 +17,5 @@ def test_long_histories_count():
 
 def test_a_list_is_cut_in_place():
     executions = list(range(MAX_EXECUTIONS + 3))
-    retention.forget(executions, size=lambda _: 1)
+    forget(executions, size=lambda _: 1)
     assert executions == list(range(3, MAX_EXECUTIONS + 3))

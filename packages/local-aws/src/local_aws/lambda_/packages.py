@@ -1,12 +1,21 @@
-"""A deployment package on disk: unpacked once for its content, and never trusted."""
+"""Deployment packages and layers on disk: unpacked once for their content, never trusted.
 
+https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html
+"""
+
+import hashlib
 import io
 import shutil
 import stat
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from moto.awslambda.utils import get_backend
+
+from local_aws.core.context import ACCOUNT_ID
 from local_aws.errors import LocalAwsError
 
 # The quota of an unzipped package, layers included.
@@ -84,3 +93,37 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> 
         shutil.copyfileobj(source, sink)
     if (entry.external_attr >> 16) & stat.S_IXUSR:
         path.chmod(0o755)
+
+
+def layer_contents(function: Any) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
+    """Return the packages of a function's layers and what names each; the first is lowest."""
+    backend: Any = get_backend(ACCOUNT_ID, function.region)
+    found = [backend.layers_versions_by_arn(layer["Arn"]) for layer in function.layers]
+    versions = [version for version in found if version is not None]
+    contents = tuple(version.code_bytes for version in versions)
+    return contents, tuple(version.code_sha_256 for version in versions)
+
+
+def laid_out(layers: Sequence[bytes], sha256s: Sequence[str], home: Path) -> Path | None:
+    """Return a folder with all layers of a function; None when it has none.
+
+    Raises LocalAwsError for a layer that cannot be unpacked.
+    """
+    if not layers:
+        return None
+    name = hashlib.sha256("".join(sha256s).encode()).hexdigest()
+    target = home / "layers" / name
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".layers-", dir=target.parent))
+    try:
+        for number, content in enumerate(layers):
+            unpack(content, partial / str(number))
+            shutil.copytree(partial / str(number), partial / "opt", dirs_exist_ok=True)
+        (partial / "opt").rename(target)
+    except FileExistsError:
+        pass  # another thread was quicker with the same layers
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
