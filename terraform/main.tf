@@ -18,6 +18,7 @@ module "storage" {
   log_group_arns           = values(local.arns.log_groups)
   capture_retention_days   = var.retention.capture_days
   key_deletion_window_days = var.retention.key_deletion_days
+  expires_objects          = var.retention.expires_objects
   force_destroy            = var.force_destroy
 }
 

@@ -230,11 +230,12 @@ variable "capture_percent" {
 }
 
 variable "retention" {
-  description = "Days: how long logs are kept, how long captured requests and answers, and how long a scheduled deletion of the key can be taken back."
+  description = "Days: how long logs are kept, how long captured requests and answers, and how long a scheduled deletion of the key can be taken back. expires_objects = false leaves out the buckets' lifecycle rules, where the whole environment is removed soon anyway."
   type = object({
     log_days          = optional(number, 365)
     capture_days      = optional(number, 90)
     key_deletion_days = optional(number, 30)
+    expires_objects   = optional(bool, true)
   })
   default  = {}
   nullable = false

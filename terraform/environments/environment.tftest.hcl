@@ -34,6 +34,11 @@ run "plans_with_a_release" {
   }
 
   assert {
+    condition     = var.environment == "local" || try(var.retention.expires_objects, true)
+    error_message = "In an account, buckets do not grow for ever."
+  }
+
+  assert {
     condition     = var.environment == "prod" ? !var.force_destroy && try(var.autoscaling.min, 0) >= 2 : true
     error_message = "In prod nothing is lost by a destroy, and a release is tried as a canary."
   }
