@@ -91,7 +91,7 @@ def serve_and_take_down(repository: Repository) -> None:
     repository.add(SERVED)
     repository.edit("alarms = {", 'alarms = {\n  email = "team@example.com"')
     repository.plan()
-    assert "known images answered as in training" in repository.applied()
+    assert "golden samples answered as in training" in repository.applied()
     gone = repository.inv("destroy", "--env", "dev", "--yes", role="apply")
     assert gone.code == 0, gone.out[-4000:] + gone.err[-4000:]
 
