@@ -31,7 +31,7 @@ run "a_thousand_names_lie_in_an_object" {
   }
 
   assert {
-    condition     = jsondecode(one(values(aws_s3_object.labels)).content) == var.releases["many"].labels
+    condition     = tolist(jsondecode(one(values(aws_s3_object.labels)).content)) == var.releases["many"].labels
     error_message = "The object must hold the names in the model's order."
   }
 
