@@ -6,6 +6,8 @@ from http import HTTPStatus
 from typing import Any
 from xml.sax.saxutils import escape
 
+# REST-XML, by the names that signatures have; an unsigned request is taken for S3's.
+_XML_SERVICES = frozenset(("", "s3", "s3-outposts", "cloudfront", "route53"))
 _XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
 
 
@@ -41,7 +43,7 @@ def error_body(environ: dict[str, Any], code: str, sentence: str) -> tuple[str, 
     if "form" in kind:
         error = f"<Error><Code>{code}</Code><Message>{escape(sentence)}</Message></Error>"
         return "text/xml", f"{_XML_HEAD}<ErrorResponse>{error}</ErrorResponse>"
-    if "json" in kind or (service not in ("", "s3") and "xml" not in kind):
+    if "json" in kind or (service not in _XML_SERVICES and "xml" not in kind):
         return "application/json", json.dumps({"__type": code, "message": sentence})
     error = f"<Code>{code}</Code><Message>{escape(sentence)}</Message>"
     return "application/xml", f"{_XML_HEAD}<Error>{error}</Error>"
