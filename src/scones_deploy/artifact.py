@@ -4,14 +4,14 @@ import hashlib
 import json
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import ReleaseError
-from scones_core.known_images import SAMPLES, KnownImage, loads
+from scones_core.golden_samples import SAMPLES, GoldenSample, loads
 from scones_core.settings import EndpointSettings
 from scones_core.uris import S3Uri
 from scones_deploy.model_archive import MAX_UNPACKED_BYTES, read_members
@@ -74,8 +74,22 @@ def artifact_release(
         ) from error
 
 
-def released_images(s3: S3Client, release: Release) -> tuple[KnownImage, ...]:
-    """Return the known images in a release's artifact; none where it was trained without.
+def missing_models(s3: S3Client, releases: Iterable[Release]) -> list[str]:
+    """Return the ids of the releases whose artifact, or whose bucket, is not there."""
+    missing = []
+    for release in releases:
+        uri = S3Uri.parse(release.model_data_url)
+        try:
+            s3.head_object(Bucket=uri.bucket, Key=uri.key)
+        except ClientError as error:
+            # Whoever may not look gets 403, which says nothing about the object.
+            if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey", "NoSuchBucket"):
+                missing.append(release.id)
+    return missing
+
+
+def released_images(s3: S3Client, release: Release) -> tuple[GoldenSample, ...]:
+    """Return the golden samples in a release's artifact; none where it was trained without.
 
     Raises ReleaseError where the artifact is missing, is no archive of a model, or is not the
     one that the release was made from; MalformedArtifact where its images cannot be read.

@@ -101,7 +101,7 @@ def told(bucket: str, what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
-        why = _ADVICE.get(code, str(error)).format(bucket=bucket)
+        why = _ADVICE[code].format(bucket=bucket) if code in _ADVICE else str(error)
         raise DatasetError(f"{what}: {why}.") from error
     except BotoCoreError as error:
         raise DatasetError(

@@ -17,6 +17,7 @@ from invoke.tasks import Task
 
 from local_aws.errors import LocalAwsError
 from scones_core.errors import DeployError, SconesError
+from scones_toolkit.console import printable
 from scones_toolkit.project import Environment, Project
 
 P = ParamSpec("P")
@@ -171,9 +172,10 @@ def handle_errors(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except (SconesError, LocalAwsError) as error:
-            raise Exit(f"error: {error}", code=1) from None
+            raise Exit(printable(f"error: {error}"), code=1) from None
         except (ClientError, BotoCoreError) as error:
-            raise Exit(f"error: AWS refused or could not be reached: {error}", code=1) from None
+            sentence = f"error: AWS refused or could not be reached: {error}"
+            raise Exit(printable(sentence), code=1) from None
         except KeyboardInterrupt:
             raise Exit("interrupted; everything that was started is stopped", code=130) from None
 

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,98 +11,128 @@ from typing import Protocol
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 Clock = Callable[[], float]
 
 
 class ProgressCallback(Protocol):
-    """Told how far a piece of work is."""
+    """Called with how far a piece of work is."""
 
     def __call__(self, done: int, total: int, note: str = "", left: float | None = None) -> None:
         """Show that `done` of `total` pieces are finished, and a word about it.
 
-        `left` is the work's own estimate in seconds; without it, the pace so far is taken.
+        `left` is the work's own estimate in seconds; without it, the recent rate is used.
         """
 
 
+# Control characters (C0, C1), and the marks that reorder text: a terminal would obey them.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL_IN_TEXT = re.compile(_CONTROL.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
+REPLACEMENT = "\ufffd"
+
+
+def printable(value: object) -> str:
+    """Return a value as text with each control character replaced; line ends and tabs stay."""
+    return _CONTROL_IN_TEXT.sub(REPLACEMENT, str(value))
+
+
+def cell(value: object) -> str:
+    """Return a value as text of one line, with each control character replaced."""
+    return _CONTROL.sub(REPLACEMENT, str(value))
+
+
 class Console:
-    """Writes to a terminal or, line by line and without colour, to anything else."""
+    """Writes to a terminal or, line by line and without colour, to anything else.
+
+    Keys, error causes and logs come from outside: all text is shown as it is, never taken for
+    markup, and its control characters are replaced.
+    """
 
     def __init__(self, rich: RichConsole | None = None, clock: Clock = time.monotonic) -> None:
         self.rich = rich or RichConsole(highlight=False, soft_wrap=True)
         self.clock = clock
 
     def say(self, text: str) -> None:
-        """Print one line as it is."""
-        self.rich.print(text, markup=False)
+        """Print a text."""
+        self._print(text)
 
     def warn(self, text: str) -> None:
-        """Print a line that must not be overlooked."""
-        self.rich.print(text, markup=False, style="bold yellow")
+        """Print a text that must not be overlooked."""
+        self._print(text, "bold yellow")
 
     def step(self, text: str) -> None:
         """Print the heading of a stage."""
-        self.rich.print(text, markup=False, style="bold")
+        self._print(text, "bold")
 
     def detail(self, text: str) -> None:
         """Print a line of another program's output; a terminal shows it dimmed."""
-        self.rich.print(f"  {text}", markup=False, style="dim")
+        self._print(f"  {text}", "dim")
+
+    def _print(self, text: str, style: str = "") -> None:
+        self.rich.print(Text(printable(text), style))
 
     @contextmanager
     def progress(self, title: str) -> Iterator[ProgressCallback]:
         """Show a bar with rate and time left; elsewhere a line every few seconds."""
         if self.rich.is_terminal:
-            yield from self._bar(title)
+            yield from self._bar(cell(title))
         else:
             yield _Lines(self, title)
 
     def _bar(self, title: str) -> Iterator[ProgressCallback]:
         columns = (
-            TextColumn("  {task.description}"),
+            TextColumn("  {task.description}", markup=False),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
         )
         pace = _Pace(self.clock)
         with Progress(*columns, console=self.rich) as bar:
             task = bar.add_task(title, total=None, note="")
 
             def advance(done: int, total: int, note: str = "", left: float | None = None) -> None:
-                shown = pace(done, total, left)
-                bar.update(task, completed=done, total=total, note=f"{note} {shown}".strip())
+                shown = cell(f"{note} {pace(done, total, left)}".strip())
+                bar.update(task, completed=done, total=total, note=shown)
 
             yield advance
 
     def table(self, title: str, rows: Mapping[str, object]) -> None:
         """Print names and values in two columns."""
-        width = max(map(len, rows), default=0)
+        cells = [(cell(name), cell(value)) for name, value in rows.items()]
         if not self.rich.is_terminal:
+            width = max((len(name) for name, _ in cells), default=0)
             self.say(title)
-            for name, value in rows.items():
+            for name, value in cells:
                 self.say(f"  {name.ljust(width)}  {value}")
             return
-        table = Table(title=title, title_justify="left", show_header=False, pad_edge=False)
+        table = Table(
+            title=Text(cell(title)), title_justify="left", show_header=False, pad_edge=False
+        )
         table.add_column()
         # A long value is folded, not cut: it may be copied from here.
         table.add_column(overflow="fold")
-        for name, value in rows.items():
-            table.add_row(name, str(value))
+        for name, value in cells:
+            table.add_row(Text(name), Text(value))
         self.rich.print(table)
 
     def grid(self, title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Print a table with a header line; a log gets every cell whole, without a frame."""
+        cells = [[cell(value) for value in row] for row in (header, *rows)]
         if not self.rich.is_terminal:
-            cells = [[str(cell) for cell in row] for row in (header, *rows)]
             widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
             if title:
                 self.say(title)
             for line in cells:
-                padded = (cell.ljust(w) for cell, w in zip(line, widths, strict=True))
+                padded = (value.ljust(w) for value, w in zip(line, widths, strict=True))
                 self.say("  ".join(padded).rstrip())
             return
-        table = Table(*header, title=title, title_justify="left", pad_edge=False)
-        for row in rows:
-            table.add_row(*(str(cell) for cell in row))
+        heading = Text(cell(title)) if title else None
+        table = Table(title=heading, title_justify="left", pad_edge=False)
+        for name in cells[0]:
+            table.add_column(Text(name))
+        for row in cells[1:]:
+            table.add_row(*map(Text, row))
         self.rich.print(table)
 
 
@@ -126,24 +157,30 @@ class _Lines:
 
 
 class _Pace:
-    """How fast pieces get done, counted from those that were done before: some may be there."""
+    """How fast pieces get done: by what was done in the last seconds, not since the start."""
+
+    WINDOW_SECONDS = 10.0
+    # Over less time than this, a rate would be chance.
+    MIN_SECONDS = 2.0
 
     def __init__(self, clock: Clock) -> None:
-        self._clock, self._started, self._before = clock, clock(), -1
+        self._clock, self._started = clock, clock()
+        self._recent: deque[tuple[float, int]] = deque()
 
     def __call__(self, done: int, total: int, left: float | None) -> str:
         """Return rate and time left in words, or the time taken once nothing is left."""
-        elapsed = self._clock() - self._started
-        if self._before < 0:
-            self._before = max(done - 1, 0)
-        made = done - self._before
+        now = self._clock()
+        self._recent.append((now, done))
+        while len(self._recent) > 2 and self._recent[1][0] <= now - self.WINDOW_SECONDS:
+            self._recent.popleft()
         if done >= total and not left:
-            return f"{elapsed:.1f} s"
+            return f"{now - self._started:.1f} s"
         if left is not None:
             return f"{left:.0f} s left"
-        if not made or not elapsed:
+        then, before = self._recent[0]
+        if done <= before or now - then < self.MIN_SECONDS:
             return ""
-        rate = made / elapsed
+        rate = (done - before) / (now - then)
         return f"{rate:.{0 if rate >= 10 else 1}f}/s, {(total - done) / rate:.0f} s left"
 
 

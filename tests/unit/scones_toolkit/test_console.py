@@ -1,6 +1,7 @@
 import io
 import re
 
+import pytest
 from rich.console import Console as RichConsole
 
 from scones_toolkit.console import Console
@@ -49,24 +50,65 @@ def test_what_goes_on_after_the_last_piece_is_not_said_to_be_done() -> None:
     assert "left" not in out.getvalue()
 
 
+def paced(*points: tuple[float, int], total: int, terminal: bool = False) -> str:
+    """Return what is shown when so many pieces are done at these seconds."""
+    out, now = io.StringIO(), [0.0]
+    rich = RichConsole(file=out, width=100, soft_wrap=True, force_terminal=terminal)
+    with Console(rich, clock=lambda: now[0]).progress("uploading") as advance:
+        for second, done in points:
+            now[0] = second
+            advance(done, total)
+    return out.getvalue()
+
+
 def test_a_terminal_shows_the_count_the_rate_and_the_time_left() -> None:
+    shown = paced((0, 1), (3, 7), total=9, terminal=True)
+    assert "7/9" in shown
+    assert "2.0/s, 1 s left" in shown
+
+
+def test_the_rate_is_that_of_the_last_seconds_and_not_of_a_slow_start() -> None:
+    # A minute passes before the first piece; then ten pieces a second are done.
+    points = ((second, 10 * (second - 59)) for second in range(60, 90))
+    assert paced(*points, total=600).splitlines()[-1].endswith("260/600  10/s, 34 s left")
+
+
+def test_what_was_there_before_is_no_part_of_the_rate() -> None:
+    shown = paced((6, 1001), (12, 1004), total=1010)
+    assert shown.splitlines()[-1].endswith("1004/1010  0.5/s, 12 s left")
+
+
+def test_there_is_no_estimate_before_there_is_something_to_estimate_from() -> None:
+    assert "left" not in paced((59, 1), (60, 2), total=700)
+
+
+HOSTILE = (
+    "photos[/2024] [bold red]accepted[/] :smile:\x1b]52;c;cm0gLXJm\x07 \u202egnp.exe\r\ud800.png"
+)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_text_from_outside_is_shown_and_not_obeyed(terminal: bool) -> None:
     out = io.StringIO()
-    console = Console(RichConsole(file=out, width=100, force_terminal=True))
-    with console.progress("uploading") as advance:
-        advance(7, 9)
-    assert "7/9" in out.getvalue()
-    assert re.search(r"\d/s, \d+ s left", out.getvalue())
+    rich = RichConsole(file=out, width=200, force_terminal=terminal, color_system=None)
+    console = Console(rich)
+    console.say(HOSTILE)
+    console.warn(HOSTILE)
+    console.table(HOSTILE, {HOSTILE: HOSTILE})
+    console.grid(HOSTILE, (HOSTILE, "b"), [(HOSTILE, 1)])
+    with console.progress(HOSTILE) as advance:
+        advance(1, 1, HOSTILE)
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())  # what Rich moves its cursor by
+    assert shown.count("photos[/2024] [bold red]accepted[/] :smile:") >= 8
+    assert not set(shown) & set("\x1b\x07\u202e\ud800")
+    shown.encode()
 
 
-def test_what_was_there_before_is_no_part_of_the_pace() -> None:
-    out, seconds = io.StringIO(), iter(range(100))
-    rich = RichConsole(file=out, width=100, highlight=False, soft_wrap=True)
-    with Console(rich, clock=lambda: 6.0 * next(seconds)).progress("uploading") as advance:
-        advance(1001, 1010)
-        advance(1004, 1010)
-    shown = re.findall(r"(\d+/1010)  ([\d.]+/s), (\d+) s left", out.getvalue())
-    # Four pieces in the 30 seconds of this clock, and six to go.
-    assert shown[-1] == ("1004/1010", "0.1/s", "45")
+def test_a_line_end_in_a_cell_does_not_begin_a_row_and_one_in_a_text_stays() -> None:
+    console, out = written()
+    console.grid("", ("key", "state"), [("a\nb", "failed")])
+    console.say("one\n\ttwo")
+    assert out.getvalue().splitlines() == ["key  state", "a\ufffdb  failed", "one", "        two"]
 
 
 def test_a_log_holds_neither_colour_nor_markup() -> None:

@@ -13,14 +13,12 @@ from local_aws.eventbridge import api, scheduler, scheduler_api
 from local_aws.eventbridge.bus import SERVICE, Buses
 from local_aws.eventbridge.retry_queue import Attempts
 from local_aws.eventbridge.targets import RoleClients
-from local_aws.iam.roles import is_enforced
-from local_aws.iam.sessions import RoleSessions
+from local_aws.iam.roles import RoleSessions, is_enforced
 from local_aws.logs import api as logs_api
 from local_aws.logs import encryption_keys
 from local_aws.s3 import notifications
 from local_aws.sns import subscriptions
 from local_aws.state.stores import keep
-from local_aws.stepfunctions import status_events
 from local_aws.stepfunctions.clients import ClientCache
 
 
@@ -30,7 +28,6 @@ def install(context: Context) -> None:
     buses = Buses(CLOCK, attempts, _role_clients(context, SERVICE))
     api.install(buses)
     service_events.install(buses.publish)
-    status_events.install()
     notifications.install(buses)
     subscriptions.install()
     cloudwatch_api.install()
