@@ -115,7 +115,7 @@ def test_services_that_nobody_uses_are_refused_in_their_protocol_or_opened_and_n
         )
     monkeypatch.setenv("LOCAL_AWS_SERVICES", "ec2, ssm")
     with LocalAws.start(tmp_path, 0, {}) as local:
-        aws = Aws.of(local)
+        aws = Aws(local, "")
         aws.client("ssm").put_parameter(Name="kept", Value="not", Type="String")
         assert aws.client("ec2").describe_instances()["Reservations"] == []
         assert local.problems() == []

@@ -161,7 +161,7 @@ class WebServer(wsgi.Server):
     def process_conn(self, conn: Any) -> None:
         """Have a thread serve a connection; one of another user of the machine is closed."""
         if conn.is_own:
-            super().process_conn(conn)  # type: ignore[no-untyped-call]
+            super().process_conn(conn)
         else:
             conn.close()
 
