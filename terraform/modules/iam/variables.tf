@@ -1,5 +1,5 @@
 variable "role_names" {
-  description = "Role names by principal: each function's key, workflow, endpoint, training, night."
+  description = "Role names by principal: each function's key, workflow, endpoint, training, off_hours."
   type        = map(string)
   nullable    = false
 }
@@ -7,15 +7,15 @@ variable "role_names" {
 variable "arns" {
   description = "ARNs from the naming module; policies are written from these."
   type = object({
-    buckets       = map(string)
-    functions     = map(string)
-    log_groups    = map(string)
-    state_machine = string
-    alarms        = string
-    endpoints     = map(string)
-    repository    = string
-    night_group   = string
-    night_queue   = string
+    buckets         = map(string)
+    functions       = map(string)
+    log_groups      = map(string)
+    state_machine   = string
+    alarms          = string
+    endpoints       = map(string)
+    repository      = string
+    off_hours_group = string
+    off_hours_queue = string
 
     endpoint_configurations = map(string)
   })

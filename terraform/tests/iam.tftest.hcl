@@ -15,7 +15,7 @@ variables {
     workflow          = "r-workflow"
     endpoint          = "r-endpoint"
     training          = "r-training"
-    night             = "r-night"
+    off_hours         = "r-off-hours"
   }
   serving_modes    = ["realtime"]
   metric_namespace = "scones/dev"
@@ -41,11 +41,11 @@ variables {
       async             = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/a"
       training          = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/TrainingJobs"
     }
-    state_machine = "arn:aws:states:us-east-1:123456789012:stateMachine:x"
-    alarms        = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:x-"
-    endpoints     = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint/${mode}" }
-    night_group   = "arn:aws:scheduler:us-east-1:123456789012:schedule-group/x-night"
-    night_queue   = "arn:aws:sqs:us-east-1:123456789012:x-night"
+    state_machine   = "arn:aws:states:us-east-1:123456789012:stateMachine:x"
+    alarms          = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:x-"
+    endpoints       = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint/${mode}" }
+    off_hours_group = "arn:aws:scheduler:us-east-1:123456789012:schedule-group/x-off-hours"
+    off_hours_queue = "arn:aws:sqs:us-east-1:123456789012:x-off-hours"
 
     endpoint_configurations = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/${mode}-*" }
     repository              = "arn:aws:ecr:us-east-1:123456789012:repository/x"
@@ -56,7 +56,7 @@ run "least_privilege" {
   command = plan
 
   module {
-    source = "./modules/identity"
+    source = "./modules/iam"
   }
 
   assert {
@@ -102,7 +102,7 @@ run "each_principal_its_own" {
   command = plan
 
   module {
-    source = "./modules/identity"
+    source = "./modules/iam"
   }
 
   assert {
@@ -151,7 +151,7 @@ run "rollback_can_see_its_alarms" {
   command = plan
 
   module {
-    source = "./modules/identity"
+    source = "./modules/iam"
   }
 
   assert {
@@ -164,7 +164,7 @@ run "boundary_on_every_role" {
   command = plan
 
   module {
-    source = "./modules/identity"
+    source = "./modules/iam"
   }
 
   variables {
@@ -181,7 +181,7 @@ run "wildcard_repository_is_refused" {
   command = plan
 
   module {
-    source = "./modules/identity"
+    source = "./modules/iam"
   }
 
   variables {

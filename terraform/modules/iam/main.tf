@@ -20,11 +20,11 @@ locals {
       }
     },
     !var.deletes_endpoint ? {} : {
-      night = {
+      off_hours = {
         service = "scheduler.amazonaws.com"
         condition = {
           StringEquals = { "aws:SourceAccount" = var.account_id }
-          ArnEquals    = { "aws:SourceArn" = var.arns.night_group }
+          ArnEquals    = { "aws:SourceArn" = var.arns.off_hours_group }
         }
       }
     },
@@ -45,7 +45,7 @@ locals {
   }
 
   policies = {
-    for key, statements in merge(local.function_statements, local.service_statements, local.night_statements) :
+    for key, statements in merge(local.function_statements, local.service_statements, local.off_hours_statements) :
     key => jsonencode({ Version = "2012-10-17", Statement = statements })
   }
 }

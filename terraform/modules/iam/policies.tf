@@ -161,8 +161,8 @@ locals {
     endpoint = concat(local.read_models, local.pull_image, local.serve_asynchronously, [
       merge(local.log["realtime"], { Resource = [for mode in var.serving_modes : local.log[mode].Resource] }), local.use_key, local.encrypt_volumes, local.put_metrics["endpoint"],
       {
-        # A rollout is taken back when a guard alarm is raised, and SageMaker looks with this role.
-        Sid      = "ReadGuardAlarms"
+        # A rollout is taken back when a rollback alarm is raised, and SageMaker looks with this role.
+        Sid      = "ReadRollbackAlarms"
         Effect   = "Allow"
         Action   = "cloudwatch:DescribeAlarms"
         Resource = "${var.arns.alarms}*"
@@ -215,8 +215,8 @@ locals {
 }
 
 locals {
-  night_statements = !var.deletes_endpoint ? {} : {
-    night = [
+  off_hours_statements = !var.deletes_endpoint ? {} : {
+    off_hours = [
       {
         Sid      = "DeleteEndpoint"
         Effect   = "Allow"
@@ -248,7 +248,7 @@ locals {
         Sid      = "TellFailures"
         Effect   = "Allow"
         Action   = "sqs:SendMessage"
-        Resource = var.arns.night_queue
+        Resource = var.arns.off_hours_queue
       },
     ]
   }

@@ -5,11 +5,6 @@ output "role_arns" {
   depends_on = [aws_iam_role_policy.this]
 }
 
-output "role_names" {
-  description = "Role names by principal."
-  value       = { for key, role in aws_iam_role.this : key => role.name }
-}
-
 output "policies" {
   description = "Each role's policy as JSON, for tests and reviews."
   value       = local.policies
