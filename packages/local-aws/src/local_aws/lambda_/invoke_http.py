@@ -16,9 +16,10 @@ from urllib.parse import parse_qs
 
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.iam.authorization import AccessDenied, authorise
+from local_aws.iam.callers import KeyRefused, require_valid_key
 from local_aws.iam.policy import Access
 from local_aws.iam.required_access import common_values
-from local_aws.iam.signatures import KeyRefused, require_valid_key, signed_by
+from local_aws.iam.signatures import Signed, signed_by
 from local_aws.lambda_.errors import refusal, too_large
 from local_aws.lambda_.invoke import MAX_REQUEST_BYTES, Answer, Invoking, Request
 from local_aws.server.admin_api import Wsgi
@@ -68,7 +69,7 @@ def _request(environ: dict[str, Any]) -> Request:
         client_context=_client_context(environ.get("HTTP_X_AMZ_CLIENT_CONTEXT", "")),
     )
     forwarded = {"X-Forwarded-Proto": environ.get("HTTP_X_FORWARDED_PROTO", "https")}
-    _authorise(signed.key, request, forwarded)
+    _authorise(signed, request, forwarded)
     return dataclasses.replace(request, body=_body(environ))
 
 
@@ -86,11 +87,12 @@ def _client_context(given: str) -> str:
         ) from error
 
 
-def _authorise(key: str, request: Request, headers: Mapping[str, str]) -> None:
+def _authorise(signed: Signed, request: Request, headers: Mapping[str, str]) -> None:
     access = invocation_access(request.name, request.qualifier, request.region, headers)
     try:
-        require_valid_key(key)
-        authorise(key, [access])
+        signed.require_unexpired()
+        require_valid_key(signed.key)
+        authorise(signed.key, [access])
     except KeyRefused as error:
         raise refusal(error.code_for("lambda"), str(error), 403) from error
     except AccessDenied as error:
