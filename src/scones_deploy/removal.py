@@ -86,12 +86,6 @@ def _alarm(clients: Clients, arn: Arn) -> None:
 
 # In the order of removal: what uses goes before what is used, the key last of all.
 DELETERS: Mapping[tuple[str, str], Callable[[Clients, Arn], None]] = {
-    ("sagemaker", "monitoring-schedule"): _call(
-        "sagemaker", "delete_monitoring_schedule", "MonitoringScheduleName"
-    ),
-    ("sagemaker", "data-quality-job-definition"): _call(
-        "sagemaker", "delete_data_quality_job_definition", "JobDefinitionName"
-    ),
     ("sagemaker", "endpoint"): _call("sagemaker", "delete_endpoint", "EndpointName"),
     ("sagemaker", "endpoint-config"): _call(
         "sagemaker", "delete_endpoint_config", "EndpointConfigName"

@@ -90,8 +90,8 @@ def model_images(project: Project) -> dict[str, ImageCommands]:
     python = [sys.executable, "-m"]
     return {
         MODEL_IMAGES: ImageCommands(
-            train=(*python, "scones_train.train"),
-            serve=(*python, "scones_train.serve"),
+            train=(*python, "scones_train.training.train"),
+            serve=(*python, "scones_train.serving.serve"),
             environment={
                 "PYTHONPATH": str(project.root / "src"),
                 # Read by OpenMP before Python starts; see the Makefile.
@@ -240,9 +240,6 @@ def _training_and_batch_jobs(project: Project, processes: Processes) -> Iterator
     for batch in sagemaker.list_transform_jobs()["TransformJobSummaries"]:
         name, state = batch["TransformJobName"], batch["TransformJobStatus"]
         yield _process_row("transform job", name, state, processes)
-    for schedule in sagemaker.list_monitoring_schedules()["MonitoringScheduleSummaries"]:
-        name, state = schedule["MonitoringScheduleName"], schedule["MonitoringScheduleStatus"]
-        yield ("monitoring schedule", name, state, "", "", "")
 
 
 def _process_row(kind: str, name: str, state: str, processes: Processes) -> Row:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -46,11 +45,6 @@ OWNERS = {
 OWN, OTHERS = {"scones-dev-own", "by-hand"}, set(list(OWNERS)[2:])
 
 
-def no_schedules(**_: Any) -> tuple[Any, dict[str, Any]]:
-    """Answer for moto, which lacks the operation."""
-    return SimpleNamespace(status_code=200), {"MonitoringScheduleSummaries": []}
-
-
 @pytest.fixture
 def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -59,10 +53,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.delenv(name, raising=False)
 
     def client(service: str) -> Any:
-        made = boto3.client(service, region_name="us-east-1")  # type: ignore[call-overload]
-        if service == "sagemaker":
-            made.meta.events.register("before-call.sagemaker.ListMonitoringSchedules", no_schedules)
-        return made
+        return boto3.client(service, region_name="us-east-1")  # type: ignore[call-overload]
 
     with mock_aws():
         yield client
