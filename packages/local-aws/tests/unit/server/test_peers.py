@@ -5,7 +5,9 @@ import pytest
 
 from local_aws.server.peers import is_own
 
-HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
+HEAD = (
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt uid timeout inode"
+)
 OTHER = 54321
 
 
