@@ -264,8 +264,10 @@ def test_what_lambda_refuses_of_a_mapping(aws):
     uuid = source.map()["UUID"]
     code, message = refused(source.map)
     assert (code, uuid in message) == ("ResourceConflictException", True)
-    listed = source.functions.list_event_source_mappings(FunctionName=source.function)
-    assert [one["UUID"] for one in listed["EventSourceMappings"]] == [uuid]
+    arn = source.functions.get_function_configuration(FunctionName=source.function)["FunctionArn"]
+    for name in (source.function, arn):
+        listed = source.functions.list_event_source_mappings(FunctionName=name)
+        assert [one["UUID"] for one in listed["EventSourceMappings"]] == [uuid]
 
 
 def test_a_function_whose_role_may_not_read_the_queue_gets_no_mapping(aws):

@@ -445,3 +445,20 @@ def get_configuration(original: Any, mapping: Mapped) -> dict[str, Any]:
     if problem := getattr(mapping, "problem", ""):
         found["LastProcessingResult"] = problem
     return found
+
+
+@patch(
+    "moto.awslambda.models.LambdaBackend.list_event_source_mappings",
+    why="does not find by its name a mapping that was made with the function's ARN",
+)
+def list_event_source_mappings(
+    _: Any, backend: Any, event_source_arn: str | None, function_name: str | None
+) -> list[Mapped]:
+    """Return the mappings of a queue, of a function, or all."""
+    bare = (function_name or "").rpartition("function:")[2].partition(":")[0]
+    return [
+        mapping
+        for mapping in backend._event_source_mappings.values()
+        if event_source_arn in (None, "", mapping.event_source_arn)
+        and bare in ("", mapping.function_arn.split(":")[6])
+    ]
