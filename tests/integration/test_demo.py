@@ -269,7 +269,7 @@ def test_a_model_below_the_limits_is_refused_and_overruling_is_recorded(demo) ->
         ended = demo.checkout.inv("release", "--override-gate", "a trial", **limits)
         assert ended.code == 0, ended
         written = json.loads(path.read_text())
-        marked = written["releases"][written["active_release"]]["overruled"]
+        marked = written["releases"][written["active_release"]]["gate_override"]
         assert marked.startswith("a trial (the gate: its accuracy is")
     finally:
         path.write_text(before)
