@@ -48,7 +48,7 @@ def _parsed(original: Callable[[str], tuple[Any, Any]], definition: str) -> tupl
         return original(definition)  # which says what is wrong
     kept: dict[tuple[str, ...], DistributedSettings] = {}
     _take_out(parsed, (), kept)
-    program, _ = original(json.dumps(parsed))
+    program, _ = original(json.dumps(parsed, ensure_ascii=False))
     _attach(program.states, (), kept)
     return program, None  # the syntax tree is large, and nothing that runs asks for it
 
@@ -85,6 +85,9 @@ def _take_out(
     for name, state, inner in inner_flows(flow):
         for number, part in enumerate(inner):
             _take_out(part, (*path, name, str(number)), kept)
+        percentage = state.get("ToleratedFailurePercentage")
+        if isinstance(percentage, int):  # moto's grammar knows it with a decimal point only
+            state["ToleratedFailurePercentage"] = float(percentage)
         if is_distributed(state):
             kept[*path, name] = _settings(state)
             _rewrite(state)
@@ -109,9 +112,6 @@ def _rewrite(state: dict[str, Any]) -> None:
     state.pop("ItemBatcher", None)
     state.pop("ResultWriter", None)
     processor_config(state)["ExecutionType"] = "STANDARD"  # moto's grammar knows no other
-    percentage = state.get("ToleratedFailurePercentage")
-    if isinstance(percentage, int):
-        state["ToleratedFailurePercentage"] = float(percentage)
     reader = state.get("ItemReader")
     config = reader.get("ReaderConfig") if isinstance(reader, dict) else None
     if isinstance(config, dict):

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
 """
 
-import copy
-import json
 from typing import Any
 
 from moto.stepfunctions.parser.api import HistoryEventType
@@ -25,12 +23,12 @@ from moto.stepfunctions.parser.asl.eval.callback.callback import HeartbeatTimeou
 
 from local_aws.core.patching import patch, set_value
 from local_aws.stepfunctions.interpreter import modules_with
+from local_aws.stepfunctions.json_data import within_quota
 
-MAX_STATE_BYTES = 262_144
-# "States.ALL ... can't catch the States.DataLimitExceeded terminal error or Runtime error types"
-_TERMINAL_ERRORS = ("States.DataLimitExceeded", "States.Runtime")
+# The guide says that States.ALL does not catch States.DataLimitExceeded either. AWS does catch it
+# where a task's result is too large (recorded in March 2024).
+_TERMINAL_ERROR = "States.Runtime"
 _STATE = "moto.stepfunctions.parser.asl.component.state"
-_CHOICE = f"{_STATE}.choice.state_choice.StateChoice"
 
 
 class StateFailed(Exception):
@@ -41,22 +39,15 @@ class StateFailed(Exception):
         self.error, self.cause = error, cause
 
 
-def within_quota(value: Any) -> bool:
-    """Return whether a state's data is at most 262,144 bytes of compact UTF-8 JSON."""
-    if not isinstance(value, str):
-        value = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
-    return len(value.encode("utf-8", "surrogatepass")) <= MAX_STATE_BYTES
-
-
 def matches_error(named: set[str], error: str | None) -> bool:
     """Return whether an `ErrorEquals` list has an error's name, or one that stands for it."""
     if error in named:
         return True
     if "States.ALL" in named:
-        return error not in _TERMINAL_ERRORS
+        return error != _TERMINAL_ERROR
     if error == "States.HeartbeatTimeout":
         return "States.Timeout" in named
-    return "States.TaskFailed" in named and error not in (*_TERMINAL_ERRORS, "States.Timeout")
+    return "States.TaskFailed" in named and error not in (_TERMINAL_ERROR, "States.Timeout")
 
 
 def named_error(error: str | None) -> Any:
@@ -116,7 +107,7 @@ for _symbol in modules_with("is_within_size_quota"):
 @patch(
     "moto.stepfunctions.parser.asl.component.common.error_name.error_equals_decl"
     ".ErrorEqualsDecl._eval_body",
-    why="has States.ALL match the terminal errors, and States.TaskFailed no reserved one",
+    why="has States.ALL match States.Runtime, and States.TaskFailed no reserved one",
 )
 def evaluate_error_equals(_: Any, declaration: Any, env: Any) -> None:
     """Put on the stack whether the names of a Retry or Catch have the error."""
@@ -136,33 +127,3 @@ def from_error(original: Any, task: Any, env: Any, ex: Exception) -> Any:
         event.error_name = named_error("States.HeartbeatTimeout")
         event.event_details["taskTimedOutEventDetails"]["error"] = "States.HeartbeatTimeout"
     return event
-
-
-class _Ruled(str):
-    """The name of a state that a rule leads to, and not the Default."""
-
-    __slots__ = ()
-
-
-@patch(f"{_CHOICE}._eval_state", why="names a Choice without a match States.Runtime")
-def evaluate_choice(_: Any, state: Any, env: Any) -> None:
-    """Put the next state's name on the stack; raises States.NoChoiceMatched."""
-    for rule in state.choices_decl.rules:
-        rule.eval(env)
-        if env.stack.pop() is True:
-            env.stack.append(_Ruled(rule.next_stmt.name))
-            return
-    if state.default_state is None:
-        cause = f"No rule of the Choice state {state.name} matched, and it has no Default."
-        raise failure_event(env, "States.NoChoiceMatched", cause, "ExecutionFailed")
-    env.stack.append(state.default_state.state_name)
-
-
-@patch(f"{_CHOICE}._eval_state_output", why="takes a rule that leads to the Default for none")
-def evaluate_choice_output(original: Any, state: Any, env: Any) -> None:
-    """Put out what the Choice has, or the rule that matched."""
-    if isinstance(env.stack[-1], _Ruled):
-        env.stack[-1] = str(env.stack[-1])
-        state = copy.copy(state)
-        state.default_state = None  # the rule has assigned and put out what it has
-    original(state, env)

@@ -21,7 +21,7 @@ from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import (
     EvalTimeoutError,
     TimeoutSeconds,
 )
-from moto.stepfunctions.parser.asl.utils import json_path
+from moto.stepfunctions.parser.asl.eval.callback.callback import CallbackConsumerLeft
 
 from local_aws.core.patching import patch, set_value
 
@@ -70,12 +70,11 @@ def worker_count(asked: int, items: int) -> int:
 _cheap = types.SimpleNamespace(copy=copy.copy, deepcopy=copied)
 for _symbol in modules_with("copy", copy):
     set_value(_symbol, _cheap, why="copies JSON object by object")
-for _module in (result_path, json_path):
-    set_value(
-        f"{_module.__name__}.parse",
-        functools.lru_cache(maxsize=1024)(vars(_module)["parse"]),
-        why="builds a parser for each path, each time that it is used",
-    )
+set_value(
+    f"{result_path.__name__}.parse",
+    functools.lru_cache(maxsize=1024)(vars(result_path)["parse"]),
+    why="builds a parser for each path, each time that it is used",
+)
 _THREADS_WHY = "starts a thread, and keeps it in a list for ever"
 for _symbol in modules_with("TMP_THREADS"):
     set_value(_symbol, collections.deque(maxlen=0), why=_THREADS_WHY)
@@ -111,6 +110,10 @@ def evaluate_with_timeout(_: Any, state: Any, env: Any) -> None:
     """Run one try of a state; raises EvalTimeoutError when it takes too long."""
     state.timeout.eval(env)
     seconds = env.stack.pop()
+    context = env.states.context_object.context_object_data
+    if context.get("Task") and context["State"]["RetryCount"]:
+        # A further try of a task that waits for a token has a token of its own.
+        env.callback_pool_manager.add(env.states.context_object.update_task_token())
     frame = env.open_frame()
     frame.states.reset(env.states.get_input())
     frame.stack = copied(env.stack)
@@ -125,6 +128,8 @@ def evaluate_with_timeout(_: Any, state: Any, env: Any) -> None:
     finally:
         frame.set_ended()
         env.close_frame(frame)
+        if context.get("Task"):
+            env.callback_pool_manager.get(context["Task"]["Token"]).report(CallbackConsumerLeft())
     result = frame.stack.pop()
     env.stack.append(result)
     if not state._is_language_query_jsonpath():
