@@ -2,10 +2,11 @@
 
 import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,6 @@ import urllib3
 from local_aws.core.child_processes import Children
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.containers import Container, LineSink
-from local_aws.sagemaker.endpoints.container_http import (
-    INVOKE_SECONDS,
-    Reply,
-    connections,
-    free_port,
-    post,
-)
 
 STOP_GRACE_SECONDS = 10.0
 BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -28,6 +22,46 @@ BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 PORT_ATTEMPTS = 3
 # A process that served this long starts again at the shortest wait.
 STABLE_SECONDS = 60.0
+
+
+HOST = "127.0.0.1"
+
+INVOKE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the program answered to one invocation."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Return whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+
+def post(
+    pool: urllib3.HTTPConnectionPool, body: bytes, headers: Mapping[str, str], seconds: float
+) -> Reply:
+    """Return the answer to `POST /invocations`; raises urllib3's HTTPError."""
+    answer = pool.urlopen("POST", "/invocations", body=body, headers=dict(headers), timeout=seconds)
+    return Reply(answer.status, answer.headers, answer.data)
+
+
+def connections(port: int) -> urllib3.HTTPConnectionPool:
+    """Return kept connections to the program; no retries, as a request may be half done."""
+    return urllib3.HTTPConnectionPool(HOST, port, maxsize=32, block=False, retries=False)
+
+
+def free_port() -> int:
+    """Return a port that nobody has bound now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class VariantFailed(LocalAwsError):

@@ -12,8 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from local_aws.core.child_processes import Children
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.containers import LineSink
-from local_aws.sagemaker.endpoints.container_http import INVOKE_SECONDS, Reply
-from local_aws.sagemaker.endpoints.instances import Instance, ServeSpec, VariantUnavailable
+from local_aws.sagemaker.endpoints.instances import (
+    INVOKE_SECONDS,
+    Instance,
+    Reply,
+    ServeSpec,
+    VariantUnavailable,
+)
 
 MAX_PROCESSES = 4
 

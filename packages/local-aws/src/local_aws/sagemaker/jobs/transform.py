@@ -25,15 +25,15 @@ from local_aws.core.s3_uri import S3Uri
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.aws_services import AwsServices, services
 from local_aws.sagemaker.containers import LineSink
-from local_aws.sagemaker.endpoints.answers import refusal
-from local_aws.sagemaker.endpoints.container_http import Reply
-from local_aws.sagemaker.endpoints.fleet_builder import FleetBuilder, VariantPlan
+from local_aws.sagemaker.endpoints.fleets import FleetBuilder, VariantPlan
 from local_aws.sagemaker.endpoints.instances import (
     Instance,
+    Reply,
     ServeSpec,
     VariantFailed,
     VariantUnavailable,
 )
+from local_aws.sagemaker.endpoints.invocations import refusal
 from local_aws.sagemaker.jobs.channels import Channel, nothing_found, objects_of
 from local_aws.sagemaker.jobs.job_lists import (
     TRANSFORM,
