@@ -255,7 +255,7 @@ def _input(s3: Any, request: AsyncRequest) -> bytes:
 
 def _asked(variant: Variant, request: AsyncRequest, body: bytes) -> Reply:
     try:
-        reply = variant.invoke(body, request.headers(), request.timeout_seconds)
+        reply = variant.invoke(body, request.headers(), request.timeout_seconds, MAX_BYTES)
     except VariantUnavailable as error:
         raise AsyncFailed(f"ServerError: {error}") from error
     except urllib3.exceptions.HTTPError as error:

@@ -17,7 +17,12 @@ from local_aws.dashboard.endpoints import LATENCIES
 from local_aws.sagemaker.aws_services import AwsServices
 from local_aws.sagemaker.endpoints.data_capture import CaptureStream, CaptureWriter, Exchange
 from local_aws.sagemaker.endpoints.fleets import Fleet, NoSuchVariant
-from local_aws.sagemaker.endpoints.instances import INVOKE_SECONDS, Reply, VariantUnavailable
+from local_aws.sagemaker.endpoints.instances import (
+    INVOKE_SECONDS,
+    AnswerTooLarge,
+    Reply,
+    VariantUnavailable,
+)
 from local_aws.sagemaker.endpoints.traffic import Traffic
 from local_aws.sagemaker.endpoints.variants import Variant, VariantThrottled
 
@@ -252,6 +257,8 @@ def refusal(reply: Reply) -> str:
 
 def no_answer(failure: urllib3.exceptions.HTTPError, seconds: float) -> str:
     """Return the words for a container that did not answer in time, or at all."""
+    if isinstance(failure, AnswerTooLarge):
+        return str(failure)
     if isinstance(failure, urllib3.exceptions.TimeoutError):
         return (
             "Your invocation timed out while waiting for a response from container primary "
