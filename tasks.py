@@ -277,12 +277,15 @@ def purge(project: Project, *, yes: Yes = False) -> None:
 def run(
     project: Project,
     *,
-    image: Annotated[tuple[str, ...], "s3:// location; may be repeated; default: test images"] = (),
+    image: Annotated[
+        tuple[str, ...], "s3:// location, file or folder; may be repeated; default: test images"
+    ] = (),
     count: Annotated[int, "number of random test images; 0: all"] = 0,
     seed: Annotated[int, "seed of the random choice"] = 0,
+    json: Annotated[bool, "print the results as JSON"] = False,
 ) -> None:
     """Classify images by workflow executions, wait, and print how each one ended."""
-    do.running.run(project, images=image, count=count, seed=seed)
+    do.running.run(project, images=image, count=count, seed=seed, as_json=json)
 
 
 @task("inv report --env dev")
@@ -290,21 +293,22 @@ def report(
     project: Project,
     *,
     out: Annotated[Path | None, "the page; default: in build/<env>"] = None,
+    open: Annotated[bool, "open the page in a browser"] = False,
     shadow: Annotated[bool, "compare the shadow release with the one that serves"] = False,
     hours: Annotated[int, "with --shadow: how far back records are read"] = 24,
 ) -> None:
     """Read the captured records of the last run and write the report page."""
     if shadow:
-        do.monitoring.compare_shadow(project, out=out, hours=hours)
+        do.monitoring.compare_shadow(project, out=out, hours=hours, in_browser=open)
     else:
-        do.monitoring.report(project, out=out)
+        do.monitoring.report(project, out=out, in_browser=open)
 
 
-@task("inv review --env dev, fill in labels.csv, inv etl --env dev --add build/dev/review")
+@task("inv review --env dev, fill in labels.csv, inv etl --env dev --add review/dev")
 def review(
     project: Project,
     *,
-    out: Annotated[Path | None, "the folder; default: build/<env>/review"] = None,
+    out: Annotated[Path | None, "the folder; default: review/<env>"] = None,
 ) -> None:
     """Fetch the images of the last run that a person must decide, with a list to label them."""
     do.monitoring.review(project, out=out)

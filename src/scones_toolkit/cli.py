@@ -114,8 +114,8 @@ class TypedArgument(Argument):
     def __init__(self, parameter: inspect.Parameter, options: dict[str, Any]) -> None:
         base, self.choices, text = _described(parameter.annotation)
         default = None if parameter.default is inspect.Parameter.empty else parameter.default
-        kinds = {int: int, bool: bool, tuple: list}
-        options |= {"kind": kinds.get(base, str), "default": default}
+        self.repeatable = base is tuple
+        options |= {"kind": {int: int, bool: bool}.get(base, str), "default": default}
         super().__init__(**options, help="; ".join(_help(text, self.choices, default)))
 
     def set_value(self, value: Any, cast: bool = True) -> None:
@@ -123,7 +123,9 @@ class TypedArgument(Argument):
         if cast and self.choices and value not in self.choices:
             raise ParseError(f"--{self.names[0]} is {_list(self.choices)}, not {value!r}.")
         try:
+            earlier = self._value or ()
             super().set_value(value, cast)
+            self._value = (*earlier, value) if self.repeatable else self._value
         except ValueError:
             raise ParseError(f"--{self.names[0]} is an integer, not {value!r}.") from None
 
@@ -155,8 +157,6 @@ def _list(choices: tuple[str, ...]) -> str:
 
 def _converted(parameter: inspect.Parameter, value: Any) -> Any:
     base = _described(parameter.annotation)[0]
-    if base is tuple:
-        return tuple(value)
     return Path(value).expanduser() if base is Path and value is not None else value
 
 

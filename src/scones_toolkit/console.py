@@ -57,6 +57,10 @@ class Console:
         """Print a text."""
         self._print(text)
 
+    def raw(self, text: str) -> None:
+        """Print a text for another program, such as JSON, without wrapping or colour."""
+        self.rich.file.write(f"{text}\n")
+
     def warn(self, text: str) -> None:
         """Print a text that must not be overlooked."""
         self._print(text, "bold yellow")

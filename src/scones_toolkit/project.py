@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from typing import Any, Literal
 import boto3
 import botocore.session
 from botocore.config import Config
+from rich.console import Console as RichConsole
 
 from local_aws.control import LocalAws
 from local_aws.errors import LocalAwsError
@@ -35,24 +36,30 @@ class Records:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def path(self, name: str) -> Path:
+        """Return where a record is."""
+        return self.folder / f"{name}.json"
+
     def write(self, name: str, content: dict[str, Any]) -> Path:
         """Write a record, replacing the older one, and return its path."""
-        path = self.folder / f"{name}.json"
+        path = self.path(name)
         write_json(path, content)
         return path
 
     def read(self, name: str) -> dict[str, Any]:
         """Return a record; raises SconesError, naming the task that writes it, without one."""
-        path = self.folder / f"{name}.json"
+        path = self.path(name)
         task = WRITTEN_BY.get(name, name)
         try:
             content = json.loads(path.read_bytes())
         except FileNotFoundError:
             raise SconesError(f"{path} is not there; run `inv {task}` first.") from None
         except ValueError as error:
-            raise SconesError(f"{path} is no JSON ({error}); run `inv {task}` again.") from error
+            raise SconesError(
+                f"{path} is not valid JSON ({error}); run `inv {task}` again."
+            ) from error
         if not isinstance(content, dict):
-            raise SconesError(f"{path} is no JSON object; run `inv {task}` again.")
+            raise SconesError(f"{path} is not a JSON object; run `inv {task}` again.")
         return content
 
 
@@ -74,6 +81,10 @@ class Project:
         """Return the project in a folder, with its settings; raises SettingsError."""
         return cls(root, environment, Settings.load(root / "scones.toml"), verbose=verbose)
 
+    def on_stderr(self) -> "Project":
+        """Return the same project whose console is stderr: stdout is for another program."""
+        return replace(self, console=Console(RichConsole(stderr=True, soft_wrap=True)))
+
     @property
     def build(self) -> Path:
         """Where everything that can be made again is written."""
@@ -88,6 +99,11 @@ class Project:
     def local_home(self) -> Path:
         """Where the embedded AWS keeps its files."""
         return self.root / self.settings.project.local_dir / "aws"
+
+    @property
+    def review_folder(self) -> Path:
+        """Where images to label go: outside of what can be made again, as people write there."""
+        return self.root / "review" / self.environment
 
     @property
     def terraform_data(self) -> Path:

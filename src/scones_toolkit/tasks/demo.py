@@ -93,7 +93,7 @@ def _run(project: Project, stages: Stages, staged: StagedDataset) -> dict[str, A
     with stages("plan", "Plan again: nothing may be left to change"):
         leftover = deployment.plan(project)
     with stages("run", "Classify every test image in one Step Functions execution"):
-        done = running.classify(project, running.choose_images(project))
+        done = running.classify(project, [image for image, _ in running.choose_images(project)])
     out = project.build / "demo"
     with stages("report", "Read the captured records back and write the report"):
         figures = monitoring.report(project, out=out / "report.html", manifest=manifest)
