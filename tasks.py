@@ -261,6 +261,12 @@ def destroy(project: Project, *, yes: Yes = False) -> None:
     do.deployment.destroy(project, confirmed=yes)
 
 
+@task("inv unlock --env dev", terraform=True)
+def unlock(project: Project, *, yes: Yes = False) -> None:
+    """Release the lock that a run which was killed left on the environment's state."""
+    do.deployment.unlock(project, confirmed=yes)
+
+
 @task("inv pause --env dev", terraform=True)
 def pause(project: Project) -> None:
     """Take down what bills by the hour, and say what remains; `inv apply` brings it back."""
@@ -379,7 +385,7 @@ def terraform_docs(project: Project) -> None:
 
 
 ns = Collection(build, etl, train, tune, evaluate, candidates, approve, release, rollback)
-for later in (plan, apply, verify, drift, fetch, promote, cost, destroy, pause, purge):
+for later in (plan, apply, verify, drift, fetch, promote, cost, destroy, unlock, pause, purge):
     ns.add_task(later)
 for later in (run, report, review, demo):
     ns.add_task(later)

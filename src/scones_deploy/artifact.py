@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
 
@@ -72,6 +72,20 @@ def artifact_release(
         raise ReleaseError(
             f"The {CARD} in {model_data_url} is incomplete ({error!r}); train the model again."
         ) from error
+
+
+def missing_models(s3: S3Client, releases: Iterable[Release]) -> list[str]:
+    """Return the ids of the releases whose artifact, or whose bucket, is not there."""
+    missing = []
+    for release in releases:
+        uri = S3Uri.parse(release.model_data_url)
+        try:
+            s3.head_object(Bucket=uri.bucket, Key=uri.key)
+        except ClientError as error:
+            # Whoever may not look gets 403, which says nothing about the object.
+            if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey", "NoSuchBucket"):
+                missing.append(release.id)
+    return missing
 
 
 def released_images(s3: S3Client, release: Release) -> tuple[KnownImage, ...]:

@@ -249,6 +249,8 @@ def watching(
     resources: tuple[AppliedResource, ...], prices: Prices, usage: CostSettings
 ) -> Iterator[Line]:
     """Yield what alarms, dashboard, metrics, logs and traces cost."""
+    if not resources:
+        return
     alarmed = sum(map(_alarm_metrics, of(resources, "aws_cloudwatch_metric_alarm")))
     boards = len(of(resources, "aws_cloudwatch_dashboard"))
     yield Line("CloudWatch", f"{alarmed} alarmed metrics", alarmed * prices["alarm_metric_month"])

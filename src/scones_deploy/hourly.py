@@ -35,14 +35,6 @@ KINDS = (
         "stop_notebook_instance",
     ),
     Kind(
-        "monitoring schedule",
-        "list_monitoring_schedules",
-        "MonitoringScheduleSummaries",
-        "MonitoringSchedule",
-        ("Scheduled", "Pending"),
-        "stop_monitoring_schedule",
-    ),
-    Kind(
         "tuning job",
         "list_hyper_parameter_tuning_jobs",
         "HyperParameterTuningJobSummaries",

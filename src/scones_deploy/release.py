@@ -7,7 +7,7 @@ one. A rollback activates an earlier release; no release is ever changed.
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,8 +28,9 @@ class Release:
 
     `id` has 1 to 20 of a-z, 0-9 and "-"; `image` is a container image with tag or digest;
     `model_data_url` the S3 location of model.tar.gz and `model_sha256` its hash; `threshold`
-    the lowest confidence that is accepted, 0 to 1; `labels` in model order; `model_package_arn`
-    that of the approved candidate; `overruled` why the quality gate was, and what it said.
+    the lowest confidence that is accepted, over 0 and at most 1; `labels` in model order;
+    `model_package_arn` that of the approved candidate; `overruled` why the quality gate was, and
+    what it said.
     Raises ReleaseError for a field that is not of this form.
     """
 
@@ -97,10 +98,14 @@ def read_releases(path: Path) -> Releases:
 def add_release(path: Path, release: Release, *, activate: bool = True) -> Releases:
     """Write one more release into the file, active unless told otherwise; return them all.
 
-    Adding what is there already changes nothing. Raises ReleaseError where the id is taken by
-    another content: endpoint configurations carry it in their names.
+    What differs from a release of the file only in its id is that release: none is added, and
+    the older one is activated. Raises ReleaseError where the id is taken by another content:
+    endpoint configurations carry it in their names.
     """
     known = read_releases(path)
+    for name, other in known.releases.items():
+        if replace(other, id=release.id) == release:
+            return _write(path, replace(known, active=name if activate else known.active))
     if known.releases.get(release.id, release) != release:
         raise ReleaseError(
             f"Release {release.id} exists already with another content; give this one a new id."
@@ -124,6 +129,19 @@ def activate(path: Path, release: str | None) -> Releases:
             f"it has {', '.join(sorted(known.releases)) or 'none'}."
         )
     return _write(path, replace(known, active=release))
+
+
+def drop_releases(path: Path, gone: Iterable[str]) -> Releases:
+    """Take releases out of the file, the active one too; return those that are left.
+
+    Without any left the file is removed: it says nothing then.
+    """
+    known, dropped = read_releases(path), set(gone)
+    left = {name: release for name, release in known.releases.items() if name not in dropped}
+    if not left:
+        path.unlink(missing_ok=True)
+        return Releases()
+    return _write(path, Releases(None if known.active in dropped else known.active, left))
 
 
 def _write(path: Path, releases: Releases) -> Releases:
@@ -152,12 +170,16 @@ def _checks(release: Release) -> list[tuple[str, bool, str]]:
     texts = "a map from text to text"
     return [
         ("id", matches(ID, release.id), "1 to 20 of a-z, 0-9 and inner -"),
-        ("image", matches(IMAGE, release.image), "an image with its registry and tag or digest"),
+        (
+            "image",
+            matches(IMAGE, release.image),
+            "an image with its registry and a digest, or a tag other than latest",
+        ),
         ("model_data_url", is_artifact(release.model_data_url), "s3://<bucket>/….tar.gz"),
         ("model_sha256", matches(SHA256, release.model_sha256), "64 hexadecimal digits"),
         ("instance_type", matches(INSTANCE_TYPE, release.instance_type), "like ml.m5.large"),
         ("instance_count", is_count(release.instance_count), "a whole number of at least 1"),
-        ("threshold", is_number(release.threshold, 0, 1), "a number from 0 to 1"),
+        ("threshold", is_share(release.threshold), "greater than 0 and at most 1"),
         ("labels", is_labels(release.labels), "two or more different names"),
         ("dataset_version", is_text(release.dataset_version), "a text"),
         ("environment", is_map(release.environment, lambda v: isinstance(v, str)), texts),
@@ -169,8 +191,11 @@ def _checks(release: Release) -> list[tuple[str, bool, str]]:
 
 ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
-IMAGE = re.compile(r"[a-z0-9][a-z0-9.:-]*/[a-z0-9][a-z0-9._/-]*(?::[\w.-]+|@sha256:[0-9a-f]{64})")
-INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+")
+IMAGE = re.compile(
+    r"[a-z0-9][a-z0-9.:-]*/[a-z0-9][a-z0-9._/-]*"
+    r"(?:@sha256:[0-9a-f]{64}|:(?!latest$)[A-Za-z0-9_][A-Za-z0-9._-]*)"
+)
+INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
 
 
 def matches(pattern: re.Pattern[str], value: Any) -> bool:
@@ -186,6 +211,11 @@ def is_text(value: Any) -> bool:
 def is_number(value: Any, low: float = -math.inf, high: float = math.inf) -> bool:
     """Say whether a value is a finite number in these bounds."""
     return type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+
+
+def is_share(value: Any) -> bool:
+    """Return whether a value is a number greater than 0 and at most 1."""
+    return is_number(value, 0, 1) and value > 0
 
 
 def is_count(value: Any) -> bool:

@@ -86,12 +86,6 @@ def _alarm(clients: Clients, arn: Arn) -> None:
 
 # In the order of removal: what uses goes before what is used, the key last of all.
 DELETERS: Mapping[tuple[str, str], Callable[[Clients, Arn], None]] = {
-    ("sagemaker", "monitoring-schedule"): _call(
-        "sagemaker", "delete_monitoring_schedule", "MonitoringScheduleName"
-    ),
-    ("sagemaker", "data-quality-job-definition"): _call(
-        "sagemaker", "delete_data_quality_job_definition", "JobDefinitionName"
-    ),
     ("sagemaker", "endpoint"): _call("sagemaker", "delete_endpoint", "EndpointName"),
     ("sagemaker", "endpoint-config"): _call(
         "sagemaker", "delete_endpoint_config", "EndpointConfigName"
@@ -201,11 +195,23 @@ class Owner:
         return [item["ResourceARN"] for page in pages for item in page["ResourceTagMappingList"]]
 
 
-def empty_bucket(s3: Any, bucket: str, told: Callable[[int], None] = lambda _: None) -> int:
+def empty_bucket(s3: Any, bucket: str) -> int:
     """Delete every version, delete marker and unfinished upload; return how many objects went.
 
-    `told` is called with the number so far. Raises DeployError where S3 refuses one.
+    Raises DeployError where S3 refuses one.
     """
+    gone = 0
+    # A listing may end early where what its next page begins with was deleted meanwhile.
+    while deleted := _delete_versions(s3, bucket):
+        gone += deleted
+    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+        for upload in page.get("Uploads", ()):
+            s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    return gone
+
+
+def _delete_versions(s3: Any, bucket: str) -> int:
+    """Delete the versions and markers of one listing; return how many they were."""
     gone = 0
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
@@ -218,10 +224,6 @@ def empty_bucket(s3: Any, bucket: str, told: Callable[[int], None] = lambda _: N
                 f"{bucket} cannot be emptied: {errors[0]['Key']}: {errors[0].get('Message')}"
             )
         gone += len(objects)
-        told(gone)
-    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
-        for upload in page.get("Uploads", ()):
-            s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
     return gone
 
 

@@ -23,6 +23,17 @@ else:
 MISSING = ("ResourceNotFoundException", "ValidationException")
 
 
+def is_served(sagemaker: SageMakerClient, endpoint: str) -> bool:
+    """Return whether there is an endpoint of this name, in whatever state."""
+    try:
+        sagemaker.describe_endpoint(EndpointName=endpoint)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in MISSING:
+            raise
+        return False
+    return True
+
+
 def endpoint_differences(
     sagemaker: SageMakerClient, endpoint: str, release: Release, intended: Mapping[str, Any]
 ) -> list[str]:

@@ -25,6 +25,9 @@ from scones_toolkit.console import Console, TerraformLines
 
 Environment = Literal["local", "dev", "prod"]
 
+# In local mode nothing of a developer's own configuration of AWS is read.
+NO_FILES = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+
 
 # The task that writes each record, for the sentence that asks for it.
 WRITTEN_BY = {"dataset": "etl", "training": "train", "execution": "run"}
@@ -130,7 +133,7 @@ class Project:
             return dict(os.environ)
         # No profile, token or endpoint of a real account may mix with the local ones.
         others = {name: value for name, value in os.environ.items() if name[:4] != "AWS_"}
-        return {**others, **self.local_aws().environment()}
+        return {**others, **NO_FILES, **self.local_aws().environment()}
 
     def local_aws(self) -> LocalAws:
         """Return the running embedded AWS; raises LocalAwsError when none runs."""
@@ -145,8 +148,14 @@ class Project:
         if self.environment != "local":
             return boto3.Session()
         environ = self.environ
-        # Without a look at AWS_PROFILE: that profile may not exist, and is not meant here.
-        core = botocore.session.Session({"profile": (None, None, None, None)})
+        # Without a look at AWS_PROFILE, which may not exist, and at any configuration file.
+        core = botocore.session.Session(
+            {
+                "profile": (None, None, None, None),
+                "config_file": (None, None, os.devnull, None),
+                "credentials_file": (None, None, os.devnull, None),
+            }
+        )
         return boto3.Session(
             botocore_session=core,
             aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
@@ -156,8 +165,14 @@ class Project:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of a service of this environment's AWS."""
-        config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
-        endpoint = self.environ.get("AWS_ENDPOINT_URL") if self.environment == "local" else None
+        local = self.environment == "local"
+        config = Config(
+            retries={"mode": "standard", "max_attempts": 5},
+            max_pool_connections=32,
+            # The embedded AWS is on this machine, where no proxy can reach it.
+            proxies={} if local else None,
+        )
+        endpoint = self.environ.get("AWS_ENDPOINT_URL") if local else None
         # The stubs know a service only by a literal name.
         create: Any = self.session.client
         return create(service, endpoint_url=endpoint, config=config)

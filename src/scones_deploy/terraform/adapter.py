@@ -1,6 +1,8 @@
 """The one adapter over Terraform: an environment's plans, applies and outputs."""
 
+import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,20 @@ from scones_deploy.terraform.binary import TerraformBinary, find_terraform
 from scones_deploy.terraform.checks import check, validate
 from scones_deploy.terraform.commands import FLAG, TerraformCommands
 from scones_deploy.terraform.environment_folder import EnvironmentFolder
-from scones_deploy.terraform.plan import Plan, check_record, parse_plan, record_path, write_record
+from scones_deploy.terraform.plan import (
+    Plan,
+    check_record,
+    is_current,
+    parse_plan,
+    record_path,
+    require_same_changes,
+    write_record,
+)
 from scones_deploy.terraform.providers import ProviderSource, provider_source
 from scones_deploy.terraform.state import AppliedResource, parse_state
 
 CHANGES = 2
-APPLY, DESTROY = "apply.tfplan", "destroy.tfplan"
+APPLY, DESTROY, AGAIN = "apply.tfplan", "destroy.tfplan", "again.tfplan"
 
 
 class Terraform:
@@ -67,13 +77,17 @@ class Terraform:
         """Install modules and providers, and connect the environment's state.
 
         `backend` adds settings to those of backend.hcl, like a bucket that carries the account
-        id. A lock file that is there is never changed. Returns a sentence about the providers'
-        source, empty where there is nothing to say. Raises TerraformError, also where no
-        provider can be had.
+        id. A lock file that is there is never changed. Returns a line about the providers' source
+        and one about ignored variables of the shell, or none where there is nothing to say.
+        Raises TerraformError, also where no provider can be had.
         """
         settings = self._folder.backend()
         added = (f"{key}={value}" for key, value in (backend or {}).items())
-        return self._commands.init(backend_config=[str(settings), *added])
+        return self._commands.init(
+            backend_config=[str(settings), *added],
+            # Where no test is, so that the modules of a hundred test runs are not installed.
+            test_directory=os.path.relpath(self._folder.path, self.root),
+        )
 
     def check(self) -> None:
         """Check format and validity, and run the tests; needs no state.
@@ -92,9 +106,18 @@ class Terraform:
         """Save a plan for the environment, or for its destruction, and return it.
 
         `out` is another place for its file than where `saved_plan` looks; a record of what it
-        was made from is written beside it. A plan that changes nothing leaves no file there.
+        was made from is written next to either. A plan that changes nothing leaves no file there.
         """
         path = out.absolute() if out else self.data_dir / (DESTROY if destroy else APPLY)
+        made = self._plan(path, destroy=destroy)
+        if made.has_changes:
+            write_record(path, self._folder)
+        elif out:
+            path.unlink(missing_ok=True)
+            record_path(path).unlink(missing_ok=True)
+        return made
+
+    def _plan(self, path: Path, *, destroy: bool = False) -> Plan:
         path.parent.mkdir(parents=True, exist_ok=True)
         done = self._commands.stream(
             "plan",
@@ -104,25 +127,25 @@ class Terraform:
             destroy=FLAG if destroy else None,
             out=str(path),
             var_file=[str(file) for file in self._folder.variable_files()],
-            var=[f"lambda_dir={self._folder.bundles}"],
+            var=[f"lambda_dir={self._folder.lambda_dir()}"],
         )
         if done.status != CHANGES:
-            if out:
-                path.unlink(missing_ok=True)
-                record_path(path).unlink(missing_ok=True)
             return Plan(path, changes=(), has_changes=False)
-        if out:
-            write_record(path, self._folder)
         return self._read(path)
 
     def kept_plan(self, path: Path) -> Plan:
-        """Return the plan that `plan(out=path)` wrote, on this machine or on another one.
+        """Return a new plan, which makes the very changes of the one that `plan(out=path)` wrote.
 
-        Raises DeployError where it is not whole, is another environment's, or was made from
-        other files than those that are here.
+        The kept plan may come from another machine, and its record with it: both only say what
+        was reviewed, and what is applied is planned here, from the files that are here.
+        Raises DeployError where the kept plan is not whole, is another environment's, was made
+        from other files than those that are here, or makes other changes than the new one.
         """
-        check_record(path.absolute(), self._folder)
-        return self._read(path.absolute())
+        path = path.absolute()
+        check_record(path, self._folder)
+        reviewed, current = self._read(path), self._plan(self.data_dir / AGAIN)
+        require_same_changes(reviewed, current)
+        return replace(current, reviewed=path)
 
     def words(self, plan: Plan) -> str:
         """Return a plan as Terraform shows it to a person, without colour."""
@@ -132,14 +155,11 @@ class Terraform:
     def saved_plan(self) -> Plan | None:
         """Return the plan that was saved and not applied yet.
 
-        None where there is none, or where the configuration, a variable file or the Lambda
-        bundles were written after it: it would not bring about what they say now.
+        None where there is none, or where it was made from other files than those that are here:
+        it would not bring about what they say now.
         """
         path = self.data_dir / APPLY
-        if not path.is_file():
-            return None
-        saved = path.stat().st_mtime
-        if any(file.stat().st_mtime > saved for file in self._folder.inputs()):
+        if not path.is_file() or not is_current(path, self._folder):
             return None
         return self._read(path)
 
@@ -153,14 +173,22 @@ class Terraform:
         The plan that is saved for the next apply goes even where this one fails: what was done
         until then has made it stale. A file that somebody asked for stays.
         """
+        files = [plan.path]
         done = False
         try:
             self._commands.stream("apply", plan.path, input=False)
             done = True
         finally:
-            if done or plan.path.parent == self.data_dir:
-                plan.path.unlink(missing_ok=True)
-                record_path(plan.path).unlink(missing_ok=True)
+            if done and plan.reviewed:
+                files.append(plan.reviewed)
+            for path in files if done or plan.path.parent == self.data_dir else ():
+                path.unlink(missing_ok=True)
+                record_path(path).unlink(missing_ok=True)
+
+    def unlock(self, lock_id: str) -> None:
+        """Release the lock of this id, which a run that was killed left on the state."""
+        # FLAG: Terraform asks nobody; who calls this has asked.
+        self._commands.stream("force-unlock", lock_id, force=FLAG)
 
     def outputs(self) -> dict[str, Any]:
         """Return the value of every output by name; empty before the first apply."""

@@ -52,7 +52,11 @@ def _version(command: list[str], environ: Mapping[str, str]) -> str | None:
     try:
         done = subprocess.run(
             [*command, "version", "-json"],
-            env={**environ, "CHECKPOINT_DISABLE": "1"},
+            # TF_CLI_ARGS would break the command, TF_WORKSPACE is refused with its own words.
+            env={
+                **{k: v for k, v in environ.items() if not k.startswith("TF_CLI_ARGS")},
+                "CHECKPOINT_DISABLE": "1",
+            },
             capture_output=True,
             timeout=TIMEOUT_SECONDS,
             check=True,

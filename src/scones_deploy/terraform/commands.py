@@ -151,6 +151,7 @@ class TerraformCommands:
         self._color = color
         self._providers = providers
         self._environ = _automated(environ, data_dir)
+        self._ignored = _ignored_notice(environ)
         self._lines = CommandLine(
             working_dir=str(root),
             # The library reads a state file when it is made; state is Terraform's affair.
@@ -161,18 +162,18 @@ class TerraformCommands:
     def init(self, at: Path | None = None, **options: Any) -> str:
         """Install modules and providers, here or in another root module's folder.
 
-        A lock file that is there is never changed. Returns a sentence about the providers'
-        source, empty where there is nothing to say.
+        A lock file that is there is never changed. Returns a line about the providers' source
+        and one about ignored variables of the shell, or none where there is nothing to say.
         """
         root = at or self.root
         source = self._providers(root, self._build_dir, self._environ)
         self._environ = dict(source.environ)
         locked = "readonly" if (root / ".terraform.lock.hcl").is_file() else None
         self.stream("init", at=at, input=False, lockfile=locked, **options)
-        return source.notice
+        return "\n".join(filter(None, (source.notice, self._ignored)))
 
     def stream(
-        self, command: str, *args: Path, expected: tuple[int, ...] = (0,), **options: Any
+        self, command: str, *args: Path | str, expected: tuple[int, ...] = (0,), **options: Any
     ) -> Finished:
         """Run a command whose output is passed on; raises TerraformError where it fails."""
         done = self.run(command, *args, output=self._output, **options)
@@ -190,7 +191,7 @@ class TerraformCommands:
     def run(
         self,
         command: str,
-        *args: Path,
+        *args: Path | str,
         output: Callable[[str], None] | None = None,
         at: Path | None = None,
         **options: Any,
@@ -216,9 +217,33 @@ class TerraformCommands:
         return TerraformError(failure(command, self._environment, text))
 
 
+def is_ignored(name: str) -> bool:
+    """Return whether a variable of the shell would change what Terraform does unseen.
+
+    What reaches an environment is in its files: the same plan for everybody, and for the gate.
+    """
+    return name.startswith(("TF_VAR_", "TF_CLI_ARGS"))
+
+
+def _ignored_notice(environ: Mapping[str, str]) -> str:
+    names = sorted(name for name in environ if is_ignored(name))
+    if not names:
+        return ""
+    return (
+        f"{', '.join(names)} of this shell {'is' if len(names) == 1 else 'are'} ignored: an "
+        "environment's variables are set in its env.tfvars."
+    )
+
+
 def _automated(environ: Mapping[str, str], data_dir: Path) -> dict[str, str]:
+    workspace = environ.get("TF_WORKSPACE", "default")
+    if workspace not in ("", "default"):
+        raise TerraformError(
+            f"TF_WORKSPACE={workspace} in this shell selects another state, and an environment of "
+            "this project has only one: run `unset TF_WORKSPACE`."
+        )
     return {
-        **usable_environ(environ),
+        **{name: v for name, v in usable_environ(environ).items() if not is_ignored(name)},
         "TF_DATA_DIR": str(data_dir),
         "TF_IN_AUTOMATION": "1",
         "TF_INPUT": "0",

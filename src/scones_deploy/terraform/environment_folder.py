@@ -1,6 +1,7 @@
 """One environment of a root module: its files, and the fingerprint of all a plan is made from."""
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +9,13 @@ from pathlib import Path
 from scones_core.errors import TerraformError
 from scones_core.files import sha256_of
 
-CONFIGURATION = ("*.tf", "*.asl.json", ".terraform.lock.hcl")
-# A root module of its own, which no environment's plan reads.
+# Root modules of their own and tests, which no environment's plan reads.
 BOOTSTRAP = "bootstrap"
+APART = frozenset({BOOTSTRAP, "tests", "examples"})
+# What Terraform writes, and what only people and checks read. Everything else may be read by a
+# plan: *.tf, *.tf.json, *.tfvars, *.auto.tfvars.json, overrides, and whatever file() names.
+LOCK = ".terraform.lock.hcl"
+UNREAD = (".md", ".tftest.hcl", ".tftest.json", ".tfstate", ".tfstate.backup", ".tflint.hcl")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -58,16 +63,26 @@ class EnvironmentFolder:
         release = self.path / "release.tfvars.json"
         return [self.path / "env.tfvars", *([release] if release.is_file() else [])]
 
+    def lambda_dir(self) -> str:
+        """Return the folder of the bundles as seen from the root module.
+
+        Terraform keeps each zip's path in its state, so it may not say where the checkout is.
+        """
+        return os.path.relpath(self.bundles, self.root)
+
     def inputs(self) -> list[Path]:
-        """Return every file that a plan is made from: variables, configuration, bundles."""
-        configuration = [
-            file
-            for pattern in CONFIGURATION
-            for file in self.root.rglob(pattern)
-            if file.relative_to(self.root).parts[0] != BOOTSTRAP
-        ]
-        manifest = self.bundles / "manifest.json"
-        return [*self.variable_files(), *configuration, *([manifest] if manifest.is_file() else [])]
+        """Return every file that a plan may be made from: configuration, variables, bundles."""
+        configuration = [path for path in self.root.rglob("*") if self._is_read(path)]
+        bundles = [self.bundles / "manifest.json", *self.bundles.glob("*.zip")]
+        return sorted({*configuration, *(path for path in bundles if path.is_file())})
+
+    def _is_read(self, path: Path) -> bool:
+        parts = path.relative_to(self.root).parts
+        if parts[0] == "environments" and parts[1:2] != (self.name,):
+            return False
+        hidden = any(part.startswith(".") for part in parts) and path.name != LOCK
+        apart = parts[0] in APART or hidden or path.is_relative_to(self.bundles)
+        return not apart and path.is_file() and not path.name.endswith(UNREAD)
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over the names and contents of the inputs, wherever they lie."""

@@ -17,8 +17,8 @@ ADVICE = (
     ),
     (
         r"Error acquiring the state lock",
-        "Another run holds the state of this environment: wait for it to end. If that run is "
-        "dead, release its lock with `terraform force-unlock <ID>`.",
+        "Another run holds the state of this environment: wait for it to end. If it was killed, "
+        "`inv unlock` with the same --env releases its lock.",
     ),
     (
         r"S3 bucket \S+ does not exist|NoSuchBucket",
@@ -43,6 +43,13 @@ ADVICE = (
     (
         r'attribute "bucket" is required',
         "Name the bucket of the state in backend.hcl or in project.state_bucket.",
+    ),
+    (
+        r"/aws/sagemaker/TrainingJobs.* already exists"
+        r"|ResourceAlreadyExistsException.*/aws/sagemaker/TrainingJobs",
+        "All environments of an account and region share the log group "
+        "/aws/sagemaker/TrainingJobs, and one of them, or an earlier training job, made it: set "
+        "owns_training_log_group = false in this environment's env.tfvars.",
     ),
     (
         r"Saved plan is stale",

@@ -1,8 +1,9 @@
 """Plans: what one would do, the check against losses, and the record of what it was made from."""
 
+import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ PROTECTED = (
     "aws_sagemaker_model_package_group",
     "aws_sfn_state_machine",
 )
+# How many of the differing changes a message names.
+LISTED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +36,15 @@ class ResourceChange:
     """A resource's address, type and planned actions, like `("delete", "create")`.
 
     `unemptied_bucket` is the name of a bucket that Terraform would not empty before it deletes
-    it; empty for everything else.
+    it; empty for everything else. `tainted` is true where it is replaced because its creation
+    did not come to an end.
     """
 
     address: str
     type: str
     actions: tuple[str, ...]
     unemptied_bucket: str = ""
+    tainted: bool = False
 
     @property
     def destroys(self) -> bool:
@@ -57,12 +62,16 @@ class Plan:
     """A saved plan: its file, the resources it touches, and whether it changes anything.
 
     `has_changes` is also true where only outputs change. A replacement counts as one to add
-    and one to destroy, as in Terraform's own summary.
+    and one to destroy, as in Terraform's own summary. `digests` has a SHA-256 of all that
+    Terraform says of each change, by the address of the resource or `output.<name>`.
+    `reviewed` is the kept plan that this one was compared with; its file goes with this one's.
     """
 
     path: Path
     changes: tuple[ResourceChange, ...]
     has_changes: bool
+    digests: Mapping[str, str] = field(default_factory=dict)
+    reviewed: Path | None = None
 
     @property
     def add(self) -> int:
@@ -93,22 +102,56 @@ def parse_plan(path: Path, body: Mapping[str, Any], *, has_changes: bool) -> Pla
                 item["type"],
                 tuple(item["change"]["actions"]),
                 _unemptied_bucket(item["type"], item["change"].get("before") or {}),
+                item.get("action_reason") == "replace_because_tainted",
             )
             for item in body.get("resource_changes", ())
             if item["mode"] == "managed" and item["change"]["actions"] != ["no-op"]
         )
+        digests = dict(_digests(body))
     except (KeyError, TypeError, AttributeError) as error:
         raise TerraformError(f"The plan {path} cannot be read ({error!r}); plan again.") from error
-    return Plan(path, changes, has_changes)
+    return Plan(path, changes, has_changes, digests)
+
+
+def _digests(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for item in body.get("resource_changes", ()):
+        if item["change"]["actions"] != ["no-op"]:
+            deposed = f" (deposed {item['deposed']})" if item.get("deposed") else ""
+            yield f"{item['address']}{deposed}", _digest(item)
+    for name, change in body.get("output_changes", {}).items():
+        if change["actions"] != ["no-op"]:
+            yield f"output.{name}", _digest(change)
+
+
+def _digest(body: Any) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def require_same_changes(reviewed: Plan, current: Plan) -> None:
+    """Let a plan pass that changes what a reviewed one does: the same resources, to the same.
+
+    Raises DeployError, naming what differs. What else a plan file may hold, such as
+    provisioners, is not compared: so of the two the current one is to be applied.
+    """
+    then, now = reviewed.digests, current.digests
+    differing = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+    if differing:
+        shown = ", ".join(differing[:LISTED])
+        rest = f" and {len(differing) - LISTED} more" if len(differing) > LISTED else ""
+        raise DeployError(
+            f"{reviewed.path} was not applied: planned again, the changes to {shown}{rest} are "
+            "not those that were reviewed. Code or state moved on: plan again, and review that."
+        )
 
 
 def protect(plan: Plan, *, allow_destroy: bool) -> None:
     """Let a plan pass that keeps every protected resource: endpoint, buckets, key and the like.
 
     Raises DeployError, naming them, where it would destroy, replace or forget one, also where a
-    module or a key of `for_each` was renamed, and `allow_destroy` is false.
+    module or a key of `for_each` was renamed, and `allow_destroy` is false. What an interrupted
+    apply left half made was never in use: its replacement loses nothing.
     """
-    guarded = [c for c in plan.changes if c.type in PROTECTED]
+    guarded = [c for c in plan.changes if c.type in PROTECTED and not c.tainted]
     lost = [c.address for c in guarded if c.destroys or c.lets_go]
     if lost and not allow_destroy:
         raise DeployError(
@@ -181,6 +224,15 @@ def current_record(plan: Path, folder: EnvironmentFolder) -> PlanRecord:
 def write_record(plan: Path, folder: EnvironmentFolder) -> None:
     """Write the record of a plan that was made just now."""
     write_json(record_path(plan), asdict(current_record(plan, folder)))
+
+
+def is_current(plan: Path, folder: EnvironmentFolder) -> bool:
+    """Return whether a plan was made for this environment from what lies here now."""
+    try:
+        check_record(plan, folder)
+    except DeployError:
+        return False
+    return True
 
 
 def check_record(plan: Path, folder: EnvironmentFolder) -> None:

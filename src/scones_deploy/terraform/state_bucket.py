@@ -1,9 +1,13 @@
-"""The bucket of Terraform's state: named in `backend.hcl`, made here for the embedded AWS.
+"""The bucket of Terraform's state, and the lock in it.
+
+Its name is in `backend.hcl`; it is made here for the embedded AWS.
 
 In an AWS account it is there before the first plan, with encryption and access rules.
 """
 
+import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +22,8 @@ else:
 
 
 ATTRIBUTE = re.compile(r'^\s*(\w+)\s*=\s*(?:"([^"$\\]*)"|(true|false|\d+))\s*(?:(?:#|//).*)?$')
+LOCK_SUFFIX = ".tflock"
+MAX_LOCK_BYTES = 1 << 16
 COMMENT = re.compile(r"^\s*(?:(?:#|//).*)?$")
 
 
@@ -48,6 +54,37 @@ def backend_bucket(path: Path) -> str:
     if not bucket:
         raise DeployError(f'{path} names no bucket; add bucket = "<the bucket of the state>".')
     return bucket
+
+
+@dataclass(frozen=True, slots=True)
+class StateLock:
+    """A lock on a state: its id, who took it, for which operation, and when (UTC, as written)."""
+
+    id: str
+    who: str
+    operation: str
+    created: str
+
+
+def state_lock(s3: S3Client, bucket: str, key: str) -> StateLock | None:
+    """Return the lock on the state at this key; None where it is free.
+
+    Terraform keeps it as an object next to the state (`use_lockfile` of its S3 backend). Raises
+    DeployError where S3 refuses, or the object is not a lock.
+    """
+    where = f"s3://{bucket}/{key}{LOCK_SUFFIX}"
+    try:
+        body = s3.get_object(Bucket=bucket, Key=f"{key}{LOCK_SUFFIX}")["Body"].read(MAX_LOCK_BYTES)
+        found = json.loads(body)
+        return StateLock(*(str(found[name]) for name in ("ID", "Who", "Operation", "Created")))
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey", "NoSuchBucket"):
+            return None
+        raise DeployError(f"The lock {where} cannot be read: {error}") from error
+    except BotoCoreError as error:
+        raise DeployError(f"The lock {where} cannot be read: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DeployError(f"{where} is not a lock of Terraform ({error!r}).") from error
 
 
 def ensure_state_bucket(s3: S3Client, name: str) -> bool:

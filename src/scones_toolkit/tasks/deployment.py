@@ -2,25 +2,33 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 from scones_core.errors import DeployError
 from scones_core.files import write_atomically
-from scones_deploy.artifact import released_images
+from scones_core.uris import S3Uri
+from scones_deploy.artifact import missing_models, released_images
 from scones_deploy.bundle import BundleManifest, build_bundles
 from scones_deploy.office_hours import OfficeHours, only_creates_endpoint
-from scones_deploy.release import Release, read_releases
+from scones_deploy.release import Release, drop_releases, read_releases
 from scones_deploy.terraform.adapter import Terraform
 from scones_deploy.terraform.checks import scan
 from scones_deploy.terraform.module_docs import stale_docs, write_docs
 from scones_deploy.terraform.plan import Plan, protect, require_empty_buckets
 from scones_deploy.terraform.state import AppliedResource, served_configurations
-from scones_deploy.terraform.state_bucket import backend_bucket, ensure_state_bucket
+from scones_deploy.terraform.state_bucket import (
+    backend_bucket,
+    backend_settings,
+    ensure_state_bucket,
+    state_lock,
+)
 from scones_deploy.verification import (
     endpoint_differences,
     function_differences,
+    is_served,
     score_differences,
     setting_differences,
     way_back,
@@ -59,8 +67,8 @@ def prepare(project: Project) -> None:
         ensure_state_bucket(project.client("s3"), state_bucket(project))
     else:
         backend["bucket"] = state_bucket(project)
-    if notice := project.terraform.init(backend):
-        project.console.say(f"  {notice}")
+    for line in project.terraform.init(backend).splitlines():
+        project.console.say(f"  {line}")
 
 
 def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = False) -> Plan:
@@ -72,6 +80,7 @@ def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = Fa
     """
     require_bundles(project)
     prepare(project)
+    drop_lost_releases(project)
     made = project.terraform.saved_plan()
     if made is not None:
         project.console.say("  Applying the plan that `inv plan` saved.")
@@ -79,6 +88,8 @@ def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = Fa
     else:
         made = project.terraform.plan()
         describe(project, made)
+        # Before anybody is asked: a "yes" to what is refused anyway is asked for in vain.
+        protect(made, allow_destroy=allow_destroy)
         if made.has_changes and not confirmed and project.environment != "local":
             confirm(f"These changes will be made to {project.environment}.", project.environment)
     return carry_out(project, made, allow_destroy=allow_destroy)
@@ -118,9 +129,56 @@ def destroy(project: Project, *, confirmed: bool = False) -> None:
     made = project.terraform.plan(destroy=True)
     require_empty_buckets(made, project.client("s3"))
     candidates.clear(project, made)
+    buckets = bucket_names(project.terraform.applied())
     project.terraform.apply(made)
     project.forget_deployment()
     project.console.say(f"{made.destroy} resources of {project.environment} are destroyed.")
+    drop_releases_of(project, buckets)
+
+
+def unlock(project: Project, *, confirmed: bool = False) -> None:
+    """Release the lock that a run which was killed left on the state, once that is confirmed."""
+    prepare(project)
+    settings = project.release_file.with_name("backend.hcl")
+    key = backend_settings(settings).get("key", "")
+    lock = state_lock(project.client("s3"), state_bucket(project), key)
+    if lock is None:
+        project.console.say(f"The state of {project.environment} is not locked.")
+        return
+    text = f"{lock.who} has held the lock since {lock.created} ({lock.operation})."
+    if confirmed:
+        project.console.say(f"  {text}")
+    else:
+        confirm(f"{text} If that run still goes on, two would change the same.", lock.id)
+    project.terraform.unlock(lock.id)
+    project.console.say(f"The state of {project.environment} is unlocked.")
+
+
+def bucket_names(applied: Iterable[AppliedResource]) -> set[str]:
+    """Return the names of the buckets among resources."""
+    return {str(found.values["bucket"]) for found in applied if found.type == "aws_s3_bucket"}
+
+
+def drop_releases_of(project: Project, buckets: set[str]) -> None:
+    """Take the releases whose models were in these buckets out of the release file."""
+    known = read_releases(project.release_file).releases.values()
+    _drop(project, [r.id for r in known if S3Uri.parse(r.model_data_url).bucket in buckets])
+
+
+def drop_lost_releases(project: Project) -> None:
+    """Take releases out of the local release file whose models went with the embedded AWS."""
+    if project.environment == "local":
+        known = read_releases(project.release_file).releases.values()
+        _drop(project, missing_models(project.client("s3"), known))
+
+
+def _drop(project: Project, gone: list[str]) -> None:
+    if gone:
+        drop_releases(project.release_file, gone)
+        project.console.say(
+            f"  The models of {', '.join(gone)} are gone, and so are these releases in "
+            f"{project.release_file.relative_to(project.root)}; `inv release` makes another."
+        )
 
 
 def describe(project: Project, made: Plan) -> None:
@@ -167,6 +225,7 @@ def plan(
     """
     require_bundles(project)
     prepare(project)
+    drop_lost_releases(project)
     made = project.terraform.plan(destroy=destroy, out=out)
     describe(project, made)
     if summary is not None:
@@ -175,10 +234,10 @@ def plan(
 
 
 def apply_kept(project: Project, path: Path, *, allow_destroy: bool = False) -> Plan:
-    """Apply exactly the plan that `plan(out=path)` kept; nobody is asked, it was reviewed.
+    """Apply what the plan that `plan(out=path)` kept changes; nobody is asked, it was reviewed.
 
-    Raises DeployError for a plan of another environment, of other code, variables or zips,
-    and TerraformError where the state was changed since.
+    It is planned once more, and that plan is applied. Raises DeployError for a plan of another
+    environment, of other code, variables or zips, and where the new plan makes other changes.
     """
     require_bundles(project)
     prepare(project)
@@ -259,6 +318,7 @@ def verify(project: Project) -> None:
     if not applied:
         return
     release, endpoint = project.active_release, project.deployment.endpoint_name
+    _require_applied(project, release)
     bundles = BundleManifest.read(project.build / "lambda").bundles
     found = function_differences(project.client("lambda"), bundles, applied)
     found += setting_differences(release, applied, endpoint)
@@ -267,6 +327,7 @@ def verify(project: Project) -> None:
         said += "; there is no endpoint, so nothing was scored"
     else:
         pairs = served_configurations(applied, release.id)
+        _require_endpoints(project, [str(served.values["name"]) for served, _ in pairs])
         for served, intended in pairs:
             name = str(served.values["name"])
             found += endpoint_differences(
@@ -279,6 +340,28 @@ def verify(project: Project) -> None:
     if found:
         _fail(project, found)
     project.console.say(f"  Verified: {said}.")
+
+
+def _require_applied(project: Project, release: Release | None) -> None:
+    """Require that Terraform applied the release that is chosen; raises DeployError."""
+    chosen, deployed = release.id if release else "", project.deployment.active_release
+    if chosen != deployed:
+        name = project.environment
+        raise DeployError(
+            f"{chosen or 'No release'} is chosen in {name}, and {deployed or 'none'} is deployed: "
+            f"`inv plan --env {name}`, then `inv apply --env {name}`, deploys what is chosen."
+        )
+
+
+def _require_endpoints(project: Project, names: list[str]) -> None:
+    """Require that each endpoint is there, as it is not after `inv pause`; raises DeployError."""
+    sagemaker = project.client("sagemaker")
+    missing = [name for name in names if not is_served(sagemaker, name)]
+    if missing:
+        raise DeployError(
+            f"The endpoint {', '.join(missing)} is not there; `inv apply --env "
+            f"{project.environment}` creates it again."
+        )
 
 
 def _score(

@@ -240,9 +240,6 @@ def _training_and_batch_jobs(project: Project, processes: Processes) -> Iterator
     for batch in sagemaker.list_transform_jobs()["TransformJobSummaries"]:
         name, state = batch["TransformJobName"], batch["TransformJobStatus"]
         yield _process_row("transform job", name, state, processes)
-    for schedule in sagemaker.list_monitoring_schedules()["MonitoringScheduleSummaries"]:
-        name, state = schedule["MonitoringScheduleName"], schedule["MonitoringScheduleStatus"]
-        yield ("monitoring schedule", name, state, "", "", "")
 
 
 def _process_row(kind: str, name: str, state: str, processes: Processes) -> Row:

@@ -21,7 +21,7 @@ from scones_toolkit.tasks import candidates
 from scones_toolkit.tasks.deployment import prepare
 from scones_train.artifact import read_predictions, unpack_artifact
 from scones_train.gate import FEWEST_IMAGES, ScoredModel, below_active, below_limits, in_common
-from scones_train.registry import Candidate
+from scones_train.registry import REJECTED, Candidate
 
 BUILTIN = "builtin"
 
@@ -55,8 +55,29 @@ def release(
 
 
 def rollback(project: Project, release_id: str) -> Releases:
-    """Make an earlier release the active one; raises ReleaseError for one that is not there."""
+    """Make an earlier release the active one.
+
+    Raises ReleaseError for one that is not there, or whose candidate was rejected since.
+    """
+    known = read_releases(project.release_file).releases
+    if release_id in known:
+        _require_not_rejected(project, known[release_id])
     return _announce(project, activate(project.release_file, release_id))
+
+
+def _require_not_rejected(project: Project, release: Release) -> None:
+    """Refuse a release whose candidate, of this environment's own registry, was rejected."""
+    arn = release.model_package_arn
+    if f"/{project.deployment.model_package_group}/" not in arn:
+        return
+    of_release = (found for found in candidates.registry(project).all() if found.arn == arn)
+    candidate = next(of_release, None)
+    if candidate is not None and candidate.status == REJECTED:
+        note = f" ({candidate.note})" if candidate.note else ""
+        raise ReleaseError(
+            f"Release {release.id} is of candidate {candidate.version}, which was rejected{note}; "
+            f"`inv approve {candidate.version}` lets it be released again."
+        )
 
 
 def _announce(project: Project, releases: Releases) -> Releases:

@@ -22,7 +22,12 @@ from scones_deploy.terraform.plan import require_empty_buckets
 from scones_deploy.terraform.state import AppliedResource
 from scones_toolkit.cli import confirm
 from scones_toolkit.project import Project
-from scones_toolkit.tasks.deployment import prepare, state_bucket
+from scones_toolkit.tasks.deployment import (
+    bucket_names,
+    drop_releases_of,
+    prepare,
+    state_bucket,
+)
 
 
 def pause(project: Project) -> list[Running]:
@@ -83,13 +88,15 @@ def purge(project: Project, *, confirmed: bool = False) -> None:
         confirm(f"Everything in {name}, with all data, models and records, will be gone.", name)
     _stop(project)
     prepare(project)
-    _empty(project, project.terraform.applied())
+    applied = project.terraform.applied()
+    _empty(project, applied)
     made = project.terraform.plan(destroy=True)
     require_empty_buckets(made, project.client("s3"))
     if made.has_changes:
         project.terraform.apply(made)
     project.forget_deployment()
     project.console.say(f"  {made.destroy} resources that Terraform knew are destroyed.")
+    drop_releases_of(project, bucket_names(applied))
     _say_remains(project, _remove_orphans(project))
 
 
@@ -133,11 +140,6 @@ def _say_remains(project: Project, left: list[str]) -> None:
     for line in left:
         say(f"  remains: {line}")
     say(f"  remains: {state_bucket(project)}, with the versions of Terraform's state")
-    if project.release_file.is_file():
-        say(
-            f"  {project.release_file.relative_to(project.root)} names models that are gone: "
-            "remove it before the next apply."
-        )
 
 
 def _owner(project: Project) -> Owner:

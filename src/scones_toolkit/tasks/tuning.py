@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from local_aws.sagemaker.jobs.tuning_search import Trial as Place
-from local_aws.sagemaker.jobs.tuning_search import search_for
-from local_aws.sagemaker.jobs.tuning_space import parse_ranges
+from local_aws.sagemaker.jobs.tuning_search import parse_ranges, search_for
 from scones_core.errors import SettingsError, TrainingJobFailed
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import candidates, data

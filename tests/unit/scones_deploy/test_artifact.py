@@ -4,6 +4,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from moto import mock_aws
 from scones_core.errors import ReleaseError
 from scones_core.known_images import KnownImage, dumps
 from scones_core.settings import EndpointSettings
-from scones_deploy.artifact import artifact_release, released_images
+from scones_deploy.artifact import artifact_release, missing_models, released_images
 from scones_deploy.release import Release
 
 URL = "s3://artifacts/model/job/output/model.tar.gz"
@@ -84,6 +85,13 @@ def test_a_release_tells_what_the_artifact_holds(s3: Any) -> None:
 def test_a_threshold_and_an_environment_can_be_given(s3: Any) -> None:
     made = release(s3, archive(), threshold=0.5, environment={"LOG_LEVEL": "DEBUG"})
     assert (made.threshold, made.environment) == (0.5, {"LOG_LEVEL": "DEBUG"})
+
+
+def test_a_model_is_missed_with_its_object_or_its_bucket(s3: Any) -> None:
+    there = release(s3, archive())
+    elsewhere = replace(there, id="b", model_data_url="s3://no-bucket/model.tar.gz")
+    other_key = replace(there, id="k", model_data_url="s3://artifacts/other.tar.gz")
+    assert missing_models(s3, [there, elsewhere, other_key]) == ["b", "k"]
 
 
 def test_members_may_be_named_from_the_current_folder(s3: Any) -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -7,7 +8,15 @@ from typing import Any
 import pytest
 
 from scones_core.errors import ReleaseError
-from scones_deploy.release import Release, activate, add_release, read_releases, release_id
+from scones_deploy.release import (
+    Release,
+    Releases,
+    activate,
+    add_release,
+    drop_releases,
+    read_releases,
+    release_id,
+)
 
 RELEASE = Release(
     id="20261120-1432-ab12",
@@ -51,9 +60,28 @@ def test_the_file_has_the_variables_of_terraform_in_sorted_order(path: Path) -> 
     assert "id" not in body["releases"][RELEASE.id]
 
 
+def test_the_same_content_released_again_is_the_same_release(path: Path) -> None:
+    add_release(path, RELEASE)
+    add_release(path, replace(RELEASE, id="next", threshold=0.9))
+    known = add_release(path, replace(RELEASE, id="again"))
+    assert (known.active, sorted(known.releases)) == (RELEASE.id, [RELEASE.id, "next"])
+    assert read_releases(path) == known
+
+
+def test_dropped_releases_are_gone_and_the_last_takes_the_file_along(path: Path) -> None:
+    add_release(path, RELEASE)
+    add_release(path, replace(RELEASE, id="next", threshold=0.9))
+    assert drop_releases(path, ["next", "unknown"]) == Releases(None, {RELEASE.id: RELEASE})
+    assert read_releases(path) == Releases(None, {RELEASE.id: RELEASE})
+    activate(path, RELEASE.id)
+    assert drop_releases(path, []).active == RELEASE.id
+    assert drop_releases(path, [RELEASE.id]) == Releases()
+    assert not path.exists()
+
+
 def test_a_release_may_wait_and_be_rolled_back(path: Path) -> None:
     add_release(path, RELEASE)
-    add_release(path, replace(RELEASE, id="next"), activate=False)
+    add_release(path, replace(RELEASE, id="next", threshold=0.9), activate=False)
     assert read_releases(path).active == RELEASE.id
     activate(path, "next")
     assert read_releases(path).active == "next"
@@ -91,13 +119,18 @@ def test_an_unknown_release_cannot_be_activated(path: Path) -> None:
         ("id", "-x"),
         ("image", "no-registry:1"),
         ("image", "registry/without-tag"),
+        ("image", "registry/model:latest"),
+        ("image", "registry/model:.x"),
         ("model_data_url", "https://host/model.tar.gz"),
         ("model_data_url", "s3://bucket/model.zip"),
         ("model_sha256", "ab12"),
         ("instance_type", "m5.large"),
+        ("instance_type", "ml.m5.x-large"),
         ("instance_count", 0),
         ("instance_count", True),
         ("threshold", 1.01),
+        ("threshold", 0),
+        ("threshold", -0.5),
         ("threshold", float("nan")),
         ("threshold", "0.9"),
         ("labels", ("bicycle",)),
@@ -154,3 +187,40 @@ def test_ids_are_of_universal_time_and_the_model() -> None:
 def test_ids_sort_by_time_within_a_minute_too() -> None:
     now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert release_id(now, "ffff") < release_id(now + timedelta(seconds=1), "0000")
+
+
+TERRAFORM = Path(__file__).parents[3] / "terraform"
+NEARLY = {
+    "model_sha256": ["ab" * 32, "AB" * 32, "ab" * 31, "zz" * 32],
+    "instance_type": [
+        "ml.m5.large",
+        "ml.g5.2xlarge",
+        "ml.m5.x-large",
+        "ml.m5",
+        "m5.large",
+        "ml..x",
+    ],
+    "image": [
+        "1.dkr/model:1.0",
+        "1.dkr/model:_x",
+        "1.dkr/model:.x",
+        "1.dkr/model:-x",
+        "1.dkr/model:",
+        "1.dkr/model@sha256:" + "ab" * 32,
+    ],
+    "id": ["r", "r-1", "-r", "r-", "R", "x" * 20, "x" * 21, "r_1"],
+}
+
+
+@pytest.mark.parametrize(("field", "value"), [(f, v) for f, vs in NEARLY.items() for v in vs])
+def test_what_terraform_refuses_is_refused_before_it_is_written(field: str, value: str) -> None:
+    """The rule itself is taken out of the module's validation."""
+    text = (TERRAFORM / "modules" / "endpoint" / "variables.tf").read_text()
+    name = "id" if field == "id" else rf"r\.{field}"
+    (rule,) = re.findall(rf'regex\("([^"]+)", {name}\)', text)
+    accepted = re.search(rule.replace("\\\\", "\\"), value) is not None
+    if accepted:
+        assert getattr(replace(RELEASE, **{field: value}), field) == value
+    else:
+        with pytest.raises(ReleaseError, match=f"{field} must be"):
+            replace(RELEASE, **{field: value})

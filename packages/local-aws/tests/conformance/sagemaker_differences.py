@@ -32,25 +32,6 @@ _PROCESSING: dict[str, Any] = {
     "AppSpecification": {"ImageUri": "toy-model"},
     "RoleArn": _ROLE,
 }
-_MONITORING: dict[str, Any] = {
-    "MonitoringInputs": [
-        {
-            "BatchTransformInput": {
-                "DataCapturedDestinationS3Uri": "s3://b/x",
-                "DatasetFormat": {"Json": {"Line": True}},
-                "LocalPath": "/opt/ml/processing/in",
-            }
-        }
-    ],
-    "MonitoringOutputConfig": {
-        "MonitoringOutputs": [
-            {"S3Output": {"S3Uri": "s3://b/y", "LocalPath": "/opt/ml/processing/out"}}
-        ]
-    },
-    "MonitoringResources": {"ClusterConfig": _RESOURCES},
-    "MonitoringAppSpecification": {"ImageUri": "toy-model"},
-    "RoleArn": _ROLE,
-}
 _ON_ONE = {"InstanceType": "ml.m5.large", "InstanceCount": 1}
 _TRANSFORM: dict[str, Any] = {
     "TransformJobName": "refused",
@@ -121,18 +102,6 @@ SAGEMAKER_DIFFERENCES = (
         reason="The project serves one model a variant.",
         code="ValidationException",
         says="no multi-model endpoints",
-    ),
-    Difference(
-        service="sagemaker",
-        operation="create_monitoring_schedule",
-        parameters={
-            "MonitoringScheduleName": "drift",
-            "MonitoringScheduleConfig": {"MonitoringJobDefinition": _MONITORING},
-        },
-        differs="monitoring of batch transforms",
-        reason="Their records are not captured here; endpoints' are.",
-        code="ValidationException",
-        says="monitors endpoints only",
     ),
     Difference(
         service="sagemaker",

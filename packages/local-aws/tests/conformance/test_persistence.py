@@ -118,25 +118,10 @@ def build_endpoint(world: World) -> None:
 
 
 def build_jobs(world: World) -> None:
-    keep, hosting = world.answers, world.hosting
+    hosting = world.hosting
     process(hosting, "broken-off", ["sleep", "600"])
     process(hosting, "over", ["true"])
     hosting.aws.eventually(lambda: processed(hosting, "over") != "InProgress" or None)
-    target = {"S3Uri": f"s3://{hosting.bucket}/reports", "LocalPath": "/opt/ml/processing/out"}
-    given = {"EndpointName": keep["endpoint"], "LocalPath": "/opt/ml/processing/in"}
-    hosting.sagemaker.create_monitoring_schedule(
-        MonitoringScheduleName="kept",
-        MonitoringScheduleConfig={
-            "ScheduleConfig": {"ScheduleExpression": "cron(0 * ? * * *)"},
-            "MonitoringJobDefinition": {
-                "MonitoringInputs": [{"EndpointInput": given}],
-                "MonitoringOutputConfig": {"MonitoringOutputs": [{"S3Output": target}]},
-                "MonitoringResources": {"ClusterConfig": CLUSTER},
-                "MonitoringAppSpecification": {"ImageUri": IMAGE},
-                "RoleArn": hosting.role,
-            },
-        },
-    )
 
 
 def process(hosting: Hosting, name: str, entrypoint: list[str]) -> None:
@@ -345,12 +330,3 @@ def test_processing_jobs_are_kept_and_a_broken_off_one_has_failed(restarted: Wor
     hosting = restarted.hosting
     assert processed(hosting, "over") == "Completed"
     assert processed(hosting, "broken-off") == "Failed"
-
-
-def test_a_monitoring_schedule_goes_on(restarted: World) -> None:
-    sagemaker, aws = restarted.hosting.sagemaker, restarted.aws
-    found = sagemaker.describe_monitoring_schedule(MonitoringScheduleName="kept")
-    assert found["MonitoringScheduleStatus"] == "Scheduled"
-    aws.advance(3600)
-    listed = sagemaker.list_monitoring_executions(MonitoringScheduleName="kept")
-    assert len(listed["MonitoringExecutionSummaries"]) == 1

@@ -34,7 +34,6 @@ MENDS = (
     "SageMakerResponse.create_processing_job",
     "FakeProcessingJob.__init__",
     "FakeTransformJob.__init__",
-    "FakeDataQualityJobDefinition.response_object",
 )
 
 

@@ -268,29 +268,3 @@ def test_asynchronous_settings_belong_to_a_qualifier_and_change_one_by_one(aws):
         functions.get_function_event_invoke_config(**live)
     latest = functions.get_function_event_invoke_config(FunctionName=name)
     assert latest["MaximumRetryAttempts"] == 1
-
-
-def test_a_job_definition_has_nothing_that_was_not_given(aws):
-    sagemaker = aws.client("sagemaker")
-    sagemaker.create_data_quality_job_definition(
-        JobDefinitionName="gap",
-        RoleArn=aws.role,
-        DataQualityAppSpecification={"ImageUri": "toy"},
-        DataQualityJobInput={
-            "EndpointInput": {"EndpointName": "e", "LocalPath": "/opt/ml/processing/data"}
-        },
-        DataQualityJobOutputConfig={
-            "MonitoringOutputs": [
-                {"S3Output": {"S3Uri": "s3://b/x", "LocalPath": "/opt/ml/processing/out"}}
-            ]
-        },
-        JobResources={
-            "ClusterConfig": {
-                "InstanceCount": 1,
-                "InstanceType": "ml.m5.large",
-                "VolumeSizeInGB": 1,
-            }
-        },
-    )
-    found = sagemaker.describe_data_quality_job_definition(JobDefinitionName="gap")
-    assert not {"NetworkConfig", "DataQualityBaselineConfig", "StoppingCondition"} & found.keys()

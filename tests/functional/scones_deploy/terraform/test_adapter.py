@@ -56,11 +56,11 @@ def test_a_change_and_a_replacement_are_counted(terraform: Make, root: Path) -> 
     assert {c.address for c in plan.changes if c.destroys} == {"terraform_data.release[0]"}
 
 
-def test_the_folder_of_the_bundles_is_passed_absolute(terraform: Make, tmp_path: Path) -> None:
+def test_the_folder_of_the_bundles_is_the_same_from_every_checkout(terraform: Make) -> None:
     dev = terraform()
     dev.init()
     dev.apply(dev.plan())
-    assert dev.outputs()["lambda_dir"] == str(tmp_path / "build" / "lambda")
+    assert dev.outputs()["lambda_dir"] == "../build/lambda"
 
 
 def test_environments_never_mix(terraform: Make) -> None:
@@ -285,12 +285,48 @@ def test_a_saved_plan_that_failed_half_way_is_not_offered_again(
     assert asked_for.path.exists()
 
 
-@pytest.mark.parametrize("name", ["main.tf", "environments/dev/env.tfvars"])
-def test_a_saved_plan_older_than_what_it_was_made_from_is_not_offered(
-    terraform: Make, root: Path, name: str
-) -> None:
+@pytest.mark.parametrize("name", ["main.tf", "environments/dev/env.tfvars", "x.auto.tfvars"])
+def test_a_saved_plan_of_other_files_is_not_offered(terraform: Make, root: Path, name: str) -> None:
     terraform().init()
     made = terraform().plan()
-    later = made.path.stat().st_mtime + 1
-    os.utime(root / name, (later, later))
+    before = made.path.stat().st_mtime - 60
+    with (root / name).open("a") as file:
+        file.write("\n")
+    # As a checkout of another commit may leave it: older than the plan.
+    os.utime(root / name, (before, before))
     assert terraform().saved_plan() is None
+
+
+def test_a_workspace_of_the_shell_is_refused_by_name(
+    terraform: Make, environ: dict[str, str]
+) -> None:
+    with pytest.raises(TerraformError, match=r"TF_WORKSPACE=staging .* `unset TF_WORKSPACE`"):
+        terraform(environ={**environ, "TF_WORKSPACE": "staging"})
+
+
+@pytest.mark.parametrize("name", ["", "default"])
+def test_the_one_workspace_may_be_named(
+    terraform: Make, environ: dict[str, str], name: str
+) -> None:
+    terraform(environ={**environ, "TF_WORKSPACE": name}).init()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TF_VAR_active_release", "evil"),
+        ("TF_VAR_unknown", "x"),
+        ("TF_CLI_ARGS_plan", "-destroy"),
+        ("TF_CLI_ARGS", "-parallelism=2"),
+        ("TF_CLI_ARGS_show", "-nonsense"),
+    ],
+)
+def test_variables_and_arguments_of_the_shell_are_named_and_change_nothing(
+    terraform: Make, environ: dict[str, str], name: str, value: str
+) -> None:
+    plain = terraform()
+    plain.init()
+    plain.apply(plain.plan())
+    dev = terraform(environ={**environ, name: value})
+    assert name in dev.init()
+    assert not dev.plan().has_changes

@@ -600,54 +600,6 @@ resource "aws_appautoscaling_policy" "invocations" {
   }
 }
 
-resource "aws_sagemaker_data_quality_job_definition" "drift" {
-  name     = "resources-${var.step}"
-  role_arn = aws_iam_role.any.arn
-
-  data_quality_app_specification {
-    image_uri = "${aws_ecr_repository.any.repository_url}:1"
-  }
-
-  data_quality_job_input {
-    endpoint_input {
-      endpoint_name = aws_sagemaker_endpoint.any.name
-    }
-  }
-
-  data_quality_job_output_config {
-    monitoring_outputs {
-      s3_output {
-        s3_uri = "s3://${aws_s3_bucket.data.id}/monitoring"
-      }
-    }
-  }
-
-  job_resources {
-    cluster_config {
-      instance_count    = 1
-      instance_type     = "ml.m5.large"
-      volume_size_in_gb = 10
-    }
-  }
-
-  lifecycle {
-    create_before_destroy = true
-  }
-}
-
-resource "aws_sagemaker_monitoring_schedule" "drift" {
-  name = "resources"
-
-  monitoring_schedule_config {
-    monitoring_job_definition_name = aws_sagemaker_data_quality_job_definition.drift.name
-    monitoring_type                = "DataQuality"
-
-    schedule_config {
-      schedule_expression = "cron(0 * ? * * *)"
-    }
-  }
-}
-
 output "account_id" {
   value = data.aws_caller_identity.this.account_id
 }

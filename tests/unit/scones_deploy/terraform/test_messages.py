@@ -44,7 +44,13 @@ def test_text_without_an_error_is_kept_and_silence_said() -> None:
     ("text", "advice"),
     [
         ("Error: No valid credential\n│ sources found", "AWS_PROFILE"),
-        ("Error: Error acquiring the state lock", "force-unlock"),
+        ("Error: Error acquiring the state lock", "`inv unlock`"),
+        (
+            "Error: creating CloudWatch Logs Log Group (/aws/sagemaker/TrainingJobs): operation "
+            "error CloudWatch Logs: CreateLogGroup, https response error StatusCode: 400, "
+            "ResourceAlreadyExistsException: The specified log group\n│ already exists",
+            "owns_training_log_group = false",
+        ),
         ('Error: S3 bucket "scones-state" does not exist.', "create it first"),
         ("Error: Saved plan is stale", "plan again"),
         ("Error: Failed to query available provider packages", "SCONES_TERRAFORM_MIRROR"),

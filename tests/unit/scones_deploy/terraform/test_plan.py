@@ -48,6 +48,18 @@ def test_what_cannot_be_rebuilt_is_not_destroyed_unasked(kind: str, actions: lis
     protect(made, allow_destroy=True)
 
 
+@pytest.mark.parametrize("kind", PROTECTED)
+def test_what_an_interrupted_apply_left_half_made_may_be_replaced(kind: str) -> None:
+    half = {**resource(kind, "delete", "create"), "action_reason": "replace_because_tainted"}
+    protect(plan(half), allow_destroy=False)
+    changed = {
+        **resource(kind, "delete", "create"),
+        "action_reason": "replace_because_cannot_update",
+    }
+    with pytest.raises(DeployError, match=rf"module\.x\.{kind}\.this"):
+        protect(plan(half, changed), allow_destroy=False)
+
+
 def test_a_rename_without_a_moved_block_is_a_loss_and_one_with_it_is_none() -> None:
     old, new = resource("aws_s3_bucket", "delete"), resource("aws_s3_bucket", "create")
     new["address"] = "module.renamed.aws_s3_bucket.this"

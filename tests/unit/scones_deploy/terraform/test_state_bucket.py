@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from scones_deploy.terraform.state_bucket import (
     backend_bucket,
     backend_settings,
     ensure_state_bucket,
+    state_lock,
 )
 
 
@@ -40,6 +42,37 @@ def test_a_refusal_is_a_sentence() -> None:
     with Stubber(s3) as stubber, pytest.raises(DeployError, match="state bucket state cannot be"):
         stubber.add_client_error("head_bucket", "403", http_status_code=403)
         ensure_state_bucket(s3, "state")
+
+
+LOCK = {
+    "ID": "0d2b",
+    "Operation": "OperationTypeApply",
+    "Who": "ann@laptop",
+    "Created": "2026-11-20T14:32:00Z",
+}
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_lock_says_who_holds_it_and_none_is_free() -> None:
+    s3: Any = boto3.client("s3", region_name="us-east-1")
+    assert state_lock(s3, "state", "dev/t.tfstate") is None
+    s3.create_bucket(Bucket="state")
+    assert state_lock(s3, "state", "dev/t.tfstate") is None
+    s3.put_object(Bucket="state", Key="dev/t.tfstate.tflock", Body=json.dumps(LOCK))
+    found = state_lock(s3, "state", "dev/t.tfstate")
+    assert found is not None
+    assert (found.id, found.who) == ("0d2b", "ann@laptop")
+    assert (found.operation, found.created) == ("OperationTypeApply", "2026-11-20T14:32:00Z")
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("body", ["", "[]", "{}", "x"])
+def test_what_is_not_a_lock_is_named(body: str) -> None:
+    s3: Any = boto3.client("s3", region_name="us-east-1")
+    s3.create_bucket(Bucket="state")
+    s3.put_object(Bucket="state", Key="t.tflock", Body=body)
+    with pytest.raises(DeployError, match=r"s3://state/t\.tflock is not a lock"):
+        state_lock(s3, "state", "t")
 
 
 def test_backend_settings_are_read(tmp_path: Path) -> None:

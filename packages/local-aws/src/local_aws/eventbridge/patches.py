@@ -14,8 +14,7 @@ from local_aws.eventbridge import api, scheduler, scheduler_api
 from local_aws.eventbridge.bus import SERVICE, Buses
 from local_aws.eventbridge.retry_queue import Attempts
 from local_aws.eventbridge.targets import RoleClients
-from local_aws.iam.roles import is_enforced
-from local_aws.iam.sessions import RoleSessions
+from local_aws.iam.roles import RoleSessions, is_enforced
 from local_aws.logs import api as logs_api
 from local_aws.logs import encryption_keys
 from local_aws.s3 import notifications

@@ -1,6 +1,6 @@
-"""What each role was allowed since the start, and by which statements: what nobody needed shows.
+"""Permissions that each role used and did not use since the start, per policy statement.
 
-IAM tells the like of an account, a day later and by service alone:
+IAM reports the same for an account, a day later and by service only:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html
 """
 
@@ -10,10 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from local_aws.iam.conditions import as_list, matches
-from local_aws.iam.decision_cache import same_documents
-from local_aws.iam.policy import Access, Document, Verdict, verdict
-from local_aws.iam.roles import identity_policies, role_of
-from local_aws.server.admin_api import PREFIX, route
+from local_aws.iam.policy import Access, Document, Verdict, same_documents, verdict
+from local_aws.server.admin_api import PREFIX
 
 ACCESS_PATH = f"{PREFIX}iam/access"
 _REMEMBERED = 4096
@@ -90,11 +88,3 @@ def _text(statement: Mapping[str, Any]) -> str:
 
 
 USAGE = Usage()
-
-
-@route("GET", ACCESS_PATH)
-def _access(_: Mapping[str, Any]) -> list[dict[str, Any]]:
-    found: list[tuple[str, Sequence[Document]]] = [
-        (arn, identity_policies(role)) for arn in USAGE.roles() if (role := role_of(arn))
-    ]
-    return [{"role": arn, **use} for arn, policies in found for use in USAGE.of(arn, policies)]

@@ -1,67 +1,119 @@
-"""The hook into moto: a request of a role's session is refused unless its policies allow it."""
+"""What is changed in moto, so that policies decide on each request.
+
+With `LOCAL_AWS_IAM=off` every caller may do everything.
+"""
 
 import json
 from datetime import timedelta
 from typing import Any
 
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
+from moto.iam.access_control import PermissionResult
+from moto.s3.exceptions import BucketAccessDeniedError, S3ClientError
+
 from local_aws.core.clock import CLOCK
 from local_aws.core.context import ACCOUNT_ID, Context
-from local_aws.core.patching import replace, wrap
-from local_aws.iam.access import authorise, require_trusting_role, require_undenied
-from local_aws.iam.actions import is_encrypted, request_accesses, service_prefix
-from local_aws.iam.callers import KeyRefused, require_valid_key, signed_with
-from local_aws.iam.denials import AccessDenied, denial_code
+from local_aws.core.patching import patch, set_value
+from local_aws.iam.authorization import (
+    AccessDenied,
+    authorise,
+    denial_code,
+    require_trusting_role,
+    require_undenied,
+)
 from local_aws.iam.pass_role import TrustMissing, require_assumable
 from local_aws.iam.policy import Access, Principal, Verdict, verdict
+from local_aws.iam.required_access import is_encrypted, request_accesses, service_prefix
 from local_aws.iam.roles import is_enforced, session_of
 from local_aws.iam.s3_requests import missing_object_accesses, s3_accesses
+from local_aws.iam.signatures import KeyRefused, require_valid_key, signed_with
 from local_aws.iam.web_identity import TokenRefused, require_trusted_token
 
 _REFUSALS = (AccessDenied, KeyRefused, TrustMissing, TokenRefused)
-_FAULT = "lets every caller do everything, or knows no resource, condition and service's name"
+_UNASKED = "asks no policies, or knows no resource, condition and service's name"
+_AUTHORISATION = "moto.core.authorization.ActionAuthenticatorMixin"
+_PERMISSIONS = {
+    Verdict.ALLOW: PermissionResult.PERMITTED,
+    Verdict.SILENT: PermissionResult.NEUTRAL,
+    Verdict.DENY: PermissionResult.DENIED,
+}
 
 
 def install(context: Context) -> None:
-    """Have every request decided by policies, unless `LOCAL_AWS_IAM=off`."""
+    """Raise LocalAwsError unless LOCAL_AWS_IAM has a value that it can have."""
     del context
-    if not is_enforced():
-        return
-    _give_refusals_their_status()
-    _let_sessions_expire_by_the_clock()
-    _enforce()
-    _enforce_s3()
-    _read_bucket_policies()
+    is_enforced()
 
 
-def _give_refusals_their_status() -> None:
-    from moto.core.responses import BaseResponse
-
-    @wrap(BaseResponse, "serialized", fault="answers 400 to a denial")
-    def serialized(original: Any, response: Any, action_result: Any) -> Any:
-        status, headers, body = original(response, action_result)
-        own = getattr(action_result.result, "refusal_status", None)
-        return (status, headers, body) if own is None else (own, headers, body)
+@patch("moto.core.responses.BaseResponse.serialized", why="answers 400 to a denial")
+def serialized(original: Any, response: Any, action_result: Any) -> Any:
+    """Answer a refusal with its own status."""
+    status, headers, body = original(response, action_result)
+    own = getattr(action_result.result, "refusal_status", None)
+    return (status, headers, body) if own is None else (own, headers, body)
 
 
-def _enforce() -> None:
-    from moto.core.authorization import ActionAuthenticatorMixin
-    from moto.core.responses import ActionResult, BaseResponse
+set_value(
+    f"{_AUTHORISATION}._authenticate_and_authorize_normal_action", lambda *_: None, why=_UNASKED
+)
 
-    replace(
-        ActionAuthenticatorMixin,
-        "_authenticate_and_authorize_normal_action",
-        lambda *_: None,
-        fault=_FAULT,
-    )
 
-    @wrap(BaseResponse, "call_action", fault=_FAULT)
-    def call_action(original: Any, response: Any) -> Any:
+@patch("moto.core.responses.BaseResponse.call_action", why=_UNASKED)
+def call_action(original: Any, response: Any) -> Any:
+    """Answer a request only when its caller may make it."""
+    if is_enforced():
         try:
             _decide(response)
         except _REFUSALS as error:
             status, headers, body = response.serialized(ActionResult(_refusal(response, error)))
             return status, {**headers, "status": str(status)}, body
-        return original(response)
+    return original(response)
+
+
+@patch("moto.sts.models.AssumedRole.__init__", why="lets sessions expire by the host's clock")
+def create_session(original: Any, session: Any, *args: Any, **more: Any) -> None:
+    """Have a session expire by the embedded AWS's clock."""
+    original(session, *args, **more)
+    session.expiration += timedelta(seconds=CLOCK.advanced_seconds)
+
+
+@patch(f"{_AUTHORISATION}._authenticate_and_authorize_s3_action", why=_UNASKED)
+def authorise_s3_request(
+    original: Any, response: Any, bucket_name: str | None = None, key_name: str | None = None
+) -> None:
+    """Raise moto's own kinds of refusal for what the caller may not do in S3."""
+    del original
+    if not is_enforced():
+        return
+    key, _ = _signed(response)
+    try:
+        require_valid_key(key)
+        if session_of(key) is None:
+            if not is_encrypted(response.headers):
+                require_undenied(s3_accesses(response, bucket_name, key_name))
+            return
+        authorise(key, s3_accesses(response, bucket_name, key_name))
+        if bucket_name and key_name:
+            authorise(key, missing_object_accesses(response, bucket_name, key_name))
+    except AccessDenied as error:
+        raise _s3_denied(str(error), bucket_name) from error
+    except KeyRefused as error:
+        raise _s3_refused(error) from error
+
+
+@patch(
+    "moto.s3.models.FakeBucket.get_permission",
+    why="takes every statement of a bucket's policy as one about every caller",
+)
+def get_permission(original: Any, bucket: Any, action: str, resource: str) -> Any:
+    """Return what a bucket's policy says of the account's administrator."""
+    if not is_enforced():
+        return original(bucket, action, resource)
+    documents = [json.loads(bucket.policy)] if bucket.policy else []
+    values = {"aws:securetransport": "true", "aws:sourceip": "127.0.0.1"}
+    administrator = Principal(ACCOUNT_ID, arn=f"arn:aws:iam::{ACCOUNT_ID}:root")
+    return _PERMISSIONS[verdict(documents, Access(action, resource, values), administrator)]
 
 
 def _decide(response: Any) -> None:
@@ -90,8 +142,6 @@ def _signed(response: Any) -> tuple[str, str]:
 
 def _refusal(response: Any, error: Exception) -> Exception:
     """Return an exception that moto serialises in the protocol of the request's service."""
-    from moto.core.exceptions import ServiceException
-
     service = service_prefix(_signed(response)[1])
     if isinstance(error, TrustMissing | TokenRefused):
         code, status = error.code, 400
@@ -105,62 +155,8 @@ def _refusal(response: Any, error: Exception) -> Exception:
     return refusal
 
 
-def _let_sessions_expire_by_the_clock() -> None:
-    from moto.sts.models import AssumedRole
-
-    @wrap(AssumedRole, "__init__", fault="lets sessions expire by real time, not by the clock")
-    def create(original: Any, session: Any, *args: Any, **more: Any) -> None:
-        original(session, *args, **more)
-        session.expiration += timedelta(seconds=CLOCK.advanced_seconds)
-
-
-def _enforce_s3() -> None:
-    from moto.core.authorization import ActionAuthenticatorMixin
-
-    @wrap(ActionAuthenticatorMixin, "_authenticate_and_authorize_s3_action", fault=_FAULT)
-    def decide(
-        original: Any, response: Any, bucket_name: str | None = None, key_name: str | None = None
-    ) -> None:
-        del original
-        key, _ = _signed(response)
-        try:
-            require_valid_key(key)
-            if session_of(key) is None:
-                if not is_encrypted(response.headers):
-                    require_undenied(s3_accesses(response, bucket_name, key_name))
-                return
-            authorise(key, s3_accesses(response, bucket_name, key_name))
-            if bucket_name and key_name:
-                authorise(key, missing_object_accesses(response, bucket_name, key_name))
-        except AccessDenied as error:
-            raise _s3_denied(str(error), bucket_name) from error
-        except KeyRefused as error:
-            raise _s3_refused(error) from error
-
-
-def _read_bucket_policies() -> None:
-    from moto.iam.access_control import PermissionResult
-    from moto.s3.models import FakeBucket
-
-    results = {
-        Verdict.ALLOW: PermissionResult.PERMITTED,
-        Verdict.SILENT: PermissionResult.NEUTRAL,
-        Verdict.DENY: PermissionResult.DENIED,
-    }
-
-    @wrap(FakeBucket, "get_permission", fault="takes every statement as one about every caller")
-    def get_permission(original: Any, bucket: Any, action: str, resource: str) -> Any:
-        del original
-        documents = [json.loads(bucket.policy)] if bucket.policy else []
-        values = {"aws:securetransport": "true", "aws:sourceip": "127.0.0.1"}
-        administrator = Principal(ACCOUNT_ID, arn=f"arn:aws:iam::{ACCOUNT_ID}:root")
-        return results[verdict(documents, Access(action, resource, values), administrator)]
-
-
 def _s3_denied(sentence: str, bucket: str | None) -> Exception:
-    from moto.s3.exceptions import BucketAccessDeniedError
-
-    # moto catches this class where it deletes several objects, and tells the denial for each.
+    # moto catches this class where it deletes several objects, and reports the denial for each.
     attributes = {"__module__": __name__, "refusal_status": 403}
     refusal: Any = type("S3Refusal", (BucketAccessDeniedError,), attributes)(bucket or "")
     refusal.message = sentence
@@ -168,8 +164,6 @@ def _s3_denied(sentence: str, bucket: str | None) -> Exception:
 
 
 def _s3_refused(error: KeyRefused) -> Exception:
-    from moto.s3.exceptions import S3ClientError
-
     if error.expired:
         return S3ClientError("ExpiredToken", "The provided token has expired.")
     sentence = "The AWS Access Key Id you provided does not exist in our records."

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -193,3 +194,10 @@ def _applies(statement: Mapping[str, Any], access: Access) -> bool:
 def _resource_named(patterns: Any, access: Access) -> bool:
     filled = (pattern_of(item, access.values) for item in as_list(patterns))
     return any(p is not None and matches(p, access.resource) for p in filled)
+
+
+def same_documents(first: Sequence[Document] | None, second: Sequence[Document] | None) -> bool:
+    """Return whether these are the very policies that those were, compared by identity."""
+    if first is None or second is None:
+        return first is second
+    return len(first) == len(second) and all(map(operator.is_, first, second))

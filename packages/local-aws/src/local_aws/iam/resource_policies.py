@@ -4,6 +4,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from moto.awslambda.utils import get_backend
+from moto.core.exceptions import JsonRESTError, ServiceException
+from moto.kms.models import kms_backends
+from moto.s3.models import s3_backends
+from moto.sns.models import sns_backends
+from moto.sqs.models import sqs_backends
+
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.iam.policy import Access, Document
 from local_aws.iam.roles import role_of, trust_of
@@ -25,8 +32,6 @@ def resource_policy(access: Access) -> Document | None:
 
 def kms_key(key_id: str, region: str) -> Any:
     """Return moto's key for an id, an ARN, an alias or an alias's ARN; None if there is none."""
-    from moto.kms.models import kms_backends
-
     backend = kms_backends[ACCOUNT_ID][region]
     try:
         return backend.keys.get(backend.any_id_to_key_id(key_id))
@@ -35,8 +40,6 @@ def kms_key(key_id: str, region: str) -> Any:
 
 
 def _bucket_policy(_: str, arn: str) -> Any:
-    from moto.s3.models import s3_backends
-
     name = arn.split(":::", 1)[-1].split("/", 1)[0]
     bucket = s3_backends[ACCOUNT_ID]["aws"].buckets.get(name)
     return getattr(bucket, "policy", None) or None
@@ -48,9 +51,6 @@ def _key_policy(region: str, arn: str) -> Any:
 
 
 def _function_policy(region: str, arn: str) -> Any:
-    from moto.awslambda.utils import get_backend
-    from moto.core.exceptions import JsonRESTError, ServiceException
-
     name, _, qualifier = arn.split(":", 6)[6].partition(":")
     try:
         function = get_backend(ACCOUNT_ID, region).get_function(name, qualifier or None)
@@ -61,14 +61,10 @@ def _function_policy(region: str, arn: str) -> Any:
 
 
 def _topic_policy(region: str, arn: str) -> Any:
-    from moto.sns.models import sns_backends
-
     return getattr(sns_backends[ACCOUNT_ID][region].topics.get(arn), "policy", None)
 
 
 def _queue_policy(region: str, arn: str) -> Any:
-    from moto.sqs.models import sqs_backends
-
     queue = sqs_backends[ACCOUNT_ID][region].queues.get(arn.rsplit(":", 1)[-1])
     return getattr(queue, "policy", None) or None
 

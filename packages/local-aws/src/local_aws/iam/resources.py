@@ -4,10 +4,189 @@ The ARNs are those of the Service Authorization Reference:
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
 """
 
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
-from local_aws.iam.arns import ANY, arn, parameter_values
-from local_aws.iam.special_resources import SPECIAL
+from local_aws.iam.resource_policies import kms_key
+
+ANY = ["*"]
+
+
+def parameter_values(response: Any, name: str) -> list[str]:
+    """Return a request parameter's values, none where it was not sent."""
+    found = response._get_param(name)
+    if found is None:
+        members = (v for k, v in response.querystring.items() if k.startswith(f"{name}.member."))
+        found = [value for values in members for value in values]
+    values = found if isinstance(found, list) else [found]
+    return [value for value in values if isinstance(value, str) and value]
+
+
+def arn(response: Any, service: str, before: str, value: str) -> str:
+    """Return the ARN of what a parameter names; `before` precedes a bare name in it."""
+    if value.startswith("arn:"):
+        return value
+    name = value.rstrip("/").rsplit("/", 1)[-1] if service == "sqs" else value.lstrip("/")
+    return f"arn:aws:{service}:{response.region}:{response.current_account}:{before}{name}"
+
+
+def _lambda(response: Any, action: str) -> list[str]:
+    _, _, rest = response.path.partition("/functions/")
+    names = [unquote(rest.split("/")[0])] if rest else parameter_values(response, "FunctionName")
+    if not names or action == "ListFunctions":
+        return ANY
+    function = arn(response, "lambda", "function:", names[0])
+    for key in ("Qualifier", "qualifier"):
+        if qualifier := response.querystring.get(key):
+            return [f"{function}:{qualifier[0]}"]
+    return [function]
+
+
+def _sagemaker(response: Any, action: str) -> list[str]:
+    if not action.startswith("InvokeEndpoint"):
+        return []
+    name = response.path.removeprefix("/endpoints/").split("/")[0]
+    return [arn(response, "sagemaker", "endpoint/", name)]
+
+
+def _logs(response: Any, action: str) -> list[str]:
+    if action == "DescribeLogGroups":
+        return [arn(response, "logs", "log-group:", ":log-stream:")]
+    groups = parameter_values(response, "logGroupName") or parameter_values(
+        response, "logGroupIdentifier"
+    )
+    if not groups:
+        return parameter_values(response, "resourceArn") or ANY
+    stream = next(iter(parameter_values(response, "logStreamName")), "")
+    return [log_arn(response.region, response.current_account, groups[0], stream)]
+
+
+def log_arn(region: str, account_id: str, group: str, stream: str = "") -> str:
+    """Return the ARN that CloudWatch Logs authorises a log group or stream by."""
+    name = group.split(":log-group:", 1)[-1].removesuffix(":*")
+    return f"arn:aws:logs:{region}:{account_id}:log-group:{name}:log-stream:{stream}"
+
+
+def _kms(response: Any, action: str) -> list[str]:
+    """Return the key, and the alias where one is made, moved or deleted: both must be allowed."""
+    aliases = parameter_values(response, "AliasName")
+    keys = parameter_values(response, "KeyId") or parameter_values(response, "TargetKeyId")
+    if not aliases and not keys:
+        # A key that is about to be made has an ARN for who tags it, and none for who makes it.
+        return [arn(response, "kms", "key/", "new")] if action == "TagResource" else ANY
+    named = [arn(response, "kms", "", alias) for alias in aliases]
+    return named + [_key_arn(response, key) for key in keys or aliases]
+
+
+def _key_arn(response: Any, identifier: str) -> str:
+    key = kms_key(identifier, response.region)
+    if key is not None:
+        return str(key.arn)
+    before = "" if identifier.startswith("alias/") else "key/"
+    return arn(response, "kms", before, identifier)
+
+
+def _events(response: Any, action: str) -> list[str]:
+    if action == "PutEvents":
+        entries = response._get_param("Entries") or []
+        buses = {entry.get("EventBusName") or "default" for entry in entries}
+        return [arn(response, "events", "event-bus/", bus) for bus in sorted(buses)] or ANY
+    bus = next(iter(parameter_values(response, "EventBusName")), "default").rsplit("/", 1)[-1]
+    prefix = "rule/" if bus == "default" else f"rule/{bus}/"
+    named = parameter_values(response, "Rule") or parameter_values(response, "Name")
+    return [arn(response, "events", prefix, named[0])] if named else ANY
+
+
+def _iam(response: Any, _: str) -> list[str]:
+    start = f"arn:aws:iam::{response.current_account}"
+    if found := parameter_values(response, "RoleName"):
+        return [_role_arn(response, start, found[0])]
+    if found := parameter_values(response, "UserName"):
+        return [f"{start}:user/{found[0]}"]
+    return parameter_values(response, "PolicyArn") or ANY
+
+
+def _role_arn(response: Any, start: str, name: str) -> str:
+    """Return a role's ARN, which holds the path that it has, or is to be made under."""
+    role = named_role(response, name)
+    if role is not None:
+        return str(role.arn)
+    path = next(iter(parameter_values(response, "Path")), "/")
+    return f"{start}:role{path}{name}"
+
+
+def named_role(response: Any, name: str) -> Any:
+    """Return moto's role of this name, None where there is none."""
+    roles = list(response.backend.roles.values())
+    return next((role for role in roles if role.name == name), None)
+
+
+def _cloudwatch(response: Any, _: str) -> list[str]:
+    names = parameter_values(response, "DashboardName") + parameter_values(
+        response, "DashboardNames"
+    )
+    return [f"arn:aws:cloudwatch::{response.current_account}:dashboard/{name}" for name in names]
+
+
+def _sns(response: Any, _: str) -> list[str]:
+    # A subscription is its topic's.
+    found = parameter_values(response, "SubscriptionArn")
+    return [subscription.rpartition(":")[0] for subscription in found]
+
+
+def _budgets(response: Any, _: str) -> list[str]:
+    budget = response._get_param("Budget") or response._get_param("NewBudget") or {}
+    named = parameter_values(response, "BudgetName") or [budget.get("BudgetName", "*")]
+    return parameter_values(response, "ResourceARN") or [
+        f"arn:aws:budgets::{response.current_account}:budget/{named[0]}"
+    ]
+
+
+def _scheduler(response: Any, _: str) -> list[str]:
+    kind, _, rest = response.path.lstrip("/").partition("/")
+    name = unquote(rest)
+    if kind == "tags":
+        return [name]
+    if kind == "schedule-groups":
+        return [arn(response, "scheduler", "schedule-group/", name or "*")]
+    groups = parameter_values(response, "GroupName") or parameter_values(response, "groupName")
+    group = next(iter(groups), "default")
+    return [arn(response, "scheduler", f"schedule/{group}/", name or "*")]
+
+
+def _scaling(response: Any, action: str) -> list[str]:
+    """Return the target that a request is about: nobody knows its ARN before it is registered."""
+    if action.startswith("Describe"):
+        return ANY
+    given = parameter_values(response, "ResourceARN")
+    return given or [arn(response, "application-autoscaling", "scalable-target/", "new")]
+
+
+def _states(response: Any, action: str) -> list[str]:
+    if action != "CreateStateMachineAlias":
+        return []
+    # It names an alias of the versions' state machine.
+    routes = response._get_param("routingConfiguration") or []
+    return [route.get("stateMachineVersionArn", "").rpartition(":")[0] for route in routes[:1]]
+
+
+SPECIAL: dict[str, Callable[[Any, str], list[str]]] = {
+    "application-autoscaling": _scaling,
+    "budgets": _budgets,
+    "cloudwatch": _cloudwatch,
+    "events": _events,
+    "iam": _iam,
+    "kms": _kms,
+    "lambda": _lambda,
+    "logs": _logs,
+    "sagemaker": _sagemaker,
+    "scheduler": _scheduler,
+    "sns": _sns,
+    "states": _states,
+    "sts": lambda response, _: parameter_values(response, "RoleArn") or ANY,
+}
+
 
 # Parameters that name a resource, and what precedes a bare name in its ARN; the first counts.
 _NAMED: dict[str, tuple[tuple[str, str], ...]] = {

@@ -5,8 +5,8 @@ from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-from local_aws.iam.actions import common_values
 from local_aws.iam.policy import Access
+from local_aws.iam.required_access import common_values
 from local_aws.iam.resource_policies import kms_key
 
 # moto names these by its own lights, or takes them for what the bare request would be.

@@ -7,8 +7,10 @@ import base64
 import json
 from typing import Any
 
+from moto.iam.models import iam_backends
+
 from local_aws.core.context import ACCOUNT_ID
-from local_aws.iam.denials import AccessDenied
+from local_aws.iam.authorization import AccessDenied
 from local_aws.iam.policy import Access, Principal, Verdict, verdict
 from local_aws.iam.roles import role_of, trust_of
 
@@ -62,7 +64,5 @@ def _texts(claim: Any) -> list[str]:
 
 
 def _provider(issuer: str) -> Any:
-    from moto.iam.models import iam_backends
-
     known = iam_backends[ACCOUNT_ID]["aws"].open_id_providers
     return known.get(f"arn:aws:iam::{ACCOUNT_ID}:oidc-provider/{issuer}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_aws.core.context import ACCOUNT_ID
-from local_aws.iam.access import permits
+from local_aws.iam.authorization import permits
 from local_aws.iam.policy import Access
 from local_aws.lambda_.function_spec import FunctionSpec
 

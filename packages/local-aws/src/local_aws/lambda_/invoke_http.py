@@ -15,11 +15,10 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from local_aws.core.context import ACCOUNT_ID
-from local_aws.iam.access import authorise
-from local_aws.iam.actions import common_values
-from local_aws.iam.callers import KeyRefused, require_valid_key, signed_by
-from local_aws.iam.denials import AccessDenied
+from local_aws.iam.authorization import AccessDenied, authorise
 from local_aws.iam.policy import Access
+from local_aws.iam.required_access import common_values
+from local_aws.iam.signatures import KeyRefused, require_valid_key, signed_by
 from local_aws.lambda_.errors import refusal, too_large
 from local_aws.lambda_.invoke import MAX_REQUEST_BYTES, Answer, Invoking, Request
 from local_aws.server.admin_api import Wsgi

@@ -11,10 +11,10 @@ from local_aws.client_environment import client_environment
 from local_aws.core.clock import CLOCK
 from local_aws.core.context import ACCOUNT_ID, Context
 from local_aws.core.patching import wrap
-from local_aws.iam.access import permits
+from local_aws.iam.authorization import permits
 from local_aws.iam.policy import Access
-from local_aws.iam.sessions import RoleSessions
-from local_aws.iam.special_resources import log_arn
+from local_aws.iam.resources import log_arn
+from local_aws.iam.roles import RoleSessions
 from local_aws.lambda_ import deployment, event_settings
 from local_aws.lambda_.async_invocations import AsyncInvoker
 from local_aws.lambda_.function_spec import FunctionSpec, WorkerSettings

@@ -23,21 +23,21 @@ from moto.utilities.utils import get_partition
 from local_aws.client_environment import client_environment
 from local_aws.core.context import Context
 from local_aws.dashboard.endpoints import LATENCIES
-from local_aws.iam.access import authorise, permits
+from local_aws.iam.authorization import authorise, permits
 from local_aws.iam.policy import Access
+from local_aws.iam.resources import log_arn
+from local_aws.iam.roles import RoleSessions
 from local_aws.iam.s3_requests import default_key, put_accesses
-from local_aws.iam.sessions import RoleSessions
-from local_aws.iam.special_resources import log_arn
 from local_aws.sagemaker.containers import LineSink
-from local_aws.sagemaker.ecr import PULLS, ImageDenied, pull_accesses
 from local_aws.sagemaker.endpoints.invocations import Measurement
+from local_aws.sagemaker.images import PULLS, ImageDenied, pull_accesses
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 _SESSION = "SageMaker"
 
 
-class Platform:
+class AwsServices:
     """The services around SageMaker, for one account and region."""
 
     def __init__(self, context: Context) -> None:
@@ -166,11 +166,24 @@ class Platform:
         return [name for name in names if name in alarms and alarms[name].state_value == "ALARM"]
 
 
+_services: list[AwsServices] = []
+
+
+def use(services: AwsServices) -> None:
+    """Set the services that jobs and endpoints use; called once, when the server starts."""
+    _services[:] = [services]
+
+
+def services() -> AwsServices:
+    """Return the services around SageMaker that `use` has set."""
+    return _services[0]
+
+
 class EndpointMetrics:
     """Brings measurements to `AWS/SageMaker` from a thread of its own, off the request's way."""
 
-    def __init__(self, platform: Platform) -> None:
-        self._platform = platform
+    def __init__(self, services: AwsServices) -> None:
+        self._services = services
         self._queue: queue.SimpleQueue[Measurement | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="endpoint-metrics", daemon=True)
         self._thread.start()
@@ -188,7 +201,7 @@ class EndpointMetrics:
 
     def _run(self) -> None:
         while (measurement := self._queue.get()) is not None:
-            self._platform.put_metric("AWS/SageMaker", metric_data(measurement))
+            self._services.put_metric("AWS/SageMaker", metric_data(measurement))
 
 
 def metric_data(m: Measurement) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ entry matches have the programs of `local_aws.sagemaker.algorithms`.
 
 import fnmatch
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any, Literal
 
 from local_aws.core.files import write_atomically
 from local_aws.errors import LocalAwsError
+from local_aws.iam.policy import Access
 from local_aws.sagemaker.algorithms.images import builtin_argv, is_builtin
 
 Command = Literal["train", "serve"]
@@ -122,3 +124,21 @@ def _argv(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
         raise TypeError(f"{value!r} is no list of texts")
     return tuple(value)
+
+
+PULLS = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+_PRIVATE = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com/([^:@]+)")
+
+
+class ImageDenied(LocalAwsError):
+    """A role may not pull an image."""
+
+
+def pull_accesses(image: str) -> list[Access]:
+    """Return what it takes to pull an image; nothing for one outside of a private registry."""
+    found = _PRIVATE.match(image)
+    if found is None:
+        return []
+    account, region, repository = found.groups()
+    arn = f"arn:aws:ecr:{region}:{account}:repository/{repository}"
+    return [Access("ecr:GetAuthorizationToken", "*"), *(Access(action, arn) for action in PULLS)]

@@ -7,58 +7,61 @@ from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.exceptions import AWSValidationException
-from moto.sagemaker.models import ModelPackage, SageMakerModelBackend
+from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
-from local_aws.core.patching import implement, wrap
+from local_aws.core.patching import add, patch
+from local_aws.sagemaker.state_events import package_changed
 
 # A ModelPackage, with the attributes that moto's lacks.
 Package = Any
 _DROPPED = ("SkipModelValidation", "SourceUri", "ModelLifeCycle", "ModelCard", "SecurityConfig")
 
 
-def install() -> None:
-    """Mend moto's model packages and their groups."""
-    _mend_record()
-    _mend_create()
-    _mend_update()
-    _add_deletions()
+@patch("moto.sagemaker.models.ModelPackage.__init__", why="a new version has no approval status")
+def init_model_package(original: Any, self: Package, *args: Any, **kwargs: Any) -> None:
+    """Make a record with every attribute that is set later."""
+    original(self, *args, **kwargs)
+    self.more = {}
+    if self.model_package_version and self.model_approval_status is None:
+        self.model_approval_status = "PendingManualApproval"
 
 
-def _mend_record() -> None:
-    @wrap(ModelPackage, "__init__", fault="a new version has no approval status")
-    def init(original: Any, self: Package, *args: Any, **kwargs: Any) -> None:
-        original(self, *args, **kwargs)
-        self.more = {}
-        if self.model_package_version and self.model_approval_status is None:
-            self.model_approval_status = "PendingManualApproval"
-
-    @wrap(ModelPackage, "gen_response_object", fault="drops fields of the request")
-    def described(original: Any, self: Package) -> dict[str, Any]:
-        return {**original(self), **self.more}
+@patch("moto.sagemaker.models.ModelPackage.gen_response_object", why="drops fields of the request")
+def gen_response_object(original: Any, self: Package) -> dict[str, Any]:
+    """Return what moto's ModelPackage.gen_response_object should."""
+    return {**original(self), **self.more}
 
 
-def _mend_create() -> None:
-    @wrap(SageMakerResponse, "create_model_package", fault="drops fields of the request")
-    def respond(original: Any, self: SageMakerResponse) -> ActionResult:
-        result: ActionResult = original(self)
-        arn = str(result.result["ModelPackageArn"])  # type: ignore[index]
-        package: Package = self.sagemaker_backend.model_packages[arn]
-        given = {name: self._get_param(name) for name in _DROPPED}
-        package.more = {name: value for name, value in given.items() if value is not None}
-        return result
+@patch(
+    "moto.sagemaker.responses.SageMakerResponse.create_model_package",
+    why="drops fields of the request",
+)
+def create_model_package(original: Any, self: SageMakerResponse) -> ActionResult:
+    """Answer CreateModelPackage."""
+    result: ActionResult = original(self)
+    arn = str(result.result["ModelPackageArn"])  # type: ignore[index]
+    package: Package = self.sagemaker_backend.model_packages[arn]
+    given = {name: self._get_param(name) for name in _DROPPED}
+    package.more = {name: value for name, value in given.items() if value is not None}
+    return result
 
-    fault = "gives a deleted version's number again, and does not know a group by its ARN"
 
-    @wrap(SageMakerModelBackend, "create_model_package", fault=fault)
-    def create(original: Any, self: SageMakerModelBackend, **given: Any) -> str:
-        name = (given["model_package_group_name"] or "").rpartition("/")[2]
-        group: Any = self.model_package_groups.get(name)
-        if group is None:
-            arn: str = original(self, **given)
-            return arn
+@patch(
+    "moto.sagemaker.models.SageMakerModelBackend.create_model_package",
+    why="gives a deleted version's number again, knows no group by its ARN, publishes no event",
+)
+def record_model_package(original: Any, self: SageMakerModelBackend, **given: Any) -> str:
+    """Do what moto's SageMakerModelBackend.create_model_package should."""
+    name = (given["model_package_group_name"] or "").rpartition("/")[2]
+    group: Any = self.model_package_groups.get(name)
+    if group is None:
+        arn: str = original(self, **given)
+    else:
         group.versions = getattr(group, "versions", 0) + 1
-        return _versioned(original, self, {**given, "model_package_group_name": name}, group)
+        arn = _versioned(original, self, {**given, "model_package_group_name": name}, group)
+    package_changed(self, arn)
+    return arn
 
 
 def _versioned(
@@ -82,44 +85,52 @@ def _versioned(
     return str(made.arn)
 
 
-def _mend_update() -> None:
-    fault = "takes away what is not given, and forgets the metadata that was there"
+@patch(
+    "moto.sagemaker.models.SageMakerModelBackend.update_model_package",
+    why="removes what is not given, forgets earlier metadata, publishes no event",
+)
+def update_model_package(original: Any, self: SageMakerModelBackend, **given: Any) -> str:
+    """Do what moto's SageMakerModelBackend.update_model_package should."""
+    package: Package = self.describe_model_package(given["model_package_arn"])
+    metadata = {
+        **(package.customer_metadata_properties or {}),
+        **(given["customer_metadata_properties"] or {}),
+    }
+    kept = {
+        name: getattr(package, name) if given[name] is None else given[name]
+        for name in ("model_approval_status", "approval_description")
+    }
+    arn: str = original(self, **{**given, **kept, "customer_metadata_properties": metadata})
+    package_changed(self, arn)
+    return arn
 
-    @wrap(SageMakerModelBackend, "update_model_package", fault=fault)
-    def update(original: Any, self: SageMakerModelBackend, **given: Any) -> str:
-        package: Package = self.describe_model_package(given["model_package_arn"])
-        metadata = {
-            **(package.customer_metadata_properties or {}),
-            **(given["customer_metadata_properties"] or {}),
-        }
-        kept = {
-            name: getattr(package, name) if given[name] is None else given[name]
-            for name in ("model_approval_status", "approval_description")
-        }
-        arn: str = original(self, **{**given, **kept, "customer_metadata_properties": metadata})
-        return arn
+
+@add(
+    "moto.sagemaker.responses.SageMakerResponse.delete_model_package_group",
+    why="the operation is missing",
+)
+def delete_model_package_group(self: SageMakerResponse) -> ActionResult:
+    """Answer DeleteModelPackageGroup."""
+    backend = self.sagemaker_backend
+    name = self._get_param("ModelPackageGroupName").rpartition("/")[2]
+    group = backend.describe_model_package_group(name)
+    members = [p for p in backend.model_packages.values() if p.model_package_group_name == name]
+    if members:
+        raise AWSValidationException(
+            f'Model Package Group "{group.arn}" cannot be deleted while it has '
+            f"{len(members)} model packages."
+        )
+    del backend.model_package_groups[name]
+    return EmptyResult()
 
 
-def _add_deletions() -> None:
-    fault = "the operation is missing"
-
-    @implement(SageMakerResponse, "delete_model_package_group", fault=fault)
-    def delete_group(self: SageMakerResponse) -> ActionResult:
-        backend = self.sagemaker_backend
-        name = self._get_param("ModelPackageGroupName").rpartition("/")[2]
-        group = backend.describe_model_package_group(name)
-        members = [p for p in backend.model_packages.values() if p.model_package_group_name == name]
-        if members:
-            raise AWSValidationException(
-                f'Model Package Group "{group.arn}" cannot be deleted while it has '
-                f"{len(members)} model packages."
-            )
-        del backend.model_package_groups[name]
-        return EmptyResult()
-
-    @implement(SageMakerResponse, "delete_model_package", fault=fault)
-    def delete_package(self: SageMakerResponse) -> ActionResult:
-        backend = self.sagemaker_backend
-        package = backend.describe_model_package(self._get_param("ModelPackageName"))
-        del backend.model_packages[package.arn]
-        return EmptyResult()
+@add(
+    "moto.sagemaker.responses.SageMakerResponse.delete_model_package",
+    why="the operation is missing",
+)
+def delete_model_package(self: SageMakerResponse) -> ActionResult:
+    """Answer DeleteModelPackage."""
+    backend = self.sagemaker_backend
+    package = backend.describe_model_package(self._get_param("ModelPackageName"))
+    del backend.model_packages[package.arn]
+    return EmptyResult()

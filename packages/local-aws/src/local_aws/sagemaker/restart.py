@@ -12,13 +12,9 @@ from local_aws.sagemaker.endpoints.endpoint_records import (
     end_deployment,
     retained_properties,
 )
-from local_aws.sagemaker.jobs.processing_jobs import end_job as end_processing
-from local_aws.sagemaker.jobs.processing_spec import ProcessingEnd
-from local_aws.sagemaker.jobs.training_jobs import end_job
-from local_aws.sagemaker.jobs.training_spec import failed
-from local_aws.sagemaker.jobs.transform_jobs import end_job as end_transform
-from local_aws.sagemaker.jobs.transform_spec import TransformEnd
-from local_aws.sagemaker.jobs.tuning_records import end as end_tuning
+from local_aws.sagemaker.jobs import processing, training_api, transform, tuning
+from local_aws.sagemaker.jobs.job_lists import PROCESSING, TRAINING, TRANSFORM
+from local_aws.sagemaker.jobs.runner import failed
 
 # Why a deployment has failed that was under way when the server was stopped.
 STOPPING = "The embedded AWS is stopping"
@@ -29,19 +25,19 @@ _RUNNING = frozenset({"InProgress", "Stopping"})
 
 def fail_interrupted_jobs() -> None:
     """Put the jobs of every kind that were running into the state Failed."""
+    kinds = (
+        (TRAINING, training_api.end_job),
+        (PROCESSING, processing.end_job),
+        (TRANSFORM, transform.end_job),
+    )
     for backend in _backends():
-        for job in backend.training_jobs.values():
-            if job.training_job_status in _RUNNING:
-                end_job(job, failed(INTERRUPTED))
-        for processing in backend.processing_jobs.values():
-            if processing.processing_job_status in _RUNNING:
-                end_processing(processing, ProcessingEnd("Failed", INTERRUPTED))
-        for transform in backend.transform_jobs.values():
-            if transform.transform_job_status in _RUNNING:
-                end_transform(transform, TransformEnd("Failed", INTERRUPTED))
-        for tuning in backend.hyper_parameter_tuning_jobs.values():
-            if tuning.hyper_parameter_tuning_job_status in _RUNNING:
-                end_tuning(tuning, "Failed", INTERRUPTED)
+        for kind, end_job in kinds:
+            for job in getattr(backend, f"{kind.attribute}_jobs").values():
+                if kind.of(job, "job_status") in _RUNNING:
+                    end_job(job, failed(INTERRUPTED))
+        for job in backend.hyper_parameter_tuning_jobs.values():
+            if job.hyper_parameter_tuning_job_status in _RUNNING:
+                tuning.end(job, "Failed", INTERRUPTED)
 
 
 def start_endpoints(endpoints: Endpoints) -> None:

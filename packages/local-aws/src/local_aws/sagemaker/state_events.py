@@ -8,7 +8,6 @@ from typing import Any
 
 from moto.sagemaker.models import SageMakerModelBackend
 
-from local_aws.core.patching import wrap
 from local_aws.core.service_events import tell
 
 _SOURCE = "aws.sagemaker"
@@ -22,7 +21,6 @@ _PROCESSING = (
     "ProcessingOutputConfig",
     "ProcessingResources",
     "ExitMessage",
-    "MonitoringScheduleArn",
 )
 _TRANSFORM = (
     "ModelName",
@@ -35,22 +33,6 @@ _TRANSFORM = (
     "TransformResources",
     "DataProcessing",
 )
-
-
-def install() -> None:
-    """Tell of model packages, whose changes are moto's own."""
-
-    @wrap(SageMakerModelBackend, "create_model_package", fault="tells nobody of a new package")
-    def create(original: Any, backend: SageMakerModelBackend, *given: Any, **more: Any) -> str:
-        arn: str = original(backend, *given, **more)
-        package_changed(backend, arn)
-        return arn
-
-    @wrap(SageMakerModelBackend, "update_model_package", fault="tells nobody of an approval")
-    def update(original: Any, backend: SageMakerModelBackend, *given: Any, **more: Any) -> str:
-        arn: str = original(backend, *given, **more)
-        package_changed(backend, arn)
-        return arn
 
 
 def job_changed(job: Any) -> None:

@@ -9,11 +9,9 @@ from typing import Any
 
 from local_aws.core.context import ACCOUNT_ID, Context
 from local_aws.core.patching import replace, wrap
-from local_aws.iam.access import authorise
-from local_aws.iam.denials import AccessDenied
+from local_aws.iam.authorization import AccessDenied, authorise
 from local_aws.iam.policy import Access
-from local_aws.iam.roles import is_enforced
-from local_aws.iam.sessions import RoleCredentials, RoleSessions
+from local_aws.iam.roles import RoleCredentials, RoleSessions, is_enforced
 from local_aws.lambda_.invoke import Answer, Request
 
 

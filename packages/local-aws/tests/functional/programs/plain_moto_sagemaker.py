@@ -108,25 +108,8 @@ def transform(sagemaker: Any) -> dict[str, bool]:
         TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
     )
     job = sagemaker.describe_transform_job(TransformJobName="t")
-    cluster = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
-    sagemaker.create_data_quality_job_definition(
-        JobDefinitionName="d",
-        RoleArn=ROLE,
-        DataQualityAppSpecification={"ImageUri": "i"},
-        DataQualityJobInput={
-            "EndpointInput": {"EndpointName": "e", "LocalPath": "/opt/ml/processing/in"}
-        },
-        DataQualityJobOutputConfig={
-            "MonitoringOutputs": [
-                {"S3Output": {"S3Uri": "s3://b/z", "LocalPath": "/opt/ml/processing/out"}}
-            ]
-        },
-        JobResources={"ClusterConfig": cluster},
-    )
-    definition = sagemaker.describe_data_quality_job_definition(JobDefinitionName="d")
     return {
         "FakeTransformJob.__init__": job["TransformJobStatus"] == "Completed",
-        "FakeDataQualityJobDefinition.response_object": definition.get("NetworkConfig") == {},
     }
 
 

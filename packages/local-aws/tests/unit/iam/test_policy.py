@@ -1,7 +1,7 @@
 import pytest
 
+from local_aws.iam.authorization import denial_message
 from local_aws.iam.conditions import conditions_hold, matches
-from local_aws.iam.denials import denial_message
 from local_aws.iam.policy import Access, Denial, Policies, Principal, denial
 
 ACCOUNT = "123456789012"

@@ -8,7 +8,7 @@ from moto.sagemaker.models import FakeEndpoint, FakeEndpointConfig, SageMakerMod
 from moto.sagemaker.responses import SageMakerResponse
 
 from local_aws.core.patching import implement, wrap
-from local_aws.sagemaker.aws_services import EndpointMetrics, Platform
+from local_aws.sagemaker.aws_services import AwsServices, EndpointMetrics
 from local_aws.sagemaker.endpoints import runtime_api
 from local_aws.sagemaker.endpoints.capacities import rescale
 from local_aws.sagemaker.endpoints.deployments import Endpoints
@@ -19,18 +19,18 @@ from local_aws.state.stores import on_restored
 _IN_PROGRESS = frozenset(("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"))
 
 
-def install(platform: Platform) -> None:
+def install(services: AwsServices) -> None:
     """Mend moto's endpoints, and what they are asked."""
-    endpoints, metrics = Endpoints(platform), EndpointMetrics(platform)
-    platform.context.on_shutdown(endpoints.close)
-    platform.context.on_shutdown(metrics.close)
+    endpoints, metrics = Endpoints(services), EndpointMetrics(services)
+    services.context.on_shutdown(endpoints.close)
+    services.context.on_shutdown(metrics.close)
     _mend_record()
     _mend_create(endpoints)
     _add_update(endpoints)
     _mend_delete(endpoints)
     _mend_weights(endpoints)
     on_restored(lambda: start_endpoints(endpoints))
-    runtime_api.install(platform, endpoints, metrics)
+    runtime_api.install(services, endpoints, metrics)
 
 
 def _mend_record() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from local_aws.core import clock
 from local_aws.errors import LocalAwsError
-from local_aws.sagemaker.aws_services import Platform
+from local_aws.sagemaker.aws_services import AwsServices
 from local_aws.sagemaker.endpoints import answers
 from local_aws.sagemaker.endpoints.answers import Answer
 from local_aws.sagemaker.endpoints.async_requests import AsyncRequest, parse_request
@@ -25,8 +25,8 @@ _CAPACITY_SECONDS = 0.5
 class AsyncInvoker:
     """The queues of one account and region."""
 
-    def __init__(self, platform: Platform, traffic: Traffic, work: AsyncWork) -> None:
-        self._platform, self._traffic, self._do = platform, traffic, work
+    def __init__(self, services: AwsServices, traffic: Traffic, work: AsyncWork) -> None:
+        self._services, self._traffic, self._do = services, traffic, work
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._queues: dict[str, ThreadPoolExecutor] = {}
@@ -34,11 +34,11 @@ class AsyncInvoker:
 
     def accept(self, endpoint: str, headers: Any, body: bytes) -> Answer:
         """Return the answer 202 of a request that is now queued, or AWS's error."""
-        arn = f"arn:aws:sagemaker:{self._platform.region}:{self._platform.account_id}:endpoint/"
+        arn = f"arn:aws:sagemaker:{self._services.region}:{self._services.account_id}:endpoint/"
         with self._traffic.lease(arn + endpoint) as fleet:
             if fleet is None:
                 return answers.validation_error(
-                    f"Endpoint {endpoint} of account {self._platform.account_id} not found."
+                    f"Endpoint {endpoint} of account {self._services.account_id} not found."
                 )
             if fleet.settings.asynchronous is None:
                 return answers.validation_error(
@@ -72,7 +72,7 @@ class AsyncInvoker:
             backlog = self._backlogs[endpoint]
         dimensions = [{"Name": "EndpointName", "Value": endpoint}]
         datum = {"MetricName": "ApproximateBacklogSize", "Value": backlog, "Unit": "Count"}
-        self._platform.put_metric("AWS/SageMaker", [{**datum, "Dimensions": dimensions}])
+        self._services.put_metric("AWS/SageMaker", [{**datum, "Dimensions": dimensions}])
 
     def _work(self, arn: str, request: AsyncRequest) -> None:
         try:
@@ -95,7 +95,7 @@ class AsyncInvoker:
         """Tell the metric that scales an endpoint up from no instance, and wait a moment."""
         dimensions = [{"Name": "EndpointName", "Value": request.endpoint}]
         datum = {"MetricName": "HasBacklogWithoutCapacity", "Value": 1.0, "Unit": "Count"}
-        self._platform.put_metric("AWS/SageMaker", [{**datum, "Dimensions": dimensions}])
+        self._services.put_metric("AWS/SageMaker", [{**datum, "Dimensions": dimensions}])
         self._closing.wait(_CAPACITY_SECONDS)
 
 

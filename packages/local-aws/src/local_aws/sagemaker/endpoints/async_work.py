@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local_aws.core import clock
 from local_aws.core.s3_uri import S3Uri
 from local_aws.errors import LocalAwsError
-from local_aws.sagemaker.aws_services import Platform
+from local_aws.sagemaker.aws_services import AwsServices
 from local_aws.sagemaker.endpoints import answers
 from local_aws.sagemaker.endpoints.async_requests import AsyncRequest, notification
 from local_aws.sagemaker.endpoints.async_settings import AsyncSettings
@@ -34,15 +34,15 @@ class AsyncFailed(LocalAwsError):
 class AsyncWork:
     """Does what is asked of an endpoint, with the permissions of its role."""
 
-    def __init__(self, platform: Platform, captures: CaptureWriter) -> None:
-        self._platform, self._captures = platform, captures
+    def __init__(self, services: AwsServices, captures: CaptureWriter) -> None:
+        self._services, self._captures = services, captures
 
     def __call__(
         self, request: AsyncRequest, fleet: Fleet, variant: Variant, settings: AsyncSettings
     ) -> None:
         """Have the variant answer, and write and tell what came of it."""
-        environment = self._platform.role_environment(settings.role_arn)
-        s3 = self._platform.s3(environment)
+        environment = self._services.role_environment(settings.role_arn)
+        s3 = self._services.s3(environment)
         at = clock.now()
         reply, reason = None, ""
         try:
@@ -59,7 +59,7 @@ class AsyncWork:
         topic = settings.error_topic if reason else settings.success_topic
         if topic:
             message = notification(
-                request, settings, self._platform.region, clock.now(), reply=reply, reason=reason
+                request, settings, self._services.region, clock.now(), reply=reply, reason=reason
             )
             self._tell(environment, topic, message)
 
@@ -74,7 +74,7 @@ class AsyncWork:
 
     def _tell(self, environment: dict[str, str], topic: str, message: str) -> None:
         try:
-            self._platform.publish(environment, topic, message)
+            self._services.publish(environment, topic, message)
         except (ClientError, BotoCoreError) as error:
             LOG.warning("%s cannot be told: %s", topic, error)
 

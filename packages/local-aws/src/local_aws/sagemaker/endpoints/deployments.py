@@ -12,8 +12,8 @@ from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend
 
 from local_aws.core import clock
 from local_aws.errors import LocalAwsError
-from local_aws.iam.denials import AccessDenied
-from local_aws.sagemaker.aws_services import Platform
+from local_aws.iam.authorization import AccessDenied
+from local_aws.sagemaker.aws_services import AwsServices
 from local_aws.sagemaker.endpoints.capture_buffer import CaptureWriter
 from local_aws.sagemaker.endpoints.deployment_policy import Rollout, parse_rollout
 from local_aws.sagemaker.endpoints.endpoint_records import (
@@ -54,19 +54,19 @@ class Deployment:
 class Endpoints:
     """The endpoints that run, and what happens to moto's record of each."""
 
-    def __init__(self, platform: Platform) -> None:
-        context = platform.context
+    def __init__(self, services: AwsServices) -> None:
+        context = services.context
         self.traffic = Traffic()
-        self.captures = CaptureWriter(platform.put_object, _capture_seconds())
-        self._platform = platform
+        self.captures = CaptureWriter(services.put_object, _capture_seconds())
+        self._services = services
         self._closing = threading.Event()
         self._builder = FleetBuilder(
             folder=context.folder("endpoints"),
             images_path=context.images_path,
             children=context.children,
-            s3=platform.s3,
-            log_stream=platform.log_stream,
-            require_image=platform.require_image,
+            s3=services.s3,
+            log_stream=services.log_stream,
+            require_image=services.require_image,
         )
 
     def deploy(
@@ -83,7 +83,7 @@ class Endpoints:
         """
         try:
             plan = fleet_plan(
-                self._platform, backend, endpoint.endpoint_name, config, retained or {}
+                self._services, backend, endpoint.endpoint_name, config, retained or {}
             )
             counts = [variant.count for variant in plan.variants]
             rollout = parse_rollout(endpoint.last_deployment_config, counts)
@@ -166,7 +166,7 @@ class Endpoints:
 
     def _alarms_on(self, deployment: Deployment, alarms: Sequence[str]) -> list[str]:
         try:
-            return self._platform.alarms_in_alarm(alarms, deployment.plan.role_arn)
+            return self._services.alarms_in_alarm(alarms, deployment.plan.role_arn)
         except AccessDenied as error:
             raise RolledBack(str(error)) from error
 

@@ -5,12 +5,12 @@ from typing import Any
 
 from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend
 
-from local_aws.sagemaker.aws_services import Platform
+from local_aws.sagemaker.aws_services import AwsServices
 from local_aws.sagemaker.endpoints.async_settings import AsyncSettings
 from local_aws.sagemaker.endpoints.capture_format import CaptureSettings
 from local_aws.sagemaker.endpoints.fleet_builder import STARTUP_SECONDS, FleetPlan, VariantPlan
 from local_aws.sagemaker.endpoints.fleets import FleetSettings
-from local_aws.sagemaker.model_containers import container_of
+from local_aws.sagemaker.models import container_of
 from local_aws.sagemaker.names import require_resource_name
 
 # https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints-invoke.html
@@ -18,7 +18,7 @@ SERVERLESS_STARTUP_SECONDS = 180.0
 
 
 def fleet_plan(
-    platform: Platform,
+    services: AwsServices,
     backend: SageMakerModelBackend,
     endpoint: str,
     config: FakeEndpointConfig,
@@ -44,10 +44,10 @@ def fleet_plan(
             serverless=any(variant.get("ServerlessConfig") for variant in asked),
         ),
         variants=[
-            _variant(platform, backend, {**variant, **retained.get(variant["VariantName"], {})})
+            _variant(services, backend, {**variant, **retained.get(variant["VariantName"], {})})
             for variant in asked
         ],
-        shadow=_variant(platform, backend, shadows[0]) if shadows else None,
+        shadow=_variant(services, backend, shadows[0]) if shadows else None,
     )
 
 
@@ -73,7 +73,7 @@ def _shadow_share(production: Mapping[str, Any], shadow: Mapping[str, Any]) -> f
 
 
 def _variant(
-    platform: Platform, backend: SageMakerModelBackend, variant: Mapping[str, Any]
+    services: AwsServices, backend: SageMakerModelBackend, variant: Mapping[str, Any]
 ) -> VariantPlan:
     require_resource_name("variantName", variant["VariantName"])
     model = backend.describe_model(variant["ModelName"])
@@ -85,7 +85,7 @@ def _variant(
         image=image,
         model_data=data,
         container_environment=environment,
-        base_environment=platform.role_environment(model.execution_role_arn, model.arn),
+        base_environment=services.role_environment(model.execution_role_arn, model.arn),
         weight=weight_of(variant),
         count=1 if serverless else int(variant.get("InitialInstanceCount") or 1),
         max_concurrency=int(serverless["MaxConcurrency"]) if serverless else 0,

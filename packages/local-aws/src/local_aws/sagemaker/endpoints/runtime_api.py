@@ -5,7 +5,7 @@ from typing import Any
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 from local_aws.core.patching import replace, wrap
-from local_aws.sagemaker.aws_services import EndpointMetrics, Platform
+from local_aws.sagemaker.aws_services import AwsServices, EndpointMetrics
 from local_aws.sagemaker.endpoints.answers import CUSTOM_ATTRIBUTES, Answer
 from local_aws.sagemaker.endpoints.async_invocations import AsyncInvoker
 from local_aws.sagemaker.endpoints.async_work import AsyncWork
@@ -18,19 +18,19 @@ from local_aws.sagemaker.endpoints.invocations import (
 )
 
 
-def install(platform: Platform, endpoints: Endpoints, metrics: EndpointMetrics) -> None:
+def install(services: AwsServices, endpoints: Endpoints, metrics: EndpointMetrics) -> None:
     """Mend moto's runtime API."""
     invoker = Invoker(
         endpoints.traffic,
         endpoints.captures,
         metrics.add,
-        account_id=platform.account_id,
-        region=platform.region,
+        account_id=services.account_id,
+        region=services.region,
     )
-    work = AsyncWork(platform, endpoints.captures)
-    queue = AsyncInvoker(platform, endpoints.traffic, work)
-    platform.context.on_shutdown(invoker.close)
-    platform.context.on_shutdown(queue.close)
+    work = AsyncWork(services, endpoints.captures)
+    queue = AsyncInvoker(services, endpoints.traffic, work)
+    services.context.on_shutdown(invoker.close)
+    services.context.on_shutdown(queue.close)
     _mend_invoke(invoker)
     _mend_invoke_async(queue)
 

@@ -9,7 +9,7 @@ from moto.sagemaker.exceptions import AWSValidationException, ResourceInUseExcep
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
-from local_aws.core.patching import wrap
+from local_aws.core.patching import patch
 
 # One of moto's records of a job.
 Job = Any
@@ -20,7 +20,7 @@ _PAGE = 100
 class Kind:
     """A kind of job: the start of its fields' names, and the record's attribute of each.
 
-    `more` are the fields that this kind's summaries have beside those of every kind.
+    `more` are the fields that this kind's summaries have in addition.
     """
 
     name: str
@@ -41,17 +41,17 @@ PROCESSING = Kind(
 TRANSFORM = Kind("Transform", "transform", (("FailureReason", "failure_reason"),))
 
 
-def mend_list(kind: Kind) -> None:
-    """Have moto's list of that kind of job sorted, filtered and cut as AWS does."""
-    fault = "sorts nothing, and cuts a page before it filters"
+def list_patches(kind: Kind) -> None:
+    """Declare that moto's list of that kind of job is sorted, filtered and cut as AWS does."""
+    why = "sorts nothing, and cuts a page before it filters"
     operation, records = f"list_{kind.attribute}_jobs", f"{kind.attribute}_jobs"
 
-    @wrap(SageMakerModelBackend, operation, fault=fault)
+    @patch(f"moto.sagemaker.models.SageMakerModelBackend.{operation}", why=why)
     def list_jobs(original: Any, self: SageMakerModelBackend, **given: Any) -> dict[str, Any]:
         del original
         return {"jobs": list(getattr(self, records).values()), "given": given}
 
-    @wrap(SageMakerResponse, operation, fault=fault)
+    @patch(f"moto.sagemaker.responses.SageMakerResponse.{operation}", why=why)
     def respond(original: Any, self: SageMakerResponse) -> ActionResult:
         checked: Any = original(self).result
         by = self._get_param("SortBy") or "CreationTime"

@@ -1,24 +1,32 @@
 """One training job: download, run the program, read its metrics, upload the artifact."""
 
 import contextlib
+import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from local_aws.core.child_processes import Children
+from local_aws.core.s3_uri import S3Uri
 from local_aws.sagemaker.algorithms.images import is_builtin
 from local_aws.sagemaker.archives import pack
-from local_aws.sagemaker.containers import Container, LineSink
-from local_aws.sagemaker.images import UnknownImage, argv_for
-from local_aws.sagemaker.jobs.channels import DownloadFailed, download
-from local_aws.sagemaker.jobs.checkpoints import Checkpoints, CheckpointsFailed
-from local_aws.sagemaker.jobs.job_folder import JobFolder
-from local_aws.sagemaker.jobs.training_process import AlgorithmError, Supervision
-from local_aws.sagemaker.jobs.training_spec import Ending, TrainingEnd, TrainingSpec, ended, failed
+from local_aws.sagemaker.containers import AlgorithmError, Container, LineSink
+from local_aws.sagemaker.images import argv_for
+from local_aws.sagemaker.jobs.channels import Channel, DownloadFailed, download
+from local_aws.sagemaker.jobs.checkpoints import Checkpoints
+from local_aws.sagemaker.jobs.runner import (
+    MAX_REASON_CHARACTERS,
+    JobResult,
+    JobRun,
+    Outcome,
+    Supervision,
+    algorithm_error,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,7 +34,103 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$")
 
 
-class TrainingRun:
+@dataclass(frozen=True, slots=True)
+class TrainingSpec:
+    """What CreateTrainingJob asked for. `environment` is the whole environment but the SM_*.
+
+    `checkpoint_path` is relative to `/opt/ml`. `max_wait_seconds` is that of a spot job.
+    """
+
+    name: str
+    image: str
+    hyperparameters: Mapping[str, str]
+    channels: tuple[Channel, ...]
+    output: S3Uri
+    environment: Mapping[str, str]
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    max_runtime_seconds: float = 86_400
+    max_wait_seconds: float | None = None
+    instance_type: str = "ml.m5.large"
+    kms_key_id: str | None = None
+    checkpoints: S3Uri | None = None
+    checkpoint_path: str = "checkpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class JobFolder:
+    """The places below one training job's base folder."""
+
+    base: Path
+
+    @property
+    def model(self) -> Path:
+        """Return the folder that becomes `model.tar.gz`."""
+        return self.base / "model"
+
+    @property
+    def output_data(self) -> Path:
+        """Return the folder that becomes `output.tar.gz` when it is not empty."""
+        return self.base / "output" / "data"
+
+    def channel(self, name: str) -> Path:
+        """Return a channel's folder."""
+        return self.base / "input" / "data" / name
+
+    def prepare(
+        self,
+        hyperparameters: Mapping[str, str],
+        channels: Sequence[Channel],
+        instance_type: str,
+    ) -> None:
+        """Make the folders and write the three configuration files."""
+        config = self.base / "input" / "config"
+        for folder in (config, self.base / "input" / "data", self.model, self.output_data):
+            folder.mkdir(parents=True, exist_ok=True)
+        (self.base / "checkpoints").mkdir(exist_ok=True)
+        host = {"current_host": "algo-1", "hosts": ["algo-1"]}
+        files = {
+            "hyperparameters": {name: str(value) for name, value in hyperparameters.items()},
+            "inputdataconfig": {channel.name: channel.description() for channel in channels},
+            "resourceconfig": {
+                **host,
+                "current_instance_type": instance_type,
+                "network_interface_name": "lo",
+            },
+        }
+        for name, content in files.items():
+            (config / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+
+    def environment(
+        self, hyperparameters: Mapping[str, str], channels: Sequence[Channel]
+    ) -> dict[str, str]:
+        """Return the variables that tell the program where its folders are."""
+        folders = {_channel_variable(c.name): str(self.channel(c.name)) for c in channels}
+        return {
+            "SAGEMAKER_BASE_DIR": str(self.base),
+            "SM_MODEL_DIR": str(self.model),
+            "SM_OUTPUT_DATA_DIR": str(self.output_data),
+            "SM_HPS": json.dumps(dict(hyperparameters)),
+            "SM_CHANNELS": json.dumps(sorted(channel.name for channel in channels)),
+            "SM_HOSTS": '["algo-1"]',
+            "SM_CURRENT_HOST": "algo-1",
+            "SM_NUM_GPUS": "0",
+            **folders,
+        }
+
+    def failure(self) -> str:
+        """Return what the program wrote about its failure, at most 1024 characters."""
+        try:
+            with (self.base / "output" / "failure").open(encoding="utf-8", errors="replace") as f:
+                return f.read(MAX_REASON_CHARACTERS).strip()
+        except OSError:
+            return ""
+
+
+def _channel_variable(name: str) -> str:
+    return "SM_CHANNEL_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
+
+
+class TrainingRun(JobRun):
     """A job from its start to its end; `run` once, on a thread of the caller's.
 
     `on_status` gets each secondary status as it begins, with AWS's message for it; `on_metric`
@@ -45,55 +149,43 @@ class TrainingRun:
         on_status: Callable[[str, str], None],
         on_metric: Callable[[str, float], None],
     ) -> None:
-        self.spec = spec
-        self._images_path, self._folder = images_path, folder
+        super().__init__(folder, Supervision(spec.max_runtime_seconds, spec.max_wait_seconds))
+        self.spec, self._images_path = spec, images_path
         self._children, self._s3 = children, s3
         self._on_line, self._on_status, self._on_metric = on_line, on_status, on_metric
         self._patterns = [(name, re.compile(regex)) for name, regex in spec.metrics.items()]
-        self._supervision = Supervision(spec)
         self._paths = JobFolder(folder / "ml")
-
-    def request_stop(self) -> None:
-        """Have the job stop: SIGTERM to the program, SIGKILL after 120 s; returns at once."""
-        self._supervision.stop.set()
 
     def interrupt(self, back_in_seconds: float) -> None:
         """Take the spot instance away, and give another one after that time; returns at once."""
-        self._supervision.interrupt(back_in_seconds)
+        self.supervision.interrupt(back_in_seconds)
 
-    def run(self) -> TrainingEnd:
-        """Run the job and return how it ended; its folder is gone afterwards. Never raises."""
-        try:
-            return self._run()
-        except (AlgorithmError, CheckpointsFailed, DownloadFailed, UnknownImage) as error:
-            return failed(str(error), self._supervision.seconds)
-        except Exception as error:  # a job ends as Failed whatever happens to it
-            return failed(f"InternalServerError: {type(error).__name__}: {error}")
-        finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _run(self) -> TrainingEnd:
+    def execute(self) -> JobResult:
+        """Download, train and upload, once more after each interruption of a spot instance."""
         argv, environment = argv_for(self.spec.image, "train", self._images_path)
-        while (ending := self._attempt(argv, environment)) is Ending.INTERRUPTED:
+        while (outcome := self._attempt(argv, environment)) is Outcome.INTERRUPTED:
             self._on_status("Interrupted", "The spot instance was taken away")
             # Another instance has nothing of this one.
             shutil.rmtree(self._paths.base, ignore_errors=True)
-            if self._supervision.wait_for_capacity():
-                return ended("", self._supervision.seconds, self._supervision.ending())
+            if self.supervision.wait_for_capacity():
+                return self._result(self.supervision.outcome())
             self._on_status("Starting", "Preparing the instances for training")
-        if ending is Ending.STOPPED_EARLY:
-            return ended("", self._supervision.seconds, Ending.STOPPED)
+        if outcome is Outcome.STOPPED_EARLY:
+            return self._result(Outcome.STOPPED)
         self._on_status("Uploading", "Uploading generated training model")
-        return ended(self._upload(), self._supervision.seconds, ending)
+        return self._result(outcome, self._upload())
 
-    def _attempt(self, argv: tuple[str, ...], image_environment: Mapping[str, str]) -> Ending:
+    def _result(self, outcome: Outcome, artifact: str = "") -> JobResult:
+        return JobResult(outcome, artifact=artifact, seconds=self.supervision.seconds)
+
+    def _attempt(self, argv: tuple[str, ...], image_environment: Mapping[str, str]) -> Outcome:
         """Run the program on one instance; return how it ended."""
         spec = self.spec
         self._on_status("Downloading", "Downloading input data")
         self._paths.prepare(spec.hyperparameters, spec.channels, spec.instance_type)
         for channel in spec.channels:
-            if self._supervision.stop.is_set():
-                return Ending.STOPPED_EARLY
+            if self.supervision.stop.is_set():
+                return Outcome.STOPPED_EARLY
             download(self._s3, channel, self._paths.channel(channel.name))
         with self._checkpointed():
             self._on_status("Training", "Training image download completed. Training in progress.")
@@ -112,29 +204,30 @@ class TrainingRun:
         finally:
             checkpoints.finish()
 
-    def _execute(self, argv: tuple[str, ...], environment: Mapping[str, str]) -> Ending:
+    def _execute(self, argv: tuple[str, ...], environment: Mapping[str, str]) -> Outcome:
         container = Container(
             self._children,
             argv,
-            folder=self._folder,
+            folder=self.folder,
             environment={
                 **environment,
                 **self._paths.environment(self.spec.hyperparameters, self.spec.channels),
                 "TRAINING_JOB_NAME": self.spec.name,
-                "HOME": str(self._folder),
+                "HOME": str(self.folder),
             },
             on_line=self._read,
             owner=f"training-job/{self.spec.name}",
         )
-        status, ending = self._supervision.watch(container, self._on_status)
-        if status != 0 and ending is Ending.BY_ITSELF:
-            code = status if status >= 0 else 128 - status
+        outcome, code = self.watch(
+            container, lambda: self._on_status("Stopping", "Stopping the training job")
+        )
+        if code != 0 and outcome is Outcome.BY_ITSELF:
             said = self._paths.failure() or container.last_line
             if is_builtin(self.spec.image) and said.startswith("ClientError:"):
                 # AWS's own algorithms say themselves whose fault it was.
                 raise AlgorithmError(said)
-            raise AlgorithmError(f"AlgorithmError: {said}, exit code: {code}")
-        return ending
+            raise algorithm_error(said, code)
+        return outcome
 
     def _read(self, line: str) -> None:
         self._on_line(line)
@@ -157,7 +250,7 @@ class TrainingRun:
     def _upload_folder(self, folder: Path, name: str) -> str:
         if not folder.is_dir() or not any(folder.iterdir()):
             return ""
-        archive = self._folder / name
+        archive = self.folder / name
         pack(folder, archive)
         target = self.spec.output.join(self.spec.name, "output", name)
         # A plain put, so that a missing bucket is told by its own code.

@@ -2,37 +2,202 @@
 
 import contextlib
 import datetime
-import shutil
+import math
 import threading
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
+from moto.core.responses import ActionResult, EmptyResult
+from moto.core.utils import utcnow
+from moto.sagemaker.exceptions import AWSValidationException
+from moto.sagemaker.models import SageMakerModelBackend
+from moto.sagemaker.responses import SageMakerResponse
 
 from local_aws.core.child_processes import Children
+from local_aws.core.patching import add, patch
 from local_aws.core.s3_uri import S3Uri
 from local_aws.errors import LocalAwsError
+from local_aws.sagemaker.aws_services import AwsServices, services
 from local_aws.sagemaker.containers import LineSink
 from local_aws.sagemaker.endpoints.answers import refusal
 from local_aws.sagemaker.endpoints.container_http import Reply
+from local_aws.sagemaker.endpoints.fleet_builder import FleetBuilder, VariantPlan
 from local_aws.sagemaker.endpoints.instances import (
     Instance,
     ServeSpec,
     VariantFailed,
     VariantUnavailable,
 )
-from local_aws.sagemaker.jobs.channels import nothing_found, objects_of
+from local_aws.sagemaker.jobs.channels import Channel, nothing_found, objects_of
+from local_aws.sagemaker.jobs.job_lists import (
+    TRANSFORM,
+    job_of,
+    list_patches,
+    require_new,
+)
+from local_aws.sagemaker.jobs.runner import (
+    JobResult,
+    JobRun,
+    Outcome,
+    RunningJobs,
+    Supervision,
+    failed,
+)
 from local_aws.sagemaker.jobs.transform_records import assembled, payloads, unzipped
-from local_aws.sagemaker.jobs.transform_spec import Pace, TransformEnd, TransformSpec
+from local_aws.sagemaker.models import container_of
+from local_aws.sagemaker.names import require_resource_name
+from local_aws.sagemaker.state_events import transform_job_changed
+from local_aws.state.stores import outcome
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _SEE_LOGS = "See job logs for more information"
 _CHUNK = 1 << 20
+
+
+_MEGABYTE = 1024**2
+
+_MOST_MEGABYTES = 100
+
+_STRATEGIES = {"MULTI_RECORD": "MultiRecord", "SINGLE_RECORD": "SingleRecord"}
+
+_PLAIN_PROCESSING = {"InputFilter": "$", "OutputFilter": "$", "JoinSource": "None"}
+
+
+class UnsupportedTransform(LocalAwsError):
+    """A batch transform cannot be done here, or not at all; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How requests are made: at most so many at once, so large, of one or several records."""
+
+    concurrency: int = 1
+    megabytes: int = 6
+    strategy: str = "MultiRecord"
+
+    @property
+    def most_bytes(self) -> int:
+        """Return how large a request may be; 0 megabytes stand for no limit."""
+        return (self.megabytes or _MOST_MEGABYTES) * _MEGABYTE
+
+    def advised(self, request: Mapping[str, Any], advice: Mapping[str, Any]) -> "Pace":
+        """Return the pace with what the container advises where the request says nothing.
+
+        `advice` is the answer to `GET /execution-parameters`.
+        """
+        found = self
+        if request.get("MaxConcurrentTransforms") is None and _positive(
+            advice.get("MaxConcurrentTransforms")
+        ):
+            found = replace(found, concurrency=int(advice["MaxConcurrentTransforms"]))
+        if request.get("MaxPayloadInMB") is None and isinstance(advice.get("MaxPayloadInMB"), int):
+            found = replace(found, megabytes=max(0, min(advice["MaxPayloadInMB"], 100)))
+        if request.get("BatchStrategy") is None:
+            advised = _STRATEGIES.get(str(advice.get("BatchStrategy")), found.strategy)
+            found = replace(found, strategy=advised)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class TransformSpec:
+    """One job: where its inputs are, where outputs go, and how the model is asked."""
+
+    name: str
+    source: Channel
+    output: S3Uri
+    request: Mapping[str, Any]
+    pace: Pace
+    content_type: str = ""
+    accept: str = ""
+    gzip: bool = False
+    by_line: bool = False
+    joined_by_line: bool = False
+    kms_key_id: str | None = None
+    retries: int = 3
+    timeout_seconds: float = 600.0
+
+    @classmethod
+    def parse(cls, request: Mapping[str, Any]) -> "TransformSpec":
+        """Return what a request asks for; raises UnsupportedTransform, UriError and KeyError."""
+        _check(request)
+        given, wanted = request["TransformInput"], request["TransformOutput"]
+        source = given["DataSource"]["S3DataSource"]
+        client = request.get("ModelClientConfig") or {}
+        return cls(
+            name=request["TransformJobName"],
+            source=Channel("input", source["S3Uri"], source["S3DataType"]),
+            output=S3Uri.parse(wanted["S3OutputPath"]),
+            request=request,
+            pace=_pace(request),
+            content_type=given.get("ContentType") or "",
+            accept=wanted.get("Accept") or "",
+            gzip=given.get("CompressionType") == "Gzip",
+            by_line=given.get("SplitType") == "Line",
+            joined_by_line=wanted.get("AssembleWith") == "Line",
+            kms_key_id=wanted.get("KmsKeyId") or None,
+            retries=int(client.get("InvocationsMaxRetries", 3)),
+            timeout_seconds=float(client.get("InvocationsTimeoutInSeconds", 600)),
+        )
+
+    def target(self, key: str, name: str) -> S3Uri:
+        """Return where the output of an input goes; `name` is its name in a manifest.
+
+        That is below the output path as the input was below its own, with `.out` at the end.
+        """
+        prefix = S3Uri.parse(self.source.source).key
+        if self.source.kind == "ManifestFile":
+            pass
+        elif key.startswith(f"{prefix}/"):
+            name = key.removeprefix(f"{prefix}/")
+        else:
+            name = key[prefix.rfind("/") + 1 :]
+        return self.output.join(f"{name}.out")
+
+
+def _pace(request: Mapping[str, Any]) -> Pace:
+    plain = Pace()
+    megabytes = request.get("MaxPayloadInMB")
+    return Pace(
+        concurrency=int(request.get("MaxConcurrentTransforms") or plain.concurrency),
+        megabytes=plain.megabytes if megabytes is None else int(megabytes),
+        strategy=request.get("BatchStrategy") or plain.strategy,
+    )
+
+
+def _check(request: Mapping[str, Any]) -> None:
+    """Raise UnsupportedTransform for what AWS refuses, and for what is not done here."""
+    if int((request.get("TransformResources") or {}).get("InstanceCount") or 1) > 1:
+        raise UnsupportedTransform(
+            "The embedded AWS transforms on one instance: TransformResources' InstanceCount must "
+            "be 1."
+        )
+    split = request["TransformInput"].get("SplitType", "None")
+    if split not in {"None", "Line"}:
+        raise UnsupportedTransform(f"The embedded AWS splits no {split}; use Line or None.")
+    processing = {**_PLAIN_PROCESSING, **(request.get("DataProcessing") or {})}
+    if processing != _PLAIN_PROCESSING:
+        raise UnsupportedTransform(
+            "The embedded AWS filters and joins no records: DataProcessing must be left out."
+        )
+    if request.get("DataCaptureConfig"):
+        raise UnsupportedTransform("The embedded AWS captures endpoints' records only.")
+    pace = _pace(request)
+    if pace.concurrency * pace.megabytes > _MOST_MEGABYTES:
+        raise UnsupportedTransform(
+            "MaxConcurrentTransforms * MaxPayloadInMB must be less than or equal to 100."
+        )
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int) and 0 < value <= 100
 
 
 class RequestFailed(LocalAwsError):
@@ -51,7 +216,7 @@ class TransformStopped(LocalAwsError):
     """The job was asked to stop."""
 
 
-class TransformRun:
+class TransformRun(JobRun):
     """A job from its start to its end; `run` once, on a thread of the caller's.
 
     `serve` prepares the model's program in a folder. `on_line` gets the program's output,
@@ -69,40 +234,35 @@ class TransformRun:
         on_line: LineSink,
         on_data: LineSink,
     ) -> None:
-        self.spec, self._folder, self._children, self._s3 = spec, folder, children, s3
+        super().__init__(folder, Supervision(math.inf))
+        self.spec, self._children, self._s3 = spec, children, s3
         self._serve, self._on_line, self._on_data = serve, on_line, on_data
-        self._stop = threading.Event()
+        self._stop = self.supervision.stop
         self._instance: Instance | None = None
         self._failures: list[bool] = []
 
     def request_stop(self) -> None:
         """Have the job stop; what is not answered yet is not written. Returns at once."""
-        self._stop.set()
+        super().request_stop()
         if self._instance is not None:
             threading.Thread(target=self._instance.stop, daemon=True).start()
 
-    def run(self) -> TransformEnd:
-        """Run the job and return how it ended; its folder is gone afterwards. Never raises."""
-        try:
-            return self._run()
-        except LocalAwsError as error:
-            end = TransformEnd("Failed", str(error)[:1024])
-        except (ClientError, BotoCoreError) as error:
-            end = TransformEnd("Failed", f"ClientError: {error}"[:1024])
-        except Exception as error:  # a job ends as Failed whatever happens to it
-            end = TransformEnd("Failed", f"InternalServerError: {type(error).__name__}: {error}")
-        finally:
-            if self._instance is not None:
-                self._instance.stop()
-            shutil.rmtree(self._folder, ignore_errors=True)
-        return TransformEnd("Stopped") if self._stop.is_set() else end
+    def failure(self, reason: str) -> JobResult:
+        """Return the result for an error; one after the request to stop is none."""
+        return JobResult(Outcome.STOPPED) if self._stop.is_set() else failed(reason)
 
-    def _run(self) -> TransformEnd:
+    def clean_up(self) -> None:
+        """End the model's program."""
+        if self._instance is not None:
+            self._instance.stop()
+
+    def execute(self) -> JobResult:
+        """Start the model, ask it about each input, and write what it answers."""
         inputs = list(objects_of(self._s3, self.spec.source))
         if not inputs:
             raise LocalAwsError(nothing_found(self.spec.source))
         instance = self._instance = Instance(
-            self._serve(self._folder), self._children, self._on_line
+            self._serve(self.folder), self._children, self._on_line
         )
         self._await_ping(instance)
         pace = self.spec.pace.advised(self.spec.request, instance.execution_parameters())
@@ -121,11 +281,11 @@ class TransformRun:
                 )
             )
         if self._stop.is_set():
-            return TransformEnd("Stopped")
+            return JobResult(Outcome.STOPPED)
         if self._failures:
             kind = "ClientError" if all(self._failures) else "AlgorithmError"
-            return TransformEnd("Failed", f"{kind}: {_SEE_LOGS}")
-        return TransformEnd("Completed")
+            return failed(f"{kind}: {_SEE_LOGS}")
+        return JobResult()
 
     def _await_ping(self, instance: Instance) -> None:
         try:
@@ -212,3 +372,162 @@ def _refused(reply: Reply) -> RequestFailed:
     said = refusal(reply).split("\n")
     status = first or f"Bad HTTP status received from algorithm: {reply.status}"
     return RequestFailed(status, "", "Message:", *said, theirs=theirs)
+
+
+LOG_GROUP = "/aws/sagemaker/TransformJobs"
+
+# A FakeTransformJob.
+TransformRecord = Any
+
+_FIELDS = (
+    "TransformJobName",
+    "ModelName",
+    "MaxConcurrentTransforms",
+    "ModelClientConfig",
+    "MaxPayloadInMB",
+    "BatchStrategy",
+    "Environment",
+    "TransformInput",
+    "TransformOutput",
+    "DataCaptureConfig",
+    "TransformResources",
+    "DataProcessing",
+)
+
+
+class TransformJobs:
+    """The jobs that run, and what happens to moto's record of each."""
+
+    def __init__(self) -> None:
+        self._running: RunningJobs[TransformRun] = RunningJobs(TRANSFORM, end_job)
+
+    def start(
+        self, backend: SageMakerModelBackend, job: TransformRecord, spec: TransformSpec
+    ) -> None:
+        """Start a recorded job; its record changes as it goes on.
+
+        Raises NoContainer, RoleNotAssumable and ImageDenied.
+        """
+        aws, model = services(), _model(backend, job)
+        context, builder = aws.context, _builder(aws)
+        log = f"{spec.name}/i-{uuid.uuid4().hex[:17]}"
+        environment = model.base_environment
+        run = TransformRun(
+            spec,
+            folder=context.folder("transform", spec.name),
+            children=context.children,
+            s3=aws.s3(environment),
+            serve=lambda folder: builder.serve_spec(
+                model, folder, owner=f"transform-job/{spec.name}"
+            ),
+            on_line=aws.log_stream(LOG_GROUP, log, environment),
+            on_data=aws.log_stream(LOG_GROUP, f"{log}/data-log", environment),
+        )
+        transform_job_changed(job)
+        job.transform_start_time = utcnow()
+        self._running.start(job, run)
+
+    def stop(self, job: TransformRecord) -> None:
+        """Have a running job stop; one that has ended cannot be stopped any more."""
+        self._running.stop(job)
+
+
+list_patches(TRANSFORM)
+
+
+def _builder(aws: AwsServices) -> FleetBuilder:
+    return FleetBuilder(
+        folder=aws.context.folder("transform"),
+        images_path=aws.context.images_path,
+        children=aws.context.children,
+        s3=aws.s3,
+        log_stream=aws.log_stream,
+        require_image=aws.require_image,
+    )
+
+
+def _model(backend: SageMakerModelBackend, job: TransformRecord) -> VariantPlan:
+    model = backend.describe_model(job.model_name)
+    image, data, environment = container_of(backend, model)
+    credentials = services().role_environment(model.execution_role_arn, model.arn)
+    services().require_image(credentials, image)
+    return VariantPlan(
+        name="transform",
+        image=image,
+        model_data=data,
+        container_environment={
+            **environment,
+            "SAGEMAKER_BATCH": "true",
+            **(job.environment or {}),
+        },
+        base_environment=credentials,
+    )
+
+
+def end_job(job: TransformRecord, result: JobResult) -> None:
+    """Put a job's record into its final state; the status that waiters look at comes last."""
+    job.transform_end_time = job.last_modified_time = utcnow()
+    job.failure_reason = result.reason or None
+    with outcome():
+        job.transform_job_status = result.status
+        transform_job_changed(job)
+
+
+@patch(
+    "moto.sagemaker.models.FakeTransformJob.__init__",
+    why="a job is Completed at once, with nothing done",
+)
+def init_fake_transform_job(
+    original: Any, self: TransformRecord, *args: Any, **kwargs: Any
+) -> None:
+    """Make a record with every attribute that is set later."""
+    original(self, *args, **kwargs)
+    self.transform_job_status = "InProgress"
+    self.transform_start_time = self.transform_end_time = self.failure_reason = None
+    self.labeling_job_arn = self.auto_ml_job_arn = None
+
+
+@patch(
+    "moto.sagemaker.responses.SageMakerResponse.create_transform_job",
+    why="nothing is asked or written",
+)
+def create_transform_job(original: Any, self: SageMakerResponse) -> ActionResult:
+    """Answer CreateTransformJob."""
+    backend, name = self.sagemaker_backend, self._get_param("TransformJobName")
+    require_new(backend.transform_jobs, name)
+    try:
+        require_resource_name("transformJobName", name)
+        spec = TransformSpec.parse({field: self._get_param(field) for field in _FIELDS})
+        backend.describe_model(self._get_param("ModelName"))
+        result: ActionResult = original(self)
+        TRANSFORM_JOBS.start(backend, backend.transform_jobs[name], spec)
+    except (LocalAwsError, KeyError) as error:
+        backend.transform_jobs.pop(name, None)
+        raise AWSValidationException(str(error)) from error
+    return result
+
+
+@add(
+    "moto.sagemaker.responses.SageMakerResponse.stop_transform_job", why="the operation is missing"
+)
+def stop_transform_job(self: SageMakerResponse) -> ActionResult:
+    """Answer StopTransformJob."""
+    records = self.sagemaker_backend.transform_jobs
+    TRANSFORM_JOBS.stop(job_of(records, self._get_param("TransformJobName")))
+    return EmptyResult()
+
+
+@patch(
+    "moto.sagemaker.models.SageMakerModelBackend.describe_transform_job",
+    why="other words than AWS's",
+)
+def describe_transform_job(
+    original: Any, self: SageMakerModelBackend, transform_job_name: str
+) -> dict[str, Any]:
+    """Do what moto's SageMakerModelBackend.describe_transform_job should."""
+    job_of(self.transform_jobs, transform_job_name)
+    found: dict[str, Any] = original(self, transform_job_name)
+    return found
+
+
+TRANSFORM_JOBS = TransformJobs()

@@ -7,9 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local_aws.sagemaker.jobs.training_requests import metric_definitions
-from local_aws.sagemaker.jobs.tuning_search import GridSearch, Search, search_for
-from local_aws.sagemaker.jobs.tuning_space import InvalidTuning, Range, parse_ranges
+from local_aws.sagemaker.jobs.training_api import metric_definitions
+from local_aws.sagemaker.jobs.tuning_search import (
+    GridSearch,
+    InvalidTuning,
+    Range,
+    Search,
+    parse_ranges,
+    search_for,
+)
 
 # AWS gives every trial the name of the metric that is tuned for.
 OBJECTIVE_HYPERPARAMETER = "_tuning_objective_metric"

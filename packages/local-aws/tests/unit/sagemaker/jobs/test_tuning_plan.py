@@ -3,7 +3,7 @@ import copy
 import pytest
 
 from local_aws.sagemaker.jobs.tuning_plan import parse_plan
-from local_aws.sagemaker.jobs.tuning_space import InvalidTuning
+from local_aws.sagemaker.jobs.tuning_search import InvalidTuning
 
 REQUEST = {
     "HyperParameterTuningJobName": "tuned",

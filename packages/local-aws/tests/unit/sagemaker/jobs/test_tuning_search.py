@@ -3,9 +3,16 @@ import random
 
 import pytest
 
-from local_aws.sagemaker.jobs.early_stopping import lags
-from local_aws.sagemaker.jobs.tuning_search import BayesianSearch, RandomSearch, Trial, search_for
-from local_aws.sagemaker.jobs.tuning_space import InvalidTuning, Range, parse_ranges
+from local_aws.sagemaker.jobs.tuning_search import (
+    BayesianSearch,
+    InvalidTuning,
+    RandomSearch,
+    Range,
+    Trial,
+    lags,
+    parse_ranges,
+    search_for,
+)
 
 
 def top(search, seed):

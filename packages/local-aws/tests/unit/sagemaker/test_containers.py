@@ -2,9 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.sagemaker.container_programs import moved, program_argv
+from local_aws.sagemaker.containers import AlgorithmError, moved, program_argv
 from local_aws.sagemaker.images import ImageCommands
-from local_aws.sagemaker.jobs.training_process import AlgorithmError
 
 BASE = Path("/jobs/one/ml")
 IMAGE = ImageCommands(

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.sagemaker.jobs.transform_spec import Pace, TransformSpec, UnsupportedTransform
+from local_aws.sagemaker.jobs.transform import Pace, TransformSpec, UnsupportedTransform
 
 
 def request(source: str = "s3://bucket/in/", kind: str = "S3Prefix", **more: Any) -> dict[str, Any]:

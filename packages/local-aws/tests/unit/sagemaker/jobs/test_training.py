@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from local_aws.sagemaker.jobs.channels import Channel, DownloadFailed
-from local_aws.sagemaker.jobs.job_folder import JobFolder
+from local_aws.sagemaker.jobs.training import JobFolder
 
 
 def channel(name: str = "train", **source: str) -> Channel:

@@ -7,6 +7,13 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/reference.htm
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from moto.awslambda.utils import get_backend as functions_backend
+from moto.kms.models import kms_backends
+from moto.sagemaker.models import sagemaker_backends
+from moto.sns.models import sns_backends
+from moto.sqs.models import sqs_backends
+from moto.stepfunctions.responses import get_backend as machines_backend
+
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.iam.conditions import as_list
 from local_aws.iam.policy import Access, Document
@@ -46,40 +53,28 @@ def _without_qualifier(arn: str) -> str:
 
 
 def _function(region: str, arn: str) -> Any:
-    from moto.awslambda.utils import get_backend
-
-    return get_backend(ACCOUNT_ID, region).list_tags(_without_qualifier(arn))
+    return functions_backend(ACCOUNT_ID, region).list_tags(_without_qualifier(arn))
 
 
 def _sagemaker(region: str, arn: str) -> Any:
-    from moto.sagemaker.models import sagemaker_backends
-
     return sagemaker_backends[ACCOUNT_ID][region].list_tags(arn)[0]  # the second is a page's token
 
 
 def _machine(region: str, arn: str) -> Any:
-    from moto.stepfunctions.responses import get_backend
-
-    tagger = get_backend(ACCOUNT_ID, region).tagger
+    tagger = machines_backend(ACCOUNT_ID, region).tagger
     return tagger.get_tag_dict_for_resource(_without_qualifier(arn))
 
 
 def _key(region: str, arn: str) -> Any:
-    from moto.kms.models import kms_backends
-
     found = kms_backends[ACCOUNT_ID][region].list_resource_tags(arn)["Tags"]
     return [{"Key": tag["TagKey"], "Value": tag["TagValue"]} for tag in found]
 
 
 def _queue(region: str, arn: str) -> Any:
-    from moto.sqs.models import sqs_backends
-
     return sqs_backends[ACCOUNT_ID][region].queues[arn.rsplit(":", 1)[-1]].tags
 
 
 def _topic(region: str, arn: str) -> Any:
-    from moto.sns.models import sns_backends
-
     return sns_backends[ACCOUNT_ID][region].list_tags_for_resource(arn)
 
 
