@@ -171,14 +171,29 @@ def release(
     candidate: Annotated[int | None, "its number; default: the last training job's"] = None,
     artifact: Annotated[str | None, "a candidate's s3:// location, instead of its number"] = None,
     override_gate: Annotated[str, "reason to release a model that the quality gate refuses"] = "",
+    allow_synthetic: Annotated[bool, "accept a model trained on synthetic images"] = False,
 ) -> None:
     """Write an approved model into the release manifest that Terraform deploys.
 
     It must reach the limits under [quality], and not be worse than the active release.
     """
     do.releases.release(
-        project, candidate=candidate, artifact=artifact, gate_override=override_gate
+        project,
+        candidate=candidate,
+        artifact=artifact,
+        gate_override=override_gate,
+        allow_synthetic=allow_synthetic,
     )
+
+
+@task("inv releases --env dev")
+def releases(
+    project: Project,
+    *,
+    drop: Annotated[tuple[str, ...], "id of a release to forget"] = (),
+) -> None:
+    """List the releases: which is deployed, its metrics and data source."""
+    do.releases.list_releases(project, drop=drop)
 
 
 @task("inv rollback r-20260101-120000 --env dev")
@@ -283,9 +298,7 @@ def purge(project: Project, *, yes: Yes = False) -> None:
 def run(
     project: Project,
     *,
-    image: Annotated[
-        tuple[str, ...], "s3:// location, file or folder; may be repeated; default: test images"
-    ] = (),
+    image: Annotated[tuple[str, ...], "s3:// location, file or folder; default: test images"] = (),
     count: Annotated[int, "number of random test images; 0: all"] = 0,
     seed: Annotated[int, "seed of the random choice"] = 0,
     json: Annotated[bool, "print the results as JSON"] = False,
@@ -337,6 +350,12 @@ def up(project: Project) -> None:
     do.local.up(project)
 
 
+@task("eval $(inv local.env)", local=True)
+def env(project: Project) -> None:
+    """Print the shell commands that point AWS clients and Terraform at the embedded AWS."""
+    do.local.env(project)
+
+
 @task("inv local.down", local=True)
 def down(project: Project) -> None:
     """Stop the embedded AWS and every process that it started; what was deployed is kept."""
@@ -384,10 +403,10 @@ def terraform_docs(project: Project) -> None:
     do.deployment.write_terraform_docs(project)
 
 
-ns = Collection(build, etl, train, tune, evaluate, candidates, approve, release, rollback)
+ns = Collection(build, etl, train, tune, evaluate, candidates, approve, release, releases, rollback)
 for later in (plan, apply, verify, drift, fetch, promote, cost, destroy, unlock, pause, purge):
     ns.add_task(later)
 for later in (run, report, review, demo):
     ns.add_task(later)
-ns.add_collection(Collection("local", up, down, reset, status, logs, access))
+ns.add_collection(Collection("local", up, env, down, reset, status, logs, access))
 ns.add_collection(Collection("terraform", terraform_test, terraform_docs))

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from scones_core.errors import DatasetError
 from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest
 from scones_core.uris import SPLITS, S3Uri, dataset_prefix
@@ -17,6 +18,7 @@ from scones_etl.staged import StagedDataset
 from scones_toolkit.project import Project
 
 ALL_CLASSES = "all"
+SYNTHETIC = "synthetic"
 # More class names than these are counted, not listed.
 LISTED = 10
 
@@ -27,11 +29,13 @@ def source(project: Project, choice: str | None, add: str | None = None) -> Sour
     `add` is the path of further training images, such as `inv review` leaves. Raises
     DatasetError for a source that is missing or damaged.
     """
-    base = resolve_source(
-        choice or project.settings.dataset.source,
-        cache_dir=project.cache,
-        say=project.console.warn,
-    )
+    asked = choice or project.settings.dataset.source
+    base = resolve_source(asked, cache_dir=project.cache, say=project.console.warn)
+    if base.kind == SYNTHETIC and asked != SYNTHETIC and project.environment != "local":
+        raise DatasetError(
+            f"The images of CIFAR-100 cannot be had, and synthetic ones are not for "
+            f"{project.environment}: give --source a path, or --source synthetic if they are meant."
+        )
     return Extended(base, open_source(Path(add).expanduser())) if add else base
 
 
@@ -46,8 +50,10 @@ def etl(
 
     `classes` are comma-separated names, or `all` of the source's; `add` is a path of further
     training images; `settings` replace those of [dataset] where they are not None. The
-    validation report is written first. Raises DatasetError, SettingsError.
+    validation report is written first. Raises DatasetError, SettingsError, and, before anything
+    is read, DeployError where there is no data bucket yet.
     """
+    _ = project.deployment
     staged = extract(project, choice, classes, add, **settings)
     validate(project, staged)
     return load(project, staged)
@@ -110,6 +116,7 @@ def load(project: Project, staged: StagedDataset) -> Manifest:
         console.say(f"  {where} is complete already; nothing was uploaded.")
     else:
         console.say(f"  {where}: {report.uploaded} objects uploaded, {report.skipped} were there.")
+    project.hint("train")
     return manifest
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from scones_core.errors import ExecutionFailed, SettingsError
+from scones_core.errors import DeployError, ExecutionFailed, SettingsError
 from scones_core.events import DECISIONS, Decision, ImageRef, Result
 from scones_core.uris import S3Uri
 from scones_monitor.join import cause_text
@@ -151,10 +151,13 @@ def run(
     """Classify images, print how each ended and how many are right, and return the results.
 
     `images` are S3 locations, local files and folders (see `choose_images`). `as_json` prints
-    the results as JSON on stdout, and all else on stderr. Raises ExecutionFailed where an image
-    failed.
+    the results as JSON on stdout, and all else on stderr. Raises DeployError where no
+    endpoint is deployed, and ExecutionFailed where an image failed.
     """
     project = project.on_stderr() if as_json else project
+    if not project.deployment.endpoint_name:
+        flag = project.env_flag
+        raise DeployError(f"No endpoint is deployed: inv release{flag}, then inv apply{flag}")
     chosen = choose_images(project, images=images, count=count, seed=seed)
     done = classify(project, [image for image, _ in chosen])
     truth = [label for _, label in chosen]
@@ -268,7 +271,7 @@ def require_none_failed(done: Run) -> None:
 
 
 def _print(project: Project, done: Run, truth: Sequence[str]) -> None:
-    say, environment = project.console.say, project.environment
+    say = project.console.say
     rows = [_row(result, label) for result, label in zip(done.results, truth, strict=True)]
     if len(rows) > LISTED:
         file = project.records.path("execution").relative_to(project.root)
@@ -282,10 +285,10 @@ def _print(project: Project, done: Run, truth: Sequence[str]) -> None:
     say(", ".join(f"{n} {name}" for name, n in counts.items()))
     if any(truth):
         right, known = _right(done, truth)
-        say(f"{right} of {known} classified images of known class are right.")
+        if known:
+            say(f"{right} of {known} classified images of known class are right.")
     if counts["accepted"] + counts["review"]:
-        review = f"; the images to review: inv review --env {environment}" * bool(counts["review"])
-        say(f"Next: inv report --env {environment}{review}")
+        project.hint("report", *(["review"] if counts["review"] else []))
 
 
 def _right(done: Run, truth: Sequence[str]) -> tuple[int, int]:
