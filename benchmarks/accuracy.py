@@ -24,12 +24,12 @@ from types import FrameType
 
 from scones_core.errors import SconesError
 from scones_core.labels import LabelSet
+from scones_core.model_card import ModelCard
 from scones_core.settings import DatasetSettings
 from scones_etl.pipeline import stage
 from scones_etl.sources import ARCHIVE_VARIABLE, resolve_source
 from scones_toolkit.tasks.local_training import run_training, write_channels
-from scones_train.artifact import ModelCard
-from scones_train.hyperparameters import RECIPES, Hyperparameters
+from scones_train.training.hyperparameters import RECIPES, Hyperparameters
 
 LEAST_OF_ALL, LEAST_FOLD_COVERAGE = 0.93, 0.80
 # By recipe: the least mean accuracy, and the most seconds on two quiet cores.

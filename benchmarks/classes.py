@@ -47,9 +47,9 @@ class Case:
 
 
 CASES: Mapping[str, Case] = {
-    "three": Case(DatasetSettings(classes=VEHICLES[:3]), TrainingSettings(folds=0, most_steps=250)),
-    "five": Case(DatasetSettings(classes=VEHICLES), TrainingSettings(folds=0, most_steps=250)),
-    "fifty": Case(DatasetSettings(image_side=224), TrainingSettings(folds=0, most_steps=200)),
+    "three": Case(DatasetSettings(classes=VEHICLES[:3]), TrainingSettings(folds=0, max_steps=250)),
+    "five": Case(DatasetSettings(classes=VEHICLES), TrainingSettings(folds=0, max_steps=250)),
+    "fifty": Case(DatasetSettings(image_side=224), TrainingSettings(folds=0, max_steps=200)),
 }
 
 

@@ -36,15 +36,16 @@ import numpy as np
 import torch
 from PIL import Image
 
+from scones_core.model_card import ModelCard
 from scones_images import decode
-from scones_train.artifact import ModelCard, write_artifact
-from scones_train.dataset import ImageSet, Normalisation
-from scones_train.export import to_onnx
-from scones_train.folds import opinions_of
-from scones_train.hyperparameters import Hyperparameters
-from scones_train.model import Member, Model, Network, fit_whitening, widths_of
-from scones_train.predictions import ImagePredictions
-from scones_train.predictor import Predictor
+from scones_train.artifact import write_artifact
+from scones_train.data import ImageSet, Normalisation
+from scones_train.evaluation.predictions import ImagePredictions
+from scones_train.model.export import to_onnx
+from scones_train.model.small_network import Member, Model, Network, fit_whitening, widths_of
+from scones_train.serving.predictor import Predictor
+from scones_train.training.cross_validation import opinions_of
+from scones_train.training.hyperparameters import Hyperparameters
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ROOT / "build" / "benchmark-servers"
@@ -59,7 +60,7 @@ import os
 from pathlib import Path
 from flask import Flask, Response, jsonify, request
 from scones_images import decode
-from scones_train.predictor import Predictor
+from scones_train.serving.predictor import Predictor
 predictor = Predictor.load(Path(os.environ["SM_MODEL_DIR"]))
 app = Flask(__name__)
 @app.get("/ping")
@@ -76,7 +77,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from scones_images import decode
-from scones_train.predictor import Predictor
+from scones_train.serving.predictor import Predictor
 predictor = Predictor.load(Path(os.environ["SM_MODEL_DIR"]))
 app = FastAPI()
 def classify(body):
@@ -93,7 +94,7 @@ import base64, os, sys
 from pathlib import Path
 import litserve
 from scones_images import decode
-from scones_train.predictor import Predictor
+from scones_train.serving.predictor import Predictor
 class Api(litserve.LitAPI):
     def setup(self, device):
         self.predictor = Predictor.load(Path(os.environ["SM_MODEL_DIR"]))
@@ -224,7 +225,7 @@ def commands(folder: Path, ports: dict[str, int]) -> dict[str, list[str]]:
     gunicorn = ["gunicorn", "-w", workers, "-b", bind, "-k", "gthread", "--threads", "4"]
     uvicorn = ["uvicorn", "--workers", workers, "--log-level", "warning", "--no-access-log"]
     return {
-        "scones": [*python, "scones_train.serve"],
+        "scones": [*python, "scones_train.serving.serve"],
         "flask + gunicorn": [*python, *gunicorn, "--log-level", "error", "flask_app:app"],
         "fastapi + uvicorn": [
             *python, *uvicorn, "--port", str(ports["fastapi + uvicorn"]), "fastapi_app:app",

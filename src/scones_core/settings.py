@@ -53,8 +53,9 @@ class TrainingSettings:
     `image_tag` is the tag of the serving image in the environment's own repository, and with
     `-training` behind it that of the training image. A `spot` job
     waits up to `max_wait_seconds`, its run included, for machines that cost a fraction and may
-    be taken away. Without `mirror`, an image is another thing than its mirror image, as digits are.
-    `most_steps` bounds the training of each network, by fewer epochs where there are more images;
+    be taken away. Without `horizontal_flip`
+    images are not flipped in training and answering (digits, text).
+    `max_steps` bounds the training of each network, by fewer epochs where there are more images;
     0 does not. `weights` is a file with those of a ResNet-18 to begin with, whose `backbone` is
     then `frozen`, so that only the last layer learns, or `finetuned`. `device` is `auto`, `cpu` or
     `cuda`. `subnets` and `security_groups` put jobs into a VPC. `client` is `boto3`, `sdk`
@@ -68,8 +69,8 @@ class TrainingSettings:
     folds: int | None = None
     seed: int = 0
     target_precision: float = 0.99
-    mirror: bool = True
-    most_steps: int = 0
+    horizontal_flip: bool = True
+    max_steps: int = 0
     weights: str = ""
     backbone: str = "frozen"
     device: str = "auto"

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import ReleaseError
-from scones_core.known_images import SAMPLES, KnownImage, loads
+from scones_core.golden_samples import SAMPLES, GoldenSample, loads
 from scones_core.settings import EndpointSettings
 from scones_core.uris import S3Uri
 from scones_deploy.model_archive import MAX_UNPACKED_BYTES, read_members
@@ -88,8 +88,8 @@ def missing_models(s3: S3Client, releases: Iterable[Release]) -> list[str]:
     return missing
 
 
-def released_images(s3: S3Client, release: Release) -> tuple[KnownImage, ...]:
-    """Return the known images in a release's artifact; none where it was trained without.
+def released_images(s3: S3Client, release: Release) -> tuple[GoldenSample, ...]:
+    """Return the golden samples in a release's artifact; none where it was trained without.
 
     Raises ReleaseError where the artifact is missing, is no archive of a model, or is not the
     one that the release was made from; MalformedArtifact where its images cannot be read.

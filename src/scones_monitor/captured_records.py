@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import MonitorError
-from scones_core.known_images import INFERENCE_ID_PREFIX
+from scones_core.golden_samples import INFERENCE_ID_PREFIX
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

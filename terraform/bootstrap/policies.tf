@@ -317,8 +317,8 @@ locals {
       Resource = local.arns.sagemaker
     },
     {
-      # After an apply the known images are sent through the endpoint.
-      Sid      = "ScoreKnownImages"
+      # After an apply the golden samples are sent through the endpoint.
+      Sid      = "ScoreGoldenSamples"
       Effect   = "Allow"
       Action   = "sagemaker:InvokeEndpoint"
       Resource = "arn:${local.partition}:sagemaker:${local.regional}:endpoint/${local.prefix}-*"

@@ -185,7 +185,7 @@ def compared(environment: Environment) -> None:
 @pytest.mark.slow
 def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> None:
     first = own.release("first", archive(BICYCLE))
-    assert "known images answered as in training: 1" in own.done("apply")
+    assert "golden samples answered as in training: 1" in own.done("apply")
     made = own.serving()["CreationTime"]
 
     second = own.release("second", archive(MOTORCYCLE, threshold=0.6))
@@ -208,7 +208,7 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
     # A model that does not answer as it did in training.
     third = own.release("third", archive(MOTORCYCLE, known=json.dumps(BICYCLE)))
     own.inv("apply").says(
-        "known image 1 of 1 is answered [0.20000, 0.80000] by scones-local-classifier",
+        "golden sample 1 of 1 is answered [0.20000, 0.80000] by scones-local-classifier",
         "and should be [0.90000, 0.10000]",
         f"`inv rollback {second} --env local`",
     )

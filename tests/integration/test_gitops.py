@@ -89,7 +89,7 @@ def serve_and_take_down(repository: Repository) -> None:
     repository.release(model_archive(str(BICYCLE)))
     repository.add(SERVED)
     repository.plan()
-    assert "known images answered as in training" in repository.applied()
+    assert "golden samples answered as in training" in repository.applied()
     gone = repository.inv("destroy", "--env", "dev", "--yes", role="apply")
     assert gone.code == 0, gone.out[-4000:] + gone.err[-4000:]
 

@@ -18,7 +18,7 @@ from local_aws.control import LocalAws
 from local_aws.sagemaker.images import ImageCommands
 from local_aws.testing import PROGRAMS
 from local_aws.testing.clock import Clock
-from scones_core.known_images import KnownImage, dumps
+from scones_core.golden_samples import GoldenSample, dumps
 from scones_core.settings import EndpointSettings
 from scones_deploy.artifact import artifact_release
 from scones_deploy.release import add_release
@@ -47,12 +47,12 @@ def stand_ins() -> dict[str, ImageCommands]:
 
 
 def model_archive(answer: str, known: str | None = None, threshold: float = 0.8) -> bytes:
-    """Return an artifact that serves `answer`, with one known image answered as `known`."""
-    image = KnownImage(PNG, "image/png", tuple(json.loads(known or answer)))
+    """Return an artifact that serves `answer`, with one golden sample answered as `known`."""
+    image = GoldenSample(PNG, "image/png", tuple(json.loads(known or answer)))
     files = {
         "model.json": json.dumps({**CARD, "threshold": threshold}),
         "answer.txt": answer,
-        "samples.json": dumps([image]),
+        "golden_samples.json": dumps([image]),
     }
     body = io.BytesIO()
     with tarfile.open(fileobj=body, mode="w:gz") as tar:

@@ -322,7 +322,7 @@ def _longest_run(text: str) -> int:
 
 
 def verify(project: Project) -> None:
-    """Compare endpoint and functions with release and Terraform, and score the known images.
+    """Compare endpoint and functions with release and Terraform, and score the golden samples.
 
     Prints what was compared. Raises DeployError, naming every difference and how to go back.
     An environment without resources is passed by.
@@ -380,11 +380,11 @@ def _require_endpoints(project: Project, names: list[str]) -> None:
 def _score(
     project: Project, release: Release, pairs: list[tuple[AppliedResource, AppliedResource]]
 ) -> tuple[str, list[str]]:
-    """Return what is to be said of the known images, and how they are answered otherwise."""
+    """Return what is to be said of the golden samples, and how they are answered otherwise."""
     images = released_images(project.client("s3"), release)
     if not images:
-        return "no known images: its artifact has none, train anew to have some", []
-    said, found = f"known images answered as in training: {len(images)}", []
+        return "no golden samples: its artifact has none, train anew to have some", []
+    said, found = f"golden samples answered as in training: {len(images)}", []
     for endpoint, configuration in pairs:
         name = str(endpoint.values["name"])
         if configuration.values.get("async_inference_config"):

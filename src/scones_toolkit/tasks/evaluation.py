@@ -13,9 +13,10 @@ from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
 from scones_toolkit.tasks.local_training import print_confusions
 from scones_toolkit.tasks.releases import unpacked
-from scones_train.agreement import Agreement, ask, compare
-from scones_train.artifact import read_artifact, read_predictions
-from scones_train.evaluate import evaluate_artifact as score
+from scones_train.artifact import read_predictions
+from scones_train.evaluation.agreement import Agreement, ask, compare
+from scones_train.evaluation.metrics import summarise
+from scones_train.serving.predictor import Predictor
 
 
 def evaluate(
@@ -42,11 +43,12 @@ def evaluate_artifact(project: Project, artifact: str | None = None) -> dict[str
     location = S3Uri.parse(artifact or project.records.read("training")["model_data_url"])
     manifest = data.current(project)
     with unpacked(project, str(location)) as folder:
-        card, _ = read_artifact(folder)
+        predictor = Predictor.load(folder)
+        card = predictor.card
         bodies = _test_images(project, manifest)
         images = np.stack([decode(body, card.size, grey=card.grey) for body in bodies])
         labels = np.array([card.labels.index(row.label) for row in manifest.split("test")])
-        figures = score(folder, images, labels)
+        figures = summarise(predictor.probabilities(images), labels, card.threshold)
     rows = {name: _shown(value) for name, value in figures.items()}
     project.console.table(f"{location} on {len(labels)} test images", rows)
     print_confusions(project.console, card)

@@ -102,8 +102,8 @@ def model_images(project: Project) -> dict[str, ImageCommands]:
     python = [sys.executable, "-m"]
     return {
         MODEL_IMAGES: ImageCommands(
-            train=(*python, "scones_train.train"),
-            serve=(*python, "scones_train.serve"),
+            train=(*python, "scones_train.training.train"),
+            serve=(*python, "scones_train.serving.serve"),
             environment={
                 "PYTHONPATH": str(project.root / "src"),
                 # Read by OpenMP before Python starts; see the Makefile.

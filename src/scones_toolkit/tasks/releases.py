@@ -27,8 +27,14 @@ from scones_toolkit.project import Project
 from scones_toolkit.tasks import candidates
 from scones_toolkit.tasks.deployment import prepare
 from scones_train.artifact import read_predictions, unpack_artifact
-from scones_train.gate import FEWEST_IMAGES, ScoredModel, below_active, below_limits, in_common
-from scones_train.registry import REJECTED, Candidate
+from scones_train.evaluation.quality_gate import (
+    MIN_COMMON_IMAGES,
+    ScoredModel,
+    below_active,
+    below_limits,
+    in_common,
+)
+from scones_train.sagemaker.registry import REJECTED, Candidate
 
 BUILTIN = "builtin"
 
@@ -234,10 +240,10 @@ def _against_active(project: Project, candidate: ScoredModel) -> list[str]:
     except MalformedArtifact as error:
         project.console.warn(f"  Not compared with the active release: {error}")
         return []
-    if len(mine.predictions) < FEWEST_IMAGES:
+    if len(mine.predictions) < MIN_COMMON_IMAGES:
         project.console.warn(
             f"  Not compared with release {active.id}: the two were tested on "
-            f"{len(mine.predictions)} common images, and {FEWEST_IMAGES} are needed."
+            f"{len(mine.predictions)} common images, and {MIN_COMMON_IMAGES} are needed."
         )
         return []
     return below_active(mine, its, project.settings.quality.significance)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from botocore.exceptions import ClientError
 
 from scones_core.errors import SettingsError, TrainingError
+from scones_core.model_card import ModelCard
 from scones_toolkit.console import ProgressCallback
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import candidates, data, training_requests
@@ -24,14 +25,13 @@ from scones_toolkit.tasks.training_requests import (
     recipe,
     serving_image,
 )
-from scones_train.artifact import ModelCard
-from scones_train.job import TrainingRequest
-from scones_train.launch import SageMaker, TrainingResult, launch
-from scones_train.metrics import parse_line
-from scones_train.preflight import require_quota, require_role
-from scones_train.registry import Candidate, Training
-from scones_train.sdk import SdkSageMaker
-from scones_train.sdk_trainer import TrainerSageMaker
+from scones_train.sagemaker.job import TrainingRequest
+from scones_train.sagemaker.launch import SageMaker, TrainingResult, launch
+from scones_train.sagemaker.metric_lines import parse_line
+from scones_train.sagemaker.preflight import require_quota, require_role
+from scones_train.sagemaker.registry import Candidate, Training
+from scones_train.sagemaker.sdk import SdkSageMaker
+from scones_train.sagemaker.sdk_trainer import TrainerSageMaker
 
 Backend = Literal["sagemaker", "local"]
 Algorithm = Literal["scones", "builtin"]

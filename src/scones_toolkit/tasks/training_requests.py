@@ -18,10 +18,15 @@ from scones_core.settings import BuiltinSettings, TrainingSettings
 from scones_core.uris import SPLITS, S3Uri, dataset_prefix
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
-from scones_train.builtin import BuiltinHyperparameters, channels, require_counts, require_machine
-from scones_train.hyperparameters import RECIPES, Hyperparameters
-from scones_train.job import Machine, TrainingRequest
-from scones_train.pretrained import require_file
+from scones_train.model.weights import require_file
+from scones_train.sagemaker.builtin import (
+    BuiltinHyperparameters,
+    channels,
+    require_counts,
+    require_machine,
+)
+from scones_train.sagemaker.job import Machine, TrainingRequest
+from scones_train.training.hyperparameters import RECIPES, Hyperparameters
 
 
 def own_request(project: Project, settings: TrainingSettings, resume: str = "") -> TrainingRequest:
@@ -97,7 +102,7 @@ def recipe(manifest: Manifest, settings: TrainingSettings) -> Hyperparameters:
         batch_size=settings.batch_size,
         seed=settings.seed,
         target_precision=settings.target_precision,
-        mirror=int(settings.mirror),
+        horizontal_flip=int(settings.horizontal_flip),
         device=settings.device,
         **weights_hyperparameters(settings),
     )
@@ -108,16 +113,16 @@ def recipe(manifest: Manifest, settings: TrainingSettings) -> Hyperparameters:
 def _affordable(
     manifest: Manifest, settings: TrainingSettings, hyperparameters: Hyperparameters
 ) -> int:
-    """Return the epochs that the recipe asks for, or as many as `most_steps` lets there be."""
-    if settings.most_steps < 0:
-        raise TrainingError(f"training.most_steps must be 0 or more, not {settings.most_steps}.")
-    if not settings.most_steps:
+    """Return the epochs that the recipe asks for, or as many as `max_steps` lets there be."""
+    if settings.max_steps < 0:
+        raise TrainingError(f"training.max_steps must be 0 or more, not {settings.max_steps}.")
+    if not settings.max_steps:
         return hyperparameters.epochs
     images = len(manifest.split("train"))
     if hyperparameters.folds:
         images += len(manifest.split("validation"))
     each = max(1, images // hyperparameters.batch_size)
-    return max(1, min(hyperparameters.epochs, settings.most_steps // each))
+    return max(1, min(hyperparameters.epochs, settings.max_steps // each))
 
 
 def data_hash(manifest: Manifest) -> str:

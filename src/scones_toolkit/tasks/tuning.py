@@ -15,10 +15,10 @@ from scones_toolkit.tasks import candidates, data
 from scones_toolkit.tasks.local_training import run_training, write_channels
 from scones_toolkit.tasks.training_requests import data_hash, own_request, recipe, serving_image
 from scones_train.artifact import read_artifact
-from scones_train.job import job_name
-from scones_train.preflight import require_quota, require_role
-from scones_train.registry import Candidate, Training
-from scones_train.search import (
+from scones_train.sagemaker.job import job_name
+from scones_train.sagemaker.preflight import require_quota, require_role
+from scones_train.sagemaker.registry import Candidate, Training
+from scones_train.sagemaker.tuning import (
     NAME_CHARACTERS,
     OBJECTIVE,
     RANGES,
@@ -30,7 +30,7 @@ from scones_train.search import (
     require_search,
     tuning_request,
 )
-from scones_train.tune import search, training
+from scones_train.sagemaker.tuning_job import search, training
 
 
 def tune(

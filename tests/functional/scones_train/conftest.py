@@ -47,7 +47,7 @@ def environment(base, **more):
 
 def train(base, **more):
     return subprocess.run(
-        [sys.executable, "-m", "scones_train.train"],
+        [sys.executable, "-m", "scones_train.training.train"],
         env=environment(base, **more),
         cwd=base,
         capture_output=True,
@@ -76,7 +76,7 @@ class Job:
     @contextlib.contextmanager
     def started(self, **environ):
         process = subprocess.Popen(
-            [sys.executable, "-m", "scones_train.train"],
+            [sys.executable, "-m", "scones_train.training.train"],
             env=environment(self.base, **environ),
             cwd=self.base,
             stdout=subprocess.PIPE,

@@ -4,7 +4,7 @@ import signal
 import pytest
 import torch
 
-from scones_train.predictions import FILE
+from scones_train.evaluation.predictions import FILE
 
 SETTINGS = {"epochs": "5", "batch_size": "8", "folds": "2"}
 MODEL = ("model.onnx", "weights.pt", FILE, "model.json")

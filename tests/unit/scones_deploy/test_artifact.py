@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 
 from scones_core.errors import ReleaseError
-from scones_core.known_images import KnownImage, dumps
+from scones_core.golden_samples import GoldenSample, dumps
 from scones_core.settings import EndpointSettings
 from scones_deploy.artifact import artifact_release, missing_models, released_images
 from scones_deploy.release import Release
@@ -182,10 +182,10 @@ def test_a_description_of_another_form_is_refused(s3: Any, card: object) -> None
         release(s3, archive(card))
 
 
-def test_the_known_images_are_those_of_the_very_artifact_that_was_released(s3: Any) -> None:
-    known = (KnownImage(b"png", "image/png", (0.9, 0.1)),)
+def test_the_golden_samples_are_those_of_the_very_artifact_that_was_released(s3: Any) -> None:
+    known = (GoldenSample(b"png", "image/png", (0.9, 0.1)),)
     text = dumps(known).encode()
-    info = member("samples.json")
+    info = member("golden_samples.json")
     info.size = len(text)
     buffer = io.BytesIO(archive())
     whole = io.BytesIO()

@@ -52,7 +52,9 @@ def test_nothing_is_run(tmp_path: Path) -> None:
 
 def test_another_package_of_the_project_is_refused(tmp_path: Path) -> None:
     source = write(
-        tmp_path, scones_lambdas__one="import scones_train.model\n", scones_train__model="X = 1\n"
+        tmp_path,
+        scones_lambdas__one="import scones_train.model.small_network\n",
+        scones_train__model="X = 1\n",
     )
     with pytest.raises(BuildError, match="imports scones_train"):
         own_modules(source, "scones_lambdas.one")

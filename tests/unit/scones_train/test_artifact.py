@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from scones_core.errors import MalformedArtifact
-from scones_core.known_images import SAMPLES, KnownImage, loads
+from scones_core.golden_samples import SAMPLES, GoldenSample, loads
 from scones_train.artifact import (
     MAX_BYTES,
     OPTIONAL,
@@ -176,10 +176,10 @@ def test_predictions_are_read_back(folder, tested):
     assert read_predictions(folder).images == tested.images
 
 
-def test_known_images_travel_with_the_model_and_an_artifact_without_them_stays_one(
+def test_golden_samples_travel_with_the_model_and_an_artifact_without_them_stays_one(
     tmp_path, card, tested
 ):
-    known = [KnownImage(b"png", "image/png", (0.5, 0.5))]
+    known = [GoldenSample(b"png", "image/png", (0.5, 0.5))]
     write_artifact(tmp_path / "model", card, b"graph", b"weights", tested, samples=known)
     files = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
     unpack_artifact(packed(tmp_path / "model.tar.gz", files), tmp_path / "out")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.lambda_.runtimes import base_runtime, python_for
+from local_aws.lambda_.functions import base_runtime, python_for
 from local_aws.testing.aws import policy, unique
 
 ECHO = "def handler(event, context):\n    return event\n"

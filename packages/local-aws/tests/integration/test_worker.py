@@ -12,10 +12,14 @@ import pytest
 
 from local_aws.core.child_processes import Children
 from local_aws.errors import LocalAwsError
-from local_aws.lambda_.function_spec import FunctionSpec, WorkerSettings
-from local_aws.lambda_.patches import lambda_runtime_folder
+from local_aws.lambda_.functions import (
+    FunctionSpec,
+    WorkerSettings,
+    base_python,
+    base_runtime,
+    lambda_runtime_folder,
+)
 from local_aws.lambda_.pools import LambdaPools, Throttled
-from local_aws.lambda_.runtimes import base_python, base_runtime
 
 
 def spec(source, **more):

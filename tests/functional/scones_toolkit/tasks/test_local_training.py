@@ -20,7 +20,7 @@ from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.local_training import run_training
 from scones_toolkit.tasks.training import train
-from scones_train.resnet import NORMALISATION, ResNet18
+from scones_train.model.resnet import NORMALISATION, ResNet18
 
 ROOT = Path(__file__).parents[4]
 SETTINGS = Settings().override("training", batch_size=8, folds=0)
@@ -112,7 +112,7 @@ def test_the_hyperparameters_are_those_of_the_dataset(project, photos):
 
 
 def test_digits_are_a_matter_of_settings(project, tmp_path):
-    """Grey images of 28 pixels in ten classes, unmirrored, within a bound on the steps."""
+    """Grey images of 28 pixels in ten classes, not flipped, within a bound on the steps."""
     random = np.random.default_rng(1)
     pixels = random.integers(0, 60, (200, 28, 28), dtype=np.uint8)
     labels = np.arange(200, dtype=np.uint8) % 10
@@ -129,14 +129,14 @@ def test_digits_are_a_matter_of_settings(project, tmp_path):
         backend="local",
         source=str(folder),
         images={"classes": "all", "image_mode": "grey"},
-        mirror=False,
-        most_steps=60,
+        horizontal_flip=False,
+        max_steps=60,
         epochs=20,
     )
     assert card.labels == tuple("0123456789")
     assert (card.image["height"], card.grey) == (28, True)
     assert card.settings["epochs"] < 20
-    assert card.settings["mirror"] == 0
+    assert card.settings["horizontal_flip"] == 0
     assert card.metrics["accuracy"] > 0.5
     assert len(card.confusion_matrix) == 10
 

@@ -8,7 +8,7 @@ from scones_core.errors import TrainingError
 from scones_core.manifest import Manifest, ManifestRow
 from scones_core.settings import TrainingSettings
 from scones_toolkit.tasks.training_requests import recipe
-from scones_train.hyperparameters import RECIPES, Hyperparameters
+from scones_train.training.hyperparameters import RECIPES, Hyperparameters
 
 MANIFEST = Manifest(
     version="0123456789ab",
@@ -51,7 +51,7 @@ def _images(train: int, validation: int) -> Manifest:
 
 
 @pytest.mark.parametrize(
-    ("images", "most_steps", "folds", "epochs"),
+    ("images", "max_steps", "folds", "epochs"),
     [
         ((640, 0), 0, 0, 24),
         ((640, 0), 1000, 0, 24),
@@ -62,20 +62,20 @@ def _images(train: int, validation: int) -> Manifest:
     ],
 )
 def test_a_bound_on_the_steps_takes_epochs_from_many_images(
-    images: tuple[int, int], most_steps: int, folds: int, epochs: int
+    images: tuple[int, int], max_steps: int, folds: int, epochs: int
 ) -> None:
-    settings = TrainingSettings(most_steps=most_steps, folds=folds, epochs=24, batch_size=64)
+    settings = TrainingSettings(max_steps=max_steps, folds=folds, epochs=24, batch_size=64)
     assert recipe(_images(*images), settings).epochs == epochs
 
 
 def test_a_bound_below_nothing_is_refused() -> None:
-    with pytest.raises(TrainingError, match="most_steps must be 0 or more"):
-        recipe(MANIFEST, TrainingSettings(most_steps=-1))
+    with pytest.raises(TrainingError, match="max_steps must be 0 or more"):
+        recipe(MANIFEST, TrainingSettings(max_steps=-1))
 
 
-def test_images_that_are_no_mirror_images_are_told_of() -> None:
-    assert recipe(MANIFEST, TrainingSettings()).mirror == 1
-    assert recipe(MANIFEST, TrainingSettings(mirror=False)).mirror == 0
+def test_images_that_are_no_flip_images_are_told_of() -> None:
+    assert recipe(MANIFEST, TrainingSettings()).horizontal_flip == 1
+    assert recipe(MANIFEST, TrainingSettings(horizontal_flip=False)).horizontal_flip == 0
 
 
 def test_weights_are_told_of_by_their_hash(tmp_path: Path) -> None:

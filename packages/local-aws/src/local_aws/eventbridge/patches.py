@@ -20,7 +20,6 @@ from local_aws.logs import encryption_keys
 from local_aws.s3 import notifications
 from local_aws.sns import subscriptions
 from local_aws.state.stores import keep
-from local_aws.stepfunctions import status_events
 from local_aws.stepfunctions.clients import ClientCache
 
 
@@ -30,7 +29,6 @@ def install(context: Context) -> None:
     buses = Buses(CLOCK, attempts, _role_clients(context, SERVICE))
     api.install(buses)
     service_events.install(buses.publish)
-    status_events.install()
     notifications.install(buses)
     subscriptions.install()
     cloudwatch_api.install()

@@ -1,8 +1,10 @@
 """One execution environment: a process that runs a function's invocations, one at a time."""
 
+import contextlib
 import datetime
 import json
 import logging
+import os
 import shutil
 import subprocess
 import threading
@@ -11,18 +13,59 @@ import uuid
 from pathlib import Path
 
 from local_aws.core.child_processes import Children
-from local_aws.lambda_.function_spec import FunctionSpec, WorkerSettings, worker_environment
-from local_aws.lambda_.invocation import Invocation
-from local_aws.lambda_.memory import PeakMemory
-from local_aws.lambda_.platform_log import Usage, end_lines, missing_runtime_line, start_lines
-from local_aws.lambda_.runtime_api import RuntimeApi
-from local_aws.lambda_.runtimes import base_runtime, python_for
-from local_aws.lambda_.worker_output import LogEvent, LogPipe
+from local_aws.lambda_.functions import (
+    FunctionSpec,
+    WorkerSettings,
+    base_runtime,
+    python_for,
+    worker_environment,
+)
+from local_aws.lambda_.logs import (
+    LogEvent,
+    LogPipe,
+    Usage,
+    end_lines,
+    missing_runtime_line,
+    start_lines,
+)
+from local_aws.lambda_.runtime_api import Invocation, RuntimeApi
 
 INIT_SECONDS = 10.0
 _BOOTSTRAP = Path(__file__).with_name("worker_bootstrap.py")
 _MEMORY_CHECK_SECONDS = 0.1
 _log = logging.getLogger(__name__)
+
+
+_LINE = b"VmHWM:"
+
+
+class PeakMemory:
+    """A process's peak resident memory, which costs one system call to read. Thread-safe."""
+
+    def __init__(self, pid: int) -> None:
+        self._lock = threading.Lock()
+        self._file: int | None = None
+        with contextlib.suppress(OSError):  # as on a system without /proc
+            self._file = os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+
+    def peak_mb(self) -> int:
+        """Return megabytes; 0 where the system does not tell, or the process has ended."""
+        with self._lock:
+            if self._file is None:
+                return 0
+            try:
+                status = os.pread(self._file, 8192, 0)
+            except OSError:
+                return 0
+        _, _, rest = status.partition(_LINE)
+        return int(rest.split(None, 1)[0]) // 1024 if rest else 0
+
+    def close(self) -> None:
+        """Ask no more."""
+        with self._lock:
+            if self._file is not None:
+                os.close(self._file)
+            self._file = None
 
 
 class Worker:

@@ -8,10 +8,13 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from local_aws.stepfunctions import retention
+from moto.stepfunctions.parser.api import ExecutionStatus
+from moto.stepfunctions.parser.backend.execution import Execution
+
 from local_aws.stepfunctions.distributed_map.item_batcher import ChildInput, compact
 from local_aws.stepfunctions.distributed_map.map_run import MapRun
 from local_aws.stepfunctions.distributed_map.result_writer import ChildRecord
+from local_aws.stepfunctions.executions import forget
 
 # Not on moto's records: those are saved, and a run has threads and locks.
 _live: dict[str, MapRun] = {}
@@ -59,7 +62,7 @@ def remember(executions: dict[str, Any], execution: Any) -> None:
     """Add a child to those that can be asked about; the oldest finished ones are forgotten."""
     executions[execution.exec_arn] = execution
     kept = list(executions.values())
-    retention.forget(kept)
+    forget(kept)
     if len(kept) < len(executions):
         for arn in executions.keys() - {found.exec_arn for found in kept}:
             del executions[arn]
@@ -67,7 +70,7 @@ def remember(executions: dict[str, Any], execution: Any) -> None:
 
 @contextlib.contextmanager
 def followed(map_run: Any, run: MapRun) -> Iterator[None]:
-    """Have `children_of` tell how the children stand, while inside and afterwards.
+    """Have `children_of` return how the children stand, while inside and afterwards.
 
     Afterwards moto's record of the Map Run keeps them without the data of input and output.
     """
@@ -102,10 +105,7 @@ def pending_record(map_run: Any, given: ChildInput) -> ChildRecord:
 
 
 def _execution(parent: Any, map_run: Any, given: ChildInput, express: bool) -> Any:
-    from moto.stepfunctions.parser.api import ExecutionStatus
-    from moto.stepfunctions.parser.backend import execution as moto
-
-    make: Any = moto.Execution
+    make: Any = Execution
     name, kind = str(uuid.uuid4()), "EXPRESS" if express else "STANDARD"
     machine_arn = map_run.map_state_machine_arn
     arn = _arn(map_run, name, express)

@@ -11,7 +11,7 @@ from local_aws.stepfunctions.distributed_map.result_writer import (
     manifest,
     result_files,
 )
-from local_aws.stepfunctions.failures import StateFailed
+from local_aws.stepfunctions.errors import StateFailed
 
 
 def read_items(

@@ -5,9 +5,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
+from moto.stepfunctions.parser.api import HistoryEventType, MapRunStatus
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.credentials import (
+    StateCredentials,
+)
 
-from local_aws.core.patching import wrap
-from local_aws.stepfunctions.clients import ClientCache
+from local_aws.core.patching import patch
+from local_aws.stepfunctions.clients import client_for, denial
 from local_aws.stepfunctions.definitions import DistributedSettings, evaluate, settings_of
 from local_aws.stepfunctions.distributed_map.child_executions import (
     ChildExecution,
@@ -24,50 +28,45 @@ from local_aws.stepfunctions.distributed_map.item_reader import UnreadableItems
 from local_aws.stepfunctions.distributed_map.map_run import MapRun, Tolerance
 from local_aws.stepfunctions.distributed_map.result_writer import transformed
 from local_aws.stepfunctions.distributed_map.s3_access import export_results, read_items
-from local_aws.stepfunctions.failures import StateFailed, failure_event
-from local_aws.stepfunctions.interpreter_speed import in_background
+from local_aws.stepfunctions.errors import StateFailed, failure_event
+from local_aws.stepfunctions.interpreter import in_background
 
 
-def install(clients: ClientCache) -> None:
-    """Run Distributed Maps as AWS does."""
-    from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import (
-        distributed_iteration_component as distributed,
-    )
-
-    fault = "runs the items as frames of one execution, and takes failed ones for null results"
-
-    @wrap(distributed.DistributedIterationComponent, "_eval_body", fault=fault)
-    def evaluate_body(_: Any, component: Any, env: Any) -> None:
-        given = env.stack.pop()
-        run = _Run(component, env, given, settings_of(component), clients)
-        _add_event(env, "MapRunStarted", mapRunArn=given.map_run_record.map_run_arn)
-        try:
-            result = run.result()
-        except StateFailed as error:
-            given.map_run_record.set_stop(_status("FAILED"))
-            told = {"error": error.error, "cause": error.cause}
-            _add_event(env, "MapRunFailed", **told)
-            raise failure_event(env, **told, event="MapRunFailed") from error
-        except Exception:  # a path of the ItemSelector that is not there, say
-            given.map_run_record.set_stop(_status("FAILED"))
-            _add_event(env, "MapRunFailed")
-            raise
-        if not env.is_running():
-            given.map_run_record.set_stop(_status("ABORTED"))
-            return
-        given.map_run_record.set_stop(_status("SUCCEEDED"))
-        _add_event(env, "MapRunSucceeded")
-        env.stack.append(result)
+@patch(
+    "moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration"
+    ".distributed_iteration_component.DistributedIterationComponent._eval_body",
+    why="runs the items as frames of one execution, and takes failed ones for null results",
+)
+def evaluate_distributed_map(_: Any, component: Any, env: Any) -> None:
+    """Run a Map in mode DISTRIBUTED as AWS does; its result is on the stack."""
+    given = env.stack.pop()
+    run = _Run(component, env, given, settings_of(component))
+    _add_event(env, "MapRunStarted", mapRunArn=given.map_run_record.map_run_arn)
+    try:
+        result = run.result()
+    except StateFailed as error:
+        given.map_run_record.set_stop(MapRunStatus("FAILED"))
+        details = {"error": error.error, "cause": error.cause}
+        _add_event(env, "MapRunFailed", **details)
+        raise failure_event(env, **details, event="MapRunFailed") from error
+    except Exception:  # a path of the ItemSelector that is not there, say
+        given.map_run_record.set_stop(MapRunStatus("FAILED"))
+        _add_event(env, "MapRunFailed")
+        raise
+    if not env.is_running():
+        given.map_run_record.set_stop(MapRunStatus("ABORTED"))
+        return
+    given.map_run_record.set_stop(MapRunStatus("SUCCEEDED"))
+    _add_event(env, "MapRunSucceeded")
+    env.stack.append(result)
 
 
 class _Run:
     """One evaluation of a Distributed Map state."""
 
-    def __init__(
-        self, component: Any, env: Any, given: Any, settings: DistributedSettings, clients: Any
-    ) -> None:
+    def __init__(self, component: Any, env: Any, given: Any, settings: DistributedSettings) -> None:
         self._component, self._env, self._given = component, env, given
-        self._settings, self._clients = settings, clients
+        self._settings = settings
         self._record, self._input = given.map_run_record, env.stack[-1]
         self._record.express = settings.express
         self._record.children, self._record.executions = [], {}
@@ -93,7 +92,7 @@ class _Run:
 
     def _require_permission(self) -> None:
         machine = self._record.map_state_machine_arn.split("/")[0]
-        denied = self._clients.denial(self._role_arn, "states:StartExecution", machine)
+        denied = denial(self._role_arn, "states:StartExecution", machine)
         if denied is not None:
             raise StateFailed("States.Permissions", denied)
 
@@ -102,12 +101,8 @@ class _Run:
         return str(self._env.aws_execution_details.role_arn)
 
     def _s3(self) -> Any:
-        from moto.stepfunctions.parser.asl.component.state.exec.state_task.credentials import (
-            StateCredentials,
-        )
-
         region = self._env.aws_execution_details.region
-        return self._clients.get(region, "s3", StateCredentials(role_arn=self._role_arn))
+        return client_for(region, "s3", StateCredentials(role_arn=self._role_arn))
 
     def _inputs(self) -> list[ChildInput]:
         try:
@@ -199,15 +194,7 @@ def _dynamic(batcher: Any) -> dict[str, Any]:
     return template
 
 
-def _status(name: str) -> Any:
-    from moto.stepfunctions.parser.api import MapRunStatus
-
-    return MapRunStatus(name)
-
-
 def _add_event(env: Any, kind: str, **details: str) -> None:
-    from moto.stepfunctions.parser.api import HistoryEventType
-
     name = f"{kind[0].lower()}{kind[1:]}EventDetails"
     env.event_manager.add_event(
         context=env.event_history_context,

@@ -1,0 +1,202 @@
+"""A function's log: what its worker prints, what Lambda adds, and where it is written.
+
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html
+"""
+
+import datetime
+import json
+import os
+import select
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+from moto.logs.models import logs_backends
+
+from local_aws.core.context import ACCOUNT_ID
+from local_aws.iam.authorization import permits
+from local_aws.iam.policy import Access
+from local_aws.iam.resources import log_arn
+from local_aws.lambda_.functions import FunctionSpec
+from local_aws.lambda_.runtime_api import Invocation
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One line of a log stream. `timestamp` is in milliseconds since 1970."""
+
+    timestamp: int
+    message: str
+
+
+class LogPipe:
+    """Reads a pipe into log events; each folder of `shown` in a line is shown as its value.
+
+    A worker prints before it answers, so at the answer all its lines are in the pipe. `collect`
+    reads them out itself and need not wait for the thread that otherwise does.
+    """
+
+    def __init__(self, pipe: IO[bytes], shown: Mapping[str, str]) -> None:
+        self._pipe = pipe
+        self._shown = shown
+        self._lock = threading.Lock()
+        self._events: list[LogEvent] = []
+        self._rest = b""
+        self._open = True
+        os.set_blocking(pipe.fileno(), False)
+        self._thread = threading.Thread(target=self._pump, daemon=True)
+        self._thread.start()
+
+    def add(self, message: str) -> None:
+        """Append a line of the platform's own."""
+        with self._lock:
+            self._append(message)
+
+    def collect(self) -> list[LogEvent]:
+        """Return the events since the last call, with all that the pipe holds by now."""
+        with self._lock:
+            self._drain()
+            events, self._events = self._events, []
+            return events
+
+    def drain(self) -> None:
+        """Take what the pipe holds, so that a line that is added next comes after it."""
+        with self._lock:
+            self._drain()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the end of the pipe."""
+        self._thread.join(seconds)
+
+    def _pump(self) -> None:
+        while self._open:
+            select.select([self._pipe], [], [])
+            self.drain()
+        self._pipe.close()
+
+    def _drain(self) -> None:
+        while self._open:
+            try:
+                data = os.read(self._pipe.fileno(), 65_536)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._open = False
+                data = b"\n" if self._rest else b""
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            for line in lines:
+                # The runtime joins the lines of one event with carriage returns.
+                self._append(line.decode("utf-8", "replace").replace("\r", "\n"))
+
+    def _append(self, message: str) -> None:
+        now = int(time.time() * 1000)
+        for folder, shown in self._shown.items():
+            message = message.replace(folder, shown)
+        self._events.append(LogEvent(now, message))
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an invocation took. `init_ms` is set for a cold start, `peak_mb` 0 if unknown."""
+
+    seconds: float
+    peak_mb: int
+    init_ms: float | None
+
+
+def start_lines(spec: FunctionSpec, invocation: Invocation) -> list[str]:
+    """Return what precedes an invocation."""
+    request_id = invocation.request_id
+    if spec.json_logs:
+        arn = invocation.function_arn
+        record = {"requestId": request_id, "functionArn": arn, "version": spec.version}
+        return [_event("platform.start", record)]
+    return [f"START RequestId: {request_id} Version: {spec.version}"]
+
+
+def end_lines(spec: FunctionSpec, invocation: Invocation, usage: Usage) -> list[str]:
+    """Return what follows an invocation."""
+    milliseconds = usage.seconds * 1000
+    billed = int(milliseconds) + 1
+    if spec.json_logs:
+        return [_report(spec, invocation, usage, billed)]
+    parts = [
+        f"REPORT RequestId: {invocation.request_id}",
+        f"Duration: {milliseconds:.2f} ms",
+        f"Billed Duration: {billed} ms",
+        f"Memory Size: {spec.memory_mb} MB",
+    ]
+    if usage.peak_mb:
+        parts.append(f"Max Memory Used: {usage.peak_mb} MB")
+    if usage.init_ms is not None:
+        parts.append(f"Init Duration: {usage.init_ms:.2f} ms")
+    return [f"END RequestId: {invocation.request_id}", "\t".join(parts)]
+
+
+def missing_runtime_line(runtime: str, used: str) -> str:
+    """Return the warning of a function that does not run on the Python that it declares."""
+    return (
+        f"WARNING This machine has no {runtime} that runs, so the function runs on {used}; "
+        f"install {runtime} to have it run as on AWS."
+    )
+
+
+def _report(spec: FunctionSpec, invocation: Invocation, usage: Usage, billed: int) -> str:
+    metrics: dict[str, Any] = {
+        "durationMs": round(usage.seconds * 1000, 3),
+        "billedDurationMs": billed,
+        "memorySizeMB": spec.memory_mb,
+    }
+    if usage.peak_mb:
+        metrics["maxMemoryUsedMB"] = usage.peak_mb
+    if usage.init_ms is not None:
+        metrics["initDurationMs"] = round(usage.init_ms, 3)
+    status = "error" if invocation.failed else "success"
+    record = {"requestId": invocation.request_id, "metrics": metrics, "status": status}
+    return _event("platform.report", record)
+
+
+def _event(kind: str, record: dict[str, Any]) -> str:
+    now = datetime.datetime.now(datetime.UTC)
+    time = now.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return json.dumps({"time": time, "type": kind, "record": record}, separators=(",", ":"))
+
+
+KEPT_EVENTS = 5_000
+
+
+def put_logs(spec: FunctionSpec, stream: str, events: list[LogEvent]) -> None:
+    """Write events to a function's log group, where its role may."""
+    backend = logs_backends[ACCOUNT_ID][spec.region]
+    group = backend.groups.get(spec.log_group)
+    new_stream = group is None or stream not in group.streams
+    if not _may_log(spec, stream, new_group=group is None, new_stream=new_stream):
+        return
+    backend.ensure_log_group(spec.log_group)
+    group = backend.groups[spec.log_group]
+    if new_stream:
+        group.create_log_stream(stream)
+    rows = [{"timestamp": event.timestamp, "message": event.message} for event in events]
+    backend.put_log_events(spec.log_group, stream, rows)
+    forget_oldest(group.streams[stream].events)
+
+
+def forget_oldest(events: list[Any], kept: int = KEPT_EVENTS) -> None:
+    """Take the oldest events out of a stream that has twice as many as are kept.
+
+    A worker writes to one stream for as long as it lives, and moto keeps all in memory.
+    """
+    if len(events) > 2 * kept:
+        del events[:-kept]
+
+
+def _may_log(spec: FunctionSpec, stream: str, *, new_group: bool, new_stream: bool) -> bool:
+    """Return whether the function's role may write its log; without that there is none."""
+    needed = {"PutLogEvents": True, "CreateLogStream": new_stream, "CreateLogGroup": new_group}
+    arn = log_arn(spec.region, ACCOUNT_ID, spec.log_group, stream)
+    key = spec.credentials.get("AWS_ACCESS_KEY_ID", "")
+    return all(permits(key, Access(f"logs:{action}", arn)) for action in needed if needed[action])
