@@ -18,7 +18,7 @@ from pathlib import Path
 from scones_core.errors import BuildError
 from scones_core.files import write_if_changed
 from scones_core.settings import BundleSettings
-from scones_deploy.wheels import dependency_tree, locked
+from scones_deploy.wheels import TARGET_FILE, Target, dependency_tree, locked
 
 FUNCTIONS = ("serialize_image", "classify_image", "filter_inferences")
 MANIFEST = "manifest.json"
@@ -68,14 +68,16 @@ def build_bundles(
 ) -> BundleManifest:
     """Write a zip for each function and `manifest.json` into `out`; return the manifest.
 
-    `root` is the project: its `src` and `requirements/lambda.lock` go in. `cache` (by default
+    `root` is the project: its `src` and `requirements/lambda.lock` go in, for the Python and the
+    processor that its Terraform deploys to. `cache` (by default
     `<root>/.cache`) keeps unpacked wheels, so a rebuild needs no network. The manifest is
     written last; a file whose content is unchanged is left untouched.
     Raises BuildError where a wheel or module is missing, or a bundle exceeds its budget; then
     nothing in `out` has changed.
     """
     lock = root / "requirements" / "lambda.lock"
-    wheels = _read_tree(dependency_tree(lock, cache or root / ".cache"))
+    target = Target.read(root / TARGET_FILE)
+    wheels = _read_tree(dependency_tree(lock, cache or root / ".cache", target))
     zips: dict[Path, bytes] = {}
     bundles: dict[str, Bundle] = {}
     for name in FUNCTIONS:

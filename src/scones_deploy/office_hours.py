@@ -30,7 +30,7 @@ class OfficeHours:
 
         Raises DeployError for an output that is none.
         """
-        if output is None or output.get("outside") != "delete":
+        if output is None or output.get("action") != "delete":
             return None
         try:
             start, end = (time.fromisoformat(output[edge]) for edge in ("from", "to"))

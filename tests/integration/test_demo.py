@@ -205,7 +205,7 @@ def test_an_older_release_can_be_activated_and_applied(demo) -> None:
 def test_a_shown_plan_is_the_one_that_is_applied(demo) -> None:
     tfvars = demo.checkout.root / "terraform" / "environments" / "local" / "env.tfvars"
     before = tfvars.read_text()
-    tfvars.write_text(before + "\nreview_alarm_percent = 31\n")
+    tfvars.write_text(before.replace("alarms = {", "alarms = {\n  review_percent = 31"))
     try:
         planned = demo.checkout.inv("plan")
         assert "1 to change" in planned.out, planned

@@ -12,15 +12,16 @@ from typing import Any
 
 from scones_core.errors import DeployError
 from scones_deploy.terraform.commands import FLAG, Finished, TerraformCommands
-from scones_deploy.terraform.environment_folder import BOOTSTRAP, environments
+from scones_deploy.terraform.environment_folder import BOOTSTRAP
 from scones_deploy.terraform.messages import diagnostic_words
 
 
 def check(commands: TerraformCommands) -> None:
     """Check format and validity of a root module and its bootstrap, and run their tests.
 
-    `environments/*.tftest.hcl` is run with each environment's variables. The root's own tests
-    take about as long as all others together, which run beside them and are told afterwards.
+    `environments/*.tftest.hcl` and `examples/*.tftest.hcl` are run with the variables of each
+    environment and each example. The root's own tests take about as long as all others together,
+    which run at the same time and whose output follows.
     Raises TerraformError with what Terraform found.
     """
     commands.stream("fmt", check=FLAG, diff=FLAG, recursive=FLAG)
@@ -53,11 +54,12 @@ def _others(root: Path) -> list[dict[str, Any]]:
     suites: list[dict[str, Any]] = []
     if (root / BOOTSTRAP).is_dir():
         suites.append({"at": root / BOOTSTRAP})
-    if any(root.glob("environments/*.tftest.hcl")):
-        suites += [
-            {"test_directory": "environments", "var_file": str(file)}
-            for file in (root / "environments" / name / "env.tfvars" for name in environments(root))
-        ]
+    for folder in ("environments", "examples"):
+        if any(root.glob(f"{folder}/*.tftest.hcl")):
+            suites += [
+                {"test_directory": folder, "var_file": str(file)}
+                for file in sorted(root.glob(f"{folder}/*/env.tfvars"))
+            ]
     return suites
 
 
