@@ -37,6 +37,8 @@ class Clock:
     def __init__(self, real: Callable[[], float] = time.time) -> None:
         self._real = real
         self._ahead = 0.0
+        # The real time of each advance, and how far it was ahead before; one a second at most.
+        self._advances: list[tuple[float, float]] = []
         self._moved = threading.Condition()
         self._running = threading.RLock()
         self._agendas: list[Agenda] = []
@@ -44,6 +46,16 @@ class Clock:
     def now(self) -> datetime.datetime:
         """Return the time in UTC."""
         return datetime.datetime.fromtimestamp(self._real() + self._ahead, datetime.UTC)
+
+    def at(self, real: datetime.datetime) -> datetime.datetime:
+        """Return what this clock showed at a time of the real clock, since the process began.
+
+        So what a client signed or issued by its own clock ages by this one.
+        """
+        when = real.timestamp()
+        with self._moved:
+            ahead = next((before for moved, before in self._advances if when < moved), self._ahead)
+        return real + datetime.timedelta(seconds=ahead)
 
     @property
     def advanced_seconds(self) -> float:
@@ -110,6 +122,8 @@ class Clock:
 
     def _go_to(self, when: datetime.datetime) -> None:
         with self._moved:
+            if not self._advances or self._advances[-1][0] < self._real() - 1:
+                self._advances.append((self._real(), self._ahead))
             self._ahead += max(0.0, (when - self.now()).total_seconds())
             self._moved.notify_all()
 
