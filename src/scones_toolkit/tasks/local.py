@@ -19,7 +19,7 @@ from local_aws.iam.access_usage import ACCESS_PATH
 from local_aws.sagemaker.images import ImageCommands
 from local_aws.server.instance_lock import is_locked
 from local_aws.server.process_usage import PROCESSES_PATH
-from scones_etl.labelled import LABELS_FILE
+from scones_etl.extract.labelled_folder import LABELS_FILE
 from scones_toolkit.cli import confirm
 from scones_toolkit.project import Project
 
