@@ -55,7 +55,7 @@ variable "releases" {
     metrics           = optional(map(number), {})
     dataset_version   = optional(string, "")
     model_package_arn = optional(string, "")
-    overruled         = optional(string, "")
+    gate_override     = optional(string, "")
   }))
   default  = {}
   nullable = false

@@ -52,11 +52,11 @@ def artifact_release(
     another program, which has none; `threshold` overrides the first.
     At most `max_unpacked_bytes` are unpacked, and nothing is written to disk by member name.
     Raises ReleaseError, naming the location, where the artifact is missing, exceeds a limit,
-    or is no archive of a model.
+    or is not a model archive.
     """
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
         digest = download(s3, S3Uri.parse(model_data_url), file)
-        told = _card(file, model_data_url, max_unpacked_bytes) if card is None else card
+        found = _card(file, model_data_url, max_unpacked_bytes) if card is None else card
     try:
         return Release(
             id=release_id(now, digest),
@@ -66,10 +66,10 @@ def artifact_release(
             instance_type=endpoint.instance_type,
             instance_count=endpoint.instance_count,
             environment=dict(environment or {}),
-            threshold=told["threshold"] if threshold is None else threshold,
-            labels=tuple(told["labels"]),
-            metrics={key: value for key, value in told["metrics"].items() if _is_number(value)},
-            dataset_version=told["dataset_version"],
+            threshold=found["threshold"] if threshold is None else threshold,
+            labels=tuple(found["labels"]),
+            metrics={key: value for key, value in found["metrics"].items() if _is_number(value)},
+            dataset_version=found["dataset_version"],
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ReleaseError(
@@ -85,7 +85,7 @@ def missing_models(s3: S3Client, releases: Iterable[Release]) -> list[str]:
         try:
             s3.head_object(Bucket=uri.bucket, Key=uri.key)
         except ClientError as error:
-            # Whoever may not look gets 403, which says nothing about the object.
+            # A caller without the right gets 403, which says nothing about the object.
             if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey", "NoSuchBucket"):
                 missing.append(release.id)
     return missing
@@ -94,7 +94,7 @@ def missing_models(s3: S3Client, releases: Iterable[Release]) -> list[str]:
 def released_images(s3: S3Client, release: Release) -> tuple[GoldenSample, ...]:
     """Return the golden samples in a release's artifact; none where it was trained without.
 
-    Raises ReleaseError where the artifact is missing, is no archive of a model, or is not the
+    Raises ReleaseError where the artifact is missing, is not a model archive, or is not the
     one that the release was made from; MalformedArtifact where its images cannot be read.
     """
     where = release.model_data_url

@@ -152,7 +152,7 @@ def own_modules(source: Path, handler_module: str) -> dict[str, bytes]:
 
     Imports are followed without running anything, also those inside functions. So a change
     to one function leaves the bundles of the others, and what is deployed of them, as it is.
-    Raises BuildError where the module is missing or is no valid Python.
+    Raises BuildError where the module is missing or is not valid Python.
     """
     finder = ModuleFinder(path=[str(source)])
     try:
@@ -163,7 +163,7 @@ def own_modules(source: Path, handler_module: str) -> dict[str, bytes]:
         ) from error
     except SyntaxError as error:
         raise BuildError(
-            f"{error.filename}:{error.lineno} is no valid Python: {error.msg}."
+            f"{error.filename}:{error.lineno} is not valid Python: {error.msg}."
         ) from error
     located = (getattr(module, "__file__", None) for module in finder.modules.values())
     files = [Path(file) for file in located if file]
@@ -178,7 +178,7 @@ def _require_own(names: dict[str, Path], handler_module: str) -> None:
     if foreign:
         raise BuildError(
             f"{handler_module} imports {foreign[0]}, which no Lambda bundle carries; "
-            f"it may import {' and '.join(OWN_PACKAGES)} alone."
+            f"it may import only {' and '.join(OWN_PACKAGES)}."
         )
 
 

@@ -21,9 +21,9 @@ TARGET_FILE = Path("terraform/modules/functions/runtime.json")
 # pip takes each platform literally. Amazon Linux 2023, under the runtimes since Python 3.12,
 # has glibc 2.34, so wheels for both of these run there.
 PLATFORMS = ("manylinux2014", "manylinux_2_28")
-MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
+WHEEL_ARCHITECTURES = {"x86_64": "x86_64", "arm64": "aarch64"}
 RUNTIME = re.compile(r"python(3\.\d+)")
-# Scripts carry the builder's interpreter path, and RECORD their hashes; the others tell how
+# Scripts carry the builder's interpreter path, and RECORD their hashes; the others say how
 # and from where pip installed. METADATA stays: importlib.metadata.version() reads it.
 PRUNED_FILES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 
@@ -33,7 +33,7 @@ class Target:
     """The Python (`3.12`) and the processor (`aarch64`, as wheels name it) of the functions."""
 
     python: str
-    machine: str
+    architecture: str
 
     @classmethod
     def read(cls, path: Path) -> "Target":
@@ -46,7 +46,7 @@ class Target:
             found = RUNTIME.fullmatch(body["runtime"])
             if found is None:
                 raise ValueError(f"{body['runtime']!r} is not a Python runtime")
-            return cls(found[1], MACHINES[body["architecture"]])
+            return cls(found[1], WHEEL_ARCHITECTURES[body["architecture"]])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BuildError(
                 f"{path} does not say what the functions run on ({error!r}); restore it."
@@ -59,7 +59,7 @@ class Target:
             "--require-hashes",
             "--only-binary=:all:",
             "--no-compile",
-            *(f"--platform={platform}_{self.machine}" for platform in PLATFORMS),
+            *(f"--platform={platform}_{self.architecture}" for platform in PLATFORMS),
             "--implementation=cp",
             f"--python-version={self.python}",
         )
@@ -117,7 +117,7 @@ def _install(lock: Path, tree: Path, target: Target) -> None:
         reason = " ".join(words) or done.stderr.strip() or "pip gave no reason"
         raise BuildError(
             f"The wheels of {lock.name} cannot be installed for Python {target.python} on Linux, "
-            f"{target.machine}: {reason}"
+            f"{target.architecture}: {reason}"
         )
 
 

@@ -271,7 +271,7 @@ def test_a_model_below_the_limits_is_refused_and_overruling_is_recorded(demo) ->
         )
         assert ended.code == 0, ended
         written = json.loads(path.read_text())
-        marked = written["releases"][written["active_release"]]["overruled"]
+        marked = written["releases"][written["active_release"]]["gate_override"]
         assert marked.startswith("a trial (the gate: its accuracy is")
     finally:
         path.write_text(before)
@@ -282,5 +282,8 @@ def test_only_an_approved_candidate_is_released(demo) -> None:
     assert re.search(r"^1 +Approved .* auto-approved by the demo", listed.out, re.MULTILINE), listed
     assert demo.checkout.inv("approve", "1", "--reject", "--note", "a trial").code == 0
     demo.checkout.inv("release").says("Candidate 1 is Rejected", "inv approve 1")
+    path = demo.checkout.root / "terraform" / "environments" / "local" / "release.tfvars.json"
+    active = json.loads(path.read_text())["active_release"]
+    demo.checkout.inv("rollback", active).says("candidate 1", "rejected (a trial)", "inv approve 1")
     assert demo.checkout.inv("approve", "1").code == 0
     demo.checkout.inv("approve", "one").says("an integer, not 'one'")

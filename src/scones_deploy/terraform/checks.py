@@ -29,13 +29,13 @@ def check(commands: TerraformCommands) -> None:
     for at in (None, bootstrap) if bootstrap.is_dir() else (None,):
         commands.init(at, backend=False)
         validate(commands, at)
-    beside = ThreadPoolExecutor(max_workers=1)
+    pool = ThreadPoolExecutor(max_workers=1)
     try:
-        others = [beside.submit(commands.run, "test", **suite) for suite in _others(commands.root)]
+        others = [pool.submit(commands.run, "test", **suite) for suite in _others(commands.root)]
         commands.stream("test")
-        _tell(commands, others)
+        _report(commands, others)
     finally:
-        beside.shutdown(cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
 
 
 def validate(commands: TerraformCommands, at: Path | None = None) -> None:
@@ -63,9 +63,9 @@ def _others(root: Path) -> list[dict[str, Any]]:
     return suites
 
 
-def _tell(commands: TerraformCommands, suites: list[Future[Finished]]) -> None:
+def _report(commands: TerraformCommands, suites: list[Future[Finished]]) -> None:
     for suite in suites:
-        commands.tell("test", suite.result())
+        commands.report("test", suite.result())
 
 
 CONFIGURATION = ".checkov.yaml"
@@ -73,14 +73,14 @@ CONFIGURATION = ".checkov.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """How many checks passed, and how many are left out beside their resource, with a reason."""
+    """How many checks passed, and how many are skipped at their resource, with a reason."""
 
     passed: int
     skipped: int
 
 
 def scan(root: Path, scanners: Path, environ: Mapping[str, str] = os.environ) -> Scan:
-    """Return what Checkov finds in a folder of Terraform; asks nobody outside this machine.
+    """Return what Checkov finds in a folder of Terraform; uses no network.
 
     `scanners` is the folder that requirements/scan.lock was installed into. Raises DeployError,
     naming each, for a check that fails, one that is skipped without a reason, and a file that

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
-from local_aws.state.append_only import CHUNK, Chunks
 from local_aws.state.pickling import new_blobs
+from local_aws.state.reducers import CHUNK, Chunks
 
 
 @dataclass
@@ -34,11 +34,11 @@ def test_a_few_entries_stay_in_the_records():
     assert not blobs.new and found.rest == [Entry(1), Entry(2)] and not found.chunks
 
 
-def test_what_is_kept_lately_is_read_when_the_moment_changes():
+def test_what_is_periodic_is_read_when_the_generation_changes():
     blobs, owner, reads = new_blobs(), Stream(), []
     blobs.dump = lambda value: reads.append(value) or repr(value).encode()
-    for moment, expected in ((1, 1), (1, 1), (2, 2)):
-        blobs.start(moment)
-        blobs.lately(owner, "metrics", {"a": moment})
+    for generation, expected in ((1, 1), (1, 1), (2, 2)):
+        blobs.start(generation)
+        blobs.periodic(owner, "metrics", {"a": generation})
         blobs.stored |= set(blobs.new)
         assert len(reads) == expected

@@ -6,16 +6,21 @@ those. So one execution's end costs its own file and one chunk, however many are
 what has to do with no execution looks at none.
 """
 
+import datetime
 import functools
 import itertools
+import pickle
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from local_aws.core.patching import wrap
 from local_aws.state import constructors
 from local_aws.state.blobs import Blobs, Pickled, Reduced, made_of
-from local_aws.state.restored_executions import PastEvents
+from local_aws.state.constructors import constructor
+from local_aws.state.unpickling import loads
 
+INTERRUPTED = "States.Interrupted"
+CAUSE = "The embedded AWS ended while the execution ran."
 CHUNK = 64
 # A number of our own on each execution, which tells its chunk; it stays when older ones go.
 _NUMBER = "saved_number"
@@ -53,7 +58,7 @@ class InChunks:
     """Stands for a list of executions that grows at its end, and loses its oldest."""
 
     def __init__(self, owner: Any, executions: Iterable[Any], blobs: Blobs) -> None:
-        mark = (_changes[0], blobs.moment)
+        mark = (_changes[0], blobs.generation)
         self.chunks = blobs.pickled(
             owner, "executions", mark, lambda: _chunks(owner, list(executions), blobs)
         )
@@ -70,7 +75,7 @@ class ByArn(InChunks):
 
 
 def install() -> None:
-    """Note each change of an execution's record; the events of one that runs are read lately."""
+    """Note each change of an execution; the events of a running one are read periodically."""
     from moto.stepfunctions.parser.backend.execution import Execution
 
     @wrap(Execution, "__setattr__", fault="keeps everything in memory only")
@@ -147,4 +152,93 @@ class _Past:
             self.history = blobs.dump(list(events._history_event_list) if events else [])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return constructors.past_worker, (self.history, self.runs)
+        return past_worker, (self.history, self.runs)
+
+
+class PastEvents:
+    """The history of an execution, unpickled when it is read."""
+
+    def __init__(self, pickled: bytes) -> None:
+        self.pickled = pickled
+
+    def get_event_history(self) -> list[Any]:
+        """Return the events, the first one first."""
+        events: list[Any] = loads(self.pickled, {}) if self.pickled else []
+        return events
+
+    @property
+    def _history_event_list(self) -> list[Any]:
+        return self.get_event_history()
+
+
+class _NoCallbacks:
+    """Nobody waits for a token any more."""
+
+    def heartbeat(self, **_: Any) -> bool:
+        return False
+
+    def notify(self, **_: Any) -> bool:
+        return False
+
+    def get(self, _: str) -> None:
+        return None
+
+
+class PastEnvironment:
+    """As much of the interpreter's environment as is asked of an ended execution."""
+
+    callback_pool_manager = _NoCallbacks()
+
+    def __init__(self, history: bytes, runs: Any) -> None:
+        self.event_manager = PastEvents(history)
+        self.map_run_record_pool_manager = runs
+
+    def is_running(self) -> bool:
+        """Return False: it ended with its process at the latest."""
+        return False
+
+
+class PastWorker:
+    """Stands for the worker of an execution."""
+
+    def __init__(self, history: bytes, runs: Any) -> None:
+        self.env = PastEnvironment(history, runs)
+
+    def stop(self, **_: Any) -> None:
+        """Do nothing: it has ended."""
+
+
+@constructor
+def past_worker(history: bytes, runs: Any) -> Any:
+    """Return what stands for an execution's interpreter; `history` is its events, pickled."""
+    return PastWorker(history, _no_runs() if runs is None else runs)
+
+
+def _no_runs() -> Any:
+    from moto.stepfunctions.parser.asl.eval import environment
+
+    manager: Any = vars(environment)["MapRunRecordPoolManager"]
+    return manager()
+
+
+def end_interrupted(execution: Any, cause: str) -> None:
+    """Have an execution that was running when its process ended be ABORTED, by an event too."""
+    from moto.core.utils import iso_8601_datetime_with_milliseconds
+    from moto.stepfunctions.parser.api import ExecutionStatus, HistoryEventType
+
+    now = datetime.datetime.now(datetime.UTC)
+    events = execution.exec_worker.env.event_manager if execution.exec_worker else PastEvents(b"")
+    history = events.get_event_history()
+    last = history[-1]["id"] if history else 0
+    history.append(
+        {
+            "id": last + 1,
+            "previousEventId": last,
+            "type": HistoryEventType.ExecutionAborted,
+            "timestamp": iso_8601_datetime_with_milliseconds(now),
+            "executionAbortedEventDetails": {"error": INTERRUPTED, "cause": cause},
+        }
+    )
+    events.pickled = pickle.dumps(history)
+    execution.error, execution.cause, execution.stop_date = INTERRUPTED, cause, now
+    execution.exec_status = ExecutionStatus.ABORTED
