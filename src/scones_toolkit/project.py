@@ -11,6 +11,7 @@ from typing import Any, Literal
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from rich.console import Console as RichConsole
 
 from local_aws.control import LocalAws
@@ -27,6 +28,14 @@ Environment = Literal["local", "dev", "prod"]
 
 # In local mode nothing of a developer's own configuration of AWS is read.
 NO_FILES = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+# boto3's settings as (name in a file, variable, default, conversion): none by file or variable.
+SEALED = {
+    name: (None, None, default, convert)
+    for name, (_, _, default, convert) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
+} | {
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
 
 
 # The task that writes each record, for the sentence that asks for it.
@@ -165,16 +174,8 @@ class Project:
         if self.environment != "local":
             return boto3.Session()
         environ = self.environ
-        # Without a look at AWS_PROFILE, which may not exist, and at any configuration file.
-        core = botocore.session.Session(
-            {
-                "profile": (None, None, None, None),
-                "config_file": (None, None, os.devnull, None),
-                "credentials_file": (None, None, os.devnull, None),
-            }
-        )
         return boto3.Session(
-            botocore_session=core,
+            botocore_session=botocore.session.Session(SEALED),
             aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
             region_name=environ["AWS_DEFAULT_REGION"],
