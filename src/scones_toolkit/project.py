@@ -83,7 +83,7 @@ class Project:
     """A checkout, seen as one of its environments.
 
     `verbose` prints Terraform's output; otherwise only its progress is shown. `hints` has each
-    task name the next one.
+    task name the next one. `stand_in` is an embedded AWS in place of the environment's account.
     """
 
     root: Path
@@ -92,6 +92,7 @@ class Project:
     console: Console = field(default_factory=Console)
     verbose: bool = False
     hints: bool = True
+    stand_in: LocalAws | None = None
 
     @classmethod
     def open(cls, root: Path, environment: Environment, *, verbose: bool = False) -> "Project":
@@ -153,14 +154,21 @@ class Project:
 
         Raises LocalAwsError when the environment is `local` and no embedded AWS runs.
         """
-        if self.environment != "local":
+        if not self.embedded:
             return dict(os.environ)
         # No profile, token or endpoint of a real account may mix with the local ones.
         others = {name: value for name, value in os.environ.items() if name[:4] != "AWS_"}
         return {**others, **NO_FILES, **self.local_aws().environment()}
 
+    @property
+    def embedded(self) -> bool:
+        """Whether this environment is in an embedded AWS, and not in an account."""
+        return self.environment == "local" or self.stand_in is not None
+
     def local_aws(self) -> LocalAws:
         """Return the running embedded AWS; raises LocalAwsError when none runs."""
+        if self.stand_in is not None:
+            return self.stand_in
         try:
             return LocalAws.attach(self.local_home)
         except LocalAwsError as error:
@@ -171,7 +179,7 @@ class Project:
     @cached_property
     def session(self) -> boto3.Session:
         """The boto3 session of this environment's AWS; clients are better made by `client`."""
-        if self.environment != "local":
+        if not self.embedded:
             return boto3.Session()
         environ = self.environ
         return boto3.Session(
@@ -183,7 +191,7 @@ class Project:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of a service of this environment's AWS."""
-        local = self.environment == "local"
+        local = self.embedded
         config = Config(
             retries={"mode": "standard", "max_attempts": 5},
             max_pool_connections=32,
