@@ -25,7 +25,14 @@ from local_aws.server.admin_api import (
     PROCESSES_PATH,
     STATUS_PATH,
 )
-from local_aws.server.instance_lock import ServerRecord, is_locked, locked, read_record
+from local_aws.server.environment import server_environment
+from local_aws.server.instance_lock import (
+    ServerRecord,
+    is_locked,
+    locked,
+    prepare_home,
+    read_record,
+)
 from local_aws.state.state_folder import STATE_FOLDER, Snapshots
 
 __all__ = ["ImageCommands", "LocalAws"]
@@ -59,14 +66,14 @@ class LocalAws:
         sentence when it ends early, as with a taken port or a folder in use.
         """
         home = home.resolve()
-        home.mkdir(parents=True, exist_ok=True)
+        prepare_home(home)
         if not is_locked(home):
             write_images(home / "images.json", images)
         log = home / "server.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 _command(home, port, keep=keep),
-                env=_server_environment(),
+                env=server_environment(os.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -194,12 +201,6 @@ class LocalAws:
         # The lock, not the process id: an id may be another program's by now.
         record = read_record(self.home)
         return is_locked(self.home) and (record is None or record == self.record)
-
-
-def _server_environment() -> dict[str, str]:
-    source = str(Path(__file__).resolve().parents[1])
-    paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
 
 def _command(home: Path, port: int, *, keep: bool) -> list[str]:

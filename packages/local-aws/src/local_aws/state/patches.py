@@ -51,7 +51,7 @@ def is_change(method: str, action: str) -> bool:
     return method not in ("GET", "HEAD", "OPTIONS")
 
 
-def committing(application: Wsgi, saver: Saver) -> Wsgi:
+def commit_changes(application: Wsgi, saver: Saver) -> Wsgi:
     """Return the application; a change is saved before it is acknowledged.
 
     While saving fails, changes are refused with 503, and so is an answer that shows the end of
