@@ -96,7 +96,7 @@ class Saver:
             self._await(self._asked)
 
     def settle(self) -> None:
-        """Return once all terminal statuses that are visible now are on disk; raises as `commit` does."""
+        """Return once all terminal statuses that are visible are on disk; raises as `commit`."""
         if self._stores.has_transitions():
             self.commit()
         else:  # perhaps it is being written just now

@@ -64,6 +64,8 @@ class Parameters:
         required = set(shape.required_members)
         members = {}
         for name, member in shape.members.items():
+            if name == "ContentLength":  # the length is that of the body, else the server waits
+                continue
             drawn = depth < _MAX_DEPTH and self._random.random() < 0.5**depth / 2
             if name in required or drawn:
                 members[name] = self.of(member, name, depth + 1)
