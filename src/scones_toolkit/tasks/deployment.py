@@ -60,8 +60,10 @@ def prepare(project: Project) -> None:
     """Connect Terraform to this environment's state and providers.
 
     Only the embedded AWS has its state bucket made here: in an account, the bucket is there
-    before the first plan, with rights of its own.
+    before the first plan, with rights of its own. Done once in a process.
     """
+    if project.terraform.is_connected:
+        return
     backend = {}
     if project.environment == "local":
         ensure_state_bucket(project.client("s3"), state_bucket(project))
