@@ -14,8 +14,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local_aws.control import LocalAws
-from local_aws.sagemaker.images import ImageCommands
+from local_aws.control import ImageCommands, LocalAws
 from local_aws.testing import PROGRAMS
 from local_aws.testing.clock import Clock
 from scones_core.golden_samples import GoldenSample, dumps

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from local_aws.sagemaker.jobs.tuning_search import Trial as Place
-from local_aws.sagemaker.jobs.tuning_search import parse_ranges, search_for
+from local_aws.tuning import Trial as Place
+from local_aws.tuning import parse_ranges, search_for
 from scones_core.errors import SettingsError, TrainingJobFailed
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import candidates, data

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from local_aws.client_environment import client_environment
-from local_aws.core.context import HOST
+from local_aws.client_environment import ADMINISTRATOR_KEY, client_environment
+from local_aws.core.context import HOST, REGION
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.images import ImageCommands, write_images
 from local_aws.server.admin_api import (
@@ -153,6 +153,29 @@ class LocalAws:
         """Return the patches of moto: `symbol`, `why`, `upstream` and `moto_version` of each."""
         found: list[dict[str, str]] = self.ask(PATCHES_PATH)
         return found
+
+    def log_events(self, group: str) -> list[str]:
+        """Return the messages of a log group, the oldest first.
+
+        Raises LocalAwsError, with the names that there are, for a group that is not there.
+        """
+        import boto3  # so that starting and stopping does not wait for it
+
+        client: Any = boto3.client(
+            "logs",
+            endpoint_url=self.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id=ADMINISTRATOR_KEY,
+            aws_secret_access_key="test",  # noqa: S106 - the embedded AWS checks none
+        )
+        try:
+            pages = client.get_paginator("filter_log_events").paginate(logGroupName=group)
+            return [event["message"] for page in pages for event in page["events"]]
+        except client.exceptions.ResourceNotFoundException as error:
+            groups = client.get_paginator("describe_log_groups").paginate()
+            names = [found["logGroupName"] for page in groups for found in page["logGroups"]]
+            listed = ", ".join(names) or "none yet"
+            raise LocalAwsError(f"There is no log group {group}; there are: {listed}.") from error
 
     def problems(self) -> list[str]:
         """Return a sentence for each thing that the server cannot save, or could not load."""

@@ -15,7 +15,7 @@ from local_aws.testing.aws import Aws
 NOBODY = 65534
 # As another user, with what root has imported before.
 ASK = """
-import http.client, os, sys
+import encodings.idna, http.client, os, sys
 os.setgroups([]), os.setgid(int(sys.argv[2])), os.setuid(int(sys.argv[2]))
 connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=10)
 try:
