@@ -45,8 +45,8 @@ class Deployment:
         missing = [f.name for f in fields(cls) if f.name not in outputs]
         if missing:
             raise DeployError(
-                f"The environment is not deployed, or only in part (there is no output "
-                f"{missing[0]!r}); run `inv apply` for it."
+                f"The environment is deployed only in part (no output {missing[0]!r}): run "
+                "`inv apply`."
             )
         values = {f.name: outputs[f.name] for f in fields(cls)}
         return cls(**{**values, "labels": tuple(values["labels"])})

@@ -95,6 +95,7 @@ def _register(project: Project, found: Trial, url: str, metrics: dict[str, float
         dataset_version=manifest.version,
         manifest_sha256=data_hash(manifest),
         commit=candidates.commit(project.root),
+        data_source=manifest.source["kind"],
     )
     return candidates.register(project, made)
 
