@@ -83,12 +83,12 @@ def _operations() -> dict[str, set[str]]:
             camelcase_to_underscores(operation)
             for operation in models.get_service_model(name).operation_names
         }
-        for service, name in _MODELS.items()
+        for service, name in MODELS.items()
     }
 
 
 # What botocore calls those services that moto's packages name otherwise.
-_MODELS = {
+MODELS = {
     **{service: service for service in SERVICES},
     "applicationautoscaling": "application-autoscaling",
     "awslambda": "lambda",

@@ -18,7 +18,7 @@ from moto.stepfunctions.parser.backend.execution import SyncExecution
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from local_aws.core.patching import add, patch, set_value
-from local_aws.state.stores import shown
+from local_aws.state.stores import wait_until_saved
 from local_aws.stepfunctions.execution_log import check_configuration
 from local_aws.stepfunctions.executions import (
     check_input,
@@ -29,6 +29,7 @@ from local_aws.stepfunctions.executions import (
 )
 from local_aws.stepfunctions.history import without_data
 from local_aws.stepfunctions.json_data import strict_json
+from local_aws.stepfunctions.redrive import redrive_fields
 from local_aws.stepfunctions.validation import Problem, problems_of
 
 MAX_PAGE = 1000
@@ -302,7 +303,7 @@ def describe_execution(original: Any, response: Any) -> Any:
         response._get_param("executionArn")
     )
     if execution.stop_date is not None:
-        shown()
+        wait_until_saved()
     succeeded = execution.status == "SUCCEEDED"
     more = {
         "stateMachineVersionArn": getattr(execution, "version_arn", None),
@@ -314,7 +315,7 @@ def describe_execution(original: Any, response: Any) -> Any:
         "outputDetails": {"included": True} if succeeded else None,
         "output": output_text(execution) if succeeded else None,
         "traceHeader": execution.trace_header,
-        "redriveCount": 0,
+        **redrive_fields(execution),
     }
     result.result.update({key: value for key, value in more.items() if value is not None})
     return result

@@ -33,7 +33,7 @@ from local_aws.sagemaker.endpoints.fleets import (
 )
 from local_aws.sagemaker.endpoints.traffic import Traffic
 from local_aws.sagemaker.state_events import endpoint_changed
-from local_aws.state.stores import outcome
+from local_aws.state.stores import durable_transition
 
 LONGEST_SECONDS = 28_800.0
 
@@ -189,7 +189,7 @@ def end_deployment(endpoint: EndpointRecord, reason: str, status: str = "InServi
 def enter_status(endpoint: EndpointRecord, status: str) -> None:
     """Put an endpoint's record into a status, and tell of it."""
     endpoint.last_modified_time = utcnow()
-    with outcome():
+    with durable_transition():
         endpoint.endpoint_status = status
         endpoint_changed(endpoint)
 

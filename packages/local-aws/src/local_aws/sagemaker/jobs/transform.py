@@ -53,7 +53,7 @@ from local_aws.sagemaker.jobs.transform_records import assembled, payloads, unzi
 from local_aws.sagemaker.models import container_of
 from local_aws.sagemaker.names import require_resource_name
 from local_aws.sagemaker.state_events import transform_job_changed
-from local_aws.state.stores import outcome
+from local_aws.state.stores import durable_transition
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -470,7 +470,7 @@ def end_job(job: TransformRecord, result: JobResult) -> None:
     """Put a job's record into its final state; the status that waiters look at comes last."""
     job.transform_end_time = job.last_modified_time = utcnow()
     job.failure_reason = result.reason or None
-    with outcome():
+    with durable_transition():
         job.transform_job_status = result.status
         transform_job_changed(job)
 
