@@ -2,7 +2,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 CALLS = [
-    ("stepfunctions", "redrive_execution", {"executionArn": "e"}),  # JSON
+    ("stepfunctions", "test_state", {"definition": "{}"}),  # JSON
     ("sagemaker", "list_feature_groups", {}),
     ("sagemaker", "list_artifacts", {}),
     (
