@@ -2,8 +2,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 CALLS = [
-    ("stepfunctions", "test_state", {"definition": "{}"}),  # JSON
-    ("sagemaker", "list_feature_groups", {}),
+    ("sagemaker", "list_feature_groups", {}),  # JSON
     ("sagemaker", "list_artifacts", {}),
     (
         "iam",
