@@ -36,12 +36,13 @@ MODULES = (
     "local_aws.server.routing",
     "local_aws.iam.patches",
     "local_aws.terraform_compat.patches",
+    "local_aws.s3.patches",
     "local_aws.lambda_.patches",
     "local_aws.stepfunctions.patches",
     "local_aws.sagemaker.patches",
     "local_aws.eventbridge.patches",
     "local_aws.server.process_usage",
-    "local_aws.dashboard.patches",
+    "local_aws.dashboard.page",
     "local_aws.state.patches",
 )
 
