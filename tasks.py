@@ -68,7 +68,8 @@ def train(
     image_side: ImageSide = None,
     image_mode: ImageMode = None,
     recipe: Annotated[
-        str | None, "default, or best: an ensemble of networks, in three times the time"
+        Literal["auto", "pretrained", "scratch"] | None,
+        "auto: pretrained for colour images, scratch for grey ones",
     ] = None,
     epochs: Epochs = None,
     folds: Annotated[
@@ -77,10 +78,7 @@ def train(
     seed: Annotated[int | None, "random seed"] = None,
     max_steps: Annotated[int | None, "bounds each network's optimiser steps"] = None,
     no_flip: Annotated[bool, "no horizontal-flip augmentation (digits, text)"] = False,
-    weights: Annotated[str | None, "ResNet-18 weights (.pt, .pth, .safetensors)"] = None,
-    backbone: Annotated[
-        Literal["frozen", "finetuned"] | None, "what of the weights is trained"
-    ] = None,
+    weights: Annotated[str | None, "file with EfficientNet-Lite0 or ResNet-18 weights"] = None,
     spot: Annotated[bool, "use managed spot instances, which may be interrupted"] = False,
     resume: Annotated[str, "interrupted SageMaker job to continue from its last checkpoint"] = "",
 ) -> None:
@@ -102,7 +100,6 @@ def train(
         max_steps=max_steps,
         horizontal_flip=False if no_flip else None,
         weights=weights,
-        backbone=backbone,
         spot=spot or None,
     )
 

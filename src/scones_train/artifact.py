@@ -15,7 +15,7 @@ from scones_core.model_card import CARD, MAX_CARD_BYTES, ModelCard
 from scones_train.evaluation import predictions
 from scones_train.evaluation.predictions import ImagePredictions
 
-GRAPH, WEIGHTS = "model.onnx", "weights.pt"
+GRAPH, WEIGHTS = "model.onnx", "weights.safetensors"
 PREDICTIONS = predictions.FILE
 DIAGRAM = "reliability.svg"
 MAX_BYTES = {
