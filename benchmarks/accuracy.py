@@ -26,8 +26,8 @@ from scones_core.errors import SconesError
 from scones_core.labels import LabelSet
 from scones_core.model_card import ModelCard
 from scones_core.settings import DatasetSettings
+from scones_etl.extract.resolve import ARCHIVE_VARIABLE, resolve_source
 from scones_etl.pipeline import stage
-from scones_etl.sources import ARCHIVE_VARIABLE, resolve_source
 from scones_toolkit.tasks.local_training import run_training, write_channels
 from scones_train.training.hyperparameters import Hyperparameters
 

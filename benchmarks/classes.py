@@ -25,10 +25,10 @@ from PIL import Image, ImageDraw
 from scones_core.errors import SconesError
 from scones_core.labels import LabelSet
 from scones_core.settings import DatasetSettings, TrainingSettings
+from scones_etl.extract.resolve import resolve_source
+from scones_etl.extract.source import Source
+from scones_etl.extract.synthetic import Synthetic
 from scones_etl.pipeline import stage
-from scones_etl.raw import Source
-from scones_etl.sources import resolve_source
-from scones_etl.synthetic import Synthetic
 from scones_toolkit.tasks.local_training import run_training, write_channels
 from scones_toolkit.tasks.training_requests import recipe
 

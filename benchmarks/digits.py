@@ -21,9 +21,9 @@ from scones_core.errors import SconesError
 from scones_core.labels import LabelSet
 from scones_core.model_card import ModelCard
 from scones_core.settings import DatasetSettings, TrainingSettings
-from scones_etl.mnist import DIGITS
+from scones_etl.extract.mnist import DIGITS
+from scones_etl.extract.resolve import resolve_source
 from scones_etl.pipeline import stage
-from scones_etl.sources import resolve_source
 from scones_toolkit.tasks.local_training import run_training, write_channels
 from scones_toolkit.tasks.training_requests import recipe
 

@@ -15,8 +15,8 @@ locals {
   # what the model was calibrated to, else a cautious value.
   threshold = coalesce(var.confidence_threshold, try(local.release.threshold, null), 0.93)
 
-  # The endpoint that the workflow asks, and those beside it.
-  serving_modes = setunion([var.serving.mode], var.serving.also)
+  # The endpoint that the workflow asks, and those of the additional modes.
+  serving_modes = setunion([var.serving.mode], var.serving.additional_modes)
   endpoint      = module.endpoint[var.serving.mode]
 
   async_uri = replace(module.storage.capture_uri, "/capture$/", "async")
@@ -25,7 +25,7 @@ locals {
   # none, the workflow's takes them, to refuse what it cannot have.
   instances_mode = contains(local.serving_modes, "realtime") ? "realtime" : var.serving.mode
 
-  deletes_endpoint = try(var.office_hours.outside, "") == "delete" && contains(local.serving_modes, "realtime")
+  deletes_endpoint = try(var.office_hours.action, "") == "delete" && contains(local.serving_modes, "realtime")
 
   # A model's probabilities are in the order of its own labels.
   labels = try(local.release.labels, null) == null ? var.labels : local.release.labels
@@ -38,8 +38,8 @@ locals {
       memory_mb       = 256
       timeout_seconds = 20
       environment = {
-        MAX_IMAGE_BYTES  = tostring(var.max_image_bytes)
-        MAX_IMAGE_PIXELS = tostring(var.max_image_pixels)
+        MAX_IMAGE_BYTES  = tostring(var.limits.image_bytes)
+        MAX_IMAGE_PIXELS = tostring(var.limits.image_pixels)
       }
     }
     classify_image = {

@@ -205,7 +205,7 @@ def test_an_older_release_can_be_activated_and_applied(demo) -> None:
 def test_a_shown_plan_is_the_one_that_is_applied(demo) -> None:
     tfvars = demo.checkout.root / "terraform" / "environments" / "local" / "env.tfvars"
     before = tfvars.read_text()
-    tfvars.write_text(before + "\nreview_alarm_percent = 31\n")
+    tfvars.write_text(before.replace("alarms = {", "alarms = {\n  review_percent = 31"))
     try:
         planned = demo.checkout.inv("plan")
         assert "1 to change" in planned.out, planned
@@ -269,7 +269,7 @@ def test_a_model_below_the_limits_is_refused_and_overruling_is_recorded(demo) ->
         ended = demo.checkout.inv("release", "--override-gate", "a trial", **limits)
         assert ended.code == 0, ended
         written = json.loads(path.read_text())
-        marked = written["releases"][written["active_release"]]["overruled"]
+        marked = written["releases"][written["active_release"]]["gate_override"]
         assert marked.startswith("a trial (the gate: its accuracy is")
     finally:
         path.write_text(before)
@@ -280,5 +280,8 @@ def test_only_an_approved_candidate_is_released(demo) -> None:
     assert re.search(r"^1 +Approved .* by the demo itself", listed.out, re.MULTILINE), listed
     assert demo.checkout.inv("approve", "1", "--reject", "--note", "a trial").code == 0
     demo.checkout.inv("release").says("Candidate 1 is Rejected", "inv approve 1")
+    path = demo.checkout.root / "terraform" / "environments" / "local" / "release.tfvars.json"
+    active = json.loads(path.read_text())["active_release"]
+    demo.checkout.inv("rollback", active).says("candidate 1", "rejected (a trial)", "inv approve 1")
     assert demo.checkout.inv("approve", "1").code == 0
     demo.checkout.inv("approve", "one").says("'one' is no candidate's number")

@@ -25,11 +25,8 @@ from tests.support.rehearsal import Rehearsal
 
 ENDPOINT = "scones-local-classifier"
 NO_WAIT, CANARY = (
-    "rollout_bake_seconds        = 0\n",
-    """
-rollout_bake_seconds = 300
-latency_alarm_ms     = 1000
-""",
+    "  bake_seconds        = 0\n",
+    "  bake_seconds        = 300\n  max_latency_ms      = 1000\n",
 )
 
 

@@ -19,10 +19,11 @@ from tests.support.repository import Repository
 
 LOG_GROUP = "/aws/lambda/scones-dev-filter-inferences"
 SERVED = """
-serving              = { also = ["async"] }
-async_autoscaling    = { min = 0, max = 2, target = 5 }
-function_concurrency = 5
-alarm_email          = "team@example.com"
+serving = {
+  additional_modes = ["async"]
+  async            = { autoscaling = { min = 0, max = 2, target = 5 } }
+}
+limits = { function_concurrency = 5 }
 """
 # What the embedded AWS asks no role for, or what the rehearsal has no part in.
 NOT_EXERCISED = {
@@ -53,7 +54,7 @@ def test_a_change_is_planned_merged_applied_watched_and_reverted(repository: Rep
     repository.applied()
     assert retention(repository) == 30
 
-    repository.propose("log_retention_days     = 30", "log_retention_days     = 14")
+    repository.propose("log_days          = 30", "log_days          = 14")
     comment = repository.plan()
     assert re.search(r" 0 to add, \d to change, 0 to destroy", comment)
     assert "retention_in_days" in comment
@@ -88,6 +89,7 @@ def serve_and_take_down(repository: Repository) -> None:
     """Have all that an environment can have, and then nothing any more, with the apply role."""
     repository.release(model_archive(str(BICYCLE)))
     repository.add(SERVED)
+    repository.edit("alarms = {", 'alarms = {\n  email = "team@example.com"')
     repository.plan()
     assert "golden samples answered as in training" in repository.applied()
     gone = repository.inv("destroy", "--env", "dev", "--yes", role="apply")

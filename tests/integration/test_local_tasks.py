@@ -1,5 +1,6 @@
 """`local.*` as a user meets them: what is kept, what is removed, what is shown."""
 
+import json
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import pytest
 
 from local_aws.control import LocalAws
 from local_aws.testing.aws import Aws
+from scones_deploy.terraform.state_bucket import backend_settings
 from tests.support.checkout import Checkout, copy_checkout
 
 SAYS = "def handler(event, context):\n    print('said by the function')\n"
@@ -70,6 +72,36 @@ def test_followed_logs_show_what_is_written_later_and_end_quietly(up: Up) -> Non
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 0 and err == ""
+
+
+LOCK = {
+    "ID": "0d2b1c2e-1111-2222-3333-444455556666",
+    "Operation": "OperationTypeApply",
+    "Info": "",
+    "Who": "ann@laptop",
+    "Version": "1.11.4",
+    "Created": "2026-11-20T14:32:00Z",
+    "Path": "scones",
+}
+
+
+def test_the_lock_of_a_run_that_was_killed_is_released(up: Up) -> None:
+    assert "is not locked" in up.checkout.inv("unlock").out
+    settings = backend_settings(up.checkout.root / "terraform/environments/local/backend.hcl")
+    up.aws.client("s3").put_object(
+        Bucket=settings["bucket"], Key=f"{settings['key']}.tflock", Body=json.dumps(LOCK)
+    )
+    up.checkout.inv("unlock").says("ann@laptop", "--yes")
+    done = up.checkout.inv("unlock", "--yes")
+    assert done.code == 0 and "ann@laptop" in done.out and "is unlocked" in done.out
+    assert "is not locked" in up.checkout.inv("unlock").out
+
+
+def test_what_was_never_deployed_costs_nothing(up: Up) -> None:
+    done = up.checkout.inv("pause")
+    assert done.code == 0
+    assert "Nothing in local bills by the hour" in done.out
+    assert "a month" not in done.out and "test.tests" not in done.out
 
 
 def test_a_demo_leaves_alone_what_is_kept(checkout: Checkout) -> None:

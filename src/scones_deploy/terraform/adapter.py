@@ -136,7 +136,7 @@ class Terraform:
     def kept_plan(self, path: Path) -> Plan:
         """Return a new plan, which makes the very changes of the one that `plan(out=path)` wrote.
 
-        The kept plan may come from another machine, and its record with it: both only say what
+        The kept plan may come from another host, and its record with it: both only say what
         was reviewed, and what is applied is planned here, from the files that are here.
         Raises DeployError where the kept plan is not whole, is another environment's, was made
         from other files than those that are here, or makes other changes than the new one.
@@ -187,7 +187,7 @@ class Terraform:
 
     def unlock(self, lock_id: str) -> None:
         """Release the lock of this id, which a run that was killed left on the state."""
-        # FLAG: Terraform asks nobody; who calls this has asked.
+        # Without `force` Terraform would ask at a terminal; the caller has asked.
         self._commands.stream("force-unlock", lock_id, force=FLAG)
 
     def outputs(self) -> dict[str, Any]:

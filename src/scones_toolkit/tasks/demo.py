@@ -8,7 +8,7 @@ from typing import Any
 
 from local_aws.control import LocalAws
 from scones_core.files import write_json
-from scones_etl.staged import StagedDataset
+from scones_etl.pipeline import StagedDataset
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import (
     candidates,
@@ -63,7 +63,7 @@ def demo(project: Project, *, source: str | None = None, keep: bool = False) -> 
     project = replace(project, verbose=False)
     stages = Stages(project, total=10)
     with stages("extract", "Read the images, split them, encode them"):
-        staged = data.extract(project, source)
+        staged = data.extract(project, source, synthetic_if_unreachable=True)
         data.validate(project, staged)
     with ExitStack() as stack:
         with stages("start", "Start the embedded AWS"):

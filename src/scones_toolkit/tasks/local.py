@@ -11,12 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from local_aws.control import LocalAws
+from local_aws.control import ImageCommands, LocalAws
 from local_aws.errors import LocalAwsError
-from local_aws.iam.access_usage import ACCESS_PATH
-from local_aws.sagemaker.images import ImageCommands
-from local_aws.server.instance_lock import is_locked
-from local_aws.server.process_usage import PROCESSES_PATH
 from scones_toolkit.cli import confirm
 from scones_toolkit.project import Project
 
@@ -52,7 +48,7 @@ def start_for_demo(project: Project) -> LocalAws:
     """
     home, mark = project.local_home, _demo_mark(project)
     # Where one runs already, the start is what says so.
-    if LocalAws.has_state(home) and not is_locked(home):
+    if LocalAws.has_state(home) and not LocalAws.is_running(home):
         if not mark.exists():
             raise LocalAwsError(
                 f"{_relative(home)} keeps what was deployed to the embedded AWS, and a demo starts "
@@ -154,12 +150,12 @@ def reset(project: Project, *, confirmed: bool = False) -> None:
     Raises DeployError where that was not confirmed.
     """
     home = project.local_home
-    if not LocalAws.has_state(home) and not is_locked(home):
+    if not LocalAws.has_state(home) and not LocalAws.is_running(home):
         project.console.say(f"There is nothing in {_relative(home)} to remove.")
         return
     if not confirmed:
         confirm(f"Everything in the embedded AWS ({_relative(home)}) will be removed.", "local")
-    if is_locked(home):
+    if LocalAws.is_running(home):
         project.local_aws().stop()
     LocalAws.reset(home)
     _demo_mark(project).unlink(missing_ok=True)
@@ -183,8 +179,10 @@ def status(project: Project) -> None:
     """Print what is deployed in the embedded AWS, and the processes that run for it."""
     aws = project.local_aws()
     project.console.say(f"The embedded AWS runs at {aws.endpoint_url} (process {aws.record.pid}).")
+    for problem in aws.problems():
+        project.console.say(problem)
     processes: dict[str, list[Any]] = defaultdict(list)
-    for process in aws.ask(PROCESSES_PATH):
+    for process in aws.processes():
         processes[process["owner"]].append(process)
     rows = [
         *_functions(project, processes),
@@ -268,7 +266,7 @@ def access(project: Project, role: str = "") -> None:
     `role` is a part of a role's name; "" for all that acted. A statement that allowed nothing is
     no proof that nothing needs it: only what was run since the start is known.
     """
-    found = [use for use in project.local_aws().ask(ACCESS_PATH) if role in _role_name(use)]
+    found = [use for use in project.local_aws().access() if role in _role_name(use)]
     if not found:
         which = f" with {role!r} in its name" if role else ""
         project.console.say(f"No role{which} was allowed anything yet; try: inv run")

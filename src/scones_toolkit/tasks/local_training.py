@@ -13,7 +13,7 @@ from scones_core.errors import TrainingError, TrainingJobFailed
 from scones_core.files import write_json
 from scones_core.model_card import ModelCard
 from scones_core.uris import SPLITS
-from scones_etl.staged import StagedDataset
+from scones_etl.pipeline import StagedDataset
 from scones_toolkit.console import Console
 from scones_train.artifact import read_artifact
 

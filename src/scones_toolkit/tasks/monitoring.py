@@ -15,7 +15,7 @@ from scones_core.manifest import Manifest
 from scones_core.outputs import Deployment
 from scones_core.uris import S3Uri
 from scones_deploy.terraform.state import served_configurations
-from scones_etl.labelled import LABELS_FILE
+from scones_etl.extract.labelled_folder import LABELS_FILE
 from scones_monitor.captured_records import Captures, read_captures, wait_for_captures
 from scones_monitor.join import Join, Joined, join
 from scones_monitor.report import Provenance, ReportData, summarise, write_report

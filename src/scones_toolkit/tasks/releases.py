@@ -144,7 +144,7 @@ def _refusals(project: Project, made: Release, candidate: Candidate) -> list[str
 
 
 def _gated(project: Project, made: Release, refusals: list[str], gate_override: str) -> Release:
-    """Return the release, marked where the gate was overruled; raises ReleaseError."""
+    """Return the release, marked where the gate was overridden; raises ReleaseError."""
     if not refusals:
         return made
     said = "; ".join(refusals)
@@ -154,7 +154,7 @@ def _gated(project: Project, made: Release, refusals: list[str], gate_override: 
             "in scones.toml; --override-gate '<reason>' releases it anyway and records the reason."
         )
     project.console.warn(f"  The quality gate is overridden ({gate_override.strip()}): {said}.")
-    return replace(made, overruled=f"{gate_override.strip()} (the gate: {said})")
+    return replace(made, gate_override=f"{gate_override.strip()} (the gate: {said})")
 
 
 def _against_active(project: Project, candidate: ScoredModel) -> list[str]:

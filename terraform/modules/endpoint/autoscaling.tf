@@ -1,7 +1,7 @@
 locals {
   scaled = var.autoscaling == null ? toset([]) : local.endpoints
 
-  scales_in  = var.office_hours != null && try(var.office_hours.outside, "") == "scale-in"
+  scales_in  = var.office_hours != null && try(var.office_hours.action, "") == "scale-in"
   variant_id = "endpoint/${var.name}/variant/${var.variant}"
 
   # 07:30 on MON-FRI is cron(30 7 ? * MON-FRI *).
@@ -93,8 +93,8 @@ resource "aws_appautoscaling_scheduled_action" "office_hours" {
   timezone           = var.office_hours.timezone
 
   scalable_target_action {
-    min_capacity = each.key == "from" ? var.autoscaling.min : min(var.autoscaling.min, var.autoscaling.min_outside)
-    max_capacity = each.key == "from" ? var.autoscaling.max : max(1, var.autoscaling.min_outside)
+    min_capacity = each.key == "from" ? var.autoscaling.min : min(var.autoscaling.min, var.autoscaling.off_hours_min)
+    max_capacity = each.key == "from" ? var.autoscaling.max : max(1, var.autoscaling.off_hours_min)
   }
 
   lifecycle {

@@ -1,4 +1,7 @@
 locals {
+  # What the functions run on; the builder of the bundles reads the same file.
+  target = jsondecode(file("${path.module}/runtime.json"))
+
   bundles = jsondecode(file("${var.lambda_dir}/manifest.json")).bundles
 }
 
@@ -20,8 +23,8 @@ resource "aws_lambda_function" "this" {
   function_name                  = each.value.name
   description                    = each.value.description
   role                           = each.value.role_arn
-  runtime                        = "python3.12"
-  architectures                  = ["arm64"]
+  runtime                        = local.target.runtime
+  architectures                  = [local.target.architecture]
   handler                        = local.bundles[each.key].handler
   filename                       = "${var.lambda_dir}/${each.key}.zip"
   source_code_hash               = local.bundles[each.key].source_code_hash

@@ -15,11 +15,20 @@ from types import TracebackType
 from typing import Any, Self
 
 from local_aws.client_environment import client_environment
+from local_aws.core.context import HOST
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.images import ImageCommands, write_images
+from local_aws.server.admin_api import (
+    ACCESS_PATH,
+    HEALTH_PATH,
+    PATCHES_PATH,
+    PROCESSES_PATH,
+    STATUS_PATH,
+)
 from local_aws.server.instance_lock import ServerRecord, is_locked, locked, read_record
-from local_aws.server.main import HEALTH_PATH, HOST
 from local_aws.state.state_folder import STATE_FOLDER, Snapshots
+
+__all__ = ["ImageCommands", "LocalAws"]
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -80,6 +89,11 @@ class LocalAws:
         return cls(home, record)
 
     @staticmethod
+    def is_running(home: Path) -> bool:
+        """Return whether a server holds this folder, though it may not answer yet or any more."""
+        return is_locked(home)
+
+    @staticmethod
     def has_state(home: Path) -> bool:
         """Return whether a server on this folder would start with what an earlier one had."""
         return Snapshots(home / STATE_FOLDER).exist()
@@ -114,6 +128,29 @@ class LocalAws:
         if answer.status != 200:
             raise LocalAwsError(str(content.get("message", answer.status)))
         return content
+
+    def processes(self) -> list[dict[str, Any]]:
+        """Return the server's child processes: `owner`, `pid`, `memory_mb`, `uptime_seconds`."""
+        found: list[dict[str, Any]] = self.ask(PROCESSES_PATH)
+        return found
+
+    def access(self) -> list[dict[str, Any]]:
+        """Return each statement of the policies of roles that acted, with the actions it allowed.
+
+        Objects with `role`, `sid`, `used` and `unused`.
+        """
+        found: list[dict[str, Any]] = self.ask(ACCESS_PATH)
+        return found
+
+    def patches(self) -> list[dict[str, str]]:
+        """Return the patches of moto: `symbol`, `why`, `upstream` and `moto_version` of each."""
+        found: list[dict[str, str]] = self.ask(PATCHES_PATH)
+        return found
+
+    def problems(self) -> list[str]:
+        """Return a sentence for each thing that the server cannot save, or could not load."""
+        found: list[str] = self.ask(STATUS_PATH)["problems"]
+        return found
 
     @property
     def endpoint_url(self) -> str:

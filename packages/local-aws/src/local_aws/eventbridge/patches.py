@@ -7,9 +7,8 @@ from local_aws.cloudwatch import api as cloudwatch_api
 from local_aws.cloudwatch.alarm_actions import Actions
 from local_aws.cloudwatch.alarms import AlarmAgenda
 from local_aws.core import service_events
-from local_aws.core.clock import CLOCK
+from local_aws.core.clock import CLOCK, start_ticker
 from local_aws.core.context import Context
-from local_aws.core.ticker import start_ticker
 from local_aws.eventbridge import api, scheduler, scheduler_api
 from local_aws.eventbridge.bus import SERVICE, Buses
 from local_aws.eventbridge.retry_queue import Attempts

@@ -40,13 +40,19 @@ class FunctionSpec:
     layers: tuple[bytes, ...] = field(default=(), repr=False)
     layer_sha256s: tuple[str, ...] = ()
     json_logs: bool = False
+    temporary_mb: int = 512
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def fingerprint(self) -> str:
         """Return what decides whether a warm worker may still be used."""
         parts = [self.code_sha256, self.handler, self.runtime, self.timeout_seconds]
         parts += [self.memory_mb, sorted(self.environment.items()), self.log_group]
-        parts += [self.layer_sha256s, self.json_logs, sorted(self.credentials.items())]
+        parts += [
+            self.layer_sha256s,
+            self.json_logs,
+            self.temporary_mb,
+            sorted(self.credentials.items()),
+        ]
         return json.dumps(parts)
 
 
@@ -176,6 +182,7 @@ def function_spec(function: Any, roles: RoleSessions) -> FunctionSpec:
         layers=layers,
         layer_sha256s=layer_sha256s,
         json_logs=logging.get("LogFormat") == "JSON",
+        temporary_mb=int(function.ephemeral_storage),
         credentials=roles.credentials(function.role, function.function_name).environment(),
     )
 

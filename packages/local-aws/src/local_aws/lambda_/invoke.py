@@ -22,9 +22,10 @@ from moto.core.exceptions import JsonRESTError, ServiceException
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.errors import LocalAwsError
 from local_aws.iam.authorization import AccessDenied, authorise
+from local_aws.iam.callers import KeyRefused, require_valid_key
 from local_aws.iam.policy import Access
 from local_aws.iam.required_access import common_values
-from local_aws.iam.signatures import KeyRefused, require_valid_key, signed_by
+from local_aws.iam.signatures import Signed, signed_by
 from local_aws.lambda_.async_invocations import AsyncInvoker, Event
 from local_aws.lambda_.functions import FunctionSpec
 from local_aws.lambda_.pools import LambdaPools, Throttled
@@ -226,7 +227,7 @@ def _request(environ: dict[str, Any]) -> Request:
         client_context=_client_context(environ.get("HTTP_X_AMZ_CLIENT_CONTEXT", "")),
     )
     forwarded = {"X-Forwarded-Proto": environ.get("HTTP_X_FORWARDED_PROTO", "https")}
-    _authorise(signed.key, request, forwarded)
+    _authorise(signed, request, forwarded)
     return dataclasses.replace(request, body=_body(environ))
 
 
@@ -244,11 +245,12 @@ def _client_context(given: str) -> str:
         ) from error
 
 
-def _authorise(key: str, request: Request, headers: Mapping[str, str]) -> None:
+def _authorise(signed: Signed, request: Request, headers: Mapping[str, str]) -> None:
     access = invocation_access(request.name, request.qualifier, request.region, headers)
     try:
-        require_valid_key(key)
-        authorise(key, [access])
+        signed.require_unexpired()
+        require_valid_key(signed.key)
+        authorise(signed.key, [access])
     except KeyRefused as error:
         raise refusal(error.code_for("lambda"), str(error), 403) from error
     except AccessDenied as error:

@@ -3,12 +3,17 @@
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html
 """
 
+import array
+import contextlib
 import datetime
+import fcntl
 import json
 import os
 import select
+import termios
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any
@@ -21,6 +26,13 @@ from local_aws.iam.policy import Access
 from local_aws.iam.resources import log_arn
 from local_aws.lambda_.functions import FunctionSpec
 from local_aws.lambda_.runtime_api import Invocation
+
+# CloudWatch Logs takes events of 256 KB, of which 26 bytes are its own.
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
+MAX_EVENT_BYTES = 262_118
+KEPT_EVENTS = 5_000
+KEPT_BYTES = 16 * 1024**2
+_PIECE_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +47,17 @@ class LogPipe:
     """Reads a pipe into log events; each folder of `shown` in a line is shown as its value.
 
     A worker prints before it answers, so at the answer all its lines are in the pipe. `collect`
-    reads them out itself and need not wait for the thread that otherwise does.
+    reads them out itself and need not wait for the thread that otherwise does. A line is cut
+    where CloudWatch Logs cuts an event, and the newest 16 MB of an invocation are kept.
     """
 
     def __init__(self, pipe: IO[bytes], shown: Mapping[str, str]) -> None:
         self._pipe = pipe
         self._shown = shown
         self._lock = threading.Lock()
-        self._events: list[LogEvent] = []
-        self._rest = b""
+        self._events: deque[LogEvent] = deque()
+        self._bytes = 0
+        self._rest = bytearray()
         self._open = True
         os.set_blocking(pipe.fileno(), False)
         self._thread = threading.Thread(target=self._pump, daemon=True)
@@ -58,7 +72,7 @@ class LogPipe:
         """Return the events since the last call, with all that the pipe holds by now."""
         with self._lock:
             self._drain()
-            events, self._events = self._events, []
+            events, self._events, self._bytes = list(self._events), deque(), 0
             return events
 
     def drain(self) -> None:
@@ -77,26 +91,59 @@ class LogPipe:
         self._pipe.close()
 
     def _drain(self) -> None:
+        """Read what is in the pipe now; a program that goes on printing does not prolong it."""
+        left = self._waiting()
         while self._open:
             try:
-                data = os.read(self._pipe.fileno(), 65_536)
+                data = os.read(self._pipe.fileno(), _PIECE_BYTES)
             except BlockingIOError:
                 return
             except OSError:
                 data = b""
             if not data:
                 self._open = False
-                data = b"\n" if self._rest else b""
-            *lines, self._rest = (self._rest + data).split(b"\n")
-            for line in lines:
-                # The runtime joins the lines of one event with carriage returns.
-                self._append(line.decode("utf-8", "replace").replace("\r", "\n"))
+                if self._rest:
+                    self._split(b"\n")
+                return
+            self._split(data)
+            left -= len(data)
+            if left <= 0:
+                return
+
+    def _waiting(self) -> int:
+        """Return how many bytes are in the pipe; one more, so that its end is seen."""
+        if not self._open:
+            return 0
+        count = array.array("i", [0])
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self._pipe.fileno(), termios.FIONREAD, count)
+        return count[0] + 1
+
+    def _split(self, data: bytes) -> None:
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            self._rest += line
+            self._append_line(bytes(self._rest))
+            self._rest.clear()
+        self._rest += rest
+        while len(self._rest) >= MAX_EVENT_BYTES:
+            self._append_line(bytes(self._rest[:MAX_EVENT_BYTES]))
+            del self._rest[:MAX_EVENT_BYTES]
+
+    def _append_line(self, line: bytes) -> None:
+        for start in range(0, max(len(line), 1), MAX_EVENT_BYTES):
+            piece = line[start : start + MAX_EVENT_BYTES]
+            # The runtime joins the lines of one event with carriage returns.
+            self._append(piece.decode("utf-8", "replace").replace("\r", "\n"))
 
     def _append(self, message: str) -> None:
         now = int(time.time() * 1000)
         for folder, shown in self._shown.items():
             message = message.replace(folder, shown)
         self._events.append(LogEvent(now, message))
+        self._bytes += len(message)
+        while self._bytes > KEPT_BYTES:
+            self._bytes -= len(self._events.popleft().message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +213,6 @@ def _event(kind: str, record: dict[str, Any]) -> str:
     return json.dumps({"time": time, "type": kind, "record": record}, separators=(",", ":"))
 
 
-KEPT_EVENTS = 5_000
-
-
 def put_logs(spec: FunctionSpec, stream: str, events: list[LogEvent]) -> None:
     """Write events to a function's log group, where its role may."""
     backend = logs_backends[ACCOUNT_ID][spec.region]
@@ -182,16 +226,25 @@ def put_logs(spec: FunctionSpec, stream: str, events: list[LogEvent]) -> None:
         group.create_log_stream(stream)
     rows = [{"timestamp": event.timestamp, "message": event.message} for event in events]
     backend.put_log_events(spec.log_group, stream, rows)
-    forget_oldest(group.streams[stream].events)
+    written = group.streams[stream].events
+    size = sum(len(event.message) for event in events)
+    if len(written) > 2 * KEPT_EVENTS or size > MAX_EVENT_BYTES:
+        forget_oldest(written)
 
 
-def forget_oldest(events: list[Any], kept: int = KEPT_EVENTS) -> None:
-    """Take the oldest events out of a stream that has twice as many as are kept.
+def forget_oldest(events: list[Any], kept: int = KEPT_EVENTS, kept_bytes: int = KEPT_BYTES) -> None:
+    """Remove a stream's oldest events when it has twice as many, or as many bytes, as are kept.
 
     A worker writes to one stream for as long as it lives, and moto keeps all in memory.
     """
     if len(events) > 2 * kept:
         del events[:-kept]
+    size = 0
+    for position in range(len(events) - 1, -1, -1):
+        size += len(events[position].message)
+        if size > kept_bytes:
+            del events[: position + 1]
+            return
 
 
 def _may_log(spec: FunctionSpec, stream: str, *, new_group: bool, new_stream: bool) -> bool:

@@ -8,7 +8,7 @@ from local_aws.core.clock import CLOCK
 from local_aws.core.context import Context
 from local_aws.core.patching import patch
 from local_aws.iam.roles import RoleSessions
-from local_aws.lambda_ import api
+from local_aws.lambda_ import api, event_source_mappings
 from local_aws.lambda_.async_invocations import AsyncInvoker
 from local_aws.lambda_.functions import (
     WorkerSettings,
@@ -19,6 +19,8 @@ from local_aws.lambda_.functions import (
 from local_aws.lambda_.invoke import Invoking, Request, with_invocations
 from local_aws.lambda_.logs import put_logs
 from local_aws.lambda_.pools import LambdaMeter, LambdaPools
+from local_aws.sqs import patches as sqs_patches
+from local_aws.state.stores import on_restored
 
 _PRINCIPAL = "lambda.amazonaws.com"
 _invoking: list[Invoking] = []
@@ -44,6 +46,11 @@ def install(context: Context) -> None:
     context.invoke = invoking.invoke
     context.fronts.append(lambda application: with_invocations(application, invoking))
     api.use(pools)
+    mappings = event_source_mappings.EventSourceMappings(CLOCK, invoking.invoke, roles)
+    event_source_mappings.use(mappings)
+    sqs_patches.on_sent(mappings.look)
+    on_restored(mappings.look)
+    context.on_shutdown(mappings.stop)
     _invoking[:] = [invoking]
 
 

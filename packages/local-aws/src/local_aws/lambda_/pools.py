@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from local_aws.lambda_.runtime_api import Invocation
 from local_aws.lambda_.worker import Worker
 
 _IDLE_CHECK_SECONDS = 15.0
+_TAIL_CHARACTERS = 8192
 LogSink = Callable[[FunctionSpec, str, list[LogEvent]], None]
 
 
@@ -171,7 +172,7 @@ class Throttled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an invocation gave: the payload, whether it is an error, and the log's text."""
+    """What an invocation gave: the payload, whether it is an error, and the end of its log."""
 
     payload: bytes
     failed: bool
@@ -233,7 +234,7 @@ class LambdaPools:
                 failed=invocation.failed,
                 running=running,
             )
-        log = "\n".join(event.message for event in events)
+        log = _tail(events)
         return Outcome(invocation.result, invocation.failed, log, invocation.request_id)
 
     def retire(self, name: str) -> None:
@@ -300,3 +301,15 @@ class LambdaPools:
         unpack(spec.code, task)
         layers = laid_out(spec.layers, spec.layer_sha256s, self._home)
         return Worker(spec, task, layers, self._settings, self._children)
+
+
+def _tail(events: Sequence[LogEvent]) -> str:
+    """Return the last events as text, as many as make up what an answer may show of a log."""
+    last: list[str] = []
+    size = 0
+    for event in reversed(events):
+        last.append(event.message)
+        size += len(event.message)
+        if size > _TAIL_CHARACTERS:
+            break
+    return "\n".join(reversed(last))

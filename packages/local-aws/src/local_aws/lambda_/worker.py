@@ -40,32 +40,71 @@ _LINE = b"VmHWM:"
 
 
 class PeakMemory:
-    """A process's peak resident memory, which costs one system call to read. Thread-safe."""
+    """The peak resident memory of a process, with that of the processes it has started.
+
+    Each process counts with its own peak, as long as it is there. Thread-safe.
+    """
 
     def __init__(self, pid: int) -> None:
         self._lock = threading.Lock()
+        self._pid = pid
         self._file: int | None = None
         with contextlib.suppress(OSError):  # as on a system without /proc
             self._file = os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC)
 
     def peak_mb(self) -> int:
-        """Return megabytes; 0 where the system does not tell, or the process has ended."""
+        """Return megabytes; 0 where the system does not say, or the process has ended."""
         with self._lock:
             if self._file is None:
                 return 0
             try:
-                status = os.pread(self._file, 8192, 0)
+                own = _peak_kb(os.pread(self._file, 8192, 0))
             except OSError:
                 return 0
-        _, _, rest = status.partition(_LINE)
-        return int(rest.split(None, 1)[0]) // 1024 if rest else 0
+        return (own + sum(_started_kb(pid) for pid in _children_of(self._pid))) // 1024
 
     def close(self) -> None:
-        """Ask no more."""
+        """Release the process's file."""
         with self._lock:
             if self._file is not None:
                 os.close(self._file)
             self._file = None
+
+
+def _peak_kb(status: bytes) -> int:
+    _, _, rest = status.partition(_LINE)
+    return int(rest.split(None, 1)[0]) if rest else 0
+
+
+def _started_kb(pid: int, depth: int = 8) -> int:
+    """Return the peak of a process that the function has started, and of those below it."""
+    try:
+        own = _peak_kb(Path(f"/proc/{pid}/status").read_bytes())
+    except OSError:
+        return 0
+    below = _children_of(pid) if depth else []
+    return own + sum(_started_kb(child, depth - 1) for child in below)
+
+
+def _children_of(pid: int) -> list[int]:
+    """Return the processes that a process, in any of its threads, has started."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.scandir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                started = Path(thread.path, "children").read_text(encoding="ascii")
+                found += [int(number) for number in started.split()]
+    return found
+
+
+def _used_bytes(folder: Path) -> int:
+    """Return how much the files below a folder take; what vanishes meanwhile counts nothing."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += Path(parent, name).lstat().st_blocks * 512
+    return total
 
 
 class Worker:
@@ -114,6 +153,7 @@ class Worker:
         except BaseException:
             self._api.close()
             raise
+        self._api.expect(self._process.pid)
         if self._process.stdout is None:
             raise AssertionError("a worker's output is always a pipe")
         self._memory = PeakMemory(self._process.pid)
@@ -189,6 +229,10 @@ class Worker:
                 invocation.done.clear()
                 self._end(invocation, "Runtime.OutOfMemory", "signal: killed")
                 return
+            if _used_bytes(self._folder) > self.spec.temporary_mb * 1024**2:
+                invocation.done.clear()
+                self._fail_full(invocation)
+                return
             if finished:
                 return
             if left <= 0:
@@ -206,6 +250,15 @@ class Worker:
     def _end(self, invocation: Invocation, kind: str, how: str) -> None:
         message = f"RequestId: {invocation.request_id} Error: Runtime exited with error: {how}"
         invocation.finish(_error(kind, message), failed=True)
+        self.kill()
+
+    def _fail_full(self, invocation: Invocation) -> None:
+        """End a worker with more temporary files than its EphemeralStorage.
+
+        On AWS the write that is one too many fails with this error.
+        """
+        said = f"[Errno 28] No space left on device: /tmp has {self.spec.temporary_mb} MB"
+        invocation.finish(_error("OSError", said), failed=True)
         self.kill()
 
     def _fail_exit(self, invocation: Invocation) -> None:

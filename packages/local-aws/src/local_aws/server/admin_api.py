@@ -13,6 +13,11 @@ from typing import Any
 from local_aws.errors import LocalAwsError
 
 PREFIX = "/_local_aws/"
+HEALTH_PATH = f"{PREFIX}health"
+PATCHES_PATH = f"{PREFIX}patches"
+PROCESSES_PATH = f"{PREFIX}processes"
+ACCESS_PATH = f"{PREFIX}iam/access"
+STATUS_PATH = f"{PREFIX}status"
 MAX_BODY_BYTES = 1_000_000
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]

@@ -15,21 +15,25 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.client_environment import client_environment
-from local_aws.core.context import Context
+from local_aws.core.context import HOST, Context
 from local_aws.core.patching import apply_patches, patches, require_moto
 from local_aws.dashboard.patches import with_page
 from local_aws.errors import LocalAwsError
-from local_aws.server.admin_api import PREFIX, ROUTES, Wsgi, route, with_routes
+from local_aws.server.admin_api import (
+    HEALTH_PATH,
+    PATCHES_PATH,
+    ROUTES,
+    STATUS_PATH,
+    Wsgi,
+    route,
+    with_routes,
+)
 from local_aws.server.instance_lock import ServerRecord, locked, record_path, write_record
 from local_aws.server.origin_check import guarded
-from local_aws.state.patches import committing
 from local_aws.state.saver import Saver
 from local_aws.state.state_folder import STATE_FOLDER, Snapshots
 from local_aws.state.stores import STORES
 
-HOST = "127.0.0.1"
-HEALTH_PATH = f"{PREFIX}health"
-PATCHES_PATH = f"{PREFIX}patches"
 # In order: a later module may rely on an earlier one's patches.
 MODULES = (
     "local_aws.server.routing",
@@ -136,11 +140,13 @@ def _serve(
 
     from local_aws.server.http_server import WebServer
     from local_aws.server.wsgi_services import service_application
+    from local_aws.state.patches import committing
 
     create: Any = service_application  # moto's own is a Flask application
     application: Wsgi = DomainDispatcherApplication(create)
     if saver is not None:
         application = committing(application, saver)
+        route("GET", STATUS_PATH)(lambda _: {"problems": saver.problems()})
     for front in context.fronts:
         application = front(application)
     application = guarded(with_page(with_routes(application, ROUTES)))

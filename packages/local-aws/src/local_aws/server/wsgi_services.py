@@ -19,14 +19,11 @@ from werkzeug.wrappers import Response
 from local_aws.server.admin_api import Wsgi
 
 LOG = logging.getLogger(__name__)
-# These do use Flask.
-_FLASK_SERVICES = ("moto_api", "instance_metadata")
 
 
 def service_application(service: Any) -> Wsgi:
     """Return the application of the service that moto calls by this name."""
-    application: Wsgi = create_backend_app(service)
-    return application if service in _FLASK_SERVICES else ServiceApplication(service, application)
+    return ServiceApplication(service, create_backend_app(service))
 
 
 class _Request(Request):

@@ -48,7 +48,7 @@ def _parsed(original: Callable[[str], tuple[Any, Any]], definition: str) -> tupl
         return original(definition)  # which says what is wrong
     kept: dict[tuple[str, ...], DistributedSettings] = {}
     _take_out(parsed, (), kept)
-    program, _ = original(json.dumps(parsed))
+    program, _ = original(json.dumps(parsed, ensure_ascii=False))
     _attach(program.states, (), kept)
     return program, None  # the syntax tree is large, and nothing that runs asks for it
 

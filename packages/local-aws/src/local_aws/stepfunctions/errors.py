@@ -3,7 +3,6 @@
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
 """
 
-import copy
 import json
 from typing import Any
 
@@ -30,7 +29,6 @@ MAX_STATE_BYTES = 262_144
 # "States.ALL ... can't catch the States.DataLimitExceeded terminal error or Runtime error types"
 _TERMINAL_ERRORS = ("States.DataLimitExceeded", "States.Runtime")
 _STATE = "moto.stepfunctions.parser.asl.component.state"
-_CHOICE = f"{_STATE}.choice.state_choice.StateChoice"
 
 
 class StateFailed(Exception):
@@ -136,33 +134,3 @@ def from_error(original: Any, task: Any, env: Any, ex: Exception) -> Any:
         event.error_name = named_error("States.HeartbeatTimeout")
         event.event_details["taskTimedOutEventDetails"]["error"] = "States.HeartbeatTimeout"
     return event
-
-
-class _Ruled(str):
-    """The name of a state that a rule leads to, and not the Default."""
-
-    __slots__ = ()
-
-
-@patch(f"{_CHOICE}._eval_state", why="names a Choice without a match States.Runtime")
-def evaluate_choice(_: Any, state: Any, env: Any) -> None:
-    """Put the next state's name on the stack; raises States.NoChoiceMatched."""
-    for rule in state.choices_decl.rules:
-        rule.eval(env)
-        if env.stack.pop() is True:
-            env.stack.append(_Ruled(rule.next_stmt.name))
-            return
-    if state.default_state is None:
-        cause = f"No rule of the Choice state {state.name} matched, and it has no Default."
-        raise failure_event(env, "States.NoChoiceMatched", cause, "ExecutionFailed")
-    env.stack.append(state.default_state.state_name)
-
-
-@patch(f"{_CHOICE}._eval_state_output", why="takes a rule that leads to the Default for none")
-def evaluate_choice_output(original: Any, state: Any, env: Any) -> None:
-    """Put out what the Choice has, or the rule that matched."""
-    if isinstance(env.stack[-1], _Ruled):
-        env.stack[-1] = str(env.stack[-1])
-        state = copy.copy(state)
-        state.default_state = None  # the rule has assigned and put out what it has
-    original(state, env)

@@ -21,7 +21,6 @@ from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import (
     EvalTimeoutError,
     TimeoutSeconds,
 )
-from moto.stepfunctions.parser.asl.utils import json_path
 
 from local_aws.core.patching import patch, set_value
 
@@ -70,12 +69,11 @@ def worker_count(asked: int, items: int) -> int:
 _cheap = types.SimpleNamespace(copy=copy.copy, deepcopy=copied)
 for _symbol in modules_with("copy", copy):
     set_value(_symbol, _cheap, why="copies JSON object by object")
-for _module in (result_path, json_path):
-    set_value(
-        f"{_module.__name__}.parse",
-        functools.lru_cache(maxsize=1024)(vars(_module)["parse"]),
-        why="builds a parser for each path, each time that it is used",
-    )
+set_value(
+    f"{result_path.__name__}.parse",
+    functools.lru_cache(maxsize=1024)(vars(result_path)["parse"]),
+    why="builds a parser for each path, each time that it is used",
+)
 _THREADS_WHY = "starts a thread, and keeps it in a list for ever"
 for _symbol in modules_with("TMP_THREADS"):
     set_value(_symbol, collections.deque(maxlen=0), why=_THREADS_WHY)

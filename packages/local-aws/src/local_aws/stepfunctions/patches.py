@@ -12,13 +12,18 @@ from local_aws.stepfunctions import (  # noqa: F401
     errors,
     execution_log,
     executions,
+    flow_states,
     history,
     interpreter,
     tasks,
 )
 from local_aws.stepfunctions.distributed_map import api as map_runs_api  # noqa: F401
 from local_aws.stepfunctions.distributed_map import state  # noqa: F401
-from local_aws.stepfunctions.query_language import variables  # noqa: F401
+from local_aws.stepfunctions.query_language import (  # noqa: F401
+    intrinsics,
+    jsonpath,
+    variables,
+)
 
 
 def install(context: Context) -> None:

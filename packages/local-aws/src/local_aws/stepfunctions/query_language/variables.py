@@ -12,10 +12,10 @@ from typing import Any
 from moto.stepfunctions.parser.asl.component.common.assign.assign_template_value_terminal import (
     AssignTemplateValueTerminalLit,
 )
-from moto.stepfunctions.parser.asl.utils.json_path import extract_json
 
 from local_aws.core.patching import add, patch, set_value
 from local_aws.stepfunctions.errors import failure_event, within_quota
+from local_aws.stepfunctions.query_language import jsonpath
 from local_aws.stepfunctions.query_language.jsonata import QueryFailed, evaluate
 
 _VARIABLE = re.compile(r"\$(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<path>.*)", re.DOTALL)
@@ -73,12 +73,22 @@ def sample_variable(_: Any, component: Any, env: Any) -> None:
         raise failure_event(env, "States.Runtime", cause, "ExecutionFailed")
     value = variables[found["name"]]
     path = found["path"]
-    env.stack.append(copy.deepcopy(extract_json(f"${path}", value) if path else value))
+    env.stack.append(copy.deepcopy(jsonpath.find(f"${path}", value) if path else value))
 
 
 def _string_value(parser_rule_context: Any) -> str:
     found = parser_rule_context.getText()
     return str(json.loads(found)) if found.startswith('"') else found
+
+
+@patch(
+    f"{_PREPROCESSOR}.Preprocessor._inner_string_of",
+    why="leaves JSON's escapes in paths and in the names of states",
+)
+def inner_string_of(_: Any, parser_rule_context: Any) -> str | None:
+    """Return the string of a part of a definition; None for null."""
+    found = parser_rule_context.getText()
+    return None if found == "null" else str(json.loads(found)) if found[:1] == '"' else found
 
 
 set_value(
