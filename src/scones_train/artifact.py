@@ -64,7 +64,7 @@ def write_artifact(
 
 
 def read_artifact(model_dir: Path) -> tuple[ModelCard, bytes]:
-    """Return the card and the bytes of the ONNX graph; `weights.pt` is not opened.
+    """Return the card and the bytes of the ONNX graph; the weights are not opened.
 
     Raises MalformedArtifact for a folder that is incomplete, oversized or contradictory.
     """
