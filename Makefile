@@ -75,4 +75,5 @@ lock: ## lock the dependencies anew (needs uv)
 	  $(UV_COMPILE) --upgrade requirements/$$name.in --output-file requirements/$$name.lock || exit 1; done
 
 clean: ## remove what was built; not the environment, not the download cache
+	@[ ! -d .local ] || [ ! -x $(BIN)/inv ] || $(BIN)/inv local.down
 	rm -rf build .local

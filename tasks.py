@@ -168,14 +168,29 @@ def release(
     candidate: Annotated[int | None, "its number; default: the last training job's"] = None,
     artifact: Annotated[str | None, "a candidate's s3:// location, instead of its number"] = None,
     override_gate: Annotated[str, "reason to release a model that the quality gate refuses"] = "",
+    allow_synthetic: Annotated[bool, "accept a model trained on synthetic images"] = False,
 ) -> None:
     """Write an approved model into the release manifest that Terraform deploys.
 
     It must reach the limits under [quality], and not be worse than the active release.
     """
     do.releases.release(
-        project, candidate=candidate, artifact=artifact, gate_override=override_gate
+        project,
+        candidate=candidate,
+        artifact=artifact,
+        gate_override=override_gate,
+        allow_synthetic=allow_synthetic,
     )
+
+
+@task("inv releases --env dev")
+def releases(
+    project: Project,
+    *,
+    drop: Annotated[tuple[str, ...], "id of a release to forget"] = (),
+) -> None:
+    """List the releases: which is deployed, its metrics and data source."""
+    do.releases.list_releases(project, drop=drop)
 
 
 @task("inv rollback r-20260101-120000 --env dev")
@@ -280,12 +295,13 @@ def purge(project: Project, *, yes: Yes = False) -> None:
 def run(
     project: Project,
     *,
-    image: Annotated[tuple[str, ...], "s3:// location; may be repeated; default: test images"] = (),
+    image: Annotated[tuple[str, ...], "s3:// location, file or folder; default: test images"] = (),
     count: Annotated[int, "number of random test images; 0: all"] = 0,
     seed: Annotated[int, "seed of the random choice"] = 0,
+    json: Annotated[bool, "print the results as JSON"] = False,
 ) -> None:
     """Classify images by workflow executions, wait, and print how each one ended."""
-    do.running.run(project, images=image, count=count, seed=seed)
+    do.running.run(project, images=image, count=count, seed=seed, as_json=json)
 
 
 @task("inv report --env dev")
@@ -293,21 +309,22 @@ def report(
     project: Project,
     *,
     out: Annotated[Path | None, "the page; default: in build/<env>"] = None,
+    open: Annotated[bool, "open the page in a browser"] = False,
     shadow: Annotated[bool, "compare the shadow release with the one that serves"] = False,
     hours: Annotated[int, "with --shadow: how far back records are read"] = 24,
 ) -> None:
     """Read the captured records of the last run and write the report page."""
     if shadow:
-        do.monitoring.compare_shadow(project, out=out, hours=hours)
+        do.monitoring.compare_shadow(project, out=out, hours=hours, in_browser=open)
     else:
-        do.monitoring.report(project, out=out)
+        do.monitoring.report(project, out=out, in_browser=open)
 
 
-@task("inv review --env dev, fill in labels.csv, inv etl --env dev --add build/dev/review")
+@task("inv review --env dev, fill in labels.csv, inv etl --env dev --add review/dev")
 def review(
     project: Project,
     *,
-    out: Annotated[Path | None, "the folder; default: build/<env>/review"] = None,
+    out: Annotated[Path | None, "the folder; default: review/<env>"] = None,
 ) -> None:
     """Fetch the images of the last run that a person must decide, with a list to label them."""
     do.monitoring.review(project, out=out)
@@ -328,6 +345,12 @@ def demo(
 def up(project: Project) -> None:
     """Start the embedded AWS with the state it last had, and print how to reach it."""
     do.local.up(project)
+
+
+@task("eval $(inv local.env)", local=True)
+def env(project: Project) -> None:
+    """Print the shell commands that point AWS clients and Terraform at the embedded AWS."""
+    do.local.env(project)
 
 
 @task("inv local.down", local=True)
@@ -377,10 +400,10 @@ def terraform_docs(project: Project) -> None:
     do.deployment.write_terraform_docs(project)
 
 
-ns = Collection(build, etl, train, tune, evaluate, candidates, approve, release, rollback)
+ns = Collection(build, etl, train, tune, evaluate, candidates, approve, release, releases, rollback)
 for later in (plan, apply, verify, drift, fetch, promote, cost, destroy, unlock, pause, purge):
     ns.add_task(later)
 for later in (run, report, review, demo):
     ns.add_task(later)
-ns.add_collection(Collection("local", up, down, reset, status, logs, access))
+ns.add_collection(Collection("local", up, env, down, reset, status, logs, access))
 ns.add_collection(Collection("terraform", terraform_test, terraform_docs))

@@ -1,5 +1,5 @@
 locals {
-  # Stack is the one tag that tells this environment's cost from everything else in an account.
+  # Stack is the one tag that separates this environment's cost from everything else in an account.
   tags = merge(var.tags, {
     Project     = var.project
     Environment = var.environment
@@ -15,7 +15,7 @@ locals {
   # what the model was calibrated to, else a cautious value.
   threshold = coalesce(var.confidence_threshold, try(local.release.threshold, null), 0.93)
 
-  # The endpoint that the workflow asks, and those of the additional modes.
+  # The endpoint that the workflow calls, and those of the additional modes.
   serving_modes = setunion([var.serving.mode], var.serving.additional_modes)
   endpoint      = module.endpoint[var.serving.mode]
 

@@ -68,7 +68,7 @@ module "endpoint" {
     strategy            = var.rollout.strategy
   }
 
-  # The workflow's verdicts are about the endpoint that it asks.
+  # The workflow's verdicts are about the endpoint that it calls.
   review_rollback = each.key != var.serving.mode || var.rollout.max_review_percent == 0 ? null : {
     percent   = var.rollout.max_review_percent
     namespace = module.naming.metric_namespace

@@ -64,7 +64,7 @@ output "function_names" {
 }
 
 output "endpoint_name" {
-  description = "Name of the endpoint that the workflow asks; empty before the first release."
+  description = "Name of the endpoint that the workflow calls; empty before the first release."
   value       = local.endpoint.name
 }
 

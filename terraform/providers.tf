@@ -1,4 +1,4 @@
-# Endpoints come from AWS_ENDPOINT_URL alone, so that the same configuration runs anywhere.
+# Endpoints come only from AWS_ENDPOINT_URL, so that the same configuration runs anywhere.
 provider "aws" {
   region              = var.region
   allowed_account_ids = var.account_id == null ? null : [var.account_id]

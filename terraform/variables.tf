@@ -89,7 +89,7 @@ variable "shadow_release" {
 }
 
 variable "serving" {
-  description = "How releases are served. mode is what the workflow asks: realtime or serverless. additional_modes are served too: async for bulk requests through S3, or, while mode changes, the old one for one apply. Each mode is an endpoint with a name of its own. async.autoscaling counts waiting requests per instance; min = 0 leaves no instance while nothing waits."
+  description = "How releases are served. mode is what the workflow calls: realtime or serverless. additional_modes are served too: async for bulk requests through S3, or, while mode changes, the old one for one apply. Each mode is an endpoint with a name of its own. async.autoscaling counts waiting requests per instance; min = 0 leaves no instance while nothing waits."
   type = object({
     mode             = optional(string, "realtime")
     additional_modes = optional(set(string), [])
@@ -150,7 +150,7 @@ variable "office_hours" {
 }
 
 variable "alarms" {
-  description = "email gets the alarms, null for nobody; review_percent is the share of images sent to review within an hour from which on one is raised; monthly_budget_usd is what the environment may cost a month before one is raised, null for no budget."
+  description = "email gets the alarms, null for none; review_percent is the share of images sent to review within an hour from which on one is raised; monthly_budget_usd is what the environment may cost a month before one is raised, null for no budget."
   type = object({
     email              = optional(string)
     review_percent     = optional(number, 30)

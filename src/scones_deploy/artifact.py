@@ -1,8 +1,6 @@
 """A model artifact in S3, read as the source of a release."""
 
 import hashlib
-import json
-import math
 import tempfile
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -11,8 +9,9 @@ from typing import IO, TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.archives import ArchiveLimits, read_files
-from scones_core.errors import ArchiveError, ReleaseError
+from scones_core.errors import ArchiveError, MalformedArtifact, ReleaseError
 from scones_core.golden_samples import SAMPLES, GoldenSample, loads
+from scones_core.model_card import CARD, MAX_CARD_BYTES, ModelCard
 from scones_core.settings import EndpointSettings
 from scones_core.uris import S3Uri
 from scones_deploy.release import Release, release_id
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 else:
     S3Client = Any
 
-CARD = "model.json"
-MAX_CARD_BYTES = 1 << 20
 MAX_SAMPLES_BYTES = 16 << 20
 MAX_ARTIFACT_BYTES = 1 << 30
 MAX_UNPACKED_BYTES = 2 << 30
@@ -56,25 +53,21 @@ def artifact_release(
     """
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
         digest = download(s3, S3Uri.parse(model_data_url), file)
-        found = _card(file, model_data_url, max_unpacked_bytes) if card is None else card
-    try:
-        return Release(
-            id=release_id(now, digest),
-            image=image,
-            model_data_url=model_data_url,
-            model_sha256=digest,
-            instance_type=endpoint.instance_type,
-            instance_count=endpoint.instance_count,
-            environment=dict(environment or {}),
-            threshold=found["threshold"] if threshold is None else threshold,
-            labels=tuple(found["labels"]),
-            metrics={key: value for key, value in found["metrics"].items() if _is_number(value)},
-            dataset_version=found["dataset_version"],
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ReleaseError(
-            f"The {CARD} in {model_data_url} is incomplete ({error!r}); train the model again."
-        ) from error
+        if card is None:
+            card = _card(file, model_data_url, max_unpacked_bytes)
+    return Release(
+        id=release_id(now, digest),
+        image=image,
+        model_data_url=model_data_url,
+        model_sha256=digest,
+        instance_type=endpoint.instance_type,
+        instance_count=endpoint.instance_count,
+        environment=dict(environment or {}),
+        threshold=card["threshold"] if threshold is None else threshold,
+        labels=tuple(card["labels"]),
+        metrics=card["metrics"],
+        dataset_version=card["dataset_version"],
+    )
 
 
 def missing_models(s3: S3Client, releases: Iterable[Release]) -> list[str]:
@@ -134,14 +127,21 @@ def _absence(uri: S3Uri, error: ClientError) -> str:
     return f"The artifact {uri} cannot be read: {error}"
 
 
-def _card(file: IO[bytes], where: str, limit: int) -> Any:
+def _card(file: IO[bytes], where: str, limit: int) -> dict[str, Any]:
+    """Return what a release takes from the model card of an archive; raises ReleaseError."""
     text = _read(file, where, CARD, MAX_CARD_BYTES, limit)
     if text is None:
         raise ReleaseError(f"The artifact {where} has no {CARD}; train the model again.")
     try:
-        return json.loads(text)
-    except ValueError as error:
-        raise ReleaseError(f"The {CARD} in {where} is not valid JSON: {error}.") from error
+        card = ModelCard.loads(text)
+    except MalformedArtifact as error:
+        raise ReleaseError(f"The artifact {where}: {error}") from error
+    return {
+        "threshold": card.threshold,
+        "labels": card.labels,
+        "metrics": card.figures,
+        "dataset_version": card.dataset_version,
+    }
 
 
 def _read(
@@ -157,7 +157,3 @@ def _read(
         return read_files(file, {name: max_bytes}, limits).get(name)
     except ArchiveError as error:
         raise ReleaseError(f"The artifact {where} is not a model archive: {error}.") from error
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)

@@ -74,7 +74,7 @@ def classify(
 ) -> Inference:
     """Return the endpoint's answer for the very object that serialize_image saw."""
     if not settings.endpoint_name:
-        raise EndpointNotFound("No release is active; release a model, then classify again.")
+        raise EndpointNotFound("No endpoint is deployed; release a model, then run inv apply.")
     content = read_image(storage, serialized["image"])
     try:
         response = runtime.invoke_endpoint(

@@ -2,9 +2,11 @@
 
 import functools
 import inspect
+import os
 import signal
 import sys
 import typing
+import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType, NoneType, UnionType
@@ -93,7 +95,9 @@ class TypedTask(Task[Callable[..., None]]):
         if self.project_root is None:
             self.function(**values)
         else:
-            self.function(Project.open(self.project_root, environment, verbose=verbose), **values)
+            project = Project.open(self.project_root, environment, verbose=verbose)
+            _warn_of_loopback(project)
+            self.function(project, **values)
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """Return the flags of the function's parameters."""
@@ -114,6 +118,8 @@ class TypedArgument(Argument):
     def __init__(self, parameter: inspect.Parameter, options: dict[str, Any]) -> None:
         base, self.choices, text = _described(parameter.annotation)
         default = None if parameter.default is inspect.Parameter.empty else parameter.default
+        # Invoke shows no value in the help of a flag that may be repeated.
+        text = f"STRING, may be repeated: {text}" if base is tuple else text
         kinds = {int: int, bool: bool, tuple: list}
         options |= {"kind": kinds.get(base, str), "default": default}
         super().__init__(**options, help="; ".join(_help(text, self.choices, default)))
@@ -184,6 +190,17 @@ def handle_errors(function: Callable[P, R]) -> Callable[P, R]:
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def _warn_of_loopback(project: Project) -> None:
+    """Say on stderr where an account's environment would go to a server of this machine."""
+    url = os.environ.get("AWS_ENDPOINT_URL", "")
+    host = urllib.parse.urlsplit(url).hostname or ""
+    if project.environment != "local" and (host == "localhost" or host.startswith("127.")):
+        project.on_stderr().console.warn(
+            f"AWS_ENDPOINT_URL is {url}: {project.environment} is this machine's embedded AWS, "
+            "not an AWS account."
+        )
 
 
 def confirm(what: str, environment: str) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -11,10 +11,11 @@ from typing import Any, Literal
 import boto3
 import botocore.session
 from botocore.config import Config
+from rich.console import Console as RichConsole
 
 from local_aws.control import LocalAws
 from local_aws.errors import LocalAwsError
-from scones_core.errors import SconesError
+from scones_core.errors import DeployError, SconesError
 from scones_core.files import write_json
 from scones_core.outputs import Deployment
 from scones_core.settings import Settings
@@ -29,33 +30,42 @@ NO_FILES = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.dev
 
 
 # The task that writes each record, for the sentence that asks for it.
-WRITTEN_BY = {"dataset": "etl", "training": "train", "execution": "run"}
+WRITTEN_BY = {
+    "dataset": ("No dataset was staged", "etl"),
+    "training": ("No training job was run", "train"),
+    "execution": ("Nothing was classified", "run"),
+}
 
 
 class Records:
     """The records of one environment."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, env_flag: str = "") -> None:
+        self.folder, self._env_flag = folder, env_flag
+
+    def path(self, name: str) -> Path:
+        """Return where a record is."""
+        return self.folder / f"{name}.json"
 
     def write(self, name: str, content: dict[str, Any]) -> Path:
         """Write a record, replacing the older one, and return its path."""
-        path = self.folder / f"{name}.json"
+        path = self.path(name)
         write_json(path, content)
         return path
 
     def read(self, name: str) -> dict[str, Any]:
         """Return a record; raises SconesError, naming the task that writes it, without one."""
-        path = self.folder / f"{name}.json"
-        task = WRITTEN_BY.get(name, name)
+        path = self.path(name)
+        missing, task = WRITTEN_BY[name]
+        task = f"inv {task}{self._env_flag}"
         try:
             content = json.loads(path.read_bytes())
         except FileNotFoundError:
-            raise SconesError(f"{path} is not there; run `inv {task}` first.") from None
+            raise SconesError(f"{missing} yet: {task} ({path} is missing)") from None
         except ValueError as error:
-            raise SconesError(f"{path} is no JSON ({error}); run `inv {task}` again.") from error
+            raise SconesError(f"{path} is not valid JSON ({error}); run `{task}` again.") from error
         if not isinstance(content, dict):
-            raise SconesError(f"{path} is no JSON object; run `inv {task}` again.")
+            raise SconesError(f"{path} is not a JSON object; run `{task}` again.")
         return content
 
 
@@ -63,7 +73,8 @@ class Records:
 class Project:
     """A checkout, seen as one of its environments.
 
-    `verbose` prints Terraform's output; otherwise only its progress is shown.
+    `verbose` prints Terraform's output; otherwise only its progress is shown. `hints` has each
+    task name the next one.
     """
 
     root: Path
@@ -71,11 +82,26 @@ class Project:
     settings: Settings = field(default_factory=Settings)
     console: Console = field(default_factory=Console)
     verbose: bool = False
+    hints: bool = True
 
     @classmethod
     def open(cls, root: Path, environment: Environment, *, verbose: bool = False) -> "Project":
         """Return the project in a folder, with its settings; raises SettingsError."""
         return cls(root, environment, Settings.load(root / "scones.toml"), verbose=verbose)
+
+    def on_stderr(self) -> "Project":
+        """Return the same project whose console is stderr: stdout is for another program."""
+        return replace(self, console=Console(RichConsole(stderr=True, soft_wrap=True)))
+
+    @property
+    def env_flag(self) -> str:
+        """The flag that names this environment on a command line, with a space; empty for local."""
+        return "" if self.environment == "local" else f" --env {self.environment}"
+
+    def hint(self, *tasks: str) -> None:
+        """Print which tasks usually come next, like `release` or `approve 1`."""
+        if self.hints:
+            self.console.say(f"Next: {', '.join(f'inv {task}{self.env_flag}' for task in tasks)}")
 
     @property
     def build(self) -> Path:
@@ -93,6 +119,11 @@ class Project:
         return self.root / self.settings.project.local_dir / "aws"
 
     @property
+    def review_folder(self) -> Path:
+        """Where images to label go: outside of what can be made again, as people write there."""
+        return self.root / "review" / self.environment
+
+    @property
     def terraform_data(self) -> Path:
         """Terraform's working data of this environment: modules, providers, a saved plan."""
         return self.build / "terraform" / self.environment
@@ -105,7 +136,7 @@ class Project:
     @property
     def records(self) -> Records:
         """What tasks leave for one another in this environment."""
-        return Records(self.build / self.environment)
+        return Records(self.build / self.environment, self.env_flag)
 
     @cached_property
     def environ(self) -> Mapping[str, str]:
@@ -124,7 +155,9 @@ class Project:
         try:
             return LocalAws.attach(self.local_home)
         except LocalAwsError as error:
-            raise LocalAwsError(f"{error} `inv local.up` starts one.") from error
+            raise LocalAwsError(
+                "The embedded AWS is not running; start it: inv local.up"
+            ) from error
 
     @cached_property
     def session(self) -> boto3.Session:
@@ -181,7 +214,16 @@ class Project:
     @cached_property
     def deployment(self) -> Deployment:
         """What Terraform deployed here; raises DeployError when nothing is."""
-        return self.terraform.deployment()
+        # What `terraform init` leaves.
+        if not (self.terraform_data / "terraform.tfstate").exists():
+            advice = "apply" if self.environment == "local" else f"plan{self.env_flag}"
+            raise DeployError(
+                f"{self.environment} is not deployed from this checkout: inv {advice}"
+            )
+        outputs = self.terraform.outputs()
+        if not outputs:
+            raise DeployError(f"{self.environment} is not deployed: inv apply{self.env_flag}")
+        return Deployment.of(outputs)
 
     def forget_deployment(self) -> None:
         """Have the deployment read anew: an apply may have changed it."""

@@ -12,7 +12,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.control import LocalAws
-from local_aws.iam.access_usage import ACCESS_PATH
 from tests.support.checkout import copy_checkout
 from tests.support.environment import BICYCLE, model_archive, stand_ins
 from tests.support.repository import Repository
@@ -99,4 +98,4 @@ def serve_and_take_down(repository: Repository) -> None:
 def uses(repository: Repository) -> list[dict[str, Any]]:
     """Return what became of each statement of the apply role, which has the plan role's too."""
     role = repository.bootstrap.outputs["apply_role_arn"]
-    return [use for use in repository.local.ask(ACCESS_PATH) if use["role"] == role]
+    return [use for use in repository.local.access() if use["role"] == role]

@@ -125,5 +125,5 @@ def test_reset_asks_and_then_leaves_nothing(checkout: Checkout) -> None:
     LocalAws.attach(home)  # refused, so it still runs
     assert checkout.inv("local.reset", "--yes").code == 0
     assert not (home / "state").exists()
-    checkout.inv("local.status").says("No embedded AWS runs")
+    checkout.inv("local.status").says("not running")
     assert "nothing" in checkout.inv("local.reset").out

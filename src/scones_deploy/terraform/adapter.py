@@ -35,6 +35,7 @@ class Terraform:
     (`terraform/<environment>/`), so environments never mix. `environ` is what Terraform gets,
     `output` is called with each line it writes, `color` keeps its colours. `find` and
     `providers` select program and providers.
+    `is_connected` is true once `init` has succeeded.
     Raises TerraformError where the environment has no folder.
     """
 
@@ -55,6 +56,7 @@ class Terraform:
         self.build_dir = build_dir.absolute()
         self.data_dir = self.build_dir / "terraform" / environment
         self._folder = EnvironmentFolder.find(self.root, environment, self.build_dir / "lambda")
+        self.is_connected = False
         self._binary = find(self.build_dir, environ)
         self._commands = TerraformCommands(
             self.root,
@@ -83,11 +85,13 @@ class Terraform:
         """
         settings = self._folder.backend()
         added = (f"{key}={value}" for key, value in (backend or {}).items())
-        return self._commands.init(
+        notice = self._commands.init(
             backend_config=[str(settings), *added],
             # Where no test is, so that the modules of a hundred test runs are not installed.
             test_directory=os.path.relpath(self._folder.path, self.root),
         )
+        self.is_connected = True
+        return notice
 
     def check(self) -> None:
         """Check format and validity, and run the tests; needs no state.

@@ -1,10 +1,8 @@
 """The cost task: what an environment costs a month, and for each million images."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
-
-from rich.console import Console as RichConsole
 
 from scones_deploy.cost import MILLION, NOT_IN, Line, Prices, estimate
 from scones_deploy.terraform.state import AppliedResource
@@ -19,11 +17,7 @@ def cost(project: Project, *, images: int | None = None, as_json: bool = False) 
     `images` a month replaces the setting; `as_json` prints the figures as JSON. Nothing is
     changed. Raises CostError for what the price table lacks.
     """
-    console = project.console
-    project = replace(project, verbose=False)
-    if as_json:
-        # Whatever else is said must not get between the braces.
-        project = replace(project, console=Console(RichConsole(stderr=True, soft_wrap=True)))
+    project = project.on_stderr() if as_json else project
     usage = project.settings.override("cost", images=images).cost
     require_bundles(project)
     prepare(project)
@@ -32,7 +26,7 @@ def cost(project: Project, *, images: int | None = None, as_json: bool = False) 
     lines = estimate(_planned(project), active.id if active else "", prices, usage)
     found = _figures(project, lines, prices, asdict(usage))
     if as_json:
-        console.say(json.dumps(found, indent=1))
+        Console().raw(json.dumps(found, indent=1))
     else:
         _print(project, lines, found)
     return found

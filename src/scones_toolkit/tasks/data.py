@@ -56,7 +56,8 @@ def etl(
 
     `classes` are comma-separated names, or `all` of the source's; `add` is a path of further
     training images; `settings` replace those of [dataset] where they are not None. The
-    validation report is written first. Raises DatasetError, SettingsError.
+    validation report is written first. Raises DatasetError, SettingsError, and, before anything
+    is read, DeployError where there is no data bucket yet.
     """
     # Before a download and minutes of work: is there a place to load the dataset to?
     _ = project.deployment.data_bucket
@@ -141,6 +142,7 @@ def load(project: Project, staged: StagedDataset) -> Manifest:
         console.say(f"  {where} is complete already; nothing was uploaded.")
     else:
         console.say(f"  {where}: {report.uploaded} objects uploaded, {report.skipped} were there.")
+    project.hint("train")
     return manifest
 
 

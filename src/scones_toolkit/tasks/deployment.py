@@ -40,6 +40,7 @@ from scones_toolkit.tasks import candidates
 
 # What a plan is not listed beyond; all of it is in Terraform's own output.
 LISTED = 12
+SYMBOLS: dict[tuple[str, ...], str] = {("create",): "+", ("read",): "<="}
 
 
 def build(project: Project) -> BundleManifest:
@@ -53,6 +54,7 @@ def build(project: Project) -> BundleManifest:
             f"  {name}: {bundle.zip_bytes:,} bytes, sha256 {bundle.sha256[:12]}, "
             f"{', '.join(bundle.dependencies)}"
         )
+    project.hint("plan")
     return manifest
 
 
@@ -60,8 +62,10 @@ def prepare(project: Project) -> None:
     """Connect Terraform to this environment's state and providers.
 
     Only the embedded AWS has its state bucket made here: in an account, the bucket is there
-    before the first plan, with rights of its own.
+    before the first plan, with rights of its own. Done once in a process.
     """
+    if project.terraform.is_connected:
+        return
     backend = {}
     if project.environment == "local":
         ensure_state_bucket(project.client("s3"), state_bucket(project))
@@ -83,11 +87,12 @@ def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = Fa
     drop_lost_releases(project)
     made = project.terraform.saved_plan()
     if made is not None:
-        project.console.say("  Applying the plan that `inv plan` saved.")
+        saved = datetime.fromtimestamp(made.path.stat().st_mtime)
+        project.console.say(f"  Applying the saved plan of {saved:%H:%M}.")
         describe(project, made)
     else:
         made = project.terraform.plan()
-        describe(project, made)
+        describe(project, made, every=project.environment != "local")
         # Before anybody is asked: a "yes" to what is refused anyway is asked for in vain.
         protect(made, allow_destroy=allow_destroy)
         if made.has_changes and not confirmed and project.environment != "local":
@@ -107,6 +112,7 @@ def carry_out(project: Project, made: Plan, *, allow_destroy: bool = False) -> P
         project.terraform.apply(made)
     project.forget_deployment()
     verify(project)
+    project.hint("run --count 20" if project.deployment.endpoint_name else "etl")
     return made
 
 
@@ -130,7 +136,8 @@ def destroy(project: Project, *, confirmed: bool = False) -> None:
     require_empty_buckets(made, project.client("s3"))
     candidates.clear(project, made)
     buckets = bucket_names(project.terraform.applied())
-    project.terraform.apply(made)
+    with project.lines.counting(made.destroy):
+        project.terraform.apply(made)
     project.forget_deployment()
     project.console.say(f"{made.destroy} resources of {project.environment} are destroyed.")
     drop_releases_of(project, buckets)
@@ -181,13 +188,17 @@ def _drop(project: Project, gone: list[str]) -> None:
         )
 
 
-def describe(project: Project, made: Plan) -> None:
-    """Print a plan's counts, and what it would destroy by name."""
-    say = project.console.say
+def describe(project: Project, made: Plan, *, every: bool = False) -> None:
+    """Print a plan's counts, what it would destroy by name, and with `every` all its changes."""
     if not made.has_changes:
-        say("  No changes: what is deployed is what the code says.")
+        project.console.say("  No changes: what is deployed is what the code says.")
         return
+    say = project.console.say
     say(f"  {made.add} to add, {made.change} to change, {made.destroy} to destroy.")
+    if every:
+        for change in made.changes:
+            if not change.destroys:
+                say(f"  {SYMBOLS.get(change.actions, '~')} {change.address}")
     lost = [change.address for change in made.changes if change.destroys]
     for address in lost[:LISTED]:
         project.console.warn(f"  destroys {address}")
@@ -198,7 +209,7 @@ def describe(project: Project, made: Plan) -> None:
 def require_bundles(project: Project) -> None:
     """Raise DeployError where the Lambda zips have not been built."""
     if not (project.build / "lambda" / "manifest.json").is_file():
-        raise DeployError("The Lambda zips are not built; run `inv build` first.")
+        raise DeployError("The Lambda zips are not built: inv build")
 
 
 def state_bucket(project: Project) -> str:
@@ -227,7 +238,11 @@ def plan(
     prepare(project)
     drop_lost_releases(project)
     made = project.terraform.plan(destroy=destroy, out=out)
-    describe(project, made)
+    describe(project, made, every=not project.verbose)
+    if made.has_changes and not project.verbose:
+        project.console.say("Every attribute is shown by --verbose.")
+    if made.has_changes and not destroy:
+        project.hint("apply" if out is None else f"apply --plan {out}")
     if summary is not None:
         write_atomically(summary, markdown(project.environment, made, _plan_text(project, made)))
     return made
@@ -257,9 +272,9 @@ def drift(project: Project, *, summary: Path | None = None) -> bool:
     path = project.terraform_data / "drift.tfplan"
     try:
         made = project.terraform.plan(out=path)
-        describe(project, made)
+        describe(project, made, every=not project.verbose)
         if is_off_hours(project, made, datetime.now(UTC)):
-            project.console.say("  The endpoint is down outside office hours; all else is alike.")
+            project.console.say("  The endpoint is down outside office hours; all else matches.")
             return False
         if made.has_changes and summary is not None:
             write_atomically(

@@ -64,7 +64,10 @@ def evaluate_endpoint(project: Project) -> Agreement:
     release = project.active_release
     name = project.deployment.endpoint_name
     if release is None or not name:
-        raise DeployError(f"No release is active in {project.environment}; run `inv release`.")
+        raise DeployError(
+            f"No endpoint is deployed in {project.environment}: inv release{project.env_flag}, "
+            f"then inv apply{project.env_flag}"
+        )
     manifest = read_manifest(
         project.client("s3"), project.deployment.data_bucket, release.dataset_version
     )

@@ -93,7 +93,8 @@ def purge(project: Project, *, confirmed: bool = False) -> None:
     made = project.terraform.plan(destroy=True)
     require_empty_buckets(made, project.client("s3"))
     if made.has_changes:
-        project.terraform.apply(made)
+        with project.lines.counting(made.destroy):
+            project.terraform.apply(made)
     project.forget_deployment()
     project.console.say(f"  {made.destroy} resources that Terraform knew are destroyed.")
     drop_releases_of(project, bucket_names(applied))

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from local_aws.sagemaker.jobs.tuning_search import Trial as Place
-from local_aws.sagemaker.jobs.tuning_search import parse_ranges, search_for
+from local_aws.tuning import Trial as Place
+from local_aws.tuning import parse_ranges, search_for
 from scones_core.errors import SettingsError, TrainingJobFailed
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import candidates, data
@@ -95,6 +95,7 @@ def _register(project: Project, found: Trial, url: str, metrics: dict[str, float
         dataset_version=manifest.version,
         manifest_sha256=data_hash(manifest),
         commit=candidates.commit(project.root),
+        data_source=manifest.source["kind"],
     )
     return candidates.register(project, made)
 

@@ -12,7 +12,7 @@ from scones_core.errors import ReleaseError
 PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
 # Properties that are no metric.
 DATASET, DATA_HASH, JOB = "dataset_version", "manifest_sha256", "training_job"
-ALGORITHM = "algorithm"
+ALGORITHM, SOURCE = "algorithm", "data_source"
 MAX_PROPERTIES = 50
 
 
@@ -37,7 +37,10 @@ class SageMaker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What a candidate comes from: `manifest_sha256` is the data's hash, `commit` the code's."""
+    """What a candidate comes from: `manifest_sha256` is the data's hash, `commit` the code's.
+
+    `data_source` is the manifest source's kind (`cifar100`, `synthetic`, ...).
+    """
 
     job: str
     image: str
@@ -47,6 +50,7 @@ class Training:
     manifest_sha256: str
     commit: str
     algorithm: str = "scones"
+    data_source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Candidate:
             training = Training(
                 job=properties.pop(JOB, ""),
                 algorithm=properties.pop(ALGORITHM, "scones"),
+                data_source=properties.pop(SOURCE, ""),
                 image=container["Image"],
                 model_data_url=container["ModelDataUrl"],
                 dataset_version=properties.pop(DATASET, ""),
@@ -176,6 +181,7 @@ def package_request(group: str, training: Training) -> dict[str, Any]:
         DATA_HASH: training.manifest_sha256,
         JOB: training.job,
         ALGORITHM: training.algorithm,
+        SOURCE: training.data_source,
     }
     properties = {name: text for name, text in origin.items() if text}
     room = MAX_PROPERTIES - len(properties)

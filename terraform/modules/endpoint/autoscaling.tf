@@ -14,7 +14,7 @@ locals {
 }
 
 # Scheduled actions change the bounds, so Terraform may not correct them. A change of what is
-# declared registers the variant anew instead, with its policies.
+# declared registers the variant again instead, with its policies.
 resource "terraform_data" "bounds" {
   for_each = local.scaled
 
@@ -60,7 +60,7 @@ resource "aws_appautoscaling_policy" "load" {
       }
     }
 
-    # What waits for an asynchronous endpoint, not what it answers, tells how busy it is.
+    # The load of an asynchronous endpoint is what waits for it, not what it answers.
     dynamic "customized_metric_specification" {
       for_each = var.mode == "async" ? ["ApproximateBacklogSizePerInstance"] : []
 

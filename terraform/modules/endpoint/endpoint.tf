@@ -4,11 +4,11 @@ locals {
 
   active_count = try(local.instance_counts[var.active_release], 1)
 
-  # One machine has no half that could be a canary.
+  # One instance has no half that could be a canary.
   routing = upper(var.rollout.strategy == "auto" ? (local.active_count >= 2 ? "canary" : "all_at_once") : var.rollout.strategy)
 
-  # SageMaker's guardrails know no serverless endpoint. What is created again each morning must
-  # be told the same, so it stands here once.
+  # SageMaker has no guardrails for a serverless endpoint. The morning's schedule creates the
+  # endpoint with the same values, so they are stated once.
   deployment = !local.has_instances ? null : {
     routing             = local.routing
     bake_seconds        = var.rollout.bake_seconds

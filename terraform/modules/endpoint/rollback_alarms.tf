@@ -93,7 +93,7 @@ resource "aws_cloudwatch_metric_alarm" "idle" {
   for_each = local.has_instances ? local.endpoints : []
 
   alarm_name          = "${var.name}-no-traffic"
-  alarm_description   = "Nobody asked ${var.name} for a day, and it is paid for by the hour: remove it, or give it office_hours."
+  alarm_description   = "${var.name} had no request for a day, and it is paid for by the hour: remove it, or give it office_hours."
   namespace           = "AWS/SageMaker"
   metric_name         = "Invocations"
   dimensions          = local.dimensions

@@ -80,7 +80,7 @@ variable "async" {
 }
 
 variable "releases" {
-  description = "Retained releases by id; each keeps its model and configuration, so that a rollback changes the endpoint alone."
+  description = "Retained releases by id; each keeps its model and configuration, so that a rollback changes only the endpoint."
   type = map(object({
     image          = string
     model_data_url = string
@@ -134,7 +134,7 @@ variable "active_release" {
 }
 
 variable "shadow_release" {
-  description = "Release that gets a copy of every request beside the active one and answers nobody; null for none."
+  description = "Release that gets a copy of every request next to the active one, and whose answers are only recorded; null for none."
   type        = string
   default     = null
 
@@ -150,7 +150,7 @@ variable "shadow_release" {
 
   validation {
     condition     = var.shadow_release == null ? true : var.capture_percent > 0
-    error_message = "A shadow's answers are seen in captured records alone: set capture_percent = 100, or shadow_release = null."
+    error_message = "A shadow's answers are seen only in captured records: set capture_percent = 100, or shadow_release = null."
   }
 }
 
@@ -299,7 +299,7 @@ variable "log_retention_days" {
 }
 
 variable "rollout" {
-  description = "Seconds: how long new machines are watched before the rest of the traffic follows, and how long the old ones stay; canary_percent is their share in a canary. strategy is canary, all_at_once, or auto: a canary from two machines on."
+  description = "Seconds: how long new instances are watched before the rest of the traffic follows, and how long the old ones stay; canary_percent is their share in a canary. strategy is canary, all_at_once, or auto: a canary from two instances on."
   type = object({
     bake_seconds        = number
     termination_seconds = number

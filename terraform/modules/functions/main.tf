@@ -15,7 +15,7 @@ resource "aws_cloudwatch_log_group" "this" {
 
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_116:invoked synchronously by the state machine, which catches every fault
-  #checkov:skip=CKV_AWS_117:reaches AWS APIs alone, nothing in a VPC
+  #checkov:skip=CKV_AWS_117:calls only AWS APIs, nothing in a VPC
   #checkov:skip=CKV_AWS_272:the bundle's hash is fixed by its manifest; a signing profile is the account's to give
 
   for_each = var.functions

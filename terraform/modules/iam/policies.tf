@@ -197,7 +197,7 @@ locals {
         Resource = "${var.arns.buckets["artifacts"]}/model/*"
       },
       {
-        # SageMaker copies them with the job's role, to the bucket and to the next machine.
+        # SageMaker copies them with the job's role, to the bucket and to the next instance.
         Sid      = "KeepCheckpoints"
         Effect   = "Allow"
         Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]

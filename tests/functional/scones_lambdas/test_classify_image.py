@@ -201,7 +201,7 @@ def test_without_an_active_release_there_is_no_endpoint(
         "ENDPOINT_NAME", name
     )
     helpers.forget_settings()
-    with pytest.raises(EndpointNotFound, match="No release is active"):
+    with pytest.raises(EndpointNotFound, match="No endpoint is deployed"):
         handler(serialized)
     assert world.requests == []
 

@@ -21,10 +21,18 @@ from scones_deploy.release import Release
 URL = "s3://artifacts/model/job/output/model.tar.gz"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-model:1.0"
 CARD = {
-    "threshold": 0.97,
+    "schema": 1,
     "labels": ["bicycle", "motorcycle"],
+    "image": {"height": 32, "width": 32, "channels": 3},
+    "normalisation": {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
+    "temperature": 1.0,
+    "threshold": 0.97,
+    "target_precision": 0.99,
     "metrics": {"accuracy": 0.955, "n_test": 200, "by_class": {"bicycle": 1}, "precision": None},
+    "confusion_matrix": [],
+    "settings": {},
     "dataset_version": "2f1c",
+    "manifest_sha256": "ab" * 32,
 }
 
 
@@ -150,7 +158,7 @@ def test_none_is_one_too_few(s3: Any) -> None:
 
 def test_a_description_of_any_size_is_not_read(s3: Any) -> None:
     with pytest.raises(ReleaseError, match="bytes"):
-        release(s3, archive({"text": "x" * (1 << 20)}))
+        release(s3, archive({"text": "x" * (1 << 24)}))
 
 
 def test_an_archive_of_many_members_is_refused(s3: Any) -> None:
@@ -159,7 +167,7 @@ def test_an_archive_of_many_members_is_refused(s3: Any) -> None:
 
 
 def test_what_unpacks_to_too_much_is_refused(s3: Any) -> None:
-    content = archive({**CARD, "padding": "x" * 50_000})
+    content = archive({**CARD, "settings": {"padding": "x" * 50_000}})
     assert release(s3, content, max_unpacked_bytes=100_000)
     with pytest.raises(ReleaseError, match="at most 40,000 are accepted"):
         release(s3, content, max_unpacked_bytes=40_000)

@@ -13,7 +13,7 @@ def test_a_record_reads_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_missing_record_names_the_task_that_writes_it(tmp_path: Path) -> None:
-    with pytest.raises(SconesError, match="run `inv etl` first"):
+    with pytest.raises(SconesError, match="No dataset was staged yet: inv etl"):
         Records(tmp_path).read("dataset")
 
 

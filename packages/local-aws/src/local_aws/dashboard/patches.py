@@ -50,7 +50,7 @@ def _serve(name: str, kind: str) -> None:
         return Page(_file(name), kind)
 
 
-def with_page(application: Wsgi) -> Wsgi:
+def serve_page(application: Wsgi) -> Wsgi:
     """Return the application with the page at the root, for a browser.
 
     S3's ListBuckets is the same request, with a signature.

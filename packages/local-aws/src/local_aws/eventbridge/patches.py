@@ -9,7 +9,7 @@ from local_aws.cloudwatch.alarms import AlarmAgenda
 from local_aws.core import service_events
 from local_aws.core.clock import CLOCK, start_ticker
 from local_aws.core.context import Context
-from local_aws.eventbridge import api, scheduler, scheduler_api
+from local_aws.eventbridge import api, scheduler, scheduler_api  # noqa: F401 - patches
 from local_aws.eventbridge.bus import SERVICE, Buses
 from local_aws.eventbridge.retry_queue import Attempts
 from local_aws.eventbridge.targets import RoleClients
@@ -38,7 +38,6 @@ def install(context: Context) -> None:
     autoscaling_api.install()
     alarms = AlarmAgenda(CLOCK, Actions(buses.publish, scaling.scale))
     alarm_api.install(alarms)
-    scheduler_api.install()
     clients = _role_clients(context, scheduler.SERVICE)
     schedules = scheduler.ScheduleAgenda(CLOCK, buses, attempts, clients)
     for agenda in (attempts, schedules, scaling, alarms):

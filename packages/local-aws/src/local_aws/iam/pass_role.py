@@ -53,8 +53,6 @@ _TRUSTED = {
     ("sagemaker", "UpdateMonitoringSchedule"): ("MonitoringScheduleName", "monitoring-schedule/"),
     ("sagemaker", "CreateProcessingJob"): ("ProcessingJobName", "processing-job/"),
     ("sagemaker", "CreateTrainingJob"): ("TrainingJobName", "training-job/"),
-    ("scheduler", "CreateSchedule"): ("GroupName", "schedule-group/"),
-    ("scheduler", "UpdateSchedule"): ("GroupName", "schedule-group/"),
 }
 # Services whose roles are taken by the caller, or are what the request is about.
 _OWN_ROLES = frozenset(("iam", "sts"))
@@ -125,7 +123,8 @@ def _found(value: Any, path: tuple[str, ...]) -> Iterator[str]:
 def require_assumable(response: Any, service: str, operation: str) -> None:
     """Raise TrustMissing when the service cannot take a role that the request hands over.
 
-    EventBridge asks for the trust of its targets' roles only when it delivers.
+    EventBridge asks for the trust of its targets' roles only when it delivers, and Scheduler
+    once the schedule is valid.
     """
     known = (service, operation) in _TRUSTED
     for handed in handed_roles(response, service, operation) if known else ():
@@ -146,12 +145,6 @@ def _refusal(service: str, handed: HandedRole) -> TrustMissing:
             "AccessDeniedException",
             "Neither the global service principal states.amazonaws.com, nor the regional one is "
             "authorized to assume the provided role.",
-        )
-    if service == "scheduler":
-        return TrustMissing(
-            "ValidationException",
-            "The execution role you provide must allow AWS EventBridge Scheduler to assume the "
-            "role.",
         )
     return TrustMissing(
         "ValidationException",

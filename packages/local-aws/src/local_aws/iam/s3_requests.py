@@ -42,6 +42,11 @@ _BUCKET_HEADERS = {
     "x-amz-bucket-object-lock-enabled": "PutBucketObjectLockConfiguration",
     "x-amz-object-ownership": "PutBucketOwnershipControls",
 }
+# What a new bucket has without being asked for needs no permission of its own.
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
+_ALWAYS_ALLOWED = frozenset(
+    (("PutBucketAcl", "private"), ("PutBucketObjectLockConfiguration", "false"))
+)
 _HEADER_KEYS = (
     "x-amz-acl",
     "x-amz-server-side-encryption",
@@ -136,10 +141,13 @@ def _actions(response: Any, key: str | None) -> Iterator[str]:
 
 
 def _headed_actions(response: Any, named: Mapping[str, str]) -> Iterator[str]:
-    headers = [name.lower() for name in response.headers.keys()]  # noqa: SIM118 - pairs else
+    headers = {name.lower(): value for name, value in response.headers.items()}
     for action in dict.fromkeys(named.values()):
         starts = tuple(start for start, asked in named.items() if asked == action)
-        if any(header.startswith(starts) for header in headers):
+        if any(
+            header.startswith(starts) and (action, value) not in _ALWAYS_ALLOWED
+            for header, value in headers.items()
+        ):
             yield action
 
 

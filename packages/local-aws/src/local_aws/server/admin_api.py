@@ -84,7 +84,7 @@ class Routes:
         return HTTPStatus.METHOD_NOT_ALLOWED, _message(sentence)
 
 
-def with_routes(application: Wsgi, routes: Routes) -> Wsgi:
+def serve_own_paths(application: Wsgi, routes: Routes) -> Wsgi:
     """Return the application with the table's paths answered by the table."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -102,6 +102,8 @@ def _request(environ: dict[str, Any]) -> dict[str, Any]:
         raise LocalAwsError(f"A request may have {MAX_BODY_BYTES} bytes, not {length}.")
     try:
         body = json.loads(environ["wsgi.input"].read(length) or b"{}")
+    except RecursionError as error:
+        raise LocalAwsError("The request is nested too deeply.") from error
     except ValueError as error:
         raise LocalAwsError(f"The request is not JSON: {error}.") from error
     if not isinstance(body, dict):

@@ -17,19 +17,16 @@ from typing import Any
 from local_aws.client_environment import client_environment
 from local_aws.core.context import HOST, Context
 from local_aws.core.patching import apply_patches, patches, require_moto
-from local_aws.dashboard.patches import with_page
 from local_aws.errors import LocalAwsError
 from local_aws.server.admin_api import (
     HEALTH_PATH,
     PATCHES_PATH,
-    ROUTES,
     STATUS_PATH,
     Wsgi,
     route,
-    with_routes,
 )
+from local_aws.server.environment import leave_environment
 from local_aws.server.instance_lock import ServerRecord, locked, record_path, write_record
-from local_aws.server.origin_check import guarded
 from local_aws.state.saver import Saver
 from local_aws.state.state_folder import STATE_FOLDER, Snapshots
 from local_aws.state.stores import STORES
@@ -103,8 +100,6 @@ def _bind(port: int) -> socket.socket:
 
 def _prepare_environment(context: Context, port: int) -> None:
     """Set what moto reads when it is imported, and keep its clients on this server."""
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE"):
-        os.environ.pop(name, None)
     os.environ.update(client_environment(context.endpoint_url, context.region))
     os.environ.update(MOTO_PORT=str(port), MOTO_ACCOUNT_ID=context.account_id)
 
@@ -139,18 +134,13 @@ def _serve(
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
     from local_aws.server.http_server import WebServer
+    from local_aws.server.middleware import layers, stack
     from local_aws.server.wsgi_services import service_application
-    from local_aws.state.patches import committing
 
     create: Any = service_application  # moto's own is a Flask application
-    application: Wsgi = DomainDispatcherApplication(create)
-    if saver is not None:
-        application = committing(application, saver)
-        route("GET", STATUS_PATH)(lambda _: {"problems": saver.problems()})
-    for front in context.fronts:
-        application = front(application)
-    application = guarded(with_page(with_routes(application, ROUTES)))
-    server = WebServer(listener, application)
+    dispatcher: Wsgi = DomainDispatcherApplication(create)
+    route("GET", STATUS_PATH)(lambda _: {"problems": saver.problems() if saver else []})
+    server = WebServer(listener, stack(dispatcher, layers(context, saver)))
     server.start()
     port = listener.getsockname()[1]
     if saver is not None:
@@ -178,6 +168,7 @@ def read_patches(query: dict[str, Any]) -> list[dict[str, str]]:
 
 
 if __name__ == "__main__":
+    leave_environment()
     status = main()
     sys.stderr.flush()
     # By now nothing is left to do or to keep. The threads of executions and requests would

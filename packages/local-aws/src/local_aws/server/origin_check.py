@@ -19,7 +19,7 @@ _PREFIXED = re.compile(r"(^|\.|^sync-)127\.0\.0\.1$")
 _FOREIGN = ("cross-site", "same-site")
 
 
-def guarded(application: Wsgi) -> Wsgi:
+def check_origin(application: Wsgi) -> Wsgi:
     """Return the application; what another site makes a browser send is refused with 403."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

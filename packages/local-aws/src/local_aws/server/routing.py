@@ -124,3 +124,16 @@ def bucket_response(original: Any, response: Any, *args: Any, **more: Any) -> An
     if missing:
         raise NotImplementedError(f"the bucket's {min(missing)}")
     return original(response, *args, **more)
+
+
+@patch(
+    "moto.s3.responses.S3Response._set_action",
+    why="fails with a KeyError for a method that S3 does not have, as POST to an object",
+)
+def set_action(original: Any, response: Any, kind: str, method: str, query: Any) -> Any:
+    """Refuse a request that is none of S3's: another service's without a signature, say."""
+    try:
+        return original(response, kind, method, query)
+    except KeyError as error:
+        sentence = f"S3 has no {method} of this kind; other services need a signature"
+        raise NotImplementedError(sentence) from error

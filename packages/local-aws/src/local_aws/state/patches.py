@@ -16,7 +16,7 @@ from local_aws.server.refusals import refuse, signed_service
 from local_aws.state import executions, s3_shards
 from local_aws.state.executions import CAUSE, INTERRUPTED, end_interrupted
 from local_aws.state.saver import NotSaved, Saver
-from local_aws.state.stores import STORES, changed, on_restored, outcome
+from local_aws.state.stores import STORES, changed, durable_transition, on_restored
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _WHY = "keeps everything in memory only"
@@ -51,7 +51,7 @@ def is_change(method: str, action: str) -> bool:
     return method not in ("GET", "HEAD", "OPTIONS")
 
 
-def committing(application: Wsgi, saver: Saver) -> Wsgi:
+def commit_changes(application: Wsgi, saver: Saver) -> Wsgi:
     """Return the application; a change is saved before it is acknowledged.
 
     While saving fails, changes are refused with 503, and so is an answer that shows the end of
@@ -67,7 +67,7 @@ def committing(application: Wsgi, saver: Saver) -> Wsgi:
             return _unavailable(environ, start_response, saver.failure)
         head: list[Any] = []
         body = application(environ, lambda *given: head.extend(given))
-        shows, action = STORES.take_shown(), _current.action
+        shows, action = STORES.take_wait(), _current.action
         try:
             if is_change(method, action):
                 saver.commit(whole=action in _LOGS)
@@ -125,7 +125,7 @@ for _target in (
 )
 def terminated(original: Any, communication: Any) -> None:
     """Have the execution's end saved before an answer shows it."""
-    with outcome():
+    with durable_transition():
         original(communication)
 
 

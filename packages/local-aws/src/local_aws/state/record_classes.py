@@ -38,7 +38,8 @@ _OTHERS = frozenset({("requests.structures", "CaseInsensitiveDict")})
 _OWN = frozenset(
     {"MetricStore", "PastEnvironment", "PastEvents", "PastWorker", "_Ecs", "_Snapshot"}
 )
-_SETS_STATE = frozenset({"moto.s3.models.FakeKey"})
+# Those whose `__setstate__` was read, and does no more than keep the values.
+_SETS_STATE = frozenset({"moto.s3.models.FakeKey", "local_aws.cloudwatch.metric_store.MetricStore"})
 _LEGACY = "scones_local."
 
 

@@ -96,8 +96,8 @@ class Saver:
             self._await(self._asked)
 
     def settle(self) -> None:
-        """Return once all outcomes that are visible now are on disk; raises as `commit` does."""
-        if self._stores.has_outcomes():
+        """Return once all terminal statuses that are visible are on disk; raises as `commit`."""
+        if self._stores.has_transitions():
             self.commit()
         else:  # perhaps it is being written just now
             with self._changed:
@@ -160,7 +160,7 @@ class Saver:
             self._generation += 1
             self._stores.change.clear()
         self._under_way = self._asked
-        self._stores.take_outcomes()
+        self._stores.take_transitions()
 
     def _save(self) -> None:
         try:

@@ -1,9 +1,8 @@
 """The operations of Step Functions that moto lacks, or answers otherwise than AWS."""
 
 import datetime
-import json
+import threading
 import uuid
-from itertools import chain
 from typing import Any
 
 from moto.core.exceptions import AWSError
@@ -11,11 +10,15 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.stepfunctions.exceptions import InvalidArn
 from moto.stepfunctions.parser import api as shapes
 from moto.stepfunctions.parser.api import InvalidDefinition, StateMachineTypeNotSupported
+from moto.stepfunctions.parser.asl.eval.callback.callback import (
+    CallbackOutcomeFailure,
+    CallbackOutcomeSuccess,
+)
 from moto.stepfunctions.parser.backend.execution import SyncExecution
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from local_aws.core.patching import add, patch, set_value
-from local_aws.state.stores import shown
+from local_aws.state.stores import wait_until_saved
 from local_aws.stepfunctions.execution_log import check_configuration
 from local_aws.stepfunctions.executions import (
     check_input,
@@ -25,9 +28,13 @@ from local_aws.stepfunctions.executions import (
     split,
 )
 from local_aws.stepfunctions.history import without_data
-from local_aws.stepfunctions.validation import reused_variables, unsupported_features
+from local_aws.stepfunctions.json_data import strict_json
+from local_aws.stepfunctions.validation import Problem, problems_of
 
 MAX_PAGE = 1000
+MAX_DIAGNOSTICS = 100
+_BACKEND = "moto.stepfunctions.parser.models.StepFunctionsParserBackend"
+_answering = threading.Lock()
 UNSUPPORTED = "This operation is not supported by this type of state machine"
 _PAGE = 100
 _RESPONSE = "moto.stepfunctions.responses.StepFunctionResponse"
@@ -71,31 +78,44 @@ def update_state_machine(original: Any, response: Any) -> Any:
 @add(f"{_RESPONSE}.validate_state_machine_definition", why="is missing")
 def validate_state_machine_definition(response: Any) -> Any:
     """Answer ValidateStateMachineDefinition."""
-    diagnostics = []
-    try:
-        kind = response._get_param("type") or "STANDARD"
-        require_runnable(response._get_param("definition"), kind)
-    except InvalidDefinition as error:
-        code = "SCHEMA_VALIDATION_FAILED"
-        message = str(getattr(error, "message", error))
-        diagnostics.append({"severity": "ERROR", "code": code, "message": message})
-    result = "FAIL" if diagnostics else "OK"
-    return ActionResult({"result": result, "diagnostics": diagnostics, "truncated": False})
+    text = response._get_param("definition")
+    kind = response._get_param("type") or "STANDARD"
+    problems = list(problems_of(_parsed(text), kind))
+    if not problems:
+        try:
+            StepFunctionsParserBackend._validate_definition(text)
+        except InvalidDefinition as error:
+            problems = [Problem("SCHEMA_VALIDATION_FAILED", str(getattr(error, "message", error)))]
+    most = int(response._get_param("maxResults") or 0) or MAX_DIAGNOSTICS
+    diagnostics = [
+        {
+            "severity": "ERROR",
+            "code": problem.code,
+            "message": problem.message,
+            **({"location": problem.location} if problem.location else {}),
+        }
+        for problem in problems
+    ]
+    return ActionResult(
+        {
+            "result": "FAIL" if diagnostics else "OK",
+            "diagnostics": diagnostics[:most],
+            "truncated": len(diagnostics) > most,
+        }
+    )
 
 
 def require_runnable(text: str, machine_type: str) -> None:
     """Raise InvalidDefinition for a definition that AWS refuses, or that cannot run here."""
-    parsed = _parsed(text)
-    refused = chain(unsupported_features(parsed, machine_type), reused_variables(parsed))
-    found = next(refused, None)
-    if found is not None:
+    found = ", ".join(str(problem) for problem in problems_of(_parsed(text), machine_type))
+    if found:
         raise InvalidDefinition(f"Invalid State Machine Definition: '{found}'")
     StepFunctionsParserBackend._validate_definition(text)
 
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
+        return strict_json(text)
     except ValueError:
         return None  # what the parser says of it is clearer
 
@@ -223,6 +243,54 @@ def stop_execution(_: Any, response: Any) -> Any:
     return ActionResult({"stopDate": execution.stop_date})
 
 
+_ANSWER_WHY = "takes a task that has ended for one that never was, and any text for its output"
+
+
+@patch(f"{_BACKEND}.send_task_success", why=_ANSWER_WHY)
+def send_task_success(_: Any, backend: Any, task_token: str, outcome: str) -> None:
+    """End a task that waits for its token with an output in JSON."""
+    try:
+        strict_json(outcome)
+    except ValueError as error:
+        raise shapes.InvalidOutput(f"Invalid Output: '{error}'") from error
+    _answer(backend, task_token, CallbackOutcomeSuccess(task_token, outcome))
+
+
+@patch(f"{_RESPONSE}.send_task_failure", why="drops the cause")
+def send_task_failure(_: Any, response: Any) -> Any:
+    """Answer SendTaskFailure."""
+    token = response._get_param("taskToken")
+    error, cause = response._get_param("error"), response._get_param("cause")
+    failure = CallbackOutcomeFailure(token, error or "", cause or "")
+    _answer(response.stepfunction_backend, token, failure)
+    return EmptyResult()
+
+
+@patch(f"{_BACKEND}.send_task_heartbeat", why=_ANSWER_WHY)
+def send_task_heartbeat(_: Any, backend: Any, task_token: str) -> None:
+    """Note that a task is still worked on."""
+    _waiting_task(backend, task_token).notify_heartbeat()
+
+
+def _answer(backend: Any, token: str, outcome: Any) -> None:
+    with _answering:
+        _waiting_task(backend, token).notify(outcome)
+
+
+def _waiting_task(backend: Any, token: str) -> Any:
+    """Return what waits for a token; raises InvalidToken, and TaskTimedOut once it has ended."""
+    for execution in backend._get_executions():
+        env = execution.exec_worker.env if execution.exec_worker else None
+        endpoint = env.callback_pool_manager.get(token) if env is not None else None
+        if env is None or endpoint is None:
+            continue
+        ended = endpoint.consumer_error is not None or endpoint.get_outcome() is not None
+        if ended or not env.is_running():
+            raise shapes.TaskTimedOut("Task Timed Out: 'Provided task does not exist anymore'")
+        return endpoint
+    raise AWSError("Invalid Token: 'Invalid token'", "InvalidToken")
+
+
 @patch(
     f"{_RESPONSE}.describe_execution",
     why="has no version, alias or time-out's stop date, and a text or null not as JSON",
@@ -234,7 +302,7 @@ def describe_execution(original: Any, response: Any) -> Any:
         response._get_param("executionArn")
     )
     if execution.stop_date is not None:
-        shown()
+        wait_until_saved()
     succeeded = execution.status == "SUCCEEDED"
     more = {
         "stateMachineVersionArn": getattr(execution, "version_arn", None),

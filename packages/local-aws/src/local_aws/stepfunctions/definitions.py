@@ -85,6 +85,9 @@ def _take_out(
     for name, state, inner in inner_flows(flow):
         for number, part in enumerate(inner):
             _take_out(part, (*path, name, str(number)), kept)
+        percentage = state.get("ToleratedFailurePercentage")
+        if isinstance(percentage, int):  # moto's grammar knows it with a decimal point only
+            state["ToleratedFailurePercentage"] = float(percentage)
         if is_distributed(state):
             kept[*path, name] = _settings(state)
             _rewrite(state)
@@ -109,9 +112,6 @@ def _rewrite(state: dict[str, Any]) -> None:
     state.pop("ItemBatcher", None)
     state.pop("ResultWriter", None)
     processor_config(state)["ExecutionType"] = "STANDARD"  # moto's grammar knows no other
-    percentage = state.get("ToleratedFailurePercentage")
-    if isinstance(percentage, int):
-        state["ToleratedFailurePercentage"] = float(percentage)
     reader = state.get("ItemReader")
     config = reader.get("ReaderConfig") if isinstance(reader, dict) else None
     if isinstance(config, dict):

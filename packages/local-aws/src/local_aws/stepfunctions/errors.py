@@ -3,7 +3,6 @@
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
 """
 
-import json
 from typing import Any
 
 from moto.stepfunctions.parser.api import HistoryEventType
@@ -24,10 +23,11 @@ from moto.stepfunctions.parser.asl.eval.callback.callback import HeartbeatTimeou
 
 from local_aws.core.patching import patch, set_value
 from local_aws.stepfunctions.interpreter import modules_with
+from local_aws.stepfunctions.json_data import within_quota
 
-MAX_STATE_BYTES = 262_144
-# "States.ALL ... can't catch the States.DataLimitExceeded terminal error or Runtime error types"
-_TERMINAL_ERRORS = ("States.DataLimitExceeded", "States.Runtime")
+# The guide says that States.ALL does not catch States.DataLimitExceeded either. AWS does catch it
+# where a task's result is too large (recorded in March 2024).
+_TERMINAL_ERROR = "States.Runtime"
 _STATE = "moto.stepfunctions.parser.asl.component.state"
 
 
@@ -39,22 +39,15 @@ class StateFailed(Exception):
         self.error, self.cause = error, cause
 
 
-def within_quota(value: Any) -> bool:
-    """Return whether a state's data is at most 262,144 bytes of compact UTF-8 JSON."""
-    if not isinstance(value, str):
-        value = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
-    return len(value.encode("utf-8", "surrogatepass")) <= MAX_STATE_BYTES
-
-
 def matches_error(named: set[str], error: str | None) -> bool:
     """Return whether an `ErrorEquals` list has an error's name, or one that stands for it."""
     if error in named:
         return True
     if "States.ALL" in named:
-        return error not in _TERMINAL_ERRORS
+        return error != _TERMINAL_ERROR
     if error == "States.HeartbeatTimeout":
         return "States.Timeout" in named
-    return "States.TaskFailed" in named and error not in (*_TERMINAL_ERRORS, "States.Timeout")
+    return "States.TaskFailed" in named and error not in (_TERMINAL_ERROR, "States.Timeout")
 
 
 def named_error(error: str | None) -> Any:
@@ -114,7 +107,7 @@ for _symbol in modules_with("is_within_size_quota"):
 @patch(
     "moto.stepfunctions.parser.asl.component.common.error_name.error_equals_decl"
     ".ErrorEqualsDecl._eval_body",
-    why="has States.ALL match the terminal errors, and States.TaskFailed no reserved one",
+    why="has States.ALL match States.Runtime, and States.TaskFailed no reserved one",
 )
 def evaluate_error_equals(_: Any, declaration: Any, env: Any) -> None:
     """Put on the stack whether the names of a Retry or Catch have the error."""

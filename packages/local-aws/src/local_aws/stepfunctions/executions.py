@@ -1,7 +1,6 @@
 """One execution's life: how it starts, ends in time, is stopped, and how many are remembered."""
 
 import datetime
-import json
 import random
 import threading
 import uuid
@@ -20,8 +19,8 @@ from moto.stepfunctions.parser.backend.execution import Execution
 
 from local_aws.core.patching import add, patch, set_value
 from local_aws.stepfunctions import status_events
-from local_aws.stepfunctions.errors import MAX_STATE_BYTES
 from local_aws.stepfunctions.interpreter import in_background
+from local_aws.stepfunctions.json_data import MAX_STATE_BYTES, compact, strict_json
 
 # "Express Workflows have a maximum duration of five minutes"
 # https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html
@@ -142,7 +141,7 @@ def check_input(text: str | None) -> None:
             f"Member must have length less than or equal to {MAX_STATE_BYTES}"
         )
     try:
-        json.loads(text)
+        strict_json(text)
     except ValueError as error:
         raise InvalidExecutionInput(f"Invalid State Machine Execution Input: '{error}'") from error
 
@@ -370,4 +369,16 @@ def _machine_name(execution_arn: str) -> str:
 
 def output_text(execution: Any) -> str:
     """Return a finished execution's output as compact JSON."""
-    return json.dumps(execution.output, separators=(",", ":"), ensure_ascii=False, default=str)
+    return compact(execution.output)
+
+
+@patch(
+    f"{_BACKEND}.execution.Execution.get_start_execution_details",
+    why="has a start time in the context object that is not JSON",
+)
+def start_execution_details(original: Any, execution: Any) -> Any:
+    """Return what the context object has of an execution; its start time is a string."""
+    details = original(execution)
+    at = execution.start_date.astimezone(datetime.UTC).isoformat(timespec="milliseconds")
+    details.start_time = at.replace("+00:00", "Z")
+    return details

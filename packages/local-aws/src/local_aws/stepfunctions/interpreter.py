@@ -21,6 +21,7 @@ from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import (
     EvalTimeoutError,
     TimeoutSeconds,
 )
+from moto.stepfunctions.parser.asl.eval.callback.callback import CallbackConsumerLeft
 
 from local_aws.core.patching import patch, set_value
 
@@ -109,6 +110,10 @@ def evaluate_with_timeout(_: Any, state: Any, env: Any) -> None:
     """Run one try of a state; raises EvalTimeoutError when it takes too long."""
     state.timeout.eval(env)
     seconds = env.stack.pop()
+    context = env.states.context_object.context_object_data
+    if context.get("Task") and context["State"]["RetryCount"]:
+        # A further try of a task that waits for a token has a token of its own.
+        env.callback_pool_manager.add(env.states.context_object.update_task_token())
     frame = env.open_frame()
     frame.states.reset(env.states.get_input())
     frame.stack = copied(env.stack)
@@ -123,6 +128,8 @@ def evaluate_with_timeout(_: Any, state: Any, env: Any) -> None:
     finally:
         frame.set_ended()
         env.close_frame(frame)
+        if context.get("Task"):
+            env.callback_pool_manager.get(context["Task"]["Token"]).report(CallbackConsumerLeft())
     result = frame.stack.pop()
     env.stack.append(result)
     if not state._is_language_query_jsonpath():

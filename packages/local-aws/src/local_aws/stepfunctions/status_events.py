@@ -4,11 +4,11 @@ https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.htm
 https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
 """
 
-import json
 from typing import Any
 
 from local_aws.core.metrics import emit
 from local_aws.core.service_events import tell
+from local_aws.stepfunctions.json_data import compact
 
 _ENDS = {
     "SUCCEEDED": "ExecutionsSucceeded",
@@ -49,12 +49,19 @@ def _status_changed(execution: Any) -> None:
     detail = {
         "executionArn": execution.execution_arn,
         "stateMachineArn": execution.state_machine_arn,
+        "stateMachineVersionArn": getattr(execution, "version_arn", None),
+        "stateMachineAliasArn": getattr(execution, "alias_arn", None),
+        "redriveCount": getattr(execution, "redrive_count", 0),
+        "redriveDate": _milliseconds(getattr(execution, "redrive_date", None)),
+        "redriveStatus": "NOT_REDRIVABLE"
+        if execution.status in ("RUNNING", "SUCCEEDED")
+        else "REDRIVABLE",
         "name": execution.name,
         "status": execution.status,
         "startDate": _milliseconds(execution.start_date),
         "stopDate": _milliseconds(execution.stop_date),
         "input": execution.execution_input,
-        "output": _json(execution.output) if succeeded else None,
+        "output": compact(execution.output) if succeeded else None,
         "inputDetails": {"included": True},
         "outputDetails": {"included": True} if succeeded else None,
         "error": execution.error,
@@ -68,10 +75,6 @@ def _status_changed(execution: Any) -> None:
         [execution.execution_arn],
         region,
     )
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
 def _milliseconds(at: Any) -> int | None:

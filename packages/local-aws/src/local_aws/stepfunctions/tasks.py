@@ -28,7 +28,8 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resou
 
 from local_aws.core.patching import patch, set_value
 from local_aws.stepfunctions.clients import client_for
-from local_aws.stepfunctions.errors import failure_event, task_failure
+from local_aws.stepfunctions.errors import StateFailed, failure_event, task_failure
+from local_aws.stepfunctions.json_data import strict_json
 from local_aws.stepfunctions.validation import JOBS, Job
 
 _SERVICE = "moto.stepfunctions.parser.asl.component.state.exec.state_task.service"
@@ -224,6 +225,38 @@ def lambda_error(original: Any, error: Any) -> tuple[str, str]:
     # Lambda's client for Step Functions knows no class for it, so it gets the base's name.
     denied = name == "Lambda.AccessDeniedException"
     return ("Lambda.AWSLambdaException" if denied else name), cause
+
+
+@patch(
+    "moto.stepfunctions.parser.asl.component.state.exec.state_task.lambda_eval_utils._from_payload",
+    why="reads NaN and Infinity, which are not JSON, and hands them on",
+)
+def from_payload(_: Any, payload_streaming_body: Any) -> Any:
+    """Return the value of a function's payload, or its text where that is not JSON."""
+    text = payload_streaming_body.read().decode("utf-8")
+    try:
+        return strict_json(text)
+    except ValueError as error:
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+        raise StateFailed(
+            "States.Runtime", f"The function's payload cannot be read: {error}."
+        ) from error
+
+
+@patch(
+    "moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task_lambda"
+    ".StateTaskLambda._from_error",
+    why="names a payload that cannot be read Exception",
+)
+def lambda_task_error(original: Any, task: Any, env: Any, ex: Exception) -> Any:
+    """Return the failure of a task whose resource is a function's ARN."""
+    if isinstance(ex, StateFailed):
+        failed: Any = failure_event(env, ex.error, ex.cause, "LambdaFunctionFailed")
+        return failed.failure_event
+    return original(task, env=env, ex=ex)
 
 
 class StateTaskServiceSagemaker(forwarding.StateTaskServiceUnsupported):

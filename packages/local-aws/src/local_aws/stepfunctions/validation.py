@@ -13,6 +13,19 @@ from local_aws.stepfunctions.query_language.jsonata import QueryFailed, check
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason to refuse a definition, with AWS's code and its place such as `/States/A`."""
+
+    code: str
+    message: str
+    location: str = ""
+
+    def __str__(self) -> str:
+        place = f" at {self.location}" if self.location else ""
+        return f"{self.code}: {self.message}{place}"
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """How a kind of job is asked about and stopped: boto3's names, and those of its fields."""
 
@@ -49,16 +62,39 @@ SERVICES = frozenset(
     ("aws-sdk", "dynamodb", "events", "lambda", "sagemaker", "sns", "sqs", "states")
 )
 _SYNC_JOBS = frozenset(("sync", action) for action in JOBS)
-_DISTRIBUTED_ONLY = (
-    "ItemReader",
-    "ItemBatcher",
-    "ResultWriter",
-    "Label",
-    "ToleratedFailureCount",
-    "ToleratedFailureCountPath",
-    "ToleratedFailurePercentage",
-    "ToleratedFailurePercentagePath",
-)
+_DISTRIBUTED_ONLY = ("ItemReader", "ItemBatcher", "ResultWriter", "Label")
+_FLOW = {"Comment", "QueryLanguage", "StartAt", "States"}
+_ANY = {"Type", "Comment", "QueryLanguage"}
+_PATHS = {"InputPath", "OutputPath"}
+_GOES_ON = {"Next", "End", "Assign", "Output", *_PATHS}
+_WORKS = {*_GOES_ON, "Parameters", "ResultPath", "ResultSelector", "Retry", "Catch"}
+_TIMES = {"TimeoutSeconds", "TimeoutSecondsPath", "HeartbeatSeconds", "HeartbeatSecondsPath"}
+_LIMITS = {
+    f"{name}{path}"
+    for name in ("MaxConcurrency", "ToleratedFailureCount", "ToleratedFailurePercentage")
+    for path in ("", "Path")
+}
+# https://docs.aws.amazon.com/step-functions/latest/dg/statemachine-structure.html
+_FIELDS = {
+    "Task": {*_WORKS, *_TIMES, "Resource", "Credentials", "Arguments"},
+    "Pass": {*_GOES_ON, "Parameters", "Result", "ResultPath"},
+    "Wait": {*_GOES_ON, "Seconds", "SecondsPath", "Timestamp", "TimestampPath"},
+    "Choice": {*_PATHS, "Choices", "Default", "Assign", "Output"},
+    "Succeed": {*_PATHS, "Output"},
+    "Fail": {"Error", "Cause", "ErrorPath", "CausePath"},
+    "Parallel": {*_WORKS, "Branches", "Arguments"},
+    "Map": {
+        *_WORKS,
+        *_LIMITS,
+        *_DISTRIBUTED_ONLY,
+        "ItemProcessor",
+        "Iterator",
+        "ItemsPath",
+        "Items",
+        "ItemSelector",
+    },
+}
+_ENDS = ("Succeed", "Fail")
 # https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 _ONLY_JSONPATH = (
     "InputPath",
@@ -93,6 +129,106 @@ def processor_config(state: Mapping[str, Any]) -> dict[str, Any]:
     flow = state.get("ItemProcessor") or state.get("Iterator")
     config = flow.get("ProcessorConfig") if isinstance(flow, dict) else None
     return config if isinstance(config, dict) else {}
+
+
+def problems_of(definition: Any, machine_type: str = "STANDARD") -> Iterator[Problem]:
+    """Yield each reason why AWS refuses a parsed definition, or it cannot run here.
+
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_ValidateStateMachineDefinition.html
+    """
+    if isinstance(definition, dict):
+        yield from _of_flow(definition, "", {*_FLOW, "TimeoutSeconds", "Version"})
+    sentences = [*unsupported_features(definition, machine_type), *reused_variables(definition)]
+    yield from (Problem("SCHEMA_VALIDATION_FAILED", sentence) for sentence in sentences)
+
+
+def _of_flow(flow: Mapping[str, Any], place: str, fields: set[str]) -> Iterator[Problem]:
+    """Yield what is wrong with a flow's own states, then with those of the flows within."""
+    yield from _unknown_fields(flow, fields, place or "/")
+    states = flow.get("States")
+    if not isinstance(states, dict) or not states:
+        yield _invalid("The field 'States' must be an object with at least one state", place or "/")
+        return
+    targets = [(f"{place}/StartAt", flow.get("StartAt"))]
+    for name, state in states.items():
+        location = f"{place}/States/{name}"
+        if not isinstance(state, dict):
+            yield _invalid("A state must be an object", location)
+            continue
+        yield from _of_state(state, location)
+        targets += _targets(state, location)
+    for location, target in targets:
+        if not isinstance(target, str) or target not in states:
+            yield Problem("MISSING_TRANSITION_TARGET", f"Missing target: {target}", location)
+    if not any(_is_end(state) for state in states.values()):
+        yield Problem("MISSING_END_STATE", "No state ends the flow", f"{place}/States")
+    for name in states.keys() - _reached(flow.get("StartAt"), states):
+        location = f"{place}/States/{name}"
+        yield Problem("MISSING_TRANSITION_TARGET", f'State "{name}" is not reachable.', location)
+    for name, _, inner in inner_flows(flow):
+        for number, part in enumerate(inner):
+            own = {*_FLOW, "ProcessorConfig"}
+            yield from _of_flow(part, f"{place}/States/{name}[{number}]", own)
+
+
+def _invalid(message: str, location: str) -> Problem:
+    return Problem("SCHEMA_VALIDATION_FAILED", message, location)
+
+
+def _unknown_fields(part: Mapping[str, Any], known: set[str], place: str) -> Iterator[Problem]:
+    for field in part:
+        if field not in known:
+            yield _invalid(f"The field '{field}' is not supported", place)
+
+
+def _of_state(state: Mapping[str, Any], place: str) -> Iterator[Problem]:
+    kind = state.get("Type")
+    if not isinstance(kind, str) or kind not in _FIELDS:
+        yield _invalid(f"The field 'Type' is one of {', '.join(_FIELDS)}", place)
+        return
+    yield from _unknown_fields(state, _ANY | _FIELDS[kind], place)
+    if "Next" in _FIELDS[kind] and ("Next" in state) == (state.get("End") is True):
+        yield _invalid("A state has either 'Next' or 'End': true", place)
+    for names in _REQUIRED.get(kind, ()):
+        if sum(name in state for name in names) != 1:
+            yield _invalid(f"A {kind} state has exactly one of {', '.join(names)}", place)
+    for field in _TIMES:
+        if f"{field}Path" in state and field in state:
+            yield _invalid(f"A state has only one of '{field}' and '{field}Path'", place)
+
+
+_REQUIRED = {
+    "Task": (("Resource",),),
+    "Wait": (("Seconds", "SecondsPath", "Timestamp", "TimestampPath"),),
+    "Choice": (("Choices",),),
+    "Parallel": (("Branches",),),
+    "Map": (("ItemProcessor", "Iterator"),),
+}
+
+
+def _targets(state: Mapping[str, Any], place: str) -> list[tuple[str, Any]]:
+    """Return the names of states that a state leads to, each with its place."""
+    found = [(f"{place}/{name}", state[name]) for name in ("Next", "Default") if name in state]
+    for field in ("Choices", "Catch"):
+        for number, one in enumerate(_objects(state, field)):
+            found.append((f"{place}/{field}[{number}]/Next", one.get("Next")))
+    return found
+
+
+def _is_end(state: Any) -> bool:
+    return isinstance(state, dict) and (state.get("End") is True or state.get("Type") in _ENDS)
+
+
+def _reached(start: Any, states: Mapping[str, Any]) -> set[str]:
+    reached: set[str] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if isinstance(name, str) and name in states and name not in reached:
+            reached.add(name)
+            state = states[name] if isinstance(states[name], dict) else {}
+            waiting += [target for _, target in _targets(state, "")]
+    return reached
 
 
 def unsupported_features(

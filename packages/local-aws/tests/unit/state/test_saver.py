@@ -45,14 +45,14 @@ def test_a_committed_change_is_on_disk(kept):
 
 def test_an_end_that_was_seen_is_on_disk(kept):
     kept.saver.commit()
-    with kept.stores.outcome():
+    with kept.stores.durable_transition():
         kept.value = "ended"
         kept.saver.settle()  # somebody sees it before what ends is through
     assert kept.saved() == "ended"
 
 
 def test_an_end_that_nobody_saw_is_saved_as_well(kept):
-    with kept.stores.outcome():
+    with kept.stores.durable_transition():
         kept.value = "ended"
     kept.saver.close()
     assert kept.saved() == "ended"
@@ -96,7 +96,7 @@ def test_a_change_that_was_not_saved_is_not_acknowledged_until_saving_works(kept
     with pytest.raises(NotSaved, match=r"could not be saved in .*state"):
         kept.saver.commit()
     assert kept.saver.failure and "refused" in kept.saver.problems()[0]
-    with kept.stores.outcome():
+    with kept.stores.durable_transition():
         kept.value = "ended"
     with pytest.raises(NotSaved):
         kept.saver.settle()

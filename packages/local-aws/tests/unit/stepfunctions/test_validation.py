@@ -4,6 +4,7 @@ import pytest
 
 from local_aws.stepfunctions.validation import (
     of_expressions,
+    problems_of,
     reused_variables,
     unsupported_features,
 )
@@ -105,3 +106,89 @@ def test_a_name_that_a_flow_around_has_is_told(place: str) -> None:
     flow = {"States": {"A": {place: given}, "M": {"Branches": [inner]}}}
     assert list(reused_variables(flow)) == ["The variable x is assigned in an outer scope as well."]
     assert list(reused_variables({"States": {"M": {"Branches": [inner, inner]}}})) == []
+
+
+END: dict[str, Any] = {"Type": "Succeed"}
+
+
+def on(**more: Any) -> dict[str, Any]:
+    return {"Type": "Pass", "Next": "Z", **more}
+
+
+@pytest.mark.parametrize(
+    ("states", "code", "location"),
+    [
+        ({"A": on(Next="A")}, "MISSING_END_STATE", "/States"),
+        ({"A": END, "B": on(), "Z": END}, "MISSING_TRANSITION_TARGET", "/States/B"),
+        ({"A": on(Next="Q"), "Z": END}, "MISSING_TRANSITION_TARGET", "/States/A/Next"),
+        ({"Z": END}, "MISSING_TRANSITION_TARGET", "/StartAt"),
+        (
+            {"A": {"Type": "Choice", "Choices": [{"Next": "Q"}], "Default": "Z"}, "Z": END},
+            "MISSING_TRANSITION_TARGET",
+            "/States/A/Choices[0]/Next",
+        ),
+        (
+            {"A": {"Type": "Choice", "Choices": [], "Default": "Q"}, "Z": END},
+            "MISSING_TRANSITION_TARGET",
+            "/States/A/Default",
+        ),
+        (
+            {"A": {"Type": "Task", "Resource": "r", "End": True, "Catch": [{"Next": "Q"}]}},
+            "MISSING_TRANSITION_TARGET",
+            "/States/A/Catch[0]/Next",
+        ),
+        ({"A": on(Retry=[]), "Z": END}, "SCHEMA_VALIDATION_FAILED", "/States/A"),
+        ({"A": on(Sesonds=1), "Z": END}, "SCHEMA_VALIDATION_FAILED", "/States/A"),
+        ({"A": on(End=True), "Z": END}, "SCHEMA_VALIDATION_FAILED", "/States/A"),
+        ({"A": {"Type": "Pass"}, "Z": END}, "SCHEMA_VALIDATION_FAILED", "/States/A"),
+        ({"A": {"Type": "Succeed", "End": True}}, "SCHEMA_VALIDATION_FAILED", "/States/A"),
+        ({"A": {"Type": "Fail", "Next": "Z"}, "Z": END}, "SCHEMA_VALIDATION_FAILED", "/States/A"),
+        ({"A": {"Type": "Wait", "End": True}}, "SCHEMA_VALIDATION_FAILED", "/States/A"),
+        ({"A": {"Type": "Nap", "End": True}}, "SCHEMA_VALIDATION_FAILED", "/States/A"),
+        ({"A": {"Type": "Parallel", "End": True}}, "SCHEMA_VALIDATION_FAILED", "/States/A"),
+        ({}, "SCHEMA_VALIDATION_FAILED", "/"),
+        ({"A": 3}, "SCHEMA_VALIDATION_FAILED", "/States/A"),
+    ],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_flow_that_cannot_be_walked_is_named_with_its_place(
+    states: dict[str, Any], code: str, location: str, nested: bool
+) -> None:
+    flow: dict[str, Any] = {"StartAt": "A", "States": states}
+    if nested:
+        outer = {"Type": "Map", "ItemProcessor": flow, "End": True}
+        flow, location = {"StartAt": "M", "States": {"M": outer}}, f"/States/M[0]{location}"
+    found = {(problem.code, problem.location.removesuffix("/")) for problem in problems_of(flow)}
+    assert (code, location.removesuffix("/")) in found
+
+
+def test_a_sound_flow_has_no_problem() -> None:
+    branch = {"StartAt": "B", "States": {"B": {"Type": "Fail"}}}
+    choice = {"Type": "Choice", "Choices": [{"Next": "P"}, {"Next": "W"}]}
+    states = {
+        "C": choice,
+        "P": {
+            "Type": "Parallel",
+            "Branches": [branch],
+            "Catch": [{"Next": "Z"}],
+            "Retry": [],
+            "Next": "Z",
+        },
+        "W": {"Type": "Wait", "SecondsPath": "$.s", "Comment": "c", "Next": "Z"},
+        "Z": {"Type": "Pass", "Result": 1, "End": True},
+    }
+    flow = {"Comment": "c", "StartAt": "C", "States": states, "TimeoutSeconds": 5}
+    assert list(problems_of(flow)) == []
+
+
+def test_a_machines_own_fields_are_checked() -> None:
+    flow = {"StartAt": "Z", "States": {"Z": END}, "Timeout": 5}
+    (problem,) = problems_of(flow)
+    assert "'Timeout' is not supported" in str(problem)
+
+
+@pytest.mark.parametrize("field", ["ToleratedFailureCount", "ToleratedFailurePercentage"])
+def test_an_inline_map_may_have_a_tolerance(field: str) -> None:
+    inner = {"StartAt": "Z", "States": {"Z": END}}
+    state = {"Type": "Map", "ItemProcessor": inner, field: 5, "End": True}
+    assert list(problems_of({"StartAt": "M", "States": {"M": state}})) == []

@@ -7,7 +7,7 @@ from typing import Any
 from moto.sagemaker.exceptions import AWSValidationException
 
 from local_aws.errors import LocalAwsError
-from local_aws.sagemaker.endpoints.endpoint_records import (
+from local_aws.sagemaker.endpoints.deployment import (
     EndpointRecord,
     end_deployment,
     enter_status,

@@ -24,7 +24,7 @@ from local_aws.sagemaker.jobs.training import TrainingRun, TrainingSpec
 from local_aws.sagemaker.names import require_resource_name
 from local_aws.sagemaker.state_events import job_changed
 from local_aws.server.admin_api import PREFIX, route
-from local_aws.state.stores import outcome
+from local_aws.state.stores import durable_transition
 
 _CHECKED = (
     "AlgorithmSpecification",
@@ -337,7 +337,7 @@ def end_job(job: JobRecord, result: JobResult) -> None:
         job.model_artifacts = {"S3ModelArtifacts": result.artifact}
     if result.reason:
         job.failure_reason = result.reason
-    with outcome():
+    with durable_transition():
         job.training_job_status = result.status
         job_changed(job)
 

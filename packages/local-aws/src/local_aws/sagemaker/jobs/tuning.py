@@ -26,7 +26,7 @@ from local_aws.sagemaker.jobs.training_api import (
 from local_aws.sagemaker.jobs.tuning_plan import TuningPlan, parse_plan
 from local_aws.sagemaker.jobs.tuning_search import Point, Trial, lags
 from local_aws.sagemaker.names import require_tuning_job_name
-from local_aws.state.stores import outcome
+from local_aws.state.stores import durable_transition
 
 _PARAMETERS = (
     "HyperParameterTuningJobName",
@@ -363,7 +363,7 @@ def end(record: TuningRecord, status: str, reason: str = "") -> None:
     """Put a tuning job's record into its final state; the status comes last."""
     record.hyper_parameter_tuning_end_time = record.last_modified_time = utcnow()
     record.failure_reason = reason or None
-    with outcome():
+    with durable_transition():
         record.hyper_parameter_tuning_job_status = status
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.stepfunctions.exceptions import ValidationException
 from moto.stepfunctions.parser.api import ResourceNotFound, StateMachineTypeNotSupported
 
 from local_aws.core.patching import patch
@@ -74,6 +75,10 @@ def update_map_run(_: Any, backend: Any, map_run_arn: str, *args: Any, **more: A
 def list_executions(original: Any, response: Any) -> Any:
     """Answer ListExecutions for a state machine, or a Map Run."""
     backend, arn = response.stepfunction_backend, response._get_param("mapRunArn")
+    if bool(arn) == bool(response._get_param("stateMachineArn")):
+        raise ValidationException(
+            "Must provide exactly one of a State Machine ARN and a Map Run ARN"
+        )
     if not arn:
         machine = backend.describe_state_machine(response._get_param("stateMachineArn"))
         if machine.type == "EXPRESS":

@@ -11,10 +11,11 @@ from typing import Any
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.backend.execution import Execution
 
-from local_aws.stepfunctions.distributed_map.item_batcher import ChildInput, compact
+from local_aws.stepfunctions.distributed_map.item_batcher import ChildInput
 from local_aws.stepfunctions.distributed_map.map_run import MapRun
 from local_aws.stepfunctions.distributed_map.result_writer import ChildRecord
 from local_aws.stepfunctions.executions import forget
+from local_aws.stepfunctions.json_data import compact
 
 # Not on moto's records: those are saved, and a run has threads and locks.
 _live: dict[str, MapRun] = {}

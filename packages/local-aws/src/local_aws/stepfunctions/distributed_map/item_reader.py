@@ -7,12 +7,12 @@ import csv
 import gzip
 import io
 import itertools
-import json
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from local_aws.errors import LocalAwsError
+from local_aws.stepfunctions.json_data import strict_json
 
 INPUT_TYPES = frozenset(("CSV", "JSON", "JSONL", "MANIFEST"))
 DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
@@ -28,7 +28,7 @@ class UnreadableItems(LocalAwsError):
 def json_items(body: bytes) -> Iterator[Any]:
     """Yield the entries of a JSON array; raises UnreadableItems for anything else."""
     try:
-        value = json.loads(body)
+        value = strict_json(body)
     except ValueError as error:
         raise UnreadableItems(
             f"Attempting to parse the data set as JSON failed: {error}"
@@ -44,9 +44,11 @@ def json_lines_items(body: bytes) -> Iterator[Any]:
         if not line.strip():
             continue
         try:
-            yield json.loads(line)
+            yield strict_json(line)
         except ValueError as error:
-            raise UnreadableItems(f"Line {number} of the data set is no JSON: {error}") from error
+            raise UnreadableItems(
+                f"Line {number} of the data set is not valid JSON: {error}"
+            ) from error
 
 
 def csv_items(body: bytes, config: Mapping[str, Any]) -> Iterator[dict[str, str]]:
@@ -79,7 +81,7 @@ def manifest_items(
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html
     """
     try:
-        manifest = json.loads(body)
+        manifest = strict_json(body)
         bucket = manifest["destinationBucket"].rsplit(":", 1)[-1]
         form, keys = manifest["fileFormat"], [part["key"] for part in manifest["files"]]
         fields = [name.strip() for name in manifest["fileSchema"].split(",")]

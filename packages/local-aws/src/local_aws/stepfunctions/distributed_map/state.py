@@ -61,6 +61,24 @@ def evaluate_distributed_map(_: Any, component: Any, env: Any) -> None:
     env.stack.append(result)
 
 
+@patch(
+    "moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader.reader_config"
+    ".max_items_decl.MaxItemsPath._validate_value",
+    why="fails the Map Run without the details of the failure",
+)
+def validate_max_items(_: Any, path: Any, __: Any = None, *, env: Any = None, value: Any) -> None:
+    """Raise StateFailed unless a MaxItemsPath leads to an integer that is not negative."""
+    del env
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise StateFailed(
+            "States.ItemReaderFailed",
+            f"The MaxItemsPath field refers to value '{value}' which is not a valid integer: "
+            f"{path.string_sampler.literal_value}",
+        )
+    if value < 0:
+        raise StateFailed("States.ItemReaderFailed", "field MaxItems must be positive")
+
+
 class _Run:
     """One evaluation of a Distributed Map state."""
 
@@ -133,6 +151,8 @@ class _Run:
         if reader.reader_config:
             reader.reader_config.eval(self._env)
             most = self._env.stack.pop()["MaxItemsValue"]
+            if most < 0:
+                raise StateFailed("States.ItemReaderFailed", "field MaxItems must be positive")
         reader.parargs.eval(self._env)
         parameters = self._env.stack.pop()
         config, action = self._settings.reader_config, reader.resource.api_action

@@ -33,6 +33,7 @@ from moto.stepfunctions.parser.asl.component.intrinsic.functionname.states_funct
 from local_aws.core.patching import patch
 from local_aws.errors import LocalAwsError
 from local_aws.stepfunctions.errors import failure_event
+from local_aws.stepfunctions.json_data import compact, strict_json
 from local_aws.stepfunctions.query_language import jsonpath
 
 MAX_CHARACTERS = 10_000
@@ -244,17 +245,9 @@ def _string_to_json(text: Any) -> Any:
         return None
     _require(isinstance(text, str), "States.StringToJson takes a string")
     try:
-        return json.loads(text, parse_constant=_no_constant) if text.strip() else None
-    except (ValueError, RecursionError) as error:
+        return strict_json(text) if text.strip() else None
+    except ValueError as error:
         raise IntrinsicFailed(f"The string is not valid JSON: {error}") from error
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a value of JSON")
-
-
-def _json_to_string(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
 def _partition(items: Any, size: Any) -> list[Any]:
@@ -306,7 +299,7 @@ def _decode(text: Any) -> str:
 
 def _hash(data: Any, algorithm: Any) -> str:
     _require(algorithm in _HASHES, f"States.Hash knows {', '.join(_HASHES)}")
-    text = _short(data if isinstance(data, str) else _json_to_string(data))
+    text = _short(data if isinstance(data, str) else compact(data))
     name = algorithm.lower().replace("-", "")
     return hashlib.new(name, text.encode(), usedforsecurity=False).hexdigest()
 
@@ -393,7 +386,7 @@ FUNCTIONS = {
     "Format": Function(_format, (1, 1_000)),
     "Hash": Function(_hash, (2, 2)),
     "JsonMerge": Function(_merge, (3, 3)),
-    "JsonToString": Function(_json_to_string, (1, 1)),
+    "JsonToString": Function(compact, (1, 1)),
     "MathAdd": Function(_add, (2, 2)),
     "MathRandom": Function(_random, (2, 3)),
     "StringSplit": Function(_split, (2, 2)),

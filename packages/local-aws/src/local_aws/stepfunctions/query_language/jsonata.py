@@ -109,15 +109,18 @@ def _partition(items: Any, size: float) -> list[list[Any]]:
     return [found[start : start + step] for start in range(0, len(found), step)]
 
 
-def _range(first: float, last: float, step: float) -> list[int]:
-    """Return the numbers from the first to the last, both of them, by a step."""
+def _range(first: float, last: float, step: float) -> Any:
+    """Return the numbers from the first to the last, both of them, by a step.
+
+    They are a sequence, as JSONata's `$map` has it: one number is that number.
+    """
     start, end, by = int(first), int(last), int(step)
     if by == 0:
         raise ValueError("$range needs a step other than 0")
     found = range(start, end + (1 if by > 0 else -1), by)
     if len(found) > _MOST_IN_RANGE:
         raise ValueError(f"$range gives at most {_MOST_IN_RANGE} numbers")
-    return list(found)
+    return found[0] if len(found) == 1 else list(found)
 
 
 def _hash(value: Any, algorithm: str = "SHA-256") -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from moto.stepfunctions.parser.asl.utils.json_path import NoSuchJsonPathError
 
-from local_aws.core.patching import set_value
+from local_aws.core.patching import patch, set_value
 from local_aws.errors import LocalAwsError
 from local_aws.stepfunctions.interpreter import modules_with
 
@@ -399,3 +399,16 @@ for _symbol in modules_with("extract_json"):
         why="gives a list for a name after an index and a value for a list of one, and fails at "
         "names that are not ASCII, at filters with && and at wildcards without a match",
     )
+
+
+def _visit_path(original: Any, preprocessor: Any, ctx: Any) -> Any:
+    component = original(preprocessor, ctx)
+    parse(component.json_path)
+    return component
+
+
+for _name in ("visitString_jsonpath", "visitString_context_path"):
+    patch(
+        f"moto.stepfunctions.parser.asl.parse.preprocessor.Preprocessor.{_name}",
+        why="takes paths that are not valid, and then fails at each execution",
+    )(_visit_path)

@@ -14,7 +14,8 @@ from moto.stepfunctions.parser.asl.component.common.assign.assign_template_value
 )
 
 from local_aws.core.patching import add, patch, set_value
-from local_aws.stepfunctions.errors import failure_event, within_quota
+from local_aws.stepfunctions.errors import failure_event
+from local_aws.stepfunctions.json_data import within_quota
 from local_aws.stepfunctions.query_language import jsonpath
 from local_aws.stepfunctions.query_language.jsonata import QueryFailed, evaluate
 
@@ -34,19 +35,52 @@ class VariableTooLarge(Exception):
 def evaluate_jsonata(_: Any, component: Any, env: Any) -> None:
     """Put an expression's value on the stack; variables are bound, not written into its text."""
     bindings = {**_variables(env), "states": env.states._states_data}
+    location = getattr(component, "location", "")
     try:
         env.stack.append(evaluate(component.expression, bindings))
     except QueryFailed as error:
-        raise query_failure(env, str(error)) from error
+        field = f"' specified for the field '{location}' " if location else "' "
+        raise query_failure(env, str(error).replace("' ", field, 1), location) from error
 
 
-def query_failure(env: Any, cause: str) -> Exception:
+@patch(
+    f"{_PREPROCESSOR}.Preprocessor.visitString_jsonata",
+    why="does not know where in its state an expression is",
+)
+def visit_jsonata(original: Any, preprocessor: Any, ctx: Any) -> Any:
+    """Return the component of an expression, with its location such as `Output/key`."""
+    component = original(preprocessor, ctx)
+    component.location = _location(ctx)
+    return component
+
+
+def _location(ctx: Any) -> str:
+    """Return the fields that lead to a part of a definition, from its state on."""
+    parts: list[str] = []
+    inner = ctx
+    while (outer := inner.parentCtx) is not None:
+        kind = type(outer).__name__
+        if kind == "State_decl_bodyContext":
+            break
+        text = outer.children[0].getText()
+        if text == "[":
+            place = [child for child in outer.children[1:-1] if child.getText() != ","]
+            parts.append(f"[{place.index(inner)}]")
+        elif text.startswith('"') and len(outer.children) > 1 and outer.children[0] is not inner:
+            parts.append(f"/{json.loads(text)}")
+        inner = outer
+    return "".join(reversed(parts)).removeprefix("/")
+
+
+def query_failure(env: Any, cause: str, location: str = "") -> Exception:
     """Return the exception that fails a state by States.QueryEvaluationError.
 
     The event EvaluationFailed, which AWS writes before that of the failure, is in the history.
     """
     failure: Any = failure_event(env, "States.QueryEvaluationError", cause, "EvaluationFailed")
     event = failure.failure_event
+    details = event.event_details["evaluationFailedEventDetails"]
+    details |= {"state": env.next_state_name} | ({"location": location} if location else {})
     env.event_manager.add_event(
         context=env.event_history_context,
         event_type=event.event_type,
@@ -179,4 +213,5 @@ def evaluate_condition(_: Any, component: Any, env: Any) -> None:
             f"The JSONata expression '{component.string_jsonata.expression}' specified for the "
             f"field 'Condition' returned an unexpected result type. Expected 'boolean', but "
             f"was {found}.",
+            getattr(component.string_jsonata, "location", "Condition"),
         )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from local_aws.sagemaker.endpoints.capture_format import (
+from local_aws.sagemaker.endpoints.data_capture import (
     CaptureSettings,
     CaptureStream,
     Exchange,

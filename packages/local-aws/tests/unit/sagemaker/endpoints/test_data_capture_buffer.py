@@ -2,9 +2,13 @@ import threading
 from datetime import UTC, datetime
 
 from local_aws.core.s3_uri import S3Uri
-from local_aws.sagemaker.endpoints import capture_buffer
-from local_aws.sagemaker.endpoints.capture_buffer import CaptureWriter
-from local_aws.sagemaker.endpoints.capture_format import CaptureSettings, CaptureStream, Exchange
+from local_aws.sagemaker.endpoints import data_capture
+from local_aws.sagemaker.endpoints.data_capture import (
+    CaptureSettings,
+    CaptureStream,
+    CaptureWriter,
+    Exchange,
+)
 
 DEADLINE_SECONDS = 5.0
 
@@ -98,10 +102,10 @@ def test_a_refused_file_is_written_again_with_what_came_since() -> None:
 
 
 def test_after_three_refusals_a_file_is_given_up_and_the_writer_goes_on() -> None:
-    bucket = Bucket(refusals=capture_buffer.ATTEMPTS)
+    bucket = Bucket(refusals=data_capture.ATTEMPTS)
     writer = CaptureWriter(bucket.put, seconds=0.02)
     writer.add(stream(), exchange())
-    assert bucket.wait_for_attempts(capture_buffer.ATTEMPTS)
+    assert bucket.wait_for_attempts(data_capture.ATTEMPTS)
 
     writer.add(stream("later"), exchange())
     writer.close()

@@ -1,6 +1,6 @@
 import pytest
 
-from local_aws.sagemaker.endpoints.deployment_policy import InvalidRollout, parse_rollout
+from local_aws.sagemaker.endpoints.deployment import InvalidRollout, parse_rollout
 
 
 def routed(kind, **sizes):

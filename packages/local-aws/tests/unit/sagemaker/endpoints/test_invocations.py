@@ -3,15 +3,15 @@ import json
 import pytest
 import urllib3
 
-from local_aws.sagemaker.endpoints import answers
-from local_aws.sagemaker.endpoints.container_http import Reply
+from local_aws.sagemaker.endpoints import invocations
+from local_aws.sagemaker.endpoints.instances import Reply
 
 
 def test_a_container_that_takes_longer_than_a_minute_is_a_model_error():
     """The limit is that of InvokeEndpoint: 60 seconds for an answer."""
     late = urllib3.exceptions.ReadTimeoutError(None, "/invocations", "late")
-    words = answers.no_answer(late, 60)
-    found = answers.model_error("us-east-1", "123456789012", "shop", 0, words)
+    words = invocations.no_answer(late, 60)
+    found = invocations.model_error("us-east-1", "123456789012", "shop", 0, words)
     content = json.loads(found.body)
     assert (found.status, found.headers["x-amzn-errortype"]) == (424, "ModelError")
     assert content["OriginalStatusCode"] == 0
@@ -21,11 +21,11 @@ def test_a_container_that_takes_longer_than_a_minute_is_a_model_error():
 
 @pytest.mark.parametrize(("status", "kind"), [(400, "client"), (499, "client"), (500, "server")])
 def test_a_refusal_is_told_with_whose_it_is(status, kind):
-    assert answers.received(status, "no") == (
+    assert invocations.received(status, "no") == (
         f'Received {kind} error ({status}) from primary with message "no"'
     )
 
 
 def test_a_long_refusal_is_cut():
     reply = Reply(500, {}, b"x" * 5000)
-    assert len(answers.refusal(reply)) == answers.MAX_MESSAGE_CHARACTERS
+    assert len(invocations.refusal(reply)) == invocations.MAX_MESSAGE_CHARACTERS

@@ -11,10 +11,10 @@ from typing import Any
 import botocore.session
 from moto.core.responses import ActionResult
 from moto.sagemaker.exceptions import AWSValidationException
-from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend
+from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
-from local_aws.core.patching import wrap
+from local_aws.core.patching import patch
 
 Variant = Mapping[str, Any]
 # What a model or configuration with a serverless variant must not have, and AWS's name for it.
@@ -25,61 +25,66 @@ _NOT_SERVERLESS = (
 )
 
 
-def install() -> None:
-    """Mend moto's endpoint configurations."""
-    _mend_record()
-    _mend_create()
-    _mend_describe()
+@patch(
+    "moto.sagemaker.models.FakeEndpointConfig.__init__",
+    why="its ARN is a tuple; shadow variants are dropped",
+)
+def init_fake_endpoint_config(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+    """Make a record with every attribute that is set later."""
+    original(self, *args, **kwargs)
+    self.arn = self.endpoint_config_arn
+    self.shadow_production_variants = None
 
 
-def _mend_record() -> None:
-    @wrap(FakeEndpointConfig, "__init__", fault="its ARN is a tuple; shadow variants are dropped")
-    def init(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
-        original(self, *args, **kwargs)
-        self.arn = self.endpoint_config_arn
-        self.shadow_production_variants = None
-
-    @wrap(FakeEndpointConfig, "validate_instance_type", fault="knows the types of years ago only")
-    def validate(original: Any, self: Any, instance_type: str) -> None:
-        del original, self
-        if instance_type not in _instance_types():
-            raise AWSValidationException(
-                f"1 validation error detected: Value '{instance_type}' at 'instanceType' failed "
-                "to satisfy constraint: Member must satisfy enum value set: "
-                f"[{', '.join(_instance_types())}]"
-            )
+@patch(
+    "moto.sagemaker.models.FakeEndpointConfig.validate_instance_type",
+    why="knows the types of years ago only",
+)
+def validate_instance_type(original: Any, self: Any, instance_type: str) -> None:
+    """Return what moto's FakeEndpointConfig.validate_instance_type should."""
+    del original, self
+    if instance_type not in _instance_types():
+        raise AWSValidationException(
+            f"1 validation error detected: Value '{instance_type}' at 'instanceType' failed "
+            "to satisfy constraint: Member must satisfy enum value set: "
+            f"[{', '.join(_instance_types())}]"
+        )
 
 
-def _mend_create() -> None:
-    fault = "replaces an existing configuration; takes what AWS refuses"
+@patch(
+    "moto.sagemaker.responses.SageMakerResponse.create_endpoint_config",
+    why="replaces an existing configuration; takes what AWS refuses",
+)
+def create_endpoint_config(original: Any, self: SageMakerResponse) -> ActionResult:
+    """Answer CreateEndpointConfig."""
+    backend, name = self.sagemaker_backend, self._get_param("EndpointConfigName")
+    if name in backend.endpoint_configs:
+        arn = backend.endpoint_configs[name].endpoint_config_arn
+        raise AWSValidationException(
+            f'Cannot create already existing endpoint configuration "{arn}".'
+        )
+    given = {key: self._get_param(key) for key, _ in _NOT_SERVERLESS}
+    variants = self._get_param("ProductionVariants") or []
+    shadows = given["ShadowProductionVariants"]
+    backend.validate_production_variants([*variants, *(shadows or ())])
+    _check_serverless(backend, variants, given)
+    _check_shadows(variants, shadows or (), given)
+    result: ActionResult = original(self)
+    record: Any = backend.endpoint_configs[name]
+    record.shadow_production_variants = shadows
+    return result
 
-    @wrap(SageMakerResponse, "create_endpoint_config", fault=fault)
-    def create(original: Any, self: SageMakerResponse) -> ActionResult:
-        backend, name = self.sagemaker_backend, self._get_param("EndpointConfigName")
-        if name in backend.endpoint_configs:
-            arn = backend.endpoint_configs[name].endpoint_config_arn
-            raise AWSValidationException(
-                f'Cannot create already existing endpoint configuration "{arn}".'
-            )
-        given = {key: self._get_param(key) for key, _ in _NOT_SERVERLESS}
-        variants = self._get_param("ProductionVariants") or []
-        shadows = given["ShadowProductionVariants"]
-        backend.validate_production_variants([*variants, *(shadows or ())])
-        _check_serverless(backend, variants, given)
-        _check_shadows(variants, shadows or (), given)
-        result: ActionResult = original(self)
-        record: Any = backend.endpoint_configs[name]
-        record.shadow_production_variants = shadows
-        return result
 
-
-def _mend_describe() -> None:
-    # Not at the record itself: moto's own CreateEndpoint reads the empty field from it.
-    @wrap(SageMakerResponse, "describe_endpoint_config", fault="returns empty configurations")
-    def describe(original: Any, self: SageMakerResponse) -> ActionResult:
-        found: dict[str, Any] = original(self).result
-        empty = ("DataCaptureConfig", "AsyncInferenceConfig")
-        return ActionResult({k: v for k, v in found.items() if v or k not in empty})
+# Not at the record itself: moto's own CreateEndpoint reads the empty field from it.
+@patch(
+    "moto.sagemaker.responses.SageMakerResponse.describe_endpoint_config",
+    why="returns empty configurations",
+)
+def describe_endpoint_config(original: Any, self: SageMakerResponse) -> ActionResult:
+    """Answer DescribeEndpointConfig."""
+    found: dict[str, Any] = original(self).result
+    empty = ("DataCaptureConfig", "AsyncInferenceConfig")
+    return ActionResult({k: v for k, v in found.items() if v or k not in empty})
 
 
 def _check_serverless(
