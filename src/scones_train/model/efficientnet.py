@@ -117,13 +117,8 @@ class EfficientNetLite0(PretrainedClassifier):
         return logits
 
     def trained_layers(self) -> Iterator[nn.Module]:
-        """Yield the pointwise convolutions above the frozen blocks.
-
-        Depthwise convolutions are 3 % of the weights and took a third of a step's backward pass.
-        """
-        for block in list(self.blocks)[FROZEN_BLOCKS:]:
-            assert isinstance(block, Block)  # noqa: S101 (narrows the type)
-            yield from (block.expand, block.project)
+        """Yield the blocks above the frozen ones, and the last convolution."""
+        yield from list(self.blocks)[FROZEN_BLOCKS:]
         yield self.last
 
 
