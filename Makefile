@@ -31,7 +31,7 @@ pytest: $(VENV)/.dev
 
 lint: $(VENV)/.dev $(VENV)/.scan
 	$(VENV)/scan/bin/zizmor --offline --quiet .github/workflows
-	PATH="$(CURDIR)/$(VENV)/scan/bin:$$PATH" PYTHONPATH=$(VENV)/scan $(BIN)/python -m jactionlint --profile correctness --strict-exit
+	PATH="$(CURDIR)/$(VENV)/scan/bin:$$PATH" PYTHONPATH=$(VENV)/scan $(BIN)/python -m jactionlint --profile correctness --strict-exit .github/workflows/*.yml
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy

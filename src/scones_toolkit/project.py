@@ -11,6 +11,7 @@ from typing import Any, Literal
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from rich.console import Console as RichConsole
 
 from local_aws.control import LocalAws
@@ -27,6 +28,14 @@ Environment = Literal["local", "dev", "prod"]
 
 # In local mode nothing of a developer's own configuration of AWS is read.
 NO_FILES = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+# boto3's settings as (name in a file, variable, default, conversion): none by file or variable.
+SEALED = {
+    name: (None, None, default, convert)
+    for name, (_, _, default, convert) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
+} | {
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
 
 
 # The task that writes each record, for the sentence that asks for it.
@@ -74,7 +83,7 @@ class Project:
     """A checkout, seen as one of its environments.
 
     `verbose` prints Terraform's output; otherwise only its progress is shown. `hints` has each
-    task name the next one.
+    task name the next one. `stand_in` is an embedded AWS in place of the environment's account.
     """
 
     root: Path
@@ -83,6 +92,7 @@ class Project:
     console: Console = field(default_factory=Console)
     verbose: bool = False
     hints: bool = True
+    stand_in: LocalAws | None = None
 
     @classmethod
     def open(cls, root: Path, environment: Environment, *, verbose: bool = False) -> "Project":
@@ -144,14 +154,21 @@ class Project:
 
         Raises LocalAwsError when the environment is `local` and no embedded AWS runs.
         """
-        if self.environment != "local":
+        if not self.embedded:
             return dict(os.environ)
         # No profile, token or endpoint of a real account may mix with the local ones.
         others = {name: value for name, value in os.environ.items() if name[:4] != "AWS_"}
         return {**others, **NO_FILES, **self.local_aws().environment()}
 
+    @property
+    def embedded(self) -> bool:
+        """Whether this environment is in an embedded AWS, and not in an account."""
+        return self.environment == "local" or self.stand_in is not None
+
     def local_aws(self) -> LocalAws:
         """Return the running embedded AWS; raises LocalAwsError when none runs."""
+        if self.stand_in is not None:
+            return self.stand_in
         try:
             return LocalAws.attach(self.local_home)
         except LocalAwsError as error:
@@ -162,19 +179,11 @@ class Project:
     @cached_property
     def session(self) -> boto3.Session:
         """The boto3 session of this environment's AWS; clients are better made by `client`."""
-        if self.environment != "local":
+        if not self.embedded:
             return boto3.Session()
         environ = self.environ
-        # Without a look at AWS_PROFILE, which may not exist, and at any configuration file.
-        core = botocore.session.Session(
-            {
-                "profile": (None, None, None, None),
-                "config_file": (None, None, os.devnull, None),
-                "credentials_file": (None, None, os.devnull, None),
-            }
-        )
         return boto3.Session(
-            botocore_session=core,
+            botocore_session=botocore.session.Session(SEALED),
             aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
             region_name=environ["AWS_DEFAULT_REGION"],
@@ -182,7 +191,7 @@ class Project:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of a service of this environment's AWS."""
-        local = self.environment == "local"
+        local = self.embedded
         config = Config(
             retries={"mode": "standard", "max_attempts": 5},
             max_pool_connections=32,

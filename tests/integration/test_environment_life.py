@@ -240,7 +240,7 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
     done = Rehearsal(own, release=first).run("failed-rollout")
     assert done.codes == [
         ("verify", 1),
-        ("release", 0),
+        ("rollback", 0),
         ("plan", 0),
         ("apply", 0),
         ("verify", 0),

@@ -66,11 +66,10 @@ def prepare(project: Project) -> None:
     """
     if project.terraform.is_connected:
         return
-    backend = {}
-    if project.environment == "local":
-        ensure_state_bucket(project.client("s3"), state_bucket(project))
-    else:
-        backend["bucket"] = state_bucket(project)
+    bucket = state_bucket(project)
+    if project.embedded:
+        ensure_state_bucket(project.client("s3"), bucket)
+    backend = {} if project.environment == "local" else {"bucket": bucket}
     for line in project.terraform.init(backend).splitlines():
         project.console.say(f"  {line}")
 

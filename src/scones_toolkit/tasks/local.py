@@ -40,7 +40,7 @@ def start(project: Project) -> LocalAws:
             "another port.)"
         ) from error
     if not kept:
-        _delete_records(project)
+        delete_records(project)
     return aws
 
 
@@ -77,7 +77,7 @@ def _demo_mark(project: Project) -> Path:
     return project.local_home / "demo"
 
 
-def _delete_records(project: Project) -> None:
+def delete_records(project: Project) -> None:
     """Remove what describes an embedded AWS that is gone: records, releases, a saved plan.
 
     A folder with a labels.csv stays: a person wrote it.
@@ -189,7 +189,7 @@ def reset(project: Project, *, confirmed: bool = False) -> None:
         project.local_aws().stop()
     LocalAws.reset(home)
     _demo_mark(project).unlink(missing_ok=True)
-    _delete_records(project)
+    delete_records(project)
     project.console.say("The embedded AWS is empty. Start it: inv local.up")
 
 

@@ -162,7 +162,7 @@ def run(
     done = classify(project, [image for image, _ in chosen])
     truth = [label for _, label in chosen]
     if as_json:
-        Console().raw(json.dumps(_summary(done, truth), indent=1))
+        Console().raw(json.dumps(summary(done, truth), indent=1))
     else:
         _print(project, done, truth)
     require_none_failed(done)
@@ -199,6 +199,12 @@ def _given_images(
         uri = S3Uri.parse(location)
         yield {"bucket": uri.bucket, "key": uri.key}, _folder_label(uri.key, labels)
         return
+    for file in local_images(location):
+        yield _upload(project, file), _folder_label(file.as_posix(), labels)
+
+
+def local_images(location: str) -> list[Path]:
+    """Return the image at a path, or the PNG and JPEG files of a folder; raises SettingsError."""
     path = Path(location).expanduser()
     files = sorted(each for each in path.rglob("*") if _is_image(each)) if path.is_dir() else [path]
     if not files or not all(file.is_file() for file in files):
@@ -206,8 +212,7 @@ def _given_images(
             f"--image {location} is not an image, nor a folder with PNG or JPEG files, nor an "
             "s3:// location."
         )
-    for file in files:
-        yield _upload(project, file), _folder_label(file.as_posix(), labels)
+    return files
 
 
 def _is_image(path: Path) -> bool:
@@ -301,7 +306,7 @@ def _right(done: Run, truth: Sequence[str]) -> tuple[int, int]:
     return sum(answer == label for answer, label in pairs), len(pairs)
 
 
-def _summary(done: Run, truth: Sequence[str]) -> dict[str, Any]:
+def summary(done: Run, truth: Sequence[str]) -> dict[str, Any]:
     """Return a run as JSON: its executions, counts, and every result."""
     right, known = _right(done, truth)
     results = [

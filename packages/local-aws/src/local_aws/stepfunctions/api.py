@@ -29,6 +29,7 @@ from local_aws.stepfunctions.executions import (
 )
 from local_aws.stepfunctions.history import without_data
 from local_aws.stepfunctions.json_data import strict_json
+from local_aws.stepfunctions.redrive import redrive_fields
 from local_aws.stepfunctions.validation import Problem, problems_of
 
 MAX_PAGE = 1000
@@ -314,7 +315,7 @@ def describe_execution(original: Any, response: Any) -> Any:
         "outputDetails": {"included": True} if succeeded else None,
         "output": output_text(execution) if succeeded else None,
         "traceHeader": execution.trace_header,
-        "redriveCount": 0,
+        **redrive_fields(execution),
     }
     result.result.update({key: value for key, value in more.items() if value is not None})
     return result

@@ -21,6 +21,7 @@ from local_aws.core.patching import add, patch, set_value
 from local_aws.stepfunctions import status_events
 from local_aws.stepfunctions.interpreter import in_background
 from local_aws.stepfunctions.json_data import MAX_STATE_BYTES, compact, strict_json
+from local_aws.stepfunctions.progress import enter_flow, enter_state, leave_flow
 
 # "Express Workflows have a maximum duration of five minutes"
 # https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html
@@ -182,9 +183,12 @@ def forget(executions: list[Any], size: Callable[[Any], int | None] = size_of) -
 @patch(f"{_PROGRAM}.eval", why="goes on with the task at hand when it is stopped or out of time")
 def evaluate_program(_: Any, program: Any, env: Any) -> None:
     """Run a definition, or a flow within one, to its end."""
-    env.next_state_name = program.start_at.start_at_name
+    if not enter_flow(env, program.start_at.start_at_name):
+        return
     if env.is_frame():
         EvalComponent.eval(program, env)
+        if isinstance(env._program_state, program_state.ProgramEnded):
+            leave_flow(env)
         return
     ended = threading.Event()
     env.ended = ended
@@ -205,7 +209,9 @@ def evaluate_program(_: Any, program: Any, env: Any) -> None:
 def _run_states(program: Any, env: Any) -> None:
     try:
         while env.is_running():
-            program._get_state(env.next_state_name).eval(env)
+            name = env.next_state_name
+            enter_state(env, name)
+            program._get_state(name).eval(env)
             env.stack.clear()
             env.heap.clear()
     except FailureEventException as error:
@@ -323,8 +329,13 @@ def execution_logic(original: Any, worker: Any) -> None:
     """Run an execution from its start to its end."""
     execution = worker._execution_communication.execution
     status_events.started(execution)
+    run_worker(execution, lambda: original(worker))
+
+
+def run_worker(execution: Any, logic: Callable[[], None]) -> None:
+    """Run an execution's logic; whatever it raises, the execution has ended afterwards."""
     try:
-        original(worker)
+        logic()
     except Exception as error:  # whatever it is, the execution must not run for ever
         execution.error = "States.Runtime"
         execution.cause = f"{type(error).__name__}: {error}"

@@ -24,6 +24,7 @@ from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import (
 from moto.stepfunctions.parser.asl.eval.callback.callback import CallbackConsumerLeft
 
 from local_aws.core.patching import patch, set_value
+from local_aws.stepfunctions.progress import child_of, restart_state
 
 MAX_INLINE_CONCURRENCY = 40
 _PLAIN = (dict, list, str, int, float, bool, type(None))
@@ -111,6 +112,8 @@ def evaluate_with_timeout(_: Any, state: Any, env: Any) -> None:
     state.timeout.eval(env)
     seconds = env.stack.pop()
     context = env.states.context_object.context_object_data
+    if context["State"]["RetryCount"]:
+        restart_state(env)
     if context.get("Task") and context["State"]["RetryCount"]:
         # A further try of a task that waits for a token has a token of its own.
         env.callback_pool_manager.add(env.states.context_object.update_task_token())
@@ -171,7 +174,11 @@ def evaluate_pool(_: Any, worker: Any, job: Any, worker_frame: Any) -> None:
     # the environment up to date then.
     while job is not None:
         frame = worker_frame.open_inner_frame()
-        worker._eval_job(env=frame, job=job)
+        frame.progress = child_of(worker_frame.progress, job.job_index)
+        if "output" in frame.progress:  # it has succeeded before a redrive
+            job.job_output = copied(frame.progress["output"])
+        else:
+            worker._eval_job(env=frame, job=job)
         worker_frame.close_frame(frame)
         ended = isinstance(job.job_output, Exception) or worker.stopped()
         following = None if ended else worker._job_pool.next_job()

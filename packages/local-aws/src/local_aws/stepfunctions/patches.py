@@ -15,6 +15,8 @@ from local_aws.stepfunctions import (  # noqa: F401
     flow_states,
     history,
     interpreter,
+    progress,
+    redrive,
     tasks,
 )
 from local_aws.stepfunctions.distributed_map import api as map_runs_api  # noqa: F401

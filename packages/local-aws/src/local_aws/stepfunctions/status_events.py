@@ -53,9 +53,6 @@ def _status_changed(execution: Any) -> None:
         "stateMachineAliasArn": getattr(execution, "alias_arn", None),
         "redriveCount": getattr(execution, "redrive_count", 0),
         "redriveDate": _milliseconds(getattr(execution, "redrive_date", None)),
-        "redriveStatus": "NOT_REDRIVABLE"
-        if execution.status in ("RUNNING", "SUCCEEDED")
-        else "REDRIVABLE",
         "name": execution.name,
         "status": execution.status,
         "startDate": _milliseconds(execution.start_date),

@@ -55,11 +55,15 @@ def generate_map_run_arns(original: Any, state_machine_arn: str, label: str | No
 @patch(f"{_BACKEND}.describe_map_run", why=_DESCRIBE_WHY)
 def describe_map_run(_: Any, backend: Any, map_run_arn: str) -> dict[str, Any]:
     """Return what DescribeMapRun answers."""
-    found: dict[str, Any] = _map_run(backend, map_run_arn).describe()
+    record = _map_run(backend, map_run_arn)
+    found: dict[str, Any] = record.describe()
     more = {"failuresNotRedrivable": 0, "pendingRedrive": 0}
     found["itemCounts"].update(more)
     found["executionCounts"].update(more)
-    return {**found, "redriveCount": 0}
+    redriven = getattr(record, "redrive_date", None)
+    if redriven is not None:
+        found["redriveDate"] = redriven
+    return {**found, "redriveCount": getattr(record, "redrive_count", 0)}
 
 
 @patch(f"{_BACKEND}.update_map_run", why=_DESCRIBE_WHY)
@@ -83,7 +87,14 @@ def list_executions(original: Any, response: Any) -> Any:
         machine = backend.describe_state_machine(response._get_param("stateMachineArn"))
         if machine.type == "EXPRESS":
             raise StateMachineTypeNotSupported(UNSUPPORTED)
-        return original(response)
+        answer = original(response)
+        known = {execution.execution_arn: execution for execution in machine.executions}
+        for entry in answer.result["executions"]:
+            execution = known[entry["executionArn"]]
+            entry["redriveCount"] = getattr(execution, "redrive_count", 0)
+            if getattr(execution, "redrive_date", None) is not None:
+                entry["redriveDate"] = execution.redrive_date
+        return answer
     record = _map_run(backend, arn)
     if record.express:
         raise StateMachineTypeNotSupported(UNSUPPORTED)
@@ -106,6 +117,7 @@ def _listed(child: ChildRecord, record: Any) -> dict[str, Any]:
         "stopDate": child.stopped,
         "mapRunArn": record.map_run_arn,
         "itemCount": child.item_count,
+        "redriveCount": child.redrive_count,
     }
     return {name: value for name, value in found.items() if value is not None}
 

@@ -12,10 +12,14 @@ from local_aws.stepfunctions.json_data import MAX_STATE_BYTES, compact
 
 @dataclass(frozen=True, slots=True)
 class ChildInput:
-    """The input of one child execution, and how many items are in it."""
+    """The input of one child execution, and how many items are in it.
+
+    `previous` is the child's record before a redrive, None where there is none.
+    """
 
     value: Any
     item_count: int = 1
+    previous: Any = None
 
 
 def single_inputs(items: Sequence[Any]) -> list[ChildInput]:

@@ -1,11 +1,16 @@
 """The Distributed Map: items from S3, batches, child executions of their own, results in S3."""
 
+import datetime
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.api import HistoryEventType, MapRunStatus
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor.map_run_record import (  # noqa: E501
+    ExecutionCounter,
+    ItemCounter,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.credentials import (
     StateCredentials,
 )
@@ -16,6 +21,8 @@ from local_aws.stepfunctions.definitions import DistributedSettings, evaluate, s
 from local_aws.stepfunctions.distributed_map.child_executions import (
     ChildExecution,
     followed,
+    forget_data,
+    inputs_again,
     pending_record,
     remember,
 )
@@ -40,8 +47,14 @@ from local_aws.stepfunctions.interpreter import in_background
 def evaluate_distributed_map(_: Any, component: Any, env: Any) -> None:
     """Run a Map in mode DISTRIBUTED as AWS does; its result is on the stack."""
     given = env.stack.pop()
-    run = _Run(component, env, given, settings_of(component))
-    _add_event(env, "MapRunStarted", mapRunArn=given.map_run_record.map_run_arn)
+    given.map_run_record, redriven = _record_of(env, given.map_run_record)
+    run = _Run(component, env, given, settings_of(component), redriven)
+    arn = given.map_run_record.map_run_arn
+    if redriven:
+        count = given.map_run_record.redrive_count
+        _add_event(env, "MapRunRedriven", mapRunArn=arn, redriveCount=count)
+    else:
+        _add_event(env, "MapRunStarted", mapRunArn=arn)
     try:
         result = run.result()
     except StateFailed as error:
@@ -57,8 +70,26 @@ def evaluate_distributed_map(_: Any, component: Any, env: Any) -> None:
         given.map_run_record.set_stop(MapRunStatus("ABORTED"))
         return
     given.map_run_record.set_stop(MapRunStatus("SUCCEEDED"))
+    forget_data(given.map_run_record)
     _add_event(env, "MapRunSucceeded")
     env.stack.append(result)
+
+
+def _record_of(env: Any, made: Any) -> tuple[Any, bool]:
+    """Return the record of a state's Map Run, which is the old one in a redrive, and whether."""
+    records = env.map_run_record_pool_manager
+    found = records.get(env.progress.get("map_run", ""))
+    if found is None:
+        env.progress["map_run"] = made.map_run_arn
+        made.redrive_count, made.redrive_date = 0, None
+        return made, False
+    del records._pool[made.map_run_arn]
+    counters: Any = ExecutionCounter, ItemCounter
+    found.execution_counter, found.item_counter = (make() for make in counters)
+    found.status, found.stop_date = MapRunStatus("RUNNING"), None
+    found.redrive_count = getattr(found, "redrive_count", 0) + 1
+    found.redrive_date = datetime.datetime.now(datetime.UTC)
+    return found, True
 
 
 @patch(
@@ -82,17 +113,26 @@ def validate_max_items(_: Any, path: Any, __: Any = None, *, env: Any = None, va
 class _Run:
     """One evaluation of a Distributed Map state."""
 
-    def __init__(self, component: Any, env: Any, given: Any, settings: DistributedSettings) -> None:
+    def __init__(
+        self,
+        component: Any,
+        env: Any,
+        given: Any,
+        settings: DistributedSettings,
+        redriven: bool,
+    ) -> None:
         self._component, self._env, self._given = component, env, given
         self._settings = settings
         self._record, self._input = given.map_run_record, env.stack[-1]
         self._record.express = settings.express
-        self._record.children, self._record.executions = [], {}
+        self._again = inputs_again(self._record) if redriven else []
+        if not redriven:
+            self._record.children, self._record.executions = [], {}
 
     def result(self) -> Any:
         """Return the state's result; raises StateFailed."""
         self._require_permission()
-        inputs = self._inputs()
+        inputs = self._again or self._inputs()
         run = MapRun(self._record, inputs, self._launch, self._pending, self._tolerance)
         with followed(self._record, run):
             succeeded = run.run(self._env.is_running)
@@ -214,7 +254,7 @@ def _dynamic(batcher: Any) -> dict[str, Any]:
     return template
 
 
-def _add_event(env: Any, kind: str, **details: str) -> None:
+def _add_event(env: Any, kind: str, **details: Any) -> None:
     name = f"{kind[0].lower()}{kind[1:]}EventDetails"
     env.event_manager.add_event(
         context=env.event_history_context,
