@@ -10,27 +10,11 @@ from invoke import Collection
 from invoke.exceptions import Exit
 
 import scones_toolkit.tasks as do
+from scones_toolkit import cli as flags
 from scones_toolkit.cli import task
 from scones_toolkit.project import Environment, Project
 
 ROOT = Path(__file__).parent
-Backend = Annotated[
-    Literal["sagemaker", "local"],
-    "sagemaker, or local: the same program on this machine, without AWS",
-]
-Source = Annotated[
-    str | None,
-    "auto, cifar100, synthetic, or a path: CIFAR archive, image folder, MNIST; "
-    "default: [dataset] source",
-]
-Classes = Annotated[str | None, "class names, comma separated, in the model's order; or all"]
-ImageSide = Annotated[int | None, "width and height in pixels; default: the source's"]
-ImageMode = Annotated[Literal["rgb", "grey"] | None, "rgb, or grey for one channel"]
-Epochs = Annotated[int | None, "passes over the training images; default: the recipe's"]
-AllowDestroy = Annotated[bool, "accept that an endpoint, a bucket or a key is destroyed"]
-Yes = Annotated[bool, "do not ask for confirmation"]
-Summary = Annotated[Path | None, "also write the result to this file, as Markdown"]
-ReleaseId = Annotated[str | None, "its id; default: the active one"]
 
 
 @task("inv build", local=True)
@@ -43,38 +27,34 @@ def build(project: Project) -> None:
 def etl(
     project: Project,
     *,
-    source: Source = None,
-    classes: Classes = None,
+    source: flags.Source = None,
+    classes: flags.Classes = None,
     add: Annotated[str | None, "folder of further training images, as `inv review` writes"] = None,
-    image_side: ImageSide = None,
-    image_mode: ImageMode = None,
+    image_side: flags.ImageSide = None,
+    image_mode: flags.ImageMode = None,
     recordio: Annotated[bool, "also write MXNet's .rec and .idx files"] = False,
 ) -> None:
     """Stage a dataset: read the images, split them, write them to the data bucket."""
-    flags = {"image_side": image_side, "image_mode": image_mode, "recordio": recordio or None}
-    do.data.etl(project, source, classes, add, **flags)
+    images = {"image_side": image_side, "image_mode": image_mode, "recordio": recordio or None}
+    do.data.etl(project, source, classes, add, **images)
 
 
 @task("inv train --env dev --spot")
 def train(
     project: Project,
     *,
-    backend: Backend = "sagemaker",
-    algorithm: Annotated[
-        Literal["scones", "builtin"], "scones, or builtin: SageMaker's image classification"
-    ] = "scones",
-    source: Source = None,
-    classes: Classes = None,
-    image_side: ImageSide = None,
-    image_mode: ImageMode = None,
+    backend: flags.Backend = "sagemaker",
+    algorithm: Annotated[Literal["scones", "builtin"], "builtin: SageMaker's own"] = "scones",
+    source: flags.Source = None,
+    classes: flags.Classes = None,
+    image_side: flags.ImageSide = None,
+    image_mode: flags.ImageMode = None,
     recipe: Annotated[
         Literal["auto", "pretrained", "scratch"] | None,
         "auto: pretrained for colour images, scratch for grey ones",
     ] = None,
-    epochs: Epochs = None,
-    folds: Annotated[
-        int | None, "cross-validation folds for calibration; 0: use the validation images"
-    ] = None,
+    epochs: flags.Epochs = None,
+    folds: Annotated[int | None, "cross-validation folds; 0: only the validation images"] = None,
     seed: Annotated[int | None, "random seed"] = None,
     max_steps: Annotated[int | None, "bounds each network's optimiser steps"] = None,
     no_flip: Annotated[bool, "no horizontal-flip augmentation (digits, text)"] = False,
@@ -108,16 +88,19 @@ def train(
 def tune(
     project: Project,
     *,
-    backend: Backend = "sagemaker",
+    backend: flags.Backend = "sagemaker",
     strategy: Annotated[Literal["bayesian", "random"], "how points are chosen"] = "bayesian",
     jobs: Annotated[int, "number of trainings"] = 10,
     parallel: Annotated[int, "trainings at the same time, with --backend sagemaker"] = 2,
-    source: Source = None,
-    epochs: Epochs = None,
+    source: flags.Source = None,
+    classes: flags.Classes = None,
+    image_side: flags.ImageSide = None,
+    image_mode: flags.ImageMode = None,
+    epochs: flags.Epochs = None,
 ) -> None:
     """Search learning rates, batch size and smoothing; the best model becomes a candidate.
 
-    --source goes with --backend local.
+    --source, --classes, --image-side and --image-mode go with --backend local.
     """
     do.tuning.tune(
         project,
@@ -126,6 +109,7 @@ def tune(
         jobs=jobs,
         parallel=parallel,
         source=source,
+        images={"classes": classes, "image_side": image_side, "image_mode": image_mode},
         epochs=epochs,
     )
 
@@ -135,9 +119,7 @@ def evaluate(
     project: Project,
     *,
     artifact: Annotated[str | None, "s3:// location; default: the last training job's"] = None,
-    target: Annotated[
-        Literal["artifact", "endpoint"], "artifact, or endpoint: the deployed one"
-    ] = "artifact",
+    target: Annotated[Literal["artifact", "endpoint"], "endpoint: the deployed one"] = "artifact",
 ) -> None:
     """Score a model on its test images, by itself or through the deployed endpoint."""
     do.evaluation.evaluate(project, artifact=artifact, target=target)
@@ -205,7 +187,7 @@ def plan(
     *,
     destroy: Annotated[bool, "plan the removal of everything"] = False,
     out: Annotated[Path | None, "where to keep the plan, for `inv apply --plan`"] = None,
-    summary: Summary = None,
+    summary: flags.Summary = None,
 ) -> None:
     """Show what Terraform would change, and keep that plan for `inv apply`."""
     do.deployment.plan(project, destroy=destroy, out=out, summary=summary)
@@ -215,8 +197,8 @@ def plan(
 def apply(
     project: Project,
     *,
-    allow_destroy: AllowDestroy = False,
-    yes: Yes = False,
+    allow_destroy: flags.AllowDestroy = False,
+    yes: flags.Yes = False,
     plan: Annotated[Path | None, "file written by `inv plan --out` from the same code"] = None,
 ) -> None:
     """Apply the plan that `inv plan` showed; without one: plan, ask, and apply that very plan."""
@@ -233,14 +215,14 @@ def verify(project: Project) -> None:
 
 
 @task("inv drift --env prod", terraform=True)
-def drift(project: Project, *, summary: Summary = None) -> None:
+def drift(project: Project, *, summary: flags.Summary = None) -> None:
     """Compare what is deployed with the code, and change nothing; exit code 2 on a difference."""
     if do.deployment.drift(project, summary=summary):
         raise Exit(f"{project.environment} differs from the code.", code=2)
 
 
 @task("inv fetch --env dev")
-def fetch(project: Project, *, release: ReleaseId = None) -> None:
+def fetch(project: Project, *, release: flags.ReleaseId = None) -> None:
     """Download a release's model artifact into the cache, and verify its SHA-256."""
     do.releases.fetch(project, release=release)
 
@@ -250,7 +232,7 @@ def promote(
     *,
     from_: Annotated[Environment, "environment that has the release"] = "dev",
     to: Annotated[Environment, "environment that gets it"] = "prod",
-    release: ReleaseId = None,
+    release: flags.ReleaseId = None,
 ) -> None:
     """Copy a release and its model artifact from one environment to another."""
     do.releases.promote(Project.open(ROOT, from_), Project.open(ROOT, to), release=release)
@@ -268,13 +250,13 @@ def cost(
 
 
 @task("inv destroy --env dev", terraform=True)
-def destroy(project: Project, *, yes: Yes = False) -> None:
+def destroy(project: Project, *, yes: flags.Yes = False) -> None:
     """Remove everything that Terraform deployed, after the environment's name was typed."""
     do.deployment.destroy(project, confirmed=yes)
 
 
 @task("inv unlock --env dev", terraform=True)
-def unlock(project: Project, *, yes: Yes = False) -> None:
+def unlock(project: Project, *, yes: flags.Yes = False) -> None:
     """Release the lock that a run which was killed left on the environment's state."""
     do.deployment.unlock(project, confirmed=yes)
 
@@ -286,7 +268,7 @@ def pause(project: Project) -> None:
 
 
 @task("inv purge --env dev", terraform=True)
-def purge(project: Project, *, yes: Yes = False) -> None:
+def purge(project: Project, *, yes: flags.Yes = False) -> None:
     """Remove everything of the environment with all its data, and what its tags still find."""
     do.removal.purge(project, confirmed=yes)
 
@@ -334,7 +316,7 @@ def review(
 def demo(
     project: Project,
     *,
-    source: Source = None,
+    source: flags.Source = None,
     keep: Annotated[bool, "leave the embedded AWS up at the end"] = False,
 ) -> None:
     """Run the whole workflow on this machine, from an archive to the report."""
@@ -360,7 +342,7 @@ def down(project: Project) -> None:
 
 
 @task("inv local.reset --yes", local=True)
-def reset(project: Project, *, yes: Yes = False) -> None:
+def reset(project: Project, *, yes: flags.Yes = False) -> None:
     """Remove all that was deployed to the embedded AWS; it is stopped if it runs."""
     do.local.reset(project, confirmed=yes)
 
@@ -401,9 +383,9 @@ def terraform_docs(project: Project) -> None:
 
 
 ns = Collection(build, etl, train, tune, evaluate, candidates, approve, release, releases, rollback)
-for later in (plan, apply, verify, drift, fetch, promote, cost, destroy, unlock, pause, purge):
-    ns.add_task(later)
-for later in (run, report, review, demo):
-    ns.add_task(later)
+for one in (plan, apply, verify, drift, fetch, promote, cost, destroy, unlock, pause, purge):
+    ns.add_task(one)
+for one in (run, report, review, demo):
+    ns.add_task(one)
 ns.add_collection(Collection("local", up, env, down, reset, status, logs, access))
 ns.add_collection(Collection("terraform", terraform_test, terraform_docs))

@@ -43,7 +43,7 @@ MAX_LINE_BYTES = 17 * 2**20
 
 
 class Unreadable(ValueError):
-    """A line is no captured record; the message is one of a few fixed reasons."""
+    """A line is not a captured record; the message is one of a few fixed reasons."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,24 @@ from scones_toolkit.project import Environment, Project
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# Flags that several tasks have.
+Backend = Annotated[
+    Literal["sagemaker", "local"],
+    "sagemaker, or local: the same program on this machine, without AWS",
+]
+Source = Annotated[
+    str | None,
+    "auto, cifar100, synthetic, or a path: CIFAR archive, image folder, MNIST; "
+    "default: [dataset] source",
+]
+Classes = Annotated[str | None, "class names, comma separated, in the model's order; or all"]
+ImageSide = Annotated[int | None, "width and height in pixels; default: the source's"]
+ImageMode = Annotated[Literal["rgb", "grey"] | None, "rgb, or grey for one channel"]
+Epochs = Annotated[int | None, "passes over the training images; default: the recipe's"]
+AllowDestroy = Annotated[bool, "accept that an endpoint, a bucket or a key is destroyed"]
+Yes = Annotated[bool, "do not ask for confirmation"]
+Summary = Annotated[Path | None, "also write the result to this file, as Markdown"]
+ReleaseId = Annotated[str | None, "its id; default: the active one"]
 # What a parameter of type Project adds to the command line.
 ENV = inspect.Parameter(
     "env",
@@ -41,7 +59,7 @@ VERBOSE = inspect.Parameter(
 
 
 def task(
-    example: str = "", *, name: str | None = None, local: bool = False, terraform: bool = False
+    example: str, *, name: str | None = None, local: bool = False, terraform: bool = False
 ) -> Callable[[Callable[..., object]], "TypedTask"]:
     """Return a decorator that makes an invoke task of a typed function.
 
@@ -54,7 +72,7 @@ def task(
 
     def decorate(function: Callable[..., object]) -> TypedTask:
         made = TypedTask(function, name=name, local=local, terraform=terraform)
-        made.__doc__ = f"{made.__doc__}\n\nExample: {example}" if example else made.__doc__
+        made.__doc__ = f"{inspect.getdoc(function)}\n\nExample: {example}"
         return made
 
     return decorate

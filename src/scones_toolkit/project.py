@@ -222,7 +222,11 @@ class Project:
 
     @cached_property
     def deployment(self) -> Deployment:
-        """What Terraform deployed here; raises DeployError when nothing is."""
+        """What Terraform deployed here; raises DeployError when nothing is.
+
+        Raises LocalAwsError when no embedded AWS runs for it.
+        """
+        _ = self.environ
         # What `terraform init` leaves.
         if not (self.terraform_data / "terraform.tfstate").exists():
             advice = "apply" if self.environment == "local" else f"plan{self.env_flag}"
@@ -235,7 +239,7 @@ class Project:
         return Deployment.of(outputs)
 
     def forget_deployment(self) -> None:
-        """Have the deployment read anew: an apply may have changed it."""
+        """Have the deployment read again: an apply may have changed it."""
         self.__dict__.pop("deployment", None)
 
     @property

@@ -249,7 +249,7 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
     assert " 0 to destroy" in done.said("apply")
     assert own.answer() == BICYCLE
     edit_releases(own, active=first, **dict.fromkeys(bad))
-    assert f"endpoint {ENDPOINT} is told to stop" in own.done("pause")
+    assert f"endpoint {ENDPOINT} is being stopped" in own.done("pause")
     assert own.client("sagemaker").list_endpoints()["Endpoints"] == []
     assert "6 to destroy" in own.done("apply")
     assert own.answer() == BICYCLE

@@ -4,6 +4,7 @@ import json
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,6 +96,19 @@ def test_the_lock_of_a_run_that_was_killed_is_released(up: Up) -> None:
     done = up.checkout.inv("unlock", "--yes")
     assert done.code == 0 and "ann@laptop" in done.out and "is unlocked" in done.out
     assert "is not locked" in up.checkout.inv("unlock").out
+
+
+def test_neither_a_proxy_nor_a_configuration_of_an_account_reaches_local_mode(
+    up: Up, tmp_path: Path
+) -> None:
+    (tmp_path / ".aws").mkdir()
+    accelerated = "[default]\nuse_fips_endpoint = true\ns3 =\n    use_accelerate_endpoint = true\n"
+    (tmp_path / ".aws" / "config").write_text(accelerated)
+    nowhere = "http://127.0.0.1:9"
+    shell = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"), nowhere)
+    shell |= {"NO_PROXY": "", "no_proxy": "", "HOME": str(tmp_path), "AWS_PROFILE": "absent"}
+    assert up.function in up.checkout.inv("local.status", **shell).out
+    assert "is not locked" in up.checkout.inv("unlock", **shell).out
 
 
 def test_what_was_never_deployed_costs_nothing(up: Up) -> None:

@@ -21,7 +21,7 @@ from scones_toolkit.tasks import (
     training,
 )
 
-# What the summary takes from the report's figures, beside what it knows itself.
+# What the summary takes from the report's figures, next to what it knows itself.
 FIGURES = (
     "accuracy",
     "n_test",
@@ -56,7 +56,7 @@ class Stages:
 def demo(project: Project, *, source: str | None = None, keep: bool = False) -> dict[str, Any]:
     """Run the whole workflow locally, print its summary, and return it.
 
-    A mistake in the settings or the source is told before anything is started. Everything
+    A mistake in the settings or the source is reported before anything is started. Everything
     that was started is stopped at the end, whatever ended it; `keep` leaves the embedded AWS
     up after a run that reached its end.
     """

@@ -384,7 +384,7 @@ def _score(
     """Return what is to be said of the golden samples, and how they are answered otherwise."""
     images = released_images(project.client("s3"), release)
     if not images:
-        return "no golden samples: its artifact has none, train anew to have some", []
+        return "no golden samples: its artifact has none, train again to have some", []
     said, found = f"golden samples answered as in training: {len(images)}", []
     for endpoint, configuration in pairs:
         name = str(endpoint.values["name"])
@@ -417,10 +417,10 @@ def check_terraform(project: Project) -> None:
         names = ", ".join(str(file.relative_to(project.root)) for file in stale)
         raise DeployError(f"{names} do not say what the module takes; run `inv terraform.docs`.")
     log = TerraformLines(project.console, build / "terraform.log")
-    # A build folder of its own: a check beside a deployed environment must not touch its state.
+    # A build folder of its own: a check next to a deployed environment must not touch its state.
     terraform = Terraform(root, "local", build_dir=build, environ=os.environ, output=log)
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        scanned = beside.submit(scan, root, SCANNERS)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        scanned = pool.submit(scan, root, SCANNERS)
         terraform.check()
         found = scanned.result()
     project.console.say(f"  Checkov: {found.passed} passed, {found.skipped} skipped with a reason.")

@@ -58,7 +58,7 @@ def evaluate_artifact(project: Project, artifact: str | None = None) -> dict[str
 def evaluate_endpoint(project: Project) -> Agreement:
     """Score the deployed endpoint on the images that its model was tested on in training.
 
-    Prints the figures beside training's own, and returns both. Raises DeployError where a
+    Prints the figures next to training's own, and returns both. Raises DeployError where a
     probability differs by more than float32 explains: then another model answers.
     """
     release = project.active_release

@@ -39,7 +39,7 @@ def write_channels(staged: StagedDataset, base: Path) -> None:
             path.unlink()
     for path, body in wanted.items():
         if not (path.is_file() and path.read_bytes() == body):
-            # Not by an atomic write: whatever a crash leaves is compared anew the next time, and
+            # Not by an atomic write: whatever a crash leaves is compared again the next time, and
             # waiting for the disk ten thousand times takes minutes.
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(body)

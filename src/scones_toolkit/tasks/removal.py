@@ -61,7 +61,7 @@ def _stop(project: Project) -> list[Running]:
     found = running(sagemaker, _owner(project))
     stopped = [item for item in found if stop_one(sagemaker, item)]
     for item in stopped:
-        project.console.say(f"  {item.kind.words} {item.name} is told to stop")
+        project.console.say(f"  {item.kind.words} {item.name} is being stopped")
     return stopped
 
 
@@ -81,7 +81,7 @@ def purge(project: Project, *, confirmed: bool = False) -> None:
 
     First what bills by the hour, then every object and image, then what Terraform knows, then
     whatever else carries the environment's tags. Says what remains. Nothing of another project
-    or environment is touched: tags decide, never a name alone.
+    or environment is touched: tags decide, never only a name.
     """
     name = project.environment
     if not confirmed:

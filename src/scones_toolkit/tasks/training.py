@@ -77,8 +77,8 @@ def train(
         return train_locally(project, source, images)
     if source is not None or any(value is not None for value in (images or {}).values()):
         raise SettingsError(
-            "--source, --classes, --image-side and --image-mode go with --backend local; `inv etl` "
-            "takes them else, and a job trains on what it staged."
+            "--source, --classes, --image-side and --image-mode go with --backend local; else `inv "
+            "etl` takes them, and the job trains on what it staged."
         )
     return train_on_sagemaker(project, algorithm, resume)
 

@@ -16,7 +16,6 @@ from local_aws.eventbridge.targets import RoleClients
 from local_aws.iam.roles import RoleSessions, is_enforced
 from local_aws.logs import api as logs_api
 from local_aws.logs import encryption_keys
-from local_aws.s3 import notifications
 from local_aws.sns import subscriptions
 from local_aws.state.stores import keep
 from local_aws.stepfunctions.clients import ClientCache
@@ -28,7 +27,6 @@ def install(context: Context) -> None:
     buses = Buses(CLOCK, attempts, _role_clients(context, SERVICE))
     api.install(buses)
     service_events.install(buses.publish)
-    notifications.install(buses)
     subscriptions.install()
     cloudwatch_api.install()
     logs_api.install()

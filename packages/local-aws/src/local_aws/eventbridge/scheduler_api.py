@@ -52,7 +52,7 @@ def answer_schedule(original: Any, response: Any) -> Any:
     The expression is checked first, then names and formats, then the role with IAM.
     """
     _require_expression(response)
-    _require_name("name", unquote(unquote(response.parsed_url.path.rsplit("/", 1)[-1])))
+    _require_name("name", unquote(response.parsed_url.path.rsplit("/", 1)[-1]))
     group = str(response._get_param("GroupName") or "default")
     _require_name("groupName", group)
     if group not in response.scheduler_backend.schedule_groups:
@@ -87,8 +87,6 @@ def _require_expression(response: Any) -> None:
         raise ValidationException(
             f"Invalid ScheduleExpressionTimezone {zone}. The provided timezone is not supported."
         ) from error
-    _require_name("name", response.path.rsplit("/", 1)[-1])
-    _require_name("groupName", str(response._get_param("GroupName") or "default"))
 
 
 def _require_name(field: str, name: str) -> None:

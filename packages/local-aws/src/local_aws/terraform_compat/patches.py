@@ -5,14 +5,12 @@ one resource, and is named after it.
 """
 
 from local_aws.core.context import Context
-from local_aws.terraform_compat import budgets, lambda_configuration, messaging, s3, s3_lifecycle
+from local_aws.terraform_compat import budgets, lambda_configuration, messaging
 
 
 def install(context: Context) -> None:
     """Mend the answers, one service after the other."""
     del context
-    s3.install()
-    s3_lifecycle.install()
     lambda_configuration.install()
     messaging.install()
     budgets.install()
