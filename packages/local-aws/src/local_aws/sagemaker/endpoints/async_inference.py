@@ -28,10 +28,12 @@ from local_aws.sagemaker.endpoints.fleets import AsyncSettings, Fleet
 from local_aws.sagemaker.endpoints.instances import Reply, VariantUnavailable
 from local_aws.sagemaker.endpoints.invocations import (
     CUSTOM_ATTRIBUTES,
+    MAX_CUSTOM_ATTRIBUTES,
     Answer,
     no_answer,
     received,
     refusal,
+    too_long_attributes,
     validation_error,
 )
 from local_aws.sagemaker.endpoints.traffic import Traffic
@@ -97,6 +99,8 @@ def parse_request(
         raise InvalidAsyncRequest("Exactly one of InputLocation and Body must be given.")
     if len(body) > MAX_INLINE_BYTES:
         raise InvalidAsyncRequest(f"Body must have at most {MAX_INLINE_BYTES} bytes.")
+    if len(header("Custom-Attributes")) > MAX_CUSTOM_ATTRIBUTES:
+        raise InvalidAsyncRequest(too_long_attributes())
     parts = (header("S3OutputPathExtension").strip("/"), header("Filename"))
     return AsyncRequest(
         endpoint=endpoint,
