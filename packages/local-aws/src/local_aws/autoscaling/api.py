@@ -12,6 +12,7 @@ from local_aws.autoscaling.scalable_targets import activities
 from local_aws.core import clock
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.patching import add, patch
+from local_aws.core.tags import TagStore
 from local_aws.eventbridge.cron import ExpressionError
 from local_aws.eventbridge.schedule_expressions import check
 
@@ -138,3 +139,37 @@ def describe_scaling_activities(response: Any) -> str:
         if all(value in (None, activity[name]) for name, value in wanted.items())
     ]
     return json.dumps({"ScalingActivities": found})
+
+
+# --- tags of targets ---
+
+_RESPONSE = "moto.applicationautoscaling.responses.ApplicationAutoScalingResponse"
+_TAGS = TagStore("application-autoscaling")
+
+
+@patch(f"{_RESPONSE}.register_scalable_target", why="drops the tags")
+def register_with_tags(original: Any, response: Any) -> str:
+    """Answer RegisterScalableTarget."""
+    answer: str = original(response)
+    _TAGS.add(json.loads(answer)["ScalableTargetARN"], response._get_param("Tags") or {})
+    return answer
+
+
+@add(f"{_RESPONSE}.list_tags_for_resource", why="is missing")
+def list_tags_for_resource(response: Any) -> str:
+    """Answer ListTagsForResource."""
+    return json.dumps({"Tags": _TAGS.of(response._get_param("ResourceARN"))})
+
+
+@add(f"{_RESPONSE}.tag_resource", why="is missing")
+def tag_resource(response: Any) -> str:
+    """Answer TagResource."""
+    _TAGS.add(response._get_param("ResourceARN"), response._get_param("Tags"))
+    return "{}"
+
+
+@add(f"{_RESPONSE}.untag_resource", why="is missing")
+def untag_resource(response: Any) -> str:
+    """Answer UntagResource."""
+    _TAGS.remove(response._get_param("ResourceARN"), response._get_param("TagKeys"))
+    return "{}"

@@ -131,3 +131,11 @@ def describe_alarm_history(response: Any) -> Any:
 def _zoned(response: Any, name: str) -> datetime.datetime | None:
     at: datetime.datetime | None = response._get_param(name)
     return at if at is None or at.tzinfo is not None else at.replace(tzinfo=datetime.UTC)
+
+
+@add("moto.cloudwatch.responses.CloudWatchResponse.put_composite_alarm", why="is missing")
+def put_composite_alarm(response: Any) -> Any:
+    """Answer PutCompositeAlarm."""
+    if response._get_param("ActionsSuppressor"):
+        raise ValidationError("The embedded AWS does not implement ActionsSuppressor.")
+    return response.put_metric_alarm()
