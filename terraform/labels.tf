@@ -3,9 +3,9 @@
 # so that after a rollback a function finds its own.
 
 locals {
-  max_inline_label_bytes = 2048
+  max_inline_label_bytes = 4096 / 2
 
-  label_lists = [for labels in concat([local.labels], [for r in values(var.releases) : r.labels if r.labels != null]) : jsonencode(labels)]
+  label_lists = concat([jsonencode(var.labels)], [for r in values(var.releases) : jsonencode(r.labels) if r.labels != null])
   labels_text = jsonencode(local.labels)
   labels_object = try(
     "s3://${aws_s3_object.labels[sha256(local.labels_text)].bucket}/${aws_s3_object.labels[sha256(local.labels_text)].key}",

@@ -11,6 +11,7 @@ import pytest
 
 from local_aws.control import LocalAws
 from local_aws.testing.aws import Aws
+from scones_deploy.release import Release, add_release
 from scones_deploy.terraform.state_bucket import backend_settings
 from tests.support.checkout import Checkout, copy_checkout
 
@@ -111,11 +112,35 @@ def test_neither_a_proxy_nor_a_configuration_of_an_account_reaches_local_mode(
     assert "is not locked" in up.checkout.inv("unlock", **shell).out
 
 
+LOST = Release(
+    id="lost",
+    image="123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-local-model:1.0",
+    model_data_url="s3://scones-local-artifacts-123456789012/model/job/output/model.tar.gz",
+    model_sha256="ab" * 32,
+    instance_type="ml.m5.large",
+    instance_count=1,
+    threshold=0.9,
+    labels=("bicycle", "motorcycle"),
+    dataset_version="none",
+)
+
+
+def test_a_release_goes_with_the_model_that_a_reset_removed(up: Up) -> None:
+    path = up.checkout.root / "terraform/environments/local/release.tfvars.json"
+    add_release(path, LOST)
+    assert up.checkout.inv("build").code == 0
+    done = up.checkout.inv("plan")
+    assert done.code == 0, done
+    assert "The models of lost are gone" in done.out
+    assert not path.exists()
+
+
 def test_what_was_never_deployed_costs_nothing(up: Up) -> None:
     done = up.checkout.inv("pause")
     assert done.code == 0
     assert "Nothing in local bills by the hour" in done.out
     assert "a month" not in done.out and "test.tests" not in done.out
+    assert "Nothing is deployed in local" in up.checkout.inv("verify").out
 
 
 def test_a_demo_leaves_alone_what_is_kept(checkout: Checkout) -> None:

@@ -149,6 +149,66 @@ def test_rows_keep_the_order_of_the_headers_fields(aws: Aws) -> None:
     assert [list(row.items()) for row in rows] == [[("zeta", "1"), ("alpha", "2"), ("Mid", "3")]]
 
 
+def test_a_distributed_map_in_jsonata(aws: Aws) -> None:
+    bucket = unique("items")
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="in.json", Body=b'{"rows": [1, 2, 3]}')
+    inner = flow(I=passing(Output={"sum": "{% $sum($states.input.Items.n) %}"}))
+    state = {
+        "Type": "Map",
+        "ItemReader": {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": {
+                "InputType": "JSON",
+                "ItemsPointer": "/rows",
+                "MaxItems": "{% 1 + 2 %}",
+            },
+            "Arguments": {"Bucket": "{% $states.input.bucket %}", "Key": "in.json"},
+        },
+        "ItemSelector": {
+            "n": "{% $states.context.Map.Item.Value * $states.input.by %}",
+            "at": "{% $states.context.Map.Item.Index %}",
+        },
+        "ItemBatcher": {
+            "MaxItemsPerBatch": "{% 2 %}",
+            "BatchInput": {"b": "{% $states.input.by %}"},
+        },
+        "ItemProcessor": {
+            **inner,
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"},
+        },
+        "ResultWriter": {
+            "Resource": "arn:aws:states:::s3:putObject",
+            "Arguments": {"Bucket": "{% $states.input.bucket %}", "Prefix": "out"},
+        },
+        "Output": "{% $states.result.ResultWriterDetails.Key %}",
+        "End": True,
+    }
+    key = output(aws, jsonata(M=state), {"bucket": bucket, "by": 10})
+    manifest = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    (file,) = manifest["ResultFiles"]["SUCCEEDED"]
+    results = json.loads(s3.get_object(Bucket=bucket, Key=file["Key"])["Body"].read())
+    assert [json.loads(result["Output"]) for result in results] == [{"sum": 30}, {"sum": 30}]
+    first = json.loads(results[0]["Input"])
+    assert first == {"BatchInput": {"b": 10}, "Items": [{"n": 10, "at": 0}, {"n": 20, "at": 1}]}
+
+
+def test_a_distributed_map_in_jsonata_takes_the_states_input(aws: Aws) -> None:
+    inner = flow(I=passing(Output="{% $states.input * 2 %}"))
+    state = {
+        "Type": "Map",
+        "Items": "{% $states.input.rows %}",
+        "ItemProcessor": {
+            **inner,
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        },
+        "ToleratedFailureCount": "{% 1 %}",
+        "End": True,
+    }
+    assert output(aws, jsonata(M=state), {"rows": [1, 2]}) == [2, 4]
+
+
 # Task tokens
 
 

@@ -24,7 +24,7 @@ LogSink = Callable[[FunctionSpec, str, list[LogEvent]], None]
 
 
 class LambdaMeter:
-    """Tells CloudWatch of invocations, by function and by what they were invoked as."""
+    """Publishes the metrics of invocations, by function and by the ARN that was invoked."""
 
     def ran(
         self, spec: FunctionSpec, arn: str, *, seconds: float, failed: bool, running: int
