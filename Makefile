@@ -31,7 +31,7 @@ pytest: $(VENV)/.dev
 
 lint: $(VENV)/.dev $(VENV)/.scan
 	$(VENV)/scan/bin/zizmor --offline --quiet .github/workflows
-	PATH="$(CURDIR)/$(VENV)/scan/bin:$$PATH" PYTHONPATH=$(VENV)/scan $(BIN)/python -m jactionlint --profile correctness --strict-exit
+	PATH="$(CURDIR)/$(VENV)/scan/bin:$$PATH" PYTHONPATH=$(VENV)/scan $(BIN)/python -m jactionlint --profile correctness --strict-exit .github/workflows/*.yml
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
@@ -75,4 +75,5 @@ lock: ## lock the dependencies anew (needs uv)
 	  $(UV_COMPILE) --upgrade requirements/$$name.in --output-file requirements/$$name.lock || exit 1; done
 
 clean: ## remove what was built; not the environment, not the download cache
+	@[ ! -d .local ] || [ ! -x $(BIN)/inv ] || $(BIN)/inv local.down
 	rm -rf build .local

@@ -10,27 +10,11 @@ from invoke import Collection
 from invoke.exceptions import Exit
 
 import scones_toolkit.tasks as do
+from scones_toolkit import cli as flags
 from scones_toolkit.cli import task
 from scones_toolkit.project import Environment, Project
 
 ROOT = Path(__file__).parent
-Backend = Annotated[
-    Literal["sagemaker", "local"],
-    "sagemaker, or local: the same program on this machine, without AWS",
-]
-Source = Annotated[
-    str | None,
-    "auto, cifar100, synthetic, or a path: CIFAR archive, image folder, MNIST; "
-    "default: [dataset] source",
-]
-Classes = Annotated[str | None, "class names, comma separated, in the model's order; or all"]
-ImageSide = Annotated[int | None, "width and height in pixels; default: the source's"]
-ImageMode = Annotated[Literal["rgb", "grey"] | None, "rgb, or grey for one channel"]
-Epochs = Annotated[int | None, "passes over the training images; default: the recipe's"]
-AllowDestroy = Annotated[bool, "accept that an endpoint, a bucket or a key is destroyed"]
-Yes = Annotated[bool, "do not ask for confirmation"]
-Summary = Annotated[Path | None, "also write the result to this file, as Markdown"]
-ReleaseId = Annotated[str | None, "its id; default: the active one"]
 
 
 @task("inv build", local=True)
@@ -43,44 +27,38 @@ def build(project: Project) -> None:
 def etl(
     project: Project,
     *,
-    source: Source = None,
-    classes: Classes = None,
+    source: flags.Source = None,
+    classes: flags.Classes = None,
     add: Annotated[str | None, "folder of further training images, as `inv review` writes"] = None,
-    image_side: ImageSide = None,
-    image_mode: ImageMode = None,
+    image_side: flags.ImageSide = None,
+    image_mode: flags.ImageMode = None,
     recordio: Annotated[bool, "also write MXNet's .rec and .idx files"] = False,
 ) -> None:
     """Stage a dataset: read the images, split them, write them to the data bucket."""
-    flags = {"image_side": image_side, "image_mode": image_mode, "recordio": recordio or None}
-    do.data.etl(project, source, classes, add, **flags)
+    images = {"image_side": image_side, "image_mode": image_mode, "recordio": recordio or None}
+    do.data.etl(project, source, classes, add, **images)
 
 
 @task("inv train --env dev --spot")
 def train(
     project: Project,
     *,
-    backend: Backend = "sagemaker",
-    algorithm: Annotated[
-        Literal["scones", "builtin"], "scones, or builtin: SageMaker's image classification"
-    ] = "scones",
-    source: Source = None,
-    classes: Classes = None,
-    image_side: ImageSide = None,
-    image_mode: ImageMode = None,
+    backend: flags.Backend = "sagemaker",
+    algorithm: Annotated[Literal["scones", "builtin"], "builtin: SageMaker's own"] = "scones",
+    source: flags.Source = None,
+    classes: flags.Classes = None,
+    image_side: flags.ImageSide = None,
+    image_mode: flags.ImageMode = None,
     recipe: Annotated[
-        str | None, "default, or best: an ensemble of networks, in three times the time"
+        Literal["auto", "pretrained", "scratch"] | None,
+        "auto: pretrained for colour images, scratch for grey ones",
     ] = None,
-    epochs: Epochs = None,
-    folds: Annotated[
-        int | None, "cross-validation folds for calibration; 0: use the validation images"
-    ] = None,
+    epochs: flags.Epochs = None,
+    folds: Annotated[int | None, "cross-validation folds; 0: only the validation images"] = None,
     seed: Annotated[int | None, "random seed"] = None,
     max_steps: Annotated[int | None, "bounds each network's optimiser steps"] = None,
     no_flip: Annotated[bool, "no horizontal-flip augmentation (digits, text)"] = False,
-    weights: Annotated[str | None, "ResNet-18 weights (.pt, .pth, .safetensors)"] = None,
-    backbone: Annotated[
-        Literal["frozen", "finetuned"] | None, "what of the weights is trained"
-    ] = None,
+    weights: Annotated[str | None, "file with EfficientNet-Lite0 or ResNet-18 weights"] = None,
     spot: Annotated[bool, "use managed spot instances, which may be interrupted"] = False,
     resume: Annotated[str, "interrupted SageMaker job to continue from its last checkpoint"] = "",
 ) -> None:
@@ -99,10 +77,9 @@ def train(
         epochs=epochs,
         folds=folds,
         seed=seed,
-        most_steps=max_steps,
-        mirror=False if no_flip else None,
+        max_steps=max_steps,
+        horizontal_flip=False if no_flip else None,
         weights=weights,
-        backbone=backbone,
         spot=spot or None,
     )
 
@@ -111,16 +88,19 @@ def train(
 def tune(
     project: Project,
     *,
-    backend: Backend = "sagemaker",
+    backend: flags.Backend = "sagemaker",
     strategy: Annotated[Literal["bayesian", "random"], "how points are chosen"] = "bayesian",
     jobs: Annotated[int, "number of trainings"] = 10,
     parallel: Annotated[int, "trainings at the same time, with --backend sagemaker"] = 2,
-    source: Source = None,
-    epochs: Epochs = None,
+    source: flags.Source = None,
+    classes: flags.Classes = None,
+    image_side: flags.ImageSide = None,
+    image_mode: flags.ImageMode = None,
+    epochs: flags.Epochs = None,
 ) -> None:
     """Search learning rates, batch size and smoothing; the best model becomes a candidate.
 
-    --source goes with --backend local.
+    --source, --classes, --image-side and --image-mode go with --backend local.
     """
     do.tuning.tune(
         project,
@@ -129,6 +109,7 @@ def tune(
         jobs=jobs,
         parallel=parallel,
         source=source,
+        images={"classes": classes, "image_side": image_side, "image_mode": image_mode},
         epochs=epochs,
     )
 
@@ -138,9 +119,7 @@ def evaluate(
     project: Project,
     *,
     artifact: Annotated[str | None, "s3:// location; default: the last training job's"] = None,
-    target: Annotated[
-        Literal["artifact", "endpoint"], "artifact, or endpoint: the deployed one"
-    ] = "artifact",
+    target: Annotated[Literal["artifact", "endpoint"], "endpoint: the deployed one"] = "artifact",
 ) -> None:
     """Score a model on its test images, by itself or through the deployed endpoint."""
     do.evaluation.evaluate(project, artifact=artifact, target=target)
@@ -171,14 +150,29 @@ def release(
     candidate: Annotated[int | None, "its number; default: the last training job's"] = None,
     artifact: Annotated[str | None, "a candidate's s3:// location, instead of its number"] = None,
     override_gate: Annotated[str, "reason to release a model that the quality gate refuses"] = "",
+    allow_synthetic: Annotated[bool, "accept a model trained on synthetic images"] = False,
 ) -> None:
     """Write an approved model into the release manifest that Terraform deploys.
 
     It must reach the limits under [quality], and not be worse than the active release.
     """
     do.releases.release(
-        project, candidate=candidate, artifact=artifact, gate_override=override_gate
+        project,
+        candidate=candidate,
+        artifact=artifact,
+        gate_override=override_gate,
+        allow_synthetic=allow_synthetic,
     )
+
+
+@task("inv releases --env dev")
+def releases(
+    project: Project,
+    *,
+    drop: Annotated[tuple[str, ...], "id of a release to forget"] = (),
+) -> None:
+    """List the releases: which is deployed, its metrics and data source."""
+    do.releases.list_releases(project, drop=drop)
 
 
 @task("inv rollback r-20260101-120000 --env dev")
@@ -193,7 +187,7 @@ def plan(
     *,
     destroy: Annotated[bool, "plan the removal of everything"] = False,
     out: Annotated[Path | None, "where to keep the plan, for `inv apply --plan`"] = None,
-    summary: Summary = None,
+    summary: flags.Summary = None,
 ) -> None:
     """Show what Terraform would change, and keep that plan for `inv apply`."""
     do.deployment.plan(project, destroy=destroy, out=out, summary=summary)
@@ -203,8 +197,8 @@ def plan(
 def apply(
     project: Project,
     *,
-    allow_destroy: AllowDestroy = False,
-    yes: Yes = False,
+    allow_destroy: flags.AllowDestroy = False,
+    yes: flags.Yes = False,
     plan: Annotated[Path | None, "file written by `inv plan --out` from the same code"] = None,
 ) -> None:
     """Apply the plan that `inv plan` showed; without one: plan, ask, and apply that very plan."""
@@ -221,14 +215,14 @@ def verify(project: Project) -> None:
 
 
 @task("inv drift --env prod", terraform=True)
-def drift(project: Project, *, summary: Summary = None) -> None:
+def drift(project: Project, *, summary: flags.Summary = None) -> None:
     """Compare what is deployed with the code, and change nothing; exit code 2 on a difference."""
     if do.deployment.drift(project, summary=summary):
         raise Exit(f"{project.environment} differs from the code.", code=2)
 
 
 @task("inv fetch --env dev")
-def fetch(project: Project, *, release: ReleaseId = None) -> None:
+def fetch(project: Project, *, release: flags.ReleaseId = None) -> None:
     """Download a release's model artifact into the cache, and verify its SHA-256."""
     do.releases.fetch(project, release=release)
 
@@ -238,7 +232,7 @@ def promote(
     *,
     from_: Annotated[Environment, "environment that has the release"] = "dev",
     to: Annotated[Environment, "environment that gets it"] = "prod",
-    release: ReleaseId = None,
+    release: flags.ReleaseId = None,
 ) -> None:
     """Copy a release and its model artifact from one environment to another."""
     do.releases.promote(Project.open(ROOT, from_), Project.open(ROOT, to), release=release)
@@ -256,13 +250,13 @@ def cost(
 
 
 @task("inv destroy --env dev", terraform=True)
-def destroy(project: Project, *, yes: Yes = False) -> None:
+def destroy(project: Project, *, yes: flags.Yes = False) -> None:
     """Remove everything that Terraform deployed, after the environment's name was typed."""
     do.deployment.destroy(project, confirmed=yes)
 
 
 @task("inv unlock --env dev", terraform=True)
-def unlock(project: Project, *, yes: Yes = False) -> None:
+def unlock(project: Project, *, yes: flags.Yes = False) -> None:
     """Release the lock that a run which was killed left on the environment's state."""
     do.deployment.unlock(project, confirmed=yes)
 
@@ -274,7 +268,7 @@ def pause(project: Project) -> None:
 
 
 @task("inv purge --env dev", terraform=True)
-def purge(project: Project, *, yes: Yes = False) -> None:
+def purge(project: Project, *, yes: flags.Yes = False) -> None:
     """Remove everything of the environment with all its data, and what its tags still find."""
     do.removal.purge(project, confirmed=yes)
 
@@ -283,12 +277,13 @@ def purge(project: Project, *, yes: Yes = False) -> None:
 def run(
     project: Project,
     *,
-    image: Annotated[tuple[str, ...], "s3:// location; may be repeated; default: test images"] = (),
+    image: Annotated[tuple[str, ...], "s3:// location, file or folder; default: test images"] = (),
     count: Annotated[int, "number of random test images; 0: all"] = 0,
     seed: Annotated[int, "seed of the random choice"] = 0,
+    json: Annotated[bool, "print the results as JSON"] = False,
 ) -> None:
     """Classify images by workflow executions, wait, and print how each one ended."""
-    do.running.run(project, images=image, count=count, seed=seed)
+    do.running.run(project, images=image, count=count, seed=seed, as_json=json)
 
 
 @task("inv report --env dev")
@@ -296,21 +291,22 @@ def report(
     project: Project,
     *,
     out: Annotated[Path | None, "the page; default: in build/<env>"] = None,
+    open: Annotated[bool, "open the page in a browser"] = False,
     shadow: Annotated[bool, "compare the shadow release with the one that serves"] = False,
     hours: Annotated[int, "with --shadow: how far back records are read"] = 24,
 ) -> None:
     """Read the captured records of the last run and write the report page."""
     if shadow:
-        do.monitoring.compare_shadow(project, out=out, hours=hours)
+        do.monitoring.compare_shadow(project, out=out, hours=hours, in_browser=open)
     else:
-        do.monitoring.report(project, out=out)
+        do.monitoring.report(project, out=out, in_browser=open)
 
 
-@task("inv review --env dev, fill in labels.csv, inv etl --env dev --add build/dev/review")
+@task("inv review --env dev, fill in labels.csv, inv etl --env dev --add review/dev")
 def review(
     project: Project,
     *,
-    out: Annotated[Path | None, "the folder; default: build/<env>/review"] = None,
+    out: Annotated[Path | None, "the folder; default: review/<env>"] = None,
 ) -> None:
     """Fetch the images of the last run that a person must decide, with a list to label them."""
     do.monitoring.review(project, out=out)
@@ -320,7 +316,7 @@ def review(
 def demo(
     project: Project,
     *,
-    source: Source = None,
+    source: flags.Source = None,
     keep: Annotated[bool, "leave the embedded AWS up at the end"] = False,
 ) -> None:
     """Run the whole workflow on this machine, from an archive to the report."""
@@ -333,6 +329,12 @@ def up(project: Project) -> None:
     do.local.up(project)
 
 
+@task("eval $(inv local.env)", local=True)
+def env(project: Project) -> None:
+    """Print the shell commands that point AWS clients and Terraform at the embedded AWS."""
+    do.local.env(project)
+
+
 @task("inv local.down", local=True)
 def down(project: Project) -> None:
     """Stop the embedded AWS and every process that it started; what was deployed is kept."""
@@ -340,7 +342,7 @@ def down(project: Project) -> None:
 
 
 @task("inv local.reset --yes", local=True)
-def reset(project: Project, *, yes: Yes = False) -> None:
+def reset(project: Project, *, yes: flags.Yes = False) -> None:
     """Remove all that was deployed to the embedded AWS; it is stopped if it runs."""
     do.local.reset(project, confirmed=yes)
 
@@ -380,10 +382,10 @@ def terraform_docs(project: Project) -> None:
     do.deployment.write_terraform_docs(project)
 
 
-ns = Collection(build, etl, train, tune, evaluate, candidates, approve, release, rollback)
-for later in (plan, apply, verify, drift, fetch, promote, cost, destroy, unlock, pause, purge):
-    ns.add_task(later)
-for later in (run, report, review, demo):
-    ns.add_task(later)
-ns.add_collection(Collection("local", up, down, reset, status, logs, access))
+ns = Collection(build, etl, train, tune, evaluate, candidates, approve, release, releases, rollback)
+for one in (plan, apply, verify, drift, fetch, promote, cost, destroy, unlock, pause, purge):
+    ns.add_task(one)
+for one in (run, report, review, demo):
+    ns.add_task(one)
+ns.add_collection(Collection("local", up, env, down, reset, status, logs, access))
 ns.add_collection(Collection("terraform", terraform_test, terraform_docs))

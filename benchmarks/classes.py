@@ -25,10 +25,10 @@ from PIL import Image, ImageDraw
 from scones_core.errors import SconesError
 from scones_core.labels import LabelSet
 from scones_core.settings import DatasetSettings, TrainingSettings
+from scones_etl.extract.resolve import resolve_source
+from scones_etl.extract.source import Source
+from scones_etl.extract.synthetic import Synthetic
 from scones_etl.pipeline import stage
-from scones_etl.raw import Source
-from scones_etl.sources import resolve_source
-from scones_etl.synthetic import Synthetic
 from scones_toolkit.tasks.local_training import run_training, write_channels
 from scones_toolkit.tasks.training_requests import recipe
 
@@ -47,9 +47,9 @@ class Case:
 
 
 CASES: Mapping[str, Case] = {
-    "three": Case(DatasetSettings(classes=VEHICLES[:3]), TrainingSettings(folds=0, most_steps=250)),
-    "five": Case(DatasetSettings(classes=VEHICLES), TrainingSettings(folds=0, most_steps=250)),
-    "fifty": Case(DatasetSettings(image_side=224), TrainingSettings(folds=0, most_steps=200)),
+    "three": Case(DatasetSettings(classes=VEHICLES[:3]), TrainingSettings(folds=0, max_steps=250)),
+    "five": Case(DatasetSettings(classes=VEHICLES), TrainingSettings(folds=0, max_steps=250)),
+    "fifty": Case(DatasetSettings(image_side=224), TrainingSettings(folds=0, max_steps=200)),
 }
 
 

@@ -37,7 +37,7 @@ from scones_core.errors import UnknownLabel
 from scones_core.labels import LabelSet
 from scones_core.settings import DatasetSettings
 from scones_etl import png, transform
-from scones_etl.cifar import CifarArchive
+from scones_etl.extract.cifar import CifarArchive
 from scones_etl.pipeline import stage
 from scones_etl.report import report
 

@@ -1,5 +1,5 @@
 locals {
-  # Stack is the one tag that tells this environment's cost from everything else in an account.
+  # Stack is the one tag that separates this environment's cost from everything else in an account.
   tags = merge(var.tags, {
     Project     = var.project
     Environment = var.environment
@@ -15,8 +15,8 @@ locals {
   # what the model was calibrated to, else a cautious value.
   threshold = coalesce(var.confidence_threshold, try(local.release.threshold, null), 0.93)
 
-  # The endpoint that the workflow asks, and those beside it.
-  serving_modes = setunion([var.serving.mode], var.serving.also)
+  # The endpoint that the workflow calls, and those of the additional modes.
+  serving_modes = setunion([var.serving.mode], var.serving.additional_modes)
   endpoint      = module.endpoint[var.serving.mode]
 
   async_uri = replace(module.storage.capture_uri, "/capture$/", "async")
@@ -25,7 +25,7 @@ locals {
   # none, the workflow's takes them, to refuse what it cannot have.
   instances_mode = contains(local.serving_modes, "realtime") ? "realtime" : var.serving.mode
 
-  deletes_endpoint = try(var.office_hours.outside, "") == "delete" && contains(local.serving_modes, "realtime")
+  deletes_endpoint = try(var.office_hours.action, "") == "delete" && contains(local.serving_modes, "realtime")
 
   # A model's probabilities are in the order of its own labels.
   labels = try(local.release.labels, null) == null ? var.labels : local.release.labels
@@ -36,20 +36,20 @@ locals {
     serialize_image = {
       description     = "Checks one image in S3 and answers a reference to it"
       memory_mb       = 256
-      timeout_seconds = 20
+      timeout_seconds = 25
       environment = {
-        MAX_IMAGE_BYTES  = tostring(var.max_image_bytes)
-        MAX_IMAGE_PIXELS = tostring(var.max_image_pixels)
+        MAX_IMAGE_BYTES  = tostring(var.limits.image_bytes)
+        MAX_IMAGE_PIXELS = tostring(var.limits.image_pixels)
       }
     }
     classify_image = {
       description     = "Sends one image to the endpoint and answers its probabilities"
       memory_mb       = 256
-      timeout_seconds = 45
+      timeout_seconds = 48
       environment = {
         # Taken from the endpoint itself: functions change over only once it serves the release.
         ENDPOINT_NAME = local.endpoint.name
-        LABELS        = jsonencode(local.labels)
+        LABELS        = coalesce(local.labels_object, local.labels_text)
       }
     }
     filter_inferences = {

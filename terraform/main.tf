@@ -16,13 +16,14 @@ module "storage" {
   partition                = data.aws_partition.this.partition
   region                   = var.region
   log_group_arns           = values(local.arns.log_groups)
-  capture_retention_days   = var.capture_retention_days
-  key_deletion_window_days = var.key_deletion_window_days
+  capture_retention_days   = var.retention.capture_days
+  key_deletion_window_days = var.retention.key_deletion_days
+  expires_objects          = var.retention.expires_objects
   force_destroy            = var.force_destroy
 }
 
-module "identity" {
-  source = "./modules/identity"
+module "iam" {
+  source = "./modules/iam"
 
   role_names               = local.names.roles
   arns                     = local.arns
@@ -47,8 +48,8 @@ module "endpoint" {
   active_release     = var.active_release
   shadow_release     = each.key == local.instances_mode ? var.shadow_release : null
   serverless         = var.serving.serverless
-  async              = { uri = local.async_uri, concurrency = var.serving.async_concurrency }
-  autoscaling        = each.key == "async" ? var.async_autoscaling : each.key == local.instances_mode ? var.autoscaling : null
+  async              = { uri = local.async_uri, concurrency = var.serving.async.concurrency }
+  autoscaling        = each.key == "async" ? var.serving.async.autoscaling : each.key == local.instances_mode ? var.autoscaling : null
   office_hours       = each.key == local.instances_mode ? var.office_hours : null
   tags               = local.tags
   role_arn           = local.arns.roles["endpoint"]
@@ -57,36 +58,30 @@ module "endpoint" {
   capture_uri        = module.storage.capture_uri
   capture_percent    = each.key == "serverless" && each.key != local.instances_mode ? 0 : var.capture_percent
   log_group          = local.names.log_groups[each.key]
-  log_retention_days = var.log_retention_days
-  latency_alarm_ms   = var.latency_alarm_ms
+  log_retention_days = var.retention.log_days
+  latency_alarm_ms   = var.rollout.max_latency_ms
   alarm_topic_arns   = [module.monitoring.topic_arn]
 
   rollout = {
-    bake_seconds        = var.rollout_bake_seconds
-    termination_seconds = var.rollout_termination_seconds
-    strategy            = var.rollout_strategy
+    bake_seconds        = var.rollout.bake_seconds
+    termination_seconds = var.rollout.termination_seconds
+    strategy            = var.rollout.strategy
   }
 
-  # The workflow's verdicts are about the endpoint that it asks.
-  review_guard = each.key != var.serving.mode || var.rollback_review_percent == null ? null : {
-    percent   = var.rollback_review_percent
+  # The workflow's verdicts are about the endpoint that it calls.
+  review_rollback = each.key != var.serving.mode || var.rollout.max_review_percent == 0 ? null : {
+    percent   = var.rollout.max_review_percent
     namespace = module.naming.metric_namespace
   }
 
-  night = !local.deletes_endpoint || each.key != "realtime" ? null : {
-    role_arn  = module.identity.role_arns["night"]
-    name      = local.names.night
+  off_hours = !local.deletes_endpoint || each.key != "realtime" ? null : {
+    role_arn  = module.iam.role_arns["off_hours"]
+    name      = local.names.off_hours
     partition = data.aws_partition.this.partition
   }
 
   # The role's ARN is computed, so that names show in a plan; the role must still be there.
-  depends_on = [module.identity]
-}
-
-# Until modes came, there was one endpoint.
-moved {
-  from = module.endpoint
-  to   = module.endpoint["realtime"]
+  depends_on = [module.iam]
 }
 
 module "functions" {
@@ -95,14 +90,14 @@ module "functions" {
   lambda_dir         = var.lambda_dir
   alias              = module.naming.alias
   kms_key_arn        = module.storage.kms_key_arn
-  log_retention_days = var.log_retention_days
+  log_retention_days = var.retention.log_days
 
   functions = {
     for key, function in local.functions : key => merge(function, {
       name                 = local.names.functions[key]
-      role_arn             = module.identity.role_arns[key]
+      role_arn             = module.iam.role_arns[key]
       log_group            = local.names.log_groups[key]
-      reserved_concurrency = var.function_concurrency
+      reserved_concurrency = var.limits.function_concurrency
       environment          = merge(function.environment, { METRICS_NAMESPACE = module.naming.metric_namespace })
     })
   }
@@ -114,13 +109,13 @@ module "workflow" {
   name               = local.names.state_machine
   definition_path    = "${path.module}/definitions/classify.asl.json"
   function_arns      = module.functions.alias_arns
-  max_concurrency    = var.max_concurrency
+  max_concurrency    = var.limits.execution_concurrency
   metric_namespace   = module.naming.metric_namespace
   alias              = module.naming.alias
-  role_arn           = module.identity.role_arns["workflow"]
+  role_arn           = module.iam.role_arns["workflow"]
   log_group          = local.names.log_groups["workflow"]
   kms_key_arn        = module.storage.kms_key_arn
-  log_retention_days = var.log_retention_days
+  log_retention_days = var.retention.log_days
 }
 
 module "monitoring" {
@@ -130,14 +125,14 @@ module "monitoring" {
   topic_arn            = local.arns.topic
   account_id           = data.aws_caller_identity.this.account_id
   region               = var.region
-  alarm_email          = var.alarm_email
+  alarm_email          = var.alarms.email
   kms_key_arn          = module.storage.kms_key_arn
   state_machine_arn    = local.arns.state_machine
   function_names       = local.names.functions
   metric_namespace     = module.naming.metric_namespace
   labels               = local.labels
-  review_alarm_percent = var.review_alarm_percent
-  monthly_budget_usd   = var.monthly_budget_usd
+  review_alarm_percent = var.alarms.review_percent
+  monthly_budget_usd   = var.alarms.monthly_budget_usd
   cost_tag             = { key = "Stack", value = local.tags.Stack }
 
   endpoint = {
@@ -151,6 +146,6 @@ resource "aws_cloudwatch_log_group" "training" {
   for_each = toset(var.owns_training_log_group ? ["this"] : [])
 
   name              = local.names.log_groups["training"]
-  retention_in_days = var.log_retention_days
+  retention_in_days = var.retention.log_days
   kms_key_id        = module.storage.kms_key_arn
 }

@@ -35,17 +35,7 @@ output "kms_key_arn" {
 
 output "training_role_arn" {
   description = "ARN of the role that training jobs run with."
-  value       = module.identity.role_arns["training"]
-}
-
-output "training_log_group_name" {
-  description = "Name of the log group of training jobs; empty where another environment owns it."
-  value       = try(aws_cloudwatch_log_group.training["this"].name, "")
-}
-
-output "training_log_group_arn" {
-  description = "ARN of that log group; empty where another environment owns it."
-  value       = try(aws_cloudwatch_log_group.training["this"].arn, "")
+  value       = module.iam.role_arns["training"]
 }
 
 output "model_repository_url" {
@@ -74,18 +64,8 @@ output "function_names" {
 }
 
 output "endpoint_name" {
-  description = "Name of the endpoint that the workflow asks; empty before the first release."
+  description = "Name of the endpoint that the workflow calls; empty before the first release."
   value       = local.endpoint.name
-}
-
-output "endpoint_arn" {
-  description = "ARN of that endpoint; empty before the first release."
-  value       = local.endpoint.arn
-}
-
-output "endpoint_names" {
-  description = "Names of every endpoint by its mode: realtime, serverless, async."
-  value       = { for mode, endpoint in module.endpoint : mode => endpoint.name }
 }
 
 output "async_uri" {
@@ -103,43 +83,9 @@ output "variant" {
   value       = module.naming.variant
 }
 
-output "shadow_variant" {
-  description = "Variant of the endpoint that serves shadow_release; empty for none."
-  value       = local.endpoint.shadow_variant
-}
-
 output "office_hours" {
   description = "When the endpoint is there, and what happens to it outside; null for always."
   value       = var.office_hours
-}
-
-output "stack" {
-  description = "Value of the tag Stack, which everything of the environment carries; costs are counted by it."
-  value       = local.tags.Stack
-}
-
-output "budget_name" {
-  description = "Name of the monthly budget; empty without one."
-  value       = module.monitoring.budget_name
-}
-
-output "alarm_names" {
-  description = "Names of every alarm; those of rollouts first."
-  value = concat(
-    flatten([for endpoint in module.endpoint : values(endpoint.guard_alarm_names)]),
-    flatten([for endpoint in module.endpoint : endpoint.alarm_names]),
-    module.monitoring.alarm_names,
-  )
-}
-
-output "topic_arn" {
-  description = "ARN of the topic that alarms and the budget tell."
-  value       = module.monitoring.topic_arn
-}
-
-output "dashboard_name" {
-  description = "Name of the dashboard."
-  value       = module.monitoring.dashboard_name
 }
 
 output "active_release" {

@@ -1,9 +1,9 @@
-# Endpoints come from AWS_ENDPOINT_URL alone, so that the same configuration runs anywhere.
+# Endpoints come only from AWS_ENDPOINT_URL, so that the same configuration runs anywhere.
 provider "aws" {
   region              = var.region
   allowed_account_ids = var.account_id == null ? null : [var.account_id]
-  s3_use_path_style   = var.s3_use_path_style
-  max_retries         = var.provider_max_retries
+  s3_use_path_style   = var.aws_api.s3_path_style
+  max_retries         = var.aws_api.max_retries
 
   default_tags {
     tags = local.tags

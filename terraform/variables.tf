@@ -55,7 +55,7 @@ variable "releases" {
     metrics           = optional(map(number), {})
     dataset_version   = optional(string, "")
     model_package_arn = optional(string, "")
-    overruled         = optional(string, "")
+    gate_override     = optional(string, "")
   }))
   default  = {}
   nullable = false
@@ -83,57 +83,54 @@ variable "active_release" {
 }
 
 variable "shadow_release" {
-  description = "Release that gets a copy of every request beside the active one and answers nobody; null for none."
+  description = "Release that gets a copy of every request next to the active one, and whose answers are only recorded; null for none."
   type        = string
   default     = null
 }
 
 variable "serving" {
-  description = "How releases are served. mode is what the workflow asks, realtime or serverless; also names endpoints beside it: async for bulk requests through S3, or, while mode changes, the old one for one apply. Each mode is an endpoint with a name of its own."
+  description = "How releases are served. mode is what the workflow calls: realtime or serverless. additional_modes are served too: async for bulk requests through S3, or, while mode changes, the old one for one apply. Each mode is an endpoint with a name of its own. async.autoscaling counts waiting requests per instance; min = 0 leaves no instance while nothing waits."
   type = object({
-    mode = optional(string, "realtime")
-    also = optional(set(string), [])
+    mode             = optional(string, "realtime")
+    additional_modes = optional(set(string), [])
     serverless = optional(object({
       memory_mb               = optional(number, 4096)
       max_concurrency         = optional(number, 10)
       provisioned_concurrency = optional(number)
     }), {})
-    async_concurrency = optional(number, 4)
+    async = optional(object({
+      concurrency = optional(number, 4)
+      autoscaling = optional(object({
+        min                        = number
+        max                        = number
+        target                     = number
+        off_hours_min              = optional(number, 0)
+        scale_in_cooldown_seconds  = optional(number, 300)
+        scale_out_cooldown_seconds = optional(number, 60)
+      }))
+    }), {})
   })
   default  = {}
   nullable = false
 
   validation {
     condition     = contains(["realtime", "serverless"], var.serving.mode)
-    error_message = "serving.mode must be realtime or serverless, as the workflow waits for answers; for asynchronous requests set serving.also = [\"async\"]."
+    error_message = "serving.mode must be realtime or serverless, as the workflow waits for answers; for asynchronous requests set serving.additional_modes = [\"async\"]."
   }
 
   validation {
-    condition     = length(setsubtract(var.serving.also, ["realtime", "serverless", "async"])) == 0 && !contains(var.serving.also, var.serving.mode)
-    error_message = "serving.also may name realtime, serverless and async, without serving.mode itself."
+    condition     = length(setsubtract(var.serving.additional_modes, ["realtime", "serverless", "async"])) == 0 && !contains(var.serving.additional_modes, var.serving.mode)
+    error_message = "serving.additional_modes may name realtime, serverless and async, without serving.mode itself."
   }
 }
 
 variable "autoscaling" {
-  description = "Least and most instances of the workflow's endpoint, and its target of requests a minute per instance; min_outside holds outside office_hours. Null keeps each release's own count."
+  description = "Least and most instances of the workflow's endpoint, and its target of requests a minute per instance; off_hours_min holds outside office_hours. Null keeps each release's own count."
   type = object({
     min                        = number
     max                        = number
     target                     = number
-    min_outside                = optional(number, 1)
-    scale_in_cooldown_seconds  = optional(number, 300)
-    scale_out_cooldown_seconds = optional(number, 60)
-  })
-  default = null
-}
-
-variable "async_autoscaling" {
-  description = "The same for the asynchronous endpoint, its target in waiting requests per instance; min = 0 leaves no instance while nothing waits."
-  type = object({
-    min                        = number
-    max                        = number
-    target                     = number
-    min_outside                = optional(number, 0)
+    off_hours_min              = optional(number, 1)
     scale_in_cooldown_seconds  = optional(number, 300)
     scale_out_cooldown_seconds = optional(number, 60)
   })
@@ -141,21 +138,26 @@ variable "async_autoscaling" {
 }
 
 variable "office_hours" {
-  description = "When the endpoint is there: from and to as HH:MM, days as in a cron expression (a week is SUN-SAT), a time zone. Outside them it is deleted (outside = delete), or scaled in to autoscaling.min_outside (scale-in). Null for always."
+  description = "When the endpoint is there: from and to as HH:MM, days as in a cron expression (a week is SUN-SAT), a time zone. Outside them it is deleted (action = delete), or scaled in to autoscaling.off_hours_min (scale-in). Null for always."
   type = object({
     from     = string
     to       = string
     days     = optional(string, "MON-FRI")
     timezone = optional(string, "Etc/UTC")
-    outside  = optional(string, "delete")
+    action   = optional(string, "delete")
   })
   default = null
 }
 
-variable "monthly_budget_usd" {
-  description = "US dollars a month that the environment may cost before the alarms' topic is told; null for no budget."
-  type        = number
-  default     = null
+variable "alarms" {
+  description = "email gets the alarms, null for none; review_percent is the share of images sent to review within an hour from which on one is raised; monthly_budget_usd is what the environment may cost a month before one is raised, null for no budget."
+  type = object({
+    email              = optional(string)
+    review_percent     = optional(number, 30)
+    monthly_budget_usd = optional(number)
+  })
+  default  = {}
+  nullable = false
 }
 
 variable "labels" {
@@ -193,47 +195,31 @@ variable "lambda_dir" {
   }
 }
 
-variable "function_concurrency" {
-  description = "Concurrency reserved for each function; -1 reserves none."
-  type        = number
-  default     = -1
-  nullable    = false
+variable "limits" {
+  description = "function_concurrency is reserved for each function, -1 for none; execution_concurrency is how many images one execution works on at once, 40 at most; image_bytes and image_pixels (width times height) are those of the largest image to classify."
+  type = object({
+    function_concurrency  = optional(number, -1)
+    execution_concurrency = optional(number, 20)
+    image_bytes           = optional(number, 6291456)
+    image_pixels          = optional(number, 16000000)
+  })
+  default  = {}
+  nullable = false
 
   validation {
-    condition     = var.function_concurrency == -1 || var.function_concurrency >= 1
-    error_message = "function_concurrency must be at least 1, or -1 to reserve none; 0 would stop the functions."
+    condition     = var.limits.function_concurrency == -1 || var.limits.function_concurrency >= 1
+    error_message = "limits.function_concurrency must be at least 1, or -1 to reserve none; 0 would stop the functions."
   }
-}
-
-variable "max_image_bytes" {
-  description = "Size of the largest image to classify; the endpoint takes 6291456 bytes at most."
-  type        = number
-  default     = 6291456
-  nullable    = false
 
   validation {
-    condition     = var.max_image_bytes >= 1 && var.max_image_bytes <= 6291456
-    error_message = "max_image_bytes must be from 1 to 6291456, the most that an endpoint takes."
+    condition     = var.limits.image_bytes >= 1 && var.limits.image_bytes <= 6291456
+    error_message = "limits.image_bytes must be from 1 to 6291456, the most that an endpoint takes."
   }
-}
-
-variable "max_image_pixels" {
-  description = "Width times height of the largest image to classify."
-  type        = number
-  default     = 16000000
-  nullable    = false
 
   validation {
-    condition     = var.max_image_pixels >= 1
-    error_message = "max_image_pixels must be at least 1."
+    condition     = var.limits.image_pixels >= 1
+    error_message = "limits.image_pixels must be at least 1."
   }
-}
-
-variable "max_concurrency" {
-  description = "Images that one execution works on at once, 40 at most."
-  type        = number
-  default     = 20
-  nullable    = false
 }
 
 variable "capture_percent" {
@@ -243,69 +229,38 @@ variable "capture_percent" {
   nullable    = false
 }
 
-variable "capture_retention_days" {
-  description = "Days that captured requests and answers are kept."
-  type        = number
-  default     = 90
-  nullable    = false
-}
-
-variable "rollout_bake_seconds" {
-  description = "Seconds that a new release is watched before it has all traffic for good."
-  type        = number
-  default     = 300
-  nullable    = false
-}
-
-variable "rollout_termination_seconds" {
-  description = "Seconds that the old release's machines stay after the switch."
-  type        = number
-  default     = 300
-  nullable    = false
-}
-
-variable "rollout_strategy" {
-  description = "How a new release takes the traffic over: canary, all_at_once, or auto: a canary from two instances on."
-  type        = string
-  default     = "auto"
-  nullable    = false
-}
-
-variable "rollback_review_percent" {
-  description = "Share of verdicts sent to review within a minute, in percent, from which on a rollout is taken back; null for no such guard."
-  type        = number
-  default     = 60
-}
-
-variable "latency_alarm_ms" {
-  description = "Model latency, 90th percentile in milliseconds, from which on a rollout is taken back."
-  type        = number
-  default     = 2000
-  nullable    = false
-}
-
-variable "review_alarm_percent" {
-  description = "Share of images sent to review within an hour from which on an alarm is raised."
-  type        = number
-  default     = 30
-  nullable    = false
-}
-
-variable "alarm_email" {
-  description = "Address that alarms are mailed to; null for none."
-  type        = string
-  default     = null
-}
-
-variable "log_retention_days" {
-  description = "Days that logs are kept."
-  type        = number
-  default     = 365
-  nullable    = false
+variable "retention" {
+  description = "Days: how long logs are kept, how long captured requests and answers, and how long a scheduled deletion of the key can be taken back. expires_objects = false leaves out the buckets' lifecycle rules, where the whole environment is removed soon anyway."
+  type = object({
+    log_days          = optional(number, 365)
+    capture_days      = optional(number, 90)
+    key_deletion_days = optional(number, 30)
+    expires_objects   = optional(bool, true)
+  })
+  default  = {}
+  nullable = false
 
   validation {
-    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be a period that CloudWatch knows, such as 7, 30, 90 or 365."
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.retention.log_days)
+    error_message = "retention.log_days must be a period that CloudWatch knows, such as 7, 30, 90 or 365."
+  }
+}
+
+variable "rollout" {
+  description = "How a new release replaces the active one: strategy is canary, all_at_once, or auto for a canary from two instances on; bake_seconds, how long it is watched before it has all traffic; termination_seconds, how long the old instances stay after that. It is rolled back when the model's latency (90th percentile) reaches max_latency_ms, or max_review_percent of the verdicts within a minute go to review; 0 for no such rule."
+  type = object({
+    strategy            = optional(string, "auto")
+    bake_seconds        = optional(number, 300)
+    termination_seconds = optional(number, 300)
+    max_latency_ms      = optional(number, 2000)
+    max_review_percent  = optional(number, 60)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.rollout.max_review_percent >= 0 && var.rollout.max_review_percent <= 100
+    error_message = "rollout.max_review_percent must be from 0, for no such rule, to 100."
   }
 }
 
@@ -341,28 +296,17 @@ variable "force_destroy" {
   nullable    = false
 }
 
-variable "key_deletion_window_days" {
-  description = "Days in which a scheduled deletion of the key can be taken back."
-  type        = number
-  default     = 30
-  nullable    = false
-}
-
-variable "s3_use_path_style" {
-  description = "Whether to address buckets by path; only for an S3 without bucket host names."
-  type        = bool
-  default     = false
-  nullable    = false
-}
-
-variable "provider_max_retries" {
-  description = "Times that a refused AWS call is tried again."
-  type        = number
-  default     = 25
-  nullable    = false
+variable "aws_api" {
+  description = "How Terraform calls AWS: s3_path_style addresses buckets by path, only for an S3 without bucket host names; max_retries is how often a refused call is tried again."
+  type = object({
+    s3_path_style = optional(bool, false)
+    max_retries   = optional(number, 25)
+  })
+  default  = {}
+  nullable = false
 
   validation {
-    condition     = var.provider_max_retries >= 0
-    error_message = "provider_max_retries must be 0 or more."
+    condition     = var.aws_api.max_retries >= 0
+    error_message = "aws_api.max_retries must be 0 or more."
   }
 }

@@ -1,12 +1,13 @@
 """The dataset manifest: what a dataset version holds, and where each image came from."""
 
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from scones_core.errors import MalformedDataset
+from scones_core.errors import ChecksumMismatch, MalformedDataset
 from scones_core.uris import SPLITS
 
 SCHEMA = 1
@@ -75,3 +76,33 @@ class Manifest:
             raise MalformedDataset(
                 f"The manifest cannot be read ({error}); run the ETL again."
             ) from error
+
+
+def content_version(
+    classes: Iterable[str],
+    source: Mapping[str, str],
+    settings: Mapping[str, Any],
+    rows: Iterable[ManifestRow],
+) -> str:
+    """Return the dataset version: 12 hex digits over all that the manifest says.
+
+    The rows' keys are left out, as they hold the version.
+    """
+    content = {
+        "classes": list(classes),
+        "source": dict(source),
+        "settings": dict(settings),
+        "rows": [{k: v for k, v in asdict(row).items() if k != "key"} for row in rows],
+    }
+    text = json.dumps(content, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def require_intact(manifest: Manifest, where: str) -> None:
+    """Do nothing if a manifest still hashes to its version, else raise ChecksumMismatch."""
+    found = content_version(manifest.classes, manifest.source, manifest.settings, manifest.rows)
+    if found != manifest.version:
+        raise ChecksumMismatch(
+            f"{where} says version {manifest.version} but its content is {found}: it was "
+            "altered. Run the ETL again."
+        )

@@ -45,7 +45,8 @@ class Deployment:
         missing = [f.name for f in fields(cls) if f.name not in outputs]
         if missing:
             raise DeployError(
-                f"The environment has no output {missing[0]!r}; run `inv apply` for it first."
+                f"The environment is deployed only in part (no output {missing[0]!r}): run "
+                "`inv apply`."
             )
         values = {f.name: outputs[f.name] for f in fields(cls)}
         return cls(**{**values, "labels": tuple(values["labels"])})

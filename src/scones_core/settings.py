@@ -1,13 +1,20 @@
 """Typed settings: flag > environment (`SCONES_SECTION_KEY`) > `scones.toml` > default."""
 
+import difflib
 import os
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Self, get_type_hints
+from types import UnionType
+from typing import Any, Self, get_args, get_type_hints
 
 from scones_core.errors import SettingsError
-from scones_core.settings_values import read_tables, section
+
+OTHER_VARIABLES = frozenset(
+    {"SCONES_CIFAR100", "SCONES_TERRAFORM_MIRROR", "SCONES_BIND_HOST", "SCONES_IAM"}
+)
+"""Variables of this prefix that are read elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +32,18 @@ class ProjectSettings:
 
 @dataclass(frozen=True, slots=True)
 class DatasetSettings:
-    """What the ETL stages. `validation_fraction` is of the source's training rows.
+    """What the ETL stages.
 
-    `test_fraction` is of each class's images, and used where a source has no test split.
+    `class_names` maps names of the source, such as its folders' names, to class names; several
+    may become one.
+    `validation_fraction` is of the source's training rows, `test_fraction` of each class's images:
+    each is used where the source has no such split.
     `image_side` is the width and height in pixels, 0 the source's own; `image_mode` is `rgb`
     or `grey`. `recordio` writes MXNet's `.rec` and `.idx` of each split besides.
     """
 
     classes: tuple[str, ...] = ("bicycle", "motorcycle")
+    class_names: Mapping[str, str] = field(default_factory=dict)
     source: str = "auto"
     validation_fraction: float = 0.1
     test_fraction: float = 0.2
@@ -47,31 +58,31 @@ class DatasetSettings:
 class TrainingSettings:
     """Hyperparameters, and what a training job runs on.
 
-    `recipe` is `default`, or `best`, which takes longer; `epochs` and `folds` replace what it
-    says. The model is the mean of `folds` networks, calibrated on what each holds out; with 0 it
-    is one network, calibrated on the validation images.
+    `recipe` is `pretrained`, `scratch`, or `auto`: pretrained for colour images, from scratch
+    for grey ones and where the package with the weights is not installed. `epochs`,
+    `batch_size` and `folds` replace what the recipe says. `folds` further networks calibrate the
+    model on the images that each holds out; with 0 the validation images do.
     `image_tag` is the tag of the serving image in the environment's own repository, and with
     `-training` behind it that of the training image. A `spot` job
     waits up to `max_wait_seconds`, its run included, for machines that cost a fraction and may
-    be taken away. Without `mirror`, an image is another thing than its mirror image, as digits are.
-    `most_steps` bounds the training of each network, by fewer epochs where there are more images;
-    0 does not. `weights` is a file with those of a ResNet-18 to begin with, whose `backbone` is
-    then `frozen`, so that only the last layer learns, or `finetuned`. `device` is `auto`, `cpu` or
-    `cuda`. `subnets` and `security_groups` put jobs into a VPC. `client` is `boto3`, `sdk`
-    for the core layer of SageMaker's own SDK, or `modeltrainer` for the whole of it; the latter
-    two are extras. A search is started by boto3 always.
+    be taken away. Without `horizontal_flip`
+    images are not flipped in training and answering (digits, text).
+    `max_steps` bounds the training of each network, by fewer epochs where there are more images;
+    0 does not. `weights` is a file with those of an EfficientNet-Lite0 or a ResNet-18 to
+    begin with. `device` is `auto`, `cpu` or `cuda`. `subnets` and `security_groups` put jobs into
+    a VPC. `client` is `boto3`, `sdk` for the core layer of SageMaker's own SDK, or `modeltrainer`
+    for the whole of it; the latter two are extras. A search is started by boto3 always.
     """
 
-    recipe: str = "default"
+    recipe: str = "auto"
     epochs: int | None = None
-    batch_size: int = 64
+    batch_size: int | None = None
     folds: int | None = None
     seed: int = 0
     target_precision: float = 0.99
-    mirror: bool = True
-    most_steps: int = 0
+    horizontal_flip: bool = True
+    max_steps: int = 0
     weights: str = ""
-    backbone: str = "frozen"
     device: str = "auto"
     instance_type: str = "ml.m5.xlarge"
     volume_gb: int = 10
@@ -195,7 +206,7 @@ class Settings:
         Raises SettingsError, naming file or variable, key and expected type.
         """
         environ = os.environ if environ is None else environ
-        tables = read_tables(path)
+        tables = _read_tables(path)
         unknown = set(tables) - {f.name for f in fields(cls)}
         if unknown:
             raise SettingsError(
@@ -203,8 +214,9 @@ class Settings:
                 f"the sections are {', '.join(f.name for f in fields(cls))}."
             )
         hints = get_type_hints(cls)
+        _refuse_unknown_variables({n: get_type_hints(kind) for n, kind in hints.items()}, environ)
         sections = {
-            name: section(hints[name], name, tables.get(name, {}), path, environ)
+            name: _section(hints[name], name, tables.get(name, {}), path, environ)
             for name in (f.name for f in fields(cls))
         }
         return cls(**sections)
@@ -213,3 +225,111 @@ class Settings:
         """Return a copy in which the flags that were given (not None) replace settings."""
         given = {key: value for key, value in values.items() if value is not None}
         return replace(self, **{section_name: replace(getattr(self, section_name), **given)})
+
+
+def _read_tables(path: Path) -> dict[str, Any]:
+    """Return what a TOML file holds, nothing when it is absent; raises SettingsError."""
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.") from error
+
+
+def _section(kind: type, name: str, table: Any, path: Path, environ: Mapping[str, str]) -> Any:
+    """Return `kind`, a dataclass, from a file's table under the environment's variables.
+
+    Raises SettingsError, naming file or variable, key and expected type.
+    """
+    if not isinstance(table, dict):
+        raise SettingsError(f"{path}: {name} must be a section: write [{name}].")
+    hints = get_type_hints(kind)
+    unknown = set(table) - set(hints)
+    if unknown:
+        raise SettingsError(
+            f"{path}: [{name}] has no setting {min(unknown)!r}; it has {', '.join(hints)}."
+        )
+    values = {
+        key: _typed(value, hints[key], f"{path}: {name}.{key}") for key, value in table.items()
+    }
+    for key, hint in hints.items():
+        variable = f"SCONES_{name}_{key}".upper()
+        if variable in environ:
+            values[key] = _parse(environ[variable], hint, variable)
+    return kind(**values)
+
+
+def _refuse_unknown_variables(
+    sections: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str]
+) -> None:
+    """Raise SettingsError for the first variable of the project's prefix that sets nothing."""
+    known = {f"SCONES_{name}_{key}".upper() for name, keys in sections.items() for key in keys}
+    unknown = {v for v in environ if v.startswith("SCONES_")} - known - OTHER_VARIABLES
+    if not unknown:
+        return
+    name = min(unknown)
+    section = next((s for s in sections if name.startswith(f"SCONES_{s}_".upper())), None)
+    if section:
+        raise SettingsError(
+            f"The variable {name} sets nothing: [{section}] has {', '.join(sections[section])}."
+        )
+    near = difflib.get_close_matches(name, known | OTHER_VARIABLES, n=3, cutoff=0.6)
+    hint = f"the nearest are {', '.join(near)}" if near else f"sections: {', '.join(sections)}"
+    raise SettingsError(
+        f"The variable {name} sets nothing; write SCONES_<SECTION>_<KEY> ({hint}), or unset it."
+    )
+
+
+def _typed(value: Any, hint: Any, where: str) -> Any:
+    wanted = _plain(hint)
+    if wanted is tuple and isinstance(value, list) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    if wanted is Mapping and isinstance(value, dict) and all(map(_is_text, value.values())):
+        return value
+    if wanted is float and type(value) is int:
+        return float(value)
+    if wanted not in (tuple, Mapping) and type(value) is wanted:
+        return value
+    raise SettingsError(f"{where} must be {_word(wanted)}, not {value!r}.")
+
+
+def _parse(text: str, hint: Any, where: str) -> Any:
+    wanted = _plain(hint)
+    try:
+        if wanted is tuple:
+            return tuple(part.strip() for part in text.split(",") if part.strip())
+        if wanted is Mapping:
+            pairs = (part.partition("=") for part in text.split(",") if part.strip())
+            found = {own.strip(): name.strip() for own, equals, name in pairs if equals}
+            if len(found) != len([part for part in text.split(",") if part.strip()]):
+                raise ValueError("a part has no =, or a name comes twice")
+            return found
+        if wanted is bool:
+            return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
+        return wanted(text)
+    except (ValueError, KeyError):
+        raise SettingsError(f"{where} must be {_word(wanted)}, not {text!r}.") from None
+
+
+def _plain(hint: Any) -> type:
+    """Return the type behind `X | None` and `tuple[X, ...]`."""
+    if isinstance(hint, UnionType):
+        hint = next(arg for arg in get_args(hint) if arg is not type(None))
+    plain: type = getattr(hint, "__origin__", hint)
+    return plain
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _word(kind: type) -> str:
+    words = {
+        int: "an integer",
+        float: "a number",
+        bool: "true or false",
+        str: "a string",
+        Mapping: 'a table of strings, {"theirs" = "ours"}; in a variable theirs=ours,...',
+    }
+    return words.get(kind, "a list of strings")

@@ -1,8 +1,6 @@
 """A model artifact in S3, read as the source of a release."""
 
 import hashlib
-import json
-import math
 import tempfile
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -10,11 +8,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scones_core.errors import ReleaseError
-from scones_core.known_images import SAMPLES, KnownImage, loads
+from scones_core.archives import ArchiveLimits, read_files
+from scones_core.errors import ArchiveError, MalformedArtifact, ReleaseError
+from scones_core.golden_samples import SAMPLES, GoldenSample, loads
+from scones_core.model_card import CARD, MAX_CARD_BYTES, ModelCard
 from scones_core.settings import EndpointSettings
 from scones_core.uris import S3Uri
-from scones_deploy.model_archive import MAX_UNPACKED_BYTES, read_members
 from scones_deploy.release import Release, release_id
 
 if TYPE_CHECKING:
@@ -22,10 +21,11 @@ if TYPE_CHECKING:
 else:
     S3Client = Any
 
-CARD = "model.json"
-MAX_CARD_BYTES = 1 << 20
 MAX_SAMPLES_BYTES = 16 << 20
 MAX_ARTIFACT_BYTES = 1 << 30
+MAX_UNPACKED_BYTES = 2 << 30
+MAX_MEMBERS = 1000
+GZIP = b"\x1f\x8b"
 CHUNK = 1 << 20
 IN_MEMORY = 16 << 20
 
@@ -49,29 +49,25 @@ def artifact_release(
     another program, which has none; `threshold` overrides the first.
     At most `max_unpacked_bytes` are unpacked, and nothing is written to disk by member name.
     Raises ReleaseError, naming the location, where the artifact is missing, exceeds a limit,
-    or is no archive of a model.
+    or is not a model archive.
     """
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
         digest = download(s3, S3Uri.parse(model_data_url), file)
-        told = _card(file, model_data_url, max_unpacked_bytes) if card is None else card
-    try:
-        return Release(
-            id=release_id(now, digest),
-            image=image,
-            model_data_url=model_data_url,
-            model_sha256=digest,
-            instance_type=endpoint.instance_type,
-            instance_count=endpoint.instance_count,
-            environment=dict(environment or {}),
-            threshold=told["threshold"] if threshold is None else threshold,
-            labels=tuple(told["labels"]),
-            metrics={key: value for key, value in told["metrics"].items() if _is_number(value)},
-            dataset_version=told["dataset_version"],
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ReleaseError(
-            f"The {CARD} in {model_data_url} is incomplete ({error!r}); train the model again."
-        ) from error
+        if card is None:
+            card = _card(file, model_data_url, max_unpacked_bytes)
+    return Release(
+        id=release_id(now, digest),
+        image=image,
+        model_data_url=model_data_url,
+        model_sha256=digest,
+        instance_type=endpoint.instance_type,
+        instance_count=endpoint.instance_count,
+        environment=dict(environment or {}),
+        threshold=card["threshold"] if threshold is None else threshold,
+        labels=tuple(card["labels"]),
+        metrics=card["metrics"],
+        dataset_version=card["dataset_version"],
+    )
 
 
 def missing_models(s3: S3Client, releases: Iterable[Release]) -> list[str]:
@@ -82,16 +78,16 @@ def missing_models(s3: S3Client, releases: Iterable[Release]) -> list[str]:
         try:
             s3.head_object(Bucket=uri.bucket, Key=uri.key)
         except ClientError as error:
-            # Whoever may not look gets 403, which says nothing about the object.
+            # A caller without the right gets 403, which says nothing about the object.
             if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey", "NoSuchBucket"):
                 missing.append(release.id)
     return missing
 
 
-def released_images(s3: S3Client, release: Release) -> tuple[KnownImage, ...]:
-    """Return the known images in a release's artifact; none where it was trained without.
+def released_images(s3: S3Client, release: Release) -> tuple[GoldenSample, ...]:
+    """Return the golden samples in a release's artifact; none where it was trained without.
 
-    Raises ReleaseError where the artifact is missing, is no archive of a model, or is not the
+    Raises ReleaseError where the artifact is missing, is not a model archive, or is not the
     one that the release was made from; MalformedArtifact where its images cannot be read.
     """
     where = release.model_data_url
@@ -102,8 +98,8 @@ def released_images(s3: S3Client, release: Release) -> tuple[KnownImage, ...]:
                 f"{where} has SHA-256 {found}, and release {release.id} was made from "
                 f"{release.model_sha256}: it was replaced since."
             )
-        texts = read_members(file, where, {SAMPLES: MAX_SAMPLES_BYTES})[SAMPLES]
-    return loads(texts[0]) if texts else ()
+        text = _read(file, where, SAMPLES, MAX_SAMPLES_BYTES)
+    return loads(text) if text is not None else ()
 
 
 def download(s3: S3Client, uri: S3Uri, file: IO[bytes]) -> str:
@@ -131,15 +127,33 @@ def _absence(uri: S3Uri, error: ClientError) -> str:
     return f"The artifact {uri} cannot be read: {error}"
 
 
-def _card(file: IO[bytes], where: str, limit: int) -> Any:
-    texts = read_members(file, where, {CARD: MAX_CARD_BYTES}, limit)[CARD]
-    if len(texts) != 1:
-        raise ReleaseError(f"The artifact {where} must hold one {CARD}, not {len(texts)}.")
+def _card(file: IO[bytes], where: str, limit: int) -> dict[str, Any]:
+    """Return what a release takes from the model card of an archive; raises ReleaseError."""
+    text = _read(file, where, CARD, MAX_CARD_BYTES, limit)
+    if text is None:
+        raise ReleaseError(f"The artifact {where} has no {CARD}; train the model again.")
     try:
-        return json.loads(texts[0])
-    except ValueError as error:
-        raise ReleaseError(f"The {CARD} in {where} is no JSON: {error}.") from error
+        card = ModelCard.loads(text)
+    except MalformedArtifact as error:
+        raise ReleaseError(f"The artifact {where}: {error}") from error
+    return {
+        "threshold": card.threshold,
+        "labels": card.labels,
+        "metrics": card.figures,
+        "dataset_version": card.dataset_version,
+    }
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+def _read(
+    file: Any, where: str, name: str, max_bytes: int, max_unpacked: int = MAX_UNPACKED_BYTES
+) -> bytes | None:
+    """Return a file of a model archive, None where it has none; raises ReleaseError."""
+    file.seek(0)
+    limits = ArchiveLimits(MAX_MEMBERS, max_unpacked, max_unpacked)
+    try:
+        if file.read(len(GZIP)) != GZIP:
+            raise ArchiveError("it is not compressed by gzip")
+        file.seek(0)
+        return read_files(file, {name: max_bytes}, limits).get(name)
+    except ArchiveError as error:
+        raise ReleaseError(f"The artifact {where} is not a model archive: {error}.") from error

@@ -18,7 +18,7 @@ from pathlib import Path
 from scones_core.errors import BuildError
 from scones_core.files import write_if_changed
 from scones_core.settings import BundleSettings
-from scones_deploy.wheels import dependency_tree, locked
+from scones_deploy.wheels import TARGET_FILE, Target, dependency_tree, locked
 
 FUNCTIONS = ("serialize_image", "classify_image", "filter_inferences")
 MANIFEST = "manifest.json"
@@ -68,14 +68,16 @@ def build_bundles(
 ) -> BundleManifest:
     """Write a zip for each function and `manifest.json` into `out`; return the manifest.
 
-    `root` is the project: its `src` and `requirements/lambda.lock` go in. `cache` (by default
+    `root` is the project: its `src` and `requirements/lambda.lock` go in, for the Python and the
+    processor that its Terraform deploys to. `cache` (by default
     `<root>/.cache`) keeps unpacked wheels, so a rebuild needs no network. The manifest is
     written last; a file whose content is unchanged is left untouched.
     Raises BuildError where a wheel or module is missing, or a bundle exceeds its budget; then
     nothing in `out` has changed.
     """
     lock = root / "requirements" / "lambda.lock"
-    wheels = _read_tree(dependency_tree(lock, cache or root / ".cache"))
+    target = Target.read(root / TARGET_FILE)
+    wheels = _read_tree(dependency_tree(lock, cache or root / ".cache", target))
     zips: dict[Path, bytes] = {}
     bundles: dict[str, Bundle] = {}
     for name in FUNCTIONS:
@@ -150,7 +152,7 @@ def own_modules(source: Path, handler_module: str) -> dict[str, bytes]:
 
     Imports are followed without running anything, also those inside functions. So a change
     to one function leaves the bundles of the others, and what is deployed of them, as it is.
-    Raises BuildError where the module is missing or is no valid Python.
+    Raises BuildError where the module is missing or is not valid Python.
     """
     finder = ModuleFinder(path=[str(source)])
     try:
@@ -161,7 +163,7 @@ def own_modules(source: Path, handler_module: str) -> dict[str, bytes]:
         ) from error
     except SyntaxError as error:
         raise BuildError(
-            f"{error.filename}:{error.lineno} is no valid Python: {error.msg}."
+            f"{error.filename}:{error.lineno} is not valid Python: {error.msg}."
         ) from error
     located = (getattr(module, "__file__", None) for module in finder.modules.values())
     files = [Path(file) for file in located if file]
@@ -176,7 +178,7 @@ def _require_own(names: dict[str, Path], handler_module: str) -> None:
     if foreign:
         raise BuildError(
             f"{handler_module} imports {foreign[0]}, which no Lambda bundle carries; "
-            f"it may import {' and '.join(OWN_PACKAGES)} alone."
+            f"it may import only {' and '.join(OWN_PACKAGES)}."
         )
 
 

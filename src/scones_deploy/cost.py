@@ -62,7 +62,7 @@ class Prices:
                 hosting={name: float(usd) for name, usd in body["hosting_hour"]["usd"].items()},
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CostError(f"{path} is no price table ({error!r}); restore it.") from error
+            raise CostError(f"{path} is not a price table ({error!r}); restore it.") from error
 
     def __getitem__(self, name: str) -> float:
         try:
@@ -163,16 +163,16 @@ def _functions(
 def _workflow(
     resources: tuple[AppliedResource, ...], prices: Prices, usage: CostSettings
 ) -> Iterator[Line]:
-    for machine in of(resources, "aws_sfn_state_machine"):
-        name = str(machine.get("name") or "state machine")
-        if machine.get("type") == "EXPRESS":
+    for state_machine in of(resources, "aws_sfn_state_machine"):
+        name = str(state_machine.get("name") or "state machine")
+        if state_machine.get("type") == "EXPRESS":
             seconds = MILLION * usage.function_ms / 1000 * 64 / 1024
             price = MILLION * prices["states_express_request"]
             yield Line(
                 "Step Functions", name, million=price + seconds * prices["states_express_gb_second"]
             )
             continue
-        count = transitions(machine.get("definition") or "")
+        count = transitions(state_machine.get("definition") or "")
         price = count * MILLION * prices["states_transition"]
         yield Line("Step Functions", f"{name}, {count} transitions an image", million=price)
 

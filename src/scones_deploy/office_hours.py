@@ -17,7 +17,7 @@ MARGIN = timedelta(minutes=20)
 
 @dataclass(frozen=True, slots=True)
 class OfficeHours:
-    """From when to when, on which days, in which zone, an endpoint that is deleted else is up."""
+    """The hours, days and zone in which an endpoint is up; it is deleted at other times."""
 
     start: time
     end: time
@@ -30,7 +30,7 @@ class OfficeHours:
 
         Raises DeployError for an output that is none.
         """
-        if output is None or output.get("outside") != "delete":
+        if output is None or output.get("action") != "delete":
             return None
         try:
             start, end = (time.fromisoformat(output[edge]) for edge in ("from", "to"))
@@ -64,6 +64,6 @@ def _days(text: str) -> list[str]:
         first, _, last = part.partition("-")
         begin, end = WEEK.index(first), WEEK.index(last or first)
         if not re.fullmatch(r"[A-Z]{3}(-[A-Z]{3})?", part) or begin > end:
-            raise ValueError(f"{part!r} is no range of days within {WEEK[0]}-{WEEK[-1]}")
+            raise ValueError(f"{part!r} is not a range of days within {WEEK[0]}-{WEEK[-1]}")
         found += WEEK[begin : end + 1]
     return found

@@ -19,7 +19,7 @@ from scones_core.labels import LabelSet
 from scones_core.uris import S3Uri
 
 # Fields that releases of an earlier version of this project do not have.
-LATER = frozenset({"model_package_arn", "overruled"})
+LATER = frozenset({"model_package_arn", "gate_override"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Release:
     `id` has 1 to 20 of a-z, 0-9 and "-"; `image` is a container image with tag or digest;
     `model_data_url` the S3 location of model.tar.gz and `model_sha256` its hash; `threshold`
     the lowest confidence that is accepted, over 0 and at most 1; `labels` in model order;
-    `model_package_arn` that of the approved candidate; `overruled` why the quality gate was, and
-    what it said.
+    `model_package_arn` that of the approved candidate; `gate_override` the reason for overriding
+    the quality gate, and its verdict.
     Raises ReleaseError for a field that is not of this form.
     """
 
@@ -46,7 +46,7 @@ class Release:
     environment: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     model_package_arn: str = ""
-    overruled: str = ""
+    gate_override: str = ""
 
     def __post_init__(self) -> None:
         for name, valid, wanted in _checks(self):
@@ -88,7 +88,7 @@ def read_releases(path: Path) -> Releases:
         return Releases()
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ReleaseError) as error:
         raise ReleaseError(
-            f"{path} is no release file ({error}); restore it from version control."
+            f"{path} is not a release file ({error}); restore it from version control."
         ) from error
     if active is not None and active not in releases:
         raise ReleaseError(f"{path} activates {active!r}, which is none of its releases.")
@@ -96,7 +96,7 @@ def read_releases(path: Path) -> Releases:
 
 
 def add_release(path: Path, release: Release, *, activate: bool = True) -> Releases:
-    """Write one more release into the file, active unless told otherwise; return them all.
+    """Write one more release into the file, active unless `activate` is false; return them all.
 
     What differs from a release of the file only in its id is that release: none is added, and
     the older one is activated. Raises ReleaseError where the id is taken by another content:
@@ -167,7 +167,7 @@ def _tuple(value: Any) -> Any:
 
 
 def _checks(release: Release) -> list[tuple[str, bool, str]]:
-    texts = "a map from text to text"
+    texts = "a map from string to string"
     return [
         ("id", matches(ID, release.id), "1 to 20 of a-z, 0-9 and inner -"),
         (
@@ -178,14 +178,14 @@ def _checks(release: Release) -> list[tuple[str, bool, str]]:
         ("model_data_url", is_artifact(release.model_data_url), "s3://<bucket>/….tar.gz"),
         ("model_sha256", matches(SHA256, release.model_sha256), "64 hexadecimal digits"),
         ("instance_type", matches(INSTANCE_TYPE, release.instance_type), "like ml.m5.large"),
-        ("instance_count", is_count(release.instance_count), "a whole number of at least 1"),
+        ("instance_count", is_count(release.instance_count), "an integer of at least 1"),
         ("threshold", is_share(release.threshold), "greater than 0 and at most 1"),
         ("labels", is_labels(release.labels), "two or more different names"),
-        ("dataset_version", is_text(release.dataset_version), "a text"),
+        ("dataset_version", is_text(release.dataset_version), "a string"),
         ("environment", is_map(release.environment, lambda v: isinstance(v, str)), texts),
-        ("metrics", is_map(release.metrics, is_number), "a map from text to finite number"),
-        ("model_package_arn", isinstance(release.model_package_arn, str), "a text"),
-        ("overruled", isinstance(release.overruled, str), "a text"),
+        ("metrics", is_map(release.metrics, is_number), "a map from string to finite number"),
+        ("model_package_arn", isinstance(release.model_package_arn, str), "a string"),
+        ("gate_override", isinstance(release.gate_override, str), "a string"),
     ]
 
 
@@ -219,7 +219,7 @@ def is_share(value: Any) -> bool:
 
 
 def is_count(value: Any) -> bool:
-    """Say whether a value is a whole number of at least 1."""
+    """Say whether a value is an integer of at least 1."""
     return type(value) is int and value >= 1
 
 

@@ -1,5 +1,6 @@
 """What runs, compared with what was applied and trained: each difference is one sentence."""
 
+import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -7,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from scones_core.known_images import INFERENCE_ID_PREFIX, KnownImage
+from scones_core.golden_samples import INFERENCE_ID_PREFIX, GoldenSample, same_answer
+from scones_core.uris import S3Uri
 from scones_deploy.bundle import Bundle
 from scones_deploy.release import Release, Releases
 from scones_deploy.terraform.state import AppliedResource
@@ -147,9 +149,19 @@ def setting_differences(
     classify = given.get("classify_image", {})
     found = list(_differs("the functions' ENDPOINT_NAME", classify.get("ENDPOINT_NAME"), endpoint))
     if release is not None:
-        labels = json.loads(classify.get("LABELS") or "[]")
-        found += _differs("the functions' LABELS", labels, list(release.labels))
+        found += _label_differences(classify.get("LABELS") or "[]", release.labels)
     return found
+
+
+def _label_differences(variable: str, labels: Sequence[str]) -> Iterator[str]:
+    """Yield where a function's LABELS, a JSON list or the location of one, are not these."""
+    if variable.startswith("s3://"):
+        # The object is named after its content, as Terraform writes it.
+        text = json.dumps(list(labels), separators=(",", ":"))
+        wanted = f"labels/{hashlib.sha256(text.encode()).hexdigest()}.json"
+        yield from _differs("the functions' LABELS", S3Uri.parse(variable).key, wanted)
+    else:
+        yield from _differs("the functions' LABELS", json.loads(variable), list(labels))
 
 
 def way_back(releases: Releases, environment: str) -> str:
@@ -175,30 +187,25 @@ def _shown(value: object) -> str:
     return "nothing" if value in (None, "", {}) else str(value)
 
 
-# Other processors and batch sizes move a float32 softmax in the sixth digit; another model
-# moves it in the first.
-TOLERANCE = 1e-4
-
-
 def score_differences(
-    runtime: SageMakerRuntimeClient, endpoint: str, images: Sequence[KnownImage]
+    runtime: SageMakerRuntimeClient, endpoint: str, images: Sequence[GoldenSample]
 ) -> list[str]:
-    """Return, for each known image that the endpoint answers otherwise, what it answers.
+    """Return, for each golden sample that the endpoint answers otherwise, what it answers.
 
-    A probability may differ by 1e-4. An error of the endpoint is a difference as well.
+    Answers are compared by `same_answer`. An error of the endpoint is a difference as well.
     """
     found = []
     for number, image in enumerate(images, start=1):
         answer = _answer(runtime, endpoint, image)
-        if not _alike(answer, image.probabilities):
+        if not same_answer(answer, image.probabilities):
             found.append(
-                f"known image {number} of {len(images)} is answered {_short(answer)} by {endpoint} "
-                f"and should be {_short(list(image.probabilities))}"
+                f"golden sample {number} of {len(images)} is answered {_short(answer)} by "
+                f"{endpoint} and should be {_short(list(image.probabilities))}"
             )
     return found
 
 
-def _answer(runtime: SageMakerRuntimeClient, endpoint: str, image: KnownImage) -> Any:
+def _answer(runtime: SageMakerRuntimeClient, endpoint: str, image: GoldenSample) -> Any:
     try:
         body = runtime.invoke_endpoint(
             EndpointName=endpoint,
@@ -211,17 +218,6 @@ def _answer(runtime: SageMakerRuntimeClient, endpoint: str, image: KnownImage) -
         return f"with {error.response.get('Error', {}).get('Message', error)}"
     except ValueError:
         return f"with {body[:80]!r}"
-
-
-def _alike(answer: Any, wanted: Sequence[float]) -> bool:
-    return (
-        isinstance(answer, list)
-        and len(answer) == len(wanted)
-        and all(
-            type(got) in (int, float) and abs(got - value) <= TOLERANCE
-            for got, value in zip(answer, wanted, strict=True)
-        )
-    )
 
 
 def _short(answer: Any) -> str:

@@ -1,17 +1,16 @@
 """Extract, transform and load: from an archive of images to a proven dataset in S3."""
 
+from scones_etl.extract.resolve import resolve_source
+from scones_etl.extract.source import RawDataset, Source
 from scones_etl.load import UploadReport, read_manifest, upload
-from scones_etl.pipeline import stage
-from scones_etl.progress import Progress
-from scones_etl.raw import RawDataset, Source
+from scones_etl.pipeline import Progress, StagedDataset, stage
 from scones_etl.report import report, write_report
-from scones_etl.sources import resolve_source
-from scones_etl.staged import Dropped, StagedDataset
+from scones_etl.transform import Removed
 
 __all__ = [
-    "Dropped",
     "Progress",
     "RawDataset",
+    "Removed",
     "Source",
     "StagedDataset",
     "UploadReport",

@@ -1,17 +1,20 @@
-"""A staged dataset to S3: what is there already stays, and the manifest comes last."""
+"""Load: a staged dataset to S3. What is there already stays, and the manifest comes last."""
 
+import base64
+import contextlib
+import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from scones_core.errors import DatasetError
-from scones_core.manifest import Manifest
+from scones_core.manifest import Manifest, require_intact
 from scones_core.uris import dataset_prefix, manifest_key
-from scones_etl.bucket import Bucket, told
-from scones_etl.progress import Progress, silent
-from scones_etl.staged import StagedDataset, require_intact
+from scones_etl.pipeline import Progress, StagedDataset, silent
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -80,7 +83,7 @@ def read_manifest(s3: "S3Client", bucket: str, version: str) -> Manifest:
     """
     key = manifest_key(version)
     where = f"s3://{bucket}/{key}"
-    with told(bucket, f"{where} cannot be read"):
+    with reported(bucket, f"{where} cannot be read"):
         try:
             response = s3.get_object(Bucket=bucket, Key=key)
             text = response["Body"].read(MAX_MANIFEST_BYTES + 1)
@@ -127,3 +130,100 @@ def _each(
         pool.shutdown(cancel_futures=True)
         raise
     return results
+
+
+_TYPES = {
+    "png": "image/png",
+    "lst": "text/tab-separated-values",
+    "rec": "application/x-recordio",
+    "idx": "text/tab-separated-values",
+    "json": "application/json",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a listing says of an object."""
+
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One bucket; each method raises DatasetError, which says what to do."""
+
+    s3: "S3Client"
+    name: str
+    kms_key_id: str | None
+
+    def listing(self, prefix: str) -> dict[str, Stored]:
+        """Return what is stored below a prefix, by key."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        with reported(self.name, f"s3://{self.name}/{prefix} cannot be listed"):
+            return {
+                item["Key"]: Stored(item["Size"], item["ETag"].strip('"'))
+                for page in pages
+                for item in page.get("Contents", [])
+            }
+
+    def holds(self, key: str, body: bytes, stored: Stored) -> bool:
+        """Return whether a listed object is `body`.
+
+        An ETag is the MD5 only without KMS; where it is not, S3's own SHA-256 decides.
+        """
+        if stored.size != len(body):
+            return False
+        if stored.etag == hashlib.md5(body, usedforsecurity=False).hexdigest():
+            return True
+        with reported(self.name, f"s3://{self.name}/{key} cannot be checked"):
+            head = self.s3.head_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")
+        return head.get("ChecksumSHA256") == _checksum(body)
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write an object; S3 refuses it unless its SHA-256 is that of the body."""
+        encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key_id}
+        with reported(self.name, f"s3://{self.name}/{key} cannot be written"):
+            self.s3.put_object(
+                Bucket=self.name,
+                Key=key,
+                Body=body,
+                ContentType=_TYPES[key.rpartition(".")[2]],
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=_checksum(body),
+                **(encryption if self.kms_key_id else {}),  # type: ignore[arg-type]
+            )
+
+    def delete(self, key: str) -> None:
+        """Delete an object."""
+        with reported(self.name, f"s3://{self.name}/{key} cannot be deleted"):
+            self.s3.delete_object(Bucket=self.name, Key=key)
+
+
+def _checksum(body: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(body).digest()).decode()
+
+
+_ADVICE = {
+    "NoSuchBucket": "the bucket {bucket} does not exist; apply the Terraform first",
+    "404": "the bucket {bucket} or the object does not exist; apply the Terraform first",
+    "AccessDenied": "access was denied; check the credentials and the rights on {bucket}",
+    "403": "access was denied; check the credentials and the rights on {bucket}",
+}
+
+
+@contextlib.contextmanager
+def reported(bucket: str, what: str) -> Iterator[None]:
+    """Turn the errors of boto3 into a DatasetError that says what failed and what to do."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        # AWS's own words may hold braces: only the advice is a template.
+        advice = _ADVICE.get(code)
+        why = advice.format(bucket=bucket) if advice else str(error)
+        raise DatasetError(f"{what}: {why}.") from error
+    except BotoCoreError as error:
+        raise DatasetError(
+            f"{what}: {error}. Check the network, the credentials and AWS_ENDPOINT_URL."
+        ) from error

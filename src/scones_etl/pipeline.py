@@ -1,22 +1,55 @@
 """Extract and transform in one step; the toolkit calls `stage`, then loads what it returns."""
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from scones_core.labels import LabelSet
-from scones_core.manifest import Manifest, ManifestRow
+from scones_core.manifest import Manifest, ManifestRow, content_version
 from scones_core.settings import DatasetSettings
 from scones_etl import png, transform
-from scones_etl.formats import ImageFormat
-from scones_etl.listfiles import list_files
-from scones_etl.progress import Progress, silent
-from scones_etl.raw import Intake, RawDataset, Source, describe
-from scones_etl.recordio import record_objects
-from scones_etl.staged import StagedDataset, content_version
+from scones_etl.extract.source import IngestStats, RawDataset, Source, describe
+from scones_etl.image_format import ImageFormat
+from scones_etl.mxnet_files import list_files, record_objects
+from scones_etl.transform import Removed
 
 # Few enough for the progress to move, enough for the encoder to work on many at a time.
 _BLOCK = 256
+
+
+class Progress(Protocol):
+    """A callback that takes what is done and what there is to do, in the same unit."""
+
+    def __call__(self, done: int, total: int, /) -> None:
+        """Show that `done` of `total` is done; called from one thread."""
+
+
+def silent(_done: int, _total: int, /) -> None:
+    """Show nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class StagedDataset:
+    """`objects` maps S3 keys to bytes: images and their lists, not the manifest itself.
+
+    `duplicates` are the names of source images with the same pixels, group by group; `ingest_stats`
+    says which of the source's files were used; `added` how many images a person added, and
+    `added_kept` how many of them are in the dataset, where the others have a twin already.
+    """
+
+    manifest: Manifest
+    objects: Mapping[str, bytes]
+    removed: Removed
+    duplicates: tuple[tuple[str, ...], ...] = ()
+    ingest_stats: IngestStats = field(default_factory=IngestStats)
+    added: int = 0
+    added_kept: int = 0
+
+    @property
+    def total_bytes(self) -> int:
+        """The size of all objects, without the manifest."""
+        return sum(map(len, self.objects.values()))
 
 
 def stage(
@@ -35,7 +68,8 @@ def stage(
     form = ImageFormat(settings.image_side, settings.image_mode)
     raw = source.read(classes, form)
     hashes = transform.pixel_hashes(raw.images)
-    keep, dropped = transform.deduplicate(raw, hashes)
+    first_added = len(raw) if raw.added_from is None else raw.added_from
+    keep, removed = transform.deduplicate(raw, hashes)
     assigned = transform.assign_splits(
         raw,
         hashes,
@@ -47,28 +81,30 @@ def stage(
     )
     pngs, digests = _encoded(raw, keep, form, progress)
     rows = transform.manifest_rows(raw, assigned, digests, classes)
-    manifest = _manifest(describe(source), classes, _told(settings, form, raw), rows)
+    manifest = _manifest(describe(source), classes, _recorded(settings, form, raw), rows)
     images = {row.key: pngs[row.sha256] for row in manifest.rows}
     records = record_objects(manifest, images) if settings.recordio else {}
     return StagedDataset(
         manifest,
         {**images, **list_files(manifest), **records},
-        dropped,
+        removed,
         duplicates=transform.equal_images(raw, hashes),
-        intake=raw.intake if raw.intake.sizes else Intake(sizes=raw.sizes()),
+        added=len(raw) - first_added,
+        added_kept=sum(index >= first_added for index in keep),
+        ingest_stats=raw.ingest_stats if raw.ingest_stats.sizes else IngestStats(sizes=raw.sizes()),
     )
 
 
 def _manifest(
-    source: dict[str, str], classes: LabelSet, told: dict[str, Any], rows: list[ManifestRow]
+    source: dict[str, str], classes: LabelSet, recorded: dict[str, Any], rows: list[ManifestRow]
 ) -> Manifest:
     """Return the manifest under the version that all of this makes, its rows with their keys."""
-    version = content_version(classes, source, told, rows)
+    version = content_version(classes, source, recorded, rows)
     return Manifest(
         version=version,
         classes=classes.names,
         source=source,
-        settings=told,
+        settings=recorded,
         rows=transform.with_keys(rows, version),
     )
 
@@ -88,15 +124,13 @@ def _encoded(
     return pngs, digests
 
 
-def _told(settings: DatasetSettings, form: ImageFormat, raw: RawDataset) -> dict[str, Any]:
+def _recorded(settings: DatasetSettings, form: ImageFormat, raw: RawDataset) -> dict[str, Any]:
     """Return the settings that had a part in the dataset, and so in its version."""
-    told: dict[str, Any] = {
-        "validation_fraction": settings.validation_fraction,
-        "seed": settings.seed,
-        **form.told(),
-    }
+    recorded: dict[str, Any] = {"seed": settings.seed, **form.recorded()}
+    if not raw.has_validation:
+        recorded["validation_fraction"] = settings.validation_fraction
     if settings.recordio:
-        told["recordio"] = True
+        recorded["recordio"] = True
     if not raw.has_test:
-        told["test_fraction"] = settings.test_fraction
-    return told
+        recorded["test_fraction"] = settings.test_fraction
+    return recorded

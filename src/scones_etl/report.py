@@ -1,6 +1,7 @@
-"""The validation report: what is in a staged dataset, as JSON and as pictures."""
+"""The validation report: what is in a staged dataset, as JSON and as contact sheets."""
 
 import io
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,39 +14,47 @@ from PIL import Image
 from scones_core.errors import DatasetError
 from scones_core.files import write_atomically, write_json
 from scones_core.manifest import ManifestRow
-from scones_etl.likeness import MAX_BITS, MIN_CORRELATION, NearDuplicate, across_splits
-from scones_etl.sheets import contact_sheet, evenly
-from scones_etl.staged import StagedDataset
+from scones_etl.near_duplicates import MAX_BITS, MIN_CORRELATION, NearDuplicate, across_splits
+from scones_etl.pipeline import StagedDataset
 
 REPORT = "report.json"
 # A list in the report names so many at most; its count is always the whole one.
 MAX_LISTED = 200
+MAX_SHEET_IMAGES = 100
+_COLUMNS = 10
+_CELL = 64
+_GUTTER = 2
+_PAPER = (255, 255, 255)
 
 
 def report(dataset: StagedDataset) -> dict[str, Any]:
     """Return the report of a dataset: balance, sizes, duplicates and unreadable files.
 
-    Near-duplicates are pairs of stored images in two splits; they are reported, not dropped.
+    Near-duplicates are pairs of stored images in two splits; they are reported, not removed.
     """
     manifest, rows = dataset.manifest, dataset.manifest.rows
     sizes: Counter[str] = Counter()
     near = across_splits(_images(dataset, sizes), [row.split for row in rows])
-    dropped = dataset.dropped
+    removed = dataset.removed
     return {
         "version": manifest.version,
         "source": dict(manifest.source),
         "settings": dict(manifest.settings),
         "balance": _balance(rows, manifest.counts()),
-        "sizes": {"source": dict(dataset.intake.sizes), "stored": dict(sizes)},
+        "sizes": {"source": dict(dataset.ingest_stats.sizes), "stored": dict(sizes)},
         "unreadable": {
-            "count": len(dataset.intake.unreadable),
-            "files": dict(list(dataset.intake.unreadable.items())[:MAX_LISTED]),
+            "count": len(dataset.ingest_stats.unreadable),
+            "files": dict(list(dataset.ingest_stats.unreadable.items())[:MAX_LISTED]),
+        },
+        "passed_over": {
+            "count": len(dataset.ingest_stats.passed_over),
+            "files": dict(list(dataset.ingest_stats.passed_over.items())[:MAX_LISTED]),
         },
         "duplicates": {
-            "dropped": {
-                "repeated": dropped.repeated,
-                "leaked": dropped.leaked,
-                "conflicting": dropped.conflicting,
+            "removed": {
+                "repeated": removed.repeated,
+                "leaked": removed.leaked,
+                "conflicting": removed.conflicting,
             },
             "count": len(dataset.duplicates),
             "groups": [list(group) for group in dataset.duplicates[:MAX_LISTED]],
@@ -127,3 +136,31 @@ def _pair(pair: NearDuplicate, rows: Sequence[ManifestRow]) -> dict[str, Any]:
             for row in (rows[pair.first], rows[pair.second])
         ],
     }
+
+
+def evenly(count: int, limit: int = MAX_SHEET_IMAGES) -> list[int]:
+    """Return at most `limit` indices below `count`, spread over all of them."""
+    return [index * count // limit for index in range(limit)] if count > limit else [*range(count)]
+
+
+def contact_sheet(images: Sequence[NDArray[np.uint8]]) -> bytes:
+    """Return a PNG with these images, uint8 (H, W, 3), in rows of ten cells of 64 pixels."""
+    columns = min(_COLUMNS, len(images))
+    rows = math.ceil(len(images) / _COLUMNS)
+    step = _CELL + _GUTTER
+    page = Image.new("RGB", (columns * step + _GUTTER, rows * step + _GUTTER), _PAPER)
+    for number, image in enumerate(images):
+        row, column = divmod(number, _COLUMNS)
+        page.paste(_cell(image), (_GUTTER + column * step, _GUTTER + row * step))
+    buffer = io.BytesIO()
+    page.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _cell(image: NDArray[np.uint8]) -> Image.Image:
+    """Return an image scaled into a cell; pixels of a small one stay visible as squares."""
+    picture = Image.fromarray(image)
+    scale = _CELL / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    how = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BICUBIC
+    return picture.resize(size, how)

@@ -2,22 +2,42 @@
 
 import hashlib
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scones_core.errors import DatasetError
+from scones_core.image_folders import printable
 from scones_core.labels import LabelSet
 from scones_core.manifest import ManifestRow
 from scones_core.uris import SPLITS, image_key
-from scones_etl.raw import RawDataset
-from scones_etl.staged import Dropped
+from scones_etl.extract.source import RAW_SPLITS, RawDataset
 
 # A class name becomes a part of S3 keys and of paths.
+_MAX_NAME = 64
 _CLASS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Numbers of source images that were left out, each counted once.
+
+    `repeated` has a twin in its own split, `leaked` is a train image that is also a test
+    image, and `conflicting` has a twin of another label.
+    """
+
+    repeated: int = 0
+    leaked: int = 0
+    conflicting: int = 0
+
+    @property
+    def total(self) -> int:
+        """How many source images are in no split."""
+        return self.repeated + self.leaked + self.conflicting
 
 
 def require_plain_names(classes: LabelSet) -> None:
@@ -25,9 +45,31 @@ def require_plain_names(classes: LabelSet) -> None:
     for name in classes:
         if not _CLASS_NAME.fullmatch(name):
             raise DatasetError(
-                f"The class name {name!r} cannot be part of a key; use up to 64 letters, "
-                "digits, _, - and ., the first a letter or digit."
+                f"The class name {name!r} cannot be part of an S3 key{_why(name)}. A class "
+                "name has up to 64 letters a-z, digits, _, - and ., the first a letter or digit: "
+                "map it in "
+                f"dataset.class_names, as {printable(name)!r} = {suggested_name(name)!r}."
             )
+
+
+def _why(name: str) -> str:
+    if not name:
+        return ": it is empty"
+    if len(name) > _MAX_NAME:
+        return f": it has {len(name)} characters"
+    if " " in name:
+        return ": it contains a space"
+    odd = next((c for c in name if not re.match(r"[A-Za-z0-9_.-]", c)), "")
+    if not odd:
+        return f": it begins with {name[0]!r}"
+    return f": it contains {odd!r}"
+
+
+def suggested_name(name: str) -> str:
+    """Return a class name that can be part of an S3 key and is like the given one."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    joined = re.sub(r"[^A-Za-z0-9_.-]+", "_", plain).strip("_.-")
+    return joined[:_MAX_NAME] or "class"
 
 
 def pixel_hashes(images: NDArray[np.uint8]) -> list[str]:
@@ -35,30 +77,30 @@ def pixel_hashes(images: NDArray[np.uint8]) -> list[str]:
     return [hashlib.sha256(image).hexdigest() for image in np.ascontiguousarray(images)]
 
 
-def deduplicate(raw: RawDataset, hashes: Sequence[str]) -> tuple[list[int], Dropped]:
-    """Return the indices of images to keep, in order, and how many were dropped and why.
+def deduplicate(raw: RawDataset, hashes: Sequence[str]) -> tuple[list[int], Removed]:
+    """Return the indices of images to keep, in order, and how many were removed and why.
 
-    Of equal images one stays, and it stays in test if any of them is there: a model that has
-    seen a test image is measured wrongly. Equal images of different labels all go.
+    Of equal images one stays, and it stays in test if any of them is there, else in validation: a
+    model that has seen a test image is measured wrongly. Equal images of different labels all go.
     """
     keep, repeated, leaked, conflicting = _singles(hashes), 0, 0, 0
     for group in _twins(hashes):
         if len({int(raw.labels[index]) for index in group}) > 1:
             conflicting += len(group)
             continue
-        in_test = [index for index in group if raw.splits[index] == "test"]
-        best = in_test or group
+        last = max(RAW_SPLITS.index(raw.splits[index]) for index in group)
+        best = [index for index in group if raw.splits[index] == RAW_SPLITS[last]]
         keep.append(best[0])
         repeated += len(best) - 1
         leaked += len(group) - len(best)
-    return sorted(keep), Dropped(repeated, leaked, conflicting)
+    return sorted(keep), Removed(repeated, leaked, conflicting)
 
 
 def equal_images(raw: RawDataset, hashes: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     """Return the names of images with equal pixels, as `train/name`, a group for each picture."""
 
     def name(index: int) -> str:
-        return f"{raw.splits[index]}/{raw.names[index]}" if raw.has_test else raw.names[index]
+        return f"{raw.splits[index]}/{raw.names[index]}" if raw.own_splits else raw.names[index]
 
     return tuple(tuple(map(name, group)) for group in _twins(hashes))
 
@@ -89,9 +131,10 @@ def assign_splits(
     seed: int,
     test_fraction: float = 0.2,
 ) -> dict[int, str]:
-    """Return the split of each image to keep; validation is `fraction` of each class's train.
+    """Return the split of each image to keep; the source's own splits stay as they are.
 
-    Where the source has no test split, test is first drawn as `test_fraction` of each class.
+    Where it has no test split, test is drawn first, as `test_fraction` of each class; where it has
+    no validation split, that is `fraction` of what each class has left for training.
     The draw depends on seed and pixels alone: neither another class nor another order of the
     archive changes which images are held out. Raises DatasetError when a fraction leaves a
     class without images in a split.
@@ -103,14 +146,15 @@ def assign_splits(
         if raw.splits[index] == "train":
             by_class[int(raw.labels[index])].append(index)
     for label, members in by_class.items():
-        drawn = sorted(members, key=lambda index: _lot(seed, hashes[index]))
+        drawn = sorted(members, key=lambda index: _draw(seed, hashes[index]))
         name = classes.names[label]
         if not raw.has_test:
             size = _held_out("test", test_fraction, len(drawn), name)
             assigned.update(dict.fromkeys(drawn[:size], "test"))
             drawn = drawn[size:]
-        size = _held_out("validation", fraction, len(drawn), name)
-        assigned.update(dict.fromkeys(drawn[:size], "validation"))
+        if not raw.has_validation:
+            size = _held_out("validation", fraction, len(drawn), name)
+            assigned.update(dict.fromkeys(drawn[:size], "validation"))
     return assigned
 
 
@@ -153,5 +197,5 @@ def with_keys(rows: Iterable[ManifestRow], version: str) -> tuple[ManifestRow, .
     )
 
 
-def _lot(seed: int, pixel_hash: str) -> bytes:
+def _draw(seed: int, pixel_hash: str) -> bytes:
     return hashlib.sha256(f"{seed} {pixel_hash}".encode()).digest()

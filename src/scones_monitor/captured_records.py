@@ -11,13 +11,13 @@ import base64
 import binascii
 import csv
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from scones_core.probabilities import probability_vector
 from scones_core.uris import S3Uri
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import MonitorError
-from scones_core.known_images import INFERENCE_ID_PREFIX
+from scones_core.golden_samples import INFERENCE_ID_PREFIX
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -40,12 +40,10 @@ if TYPE_CHECKING:
 # InvokeEndpoint takes and gives at most 6,291,456 bytes, which BASE64 makes a third more:
 # 16 MiB for both; the rest is for the metadata around them.
 MAX_LINE_BYTES = 17 * 2**20
-# float32 probabilities of a wide softmax add up to 1 within this.
-SUM_TOLERANCE = 1e-3
 
 
 class Unreadable(ValueError):
-    """A line is no captured record; the message is one of a few fixed reasons."""
+    """A line is not a captured record; the message is one of a few fixed reasons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,7 @@ def bounded_lines(chunks: Iterable[bytes], limit: int = MAX_LINE_BYTES) -> Itera
 
 def parse_record(line: bytes, variant: str) -> CapturedRecord:
     """Return the record of one JSON line; raises Unreadable with the reason otherwise."""
-    body = _object(_json(line, "the line is not JSON"), "the line is no JSON object")
+    body = _object(_json(line, "the line is not JSON"), "the line is not a JSON object")
     data = _object(body.get("captureData"), "captureData is missing")
     event = _object(body.get("eventMetadata"), "eventMetadata is missing")
     output = _object(data.get("endpointOutput"), "endpointOutput is missing")
@@ -144,14 +142,14 @@ def _time(value: Any) -> datetime:
         time = datetime.fromisoformat(value)
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (TypeError, ValueError, OverflowError) as error:
-        raise Unreadable("inferenceTime is no ISO 8601 time") from error
+        raise Unreadable("inferenceTime is not an ISO 8601 time") from error
 
 
 def _input(value: Any) -> tuple[str, bytes]:
     """Return content type and body of the request; both empty where inputs are not captured."""
     if value is None:
         return "", b""
-    part = _object(value, "endpointInput is no object")
+    part = _object(value, "endpointInput is not an object")
     if part.get("encoding") != "BASE64":
         raise Unreadable("endpointInput is not encoded as BASE64")
     return str(part.get("observedContentType") or ""), _base64(part, "endpointInput")
@@ -187,14 +185,10 @@ def _csv(text: str) -> list[float]:
 
 
 def _distribution(value: Any) -> tuple[float, ...]:
-    plain = isinstance(value, list) and all(type(v) in (int, float) for v in value)
-    if not plain or len(value) < 2:
-        raise Unreadable("endpointOutput is no list of probabilities")
-    if not all(0 <= v <= 1 for v in value) or not math.isclose(
-        sum(value), 1, abs_tol=SUM_TOLERANCE
-    ):
-        raise Unreadable("the probabilities are not between 0 and 1 with a sum of 1")
-    return tuple(float(v) for v in value)
+    try:
+        return probability_vector(value)
+    except ValueError as error:
+        raise Unreadable("endpointOutput is not probabilities that add up to 1") from error
 
 
 _HOUR_FILE = re.compile(r"\d{4}/\d\d/\d\d/\d\d/[^/]+\.jsonl")

@@ -51,7 +51,7 @@ def interval(bounds: Interval | None) -> str:
 
 
 def count(value: int) -> str:
-    """Return a whole number, its thousands set apart."""
+    """Return an integer with its thousands separated."""
     return f"{value:,}".replace(",", NARROW)
 
 

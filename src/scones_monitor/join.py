@@ -1,5 +1,6 @@
 """Results of the workflow joined to captured records and to the truth."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,6 +74,15 @@ def join(
         without_record=sum(row.label is not None and row.record is None for row in rows),
         without_result=unnamed + len(by_id.keys() - used - {None}),
     )
+
+
+def cause_text(cause: str) -> str:
+    """Return the message within a Lambda error, whose cause is JSON; any other text as it is."""
+    try:
+        body = json.loads(cause)
+    except (ValueError, RecursionError):
+        return cause
+    return str(body["errorMessage"]) if isinstance(body, dict) and "errorMessage" in body else cause
 
 
 def _joined(

@@ -1,6 +1,5 @@
 """The report of one environment: a summary for machines, and a page for people."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from scones_monitor.charts import (
 )
 from scones_monitor.formats import count, interval, percent, plural, threshold
 from scones_monitor.images import InputImage, decode_image
-from scones_monitor.join import Join, Joined
+from scones_monitor.join import Join, Joined, cause_text
 from scones_monitor.statistics import (
     accuracy,
     confidences,
@@ -360,17 +359,8 @@ def _failure(row: Joined) -> dict[str, str]:
     return {
         "image": f"s3://{row.bucket}/{row.key}" if row.key else "no image named",
         "error": error["Error"],
-        "cause": _cause(error["Cause"]),
+        "cause": cause_text(error["Cause"]),
     }
-
-
-def _cause(text: str) -> str:
-    """Return the message within a Lambda error, which comes as JSON; another text as it is."""
-    try:
-        body = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return str(body["errorMessage"]) if isinstance(body, dict) and "errorMessage" in body else text
 
 
 def _by_class(rows: Sequence[Joined], data: ReportData) -> list[dict[str, str]]:

@@ -37,13 +37,13 @@ class Pair:
 
     @property
     def shift(self) -> float:
-        """How much surer the shadow is of its class than the served model of its own, -1 to 1."""
+        """The confidence of the shadow minus that of the served model, -1 to 1."""
         return max(self.shadow.probabilities) - max(self.served.probabilities)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What both answered; the counts without a partner are of records of one side alone.
+    """What both answered; the counts without a partner are of records of one side only.
 
     Confidences are means of the highest probability; `accepted` counts are at the threshold.
     """
@@ -81,7 +81,7 @@ class Comparison:
 
     @property
     def shift(self) -> float:
-        """The mean over the pairs of how much surer the shadow is."""
+        """The mean difference in confidence over the pairs, shadow minus served."""
         return fmean(pair.shift for pair in self.pairs)
 
     @property

@@ -2,9 +2,11 @@
 
 import functools
 import inspect
+import os
 import signal
 import sys
 import typing
+import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType, NoneType, UnionType
@@ -23,6 +25,24 @@ from scones_toolkit.project import Environment, Project
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# Flags that several tasks have.
+Backend = Annotated[
+    Literal["sagemaker", "local"],
+    "sagemaker, or local: the same program on this machine, without AWS",
+]
+Source = Annotated[
+    str | None,
+    "auto, cifar100, synthetic, or a path: CIFAR archive, image folder, MNIST; "
+    "default: [dataset] source",
+]
+Classes = Annotated[str | None, "class names, comma separated, in the model's order; or all"]
+ImageSide = Annotated[int | None, "width and height in pixels; default: the source's"]
+ImageMode = Annotated[Literal["rgb", "grey"] | None, "rgb, or grey for one channel"]
+Epochs = Annotated[int | None, "passes over the training images; default: the recipe's"]
+AllowDestroy = Annotated[bool, "accept that an endpoint, a bucket or a key is destroyed"]
+Yes = Annotated[bool, "do not ask for confirmation"]
+Summary = Annotated[Path | None, "also write the result to this file, as Markdown"]
+ReleaseId = Annotated[str | None, "its id; default: the active one"]
 # What a parameter of type Project adds to the command line.
 ENV = inspect.Parameter(
     "env",
@@ -39,7 +59,7 @@ VERBOSE = inspect.Parameter(
 
 
 def task(
-    example: str = "", *, name: str | None = None, local: bool = False, terraform: bool = False
+    example: str, *, name: str | None = None, local: bool = False, terraform: bool = False
 ) -> Callable[[Callable[..., object]], "TypedTask"]:
     """Return a decorator that makes an invoke task of a typed function.
 
@@ -52,7 +72,7 @@ def task(
 
     def decorate(function: Callable[..., object]) -> TypedTask:
         made = TypedTask(function, name=name, local=local, terraform=terraform)
-        made.__doc__ = f"{made.__doc__}\n\nExample: {example}" if example else made.__doc__
+        made.__doc__ = f"{inspect.getdoc(function)}\n\nExample: {example}"
         return made
 
     return decorate
@@ -93,7 +113,9 @@ class TypedTask(Task[Callable[..., None]]):
         if self.project_root is None:
             self.function(**values)
         else:
-            self.function(Project.open(self.project_root, environment, verbose=verbose), **values)
+            project = Project.open(self.project_root, environment, verbose=verbose)
+            _warn_of_loopback(project)
+            self.function(project, **values)
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """Return the flags of the function's parameters."""
@@ -114,6 +136,8 @@ class TypedArgument(Argument):
     def __init__(self, parameter: inspect.Parameter, options: dict[str, Any]) -> None:
         base, self.choices, text = _described(parameter.annotation)
         default = None if parameter.default is inspect.Parameter.empty else parameter.default
+        # Invoke shows no value in the help of a flag that may be repeated.
+        text = f"STRING, may be repeated: {text}" if base is tuple else text
         kinds = {int: int, bool: bool, tuple: list}
         options |= {"kind": kinds.get(base, str), "default": default}
         super().__init__(**options, help="; ".join(_help(text, self.choices, default)))
@@ -184,6 +208,17 @@ def handle_errors(function: Callable[P, R]) -> Callable[P, R]:
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def _warn_of_loopback(project: Project) -> None:
+    """Say on stderr where an account's environment would go to a server of this machine."""
+    url = os.environ.get("AWS_ENDPOINT_URL", "")
+    host = urllib.parse.urlsplit(url).hostname or ""
+    if project.environment != "local" and (host == "localhost" or host.startswith("127.")):
+        project.on_stderr().console.warn(
+            f"AWS_ENDPOINT_URL is {url}: {project.environment} is this machine's embedded AWS, "
+            "not an AWS account."
+        )
 
 
 def confirm(what: str, environment: str) -> None:

@@ -57,6 +57,10 @@ class Console:
         """Print a text."""
         self._print(text)
 
+    def raw(self, text: str) -> None:
+        """Print a text for another program, such as JSON, without wrapping or colour."""
+        self.rich.file.write(f"{text}\n")
+
     def warn(self, text: str) -> None:
         """Print a text that must not be overlooked."""
         self._print(text, "bold yellow")
@@ -73,21 +77,24 @@ class Console:
         self.rich.print(Text(printable(text), style))
 
     @contextmanager
-    def progress(self, title: str) -> Iterator[ProgressCallback]:
-        """Show a bar with rate and time left; elsewhere a line every few seconds."""
-        if self.rich.is_terminal:
-            yield from self._bar(cell(title))
-        else:
-            yield _Lines(self, title)
+    def progress(self, title: str, *, rate: bool = True) -> Iterator[ProgressCallback]:
+        """Show a bar with rate and time left; elsewhere a line every few seconds.
 
-    def _bar(self, title: str) -> Iterator[ProgressCallback]:
+        Without `rate`, for pieces of very different size, only their count is shown.
+        """
+        pace = _Pace(self.clock, rate=rate)
+        if self.rich.is_terminal:
+            yield from self._bar(cell(title), pace)
+        else:
+            yield _Lines(self, title, pace)
+
+    def _bar(self, title: str, pace: "_Pace") -> Iterator[ProgressCallback]:
         columns = (
             TextColumn("  {task.description}", markup=False),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}", markup=False),
         )
-        pace = _Pace(self.clock)
         with Progress(*columns, console=self.rich) as bar:
             task = bar.add_task(title, total=None, note="")
 
@@ -141,9 +148,9 @@ class _Lines:
 
     SECONDS = 5.0
 
-    def __init__(self, console: Console, title: str) -> None:
+    def __init__(self, console: Console, title: str, pace: "_Pace") -> None:
         self._console, self._title = console, title
-        self._pace, self._printed, self._last = _Pace(console.clock), console.clock(), ""
+        self._pace, self._printed, self._last = pace, console.clock(), ""
 
     def __call__(self, done: int, total: int, note: str = "", left: float | None = None) -> None:
         now, text = self._console.clock(), f"  {self._title} {done}/{total}"
@@ -152,7 +159,7 @@ class _Lines:
         if finished and text == self._last:
             return
         if finished or (done and now - self._printed >= self.SECONDS):
-            self._console.say(f"{text}  {self._pace(done, total, left)}")
+            self._console.say(f"{text}  {self._pace(done, total, left)}".rstrip())
             self._printed, self._last = now, text if finished else ""
 
 
@@ -163,8 +170,8 @@ class _Pace:
     # Over less time than this, a rate would be chance.
     MIN_SECONDS = 2.0
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock, self._started = clock, clock()
+    def __init__(self, clock: Clock, *, rate: bool = True) -> None:
+        self._clock, self._started, self._rate = clock, clock(), rate
         self._recent: deque[tuple[float, int]] = deque()
 
     def __call__(self, done: int, total: int, left: float | None) -> str:
@@ -178,7 +185,7 @@ class _Pace:
         if left is not None:
             return f"{left:.0f} s left"
         then, before = self._recent[0]
-        if done <= before or now - then < self.MIN_SECONDS:
+        if not self._rate or done <= before or now - then < self.MIN_SECONDS:
             return ""
         rate = (done - before) / (now - then)
         return f"{rate:.{0 if rate >= 10 else 1}f}/s, {(total - done) / rate:.0f} s left"
@@ -219,7 +226,7 @@ class TerraformLines:
             yield
             return
         self._done, self._total = 0, total
-        with self._console.progress("resources") as advance:
+        with self._console.progress("resources", rate=False) as advance:
             self._advance = advance
             try:
                 yield

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -11,10 +11,12 @@ from typing import Any, Literal
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
+from rich.console import Console as RichConsole
 
 from local_aws.control import LocalAws
 from local_aws.errors import LocalAwsError
-from scones_core.errors import SconesError
+from scones_core.errors import DeployError, SconesError
 from scones_core.files import write_json
 from scones_core.outputs import Deployment
 from scones_core.settings import Settings
@@ -26,36 +28,53 @@ Environment = Literal["local", "dev", "prod"]
 
 # In local mode nothing of a developer's own configuration of AWS is read.
 NO_FILES = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+# boto3's settings as (name in a file, variable, default, conversion): none by file or variable.
+SEALED = {
+    name: (None, None, default, convert)
+    for name, (_, _, default, convert) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
+} | {
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
 
 
 # The task that writes each record, for the sentence that asks for it.
-WRITTEN_BY = {"dataset": "etl", "training": "train", "execution": "run"}
+WRITTEN_BY = {
+    "dataset": ("No dataset was staged", "etl"),
+    "training": ("No training job was run", "train"),
+    "execution": ("Nothing was classified", "run"),
+}
 
 
 class Records:
     """The records of one environment."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, env_flag: str = "") -> None:
+        self.folder, self._env_flag = folder, env_flag
+
+    def path(self, name: str) -> Path:
+        """Return where a record is."""
+        return self.folder / f"{name}.json"
 
     def write(self, name: str, content: dict[str, Any]) -> Path:
         """Write a record, replacing the older one, and return its path."""
-        path = self.folder / f"{name}.json"
+        path = self.path(name)
         write_json(path, content)
         return path
 
     def read(self, name: str) -> dict[str, Any]:
         """Return a record; raises SconesError, naming the task that writes it, without one."""
-        path = self.folder / f"{name}.json"
-        task = WRITTEN_BY.get(name, name)
+        path = self.path(name)
+        missing, task = WRITTEN_BY[name]
+        task = f"inv {task}{self._env_flag}"
         try:
             content = json.loads(path.read_bytes())
         except FileNotFoundError:
-            raise SconesError(f"{path} is not there; run `inv {task}` first.") from None
+            raise SconesError(f"{missing} yet: {task} ({path} is missing)") from None
         except ValueError as error:
-            raise SconesError(f"{path} is no JSON ({error}); run `inv {task}` again.") from error
+            raise SconesError(f"{path} is not valid JSON ({error}); run `{task}` again.") from error
         if not isinstance(content, dict):
-            raise SconesError(f"{path} is no JSON object; run `inv {task}` again.")
+            raise SconesError(f"{path} is not a JSON object; run `{task}` again.")
         return content
 
 
@@ -63,7 +82,8 @@ class Records:
 class Project:
     """A checkout, seen as one of its environments.
 
-    `verbose` prints Terraform's output; otherwise only its progress is shown.
+    `verbose` prints Terraform's output; otherwise only its progress is shown. `hints` has each
+    task name the next one. `stand_in` is an embedded AWS in place of the environment's account.
     """
 
     root: Path
@@ -71,11 +91,27 @@ class Project:
     settings: Settings = field(default_factory=Settings)
     console: Console = field(default_factory=Console)
     verbose: bool = False
+    hints: bool = True
+    stand_in: LocalAws | None = None
 
     @classmethod
     def open(cls, root: Path, environment: Environment, *, verbose: bool = False) -> "Project":
         """Return the project in a folder, with its settings; raises SettingsError."""
         return cls(root, environment, Settings.load(root / "scones.toml"), verbose=verbose)
+
+    def on_stderr(self) -> "Project":
+        """Return the same project whose console is stderr: stdout is for another program."""
+        return replace(self, console=Console(RichConsole(stderr=True, soft_wrap=True)))
+
+    @property
+    def env_flag(self) -> str:
+        """The flag that names this environment on a command line, with a space; empty for local."""
+        return "" if self.environment == "local" else f" --env {self.environment}"
+
+    def hint(self, *tasks: str) -> None:
+        """Print which tasks usually come next, like `release` or `approve 1`."""
+        if self.hints:
+            self.console.say(f"Next: {', '.join(f'inv {task}{self.env_flag}' for task in tasks)}")
 
     @property
     def build(self) -> Path:
@@ -93,6 +129,11 @@ class Project:
         return self.root / self.settings.project.local_dir / "aws"
 
     @property
+    def review_folder(self) -> Path:
+        """Where images to label go: outside of what can be made again, as people write there."""
+        return self.root / "review" / self.environment
+
+    @property
     def terraform_data(self) -> Path:
         """Terraform's working data of this environment: modules, providers, a saved plan."""
         return self.build / "terraform" / self.environment
@@ -105,7 +146,7 @@ class Project:
     @property
     def records(self) -> Records:
         """What tasks leave for one another in this environment."""
-        return Records(self.build / self.environment)
+        return Records(self.build / self.environment, self.env_flag)
 
     @cached_property
     def environ(self) -> Mapping[str, str]:
@@ -113,35 +154,36 @@ class Project:
 
         Raises LocalAwsError when the environment is `local` and no embedded AWS runs.
         """
-        if self.environment != "local":
+        if not self.embedded:
             return dict(os.environ)
         # No profile, token or endpoint of a real account may mix with the local ones.
         others = {name: value for name, value in os.environ.items() if name[:4] != "AWS_"}
         return {**others, **NO_FILES, **self.local_aws().environment()}
 
+    @property
+    def embedded(self) -> bool:
+        """Whether this environment is in an embedded AWS, and not in an account."""
+        return self.environment == "local" or self.stand_in is not None
+
     def local_aws(self) -> LocalAws:
         """Return the running embedded AWS; raises LocalAwsError when none runs."""
+        if self.stand_in is not None:
+            return self.stand_in
         try:
             return LocalAws.attach(self.local_home)
         except LocalAwsError as error:
-            raise LocalAwsError(f"{error} `inv local.up` starts one.") from error
+            raise LocalAwsError(
+                "The embedded AWS is not running; start it: inv local.up"
+            ) from error
 
     @cached_property
     def session(self) -> boto3.Session:
         """The boto3 session of this environment's AWS; clients are better made by `client`."""
-        if self.environment != "local":
+        if not self.embedded:
             return boto3.Session()
         environ = self.environ
-        # Without a look at AWS_PROFILE, which may not exist, and at any configuration file.
-        core = botocore.session.Session(
-            {
-                "profile": (None, None, None, None),
-                "config_file": (None, None, os.devnull, None),
-                "credentials_file": (None, None, os.devnull, None),
-            }
-        )
         return boto3.Session(
-            botocore_session=core,
+            botocore_session=botocore.session.Session(SEALED),
             aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
             region_name=environ["AWS_DEFAULT_REGION"],
@@ -149,7 +191,7 @@ class Project:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of a service of this environment's AWS."""
-        local = self.environment == "local"
+        local = self.embedded
         config = Config(
             retries={"mode": "standard", "max_attempts": 5},
             max_pool_connections=32,
@@ -180,11 +222,24 @@ class Project:
 
     @cached_property
     def deployment(self) -> Deployment:
-        """What Terraform deployed here; raises DeployError when nothing is."""
-        return self.terraform.deployment()
+        """What Terraform deployed here; raises DeployError when nothing is.
+
+        Raises LocalAwsError when no embedded AWS runs for it.
+        """
+        _ = self.environ
+        # What `terraform init` leaves.
+        if not (self.terraform_data / "terraform.tfstate").exists():
+            advice = "apply" if self.environment == "local" else f"plan{self.env_flag}"
+            raise DeployError(
+                f"{self.environment} is not deployed from this checkout: inv {advice}"
+            )
+        outputs = self.terraform.outputs()
+        if not outputs:
+            raise DeployError(f"{self.environment} is not deployed: inv apply{self.env_flag}")
+        return Deployment.of(outputs)
 
     def forget_deployment(self) -> None:
-        """Have the deployment read anew: an apply may have changed it."""
+        """Have the deployment read again: an apply may have changed it."""
         self.__dict__.pop("deployment", None)
 
     @property

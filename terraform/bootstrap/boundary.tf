@@ -38,7 +38,7 @@ locals {
         Resource = local.arns.log_groups
       },
       {
-        Sid      = "GuardAlarms"
+        Sid      = "RollbackAlarms"
         Effect   = "Allow"
         Action   = "cloudwatch:DescribeAlarms"
         Resource = local.arns.alarms

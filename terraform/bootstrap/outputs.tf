@@ -39,6 +39,6 @@ output "trust_policies" {
 }
 
 output "policies" {
-  description = "As JSON, for tests and reviews: read, which both roles have, write, which apply has beside it, and the boundary."
+  description = "As JSON, for tests and reviews: read, which both roles have, write, which the apply role has as well, and the boundary."
   value       = merge(local.policies, { boundary = local.boundary })
 }

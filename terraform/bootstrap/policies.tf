@@ -15,15 +15,16 @@ locals {
       for purpose in ["data", "artifacts", "capture", "logs"] :
       "arn:${local.partition}:s3:::${local.prefix}-${purpose}-${var.account_id}"
     ]
-    models     = "arn:${local.partition}:s3:::${local.prefix}-artifacts-${var.account_id}/model/*"
-    roles      = "arn:${local.partition}:iam::${var.account_id}:role/${local.prefix}-*"
-    functions  = "arn:${local.partition}:lambda:${local.regional}:function:${local.prefix}-*"
-    machines   = "arn:${local.partition}:states:${local.regional}:stateMachine:${local.prefix}-*"
-    repository = "arn:${local.partition}:ecr:${local.regional}:repository/${local.prefix}-*"
-    topics     = "arn:${local.partition}:sns:${local.regional}:${local.prefix}-*"
-    queues     = "arn:${local.partition}:sqs:${local.regional}:${local.prefix}-*"
-    budgets    = "arn:${local.partition}:budgets::${var.account_id}:budget/${local.prefix}"
-    scaling    = "arn:${local.partition}:application-autoscaling:${local.regional}:scalable-target/*"
+    labels         = "arn:${local.partition}:s3:::${local.prefix}-data-${var.account_id}/labels/*"
+    models         = "arn:${local.partition}:s3:::${local.prefix}-artifacts-${var.account_id}/model/*"
+    roles          = "arn:${local.partition}:iam::${var.account_id}:role/${local.prefix}-*"
+    functions      = "arn:${local.partition}:lambda:${local.regional}:function:${local.prefix}-*"
+    state_machines = "arn:${local.partition}:states:${local.regional}:stateMachine:${local.prefix}-*"
+    repository     = "arn:${local.partition}:ecr:${local.regional}:repository/${local.prefix}-*"
+    topics         = "arn:${local.partition}:sns:${local.regional}:${local.prefix}-*"
+    queues         = "arn:${local.partition}:sqs:${local.regional}:${local.prefix}-*"
+    budgets        = "arn:${local.partition}:budgets::${var.account_id}:budget/${local.prefix}"
+    scaling        = "arn:${local.partition}:application-autoscaling:${local.regional}:scalable-target/*"
     schedules = [
       "arn:${local.partition}:scheduler:${local.regional}:schedule-group/${local.prefix}-*",
       "arn:${local.partition}:scheduler:${local.regional}:schedule/${local.prefix}-*",
@@ -71,7 +72,7 @@ locals {
       Resource = "${local.state_arn}/${local.state_key}"
     },
     {
-      # The lock is an object beside the state. A plan takes it too, or it would read a state
+      # The lock is an object next to the state. A plan takes it too, or it would read a state
       # that an apply is in the middle of writing.
       Sid      = "LockState"
       Effect   = "Allow"
@@ -92,6 +93,13 @@ locals {
       Effect   = "Allow"
       Action   = "s3:GetObject"
       Resource = local.arns.models
+    },
+    {
+      # Lists of class names that are too long for a function's variables.
+      Sid      = "ReadLabels"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject", "s3:GetObjectTagging"]
+      Resource = local.arns.labels
     },
     {
       Sid       = "ReadEncryptedModels"
@@ -123,7 +131,7 @@ locals {
       Sid      = "ReadStateMachines"
       Effect   = "Allow"
       Action   = ["states:Describe*", "states:List*"]
-      Resource = [local.arns.machines, "${local.arns.machines}:*"]
+      Resource = [local.arns.state_machines, "${local.arns.state_machines}:*"]
     },
     {
       Sid      = "ReadSageMaker"
@@ -226,6 +234,12 @@ locals {
       Resource = local.arns.models
     },
     {
+      Sid      = "WriteLabels"
+      Effect   = "Allow"
+      Action   = ["s3:PutObject", "s3:PutObjectTagging"]
+      Resource = local.arns.labels
+    },
+    {
       Sid       = "CreateKey"
       Effect    = "Allow"
       Action    = "kms:CreateKey"
@@ -303,7 +317,7 @@ locals {
         "states:DeleteStateMachineAlias", "states:DeleteStateMachineVersion", "states:PublishStateMachineVersion",
         "states:TagResource", "states:UntagResource", "states:UpdateStateMachine", "states:UpdateStateMachineAlias",
       ]
-      Resource = [local.arns.machines, "${local.arns.machines}:*"]
+      Resource = [local.arns.state_machines, "${local.arns.state_machines}:*"]
     },
     {
       Sid    = "ChangeSageMaker"
@@ -317,8 +331,8 @@ locals {
       Resource = local.arns.sagemaker
     },
     {
-      # After an apply the known images are sent through the endpoint.
-      Sid      = "ScoreKnownImages"
+      # After an apply the golden samples are sent through the endpoint.
+      Sid      = "ScoreGoldenSamples"
       Effect   = "Allow"
       Action   = "sagemaker:InvokeEndpoint"
       Resource = "arn:${local.partition}:sagemaker:${local.regional}:endpoint/${local.prefix}-*"
@@ -357,8 +371,8 @@ locals {
       Resource = local.arns.schedules
     },
     {
-      # A target's ARN ends in letters that nobody knows before it is made; the condition leaves
-      # the variants of SageMaker's endpoints alone.
+      # A target's ARN ends in letters that are unknown before it is made; the condition limits
+      # it to variants of SageMaker's endpoints.
       Sid    = "ChangeScaling"
       Effect = "Allow"
       Action = [

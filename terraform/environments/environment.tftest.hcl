@@ -29,8 +29,13 @@ run "plans_with_a_release" {
   }
 
   assert {
-    condition     = output.budget_name != ""
+    condition     = try(var.alarms.monthly_budget_usd, null) != null
     error_message = "Every environment has a budget."
+  }
+
+  assert {
+    condition     = var.environment == "local" || try(var.retention.expires_objects, true)
+    error_message = "In an account, buckets do not grow for ever."
   }
 
   assert {

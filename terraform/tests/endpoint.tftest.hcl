@@ -71,7 +71,7 @@ run "one_release" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.guard["latency"].threshold == var.latency_alarm_ms * 1000
+    condition     = aws_cloudwatch_metric_alarm.rollback["latency"].threshold == var.latency_alarm_ms * 1000
     error_message = "ModelLatency is in microseconds."
   }
 
@@ -191,7 +191,7 @@ run "no_release_no_endpoint" {
   }
 
   assert {
-    condition     = output.name == "" && output.arn == "" && output.active_configuration_name == ""
+    condition     = output.name == "" && output.active_configuration_name == ""
     error_message = "Without an active release there is no endpoint."
   }
 }

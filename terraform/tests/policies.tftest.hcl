@@ -21,7 +21,7 @@ variables {
     workflow          = "r-workflow"
     endpoint          = "r-endpoint"
     training          = "r-training"
-    night             = "r-night"
+    off_hours         = "r-off-hours"
   }
   serving_modes    = ["realtime", "serverless", "async"]
   deletes_endpoint = true
@@ -48,11 +48,11 @@ variables {
       async             = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/a"
       training          = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/TrainingJobs"
     }
-    state_machine = "arn:aws:states:us-east-1:123456789012:stateMachine:x"
-    alarms        = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:x-"
-    endpoints     = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint/${mode}" }
-    night_group   = "arn:aws:scheduler:us-east-1:123456789012:schedule-group/x-night"
-    night_queue   = "arn:aws:sqs:us-east-1:123456789012:x-night"
+    state_machine   = "arn:aws:states:us-east-1:123456789012:stateMachine:x"
+    alarms          = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:x-"
+    endpoints       = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint/${mode}" }
+    off_hours_group = "arn:aws:scheduler:us-east-1:123456789012:schedule-group/x-off-hours"
+    off_hours_queue = "arn:aws:sqs:us-east-1:123456789012:x-off-hours"
 
     endpoint_configurations = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/${mode}-*" }
     repository              = "arn:aws:ecr:us-east-1:123456789012:repository/x"
@@ -63,7 +63,7 @@ run "every_policy_is_one" {
   command = plan
 
   module {
-    source = "./modules/identity"
+    source = "./modules/iam"
   }
 
   assert {
@@ -90,23 +90,23 @@ run "schedules_do_what_the_night_needs_and_no_more" {
   command = plan
 
   module {
-    source = "./modules/identity"
+    source = "./modules/iam"
   }
 
   assert {
-    condition = toset(flatten([for s in jsondecode(output.policies["night"]).Statement : s.Action if startswith(flatten([s.Action])[0], "sagemaker:")])) == toset([
+    condition = toset(flatten([for s in jsondecode(output.policies["off_hours"]).Statement : s.Action if startswith(flatten([s.Action])[0], "sagemaker:")])) == toset([
       "sagemaker:AddTags", "sagemaker:CreateEndpoint", "sagemaker:DeleteEndpoint",
     ])
     error_message = "A schedule deletes and creates, and changes nothing."
   }
 
   assert {
-    condition     = alltrue([for s in jsondecode(output.policies["night"]).Statement : !contains(flatten([s.Resource]), "*")])
+    condition     = alltrue([for s in jsondecode(output.policies["off_hours"]).Statement : !contains(flatten([s.Resource]), "*")])
     error_message = "A schedule reaches one endpoint, its configurations, the key and the queue."
   }
 
   assert {
-    condition     = jsondecode(output.trust_policies["night"]).Statement[0].Condition.ArnEquals["aws:SourceArn"] == var.arns.night_group
+    condition     = jsondecode(output.trust_policies["off_hours"]).Statement[0].Condition.ArnEquals["aws:SourceArn"] == var.arns.off_hours_group
     error_message = "No schedule outside the environment's group may take the role."
   }
 }
@@ -115,7 +115,7 @@ run "an_asynchronous_endpoint_reads_requests_and_writes_answers" {
   command = plan
 
   module {
-    source = "./modules/identity"
+    source = "./modules/iam"
   }
 
   assert {

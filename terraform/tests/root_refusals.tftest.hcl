@@ -41,8 +41,8 @@ run "retention_unknown_to_cloudwatch" {
   command = plan
 
   variables {
-    log_retention_days = 10
+    retention = { log_days = 10 }
   }
 
-  expect_failures = [var.log_retention_days]
+  expect_failures = [var.retention]
 }

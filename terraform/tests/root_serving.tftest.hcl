@@ -30,7 +30,7 @@ run "realtime_alone" {
   }
 
   assert {
-    condition     = output.endpoint_names == { realtime = "scones-dev-classifier" } && output.endpoint_name == "scones-dev-classifier"
+    condition     = keys(module.endpoint) == ["realtime"] && output.endpoint_name == "scones-dev-classifier"
     error_message = "An environment serves in real time unless it says otherwise."
   }
 }
@@ -41,11 +41,11 @@ run "the_new_mode_comes_beside_the_old_one" {
   variables {
     active_release = "one"
     autoscaling    = { min = 2, max = 3, target = 100 }
-    serving        = { also = ["serverless", "async"] }
+    serving        = { additional_modes = ["serverless", "async"] }
   }
 
   assert {
-    condition     = output.endpoint_name == "scones-dev-classifier" && toset(keys(output.endpoint_names)) == toset(["realtime", "serverless", "async"])
+    condition     = output.endpoint_name == "scones-dev-classifier" && toset(keys(module.endpoint)) == toset(["realtime", "serverless", "async"])
     error_message = "The workflow must go on asking the endpoint that is there."
   }
 
@@ -61,12 +61,12 @@ run "the_workflow_asks_the_new_one_while_the_old_one_stays" {
   variables {
     active_release = "one"
     autoscaling    = { min = 2, max = 3, target = 100 }
-    office_hours   = { from = "07:00", to = "19:00", outside = "scale-in" }
-    serving        = { mode = "serverless", also = ["realtime"] }
+    office_hours   = { from = "07:00", to = "19:00", action = "scale-in" }
+    serving        = { mode = "serverless", additional_modes = ["realtime"] }
   }
 
   assert {
-    condition     = output.endpoint_name == "scones-dev-serverless" && output.endpoint_names["realtime"] == "scones-dev-classifier"
+    condition     = output.endpoint_name == "scones-dev-serverless" && module.endpoint["realtime"].name == "scones-dev-classifier"
     error_message = "What belongs to the real-time endpoint must not keep the workflow from moving."
   }
 }

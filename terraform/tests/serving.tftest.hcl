@@ -43,7 +43,7 @@ run "realtime" {
   }
 
   assert {
-    condition     = length(aws_appautoscaling_target.this) + length(aws_scheduler_schedule.this) + length(aws_sqs_queue.night) == 0
+    condition     = length(aws_appautoscaling_target.this) + length(aws_scheduler_schedule.this) + length(aws_sqs_queue.off_hours) == 0
     error_message = "Nothing scales or stops an endpoint that was not told to."
   }
 }
@@ -144,7 +144,7 @@ run "autoscaling_with_a_scheduled_scale_in" {
 
   variables {
     autoscaling  = { min = 3, max = 6, target = 300 }
-    office_hours = { from = "07:30", to = "19:00", timezone = "Europe/Berlin", outside = "scale-in" }
+    office_hours = { from = "07:30", to = "19:00", timezone = "Europe/Berlin", action = "scale-in" }
   }
 
   assert {
@@ -175,7 +175,7 @@ run "deleted_for_the_night" {
 
   variables {
     office_hours = { from = "07:00", to = "19:00" }
-    night        = { role_arn = "arn:aws:iam::123456789012:role/scones-dev-night", name = "scones-dev-night", partition = "aws" }
+    off_hours    = { role_arn = "arn:aws:iam::123456789012:role/scones-dev-off-hours", name = "scones-dev-off-hours", partition = "aws" }
   }
 
   assert {
@@ -191,7 +191,7 @@ run "deleted_for_the_night" {
   # What differs would be replaced, or changed, by the next apply.
   assert {
     condition = (
-      toset(jsondecode(aws_scheduler_schedule.this["from"].target[0].input).DeploymentConfig.AutoRollbackConfiguration.Alarms[*].AlarmName) == toset(values(output.guard_alarm_names))
+      toset(jsondecode(aws_scheduler_schedule.this["from"].target[0].input).DeploymentConfig.AutoRollbackConfiguration.Alarms[*].AlarmName) == toset(output.rollback_alarm_names)
       && jsondecode(aws_scheduler_schedule.this["from"].target[0].input).DeploymentConfig.BlueGreenUpdatePolicy.TrafficRoutingConfiguration == { Type = "CANARY", WaitIntervalInSeconds = 300, CanarySize = { Type = "CAPACITY_PERCENT", Value = 50 } }
       && tomap({ for tag in jsondecode(aws_scheduler_schedule.this["from"].target[0].input).Tags : tag.Key => tag.Value }) == var.tags
     )
@@ -204,7 +204,7 @@ run "deleted_for_the_night" {
   }
 }
 
-run "a_guard_for_confidence" {
+run "a_rollback_by_confidence" {
   command = plan
 
   module {
@@ -212,7 +212,7 @@ run "a_guard_for_confidence" {
   }
 
   variables {
-    review_guard = { percent = 60, namespace = "scones/dev" }
+    review_rollback = { percent = 60, namespace = "scones/dev" }
   }
 
   assert {
@@ -221,7 +221,7 @@ run "a_guard_for_confidence" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.guard["low-confidence"].threshold == 60 && one([for q in aws_cloudwatch_metric_alarm.guard["low-confidence"].metric_query : q.id if q.return_data == true]) == "share"
+    condition     = aws_cloudwatch_metric_alarm.low_confidence["this"].threshold == 60 && one([for q in aws_cloudwatch_metric_alarm.low_confidence["this"].metric_query : q.id if q.return_data == true]) == "share"
     error_message = "The share of verdicts that go to review is what is compared."
   }
 }

@@ -186,7 +186,7 @@ run "scaling_in_what_does_not_scale" {
   }
 
   variables {
-    office_hours = { from = "07:00", to = "19:00", outside = "scale-in" }
+    office_hours = { from = "07:00", to = "19:00", action = "scale-in" }
   }
 
   expect_failures = [var.office_hours]
@@ -202,7 +202,7 @@ run "deleting_what_scales" {
   variables {
     office_hours = { from = "07:00", to = "19:00" }
     autoscaling  = { min = 1, max = 2, target = 100 }
-    night        = { role_arn = "arn:aws:iam::123456789012:role/x", name = "x", partition = "aws" }
+    off_hours    = { role_arn = "arn:aws:iam::123456789012:role/x", name = "x", partition = "aws" }
   }
 
   expect_failures = [var.office_hours]
@@ -217,7 +217,7 @@ run "a_night_that_ends_before_it_begins" {
 
   variables {
     office_hours = { from = "19:00", to = "07:00" }
-    night        = { role_arn = "arn:aws:iam::123456789012:role/x", name = "x", partition = "aws" }
+    off_hours    = { role_arn = "arn:aws:iam::123456789012:role/x", name = "x", partition = "aws" }
   }
 
   expect_failures = [var.office_hours]

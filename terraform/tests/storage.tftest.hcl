@@ -83,6 +83,23 @@ run "destroy_keeps_what_buckets_hold" {
   }
 }
 
+run "rules_of_expiry_may_be_left_out" {
+  command = plan
+
+  module {
+    source = "./modules/storage"
+  }
+
+  variables {
+    expires_objects = false
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_lifecycle_configuration.this) == 0 && length(aws_s3_bucket_versioning.this) == 4
+    error_message = "An environment that is removed soon needs no rules, and all else."
+  }
+}
+
 run "keeping_no_capture_is_refused" {
   command = plan
 

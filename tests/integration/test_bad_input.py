@@ -19,7 +19,7 @@ def test_an_unknown_environment_is_named(checkout: Checkout) -> None:
 
 
 def test_a_task_that_needs_the_local_aws_says_how_to_start_it(checkout: Checkout) -> None:
-    checkout.inv("etl").says("No embedded AWS runs", "inv local.up")
+    checkout.inv("etl").says("The embedded AWS is not running", "inv local.up")
 
 
 def test_a_port_in_use_is_named(checkout: Checkout) -> None:
@@ -45,7 +45,7 @@ def test_a_demo_with_a_bad_archive_stops_before_anything_is_staged(
     if content is not None:
         path.write_bytes(content)
     checkout.inv("demo", "--source", str(path)).says(*words)
-    checkout.inv("local.status").says("No embedded AWS runs")
+    checkout.inv("local.status").says("not running")
     assert not (checkout.root / "build" / "local" / "dataset.json").exists()
 
 

@@ -25,11 +25,8 @@ from tests.support.rehearsal import Rehearsal
 
 ENDPOINT = "scones-local-classifier"
 NO_WAIT, CANARY = (
-    "rollout_bake_seconds        = 0\n",
-    """
-rollout_bake_seconds = 300
-latency_alarm_ms     = 1000
-""",
+    "  bake_seconds        = 0\n",
+    "  bake_seconds        = 300\n  max_latency_ms      = 1000\n",
 )
 
 
@@ -185,7 +182,7 @@ def compared(environment: Environment) -> None:
 @pytest.mark.slow
 def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> None:
     first = own.release("first", archive(BICYCLE))
-    assert "known images answered as in training: 1" in own.done("apply")
+    assert "golden samples answered as in training: 1" in own.done("apply")
     made = own.serving()["CreationTime"]
 
     second = own.release("second", archive(MOTORCYCLE, threshold=0.6))
@@ -208,7 +205,7 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
     # A model that does not answer as it did in training.
     third = own.release("third", archive(MOTORCYCLE, known=json.dumps(BICYCLE)))
     own.inv("apply").says(
-        "known image 1 of 1 is answered [0.20000, 0.80000] by scones-local-classifier",
+        "golden sample 1 of 1 is answered [0.20000, 0.80000] by scones-local-classifier",
         "and should be [0.90000, 0.10000]",
         f"`inv rollback {second} --env local`",
     )
@@ -243,7 +240,7 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
     done = Rehearsal(own, release=first).run("failed-rollout")
     assert done.codes == [
         ("verify", 1),
-        ("release", 0),
+        ("rollback", 0),
         ("plan", 0),
         ("apply", 0),
         ("verify", 0),
@@ -252,7 +249,7 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
     assert " 0 to destroy" in done.said("apply")
     assert own.answer() == BICYCLE
     edit_releases(own, active=first, **dict.fromkeys(bad))
-    assert f"endpoint {ENDPOINT} is told to stop" in own.done("pause")
+    assert f"endpoint {ENDPOINT} is being stopped" in own.done("pause")
     assert own.client("sagemaker").list_endpoints()["Endpoints"] == []
     assert "6 to destroy" in own.done("apply")
     assert own.answer() == BICYCLE

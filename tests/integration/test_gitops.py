@@ -12,23 +12,25 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.control import LocalAws
-from local_aws.iam.access_usage import ACCESS_PATH
 from tests.support.checkout import copy_checkout
 from tests.support.environment import BICYCLE, model_archive, stand_ins
 from tests.support.repository import Repository
 
 LOG_GROUP = "/aws/lambda/scones-dev-filter-inferences"
 SERVED = """
-serving              = { also = ["async"] }
-async_autoscaling    = { min = 0, max = 2, target = 5 }
-function_concurrency = 5
-alarm_email          = "team@example.com"
+serving = {
+  additional_modes = ["async"]
+  async            = { autoscaling = { min = 0, max = 2, target = 5 } }
+}
+limits = { function_concurrency = 5 }
 """
 # What the embedded AWS asks no role for, or what the rehearsal has no part in.
 NOT_EXERCISED = {
     "DeliverLogs": "log deliveries belong to the account and are not made here",
     "GrantKeyToServices": "services take a key without a grant here",
     "LinkScalingRole": "the account's role for scaling is not made here",
+    "ReadLabels": "the release has two classes, whose names fit into the function's variables",
+    "WriteLabels": "the release has two classes, whose names fit into the function's variables",
     "PromoteModels": "promotion is to another environment, whose roles these are not",
 }
 
@@ -53,7 +55,7 @@ def test_a_change_is_planned_merged_applied_watched_and_reverted(repository: Rep
     repository.applied()
     assert retention(repository) == 30
 
-    repository.propose("log_retention_days     = 30", "log_retention_days     = 14")
+    repository.propose("log_days          = 30", "log_days          = 14")
     comment = repository.plan()
     assert re.search(r" 0 to add, \d to change, 0 to destroy", comment)
     assert "retention_in_days" in comment
@@ -88,8 +90,9 @@ def serve_and_take_down(repository: Repository) -> None:
     """Have all that an environment can have, and then nothing any more, with the apply role."""
     repository.release(model_archive(str(BICYCLE)))
     repository.add(SERVED)
+    repository.edit("alarms = {", 'alarms = {\n  email = "team@example.com"')
     repository.plan()
-    assert "known images answered as in training" in repository.applied()
+    assert "golden samples answered as in training" in repository.applied()
     gone = repository.inv("destroy", "--env", "dev", "--yes", role="apply")
     assert gone.code == 0, gone.out[-4000:] + gone.err[-4000:]
 
@@ -97,4 +100,4 @@ def serve_and_take_down(repository: Repository) -> None:
 def uses(repository: Repository) -> list[dict[str, Any]]:
     """Return what became of each statement of the apply role, which has the plan role's too."""
     role = repository.bootstrap.outputs["apply_role_arn"]
-    return [use for use in repository.local.ask(ACCESS_PATH) if use["role"] == role]
+    return [use for use in repository.local.access() if use["role"] == role]

@@ -31,9 +31,12 @@ NOT_EXERCISED = {
     ("endpoint", "PutMetrics"): "metrics of instances are not made here",
     ("training", "EncryptVolumes"): "instances have no volumes here",
     ("training", "PutMetrics"): "metrics of instances are not made here",
-    ("night", "EncryptVolumes"): "instances have no volumes here",
-    ("night", "TagEndpoint"): "tags that come with a creation are not decided for themselves here",
-    ("night", "UseKey"): "the input of a schedule and the queue are not encrypted here",
+    ("off_hours", "EncryptVolumes"): "instances have no volumes here",
+    (
+        "off_hours",
+        "TagEndpoint",
+    ): "tags that come with a creation are not decided for themselves here",
+    ("off_hours", "UseKey"): "the input of a schedule and the queue are not encrypted here",
 }
 # The same of the policies on resources.
 NOT_EXERCISED_ON_RESOURCES = {

@@ -158,7 +158,7 @@ class EndpointProbes(WorkflowProbes):
         """What a schedule cannot do is told in its queue: here, to create what is there."""
         assert self.serves()
         sqs = self.environment.client("sqs")
-        url = sqs.get_queue_url(QueueName=f"{PREFIX}night")["QueueUrl"]
+        url = sqs.get_queue_url(QueueName=f"{PREFIX}off-hours")["QueueUrl"]
 
         def told() -> bool:
             """Take a message out of the queue, and return whether there was one."""
@@ -175,7 +175,7 @@ class EndpointProbes(WorkflowProbes):
     def _fire(self, edge: str, retries: int = 10) -> None:
         """Have a schedule's target called a minute from now, by a copy that is fired once."""
         scheduler, clock = self.environment.client("scheduler"), self.environment.clock
-        made = scheduler.get_schedule(Name=f"{ENDPOINT}-{edge}", GroupName=f"{PREFIX}night")
+        made = scheduler.get_schedule(Name=f"{ENDPOINT}-{edge}", GroupName=f"{PREFIX}off-hours")
         target = made["Target"]
         target["RetryPolicy"] = {**target["RetryPolicy"], "MaximumRetryAttempts": retries}
         at = (clock.now() + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%S")

@@ -6,7 +6,7 @@ import json
 import sys
 import tarfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local_aws.control import LocalAws
-from local_aws.sagemaker.images import ImageCommands
+from local_aws.control import ImageCommands, LocalAws
 from local_aws.testing import PROGRAMS
 from local_aws.testing.clock import Clock
-from scones_core.known_images import KnownImage, dumps
+from scones_core.golden_samples import GoldenSample, dumps
+from scones_core.model_card import ModelCard
 from scones_core.settings import EndpointSettings
 from scones_deploy.artifact import artifact_release
 from scones_deploy.release import add_release
@@ -28,12 +28,19 @@ ACCOUNT = "123456789012"
 HEADER = b"IHDR\0\0\0\x20\0\0\0\x20\x08\x02\0\0\0"
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\r" + HEADER + zlib.crc32(HEADER).to_bytes(4)
 BICYCLE, MOTORCYCLE, UNSURE = [0.9, 0.1], [0.2, 0.8], [0.55, 0.45]
-CARD = {
-    "threshold": 0.8,
-    "labels": ["bicycle", "motorcycle"],
-    "metrics": {"accuracy": 0.9},
-    "dataset_version": "stand-in",
-}
+CARD = ModelCard(
+    labels=("bicycle", "motorcycle"),
+    image={"height": 32, "width": 32, "channels": 3},
+    normalisation={"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)},
+    temperature=1.0,
+    threshold=0.8,
+    target_precision=0.99,
+    metrics={"accuracy": 0.9},
+    confusion_matrix=(),
+    settings={},
+    dataset_version="stand-in",
+    manifest_sha256="ab" * 32,
+)
 
 
 def stand_ins() -> dict[str, ImageCommands]:
@@ -47,12 +54,12 @@ def stand_ins() -> dict[str, ImageCommands]:
 
 
 def model_archive(answer: str, known: str | None = None, threshold: float = 0.8) -> bytes:
-    """Return an artifact that serves `answer`, with one known image answered as `known`."""
-    image = KnownImage(PNG, "image/png", tuple(json.loads(known or answer)))
+    """Return an artifact that serves `answer`, with one golden sample answered as `known`."""
+    image = GoldenSample(PNG, "image/png", tuple(json.loads(known or answer)))
     files = {
-        "model.json": json.dumps({**CARD, "threshold": threshold}),
+        "model.json": replace(CARD, threshold=threshold).dumps(),
         "answer.txt": answer,
-        "samples.json": dumps([image]),
+        "golden_samples.json": dumps([image]),
     }
     body = io.BytesIO()
     with tarfile.open(fileobj=body, mode="w:gz") as tar:

@@ -19,14 +19,14 @@ class Probes(EndpointProbes):
             ("workflow", "PutMetrics"): self.counts_failures,
             ("endpoint", "Log"): self.endpoint_logs,
             ("endpoint", "WriteCapture"): self.captures,
-            ("endpoint", "ReadGuardAlarms"): self.updates,
+            ("endpoint", "ReadRollbackAlarms"): self.updates,
             ("endpoint", "ListModels"): self.tells_missing_model,
             ("endpoint", "ReadRequests"): self.answers_asynchronously,
             ("endpoint", "WriteAnswers"): self.answers_asynchronously,
             ("training", "KeepCheckpoints"): self.checkpoints,
             ("training", "ListCheckpoints"): self.checkpoints,
-            ("night", "DeleteEndpoint"): self.goes_down,
-            ("night", "TellFailures"): self.tells_failures,
+            ("off_hours", "DeleteEndpoint"): self.goes_down,
+            ("off_hours", "TellFailures"): self.tells_failures,
         }
-        whole = {"endpoint": self.serves, "training": self.trains, "night": self.comes_up}
+        whole = {"endpoint": self.serves, "training": self.trains, "off_hours": self.comes_up}
         return alone.get((role, sid)) or whole.get(role, self.classified)

@@ -23,7 +23,7 @@ ROLES = {
     "workflow": f"{PREFIX}workflow",
     "endpoint": f"{PREFIX}endpoint",
     "training": f"{PREFIX}training",
-    "night": f"{PREFIX}night",
+    "off_hours": f"{PREFIX}off-hours",
 }
 IMAGE = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/{PREFIX}model:0.1.0"
 

@@ -1,6 +1,8 @@
 """Each command of a runbook exists, with the flags and parameters that it is given."""
 
 import importlib.util
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,27 @@ def test_there_is_a_runbook_for_each_trouble() -> None:
         "tear-down",
         "throttled-workflow",
     }
+
+
+def documented() -> list[str]:
+    """Return every `inv` command of README and CONTRIBUTING, in code blocks and inline."""
+    found = []
+    for name in ("README.md", "CONTRIBUTING.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for code in re.findall(r"`([^`\n]+)`", text) + text.splitlines():
+            command = code.strip().removeprefix("eval $(").removesuffix(")")
+            if re.match(r"inv (?!--|<)", command):
+                found.append(command.replace(" …", ""))
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("command", documented())
+def test_a_documented_command_exists(command: str, tasks: Parser) -> None:
+    words = shlex.split(re.sub(r"<env>", "dev", command).replace("<", "").replace(">", ""))
+    # A task is named without what it requires.
+    required = {"approve": ["1"], "rollback": ["r1"]}.get(words[1], [])
+    tasks.parse_argv(words[1:] + (required if len(words) == 2 else []))
+
+
+def test_the_documentation_names_tasks() -> None:
+    assert {"inv etl", "inv plan", "inv local.env"} <= set(documented())

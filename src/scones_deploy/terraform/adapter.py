@@ -35,6 +35,7 @@ class Terraform:
     (`terraform/<environment>/`), so environments never mix. `environ` is what Terraform gets,
     `output` is called with each line it writes, `color` keeps its colours. `find` and
     `providers` select program and providers.
+    `is_connected` is true once `init` has succeeded.
     Raises TerraformError where the environment has no folder.
     """
 
@@ -55,6 +56,7 @@ class Terraform:
         self.build_dir = build_dir.absolute()
         self.data_dir = self.build_dir / "terraform" / environment
         self._folder = EnvironmentFolder.find(self.root, environment, self.build_dir / "lambda")
+        self.is_connected = False
         self._binary = find(self.build_dir, environ)
         self._commands = TerraformCommands(
             self.root,
@@ -83,11 +85,13 @@ class Terraform:
         """
         settings = self._folder.backend()
         added = (f"{key}={value}" for key, value in (backend or {}).items())
-        return self._commands.init(
+        notice = self._commands.init(
             backend_config=[str(settings), *added],
             # Where no test is, so that the modules of a hundred test runs are not installed.
             test_directory=os.path.relpath(self._folder.path, self.root),
         )
+        self.is_connected = True
+        return notice
 
     def check(self) -> None:
         """Check format and validity, and run the tests; needs no state.
@@ -136,7 +140,7 @@ class Terraform:
     def kept_plan(self, path: Path) -> Plan:
         """Return a new plan, which makes the very changes of the one that `plan(out=path)` wrote.
 
-        The kept plan may come from another machine, and its record with it: both only say what
+        The kept plan may come from another host, and its record with it: both only say what
         was reviewed, and what is applied is planned here, from the files that are here.
         Raises DeployError where the kept plan is not whole, is another environment's, was made
         from other files than those that are here, or makes other changes than the new one.
@@ -187,7 +191,7 @@ class Terraform:
 
     def unlock(self, lock_id: str) -> None:
         """Release the lock of this id, which a run that was killed left on the state."""
-        # FLAG: Terraform asks nobody; who calls this has asked.
+        # Without `force` Terraform would ask at a terminal; the caller has asked.
         self._commands.stream("force-unlock", lock_id, force=FLAG)
 
     def outputs(self) -> dict[str, Any]:

@@ -12,15 +12,16 @@ from typing import Any
 
 from scones_core.errors import DeployError
 from scones_deploy.terraform.commands import FLAG, Finished, TerraformCommands
-from scones_deploy.terraform.environment_folder import BOOTSTRAP, environments
+from scones_deploy.terraform.environment_folder import BOOTSTRAP
 from scones_deploy.terraform.messages import diagnostic_words
 
 
 def check(commands: TerraformCommands) -> None:
     """Check format and validity of a root module and its bootstrap, and run their tests.
 
-    `environments/*.tftest.hcl` is run with each environment's variables. The root's own tests
-    take about as long as all others together, which run beside them and are told afterwards.
+    `environments/*.tftest.hcl` and `examples/*.tftest.hcl` are run with the variables of each
+    environment and each example. The root's own tests take about as long as all others together,
+    which run at the same time and whose output follows.
     Raises TerraformError with what Terraform found.
     """
     commands.stream("fmt", check=FLAG, diff=FLAG, recursive=FLAG)
@@ -28,13 +29,13 @@ def check(commands: TerraformCommands) -> None:
     for at in (None, bootstrap) if bootstrap.is_dir() else (None,):
         commands.init(at, backend=False)
         validate(commands, at)
-    beside = ThreadPoolExecutor(max_workers=1)
+    pool = ThreadPoolExecutor(max_workers=1)
     try:
-        others = [beside.submit(commands.run, "test", **suite) for suite in _others(commands.root)]
+        others = [pool.submit(commands.run, "test", **suite) for suite in _others(commands.root)]
         commands.stream("test")
-        _tell(commands, others)
+        _report(commands, others)
     finally:
-        beside.shutdown(cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
 
 
 def validate(commands: TerraformCommands, at: Path | None = None) -> None:
@@ -53,17 +54,18 @@ def _others(root: Path) -> list[dict[str, Any]]:
     suites: list[dict[str, Any]] = []
     if (root / BOOTSTRAP).is_dir():
         suites.append({"at": root / BOOTSTRAP})
-    if any(root.glob("environments/*.tftest.hcl")):
-        suites += [
-            {"test_directory": "environments", "var_file": str(file)}
-            for file in (root / "environments" / name / "env.tfvars" for name in environments(root))
-        ]
+    for folder in ("environments", "examples"):
+        if any(root.glob(f"{folder}/*.tftest.hcl")):
+            suites += [
+                {"test_directory": folder, "var_file": str(file)}
+                for file in sorted(root.glob(f"{folder}/*/env.tfvars"))
+            ]
     return suites
 
 
-def _tell(commands: TerraformCommands, suites: list[Future[Finished]]) -> None:
+def _report(commands: TerraformCommands, suites: list[Future[Finished]]) -> None:
     for suite in suites:
-        commands.tell("test", suite.result())
+        commands.report("test", suite.result())
 
 
 CONFIGURATION = ".checkov.yaml"
@@ -71,14 +73,14 @@ CONFIGURATION = ".checkov.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """How many checks passed, and how many are left out beside their resource, with a reason."""
+    """How many checks passed, and how many are skipped at their resource, with a reason."""
 
     passed: int
     skipped: int
 
 
 def scan(root: Path, scanners: Path, environ: Mapping[str, str] = os.environ) -> Scan:
-    """Return what Checkov finds in a folder of Terraform; asks nobody outside this machine.
+    """Return what Checkov finds in a folder of Terraform; uses no network.
 
     `scanners` is the folder that requirements/scan.lock was installed into. Raises DeployError,
     naming each, for a check that fails, one that is skipped without a reason, and a file that

@@ -40,12 +40,12 @@ class Finished:
     stderr: str
 
     def json(self) -> Any:
-        """Return stdout, parsed; raises TerraformError where it is no JSON."""
+        """Return stdout, parsed; raises TerraformError where it is not JSON."""
         try:
             return json.loads(self.stdout)
         except ValueError as error:
             raise TerraformError(
-                f"Terraform gave no JSON but {self.stdout[:200]!r}; is it Terraform that runs?"
+                f"Terraform printed no JSON but {self.stdout[:200]!r}; is it Terraform that runs?"
             ) from error
 
 
@@ -56,7 +56,7 @@ def run(
     environ: Mapping[str, str],
     output: Callable[[str], None] | None = None,
 ) -> Finished:
-    """Run a command to its end and return what it said.
+    """Run a command to its end and return its output.
 
     `output` is called with each line of stdout as it is written, without its line end. An
     interrupt waits for the command: a terminal sends it to Terraform too, which then stops in
@@ -83,31 +83,33 @@ def run(
 
 
 def _follow(process: subprocess.Popen[str], output: Callable[[str], None] | None) -> Finished:
-    said: list[str] = []
-    complaints: list[str] = []
-    reader = threading.Thread(target=_drain, args=(process.stderr, complaints), daemon=True)
+    stdout: list[str] = []
+    stderr: list[str] = []
+    reader = threading.Thread(target=_drain, args=(process.stderr, stderr), daemon=True)
     reader.start()
     interrupted = False
     try:
-        while _pass_on(process.stdout, said, output):
+        while _pass_on(process.stdout, stdout, output):
             interrupted = True
     except BaseException:
-        # `output` failed: nobody hears the command any more, but it must still end in order.
-        _drain(process.stdout, said)
+        # `output` failed: nothing reads the command's output now, but it must still end in order.
+        _drain(process.stdout, stdout)
         raise
     finally:
         reader.join()
         process.wait()
     if interrupted:
         raise KeyboardInterrupt
-    return Finished(process.returncode, "".join(said), "".join(complaints))
+    return Finished(process.returncode, "".join(stdout), "".join(stderr))
 
 
-def _pass_on(stream: IO[str] | None, said: list[str], output: Callable[[str], None] | None) -> bool:
+def _pass_on(
+    stream: IO[str] | None, stdout: list[str], output: Callable[[str], None] | None
+) -> bool:
     """Read to the end of a stream, or to an interrupt; return whether it was an interrupt."""
     try:
         for line in stream or ():
-            said.append(line)
+            stdout.append(line)
             if output:
                 output(line.rstrip("\n"))
     except KeyboardInterrupt:
@@ -182,8 +184,8 @@ class TerraformCommands:
             self._output(line)
         return done
 
-    def tell(self, command: str, done: Finished) -> None:
-        """Pass on what a command said that ran beside others; raises TerraformError as above."""
+    def report(self, command: str, done: Finished) -> None:
+        """Pass on the output of a command that has ended; raises TerraformError as `stream`."""
         for line in done.stdout.splitlines():
             self._output(line)
         self.checked(command, done)

@@ -48,7 +48,7 @@ def stale_docs(root: Path) -> list[Path]:
 
 
 def documented(folder: Path) -> str:
-    """Return a module's README with its tables anew.
+    """Return a module's README with its tables rewritten.
 
     Raises DeployError where the markers are not there in pairs, or a description is missing.
     """

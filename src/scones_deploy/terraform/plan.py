@@ -197,7 +197,7 @@ def _holds_something(s3: "S3Client", name: str) -> bool:
 class PlanRecord:
     """Environment, fingerprint of the inputs, place of the bundles, hash of the plan itself.
 
-    Terraform notes in a plan where each Lambda zip lies, so it is applied from there alone.
+    Terraform notes in a plan where each Lambda zip lies, so it can only be applied from there.
     """
 
     environment: str
@@ -245,7 +245,7 @@ def check_record(plan: Path, folder: EnvironmentFolder) -> None:
         current = current_record(plan, folder)
     except (OSError, ValueError, TypeError) as error:
         raise DeployError(
-            f"There is no whole plan at {plan} ({error}); `inv plan --out` writes one, with its "
+            f"There is no complete plan at {plan} ({error}); `inv plan --out` writes one, with its "
             "record, where there is something to change."
         ) from error
     if record != current:

@@ -168,7 +168,7 @@ def provider_source(
     TF_CLI_CONFIG_FILE that does not exist is not passed on. A folder that
     SCONES_TERRAFORM_MIRROR names comes before the registry; `prefixes`, by default the usual
     places for software and the home folder, are searched where there is no registry. A CLI
-    configuration for the mirror is written below `build_dir`, for Terraform alone.
+    configuration for the mirror is written below `build_dir`, only for Terraform.
     Raises TerraformError where there is neither registry nor mirror, or a mirror that was named
     lacks a provider.
     """
@@ -252,7 +252,7 @@ def _advice(needed: list[Provider]) -> str:
     return (
         f"Terraform needs {_sources(needed)} for {os_arch()}, {REGISTRY} cannot be reached, and "
         "no mirror on this machine has it. Connect to the network; or run `terraform providers "
-        f"mirror <folder>` on a machine with one, and name the copied folder in {VARIABLE}."
+        f"mirror <folder>` on a host with one, and name the copied folder in {VARIABLE}."
     )
 
 

@@ -26,7 +26,7 @@ class AppliedResource:
 
 
 def parse_state(body: Mapping[str, Any]) -> tuple[AppliedResource, ...]:
-    """Return the managed resources of `terraform show -json`, of a state or a plan's outcome.
+    """Return the managed resources of `terraform show -json`, of a state or a plan.
 
     The format is https://developer.hashicorp.com/terraform/internals/json-format; an empty
     state gives none. Raises TerraformError for anything else.
@@ -43,7 +43,7 @@ def served_configurations(
 ) -> list[tuple[AppliedResource, AppliedResource]]:
     """Return each endpoint with the configuration that the active release gives it.
 
-    An endpoint and its configurations are of one module; beside `<release>` there is
+    An endpoint and its configurations are of one module; next to `<release>` there is
     `<release>+<shadow>` where another release is compared with it, and that is then served.
     """
     found = tuple(resources)

@@ -3,9 +3,10 @@
 import subprocess
 from pathlib import Path
 
+from scones_deploy.release import read_releases
 from scones_deploy.terraform.plan import Plan
 from scones_toolkit.project import Project
-from scones_train.registry import Candidate, Registry, Training
+from scones_train.sagemaker.registry import Candidate, Registry, Training
 
 # The group's type in Terraform.
 GROUP = "aws_sagemaker_model_package_group."
@@ -21,20 +22,22 @@ def registry(project: Project) -> Registry:
 def register(project: Project, training: Training) -> Candidate:
     """Make a finished training's model a candidate, print its number, and return it."""
     candidate = registry(project).add(training)
-    project.console.say(
-        f"  candidate {candidate.version} waits for its approval: inv approve {candidate.version}"
-    )
+    project.console.say(f"  candidate {candidate.version} waits for its approval.")
+    project.hint(f"approve {candidate.version}")
     return candidate
 
 
 def candidates(project: Project) -> None:
     """Print every candidate with its figures, newest first."""
+    deployed = deployed_arns(project)
     rows = [
         (
             str(found.version),
             found.status,
+            "yes" if found.arn in deployed else "",
             f"{found.created:%Y-%m-%d %H:%M}",
-            *(f"{found.training.metrics.get(name, float('nan')):.4f}" for name in SHOWN),
+            *(_figure(found.training.metrics.get(name)) for name in SHOWN),
+            found.training.data_source or "-",
             found.training.dataset_version,
             found.training.commit[:12],
             found.note,
@@ -42,10 +45,21 @@ def candidates(project: Project) -> None:
         for found in registry(project).all()
     ]
     if not rows:
-        project.console.say("There is no candidate yet; `inv train` makes one.")
+        project.console.say(f"There is no candidate yet: inv train{project.env_flag}")
         return
-    header = ("candidate", "state", "made", "accuracy", "coverage", "calibration error")
-    project.console.grid("", (*header, "dataset", "code", "note"), rows)
+    header = ("candidate", "state", "deployed", "made", "accuracy", "coverage", "calibration error")
+    project.console.grid("", (*header, "data source", "dataset", "code", "note"), rows)
+
+
+def deployed_arns(project: Project) -> set[str]:
+    """Return the ARNs of the candidates that the deployed release was made from."""
+    releases = read_releases(project.release_file).releases
+    deployed = releases.get(project.deployment.active_release)
+    return {deployed.model_package_arn} if deployed else set()
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def approve(project: Project, version: int, *, reject: bool = False, note: str = "") -> Candidate:
@@ -53,6 +67,8 @@ def approve(project: Project, version: int, *, reject: bool = False, note: str =
     found = registry(project).decide(version, approved=not reject, note=note)
     said = f" ({note})" if note else ""
     project.console.say(f"  candidate {found.version} is {found.status}{said}.")
+    if found.approved:
+        project.hint(f"release --candidate {found.version}")
     return found
 
 

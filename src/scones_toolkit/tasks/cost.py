@@ -1,11 +1,15 @@
 """The cost task: what an environment costs a month, and for each million images."""
 
 import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
-from rich.console import Console as RichConsole
-
+from local_aws.control import LocalAws
 from scones_deploy.cost import MILLION, NOT_IN, Line, Prices, estimate
 from scones_deploy.terraform.state import AppliedResource
 from scones_toolkit.console import Console
@@ -19,23 +23,40 @@ def cost(project: Project, *, images: int | None = None, as_json: bool = False) 
     `images` a month replaces the setting; `as_json` prints the figures as JSON. Nothing is
     changed. Raises CostError for what the price table lacks.
     """
-    console = project.console
-    project = replace(project, verbose=False)
-    if as_json:
-        # Whatever else is said must not get between the braces.
-        project = replace(project, console=Console(RichConsole(stderr=True, soft_wrap=True)))
+    project = project.on_stderr() if as_json else project
     usage = project.settings.override("cost", images=images).cost
     require_bundles(project)
-    prepare(project)
-    prices = Prices.load()
-    active = project.active_release
-    lines = estimate(_planned(project), active.id if active else "", prices, usage)
+    prices, active = Prices.load(), project.active_release
+    with _with_credentials(project) as planning:
+        prepare(planning)
+        planned = _planned(planning)
+    lines = estimate(planned, active.id if active else "", prices, usage)
     found = _figures(project, lines, prices, asdict(usage))
     if as_json:
-        console.say(json.dumps(found, indent=1))
+        Console().raw(json.dumps(found, indent=1))
     else:
         _print(project, lines, found)
     return found
+
+
+@contextmanager
+def _with_credentials(project: Project) -> Iterator[Project]:
+    """Yield the project; without credentials, with an empty embedded AWS in the account's place.
+
+    Its plan creates everything, which costs the same; its state and build folder are its own.
+    """
+    if project.embedded or project.session.get_credentials() is not None:
+        yield project
+        return
+    project.console.say(
+        f"  No AWS credentials for {project.environment}: planned as if nothing were deployed."
+    )
+    with tempfile.TemporaryDirectory() as name:
+        build = Path(name) / "build"
+        shutil.copytree(project.build / "lambda", build / "lambda")
+        settings = project.settings.override("project", build_dir=str(build))
+        with LocalAws.start(Path(name) / "aws", 0, {}, keep=False) as aws:
+            yield replace(project, settings=settings, stand_in=aws)
 
 
 def _planned(project: Project) -> tuple[AppliedResource, ...]:

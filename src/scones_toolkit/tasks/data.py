@@ -3,17 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+from scones_core.errors import DatasetError
 from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest
 from scones_core.uris import SPLITS, S3Uri, dataset_prefix
-from scones_etl.detect import open_source
-from scones_etl.extended import Extended
+from scones_etl.extract.combined import Combined, Renamed
+from scones_etl.extract.resolve import open_source, resolve_source
+from scones_etl.extract.source import Source
+from scones_etl.image_format import ImageFormat
 from scones_etl.load import read_manifest, upload
-from scones_etl.pipeline import stage
-from scones_etl.raw import Source
+from scones_etl.pipeline import StagedDataset, stage
 from scones_etl.report import REPORT, write_report
-from scones_etl.sources import resolve_source
-from scones_etl.staged import StagedDataset
+from scones_etl.transform import require_plain_names
 from scones_toolkit.project import Project
 
 ALL_CLASSES = "all"
@@ -21,18 +22,27 @@ ALL_CLASSES = "all"
 LISTED = 10
 
 
-def source(project: Project, choice: str | None, add: str | None = None) -> Source:
+def source(
+    project: Project,
+    choice: str | None,
+    add: str | None = None,
+    *,
+    synthetic_if_unreachable: bool = False,
+) -> Source:
     """Return the source of images for `auto`, `cifar100`, `synthetic` or a path.
 
-    `add` is the path of further training images, such as `inv review` leaves. Raises
-    DatasetError for a source that is missing or damaged.
+    `add` is the path of further training images, such as `inv review` leaves. Its classes have
+    the names of dataset.class_names. Raises DatasetError for a source that is missing or damaged.
     """
     base = resolve_source(
         choice or project.settings.dataset.source,
         cache_dir=project.cache,
         say=project.console.warn,
+        synthetic_if_unreachable=synthetic_if_unreachable,
     )
-    return Extended(base, open_source(Path(add).expanduser())) if add else base
+    if names := project.settings.dataset.class_names:
+        base = Renamed(base, names)
+    return Combined(base, open_source(Path(add).expanduser())) if add else base
 
 
 def etl(
@@ -46,8 +56,11 @@ def etl(
 
     `classes` are comma-separated names, or `all` of the source's; `add` is a path of further
     training images; `settings` replace those of [dataset] where they are not None. The
-    validation report is written first. Raises DatasetError, SettingsError.
+    validation report is written first. Raises DatasetError, SettingsError, and, before anything
+    is read, DeployError where there is no data bucket yet.
     """
+    # Before a download and minutes of work: is there a place to load the dataset to?
+    _ = project.deployment.data_bucket
     staged = extract(project, choice, classes, add, **settings)
     validate(project, staged)
     return load(project, staged)
@@ -58,12 +71,21 @@ def extract(
     choice: str | None = None,
     classes: str | None = None,
     add: str | None = None,
+    *,
+    synthetic_if_unreachable: bool = False,
     **flags: Any,
 ) -> StagedDataset:
-    """Return the dataset of a source, read, split and encoded; nothing is deployed for it yet."""
+    """Return the dataset of a source, read, split and encoded; nothing is deployed for it yet.
+
+    Raises DatasetError, besides what the source raises, where no added image is new.
+    """
     names = tuple(name.strip() for name in classes.split(",")) if classes else None
     settings = project.settings.override("dataset", classes=names, **flags).dataset
-    images = source(project, choice, add)
+    # Settings are checked before anything is downloaded.
+    ImageFormat(settings.image_side, settings.image_mode)
+    if settings.classes != (ALL_CLASSES,):
+        require_plain_names(LabelSet.of(settings.classes))
+    images = source(project, choice, add, synthetic_if_unreachable=synthetic_if_unreachable)
     everything = settings.classes == (ALL_CLASSES,)
     labels = LabelSet.of(images.class_names() if everything else settings.classes)
     with project.console.progress("encoding") as advance:
@@ -72,8 +94,16 @@ def extract(
     shown = ", ".join(f"{sum(counts[split].values())} {split}" for split in SPLITS)
     project.console.say(
         f"  {shown} images of {_named(labels)} from {staged.manifest.source['name']}; "
-        f"{staged.dropped.total} left out as duplicates."
+        f"{staged.removed.total} left out as duplicates."
     )
+    if staged.added and not staged.added_kept:
+        raise DatasetError(
+            f"None of the {staged.added} images of {add} is new: each equals an image that the "
+            "dataset has already, such as one of its test split. Nothing was staged; label images "
+            "that the dataset does not have."
+        )
+    if staged.added:
+        project.console.say(f"  {staged.added_kept} of {staged.added} images of {add} were added.")
     return staged
 
 
@@ -85,6 +115,8 @@ def validate(project: Project, staged: StagedDataset) -> None:
     """Write the validation report of a dataset, and print what it found."""
     folder = project.build / project.environment / "dataset-report"
     found = write_report(staged, folder)
+    if passed_over := found["passed_over"]["count"]:
+        project.console.say(f"  {passed_over} files passed over, with reasons in {folder / REPORT}")
     project.console.say(
         f"  {found['unreadable']['count']} unreadable files, {found['duplicates']['count']} groups "
         f"of equal images, {found['near_duplicates']['count']} nearly equal pairs across splits, "
@@ -110,6 +142,7 @@ def load(project: Project, staged: StagedDataset) -> Manifest:
         console.say(f"  {where} is complete already; nothing was uploaded.")
     else:
         console.say(f"  {where}: {report.uploaded} objects uploaded, {report.skipped} were there.")
+    project.hint("train")
     return manifest
 
 

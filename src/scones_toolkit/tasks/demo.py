@@ -8,7 +8,7 @@ from typing import Any
 
 from local_aws.control import LocalAws
 from scones_core.files import write_json
-from scones_etl.staged import StagedDataset
+from scones_etl.pipeline import StagedDataset
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import (
     candidates,
@@ -21,7 +21,7 @@ from scones_toolkit.tasks import (
     training,
 )
 
-# What the summary takes from the report's figures, beside what it knows itself.
+# What the summary takes from the report's figures, next to what it knows itself.
 FIGURES = (
     "accuracy",
     "n_test",
@@ -56,14 +56,14 @@ class Stages:
 def demo(project: Project, *, source: str | None = None, keep: bool = False) -> dict[str, Any]:
     """Run the whole workflow locally, print its summary, and return it.
 
-    A mistake in the settings or the source is told before anything is started. Everything
+    A mistake in the settings or the source is reported before anything is started. Everything
     that was started is stopped at the end, whatever ended it; `keep` leaves the embedded AWS
     up after a run that reached its end.
     """
-    project = replace(project, verbose=False)
+    project = replace(project, hints=False)
     stages = Stages(project, total=10)
     with stages("extract", "Read the images, split them, encode them"):
-        staged = data.extract(project, source)
+        staged = data.extract(project, source, synthetic_if_unreachable=True)
         data.validate(project, staged)
     with ExitStack() as stack:
         with stages("start", "Start the embedded AWS"):
@@ -86,14 +86,14 @@ def _run(project: Project, stages: Stages, staged: StagedDataset) -> dict[str, A
         manifest = data.load(project, staged)
     with stages("train", "Train and evaluate, as a SageMaker training job"):
         trained = training.train_on_sagemaker(project)
-        candidates.approve(project, trained.version, note="by the demo itself, in a person's place")
+        candidates.approve(project, trained.version, note="auto-approved by the demo")
     with stages("release", "Write the release, and let Terraform deploy the endpoint"):
-        releases.release(project)
+        releases.release(project, allow_synthetic=True)
         deployment.apply(project)
     with stages("plan", "Plan again: nothing may be left to change"):
         leftover = deployment.plan(project)
     with stages("run", "Classify every test image in one Step Functions execution"):
-        done = running.classify(project, running.choose_images(project))
+        done = running.classify(project, [image for image, _ in running.choose_images(project)])
     out = project.build / "demo"
     with stages("report", "Read the captured records back and write the report"):
         figures = monitoring.report(project, out=out / "report.html", manifest=manifest)
@@ -120,7 +120,7 @@ def _finish(project: Project, aws: LocalAws, summary: dict[str, Any], *, keep: b
     project.console.table("Summary (build/demo/summary.json)", rows)
     if summary["source"] == "synthetic":
         project.console.warn(
-            "The images were DRAWN: these figures say nothing about telling real bicycles from "
+            "The images are SYNTHETIC: these figures say nothing about telling real bicycles from "
             "real motorcycles."
         )
     if keep:

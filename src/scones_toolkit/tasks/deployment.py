@@ -40,6 +40,7 @@ from scones_toolkit.tasks import candidates
 
 # What a plan is not listed beyond; all of it is in Terraform's own output.
 LISTED = 12
+SYMBOLS: dict[tuple[str, ...], str] = {("create",): "+", ("read",): "<="}
 
 
 def build(project: Project) -> BundleManifest:
@@ -53,6 +54,7 @@ def build(project: Project) -> BundleManifest:
             f"  {name}: {bundle.zip_bytes:,} bytes, sha256 {bundle.sha256[:12]}, "
             f"{', '.join(bundle.dependencies)}"
         )
+    project.hint("plan")
     return manifest
 
 
@@ -60,13 +62,14 @@ def prepare(project: Project) -> None:
     """Connect Terraform to this environment's state and providers.
 
     Only the embedded AWS has its state bucket made here: in an account, the bucket is there
-    before the first plan, with rights of its own.
+    before the first plan, with rights of its own. Done once in a process.
     """
-    backend = {}
-    if project.environment == "local":
-        ensure_state_bucket(project.client("s3"), state_bucket(project))
-    else:
-        backend["bucket"] = state_bucket(project)
+    if project.terraform.is_connected:
+        return
+    bucket = state_bucket(project)
+    if project.embedded:
+        ensure_state_bucket(project.client("s3"), bucket)
+    backend = {} if project.environment == "local" else {"bucket": bucket}
     for line in project.terraform.init(backend).splitlines():
         project.console.say(f"  {line}")
 
@@ -83,11 +86,12 @@ def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = Fa
     drop_lost_releases(project)
     made = project.terraform.saved_plan()
     if made is not None:
-        project.console.say("  Applying the plan that `inv plan` saved.")
+        saved = datetime.fromtimestamp(made.path.stat().st_mtime)
+        project.console.say(f"  Applying the saved plan of {saved:%H:%M}.")
         describe(project, made)
     else:
         made = project.terraform.plan()
-        describe(project, made)
+        describe(project, made, every=project.environment != "local")
         # Before anybody is asked: a "yes" to what is refused anyway is asked for in vain.
         protect(made, allow_destroy=allow_destroy)
         if made.has_changes and not confirmed and project.environment != "local":
@@ -107,6 +111,7 @@ def carry_out(project: Project, made: Plan, *, allow_destroy: bool = False) -> P
         project.terraform.apply(made)
     project.forget_deployment()
     verify(project)
+    project.hint("run --count 20" if project.deployment.endpoint_name else "etl")
     return made
 
 
@@ -130,7 +135,8 @@ def destroy(project: Project, *, confirmed: bool = False) -> None:
     require_empty_buckets(made, project.client("s3"))
     candidates.clear(project, made)
     buckets = bucket_names(project.terraform.applied())
-    project.terraform.apply(made)
+    with project.lines.counting(made.destroy):
+        project.terraform.apply(made)
     project.forget_deployment()
     project.console.say(f"{made.destroy} resources of {project.environment} are destroyed.")
     drop_releases_of(project, buckets)
@@ -181,13 +187,17 @@ def _drop(project: Project, gone: list[str]) -> None:
         )
 
 
-def describe(project: Project, made: Plan) -> None:
-    """Print a plan's counts, and what it would destroy by name."""
-    say = project.console.say
+def describe(project: Project, made: Plan, *, every: bool = False) -> None:
+    """Print a plan's counts, what it would destroy by name, and with `every` all its changes."""
     if not made.has_changes:
-        say("  No changes: what is deployed is what the code says.")
+        project.console.say("  No changes: what is deployed is what the code says.")
         return
+    say = project.console.say
     say(f"  {made.add} to add, {made.change} to change, {made.destroy} to destroy.")
+    if every:
+        for change in made.changes:
+            if not change.destroys:
+                say(f"  {SYMBOLS.get(change.actions, '~')} {change.address}")
     lost = [change.address for change in made.changes if change.destroys]
     for address in lost[:LISTED]:
         project.console.warn(f"  destroys {address}")
@@ -198,7 +208,7 @@ def describe(project: Project, made: Plan) -> None:
 def require_bundles(project: Project) -> None:
     """Raise DeployError where the Lambda zips have not been built."""
     if not (project.build / "lambda" / "manifest.json").is_file():
-        raise DeployError("The Lambda zips are not built; run `inv build` first.")
+        raise DeployError("The Lambda zips are not built: inv build")
 
 
 def state_bucket(project: Project) -> str:
@@ -227,7 +237,11 @@ def plan(
     prepare(project)
     drop_lost_releases(project)
     made = project.terraform.plan(destroy=destroy, out=out)
-    describe(project, made)
+    describe(project, made, every=not project.verbose)
+    if made.has_changes and not project.verbose:
+        project.console.say("Every attribute is shown by --verbose.")
+    if made.has_changes and not destroy:
+        project.hint("apply" if out is None else f"apply --plan {out}")
     if summary is not None:
         write_atomically(summary, markdown(project.environment, made, _plan_text(project, made)))
     return made
@@ -257,9 +271,9 @@ def drift(project: Project, *, summary: Path | None = None) -> bool:
     path = project.terraform_data / "drift.tfplan"
     try:
         made = project.terraform.plan(out=path)
-        describe(project, made)
+        describe(project, made, every=not project.verbose)
         if is_off_hours(project, made, datetime.now(UTC)):
-            project.console.say("  The endpoint is down outside office hours; all else is alike.")
+            project.console.say("  The endpoint is down outside office hours; all else matches.")
             return False
         if made.has_changes and summary is not None:
             write_atomically(
@@ -309,13 +323,14 @@ def _longest_run(text: str) -> int:
 
 
 def verify(project: Project) -> None:
-    """Compare endpoint and functions with release and Terraform, and score the known images.
+    """Compare endpoint and functions with release and Terraform, and score the golden samples.
 
     Prints what was compared. Raises DeployError, naming every difference and how to go back.
     An environment without resources is passed by.
     """
     applied = project.terraform.applied()
     if not applied:
+        project.console.say(f"  Nothing is deployed in {project.environment}.")
         return
     release, endpoint = project.active_release, project.deployment.endpoint_name
     _require_applied(project, release)
@@ -367,11 +382,11 @@ def _require_endpoints(project: Project, names: list[str]) -> None:
 def _score(
     project: Project, release: Release, pairs: list[tuple[AppliedResource, AppliedResource]]
 ) -> tuple[str, list[str]]:
-    """Return what is to be said of the known images, and how they are answered otherwise."""
+    """Return what is to be said of the golden samples, and how they are answered otherwise."""
     images = released_images(project.client("s3"), release)
     if not images:
-        return "no known images: its artifact has none, train anew to have some", []
-    said, found = f"known images answered as in training: {len(images)}", []
+        return "no golden samples: its artifact has none, train again to have some", []
+    said, found = f"golden samples answered as in training: {len(images)}", []
     for endpoint, configuration in pairs:
         name = str(endpoint.values["name"])
         if configuration.values.get("async_inference_config"):
@@ -403,10 +418,10 @@ def check_terraform(project: Project) -> None:
         names = ", ".join(str(file.relative_to(project.root)) for file in stale)
         raise DeployError(f"{names} do not say what the module takes; run `inv terraform.docs`.")
     log = TerraformLines(project.console, build / "terraform.log")
-    # A build folder of its own: a check beside a deployed environment must not touch its state.
+    # A build folder of its own: a check next to a deployed environment must not touch its state.
     terraform = Terraform(root, "local", build_dir=build, environ=os.environ, output=log)
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        scanned = beside.submit(scan, root, SCANNERS)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        scanned = pool.submit(scan, root, SCANNERS)
         terraform.check()
         found = scanned.result()
     project.console.say(f"  Checkov: {found.passed} passed, {found.skipped} skipped with a reason.")

@@ -13,9 +13,10 @@ from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
 from scones_toolkit.tasks.local_training import print_confusions
 from scones_toolkit.tasks.releases import unpacked
-from scones_train.agreement import Agreement, ask, compare
-from scones_train.artifact import read_artifact, read_predictions
-from scones_train.evaluate import evaluate_artifact as score
+from scones_train.artifact import read_predictions
+from scones_train.evaluation.agreement import Agreement, ask, compare
+from scones_train.evaluation.metrics import summarise
+from scones_train.serving.predictor import Predictor
 
 
 def evaluate(
@@ -42,11 +43,12 @@ def evaluate_artifact(project: Project, artifact: str | None = None) -> dict[str
     location = S3Uri.parse(artifact or project.records.read("training")["model_data_url"])
     manifest = data.current(project)
     with unpacked(project, str(location)) as folder:
-        card, _ = read_artifact(folder)
+        predictor = Predictor.load(folder)
+        card = predictor.card
         bodies = _test_images(project, manifest)
         images = np.stack([decode(body, card.size, grey=card.grey) for body in bodies])
         labels = np.array([card.labels.index(row.label) for row in manifest.split("test")])
-        figures = score(folder, images, labels)
+        figures = summarise(predictor.probabilities(images), labels, card.threshold)
     rows = {name: _shown(value) for name, value in figures.items()}
     project.console.table(f"{location} on {len(labels)} test images", rows)
     print_confusions(project.console, card)
@@ -56,13 +58,16 @@ def evaluate_artifact(project: Project, artifact: str | None = None) -> dict[str
 def evaluate_endpoint(project: Project) -> Agreement:
     """Score the deployed endpoint on the images that its model was tested on in training.
 
-    Prints the figures beside training's own, and returns both. Raises DeployError where a
+    Prints the figures next to training's own, and returns both. Raises DeployError where a
     probability differs by more than float32 explains: then another model answers.
     """
     release = project.active_release
     name = project.deployment.endpoint_name
     if release is None or not name:
-        raise DeployError(f"No release is active in {project.environment}; run `inv release`.")
+        raise DeployError(
+            f"No endpoint is deployed in {project.environment}: inv release{project.env_flag}, "
+            f"then inv apply{project.env_flag}"
+        )
     manifest = read_manifest(
         project.client("s3"), project.deployment.data_bucket, release.dataset_version
     )

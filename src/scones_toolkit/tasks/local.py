@@ -1,5 +1,7 @@
 """The embedded AWS of this checkout: start, stop, reset, status, logs, use of permissions."""
 
+import contextlib
+import shlex
 import shutil
 import sys
 import threading
@@ -11,12 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from local_aws.control import LocalAws
+from local_aws.control import ImageCommands, LocalAws
 from local_aws.errors import LocalAwsError
-from local_aws.iam.access_usage import ACCESS_PATH
-from local_aws.sagemaker.images import ImageCommands
-from local_aws.server.instance_lock import is_locked
-from local_aws.server.process_usage import PROCESSES_PATH
+from scones_etl.extract.labelled_folder import LABELS_FILE
 from scones_toolkit.cli import confirm
 from scones_toolkit.project import Project
 
@@ -41,7 +40,7 @@ def start(project: Project) -> LocalAws:
             "another port.)"
         ) from error
     if not kept:
-        _delete_records(project)
+        delete_records(project)
     return aws
 
 
@@ -52,7 +51,7 @@ def start_for_demo(project: Project) -> LocalAws:
     """
     home, mark = project.local_home, _demo_mark(project)
     # Where one runs already, the start is what says so.
-    if LocalAws.has_state(home) and not is_locked(home):
+    if LocalAws.has_state(home) and not LocalAws.is_running(home):
         if not mark.exists():
             raise LocalAwsError(
                 f"{_relative(home)} keeps what was deployed to the embedded AWS, and a demo starts "
@@ -78,11 +77,20 @@ def _demo_mark(project: Project) -> Path:
     return project.local_home / "demo"
 
 
-def _delete_records(project: Project) -> None:
-    """Remove what describes an embedded AWS that is gone: records, releases, a saved plan."""
+def delete_records(project: Project) -> None:
+    """Remove what describes an embedded AWS that is gone: records, releases, a saved plan.
+
+    A folder with a labels.csv stays: a person wrote it.
+    """
     project.release_file.unlink(missing_ok=True)
     for folder in (project.build / "demo", project.records.folder, project.terraform_data):
-        shutil.rmtree(folder, ignore_errors=True)
+        for path in folder.glob("*"):
+            if (path / LABELS_FILE).exists():
+                project.console.say(f"  {_relative(path)} stays: its {LABELS_FILE} is yours.")
+            elif path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def model_images(project: Project) -> dict[str, ImageCommands]:
@@ -90,8 +98,8 @@ def model_images(project: Project) -> dict[str, ImageCommands]:
     python = [sys.executable, "-m"]
     return {
         MODEL_IMAGES: ImageCommands(
-            train=(*python, "scones_train.train"),
-            serve=(*python, "scones_train.serve"),
+            train=(*python, "scones_train.training.train"),
+            serve=(*python, "scones_train.serving.serve"),
             environment={
                 "PYTHONPATH": str(project.root / "src"),
                 # Read by OpenMP before Python starts; see the Makefile.
@@ -104,13 +112,16 @@ def model_images(project: Project) -> dict[str, ImageCommands]:
 
 
 def up(project: Project) -> None:
-    """Start the embedded AWS, leave it running, and print how to reach it."""
+    """Start the embedded AWS unless it runs, leave it running, and print how to reach it."""
+    with contextlib.suppress(LocalAwsError):
+        print_access(project, project.local_aws())
+        return
     kept = LocalAws.has_state(project.local_home)
     aws = start(project)
     _demo_mark(project).unlink(missing_ok=True)
     print_access(project, aws)
     if kept:
-        project.console.say("It has what the last one had.")
+        project.console.say("It has the state of the last run.")
         _await_endpoints(project)
 
 
@@ -127,24 +138,35 @@ def _await_endpoints(project: Project) -> None:
         project.console.say(f"  endpoint {name}: {status}")
 
 
+def env(project: Project) -> None:
+    """Print the shell commands that point AWS clients and Terraform at the embedded AWS."""
+    for name, value in project.local_aws().environment().items():
+        project.console.raw(f"export {name}={shlex.quote(value)}")
+
+
 def print_access(project: Project, aws: LocalAws) -> None:
     """Print the variables that point boto3, the AWS CLI and Terraform at the embedded AWS."""
     say = project.console.say
     say(f"The embedded AWS runs at {aws.endpoint_url} (log: {_relative(aws.home / 'server.log')}).")
-    say("boto3, the AWS CLI (2.13 or later) and Terraform's provider find it by:")
+    say("For boto3, the AWS CLI (2.13 or later) and Terraform, or by: eval $(inv local.env)")
     for name, value in aws.environment().items():
         say(f"  export {name}={value}")
-    say("The project's own tasks find it by themselves: inv run --count 5, inv plan, ...")
-    say(f"A page shows what runs: {aws.endpoint_url}")
-    say("Stop it with: inv local.down (it keeps what was deployed), empty it with: inv local.reset")
+    say("The project's own tasks need none of these.")
+    say(f"Dashboard: {aws.endpoint_url}")
+    say("Stop it: inv local.down (keeps what was deployed); empty it: inv local.reset")
 
 
 def down(project: Project) -> None:
-    """Stop the embedded AWS with all that it started; raises LocalAwsError when none runs."""
-    project.local_aws().stop()
+    """Stop the embedded AWS, if it runs, with all that it started."""
+    try:
+        aws = project.local_aws()
+    except LocalAwsError:
+        project.console.say("The embedded AWS is not running.")
+        return
+    aws.stop()
     project.console.say(
-        "The embedded AWS is stopped; `inv local.up` brings it back as it was, `inv local.reset` "
-        "removes it."
+        "The embedded AWS is stopped. Start it with the same state: inv local.up; remove its "
+        "state: inv local.reset"
     )
 
 
@@ -154,17 +176,21 @@ def reset(project: Project, *, confirmed: bool = False) -> None:
     Raises DeployError where that was not confirmed.
     """
     home = project.local_home
-    if not LocalAws.has_state(home) and not is_locked(home):
+    if not LocalAws.has_state(home) and not LocalAws.is_running(home):
         project.console.say(f"There is nothing in {_relative(home)} to remove.")
         return
     if not confirmed:
-        confirm(f"Everything in the embedded AWS ({_relative(home)}) will be removed.", "local")
-    if is_locked(home):
+        confirm(
+            f"Everything in the embedded AWS ({_relative(home)}), its release file, and the "
+            f"records in {_relative(project.records.folder)} will be removed.",
+            "local",
+        )
+    if LocalAws.is_running(home):
         project.local_aws().stop()
     LocalAws.reset(home)
     _demo_mark(project).unlink(missing_ok=True)
-    _delete_records(project)
-    project.console.say("The embedded AWS is empty again; `inv local.up` starts it.")
+    delete_records(project)
+    project.console.say("The embedded AWS is empty. Start it: inv local.up")
 
 
 def _relative(path: Path) -> str:
@@ -183,8 +209,10 @@ def status(project: Project) -> None:
     """Print what is deployed in the embedded AWS, and the processes that run for it."""
     aws = project.local_aws()
     project.console.say(f"The embedded AWS runs at {aws.endpoint_url} (process {aws.record.pid}).")
+    for problem in aws.problems():
+        project.console.say(problem)
     processes: dict[str, list[Any]] = defaultdict(list)
-    for process in aws.ask(PROCESSES_PATH):
+    for process in aws.processes():
         processes[process["owner"]].append(process)
     rows = [
         *_functions(project, processes),
@@ -268,7 +296,7 @@ def access(project: Project, role: str = "") -> None:
     `role` is a part of a role's name; "" for all that acted. A statement that allowed nothing is
     no proof that nothing needs it: only what was run since the start is known.
     """
-    found = [use for use in project.local_aws().ask(ACCESS_PATH) if role in _role_name(use)]
+    found = [use for use in project.local_aws().access() if role in _role_name(use)]
     if not found:
         which = f" with {role!r} in its name" if role else ""
         project.console.say(f"No role{which} was allowed anything yet; try: inv run")
@@ -315,16 +343,17 @@ def logs(project: Project, name: str, *, follow: bool = False) -> None:
             f"Nothing has written a log under the name {name!r}; there are: {names}."
         )
     reader = Reader(client, known[name])
+    if not follow:
+        lines = reader.lines() or [f"{name} has not written a log yet."]
+        project.console.say("\n".join(lines))
+        return
     try:
         while True:
             for line in reader.lines():
                 project.console.say(line)
-            if not follow:
-                return
             threading.Event().wait(POLL_SECONDS)
     except KeyboardInterrupt:
-        if not follow:
-            raise
+        return
 
 
 def sources(client: Any, states: Any) -> dict[str, Source]:

@@ -11,10 +11,11 @@ from pathlib import Path
 import scones_train
 from scones_core.errors import TrainingError, TrainingJobFailed
 from scones_core.files import write_json
+from scones_core.model_card import ModelCard
 from scones_core.uris import SPLITS
-from scones_etl.staged import StagedDataset
+from scones_etl.pipeline import StagedDataset
 from scones_toolkit.console import Console
-from scones_train.artifact import ModelCard, read_artifact
+from scones_train.artifact import read_artifact
 
 SOURCES = Path(scones_train.__file__).parents[1]
 # What a training gets to write its checkpoint and go.
@@ -38,7 +39,7 @@ def write_channels(staged: StagedDataset, base: Path) -> None:
             path.unlink()
     for path, body in wanted.items():
         if not (path.is_file() and path.read_bytes() == body):
-            # Not by an atomic write: whatever a crash leaves is compared anew the next time, and
+            # Not by an atomic write: whatever a crash leaves is compared again the next time, and
             # waiting for the disk ten thousand times takes minutes.
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(body)
@@ -65,7 +66,7 @@ def run_training(
         "PYTHONUNBUFFERED": "1",
     }
     with subprocess.Popen(
-        [sys.executable, "-m", "scones_train.train"],
+        [sys.executable, "-m", "scones_train.training.train"],
         env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

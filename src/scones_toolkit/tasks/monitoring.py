@@ -3,21 +3,23 @@
 import csv
 import io
 import re
+import webbrowser
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from scones_core.errors import MonitorError
+from scones_core.errors import DatasetError, MonitorError
 from scones_core.events import Result
 from scones_core.files import write_atomically
 from scones_core.manifest import Manifest
 from scones_core.outputs import Deployment
 from scones_core.uris import S3Uri
 from scones_deploy.terraform.state import served_configurations
-from scones_etl.labelled import LABELS_FILE
+from scones_etl.extract.labelled_folder import COLUMNS as LABEL_COLUMNS
+from scones_etl.extract.labelled_folder import LABELS_FILE, read_table
 from scones_monitor.captured_records import Captures, read_captures, wait_for_captures
-from scones_monitor.join import Join, Joined, join
+from scones_monitor.join import Join, Joined, cause_text, join
 from scones_monitor.report import Provenance, ReportData, summarise, write_report
 from scones_monitor.shadow import Comparison, Side, compare, write_shadow_page
 from scones_toolkit.project import Project
@@ -30,13 +32,19 @@ PERCENTILES = ("p50", "p90", "p99")
 
 
 def report(
-    project: Project, *, out: Path | None = None, manifest: Manifest | None = None
+    project: Project,
+    *,
+    out: Path | None = None,
+    manifest: Manifest | None = None,
+    in_browser: bool = False,
 ) -> dict[str, Any]:
     """Write the report page of the last run, and return its figures.
 
-    Raises MonitorError where no captured record has arrived in time.
+    `in_browser` opens the page. Raises MonitorError where no captured record has arrived in
+    time, and where there can be none, as every image failed.
     """
     record = project.records.read("execution")
+    _require_classified(record["results"])
     manifest = manifest or data.current(project)
     deployment = project.deployment
     results: list[Result] = record["results"]
@@ -46,7 +54,19 @@ def report(
     path = out or project.build / project.environment / "report.html"
     write_report(path, _report_data(project, record, manifest, joined, found))
     project.console.say(f"  {len(found.records)} captured records read; the report is {path}")
+    if in_browser:
+        webbrowser.open(path.absolute().as_uri())
     return summarise(joined, found, deployment.threshold)
+
+
+def _require_classified(results: Sequence[Result]) -> None:
+    """Raise MonitorError, naming the first failure, where nothing was captured."""
+    if results and all(result["decision"] == "failed" for result in results):
+        error = results[0].get("error", {"Error": "unknown", "Cause": ""})
+        raise MonitorError(
+            "All images of the last run failed, so nothing was captured; the first: "
+            f"{error['Error']}: {cause_text(error['Cause'])}"
+        )
 
 
 def captures(project: Project, results: Sequence[Result], since: datetime) -> Captures:
@@ -91,7 +111,8 @@ def _report_data(
     captures: Captures,
 ) -> ReportData:
     deployment, release = project.deployment, project.active_release
-    own = release is not None and release.threshold == deployment.threshold
+    chosen = project.settings.workflow.threshold
+    own = release is not None and release.threshold == deployment.threshold != chosen
     return ReportData(
         joined=joined,
         captures=captures,
@@ -108,13 +129,15 @@ def _report_data(
             dataset_version=manifest.version,
             dataset_kind=manifest.source["kind"],
             dataset_name=manifest.source["name"],
-            threshold_origin="chosen in training" if own else "set in the environment",
+            threshold_origin="chosen in training" if own else "set by [workflow] threshold",
             capture_uri=deployment.capture_uri,
         ),
     )
 
 
-def compare_shadow(project: Project, *, out: Path | None = None, hours: int = 24) -> Comparison:
+def compare_shadow(
+    project: Project, *, out: Path | None = None, hours: int = 24, in_browser: bool = False
+) -> Comparison:
     """Write the page that compares the shadow with the release that serves; return the figures.
 
     Read are the records that both left in the last `hours`. Raises MonitorError where there is
@@ -149,10 +172,12 @@ def compare_shadow(project: Project, *, out: Path | None = None, hours: int = 24
         environment=project.environment,
         generated=until,
     )
+    if in_browser:
+        webbrowser.open(path.absolute().as_uri())
     share, _ = comparison.agreement
     project.console.say(
         f"  images answered by both releases: {len(comparison.pairs)}; they agree on {share:.1%}, "
-        f"the shadow is {comparison.shift:+.4f} surer: {path}"
+        f"the mean confidence of the shadow is {comparison.shift:+.4f} higher: {path}"
     )
     return comparison
 
@@ -212,24 +237,23 @@ def review(project: Project, *, out: Path | None = None) -> Path:
     """Write the last run's images under review and their `labels.csv`, and return the folder.
 
     The images are the captured bytes, in order of rising confidence. The `label` column is
-    empty but for what was filled in before: fetching again loses no work. Raises MonitorError
-    where nothing is under review.
+    empty but for what was filled in before: fetching again loses no work. Nothing is
+    written where no image is under review.
     """
     record = project.records.read("execution")
     results: list[Result] = record["results"]
     waiting = [result for result in results if result["decision"] == "review"]
+    folder = out or project.review_folder
     if not waiting:
-        raise MonitorError("No image of the last run is under review: each one was decided.")
-    found_captures = captures(project, waiting, datetime.fromisoformat(record["started_at"]))
-    found = [
-        row for row in join(waiting, found_captures.records) if row.record and row.record.image
-    ]
-    folder = out or project.build / project.environment / "review"
+        project.console.say("No image of the last run is under review; there is nothing to label.")
+        return folder
+    captured = captures(project, waiting, datetime.fromisoformat(record["started_at"]))
+    found = [row for row in join(waiting, captured.records) if row.record and row.record.image]
     rows = sorted(found, key=lambda row: (row.confidence or 0.0, row.key))
     write_atomically(folder / LABELS_FILE, _table(folder, rows).encode())
     project.console.say(
         f"{len(rows)} of {len(waiting)} images under review are in {folder}. Write a class into "
-        f"the label column of {LABELS_FILE}, empty passes an image over; then: "
+        f"the label column of {LABELS_FILE}; leave it empty to skip an image. Next: "
         f"inv etl --env {project.environment} --add {folder}"
     )
     return folder
@@ -261,9 +285,20 @@ def _name(row: Joined) -> str | None:
 
 
 def _filled_in(path: Path) -> dict[str, str]:
-    """Return the labels that an earlier list holds, by file."""
-    if not path.is_file():
+    """Return the labels that an earlier list holds, by file, however a spreadsheet saved it.
+
+    Raises MonitorError for a list that is not understood: nobody's work is overwritten.
+    """
+    if not path.is_file() or not path.stat().st_size:
         return {}
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        rows = [(row.get("file") or "", row.get("label") or "") for row in csv.DictReader(stream)]
-    return {name: label for name, label in rows if name and label}
+    try:
+        header, rows = read_table(path)
+    except DatasetError as error:
+        raise MonitorError(f"{error} Correct it, or move it away; then fetch again.") from error
+    if not set(header) >= LABEL_COLUMNS:
+        raise MonitorError(
+            f"{path} needs the columns file and label; its header has {', '.join(header)}. Correct "
+            "it, or move it away; then fetch again."
+        )
+    filled = ((row.values.get("file", ""), row.values.get("label", "")) for row in rows)
+    return {name: label for name, label in filled if name and label}

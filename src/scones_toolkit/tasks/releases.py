@@ -1,7 +1,7 @@
 """The task that releases a model: through the quality gate, into what Terraform deploys."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,14 +14,27 @@ from scones_core.errors import MalformedArtifact, ReleaseError
 from scones_core.uris import S3Uri
 from scones_deploy import promotion
 from scones_deploy.artifact import artifact_release
-from scones_deploy.release import Release, Releases, activate, add_release, read_releases
+from scones_deploy.release import (
+    Release,
+    Releases,
+    activate,
+    add_release,
+    drop_releases,
+    read_releases,
+)
 from scones_etl.load import read_manifest
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import candidates
 from scones_toolkit.tasks.deployment import prepare
 from scones_train.artifact import read_predictions, unpack_artifact
-from scones_train.gate import FEWEST_IMAGES, ScoredModel, below_active, below_limits, in_common
-from scones_train.registry import REJECTED, Candidate
+from scones_train.evaluation.quality_gate import (
+    MIN_COMMON_IMAGES,
+    ScoredModel,
+    below_active,
+    below_limits,
+    in_common,
+)
+from scones_train.sagemaker.registry import REJECTED, Candidate
 
 BUILTIN = "builtin"
 
@@ -32,12 +45,14 @@ def release(
     candidate: int | None = None,
     artifact: str | None = None,
     gate_override: str = "",
+    allow_synthetic: bool = False,
 ) -> Releases:
     """Write an approved candidate into the release file and make it the active release.
 
     The candidate is named by its number or its artifact; else it is the last training's. Raises
     ReleaseError where it is not approved, or does not pass the quality gate, unless
     `gate_override` gives a reason; the release then records the reason and the gate's verdict.
+    The gate refuses a model trained on synthetic images, unless `allow_synthetic`.
     """
     chosen = _approved(project, candidate, artifact)
     made = artifact_release(
@@ -50,6 +65,8 @@ def release(
         card=_card(project, chosen) if chosen.training.algorithm == BUILTIN else None,
     )
     refusals = _refusals(project, made, chosen)
+    if not allow_synthetic:
+        refusals = [*_synthetic(chosen), *refusals]
     made = replace(_gated(project, made, refusals, gate_override), model_package_arn=chosen.arn)
     return _announce(project, add_release(project.release_file, made))
 
@@ -83,10 +100,65 @@ def _require_not_rejected(project: Project, release: Release) -> None:
 def _announce(project: Project, releases: Releases) -> Releases:
     active, path = releases.releases[releases.active or ""], project.release_file
     project.console.say(
-        f"  release {active.id} is active in {path.relative_to(project.root)}: "
+        f"  {active.id} is written to {path.relative_to(project.root)} as the next release: "
         f"threshold {active.threshold:.4f}, {', '.join(active.labels)}"
     )
+    project.hint("plan", "apply")
     return releases
+
+
+def list_releases(project: Project, *, drop: Sequence[str] = ()) -> Releases:
+    """Print every release, newest first, which one is chosen and which deployed.
+
+    `drop` are ids of releases to take out of the file first. Raises ReleaseError for one that
+    is not there, is chosen, or is deployed.
+    """
+    path = project.release_file
+    known, deployed = read_releases(path), project.deployment.active_release
+    for name in drop:
+        if name not in known.releases or name in (known.active, deployed):
+            raise ReleaseError(
+                f"{name} cannot be dropped: it is {_state(name, known, deployed) or 'unknown'}; "
+                "`inv releases` lists what there is."
+            )
+    if drop:
+        known = drop_releases(path, drop)
+    if not known.releases:
+        project.console.say(
+            f"Nothing was released in {project.environment} yet: inv release{project.env_flag}"
+        )
+        return known
+    trained = {found.arn: found for found in candidates.registry(project).all()}
+    rows = []
+    for name in sorted(known.releases, reverse=True):
+        release, found = known.releases[name], trained.get(known.releases[name].model_package_arn)
+        rows.append(
+            (
+                name,
+                _state(name, known, deployed),
+                str(found.version) if found else "-",
+                _accuracy(release),
+                f"{release.threshold:.4f}",
+                found.training.data_source if found else "-",
+                release.dataset_version,
+                release.model_data_url,
+            )
+        )
+    header = ("release", "state", "candidate", "accuracy", "threshold", "data source")
+    project.console.grid("", (*header, "dataset", "model"), rows)
+    return known
+
+
+def _state(name: str, known: Releases, deployed: str) -> str:
+    """Return whether a release is deployed, chosen for the next apply, or both."""
+    if name == deployed:
+        return "deployed" if name == known.active else "deployed, not chosen"
+    return "chosen, not deployed" if name == known.active else ""
+
+
+def _accuracy(release: Release) -> str:
+    found = release.metrics.get("accuracy", release.metrics.get("test_accuracy"))
+    return "-" if found is None else f"{found:.4f}"
 
 
 def _approved(project: Project, version: int | None, artifact: str | None) -> Candidate:
@@ -137,8 +209,15 @@ def _refusals(project: Project, made: Release, candidate: Candidate) -> list[str
     return [*limits, *_against_active(project, scored)]
 
 
+def _synthetic(candidate: Candidate) -> list[str]:
+    """Return a clause where a model was trained on synthetic images, which prove nothing."""
+    if "synthetic" not in candidate.training.data_source.split("+"):
+        return []
+    return ["it was trained on synthetic images (--allow-synthetic accepts that)"]
+
+
 def _gated(project: Project, made: Release, refusals: list[str], gate_override: str) -> Release:
-    """Return the release, marked where the gate was overruled; raises ReleaseError."""
+    """Return the release, marked where the gate was overridden; raises ReleaseError."""
     if not refusals:
         return made
     said = "; ".join(refusals)
@@ -148,7 +227,7 @@ def _gated(project: Project, made: Release, refusals: list[str], gate_override: 
             "in scones.toml; --override-gate '<reason>' releases it anyway and records the reason."
         )
     project.console.warn(f"  The quality gate is overridden ({gate_override.strip()}): {said}.")
-    return replace(made, overruled=f"{gate_override.strip()} (the gate: {said})")
+    return replace(made, gate_override=f"{gate_override.strip()} (the gate: {said})")
 
 
 def _against_active(project: Project, candidate: ScoredModel) -> list[str]:
@@ -161,10 +240,10 @@ def _against_active(project: Project, candidate: ScoredModel) -> list[str]:
     except MalformedArtifact as error:
         project.console.warn(f"  Not compared with the active release: {error}")
         return []
-    if len(mine.predictions) < FEWEST_IMAGES:
+    if len(mine.predictions) < MIN_COMMON_IMAGES:
         project.console.warn(
             f"  Not compared with release {active.id}: the two were tested on "
-            f"{len(mine.predictions)} common images, and {FEWEST_IMAGES} are needed."
+            f"{len(mine.predictions)} common images, and {MIN_COMMON_IMAGES} are needed."
         )
         return []
     return below_active(mine, its, project.settings.quality.significance)

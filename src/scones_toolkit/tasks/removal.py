@@ -61,7 +61,7 @@ def _stop(project: Project) -> list[Running]:
     found = running(sagemaker, _owner(project))
     stopped = [item for item in found if stop_one(sagemaker, item)]
     for item in stopped:
-        project.console.say(f"  {item.kind.words} {item.name} is told to stop")
+        project.console.say(f"  {item.kind.words} {item.name} is being stopped")
     return stopped
 
 
@@ -81,7 +81,7 @@ def purge(project: Project, *, confirmed: bool = False) -> None:
 
     First what bills by the hour, then every object and image, then what Terraform knows, then
     whatever else carries the environment's tags. Says what remains. Nothing of another project
-    or environment is touched: tags decide, never a name alone.
+    or environment is touched: tags decide, never only a name.
     """
     name = project.environment
     if not confirmed:
@@ -93,7 +93,8 @@ def purge(project: Project, *, confirmed: bool = False) -> None:
     made = project.terraform.plan(destroy=True)
     require_empty_buckets(made, project.client("s3"))
     if made.has_changes:
-        project.terraform.apply(made)
+        with project.lines.counting(made.destroy):
+            project.terraform.apply(made)
     project.forget_deployment()
     project.console.say(f"  {made.destroy} resources that Terraform knew are destroyed.")
     drop_releases_of(project, bucket_names(applied))

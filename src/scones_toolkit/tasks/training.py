@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from scones_core.errors import SettingsError
+from botocore.exceptions import ClientError
+
+from scones_core.errors import SettingsError, TrainingError
+from scones_core.model_card import ModelCard
 from scones_toolkit.console import ProgressCallback
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import candidates, data, training_requests
@@ -22,14 +25,13 @@ from scones_toolkit.tasks.training_requests import (
     recipe,
     serving_image,
 )
-from scones_train.artifact import ModelCard
-from scones_train.job import TrainingRequest
-from scones_train.launch import SageMaker, TrainingResult, launch
-from scones_train.metrics import parse_line
-from scones_train.preflight import require_quota, require_role
-from scones_train.registry import Candidate, Training
-from scones_train.sdk import SdkSageMaker
-from scones_train.sdk_trainer import TrainerSageMaker
+from scones_train.sagemaker.job import TrainingRequest
+from scones_train.sagemaker.launch import SageMaker, TrainingResult, launch
+from scones_train.sagemaker.metric_lines import parse_line
+from scones_train.sagemaker.preflight import require_quota, require_role
+from scones_train.sagemaker.registry import Candidate, Training
+from scones_train.sagemaker.sdk import SdkSageMaker
+from scones_train.sagemaker.sdk_trainer import TrainerSageMaker
 
 Backend = Literal["sagemaker", "local"]
 Algorithm = Literal["scones", "builtin"]
@@ -69,12 +71,14 @@ def train(
             "--backend local goes on by itself, and the built-in algorithm keeps no checkpoints."
         )
     project = replace(project, settings=project.settings.override("training", **flags))
+    if flags.get("backbone") and not project.settings.training.weights:
+        raise SettingsError("--backbone goes with --weights: without them there is no backbone.")
     if backend == "local":
         return train_locally(project, source, images)
     if source is not None or any(value is not None for value in (images or {}).values()):
         raise SettingsError(
-            "--source, --classes, --image-side and --image-mode go with --backend local; `inv etl` "
-            "takes them else, and a job trains on what it staged."
+            "--source, --classes, --image-side and --image-mode go with --backend local; else `inv "
+            "etl` takes them, and the job trains on what it staged."
         )
     return train_on_sagemaker(project, algorithm, resume)
 
@@ -88,6 +92,8 @@ def train_on_sagemaker(
     before a machine starts where role, quota or hyperparameters do not allow the job.
     """
     settings = project.settings.training
+    if resume:
+        require_resumable(project.client("sagemaker"), resume)
     if algorithm == "builtin":
         request = builtin_request(project, settings, project.settings.builtin)
     else:
@@ -116,6 +122,7 @@ def train_on_sagemaker(
             manifest_sha256=data_hash(manifest),
             commit=candidates.commit(project.root),
             algorithm=algorithm,
+            data_source=manifest.source["kind"],
         ),
     )
 
@@ -126,12 +133,49 @@ def _launched(project: Project, request: TrainingRequest) -> TrainingResult:
         def follow(done: int, total: int, line: str) -> None:
             _show(advance, done, total, line)
 
-        result = launch(_sagemaker(project), project.client("logs"), request, progress=follow)
+        try:
+            result = launch(_sagemaker(project), project.client("logs"), request, progress=follow)
+        except KeyboardInterrupt:
+            _say_how_to_resume(project, request)
+            raise
     found = {name: value for name, value in result.metrics.items() if name in SHOWN}
     shown = ", ".join(f"{name} {value:.4g}" for name, value in sorted(found.items()))
     project.console.say(f"  {result.job_name} took {result.seconds:.0f} s: {shown}")
     project.console.say(f"  {result.model_data_url}")
     return result
+
+
+def require_resumable(sagemaker: Any, job: str) -> None:
+    """Raise TrainingError, naming the jobs that can be resumed, where this one cannot."""
+    stopped = [
+        found["TrainingJobName"]
+        for status in ("Stopped", "Failed")
+        for found in sagemaker.list_training_jobs(StatusEquals=status)["TrainingJobSummaries"]
+    ]
+    names = ", ".join(stopped) or "none"
+    try:
+        status = sagemaker.describe_training_job(TrainingJobName=job)["TrainingJobStatus"]
+    except ClientError as error:
+        raise TrainingError(
+            f"There is no training job {job!r} to resume; interrupted jobs: {names}."
+        ) from error
+    if status not in ("Stopped", "Failed"):
+        raise TrainingError(
+            f"Training job {job} is {status}: there is nothing to resume; interrupted jobs: "
+            f"{names}."
+        )
+
+
+def _say_how_to_resume(project: Project, request: TrainingRequest) -> None:
+    """Name the job that was just stopped, where it keeps checkpoints."""
+    newest = project.client("sagemaker").list_training_jobs(
+        NameContains=request.name_prefix, SortBy="CreationTime", SortOrder="Descending"
+    )["TrainingJobSummaries"]
+    if newest and request.own_program:
+        job = newest[0]["TrainingJobName"]
+        project.console.say(
+            f"  {job} is being stopped; to continue it: inv train{project.env_flag} --resume {job}"
+        )
 
 
 def _sagemaker(project: Project) -> SageMaker:

@@ -1,24 +1,24 @@
 """The task that searches hyperparameters: by SageMaker, or here."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from local_aws.sagemaker.jobs.tuning_search import Trial as Place
-from local_aws.sagemaker.jobs.tuning_search import parse_ranges, search_for
+from local_aws.tuning import Trial as Place
+from local_aws.tuning import parse_ranges, search_for
 from scones_core.errors import SettingsError, TrainingJobFailed
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import candidates, data
 from scones_toolkit.tasks.local_training import run_training, write_channels
 from scones_toolkit.tasks.training_requests import data_hash, own_request, recipe, serving_image
 from scones_train.artifact import read_artifact
-from scones_train.job import job_name
-from scones_train.preflight import require_quota, require_role
-from scones_train.registry import Candidate, Training
-from scones_train.search import (
+from scones_train.sagemaker.job import job_name
+from scones_train.sagemaker.preflight import require_quota, require_role
+from scones_train.sagemaker.registry import Candidate, Training
+from scones_train.sagemaker.tuning import (
     NAME_CHARACTERS,
     OBJECTIVE,
     RANGES,
@@ -30,7 +30,7 @@ from scones_train.search import (
     require_search,
     tuning_request,
 )
-from scones_train.tune import search, training
+from scones_train.sagemaker.tuning_job import search, training
 
 
 def tune(
@@ -41,6 +41,7 @@ def tune(
     jobs: int = 10,
     parallel: int = 2,
     source: str | None = None,
+    images: Mapping[str, Any] | None = None,
     epochs: int | None = None,
 ) -> Trial:
     """Search hyperparameters, print the leaderboard, and return the best trial.
@@ -49,18 +50,20 @@ def tune(
     `build/<environment>/tuning/best`. Raises SettingsError and TrainingError for a search that
     there is not.
     """
-    if backend == "sagemaker" and source is not None:
+    given = source is not None or any(value is not None for value in (images or {}).values())
+    if backend == "sagemaker" and given:
         raise SettingsError(
-            "--source goes with --backend local; `inv etl --source` stages it else."
+            "--source, --classes, --image-side and --image-mode go with --backend local; else `inv "
+            "etl` takes them, and the jobs train on what it staged."
         )
     if project.settings.training.weights:
         raise SettingsError(
-            "A search is of this project's own network; take training.weights out for it."
+            "A search trains this project's own network; remove [training] weights for it."
         )
     require_search(strategy, jobs, min(parallel, jobs))
     project = replace(project, settings=project.settings.override("training", epochs=epochs))
     if backend == "local":
-        return tune_locally(project, strategy, jobs, source)
+        return tune_locally(project, strategy, jobs, source, images)
     return tune_on_sagemaker(project, strategy, jobs, min(parallel, jobs))
 
 
@@ -95,16 +98,24 @@ def _register(project: Project, found: Trial, url: str, metrics: dict[str, float
         dataset_version=manifest.version,
         manifest_sha256=data_hash(manifest),
         commit=candidates.commit(project.root),
+        data_source=manifest.source["kind"],
     )
     return candidates.register(project, made)
 
 
-def tune_locally(project: Project, strategy: str, jobs: int, source: str | None = None) -> Trial:
+def tune_locally(
+    project: Project,
+    strategy: str,
+    jobs: int,
+    source: str | None = None,
+    images: Mapping[str, Any] | None = None,
+) -> Trial:
     """Search on this machine, without any AWS, and keep the best model.
 
     One training after the other, in the same ranges and by the embedded AWS's strategies.
+    `images` are further arguments of `data.extract`.
     """
-    staged = data.extract(project, source)
+    staged = data.extract(project, source, **(images or {}))
     base = project.build / project.environment / "tuning"
     write_channels(staged, base)
     settings = project.settings.training

@@ -64,7 +64,7 @@ run "a_plan_changes_nothing_but_the_lock" {
   }
 
   assert {
-    condition     = !strcontains(output.policies.read, "s3:GetObjectVersion") && !strcontains(output.policies.read, "data-123456789012/")
+    condition     = !strcontains(output.policies.read, "s3:GetObjectVersion") && !strcontains(replace(output.policies.read, "data-123456789012/labels/*", ""), "data-123456789012/")
     error_message = "A plan reads no image."
   }
 }
@@ -127,27 +127,27 @@ run "identity" {
   command = plan
 
   module {
-    source = "../modules/identity"
+    source = "../modules/iam"
   }
 
   variables {
     alias       = "live"
     kms_key_arn = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-    role_names  = { for key in ["serialize_image", "classify_image", "filter_inferences", "workflow", "endpoint", "training", "night"] : key => key }
+    role_names  = { for key in ["serialize_image", "classify_image", "filter_inferences", "workflow", "endpoint", "training", "off_hours"] : key => key }
 
     # Everything at once: what any environment may turn on must fit the boundary.
     serving_modes    = ["realtime", "serverless", "async"]
     deletes_endpoint = true
     metric_namespace = "scones/dev"
     arns = {
-      buckets       = { for key in ["data", "artifacts", "capture", "logs"] : key => "arn:aws:s3:::${key}" }
-      functions     = { for key in ["serialize_image", "classify_image", "filter_inferences"] : key => "arn:aws:lambda:us-east-1:123456789012:function:${key}" }
-      log_groups    = { for key in ["serialize_image", "classify_image", "filter_inferences", "workflow", "realtime", "serverless", "async", "training"] : key => "arn:aws:logs:us-east-1:123456789012:log-group:${key}" }
-      state_machine = "arn:aws:states:us-east-1:123456789012:stateMachine:x"
-      alarms        = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:x-"
-      endpoints     = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint/${mode}" }
-      night_group   = "arn:aws:scheduler:us-east-1:123456789012:schedule-group/x-night"
-      night_queue   = "arn:aws:sqs:us-east-1:123456789012:x-night"
+      buckets         = { for key in ["data", "artifacts", "capture", "logs"] : key => "arn:aws:s3:::${key}" }
+      functions       = { for key in ["serialize_image", "classify_image", "filter_inferences"] : key => "arn:aws:lambda:us-east-1:123456789012:function:${key}" }
+      log_groups      = { for key in ["serialize_image", "classify_image", "filter_inferences", "workflow", "realtime", "serverless", "async", "training"] : key => "arn:aws:logs:us-east-1:123456789012:log-group:${key}" }
+      state_machine   = "arn:aws:states:us-east-1:123456789012:stateMachine:x"
+      alarms          = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:x-"
+      endpoints       = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint/${mode}" }
+      off_hours_group = "arn:aws:scheduler:us-east-1:123456789012:schedule-group/x-off-hours"
+      off_hours_queue = "arn:aws:sqs:us-east-1:123456789012:x-off-hours"
 
       endpoint_configurations = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/${mode}-*" }
       repository              = "arn:aws:ecr:us-east-1:123456789012:repository/x"

@@ -1,16 +1,25 @@
-project                = "scones"
-environment            = "dev"
-region                 = "us-east-1"
-force_destroy          = true
-log_retention_days     = 30
-capture_retention_days = 30
+project       = "scones"
+environment   = "dev"
+region        = "us-east-1"
+force_destroy = true
 
-key_deletion_window_days    = 7
-rollout_bake_seconds        = 60
-rollout_termination_seconds = 60
-monthly_budget_usd          = 150
+retention = {
+  log_days          = 30
+  capture_days      = 30
+  key_deletion_days = 7
+}
 
-# Nobody asks it at night, and an endpoint is paid for by the hour.
+rollout = {
+  bake_seconds        = 60
+  termination_seconds = 60
+}
+
+alarms = {
+  monthly_budget_usd = 150
+  # email            = "<address>"
+}
+
+# An endpoint is paid for by the hour, and this one is not used at night.
 office_hours = {
   from     = "07:00"
   to       = "19:00"
@@ -20,5 +29,4 @@ office_hours = {
 # The output permissions_boundary_arn of bootstrap; GitHub's apply role makes no role without it.
 # permissions_boundary_arn = "arn:aws:iam::<account id>:policy/ci/scones-dev-boundary"
 
-# account_id  = "<account id>"
-# alarm_email = "<address>"
+# account_id = "<account id>"

@@ -1,12 +1,25 @@
-project              = "scones"
-environment          = "local"
-region               = "us-east-1"
-s3_use_path_style    = true
-provider_max_retries = 2
-force_destroy        = true
-log_retention_days   = 7
+project       = "scones"
+environment   = "local"
+region        = "us-east-1"
+force_destroy = true
 
-key_deletion_window_days    = 7
-rollout_bake_seconds        = 0
-rollout_termination_seconds = 0
-monthly_budget_usd          = 20
+aws_api = {
+  s3_path_style = true
+  max_retries   = 2
+}
+
+# Nothing here grows old, and the provider waits a minute for lifecycle rules to settle.
+retention = {
+  log_days          = 7
+  key_deletion_days = 7
+  expires_objects   = false
+}
+
+rollout = {
+  bake_seconds        = 0
+  termination_seconds = 0
+}
+
+alarms = {
+  monthly_budget_usd = 20
+}

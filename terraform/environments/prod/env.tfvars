@@ -3,11 +3,19 @@ environment = "prod"
 region      = "us-east-1"
 
 # Concurrency is reserved here alone; a new account may have none to reserve.
-function_concurrency = 50
+limits = {
+  function_concurrency = 50
+}
 
-rollout_bake_seconds        = 300
-rollout_termination_seconds = 300
-monthly_budget_usd          = 600
+rollout = {
+  bake_seconds        = 300
+  termination_seconds = 300
+}
+
+alarms = {
+  monthly_budget_usd = 600
+  # email            = "<address>"
+}
 
 # Two, so that a release is tried as a canary and one machine's fault is no outage.
 autoscaling = {
@@ -21,11 +29,10 @@ office_hours = {
   to       = "22:00"
   days     = "SUN-SAT"
   timezone = "Etc/UTC"
-  outside  = "scale-in"
+  action   = "scale-in"
 }
 
 # The output permissions_boundary_arn of bootstrap; GitHub's apply role makes no role without it.
 # permissions_boundary_arn = "arn:aws:iam::<account id>:policy/ci/scones-prod-boundary"
 
-# account_id  = "<account id>"
-# alarm_email = "<address>"
+# account_id = "<account id>"

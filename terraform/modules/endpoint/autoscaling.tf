@@ -1,7 +1,7 @@
 locals {
   scaled = var.autoscaling == null ? toset([]) : local.endpoints
 
-  scales_in  = var.office_hours != null && try(var.office_hours.outside, "") == "scale-in"
+  scales_in  = var.office_hours != null && try(var.office_hours.action, "") == "scale-in"
   variant_id = "endpoint/${var.name}/variant/${var.variant}"
 
   # 07:30 on MON-FRI is cron(30 7 ? * MON-FRI *).
@@ -14,7 +14,7 @@ locals {
 }
 
 # Scheduled actions change the bounds, so Terraform may not correct them. A change of what is
-# declared registers the variant anew instead, with its policies.
+# declared registers the variant again instead, with its policies.
 resource "terraform_data" "bounds" {
   for_each = local.scaled
 
@@ -60,7 +60,7 @@ resource "aws_appautoscaling_policy" "load" {
       }
     }
 
-    # What waits for an asynchronous endpoint, not what it answers, tells how busy it is.
+    # The load of an asynchronous endpoint is what waits for it, not what it answers.
     dynamic "customized_metric_specification" {
       for_each = var.mode == "async" ? ["ApproximateBacklogSizePerInstance"] : []
 
@@ -93,8 +93,8 @@ resource "aws_appautoscaling_scheduled_action" "office_hours" {
   timezone           = var.office_hours.timezone
 
   scalable_target_action {
-    min_capacity = each.key == "from" ? var.autoscaling.min : min(var.autoscaling.min, var.autoscaling.min_outside)
-    max_capacity = each.key == "from" ? var.autoscaling.max : max(1, var.autoscaling.min_outside)
+    min_capacity = each.key == "from" ? var.autoscaling.min : min(var.autoscaling.min, var.autoscaling.off_hours_min)
+    max_capacity = each.key == "from" ? var.autoscaling.max : max(1, var.autoscaling.off_hours_min)
   }
 
   lifecycle {

@@ -4,18 +4,18 @@ locals {
 
   active_count = try(local.instance_counts[var.active_release], 1)
 
-  # One machine has no half that could be a canary.
+  # One instance has no half that could be a canary.
   routing = upper(var.rollout.strategy == "auto" ? (local.active_count >= 2 ? "canary" : "all_at_once") : var.rollout.strategy)
 
-  # SageMaker's guardrails know no serverless endpoint. What is created again each morning must
-  # be told the same, so it stands here once.
+  # SageMaker has no guardrails for a serverless endpoint. The morning's schedule creates the
+  # endpoint with the same values, so they are stated once.
   deployment = !local.has_instances ? null : {
     routing             = local.routing
     bake_seconds        = var.rollout.bake_seconds
     canary_percent      = local.routing == "CANARY" ? var.rollout.canary_percent : null
     termination_seconds = var.rollout.termination_seconds
     timeout_seconds     = max(1800, 2 * (var.rollout.bake_seconds + var.rollout.termination_seconds))
-    alarms              = sort([for alarm in aws_cloudwatch_metric_alarm.guard : alarm.alarm_name])
+    alarms              = local.rollback_alarm_names
   }
 }
 
@@ -67,7 +67,7 @@ resource "aws_sagemaker_endpoint" "this" {
   lifecycle {
     postcondition {
       condition     = self.endpoint_config_name == aws_sagemaker_endpoint_configuration.this[local.active_pair].name
-      error_message = "SageMaker rolled the endpoint back to ${self.endpoint_config_name}. Every release was kept: look at the guard alarms and the log group ${var.log_group}, then set active_release to the release that serves, or to a mended one."
+      error_message = "SageMaker rolled the endpoint back to ${self.endpoint_config_name}. Every release was kept: look at the rollback alarms and the log group ${var.log_group}, then set active_release to the release that serves, or to a corrected one."
     }
   }
 }

@@ -89,7 +89,7 @@ resource "aws_sagemaker_model" "this" {
 
     precondition {
       condition     = startswith(each.value.model_data_url, var.artifacts_prefix)
-      error_message = "Release ${each.key} takes its model from ${each.value.model_data_url}, but the endpoint's role reads below ${var.artifacts_prefix} alone: copy the artifact there and register the release anew."
+      error_message = "Release ${each.key} takes its model from ${each.value.model_data_url}, but the endpoint's role reads below ${var.artifacts_prefix} only: copy the artifact there and release it again."
     }
   }
 }

@@ -3,11 +3,11 @@
 # Models and configurations stay.
 
 locals {
-  nightly = var.office_hours != null && try(var.office_hours.outside, "") == "delete" ? local.endpoints : toset([])
+  deleted_off_hours = var.office_hours != null && try(var.office_hours.action, "") == "delete" ? local.endpoints : toset([])
 
   # From the endpoint itself: a rollout that was taken back must not come back each morning.
   create_endpoint = [
-    for key in local.nightly : {
+    for key in local.deleted_off_hours : {
       EndpointName       = var.name
       EndpointConfigName = aws_sagemaker_endpoint.this[key].endpoint_config_name
       Tags               = [for name, value in var.tags : { Key = name, Value = value }]
@@ -25,16 +25,16 @@ locals {
     }
   ]
 
-  edges = length(local.nightly) == 0 ? {} : {
+  edges = length(local.deleted_off_hours) == 0 ? {} : {
     to   = { action = "deleteEndpoint", input = jsonencode({ EndpointName = var.name }) }
     from = { action = "createEndpoint", input = jsonencode(one(local.create_endpoint)) }
   }
 }
 
 resource "aws_scheduler_schedule_group" "this" {
-  for_each = local.nightly
+  for_each = local.deleted_off_hours
 
-  name = var.night.name
+  name = var.off_hours.name
 }
 
 resource "aws_scheduler_schedule" "this" {
@@ -52,12 +52,12 @@ resource "aws_scheduler_schedule" "this" {
   }
 
   target {
-    arn      = "arn:${var.night.partition}:scheduler:::aws-sdk:sagemaker:${each.value.action}"
-    role_arn = var.night.role_arn
+    arn      = "arn:${var.off_hours.partition}:scheduler:::aws-sdk:sagemaker:${each.value.action}"
+    role_arn = var.off_hours.role_arn
     input    = each.value.input
 
     dead_letter_config {
-      arn = aws_sqs_queue.night["live"].arn
+      arn = aws_sqs_queue.off_hours["live"].arn
     }
 
     # An instance type may be short for a while in the morning.
@@ -69,16 +69,16 @@ resource "aws_scheduler_schedule" "this" {
 }
 
 # What a schedule could not do, with its reason.
-resource "aws_sqs_queue" "night" {
-  for_each = local.nightly
+resource "aws_sqs_queue" "off_hours" {
+  for_each = local.deleted_off_hours
 
-  name                      = var.night.name
+  name                      = var.off_hours.name
   kms_master_key_id         = var.kms_key_arn
   message_retention_seconds = 1209600
 }
 
-resource "aws_cloudwatch_metric_alarm" "night" {
-  for_each = aws_sqs_queue.night
+resource "aws_cloudwatch_metric_alarm" "off_hours" {
+  for_each = aws_sqs_queue.off_hours
 
   alarm_name          = "${var.name}-office-hours"
   alarm_description   = "${var.name} could not be deleted or created by its schedule: the message in the queue ${each.value.name} says why."

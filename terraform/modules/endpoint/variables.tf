@@ -80,7 +80,7 @@ variable "async" {
 }
 
 variable "releases" {
-  description = "Retained releases by id; each keeps its model and configuration, so that a rollback changes the endpoint alone."
+  description = "Retained releases by id; each keeps its model and configuration, so that a rollback changes only the endpoint."
   type = map(object({
     image          = string
     model_data_url = string
@@ -134,7 +134,7 @@ variable "active_release" {
 }
 
 variable "shadow_release" {
-  description = "Release that gets a copy of every request beside the active one and answers nobody; null for none."
+  description = "Release that gets a copy of every request next to the active one, and whose answers are only recorded; null for none."
   type        = string
   default     = null
 
@@ -150,17 +150,17 @@ variable "shadow_release" {
 
   validation {
     condition     = var.shadow_release == null ? true : var.capture_percent > 0
-    error_message = "A shadow's answers are seen in captured records alone: set capture_percent = 100, or shadow_release = null."
+    error_message = "A shadow's answers are seen only in captured records: set capture_percent = 100, or shadow_release = null."
   }
 }
 
 variable "autoscaling" {
-  description = "Least and most instances, and the target per instance: requests a minute for a real-time endpoint, waiting requests for an asynchronous one. min_outside holds outside office hours. Null keeps each release's own count."
+  description = "Least and most instances, and the target per instance: requests a minute for a real-time endpoint, waiting requests for an asynchronous one. off_hours_min holds outside office hours. Null keeps each release's own count."
   type = object({
     min                        = number
     max                        = number
     target                     = number
-    min_outside                = optional(number, 1)
+    off_hours_min              = optional(number, 1)
     scale_in_cooldown_seconds  = optional(number, 300)
     scale_out_cooldown_seconds = optional(number, 60)
   })
@@ -172,13 +172,13 @@ variable "autoscaling" {
   }
 
   validation {
-    condition     = var.autoscaling == null ? true : alltrue([for n in [var.autoscaling.min, var.autoscaling.max, var.autoscaling.min_outside] : floor(n) == n]) && var.autoscaling.min <= var.autoscaling.max && var.autoscaling.max >= 1
+    condition     = var.autoscaling == null ? true : alltrue([for n in [var.autoscaling.min, var.autoscaling.max, var.autoscaling.off_hours_min] : floor(n) == n]) && var.autoscaling.min <= var.autoscaling.max && var.autoscaling.max >= 1
     error_message = "autoscaling.min and autoscaling.max must be whole numbers, min at most max."
   }
 
   validation {
-    condition     = var.autoscaling == null ? true : var.autoscaling.min >= (var.mode == "async" ? 0 : 1) && var.autoscaling.min_outside >= (var.mode == "async" ? 0 : 1)
-    error_message = "autoscaling.min and min_outside must be at least 1: only an async endpoint runs without an instance."
+    condition     = var.autoscaling == null ? true : var.autoscaling.min >= (var.mode == "async" ? 0 : 1) && var.autoscaling.off_hours_min >= (var.mode == "async" ? 0 : 1)
+    error_message = "autoscaling.min and off_hours_min must be at least 1: only an async endpoint runs without an instance."
   }
 
   validation {
@@ -188,13 +188,13 @@ variable "autoscaling" {
 }
 
 variable "office_hours" {
-  description = "When the endpoint is there: from and to as HH:MM, days as in a cron expression (a week is SUN-SAT), a time zone. Outside them it is deleted, or scaled in to autoscaling.min_outside. Null for always."
+  description = "When the endpoint is there: from and to as HH:MM, days as in a cron expression (a week is SUN-SAT), a time zone. Outside them it is deleted, or scaled in to autoscaling.off_hours_min. Null for always."
   type = object({
     from     = string
     to       = string
     days     = optional(string, "MON-FRI")
     timezone = optional(string, "Etc/UTC")
-    outside  = optional(string, "delete")
+    action   = optional(string, "delete")
   })
   default = null
 
@@ -209,27 +209,27 @@ variable "office_hours" {
   }
 
   validation {
-    condition     = var.office_hours == null ? true : contains(["delete", "scale-in"], var.office_hours.outside)
-    error_message = "office_hours.outside must be delete or scale-in."
+    condition     = var.office_hours == null ? true : contains(["delete", "scale-in"], var.office_hours.action)
+    error_message = "office_hours.action must be delete or scale-in."
   }
 
   validation {
-    condition     = try(var.office_hours.outside, "") == "scale-in" ? var.autoscaling != null : true
-    error_message = "To scale in outside office hours, set autoscaling; without it, office_hours.outside = \"delete\"."
+    condition     = try(var.office_hours.action, "") == "scale-in" ? var.autoscaling != null : true
+    error_message = "To scale in outside office hours, set autoscaling; without it, office_hours.action = \"delete\"."
   }
 
   validation {
-    condition     = try(var.office_hours.outside, "") == "delete" ? var.autoscaling == null && var.mode == "realtime" : true
-    error_message = "Only a real-time endpoint without autoscaling is deleted outside office hours: with autoscaling set office_hours.outside = \"scale-in\"; serverless and async need no office_hours."
+    condition     = try(var.office_hours.action, "") == "delete" ? var.autoscaling == null && var.mode == "realtime" : true
+    error_message = "Only a real-time endpoint without autoscaling is deleted outside office hours: with autoscaling set office_hours.action = \"scale-in\"; serverless and async need no office_hours."
   }
 
   validation {
-    condition     = try(var.office_hours.outside, "") == "delete" ? var.night != null : true
-    error_message = "To delete the endpoint outside office hours, set night: the role, name and partition of its schedules."
+    condition     = try(var.office_hours.action, "") == "delete" ? var.off_hours != null : true
+    error_message = "To delete the endpoint outside office hours, set off_hours: the role, name and partition of its schedules."
   }
 }
 
-variable "night" {
+variable "off_hours" {
   description = "For office_hours that delete: the schedules' role, the name of their group and queue, the partition; null for none."
   type = object({
     role_arn  = string
@@ -299,7 +299,7 @@ variable "log_retention_days" {
 }
 
 variable "rollout" {
-  description = "Seconds: how long new machines are watched before the rest of the traffic follows, and how long the old ones stay; canary_percent is their share in a canary. strategy is canary, all_at_once, or auto: a canary from two machines on."
+  description = "Seconds: how long new instances are watched before the rest of the traffic follows, and how long the old ones stay; canary_percent is their share in a canary. strategy is canary, all_at_once, or auto: a canary from two instances on."
   type = object({
     bake_seconds        = number
     termination_seconds = number
@@ -341,7 +341,7 @@ variable "latency_alarm_ms" {
   }
 }
 
-variable "review_guard" {
+variable "review_rollback" {
   description = "Share of verdicts sent to review within a minute, in percent, from which on a rollout is taken back, from that many images on, and the functions' metric namespace; null for no such guard."
   type = object({
     percent    = number
@@ -351,13 +351,13 @@ variable "review_guard" {
   default = null
 
   validation {
-    condition     = var.review_guard == null ? true : var.review_guard.percent > 0 && var.review_guard.percent <= 100 && var.review_guard.min_images >= 1
-    error_message = "review_guard.percent must be greater than 0 and at most 100, and min_images at least 1."
+    condition     = var.review_rollback == null ? true : var.review_rollback.percent > 0 && var.review_rollback.percent <= 100 && var.review_rollback.min_images >= 1
+    error_message = "review_rollback.percent must be greater than 0 and at most 100, and min_images at least 1."
   }
 }
 
 variable "alarm_topic_arns" {
-  description = "Topics that the guard alarms notify."
+  description = "Topics that the rollback alarms notify."
   type        = list(string)
   default     = []
   nullable    = false

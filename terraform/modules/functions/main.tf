@@ -1,4 +1,7 @@
 locals {
+  # What the functions run on; the builder of the bundles reads the same file.
+  target = jsondecode(file("${path.module}/runtime.json"))
+
   bundles = jsondecode(file("${var.lambda_dir}/manifest.json")).bundles
 }
 
@@ -12,7 +15,7 @@ resource "aws_cloudwatch_log_group" "this" {
 
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_116:invoked synchronously by the state machine, which catches every fault
-  #checkov:skip=CKV_AWS_117:reaches AWS APIs alone, nothing in a VPC
+  #checkov:skip=CKV_AWS_117:calls only AWS APIs, nothing in a VPC
   #checkov:skip=CKV_AWS_272:the bundle's hash is fixed by its manifest; a signing profile is the account's to give
 
   for_each = var.functions
@@ -20,8 +23,8 @@ resource "aws_lambda_function" "this" {
   function_name                  = each.value.name
   description                    = each.value.description
   role                           = each.value.role_arn
-  runtime                        = "python3.12"
-  architectures                  = ["arm64"]
+  runtime                        = local.target.runtime
+  architectures                  = [local.target.architecture]
   handler                        = local.bundles[each.key].handler
   filename                       = "${var.lambda_dir}/${each.key}.zip"
   source_code_hash               = local.bundles[each.key].source_code_hash

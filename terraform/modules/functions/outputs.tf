@@ -17,8 +17,3 @@ output "alias_arns" {
   description = "ARNs to invoke, by bundle name."
   value       = { for key, alias in aws_lambda_alias.this : key => alias.arn }
 }
-
-output "log_group_names" {
-  description = "Log group names by bundle name."
-  value       = { for key, group in aws_cloudwatch_log_group.this : key => group.name }
-}

@@ -1,6 +1,6 @@
 locals {
-  machine  = ["StateMachineArn", var.state_machine_arn]
-  endpoint = ["EndpointName", var.endpoint.name, "VariantName", var.endpoint.variant]
+  state_machine = ["StateMachineArn", var.state_machine_arn]
+  endpoint      = ["EndpointName", var.endpoint.name, "VariantName", var.endpoint.variant]
 
   widgets = [
     {
@@ -8,15 +8,15 @@ locals {
       stat  = "Sum"
       metrics = [
         for metric in ["ExecutionsStarted", "ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsTimedOut"] :
-        concat(["AWS/States", metric], local.machine)
+        concat(["AWS/States", metric], local.state_machine)
       ]
     },
     {
       title = "Execution time, ms"
       stat  = "p90"
       metrics = [
-        concat(["AWS/States", "ExecutionTime"], local.machine, [{ stat = "p50" }]),
-        concat(["AWS/States", "ExecutionTime"], local.machine, [{ stat = "p90" }]),
+        concat(["AWS/States", "ExecutionTime"], local.state_machine, [{ stat = "p50" }]),
+        concat(["AWS/States", "ExecutionTime"], local.state_machine, [{ stat = "p90" }]),
       ]
     },
     {

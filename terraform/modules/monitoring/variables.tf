@@ -66,7 +66,7 @@ variable "endpoint" {
 }
 
 variable "monthly_budget_usd" {
-  description = "US dollars a month; at 80 percent spent, or 100 percent foreseen, the topic is told. Null for no budget."
+  description = "US dollars a month; at 80 percent spent, or 100 percent forecast, the topic is notified. Null for no budget."
   type        = number
   default     = null
 

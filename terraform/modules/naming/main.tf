@@ -15,10 +15,10 @@ locals {
   role_names = merge(
     { for key, name in local.function_names : key => "${name}-function" },
     {
-      workflow = "${local.prefix}-workflow"
-      endpoint = "${local.prefix}-endpoint"
-      training = "${local.prefix}-training"
-      night    = "${local.prefix}-night"
+      workflow  = "${local.prefix}-workflow"
+      endpoint  = "${local.prefix}-endpoint"
+      training  = "${local.prefix}-training"
+      off_hours = "${local.prefix}-off-hours"
     },
   )
 

@@ -33,7 +33,7 @@ output "names" {
     topic         = "${local.prefix}-alarms"
     dashboard     = local.prefix
     budget        = local.prefix
-    night         = "${local.prefix}-night"
+    off_hours     = "${local.prefix}-off-hours"
   }
 }
 
@@ -55,10 +55,10 @@ output "arns" {
     endpoint_configurations = {
       for mode, name in local.endpoints : mode => "arn:${var.partition}:sagemaker:${local.regional}:endpoint-config/${name}-*"
     }
-    repository  = "arn:${var.partition}:ecr:${local.regional}:repository/${local.repository}"
-    alarms      = "arn:${var.partition}:cloudwatch:${local.regional}:alarm:${local.prefix}-"
-    topic       = "arn:${var.partition}:sns:${local.regional}:${local.prefix}-alarms"
-    night_group = "arn:${var.partition}:scheduler:${local.regional}:schedule-group/${local.prefix}-night"
-    night_queue = "arn:${var.partition}:sqs:${local.regional}:${local.prefix}-night"
+    repository      = "arn:${var.partition}:ecr:${local.regional}:repository/${local.repository}"
+    alarms          = "arn:${var.partition}:cloudwatch:${local.regional}:alarm:${local.prefix}-"
+    topic           = "arn:${var.partition}:sns:${local.regional}:${local.prefix}-alarms"
+    off_hours_group = "arn:${var.partition}:scheduler:${local.regional}:schedule-group/${local.prefix}-off-hours"
+    off_hours_queue = "arn:${var.partition}:sqs:${local.regional}:${local.prefix}-off-hours"
   }
 }

@@ -33,7 +33,7 @@ locals {
       },
       {
         # AWS documents no condition for alarms on a key. The topic's policy has one: it takes
-        # alarms of this account alone.
+        # alarms of this account only.
         Sid       = "AlarmsPublish"
         Effect    = "Allow"
         Principal = { Service = "cloudwatch.amazonaws.com" }

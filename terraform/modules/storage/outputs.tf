@@ -3,19 +3,9 @@ output "kms_key_arn" {
   value       = aws_kms_key.this.arn
 }
 
-output "kms_alias_arn" {
-  description = "ARN of the key's alias."
-  value       = aws_kms_alias.this.arn
-}
-
 output "bucket_names" {
   description = "Bucket names by purpose: data, artifacts, capture, logs."
   value       = { for purpose, bucket in aws_s3_bucket.this : purpose => bucket.bucket }
-}
-
-output "bucket_arns" {
-  description = "Bucket ARNs by purpose."
-  value       = { for purpose, bucket in aws_s3_bucket.this : purpose => bucket.arn }
 }
 
 output "capture_uri" {
@@ -26,11 +16,6 @@ output "capture_uri" {
 output "repository_url" {
   description = "URL of the model image's repository, without a tag."
   value       = aws_ecr_repository.this.repository_url
-}
-
-output "repository_arn" {
-  description = "ARN of the model image's repository."
-  value       = aws_ecr_repository.this.arn
 }
 
 output "model_package_group" {

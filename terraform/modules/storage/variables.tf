@@ -104,3 +104,10 @@ variable "force_destroy" {
   default     = false
   nullable    = false
 }
+
+variable "expires_objects" {
+  description = "Whether lifecycle rules delete old versions, unfinished uploads and, where their days are over, captured records."
+  type        = bool
+  default     = true
+  nullable    = false
+}

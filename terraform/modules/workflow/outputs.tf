@@ -13,16 +13,6 @@ output "version_arn" {
   value       = aws_sfn_state_machine.this.state_machine_version_arn
 }
 
-output "alias_arn" {
-  description = "ARN of the alias."
-  value       = aws_sfn_alias.this.arn
-}
-
-output "log_group_name" {
-  description = "Name of the log group."
-  value       = aws_cloudwatch_log_group.this.name
-}
-
 output "definition" {
   description = "The rendered definition, for tests and reviews."
   value       = local.definition

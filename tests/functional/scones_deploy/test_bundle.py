@@ -12,6 +12,7 @@ import pytest
 from scones_core.errors import BuildError
 from scones_core.settings import BundleSettings
 from scones_deploy.bundle import FUNCTIONS, build_bundles
+from scones_deploy.wheels import Target
 
 WHEEL = "icing-1.2-py3-none-any.whl"
 HANDLER = """
@@ -57,6 +58,9 @@ def write_project(root: Path, digest: str, requirement: str = "icing==1.2") -> P
     (root / "src/scones_core/unused.py").write_text("UNUSED = 1\n")
     for name in FUNCTIONS:
         (root / f"src/scones_lambdas/{name}.py").write_text(HANDLER)
+    target = root / "terraform/modules/functions/runtime.json"
+    target.parent.mkdir(parents=True)
+    target.write_text('{"runtime": "python3.12", "architecture": "arm64"}')
     (root / "requirements").mkdir()
     lock = f"{requirement} \\\n    --hash=sha256:{digest}\n    # via -r lambda.in\n"
     (root / "requirements/lambda.lock").write_text(lock)
@@ -202,6 +206,35 @@ def test_a_wheel_for_another_platform_is_no_wheel(tmp_path: Path, wheels: Path) 
     digest = write_wheel(wheels, name, "cp312-cp312-macosx_11_0_arm64")
     with pytest.raises(BuildError, match=r"Python 3\.12 on Linux"):
         build(write_project(tmp_path / "project", digest))
+
+
+@pytest.mark.parametrize(("machine", "built"), [("aarch64", True), ("x86_64", False)])
+def test_wheels_are_those_of_the_processor_that_terraform_deploys_to(
+    tmp_path: Path, wheels: Path, machine: str, built: bool
+) -> None:
+    tag = f"cp312-cp312-manylinux2014_{machine}"
+    root = write_project(tmp_path / "project", write_wheel(wheels, f"icing-1.2-{tag}.whl", tag))
+    if built:
+        assert set(build(root)) == set(FUNCTIONS)
+    else:
+        with pytest.raises(BuildError, match="on Linux, aarch64"):
+            build(root)
+
+
+def test_terraform_deploys_to_what_the_bundles_are_built_for() -> None:
+    module = Path(__file__).parents[3] / "terraform" / "modules" / "functions"
+    assert Target.read(module / "runtime.json") == Target("3.12", "aarch64")
+    text = (module / "main.tf").read_text()
+    assert "local.target.runtime" in text and "[local.target.architecture]" in text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"runtime": "nodejs22.x", "architecture": "arm64"}']
+)
+def test_a_target_that_is_not_one_is_named(project: Path, text: str) -> None:
+    (project / "terraform/modules/functions/runtime.json").write_text(text)
+    with pytest.raises(BuildError, match=r"runtime\.json does not say"):
+        build(project)
 
 
 def test_a_requirement_that_a_marker_drops_is_an_error(tmp_path: Path, wheels: Path) -> None:

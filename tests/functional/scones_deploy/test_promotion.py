@@ -52,7 +52,7 @@ def test_the_active_release_is_chosen_unless_one_is_named() -> None:
 def test_an_unknown_release_lists_the_known_ones() -> None:
     with pytest.raises(ReleaseError, match=f"no release 'x' in dev; it has {RELEASE.id}"):
         chosen(Releases(None, {RELEASE.id: RELEASE}), "x", "dev")
-    with pytest.raises(ReleaseError, match="No release is active in dev"):
+    with pytest.raises(ReleaseError, match="Nothing was released in dev yet"):
         chosen(Releases(), None, "dev")
 
 

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
-from scones_core.known_images import KnownImage
+from scones_core.golden_samples import GoldenSample
 from scones_deploy.bundle import Bundle
 from scones_deploy.release import Release, Releases
 from scones_deploy.terraform.state import AppliedResource
@@ -202,7 +202,7 @@ def test_a_wire_that_leads_elsewhere_is_named() -> None:
     assert "LABELS is ['a', 'b'] and should be ['bicycle', 'motorcycle']" in found
 
 
-KNOWN = KnownImage(b"png", "image/png", (0.9, 0.1))
+KNOWN = GoldenSample(b"png", "image/png", (0.9, 0.1))
 
 
 def answered(body: bytes) -> list[str]:
@@ -239,7 +239,7 @@ def test_the_same_answer_within_float32_passes() -> None:
 )
 def test_another_answer_is_a_difference(body: bytes, words: str) -> None:
     (found,) = answered(body)
-    assert "known image 1 of 1" in found
+    assert "golden sample 1 of 1" in found
     assert words in found
 
 

@@ -9,9 +9,9 @@ from scones_core.errors import ChecksumMismatch, DatasetError, MalformedDataset
 from scones_core.labels import LabelSet
 from scones_core.settings import DatasetSettings
 from scones_core.uris import manifest_key
+from scones_etl.extract.synthetic import Synthetic
 from scones_etl.load import read_manifest, upload
 from scones_etl.pipeline import stage
-from scones_etl.synthetic import Synthetic
 
 BUCKET = "scones-data"
 

@@ -10,9 +10,9 @@ from scones_core.errors import DatasetError
 from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest
 from scones_core.settings import DatasetSettings
-from scones_etl.cifar import CifarArchive
+from scones_etl.extract.cifar import CifarArchive
+from scones_etl.extract.synthetic import Synthetic
 from scones_etl.pipeline import stage
-from scones_etl.synthetic import Synthetic
 
 VEHICLES = LabelSet.of(["bicycle", "motorcycle"])
 SETTINGS = DatasetSettings()
@@ -46,7 +46,7 @@ def test_every_image_is_the_pixels_of_its_source_row_under_its_own_hash(source, 
 def test_each_source_image_is_in_one_split_or_counted_as_dropped(source, dataset):
     rows = dataset.manifest.rows
 
-    assert len(rows) + dataset.dropped.total == len(source.read(VEHICLES))
+    assert len(rows) + dataset.removed.total == len(source.read(VEHICLES))
     assert len({row.sha256 for row in rows}) == len(rows)
     assert len(dataset.objects) == len(rows) + 3
     counts = dataset.manifest.counts()
@@ -105,13 +105,13 @@ def test_train_images_that_are_test_images_are_dropped_and_counted(archives):
 
     dataset = stage(CifarArchive.open(archives.write()), VEHICLES, SETTINGS)
 
-    assert (dataset.dropped.leaked, dataset.dropped.conflicting) == (1, 2)
+    assert (dataset.removed.leaked, dataset.removed.conflicting) == (1, 2)
     left = {row.source_row for row in dataset.manifest.rows if row.split != "test"}
     assert left.isdisjoint({0, 2, 3})
 
 
 def test_a_class_name_that_would_leave_its_folder_is_refused():
-    with pytest.raises(DatasetError, match="cannot be part of a key"):
+    with pytest.raises(DatasetError, match="cannot be part of an S3 key"):
         stage(Synthetic(), LabelSet.of(["bicycle", "../../x"]), SETTINGS)
 
 

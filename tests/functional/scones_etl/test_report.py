@@ -7,8 +7,8 @@ from PIL import Image
 from scones_core.errors import DatasetError
 from scones_core.labels import LabelSet
 from scones_core.settings import DatasetSettings
-from scones_etl.cifar import CifarArchive
-from scones_etl.detect import open_source
+from scones_etl.extract.cifar import CifarArchive
+from scones_etl.extract.resolve import open_source
 from scones_etl.pipeline import stage
 from scones_etl.report import report, write_report
 
@@ -51,7 +51,7 @@ def test_equal_images_are_named_and_nearly_equal_ones_paired_but_kept(archives):
     assert found["duplicates"]["groups"] == [
         [f"train/{archives.train['filenames'][n]}" for n in (0, 3)]
     ]
-    assert found["duplicates"]["dropped"] == {"repeated": 1, "leaked": 0, "conflicting": 0}
+    assert found["duplicates"]["removed"] == {"repeated": 1, "leaked": 0, "conflicting": 0}
     (pair,) = found["near_duplicates"]["pairs"]
     assert {image["source_name"] for image in pair["images"]} == {
         archives.train["filenames"][6],

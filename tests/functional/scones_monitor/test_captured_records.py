@@ -171,8 +171,8 @@ class Clock:
             self.events.pop(0)()
 
 
-def test_records_of_an_applys_known_images_are_not_read(s3: Any, put: Put, line: Line) -> None:
-    put(f"{HOUR}/32-05-100-x.jsonl", line("a"), line("b", inference_id="verify-1"))
+def test_records_of_an_applys_golden_samples_are_not_read(s3: Any, put: Put, line: Line) -> None:
+    put(f"{HOUR}/32-05-100-x.jsonl", line("a"), line("b", inference_id="golden-1"))
 
     assert [r.event_id for r in read_captures(s3, URI, "scones-dev").records] == ["a"]
 

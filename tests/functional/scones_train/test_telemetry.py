@@ -2,7 +2,7 @@ import os
 import subprocess
 import sys
 
-ASK = "import scones_train.predictor, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+ASK = "import scones_train.serving.predictor, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
 
 
 def test_onnx_runtime_is_told_to_report_nothing_before_it_is_loaded():

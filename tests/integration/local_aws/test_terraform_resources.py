@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.control import LocalAws
-from local_aws.sagemaker.images import ImageCommands
+from local_aws.control import ImageCommands, LocalAws
 from local_aws.testing import PROGRAMS
 from local_aws.testing.aws import ACCOUNT, Aws, package
 from scones_deploy.terraform.binary import find_terraform

@@ -3,7 +3,7 @@ import uuid
 import pytest
 
 from scones_core.errors import ReleaseError
-from scones_train.registry import Registry, Training
+from scones_train.sagemaker.registry import Registry, Training
 
 
 @pytest.fixture

@@ -45,9 +45,9 @@ def test_lists_and_optional_numbers_come_from_both_places(tmp_path: Path) -> Non
         ("[training]\nepoch = 3", ["epoch", "training", "epochs"]),
         ("[trainin]\nepochs = 3", ["[trainin]", "training"]),
         ("training = 3", ["training", "section"]),
-        ('[training]\nepochs = "3"', ["training.epochs", "whole number"]),
-        ("[training]\nepochs = true", ["training.epochs", "whole number"]),
-        ("[dataset]\nclasses = [1]", ["dataset.classes", "list of texts"]),
+        ('[training]\nepochs = "3"', ["training.epochs", "an integer"]),
+        ("[training]\nepochs = true", ["training.epochs", "an integer"]),
+        ("[dataset]\nclasses = [1]", ["dataset.classes", "list of strings"]),
         ("[training", ["scones.toml"]),
     ],
 )
@@ -60,7 +60,7 @@ def test_a_wrong_file_is_refused_with_its_place_and_the_remedy(
 
 
 def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="SCONES_TRAINING_EPOCHS must be a whole number"):
+    with pytest.raises(SettingsError, match="SCONES_TRAINING_EPOCHS must be an integer"):
         load(tmp_path, "", {"SCONES_TRAINING_EPOCHS": "many"})
 
 
@@ -68,6 +68,54 @@ def test_a_misspelt_variable_is_named_and_others_are_left_alone(tmp_path: Path) 
     with pytest.raises(SettingsError, match=r"SCONES_TRAINING_EPOCH sets nothing.*epochs"):
         load(tmp_path, "", {"SCONES_TRAINING_EPOCH": "3"})
     assert load(tmp_path, "", {"SCONES_CIFAR100": "x", "TRAINING_EPOCH": "3"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("SCONES_TRAIN_EPOCHS", "SCONES_TRAINING_EPOCHS"),
+        ("SCONES_DATASETS_SEED", "SCONES_DATASET_SEED"),
+        ("SCONES_EPOCHS", "SCONES_<SECTION>_<KEY>"),
+        ("SCONES_CIFAR10", "SCONES_CIFAR100"),
+        ("SCONES_", "SCONES_<SECTION>_<KEY>"),
+    ],
+)
+def test_a_variable_of_no_section_is_named_with_the_nearest(
+    tmp_path: Path, name: str, near: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"{name} sets nothing") as caught:
+        load(tmp_path, "", {name: "3"})
+    assert near in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["SCONES_CIFAR100", "SCONES_IAM", "SCONES_BIND_HOST", "SCONES_TERRAFORM_MIRROR"]
+)
+def test_variables_that_mean_something_else_are_left_alone(tmp_path: Path, name: str) -> None:
+    assert load(tmp_path, "", {name: "x", "SCONE_X": "y"}) == Settings()
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "scones.toml"
+    path.write_bytes(b"\xef\xbb\xbf[training]\r\nepochs = 3\r\n")
+    assert Settings.load(path, {}).training.epochs == 3
+
+
+def test_names_of_the_source_are_mapped_to_class_names(tmp_path: Path) -> None:
+    settings = load(tmp_path, '[dataset.class_names]\n"sports car" = "sports_car"\n"Café" = "cafe"')
+    assert settings.dataset.class_names == {"sports car": "sports_car", "Café": "cafe"}
+    settings = load(tmp_path, "", {"SCONES_DATASET_CLASS_NAMES": "sports car=car, C++ = cpp"})
+    assert settings.dataset.class_names == {"sports car": "car", "C++": "cpp"}
+
+
+@pytest.mark.parametrize("text", ["car", "a=b,car", "a=b,a=c"])
+def test_a_mapping_without_an_equals_sign_or_with_a_name_twice_is_refused(
+    tmp_path: Path, text: str
+) -> None:
+    with pytest.raises(SettingsError, match="SCONES_DATASET_CLASS_NAMES must be a table"):
+        load(tmp_path, "", {"SCONES_DATASET_CLASS_NAMES": text})
+    with pytest.raises(SettingsError, match=r"dataset\.class_names must be a table"):
+        load(tmp_path, "[dataset.class_names]\na = 1")
 
 
 def test_the_projects_own_file_is_valid() -> None:

@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 
 from scones_core.errors import ReleaseError
-from scones_core.known_images import KnownImage, dumps
+from scones_core.golden_samples import GoldenSample, dumps
 from scones_core.settings import EndpointSettings
 from scones_deploy.artifact import artifact_release, missing_models, released_images
 from scones_deploy.release import Release
@@ -21,10 +21,18 @@ from scones_deploy.release import Release
 URL = "s3://artifacts/model/job/output/model.tar.gz"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-model:1.0"
 CARD = {
-    "threshold": 0.97,
+    "schema": 1,
     "labels": ["bicycle", "motorcycle"],
+    "image": {"height": 32, "width": 32, "channels": 3},
+    "normalisation": {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
+    "temperature": 1.0,
+    "threshold": 0.97,
+    "target_precision": 0.99,
     "metrics": {"accuracy": 0.955, "n_test": 200, "by_class": {"bicycle": 1}, "precision": None},
+    "confusion_matrix": [],
+    "settings": {},
     "dataset_version": "2f1c",
+    "manifest_sha256": "ab" * 32,
 }
 
 
@@ -132,41 +140,51 @@ def test_what_is_no_archive_is_refused(s3: Any, content: bytes) -> None:
     ids=lambda info: f"{info.name} {info.type!r}",
 )
 def test_a_member_that_leads_outside_is_refused(s3: Any, bad: tarfile.TarInfo) -> None:
-    with pytest.raises(ReleaseError, match="do not deploy it"):
+    with pytest.raises(
+        ReleaseError, match=rf"member '{bad.name}' (points outside|is not a file or folder)"
+    ):
         release(s3, archive(CARD, bad))
 
 
 def test_two_descriptions_are_one_too_many(s3: Any) -> None:
-    with pytest.raises(ReleaseError, match=r"one model\.json, not 2"):
+    with pytest.raises(ReleaseError, match=r"has 'model\.json' twice"):
         release(s3, archive(CARD, member("./model.json")))
 
 
 def test_none_is_one_too_few(s3: Any) -> None:
-    with pytest.raises(ReleaseError, match=r"one model\.json, not 0"):
+    with pytest.raises(ReleaseError, match=r"has no model\.json"):
         release(s3, archive(name="other.json"))
 
 
 def test_a_description_of_any_size_is_not_read(s3: Any) -> None:
     with pytest.raises(ReleaseError, match="bytes"):
-        release(s3, archive({"text": "x" * (1 << 20)}))
+        release(s3, archive({"text": "x" * (1 << 24)}))
 
 
 def test_an_archive_of_many_members_is_refused(s3: Any) -> None:
-    with pytest.raises(ReleaseError, match="more than a model may hold"):
+    with pytest.raises(ReleaseError, match="more than 1,000 members"):
         release(s3, archive(CARD, *(member(f"m{n}") for n in range(1001))))
 
 
 def test_what_unpacks_to_too_much_is_refused(s3: Any) -> None:
-    content = archive({**CARD, "padding": "x" * 50_000})
+    content = archive({**CARD, "settings": {"padding": "x" * 50_000}})
     assert release(s3, content, max_unpacked_bytes=100_000)
-    with pytest.raises(ReleaseError, match="more than a model may hold"):
+    with pytest.raises(ReleaseError, match="at most 40,000 are accepted"):
         release(s3, content, max_unpacked_bytes=40_000)
+
+
+def test_a_header_of_a_gigabyte_is_refused_before_it_is_read(s3: Any) -> None:
+    info = member("././@LongLink", tarfile.GNUTYPE_LONGNAME)
+    info.size = 1 << 30
+    content = gzip.compress(info.tobuf() + bytes(1 << 20))
+    with pytest.raises(ReleaseError, match="a header of 1,073,741,824 bytes"):
+        release(s3, content)
 
 
 def test_damage_after_the_last_member_is_noticed(s3: Any) -> None:
     content = bytearray(archive())
     content[-6] ^= 1
-    with pytest.raises(ReleaseError, match="no model archive"):
+    with pytest.raises(ReleaseError, match="not a model archive: it is damaged"):
         release(s3, bytes(content))
 
 
@@ -182,10 +200,10 @@ def test_a_description_of_another_form_is_refused(s3: Any, card: object) -> None
         release(s3, archive(card))
 
 
-def test_the_known_images_are_those_of_the_very_artifact_that_was_released(s3: Any) -> None:
-    known = (KnownImage(b"png", "image/png", (0.9, 0.1)),)
+def test_the_golden_samples_are_those_of_the_very_artifact_that_was_released(s3: Any) -> None:
+    known = (GoldenSample(b"png", "image/png", (0.9, 0.1)),)
     text = dumps(known).encode()
-    info = member("samples.json")
+    info = member("golden_samples.json")
     info.size = len(text)
     buffer = io.BytesIO(archive())
     whole = io.BytesIO()

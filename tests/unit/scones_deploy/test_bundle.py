@@ -52,7 +52,9 @@ def test_nothing_is_run(tmp_path: Path) -> None:
 
 def test_another_package_of_the_project_is_refused(tmp_path: Path) -> None:
     source = write(
-        tmp_path, scones_lambdas__one="import scones_train.model\n", scones_train__model="X = 1\n"
+        tmp_path,
+        scones_lambdas__one="import scones_train.model.small_network\n",
+        scones_train__model="X = 1\n",
     )
     with pytest.raises(BuildError, match="imports scones_train"):
         own_modules(source, "scones_lambdas.one")
@@ -73,7 +75,7 @@ def test_a_missing_function_is_named(tmp_path: Path) -> None:
 
 def test_broken_python_is_named_with_its_line(tmp_path: Path) -> None:
     source = write(tmp_path, scones_lambdas__one="x = 1\ndef\n")
-    with pytest.raises(BuildError, match=r"one\.py:2 is no valid Python"):
+    with pytest.raises(BuildError, match=r"one\.py:2 is not valid Python"):
         own_modules(source, "scones_lambdas.one")
 
 

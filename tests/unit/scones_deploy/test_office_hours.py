@@ -13,7 +13,7 @@ HOURS = {
     "to": "19:00",
     "days": "MON-FRI",
     "timezone": "Europe/Berlin",
-    "outside": "delete",
+    "action": "delete",
 }
 
 
@@ -45,7 +45,7 @@ def test_single_days_are_read() -> None:
     assert hours(days="MON,WED").is_down(tuesday)
 
 
-@pytest.mark.parametrize("output", [None, {**HOURS, "outside": "scale-in"}])
+@pytest.mark.parametrize("output", [None, {**HOURS, "action": "scale-in"}])
 def test_what_is_never_deleted_has_no_such_hours(output: Any) -> None:
     assert OfficeHours.of(output) is None
 

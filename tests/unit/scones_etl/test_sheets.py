@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scones_etl.sheets import contact_sheet, evenly
+from scones_etl.report import contact_sheet, evenly
 
 
 @pytest.mark.parametrize(("count", "size"), [(1, (68, 68)), (10, (662, 68)), (23, (662, 200))])

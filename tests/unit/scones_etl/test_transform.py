@@ -6,8 +6,8 @@ import pytest
 from scones_core.errors import DatasetError
 from scones_core.labels import LabelSet
 from scones_etl import transform
-from scones_etl.raw import RawDataset
-from scones_etl.staged import Dropped
+from scones_etl.extract.source import RawDataset
+from scones_etl.transform import Removed
 
 VEHICLES = LabelSet.of(["bicycle", "motorcycle"])
 
@@ -24,26 +24,26 @@ def raw_of(*rows: tuple[int, int, str]) -> RawDataset:
     )
 
 
-def kept(raw: RawDataset) -> tuple[list[int], Dropped]:
+def kept(raw: RawDataset) -> tuple[list[int], Removed]:
     return transform.deduplicate(raw, transform.pixel_hashes(raw.images))
 
 
 def test_of_equal_images_in_a_split_the_first_stays():
     raw = raw_of((1, 0, "train"), (2, 0, "train"), (1, 0, "train"), (3, 1, "test"), (3, 1, "test"))
 
-    assert kept(raw) == ([0, 1, 3], Dropped(repeated=2))
+    assert kept(raw) == ([0, 1, 3], Removed(repeated=2))
 
 
 def test_a_train_image_that_is_also_a_test_image_leaves_train():
     raw = raw_of((1, 0, "train"), (1, 0, "test"), (2, 1, "train"), (1, 0, "train"))
 
-    assert kept(raw) == ([1, 2], Dropped(leaked=2))
+    assert kept(raw) == ([1, 2], Removed(leaked=2))
 
 
 def test_equal_images_of_different_labels_all_go():
     raw = raw_of((1, 0, "train"), (1, 1, "train"), (2, 1, "train"), (1, 1, "test"))
 
-    assert kept(raw) == ([2], Dropped(conflicting=3))
+    assert kept(raw) == ([2], Removed(conflicting=3))
 
 
 def splits_of(raw: RawDataset, seed: int = 0, fraction: float = 0.2) -> dict[int, str]:
@@ -121,7 +121,7 @@ def test_rows_go_by_split_then_source_order_and_labels_come_from_labels():
 
 @pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "a b", "é", "x" * 65, "a\n"])
 def test_a_class_name_that_cannot_be_part_of_a_key_is_refused(name):
-    with pytest.raises(DatasetError, match="cannot be part of a key"):
+    with pytest.raises(DatasetError, match="cannot be part of an S3 key"):
         transform.require_plain_names(LabelSet.of(["bicycle", name]))
 
 

@@ -68,7 +68,7 @@ def example(
     number: Annotated[int, "how many"],
     *,
     how: Literal["slowly", "quickly"] = "slowly",
-    image: Annotated[tuple[str, ...], "may be repeated"] = (),
+    image: Annotated[tuple[str, ...], "its location"] = (),
     seed: int | None = None,
     where: Path | None = None,
     loud: bool = False,
@@ -122,6 +122,7 @@ def test_the_help_has_defaults_choices_and_the_example(counting: Parser) -> None
     shown = dict(context.help_tuples())
     assert shown["-h STRING, --how=STRING"] == "slowly or quickly; default: slowly"
     assert shown["-n INT, --number=INT"] == "how many"
+    assert shown["-i, --image"] == "STRING, may be repeated: its location"
     assert example.__doc__ is not None and example.__doc__.endswith(
         "Example: inv count 3 --how quickly"
     )

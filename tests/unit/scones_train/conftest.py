@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from scones_train.artifact import ModelCard
-from scones_train.dataset import ImageSet, Normalisation
-from scones_train.model import Network, fit_whitening
-from scones_train.predictions import ImagePredictions
+from scones_core.model_card import ModelCard
+from scones_train.data import ImageSet, Normalisation
+from scones_train.evaluation.predictions import ImagePredictions
+from scones_train.model.small_network import Network, fit_whitening
 
 SIZE = (16, 20)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from scones_core.errors import MalformedArtifact
-from scones_core.known_images import SAMPLES, KnownImage, loads
+from scones_core.golden_samples import SAMPLES, GoldenSample, loads
 from scones_train.artifact import (
     MAX_BYTES,
     OPTIONAL,
@@ -31,7 +31,7 @@ def members(card, tested):
         "model.json": card.dumps().encode(),
         "model.onnx": b"g",
         "predictions.json": tested.dumps().encode(),
-        "weights.pt": b"w",
+        "weights.safetensors": b"w",
     }
 
 
@@ -62,7 +62,7 @@ def test_a_folder_is_read_back_and_holds_no_leftovers(folder, card):
         "model.json",
         "model.onnx",
         "predictions.json",
-        "weights.pt",
+        "weights.safetensors",
     ]
 
 
@@ -137,7 +137,7 @@ def test_an_archive_is_unpacked_to_the_known_files(tmp_path, card, members):
         "model.json",
         "model.onnx",
         "predictions.json",
-        "weights.pt",
+        "weights.safetensors",
     ]
     assert not (tmp_path / "evil").exists()
 
@@ -176,10 +176,10 @@ def test_predictions_are_read_back(folder, tested):
     assert read_predictions(folder).images == tested.images
 
 
-def test_known_images_travel_with_the_model_and_an_artifact_without_them_stays_one(
+def test_golden_samples_travel_with_the_model_and_an_artifact_without_them_stays_one(
     tmp_path, card, tested
 ):
-    known = [KnownImage(b"png", "image/png", (0.5, 0.5))]
+    known = [GoldenSample(b"png", "image/png", (0.5, 0.5))]
     write_artifact(tmp_path / "model", card, b"graph", b"weights", tested, samples=known)
     files = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
     unpack_artifact(packed(tmp_path / "model.tar.gz", files), tmp_path / "out")

@@ -2,6 +2,9 @@
 
 from local_aws.core.context import REGION
 
+# Whoever signs with this key may do everything; any other key must be a user's or a session's.
+ADMINISTRATOR_KEY = "test"
+
 
 def client_environment(endpoint_url: str, region: str = REGION) -> dict[str, str]:
     """Return the environment of a program that is to use this endpoint and no account.
@@ -11,7 +14,7 @@ def client_environment(endpoint_url: str, region: str = REGION) -> dict[str, str
     """
     return {
         "AWS_ENDPOINT_URL": endpoint_url,
-        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_ACCESS_KEY_ID": ADMINISTRATOR_KEY,
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,

@@ -14,12 +14,28 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from local_aws.client_environment import client_environment
+from local_aws.client_environment import ADMINISTRATOR_KEY, client_environment
+from local_aws.core.context import HOST, REGION
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.images import ImageCommands, write_images
-from local_aws.server.instance_lock import ServerRecord, is_locked, locked, read_record
-from local_aws.server.main import HEALTH_PATH, HOST
+from local_aws.server.admin_api import (
+    ACCESS_PATH,
+    HEALTH_PATH,
+    PATCHES_PATH,
+    PROCESSES_PATH,
+    STATUS_PATH,
+)
+from local_aws.server.environment import server_environment
+from local_aws.server.instance_lock import (
+    ServerRecord,
+    is_locked,
+    locked,
+    prepare_home,
+    read_record,
+)
 from local_aws.state.state_folder import STATE_FOLDER, Snapshots
+
+__all__ = ["ImageCommands", "LocalAws"]
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -50,14 +66,14 @@ class LocalAws:
         sentence when it ends early, as with a taken port or a folder in use.
         """
         home = home.resolve()
-        home.mkdir(parents=True, exist_ok=True)
+        prepare_home(home)
         if not is_locked(home):
             write_images(home / "images.json", images)
         log = home / "server.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 _command(home, port, keep=keep),
-                env=_server_environment(),
+                env=server_environment(os.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -78,6 +94,11 @@ class LocalAws:
         if record is None or not _healthy(record.port):
             raise LocalAwsError(f"No embedded AWS runs on {home}; start one first.")
         return cls(home, record)
+
+    @staticmethod
+    def is_running(home: Path) -> bool:
+        """Return whether a server holds this folder, though it may not answer yet or any more."""
+        return is_locked(home)
 
     @staticmethod
     def has_state(home: Path) -> bool:
@@ -114,6 +135,52 @@ class LocalAws:
         if answer.status != 200:
             raise LocalAwsError(str(content.get("message", answer.status)))
         return content
+
+    def processes(self) -> list[dict[str, Any]]:
+        """Return the server's child processes: `owner`, `pid`, `memory_mb`, `uptime_seconds`."""
+        found: list[dict[str, Any]] = self.ask(PROCESSES_PATH)
+        return found
+
+    def access(self) -> list[dict[str, Any]]:
+        """Return each statement of the policies of roles that acted, with the actions it allowed.
+
+        Objects with `role`, `sid`, `used` and `unused`.
+        """
+        found: list[dict[str, Any]] = self.ask(ACCESS_PATH)
+        return found
+
+    def patches(self) -> list[dict[str, str]]:
+        """Return the patches of moto: `symbol`, `why`, `upstream` and `moto_version` of each."""
+        found: list[dict[str, str]] = self.ask(PATCHES_PATH)
+        return found
+
+    def log_events(self, group: str) -> list[str]:
+        """Return the messages of a log group, the oldest first.
+
+        Raises LocalAwsError, with the names that there are, for a group that is not there.
+        """
+        import boto3  # so that starting and stopping does not wait for it
+
+        client: Any = boto3.client(
+            "logs",
+            endpoint_url=self.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id=ADMINISTRATOR_KEY,
+            aws_secret_access_key="test",  # noqa: S106 - the embedded AWS checks none
+        )
+        try:
+            pages = client.get_paginator("filter_log_events").paginate(logGroupName=group)
+            return [event["message"] for page in pages for event in page["events"]]
+        except client.exceptions.ResourceNotFoundException as error:
+            groups = client.get_paginator("describe_log_groups").paginate()
+            names = [found["logGroupName"] for page in groups for found in page["logGroups"]]
+            listed = ", ".join(names) or "none yet"
+            raise LocalAwsError(f"There is no log group {group}; there are: {listed}.") from error
+
+    def problems(self) -> list[str]:
+        """Return a sentence for each thing that the server cannot save, or could not load."""
+        found: list[str] = self.ask(STATUS_PATH)["problems"]
+        return found
 
     @property
     def endpoint_url(self) -> str:
@@ -157,12 +224,6 @@ class LocalAws:
         # The lock, not the process id: an id may be another program's by now.
         record = read_record(self.home)
         return is_locked(self.home) and (record is None or record == self.record)
-
-
-def _server_environment() -> dict[str, str]:
-    source = str(Path(__file__).resolve().parents[1])
-    paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
 
 def _command(home: Path, port: int, *, keep: bool) -> list[str]:

@@ -138,7 +138,7 @@ def test_an_event_reaches_a_queue_whole(aws):
             },
             {
                 "name": "bike",
-                "said": 'a bike: {"name":"bike","count":2}',
+                "said": "a bike: {name:bike,count:2}",
                 "item": {"name": "bike", "count": 2},
             },
         ),

@@ -28,7 +28,7 @@ def role(aws):
 
 
 def schedule(aws, expression, target, **more):
-    name = unique("schedule")
+    name = more.pop("Name", None) or unique("schedule")
     aws.client("scheduler").create_schedule(
         Name=name,
         ScheduleExpression=expression,
@@ -338,6 +338,44 @@ def test_a_schedule_that_can_never_fire_is_refused(aws, role, expression, arn, s
     with pytest.raises(ClientError, match=said) as refusal:
         schedule(aws, expression, {"Arn": arn, "RoleArn": role})
     assert refusal.value.response["Error"]["Code"] == "ValidationException"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "cron(INVALID)",
+        "cron()",
+        "cron(71 8 1 * ? *)",
+        "rate()",
+        "rate(10)",
+        "rate(10 seconds)",
+        "rate(10 years)",
+        "rate(-10 minutes)",
+        "rate( 10 minutes )",
+        " rate(10 minutes)",
+        "at(2021-12-31)",
+        "at(2021-12-31T23:59:59Z)",
+    ],
+)
+def test_the_expression_is_checked_before_names_and_the_role(aws, expression):
+    """Recorded on AWS: a role that nobody may take is not what the answer is about."""
+    nobody = f"arn:aws:iam::{ACCOUNT}:role/none"
+    with pytest.raises(ClientError) as refusal:
+        schedule(aws, expression, {"Arn": QUEUE, "RoleArn": nobody}, Name="no name!")
+    found = refusal.value.response["Error"]
+    assert found["Code"] == "ValidationException"
+    assert found["Message"] == f"Invalid Schedule Expression {expression}."
+
+
+def test_names_are_checked_before_the_role_and_the_group_must_be_there(aws):
+    nobody = {"Arn": QUEUE, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/none"}
+    with pytest.raises(ClientError, match="'no name!' at 'name' failed to satisfy"):
+        schedule(aws, "rate(1 day)", nobody, Name="no name!")
+    with pytest.raises(ClientError, match="Schedule group none does not exist") as refusal:
+        schedule(aws, "rate(1 day)", nobody, GroupName="none")
+    assert refusal.value.response["Error"]["Code"] == "ResourceNotFoundException"
+    with pytest.raises(ClientError, match="must allow AWS EventBridge Scheduler to assume"):
+        schedule(aws, "rate(1 day)", nobody)
 
 
 def test_a_rule_with_a_schedule_sends_its_event(aws, clock, queue):

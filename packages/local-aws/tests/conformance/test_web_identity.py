@@ -15,8 +15,8 @@ ISSUER = "tokens.example.com"
 SUBJECT = "repo:owner/name:environment:dev"
 
 
-def token(issuer=ISSUER, subject=SUBJECT, audience=AUDIENCE):
-    return web_token(issuer, subject, audience)
+def token(issuer=ISSUER, subject=SUBJECT, audience=AUDIENCE, **more):
+    return web_token(issuer, subject, audience, **more)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +46,12 @@ def take(aws, role, bearing):
 
 
 REFUSED = {
-    "another subject": (token(subject="repo:owner/name:environment:prod"), "AccessDenied"),
-    "another audience": (token(audience="elsewhere"), "InvalidIdentityToken"),
-    "an unknown issuer": (token(issuer="other.example.com"), "InvalidIdentityToken"),
+    "another subject": ({"subject": "repo:owner/name:environment:prod"}, "AccessDenied"),
+    "another audience": ({"audience": "elsewhere"}, "InvalidIdentityToken"),
+    "an unknown issuer": ({"issuer": "other.example.com"}, "InvalidIdentityToken"),
+    "expired": ({"exp": 1_700_000_000}, "ExpiredTokenException"),
+    "not valid yet": ({"nbf": 4_000_000_000, "exp": 4_000_000_300}, "InvalidIdentityToken"),
+    "no end": ({"exp": None}, "InvalidIdentityToken"),
     "no token": ("abcd", "InvalidIdentityToken"),
     "no claims": ("a.W10.c", "InvalidIdentityToken"),
 }
@@ -56,10 +59,20 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_role_is_taken_with_no_token_but_the_one_that_it_trusts(aws, role, case):
-    bearing, code = REFUSED[case]
+    given, code = REFUSED[case]
+    bearing = given if isinstance(given, str) else token(**given)
     with pytest.raises(ClientError) as caught:
         take(aws, role, bearing)
     assert caught.value.response["Error"]["Code"] == code
+
+
+def test_a_token_ends_by_the_clock(aws, role):
+    bearing = token()
+    assert take(aws, role, bearing)
+    aws.advance(301)
+    with pytest.raises(ClientError) as caught:
+        take(aws, role, bearing)
+    assert caught.value.response["Error"]["Code"] == "ExpiredTokenException"
 
 
 def test_a_role_that_is_taken_with_a_token_has_its_own_rights_and_a_path_that_counts(aws, role):

@@ -8,10 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from local_aws.core.child_processes import Children
+from local_aws.sagemaker.endpoints import instances
 from local_aws.sagemaker.endpoints.fleets import Fleet, FleetSettings, NoSuchVariant
-from local_aws.sagemaker.endpoints.instances import ServeSpec, VariantFailed, VariantUnavailable
+from local_aws.sagemaker.endpoints.instances import (
+    MAX_ANSWER_BYTES,
+    AnswerTooLarge,
+    ServeSpec,
+    VariantFailed,
+    VariantUnavailable,
+)
 from local_aws.sagemaker.endpoints.traffic import Traffic
 from local_aws.sagemaker.endpoints.variants import MAX_PROCESSES, Variant, VariantThrottled
 from local_aws.testing import PROGRAMS
@@ -47,6 +55,7 @@ def make(children: Children, tmp_path: Path) -> Make:
             folder=folder,
             environment={"SM_MODEL_DIR": str(folder), **environment},
             startup_seconds=float(environment.get("STARTUP_SECONDS", "10")),
+            ping_seconds=0.1,
         )
         return Variant(
             spec,
@@ -252,3 +261,57 @@ def test_a_serverless_variant_refuses_more_requests_than_its_concurrency(make: M
         until(throttled)
         assert first.result().ok
     assert variant.invoke(b"", {}).ok
+
+
+def test_an_answer_of_the_largest_size_is_whole(make: Make) -> None:
+    variant = make()
+    variant.start()
+
+    assert len(variant.invoke(f"bytes {MAX_ANSWER_BYTES}".encode(), {}).body) == MAX_ANSWER_BYTES
+
+
+@pytest.mark.parametrize("body", [f"bytes {MAX_ANSWER_BYTES + 1}".encode(), b"endless"])
+def test_an_answer_that_is_too_large_is_not_read_to_its_end(make: Make, body: bytes) -> None:
+    variant = make()
+    variant.start()
+
+    with pytest.raises(AnswerTooLarge):
+        variant.invoke(body, {})
+    assert variant.invoke(b"image", {}).body == b"[0.9, 0.1]"
+
+
+def test_an_answer_in_drops_ends_at_its_time(make: Make) -> None:
+    variant = make()
+    variant.start()
+
+    began = time.monotonic()
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        variant.invoke(b"drip 0.05", {}, 1.0)
+    assert time.monotonic() - began < DEADLINE_SECONDS
+
+
+@pytest.mark.parametrize("fault", ["ill", "hang"])
+def test_a_program_that_does_not_pass_its_pings_any_more_is_replaced(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr(instances, "PING_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(instances, "STOP_GRACE_SECONDS", 1.0)
+    variant = make()
+    variant.start()
+    first = variant.invoke(b"pid", {}).body
+
+    (tmp_path / "AllTraffic" / fault).touch()
+    until(lambda: _is_down(variant))
+    (tmp_path / "AllTraffic" / fault).unlink()
+    until(lambda: _pid(variant) not in (b"", first))
+
+
+def _is_down(variant: Variant) -> bool:
+    return _pid(variant) == b""
+
+
+def _pid(variant: Variant) -> bytes:
+    try:
+        return variant.invoke(b"pid", {}).body
+    except (VariantUnavailable, urllib3.exceptions.HTTPError):
+        return b""

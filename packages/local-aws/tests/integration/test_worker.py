@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import pathlib
 import threading
 import time
 import zipfile
@@ -12,10 +13,14 @@ import pytest
 
 from local_aws.core.child_processes import Children
 from local_aws.errors import LocalAwsError
-from local_aws.lambda_.function_spec import FunctionSpec, WorkerSettings
-from local_aws.lambda_.patches import lambda_runtime_folder
+from local_aws.lambda_.functions import (
+    FunctionSpec,
+    WorkerSettings,
+    base_python,
+    base_runtime,
+    lambda_runtime_folder,
+)
 from local_aws.lambda_.pools import LambdaPools, Throttled
-from local_aws.lambda_.runtimes import base_python, base_runtime
 
 
 def spec(source, **more):
@@ -180,3 +185,58 @@ def test_a_worker_of_an_older_session_is_not_used_with_renewed_credentials(pools
     for key in ("first", "second"):
         function = spec(source, credentials={"KEY": key})
         assert json.loads(pools.invoke(function, b"{}").payload) == key
+
+
+def test_the_memory_of_a_functions_own_processes_counts(pools):
+    # The child says so once it has the memory, and keeps it until the worker ends.
+    held = "import sys, time\nheld = b'x' * 400_000_000\nprint(1, flush=True)\ntime.sleep(600)\n"
+    function = spec(
+        "import subprocess, sys, time\n"
+        "def handler(event, context):\n"
+        f"    child = subprocess.Popen([sys.executable, '-c', {held!r}], stdout=subprocess.PIPE)\n"
+        "    child.stdout.readline()\n"
+        "    time.sleep(60)\n",
+        timeout_seconds=90.0,
+    )
+    outcome = pools.invoke(function, b"{}")
+    assert json.loads(outcome.payload)["errorType"] == "Runtime.OutOfMemory"
+
+
+def test_more_temporary_files_than_were_asked_for_end_the_worker(pools):
+    function = spec(
+        "import os, pathlib, tempfile, time\n"
+        "def handler(event, context):\n"
+        "    if event == 'again': return 'fresh'\n"
+        "    for number in range(3):\n"
+        "        with open(f'{tempfile.gettempdir()}/{number}', 'wb') as file:\n"
+        "            file.write(b'x' * 2_000_000)\n"
+        "    return 'written'\n",
+        temporary_mb=4,
+    )
+    outcome = pools.invoke(function, b"{}")
+    assert outcome.failed
+    assert "No space left on device" in json.loads(outcome.payload)["errorMessage"]
+    assert json.loads(pools.invoke(function, b'"again"').payload) == "fresh"
+
+
+def test_a_daemon_of_a_function_ends_with_its_worker(pools):
+    function = spec(
+        "import os, subprocess\n"
+        "def handler(event, context):\n"
+        "    daemon = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
+        "    return daemon.pid\n"
+    )
+    pid = int(pools.invoke(function, b"{}").payload)
+    os.kill(pid, 0)
+    pools.retire("f")
+    deadline = time.monotonic() + 20
+    while _runs(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not _runs(pid)
+
+
+def _runs(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -191,7 +191,7 @@ def test_a_plan_without_its_record_is_refused(
         beside.unlink()
     else:
         beside.write_text(record)
-    with pytest.raises(DeployError, match="no whole plan"):
+    with pytest.raises(DeployError, match="no complete plan"):
         dev.kept_plan(kept)
 
 

@@ -30,7 +30,7 @@ def test_a_search_here_keeps_the_best_model(project, photos, strategy):
 
 
 def test_flags_that_do_not_go_together_are_refused(project):
-    with pytest.raises(SettingsError, match="--source goes with"):
+    with pytest.raises(SettingsError, match="--source, --classes"):
         tune(project, source="synthetic")
     with pytest.raises(TrainingError, match="1 to 750"):
         tune(project, backend="local", strategy="random", jobs=0)

@@ -1,6 +1,12 @@
-import pytest
+import io
+from pathlib import Path
 
-from scones_toolkit.tasks.local import duration
+import pytest
+from rich.console import Console as RichConsole
+
+from scones_toolkit.console import Console
+from scones_toolkit.project import Project
+from scones_toolkit.tasks.local import delete_records, duration
 
 
 @pytest.mark.parametrize(
@@ -16,3 +22,21 @@ from scones_toolkit.tasks.local import duration
 )
 def test_a_time_span_has_its_two_largest_units(seconds, words):
     assert duration(seconds) == words
+
+
+def test_a_reset_deletes_what_can_be_made_again_and_no_labels(tmp_path: Path) -> None:
+    project = Project(tmp_path, console=Console(RichConsole(file=io.StringIO(), width=200)))
+    records, kept = tmp_path / "build" / "local", tmp_path / "build" / "local" / "mine"
+    for folder in (kept, records / "training", project.review_folder):
+        folder.mkdir(parents=True)
+    for written in (kept / "labels.csv", project.review_folder / "labels.csv"):
+        written.write_text("file,label\na.png,bicycle\n")
+    (records / "execution.json").write_text("{}")
+    project.release_file.parent.mkdir(parents=True)
+    project.release_file.write_text("{}")
+
+    delete_records(project)
+
+    assert sorted(path.name for path in records.iterdir()) == ["mine"]
+    assert (kept / "labels.csv").exists() and (project.review_folder / "labels.csv").exists()
+    assert not project.release_file.exists()

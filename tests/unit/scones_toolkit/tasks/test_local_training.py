@@ -4,9 +4,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console as RichConsole
 
+from scones_core.model_card import ModelCard
 from scones_toolkit.console import Console
 from scones_toolkit.tasks.local_training import confused, print_confusions
-from scones_train.artifact import ModelCard
 
 CARD = ModelCard(
     labels=("bicycle", "motorcycle", "van"),

@@ -3,15 +3,27 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from scones_core.errors import ExecutionFailed
-from scones_core.events import ImageRef
-from scones_toolkit.tasks.running import Execution, start, wait
+from scones_core.errors import ExecutionFailed, SettingsError
+from scones_core.events import ImageRef, Result
+from scones_core.limits import STATE_BYTES
+from scones_toolkit.tasks.running import (
+    RESULT_BYTES,
+    Execution,
+    Run,
+    _parts,
+    local_images,
+    require_none_failed,
+    start,
+    summary,
+    wait,
+)
 
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:scones-local"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -114,3 +126,96 @@ def test_an_execution_that_does_not_end_is_given_up_by_name(states: Any, stub: S
             timeout=-1,
             advance=lambda done, total, note="": None,
         )
+
+
+def classified(key: str, label: str, decision: str = "accepted") -> Result:
+    return {
+        "image": {"bucket": "data", "key": key},
+        "decision": decision,  # type: ignore[typeddict-item]
+        "threshold": 0.9,
+        "inference": {
+            "label": label,
+            "confidence": 0.95,
+            "probabilities": {label: 0.95},
+            "inference_id": key,
+            "variant": "AllTraffic",
+        },
+    }
+
+
+FAILED: Result = {
+    "image": {"bucket": "data", "key": "gone.png"},
+    "decision": "failed",
+    "threshold": 0.9,
+    "error": {"Error": "ImageNotFound", "Cause": json.dumps({"errorMessage": "it is gone"})},
+}
+
+
+def test_a_runs_json_has_every_result_with_its_truth_and_counts_the_right_ones() -> None:
+    results = (classified("a.png", "bicycle"), classified("b.png", "bicycle", "review"), FAILED)
+    found = summary(Run(("arn",), results), ["bicycle", "motorcycle", "bicycle"])
+
+    assert found["counts"] == {
+        "accepted": 1,
+        "review": 1,
+        "failed": 1,
+        "right": 1,
+        "of_known_class": 2,
+    }
+    assert [result["truth"] for result in found["results"]] == [
+        "bicycle",
+        "motorcycle",
+        "bicycle",
+    ]
+    assert found["results"][2]["image"] == "s3://data/gone.png"
+    assert found["results"][2]["error"] == "ImageNotFound: it is gone"
+    assert json.loads(json.dumps(found)) == {**found, "executions": ["arn"]}
+
+
+def test_a_failed_image_is_named_by_its_location_and_the_errors_own_message() -> None:
+    done = Run(("arn",), (classified("a.png", "bicycle"), FAILED))
+    with pytest.raises(
+        ExecutionFailed, match=r"1 of 2 .* s3://data/gone.png: ImageNotFound: it is gone"
+    ):
+        require_none_failed(done)
+
+
+@pytest.mark.parametrize("name", ["absent.png", "empty"])
+def test_a_path_without_images_is_refused_and_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / ".hidden.png").touch()
+    with pytest.raises(SettingsError, match=name):
+        local_images(str(tmp_path / name))
+
+
+def test_a_folders_images_are_found_at_any_depth_and_in_upper_case(tmp_path: Path) -> None:
+    for name in ("van/a.PNG", "van/deep/b.jpeg", "notes.txt", "bus/c.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = [path.relative_to(tmp_path).as_posix() for path in local_images(str(tmp_path))]
+    assert found == ["bus/c.jpg", "van/a.PNG", "van/deep/b.jpeg"]
+
+
+def references(count: int, key: str) -> list[ImageRef]:
+    return [{"bucket": "b", "key": f"{key}{number:04d}"} for number in range(count)]
+
+
+def test_a_batch_follows_the_setting_where_keys_are_short() -> None:
+    images = references(700, "dataset/0123456789ab/test/motorcycle/0123456789abcdef")
+    parts = list(_parts(images, 300))
+    assert [len(part) for part in parts] == [300, 300, 100]
+    assert [image for part in parts for image in part] == images
+
+
+@pytest.mark.parametrize("letter", ["k", "é", '"'])
+def test_a_batch_of_long_keys_is_smaller_so_that_its_results_fit_into_a_state(letter: str) -> None:
+    images = references(600, letter * (1020 // len(letter.encode())))
+    parts = list(_parts(images, 300))
+    assert [image for part in parts for image in part] == images
+    assert all(len(part) < 300 for part in parts)
+    keys = (json.dumps(part, ensure_ascii=False) for part in parts)
+    assert all(len(text.encode()) < STATE_BYTES - RESULT_BYTES for text in keys)
+
+
+def test_no_image_makes_no_batch() -> None:
+    assert not list(_parts([], 300))

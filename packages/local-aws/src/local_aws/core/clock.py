@@ -8,9 +8,11 @@ to the next, so that everything happens in its order and at its time, as if that
 import datetime
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from local_aws.core.context import Context
 from local_aws.errors import LocalAwsError
 from local_aws.server.admin_api import PREFIX, route
 
@@ -19,6 +21,8 @@ CLOCK_PATH = f"{PREFIX}clock"
 MAX_ADVANCE_SECONDS = 400 * 86_400
 # How often a waiter looks whether it is to stop.
 _STOP_POLL_SECONDS = 0.2
+# What is made in between may fall due sooner than anything that was known, so it looks again.
+_LOOK_AGAIN_SECONDS = 1.0
 
 
 class Agenda(Protocol):
@@ -32,18 +36,40 @@ class Agenda(Protocol):
 
 
 class Clock:
-    """A clock that only goes forward. Thread-safe."""
+    """A clock that only goes forward, also when the host's is set back. Thread-safe."""
 
     def __init__(self, real: Callable[[], float] = time.time) -> None:
-        self._real = real
+        self._host = real
+        self._last = real()
+        self._reading = threading.Lock()
         self._ahead = 0.0
+        # The real time of each advance, and how far it was ahead before; one a second at most.
+        self._advances: list[tuple[float, float]] = []
         self._moved = threading.Condition()
         self._running = threading.RLock()
         self._agendas: list[Agenda] = []
 
+    def _real(self) -> float:
+        """Return the host's time; what it was set back by counts as advanced."""
+        with self._reading:
+            read = self._host()
+            self._ahead += max(0.0, self._last - read)
+            self._last = read
+            return read
+
     def now(self) -> datetime.datetime:
         """Return the time in UTC."""
         return datetime.datetime.fromtimestamp(self._real() + self._ahead, datetime.UTC)
+
+    def at(self, real: datetime.datetime) -> datetime.datetime:
+        """Return what this clock showed at a time of the real clock, since the process began.
+
+        So what a client signed or issued by its own clock ages by this one.
+        """
+        when = real.timestamp()
+        with self._moved:
+            ahead = next((before for moved, before in self._advances if when < moved), self._ahead)
+        return real + datetime.timedelta(seconds=ahead)
 
     @property
     def advanced_seconds(self) -> float:
@@ -110,8 +136,30 @@ class Clock:
 
     def _go_to(self, when: datetime.datetime) -> None:
         with self._moved:
+            if not self._advances or self._advances[-1][0] < self._real() - 1:
+                self._advances.append((self._real(), self._ahead))
             self._ahead += max(0.0, (when - self.now()).total_seconds())
             self._moved.notify_all()
+
+
+def start_ticker(context: Context, clock: Clock) -> None:
+    """Start the one thread that does what falls due as real time passes."""
+    stop = threading.Event()
+    thread = threading.Thread(target=_tick, args=(clock, stop), name="ticker", daemon=True)
+    context.on_shutdown(stop.set)
+    thread.start()
+
+
+def _tick(clock: Clock, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            left = clock.seconds_to_next()
+            pause = _LOOK_AGAIN_SECONDS if left is None else min(left, _LOOK_AGAIN_SECONDS)
+            if not stop.wait(pause):
+                clock.run_due()
+        except Exception:  # a fault in one firing must not stop all others for good
+            traceback.print_exc()
+            stop.wait(_LOOK_AGAIN_SECONDS)
 
 
 CLOCK = Clock()

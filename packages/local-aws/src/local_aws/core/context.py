@@ -9,6 +9,7 @@ from typing import Any
 from local_aws.core.child_processes import Children
 from local_aws.server.admin_api import Wsgi
 
+HOST = "127.0.0.1"
 ACCOUNT_ID = "123456789012"
 REGION = "us-east-1"
 

@@ -38,6 +38,8 @@ class Patch:
     why: str
     upstream: str = ""
     moto_version: str = MOTO_VERSION
+    # Which module of this package changes it.
+    module: str = ""
 
 
 _declared: list[Callable[[], None]] = []
@@ -70,7 +72,7 @@ def patch(target: str, *, why: str, upstream: str = "") -> Callable[[_Wrapper], 
         def apply() -> None:
             owner, name = _resolve(target)
             original = _existing(owner, name)
-            _set(owner, name, _wrapped(original, function), why, upstream)
+            _set(owner, name, _wrapped(original, function), why, upstream, by=function)
 
         _declared.append(apply)
         return function
@@ -85,7 +87,7 @@ def add(target: str, *, why: str, upstream: str = "") -> Callable[[_Function], _
         def apply() -> None:
             owner, name = _resolve(target)
             _refuse_existing(owner, name)
-            _set(owner, name, function, why, upstream)
+            _set(owner, name, function, why, upstream, by=function)
 
         _declared.append(apply)
         return function
@@ -99,7 +101,7 @@ def set_value(target: str, value: Any, *, why: str, upstream: str = "") -> None:
     def apply() -> None:
         owner, name = _resolve(target)
         _existing(owner, name)
-        _set(owner, name, value, why, upstream)
+        _set(owner, name, value, why, upstream, by=value)
 
     _declared.append(apply)
 
@@ -121,7 +123,7 @@ def wrap(owner: Any, name: str, *, fault: str) -> Callable[[_Wrapper], _Wrapper]
     target = _existing(owner, name)
 
     def decorate(function: _Wrapper) -> _Wrapper:
-        _set(owner, name, _wrapped(target, function), fault)
+        _set(owner, name, _wrapped(target, function), fault, by=function)
         return function
 
     return decorate
@@ -135,7 +137,7 @@ def implement(owner: Any, name: str, *, fault: str) -> Callable[[_Function], _Fu
     _refuse_existing(owner, name)
 
     def decorate(function: _Function) -> _Function:
-        _set(owner, name, function, fault)
+        _set(owner, name, function, fault, by=function)
         return function
 
     return decorate
@@ -144,7 +146,7 @@ def implement(owner: Any, name: str, *, fault: str) -> Callable[[_Function], _Fu
 def replace(owner: Any, name: str, value: Any, *, fault: str) -> None:
     """Put any value in the place of `owner.name` at once; else use `set_value`."""
     _existing(owner, name)
-    _set(owner, name, value, fault)
+    _set(owner, name, value, fault, by=value)
 
 
 def _resolve(target: str) -> tuple[Any, str]:
@@ -182,9 +184,12 @@ def _refuse_existing(owner: Any, name: str) -> None:
         raise LocalAwsError(f"moto has {_symbol(owner, name)} by now; remove its patch.")
 
 
-def _set(owner: Any, name: str, value: Any, why: str, upstream: str = "") -> None:
+def _set(
+    owner: Any, name: str, value: Any, why: str, upstream: str = "", *, by: Any = None
+) -> None:
     setattr(owner, name, value)
-    _applied.append(Patch(_symbol(owner, name), why, upstream))
+    module = getattr(by, "__module__", "") or getattr(getattr(by, "fget", None), "__module__", "")
+    _applied.append(Patch(_symbol(owner, name), why, upstream, module=module or ""))
 
 
 def _symbol(owner: Any, name: str) -> str:

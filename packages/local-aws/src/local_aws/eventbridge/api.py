@@ -1,38 +1,245 @@
-"""EventBridge in moto: its events reach their targets, and what cannot be one is refused."""
+"""EventBridge's operations: what they refuse, and what they answer.
+
+https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Operations.html
+"""
 
 import datetime
 import json
+import re
+import uuid
+from collections.abc import Mapping
 from typing import Any
+
+from moto.core.exceptions import JsonRESTError
+from moto.events.exceptions import (
+    InvalidEventPatternException,
+    ResourceNotFoundException,
+    ValidationException,
+)
+from moto.events.models import EventBusPolicyStatement, EventPattern
 
 from local_aws.core import clock
 from local_aws.core.metrics import on_the_clock
-from local_aws.core.patching import wrap
+from local_aws.core.patching import patch
 from local_aws.eventbridge.bus import Buses, event_time
-from local_aws.eventbridge.patterns import alternatives
+from local_aws.eventbridge.cron import ExpressionError
+from local_aws.eventbridge.patterns import PatternError, matches, parse_pattern
+from local_aws.eventbridge.schedule_expressions import check
 from local_aws.eventbridge.targets import TARGET_SERVICES
+
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+_MAX_TARGETS = 5
+_MAX_PAGE = 100
+_MAX_ENTRIES_BYTES = 262_144
+_TARGET_ID = re.compile(r"[\.\-_A-Za-z0-9]+")
+_BACKEND = "moto.events.models.EventsBackend"
+_HANDLER = "moto.events.responses.EventsHandler"
+
+_buses: list[Buses] = []
 
 
 def install(buses: Buses) -> None:
-    """Mend rules and their targets."""
-    _send(buses)
-    _targets()
-    _patterns()
+    """Have the events of rules sent by these buses."""
+    _buses[:] = [buses]
 
 
-def _send(buses: Buses) -> None:
-    from moto.events.models import Rule
+# --- rules and patterns ---
 
-    fault = "reaches no function, state machine or topic, tries once, and buries nothing"
 
-    @wrap(Rule, "send_to_targets", fault=fault)
-    def send_to_targets(
-        original: Any, rule: Any, original_event: dict[str, Any], transform_input: bool = True
-    ) -> None:
-        if rule.managed_by:  # the rule of an archive, which moto keeps its events by
-            original(rule, original_event, transform_input)
-            return
-        event = {k: v for k, v in original_event.items() if k != "ingestion-time"}
-        buses.offer(rule, {**event, "time": _time(event.get("time"))})
+@patch("moto.events.models.EventPatternParser.parse", why="takes patterns that AWS refuses")
+def parse(original: Any, parser: Any) -> dict[str, Any]:
+    """Return the pattern, where it is a valid one."""
+    del original
+    try:
+        return parse_pattern(parser.pattern)
+    except PatternError as error:
+        raise InvalidEventPatternException(str(error)) from error
+
+
+@patch(
+    "moto.events.models.EventPattern.matches_event",
+    why="looks into no list of objects, and takes true for 1",
+)
+def matches_event(original: Any, pattern: Any, event: Any) -> bool:
+    """Return whether the event matches."""
+    del original
+    return matches(pattern.get_pattern(), json.loads(json.dumps(event)))
+
+
+@patch(f"{_HANDLER}.test_event_pattern", why="is missing")
+def test_event_pattern(original: Any, handler: Any) -> Any:
+    """Answer TestEventPattern."""
+    del original
+    pattern: Any = EventPattern.load(handler._get_param("EventPattern"))
+    try:
+        event = json.loads(handler._get_param("Event"))
+    except (TypeError, ValueError) as error:
+        raise ValidationException("Parameter Event is not valid.") from error
+    if not isinstance(event, dict):
+        raise ValidationException("Parameter Event is not valid.")
+    return json.dumps({"Result": pattern.matches_event(event)})
+
+
+@patch(f"{_BACKEND}.put_rule", why="takes a schedule that can never fire, and never fires one")
+def put_rule(original: Any, backend: Any, *args: Any, **more: Any) -> Any:
+    """Make or change a rule; its schedule counts from now."""
+    expression = more.get("scheduled_expression")
+    try:
+        if expression:
+            check(expression)
+    except ExpressionError as error:
+        raise ValidationException("Parameter ScheduleExpression is not valid.") from error
+    rule = original(backend, *args, **more)
+    rule.local_aws_since = rule.local_aws_last = clock.now()
+    return rule
+
+
+@patch(f"{_BACKEND}.describe_rule", why="does not name the bus in its refusal")
+def describe_rule(original: Any, backend: Any, name: str, event_bus_arn: str | None) -> Any:
+    """Return the rule."""
+    _require_rule(backend, name, event_bus_arn)
+    return original(backend, name, event_bus_arn)
+
+
+@patch(f"{_BACKEND}.enable_rule", why="does not name the bus in its refusal")
+def enable_rule(original: Any, backend: Any, name: str, event_bus_arn: str | None) -> Any:
+    """Enable the rule."""
+    _require_rule(backend, name, event_bus_arn)
+    return original(backend, name, event_bus_arn)
+
+
+@patch(f"{_BACKEND}.disable_rule", why="does not name the bus in its refusal")
+def disable_rule(original: Any, backend: Any, name: str, event_bus_arn: str | None) -> Any:
+    """Disable the rule."""
+    _require_rule(backend, name, event_bus_arn)
+    return original(backend, name, event_bus_arn)
+
+
+def _require_rule(backend: Any, name: str, bus: str | None) -> Any:
+    bus_name = backend._normalize_event_bus_arn(bus)
+    rule = backend._get_event_bus(bus_name).rules.get(name)
+    if rule is None:
+        raise ResourceNotFoundException(f"Rule {name} does not exist on EventBus {bus_name}.")
+    return rule
+
+
+# --- targets ---
+
+
+@patch(f"{_BACKEND}.put_targets", why="takes targets that it never reaches")
+def put_targets(
+    original: Any, backend: Any, name: str, event_bus_arn: str | None, targets: Any
+) -> Any:
+    """Give a rule targets."""
+    for number, target in enumerate(targets, 1):
+        _require_id(number, target["Id"])
+        parts = target["Arn"].split(":")
+        service = parts[2] if len(parts) > 5 else ""
+        if not service:
+            raise ValidationException(
+                f"Parameter {target['Arn']} is not valid. Reason: Provided Arn is not in correct "
+                "format."
+            )
+        if service not in TARGET_SERVICES or ":api-destination/" in target["Arn"]:
+            raise ValidationException(
+                f"The embedded AWS does not implement {target['Arn']} as a target."
+            )
+        if service == "states" and not target.get("RoleArn"):
+            raise ValidationException(f"RoleArn is required for target {target['Arn']}.")
+    rule = _require_rule(backend, name, event_bus_arn)
+    if len({one["Id"] for one in [*rule.targets, *targets]}) > _MAX_TARGETS:
+        raise JsonRESTError(
+            "LimitExceededException",
+            "The requested resource exceeds the maximum number allowed.",
+        )
+    return original(backend, name, event_bus_arn, targets)
+
+
+def _require_id(number: int, given: str) -> None:
+    start = f"1 validation error detected: Value '{given}' at 'targets.{number}.member.id' failed"
+    if len(given) > 64:
+        raise ValidationException(
+            f"{start} to satisfy constraint: Member must have length less than or equal to 64"
+        )
+    if not _TARGET_ID.fullmatch(given):
+        raise ValidationException(
+            f"{start} to satisfy constraint: Member must satisfy regular expression pattern: "
+            f"{_TARGET_ID.pattern}"
+        )
+
+
+@patch(f"{_BACKEND}.list_targets_by_rule", why="loses targets of the same ARN between pages")
+def list_targets_by_rule(
+    original: Any,
+    backend: Any,
+    rule_id: str,
+    event_bus_arn: str | None,
+    *,
+    next_token: str | None = None,
+    limit: int | None = None,
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return a page of a rule's targets; a token is the id of the next page's first."""
+    del original
+    targets = list(_require_rule(backend, rule_id, event_bus_arn).targets)
+    ids = [target["Id"] for target in targets]
+    if next_token and next_token not in ids:
+        raise ValidationException("Invalid NextToken.")
+    start = ids.index(next_token) if next_token else 0
+    end = start + (limit or _MAX_PAGE)
+    return targets[start:end], ids[end] if end < len(ids) else None
+
+
+# --- events ---
+
+
+@patch(f"{_BACKEND}.put_events", why="takes a detail that is no object, fails at an unknown bus")
+def put_events(original: Any, backend: Any, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return an answer for each entry, once its event is on its way."""
+    if len(events) <= 10 and sum(map(_entry_bytes, events)) > _MAX_ENTRIES_BYTES:
+        raise ValidationException("Total size of the entries in the request is over the limit.")
+    if len(events) > 10:
+        return list(original(backend, events))
+    return [_put_event(original, backend, event) for event in events]
+
+
+def _put_event(original: Any, backend: Any, event: dict[str, Any]) -> dict[str, Any]:
+    if event.get("Source") and event.get("DetailType") and event.get("Detail"):
+        try:
+            detail = json.loads(event["Detail"])
+        except (ValueError, RecursionError):
+            detail = None
+        if not isinstance(detail, dict):
+            return {"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."}
+        bus = backend._normalize_event_bus_arn(event.get("EventBusName"))
+        if bus not in backend.event_buses:
+            return {"EventId": str(uuid.uuid4())}
+    answer: dict[str, Any] = original(backend, [event])[0]
+    return answer
+
+
+def _entry_bytes(entry: Mapping[str, Any]) -> int:
+    """Return the size of an entry, as EventBridge counts it.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
+    """
+    texts = [entry.get(name) or "" for name in ("Source", "DetailType", "Detail")]
+    sizes = [len(str(text).encode()) for text in [*texts, *(entry.get("Resources") or [])]]
+    return sum(sizes) + (14 if entry.get("Time") else 0)
+
+
+@patch(
+    "moto.events.models.Rule.send_to_targets",
+    why="reaches no function, state machine or topic, tries once, and keeps no dead letter",
+)
+def send_to_targets(
+    original: Any, rule: Any, original_event: dict[str, Any], transform_input: bool = True
+) -> None:
+    """Send an event to the targets of a rule that it matches."""
+    if rule.managed_by:  # the rule of an archive, which moto keeps its events by
+        original(rule, original_event, transform_input)
+        return
+    event = {k: v for k, v in original_event.items() if k != "ingestion-time"}
+    _buses[0].offer(rule, {**event, "time": _time(event.get("time"))})
 
 
 def _time(given: Any) -> str:
@@ -45,39 +252,56 @@ def _time(given: Any) -> str:
     return event_time(clock.now())
 
 
-def _targets() -> None:
-    from moto.events.exceptions import ValidationException
-    from moto.events.models import EventsBackend
-
-    @wrap(EventsBackend, "put_targets", fault="takes targets that it never reaches")
-    def put_targets(
-        original: Any, backend: Any, name: str, event_bus_arn: str | None, targets: Any
-    ) -> Any:
-        for target in targets:
-            parts = target["Arn"].split(":")
-            service = parts[2] if len(parts) > 5 else ""
-            if service not in TARGET_SERVICES or ":api-destination/" in target["Arn"]:
-                raise ValidationException(
-                    f"The embedded AWS does not implement {target['Arn']} as a target."
-                )
-            if service == "states" and not target.get("RoleArn"):
-                raise ValidationException(f"RoleArn is required for target {target['Arn']}.")
-        return original(backend, name, event_bus_arn, targets)
+# --- buses ---
 
 
-def _patterns() -> None:
-    from moto.events.models import EventPattern
-    from moto.events.responses import EventsHandler
+@patch(f"{_HANDLER}.list_event_buses", why="leaves the times and the description out")
+def list_event_buses(original: Any, handler: Any) -> Any:
+    """Answer ListEventBuses."""
+    content, headers = original(handler)
+    found = json.loads(content)
+    for answer in found["EventBuses"]:
+        bus = handler.events_backend.event_buses[answer["Name"]]
+        answer |= {"CreationTime": bus.creation_time, "LastModifiedTime": bus.last_modified_time}
+        if bus.description:
+            answer["Description"] = bus.description
+    if not found.get("NextToken"):
+        found.pop("NextToken", None)
+    return json.dumps(found), headers
 
-    fault = "looks into no list of objects"
 
-    @wrap(EventPattern, "matches_event", fault=fault)
-    def matches_event(original: Any, pattern: Any, event: Any) -> bool:
-        return any(original(pattern, one) for one in alternatives(event))
+@patch("moto.events.models.EventBus.add_policy", why="takes no statement without an Sid")
+def add_policy(original: Any, bus: Any, policy: dict[str, Any]) -> None:
+    """Replace the statements of a bus by those of a policy."""
+    del original
+    given = policy.get("Statement", [])
+    statements = given if isinstance(given, list) else [given]
+    bus._statements = {
+        statement.get("Sid", str(number)): EventBusPolicyStatement.from_dict(
+            {"Sid": str(number), "Resource": bus.arn, **statement}
+        )
+        for number, statement in enumerate(statements)
+    }
+    bus.last_modified_time = clock.now().timestamp()
 
-    @wrap(EventsHandler, "test_event_pattern", fault="is missing")
-    def test_event_pattern(original: Any, handler: Any) -> Any:
-        del original
-        pattern = EventPattern.load(handler._get_param("EventPattern"))
-        event = json.loads(handler._get_param("Event"))
-        return json.dumps({"Result": pattern.matches_event(event)})
+
+@patch("moto.events.models.EventBus.add_permission", why="drops others for the same principal")
+def add_permission(  # noqa: PLR0917 - moto's own
+    original: Any,
+    bus: Any,
+    statement_id: str,
+    action: str,
+    principal: dict[str, str],
+    condition: dict[str, Any] | None,
+) -> None:
+    """Add a statement to a bus's policy, or replace the one of the same Sid."""
+    del original
+    everybody = principal["AWS"].split(":")[4] == "*"
+    bus._statements[statement_id] = EventBusPolicyStatement(
+        sid=statement_id,
+        action=action,
+        principal="*" if everybody else principal,  # type: ignore[arg-type]
+        condition=condition,
+        resource=bus.arn,
+    )
+    bus.last_modified_time = clock.now().timestamp()

@@ -69,7 +69,12 @@ def _filled(transformer: Mapping[str, Any], event: Mapping[str, Any], rule_arn: 
 
 
 def _reserved(event: Mapping[str, Any], rule_arn: str) -> dict[str, Any]:
-    without_detail = {name: value for name, value in event.items() if name != "detail"}
+    # As AWS writes it: without the detail, and this one name in camel case.
+    without_detail = {
+        "detailType" if name == "detail-type" else name: value
+        for name, value in event.items()
+        if name != "detail"
+    }
     return {
         "aws.events.rule-arn": rule_arn,
         "aws.events.rule-name": rule_arn.rsplit("/", 1)[-1],
@@ -84,11 +89,16 @@ def _is_within_quotes(template: str, at: int) -> bool:
 
 
 def _text(value: Any, *, quoted: bool) -> str:
-    """Return a variable's text; one whose path is not in the event leaves nothing behind."""
+    """Return a variable's text; one whose path is not in the event leaves nothing behind.
+
+    Within quotes, lists and objects lose the quotes of their own.
+    """
     if is_missing(value):
         return ""
     if not quoted:
         return compact(value)
+    if isinstance(value, list | Mapping):
+        return compact(value).replace('\\"', "").replace('"', "")
     text = value if isinstance(value, str) else compact(value)
     return json.dumps(text, ensure_ascii=False)[1:-1]
 

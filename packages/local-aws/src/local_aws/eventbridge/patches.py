@@ -1,4 +1,4 @@
-"""The mends that make things happen by themselves."""
+"""What makes things happen by themselves: events, alarms, scaling, schedules, the clock."""
 
 from local_aws.autoscaling import api as autoscaling_api
 from local_aws.autoscaling.scalable_targets import Autoscaling
@@ -7,9 +7,8 @@ from local_aws.cloudwatch import api as cloudwatch_api
 from local_aws.cloudwatch.alarm_actions import Actions
 from local_aws.cloudwatch.alarms import AlarmAgenda
 from local_aws.core import service_events
-from local_aws.core.clock import CLOCK
+from local_aws.core.clock import CLOCK, start_ticker
 from local_aws.core.context import Context
-from local_aws.core.ticker import start_ticker
 from local_aws.eventbridge import api, scheduler, scheduler_api
 from local_aws.eventbridge.bus import SERVICE, Buses
 from local_aws.eventbridge.retry_queue import Attempts
@@ -17,11 +16,20 @@ from local_aws.eventbridge.targets import RoleClients
 from local_aws.iam.roles import RoleSessions, is_enforced
 from local_aws.logs import api as logs_api
 from local_aws.logs import encryption_keys
-from local_aws.s3 import notifications
 from local_aws.sns import subscriptions
 from local_aws.state.stores import keep
-from local_aws.stepfunctions import status_events
 from local_aws.stepfunctions.clients import ClientCache
+
+# Their patches of moto are declared when they are imported.
+PATCHED = (
+    api,
+    autoscaling_api,
+    cloudwatch_api,
+    encryption_keys,
+    logs_api,
+    scheduler_api,
+    subscriptions,
+)
 
 
 def install(context: Context) -> None:
@@ -30,18 +38,10 @@ def install(context: Context) -> None:
     buses = Buses(CLOCK, attempts, _role_clients(context, SERVICE))
     api.install(buses)
     service_events.install(buses.publish)
-    status_events.install()
-    notifications.install(buses)
-    subscriptions.install()
-    cloudwatch_api.install()
-    logs_api.install()
-    encryption_keys.install()
     own = ClientCache(context.endpoint_url, context.invoke)
     scaling = Autoscaling(CLOCK, lambda region: own.get(region, "sagemaker"))
-    autoscaling_api.install()
     alarms = AlarmAgenda(CLOCK, Actions(buses.publish, scaling.scale))
     alarm_api.install(alarms)
-    scheduler_api.install()
     clients = _role_clients(context, scheduler.SERVICE)
     schedules = scheduler.ScheduleAgenda(CLOCK, buses, attempts, clients)
     for agenda in (attempts, schedules, scaling, alarms):

@@ -1,22 +1,65 @@
-"""Events as patterns see them.
+"""Event patterns: which are valid, and which events they match.
 
-https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns-arrays.html
+The grammar is the published one, with the operators of
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
+and the refusals of https://github.com/aws/event-ruler, with which EventBridge matches.
 """
 
+import functools
+import ipaddress
 import itertools
-from collections.abc import Iterator, Mapping
+import json
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 # Several lists of objects multiply.
-_MOST_ALTERNATIVES = 1000
+_MAX_ALTERNATIVES = 1000
+_MISSING = object()
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "=": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_MAX_NUMBER = 5e9
+# AWS bounds the states of its matcher; this many wildcards before one and the same character are
+# refused there.
+_MAX_SAME_AFTER_WILDCARD = 4
+_TESTED_WITHIN_ANYTHING_BUT = ("prefix", "suffix", "wildcard", "equals-ignore-case")
+
+
+class PatternError(ValueError):
+    """A pattern that EventBridge refuses; the message is the reason."""
+
+
+def parse_pattern(text: str | None) -> dict[str, Any]:
+    """Return a pattern from its JSON. Raises PatternError."""
+    if not text:
+        return {}
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PatternError("Invalid JSON") from error
+    if not isinstance(found, dict):
+        raise PatternError("Filter is not an object")
+    _check_object(found)
+    return found
+
+
+def matches(pattern: Mapping[str, Any], event: Any) -> bool:
+    """Return whether an event matches a valid pattern; an empty one matches every event."""
+    return any(_matches_object(pattern, one) for one in alternatives(event))
 
 
 def alternatives(event: Any) -> Iterator[Any]:
     """Yield the event with one object in the place of each list of objects, in every way.
 
-    A pattern on a field of such a list holds if it does for one of its objects.
+    A pattern on a field of such a list holds if it does for one of its objects:
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns-arrays.html
     """
-    yield from itertools.islice(_alternatives(event), _MOST_ALTERNATIVES)
+    yield from itertools.islice(_alternatives(event), _MAX_ALTERNATIVES)
 
 
 def _alternatives(value: Any) -> Iterator[Any]:
@@ -28,3 +71,283 @@ def _alternatives(value: Any) -> Iterator[Any]:
             yield dict(zip(value, parts, strict=True))
     else:
         yield value
+
+
+# --- validation ---
+
+
+def _check_object(pattern: Mapping[str, Any]) -> None:
+    if not pattern:
+        raise PatternError("Empty objects are not allowed")
+    for name, value in pattern.items():
+        if name == "$or" and _is_or(value):
+            for one in value:
+                _check_object(one)
+        elif isinstance(value, dict):
+            _check_object(value)
+        elif not isinstance(value, list):
+            raise PatternError(f'"{name}" must be an object or an array')
+        elif not value:
+            raise PatternError("Empty arrays are not allowed")
+        else:
+            for one in value:
+                _check_value(one)
+
+
+def _is_or(value: Any) -> bool:
+    return isinstance(value, list) and len(value) > 1 and all(isinstance(v, dict) for v in value)
+
+
+def _check_value(value: Any) -> None:
+    if isinstance(value, list):
+        raise PatternError("Match value must be String, number, true, false, or null")
+    if not isinstance(value, dict):
+        return
+    if len(value) != 1:
+        raise PatternError("Only one key allowed in match expression")
+    name, asked = next(iter(value.items()))
+    check = _CHECKS.get(name)
+    if check is None:
+        raise PatternError(f"Unrecognized match type {name}")
+    check(name, asked)
+
+
+def _check_exists(name: str, asked: Any) -> None:
+    if not isinstance(asked, bool):
+        raise PatternError(f"{name} match pattern must be either true or false.")
+
+
+def _check_affix(name: str, asked: Any) -> None:
+    """Check the value of `prefix` or `suffix`: a string, or one in any case."""
+    if isinstance(asked, dict):
+        if list(asked) != ["equals-ignore-case"]:
+            raise PatternError(f"Unsupported {name} pattern: {next(iter(asked), '')}")
+        asked = asked["equals-ignore-case"]
+    _check_string(name, asked)
+
+
+def _check_string(name: str, asked: Any) -> None:
+    if not isinstance(asked, str):
+        raise PatternError(f"{name} match pattern must be a string")
+
+
+def _check_wildcard(name: str, asked: Any) -> None:
+    _check_string(name, asked)
+    tokens = _wildcard_tokens(asked)
+    if any(one is two is None for one, two in itertools.pairwise(tokens)):
+        raise PatternError("Consecutive wildcard characters are not allowed")
+    after = [two for one, two in itertools.pairwise(tokens) if one is None]
+    if any(after.count(sign) > _MAX_SAME_AFTER_WILDCARD for sign in set(after)):
+        raise PatternError(
+            "Rule is too complex - try using fewer wildcard characters or fewer repeating "
+            "character sequences after a wildcard character"
+        )
+
+
+def _check_cidr(name: str, asked: Any) -> None:
+    _check_string(name, asked)
+    if asked.count("/") != 1:
+        raise PatternError("Malformed CIDR, one '/' required")
+    try:
+        ipaddress.ip_network(asked, strict=False)
+    except ValueError as error:
+        raise PatternError(f"Malformed CIDR: {error}") from error
+
+
+def _check_numeric(_: str, asked: Any) -> None:
+    if not isinstance(asked, list) or not asked:
+        raise PatternError("Value of numeric must be an array.")
+    signs, numbers = asked[::2], asked[1::2]
+    if any(not isinstance(sign, str) or sign not in _COMPARE for sign in signs):
+        raise PatternError("Unrecognized numeric range operator")
+    if len(signs) != len(numbers) or not all(map(_is_number, numbers)):
+        raise PatternError("Value of a numeric range operator must be numeric")
+    if any(abs(number) > _MAX_NUMBER for number in numbers):
+        raise PatternError("Value must be between -5.0E9 and 5.0E9, inclusive")
+    if len(signs) == 1:
+        return
+    if len(signs) > 2 or signs[0][0] != ">":
+        raise PatternError("Too many elements in numeric expression")
+    if signs[1][0] != "<":
+        raise PatternError(f"Bad numeric range operator: {signs[1]}")
+    if numbers[0] >= numbers[1]:
+        raise PatternError("Bottom must be less than top")
+
+
+def _check_anything_but(name: str, asked: Any) -> None:
+    if isinstance(asked, dict):
+        if len(asked) != 1 or next(iter(asked)) not in _TESTED_WITHIN_ANYTHING_BUT:
+            raise PatternError(f"Unsupported {name} pattern: {next(iter(asked), '')}")
+        kind, values = next(iter(asked.items()))
+        for value in _several(kind, values):
+            _check_string(kind, value)
+            if kind == "wildcard":
+                _check_wildcard(kind, value)
+            elif not value and kind != "equals-ignore-case":
+                raise PatternError(f"Null {kind} is not allowed")
+        return
+    values = _several(name, asked)
+    if not all(isinstance(v, str) for v in values) and not all(map(_is_number, values)):
+        raise PatternError(
+            f"Inside {name} list, either all values are number or string, "
+            "mixed type is not supported"
+        )
+
+
+def _several(name: str, asked: Any) -> Sequence[Any]:
+    values = asked if isinstance(asked, list) else [asked]
+    if not values:
+        raise PatternError(f"Empty arrays are not allowed in {name}")
+    return values
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+# --- matching ---
+
+
+def _matches_object(pattern: Mapping[str, Any], value: Any) -> bool:
+    return all(_matches_field(name, asked, value) for name, asked in pattern.items())
+
+
+def _matches_field(name: str, asked: Any, value: Any) -> bool:
+    if name == "$or" and _is_or(asked):
+        return any(_matches_object(one, value) for one in asked)
+    found = value.get(name, _MISSING) if isinstance(value, Mapping) else _MISSING
+    if isinstance(asked, Mapping):
+        return _matches_object(asked, found)
+    leaves = list(_leaves(found))
+    return any(_matches_leaves(one, leaves) for one in asked)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """Yield the values that a field has: those of a list each, none for an object."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _leaves(item)
+    elif value is not _MISSING and not isinstance(value, Mapping):
+        yield value
+
+
+def _matches_leaves(asked: Any, leaves: list[Any]) -> bool:
+    if not isinstance(asked, Mapping):
+        return any(_equal(leaf, asked) for leaf in leaves)
+    name, value = next(iter(asked.items()))
+    if name == "exists":
+        return bool(leaves) is value
+    test = _TESTS[name]
+    return any(test(leaf, value) for leaf in leaves)
+
+
+def _equal(leaf: Any, asked: Any) -> bool:
+    # In Python True is 1.
+    return bool(leaf == asked) and isinstance(leaf, bool) == isinstance(asked, bool)
+
+
+def _has_prefix(leaf: Any, asked: Any) -> bool:
+    if isinstance(asked, Mapping):
+        return _folded(leaf).startswith(_folded(asked["equals-ignore-case"]))
+    return isinstance(leaf, str) and leaf.startswith(asked)
+
+
+def _has_suffix(leaf: Any, asked: Any) -> bool:
+    if isinstance(asked, Mapping):
+        return _folded(leaf).endswith(_folded(asked["equals-ignore-case"]))
+    return isinstance(leaf, str) and leaf.endswith(asked)
+
+
+def _folded(value: Any) -> str:
+    # What is no string must not begin or end with anything.
+    return value.casefold() if isinstance(value, str) else "\0"
+
+
+def _is_same_in_any_case(leaf: Any, asked: str) -> bool:
+    return isinstance(leaf, str) and leaf.casefold() == asked.casefold()
+
+
+def _is_within(leaf: Any, asked: str) -> bool:
+    try:
+        return ipaddress.ip_address(leaf) in ipaddress.ip_network(asked, strict=False)
+    except ValueError:
+        return False
+
+
+def _is_in_range(leaf: Any, asked: Sequence[Any]) -> bool:
+    pairs = zip(asked[::2], asked[1::2], strict=True)
+    return _is_number(leaf) and all(_COMPARE[sign](leaf, number) for sign, number in pairs)
+
+
+def _is_like(leaf: Any, asked: str) -> bool:
+    if not isinstance(leaf, str):
+        return False
+    first, *rest = _segments(asked)
+    if not rest:
+        return leaf == first
+    if not leaf.startswith(first):
+        return False
+    at = len(first)
+    for segment in rest[:-1]:
+        found = leaf.find(segment, at)
+        if found < 0:
+            return False
+        at = found + len(segment)
+    return len(leaf) - at >= len(rest[-1]) and leaf.endswith(rest[-1])
+
+
+@functools.lru_cache(maxsize=1024)
+def _segments(text: str) -> tuple[str, ...]:
+    """Return the texts between the asterisks of a wildcard."""
+    segments = [""]
+    for token in _wildcard_tokens(text):
+        if token is None:
+            segments.append("")
+        else:
+            segments[-1] += token
+    return tuple(segments)
+
+
+def _wildcard_tokens(text: str) -> list[str | None]:
+    """Return the characters of a wildcard, None for each asterisk that is not escaped."""
+    tokens: list[str | None] = []
+    signs = iter(text)
+    for sign in signs:
+        if sign == "\\":
+            following = next(signs, "")
+            if following not in ("*", "\\"):
+                raise PatternError("Invalid escape character in a wildcard")
+            tokens.append(following)
+        else:
+            tokens.append(None if sign == "*" else sign)
+    return tokens
+
+
+def _is_anything_but(leaf: Any, asked: Any) -> bool:
+    if isinstance(asked, Mapping):
+        name, values = next(iter(asked.items()))
+        test = _TESTS[name]
+    else:
+        values, test = asked, _equal
+    return not any(test(leaf, v) for v in (values if isinstance(values, list) else [values]))
+
+
+_CHECKS: dict[str, Callable[[str, Any], None]] = {
+    "anything-but": _check_anything_but,
+    "cidr": _check_cidr,
+    "equals-ignore-case": _check_string,
+    "exists": _check_exists,
+    "numeric": _check_numeric,
+    "prefix": _check_affix,
+    "suffix": _check_affix,
+    "wildcard": _check_wildcard,
+}
+_TESTS: dict[str, Callable[[Any, Any], bool]] = {
+    "anything-but": _is_anything_but,
+    "cidr": _is_within,
+    "equals-ignore-case": _is_same_in_any_case,
+    "numeric": _is_in_range,
+    "prefix": _has_prefix,
+    "suffix": _has_suffix,
+    "wildcard": _is_like,
+}

@@ -39,7 +39,7 @@ def check(expression: str, zone: str = "UTC") -> None:
 @functools.lru_cache(maxsize=512)
 def _after(schedule: Schedule, at: datetime.datetime) -> datetime.datetime | None:
     zone = _zone(schedule.zone)
-    found = _FORM.fullmatch(schedule.expression.strip())
+    found = _FORM.fullmatch(schedule.expression)
     if found is None:
         raise ExpressionError(f"{schedule.expression} is no rate, cron or at expression")
     inner = found["inner"]

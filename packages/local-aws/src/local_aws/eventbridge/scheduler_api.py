@@ -1,76 +1,115 @@
-"""Schedules in moto: what is refused when one is made, and since when it counts."""
+"""EventBridge Scheduler's operations: what they refuse, in AWS's order, and since when one counts.
 
+https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
+"""
+
+import re
 from typing import Any
+from urllib.parse import unquote
+
+from moto.scheduler.exceptions import ScheduleGroupNotFound, ValidationException
 
 from local_aws.core import clock
-from local_aws.core.patching import wrap
+from local_aws.core.context import ACCOUNT_ID
+from local_aws.core.patching import patch
 from local_aws.eventbridge.cron import ExpressionError
 from local_aws.eventbridge.schedule_expressions import check
 from local_aws.eventbridge.sdk_targets import is_universal, named
 from local_aws.eventbridge.targets import TARGET_SERVICES
+from local_aws.iam.roles import RoleNotAssumable, is_enforced, require_trust
+
+_NAME = re.compile(r"[0-9a-zA-Z-_.]+")
+_BACKEND = "moto.scheduler.models.EventBridgeSchedulerBackend"
+_HANDLER = "moto.scheduler.responses.EventBridgeSchedulerResponse"
+_UNCHECKED = "takes any expression, name, group and role"
+_NEVER = "takes a schedule that can never fire"
 
 
-def install() -> None:
-    """Mend making and changing schedules, and rules with a schedule."""
-    _schedules()
-    _rules()
+@patch(f"{_BACKEND}.create_schedule", why=_NEVER)
+def create_schedule(original: Any, backend: Any, **given: Any) -> Any:
+    """Make a schedule, which counts from now."""
+    _require_target(given)
+    return _begun(original(backend, **given))
 
 
-def _schedules() -> None:
-    from moto.scheduler.models import EventBridgeSchedulerBackend
-
-    fault = "takes a schedule that can never fire"
-
-    @wrap(EventBridgeSchedulerBackend, "create_schedule", fault=fault)
-    def create_schedule(original: Any, backend: Any, **given: Any) -> Any:
-        _require(given)
-        return _begin(original(backend, **given))
-
-    @wrap(EventBridgeSchedulerBackend, "update_schedule", fault=fault)
-    def update_schedule(original: Any, backend: Any, **given: Any) -> Any:
-        _require(given)
-        return _begin(original(backend, **given))
+@patch(f"{_BACKEND}.update_schedule", why=_NEVER)
+def update_schedule(original: Any, backend: Any, **given: Any) -> Any:
+    """Change a schedule, which counts from now."""
+    _require_target(given)
+    return _begun(original(backend, **given))
 
 
-def _begin(item: Any) -> Any:
+def _begun(item: Any) -> Any:
     item.local_aws_since = item.local_aws_last = clock.now()
     return item
 
 
-def _require(given: dict[str, Any]) -> None:
-    """Raise moto's ValidationException for what Scheduler does not take."""
-    from moto.scheduler.exceptions import ValidationException
+@patch(f"{_HANDLER}.create_schedule", why=_UNCHECKED)
+@patch(f"{_HANDLER}.update_schedule", why=_UNCHECKED)
+def answer_schedule(original: Any, response: Any) -> Any:
+    """Answer CreateSchedule or UpdateSchedule, for what AWS takes.
 
-    expression = given["schedule_expression"]
+    The expression is checked first, then names and formats, then the role with IAM.
+    """
+    _require_expression(response)
+    _require_name("name", unquote(response.parsed_url.path.rsplit("/", 1)[-1]))
+    group = str(response._get_param("GroupName") or "default")
+    _require_name("groupName", group)
+    if group not in response.scheduler_backend.schedule_groups:
+        raise ScheduleGroupNotFound(group)
+    _require_role(response, group)
+    return original(response)
+
+
+def _require_role(response: Any, group: str) -> None:
+    role = (response._get_param("Target") or {}).get("RoleArn", "")
+    source = f"arn:aws:scheduler:{response.region}:{ACCOUNT_ID}:schedule-group/{group}"
     try:
-        check(expression, given.get("schedule_expression_timezone") or "UTC")
+        if is_enforced():
+            require_trust("scheduler.amazonaws.com", role, source)
+    except RoleNotAssumable as error:
+        raise ValidationException(
+            "The execution role you provide must allow AWS EventBridge Scheduler to assume the "
+            "role."
+        ) from error
+
+
+def _require_expression(response: Any) -> None:
+    expression = str(response._get_param("ScheduleExpression") or "")
+    try:
+        check(expression)
     except ExpressionError as error:
-        raise ValidationException(f"Invalid Schedule Expression {expression}: {error}.") from error
+        raise ValidationException(f"Invalid Schedule Expression {expression}.") from error
+    zone = response._get_param("ScheduleExpressionTimezone") or "UTC"
     try:
-        _require_target(given["target"]["Arn"])
+        check(expression, zone)
+    except ExpressionError as error:
+        raise ValidationException(
+            f"Invalid ScheduleExpressionTimezone {zone}. The provided timezone is not supported."
+        ) from error
+
+
+def _require_name(field: str, name: str) -> None:
+    if len(name) > 64:
+        raise ValidationException(
+            f"1 validation error detected: Value '{name}' at '{field}' failed to satisfy "
+            "constraint: Member must have length less than or equal to 64"
+        )
+    if not _NAME.fullmatch(name):
+        raise ValidationException(
+            f"1 validation error detected: Value '{name}' at '{field}' failed to satisfy "
+            f"constraint: Member must satisfy regular expression pattern: ^{_NAME.pattern}$"
+        )
+
+
+def _require_target(given: dict[str, Any]) -> None:
+    arn = given["target"]["Arn"]
+    try:
+        if is_universal(arn):
+            named(arn)
+        elif arn.split(":")[2] not in TARGET_SERVICES - {"logs"}:
+            raise ValueError(f"The embedded AWS does not implement {arn} as a target")
+    except IndexError as error:
+        raise ValidationException(f"Invalid RequestPayload: {arn} is not an ARN.") from error
     except ValueError as error:
         raise ValidationException(f"{error}.") from error
-
-
-def _require_target(arn: str) -> None:
-    if is_universal(arn):
-        named(arn)
-    elif arn.split(":")[2] not in TARGET_SERVICES - {"logs"}:
-        raise ValueError(f"The embedded AWS does not implement {arn} as a target")
-
-
-def _rules() -> None:
-    from moto.events.exceptions import ValidationException
-    from moto.events.models import EventsBackend
-
-    fault = "takes a schedule that can never fire, and never fires one"
-
-    @wrap(EventsBackend, "put_rule", fault=fault)
-    def put_rule(original: Any, backend: Any, *args: Any, **more: Any) -> Any:
-        expression = more.get("scheduled_expression")
-        try:
-            if expression:
-                check(expression)
-        except ExpressionError as error:
-            raise ValidationException("Parameter ScheduleExpression is not valid.") from error
-        return _begin(original(backend, *args, **more))

@@ -11,6 +11,7 @@ from typing import Any
 
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.iam.access_usage import ACCESS_PATH, USAGE
+from local_aws.iam.callers import ANONYMOUS, Caller, RoleSession, caller_of
 from local_aws.iam.policy import (
     Access,
     Denial,
@@ -22,17 +23,8 @@ from local_aws.iam.policy import (
     same_documents,
     verdict,
 )
-from local_aws.iam.resource_policies import resource_policy
-from local_aws.iam.resource_tags import mention_tags, tag_values
-from local_aws.iam.roles import (
-    identity_policies,
-    is_enforced,
-    policies_of,
-    principal_of,
-    principal_values,
-    role_of,
-    session_of,
-)
+from local_aws.iam.resource_policies import mention_tags, resource_policy, tag_values
+from local_aws.iam.roles import identity_policies, role_of
 from local_aws.server.admin_api import route
 
 _log = logging.getLogger(__name__)
@@ -142,19 +134,19 @@ DECISIONS = Decisions()
 
 
 def authorise(access_key_id: str, accesses: Iterable[Access]) -> None:
-    """Raise AccessDenied at the first access that the key's role lacks.
+    """Raise AccessDenied at the first access that the key's owner lacks.
 
-    A key that belongs to no role session is an administrator's, and may do everything.
+    The administrator's key may do everything.
     """
-    session = session_of(access_key_id) if is_enforced() else None
-    if session is None:
+    caller = caller_of(access_key_id)
+    if caller is None:
         return
     for access in accesses:
-        found = _denial(session, access)
+        found = _denial(caller, access)
         if found is not None:
-            sentence = denial_message(session.arn, access, found)
+            sentence = denial_message(caller.arn, access, found)
             _log.warning("Denied: %s", sentence)
-            raise AccessDenied(sentence)
+            raise AccessDenied("Access Denied" if caller is ANONYMOUS else sentence)
 
 
 def require_trusting_role(access: Access) -> None:
@@ -177,34 +169,34 @@ def require_undenied(accesses: Iterable[Access]) -> None:
 
 
 def permits(access_key_id: str, access: Access) -> bool:
-    """Return whether the key's role may do it."""
-    session = session_of(access_key_id) if is_enforced() else None
-    return session is None or _denial(session, access) is None
+    """Return whether the key's owner may do it."""
+    caller = caller_of(access_key_id)
+    return caller is None or _denial(caller, access) is None
 
 
-def _denial(session: Any, access: Access) -> Denial | None:
-    policies, attached = policies_of(session), resource_policy(access)
+def _denial(caller: Caller, access: Access) -> Denial | None:
+    policies, attached = caller.policies, resource_policy(access)
     if attached is not None:
-        return _decide(session, access, policies, attached)
-    return DECISIONS.of(session.arn, access, policies, lambda: _decide(session, access, policies))
+        return _decide(caller, access, policies, attached)
+    return DECISIONS.of(caller.arn, access, policies, lambda: _decide(caller, access, policies))
 
 
 def _decide(
-    session: Any, access: Access, policies: Policies, attached: Document | None = None
+    caller: Caller, access: Access, policies: Policies, attached: Document | None = None
 ) -> Denial | None:
     bounds = [*(policies.boundary or ()), *(policies.session or ())]
     tagged = mention_tags([*policies.identity, *bounds, attached])
     tags = tag_values(access) if tagged else {}
-    full = replace(access, values={**principal_values(session), **tags, **access.values})
+    full = replace(access, values={**caller.values, **tags, **access.values})
     found = denial(
-        principal_of(session),
+        caller.principal,
         policies,
         full,
         attached,
         key_policy=_decides_itself(access, attached),
     )
-    if found is None:
-        USAGE.add(session.role_arn, policies.identity, full)
+    if found is None and isinstance(caller, RoleSession):
+        USAGE.add(caller.principal.role_arn, policies.identity, full)
     if found is not None and access.action == "sts:AssumeRole" and _is_trust(found):
         return Denial("trust policy", explicit=found.explicit)
     return found

@@ -17,7 +17,9 @@ Values = Mapping[str, str | Sequence[str]]
 Test = Callable[[str, str], bool]
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
-_LITERALS = {"*": "*", "?": "?", "$": "$"}
+# Stand for `*`, `?` and `$` where a variable gives them: there they are no wildcards.
+_QUOTED = {"*": "\ue000", "?": "\ue001", "$": "$"}
+_UNQUOTED = {quoted: sign for sign, quoted in _QUOTED.items()}
 _NEGATIONS = {
     "StringNotEquals": "StringEquals",
     "StringNotEqualsIgnoreCase": "StringEqualsIgnoreCase",
@@ -38,7 +40,9 @@ def as_list(value: Any) -> list[Any]:
 @functools.lru_cache(maxsize=4096)
 def _pattern(text: str) -> re.Pattern[str]:
     parts = {"*": ".*", "?": "."}
-    return re.compile("".join(parts.get(c, re.escape(c)) for c in text), re.DOTALL)
+    return re.compile(
+        "".join(parts.get(c) or re.escape(_UNQUOTED.get(c, c)) for c in text), re.DOTALL
+    )
 
 
 def matches(pattern: str, value: str) -> bool:
@@ -47,25 +51,31 @@ def matches(pattern: str, value: str) -> bool:
 
 
 def pattern_of(text: str, values: Values) -> str | None:
-    """Return the text with its policy variables filled in; None when one has no value.
+    """Return the pattern with its policy variables filled in; None when one has no value.
 
-    `${key, 'default'}` takes its default instead.
+    `${key, 'default'}` takes its default instead. What a variable gives is literal: its
+    asterisks are none of the pattern.
     """
     missing = False
 
     def fill(found: re.Match[str]) -> str:
         nonlocal missing
         name, _, default = found[1].partition(",")
-        if name.strip() in _LITERALS:
-            return _LITERALS[name.strip()]
+        if name.strip() in _QUOTED:
+            return _QUOTED[name.strip()]
         value = values.get(name.strip().lower())
-        if isinstance(value, str):
-            return value
-        missing = missing or not default
-        return default.strip().strip("'")
+        if not isinstance(value, str):
+            missing = missing or not default
+            value = default.strip().strip("'")
+        return "".join(_QUOTED.get(sign, sign) for sign in value)
 
     filled = _VARIABLE.sub(fill, text)
     return None if missing else filled
+
+
+def _literal(pattern: str) -> str:
+    """Return a filled pattern as a text, for the operators that know no wildcards."""
+    return "".join(_UNQUOTED.get(sign, sign) for sign in pattern)
 
 
 def conditions_hold(block: Mapping[str, Mapping[str, Any]], values: Values) -> bool:
@@ -111,13 +121,17 @@ def as_sequence(found: str | Sequence[str]) -> Sequence[str]:
 
 def _holds(test: Test, value: str, wanted: str) -> bool:
     try:
-        return test(value, wanted)
+        return test(value, wanted if test in _WILDCARD_TESTS else _literal(wanted))
     except ValueError:  # a value that is no number, date or address meets no test of one
         return False
 
 
 def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _string_like(value: str, wanted: str) -> bool:
+    return matches(wanted, value)
 
 
 def _arn_like(value: str, wanted: str) -> bool:
@@ -156,7 +170,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 _TESTS: dict[str, Test] = {
     "StringEquals": operator.eq,
     "StringEqualsIgnoreCase": lambda value, wanted: value.casefold() == wanted.casefold(),
-    "StringLike": lambda value, wanted: matches(wanted, value),
+    "StringLike": _string_like,
     "ArnEquals": _arn_like,
     "ArnLike": _arn_like,
     "Bool": lambda value, wanted: value.lower() == wanted.lower(),
@@ -165,3 +179,4 @@ _TESTS: dict[str, Test] = {
     **{f"Numeric{name}": _numbers(compare) for name, compare in _COMPARISONS.items()},
     **{f"Date{name}": _dates(compare) for name, compare in _COMPARISONS.items()},
 }
+_WILDCARD_TESTS = (_string_like, _arn_like)

@@ -1,7 +1,14 @@
 """Roles that a request hands to a service: `iam:PassRole`, and the role's own trust."""
 
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from botocore.exceptions import UnknownServiceError
+from botocore.model import ListShape, MapShape, OperationNotFoundError, Shape, StructureShape
+from moto.core.utils import get_service_model
 
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.errors import LocalAwsError
@@ -25,71 +32,102 @@ class TrustMissing(LocalAwsError):
         self.code = code
 
 
-# By service and operation: the parameter with the role, and the one that names the resource.
-_PARAMETERS = {
-    ("lambda", "CreateFunction"): ("Role", "FunctionName", "function:"),
-    ("lambda", "UpdateFunctionConfiguration"): ("Role", "FunctionName", "function:"),
-    ("states", "CreateStateMachine"): ("roleArn", "name", "stateMachine:"),
-    ("states", "UpdateStateMachine"): ("roleArn", "stateMachineArn", ""),
-    ("sagemaker", "CreateHyperParameterTuningJob"): (
-        "TrainingJobDefinition.RoleArn",
-        "HyperParameterTuningJobName",
-        "hyper-parameter-tuning-job/",
-    ),
-    ("sagemaker", "CreateModel"): ("ExecutionRoleArn", "ModelName", "model/"),
+# By service and operation: the parameter that names what the role is for, whose ARN the role's
+# trust policy may ask for. Of other operations' roles only PassRole is asked.
+_TRUSTED = {
+    ("lambda", "CreateFunction"): ("FunctionName", "function:"),
+    ("lambda", "UpdateFunctionConfiguration"): ("FunctionName", "function:"),
+    ("states", "CreateStateMachine"): ("name", "stateMachine:"),
+    ("states", "UpdateStateMachine"): ("stateMachineArn", ""),
     ("sagemaker", "CreateDataQualityJobDefinition"): (
-        "RoleArn",
         "JobDefinitionName",
         "data-quality-job-definition/",
     ),
-    ("sagemaker", "CreateMonitoringSchedule"): (
-        "MonitoringScheduleConfig.MonitoringJobDefinition.RoleArn",
-        "MonitoringScheduleName",
-        "monitoring-schedule/",
+    ("sagemaker", "CreateEndpointConfig"): ("EndpointConfigName", "endpoint-config/"),
+    ("sagemaker", "CreateHyperParameterTuningJob"): (
+        "HyperParameterTuningJobName",
+        "hyper-parameter-tuning-job/",
     ),
-    ("sagemaker", "CreateProcessingJob"): ("RoleArn", "ProcessingJobName", "processing-job/"),
-    ("sagemaker", "CreateTrainingJob"): ("RoleArn", "TrainingJobName", "training-job/"),
+    ("sagemaker", "CreateModel"): ("ModelName", "model/"),
+    ("sagemaker", "CreateMonitoringSchedule"): ("MonitoringScheduleName", "monitoring-schedule/"),
+    ("sagemaker", "UpdateMonitoringSchedule"): ("MonitoringScheduleName", "monitoring-schedule/"),
+    ("sagemaker", "CreateProcessingJob"): ("ProcessingJobName", "processing-job/"),
+    ("sagemaker", "CreateTrainingJob"): ("TrainingJobName", "training-job/"),
 }
-
-
-# By service and operation: the parameter with the target, or the targets, that have roles.
-_TARGETS = {
-    ("events", "PutTargets"): "Targets",
-    ("scheduler", "CreateSchedule"): "Target",
-    ("scheduler", "UpdateSchedule"): "Target",
-}
+# Services whose roles are taken by the caller, or are what the request is about.
+_OWN_ROLES = frozenset(("iam", "sts"))
+_READING = ("Describe", "Get", "List", "Search")
+_ROLE_NAME = re.compile(r"\w*role_?arn", re.IGNORECASE)
 
 
 def handed_roles(response: Any, service: str, operation: str) -> list[HandedRole]:
-    """Return the roles that a request hands over."""
-    if (service, operation) in _TARGETS:
-        return _target_roles(response, service, _TARGETS[service, operation])
-    if (service, operation) not in _PARAMETERS:
+    """Return the roles that a request hands over, wherever its operation's model has one."""
+    if service in _OWN_ROLES or operation.startswith(_READING):
         return []
-    parameter, named, before = _PARAMETERS[service, operation]
-    role_arn, name = _nested(response, parameter), str(response._get_param(named) or "")
-    if not role_arn:
+    paths = role_paths(response.boto3_service_name, operation)
+    roles = [role for path in paths for role in _found(response._get_param(path[0]), path[1:])]
+    if not roles:
         return []
+    named, before = _TRUSTED.get((service, operation), ("", ""))
+    name = str((response._get_param(named) if named else "") or "default")
     start = f"arn:aws:{service}:{response.region}:{ACCOUNT_ID}:{before}"
     source = name if name.startswith("arn:") else f"{start}{name}"
-    return [HandedRole(str(role_arn), f"{service}.amazonaws.com", source)]
+    return [HandedRole(role, f"{service}.amazonaws.com", source) for role in dict.fromkeys(roles)]
 
 
-def _target_roles(response: Any, service: str, parameter: str) -> list[HandedRole]:
-    """Return the roles of targets. EventBridge asks for their trust only when it delivers."""
-    given = response._get_param(parameter) or []
-    group = response._get_param("GroupName") or "default"
-    source = f"arn:aws:{service}:{response.region}:{ACCOUNT_ID}:schedule-group/{group}"
-    return [
-        HandedRole(str(target["RoleArn"]), f"{service}.amazonaws.com", source)
-        for target in (given if isinstance(given, list) else [given])
-        if target.get("RoleArn")
-    ]
+@functools.lru_cache(maxsize=4096)
+def role_paths(service: str, operation: str) -> tuple[tuple[str, ...], ...]:
+    """Return where an operation's parameters have roles, by the model of the service.
+
+    A path is the names of parameters from the outside in; "*" stands for a list's or a map's
+    members.
+    """
+    try:
+        shape = get_service_model(service).operation_model(operation).input_shape
+    except (OperationNotFoundError, UnknownServiceError):
+        return ()
+    return () if shape is None else tuple(_role_paths(shape, (), frozenset()))
+
+
+def _role_paths(
+    shape: Shape, path: tuple[str, ...], seen: frozenset[str]
+) -> Iterator[tuple[str, ...]]:
+    if shape.name in seen:  # a shape within itself
+        return
+    seen |= {shape.name}
+    if isinstance(shape, StructureShape):
+        for name, member in shape.members.items():
+            is_role = member.name == "RoleArn" or _ROLE_NAME.fullmatch(name) is not None
+            if is_role and member.type_name == "string":
+                yield (*path, name)
+            else:
+                yield from _role_paths(member, (*path, name), seen)
+    elif isinstance(shape, ListShape):
+        yield from _role_paths(shape.member, (*path, "*"), seen)
+    elif isinstance(shape, MapShape):
+        yield from _role_paths(shape.value, (*path, "*"), seen)
+
+
+def _found(value: Any, path: tuple[str, ...]) -> Iterator[str]:
+    if not path:
+        if isinstance(value, str) and value:
+            yield value
+    elif path[0] == "*":
+        members = value.values() if isinstance(value, Mapping) else value
+        for member in members if isinstance(members, Iterable) else ():
+            yield from _found(member, path[1:])
+    elif isinstance(value, Mapping):
+        yield from _found(value.get(path[0]), path[1:])
 
 
 def require_assumable(response: Any, service: str, operation: str) -> None:
-    """Raise TrustMissing when the service cannot take a role that the request hands over."""
-    for handed in [] if service == "events" else handed_roles(response, service, operation):
+    """Raise TrustMissing when the service cannot take a role that the request hands over.
+
+    EventBridge asks for the trust of its targets' roles only when it delivers, and Scheduler
+    once the schedule is valid.
+    """
+    known = (service, operation) in _TRUSTED
+    for handed in handed_roles(response, service, operation) if known else ():
         try:
             require_trust(handed.service, handed.role_arn, handed.source_arn)
         except RoleNotAssumable as error:
@@ -108,22 +146,8 @@ def _refusal(service: str, handed: HandedRole) -> TrustMissing:
             "Neither the global service principal states.amazonaws.com, nor the regional one is "
             "authorized to assume the provided role.",
         )
-    if service == "scheduler":
-        return TrustMissing(
-            "ValidationException",
-            "The execution role you provide must allow AWS EventBridge Scheduler to assume the "
-            "role.",
-        )
     return TrustMissing(
         "ValidationException",
         f"Could not assume role {handed.role_arn}. Please ensure that the role exists and allows "
         f"principal '{handed.service}' to assume the role.",
     )
-
-
-def _nested(response: Any, parameter: str) -> Any:
-    first, *inner = parameter.split(".")
-    value = response._get_param(first)
-    for name in inner:
-        value = (value or {}).get(name)
-    return value

@@ -4,6 +4,8 @@ With `LOCAL_AWS_IAM=off` every caller may do everything.
 """
 
 import json
+from contextvars import ContextVar
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,22 +24,28 @@ from local_aws.iam.authorization import (
     require_trusting_role,
     require_undenied,
 )
+from local_aws.iam.callers import KeyRefused, caller_of, require_valid_key
 from local_aws.iam.pass_role import TrustMissing, require_assumable
 from local_aws.iam.policy import Access, Principal, Verdict, verdict
 from local_aws.iam.required_access import is_encrypted, request_accesses, service_prefix
-from local_aws.iam.roles import is_enforced, session_of
-from local_aws.iam.s3_requests import missing_object_accesses, s3_accesses
-from local_aws.iam.signatures import KeyRefused, require_valid_key, signed_with
+from local_aws.iam.roles import is_enforced
+from local_aws.iam.s3_requests import is_public, missing_object_accesses, s3_accesses
+from local_aws.iam.signatures import Signed, signed_form, signed_with
 from local_aws.iam.web_identity import TokenRefused, require_trusted_token
 
 _REFUSALS = (AccessDenied, KeyRefused, TrustMissing, TokenRefused)
 _UNASKED = "asks no policies, or knows no resource, condition and service's name"
+_UNBOUND = "drops the PolicyArns of a session"
 _AUTHORISATION = "moto.core.authorization.ActionAuthenticatorMixin"
 _PERMISSIONS = {
     Verdict.ALLOW: PermissionResult.PERMITTED,
     Verdict.SILENT: PermissionResult.NEUTRAL,
     Verdict.DENY: PermissionResult.DENIED,
 }
+
+
+# The PolicyArns of the session that is being created.
+_session_policies: ContextVar[tuple[str, ...]] = ContextVar("session_policies", default=())
 
 
 def install(context: Context) -> None:
@@ -73,9 +81,22 @@ def call_action(original: Any, response: Any) -> Any:
 
 @patch("moto.sts.models.AssumedRole.__init__", why="lets sessions expire by the host's clock")
 def create_session(original: Any, session: Any, *args: Any, **more: Any) -> None:
-    """Have a session expire by the embedded AWS's clock."""
+    """Have a session expire by the embedded AWS's clock, and keep its managed policies."""
     original(session, *args, **more)
+    session.policy_arns = _session_policies.get()
     session.expiration += timedelta(seconds=CLOCK.advanced_seconds)
+
+
+@patch("moto.sts.responses.TokenResponse.assume_role_with_web_identity", why=_UNBOUND)
+@patch("moto.sts.responses.TokenResponse.assume_role", why=_UNBOUND)
+def assume_role(original: Any, response: Any) -> Any:
+    """Create a session with the managed policies that bound it."""
+    given = response._get_param("PolicyArns") or ()
+    token = _session_policies.set(tuple(str(policy["arn"]) for policy in given))
+    try:
+        return original(response)
+    finally:
+        _session_policies.reset(token)
 
 
 @patch(f"{_AUTHORISATION}._authenticate_and_authorize_s3_action", why=_UNASKED)
@@ -86,10 +107,18 @@ def authorise_s3_request(
     del original
     if not is_enforced():
         return
-    key, _ = _signed(response)
     try:
-        require_valid_key(key)
-        if session_of(key) is None:
+        signed = _signed(response)
+        if bucket_name and key_name is None and response.form_data.get("key"):
+            key_name = response.querystring["key"][0]  # with the file's name filled in
+            signed = signed if signed.key else signed_form(response.form_data)
+        key = signed.key
+        signed.require_unexpired()
+        if key:
+            require_valid_key(key)
+        elif bucket_name and key_name and is_public(response, bucket_name, key_name):
+            return
+        if caller_of(key) is None:
             if not is_encrypted(response.headers):
                 require_undenied(s3_accesses(response, bucket_name, key_name))
             return
@@ -117,32 +146,34 @@ def get_permission(original: Any, bucket: Any, action: str, resource: str) -> An
 
 
 def _decide(response: Any) -> None:
-    key, signing_name = _signed(response)
-    service = service_prefix(signing_name)
-    require_valid_key(key)
-    if (service, response._get_action()) == ("sts", "AssumeRoleWithWebIdentity"):
+    signed = _signed(response)
+    service, operation = service_prefix(signed.service), str(response._get_action() or "")
+    if (service, operation) == ("sts", "AssumeRoleWithWebIdentity"):
         role, token = response._get_param("RoleArn"), response._get_param("WebIdentityToken")
         require_trusted_token(str(role), str(token))
-    elif session_of(key) is not None:
-        authorise(key, request_accesses(response, signing_name))
-    elif (service, response._get_action()) == ("sts", "AssumeRole"):
-        for access in request_accesses(response, signing_name):
+        return
+    signed.require_unexpired()
+    require_valid_key(signed.key)
+    if caller_of(signed.key) is not None:
+        authorise(signed.key, request_accesses(response, signed.service))
+    elif (service, operation) == ("sts", "AssumeRole"):
+        for access in request_accesses(response, signed.service):
             require_trusting_role(access)
     elif not is_encrypted(response.headers):
-        require_undenied(request_accesses(response, signing_name))
-    require_assumable(response, service, str(response._get_action() or ""))
+        require_undenied(request_accesses(response, signed.service))
+    require_assumable(response, service, operation)
 
 
-def _signed(response: Any) -> tuple[str, str]:
-    """Return the access key and the service that a request is signed with; "" where it is not."""
-    presigned = response.querystring.get("X-Amz-Credential") or [""]
-    signed = signed_with(response.headers.get("Authorization") or "", presigned[0])
-    return signed.key, signed.service or (response.service_name or "")
+def _signed(response: Any) -> Signed:
+    """Return what a request is signed with, and for which service; a body is not believed."""
+    header, query = response.headers.get("Authorization") or "", response.parsed_url.query
+    signed = signed_with(header, query)
+    return replace(signed, service=signed.service or response.service_name or "")
 
 
 def _refusal(response: Any, error: Exception) -> Exception:
     """Return an exception that moto serialises in the protocol of the request's service."""
-    service = service_prefix(_signed(response)[1])
+    service = service_prefix(_signed(response).service)
     if isinstance(error, TrustMissing | TokenRefused):
         code, status = error.code, 400
     elif isinstance(error, KeyRefused):

@@ -146,11 +146,12 @@ def names_principal(statement: Mapping[str, Any], principal: Principal) -> bool:
     """Return whether a resource policy's statement is about this principal.
 
     An allowance for the account leaves the decision to the account's own policies, so it names
-    no role; a denial for the account hits everyone in it.
+    no role; a denial for the account hits everyone in it, and a denial for all but the account
+    everyone in it that is not named.
     """
     denies = statement.get("Effect") == "Deny"
     if "NotPrincipal" in statement:
-        return not _named(statement["NotPrincipal"], principal, with_account=True)
+        return not _named(statement["NotPrincipal"], principal, with_account=not denies)
     return _named(statement.get("Principal", {}), principal, with_account=denies)
 
 

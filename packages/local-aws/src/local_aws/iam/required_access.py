@@ -1,14 +1,13 @@
 """What a request to a service other than S3 needs: actions, resources, condition keys."""
 
-import time
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from local_aws.core.clock import CLOCK
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.iam.pass_role import handed_roles
 from local_aws.iam.policy import Access
-from local_aws.iam.resources import named_role, parameter_values, resources_of
+from local_aws.iam.resources import input_names, named_role, parameter_values, resources_of
 
 # Signing names that are not the prefix of the service's actions.
 _PREFIXES = {"monitoring": "cloudwatch", "email": "ses"}
@@ -66,15 +65,16 @@ def is_encrypted(headers: Mapping[str, str]) -> bool:
 
 
 def common_values(region: str, headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the condition keys that every request has."""
+    """Return the condition keys that every request has; the time is the embedded AWS's."""
+    now = CLOCK.now()
     return {
         "aws:requestedregion": region,
         "aws:resourceaccount": ACCOUNT_ID,
         "aws:securetransport": "true" if is_encrypted(headers) else "false",
         "aws:sourceip": "127.0.0.1",
         "aws:viaawsservice": "false",
-        "aws:currenttime": datetime.now(UTC).isoformat(timespec="seconds"),
-        "aws:epochtime": str(int(time.time())),
+        "aws:currenttime": now.isoformat(timespec="seconds"),
+        "aws:epochtime": str(int(now.timestamp())),
     }
 
 
@@ -120,8 +120,9 @@ def request_tags(response: Any, operation: str) -> dict[str, str]:
     """Return the tags that a request gives to what it makes or tags."""
     if not operation.startswith(_TAGGING):
         return {}
+    known = input_names(response, operation)
     for name in ("Tags", "tags", "ResourceTags"):
-        given = response._get_param(name)
+        given = response._get_param(name) if name in known else None
         if isinstance(given, Mapping):
             return {str(key): str(value) for key, value in given.items()}
         if isinstance(given, list) and given:

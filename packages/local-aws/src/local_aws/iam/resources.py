@@ -4,17 +4,43 @@ The ARNs are those of the Service Authorization Reference:
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
+
+from botocore.exceptions import UnknownServiceError
+from botocore.model import OperationNotFoundError
+from moto.core.utils import get_service_model
 
 from local_aws.iam.resource_policies import kms_key
 
 ANY = ["*"]
 
 
+def input_names(response: Any, operation: str = "") -> frozenset[str]:
+    """Return the names of the parameters that a request's operation has, in AWS's model.
+
+    What else a request sends is not believed.
+    """
+    return _input_names(response.boto3_service_name, operation or str(response._get_action()))
+
+
+@functools.lru_cache(maxsize=4096)
+def _input_names(service: str, operation: str) -> frozenset[str]:
+    try:
+        shape = get_service_model(service).operation_model(operation).input_shape
+    except (OperationNotFoundError, UnknownServiceError):
+        return frozenset()
+    members = {} if shape is None else shape.members
+    renamed = (member.serialization.get("name", "") for member in members.values())
+    return frozenset((*members, *renamed)) - {""}
+
+
 def parameter_values(response: Any, name: str) -> list[str]:
-    """Return a request parameter's values, none where it was not sent."""
+    """Return the values of a parameter that the request's operation has; none if it is not sent."""
+    if name not in input_names(response):
+        return []
     found = response._get_param(name)
     if found is None:
         members = (v for k, v in response.querystring.items() if k.startswith(f"{name}.member."))
@@ -102,6 +128,8 @@ def _iam(response: Any, _: str) -> list[str]:
     start = f"arn:aws:iam::{response.current_account}"
     if found := parameter_values(response, "RoleName"):
         return [_role_arn(response, start, found[0])]
+    if found := parameter_values(response, "GroupName"):
+        return [f"{start}:group/{found[0]}"]
     if found := parameter_values(response, "UserName"):
         return [f"{start}:user/{found[0]}"]
     return parameter_values(response, "PolicyArn") or ANY
@@ -188,7 +216,7 @@ SPECIAL: dict[str, Callable[[Any, str], list[str]]] = {
 }
 
 
-# Parameters that name a resource, and what precedes a bare name in its ARN; the first counts.
+# Parameters that name a resource, and what precedes a bare name in its ARN; all must be allowed.
 _NAMED: dict[str, tuple[tuple[str, str], ...]] = {
     "cloudwatch": (("AlarmNames", "alarm:"), ("AlarmName", "alarm:"), ("ResourceARN", "")),
     "dynamodb": (("TableName", "table/"),),
@@ -226,6 +254,12 @@ _NAMED: dict[str, tuple[tuple[str, str], ...]] = {
         ("ResourceArn", ""),
     ),
 }
+# By operation: the parameters that name something else there.
+_NOT_ASKED = {
+    "CreateTransformJob": ("ModelName",),
+    "StartExecution": ("name",),
+    "StartSyncExecution": ("name",),
+}
 # PutMetricData is bounded by its namespace; these have no resource either.
 _WITHOUT_RESOURCE = frozenset(("PutMetricData", "GetMetricData", "ListMetrics", "ListTopics"))
 
@@ -237,7 +271,12 @@ def resources_of(response: Any, service: str, action: str) -> list[str]:
     special = SPECIAL.get(service)
     if special is not None and (found := special(response, action)):
         return found
-    for name, before in _NAMED.get(service, ()):
-        if values := parameter_values(response, name):
-            return [arn(response, service, before, value) for value in values]
+    found = [
+        arn(response, service, before, value)
+        for name, before in _NAMED.get(service, ())
+        if name not in _NOT_ASKED.get(action, ())
+        for value in parameter_values(response, name)
+    ]
+    if found:
+        return found
     return [arn(response, service, "alarm:", "*")] if service == "cloudwatch" else ANY

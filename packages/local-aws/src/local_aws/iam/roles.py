@@ -1,4 +1,4 @@
-"""Roles as moto keeps them: policies, trust, and whose session a key is."""
+"""Roles as moto keeps them: policies, trust, and the sessions that services hold of them."""
 
 import functools
 import json
@@ -16,12 +16,10 @@ from moto.sts.models import sts_backends
 from local_aws.core import clock
 from local_aws.core.context import ACCOUNT_ID, REGION
 from local_aws.errors import LocalAwsError
-from local_aws.iam.policy import Access, Document, Policies, Principal, Verdict, verdict
+from local_aws.iam.policy import Access, Document, Principal, Verdict, verdict
 
 IAM_VARIABLE = "LOCAL_AWS_IAM"
-SESSION_KEY_PREFIX = "ASIA"
-# Sessions by their keys and roles by their ARNs, as they were last found.
-_found: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+# Roles by their ARNs, as they were last found.
 _roles: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
 
@@ -47,58 +45,10 @@ def require_trust(service: str, role_arn: str, source_arn: str) -> None:
         raise RoleNotAssumable(f"{service} cannot assume the role {role_arn}.")
 
 
-def session_of(access_key_id: str) -> Any:
-    """Return the role session of an access key; None for any other key."""
-    if not access_key_id.startswith(SESSION_KEY_PREFIX):
-        return None
-    found = _found.get(access_key_id)
-    if found is None:  # moto looks through all that there ever were
-        found = sts_backends[ACCOUNT_ID]["aws"].get_assumed_role_from_access_key(access_key_id)
-        if found is not None:
-            _found[access_key_id] = found
-    return found
-
-
-def has_expired(session: Any) -> bool:
-    """Return whether a session's time is over."""
-    return bool(session.expiration <= moto_now())
-
-
-def principal_of(session: Any) -> Principal:
-    """Return the session as a caller."""
-    return Principal(ACCOUNT_ID, arn=session.arn, role_arn=session.role_arn)
-
-
-def principal_values(session: Any) -> dict[str, str]:
-    """Return the condition keys that describe the caller."""
-    role = role_of(session.role_arn)
-    tags = list(role.tags) if role is not None else []
-    return {
-        "aws:principalarn": session.role_arn,
-        "aws:principalaccount": ACCOUNT_ID,
-        "aws:principaltype": "AssumedRole",
-        "aws:userid": session.user_id,
-        **{f"aws:principaltag/{tag['Key'].lower()}": tag["Value"] for tag in tags},
-    }
-
-
-def policies_of(session: Any) -> Policies:
-    """Return what bounds a session now; a role that is gone allows nothing."""
-    role = role_of(session.role_arn)
-    if role is None:
-        return Policies()
-    boundary = role.permissions_boundary_arn
-    return Policies(
-        identity=identity_policies(role),
-        boundary=[_managed(boundary)] if boundary else None,
-        session=[_document(session.policy)] if session.policy else None,
-    )
-
-
-def identity_policies(role: Any) -> list[Document]:
-    """Return the policies that a role has, inline and attached ones."""
-    inline = [_document(text) for text in list(role.policies.values())]
-    managed = [_default_version(policy) for policy in list(role.managed_policies.values())]
+def identity_policies(owner: Any) -> list[Document]:
+    """Return the inline and attached policies of a role, user or group."""
+    inline = [parsed_policy(text) for text in list(owner.policies.values())]
+    managed = [_default_version(policy) for policy in list(owner.managed_policies.values())]
     return [*inline, *managed]
 
 
@@ -115,20 +65,22 @@ def role_of(role_arn: str) -> Any:
 
 def trust_of(role: Any) -> Document:
     """Return the policy that says who may take a role."""
-    return _document(role.assume_role_policy_document)
+    return parsed_policy(role.assume_role_policy_document)
 
 
-def _managed(policy_arn: str) -> Document:
+def managed_policy(policy_arn: str) -> Document:
+    """Return the default version of a managed policy; one that allows nothing if it is gone."""
     policy = _iam().managed_policies.get(policy_arn)
     return {} if policy is None else _default_version(policy)
 
 
 def _default_version(policy: Any) -> Document:
     texts = [version.document for version in policy.versions if version.is_default]
-    return _document(texts[0]) if texts else {}
+    return parsed_policy(texts[0]) if texts else {}
 
 
-def _document(source: str | Mapping[str, Any]) -> Document:
+def parsed_policy(source: str | Mapping[str, Any]) -> Document:
+    """Return a policy from its text; the same object for the same text."""
     return _parsed(source) if isinstance(source, str) else source
 
 

@@ -1,8 +1,8 @@
 """What a request to S3 needs: actions, ARNs, condition keys, and the keys behind objects."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 from xml.etree import ElementTree
 
 from local_aws.iam.policy import Access
@@ -23,12 +23,30 @@ _SUBRESOURCES = {
     "replication": "ReplicationConfiguration",
 }
 _OBJECT_SUBRESOURCES = {"legal-hold": "ObjectLegalHold", "retention": "ObjectRetention"}
-_QUERY_KEYS = {
-    "prefix": "s3:prefix",
-    "delimiter": "s3:delimiter",
-    "max-keys": "s3:max-keys",
-    "versionId": "s3:versionid",
+_LISTING_KEYS = {"prefix": "s3:prefix", "delimiter": "s3:delimiter", "max-keys": "s3:max-keys"}
+# The actions that take the keys of a listing: for others they have no value.
+_LISTINGS = frozenset(("ListBucket", "ListBucketVersions", "ListBucketMultipartUploads"))
+# What a header asks for besides the request itself, by the beginning of its name.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+_OBJECT_HEADERS = {
+    "x-amz-acl": "PutObjectAcl",
+    "x-amz-grant-": "PutObjectAcl",
+    "x-amz-tagging": "PutObjectTagging",
+    "x-amz-object-lock-mode": "PutObjectRetention",
+    "x-amz-object-lock-retain-until-date": "PutObjectRetention",
+    "x-amz-object-lock-legal-hold": "PutObjectLegalHold",
 }
+_BUCKET_HEADERS = {
+    "x-amz-acl": "PutBucketAcl",
+    "x-amz-grant-": "PutBucketAcl",
+    "x-amz-bucket-object-lock-enabled": "PutBucketObjectLockConfiguration",
+    "x-amz-object-ownership": "PutBucketOwnershipControls",
+}
+# What a new bucket has without being asked for needs no permission of its own.
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
+_ALWAYS_ALLOWED = frozenset(
+    (("PutBucketAcl", "private"), ("PutBucketObjectLockConfiguration", "false"))
+)
 _HEADER_KEYS = (
     "x-amz-acl",
     "x-amz-server-side-encryption",
@@ -42,7 +60,11 @@ def s3_accesses(response: Any, bucket: str | None, key: str | None) -> list[Acce
     """Return what the caller of a request must be allowed, S3's own actions first."""
     values = {**common_values(response.region, response.headers), **_values(response)}
     resource = object_arn(bucket, key) if bucket else "*"
-    own = [Access(f"s3:{name}", resource, values) for name in _actions(response, key)]
+    listed = {**values, **_listing_values(response)}
+    own = [
+        Access(f"s3:{name}", resource, listed if name in _LISTINGS else values)
+        for name in _actions(response, key)
+    ]
     if bucket is not None and key is None and own[0].action == "s3:DeleteObject":
         return list(_deletions(response, bucket, values))
     if bucket is None or key is None:
@@ -68,11 +90,18 @@ def missing_object_accesses(response: Any, bucket: str, key: str) -> list[Access
     """Return what it takes to be told that an object that is to be read does not exist."""
     if response.method not in ("GET", "HEAD"):
         return []
-    version = (response.querystring.get("versionId") or [None])[0]
+    version = next(iter(_query(response).get("versionId", ())), None)
     if _stored(response, bucket, key, version) is not None:
         return []
     values = {**common_values(response.region, response.headers), "s3:prefix": key}
     return [Access("s3:ListBucket", object_arn(bucket, None), values)]
+
+
+def is_public(response: Any, bucket: str, key: str) -> bool:
+    """Return whether an ACL lets everybody read the object that a request reads."""
+    if response.method not in ("GET", "HEAD") or response.data["Action"] != "GetObject":
+        return False
+    return bool(getattr(getattr(_stored(response, bucket, key), "acl", None), "public_read", False))
 
 
 def object_arn(bucket: str, key: str | None) -> str:
@@ -89,7 +118,7 @@ def put_accesses(
 
 
 def _actions(response: Any, key: str | None) -> Iterator[str]:
-    query, verb = response.querystring, "Get" if response.method == "GET" else "Put"
+    query, verb = _query(response), "Get" if response.method == "GET" else "Put"
     named = _SUBRESOURCES if key is None else _OBJECT_SUBRESOURCES
     for subresource, subject in named.items():
         if subresource in query:
@@ -103,17 +132,40 @@ def _actions(response: Any, key: str | None) -> Iterator[str]:
     yield _ACTIONS.get(action, action)
     if response.method == "GET" and "attributes" in query and key is not None:
         yield "GetObjectAttributes"
-    if action == "PutObject" and response.headers.get("x-amz-tagging"):
-        yield "PutObjectTagging"
+    if action == "PutObject":
+        yield from _headed_actions(response, _OBJECT_HEADERS)
+        if key is not None and response.form_data.get("acl"):
+            yield "PutObjectAcl"
+    if action == "CreateBucket":
+        yield from _headed_actions(response, _BUCKET_HEADERS)
+
+
+def _headed_actions(response: Any, named: Mapping[str, str]) -> Iterator[str]:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    for action in dict.fromkeys(named.values()):
+        starts = tuple(start for start, asked in named.items() if asked == action)
+        if any(
+            header.startswith(starts) and (action, value) not in _ALWAYS_ALLOWED
+            for header, value in headers.items()
+        ):
+            yield action
+
+
+def _query(response: Any) -> dict[str, list[str]]:
+    """Return the parameters of the address alone; moto mixes those of a form in the body in."""
+    return parse_qs(response.parsed_url.query, keep_blank_values=True)
 
 
 def _values(response: Any) -> dict[str, str]:
-    query = {k: response.querystring[k][0] for k in _QUERY_KEYS if response.querystring.get(k)}
+    version = (_query(response).get("versionId") or [""])[0]
     given = {name: response.headers.get(name) for name in _HEADER_KEYS}
-    return {
-        **{_QUERY_KEYS[name]: str(value) for name, value in query.items()},
-        **{f"s3:{name}": value for name, value in given.items() if value},
-    }
+    values = {f"s3:{name}": value for name, value in given.items() if value}
+    return {**values, "s3:versionid": version} if version else values
+
+
+def _listing_values(response: Any) -> dict[str, str]:
+    query = _query(response)
+    return {key: query[name][0] for name, key in _LISTING_KEYS.items() if query.get(name)}
 
 
 def _copied(response: Any, values: dict[str, str]) -> Iterator[Access]:
@@ -132,7 +184,7 @@ def path_arn(path: str) -> str:
 
 
 def _key_accesses(response: Any, bucket: str, key: str, values: dict[str, str]) -> Iterable[Access]:
-    query, action, region = response.querystring, response.data["Action"], response.region
+    query, action, region = _query(response), response.data["Action"], response.region
     arn = object_arn(bucket, key)
     if "uploadId" in query and response.method in ("PUT", "POST"):
         # The parts are decrypted once more when the upload is completed.
@@ -141,7 +193,7 @@ def _key_accesses(response: Any, bucket: str, key: str, values: dict[str, str]) 
     if action == "PutObject":
         return _kms("GenerateDataKey", _new_key(response, bucket), arn, region, values)
     if response.method == "GET" and action in ("GetObject", "GetObjectVersion"):
-        version = (query.get("versionId") or [None])[0]
+        version = next(iter(query.get("versionId", ())), None)
         stored = _stored(response, bucket, key, version)
         return _kms("Decrypt", _key_of(stored), arn, region, values)
     return []

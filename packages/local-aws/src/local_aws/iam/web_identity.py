@@ -4,11 +4,15 @@ https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentit
 """
 
 import base64
+import functools
 import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moto.iam.models import iam_backends
 
+from local_aws.core.clock import CLOCK
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.iam.authorization import AccessDenied
 from local_aws.iam.policy import Access, Principal, Verdict, verdict
@@ -20,18 +24,21 @@ _CLAIMS = ("amr", "aud", "azp", "email", "oaud", "sub")
 
 
 class TokenRefused(Exception):
-    """A token that is none, or that comes from nobody whom the account knows."""
+    """A token that is none, whose time is over, or from a provider that the account lacks."""
 
-    code = "InvalidIdentityToken"
+    def __init__(self, sentence: str, code: str = "InvalidIdentityToken") -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 def require_trusted_token(role_arn: str, token: str) -> None:
     """Raise TokenRefused or AccessDenied unless the role's trust takes the bearer of a token.
 
-    Issuer, audience and subject are looked at; the signature is not, since nobody's keys can be
-    fetched from here.
+    Issuer, audience, subject and times are checked; the signature is not, since nobody's keys
+    can be fetched from here.
     """
     claims = _claims(token)
+    _require_valid_now(token, claims)
     issuer = str(claims.get("iss", "")).removeprefix("https://")
     provider = _provider(issuer)
     if provider is None or not set(_texts(claims.get("aud"))) & set(provider.client_id_list):
@@ -57,6 +64,43 @@ def _claims(token: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise TokenRefused("The ID Token provided is not a valid JWT.")
     return found
+
+
+def _require_valid_now(token: str, claims: Mapping[str, Any]) -> None:
+    """Raise TokenRefused before the token's time (`nbf`) and after it (`exp`)."""
+    now, end = CLOCK.now(), _end(token)
+    if "nbf" in claims and now < _time(claims, "nbf"):
+        raise TokenRefused("Token is not valid yet: the current time is before its nbf")
+    if end <= now:
+        raise TokenRefused(
+            f"Token expired: current date/time {int(now.timestamp())} must be before the "
+            f"expiration date/time {int(end.timestamp())}",
+            "ExpiredTokenException",
+        )
+
+
+@functools.lru_cache(maxsize=512)
+def _end(token: str) -> datetime:
+    """Return when a token ends by the embedded AWS's clock; fixed when it is first seen.
+
+    It ages from when it was issued (`iat`, to the second).
+    """
+    claims = _claims(token)
+    if "exp" not in claims:
+        raise TokenRefused("Missing a required claim: exp")
+    end = _time(claims, "exp")
+    if "iat" not in claims:
+        return end
+    issued = _time(claims, "iat") + timedelta(seconds=1)
+    return end + (CLOCK.at(issued) - issued)
+
+
+def _time(claims: Mapping[str, Any], name: str) -> datetime:
+    value = claims[name]
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        raise TokenRefused(f"The claim {name} of the token is not a time.") from error
 
 
 def _texts(claim: Any) -> list[str]:

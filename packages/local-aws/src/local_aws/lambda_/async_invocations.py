@@ -1,4 +1,4 @@
-"""Asynchronous invocations: a queue, two more tries, and where an event's outcome goes.
+"""Asynchronous invocations: a queue, two more tries, dead letters and destinations.
 
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 """
@@ -6,27 +6,108 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.htm
 import datetime
 import heapq
 import itertools
+import json
 import logging
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from moto.awslambda.exceptions import UnknownFunctionException
+from moto.awslambda.models import lambda_backends
+from moto.awslambda.utils import get_backend
+from moto.events.models import events_backends
+from moto.sns.models import sns_backends
+from moto.sqs.models import sqs_backends
+
 from local_aws.core.clock import Clock
+from local_aws.core.context import ACCOUNT_ID
 from local_aws.errors import LocalAwsError
-from local_aws.lambda_.destinations import Ending, settle
-from local_aws.lambda_.event_settings import settings_of
-from local_aws.lambda_.function_spec import FunctionSpec
+from local_aws.iam.authorization import permits
+from local_aws.iam.policy import Access
+from local_aws.lambda_.functions import FunctionSpec
 from local_aws.lambda_.pools import LambdaPools, Outcome, Throttled
 
 _RETRY_SECONDS = (60.0, 120.0)
 _MAX_AGE_SECONDS = 21_600
 _MAX_THROTTLE_SECONDS = 300.0
 _THREADS = 32
-
 _log = logging.getLogger(__name__)
+
+
+LATEST = "$LATEST"
+
+
+def settings_of(arn: str) -> dict[str, Any]:
+    """Return the settings of the function, version or alias that was invoked by that ARN.
+
+    Empty where it has none, or is not there any more.
+    """
+    parts = arn.split(":")
+    try:
+        function = lambda_backends[ACCOUNT_ID][parts[3]].get_function(parts[6])
+    except UnknownFunctionException:
+        return {}
+    qualifier = parts[7] if len(parts) > 7 else LATEST
+    found = find_settings(function, f"{':'.join(parts[:7])}:{qualifier}")
+    return dict(found.config) if found else {}
+
+
+def find_settings(function: Any, arn: str) -> Any:
+    """Return moto's record of the settings for that ARN; None where there are none."""
+    return next((one for one in function.event_invoke_config if one.arn == arn), None)
+
+
+@dataclass(frozen=True, slots=True)
+class EventOutcome:
+    """How an event ended. `result` is the last answer or error, None when it never ran."""
+
+    condition: str
+    at: datetime.datetime
+    function_arn: str
+    request_id: str
+    tries: int
+    version: str
+    event: bytes
+    result: bytes | None
+
+    @property
+    def succeeded(self) -> bool:
+        """Return whether the function worked in the end."""
+        return self.condition == "Success"
+
+    def record(self) -> dict[str, Any]:
+        """Return the invocation record that a destination gets."""
+        unqualified = self.function_arn.count(":") == 6
+        arn = f"{self.function_arn}:$LATEST" if unqualified else self.function_arn
+        found: dict[str, Any] = {
+            "version": "1.0",
+            "timestamp": self.at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+            "requestContext": {
+                "requestId": self.request_id,
+                "functionArn": arn,
+                "condition": self.condition,
+                "approximateInvokeCount": self.tries,
+            },
+            "requestPayload": _parsed(self.event),
+        }
+        if self.result is not None:
+            response: dict[str, Any] = {"statusCode": 200, "executedVersion": self.version}
+            if not self.succeeded:
+                response["functionError"] = "Unhandled"
+            found |= {"responseContext": response, "responsePayload": _parsed(self.result)}
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    target: str
+    text: str
+    ended: EventOutcome
+    region: str
+    attributes: Mapping[str, tuple[str, str]]
 
 
 @dataclass(slots=True)
@@ -92,15 +173,15 @@ class AsyncInvoker:
     def _deliver(self, event: Event) -> None:
         try:
             self._try(event)
-        except Exception:  # nobody waits for this thread, so its faults are only seen in the log
+        except Exception:  # no caller waits for this thread
             if not self._stopping.is_set():
                 _log.exception("The event of %s was lost", event.spec.name)
 
     def _try(self, event: Event) -> None:
         if event.spec.reserved_concurrency == 0:
-            self._settle(event, "RetriesExhausted", None)
+            self._report(event, "RetriesExhausted", None)
         elif self._age(event) > event.setting("MaximumEventAgeInSeconds", _MAX_AGE_SECONDS):
-            self._settle(event, "EventAgeExceeded", None)
+            self._report(event, "EventAgeExceeded", None)
         else:
             self._invoke(event)
 
@@ -119,9 +200,9 @@ class AsyncInvoker:
         event.tries += 1
         retries = event.setting("MaximumRetryAttempts", len(_RETRY_SECONDS))
         if not outcome.failed:
-            self._settle(event, "Success", outcome)
+            self._report(event, "Success", outcome)
         elif event.tries > retries:
-            self._settle(event, "RetriesExhausted", outcome)
+            self._report(event, "RetriesExhausted", outcome)
         else:
             self._again(event, _RETRY_SECONDS[event.tries - 1])
 
@@ -133,9 +214,9 @@ class AsyncInvoker:
     def _age(self, event: Event) -> float:
         return (self._clock.now() - (event.queued or self._clock.now())).total_seconds()
 
-    def _settle(self, event: Event, condition: str, outcome: Outcome | None) -> None:
+    def _report(self, event: Event, condition: str, outcome: Outcome | None) -> None:
         config: dict[str, Any] = settings_of(event.arn).get("DestinationConfig") or {}
-        ending = Ending(
+        ended = EventOutcome(
             condition=condition,
             at=self._clock.now(),
             function_arn=event.arn,
@@ -146,4 +227,98 @@ class AsyncInvoker:
             result=outcome.payload if outcome else None,
         )
         dead_letters = event.function.kept.get("DeadLetterConfig", {}).get("TargetArn", "")
-        settle(ending, event.spec, config, dead_letters)
+        deliver(ended, event.spec, config, dead_letters)
+
+
+_log = logging.getLogger(__name__)
+
+
+def deliver(
+    ended: EventOutcome, spec: FunctionSpec, config: Mapping[str, Any], dead_letters: str
+) -> None:
+    """Send what the function is configured to send, as far as its role may.
+
+    What cannot be sent is only logged by the server: AWS counts it in a metric.
+    """
+    name = "OnSuccess" if ended.succeeded else "OnFailure"
+    if destination := (config.get(name) or {}).get("Destination"):
+        text = json.dumps(ended.record())
+        _send(_Delivery(destination, text, ended, spec.region, {}), spec)
+    if dead_letters and not ended.succeeded:
+        text = ended.event.decode("utf-8", "replace")
+        _send(_Delivery(dead_letters, text, ended, spec.region, _attributes(ended)), spec)
+
+
+def _send(delivery: _Delivery, spec: FunctionSpec) -> None:
+    service = delivery.target.split(":")[2] if delivery.target.count(":") > 4 else ""
+    action, send = _WAYS.get(service, ("", None))
+    if send is None:
+        _log.error("%s sends to a target of no known kind: %s", spec.name, delivery.target)
+        return
+    key = spec.credentials.get("AWS_ACCESS_KEY_ID", "")
+    if not permits(key, Access(action, delivery.target)):
+        _log.error("The role of %s may not do %s on %s.", spec.name, action, delivery.target)
+        return
+    try:
+        send(delivery)
+    except Exception:  # each service of moto has errors of its own for a missing target
+        _log.exception("%s could not send to %s", spec.name, delivery.target)
+
+
+def _to_queue(delivery: _Delivery) -> None:
+    attributes = {
+        name: {"DataType": kind, "StringValue": value}
+        for name, (kind, value) in delivery.attributes.items()
+    }
+    queue = delivery.target.rsplit(":", 1)[-1]
+    sqs_backends[ACCOUNT_ID][delivery.region].send_message(queue, delivery.text, attributes)
+
+
+def _to_topic(delivery: _Delivery) -> None:
+    attributes = {
+        name: {"Type": kind, "Value": value} for name, (kind, value) in delivery.attributes.items()
+    }
+    sns_backends[ACCOUNT_ID][delivery.region].publish(
+        delivery.text, arn=delivery.target, message_attributes=attributes
+    )
+
+
+def _to_function(delivery: _Delivery) -> None:
+    backend: Any = get_backend(ACCOUNT_ID, delivery.region)
+    headers = {"X-Amz-Invocation-Type": "Event"}
+    backend.invoke(delivery.target, None, delivery.text, headers, {})
+
+
+def _to_bus(delivery: _Delivery) -> None:
+    word = "Success" if delivery.ended.succeeded else "Failure"
+    event = {
+        "Source": "lambda",
+        "DetailType": f"Lambda Function Invocation Result - {word}",
+        "Detail": delivery.text,
+        "Resources": [delivery.ended.record()["requestContext"]["functionArn"], delivery.target],
+        "EventBusName": delivery.target.rsplit("/", 1)[-1],
+    }
+    events_backends[ACCOUNT_ID][delivery.region].put_events([event])
+
+
+_WAYS: dict[str, tuple[str, Callable[[_Delivery], None]]] = {
+    "sqs": ("sqs:SendMessage", _to_queue),
+    "sns": ("sns:Publish", _to_topic),
+    "lambda": ("lambda:InvokeFunction", _to_function),
+    "events": ("events:PutEvents", _to_bus),
+}
+
+
+def _attributes(ended: EventOutcome) -> dict[str, tuple[str, str]]:
+    """Return the attributes of a dead letter; the message is cut to 1 KB, as on AWS."""
+    error = _parsed(ended.result or b"{}")
+    said = str(error.get("errorMessage", "")) if isinstance(error, dict) else ""
+    found = {"RequestID": ("String", ended.request_id), "ErrorCode": ("Number", "200")}
+    return {**found, "ErrorMessage": ("String", said[:1024])} if said else found
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text.decode("utf-8", "replace")

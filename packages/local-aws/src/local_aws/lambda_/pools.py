@@ -1,27 +1,169 @@
 """Every function's workers, by version: a new pool when a version changes."""
 
 import contextlib
+import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from local_aws.core.child_processes import Children
+from local_aws.core.metrics import emit
 from local_aws.errors import LocalAwsError
-from local_aws.lambda_.deployment_package import unpack
-from local_aws.lambda_.function_spec import FunctionSpec, WorkerSettings
-from local_aws.lambda_.invocation import Invocation
-from local_aws.lambda_.layers import laid_out
-from local_aws.lambda_.metrics import LambdaMeter
-from local_aws.lambda_.pool import Pool
+from local_aws.lambda_.functions import FunctionSpec, WorkerSettings
+from local_aws.lambda_.logs import LogEvent, heeds_level
+from local_aws.lambda_.packages import laid_out, unpack
+from local_aws.lambda_.runtime_api import Invocation
 from local_aws.lambda_.worker import Worker
-from local_aws.lambda_.worker_output import LogEvent
 
 _IDLE_CHECK_SECONDS = 15.0
-
+_TAIL_CHARACTERS = 8192
 LogSink = Callable[[FunctionSpec, str, list[LogEvent]], None]
+
+
+class LambdaMeter:
+    """Publishes the metrics of invocations, by function and by the ARN that was invoked."""
+
+    def ran(
+        self, spec: FunctionSpec, arn: str, *, seconds: float, failed: bool, running: int
+    ) -> None:
+        """Put the metrics of an invocation; `running` counts those of the function at its start."""
+        values = {
+            "Invocations": 1.0,
+            "Errors": float(failed),
+            "Throttles": 0.0,
+            "Duration": seconds * 1000,
+            "ConcurrentExecutions": float(running),
+        }
+        self._put(spec, arn, values)
+
+    def throttled(self, spec: FunctionSpec, arn: str) -> None:
+        """Put the metric of an invocation that was turned away."""
+        self._put(spec, arn, {"Throttles": 1.0})
+
+    def _put(self, spec: FunctionSpec, arn: str, values: dict[str, float]) -> None:
+        units = {"Duration": "Milliseconds"}
+        resource = arn.split(":function:", 1)[-1]
+        for dimensions in (
+            {"FunctionName": spec.name},
+            {"FunctionName": spec.name, "Resource": resource},
+        ):
+            emit("AWS/Lambda", dimensions, values, units, region=spec.region)
+
+
+# A burst must not start as many processes as it has events: each cold start slows the others.
+# So few start at once. Another one does only when none got free for this long and none is
+# starting, as with handlers that wait for something.
+_EAGER_WORKERS = min(max(2, os.cpu_count() or 2), 8)
+
+_PATIENCE_SECONDS = 1.0
+
+_MAX_WORKERS = 40
+
+
+class Pool:
+    """The workers of one function version in one configuration."""
+
+    def __init__(self, spec: FunctionSpec, start: Callable[[], Worker]) -> None:
+        self.spec = spec
+        self._start = start
+        self._free = threading.Condition()
+        self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
+        self._count = 0
+        self._starting = 0
+        self._last_free = 0.0
+        self._retired = False
+        self._since: dict[Worker, float] = {}
+
+    @contextlib.contextmanager
+    def worker(self) -> Iterator[Worker]:
+        """Lend a worker; no lock is held meanwhile. A dead or retired one is not taken back."""
+        worker = self._take()
+        try:
+            yield worker
+        finally:
+            self._give_back(worker)
+
+    def retire(self) -> None:
+        """End the idle workers now, and each busy one after its invocation."""
+        with self._free:
+            self._retired = True
+            idle, self._idle = self._idle, []
+            self._since.clear()
+            self._count -= len(idle)
+        for worker in idle:
+            worker.kill()
+
+    def end_idle(self, since: float) -> None:
+        """End the workers that have had nothing to do since that time (`time.monotonic`)."""
+        with self._free:
+            ended = [worker for worker in self._idle if self._since.get(worker, since) < since]
+            for worker in ended:
+                self._idle.remove(worker)
+                self._since.pop(worker, None)
+            self._count -= len(ended)
+        for worker in ended:
+            worker.kill()
+
+    def _take(self) -> Worker:
+        asked = time.monotonic()
+        with self._free:
+            while True:
+                while self._idle:
+                    worker = self._idle.pop()
+                    self._since.pop(worker, None)
+                    if worker.alive:
+                        self._busy.add(worker)
+                        return worker
+                    self._count -= 1
+                if self._may_start(asked):
+                    self._count += 1
+                    self._starting += 1
+                    break
+                self._free.wait(_PATIENCE_SECONDS / 4)
+        return self._started()
+
+    def _started(self) -> Worker:
+        made: Worker | None = None
+        try:
+            made = self._start()
+            return made
+        finally:
+            with self._free:
+                self._starting -= 1
+                if made is None:
+                    self._count -= 1
+                    self._free.notify()
+                else:
+                    self._busy.add(made)
+
+    def _may_start(self, asked: float) -> bool:
+        if self._count < _EAGER_WORKERS:
+            return True
+        starting = self._starting or any(not worker.started for worker in self._busy)
+        if starting or self._count >= _MAX_WORKERS:
+            return False
+        return time.monotonic() - max(asked, self._last_free) >= _PATIENCE_SECONDS
+
+    def _give_back(self, worker: Worker) -> None:
+        with self._free:
+            self._busy.discard(worker)
+            self._last_free = time.monotonic()
+            if worker.alive and not self._retired:
+                self._idle.append(worker)
+                self._since[worker] = self._last_free
+                self._free.notify()
+                return
+        worker.kill()
+        self._lose_one()
+
+    def _lose_one(self) -> None:
+        with self._free:
+            self._count -= 1
+            self._free.notify()
 
 
 class Throttled(Exception):
@@ -30,7 +172,7 @@ class Throttled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an invocation gave: the payload, whether it is an error, and the log's text."""
+    """What an invocation gave: the payload, whether it is an error, and the end of its log."""
 
     payload: bytes
     failed: bool
@@ -82,7 +224,7 @@ class LambdaPools:
             self._slot(spec, invocation.function_arn) as running,
             self._pool(spec).worker() as worker,
         ):
-            events = worker.run(invocation)
+            events = [event for event in worker.run(invocation) if heeds_level(spec, event)]
             self._sink(spec, worker.log_stream, events)
         if self._meter is not None:
             self._meter.ran(
@@ -92,7 +234,7 @@ class LambdaPools:
                 failed=invocation.failed,
                 running=running,
             )
-        log = "\n".join(event.message for event in events)
+        log = _tail(events)
         return Outcome(invocation.result, invocation.failed, log, invocation.request_id)
 
     def retire(self, name: str) -> None:
@@ -157,5 +299,17 @@ class LambdaPools:
             )
         task = self._home / "code" / spec.code_sha256
         unpack(spec.code, task)
-        layers = laid_out(spec, self._home)
+        layers = laid_out(spec.layers, spec.layer_sha256s, self._home)
         return Worker(spec, task, layers, self._settings, self._children)
+
+
+def _tail(events: Sequence[LogEvent]) -> str:
+    """Return the last events as text, as many as make up what an answer may show of a log."""
+    last: list[str] = []
+    size = 0
+    for event in reversed(events):
+        last.append(event.message)
+        size += len(event.message)
+        if size > _TAIL_CHARACTERS:
+            break
+    return "\n".join(reversed(last))

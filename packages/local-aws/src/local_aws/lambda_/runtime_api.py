@@ -1,6 +1,7 @@
 """The Lambda Runtime API for one worker: a listener of its own that hands out invocations.
 
-Each worker has its own port, so that a request, or its absence, is always that worker's.
+Each worker has its own port, so that a request, or its absence, is always that worker's. The
+connection must be that of the worker's process, and a request must not come from a web page.
 Paths and headers: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
@@ -8,15 +9,64 @@ import contextlib
 import json
 import socketserver
 import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
-
-from local_aws.lambda_.invocation import Invocation
 
 # 6 MB and what an answer's envelope may add: the quota of a synchronous answer.
 MAX_RESPONSE_BYTES = 6_291_556
 _PREFIX = "/2018-06-01/runtime"
 _PIECE_BYTES = 1_048_576
-_REASONS = {200: "OK", 202: "Accepted", 400: "Bad Request", 404: "Not Found", 410: "Gone"}
+_EXPECT_SECONDS = 5.0
+_REASONS = {
+    200: "OK",
+    202: "Accepted",
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    409: "Conflict",
+    410: "Gone",
+}
+
+
+@dataclass(slots=True)
+class Invocation:
+    """One event on its way through a worker. `result` and `failed` are set before `done`.
+
+    The request id stays the same when an event is tried again.
+    """
+
+    body: bytes
+    function_arn: str
+    timeout_seconds: float
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    client_context: str = ""
+    deadline: float = 0.0
+    result: bytes = b""
+    failed: bool = False
+    seconds: float = 0.0
+    done: threading.Event = field(default_factory=threading.Event)
+
+    def finish(self, result: bytes, *, failed: bool) -> None:
+        """Set the outcome, unless there is one."""
+        if not self.done.is_set():
+            self.result, self.failed = result, failed
+            self.done.set()
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that the runtime gets with the event."""
+        trace = f"Root=1-{int(time.time()):08x}-{self.request_id.replace('-', '')[:24]};Sampled=0"
+        context = {"Lambda-Runtime-Client-Context": self.client_context}
+        return {
+            "Content-Type": "application/json",
+            "Lambda-Runtime-Aws-Request-Id": self.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(int(self.deadline * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": self.function_arn,
+            "Lambda-Runtime-Trace-Id": trace,
+            **(context if self.client_context else {}),
+        }
 
 
 class RuntimeApi:
@@ -32,6 +82,9 @@ class RuntimeApi:
         self._lock = threading.Lock()
         # The runtime's connection while it waits for an event, or the event that waits for it.
         self._waiting: _Handler | None = None
+        self._free = threading.Condition(self._lock)
+        self._peer: int | None = None
+        self._expected = threading.Event()
         self._next: Invocation | None = None
         self._closed = False
         self._current: Invocation | None = None
@@ -45,6 +98,17 @@ class RuntimeApi:
     def address(self) -> str:
         """Return `host:port`, as `AWS_LAMBDA_RUNTIME_API` has it."""
         return f"127.0.0.1:{self._server.server_address[1]}"
+
+    def expect(self, pid: int) -> None:
+        """Serve the connections of that process; before this is called none is served."""
+        self._peer = pid
+        self._expected.set()
+
+    def admits(self, address: tuple[str, int]) -> bool:
+        """Return whether a connection from that address is the expected process's."""
+        if not self._expected.wait(_EXPECT_SECONDS) or self._peer is None:
+            return False
+        return owns_connection(self._peer, address, self._server.server_address[1])
 
     def hand_out(self, invocation: Invocation) -> None:
         """Give the runtime its next event; a waiting one gets it from this thread."""
@@ -64,15 +128,35 @@ class RuntimeApi:
         threading.Thread(target=self._server.end, daemon=True).start()
 
     def ask(self, handler: "_Handler") -> None:
-        """Give the runtime's connection the next event, once there is one."""
+        """Give the runtime's connection the next event, once there is one.
+
+        A second one that asks while the first waits is refused.
+        """
         with self._lock:
-            given, self._next = self._next, None
-            if given is None and not self._closed:
-                self._waiting = handler
+            taken = self._waiting is not None
+            if not taken:
+                given, self._next = self._next, None
+                if given is None and not self._closed:
+                    self._waiting = handler
+        if taken:
+            handler.refuse(409)
+            return
         # Set after the runtime is known to wait, so that the first event finds it.
         self.initialised.set()
         if given is not None or self._closed:
             handler.give(given)
+
+    def left(self, handler: "_Handler") -> None:
+        """Note that a connection has ended, so that another one may wait."""
+        with self._lock:
+            if self._waiting is handler:
+                self._waiting = None
+            self._free.notify_all()
+
+    def wait_until_free(self, seconds: float) -> bool:
+        """Return whether no connection waits for an event, within that time."""
+        with self._lock:
+            return self._free.wait_for(lambda: self._waiting is None, seconds)
 
     def report(self, path: str, body: bytes | None) -> bool:
         """Take what the runtime posts; return whether the path is one of the API's.
@@ -94,6 +178,34 @@ class RuntimeApi:
         else:
             current.finish(body, failed=kind == "error")
         return True
+
+
+def owns_connection(pid: int, client: tuple[str, int], port: int) -> bool:
+    """Return whether a process holds the client's end of a connection to a port here.
+
+    Where the system has no /proc, every process of this machine is taken for the right one.
+    """
+    if not Path("/proc/self/net/tcp").exists():
+        return True
+    inode = _inode(client[1], port)
+    if inode is None:
+        return False
+    wanted = f"socket:[{inode}]"
+    with contextlib.suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                if str(descriptor.readlink()) == wanted:
+                    return True
+    return False
+
+
+def _inode(client_port: int, port: int) -> str | None:
+    """Return the socket of the loopback's connection from one port to another."""
+    ends = f" 0100007F:{client_port:04X} 0100007F:{port:04X} "
+    for line in Path("/proc/self/net/tcp").read_text(encoding="ascii").splitlines():
+        if ends in line:
+            return line.split()[9]
+    return None
 
 
 def _too_large() -> bytes:
@@ -133,10 +245,29 @@ class _Handler(socketserver.StreamRequestHandler):
     server: _Listener
 
     def handle(self) -> None:
-        with contextlib.suppress(ConnectionError, ValueError):
-            while line := self.rfile.readline(65_536):
-                method, path, _ = line.decode("ascii").split(" ", 2)
-                self._serve(method, path, self._headers())
+        if not self.server.api.admits(self.client_address):
+            return
+        try:
+            with contextlib.suppress(ConnectionError, ValueError):
+                while line := self.rfile.readline(65_536):
+                    method, path, _ = line.decode("ascii").split(" ", 2)
+                    headers = self._headers()
+                    if self._is_foreign(headers):
+                        self.refuse(403)
+                        return
+                    self._serve(method, path, headers)
+        finally:
+            self.server.api.left(self)
+
+    def _is_foreign(self, headers: dict[str, str]) -> bool:
+        """Return whether a browser sent the request, or it was meant for another host."""
+        from_page = any(name == "origin" or name.startswith("sec-fetch-") for name in headers)
+        return from_page or headers.get("host") != self.server.api.address
+
+    def refuse(self, status: int) -> None:
+        """Answer a request that is not served."""
+        with contextlib.suppress(OSError, ValueError):
+            self._answer(status, b"{}", {})
 
     def _serve(self, method: str, path: str, headers: dict[str, str]) -> None:
         if method == "POST":
@@ -149,7 +280,7 @@ class _Handler(socketserver.StreamRequestHandler):
             self.server.api.ask(self)
 
     def give(self, invocation: Invocation | None) -> None:
-        """Answer the runtime that waits; None tells it that there is nothing more."""
+        """Answer the runtime that waits; None says that no event will come."""
         with contextlib.suppress(OSError, ValueError):  # it has ended meanwhile
             if invocation is None:
                 self._answer(410, b"{}", {})

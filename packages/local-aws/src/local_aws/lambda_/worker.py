@@ -1,8 +1,10 @@
 """One execution environment: a process that runs a function's invocations, one at a time."""
 
+import contextlib
 import datetime
 import json
 import logging
+import os
 import shutil
 import subprocess
 import threading
@@ -11,18 +13,107 @@ import uuid
 from pathlib import Path
 
 from local_aws.core.child_processes import Children
-from local_aws.lambda_.function_spec import FunctionSpec, WorkerSettings, worker_environment
-from local_aws.lambda_.invocation import Invocation
-from local_aws.lambda_.memory import PeakMemory
-from local_aws.lambda_.platform_log import Usage, end_lines, missing_runtime_line, start_lines
-from local_aws.lambda_.runtime_api import RuntimeApi
-from local_aws.lambda_.runtimes import base_runtime, python_for
-from local_aws.lambda_.worker_output import LogEvent, LogPipe
+from local_aws.lambda_.functions import (
+    FunctionSpec,
+    WorkerSettings,
+    base_runtime,
+    python_for,
+    worker_environment,
+)
+from local_aws.lambda_.logs import (
+    LogEvent,
+    LogPipe,
+    Usage,
+    end_lines,
+    missing_runtime_line,
+    start_lines,
+)
+from local_aws.lambda_.runtime_api import Invocation, RuntimeApi
 
 INIT_SECONDS = 10.0
 _BOOTSTRAP = Path(__file__).with_name("worker_bootstrap.py")
 _MEMORY_CHECK_SECONDS = 0.1
 _log = logging.getLogger(__name__)
+
+
+_LINE = b"VmHWM:"
+
+
+class PeakMemory:
+    """The peak resident memory of a process, with that of the processes it has started.
+
+    Each process counts with its own peak, as long as it is there. Thread-safe.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._lock = threading.Lock()
+        self._pid = pid
+        self._file: int | None = None
+        self._children: int | None = None
+        with contextlib.suppress(OSError):  # as on a system without /proc
+            self._file = os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+            # That of the first thread, which is all of it as long as there is no other.
+            path = f"/proc/{pid}/task/{pid}/children"
+            self._children = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def peak_mb(self) -> int:
+        """Return megabytes; 0 where the system does not say, or the process has ended."""
+        with self._lock:
+            if self._file is None:
+                return 0
+            try:
+                status = os.pread(self._file, 8192, 0)
+                if self._children is not None and b"\nThreads:\t1\n" in status:
+                    started = [int(pid) for pid in os.pread(self._children, 8192, 0).split()]
+                else:
+                    started = _children_of(self._pid)
+            except OSError:
+                return 0
+        return (_peak_kb(status) + sum(_started_kb(pid) for pid in started)) // 1024
+
+    def close(self) -> None:
+        """Release the process's files."""
+        with self._lock:
+            for file in (self._file, self._children):
+                if file is not None:
+                    os.close(file)
+            self._file = self._children = None
+
+
+def _peak_kb(status: bytes) -> int:
+    _, _, rest = status.partition(_LINE)
+    return int(rest.split(None, 1)[0]) if rest else 0
+
+
+def _started_kb(pid: int, depth: int = 8) -> int:
+    """Return the peak of a process that the function has started, and of those below it."""
+    try:
+        own = _peak_kb(Path(f"/proc/{pid}/status").read_bytes())
+    except OSError:
+        return 0
+    below = _children_of(pid) if depth else []
+    return own + sum(_started_kb(child, depth - 1) for child in below)
+
+
+def _children_of(pid: int) -> list[int]:
+    """Return the processes that a process, in any of its threads, has started."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.scandir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                started = Path(thread.path, "children").read_text(encoding="ascii")
+                found += [int(number) for number in started.split()]
+    return found
+
+
+def _used_bytes(folder: Path) -> int:
+    """Return how much the files below a folder take; what vanishes meanwhile counts nothing."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += Path(parent, name).lstat().st_blocks * 512
+    return total
 
 
 class Worker:
@@ -71,6 +162,7 @@ class Worker:
         except BaseException:
             self._api.close()
             raise
+        self._api.expect(self._process.pid)
         if self._process.stdout is None:
             raise AssertionError("a worker's output is always a pipe")
         self._memory = PeakMemory(self._process.pid)
@@ -146,6 +238,10 @@ class Worker:
                 invocation.done.clear()
                 self._end(invocation, "Runtime.OutOfMemory", "signal: killed")
                 return
+            if _used_bytes(self._folder) > self.spec.temporary_mb * 1024**2:
+                invocation.done.clear()
+                self._fail_full(invocation)
+                return
             if finished:
                 return
             if left <= 0:
@@ -163,6 +259,15 @@ class Worker:
     def _end(self, invocation: Invocation, kind: str, how: str) -> None:
         message = f"RequestId: {invocation.request_id} Error: Runtime exited with error: {how}"
         invocation.finish(_error(kind, message), failed=True)
+        self.kill()
+
+    def _fail_full(self, invocation: Invocation) -> None:
+        """End a worker with more temporary files than its EphemeralStorage.
+
+        On AWS the write that is one too many fails with this error.
+        """
+        said = f"[Errno 28] No space left on device: /tmp has {self.spec.temporary_mb} MB"
+        invocation.finish(_error("OSError", said), failed=True)
         self.kill()
 
     def _fail_exit(self, invocation: Invocation) -> None:

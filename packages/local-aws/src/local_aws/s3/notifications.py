@@ -1,4 +1,4 @@
-"""What S3 tells of an object: to EventBridge, and to functions, queues and topics directly.
+"""What S3 publishes about an object: to EventBridge, and to functions, queues and topics directly.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, quote_plus, urlsplit
 
 from local_aws.core import clock
 from local_aws.core.context import ACCOUNT_ID
-from local_aws.core.patching import replace, wrap
-from local_aws.eventbridge.bus import Buses
+from local_aws.core.patching import patch, set_value
+from local_aws.core.service_events import tell
 from local_aws.eventbridge.delivery import (
     DeliveryFailed,
     Sender,
@@ -22,6 +22,7 @@ from local_aws.eventbridge.delivery import (
     publish_to_topic,
     send_to_queue,
 )
+from local_aws.s3.versions import is_deleting_version
 
 _log = logging.getLogger(__name__)
 # What the request that this thread answers has in its query.
@@ -46,44 +47,44 @@ _DELETIONS = {
 }
 
 
-def install(buses: Buses) -> None:
-    """Mend the notifications of buckets."""
-    from moto.s3 import notifications
-
-    def send_event(account_id: str, event_name: Any, bucket: Any, key: Any) -> None:
-        del account_id
-        configuration = bucket.notification_configuration
-        name = str(getattr(event_name, "value", event_name)).removeprefix("s3:")
-        if configuration is None or not _was_asked_for(name):
-            return
-        _notify(configuration, event_name, name, bucket, key)
-        if configuration.event_bridge is not None and name in _TYPES:
-            detail = event_detail(name, bucket, key)
-            buses.publish("aws.s3", _TYPES[name][0], detail, [bucket.arn], bucket.region_name)
-
-    fault = "runs functions within the request, past all policies, with events of fixed values"
-    replace(notifications, "send_event", send_event, fault=fault)
-    _note_requests()
+def send_event(account_id: str, event_name: Any, bucket: Any, key: Any) -> None:
+    """Publish what happened to an object, as its bucket is configured to."""
+    del account_id
+    configuration = bucket.notification_configuration
+    name = str(getattr(event_name, "value", event_name)).removeprefix("s3:")
+    if configuration is None or not _was_asked_for(name):
+        return
+    _notify(configuration, event_name, name, bucket, key)
+    if configuration.event_bridge is not None and name in _TYPES:
+        detail = event_detail(name, bucket, key)
+        tell("aws.s3", _TYPES[name][0], detail, [bucket.arn], bucket.region_name)
 
 
-def _note_requests() -> None:
-    from moto.s3.responses import S3Response
+set_value(
+    "moto.s3.notifications.send_event",
+    send_event,
+    why="runs functions within the request, past all policies, with events of fixed values",
+)
 
-    @wrap(S3Response, "_key_response", fault="tells of one upload as of several changes")
-    def key_response(original: Any, response: Any, request: Any, full_url: str) -> Any:
-        _asked.parts = set(parse_qs(urlsplit(full_url).query, keep_blank_values=True))
-        try:
-            return original(response, request, full_url)
-        finally:
-            _asked.parts = None
+
+@patch("moto.s3.responses.S3Response._key_response", why="publishes several events of one upload")
+def key_response(original: Any, response: Any, request: Any, full_url: str) -> Any:
+    """Answer a request about an object, with what it asks for at hand."""
+    _asked.parts = set(parse_qs(urlsplit(full_url).query, keep_blank_values=True))
+    try:
+        return original(response, request, full_url)
+    finally:
+        _asked.parts = None
 
 
 def _was_asked_for(name: str) -> bool:
-    """Return whether the request is about what the event tells of.
+    """Return whether the request is about what the event reports.
 
     moto sets tags and an ACL at every upload, and puts an object to complete one in parts; S3
-    tells of each as of one creation.
+    publishes one creation. Of versions, `versions.delete_object` publishes the event.
     """
+    if is_deleting_version():
+        return False
     parts = getattr(_asked, "parts", None)
     if parts is None:
         return True
@@ -161,5 +162,10 @@ def _notify(configuration: Any, event_name: Any, name: str, bucket: Any, key: An
             text = compact({"Records": [record(name, bucket, key, notification.id)]})
             try:
                 send(sender, notification.arn, text)
-            except DeliveryFailed as error:  # S3 tells nobody of a notification that fails
-                _log.warning("%s was not told of %s: %s", notification.arn, name, error.message)
+            except DeliveryFailed as error:  # S3 reports a failed notification to nobody
+                _log.warning(
+                    "%s did not get the notification of %s: %s",
+                    notification.arn,
+                    name,
+                    error.message,
+                )

@@ -1,23 +1,58 @@
 """Model artifacts as `tar.gz`: written by a training job, unpacked for a variant.
 
 An artifact is somebody else's file, so unpacking refuses whatever could reach outside the
-folder or fill the disk: absolute names, `..`, links, devices, too many members, too many bytes.
+folder or fill disk or memory: absolute names, `..`, links, devices, sparse files, too many
+members, too many bytes, and headers of a size that no name needs.
 """
 
 import os
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from local_aws.errors import LocalAwsError
 
 MAX_BYTES = 4 * 1024**3
 MAX_MEMBERS = 20_000
+# What GNU's and PAX's headers for long names and attributes may take; tarfile reads them whole.
+MAX_HEADER_BYTES = 65_536
+_EXTENDED_HEADERS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
 
 
 class UnsafeArchive(LocalAwsError):
     """An artifact is no gzipped tar, or holds what must not be unpacked."""
+
+
+_DAMAGE = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RecursionError)
+
+
+class _BoundedTarInfo(tarfile.TarInfo):
+    """A member whose headers are looked at before tarfile reads what they announce."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> Any:
+        """Read the rest of a member; tarfile calls this for each header of 512 bytes."""
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            raise UnsafeArchive("The model artifact has a sparse file in it.")
+        if self.type in _EXTENDED_HEADERS and not 0 <= self.size <= MAX_HEADER_BYTES:
+            raise UnsafeArchive(
+                f"The model artifact has a header of {self.size} bytes; at most "
+                f"{MAX_HEADER_BYTES} are read."
+            )
+        return super()._proc_member(tar)  # type: ignore[misc]
+
+    def _refuse_sparse(self, *_: Any) -> None:
+        raise UnsafeArchive("The model artifact has a sparse file in it.")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
 
 
 def pack(folder: Path, archive: Path) -> None:
@@ -38,26 +73,28 @@ def unpack(
 ) -> None:
     """Unpack a gzipped tar into an existing folder; raises UnsafeArchive, naming the member."""
     try:
-        with tarfile.open(archive, mode="r:gz") as tar:
+        with tarfile.open(archive, mode="r:gz", tarinfo=_BoundedTarInfo) as tar:
             for member in _checked(tar, max_bytes, max_members):
                 tar.extract(member, folder, filter="data", set_attrs=False)
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise UnsafeArchive(f"The model artifact cannot be unpacked: {error}.") from error
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RecursionError) as error:
+        raise UnsafeArchive(
+            f"The model artifact cannot be unpacked: {str(error)[:200]}."
+        ) from error
 
 
 def _checked(tar: tarfile.TarFile, max_bytes: int, max_members: int) -> Iterator[tarfile.TarInfo]:
     total = 0
     for count, member in enumerate(tar, start=1):
-        total += member.size
-        if count > max_members or total > max_bytes:
+        total += max(0, member.size)
+        if count > max_members or total > max_bytes or member.size < 0:
             raise UnsafeArchive(
                 f"The model artifact holds more than {max_members} members or {max_bytes} bytes."
             )
-        name = PurePosixPath(member.name)
+        name, shown = PurePosixPath(member.name), member.name[:100]
         if name.is_absolute() or ".." in name.parts or "\\" in member.name:
-            raise UnsafeArchive(f"The model artifact has a member outside of it: {member.name!r}.")
+            raise UnsafeArchive(f"The model artifact has a member outside of it: {shown!r}.")
         if not member.isfile() and not member.isdir():
             raise UnsafeArchive(
-                f"The model artifact has a member that is no plain file: {member.name!r}."
+                f"The model artifact has a member that is no plain file: {shown!r}."
             )
         yield member

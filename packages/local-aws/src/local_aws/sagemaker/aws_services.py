@@ -6,7 +6,6 @@ job's role, so that what a role may do is decided where it is decided for everyb
 
 import contextlib
 import os
-import queue
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -22,14 +21,12 @@ from moto.utilities.utils import get_partition
 
 from local_aws.client_environment import client_environment
 from local_aws.core.context import Context
-from local_aws.dashboard.endpoints import LATENCIES
 from local_aws.iam.authorization import authorise, permits
 from local_aws.iam.policy import Access
 from local_aws.iam.resources import log_arn
 from local_aws.iam.roles import RoleSessions
 from local_aws.iam.s3_requests import default_key, put_accesses
 from local_aws.sagemaker.containers import LineSink
-from local_aws.sagemaker.endpoints.invocations import Measurement
 from local_aws.sagemaker.images import PULLS, ImageDenied, pull_accesses
 
 if TYPE_CHECKING:
@@ -177,48 +174,3 @@ def use(services: AwsServices) -> None:
 def services() -> AwsServices:
     """Return the services around SageMaker that `use` has set."""
     return _services[0]
-
-
-class EndpointMetrics:
-    """Brings measurements to `AWS/SageMaker` from a thread of its own, off the request's way."""
-
-    def __init__(self, services: AwsServices) -> None:
-        self._services = services
-        self._queue: queue.SimpleQueue[Measurement | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="endpoint-metrics", daemon=True)
-        self._thread.start()
-
-    def add(self, measurement: Measurement) -> None:
-        """Hand over one measurement."""
-        m = measurement
-        LATENCIES.note(m.endpoint, m.variant, m.status, m.model_latency)
-        self._queue.put(measurement)
-
-    def close(self) -> None:
-        """Store what is handed over so far, then stop."""
-        self._queue.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        while (measurement := self._queue.get()) is not None:
-            self._services.put_metric("AWS/SageMaker", metric_data(measurement))
-
-
-def metric_data(m: Measurement) -> list[dict[str, Any]]:
-    """Return a measurement as CloudWatch data; latencies are those of answered requests."""
-    dimensions = [
-        {"Name": "EndpointName", "Value": m.endpoint},
-        {"Name": "VariantName", "Value": m.variant},
-    ]
-    values = [
-        ("Invocations", 1.0, "None"),
-        ("InvocationsPerInstance", 1.0 / m.instances, "None"),
-        ("Invocation4XXErrors", float(400 <= m.status < 500), "None"),
-        ("Invocation5XXErrors", float(m.status >= 500), "None"),
-        ("ModelLatency", m.model_latency, "Microseconds"),
-        ("OverheadLatency", m.overhead_latency, "Microseconds"),
-    ]
-    return [
-        {"MetricName": name, "Value": value, "Unit": unit, "Dimensions": dimensions}
-        for name, value, unit in values
-    ]

@@ -13,6 +13,11 @@ from typing import Any
 from local_aws.errors import LocalAwsError
 
 PREFIX = "/_local_aws/"
+HEALTH_PATH = f"{PREFIX}health"
+PATCHES_PATH = f"{PREFIX}patches"
+PROCESSES_PATH = f"{PREFIX}processes"
+ACCESS_PATH = f"{PREFIX}iam/access"
+STATUS_PATH = f"{PREFIX}status"
 MAX_BODY_BYTES = 1_000_000
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -79,7 +84,7 @@ class Routes:
         return HTTPStatus.METHOD_NOT_ALLOWED, _message(sentence)
 
 
-def with_routes(application: Wsgi, routes: Routes) -> Wsgi:
+def serve_own_paths(application: Wsgi, routes: Routes) -> Wsgi:
     """Return the application with the table's paths answered by the table."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -97,6 +102,8 @@ def _request(environ: dict[str, Any]) -> dict[str, Any]:
         raise LocalAwsError(f"A request may have {MAX_BODY_BYTES} bytes, not {length}.")
     try:
         body = json.loads(environ["wsgi.input"].read(length) or b"{}")
+    except RecursionError as error:
+        raise LocalAwsError("The request is nested too deeply.") from error
     except ValueError as error:
         raise LocalAwsError(f"The request is not JSON: {error}.") from error
     if not isinstance(body, dict):

@@ -14,6 +14,7 @@ from cheroot.workers.threadpool import WorkerThread
 
 from local_aws.server.admin_api import Wsgi
 from local_aws.server.connection_streams import streams
+from local_aws.server.peers import is_own
 
 # What waits to be accepted when hundreds of clients come at once.
 BACKLOG = 1024
@@ -110,6 +111,7 @@ class _Connection(cheroot_server.HTTPConnection):
 
     def __init__(self, server: Any, sock: socket.socket, _: Any = None) -> None:
         super().__init__(server, sock, streams)
+        self.is_own = is_own(sock)
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
 
@@ -155,6 +157,13 @@ class WebServer(wsgi.Server):
         self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = self._listener
         return self._listener
+
+    def process_conn(self, conn: Any) -> None:
+        """Have a thread serve a connection; one of another user of the machine is closed."""
+        if conn.is_own:
+            super().process_conn(conn)
+        else:
+            conn.close()
 
     def start(self) -> None:
         """Serve in a thread; return once connections are taken."""

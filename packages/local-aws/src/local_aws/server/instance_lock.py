@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -24,13 +25,32 @@ class ServerRecord:
     started: str
 
 
+def prepare_home(home: Path) -> None:
+    """Make the folder of a server, closed to other users: it has functions, models and logs.
+
+    A folder with something else in it is left as open as it is. Raises LocalAwsError where it
+    cannot be made or written.
+    """
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not any(home.iterdir()) or (home / "lock").exists():
+            home.chmod(0o700)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        raise LocalAwsError(
+            f"The embedded AWS cannot use the folder {home} ({error.strerror}); "
+            "give one that can be written."
+        ) from error
+
+
 @contextlib.contextmanager
 def locked(home: Path) -> Iterator[None]:
     """Hold `<home>/lock` while inside; raises LocalAwsError, naming the holder, if taken.
 
     The kernel lets go of the lock when the holder dies, so none is ever stale.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    prepare_home(home)
     with (home / "lock").open("a+", encoding="utf-8") as lock:
         if not _taken(lock):
             lock.seek(0)

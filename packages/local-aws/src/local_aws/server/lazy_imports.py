@@ -21,6 +21,8 @@ class _Ecs:
         return _Ecs(*self._keys, key)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # what pickle looks for, before there are any keys
+            raise AttributeError(name)
         found: Any = importlib.import_module("moto.ecs.models").ecs_backends
         for key in self._keys:
             found = found[key]

@@ -15,32 +15,34 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.client_environment import client_environment
-from local_aws.core.context import Context
+from local_aws.core.context import HOST, Context
 from local_aws.core.patching import apply_patches, patches, require_moto
-from local_aws.dashboard.patches import with_page
 from local_aws.errors import LocalAwsError
-from local_aws.server.admin_api import PREFIX, ROUTES, Wsgi, route, with_routes
+from local_aws.server.admin_api import (
+    HEALTH_PATH,
+    PATCHES_PATH,
+    STATUS_PATH,
+    Wsgi,
+    route,
+)
+from local_aws.server.environment import leave_environment
 from local_aws.server.instance_lock import ServerRecord, locked, record_path, write_record
-from local_aws.server.origin_check import guarded
-from local_aws.state.patches import committing
 from local_aws.state.saver import Saver
 from local_aws.state.state_folder import STATE_FOLDER, Snapshots
 from local_aws.state.stores import STORES
 
-HOST = "127.0.0.1"
-HEALTH_PATH = f"{PREFIX}health"
-PATCHES_PATH = f"{PREFIX}patches"
 # In order: a later module may rely on an earlier one's patches.
 MODULES = (
     "local_aws.server.routing",
     "local_aws.iam.patches",
     "local_aws.terraform_compat.patches",
+    "local_aws.s3.patches",
     "local_aws.lambda_.patches",
     "local_aws.stepfunctions.patches",
     "local_aws.sagemaker.patches",
     "local_aws.eventbridge.patches",
     "local_aws.server.process_usage",
-    "local_aws.dashboard.patches",
+    "local_aws.dashboard.page",
     "local_aws.state.patches",
 )
 
@@ -99,8 +101,6 @@ def _bind(port: int) -> socket.socket:
 
 def _prepare_environment(context: Context, port: int) -> None:
     """Set what moto reads when it is imported, and keep its clients on this server."""
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE"):
-        os.environ.pop(name, None)
     os.environ.update(client_environment(context.endpoint_url, context.region))
     os.environ.update(MOTO_PORT=str(port), MOTO_ACCOUNT_ID=context.account_id)
 
@@ -135,16 +135,13 @@ def _serve(
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
     from local_aws.server.http_server import WebServer
+    from local_aws.server.middleware import layers, stack
     from local_aws.server.wsgi_services import service_application
 
     create: Any = service_application  # moto's own is a Flask application
-    application: Wsgi = DomainDispatcherApplication(create)
-    if saver is not None:
-        application = committing(application, saver)
-    for front in context.fronts:
-        application = front(application)
-    application = guarded(with_page(with_routes(application, ROUTES)))
-    server = WebServer(listener, application)
+    dispatcher: Wsgi = DomainDispatcherApplication(create)
+    route("GET", STATUS_PATH)(lambda _: {"problems": saver.problems() if saver else []})
+    server = WebServer(listener, stack(dispatcher, layers(context, saver)))
     server.start()
     port = listener.getsockname()[1]
     if saver is not None:
@@ -172,6 +169,7 @@ def read_patches(query: dict[str, Any]) -> list[dict[str, str]]:
 
 
 if __name__ == "__main__":
+    leave_environment()
     status = main()
     sys.stderr.flush()
     # By now nothing is left to do or to keep. The threads of executions and requests would

@@ -7,6 +7,7 @@ rebinding). AWS clients send no `Origin`, and name this machine or AWS's own dom
 
 import ipaddress
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,10 +15,11 @@ from local_aws.server.admin_api import Wsgi
 
 # What moto tells services by, and what the AWS clients of this machine are configured with.
 _DOMAINS = ("localhost", "amazonaws.com", "amazonaws.com.cn", "api.aws")
+_PREFIXED = re.compile(r"(^|\.|^sync-)127\.0\.0\.1$")
 _FOREIGN = ("cross-site", "same-site")
 
 
-def guarded(application: Wsgi) -> Wsgi:
+def check_origin(application: Wsgi) -> Wsgi:
     """Return the application; what another site makes a browser send is refused with 403."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -37,6 +39,9 @@ def refusal(environ: dict[str, Any]) -> str:
     host = environ.get("HTTP_HOST", "")
     if host and not is_ours(host):
         return f"The embedded AWS does not answer to the host {host!r}."
+    # A name of AWS's is whatever the network's name server makes of it, also for a browser.
+    if _is_browser(environ) and not is_loopback(host):
+        return f"The embedded AWS answers a browser at the loopback only, not at {host!r}."
     origin = environ.get("HTTP_ORIGIN", "")
     if origin and origin != f"http://{host}":
         return f"The embedded AWS takes no requests from pages of {origin!r}."
@@ -50,14 +55,27 @@ def refusal(environ: dict[str, Any]) -> str:
     return ""
 
 
+def _is_browser(environ: dict[str, Any]) -> bool:
+    return "HTTP_ORIGIN" in environ or any(name.startswith("HTTP_SEC_FETCH_") for name in environ)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a `Host` header names the loopback itself."""
+    return _name(host) in ("127.0.0.1", "localhost", "::1")
+
+
+def _name(host: str) -> str:
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    return name.strip("[]").lower().rstrip(".")
+
+
 def is_ours(host: str) -> bool:
     """Return whether a `Host` header names the loopback or a domain of AWS."""
-    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    name = name.strip("[]").lower().rstrip(".")
+    name = _name(host)
     if any(name == domain or name.endswith(f".{domain}") for domain in _DOMAINS):
         return True
-    # With a prefix, as an S3 bucket's or `sync-` of Step Functions: no browser takes such a name.
-    if name.endswith("127.0.0.1"):
+    # With a prefix, as an S3 bucket's or `sync-` of Step Functions.
+    if _PREFIXED.search(name):
         return True
     try:
         return ipaddress.ip_address(name).is_loopback

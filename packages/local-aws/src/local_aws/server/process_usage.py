@@ -7,9 +7,7 @@ from typing import Any
 
 from local_aws.core.child_processes import Child
 from local_aws.core.context import Context
-from local_aws.server.admin_api import PREFIX, route
-
-PROCESSES_PATH = f"{PREFIX}processes"
+from local_aws.server.admin_api import PROCESSES_PATH, route
 
 
 def install(context: Context) -> None:

@@ -1,92 +1,110 @@
 """The way of a request into moto: which service it is for, and what is not implemented."""
 
-import json
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
+from moto import backends
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
+
 from local_aws.core.context import Context
-from local_aws.core.patching import replace, wrap
+from local_aws.core.patching import patch, set_value
+from local_aws.core.services import SETTING, is_open, opened
 from local_aws.server import request_cache
 from local_aws.server.lazy_imports import defer_services
+from local_aws.server.refusals import refuse, signed_service
 
 # A DELETE of one of these would delete the bucket.
 _MISSING_S3_SUBRESOURCES = frozenset(
     ("metrics", "analytics", "intelligent-tiering", "metadataTable", "metadataConfiguration")
 )
+# moto's own pages: they reset everything, record requests, or give out credentials.
+_OWN_SERVICES = ("moto_api", "instance_metadata")
+_OWN_PATHS = ("/moto-api", "/latest/")
+_LISTS = "lists its own folder and tries 200 patterns under one lock, for each request"
 
 
 def install(context: Context) -> None:
-    """Mend what every request of every service goes through."""
+    """Check the setting of the open services, and prepare what every request goes through."""
     del context
+    opened()
     defer_services()
     request_cache.install()
-    _remember_services()
-    _refuse_missing_services()
-    _refuse_missing_actions()
-    _refuse_missing_s3_requests()
 
 
-def _remember_services() -> None:
-    from moto import backends
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
-
-    fault = "lists its own folder and tries 200 patterns under one lock, for each request"
-    names = tuple(backends.list_of_moto_modules())
-    replace(backends, "list_of_moto_modules", lambda: names, fault=fault)
-    known: dict[str, Any] = {}
-
-    @wrap(DomainDispatcherApplication, "get_backend_for_host", fault=fault)
-    def get_backend_for_host(original: Any, application: Any, host: str | None) -> Any:
-        if host is None:
-            return original(application, host)
-        if host not in known:
-            known[host] = original(application, host)
-        return known[host]
+_names = tuple(backends.list_of_moto_modules())
+set_value("moto.backends.list_of_moto_modules", lambda: _names, why=_LISTS)
+_services_by_host: dict[str, Any] = {}
 
 
-def _refuse_missing_services() -> None:
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+@patch("moto.moto_server.werkzeug_app.DomainDispatcherApplication.get_backend_for_host", why=_LISTS)
+def get_backend_for_host(original: Any, application: Any, host: str | None) -> Any:
+    """Return the service of a host; raises a refusal for one that is not open."""
+    if host is None:
+        return original(application, host)
+    if host not in _services_by_host:
+        _services_by_host[host] = original(application, host)
+    service = _services_by_host[host]
+    if service is not None and not is_open(service):
+        raise _NotOpen(service)
+    return service
 
-    fault = "answers 500 for a service that it lacks, which clients try again for minutes"
 
-    @wrap(DomainDispatcherApplication, "get_application", fault=fault)
-    def get_application(original: Any, application: Any, environ: dict[str, Any]) -> Any:
-        try:
-            return original(application, environ)
-        except AttributeError:  # what moto makes of a service that none of its patterns knows
-            return _no_such_service
+class _NotOpen(Exception):
+    """A request is for a service that is not open."""
+
+
+@patch(
+    "moto.moto_server.werkzeug_app.DomainDispatcherApplication.get_application",
+    why="answers 500 for a service that it lacks, which clients try again for minutes, "
+    "and resets everything for whoever asks /moto-api/reset",
+)
+def get_application(original: Any, application: Any, environ: dict[str, Any]) -> Any:
+    """Return the application of the request's service, or one that refuses the request."""
+    if environ.get("PATH_INFO", "").startswith(_OWN_PATHS):
+        return _not_found
+    try:
+        return original(application, environ)
+    except _NotOpen as error:
+        return _not_found if error.args[0] in _OWN_SERVICES else _no_such_service
+    except AttributeError:  # what moto makes of a service that none of its patterns knows
+        return _no_such_service
+    except (ImportError, KeyError, ValueError):  # a service that needs what is not installed
+        return _no_such_service
+
+
+def _not_found(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    sentence = f"The embedded AWS has no {environ.get('PATH_INFO')}."
+    return refuse(environ, start_response, "NotFound", sentence, HTTPStatus.NOT_FOUND)
 
 
 def _no_such_service(
     environ: dict[str, Any], start_response: Callable[..., Any]
 ) -> Iterable[bytes]:
-    scope = environ.get("HTTP_AUTHORIZATION", "").split("/")
-    service = scope[3] if len(scope) > 3 else "this service"
-    message = f"The embedded AWS does not implement {service}."
-    body = json.dumps({"__type": "NotImplemented", "message": message}).encode()
-    headers = [("Content-Type", "application/json"), ("x-amzn-errortype", "NotImplemented")]
-    start_response("400 Bad Request", [*headers, ("Content-Length", str(len(body)))])
-    return [body]
+    service = signed_service(environ) or "this service"
+    sentence = (
+        f"The embedded AWS does not implement {service}; "
+        f"moto's, unreviewed and not saved, opens with {SETTING}={signed_service(environ)}."
+    )
+    return refuse(environ, start_response, "NotImplemented", sentence)
 
 
-def _refuse_missing_actions() -> None:
-    from moto.core.responses import ActionResult, BaseResponse
-
-    fault = "answers 500 for an action that it lacks, which clients try again for minutes"
-
-    @wrap(BaseResponse, "call_action", fault=fault)
-    def call_action(original: Any, response: Any) -> Any:
-        try:
-            return original(response)
-        except NotImplementedError as error:
-            _, headers, body = response.serialized(ActionResult(_refusal(response, error)))
-            return 400, {**headers, "status": "400"}, body
+@patch(
+    "moto.core.responses.BaseResponse.call_action",
+    why="answers 500 for an action that it lacks, which clients try again for minutes",
+)
+def call_action(original: Any, response: Any) -> Any:
+    """Answer 400 for an action that is not implemented, in the protocol of the service."""
+    try:
+        return original(response)
+    except NotImplementedError as error:
+        _, headers, body = response.serialized(ActionResult(_refusal(response, error)))
+        return 400, {**headers, "status": "400"}, body
 
 
 def _refusal(response: Any, error: NotImplementedError) -> Exception:
     """Return an exception that moto serialises in the protocol of the request's service."""
-    from moto.core.exceptions import ServiceException
-
     service = response.boto3_service_name
     action = response._get_action() or "this request"
     # moto takes the module of an exception's class for its service, unless it is not moto's own.
@@ -96,12 +114,26 @@ def _refusal(response: Any, error: NotImplementedError) -> Exception:
     return refusal
 
 
-def _refuse_missing_s3_requests() -> None:
-    from moto.s3.responses import S3Response
+@patch(
+    "moto.s3.responses.S3Response._bucket_response",
+    why="takes a subresource that it lacks for the bucket",
+)
+def bucket_response(original: Any, response: Any, *args: Any, **more: Any) -> Any:
+    """Refuse a subresource that is not implemented."""
+    missing = _MISSING_S3_SUBRESOURCES.intersection(response.querystring)
+    if missing:
+        raise NotImplementedError(f"the bucket's {min(missing)}")
+    return original(response, *args, **more)
 
-    @wrap(S3Response, "_bucket_response", fault="takes a subresource that it lacks for the bucket")
-    def bucket_response(original: Any, response: Any, *args: Any, **more: Any) -> Any:
-        missing = _MISSING_S3_SUBRESOURCES.intersection(response.querystring)
-        if missing:
-            raise NotImplementedError(f"the bucket's {min(missing)}")
-        return original(response, *args, **more)
+
+@patch(
+    "moto.s3.responses.S3Response._set_action",
+    why="fails with a KeyError for a method that S3 does not have, as POST to an object",
+)
+def set_action(original: Any, response: Any, kind: str, method: str, query: Any) -> Any:
+    """Refuse a request that is none of S3's: another service's without a signature, say."""
+    try:
+        return original(response, kind, method, query)
+    except KeyError as error:
+        sentence = f"S3 has no {method} of this kind; other services need a signature"
+        raise NotImplementedError(sentence) from error

@@ -4,11 +4,9 @@ moto asks Flask only for the URL map and the request. Its contexts, signals and 
 browsers would take as long as moto's own work.
 """
 
-import json
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any
-from xml.sax.saxutils import escape
 
 from botocore.exceptions import ClientError
 from moto.core.request import Request
@@ -17,16 +15,14 @@ from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.wrappers import Response
 
 from local_aws.server.admin_api import Wsgi
+from local_aws.server.refusals import error_body
 
 LOG = logging.getLogger(__name__)
-# These do use Flask.
-_FLASK_SERVICES = ("moto_api", "instance_metadata")
 
 
 def service_application(service: Any) -> Wsgi:
     """Return the application of the service that moto calls by this name."""
-    application: Wsgi = create_backend_app(service)
-    return application if service in _FLASK_SERVICES else ServiceApplication(service, application)
+    return ServiceApplication(service, create_backend_app(service))
 
 
 class _Request(Request):
@@ -70,12 +66,14 @@ class ServiceApplication:
             return _response(request, self._views[endpoint].callback)
         except NotFound:
             what = f"{self._service}: {request.method} {request.path}"
-            return _json_error("NotImplemented", f"The embedded AWS does not implement {what}.")
+            return _error(request, "NotImplemented", f"The embedded AWS does not implement {what}.")
         except HTTPException as error:
             return error.get_response(environ)
         except NotImplementedError as error:
             sentence = f"The embedded AWS does not implement this request ({error})."
-            return _xml_error("NotImplemented", sentence)
+            return _error(request, "NotImplemented", sentence)
+        except RecursionError:
+            return _error(request, "SerializationException", "The request is nested too deeply.")
         except Exception as error:
             return _failure(request, error)
 
@@ -97,21 +95,9 @@ def _failure(request: Request, error: Exception) -> Response:
     LOG.exception("%s %s failed", request.method, request.url)
     fault = f"{type(error).__name__}: {error}"
     sentence = f"The embedded AWS failed with {fault}. Its log has the trace; report it."
-    kind = request.headers.get("Content-Type", "")
-    if "json" in kind:
-        return _json_error("EmbeddedAwsFailure", sentence)
-    # Services that take forms wrap an error once more than S3 does.
-    return _xml_error("EmbeddedAwsFailure", sentence, is_wrapped="form" in kind)
+    return _error(request, "EmbeddedAwsFailure", sentence)
 
 
-def _json_error(code: str, sentence: str) -> Response:
-    body, headers = json.dumps({"message": sentence}), {"x-amzn-errortype": code}
-    return Response(body, status=400, headers=headers, content_type="application/json")
-
-
-def _xml_error(code: str, sentence: str, *, is_wrapped: bool = False) -> Response:
-    body = f"<Error><Code>{code}</Code><Message>{escape(sentence)}</Message></Error>"
-    if is_wrapped:
-        body = f"<ErrorResponse>{body}</ErrorResponse>"
-    head = '<?xml version="1.0" encoding="UTF-8"?>'
-    return Response(head + body, status=400, content_type="application/xml")
+def _error(request: Request, code: str, sentence: str) -> Response:
+    kind, body = error_body(request.environ, code, sentence)
+    return Response(body, status=400, headers={"x-amzn-errortype": code}, content_type=kind)

@@ -41,12 +41,12 @@ class Blobs:
         self.new: dict[str, bytes] = {}
         self.used: set[str] = set()
         self.stored: set[str] = set()
-        self.moment = 0
+        self.generation = 0
         self._known: weakref.WeakKeyDictionary[Any, dict[Any, _Known]] = weakref.WeakKeyDictionary()
 
-    def start(self, moment: int = 0) -> None:
-        """Begin a snapshot; what is kept `lately` is read anew when `moment` is another one."""
-        self.new, self.used, self.moment = {}, set(), moment
+    def start(self, generation: int = 0) -> None:
+        """Begin a snapshot; what is `periodic` is read again when `generation` has changed."""
+        self.new, self.used, self.generation = {}, set(), generation
 
     def of(self, owner: Any, part: Any, mark: Any, read: Callable[[], bytes]) -> Blob:
         """Return the stand-in for a part of an object, as of that mark."""
@@ -61,9 +61,9 @@ class Blobs:
         """Return the stand-in for a value that is pickled on its own."""
         return Pickled(self.of(owner, part, mark, lambda: self.dump(read())).digest)
 
-    def lately(self, owner: Any, part: Any, value: Any) -> Pickled:
-        """Return the stand-in for a value as it was when the moment last changed."""
-        return self.pickled(owner, part, self.moment, lambda: value)
+    def periodic(self, owner: Any, part: Any, value: Any) -> Pickled:
+        """Return the stand-in for a value as it was when the generation last changed."""
+        return self.pickled(owner, part, self.generation, lambda: value)
 
     def _has(self, known: "_Known") -> bool:
         """Return whether a body will be on disk, as it is not after a save that failed."""

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from local_aws.core.services import SERVICES, service_of
 from local_aws.state.blobs import Blobs
-from local_aws.state.constructors import backends_of
+from local_aws.state.constructors import StateUnreadable, backends_of
 
-# moto's own: what the dashboard and the instance's metadata would show.
-_SKIPPED = frozenset({"moto_api", "instance_metadata"})
 # Each invocation of a function adds to these.
 _MEASURED = frozenset({"metric_data", "local_aws_metrics"})
 Place = tuple[str, str, str, str]
@@ -19,8 +18,13 @@ def records(blobs: Blobs) -> dict[Place, dict[str, Any]]:
 
 
 def restore(found: dict[Place, dict[str, Any]]) -> None:
-    """Put the attributes into the backends that `records` took them from."""
+    """Put the attributes into the backends that `records` took them from.
+
+    Raises StateUnreadable for a service that is not open.
+    """
     for (module, name, account_id, region), attributes in found.items():
+        if service_of(module) not in SERVICES:
+            raise StateUnreadable(f"it has records of {module}, which is not open")
         _put(backends_of(module, name)[account_id][region], attributes)
 
 
@@ -29,8 +33,8 @@ def _backends() -> Iterator[tuple[Place, Any]]:
 
     services: list[Any] = list(BackendDict._instances)  # type: ignore[misc]
     for service in services:
-        if service.service_name not in _SKIPPED:
-            kind = service.backend
+        kind = service.backend
+        if service_of(kind.__module__) in SERVICES:
             for account_id, region, backend in list(service.iter_backends()):
                 yield (kind.__module__, kind.__name__, account_id, region), backend
 
@@ -39,21 +43,21 @@ def _kept(backend: Any, blobs: Blobs) -> dict[str, Any]:
     """Return a backend's attributes; of IAM without the 1,300 policies that AWS manages."""
     attributes = dict(backend.__dict__)
     for name in _MEASURED & attributes.keys():
-        attributes[name] = _Lately(backend, name, blobs)
+        attributes[name] = _Periodic(backend, name, blobs)
     if attributes.pop("aws_managed_policies", None) is not None:
         attributes["managed_policies"] = _own_policies(attributes["managed_policies"])
     return attributes
 
 
-class _Lately:
-    """Stands for an attribute as it was lately; it is read when this is pickled."""
+class _Periodic:
+    """Stands for an attribute as of the last generation; it is read when this is pickled."""
 
     def __init__(self, backend: Any, name: str, blobs: Blobs) -> None:
         self._backend, self._name, self._blobs = backend, name, blobs
 
     def __reduce__(self) -> tuple[Any, ...]:
         value = getattr(self._backend, self._name)
-        return self._blobs.lately(self._backend, self._name, value).__reduce__()
+        return self._blobs.periodic(self._backend, self._name, value).__reduce__()
 
 
 def _own_policies(policies: dict[str, Any]) -> dict[str, Any]:

@@ -3,18 +3,22 @@
 import datetime
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
 from typing import Any
 
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
+
 from local_aws.core.context import Context
-from local_aws.core.patching import wrap
+from local_aws.core.patching import patch
 from local_aws.server.admin_api import PREFIX
-from local_aws.state import s3_shards, saved_executions
-from local_aws.state.restored_executions import CAUSE, INTERRUPTED, end_interrupted
-from local_aws.state.saver import Saver
-from local_aws.state.stores import STORES, changed, on_restored, outcome
+from local_aws.server.refusals import refuse, signed_service
+from local_aws.state.executions import CAUSE, INTERRUPTED, end_interrupted
+from local_aws.state.saver import NotSaved, Saver
+from local_aws.state.stores import STORES, changed, durable_transition, on_restored
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-_FAULT = "keeps everything in memory only"
+_WHY = "keeps everything in memory only"
 # Actions that change nothing.
 _READS = (
     *("Get", "List", "Describe", "Head", "BatchGet", "Search", "Lookup", "Query", "Scan"),
@@ -31,11 +35,7 @@ _current = threading.local()
 
 
 def install(context: Context) -> None:
-    """Have changes told, whether a request makes them or something that runs."""
-    _remember_action()
-    _tell_changes()
-    s3_shards.install()
-    saved_executions.install()
+    """Have executions that were interrupted end, and those that run end with the server."""
     on_restored(_end_interrupted_executions)
     # Registered last, so that it is done first: what fails as the others stop is no failure.
     context.on_shutdown(_stop_executions)
@@ -48,54 +48,82 @@ def is_change(method: str, action: str) -> bool:
     return method not in ("GET", "HEAD", "OPTIONS")
 
 
-def committing(application: Wsgi, saver: Saver) -> Wsgi:
-    """Return the application; a change is saved before it is acknowledged."""
+def commit_changes(application: Wsgi, saver: Saver) -> Wsgi:
+    """Return the application; a change is saved before it is acknowledged.
+
+    While saving fails, changes are refused with 503, and so is an answer that shows the end of
+    something which is not saved.
+    """
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        _current.action = ""
-        body = application(environ, start_response)
-        own = environ.get("PATH_INFO", "").startswith(PREFIX)
-        shows, action = STORES.take_shown(), _current.action
-        if not own and is_change(environ["REQUEST_METHOD"], action):
-            saver.commit(whole=action in _LOGS)
-        elif shows or (action.startswith(_TELLING) and action != _TELLS_ITSELF):
-            saver.settle()
+        if environ.get("PATH_INFO", "").startswith(PREFIX):
+            return application(environ, start_response)
+        method = environ["REQUEST_METHOD"]
+        _current.action, _current.refusal = "", saver.failure
+        if saver.failure and _is_s3(environ) and is_change(method, ""):
+            return _unavailable(environ, start_response, saver.failure)
+        head: list[Any] = []
+        body = application(environ, lambda *given: head.extend(given))
+        shows, action = STORES.take_wait(), _current.action
+        try:
+            if is_change(method, action):
+                saver.commit(whole=action in _LOGS)
+            elif shows or (action.startswith(_TELLING) and action != _TELLS_ITSELF):
+                saver.settle()
+        except NotSaved as error:
+            return _unavailable(environ, start_response, str(error))
+        start_response(*head)
         return body
 
     return answer
 
 
-def _remember_action() -> None:
-    from moto.core.responses import BaseResponse
+def _is_s3(environ: dict[str, Any]) -> bool:
+    """Return whether a request is S3's, whose actions are known by their methods alone."""
+    return signed_service(environ) in ("", "s3") and "HTTP_X_AMZ_TARGET" not in environ
 
-    @wrap(BaseResponse, "call_action", fault=_FAULT)
-    def call_action(original: Any, response: Any) -> Any:
-        _current.action = str(response._get_action() or "")
+
+def _unavailable(
+    environ: dict[str, Any], start_response: Callable[..., Any], why: str
+) -> Iterable[bytes]:
+    code = "SlowDown" if _is_s3(environ) else "ServiceUnavailable"
+    return refuse(environ, start_response, code, why, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+@patch("moto.core.responses.BaseResponse.call_action", why=_WHY)
+def call_action(original: Any, response: Any) -> Any:
+    """Remember the action; refuse a change that could not be saved."""
+    _current.action = action = str(response._get_action() or "")
+    refusal = getattr(_current, "refusal", "")
+    if not refusal or not is_change(response.method, action):
         return original(response)
+    kind = type("NotSaved", (ServiceException,), {"__module__": __name__})
+    _, headers, body = response.serialized(ActionResult(kind("ServiceUnavailable", refusal)))
+    return 503, {**headers, "status": "503"}, body
 
 
-def _tell_changes() -> None:
-    from moto.cloudwatch.models import CloudWatchBackend
-    from moto.logs.models import LogsBackend
-    from moto.s3.models import S3Backend
-    from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
+def _then_changed(original: Any, *args: Any, **more: Any) -> Any:
+    answer = original(*args, **more)
+    changed()
+    return answer
 
-    for owner, name in (
-        (CloudWatchBackend, "put_metric_data"),
-        (LogsBackend, "put_log_events"),
-        (S3Backend, "put_object"),
-    ):
 
-        @wrap(owner, name, fault=_FAULT)
-        def tell(original: Any, *args: Any, **more: Any) -> Any:
-            answer = original(*args, **more)
-            changed()
-            return answer
+for _target in (
+    "moto.cloudwatch.models.CloudWatchBackend.put_metric_data",
+    "moto.logs.models.LogsBackend.put_log_events",
+    "moto.s3.models.S3Backend.put_object",
+):
+    patch(_target, why=_WHY)(_then_changed)
 
-    @wrap(BaseExecutionWorkerCommunication, "terminated", fault=_FAULT)
-    def tell_end(original: Any, communication: Any) -> None:
-        with outcome():
-            original(communication)
+
+@patch(
+    "moto.stepfunctions.parser.backend.execution.BaseExecutionWorkerCommunication.terminated",
+    why=_WHY,
+)
+def terminated(original: Any, communication: Any) -> None:
+    """Have the execution's end saved before an answer shows it."""
+    with durable_transition():
+        original(communication)
 
 
 def _running() -> Iterator[Any]:

@@ -4,11 +4,11 @@ import hashlib
 import logging
 import threading
 import time
-from typing import Any
 
-from local_aws.state import moto_backends
-from local_aws.state.pickling import StateUnreadable, loads, new_blobs
-from local_aws.state.snapshot import Cut
+from local_aws.errors import LocalAwsError
+from local_aws.state.constructors import StateUnreadable
+from local_aws.state.pickling import new_blobs
+from local_aws.state.sections import Sections
 from local_aws.state.state_folder import Snapshots
 from local_aws.state.stores import STORES, Stores
 
@@ -16,7 +16,9 @@ LOG = logging.getLogger(__name__)
 # Changes of which nobody said a word, such as a session's, are looked for this often.
 TICK_SECONDS = 5.0
 # At most so long an answer is held back for a save that does not come to its end.
-COMMIT_SECONDS = 10.0
+COMMIT_SECONDS = 30.0
+# After a save that failed, the next one begins so much later.
+RETRY_SECONDS = 1.0
 # Saving takes at most this part of the time while something runs, and nobody waits for it.
 _SHARE = 0.05
 # Several that wait at once are let come together: each save is for all of them.
@@ -25,19 +27,28 @@ _GATHER_SECONDS = 0.02
 _MAX_REST_SECONDS = 10.0
 
 
+class NotSaved(LocalAwsError):
+    """A change is not on disk, and may be lost."""
+
+
 class Saver:
-    """The saved state of a running server."""
+    """The saved state of a running server.
+
+    `failure` says why the last save failed; it is empty while saving works.
+    """
 
     def __init__(self, snapshots: Snapshots, stores: Stores = STORES) -> None:
         self._snapshots, self._stores = snapshots, stores
         self._blobs = new_blobs()
         self._digest = ""
-        self._cut = Cut(self._blobs, stores)
+        self._sections = Sections(self._blobs, stores)
+        self.failure = ""
         self._changed = threading.Condition()
-        # How many saves were asked for, how many of them are done, and what one is at work on.
-        self._asked = self._done = self._under_way = 0
-        # Logs and metrics are saved as of a moment, which goes on less often than saves are made.
-        self._moment = self._moment_before = 0
+        # How many saves were asked for, how many were tried, what one is at work on, and which
+        # was the last that succeeded.
+        self._asked = self._done = self._under_way = self._saved = 0
+        # Logs and metrics are of a generation, which changes less often than saves are made.
+        self._generation = self._generation_before = 0
         self._closed = False
         self._rest_until = 0.0
         self._tick = time.monotonic() + TICK_SECONDS
@@ -46,45 +57,47 @@ class Saver:
     def load(self) -> bool:
         """Load what is saved, and return whether there is anything.
 
-        Raises LocalAwsError, with nothing loaded, when it cannot be loaded whole.
+        A service whose records cannot be loaded is left as it is on disk, and named in `problems`.
+        Raises LocalAwsError, with nothing loaded, for a file that this program did not write.
         """
         if not self._snapshots.exist():
             self._snapshots.clear()
             return False
-        value = self._read()
-        moto_backends.restore(value["backends"])
-        self._stores.load(value["stores"])
-        # Bodies that no records name are left from a save that did not come to its end.
-        self._snapshots.remove(self._snapshots.stored - self._blobs.stored)
-        return True
 
-    def _read(self) -> dict[str, Any]:
         def body(digest: str) -> bytes:
             self._blobs.stored.add(digest)
             return self._snapshots.body(digest)
 
         try:
-            value = loads(self._snapshots.read(), body)
+            self._sections.load(self._snapshots.read(), body)
         except StateUnreadable as error:
             raise self._snapshots.unusable(str(error)) from error
-        if not isinstance(value, dict) or value.keys() != {"backends", "stores"}:
-            raise self._snapshots.unusable("it is not made of records")
-        return value
+        # Bodies that no records name are left from a save that did not come to its end.
+        self._snapshots.remove(self._snapshots.stored - self._blobs.stored)
+        return True
+
+    def problems(self) -> list[str]:
+        """Return a sentence for each thing that is not saved or was not loaded."""
+        found = [f"{name}: {why}" for name, why in sorted(self._sections.problems.items())]
+        return [f"Changes are refused: {self.failure}", *found] if self.failure else found
 
     def start(self) -> None:
         """Begin to save."""
         self._thread.start()
 
     def commit(self, *, whole: bool = False) -> None:
-        """Return once what is there now is on disk; logs and metrics only if it is the `whole`."""
+        """Return once what is there now is on disk; logs and metrics only if it is the `whole`.
+
+        Raises NotSaved when that failed, or took longer than `COMMIT_SECONDS`.
+        """
         with self._changed:
             self._asked += 1
-            self._moment += whole
+            self._generation += whole
             self._await(self._asked)
 
     def settle(self) -> None:
-        """Return once all outcomes that are visible now are on disk."""
-        if self._stores.has_outcomes():
+        """Return once all terminal statuses that are visible are on disk; raises as `commit`."""
+        if self._stores.has_transitions():
             self.commit()
         else:  # perhaps it is being written just now
             with self._changed:
@@ -93,6 +106,8 @@ class Saver:
     def _await(self, number: int) -> None:
         self._changed.notify_all()
         self._changed.wait_for(lambda: self._done >= number or self._closed, COMMIT_SECONDS)
+        if self._saved < number and not self._closed:
+            raise NotSaved(self.failure or f"The state was not saved in {COMMIT_SECONDS:.0f} s.")
 
     def close(self) -> None:
         """Save a last time, and stop; one that was never started saves nothing."""
@@ -102,22 +117,26 @@ class Saver:
             self._closed = True
             self._changed.notify_all()
         self._thread.join()
-        self._moment += 1
+        self._generation += 1
         self._save()
 
     def _run(self) -> None:
         while self._await_work():
-            began, moment = time.monotonic(), self._moment
+            began, generation = time.monotonic(), self._generation
             self._save()
             now = time.monotonic()
             with self._changed:
                 several = self._under_way - self._done > 1
                 self._done = self._under_way
+                if not self.failure:
+                    self._saved = self._done
                 self._changed.notify_all()
-            if moment != self._moment_before:
-                self._moment_before = moment
+            if generation != self._generation_before:
+                self._generation_before = generation
                 self._rest_until = now + min((now - began) / _SHARE, _MAX_REST_SECONDS)
                 self._tick = now + TICK_SECONDS
+            if self.failure:
+                self._rest_until = now + RETRY_SECONDS
             if several:
                 time.sleep(_GATHER_SECONDS)
 
@@ -127,7 +146,7 @@ class Saver:
             while not self._closed:
                 now = time.monotonic()
                 due = self._stores.change.is_set() or now >= self._tick
-                rested = due and now >= self._rest_until
+                rested = (due or bool(self.failure)) and now >= self._rest_until
                 if self._asked > self._done or rested:
                     self._begin(rested)
                     return True
@@ -138,21 +157,34 @@ class Saver:
         """Note what the next save is for; what changes from now on is for the one after it."""
         if rested:
             self._asked += 1
-            self._moment += 1
+            self._generation += 1
             self._stores.change.clear()
         self._under_way = self._asked
-        self._stores.take_outcomes()
+        self._stores.take_transitions()
 
     def _save(self) -> None:
         try:
-            records = self._cut.read(self._moment)
+            records = self._sections.read(self._generation)
             digest = hashlib.sha256(records).hexdigest()
             if digest != self._digest:
                 self._snapshots.write(records, self._blobs.new)
                 self._digest = digest
+                self._sections.written()
                 self._collect()
-        except Exception:  # whatever it is, the server goes on, and the next save may work
-            LOG.exception("The state was not saved")
+        except Exception as error:  # whatever it is, the server goes on, and the next may work
+            self._report(error)
+        else:
+            if self.failure:
+                LOG.warning("The state is saved again")
+            self.failure = ""
+
+    def _report(self, error: Exception) -> None:
+        """Note why a save failed, and log it once."""
+        why = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
+        failure = f"The state could not be saved in {self._snapshots.folder}: {why}."
+        if failure != self.failure:
+            LOG.error(failure, exc_info=None if isinstance(error, OSError) else error)
+        self.failure = failure
 
     def _collect(self) -> None:
         """Note what is on disk now, and remove what the records do not name any more."""

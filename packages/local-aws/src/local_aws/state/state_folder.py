@@ -4,10 +4,13 @@
     state/bodies/<sha256>
 
 Bodies are written before the records that name them, and removed after the records that named
-them are gone. So whatever moment a process is killed at, the records and their bodies fit.
+them are gone. A file gets its name only once all of it is on disk. So whatever moment a process
+is killed at, the power fails or the disk is full, the records and their bodies fit.
 """
 
+import contextlib
 import datetime
+import errno
 import hashlib
 import json
 import os
@@ -43,20 +46,25 @@ class Snapshots:
         return self._records.exists()
 
     def write(self, records: bytes, new: Mapping[str, bytes]) -> None:
-        """Replace the saved state; a killed process leaves the old or the new.
+        """Replace the saved state; after an error the old one is still there, and whole.
 
-        Nothing waits for the disk: what was written outlives the process, not a power failure.
-        After one the digests do not fit, and the state is refused.
+        Raises OSError when the disk does not take it.
         """
         if not self._bodies.is_dir():
             for folder in (self.folder, self._bodies):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 folder.chmod(0o700)
-        for digest, body in new.items():
-            _write(self._bodies / digest, body)
-        part = self.folder / ".records"
-        _write(part, _stamp(records) + b"\n" + records)
-        part.replace(self._records)
+        try:
+            for digest, body in new.items():
+                _write(self._bodies / digest, body)
+            if new:
+                _sync_folder(self._bodies)
+            _write(self._records, _stamp(records) + b"\n" + records)
+        except OSError:
+            with contextlib.suppress(OSError):  # they would take the room that is missing
+                self.remove(set(new))
+            raise
+        _sync_folder(self.folder)
 
     def remove(self, digests: set[str]) -> None:
         """Remove bodies that the records do not name any more."""
@@ -99,10 +107,39 @@ class Snapshots:
 
 
 def _write(path: Path, content: bytes) -> None:
-    # Few calls: each of them lets go of the interpreter and has to get it back.
-    handle = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    with open(handle, "wb", buffering=0) as file:  # noqa: PTH123 - it is open already
-        file.write(content)
+    """Write a file under another name; it gets its own once all of it is on disk."""
+    part = path.with_name(f".{path.name}")
+    try:
+        # Few calls: each of them lets go of the interpreter and has to get it back.
+        handle = os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        try:
+            _write_all(handle, content)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        part.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    """Write all bytes: one call takes 2 GiB at most, and less on a disk that is nearly full."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(handle, left) :]
+    if (size := os.fstat(handle).st_size) != len(content):
+        raise OSError(errno.EIO, f"{size} of {len(content)} bytes were written")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names of a folder's files on disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _versions() -> dict[str, Any]:

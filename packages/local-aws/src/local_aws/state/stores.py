@@ -1,13 +1,13 @@
-"""What outlives the server's process, beside the records that moto keeps.
+"""What outlives the server's process besides the records that moto keeps.
 
-moto's own records (buckets, functions, executions, ...) are saved without being asked. A module
+moto's own records (buckets, functions, executions, ...) are saved without further ado. A module
 that keeps something elsewhere, which must be there after a restart, registers it once, in its
 `install` or where the module is made:
 
     keep("tags.budgets", tags.saved, tags.restore)
 
-`saved` returns the value: of plain types, or of moto's and this package's classes. It is called
-often, by another thread and with everything else held up, so it copies and does not compute.
+`saved` returns the value: of plain types, or of record classes (`record_classes`). It is called
+often, by another thread while everything else waits, so it copies and does not compute.
 `restore` gets an equal value when the server starts on a folder with saved state, before it
 answers requests.
 
@@ -16,9 +16,9 @@ What has to be started again (a program, a thread, a timer) is started by an act
 their registration, and not at all where there is no saved state.
 
 A module whose records change by other ways than a request calls `changed()`; without it the
-change is saved some seconds later. What somebody waits for, and goes on from (an execution's or
-a job's end), becomes visible within `outcome()`, and a request that shows such an end calls
-`shown()`: its answer then waits until the end is saved.
+change is saved some seconds later. A terminal status (an execution's or a job's) is set within
+`durable_transition()`, and a request that shows one calls `wait_until_saved()`: its answer then
+waits until the status is on disk.
 """
 
 import threading
@@ -60,8 +60,8 @@ class Stores:
         self.change.set()
 
     @contextmanager
-    def outcome(self) -> Iterator[None]:
-        """Have an end that becomes visible inside saved before a request tells of it."""
+    def durable_transition(self) -> Iterator[None]:
+        """Make a terminal status that is set inside durable before any answer can show it."""
         with self._lock:
             self._open += 1
         try:
@@ -71,21 +71,21 @@ class Stores:
                 self._open, self._ended = self._open - 1, True
             self.change.set()
 
-    def has_outcomes(self) -> bool:
-        """Return whether an end may be visible of which `take_outcomes` was not told."""
+    def has_transitions(self) -> bool:
+        """Return whether a terminal status may be visible that `take_transitions` did not note."""
         return self._ended or self._open > 0
 
-    def take_outcomes(self) -> None:
-        """Note that all ends so far are about to be saved."""
+    def take_transitions(self) -> None:
+        """Note that all terminal statuses so far are about to be saved."""
         with self._lock:
             self._ended = False
 
-    def shown(self) -> None:
-        """Have the answer to this thread's request wait until the ends that it shows are saved."""
+    def wait_until_saved(self) -> None:
+        """Have the answer to this thread's request wait until what it shows is saved."""
         self._request.shows = True
 
-    def take_shown(self) -> bool:
-        """Return whether this thread's request called `shown`, and forget it."""
+    def take_wait(self) -> bool:
+        """Return whether this thread's request called `wait_until_saved`, and forget it."""
         shows = getattr(self._request, "shows", False)
         self._request.shows = False
         return shows
@@ -110,5 +110,5 @@ STORES = Stores()
 keep = STORES.keep
 on_restored = STORES.on_restored
 changed = STORES.changed
-outcome = STORES.outcome
-shown = STORES.shown
+durable_transition = STORES.durable_transition
+wait_until_saved = STORES.wait_until_saved

@@ -1,18 +1,23 @@
 """The AWS clients of running executions."""
 
 import io
-import sys
 import threading
 import uuid
 from collections.abc import Callable
 from typing import Any
 
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from moto.core.exceptions import JsonRESTError, ServiceException
+
 from local_aws.core.context import ACCOUNT_ID, Context
-from local_aws.core.patching import replace, wrap
+from local_aws.core.patching import set_value
 from local_aws.iam.authorization import AccessDenied, authorise
 from local_aws.iam.policy import Access
 from local_aws.iam.roles import RoleCredentials, RoleSessions, is_enforced
 from local_aws.lambda_.invoke import Answer, Request
+from local_aws.stepfunctions.interpreter import modules_with
 
 
 class InProcessLambda:
@@ -32,8 +37,6 @@ class InProcessLambda:
 
     def invoke(self, **parameters: Any) -> dict[str, Any]:
         """Return what Lambda's Invoke does; raises botocore's ClientError as the client would."""
-        from moto.core.exceptions import JsonRESTError, ServiceException
-
         region = self._client.meta.region_name
         payload = parameters.get("Payload", b"")
         request = Request(
@@ -82,8 +85,6 @@ def _client_error(error: Any) -> Exception:
 
 
 def _error(code: str, message: str, status: int) -> Exception:
-    from botocore.exceptions import ClientError
-
     response: Any = {
         "Error": {"Code": code, "Message": message},
         "ResponseMetadata": {"HTTPStatusCode": status, "RequestId": str(uuid.uuid4())},
@@ -100,8 +101,6 @@ class ClientCache:
         invoke: Callable[[Request], Answer],
         roles: RoleSessions | None = None,
     ) -> None:
-        import boto3
-
         self._endpoint_url, self._invoke = endpoint_url, invoke
         self._roles = roles
         self._session_name = uuid.uuid4().hex
@@ -141,8 +140,6 @@ class ClientCache:
         return self._roles.credentials(role_arn, self._session_name)
 
     def _make(self, region: str, service: str, credentials: RoleCredentials | None) -> Any:
-        from botocore.config import Config
-
         make: Any = self._session.client
         client = make(
             service,
@@ -163,28 +160,30 @@ class ClientCache:
         return InProcessLambda(client, self._invoke, key_id) if service == "lambda" else client
 
 
-def install(context: Context) -> ClientCache:
-    """Have every task module of moto use the cache; return it."""
+_cache: list[ClientCache] = []
+
+
+def use(context: Context) -> None:
+    """Have executions use the clients of this server."""
     roles = RoleSessions("states.amazonaws.com")
-    cache = ClientCache(context.endpoint_url, context.invoke, roles if is_enforced() else None)
-    fault = "makes a new client for each task, at localhost, which may be IPv6"
-    for name, module in sorted(sys.modules.items()):
-        if name.startswith("moto.stepfunctions.parser.") and hasattr(module, "boto_client_for"):
-            replace(module, "boto_client_for", cache.get, fault=fault)
-    _name_denials()
-    return cache
+    _cache[:] = [
+        ClientCache(context.endpoint_url, context.invoke, roles if is_enforced() else None)
+    ]
 
 
-def _name_denials() -> None:
-    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
-        state_task_service_lambda,
+def client_for(region: str, service: str, state_credentials: Any = None) -> Any:
+    """Return the client that a task uses; see `ClientCache.get`."""
+    return _cache[0].get(region, service, state_credentials)
+
+
+def denial(role_arn: str, action: str, resource: str) -> str | None:
+    """Return AWS's sentence when a role may not do something; None when it may."""
+    return _cache[0].denial(role_arn, action, resource)
+
+
+for _symbol in modules_with("boto_client_for"):
+    set_value(
+        _symbol,
+        client_for,
+        why="makes a new client for each task, at localhost, which may be IPv6",
     )
-
-    task = state_task_service_lambda.StateTaskServiceLambda
-
-    @wrap(task, "_error_cause_from_client_error", fault="names a denial as no Retry expects it")
-    def error_cause(original: Any, error: Any) -> tuple[str, str]:
-        name, cause = original(error)
-        # Lambda's client for Step Functions knows no class for it, so it gets the base's name.
-        denied = name == "Lambda.AccessDeniedException"
-        return ("Lambda.AWSLambdaException" if denied else name), cause

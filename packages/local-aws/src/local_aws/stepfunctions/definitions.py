@@ -1,12 +1,15 @@
-"""Definitions: read once, with the parts that moto's grammar lacks taken out and kept beside."""
+"""Definitions: read once, with the parts that moto's grammar lacks taken out and kept."""
 
 import functools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local_aws.core.patching import replace
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+
+from local_aws.core.patching import patch
+from local_aws.stepfunctions.validation import inner_flows, is_distributed, processor_config
 
 # moto's grammar knows CSV and JSON only; the reader itself looks at what was asked for.
 _GRAMMAR_INPUT_TYPE = "JSON"
@@ -27,27 +30,28 @@ class DistributedSettings:
     counts_failures: bool
     measures_failures: bool
     express: bool
+    jsonata: bool
 
 
-def install() -> None:
-    """Have moto read a definition through here, once for each text."""
-    from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+@patch(
+    "moto.stepfunctions.parser.asl.parse.asl_parser.AmazonStateLanguageParser.parse",
+    why="reads the text at each execution, and knows no ItemBatcher, JSONL and writer's options",
+)
+def parse(original: Callable[[str], tuple[Any, Any]], definition: str) -> tuple[Any, Any]:
+    """Return moto's program for a definition, parsed once for each text."""
+    return _parsed(original, definition)
 
-    original: Callable[[str], tuple[Any, Any]] = AmazonStateLanguageParser.parse
 
-    @functools.lru_cache(maxsize=128)
-    def parse(definition: str) -> tuple[Any, Any]:
-        parsed = json.loads(definition)
-        if not isinstance(parsed, dict):
-            return original(definition)  # which says what is wrong
-        kept: dict[tuple[str, ...], DistributedSettings] = {}
-        _take_out(parsed, (), kept)
-        program, _ = original(json.dumps(parsed))
-        _attach(program.states, (), kept)
-        return program, None  # the syntax tree is large, and nothing that runs asks for it
-
-    fault = "reads the text at each execution, and knows no ItemBatcher, JSONL and writer's options"
-    replace(AmazonStateLanguageParser, "parse", staticmethod(parse), fault=fault)
+@functools.lru_cache(maxsize=128)
+def _parsed(original: Callable[[str], tuple[Any, Any]], definition: str) -> tuple[Any, Any]:
+    parsed = json.loads(definition)
+    if not isinstance(parsed, dict):
+        return original(definition)  # which says what is wrong
+    kept: dict[tuple[str, ...], DistributedSettings] = {}
+    _take_out(parsed, (), kept)
+    program, _ = original(json.dumps(parsed, ensure_ascii=False))
+    _attach(program.states, (), kept)
+    return program, None  # the syntax tree is large, and nothing that runs asks for it
 
 
 def settings_of(component: Any) -> DistributedSettings:
@@ -56,63 +60,48 @@ def settings_of(component: Any) -> DistributedSettings:
     return found
 
 
-def evaluate(template: Any, env: Any, value: Any) -> Any:
-    """Return a payload template (`.$` keys, intrinsic functions) applied to a state's input."""
+def evaluate(template: Any, env: Any, value: Any, *, jsonata: bool) -> Any:
+    """Return a template applied to a state's input: of JSONata, or with `.$` keys of JSONPath."""
     frame = env.open_inner_frame()
     frame.states.reset(value)
     frame.stack.append(value)
     try:
-        _template(json.dumps(template)).eval(frame)
+        _template(json.dumps(template), jsonata).eval(frame)
         return frame.stack.pop()
     finally:
         env.delete_frame(frame)
 
 
 @functools.lru_cache(maxsize=256)
-def _template(text: str) -> Any:
-    from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
-
-    state = {"Type": "Pass", "Parameters": json.loads(text), "End": True}
-    parse: Any = AmazonStateLanguageParser.parse
-    program, _ = parse(json.dumps({"StartAt": "T", "States": {"T": state}}))
-    return program.states.states["T"].parameters
+def _template(text: str, jsonata: bool) -> Any:
+    field, language = ("Output", "JSONata") if jsonata else ("Parameters", "JSONPath")
+    state = {"Type": "Pass", "QueryLanguage": language, field: json.loads(text), "End": True}
+    read: Any = AmazonStateLanguageParser.parse
+    program, _ = read(json.dumps({"StartAt": "T", "States": {"T": state}}))
+    made = program.states.states["T"]
+    return made.output.jsonata_template_value if jsonata else made.parameters
 
 
 def _take_out(
-    flow: dict[str, Any], path: tuple[str, ...], kept: dict[tuple[str, ...], DistributedSettings]
+    flow: dict[str, Any],
+    path: tuple[str, ...],
+    kept: dict[tuple[str, ...], DistributedSettings],
+    language: str = "JSONPath",
 ) -> None:
+    language = str(flow.get("QueryLanguage", language))
     for name, state, inner in inner_flows(flow):
         for number, part in enumerate(inner):
-            _take_out(part, (*path, name, str(number)), kept)
+            _take_out(part, (*path, name, str(number)), kept, language)
+        percentage = state.get("ToleratedFailurePercentage")
+        if isinstance(percentage, int):  # moto's grammar knows it with a decimal point only
+            state["ToleratedFailurePercentage"] = float(percentage)
         if is_distributed(state):
-            kept[*path, name] = _settings(state)
+            own = str(state.get("QueryLanguage", language))
+            kept[*path, name] = _settings(state, jsonata=own == "JSONata")
             _rewrite(state)
 
 
-def inner_flows(flow: Any) -> Iterator[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
-    """Yield each state's name, the state, and the flows within it (a Map's one, a Parallel's)."""
-    states = flow.get("States") if isinstance(flow, dict) else None
-    for name, state in (states if isinstance(states, dict) else {}).items():
-        if isinstance(state, dict):
-            inner = [state.get("ItemProcessor") or state.get("Iterator")]
-            branches = state.get("Branches")
-            inner += branches if isinstance(branches, list) else []
-            yield name, state, [part for part in inner if isinstance(part, dict)]
-
-
-def is_distributed(state: Mapping[str, Any]) -> bool:
-    """Return whether a parsed state is a Map in mode DISTRIBUTED."""
-    return processor_config(state).get("Mode") == "DISTRIBUTED"
-
-
-def processor_config(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a Map state's `ProcessorConfig`; empty where there is none."""
-    flow = state.get("ItemProcessor") or state.get("Iterator")
-    config = flow.get("ProcessorConfig") if isinstance(flow, dict) else None
-    return config if isinstance(config, dict) else {}
-
-
-def _settings(state: Mapping[str, Any]) -> DistributedSettings:
+def _settings(state: Mapping[str, Any], *, jsonata: bool) -> DistributedSettings:
     reader = state.get("ItemReader")
     config = reader.get("ReaderConfig") if isinstance(reader, dict) else None
     return DistributedSettings(
@@ -124,6 +113,7 @@ def _settings(state: Mapping[str, Any]) -> DistributedSettings:
             {"ToleratedFailurePercentage", "ToleratedFailurePercentagePath"} & state.keys()
         ),
         express=processor_config(state).get("ExecutionType") == "EXPRESS",
+        jsonata=jsonata,
     )
 
 
@@ -131,14 +121,12 @@ def _rewrite(state: dict[str, Any]) -> None:
     state.pop("ItemBatcher", None)
     state.pop("ResultWriter", None)
     processor_config(state)["ExecutionType"] = "STANDARD"  # moto's grammar knows no other
-    percentage = state.get("ToleratedFailurePercentage")
-    if isinstance(percentage, int):
-        state["ToleratedFailurePercentage"] = float(percentage)
     reader = state.get("ItemReader")
     config = reader.get("ReaderConfig") if isinstance(reader, dict) else None
     if isinstance(config, dict):
         config.pop("CSVDelimiter", None)
         config.pop("ManifestType", None)
+        config.pop("ItemsPointer", None)
         if config.get("InputType") in ("JSONL", "MANIFEST"):
             config["InputType"] = _GRAMMAR_INPUT_TYPE
 

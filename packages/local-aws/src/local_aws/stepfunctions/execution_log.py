@@ -7,12 +7,15 @@ import datetime
 import json
 import threading
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from moto.logs.models import logs_backends
+from moto.stepfunctions.parser.api import InvalidLoggingConfiguration
+
 from local_aws.core.context import ACCOUNT_ID
-from local_aws.core.patching import wrap
+from local_aws.core.patching import patch
+from local_aws.stepfunctions.clients import denial
 
 # Escaped data above this is left out, for the limits of CloudWatch Logs.
 MAX_DATA_BYTES = 248 * 1024
@@ -20,8 +23,6 @@ _FATAL = frozenset(("ExecutionAborted", "ExecutionFailed", "ExecutionTimedOut"))
 _ERROR_ENDINGS = ("Aborted", "Failed", "TimedOut", "FailStateEntered")
 _DATA = ("input", "output", "parameters")
 _BATCH, _BATCH_MILLISECONDS = 100, 1000
-# Takes a role, an action and a resource; returns why the role may not, or None.
-Denial = Callable[[str, str, str], str | None]
 _writing = threading.Lock()  # moto's streams are not safe to share
 
 
@@ -60,8 +61,6 @@ class ExecutionLog:
 
     def flush(self) -> None:
         """Write what was taken; it is lost when the log group was deleted, as on AWS."""
-        from moto.logs.models import logs_backends
-
         rows, self._rows = self._rows, []
         with _writing:
             backend = logs_backends[ACCOUNT_ID][self._target.region]
@@ -137,42 +136,26 @@ def _group(configuration: dict[str, Any]) -> str:
     return ""
 
 
-def install(denial: Denial) -> None:
-    """Log executions; refuse a destination that is not there, or that the role may not write."""
-    from moto.stepfunctions.parser.backend.execution import Execution
-    from moto.stepfunctions.responses import StepFunctionResponse
-
-    @wrap(Execution, "_get_start_execution_worker", fault="has no log")
-    def start_worker(original: Any, execution: Any) -> Any:
-        if execution._cloud_watch_logging_session is None and hasattr(
-            execution.state_machine, "loggingConfiguration"
-        ):
-            execution._cloud_watch_logging_session = log_of(
-                execution.state_machine, execution.exec_arn, execution.region_name
-            )
-        return original(execution)
-
-    @wrap(StepFunctionResponse, "create_state_machine", fault="takes any logging configuration")
-    def create(original: Any, response: Any) -> Any:
-        _check(response, response._get_param("roleArn"), denial)
-        return original(response)
-
-    @wrap(StepFunctionResponse, "update_state_machine", fault="takes any logging configuration")
-    def update(original: Any, response: Any) -> Any:
-        machine = response.stepfunction_backend.describe_state_machine(
-            response._get_param("stateMachineArn")
+@patch(
+    "moto.stepfunctions.parser.backend.execution.Execution._get_start_execution_worker",
+    why="has no log",
+)
+def start_execution_worker(original: Any, execution: Any) -> Any:
+    """Return the worker of an execution, which writes the log that its machine asks for."""
+    if execution._cloud_watch_logging_session is None and hasattr(
+        execution.state_machine, "loggingConfiguration"
+    ):
+        execution._cloud_watch_logging_session = log_of(
+            execution.state_machine, execution.exec_arn, execution.region_name
         )
-        _check(response, response._get_param("roleArn") or machine.roleArn, denial)
-        return original(response)
+    return original(execution)
 
 
-def _check(response: Any, role_arn: str, denial: Denial) -> None:
-    from moto.stepfunctions.parser.api import InvalidLoggingConfiguration
-
-    configuration = response._get_param("loggingConfiguration") or {}
+def check_configuration(configuration: dict[str, Any], role_arn: str, region: str) -> None:
+    """Refuse a destination that does not exist, or that the role may not write to."""
     if configuration.get("level", "OFF") == "OFF":
         return
-    _require_group(configuration, response.region)
+    _require_group(configuration, region)
     if denial(role_arn, "logs:CreateLogDelivery", "*"):
         raise InvalidLoggingConfiguration(
             "The state machine IAM Role is not authorized to access the Log Destination"
@@ -180,9 +163,6 @@ def _check(response: Any, role_arn: str, denial: Denial) -> None:
 
 
 def _require_group(configuration: dict[str, Any], region: str) -> None:
-    from moto.logs.models import logs_backends
-    from moto.stepfunctions.parser.api import InvalidLoggingConfiguration
-
     group = _group(configuration)
     if not group:
         raise InvalidLoggingConfiguration(

@@ -1,32 +1,15 @@
-"""The histories of executions: written quickly, limited as on AWS, and told page by page."""
+"""The histories of executions: written quickly, and limited as on AWS."""
 
 import datetime
 from typing import Any
 
-from local_aws.core.patching import implement, replace, wrap
+from local_aws.core.patching import add, set_value
 
 # "Maximum number of events in a single execution history: 25,000"
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MAX_EVENTS = 25_000
-MAX_PAGE = 1000
-_PAGE = 100
-
-
-def install() -> None:
-    """Mend the event manager, and GetExecutionHistory."""
-    _write()
-    _read()
-
-
-def _write() -> None:
-    from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
-
-    fault = "has no limit, takes events after the end, and copies all when it is read"
-    implement(EventManager, "closed", fault=fault)(False)
-    implement(EventManager, "when_full", fault=fault)(None)
-    replace(EventManager, "add_event", _add, fault=fault)
-    implement(EventManager, "close", fault=fault)(_close)
-    replace(EventManager, "get_event_history", _events, fault=fault)
+_MANAGER = "moto.stepfunctions.parser.asl.eval.event.event_manager.EventManager"
+_WHY = "has no limit, takes events after the end, and copies all when it is read"
 
 
 def _add(
@@ -90,28 +73,8 @@ def _events(manager: Any) -> list[dict[str, Any]]:
         return list(manager._history_event_list)
 
 
-def _read() -> None:
-    from moto.core.responses import ActionResult
-    from moto.stepfunctions.responses import StepFunctionResponse
-
-    fault = "answers with the whole history, whatever part was asked for"
-
-    @wrap(StepFunctionResponse, "get_execution_history", fault=fault)
-    def get_execution_history(original: Any, response: Any) -> Any:
-        events = original(response).result["events"]
-        if response._get_param("reverseOrder"):
-            events = events[::-1]
-        if response._get_param("includeExecutionData") is False:
-            events = [_without_data(event) for event in events]
-        start = int(response._get_param("nextToken") or 0)
-        size = min(int(response._get_param("maxResults") or _PAGE) or _PAGE, MAX_PAGE)
-        page = {"events": events[start : start + size]}
-        if start + size < len(events):
-            page["nextToken"] = str(start + size)
-        return ActionResult(page)
-
-
-def _without_data(event: dict[str, Any]) -> dict[str, Any]:
+def without_data(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event as `includeExecutionData` false has it."""
     hidden = ("input", "inputDetails", "output", "outputDetails", "parameters")
     return {
         name: {k: v for k, v in value.items() if k not in hidden}
@@ -119,3 +82,10 @@ def _without_data(event: dict[str, Any]) -> dict[str, Any]:
         else value
         for name, value in event.items()
     }
+
+
+add(f"{_MANAGER}.closed", why=_WHY)(False)
+add(f"{_MANAGER}.when_full", why=_WHY)(None)
+set_value(f"{_MANAGER}.add_event", _add, why=_WHY)
+add(f"{_MANAGER}.close", why=_WHY)(_close)
+set_value(f"{_MANAGER}.get_event_history", _events, why=_WHY)

@@ -1,48 +1,37 @@
 """Step Functions: moto's interpreter, made to execute as AWS does."""
 
+import logging
+
 from local_aws.core.context import Context
-from local_aws.stepfunctions import (
+
+# Importing a module declares its patches.
+from local_aws.stepfunctions import (  # noqa: F401
     api,
     clients,
     definitions,
-    error_names,
-    execution_lifecycle,
+    errors,
     execution_log,
     executions,
+    flow_states,
     history,
-    inline_map,
-    integrations,
-    interpreter_speed,
-    query_language,
-    sagemaker_tasks,
-    starts,
-    sync_starts,
-    task_errors,
+    interpreter,
+    progress,
+    redrive,
+    tasks,
 )
-from local_aws.stepfunctions.distributed_map import api as map_runs_api
-from local_aws.stepfunctions.distributed_map import state
+from local_aws.stepfunctions.distributed_map import api as map_runs_api  # noqa: F401
+from local_aws.stepfunctions.distributed_map import state  # noqa: F401
+from local_aws.stepfunctions.query_language import (  # noqa: F401
+    intrinsics,
+    jsonpath,
+    variables,
+)
 
 
 def install(context: Context) -> None:
-    """Mend the interpreter, then the operations in front of it."""
-    # Importing the backend loads every task module, whose names the mends replace.
-    from moto.stepfunctions.parser import models as _models  # noqa: F401
+    """Have executions call this server; drop the interpreter's log.
 
-    cache = clients.install(context)
-    interpreter_speed.install()
-    definitions.install()
-    integrations.install(cache)
-    task_errors.install()
-    sagemaker_tasks.install(cache)
-    error_names.install()
-    execution_lifecycle.install()
-    query_language.install()
-    history.install()
-    inline_map.install()
-    state.install(cache)
-    starts.install()
-    sync_starts.install()
-    executions.install()
-    execution_log.install(cache.denial)
-    map_runs_api.install()
-    api.install()
+    A failed task is an outcome, and the history has it.
+    """
+    clients.use(context)
+    logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)

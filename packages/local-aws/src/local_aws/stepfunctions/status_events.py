@@ -1,34 +1,47 @@
-"""The event that an execution's status changed.
+"""What is published of an execution's start and end: an event, and the AWS/States metrics.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
 """
 
-import json
 from typing import Any
 
-from local_aws.core.patching import wrap
+from local_aws.core.metrics import emit
 from local_aws.core.service_events import tell
+from local_aws.stepfunctions.json_data import compact
 
-_FAULT = "tells nobody of an execution's status"
-
-
-def install() -> None:
-    """Tell of each start and of each end."""
-    from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
-    from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
-
-    @wrap(ExecutionWorker, "_execution_logic", fault=_FAULT)
-    def execution_logic(original: Any, worker: Any) -> None:
-        status_changed(worker._execution_communication.execution)
-        original(worker)
-
-    @wrap(BaseExecutionWorkerCommunication, "_reflect_execution_status", fault=_FAULT)
-    def reflect(original: Any, communication: Any) -> None:
-        original(communication)
-        status_changed(communication.execution)
+_ENDS = {
+    "SUCCEEDED": "ExecutionsSucceeded",
+    "FAILED": "ExecutionsFailed",
+    "TIMED_OUT": "ExecutionsTimedOut",
+    "ABORTED": "ExecutionsAborted",
+}
 
 
-def status_changed(execution: Any) -> None:
+def started(execution: Any) -> None:
+    """Publish that an execution has started."""
+    _emit(execution, {"ExecutionsStarted": 1.0})
+    _status_changed(execution)
+
+
+def ended(execution: Any) -> None:
+    """Publish an execution's end, and its time."""
+    milliseconds = (execution.stop_date - execution.start_date).total_seconds() * 1000
+    counts = {"ExecutionTime": milliseconds}
+    counts |= {name: float(status == execution.status) for status, name in _ENDS.items()}
+    _emit(execution, counts)
+    _status_changed(execution)
+
+
+def _emit(execution: Any, values: dict[str, float]) -> None:
+    if getattr(execution, "map_run_arn", None) is not None:
+        return  # the children of a Map Run are not the state machine's own executions
+    units = {name: "Milliseconds" if name == "ExecutionTime" else "Count" for name in values}
+    dimensions = {"StateMachineArn": execution.state_machine_arn}
+    emit("AWS/States", dimensions, values, units, region=execution.region_name)
+
+
+def _status_changed(execution: Any) -> None:
     """Put `Step Functions Execution Status Change` on the default bus; Express has none."""
     if str(execution.sm_type).rpartition(".")[2].upper() == "EXPRESS":
         return
@@ -36,12 +49,16 @@ def status_changed(execution: Any) -> None:
     detail = {
         "executionArn": execution.execution_arn,
         "stateMachineArn": execution.state_machine_arn,
+        "stateMachineVersionArn": getattr(execution, "version_arn", None),
+        "stateMachineAliasArn": getattr(execution, "alias_arn", None),
+        "redriveCount": getattr(execution, "redrive_count", 0),
+        "redriveDate": _milliseconds(getattr(execution, "redrive_date", None)),
         "name": execution.name,
         "status": execution.status,
         "startDate": _milliseconds(execution.start_date),
         "stopDate": _milliseconds(execution.stop_date),
         "input": execution.execution_input,
-        "output": _json(execution.output) if succeeded else None,
+        "output": compact(execution.output) if succeeded else None,
         "inputDetails": {"included": True},
         "outputDetails": {"included": True} if succeeded else None,
         "error": execution.error,
@@ -55,10 +72,6 @@ def status_changed(execution: Any) -> None:
         [execution.execution_arn],
         region,
     )
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
 def _milliseconds(at: Any) -> int | None:

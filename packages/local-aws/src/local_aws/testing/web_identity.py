@@ -2,6 +2,8 @@
 
 import base64
 import json
+import time
+import uuid
 from typing import Any
 
 import boto3
@@ -11,9 +13,11 @@ from botocore.config import Config
 AUDIENCE = "sts.amazonaws.com"
 
 
-def web_token(issuer: str, subject: str, audience: str = AUDIENCE) -> str:
-    """Return a JSON Web Token that nobody signed."""
-    claims = {"iss": f"https://{issuer}", "aud": audience, "sub": subject}
+def web_token(issuer: str, subject: str, audience: str = AUDIENCE, **more: Any) -> str:
+    """Return a JSON Web Token that nobody signed, valid for five minutes from now."""
+    now = int(time.time())
+    times = {"iat": now, "nbf": now, "exp": now + 300, "jti": uuid.uuid4().hex}
+    claims = {"iss": f"https://{issuer}", "aud": audience, "sub": subject, **times, **more}
     parts = (base64.urlsafe_b64encode(json.dumps(part).encode()) for part in ({}, claims, {}))
     return ".".join(part.decode().rstrip("=") for part in parts)
 

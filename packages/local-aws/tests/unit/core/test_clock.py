@@ -104,3 +104,16 @@ def test_it_goes_on_where_an_earlier_process_was():
     clock.resume(3600)
     assert clock.now() == START + datetime.timedelta(hours=1)
     assert log == []
+
+
+def test_a_host_whose_clock_is_set_back_does_not_take_time_back():
+    real, log = [START.timestamp()], []
+    clock = Clock(real=lambda: real[0])
+    clock.follow(Every(20, log))
+    real[0] += 10
+    assert clock.now() == START + datetime.timedelta(seconds=10)
+    real[0] -= 3600
+    assert clock.now() == START + datetime.timedelta(seconds=10)
+    real[0] += 10
+    clock.run_due()
+    assert [at for _, at in log] == [20]

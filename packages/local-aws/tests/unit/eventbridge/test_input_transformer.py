@@ -48,8 +48,14 @@ def test_what_is_reserved_needs_no_path():
     text = shaped('{"rule": <aws.events.rule-name>, "event": <aws.events.event>}')
     assert json.loads(text) == {
         "rule": "r",
-        "event": {key: value for key, value in EVENT.items() if key != "detail"},
+        "event": {"time": EVENT["time"], "detailType": "t", "resources": EVENT["resources"]},
     }
+
+
+def test_lists_and_objects_within_quotes_lose_their_own_quotes():
+    """Recorded on AWS."""
+    paths = {"list": "$.resources", "deep": "$.detail.deep", "numbers": "$.detail.list"}
+    assert shaped('"<list> of <deep>, <numbers>"', **paths) == '"[arn:a,arn:b] of {x y:1}, [1,2]"'
 
 
 def test_a_variable_that_is_not_in_the_event_leaves_nothing():

@@ -114,6 +114,28 @@ def test_a_resource_denies_even_what_the_role_allows():
     assert decide(statement(), resource=document(all_but_it)) is None
 
 
+def test_a_denial_for_all_but_the_account_hits_the_roles_of_the_account():
+    all_but_root = {"Effect": "Deny", "Action": "*", "NotPrincipal": {"AWS": ROOT}}
+    assert decide(statement(), resource=document(all_but_root)) == Denial(
+        "resource-based policy", explicit=True
+    )
+    all_but_both = {**all_but_root, "NotPrincipal": {"AWS": [ROOT, ROLE]}}
+    assert decide(statement(), resource=document(all_but_both)) is None
+
+
+@pytest.mark.parametrize("value", ["*", "a*", "?", "${*}"])
+def test_what_a_variable_gives_is_no_wildcard(value):
+    values = {"aws:principaltag/owner": value, "s3:prefix": value}
+    held = {"s3:prefix": "home/${aws:PrincipalTag/owner}"}
+    assert not conditions_hold({"StringLike": held}, values | {"s3:prefix": "home/a"})
+    for operator in ("StringLike", "StringEquals"):
+        assert conditions_hold({operator: held}, values | {"s3:prefix": f"home/{value}"})
+    everything = {"s3:prefix": "${s3:prefix}"}
+    assert conditions_hold({"StringLike": everything}, values)
+    assert not conditions_hold({"ArnLike": {"a": "arn:aws:s3:::${*}"}}, {"a": "arn:aws:s3:::b"})
+    assert conditions_hold({"StringEquals": {"a": "${*}${?}${$}"}}, {"a": "*?$"})
+
+
 def test_only_a_session_that_is_named_itself_escapes_the_bounds():
     narrow = [document(statement(Action="s3:PutObject"))]
     named = document(statement(Principal={"AWS": SESSION}))

@@ -1,5 +1,7 @@
+import gzip
 import io
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -88,5 +90,89 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, target: Path) -> None:
     archive = archive_of(tmp_path / "cut.tar.gz", (member("a"), b"x" * 5000))
     archive.write_bytes(archive.read_bytes()[:40])
 
+    with pytest.raises(UnsafeArchive):
+        unpack(archive, target)
+
+
+def raw_archive(path: Path, *blocks: bytes) -> Path:
+    """Write blocks that tarfile itself does not write, as a gzipped tar."""
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        for block in blocks:
+            file.write(block)
+        file.write(b"\0" * 1024)
+    return path
+
+
+def header(name: str, kind: bytes, size: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def padded(content: bytes) -> bytes:
+    return content + b"\0" * (-len(content) % 512)
+
+
+@pytest.mark.parametrize("kind", [b"L", b"K", b"x", b"g", b"X"])
+def test_a_header_that_is_larger_than_64_kb_is_refused_unread(
+    tmp_path: Path, target: Path, kind: bytes
+) -> None:
+    claimed = 1024**3
+    archive = raw_archive(tmp_path / "a.tar.gz", header("long", kind, claimed), b"x" * 1_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnsafeArchive, match="header of 1073741824 bytes"):
+            unpack(archive, target)
+        assert tracemalloc.get_traced_memory()[1] < 3_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_name_that_needs_a_header_of_its_own_is_unpacked(tmp_path: Path, target: Path) -> None:
+    name = "/".join(["folder" * 5] * 6) + "/model.onnx"
+    for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        with tarfile.open(tmp_path / "a.tar.gz", "w:gz", format=form) as tar:
+            info = member(name)
+            info.size = 1
+            tar.addfile(info, io.BytesIO(b"x"))
+        unpack(tmp_path / "a.tar.gz", target)
+        assert (target / name).read_bytes() == b"x"
+        (target / name).unlink()
+
+
+def test_a_long_row_of_headers_is_refused(tmp_path: Path, target: Path) -> None:
+    record = b"12 comment=x\n"
+    one = header("x", b"x", len(record)) + padded(record)
+    archive = raw_archive(tmp_path / "a.tar.gz", *[one] * 5_000)
+    with pytest.raises(UnsafeArchive):
+        unpack(archive, target)
+
+
+@pytest.mark.parametrize(
+    "record", [b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n", b"22 GNU.sparse.size=10\n"]
+)
+def test_a_sparse_file_is_refused(tmp_path: Path, target: Path, record: bytes) -> None:
+    blocks = [header("x", b"x", len(record)), padded(record), header("a", b"0", 4), padded(b"1\n")]
+    with pytest.raises(UnsafeArchive):
+        unpack(raw_archive(tmp_path / "a.tar.gz", *blocks), target)
+
+
+def test_an_old_sparse_file_is_refused(tmp_path: Path, target: Path) -> None:
+    with pytest.raises(UnsafeArchive):
+        unpack(raw_archive(tmp_path / "a.tar.gz", header("a", b"S", 4), padded(b"1234")), target)
+
+
+def test_a_long_name_is_cut_in_the_message(tmp_path: Path, target: Path) -> None:
+    archive = archive_of(tmp_path / "a.tar.gz", (member("../" + "x" * 50_000), b""))
+    with pytest.raises(UnsafeArchive) as caught:
+        unpack(archive, target)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_damaged_gzip_is_refused(tmp_path: Path, target: Path) -> None:
+    archive = archive_of(tmp_path / "a.tar.gz", (member("a"), b"x" * 5_000))
+    content = bytearray(archive.read_bytes())
+    content[30:40] = b"\xff" * 10
+    archive.write_bytes(content)
     with pytest.raises(UnsafeArchive):
         unpack(archive, target)

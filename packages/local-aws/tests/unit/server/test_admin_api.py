@@ -4,7 +4,7 @@ import json
 import pytest
 
 from local_aws.errors import LocalAwsError
-from local_aws.server.admin_api import MAX_BODY_BYTES, Page, Routes, with_routes
+from local_aws.server.admin_api import MAX_BODY_BYTES, Page, Routes, serve_own_paths
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_only_own_paths_are_taken_from_the_application(routes):
         start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
         return [b"aws"]
 
-    both = with_routes(application, routes)
+    both = serve_own_paths(application, routes)
     assert ask(both, "GET", "/bucket/key")[1] == b"aws"
     assert ask(both, "GET", "/_local_aws/none")[0] == 404
 

@@ -32,6 +32,9 @@ def test_the_loopback_and_the_domains_of_aws_are_answered(host):
         "notlocalhost",
         "amazonaws.com.evil.example",
         "evilamazonaws.com",
+        "evil127.0.0.1",
+        "sync-127.0.0.1.evil.example",
+        "1127.0.0.1",
         "10.0.0.1",
         "192.168.0.1",
     ],
@@ -64,3 +67,19 @@ def test_a_link_leads_to_the_page_and_to_nothing_else():
     assert refusal(request(**link)) == ""
     assert refusal(request(**link, PATH_INFO="/_local_aws/page/overview"))
     assert refusal(request(HTTP_SEC_FETCH_SITE="cross-site", HTTP_SEC_FETCH_MODE="no-cors"))
+
+
+@pytest.mark.parametrize("host", ["x.s3.amazonaws.com", "a.localhost:5055", "b.127.0.0.1:5055"])
+@pytest.mark.parametrize(
+    "sent", [{"HTTP_SEC_FETCH_SITE": "same-origin"}, {"HTTP_SEC_FETCH_DEST": "empty"}, "origin"]
+)
+def test_a_browser_is_answered_at_the_loopback_itself_only(host, sent):
+    headers = {"HTTP_ORIGIN": f"http://{host}"} if sent == "origin" else sent
+    assert refusal(request(HTTP_HOST=host)) == ""
+    assert "browser" in refusal(request(HTTP_HOST=host, **headers))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:5055", "localhost:5055", "[::1]:5055"])
+def test_a_browser_is_answered_at_the_loopback(host):
+    sent = {"HTTP_ORIGIN": f"http://{host}", "HTTP_SEC_FETCH_SITE": "same-origin"}
+    assert refusal(request(HTTP_HOST=host, **sent)) == ""

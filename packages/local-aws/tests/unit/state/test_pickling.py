@@ -1,3 +1,4 @@
+import decimal
 import io
 import os
 import pickle
@@ -7,8 +8,18 @@ import weakref
 from collections import defaultdict
 
 import pytest
+from moto.awslambda.models import LambdaStorage
+from moto.s3.models import s3_backends
+from moto.s3.notifications import S3NotificationEvent
+from moto.ssm.models import ssm_backends
+from moto.stepfunctions.parser.asl.component.common.retry.retry_outcome import RetryOutcome
 
-from local_aws.state.pickling import StateUnreadable, dumps, loads, new_blobs
+from local_aws.cloudwatch.metric_store import Bucket
+from local_aws.core.child_processes import Children
+from local_aws.state.constructors import StateUnreadable
+from local_aws.state.moto_backends import restore
+from local_aws.state.pickling import dumps, new_blobs
+from local_aws.state.unpickling import loads
 
 
 class Program:
@@ -53,7 +64,6 @@ def test_two_names_of_one_object_stay_one_object():
     [
         Program(os.system, "true"),
         Program(eval, "1"),
-        Program(getattr, "text", "upper"),
         Program(pickle.loads, b"N."),
         Program(re.compile, "a"),
     ],
@@ -61,6 +71,49 @@ def test_two_names_of_one_object_stay_one_object():
 def test_a_call_of_anything_but_records_is_refused(program):
     with pytest.raises(StateUnreadable, match="no record is made of"):
         loads(pickle.dumps(program), {})
+
+
+def test_an_attribute_of_anything_but_an_enumeration_is_not_read():
+    with pytest.raises(StateUnreadable, match="no enumeration"):
+        loads(pickle.dumps(Program(getattr, "text", "upper")), {})
+
+
+def test_a_member_of_an_enumeration_comes_back():
+    for member in (S3NotificationEvent.OBJECT_CREATED_EVENT, RetryOutcome.CanRetry):
+        assert there_and_back([member])[0] is member
+    earlier = pickle.dumps(Program(getattr, RetryOutcome, "CanRetry"))
+    assert loads(earlier, {}) is RetryOutcome.CanRetry
+
+
+def test_a_record_is_made_without_its_constructor():
+    data = dumps({"record": Bucket(unit="Count")}, new_blobs())
+    assert there_and_back(Bucket(unit="Count")).unit == "Count"
+    assert loads(data, {})["record"] == Bucket(unit="Count")
+    # What calls a class with values gets a refusal, not an object that its constructor made.
+    called = b"clocal_aws.cloudwatch.metric_store\nBucket\n(S'Count'\ntR."
+    with pytest.raises(StateUnreadable, match="of values"):
+        loads(called, {})
+
+
+def test_a_class_is_not_changed_by_what_is_loaded():
+    changed = b"clocal_aws.cloudwatch.metric_store\nBucket\n(N}S'unit'\nS'forged'\nstb."
+    with pytest.raises(StateUnreadable, match="changes"):
+        loads(changed, {})
+    assert Bucket().unit != "forged"
+
+
+@pytest.mark.parametrize(
+    "value", [Children(), decimal.getcontext(), io.BytesIO(b"x"), print, Program, os.environ]
+)
+def test_what_could_not_be_loaded_is_refused_when_it_is_saved(value):
+    with pytest.raises(StateUnreadable):
+        dumps({"a": [value]}, new_blobs())
+
+
+def test_a_function_that_does_more_than_make_an_empty_value_is_refused():
+    assert there_and_back(LambdaStorage("us-east-1", "1")._aliases)["missing"] == {}
+    with pytest.raises(StateUnreadable):
+        dumps(defaultdict(lambda: [os.sep]), new_blobs())
 
 
 @pytest.mark.parametrize(
@@ -143,3 +196,15 @@ def test_weak_dictionaries_hold_what_is_held_elsewhere():
     values = weakref.WeakValueDictionary({"a": held})
     with pytest.raises(StateUnreadable):  # and this one is no record's
         there_and_back(values)
+
+
+def test_a_backend_is_a_reference_to_the_live_one_also_of_a_service_that_is_not_open():
+    for backends in (s3_backends["1"]["aws"], ssm_backends["1"]["us-east-1"]):
+        assert there_and_back({"of": backends})["of"] is backends
+
+
+def test_records_of_a_service_that_is_not_open_are_not_put_back():
+    place = ("moto.ssm.models", "SimpleSystemManagerBackend", "1", "us-east-1")
+    with pytest.raises(StateUnreadable, match="not open"):
+        restore({place: {"_parameters": "forged"}})
+    assert ssm_backends["1"]["us-east-1"]._parameters != "forged"

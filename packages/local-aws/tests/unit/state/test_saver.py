@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.state.saver import Saver
+from local_aws.state import saver as saving
+from local_aws.state.saver import NotSaved, Saver
 from local_aws.state.state_folder import Snapshots
 from local_aws.state.stores import Stores
+from local_aws.testing.aws import eventually
 
 
 class Kept:
@@ -43,14 +45,14 @@ def test_a_committed_change_is_on_disk(kept):
 
 def test_an_end_that_was_seen_is_on_disk(kept):
     kept.saver.commit()
-    with kept.stores.outcome():
+    with kept.stores.durable_transition():
         kept.value = "ended"
         kept.saver.settle()  # somebody sees it before what ends is through
     assert kept.saved() == "ended"
 
 
 def test_an_end_that_nobody_saw_is_saved_as_well(kept):
-    with kept.stores.outcome():
+    with kept.stores.durable_transition():
         kept.value = "ended"
     kept.saver.close()
     assert kept.saved() == "ended"
@@ -78,3 +80,79 @@ def test_what_is_closed_commits_without_waiting(kept):
     kept.saver.close()
     kept.saver.commit()
     kept.saver.settle()
+
+
+def make_unwritable(folder):
+    """Put a file where the folder of the bodies is to be; return what takes it away again."""
+    folder.mkdir(exist_ok=True)
+    (folder / "bodies").write_bytes(b"")
+    return (folder / "bodies").unlink
+
+
+def test_a_change_that_was_not_saved_is_not_acknowledged_until_saving_works(kept, monkeypatch):
+    monkeypatch.setattr(saving, "RETRY_SECONDS", 0.01)
+    repair = make_unwritable(kept.folder)
+    kept.value = "after"
+    with pytest.raises(NotSaved, match=r"could not be saved in .*state"):
+        kept.saver.commit()
+    assert kept.saver.failure and "refused" in kept.saver.problems()[0]
+    with kept.stores.durable_transition():
+        kept.value = "ended"
+    with pytest.raises(NotSaved):
+        kept.saver.settle()
+    repair()
+    eventually(lambda: True if not kept.saver.failure else None)
+    kept.saver.commit()
+    assert kept.saved() == "ended" and kept.saver.problems() == []
+
+
+def test_a_save_that_does_not_come_to_its_end_is_no_acknowledgement(kept, monkeypatch):
+    monkeypatch.setattr(saving, "COMMIT_SECONDS", 0.05)
+    done = threading.Event()
+    kept.stores.keep("slow", done.wait, lambda _: None)
+    with pytest.raises(NotSaved, match="not saved in"):
+        kept.saver.commit()
+    done.set()
+
+
+def test_what_cannot_be_saved_costs_only_itself(kept):
+    last_good = []
+    kept.stores.keep("other", lambda: last_good or threading.local(), last_good.append)
+    kept.value = "after"
+    kept.saver.commit()
+    assert kept.saved() == "after"
+    assert kept.saver.problems()[0].startswith("other: its records are not saved")
+    last_good.append("good")
+    kept.saver.commit()
+    assert kept.saver.problems() == []
+    last_good.clear()
+    kept.value = "later"
+    kept.saver.commit()
+    again = Kept(kept.folder)
+    again.stores.keep("other", lambda: None, last_good.append)
+    again.saver.load()
+    assert again.value == "later" and last_good == [["good"]]
+
+
+def test_what_cannot_be_loaded_costs_only_itself_and_stays_on_disk(kept):
+    kept.stores.keep("other", lambda: "good", lambda _: None)
+    kept.saver.commit()
+    kept.saver.close()
+    again = Kept(kept.folder)
+    again.stores.keep("other", lambda: "empty", fail)
+    again.saver.load()
+    assert again.value == "before"
+    assert again.saver.problems() == ["other: its saved records are not loaded: no"]
+    again.saver.start()
+    again.value = "after"
+    again.saver.commit()
+    again.saver.close()
+    found = []
+    last = Kept(kept.folder)
+    last.stores.keep("other", lambda: None, found.append)
+    last.saver.load()
+    assert last.value == "after" and found == ["good"]
+
+
+def fail(value):
+    raise ValueError("no")

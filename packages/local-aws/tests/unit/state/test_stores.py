@@ -33,18 +33,18 @@ def test_a_change_is_told():
 
 def test_an_end_that_is_becoming_visible_counts_as_one_that_is_not_saved():
     stores = Stores()
-    assert not stores.has_outcomes()
-    with stores.outcome():
-        stores.take_outcomes()  # a save begins before the end is visible, so it is not in it
-        assert stores.has_outcomes()
-    assert stores.has_outcomes() and stores.change.is_set()
-    stores.take_outcomes()
-    assert not stores.has_outcomes()
+    assert not stores.has_transitions()
+    with stores.durable_transition():
+        stores.take_transitions()  # a save begins before the end is visible, so it is not in it
+        assert stores.has_transitions()
+    assert stores.has_transitions() and stores.change.is_set()
+    stores.take_transitions()
+    assert not stores.has_transitions()
 
 
 def test_a_request_that_shows_an_end_is_told_apart_from_the_next_one():
     stores = Stores()
-    assert not stores.take_shown()
-    stores.shown()
-    assert stores.take_shown()
-    assert not stores.take_shown()
+    assert not stores.take_wait()
+    stores.wait_until_saved()
+    assert stores.take_wait()
+    assert not stores.take_wait()

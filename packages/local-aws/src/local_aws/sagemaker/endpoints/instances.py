@@ -2,10 +2,12 @@
 
 import contextlib
 import json
+import socket
+import subprocess
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +16,112 @@ import urllib3
 from local_aws.core.child_processes import Children
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.containers import Container, LineSink
-from local_aws.sagemaker.endpoints.container_http import (
-    INVOKE_SECONDS,
-    Reply,
-    connections,
-    free_port,
-    post,
-)
 
 STOP_GRACE_SECONDS = 10.0
 BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 # A free port may be another's by the time that the program binds it.
 PORT_ATTEMPTS = 3
+# A running program is asked for `/ping` so often, and replaced when it failed so many in a row.
+PING_SECONDS = 5.0
+PING_TIMEOUT_SECONDS = 2.0
+PING_FAILURES = 3
 # A process that served this long starts again at the shortest wait.
 STABLE_SECONDS = 60.0
+
+
+HOST = "127.0.0.1"
+
+INVOKE_SECONDS = 60.0
+
+
+# 6 MB, and what AWS lets an answer's envelope add.
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
+MAX_ANSWER_BYTES = 6_291_556
+_PIECE_BYTES = 262_144
+
+
+class AnswerTooLarge(urllib3.exceptions.HTTPError):
+    """A container's answer is larger than an endpoint's may be; it is not read to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the program answered to one invocation."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Return whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+
+def post(
+    pool: urllib3.HTTPConnectionPool,
+    body: bytes,
+    headers: Mapping[str, str],
+    seconds: float,
+    max_bytes: int = MAX_ANSWER_BYTES,
+) -> Reply:
+    """Return the answer to `POST /invocations`.
+
+    Raises urllib3's HTTPError, ReadTimeoutError for one that is not whole after that time, and
+    AnswerTooLarge.
+    """
+    deadline = time.monotonic() + seconds
+    answer = pool.urlopen(
+        "POST",
+        "/invocations",
+        body=body,
+        headers=dict(headers),
+        timeout=seconds,
+        preload_content=False,
+    )
+    try:
+        content = _read(answer, pool, deadline, max_bytes)
+    except BaseException:
+        # What is left of it must not be read as the next answer.
+        answer.close()
+        raise
+    answer.release_conn()
+    return Reply(answer.status, answer.headers, content)
+
+
+def _read(
+    answer: urllib3.BaseHTTPResponse,
+    pool: urllib3.HTTPConnectionPool,
+    deadline: float,
+    max_bytes: int,
+) -> bytes:
+    content = bytearray()
+    while piece := answer.read1(_PIECE_BYTES):
+        content += piece
+        if len(content) > max_bytes:
+            raise AnswerTooLarge(
+                f"The container's answer has more than the {max_bytes:,} bytes it may have."
+            )
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise urllib3.exceptions.ReadTimeoutError(pool, "/invocations", "Read timed out.")
+        connection = getattr(answer, "connection", None)
+        if connection is not None and connection.sock is not None:
+            connection.sock.settimeout(left)
+    return bytes(content)
+
+
+def connections(port: int) -> urllib3.HTTPConnectionPool:
+    """Return kept connections to the program; no retries, as a request may be half done."""
+    return urllib3.HTTPConnectionPool(HOST, port, maxsize=32, block=False, retries=False)
+
+
+def free_port() -> int:
+    """Return a port that nobody has bound now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class VariantFailed(LocalAwsError):
@@ -48,6 +142,7 @@ class ServeSpec:
     environment: Mapping[str, str]
     startup_seconds: float = 60.0
     owner: str = ""
+    ping_seconds: float = PING_SECONDS
 
 
 class Instance:
@@ -85,7 +180,11 @@ class Instance:
         ).start()
 
     def invoke(
-        self, body: bytes, headers: Mapping[str, str], seconds: float = INVOKE_SECONDS
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        seconds: float = INVOKE_SECONDS,
+        max_bytes: int = MAX_ANSWER_BYTES,
     ) -> Reply:
         """Return the program's answer to `POST /invocations`.
 
@@ -97,13 +196,13 @@ class Instance:
             raise VariantUnavailable(f"The variant {self.spec.name} is not running.")
         try:
             try:
-                return post(pool, body, headers, seconds)
+                return post(pool, body, headers, seconds, max_bytes)
             except urllib3.exceptions.ProtocolError:
                 # A kept connection may have been closed while idle: once more, on a new one.
                 if self._pool is not pool or not self._container or not self._container.running:
                     raise
                 with contextlib.closing(connections(pool.port or 0)) as fresh:
-                    return post(fresh, body, headers, seconds)
+                    return post(fresh, body, headers, seconds, max_bytes)
         except urllib3.exceptions.NewConnectionError as error:
             raise VariantUnavailable(f"The variant {self.spec.name} is not running.") from error
 
@@ -154,9 +253,8 @@ class Instance:
     def _await_ping(self, container: Container, pool: urllib3.HTTPConnectionPool) -> bool:
         deadline = time.monotonic() + self.spec.startup_seconds
         while time.monotonic() < deadline and container.running and not self._stopping.is_set():
-            with contextlib.suppress(urllib3.exceptions.HTTPError):
-                if pool.request("GET", "/ping", timeout=2.0, retries=False).status == 200:
-                    return True
+            if self._pings(pool):
+                return True
             self._stopping.wait(0.02)
         return False
 
@@ -168,11 +266,48 @@ class Instance:
             + (f" Its last line: {said}" if said else "")
         )[:1024]
 
+    def _serve(self, container: Container) -> int:
+        """Wait for the program's end, or end it once it does not answer `/ping` any more."""
+        missed = 0
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return container.wait(self.spec.ping_seconds)
+            pool = self._pool
+            if pool is None or self._pings(pool):
+                missed = 0
+                continue
+            missed += 1
+            if missed >= PING_FAILURES:
+                self._on_line(
+                    f"The serving program failed {missed} health checks in a row; it is replaced."
+                )
+                self._pool = None
+                return container.stop(STOP_GRACE_SECONDS)
+
+    def _pings(self, pool: urllib3.HTTPConnectionPool) -> bool:
+        """Return whether the program answers `/ping` with 200; its body is not read."""
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            answer = pool.request(
+                "GET",
+                "/ping",
+                timeout=PING_TIMEOUT_SECONDS,
+                retries=False,
+                preload_content=False,
+            )
+            # An empty body leaves the connection for the next request; no other one is read.
+            if answer.headers.get("Content-Length") == "0":
+                answer.read()
+                answer.release_conn()
+            else:
+                answer.close()
+            return answer.status == 200
+        return False
+
     def _watch(self, container: Container, started: float) -> None:
         """Start the program again whenever it ends by itself, each time after a longer wait."""
         failures = 0
         while True:
-            status = container.wait()
+            status = self._serve(container)
             self._pool = None
             if self._stopping.is_set():
                 return

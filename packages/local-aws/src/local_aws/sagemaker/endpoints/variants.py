@@ -12,8 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from local_aws.core.child_processes import Children
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.containers import LineSink
-from local_aws.sagemaker.endpoints.container_http import INVOKE_SECONDS, Reply
-from local_aws.sagemaker.endpoints.instances import Instance, ServeSpec, VariantUnavailable
+from local_aws.sagemaker.endpoints.instances import (
+    INVOKE_SECONDS,
+    MAX_ANSWER_BYTES,
+    Instance,
+    Reply,
+    ServeSpec,
+    VariantUnavailable,
+)
 
 MAX_PROCESSES = 4
 
@@ -74,7 +80,11 @@ class Variant:
                 self._retire(surplus)
 
     def invoke(
-        self, body: bytes, headers: Mapping[str, str], seconds: float = INVOKE_SECONDS
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        seconds: float = INVOKE_SECONDS,
+        max_bytes: int = MAX_ANSWER_BYTES,
     ) -> Reply:
         """Return the answer of the least busy instance, or of the next one if that is down.
 
@@ -85,7 +95,7 @@ class Variant:
         while True:
             with self._taken(down) as instance:
                 try:
-                    return instance.invoke(body, headers, seconds)
+                    return instance.invoke(body, headers, seconds, max_bytes)
                 except VariantUnavailable:
                     down.add(instance)
 

@@ -44,7 +44,7 @@ from local_aws.sagemaker.jobs.runner import (
 )
 from local_aws.sagemaker.names import require_resource_name
 from local_aws.sagemaker.state_events import processing_job_changed
-from local_aws.state.stores import outcome
+from local_aws.state.stores import durable_transition
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -399,16 +399,16 @@ def end_job(job: ProcessingRecord, result: JobResult) -> None:
     """Put a job's record into its final state; the status that waiters look at comes last."""
     job.processing_end_time = job.last_modified_time = utcnow()
     job.exit_message, job.failure_reason = result.message or None, result.reason or None
-    with outcome():
+    with durable_transition():
         job.processing_job_status = result.status
         processing_job_changed(job)
 
 
 def described(job: ProcessingRecord) -> dict[str, Any]:
-    """Return what the program is told of its job, in `processingjobconfig.json`."""
+    """Return the content of the job's `processingjobconfig.json`."""
     fields = {**FIELDS, **_KEPT}
-    told = {key: getattr(job, field) for key, field in fields.items() if key != "Tags"}
-    return {"ProcessingJobArn": job.arn, **told}
+    content = {key: getattr(job, field) for key, field in fields.items() if key != "Tags"}
+    return {"ProcessingJobArn": job.arn, **content}
 
 
 @patch(

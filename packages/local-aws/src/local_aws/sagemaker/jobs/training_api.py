@@ -24,7 +24,7 @@ from local_aws.sagemaker.jobs.training import TrainingRun, TrainingSpec
 from local_aws.sagemaker.names import require_resource_name
 from local_aws.sagemaker.state_events import job_changed
 from local_aws.server.admin_api import PREFIX, route
-from local_aws.state.stores import outcome
+from local_aws.state.stores import durable_transition
 
 _CHECKED = (
     "AlgorithmSpecification",
@@ -306,7 +306,7 @@ def _spec(job: JobRecord, environment: Mapping[str, str]) -> TrainingSpec:
 
 
 def enter_status(job: JobRecord, status: str, message: str) -> None:
-    """Put a job's record into a secondary status, and tell of it."""
+    """Put a job's record into a secondary status, and publish the event."""
     _enter_secondary(job, status, message)
     job_changed(job)
 
@@ -337,7 +337,7 @@ def end_job(job: JobRecord, result: JobResult) -> None:
         job.model_artifacts = {"S3ModelArtifacts": result.artifact}
     if result.reason:
         job.failure_reason = result.reason
-    with outcome():
+    with durable_transition():
         job.training_job_status = result.status
         job_changed(job)
 

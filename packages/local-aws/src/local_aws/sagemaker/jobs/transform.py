@@ -25,15 +25,15 @@ from local_aws.core.s3_uri import S3Uri
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.aws_services import AwsServices, services
 from local_aws.sagemaker.containers import LineSink
-from local_aws.sagemaker.endpoints.answers import refusal
-from local_aws.sagemaker.endpoints.container_http import Reply
-from local_aws.sagemaker.endpoints.fleet_builder import FleetBuilder, VariantPlan
+from local_aws.sagemaker.endpoints.fleets import FleetBuilder, VariantPlan
 from local_aws.sagemaker.endpoints.instances import (
     Instance,
+    Reply,
     ServeSpec,
     VariantFailed,
     VariantUnavailable,
 )
+from local_aws.sagemaker.endpoints.invocations import refusal
 from local_aws.sagemaker.jobs.channels import Channel, nothing_found, objects_of
 from local_aws.sagemaker.jobs.job_lists import (
     TRANSFORM,
@@ -53,13 +53,15 @@ from local_aws.sagemaker.jobs.transform_records import assembled, payloads, unzi
 from local_aws.sagemaker.models import container_of
 from local_aws.sagemaker.names import require_resource_name
 from local_aws.sagemaker.state_events import transform_job_changed
-from local_aws.state.stores import outcome
+from local_aws.state.stores import durable_transition
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _SEE_LOGS = "See job logs for more information"
 _CHUNK = 1 << 20
+# An output is put together in memory.
+_MAX_ANSWER_BYTES = 1024**3
 
 
 _MEGABYTE = 1024**2
@@ -337,7 +339,7 @@ class TransformRun(JobRun):
         headers = {"Content-Type": self.spec.content_type, "Accept": self.spec.accept}
         sent = {name: value for name, value in headers.items() if value}
         try:
-            reply = instance.invoke(body, sent, self.spec.timeout_seconds)
+            reply = instance.invoke(body, sent, self.spec.timeout_seconds, _MAX_ANSWER_BYTES)
         except (VariantUnavailable, urllib3.exceptions.HTTPError) as error:
             raise RequestFailed(
                 f"Unable to get response from algorithm: {error}", theirs=False
@@ -468,7 +470,7 @@ def end_job(job: TransformRecord, result: JobResult) -> None:
     """Put a job's record into its final state; the status that waiters look at comes last."""
     job.transform_end_time = job.last_modified_time = utcnow()
     job.failure_reason = result.reason or None
-    with outcome():
+    with durable_transition():
         job.transform_job_status = result.status
         transform_job_changed(job)
 

@@ -3,18 +3,32 @@
 import contextlib
 import dataclasses
 import datetime
-import types
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from local_aws.stepfunctions import retention
-from local_aws.stepfunctions.distributed_map.item_batcher import ChildInput, compact
+from moto.stepfunctions.parser.api import ExecutionStatus
+from moto.stepfunctions.parser.backend.execution import Execution
+
+from local_aws.stepfunctions import redrive
+from local_aws.stepfunctions.distributed_map.item_batcher import ChildInput
 from local_aws.stepfunctions.distributed_map.map_run import MapRun
 from local_aws.stepfunctions.distributed_map.result_writer import ChildRecord
+from local_aws.stepfunctions.executions import forget
+from local_aws.stepfunctions.json_data import compact
 
 # Not on moto's records: those are saved, and a run has threads and locks.
 _live: dict[str, MapRun] = {}
+
+
+@dataclasses.dataclass
+class ChildMachine:
+    """What a child execution goes by of its Map state; it is saved with the execution."""
+
+    arn: str
+    name: str
+    sm_type: str
+    definition: str = ""
 
 
 class ChildExecution:
@@ -23,15 +37,27 @@ class ChildExecution:
     def __init__(
         self, parent: Any, map_run: Any, program: Any, given: ChildInput, express: bool
     ) -> None:
+        previous: Any = None
+        if given.previous is not None and not express:
+            previous = map_run.executions.get(given.previous.arn)
+        self._redriven = previous is not None and bool(getattr(previous, "progress", None))
+        self._given = given
+        self.execution: Any = previous
+        if self._redriven:
+            redrive.prepare(previous)
+            previous.exec_worker.local_program = program
+            return
         self.execution = _execution(parent, map_run, given, express)
         worker = self.execution._get_start_execution_worker()
         worker._get_evaluation_entrypoint = lambda: program
         self.execution.exec_worker = worker
-        self._given = given
 
     def run(self) -> None:
         """Run from start to end; how it ended is in `record`."""
-        self.execution.exec_worker._execution_logic()
+        if self._redriven:
+            redrive.run(self.execution)
+        else:
+            self.execution.exec_worker._execution_logic()
 
     def stop(self) -> None:
         """Abort it; returns once it counts as aborted."""
@@ -52,6 +78,7 @@ class ChildExecution:
             started=execution.start_date,
             stopped=execution.stop_date,
             item_count=self._given.item_count,
+            redrive_count=getattr(execution, "redrive_count", 0),
         )
 
 
@@ -59,7 +86,7 @@ def remember(executions: dict[str, Any], execution: Any) -> None:
     """Add a child to those that can be asked about; the oldest finished ones are forgotten."""
     executions[execution.exec_arn] = execution
     kept = list(executions.values())
-    retention.forget(kept)
+    forget(kept)
     if len(kept) < len(executions):
         for arn in executions.keys() - {found.exec_arn for found in kept}:
             del executions[arn]
@@ -67,18 +94,25 @@ def remember(executions: dict[str, Any], execution: Any) -> None:
 
 @contextlib.contextmanager
 def followed(map_run: Any, run: MapRun) -> Iterator[None]:
-    """Have `children_of` tell how the children stand, while inside and afterwards.
-
-    Afterwards moto's record of the Map Run keeps them without the data of input and output.
-    """
+    """Have `children_of` return how the children stand, while inside and afterwards."""
     _live[map_run.map_run_arn] = run
     try:
         yield
     finally:
-        map_run.children = [
-            dataclasses.replace(child, input=None, output=None) for child in run.records()
-        ]
+        map_run.children = run.records()
         del _live[map_run.map_run_arn]
+
+
+def forget_data(map_run: Any) -> None:
+    """Drop the children's inputs and outputs, which only a redrive needs."""
+    map_run.children = [
+        dataclasses.replace(child, input=None, output=None) for child in map_run.children
+    ]
+
+
+def inputs_again(map_run: Any) -> list[ChildInput]:
+    """Return the inputs of a Map Run that is redriven; empty when it had not read its items."""
+    return [ChildInput(child.input, child.item_count, child) for child in map_run.children]
 
 
 def children_of(map_run: Any) -> list[ChildRecord]:
@@ -102,16 +136,11 @@ def pending_record(map_run: Any, given: ChildInput) -> ChildRecord:
 
 
 def _execution(parent: Any, map_run: Any, given: ChildInput, express: bool) -> Any:
-    from moto.stepfunctions.parser.api import ExecutionStatus
-    from moto.stepfunctions.parser.backend import execution as moto
-
-    make: Any = moto.Execution
+    make: Any = Execution
     name, kind = str(uuid.uuid4()), "EXPRESS" if express else "STANDARD"
     machine_arn = map_run.map_state_machine_arn
     arn = _arn(map_run, name, express)
-    machine = types.SimpleNamespace(
-        arn=machine_arn, name=machine_arn.rsplit(":", 1)[-1], sm_type=kind, definition=""
-    )
+    machine = ChildMachine(machine_arn, machine_arn.rsplit(":", 1)[-1], kind)
     execution = make(
         name=name,
         sm_type=kind,

@@ -3,25 +3,23 @@
 https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itembatcher.html
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MAX_INPUT_BYTES = 262_144
+from local_aws.stepfunctions.json_data import MAX_STATE_BYTES, compact
 
 
 @dataclass(frozen=True, slots=True)
 class ChildInput:
-    """The input of one child execution, and how many items are in it."""
+    """The input of one child execution, and how many items are in it.
+
+    `previous` is the child's record before a redrive, None where there is none.
+    """
 
     value: Any
     item_count: int = 1
-
-
-def compact(value: Any) -> str:
-    """Return a value as the JSON text whose bytes count against the quota of a state."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
+    previous: Any = None
 
 
 def single_inputs(items: Sequence[Any]) -> list[ChildInput]:
@@ -38,7 +36,7 @@ def batched_inputs(
     by itself makes a batch of its own.
     """
     before = {} if shared is None else {"BatchInput": shared}
-    limit = min(max_bytes or MAX_INPUT_BYTES, MAX_INPUT_BYTES)
+    limit = min(max_bytes or MAX_STATE_BYTES, MAX_STATE_BYTES)
     room = limit - _bytes(compact({**before, "Items": []}))
     return [
         ChildInput({**before, "Items": batch}, len(batch))

@@ -7,12 +7,12 @@ import csv
 import gzip
 import io
 import itertools
-import json
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from local_aws.errors import LocalAwsError
+from local_aws.stepfunctions.json_data import strict_json
 
 INPUT_TYPES = frozenset(("CSV", "JSON", "JSONL", "MANIFEST"))
 DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
@@ -25,14 +25,25 @@ class UnreadableItems(LocalAwsError):
     """A data set that does not have the form that the ItemReader says."""
 
 
-def json_items(body: bytes) -> Iterator[Any]:
-    """Yield the entries of a JSON array; raises UnreadableItems for anything else."""
+def json_items(body: bytes, pointer: str = "") -> Iterator[Any]:
+    """Yield the entries of a JSON array; raises UnreadableItems for anything else.
+
+    `pointer` leads to it within the data set, as RFC 6901 has it.
+    """
     try:
-        value = json.loads(body)
+        value = strict_json(body)
     except ValueError as error:
         raise UnreadableItems(
             f"Attempting to parse the data set as JSON failed: {error}"
         ) from error
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        elif isinstance(value, dict) and name in value:
+            value = value[name]
+        else:
+            raise UnreadableItems(f"The data set has nothing at the ItemsPointer {pointer}.")
     if not isinstance(value, list):
         raise UnreadableItems("Attempting to map over non-iterable node.")
     return iter(value)
@@ -44,9 +55,11 @@ def json_lines_items(body: bytes) -> Iterator[Any]:
         if not line.strip():
             continue
         try:
-            yield json.loads(line)
+            yield strict_json(line)
         except ValueError as error:
-            raise UnreadableItems(f"Line {number} of the data set is no JSON: {error}") from error
+            raise UnreadableItems(
+                f"Line {number} of the data set is not valid JSON: {error}"
+            ) from error
 
 
 def csv_items(body: bytes, config: Mapping[str, Any]) -> Iterator[dict[str, str]]:
@@ -79,7 +92,7 @@ def manifest_items(
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html
     """
     try:
-        manifest = json.loads(body)
+        manifest = strict_json(body)
         bucket = manifest["destinationBucket"].rsplit(":", 1)[-1]
         form, keys = manifest["fileFormat"], [part["key"] for part in manifest["files"]]
         fields = [name.strip() for name in manifest["fileSchema"].split(",")]

@@ -25,6 +25,20 @@ class Child(Protocol):
         """Return how it stands."""
 
 
+class _Ended:
+    """A child that has succeeded before a redrive."""
+
+    def __init__(self, record: ChildRecord) -> None:
+        self._record = record
+
+    def stop(self) -> None:
+        """Do nothing: it has ended."""
+
+    def record(self) -> ChildRecord:
+        """Return how it stands."""
+        return self._record
+
+
 # Starts a child for an input, and has the callback called once when it has ended.
 Launch = Callable[[ChildInput, Callable[[], None]], Child]
 
@@ -104,6 +118,10 @@ class MapRun:
     def _start_next(self) -> None:
         number = len(self._children)
         given = self._inputs[number]
+        if given.previous is not None and given.previous.status == "SUCCEEDED":
+            self._count(given, pending=-1, succeeded=1)
+            self._children.append(_Ended(given.previous))
+            return
         self._count(given, pending=-1, running=1)
         self._running[number] = None
         child = self._launch(given, lambda: self._end(number))

@@ -31,6 +31,7 @@ class ChildRecord:
     started: datetime.datetime | None = None
     stopped: datetime.datetime | None = None
     item_count: int = 1
+    redrive_count: int = 0
 
 
 def transformed(children: Iterable[ChildRecord], transformation: str) -> list[Any]:
@@ -61,9 +62,9 @@ def described(child: ChildRecord) -> dict[str, Any]:
         "Name": child.name,
         "Output": _json(child.output) if ended else None,
         "OutputDetails": {"Included": True} if ended else None,
-        "RedriveCount": 0,
-        "RedriveStatus": "NOT_REDRIVABLE",
-        "RedriveStatusReason": _redrive_reason(child.status),
+        "RedriveCount": child.redrive_count,
+        "RedriveStatus": "NOT_REDRIVABLE" if ended else "REDRIVABLE_BY_MAP_RUN",
+        "RedriveStatusReason": "Execution is SUCCEEDED and cannot be redriven" if ended else None,
         "StartDate": _time(child.started),
         "StateMachineArn": child.machine_arn,
         "Status": child.status,
@@ -110,9 +111,3 @@ def _time(when: datetime.datetime | None) -> str | None:
     if when is None:
         return None
     return when.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _redrive_reason(status: str) -> str:
-    if status == "SUCCEEDED":
-        return "Execution is SUCCEEDED and cannot be redriven"
-    return "The embedded AWS does not redrive executions"

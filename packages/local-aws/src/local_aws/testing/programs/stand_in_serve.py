@@ -21,7 +21,10 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
-        self.answer(500 if "NO_PING" in os.environ else 200, b"")
+        if (MODEL / "hang").exists():
+            time.sleep(600)
+        status = 500 if "NO_PING" in os.environ or (MODEL / "ill").exists() else 200
+        self.answer(status, b"")
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -32,6 +35,15 @@ class Handler(BaseHTTPRequestHandler):
         elif body.startswith(b"sleep "):
             time.sleep(float(body.split()[1]))
             self.answer(200, ANSWER)
+        elif body.startswith(b"bytes "):
+            self.answer(200, b"x" * int(body.split()[1]))
+        elif body == b"endless":
+            self.send_response(200)
+            self.end_headers()
+            while True:
+                self.wfile.write(b"x" * 65_536)
+        elif body.startswith(b"drip "):
+            self.drip(float(body.split()[1]))
         elif body == b"echo":
             self.answer(200, json.dumps(dict(self.headers)).encode())
         elif body == b"pid":
@@ -50,6 +62,15 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("X-Amzn-SageMaker-Custom-Attributes", attributes)
         self.end_headers()
         self.wfile.write(body)
+
+    def drip(self, seconds: float) -> None:
+        """Send one byte at a time, each sooner than a read would time out."""
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        while True:
+            self.wfile.write(b"x")
+            time.sleep(seconds)
 
     def log_message(self, format: str, *args: object) -> None:
         pass

@@ -1,0 +1,56 @@
+"""Errors of the server itself, in the protocol of the service that was called."""
+
+import json
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+from xml.sax.saxutils import escape
+
+# REST-XML, by the names that signatures have; an unsigned request is taken for S3's.
+_XML_SERVICES = frozenset(("", "s3", "s3-outposts", "cloudfront", "route53"))
+_XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
+
+
+def refuse(
+    environ: dict[str, Any],
+    start_response: Callable[..., Any],
+    code: str,
+    sentence: str,
+    status: HTTPStatus = HTTPStatus.BAD_REQUEST,
+) -> Iterable[bytes]:
+    """Answer a request with an error that the service's client can read."""
+    content_type, text = error_body(environ, code, sentence)
+    body = b"" if environ.get("REQUEST_METHOD") == "HEAD" else text.encode()
+    headers = [
+        ("Content-Type", content_type),
+        ("Content-Length", str(len(body))),
+        ("x-amzn-errortype", code),
+    ]
+    start_response(f"{status.value} {status.phrase}", headers)
+    return [body]
+
+
+def error_body(environ: dict[str, Any], code: str, sentence: str) -> tuple[str, str]:
+    """Return the content type and the text of an error."""
+    service = signed_service(environ)
+    kind = environ.get("CONTENT_TYPE", "")
+    if service == "ec2":
+        error = f"<Code>{code}</Code><Message>{escape(sentence)}</Message>"
+        return (
+            "text/xml",
+            f"{_XML_HEAD}<Response><Errors><Error>{error}</Error></Errors></Response>",
+        )
+    if "form" in kind:
+        error = f"<Error><Code>{code}</Code><Message>{escape(sentence)}</Message></Error>"
+        return "text/xml", f"{_XML_HEAD}<ErrorResponse>{error}</ErrorResponse>"
+    if "json" in kind or (service not in _XML_SERVICES and "xml" not in kind):
+        return "application/json", json.dumps({"__type": code, "message": sentence})
+    error = f"<Code>{code}</Code><Message>{escape(sentence)}</Message>"
+    return "application/xml", f"{_XML_HEAD}<Error>{error}</Error>"
+
+
+def signed_service(environ: dict[str, Any]) -> str:
+    """Return the service that a request's signature names, "" without a signature."""
+    scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split(",")[0]
+    parts = scope.split("/")
+    return parts[-2].lower() if len(parts) > 3 else ""

@@ -1,0 +1,177 @@
+"""All records at one point in time, in a section for each service, pickled on its own.
+
+A service whose records cannot be saved keeps what was last saved of it, and one whose records
+cannot be loaded keeps them as they are; the others do not notice.
+"""
+
+import gc
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from local_aws.core.services import SERVICES, service_of
+from local_aws.errors import LocalAwsError
+from local_aws.state import moto_backends
+from local_aws.state.blobs import Blobs
+from local_aws.state.constructors import StateUnreadable
+from local_aws.state.pickling import dumps, new_blobs
+from local_aws.state.stores import Stores
+from local_aws.state.unpickling import loads
+
+LOG = logging.getLogger(__name__)
+_RETRIES = 20
+_DIGEST = re.compile(rb"[0-9a-f]{64}")
+# A service of moto's, or a store by its name.
+Key = tuple[str, str]
+Body = Callable[[str], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Pickled records, and the digests of the bodies that they name."""
+
+    records: bytes
+    digests: frozenset[str]
+
+
+class Sections:
+    """Reads what is to be saved, and puts back what was; new bodies are in `blobs` then."""
+
+    def __init__(self, blobs: Blobs, stores: Stores) -> None:
+        self._blobs, self._stores = blobs, stores
+        # As they are on disk, and as they were read for the save that is made just now.
+        self._last: dict[Key, Section] = {}
+        self._current: dict[Key, Section] = {}
+        self._not_loaded: dict[Key, Section] = {}
+        # What is wrong with a service or a store, by its name.
+        self.problems: dict[str, str] = {}
+
+    def read(self, generation: int) -> bytes:
+        """Return all records, pickled; logs and metrics as they were when `generation` changed.
+
+        Raises RuntimeError when they change each time that they are read.
+        """
+        with _undisturbed():
+            for _ in range(_RETRIES):
+                self._blobs.start(generation)
+                try:
+                    return self._read()
+                except RuntimeError:  # a dictionary that changed meanwhile
+                    continue
+        raise RuntimeError("The records changed each time that they were read.")
+
+    def _read(self) -> bytes:
+        values: dict[Key, Any] = {}
+        for place, attributes in moto_backends.records(self._blobs).items():
+            values.setdefault(("service", service_of(place[0])), {})[place] = attributes
+        for name, value in self._stores.saved().items():
+            values["store", name] = value
+        found = {key: self._section(key, value) for key, value in values.items()}
+        found |= self._not_loaded
+        self._current = {key: section for key, section in found.items() if section is not None}
+        self._blobs.used = set().union(*(section.digests for section in self._current.values()))
+        return dumps({key: section.records for key, section in self._current.items()}, new_blobs())
+
+    def written(self) -> None:
+        """Note that what was read last is on disk."""
+        self._last = self._current
+
+    def _section(self, key: Key, value: Any) -> Section | None:
+        """Return a section as of now; as it was last, where it cannot be saved."""
+        if key in self._not_loaded:
+            return None
+        self._blobs.used = set()
+        try:
+            section = Section(dumps(value, self._blobs), frozenset(self._blobs.used))
+        except RecursionError as error:
+            return self._unsaved(key, error)
+        except RuntimeError:
+            raise
+        except Exception as error:  # what pickle raises is of many kinds
+            return self._unsaved(key, error)
+        if self.problems.pop(key[1], ""):
+            LOG.warning("The records of %s are saved again", key[1])
+        return section
+
+    def _unsaved(self, key: Key, error: Exception) -> Section | None:
+        self._report(key, f"its records are not saved: {error}")
+        return self._last.get(key)
+
+    def load(self, records: bytes, body: Body) -> None:
+        """Put saved records back; raises StateUnreadable where they are of no known form."""
+        value = loads(records, body, lenient=True)
+        if not isinstance(value, dict):
+            raise StateUnreadable("it is not made of records")
+        if value.keys() == {"backends", "stores"}:
+            self._load_whole(value)
+            return
+        for key, section in value.items():
+            digests: set[str] = set()
+
+            def noting(digest: str, digests: set[str] = digests) -> bytes:
+                digests.add(digest)
+                return body(digest)
+
+            try:
+                self._put(key, loads(section, noting))
+                self._last[key] = Section(section, frozenset(digests))
+            except Exception as error:  # whatever a record that does not fit leads to
+                self._report(key, f"its saved records are not loaded: {error}")
+                self._not_loaded[key] = Section(section, frozenset(_digests(section, body)))
+
+    def _load_whole(self, value: Mapping[str, Any]) -> None:
+        """Put records back that were saved as one, before there were sections."""
+        services: dict[str, dict[moto_backends.Place, Any]] = {}
+        for place, attributes in value["backends"].items():
+            services.setdefault(service_of(place[0]), {})[place] = attributes
+        for service in services.keys() & SERVICES:
+            try:
+                dumps(services[service], new_blobs())  # so nothing that was refused is in it
+                self._put(("service", service), services[service])
+            except Exception as error:
+                self._report(("service", service), f"its saved records are not loaded: {error}")
+        for name, store in value["stores"].items():
+            self._put(("store", name), store)
+
+    def _put(self, key: Key, value: Any) -> None:
+        kind, name = key
+        if kind == "store":
+            self._stores.load({name: value})
+        else:
+            moto_backends.restore(value)
+
+    def _report(self, key: Key, problem: str) -> None:
+        if self.problems.get(key[1]) != problem:
+            self.problems[key[1]] = problem
+            LOG.error("%s: %s", key[1], problem)
+
+
+def _digests(records: bytes, body: Body) -> Iterator[str]:
+    """Yield the digests of the bodies that records name, and of those that these name."""
+    for found in set(_DIGEST.findall(records)):
+        digest = found.decode()
+        try:
+            inner = body(digest)
+        except LocalAwsError:  # it is missing or damaged, or these digits are no digest
+            continue
+        yield digest
+        if inner.startswith(b"\x80"):
+            yield from _digests(inner, body)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let other threads run as little as possible, so that the records fit together."""
+    interval, collects = sys.getswitchinterval(), gc.isenabled()
+    sys.setswitchinterval(0.25)
+    gc.disable()
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+        if collects:
+            gc.enable()

@@ -1,0 +1,1 @@
+"""The query languages of states: JSONPath, JSONata, and the variables of both."""

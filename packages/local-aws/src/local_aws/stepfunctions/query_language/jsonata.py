@@ -1,0 +1,155 @@
+"""JSONata as Step Functions has it: the language, AWS's own functions, and its limits.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+"""
+
+import functools
+import hashlib
+import json
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jsonata import Jsonata
+from jsonata.jexception import JException
+
+from local_aws.errors import LocalAwsError
+
+# An expression that runs away is stopped; AWS does not say when it does that.
+_MILLISECONDS = 10_000
+_DEPTH = 500
+_MOST_IN_RANGE = 1_000
+# The library raises what Python raises for a number that is none, or a division by zero.
+_FAULTS = (JException, ArithmeticError, LookupError, TypeError, ValueError, RecursionError)
+_HASHES = {
+    "MD5": "md5",
+    "SHA-1": "sha1",
+    "SHA-256": "sha256",
+    "SHA-384": "sha384",
+    "SHA-512": "sha512",
+}
+
+
+class QueryFailed(LocalAwsError):
+    """An expression has no value; the message is the cause of States.QueryEvaluationError."""
+
+
+def evaluate(expression: str, bindings: Mapping[str, Any]) -> Any:
+    """Return an expression's value as plain JSON; `bindings` are variables without their `$`.
+
+    Raises QueryFailed where it is none of JSONata, where it fails, and where it has no value or
+    one that JSON has not.
+    """
+    try:
+        program = _parsed(expression)
+        value = program.evaluate(None, _frame(program, bindings))
+        undefined = value is None and _undefined(expression, bindings)
+    except _FAULTS as error:
+        raise QueryFailed(
+            f"The JSONata expression '{expression}' threw an error: {error}"
+        ) from error
+    if undefined:
+        raise QueryFailed(f"The JSONata expression '{expression}' returned nothing (undefined).")
+    return _plain(expression, value)
+
+
+def check(expression: str) -> None:
+    """Raise QueryFailed unless it is an expression of JSONata."""
+    try:
+        _parsed(expression)
+    except _FAULTS as error:
+        raise QueryFailed(f"{expression} is no JSONata: {error}") from error
+
+
+@functools.lru_cache(maxsize=512)
+def _parsed(expression: str) -> Jsonata:
+    # Safe to be shared: each evaluation works on a copy of its thread's own.
+    # Its parser overruns a comment that nothing follows.
+    program = Jsonata(f"{expression}\n")
+    for name, function in _FUNCTIONS.items():
+        program.register_lambda(name, function)
+    return program
+
+
+@functools.lru_cache(maxsize=512)
+def _existence(expression: str) -> Jsonata:
+    return _parsed(f"$exists({expression}\n)")
+
+
+def _undefined(expression: str, bindings: Mapping[str, Any]) -> bool:
+    """Return whether there is no value; the library shows null and that alike."""
+    program = _existence(expression)
+    return program.evaluate(None, _frame(program, bindings)) is not True
+
+
+def _frame(program: Jsonata, bindings: Mapping[str, Any]) -> Any:
+    frame = program.create_frame()
+    for name, value in bindings.items():
+        frame.bind(name, value)
+    frame.set_runtime_bounds(_MILLISECONDS, _DEPTH)
+    return frame
+
+
+def _plain(expression: str, value: Any) -> Any:
+    """Return the value without the library's own kinds of lists; raises QueryFailed."""
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise QueryFailed(
+            f"The JSONata expression '{expression}' returned an unsupported result type."
+        ) from error
+
+
+def _partition(items: Any, size: float) -> list[list[Any]]:
+    """Return the items in pieces of a size."""
+    found, step = (items if isinstance(items, list) else [items]), int(size)
+    if step < 1:
+        raise ValueError("$partition needs a size of at least 1")
+    return [found[start : start + step] for start in range(0, len(found), step)]
+
+
+def _range(first: float, last: float, step: float) -> Any:
+    """Return the numbers from the first to the last, both of them, by a step.
+
+    They are a sequence, as JSONata's `$map` has it: one number is that number.
+    """
+    start, end, by = int(first), int(last), int(step)
+    if by == 0:
+        raise ValueError("$range needs a step other than 0")
+    found = range(start, end + (1 if by > 0 else -1), by)
+    if len(found) > _MOST_IN_RANGE:
+        raise ValueError(f"$range gives at most {_MOST_IN_RANGE} numbers")
+    return found[0] if len(found) == 1 else list(found)
+
+
+def _hash(value: Any, algorithm: str = "SHA-256") -> str:
+    if algorithm not in _HASHES:
+        raise ValueError(f"$hash knows {', '.join(_HASHES)}")
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return hashlib.new(_HASHES[algorithm], text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _random(seed: float | None = None) -> float:
+    # A number for jitter and samples, as AWS's; nothing secret is made of it.
+    return (random if seed is None else random.Random(seed)).random()  # noqa: S311
+
+
+def _uuid() -> str:
+    return str(uuid.uuid4())
+
+
+def _no_eval(*_: Any) -> Any:
+    """Refuse `$eval`, which AWS does not support."""
+    raise ValueError("$eval is not supported; use $parse")
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "partition": _partition,
+    "range": _range,
+    "hash": _hash,
+    "random": _random,
+    "uuid": _uuid,
+    "parse": json.loads,
+    "eval": _no_eval,
+}

@@ -1,0 +1,380 @@
+"""What a definition must not have: what AWS refuses, and what the embedded AWS cannot run.
+
+Nothing here is moto's.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local_aws.stepfunctions.distributed_map.item_reader import DELIMITERS, INPUT_TYPES
+from local_aws.stepfunctions.distributed_map.result_writer import OUTPUT_TYPES, TRANSFORMATIONS
+from local_aws.stepfunctions.query_language.jsonata import QueryFailed, check
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason to refuse a definition, with AWS's code and its place such as `/States/A`."""
+
+    code: str
+    message: str
+    location: str = ""
+
+    def __str__(self) -> str:
+        place = f" at {self.location}" if self.location else ""
+        return f"{self.code}: {self.message}{place}"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """How a kind of job is asked about and stopped: boto3's names, and those of its fields."""
+
+    describe: str
+    stop: str
+    name: str
+    status: str
+
+
+JOBS = {
+    "createtrainingjob": Job(
+        "describe_training_job", "stop_training_job", "TrainingJobName", "TrainingJobStatus"
+    ),
+    "createhyperparametertuningjob": Job(
+        "describe_hyper_parameter_tuning_job",
+        "stop_hyper_parameter_tuning_job",
+        "HyperParameterTuningJobName",
+        "HyperParameterTuningJobStatus",
+    ),
+    "createtransformjob": Job(
+        "describe_transform_job", "stop_transform_job", "TransformJobName", "TransformJobStatus"
+    ),
+    "createprocessingjob": Job(
+        "describe_processing_job",
+        "stop_processing_job",
+        "ProcessingJobName",
+        "ProcessingJobStatus",
+    ),
+}
+
+_HERE = "which the embedded AWS does not support"
+_INTEGRATION = "arn:aws:states:::"
+SERVICES = frozenset(
+    ("aws-sdk", "dynamodb", "events", "lambda", "sagemaker", "sns", "sqs", "states")
+)
+_SYNC_JOBS = frozenset(("sync", action) for action in JOBS)
+_DISTRIBUTED_ONLY = ("ItemReader", "ItemBatcher", "ResultWriter", "Label")
+_FLOW = {"Comment", "QueryLanguage", "StartAt", "States"}
+_ANY = {"Type", "Comment", "QueryLanguage"}
+_PATHS = {"InputPath", "OutputPath"}
+_GOES_ON = {"Next", "End", "Assign", "Output", *_PATHS}
+_WORKS = {*_GOES_ON, "Parameters", "ResultPath", "ResultSelector", "Retry", "Catch"}
+_TIMES = {"TimeoutSeconds", "TimeoutSecondsPath", "HeartbeatSeconds", "HeartbeatSecondsPath"}
+_LIMITS = {
+    f"{name}{path}"
+    for name in ("MaxConcurrency", "ToleratedFailureCount", "ToleratedFailurePercentage")
+    for path in ("", "Path")
+}
+# https://docs.aws.amazon.com/step-functions/latest/dg/statemachine-structure.html
+_FIELDS = {
+    "Task": {*_WORKS, *_TIMES, "Resource", "Credentials", "Arguments"},
+    "Pass": {*_GOES_ON, "Parameters", "Result", "ResultPath"},
+    "Wait": {*_GOES_ON, "Seconds", "SecondsPath", "Timestamp", "TimestampPath"},
+    "Choice": {*_PATHS, "Choices", "Default", "Assign", "Output"},
+    "Succeed": {*_PATHS, "Output"},
+    "Fail": {"Error", "Cause", "ErrorPath", "CausePath"},
+    "Parallel": {*_WORKS, "Branches", "Arguments"},
+    "Map": {
+        *_WORKS,
+        *_LIMITS,
+        *_DISTRIBUTED_ONLY,
+        "ItemProcessor",
+        "Iterator",
+        "ItemsPath",
+        "Items",
+        "ItemSelector",
+    },
+}
+_ENDS = ("Succeed", "Fail")
+# https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+_ONLY_JSONPATH = (
+    "InputPath",
+    "ItemsPath",
+    "OutputPath",
+    "Parameters",
+    "ResultPath",
+    "ResultSelector",
+)
+_ONLY_JSONATA = ("Arguments", "Items", "Output")
+_OPEN, _CLOSE = "{%", "%}"
+
+
+def inner_flows(flow: Any) -> Iterator[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
+    """Yield each state's name, the state, and the flows within it (a Map's one, a Parallel's)."""
+    states = flow.get("States") if isinstance(flow, dict) else None
+    for name, state in (states if isinstance(states, dict) else {}).items():
+        if isinstance(state, dict):
+            inner = [state.get("ItemProcessor") or state.get("Iterator")]
+            branches = state.get("Branches")
+            inner += branches if isinstance(branches, list) else []
+            yield name, state, [part for part in inner if isinstance(part, dict)]
+
+
+def is_distributed(state: Mapping[str, Any]) -> bool:
+    """Return whether a parsed state is a Map in mode DISTRIBUTED."""
+    return processor_config(state).get("Mode") == "DISTRIBUTED"
+
+
+def processor_config(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Map state's `ProcessorConfig`; empty where there is none."""
+    flow = state.get("ItemProcessor") or state.get("Iterator")
+    config = flow.get("ProcessorConfig") if isinstance(flow, dict) else None
+    return config if isinstance(config, dict) else {}
+
+
+def problems_of(definition: Any, machine_type: str = "STANDARD") -> Iterator[Problem]:
+    """Yield each reason why AWS refuses a parsed definition, or it cannot run here.
+
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_ValidateStateMachineDefinition.html
+    """
+    if isinstance(definition, dict):
+        yield from _of_flow(definition, "", {*_FLOW, "TimeoutSeconds", "Version"})
+    sentences = [*unsupported_features(definition, machine_type), *reused_variables(definition)]
+    yield from (Problem("SCHEMA_VALIDATION_FAILED", sentence) for sentence in sentences)
+
+
+def _of_flow(flow: Mapping[str, Any], place: str, fields: set[str]) -> Iterator[Problem]:
+    """Yield what is wrong with a flow's own states, then with those of the flows within."""
+    yield from _unknown_fields(flow, fields, place or "/")
+    states = flow.get("States")
+    if not isinstance(states, dict) or not states:
+        yield _invalid("The field 'States' must be an object with at least one state", place or "/")
+        return
+    targets = [(f"{place}/StartAt", flow.get("StartAt"))]
+    for name, state in states.items():
+        location = f"{place}/States/{name}"
+        if not isinstance(state, dict):
+            yield _invalid("A state must be an object", location)
+            continue
+        yield from _of_state(state, location)
+        targets += _targets(state, location)
+    for location, target in targets:
+        if not isinstance(target, str) or target not in states:
+            yield Problem("MISSING_TRANSITION_TARGET", f"Missing target: {target}", location)
+    if not any(_is_end(state) for state in states.values()):
+        yield Problem("MISSING_END_STATE", "No state ends the flow", f"{place}/States")
+    for name in states.keys() - _reached(flow.get("StartAt"), states):
+        location = f"{place}/States/{name}"
+        yield Problem("MISSING_TRANSITION_TARGET", f'State "{name}" is not reachable.', location)
+    for name, _, inner in inner_flows(flow):
+        for number, part in enumerate(inner):
+            own = {*_FLOW, "ProcessorConfig"}
+            yield from _of_flow(part, f"{place}/States/{name}[{number}]", own)
+
+
+def _invalid(message: str, location: str) -> Problem:
+    return Problem("SCHEMA_VALIDATION_FAILED", message, location)
+
+
+def _unknown_fields(part: Mapping[str, Any], known: set[str], place: str) -> Iterator[Problem]:
+    for field in part:
+        if field not in known:
+            yield _invalid(f"The field '{field}' is not supported", place)
+
+
+def _of_state(state: Mapping[str, Any], place: str) -> Iterator[Problem]:
+    kind = state.get("Type")
+    if not isinstance(kind, str) or kind not in _FIELDS:
+        yield _invalid(f"The field 'Type' is one of {', '.join(_FIELDS)}", place)
+        return
+    yield from _unknown_fields(state, _ANY | _FIELDS[kind], place)
+    if "Next" in _FIELDS[kind] and ("Next" in state) == (state.get("End") is True):
+        yield _invalid("A state has either 'Next' or 'End': true", place)
+    for names in _REQUIRED.get(kind, ()):
+        if sum(name in state for name in names) != 1:
+            yield _invalid(f"A {kind} state has exactly one of {', '.join(names)}", place)
+    for field in _TIMES:
+        if f"{field}Path" in state and field in state:
+            yield _invalid(f"A state has only one of '{field}' and '{field}Path'", place)
+
+
+_REQUIRED = {
+    "Task": (("Resource",),),
+    "Wait": (("Seconds", "SecondsPath", "Timestamp", "TimestampPath"),),
+    "Choice": (("Choices",),),
+    "Parallel": (("Branches",),),
+    "Map": (("ItemProcessor", "Iterator"),),
+}
+
+
+def _targets(state: Mapping[str, Any], place: str) -> list[tuple[str, Any]]:
+    """Return the names of states that a state leads to, each with its place."""
+    found = [(f"{place}/{name}", state[name]) for name in ("Next", "Default") if name in state]
+    for field in ("Choices", "Catch"):
+        for number, one in enumerate(_objects(state, field)):
+            found.append((f"{place}/{field}[{number}]/Next", one.get("Next")))
+    return found
+
+
+def _is_end(state: Any) -> bool:
+    return isinstance(state, dict) and (state.get("End") is True or state.get("Type") in _ENDS)
+
+
+def _reached(start: Any, states: Mapping[str, Any]) -> set[str]:
+    reached: set[str] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if isinstance(name, str) and name in states and name not in reached:
+            reached.add(name)
+            state = states[name] if isinstance(states[name], dict) else {}
+            waiting += [target for _, target in _targets(state, "")]
+    return reached
+
+
+def unsupported_features(
+    definition: Any, machine_type: str = "STANDARD", language: str = "JSONPath"
+) -> Iterator[str]:
+    """Yield a sentence for each part of a parsed definition that must be refused.
+
+    `language` is what the flow around this one is written in.
+    """
+    if not isinstance(definition, dict):
+        return
+    language = str(definition.get("QueryLanguage", language))
+    for name, state, inner in inner_flows(definition):
+        yield from of_expressions(name, state, str(state.get("QueryLanguage", language)))
+        yield from _of_task(name, state, machine_type)
+        yield from _of_map(name, state, machine_type)
+        express = processor_config(state).get("ExecutionType") == "EXPRESS"
+        inner_type = "EXPRESS" if is_distributed(state) and express else machine_type
+        for part in inner:
+            yield from unsupported_features(part, inner_type, language)
+
+
+def _of_task(name: str, state: Mapping[str, Any], machine_type: str) -> Iterator[str]:
+    resource = state.get("Resource")
+    if state.get("Type") != "Task" or not isinstance(resource, str):
+        return
+    if ":activity:" in resource:
+        yield f"State {name} waits for an activity's worker, {_HERE}."
+    if not resource.startswith(_INTEGRATION):
+        return
+    service, _, action = resource.removeprefix(_INTEGRATION).partition(":")
+    action, _, pattern = action.partition(".")
+    if service not in SERVICES:
+        yield f"State {name} calls {service}, {_HERE}."
+    if service == "sagemaker" and pattern and (pattern, action.lower()) not in _SYNC_JOBS:
+        yield f"State {name} waits for sagemaker:{action}.{pattern}, {_HERE}."
+    if machine_type == "EXPRESS" and pattern:
+        yield f"State {name}: Express state machine does not support '.{pattern}' integration."
+
+
+def _of_map(name: str, state: Mapping[str, Any], machine_type: str) -> Iterator[str]:
+    if state.get("Type") != "Map":
+        return
+    if not is_distributed(state):
+        for field in _DISTRIBUTED_ONLY:
+            if field in state:
+                yield f"State {name}: {field} is for the mode DISTRIBUTED only."
+        return
+    if machine_type == "EXPRESS":
+        yield f"State {name}: Express state machine does not support the mode DISTRIBUTED."
+    yield from _of_reader(name, _object(state, "ItemReader"))
+    yield from _of_batcher(name, state)
+    yield from _of_writer(name, state)
+
+
+def _of_reader(name: str, reader: Mapping[str, Any]) -> Iterator[str]:
+    config = _object(reader, "ReaderConfig")
+    kind, manifest = config.get("InputType", "JSON"), config.get("ManifestType", "S3_INVENTORY")
+    if kind not in INPUT_TYPES:
+        yield f"State {name} reads {kind}, {_HERE}."
+    if manifest != "S3_INVENTORY":
+        yield f"State {name} reads a manifest of type {manifest}, {_HERE}."
+    if config.get("CSVDelimiter", "COMMA") not in DELIMITERS:
+        yield f"State {name}: CSVDelimiter is one of {', '.join(DELIMITERS)}."
+    if "Transformation" in config:
+        yield f"State {name} has Transformation in its ReaderConfig, {_HERE}."
+    if "ItemsPointer" in config and kind != "JSON":
+        yield f"State {name}: ItemsPointer is for the InputType JSON only."
+
+
+def _of_batcher(name: str, state: Mapping[str, Any]) -> Iterator[str]:
+    limits = ("MaxItemsPerBatch", "MaxInputBytesPerBatch")
+    given = _object(state, "ItemBatcher").keys()
+    if "ItemBatcher" in state and not given & {*limits, *(f"{limit}Path" for limit in limits)}:
+        yield f"State {name}: ItemBatcher must have {' or '.join(limits)}."
+
+
+def _of_writer(name: str, state: Mapping[str, Any]) -> Iterator[str]:
+    if "ResultWriter" not in state:
+        return
+    writer = _object(state, "ResultWriter")
+    config = _object(writer, "WriterConfig")
+    place = "Parameters" in writer or "Arguments" in writer
+    if ("Resource" in writer) != place or not writer:
+        yield f"State {name}: ResultWriter must have Resource and Parameters, or a WriterConfig."
+    if config.get("Transformation", "NONE") not in TRANSFORMATIONS:
+        yield f"State {name}: Transformation is one of {', '.join(sorted(TRANSFORMATIONS))}."
+    if config.get("OutputType", "JSON") not in OUTPUT_TYPES:
+        yield f"State {name}: OutputType is one of {', '.join(sorted(OUTPUT_TYPES))}."
+    if config.get("OutputType") == "JSONL" and "Resource" not in writer:
+        yield f"State {name} writes JSONL without a place in S3, {_HERE}."
+
+
+def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = parent.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def of_expressions(name: str, state: Mapping[str, Any], language: str) -> Iterator[str]:
+    """Yield what is wrong with a state's fields in its language, and with its expressions."""
+    jsonata = language == "JSONata"
+    for field in _ONLY_JSONPATH if jsonata else _ONLY_JSONATA:
+        if field in state:
+            yield f"State {name}: the field {field} is not supported in {language}."
+    if not jsonata:
+        return
+    for expression in _expressions(state):
+        try:
+            check(expression)
+        except QueryFailed as error:
+            yield f"State {name}: {error}."
+
+
+def reused_variables(flow: Any, outer: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield a sentence for each variable of an inner flow that has the name of one around it."""
+    own = {variable for _, state, _ in inner_flows(flow) for variable in _assigned(state)}
+    for variable in sorted(own & outer):
+        yield f"The variable {variable} is assigned in an outer scope as well."
+    for _, _, inner in inner_flows(flow):
+        for part in inner:
+            yield from reused_variables(part, outer | own)
+
+
+def _assigned(state: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the variables that a state assigns, by itself, by its rules, and by its catchers."""
+    places = [state, *_objects(state, "Choices"), *_objects(state, "Catch")]
+    for place in places:
+        given = place.get("Assign")
+        yield from (key.removesuffix(".$") for key in (given if isinstance(given, dict) else {}))
+
+
+def _objects(state: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
+    found = state.get(field)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _expressions(value: Any) -> Iterator[str]:
+    """Yield the expressions of a state, but not those of the flows within it."""
+    if isinstance(value, str):
+        text = value.strip()
+        if text.startswith(_OPEN) and text.endswith(_CLOSE):
+            yield text[len(_OPEN) : -len(_CLOSE)].strip()
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if key not in {"Branches", "ItemProcessor", "Iterator"}:
+                yield from _expressions(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _expressions(inner)

@@ -1,0 +1,390 @@
+"""Whose a request is, and what it must be allowed: keys, presigned URLs, forms, parameters."""
+
+import http.client
+import json
+import urllib.parse
+import uuid
+
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.session import get_session
+
+from local_aws.testing.aws import ACCOUNT, REGION, new_client, policy, unique
+from local_aws.testing.callers import Caller, allow, denied, refusal
+
+IAM_ARN = f"arn:aws:iam::{ACCOUNT}"
+
+
+@pytest.fixture(scope="module")
+def bucket(aws):
+    name = unique("requests")
+    aws.client("s3").create_bucket(Bucket=name)
+    aws.client("s3").put_object(Bucket=name, Key="k", Body=b"x")
+    return name
+
+
+def send(url, method="GET", body=b"", **headers):
+    """Return status and body of a plain request."""
+    parts = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=20)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, f"{parts.path}?{parts.query}", body, named)
+    answer = connection.getresponse()
+    found = answer.status, answer.read().decode()
+    connection.close()
+    return found
+
+
+def with_signature(client, version):
+    client.meta.config.signature_version = version
+    client.meta.events.register(
+        "choose-signer.s3.*", lambda **_: {"s3v4": "s3v4-query", "s3": "s3-query"}[version]
+    )
+    return client
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+def test_a_presigned_url_has_its_signers_rights(aws, bucket, version):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html"""
+    idle, reader = Caller(aws), Caller(aws, allow("s3:GetObject", f"arn:aws:s3:::{bucket}/k"))
+    for caller, status in ((idle, 403), (reader, 200)):
+        s3 = with_signature(caller.client("s3"), version)
+        url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+        assert send(url)[0] == status
+        named = {"Bucket": bucket, "Key": "new"}
+        put = s3.generate_presigned_url("put_object", Params=named)
+        form = {"Content_Type": "application/x-www-form-urlencoded"}
+        assert send(put, "PUT", b"X-Amz-Credential=test/20260101/us-east-1/s3/a", **form)[0] == 403
+        assert send(put, "PUT", b"body")[0] == 403
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+def test_a_presigned_url_ends_by_the_clock(aws, bucket, version):
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html"""
+    s3 = with_signature(new_client(aws.local.endpoint_url, "s3"), version)
+    asked = {"Params": {"Bucket": bucket, "Key": "k"}, "ExpiresIn": 3600}
+    url = s3.generate_presigned_url("get_object", **asked)
+    assert send(url) == (200, "x")
+    aws.advance(3601)
+    status, body = send(url)
+    assert status == 403
+    assert "<Code>AccessDenied</Code>" in body
+    assert "Request has expired" in body
+
+
+@pytest.mark.parametrize("lifetime", ["-1", "604801", "many", ""])
+def test_a_presigned_url_without_a_valid_lifetime_is_refused(aws, bucket, lifetime):
+    query = (
+        f"X-Amz-Credential=test/20260101/{REGION}/s3/aws4_request"
+        f"&X-Amz-Date=20991231T000000Z&X-Amz-Expires={lifetime}&X-Amz-Signature=0"
+    )
+    assert send(f"{aws.local.endpoint_url}/{bucket}/k?{query}")[0] == 403
+
+
+def form_of(fields, content):
+    """Return the body of a form that a browser posts, and its content type."""
+    edge = uuid.uuid4().hex
+    parts = [
+        f'--{edge}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    file = f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
+    body = f"{''.join(parts)}{file}{content}\r\n--{edge}--\r\n"
+    return body.encode(), f"multipart/form-data; boundary={edge}"
+
+
+def test_a_posted_form_has_its_signers_rights(aws, bucket):
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html"""
+    writer = Caller(aws, allow("s3:PutObject", f"arn:aws:s3:::{bucket}/in/*"))
+    own = writer.client("s3")
+    for key, status in (("in/a", 204), ("out/a", 403)):
+        post = own.generate_presigned_post(bucket, key)
+        body, kind = form_of(post["fields"], "content")
+        url = f"{aws.local.endpoint_url}/{bucket}"
+        found = send(url, "POST", body, Content_Type=kind)
+        assert found[0] == status, found
+    assert aws.client("s3").get_object(Bucket=bucket, Key="in/a")["Body"].read() == b"content"
+    body, kind = form_of({"key": "in/b"}, "content")
+    assert send(f"{aws.local.endpoint_url}/{bucket}", "POST", body, Content_Type=kind)[0] == 403
+
+
+def unsigned(aws, service):
+    config = Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1})
+    return get_session().create_client(
+        service, region_name=REGION, endpoint_url=aws.local.endpoint_url, config=config
+    )
+
+
+def test_an_unsigned_request_to_s3_gets_only_what_is_public(aws, bucket):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-overview.html"""
+    anyone, admin = unsigned(aws, "s3"), aws.client("s3")
+    for call in (
+        lambda: anyone.put_object(Bucket=bucket, Key="n", Body=b""),
+        lambda: anyone.list_objects_v2(Bucket=bucket),
+        anyone.list_buckets,
+        lambda: anyone.delete_object(Bucket=bucket, Key="k"),
+        lambda: anyone.create_bucket(Bucket=unique("anyone")),
+    ):
+        assert denied(call)
+    public = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    admin.put_object(Bucket=bucket, Key="public/by-policy", Body=b"p")
+    admin.put_object(Bucket=bucket, Key="by-acl", Body=b"a", ACL="public-read")
+    resource = f"arn:aws:s3:::{bucket}/public/*"
+    admin.put_bucket_policy(Bucket=bucket, Policy=policy({**public, "Resource": resource}))
+    for key, content in (("public/by-policy", b"p"), ("by-acl", b"a")):
+        assert anyone.get_object(Bucket=bucket, Key=key)["Body"].read() == content
+    assert (
+        refusal(anyone.get_object, Bucket=bucket, Key="k")["ResponseMetadata"]["HTTPStatusCode"]
+        == 403
+    )
+    admin.delete_bucket_policy(Bucket=bucket)
+
+
+UNSIGNED_CALLS = {
+    "lambda": ("invoke", {"FunctionName": "any"}),
+    "sqs": ("list_queues", {}),
+    "iam": ("list_users", {}),
+    "sagemaker": ("list_models", {}),
+    "stepfunctions": ("list_state_machines", {}),
+}
+
+
+@pytest.mark.parametrize("service", UNSIGNED_CALLS)
+def test_an_unsigned_request_to_another_service_is_refused(aws, service):
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html"""
+    operation, arguments = UNSIGNED_CALLS[service]
+    found = refusal(getattr(unsigned(aws, service), operation), **arguments)
+    assert found["ResponseMetadata"]["HTTPStatusCode"] == 403
+    if service == "lambda":
+        assert found["Error"]["Code"] == "MissingAuthenticationTokenException"
+
+
+class User:
+    """An IAM user with a key."""
+
+    def __init__(self, aws, *statements):
+        self.name, self._iam = unique("user"), aws.client("iam")
+        self._url = aws.local.endpoint_url
+        self._iam.create_user(UserName=self.name)
+        if statements:
+            self._iam.put_user_policy(
+                UserName=self.name, PolicyName="own", PolicyDocument=policy(*statements)
+            )
+        self.key = self._iam.create_access_key(UserName=self.name)["AccessKey"]
+
+    def client(self, service):
+        return new_client(
+            self._url,
+            service,
+            aws_access_key_id=self.key["AccessKeyId"],
+            aws_secret_access_key=self.key["SecretAccessKey"],
+        )
+
+
+def test_a_users_key_has_the_users_rights_and_those_of_its_groups(aws, bucket):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html"""
+    iam = aws.client("iam")
+    user = User(aws, allow("s3:PutObject", f"arn:aws:s3:::{bucket}/home/${{aws:username}}/*"))
+    s3 = user.client("s3")
+    s3.put_object(Bucket=bucket, Key=f"home/{user.name}/a", Body=b"")
+    assert user.name in denied(s3.put_object, Bucket=bucket, Key="home/a", Body=b"")["Message"]
+    denied(s3.get_object, Bucket=bucket, Key="k")
+    denied(user.client("lambda").invoke, FunctionName="any")
+    denied(user.client("iam").list_users)
+    group = unique("readers")
+    iam.create_group(GroupName=group)
+    reads = policy(allow(["s3:GetObject", "s3:ListBucket"], "*"))
+    iam.put_group_policy(GroupName=group, PolicyName="reads", PolicyDocument=reads)
+    iam.add_user_to_group(GroupName=group, UserName=user.name)
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
+    iam.remove_user_from_group(GroupName=group, UserName=user.name)
+    denied(s3.get_object, Bucket=bucket, Key="k")
+
+
+def test_a_key_that_is_nobodys_or_inactive_is_refused(aws, bucket):
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
+    user = User(aws, allow("*"))
+    s3 = user.client("s3")
+    s3.head_object(Bucket=bucket, Key="k")
+    named = {"UserName": user.name, "AccessKeyId": user.key["AccessKeyId"]}
+    aws.client("iam").update_access_key(**named, Status="Inactive")
+    assert denied(s3.list_objects_v2, Bucket=bucket)["Code"] == "InvalidAccessKeyId"
+    for key in ("AKIAIOSFODNN7EXAMPLE", "admin"):
+        keys = {"aws_access_key_id": key, "aws_secret_access_key": "x"}
+        s3 = new_client(aws.local.endpoint_url, "s3", **keys)
+        sts = new_client(aws.local.endpoint_url, "sts", **keys)
+        assert denied(s3.list_objects_v2, Bucket=bucket)["Code"] == "InvalidAccessKeyId"
+        assert denied(sts.get_caller_identity)["Code"] == "InvalidClientTokenId"
+
+
+def test_a_user_takes_a_role_only_where_both_policies_allow_it(aws):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_permissions-to-switch.html"""
+    role = Caller(aws)
+    asked = {"RoleArn": role.arn, "RoleSessionName": "one"}
+    denied(User(aws).client("sts").assume_role, **asked)
+    User(aws, allow("sts:AssumeRole", role.arn)).client("sts").assume_role(**asked)
+    service = Caller(aws, principal={"Service": "lambda.amazonaws.com"})
+    able = User(aws, allow("sts:AssumeRole")).client("sts")
+    denied(able.assume_role, RoleArn=service.arn, RoleSessionName="one")
+
+
+def add_parameter(client, operation, **more):
+    """Have requests of a client carry parameters that the operation does not have."""
+
+    def add(request, **_):
+        request.body = json.dumps({**json.loads(request.body), **more}).encode()
+        request.headers["Content-Length"] = str(len(request.body))
+
+    client.meta.events.register(f"before-send.{operation}", add)
+    return client
+
+
+def test_a_parameter_of_another_operation_is_not_believed(aws):
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html"""
+    ssm = aws.client("ssm")
+    for name in ("public", "secret"):
+        ssm.put_parameter(Name=f"/asked/{name}", Value="v", Type="String", Overwrite=True)
+    start = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/asked"
+    reader = Caller(aws, allow("ssm:GetParameters", f"{start}/public"))
+    own = add_parameter(reader.client("ssm"), "ssm.GetParameters", Name="/asked/public")
+    denied(own.get_parameters, Names=["/asked/secret"])
+    denied(own.get_parameters, Names=["/asked/public", "/asked/secret"])
+    assert own.get_parameters(Names=["/asked/public"])["Parameters"]
+
+
+def test_an_execution_is_stopped_only_by_who_may_stop_that_one(aws):
+    mine = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:mine"
+    caller = Caller(aws, allow("states:StopExecution", mine))
+    states = add_parameter(
+        caller.client("stepfunctions"), "sfn.StopExecution", stateMachineArn=mine
+    )
+    other = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:other:one"
+    assert other in denied(states.stop_execution, executionArn=other)["Message"]
+
+
+def test_an_endpoint_is_made_only_with_a_configuration_that_is_allowed(aws):
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html"""
+    start = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
+    for operation in ("CreateEndpoint", "UpdateEndpoint"):
+        caller = Caller(aws, allow(f"sagemaker:{operation}", f"{start}:endpoint/mine"))
+        call = getattr(caller.client("sagemaker"), operation.replace("E", "_e").lower())
+        found = denied(call, EndpointName="mine", EndpointConfigName="other")
+        assert f"{start}:endpoint-config/other" in found["Message"]
+
+
+RECURRENCE = {"ScheduleExpression": "cron(0 * ? * * *)"}
+PASSING = {
+    "events": ("put_rule", {"Name": "r", "ScheduleExpression": "rate(1 day)"}, "RoleArn"),
+    "application-autoscaling": (
+        "register_scalable_target",
+        {
+            "ServiceNamespace": "sagemaker",
+            "ResourceId": "endpoint/e/variant/v",
+            "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+        },
+        "RoleARN",
+    ),
+    "sagemaker-notebook": (
+        "create_notebook_instance",
+        {"NotebookInstanceName": "n", "InstanceType": "ml.t3.medium"},
+        "RoleArn",
+    ),
+    "sagemaker-pipeline": (
+        "create_pipeline",
+        {"PipelineName": "p", "ClientRequestToken": "x" * 32, "PipelineDefinition": "{}"},
+        "RoleArn",
+    ),
+    "sagemaker-config": (
+        "create_endpoint_config",
+        {
+            "EndpointConfigName": "c",
+            "ProductionVariants": [{"VariantName": "v", "ModelName": "m"}],
+        },
+        "ExecutionRoleArn",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PASSING)
+def test_a_role_is_handed_over_only_by_who_may_pass_it(aws, case):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html"""
+    operation, arguments, named = PASSING[case]
+    service = case.partition("-")[0] if case.startswith("sagemaker") else case
+    other = Caller(aws).arn
+    client = Caller(aws, allow(f"{service}:*")).client(service)
+    found = denied(getattr(client, operation), **arguments, **{named: other})
+    assert f"iam:PassRole on resource: {other}" in found["Message"]
+
+
+def test_a_monitoring_schedules_new_role_is_passed_as_well(aws):
+    role = Caller(aws).arn
+    job = {
+        "MonitoringInputs": [
+            {"EndpointInput": {"EndpointName": "e", "LocalPath": "/opt/ml/processing/in"}}
+        ],
+        "MonitoringOutputConfig": {
+            "MonitoringOutputs": [{"S3Output": {"S3Uri": "s3://b/o", "LocalPath": "/opt/o"}}]
+        },
+        "MonitoringResources": {
+            "ClusterConfig": {
+                "InstanceCount": 1,
+                "InstanceType": "ml.m5.large",
+                "VolumeSizeInGB": 5,
+            }
+        },
+        "MonitoringAppSpecification": {"ImageUri": "toy-1"},
+        "RoleArn": role,
+    }
+    sagemaker = Caller(aws, allow("sagemaker:*")).client("sagemaker")
+    found = denied(
+        sagemaker.update_monitoring_schedule,
+        MonitoringScheduleName="s",
+        MonitoringScheduleConfig={"MonitoringJobDefinition": job},
+    )
+    assert f"iam:PassRole on resource: {role}" in found["Message"]
+
+
+def test_the_managed_policies_of_a_session_bound_it(aws, bucket):
+    """https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
+    role = Caller(aws, allow("*"))
+    queues = [{"arn": "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"}]
+    bound = role.client("s3", PolicyArns=queues)
+    assert "session policy" in denied(bound.get_object, Bucket=bucket, Key="k")["Message"]
+    reads = policy(allow("s3:GetObject"))
+    both = role.client("s3", PolicyArns=queues, Policy=reads)
+    assert both.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
+    role.client("sqs", PolicyArns=queues).list_queues()
+
+
+@pytest.mark.parametrize("given", [{"ACL": "private"}, {"GrantRead": 'id="1"'}])
+def test_an_object_gets_an_acl_only_from_who_may_set_it(aws, bucket, given):
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html"""
+    arn = f"arn:aws:s3:::{bucket}/*"
+    s3 = Caller(aws, allow("s3:PutObject", arn)).client("s3")
+    s3.put_object(Bucket=bucket, Key="acl", Body=b"")
+    found = denied(s3.put_object, Bucket=bucket, Key="acl", Body=b"", **given)
+    assert "s3:PutObjectAcl" in found["Message"]
+    started = denied(s3.create_multipart_upload, Bucket=bucket, Key="acl", **given)
+    assert "s3:PutObjectAcl" in started["Message"]
+
+
+def test_a_prefix_is_a_key_of_listings_only(aws, bucket):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html"""
+    where = {"StringLike": {"s3:prefix": "in/*"}}
+    s3 = Caller(aws, allow("s3:*", "*", Condition=where)).client("s3")
+    s3.list_objects_v2(Bucket=bucket, Prefix="in/")
+    s3.meta.events.register(
+        "before-sign.s3.GetObject", lambda request, **_: request.params.update(prefix="in/a")
+    )
+    denied(s3.get_object, Bucket=bucket, Key="k")
+
+
+def test_dates_in_policies_are_compared_with_the_driven_clock(aws, bucket, clock):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
+    soon = clock.now().timestamp() + 1000
+    until = {"NumericLessThan": {"aws:EpochTime": str(int(soon))}}
+    s3 = Caller(aws, allow("s3:*", "*", Condition=until)).client("s3", DurationSeconds=43200)
+    s3.head_object(Bucket=bucket, Key="k")
+    aws.advance(1001)
+    denied(s3.list_objects_v2, Bucket=bucket)

@@ -1,0 +1,73 @@
+"""When schedules fire, by a clock that a test drives."""
+
+import datetime
+from types import SimpleNamespace
+
+import pytest
+
+from local_aws.core.clock import Clock
+from local_aws.core.context import ACCOUNT_ID
+from local_aws.eventbridge import scheduler
+from local_aws.eventbridge.scheduler import ScheduleAgenda
+
+BEGIN = datetime.datetime(2026, 11, 21, 12, 0, tzinfo=datetime.UTC)
+
+
+class Host:
+    """The host's clock, which a suspension sets forward."""
+
+    def __init__(self):
+        self.time = BEGIN.timestamp()
+
+    def __call__(self):
+        return self.time
+
+
+class Sent:
+    """Buses that keep what they are sent."""
+
+    def __init__(self):
+        self.times = []
+
+    def send(self, rule, event):
+        self.times.append(event["time"][11:19])
+
+
+@pytest.fixture
+def every_minute(monkeypatch):
+    rule = SimpleNamespace(
+        arn=f"arn:aws:events:us-east-1:{ACCOUNT_ID}:rule/r",
+        region_name="us-east-1",
+        scheduled_expression="rate(1 minute)",
+        local_aws_since=BEGIN,
+        local_aws_last=BEGIN,
+    )
+    monkeypatch.setattr(scheduler, "_rules", lambda: iter([rule]))
+    monkeypatch.setattr(scheduler, "_schedules", lambda: iter([]))
+    return rule
+
+
+def agenda_of(host):
+    clock, sent = Clock(host), Sent()
+    clock.follow(ScheduleAgenda(clock, sent, None, None))
+    return clock, sent
+
+
+def test_what_a_suspension_missed_is_not_fired_at_once(every_minute):
+    host = Host()
+    clock, sent = agenda_of(host)
+    host.time += 60
+    clock.run_due()
+    assert sent.times == ["12:01:00"]
+    host.time += 245
+    clock.run_due()
+    assert sent.times == ["12:01:00", "12:05:00"]
+    host.time += 2 * 86_400 + 55
+    clock.run_due()
+    assert sent.times[2:] == ["12:06:00"]
+
+
+def test_what_is_passed_on_the_way_of_the_driven_clock_is_fired(every_minute):
+    clock, sent = agenda_of(Host())
+    clock.advance(180)
+    assert sent.times == ["12:01:00", "12:02:00", "12:03:00"]

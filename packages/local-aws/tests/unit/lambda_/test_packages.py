@@ -1,0 +1,68 @@
+import io
+import stat
+import zipfile
+
+import pytest
+
+from local_aws.errors import LocalAwsError
+from local_aws.lambda_.packages import check_zip, unpack
+
+
+def packed(*entries):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def test_files_folders_and_the_executable_bit_are_unpacked(tmp_path):
+    tool = zipfile.ZipInfo("bin/tool")
+    tool.external_attr = 0o755 << 16
+    unpack(packed(("a.py", "x = 1"), ("pkg/b.py", ""), (tool, "#!")), tmp_path / "task")
+    assert (tmp_path / "task/a.py").read_text() == "x = 1"
+    assert (tmp_path / "task/pkg/b.py").exists()
+    assert (tmp_path / "task/bin/tool").stat().st_mode & stat.S_IXUSR
+
+
+def test_an_unpacked_package_is_left_as_it_is(tmp_path):
+    content = packed(("a.py", "x = 1"))
+    unpack(content, tmp_path / "task")
+    (tmp_path / "task/mark").touch()
+    unpack(content, tmp_path / "task")
+    assert (tmp_path / "task/mark").exists()
+
+
+@pytest.mark.parametrize("name", ["../a.py", "/etc/a", "a/../../b", "..\\a", "C:/a", "x\\..\\y"])
+def test_an_entry_outside_of_the_package_is_refused_and_nothing_is_written(tmp_path, name):
+    with pytest.raises(LocalAwsError, match="outside"):
+        unpack(packed(("good.py", ""), (name, "evil")), tmp_path / "in/task")
+    assert list(tmp_path.rglob("*.py")) == []
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
+def test_a_link_or_device_is_refused(kind):
+    entry = zipfile.ZipInfo("link")
+    entry.external_attr = (kind | 0o777) << 16
+    with pytest.raises(LocalAwsError, match="link or device"):
+        check_zip(packed((entry, "/etc/passwd")))
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
+    with pytest.raises(LocalAwsError, match="at most 1,000 bytes"):
+        unpack(packed(("zeros", b"\0" * 1_000_001)), tmp_path / "task", max_bytes=1000)
+    assert not (tmp_path / "task").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"no zip at all" * 10])
+def test_what_is_no_zip_is_refused(content):
+    with pytest.raises(LocalAwsError, match="no zip"):
+        check_zip(content)
+
+
+def test_a_damaged_entry_is_refused_and_nothing_is_left(tmp_path):
+    content = bytearray(packed(("a.py", "x" * 500 + "y" * 500)))
+    content[35:40] = b"\xff\xff\xff\xff\xff"
+    with pytest.raises(LocalAwsError, match="unpacked"):
+        unpack(bytes(content), tmp_path / "task")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,87 @@
+import os
+import socket
+
+import pytest
+
+from local_aws.server.peers import is_own
+
+HEAD = (
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt uid timeout inode"
+)
+OTHER = 54321
+
+
+@pytest.fixture
+def pair():
+    """A connection of this process to itself: the server's end, and the client's."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        served, _ = listener.accept()
+        with client, served:
+            yield served, client
+
+
+def entry(local, remote, state="01", uid=None, inode="77"):
+    def hexed(address):
+        return f"0100007F:{address[1]:04X}"
+
+    uid = os.getuid() if uid is None else uid
+    return f" 0: {hexed(local)} {hexed(remote)} {state} 0:0 00:0 00000000 {uid} 0 {inode} 1 0"
+
+
+@pytest.fixture
+def table(tmp_path, pair):
+    """Return a table of the kernel's with the server's end, and these for the client's."""
+    served, client = pair
+    here, there = served.getsockname(), client.getsockname()
+
+    def made(**more):
+        rows = [HEAD, entry(here, there)]
+        if more:
+            rows.append(entry(there, here, **more))
+        path = tmp_path / "tcp"
+        path.write_text("\n".join(rows) + "\n")
+        return (path,)
+
+    return made
+
+
+def test_ones_own_connection_is_answered(pair):
+    assert is_own(pair[0])
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"uid": os.getuid()}, True),
+        ({"uid": 0}, True),
+        ({"uid": OTHER}, False),
+        # Closed by its client before it was looked at: the kernel shows it as root's.
+        ({"uid": 0, "state": "05", "inode": "0"}, False),
+        ({"uid": 0, "inode": "0"}, False),
+        ({}, False),  # the system tells of ours, and of no other end
+    ],
+)
+def test_a_connection_is_whose_the_kernel_says(pair, table, more, expected):
+    assert is_own(pair[0], table(**more)) is expected
+
+
+def test_a_client_on_both_address_families_is_found(pair, tmp_path):
+    served, client = pair
+    mapped = entry(client.getsockname(), served.getsockname(), uid=OTHER)
+    mapped = mapped.replace(" 0100007F:", " 0000000000000000FFFF00000100007F:")
+    path = tmp_path / "tcp6"
+    path.write_text(f"{HEAD}\n{mapped}\n")
+    assert not is_own(served, (path,))
+
+
+def test_where_the_system_does_not_tell_everybody_is_answered(pair, tmp_path):
+    assert is_own(pair[0], (tmp_path / "missing",))
+    empty = tmp_path / "tcp"
+    empty.write_text(HEAD + "\n")
+    assert is_own(pair[0], (empty,))
+
+
+def test_a_closed_connection_is_nobodys(pair):
+    pair[0].close()
+    assert not is_own(pair[0])

@@ -1,0 +1,87 @@
+from typing import Any
+
+import pytest
+from moto.stepfunctions.parser.asl.utils.json_path import NoSuchJsonPathError
+
+from local_aws.stepfunctions.query_language.jsonpath import InvalidPath, find
+
+DEPOT: Any = {
+    "bays": [
+        {"id": 7, "kind": "bicycle", "tags": ["near", "dry"]},
+        {"id": 8, "kind": "motorcycle", "tags": []},
+        {"id": 9, "kind": "bicycle", "free": None},
+    ],
+    "straße": {"nummer-1": "a", "with space": "b", "it's": "c"},
+    "empty": [],
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("$", DEPOT),
+        ("$.bays[0].id", 7),
+        ("$.bays[-1].id", 9),
+        ("$['bays'][1]['kind']", "motorcycle"),
+        ("$.bays[0].tags[1]", "dry"),
+        ("$.straße.nummer-1", "a"),
+        ("$.straße['with space']", "b"),
+        (r"$.straße['it\'s']", "c"),
+        ("$.nothing", None),
+        ("$.bays[2].free", None),
+        ("$.empty", []),
+        ("$.bays.length()", 3),
+    ],
+)
+def test_names_and_single_indices_have_one_value(path: str, value: Any) -> None:
+    assert find(path, DEPOT) == value
+
+
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ("$.bays[*].id", [7, 8, 9]),
+        ("$.bays[0:1].id", [7]),
+        ("$.bays[:2].id", [7, 8]),
+        ("$.bays[-2:].id", [8, 9]),
+        ("$.bays[0,2].id", [7, 9]),
+        ("$.straße['nummer-1','with space']", ["a", "b"]),
+        ("$..id", [7, 8, 9]),
+        ("$.bays[1:].tags[0]", []),
+        ("$.empty[*].id", []),
+        ("$..absent", []),
+        ("$.bays[?(@.kind == 'bicycle')].id", [7, 9]),
+        ("$.bays[?(@.kind=='bicycle' && @.id > 7)].id", [9]),
+        ("$.bays[?(@.id == 8 || @.tags[0] == 'near')].id", [7, 8]),
+        ("$.bays[?(!(@.tags))].id", [9]),
+        ("$.bays[?(@.free == null)].id", [9]),
+        ("$.bays[?(@.tags contains 'dry')].id", [7]),
+        ("$.bays[?(@.id in [8, 9])].id", [8, 9]),
+        ("$.bays[?(@.kind =~ /.*CYCLE/i)].id", [7, 8, 9]),
+        ("$.bays[?(@.id >= $.bays[1].id)].id", [8, 9]),
+        ("$.bays[?(@.id == '8')].id", []),
+        ("$.straße.*", ["a", "b", "c"]),
+    ],
+)
+def test_wildcards_slices_filters_unions_and_descents_have_a_list(
+    path: str, values: list[Any]
+) -> None:
+    assert find(path, DEPOT) == values
+
+
+@pytest.mark.parametrize(
+    "path", ["$.bay", "$.bays[3]", "$.bays[-4]", "$.nothing.more", "$.bays.id", "$.straße[0]"]
+)
+def test_a_definite_path_without_a_value_is_an_error(path: str) -> None:
+    with pytest.raises(NoSuchJsonPathError):
+        find(path, DEPOT)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["bays", "$.", "$[", "$.bays[", "$.bays[?(@.id ==]", "$.bays[a]", "$.a b", "$.bays[::0]"],
+)
+def test_what_is_not_a_path_is_refused(path: str) -> None:
+    with pytest.raises(InvalidPath):
+        find(path, DEPOT)

@@ -1,0 +1,36 @@
+import datetime
+
+import pytest
+
+from local_aws.stepfunctions.flow_states import time_of
+
+
+@pytest.mark.parametrize(
+    ("text", "microseconds"),
+    [
+        ("2030-05-06T07:08:09Z", 0),
+        ("2030-05-06T07:08:09.250Z", 250_000),
+        ("2030-05-06T07:08:09.243167252Z", 243_167),
+        ("2030-05-06T09:08:09+02:00", 0),
+        ("2030-05-05T22:38:09.5-08:30", 500_000),
+    ],
+)
+def test_a_time_may_have_an_offset_and_a_fraction(text: str, microseconds: int) -> None:
+    time = datetime.datetime(2030, 5, 6, 7, 8, 9, microseconds, datetime.UTC)
+    assert time_of(text) == time
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2030-05-06",
+        "2030-05-06t07:08:09Z",
+        "2030-05-06T07:08:09z",
+        "2030-05-06T07:08:09",
+        "2030-13-06T07:08:09Z",
+        5,
+        None,
+    ],
+)
+def test_what_is_not_a_time_in_rfc_3339_is_none(text: str) -> None:
+    assert time_of(text) is None

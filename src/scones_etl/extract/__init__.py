@@ -1,0 +1,1 @@
+"""Extract: each kind of source of images, read into one form."""

@@ -1,0 +1,121 @@
+"""Sources made of others: with further training images, or under other class names."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from scones_core.errors import DatasetError
+from scones_core.labels import LabelSet
+from scones_etl.extract.source import IngestStats, RawDataset, Source, class_table, joined
+from scones_etl.image_format import AS_GIVEN, ImageFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """The images of `base`, and those of `added` for training.
+
+    The base's test split stays as it is, so that models before and after are measured on the
+    same images. Where the base has none, one is drawn from all.
+    """
+
+    base: Source
+    added: Source
+
+    @property
+    def kind(self) -> str:
+        """Both kinds, such as `cifar100+labelled`."""
+        return f"{self.base.kind}+{self.added.kind}"
+
+    @property
+    def name(self) -> str:
+        """Both names."""
+        return f"{self.base.name}+{self.added.name}"
+
+    @property
+    def sha256(self) -> str:
+        """The hash over both sources' hashes."""
+        return hashlib.sha256(f"{self.base.sha256} {self.added.sha256}".encode()).hexdigest()
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the classes of the base."""
+        return self.base.class_names()
+
+    def read(self, classes: LabelSet, image: ImageFormat = AS_GIVEN) -> RawDataset:
+        """Return the base's images and then the added ones, which are all for training.
+
+        Raises DatasetError, besides what the two raise, where their sizes differ.
+        """
+        base, added = self.base.read(classes, image), self.added.read(classes, image)
+        if len(added) and base.images.shape[1:] != added.images.shape[1:]:
+            sizes = " and ".join(min(part.sizes()) for part in (base, added))
+            raise DatasetError(
+                f"{self.name} has images of {sizes}; set dataset.image_side to the side that all "
+                "of them are to have, such as 32."
+            )
+        ours, theirs = base.ingest_stats, added.ingest_stats
+        stats = IngestStats(
+            unreadable={**ours.unreadable, **theirs.unreadable},
+            passed_over={**ours.passed_over, **theirs.passed_over},
+            sizes=_summed(ours.sizes or base.sizes(), theirs.sizes or added.sizes()),
+        )
+        training = replace(added, splits=("train",) * len(added))
+        parts = [base, training] if len(added) else [base]
+        return replace(
+            joined(parts), own_splits=base.own_splits, ingest_stats=stats, added_from=len(base)
+        )
+
+
+def _summed(*counts: Mapping[str, int]) -> dict[str, int]:
+    sizes = sorted({size for count in counts for size in count})
+    return {size: sum(count.get(size, 0) for count in counts) for size in sizes}
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """A source under other class names: `names` maps its own to those, several to one if wanted.
+
+    Raises UnknownLabel, with the nearest names, for one that the source does not have.
+    """
+
+    base: Source
+    names: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if self.names:
+            own = self.base.class_names()
+            class_table(
+                own, LabelSet.of([*self.names, *(n for n in own if n not in self.names)]), self.name
+            )
+
+    @property
+    def kind(self) -> str:
+        """The base's kind."""
+        return self.base.kind
+
+    @property
+    def name(self) -> str:
+        """The base's name."""
+        return self.base.name
+
+    @property
+    def sha256(self) -> str:
+        """The hash over the base's hash and the names."""
+        text = json.dumps([self.base.sha256, dict(self.names)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the base's classes under their new names, each once."""
+        return tuple(dict.fromkeys(self.names.get(own, own) for own in self.base.class_names()))
+
+    def read(self, classes: LabelSet, image: ImageFormat = AS_GIVEN) -> RawDataset:
+        """Return the images of these classes; raises what the base raises."""
+        class_table(self.class_names(), classes, self.name)
+        own = [
+            name for name in self.base.class_names() if self.names.get(name, name) in classes.names
+        ]
+        raw = self.base.read(LabelSet.of(own), image)
+        index = np.array([classes.index(self.names.get(name, name)) for name in own], np.int64)
+        return replace(raw, labels=index[raw.labels])

@@ -1,0 +1,167 @@
+"""A channel folder, `<channel>/<label>/*.png`, as arrays in memory."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scones_core.errors import TrainingError
+from scones_core.image_folders import is_hidden, list_class_files
+from scones_images import ImageError, decode
+
+# Four halvings must leave a pixel to pool.
+SMALLEST_SIDE = 16
+ENDINGS = (".png", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSet:
+    """Images of one size: `pixels` uint8 (N, H, W, 3), `labels` int64 (N,) of model indexes."""
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.pixels.shape[1], self.pixels.shape[2]
+
+    @property
+    def grey(self) -> bool:
+        """Whether no image has a colour: red, green and blue are equal in every pixel."""
+        return all(
+            bool((part == part[..., :1]).all())
+            for part in np.array_split(self.pixels, _parts(self.pixels))
+        )
+
+    def rows(self, chosen: NDArray[np.int64]) -> "ImageSet":
+        """Return the images at these rows, in this order."""
+        return ImageSet(self.pixels[chosen], self.labels[chosen])
+
+    def joined(self, other: "ImageSet") -> "ImageSet":
+        """Return these images followed by those of another set of the same size."""
+        return ImageSet(
+            np.concatenate((self.pixels, other.pixels)),
+            np.concatenate((self.labels, other.labels)),
+        )
+
+    def ordered(self) -> "ImageSet":
+        """Return the images by class, then by the SHA-256 of their pixels.
+
+        What a training does with its images depends on their order. This one knows nothing of
+        file names, splits and encoders: the same pictures make the same network.
+        """
+        keys = [hashlib.sha256(pixels.tobytes()).digest() for pixels in self.pixels]
+        order = sorted(range(len(self)), key=lambda row: (self.labels[row], keys[row]))
+        return self.rows(np.array(order, dtype=np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """Mean and standard deviation by channel (RGB), of pixels from 0 to 1."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    @classmethod
+    def of(cls, images: ImageSet) -> "Normalisation":
+        """Return the statistics of these images; a channel without variation keeps its scale."""
+        # By how often each of the 256 values comes: the pixels as float64 would take 24 times
+        # the room of the images.
+        values = np.arange(256) / 255
+        counts = sum(
+            _histogram(part) for part in np.array_split(images.pixels, _parts(images.pixels))
+        )
+        shares = counts / (images.pixels.size // 3)
+        mean = shares @ values
+        std = np.sqrt((shares * (values - mean[:, None]) ** 2).sum(axis=1))
+        return cls(_triple(mean), _triple(np.where(std < 1e-3, 1.0, std)))
+
+
+def _parts(pixels: NDArray[np.uint8]) -> int:
+    """Return into how many parts of some 16 MB these images are worked on."""
+    return max(1, min(len(pixels), pixels.size >> 24))
+
+
+def _histogram(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return how often each channel, (3,), has each value, (256,)."""
+    return np.stack([np.bincount(pixels[..., c].ravel(), minlength=256) for c in range(3)])
+
+
+def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    red, green, blue = (round(float(value), 6) for value in values)
+    return red, green, blue
+
+
+def load_channel(
+    folder: Path, classes: Sequence[str], size: tuple[int, int] | None = None
+) -> ImageSet:
+    """Return every image below `<folder>/<label>/`, by class in model order, then by name.
+
+    `size` is (height, width); without it the first image decides. Raises TrainingError for a
+    folder that is missing, empty or of no known class, and for an image that cannot be read
+    or differs in size.
+    """
+    files = channel_files(folder, classes)
+    _check(folder, classes, {index for _, index in files})
+    size = size or _read(files[0][0]).shape[:2]
+    # Into its place at once: a list that is stacked at the end takes the room twice.
+    pixels = np.empty((len(files), *size, 3), dtype=np.uint8)
+    for place, (path, _) in enumerate(files):
+        image = _read(path)
+        if image.shape[:2] != size:
+            raise TrainingError(
+                f"{path} is {image.shape[1]}x{image.shape[0]} pixels where {size[1]}x{size[0]} "
+                "were expected; stage a dataset of one image size."
+            )
+        pixels[place] = image
+    return ImageSet(pixels, np.array([index for _, index in files], dtype=np.int64))
+
+
+def channel_files(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
+    """Return each image's path and class index, by class in model order, then by name.
+
+    Images are files with one of ENDINGS, in any case and at any depth below the class's folder.
+    """
+    if not folder.is_dir():
+        return []
+    index_of = {name: index for index, name in enumerate(classes)}
+    files = list_class_files(folder, with_splits=False).files
+    found = [
+        (folder / file.name, index_of[file.label])
+        for file in files
+        if file.label in index_of and file.name.lower().endswith(ENDINGS)
+    ]
+    return sorted(found, key=lambda each: (each[1], each[0]))
+
+
+def _check(folder: Path, classes: Sequence[str], found: set[int]) -> None:
+    if not folder.is_dir():
+        raise TrainingError(
+            f"The channel folder {folder} does not exist; give the job that channel."
+        )
+    entries = [path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name)]
+    unknown = {path.name for path in entries} - set(classes)
+    if unknown:
+        raise TrainingError(
+            f"{folder} has a folder {min(unknown)!r}, which is none of the classes "
+            f"{', '.join(classes)}; stage the dataset for these classes."
+        )
+    missing = [name for index, name in enumerate(classes) if index not in found]
+    if missing:
+        raise TrainingError(
+            f"{folder} has no image of the class {missing[0]!r}; stage the dataset again."
+        )
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    try:
+        return decode(path.read_bytes())
+    except (OSError, ImageError) as error:
+        raise TrainingError(f"{path} cannot be read: {error}") from error

@@ -1,0 +1,1 @@
+"""Metrics, calibration, the quality gate, and agreement of an endpoint with its training."""

@@ -1,0 +1,1 @@
+"""The networks, pretrained weights, and the ONNX graph that is served."""

@@ -1,0 +1,1 @@
+"""The serving program; imports no PyTorch."""

@@ -1,0 +1,114 @@
+"""A model folder that answers, by ONNX Runtime alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self, cast
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnx.external_data_helper import uses_external_data
+
+from scones_core.errors import MalformedArtifact
+from scones_core.model_card import ModelCard
+from scones_train.artifact import GRAPH, read_artifact
+
+INPUT, OUTPUT = "images", "probabilities"
+PLAIN_ATTRIBUTES = (
+    onnx.AttributeProto.INT,
+    onnx.AttributeProto.INTS,
+    onnx.AttributeProto.FLOAT,
+    onnx.AttributeProto.FLOATS,
+    onnx.AttributeProto.STRING,
+    # A constant; whether it reaches outside is checked with the initialisers.
+    onnx.AttributeProto.TENSOR,
+)
+
+
+class Predictor:
+    """Probabilities of decoded images. One instance may be used by several threads."""
+
+    def __init__(self, card: ModelCard, graph: bytes, cores: int = 1) -> None:
+        """Raise MalformedArtifact for a graph that is unsafe, broken or not of this card."""
+        _refuse_unsafe(graph)
+        self._session = _session(graph, 1)
+        self._on_all_cores = _session(graph, cores) if cores > 1 else self._session
+        self.card = card
+        self._check_shapes()
+
+    @classmethod
+    def load(cls, model_dir: Path, cores: int = 1) -> Self:
+        """Return the predictor of a model folder; raises MalformedArtifact."""
+        card, graph = read_artifact(model_dir)
+        return cls(card, graph, cores)
+
+    def probabilities(
+        self, images: NDArray[np.uint8], *, all_cores: bool = False
+    ) -> NDArray[np.float32]:
+        """Return float32 (N, classes) in label order for uint8 images (N, H, W, 3), N above 0.
+
+        Each image is a run of its own, as it is when it is served: a batch would add up in
+        another order and differ in the last digits, and on one thread it is no faster. On all
+        cores the same sums are shared out, and one image is answered sooner; several at once
+        are answered sooner each on one core.
+        """
+        session = self._on_all_cores if all_cores else self._session
+        parts = [
+            session.run([OUTPUT], {INPUT: images[row : row + 1]})[0] for row in range(len(images))
+        ]
+        return cast(NDArray[np.float32], np.concatenate(parts))
+
+    def _check_shapes(self) -> None:
+        inputs = [(i.name, i.type, list(i.shape[1:])) for i in self._session.get_inputs()]
+        outputs = [(o.name, list(o.shape[1:])) for o in self._session.get_outputs()]
+        if inputs != [(INPUT, "tensor(uint8)", [*self.card.size, 3])] or outputs != [
+            (OUTPUT, [len(self.card.labels)])
+        ]:
+            raise MalformedArtifact(
+                f"{GRAPH} takes {inputs} and answers {outputs}, which is not what its card says; "
+                "train the model again."
+            )
+
+
+def _session(graph: bytes, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Threads that spin between requests would take a shared machine's other programs' time.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(graph, options, ["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors have no public base of their own.
+        raise MalformedArtifact(f"{GRAPH} cannot be loaded: {error}") from error
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Yield the constants of a graph."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.TENSOR:
+                yield attribute.t
+
+
+def _refuse_unsafe(content: bytes) -> None:
+    """Refuse graphs that reach outside themselves: other files, other operators, subgraphs."""
+    try:
+        model = onnx.load_model_from_string(content)
+    except Exception as error:  # protobuf's DecodeError is not exported by onnx.
+        raise MalformedArtifact(f"{GRAPH} is no ONNX model.") from error
+    nodes = model.graph.node
+    unsafe = (
+        len(model.functions) > 0
+        or len(model.graph.sparse_initializer) > 0
+        or any(node.domain not in ("", "ai.onnx") for node in nodes)
+        or any(a.type not in PLAIN_ATTRIBUTES for node in nodes for a in node.attribute)
+        or any(uses_external_data(tensor) for tensor in _tensors(model.graph))
+    )
+    if unsafe:
+        raise MalformedArtifact(
+            f"{GRAPH} reaches outside itself (external data, functions or subgraphs); "
+            "only graphs that this project exports are loaded."
+        )

@@ -1,0 +1,1 @@
+"""The training program: hyperparameters, the loop, cross-validation, checkpoints."""

@@ -1,0 +1,98 @@
+"""What a training job reports on stdout, in lines of `name=value`."""
+
+import sys
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from scones_core.model_card import ModelCard
+from scones_train.sagemaker.metric_lines import metric_line
+
+if TYPE_CHECKING:
+    from scones_train.training.fit import EpochReport
+
+# How many lines report the steps, from the first to the last.
+STEP_LINES = 40
+FIGURES = (
+    "accuracy",
+    "precision_at_threshold",
+    "coverage_at_threshold",
+    "expected_calibration_error",
+)
+
+
+def emit_metrics(values: dict[str, float | str]) -> None:
+    """Write one line of `name=value`."""
+    emit(metric_line(values))
+
+
+def emit(line: str) -> None:
+    """Write one line."""
+    sys.stdout.write(f"{line}\n")
+    # A pipe would otherwise be filled in blocks, and the follower of the job would wait.
+    sys.stdout.flush()
+
+
+def emit_result(card: ModelCard) -> None:
+    """Report how good the finished model is, and on what its threshold rests."""
+    emit_metrics(
+        {name: value for name, value in card.metrics.items() if name.startswith("calibration_")}
+    )
+    emit_metrics({"threshold": card.threshold, "temperature": card.temperature})
+    emit_metrics({f"test_{name}": card.metrics[name] for name in FIGURES})
+
+
+class ProgressReport:
+    """Reports how far all trainings are, now and then, and after an epoch or a fold.
+
+    Its methods may be called by several threads.
+    """
+
+    def __init__(
+        self, total_steps: int, folds: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._total, self._steps = total_steps, 0
+        self._folds, self._folds_done = folds, 0
+        self._lock, self._clock, self._started = Lock(), clock, clock()
+
+    def on_step(self) -> None:
+        """Count one step of any training, and report it now and then."""
+        with self._lock:
+            before = self._steps * STEP_LINES // max(1, self._total)
+            self._steps += 1
+            if self._steps * STEP_LINES // max(1, self._total) > before:
+                steps = f"{self._steps}/{self._total}"
+                emit_metrics({"step": steps, "seconds_left": self._seconds_left()})
+
+    def on_resume(self, steps: int) -> None:
+        """Leave out steps of a training that an earlier job has done."""
+        with self._lock:
+            self._total -= steps
+
+    def on_epoch(self, done: "EpochReport") -> None:
+        """Report where the final network stands."""
+        with self._lock:
+            emit_metrics(
+                {
+                    "epoch": f"{done.epoch}/{done.epochs}",
+                    "train_loss": done.train_loss,
+                    "seconds_left": self._seconds_left(),
+                }
+            )
+
+    def on_fold(self, accuracy: float) -> None:
+        """Report that one more fold is done, and the accuracy on the images it held out."""
+        with self._lock:
+            self._folds_done += 1
+            emit_metrics(
+                {
+                    "fold": f"{self._folds_done}/{self._folds}",
+                    "fold_accuracy": accuracy,
+                    "seconds_left": self._seconds_left(),
+                }
+            )
+
+    def _seconds_left(self) -> int:
+        each = (self._clock() - self._started) / max(1, self._steps)
+        return round(each * (self._total - self._steps))

@@ -1,0 +1,173 @@
+"""The training container's program: `python -m scones_train.training.train`.
+
+Reads hyperparameters and channels where SageMaker puts them, writes the model folder, and
+reports on stdout in lines of `name=value`. An error ends it with 1 and `<base>/output/failure`.
+"""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from scones_core.errors import SconesError, TrainingError
+from scones_core.model_card import ModelCard
+from scones_train.artifact import write_artifact
+from scones_train.container import Container
+from scones_train.data import SMALLEST_SIDE, ImageSet, load_channel
+from scones_train.evaluation.calibration import Calibration, Predictions, calibrate
+from scones_train.evaluation.predictions import ImagePredictions, channel_names
+from scones_train.evaluation.reliability import to_svg
+from scones_train.golden_samples import choose_golden_samples
+from scones_train.serving.predictor import Predictor
+from scones_train.training.hyperparameters import Hyperparameters
+from scones_train.training.model_card import RANDOM, build_model_card, with_metrics
+from scones_train.training.progress import ProgressReport, emit, emit_metrics, emit_result
+
+if TYPE_CHECKING:
+    from scones_train.model.weights import Weights
+    from scones_train.training.cross_validation import Trainer
+    from scones_train.training.fit import TrainingCallbacks
+    from scones_train.training.recipes import Choice
+
+# A pooled thread that spins takes the time of whatever else runs: beside one busy process a
+# step took fifteen times as long. OpenMP reads this once, when PyTorch loads it.
+SPIN = ("GOMP_SPINCOUNT", "1000")
+# Without it, a GPU's matrix products add up in another order each time.
+WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+def main() -> int:
+    """Train in the container that the environment describes; return the exit code."""
+    for name, value in (SPIN, WORKSPACE):
+        os.environ.setdefault(name, value)
+    signal.signal(signal.SIGTERM, _stop)
+    container = Container.of(os.environ)
+    try:
+        run(container)
+    except SconesError as error:
+        container.write_failure(str(error))
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except Exception as error:
+        container.write_failure(f"Training failed by a fault of its own: {error!r}.")
+        raise
+    return 0
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    # Process 1 of a container has no default action for signals; a job must still be stopped.
+    raise SystemExit(128 + number)
+
+
+def run(container: Container) -> ModelCard:
+    """Train on the container's channels and leave the model folder; return its card.
+
+    Raises TrainingError for hyperparameters or images that cannot be used.
+    """
+    settings = Hyperparameters.parse(container.hyperparameters())
+    splits = _load(container, settings)
+    # PyTorch is imported once everything else is known to be right.
+    from scones_train.model.export import to_onnx, weights_bytes
+    from scones_train.model.weights import package_weights
+    from scones_train.training.checkpoint import Checkpoints
+    from scones_train.training.cross_validation import train
+    from scones_train.training.fit import predict
+    from scones_train.training.recipes import choose_recipe
+
+    images = _training_images(splits, settings)
+    choice = choose_recipe(settings, images, _given_weights(container, settings), package_weights)
+    settings = choice.settings
+    emit(f"Recipe {settings.recipe}: {choice.reason}.")
+    trainer, callbacks = _trainer(images, choice)
+    checkpoints = Checkpoints.of(container.checkpoint_dir, images, settings, emit)
+    trained = train(trainer, images.labels, settings, callbacks, checkpoints)
+    network, normalisation, unseen = trained.network, trained.normalisation, trained.predictions
+    if unseen is None:
+        validation = splits["validation"]
+        unseen = Predictions(predict(network, validation, normalisation), validation.labels)
+    calibration = calibrate(unseen, settings.target_precision)
+    graph = to_onnx(network, normalisation, calibration.temperature, images.size)
+    origin = choice.weights.origin if choice.weights else RANDOM
+    card = build_model_card(
+        settings, normalisation, calibration, images, reason=choice.reason, origin=origin
+    )
+    answers = Predictor(card, graph).probabilities(splits["test"].pixels)
+    card = with_metrics(card, calibration, answers, splits["test"].labels, len(images))
+    names = channel_names(container.channel("test"), settings.classes)
+    write_artifact(
+        container.model_dir,
+        card,
+        graph,
+        weights_bytes(network, origin),
+        ImagePredictions(names, splits["test"].labels, answers),
+        samples=choose_golden_samples(splits["test"], answers),
+        diagram=_diagram(calibration),
+    )
+    checkpoints.clear()
+    emit_result(card)
+    return card
+
+
+def _given_weights(container: Container, settings: Hyperparameters) -> "Weights | None":
+    """Return the weights in the job's own channel, None where it has none."""
+    from scones_train.model.weights import read_weights
+
+    folder = container.channel("weights")
+    if not settings.weights_sha256 and not folder.is_dir():
+        return None
+    return read_weights(folder, settings.weights_sha256)
+
+
+def _trainer(images: ImageSet, choice: "Choice") -> tuple["Trainer", "TrainingCallbacks"]:
+    """Return what trains by the chosen recipe, and what reports its progress."""
+    from scones_train.training.cross_validation import total_steps
+    from scones_train.training.fine_tuning import FineTuning
+    from scones_train.training.fit import TrainingCallbacks
+    from scones_train.training.scratch import FromScratch
+
+    settings = choice.settings
+    trainer: Trainer = (
+        FineTuning(images, settings, choice.weights)
+        if choice.weights
+        else FromScratch(images, settings)
+    )
+    steps = trainer.preparation_steps + total_steps(len(images), settings)
+    progress = ProgressReport(steps, settings.folds)
+    return trainer, TrainingCallbacks(
+        progress.on_epoch, progress.on_fold, progress.on_step, progress.on_resume
+    )
+
+
+def _training_images(splits: dict[str, ImageSet], settings: Hyperparameters) -> ImageSet:
+    """Return the images that are trained on, in an order of their own.
+
+    Folds calibrate on images that they hold out, so that the validation channel can be trained
+    on; without folds it is all there is to calibrate on.
+    """
+    if not settings.folds:
+        return splits["train"].ordered()
+    # Taken out, so that they are not held twice during the training.
+    return splits.pop("train").joined(splits.pop("validation")).ordered()
+
+
+def _load(container: Container, settings: Hyperparameters) -> dict[str, ImageSet]:
+    train = load_channel(container.channel("train"), settings.classes)
+    if min(train.size) < SMALLEST_SIDE:
+        raise TrainingError(
+            f"The training images are {train.size[1]}x{train.size[0]} pixels; "
+            f"the network needs {SMALLEST_SIDE} on each side at least."
+        )
+    splits = {"train": train}
+    for name in ("validation", "test"):
+        splits[name] = load_channel(container.channel(name), settings.classes, train.size)
+    emit_metrics({f"{name}_images": len(images) for name, images in splits.items()})
+    return splits
+
+
+def _diagram(calibration: Calibration) -> str:
+    return to_svg(calibration.bins, f"{calibration.operating.images} images that were held out")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""CIFAR however it was packed again: the same members with the same content are one dataset."""
+
+import io
+import os
+import pickle
+import shutil
+import subprocess
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+
+from scones_core.errors import ChecksumMismatch, DatasetError, MalformedDataset
+from scones_core.labels import LabelSet
+from scones_etl.extract.resolve import open_source
+
+CLASSES = LabelSet.of(["class3", "class7"])
+NAME = "cifar-10-batches-py"
+
+
+@pytest.fixture
+def folder(archives, tmp_path):
+    """CIFAR-10 as it lies there unpacked."""
+    with tarfile.open(archives.write_cifar10()) as archive:
+        archive.extractall(tmp_path, filter="data")
+    for path in (tmp_path / NAME, *(tmp_path / NAME).iterdir()):
+        os.utime(path, (1e9, 1e9))  # A zip knows no time before 1980.
+    return tmp_path / NAME
+
+
+def added(tar, name, content=b"", kind=tarfile.REGTYPE, link=""):
+    info = tarfile.TarInfo(name)
+    info.size, info.type, info.linkname = len(content), kind, link
+    tar.addfile(info, io.BytesIO(content))
+
+
+GNU_TAR = {
+    "plain": [NAME],
+    "dot": [f"./{NAME}"],
+    "parent": ["."],
+    "pax": ["--format=pax", NAME],
+    "inside": ["-C", NAME, "."],
+}
+
+
+@pytest.mark.parametrize("arguments", GNU_TAR.values(), ids=GNU_TAR)
+def test_an_archive_of_gnu_tar_is_read(archives, folder, arguments):
+    expected = open_source(archives.write_cifar10()).read(CLASSES)
+    (folder.parent / "cifar-10-python.tar.gz").unlink()
+    packed = folder.parent / "again.tgz"
+    subprocess.run(
+        ["tar", "czf", packed, "--exclude=again.tgz", *arguments], cwd=folder.parent, check=True
+    )
+
+    raw = open_source(packed).read(CLASSES)
+
+    np.testing.assert_array_equal(raw.images, expected.images)
+    assert raw.splits == expected.splits
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "xztar", "bztar", "gztar"])
+def test_an_archive_of_every_kind_is_read(folder, tmp_path, kind):
+    packed = shutil.make_archive(str(tmp_path / "again"), kind, folder.parent, NAME)
+
+    assert open_source(tmp_path / packed).kind == "cifar10"
+    assert len(open_source(tmp_path / packed).read(CLASSES)) == 12
+
+
+def test_an_unpacked_folder_and_the_folder_above_it_are_read(folder):
+    (folder.parent / "cifar-10-python.tar.gz").unlink()
+
+    inside, above = open_source(folder), open_source(folder.parent)
+
+    assert len(inside.read(CLASSES)) == 12
+    assert above.sha256 == inside.sha256
+    (folder / "test_batch").write_bytes((folder / "data_batch_1").read_bytes())
+    with pytest.raises(ChecksumMismatch, match="changed"):
+        inside.read(CLASSES)
+
+
+def test_files_that_a_mac_leaves_beside_the_members_are_passed_over(folder, tmp_path):
+    with tarfile.open(tmp_path / "mac.tgz", "w:gz") as tar:
+        added(tar, "._" + NAME, bytes(200))
+        for path in sorted(folder.iterdir()):
+            added(tar, f"{NAME}/._{path.name}", bytes(200))
+            tar.add(path, f"{NAME}/{path.name}")
+
+    assert len(open_source(tmp_path / "mac.tgz").read(CLASSES)) == 12
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_tables_of_every_pickle_protocol_are_read(archives, tmp_path, protocol):
+    names = [f"class{number}" for number in range(10)]
+    rows = 300
+    members = {"batches.meta": pickle.dumps({"label_names": names}, protocol=protocol)}
+    for number, batch in enumerate([*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]):
+        table = {
+            "labels": [row % 10 for row in range(rows)],
+            "filenames": [f"{batch}_{row}.png" for row in range(rows)],
+            "data": np.random.default_rng(number).integers(0, 256, (rows, 3072), np.uint8),
+        }
+        members[batch] = pickle.dumps(table, protocol=protocol)
+    path = archives.pack("new.tgz", NAME, members)
+
+    raw = open_source(path).read(CLASSES)
+
+    assert len(raw) == 6 * rows // 5
+    first = np.random.default_rng(0).integers(0, 256, (rows, 3072), np.uint8)[3]
+    np.testing.assert_array_equal(raw.images[0], first.reshape(3, 32, 32).transpose(1, 2, 0))
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "xztar", "gztar"])
+def test_an_archive_of_pictures_is_to_be_unpacked(tmp_path, kind):
+    (tmp_path / "in" / "van").mkdir(parents=True)
+    (tmp_path / "in" / "van" / "1.JPG").write_bytes(b"x")
+    packed = shutil.make_archive(str(tmp_path / "photos"), kind, tmp_path / "in")
+
+    with pytest.raises(MalformedDataset, match="unpack it and give the folder") as caught:
+        open_source(tmp_path / packed)
+    assert "again" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"test_batch": None}, "has no test_batch; is it another archive"),
+        ({"again/test_batch": b"x"}, "it has test_batch twice"),
+        ({"../test_batch": b"x"}, "points outside"),
+        ({"batches.meta": bytes((1 << 20) + 1)}, "batches.meta has 1,048,577 bytes"),
+    ],
+)
+def test_an_archive_that_is_not_as_it_should_be_is_refused(folder, tmp_path, change, words):
+    members = {path.name: path.read_bytes() for path in folder.iterdir()} | change
+    with tarfile.open(tmp_path / "odd.tgz", "w:gz") as tar:
+        for name, content in members.items():
+            if content is not None:
+                added(tar, f"{NAME}/{name}" if "../" not in name else name, content)
+
+    with pytest.raises(DatasetError, match=words):
+        open_source(tmp_path / "odd.tgz").read(CLASSES)
+
+
+def test_a_link_in_place_of_a_member_is_refused(folder, tmp_path):
+    with tarfile.open(tmp_path / "odd.tgz", "w:gz") as tar:
+        tar.add(folder / "batches.meta", "batches.meta")
+        added(tar, "data_batch_1", kind=tarfile.SYMTYPE, link="/etc/passwd")
+
+    with pytest.raises(MalformedDataset, match="not a file or folder"):
+        open_source(tmp_path / "odd.tgz").read(CLASSES)
+
+
+def test_a_zip_that_is_encrypted_says_so(folder, tmp_path):
+    path = tmp_path / "locked.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(folder / "batches.meta", "batches.meta")
+    body = bytearray(path.read_bytes())
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        body[body.index(signature) + at] |= 1
+    path.write_bytes(body)
+
+    with pytest.raises(MalformedDataset, match="encrypted"):
+        open_source(path)
+
+
+@pytest.mark.parametrize("make", ["fifo", "device"])
+def test_a_source_that_never_ends_is_refused_at_once(tmp_path, make):
+    path = tmp_path / "endless"
+    if make == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+
+    with pytest.raises(DatasetError, match="not a regular file or folder"):
+        open_source(path)

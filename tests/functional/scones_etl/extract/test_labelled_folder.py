@@ -1,0 +1,193 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from scones_core.errors import DatasetError, MalformedDataset, UnknownLabel
+from scones_core.labels import LabelSet
+from scones_core.settings import DatasetSettings
+from scones_etl.extract.combined import Combined
+from scones_etl.extract.resolve import open_source
+from scones_etl.extract.synthetic import Synthetic
+from scones_etl.image_format import ImageFormat
+from scones_etl.pipeline import stage
+
+CLASSES = LabelSet.of(["bicycle", "motorcycle"])
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write pictures and a list over them; return the folder."""
+
+    def write(*lines: str, side: int = 32, header: str = "file,guess,confidence,label"):
+        folder = tmp_path / "review"
+        folder.mkdir(exist_ok=True)
+        for number in range(4):
+            pixels = np.random.default_rng(number).integers(0, 256, (side, side, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+        (folder / "labels.csv").write_text("\n".join((header, *lines)) + "\n")
+        return folder
+
+    return write
+
+
+def test_labelled_images_are_read_and_the_others_passed_over(write):
+    folder = write("2.png,bicycle,.6,motorcycle", "0.png,bicycle,.7,bicycle", "1.png,bicycle,.8,")
+
+    raw = open_source(folder).read(CLASSES)
+
+    assert raw.names == ("0.png", "2.png")
+    assert raw.labels.tolist() == [0, 1]
+    assert set(raw.splits) == {"train"}
+    np.testing.assert_array_equal(raw.images[1], np.asarray(Image.open(folder / "2.png")))
+
+
+def test_the_hash_follows_label_and_content(write):
+    hashes = {
+        open_source(write("0.png,,,bicycle")).sha256,
+        open_source(write("0.png,,,motorcycle")).sha256,
+        open_source(write("0.png,,,bicycle", side=16)).sha256,
+    }
+
+    assert len(hashes) == 3
+    # A guess that changes is no other dataset.
+    assert open_source(write("0.png,motorcycle,.9,bicycle", side=16)).sha256 in hashes
+
+
+def test_a_file_that_is_no_image_is_listed_with_its_reason(write):
+    folder = write("0.png,,,bicycle", "1.png,,,bicycle")
+    (folder / "1.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+
+    raw = open_source(folder).read(CLASSES)
+
+    assert raw.names == ("0.png",)
+    assert list(raw.ingest_stats.unreadable) == ["1.png"]
+
+
+def test_a_misspelt_label_is_named_with_its_file(write):
+    source = open_source(write("0.png,,,bycicle"))
+
+    with pytest.raises(UnknownLabel, match=r"labels 0\.png as 'bycicle'.*bicycle, motorcycle"):
+        source.read(CLASSES)
+
+
+def test_a_list_without_a_label_says_what_to_do(write):
+    with pytest.raises(DatasetError, match="labels no image yet"):
+        open_source(write("0.png,bicycle,.7,"))
+
+
+@pytest.mark.parametrize(
+    "line", ["../0.png,,,bicycle", "/etc/passwd,,,bicycle", "9.png,,,bicycle", ",,,bicycle"]
+)
+def test_a_file_outside_of_the_folder_or_missing_is_refused_by_its_line(write, tmp_path, line):
+    (tmp_path / "0.png").write_bytes(b"")
+
+    with pytest.raises(MalformedDataset, match=r"line 3: .* is not a file below"):
+        open_source(write("1.png,,,bicycle", line))
+
+
+def test_a_link_that_leaves_the_folder_is_refused(write, tmp_path):
+    folder = write("link.png,,,bicycle")
+    (tmp_path / "secret.png").write_bytes(b"")
+    (folder / "link.png").symlink_to(tmp_path / "secret.png")
+
+    with pytest.raises(MalformedDataset, match="is not a file below"):
+        open_source(folder)
+
+
+def test_a_file_that_is_listed_twice_is_refused(write):
+    with pytest.raises(MalformedDataset, match="has a line already"):
+        open_source(write("1.png,,,bicycle", "1.png,,,motorcycle"))
+
+
+def test_added_images_are_for_training_and_leave_the_test_split_as_it_was(write):
+    base = Synthetic(train_per_class=10, test_per_class=3)
+    before = stage(base, CLASSES, DatasetSettings()).manifest
+
+    added = open_source(write("0.png,,,bicycle", "1.png,,,motorcycle"))
+    after = stage(Combined(base, added), CLASSES, DatasetSettings()).manifest
+
+    names = {row.source_name: row.split for row in after.rows}
+    assert names.keys() - {row.source_name for row in before.rows} == {"0.png", "1.png"}
+    assert {names["0.png"], names["1.png"]} <= {"train", "validation"}
+    assert {row.sha256 for row in after.split("test")} == {
+        row.sha256 for row in before.split("test")
+    }
+    assert after.version != before.version
+    assert after.source["kind"] == "synthetic+labelled"
+
+
+def test_an_added_test_image_does_not_leak_into_training(write):
+    base = Synthetic(train_per_class=10, test_per_class=3)
+    folder = write("0.png,,,bicycle", "1.png,,,bicycle")
+    raw = base.read(CLASSES)
+    Image.fromarray(raw.images[raw.splits.index("test")]).save(folder / "0.png")
+
+    staged = stage(Combined(base, open_source(folder)), CLASSES, DatasetSettings())
+
+    assert staged.removed.leaked == 1
+    assert "0.png" not in {row.source_name for row in staged.manifest.rows}
+
+
+def test_images_of_two_sizes_need_a_side(write):
+    source = Combined(Synthetic(), open_source(write("0.png,,,bicycle", side=16)))
+
+    with pytest.raises(DatasetError, match=r"images of 32x32 and 16x16; set dataset.image_side"):
+        source.read(CLASSES)
+    assert source.read(CLASSES, ImageFormat(16)).images.shape[1:] == (16, 16, 3)
+
+
+LINES = "file,guess,confidence,label\n2.png,bicycle,0.6,motorcycle\n0.png,bicycle,0.7,bicycle\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LINES.encode(),
+        b"\xef\xbb\xbf" + LINES.replace(",", ";").replace("\n", "\r\n").encode(),
+        LINES.replace(",", "\t").encode("utf-16"),
+        b"sep=;\r\n" + LINES.replace(",", ";").encode(),
+        LINES.replace("file", " File ").replace("label", "LABEL").encode(),
+        LINES.replace("\n2.png", '\n\n"2.png"').encode(),
+        LINES.replace("2.png,bicycle", '2.png,"a, b\nc"').encode(),
+    ],
+    ids=["plain", "semicolons", "utf-16 tabs", "sep", "case", "empty line", "quotes"],
+)
+def test_a_list_is_read_however_a_spreadsheet_saved_it(write, content):
+    folder = write()
+    (folder / "labels.csv").write_bytes(content)
+
+    raw = open_source(folder).read(CLASSES)
+
+    assert raw.names == ("0.png", "2.png")
+    assert raw.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"id,breed\n1,van\n", "needs the columns file and label; its header has id, breed"),
+        (b"", "needs the columns file and label"),
+        (b"file,label\n0.png,bicycle,x\n", "line 2: it has 3 columns, the header 2"),
+        (b'file,label\n"0.png,bicycle\n', "line 2 is not valid CSV"),
+        ("file,label\nü.png,bicycle\n".encode("latin1"), "is not UTF-8.*Save it as `CSV UTF-8`"),
+        (b"file,label\n\n0.png,bicycle\n0.png,bicycle\n", "line 4: '0.png' has a line already"),
+    ],
+)
+def test_a_list_that_is_not_understood_is_refused_with_its_place(write, content, words):
+    folder = write()
+    (folder / "labels.csv").write_bytes(content)
+
+    with pytest.raises(MalformedDataset, match=words):
+        open_source(folder)
+
+
+def test_added_images_that_the_dataset_has_already_are_counted(write):
+    base = Synthetic(train_per_class=20, test_per_class=5)
+    images = base.read(CLASSES)
+    folder = write("0.png,,,bicycle", "1.png,,,bicycle")
+    Image.fromarray(images.images[-1]).save(folder / "1.png")
+    (folder / "labels.csv").write_text("file,label\n0.png,bicycle\n1.png,motorcycle\n")
+
+    staged = stage(Combined(base, open_source(folder)), CLASSES, DatasetSettings())
+
+    assert (staged.added, staged.added_kept) == (2, 1)

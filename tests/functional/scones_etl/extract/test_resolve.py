@@ -1,0 +1,165 @@
+import gzip
+import hashlib
+import shutil
+
+import pytest
+
+from scones_core.errors import ChecksumMismatch, DatasetError
+from scones_core.labels import LabelSet
+from scones_etl.extract.download import SourceUnreachable
+from scones_etl.extract.resolve import resolve_source
+from tests.functional.scones_etl.conftest import FINE
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def resolve(cache, say):
+    def resolved(choice, environ=(), download=never, **more):
+        return resolve_source(
+            choice, cache_dir=cache, environ=dict(environ), download=download, say=say, **more
+        )
+
+    return resolved
+
+
+def never(_target, _say):
+    raise AssertionError("nothing was to be downloaded")
+
+
+def unreachable(_target, _say):
+    raise SourceUnreachable("https://example.invalid did not answer.")
+
+
+def handing_out(path):
+    def download(target, _say):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+
+    return download
+
+
+def md5(path):
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def test_a_path_is_taken_as_it_is_before_the_environment(resolve, archives):
+    path = archives.write("mine.tar.gz")
+
+    source = resolve(str(path), {"SCONES_CIFAR100": "/nowhere"})
+
+    assert (source.kind, source.name) == ("cifar100", "mine.tar.gz")
+    assert source.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("choice", ["auto", "cifar100"])
+def test_the_environment_names_an_archive(resolve, archives, choice):
+    path = archives.write("mine.tar.gz")
+
+    assert resolve(choice, {"SCONES_CIFAR100": str(path)}).name == "mine.tar.gz"
+
+
+@pytest.mark.parametrize("choice", ["auto", "cifar100"])
+def test_the_original_is_downloaded_once(resolve, archives, choice):
+    path = archives.write("theirs.tar.gz")
+
+    first = resolve(choice, download=handing_out(path), archive_md5=md5(path))
+    second = resolve(choice, archive_md5=md5(path))
+
+    assert first == second
+    assert first.kind == "cifar100"
+
+
+def test_without_a_network_images_are_drawn_and_it_is_said_loudly(resolve, told):
+    source = resolve("auto", download=unreachable, synthetic_if_unreachable=True)
+
+    assert source.kind == "synthetic"
+    assert "WARNING" in told[-1]
+    assert "says nothing about the real task" in told[-1]
+
+
+@pytest.mark.parametrize("choice", ["auto", "cifar100"])
+def test_without_a_network_the_original_is_an_error_that_names_the_way_out(resolve, told, choice):
+    with pytest.raises(SourceUnreachable, match="--source synthetic"):
+        resolve(choice, download=unreachable)
+    assert told == []
+
+
+def test_without_a_network_the_original_is_an_error_even_in_a_demo_that_asks_for_it(resolve):
+    with pytest.raises(SourceUnreachable):
+        resolve("cifar100", download=unreachable, synthetic_if_unreachable=True)
+
+
+def test_a_damaged_download_is_not_replaced_by_drawings(resolve, archives, told):
+    path = archives.write()
+
+    with pytest.raises(ChecksumMismatch, match="Delete it"):
+        resolve("auto", download=handing_out(path), archive_md5="0" * 32)
+
+    assert told == []
+
+
+def test_a_cached_archive_that_is_not_the_original_is_refused(resolve, archives, cache):
+    handing_out(archives.write())(cache / "cifar-100-python.tar.gz", None)
+
+    with pytest.raises(ChecksumMismatch, match="eb9058c3a382ffc7106e4002c42a8d85"):
+        resolve("auto")
+
+
+def test_drawn_images_can_be_asked_for(resolve, told):
+    assert resolve("synthetic").kind == "synthetic"
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("choice", "environ"),
+    [("cifar10", {}), ("/no/such.tar.gz", {}), ("auto", {"SCONES_CIFAR100": "/no/such.tar.gz"})],
+)
+def test_a_path_that_does_not_exist_is_an_error_with_its_name(resolve, choice, environ):
+    with pytest.raises(DatasetError, match="no such file exists") as caught:
+        resolve(choice, environ)
+
+    assert (environ.get("SCONES_CIFAR100") or choice) in str(caught.value)
+
+
+def test_a_folder_without_images_is_refused(resolve, tmp_path):
+    with pytest.raises(DatasetError, match="is a folder without a folder of images"):
+        resolve(str(tmp_path))
+
+
+def test_what_lies_at_a_path_is_told_by_its_content(resolve, archives, tmp_path):
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    (tmp_path / "photos" / "cat" / "x.jpg").touch()
+    digits = tmp_path / "digits"
+    digits.mkdir()
+    for name in ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+        (digits / name).touch()
+
+    paths = (archives.write(), archives.write_cifar10(), tmp_path / "photos", digits)
+    assert [resolve(str(path)).kind for path in paths] == ["cifar100", "cifar10", "folder", "mnist"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no gzip", b"\x1f\x8b\x08\0", gzip.compress(b"")],
+    ids=["empty", "text", "cut", "gzip of nothing"],
+)
+def test_a_file_that_is_no_source_says_so_when_it_is_read(resolve, tmp_path, content):
+    path = tmp_path / "thing.tar.gz"
+    path.write_bytes(content)
+
+    with pytest.raises(DatasetError, match=r"thing\.tar\.gz"):
+        resolve(str(path)).read(LabelSet.of(["bicycle", "motorcycle"]))
+
+
+def test_each_source_names_its_classes(resolve, archives, tmp_path):
+    for name in ("dog", "cat"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "x.jpg").touch()
+
+    assert resolve(str(archives.write())).class_names() == tuple(FINE)
+    assert resolve(str(tmp_path / "photos")).class_names() == ("cat", "dog")
+    assert resolve("synthetic").class_names() == ("bicycle", "motorcycle")

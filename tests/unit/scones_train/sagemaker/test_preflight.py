@@ -1,0 +1,103 @@
+import json
+from urllib.parse import quote
+
+import pytest
+from botocore.exceptions import ClientError
+
+from scones_core.errors import TrainingError
+from scones_train.sagemaker.job import Machine
+from scones_train.sagemaker.preflight import require_quota, require_role
+
+ROLE = "arn:aws:iam::123456789012:role/scones-dev-training"
+MACHINE = Machine("ml.g5.xlarge", 600)
+SPOT = Machine("ml.g5.xlarge", 600, spot=True)
+
+
+def refusal(code):
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "Operation")
+
+
+def trust(service, effect="Allow"):
+    statement = {"Effect": effect, "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    return {"Statement": [statement]}
+
+
+class Iam:
+    def __init__(self, answer):
+        self.answer = answer
+
+    def get_role(self, *, RoleName):
+        assert RoleName == "scones-dev-training"
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return {"Role": {"AssumeRolePolicyDocument": self.answer}}
+
+
+class Quotas:
+    def __init__(self, *pages):
+        self.pages = pages
+
+    def list_service_quotas(self, *, ServiceCode, NextToken="0"):
+        assert ServiceCode == "sagemaker"
+        if isinstance(self.pages[0], Exception):
+            raise self.pages[0]
+        place = int(NextToken)
+        more = {"NextToken": str(place + 1)} if place + 1 < len(self.pages) else {}
+        return {"Quotas": self.pages[place], **more}
+
+
+def quota(name, value):
+    return {"QuotaName": name, "Value": value, "QuotaCode": "L-1"}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        trust("sagemaker.amazonaws.com"),
+        trust(["lambda.amazonaws.com", "sagemaker.amazonaws.com"]),
+        quote(json.dumps(trust("sagemaker.amazonaws.com"))),
+        {"Statement": {"Effect": "Allow", "Principal": "*"}},
+    ],
+)
+def test_a_role_that_trusts_sagemaker_passes(document):
+    require_role(Iam(document), ROLE, pytest.fail)
+
+
+@pytest.mark.parametrize("document", [trust("lambda.amazonaws.com"), {}, None])
+def test_a_role_that_does_not_is_refused(document):
+    with pytest.raises(TrainingError, match="does not trust"):
+        require_role(Iam(document), ROLE, pytest.fail)
+
+
+def test_a_denial_is_no_trust():
+    with pytest.raises(TrainingError, match="does not trust"):
+        require_role(Iam(trust("sagemaker.amazonaws.com", "Deny")), ROLE, pytest.fail)
+
+
+def test_an_absent_role_is_named_and_one_that_may_not_be_seen_is_told():
+    with pytest.raises(TrainingError, match=f"{ROLE} is not there"):
+        require_role(Iam(refusal("NoSuchEntity")), ROLE, pytest.fail)
+    said = []
+    require_role(Iam(refusal("AccessDenied")), ROLE, said.append)
+    assert "was not checked" in said[0]
+
+
+def test_a_quota_of_none_is_refused_with_its_code_on_whatever_page_it_stands():
+    pages = [quota("other", 0)], [quota("ml.g5.xlarge for training job usage", 0)]
+    with pytest.raises(TrainingError, match=r"'ml.g5.xlarge for training job usage' is 0.*L-1"):
+        require_quota(Quotas(*pages), MACHINE, pytest.fail)
+
+
+def test_spot_machines_count_against_a_quota_of_their_own():
+    pages = [
+        quota("ml.g5.xlarge for training job usage", 0),
+        quota("ml.g5.xlarge for spot training job usage", 2),
+    ]
+    require_quota(Quotas(pages), SPOT, pytest.fail)
+
+
+def test_an_account_that_lists_no_such_quota_or_denies_the_look_goes_on():
+    require_quota(Quotas([]), MACHINE, pytest.fail)
+    said = []
+    require_quota(Quotas(refusal("AccessDenied")), MACHINE, said.append)
+    assert "was not checked" in said[0]

@@ -1,0 +1,52 @@
+import importlib.util
+
+import botocore.session
+import pytest
+
+from scones_core.errors import SettingsError
+from scones_train.sagemaker.job import Machine, TrainingRequest, job_request
+from scones_train.sagemaker.sdk import SdkSageMaker, snake_cased
+from scones_train.sagemaker.sdk_trainer import TrainerSageMaker
+
+WITHOUT_SDK = importlib.util.find_spec("sagemaker") is None
+
+
+def test_a_request_gets_the_sdks_names_and_keeps_the_callers():
+    spot = Machine("ml.m5.xlarge", 600, spot=True, subnets=("subnet-1",))
+    request = TrainingRequest(
+        name_prefix="scones",
+        image_uri="registry/scones-model:0.1.0",
+        role_arn="role",
+        data_bucket="data",
+        artifacts_bucket="artifacts",
+        kms_key_arn="key",
+        hyperparameters={"batchSize": "8"},
+        channels={"train": ("dataset/v7/train/", "")},
+        machine=spot,
+        tags={"CostCenter": "7"},
+    )
+    named = snake_cased(job_request(request, "job-1"))
+    assert named["hyper_parameters"] == {"batchSize": "8"}
+    assert named["tags"] == [{"key": "CostCenter", "value": "7"}]
+    assert named["resource_config"]["volume_size_in_gb"] == 10
+    assert named["checkpoint_config"] == {"s3_uri": "s3://artifacts/checkpoints/job-1"}
+    source = named["input_data_config"][0]["data_source"]["s3_data_source"]
+    assert source["s3_uri"] == "s3://data/dataset/v7/train/"
+
+
+def test_no_two_members_of_the_api_get_one_name():
+    model = botocore.session.Session().get_service_model("sagemaker")
+    members = model.operation_model("CreateTrainingJob").input_shape.members
+    assert len(snake_cased(dict.fromkeys(members))) == len(members)
+
+
+@pytest.mark.skipif(not WITHOUT_SDK, reason="the SDK is installed here")
+def test_without_the_sdk_the_sentence_says_how_to_get_it():
+    with pytest.raises(SettingsError, match=r"requirements/sagemaker\.lock"):
+        SdkSageMaker(None)
+
+
+@pytest.mark.skipif(not WITHOUT_SDK, reason="the SDK is installed here")
+def test_without_the_whole_sdk_the_sentence_says_so_too():
+    with pytest.raises(SettingsError, match=r"requirements/sagemaker-sdk\.lock"):
+        TrainerSageMaker(None)

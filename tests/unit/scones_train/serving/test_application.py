@@ -1,0 +1,198 @@
+import asyncio
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scones_train.serving import application as module
+from scones_train.serving.application import SMALL_BYTES, Application
+
+
+class Model:
+    """Answers what it is told to, or raises it; sizes are those of the card."""
+
+    def __init__(self, card, answer=(0.25, 0.75)):
+        self.card, self.answer, self.on_all_cores = card, answer, []
+
+    def probabilities(self, images, *, all_cores):
+        self.on_all_cores.append(all_cores)
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return np.array([self.answer], dtype=np.float32)
+
+
+@pytest.fixture
+def executor():
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+def png(side=8):
+    buffer = io.BytesIO()
+    Image.effect_noise((side, side), 90).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+async def ask(application, method="POST", path="/invocations", body=b""):
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "headers": [(b"content-type", b"image/png")],
+    }
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    await application(scope, receive, send)
+    return sent[0]["status"], dict(sent[0]["headers"]), json.loads(sent[1]["body"])
+
+
+@pytest.mark.parametrize("side", [8, 300])
+def test_small_and_large_images_answer_alike(card, executor, side):
+    assert (len(png(side)) > SMALL_BYTES) is (side == 300)
+    status, _, answer = asyncio.run(
+        ask(Application(Model(card), executor, bytearray(1)), body=png(side))
+    )
+    assert (status, answer) == (200, [0.25, 0.75])
+
+
+@pytest.mark.parametrize("side", [8, 300])
+def test_more_than_can_be_answered_soon_is_told_to_come_back(card, executor, side):
+    application = Application(Model(card), executor, bytearray(1), max_waiting=2)
+
+    async def at_once():
+        return await asyncio.gather(*(ask(application, body=png(side)) for _ in range(5)))
+
+    answers = asyncio.run(at_once())
+    statuses = [status for status, *_ in answers]
+    assert statuses.count(503) >= 1
+    assert set(statuses) == {200, 503}
+    refused = answers[statuses.index(503)]
+    assert refused[1][b"retry-after"] == b"1"
+    assert "try again" in refused[2]["error"]
+    assert application.waiting == 0
+
+
+@pytest.mark.parametrize(("others", "alone"), [(0, True), (3, False)])
+def test_an_image_gets_all_cores_where_no_other_process_is_at_work(card, executor, others, alone):
+    model, at_work = Model(card), bytearray([others, 0])
+    asyncio.run(ask(Application(model, executor, at_work, own=1), body=png()))
+    assert model.on_all_cores == [alone]
+    assert at_work == bytearray([others, 0])
+
+
+def test_a_ping_is_answered_between_two_small_images(card, executor):
+    application, order = Application(Model(card), executor, bytearray(1)), []
+
+    async def told(name, *arguments, **options):
+        await ask(application, *arguments, **options)
+        order.append(name)
+
+    async def at_once():
+        images = [asyncio.create_task(told("image", body=png())) for _ in range(9)]
+        await asyncio.sleep(0)
+        await asyncio.gather(told("ping", "GET", "/ping"), *images)
+
+    asyncio.run(at_once())
+    assert order.index("ping") <= 2
+
+
+def test_a_lack_of_memory_is_503_and_the_next_request_is_answered(card, executor):
+    model = Model(card, MemoryError())
+    application = Application(model, executor, bytearray(1))
+    assert asyncio.run(ask(application, body=png()))[0] == 503
+    model.answer = (0.5, 0.5)
+    assert asyncio.run(ask(application, body=png()))[0] == 200
+
+
+def test_a_fault_of_the_model_is_one_answer_and_a_line_in_the_log(card, executor, capsys):
+    application = Application(Model(card, RuntimeError("broken")), executor, bytearray(1))
+    status, _, answer = asyncio.run(ask(application, body=png()))
+    assert status == 500
+    assert "broken" not in answer["error"]
+    assert "broken" in capsys.readouterr().err
+
+
+def test_a_program_that_stops_says_so_and_ends_each_connection(card, executor):
+    application = Application(Model(card), executor, bytearray(1))
+    application.stopping = True
+    assert asyncio.run(ask(application, "GET", "/ping"))[0] == 503
+    status, headers, _ = asyncio.run(ask(application, body=png()))
+    assert (status, headers[b"connection"]) == (200, b"close")
+
+
+async def send_parts(application, *messages):
+    """Return what the application sends to a caller whose request arrives in these messages."""
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/invocations",
+        "headers": [(b"content-type", b"image/png")],
+    }
+    arriving, sent = iter(messages), []
+
+    async def receive():
+        try:
+            return next(arriving)
+        except StopIteration:
+            await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    await application(scope, receive, send)
+    return sent
+
+
+def part(body=b"", *, more=True):
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+def test_a_caller_that_leaves_costs_one_line_and_no_answer(card, executor, capsys):
+    application = Application(Model(card), executor, bytearray(1))
+    gone = {"type": "http.disconnect"}
+    assert asyncio.run(send_parts(application, part(b"half"), gone)) == []
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert application.waiting == 0
+    assert asyncio.run(ask(application, body=png()))[0] == 200
+
+
+def test_a_body_that_does_not_arrive_is_answered_and_its_connection_ended(card, executor):
+    application = Application(Model(card), executor, bytearray(1), body_seconds=0.01)
+    head, _ = asyncio.run(send_parts(application, part(b"half")))
+    assert head["status"] == 408
+    assert (b"connection", b"close") in head["headers"]
+    assert application.waiting == 0
+
+
+def test_too_many_callers_are_refused_before_their_bodies_are_read(card, executor):
+    application = Application(Model(card), executor, bytearray(1), max_waiting=0)
+    head, _ = asyncio.run(send_parts(application))
+    assert head["status"] == 503
+    assert (b"connection", b"close") in head["headers"]
+
+
+def test_bodies_that_are_arriving_hold_a_bounded_memory(card, executor, monkeypatch):
+    monkeypatch.setattr(module, "MAX_HELD_BYTES", 100)
+    application = Application(Model(card), executor, bytearray(1))
+    head, _ = asyncio.run(send_parts(application, part(bytes(60)), part(bytes(60))))
+    assert head["status"] == 503
+    monkeypatch.undo()
+    assert asyncio.run(ask(application, body=png()))[0] == 200
+
+
+def test_declared_pixels_decide_what_is_decoded_in_the_event_loop():
+    buffer = io.BytesIO()
+    Image.new("1", (2000, 2000)).save(buffer, "PNG")
+    assert len(buffer.getvalue()) < SMALL_BYTES
+    assert not module._is_small(buffer.getvalue())
+    assert module._is_small(png())
+    assert module._is_small(b"not an image")
