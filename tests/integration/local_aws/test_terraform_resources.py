@@ -140,7 +140,6 @@ LISTS = (
     ("scheduler", "list_schedules", "Schedules", "Name"),
     ("sns", "list_subscriptions", "Subscriptions", "TopicArn"),
     ("sns", "list_topics", "Topics", "TopicArn"),
-    ("ssm", "describe_parameters", "Parameters", "Name"),
     ("stepfunctions", "list_state_machines", "stateMachines", "name"),
 )
 ASKED = {

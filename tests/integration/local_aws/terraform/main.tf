@@ -106,19 +106,6 @@ resource "aws_kms_alias" "any" {
   target_key_id = aws_kms_key.any.key_id
 }
 
-resource "aws_ssm_parameter" "plain" {
-  name  = "/resources/plain"
-  type  = "String"
-  value = var.step
-}
-
-resource "aws_ssm_parameter" "secret" {
-  name   = "/resources/secret"
-  type   = "SecureString"
-  value  = var.step
-  key_id = aws_kms_key.any.key_id
-}
-
 resource "aws_dynamodb_table" "results" {
   name         = "resources"
   billing_mode = "PAY_PER_REQUEST"
