@@ -15,16 +15,16 @@ from types import TracebackType
 from typing import Any, Self
 
 from local_aws.client_environment import ADMINISTRATOR_KEY, client_environment
-from local_aws.core.context import HOST, REGION
-from local_aws.errors import LocalAwsError
-from local_aws.sagemaker.images import ImageCommands, write_images
-from local_aws.server.admin_api import (
+from local_aws.core.admin_api import (
     ACCESS_PATH,
     HEALTH_PATH,
     PATCHES_PATH,
     PROCESSES_PATH,
     STATUS_PATH,
 )
+from local_aws.core.context import HOST, REGION
+from local_aws.errors import LocalAwsError
+from local_aws.sagemaker.images import ImageCommands, write_images
 from local_aws.server.environment import server_environment
 from local_aws.server.instance_lock import (
     ServerRecord,

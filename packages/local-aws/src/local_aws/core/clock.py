@@ -12,9 +12,9 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from local_aws.core.admin_api import PREFIX, route
 from local_aws.core.context import Context
 from local_aws.errors import LocalAwsError
-from local_aws.server.admin_api import PREFIX, route
 
 CLOCK_PATH = f"{PREFIX}clock"
 # So that a slip of the pen (milliseconds, say) does not fire years of schedules.

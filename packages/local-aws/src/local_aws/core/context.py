@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local_aws.core.admin_api import Wsgi
 from local_aws.core.child_processes import Children
-from local_aws.server.admin_api import Wsgi
 
 HOST = "127.0.0.1"
 ACCOUNT_ID = "123456789012"

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable, Mapping
 
-from local_aws.state.stores import keep
+from local_aws.core.stores import keep
 
 
 class TagStore:

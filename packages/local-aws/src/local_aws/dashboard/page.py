@@ -4,11 +4,11 @@ import importlib.resources
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from local_aws.core.admin_api import PREFIX, Page, Wsgi, route
 from local_aws.core.context import Context
 from local_aws.dashboard.captures import captures
 from local_aws.dashboard.endpoints import endpoints, functions, jobs
 from local_aws.dashboard.executions import Executions
-from local_aws.server.admin_api import PREFIX, Page, Wsgi, route
 
 PATH = f"{PREFIX}page/"
 _FILES = {

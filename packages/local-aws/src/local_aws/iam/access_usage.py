@@ -9,9 +9,9 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from local_aws.core.admin_api import PREFIX
 from local_aws.iam.conditions import as_list, matches
 from local_aws.iam.policy import Access, Document, Verdict, same_documents, verdict
-from local_aws.server.admin_api import PREFIX
 
 ACCESS_PATH = f"{PREFIX}iam/access"
 _REMEMBERED = 4096

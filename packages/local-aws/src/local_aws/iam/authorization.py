@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from local_aws.core.admin_api import route
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.iam.access_usage import ACCESS_PATH, USAGE
 from local_aws.iam.callers import ANONYMOUS, Caller, RoleSession, caller_of
@@ -25,7 +26,6 @@ from local_aws.iam.policy import (
 )
 from local_aws.iam.resource_policies import mention_tags, resource_policy, tag_values
 from local_aws.iam.roles import identity_policies, role_of
-from local_aws.server.admin_api import route
 
 _log = logging.getLogger(__name__)
 

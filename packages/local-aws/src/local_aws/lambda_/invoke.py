@@ -19,6 +19,7 @@ from urllib.parse import parse_qs
 from moto.awslambda.utils import get_backend
 from moto.core.exceptions import JsonRESTError, ServiceException
 
+from local_aws.core.admin_api import Wsgi
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.errors import LocalAwsError
 from local_aws.iam.authorization import AccessDenied, authorise
@@ -29,7 +30,6 @@ from local_aws.iam.signatures import Signed, signed_by
 from local_aws.lambda_.async_invocations import AsyncInvoker, Event
 from local_aws.lambda_.functions import FunctionSpec
 from local_aws.lambda_.pools import LambdaPools, Throttled
-from local_aws.server.admin_api import Wsgi
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_REQUEST_BYTES = 6_291_456

@@ -7,6 +7,7 @@ from local_aws.client_environment import client_environment
 from local_aws.core.clock import CLOCK
 from local_aws.core.context import Context
 from local_aws.core.patching import patch
+from local_aws.core.stores import on_restored
 from local_aws.iam.roles import RoleSessions
 from local_aws.lambda_ import api, configuration, event_source_mappings
 from local_aws.lambda_.async_invocations import AsyncInvoker
@@ -20,7 +21,6 @@ from local_aws.lambda_.invoke import Invoking, Request, with_invocations
 from local_aws.lambda_.logs import put_logs
 from local_aws.lambda_.pools import LambdaMeter, LambdaPools
 from local_aws.sqs import patches as sqs_patches
-from local_aws.state.stores import on_restored
 
 _PRINCIPAL = "lambda.amazonaws.com"
 # Each declares its patches.

@@ -6,12 +6,12 @@ from typing import Any
 from moto.sagemaker.models import sagemaker_backends
 
 from local_aws.core.context import Context
+from local_aws.core.stores import on_restored
 from local_aws.sagemaker import aws_services, model_packages, models
 from local_aws.sagemaker.endpoints import api, configurations
 from local_aws.sagemaker.jobs import processing, training_api, transform, tuning
 from local_aws.sagemaker.jobs.job_lists import PROCESSING, TRAINING, TRANSFORM
 from local_aws.sagemaker.jobs.runner import failed
-from local_aws.state.stores import on_restored
 
 # Each declares its patches.
 PATCHED = (api, configurations, models, model_packages, processing, training_api, transform, tuning)

@@ -12,7 +12,7 @@ from cheroot import server as cheroot_server
 from cheroot import wsgi
 from cheroot.workers.threadpool import WorkerThread
 
-from local_aws.server.admin_api import Wsgi
+from local_aws.core.admin_api import Wsgi
 from local_aws.server.connection_streams import streams
 from local_aws.server.peers import is_own
 

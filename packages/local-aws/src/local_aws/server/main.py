@@ -15,21 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.client_environment import client_environment
+from local_aws.core.admin_api import HEALTH_PATH, PATCHES_PATH, STATUS_PATH, Wsgi, route
 from local_aws.core.context import HOST, Context
 from local_aws.core.patching import apply_patches, patches, require_moto
+from local_aws.core.stores import STORES
 from local_aws.errors import LocalAwsError
-from local_aws.server.admin_api import (
-    HEALTH_PATH,
-    PATCHES_PATH,
-    STATUS_PATH,
-    Wsgi,
-    route,
-)
 from local_aws.server.environment import leave_environment
 from local_aws.server.instance_lock import ServerRecord, locked, record_path, write_record
 from local_aws.state.saver import Saver
 from local_aws.state.state_folder import STATE_FOLDER, Snapshots
-from local_aws.state.stores import STORES
 
 # In order: a later module may rely on an earlier one's patches.
 MODULES = (
@@ -40,7 +34,7 @@ MODULES = (
     "local_aws.lambda_.patches",
     "local_aws.stepfunctions.patches",
     "local_aws.sagemaker.patches",
-    "local_aws.eventbridge.patches",
+    "local_aws.server.event_services",
     "local_aws.server.process_usage",
     "local_aws.dashboard.page",
     "local_aws.state.patches",

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
+from local_aws.core.admin_api import PREFIX, ROUTES, Wsgi, serve_own_paths
 from local_aws.core.context import Context
+from local_aws.core.refusals import refuse
 from local_aws.dashboard.page import serve_page
-from local_aws.server.admin_api import PREFIX, ROUTES, Wsgi, serve_own_paths
 from local_aws.server.origin_check import check_origin
-from local_aws.server.refusals import refuse
 from local_aws.state.patches import commit_changes
 from local_aws.state.saver import Saver
 

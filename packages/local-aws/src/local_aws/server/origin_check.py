@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from local_aws.server.admin_api import Wsgi
+from local_aws.core.admin_api import Wsgi
 
 # What moto tells services by, and what the AWS clients of this machine are configured with.
 _DOMAINS = ("localhost", "amazonaws.com", "amazonaws.com.cn", "api.aws")

@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from local_aws.core.admin_api import PROCESSES_PATH, route
 from local_aws.core.child_processes import Child
 from local_aws.core.context import Context
-from local_aws.server.admin_api import PROCESSES_PATH, route
 
 
 def install(context: Context) -> None:

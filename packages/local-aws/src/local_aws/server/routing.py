@@ -10,10 +10,10 @@ from moto.core.responses import ActionResult
 
 from local_aws.core.context import Context
 from local_aws.core.patching import patch, set_value
+from local_aws.core.refusals import refuse, signed_service
 from local_aws.core.services import SETTING, is_open, opened
 from local_aws.server import request_cache
 from local_aws.server.lazy_imports import defer_services
-from local_aws.server.refusals import refuse, signed_service
 
 # A DELETE of one of these would delete the bucket.
 _MISSING_S3_SUBRESOURCES = frozenset(

@@ -14,8 +14,8 @@ from moto.moto_server.werkzeug_app import create_backend_app
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.wrappers import Response
 
-from local_aws.server.admin_api import Wsgi
-from local_aws.server.refusals import error_body
+from local_aws.core.admin_api import Wsgi
+from local_aws.core.refusals import error_body
 
 LOG = logging.getLogger(__name__)
 

@@ -9,13 +9,13 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 
+from local_aws.core.admin_api import PREFIX
 from local_aws.core.context import Context
 from local_aws.core.patching import patch
-from local_aws.server.admin_api import PREFIX
-from local_aws.server.refusals import refuse, signed_service
+from local_aws.core.refusals import refuse, signed_service
+from local_aws.core.stores import STORES, changed, durable_transition, on_restored
 from local_aws.state.executions import CAUSE, INTERRUPTED, end_interrupted
 from local_aws.state.saver import NotSaved, Saver
-from local_aws.state.stores import STORES, changed, durable_transition, on_restored
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _WHY = "keeps everything in memory only"

@@ -5,12 +5,12 @@ import logging
 import threading
 import time
 
+from local_aws.core.stores import STORES, Stores
 from local_aws.errors import LocalAwsError
 from local_aws.state.constructors import StateUnreadable
 from local_aws.state.pickling import new_blobs
 from local_aws.state.sections import Sections
 from local_aws.state.state_folder import Snapshots
-from local_aws.state.stores import STORES, Stores
 
 LOG = logging.getLogger(__name__)
 # Changes of which nobody said a word, such as a session's, are looked for this often.

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_aws.core.services import SERVICES, service_of
+from local_aws.core.stores import Stores
 from local_aws.errors import LocalAwsError
 from local_aws.state import moto_backends
 from local_aws.state.blobs import Blobs
 from local_aws.state.constructors import StateUnreadable
 from local_aws.state.pickling import dumps, new_blobs
-from local_aws.state.stores import Stores
 from local_aws.state.unpickling import loads
 
 LOG = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from moto.stepfunctions.parser.backend.execution import SyncExecution
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from local_aws.core.patching import add, patch, set_value
-from local_aws.state.stores import wait_until_saved
+from local_aws.core.stores import wait_until_saved
 from local_aws.stepfunctions.execution_log import check_configuration
 from local_aws.stepfunctions.executions import (
     check_input,

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from local_aws.core.stores import Stores
 from local_aws.state import saver as saving
 from local_aws.state.saver import NotSaved, Saver
 from local_aws.state.state_folder import Snapshots
-from local_aws.state.stores import Stores
 from local_aws.testing.aws import eventually
 
 

@@ -10,6 +10,7 @@ from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 from local_aws.core.patching import add, patch, set_value
+from local_aws.core.stores import on_restored
 from local_aws.sagemaker.aws_services import AwsServices
 from local_aws.sagemaker.endpoints.async_inference import AsyncInvoker, AsyncWork
 from local_aws.sagemaker.endpoints.capacities import rescale
@@ -28,7 +29,6 @@ from local_aws.sagemaker.endpoints.invocations import (
     Invocation,
     Invoker,
 )
-from local_aws.state.stores import on_restored
 
 _IN_PROGRESS = frozenset(("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"))
 

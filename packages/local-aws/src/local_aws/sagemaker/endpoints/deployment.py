@@ -19,6 +19,7 @@ from moto.sagemaker.exceptions import AWSValidationException
 from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend, sagemaker_backends
 
 from local_aws.core import clock
+from local_aws.core.stores import durable_transition
 from local_aws.errors import LocalAwsError
 from local_aws.iam.authorization import AccessDenied
 from local_aws.sagemaker.aws_services import AwsServices
@@ -33,7 +34,6 @@ from local_aws.sagemaker.endpoints.fleets import (
 )
 from local_aws.sagemaker.endpoints.traffic import Traffic
 from local_aws.sagemaker.state_events import endpoint_changed
-from local_aws.state.stores import durable_transition
 
 LONGEST_SECONDS = 28_800.0
 

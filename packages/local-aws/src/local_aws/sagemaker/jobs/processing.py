@@ -21,18 +21,14 @@ from moto.sagemaker.responses import SageMakerResponse
 from local_aws.core.child_processes import Children
 from local_aws.core.patching import patch
 from local_aws.core.s3_uri import S3Uri
+from local_aws.core.stores import durable_transition
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.aws_services import services
 from local_aws.sagemaker.containers import Container, LineSink, moved, program_argv
 from local_aws.sagemaker.images import commands_for
 from local_aws.sagemaker.jobs.channels import Channel, download
 from local_aws.sagemaker.jobs.checkpoints import Checkpoints
-from local_aws.sagemaker.jobs.job_lists import (
-    PROCESSING,
-    job_of,
-    list_patches,
-    require_new,
-)
+from local_aws.sagemaker.jobs.job_lists import PROCESSING, job_of, list_patches, require_new
 from local_aws.sagemaker.jobs.runner import (
     JobResult,
     JobRun,
@@ -44,7 +40,6 @@ from local_aws.sagemaker.jobs.runner import (
 )
 from local_aws.sagemaker.names import require_resource_name
 from local_aws.sagemaker.state_events import processing_job_changed
-from local_aws.state.stores import durable_transition
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

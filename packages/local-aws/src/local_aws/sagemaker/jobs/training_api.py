@@ -11,8 +11,10 @@ from moto.sagemaker.exceptions import AWSValidationException
 from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 
+from local_aws.core.admin_api import PREFIX, route
 from local_aws.core.patching import add, patch
 from local_aws.core.s3_uri import S3Uri
+from local_aws.core.stores import durable_transition
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.algorithms.images import METRICS, is_builtin
 from local_aws.sagemaker.aws_services import services
@@ -23,8 +25,6 @@ from local_aws.sagemaker.jobs.runner import JobResult, RunningJobs
 from local_aws.sagemaker.jobs.training import TrainingRun, TrainingSpec
 from local_aws.sagemaker.names import require_resource_name
 from local_aws.sagemaker.state_events import job_changed
-from local_aws.server.admin_api import PREFIX, route
-from local_aws.state.stores import durable_transition
 
 _CHECKED = (
     "AlgorithmSpecification",

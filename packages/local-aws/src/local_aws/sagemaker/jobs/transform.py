@@ -22,6 +22,7 @@ from moto.sagemaker.responses import SageMakerResponse
 from local_aws.core.child_processes import Children
 from local_aws.core.patching import add, patch
 from local_aws.core.s3_uri import S3Uri
+from local_aws.core.stores import durable_transition
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.aws_services import AwsServices, services
 from local_aws.sagemaker.containers import LineSink
@@ -35,12 +36,7 @@ from local_aws.sagemaker.endpoints.instances import (
 )
 from local_aws.sagemaker.endpoints.invocations import refusal
 from local_aws.sagemaker.jobs.channels import Channel, nothing_found, objects_of
-from local_aws.sagemaker.jobs.job_lists import (
-    TRANSFORM,
-    job_of,
-    list_patches,
-    require_new,
-)
+from local_aws.sagemaker.jobs.job_lists import TRANSFORM, job_of, list_patches, require_new
 from local_aws.sagemaker.jobs.runner import (
     JobResult,
     JobRun,
@@ -53,7 +49,6 @@ from local_aws.sagemaker.jobs.transform_records import assembled, payloads, unzi
 from local_aws.sagemaker.models import container_of
 from local_aws.sagemaker.names import require_resource_name
 from local_aws.sagemaker.state_events import transform_job_changed
-from local_aws.state.stores import durable_transition
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

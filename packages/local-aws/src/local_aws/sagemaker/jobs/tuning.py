@@ -15,6 +15,7 @@ from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
 from local_aws.core.patching import add, patch
+from local_aws.core.stores import durable_transition
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.jobs.job_lists import not_stoppable
 from local_aws.sagemaker.jobs.training_api import (
@@ -26,7 +27,6 @@ from local_aws.sagemaker.jobs.training_api import (
 from local_aws.sagemaker.jobs.tuning_plan import TuningPlan, parse_plan
 from local_aws.sagemaker.jobs.tuning_search import Point, Trial, lags
 from local_aws.sagemaker.names import require_tuning_job_name
-from local_aws.state.stores import durable_transition
 
 _PARAMETERS = (
     "HyperParameterTuningJobName",

@@ -3,8 +3,8 @@ import json
 
 import pytest
 
+from local_aws.core.admin_api import MAX_BODY_BYTES, Page, Routes, serve_own_paths
 from local_aws.errors import LocalAwsError
-from local_aws.server.admin_api import MAX_BODY_BYTES, Page, Routes, serve_own_paths
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-from local_aws.state.stores import Stores
+from local_aws.core.stores import Stores
 
 
 def test_what_is_kept_is_saved_and_given_back():

@@ -9,6 +9,7 @@ from local_aws.cloudwatch.alarms import AlarmAgenda
 from local_aws.core import service_events
 from local_aws.core.clock import CLOCK, start_ticker
 from local_aws.core.context import Context
+from local_aws.core.stores import keep
 from local_aws.eventbridge import api, scheduler, scheduler_api
 from local_aws.eventbridge.bus import SERVICE, Buses
 from local_aws.eventbridge.retry_queue import Attempts
@@ -17,7 +18,6 @@ from local_aws.iam.roles import RoleSessions, is_enforced
 from local_aws.logs import api as logs_api
 from local_aws.logs import encryption_keys
 from local_aws.sns import subscriptions
-from local_aws.state.stores import keep
 from local_aws.stepfunctions.clients import ClientCache
 
 # Their patches of moto are declared when they are imported.
