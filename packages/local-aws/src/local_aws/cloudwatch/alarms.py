@@ -10,10 +10,10 @@ from local_aws.cloudwatch.alarm_evaluation import EXTRA_PERIODS, OK, Rule, new_s
 from local_aws.cloudwatch.metric_math import MathError, Series
 from local_aws.cloudwatch.metric_queries import Query, fetching, run
 from local_aws.cloudwatch.metric_store import MetricKey
+from local_aws.cloudwatch.queue_metrics import NAMESPACE, sample_queues
 from local_aws.core.clock import Clock
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.eventbridge.delivery import compact
-from local_aws.sqs.queue_metrics import NAMESPACE, sample_queues
 
 _EVERY_SECONDS = 60
 _EVERY_SECONDS_HIGH_RESOLUTION = 10

@@ -1,7 +1,6 @@
 """The one way by which the embedded AWS's own services bring a measurement to CloudWatch."""
 
 import datetime
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,15 +35,6 @@ def store_of(region: str, account_id: str = ACCOUNT_ID) -> MetricStore:
     backend: Any = cloudwatch_backends[account_id][region]
     store: MetricStore = backend.local_aws_metrics
     return store
-
-
-def on_the_clock(at: float) -> float:
-    """Return when something happened by the embedded AWS's clock, in seconds since 1970.
-
-    Programs stamp what they log with the real time, which an advanced clock has left behind. A
-    time that the real clock has not reached yet can only be one of the embedded AWS's.
-    """
-    return at + clock.CLOCK.advanced_seconds if at <= time.time() else at
 
 
 def bucket_of(datum: Mapping[str, Any]) -> Bucket:

@@ -187,3 +187,12 @@ def move_clock(body: dict[str, Any]) -> dict[str, Any]:
 
 def _reading() -> dict[str, Any]:
     return {"now": now().isoformat(), "advanced_seconds": CLOCK.advanced_seconds}
+
+
+def on_the_clock(at: float) -> float:
+    """Return when something happened by the embedded AWS's clock, in seconds since 1970.
+
+    Programs stamp what they log with the real time, which an advanced clock has left behind. A
+    time that the real clock has not reached yet can only be one of the embedded AWS's.
+    """
+    return at + CLOCK.advanced_seconds if at <= time.time() else at

@@ -10,7 +10,7 @@ Publish = Callable[[str, str, Mapping[str, Any], list[str], str], None]
 _publishers: list[Publish] = []
 
 
-def tell(
+def publish_event(
     source: str,
     detail_type: str,
     detail: Mapping[str, Any],

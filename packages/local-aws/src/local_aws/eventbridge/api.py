@@ -18,8 +18,8 @@ from moto.events.exceptions import (
 )
 from moto.events.models import EventBusPolicyStatement, EventPattern
 
-from local_aws.cloudwatch.metrics import on_the_clock
 from local_aws.core import clock
+from local_aws.core.clock import on_the_clock
 from local_aws.core.patching import patch
 from local_aws.eventbridge.bus import Buses, event_time
 from local_aws.eventbridge.cron import ExpressionError

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, quote_plus, urlsplit
 from local_aws.core import clock
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.patching import patch, set_value
-from local_aws.core.service_events import tell
+from local_aws.core.service_events import publish_event
 from local_aws.eventbridge.delivery import (
     DeliveryFailed,
     Sender,
@@ -57,7 +57,7 @@ def send_event(account_id: str, event_name: Any, bucket: Any, key: Any) -> None:
     _notify(configuration, event_name, name, bucket, key)
     if configuration.event_bridge is not None and name in _TYPES:
         detail = event_detail(name, bucket, key)
-        tell("aws.s3", _TYPES[name][0], detail, [bucket.arn], bucket.region_name)
+        publish_event("aws.s3", _TYPES[name][0], detail, [bucket.arn], bucket.region_name)
 
 
 set_value(

@@ -8,7 +8,7 @@ from typing import Any
 
 from moto.sagemaker.models import SageMakerModelBackend
 
-from local_aws.core.service_events import tell
+from local_aws.core.service_events import publish_event
 
 _SOURCE = "aws.sagemaker"
 _PROCESSING = (
@@ -111,4 +111,4 @@ def package_changed(backend: SageMakerModelBackend, arn: str) -> None:
 
 def _publish(detail_type: str, arn: str, detail: dict[str, Any]) -> None:
     present = {name: value for name, value in detail.items() if value is not None}
-    tell(_SOURCE, detail_type, present, [arn], arn.split(":")[3])
+    publish_event(_SOURCE, detail_type, present, [arn], arn.split(":")[3])

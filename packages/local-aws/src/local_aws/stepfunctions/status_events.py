@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
 from typing import Any
 
 from local_aws.cloudwatch.metrics import emit
-from local_aws.core.service_events import tell
+from local_aws.core.service_events import publish_event
 from local_aws.stepfunctions.json_data import compact
 
 _ENDS = {
@@ -65,7 +65,7 @@ def _status_changed(execution: Any) -> None:
         "cause": execution.cause,
     }
     region = execution.execution_arn.split(":")[3]
-    tell(
+    publish_event(
         "aws.states",
         "Step Functions Execution Status Change",
         detail,
