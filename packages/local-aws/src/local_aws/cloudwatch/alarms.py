@@ -9,10 +9,10 @@ from local_aws.cloudwatch.alarm_actions import Actions
 from local_aws.cloudwatch.alarm_evaluation import EXTRA_PERIODS, OK, Rule, new_state, reason
 from local_aws.cloudwatch.metric_math import MathError, Series
 from local_aws.cloudwatch.metric_queries import Query, fetching, run
-from local_aws.cloudwatch.metric_store import MetricKey
 from local_aws.cloudwatch.queue_metrics import NAMESPACE, sample_queues
 from local_aws.core.clock import Clock
 from local_aws.core.context import ACCOUNT_ID
+from local_aws.core.metric_store import MetricKey
 from local_aws.eventbridge.delivery import compact
 
 _EVERY_SECONDS = 60

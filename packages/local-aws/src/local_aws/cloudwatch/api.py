@@ -14,9 +14,9 @@ from moto.core.responses import ActionResult
 
 from local_aws.cloudwatch.metric_math import MathError, Series
 from local_aws.cloudwatch.metric_queries import Query, fetching, run
-from local_aws.cloudwatch.metric_store import Bucket, MetricKey, MetricStore, grouped, statistic
-from local_aws.cloudwatch.metrics import bucket_of, dimensions_of
 from local_aws.core import clock
+from local_aws.core.metric_store import Bucket, MetricKey, MetricStore, grouped, statistic
+from local_aws.core.metrics import bucket_of, dimensions_of
 from local_aws.core.patching import patch
 
 _KEEPS_ALL = "keeps every datum for good, and looks through all of them for each question"

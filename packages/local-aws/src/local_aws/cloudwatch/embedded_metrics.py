@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local_aws.cloudwatch.metric_store import MetricKey
+from local_aws.core.metric_store import MetricKey
 
 _MARK = '"_aws"'
 _MOST_METRICS = 100

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from local_aws.cloudwatch.metric_math import MathError, Scope, Series, compiled, evaluate, names_in
-from local_aws.cloudwatch.metric_store import Bucket, MetricKey, MetricStore, grouped, statistic
+from local_aws.core.metric_store import Bucket, MetricKey, MetricStore, grouped, statistic
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-a
 import datetime
 from typing import Any
 
-from local_aws.cloudwatch.metrics import emit
 from local_aws.core.context import ACCOUNT_ID
+from local_aws.core.metrics import emit
 
 NAMESPACE = "AWS/SQS"
 _SECOND = datetime.timedelta(seconds=1)

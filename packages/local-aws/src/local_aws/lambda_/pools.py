@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_aws.cloudwatch.metrics import emit
 from local_aws.core.child_processes import Children
+from local_aws.core.metrics import emit
 from local_aws.errors import LocalAwsError
 from local_aws.lambda_.functions import FunctionSpec, WorkerSettings
 from local_aws.lambda_.logs import LogEvent, heeds_level

@@ -7,9 +7,9 @@ from typing import Any
 from moto.logs.exceptions import InvalidParameterException, ResourceNotFoundException
 
 from local_aws.cloudwatch.embedded_metrics import embedded_metrics
-from local_aws.cloudwatch.metric_store import MetricKey
-from local_aws.cloudwatch.metrics import store_of
 from local_aws.core.clock import on_the_clock
+from local_aws.core.metric_store import MetricKey
+from local_aws.core.metrics import store_of
 from local_aws.core.patching import add, patch, set_value
 from local_aws.eventbridge.input_transformer import at_path, is_missing
 from local_aws.logs.filter_patterns import PatternError, compiled

@@ -39,7 +39,7 @@ _OWN = frozenset(
     {"MetricStore", "PastEnvironment", "PastEvents", "PastWorker", "_Ecs", "_Snapshot"}
 )
 # Those whose `__setstate__` was read, and does no more than keep the values.
-_SETS_STATE = frozenset({"moto.s3.models.FakeKey", "local_aws.cloudwatch.metric_store.MetricStore"})
+_SETS_STATE = frozenset({"moto.s3.models.FakeKey", "local_aws.core.metric_store.MetricStore"})
 _LEGACY = "scones_local."
 
 

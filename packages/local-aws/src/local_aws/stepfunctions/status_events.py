@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
 
 from typing import Any
 
-from local_aws.cloudwatch.metrics import emit
+from local_aws.core.metrics import emit
 from local_aws.core.service_events import publish_event
 from local_aws.stepfunctions.json_data import compact
 

@@ -7,9 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local_aws.stepfunctions.distributed_map.item_reader import DELIMITERS, INPUT_TYPES
-from local_aws.stepfunctions.distributed_map.result_writer import OUTPUT_TYPES, TRANSFORMATIONS
 from local_aws.stepfunctions.query_language.jsonata import QueryFailed, check
+
+# What a Distributed Map's ItemReader and ResultWriter may name.
+INPUT_TYPES = frozenset(("CSV", "JSON", "JSONL", "MANIFEST"))
+DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
+TRANSFORMATIONS = frozenset(("NONE", "COMPACT", "FLATTEN"))
+OUTPUT_TYPES = frozenset(("JSON", "JSONL"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from local_aws.cloudwatch.embedded_metrics import embedded_metrics
-from local_aws.cloudwatch.metric_store import MetricKey
+from local_aws.core.metric_store import MetricKey
 
 
 def line(**changes):

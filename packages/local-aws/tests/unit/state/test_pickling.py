@@ -14,8 +14,8 @@ from moto.s3.notifications import S3NotificationEvent
 from moto.ssm.models import ssm_backends
 from moto.stepfunctions.parser.asl.component.common.retry.retry_outcome import RetryOutcome
 
-from local_aws.cloudwatch.metric_store import Bucket
 from local_aws.core.child_processes import Children
+from local_aws.core.metric_store import Bucket
 from local_aws.state.constructors import StateUnreadable
 from local_aws.state.moto_backends import restore
 from local_aws.state.pickling import dumps, new_blobs

@@ -13,9 +13,8 @@ from typing import Any
 
 from local_aws.errors import LocalAwsError
 from local_aws.stepfunctions.json_data import strict_json
+from local_aws.stepfunctions.validation import DELIMITERS
 
-INPUT_TYPES = frozenset(("CSV", "JSON", "JSONL", "MANIFEST"))
-DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
 MAX_HEADER_BYTES = 10 * 1024
 # So that a small compressed list cannot fill the memory.
 MAX_INVENTORY_BYTES = 256 * 1024 * 1024

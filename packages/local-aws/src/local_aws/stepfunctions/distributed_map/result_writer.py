@@ -9,9 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-TRANSFORMATIONS = frozenset(("NONE", "COMPACT", "FLATTEN"))
-OUTPUT_TYPES = frozenset(("JSON", "JSONL"))
-
 
 @dataclass(frozen=True, slots=True)
 class ChildRecord:

@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from local_aws.cloudwatch.metric_store import Bucket, MetricKey, MetricStore, grouped, statistic
+from local_aws.core.metric_store import Bucket, MetricKey, MetricStore, grouped, statistic
 
 KEY = MetricKey.of("Scones", "Confidence", {"Label": "bicycle"})
 

@@ -4,9 +4,9 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from local_aws.cloudwatch.metric_store import Bucket, MetricStore
 from local_aws.core import clock
 from local_aws.core.context import ACCOUNT_ID, REGION
+from local_aws.core.metric_store import Bucket, MetricStore
 
 
 def emit(
