@@ -90,13 +90,13 @@ def test_a_record_is_made_without_its_constructor():
     assert there_and_back(Bucket(unit="Count")).unit == "Count"
     assert loads(data, {})["record"] == Bucket(unit="Count")
     # What calls a class with values gets a refusal, not an object that its constructor made.
-    called = b"clocal_aws.cloudwatch.metric_store\nBucket\n(S'Count'\ntR."
+    called = b"clocal_aws.core.metric_store\nBucket\n(S'Count'\ntR."
     with pytest.raises(StateUnreadable, match="of values"):
         loads(called, {})
 
 
 def test_a_class_is_not_changed_by_what_is_loaded():
-    changed = b"clocal_aws.cloudwatch.metric_store\nBucket\n(N}S'unit'\nS'forged'\nstb."
+    changed = b"clocal_aws.core.metric_store\nBucket\n(N}S'unit'\nS'forged'\nstb."
     with pytest.raises(StateUnreadable, match="changes"):
         loads(changed, {})
     assert Bucket().unit != "forged"
