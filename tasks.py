@@ -49,14 +49,16 @@ def train(
     classes: flags.Classes = None,
     image_side: flags.ImageSide = None,
     image_mode: flags.ImageMode = None,
-    recipe: Annotated[str | None, "default, or best: more networks, three times as long"] = None,
+    recipe: Annotated[
+        Literal["auto", "pretrained", "scratch"] | None,
+        "auto: pretrained for colour images, scratch for grey ones",
+    ] = None,
     epochs: flags.Epochs = None,
     folds: Annotated[int | None, "cross-validation folds; 0: only the validation images"] = None,
     seed: Annotated[int | None, "random seed"] = None,
     max_steps: Annotated[int | None, "bounds each network's optimiser steps"] = None,
     no_flip: Annotated[bool, "no horizontal-flip augmentation (digits, text)"] = False,
-    weights: Annotated[str | None, "ResNet-18 weights (.pt, .pth, .safetensors)"] = None,
-    backbone: Annotated[Literal["frozen", "finetuned"] | None, "with --weights"] = None,
+    weights: Annotated[str | None, "file with EfficientNet-Lite0 or ResNet-18 weights"] = None,
     spot: Annotated[bool, "use managed spot instances, which may be interrupted"] = False,
     resume: Annotated[str, "interrupted SageMaker job to continue from its last checkpoint"] = "",
 ) -> None:
@@ -78,7 +80,6 @@ def train(
         max_steps=max_steps,
         horizontal_flip=False if no_flip else None,
         weights=weights,
-        backbone=backbone,
         spot=spot or None,
     )
 

@@ -1,12 +1,12 @@
 """How good the recipes are on CIFAR-100's bicycles and motorcycles, and how long they take.
 
     SCONES_CIFAR100=cifar-100-python.tar.gz python benchmarks/accuracy.py --seeds 3
-    SCONES_CIFAR100=cifar-100-python.tar.gz python benchmarks/accuracy.py --recipe both
+    SCONES_CIFAR100=cifar-100-python.tar.gz python benchmarks/accuracy.py --recipe scratch
 
 Stages the archive as a training job's channels and runs the training program once for each
 seed. `accuracy` to `cal.err.` are of the test split, the folds' of the images they hold out;
-the time is that of the whole job: reading, the folds' networks, export. Ends with 1 where a limit
-is missed.
+the time is that of the whole job: reading, the folds' networks, export. Ends with 1 where an aim
+is missed; the time counts only where --quiet says that nothing else runs.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import signal
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -29,11 +29,24 @@ from scones_core.settings import DatasetSettings
 from scones_etl.extract.resolve import ARCHIVE_VARIABLE, resolve_source
 from scones_etl.pipeline import stage
 from scones_toolkit.tasks.local_training import run_training, write_channels
-from scones_train.training.hyperparameters import RECIPES, Hyperparameters
+from scones_train.training.hyperparameters import Hyperparameters
 
-LEAST_OF_ALL, LEAST_FOLD_COVERAGE = 0.93, 0.80
-# By recipe: the least mean accuracy, and the most seconds on two quiet cores.
-LIMITS = {"default": (0.95, 90.0), "best": (0.95, 300.0)}
+
+@dataclass(frozen=True, slots=True)
+class Aims:
+    """What a recipe is to reach: means over the seeds, but `min_seed`, which each is to reach."""
+
+    accuracy: float
+    min_seed: float
+    fold_coverage: float
+    calibration_error: float
+    seconds: float
+
+
+AIMS = {
+    "pretrained": Aims(0.97, 0.96, 0.88, 0.025, 120.0),
+    "scratch": Aims(0.93, 0.91, 0.60, 0.05, 240.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +77,7 @@ class Run:
 
 HEADER = "  ".join(
     [
-        "recipe  seed",
+        "recipe    seed",
         *("accuracy", "coverage", "precisn.", "cal.err.", "folds' a", "folds' c", "folds' p"),
         *("temperat", "threshold", "seconds", "CPU s"),
     ]
@@ -74,7 +87,7 @@ HEADER = "  ".join(
 def train(base: Path, recipe: str, seed: int) -> Run:
     """Run the training program on the channels below `base`; raises TrainingError."""
     started, before = time.perf_counter(), _processor_seconds()
-    settings = replace(Hyperparameters(seed=seed), **RECIPES[recipe])
+    settings = Hyperparameters(seed=seed, recipe=recipe)
     card = run_training(base, settings.strings(), lambda _: None)
     seconds = time.perf_counter() - started
     return Run(seed, card, seconds, _processor_seconds() - before)
@@ -85,33 +98,36 @@ def _processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def failures(recipe: str, runs: list[Run]) -> list[str]:
-    """Print what the runs of a recipe come to; return a sentence for each limit missed."""
-    accuracies, mean = [run.accuracy for run in runs], mean_accuracy(runs)
-    covered = [run.card.metrics["calibration_coverage_at_threshold"] for run in runs]
-    coverage = sum(covered) / len(runs)
-    seconds = sum(run.seconds for run in runs) / len(runs)
-    processor = sum(run.processor_seconds for run in runs) / len(runs)
+def failures(recipe: str, runs: list[Run], *, quiet: bool) -> list[str]:
+    """Print what the runs of a recipe come to; return a sentence for each aim missed."""
+    accuracies = [run.accuracy for run in runs]
+    accuracy = _mean(accuracies)
+    coverage = _mean([run.card.metrics["calibration_coverage_at_threshold"] for run in runs])
+    calibration = _mean([run.card.metrics["calibration_error"] for run in runs])
+    seconds = _mean([run.seconds for run in runs])
+    processor = _mean([run.processor_seconds for run in runs])
     seeds = ", ".join(str(run.seed) for run in runs)
-    print(f"accuracy: mean {mean:.4f}, min {min(accuracies):.4f}, max {max(accuracies):.4f}")
-    print(f"coverage of the folds' images: mean {coverage:.3f}")
+    print(f"accuracy: mean {accuracy:.4f}, min {min(accuracies):.4f}, max {max(accuracies):.4f}")
+    print(
+        f"of the folds' images: mean coverage {coverage:.3f}, calibration error {calibration:.4f}"
+    )
     print(f"seconds: mean {seconds:.1f}, of the processor {processor:.1f}; seeds: {seeds}")
     print(f"machine: {_machine()}", flush=True)
-    least, most = LIMITS[recipe]
-    limits = {
-        f"{recipe}: the mean accuracy is below {least}.": mean < least,
-        f"{recipe}: a seed's accuracy is below {LEAST_OF_ALL}.": min(accuracies) < LEAST_OF_ALL,
-        f"{recipe}: the folds' coverage is below {LEAST_FOLD_COVERAGE}.": (
-            coverage < LEAST_FOLD_COVERAGE
+    aims = AIMS[recipe]
+    missed = {
+        f"the mean accuracy is below {aims.accuracy}": accuracy < aims.accuracy,
+        f"a seed's accuracy is below {aims.min_seed}": min(accuracies) < aims.min_seed,
+        f"the folds' coverage is below {aims.fold_coverage}": coverage < aims.fold_coverage,
+        f"the calibration error is above {aims.calibration_error}": (
+            calibration > aims.calibration_error
         ),
-        f"{recipe}: the mean time is above {most:.0f} s.": seconds > most,
+        f"the mean time is above {aims.seconds:.0f} s": quiet and seconds > aims.seconds,
     }
-    return [sentence for sentence, missed in limits.items() if missed]
+    return [f"{recipe}: {sentence}." for sentence, is_missed in missed.items() if is_missed]
 
 
-def mean_accuracy(runs: list[Run]) -> float:
-    """Return the mean of the runs' accuracies."""
-    return sum(run.accuracy for run in runs) / len(runs)
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _machine() -> str:
@@ -136,7 +152,8 @@ def main() -> int:
     """Run the benchmark; return 1 for a limit missed or a run that failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds, from 0")
-    parser.add_argument("--recipe", choices=(*RECIPES, "both"), default="default")
+    parser.add_argument("--recipe", choices=(*AIMS, "both"), default="pretrained")
+    parser.add_argument("--quiet", action="store_true", help="nothing else runs: judge the time")
     parser.add_argument("--archive", default=os.environ.get(ARCHIVE_VARIABLE, ""))
     given = parser.parse_args()
     if not given.archive or given.seeds < 1:
@@ -150,20 +167,16 @@ def main() -> int:
             staged = stage(source, LabelSet.of(settings.classes), settings)
             write_channels(staged, Path(folder))
             print(f"{len(staged.manifest.rows)} images\n{HEADER}", flush=True)
-            recipes = list(RECIPES) if given.recipe == "both" else [given.recipe]
-            missed, means = [], {}
-            for recipe in recipes:
+            missed = []
+            for recipe in list(AIMS) if given.recipe == "both" else [given.recipe]:
                 runs = []
                 for seed in range(given.seeds):
                     runs.append(train(Path(folder), recipe, seed))
-                    print(f"{recipe:8}{runs[-1].line()}", flush=True)
-                missed += failures(recipe, runs)
-                means[recipe] = mean_accuracy(runs)
+                    print(f"{recipe:10}{runs[-1].line()}", flush=True)
+                missed += failures(recipe, runs, quiet=given.quiet)
     except SconesError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    if len(means) > 1 and means["best"] <= means["default"]:
-        missed.append("best: its mean accuracy is not above the default recipe's.")
     sys.stderr.writelines(f"{sentence}\n" for sentence in missed)
     return 1 if missed else 0
 

@@ -39,18 +39,18 @@ from PIL import Image
 from scones_core.model_card import ModelCard
 from scones_images import decode
 from scones_train.artifact import write_artifact
-from scones_train.data import ImageSet, Normalisation
+from scones_train.data import Normalisation
 from scones_train.evaluation.predictions import ImagePredictions
+from scones_train.model.classifier import Classifier, fold_norms
+from scones_train.model.efficientnet import EfficientNetLite0
 from scones_train.model.export import to_onnx
-from scones_train.model.small_network import Member, Model, Network, fit_whitening, widths_of
 from scones_train.serving.predictor import Predictor
-from scones_train.training.cross_validation import opinions_of
-from scones_train.training.hyperparameters import Hyperparameters
+from scones_train.training.fine_tuning import input_side
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ROOT / "build" / "benchmark-servers"
 OTHERS = ("gunicorn", "fastapi", "litserve")
-SIZE, IMAGES, CALLERS = (32, 32), 1000, 8
+SIZE, CALLERS = (32, 32), 8
 # One after the other, each would find its model pushed out of the processor's caches by the other.
 BLOCK = 25
 CORES = os.cpu_count() or 1
@@ -176,24 +176,18 @@ class Caller:
         self._socket.close()
 
 
-def untrained(settings: Hyperparameters) -> Model:
-    """Return a model of the recipe's shape; what it has learnt does not matter."""
+def untrained() -> tuple[Classifier, Normalisation]:
+    """Return a network of the default recipe; what it was trained for does not matter."""
     torch.manual_seed(0)
-    normalisation = Normalisation((0.5,) * 3, (0.25,) * 3)
-    networks = [Network(2, widths_of(settings.width)) for _ in range(settings.folds)]
-    for network in networks:
-        fit_whitening(network.eval(), torch.randn(64, 3, *SIZE))
-    members = tuple(Member(network, normalisation) for network in networks)
-    pixels = np.random.default_rng(0).integers(0, 256, (IMAGES, *SIZE, 3), dtype=np.uint8)
-    images = ImageSet(pixels, np.arange(IMAGES) % 2)
-    machines, _ = opinions_of(images, settings)
-    return Model(members, machines)
+    network = EfficientNetLite0(2, side=input_side(SIZE), horizontal_flip=True).eval()
+    fold_norms(network)
+    torch.nn.init.normal_(network.head.weight, std=0.1)
+    return network, network.normalisation
 
 
 def write_model(folder: Path) -> None:
-    """Write a model folder as the default recipe leaves it, from as many images."""
-    model = untrained(Hyperparameters())
-    normalisation = model.members[0].normalisation
+    """Write a model folder as the default recipe leaves it."""
+    network, normalisation = untrained()
     card = ModelCard(
         labels=("bicycle", "motorcycle"),
         image={"height": SIZE[0], "width": SIZE[1], "channels": 3},
@@ -207,7 +201,7 @@ def write_model(folder: Path) -> None:
         dataset_version="none",
         manifest_sha256="",
     )
-    graph = to_onnx(model, 1.0, SIZE)
+    graph = to_onnx(network, normalisation, 1.0, SIZE)
     nothing = ImagePredictions((), np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
     write_artifact(folder, card, graph, b"", nothing)
 

@@ -36,7 +36,7 @@ locals {
     serialize_image = {
       description     = "Checks one image in S3 and answers a reference to it"
       memory_mb       = 256
-      timeout_seconds = 20
+      timeout_seconds = 25
       environment = {
         MAX_IMAGE_BYTES  = tostring(var.limits.image_bytes)
         MAX_IMAGE_PIXELS = tostring(var.limits.image_pixels)
@@ -45,11 +45,11 @@ locals {
     classify_image = {
       description     = "Sends one image to the endpoint and answers its probabilities"
       memory_mb       = 256
-      timeout_seconds = 45
+      timeout_seconds = 48
       environment = {
         # Taken from the endpoint itself: functions change over only once it serves the release.
         ENDPOINT_NAME = local.endpoint.name
-        LABELS        = jsonencode(local.labels)
+        LABELS        = coalesce(local.labels_object, local.labels_text)
       }
     }
     filter_inferences = {

@@ -13,6 +13,9 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from scones_core.errors import InvalidRequest
 
+MAX_ALTERNATIVES = 3
+"""Probabilities in a result: of so many of the likeliest labels."""
+
 Decision = Literal["accepted", "review", "failed"]
 DECISIONS: tuple[Decision, ...] = ("accepted", "review", "failed")
 
@@ -37,7 +40,11 @@ class SerializedImage(TypedDict):
 
 
 class Inference(TypedDict):
-    """The endpoint's answer: `probabilities` in label order, finite, adding up to 1."""
+    """The endpoint's answer: `probabilities` of the likeliest labels, the likeliest first.
+
+    Not of all: with 1,000 classes a batch of results would not fit into a state. A captured
+    record has them all.
+    """
 
     label: str
     confidence: float

@@ -58,32 +58,31 @@ class DatasetSettings:
 class TrainingSettings:
     """Hyperparameters, and what a training job runs on.
 
-    `recipe` is `default`, or `best`, which takes longer; `epochs` and `folds` replace what it
-    says. The model is the mean of `folds` networks, calibrated on what each holds out; with 0 it
-    is one network, calibrated on the validation images.
+    `recipe` is `pretrained`, `scratch`, or `auto`: pretrained for colour images, from scratch
+    for grey ones and where the package with the weights is not installed. `epochs`,
+    `batch_size` and `folds` replace what the recipe says. `folds` further networks calibrate the
+    model on the images that each holds out; with 0 the validation images do.
     `image_tag` is the tag of the serving image in the environment's own repository, and with
     `-training` behind it that of the training image. A `spot` job
     waits up to `max_wait_seconds`, its run included, for machines that cost a fraction and may
     be taken away. Without `horizontal_flip`
     images are not flipped in training and answering (digits, text).
     `max_steps` bounds the training of each network, by fewer epochs where there are more images;
-    0 does not. `weights` is a file with those of a ResNet-18 to begin with, whose `backbone` is
-    then `frozen`, so that only the last layer learns, or `finetuned`. `device` is `auto`, `cpu` or
-    `cuda`. `subnets` and `security_groups` put jobs into a VPC. `client` is `boto3`, `sdk`
-    for the core layer of SageMaker's own SDK, or `modeltrainer` for the whole of it; the latter
-    two are extras. A search is started by boto3 always.
+    0 does not. `weights` is a file with those of an EfficientNet-Lite0 or a ResNet-18 to
+    begin with. `device` is `auto`, `cpu` or `cuda`. `subnets` and `security_groups` put jobs into
+    a VPC. `client` is `boto3`, `sdk` for the core layer of SageMaker's own SDK, or `modeltrainer`
+    for the whole of it; the latter two are extras. A search is started by boto3 always.
     """
 
-    recipe: str = "default"
+    recipe: str = "auto"
     epochs: int | None = None
-    batch_size: int = 64
+    batch_size: int | None = None
     folds: int | None = None
     seed: int = 0
     target_precision: float = 0.99
     horizontal_flip: bool = True
     max_steps: int = 0
     weights: str = ""
-    backbone: str = "frozen"
     device: str = "auto"
     instance_type: str = "ml.m5.xlarge"
     volume_gb: int = 10

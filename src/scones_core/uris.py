@@ -1,7 +1,6 @@
 """S3 locations, and the one key layout of datasets, models and captured records."""
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from scones_core.errors import SettingsError
 
@@ -17,11 +16,15 @@ class S3Uri:
 
     @classmethod
     def parse(cls, text: str) -> "S3Uri":
-        """Return the location that `s3://bucket/key` names; raises SettingsError otherwise."""
-        parts = urlsplit(text)
-        if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment:
-            raise SettingsError(f"{text!r} is no S3 location; write s3://bucket/key.")
-        return cls(parts.netloc, parts.path.lstrip("/"))
+        """Return the location that `s3://bucket/key` names; raises SettingsError otherwise.
+
+        Everything behind the bucket is the key, as it is written: `#`, `?` and `%` are part of it.
+        """
+        scheme, _, rest = text.partition("://")
+        bucket, _, key = rest.partition("/")
+        if scheme != "s3" or not bucket:
+            raise SettingsError(f"{text!r} is not an S3 location; write s3://bucket/key.")
+        return cls(bucket, key)
 
     def join(self, *names: str) -> "S3Uri":
         """Return the location below this one; slashes are neither doubled nor lost."""

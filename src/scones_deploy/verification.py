@@ -1,5 +1,6 @@
 """What runs, compared with what was applied and trained: each difference is one sentence."""
 
+import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from scones_core.golden_samples import INFERENCE_ID_PREFIX, GoldenSample, same_answer
+from scones_core.uris import S3Uri
 from scones_deploy.bundle import Bundle
 from scones_deploy.release import Release, Releases
 from scones_deploy.terraform.state import AppliedResource
@@ -147,9 +149,19 @@ def setting_differences(
     classify = given.get("classify_image", {})
     found = list(_differs("the functions' ENDPOINT_NAME", classify.get("ENDPOINT_NAME"), endpoint))
     if release is not None:
-        labels = json.loads(classify.get("LABELS") or "[]")
-        found += _differs("the functions' LABELS", labels, list(release.labels))
+        found += _label_differences(classify.get("LABELS") or "[]", release.labels)
     return found
+
+
+def _label_differences(variable: str, labels: Sequence[str]) -> Iterator[str]:
+    """Yield where a function's LABELS, a JSON list or the location of one, are not these."""
+    if variable.startswith("s3://"):
+        # The object is named after its content, as Terraform writes it.
+        text = json.dumps(list(labels), separators=(",", ":"))
+        wanted = f"labels/{hashlib.sha256(text.encode()).hexdigest()}.json"
+        yield from _differs("the functions' LABELS", S3Uri.parse(variable).key, wanted)
+    else:
+        yield from _differs("the functions' LABELS", json.loads(variable), list(labels))
 
 
 def way_back(releases: Releases, environment: str) -> str:

@@ -11,8 +11,11 @@ from scones_core.errors import (
     ImageTooLarge,
     InvalidInference,
     InvalidRequest,
+    SettingsError,
+    WorkflowError,
 )
 from scones_core.events import (
+    MAX_ALTERNATIVES,
     ClassifiedImage,
     ImageRef,
     Inference,
@@ -34,12 +37,32 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
 ANSWER_BYTES_LIMIT = 65_536
+"""Room for the probabilities of some 2,500 classes."""
+LABELS_BYTES_LIMIT = 1 << 20
 
 
 @cache
 def environment() -> ClassifyEnvironment:
-    """Return the function's endpoint and labels; raises SettingsError."""
-    return ClassifyEnvironment.of(os.environ)
+    """Return the function's endpoint and labels; raises as `read_labels`."""
+    return ClassifyEnvironment.of(os.environ, read_labels)
+
+
+def read_labels(uri: S3Uri) -> str:
+    """Return the text of the object that holds the labels.
+
+    Raises SettingsError where it is absent, EndpointThrottled or EndpointUnavailable where another
+    try may help.
+    """
+    try:
+        response = s3().get_object(Bucket=uri.bucket, Key=uri.key)
+        return response["Body"].read(LABELS_BYTES_LIMIT).decode()
+    except SERVICE_FAULTS as error:
+        fault = storage_fault(error, {"bucket": uri.bucket, "key": uri.key})
+        if isinstance(fault, WorkflowError) and fault.retryable:
+            raise fault from error
+        raise SettingsError(
+            f"The function's labels {uri} cannot be read; apply the Terraform again: {fault}"
+        ) from error
 
 
 def handler(event: Any, _context: "LambdaContext | None" = None) -> ClassifiedImage:
@@ -88,7 +111,7 @@ def classify(
     except SERVICE_FAULTS as error:
         raise endpoint_fault(error, settings.endpoint_name, serialized["image"]) from error
     probabilities = parse_probabilities(answer, settings.labels)
-    label = max(probabilities, key=lambda name: probabilities[name])
+    label = next(iter(probabilities))
     return {
         "label": label,
         "confidence": probabilities[label],
@@ -118,7 +141,9 @@ def read_image(storage: "S3Client", image: ImageRef) -> bytes:
 
 
 def parse_probabilities(answer: bytes, labels: LabelSet) -> dict[str, float]:
-    """Return each label's probability, from a JSON list of them in label order.
+    """Return the MAX_ALTERNATIVES likeliest labels' probabilities, the likeliest first.
+
+    `answer` is a JSON list of all of them in label order; equal ones stay in that order.
 
     Raises InvalidInference unless it is a probability vector of as many numbers as labels.
     """
@@ -137,4 +162,5 @@ def parse_probabilities(answer: bytes, labels: LabelSet) -> dict[str, float]:
             f"The endpoint must answer a probability for each of its {len(labels)} classes, in "
             f"label order and after its softmax: {error}; it answered {answer[:80]!r}"
         ) from error
-    return dict(zip(labels, probabilities, strict=True))
+    ranked = sorted(zip(labels, probabilities, strict=True), key=lambda pair: -pair[1])
+    return dict(ranked[:MAX_ALTERNATIVES])

@@ -48,7 +48,7 @@ class CallLimits:
         )
 
 
-S3_LIMITS = CallLimits(connect_seconds=2, read_seconds=5, attempts=2)
+S3_LIMITS = CallLimits(connect_seconds=1.5, read_seconds=4, attempts=2)
 RUNTIME_LIMITS = CallLimits(connect_seconds=2, read_seconds=20, attempts=1)
 """One attempt: the state machine retries, where each try is seen and paid for once."""
 

@@ -9,8 +9,13 @@ from scones_core.errors import SettingsError
 from scones_core.labels import LabelSet
 from scones_core.limits import ENDPOINT_BODY_BYTES, MAX_IMAGE_PIXELS
 from scones_core.probabilities import is_probability
+from scones_core.uris import S3Uri
 
 Value = TypeVar("Value")
+
+
+def _read_nothing(uri: S3Uri) -> str:
+    raise SettingsError(f"The labels in {uri} cannot be read here.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,19 @@ class ClassifyEnvironment:
     labels: LabelSet
 
     @classmethod
-    def of(cls, environ: Mapping[str, str]) -> Self:
-        """Return what ENDPOINT_NAME (may be empty or absent) and LABELS (a JSON list) set."""
+    def of(
+        cls,
+        environ: Mapping[str, str],
+        read_object: Callable[[S3Uri], str] = _read_nothing,
+    ) -> Self:
+        """Return what ENDPOINT_NAME (may be empty or absent) and LABELS set.
+
+        LABELS is a JSON list, or the location of an object that is one: a function's variables
+        have 4,096 bytes, and 1,000 names more. `read_object` returns the content of that object.
+        """
+        text = environ.get("LABELS", "")
+        if text.startswith("s3://"):
+            environ = {**environ, "LABELS": read_object(S3Uri.parse(text))}
         return cls(
             endpoint_name=environ.get("ENDPOINT_NAME", "").strip(),
             labels=_read(environ, "LABELS", _labels),
@@ -65,7 +81,7 @@ def _read(
 ) -> Value:
     text = environ.get(name, default)
     if text is None:
-        raise SettingsError(f"The function has no variable {name}; apply the Terraform anew.")
+        raise SettingsError(f"The function has no variable {name}; apply the Terraform again.")
     try:
         return parse(text)
     except (ValueError, RecursionError, SettingsError) as error:

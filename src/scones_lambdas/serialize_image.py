@@ -13,9 +13,14 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from scones_core.errors import ImageTooLarge, InvalidRequest, UnsupportedImage
+from scones_core.errors import ImageNotFound, ImageTooLarge, InvalidRequest, UnsupportedImage
 from scones_core.events import ImageRef, SerializedImage, inference_id, parse_image_ref
-from scones_core.image_header import HEADER_BYTES, ImageHeader, read_image_header
+from scones_core.image_header import (
+    HEADER_BYTES,
+    ImageHeader,
+    IncompleteHeader,
+    read_image_header,
+)
 from scones_core.uris import S3Uri
 from scones_lambdas.clients import s3
 from scones_lambdas.environment import SerializeEnvironment
@@ -62,9 +67,11 @@ def parse_event(event: Any, request_id: str) -> tuple[Any, str, int]:
 
 
 def describe_image(client: "S3Client", image: ImageRef, limits: SerializeEnvironment) -> ImageRef:
-    """Return the reference with etag, type and sizes, from one ranged GET of the first bytes.
+    """Return the reference with etag, type and sizes, from a ranged GET of the first bytes.
 
-    Raises ImageTooLarge and UnsupportedImage, both naming the object.
+    Where metadata takes them up, such as a press profile or a depth map, a second GET reads the
+    rest. Raises ImageTooLarge, UnsupportedImage, and ImageNotFound where the object was replaced
+    between the two, each naming the object.
     """
     uri = S3Uri(image["bucket"], image["key"])
     try:
@@ -77,6 +84,13 @@ def describe_image(client: "S3Client", image: ImageRef, limits: SerializeEnviron
                 f"{uri} has {size} bytes, more than the {limits.max_image_bytes} allowed."
             )
         head = response["Body"].read(HEADER_BYTES)
+        if needs_more(head) and size > len(head):
+            rest = client.get_object(
+                Bucket=image["bucket"], Key=image["key"], Range=f"bytes={len(head)}-{size - 1}"
+            )
+            if rest["ETag"] != response["ETag"]:
+                raise ImageNotFound(f"{uri} was replaced while it was checked; classify it again.")
+            head += rest["Body"].read(size - len(head))
     except SERVICE_FAULTS as error:
         raise storage_fault(error, image) from error
     header = read_header_of(head, uri, limits)
@@ -91,6 +105,17 @@ def describe_image(client: "S3Client", image: ImageRef, limits: SerializeEnviron
     }
 
 
+def needs_more(head: bytes) -> bool:
+    """Return whether an image shows no size within its first bytes, and may show it later."""
+    try:
+        read_image_header(head)
+    except IncompleteHeader:
+        return True
+    except UnsupportedImage:
+        return False
+    return False
+
+
 def object_size(response: "GetObjectOutputTypeDef") -> int:
     """Return the whole object's bytes: `Content-Range: bytes 0-9/SIZE`, or Content-Length."""
     _, _, total = response.get("ContentRange", "").rpartition("/")
@@ -103,7 +128,7 @@ def read_header_of(head: bytes, uri: S3Uri, limits: SerializeEnvironment) -> Ima
         header = read_image_header(head)
     except UnsupportedImage as error:
         raise UnsupportedImage(f"{uri}: {error}; give a PNG or JPEG.") from error
-    if header.width * header.height > limits.max_image_pixels:
+    if header.pixels > limits.max_image_pixels:
         raise ImageTooLarge(
             f"{uri} has {header.width} x {header.height} pixels, "
             f"more than the {limits.max_image_pixels} allowed."

@@ -15,7 +15,7 @@ from scones_core.model_card import CARD, MAX_CARD_BYTES, ModelCard
 from scones_train.evaluation import predictions
 from scones_train.evaluation.predictions import ImagePredictions
 
-GRAPH, WEIGHTS = "model.onnx", "weights.pt"
+GRAPH, WEIGHTS = "model.onnx", "weights.safetensors"
 PREDICTIONS = predictions.FILE
 DIAGRAM = "reliability.svg"
 MAX_BYTES = {
@@ -64,7 +64,7 @@ def write_artifact(
 
 
 def read_artifact(model_dir: Path) -> tuple[ModelCard, bytes]:
-    """Return the card and the bytes of the ONNX graph; `weights.pt` is not opened.
+    """Return the card and the bytes of the ONNX graph; the weights are not opened.
 
     Raises MalformedArtifact for a folder that is incomplete, oversized or contradictory.
     """

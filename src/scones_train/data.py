@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scones_core.errors import TrainingError
+from scones_core.image_folders import is_hidden, list_class_files
 from scones_images import ImageError, decode
 
 # Four halvings must leave a pixel to pool.
 SMALLEST_SIDE = 16
-PATTERNS = ("*.png", "*.jpg", "*.jpeg")
+ENDINGS = (".png", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +125,20 @@ def load_channel(
 
 
 def channel_files(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
-    """Return each image's path and class index, by class in model order, then by name."""
-    return [
-        (path, index)
-        for index, name in enumerate(classes)
-        for path in sorted(p for pattern in PATTERNS for p in (folder / name).glob(pattern))
+    """Return each image's path and class index, by class in model order, then by name.
+
+    Images are files with one of ENDINGS, in any case and at any depth below the class's folder.
+    """
+    if not folder.is_dir():
+        return []
+    index_of = {name: index for index, name in enumerate(classes)}
+    files = list_class_files(folder, with_splits=False).files
+    found = [
+        (folder / file.name, index_of[file.label])
+        for file in files
+        if file.label in index_of and file.name.lower().endswith(ENDINGS)
     ]
+    return sorted(found, key=lambda each: (each[1], each[0]))
 
 
 def _check(folder: Path, classes: Sequence[str], found: set[int]) -> None:
@@ -137,7 +146,8 @@ def _check(folder: Path, classes: Sequence[str], found: set[int]) -> None:
         raise TrainingError(
             f"The channel folder {folder} does not exist; give the job that channel."
         )
-    unknown = {path.name for path in folder.iterdir() if path.is_dir()} - set(classes)
+    entries = [path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name)]
+    unknown = {path.name for path in entries} - set(classes)
     if unknown:
         raise TrainingError(
             f"{folder} has a folder {min(unknown)!r}, which is none of the classes "

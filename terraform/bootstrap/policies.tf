@@ -15,6 +15,7 @@ locals {
       for purpose in ["data", "artifacts", "capture", "logs"] :
       "arn:${local.partition}:s3:::${local.prefix}-${purpose}-${var.account_id}"
     ]
+    labels         = "arn:${local.partition}:s3:::${local.prefix}-data-${var.account_id}/labels/*"
     models         = "arn:${local.partition}:s3:::${local.prefix}-artifacts-${var.account_id}/model/*"
     roles          = "arn:${local.partition}:iam::${var.account_id}:role/${local.prefix}-*"
     functions      = "arn:${local.partition}:lambda:${local.regional}:function:${local.prefix}-*"
@@ -92,6 +93,13 @@ locals {
       Effect   = "Allow"
       Action   = "s3:GetObject"
       Resource = local.arns.models
+    },
+    {
+      # Lists of class names that are too long for a function's variables.
+      Sid      = "ReadLabels"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject", "s3:GetObjectTagging"]
+      Resource = local.arns.labels
     },
     {
       Sid       = "ReadEncryptedModels"
@@ -224,6 +232,12 @@ locals {
       Effect   = "Allow"
       Action   = ["s3:AbortMultipartUpload", "s3:PutObject"]
       Resource = local.arns.models
+    },
+    {
+      Sid      = "WriteLabels"
+      Effect   = "Allow"
+      Action   = ["s3:PutObject", "s3:PutObjectTagging"]
+      Resource = local.arns.labels
     },
     {
       Sid       = "CreateKey"

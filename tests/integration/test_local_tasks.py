@@ -4,12 +4,14 @@ import json
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local_aws.control import LocalAws
 from local_aws.testing.aws import Aws
+from scones_deploy.release import Release, add_release
 from scones_deploy.terraform.state_bucket import backend_settings
 from tests.support.checkout import Checkout, copy_checkout
 
@@ -97,11 +99,48 @@ def test_the_lock_of_a_run_that_was_killed_is_released(up: Up) -> None:
     assert "is not locked" in up.checkout.inv("unlock").out
 
 
+def test_neither_a_proxy_nor_a_configuration_of_an_account_reaches_local_mode(
+    up: Up, tmp_path: Path
+) -> None:
+    (tmp_path / ".aws").mkdir()
+    accelerated = "[default]\nuse_fips_endpoint = true\ns3 =\n    use_accelerate_endpoint = true\n"
+    (tmp_path / ".aws" / "config").write_text(accelerated)
+    nowhere = "http://127.0.0.1:9"
+    shell = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"), nowhere)
+    shell |= {"NO_PROXY": "", "no_proxy": "", "HOME": str(tmp_path), "AWS_PROFILE": "absent"}
+    assert up.function in up.checkout.inv("local.status", **shell).out
+    assert "is not locked" in up.checkout.inv("unlock", **shell).out
+
+
+LOST = Release(
+    id="lost",
+    image="123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-local-model:1.0",
+    model_data_url="s3://scones-local-artifacts-123456789012/model/job/output/model.tar.gz",
+    model_sha256="ab" * 32,
+    instance_type="ml.m5.large",
+    instance_count=1,
+    threshold=0.9,
+    labels=("bicycle", "motorcycle"),
+    dataset_version="none",
+)
+
+
+def test_a_release_goes_with_the_model_that_a_reset_removed(up: Up) -> None:
+    path = up.checkout.root / "terraform/environments/local/release.tfvars.json"
+    add_release(path, LOST)
+    assert up.checkout.inv("build").code == 0
+    done = up.checkout.inv("plan")
+    assert done.code == 0, done
+    assert "The models of lost are gone" in done.out
+    assert not path.exists()
+
+
 def test_what_was_never_deployed_costs_nothing(up: Up) -> None:
     done = up.checkout.inv("pause")
     assert done.code == 0
     assert "Nothing in local bills by the hour" in done.out
     assert "a month" not in done.out and "test.tests" not in done.out
+    assert "Nothing is deployed in local" in up.checkout.inv("verify").out
 
 
 def test_a_demo_leaves_alone_what_is_kept(checkout: Checkout) -> None:

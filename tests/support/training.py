@@ -25,7 +25,7 @@ ALGORITHM = "811284229777.dkr.ecr.us-east-1.amazonaws.com/image-classification:1
 # What makes a training as short as it can be.
 SMALL = (
     Settings()
-    .override("training", folds=0, epochs=1)
+    .override("training", recipe="scratch", folds=0, epochs=1)
     .override("builtin", epochs=1, mini_batch_size=8, num_layers=18)
 )
 

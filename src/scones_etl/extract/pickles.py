@@ -163,10 +163,10 @@ class _InertUnpickler(pickle._Unpickler):
     def load_bytearray8(self) -> None:
         """Take the bytes that are there; the base class allocates what the length claims."""
         (size,) = _UINT8.unpack(self.read(8))
-        content = self._content
-        if size > len(content.bytes) - content.at:
+        piece = self.read(min(size, len(self._content.bytes) + 1))
+        if len(piece) != size:
             raise pickle.UnpicklingError("it is truncated")
-        self.stack.append(self.read(size))
+        self.stack.append(piece)
 
     def load_build(self) -> None:
         """Hand a state to a stand-in; the base class would set attributes of anything."""

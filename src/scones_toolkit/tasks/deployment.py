@@ -330,6 +330,7 @@ def verify(project: Project) -> None:
     """
     applied = project.terraform.applied()
     if not applied:
+        project.console.say(f"  Nothing is deployed in {project.environment}.")
         return
     release, endpoint = project.active_release, project.deployment.endpoint_name
     _require_applied(project, release)

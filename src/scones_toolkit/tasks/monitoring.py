@@ -9,14 +9,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from scones_core.errors import MonitorError
+from scones_core.errors import DatasetError, MonitorError
 from scones_core.events import Result
 from scones_core.files import write_atomically
 from scones_core.manifest import Manifest
 from scones_core.outputs import Deployment
 from scones_core.uris import S3Uri
 from scones_deploy.terraform.state import served_configurations
-from scones_etl.extract.labelled_folder import LABELS_FILE
+from scones_etl.extract.labelled_folder import COLUMNS as LABEL_COLUMNS
+from scones_etl.extract.labelled_folder import LABELS_FILE, read_table
 from scones_monitor.captured_records import Captures, read_captures, wait_for_captures
 from scones_monitor.join import Join, Joined, cause_text, join
 from scones_monitor.report import Provenance, ReportData, summarise, write_report
@@ -284,9 +285,20 @@ def _name(row: Joined) -> str | None:
 
 
 def _filled_in(path: Path) -> dict[str, str]:
-    """Return the labels that an earlier list holds, by file."""
-    if not path.is_file():
+    """Return the labels that an earlier list holds, by file, however a spreadsheet saved it.
+
+    Raises MonitorError for a list that is not understood: nobody's work is overwritten.
+    """
+    if not path.is_file() or not path.stat().st_size:
         return {}
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        rows = [(row.get("file") or "", row.get("label") or "") for row in csv.DictReader(stream)]
-    return {name: label for name, label in rows if name and label}
+    try:
+        header, rows = read_table(path)
+    except DatasetError as error:
+        raise MonitorError(f"{error} Correct it, or move it away; then fetch again.") from error
+    if not set(header) >= LABEL_COLUMNS:
+        raise MonitorError(
+            f"{path} needs the columns file and label; its header has {', '.join(header)}. Correct "
+            "it, or move it away; then fetch again."
+        )
+    filled = ((row.values.get("file", ""), row.values.get("label", "")) for row in rows)
+    return {name: label for name, label in filled if name and label}

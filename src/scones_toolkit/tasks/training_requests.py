@@ -4,14 +4,13 @@ import hashlib
 import io
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 from PIL import Image
 
-from scones_core.errors import DeployError, TrainingError
+from scones_core.errors import DeployError
 from scones_core.files import sha256_of
 from scones_core.manifest import Manifest
 from scones_core.settings import BuiltinSettings, TrainingSettings
@@ -26,7 +25,7 @@ from scones_train.sagemaker.builtin import (
     require_machine,
 )
 from scones_train.sagemaker.job import Machine, TrainingRequest
-from scones_train.training.hyperparameters import RECIPES, Hyperparameters
+from scones_train.training.hyperparameters import Hyperparameters
 
 
 def own_request(project: Project, settings: TrainingSettings, resume: str = "") -> TrainingRequest:
@@ -89,40 +88,24 @@ def builtin_request(
 
 def recipe(manifest: Manifest, settings: TrainingSettings) -> Hyperparameters:
     """Return the recipe's settings for a dataset; raises TrainingError."""
-    if settings.recipe not in RECIPES:
-        raise TrainingError(
-            f"There is no recipe {settings.recipe!r}; there are {', '.join(RECIPES)}."
-        )
-    given = {"epochs": settings.epochs, "folds": settings.folds}
-    own = {name: value for name, value in given.items() if value is not None}
-    hyperparameters = Hyperparameters(
+    given: dict[str, Any] = {
+        "epochs": settings.epochs,
+        "folds": settings.folds,
+        "batch_size": settings.batch_size,
+    }
+    return Hyperparameters(
         classes=manifest.classes,
+        recipe=settings.recipe,
+        max_steps=settings.max_steps,
         dataset_version=manifest.version,
         manifest_sha256=data_hash(manifest),
-        batch_size=settings.batch_size,
         seed=settings.seed,
         target_precision=settings.target_precision,
         horizontal_flip=int(settings.horizontal_flip),
         device=settings.device,
+        **{name: value for name, value in given.items() if value is not None},
         **weights_hyperparameters(settings),
     )
-    hyperparameters = replace(hyperparameters, **{**RECIPES[settings.recipe], **own})
-    return replace(hyperparameters, epochs=_affordable(manifest, settings, hyperparameters))
-
-
-def _affordable(
-    manifest: Manifest, settings: TrainingSettings, hyperparameters: Hyperparameters
-) -> int:
-    """Return the epochs that the recipe asks for, or as many as `max_steps` lets there be."""
-    if settings.max_steps < 0:
-        raise TrainingError(f"training.max_steps must be 0 or more, not {settings.max_steps}.")
-    if not settings.max_steps:
-        return hyperparameters.epochs
-    images = len(manifest.split("train"))
-    if hyperparameters.folds:
-        images += len(manifest.split("validation"))
-    each = max(1, images // hyperparameters.batch_size)
-    return max(1, min(hyperparameters.epochs, settings.max_steps // each))
 
 
 def data_hash(manifest: Manifest) -> str:
@@ -214,7 +197,7 @@ def weights_hyperparameters(settings: TrainingSettings) -> dict[str, Any]:
         return {}
     path = Path(settings.weights).expanduser()
     require_file(path)
-    return {"backbone": settings.backbone, "weights_sha256": sha256_of(path)}
+    return {"weights_sha256": sha256_of(path)}
 
 
 def stage_weights(

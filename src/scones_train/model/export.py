@@ -1,91 +1,73 @@
-"""A model as one ONNX graph: pixels in, probabilities out."""
+"""A trained network as one ONNX graph: pixels in, probabilities out."""
 
 import io
+import warnings
+from collections.abc import Mapping
 
-import numpy as np
+import onnx
 import torch
-from onnx import TensorProto
+from safetensors.torch import save as save_safetensors
+from torch import Tensor, nn
 
 from scones_train.data import Normalisation
-from scones_train.model.kernel_graph import machine_scores
-from scones_train.model.layers import features
-from scones_train.model.onnx_graph import Graph
-from scones_train.model.small_network import Member, Model
+from scones_train.model.classifier import Classifier
 from scones_train.serving.predictor import INPUT, OUTPUT
 
+# Gelu is an operator of its own since opset 20.
+OPSET = 20
 
-def to_onnx(model: Model, temperature: float, size: tuple[int, int]) -> bytes:
-    """Return the serialised graph of a model whose networks are in evaluation mode.
+
+class Served(nn.Module):
+    """Normalisation, the network's answer over its flips, temperature and softmax."""
+
+    def __init__(
+        self, network: Classifier, normalisation: Normalisation, temperature: float
+    ) -> None:
+        super().__init__()
+        self.network, self.temperature = network, temperature
+        mean, std = torch.tensor(normalisation.mean), torch.tensor(normalisation.std)
+        self.scale: Tensor
+        self.shift: Tensor
+        self.register_buffer("scale", (1 / (255 * std)).view(3, 1, 1))
+        self.register_buffer("shift", (mean / std).view(3, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return float32 probabilities (N, classes) for uint8 images (N, H, W, 3)."""
+        x = images.permute(0, 3, 1, 2).float() * self.scale - self.shift
+        return torch.softmax(self.network.answers(x) / self.temperature, dim=1)
+
+
+def to_onnx(
+    network: Classifier, normalisation: Normalisation, temperature: float, size: tuple[int, int]
+) -> bytes:
+    """Return the serialised graph of a network in evaluation mode.
 
     Input `images`: uint8 (N, height, width, 3) of `size`, N free. Output `probabilities`:
-    float32 (N, classes). Normalisation, the views that each network is asked, the temperature
-    and the softmax are inside; batch norms are folded into the convolutions.
+    float32 (N, classes). Normalisation, flips, temperature and softmax are inside.
     """
-    graph, divisor = Graph(), temperature * len(model.members)
-    answers = [
-        _logits(graph, member, model.views(number), divisor)
-        for number, member in enumerate(model.members)
-    ]
-    logits = [name for name, _ in answers]
-    logits += [machine_scores(graph, machine, temperature) for machine in model.machines]
-    total = logits[0] if len(logits) == 1 else graph.add("Sum", *logits)
-    graph.add("Softmax", total, output=OUTPUT, axis=1)
-    return graph.serialised(size, answers[0][1])
-
-
-def _logits(
-    graph: Graph, member: Member, mirrored: tuple[bool, ...], divisor: float
-) -> tuple[str, int]:
-    """Append one network; return its mean logits of the views over the divisor, and classes."""
-    upright = _upright(graph, member.normalisation)
-    views = [_mirrored(graph, upright) if turned else upright for turned in mirrored]
-    x = views[0] if len(views) == 1 else graph.add("Concat", *views, axis=0)
-    pooled, weight, bias = features(graph, x, member.network)
-    scaled = [graph.constant(weight / (divisor * len(views)))]
-    if bias is not None:
-        scaled.append(graph.constant(bias / (divisor * len(views))))
-    classes = weight.shape[1]
-    logits = graph.add("Gemm", pooled, *scaled)
-    if len(views) == 1:
-        return logits, classes
-    halves = graph.constant(np.array([2, -1, classes], dtype=np.int64))
-    axes = graph.constant(np.array([0], dtype=np.int64))
-    return graph.add("ReduceSum", graph.add("Reshape", logits, halves), axes, keepdims=0), classes
-
-
-def _upright(graph: Graph, normalisation: Normalisation) -> str:
-    """Return the normalised images (N, 3, H, W)."""
-    std = np.array(normalisation.std, dtype=np.float32)
-    mean = np.array(normalisation.mean, dtype=np.float32)
-    pixels = graph.add("Cast", INPUT, to=TensorProto.FLOAT)
-    scaled = graph.add("Mul", pixels, graph.constant(1 / (255 * std)))
-    centred = graph.add("Sub", scaled, graph.constant(mean / std))
-    return graph.add("Transpose", centred, perm=[0, 3, 1, 2])
-
-
-def _mirrored(graph: Graph, images: str) -> str:
-    """Return the mirror images of (N, 3, H, W)."""
-    starts, ends, axes, steps = (
-        graph.constant(np.array([value], dtype=np.int64))
-        for value in (-1, np.iinfo(np.int64).min, 3, -1)
-    )
-    return graph.add("Slice", images, starts, ends, axes, steps)
-
-
-def weights_bytes(model: Model) -> bytes:
-    """Return the state dicts as `torch.save` writes them; `torch.load(weights_only=True)` reads.
-
-    One network's names are its own; those of several begin with their number from 0. Those of
-    the kernel machines begin with `shape.` and `texture.`.
-    """
-    several = len(model.members) > 1
-    state = {
-        f"{number}.{name}" if several else name: tensor.cpu().contiguous()
-        for number, member in enumerate(model.members)
-        for name, tensor in member.network.state_dict().items()
-    }
-    for machine in model.machines:
-        state |= machine.state()
+    served = Served(network, normalisation, temperature).cpu().eval()
+    served.requires_grad_(requires_grad=False)
     buffer = io.BytesIO()
-    torch.save(state, buffer)
+    example = torch.zeros((1, *size, 3), dtype=torch.uint8)
+    with warnings.catch_warnings():
+        # The exporter that needs no further package is called the older one.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            served,
+            (example,),
+            buffer,  # type: ignore[arg-type]
+            dynamo=False,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes={INPUT: {0: "N"}, OUTPUT: {0: "N"}},
+            opset_version=OPSET,
+        )
+    graph = onnx.load_model_from_string(buffer.getvalue())
+    onnx.checker.check_model(graph, full_check=True)
     return buffer.getvalue()
+
+
+def weights_bytes(network: Classifier, origin: Mapping[str, str]) -> bytes:
+    """Return the network's weights as safetensors; `origin` is kept as its metadata."""
+    state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+    return save_safetensors(state, metadata=dict(origin))

@@ -4,25 +4,24 @@ After He et al., Deep Residual Learning for Image Recognition, 2015; names and l
 https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.resnet18.html.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from scones_train.data import Normalisation
-from scones_train.model.classifier import Classifier
+from scones_train.model.classifier import PretrainedClassifier, new_head
 
 WIDTHS = (64, 128, 256, 512)
-FEATURES = WIDTHS[-1]
 # Of ImageNet, on which public weights were trained.
 NORMALISATION = Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions with norms beside a shortcut; the first may halve the image."""
+    """Two 3x3 convolutions with norms and a shortcut; the first may halve the image."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -43,12 +42,14 @@ class Block(nn.Module):
         return functional.relu(self.bn2(self.conv2(x)) + shortcut)
 
 
-class ResNet18(Classifier):
-    """Logits of images, normalised as ImageNet is; the last layer `fc` begins at 0."""
+class ResNet18(PretrainedClassifier):
+    """Logits of images, normalised as ImageNet is. The last of its four layers is trained."""
 
-    def __init__(self, classes: int, *, mirror: bool = True) -> None:
+    normalisation = NORMALISATION
+
+    def __init__(self, classes: int, *, side: tuple[int, int], horizontal_flip: bool) -> None:
         super().__init__()
-        self.mirror = mirror
+        self.side, self.horizontal_flip = side, horizontal_flip
         self.conv1 = nn.Conv2d(3, WIDTHS[0], 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(WIDTHS[0])
         for number, (inputs, outputs) in enumerate(pairwise((WIDTHS[0], *WIDTHS)), start=1):
@@ -56,30 +57,26 @@ class ResNet18(Classifier):
                 Block(inputs, outputs, 1 if number == 1 else 2), Block(outputs, outputs, 1)
             )
             self.add_module(f"layer{number}", layer)
-        self.fc = nn.Linear(FEATURES, classes)
-        nn.init.zeros_(self.fc.weight)
-        nn.init.zeros_(self.fc.bias)
+        self.head = new_head(WIDTHS[-1], classes)
 
-    def blocks(self) -> Iterator[Block]:
-        """Yield the eight blocks in order."""
-        return (module for module in self.modules() if isinstance(module, Block))
-
-    def features(self, x: Tensor) -> Tensor:
-        """Return float32 (N, 512) for normalised float32 images (N, 3, H, W)."""
-        x = functional.relu(self.bn1(self.conv1(x)))
+    def frozen(self, x: Tensor) -> Tensor:
+        """Return float32 features (N, 256, h / 16, w / 16) for normalised images (N, 3, H, W)."""
+        x = functional.relu(self.bn1(self.conv1(self.resized(x))))
         x = functional.max_pool2d(x, 3, stride=2, padding=1)
-        for block in self.blocks():
-            x = block(x)
-        # As a mean over positions: on a GPU an adaptive pool's gradient is not deterministic.
-        return x.mean(dim=(2, 3))
+        for number in (1, 2, 3):
+            x = cast(nn.Module, getattr(self, f"layer{number}"))(x)
+        return x
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return float32 logits (N, classes) for normalised float32 images (N, 3, H, W)."""
-        return cast(Tensor, self.fc(self.features(x)))
+    def trained(self, features: Tensor) -> Tensor:
+        """Return float32 logits (N, classes) for the features of `frozen`."""
+        x: Tensor = cast(nn.Module, self.layer4)(features)
+        return cast(Tensor, self.head(x.mean(dim=(2, 3))))
+
+    def trained_layers(self) -> Iterator[nn.Module]:
+        """Yield the last layer but the head."""
+        yield cast(nn.Module, self.layer4)
 
 
-def backbone_shapes() -> dict[str, torch.Size]:
-    """Return the shape of every weight but the last layer's, by its name."""
-    with torch.device("meta"):
-        state = ResNet18(1).state_dict()
-    return {name: value.shape for name, value in state.items() if not name.startswith("fc.")}
+def renamed(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the weights by this module's names; the file's are torchvision's."""
+    return {re.sub(r"^fc\.", "head.", name): value for name, value in state.items()}

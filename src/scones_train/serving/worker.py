@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from scones_core.errors import SconesError
 from scones_train.container import Container
@@ -18,10 +19,50 @@ from scones_train.serving.application import Application
 from scones_train.serving.predictor import Predictor
 
 GRACE_SECONDS = 20
+HEAD_SECONDS = 30.0
 # How long connections that are kept open get to send a request that is already on its way.
 LAST_SECONDS = 0.5
 # Longer than those who keep connections do, so that it is never a request that meets the end.
 KEEP_ALIVE_SECONDS = 75
+
+
+class DeadlineProtocol(HttpToolsProtocol):
+    """HTTP/1.1 whose connections end where a request's head is not complete in time.
+
+    uvicorn bounds only how long a connection may be idle after an answer: half a head would keep
+    one of the process's files for ever.
+    """
+
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._expect_head()
+
+    def on_message_begin(self) -> None:
+        """Begin to wait for the end of a head whose first byte is here."""
+        super().on_message_begin()
+        self._expect_head()
+
+    def on_headers_complete(self) -> None:
+        """Wait no longer: the body has a deadline of its own."""
+        self._forget_head()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._forget_head()
+        super().connection_lost(exc)
+
+    def _expect_head(self) -> None:
+        self._forget_head()
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _forget_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
 
 class Server(uvicorn.Server):
@@ -75,7 +116,7 @@ def main() -> int:
         application = Application(predictor, executor, mmap.mmap(shared, 0), number)
         config = uvicorn.Config(
             application,
-            http="httptools",
+            http=DeadlineProtocol,
             loop="uvloop",
             lifespan="off",
             log_level="warning",

@@ -1,4 +1,4 @@
-"""Views of training images: mirrored, shifted, partly covered, slightly recoloured."""
+"""Augmentation of training images: flipped, shifted, partly covered, slightly recoloured."""
 
 import torch
 from torch import Generator, Tensor
@@ -13,7 +13,7 @@ REFERENCE_SIDE = 32
 
 
 def augment(images: Tensor, generator: Generator, *, grey: bool = False) -> Tensor:
-    """Return one random view of each image; mirroring is left to `mirrored_in`.
+    """Return one random view of each image; flipping is left to `flipped_in`.
 
     `images` is normalised float32 (N, 3, H, W), so that 0 is the mean colour that a cutout
     leaves. Distances are pixels of a 32-pixel image and grow with the size. `grey` images stay
@@ -25,10 +25,10 @@ def augment(images: Tensor, generator: Generator, *, grey: bool = False) -> Tens
     return cut_out(images, round(CUTOUT * scale), generator)
 
 
-def mirrored_in(epoch: int, first: Tensor) -> Tensor:
-    """Return which images an epoch sees mirrored: each is so in every other epoch.
+def flipped_in(epoch: int, first: Tensor) -> Tensor:
+    """Return which images an epoch sees flipped: each is in every other epoch.
 
-    `first`, bool (N,), names those mirrored in even epochs. Two epochs in a row then show both
+    `first`, bool (N,), names those flipped in even epochs. Two epochs in a row then show both
     sides of every image, which chance alone would not. After Jordan's airbench, 2024.
     """
     return first if epoch % 2 == 0 else ~first

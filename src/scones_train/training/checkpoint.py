@@ -44,7 +44,7 @@ class Checkpoint:
 
     path: Path | None = None
     fingerprint: str = ""
-    say: Callable[[str], None] = lambda _: None
+    report: Callable[[str], None] = lambda _: None
 
     @property
     def name(self) -> str:
@@ -54,7 +54,7 @@ class Checkpoint:
     def load(self) -> State | None:
         """Return the state that was saved last, None where there is none for this training.
 
-        One that cannot be read, or is of other settings or images, is left alone and told.
+        One that cannot be read, or is of other settings or images, is left alone and reported.
         """
         if self.path is None or not self.path.is_file():
             return None
@@ -63,17 +63,17 @@ class Checkpoint:
                 raise ValueError(f"it has over {MAX_BYTES} bytes")
             found = torch.load(self.path, map_location="cpu", weights_only=True)
             if found["fingerprint"] != self.fingerprint:
-                self.say(f"{self.path} is of other settings or images; training starts anew.")
+                self.report(f"{self.path} is of other settings or images; training starts again.")
                 return None
             state: State = found["state"]
-        # torch.load's errors have no common base: what is no checkpoint may fail anywhere in it.
+        # torch.load's errors have no common base: what is not a checkpoint may fail anywhere in it.
         except Exception as error:
-            self.say(f"{self.path} is no checkpoint ({error!r:.200}); training starts anew.")
+            self.report(f"{self.path} is not a checkpoint ({error!r:.200}); training starts again.")
             return None
         return state
 
     def save(self, state: State) -> None:
-        """Replace what was saved; a folder that cannot be written is told, and trained on."""
+        """Replace what was saved; where the folder cannot be written, report that and go on."""
         if self.path is None:
             return
         buffer = io.BytesIO()
@@ -81,7 +81,7 @@ class Checkpoint:
         try:
             write_atomically(self.path, buffer.getvalue())
         except OSError as error:
-            self.say(f"{self.path} cannot be written ({error.strerror}); training goes on.")
+            self.report(f"{self.path} cannot be written ({error.strerror}); training goes on.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Checkpoints:
 
     folder: Path | None = None
     fingerprint: str = ""
-    say: Callable[[str], None] = lambda _: None
+    report: Callable[[str], None] = lambda _: None
 
     @classmethod
     def of(
@@ -98,10 +98,10 @@ class Checkpoints:
         folder: Path | None,
         images: ImageSet,
         settings: Hyperparameters,
-        say: Callable[[str], None],
+        report: Callable[[str], None],
     ) -> Self:
         """Return the checkpoints of a job on these images with these settings."""
-        return cls(folder, fingerprint(images, settings) if folder else "", say)
+        return cls(folder, fingerprint(images, settings) if folder else "", report)
 
     def clear(self) -> None:
         """Remove the checkpoints of a job that has its model: the next one starts anew."""
@@ -111,4 +111,4 @@ class Checkpoints:
     def named(self, name: str) -> Checkpoint:
         """Return the checkpoint of one of the job's trainings."""
         path = self.folder / f"{name}.pt" if self.folder else None
-        return Checkpoint(path, self.fingerprint, self.say)
+        return Checkpoint(path, self.fingerprint, self.report)

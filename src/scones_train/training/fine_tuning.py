@@ -1,137 +1,174 @@
-"""Training that begins with a ResNet-18's weights: its last layer alone, or all of it.
+"""The recipe for photographs: a pretrained network, its upper blocks fine-tuned.
 
-Frozen, the network is asked once for each image's 512 features, and what is trained is a linear
-layer on them. Fine-tuned, the training begins with that layer in place, so that the first steps
-do not undo what the network knew, and changes every weight. After Kumar et al., Fine-Tuning can
-Distort Pretrained Features and Underperform Out-of-Distribution, 2022.
+The frozen blocks give the same features of the same image every time, so each image goes through
+them once for each of a few views, for all epochs, all folds and the final network together.
 """
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from functools import partial
+from threading import Event
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Generator, Tensor
 
-from scones_train.data import ImageSet, Normalisation
-from scones_train.evaluation.calibration import Predictions
-from scones_train.model.classifier import Classifier
-from scones_train.model.resnet import NORMALISATION, ResNet18
-from scones_train.model.small_network import Member, Model
+from scones_train.data import ImageSet
+from scones_train.model.classifier import Classifier, PretrainedClassifier
 from scones_train.model.weights import Weights
-from scones_train.training.checkpoint import Checkpoints
-from scones_train.training.cross_validation import Trained, Watch, fold_rows, total_steps, train
-from scones_train.training.device import device_of, uses_bfloat16
-from scones_train.training.fit import EpochReport, be_deterministic
+from scones_train.training.augment import shift
+from scones_train.training.checkpoint import Checkpoint
+from scones_train.training.device import device_of
+from scones_train.training.fit import (
+    Batch,
+    Loop,
+    TrainingCallbacks,
+    be_deterministic,
+    count_steps,
+    fit,
+    shuffled,
+)
 from scones_train.training.hyperparameters import Hyperparameters
-from scones_train.training.linear_head import Features, Head, chosen_decay, fit_head
-from scones_train.training.optimiser import FineTuning
+from scones_train.training.optimiser import fine_tuning_schedule
+from scones_train.training.parallel import run_parallel, stoppable
 from scones_train.training.pixels import Pixels
 
-
-@dataclass(frozen=True, slots=True)
-class Pretrained:
-    """The origin of a fine-tuning: a ResNet-18 whose last layer fits its features already."""
-
-    weights: Weights
-
-    def normalisation(self, _images: ImageSet) -> Normalisation:
-        """Return ImageNet's, whatever the images: the weights expect it."""
-        return NORMALISATION
-
-    def blank(self, settings: Hyperparameters) -> ResNet18:
-        """Return a ResNet-18 for these classes."""
-        network = ResNet18(len(settings.classes), mirror=bool(settings.horizontal_flip))
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return network.to(device_of(settings.device))
-
-    def backbone(self, settings: Hyperparameters) -> ResNet18:
-        """Return the network with the file's weights, in evaluation mode; its last layer is 0."""
-        network = self.blank(settings)
-        network.load_state_dict(self.weights, strict=False)
-        return network.eval()
-
-    def network(
-        self, settings: Hyperparameters, pixels: Pixels, labels: NDArray[np.int64]
-    ) -> ResNet18:
-        """Return the network with a last layer fitted on these images."""
-        network = self.backbone(settings)
-        found = embed(network, pixels, labels, settings)
-        return _with_head(network, fit_head(found, len(settings.classes)))
-
-    def schedule(self, network: Classifier, settings: Hyperparameters, steps: int) -> FineTuning:
-        """Return AdamW for every weight."""
-        return FineTuning(network, steps=steps, lr=settings.backbone_lr)
+# Views of each image: upright, flipped, and shifted ones. With 3 of them the out-of-fold
+# accuracy was that of one for every epoch (0.963 and 0.962).
+MAX_VIEWS = 4
+# Features kept as float16; 5,000 photographs of 224 pixels have two views in so many bytes.
+MAX_FEATURE_BYTES = 800_000_000
+# By how many pixels of an image of 32 a view is shifted.
+SHIFT, REFERENCE_SIDE = 3, 32
+# Sides that images are enlarged to, and reduced to.
+SMALL_SIDE, LARGE_SIDE, STRIDE = 128, 224, 32
+# Pixels that go through the frozen blocks at a time.
+PART_PIXELS = 64 * SMALL_SIDE * SMALL_SIDE
 
 
-def transfer_steps(images: ImageSet, settings: Hyperparameters) -> int:
-    """Return how many steps `transfer` will tell of."""
-    if settings.backbone == "finetuned":
-        return total_steps(len(images), settings)
-    pixels = Pixels.of(images, NORMALISATION)
-    return pixels.count_parts(mirrored=bool(settings.horizontal_flip)) + settings.folds + 1
+class FineTuning:
+    """Trains the upper blocks of a pretrained network on rows of these images."""
+
+    def __init__(self, images: ImageSet, settings: Hyperparameters, weights: Weights) -> None:
+        self._images, self._settings, self._weights = images, settings, weights
+        self._device = device_of(settings.device)
+        self._network = self._new_network().requires_grad_(requires_grad=False)
+        self.normalisation = self._network.normalisation
+        self._pixels = Pixels.of(images, self.normalisation, self._device)
+        self._targets = torch.from_numpy(images.labels)
+        self._views: list[Tensor] = []
+        height, width = self._network.side
+        self._part = max(1, PART_PIXELS // (height * width))
+        self._count = self._count_views()
+
+    @property
+    def preparation_steps(self) -> int:
+        """How many steps `prepare` reports."""
+        return self._count * -(-len(self._images) // self._part)
+
+    def prepare(self, callbacks: TrainingCallbacks) -> None:
+        """Compute the features of all views."""
+        be_deterministic()
+        jobs = [partial(self._features, number, callbacks.on_step) for number in range(self._count)]
+        self._views = run_parallel(jobs, parallel=self._device.type == "cpu")
+
+    def fit(
+        self, rows: NDArray[np.int64], callbacks: TrainingCallbacks, checkpoint: Checkpoint
+    ) -> PretrainedClassifier:
+        """Return a network fine-tuned on these rows, in evaluation mode."""
+        settings, network = self._settings, self._new_network()
+        network.requires_grad_(requires_grad=False)
+        for layer in network.trained_layers():
+            layer.requires_grad_(requires_grad=True)
+        network.head.requires_grad_(requires_grad=True)
+        generator = Generator().manual_seed(settings.seed)
+        # Each image's views come in turn, from another one on.
+        first = torch.randint(0, self._count, (len(self._images),), generator=generator)
+
+        def batches(epoch: int) -> Iterator[Batch]:
+            for chosen in shuffled(torch.from_numpy(rows), settings.batch_size, generator):
+                turns = ((first[chosen] + epoch) % self._count).tolist()
+                features = [
+                    self._views[view][row] for view, row in zip(turns, chosen.tolist(), strict=True)
+                ]
+                yield self._inputs(torch.stack(features)), self._targets[chosen].to(self._device)
+
+        steps = count_steps(len(rows), settings)
+        schedule = fine_tuning_schedule(network, steps=steps, scale=settings.learning_rate_scale)
+        loop = Loop(network, network.trained, batches, schedule, generator)
+        fit(loop, settings, len(rows), callbacks, checkpoint)
+        return network
+
+    @torch.no_grad()
+    def predict(self, network: Classifier, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the network's logits (rows, classes), the mean over the flips."""
+        assert isinstance(network, PretrainedClassifier)  # noqa: S101 (narrows the type)
+        found = [
+            torch.cat(
+                [
+                    network.trained(self._inputs(view[part])).float().cpu()
+                    for part in torch.split(torch.from_numpy(rows), self._part)
+                ]
+            )
+            for view in self._views[: self._plain_views]
+        ]
+        logits: NDArray[np.float32] = torch.stack(found).mean(0).numpy()
+        return logits
+
+    @property
+    def _plain_views(self) -> int:
+        """How many of the views the finished network is asked: upright, and flipped."""
+        return 2 if self._settings.horizontal_flip else 1
+
+    def _count_views(self) -> int:
+        with torch.no_grad():
+            features = self._network.frozen(self._pixels.rows(torch.zeros(1, dtype=torch.int64)))
+        room = MAX_FEATURE_BYTES // (2 * features.numel() * len(self._images))
+        wanted = min(MAX_VIEWS, max(self._settings.epochs, self._plain_views))
+        return max(self._plain_views, min(wanted, room))
+
+    def _new_network(self) -> PretrainedClassifier:
+        settings = self._settings
+        network = self._weights.network(
+            len(settings.classes),
+            input_side(self._images.size),
+            horizontal_flip=bool(settings.horizontal_flip),
+        )
+        return network.to(self._device)
+
+    @torch.no_grad()
+    def _features(self, view: int, on_step: Callable[[], None], stop: Event) -> Tensor:
+        """Return the features of one view of every image: float16 (N, C, h, w)."""
+        generator = Generator().manual_seed(self._settings.seed * MAX_VIEWS + view)
+        step, flip = stoppable(on_step, stop), bool(self._settings.horizontal_flip)
+        found = []
+        for chosen in torch.split(torch.arange(len(self._images)), self._part):
+            if view < self._plain_views:
+                images = self._pixels.rows(chosen, torch.full((len(chosen),), bool(view)))
+            else:
+                flipped = torch.rand(len(chosen), generator=generator) < (0.5 if flip else 0)
+                images = self._pixels.rows(chosen, flipped)
+                images = shift(images, max(1, self._shift), generator)
+            features = self._network.frozen(images).to(torch.float16)
+            found.append(features.cpu().contiguous(memory_format=torch.channels_last))
+            step()
+        return torch.cat(found)
+
+    @property
+    def _shift(self) -> int:
+        return round(SHIFT * min(self._images.size) / REFERENCE_SIDE)
+
+    def _inputs(self, features: Tensor) -> Tensor:
+        found = features.to(self._device, torch.float32)
+        return found.contiguous(memory_format=torch.channels_last)
 
 
-def transfer(
-    images: ImageSet,
-    settings: Hyperparameters,
-    weights: Weights,
-    watch: Watch,
-    checkpoints: Checkpoints | None = None,
-) -> Trained:
-    """Return a network that begins with these weights, and predictions as `folds.train` does."""
-    origin = Pretrained(weights)
-    if settings.backbone == "finetuned":
-        return train(images, NORMALISATION, settings, watch, checkpoints, origin=origin)
-    return _frozen(images, settings, origin, watch)
+def input_side(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the height and width that a pretrained network takes images of a size at.
 
-
-def _frozen(
-    images: ImageSet, settings: Hyperparameters, origin: Pretrained, watch: Watch
-) -> Trained:
-    """Return the network with the last layer of all images; folds hold out images of it alone."""
-    be_deterministic()
-    started = time.perf_counter()
-    network = origin.backbone(settings)
-    pixels = Pixels.of(images, NORMALISATION, device_of(settings.device))
-    found = embed(network, pixels, images.labels, settings, watch.tick)
-    classes, held_out = len(settings.classes), fold_rows(images.labels, settings)
-    decay, logits = chosen_decay(found, held_out, classes)
-    for rows in held_out:
-        watch.tick()
-        watch.fold(float((logits[rows].argmax(axis=1) == images.labels[rows]).mean()))
-    head = fit_head(found, classes, decay)
-    watch.tick()
-    seconds = time.perf_counter() - started
-    watch.epoch(EpochReport(1, 1, head.loss, seconds), network)
-    member = Member(_with_head(network, head), NORMALISATION)
-    predictions = Predictions(logits, images.labels) if held_out else None
-    return Trained(Model((member,)), NORMALISATION, predictions)
-
-
-def _with_head(network: ResNet18, head: Head) -> ResNet18:
-    with torch.no_grad():
-        network.fc.weight.copy_(head.weight)
-        network.fc.bias.copy_(head.bias)
-    return network
-
-
-@torch.no_grad()
-def embed(
-    network: ResNet18,
-    pixels: Pixels,
-    labels: NDArray[np.int64],
-    settings: Hyperparameters,
-    tick: Callable[[], None] = lambda: None,
-) -> Features:
-    """Return what the network sees in each image, and in each mirror image where they are one."""
-    half = uses_bfloat16(settings.precision, pixels.device)
-    found: list[Tensor] = []
-    for part in pixels.parts(mirrored=network.mirror):
-        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=half):
-            found.append(network.features(part).float().cpu())
-        tick()
-    views = torch.cat(found).reshape(2 if network.mirror else 1, len(pixels), -1)
-    return Features(views, torch.from_numpy(labels))
+    Multiples of 32. The longer side becomes 128 pixels; of larger images it stays, up to 224.
+    """
+    longest = max(size)
+    scale = max(SMALL_SIDE, min(longest, LARGE_SIDE)) / longest
+    height, width = (max(STRIDE, STRIDE * round(side * scale / STRIDE)) for side in size)
+    return height, width

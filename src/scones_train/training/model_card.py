@@ -1,5 +1,6 @@
 """The model card that a training leaves."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -11,14 +12,22 @@ from scones_train.evaluation.calibration import Calibration
 from scones_train.evaluation.metrics import confusion_matrix, summarise
 from scones_train.training.hyperparameters import Hyperparameters
 
+RANDOM = {"weights": "random"}
 
-def card_of(
+
+def build_model_card(
     settings: Hyperparameters,
     normalisation: Normalisation,
     calibration: Calibration,
     images: ImageSet,
+    *,
+    reason: str,
+    origin: Mapping[str, str],
 ) -> ModelCard:
-    """Return the card of a model, without its figures yet."""
+    """Return the card of a model, without its metrics yet.
+
+    `reason` says why the recipe was taken, `origin` what the weights began as.
+    """
     height, width = images.size
     recipe = asdict(settings)
     return ModelCard(
@@ -32,18 +41,19 @@ def card_of(
         confusion_matrix=(),
         dataset_version=recipe.pop("dataset_version"),
         manifest_sha256=recipe.pop("manifest_sha256"),
-        settings={**recipe, **_basis(settings)},
+        origin=dict(origin),
+        settings={**recipe, "recipe_reason": reason, **_images_used(settings)},
     )
 
 
-def judged(
+def with_metrics(
     card: ModelCard,
     calibration: Calibration,
     answers: NDArray[np.float32],
     labels: NDArray[np.int64],
     n_train: int,
 ) -> ModelCard:
-    """Return the card with the figures of its own graph's answers to the test images."""
+    """Return the card with the metrics of its own graph's answers to the test images."""
     return replace(
         card,
         confusion_matrix=confusion_matrix(answers, labels),
@@ -55,15 +65,11 @@ def judged(
     )
 
 
-def _basis(settings: Hyperparameters) -> dict[str, str | list[str]]:
-    """Return which images taught the network, and whose predictions calibrated it."""
+def _images_used(settings: Hyperparameters) -> dict[str, str | list[str]]:
+    """Return which images the network was trained on, and which predictions calibrated it."""
     if not settings.folds:
         return {"trained_on": ["train"], "calibrated_on": "predictions for validation"}
-    networks = f"{settings.folds} other" if settings.one_network else f"the {settings.folds}"
-    machines = not settings.backbone and (settings.shape or settings.texture)
-    without = ", and of the kernel machines without each image" if machines else ""
     return {
         "trained_on": ["train", "validation"],
-        "calibrated_on": f"predictions of {networks} networks, each for the share of train and "
-        f"validation that it was trained without{without}",
+        "calibrated_on": f"out-of-fold predictions of {settings.folds} other networks",
     }

@@ -1,13 +1,14 @@
-"""Muon for the convolutions, Nesterov SGD for the rest, one schedule for both."""
+"""The optimisers of both recipes, and the schedule of their learning rates."""
 
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
+from scones_train.model.classifier import PretrainedClassifier
 from scones_train.model.small_network import Network
 
 # The quintic of Keller Jordan's Muon: it pushes every singular value towards 1 in few steps.
@@ -88,13 +89,13 @@ class Annealed:
         return {"done": self._done, "optimisers": [each.state_dict() for each in self._optimisers]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned for the same network and number of steps."""
+        """Resume from what `state_dict` returned for the same network and number of steps."""
         for optimiser, kept in zip(self._optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(kept)
         self._done = state["done"]
 
     def step(self) -> None:
-        """Update the parameters at the rate of this step, and forget the gradients."""
+        """Update the parameters at the rate of this step, and clear the gradients."""
         factor = rate(self._done, self._steps)
         for optimiser in self._optimisers:
             for group in optimiser.param_groups:
@@ -104,37 +105,38 @@ class Annealed:
         self._done += 1
 
 
-class Schedule(Annealed):
-    """The optimisers of this project's own network."""
-
-    def __init__(
-        self,
-        network: Network,
-        *,
-        steps: int,
-        muon_lr: float,
-        head_lr: float,
-        bias_lr: float,
-    ) -> None:
-        filters = [p for p in network.groups.parameters() if p.ndim == 4]
-        biases = [p for p in network.groups.parameters() if p.ndim == 1 and p.requires_grad]
-        assert network.whiten.bias is not None  # noqa: S101 (narrows the type)
-        rest = [
-            {"params": [network.head.weight], "lr": head_lr},
-            {"params": [*biases, network.whiten.bias], "lr": bias_lr},
-        ]
-        optimisers: list[Optimizer] = [
-            Muon(filters, lr=muon_lr),
-            SGD(rest, momentum=0.85, nesterov=True, weight_decay=0.0),
-        ]
-        super().__init__(optimisers, steps)
+# Peak learning rates of `scratch`: convolutions by Muon, the last layer and biases by SGD.
+MUON_RATE, HEAD_RATE, BIAS_RATE = 0.25, 0.67, 0.05
+# Peak learning rate of `pretrained`, and how many times it the last layer has.
+FINE_TUNING_RATE, HEAD_FACTOR, DECAY = 1e-3, 10, 0.01
 
 
-class FineTuning(Annealed):
-    """AdamW on every weight of a network that knows something already."""
+def scratch_schedule(network: Network, *, steps: int, scale: float) -> Annealed:
+    """Return Muon for the convolutions and Nesterov SGD for the rest, for so many steps."""
+    filters = [p for p in network.groups.parameters() if p.ndim == 4]
+    biases = [p for p in network.groups.parameters() if p.ndim == 1 and p.requires_grad]
+    assert network.whiten.bias is not None  # noqa: S101 (narrows the type)
+    rest = [
+        {"params": [network.head.weight], "lr": HEAD_RATE * scale},
+        {"params": [*biases, network.whiten.bias], "lr": BIAS_RATE * scale},
+    ]
+    optimisers: list[Optimizer] = [
+        Muon(filters, lr=MUON_RATE * scale),
+        SGD(rest, momentum=0.85, nesterov=True, weight_decay=0.0),
+    ]
+    return Annealed(optimisers, steps)
 
-    def __init__(self, network: nn.Module, *, steps: int, lr: float) -> None:
-        super().__init__([AdamW(network.parameters(), lr=lr, weight_decay=0.01)], steps)
+
+def fine_tuning_schedule(network: PretrainedClassifier, *, steps: int, scale: float) -> Annealed:
+    """Return AdamW for the weights that require gradients, for so many steps."""
+    head = list(network.head.parameters())
+    own = {id(parameter) for parameter in head}
+    body = [p for p in network.parameters() if p.requires_grad and id(p) not in own]
+    groups = [
+        {"params": body, "lr": FINE_TUNING_RATE * scale},
+        {"params": head, "lr": FINE_TUNING_RATE * HEAD_FACTOR * scale},
+    ]
+    return Annealed([AdamW(groups, weight_decay=DECAY)], steps)
 
 
 def rate(step: int, steps: int, warmup: float = 0.15) -> float:

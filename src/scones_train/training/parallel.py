@@ -1,62 +1,68 @@
-"""Trainings side by side, on the threads that PyTorch has."""
+"""Jobs that share PyTorch's threads."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from threading import Event
-from typing import Any
+from typing import TypeVar
 
 import torch
 
+Result = TypeVar("Result")
+
 
 class Stopped(Exception):
-    """Ends a training whose result nobody waits for any more."""
+    """Ends a job whose result is no longer wanted."""
 
 
-@contextmanager
-def side_by_side(trainings: int, *, at_once: bool) -> Iterator[tuple[Callable[..., Any], Event]]:
-    """Yield what begins a job, and what stops the trainings, which share PyTorch's threads.
+def run_parallel(
+    jobs: Sequence[Callable[[Event], Result]], *, parallel: bool = True
+) -> list[Result]:
+    """Return what the jobs return, in their order; each has a share of PyTorch's threads.
 
-    The jobs are the trainings, in order, after one that is no training and has a thread.
+    As many run at the same time as there are threads, which uses the cores better than one
+    training on all of them; with `parallel` false they run one after another. An exception of
+    one ends the others, through the event that each is given, before it is raised.
     """
     threads, stop = torch.get_num_threads(), Event()
-    workers = min(threads, trainings) if at_once else 1
-    each = iter([threads // workers, *shared_threads(threads, workers, trainings)])
+    workers = max(1, min(threads, len(jobs))) if parallel else 1
     pool = ThreadPoolExecutor(workers, "train")
-
-    def begin(job: Callable[..., Any], *given: Any, **named: Any) -> Future[Any]:
-        return pool.submit(_on_threads, next(each), job, *given, **named)
-
+    shares = shared_threads(threads, workers, len(jobs))
     try:
-        yield begin, stop
+        futures = [
+            pool.submit(_on_threads, share, job, stop)
+            for share, job in zip(shares, jobs, strict=True)
+        ]
+        for done in as_completed(futures):
+            done.result()
+        return [future.result() for future in futures]
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)
 
 
-def shared_threads(threads: int, workers: int, trainings: int) -> list[int]:
-    """Return how many threads each training has, in the order in which they begin.
+def shared_threads(threads: int, workers: int, jobs: int) -> list[int]:
+    """Return how many threads each job has, in the order in which they begin.
 
     Those of the last round have the threads of the workers that are left without one: of five
     trainings on two cores, the last one has both.
     """
-    last = trainings % workers or workers
-    return [threads // workers] * (trainings - last) + [threads // last] * last
+    last = jobs % workers or workers
+    return [threads // workers] * (jobs - last) + [threads // last] * min(last, jobs)
 
 
-def _on_threads(threads: int, job: Callable[..., Any], *given: Any, **named: Any) -> Any:
+def _on_threads(threads: int, job: Callable[[Event], Result], stop: Event) -> Result:
     # The number of threads is each thread's own.
     torch.set_num_threads(threads)
-    return job(*given, **named)
+    return job(stop)
 
 
-def stoppable(tick: Callable[[], None], stop: Event) -> Callable[[], None]:
-    """Return a tick that ends a training once the event is set."""
+def stoppable(on_step: Callable[[], None], stop: Event) -> Callable[[], None]:
+    """Return a callback that ends a training once the event is set."""
 
     def checked() -> None:
         if stop.is_set():
             raise Stopped
-        tick()
+        on_step()
 
     return checked

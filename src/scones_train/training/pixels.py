@@ -18,7 +18,7 @@ EVALUATION_PIXELS = EVALUATION_BATCH * 64 * 64
 class Pixels:
     """`stored` is uint8 (N, H, W, 3) on the device that computes; `mean`, `std` are (3,) there.
 
-    Normalised all at once, images would take four times their room, and their mirror images as
+    Normalised all at once, images would take four times their room, and their flips as
     much again.
     """
 
@@ -45,30 +45,30 @@ class Pixels:
         """Where the images are."""
         return self.stored.device
 
-    def rows(self, chosen: Tensor, mirrored: Tensor | None = None) -> Tensor:
+    def rows(self, chosen: Tensor, flipped: Tensor | None = None) -> Tensor:
         """Return these images as normalised float32 (n, 3, H, W).
 
-        `chosen` is int64 (n,), and `mirrored`, bool (n,), names those that are turned left to
+        `chosen` is int64 (n,), and `flipped`, bool (n,), names those that are flipped left to
         right; both may lie on the processor.
         """
         images = self.stored[chosen.to(self.device)]
-        if mirrored is not None:
-            turned = mirrored.to(self.device)[:, None, None, None]
-            images = torch.where(turned, images.flip(2), images)
+        if flipped is not None:
+            mask = flipped.to(self.device)[:, None, None, None]
+            images = torch.where(mask, images.flip(2), images)
         return ((images.float() / 255 - self.mean) / self.std).permute(0, 3, 1, 2)
 
-    def parts(self, *, mirrored: bool = False) -> Iterator[Tensor]:
-        """Yield all images in order, and then, where asked for, all their mirror images.
+    def parts(self, *, flipped: bool = False) -> Iterator[Tensor]:
+        """Yield all images in order, and then, where asked for, all their flips.
 
         The parts are of one size, or differ by one, and small enough to be computed with.
         """
-        count = len(self) * (2 if mirrored else 1)
-        for part in torch.tensor_split(torch.arange(count), self.count_parts(mirrored=mirrored)):
+        count = len(self) * (2 if flipped else 1)
+        for part in torch.tensor_split(torch.arange(count), self.count_parts(flipped=flipped)):
             yield self.rows(part % len(self), part >= len(self))
 
-    def count_parts(self, *, mirrored: bool = False) -> int:
+    def count_parts(self, *, flipped: bool = False) -> int:
         """Return how many parts `parts` gives."""
-        count = len(self) * (2 if mirrored else 1)
+        count = len(self) * (2 if flipped else 1)
         _, height, width, _ = self.stored.shape
         most = max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // (height * width)))
         return math.ceil(count / most)

@@ -1,4 +1,4 @@
-"""What a training job says of itself on stdout, in lines of `name=value`."""
+"""What a training job reports on stdout, in lines of `name=value`."""
 
 import sys
 import time
@@ -10,11 +10,10 @@ from scones_core.model_card import ModelCard
 from scones_train.sagemaker.metric_lines import metric_line
 
 if TYPE_CHECKING:
-    from scones_train.model.classifier import Classifier
     from scones_train.training.fit import EpochReport
 
-# How often the steps are told of, from the first to the last.
-TOLD = 40
+# How many lines report the steps, from the first to the last.
+STEP_LINES = 40
 FIGURES = (
     "accuracy",
     "precision_at_threshold",
@@ -23,27 +22,29 @@ FIGURES = (
 )
 
 
-def say(values: dict[str, float | str]) -> None:
+def emit_metrics(values: dict[str, float | str]) -> None:
     """Write one line of `name=value`."""
-    say_text(metric_line(values))
+    emit(metric_line(values))
 
 
-def say_text(line: str) -> None:
+def emit(line: str) -> None:
     """Write one line."""
     sys.stdout.write(f"{line}\n")
-    # Whoever follows the job reads a pipe, which would else be filled in blocks.
+    # A pipe would otherwise be filled in blocks, and the follower of the job would wait.
     sys.stdout.flush()
 
 
-def say_result(card: ModelCard) -> None:
-    """Say how good the finished model is, and on what its threshold rests."""
-    say({name: value for name, value in card.metrics.items() if name.startswith("calibration_")})
-    say({"threshold": card.threshold, "temperature": card.temperature})
-    say({f"test_{name}": card.metrics[name] for name in FIGURES})
+def emit_result(card: ModelCard) -> None:
+    """Report how good the finished model is, and on what its threshold rests."""
+    emit_metrics(
+        {name: value for name, value in card.metrics.items() if name.startswith("calibration_")}
+    )
+    emit_metrics({"threshold": card.threshold, "temperature": card.temperature})
+    emit_metrics({f"test_{name}": card.metrics[name] for name in FIGURES})
 
 
-class Progress:
-    """Says how far all trainings are, now and then, and after an epoch or a fold.
+class ProgressReport:
+    """Reports how far all trainings are, now and then, and after an epoch or a fold.
 
     Its methods may be called by several threads.
     """
@@ -55,24 +56,24 @@ class Progress:
         self._folds, self._folds_done = folds, 0
         self._lock, self._clock, self._started = Lock(), clock, clock()
 
-    def tick(self) -> None:
-        """Count one step of any training, and tell of it now and then."""
+    def on_step(self) -> None:
+        """Count one step of any training, and report it now and then."""
         with self._lock:
-            told = self._steps * TOLD // max(1, self._total)
+            before = self._steps * STEP_LINES // max(1, self._total)
             self._steps += 1
-            if self._steps * TOLD // max(1, self._total) > told:
+            if self._steps * STEP_LINES // max(1, self._total) > before:
                 steps = f"{self._steps}/{self._total}"
-                say({"step": steps, "seconds_left": self._seconds_left()})
+                emit_metrics({"step": steps, "seconds_left": self._seconds_left()})
 
-    def skip(self, steps: int) -> None:
+    def on_resume(self, steps: int) -> None:
         """Leave out steps of a training that an earlier job has done."""
         with self._lock:
             self._total -= steps
 
-    def epoch(self, done: "EpochReport", _network: "Classifier") -> None:
-        """Say where one network stands: the final one, or else the first of the folds'."""
+    def on_epoch(self, done: "EpochReport") -> None:
+        """Report where the final network stands."""
         with self._lock:
-            say(
+            emit_metrics(
                 {
                     "epoch": f"{done.epoch}/{done.epochs}",
                     "train_loss": done.train_loss,
@@ -80,11 +81,11 @@ class Progress:
                 }
             )
 
-    def fold(self, accuracy: float) -> None:
-        """Say that one more fold is done, and the accuracy on the images it held out."""
+    def on_fold(self, accuracy: float) -> None:
+        """Report that one more fold is done, and the accuracy on the images it held out."""
         with self._lock:
             self._folds_done += 1
-            say(
+            emit_metrics(
                 {
                     "fold": f"{self._folds_done}/{self._folds}",
                     "fold_accuracy": accuracy,

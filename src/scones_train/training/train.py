@@ -7,7 +7,6 @@ reports on stdout in lines of `name=value`. An error ends it with 1 and `<base>/
 import os
 import signal
 import sys
-from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -15,19 +14,21 @@ from scones_core.errors import SconesError, TrainingError
 from scones_core.model_card import ModelCard
 from scones_train.artifact import write_artifact
 from scones_train.container import Container
-from scones_train.data import SMALLEST_SIDE, ImageSet, Normalisation, load_channel
+from scones_train.data import SMALLEST_SIDE, ImageSet, load_channel
 from scones_train.evaluation.calibration import Calibration, Predictions, calibrate
 from scones_train.evaluation.predictions import ImagePredictions, channel_names
 from scones_train.evaluation.reliability import to_svg
 from scones_train.golden_samples import choose_golden_samples
 from scones_train.serving.predictor import Predictor
 from scones_train.training.hyperparameters import Hyperparameters
-from scones_train.training.model_card import card_of, judged
-from scones_train.training.progress import Progress, say, say_result, say_text
+from scones_train.training.model_card import RANDOM, build_model_card, with_metrics
+from scones_train.training.progress import ProgressReport, emit, emit_metrics, emit_result
 
 if TYPE_CHECKING:
-    from scones_train.training.checkpoint import Checkpoints
-    from scones_train.training.cross_validation import Trained
+    from scones_train.model.weights import Weights
+    from scones_train.training.cross_validation import Trainer
+    from scones_train.training.fit import TrainingCallbacks
+    from scones_train.training.recipes import Choice
 
 # A pooled thread that spins takes the time of whatever else runs: beside one busy process a
 # step took fifteen times as long. OpenMP reads this once, when PyTorch loads it.
@@ -66,78 +67,87 @@ def run(container: Container) -> ModelCard:
     """
     settings = Hyperparameters.parse(container.hyperparameters())
     splits = _load(container, settings)
+    # PyTorch is imported once everything else is known to be right.
     from scones_train.model.export import to_onnx, weights_bytes
+    from scones_train.model.weights import package_weights
     from scones_train.training.checkpoint import Checkpoints
-    from scones_train.training.cross_validation import answers_of
+    from scones_train.training.cross_validation import train
+    from scones_train.training.fit import predict
+    from scones_train.training.recipes import choose_recipe
 
     images = _training_images(splits, settings)
-    settings = _fitting(settings, images)
-    checkpoints = Checkpoints.of(container.checkpoint_dir, images, settings, say_text)
-    trained = _trained(container, images, settings, checkpoints)
-    unseen = trained.predictions
+    choice = choose_recipe(settings, images, _given_weights(container, settings), package_weights)
+    settings = choice.settings
+    emit(f"Recipe {settings.recipe}: {choice.reason}.")
+    trainer, callbacks = _trainer(images, choice)
+    checkpoints = Checkpoints.of(container.checkpoint_dir, images, settings, emit)
+    trained = train(trainer, images.labels, settings, callbacks, checkpoints)
+    network, normalisation, unseen = trained.network, trained.normalisation, trained.predictions
     if unseen is None:
-        kept = splits["validation"]
-        logits = answers_of(trained.model.members[0], trained.model.machines, kept)
-        unseen = Predictions(logits, kept.labels)
+        validation = splits["validation"]
+        unseen = Predictions(predict(network, validation, normalisation), validation.labels)
     calibration = calibrate(unseen, settings.target_precision)
-    graph = to_onnx(trained.model, calibration.temperature, images.size)
-    card = card_of(settings, trained.normalisation, calibration, images)
+    graph = to_onnx(network, normalisation, calibration.temperature, images.size)
+    origin = choice.weights.origin if choice.weights else RANDOM
+    card = build_model_card(
+        settings, normalisation, calibration, images, reason=choice.reason, origin=origin
+    )
     answers = Predictor(card, graph).probabilities(splits["test"].pixels)
-    card = judged(card, calibration, answers, splits["test"].labels, len(images))
-    known = choose_golden_samples(splits["test"], answers)
+    card = with_metrics(card, calibration, answers, splits["test"].labels, len(images))
     names = channel_names(container.channel("test"), settings.classes)
-    tested = ImagePredictions(names, splits["test"].labels, answers)
     write_artifact(
         container.model_dir,
         card,
         graph,
-        weights_bytes(trained.model),
-        tested,
-        samples=known,
+        weights_bytes(network, origin),
+        ImagePredictions(names, splits["test"].labels, answers),
+        samples=choose_golden_samples(splits["test"], answers),
         diagram=_diagram(calibration),
     )
     checkpoints.clear()
-    say_result(card)
+    emit_result(card)
     return card
 
 
-def _fitting(settings: Hyperparameters, images: ImageSet) -> Hyperparameters:
-    """Return the settings with what the images' size decides."""
-    from scones_train.model.small_network import stem_of
-
-    return replace(settings, stem=settings.stem or stem_of(images.size))
-
-
-def _trained(
-    container: Container, images: ImageSet, settings: Hyperparameters, checkpoints: "Checkpoints"
-) -> "Trained":
-    """Train by the settings: from nothing, or from the weights in their channel."""
+def _given_weights(container: Container, settings: Hyperparameters) -> "Weights | None":
+    """Return the weights in the job's own channel, None where it has none."""
     from scones_train.model.weights import read_weights
-    from scones_train.training.cross_validation import Watch, total_steps, train
-    from scones_train.training.fine_tuning import transfer, transfer_steps
 
-    count = (
-        transfer_steps(images, settings)
-        if settings.backbone
-        else total_steps(len(images), settings)
+    folder = container.channel("weights")
+    if not settings.weights_sha256 and not folder.is_dir():
+        return None
+    return read_weights(folder, settings.weights_sha256)
+
+
+def _trainer(images: ImageSet, choice: "Choice") -> tuple["Trainer", "TrainingCallbacks"]:
+    """Return what trains by the chosen recipe, and what reports its progress."""
+    from scones_train.training.cross_validation import total_steps
+    from scones_train.training.fine_tuning import FineTuning
+    from scones_train.training.fit import TrainingCallbacks
+    from scones_train.training.scratch import FromScratch
+
+    settings = choice.settings
+    trainer: Trainer = (
+        FineTuning(images, settings, choice.weights)
+        if choice.weights
+        else FromScratch(images, settings)
     )
-    progress = Progress(count, settings.folds)
-    watch = Watch(progress.epoch, progress.fold, progress.tick, progress.skip)
-    if settings.backbone:
-        weights = read_weights(container.channel("weights"), settings.weights_sha256)
-        return transfer(images, settings, weights, watch, checkpoints)
-    return train(images, Normalisation.of(images), settings, watch, checkpoints)
+    steps = trainer.preparation_steps + total_steps(len(images), settings)
+    progress = ProgressReport(steps, settings.folds)
+    return trainer, TrainingCallbacks(
+        progress.on_epoch, progress.on_fold, progress.on_step, progress.on_resume
+    )
 
 
 def _training_images(splits: dict[str, ImageSet], settings: Hyperparameters) -> ImageSet:
-    """Return the images that are learnt from, in an order of their own.
+    """Return the images that are trained on, in an order of their own.
 
-    Folds calibrate on images that they hold out, which leaves the validation channel free to
-    be learnt from; without folds it is all there is to calibrate on.
+    Folds calibrate on images that they hold out, so that the validation channel can be trained
+    on; without folds it is all there is to calibrate on.
     """
     if not settings.folds:
         return splits["train"].ordered()
-    # Taken out, so that they are not held twice while the network learns from both.
+    # Taken out, so that they are not held twice during the training.
     return splits.pop("train").joined(splits.pop("validation")).ordered()
 
 
@@ -151,7 +161,7 @@ def _load(container: Container, settings: Hyperparameters) -> dict[str, ImageSet
     splits = {"train": train}
     for name in ("validation", "test"):
         splits[name] = load_channel(container.channel(name), settings.classes, train.size)
-    say({f"{name}_images": len(images) for name, images in splits.items()})
+    emit_metrics({f"{name}_images": len(images) for name, images in splits.items()})
     return splits
 
 

@@ -14,11 +14,14 @@ from scones_core.errors import (
     ImageTooLarge,
     InvalidInference,
     InvalidRequest,
+    SettingsError,
     UnsupportedImage,
 )
-from scones_core.limits import ENDPOINT_BODY_BYTES
+from scones_core.limits import ENDPOINT_BODY_BYTES, STATE_BYTES
+from scones_core.settings import WorkflowSettings
 from scones_lambdas import clients, serialize_image
 from scones_lambdas.classify_image import handler
+from scones_lambdas.filter_inferences import decide
 
 pytestmark = pytest.mark.usefixtures("world")
 
@@ -44,14 +47,14 @@ def test_sends_the_object_with_its_type_and_inference_id(
     assert headers["X-Amzn-SageMaker-Inference-Id"] == serialized["inference_id"]
 
 
-def test_returns_the_likeliest_label_and_all_probabilities(serialized: dict[str, Any]) -> None:
+def test_returns_the_likeliest_labels_and_their_probabilities(serialized: dict[str, Any]) -> None:
     result = handler(serialized)
     assert result == {
         "image": serialized["image"],
         "inference": {
             "label": "motorcycle",
             "confidence": 0.75,
-            "probabilities": {"bicycle": 0.25, "motorcycle": 0.75},
+            "probabilities": {"motorcycle": 0.75, "bicycle": 0.25},
             "inference_id": serialized["inference_id"],
             "variant": "main",
         },
@@ -66,6 +69,41 @@ def test_any_number_of_labels_works(
     helpers.forget_settings()
     world.reply.body = [0.1, 0.2, 0.7]
     assert handler(serialized)["inference"]["label"] == "van"
+
+
+@pytest.fixture
+def a_thousand(helpers: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A thousand long names, which lie in an object."""
+    names = [f"maker_{number % 40:02d}-model-{number:04d}-" + "x" * 40 for number in range(1000)]
+    helpers.put("labels/1.json", json.dumps(names).encode())
+    monkeypatch.setenv("LABELS", f"s3://{helpers.BUCKET}/labels/1.json")
+    helpers.forget_settings()
+    return names
+
+
+def test_a_thousand_labels_come_from_an_object_and_a_batch_of_results_fits_into_a_state(
+    a_thousand: list[str], serialized: dict[str, Any], world: Any
+) -> None:
+    share = 0.4 / 999
+    world.reply.body = [share] * 500 + [0.6] + [share] * 499
+    classified = handler(serialized)
+    inference = classified["inference"]
+    assert inference["label"] == a_thousand[500]
+    assert list(inference["probabilities"]) == [a_thousand[500], *a_thousand[:2]]
+    result = decide(classified, 0.9)
+    assert len(json.dumps([result] * WorkflowSettings().images_per_execution)) < STATE_BYTES
+
+
+def test_labels_that_are_absent_or_no_list_are_a_settings_error(
+    serialized: dict[str, Any], helpers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABELS", f"s3://{helpers.BUCKET}/labels/none.json")
+    helpers.forget_settings()
+    with pytest.raises(SettingsError, match=r"labels/none\.json.*apply the Terraform again"):
+        handler(serialized)
+    helpers.put("labels/none.json", b"{}")
+    with pytest.raises(SettingsError, match="LABELS"):
+        handler(serialized)
 
 
 @pytest.mark.parametrize(

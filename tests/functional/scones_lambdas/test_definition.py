@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -90,7 +91,8 @@ def quick_definition() -> str:
     for name in HANDLERS:
         text = text.replace(f"${{{name}_function_arn}}", name)
     text = text.replace("${metric_namespace}", NAMESPACE)
-    text = text.replace('"TimeoutSeconds": 30', '"TimeoutSeconds": 2')
+    # Of SerializeImage, the first step.
+    text = re.sub(r'"TimeoutSeconds": 35\b', '"TimeoutSeconds": 2', text)
     return text.replace('"BackoffRate": 2', '"BackoffRate": 1')
 
 

@@ -1,4 +1,5 @@
 import json
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from scones_core.errors import (
 )
 from scones_core.image_header import HEADER_BYTES
 from scones_lambdas import clients
-from scones_lambdas.serialize_image import handler
+from scones_lambdas.environment import SerializeEnvironment
+from scones_lambdas.serialize_image import describe_image, handler
 
 pytestmark = pytest.mark.usefixtures("world")
 
@@ -46,6 +48,46 @@ def test_an_object_longer_than_the_header_keeps_its_whole_size(context: Any, hel
     assert len(body) > HEADER_BYTES
     image = handler(item(helpers.put("in/long", body)), context)["image"]
     assert image["size_bytes"] == len(body)
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
+
+
+@pytest.mark.parametrize("count", [2, 3, 20])
+def test_metadata_of_any_length_may_stand_before_the_size(
+    count: int, context: Any, helpers: Any
+) -> None:
+    plain = helpers.picture("JPEG", (40, 30))
+    profile = segment(0xE2, b"ICC_PROFILE\0" + bytes(65_000))
+    body = plain[:2] + profile * count + plain[2:]
+    image = handler(item(helpers.put("in/profile.jpg", body)), context)["image"]
+    assert (image["width"], image["height"], image["size_bytes"]) == (40, 30, len(body))
+
+
+def test_a_jpeg_that_shows_no_size_at_all_is_refused(context: Any, helpers: Any) -> None:
+    body = b"\xff\xd8" + segment(0xE1, bytes(65_000)) * 5
+    with pytest.raises(UnsupportedImage, match="no size"):
+        handler(item(helpers.put("in/none.jpg", body)), context)
+
+
+def test_an_object_that_is_replaced_between_the_two_reads_is_refused() -> None:
+    class Replaced:
+        """An S3 whose object is another one at each call."""
+
+        calls = 0
+
+        def get_object(self, **_: Any) -> dict[str, Any]:
+            self.calls += 1
+            head = b"\xff\xd8" + segment(0xE1, bytes(65_000)) * 5
+            return {
+                "Body": BytesIO(head[:HEADER_BYTES]),
+                "ContentRange": f"bytes 0-1/{len(head)}",
+                "ETag": f'"{self.calls}"',
+            }
+
+    with pytest.raises(ImageNotFound, match="was replaced"):
+        describe_image(Replaced(), {"bucket": "b", "key": "k"}, SerializeEnvironment.of({}))
 
 
 def test_the_type_is_read_from_the_bytes_not_from_the_name(context: Any, helpers: Any) -> None:

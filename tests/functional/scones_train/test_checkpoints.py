@@ -7,7 +7,7 @@ import torch
 from scones_train.evaluation.predictions import FILE
 
 SETTINGS = {"epochs": "5", "batch_size": "8", "folds": "2"}
-MODEL = ("model.onnx", "weights.pt", FILE, "model.json")
+MODEL = ("model.onnx", "weights.safetensors", FILE, "model.json")
 
 
 def model_bytes(job):
@@ -43,7 +43,7 @@ def test_a_training_that_goes_on_ends_in_the_very_bytes_of_one_that_was_not_dist
     assert not (job.base / "model").exists()
     done = job.run()
     assert done.returncode == 0, done.stderr
-    assert "fold-1 goes on after epoch" in done.stdout
+    assert "final resumes after epoch" in done.stdout
     assert "epoch=1/5" not in done.stdout
     assert model_bytes(job) == uninterrupted
     assert list((job.base / "checkpoints").glob("*.pt")) == []
@@ -66,7 +66,7 @@ def test_a_checkpoint_of_other_settings_is_told_and_not_used(job):
     job.hyperparameters(**{**SETTINGS, "seed": "7"})
     done = job.run()
     assert done.returncode == 0
-    assert "fold-1.pt is of other settings or images" in done.stdout
+    assert "final.pt is of other settings or images" in done.stdout
     assert "epoch=1/5" in done.stdout
 
 
@@ -77,7 +77,7 @@ def test_a_file_that_is_no_checkpoint_is_told_and_never_unpickled(job):
     (folder / "final.pt").write_bytes(b"cos\nsystem\n(S'touch evil'\ntR.")
     done = job.run()
     assert done.returncode == 0
-    assert "final.pt is no checkpoint" in done.stdout
+    assert "final.pt is not a checkpoint" in done.stdout
     assert not (job.base / "evil").exists()
 
 

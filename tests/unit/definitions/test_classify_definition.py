@@ -29,8 +29,10 @@ FUNCTION_TIMEOUTS = {
 }
 
 CLIENT_SECONDS = {
-    "SerializeImage": S3_LIMITS.worst_case_seconds,
-    "ClassifyImage": S3_LIMITS.worst_case_seconds + RUNTIME_LIMITS.worst_case_seconds,
+    # The header, and what follows it where metadata comes first.
+    "SerializeImage": 2 * S3_LIMITS.worst_case_seconds,
+    # The labels, once a process, and the image.
+    "ClassifyImage": 2 * S3_LIMITS.worst_case_seconds + RUNTIME_LIMITS.worst_case_seconds,
     "FilterInferences": 0,
 }
 

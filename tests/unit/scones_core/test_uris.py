@@ -8,7 +8,28 @@ def test_a_location_reads_back_as_it_was_written() -> None:
     assert str(S3Uri.parse("s3://data/a/b.png")) == "s3://data/a/b.png"
 
 
-@pytest.mark.parametrize("text", ["", "data/a", "s3:///key", "https://data/a", "s3://b/k?v=1"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "photo #1.jpg",
+        "what?.png",
+        "a%20b",
+        "a+b",
+        "50%",
+        "café",
+        "in//double",
+        "a&b",
+        "t\tab",
+        "/x",
+    ],
+)
+def test_everything_behind_the_bucket_is_the_key_as_it_is_written(key: str) -> None:
+    assert S3Uri.parse(f"s3://bucket/{key}") == S3Uri("bucket", key)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "data/a", "s3:///key", "https://data/a", "s3:/data/a", "S3://data/a"]
+)
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="s3://bucket/key"):
         S3Uri.parse(text)

@@ -31,7 +31,7 @@ def members(card, tested):
         "model.json": card.dumps().encode(),
         "model.onnx": b"g",
         "predictions.json": tested.dumps().encode(),
-        "weights.pt": b"w",
+        "weights.safetensors": b"w",
     }
 
 
@@ -62,7 +62,7 @@ def test_a_folder_is_read_back_and_holds_no_leftovers(folder, card):
         "model.json",
         "model.onnx",
         "predictions.json",
-        "weights.pt",
+        "weights.safetensors",
     ]
 
 
@@ -137,7 +137,7 @@ def test_an_archive_is_unpacked_to_the_known_files(tmp_path, card, members):
         "model.json",
         "model.onnx",
         "predictions.json",
-        "weights.pt",
+        "weights.safetensors",
     ]
     assert not (tmp_path / "evil").exists()
 

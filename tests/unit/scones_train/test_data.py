@@ -101,3 +101,20 @@ def test_one_coloured_pixel_makes_images_not_grey():
     assert ImageSet(grey, np.zeros(3, np.int64)).grey
     grey[2, 3, 3, 1] += 1
     assert not ImageSet(grey, np.zeros(3, np.int64)).grey
+
+
+def test_a_channel_is_read_as_people_fill_it(tmp_path):
+    for number, ending in enumerate(("png", "PNG", "jpg", "JPG", "jpeg", "JPEG")):
+        place = tmp_path / "van" / ("deep" if number % 2 else ".")
+        place.mkdir(parents=True, exist_ok=True)
+        kind = "PNG" if ending.lower() == "png" else "JPEG"
+        Image.new("RGB", (16, 16), (number, 0, 0)).save(place / f"{number}.{ending}", kind)
+    (tmp_path / "bus").mkdir()
+    Image.new("RGB", (16, 16)).save(tmp_path / "bus" / "1.png")
+    (tmp_path / "bus" / "._1.png").write_bytes(bytes(80))
+    (tmp_path / "bus" / ".DS_Store").write_bytes(bytes(80))
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+
+    images = load_channel(tmp_path, ["van", "bus"])
+
+    assert images.labels.tolist() == [0] * 6 + [1]

@@ -195,13 +195,6 @@ DIFFERENCES = (
         says="runs Python only",
     ),
     _machine(
-        "a Distributed Map in JSONata",
-        "Its readers, batches and writers are written for JSONPath; other states have both.",
-        "Distributed Map in JSONata",
-        **_distributed({"InputType": "JSON"}),
-        QueryLanguage="JSONata",
-    ),
-    _machine(
         "activities",
         "Workers that poll for activities are not part of the project.",
         "activity",
@@ -228,20 +221,5 @@ DIFFERENCES = (
         _ONE_FORM,
         "ATHENA_DATA",
         **_distributed({"InputType": "MANIFEST", "ManifestType": "ATHENA_DATA"}),
-    ),
-    _machine(
-        "a part of a JSON file as items",
-        "The whole file is read as the list of items.",
-        "ItemsPointer",
-        **_distributed({"InputType": "JSON", "ItemsPointer": "/items"}),
-    ),
-    Difference(
-        service="stepfunctions",
-        operation="redrive_execution",
-        parameters={"executionArn": "arn:aws:states:us-east-1:123456789012:execution:m:e"},
-        differs="no execution is redriven",
-        reason="moto keeps no state of a failed execution to go on from.",
-        code="NotImplemented",
-        says="RedriveExecution",
     ),
 )

@@ -147,10 +147,10 @@ def test_new_code_retires_the_warm_worker(aws):
 
 def test_new_configuration_retires_the_warm_worker(aws):
     """https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html"""
-    name = aws.function("import os\ndef handler(event, context):\n    return os.environ['A']\n")
+    name = aws.function("import os\ndef handler(event, context):\n    return os.environ['A1']\n")
     for value in ("1", "2"):
         aws.client("lambda").update_function_configuration(
-            FunctionName=name, Environment={"Variables": {"A": value}}
+            FunctionName=name, Environment={"Variables": {"A1": value}}
         )
         assert aws.invoke(name)[0] == value
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import Aws, unique
+from local_aws.testing.aws import Aws, policy, unique
 
 NOT_JSON = "def handler(event, context): return {'confidence': float(event['value'])}\n"
 
@@ -149,6 +149,66 @@ def test_rows_keep_the_order_of_the_headers_fields(aws: Aws) -> None:
     assert [list(row.items()) for row in rows] == [[("zeta", "1"), ("alpha", "2"), ("Mid", "3")]]
 
 
+def test_a_distributed_map_in_jsonata(aws: Aws) -> None:
+    bucket = unique("items")
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="in.json", Body=b'{"rows": [1, 2, 3]}')
+    inner = flow(I=passing(Output={"sum": "{% $sum($states.input.Items.n) %}"}))
+    state = {
+        "Type": "Map",
+        "ItemReader": {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": {
+                "InputType": "JSON",
+                "ItemsPointer": "/rows",
+                "MaxItems": "{% 1 + 2 %}",
+            },
+            "Arguments": {"Bucket": "{% $states.input.bucket %}", "Key": "in.json"},
+        },
+        "ItemSelector": {
+            "n": "{% $states.context.Map.Item.Value * $states.input.by %}",
+            "at": "{% $states.context.Map.Item.Index %}",
+        },
+        "ItemBatcher": {
+            "MaxItemsPerBatch": "{% 2 %}",
+            "BatchInput": {"b": "{% $states.input.by %}"},
+        },
+        "ItemProcessor": {
+            **inner,
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"},
+        },
+        "ResultWriter": {
+            "Resource": "arn:aws:states:::s3:putObject",
+            "Arguments": {"Bucket": "{% $states.input.bucket %}", "Prefix": "out"},
+        },
+        "Output": "{% $states.result.ResultWriterDetails.Key %}",
+        "End": True,
+    }
+    key = output(aws, jsonata(M=state), {"bucket": bucket, "by": 10})
+    manifest = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    (file,) = manifest["ResultFiles"]["SUCCEEDED"]
+    results = json.loads(s3.get_object(Bucket=bucket, Key=file["Key"])["Body"].read())
+    assert [json.loads(result["Output"]) for result in results] == [{"sum": 30}, {"sum": 30}]
+    first = json.loads(results[0]["Input"])
+    assert first == {"BatchInput": {"b": 10}, "Items": [{"n": 10, "at": 0}, {"n": 20, "at": 1}]}
+
+
+def test_a_distributed_map_in_jsonata_takes_the_states_input(aws: Aws) -> None:
+    inner = flow(I=passing(Output="{% $states.input * 2 %}"))
+    state = {
+        "Type": "Map",
+        "Items": "{% $states.input.rows %}",
+        "ItemProcessor": {
+            **inner,
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        },
+        "ToleratedFailureCount": "{% 1 %}",
+        "End": True,
+    }
+    assert output(aws, jsonata(M=state), {"rows": [1, 2]}) == [2, 4]
+
+
 # Task tokens
 
 
@@ -231,3 +291,31 @@ def test_each_try_has_a_token_of_its_own(aws: Aws) -> None:
 def test_executions_are_listed_of_a_machine_or_of_a_map_run(aws: Aws) -> None:
     states = aws.client("stepfunctions")
     assert code_of(states.list_executions) == "ValidationException"
+
+
+def test_an_event_of_a_status_has_its_version_and_alias_though_they_are_null(aws: Aws) -> None:
+    url, arn = aws.queue()
+    lets = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    aws.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(lets)})
+    machine, rule, events = aws.machine(flow(P=passing())), unique("status"), aws.client("events")
+    detail = {"stateMachineArn": [machine], "status": ["SUCCEEDED"]}
+    events.put_rule(
+        Name=rule, EventPattern=json.dumps({"source": ["aws.states"], "detail": detail})
+    )
+    events.put_targets(Rule=rule, Targets=[{"Id": "q", "Arn": arn}])
+    aws.run(machine)
+    found = json.loads(aws.message(url)["Body"])["detail"]
+    for field in (
+        "stateMachineVersionArn",
+        "stateMachineAliasArn",
+        "redriveDate",
+        "error",
+        "cause",
+    ):
+        assert field in found and found[field] is None
+    assert found["redriveCount"] == 0

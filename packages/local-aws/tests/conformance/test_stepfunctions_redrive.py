@@ -5,11 +5,13 @@ https://docs.aws.amazon.com/step-functions/latest/dg/redrive-map-run.html
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from local_aws.control import LocalAws
 from local_aws.testing.aws import Aws, unique
 
 # Fails for a value as long as the bucket has no object of that name, and notes each call.
@@ -208,3 +210,26 @@ def test_what_cannot_be_redriven_says_why(aws: Aws) -> None:
     arn = states.start_execution(stateMachineArn=running)["executionArn"]
     assert code_of(states.redrive_execution, executionArn=arn) == "ExecutionNotRedrivable"
     states.stop_execution(executionArn=arn)
+
+
+def test_a_map_run_is_redriven_after_a_restart(tmp_path: Path) -> None:
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        depot = Depot(Aws.of(local))
+        state = {
+            "Type": "Map",
+            "ItemProcessor": distributed("STANDARD", A=depot.task("$", End=True)),
+            "MaxConcurrency": 1,
+            "End": True,
+        }
+        depot.fix(1)
+        ended = depot.aws.run(depot.aws.machine(flow(M=state)), [1, 2])
+        assert ended["status"] == "FAILED"
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        after = Aws(local, "")
+        states, arn = after.client("stepfunctions"), ended["executionArn"]
+        assert states.describe_execution(executionArn=arn)["redriveStatus"] == "REDRIVABLE"
+        after.client("s3").put_object(Bucket=depot.bucket, Key="fixed/2")
+        states.redrive_execution(executionArn=arn)
+        assert json.loads(after.wait(arn)["output"]) == [1, 2]
+        listing = after.client("s3").list_objects_v2(Bucket=depot.bucket, Prefix="calls/1/")
+        assert listing["KeyCount"] == 1

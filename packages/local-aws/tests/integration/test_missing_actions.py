@@ -2,8 +2,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 CALLS = [
-    ("stepfunctions", "redrive_execution", {"executionArn": "e"}),  # JSON
-    ("sagemaker", "list_feature_groups", {}),
+    ("sagemaker", "list_feature_groups", {}),  # JSON
     ("sagemaker", "list_artifacts", {}),
     (
         "iam",

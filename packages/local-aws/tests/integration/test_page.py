@@ -43,13 +43,16 @@ def test_an_aws_client_gets_the_buckets_at_the_same_path(aws):
 
 def test_an_execution_is_told_state_by_state(aws):
     task = {"Type": "Pass", "Result": {"out": 1}, "End": True}
-    arn = aws.machine({"StartAt": "A", "States": {"A": task, "B": {"Type": "Succeed"}}})
+    way = {"Variable": "$.in", "NumericEquals": 2, "Next": "B"}
+    choice = {"Type": "Choice", "Choices": [way], "Default": "A"}
+    states = {"C": choice, "A": task, "B": {"Type": "Succeed"}}
+    arn = aws.machine({"StartAt": "C", "States": states})
     ended = aws.run(arn, {"in": 1})
     found = execution(aws, ended["executionArn"])
-    (visit,) = found["visits"]
-    assert (visit["name"], visit["status"]) == ("A", "succeeded")
+    first, visit = found["visits"]
+    assert (first["name"], visit["name"], visit["status"]) == ("C", "A", "succeeded")
     assert json.loads(visit["input"]) == {"in": 1} and json.loads(visit["output"]) == {"out": 1}
-    assert found["status"] == "SUCCEEDED" and set(found["definition"]["States"]) == {"A", "B"}
+    assert found["status"] == "SUCCEEDED" and set(found["definition"]["States"]) == {"A", "B", "C"}
     listed = aws.local.ask("/_local_aws/page/overview")["executions"]
     assert ended["executionArn"] in [entry["arn"] for entry in listed]
 

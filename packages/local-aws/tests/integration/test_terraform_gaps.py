@@ -122,7 +122,9 @@ def test_a_function_keeps_its_dead_letter_logging_and_tracing_settings(aws):
 
 
 def test_a_functions_environment_can_be_taken_away(aws):
-    name = aws.function("def handler(event, context): ...\n", Environment={"Variables": {"A": "1"}})
+    name = aws.function(
+        "def handler(event, context): ...\n", Environment={"Variables": {"A1": "1"}}
+    )
     found = aws.client("lambda").update_function_configuration(FunctionName=name, Environment={})
     assert "Environment" not in found
 

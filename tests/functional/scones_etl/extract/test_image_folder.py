@@ -8,6 +8,7 @@ from PIL import Image
 from scones_core.errors import ChecksumMismatch, DatasetError, UnknownLabel
 from scones_core.labels import LabelSet
 from scones_core.settings import DatasetSettings
+from scones_etl.extract.combined import Renamed
 from scones_etl.extract.resolve import open_source
 from scones_etl.image_format import ImageFormat
 from scones_etl.pipeline import stage
@@ -180,3 +181,90 @@ def test_grey_images_are_stored_with_one_channel(folder):
 def test_a_test_fraction_that_leaves_a_split_empty_is_refused(folder, fraction):
     with pytest.raises(DatasetError, match=r"dataset\.test_fraction"):
         stage(open_source(folder), CLASSES, DatasetSettings(image_side=16, test_fraction=fraction))
+
+
+def test_images_below_a_classs_folder_are_read_and_what_is_passed_over_is_listed(folder):
+    (folder / "cat" / "2024" / "05").mkdir(parents=True)
+    picture(7000).save(folder / "cat" / "2024" / "05" / "deep.JPG")
+    (folder / "cat" / "._deep.JPG").write_bytes(bytes(80))
+    (folder / "notes.txt").touch()
+
+    raw = open_source(folder).read(CLASSES, SMALL)
+
+    assert "cat/2024/05/deep.JPG" in raw.names
+    assert set(raw.ingest_stats.passed_over) == {"cat/._deep.JPG", "notes.txt"}
+
+
+def test_a_name_that_is_not_utf_8_is_read_and_shown_escaped(folder):
+    picture(7001).save(folder / "cat" / os.fsdecode(b"caf\xe9.png"))
+    (folder / "dog" / "bell\a.png").write_bytes(b"x")
+    source = open_source(folder)
+
+    raw = source.read(CLASSES, SMALL)
+
+    assert "cat/caf\\xe9.png" in raw.names
+    assert list(raw.ingest_stats.unreadable) == ["dog/bell\\x07.png"]
+    manifest = stage(source, CLASSES, DatasetSettings(image_side=16)).manifest
+    assert "caf\\\\xe9.png" in manifest.dumps()
+
+
+@pytest.mark.parametrize("name", ["val", "VALID", "validation"])
+def test_a_validation_split_of_the_source_is_kept(folder, name):
+    for split, first in (("train", 0), (name, 6)):
+        for label in ("cat", "dog"):
+            (folder / split / label).mkdir(parents=True)
+            for number in range(first, 10 if first else 6):
+                (folder / label / f"{number}.jpg").rename(folder / split / label / f"{number}.jpg")
+    for label in ("cat", "dog", "eel"):
+        for file in (folder / label).iterdir():
+            file.unlink()
+        (folder / label).rmdir()
+    settings = DatasetSettings(image_side=16, test_fraction=0.3)
+
+    manifest = stage(open_source(folder), CLASSES, settings).manifest
+
+    assert {split: counts["cat"] for split, counts in manifest.counts().items()} == {
+        "train": 4,
+        "validation": 4,
+        "test": 2,
+    }
+    assert {row.source_name.split("/")[0] for row in manifest.split("validation")} == {name}
+    assert "validation_fraction" not in manifest.settings
+
+
+def test_a_huge_file_among_the_images_is_listed_without_being_read(folder):
+    with (folder / "cat" / "huge.png").open("wb") as file:
+        file.truncate(200 << 30)
+
+    raw = open_source(folder).read(CLASSES, SMALL)
+
+    assert "more than 67,108,864 bytes" in raw.ingest_stats.unreadable["cat/huge.png"]
+
+
+def test_a_list_of_other_columns_beside_class_folders_is_no_list_of_labels(folder):
+    (folder / "labels.csv").write_text("id,breed\n000bec,cat\n")
+
+    raw = open_source(folder).read(CLASSES, SMALL)
+
+    assert len(raw) == 20
+    assert list(raw.ingest_stats.passed_over) == ["labels.csv"]
+
+
+def test_folders_are_mapped_to_class_names_several_to_one(folder):
+    source = Renamed(
+        open_source(folder), {"cat": "small_pet", "eel": "small_pet", "dog": "big_pet"}
+    )
+
+    raw = source.read(LabelSet.of(["big_pet", "small_pet"]), SMALL)
+
+    assert source.class_names() == ("small_pet", "big_pet")
+    assert np.bincount(raw.labels).tolist() == [10, 20]
+    assert {
+        name.split("/")[0] for name, index in zip(raw.names, raw.labels, strict=True) if index
+    } == {
+        "cat",
+        "eel",
+    }
+    assert source.sha256 != open_source(folder).sha256
+    with pytest.raises(UnknownLabel, match="has no class 'cats'; the nearest are cat"):
+        Renamed(open_source(folder), {"cats": "pet"})

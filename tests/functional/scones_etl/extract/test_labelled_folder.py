@@ -134,3 +134,60 @@ def test_images_of_two_sizes_need_a_side(write):
     with pytest.raises(DatasetError, match=r"images of 32x32 and 16x16; set dataset.image_side"):
         source.read(CLASSES)
     assert source.read(CLASSES, ImageFormat(16)).images.shape[1:] == (16, 16, 3)
+
+
+LINES = "file,guess,confidence,label\n2.png,bicycle,0.6,motorcycle\n0.png,bicycle,0.7,bicycle\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LINES.encode(),
+        b"\xef\xbb\xbf" + LINES.replace(",", ";").replace("\n", "\r\n").encode(),
+        LINES.replace(",", "\t").encode("utf-16"),
+        b"sep=;\r\n" + LINES.replace(",", ";").encode(),
+        LINES.replace("file", " File ").replace("label", "LABEL").encode(),
+        LINES.replace("\n2.png", '\n\n"2.png"').encode(),
+        LINES.replace("2.png,bicycle", '2.png,"a, b\nc"').encode(),
+    ],
+    ids=["plain", "semicolons", "utf-16 tabs", "sep", "case", "empty line", "quotes"],
+)
+def test_a_list_is_read_however_a_spreadsheet_saved_it(write, content):
+    folder = write()
+    (folder / "labels.csv").write_bytes(content)
+
+    raw = open_source(folder).read(CLASSES)
+
+    assert raw.names == ("0.png", "2.png")
+    assert raw.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"id,breed\n1,van\n", "needs the columns file and label; its header has id, breed"),
+        (b"", "needs the columns file and label"),
+        (b"file,label\n0.png,bicycle,x\n", "line 2: it has 3 columns, the header 2"),
+        (b'file,label\n"0.png,bicycle\n', "line 2 is not valid CSV"),
+        ("file,label\nü.png,bicycle\n".encode("latin1"), "is not UTF-8.*Save it as `CSV UTF-8`"),
+        (b"file,label\n\n0.png,bicycle\n0.png,bicycle\n", "line 4: '0.png' has a line already"),
+    ],
+)
+def test_a_list_that_is_not_understood_is_refused_with_its_place(write, content, words):
+    folder = write()
+    (folder / "labels.csv").write_bytes(content)
+
+    with pytest.raises(MalformedDataset, match=words):
+        open_source(folder)
+
+
+def test_added_images_that_the_dataset_has_already_are_counted(write):
+    base = Synthetic(train_per_class=20, test_per_class=5)
+    images = base.read(CLASSES)
+    folder = write("0.png,,,bicycle", "1.png,,,bicycle")
+    Image.fromarray(images.images[-1]).save(folder / "1.png")
+    (folder / "labels.csv").write_text("file,label\n0.png,bicycle\n1.png,motorcycle\n")
+
+    staged = stage(Combined(base, open_source(folder)), CLASSES, DatasetSettings())
+
+    assert (staged.added, staged.added_kept) == (2, 1)

@@ -23,7 +23,7 @@ from scones_toolkit.tasks.training import train
 from scones_train.model.resnet import NORMALISATION, ResNet18
 
 ROOT = Path(__file__).parents[4]
-SETTINGS = Settings().override("training", batch_size=8, folds=0)
+SETTINGS = Settings().override("training", recipe="scratch", batch_size=8, folds=0)
 
 
 @pytest.fixture
@@ -53,12 +53,12 @@ def test_other_images_take_the_place_of_those_before(project, photos):
 
 def test_a_training_that_fails_gives_its_own_reason(tmp_path):
     (tmp_path / "base").mkdir()
-    with pytest.raises(TrainingJobFailed, match="epochs must be a whole number"):
+    with pytest.raises(TrainingJobFailed, match="epochs must be an integer"):
         run_training(tmp_path / "base", {"epochs": "none"}, lambda _: None)
 
 
 def test_what_no_training_can_do_is_refused_before_one_starts(project, photos):
-    with pytest.raises(TrainingError, match="epochs must be 1 to 1000, not 5000"):
+    with pytest.raises(TrainingError, match="epochs must be 0 to 1000, not 5000"):
         train(project, backend="local", source=photos, epochs=5000)
 
 
@@ -141,12 +141,20 @@ def test_digits_are_a_matter_of_settings(project, tmp_path):
     assert len(card.confusion_matrix) == 10
 
 
+def _as_published(network):
+    """The weights by the names that torchvision gives them."""
+    state = network.state_dict()
+    return {name.replace("head.", "fc."): value.clone() for name, value in state.items()}
+
+
 def test_a_training_begins_with_weights_that_are_given(project, photos, tmp_path):
     weights = tmp_path / "resnet18.safetensors"
     torch.manual_seed(0)
-    weights.write_bytes(save(dict(ResNet18(7).state_dict())))
-    card = train(project, backend="local", source=photos, weights=str(weights))
-    assert card.settings["backbone"] == "frozen"
+    weights.write_bytes(save(_as_published(ResNet18(7, side=(32, 32), horizontal_flip=True))))
+    card = train(
+        project, backend="local", source=photos, weights=str(weights), recipe="auto", epochs=1
+    )
+    assert card.origin["architecture"] == "ResNet-18"
     assert card.settings["weights_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert card.normalisation["mean"] == list(NORMALISATION.mean)
     channels = project.build / "local" / "training" / "input" / "data"

@@ -6,6 +6,7 @@ import signal
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from scones_core.golden_samples import loads
 from scones_core.model_card import ModelCard
@@ -38,7 +39,7 @@ def test_the_card_says_what_the_threshold_rests_on(trained):
     assert card["metrics"]["n_train"] == 48
     assert card["metrics"]["n_calibration"] == 48
     assert card["settings"]["trained_on"] == ["train", "validation"]
-    assert "predictions of the 2 networks" in card["settings"]["calibrated_on"]
+    assert "out-of-fold predictions of 2 other networks" in card["settings"]["calibrated_on"]
     assert sum(map(sum, ModelCard.loads(text).confusion_matrix)) == 16
     assert (card["dataset_version"], card["manifest_sha256"]) == ("v9", "ab")
     assert card["target_precision"] == 0.99
@@ -72,8 +73,7 @@ def test_neither_names_nor_encoder_of_the_files_change_the_network(trained, job)
     _encoded_anew(job.base)
     assert job.run().returncode == 0
     first, second = (
-        torch.load(folder / "model" / "weights.pt", weights_only=True)
-        for folder in (base, job.base)
+        load_file(folder / "model" / "weights.safetensors") for folder in (base, job.base)
     )
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -99,6 +99,30 @@ def test_the_output_can_be_followed_by_machines(trained):
     assert all("train_loss" in line for line in epochs)
     assert sum("fold_accuracy" in line for line in lines) == 2
     assert re.search(r"^test_accuracy=[01]\.\d{4} ", done.stdout, re.MULTILINE)
+
+
+def test_colour_images_are_trained_from_the_packages_weights(job):
+    job.hyperparameters(recipe="auto", epochs="2", batch_size="8", folds="0")
+    done = job.run()
+    assert done.returncode == 0, done.stderr
+    card, _ = read_artifact(job.base / "model")
+    assert (card.settings["recipe"], card.settings["epochs"]) == ("pretrained", 2)
+    assert card.settings["recipe_reason"] == "the images have colours"
+    assert card.origin["licence"] == "Apache-2.0"
+    assert card.metrics["accuracy"] >= 0.9
+    answers = Predictor.load(job.base / "model").probabilities
+    test = load_channel(job.channel("test"), card.labels)
+    assert (answers(test.pixels).argmax(axis=1) == test.labels).mean() == card.metrics["accuracy"]
+
+
+def test_a_damaged_weights_file_fails_the_job_in_a_sentence(job):
+    folder = job.channel("weights")
+    folder.mkdir()
+    (folder / "w.safetensors").write_bytes(b"garbage")
+    job.hyperparameters(recipe="auto", weights_sha256="0" * 64)
+    assert job.run().returncode == 1
+    assert "SHA-256" in job.failure()
+    assert not (job.base / "model").exists()
 
 
 def _no_channel(job):

@@ -1,6 +1,7 @@
 import contextlib
 import os
 import pickle
+import time
 from pathlib import Path
 
 import numpy as np
@@ -203,3 +204,53 @@ def test_no_altered_byte_escapes_as_another_error():
             altered = data[:at] + bytes([data[at] ^ flip]) + data[at + 1 :]
             with contextlib.suppress(MalformedDataset):
                 assert pickles.uint8_array(load(altered, "x"), "x").size == PIXELS.size
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("rows", [1, 400])
+def test_an_array_of_every_protocol_comes_back_with_its_pixels(protocol, rows):
+    pixels = np.random.default_rng(0).integers(0, 256, (rows, 3072), np.uint8)
+
+    table = load(pickle.dumps({"data": pixels}, protocol=protocol), "x")
+
+    np.testing.assert_array_equal(pickles.uint8_array(table["data"], "x"), pixels)
+
+
+def test_a_fortran_array_of_protocol_5_is_refused():
+    data = pickle.dumps(np.asfortranarray(PIXELS), protocol=5)
+
+    with pytest.raises(MalformedDataset, match="C order"):
+        pickles.uint8_array(load(data, "x"), "x")
+
+
+TWICE = b"\x80\x02})q\x00" + b"".join(b"0h%ch%c\x86q%c" % (n, n, n + 1) for n in range(60))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (TWICE + b"Ns.", "key of a dict"),
+        (b"\x80\x02}()\x85\x85Nu.", "key of a dict"),
+        (b"\x80\x02(]Nd.", "key of a dict"),
+        (b"\x80\x02})" + b"\x85" * 1_000_000 + b"Ns.", "more values than its length allows"),
+        (b"\x80\x05\x96" + (1 << 31).to_bytes(8, "little") + b".", "truncated"),
+        (b"\x80\x05\x8e" + (1 << 40).to_bytes(8, "little") + b".", "x cannot be read"),
+        (b"\x80\x04" + b"\x8f" * 50, "opcode"),
+        (b"\x80\x04(\x91.", "opcode"),
+        (b"\x80\x02]" + b"2" * 50 + b".", "opcode"),
+        (b"\x80\x02" + b"]" * 200_000 + b".", "more values than its length allows"),
+        (b"\x80\x02(" + b"K\x01" * 200_000 + b"l.", "more values than its length allows"),
+        (b"\x80\x02(" + b"U\x00q\x00" * 200_000 + b"l.", "more values than its length allows"),
+        (b"\x80\x02cnumpy\nndarray\n}(U\x01aK\x01ub.", "state of something else"),
+        (b"\x80\x02cnumpy\ndtype\n}(U\x01aK\x01ub.", "state of something else"),
+        (b"\x80\x02K\x01K\x02K\x03s.", "item of something else"),
+        (b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00a)\x85\x86R.", "latin1"),
+        (b"\x80\x05\x97.", "opcode"),
+        (b"\x80\x02cnumpy\nndarray\n)\x81.", "opcode"),
+    ],
+)
+def test_a_pickle_that_would_hang_crash_or_fill_memory_is_refused_at_once(data, words):
+    before = time.process_time()
+    with pytest.raises(MalformedDataset, match=words):
+        load(data, "x")
+    assert time.process_time() - before < 2

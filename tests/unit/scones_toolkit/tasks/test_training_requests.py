@@ -8,7 +8,7 @@ from scones_core.errors import TrainingError
 from scones_core.manifest import Manifest, ManifestRow
 from scones_core.settings import TrainingSettings
 from scones_toolkit.tasks.training_requests import recipe
-from scones_train.training.hyperparameters import RECIPES, Hyperparameters
+from scones_train.training.hyperparameters import Hyperparameters
 
 MANIFEST = Manifest(
     version="0123456789ab",
@@ -23,49 +23,17 @@ MANIFEST = Manifest(
 )
 
 
-def test_without_a_word_the_default_recipe_is_asked_for() -> None:
+def test_a_recipe_leaves_open_what_no_setting_says() -> None:
     asked, default = recipe(MANIFEST, TrainingSettings()), Hyperparameters()
-    assert (asked.epochs, asked.folds, asked.ensemble) == (default.epochs, default.folds, 1)
+    assert replace(asked, dataset_version="", manifest_sha256="") == default
     assert asked.dataset_version == MANIFEST.version
 
 
-def test_the_best_recipe_sets_what_it_sets_otherwise() -> None:
-    asked = recipe(MANIFEST, TrainingSettings(recipe="best"))
-    assert {name: getattr(asked, name) for name in RECIPES["best"]} == RECIPES["best"]
-    assert asked != recipe(MANIFEST, TrainingSettings())
-
-
 def test_a_setting_of_its_own_beats_the_recipe() -> None:
-    settings = replace(TrainingSettings(recipe="best"), epochs=3, folds=0)
+    settings = TrainingSettings(recipe="scratch", epochs=3, folds=0, batch_size=16, max_steps=50)
     asked = recipe(MANIFEST, settings)
-    assert (asked.epochs, asked.folds, asked.width) == (3, 0, 64)
-
-
-def _images(train: int, validation: int) -> Manifest:
-    rows = tuple(
-        replace(MANIFEST.rows[0], key=f"{split}/{number}", split=split, source_row=number)
-        for split, count in (("train", train), ("validation", validation))
-        for number in range(count)
-    )
-    return replace(MANIFEST, rows=rows)
-
-
-@pytest.mark.parametrize(
-    ("images", "max_steps", "folds", "epochs"),
-    [
-        ((640, 0), 0, 0, 24),
-        ((640, 0), 1000, 0, 24),
-        ((640, 0), 100, 0, 10),
-        ((600, 40), 100, 3, 10),
-        ((6400, 0), 250, 0, 2),
-        ((6400, 0), 7, 0, 1),
-    ],
-)
-def test_a_bound_on_the_steps_takes_epochs_from_many_images(
-    images: tuple[int, int], max_steps: int, folds: int, epochs: int
-) -> None:
-    settings = TrainingSettings(max_steps=max_steps, folds=folds, epochs=24, batch_size=64)
-    assert recipe(_images(*images), settings).epochs == epochs
+    assert (asked.recipe, asked.epochs, asked.folds) == ("scratch", 3, 0)
+    assert (asked.batch_size, asked.max_steps) == (16, 50)
 
 
 def test_a_bound_below_nothing_is_refused() -> None:
@@ -73,7 +41,7 @@ def test_a_bound_below_nothing_is_refused() -> None:
         recipe(MANIFEST, TrainingSettings(max_steps=-1))
 
 
-def test_images_that_are_no_flip_images_are_told_of() -> None:
+def test_horizontal_flips_are_a_setting() -> None:
     assert recipe(MANIFEST, TrainingSettings()).horizontal_flip == 1
     assert recipe(MANIFEST, TrainingSettings(horizontal_flip=False)).horizontal_flip == 0
 
@@ -81,29 +49,23 @@ def test_images_that_are_no_flip_images_are_told_of() -> None:
 def test_weights_are_told_of_by_their_hash(tmp_path: Path) -> None:
     path = tmp_path / "resnet18.pth"
     path.write_bytes(b"weights")
-    asked = recipe(MANIFEST, TrainingSettings(weights=str(path), backbone="finetuned"))
-    assert asked.backbone == "finetuned"
+    asked = recipe(MANIFEST, TrainingSettings(weights=str(path)))
     assert asked.weights_sha256 == hashlib.sha256(b"weights").hexdigest()
-    assert recipe(MANIFEST, TrainingSettings()).backbone == ""
+    assert recipe(MANIFEST, TrainingSettings()).weights_sha256 == ""
 
 
 @pytest.mark.parametrize(
-    ("name", "backbone", "named"),
-    [
-        ("absent.pth", "frozen", "no weights file"),
-        ("notes.txt", "frozen", "name ends in"),
-        ("w.pth", "thawed", "backbone must be frozen"),
-    ],
+    ("name", "named"),
+    [("absent.pth", "no weights file"), ("notes.txt", "name must end in")],
 )
 def test_weights_that_cannot_be_are_refused_before_a_machine_starts(
-    tmp_path: Path, name: str, backbone: str, named: str
+    tmp_path: Path, name: str, named: str
 ) -> None:
-    for file in ("notes.txt", "w.pth"):
-        (tmp_path / file).write_bytes(b"x")
+    (tmp_path / "notes.txt").write_bytes(b"x")
     with pytest.raises(TrainingError, match=named):
-        recipe(MANIFEST, TrainingSettings(weights=str(tmp_path / name), backbone=backbone))
+        recipe(MANIFEST, TrainingSettings(weights=str(tmp_path / name)))
 
 
 def test_an_unknown_recipe_is_named_with_those_there_are() -> None:
-    with pytest.raises(TrainingError, match=r"no recipe 'worst'; there are default, best"):
+    with pytest.raises(TrainingError, match="one of auto, pretrained, scratch, not worst"):
         recipe(MANIFEST, TrainingSettings(recipe="worst"))

@@ -1,28 +1,22 @@
-import io
 from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
-import torch
+from safetensors.torch import load
 
 from scones_core.errors import MalformedArtifact
 from scones_train.artifact import write_artifact
-from scones_train.data import ImageSet
 from scones_train.evaluation.metrics import softmax, summarise
-from scones_train.model.edges import Edges
 from scones_train.model.export import to_onnx, weights_bytes
-from scones_train.model.kernel_machine import fit_machine
-from scones_train.model.patches import Patches
-from scones_train.model.small_network import Member, Model, Network
+from scones_train.model.small_network import Network
 from scones_train.serving.predictor import Predictor
-from scones_train.training.cross_validation import answers_of
 from scones_train.training.fit import predict
 
 
 @pytest.fixture
 def graph(network, normalisation, card):
-    return to_onnx(Model((Member(network, normalisation),)), card.temperature, card.size)
+    return to_onnx(network, normalisation, card.temperature, card.size)
 
 
 def test_the_graph_answers_as_the_network(network, images, normalisation, card, graph):
@@ -31,65 +25,6 @@ def test_the_graph_answers_as_the_network(network, images, normalisation, card, 
     assert answered.shape == (len(images), 2)
     assert np.ptp(answered[:, 0]) > 1e-3
     assert np.abs(answered - expected).max() < 1e-4
-
-
-def one_view(member, pixels):
-    """The logits of a network that is asked nothing of mirror images."""
-    member.network.mirror = False
-    images = ImageSet(np.ascontiguousarray(pixels), np.zeros(len(pixels), dtype=np.int64))
-    logits = predict(member.network, images, member.normalisation)
-    member.network.mirror = True
-    return logits
-
-
-def test_several_networks_answer_by_their_mean_and_every_other_sees_the_mirror_image(
-    network, images, normalisation, card
-):
-    torch.manual_seed(5)
-    other = Network(2, widths=(8, 12, 12)).eval()
-    darker = replace(normalisation, mean=(0.1, 0.2, 0.3))
-    model = Model((Member(network, normalisation), Member(other, darker)))
-    sides = images.pixels, images.pixels[:, :, ::-1]
-    logits = [one_view(*pair) for pair in zip(model.members, sides, strict=True)]
-    expected = softmax((logits[0] + logits[1]) / 2, card.temperature)
-
-    answered = Predictor(card, to_onnx(model, card.temperature, card.size))
-
-    assert np.abs(answered.probabilities(images.pixels) - expected).max() < 1e-4
-    assert np.abs(logits[0] - logits[1]).max() > 1e-2
-    state = torch.load(io.BytesIO(weights_bytes(model)), weights_only=True)
-    assert torch.equal(state["1.head.weight"], other.head.weight)
-
-
-def test_several_networks_that_tell_mirror_images_apart_see_none(network, images, normalisation):
-    network.mirror = False
-    model = Model((Member(network, normalisation),) * 2)
-    assert [model.views(number) for number in range(2)] == [(False,), (False,)]
-
-
-@pytest.mark.parametrize("mirror", [True, False])
-@pytest.mark.parametrize("size", [(16, 20), (40, 33)])
-def test_the_graph_adds_the_scores_of_the_machines(network, normalisation, card, size, mirror):
-    random = np.random.default_rng(8)
-    pixels = random.integers(0, 256, (12, *size, 3), dtype=np.uint8)
-    images = ImageSet(pixels, np.arange(12, dtype=np.int64) % 2)
-    network.mirror = mirror
-    machines = tuple(
-        fit_machine(images, 2, description, mirror=mirror)[0]
-        for description in (Edges.of(size), Patches.of(images))
-    )
-    model = Model((Member(network, normalisation),), machines)
-    expected = softmax(answers_of(model.members[0], machines, images), 0.7)
-    height, width = size
-    card = replace(card, image={"height": height, "width": width, "channels": 3})
-
-    answered = Predictor(card, to_onnx(model, 0.7, size)).probabilities(pixels)
-
-    assert np.abs(answered - expected).max() < 1e-4
-    assert np.abs(softmax(predict(network, images, normalisation), 0.7) - expected).max() > 0.05
-    state = torch.load(io.BytesIO(weights_bytes(model)), weights_only=True)
-    assert torch.equal(state["shape.landmarks"], machines[0].landmarks)
-    assert torch.equal(state["texture.filters"], machines[1].description.filters)
 
 
 def test_any_number_of_images_gets_one_answer_each(card, graph, images):
@@ -106,9 +41,7 @@ def test_all_cores_answer_to_the_last_digit_as_one_does(card, graph, images):
 
 
 def test_the_weights_alone_rebuild_the_network(network, images, normalisation):
-    state = torch.load(
-        io.BytesIO(weights_bytes(Model((Member(network, normalisation),)))), weights_only=True
-    )
+    state = load(weights_bytes(network, {"weights": "random"}))
     rebuilt = Network(2, widths=(8, 12, 12))
     rebuilt.load_state_dict(state)
     expected = predict(network, images, normalisation)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from scones_train.model.small_network import MOST_DIRECTIONS, Network, fit_whitening, stem_of
+from scones_train.model.small_network import MAX_DIRECTIONS, Network, fit_whitening, stem_of
 
 
 @pytest.mark.parametrize("size", [(16, 16), (32, 32), (33, 47)])
@@ -24,10 +24,10 @@ def test_the_first_layer_makes_patches_uncorrelated():
     assert torch.allclose(rows.T @ rows / len(rows), torch.eye(12), atol=0.02)
 
 
-def test_an_image_and_its_mirror_image_get_one_answer():
+def test_an_image_and_its_flip_get_one_answer():
     network, image = Network(2).eval(), torch.randn(3, 3, 20, 20)
     with torch.no_grad():
-        assert torch.allclose(network.mirrored(image), network.mirrored(image.flip(-1)), atol=1e-5)
+        assert torch.allclose(network.answers(image), network.answers(image.flip(-1)), atol=1e-5)
 
 
 def test_an_untrained_network_is_unsure():
@@ -54,13 +54,13 @@ def test_a_large_patch_is_whitened_by_the_directions_that_vary_most():
     network = Network(2, stem=4)
     fit_whitening(network, smooth, epsilon=1e-9)
     output = functional.conv2d(smooth, network.whiten.weight, stride=4)
-    assert output.shape == (32, 2 * MOST_DIRECTIONS, 16, 16)
-    rows = output[:, :MOST_DIRECTIONS].permute(0, 2, 3, 1).reshape(-1, MOST_DIRECTIONS)
-    assert torch.allclose(rows.T @ rows / len(rows), torch.eye(MOST_DIRECTIONS), atol=0.05)
+    assert output.shape == (32, 2 * MAX_DIRECTIONS, 16, 16)
+    rows = output[:, :MAX_DIRECTIONS].permute(0, 2, 3, 1).reshape(-1, MAX_DIRECTIONS)
+    assert torch.allclose(rows.T @ rows / len(rows), torch.eye(MAX_DIRECTIONS), atol=0.05)
 
 
-def test_a_network_without_mirrors_answers_each_side_by_itself():
-    network, image = Network(2, mirror=False).eval(), torch.randn(3, 3, 20, 20)
+def test_a_network_without_flips_answers_each_side_by_itself():
+    network, image = Network(2, horizontal_flip=False).eval(), torch.randn(3, 3, 20, 20)
     with torch.no_grad():
         assert torch.equal(network.answers(image), network(image))
 
@@ -69,10 +69,10 @@ def test_the_first_layers_bias_is_learnt_in_the_first_epochs_alone():
     network = Network(2, widths=(8, 8, 8))
     learnt = []
     for epoch in range(1, 6):
-        network.begin(epoch)
+        network.on_epoch(epoch)
         learnt.append(network.whiten.bias.requires_grad)
     assert learnt == [True, True, True, False, False]
     # A training that goes on after an interruption begins there.
     fresh = Network(2, widths=(8, 8, 8))
-    fresh.begin(4)
+    fresh.on_epoch(4)
     assert not fresh.whiten.bias.requires_grad

@@ -8,14 +8,16 @@ import torch
 from safetensors.torch import save
 
 from scones_core.errors import TrainingError
+from scones_train.model import weights as module
 from scones_train.model.resnet import ResNet18
-from scones_train.model.weights import read_weights, require_file
+from scones_train.model.weights import package_file, package_weights, read_weights, require_file
 
 
 @pytest.fixture(scope="module")
 def state():
     torch.manual_seed(3)
-    return ResNet18(4).state_dict()
+    named = ResNet18(4, side=(32, 32), horizontal_flip=True).state_dict()
+    return {name.replace("head.", "fc."): value for name, value in named.items()}
 
 
 @pytest.fixture
@@ -42,7 +44,9 @@ def test_every_usual_form_of_a_file_is_read(folder, state, form):
             "parallel": lambda: saved({f"module.{name}": value for name, value in state.items()}),
         }[form]()
         (folder / "resnet18.pth").write_bytes(body)
-    found = read_weights(folder)
+    weights = read_weights(folder)
+    assert weights.architecture.name == "ResNet-18"
+    found = weights.state
     assert len(found) == 120
     assert all(torch.equal(found[name], state[name]) for name in found)
 
@@ -50,7 +54,7 @@ def test_every_usual_form_of_a_file_is_read(folder, state, form):
 def test_half_precision_and_missing_counts_are_made_up_for(folder, state):
     halves = {name: v.half() for name, v in state.items() if "num_batches" not in name}
     (folder / "w.pt").write_bytes(saved(halves))
-    found = read_weights(folder)
+    found = read_weights(folder).state
     assert found["conv1.weight"].dtype is torch.float32
     assert found["bn1.num_batches_tracked"].dtype is torch.int64
 
@@ -87,10 +91,10 @@ def _without(state, name):
         (lambda s: {**s, "bn1.bias": [0.0] * 64}, r"bn1\.bias is not"),
         (lambda s: {**s, "bn1.bias": torch.zeros(64).to_sparse()}, r"bn1\.bias is not"),
         (lambda s: [1, 2], "holds a list"),
-        (lambda s: {1: s["bn1.bias"]}, "no state dict"),
+        (lambda s: {1: s["bn1.bias"]}, "not a state dict"),
     ],
 )
-def test_what_is_no_resnet_18_is_refused_by_name(folder, state, spoil, named):
+def test_what_is_of_no_known_network_is_refused_by_name(folder, state, spoil, named):
     (folder / "w.pt").write_bytes(saved(spoil(state)))
     with pytest.raises(TrainingError, match=named):
         read_weights(folder)
@@ -130,7 +134,27 @@ def test_a_folder_has_one_file_and_it_is_named_as_weights_are(folder):
     with pytest.raises(TrainingError, match="has 0 files"):
         read_weights(folder)
     (folder / "notes.txt").write_text("none")
-    with pytest.raises(TrainingError, match="name ends in"):
+    with pytest.raises(TrainingError, match="name must end in"):
         read_weights(folder)
     with pytest.raises(TrainingError, match="no weights file"):
         require_file(folder / "absent.pt")
+
+
+def test_a_file_of_the_packages_network_is_recognised(folder):
+    (folder / "lite0.pth").write_bytes(package_file().read_bytes())
+    weights = read_weights(folder)
+    assert weights.architecture.name == "EfficientNet-Lite0"
+    assert weights.origin["weights"] == "the file lite0.pth"
+
+
+def test_another_file_in_the_package_is_refused(tmp_path, monkeypatch):
+    other = tmp_path / "weights.pth"
+    other.write_bytes(b"another file")
+    monkeypatch.setattr(module, "package_file", lambda: other)
+    with pytest.raises(TrainingError, match="SHA-256"):
+        package_weights()
+
+
+def test_an_absent_package_has_no_weights(monkeypatch):
+    monkeypatch.setattr(module, "PACKAGE", "no-such-package-of-weights")
+    assert package_weights() is None

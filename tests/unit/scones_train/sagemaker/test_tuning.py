@@ -111,7 +111,7 @@ class FakeSageMaker:
         summary = {
             "TrainingJobName": "a",
             "TrainingJobStatus": "Completed",
-            "TunedHyperParameters": {"muon_lr": "0.2", "_tuning_objective_metric": "x"},
+            "TunedHyperParameters": {"learning_rate_scale": "0.2", "_tuning_objective_metric": "x"},
             "FinalHyperParameterTuningJobObjectiveMetric": {"MetricName": OBJECTIVE, "Value": 0.9},
         }
         return {"TrainingJobSummaries": [summary], "NextToken": "1"}
@@ -131,7 +131,10 @@ def run(sagemaker, asked):
 
 def test_a_search_is_followed_to_its_trials(asked):
     found, seen = run(FakeSageMaker("InProgress", "Completed"), asked)
-    assert found == [Trial("a", {"muon_lr": "0.2"}, 0.9), Trial("b", {}, None, "Failed")]
+    assert found == [
+        Trial("a", {"learning_rate_scale": "0.2"}, 0.9),
+        Trial("b", {}, None, "Failed"),
+    ]
     assert seen == [(1, 3), (1, 3)]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scones_train.serving import application as module
 from scones_train.serving.application import SMALL_BYTES, Application
 
 
@@ -126,3 +127,72 @@ def test_a_program_that_stops_says_so_and_ends_each_connection(card, executor):
     assert asyncio.run(ask(application, "GET", "/ping"))[0] == 503
     status, headers, _ = asyncio.run(ask(application, body=png()))
     assert (status, headers[b"connection"]) == (200, b"close")
+
+
+async def send_parts(application, *messages):
+    """Return what the application sends to a caller whose request arrives in these messages."""
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/invocations",
+        "headers": [(b"content-type", b"image/png")],
+    }
+    arriving, sent = iter(messages), []
+
+    async def receive():
+        try:
+            return next(arriving)
+        except StopIteration:
+            await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    await application(scope, receive, send)
+    return sent
+
+
+def part(body=b"", *, more=True):
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+def test_a_caller_that_leaves_costs_one_line_and_no_answer(card, executor, capsys):
+    application = Application(Model(card), executor, bytearray(1))
+    gone = {"type": "http.disconnect"}
+    assert asyncio.run(send_parts(application, part(b"half"), gone)) == []
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert application.waiting == 0
+    assert asyncio.run(ask(application, body=png()))[0] == 200
+
+
+def test_a_body_that_does_not_arrive_is_answered_and_its_connection_ended(card, executor):
+    application = Application(Model(card), executor, bytearray(1), body_seconds=0.01)
+    head, _ = asyncio.run(send_parts(application, part(b"half")))
+    assert head["status"] == 408
+    assert (b"connection", b"close") in head["headers"]
+    assert application.waiting == 0
+
+
+def test_too_many_callers_are_refused_before_their_bodies_are_read(card, executor):
+    application = Application(Model(card), executor, bytearray(1), max_waiting=0)
+    head, _ = asyncio.run(send_parts(application))
+    assert head["status"] == 503
+    assert (b"connection", b"close") in head["headers"]
+
+
+def test_bodies_that_are_arriving_hold_a_bounded_memory(card, executor, monkeypatch):
+    monkeypatch.setattr(module, "MAX_HELD_BYTES", 100)
+    application = Application(Model(card), executor, bytearray(1))
+    head, _ = asyncio.run(send_parts(application, part(bytes(60)), part(bytes(60))))
+    assert head["status"] == 503
+    monkeypatch.undo()
+    assert asyncio.run(ask(application, body=png()))[0] == 200
+
+
+def test_declared_pixels_decide_what_is_decoded_in_the_event_loop():
+    buffer = io.BytesIO()
+    Image.new("1", (2000, 2000)).save(buffer, "PNG")
+    assert len(buffer.getvalue()) < SMALL_BYTES
+    assert not module._is_small(buffer.getvalue())
+    assert module._is_small(png())
+    assert module._is_small(b"not an image")

@@ -1,6 +1,6 @@
 import torch
 
-from scones_train.training.augment import augment, cut_out, mirrored_in, recolour, shift
+from scones_train.training.augment import augment, cut_out, flipped_in, recolour, shift
 
 
 def seeded(seed=0):
@@ -28,7 +28,7 @@ def test_a_view_leaves_the_original_as_it_was():
 
 def test_two_epochs_in_a_row_show_both_sides_of_every_image():
     first = torch.tensor([True, False, True, False])
-    even, odd = (mirrored_in(epoch, first) for epoch in (2, 3))
+    even, odd = (flipped_in(epoch, first) for epoch in (2, 3))
     assert torch.equal(even, first)
     assert torch.equal(odd, ~even)
 

@@ -9,7 +9,7 @@ from scones_train.model.resnet import ResNet18
 from scones_train.model.small_network import Network
 from scones_train.training.augment import augment
 from scones_train.training.device import device_of, uses_bfloat16
-from scones_train.training.optimiser import FineTuning, Schedule
+from scones_train.training.optimiser import fine_tuning_schedule, scratch_schedule
 from scones_train.training.pixels import Pixels
 
 needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -48,12 +48,12 @@ def a_step(network, schedule):
 
 def test_a_step_from_scratch_leaves_nothing_on_the_processor():
     network = Network(3).to(ELSEWHERE)
-    a_step(network, Schedule(network, steps=2, muon_lr=0.1, head_lr=0.1, bias_lr=0.1))
+    a_step(network, scratch_schedule(network, steps=2, scale=1))
 
 
 def test_a_step_of_fine_tuning_leaves_nothing_on_the_processor():
-    network = ResNet18(3).to(ELSEWHERE)
-    a_step(network, FineTuning(network, steps=2, lr=0.001))
+    network = ResNet18(3, side=(64, 64), horizontal_flip=True).to(ELSEWHERE)
+    a_step(network, fine_tuning_schedule(network, steps=2, scale=1))
 
 
 def test_what_lies_on_two_devices_is_found():

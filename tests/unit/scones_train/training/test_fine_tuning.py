@@ -1,27 +1,27 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from scones_train.data import ImageSet
 from scones_train.evaluation.metrics import softmax
 from scones_train.model.export import to_onnx
-from scones_train.model.resnet import NORMALISATION, ResNet18
+from scones_train.model.weights import package_weights
 from scones_train.serving.predictor import Predictor
-from scones_train.training.cross_validation import Watch
-from scones_train.training.fine_tuning import transfer, transfer_steps
-from scones_train.training.fit import predict
+from scones_train.training import fine_tuning
+from scones_train.training.checkpoint import Checkpoint
+from scones_train.training.cross_validation import total_steps, train
+from scones_train.training.fine_tuning import FineTuning, input_side
+from scones_train.training.fit import TrainingCallbacks, predict
 from scones_train.training.hyperparameters import Hyperparameters
 
-FROZEN = Hyperparameters(backbone="frozen", folds=2, batch_size=8)
+SETTINGS = Hyperparameters(recipe="pretrained", epochs=2, batch_size=8, folds=2)
 
 
 @pytest.fixture(scope="module")
 def weights():
-    """A ResNet-18's weights as chance drew them, with norms that have seen something."""
-    torch.manual_seed(2)
-    network = ResNet18(2).train()
-    with torch.no_grad():
-        network(torch.randn(16, 3, 32, 32))
-    return {n: v for n, v in network.state_dict().items() if not n.startswith("fc.")}
+    return package_weights()
 
 
 @pytest.fixture
@@ -29,47 +29,108 @@ def lit(lit_images):
     return lit_images
 
 
-def test_a_frozen_backbone_keeps_its_weights_and_learns_the_classes(lit, weights):
-    ticks, shares = [], []
-    watch = Watch(fold=shares.append, tick=lambda: ticks.append(1))
-    trained = transfer(lit, FROZEN, weights, watch)
-    state = trained.model.members[0].network.state_dict()
-    assert all(torch.equal(state[name], weights[name]) for name in weights)
-    answers = predict(trained.model.members[0].network, lit, NORMALISATION).argmax(axis=1)
-    assert (answers == lit.labels).mean() > 0.9
+def prepared(images, weights, settings=SETTINGS):
+    trainer = FineTuning(images, settings, weights)
+    trainer.prepare(TrainingCallbacks())
+    return trainer
+
+
+def test_a_few_epochs_tell_bright_above_from_bright_below(lit, weights):
+    steps, shares = [], []
+    callbacks = TrainingCallbacks(on_step=lambda: steps.append(1), on_fold=shares.append)
+    settings = replace(SETTINGS, epochs=8, batch_size=4)
+    trainer = FineTuning(lit, settings, weights)
+    trained = train(trainer, lit.labels, settings, callbacks)
+    logits = predict(trained.network, lit, trained.normalisation)
+    assert (logits.argmax(axis=1) == lit.labels).mean() > 0.9
     assert (trained.predictions.logits.argmax(axis=1) == lit.labels).mean() > 0.7
     assert len(shares) == 2
-    assert len(ticks) == transfer_steps(lit, FROZEN)
+    assert len(steps) == trainer.preparation_steps + total_steps(len(lit), settings)
 
 
-def test_without_folds_a_frozen_training_predicts_nothing(lit, weights):
-    settings = Hyperparameters(backbone="frozen", folds=0)
-    assert transfer(lit, settings, weights, Watch()).predictions is None
+def test_frozen_blocks_stay_and_the_upper_ones_change(lit, weights):
+    trainer = prepared(lit, weights)
+    network = trainer.fit(np.arange(len(lit)), TrainingCallbacks(), Checkpoint())
+    before = weights.network(2, network.side, horizontal_flip=True).state_dict()
+    changed = {
+        name for name, value in network.state_dict().items() if not torch.equal(value, before[name])
+    }
+    assert {"head.weight", "blocks.15.project.conv.weight", "last.conv.bias"} <= changed
+    assert not any(name.startswith(("stem.", "blocks.4.")) for name in changed)
 
 
-def test_fine_tuning_changes_the_backbone_too(lit, weights):
-    settings = Hyperparameters(backbone="finetuned", folds=0, epochs=1, batch_size=8)
-    ticks = []
-    trained = transfer(lit, settings, weights, Watch(tick=lambda: ticks.append(1)))
-    state = trained.model.members[0].network.state_dict()
-    assert not torch.equal(state["layer4.1.conv2.weight"], weights["layer4.1.conv2.weight"])
-    assert trained.normalisation == NORMALISATION
-    assert len(ticks) == transfer_steps(lit, settings) == 3
+def test_the_cached_features_predict_as_the_whole_network_does(lit, weights):
+    trainer = prepared(lit, weights)
+    rows = np.arange(len(lit))
+    network = trainer.fit(rows, TrainingCallbacks(), Checkpoint())
+    whole = predict(network, lit, trainer.normalisation)
+    assert np.abs(trainer.predict(network, rows) - whole).max() < 0.05
 
 
-@pytest.mark.parametrize("mirror", [0, 1])
-def test_the_graph_answers_as_the_network(lit, weights, card, mirror):
-    settings = Hyperparameters(backbone="frozen", folds=0, horizontal_flip=mirror)
-    model = transfer(lit, settings, weights, Watch()).model
+def test_a_resumed_training_ends_with_the_same_weights(lit, weights, tmp_path):
+    trainer, rows = prepared(lit, weights), np.arange(len(lit))
+    whole = trainer.fit(rows, TrainingCallbacks(), Checkpoint())
+    kept = Checkpoint(tmp_path / "final.pt", "f")
+
+    def stop(report):
+        raise InterruptedError(report.epoch)
+
+    with pytest.raises(InterruptedError):
+        trainer.fit(rows, TrainingCallbacks(on_epoch=stop), kept)
+    resumed = trainer.fit(rows, TrainingCallbacks(), kept)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], value), name
+
+
+@pytest.mark.parametrize("horizontal_flip", [0, 1])
+def test_the_graph_answers_as_the_network(lit, weights, card, horizontal_flip):
+    settings = Hyperparameters(
+        recipe="pretrained", epochs=1, batch_size=8, folds=0, horizontal_flip=horizontal_flip
+    )
+    trainer = prepared(lit, weights, settings)
+    network = trainer.fit(np.arange(len(lit)), TrainingCallbacks(), Checkpoint())
     square = card.__class__(**{**_fields(card), "image": {"height": 16, "width": 16}})
-    answered = Predictor(square, to_onnx(model, 0.7, (16, 16))).probabilities(lit.pixels[:6])
-    expected = softmax(predict(model.members[0].network, lit, NORMALISATION)[:6], 0.7)
-    assert np.abs(answered - expected).max() < 1e-3
+    graph = to_onnx(network, trainer.normalisation, 0.7, (16, 16))
+    answered = Predictor(square, graph).probabilities(lit.pixels[:6])
+    expected = softmax(predict(network, lit, trainer.normalisation)[:6], 0.7)
+    assert np.abs(answered - expected).max() < 1e-4
 
 
 def _fields(card):
     return {name: getattr(card, name) for name in card.__slots__}
 
 
-def test_it_is_one_network_whatever_the_folds():
-    assert Hyperparameters(backbone="finetuned", ensemble=1, folds=3).one_network
+def test_the_features_stay_within_their_room(lit, weights, monkeypatch):
+    assert len(prepared(lit, weights)._views) == 2
+    longer = Hyperparameters(recipe="pretrained", epochs=9, batch_size=8, folds=0)
+    trainer = FineTuning(lit, longer, weights)
+    assert trainer.preparation_steps == fine_tuning.MAX_VIEWS
+    three_views = 3 * 2 * len(lit) * 40 * 16 * 16
+    monkeypatch.setattr(fine_tuning, "MAX_FEATURE_BYTES", three_views)
+    assert FineTuning(lit, longer, weights).preparation_steps == 3
+    monkeypatch.setattr(fine_tuning, "MAX_FEATURE_BYTES", 1)
+    assert FineTuning(lit, longer, weights).preparation_steps == 2
+
+
+def test_photographs_go_through_in_small_parts(weights):
+    pixels = np.zeros((24, 224, 224, 3), dtype=np.uint8)
+    pixels[::2, :112] = 200
+    photographs = ImageSet(pixels, np.arange(24, dtype=np.int64) % 2)
+    trainer = prepared(photographs, weights)
+    assert trainer._views[0].shape == (24, 40, 28, 28)
+    assert trainer.preparation_steps == 4
+
+
+@pytest.mark.parametrize(
+    ("size", "side"),
+    [
+        ((32, 32), (128, 128)),
+        ((128, 96), (128, 96)),
+        ((224, 224), (224, 224)),
+        ((600, 300), (224, 128)),
+        ((28, 28), (128, 128)),
+        ((16, 400), (32, 224)),
+    ],
+)
+def test_the_side_that_images_are_taken_at(size, side):
+    assert input_side(size) == side

@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
 
-from scones_train.data import ImageSet, Normalisation
-from scones_train.model.small_network import stem_of
-from scones_train.training.fit import fit, predict
+from scones_train.data import ImageSet
+from scones_train.training.checkpoint import Checkpoint
+from scones_train.training.fit import TrainingCallbacks
 from scones_train.training.hyperparameters import Hyperparameters
-
-RECIPE = Hyperparameters(epochs=2, batch_size=8, folds=2)
+from scones_train.training.scratch import FromScratch
 
 
 @pytest.fixture
@@ -14,46 +13,45 @@ def lit(lit_images):
     return lit_images
 
 
-def trained(images, settings, reports=None):
-    normalisation = Normalisation.of(images)
-    network = fit(
-        images,
-        normalisation,
-        settings,
-        lambda report, _: None if reports is None else reports.append(report),
-    )
-    return predict(network, images, normalisation)
+def trained(images, reports=None, **settings):
+    trainer = FromScratch(images, Hyperparameters(recipe="scratch", **settings))
+    callbacks = TrainingCallbacks(on_epoch=[].append if reports is None else reports.append)
+    rows = np.arange(len(images))
+    network = trainer.fit(rows, callbacks, Checkpoint())
+    return network, trainer.predict(network, rows)
 
 
 def test_a_seed_gives_the_same_answers_again_and_another_gives_others(lit):
-    first = trained(lit, RECIPE)
-    assert np.array_equal(first, trained(lit, RECIPE))
-    other = Hyperparameters(epochs=2, batch_size=8, seed=1)
-    assert not np.array_equal(first, trained(lit, other))
+    _, first = trained(lit, epochs=2, batch_size=8)
+    assert np.array_equal(first, trained(lit, epochs=2, batch_size=8)[1])
+    assert not np.array_equal(first, trained(lit, epochs=2, batch_size=8, seed=1)[1])
 
 
 def test_every_epoch_is_reported_and_the_loss_falls(lit):
     reports = []
-    logits = trained(lit, Hyperparameters(epochs=5, batch_size=8), reports)
+    _, logits = trained(lit, reports, epochs=5, batch_size=8)
     assert [report.epoch for report in reports] == [1, 2, 3, 4, 5]
     assert reports[-1].train_loss < reports[0].train_loss
     assert (logits.argmax(axis=1) == lit.labels).mean() >= 0.9
 
 
 def test_fewer_images_than_a_batch_make_one_batch(lit):
-    logits = trained(lit, Hyperparameters(epochs=1, batch_size=64))
+    _, logits = trained(lit, epochs=1, batch_size=64)
     assert logits.shape == (24, 2)
     assert np.isfinite(logits).all()
 
 
-def test_without_mirrors_an_image_and_its_mirror_image_may_differ(lit):
-    settings = Hyperparameters(epochs=3, batch_size=8, folds=0, horizontal_flip=0)
-    normalisation = Normalisation.of(lit)
-    network = fit(lit, normalisation, settings, lambda *_: None)
-    turned = ImageSet(lit.pixels[:, :, ::-1].copy(), lit.labels)
-    assert not np.allclose(
-        predict(network, lit, normalisation), predict(network, turned, normalisation)
-    )
+def test_without_flips_an_image_and_its_flip_may_differ(lit):
+    flipped = ImageSet(lit.pixels[:, :, ::-1].copy(), lit.labels)
+    for horizontal_flip, alike in ((0, False), (1, True)):
+        settings = Hyperparameters(
+            recipe="scratch", epochs=3, batch_size=8, horizontal_flip=horizontal_flip
+        )
+        trainer, rows = FromScratch(lit, settings), np.arange(len(lit))
+        network = trainer.fit(rows, TrainingCallbacks(), Checkpoint())
+        answers = trainer.predict(network, rows)
+        turned = FromScratch(flipped, settings).predict(network, rows)
+        assert np.allclose(answers, turned, atol=1e-4) == alike
 
 
 def test_large_images_are_taken_by_the_patch():
@@ -61,8 +59,6 @@ def test_large_images_are_taken_by_the_patch():
     pixels = random.integers(0, 100, (16, 224, 224, 3), dtype=np.uint8)
     labels = np.arange(16, dtype=np.int64) % 2
     pixels[labels == 0, :112] += 150
-    images = ImageSet(pixels, labels)
-    settings = Hyperparameters(epochs=1, batch_size=8, folds=0, stem=stem_of(images.size))
-    network = fit(images, Normalisation.of(images), settings, lambda *_: None)
+    network, logits = trained(ImageSet(pixels, labels), epochs=1, batch_size=8)
     assert network.whiten.stride == (4, 4)
-    assert predict(network, images, Normalisation.of(images)).shape == (16, 2)
+    assert logits.shape == (16, 2)

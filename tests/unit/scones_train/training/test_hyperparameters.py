@@ -24,11 +24,14 @@ def test_keys_of_the_platform_are_passed_over():
     ("name", "value"),
     [
         ("epochs", "many"),
-        ("epochs", "0"),
+        ("epochs", "-1"),
         ("epochs", 3),
         ("target_precision", "1.0"),
         ("target_precision", "nan"),
-        ("muon_lr", "inf"),
+        ("learning_rate_scale", "inf"),
+        ("learning_rate_scale", "0"),
+        ("recipe", "best"),
+        ("max_steps", "-1"),
         ("seed", "-1"),
         ("folds", "1"),
         ("precision", "float16"),
@@ -41,3 +44,17 @@ def test_keys_of_the_platform_are_passed_over():
 def test_a_bad_value_is_refused_by_its_name(name, value):
     with pytest.raises(TrainingError, match=name):
         Hyperparameters.parse({name: value})
+
+
+def test_values_that_an_sdk_encoded_as_json_are_read():
+    given = {"epochs": '"6"', "recipe": '"scratch"', "classes": '"[\\"a\\", \\"b\\"]"'}
+    found = Hyperparameters.parse(given)
+    assert (found.epochs, found.recipe, found.classes) == (6, "scratch", ("a", "b"))
+
+
+def test_a_thousand_classes_are_shared_out_over_values_of_2500_characters():
+    classes = tuple(f"species number {number:04}" for number in range(1000))
+    strings = Hyperparameters(classes=classes).strings()
+    assert max(map(len, strings.values())) <= 2500
+    assert len(strings) <= 100
+    assert Hyperparameters.parse(strings).classes == classes

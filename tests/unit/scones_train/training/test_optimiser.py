@@ -2,8 +2,15 @@ import pytest
 import torch
 from torch.nn import functional
 
+from scones_train.model.efficientnet import EfficientNetLite0
 from scones_train.model.small_network import Network
-from scones_train.training.optimiser import Muon, Schedule, orthogonalise, rate
+from scones_train.training.optimiser import (
+    Muon,
+    fine_tuning_schedule,
+    orthogonalise,
+    rate,
+    scratch_schedule,
+)
 
 
 @pytest.mark.parametrize("shape", [(8, 20), (20, 8), (10, 10)])
@@ -46,7 +53,7 @@ def test_a_schedule_trains_everything_but_the_whitening():
     torch.manual_seed(0)
     network = Network(2, widths=(8, 8, 8))
     before = {name: value.clone() for name, value in network.named_parameters()}
-    schedule = Schedule(network, steps=4, muon_lr=0.1, head_lr=0.5, bias_lr=0.05)
+    schedule = scratch_schedule(network, steps=4, scale=0.5)
     for _ in range(3):
         loss = functional.cross_entropy(network(torch.randn(8, 3, 16, 16)), torch.arange(8) % 2)
         loss.backward()
@@ -55,3 +62,16 @@ def test_a_schedule_trains_everything_but_the_whitening():
     expected = {name for name, value in network.named_parameters() if value.requires_grad}
     assert moved == expected
     assert "whiten.weight" not in moved
+
+
+def test_fine_tuning_gives_the_head_ten_times_the_rate_and_leaves_frozen_weights_out():
+    with torch.device("meta"):
+        network = EfficientNetLite0(2, side=(32, 32), horizontal_flip=True)
+    network.requires_grad_(requires_grad=False)
+    network.last.requires_grad_(requires_grad=True)
+    network.head.requires_grad_(requires_grad=True)
+    (optimiser,) = fine_tuning_schedule(network, steps=4, scale=2)._optimisers
+    body, head = optimiser.param_groups
+    assert (body["peak"], head["peak"]) == (0.002, 0.02)
+    assert len(body["params"]) == len(list(network.last.parameters()))
+    assert [id(p) for p in head["params"]] == [id(p) for p in network.head.parameters()]

@@ -21,22 +21,22 @@ def test_images_are_normalised_as_they_are_asked_for(images):
     assert np.allclose(rows.permute(0, 2, 3, 1).numpy(), expected, atol=1e-6)
 
 
-def test_only_those_that_are_named_are_mirrored(images):
+def test_only_those_that_are_named_are_flipped(images):
     pixels = Pixels.of(images, NORMALISATION)
     both = pixels.rows(torch.tensor([2, 2]), torch.tensor([False, True]))
     assert torch.equal(both[1], both[0].flip(-1))
     assert not torch.equal(both[1], both[0])
 
 
-@pytest.mark.parametrize("mirrored", [False, True])
-def test_the_parts_are_all_images_once_and_few_at_a_time(mirrored):
+@pytest.mark.parametrize("flipped", [False, True])
+def test_the_parts_are_all_images_once_and_few_at_a_time(flipped):
     large = ImageSet(np.zeros((50, 224, 224, 3), dtype=np.uint8), np.zeros(50, np.int64))
     pixels = Pixels.of(large, NORMALISATION)
-    sizes = [len(part) for part in pixels.parts(mirrored=mirrored)]
-    assert sum(sizes) == (100 if mirrored else 50)
+    sizes = [len(part) for part in pixels.parts(flipped=flipped)]
+    assert sum(sizes) == (100 if flipped else 50)
     assert max(sizes) <= 20
     assert max(sizes) - min(sizes) <= 1
-    assert len(sizes) == pixels.count_parts(mirrored=mirrored)
+    assert len(sizes) == pixels.count_parts(flipped=flipped)
 
 
 def test_the_images_are_held_as_bytes_and_not_copied(images):

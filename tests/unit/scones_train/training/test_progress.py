@@ -1,6 +1,6 @@
 from scones_train.sagemaker.metric_lines import parse_line
 from scones_train.training.fit import EpochReport
-from scones_train.training.progress import Progress
+from scones_train.training.progress import ProgressReport
 
 
 class Clock:
@@ -15,32 +15,32 @@ def said_after(progress, clock, steps, capsys):
     """Return what the line of an epoch says, `steps` of 2 s each after the start."""
     for _ in range(steps):
         clock.now += 2
-        progress.tick()
+        progress.on_step()
     capsys.readouterr()
-    progress.epoch(EpochReport(3, 4, 0.5, 1.0), None)
+    progress.on_epoch(EpochReport(3, 4, 0.5, 1.0))
     return parse_line(capsys.readouterr().out)["seconds_left"]
 
 
 def test_the_time_left_is_that_of_the_steps_to_come(capsys):
     clock = Clock()
-    assert said_after(Progress(40, 0, clock), clock, 10, capsys) == 60
+    assert said_after(ProgressReport(40, 0, clock), clock, 10, capsys) == 60
 
 
 def test_steps_that_an_earlier_job_has_done_take_no_time_any_more(capsys):
     clock = Clock()
-    progress = Progress(40, 0, clock)
-    progress.skip(20)
+    progress = ProgressReport(40, 0, clock)
+    progress.on_resume(20)
     assert said_after(progress, clock, 10, capsys) == 20
     assert said_after(progress, clock, 10, capsys) == 0
 
 
 def test_the_steps_of_all_trainings_are_told_now_and_then_up_to_the_last(capsys):
     clock = Clock()
-    progress = Progress(100, 0, clock)
-    progress.skip(4)
+    progress = ProgressReport(100, 0, clock)
+    progress.on_resume(4)
     for _ in range(96):
         clock.now += 1
-        progress.tick()
+        progress.on_step()
     told = [parse_line(line) for line in capsys.readouterr().out.splitlines()]
     assert len(told) == 40
     assert told[0] == {"step": 3, "steps": 96, "seconds_left": 93}

@@ -23,15 +23,10 @@ MAX_ADVANCE_SECONDS = 400 * 86_400
 _STOP_POLL_SECONDS = 0.2
 # What is made in between may fall due sooner than anything that was known, so it looks again.
 _LOOK_AGAIN_SECONDS = 1.0
-# A pause that took so much longer was none of ours: the host was suspended, or the process.
-SUSPENDED_SECONDS = 30.0
 
 
 class Agenda(Protocol):
-    """Something that does its work at times that it knows itself.
-
-    One that does nothing late, as schedules, has `skip(now)` too: it drops what fell due before.
-    """
+    """Something that does its work at times that it knows itself."""
 
     def next_due(self) -> datetime.datetime | None:
         """Return when there is something to do, in UTC; None when there is nothing."""
@@ -129,15 +124,6 @@ class Clock:
                     if when is not None and when <= due:
                         agenda.run(due)
 
-    def skip_missed(self) -> None:
-        """Have what does nothing late drop what fell due while the host was suspended."""
-        with self._running:
-            now = self.now()
-            for agenda in self._agendas:
-                skip = getattr(agenda, "skip", None)
-                if skip is not None:
-                    skip(now)
-
     def seconds_to_next(self) -> float | None:
         """Return how long it is until something is due, 0 when it is; None for nothing."""
         with self._running:
@@ -169,12 +155,8 @@ def _tick(clock: Clock, stop: threading.Event) -> None:
         try:
             left = clock.seconds_to_next()
             pause = _LOOK_AGAIN_SECONDS if left is None else min(left, _LOOK_AGAIN_SECONDS)
-            began = time.time()
-            if stop.wait(pause):
-                return
-            if time.time() - began > pause + SUSPENDED_SECONDS:
-                clock.skip_missed()
-            clock.run_due()
+            if not stop.wait(pause):
+                clock.run_due()
         except Exception:  # a fault in one firing must not stop all others for good
             traceback.print_exc()
             stop.wait(_LOOK_AGAIN_SECONDS)

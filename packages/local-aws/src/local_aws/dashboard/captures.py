@@ -1,9 +1,13 @@
-"""The newest captured requests as thumbnails, with what the model said of them."""
+"""The newest captured requests as thumbnails, with the model's answers."""
 
 import base64
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from moto.awslambda.models import lambda_backends
+from moto.s3.models import s3_backends
+from moto.sagemaker.models import sagemaker_backends
 
 from local_aws.core.context import Context
 from local_aws.core.s3_uri import S3Uri
@@ -30,7 +34,7 @@ def captures(context: Context) -> list[dict[str, Any]]:
 def shown(record: Mapping[str, Any], endpoint: str, labels: list[str]) -> dict[str, Any]:
     """Return one captured record as the page shows it.
 
-    A part that is missing, or is none of the expected form, is shown as nothing.
+    A part that is missing, or does not have the expected form, is shown as nothing.
     """
     data = record.get("captureData") or {}
     metadata = record.get("eventMetadata") or {}
@@ -46,7 +50,7 @@ def shown(record: Mapping[str, Any], endpoint: str, labels: list[str]) -> dict[s
 
 
 def _image(side: Mapping[str, Any]) -> str:
-    """Return a `data:` URL of a PNG or a JPEG; its type is told by its first bytes alone."""
+    """Return a `data:` URL of a PNG or a JPEG; its type is known by its first bytes."""
     if side.get("encoding") != "BASE64":
         return ""
     text = str(side.get("data", ""))
@@ -74,15 +78,11 @@ def _answer(side: Mapping[str, Any], labels: list[str]) -> tuple[str, float | No
 
 
 def _endpoints(context: Context) -> list[Any]:
-    from moto.sagemaker.models import sagemaker_backends
-
     backend: Any = sagemaker_backends[context.account_id][context.region]
     return [e for e in list(backend.endpoints.values()) if e.data_capture_config]
 
 
 def _records(context: Context, endpoint: Any) -> Iterator[Mapping[str, Any]]:
-    from moto.s3.models import s3_backends
-
     target = S3Uri.parse(endpoint.data_capture_config["DestinationS3Uri"])
     bucket: Any = s3_backends[context.account_id]["aws"].buckets.get(target.bucket)
     if bucket is None:
@@ -106,8 +106,6 @@ def _lines(body: bytes) -> Iterator[Mapping[str, Any]]:
 
 def _labels(context: Context) -> list[str]:
     """Return the class names of the first function that has a list of them as LABELS."""
-    from moto.awslambda.models import lambda_backends
-
     backend: Any = lambda_backends[context.account_id][context.region]
     for function in backend.list_functions(None):
         try:

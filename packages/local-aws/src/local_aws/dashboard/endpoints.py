@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from moto.awslambda.models import lambda_backends
+from moto.sagemaker.models import sagemaker_backends
+
 from local_aws.core.context import Context
 
 # Latencies are those of so many last requests of a variant.
@@ -57,8 +60,6 @@ LATENCIES = Latencies()
 
 def endpoints(context: Context) -> list[dict[str, Any]]:
     """Return every endpoint with its variants."""
-    from moto.sagemaker.models import sagemaker_backends
-
     backend: Any = sagemaker_backends[context.account_id][context.region]
     return [_endpoint(endpoint) for endpoint in list(backend.endpoints.values())]
 
@@ -84,8 +85,6 @@ def _endpoint(endpoint: Any) -> dict[str, Any]:
 
 def jobs(context: Context) -> list[dict[str, Any]]:
     """Return the jobs of every kind, the newest first; training jobs with their last metrics."""
-    from moto.sagemaker.models import sagemaker_backends
-
     backend: Any = sagemaker_backends[context.account_id][context.region]
     records = {
         "training": backend.training_jobs,
@@ -116,8 +115,6 @@ def _job(kind: str, job: Any) -> dict[str, Any]:
 
 def functions(context: Context) -> list[dict[str, Any]]:
     """Return the functions with their processes."""
-    from moto.awslambda.models import lambda_backends
-
     backend: Any = lambda_backends[context.account_id][context.region]
     owners = [child.owner for child in context.children.listed()]
     return [

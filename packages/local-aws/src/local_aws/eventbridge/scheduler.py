@@ -50,11 +50,6 @@ class ScheduleAgenda:
     def _is_on_time(self, due: datetime.datetime) -> bool:
         return self._clock.now() - due <= _LATENESS
 
-    def skip(self, now: datetime.datetime) -> None:
-        """Fire nothing that fell due before; AWS fires no schedule late."""
-        for item in [*_rules(), *_schedules()]:
-            item.local_aws_last = max(item.local_aws_last, now)
-
     def _next(self, item: Any) -> datetime.datetime | None:
         # By the minute, so that the times that follow need not be computed each second.
         oldest = (self._clock.now() - _LATENESS).replace(second=0, microsecond=0)

@@ -11,6 +11,7 @@ from local_aws.core import clock
 from local_aws.core.patching import patch
 from local_aws.errors import LocalAwsError
 from local_aws.lambda_.async_invocations import LATEST, find_settings
+from local_aws.lambda_.configuration import IN_PROGRESS, check_change, note_environment
 from local_aws.lambda_.invoke import refusal
 from local_aws.lambda_.packages import check_zip
 from local_aws.lambda_.pools import LambdaPools
@@ -62,24 +63,27 @@ def _refuse_other_kinds(function: Any, code: dict[str, Any]) -> None:
 
 @patch(
     "moto.awslambda.models.LambdaFunction.update_configuration",
-    why="keeps no workers, so ends none",
+    why="keeps no workers, so ends none; is Successful at once",
 )
 def update_configuration(original: Any, function: Any, updates: dict[str, Any]) -> Any:
     """Return what moto's LambdaFunction.update_configuration should."""
+    check_change(function, updates)
+    note_environment(function, updates)
     answer = original(function, updates)
     _pools[0].retire(function.function_name)
-    return answer
+    return {**answer, **IN_PROGRESS}
 
 
 @patch(
     "moto.awslambda.models.LambdaFunction.update_function_code",
-    why="keeps no workers, so ends none",
+    why="keeps no workers, so ends none; is Successful at once",
 )
 def update_function_code(original: Any, function: Any, updates: dict[str, Any]) -> Any:
     """Return what moto's LambdaFunction.update_function_code should."""
+    check_change(function, updates)
     answer = original(function, updates)
     _pools[0].retire(function.function_name)
-    return answer
+    return {**answer, **IN_PROGRESS}
 
 
 @patch("moto.awslambda.models.LambdaBackend.delete_function", why="keeps no workers, so ends none")

@@ -40,6 +40,8 @@ class FunctionSpec:
     layers: tuple[bytes, ...] = field(default=(), repr=False)
     layer_sha256s: tuple[str, ...] = ()
     json_logs: bool = False
+    log_level: str = "INFO"
+    system_log_level: str = "INFO"
     temporary_mb: int = 512
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -53,6 +55,7 @@ class FunctionSpec:
             self.temporary_mb,
             sorted(self.credentials.items()),
         ]
+        parts += [self.log_level, self.system_log_level, self.temporary_mb]
         return json.dumps(parts)
 
 
@@ -182,6 +185,8 @@ def function_spec(function: Any, roles: RoleSessions) -> FunctionSpec:
         layers=layers,
         layer_sha256s=layer_sha256s,
         json_logs=logging.get("LogFormat") == "JSON",
+        log_level=logging.get("ApplicationLogLevel") or "INFO",
+        system_log_level=logging.get("SystemLogLevel") or "INFO",
         temporary_mb=int(function.ephemeral_storage),
         credentials=roles.credentials(function.role, function.function_name).environment(),
     )
@@ -189,8 +194,8 @@ def function_spec(function: Any, roles: RoleSessions) -> FunctionSpec:
 
 def _logging_environment(logging: dict[str, str]) -> dict[str, str]:
     variables = {"AWS_LAMBDA_LOG_FORMAT": logging.get("LogFormat", "Text")}
-    if level := logging.get("ApplicationLogLevel"):
-        variables["AWS_LAMBDA_LOG_LEVEL"] = level
+    if logging.get("LogFormat") == "JSON":
+        variables["AWS_LAMBDA_LOG_LEVEL"] = logging.get("ApplicationLogLevel") or "INFO"
     return variables
 
 

@@ -117,7 +117,7 @@ class Invoking:
         if request.kind == "Event":
             event = Event(function, spec, body, arn)
             self._asynchronous.submit(event)
-            return Answer(202, version=spec.version, request_id=event.request_id)
+            return Answer(202, request_id=event.request_id)
         try:
             outcome = self._pools.invoke(spec, body, arn=arn, client_context=request.client_context)
         except Throttled as error:
@@ -282,8 +282,9 @@ def _answered(answer: Answer, environ: dict[str, Any]) -> tuple[int, dict[str, s
     headers = {
         "Content-Type": "application/json",
         "x-amzn-RequestId": answer.request_id or str(uuid.uuid4()),
-        "X-Amz-Executed-Version": answer.version,
     }
+    if answer.version:
+        headers["X-Amz-Executed-Version"] = answer.version
     if answer.failed:
         headers["X-Amz-Function-Error"] = "Unhandled"
     if environ.get("HTTP_X_AMZ_LOG_TYPE") == "Tail" and answer.status == HTTPStatus.OK:

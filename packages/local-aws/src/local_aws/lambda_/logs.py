@@ -33,6 +33,16 @@ MAX_EVENT_BYTES = 262_118
 KEPT_EVENTS = 5_000
 KEPT_BYTES = 16 * 1024**2
 _PIECE_BYTES = 65_536
+_LEVELS = {
+    "TRACE": 0,
+    "DEBUG": 1,
+    "INFO": 2,
+    "WARN": 3,
+    "WARNING": 3,
+    "ERROR": 4,
+    "FATAL": 5,
+    "CRITICAL": 5,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +169,8 @@ def start_lines(spec: FunctionSpec, invocation: Invocation) -> list[str]:
     """Return what precedes an invocation."""
     request_id = invocation.request_id
     if spec.json_logs:
+        if not _is_logged("INFO", spec.system_log_level):
+            return []
         arn = invocation.function_arn
         record = {"requestId": request_id, "functionArn": arn, "version": spec.version}
         return [_event("platform.start", record)]
@@ -170,6 +182,8 @@ def end_lines(spec: FunctionSpec, invocation: Invocation, usage: Usage) -> list[
     milliseconds = usage.seconds * 1000
     billed = int(milliseconds) + 1
     if spec.json_logs:
+        if not _is_logged("INFO", spec.system_log_level):
+            return []
         return [_report(spec, invocation, usage, billed)]
     parts = [
         f"REPORT RequestId: {invocation.request_id}",
@@ -182,6 +196,24 @@ def end_lines(spec: FunctionSpec, invocation: Invocation, usage: Usage) -> list[
     if usage.init_ms is not None:
         parts.append(f"Init Duration: {usage.init_ms:.2f} ms")
     return [f"END RequestId: {invocation.request_id}", "\t".join(parts)]
+
+
+def heeds_level(spec: FunctionSpec, event: LogEvent) -> bool:
+    """Return whether a JSON log takes a line; one that is no object, or has no level, it does.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+    """
+    if not spec.json_logs or not event.message.lstrip().startswith("{"):
+        return True
+    try:
+        level = json.loads(event.message).get("level")
+    except (ValueError, AttributeError, RecursionError):
+        return True
+    return not isinstance(level, str) or _is_logged(level, spec.log_level)
+
+
+def _is_logged(level: str, least: str) -> bool:
+    return _LEVELS.get(level.upper(), _LEVELS["FATAL"]) >= _LEVELS.get(least, 0)
 
 
 def missing_runtime_line(runtime: str, used: str) -> str:

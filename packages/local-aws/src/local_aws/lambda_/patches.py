@@ -8,7 +8,7 @@ from local_aws.core.clock import CLOCK
 from local_aws.core.context import Context
 from local_aws.core.patching import patch
 from local_aws.iam.roles import RoleSessions
-from local_aws.lambda_ import api, event_source_mappings
+from local_aws.lambda_ import api, configuration, event_source_mappings
 from local_aws.lambda_.async_invocations import AsyncInvoker
 from local_aws.lambda_.functions import (
     WorkerSettings,
@@ -23,6 +23,8 @@ from local_aws.sqs import patches as sqs_patches
 from local_aws.state.stores import on_restored
 
 _PRINCIPAL = "lambda.amazonaws.com"
+# Each declares its patches.
+PATCHED = (api, configuration, event_source_mappings)
 _invoking: list[Invoking] = []
 
 
@@ -63,7 +65,8 @@ def invoke(_: Any, function: Any, body: Any, headers: Any, answer: dict[str, str
     kind = _header(headers, "X-Amz-Invocation-Type") or "RequestResponse"
     request = Request(function.function_name, given, function.region, kind=kind)
     found = _invoking[0].run(function, request)
-    answer["X-Amz-Executed-Version"] = found.version
+    if found.version:
+        answer["X-Amz-Executed-Version"] = found.version
     if kind == "RequestResponse":
         answer["x-amzn-RequestId"] = found.request_id
         answer["x-amz-log-result"] = found.tail()

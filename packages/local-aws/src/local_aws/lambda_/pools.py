@@ -13,7 +13,7 @@ from local_aws.core.child_processes import Children
 from local_aws.core.metrics import emit
 from local_aws.errors import LocalAwsError
 from local_aws.lambda_.functions import FunctionSpec, WorkerSettings
-from local_aws.lambda_.logs import LogEvent
+from local_aws.lambda_.logs import LogEvent, heeds_level
 from local_aws.lambda_.packages import laid_out, unpack
 from local_aws.lambda_.runtime_api import Invocation
 from local_aws.lambda_.worker import Worker
@@ -24,7 +24,7 @@ LogSink = Callable[[FunctionSpec, str, list[LogEvent]], None]
 
 
 class LambdaMeter:
-    """Tells CloudWatch of invocations, by function and by what they were invoked as."""
+    """Publishes the metrics of invocations, by function and by the ARN that was invoked."""
 
     def ran(
         self, spec: FunctionSpec, arn: str, *, seconds: float, failed: bool, running: int
@@ -224,7 +224,7 @@ class LambdaPools:
             self._slot(spec, invocation.function_arn) as running,
             self._pool(spec).worker() as worker,
         ):
-            events = worker.run(invocation)
+            events = [event for event in worker.run(invocation) if heeds_level(spec, event)]
             self._sink(spec, worker.log_stream, events)
         if self._meter is not None:
             self._meter.ran(

@@ -56,7 +56,7 @@ class Invocation:
             self.done.set()
 
     def headers(self) -> dict[str, str]:
-        """Return what the runtime is told beside the event."""
+        """Return the headers that the runtime gets with the event."""
         trace = f"Root=1-{int(time.time()):08x}-{self.request_id.replace('-', '')[:24]};Sampled=0"
         context = {"Lambda-Runtime-Client-Context": self.client_context}
         return {
@@ -280,7 +280,7 @@ class _Handler(socketserver.StreamRequestHandler):
             self.server.api.ask(self)
 
     def give(self, invocation: Invocation | None) -> None:
-        """Answer the runtime that waits; None tells it that there is nothing more."""
+        """Answer the runtime that waits; None says that no event will come."""
         with contextlib.suppress(OSError, ValueError):  # it has ended meanwhile
             if invocation is None:
                 self._answer(410, b"{}", {})

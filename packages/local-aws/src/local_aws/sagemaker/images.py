@@ -5,7 +5,7 @@ to the commands that run in its place:
 
     {"scones-*": {"train": ["python", "-m", "..."], "serve": [...], "environment": {"K": "v"}}}
 
-`process`, beside them, is what a processing job runs that names no entrypoint. The first entry
+`process` is what a processing job runs that names no entrypoint. The first entry
 that matches wins; a command that an entry does not have is not there. AWS's own images that no
 entry matches have the programs of `local_aws.sagemaker.algorithms`.
 """

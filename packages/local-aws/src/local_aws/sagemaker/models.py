@@ -112,7 +112,7 @@ def create_model(original: Any, self: SageMakerResponse) -> ActionResult:
 
 @patch(
     "moto.sagemaker.models.SageMakerModelBackend.add_tags",
-    why="a tag that is set anew is there twice",
+    why="a tag that is set again is there twice",
 )
 def add_tags(
     original: Any, self: SageMakerModelBackend, arn: str, tags: list[dict[str, str]]

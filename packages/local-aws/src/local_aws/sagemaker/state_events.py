@@ -36,7 +36,7 @@ _TRANSFORM = (
 
 
 def job_changed(job: Any) -> None:
-    """Tell that a training job is in another status."""
+    """Publish that a training job is in another status."""
     detail = {
         "TrainingJobName": job.training_job_name,
         "TrainingJobArn": job.arn,
@@ -51,30 +51,30 @@ def job_changed(job: Any) -> None:
         "CreationTime": job.creation_time,
         "LastModifiedTime": job.last_modified_time,
     }
-    _tell("SageMaker Training Job State Change", job.arn, detail)
+    _publish("SageMaker Training Job State Change", job.arn, detail)
 
 
 def processing_job_changed(job: Any) -> None:
-    """Tell that a processing job is in another status."""
+    """Publish that a processing job is in another status."""
     _job(job, "Processing", _PROCESSING)
 
 
 def transform_job_changed(job: Any) -> None:
-    """Tell that a batch transform is in another status."""
+    """Publish that a batch transform is in another status."""
     _job(job, "Transform", _TRANSFORM)
 
 
 def _job(job: Any, kind: str, fields: tuple[str, ...]) -> None:
-    """Tell of a job: what Describe answers, as far as its event has it."""
+    """Publish a job's event: what Describe answers, as far as its event has it."""
     answer = job.response_object
     own = (f"{kind}Job{part}" for part in ("Name", "Arn", "Status"))
     times = (f"{kind}StartTime", f"{kind}EndTime", "CreationTime", "LastModifiedTime")
     detail = {field: answer.get(field) for field in (*own, *fields, *times, "FailureReason")}
-    _tell(f"SageMaker {kind} Job State Change", job.arn, detail)
+    _publish(f"SageMaker {kind} Job State Change", job.arn, detail)
 
 
 def endpoint_changed(endpoint: Any) -> None:
-    """Tell that an endpoint is in another status, which the event writes in capitals."""
+    """Publish that an endpoint is in another status, which the event writes in capitals."""
     status = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", endpoint.endpoint_status).upper()
     detail = {
         "EndpointName": endpoint.endpoint_name,
@@ -86,11 +86,11 @@ def endpoint_changed(endpoint: Any) -> None:
         "CreationTime": endpoint.creation_time,
         "LastModifiedTime": endpoint.last_modified_time,
     }
-    _tell("SageMaker Endpoint State Change", endpoint.arn, detail)
+    _publish("SageMaker Endpoint State Change", endpoint.arn, detail)
 
 
 def package_changed(backend: SageMakerModelBackend, arn: str) -> None:
-    """Tell that a model package was made, or approved or rejected."""
+    """Publish that a model package was made, or approved or rejected."""
     name = backend.model_package_name_mapping.get(arn, arn)
     package: Any = backend.model_packages.get(name)
     if package is None:
@@ -106,9 +106,9 @@ def package_changed(backend: SageMakerModelBackend, arn: str) -> None:
         "CustomerMetadataProperties": package.customer_metadata_properties,
         "CreationTime": package.creation_time,
     }
-    _tell("SageMaker Model Package State Change", arn, detail)
+    _publish("SageMaker Model Package State Change", arn, detail)
 
 
-def _tell(detail_type: str, arn: str, detail: dict[str, Any]) -> None:
+def _publish(detail_type: str, arn: str, detail: dict[str, Any]) -> None:
     present = {name: value for name, value in detail.items() if value is not None}
     tell(_SOURCE, detail_type, present, [arn], arn.split(":")[3])

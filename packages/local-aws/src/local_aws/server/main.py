@@ -42,7 +42,7 @@ MODULES = (
     "local_aws.sagemaker.patches",
     "local_aws.eventbridge.patches",
     "local_aws.server.process_usage",
-    "local_aws.dashboard.patches",
+    "local_aws.dashboard.page",
     "local_aws.state.patches",
 )
 

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from local_aws.core.context import Context
-from local_aws.dashboard.patches import serve_page
+from local_aws.dashboard.page import serve_page
 from local_aws.server.admin_api import PREFIX, ROUTES, Wsgi, serve_own_paths
 from local_aws.server.origin_check import check_origin
 from local_aws.server.refusals import refuse

@@ -13,6 +13,8 @@ from local_aws.core.services import SERVICES, service_of
 from local_aws.errors import LocalAwsError
 
 _Constructor = TypeVar("_Constructor", bound=Callable[..., Any])
+# A backend may refer to one of a service that is not open, as scaling does to ECS.
+_MODELS = re.compile(r"moto\.[a-z0-9_]+\.models(\.[a-z0-9_]+)*")
 CONSTRUCTORS: dict[str, Callable[..., Any]] = {}
 
 
@@ -126,8 +128,8 @@ def backends_of(module: str, name: str) -> Any:
     """Return moto's dictionary of a backend class's instances."""
     from moto.core.base_backend import BackendDict
 
-    if not module.startswith("moto.") or service_of(module) not in SERVICES:
-        raise StateUnreadable(f"it names {module}, which is no open service of moto's")
+    if not _MODELS.fullmatch(module):
+        raise StateUnreadable(f"it names {module}, which has no backends of moto's")
     for value in vars(importlib.import_module(module)).values():
         if isinstance(value, BackendDict) and value.backend.__name__ == name:
             return value

@@ -13,7 +13,7 @@ import pickle
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from local_aws.core.patching import wrap
+from local_aws.core.patching import patch
 from local_aws.state import constructors
 from local_aws.state.blobs import Blobs, Pickled, Reduced, made_of
 from local_aws.state.constructors import constructor
@@ -74,18 +74,18 @@ class ByArn(InChunks):
         return constructors.by_arn, (self.chunks,)
 
 
-def install() -> None:
+@patch(
+    "moto.stepfunctions.parser.backend.execution.Execution.__setattr__",
+    why="keeps everything in memory only",
+)
+def set_attribute(original: Any, value: Any, name: str, to: Any) -> None:
     """Note each change of an execution; the events of a running one are read periodically."""
-    from moto.stepfunctions.parser.backend.execution import Execution
-
-    @wrap(Execution, "__setattr__", fault="keeps everything in memory only")
-    def set_attribute(original: Any, value: Any, name: str, to: Any) -> None:
-        original(value, name, to)
-        note_change(value)
+    original(value, name, to)
+    note_change(value)
 
 
 def note_change(execution: Any) -> None:
-    """Have an execution's record read anew by the next save."""
+    """Have the next save read an execution's record again."""
     execution.__dict__.pop(_MARK, None)
     _changes[0] = next(_numbers)
 

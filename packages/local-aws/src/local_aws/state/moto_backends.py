@@ -5,7 +5,7 @@ from typing import Any
 
 from local_aws.core.services import SERVICES, service_of
 from local_aws.state.blobs import Blobs
-from local_aws.state.constructors import backends_of
+from local_aws.state.constructors import StateUnreadable, backends_of
 
 # Each invocation of a function adds to these.
 _MEASURED = frozenset({"metric_data", "local_aws_metrics"})
@@ -18,8 +18,13 @@ def records(blobs: Blobs) -> dict[Place, dict[str, Any]]:
 
 
 def restore(found: dict[Place, dict[str, Any]]) -> None:
-    """Put the attributes into the backends that `records` took them from."""
+    """Put the attributes into the backends that `records` took them from.
+
+    Raises StateUnreadable for a service that is not open.
+    """
     for (module, name, account_id, region), attributes in found.items():
+        if service_of(module) not in SERVICES:
+            raise StateUnreadable(f"it has records of {module}, which is not open")
         _put(backends_of(module, name)[account_id][region], attributes)
 
 

@@ -13,7 +13,6 @@ from local_aws.core.context import Context
 from local_aws.core.patching import patch
 from local_aws.server.admin_api import PREFIX
 from local_aws.server.refusals import refuse, signed_service
-from local_aws.state import executions, s3_shards
 from local_aws.state.executions import CAUSE, INTERRUPTED, end_interrupted
 from local_aws.state.saver import NotSaved, Saver
 from local_aws.state.stores import STORES, changed, durable_transition, on_restored
@@ -37,8 +36,6 @@ _current = threading.local()
 
 def install(context: Context) -> None:
     """Have executions that were interrupted end, and those that run end with the server."""
-    s3_shards.install()
-    executions.install()
     on_restored(_end_interrupted_executions)
     # Registered last, so that it is done first: what fails as the others stop is no failure.
     context.on_shutdown(_stop_executions)

@@ -1,4 +1,4 @@
-"""S3's objects in shards, so that a change of one object does not save all of them anew.
+"""S3's objects in shards, so that a change of one object does not save all of them again.
 
 A shard has the objects whose names have one checksum, and is saved again when one of them was
 made, changed or deleted. The hooks below note that.
@@ -9,7 +9,7 @@ import itertools
 import zlib
 from typing import Any
 
-from local_aws.core.patching import wrap
+from local_aws.core.patching import patch
 from local_aws.state import constructors
 from local_aws.state.blobs import Blobs, Pickled, Reduced, made_of
 
@@ -17,7 +17,7 @@ from local_aws.state.blobs import Blobs, Pickled, Reduced, made_of
 MIN_BLOB_BYTES = 512
 
 SHARDS = 256
-_FAULT = "keeps everything in memory only"
+_WHY = "keeps everything in memory only"
 _numbers = itertools.count(1)
 # When each shard was last changed, in any bucket. A new number never equals an older one, and
 # setting an entry is one step, so threads cannot lose a change.
@@ -95,37 +95,32 @@ def last_change(shard: int) -> int:
     return _changes[shard]
 
 
-def install() -> None:
-    """Note each change of an object."""
-    from moto.s3.models import FakeDeleteMarker, FakeKey
-
-    for kind in (FakeKey, FakeDeleteMarker):
-
-        @wrap(kind, "__setattr__", fault=_FAULT)
-        def set_attribute(original: Any, key: Any, name: str, value: Any) -> None:
-            original(key, name, value)
-            _note(key.__dict__.get("name"))
-
-    @wrap(FakeKey, "set_metadata", fault=_FAULT)
-    def set_metadata(original: Any, key: Any, *args: Any, **more: Any) -> Any:
-        answer = original(key, *args, **more)
-        _note(key.name)
-        return answer
-
-    _note_stores()
+def _set_attribute(original: Any, key: Any, name: str, value: Any) -> None:
+    original(key, name, value)
+    _note(key.__dict__.get("name"))
 
 
-def _note_stores() -> None:
-    from moto.s3.utils import _VersionedKeyStore
+for _kind in ("FakeKey", "FakeDeleteMarker"):
+    patch(f"moto.s3.models.{_kind}.__setattr__", why=_WHY)(_set_attribute)
 
-    for method in ("__setitem__", "setlist", "pop", "__delitem__"):
 
-        @wrap(_VersionedKeyStore, method, fault=_FAULT)
-        def change(original: Any, store: Any, name: str, *args: Any) -> Any:
-            answer = original(store, name, *args)
-            Shards.of(store).add(name)
-            _note(name)
-            return answer
+@patch("moto.s3.models.FakeKey.set_metadata", why=_WHY)
+def set_metadata(original: Any, key: Any, *args: Any, **more: Any) -> Any:
+    """Note that the object's metadata changed."""
+    answer = original(key, *args, **more)
+    _note(key.name)
+    return answer
+
+
+def _change(original: Any, store: Any, name: str, *args: Any) -> Any:
+    answer = original(store, name, *args)
+    Shards.of(store).add(name)
+    _note(name)
+    return answer
+
+
+for _method in ("__setitem__", "setlist", "pop", "__delitem__"):
+    patch(f"moto.s3.utils._VersionedKeyStore.{_method}", why=_WHY)(_change)
 
 
 def _note(name: str | int | None) -> None:

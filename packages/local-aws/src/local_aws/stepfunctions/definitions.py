@@ -30,6 +30,7 @@ class DistributedSettings:
     counts_failures: bool
     measures_failures: bool
     express: bool
+    jsonata: bool
 
 
 @patch(
@@ -59,41 +60,48 @@ def settings_of(component: Any) -> DistributedSettings:
     return found
 
 
-def evaluate(template: Any, env: Any, value: Any) -> Any:
-    """Return a payload template (`.$` keys, intrinsic functions) applied to a state's input."""
+def evaluate(template: Any, env: Any, value: Any, *, jsonata: bool) -> Any:
+    """Return a template applied to a state's input: of JSONata, or with `.$` keys of JSONPath."""
     frame = env.open_inner_frame()
     frame.states.reset(value)
     frame.stack.append(value)
     try:
-        _template(json.dumps(template)).eval(frame)
+        _template(json.dumps(template), jsonata).eval(frame)
         return frame.stack.pop()
     finally:
         env.delete_frame(frame)
 
 
 @functools.lru_cache(maxsize=256)
-def _template(text: str) -> Any:
-    state = {"Type": "Pass", "Parameters": json.loads(text), "End": True}
+def _template(text: str, jsonata: bool) -> Any:
+    field, language = ("Output", "JSONata") if jsonata else ("Parameters", "JSONPath")
+    state = {"Type": "Pass", "QueryLanguage": language, field: json.loads(text), "End": True}
     read: Any = AmazonStateLanguageParser.parse
     program, _ = read(json.dumps({"StartAt": "T", "States": {"T": state}}))
-    return program.states.states["T"].parameters
+    made = program.states.states["T"]
+    return made.output.jsonata_template_value if jsonata else made.parameters
 
 
 def _take_out(
-    flow: dict[str, Any], path: tuple[str, ...], kept: dict[tuple[str, ...], DistributedSettings]
+    flow: dict[str, Any],
+    path: tuple[str, ...],
+    kept: dict[tuple[str, ...], DistributedSettings],
+    language: str = "JSONPath",
 ) -> None:
+    language = str(flow.get("QueryLanguage", language))
     for name, state, inner in inner_flows(flow):
         for number, part in enumerate(inner):
-            _take_out(part, (*path, name, str(number)), kept)
+            _take_out(part, (*path, name, str(number)), kept, language)
         percentage = state.get("ToleratedFailurePercentage")
         if isinstance(percentage, int):  # moto's grammar knows it with a decimal point only
             state["ToleratedFailurePercentage"] = float(percentage)
         if is_distributed(state):
-            kept[*path, name] = _settings(state)
+            own = str(state.get("QueryLanguage", language))
+            kept[*path, name] = _settings(state, jsonata=own == "JSONata")
             _rewrite(state)
 
 
-def _settings(state: Mapping[str, Any]) -> DistributedSettings:
+def _settings(state: Mapping[str, Any], *, jsonata: bool) -> DistributedSettings:
     reader = state.get("ItemReader")
     config = reader.get("ReaderConfig") if isinstance(reader, dict) else None
     return DistributedSettings(
@@ -105,6 +113,7 @@ def _settings(state: Mapping[str, Any]) -> DistributedSettings:
             {"ToleratedFailurePercentage", "ToleratedFailurePercentagePath"} & state.keys()
         ),
         express=processor_config(state).get("ExecutionType") == "EXPRESS",
+        jsonata=jsonata,
     )
 
 
@@ -117,6 +126,7 @@ def _rewrite(state: dict[str, Any]) -> None:
     if isinstance(config, dict):
         config.pop("CSVDelimiter", None)
         config.pop("ManifestType", None)
+        config.pop("ItemsPointer", None)
         if config.get("InputType") in ("JSONL", "MANIFEST"):
             config["InputType"] = _GRAMMAR_INPUT_TYPE
 

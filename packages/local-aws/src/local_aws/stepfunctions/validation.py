@@ -293,9 +293,10 @@ def _of_reader(name: str, reader: Mapping[str, Any]) -> Iterator[str]:
         yield f"State {name} reads a manifest of type {manifest}, {_HERE}."
     if config.get("CSVDelimiter", "COMMA") not in DELIMITERS:
         yield f"State {name}: CSVDelimiter is one of {', '.join(DELIMITERS)}."
-    for field in ("ItemsPointer", "Transformation"):
-        if field in config:
-            yield f"State {name} has {field} in its ReaderConfig, {_HERE}."
+    if "Transformation" in config:
+        yield f"State {name} has Transformation in its ReaderConfig, {_HERE}."
+    if "ItemsPointer" in config and kind != "JSON":
+        yield f"State {name}: ItemsPointer is for the InputType JSON only."
 
 
 def _of_batcher(name: str, state: Mapping[str, Any]) -> Iterator[str]:
@@ -310,7 +311,8 @@ def _of_writer(name: str, state: Mapping[str, Any]) -> Iterator[str]:
         return
     writer = _object(state, "ResultWriter")
     config = _object(writer, "WriterConfig")
-    if ("Resource" in writer) != ("Parameters" in writer) or not writer:
+    place = "Parameters" in writer or "Arguments" in writer
+    if ("Resource" in writer) != place or not writer:
         yield f"State {name}: ResultWriter must have Resource and Parameters, or a WriterConfig."
     if config.get("Transformation", "NONE") not in TRANSFORMATIONS:
         yield f"State {name}: Transformation is one of {', '.join(sorted(TRANSFORMATIONS))}."
@@ -332,12 +334,6 @@ def of_expressions(name: str, state: Mapping[str, Any], language: str) -> Iterat
         if field in state:
             yield f"State {name}: the field {field} is not supported in {language}."
     if not jsonata:
-        return
-    if is_distributed(state):
-        yield (
-            f"State {name} is a Distributed Map in JSONata, which the embedded AWS does not "
-            "support; write the machine in JSONPath, and its other states in JSONata."
-        )
         return
     for expression in _expressions(state):
         try:

@@ -36,6 +36,21 @@ def test_a_body_that_is_no_text_comes_to_the_container_with_its_headers(sm: Any,
     assert echoed["CustomAttributes"] == "a=1"
 
 
+def test_custom_attributes_over_1024_characters_are_refused(sm: Any, shop: str) -> None:
+    assert sm.invoke(shop, b"x", CustomAttributes="a" * 1024)["CustomAttributes"] == "a" * 1024
+    with pytest.raises(ClientError) as caught:
+        sm.invoke(shop, b"x", CustomAttributes="a" * 1025)
+    error = caught.value.response["Error"]
+    assert (error["Code"], "customAttributes" in error["Message"]) == ("ValidationError", True)
+
+
+def test_a_container_that_answers_too_much_is_a_model_error(sm: Any, shop: str) -> None:
+    with pytest.raises(ClientError) as caught:
+        sm.invoke(shop, b"bytes 6291557")
+    assert caught.value.response["Error"]["Code"] == "ModelError"
+    assert "6,291,556 bytes" in caught.value.response["Error"]["Message"]
+
+
 def test_a_program_gets_its_own_environment_only(sm: Any, shop: str) -> None:
     environment = json.loads(sm.invoke(shop, b"environment")["Body"])
 

@@ -117,21 +117,3 @@ def test_a_host_whose_clock_is_set_back_does_not_take_time_back():
     real[0] += 10
     clock.run_due()
     assert [at for _, at in log] == [20]
-
-
-def test_what_does_nothing_late_drops_what_it_missed_and_the_others_catch_up():
-    class Skipping(Every):
-        def skip(self, now):
-            self.due = now + self.step
-
-    real, log = [START.timestamp()], []
-    clock = Clock(real=lambda: real[0])
-    clock.follow(Skipping(60, log, "schedule"))
-    clock.follow(Every(100, log, "retry"))
-    real[0] += 250
-    clock.skip_missed()
-    clock.run_due()
-    assert log == [("retry", 100), ("retry", 200)]
-    real[0] += 60
-    clock.run_due()
-    assert ("schedule", 310) in log

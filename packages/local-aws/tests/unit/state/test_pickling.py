@@ -9,12 +9,15 @@ from collections import defaultdict
 
 import pytest
 from moto.awslambda.models import LambdaStorage
+from moto.s3.models import s3_backends
 from moto.s3.notifications import S3NotificationEvent
+from moto.ssm.models import ssm_backends
 from moto.stepfunctions.parser.asl.component.common.retry.retry_outcome import RetryOutcome
 
 from local_aws.cloudwatch.metric_store import Bucket
 from local_aws.core.child_processes import Children
 from local_aws.state.constructors import StateUnreadable
+from local_aws.state.moto_backends import restore
 from local_aws.state.pickling import dumps, new_blobs
 from local_aws.state.unpickling import loads
 
@@ -193,3 +196,15 @@ def test_weak_dictionaries_hold_what_is_held_elsewhere():
     values = weakref.WeakValueDictionary({"a": held})
     with pytest.raises(StateUnreadable):  # and this one is no record's
         there_and_back(values)
+
+
+def test_a_backend_is_a_reference_to_the_live_one_also_of_a_service_that_is_not_open():
+    for backends in (s3_backends["1"]["aws"], ssm_backends["1"]["us-east-1"]):
+        assert there_and_back({"of": backends})["of"] is backends
+
+
+def test_records_of_a_service_that_is_not_open_are_not_put_back():
+    place = ("moto.ssm.models", "SimpleSystemManagerBackend", "1", "us-east-1")
+    with pytest.raises(StateUnreadable, match="not open"):
+        restore({place: {"_parameters": "forged"}})
+    assert ssm_backends["1"]["us-east-1"]._parameters != "forged"

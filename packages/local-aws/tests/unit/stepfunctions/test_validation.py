@@ -43,7 +43,10 @@ def distributed(**more):
     ("state", "said"),
     [
         (distributed(ItemReader={"ReaderConfig": {"InputType": "PARQUET"}}), "PARQUET"),
-        (distributed(ItemReader={"ReaderConfig": {"ItemsPointer": "/a"}}), "ItemsPointer"),
+        (
+            distributed(ItemReader={"ReaderConfig": {"ItemsPointer": "/a", "InputType": "CSV"}}),
+            "ItemsPointer",
+        ),
         (distributed(ItemReader={"ReaderConfig": {"ManifestType": "ATHENA_DATA"}}), "ATHENA_DATA"),
         (distributed(ItemReader={"ReaderConfig": {"CSVDelimiter": "x"}}), "CSVDelimiter"),
         (distributed(ItemBatcher={"BatchInput": {}}), "MaxItemsPerBatch"),

@@ -28,10 +28,12 @@ from local_aws.sagemaker.endpoints.fleets import AsyncSettings, Fleet
 from local_aws.sagemaker.endpoints.instances import Reply, VariantUnavailable
 from local_aws.sagemaker.endpoints.invocations import (
     CUSTOM_ATTRIBUTES,
+    MAX_CUSTOM_ATTRIBUTES,
     Answer,
     no_answer,
     received,
     refusal,
+    too_long_attributes,
     validation_error,
 )
 from local_aws.sagemaker.endpoints.traffic import Traffic
@@ -97,6 +99,8 @@ def parse_request(
         raise InvalidAsyncRequest("Exactly one of InputLocation and Body must be given.")
     if len(body) > MAX_INLINE_BYTES:
         raise InvalidAsyncRequest(f"Body must have at most {MAX_INLINE_BYTES} bytes.")
+    if len(header("Custom-Attributes")) > MAX_CUSTOM_ATTRIBUTES:
+        raise InvalidAsyncRequest(too_long_attributes())
     parts = (header("S3OutputPathExtension").strip("/"), header("Filename"))
     return AsyncRequest(
         endpoint=endpoint,
@@ -150,17 +154,17 @@ def notification(
 
 
 def _response(request: AsyncRequest, settings: AsyncSettings, reply: Reply) -> dict[str, object]:
-    told: dict[str, object] = {
+    described: dict[str, object] = {
         "contentType": reply.headers.get("Content-Type", "application/octet-stream"),
         "outputLocation": str(request.output(settings)),
     }
     wanted = "SUCCESS_NOTIFICATION_TOPIC" in settings.response_topics
     if wanted and len(reply.body) <= MAX_NOTIFIED_BYTES:
-        told["responseBody"] = {
+        described["responseBody"] = {
             "content": base64.b64encode(reply.body).decode("ascii"),
             "encoding": "BASE64",
         }
-    return told
+    return described
 
 
 def _extension(folder: str, name: str) -> str:
@@ -195,7 +199,7 @@ class AsyncWork:
     def __call__(
         self, request: AsyncRequest, fleet: Fleet, variant: Variant, settings: AsyncSettings
     ) -> None:
-        """Have the variant answer, and write and tell what came of it."""
+        """Have the variant answer, write the answer, and notify the topic."""
         environment = self._services.role_environment(settings.role_arn)
         s3 = self._services.s3(environment)
         at = clock.now()
@@ -231,7 +235,7 @@ class AsyncWork:
         try:
             self._services.publish(environment, topic, message)
         except (ClientError, BotoCoreError) as error:
-            LOG.warning("%s cannot be told: %s", topic, error)
+            LOG.warning("%s cannot be notified: %s", topic, error)
 
     def _capture(self, endpoint: str, fleet: Fleet, variant: Variant, exchange: Exchange) -> None:
         if fleet.settings.capture is not None:
@@ -363,7 +367,7 @@ class AsyncInvoker:
             self._count(request.endpoint, -1)
 
     def _without_capacity(self, request: AsyncRequest) -> None:
-        """Tell the metric that scales an endpoint up from no instance, and wait a moment."""
+        """Publish the metric that scales an endpoint up from no instance, and wait a moment."""
         dimensions = [{"Name": "EndpointName", "Value": request.endpoint}]
         datum = {"MetricName": "HasBacklogWithoutCapacity", "Value": 1.0, "Unit": "Count"}
         self._services.put_metric("AWS/SageMaker", [{**datum, "Dimensions": dimensions}])

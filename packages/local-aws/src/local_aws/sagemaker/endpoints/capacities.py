@@ -56,10 +56,12 @@ def _record(endpoint: EndpointRecord, asked: Wishes) -> None:
     variants = []
     for variant in endpoint.production_variants:
         wish = asked.get(variant["VariantName"], {})
-        told = {key: wish[key] for key in ("DesiredWeight", "DesiredInstanceCount") if key in wish}
-        if "DesiredWeight" in told:
-            told["CurrentWeight"] = told["DesiredWeight"]
-        variants.append({**variant, **told})
+        described = {
+            key: wish[key] for key in ("DesiredWeight", "DesiredInstanceCount") if key in wish
+        }
+        if "DesiredWeight" in described:
+            described["CurrentWeight"] = described["DesiredWeight"]
+        variants.append({**variant, **described})
     endpoint.production_variants = variants
     endpoint.failure_reason = None
     enter_status(endpoint, "Updating")

@@ -163,8 +163,10 @@ def enter_variant_status(endpoint: EndpointRecord, status: str, message: str) ->
     summary = endpoint.pending_deployment_summary
     if summary is None:
         return
-    told = [{"Status": status, "StatusMessage": message, "StartTime": utcnow()}]
-    variants = [{**variant, "VariantStatus": told} for variant in summary["ProductionVariants"]]
+    described = [{"Status": status, "StatusMessage": message, "StartTime": utcnow()}]
+    variants = [
+        {**variant, "VariantStatus": described} for variant in summary["ProductionVariants"]
+    ]
     endpoint.pending_deployment_summary = {**summary, "ProductionVariants": variants}
 
 
@@ -187,7 +189,7 @@ def end_deployment(endpoint: EndpointRecord, reason: str, status: str = "InServi
 
 
 def enter_status(endpoint: EndpointRecord, status: str) -> None:
-    """Put an endpoint's record into a status, and tell of it."""
+    """Put an endpoint's record into a status, and publish the event."""
     endpoint.last_modified_time = utcnow()
     with durable_transition():
         endpoint.endpoint_status = status
@@ -228,12 +230,12 @@ def capture_summary(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _pending(variants: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    told = {"Status": "Creating", "StartTime": utcnow()}
+    described = {"Status": "Creating", "StartTime": utcnow()}
     return [
         {
             "VariantName": variant["VariantName"],
             "DesiredWeight": weight_of(variant),
-            "VariantStatus": [told],
+            "VariantStatus": [described],
             **_capacity(variant, 0),
         }
         for variant in variants

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AsyncSettings:
-    """Where answers go and who is told. `concurrency` is that of one instance."""
+    """Where answers and notifications go. `concurrency` is that of one instance."""
 
     output: S3Uri
     failure: S3Uri | None = None
@@ -52,15 +52,15 @@ class AsyncSettings:
         if not config:
             return None
         output, client = config["OutputConfig"], config.get("ClientConfig") or {}
-        told = output.get("NotificationConfig") or {}
+        described = output.get("NotificationConfig") or {}
         failure = output.get("S3FailurePath")
         return cls(
             output=S3Uri.parse(output["S3OutputPath"]),
             failure=S3Uri.parse(failure) if failure else None,
             kms_key_id=output.get("KmsKeyId") or None,
-            success_topic=told.get("SuccessTopic") or "",
-            error_topic=told.get("ErrorTopic") or "",
-            response_topics=frozenset(told.get("IncludeInferenceResponseIn") or ()),
+            success_topic=described.get("SuccessTopic") or "",
+            error_topic=described.get("ErrorTopic") or "",
+            response_topics=frozenset(described.get("IncludeInferenceResponseIn") or ()),
             concurrency=int(client.get("MaxConcurrentInvocationsPerInstance") or 4),
             role_arn=role_arn,
         )
@@ -272,7 +272,7 @@ class FleetBuilder:
         return self._log_stream(group, stream, variant.base_environment)
 
     def _fetch_model(self, variant: VariantPlan, model: Path) -> None:
-        """Download the artifact beside the model's folder, unpack it, and remove it."""
+        """Download the artifact next to the model's folder, unpack it, and remove it."""
         source, archive = S3Uri.parse(variant.model_data), model.parent / "model.tar.gz"
         s3 = self._s3(variant.base_environment)
         try:
@@ -347,7 +347,7 @@ def weight_of(variant: Mapping[str, Any]) -> float:
 
 
 def _shadow_share(production: Mapping[str, Any], shadow: Mapping[str, Any]) -> float:
-    """Return which part of the requests the shadow gets: its weight beside the other's.
+    """Return which part of the requests the shadow gets: its weight relative to the other's.
 
     https://docs.aws.amazon.com/sagemaker/latest/dg/model-shadow-deployment.html
     """

@@ -39,6 +39,8 @@ TARGET_VARIANT = "X-Amzn-SageMaker-Target-Variant"
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
 MAX_MESSAGE_CHARACTERS = 2048
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
+MAX_CUSTOM_ATTRIBUTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,8 @@ class Invoker:
 
 def _refused(request: Invocation, fleet: Fleet) -> str:
     """Return why the endpoint cannot take the request; "" where it can."""
+    if len(request.custom_attributes) > MAX_CUSTOM_ATTRIBUTES:
+        return too_long_attributes()
     if fleet.settings.asynchronous is not None:
         return f"Endpoint {request.endpoint} is asynchronous: use InvokeEndpointAsync to invoke it."
     most = MAX_SERVERLESS_BYTES if fleet.settings.serverless else MAX_BODY_BYTES
@@ -241,6 +245,14 @@ def model_error(region: str, account: str, endpoint: str, status: int, message: 
         OriginalStatusCode=status,
         OriginalMessage=message,
         LogStreamArn=f"arn:aws:logs:{region}:{account}:log-group:{group}",
+    )
+
+
+def too_long_attributes() -> str:
+    """Return why custom attributes over 1,024 characters are refused."""
+    return (
+        "1 validation error detected: Value at 'customAttributes' failed to satisfy constraint: "
+        f"Member must have length less than or equal to {MAX_CUSTOM_ATTRIBUTES}"
     )
 
 

@@ -42,7 +42,7 @@ def relocated(config: Mapping[str, Any]) -> str:
 class Checkpoints:
     """The checkpoints, or another output, of one job, between its folder and S3.
 
-    `failure` is how a FailureReason begins that tells of what could not be written.
+    `failure` is the beginning of the FailureReason where something cannot be written.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Checkpoints:
             try:
                 self._send()
             except ClientError:
-                # Tried again with the next change, and told at the job's end.
+                # Tried again with the next change, and reported at the job's end.
                 continue
 
     def _send(self) -> None:

@@ -135,7 +135,7 @@ def _start(token: str | None, number: int) -> int:
 
 
 def _summary(kind: Kind, job: Job) -> dict[str, Any]:
-    told = {
+    described = {
         f"{kind.name}JobName": kind.of(job, "job_name"),
         f"{kind.name}JobArn": job.arn,
         "CreationTime": job.creation_time,
@@ -144,4 +144,4 @@ def _summary(kind: Kind, job: Job) -> dict[str, Any]:
         f"{kind.name}JobStatus": kind.of(job, "job_status"),
         **{field: getattr(job, attribute) for field, attribute in kind.more},
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in described.items() if value is not None}

@@ -405,10 +405,10 @@ def end_job(job: ProcessingRecord, result: JobResult) -> None:
 
 
 def described(job: ProcessingRecord) -> dict[str, Any]:
-    """Return what the program is told of its job, in `processingjobconfig.json`."""
+    """Return the content of the job's `processingjobconfig.json`."""
     fields = {**FIELDS, **_KEPT}
-    told = {key: getattr(job, field) for key, field in fields.items() if key != "Tags"}
-    return {"ProcessingJobArn": job.arn, **told}
+    content = {key: getattr(job, field) for key, field in fields.items() if key != "Tags"}
+    return {"ProcessingJobArn": job.arn, **content}
 
 
 @patch(

@@ -103,7 +103,7 @@ class JobFolder:
     def environment(
         self, hyperparameters: Mapping[str, str], channels: Sequence[Channel]
     ) -> dict[str, str]:
-        """Return the variables that tell the program where its folders are."""
+        """Return the variables with the paths of the program's folders."""
         folders = {_channel_variable(c.name): str(self.channel(c.name)) for c in channels}
         return {
             "SAGEMAKER_BASE_DIR": str(self.base),
@@ -253,7 +253,7 @@ class TrainingRun(JobRun):
         archive = self.folder / name
         pack(folder, archive)
         target = self.spec.output.join(self.spec.name, "output", name)
-        # A plain put, so that a missing bucket is told by its own code.
+        # A plain put, so that a missing bucket has its own error code.
         extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.spec.kms_key_id}
         with archive.open("rb") as body:
             self._s3.put_object(

@@ -306,7 +306,7 @@ def _spec(job: JobRecord, environment: Mapping[str, str]) -> TrainingSpec:
 
 
 def enter_status(job: JobRecord, status: str, message: str) -> None:
-    """Put a job's record into a secondary status, and tell of it."""
+    """Put a job's record into a secondary status, and publish the event."""
     _enter_secondary(job, status, message)
     job_changed(job)
 

@@ -300,7 +300,7 @@ _ALL_FAILED = (
 
 
 def objective_of(plan: TuningPlan, job: JobRecord) -> float | None:
-    """Return the last value of a trial's objective; None where it told none, or has failed."""
+    """Return the last value of a trial's objective; None where it reported none, or has failed."""
     if job.training_job_status == "Failed":
         return None
     values = [m["Value"] for m in job.final_metric_data_list if m["MetricName"] == plan.metric]
@@ -316,7 +316,7 @@ def trial_summary(plan: TuningPlan, job: JobRecord, tuned: Mapping[str, str]) ->
         "MetricName": plan.metric,
         "Value": value,
     }
-    told = {
+    described = {
         "TrainingJobName": job.training_job_name,
         "TrainingJobArn": job.arn,
         "CreationTime": job.creation_time,
@@ -330,7 +330,7 @@ def trial_summary(plan: TuningPlan, job: JobRecord, tuned: Mapping[str, str]) ->
         else None,
         "ObjectiveStatus": _objective_status(value, ended=ended),
     }
-    return {name: content for name, content in told.items() if content is not None}
+    return {name: content for name, content in described.items() if content is not None}
 
 
 def count(record: TuningRecord, summaries: Sequence[dict[str, Any]], plan: TuningPlan) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import datetime
-import types
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +19,16 @@ from local_aws.stepfunctions.json_data import compact
 
 # Not on moto's records: those are saved, and a run has threads and locks.
 _live: dict[str, MapRun] = {}
+
+
+@dataclasses.dataclass
+class ChildMachine:
+    """What a child execution goes by of its Map state; it is saved with the execution."""
+
+    arn: str
+    name: str
+    sm_type: str
+    definition: str = ""
 
 
 class ChildExecution:
@@ -131,9 +140,7 @@ def _execution(parent: Any, map_run: Any, given: ChildInput, express: bool) -> A
     name, kind = str(uuid.uuid4()), "EXPRESS" if express else "STANDARD"
     machine_arn = map_run.map_state_machine_arn
     arn = _arn(map_run, name, express)
-    machine = types.SimpleNamespace(
-        arn=machine_arn, name=machine_arn.rsplit(":", 1)[-1], sm_type=kind, definition=""
-    )
+    machine = ChildMachine(machine_arn, machine_arn.rsplit(":", 1)[-1], kind)
     execution = make(
         name=name,
         sm_type=kind,

@@ -25,14 +25,25 @@ class UnreadableItems(LocalAwsError):
     """A data set that does not have the form that the ItemReader says."""
 
 
-def json_items(body: bytes) -> Iterator[Any]:
-    """Yield the entries of a JSON array; raises UnreadableItems for anything else."""
+def json_items(body: bytes, pointer: str = "") -> Iterator[Any]:
+    """Yield the entries of a JSON array; raises UnreadableItems for anything else.
+
+    `pointer` leads to it within the data set, as RFC 6901 has it.
+    """
     try:
         value = strict_json(body)
     except ValueError as error:
         raise UnreadableItems(
             f"Attempting to parse the data set as JSON failed: {error}"
         ) from error
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        elif isinstance(value, dict) and name in value:
+            value = value[name]
+        else:
+            raise UnreadableItems(f"The data set has nothing at the ItemsPointer {pointer}.")
     if not isinstance(value, list):
         raise UnreadableItems("Attempting to map over non-iterable node.")
     return iter(value)

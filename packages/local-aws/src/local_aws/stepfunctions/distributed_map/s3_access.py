@@ -34,7 +34,7 @@ def read_items(
     body = s3.get_object(**parameters)["Body"].read()
     readers: dict[str, Callable[[], Iterator[Any]]] = {
         "CSV": lambda: item_reader.csv_items(body, config),
-        "JSON": lambda: item_reader.json_items(body),
+        "JSON": lambda: item_reader.json_items(body, str(config.get("ItemsPointer", ""))),
         "JSONL": lambda: item_reader.json_lines_items(body),
         "MANIFEST": lambda: item_reader.manifest_items(body, read),
     }

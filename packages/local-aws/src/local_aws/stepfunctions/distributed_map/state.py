@@ -170,13 +170,16 @@ class _Run:
         batcher = self._settings.batcher
         if batcher is None:
             return single_inputs(items)
-        values = evaluate(_dynamic(batcher), self._env, self._input)
+        values = self._evaluated(_dynamic(batcher))
         return batched_inputs(
             items,
             int(values.get("MaxItemsPerBatch", 0)),
             int(values.get("MaxInputBytesPerBatch", 0)),
             values.get("BatchInput"),
         )
+
+    def _evaluated(self, template: Any) -> Any:
+        return evaluate(template, self._env, self._input, jsonata=self._settings.jsonata)
 
     def _items(self) -> Iterator[Any]:
         selector = self._given.item_selector or self._given.parameters
@@ -241,7 +244,8 @@ class _Run:
         config = writer.get("WriterConfig", {})
         if "Resource" not in writer:
             return transformed(records, config.get("Transformation", "COMPACT"))
-        target = evaluate(writer.get("Parameters", {}), self._env, self._input)
+        field = "Arguments" if self._settings.jsonata else "Parameters"
+        target = self._evaluated(writer.get(field, {}))
         return export_results(self._s3(), target, config, records, self._record.map_run_arn)
 
 

@@ -71,3 +71,9 @@ def test_a_message_of_a_failure_has_its_reason_and_no_answer():
     message = json.loads(notification(request(b"x"), settings(), "us-east-1", NOW, reason="no"))
     assert (message["invocationStatus"], message["failureReason"]) == ("Failed", "no")
     assert "responseParameters" not in message
+
+
+def test_custom_attributes_have_at_most_1024_characters():
+    assert request(b"x", Custom_Attributes="a" * 1024).custom_attributes == "a" * 1024
+    with pytest.raises(LocalAwsError, match="less than or equal to 1024"):
+        request(b"x", Custom_Attributes="a" * 1025)

@@ -79,3 +79,17 @@ def test_a_listed_objects_time_is_in_seconds():
         "Size": 1,
         "StorageClass": "STANDARD",
     }
+
+
+@pytest.mark.parametrize(
+    ("pointer", "items"), [("/a/b~1c/0", [1]), ("/a/x~0", [2]), ("/a/b~1c", [[1]])]
+)
+def test_a_pointer_leads_to_the_items(pointer, items):
+    body = b'{"a": {"b/c": [[1]], "x~": [2]}}'
+    assert list(json_items(body, pointer)) == items
+
+
+@pytest.mark.parametrize("pointer", ["/b", "/a/b~1c/1", "/a"])
+def test_a_pointer_to_no_array_is_an_error(pointer):
+    with pytest.raises(UnreadableItems):
+        json_items(b'{"a": {"b/c": [[1]]}}', pointer)

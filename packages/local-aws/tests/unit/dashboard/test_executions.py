@@ -1,9 +1,9 @@
 import json
 
-from local_aws.dashboard.history_view import tell
+from local_aws.dashboard.executions import parse
 
 
-def history(*events):
+def hitrace(*events):
     """Return events; each has (kind, the event before it, details)."""
     return [
         {
@@ -17,13 +17,13 @@ def history(*events):
     ]
 
 
-def statuses(story):
-    return {visit.name: visit.status for visit in story.visits}
+def statuses(trace):
+    return {visit.name: visit.status for visit in trace.visits}
 
 
 def test_a_visit_has_its_input_output_times_and_events():
-    story = tell(
-        history(
+    trace = parse(
+        hitrace(
             ("ExecutionStarted", 0, {}),
             ("TaskStateEntered", 1, {"name": "A", "input": '{"in": 1}'}),
             ("LambdaFunctionScheduled", 2, {}),
@@ -32,7 +32,7 @@ def test_a_visit_has_its_input_output_times_and_events():
             ("ExecutionSucceeded", 5, {}),
         )
     )
-    (visit,) = story.visits
+    (visit,) = trace.visits
     assert (visit.input, visit.output, visit.status) == ('{"in": 1}', '{"out": 2}', "succeeded")
     assert visit.entered.endswith("02.000Z") and visit.exited.endswith("05.000Z")
     assert [kind for _, kind in visit.events] == [
@@ -46,66 +46,66 @@ def test_a_visit_has_its_input_output_times_and_events():
 def test_a_visit_has_the_variables_that_it_assigned():
     assigned = {"n": "2", "quoted": '"a \\"b\\""'}
     details = {"name": "A", "output": "1", "assignedVariables": assigned}
-    story = tell(history(("PassStateEntered", 0, {"name": "A"}), ("PassStateExited", 1, details)))
-    (visit,) = story.visits
+    trace = parse(hitrace(("PassStateEntered", 0, {"name": "A"}), ("PassStateExited", 1, details)))
+    (visit,) = trace.visits
     assert json.loads(visit.assigned) == {"n": 2, "quoted": 'a "b"'}
 
 
 def test_a_state_that_is_not_left_yet_runs():
-    story = tell(history(("WaitStateEntered", 0, {"name": "W"})))
-    assert statuses(story) == {"W": "running"}
+    trace = parse(hitrace(("WaitStateEntered", 0, {"name": "W"})))
+    assert statuses(trace) == {"W": "running"}
 
 
 def test_an_error_that_a_retry_takes_back_is_none():
-    story = tell(
-        history(
+    trace = parse(
+        hitrace(
             ("TaskStateEntered", 0, {"name": "A"}),
             ("TaskFailed", 1, {"error": "Throttled"}),
             ("TaskSucceeded", 2, {}),
             ("TaskStateExited", 3, {"name": "A"}),
         )
     )
-    assert statuses(story) == {"A": "succeeded"} and story.visits[0].error == ""
+    assert statuses(trace) == {"A": "succeeded"} and trace.visits[0].error == ""
 
 
-def test_an_error_that_is_caught_is_told_with_its_cause():
-    story = tell(
-        history(
+def test_an_error_that_is_caught_is_shown_with_its_cause():
+    trace = parse(
+        hitrace(
             ("TaskStateEntered", 0, {"name": "A"}),
             ("LambdaFunctionFailed", 1, {"error": "Broken", "cause": "why"}),
             ("TaskStateExited", 2, {"name": "A"}),
         )
     )
-    (visit,) = story.visits
+    (visit,) = trace.visits
     assert (visit.status, visit.error, visit.cause) == ("caught", "Broken", "why")
 
 
 def test_the_open_states_fail_with_the_execution():
-    story = tell(
-        history(
+    trace = parse(
+        hitrace(
             ("FailStateEntered", 0, {"name": "F"}),
             ("ExecutionFailed", 1, {"error": "E", "cause": "c"}),
         )
     )
-    assert statuses(story) == {"F": "failed"} and story.visits[0].error == "E"
+    assert statuses(trace) == {"F": "failed"} and trace.visits[0].error == "E"
 
 
 def test_an_aborted_execution_aborts_its_states_and_iterations():
-    story = tell(
-        history(
+    trace = parse(
+        hitrace(
             ("MapStateEntered", 0, {"name": "M"}),
             ("MapIterationStarted", 1, {"name": "M", "index": 0}),
             ("TaskStateEntered", 2, {"name": "A"}),
             ("ExecutionAborted", 3, {}),
         )
     )
-    assert statuses(story) == {"M": "aborted", "A": "aborted"}
-    assert story.iterations == {(("M", 0),): "aborted"}
+    assert statuses(trace) == {"M": "aborted", "A": "aborted"}
+    assert trace.iterations == {(("M", 0),): "aborted"}
 
 
-def test_iterations_are_told_apart_also_where_one_worker_runs_them_in_turn():
-    story = tell(
-        history(
+def test_iterations_are_distinguished_also_where_one_worker_runs_them_in_turn():
+    trace = parse(
+        hitrace(
             ("MapStateEntered", 0, {"name": "M"}),
             ("MapIterationStarted", 1, {"name": "M", "index": 0}),
             ("TaskStateEntered", 2, {"name": "A", "input": "0"}),
@@ -118,11 +118,11 @@ def test_iterations_are_told_apart_also_where_one_worker_runs_them_in_turn():
             ("MapStateExited", 9, {"name": "M"}),
         )
     )
-    assert story.iterations == {(("M", 0),): "succeeded", (("M", 1),): "failed"}
-    assert [visit.input for visit in story.within((("M", 1),))] == ["", "1"]
-    assert story.visits[0].status == "succeeded"
+    assert trace.iterations == {(("M", 0),): "succeeded", (("M", 1),): "failed"}
+    assert [visit.input for visit in trace.within((("M", 1),))] == ["", "1"]
+    assert trace.visits[0].status == "succeeded"
 
 
 def test_an_unknown_event_and_one_without_a_known_past_are_no_fault():
-    story = tell([{"id": 9, "previousEventId": 7, "type": "Novel", "timestamp": "t"}])
-    assert story.visits == []
+    trace = parse([{"id": 9, "previousEventId": 7, "type": "Novel", "timestamp": "t"}])
+    assert trace.visits == []

@@ -1,0 +1,25 @@
+# A function's variables have 4,096 bytes together. A longer list of class names lies in the data
+# bucket, which the function that reads it reads anyway: one object a list, those of all releases,
+# so that after a rollback a function finds its own.
+
+locals {
+  max_inline_label_bytes = 4096 / 2
+
+  label_lists = concat([jsonencode(var.labels)], [for r in values(var.releases) : jsonencode(r.labels) if r.labels != null])
+  labels_text = jsonencode(local.labels)
+  labels_object = try(
+    "s3://${aws_s3_object.labels[sha256(local.labels_text)].bucket}/${aws_s3_object.labels[sha256(local.labels_text)].key}",
+    null
+  )
+}
+
+resource "aws_s3_object" "labels" {
+  #checkov:skip=CKV_AWS_186:the bucket encrypts with the environment's key
+
+  for_each = { for text in toset(local.label_lists) : sha256(text) => text if length(text) > local.max_inline_label_bytes }
+
+  bucket       = module.storage.bucket_names["data"]
+  key          = "labels/${each.key}.json"
+  content      = each.value
+  content_type = "application/json"
+}

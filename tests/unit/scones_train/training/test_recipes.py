@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from scones_core.errors import TrainingError
+from scones_train.data import ImageSet
+from scones_train.model.weights import Weights
+from scones_train.training.hyperparameters import Hyperparameters
+from scones_train.training.recipes import choose_recipe
+
+WEIGHTS = Weights(None, {}, {})
+
+
+def images(count=40, *, grey=False):
+    pixels = np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)
+    if grey:
+        pixels[:] = pixels[..., :1]
+    return ImageSet(pixels, np.arange(count, dtype=np.int64) % 2)
+
+
+def choose(shown, given=None, packaged=WEIGHTS, **settings):
+    return choose_recipe(Hyperparameters(**settings), shown, given, lambda: packaged)
+
+
+@pytest.mark.parametrize(
+    ("asked", "grey", "weights", "recipe", "reason"),
+    [
+        ("auto", False, (None, WEIGHTS), "pretrained", "colours"),
+        ("auto", True, (None, WEIGHTS), "scratch", "grey"),
+        ("auto", False, (None, None), "scratch", "not installed"),
+        ("auto", True, (WEIGHTS, None), "pretrained", "were given"),
+        ("pretrained", True, (None, WEIGHTS), "pretrained", "was set"),
+        ("scratch", False, (None, WEIGHTS), "scratch", "was set"),
+    ],
+)
+def test_the_recipe_is_chosen_by_images_and_weights(asked, grey, weights, recipe, reason):
+    choice = choose(images(grey=grey), *weights, recipe=asked)
+    assert choice.settings.recipe == recipe
+    assert reason in choice.reason
+    assert (choice.weights is not None) == (recipe == "pretrained")
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "named"),
+    [("pretrained", None, "needs weights"), ("scratch", WEIGHTS, "no weights")],
+)
+def test_a_recipe_that_does_not_fit_its_weights_is_refused(asked, given, named):
+    with pytest.raises(TrainingError, match=named):
+        choose(images(), given, None, recipe=asked)
+
+
+@pytest.mark.parametrize(
+    ("settings", "epochs", "batch_size"),
+    [
+        ({}, 6, 32),
+        ({"recipe": "scratch"}, 20, 64),
+        ({"epochs": 3, "batch_size": 16}, 3, 16),
+        ({"batch_size": 20, "max_steps": 8}, 4, 20),
+        ({"batch_size": 4, "max_steps": 3}, 1, 4),
+        ({"batch_size": 4, "max_steps": 1000}, 6, 4),
+    ],
+)
+def test_what_is_left_open_is_the_recipes_own(settings, epochs, batch_size):
+    found = choose(images(), **settings).settings
+    assert (found.epochs, found.batch_size) == (epochs, batch_size)
