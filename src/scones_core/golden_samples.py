@@ -7,12 +7,12 @@ with those of the training wherever it is served.
 import base64
 import binascii
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from scones_core.errors import MalformedArtifact
+from scones_core.probabilities import is_probability
 
 SAMPLES = "golden_samples.json"
 # Requests with them are captured like any other; by this their records are told from those of
@@ -69,8 +69,8 @@ def loads(text: str | bytes) -> tuple[GoldenSample, ...]:
 
 def _image(item: Any) -> GoldenSample:
     answers = tuple(item["probabilities"])
-    if not all(type(value) in (int, float) and math.isfinite(value) for value in answers):
-        raise ValueError("a probability is no number")
+    if not all(map(is_probability, answers)):
+        raise ValueError("a probability is not a number from 0 to 1")
     if not answers or not isinstance(item["content_type"], str):
         raise ValueError("a sample lacks its answer or its content type")
     body = base64.b64decode(item["body"], validate=True)

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from scones_core.errors import DeployError, ExecutionFailed, SettingsError
 from scones_core.events import DECISIONS, Decision, ImageRef, Result
+from scones_core.limits import STATE_BYTES
 from scones_core.uris import S3Uri
 from scones_monitor.join import cause_text
 from scones_toolkit.console import Console, ProgressCallback
@@ -24,6 +25,9 @@ from scones_toolkit.tasks import data
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
+
+RESULT_BYTES = 740
+"""A result without its key, at most: references, three labels of 64 characters, figures."""
 
 
 # Results beyond these are not printed.
@@ -136,8 +140,18 @@ def _all_failed(execution: Execution, error: str, cause: str) -> list[Result]:
 
 
 def _parts(images: Sequence[ImageRef], size: int) -> Iterator[list[ImageRef]]:
-    for first in range(0, len(images), size):
-        yield list(images[first : first + size])
+    """Yield batches of at most `size` images whose results fit into a state together."""
+    part: list[ImageRef] = []
+    room = STATE_BYTES
+    for image in images:
+        needed = RESULT_BYTES + len(json.dumps(image["key"], ensure_ascii=False).encode())
+        if part and (len(part) == size or needed > room):
+            yield part
+            part, room = [], STATE_BYTES
+        part.append(image)
+        room -= needed
+    if part:
+        yield part
 
 
 def run(

@@ -4,7 +4,6 @@ Values were recorded on AWS: docs/results/public-cases.md.
 """
 
 import json
-import logging
 
 import boto3
 import pytest
@@ -190,13 +189,6 @@ def test_json_logs_are_of_the_level_info_by_default(aws):
     assert "an info line" in text and "a debug line" not in text
     kinds = {json.loads(line).get("type") for line in found if line.startswith("{")}
     assert {"platform.start", "platform.report"} <= kinds
-    logging_config = aws.client("lambda").get_function_configuration(FunctionName=name)[
-        "LoggingConfig"
-    ]
-    assert (logging_config["ApplicationLogLevel"], logging_config["SystemLogLevel"]) == (
-        logging.getLevelName(logging.INFO),
-        "INFO",
-    )
 
 
 def test_text_logs_have_no_level(aws):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import Aws, unique
+from local_aws.testing.aws import Aws, policy, unique
 
 NOT_JSON = "def handler(event, context): return {'confidence': float(event['value'])}\n"
 
@@ -291,3 +291,31 @@ def test_each_try_has_a_token_of_its_own(aws: Aws) -> None:
 def test_executions_are_listed_of_a_machine_or_of_a_map_run(aws: Aws) -> None:
     states = aws.client("stepfunctions")
     assert code_of(states.list_executions) == "ValidationException"
+
+
+def test_an_event_of_a_status_has_its_version_and_alias_though_they_are_null(aws: Aws) -> None:
+    url, arn = aws.queue()
+    lets = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    aws.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(lets)})
+    machine, rule, events = aws.machine(flow(P=passing())), unique("status"), aws.client("events")
+    detail = {"stateMachineArn": [machine], "status": ["SUCCEEDED"]}
+    events.put_rule(
+        Name=rule, EventPattern=json.dumps({"source": ["aws.states"], "detail": detail})
+    )
+    events.put_targets(Rule=rule, Targets=[{"Id": "q", "Arn": arn}])
+    aws.run(machine)
+    found = json.loads(aws.message(url)["Body"])["detail"]
+    for field in (
+        "stateMachineVersionArn",
+        "stateMachineAliasArn",
+        "redriveDate",
+        "error",
+        "cause",
+    ):
+        assert field in found and found[field] is None
+    assert found["redriveCount"] == 0

@@ -12,9 +12,12 @@ from botocore.stub import ANY, Stubber
 
 from scones_core.errors import ExecutionFailed, SettingsError
 from scones_core.events import ImageRef, Result
+from scones_core.limits import STATE_BYTES
 from scones_toolkit.tasks.running import (
+    RESULT_BYTES,
     Execution,
     Run,
+    _parts,
     local_images,
     require_none_failed,
     start,
@@ -191,3 +194,28 @@ def test_a_folders_images_are_found_at_any_depth_and_in_upper_case(tmp_path: Pat
         (tmp_path / name).touch()
     found = [path.relative_to(tmp_path).as_posix() for path in local_images(str(tmp_path))]
     assert found == ["bus/c.jpg", "van/a.PNG", "van/deep/b.jpeg"]
+
+
+def references(count: int, key: str) -> list[ImageRef]:
+    return [{"bucket": "b", "key": f"{key}{number:04d}"} for number in range(count)]
+
+
+def test_a_batch_follows_the_setting_where_keys_are_short() -> None:
+    images = references(700, "dataset/0123456789ab/test/motorcycle/0123456789abcdef")
+    parts = list(_parts(images, 300))
+    assert [len(part) for part in parts] == [300, 300, 100]
+    assert [image for part in parts for image in part] == images
+
+
+@pytest.mark.parametrize("letter", ["k", "é", '"'])
+def test_a_batch_of_long_keys_is_smaller_so_that_its_results_fit_into_a_state(letter: str) -> None:
+    images = references(600, letter * (1020 // len(letter.encode())))
+    parts = list(_parts(images, 300))
+    assert [image for part in parts for image in part] == images
+    assert all(len(part) < 300 for part in parts)
+    keys = (json.dumps(part, ensure_ascii=False) for part in parts)
+    assert all(len(text.encode()) < STATE_BYTES - RESULT_BYTES for text in keys)
+
+
+def test_no_image_makes_no_batch() -> None:
+    assert not list(_parts([], 300))

@@ -3,41 +3,42 @@
 import datetime
 from typing import Any
 
+from moto.cloudwatch.exceptions import ValidationError
+from moto.core.responses import ActionResult
+
 from local_aws.cloudwatch.alarm_evaluation import COMPARISONS, INSUFFICIENT_DATA
 from local_aws.cloudwatch.alarms import AlarmAgenda, note, queries_of
 from local_aws.cloudwatch.composite_alarms import RuleError, alarms_in, parsed
 from local_aws.cloudwatch.metric_math import MathError
 from local_aws.cloudwatch.metric_queries import check
 from local_aws.core import clock
-from local_aws.core.patching import implement, wrap
+from local_aws.core.patching import add, patch
+
+_agenda: list[AlarmAgenda] = []
 
 
 def install(agenda: AlarmAgenda) -> None:
-    """Mend putting alarms and setting their state; add their history."""
-    _put()
-    _set_state(agenda)
-    _history()
+    """Have alarms whose state is set act by this agenda."""
+    _agenda[:] = [agenda]
 
 
-def _put() -> None:
-    from moto.cloudwatch.exceptions import ValidationError
-    from moto.cloudwatch.models import CloudWatchBackend
-
-    fault = "takes what it can't evaluate, begins with OK, and forgets the state at an update"
-
-    @wrap(CloudWatchBackend, "put_metric_alarm", fault=fault)
-    def put_metric_alarm(original: Any, backend: Any, *args: Any, **more: Any) -> Any:
-        name = more.get("name") or args[0]
-        before = backend.alarms.get(name)
-        alarm = original(backend, *args, **more)
-        found = _fault(backend, alarm)
-        if found:
-            del backend.alarms[name]
-            if before is not None:
-                backend.alarms[name] = before
-            raise ValidationError(found)
-        _settle(alarm, before)
-        return alarm
+@patch(
+    "moto.cloudwatch.models.CloudWatchBackend.put_metric_alarm",
+    why="takes what it can't evaluate, begins with OK, and forgets the state at an update",
+)
+def put_metric_alarm(original: Any, backend: Any, *args: Any, **more: Any) -> Any:
+    """Make or change an alarm that can be evaluated."""
+    name = more.get("name") or args[0]
+    before = backend.alarms.get(name)
+    alarm = original(backend, *args, **more)
+    found = _fault(backend, alarm)
+    if found:
+        del backend.alarms[name]
+        if before is not None:
+            backend.alarms[name] = before
+        raise ValidationError(found)
+    _settle(alarm, before)
+    return alarm
 
 
 def _settle(alarm: Any, before: Any) -> None:
@@ -94,44 +95,47 @@ def _query_fault(alarm: Any) -> str:
     return ""
 
 
-def _set_state(agenda: AlarmAgenda) -> None:
-    from moto.cloudwatch.models import Alarm
-
-    @wrap(Alarm, "update_state", fault="takes none of the alarm's actions")
-    def update_state(
-        original: Any, alarm: Any, reason: str, reason_data: str, state_value: str
-    ) -> None:
-        del original
-        if alarm.state_value == state_value:
-            alarm.state_reason, alarm.state_reason_data = reason, reason_data or ""
-            return
-        agenda.change(alarm, state_value, reason, reason_data or "")
+@patch("moto.cloudwatch.models.Alarm.update_state", why="takes none of the alarm's actions")
+def update_state(
+    original: Any, alarm: Any, reason: str, reason_data: str, state_value: str
+) -> None:
+    """Set an alarm's state, with its actions."""
+    del original
+    if alarm.state_value == state_value:
+        alarm.state_reason, alarm.state_reason_data = reason, reason_data or ""
+        return
+    _agenda[0].change(alarm, state_value, reason, reason_data or "")
 
 
-def _history() -> None:
-    from moto.cloudwatch.responses import CloudWatchResponse
-    from moto.core.responses import ActionResult
-
-    @implement(CloudWatchResponse, "describe_alarm_history", fault="is missing")
-    def describe_alarm_history(response: Any) -> Any:
-        name, kind = response._get_param("AlarmName"), response._get_param("HistoryItemType")
-        start, end = _zoned(response, "StartDate"), _zoned(response, "EndDate")
-        backend = response.cloudwatch_backend
-        alarms = [a for a in backend.alarms.values() if not name or a.name == name]
-        items = [
-            item
-            for alarm in alarms
-            for item in alarm.history
-            if (not kind or item["HistoryItemType"] == kind)
-            and (start is None or item["Timestamp"] >= start)
-            and (end is None or item["Timestamp"] <= end)
-        ]
-        ascending = response._get_param("ScanBy") == "TimestampAscending"
-        items.sort(key=lambda item: item["Timestamp"], reverse=not ascending)
-        most = response._get_int_param("MaxRecords") or 100
-        return ActionResult({"AlarmHistoryItems": items[:most]})
+@add("moto.cloudwatch.responses.CloudWatchResponse.describe_alarm_history", why="is missing")
+def describe_alarm_history(response: Any) -> Any:
+    """Answer DescribeAlarmHistory."""
+    name, kind = response._get_param("AlarmName"), response._get_param("HistoryItemType")
+    start, end = _zoned(response, "StartDate"), _zoned(response, "EndDate")
+    backend = response.cloudwatch_backend
+    alarms = [a for a in backend.alarms.values() if not name or a.name == name]
+    items = [
+        item
+        for alarm in alarms
+        for item in alarm.history
+        if (not kind or item["HistoryItemType"] == kind)
+        and (start is None or item["Timestamp"] >= start)
+        and (end is None or item["Timestamp"] <= end)
+    ]
+    ascending = response._get_param("ScanBy") == "TimestampAscending"
+    items.sort(key=lambda item: item["Timestamp"], reverse=not ascending)
+    most = response._get_int_param("MaxRecords") or 100
+    return ActionResult({"AlarmHistoryItems": items[:most]})
 
 
 def _zoned(response: Any, name: str) -> datetime.datetime | None:
     at: datetime.datetime | None = response._get_param(name)
     return at if at is None or at.tzinfo is not None else at.replace(tzinfo=datetime.UTC)
+
+
+@add("moto.cloudwatch.responses.CloudWatchResponse.put_composite_alarm", why="is missing")
+def put_composite_alarm(response: Any) -> Any:
+    """Answer PutCompositeAlarm."""
+    if response._get_param("ActionsSuppressor"):
+        raise ValidationError("The embedded AWS does not implement ActionsSuppressor.")
+    return response.put_metric_alarm()

@@ -4,45 +4,40 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from moto.cloudwatch.exceptions import (
+    InvalidParameterCombination,
+    InvalidParameterValue,
+    ValidationError,
+)
+from moto.cloudwatch.models import MetricDatumBase
+from moto.core.responses import ActionResult
+
 from local_aws.cloudwatch.metric_math import MathError, Series
 from local_aws.cloudwatch.metric_queries import Query, fetching, run
 from local_aws.cloudwatch.metric_store import Bucket, MetricKey, MetricStore, grouped, statistic
 from local_aws.core import clock
 from local_aws.core.metrics import bucket_of, dimensions_of
-from local_aws.core.patching import wrap
+from local_aws.core.patching import patch
 
 _KEEPS_ALL = "keeps every datum for good, and looks through all of them for each question"
 
 
-def install() -> None:
-    """Mend putting, listing and asking for metrics."""
-    _store()
-    _put()
-    _list()
-    _get_data()
-    _get_statistics()
+@patch("moto.cloudwatch.models.CloudWatchBackend.__init__", why=_KEEPS_ALL)
+def init(original: Any, backend: Any, *args: Any, **more: Any) -> None:
+    """Give a backend its metrics."""
+    original(backend, *args, **more)
+    backend.local_aws_metrics = MetricStore()
 
 
-def _store() -> None:
-    from moto.cloudwatch.models import CloudWatchBackend
-
-    @wrap(CloudWatchBackend, "__init__", fault=_KEEPS_ALL)
-    def init(original: Any, backend: Any, *args: Any, **more: Any) -> None:
-        original(backend, *args, **more)
-        backend.local_aws_metrics = MetricStore()
-
-
-def _put() -> None:
-    from moto.cloudwatch.models import CloudWatchBackend
-
-    @wrap(CloudWatchBackend, "put_metric_data", fault=_KEEPS_ALL)
-    def put_metric_data(
-        original: Any, backend: Any, namespace: str, metric_data: list[dict[str, Any]]
-    ) -> None:
-        del original
-        for number, datum in enumerate(metric_data, 1):
-            backend._validate_parameters_put_metric_data(datum, number)
-        put_data(backend.local_aws_metrics, namespace, metric_data)
+@patch("moto.cloudwatch.models.CloudWatchBackend.put_metric_data", why=_KEEPS_ALL)
+def put_metric_data(
+    original: Any, backend: Any, namespace: str, metric_data: list[dict[str, Any]]
+) -> None:
+    """Keep the data of a PutMetricData request."""
+    del original
+    for number, datum in enumerate(metric_data, 1):
+        backend._validate_parameters_put_metric_data(datum, number)
+    put_data(backend.local_aws_metrics, namespace, metric_data)
 
 
 def put_data(store: MetricStore, namespace: str, data: Iterable[Mapping[str, Any]]) -> None:
@@ -61,20 +56,18 @@ def _seconds(at: datetime.datetime) -> float:
     return zoned.timestamp()
 
 
-def _list() -> None:
-    from moto.cloudwatch.models import CloudWatchBackend, MetricDatumBase
-
-    @wrap(CloudWatchBackend, "get_filtered_metrics", fault=_KEEPS_ALL)
-    def get_filtered_metrics(
-        original: Any, backend: Any, metric_name: str, namespace: str, dimensions: Any
-    ) -> list[Any]:
-        found = original(backend, metric_name, namespace, dimensions)
-        for key in backend.local_aws_metrics.known():
-            listed = [{"Name": name, "Value": value} for name, value in key.dimensions]
-            metric = MetricDatumBase(key.namespace, key.name, listed, None)
-            if metric.filter(namespace, metric_name, dimensions):
-                found.append(metric)
-        return list(found)
+@patch("moto.cloudwatch.models.CloudWatchBackend.get_filtered_metrics", why=_KEEPS_ALL)
+def get_filtered_metrics(
+    original: Any, backend: Any, metric_name: str, namespace: str, dimensions: Any
+) -> list[Any]:
+    """Return the metrics that ListMetrics asks for."""
+    found = original(backend, metric_name, namespace, dimensions)
+    for key in backend.local_aws_metrics.known():
+        listed = [{"Name": name, "Value": value} for name, value in key.dimensions]
+        metric = MetricDatumBase(key.namespace, key.name, listed, None)
+        if metric.filter(namespace, metric_name, dimensions):
+            found.append(metric)
+    return list(found)
 
 
 def query_of(given: Mapping[str, Any]) -> Query:
@@ -99,25 +92,25 @@ def query_of(given: Mapping[str, Any]) -> Query:
     )
 
 
-def _get_data() -> None:
-    from moto.cloudwatch.exceptions import ValidationError
-    from moto.cloudwatch.models import CloudWatchBackend
-
-    @wrap(CloudWatchBackend, "get_metric_data", fault="knows neither percentiles nor metric math")
-    def get_metric_data(original: Any, backend: Any, **request: Any) -> list[dict[str, Any]]:
-        del original
-        asked = [query_of(query) for query in request["queries"]]
-        periods = [query.period for query in asked if query.key] or [60]
-        asked = [q if q.key else q.with_period(max(periods)) for q in asked]
-        start, end = _aligned(request["start_time"], min(periods)), _seconds(request["end_time"])
-        if start >= end:
-            raise ValidationError("The parameter EndTime must be greater than StartTime.")
-        try:
-            found = run(asked, fetching(_with_services_own(backend, asked)), start, end)
-        except (MathError, ValueError) as error:
-            raise ValidationError(f"Error in expression: {error}.") from error
-        descending = request["scan_by"] == "TimestampDescending"
-        return [_result(q, found[q.id], descending=descending) for q in asked if q.returned]
+@patch(
+    "moto.cloudwatch.models.CloudWatchBackend.get_metric_data",
+    why="knows neither percentiles nor metric math",
+)
+def get_metric_data(original: Any, backend: Any, **request: Any) -> list[dict[str, Any]]:
+    """Return the series that GetMetricData asks for."""
+    del original
+    asked = [query_of(query) for query in request["queries"]]
+    periods = [query.period for query in asked if query.key] or [60]
+    asked = [q if q.key else q.with_period(max(periods)) for q in asked]
+    start, end = _aligned(request["start_time"], min(periods)), _seconds(request["end_time"])
+    if start >= end:
+        raise ValidationError("The parameter EndTime must be greater than StartTime.")
+    try:
+        found = run(asked, fetching(_with_services_own(backend, asked)), start, end)
+    except (MathError, ValueError) as error:
+        raise ValidationError(f"Error in expression: {error}.") from error
+    descending = request["scan_by"] == "TimestampDescending"
+    return [_result(q, found[q.id], descending=descending) for q in asked if q.returned]
 
 
 def _result(query: Query, series: Series, *, descending: bool) -> dict[str, Any]:
@@ -152,28 +145,22 @@ def _with_services_own(backend: Any, queries: Iterable[Query]) -> MetricStore:
     return own.joined_with(store)
 
 
-def _get_statistics() -> None:
-    from moto.cloudwatch.responses import CloudWatchResponse
-    from moto.core.responses import ActionResult
-
-    fault = "lacks percentiles, and counts periods from the first datum"
-
-    @wrap(CloudWatchResponse, "get_metric_statistics", fault=fault)
-    def get_metric_statistics(original: Any, response: Any) -> Any:
-        from moto.cloudwatch.exceptions import InvalidParameterCombination, InvalidParameterValue
-
-        del original
-        names = response._get_param("Statistics") or []
-        extended = response._get_param("ExtendedStatistics") or []
-        if not names and not extended:
-            raise InvalidParameterCombination(
-                "Must specify either Statistics or ExtendedStatistics"
-            )
-        try:
-            points = _points(response, names, extended)
-        except ValueError as error:
-            raise InvalidParameterValue(f"{error}.") from error
-        return ActionResult({"Label": response._get_param("MetricName"), "Datapoints": points})
+@patch(
+    "moto.cloudwatch.responses.CloudWatchResponse.get_metric_statistics",
+    why="lacks percentiles, and counts periods from the first datum",
+)
+def get_metric_statistics(original: Any, response: Any) -> Any:
+    """Answer GetMetricStatistics."""
+    del original
+    names = response._get_param("Statistics") or []
+    extended = response._get_param("ExtendedStatistics") or []
+    if not names and not extended:
+        raise InvalidParameterCombination("Must specify either Statistics or ExtendedStatistics")
+    try:
+        points = _points(response, names, extended)
+    except ValueError as error:
+        raise InvalidParameterValue(f"{error}.") from error
+    return ActionResult({"Label": response._get_param("MetricName"), "Datapoints": points})
 
 
 def _points(response: Any, names: list[str], extended: list[str]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The mends that make things happen by themselves."""
+"""What makes things happen by themselves: events, alarms, scaling, schedules, the clock."""
 
 from local_aws.autoscaling import api as autoscaling_api
 from local_aws.autoscaling.scalable_targets import Autoscaling
@@ -9,7 +9,7 @@ from local_aws.cloudwatch.alarms import AlarmAgenda
 from local_aws.core import service_events
 from local_aws.core.clock import CLOCK, start_ticker
 from local_aws.core.context import Context
-from local_aws.eventbridge import api, scheduler, scheduler_api  # noqa: F401 - patches
+from local_aws.eventbridge import api, scheduler, scheduler_api
 from local_aws.eventbridge.bus import SERVICE, Buses
 from local_aws.eventbridge.retry_queue import Attempts
 from local_aws.eventbridge.targets import RoleClients
@@ -20,6 +20,17 @@ from local_aws.sns import subscriptions
 from local_aws.state.stores import keep
 from local_aws.stepfunctions.clients import ClientCache
 
+# Their patches of moto are declared when they are imported.
+PATCHED = (
+    api,
+    autoscaling_api,
+    cloudwatch_api,
+    encryption_keys,
+    logs_api,
+    scheduler_api,
+    subscriptions,
+)
+
 
 def install(context: Context) -> None:
     """Have metrics kept, alarms evaluated and acted on, and start the clock's thread."""
@@ -27,13 +38,8 @@ def install(context: Context) -> None:
     buses = Buses(CLOCK, attempts, _role_clients(context, SERVICE))
     api.install(buses)
     service_events.install(buses.publish)
-    subscriptions.install()
-    cloudwatch_api.install()
-    logs_api.install()
-    encryption_keys.install()
     own = ClientCache(context.endpoint_url, context.invoke)
     scaling = Autoscaling(CLOCK, lambda region: own.get(region, "sagemaker"))
-    autoscaling_api.install()
     alarms = AlarmAgenda(CLOCK, Actions(buses.publish, scaling.scale))
     alarm_api.install(alarms)
     clients = _role_clients(context, scheduler.SERVICE)

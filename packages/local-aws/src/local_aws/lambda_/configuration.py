@@ -168,9 +168,6 @@ def get_configuration(original: Any, function: Any, on_create: bool = False) -> 
     found = {name: value for name, value in found.items() if value not in (None, [], {})}
     if getattr(function, "empty_environment", False):
         found["Environment"] = {"Variables": {}}
-    logging = found.get("LoggingConfig") or {}
-    if logging.get("LogFormat") == "JSON":
-        found["LoggingConfig"] = {**dict.fromkeys(_LEVELS, "INFO"), **logging}
     described = json.dumps(found, sort_keys=True, default=str)
     found["RevisionId"] = str(uuid.uuid5(uuid.NAMESPACE_OID, described))
     runtime = hashlib.sha256(str(function.run_time).encode()).hexdigest()

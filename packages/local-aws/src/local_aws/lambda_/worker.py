@@ -49,8 +49,12 @@ class PeakMemory:
         self._lock = threading.Lock()
         self._pid = pid
         self._file: int | None = None
+        self._children: int | None = None
         with contextlib.suppress(OSError):  # as on a system without /proc
             self._file = os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+            # That of the first thread, which is all of it as long as there is no other.
+            path = f"/proc/{pid}/task/{pid}/children"
+            self._children = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def peak_mb(self) -> int:
         """Return megabytes; 0 where the system does not say, or the process has ended."""
@@ -58,17 +62,22 @@ class PeakMemory:
             if self._file is None:
                 return 0
             try:
-                own = _peak_kb(os.pread(self._file, 8192, 0))
+                status = os.pread(self._file, 8192, 0)
+                if self._children is not None and b"\nThreads:\t1\n" in status:
+                    started = [int(pid) for pid in os.pread(self._children, 8192, 0).split()]
+                else:
+                    started = _children_of(self._pid)
             except OSError:
                 return 0
-        return (own + sum(_started_kb(pid) for pid in _children_of(self._pid))) // 1024
+        return (_peak_kb(status) + sum(_started_kb(pid) for pid in started)) // 1024
 
     def close(self) -> None:
-        """Release the process's file."""
+        """Release the process's files."""
         with self._lock:
-            if self._file is not None:
-                os.close(self._file)
-            self._file = None
+            for file in (self._file, self._children):
+                if file is not None:
+                    os.close(file)
+            self._file = self._children = None
 
 
 def _peak_kb(status: bytes) -> int:

@@ -4,35 +4,28 @@ import json
 import math
 from typing import Any
 
+from moto.logs.exceptions import InvalidParameterException, ResourceNotFoundException
+
 from local_aws.cloudwatch.embedded_metrics import embedded_metrics
 from local_aws.cloudwatch.metric_store import MetricKey
 from local_aws.core.metrics import on_the_clock, store_of
-from local_aws.core.patching import implement, replace, wrap
+from local_aws.core.patching import add, patch, set_value
 from local_aws.eventbridge.input_transformer import at_path, is_missing
 from local_aws.logs.filter_patterns import PatternError, compiled
 
 _NO_METRICS = "makes no metrics of log events"
 
 
-def install() -> None:
-    """Mend putting log events, metric filters and their patterns."""
-    _put_events()
-    _put_filters()
-    _patterns()
-
-
-def _put_events() -> None:
-    from moto.logs.models import LogsBackend
-
-    @wrap(LogsBackend, "put_log_events", fault=_NO_METRICS)
-    def put_log_events(
-        original: Any, backend: Any, group: str, stream: str, events: list[dict[str, Any]]
-    ) -> Any:
-        answer = original(backend, group, stream, events)
-        filters = [one for one in backend.filters.metric_filters if one["logGroupName"] == group]
-        for event in events:
-            _measure(backend.region_name, filters, event)
-        return answer
+@patch("moto.logs.models.LogsBackend.put_log_events", why=_NO_METRICS)
+def put_log_events(
+    original: Any, backend: Any, group: str, stream: str, events: list[dict[str, Any]]
+) -> Any:
+    """Keep log events, and the metrics that they have."""
+    answer = original(backend, group, stream, events)
+    filters = [one for one in backend.filters.metric_filters if one["logGroupName"] == group]
+    for event in events:
+        _measure(backend.region_name, filters, event)
+    return answer
 
 
 def _measure(region: str, filters: list[dict[str, Any]], event: dict[str, Any]) -> None:
@@ -87,51 +80,48 @@ def _dimensions(given: dict[str, str], document: Any) -> dict[str, str] | None:
     return {name: str(value) for name, value in found.items()}
 
 
-def _put_filters() -> None:
-    from moto.logs.exceptions import InvalidParameterException
-    from moto.logs.models import LogsBackend
+@patch(
+    "moto.logs.models.LogsBackend.put_metric_filter",
+    why="takes a filter of no log group or with a false pattern, and an update as one more",
+)
+def put_metric_filter(original: Any, backend: Any, *given: Any) -> None:
+    """Make or change a metric filter."""
+    name, pattern, group, _ = given
+    if group not in backend.groups:
+        raise ResourceNotFoundException("The specified log group does not exist.")
+    try:
+        compiled(pattern)
+    except PatternError as error:
+        raise InvalidParameterException(f"Invalid metric filter pattern: {error}") from error
+    backend.filters.delete_filter(name, group)
+    original(backend, *given)
 
-    fault = "takes a filter of no log group or with a false pattern, and an update as one more"
 
-    @wrap(LogsBackend, "put_metric_filter", fault=fault)
-    def put_metric_filter(original: Any, backend: Any, *given: Any) -> None:
-        from moto.logs.exceptions import ResourceNotFoundException
+class MessageFilter:
+    """What moto asks whether a message is to be found."""
 
-        name, pattern, group, _ = given
-        if group not in backend.groups:
-            raise ResourceNotFoundException("The specified log group does not exist.")
+    def __init__(self, pattern: str | None) -> None:
         try:
-            compiled(pattern)
+            self.matches = compiled(pattern or "")
         except PatternError as error:
-            raise InvalidParameterException(f"Invalid metric filter pattern: {error}") from error
-        backend.filters.delete_filter(name, group)
-        original(backend, *given)
+            raise InvalidParameterException(f"Invalid filter pattern: {error}") from error
 
 
-def _patterns() -> None:
-    from moto.logs import models
-    from moto.logs.exceptions import InvalidParameterException
-    from moto.logs.responses import LogsResponse
+set_value(
+    "moto.logs.models.EventMessageFilter",
+    MessageFilter,
+    why="takes every pattern on JSON for one that all messages match",
+)
 
-    class MessageFilter:
-        """What moto asks whether a message is to be found."""
 
-        def __init__(self, pattern: str | None) -> None:
-            try:
-                self.matches = compiled(pattern or "")
-            except PatternError as error:
-                raise InvalidParameterException(f"Invalid filter pattern: {error}") from error
-
-    fault = "takes every pattern on JSON for one that all messages match"
-    replace(models, "EventMessageFilter", MessageFilter, fault=fault)
-
-    @implement(LogsResponse, "test_metric_filter", fault="is missing")
-    def test_metric_filter(response: Any) -> str:
-        matches = MessageFilter(response._get_param("filterPattern")).matches
-        messages = response._get_param("logEventMessages")
-        found = [
-            {"eventNumber": number, "eventMessage": message, "extractedValues": {}}
-            for number, message in enumerate(messages, 1)
-            if matches(message)
-        ]
-        return json.dumps({"matches": found})
+@add("moto.logs.responses.LogsResponse.test_metric_filter", why="is missing")
+def test_metric_filter(response: Any) -> str:
+    """Answer TestMetricFilter."""
+    matches = MessageFilter(response._get_param("filterPattern")).matches
+    messages = response._get_param("logEventMessages")
+    found = [
+        {"eventNumber": number, "eventMessage": message, "extractedValues": {}}
+        for number, message in enumerate(messages, 1)
+        if matches(message)
+    ]
+    return json.dumps({"matches": found})

@@ -5,42 +5,44 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.ht
 
 from typing import Any
 
+from moto.core.exceptions import JsonRESTError
+from moto.logs.exceptions import ResourceNotFoundException
+
 from local_aws.core.context import ACCOUNT_ID
-from local_aws.core.patching import implement, wrap
+from local_aws.core.patching import add, patch
 from local_aws.eventbridge.delivery import DeliveryFailed, Sender
 from local_aws.iam.resource_policies import kms_key
 
 _NEEDED = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
+
 _CONTEXT = "kms:encryptioncontext:aws:logs:arn"
 
 
-def install() -> None:
-    """Mend the creation of encrypted groups, and add the change of their keys."""
-    from moto.logs.models import LogsBackend
-    from moto.logs.responses import LogsResponse
+@patch("moto.logs.models.LogsBackend.create_log_group", why="takes any key")
+def create(original: Any, backend: Any, name: str, tags: Any, **more: Any) -> Any:
+    """Make a log group, with a key that it may use."""
+    if (key_id := more.get("kmsKeyId")) and name not in backend.groups:
+        _require_key(backend.region_name, name, key_id)
+    return original(backend, name, tags, **more)
 
-    @wrap(LogsBackend, "create_log_group", fault="takes any key")
-    def create(original: Any, backend: Any, name: str, tags: Any, **more: Any) -> Any:
-        if (key_id := more.get("kmsKeyId")) and name not in backend.groups:
-            _require_key(backend.region_name, name, key_id)
-        return original(backend, name, tags, **more)
 
-    @implement(LogsResponse, "associate_kms_key", fault="is missing")
-    def associate(response: Any) -> str:
-        group, key_id = _group(response), response._get_param("kmsKeyId")
-        _require_key(response.region, group.name, key_id)
-        group.kms_key_id = key_id
-        return ""
+@add("moto.logs.responses.LogsResponse.associate_kms_key", why="is missing")
+def associate(response: Any) -> str:
+    """Answer AssociateKmsKey."""
+    group, key_id = _group(response), response._get_param("kmsKeyId")
+    _require_key(response.region, group.name, key_id)
+    group.kms_key_id = key_id
+    return ""
 
-    @implement(LogsResponse, "disassociate_kms_key", fault="is missing")
-    def disassociate(response: Any) -> str:
-        _group(response).kms_key_id = None
-        return ""
+
+@add("moto.logs.responses.LogsResponse.disassociate_kms_key", why="is missing")
+def disassociate(response: Any) -> str:
+    """Answer DisassociateKmsKey."""
+    _group(response).kms_key_id = None
+    return ""
 
 
 def _group(response: Any) -> Any:
-    from moto.logs.exceptions import ResourceNotFoundException
-
     group = response.logs_backend.groups.get(response._get_param("logGroupName"))
     if group is None:
         raise ResourceNotFoundException
@@ -48,8 +50,6 @@ def _group(response: Any) -> Any:
 
 
 def _require_key(region: str, group: str, key_id: str) -> None:
-    from moto.core.exceptions import JsonRESTError
-
     arn = f"arn:aws:logs:{region}:{ACCOUNT_ID}:log-group:{group}"
     sender, key = Sender(f"logs.{region}.amazonaws.com", arn), kms_key(key_id, region)
     try:

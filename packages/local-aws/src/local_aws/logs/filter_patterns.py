@@ -22,6 +22,11 @@ _JSON_TOKEN = re.compile(
     r"\s*(?:(?P<sign>&&|\|\||!=|<=|>=|[=<>()])|(?P<path>\$[^\s=!<>()&|]*)"
     r"|(?P<text>\"[^\"]*\")|%(?P<regex>[^%]+)%|(?P<word>[^\s()=!<>&|]+))"
 )
+_ELLIPSIS = "..."
+_COLUMN = re.compile(
+    r"(?P<name>[\w.\-]+)\s*(?:(?P<sign>!=|<=|>=|=|<|>)\s*(?P<wanted>.+))?", re.DOTALL
+)
+_VALUE = re.compile(r'\[[^\]]*\]|"[^"]*"|\S+')
 _ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -38,9 +43,7 @@ def compiled(pattern: str) -> Test:
     if text.startswith("{") and text.endswith("}"):
         return _json(text[1:-1])
     if text.startswith("[") and text.endswith("]"):
-        from local_aws.logs.column_patterns import columns
-
-        return columns(text[1:-1])
+        return _columns(text[1:-1])
     return _terms(text)
 
 
@@ -63,11 +66,11 @@ def _terms(text: str) -> Test:
 
 
 def _word(term: str, regex: str | None) -> Test:
-    pattern = expression(regex) if regex else re.compile(re.escape(term))
+    pattern = _expression(regex) if regex else re.compile(re.escape(term))
     return lambda message: pattern.search(message) is not None
 
 
-def expression(regex: str) -> re.Pattern[str]:
+def _expression(regex: str) -> re.Pattern[str]:
     """Return a regular expression of a pattern; raises PatternError."""
     try:
         return re.compile(regex)
@@ -189,7 +192,7 @@ def _is_number(value: Any) -> bool:
 
 def _equal(kind: str, wanted: str) -> JsonTest:
     if kind == "regex":
-        pattern = expression(wanted)
+        pattern = _expression(wanted)
         return lambda value: isinstance(value, str) and pattern.search(value) is not None
     text = wanted.strip('"')
 
@@ -213,3 +216,61 @@ def matches_text(wanted: str, value: str) -> bool:
     """Return whether a text is the wanted one, in which `*` stands for anything."""
     literal = wanted.replace("[", "[[]").replace("?", "[?]")
     return fnmatch.fnmatchcase(value, literal) if "*" in wanted else value == wanted
+
+
+def _columns(text: str) -> Test:
+    """Return whether a message's columns match, as a function; raises PatternError."""
+    parts = [part.strip() for part in text.split(",")]
+    if parts.count(_ELLIPSIS) > 1:
+        raise PatternError("... may stand once")
+    tests = [None if part == _ELLIPSIS else _column(part) for part in parts]
+
+    def matches(message: str) -> bool:
+        values = [value.strip('[]"') for value in _VALUE.findall(message)]
+        found = _paired(tests, values)
+        return found is not None and all(test(value) for test, value in found)
+
+    return matches
+
+
+def _paired(tests: list[Test | None], values: list[str]) -> list[tuple[Test, str]] | None:
+    """Return each column's test with its value, None where there are not as many."""
+    if None not in tests:
+        plain = [test for test in tests if test is not None]
+        return list(zip(plain, values, strict=True)) if len(plain) == len(values) else None
+    at = tests.index(None)
+    head = [test for test in tests[:at] if test is not None]
+    tail = [test for test in tests[at + 1 :] if test is not None]
+    if len(values) < len(head) + len(tail):
+        return None
+    last = values[len(values) - len(tail) :]
+    return [*zip(head, values, strict=False), *zip(tail, last, strict=True)]
+
+
+def _column(text: str) -> Test:
+    found = _COLUMN.fullmatch(text)
+    if found is None:
+        raise PatternError(f"the column {text} cannot be read")
+    if found["sign"] is None:
+        return lambda _: True
+    return _test(found["sign"], found["wanted"].strip())
+
+
+def _test(sign: str, wanted: str) -> Test:
+    if sign in _ORDERS:
+        return _ordered(_ORDERS[sign], wanted)
+    if wanted.startswith("%") and wanted.endswith("%"):
+        pattern = _expression(wanted.strip("%"))
+        return lambda value: (pattern.search(value) is not None) == (sign == "=")
+    text = wanted.strip('"')
+    return lambda value: matches_text(text, value) == (sign == "=")
+
+
+def _ordered(order: Callable[[float, float], bool], wanted: str) -> Test:
+    def test(value: str) -> bool:
+        try:
+            return order(float(value), float(wanted))
+        except ValueError:
+            return False
+
+    return test

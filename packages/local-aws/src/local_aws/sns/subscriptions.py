@@ -9,7 +9,7 @@ import json
 import logging
 from typing import Any
 
-from local_aws.core.patching import wrap
+from local_aws.core.patching import patch
 from local_aws.eventbridge.delivery import (
     DeliveryFailed,
     Sender,
@@ -21,30 +21,29 @@ from local_aws.eventbridge.delivery import (
 )
 
 _log = logging.getLogger(__name__)
+
 _SERVICE = "sns.amazonaws.com"
 
 
-def install() -> None:
-    """Mend the deliveries of subscriptions."""
-    from moto.sns.models import Subscription
-
-    fault = "delivers past the receiver's policy, and runs functions with fixed values"
-
-    @wrap(Subscription, "publish", fault=fault)
-    def publish(original: Any, subscription: Any, *told: Any, **more: Any) -> None:
-        sender = Sender(_SERVICE, subscription.topic.arn)
-        try:
-            if subscription.protocol == "lambda":
-                _run(sender, subscription, *told, **more)
-            elif subscription.protocol == "sqs":
-                require_queue(sender, subscription.endpoint)
-                with failing("INVALID_PARAMETER"):
-                    original(subscription, *told, **more)
-            else:
+@patch(
+    "moto.sns.models.Subscription.publish",
+    why="delivers past the receiver's policy, and runs functions with fixed values",
+)
+def publish(original: Any, subscription: Any, *told: Any, **more: Any) -> None:
+    """Hand a message to a subscriber that lets SNS in; else keep a dead letter."""
+    sender = Sender(_SERVICE, subscription.topic.arn)
+    try:
+        if subscription.protocol == "lambda":
+            _run(sender, subscription, *told, **more)
+        elif subscription.protocol == "sqs":
+            require_queue(sender, subscription.endpoint)
+            with failing("INVALID_PARAMETER"):
                 original(subscription, *told, **more)
-        except DeliveryFailed as error:
-            _log.warning("%s is not delivered: %s", subscription.topic.arn, error.message)
-            _bury(sender, subscription, *told, **more)
+        else:
+            original(subscription, *told, **more)
+    except DeliveryFailed as error:
+        _log.warning("%s is not delivered: %s", subscription.topic.arn, error.message)
+        _bury(sender, subscription, *told, **more)
 
 
 def _run(sender: Sender, subscription: Any, *told: Any, **more: Any) -> None:

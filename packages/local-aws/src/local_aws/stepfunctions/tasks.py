@@ -171,11 +171,11 @@ def error_of(prefix: str, base: str, error: ClientError) -> str:
 
 def cause_of(service: str, error: ClientError) -> str:
     """Return an error's sentence with what Step Functions adds of the response."""
-    found, told = error.response["Error"], error.response["ResponseMetadata"]
+    found, metadata = error.response["Error"], error.response["ResponseMetadata"]
     return (
         f"{found.get('Message', '')} (Service: {service}; Status Code: "
-        f"{told.get('HTTPStatusCode')}; Error Code: {found.get('Code')}; Request ID: "
-        f"{told.get('RequestId')}; Proxy: null)"
+        f"{metadata.get('HTTPStatusCode')}; Error Code: {found.get('Code')}; Request ID: "
+        f"{metadata.get('RequestId')}; Proxy: null)"
     )
 
 
@@ -298,7 +298,7 @@ def state_task_service_for(original: Any, service_name: str) -> Any:
 
 
 def _look(env: Any, client: Any, job: Job, name: str) -> Callable[[], Any]:
-    """Return what tells a finished job's description, None while it runs; see `_eval_sync`."""
+    """Return what reads a finished job's description, None while it runs; see `_eval_sync`."""
 
     def look() -> dict[str, Any] | None:
         found = getattr(client, job.describe)(**{job.name: name})

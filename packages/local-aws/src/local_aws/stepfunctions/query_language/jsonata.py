@@ -1,4 +1,4 @@
-"""JSONata as Step Functions has it: the language, AWS's functions beside it, and its limits.
+"""JSONata as Step Functions has it: the language, AWS's own functions, and its limits.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 """
@@ -78,7 +78,7 @@ def _existence(expression: str) -> Jsonata:
 
 
 def _undefined(expression: str, bindings: Mapping[str, Any]) -> bool:
-    """Return whether the value is none at all, which the library tells from null only so."""
+    """Return whether there is no value; the library shows null and that alike."""
     program = _existence(expression)
     return program.evaluate(None, _frame(program, bindings)) is not True
 
