@@ -159,7 +159,7 @@ def test_an_interrupted_demo_leaves_nothing_running(checkout: Checkout, stop: in
     process.send_signal(stop)
     process.communicate(timeout=60)
     assert process.returncode == 130
-    checkout.inv("local.status").says("No embedded AWS runs")
+    checkout.inv("local.status").says("not running")
 
 
 def test_an_execution_before_the_first_release_says_that_no_endpoint_is_there(demo) -> None:

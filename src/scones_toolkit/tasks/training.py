@@ -71,8 +71,6 @@ def train(
             "--backend local goes on by itself, and the built-in algorithm keeps no checkpoints."
         )
     project = replace(project, settings=project.settings.override("training", **flags))
-    if flags.get("backbone") and not project.settings.training.weights:
-        raise SettingsError("--backbone goes with --weights: without them there is no backbone.")
     if backend == "local":
         return train_locally(project, source, images)
     if source is not None or any(value is not None for value in (images or {}).values()):
