@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from botocore.exceptions import ClientError
 
 from scones_deploy.cost import Prices, estimate
-from scones_deploy.hourly import Running, running
-from scones_deploy.hourly import stop as stop_one
+from scones_deploy.pause import Running, running
+from scones_deploy.pause import stop as stop_one
 from scones_deploy.removal import (
     Owner,
     empty_bucket,

@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from scones_core.errors import DeployError
-from scones_deploy.hourly import running, stop
+from scones_deploy.pause import running, stop
 from scones_deploy.removal import (
     Arn,
     Owner,

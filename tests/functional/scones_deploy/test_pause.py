@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from scones_deploy.hourly import KINDS, Kind, running, stop
+from scones_deploy.pause import KINDS, Kind, running, stop
 from scones_deploy.removal import Owner
 
 OWN = [{"Key": "Project", "Value": "scones"}, {"Key": "Environment", "Value": "dev"}]
