@@ -32,12 +32,12 @@ class Demo:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The whole chain: on the real archive where SCONES_CIFAR100 names one, else synthetic.
 
-    A third of the epochs is enough for a chain; `benchmarks/accuracy.py` runs the whole recipe.
+    Half of the epochs are enough for a chain; `benchmarks/accuracy.py` runs the whole recipe.
     """
     checkout = copy_checkout(tmp_path_factory.mktemp("checkout"))
     asked = ("demo", "--keep", "--source", checkout.source)
     try:
-        ended = checkout.inv(*asked, timeout=900, SCONES_TRAINING_EPOCHS="6")
+        ended = checkout.inv(*asked, timeout=900, SCONES_TRAINING_EPOCHS="2")
         assert ended.code == 0, f"{ended.out[-5000:]}\n{ended.err[-5000:]}"
         summary = json.loads((checkout.root / "build" / "demo" / "summary.json").read_text())
         yield Demo(checkout, summary, ended.out)

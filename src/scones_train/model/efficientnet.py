@@ -117,8 +117,13 @@ class EfficientNetLite0(PretrainedClassifier):
         return logits
 
     def trained_layers(self) -> Iterator[nn.Module]:
-        """Yield the blocks above the frozen ones, and the last convolution."""
-        yield from list(self.blocks)[FROZEN_BLOCKS:]
+        """Yield the pointwise convolutions of the blocks above the frozen ones, and the last one.
+
+        Depthwise convolutions have few weights and take most of the backward pass.
+        """
+        for block in list(self.blocks)[FROZEN_BLOCKS:]:
+            yield block.expand
+            yield block.project
         yield self.last
 
 
