@@ -122,8 +122,8 @@ class EfficientNetLite0(PretrainedClassifier):
         Depthwise convolutions have few weights and take most of the backward pass.
         """
         for block in list(self.blocks)[FROZEN_BLOCKS:]:
-            yield block.expand
-            yield block.project
+            assert isinstance(block, Block)  # noqa: S101 (narrows the type)
+            yield from (block.expand, block.project)
         yield self.last
 
 
