@@ -29,7 +29,7 @@ from PIL import Image
 from scones_images import ImageError, decode
 
 KEPT = Path(__file__).resolve().parents[1] / "build" / "fuzz"
-MOST_SECONDS, MEMORY_BYTES = 1.0, 2 << 30
+MAX_SECONDS, MEMORY_BYTES = 1.0, 2 << 30
 SIZE = (32, 32)
 BOUNDARIES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
@@ -127,7 +127,7 @@ class Campaign:
         """Count one image; keep it where it broke a rule."""
         self.endings[ended.partition(":")[0]] += 1
         self.slowest = max(self.slowest, seconds)
-        if ended.startswith("FAULT") or seconds > MOST_SECONDS:
+        if ended.startswith("FAULT") or seconds > MAX_SECONDS:
             KEPT.mkdir(parents=True, exist_ok=True)
             name = f"{hashlib.sha256(body).hexdigest()[:16]}.bin"
             (KEPT / name).write_bytes(body)

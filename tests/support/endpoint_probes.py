@@ -64,7 +64,7 @@ class EndpointProbes(WorkflowProbes):
         found = self.environment.client("sagemaker").list_endpoints()["Endpoints"]
         return [endpoint["EndpointName"] for endpoint in found]
 
-    def tells_missing_model(self) -> bool:
+    def distinguishes_missing_model(self) -> bool:
         """A model that does not exist is told from one that may not be read."""
         sagemaker, name = self.environment.client("sagemaker"), f"absent-{uuid.uuid4().hex[:8]}"
         sagemaker.create_model(
@@ -154,7 +154,7 @@ class EndpointProbes(WorkflowProbes):
             return False
         return bool(self._settled()["EndpointStatus"] == "InService")
 
-    def tells_failures(self) -> bool:
+    def reports_failures(self) -> bool:
         """What a schedule cannot do is told in its queue: here, to create what is there."""
         assert self.serves()
         sqs = self.environment.client("sqs")

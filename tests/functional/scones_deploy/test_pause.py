@@ -82,7 +82,7 @@ def test_a_job_that_has_ended_since_it_was_listed_is_none_that_was_stopped() -> 
         *((kind, "ValidationException") for kind in KINDS if kind not in JOBS),
     ],
 )
-def test_any_other_refusal_is_told(kind: Kind, refusal: str) -> None:
+def test_any_other_refusal_is_reported(kind: Kind, refusal: str) -> None:
     sagemaker = SageMaker(kind, refusal=refusal)
     (found,) = running(sagemaker, Owner("scones", "dev"))
     with pytest.raises(ClientError, match=refusal):

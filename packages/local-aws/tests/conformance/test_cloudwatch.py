@@ -71,7 +71,7 @@ def state(aws, name):
     return described(aws, name)["StateValue"]
 
 
-def test_an_alarm_goes_through_its_states_and_tells_its_topic(aws, clock, topic):
+def test_an_alarm_goes_through_its_states_and_notifies_its_topic(aws, clock, topic):
     """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html"""
     name, space = alarm(aws, topic)
     assert state(aws, name) == "INSUFFICIENT_DATA"

@@ -8,7 +8,7 @@ from local_aws.testing.aws import policy
 from local_aws.testing.callers import IAM_ARN, Caller, allow, denied
 
 
-def test_a_condition_on_a_resources_tag_tells_resources_apart(aws):
+def test_a_condition_on_a_resources_tag_distinguishes_resources(aws):
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html"""
     ours = {"StringEquals": {"aws:ResourceTag/project": "ours"}}
     caller = Caller(aws, allow(["lambda:InvokeFunction", "sqs:SendMessage"], Condition=ours))
@@ -76,7 +76,7 @@ def test_tags_of_what_is_made_need_the_right_to_tag_as_well(aws):
     assert "kms:TagResource on resource: arn:aws:kms:us-east-1:123456789012:key/" in told["Message"]
 
 
-def test_a_scalable_target_is_told_by_its_service(aws):
+def test_a_scalable_target_is_identified_by_its_service(aws):
     """https://docs.aws.amazon.com/autoscaling/application/userguide/security_iam_id-based-policy-examples.html"""
     endpoints = {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}}
     target = "arn:aws:application-autoscaling:us-east-1:123456789012:scalable-target/*"

@@ -77,7 +77,7 @@ def test_a_failed_import_is_an_error_of_the_runtime_at_each_invocation(aws):
         assert aws.invoke(name)[0]["errorType"] == "RuntimeError"
 
 
-def test_a_missing_handler_is_told(aws):
+def test_a_missing_handler_is_reported(aws):
     """https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html"""
     name = aws.function("x = 1\n")
     assert aws.invoke(name)[0]["errorType"] == "Runtime.HandlerNotFound"
@@ -433,7 +433,7 @@ def test_an_alias_with_weights_leads_to_both_versions(aws):
     assert {aws.invoke(name, Qualifier="live")[0] for _ in range(5)} == {"2"}
 
 
-def test_a_handler_is_told_the_arn_that_it_was_invoked_by_and_the_clients_context(aws):
+def test_a_handler_gets_the_arn_that_it_was_invoked_by_and_the_clients_context(aws):
     """https://docs.aws.amazon.com/lambda/latest/dg/python-context.html"""
     functions = aws.client("lambda")
     name = aws.function(
@@ -475,7 +475,7 @@ def test_layers_are_on_the_path_and_a_later_one_lies_over_an_earlier(aws):
     assert aws.invoke(name, 1)[0]["errorMessage"] == "/opt/python/one.py"
 
 
-def test_a_runtime_that_this_machine_lacks_is_told_in_the_functions_log(aws):
+def test_a_runtime_that_this_host_lacks_is_reported_in_the_functions_log(aws):
     """https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"""
     name = aws.function(ECHO, Runtime="python3.99")
     answer = aws.invoke(name, 1, LogType="Tail")[1]
@@ -483,7 +483,7 @@ def test_a_runtime_that_this_machine_lacks_is_told_in_the_functions_log(aws):
     assert "WARNING This machine has no python3.99 that runs" in tail
 
 
-def test_a_runtime_that_this_machine_has_runs_the_function(aws):
+def test_a_runtime_that_this_host_has_runs_the_function(aws):
     """https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"""
     found = [f"python3.{minor}" for minor in (11, 12, 13) if python_for(f"python3.{minor}")]
     for runtime in found:

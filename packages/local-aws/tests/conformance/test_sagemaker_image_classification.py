@@ -142,7 +142,7 @@ def test_it_learns_from_recordio_as_well(
         ({"use_pretrained_model": "1"}, "does not do use_pretrained_model"),
     ],
 )
-def test_a_wrong_setting_fails_the_job_with_the_algorithms_words(
+def test_a_wrong_setting_fails_the_job_with_the_algorithms_message(
     hosting: Hosting, listed: str, given: dict[str, str], words: str
 ) -> None:
     """.../dg/IC-Hyperparameter.html; the words: aws/amazon-sagemaker-examples #1492, #698."""
@@ -152,7 +152,7 @@ def test_a_wrong_setting_fails_the_job_with_the_algorithms_words(
     assert words in job["FailureReason"]
 
 
-def test_a_wrong_channel_fails_the_job_with_the_algorithms_words(
+def test_a_wrong_channel_fails_the_job_with_the_algorithms_message(
     hosting: Hosting, listed: str
 ) -> None:
     """.../dg/image-classification.html#IC-inputoutput; aws/amazon-sagemaker-examples #681."""

@@ -108,7 +108,7 @@ def key(location: str) -> str:
     return location.split("/", 3)[3]
 
 
-def test_an_answer_is_written_and_told(hosting: Hosting, queued: str, told: dict[str, str]) -> None:
+def test_an_answer_is_written_and_published(hosting: Hosting, queued: str, told: dict[str, str]) -> None:
     """.../dg/async-inference-check-predictions.html; botocore: InvokeEndpointAsync."""
     source = hosting.put("inputs/a.png", b"image")
     answer = hosting.runtime.invoke_endpoint_async(
@@ -130,7 +130,7 @@ def test_an_answer_is_written_and_told(hosting: Hosting, queued: str, told: dict
     }
 
 
-def test_a_refusal_is_written_and_told(hosting: Hosting, queued: str, told: dict[str, str]) -> None:
+def test_a_refusal_is_written_and_published(hosting: Hosting, queued: str, told: dict[str, str]) -> None:
     """botocore: AsyncInferenceOutputConfig.S3FailurePath; the payload may be in the request."""
     answer = hosting.runtime.invoke_endpoint_async(EndpointName=queued, Body=b"status 400")
 

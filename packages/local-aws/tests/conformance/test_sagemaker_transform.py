@@ -98,7 +98,7 @@ def test_a_manifest_names_the_objects(hosting: Hosting) -> None:
     assert set(done(hosting, uri, kind="ManifestFile")[1]) == {"more/b.png.out"}
 
 
-def test_the_program_is_told_of_it_and_gets_the_headers(hosting: Hosting) -> None:
+def test_the_program_gets_the_settings_and_the_headers(hosting: Hosting) -> None:
     source = prefix(hosting, environment=b"environment", echo=b"echo")
     model = hosting.model(MODEL="1", BOTH="model")
     _, outputs = done(hosting, source, model=model, Environment={"JOB": "1", "BOTH": "job"})

@@ -128,7 +128,7 @@ def test_the_end_date_ends_a_schedule(aws, clock, queue, role):
 ECHO = "def handler(event, context):\n    print('EVENT', event)\n"
 
 
-def test_functions_machines_topics_and_buses_are_targets(aws, clock, queue):
+def test_functions_state_machines_topics_and_buses_are_targets(aws, clock, queue):
     """docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html"""
     url, queue_arn = queue
     anyone = {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": queue_arn}

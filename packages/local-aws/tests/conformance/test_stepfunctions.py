@@ -63,7 +63,7 @@ def test_a_synchronous_express_execution_answers_with_its_outcome(aws, sync):
     assert ended["startDate"] <= ended["stopDate"]
 
 
-def test_a_synchronous_express_execution_tells_its_failure(aws, sync):
+def test_a_synchronous_express_execution_reports_its_failure(aws, sync):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartSyncExecution.html"""
     fail = {"F": {"Type": "Fail", "Error": "Own", "Cause": "why"}}
     machine = aws.machine(flow(fail), type="EXPRESS")
@@ -74,13 +74,13 @@ def test_a_synchronous_express_execution_tells_its_failure(aws, sync):
     assert ended["status"] == "TIMED_OUT"
 
 
-def test_a_standard_machine_cannot_be_started_synchronously(aws, sync):
+def test_a_standard_state_machine_cannot_be_started_synchronously(aws, sync):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartSyncExecution.html"""
     with pytest.raises(sync.exceptions.StateMachineTypeNotSupported):
         sync.start_sync_execution(stateMachineArn=aws.machine(flow(PASS)))
 
 
-def test_an_alias_of_an_express_machine_can_be_started_synchronously(aws, sync):
+def test_an_alias_of_an_express_state_machine_can_be_started_synchronously(aws, sync):
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-alias.html"""
     machine = aws.machine(flow(PASS), type="EXPRESS", publish=True)
     routes = [{"stateMachineVersionArn": f"{machine}:1", "weight": 100}]
@@ -311,7 +311,7 @@ def test_a_services_error_has_the_name_that_retry_and_catch_expect(
         ),
     ],
 )
-def test_every_task_acts_with_the_machines_role(aws, resource, parameters, error):
+def test_every_task_acts_with_the_state_machines_role(aws, resource, parameters, error):
     """https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html"""
     role = aws.role_with({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
     ended = aws.run(aws.machine(task(resource, parameters), roleArn=role), {})
@@ -348,7 +348,7 @@ def test_a_tasks_timeout_and_heartbeat_have_their_names(aws):
     assert output(aws.run(aws.machine(definition), {})) == "caught"
 
 
-def test_a_machines_timeout_does_not_wait_for_the_task_at_hand(aws):
+def test_a_state_machines_timeout_does_not_wait_for_the_task_at_hand(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/statemachine-structure.html"""
     slow = aws.function("import time\ndef handler(e, c):\n    time.sleep(25)\n", Timeout=30)
     definition = task("lambda:invoke", {"FunctionName": slow})
@@ -376,7 +376,7 @@ def test_stopping_does_not_wait_for_the_task_at_hand(aws):
 # Histories, logs and metrics
 
 
-def test_a_history_is_told_in_pages_in_either_order(aws):
+def test_a_history_is_returned_in_pages_in_either_order(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_GetExecutionHistory.html"""
     states = aws.client("stepfunctions")
     arn = aws.run(aws.machine(flow(PASS)), {"a": 1})["executionArn"]

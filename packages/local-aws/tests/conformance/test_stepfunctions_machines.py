@@ -149,7 +149,7 @@ def test_a_throttled_function_is_tried_again_with_backoff(aws):
     assert 3 <= time.monotonic() - started < 9
 
 
-def test_a_machine_can_be_started_often_and_names_each_execution(aws):
+def test_a_state_machine_can_be_started_often_and_names_each_execution(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html"""
     machine = aws.machine(flow({"P": {"Type": "Pass", "End": True}}))
     arns = {aws.run(machine, {"n": n})["executionArn"] for n in range(3)}
@@ -308,7 +308,7 @@ def test_an_alias_can_be_started_and_keeps_its_version_from_deletion(aws):
         states.delete_state_machine_version(stateMachineVersionArn=version)
 
 
-def test_the_type_of_an_express_machine_is_kept(aws):
+def test_the_type_of_an_express_state_machine_is_kept(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeStateMachine.html"""
     machine = aws.machine(flow({"P": {"Type": "Pass", "End": True}}), type="EXPRESS")
     found = aws.client("stepfunctions").describe_state_machine(stateMachineArn=machine)

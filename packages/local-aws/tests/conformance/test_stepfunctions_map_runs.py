@@ -426,7 +426,7 @@ def test_stopping_the_execution_aborts_its_children(aws):
     assert found["executionCounts"]["aborted"] == 2
 
 
-def test_the_role_must_be_allowed_to_start_its_own_machine(aws):
+def test_the_role_must_be_allowed_to_start_its_own_state_machine(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html"""
     role = aws.role_with({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
     ended = aws.run(aws.machine(distributed(PASS), roleArn=role), [1])
@@ -449,7 +449,7 @@ def test_a_path_that_is_not_there_fails_the_map_run(aws):
     assert map_run(aws, ended)["status"] == "FAILED"
 
 
-def test_the_children_of_a_versions_execution_belong_to_the_machine(aws):
+def test_the_children_of_a_versions_execution_belong_to_the_state_machine(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-version.html"""
     states = aws.client("stepfunctions")
     machine = aws.machine(distributed(PASS), publish=True)

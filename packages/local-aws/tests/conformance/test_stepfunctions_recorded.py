@@ -288,7 +288,7 @@ def test_each_try_has_a_token_of_its_own(aws: Aws) -> None:
 # Listings
 
 
-def test_executions_are_listed_of_a_machine_or_of_a_map_run(aws: Aws) -> None:
+def test_executions_are_listed_of_a_state_machine_or_of_a_map_run(aws: Aws) -> None:
     states = aws.client("stepfunctions")
     assert code_of(states.list_executions) == "ValidationException"
 

@@ -41,7 +41,7 @@ def test_an_aws_client_gets_the_buckets_at_the_same_path(aws):
     assert "beside-the-page" in names
 
 
-def test_an_execution_is_told_state_by_state(aws):
+def test_an_execution_is_shown_state_by_state(aws):
     task = {"Type": "Pass", "Result": {"out": 1}, "End": True}
     way = {"Variable": "$.in", "NumericEquals": 2, "Next": "B"}
     choice = {"Type": "Choice", "Choices": [way], "Default": "A"}
@@ -57,7 +57,7 @@ def test_an_execution_is_told_state_by_state(aws):
     assert ended["executionArn"] in [entry["arn"] for entry in listed]
 
 
-def test_each_iteration_of_a_map_is_told_on_its_own(aws):
+def test_each_iteration_of_a_map_is_shown_on_its_own(aws):
     double = {"Type": "Pass", "Parameters": {"twice.$": "States.MathAdd($, $)"}, "End": True}
     arn = aws.machine(
         {
@@ -99,7 +99,7 @@ def test_no_script_of_the_page_makes_markup_of_a_text(name):
 
 
 @pytest.mark.parametrize("query", ["arn=absent", "arn=absent&path=none", "path=%7B", ""])
-def test_an_execution_that_is_not_there_is_told(aws, query):
+def test_an_unknown_execution_is_an_error(aws, query):
     answer, body = get(aws, f"/_local_aws/page/execution?{query}")
     assert answer.status == 400 and json.loads(body)["message"]
 

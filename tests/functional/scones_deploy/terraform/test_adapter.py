@@ -117,7 +117,7 @@ def test_an_output_that_fails_leaves_terraform_its_time_to_end(terraform: Make) 
     assert dev.outputs()["colour"] == "blue"
 
 
-def test_a_failure_carries_terraforms_own_words(terraform: Make, root: Path) -> None:
+def test_a_failure_carries_terraforms_own_message(terraform: Make, root: Path) -> None:
     dev = terraform()
     dev.init()
     (root / "bad.tf").write_text('resource "terraform_data" "bad" {\n  input = var.nowhere\n}\n')

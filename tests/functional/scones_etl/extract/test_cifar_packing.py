@@ -79,7 +79,7 @@ def test_an_unpacked_folder_and_the_folder_above_it_are_read(folder):
         inside.read(CLASSES)
 
 
-def test_files_that_a_mac_leaves_beside_the_members_are_passed_over(folder, tmp_path):
+def test_files_that_a_mac_leaves_next_to_the_members_are_ignored(folder, tmp_path):
     with tarfile.open(tmp_path / "mac.tgz", "w:gz") as tar:
         added(tar, "._" + NAME, bytes(200))
         for path in sorted(folder.iterdir()):

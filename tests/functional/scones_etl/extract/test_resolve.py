@@ -130,7 +130,7 @@ def test_a_folder_without_images_is_refused(resolve, tmp_path):
         resolve(str(tmp_path))
 
 
-def test_what_lies_at_a_path_is_told_by_its_content(resolve, archives, tmp_path):
+def test_a_source_is_recognised_by_its_content(resolve, archives, tmp_path):
     (tmp_path / "photos" / "cat").mkdir(parents=True)
     (tmp_path / "photos" / "cat" / "x.jpg").touch()
     digits = tmp_path / "digits"

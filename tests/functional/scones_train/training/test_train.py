@@ -90,7 +90,7 @@ def test_without_folds_the_threshold_rests_on_images_that_were_not_learnt(job):
     assert card.settings["trained_on"] == ["train"]
 
 
-def test_the_output_can_be_followed_by_machines(trained):
+def test_the_output_can_be_parsed(trained):
     _, done = trained
     lines = [parse_line(line) for line in done.stdout.splitlines()]
     epochs = [line for line in lines if "epoch" in line]

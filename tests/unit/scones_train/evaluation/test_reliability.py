@@ -17,7 +17,7 @@ def test_bins_hold_what_was_answered_with_their_confidence():
     assert bins[1].accuracy == pytest.approx(2 / 3)
 
 
-def test_the_calibration_error_is_the_mean_gap_of_the_bins():
+def test_the_calibration_error_is_the_mean_difference_in_the_bins():
     random = np.random.default_rng(4)
     first = random.random(500)
     probabilities = np.stack([first, 1 - first], axis=1)

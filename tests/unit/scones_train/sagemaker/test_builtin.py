@@ -61,7 +61,7 @@ def test_another_number_of_images_or_classes_than_staged_is_refused(counts):
 
 
 @pytest.mark.parametrize("machine", ["ml.m5.xlarge", "ml.c5.2xlarge", "ml.g5x.large"])
-def test_a_machine_without_a_gpu_is_refused(machine):
+def test_an_instance_without_a_gpu_is_refused(machine):
     require_machine("ml.g5.xlarge")
     require_machine("ml.p3.2xlarge")
     with pytest.raises(TrainingError, match=re.escape(machine)):

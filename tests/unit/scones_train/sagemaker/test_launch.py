@@ -224,7 +224,7 @@ def test_a_resumed_job_has_the_checkpoints_of_the_earlier_one(request_):
     ("machine", "encrypted"),
     [("ml.m5.xlarge", True), ("ml.m5d.xlarge", False), ("ml.g5.xlarge", False)],
 )
-def test_a_volume_gets_the_key_unless_the_machine_encrypts_by_itself(request_, machine, encrypted):
+def test_a_volume_gets_the_key_unless_the_instance_encrypts_by_itself(request_, machine, encrypted):
     asked = job_request(replace(request_, machine=Machine(machine, 600)), "job-1")
     assert ("VolumeKmsKeyId" in asked["ResourceConfig"]) is encrypted
 

@@ -74,7 +74,7 @@ def test_a_denial_is_no_trust():
         require_role(Iam(trust("sagemaker.amazonaws.com", "Deny")), ROLE, pytest.fail)
 
 
-def test_an_absent_role_is_named_and_one_that_may_not_be_seen_is_told():
+def test_an_absent_role_is_named_and_one_that_may_not_be_read_is_reported():
     with pytest.raises(TrainingError, match=f"{ROLE} is not there"):
         require_role(Iam(refusal("NoSuchEntity")), ROLE, pytest.fail)
     said = []
@@ -88,7 +88,7 @@ def test_a_quota_of_none_is_refused_with_its_code_on_whatever_page_it_stands():
         require_quota(Quotas(*pages), MACHINE, pytest.fail)
 
 
-def test_spot_machines_count_against_a_quota_of_their_own():
+def test_spot_instances_count_against_a_quota_of_their_own():
     pages = [
         quota("ml.g5.xlarge for training job usage", 0),
         quota("ml.g5.xlarge for spot training job usage", 2),

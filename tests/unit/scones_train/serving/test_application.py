@@ -65,7 +65,7 @@ def test_small_and_large_images_answer_alike(card, executor, side):
 
 
 @pytest.mark.parametrize("side", [8, 300])
-def test_more_than_can_be_answered_soon_is_told_to_come_back(card, executor, side):
+def test_more_than_can_be_answered_soon_is_asked_to_retry(card, executor, side):
     application = Application(Model(card), executor, bytearray(1), max_waiting=2)
 
     async def at_once():

@@ -34,7 +34,7 @@ def test_steps_that_an_earlier_job_has_done_take_no_time_any_more(capsys):
     assert said_after(progress, clock, 10, capsys) == 0
 
 
-def test_the_steps_of_all_trainings_are_told_now_and_then_up_to_the_last(capsys):
+def test_the_steps_of_all_trainings_are_reported_periodically_up_to_the_last(capsys):
     clock = Clock()
     progress = ProgressReport(100, 0, clock)
     progress.on_resume(4)

@@ -87,7 +87,7 @@ class EventSourceMappings:
 
     def next_due(self) -> datetime.datetime | None:
         """Return when a mapped queue's message becomes visible, or a batch window ends."""
-        times = [moment for moment in self._moments() if moment > self._looked]
+        times = [moment for moment in self._due_times() if moment > self._looked]
         return min(times, default=None)
 
     def run(self, now: datetime.datetime) -> None:
@@ -95,7 +95,7 @@ class EventSourceMappings:
         self._looked = now
         self.look()
 
-    def _moments(self) -> Iterator[datetime.datetime]:
+    def _due_times(self) -> Iterator[datetime.datetime]:
         for mapping in _enabled():
             if ends := self._poller(mapping).ends:
                 yield ends

@@ -43,7 +43,7 @@ def publish(original: Any, subscription: Any, *told: Any, **more: Any) -> None:
             original(subscription, *told, **more)
     except DeliveryFailed as error:
         _log.warning("%s is not delivered: %s", subscription.topic.arn, error.message)
-        _bury(sender, subscription, *told, **more)
+        _dead_letter(sender, subscription, *told, **more)
 
 
 def _run(sender: Sender, subscription: Any, *told: Any, **more: Any) -> None:
@@ -87,7 +87,7 @@ def record(notification: dict[str, Any], subscription: Any) -> dict[str, Any]:
     }
 
 
-def _bury(sender: Sender, subscription: Any, *told: Any, **more: Any) -> None:
+def _dead_letter(sender: Sender, subscription: Any, *told: Any, **more: Any) -> None:
     """Put what was not delivered on the subscription's queue of dead letters, if it has one."""
     policy = json.loads(subscription.attributes.get("RedrivePolicy") or "{}")
     if "deadLetterTargetArn" not in policy:

@@ -46,7 +46,7 @@ def test_a_configuration_without_capture_says_nothing_of_it(sm: Any, name: str) 
     assert config["ProductionVariants"] == [variant]
 
 
-def test_tags_are_set_anew_and_taken_away(sm: Any, name: str) -> None:
+def test_tags_are_replaced_and_removed(sm: Any, name: str) -> None:
     sagemaker = sm.client("sagemaker")
     arn = sagemaker.create_model_package_group(
         ModelPackageGroupName=name, Tags=[{"Key": "a", "Value": "1"}]

@@ -144,7 +144,7 @@ def test_a_manifest_names_the_files_of_a_channel(sm: Any) -> None:
     assert seen_by_the_program(sm, sm.trained("by-manifest"))["files"] == ["train/bicycle/a.png"]
 
 
-def test_a_name_is_used_once_and_an_unknown_one_is_told(sm: Any) -> None:
+def test_a_name_is_used_once_and_an_unknown_one_is_an_error(sm: Any) -> None:
     sm.train("once")
     with pytest.raises(ClientError, match="ResourceInUse"):
         sm.train("once")

@@ -22,8 +22,8 @@ class Target:
             raise DeliveryFailed("THROTTLING", "not now", lasting=self.lasting)
 
     def attempt(self, **policy):
-        bury = lambda _, about: self.buried.append(about)  # noqa: E731
-        return Attempt("a test", self.deliver, bury, self.clock.now(), **limits(policy))
+        dead_letter = lambda _, about: self.buried.append(about)  # noqa: E731
+        return Attempt("a test", self.deliver, dead_letter, self.clock.now(), **limits(policy))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_what_is_refused_is_tried_again_with_pauses_that_double(clock, attempts)
     assert attempts.next_due() is None
 
 
-def test_a_lasting_refusal_is_buried_at_once(clock, attempts):
+def test_a_permanent_refusal_is_dead_lettered_at_once(clock, attempts):
     target = Target(clock, refusals=9, lasting=True)
     attempts.make(target.attempt())
     assert target.buried == [

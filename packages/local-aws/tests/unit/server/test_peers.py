@@ -75,7 +75,7 @@ def test_a_client_on_both_address_families_is_found(pair, tmp_path):
     assert not is_own(served, (path,))
 
 
-def test_where_the_system_does_not_tell_everybody_is_answered(pair, tmp_path):
+def test_where_the_owner_is_unknown_everybody_is_answered(pair, tmp_path):
     assert is_own(pair[0], (tmp_path / "missing",))
     empty = tmp_path / "tcp"
     empty.write_text(HEAD + "\n")

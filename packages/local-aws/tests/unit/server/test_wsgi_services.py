@@ -42,7 +42,7 @@ def ask(environ):
 
 
 @pytest.mark.parametrize("kind", ["application/x-amz-json-1.1", "application/json"])
-def test_a_failure_of_its_own_is_told_at_once_in_json(kind, caplog):
+def test_an_internal_failure_is_answered_at_once_in_json(kind, caplog):
     """A status of 500 would have clients try again for minutes."""
     told, body = ask({"CONTENT_TYPE": kind})
     assert told["status"].startswith("400")
@@ -55,7 +55,7 @@ FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
 
 @pytest.mark.parametrize(("protocol", "kind"), [("query", FORM), ("rest-xml", "image/png")])
-def test_a_failure_of_its_own_is_told_at_once_in_xml(protocol, kind):
+def test_an_internal_failure_is_answered_at_once_in_xml(protocol, kind):
     told, body = ask({"CONTENT_TYPE": kind})
     answer = {"status_code": int(told["status"][:3]), "headers": told, "body": body}
     error = create_parser(protocol).parse(answer, None)["Error"]

@@ -61,7 +61,7 @@ _MAX_ANSWER_BYTES = 1024**3
 
 _MEGABYTE = 1024**2
 
-_MOST_MEGABYTES = 100
+_MAX_MEGABYTES = 100
 
 _STRATEGIES = {"MULTI_RECORD": "MultiRecord", "SINGLE_RECORD": "SingleRecord"}
 
@@ -81,9 +81,9 @@ class Pace:
     strategy: str = "MultiRecord"
 
     @property
-    def most_bytes(self) -> int:
+    def max_bytes(self) -> int:
         """Return how large a request may be; 0 megabytes stand for no limit."""
-        return (self.megabytes or _MOST_MEGABYTES) * _MEGABYTE
+        return (self.megabytes or _MAX_MEGABYTES) * _MEGABYTE
 
     def advised(self, request: Mapping[str, Any], advice: Mapping[str, Any]) -> "Pace":
         """Return the pace with what the container advises where the request says nothing.
@@ -187,7 +187,7 @@ def _check(request: Mapping[str, Any]) -> None:
     if request.get("DataCaptureConfig"):
         raise UnsupportedTransform("The embedded AWS captures endpoints' records only.")
     pace = _pace(request)
-    if pace.concurrency * pace.megabytes > _MOST_MEGABYTES:
+    if pace.concurrency * pace.megabytes > _MAX_MEGABYTES:
         raise UnsupportedTransform(
             "MaxConcurrentTransforms * MaxPayloadInMB must be less than or equal to 100."
         )
@@ -303,7 +303,7 @@ class TransformRun(JobRun):
                 self._chunks(uri),
                 by_line=self.spec.by_line,
                 several=pace.strategy == "MultiRecord",
-                most_bytes=pace.most_bytes,
+                max_bytes=pace.max_bytes,
             )
             answers = list(requests.map(lambda body: self._asked(instance, body), bodies))
             self._store(uri, name, assembled(answers, by_line=self.spec.joined_by_line))
