@@ -120,8 +120,8 @@ def run(name: str, folder: Path, each: int) -> str:
     staged = stage(source, LabelSet.of(classes), case.dataset)
     write_channels(staged, folder / "training")
     loaded, before = time.perf_counter(), _used()
-    told = recipe(staged.manifest, case.training)
-    card = run_training(folder / "training", told.strings(), lambda _: None)
+    parameters = recipe(staged.manifest, case.training)
+    card = run_training(folder / "training", parameters.strings(), lambda _: None)
     seconds, used = time.perf_counter() - loaded, _used()
     found = card.metrics
     return (

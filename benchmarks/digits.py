@@ -1,4 +1,4 @@
-"""How well the ten digits are told apart by settings alone, and how long that takes.
+"""How well settings alone separate the ten digits, and how long that takes.
 
     python benchmarks/digits.py mnist/
 
@@ -58,8 +58,8 @@ def train(source: Path, seed: int) -> tuple[ModelCard, float, float]:
         staged = stage(resolve_source(str(files), cache_dir=base), LabelSet.of(DIGITS), digits)
         write_channels(staged, base)
         loaded = time.perf_counter()
-        told = recipe(staged.manifest, SETTINGS).strings()
-        card = run_training(base, {**told, "seed": str(seed)}, lambda _: None)
+        parameters = recipe(staged.manifest, SETTINGS).strings()
+        card = run_training(base, {**parameters, "seed": str(seed)}, lambda _: None)
         return card, loaded - started, time.perf_counter() - loaded
 
 

@@ -2,8 +2,8 @@
 
     python benchmarks/local_states.py [--items 1000] [--executions 50000] [--json FILE]
 
-Everything runs in one server on this machine, whose load is told with the figures. Each Map is
-run a few times; the median counts, with the spread beside it. The functions only return their
+Everything runs in one server on this host, whose load is printed with the figures. Each Map is
+run a few times; the median counts, with the spread next to it. The functions only return their
 event, so the figures are the interpreter's and the invocations', not a handler's. Exits 1 where
 the executions leave more than 300 MB or twenty threads behind.
 """

@@ -142,8 +142,8 @@ def test_status_shows_what_runs(demo) -> None:
 
 
 def test_used_permissions_are_reported_by_statement(demo) -> None:
-    told = demo.checkout.inv("local.access", "--role", "classify-image").out
-    used = next(line for line in told.splitlines() if "sagemaker:InvokeEndpoint" in line)
+    output = demo.checkout.inv("local.access", "--role", "classify-image").out
+    used = next(line for line in output.splitlines() if "sagemaker:InvokeEndpoint" in line)
     assert used.split()[:2] == ["scones-local-classify-image-function", "Classify"]
     nobody = demo.checkout.inv("local.access", "--role", "no-such-role").out
     assert "No role with 'no-such-role' in its name was allowed anything yet" in nobody
@@ -240,7 +240,7 @@ def test_images_under_review_come_back_labelled_as_training_images(demo) -> None
     assert len(lines) == demo.summary["review"]
     (folder / "labels.csv").write_text(f"{header}\n{lines[0]}bicycle\n")
 
-    # Fetching again keeps what was labelled, and asks for the rest anew.
+    # Fetching again keeps what was labelled, and asks for the rest again.
     assert demo.checkout.inv("review").code == 0
     assert (folder / "labels.csv").read_text().splitlines()[1:] == [
         f"{lines[0]}bicycle",

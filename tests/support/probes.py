@@ -11,7 +11,7 @@ class Probes(EndpointProbes):
 
     def of(self, role: str, sid: str) -> Callable[[], bool]:
         """Return what a statement of a role's policy is for."""
-        if sid == "TellMissingImages":
+        if sid == "DistinguishMissingImages":
             return self.distinguishes_missing(role)
         if sid == "Log" and role in FUNCTIONS:
             return self.logged(role)
@@ -26,7 +26,7 @@ class Probes(EndpointProbes):
             ("training", "KeepCheckpoints"): self.checkpoints,
             ("training", "ListCheckpoints"): self.checkpoints,
             ("off_hours", "DeleteEndpoint"): self.goes_down,
-            ("off_hours", "TellFailures"): self.reports_failures,
+            ("off_hours", "ReportFailures"): self.reports_failures,
         }
         whole = {"endpoint": self.serves, "training": self.trains, "off_hours": self.comes_up}
         return alone.get((role, sid)) or whole.get(role, self.classified)

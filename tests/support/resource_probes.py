@@ -109,7 +109,7 @@ class ResourceProbes:
         return True
 
     def publishes_alarms(self) -> bool:
-        """An alarm of the environment tells its topic, by the alarm's own history."""
+        """An alarm of the environment publishes to its topic, by the alarm's own history."""
         cloudwatch = self.environment.client("cloudwatch")
         alarm = next(
             found

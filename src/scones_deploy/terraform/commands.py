@@ -27,7 +27,7 @@ from python_terraform import Terraform as CommandLine
 
 from scones_core.errors import TerraformError
 from scones_deploy.terraform.binary import TerraformBinary
-from scones_deploy.terraform.messages import error_words, failure
+from scones_deploy.terraform.messages import error_text, failure
 from scones_deploy.terraform.providers import ProviderSource, usable_environ
 
 
@@ -211,7 +211,7 @@ class TerraformCommands:
     def checked(self, command: str, done: Finished, expected: tuple[int, ...] = (0,)) -> Finished:
         """Return what ended as expected; raises TerraformError with Terraform's words else."""
         if done.status not in expected:
-            raise self.failure(command, done.stderr if error_words(done.stderr) else done.stdout)
+            raise self.failure(command, done.stderr if error_text(done.stderr) else done.stdout)
         return done
 
     def failure(self, command: str, text: str) -> TerraformError:

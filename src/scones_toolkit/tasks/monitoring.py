@@ -279,9 +279,9 @@ def _table(folder: Path, rows: Sequence[Joined]) -> str:
 def _name(row: Joined) -> str | None:
     if row.record is None or not row.record.inference_id:
         return None
-    ending = _SUFFIXES.get(row.record.content_type, "img")
+    suffix = _SUFFIXES.get(row.record.content_type, "img")
     plain = _PLAIN.fullmatch(row.record.inference_id)
-    return f"{row.record.inference_id}.{ending}" if plain else None
+    return f"{row.record.inference_id}.{suffix}" if plain else None
 
 
 def _filled_in(path: Path) -> dict[str, str]:

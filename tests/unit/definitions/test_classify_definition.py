@@ -37,7 +37,7 @@ CLIENT_SECONDS = {
 }
 
 COLD_START_SECONDS = 10
-"""What Lambda gives an initialisation, beside the function's own timeout."""
+"""What Lambda gives an initialisation, in addition to the function's own timeout."""
 
 
 def leaves(kind: type[WorkflowError]) -> Iterator[type[WorkflowError]]:

@@ -72,8 +72,10 @@ def test_tags_of_what_is_made_need_the_right_to_tag_as_well(aws):
     group = denied(models.create_model_package_group, ModelPackageGroupName=name, Tags=[tag])
     assert "sagemaker:AddTags" in group["Message"]
     keys = Caller(aws, allow("kms:CreateKey")).client("kms")
-    told = denied(keys.create_key, Tags=[{"TagKey": "project", "TagValue": "ours"}])
-    assert "kms:TagResource on resource: arn:aws:kms:us-east-1:123456789012:key/" in told["Message"]
+    error = denied(keys.create_key, Tags=[{"TagKey": "project", "TagValue": "ours"}])
+    assert (
+        "kms:TagResource on resource: arn:aws:kms:us-east-1:123456789012:key/" in error["Message"]
+    )
 
 
 def test_a_scalable_target_is_identified_by_its_service(aws):

@@ -114,7 +114,7 @@ def test_a_crash_is_an_exit_error_and_the_next_invocation_works(aws, way, said):
 def test_too_much_memory_ends_the_worker(aws):
     """https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
     if not Path("/proc/self/status").exists():
-        pytest.skip("the system does not tell a process's peak memory")
+        pytest.skip("the system does not report a process's peak memory")
     name = aws.function(
         "def handler(event, context):\n    return len(bytearray(200_000_000))\n", MemorySize=128
     )
@@ -183,7 +183,7 @@ def handler(event, context):
 
 
 class Tries:
-    """A function that counts its tries in a bucket, and fails as often as it is told."""
+    """A function that counts its tries in a bucket, and fails as often as it is configured to."""
 
     def __init__(self, aws, fails, config=None, **settings):
         self._aws, self._bucket = aws, unique("tries")
@@ -480,7 +480,7 @@ def test_a_runtime_that_this_host_lacks_is_reported_in_the_functions_log(aws):
     name = aws.function(ECHO, Runtime="python3.99")
     answer = aws.invoke(name, 1, LogType="Tail")[1]
     tail = base64.b64decode(answer["LogResult"]).decode()
-    assert "WARNING This machine has no python3.99 that runs" in tail
+    assert "WARNING This host has no python3.99 that runs" in tail
 
 
 def test_a_runtime_that_this_host_has_runs_the_function(aws):

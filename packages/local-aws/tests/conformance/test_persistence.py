@@ -272,7 +272,7 @@ def test_an_execution_that_was_seen_finished_is_finished_after_a_kill(tmp_path: 
         aws = Aws.of(local)
         machine = aws.machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
         states = aws.client("stepfunctions")
-        # The first are saved meanwhile; the last is seen at the moment of the kill.
+        # The first are saved meanwhile; the last is seen when the process is killed.
         for number in range(5):
             seen = aws.run(machine, {"n": number})
         kill(local)
@@ -291,7 +291,7 @@ def test_a_job_that_was_seen_finished_is_finished_after_a_kill(
 ):
     with LocalAws.start(tmp_path, 0, toys) as local:
         hosting = Hosting.of(Aws.of(local))
-        # The first are saved meanwhile; the last is seen at the moment of the kill.
+        # The first are saved meanwhile; the last is seen when the process is killed.
         names = [f"job-{number}" for number in range(5)]
         for name in names:
             process(hosting, name, ["true"])

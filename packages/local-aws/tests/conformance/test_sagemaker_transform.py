@@ -134,10 +134,10 @@ def test_a_refused_object_has_no_output_and_fails_the_job_while_the_others_go_on
     assert outputs == {"good.png.out": ANSWER}
     assert job["TransformJobStatus"] == "Failed"
     assert job["FailureReason"] == "ClientError: See job logs for more information"
-    told = data_log(hosting, job["TransformJobName"])
-    assert told[0] == "MaxConcurrentTransforms=1, MaxPayloadInMB=6, BatchStrategy=MULTI_RECORD"
+    lines = data_log(hosting, job["TransformJobName"])
+    assert lines[0] == "MaxConcurrentTransforms=1, MaxPayloadInMB=6, BatchStrategy=MULTI_RECORD"
     at = f"{source.removeprefix('s3://')}bad.png"
-    assert told[1:] == [
+    assert lines[1:] == [
         f"{at}: ClientError: 400",
         f"{at}: ",
         f"{at}: Message:",

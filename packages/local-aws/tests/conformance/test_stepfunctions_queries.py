@@ -22,7 +22,7 @@ def echo(aws: Aws) -> str:
 
 
 def flow(**states: Any) -> dict[str, Any]:
-    """Return a machine in JSONata that begins with its first state."""
+    """Return a state machine in JSONata that begins with its first state."""
     return {"QueryLanguage": "JSONata", "StartAt": next(iter(states)), "States": states}
 
 

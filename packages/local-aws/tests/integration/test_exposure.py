@@ -1,4 +1,4 @@
-"""What others on the machine can do: users, functions, pages; and folders that cannot be used."""
+"""What others on the host can do: users, functions, pages; and folders that cannot be used."""
 
 import http.client
 import os

@@ -36,9 +36,9 @@ def test_a_browser_gets_the_page_with_all_that_it_loads_from_here(aws):
 
 
 def test_an_aws_client_gets_the_buckets_at_the_same_path(aws):
-    aws.client("s3").create_bucket(Bucket="beside-the-page")
+    aws.client("s3").create_bucket(Bucket="next-to-the-page")
     names = [bucket["Name"] for bucket in aws.client("s3").list_buckets()["Buckets"]]
-    assert "beside-the-page" in names
+    assert "next-to-the-page" in names
 
 
 def test_an_execution_is_shown_state_by_state(aws):

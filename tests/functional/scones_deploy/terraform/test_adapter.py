@@ -210,7 +210,7 @@ def test_missing_credentials_say_how_to_get_some(
 
 
 def test_backend_settings_can_be_added(terraform: Make, root: Path, tmp_path: Path) -> None:
-    (root / "environments/dev/backend.hcl").write_text("# the path is given beside this file\n")
+    (root / "environments/dev/backend.hcl").write_text("# the path is given next to this file\n")
     dev = terraform()
     dev.init({"path": f"{tmp_path}/elsewhere.tfstate"})
     dev.apply(dev.plan())

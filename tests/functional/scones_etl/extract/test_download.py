@@ -74,12 +74,12 @@ def left_behind(target: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("path", ["/whole", "/unsized"])
-def test_a_whole_file_arrives_alone(server, target, say, told, path):
+def test_a_whole_file_arrives_alone(server, target, say, messages, path):
     remote(server + path).fetch(target, say)
 
     assert target.read_bytes() == CONTENT
     assert left_behind(target) == [target]
-    assert told == [f"Downloading {server}{path}"]
+    assert messages == [f"Downloading {server}{path}"]
 
 
 @pytest.mark.parametrize("path", ["/cut", "/missing", "/silent", "/liar"])
@@ -161,7 +161,7 @@ def test_only_web_addresses_are_fetched(target, say):
         remote("file:///etc/passwd").fetch(target, say)
 
 
-def test_the_rate_is_reported_periodically_with_the_time_left(say, told):
+def test_the_rate_is_reported_periodically_with_the_time_left(say, messages):
     now = iter([0.0, 1.0, 4.0, 5.0, 10.0])
     rate = Rate(say, "x", every_seconds=2.0, clock=lambda: next(now))
 
@@ -169,4 +169,4 @@ def test_the_rate_is_reported_periodically_with_the_time_left(say, told):
         rate(done, 12_000_000)
     rate(10_000_000, 0)
 
-    assert told == ["x: 4.0 of 12.0 MB, 1.0 MB/s, 8 s left", "x: 10.0 MB, 1.0 MB/s"]
+    assert messages == ["x: 4.0 of 12.0 MB, 1.0 MB/s, 8 s left", "x: 10.0 MB, 1.0 MB/s"]

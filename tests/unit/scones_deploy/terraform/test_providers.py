@@ -30,8 +30,8 @@ def packed(mirror: Path, version: str = "5.100.0") -> Path:
     return mirror
 
 
-class Machine:
-    """A folder that stands for the machine: root module, home, software."""
+class Host:
+    """A folder that stands for the host: root module, home, software."""
 
     def __init__(self, base: Path) -> None:
         self.root, self.home, self.opt = base / "terraform", base / "home", base / "opt"
@@ -61,11 +61,11 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
+def machine(tmp_path: Path) -> Host:
+    return Host(tmp_path)
 
 
-def test_with_a_registry_nothing_changes(machine: Machine) -> None:
+def test_with_a_registry_nothing_changes(machine: Host) -> None:
     unpacked(machine.opt / "mirror")
     assert machine.source(online=True) == ProviderSource(machine.environ)
     assert not machine.build.exists()
@@ -74,7 +74,7 @@ def test_with_a_registry_nothing_changes(machine: Machine) -> None:
 @pytest.mark.parametrize("layout", [unpacked, packed])
 @pytest.mark.parametrize("folder", ["", "plugins", "a/b/c"])
 def test_without_one_a_mirror_among_the_software_is_used(
-    machine: Machine, layout: object, folder: str
+    machine: Host, layout: object, folder: str
 ) -> None:
     assert callable(layout)
     mirror = layout(machine.opt / folder)
@@ -88,15 +88,13 @@ def test_without_one_a_mirror_among_the_software_is_used(
     )
 
 
-def test_the_folders_that_terraform_implies_come_first(machine: Machine) -> None:
+def test_the_folders_that_terraform_implies_come_first(machine: Host) -> None:
     unpacked(machine.opt / "mirror")
     implied = unpacked(machine.home / ".terraform.d/plugins")
     assert str(implied) in machine.source().notice
 
 
-def test_a_named_mirror_is_used_without_asking_the_registry(
-    machine: Machine, tmp_path: Path
-) -> None:
+def test_a_named_mirror_is_used_without_asking_the_registry(machine: Host, tmp_path: Path) -> None:
     named = unpacked(tmp_path / "named")
     found = machine.source(online=True, SCONES_TERRAFORM_MIRROR=f"/nowhere:{named}")
     assert str(named) in found.notice
@@ -104,7 +102,7 @@ def test_a_named_mirror_is_used_without_asking_the_registry(
 
 
 def test_a_named_mirror_without_the_provider_is_not_passed_over(
-    machine: Machine, tmp_path: Path
+    machine: Host, tmp_path: Path
 ) -> None:
     named = unpacked(tmp_path / "named", "5.99.0")
     with pytest.raises(TerraformError, match=rf"{named}, which lacks .*aws 5\.100\.0"):
@@ -115,20 +113,20 @@ def test_a_named_mirror_without_the_provider_is_not_passed_over(
     ("version", "target"), [("5.99.0", None), ("6.0.0", None), ("5.100.0", "plan9_mips")]
 )
 def test_another_version_or_platform_does_not_do(
-    machine: Machine, version: str, target: str | None
+    machine: Host, version: str, target: str | None
 ) -> None:
     unpacked(machine.opt / "mirror", version, target)
     with pytest.raises(TerraformError, match=r"hashicorp/aws 5\.100\.0 .*SCONES_TERRAFORM_MIRROR"):
         machine.source()
 
 
-def test_a_mirror_too_deep_is_not_searched_for(machine: Machine) -> None:
+def test_a_mirror_too_deep_is_not_searched_for(machine: Host) -> None:
     unpacked(machine.opt / "a/b/c/d")
     with pytest.raises(TerraformError, match="cannot be reached"):
         machine.source()
 
 
-def test_every_locked_provider_must_be_there(machine: Machine) -> None:
+def test_every_locked_provider_must_be_there(machine: Host) -> None:
     unpacked(machine.opt / "mirror")
     lock = machine.root / ".terraform.lock.hcl"
     lock.write_text(
@@ -138,7 +136,7 @@ def test_every_locked_provider_must_be_there(machine: Machine) -> None:
         machine.source()
 
 
-def test_without_a_lock_any_version_of_a_declared_provider_does(machine: Machine) -> None:
+def test_without_a_lock_any_version_of_a_declared_provider_does(machine: Host) -> None:
     (machine.root / ".terraform.lock.hcl").unlink()
     (machine.root / "versions.tf").write_text(
         'terraform {\n  required_providers {\n    aws = {\n      source = "hashicorp/aws"\n'
@@ -148,14 +146,14 @@ def test_without_a_lock_any_version_of_a_declared_provider_does(machine: Machine
     assert str(mirror) in machine.source().notice
 
 
-def test_an_installed_provider_is_looked_for_again(machine: Machine) -> None:
+def test_an_installed_provider_is_looked_for_again(machine: Host) -> None:
     # Terraform asks for the versions there are, whatever is installed.
     unpacked(machine.build / "terraform/dev/providers")
     mirror = unpacked(machine.opt / "mirror")
     assert str(mirror) in machine.source().notice
 
 
-def test_the_users_own_configuration_is_respected(machine: Machine, tmp_path: Path) -> None:
+def test_the_users_own_configuration_is_respected(machine: Host, tmp_path: Path) -> None:
     unpacked(machine.opt / "mirror")
     own = tmp_path / "own.tfrc"
     own.touch()
@@ -164,18 +162,18 @@ def test_the_users_own_configuration_is_respected(machine: Machine, tmp_path: Pa
     assert (found.notice, machine.probes) == ("", 0)
 
 
-def test_so_is_that_of_the_home_folder(machine: Machine) -> None:
+def test_so_is_that_of_the_home_folder(machine: Host) -> None:
     unpacked(machine.opt / "mirror")
     (machine.home / ".terraformrc").write_text("provider_installation {\n}\n")
     assert machine.source() == ProviderSource(machine.environ)
 
 
-def test_a_configuration_that_is_not_there_is_not_passed_on(machine: Machine) -> None:
+def test_a_configuration_that_is_not_there_is_not_passed_on(machine: Host) -> None:
     found = machine.source(online=True, TF_CLI_CONFIG_FILE="/nowhere/terraformrc")
     assert found == ProviderSource(machine.environ)
 
 
-def test_a_path_with_marks_of_the_language_is_quoted(machine: Machine) -> None:
+def test_a_path_with_marks_of_the_language_is_quoted(machine: Host) -> None:
     unpacked(machine.opt / 'a "b" ${c}')
     config = Path(machine.source().environ["TF_CLI_CONFIG_FILE"]).read_text()
     assert r"a \"b\" $${c}" in config

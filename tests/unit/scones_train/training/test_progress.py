@@ -41,7 +41,7 @@ def test_the_steps_of_all_trainings_are_reported_periodically_up_to_the_last(cap
     for _ in range(96):
         clock.now += 1
         progress.on_step()
-    told = [parse_line(line) for line in capsys.readouterr().out.splitlines()]
-    assert len(told) == 40
-    assert told[0] == {"step": 3, "steps": 96, "seconds_left": 93}
-    assert told[-1] == {"step": 96, "steps": 96, "seconds_left": 0}
+    lines = [parse_line(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 40
+    assert lines[0] == {"step": 3, "steps": 96, "seconds_left": 93}
+    assert lines[-1] == {"step": 96, "steps": 96, "seconds_left": 0}

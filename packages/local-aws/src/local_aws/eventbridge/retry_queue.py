@@ -56,7 +56,7 @@ class Attempts:
         self._waiting: list[tuple[datetime.datetime, int, Attempt]] = []
 
     def make(self, attempt: Attempt) -> None:
-        """Deliver; what fails is tried again, or buried."""
+        """Deliver; a failure is tried again, or becomes a dead letter."""
         try:
             attempt.deliver()
         except DeliveryFailed as error:
@@ -89,7 +89,9 @@ class Attempts:
         if attempt.retries >= attempt.max_attempts:
             self._dead_letter(attempt, error, {"EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts"})
         elif (due - attempt.began).total_seconds() > attempt.max_age_seconds:
-            self._dead_letter(attempt, error, {"EXHAUSTED_RETRY_CONDITION": "MaximumEventAgeInSeconds"})
+            self._dead_letter(
+                attempt, error, {"EXHAUSTED_RETRY_CONDITION": "MaximumEventAgeInSeconds"}
+            )
         else:
             with self._lock:
                 heapq.heappush(self._waiting, (due, next(self._count), attempt))

@@ -26,7 +26,7 @@ _READS = (
 )
 # Actions after which the log itself, which is else saved now and then, is what somebody relies on.
 _LOGS = ("CreateLogStream", "DeleteLogStream")
-# Reads that may tell of an end. The most frequent one says itself whether it does.
+# Reads that may show an end. The most frequent one says itself whether it does.
 _SHOW_END = ("Describe", "List", "GetExecutionHistory")
 _DESCRIBE = "DescribeExecution"
 # Actions that run something; what they leave behind is saved soon, and nobody waits for it.

@@ -141,7 +141,7 @@ def _group(configuration: dict[str, Any]) -> str:
     why="has no log",
 )
 def start_execution_worker(original: Any, execution: Any) -> Any:
-    """Return the worker of an execution, which writes the log that its machine asks for."""
+    """Return the worker of an execution, which writes the log that its state machine asks for."""
     if execution._cloud_watch_logging_session is None and hasattr(
         execution.state_machine, "loggingConfiguration"
     ):

@@ -1,4 +1,4 @@
-"""A view of an embedded AWS that tests share: clients, a role, functions, machines, waits."""
+"""A view of an embedded AWS that tests share: clients, a role, functions, state machines, waits."""
 
 import functools
 import http.client
@@ -85,7 +85,7 @@ class Aws:
         return url, f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
 
     def topic(self) -> tuple[str, str]:
-        """Make a topic, and a queue that gets what it is told; return its ARN and that URL."""
+        """Make a topic with a queue subscribed to it; return the ARN and the queue's URL."""
         url, queue = self.queue()
         topic: str = self.client("sns").create_topic(Name=unique("t"))["TopicArn"]
         lets = {

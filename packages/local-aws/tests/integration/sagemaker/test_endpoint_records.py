@@ -79,8 +79,8 @@ def test_a_package_group_is_deleted_once_it_is_empty(sm: Any, name: str) -> None
 
 
 def test_tags_of_what_is_not_there_are_an_error_of_the_caller(sm: Any) -> None:
-    with pytest.raises(ClientError, match="ValidationException") as told:
+    with pytest.raises(ClientError, match="ValidationException") as caught:
         sm.client("sagemaker").list_tags(
             ResourceArn="arn:aws:sagemaker:us-east-1:123456789012:model/none"
         )
-    assert told.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400

@@ -62,10 +62,10 @@ def test_a_program_gets_its_own_environment_only(sm: Any, shop: str) -> None:
 
 @pytest.mark.parametrize(("status", "kind"), [(400, "client"), (503, "server")])
 def test_a_refusing_container_is_a_model_error(sm: Any, shop: str, status: int, kind: str) -> None:
-    with pytest.raises(ClientError) as told:
+    with pytest.raises(ClientError) as caught:
         sm.invoke(shop, f"status {status}".encode())
 
-    answer = told.value.response
+    answer = caught.value.response
     assert answer["Error"]["Code"] == "ModelError"
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 424
     assert f"Received {kind} error ({status}) from primary" in answer["Error"]["Message"]

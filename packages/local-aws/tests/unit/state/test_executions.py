@@ -90,7 +90,7 @@ def test_nothing_is_looked_at_where_no_execution_changed():
     blobs.start(1)
     first = InChunks(owner, executions, blobs).chunks.digest
     blobs.stored |= set(blobs.new)
-    executions.clear()  # behind the back of the hook that tells of changes
+    executions.clear()  # behind the back of the hook that reports changes
     blobs.start(1)
     assert InChunks(owner, executions, blobs).chunks.digest == first and not blobs.new
 

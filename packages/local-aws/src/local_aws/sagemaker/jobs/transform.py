@@ -263,7 +263,7 @@ class TransformRun(JobRun):
         )
         self._await_ping(instance)
         pace = self.spec.pace.advised(self.spec.request, instance.execution_parameters())
-        self._tell(
+        self._append_line(
             f"MaxConcurrentTransforms={pace.concurrency}, MaxPayloadInMB={pace.megabytes}, "
             f"BatchStrategy={'MULTI' if pace.strategy == 'MultiRecord' else 'SINGLE'}_RECORD"
         )
@@ -355,9 +355,9 @@ class TransformRun(JobRun):
             return
         self._failures.append(theirs)
         for line in message.split("\n"):
-            self._tell(f"{uri.bucket}/{uri.key}: {line}")
+            self._append_line(f"{uri.bucket}/{uri.key}: {line}")
 
-    def _tell(self, line: str) -> None:
+    def _append_line(self, line: str) -> None:
         """Add a line to the data log, in the form that AWS's has."""
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         self._on_data(f"{now.removesuffix('+00:00')}:[sagemaker logs]: {line}")
