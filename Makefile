@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Python compiles what it imports, and that is a part of what is installed.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-deps --no-compile
 LOCKED := $(PIP) --require-hashes
-# Two threads that spin for work take turns on a busy machine; OpenMP reads this before Python runs.
+# Two threads that spin for work take turns on a busy host; OpenMP reads this before Python runs.
 export GOMP_SPINCOUNT ?= 1000
 
 .PHONY: help setup demo test check lint terraform-test pytest build etl train lock clean

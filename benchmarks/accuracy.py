@@ -112,7 +112,7 @@ def failures(recipe: str, runs: list[Run], *, quiet: bool) -> list[str]:
         f"of the folds' images: mean coverage {coverage:.3f}, calibration error {calibration:.4f}"
     )
     print(f"seconds: mean {seconds:.1f}, of the processor {processor:.1f}; seeds: {seeds}")
-    print(f"machine: {_host()}", flush=True)
+    print(f"host: {_host()}", flush=True)
     aims = AIMS[recipe]
     missed = {
         f"the mean accuracy is below {aims.accuracy}": accuracy < aims.accuracy,

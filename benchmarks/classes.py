@@ -154,7 +154,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(f"machine: {platform.machine()}, {os.cpu_count()} cores, load {load}")
+    print(f"host: {platform.machine()}, {os.cpu_count()} cores, load {load}")
     return 0
 
 

@@ -99,7 +99,7 @@ def main() -> int:
         )
         missed = missed or found["accuracy"] < MIN_ACCURACY or seconds > MAX_SECONDS
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(f"machine: {platform.machine()}, {os.cpu_count()} cores, load {load}")
+    print(f"host: {platform.machine()}, {os.cpu_count()} cores, load {load}")
     if missed:
         sys.stderr.write(f"Asked for are {MIN_ACCURACY} in {MAX_SECONDS} s.\n")
     return int(missed)

@@ -150,8 +150,8 @@ class NoInstances:
 
 @pytest.mark.parametrize("task", [search, builtin])
 def test_a_quota_of_none_starts_no_instance(project: Applied, task: Any) -> None:
-    before, machines = started(project), project.settings
-    kind = machines.builtin if task is builtin else machines.training
+    before, settings = started(project), project.settings
+    kind = settings.builtin if task is builtin else settings.training
     account = project.of_account(NoInstances(kind.instance_type))
     with pytest.raises(TrainingError, match=r"for training job usage' is 0 \(code L-1\)"):
         task(account)

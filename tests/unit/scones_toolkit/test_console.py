@@ -19,7 +19,7 @@ def test_progress_in_a_log_is_a_line_now_and_then_and_one_at_the_end() -> None:
         for done in range(1, 101):
             advance(done, 100)
     lines = out.getvalue().splitlines()
-    assert len(lines) == 1  # a hundred steps within a moment are no news
+    assert len(lines) == 1  # a hundred steps within a short time print nothing
     assert re.fullmatch(r"  uploading 100/100  \d+\.\d s", lines[0])
 
 

@@ -541,7 +541,7 @@ def test_an_execution_with_failing_functions_raises_the_alarms_of_the_workflow(a
     """
     name = aws.function(FAILING)
     arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
-    machine = aws.machine(
+    machine = aws.state_machine(
         {"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": arn, "End": True}}}
     )
     by_function = {"Dimensions": [{"Name": "FunctionName", "Value": name}]}

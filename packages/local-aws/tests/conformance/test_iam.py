@@ -356,7 +356,7 @@ def test_a_state_machine_acts_with_its_role(aws):
 
     def task(resource, **parameters):
         state = {"Type": "Task", "Resource": resource, "Parameters": parameters, "End": True}
-        return aws.machine({"StartAt": "T", "States": {"T": state}}, roleArn=role.arn)
+        return aws.state_machine({"StartAt": "T", "States": {"T": state}}, roleArn=role.arn)
 
     invoke, send = "arn:aws:states:::lambda:invoke", "arn:aws:states:::sqs:sendMessage"
     assert aws.run(task(invoke, FunctionName=arn))["status"] == "SUCCEEDED"
@@ -439,7 +439,7 @@ def test_the_credentials_of_functions_and_executions_are_renewed_before_they_end
         "Parameters": {"FunctionName": name},
         "End": True,
     }
-    machine = aws.machine({"StartAt": "Invoke", "States": {"Invoke": invoke}})
+    machine = aws.state_machine({"StartAt": "Invoke", "States": {"Invoke": invoke}})
     first = aws.invoke(name)[0]
     assert aws.run(machine)["status"] == "SUCCEEDED"
     aws.advance(13 * 3600)

@@ -114,8 +114,8 @@ def topic(aws, name, tag):
     return "sns", "get_topic_attributes", {"TopicArn": arn}
 
 
-def machine(aws, name, tag):
-    arn = aws.machine({"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}})
+def state_machine(aws, name, tag):
+    arn = aws.state_machine({"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}})
     tags = [{key.lower(): value for key, value in tag.items()}]
     aws.client("stepfunctions").tag_resource(resourceArn=arn, tags=tags)
     return "stepfunctions", "describe_state_machine", {"stateMachineArn": arn}
@@ -127,7 +127,9 @@ def key(aws, name, tag):
     return "kms", "describe_key", {"KeyId": made}
 
 
-@pytest.mark.parametrize("create", [group, topic, machine, key], ids=lambda made: made.__name__)
+@pytest.mark.parametrize(
+    "create", [group, topic, state_machine, key], ids=lambda made: made.__name__
+)
 def test_tags_of_other_resources_count_as_well(aws, create):
     ours = {"StringEquals": {"aws:ResourceTag/project": "ours"}}
     caller = Caller(aws, allow(["kms:*", "sagemaker:*", "sns:*", "states:*"], Condition=ours))

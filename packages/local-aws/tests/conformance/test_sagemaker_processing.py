@@ -217,7 +217,7 @@ def test_a_state_machine_waits_for_it(hosting: Hosting, wish: str) -> None:
         "Parameters": asked,
         "End": True,
     }
-    machine = hosting.aws.machine({"StartAt": "Process", "States": {"Process": task}})
+    machine = hosting.aws.state_machine({"StartAt": "Process", "States": {"Process": task}})
     outcome = hosting.aws.run(machine)
     if wish.startswith("fail"):
         assert outcome["status"] == "FAILED"

@@ -206,7 +206,7 @@ def test_a_state_machine_waits_for_it(hosting: Hosting) -> None:
         "Parameters": asked,
         "End": True,
     }
-    machine = hosting.aws.machine({"StartAt": "Transform", "States": {"Transform": task}})
+    machine = hosting.aws.state_machine({"StartAt": "Transform", "States": {"Transform": task}})
     outcome = hosting.aws.run(machine)
     assert outcome["status"] == "SUCCEEDED", outcome
     assert json.loads(outcome["output"])["TransformJobStatus"] == "Completed"

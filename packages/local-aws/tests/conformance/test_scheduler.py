@@ -146,7 +146,7 @@ def test_functions_state_machines_topics_and_buses_are_targets(aws, clock, queue
         services=["scheduler"],
     )
     function, source = aws.function(ECHO), unique("shop")
-    machine = aws.machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+    machine = aws.state_machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
     topic = aws.client("sns").create_topic(Name=unique("topic"))["TopicArn"]
     aws.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
     events = aws.client("events")

@@ -17,7 +17,7 @@ ROWS = {"rows": [{"n": 1, "ü": "a"}, {"n": 2, "ü": "b"}], "name": 'say "é" \\
 
 def ran(aws: Aws, given: Any, **states: Any) -> dict[str, Any]:
     definition = {"StartAt": next(iter(states)), "States": states}
-    return aws.run(aws.machine(definition), given)
+    return aws.run(aws.state_machine(definition), given)
 
 
 def output(aws: Aws, given: Any, **states: Any) -> Any:

@@ -46,7 +46,7 @@ def test_an_execution_is_shown_state_by_state(aws):
     way = {"Variable": "$.in", "NumericEquals": 2, "Next": "B"}
     choice = {"Type": "Choice", "Choices": [way], "Default": "A"}
     states = {"C": choice, "A": task, "B": {"Type": "Succeed"}}
-    arn = aws.machine({"StartAt": "C", "States": states})
+    arn = aws.state_machine({"StartAt": "C", "States": states})
     ended = aws.run(arn, {"in": 1})
     found = execution(aws, ended["executionArn"])
     first, visit = found["visits"]
@@ -59,7 +59,7 @@ def test_an_execution_is_shown_state_by_state(aws):
 
 def test_each_iteration_of_a_map_is_shown_on_its_own(aws):
     double = {"Type": "Pass", "Parameters": {"twice.$": "States.MathAdd($, $)"}, "End": True}
-    arn = aws.machine(
+    arn = aws.state_machine(
         {
             "StartAt": "Each",
             "States": {
@@ -83,7 +83,7 @@ def test_each_iteration_of_a_map_is_shown_on_its_own(aws):
 
 def test_hostile_texts_travel_as_json_text(aws):
     fail = {"Type": "Fail", "Error": HOSTILE, "Cause": f'"{HOSTILE}'}
-    arn = aws.machine({"StartAt": HOSTILE, "States": {HOSTILE: fail}})
+    arn = aws.state_machine({"StartAt": HOSTILE, "States": {HOSTILE: fail}})
     found = execution(aws, aws.run(arn)["executionArn"])
     assert (found["error"], found["cause"]) == (HOSTILE, f'"{HOSTILE}')
     assert found["visits"][0]["name"] == HOSTILE and found["visits"][0]["status"] == "failed"

@@ -31,7 +31,7 @@ _numbers = itertools.count(1)
 _changes = [0]
 
 
-def machine(value: Any, blobs: Blobs) -> Reduced:
+def state_machine(value: Any, blobs: Blobs) -> Reduced:
     """Reduce a state machine with its executions."""
     executions = InChunks(value, value.executions, blobs)
     return made_of(value, {**value.__dict__, "executions": executions})

@@ -143,7 +143,7 @@ class Aws:
         body = answer["Payload"].read()
         return (json.loads(body) if body else None), answer
 
-    def machine(self, definition: dict[str, Any], **more: Any) -> str:
+    def state_machine(self, definition: dict[str, Any], **more: Any) -> str:
         arn: str = self.client("stepfunctions").create_state_machine(
             name=unique("m"),
             definition=json.dumps(definition),
