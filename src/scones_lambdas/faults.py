@@ -1,7 +1,7 @@
-"""What a fault of S3 or of the endpoint means for one image: botocore's words to the tree's.
+"""What a fault of S3 or of the endpoint means for one image: botocore's message to the tree's.
 
 Translated here once. A code that is not listed (a wrong credential, say) is no fault of the
-image: it goes up as botocore raised it, and the result shows botocore's own words.
+image: it goes up as botocore raised it, and the result shows botocore's own message.
 """
 
 from urllib.parse import unquote_plus

@@ -1,4 +1,4 @@
-"""Terraform's errors as sentences: its own words, and what to do where that is known."""
+"""Terraform's errors as sentences: its own message, and what to do where that is known."""
 
 import re
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ ADVICE = (
 
 
 def failure(command: str, environment: str, text: str) -> str:
-    """Return why a command failed in an environment: Terraform's words, then the advice.
+    """Return why a command failed in an environment: Terraform's message, then the advice.
 
     `text` is Terraform's error output, or its output where it wrote none.
     """

@@ -13,7 +13,7 @@ from typing import Any
 class Difference:
     """One call that AWS takes and the embedded AWS refuses.
 
-    `parameters` are those of boto3. `says` are words that the message of the error has in it.
+    `parameters` are those of boto3. `says` is a part of the error's message.
     """
 
     service: str

@@ -516,7 +516,7 @@ def stop_transform_job(self: SageMakerResponse) -> ActionResult:
 
 @patch(
     "moto.sagemaker.models.SageMakerModelBackend.describe_transform_job",
-    why="other words than AWS's",
+    why="a message that differs from AWS's",
 )
 def describe_transform_job(
     original: Any, self: SageMakerModelBackend, transform_job_name: str

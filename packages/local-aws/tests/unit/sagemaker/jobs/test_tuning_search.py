@@ -73,7 +73,7 @@ def test_integers_and_categories_stay_what_they_are():
 
 
 @pytest.mark.parametrize(
-    ("ranges", "words"),
+    ("ranges", "message"),
     [
         (None, "at least one range"),
         ({"AutoParameters": [{"Name": "x", "ValueHint": "1"}]}, "AutoParameters"),
@@ -91,8 +91,8 @@ def test_integers_and_categories_stay_what_they_are():
         ),
     ],
 )
-def test_a_range_that_is_none_is_refused(ranges, words):
-    with pytest.raises(InvalidTuning, match=words):
+def test_a_range_that_is_none_is_refused(ranges, message):
+    with pytest.raises(InvalidTuning, match=message):
         parse_ranges(ranges)
 
 
