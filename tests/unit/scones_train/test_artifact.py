@@ -50,7 +50,7 @@ def packed(path, members):
 
 def test_a_card_is_read_back(card):
     read = ModelCard.loads(card.dumps())
-    assert read.dumps() == card.dumps()
+    assert read == card
     assert read.labels == card.labels
     assert read.size == (16, 20)
 
