@@ -55,6 +55,10 @@ def retried(state: dict[str, Any]) -> set[str]:
 RETRYABLE = {leaf.__name__ for leaf in leaves(WorkflowError) if leaf.retryable}
 
 
+def test_each_function_has_its_task() -> None:
+    assert TASKS.keys() == FUNCTION_TIMEOUTS.keys() == CLIENT_SECONDS.keys()
+
+
 def test_there_are_errors_of_both_kinds() -> None:
     assert RETRYABLE
     assert {leaf.__name__ for leaf in leaves(WorkflowError)} > RETRYABLE
@@ -79,6 +83,7 @@ def test_lambda_s_own_faults_are_retried(name: str) -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_pauses_grow_are_bounded_and_spread(name: str) -> None:
+    assert TASKS[name]["Retry"]
     for retrier in TASKS[name]["Retry"]:
         assert retrier["JitterStrategy"] == "FULL"
         assert retrier["BackoffRate"] > 1
