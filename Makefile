@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Python compiles what it imports, and that is a part of what is installed.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-deps --no-compile
 LOCKED := $(PIP) --require-hashes
-# Two threads that spin for work take turns on a busy machine; OpenMP reads this before Python runs.
+# Two threads that spin for work take turns on a busy host; OpenMP reads this before Python runs.
 export GOMP_SPINCOUNT ?= 1000
 
 .PHONY: help setup demo test check lint terraform-test pytest build etl train lock clean
@@ -14,15 +14,15 @@ help: ## list what can be made
 
 setup: $(VENV)/.ready ## create .venv with the locked dependencies
 
-demo: $(VENV)/.ready ## run the whole workflow on this machine (KEEP=1 leaves it up)
+demo: $(VENV)/.ready ## run the whole workflow on this host (KEEP=1 leaves it up)
 	@$(BIN)/inv demo $(if $(filter-out 0,$(KEEP)),--keep) $(if $(SOURCE),--source "$(SOURCE)")
 
-# What takes long runs two at a time; the quick checks come before it.
-BESIDE := --no-print-directory --jobs 2
+# What takes long runs two at a time; the fast checks come before it.
+PARALLEL := --no-print-directory --jobs 2
 test: ## everything that must hold: formats, types, imports, Terraform, tests
-	@$(MAKE) $(BESIDE) $(VENV)/.dev $(VENV)/.scan
+	@$(MAKE) $(PARALLEL) $(VENV)/.dev $(VENV)/.scan
 	@$(MAKE) --no-print-directory lint
-	@$(MAKE) $(BESIDE) terraform-test pytest
+	@$(MAKE) $(PARALLEL) terraform-test pytest
 
 check: lint terraform-test ## the same without the tests
 
@@ -51,7 +51,7 @@ $(VENV)/.ready: pyproject.toml packages/local-aws/pyproject.toml requirements/to
 	@$(LOCKED) --requirement requirements/toolkit.lock
 	@echo "  PyTorch, its CPU build (requirements/torch.lock)"
 	@$(LOCKED) --retries 1 --requirement requirements/torch.lock || { echo "PyTorch's index could not be reached. Connect to the network, or put the wheel that requirements/torch.lock names into a folder and set PIP_FIND_LINKS to it." >&2; exit 1; }
-	@echo "  what a Lambda function finds beside itself (requirements/lambda-runtime.lock)"
+	@echo "  what a Lambda function finds next to itself (requirements/lambda-runtime.lock)"
 	@rm -rf $(VENV)/lambda-runtime
 	@$(LOCKED) --compile --target $(VENV)/lambda-runtime --requirement requirements/lambda-runtime.lock
 	@command -v terraform >/dev/null || { echo "  a Terraform, as none is on the PATH (requirements/terraform.lock)"; $(LOCKED) --requirement requirements/terraform.lock; }
@@ -70,7 +70,7 @@ $(VENV)/.scan: $(VENV)/.ready requirements/scan.lock
 	@touch $@
 
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
-lock: ## lock the dependencies anew (needs uv)
+lock: ## lock the dependencies again (needs uv)
 	for name in toolkit dev scan benchmarks sagemaker sagemaker-sdk lambda lambda-runtime terraform; do \
 	  $(UV_COMPILE) --upgrade requirements/$$name.in --output-file requirements/$$name.lock || exit 1; done
 

@@ -15,7 +15,7 @@ from tests.support.scheduling import ByEnvironment, long_files_first
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long an example takes is the machine's affair, and measured in benchmarks/ alone.
+# How long an example takes depends on the host, and measured in benchmarks/ alone.
 settings.register_profile("scones", deadline=None)
 settings.load_profile("scones")
 
@@ -30,12 +30,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
     """Return the scheduler of `make test`; another --dist gets its own."""
     if config.getvalue("dist") != "loadfile":
         return None
-    # Else the files with the most tests would go first, and those are the quick ones.
+    # Else the files with the most tests would go first, and those are the fast ones.
     config.option.loadscopereorder = False
     return ByEnvironment(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order the tests of `make test`; who runs them one after the other sees the quick first."""
+    """Order the tests of `make test`; who runs them one after the other sees the fast first."""
     if hasattr(config, "workerinput"):
         long_files_first(items)

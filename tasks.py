@@ -319,7 +319,7 @@ def demo(
     source: flags.Source = None,
     keep: Annotated[bool, "leave the embedded AWS up at the end"] = False,
 ) -> None:
-    """Run the whole workflow on this machine, from an archive to the report."""
+    """Run the whole workflow on this host, from an archive to the report."""
     do.demo.demo(project, source=source, keep=keep)
 
 

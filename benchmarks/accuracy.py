@@ -112,7 +112,7 @@ def failures(recipe: str, runs: list[Run], *, quiet: bool) -> list[str]:
         f"of the folds' images: mean coverage {coverage:.3f}, calibration error {calibration:.4f}"
     )
     print(f"seconds: mean {seconds:.1f}, of the processor {processor:.1f}; seeds: {seeds}")
-    print(f"machine: {_machine()}", flush=True)
+    print(f"host: {_host()}", flush=True)
     aims = AIMS[recipe]
     missed = {
         f"the mean accuracy is below {aims.accuracy}": accuracy < aims.accuracy,
@@ -130,7 +130,7 @@ def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def _machine() -> str:
+def _host() -> str:
     model = re.search(r"model name\s*:\s*(.+)", _read("/proc/cpuinfo"))
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     name = model[1] if model else platform.processor()

@@ -120,8 +120,8 @@ def run(name: str, folder: Path, each: int) -> str:
     staged = stage(source, LabelSet.of(classes), case.dataset)
     write_channels(staged, folder / "training")
     loaded, before = time.perf_counter(), _used()
-    told = recipe(staged.manifest, case.training)
-    card = run_training(folder / "training", told.strings(), lambda _: None)
+    parameters = recipe(staged.manifest, case.training)
+    card = run_training(folder / "training", parameters.strings(), lambda _: None)
     seconds, used = time.perf_counter() - loaded, _used()
     found = card.metrics
     return (
@@ -154,7 +154,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(f"machine: {platform.machine()}, {os.cpu_count()} cores, load {load}")
+    print(f"host: {platform.machine()}, {os.cpu_count()} cores, load {load}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""How well the ten digits are told apart by settings alone, and how long that takes.
+"""How well settings alone separate the ten digits, and how long that takes.
 
     python benchmarks/digits.py mnist/
 
@@ -58,8 +58,8 @@ def train(source: Path, seed: int) -> tuple[ModelCard, float, float]:
         staged = stage(resolve_source(str(files), cache_dir=base), LabelSet.of(DIGITS), digits)
         write_channels(staged, base)
         loaded = time.perf_counter()
-        told = recipe(staged.manifest, SETTINGS).strings()
-        card = run_training(base, {**told, "seed": str(seed)}, lambda _: None)
+        parameters = recipe(staged.manifest, SETTINGS).strings()
+        card = run_training(base, {**parameters, "seed": str(seed)}, lambda _: None)
         return card, loaded - started, time.perf_counter() - loaded
 
 
@@ -99,7 +99,7 @@ def main() -> int:
         )
         missed = missed or found["accuracy"] < MIN_ACCURACY or seconds > MAX_SECONDS
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(f"machine: {platform.machine()}, {os.cpu_count()} cores, load {load}")
+    print(f"host: {platform.machine()}, {os.cpu_count()} cores, load {load}")
     if missed:
         sys.stderr.write(f"Asked for are {MIN_ACCURACY} in {MAX_SECONDS} s.\n")
     return int(missed)

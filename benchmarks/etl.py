@@ -5,7 +5,7 @@
 The archive is generated once (the real rows among them when SCONES_CIFAR100 names an archive)
 and kept in the build folder, pickled as Python 2 did it for the original. Each measurement runs
 in a process of its own, so that its peak memory is its own; they take turns, round by round, so
-that a disturbed machine disturbs all, and the medians count. The notebooks' way to write PNGs
+that a disturbed host disturbs all, and the medians count. The notebooks' way to write PNGs
 needs what requirements/benchmarks.lock adds. Exits 1 where extract and transform take longer
 than the standard library takes to decompress and unpickle, where PNGs come less than four times
 as fast as the notebooks', or where the ETL of all classes takes 1 GB.

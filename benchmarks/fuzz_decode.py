@@ -2,9 +2,9 @@
 
     python benchmarks/fuzz_decode.py --minutes 3
 
-Valid images are cut, spliced, and changed in bits, lengths and sizes, some with their checksums
-mended so that the change gets past them. Each must decode or be refused as `ImageError`, within
-a second and within the memory that a serving container has. What breaks that is kept below
+Valid images are cut, spliced, and changed in bits, lengths and sizes, some with corrected checksums
+so that the change gets past them. Each must decode or be refused as `ImageError`, within a
+second and within the memory that a serving container has. What breaks that is kept below
 build/fuzz, and the program ends with 1. A worker process decodes, so that a crash is seen.
 """
 
@@ -29,7 +29,7 @@ from PIL import Image
 from scones_images import ImageError, decode
 
 KEPT = Path(__file__).resolve().parents[1] / "build" / "fuzz"
-MOST_SECONDS, MEMORY_BYTES = 1.0, 2 << 30
+MAX_SECONDS, MEMORY_BYTES = 1.0, 2 << 30
 SIZE = (32, 32)
 BOUNDARIES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
@@ -82,10 +82,10 @@ def mutated(body: bytes, others: list[bytes], chance: random.Random) -> bytes:
             del changed[place : place + chance.randrange(40)]
         else:
             changed[place:place] = changed[place : place + chance.randrange(200)]
-    return mended(bytes(changed)) if chance.random() < 0.5 else bytes(changed)
+    return with_valid_checksums(bytes(changed)) if chance.random() < 0.5 else bytes(changed)
 
 
-def mended(body: bytes) -> bytes:
+def with_valid_checksums(body: bytes) -> bytes:
     """Return a PNG with the checksum of every chunk made right; others as they are."""
     out, place = bytearray(body[:8]), 8
     while place + 12 <= len(body):
@@ -119,15 +119,15 @@ def worker(pipe: Connection) -> None:
 class Campaign:
     """What was tried and what came of it."""
 
-    endings: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     slowest: float = 0.0
 
     def take(self, body: bytes, ended: str, seconds: float) -> None:
         """Count one image; keep it where it broke a rule."""
-        self.endings[ended.partition(":")[0]] += 1
+        self.outcomes[ended.partition(":")[0]] += 1
         self.slowest = max(self.slowest, seconds)
-        if ended.startswith("FAULT") or seconds > MOST_SECONDS:
+        if ended.startswith("FAULT") or seconds > MAX_SECONDS:
             KEPT.mkdir(parents=True, exist_ok=True)
             name = f"{hashlib.sha256(body).hexdigest()[:16]}.bin"
             (KEPT / name).write_bytes(body)
@@ -175,8 +175,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     given = parser.parse_args()
     campaign = run(given.minutes * 60, given.seed)
-    total = campaign.endings.total()
-    shown = ", ".join(f"{count} {name}" for name, count in campaign.endings.most_common())
+    total = campaign.outcomes.total()
+    shown = ", ".join(f"{count} {name}" for name, count in campaign.outcomes.most_common())
     print(f"seed {given.seed}: {total} images: {shown}; slowest {campaign.slowest * 1000:.0f} ms")
     sys.stderr.writelines(f"{fault}\n" for fault in campaign.faults)
     return 1 if campaign.faults else 0

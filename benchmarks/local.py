@@ -3,9 +3,9 @@
     python benchmarks/local.py [--invocations 300] [--images 300] [--items 1000]
                                [--ministack VENV] [--json FILE]
 
-Everything runs in one run on one machine, so the ratios count and not the figures. What the
-server's process took of a processor for each call or image is told beside: on a busy machine the
-rates say little, and that still says how the server compares. Workers and client are not in it.
+Everything runs in one run on one host, so the ratios count and not the figures. What the
+server's process took of a processor for each call or image is printed next to it: on a busy host
+the rates say little, and that still says how the server compares. Workers and client are not in it.
 
 The older
 design is one Standard execution an image, of three Lambdas that hand the image's bytes on in the
@@ -270,7 +270,7 @@ def table(figures: dict[str, Any]) -> Iterator[str]:
     yield f"{'handler in-process, p50 ms':28}{figures['in_process']['p50']:>24}"
     if "not_compared" in other:
         yield f"ministack was not compared: {other['not_compared']}"
-    yield f"load of the machine at the end: {figures['load']}"
+    yield f"load of the host at the end: {figures['load']}"
 
 
 def ms(found: dict[str, Any] | None) -> str:

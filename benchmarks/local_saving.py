@@ -4,7 +4,7 @@
 
 A change is a rule of EventBridge that is put again, and answered once it is on disk. It is timed
 on an empty server and on one that has executions, objects and log events, by one client here.
-The ratio counts: where saving is proportional to what changed, it is near 1. Beside it are the
+The ratio counts: where saving is proportional to what changed, it is near 1. Next to it are the
 processor's time that the server took for each change, and the sizes of the saved files.
 """
 

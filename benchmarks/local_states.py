@@ -2,8 +2,8 @@
 
     python benchmarks/local_states.py [--items 1000] [--executions 50000] [--json FILE]
 
-Everything runs in one server on this machine, whose load is told with the figures. Each Map is
-run a few times; the median counts, with the spread beside it. The functions only return their
+Everything runs in one server on this host, whose load is printed with the figures. Each Map is
+run a few times; the median counts, with the spread next to it. The functions only return their
 event, so the figures are the interpreter's and the invocations', not a handler's. Exits 1 where
 the executions leave more than 300 MB or twenty threads behind.
 """
@@ -88,9 +88,11 @@ def map_rates(aws: Aws, items: int) -> dict[str, Any]:
     trivial = {"P": {"Type": "Pass", "End": True}}
     images = [{"bucket": "b", "key": f"images/{number:06d}.png"} for number in range(items)]
     machines = {
-        "inline_map_of_pass": aws.machine(mapped(trivial)),
-        "inline_map_of_three_functions": aws.machine(mapped(chain(functions))),
-        "distributed_map_of_three_functions": aws.machine(mapped(chain(functions), "DISTRIBUTED")),
+        "inline_map_of_pass": aws.state_machine(mapped(trivial)),
+        "inline_map_of_three_functions": aws.state_machine(mapped(chain(functions))),
+        "distributed_map_of_three_functions": aws.state_machine(
+            mapped(chain(functions), "DISTRIBUTED")
+        ),
     }
 
     def run(machine: str) -> None:
@@ -121,7 +123,7 @@ def left_behind(aws: Aws, executions: int) -> dict[str, Any]:
     pid = aws.local.record.pid
     states = aws.client("stepfunctions")
     trivial = flow({"P": {"Type": "Pass", "Parameters": {"text": "x" * 200}, "End": True}})
-    standard, express = aws.machine(trivial), aws.machine(trivial, type="EXPRESS")
+    standard, express = aws.state_machine(trivial), aws.state_machine(trivial, type="EXPRESS")
     before = process_figures(pid)
     begun = time.perf_counter()
     for number in range(executions):

@@ -103,7 +103,7 @@ def deploy(target: Target) -> Deployed:
     chain = _chain(names)
     iterate = {"ItemProcessor": chain, "MaxConcurrency": 10, "End": True, "Type": "Map"}
     whole = {"StartAt": "Each", "States": {"Each": iterate}}
-    return Deployed(_machine(target, chain, role), _machine(target, whole, role))
+    return Deployed(_state_machine(target, chain, role), _state_machine(target, whole, role))
 
 
 def _chain(names: list[str]) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _chain(names: list[str]) -> dict[str, Any]:
     return {"StartAt": names[0], "States": states}
 
 
-def _machine(target: Target, definition: dict[str, Any], role: str) -> str:
+def _state_machine(target: Target, definition: dict[str, Any], role: str) -> str:
     made = target.client("stepfunctions").create_state_machine(
         name=f"b-{uuid.uuid4().hex[:8]}", definition=json.dumps(definition), roleArn=role
     )

@@ -1,13 +1,13 @@
-"""How fast the serving program answers, beside servers that people would pick instead.
+"""How fast the serving program answers, next to servers that people would pick instead.
 
     python benchmarks/serve.py --seconds 5 --rounds 3
 
 Every server answers the same PNG with the same model folder, of the shape that the default
 recipe trains, the same decoder and ONNX Runtime, on the loopback, with as many workers as there
-are cores. First the latency: one caller, requests beside the same work in this process, on one
+are cores. First the latency: one caller, requests next to the same work in this process, on one
 core and on all, in turns of 25; the ratio is to the quicker of the two. Then the throughput:
 8 callers that keep their connections. The servers take turns, round by round, so that a disturbed
-machine disturbs all. The others are installed into build/benchmark-servers. Exits 1 where a
+host disturbs all. The others are installed into build/benchmark-servers. Exits 1 where a
 request takes more than 1.2 times the work in-process at the median, or another server answers more.
 """
 

@@ -117,17 +117,17 @@ def read_files(
         if member.name not in wanted:
             continue
         if member.name in found:
-            raise ArchiveError(f"it has {shown(member.name)} twice")
+            raise ArchiveError(f"it has {quoted_name(member.name)} twice")
         if member.size > wanted[member.name]:
             raise ArchiveError(
-                f"its member {shown(member.name)} has {member.size:,} bytes; "
+                f"its member {quoted_name(member.name)} has {member.size:,} bytes; "
                 f"at most {wanted[member.name]:,} are accepted"
             )
         found[member.name] = member.read()
     return found
 
 
-def shown(name: str) -> str:
+def quoted_name(name: str) -> str:
     """Return a member's name as a message shows it: quoted, escaped and cut."""
     return repr(name) if len(name) <= _NAMES_SHOWN else f"{name[:_NAMES_SHOWN]!r}..."
 
@@ -159,7 +159,7 @@ def reported() -> Iterator[None]:
 
 
 def _is_old_tar(magic: bytes) -> bool:
-    """Return whether a header from before POSIX lies here; its checksum alone tells."""
+    """Return whether a header from before POSIX lies here; its checksum alone decides."""
     try:
         tarfile.TarInfo.frombuf(magic, "utf-8", "surrogateescape")
     except (tarfile.TarError, ValueError):
@@ -178,7 +178,7 @@ class _TarHeader(tarfile.TarInfo):
                 f"it has a header of {self.size:,} bytes; at most {MAX_HEADER_BYTES:,} are accepted"
             )
         if self.type == tarfile.GNUTYPE_SPARSE:
-            raise ArchiveError(f"its member {shown(self.name)} is a sparse file")
+            raise ArchiveError(f"its member {quoted_name(self.name)} is a sparse file")
         proceed: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
         return proceed
 
@@ -305,7 +305,7 @@ def _zip_members(file: BinaryIO, limits: ArchiveLimits) -> Iterator[Member]:
                 kind = ""
             name = _checked(entry.filename, kind, entry.file_size, limits)
             if entry.flag_bits & 1:
-                raise ArchiveError(f"its member {shown(name)} is encrypted")
+                raise ArchiveError(f"its member {quoted_name(name)} is encrypted")
             if kind == "file":
                 yield Member(name, entry.file_size, partial(_zip_content, archive, entry))
 
@@ -318,12 +318,12 @@ def _checked(name: str, kind: str, size: int, limits: ArchiveLimits) -> str:
     """Return a member's name without `./`; raises ArchiveError for one that is refused."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
-        raise ArchiveError(f"its member {shown(name)} points outside the archive's folder")
+        raise ArchiveError(f"its member {quoted_name(name)} points outside the archive's folder")
     if not kind:
-        raise ArchiveError(f"its member {shown(name)} is not a file or folder")
+        raise ArchiveError(f"its member {quoted_name(name)} is not a file or folder")
     if kind == "file" and not 0 <= size <= limits.member_bytes:
         raise ArchiveError(
-            f"its member {shown(name)} has {size:,} bytes; "
+            f"its member {quoted_name(name)} has {size:,} bytes; "
             f"at most {limits.member_bytes:,} are accepted"
         )
     return str(path)

@@ -59,7 +59,7 @@ class DeployError(SconesError):
 
 
 class TerraformError(DeployError):
-    """A Terraform command failed; the message carries its own words."""
+    """A Terraform command failed; its own message is in this one."""
 
 
 class ReleaseError(DeployError):

@@ -15,7 +15,7 @@ from scones_core.errors import MalformedArtifact
 from scones_core.probabilities import is_probability
 
 SAMPLES = "golden_samples.json"
-# Requests with them are captured like any other; by this their records are told from those of
+# Requests with them are captured like any other; this distinguishes their records from those of
 # customers' images.
 INFERENCE_ID_PREFIX = "golden-"
 SCHEMA = 1

@@ -42,7 +42,7 @@ class ClassFile:
 class ClassFiles:
     """Files sorted by name; `passed_over` gives the reason for each other file or folder.
 
-    `splits` are those that the folders tell apart; none without folders for splits.
+    `splits` are those that the folders separate; none without folders for splits.
     """
 
     files: tuple[ClassFile, ...]
@@ -77,7 +77,7 @@ def list_class_files(folder: Path, *, with_splits: bool = True) -> ClassFiles:
 
 
 def is_hidden(name: str) -> bool:
-    """Return whether a file or folder is one that systems leave beside a person's own."""
+    """Return whether a file or folder is one that systems leave next to a person's own."""
     return name.startswith(".") or name == "__MACOSX"
 
 

@@ -30,7 +30,7 @@ class Manifest:
     """A dataset version.
 
     `source` holds `kind` (`cifar100`, `synthetic`, ...), `name` and `sha256` of the input;
-    `settings` what the ETL was told; `version` is a hash of all of these and of the rows.
+    `settings` what the ETL was given; `version` is a hash of all of these and of the rows.
     """
 
     version: str

@@ -93,7 +93,9 @@ class ModelCard:
             if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
                 raise TypeError("labels must be a list of strings")
             matrix = _matrix(body["confusion_matrix"], len(labels))
-            return cls(**{**body, "labels": tuple(labels), "confusion_matrix": matrix})
+            normalisation = {name: tuple(values) for name, values in body["normalisation"].items()}
+            body |= {"labels": tuple(labels), "normalisation": normalisation}
+            return cls(**body | {"confusion_matrix": matrix})
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise MalformedArtifact(
                 f"{CARD} cannot be read ({error}); train the model again."

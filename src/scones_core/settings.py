@@ -64,7 +64,7 @@ class TrainingSettings:
     model on the images that each holds out; with 0 the validation images do.
     `image_tag` is the tag of the serving image in the environment's own repository, and with
     `-training` behind it that of the training image. A `spot` job
-    waits up to `max_wait_seconds`, its run included, for machines that cost a fraction and may
+    waits up to `max_wait_seconds`, its run included, for instances that cost a fraction and may
     be taken away. Without `horizontal_flip`
     images are not flipped in training and answering (digits, text).
     `max_steps` bounds the training of each network, by fewer epochs where there are more images;
@@ -99,7 +99,7 @@ class TrainingSettings:
 class BuiltinSettings:
     """Hyperparameters of SageMaker's built-in algorithm; the defaults are its own.
 
-    It trains on machines with a GPU alone. What is not here stays at the algorithm's default.
+    It trains only on instances with a GPU. What is not here stays at the algorithm's default.
     """
 
     instance_type: str = "ml.g5.xlarge"
@@ -128,7 +128,7 @@ class QualitySettings:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSettings:
-    """Machines of the endpoint; they become part of each release."""
+    """Instances of the endpoint; they become part of each release."""
 
     instance_type: str = "ml.m5.large"
     instance_count: int = 1

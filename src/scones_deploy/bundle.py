@@ -84,7 +84,7 @@ def build_bundles(
         entries = {**wheels, **own_modules(root / "src", f"scones_lambdas.{name}")}
         zips[out / f"{name}.zip"] = packed = zip_bytes(entries)
         _require_budget(name, entries, packed, settings)
-        shown = _shown(root, out / f"{name}.zip")
+        shown = _display_path(root, out / f"{name}.zip")
         bundles[name] = _describe(name, shown, entries, packed, tuple(locked(lock)))
     manifest = BundleManifest(bundles)
     for path, packed in zips.items():
@@ -98,7 +98,7 @@ def _read_tree(tree: Path) -> dict[str, bytes]:
     return {path.relative_to(tree).as_posix(): path.read_bytes() for path in files}
 
 
-def _shown(root: Path, path: Path) -> str:
+def _display_path(root: Path, path: Path) -> str:
     inside = path.resolve().is_relative_to(root.resolve())
     return (path.resolve().relative_to(root.resolve()) if inside else path.resolve()).as_posix()
 

@@ -46,8 +46,8 @@ class OfficeHours:
         there, ready = now.astimezone(self.zone), (now - MARGIN).astimezone(self.zone)
         return not (self._covers(there) and self._covers(ready))
 
-    def _covers(self, moment: datetime) -> bool:
-        return WEEK[moment.isoweekday() % 7] in self.days and self.start <= moment.time() < self.end
+    def _covers(self, at: datetime) -> bool:
+        return WEEK[at.isoweekday() % 7] in self.days and self.start <= at.time() < self.end
 
 
 def only_creates_endpoint(plan: Plan) -> bool:

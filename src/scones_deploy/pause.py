@@ -16,7 +16,7 @@ GONE = ("ValidationException", "ResourceNotFound")
 class Kind:
     """How SageMaker lists and stops one kind of resource, and where it is called what."""
 
-    words: str
+    label: str
     lists: str
     items: str
     prefix: str

@@ -180,10 +180,10 @@ def way_back(releases: Releases, environment: str) -> str:
 
 def _differs(what: str, found: object, wanted: object) -> Iterator[str]:
     if found != wanted:
-        yield f"{what} is {_shown(found)} and should be {_shown(wanted)}"
+        yield f"{what} is {_display_value(found)} and should be {_display_value(wanted)}"
 
 
-def _shown(value: object) -> str:
+def _display_value(value: object) -> str:
     return "nothing" if value in (None, "", {}) else str(value)
 
 

@@ -51,7 +51,7 @@ def upload(
     """Put what the bucket does not hold yet, then the manifest, and return what was done.
 
     A manifest in the bucket thus means that all its objects are there: one over a dataset
-    with gaps is deleted before the first gap is filled. After a failure a second call goes
+    with missing images is deleted before the first is uploaded. After a failure a second call goes
     on where the first one ended. `s3` is used by `workers` threads at once, so give it as
     many connections. Raises DatasetError.
     """

@@ -25,7 +25,7 @@ _BLOCK_BYTES: Final = 1 << 20
 def encode(images: NDArray[np.uint8], *, grey: bool = False) -> Iterator[bytes]:
     """Yield each image, uint8 (N, H, W, 3), as a PNG without metadata, 8 bits a channel.
 
-    `grey` writes the first channel alone. The same pixels give the same bytes, on any machine.
+    `grey` writes the first channel alone. The same pixels give the same bytes, on any host.
     """
     channels = images[..., :1] if grey else images
     _, height, width, depth = channels.shape

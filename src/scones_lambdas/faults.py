@@ -1,7 +1,7 @@
-"""What a fault of S3 or of the endpoint means for one image: botocore's words to the tree's.
+"""What a fault of S3 or of the endpoint means for one image: botocore's message to the tree's.
 
 Translated here once. A code that is not listed (a wrong credential, say) is no fault of the
-image: it goes up as botocore raised it, and the result shows botocore's own words.
+image: it goes up as botocore raised it, and the result shows botocore's own message.
 """
 
 from urllib.parse import unquote_plus
@@ -47,7 +47,7 @@ _FORBIDDEN = (
     "{uri} is absent or not readable for the workflow (S3 answers both alike); "
     "check the key, and put images into the workflow's data bucket.",
 )
-_REPLACED = (ImageNotFound, "{uri} was replaced since it was checked; classify it anew.")
+_REPLACED = (ImageNotFound, "{uri} was replaced since it was checked; classify it again.")
 _EMPTY = (UnsupportedImage, "{uri} is empty; upload the image again.")
 _OBJECT_FAULTS: dict[str, tuple[type[WorkflowError], str]] = {
     "NoSuchKey": _ABSENT,
@@ -99,7 +99,7 @@ def _object_fault(error: ClientError, uri: S3Uri) -> WorkflowError | None:
 def _model_fault(error: ClientError, endpoint: str, uri: S3Uri) -> WorkflowError:
     """Translate what the container answered: its 4xx blames the image, its 5xx itself."""
     status = error.response.get("OriginalStatusCode")
-    words = str(error.response.get("OriginalMessage") or _words(error))[:300]
+    words = str(error.response.get("OriginalMessage") or _message(error))[:300]
     if status in _REFUSED_IMAGE:
         return UnsupportedImage(f"Endpoint {endpoint} refused {uri} ({status}): {words}")
     if status == 429:
@@ -108,14 +108,14 @@ def _model_fault(error: ClientError, endpoint: str, uri: S3Uri) -> WorkflowError
 
 
 def _refusal(error: ClientError, endpoint: str) -> WorkflowError:
-    if "not found" in _words(error).lower():
+    if "not found" in _message(error).lower():
         return EndpointNotFound(f"There is no endpoint {endpoint}; release a model to make it.")
-    return InvalidRequest(f"Endpoint {endpoint} refused the request: {_words(error)[:300]}")
+    return InvalidRequest(f"Endpoint {endpoint} refused the request: {_message(error)[:300]}")
 
 
 def _general_fault(error: ClientError, who: str) -> WorkflowError | None:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    sentence = f"{who} answered {_code(error)}: {_words(error)[:300]}"
+    sentence = f"{who} answered {_code(error)}: {_message(error)[:300]}"
     if _code(error) in _NOT_READY:
         return EndpointUnavailable(sentence)
     if _code(error) in _THROTTLED or status == 429:
@@ -134,5 +134,5 @@ def _code(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
 
 
-def _words(error: ClientError) -> str:
+def _message(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Message", "")

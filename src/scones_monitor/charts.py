@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from scones_monitor.formats import confidence, count, moment, percent, plural
+from scones_monitor.formats import confidence, count, percent, plural, timestamp
 from scones_monitor.formats import threshold as format_threshold
 from scones_monitor.join import Joined
 from scones_monitor.statistics import confidence_histogram, confusion
@@ -217,7 +217,7 @@ def _digits(value: float) -> int:
 
 def tip_time(time: datetime) -> str:
     """Return a point's time for its tooltip, with milliseconds where it has any."""
-    text = moment(time)
+    text = timestamp(time)
     return (
         text.replace(" UTC", f".{time.microsecond // 1000:03d} UTC") if time.microsecond else text
     )
@@ -364,8 +364,8 @@ class Cell(NamedTuple):
 def confusion_matrix(rows: Sequence[Joined], labels: Sequence[str]) -> Markup:
     """Return the counts by true and answered label, with the share of each true label."""
     counts, n = confusion(rows, labels), len(labels)
-    words = _confusion_words(counts, labels)
-    drawing = Drawing(MATRIX_FRAME, "confusion", "Confusion matrix", words, "chart")
+    text_alternative = _confusion_text(counts, labels)
+    drawing = Drawing(MATRIX_FRAME, "confusion", "Confusion matrix", text_alternative, "chart")
     wide, high = (MATRIX_FRAME.x1 - MATRIX_FRAME.x0) / n, (MATRIX_FRAME.y0 - MATRIX_FRAME.y1) / n
     vertical = any(len(label) * _LETTER > wide for label in labels)
     drawing.text("axis-title", "Answered", MATRIX_FRAME.x(0.5), 16 if vertical else 48, "middle")
@@ -413,7 +413,7 @@ def _draw(drawing: Drawing, cell: Cell, tip: str, css: str) -> None:
         drawing.text("cell-figure", count(cell.hits), x, y + 4, "middle")
 
 
-def _confusion_words(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> str:
+def _confusion_text(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> str:
     return "; ".join(
         f"{label}: {counts[i][i]} of {sum(counts[i])} right" for i, label in enumerate(labels)
     )

@@ -60,17 +60,17 @@ def plural(value: int, noun: str) -> str:
     return f"{count(value)} {noun}{'' if value == 1 else 's'}"
 
 
-def moment(time: datetime) -> str:
+def timestamp(time: datetime) -> str:
     """Return `20 November 2026, 14:32:05 UTC`."""
     time = time.astimezone(UTC)
     return f"{time.day} {time:%B %Y, %H:%M:%S} UTC"
 
 
 def period(first: datetime, last: datetime) -> str:
-    """Return two moments in one phrase, the day once where it is the same."""
+    """Return a period in one phrase, the day once where it is the same."""
     first, last = first.astimezone(UTC), last.astimezone(UTC)
     if first.date() != last.date():
-        return f"{moment(first)} to {moment(last)}"
+        return f"{timestamp(first)} to {timestamp(last)}"
     return f"{first.day} {first:%B %Y, %H:%M:%S} to {last:%H:%M:%S} UTC"
 
 

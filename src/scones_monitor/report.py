@@ -1,4 +1,4 @@
-"""The report of one environment: a summary for machines, and a page for people."""
+"""The report of one environment: a summary for programs, and a page for people."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -248,7 +248,7 @@ def _bounds(text: str | None) -> str:
     return f"95\u202f% interval {text}" if text else "truth not known"
 
 
-# More make the page heavy without telling more; the page says how many it leaves out.
+# More make the page heavy without showing more; the page says how many it leaves out.
 MAX_THUMBNAILS = 96
 
 Decode = Callable[[bytes], InputImage | None]

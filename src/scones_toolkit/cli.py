@@ -28,7 +28,7 @@ R = TypeVar("R")
 # Flags that several tasks have.
 Backend = Annotated[
     Literal["sagemaker", "local"],
-    "sagemaker, or local: the same program on this machine, without AWS",
+    "sagemaker, or local: the same program on this host, without AWS",
 ]
 Source = Annotated[
     str | None,
@@ -211,12 +211,12 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _warn_of_loopback(project: Project) -> None:
-    """Say on stderr where an account's environment would go to a server of this machine."""
+    """Say on stderr where an account's environment would go to a server of this host."""
     url = os.environ.get("AWS_ENDPOINT_URL", "")
     host = urllib.parse.urlsplit(url).hostname or ""
     if project.environment != "local" and (host == "localhost" or host.startswith("127.")):
         project.on_stderr().console.warn(
-            f"AWS_ENDPOINT_URL is {url}: {project.environment} is this machine's embedded AWS, "
+            f"AWS_ENDPOINT_URL is {url}: {project.environment} is this host's embedded AWS, "
             "not an AWS account."
         )
 

@@ -195,7 +195,7 @@ class Project:
         config = Config(
             retries={"mode": "standard", "max_attempts": 5},
             max_pool_connections=32,
-            # The embedded AWS is on this machine, where no proxy can reach it.
+            # The embedded AWS is on this host, where no proxy can reach it.
             proxies={} if local else None,
         )
         endpoint = self.environ.get("AWS_ENDPOINT_URL") if local else None

@@ -5,11 +5,11 @@ with. So may `reliability.svg`, which shows the confidence of the calibrated ans
 truth.
 """
 
-import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from scones_core.errors import MalformedArtifact
+from scones_core.archives import ArchiveLimits, read_files
+from scones_core.errors import ArchiveError, MalformedArtifact
 from scones_core.golden_samples import SAMPLES, GoldenSample, dumps, loads
 from scones_core.model_card import CARD, MAX_CARD_BYTES, ModelCard
 from scones_train.evaluation import predictions
@@ -27,6 +27,7 @@ MAX_BYTES = {
     DIAGRAM: 1_000_000,
 }
 OPTIONAL = {SAMPLES, DIAGRAM}
+ARCHIVE_LIMITS = ArchiveLimits(1000, max(MAX_BYTES.values()), 2 * sum(MAX_BYTES.values()))
 
 
 def write_artifact(
@@ -91,18 +92,15 @@ def _file(model_dir: Path, name: str) -> bytes:
 def unpack_artifact(archive: Path, model_dir: Path) -> ModelCard:
     """Unpack the known files of a `model.tar.gz` into a folder and return its card.
 
-    Only regular files of the known names are taken, at the top level and within their size
-    limits; everything else in the archive is left alone. Raises MalformedArtifact.
+    They are read at the top level, each within its size limit; other files are passed over.
+    Raises MalformedArtifact, also for what no model archive holds: a link, a device, a path
+    that leads out of the folder.
     """
-    found: dict[str, bytes] = {}
     try:
-        with tarfile.open(archive, mode="r|gz") as tar:
-            for member in tar:
-                name = member.name.removeprefix("./")
-                if name in MAX_BYTES and member.isfile():
-                    found[name] = _member(tar, member, MAX_BYTES[name])
-    except (OSError, EOFError, tarfile.TarError, ValueError) as error:
-        raise MalformedArtifact(f"{archive} cannot be unpacked ({error}).") from error
+        with archive.open("rb") as file:
+            found = read_files(file, MAX_BYTES, ARCHIVE_LIMITS)
+    except (OSError, ArchiveError) as error:
+        raise MalformedArtifact(f"{archive} cannot be unpacked: {error}.") from error
     missing = set(MAX_BYTES) - OPTIONAL - set(found)
     if missing:
         raise MalformedArtifact(f"{archive} holds no {min(missing)}; train the model again.")
@@ -111,12 +109,3 @@ def unpack_artifact(archive: Path, model_dir: Path) -> ModelCard:
     tested = ImagePredictions.loads(found[PREDICTIONS])
     write_artifact(model_dir, card, found[GRAPH], found[WEIGHTS], tested, samples=samples)
     return card
-
-
-def _member(tar: tarfile.TarFile, member: tarfile.TarInfo, limit: int) -> bytes:
-    if member.size > limit:
-        raise MalformedArtifact(f"{member.name} exceeds {limit} bytes; it is no such model.")
-    content = tar.extractfile(member)
-    if content is None:
-        raise MalformedArtifact(f"{member.name} is no regular file.")
-    return content.read()

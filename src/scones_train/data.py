@@ -14,7 +14,7 @@ from scones_images import ImageError, decode
 
 # Four halvings must leave a pixel to pool.
 SMALLEST_SIDE = 16
-ENDINGS = (".png", ".jpg", ".jpeg")
+SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def load_channel(
 def channel_files(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
     """Return each image's path and class index, by class in model order, then by name.
 
-    Images are files with one of ENDINGS, in any case and at any depth below the class's folder.
+    Images are files with one of SUFFIXES, in any case and at any depth below the class's folder.
     """
     if not folder.is_dir():
         return []
@@ -136,7 +136,7 @@ def channel_files(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int]
     found = [
         (folder / file.name, index_of[file.label])
         for file in files
-        if file.label in index_of and file.name.lower().endswith(ENDINGS)
+        if file.label in index_of and file.name.lower().endswith(SUFFIXES)
     ]
     return sorted(found, key=lambda each: (each[1], each[0]))
 

@@ -58,7 +58,7 @@ office_hours = {{ from = "{begin}", to = "{end}", days = "SUN-SAT", timezone = "
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """The environment `local` with every role that it can have, its model a stand-in.
 
-    So beside its endpoint, which says bicycle, there is an asynchronous one, and office hours.
+    So next to its endpoint, which says bicycle, there is an asynchronous one, and office hours.
     """
     started = Environment.start(copy_checkout(tmp_path_factory.mktemp("environment")))
     started.variables.write_text(started.variables.read_text() + every_role(started.clock.now()))

@@ -30,7 +30,7 @@ def test_a_port_in_use_is_named(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (None, ["absent.tar.gz"]),
         (b"", ["archive.tar.gz"]),
@@ -39,12 +39,12 @@ def test_a_port_in_use_is_named(checkout: Checkout) -> None:
     ids=["absent", "empty", "cut"],
 )
 def test_a_demo_with_a_bad_archive_stops_before_anything_is_staged(
-    checkout: Checkout, tmp_path: Path, content: bytes | None, words: list[str]
+    checkout: Checkout, tmp_path: Path, content: bytes | None, message: list[str]
 ) -> None:
     path = tmp_path / ("absent.tar.gz" if content is None else "archive.tar.gz")
     if content is not None:
         path.write_bytes(content)
-    checkout.inv("demo", "--source", str(path)).says(*words)
+    checkout.inv("demo", "--source", str(path)).says(*message)
     checkout.inv("local.status").says("not running")
     assert not (checkout.root / "build" / "local" / "dataset.json").exists()
 

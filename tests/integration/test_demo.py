@@ -68,7 +68,7 @@ def test_the_summary_says_everything_it_promises(demo) -> None:
     assert all(seconds >= 0 for seconds in demo.summary["seconds"].values())
 
 
-def test_the_model_tells_the_classes_apart(demo) -> None:
+def test_the_model_separates_the_classes(demo) -> None:
     # Far above the 0.5 of guessing; the figure itself is measured in benchmarks, not here.
     assert demo.summary["accuracy"] > 0.85
 
@@ -122,7 +122,7 @@ def test_an_object_that_is_no_image_and_one_of_50_megapixels_fail_by_name(demo) 
     assert "ImageTooLarge" in ended.out
 
 
-def test_a_second_demo_beside_a_running_aws_is_refused(demo) -> None:
+def test_a_second_demo_next_to_a_running_aws_is_refused(demo) -> None:
     demo.checkout.inv("demo", "--source", "synthetic").says("inv local.down")
 
 
@@ -141,9 +141,9 @@ def test_status_shows_what_runs(demo) -> None:
     assert "InService" in ended.out
 
 
-def test_what_a_role_used_is_told_by_statement(demo) -> None:
-    told = demo.checkout.inv("local.access", "--role", "classify-image").out
-    used = next(line for line in told.splitlines() if "sagemaker:InvokeEndpoint" in line)
+def test_used_permissions_are_reported_by_statement(demo) -> None:
+    output = demo.checkout.inv("local.access", "--role", "classify-image").out
+    used = next(line for line in output.splitlines() if "sagemaker:InvokeEndpoint" in line)
     assert used.split()[:2] == ["scones-local-classify-image-function", "Classify"]
     nobody = demo.checkout.inv("local.access", "--role", "no-such-role").out
     assert "No role with 'no-such-role' in its name was allowed anything yet" in nobody
@@ -240,7 +240,7 @@ def test_images_under_review_come_back_labelled_as_training_images(demo) -> None
     assert len(lines) == demo.summary["review"]
     (folder / "labels.csv").write_text(f"{header}\n{lines[0]}bicycle\n")
 
-    # Fetching again keeps what was labelled, and asks for the rest anew.
+    # Fetching again keeps what was labelled, and asks for the rest again.
     assert demo.checkout.inv("review").code == 0
     assert (folder / "labels.csv").read_text().splitlines()[1:] == [
         f"{lines[0]}bicycle",

@@ -72,7 +72,7 @@ def ask(environment: Environment) -> None:
 
 
 def classify(environment: Environment) -> None:
-    """Send as many images through the workflow as the guard on confidence wants to see."""
+    """Send as many images through the workflow as the alarm on confidence needs."""
     bucket = f"scones-local-data-{ACCOUNT}"
     environment.client("s3").put_object(Bucket=bucket, Key="i.png", Body=PNG)
     states = environment.client("stepfunctions")
@@ -93,7 +93,7 @@ def until(holds: Callable[[], bool], seconds: float = 900) -> None:
 def taken_back(environment: Environment, send: Callable[[Environment], None]) -> str:
     """Send traffic while the update that runs bakes, and return why it was taken back.
 
-    A canary has half the traffic, so that it may take a few minutes until a guard has seen it.
+    A canary has half the traffic, so that it may take a few minutes until an alarm has seen it.
     """
     until(lambda: environment.update_status() == "Baking")
     while environment.serving()["EndpointStatus"] == "Updating":
@@ -105,7 +105,7 @@ def taken_back(environment: Environment, send: Callable[[Environment], None]) ->
 
 
 def quiet(environment: Environment) -> None:
-    """Let the time pass until no guard is on: an update with one that is on is taken back."""
+    """Let the time pass until no alarm is on: an update with one that is on is taken back."""
     rollback = environment.serving()["LastDeploymentConfig"]["AutoRollbackConfiguration"]
     guards = [alarm["AlarmName"] for alarm in rollback["Alarms"]]
     describe = environment.client("cloudwatch").describe_alarms
@@ -191,7 +191,7 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
     assert own.answer() == MOTORCYCLE
     assert own.serving()["CreationTime"] == made, "the endpoint was replaced, not updated"
 
-    # Back to the first release, and the second beside it as a shadow in the same apply.
+    # Back to the first release, and the second next to it as a shadow in the same apply.
     own.done("rollback", first)
     before = own.variables.read_text()
     own.variables.write_text(f'{before}\nshadow_release = "{second}"\n')
@@ -210,7 +210,7 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
         f"`inv rollback {second} --env local`",
     )
 
-    # Canaries that a guard sees: the earlier one goes on serving, and nothing is deleted.
+    # Canaries that an alarm sees: the earlier one goes on serving, and nothing is deleted.
     body = {**json.loads(own.release_file.read_text())["releases"][first], "instance_count": 2}
     bad = {
         "faulty": {**body, "environment": {"STATUS": "500"}},
@@ -227,10 +227,10 @@ def test_releases_come_go_back_and_fail_without_an_outage(own: Environment) -> N
     failed.says("The earlier release serves, and nothing was deleted", "failed-rollout.md")
     assert own.answer() == MOTORCYCLE
     assert models(own) == {first, second, third, *bad}
-    for release, send, guard in (("slow", ask, "latency"), ("unsure", classify, "low-confidence")):
+    for release, send, alarm in (("slow", ask, "latency"), ("unsure", classify, "low-confidence")):
         quiet(own)
         canary_to(own, release)
-        assert f"{ENDPOINT}-{guard} in state ALARM" in taken_back(own, send)
+        assert f"{ENDPOINT}-{alarm} in state ALARM" in taken_back(own, send)
         assert own.answer() == MOTORCYCLE
 
     # As the runbook says; then a revert takes the bad releases away, and these alone. An endpoint

@@ -25,7 +25,7 @@ NOT_EXERCISED = {
     ("filter_inferences", "Trace"): "no traces are sent here",
     ("workflow", "Trace"): "no traces are sent here",
     ("filter_inferences", "ReadEncrypted"): "variables are decrypted by the grant that Lambda "
-    "makes for a role; the statement serves a role that was made anew",
+    "makes for a role; the statement serves a role that was recreated",
     ("workflow", "DeliverLogs"): "log deliveries belong to the account and are not made here",
     ("endpoint", "EncryptVolumes"): "instances have no volumes here",
     ("endpoint", "PutMetrics"): "metrics of instances are not made here",
@@ -40,8 +40,8 @@ NOT_EXERCISED = {
 }
 # The same of the policies on resources.
 NOT_EXERCISED_ON_RESOURCES = {
-    ("key", "BudgetPublishes"): "no bills come here, so that no budget tells anybody",
-    ("topic", "BudgetPublishes"): "no bills come here, so that no budget tells anybody",
+    ("key", "BudgetPublishes"): "no bills come here, so that no budget notifies anybody",
+    ("topic", "BudgetPublishes"): "no bills come here, so that no budget notifies anybody",
 }
 
 

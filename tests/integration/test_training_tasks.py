@@ -70,8 +70,8 @@ def test_a_search_shows_its_trainings_and_the_best_becomes_a_candidate(project: 
 def test_the_built_in_algorithm_leaves_an_artifact_and_a_candidate(project: Applied) -> None:
     made = builtin(project)
     job = project.client("sagemaker").describe_training_job(TrainingJobName=made.training.job)
-    told = job["HyperParameters"]
-    assert (told["num_training_samples"], told["image_shape"]) == ("34", "3,16,16")
+    parameters = job["HyperParameters"]
+    assert (parameters["num_training_samples"], parameters["image_shape"]) == ("34", "3,16,16")
     assert job["AlgorithmSpecification"]["TrainingImage"] == ALGORITHM
     assert (made.status, made.training.algorithm, made.training.image) == (
         PENDING,
@@ -95,7 +95,7 @@ def with_settings(project: Applied, section: str, **values: Any) -> Applied:
         ({"learning_rate": 2.0}, "learning_rate must be 0 to 1"),
     ],
 )
-def test_what_the_built_in_algorithm_would_refuse_starts_no_machine(
+def test_what_the_built_in_algorithm_would_refuse_starts_no_instance(
     project: Applied, values: dict[str, Any], named: str
 ) -> None:
     before = started(project)
@@ -104,7 +104,7 @@ def test_what_the_built_in_algorithm_would_refuse_starts_no_machine(
     assert started(project) == before
 
 
-def test_a_search_that_there_is_not_starts_no_machine(project: Applied) -> None:
+def test_an_unknown_search_starts_no_instance(project: Applied) -> None:
     before = started(project)
     with pytest.raises(TrainingError, match="--strategy is one of"):
         search(project, "grid")
@@ -114,7 +114,9 @@ def test_a_search_that_there_is_not_starts_no_machine(project: Applied) -> None:
 
 
 @pytest.mark.parametrize("task", [search, builtin])
-def test_a_role_that_sagemaker_may_not_take_starts_no_machine(project: Applied, task: Any) -> None:
+def test_a_role_that_sagemaker_may_not_assume_starts_no_instance(
+    project: Applied, task: Any
+) -> None:
     iam, before = project.client("iam"), started(project)
     trust = iam.get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"]
     other = json.loads(json.dumps(trust).replace("sagemaker.", "lambda."))
@@ -128,7 +130,7 @@ def test_a_role_that_sagemaker_may_not_take_starts_no_machine(project: Applied, 
 
 
 @pytest.mark.parametrize("task", [search, builtin])
-def test_a_role_that_is_not_there_starts_no_machine(project: Applied, task: Any) -> None:
+def test_a_missing_role_starts_no_instance(project: Applied, task: Any) -> None:
     before = started(project)
     with pytest.raises(TrainingError, match=r"role/absent is not there; run `inv apply`"):
         task(replace(project, role="absent"))
@@ -136,8 +138,8 @@ def test_a_role_that_is_not_there_starts_no_machine(project: Applied, task: Any)
 
 
 @dataclass(frozen=True)
-class NoMachines:
-    """An account whose quota for this kind of machine is none."""
+class NoInstances:
+    """An account whose quota for this kind of instance is none."""
 
     instance_type: str
 
@@ -147,10 +149,10 @@ class NoMachines:
 
 
 @pytest.mark.parametrize("task", [search, builtin])
-def test_a_quota_of_none_starts_no_machine(project: Applied, task: Any) -> None:
-    before, machines = started(project), project.settings
-    kind = machines.builtin if task is builtin else machines.training
-    account = project.of_account(NoMachines(kind.instance_type))
+def test_a_quota_of_none_starts_no_instance(project: Applied, task: Any) -> None:
+    before, settings = started(project), project.settings
+    kind = settings.builtin if task is builtin else settings.training
+    account = project.of_account(NoInstances(kind.instance_type))
     with pytest.raises(TrainingError, match=r"for training job usage' is 0 \(code L-1\)"):
         task(account)
     assert started(project) == before

@@ -14,7 +14,7 @@ from scones_deploy.terraform.providers import provider_source
 
 REPOSITORY = "owner/name"
 ISSUER = "token.actions.githubusercontent.com"
-# Terraform merges such a file into the module's own: no bucket has a host name on this machine.
+# Terraform merges such a file into the module's own: no bucket has a host name on this host.
 PATH_STYLE = 'provider "aws" {\n  s3_use_path_style = true\n}\n'
 
 

@@ -34,7 +34,7 @@ class Checkout:
     source: str = "synthetic"
 
     def environ(self, **more: str) -> dict[str, str]:
-        # Port 0 takes a free one, so that a demo beside the tests disturbs neither.
+        # Port 0 takes a free one, so that a demo next to the tests disturbs neither.
         paths = os.pathsep.join(str(self.root / source) for source in SOURCES)
         source = {"PYTHONPATH": paths, "SCONES_LOCAL_PORT": "0"}
         return {**os.environ, **source, "GOMP_SPINCOUNT": "1000", **more}
@@ -60,7 +60,7 @@ class Checkout:
 
     @contextmanager
     def running(self, *task: str, **environ: str) -> Iterator["Running"]:
-        """Run a task beside the test, which it never outlives."""
+        """Run a task next to the test, which it never outlives."""
         process = self.start(*task, **environ)
         try:
             yield Running(process)
@@ -72,7 +72,7 @@ class Checkout:
 
 @dataclass(frozen=True)
 class Running:
-    """A task that runs beside the test."""
+    """A task that runs next to the test."""
 
     process: subprocess.Popen[str]
 

@@ -25,7 +25,7 @@ class EndpointProbes(WorkflowProbes):
         super().__init__(environment)
         live = environment.serving()
         self.configuration = live["EndpointConfigName"]
-        # What Terraform gave it: made anew otherwise, it would be replaced by the next apply.
+        # What Terraform gave it: made again otherwise, it would be replaced by the next apply.
         self.endpoint = {
             "DeploymentConfig": live["LastDeploymentConfig"],
             "Tags": environment.client("sagemaker").list_tags(ResourceArn=live["EndpointArn"])[
@@ -34,7 +34,7 @@ class EndpointProbes(WorkflowProbes):
         }
 
     def serves(self) -> bool:
-        """The endpoint is made anew, with its model."""
+        """The endpoint is recreated, with its model."""
         return bool(self._made(self.configuration)["EndpointStatus"] == "InService")
 
     def _made(self, configuration: str) -> Any:
@@ -64,8 +64,8 @@ class EndpointProbes(WorkflowProbes):
         found = self.environment.client("sagemaker").list_endpoints()["Endpoints"]
         return [endpoint["EndpointName"] for endpoint in found]
 
-    def tells_missing_model(self) -> bool:
-        """A model that does not exist is told from one that may not be read."""
+    def distinguishes_missing_model(self) -> bool:
+        """A model that does not exist is distinguished from one that may not be read."""
         sagemaker, name = self.environment.client("sagemaker"), f"absent-{uuid.uuid4().hex[:8]}"
         sagemaker.create_model(
             ModelName=name,
@@ -154,23 +154,23 @@ class EndpointProbes(WorkflowProbes):
             return False
         return bool(self._settled()["EndpointStatus"] == "InService")
 
-    def tells_failures(self) -> bool:
-        """What a schedule cannot do is told in its queue: here, to create what is there."""
+    def reports_failures(self) -> bool:
+        """What a schedule cannot do is reported in its queue: here, to create what is there."""
         assert self.serves()
         sqs = self.environment.client("sqs")
         url = sqs.get_queue_url(QueueName=f"{PREFIX}off-hours")["QueueUrl"]
 
-        def told() -> bool:
+        def reported() -> bool:
             """Take a message out of the queue, and return whether there was one."""
             found = sqs.receive_message(QueueUrl=url).get("Messages", [])
             for message in found:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             return bool(found)
 
-        while told():  # what an earlier probe left
+        while reported():  # what an earlier probe left
             pass
         self._fire("up", retries=0)
-        return told()
+        return reported()
 
     def _fire(self, edge: str, retries: int = 10) -> None:
         """Have a schedule's target called a minute from now, by a copy that is fired once."""

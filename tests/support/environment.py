@@ -153,7 +153,7 @@ class Environment:
         return found
 
     def update_status(self) -> str:
-        """Return what an update does at the moment, like `Baking`; empty without one."""
+        """Return what an update does now, like `Baking`; empty without one."""
         variants = self.serving().get("PendingDeploymentSummary", {}).get("ProductionVariants", ())
         found = [status for v in variants for status in v.get("VariantStatus", ())]
         return str(found[0]["Status"]) if found else ""

@@ -11,8 +11,8 @@ class Probes(EndpointProbes):
 
     def of(self, role: str, sid: str) -> Callable[[], bool]:
         """Return what a statement of a role's policy is for."""
-        if sid == "TellMissingImages":
-            return self.tells_missing(role)
+        if sid == "DistinguishMissingImages":
+            return self.distinguishes_missing(role)
         if sid == "Log" and role in FUNCTIONS:
             return self.logged(role)
         alone = {
@@ -20,13 +20,13 @@ class Probes(EndpointProbes):
             ("endpoint", "Log"): self.endpoint_logs,
             ("endpoint", "WriteCapture"): self.captures,
             ("endpoint", "ReadRollbackAlarms"): self.updates,
-            ("endpoint", "ListModels"): self.tells_missing_model,
+            ("endpoint", "ListModels"): self.distinguishes_missing_model,
             ("endpoint", "ReadRequests"): self.answers_asynchronously,
             ("endpoint", "WriteAnswers"): self.answers_asynchronously,
             ("training", "KeepCheckpoints"): self.checkpoints,
             ("training", "ListCheckpoints"): self.checkpoints,
             ("off_hours", "DeleteEndpoint"): self.goes_down,
-            ("off_hours", "TellFailures"): self.tells_failures,
+            ("off_hours", "ReportFailures"): self.reports_failures,
         }
         whole = {"endpoint": self.serves, "training": self.trains, "off_hours": self.comes_up}
         return alone.get((role, sid)) or whole.get(role, self.classified)

@@ -76,8 +76,8 @@ class ResourceProbes:
         found: dict[tuple[str, str], Callable[[], bool]] = {
             ("key", "AccountManagesAccess"): self.probes.classified,
             ("key", "LogGroups"): self.encrypts_logs,
-            ("key", "AlarmsPublish"): self.tells_alarms,
-            ("topic", "AlarmsPublish"): self.tells_alarms,
+            ("key", "AlarmsPublish"): self.publishes_alarms,
+            ("topic", "AlarmsPublish"): self.publishes_alarms,
             ("bucket logs", "AccessLogDelivery"): self.takes_access_logs,
         }
         return found[resource, sid]
@@ -108,8 +108,8 @@ class ResourceProbes:
             return False
         return True
 
-    def tells_alarms(self) -> bool:
-        """An alarm of the environment tells its topic, by the alarm's own history."""
+    def publishes_alarms(self) -> bool:
+        """An alarm of the environment publishes to its topic, by the alarm's own history."""
         cloudwatch = self.environment.client("cloudwatch")
         alarm = next(
             found

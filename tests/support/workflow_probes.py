@@ -93,8 +93,8 @@ class WorkflowProbes:
         )
         return json.loads(answer["Payload"].read())
 
-    def tells_missing(self, function: str) -> Callable[[], bool]:
-        """A key that does not exist is told from one that may not be read."""
+    def distinguishes_missing(self, function: str) -> Callable[[], bool]:
+        """A key that does not exist is distinguished from one that may not be read."""
         image = {"bucket": DATA, "key": "absent.png"}
         read = {"etag": "e", "content_type": "image/png", "size_bytes": 1, "width": 1, "height": 1}
         event = (

@@ -151,8 +151,8 @@ def test_every_task_and_flag_of_a_workflow_exists() -> None:
     assert set(called) == {"apply", "drift", "fetch", "plan", "promote"}
     for task, flags in called.items():
         command = [sys.executable, "-m", "invoke", "--help", task]
-        told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-        missing = [flag for flag in flags if not re.search(rf"{flag}\b", told)]
+        text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        missing = [flag for flag in flags if not re.search(rf"{flag}\b", text)]
         assert not missing, (task, missing)
 
 

@@ -2,6 +2,6 @@
 
 from hypothesis import settings
 
-# How long an example takes is the machine's affair.
+# How long an example takes depends on the host.
 settings.register_profile("local-aws", deadline=None)
 settings.load_profile("local-aws")

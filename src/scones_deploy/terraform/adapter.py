@@ -151,7 +151,7 @@ class Terraform:
         require_same_changes(reviewed, current)
         return replace(current, reviewed=path)
 
-    def words(self, plan: Plan) -> str:
+    def plan_text(self, plan: Plan) -> str:
         """Return a plan as Terraform shows it to a person, without colour."""
         done = self._commands.run("show", plan.path, no_color=FLAG)
         return self._commands.checked("show", done).stdout

@@ -13,7 +13,7 @@ from typing import Any
 from scones_core.errors import DeployError
 from scones_deploy.terraform.commands import FLAG, Finished, TerraformCommands
 from scones_deploy.terraform.environment_folder import BOOTSTRAP
-from scones_deploy.terraform.messages import diagnostic_words
+from scones_deploy.terraform.messages import diagnostic_text
 
 
 def check(commands: TerraformCommands) -> None:
@@ -46,7 +46,7 @@ def validate(commands: TerraformCommands, at: Path | None = None) -> None:
     done = commands.run("validate", at=at, json=FLAG)
     body = done.json() if done.stdout.strip() else {}
     if done.status or not body.get("valid"):
-        raise commands.failure("validate", diagnostic_words(body) or done.stderr)
+        raise commands.failure("validate", diagnostic_text(body) or done.stderr)
 
 
 def _others(root: Path) -> list[dict[str, Any]]:

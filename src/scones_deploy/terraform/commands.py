@@ -3,7 +3,7 @@
 What is python-terraform's own work stays so: it builds every command line. The processes are
 started here, because python-terraform 0.10.1
 
-- answers a failure as a tuple; here it is a TerraformError with Terraform's words;
+- answers a failure as a tuple; here it is a TerraformError with Terraform's message;
 - holds captured output back until the command ends; here each line is passed on at once;
 - knows no environment but `os.environ`; here it is a parameter;
 - applies with `-auto-approve=false`, which no run without a terminal survives; here a saved
@@ -27,7 +27,7 @@ from python_terraform import Terraform as CommandLine
 
 from scones_core.errors import TerraformError
 from scones_deploy.terraform.binary import TerraformBinary
-from scones_deploy.terraform.messages import error_words, failure
+from scones_deploy.terraform.messages import error_text, failure
 from scones_deploy.terraform.providers import ProviderSource, usable_environ
 
 
@@ -209,9 +209,9 @@ class TerraformCommands:
         return run(words, folder=at, environ=apart, output=output)
 
     def checked(self, command: str, done: Finished, expected: tuple[int, ...] = (0,)) -> Finished:
-        """Return what ended as expected; raises TerraformError with Terraform's words else."""
+        """Return what ended as expected; raises TerraformError with Terraform's message else."""
         if done.status not in expected:
-            raise self.failure(command, done.stderr if error_words(done.stderr) else done.stdout)
+            raise self.failure(command, done.stderr if error_text(done.stderr) else done.stdout)
         return done
 
     def failure(self, command: str, text: str) -> TerraformError:

@@ -1,4 +1,4 @@
-"""Terraform's errors as sentences: its own words, and what to do where that is known."""
+"""Terraform's errors as sentences: its own message, and what to do where that is known."""
 
 import re
 from collections.abc import Mapping
@@ -74,16 +74,16 @@ ADVICE = (
 
 
 def failure(command: str, environment: str, text: str) -> str:
-    """Return why a command failed in an environment: Terraform's words, then the advice.
+    """Return why a command failed in an environment: Terraform's message, then the advice.
 
     `text` is Terraform's error output, or its output where it wrote none.
     """
-    words = error_words(text) or "Terraform gave no reason."
+    words = error_text(text) or "Terraform gave no reason."
     advice = next((tip for pattern, tip in ADVICE if re.search(pattern, _flat(words))), "")
     return f"terraform {command} failed for {environment}: {words}" + (f"\n{advice}" * bool(advice))
 
 
-def error_words(text: str) -> str:
+def error_text(text: str) -> str:
     """Return the error messages in an output: no frame, no colour, no warning among them."""
     plain = FRAME.sub("", ANSI.sub("", text))
     blocks = re.split(r"^(?=(?:Error|Warning): )", plain, flags=re.MULTILINE)
@@ -92,7 +92,7 @@ def error_words(text: str) -> str:
     return re.sub(r"\n{2,}", "\n", "\n".join(block.strip() for block in chosen)).strip()
 
 
-def diagnostic_words(body: Mapping[str, Any]) -> str:
+def diagnostic_text(body: Mapping[str, Any]) -> str:
     """Return the errors that `terraform validate -json` reports, with file and line."""
     lines = []
     for item in body.get("diagnostics", ()):

@@ -151,8 +151,8 @@ def protect(plan: Plan, *, allow_destroy: bool) -> None:
     module or a key of `for_each` was renamed, and `allow_destroy` is false. What an interrupted
     apply left half made was never in use: its replacement loses nothing.
     """
-    guarded = [c for c in plan.changes if c.type in PROTECTED and not c.tainted]
-    lost = [c.address for c in guarded if c.destroys or c.lets_go]
+    protected = [c for c in plan.changes if c.type in PROTECTED and not c.tainted]
+    lost = [c.address for c in protected if c.destroys or c.lets_go]
     if lost and not allow_destroy:
         raise DeployError(
             f"The plan destroys, replaces or forgets {', '.join(lost)}; nothing was applied. A "

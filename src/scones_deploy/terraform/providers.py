@@ -65,13 +65,13 @@ VARIABLE = "SCONES_TERRAFORM_MIRROR"
 PREFIXES = ("/opt", "/usr/local", "/usr/share", "/usr/lib", "/srv", "/var/lib")
 MAX_DEPTH = 3
 MAX_FOLDERS = 5000
-MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 def os_arch() -> str:
-    """Return this machine's platform as Terraform names it, like `linux_amd64`."""
+    """Return this host's platform as Terraform names it, like `linux_amd64`."""
     machine = platform.machine().lower()
-    return f"{platform.system().lower()}_{MACHINES.get(machine, machine)}"
+    return f"{platform.system().lower()}_{ARCHITECTURES.get(machine, machine)}"
 
 
 def named_mirrors(environ: Mapping[str, str]) -> list[Path]:
@@ -251,7 +251,7 @@ def _named_advice(named: list[Path], needed: list[Provider]) -> str:
 def _advice(needed: list[Provider]) -> str:
     return (
         f"Terraform needs {_sources(needed)} for {os_arch()}, {REGISTRY} cannot be reached, and "
-        "no mirror on this machine has it. Connect to the network; or run `terraform providers "
+        "no mirror on this host has it. Connect to the network; or run `terraform providers "
         f"mirror <folder>` on a host with one, and name the copied folder in {VARIABLE}."
     )
 

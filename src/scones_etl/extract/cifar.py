@@ -32,7 +32,7 @@ from scones_etl.extract.source import RawDataset, class_table
 from scones_etl.image_format import AS_GIVEN, ImageFormat
 
 SIDE = 32
-# An archive that was packed again may have files of the system beside its own.
+# An archive that was packed again may have files of the system next to its own.
 MAX_MEMBERS = 1000
 # Before this many members an archive shows what it is.
 _MEMBERS_TO_KNOW = 100_000
@@ -226,8 +226,8 @@ class CifarArchive:
     def _packed(self, memory: NDArray[np.uint8]) -> tuple[dict[str, dict[str, Any]], str]:
         with self.path.open("rb") as stream, self.path.open("rb") as again:
             same = os.path.sameopenfile(stream.fileno(), again.fileno())
-            with ThreadPoolExecutor(1) as beside:
-                digest = beside.submit(hashlib.file_digest, again, "sha256")
+            with ThreadPoolExecutor(1) as executor:
+                digest = executor.submit(hashlib.file_digest, again, "sha256")
                 try:
                     tables = dict(self._read_members(stream, memory))
                 except (ArchiveError, _InflateError) as error:
@@ -314,7 +314,7 @@ def _layout_in(stream: BinaryIO, path: Path) -> Layout | None:
 
 
 def _plain_name(member: str) -> str:
-    """Return the file name of a member, empty for one that a system left beside the others."""
+    """Return the file name of a member, empty for one that a system left next to the others."""
     parts = PurePosixPath(member).parts
     return "" if any(map(is_hidden, parts)) else parts[-1] if parts else ""
 
@@ -327,7 +327,7 @@ def unused(size: int) -> NDArray[np.uint8]:
     """Return so many bytes, uint8 (size,), that take up memory only once they are written.
 
     So a size that a header claims costs nothing. For as many, numpy asks the system for huge
-    pages, and on a machine that has run for a while waits longer for these than for the rest.
+    pages, and on a host that has run for a while waits longer for these than for the rest.
     """
     if size == 0:
         return np.empty(0, dtype=np.uint8)

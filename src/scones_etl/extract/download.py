@@ -38,14 +38,14 @@ class Rate:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._say, self._name, self._every, self._clock = say, name, every_seconds, clock
-        self._started = self._told = clock()
+        self._started = self._reported = clock()
 
     def __call__(self, done: int, total: int, /) -> None:
         """Say a line if the last one is old enough; `total` 0 is an unknown one. In bytes."""
         now = self._clock()
-        if now - self._told < self._every:
+        if now - self._reported < self._every:
             return
-        self._told = now
+        self._reported = now
         rate = done / (now - self._started)
         line = f"{self._name}: {done / 1e6:.1f} MB, {rate / 1e6:.1f} MB/s"
         if total > done and rate > 0:
@@ -66,7 +66,7 @@ class Remote:
     """A file on a web server, known by its MD5.
 
     `max_bytes` is where it is given up as another file; `timeout` is the most seconds
-    without a byte; `free` tells how many bytes a folder can take.
+    without a byte; `free` returns how many bytes a folder can take.
     """
 
     url: str

@@ -29,7 +29,7 @@ class ImageFolder:
     """Files by their path below the folder, sorted, each with the SHA-256 of its content.
 
     `passed_over` gives the reason for each file that is of no class; `splits` are those that
-    the folder tells apart.
+    the folder separates.
     """
 
     path: Path

@@ -61,7 +61,7 @@ class IdxFiles:
                 images.name.replace("images", "labels").replace("idx3", "idx1")
             )
             if not labels.is_file():
-                raise DatasetError(f"{images} has no labels beside it; put {labels.name} there.")
+                raise DatasetError(f"{images} has no labels next to it; put {labels.name} there.")
             match = _IMAGES.fullmatch(images.name)
             pairs.append((match[1].strip("-.") if match else "", images, labels))
         if len({name for name, _, _ in pairs}) != len(pairs):
@@ -87,7 +87,7 @@ class IdxFiles:
         return replace(raw, images=image.fit_all(raw.images))
 
     def _splits(self) -> dict[str, str]:
-        """Return the split of each pair by its name, of which the last word tells."""
+        """Return the split of each pair by its name, whose last word names it."""
         names = [name for name, _, _ in self.pairs]
         splits = [_SPLITS.get(re.split(r"[-_.]", name)[-1].lower(), "") for name in names]
         if sorted(splits) == ["test", "train"]:

@@ -39,7 +39,7 @@ class PixelBudget:
 
     @contextlib.contextmanager
     def take(self, pixels: int) -> Iterator[None]:
-        """Wait until the pixels fit beside those that are being decoded, and hold them."""
+        """Wait until the pixels fit next to those that are being decoded, and hold them."""
         with self._freed:
             self._freed.wait_for(lambda: not self._used or self._used + pixels <= self._pixels)
             self._used += pixels

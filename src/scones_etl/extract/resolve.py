@@ -37,10 +37,11 @@ def resolve_source(
 ) -> Source:
     """Return the source for `auto`, `cifar100`, `synthetic`, or for a path.
 
-    What lies at a path is told by its content: see `open_source`. `auto` and `cifar100` are the
-    archive that SCONES_CIFAR100 names, else the one in `cache_dir`, which `download(target, say)`
-    fills. With `synthetic_if_unreachable`, as a demo sets it, `auto` generates images when the
-    server cannot be reached; only then, as a damaged archive must not pass for a missing network.
+    A source at a path is recognised by its content: see `open_source`. `auto` and `cifar100` are
+    the archive that SCONES_CIFAR100 names, else the one in `cache_dir`, which
+    `download(target, say)` fills. With `synthetic_if_unreachable`, as a demo sets it, `auto`
+    generates images when the server cannot be reached; only then, as a damaged archive must not
+    pass for a missing network.
     Raises DatasetError for a path that does not exist and for whatever the download meets.
     """
     if choice == "synthetic":

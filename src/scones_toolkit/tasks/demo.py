@@ -1,4 +1,4 @@
-"""The whole workflow on one machine: from an archive of images to the report."""
+"""The whole workflow on one host: from an archive of images to the report."""
 
 import time
 from collections.abc import Iterator
@@ -114,14 +114,14 @@ def _run(project: Project, stages: Stages, staged: StagedDataset) -> dict[str, A
 
 def _finish(project: Project, aws: LocalAws, summary: dict[str, Any], *, keep: bool) -> None:
     seconds = summary["seconds"]
-    rows = {name: _shown(value) for name, value in summary.items() if name != "seconds"}
+    rows = {name: _formatted(value) for name, value in summary.items() if name != "seconds"}
     rows["seconds"] = ", ".join(f"{name} {value:.0f}" for name, value in seconds.items())
     rows["total"] = f"{sum(seconds.values()):.0f} s"
     project.console.table("Summary (build/demo/summary.json)", rows)
     if summary["source"] == "synthetic":
         project.console.warn(
-            "The images are SYNTHETIC: these figures say nothing about telling real bicycles from "
-            "real motorcycles."
+            "The images are SYNTHETIC: these figures say nothing about real bicycles and "
+            "motorcycles."
         )
     if keep:
         local.print_access(project, aws)
@@ -129,5 +129,5 @@ def _finish(project: Project, aws: LocalAws, summary: dict[str, Any], *, keep: b
         project.console.say("Everything that was started is stopped; KEEP=1 leaves it up.")
 
 
-def _shown(value: object) -> str:
+def _formatted(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -310,7 +310,7 @@ def markdown(environment: str, made: Plan, words: str) -> str:
 
 
 def _plan_text(project: Project, made: Plan) -> str:
-    return project.terraform.words(made) if made.has_changes else ""
+    return project.terraform.plan_text(made) if made.has_changes else ""
 
 
 def _longest_run(text: str) -> int:
@@ -404,7 +404,7 @@ def _fail(project: Project, found: list[str]) -> None:
     )
 
 
-# Beside the packages that the toolkit runs on; see the Makefile.
+# In addition to the packages that the toolkit runs on; see the Makefile.
 SCANNERS = Path(sys.prefix) / "scan"
 
 

@@ -49,7 +49,7 @@ def evaluate_artifact(project: Project, artifact: str | None = None) -> dict[str
         images = np.stack([decode(body, card.size, grey=card.grey) for body in bodies])
         labels = np.array([card.labels.index(row.label) for row in manifest.split("test")])
         figures = summarise(predictor.probabilities(images), labels, card.threshold)
-    rows = {name: _shown(value) for name, value in figures.items()}
+    rows = {name: _formatted(value) for name, value in figures.items()}
     project.console.table(f"{location} on {len(labels)} test images", rows)
     print_confusions(project.console, card)
     return figures
@@ -101,8 +101,8 @@ def _print_agreement(project: Project, endpoint: str, found: Agreement) -> None:
     rows = [
         (
             name,
-            _shown(value),
-            _shown(found.endpoint[name]),
+            _formatted(value),
+            _formatted(found.endpoint[name]),
             _difference(value, found.endpoint[name]),
         )
         for name, value in found.training.items()
@@ -119,5 +119,5 @@ def _difference(before: float, now: float) -> str:
     return "none" if before == now else f"{now - before:+.2g}"
 
 
-def _shown(value: float) -> str:
+def _formatted(value: float) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)

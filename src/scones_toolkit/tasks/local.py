@@ -94,7 +94,7 @@ def delete_records(project: Project) -> None:
 
 
 def model_images(project: Project) -> dict[str, ImageCommands]:
-    """Return which programs `train` and `serve` of the model image are on this machine."""
+    """Return which programs `train` and `serve` of the model image are on this host."""
     python = [sys.executable, "-m"]
     return {
         MODEL_IMAGES: ImageCommands(
@@ -216,7 +216,7 @@ def status(project: Project) -> None:
         processes[process["owner"]].append(process)
     rows = [
         *_functions(project, processes),
-        *_machines(project),
+        *_state_machines(project),
         *_endpoints(project, processes),
         *_training_and_batch_jobs(project, processes),
     ]
@@ -233,7 +233,7 @@ def _functions(project: Project, processes: Processes) -> Iterator[Row]:
             yield _process_row("function", found["FunctionName"], state, processes)
 
 
-def _machines(project: Project) -> Iterator[Row]:
+def _state_machines(project: Project) -> Iterator[Row]:
     states = project.client("stepfunctions")
     for machine in states.list_state_machines()["stateMachines"]:
         arn = machine["stateMachineArn"]
@@ -307,14 +307,14 @@ def access(project: Project, role: str = "") -> None:
 
 
 def _access_row(use: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    return _role_name(use), use["sid"], _words(use["used"]) or "-", _words(use["unused"])
+    return _role_name(use), use["sid"], _joined(use["used"]) or "-", _joined(use["unused"])
 
 
 def _role_name(use: Mapping[str, Any]) -> str:
     return str(use["role"]).rpartition("/")[2]
 
 
-def _words(actions: Sequence[str]) -> str:
+def _joined(actions: Sequence[str]) -> str:
     return ", ".join(actions)
 
 

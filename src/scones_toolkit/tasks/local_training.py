@@ -1,4 +1,4 @@
-"""A training on this machine, without any AWS: the same program on folders."""
+"""A training on this host, without any AWS: the same program on folders."""
 
 import os
 import shutil

@@ -230,7 +230,7 @@ def _minutes(since: datetime, until: datetime) -> int:
 COLUMNS = ("file", "guess", "confidence", "label")
 # An inference id comes from whoever called the endpoint, and becomes a file name here.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-_ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "application/x-image": "img"}
+_SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "application/x-image": "img"}
 
 
 def review(project: Project, *, out: Path | None = None) -> Path:
@@ -279,9 +279,9 @@ def _table(folder: Path, rows: Sequence[Joined]) -> str:
 def _name(row: Joined) -> str | None:
     if row.record is None or not row.record.inference_id:
         return None
-    ending = _ENDINGS.get(row.record.content_type, "img")
+    suffix = _SUFFIXES.get(row.record.content_type, "img")
     plain = _PLAIN.fullmatch(row.record.inference_id)
-    return f"{row.record.inference_id}.{ending}" if plain else None
+    return f"{row.record.inference_id}.{suffix}" if plain else None
 
 
 def _filled_in(path: Path) -> dict[str, str]:

@@ -43,7 +43,7 @@ def pause(project: Project) -> list[Running]:
     prepare(project)
     applied = project.terraform.applied()
     _say_standing(project, applied)
-    if any(item.kind.words == "endpoint" for item in found):
+    if any(item.kind.label == "endpoint" for item in found):
         say(
             f"`inv apply --env {project.environment}` brings the endpoint back on the release "
             "that was active; until then executions end as failed, EndpointNotFound."
@@ -61,7 +61,7 @@ def _stop(project: Project) -> list[Running]:
     found = running(sagemaker, _owner(project))
     stopped = [item for item in found if stop_one(sagemaker, item)]
     for item in stopped:
-        project.console.say(f"  {item.kind.words} {item.name} is being stopped")
+        project.console.say(f"  {item.kind.label} {item.name} is being stopped")
     return stopped
 
 

@@ -55,7 +55,7 @@ def train(
     resume: str = "",
     **flags: int | bool | str | None,
 ) -> Candidate | ModelCard:
-    """Train a model by SageMaker or on this machine, print its figures, and return it.
+    """Train a model by SageMaker or on this host, print its figures, and return it.
 
     `flags` replace settings of [training] where they are not None; `images` are further
     arguments of `data.extract`, for the source. Raises SettingsError for flags that
@@ -87,7 +87,7 @@ def train_on_sagemaker(
     """Run a training job on the staged dataset and return its model as a candidate.
 
     `resume` is an earlier job whose checkpoints this one goes on from. Raises TrainingError
-    before a machine starts where role, quota or hyperparameters do not allow the job.
+    before an instance starts where role, quota or hyperparameters do not allow the job.
     """
     settings = project.settings.training
     if resume:
@@ -98,7 +98,7 @@ def train_on_sagemaker(
         request = own_request(project, settings, resume)
     require_role(project.client("iam"), request.role_arn, project.console.warn)
     if project.environment != "local":
-        require_quota(project.client("service-quotas"), request.machine, project.console.warn)
+        require_quota(project.client("service-quotas"), request.compute, project.console.warn)
     result = _launched(project, request)
     manifest = data.current(project)
     project.records.write(
@@ -199,7 +199,7 @@ def _show(advance: ProgressCallback, done: int, total: int, line: str) -> None:
 def train_locally(
     project: Project, source: str | None = None, images: Mapping[str, Any] | None = None
 ) -> ModelCard:
-    """Run the training program on this machine, on a source of images, without any AWS.
+    """Run the training program on this host, on a source of images, without any AWS.
 
     The model is in `build/<environment>/training/model` then. A training that was interrupted
     goes on from its last checkpoint, where images and settings are the same.

@@ -22,9 +22,9 @@ from scones_train.sagemaker.builtin import (
     BuiltinHyperparameters,
     channels,
     require_counts,
-    require_machine,
+    require_gpu_instance,
 )
-from scones_train.sagemaker.job import Machine, TrainingRequest
+from scones_train.sagemaker.job import Compute, TrainingRequest
 from scones_train.training.hyperparameters import Hyperparameters
 
 
@@ -41,7 +41,7 @@ def own_request(project: Project, settings: TrainingSettings, resume: str = "") 
             **{split: (f"{prefix}/{split}/", "") for split in SPLITS},
             **_weights(project, settings),
         },
-        machine=_machine(settings, settings.instance_type),
+        compute=_compute(settings, settings.instance_type),
         resume=resume,
     )
 
@@ -57,11 +57,11 @@ def builtin_request(
 ) -> TrainingRequest:
     """Return a job of the built-in algorithm on the dataset that was staged last.
 
-    Raises TrainingError for a machine without a GPU, and for hyperparameters that the
+    Raises TrainingError for an instance without a GPU, and for hyperparameters that the
     algorithm or the dataset rules out.
     """
     manifest = data.current(project)
-    require_machine(builtin.instance_type)
+    require_gpu_instance(builtin.instance_type)
     hyperparameters = BuiltinHyperparameters(
         num_classes=len(manifest.classes),
         num_training_samples=len(manifest.split("train")),
@@ -81,7 +81,7 @@ def builtin_request(
         image_uri=project.deployment.builtin_algorithm_image,
         hyperparameters=hyperparameters.strings(),
         channels=channels(dataset_prefix(manifest.version), records=records),
-        machine=_machine(settings, builtin.instance_type),
+        compute=_compute(settings, builtin.instance_type),
         own_program=False,
     )
 
@@ -162,8 +162,8 @@ def _environment_fields(project: Project) -> dict[str, Any]:
     }
 
 
-def _machine(settings: TrainingSettings, instance_type: str) -> Machine:
-    return Machine(
+def _compute(settings: TrainingSettings, instance_type: str) -> Compute:
+    return Compute(
         instance_type=instance_type,
         max_runtime_seconds=settings.max_runtime_seconds,
         volume_gb=settings.volume_gb,

@@ -72,7 +72,7 @@ def tune_on_sagemaker(project: Project, strategy: str, jobs: int, parallel: int)
     request = own_request(project, project.settings.training)
     require_role(project.client("iam"), request.role_arn, project.console.warn)
     if project.environment != "local":
-        require_quota(project.client("service-quotas"), request.machine, project.console.warn)
+        require_quota(project.client("service-quotas"), request.compute, project.console.warn)
     seed = project.settings.training.seed
     name = job_name("scones", datetime.now(UTC))[:NAME_CHARACTERS]
     asked = tuning_request(request, name, strategy, jobs=jobs, at_once=parallel, seed=seed)
@@ -110,7 +110,7 @@ def tune_locally(
     source: str | None = None,
     images: Mapping[str, Any] | None = None,
 ) -> Trial:
-    """Search on this machine, without any AWS, and keep the best model.
+    """Search on this host, without any AWS, and keep the best model.
 
     One training after the other, in the same ranges and by the embedded AWS's strategies.
     `images` are further arguments of `data.extract`.

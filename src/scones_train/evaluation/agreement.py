@@ -19,7 +19,7 @@ AT_ONCE = 8
 
 
 class Progress(Protocol):
-    """Told how many of how many images are answered."""
+    """Called with the number of images answered, and of all."""
 
     def __call__(self, done: int, total: int) -> None:
         """Take the numbers."""

@@ -34,8 +34,8 @@ class Calibration:
     @property
     def error(self) -> float:
         """The expected calibration error, 0 to 1."""
-        gaps = sum(each.images * abs(each.confidence - each.accuracy) for each in self.bins)
-        return gaps / self.operating.images
+        differences = sum(each.images * abs(each.confidence - each.accuracy) for each in self.bins)
+        return differences / self.operating.images
 
     def figures(self) -> dict[str, float]:
         """Return how many images the calibration rests on, and how it did on them."""

@@ -69,8 +69,8 @@ def expected_calibration_error(
     """
     confidence, correct = _confidence(probabilities, labels)
     place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    gaps = np.bincount(place, weights=confidence - correct, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    differences = np.bincount(place, weights=confidence - correct, minlength=bins)
+    return float(np.abs(differences).sum() / len(labels))
 
 
 def fit_temperature(logits: Floats, labels: Labels) -> float:

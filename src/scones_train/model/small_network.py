@@ -62,7 +62,7 @@ class Network(Classifier):
 
     `whiten` is fitted on training patches (`fit_whitening`) and its filters are never trained.
     A `stem` of 1 takes every 2x2 patch of an image; a larger one patches of so many pixels a
-    side beside each other, which shrinks the image by as much.
+    side next to each other, which shrinks the image by as much.
     """
 
     def __init__(

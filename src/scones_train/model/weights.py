@@ -2,7 +2,7 @@
 
 A file is taken for hostile: either a state dict as `torch.save` writes it (`.pt`, `.pth`), read
 with `weights_only=True`, or safetensors (`.safetensors`), which is read with no unpickling at
-all. Its names tell which network it is of.
+all. Its names identify the network.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from scones_train.model.efficientnet import EfficientNetLite0
 from scones_train.model.resnet import ResNet18
 
 SUFFIXES = (".pt", ".pth", ".safetensors")
-# The largest of the networks takes 45 MB as float32; a training's whole state may be beside it.
+# The largest of the networks takes 45 MB as float32; a training's whole state may be next to it.
 MAX_BYTES = 400_000_000
 # What a count of batches is named; older files have none, and nothing needs it.
 COUNTS = "num_batches_tracked"

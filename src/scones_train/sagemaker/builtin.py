@@ -1,7 +1,7 @@
 """SageMaker's built-in image classification: its hyperparameters, its channels, its limits.
 
 Names, defaults and ranges are those of
-https://docs.aws.amazon.com/sagemaker/latest/dg/IC-Hyperparameter.html, channels and machines
+https://docs.aws.amazon.com/sagemaker/latest/dg/IC-Hyperparameter.html, channels and instances
 those of https://docs.aws.amazon.com/sagemaker/latest/dg/image-classification.html.
 """
 
@@ -14,19 +14,19 @@ from scones_core.errors import TrainingError
 
 DEEP_LAYERS = (18, 34, 50, 101, 152, 200)
 SHALLOW_LAYERS = (20, 32, 44, 56, 110)
-# Networks of up to this side are told apart from larger ones by their number of layers.
+# Networks of up to this side are distinguished from larger ones by their number of layers.
 SMALL_SIDE = 32
-# Training runs on machines with a GPU of these families alone.
-MACHINES = re.compile(r"ml\.(p2|p3|g4dn|g5)\.[0-9]*x?large$")
+# Training runs only on instances with a GPU of these families.
+GPU_INSTANCES = re.compile(r"ml\.(p2|p3|g4dn|g5)\.[0-9]*x?large$")
 IMAGES, RECORDS = "application/x-image", "application/x-recordio"
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltinHyperparameters:
-    """What the algorithm is told; None leaves a value out, as the algorithm has no default.
+    """The algorithm's hyperparameters; None leaves a value out, as the algorithm has no default.
 
     `image_shape` is channels, height and width. Raises TrainingError for a value that the
-    algorithm would refuse once its machine has started, and for a `mini_batch_size` above
+    algorithm would refuse once its instance has started, and for a `mini_batch_size` above
     `num_training_samples`.
     """
 
@@ -114,12 +114,12 @@ def require_counts(given: BuiltinHyperparameters, counts: Mapping[str, int]) -> 
         )
 
 
-def require_machine(instance_type: str) -> None:
-    """Raise TrainingError for a machine that the algorithm does not train on."""
-    if not MACHINES.match(instance_type):
+def require_gpu_instance(instance_type: str) -> None:
+    """Raise TrainingError for an instance that the algorithm does not train on."""
+    if not GPU_INSTANCES.match(instance_type):
         raise TrainingError(
-            f"The built-in algorithm does not train on {instance_type}: take a machine with a GPU, "
-            "such as ml.g5.xlarge, or one of the families p2, p3, g4dn."
+            f"The built-in algorithm does not train on {instance_type}: take an instance with "
+            "a GPU, such as ml.g5.xlarge, or one of the families p2, p3, g4dn."
         )
 
 

@@ -9,7 +9,7 @@ from scones_train.sagemaker.metric_lines import parse_line
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
-# Told steps done, steps in all (0 before the first are told), and the line itself.
+# Called with steps done, steps in all (0 before the first are reported), and the line itself.
 Progress = Callable[[int, int, str], None]
 
 

@@ -11,15 +11,15 @@ from scones_core.uris import S3Uri
 from scones_train.sagemaker.metric_lines import metric_definitions
 
 JOB_NAME_CHARACTERS = 63
-# Machines with local NVMe storage encrypt it by themselves and refuse a key.
+# Instances with local NVMe storage encrypt it by themselves and refuse a key.
 NVME = re.compile(r"ml\.([a-z]+[0-9]+[a-z]*d[a-z]*|g5|g6e?|p5e?n?|p6[a-z0-9-]*|trn[0-9]+n?)\.")
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class Compute:
     """What a job runs on, and for how long at most.
 
-    A spot machine costs a fraction and may be taken away: the job then waits for another one,
+    A spot instance costs a fraction and may be taken away: the job then waits for another one,
     up to `max_wait_seconds` in all, and goes on from its last checkpoint. With subnets and
     security groups it runs in that VPC.
     """
@@ -51,7 +51,7 @@ class TrainingRequest:
     kms_key_arn: str
     hyperparameters: Mapping[str, str]
     channels: Mapping[str, tuple[str, str]]
-    machine: Machine
+    compute: Compute
     own_program: bool = True
     resume: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -67,9 +67,9 @@ def image_uri(repository_url: str, tag: str) -> str:
     return f"{repository_url}:{tag}"
 
 
-def job_name(prefix: str, moment: datetime) -> str:
-    """Return a job name that no other job has: the prefix, the moment, four random digits."""
-    suffix = f"-{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+def job_name(prefix: str, started: datetime) -> str:
+    """Return a job name that no other job has: the prefix, the time, four random digits."""
+    suffix = f"-{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     return prefix[: JOB_NAME_CHARACTERS - len(suffix)].rstrip("-") + suffix
 
 
@@ -104,34 +104,34 @@ def job_definition(request: TrainingRequest, job: str) -> dict[str, Any]:
             "S3OutputPath": str(request.output),
             "KmsKeyId": request.kms_key_arn,
         },
-        **_machine(request.machine, request.kms_key_arn),
+        **_compute(request.compute, request.kms_key_arn),
     }
     if request.own_program:
-        # A machine that is taken away leaves nothing but these behind.
+        # An instance that is taken away leaves nothing but these behind.
         kept = S3Uri(request.artifacts_bucket, "checkpoints").join(request.resume or job)
         definition["CheckpointConfig"] = {"S3Uri": str(kept)}
     return definition
 
 
-def _machine(machine: Machine, kms_key_arn: str) -> dict[str, Any]:
+def _compute(compute: Compute, kms_key_arn: str) -> dict[str, Any]:
     resources: dict[str, Any] = {
-        "InstanceType": machine.instance_type,
+        "InstanceType": compute.instance_type,
         "InstanceCount": 1,
-        "VolumeSizeInGB": machine.volume_gb,
+        "VolumeSizeInGB": compute.volume_gb,
     }
-    if not NVME.match(machine.instance_type):
+    if not NVME.match(compute.instance_type):
         resources["VolumeKmsKeyId"] = kms_key_arn
-    stopping = {"MaxRuntimeInSeconds": machine.max_runtime_seconds}
+    stopping = {"MaxRuntimeInSeconds": compute.max_runtime_seconds}
     asked: dict[str, Any] = {"ResourceConfig": resources, "StoppingCondition": stopping}
-    if machine.spot:
+    if compute.spot:
         asked["EnableManagedSpotTraining"] = True
         # The wait includes the run, and AWS refuses a shorter one.
-        wait = max(machine.max_wait_seconds, machine.max_runtime_seconds)
+        wait = max(compute.max_wait_seconds, compute.max_runtime_seconds)
         stopping["MaxWaitTimeInSeconds"] = wait
-    if machine.subnets or machine.security_groups:
+    if compute.subnets or compute.security_groups:
         asked["VpcConfig"] = {
-            "Subnets": list(machine.subnets),
-            "SecurityGroupIds": list(machine.security_groups),
+            "Subnets": list(compute.subnets),
+            "SecurityGroupIds": list(compute.security_groups),
         }
     return asked
 

@@ -48,7 +48,7 @@ def launch(
 ) -> TrainingResult:
     """Start a job, wait for its end and return its result.
 
-    `progress` is told (epochs done, epochs in all, line) for each line of the job's output.
+    `progress` is called with (epochs done, epochs in all, line) for each line of the job's output.
     An interrupt stops the job before it is raised again. Raises TrainingJobFailed with the
     job's own reason, and TrainingError where AWS refuses a call.
     """

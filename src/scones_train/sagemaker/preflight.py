@@ -1,4 +1,4 @@
-"""What can be known before a machine starts: whether role and quota allow the job."""
+"""What can be known before an instance starts: whether role and quota allow the job."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import TrainingError
-from scones_train.sagemaker.job import Machine
+from scones_train.sagemaker.job import Compute
 
 SERVICE = "sagemaker.amazonaws.com"
 
@@ -30,7 +30,7 @@ class Quotas(Protocol):
 def require_role(iam: Iam, role_arn: str, say: Callable[[str], None]) -> None:
     """Raise TrainingError where the role is not there, or not SageMaker's to take.
 
-    Who may not look at roles is told that it was not checked, and goes on.
+    Who may not read roles gets a message that it was not checked, and goes on.
     """
     name = role_arn.rpartition("/")[2]
     try:
@@ -56,13 +56,13 @@ def _trusts(document: Any) -> bool:
     return False
 
 
-def require_quota(quotas: Quotas, machine: Machine, say: Callable[[str], None]) -> None:
-    """Raise TrainingError where the account may run no such machine for training.
+def require_quota(quotas: Quotas, compute: Compute, say: Callable[[str], None]) -> None:
+    """Raise TrainingError where the account may run no such instance for training.
 
-    New accounts have a quota of 0 for most machines, and the refusal by CreateTrainingJob does
+    New accounts have a quota of 0 for most instances, and the refusal by CreateTrainingJob does
     not say which of two thousand quotas is meant. An account that lists none is let go on.
     """
-    name = quota_name(machine)
+    name = quota_name(compute)
     try:
         found = next((q for q in _quotas(quotas) if q["QuotaName"] == name), None)
     except (ClientError, BotoCoreError) as error:
@@ -75,10 +75,10 @@ def require_quota(quotas: Quotas, machine: Machine, say: Callable[[str], None]) 
         )
 
 
-def quota_name(machine: Machine) -> str:
-    """Return the name of the quota that a training job on this machine counts against."""
-    kind = "spot training job" if machine.spot else "training job"
-    return f"{machine.instance_type} for {kind} usage"
+def quota_name(compute: Compute) -> str:
+    """Return the name of the quota that a training job on this instance counts against."""
+    kind = "spot training job" if compute.spot else "training job"
+    return f"{compute.instance_type} for {kind} usage"
 
 
 def _quotas(quotas: Quotas) -> Iterator[Mapping[str, Any]]:

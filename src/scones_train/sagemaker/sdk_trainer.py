@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from scones_core.errors import SettingsError, TrainingError
 from scones_train.sagemaker.sdk import SdkSageMaker, snake_cased
 
-# The SDK tells its maker of every call, unless its configuration says no.
+# The SDK reports every call to its maker, unless its configuration says no.
 CONFIGURATION = {
     "SchemaVersion": "1.0",
     "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}},

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from scones_core.errors import TrainingError, TrainingJobFailed
 from scones_train.sagemaker.tuning import RANGES, Trial
 
-# Told trainings that ended, trainings in all.
+# Called with trainings that ended, trainings in all.
 Progress = Callable[[int, int], None]
 LISTED = 100
 

@@ -27,12 +27,12 @@ from scones_train.serving.predictor import Predictor
 CONTENT_TYPES = ("image/png", "image/jpeg", "application/x-image")
 # A client that is still sending reads its answer only if what it sends is taken, up to here.
 DRAINED_BYTES = 4 * ENDPOINT_BODY_BYTES
-# Beyond it a caller is told at once to come back, rather than to wait until it gives up.
+# Beyond it a caller is asked at once to retry later, rather than to wait until it gives up.
 MAX_WAITING = 256
 # Bodies that are still arriving hold at most so many bytes in one process.
 MAX_HELD_BYTES = 32 * ENDPOINT_BODY_BYTES
 BODY_SECONDS = 30.0
-# An image of so few bytes and so few declared pixels holds up everything else for a moment only.
+# An image of so few bytes and so few declared pixels holds up everything else only briefly.
 SMALL_BYTES, SMALL_PIXELS = 16 * 1024, 256 * 256
 TOP_K = re.compile(r"(?:^|[,;\s])top_k=([^,;\s]*)")
 ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
@@ -188,7 +188,7 @@ class Application:
 
 
 def _is_small(body: bytes) -> bool:
-    """Return whether an image is quick to decode, by its bytes and its declared pixels."""
+    """Return whether an image is fast to decode, by its bytes and its declared pixels."""
     if len(body) > SMALL_BYTES:
         return False
     try:

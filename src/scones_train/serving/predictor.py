@@ -75,7 +75,7 @@ def _session(graph: bytes, threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Threads that spin between requests would take a shared machine's other programs' time.
+    # Threads that spin between requests would take a shared host's other programs' time.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:

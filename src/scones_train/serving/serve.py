@@ -17,7 +17,7 @@ from scones_train.serving.workers import Workers
 
 
 def main() -> int:
-    """Serve the model folder that the environment names until told to stop; return 0 or 1."""
+    """Serve the model folder that the environment names until it is stopped; return 0 or 1."""
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     try:

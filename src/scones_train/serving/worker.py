@@ -66,9 +66,9 @@ class DeadlineProtocol(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """A server that tells when it is up, and stops without losing a request.
+    """A server that reports when it is up, and stops without losing a request.
 
-    Told to stop, it answers for a moment more: /ping says that it stops, and each answer
+    Stopped, it answers a little longer: /ping says that it stops, and each answer
     ends its connection. Only then it closes those that are idle, and waits for the rest.
     """
 

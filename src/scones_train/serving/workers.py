@@ -2,7 +2,7 @@
 
 Each worker (`scones_train.serving.worker`) inherits the listening socket, shared memory with a
 byte for each worker, and a socket to this process as its standard input. Over the socket it says
-that it is ready; the end of the socket tells it to stop, so that no worker outlives this process.
+that it is ready; the end of the socket stops it, so that no worker outlives this process.
 """
 
 import asyncio
@@ -34,13 +34,13 @@ class Workers:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled)
-        # What is wrong with the model is told once: by the first, before there are others.
+        # What is wrong with the model is reported once: by the first, before there are others.
         if not await self._start(0):
             return 0 if self._stopping.is_set() else 1
         return max(await asyncio.gather(*map(self._keep, range(self._count))))
 
     async def _keep(self, number: int) -> int:
-        """Run one worker after another until told to stop."""
+        """Run one worker after another until stopped."""
         while not self._stopping.is_set():
             if number not in self._running and not await self._start(number):
                 if self._stopping.is_set():
@@ -64,7 +64,7 @@ class Workers:
                 *map(str, (*inherited, number)),
                 stdin=theirs.fileno(),
                 pass_fds=inherited,
-                # A terminal's Ctrl-C is for this process, which then tells the workers.
+                # A terminal's Ctrl-C is for this process, which then stops the workers.
                 process_group=0,
             )
         if await asyncio.get_running_loop().sock_recv(line, 1):

@@ -2,7 +2,7 @@
 
 A folder holds one file for each training of a job, `<name>.pt`: the state after its last
 epoch, or its result once it has one. Each is replaced in one step, so a job that is killed at
-any moment leaves the state before or the state after.
+any time leaves the state before or the state after.
 """
 
 import hashlib
@@ -104,7 +104,7 @@ class Checkpoints:
         return cls(folder, fingerprint(images, settings) if folder else "", report)
 
     def clear(self) -> None:
-        """Remove the checkpoints of a job that has its model: the next one starts anew."""
+        """Remove the checkpoints of a job that has its model: the next one starts over."""
         for path in self.folder.glob("*.pt") if self.folder else ():
             path.unlink(missing_ok=True)
 

@@ -13,7 +13,7 @@ def device_of(asked: str) -> torch.device:
     if asked == "cuda" and not there:
         raise TrainingError(
             "Hyperparameter device is cuda, and there is no GPU that this PyTorch "
-            f"({torch.__version__}) can use; take auto or cpu, or a machine and image with one."
+            f"({torch.__version__}) can use; take auto or cpu, or an instance and image with one."
         )
     return torch.device("cuda" if asked != "cpu" and there else "cpu")
 

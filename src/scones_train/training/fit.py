@@ -72,7 +72,7 @@ def fit(
 ) -> Classifier:
     """Train the loop's network on so many images and return it, in evaluation mode.
 
-    The same images, settings and number of threads give the same weights on one machine. An
+    The same images, settings and number of threads give the same weights on one host. An
     exception of a callback ends the training. With a checkpoint, the training resumes after the
     last epoch that it holds, to the same weights.
     """

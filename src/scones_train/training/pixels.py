@@ -73,8 +73,8 @@ class Pixels:
         most = max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // (height * width)))
         return math.ceil(count / most)
 
-    def sample(self, most_pixels: int) -> Tensor:
+    def sample(self, max_pixels: int) -> Tensor:
         """Return evenly chosen images that have no more pixels together, at least one."""
         _, height, width, _ = self.stored.shape
-        count = min(len(self), max(1, most_pixels // (height * width)))
+        count = min(len(self), max(1, max_pixels // (height * width)))
         return self.rows(torch.arange(count) * len(self) // count)

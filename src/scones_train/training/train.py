@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from scones_train.training.fit import TrainingCallbacks
     from scones_train.training.recipes import Choice
 
-# A pooled thread that spins takes the time of whatever else runs: beside one busy process a
+# A pooled thread that spins takes the time of whatever else runs: next to one busy process a
 # step took fifteen times as long. OpenMP reads this once, when PyTorch loads it.
 SPIN = ("GOMP_SPINCOUNT", "1000")
 # Without it, a GPU's matrix products add up in another order each time.

@@ -342,7 +342,7 @@ variable "latency_alarm_ms" {
 }
 
 variable "review_rollback" {
-  description = "Share of verdicts sent to review within a minute, in percent, from which on a rollout is taken back, from that many images on, and the functions' metric namespace; null for no such guard."
+  description = "Share of verdicts sent to review within a minute, in percent, from which on a rollout is taken back, from that many images on, and the functions' metric namespace; null for no such alarm."
   type = object({
     percent    = number
     namespace  = string

@@ -34,7 +34,7 @@ locals {
 
   tell_missing_images = {
     # Without it S3 answers 403 for a key that does not exist, and the fault reads as a denial.
-    Sid      = "TellMissingImages"
+    Sid      = "DistinguishMissingImages"
     Effect   = "Allow"
     Action   = "s3:ListBucket"
     Resource = var.arns.buckets["data"]
@@ -245,7 +245,7 @@ locals {
         Resource = var.kms_key_arn
       },
       {
-        Sid      = "TellFailures"
+        Sid      = "ReportFailures"
         Effect   = "Allow"
         Action   = "sqs:SendMessage"
         Resource = var.arns.off_hours_queue

@@ -9,7 +9,7 @@ from scones_deploy.pause import KINDS, Kind, running, stop
 from scones_deploy.removal import Owner
 
 OWN = [{"Key": "Project", "Value": "scones"}, {"Key": "Environment", "Value": "dev"}]
-JOBS = [kind for kind in KINDS if kind.words.endswith("job")]
+JOBS = [kind for kind in KINDS if kind.label.endswith("job")]
 
 
 def refused(code: str) -> ClientError:
@@ -60,7 +60,7 @@ class SageMaker:
         self.stopped += given.values()
 
 
-@pytest.mark.parametrize("kind", JOBS, ids=lambda kind: kind.words)
+@pytest.mark.parametrize("kind", JOBS, ids=lambda kind: kind.label)
 def test_a_running_job_of_the_owner_is_stopped(kind: Kind) -> None:
     sagemaker = SageMaker(kind)
     (found,) = running(sagemaker, Owner("scones", "dev"))
@@ -82,7 +82,7 @@ def test_a_job_that_has_ended_since_it_was_listed_is_none_that_was_stopped() -> 
         *((kind, "ValidationException") for kind in KINDS if kind not in JOBS),
     ],
 )
-def test_any_other_refusal_is_told(kind: Kind, refusal: str) -> None:
+def test_any_other_refusal_is_reported(kind: Kind, refusal: str) -> None:
     sagemaker = SageMaker(kind, refusal=refusal)
     (found,) = running(sagemaker, Owner("scones", "dev"))
     with pytest.raises(ClientError, match=refusal):

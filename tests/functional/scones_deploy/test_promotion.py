@@ -74,7 +74,7 @@ def test_a_fetched_artifact_needs_no_source(s3: Any, tmp_path: Path) -> None:
     assert fetch(s3, RELEASE, tmp_path) == path
 
 
-def test_a_damaged_copy_in_the_cache_is_fetched_anew(s3: Any, tmp_path: Path) -> None:
+def test_a_damaged_copy_in_the_cache_is_fetched_again(s3: Any, tmp_path: Path) -> None:
     path = fetch(s3, RELEASE, tmp_path)
     path.write_bytes(b"half a mod")
     assert fetch(s3, RELEASE, tmp_path).read_bytes() == MODEL

@@ -85,7 +85,7 @@ def make_running(clients: Any) -> None:
 def test_only_the_environments_own_endpoints_and_notebooks_are_stopped(clients: Any) -> None:
     make_running(clients)
     found = running(clients("sagemaker"), DEV)
-    assert {(r.kind.words, r.name) for r in found} == {
+    assert {(r.kind.label, r.name) for r in found} == {
         (kind, name) for kind in ("endpoint", "notebook") for name in OWN
     }
     for item in found:

@@ -118,7 +118,7 @@ def test_an_endpoint_on_its_release_differs_in_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "message"),
     [
         ({"status": "RollingBack"}, "status of e is RollingBack and should be InService"),
         ({"status": "Failed", "reason": "no ping"}, "status of e is Failed (no ping) and should"),
@@ -129,9 +129,9 @@ def test_an_endpoint_on_its_release_differs_in_nothing() -> None:
         ({"environment": {"A": "1"}}, "environment of the model m-r1 is {'A': '1'}"),
     ],
 )
-def test_each_difference_of_an_endpoint_is_named(changes: dict[str, Any], words: str) -> None:
+def test_each_difference_of_an_endpoint_is_named(changes: dict[str, Any], message: str) -> None:
     (found,) = endpoint(**changes)
-    assert words in found
+    assert message in found
 
 
 def test_a_missing_endpoint_is_a_difference_and_a_denial_an_error() -> None:
@@ -227,7 +227,7 @@ def test_the_same_answer_within_float32_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "message"),
     [
         (b"[0.8, 0.2]", "answered [0.80000, 0.20000] by e and should be [0.90000, 0.10000]"),
         (b"[0.9]", "[0.90000] by"),
@@ -237,10 +237,10 @@ def test_the_same_answer_within_float32_passes() -> None:
         (b"<html>", "<html>"),
     ],
 )
-def test_another_answer_is_a_difference(body: bytes, words: str) -> None:
+def test_another_answer_is_a_difference(body: bytes, message: str) -> None:
     (found,) = answered(body)
     assert "golden sample 1 of 1" in found
-    assert words in found
+    assert message in found
 
 
 def test_an_endpoint_that_refuses_a_known_image_is_a_difference() -> None:

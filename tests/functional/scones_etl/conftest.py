@@ -119,13 +119,13 @@ def archive(archives: Archives) -> Path:
 
 
 @pytest.fixture
-def told() -> list[str]:
+def messages() -> list[str]:
     return []
 
 
 @pytest.fixture
-def say(told: list[str]) -> Callable[[str], None]:
-    return told.append
+def say(messages: list[str]) -> Callable[[str], None]:
+    return messages.append
 
 
 @pytest.fixture(scope="session")

@@ -140,7 +140,7 @@ def test_a_failure_at_the_manifest_leaves_the_images_for_the_next_run(s3, wire, 
     assert put(s3, dataset).uploaded == 1
 
 
-def test_a_gap_under_a_manifest_is_filled_and_proven_anew(s3, wire, dataset, proof):
+def test_a_missing_image_under_a_manifest_is_uploaded_and_verified_again(s3, wire, dataset, proof):
     put(s3, dataset)
     gone = dataset.manifest.rows[0].key
     s3.delete_object(Bucket=BUCKET, Key=gone)
@@ -231,7 +231,7 @@ def test_a_version_that_is_not_there_is_named(s3):
         read_manifest(s3, BUCKET, "abc")
 
 
-def test_a_manifest_of_a_bucket_that_is_not_there_is_told(s3):
+def test_a_manifest_of_a_missing_bucket_is_reported(s3):
     with pytest.raises(DatasetError, match="the bucket nowhere does not exist"):
         read_manifest(s3, "nowhere", "abc")
 

@@ -60,7 +60,7 @@ def test_equal_images_are_named_and_nearly_equal_ones_paired_but_kept(archives):
     assert {image["key"] for image in pair["images"]} <= {row.key for row in dataset.manifest.rows}
 
 
-def test_unreadable_files_and_uneven_classes_are_told(tmp_path):
+def test_unreadable_files_and_uneven_classes_are_reported(tmp_path):
     for label, count in (("cat", 12), ("dog", 6)):
         (tmp_path / "pets" / label).mkdir(parents=True)
         for number in range(count):

@@ -197,7 +197,7 @@ def test_a_fault_that_no_image_causes_keeps_its_own_name(
         handler(serialized)
 
 
-def test_the_model_s_own_words_are_passed_on(
+def test_the_model_s_own_message_is_passed_on(
     serialized: dict[str, Any], world: Any, helpers: Any
 ) -> None:
     world.reply = helpers.Reply(model_error(415, "bad chunk " * 100), 424, "ModelError")

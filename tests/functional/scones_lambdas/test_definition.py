@@ -71,7 +71,7 @@ def run(wait: Any) -> Run:
     def execute(payload: Any) -> Any:
         machine = client.create_state_machine(
             name="classify",
-            definition=quick_definition(),
+            definition=fast_definition(),
             roleArn="arn:aws:iam::123456789012:role/r",
         )["stateMachineArn"]
         arn = client.start_execution(
@@ -85,7 +85,7 @@ def run(wait: Any) -> Run:
     return execute
 
 
-def quick_definition() -> str:
+def fast_definition() -> str:
     """Return the definition as Terraform renders it, with little patience."""
     text = DEFINITION.read_text(encoding="utf-8")
     for name in HANDLERS:

@@ -129,7 +129,9 @@ def test_an_encoded_key_is_not_guessed_at_but_explained(context: Any, helpers: A
         handler(item({"bucket": helpers.BUCKET, "key": "a+b.png"}), context)
 
 
-def test_an_absent_object_and_an_absent_bucket_are_told_apart(context: Any, helpers: Any) -> None:
+def test_an_absent_object_and_an_absent_bucket_are_distinguished(
+    context: Any, helpers: Any
+) -> None:
     with pytest.raises(ImageNotFound, match=f"no object s3://{helpers.BUCKET}/none.png"):
         handler(item({"bucket": helpers.BUCKET, "key": "none.png"}), context)
     with pytest.raises(ImageNotFound, match="no bucket scones-nowhere"):

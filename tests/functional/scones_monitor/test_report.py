@@ -222,7 +222,7 @@ def test_synthetic_images_are_announced_and_real_ones_are_not(
     assert "they say nothing about" not in written(data)[1].text
 
 
-def test_without_truth_the_page_tells_decisions_alone(data: ReportData, written: Written) -> None:
+def test_without_truth_the_page_shows_only_decisions(data: ReportData, written: Written) -> None:
     joined = _without_truth(data.captures)
 
     _, page = written(replace(data, joined=joined))

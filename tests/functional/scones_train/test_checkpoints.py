@@ -59,7 +59,7 @@ def test_a_finished_fold_is_not_trained_again(job, uninterrupted):
     assert model_bytes(job) == uninterrupted
 
 
-def test_a_checkpoint_of_other_settings_is_told_and_not_used(job):
+def test_a_checkpoint_of_other_settings_is_reported_and_not_used(job):
     (job.base / "checkpoints").mkdir()
     job.hyperparameters(**SETTINGS)
     interrupt(job, "epoch=2/5", signal.SIGTERM)
@@ -70,7 +70,7 @@ def test_a_checkpoint_of_other_settings_is_told_and_not_used(job):
     assert "epoch=1/5" in done.stdout
 
 
-def test_a_file_that_is_no_checkpoint_is_told_and_never_unpickled(job):
+def test_an_invalid_checkpoint_is_reported_and_never_unpickled(job):
     folder = job.base / "checkpoints"
     folder.mkdir()
     job.hyperparameters(**{**SETTINGS, "folds": "0"})

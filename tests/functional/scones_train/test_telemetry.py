@@ -5,7 +5,7 @@ import sys
 ASK = "import scones_train.serving.predictor, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
 
 
-def test_onnx_runtime_is_told_to_report_nothing_before_it_is_loaded():
+def test_onnx_runtime_telemetry_is_disabled_before_it_is_loaded():
     environ = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
 
     ended = subprocess.run(

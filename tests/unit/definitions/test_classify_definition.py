@@ -37,7 +37,7 @@ CLIENT_SECONDS = {
 }
 
 COLD_START_SECONDS = 10
-"""What Lambda gives an initialisation, beside the function's own timeout."""
+"""What Lambda gives an initialisation, in addition to the function's own timeout."""
 
 
 def leaves(kind: type[WorkflowError]) -> Iterator[type[WorkflowError]]:
@@ -53,6 +53,10 @@ def retried(state: dict[str, Any]) -> set[str]:
 
 
 RETRYABLE = {leaf.__name__ for leaf in leaves(WorkflowError) if leaf.retryable}
+
+
+def test_each_function_has_its_task() -> None:
+    assert TASKS.keys() == FUNCTION_TIMEOUTS.keys() == CLIENT_SECONDS.keys()
 
 
 def test_there_are_errors_of_both_kinds() -> None:
@@ -79,6 +83,7 @@ def test_lambda_s_own_faults_are_retried(name: str) -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_pauses_grow_are_bounded_and_spread(name: str) -> None:
+    assert TASKS[name]["Retry"]
     for retrier in TASKS[name]["Retry"]:
         assert retrier["JitterStrategy"] == "FULL"
         assert retrier["BackoffRate"] > 1

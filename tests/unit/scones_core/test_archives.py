@@ -99,7 +99,7 @@ def test_a_name_that_stands_twice_is_refused_where_it_is_wanted():
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "message"),
     [
         (b"", "not a tar or zip"),
         (b"hello" * 300, "not a tar or zip"),
@@ -127,8 +127,8 @@ def test_a_name_that_stands_twice_is_refused_where_it_is_wanted():
     # The bytes of an archive hold its time, so that they name no test.
     ids=itertools.count(),
 )
-def test_what_is_damaged_too_large_or_unsafe_is_refused(body, words):
-    with pytest.raises(ArchiveError, match=words):
+def test_what_is_damaged_too_large_or_unsafe_is_refused(body, message):
+    with pytest.raises(ArchiveError, match=message):
         read(body)
 
 

@@ -96,7 +96,7 @@ def test_each_file_that_is_of_no_class_is_passed_over_with_its_reason(tmp_path: 
     }
 
 
-def test_what_lies_beside_the_splits_and_beside_their_classes_is_passed_over(
+def test_what_lies_next_to_the_splits_and_next_to_their_classes_is_ignored(
     tmp_path: Path,
 ) -> None:
     make(tmp_path, "train/van/1.png", "test/van/1.png", "extra/van/1.png", "train/list.txt")

@@ -65,7 +65,7 @@ def test_fill_bytes_and_markers_without_length_are_passed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "words"),
+    ("head", "message"),
     [
         (b"", "neither"),
         (b"GIF89a", "neither"),
@@ -88,8 +88,8 @@ def test_fill_bytes_and_markers_without_length_are_passed() -> None:
         (b"\xff\xd8" + frame(7, 5)[:8], "no size"),
     ],
 )
-def test_a_header_that_is_none_is_refused(head: bytes, words: str) -> None:
-    with pytest.raises(UnsupportedImage, match=words):
+def test_a_header_that_is_none_is_refused(head: bytes, message: str) -> None:
+    with pytest.raises(UnsupportedImage, match=message):
         read_image_header(head)
 
 

@@ -12,7 +12,7 @@ def test_the_order_of_the_names_is_the_order_of_the_model() -> None:
 
 
 @pytest.mark.parametrize("names", [[], ["bicycle"], ["a", "a"], ["a", ""]])
-def test_a_set_that_tells_nothing_apart_is_refused(names: list[str]) -> None:
+def test_a_single_class_is_refused(names: list[str]) -> None:
     with pytest.raises(SettingsError, match=r"dataset\.classes"):
         LabelSet.of(names)
 

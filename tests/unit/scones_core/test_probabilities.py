@@ -25,7 +25,7 @@ def test_a_vector_becomes_floats_in_its_order():
 
 
 @pytest.mark.parametrize(
-    ("value", "words"),
+    ("value", "message"),
     [
         ("0.5,0.5", "a list"),
         ({"a": 0.5, "b": 0.5}, "a list"),
@@ -40,8 +40,8 @@ def test_a_vector_becomes_floats_in_its_order():
         ([0.5, 0.4], "add up to 0.9"),
     ],
 )
-def test_what_is_no_vector_is_refused_with_the_reason(value, words):
-    with pytest.raises(ValueError, match=words):
+def test_what_is_no_vector_is_refused_with_the_reason(value, message):
+    with pytest.raises(ValueError, match=message):
         probability_vector(value)
 
 

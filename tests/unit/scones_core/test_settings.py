@@ -40,7 +40,7 @@ def test_lists_and_optional_numbers_come_from_both_places(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("[training]\nepoch = 3", ["epoch", "training", "epochs"]),
         ("[trainin]\nepochs = 3", ["[trainin]", "training"]),
@@ -52,11 +52,11 @@ def test_lists_and_optional_numbers_come_from_both_places(tmp_path: Path) -> Non
     ],
 )
 def test_a_wrong_file_is_refused_with_its_place_and_the_remedy(
-    tmp_path: Path, text: str, words: list[str]
+    tmp_path: Path, text: str, message: list[str]
 ) -> None:
     with pytest.raises(SettingsError) as caught:
         load(tmp_path, text)
-    assert all(word in str(caught.value) for word in words)
+    assert all(word in str(caught.value) for word in message)
 
 
 def test_a_wrong_variable_is_named(tmp_path: Path) -> None:

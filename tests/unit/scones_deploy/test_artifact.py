@@ -73,7 +73,7 @@ def release(s3: Any, content: bytes, **options: Any) -> Release:
     return artifact_release(s3, URL, image=IMAGE, endpoint=settings, now=now, **options)
 
 
-def test_a_release_tells_what_the_artifact_holds(s3: Any) -> None:
+def test_a_release_records_what_the_artifact_holds(s3: Any) -> None:
     content = archive()
     digest = hashlib.sha256(content).hexdigest()
     assert release(s3, content) == Release(

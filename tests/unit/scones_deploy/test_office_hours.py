@@ -24,7 +24,7 @@ def hours(**more: Any) -> OfficeHours:
 
 
 @pytest.mark.parametrize(
-    ("moment", "down"),
+    ("at", "down"),
     [
         ("2026-11-23T05:59", True),  # Monday, 06:59 in Berlin
         ("2026-11-23T06:10", True),  # it is being created
@@ -35,8 +35,8 @@ def hours(**more: Any) -> OfficeHours:
         ("2026-07-20T05:30", False),  # Monday, 07:30 in summer
     ],
 )
-def test_an_endpoint_is_down_outside_the_hours_of_its_zone(moment: str, down: bool) -> None:
-    assert hours().is_down(datetime.fromisoformat(moment).replace(tzinfo=UTC)) == down
+def test_an_endpoint_is_down_outside_the_hours_of_its_zone(at: str, down: bool) -> None:
+    assert hours().is_down(datetime.fromisoformat(at).replace(tzinfo=UTC)) == down
 
 
 def test_single_days_are_read() -> None:

@@ -202,7 +202,7 @@ def test_outputs_are_what_a_matrix_reads() -> None:
 
 
 @pytest.mark.parametrize("missing", ["GITHUB_REPOSITORY", "GITHUB_REF", "GITHUB_SHA"])
-def test_a_job_without_its_variables_is_told_so(missing: str) -> None:
+def test_a_job_without_its_variables_is_an_error(missing: str) -> None:
     environ = {"GITHUB_REPOSITORY": "a/b", "GITHUB_REF": "refs/heads/main", "GITHUB_SHA": MERGED}
     del environ[missing]
     with pytest.raises(DeployError, match=missing):

@@ -14,7 +14,7 @@ def test_a_form_out_of_range_is_refused(given):
         ImageFormat(**given)
 
 
-def test_the_manifest_is_told_what_differs_from_the_source():
+def test_the_manifest_records_what_differs_from_the_source():
     assert AS_GIVEN.recorded() == {}
     assert ImageFormat(28, "grey").recorded() == {"image_side": 28, "image_mode": "grey"}
 

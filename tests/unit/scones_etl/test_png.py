@@ -54,7 +54,7 @@ def test_the_bytes_of_an_image_are_the_same_alone_and_among_others():
     assert list(png.encode(pixels))[257] == next(png.encode(pixels[257:258]))
 
 
-def test_the_bytes_are_those_of_every_other_machine():
+def test_the_bytes_are_the_same_on_every_host():
     soft = np.add.outer(np.arange(32), 3 * np.arange(32)).astype(np.uint8)
 
     (file,) = png.encode(np.stack([soft, soft.T, soft], axis=-1)[None])

@@ -24,7 +24,7 @@ URL = "https://s3.us-east-1.amazonaws.com"
 
 def answer(code: str, status: int) -> ClientError:
     metadata = {"HTTPStatusCode": status}
-    error = {"Code": code, "Message": "words"}
+    error = {"Code": code, "Message": "message"}
     return ClientError({"Error": error, "ResponseMetadata": metadata}, "GetObject")
 
 
@@ -62,7 +62,7 @@ def test_each_code_of_s3_has_its_meaning(code: str, status: int, expected: type[
     fault = storage_fault(answer(code, status), IMAGE)
     assert type(fault) is expected
     assert "data" in str(fault)
-    assert str(fault).endswith((".", "words"))
+    assert str(fault).endswith((".", "message"))
 
 
 def test_a_refusal_says_that_s3_hides_what_is_absent() -> None:

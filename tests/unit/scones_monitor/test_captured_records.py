@@ -136,7 +136,7 @@ def test_lines_do_not_depend_on_how_the_stream_is_cut(content: bytes, size: int)
     assert list(bounded_lines(chunks, limit=1000)) == (ended.split(b"\n") if content else [])
 
 
-# A machine that is busy elsewhere draws slowly, which says nothing about the reader.
+# A host that is busy elsewhere draws slowly, which says nothing about the reader.
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.recursive(

@@ -47,7 +47,7 @@ def test_a_burst_within_whole_seconds_is_drawn_in_its_order() -> None:
     assert "order" in axis.title
 
 
-def test_a_single_moment_has_a_place() -> None:
+def test_a_single_time_has_a_place() -> None:
     axis = time_axis([START], 9)
 
     assert 0 <= axis.shares[0] <= 1

@@ -29,7 +29,7 @@ def png_header(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize(("kind", "mode"), [("PNG", "RGB"), ("PNG", "RGBA"), ("JPEG", "L")])
-def test_a_sound_image_tells_its_size_and_brightness(kind: str, mode: str) -> None:
+def test_a_sound_image_has_its_size_and_brightness(kind: str, mode: str) -> None:
     found = decode_image(encoded(kind, mode))
 
     assert found is not None
@@ -55,7 +55,7 @@ def test_anything_else_is_no_image(body: bytes) -> None:
     assert decode_image(body) is None
 
 
-def test_a_thumbnail_is_encoded_anew_and_small() -> None:
+def test_a_thumbnail_is_encoded_again_and_small() -> None:
     body = encoded("JPEG", size=(600, 300)) + b"<script>trailing</script>"
 
     found = decode_image(body)

@@ -15,7 +15,7 @@ from scones_toolkit.cli import handle_errors, task
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "words"),
+    ("error", "code", "message"),
     [
         (DatasetError("no such archive"), 1, "error: no such archive"),
         (EndpointConnectionError(endpoint_url="http://x"), 1, "could not be reached"),
@@ -23,13 +23,13 @@ from scones_toolkit.cli import handle_errors, task
     ],
 )
 def test_an_expected_error_is_a_sentence_and_an_exit_code(
-    error: BaseException, code: int, words: str
+    error: BaseException, code: int, message: str
 ) -> None:
     @handle_errors
     def task() -> None:
         raise error
 
-    with pytest.raises(Exit, match=words) as caught:
+    with pytest.raises(Exit, match=message) as caught:
         task()
     assert caught.value.code == code
 
@@ -89,8 +89,8 @@ def counting() -> Parser:
     return Parser(contexts=Collection(example).to_contexts())
 
 
-def run(parser: Parser, *words: str) -> object:
-    (context,) = parser.parse_argv(list(words))
+def run(parser: Parser, *message: str) -> object:
+    (context,) = parser.parse_argv(list(message))
     example(Context(), **{arg.name: arg.value for arg in context.args.values()})
     return GOT.pop()
 
@@ -103,7 +103,7 @@ def test_a_tasks_flags_are_its_parameters_by_their_types(counting: Parser) -> No
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("message", "sentence"),
     [
         (["count", "three"], "--number is an integer, not 'three'"),
         (["count", "3", "--seed", "1.5"], "--seed is an integer, not '1.5'"),
@@ -111,10 +111,10 @@ def test_a_tasks_flags_are_its_parameters_by_their_types(counting: Parser) -> No
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_accepted(
-    counting: Parser, words: list[str], sentence: str
+    counting: Parser, message: list[str], sentence: str
 ) -> None:
     with pytest.raises(ParseError, match=re.escape(sentence)):
-        counting.parse_argv(words)
+        counting.parse_argv(message)
 
 
 def test_the_help_has_defaults_choices_and_the_example(counting: Parser) -> None:

@@ -19,11 +19,11 @@ def test_progress_in_a_log_is_a_line_now_and_then_and_one_at_the_end() -> None:
         for done in range(1, 101):
             advance(done, 100)
     lines = out.getvalue().splitlines()
-    assert len(lines) == 1  # a hundred steps within a moment are no news
+    assert len(lines) == 1  # a hundred steps within a short time print nothing
     assert re.fullmatch(r"  uploading 100/100  \d+\.\d s", lines[0])
 
 
-def test_an_end_that_is_told_twice_is_printed_once_and_news_after_it_are_not_lost() -> None:
+def test_an_end_that_is_reported_twice_is_printed_once_and_later_messages_are_not_lost() -> None:
     console, out = written()
     with console.progress("training") as advance:
         for note in ("", "", "held-out fold 1/2"):

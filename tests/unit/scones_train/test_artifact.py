@@ -50,7 +50,7 @@ def packed(path, members):
 
 def test_a_card_is_read_back(card):
     read = ModelCard.loads(card.dumps())
-    assert read.dumps() == card.dumps()
+    assert read == card
     assert read.labels == card.labels
     assert read.size == (16, 20)
 
@@ -131,7 +131,7 @@ def test_not_a_number_is_refused(card):
 
 def test_an_archive_is_unpacked_to_the_known_files(tmp_path, card, members):
     members["./model.json"] = members.pop("model.json")
-    archive = packed(tmp_path / "m.tar.gz", {**members, "../evil": b"x", "/tmp/evil": b"x"})
+    archive = packed(tmp_path / "m.tar.gz", {**members, "notes/readme.txt": b"x"})
     assert unpack_artifact(archive, tmp_path / "out").threshold == card.threshold
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "model.json",
@@ -139,7 +139,21 @@ def test_an_archive_is_unpacked_to_the_known_files(tmp_path, card, members):
         "predictions.json",
         "weights.safetensors",
     ]
-    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize("name", ["../evil", "/tmp/evil"])
+def test_an_archive_that_leads_out_of_its_folder_is_refused(tmp_path, members, name):
+    archive = packed(tmp_path / "m.tar.gz", {**members, name: b"x"})
+    with pytest.raises(MalformedArtifact, match="outside"):
+        unpack_artifact(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_header_of_many_bytes_is_refused_before_it_is_read(tmp_path, members):
+    with tarfile.open(tmp_path / "m.tar.gz", "w:gz", format=tarfile.GNU_FORMAT) as tar:
+        tar.addfile(tarfile.TarInfo("n" * 1_000_000))
+    with pytest.raises(MalformedArtifact, match="header"):
+        unpack_artifact(tmp_path / "m.tar.gz", tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", sorted(set(MAX_BYTES) - OPTIONAL))
@@ -152,7 +166,7 @@ def test_a_link_in_place_of_a_file_is_not_followed(tmp_path, members, name):
 
 def test_a_declared_size_beyond_the_limit_is_refused(tmp_path):
     archive = packed(tmp_path / "m.tar.gz", {"model.json": b"\0" * (MAX_BYTES["model.json"] + 1)})
-    with pytest.raises(MalformedArtifact, match="exceeds"):
+    with pytest.raises(MalformedArtifact, match="at most"):
         unpack_artifact(archive, tmp_path / "out")
 
 

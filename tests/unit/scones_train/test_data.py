@@ -104,11 +104,11 @@ def test_one_coloured_pixel_makes_images_not_grey():
 
 
 def test_a_channel_is_read_as_people_fill_it(tmp_path):
-    for number, ending in enumerate(("png", "PNG", "jpg", "JPG", "jpeg", "JPEG")):
+    for number, suffix in enumerate(("png", "PNG", "jpg", "JPG", "jpeg", "JPEG")):
         place = tmp_path / "van" / ("deep" if number % 2 else ".")
         place.mkdir(parents=True, exist_ok=True)
-        kind = "PNG" if ending.lower() == "png" else "JPEG"
-        Image.new("RGB", (16, 16), (number, 0, 0)).save(place / f"{number}.{ending}", kind)
+        kind = "PNG" if suffix.lower() == "png" else "JPEG"
+        Image.new("RGB", (16, 16), (number, 0, 0)).save(place / f"{number}.{suffix}", kind)
     (tmp_path / "bus").mkdir()
     Image.new("RGB", (16, 16)).save(tmp_path / "bus" / "1.png")
     (tmp_path / "bus" / "._1.png").write_bytes(bytes(80))

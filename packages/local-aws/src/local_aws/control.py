@@ -194,7 +194,7 @@ class LocalAws:
     def stop(self) -> None:
         """Stop the server and everything that it started; a stopped one is left in peace.
 
-        One that does not stop in time is killed, and its guard ends what it had started.
+        One that does not stop in time is killed, and its reaper ends what it had started.
         """
         for number in (signal.SIGTERM, signal.SIGKILL):
             deadline = time.monotonic() + STOP_SECONDS

@@ -1,6 +1,6 @@
 """Where the embedded AWS is known to differ from AWS: each case with its reason and its error.
 
-What cannot be had here answers with a clear error, never with a wrong success. The test beside
+What cannot be had here answers with a clear error, never with a wrong success. The test next to
 this file makes every call and looks for that error. An entry goes when the difference does.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 class Difference:
     """One call that AWS takes and the embedded AWS refuses.
 
-    `parameters` are those of boto3. `says` are words that the message of the error has in it.
+    `parameters` are those of boto3. `says` is a part of the error's message.
     """
 
     service: str
@@ -35,7 +35,7 @@ EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 _NO_SERVICE = "The embedded AWS does not implement"
 
 
-def _machine(differs: str, reason: str, says: str, **state: Any) -> Difference:
+def _state_machine(differs: str, reason: str, says: str, **state: Any) -> Difference:
     """Return the refusal of a state machine that has one state."""
     states = {"S": {"End": True, **state}}
     return Difference(
@@ -175,7 +175,7 @@ DIFFERENCES = (
             "Role": "arn:aws:iam::123456789012:role/test",
         },
         differs="functions that are container images",
-        reason="Functions are processes here, and this machine need have no Docker.",
+        reason="Functions are processes here, and this host need have no Docker.",
         code="InvalidParameterValueException",
         says="runs zips only",
     ),
@@ -194,29 +194,31 @@ DIFFERENCES = (
         code="InvalidParameterValueException",
         says="runs Python only",
     ),
-    _machine(
+    _state_machine(
         "activities",
         "Workers that poll for activities are not part of the project.",
         "activity",
         Type="Task",
         Resource="arn:aws:states:us-east-1:123456789012:activity:a",
     ),
-    _machine(
+    _state_machine(
         "services that the embedded AWS does not run",
         "A task that is forwarded to nothing would succeed or fail for no reason.",
         "batch",
         Type="Task",
         Resource="arn:aws:states:::batch:submitJob.sync",
     ),
-    _machine(
+    _state_machine(
         "waiting for other SageMaker resources than jobs",
         "AWS waits for labeling jobs too, which the embedded AWS has not.",
         "createLabelingJob",
         Type="Task",
         Resource="arn:aws:states:::sagemaker:createLabelingJob.sync",
     ),
-    _machine("items in Parquet", _ONE_FORM, "PARQUET", **_distributed({"InputType": "PARQUET"})),
-    _machine(
+    _state_machine(
+        "items in Parquet", _ONE_FORM, "PARQUET", **_distributed({"InputType": "PARQUET"})
+    ),
+    _state_machine(
         "items of an Athena manifest",
         _ONE_FORM,
         "ATHENA_DATA",

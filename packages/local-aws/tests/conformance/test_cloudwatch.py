@@ -71,7 +71,7 @@ def state(aws, name):
     return described(aws, name)["StateValue"]
 
 
-def test_an_alarm_goes_through_its_states_and_tells_its_topic(aws, clock, topic):
+def test_an_alarm_goes_through_its_states_and_notifies_its_topic(aws, clock, topic):
     """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html"""
     name, space = alarm(aws, topic)
     assert state(aws, name) == "INSUFFICIENT_DATA"
@@ -84,9 +84,9 @@ def test_an_alarm_goes_through_its_states_and_tells_its_topic(aws, clock, topic)
     assert reason.startswith("Threshold Crossed: 1 out of the last 1 datapoint [3.0 (")
     clock.advance(1200)
     assert state(aws, name) == "OK"
-    told = topic.messages()
-    assert [message["NewStateValue"] for _, message in told] == ["OK", "ALARM", "OK"]
-    subject, message = told[1]
+    published = topic.messages()
+    assert [message["NewStateValue"] for _, message in published] == ["OK", "ALARM", "OK"]
+    subject, message = published[1]
     assert subject == f'ALARM: "{name}" in US East (N. Virginia)'
     assert message["OldStateValue"] == "OK"
     assert message["Trigger"]["MetricName"] == "Errors"
@@ -541,7 +541,7 @@ def test_an_execution_with_failing_functions_raises_the_alarms_of_the_workflow(a
     """
     name = aws.function(FAILING)
     arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
-    machine = aws.machine(
+    machine = aws.state_machine(
         {"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": arn, "End": True}}}
     )
     by_function = {"Dimensions": [{"Name": "FunctionName", "Value": name}]}
@@ -559,8 +559,8 @@ def test_an_execution_with_failing_functions_raises_the_alarms_of_the_workflow(a
         return {state(aws, errors), state(aws, failed)} == {"ALARM"} or None
 
     eventually(alarmed)
-    told = [message for _, message in topic.messages() if message["NewStateValue"] == "ALARM"]
-    assert {message["AlarmName"] for message in told} == {errors, failed}
+    published = [message for _, message in topic.messages() if message["NewStateValue"] == "ALARM"]
+    assert {message["AlarmName"] for message in published} == {errors, failed}
 
 
 def test_a_message_in_a_queue_of_dead_letters_raises_an_alarm(aws, clock):

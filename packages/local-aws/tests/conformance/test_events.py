@@ -166,7 +166,7 @@ def test_a_target_gets_what_its_input_says(aws, shape, expected):
 
 def test_an_event_starts_an_execution_with_the_targets_role(aws):
     """docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-identity-based.html"""
-    machine = aws.machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+    machine = aws.state_machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
     start = {"Effect": "Allow", "Action": "states:StartExecution", "Resource": machine}
     role = aws.role_with(start, services=["events"])
     source = unique("shop")
@@ -191,7 +191,7 @@ def test_an_event_starts_an_execution_with_the_targets_role(aws):
 )
 def test_a_role_that_may_not_sends_the_event_to_the_dead_letters(aws, statement, services, code):
     """docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html"""
-    machine = aws.machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+    machine = aws.state_machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
     role, dead, source = aws.role_with(statement, services=services), Queue(aws), unique("shop")
     target = {"Arn": machine, "RoleArn": role, "DeadLetterConfig": {"Arn": dead.arn}}
     name = rule(aws, {"source": [source]}, target)
@@ -347,7 +347,7 @@ def test_every_way_to_make_an_object_is_one_event(aws):
 
 def test_an_object_starts_an_execution_with_its_key(aws):
     """docs.aws.amazon.com/step-functions/latest/dg/tutorial-cloudwatch-events-s3.html"""
-    machine = aws.machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+    machine = aws.state_machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
     role = aws.role_with(
         {"Effect": "Allow", "Action": "states:StartExecution", "Resource": machine},
         services=["events"],
@@ -464,7 +464,7 @@ def details(queue, count, **wanted):
 def test_an_executions_status_is_an_event(aws):
     """docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html"""
     queue = Queue(aws)
-    machine = aws.machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+    machine = aws.state_machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
     rule(
         aws,
         {"source": ["aws.states"], "detail": {"stateMachineArn": [machine]}},

@@ -87,7 +87,7 @@ def test_a_large_object_is_written_in_parts_with_the_same_rights(aws):
     assert admin.get_object(Bucket=name, Key="k")["Body"].read() == b"x"
 
 
-def test_a_missing_object_is_told_only_to_who_may_list(aws, bucket):
+def test_not_found_is_answered_only_to_who_may_list(aws, bucket):
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
     reader = allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*")
     blind = Caller(aws, reader).client("s3")
@@ -183,7 +183,7 @@ def test_a_bucket_that_denies_outdoes_the_role(aws, bucket):
     aws.client("s3").put_object(Bucket=name, Key="k", Body=b"")
 
 
-def test_a_request_without_tls_is_told_from_one_with_it(aws):
+def test_a_request_without_tls_is_distinguished_from_one_with_it(aws):
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
     name = f"b-{uuid.uuid4().hex[:8]}"
     s3, plain = aws.client("s3"), plain_client(aws.local.endpoint_url, "s3")
@@ -211,7 +211,7 @@ def test_a_topic_and_a_queue_that_want_tls_refuse_a_request_without_it(aws):
     assert aws.client("sns").publish(TopicArn=topic, Message="m")["MessageId"]
 
 
-def test_a_roles_request_without_tls_is_told_to_its_policies(aws):
+def test_a_roles_policies_see_a_request_without_tls(aws):
     secure = {"Bool": {"aws:SecureTransport": "true"}}
     role = Caller(aws, allow("s3:ListAllMyBuckets", Condition=secure))
     s3 = role.client("s3")
@@ -330,7 +330,7 @@ def test_a_function_acts_and_logs_with_its_role(aws, bucket):
         assert logged() == before + more  # the stream is there
 
 
-def test_a_role_that_was_made_anew_has_its_own_policies_alone(aws, bucket):
+def test_a_recreated_role_has_only_its_own_policies(aws, bucket):
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_manage_delete.html"""
     lambdas = {"Service": "lambda.amazonaws.com"}
     role = Caller(aws, allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*"), principal=lambdas)
@@ -356,7 +356,7 @@ def test_a_state_machine_acts_with_its_role(aws):
 
     def task(resource, **parameters):
         state = {"Type": "Task", "Resource": resource, "Parameters": parameters, "End": True}
-        return aws.machine({"StartAt": "T", "States": {"T": state}}, roleArn=role.arn)
+        return aws.state_machine({"StartAt": "T", "States": {"T": state}}, roleArn=role.arn)
 
     invoke, send = "arn:aws:states:::lambda:invoke", "arn:aws:states:::sqs:sendMessage"
     assert aws.run(task(invoke, FunctionName=arn))["status"] == "SUCCEEDED"
@@ -439,7 +439,7 @@ def test_the_credentials_of_functions_and_executions_are_renewed_before_they_end
         "Parameters": {"FunctionName": name},
         "End": True,
     }
-    machine = aws.machine({"StartAt": "Invoke", "States": {"Invoke": invoke}})
+    machine = aws.state_machine({"StartAt": "Invoke", "States": {"Invoke": invoke}})
     first = aws.invoke(name)[0]
     assert aws.run(machine)["status"] == "SUCCEEDED"
     aws.advance(13 * 3600)

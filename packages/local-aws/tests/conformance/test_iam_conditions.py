@@ -8,7 +8,7 @@ from local_aws.testing.aws import policy
 from local_aws.testing.callers import IAM_ARN, Caller, allow, denied
 
 
-def test_a_condition_on_a_resources_tag_tells_resources_apart(aws):
+def test_a_condition_on_a_resources_tag_distinguishes_resources(aws):
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html"""
     ours = {"StringEquals": {"aws:ResourceTag/project": "ours"}}
     caller = Caller(aws, allow(["lambda:InvokeFunction", "sqs:SendMessage"], Condition=ours))
@@ -72,11 +72,13 @@ def test_tags_of_what_is_made_need_the_right_to_tag_as_well(aws):
     group = denied(models.create_model_package_group, ModelPackageGroupName=name, Tags=[tag])
     assert "sagemaker:AddTags" in group["Message"]
     keys = Caller(aws, allow("kms:CreateKey")).client("kms")
-    told = denied(keys.create_key, Tags=[{"TagKey": "project", "TagValue": "ours"}])
-    assert "kms:TagResource on resource: arn:aws:kms:us-east-1:123456789012:key/" in told["Message"]
+    error = denied(keys.create_key, Tags=[{"TagKey": "project", "TagValue": "ours"}])
+    assert (
+        "kms:TagResource on resource: arn:aws:kms:us-east-1:123456789012:key/" in error["Message"]
+    )
 
 
-def test_a_scalable_target_is_told_by_its_service(aws):
+def test_a_scalable_target_is_identified_by_its_service(aws):
     """https://docs.aws.amazon.com/autoscaling/application/userguide/security_iam_id-based-policy-examples.html"""
     endpoints = {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}}
     target = "arn:aws:application-autoscaling:us-east-1:123456789012:scalable-target/*"
@@ -112,8 +114,8 @@ def topic(aws, name, tag):
     return "sns", "get_topic_attributes", {"TopicArn": arn}
 
 
-def machine(aws, name, tag):
-    arn = aws.machine({"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}})
+def state_machine(aws, name, tag):
+    arn = aws.state_machine({"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}})
     tags = [{key.lower(): value for key, value in tag.items()}]
     aws.client("stepfunctions").tag_resource(resourceArn=arn, tags=tags)
     return "stepfunctions", "describe_state_machine", {"stateMachineArn": arn}
@@ -125,7 +127,9 @@ def key(aws, name, tag):
     return "kms", "describe_key", {"KeyId": made}
 
 
-@pytest.mark.parametrize("create", [group, topic, machine, key], ids=lambda made: made.__name__)
+@pytest.mark.parametrize(
+    "create", [group, topic, state_machine, key], ids=lambda made: made.__name__
+)
 def test_tags_of_other_resources_count_as_well(aws, create):
     ours = {"StringEquals": {"aws:ResourceTag/project": "ours"}}
     caller = Caller(aws, allow(["kms:*", "sagemaker:*", "sns:*", "states:*"], Condition=ours))

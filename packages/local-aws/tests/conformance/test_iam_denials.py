@@ -1,4 +1,4 @@
-"""What a denial says: the action and the resource that the request needs, in AWS's words."""
+"""What a denial says: the action and the resource that the request needs, as AWS writes it."""
 
 from typing import Any
 

@@ -77,7 +77,7 @@ def test_a_failed_import_is_an_error_of_the_runtime_at_each_invocation(aws):
         assert aws.invoke(name)[0]["errorType"] == "RuntimeError"
 
 
-def test_a_missing_handler_is_told(aws):
+def test_a_missing_handler_is_reported(aws):
     """https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html"""
     name = aws.function("x = 1\n")
     assert aws.invoke(name)[0]["errorType"] == "Runtime.HandlerNotFound"
@@ -114,7 +114,7 @@ def test_a_crash_is_an_exit_error_and_the_next_invocation_works(aws, way, said):
 def test_too_much_memory_ends_the_worker(aws):
     """https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
     if not Path("/proc/self/status").exists():
-        pytest.skip("the system does not tell a process's peak memory")
+        pytest.skip("the system does not report a process's peak memory")
     name = aws.function(
         "def handler(event, context):\n    return len(bytearray(200_000_000))\n", MemorySize=128
     )
@@ -183,7 +183,7 @@ def handler(event, context):
 
 
 class Tries:
-    """A function that counts its tries in a bucket, and fails as often as it is told."""
+    """A function that counts its tries in a bucket, and fails as often as it is configured to."""
 
     def __init__(self, aws, fails, config=None, **settings):
         self._aws, self._bucket = aws, unique("tries")
@@ -433,7 +433,7 @@ def test_an_alias_with_weights_leads_to_both_versions(aws):
     assert {aws.invoke(name, Qualifier="live")[0] for _ in range(5)} == {"2"}
 
 
-def test_a_handler_is_told_the_arn_that_it_was_invoked_by_and_the_clients_context(aws):
+def test_a_handler_gets_the_arn_that_it_was_invoked_by_and_the_clients_context(aws):
     """https://docs.aws.amazon.com/lambda/latest/dg/python-context.html"""
     functions = aws.client("lambda")
     name = aws.function(
@@ -475,15 +475,15 @@ def test_layers_are_on_the_path_and_a_later_one_lies_over_an_earlier(aws):
     assert aws.invoke(name, 1)[0]["errorMessage"] == "/opt/python/one.py"
 
 
-def test_a_runtime_that_this_machine_lacks_is_told_in_the_functions_log(aws):
+def test_a_runtime_that_this_host_lacks_is_reported_in_the_functions_log(aws):
     """https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"""
     name = aws.function(ECHO, Runtime="python3.99")
     answer = aws.invoke(name, 1, LogType="Tail")[1]
     tail = base64.b64decode(answer["LogResult"]).decode()
-    assert "WARNING This machine has no python3.99 that runs" in tail
+    assert "WARNING This host has no python3.99 that runs" in tail
 
 
-def test_a_runtime_that_this_machine_has_runs_the_function(aws):
+def test_a_runtime_that_this_host_has_runs_the_function(aws):
     """https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"""
     found = [f"python3.{minor}" for minor in (11, 12, 13) if python_for(f"python3.{minor}")]
     for runtime in found:

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from local_aws.testing.aws import unique
 
 # Puts what it got into a queue, then does what the first body says.
-TELLS = """
+FORWARDS = """
 import json, os, boto3
 def handler(event, context):
     boto3.client("sqs").send_message(QueueUrl=os.environ["OUT"], MessageBody=json.dumps(event))
@@ -41,7 +41,7 @@ class Source:
         self.url = self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
         self.arn = f"arn:aws:sqs:us-east-1:123456789012:{name}"
         variables = {"OUT": self.out, **({"ANSWER": answer} if answer else {})}
-        self.function = aws.function(TELLS, Environment={"Variables": variables})
+        self.function = aws.function(FORWARDS, Environment={"Variables": variables})
 
     def map(self, **more):
         return self.functions.create_event_source_mapping(

@@ -78,12 +78,12 @@ def build(world: World) -> None:
     keep["function"] = function = aws.function(DIGITS)
     arn = aws.client("lambda").get_function(FunctionName=function)["Configuration"]["FunctionArn"]
     task = {"Type": "Task", "Resource": arn, "End": True}
-    keep["machine"] = machine = aws.machine({"StartAt": "Double", "States": {"Double": task}})
+    keep["machine"] = machine = aws.state_machine({"StartAt": "Double", "States": {"Double": task}})
     keep["ended"] = aws.run(machine, {"n": 21})
     states = aws.client("stepfunctions")
     keep["history"] = states.get_execution_history(executionArn=keep["ended"]["executionArn"])
     wait = {"Type": "Wait", "Seconds": 600, "End": True}
-    waiting = aws.machine({"StartAt": "Wait", "States": {"Wait": wait}})
+    waiting = aws.state_machine({"StartAt": "Wait", "States": {"Wait": wait}})
     keep["running"] = states.start_execution(stateMachineArn=waiting)["executionArn"]
     build_endpoint(world)
     build_others(world)
@@ -270,9 +270,11 @@ def test_keys_alarms_and_policies_are_the_same(restarted):
 def test_an_execution_that_was_seen_finished_is_finished_after_a_kill(tmp_path: Path):
     with LocalAws.start(tmp_path, 0, {}) as local:
         aws = Aws.of(local)
-        machine = aws.machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+        machine = aws.state_machine(
+            {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}
+        )
         states = aws.client("stepfunctions")
-        # The first are saved meanwhile; the last is seen at the moment of the kill.
+        # The first are saved meanwhile; the last is seen when the process is killed.
         for number in range(5):
             seen = aws.run(machine, {"n": number})
         kill(local)
@@ -291,7 +293,7 @@ def test_a_job_that_was_seen_finished_is_finished_after_a_kill(
 ):
     with LocalAws.start(tmp_path, 0, toys) as local:
         hosting = Hosting.of(Aws.of(local))
-        # The first are saved meanwhile; the last is seen at the moment of the kill.
+        # The first are saved meanwhile; the last is seen when the process is killed.
         names = [f"job-{number}" for number in range(5)]
         for name in names:
             process(hosting, name, ["true"])

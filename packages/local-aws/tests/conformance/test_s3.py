@@ -86,7 +86,7 @@ def test_of_many_conditional_writers_one_is_the_first(s3, bucket):
     assert codes == ["PreconditionFailed"] * 15
 
 
-def test_checksums_are_kept_told_and_held_against_the_body(s3, bucket):
+def test_checksums_are_stored_returned_and_compared_with_the_body(s3, bucket):
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html"""
     body = b"pixels" * 1000
     digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
@@ -165,7 +165,7 @@ def test_a_range_gives_that_part_and_one_outside_is_refused(s3, bucket):
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 416
 
 
-def test_an_object_tells_the_key_that_it_is_encrypted_with(aws, s3, bucket):
+def test_an_object_names_the_key_that_it_is_encrypted_with(aws, s3, bucket):
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html"""
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}

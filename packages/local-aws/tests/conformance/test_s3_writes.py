@@ -201,8 +201,8 @@ def test_deletions_are_published_as_what_they_are(aws, s3, versioned):
         return True if len(bodies) >= 6 else None
 
     eventually(received)
-    told = [one["detail"] for one in bodies if "detail" in one]
-    assert sorted((one["deletion-type"], one["object"]["version-id"]) for one in told) == sorted(
+    details = [one["detail"] for one in bodies if "detail" in one]
+    assert sorted((one["deletion-type"], one["object"]["version-id"]) for one in details) == sorted(
         [
             ("Delete Marker Created", marker),
             ("Permanently Deleted", first),

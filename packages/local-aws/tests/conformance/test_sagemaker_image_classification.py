@@ -128,7 +128,7 @@ def test_it_learns_from_recordio_as_well(
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("given", "message"),
     [
         ({"num_classes": ""}, "'num_classes' is a required property"),
         ({"colour": "1"}, "Additional properties are not allowed ('colour' was unexpected)"),
@@ -142,17 +142,17 @@ def test_it_learns_from_recordio_as_well(
         ({"use_pretrained_model": "1"}, "does not do use_pretrained_model"),
     ],
 )
-def test_a_wrong_setting_fails_the_job_with_the_algorithms_words(
-    hosting: Hosting, listed: str, given: dict[str, str], words: str
+def test_a_wrong_setting_fails_the_job_with_the_algorithms_message(
+    hosting: Hosting, listed: str, given: dict[str, str], message: str
 ) -> None:
-    """.../dg/IC-Hyperparameter.html; the words: aws/amazon-sagemaker-examples #1492, #698."""
+    """.../dg/IC-Hyperparameter.html; the message: aws/amazon-sagemaker-examples #1492, #698."""
     job = trained(hosting, listed_channels(listed), **given)
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"].startswith("ClientError: ")
-    assert words in job["FailureReason"]
+    assert message in job["FailureReason"]
 
 
-def test_a_wrong_channel_fails_the_job_with_the_algorithms_words(
+def test_a_wrong_channel_fails_the_job_with_the_algorithms_message(
     hosting: Hosting, listed: str
 ) -> None:
     """.../dg/image-classification.html#IC-inputoutput; aws/amazon-sagemaker-examples #681."""

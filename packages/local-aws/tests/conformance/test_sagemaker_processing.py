@@ -217,7 +217,7 @@ def test_a_state_machine_waits_for_it(hosting: Hosting, wish: str) -> None:
         "Parameters": asked,
         "End": True,
     }
-    machine = hosting.aws.machine({"StartAt": "Process", "States": {"Process": task}})
+    machine = hosting.aws.state_machine({"StartAt": "Process", "States": {"Process": task}})
     outcome = hosting.aws.run(machine)
     if wish.startswith("fail"):
         assert outcome["status"] == "FAILED"
@@ -243,9 +243,9 @@ def test_its_end_is_an_event(hosting: Hosting) -> None:
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
     hosting.aws.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
     events.put_targets(Rule=rule, Targets=[{"Id": "1", "Arn": arn}])
-    name = started(hosting, "message=told")
+    name = started(hosting, "message=reported")
     event = json.loads(hosting.aws.message(url)["Body"])
     events.remove_targets(Rule=rule, Ids=["1"])
     events.delete_rule(Name=rule)
     assert event["detail"]["ProcessingJobName"] == name
-    assert event["detail"]["ExitMessage"] == "told"
+    assert event["detail"]["ExitMessage"] == "reported"

@@ -71,19 +71,22 @@ def test_what_serverless_endpoints_exclude_is_refused(hosting: Hosting) -> None:
 
 
 @pytest.fixture(scope="module")
-def told(hosting: Hosting) -> dict[str, str]:
+def notifications(hosting: Hosting) -> dict[str, str]:
     """Return an SNS topic's ARN and the URL of the queue that gets its messages."""
     topic, url = hosting.aws.topic()
     return {"topic": topic, "queue": url}
 
 
 @pytest.fixture(scope="module")
-def queued(hosting: Hosting, told: dict[str, str]) -> str:
+def queued(hosting: Hosting, notifications: dict[str, str]) -> str:
     """Return the name of an asynchronous endpoint."""
     output = {
         "S3OutputPath": f"s3://{hosting.bucket}/answers",
         "S3FailurePath": f"s3://{hosting.bucket}/failures",
-        "NotificationConfig": {"SuccessTopic": told["topic"], "ErrorTopic": told["topic"]},
+        "NotificationConfig": {
+            "SuccessTopic": notifications["topic"],
+            "ErrorTopic": notifications["topic"],
+        },
     }
     configuration = hosting.configuration(
         variant(hosting.model("later")), AsyncInferenceConfig={"OutputConfig": output}
@@ -91,12 +94,14 @@ def queued(hosting: Hosting, told: dict[str, str]) -> str:
     return hosting.endpoint(configuration)
 
 
-def message(hosting: Hosting, told: dict[str, str]) -> dict[str, Any]:
+def message(hosting: Hosting, notifications: dict[str, str]) -> dict[str, Any]:
     sqs = hosting.aws.client("sqs")
 
     def received() -> dict[str, Any] | None:
-        for found in sqs.receive_message(QueueUrl=told["queue"]).get("Messages", []):
-            sqs.delete_message(QueueUrl=told["queue"], ReceiptHandle=found["ReceiptHandle"])
+        for found in sqs.receive_message(QueueUrl=notifications["queue"]).get("Messages", []):
+            sqs.delete_message(
+                QueueUrl=notifications["queue"], ReceiptHandle=found["ReceiptHandle"]
+            )
             content: dict[str, Any] = json.loads(json.loads(found["Body"])["Message"])
             return content
         return None
@@ -108,7 +113,9 @@ def key(location: str) -> str:
     return location.split("/", 3)[3]
 
 
-def test_an_answer_is_written_and_told(hosting: Hosting, queued: str, told: dict[str, str]) -> None:
+def test_an_answer_is_written_and_published(
+    hosting: Hosting, queued: str, notifications: dict[str, str]
+) -> None:
     """.../dg/async-inference-check-predictions.html; botocore: InvokeEndpointAsync."""
     source = hosting.put("inputs/a.png", b"image")
     answer = hosting.runtime.invoke_endpoint_async(
@@ -120,7 +127,7 @@ def test_an_answer_is_written_and_told(hosting: Hosting, queued: str, told: dict
 
     output = key(answer["OutputLocation"])
     assert hosting.aws.eventually(lambda: hosting.objects(output).get(output)) == b"later"
-    content = message(hosting, told)
+    content = message(hosting, notifications)
     assert (content["invocationStatus"], content["inferenceId"]) == ("Completed", "id-1")
     assert content["responseParameters"]["outputLocation"] == answer["OutputLocation"]
     assert content["requestParameters"] == {
@@ -130,7 +137,9 @@ def test_an_answer_is_written_and_told(hosting: Hosting, queued: str, told: dict
     }
 
 
-def test_a_refusal_is_written_and_told(hosting: Hosting, queued: str, told: dict[str, str]) -> None:
+def test_a_refusal_is_written_and_published(
+    hosting: Hosting, queued: str, notifications: dict[str, str]
+) -> None:
     """botocore: AsyncInferenceOutputConfig.S3FailurePath; the payload may be in the request."""
     answer = hosting.runtime.invoke_endpoint_async(EndpointName=queued, Body=b"status 400")
 
@@ -138,13 +147,13 @@ def test_a_refusal_is_written_and_told(hosting: Hosting, queued: str, told: dict
     reason = hosting.aws.eventually(lambda: hosting.objects(failure).get(failure))
     assert b"Received client error (400) from primary" in reason
     assert hosting.objects(key(answer["OutputLocation"])) == {}
-    content = message(hosting, told)
+    content = message(hosting, notifications)
     assert content["invocationStatus"] == "Failed"
     assert "client error (400)" in content["failureReason"]
 
 
 def test_an_input_that_is_not_there_is_a_failure(
-    hosting: Hosting, queued: str, told: dict[str, str]
+    hosting: Hosting, queued: str, notifications: dict[str, str]
 ) -> None:
     """https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-check-predictions.html."""
     answer = hosting.runtime.invoke_endpoint_async(
@@ -152,7 +161,7 @@ def test_an_input_that_is_not_there_is_a_failure(
     )
     failure = key(answer["FailureLocation"])
     assert b"NoSuchKey" in hosting.aws.eventually(lambda: hosting.objects(failure).get(failure))
-    assert message(hosting, told)["invocationStatus"] == "Failed"
+    assert message(hosting, notifications)["invocationStatus"] == "Failed"
 
 
 def test_a_queue_waits_for_capacity_that_was_taken_away(hosting: Hosting, queued: str) -> None:

@@ -88,7 +88,7 @@ def test_a_spot_job_ends_when_no_instance_comes_back_in_time(hosting: Hosting) -
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "message"),
     [
         ({"EnableManagedSpotTraining": True}, "Invalid MaxWaitTimeInSeconds"),
         (
@@ -102,11 +102,11 @@ def test_a_spot_job_ends_when_no_instance_comes_back_in_time(hosting: Hosting) -
     ],
 )
 def test_a_request_that_cannot_be_met_makes_no_job(
-    hosting: Hosting, changes: dict[str, Any], words: str
+    hosting: Hosting, changes: dict[str, Any], message: str
 ) -> None:
     """botocore: CreateTrainingJob, StoppingCondition, CheckpointConfig."""
     name = unique("refused")
-    with pytest.raises(ClientError, match=words):
+    with pytest.raises(ClientError, match=message):
         hosting.train(name=name, **changes)
     with pytest.raises(ClientError, match="not found"):
         hosting.sagemaker.describe_training_job(TrainingJobName=name)

@@ -98,7 +98,7 @@ def test_a_manifest_names_the_objects(hosting: Hosting) -> None:
     assert set(done(hosting, uri, kind="ManifestFile")[1]) == {"more/b.png.out"}
 
 
-def test_the_program_is_told_of_it_and_gets_the_headers(hosting: Hosting) -> None:
+def test_the_program_gets_the_settings_and_the_headers(hosting: Hosting) -> None:
     source = prefix(hosting, environment=b"environment", echo=b"echo")
     model = hosting.model(MODEL="1", BOTH="model")
     _, outputs = done(hosting, source, model=model, Environment={"JOB": "1", "BOTH": "job"})
@@ -134,10 +134,10 @@ def test_a_refused_object_has_no_output_and_fails_the_job_while_the_others_go_on
     assert outputs == {"good.png.out": ANSWER}
     assert job["TransformJobStatus"] == "Failed"
     assert job["FailureReason"] == "ClientError: See job logs for more information"
-    told = data_log(hosting, job["TransformJobName"])
-    assert told[0] == "MaxConcurrentTransforms=1, MaxPayloadInMB=6, BatchStrategy=MULTI_RECORD"
+    lines = data_log(hosting, job["TransformJobName"])
+    assert lines[0] == "MaxConcurrentTransforms=1, MaxPayloadInMB=6, BatchStrategy=MULTI_RECORD"
     at = f"{source.removeprefix('s3://')}bad.png"
-    assert told[1:] == [
+    assert lines[1:] == [
         f"{at}: ClientError: 400",
         f"{at}: ",
         f"{at}: Message:",
@@ -206,7 +206,7 @@ def test_a_state_machine_waits_for_it(hosting: Hosting) -> None:
         "Parameters": asked,
         "End": True,
     }
-    machine = hosting.aws.machine({"StartAt": "Transform", "States": {"Transform": task}})
+    machine = hosting.aws.state_machine({"StartAt": "Transform", "States": {"Transform": task}})
     outcome = hosting.aws.run(machine)
     assert outcome["status"] == "SUCCEEDED", outcome
     assert json.loads(outcome["output"])["TransformJobStatus"] == "Completed"

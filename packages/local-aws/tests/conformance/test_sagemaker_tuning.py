@@ -156,7 +156,7 @@ def test_a_trial_that_lags_is_stopped_early(hosting: Hosting) -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "words"),
+    ("config", "message"),
     [
         ({"Strategy": "Hyperband"}, "does not run the strategy Hyperband"),
         ({"Strategy": "Grid"}, "categorical ranges only"),
@@ -183,11 +183,11 @@ def test_a_trial_that_lags_is_stopped_early(hosting: Hosting) -> None:
     ],
 )
 def test_a_job_that_cannot_be_run_is_refused(
-    hosting: Hosting, config: dict[str, Any], words: str
+    hosting: Hosting, config: dict[str, Any], message: str
 ) -> None:
     """CREATE; .../dg/automatic-model-tuning-define-ranges.html."""
     asked = request(hosting, "Random", **config)
-    with pytest.raises(ClientError, match=words):
+    with pytest.raises(ClientError, match=message):
         hosting.sagemaker.create_hyper_parameter_tuning_job(**asked)
     with pytest.raises(ClientError):
         hosting.sagemaker.describe_hyper_parameter_tuning_job(

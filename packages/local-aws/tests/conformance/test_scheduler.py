@@ -128,7 +128,7 @@ def test_the_end_date_ends_a_schedule(aws, clock, queue, role):
 ECHO = "def handler(event, context):\n    print('EVENT', event)\n"
 
 
-def test_functions_machines_topics_and_buses_are_targets(aws, clock, queue):
+def test_functions_state_machines_topics_and_buses_are_targets(aws, clock, queue):
     """docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html"""
     url, queue_arn = queue
     anyone = {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": queue_arn}
@@ -146,7 +146,7 @@ def test_functions_machines_topics_and_buses_are_targets(aws, clock, queue):
         services=["scheduler"],
     )
     function, source = aws.function(ECHO), unique("shop")
-    machine = aws.machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+    machine = aws.state_machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
     topic = aws.client("sns").create_topic(Name=unique("topic"))["TopicArn"]
     aws.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
     events = aws.client("events")

@@ -54,7 +54,7 @@ def sync(aws):
 
 def test_a_synchronous_express_execution_answers_with_its_outcome(aws, sync):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartSyncExecution.html"""
-    machine = aws.machine(flow(PASS), type="EXPRESS")
+    machine = aws.state_machine(flow(PASS), type="EXPRESS")
     ended = sync.start_sync_execution(stateMachineArn=machine, name="one", input='{"a": 1}')
     assert (ended["status"], ended["output"], ended["name"]) == ("SUCCEEDED", '{"a":1}', "one")
     assert ended["stateMachineArn"] == machine
@@ -63,26 +63,26 @@ def test_a_synchronous_express_execution_answers_with_its_outcome(aws, sync):
     assert ended["startDate"] <= ended["stopDate"]
 
 
-def test_a_synchronous_express_execution_tells_its_failure(aws, sync):
+def test_a_synchronous_express_execution_reports_its_failure(aws, sync):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartSyncExecution.html"""
     fail = {"F": {"Type": "Fail", "Error": "Own", "Cause": "why"}}
-    machine = aws.machine(flow(fail), type="EXPRESS")
+    machine = aws.state_machine(flow(fail), type="EXPRESS")
     ended = sync.start_sync_execution(stateMachineArn=machine)
     assert (ended["status"], ended["error"], ended["cause"]) == ("FAILED", "Own", "why")
     slow = flow({"W": {"Type": "Wait", "Seconds": 9, "End": True}}, TimeoutSeconds=1)
-    ended = sync.start_sync_execution(stateMachineArn=aws.machine(slow, type="EXPRESS"))
+    ended = sync.start_sync_execution(stateMachineArn=aws.state_machine(slow, type="EXPRESS"))
     assert ended["status"] == "TIMED_OUT"
 
 
-def test_a_standard_machine_cannot_be_started_synchronously(aws, sync):
+def test_a_standard_state_machine_cannot_be_started_synchronously(aws, sync):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartSyncExecution.html"""
     with pytest.raises(sync.exceptions.StateMachineTypeNotSupported):
-        sync.start_sync_execution(stateMachineArn=aws.machine(flow(PASS)))
+        sync.start_sync_execution(stateMachineArn=aws.state_machine(flow(PASS)))
 
 
-def test_an_alias_of_an_express_machine_can_be_started_synchronously(aws, sync):
+def test_an_alias_of_an_express_state_machine_can_be_started_synchronously(aws, sync):
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-alias.html"""
-    machine = aws.machine(flow(PASS), type="EXPRESS", publish=True)
+    machine = aws.state_machine(flow(PASS), type="EXPRESS", publish=True)
     routes = [{"stateMachineVersionArn": f"{machine}:1", "weight": 100}]
     made = sync.create_state_machine_alias(name="live", routingConfiguration=routes)
     alias = made["stateMachineAliasArn"]
@@ -93,7 +93,7 @@ def test_an_alias_of_an_express_machine_can_be_started_synchronously(aws, sync):
 def test_an_express_execution_cannot_be_asked_about(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html"""
     states = aws.client("stepfunctions")
-    machine = aws.machine(flow(PASS), type="EXPRESS")
+    machine = aws.state_machine(flow(PASS), type="EXPRESS")
     arn = states.start_execution(stateMachineArn=machine, name="same")["executionArn"]
     again = states.start_execution(stateMachineArn=machine, name="same")["executionArn"]
     assert ":express:" in arn and again != arn
@@ -127,8 +127,8 @@ def test_what_cannot_run_is_refused_at_its_creation_its_update_and_its_validatio
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html"""
     states, text = aws.client("stepfunctions"), json.dumps(definition)
     with pytest.raises(states.exceptions.InvalidDefinition, match=said):
-        aws.machine(definition, type=kind)
-    machine = aws.machine(flow(PASS), type=kind)
+        aws.state_machine(definition, type=kind)
+    machine = aws.state_machine(flow(PASS), type=kind)
     with pytest.raises(states.exceptions.InvalidDefinition, match=said):
         states.update_state_machine(stateMachineArn=machine, definition=text)
     found = states.validate_state_machine_definition(definition=text, type=kind)
@@ -140,13 +140,13 @@ def test_what_cannot_run_is_refused_at_its_creation_its_update_and_its_validatio
 
 def test_a_child_execution_is_started_and_waited_for(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html"""
-    child = aws.machine(flow({"P": {"Type": "Pass", "Result": {"n": 1}, "End": True}}))
+    child = aws.state_machine(flow({"P": {"Type": "Pass", "Result": {"n": 1}, "End": True}}))
     given = {"StateMachineArn": child, "Input": {"a": 1}}
-    started = output(aws.run(aws.machine(task("states:startExecution", given)), {}))
+    started = output(aws.run(aws.state_machine(task("states:startExecution", given)), {}))
     assert started["ExecutionArn"].startswith(child.replace(":stateMachine:", ":execution:"))
-    waited = output(aws.run(aws.machine(task("states:startExecution.sync", given)), {}))
+    waited = output(aws.run(aws.state_machine(task("states:startExecution.sync", given)), {}))
     assert waited["Output"] == '{"n":1}'
-    waited = output(aws.run(aws.machine(task("states:startExecution.sync:2", given)), {}))
+    waited = output(aws.run(aws.state_machine(task("states:startExecution.sync:2", given)), {}))
     assert (waited["Output"], waited["Input"], waited["Status"]) == (
         {"n": 1},
         {"a": 1},
@@ -156,9 +156,9 @@ def test_a_child_execution_is_started_and_waited_for(aws):
 
 def test_a_failed_child_execution_fails_its_task(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html"""
-    child = aws.machine(flow({"F": {"Type": "Fail", "Error": "Own"}}))
+    child = aws.state_machine(flow({"F": {"Type": "Fail", "Error": "Own"}}))
     ended = aws.run(
-        aws.machine(task("states:startExecution.sync:2", {"StateMachineArn": child})), {}
+        aws.state_machine(task("states:startExecution.sync:2", {"StateMachineArn": child})), {}
     )
     assert ended["error"] == "States.TaskFailed"
     assert json.loads(ended["cause"])["Error"] == "Own"
@@ -167,8 +167,8 @@ def test_a_failed_child_execution_fails_its_task(aws):
 def test_stopping_an_execution_stops_the_child_that_it_waits_for(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#connect-sync"""
     states = aws.client("stepfunctions")
-    child = aws.machine(flow({"W": {"Type": "Wait", "Seconds": 60, "End": True}}))
-    machine = aws.machine(task("states:startExecution.sync:2", {"StateMachineArn": child}))
+    child = aws.state_machine(flow({"W": {"Type": "Wait", "Seconds": 60, "End": True}}))
+    machine = aws.state_machine(task("states:startExecution.sync:2", {"StateMachineArn": child}))
     arn = states.start_execution(stateMachineArn=machine)["executionArn"]
     aws.eventually(lambda: states.list_executions(stateMachineArn=child)["executions"] or None)
     states.stop_execution(executionArn=arn)
@@ -185,7 +185,7 @@ def test_a_message_is_sent_to_a_queue(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-sqs.html"""
     sqs = aws.client("sqs")
     queue = sqs.create_queue(QueueName=unique("q"))["QueueUrl"]
-    machine = aws.machine(task("sqs:sendMessage", {"QueueUrl": queue, "MessageBody.$": "$"}))
+    machine = aws.state_machine(task("sqs:sendMessage", {"QueueUrl": queue, "MessageBody.$": "$"}))
     sent = output(aws.run(machine, {"a": 1}))
     (message,) = sqs.receive_message(QueueUrl=queue)["Messages"]
     assert json.loads(message["Body"]) == {"a": 1}
@@ -198,7 +198,7 @@ def test_a_message_is_sent_to_a_queue(aws):
 def test_a_message_is_published_to_a_topic(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-sns.html"""
     topic, queue = aws.topic()
-    machine = aws.machine(task("sns:publish", {"TopicArn": topic, "Message": {"a": 1}}))
+    machine = aws.state_machine(task("sns:publish", {"TopicArn": topic, "Message": {"a": 1}}))
     assert output(aws.run(machine, {}))["MessageId"]
     assert json.loads(json.loads(aws.message(queue)["Body"])["Message"]) == {"a": 1}
 
@@ -217,7 +217,7 @@ def test_an_item_is_put_into_a_table_and_a_failed_condition_has_its_name(aws):
         "Item": {"id": {"S.$": "$.id"}},
         "ConditionExpression": "attribute_not_exists(id)",
     }
-    machine = aws.machine(task("dynamodb:putItem", given))
+    machine = aws.state_machine(task("dynamodb:putItem", given))
     assert output(aws.run(machine, {"id": "a"})) == {}
     found = dynamodb.get_item(TableName=table, Key={"id": {"S": "a"}})
     assert found["Item"] == {"id": {"S": "a"}}
@@ -240,7 +240,7 @@ def test_an_event_is_put_on_a_bus_with_the_execution_as_its_resource(aws):
     events.put_rule(Name=rule, EventPattern=json.dumps({"source": [source]}))
     events.put_targets(Rule=rule, Targets=[{"Id": "q", "Arn": arn}])
     entry = {"Source": source, "DetailType": "Done", "Detail": {"n.$": "$.n"}}
-    machine = aws.machine(task("events:putEvents", {"Entries": [entry]}))
+    machine = aws.state_machine(task("events:putEvents", {"Entries": [entry]}))
     ended = aws.run(machine, {"n": 1})
     assert output(ended)["FailedEntryCount"] == 0
     event = json.loads(aws.message(queue)["Body"])
@@ -287,7 +287,7 @@ def test_a_services_error_has_the_name_that_retry_and_catch_expect(
     aws, resource, parameters, error
 ):
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
-    ended = aws.run(aws.machine(task(resource, parameters)), {})
+    ended = aws.run(aws.state_machine(task(resource, parameters)), {})
     assert (ended["status"], ended["error"]) == ("FAILED", error), ended["cause"]
 
 
@@ -311,10 +311,10 @@ def test_a_services_error_has_the_name_that_retry_and_catch_expect(
         ),
     ],
 )
-def test_every_task_acts_with_the_machines_role(aws, resource, parameters, error):
+def test_every_task_acts_with_the_state_machines_role(aws, resource, parameters, error):
     """https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html"""
     role = aws.role_with({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
-    ended = aws.run(aws.machine(task(resource, parameters), roleArn=role), {})
+    ended = aws.run(aws.state_machine(task(resource, parameters), roleArn=role), {})
     assert ended["error"] == error
     assert "is not authorized to perform" in ended["cause"]
 
@@ -325,7 +325,7 @@ def test_an_sdk_integration_takes_and_gives_names_in_pascal_case(aws):
     aws.client("s3").create_bucket(Bucket=bucket)
     aws.client("s3").put_object(Bucket=bucket, Key="k", Body=b"text")
     found = output(
-        aws.run(aws.machine(task("aws-sdk:s3:getObject", {"Bucket": bucket, "Key": "k"})), {})
+        aws.run(aws.state_machine(task("aws-sdk:s3:getObject", {"Bucket": bucket, "Key": "k"})), {})
     )
     assert found["Body"] == "text" and found["LastModified"].endswith("Z")
 
@@ -338,21 +338,21 @@ def test_a_tasks_timeout_and_heartbeat_have_their_names(aws):
     queue = aws.client("sqs").create_queue(QueueName=unique("q"))["QueueUrl"]
     given = {"QueueUrl": queue, "MessageBody.$": "$$.Task.Token"}
     waiting = "sqs:sendMessage.waitForTaskToken"
-    ended = aws.run(aws.machine(task(waiting, given, TimeoutSecondsPath="$.t")), {"t": 1})
+    ended = aws.run(aws.state_machine(task(waiting, given, TimeoutSecondsPath="$.t")), {"t": 1})
     assert ended["error"] == "States.Timeout"
-    machine = aws.machine(task(waiting, given, TimeoutSeconds=30, HeartbeatSeconds=1))
+    machine = aws.state_machine(task(waiting, given, TimeoutSeconds=30, HeartbeatSeconds=1))
     assert aws.run(machine, {})["error"] == "States.HeartbeatTimeout"
     catch = [{"ErrorEquals": ["States.Timeout"], "Next": "C"}]
     definition = task(waiting, given, HeartbeatSeconds=1, Catch=catch)
     definition["States"]["C"] = {"Type": "Pass", "Result": "caught", "End": True}
-    assert output(aws.run(aws.machine(definition), {})) == "caught"
+    assert output(aws.run(aws.state_machine(definition), {})) == "caught"
 
 
-def test_a_machines_timeout_does_not_wait_for_the_task_at_hand(aws):
+def test_a_state_machines_timeout_does_not_wait_for_the_task_at_hand(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/statemachine-structure.html"""
     slow = aws.function("import time\ndef handler(e, c):\n    time.sleep(25)\n", Timeout=30)
     definition = task("lambda:invoke", {"FunctionName": slow})
-    machine = aws.machine({**definition, "TimeoutSeconds": 1})
+    machine = aws.state_machine({**definition, "TimeoutSeconds": 1})
     began = time.monotonic()
     ended = aws.run(machine, {})
     assert ended["status"] == "TIMED_OUT" and time.monotonic() - began < 20
@@ -363,7 +363,7 @@ def test_stopping_does_not_wait_for_the_task_at_hand(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StopExecution.html"""
     states = aws.client("stepfunctions")
     slow = aws.function("import time\ndef handler(e, c):\n    time.sleep(25)\n", Timeout=30)
-    machine = aws.machine(task("lambda:invoke", {"FunctionName": slow}))
+    machine = aws.state_machine(task("lambda:invoke", {"FunctionName": slow}))
     arn = states.start_execution(stateMachineArn=machine)["executionArn"]
     states.stop_execution(executionArn=arn, error="Own", cause="why")
     began = time.monotonic()
@@ -376,10 +376,10 @@ def test_stopping_does_not_wait_for_the_task_at_hand(aws):
 # Histories, logs and metrics
 
 
-def test_a_history_is_told_in_pages_in_either_order(aws):
+def test_a_history_is_returned_in_pages_in_either_order(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_GetExecutionHistory.html"""
     states = aws.client("stepfunctions")
-    arn = aws.run(aws.machine(flow(PASS)), {"a": 1})["executionArn"]
+    arn = aws.run(aws.state_machine(flow(PASS)), {"a": 1})["executionArn"]
     first = states.get_execution_history(executionArn=arn, maxResults=3)
     rest = states.get_execution_history(executionArn=arn, nextToken=first["nextToken"])
     assert [event["id"] for event in first["events"] + rest["events"]] == [1, 2, 3, 4]
@@ -392,7 +392,7 @@ def test_a_history_is_told_in_pages_in_either_order(aws):
 def test_an_execution_fails_where_its_history_is_full(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
     processor = {"ItemProcessor": flow(PASS), "ItemsPath": "$", "Type": "Map", "End": True}
-    machine = aws.machine(flow({"M": {**processor, "MaxConcurrency": 4}}))
+    machine = aws.state_machine(flow({"M": {**processor, "MaxConcurrency": 4}}))
     ended = aws.run(machine, [0] * 6500)
     assert (ended["status"], ended["error"]) == ("FAILED", "States.Runtime")
     assert "25000" in ended["cause"]
@@ -422,7 +422,7 @@ def logged(aws, group, count):
 def test_executions_are_logged(aws, kind):
     """https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html"""
     group = log_group(aws)
-    machine = aws.machine(flow(PASS), type=kind, loggingConfiguration=logging(group))
+    machine = aws.state_machine(flow(PASS), type=kind, loggingConfiguration=logging(group))
     started = aws.client("stepfunctions").start_execution(stateMachineArn=machine, input="7")
     entries = logged(aws, group, 4)
     assert [entry["type"] for entry in entries] == [
@@ -442,7 +442,7 @@ def test_a_level_of_error_logs_errors_only_and_data_only_where_it_is_included(aw
     """https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-log-level"""
     group = log_group(aws)
     function = aws.function("def handler(e, c):\n    raise ValueError('no')\n")
-    machine = aws.machine(
+    machine = aws.state_machine(
         task("lambda:invoke", {"FunctionName": function}),
         loggingConfiguration=logging(group, "ERROR", include=False),
     )
@@ -457,15 +457,15 @@ def test_a_log_group_that_is_not_there_or_not_allowed_is_refused(aws):
     states = aws.client("stepfunctions")
     refused = states.exceptions.InvalidLoggingConfiguration
     with pytest.raises(refused, match="not found"):
-        aws.machine(flow(PASS), loggingConfiguration=logging("/nobody"))
+        aws.state_machine(flow(PASS), loggingConfiguration=logging("/nobody"))
     role = aws.role_with({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
     with pytest.raises(refused, match="not authorized"):
-        aws.machine(flow(PASS), loggingConfiguration=logging(log_group(aws)), roleArn=role)
+        aws.state_machine(flow(PASS), loggingConfiguration=logging(log_group(aws)), roleArn=role)
 
 
 def test_executions_are_measured(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html"""
-    machine = aws.machine(flow(PASS))
+    machine = aws.state_machine(flow(PASS))
     ended = aws.run(machine, {})
 
     def total(name):
@@ -488,7 +488,7 @@ def test_executions_are_measured(aws):
 def test_a_weighted_alias_starts_both_of_its_versions(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-alias.html"""
     states = aws.client("stepfunctions")
-    machine = aws.machine(flow(PASS), publish=True)
+    machine = aws.state_machine(flow(PASS), publish=True)
     changed = json.dumps(flow({"P": {"Type": "Pass", "Result": "new", "End": True}}))
     states.update_state_machine(stateMachineArn=machine, definition=changed, publish=True)
     routes = [{"stateMachineVersionArn": f"{machine}:{n}", "weight": 50} for n in (1, 2)]
@@ -504,7 +504,7 @@ def test_a_weighted_alias_starts_both_of_its_versions(aws):
 def test_no_input_is_an_empty_object(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html"""
     states = aws.client("stepfunctions")
-    machine = aws.machine(flow(PASS))
+    machine = aws.state_machine(flow(PASS))
     arn = states.start_execution(stateMachineArn=machine)["executionArn"]
     assert aws.wait(arn)["output"] == "{}"
     with pytest.raises(ClientError, match="InvalidExecutionInput"):
@@ -546,7 +546,7 @@ def test_a_training_job_is_started_and_waited_for(aws, trained_on):
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html"""
     name = unique("job")
     given = training(name, trained_on, RoleArn=aws.role)
-    found = output(aws.run(aws.machine(task("sagemaker:createTrainingJob.sync", given)), {}))
+    found = output(aws.run(aws.state_machine(task("sagemaker:createTrainingJob.sync", given)), {}))
     assert (found["TrainingJobName"], found["TrainingJobStatus"]) == (name, "Completed")
     assert found["ModelArtifacts"]["S3ModelArtifacts"].endswith("model.tar.gz")
     assert isinstance(found["CreationTime"], int)
@@ -557,7 +557,7 @@ def test_a_failed_training_job_fails_its_task_with_the_jobs_description(aws, tra
     given = training(
         unique("job"), trained_on, RoleArn=aws.role, HyperParameters={"fail": "broken"}
     )
-    ended = aws.run(aws.machine(task("sagemaker:createTrainingJob.sync", given)), {})
+    ended = aws.run(aws.state_machine(task("sagemaker:createTrainingJob.sync", given)), {})
     assert ended["error"] == "States.TaskFailed"
     assert json.loads(ended["cause"])["TrainingJobStatus"] == "Failed"
 
@@ -565,7 +565,7 @@ def test_a_failed_training_job_fails_its_task_with_the_jobs_description(aws, tra
 def test_a_taken_name_has_the_services_own_error(aws, trained_on):
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html"""
     given = training(unique("job"), trained_on, RoleArn=aws.role)
-    machine = aws.machine(task("sagemaker:createTrainingJob.sync", given))
+    machine = aws.state_machine(task("sagemaker:createTrainingJob.sync", given))
     output(aws.run(machine, {}))
     assert aws.run(machine, {})["error"].startswith("SageMaker.")
 
@@ -587,7 +587,7 @@ def test_a_retry_by_class_name_waits_longer_each_time_within_its_jitter(aws):
         }
     ]
     definition = task("lambda:invoke", {"FunctionName": aws.function(source)}, Retry=retry)
-    ended = aws.run(aws.machine(definition), {})
+    ended = aws.run(aws.state_machine(definition), {})
     assert (ended["status"], ended["error"]) == ("FAILED", "Busy")
     assert json.loads(ended["cause"])["errorMessage"] == "again"
     assert kinds(aws, ended).count("TaskFailed") == 3
@@ -598,12 +598,12 @@ def test_the_branches_of_a_parallel_state_have_their_places_and_their_errors(aws
     wait = {"W": {"Type": "Wait", "Seconds": 1, "Next": "P"}, **PASS}
     second = flow({"P": {"Type": "Pass", "Result": 2, "End": True}})
     state = {"Type": "Parallel", "Branches": [flow(wait), second], "End": True}
-    assert output(aws.run(aws.machine(flow({"Both": state})), {"a": 1})) == [{"a": 1}, 2]
+    assert output(aws.run(aws.state_machine(flow({"Both": state})), {"a": 1})) == [{"a": 1}, 2]
     broken = flow({"F": {"Type": "Fail", "Error": "Own", "Cause": "why"}})
     caught = {"ErrorEquals": ["Own"], "Next": "C", "ResultPath": "$.error"}
     state = {**state, "Branches": [flow(wait), broken], "Catch": [caught]}
     definition = flow({"Both": state, "C": {"Type": "Pass", "End": True}})
-    found = output(aws.run(aws.machine(definition), {"a": 1}))
+    found = output(aws.run(aws.state_machine(definition), {"a": 1}))
     assert found == {"a": 1, "error": {"Error": "Own", "Cause": "why"}}
 
 
@@ -619,7 +619,7 @@ def test_a_choice_without_a_match_has_its_own_error(aws):
         },
         {"Variable": "$.s", "StringMatches": "a*c", "Next": "P"},
     ]
-    machine = aws.machine(flow({"C": {"Type": "Choice", "Choices": choices}, **PASS}))
+    machine = aws.state_machine(flow({"C": {"Type": "Choice", "Choices": choices}, **PASS}))
     assert output(aws.run(machine, {"n": 5, "s": ""})) == {"n": 5, "s": ""}
     assert output(aws.run(machine, {"n": 1, "s": "abc"})) == {"n": 1, "s": "abc"}
     ended = aws.run(machine, {"n": 1, "s": "x"})
@@ -633,7 +633,9 @@ def test_a_wait_takes_seconds_or_a_time_from_its_input(aws):
         "T": {"Type": "Wait", "TimestampPath": "$.until", "End": True},
     }
     began = time.monotonic()
-    ended = aws.run(aws.machine(flow(states)), {"seconds": 1, "until": "2020-01-01T00:00:00Z"})
+    ended = aws.run(
+        aws.state_machine(flow(states)), {"seconds": 1, "until": "2020-01-01T00:00:00Z"}
+    )
     assert ended["status"] == "SUCCEEDED"
     assert time.monotonic() - began >= 1
 
@@ -649,7 +651,7 @@ def test_one_failed_item_fails_an_inline_map_with_its_error(aws):
         }
     )
     state = {"Type": "Map", "ItemProcessor": inner, "MaxConcurrency": 1, "End": True}
-    ended = aws.run(aws.machine(flow({"M": state})), [{"n": 0}, {"n": 1}, {"n": 2}])
+    ended = aws.run(aws.state_machine(flow({"M": state})), [{"n": 0}, {"n": 1}, {"n": 2}])
     assert (ended["status"], ended["error"]) == ("FAILED", "Own")
     found = kinds(aws, ended)
     assert found.count("MapIterationSucceeded") == 1 and found.count("MapIterationFailed") == 1

@@ -67,7 +67,7 @@ def test_a_map_of_a_hundred_items_over_three_functions_keeps_their_order(aws, ec
         "B": task(second, Next="C"),
         "C": task(third, End=True),
     }
-    machine = aws.machine(mapped(states, MaxConcurrencyPath="$.max_concurrency"))
+    machine = aws.state_machine(mapped(states, MaxConcurrencyPath="$.max_concurrency"))
     images = [f"image-{n}" for n in range(100)]
     ended = aws.run(machine, {"images": images, "max_concurrency": 10})
     results = json.loads(ended["output"])["results"]
@@ -85,7 +85,9 @@ def test_an_items_exception_is_caught_by_its_class_name(aws, raising):
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     caught = {"Type": "Pass", "Parameters": {"decision": "failed", "error.$": "$"}, "End": True}
     catch = [{"ErrorEquals": ["EndpointThrottled"], "ResultPath": "$.error", "Next": "Failed"}]
-    machine = aws.machine(mapped({"A": task(raising, Catch=catch, End=True), "Failed": caught}))
+    machine = aws.state_machine(
+        mapped({"A": task(raising, Catch=catch, End=True), "Failed": caught})
+    )
     ended = aws.run(machine, {"images": [1, 7, 3]})
     results = json.loads(ended["output"])["results"]
     assert [result.get("decision") for result in results] == [None, "failed", None]
@@ -104,14 +106,14 @@ def test_an_items_exception_is_caught_by_its_class_name(aws, raising):
 )
 def test_a_broken_function_fails_the_execution_under_the_runtimes_name(aws, source, name):
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
-    machine = aws.machine(flow({"A": task(aws.function(source, Timeout=1), End=True)}))
+    machine = aws.state_machine(flow({"A": task(aws.function(source, Timeout=1), End=True)}))
     ended = aws.run(machine, {})
     assert (ended["status"], ended["error"]) == ("FAILED", name)
 
 
 def test_a_missing_function_has_lambdas_own_error_name(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
-    ended = aws.run(aws.machine(flow({"A": task("nobody", End=True)})), {})
+    ended = aws.run(aws.state_machine(flow({"A": task("nobody", End=True)})), {})
     assert ended["error"] == "Lambda.ResourceNotFoundException"
 
 
@@ -119,13 +121,13 @@ def test_a_reserved_error_in_a_map_item_keeps_its_name_and_can_be_caught(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     slow = aws.function("import time\ndef handler(event, context):\n    time.sleep(3)\n")
     states = {"A": task(slow, TimeoutSeconds=1, End=True)}
-    assert aws.run(aws.machine(mapped(states)), {"images": [1]})["error"] == "States.Timeout"
+    assert aws.run(aws.state_machine(mapped(states)), {"images": [1]})["error"] == "States.Timeout"
     catch = [{"ErrorEquals": ["States.Timeout"], "Next": "Caught"}]
     states = {
         "A": task(slow, TimeoutSeconds=1, Catch=catch, End=True),
         "Caught": {"Type": "Pass", "Result": "late", "End": True},
     }
-    ended = aws.run(aws.machine(mapped(states)), {"images": [1]})
+    ended = aws.run(aws.state_machine(mapped(states)), {"images": [1]})
     assert json.loads(ended["output"])["results"] == ["late"]
 
 
@@ -144,14 +146,14 @@ def test_a_throttled_function_is_tried_again_with_backoff(aws):
         }
     ]
     started = time.monotonic()
-    ended = aws.run(aws.machine(flow({"A": task(name, Retry=retry, End=True)})), {})
+    ended = aws.run(aws.state_machine(flow({"A": task(name, Retry=retry, End=True)})), {})
     assert ended["error"] == "Lambda.TooManyRequestsException"
     assert 3 <= time.monotonic() - started < 9
 
 
-def test_a_machine_can_be_started_often_and_names_each_execution(aws):
+def test_a_state_machine_can_be_started_often_and_names_each_execution(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html"""
-    machine = aws.machine(flow({"P": {"Type": "Pass", "End": True}}))
+    machine = aws.state_machine(flow({"P": {"Type": "Pass", "End": True}}))
     arns = {aws.run(machine, {"n": n})["executionArn"] for n in range(3)}
     assert len(arns) == 3
 
@@ -159,7 +161,7 @@ def test_a_machine_can_be_started_often_and_names_each_execution(aws):
 def test_a_used_name_is_refused(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html"""
     states = aws.client("stepfunctions")
-    machine = aws.machine(flow({"P": {"Type": "Pass", "End": True}}))
+    machine = aws.state_machine(flow({"P": {"Type": "Pass", "End": True}}))
     first = states.start_execution(stateMachineArn=machine, name="one", input="{}")
     aws.wait(first["executionArn"])
     with pytest.raises(states.exceptions.ExecutionAlreadyExists):
@@ -170,7 +172,7 @@ def test_a_result_over_the_limit_is_caught_by_states_all(aws):
     """Recorded on AWS in March 2024; the Developer Guide says that it is not caught."""
     name = aws.function("def handler(event, context):\n    return 'x' * event\n")
     catch = [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]
-    machine = aws.machine(
+    machine = aws.state_machine(
         flow({"A": task(name, Catch=catch, End=True), "Caught": {"Type": "Pass", "End": True}})
     )
     fits = 262_144 - 2
@@ -178,14 +180,14 @@ def test_a_result_over_the_limit_is_caught_by_states_all(aws):
     ended = aws.run(machine, fits + 1)
     assert ended["status"] == "SUCCEEDED"
     assert json.loads(ended["output"])["Error"] == "States.DataLimitExceeded"
-    uncaught = aws.run(aws.machine(flow({"A": task(name, End=True)})), fits + 1)
+    uncaught = aws.run(aws.state_machine(flow({"A": task(name, End=True)})), fits + 1)
     assert (uncaught["status"], uncaught["error"]) == ("FAILED", "States.DataLimitExceeded")
 
 
 def test_the_limit_holds_for_what_a_map_collects(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
     name = aws.function("def handler(event, context):\n    return 'x' * 10_000\n")
-    machine = aws.machine(mapped({"A": task(name, End=True)}))
+    machine = aws.state_machine(mapped({"A": task(name, End=True)}))
     assert aws.run(machine, {"images": list(range(20))})["status"] == "SUCCEEDED"
     ended = aws.run(machine, {"images": list(range(30))})
     assert ended["error"] == "States.DataLimitExceeded"
@@ -193,7 +195,7 @@ def test_the_limit_holds_for_what_a_map_collects(aws):
 
 def test_an_input_over_the_limit_is_refused(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html"""
-    machine = aws.machine(flow({"P": {"Type": "Pass", "End": True}}))
+    machine = aws.state_machine(flow({"P": {"Type": "Pass", "End": True}}))
     with pytest.raises(ClientError, match="less than or equal to 262144"):
         aws.client("stepfunctions").start_execution(
             stateMachineArn=machine, input=json.dumps("x" * 262_143)
@@ -203,7 +205,7 @@ def test_an_input_over_the_limit_is_refused(aws):
 def test_an_inline_map_runs_at_most_forty_items_at_once(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html"""
     wait = {"Type": "Wait", "Seconds": 1, "End": True}
-    machine = aws.machine(mapped({"Wait": wait}, MaxConcurrency=1000))
+    machine = aws.state_machine(mapped({"Wait": wait}, MaxConcurrency=1000))
     ended = aws.run(machine, {"images": list(range(60))})
     history = aws.client("stepfunctions").get_execution_history(
         executionArn=ended["executionArn"], maxResults=1000
@@ -217,14 +219,14 @@ def test_an_inline_map_runs_at_most_forty_items_at_once(aws):
 
 def test_one_worker_takes_hundreds_of_items(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html"""
-    machine = aws.machine(mapped({"P": {"Type": "Pass", "End": True}}, MaxConcurrency=1))
+    machine = aws.state_machine(mapped({"P": {"Type": "Pass", "End": True}}, MaxConcurrency=1))
     ended = aws.run(machine, {"images": list(range(400))})
     assert len(json.loads(ended["output"])["results"]) == 400
 
 
 def test_an_execution_ends_at_its_timeout(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/statemachine-structure.html"""
-    machine = aws.machine(
+    machine = aws.state_machine(
         flow({"W": {"Type": "Wait", "Seconds": 5, "End": True}}, TimeoutSeconds=1)
     )
     ended = aws.run(machine)
@@ -234,7 +236,7 @@ def test_an_execution_ends_at_its_timeout(aws):
 def test_an_execution_can_be_stopped_at_once(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StopExecution.html"""
     states = aws.client("stepfunctions")
-    machine = aws.machine(flow({"W": {"Type": "Wait", "Seconds": 2, "End": True}}))
+    machine = aws.state_machine(flow({"W": {"Type": "Wait", "Seconds": 2, "End": True}}))
     arn = states.start_execution(stateMachineArn=machine, input="{}")["executionArn"]
     assert states.stop_execution(executionArn=arn)["stopDate"]
     assert aws.wait(arn)["status"] == "ABORTED"
@@ -273,7 +275,7 @@ def test_a_sound_definition_is_valid(aws):
 def test_versions_can_be_published_listed_started_and_deleted(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-version.html"""
     states = aws.client("stepfunctions")
-    machine = aws.machine(flow({"P": {"Type": "Pass", "Result": "old", "End": True}}))
+    machine = aws.state_machine(flow({"P": {"Type": "Pass", "Result": "old", "End": True}}))
     first = states.publish_state_machine_version(stateMachineArn=machine)
     states.update_state_machine(
         stateMachineArn=machine,
@@ -294,7 +296,9 @@ def test_versions_can_be_published_listed_started_and_deleted(aws):
 def test_an_alias_can_be_started_and_keeps_its_version_from_deletion(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-alias.html"""
     states = aws.client("stepfunctions")
-    machine = aws.machine(flow({"P": {"Type": "Pass", "Result": 1, "End": True}}), publish=True)
+    machine = aws.state_machine(
+        flow({"P": {"Type": "Pass", "Result": 1, "End": True}}), publish=True
+    )
     version = f"{machine}:1"
     alias = states.create_state_machine_alias(
         name="live", routingConfiguration=[{"stateMachineVersionArn": version, "weight": 100}]
@@ -308,9 +312,9 @@ def test_an_alias_can_be_started_and_keeps_its_version_from_deletion(aws):
         states.delete_state_machine_version(stateMachineVersionArn=version)
 
 
-def test_the_type_of_an_express_machine_is_kept(aws):
+def test_the_type_of_an_express_state_machine_is_kept(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeStateMachine.html"""
-    machine = aws.machine(flow({"P": {"Type": "Pass", "End": True}}), type="EXPRESS")
+    machine = aws.state_machine(flow({"P": {"Type": "Pass", "End": True}}), type="EXPRESS")
     found = aws.client("stepfunctions").describe_state_machine(stateMachineArn=machine)
     assert found["type"] == "EXPRESS"
 
@@ -318,7 +322,7 @@ def test_the_type_of_an_express_machine_is_kept(aws):
 def test_a_name_that_is_taken_by_another_definition_is_refused(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html"""
     states = aws.client("stepfunctions")
-    machine = aws.machine(flow({"P": {"Type": "Pass", "End": True}}))
+    machine = aws.state_machine(flow({"P": {"Type": "Pass", "End": True}}))
     with pytest.raises(states.exceptions.StateMachineAlreadyExists):
         states.create_state_machine(
             name=machine.rsplit(":", 1)[1],

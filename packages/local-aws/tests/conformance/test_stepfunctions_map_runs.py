@@ -89,7 +89,7 @@ def test_items_are_the_objects_of_every_page_of_a_listing(aws, bucket):
     """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html"""
     for number in range(5):
         put(aws, bucket, f"listed/{number}.png", b"x" * number)
-    machine = aws.machine(
+    machine = aws.state_machine(
         distributed(
             PASS,
             ItemReader={
@@ -107,7 +107,7 @@ def test_items_are_the_objects_of_every_page_of_a_listing(aws, bucket):
 
 def test_an_empty_listing_is_no_items(aws, bucket):
     """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html"""
-    machine = aws.machine(distributed(PASS, ItemReader=reader(bucket)))
+    machine = aws.state_machine(distributed(PASS, ItemReader=reader(bucket)))
     assert output(aws.run(machine, {"prefix": "nothing/"})) == []
 
 
@@ -142,7 +142,7 @@ def test_an_empty_listing_is_no_items(aws, bucket):
 def test_items_are_read_from_a_file(aws, bucket, body, config, found):
     """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html"""
     key = put(aws, bucket, f"{unique('file')}.txt", body)
-    machine = aws.machine(distributed(PASS, ItemReader=reader(bucket, key, **config)))
+    machine = aws.state_machine(distributed(PASS, ItemReader=reader(bucket, key, **config)))
     assert output(aws.run(machine, {})) == found
 
 
@@ -159,7 +159,9 @@ def test_items_are_read_from_an_s3_inventory(aws, bucket):
         "files": [{"key": "inventory/data.csv.gz", "size": 1, "MD5checksum": "x"}],
     }
     key = put(aws, bucket, "inventory/manifest.json", json.dumps(manifest).encode())
-    machine = aws.machine(distributed(PASS, ItemReader=reader(bucket, key, InputType="MANIFEST")))
+    machine = aws.state_machine(
+        distributed(PASS, ItemReader=reader(bucket, key, InputType="MANIFEST"))
+    )
     assert output(aws.run(machine, {})) == [
         {"Bucket": "pictures", "Key": "a b/1.png", "Size": "10"},
         {"Bucket": "pictures", "Key": "c.png", "Size": "20"},
@@ -178,7 +180,7 @@ def test_items_are_read_from_an_s3_inventory(aws, bucket):
 def test_a_file_that_cannot_be_read_fails_the_map_run(aws, bucket, body, config):
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     key = put(aws, bucket, unique("bad"), body)
-    machine = aws.machine(distributed(PASS, ItemReader=reader(bucket, key, **config)))
+    machine = aws.state_machine(distributed(PASS, ItemReader=reader(bucket, key, **config)))
     ended = aws.run(machine, {})
     assert (ended["status"], ended["error"]) == ("FAILED", "States.ItemReaderFailed")
     assert map_run(aws, ended)["status"] == "FAILED"
@@ -191,12 +193,12 @@ def test_a_missing_file_can_be_caught(aws, bucket):
         PASS, ItemReader=reader(bucket, "nobody.json", InputType="JSON"), Catch=catch
     )
     definition["States"]["Caught"] = {"Type": "Pass", "Result": "caught", "End": True}
-    assert output(aws.run(aws.machine(definition), {})) == "caught"
+    assert output(aws.run(aws.state_machine(definition), {})) == "caught"
 
 
 def test_items_are_selected_and_then_batched(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itembatcher.html"""
-    machine = aws.machine(
+    machine = aws.state_machine(
         distributed(
             PASS,
             ItemsPath="$.numbers",
@@ -222,7 +224,7 @@ def test_items_are_selected_and_then_batched(aws):
 
 def test_a_batch_keeps_within_its_bytes(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itembatcher.html"""
-    machine = aws.machine(distributed(PASS, ItemBatcher={"MaxInputBytesPerBatch": 60}))
+    machine = aws.state_machine(distributed(PASS, ItemBatcher={"MaxInputBytesPerBatch": 60}))
     batches = output(aws.run(machine, ["x" * 20] * 5))
     assert [len(batch["Items"]) for batch in batches] == [2, 2, 1]
     assert all(len(json.dumps(batch, separators=(",", ":"))) <= 60 for batch in batches)
@@ -230,7 +232,7 @@ def test_a_batch_keeps_within_its_bytes(aws):
 
 def test_results_are_written_to_s3_with_a_manifest(aws, bucket):
     """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html"""
-    machine = aws.machine(
+    machine = aws.state_machine(
         distributed(
             FAIL_ON_ZERO,
             ToleratedFailureCount=1,
@@ -266,7 +268,7 @@ def test_results_are_written_to_s3_with_a_manifest(aws, bucket):
 def test_results_can_be_flattened_into_lines(aws, bucket):
     """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html"""
     prefix = unique("lines")
-    machine = aws.machine(
+    machine = aws.state_machine(
         distributed(
             PASS,
             ResultWriter={
@@ -288,7 +290,7 @@ def test_a_missing_bucket_for_results_fails_the_map_run(aws):
         "Resource": "arn:aws:states:::s3:putObject",
         "Parameters": {"Bucket": unique("gone"), "Prefix": "x"},
     }
-    ended = aws.run(aws.machine(distributed(PASS, ResultWriter=writer)), [1])
+    ended = aws.run(aws.state_machine(distributed(PASS, ResultWriter=writer)), [1])
     assert ended["error"] == "States.ResultWriterFailed"
 
 
@@ -307,7 +309,7 @@ def test_a_missing_bucket_for_results_fails_the_map_run(aws):
 )
 def test_failures_are_tolerated_up_to_a_count_and_a_percentage(aws, tolerated, status):
     """https://docs.aws.amazon.com/step-functions/latest/dg/maprun-fail-threshold.html"""
-    machine = aws.machine(distributed(FAIL_ON_ZERO, ItemsPath="$.items", **tolerated))
+    machine = aws.state_machine(distributed(FAIL_ON_ZERO, ItemsPath="$.items", **tolerated))
     items = [{"n": n} for n in (0, 1, 0, 1, 1)]
     ended = aws.run(machine, {"items": items, "most": 2, "share": 50})
     assert ended["status"] == status
@@ -328,7 +330,7 @@ def test_a_map_run_that_fails_leaves_the_rest_pending_and_can_be_caught(aws, buc
     }
     definition = distributed(FAIL_ON_ZERO, MaxConcurrency=1, Catch=catch, ResultWriter=writer)
     definition["States"]["Caught"] = {"Type": "Pass", "Result": "caught", "End": True}
-    ended = aws.run(aws.machine(definition), [{"n": 1}, {"n": 0}, {"n": 2}])
+    ended = aws.run(aws.state_machine(definition), [{"n": 1}, {"n": 0}, {"n": 2}])
     assert output(ended) == "caught"
     found = map_run(aws, ended)
     assert found["status"] == "FAILED"
@@ -341,7 +343,7 @@ def test_a_map_run_that_fails_leaves_the_rest_pending_and_can_be_caught(aws, buc
 def test_standard_children_are_listed_described_and_have_a_history(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html"""
     states = aws.client("stepfunctions")
-    ended = aws.run(aws.machine(distributed(PASS)), ["a", "b"])
+    ended = aws.run(aws.state_machine(distributed(PASS)), ["a", "b"])
     (listed,) = states.list_map_runs(executionArn=ended["executionArn"])["mapRuns"]
     arn = listed["mapRunArn"]
     assert arn.startswith(ended["stateMachineArn"].replace(":stateMachine:", ":mapRun:") + "/Each:")
@@ -371,7 +373,7 @@ def test_standard_children_are_listed_described_and_have_a_history(aws):
 def test_express_children_run_and_are_not_listed(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html"""
     states = aws.client("stepfunctions")
-    ended = aws.run(aws.machine(distributed(PASS, kind="EXPRESS")), [1, 2])
+    ended = aws.run(aws.state_machine(distributed(PASS, kind="EXPRESS")), [1, 2])
     assert output(ended) == [1, 2]
     (listed,) = states.list_map_runs(executionArn=ended["executionArn"])["mapRuns"]
     with pytest.raises(states.exceptions.StateMachineTypeNotSupported):
@@ -381,7 +383,7 @@ def test_express_children_run_and_are_not_listed(aws):
 def test_an_execution_can_be_asked_for_its_map_runs_as_soon_as_it_is_started(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListMapRuns.html"""
     states = aws.client("stepfunctions")
-    machine = aws.machine(distributed(PASS))
+    machine = aws.state_machine(distributed(PASS))
 
     def started_and_listed(_):
         arn = states.start_execution(stateMachineArn=machine, input="[]")["executionArn"]
@@ -396,7 +398,7 @@ def test_a_running_map_run_takes_another_tolerance(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_UpdateMapRun.html"""
     states = aws.client("stepfunctions")
     wait = {"W": {"Type": "Wait", "Seconds": 1, "Next": "C"}, **FAIL_ON_ZERO}
-    machine = aws.machine(distributed(wait))
+    machine = aws.state_machine(distributed(wait))
     arn = states.start_execution(stateMachineArn=machine, input='[{"n": 0}]')["executionArn"]
     (listed,) = aws.eventually(lambda: states.list_map_runs(executionArn=arn)["mapRuns"] or None)
     states.update_map_run(mapRunArn=listed["mapRunArn"], toleratedFailureCount=1)
@@ -408,7 +410,7 @@ def test_a_running_map_run_takes_another_tolerance(aws):
 def test_stopping_the_execution_aborts_its_children(aws):
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StopExecution.html"""
     states = aws.client("stepfunctions")
-    machine = aws.machine(distributed({"W": {"Type": "Wait", "Seconds": 60, "End": True}}))
+    machine = aws.state_machine(distributed({"W": {"Type": "Wait", "Seconds": 60, "End": True}}))
     arn = states.start_execution(stateMachineArn=machine, input="[1, 2]")["executionArn"]
     (listed,) = aws.eventually(lambda: states.list_map_runs(executionArn=arn)["mapRuns"] or None)
     run = listed["mapRunArn"]
@@ -426,10 +428,10 @@ def test_stopping_the_execution_aborts_its_children(aws):
     assert found["executionCounts"]["aborted"] == 2
 
 
-def test_the_role_must_be_allowed_to_start_its_own_machine(aws):
+def test_the_role_must_be_allowed_to_start_its_own_state_machine(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html"""
     role = aws.role_with({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
-    ended = aws.run(aws.machine(distributed(PASS), roleArn=role), [1])
+    ended = aws.run(aws.state_machine(distributed(PASS), roleArn=role), [1])
     assert (ended["status"], ended["error"]) == ("FAILED", "States.Permissions")
     assert "states:StartExecution" in ended["cause"]
 
@@ -437,22 +439,22 @@ def test_the_role_must_be_allowed_to_start_its_own_machine(aws):
 def test_the_role_must_be_allowed_to_read_the_items(aws, bucket):
     """https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html"""
     role = aws.role_with({"Effect": "Allow", "Action": "states:StartExecution", "Resource": "*"})
-    machine = aws.machine(distributed(PASS, ItemReader=reader(bucket)), roleArn=role)
+    machine = aws.state_machine(distributed(PASS, ItemReader=reader(bucket)), roleArn=role)
     ended = aws.run(machine, {"prefix": "listed/"})
     assert ended["error"] == "States.ItemReaderFailed" and "AccessDenied" in ended["cause"]
 
 
 def test_a_path_that_is_not_there_fails_the_map_run(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemselector.html"""
-    ended = aws.run(aws.machine(distributed(PASS, ItemSelector={"a.$": "$.nobody"})), [1])
+    ended = aws.run(aws.state_machine(distributed(PASS, ItemSelector={"a.$": "$.nobody"})), [1])
     assert (ended["status"], ended["error"]) == ("FAILED", "States.Runtime")
     assert map_run(aws, ended)["status"] == "FAILED"
 
 
-def test_the_children_of_a_versions_execution_belong_to_the_machine(aws):
+def test_the_children_of_a_versions_execution_belong_to_the_state_machine(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-version.html"""
     states = aws.client("stepfunctions")
-    machine = aws.machine(distributed(PASS), publish=True)
+    machine = aws.state_machine(distributed(PASS), publish=True)
     ended = aws.run(f"{machine}:1", [1])
     (listed,) = states.list_map_runs(executionArn=ended["executionArn"])["mapRuns"]
     assert listed["stateMachineArn"] == f"{machine}/Each"
@@ -471,7 +473,7 @@ def test_a_childs_task_can_be_ended_by_its_token(aws):
             "End": True,
         }
     }
-    machine = aws.machine(distributed(waiting))
+    machine = aws.state_machine(distributed(waiting))
     arn = states.start_execution(stateMachineArn=machine, input="[1]")["executionArn"]
     token = aws.message(queue)["Body"]
     states.send_task_success(taskToken=token, output='{"a": 1}')

@@ -17,7 +17,7 @@ ROWS = {"rows": [{"n": 1, "ü": "a"}, {"n": 2, "ü": "b"}], "name": 'say "é" \\
 
 def ran(aws: Aws, given: Any, **states: Any) -> dict[str, Any]:
     definition = {"StartAt": next(iter(states)), "States": states}
-    return aws.run(aws.machine(definition), given)
+    return aws.run(aws.state_machine(definition), given)
 
 
 def output(aws: Aws, given: Any, **states: Any) -> Any:
@@ -68,8 +68,8 @@ def test_a_choice_reads_paths_and_fails_at_an_absent_one(aws: Aws) -> None:
     assert json.loads(chosen(Variable="$.rows[1].n", NumericEquals=2)["output"]) == "yes"
     assert json.loads(chosen(Variable="$.rows[5]", IsPresent=False)["output"]) == "yes"
     present = {"Variable": "$.absent", "IsPresent": True}
-    guarded = {"And": [present, {"Variable": "$.absent", "StringEquals": "x"}]}
-    assert json.loads(chosen(**guarded)["output"]) == "no"
+    condition = {"And": [present, {"Variable": "$.absent", "StringEquals": "x"}]}
+    assert json.loads(chosen(**condition)["output"]) == "no"
     for test in ({"StringEquals": "x"}, {"IsNull": True}, {"NumericGreaterThan": 1}):
         ended = chosen(Variable="$.absent", **test)
         assert (ended["status"], ended["error"]) == ("FAILED", "States.Runtime")

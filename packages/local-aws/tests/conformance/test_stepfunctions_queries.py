@@ -22,12 +22,12 @@ def echo(aws: Aws) -> str:
 
 
 def flow(**states: Any) -> dict[str, Any]:
-    """Return a machine in JSONata that begins with its first state."""
+    """Return a state machine in JSONata that begins with its first state."""
     return {"QueryLanguage": "JSONata", "StartAt": next(iter(states)), "States": states}
 
 
 def ran(aws: Aws, definition: dict[str, Any], event: Any = None) -> dict[str, Any]:
-    return aws.run(aws.machine(definition), event)
+    return aws.run(aws.state_machine(definition), event)
 
 
 def output(aws: Aws, definition: dict[str, Any], event: Any = None) -> Any:
@@ -99,7 +99,7 @@ def test_a_choice_takes_the_first_condition_that_is_true(aws: Aws) -> None:
     )
     definition["States"]["None"] = {"Type": "Succeed", "Output": "none"}
     del definition["States"]["None_"]
-    machine = aws.machine(definition)
+    machine = aws.state_machine(definition)
     found = [json.loads(aws.run(machine, {"n": n})["output"]) for n in (11, 2, 0)]
     assert found == ["many", "some 2", "none"]
 
@@ -117,7 +117,7 @@ def test_a_rule_that_leads_to_the_default_assigns_and_puts_out_its_own(aws: Aws)
         Pick={"Type": "Choice", "Choices": [rule], **default},
         Same={"Type": "Succeed", "Output": "{% $by & ', ' & $states.input %}"},
     )
-    machine = aws.machine(definition)
+    machine = aws.state_machine(definition)
     found = [json.loads(aws.run(machine, {"n": n})["output"]) for n in (2, 1)]
     assert found == ["rule, of the rule", "default, of the default"]
 
@@ -298,7 +298,7 @@ def test_a_definition_with_a_wrong_expression_is_refused(
     aws: Aws, state: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(ClientError) as refusal:
-        aws.machine(flow(S={"Type": "Pass", "End": True, **state}))
+        aws.state_machine(flow(S={"Type": "Pass", "End": True, **state}))
     assert refusal.value.response["Error"]["Code"] == "InvalidDefinition"
     assert says in refusal.value.response["Error"]["Message"]
 
@@ -310,7 +310,7 @@ def test_an_inner_variable_may_not_have_an_outer_ones_name(aws: Aws) -> None:
         Map={"Type": "Map", "Items": [1], "ItemProcessor": inner, "End": True},
     )
     with pytest.raises(ClientError, match="assigned in an outer scope"):
-        aws.machine(definition)
+        aws.state_machine(definition)
 
 
 def test_single_states_may_be_in_jsonata(aws: Aws) -> None:

@@ -24,7 +24,7 @@ def passing(**fields: Any) -> dict[str, Any]:
 
 
 def ran(aws: Aws, definition: dict[str, Any], given: Any = None) -> dict[str, Any]:
-    return aws.run(aws.machine(definition), given)
+    return aws.run(aws.state_machine(definition), given)
 
 
 def output(aws: Aws, definition: dict[str, Any], given: Any = None) -> Any:
@@ -98,7 +98,7 @@ def test_a_payload_that_is_not_json_fails_its_task(aws: Aws, value: str) -> None
         assert (ended["status"], ended["error"]) == ("FAILED", "States.Runtime"), ended
     with pytest.raises(ClientError) as refused:
         aws.client("stepfunctions").start_execution(
-            stateMachineArn=aws.machine(flow(P=passing())), input='{"value": NaN}'
+            stateMachineArn=aws.state_machine(flow(P=passing())), input='{"value": NaN}'
         )
     assert refused.value.response["Error"]["Code"] == "InvalidExecutionInput"
 
@@ -232,7 +232,7 @@ def test_a_token_is_answered_once_while_its_task_waits(aws: Aws) -> None:
     states = aws.client("stepfunctions")
     queue, _ = aws.queue()
     catch = [{"ErrorEquals": ["Refused"], "Next": "C"}]
-    machine = aws.machine(flow(T=asking(queue, Catch=catch), C=passing()))
+    machine = aws.state_machine(flow(T=asking(queue, Catch=catch), C=passing()))
     arn = states.start_execution(stateMachineArn=machine)["executionArn"]
     token = aws.message(queue)["Body"]
     for text in ("{no", '{"a": NaN}'):
@@ -256,7 +256,7 @@ def test_a_token_is_too_late_after_a_timeout_and_after_a_stop(aws: Aws) -> None:
     queue, _ = aws.queue()
     catch = [{"ErrorEquals": ["States.Timeout"], "Next": "W"}]
     wait = {"Type": "Wait", "Seconds": 60, "End": True}
-    machine = aws.machine(flow(T=asking(queue, Catch=catch, TimeoutSeconds=1), W=wait))
+    machine = aws.state_machine(flow(T=asking(queue, Catch=catch, TimeoutSeconds=1), W=wait))
     arn = states.start_execution(stateMachineArn=machine)["executionArn"]
     token = aws.message(queue)["Body"]
     aws.eventually(
@@ -267,7 +267,7 @@ def test_a_token_is_too_late_after_a_timeout_and_after_a_stop(aws: Aws) -> None:
     )
     assert code_of(states.send_task_success, taskToken=token, output="1") == "TaskTimedOut"
     states.stop_execution(executionArn=arn)
-    machine = aws.machine(flow(T=asking(queue)))
+    machine = aws.state_machine(flow(T=asking(queue)))
     arn = states.start_execution(stateMachineArn=machine)["executionArn"]
     token = aws.message(queue)["Body"]
     states.stop_execution(executionArn=arn)
@@ -278,7 +278,7 @@ def test_each_try_has_a_token_of_its_own(aws: Aws) -> None:
     states = aws.client("stepfunctions")
     queue, _ = aws.queue()
     retry = [{"ErrorEquals": ["Again"], "IntervalSeconds": 1, "MaxAttempts": 1}]
-    machine = aws.machine(flow(T=asking(queue, Retry=retry)))
+    machine = aws.state_machine(flow(T=asking(queue, Retry=retry)))
     arn = states.start_execution(stateMachineArn=machine)["executionArn"]
     states.send_task_failure(taskToken=aws.message(queue)["Body"], error="Again")
     states.send_task_success(taskToken=aws.message(queue)["Body"], output='{"try": 2}')
@@ -288,7 +288,7 @@ def test_each_try_has_a_token_of_its_own(aws: Aws) -> None:
 # Listings
 
 
-def test_executions_are_listed_of_a_machine_or_of_a_map_run(aws: Aws) -> None:
+def test_executions_are_listed_of_a_state_machine_or_of_a_map_run(aws: Aws) -> None:
     states = aws.client("stepfunctions")
     assert code_of(states.list_executions) == "ValidationException"
 
@@ -302,7 +302,11 @@ def test_an_event_of_a_status_has_its_version_and_alias_though_they_are_null(aws
         "Resource": arn,
     }
     aws.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(lets)})
-    machine, rule, events = aws.machine(flow(P=passing())), unique("status"), aws.client("events")
+    machine, rule, events = (
+        aws.state_machine(flow(P=passing())),
+        unique("status"),
+        aws.client("events"),
+    )
     detail = {"stateMachineArn": [machine], "status": ["SUCCEEDED"]}
     events.put_rule(
         Name=rule, EventPattern=json.dumps({"source": ["aws.states"], "detail": detail})

@@ -93,7 +93,7 @@ def test_an_execution_goes_on_with_the_state_that_failed(depot: Depot) -> None:
     assign = {"Type": "Pass", "Assign": {"v.$": "$.n"}, "Next": "T"}
     second = depot.task("States.Format('b')", Next="Z")
     last = {"Type": "Pass", "Parameters": {"v.$": "$v", "out.$": "$"}, "End": True}
-    machine = depot.aws.machine(flow(A=first, B=assign, T=second, Z=last))
+    machine = depot.aws.state_machine(flow(A=first, B=assign, T=second, Z=last))
     depot.fix("a")
     ended = depot.aws.run(machine, {"n": 5})
     arn = ended["executionArn"]
@@ -124,7 +124,7 @@ def test_what_succeeded_in_branches_and_iterations_is_not_repeated(depot: Depot)
     branches = [flow(M=inner), flow(X=depot.task("$[0]", End=True))]
     both = {"Type": "Parallel", "Branches": branches, "End": True}
     depot.fix(1, 3)
-    ended = depot.aws.run(depot.aws.machine(flow(Both=both)), [1, 2, 3])
+    ended = depot.aws.run(depot.aws.state_machine(flow(Both=both)), [1, 2, 3])
     assert ended["status"] == "FAILED"
     depot.fix(2)
     done = depot.redriven(ended["executionArn"])
@@ -148,7 +148,7 @@ def test_a_map_run_repeats_the_children_that_did_not_succeed(depot: Depot, kind:
     }
     depot.fix("a", "x", "z")
     items = [{"a": "a", "b": "x"}, {"a": "a", "b": "y"}, {"a": "a", "b": "z"}]
-    ended = depot.aws.run(depot.aws.machine(flow(M=state)), items)
+    ended = depot.aws.run(depot.aws.state_machine(flow(M=state)), items)
     arn = ended["executionArn"]
     assert ended["error"] == "States.ExceedToleratedFailureThreshold"
     (run,) = depot.states.list_map_runs(executionArn=arn)["mapRuns"]
@@ -183,12 +183,12 @@ def test_a_map_run_repeats_the_children_that_did_not_succeed(depot: Depot, kind:
 def test_a_stopped_execution_and_one_out_of_time_go_on_with_a_new_budget(aws: Aws) -> None:
     states = aws.client("stepfunctions")
     wait = {"Type": "Wait", "SecondsPath": "$.seconds", "End": True}
-    machine = aws.machine({**flow(W=wait), "TimeoutSeconds": 1})
+    machine = aws.state_machine({**flow(W=wait), "TimeoutSeconds": 1})
     ended = aws.run(machine, {"seconds": 2})
     assert ended["status"] == "TIMED_OUT"
     states.redrive_execution(executionArn=ended["executionArn"])
     assert aws.wait(ended["executionArn"])["status"] == "TIMED_OUT"
-    machine = aws.machine(flow(W=wait))
+    machine = aws.state_machine(flow(W=wait))
     started = states.start_execution(stateMachineArn=machine, input='{"seconds": 1}')
     states.stop_execution(executionArn=started["executionArn"], error="Mine", cause="c")
     first = states.redrive_execution(executionArn=started["executionArn"], clientToken="t")
@@ -200,13 +200,13 @@ def test_a_stopped_execution_and_one_out_of_time_go_on_with_a_new_budget(aws: Aw
 
 def test_what_cannot_be_redriven_says_why(aws: Aws) -> None:
     states = aws.client("stepfunctions")
-    done = aws.run(aws.machine(flow(P={"Type": "Pass", "End": True})))
+    done = aws.run(aws.state_machine(flow(P={"Type": "Pass", "End": True})))
     assert done["redriveStatusReason"] == "Execution is SUCCEEDED and cannot be redriven"
     arn = done["executionArn"]
     assert code_of(states.redrive_execution, executionArn=arn) == "ExecutionNotRedrivable"
     absent = f"{arn[:-4]}none"
     assert code_of(states.redrive_execution, executionArn=absent) == "ExecutionDoesNotExist"
-    running = aws.machine(flow(W={"Type": "Wait", "Seconds": 60, "End": True}))
+    running = aws.state_machine(flow(W={"Type": "Wait", "Seconds": 60, "End": True}))
     arn = states.start_execution(stateMachineArn=running)["executionArn"]
     assert code_of(states.redrive_execution, executionArn=arn) == "ExecutionNotRedrivable"
     states.stop_execution(executionArn=arn)
@@ -222,7 +222,7 @@ def test_a_map_run_is_redriven_after_a_restart(tmp_path: Path) -> None:
             "End": True,
         }
         depot.fix(1)
-        ended = depot.aws.run(depot.aws.machine(flow(M=state)), [1, 2])
+        ended = depot.aws.run(depot.aws.state_machine(flow(M=state)), [1, 2])
         assert ended["status"] == "FAILED"
     with LocalAws.start(tmp_path, 0, {}) as local:
         after = Aws(local, "")

@@ -1,4 +1,4 @@
-"""Each SageMaker mend is needed: plain moto still has the fault that it takes away."""
+"""Each SageMaker patch is needed: unpatched moto still has the fault that it corrects."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).parent / "programs" / "plain_moto_sagemaker.py"
-MENDS = (
+PATCHED = (
     "Model.response_object",
     "SageMakerResponse.create_model",
     "SageMakerResponse.describe_endpoint_config",
@@ -39,8 +39,8 @@ MENDS = (
 
 @pytest.fixture(scope="module")
 def faults() -> dict[str, bool]:
-    """Return, for each mended symbol, whether moto without the mends has its fault."""
-    # A process of its own, so that no mend of another test is there.
+    """Return, for each patched symbol, whether unpatched moto has the fault."""
+    # A process of its own, so that no patch of another test is installed.
     run = subprocess.run(
         [sys.executable, str(PROGRAM)], capture_output=True, text=True, check=False
     )
@@ -49,6 +49,6 @@ def faults() -> dict[str, bool]:
     return found
 
 
-@pytest.mark.parametrize("symbol", MENDS)
+@pytest.mark.parametrize("symbol", PATCHED)
 def test_moto_still_has_the_fault(faults: dict[str, bool], symbol: str) -> None:
-    assert faults[symbol], f"moto has caught up on {symbol}; take its mend out"
+    assert faults[symbol], f"moto has caught up on {symbol}; remove its patch"

@@ -1,4 +1,4 @@
-"""What others on the machine can do: users, functions, pages; and folders that cannot be used."""
+"""What others on the host can do: users, functions, pages; and folders that cannot be used."""
 
 import http.client
 import os
@@ -37,7 +37,7 @@ def ask(aws: Aws, method: str, path: str, body: bytes = b"", **headers: str):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
-def test_another_user_of_the_machine_is_not_answered(aws):
+def test_another_user_of_the_host_is_not_answered(aws):
     def answer(user: int) -> str:
         command = [sys.executable, "-c", ASK, str(aws.local.record.port), str(user)]
         return subprocess.run(

@@ -36,17 +36,17 @@ def test_a_browser_gets_the_page_with_all_that_it_loads_from_here(aws):
 
 
 def test_an_aws_client_gets_the_buckets_at_the_same_path(aws):
-    aws.client("s3").create_bucket(Bucket="beside-the-page")
+    aws.client("s3").create_bucket(Bucket="next-to-the-page")
     names = [bucket["Name"] for bucket in aws.client("s3").list_buckets()["Buckets"]]
-    assert "beside-the-page" in names
+    assert "next-to-the-page" in names
 
 
-def test_an_execution_is_told_state_by_state(aws):
+def test_an_execution_is_shown_state_by_state(aws):
     task = {"Type": "Pass", "Result": {"out": 1}, "End": True}
     way = {"Variable": "$.in", "NumericEquals": 2, "Next": "B"}
     choice = {"Type": "Choice", "Choices": [way], "Default": "A"}
     states = {"C": choice, "A": task, "B": {"Type": "Succeed"}}
-    arn = aws.machine({"StartAt": "C", "States": states})
+    arn = aws.state_machine({"StartAt": "C", "States": states})
     ended = aws.run(arn, {"in": 1})
     found = execution(aws, ended["executionArn"])
     first, visit = found["visits"]
@@ -57,9 +57,9 @@ def test_an_execution_is_told_state_by_state(aws):
     assert ended["executionArn"] in [entry["arn"] for entry in listed]
 
 
-def test_each_iteration_of_a_map_is_told_on_its_own(aws):
+def test_each_iteration_of_a_map_is_shown_on_its_own(aws):
     double = {"Type": "Pass", "Parameters": {"twice.$": "States.MathAdd($, $)"}, "End": True}
-    arn = aws.machine(
+    arn = aws.state_machine(
         {
             "StartAt": "Each",
             "States": {
@@ -83,7 +83,7 @@ def test_each_iteration_of_a_map_is_told_on_its_own(aws):
 
 def test_hostile_texts_travel_as_json_text(aws):
     fail = {"Type": "Fail", "Error": HOSTILE, "Cause": f'"{HOSTILE}'}
-    arn = aws.machine({"StartAt": HOSTILE, "States": {HOSTILE: fail}})
+    arn = aws.state_machine({"StartAt": HOSTILE, "States": {HOSTILE: fail}})
     found = execution(aws, aws.run(arn)["executionArn"])
     assert (found["error"], found["cause"]) == (HOSTILE, f'"{HOSTILE}')
     assert found["visits"][0]["name"] == HOSTILE and found["visits"][0]["status"] == "failed"
@@ -99,7 +99,7 @@ def test_no_script_of_the_page_makes_markup_of_a_text(name):
 
 
 @pytest.mark.parametrize("query", ["arn=absent", "arn=absent&path=none", "path=%7B", ""])
-def test_an_execution_that_is_not_there_is_told(aws, query):
+def test_an_unknown_execution_is_an_error(aws, query):
     answer, body = get(aws, f"/_local_aws/page/execution?{query}")
     assert answer.status == 400 and json.loads(body)["message"]
 

@@ -32,18 +32,18 @@ def test_a_second_server_on_the_folder_is_refused_by_the_name_of_the_first(aws):
     assert LocalAws.attach(aws.local.home).endpoint_url == aws.local.endpoint_url
 
 
-def test_a_taken_port_is_told_in_one_sentence(aws, tmp_path):
+def test_a_taken_port_is_reported_in_one_sentence(aws, tmp_path):
     with pytest.raises(LocalAwsError, match=f"port {aws.local.record.port}"):
         LocalAws.start(tmp_path, aws.local.record.port, {})
     assert "Traceback" not in (tmp_path / "server.log").read_text()
 
 
-def test_a_port_that_is_none_is_told_in_one_sentence(tmp_path):
+def test_an_invalid_port_is_reported_in_one_sentence(tmp_path):
     with pytest.raises(LocalAwsError, match="port 99999"):
         LocalAws.start(tmp_path, 99_999, {})
 
 
-def test_nothing_to_attach_to_is_told(tmp_path):
+def test_nothing_to_attach_to_is_reported(tmp_path):
     with pytest.raises(LocalAwsError, match="No embedded AWS runs"):
         LocalAws.attach(tmp_path)
 
@@ -104,7 +104,7 @@ def test_nothing_is_started_once_all_is_stopped():
         children.spawn([sys.executable, "-c", ""], env={})
 
 
-def test_a_program_that_is_not_there_is_told():
+def test_a_missing_program_is_reported():
     children = Children()
     try:
         with pytest.raises(LocalAwsError, match="/no/such/program"):
@@ -138,7 +138,7 @@ def _worker(aws, local):
     )[0]
 
 
-def test_the_server_tells_which_processes_work_for_whom(aws):
+def test_the_server_lists_its_processes_and_what_each_works_for(aws):
     name = aws.function("import os\ndef handler(event, context):\n    return os.getpid()\n")
     pid = aws.invoke(name)[0]
     found = {p["pid"]: p for p in aws.local.ask("/_local_aws/processes")}

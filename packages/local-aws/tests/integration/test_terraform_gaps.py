@@ -57,7 +57,7 @@ def test_an_unconditional_deny_of_a_bucket_policy_still_denies(aws):
         raise AssertionError("the object was given out")
 
 
-def test_a_rule_for_old_versions_tells_how_many_it_keeps(aws):
+def test_a_rule_for_old_versions_returns_how_many_it_keeps(aws):
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_NoncurrentVersionExpiration.html"""
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="gap-lifecycle")
@@ -81,7 +81,7 @@ def test_a_rule_for_old_versions_tells_how_many_it_keeps(aws):
     ]
 
 
-def test_a_bucket_tells_that_it_sends_events_to_eventbridge(aws):
+def test_a_bucket_returns_that_it_sends_events_to_eventbridge(aws):
     s3, sqs = aws.client("s3"), aws.client("sqs")
     s3.create_bucket(Bucket="gap-events")
     only = {"EventBridgeConfiguration": {}}
@@ -139,7 +139,7 @@ def test_a_function_logs_to_the_group_that_it_was_given(aws):
     assert [event["message"] for event in found["events"]] == ["here"]
 
 
-def test_an_event_source_mapping_tells_the_alias_that_it_was_given(aws):
+def test_an_event_source_mapping_returns_the_alias_that_it_was_given(aws):
     functions, sqs = aws.client("lambda"), aws.client("sqs")
     sqs.create_queue(QueueName="gap-mapping")
     name = aws.function("def handler(event, context): ...\n")

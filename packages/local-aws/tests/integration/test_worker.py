@@ -129,7 +129,7 @@ def test_a_missing_runtime_says_what_to_do(tmp_path, children):
         pools.invoke(spec(HANDLER), b"{}")
 
 
-def test_a_burst_on_a_quick_function_starts_few_workers(pools):
+def test_a_burst_on_a_fast_function_starts_few_workers(pools):
     function = spec("import os\ndef handler(event, context):\n    return os.getpid()\n")
     found = []
     threads = [

@@ -117,7 +117,7 @@ def test_an_output_that_fails_leaves_terraform_its_time_to_end(terraform: Make) 
     assert dev.outputs()["colour"] == "blue"
 
 
-def test_a_failure_carries_terraforms_own_words(terraform: Make, root: Path) -> None:
+def test_a_failure_carries_terraforms_own_message(terraform: Make, root: Path) -> None:
     dev = terraform()
     dev.init()
     (root / "bad.tf").write_text('resource "terraform_data" "bad" {\n  input = var.nowhere\n}\n')
@@ -210,7 +210,7 @@ def test_missing_credentials_say_how_to_get_some(
 
 
 def test_backend_settings_can_be_added(terraform: Make, root: Path, tmp_path: Path) -> None:
-    (root / "environments/dev/backend.hcl").write_text("# the path is given beside this file\n")
+    (root / "environments/dev/backend.hcl").write_text("# the path is given next to this file\n")
     dev = terraform()
     dev.init({"path": f"{tmp_path}/elsewhere.tfstate"})
     dev.apply(dev.plan())

@@ -44,7 +44,7 @@ def test_a_plan_without_changes_leaves_no_file(terraform: Make, tmp_path: Path) 
 
 def test_words_are_what_terraform_shows(terraform: Make, tmp_path: Path) -> None:
     dev = ready(terraform)
-    words = dev.words(dev.plan(out=tmp_path / "dev.tfplan"))
+    words = dev.plan_text(dev.plan(out=tmp_path / "dev.tfplan"))
     assert "Plan: 1 to add, 0 to change, 0 to destroy." in words
     assert "\x1b" not in words
 
@@ -186,11 +186,11 @@ def test_a_plan_without_its_record_is_refused(
     kept = tmp_path / "dev.tfplan"
     dev = ready(terraform)
     dev.plan(out=kept)
-    beside = tmp_path / "dev.tfplan.json"
+    record_path = tmp_path / "dev.tfplan.json"
     if record is None:
-        beside.unlink()
+        record_path.unlink()
     else:
-        beside.write_text(record)
+        record_path.write_text(record)
     with pytest.raises(DeployError, match="no complete plan"):
         dev.kept_plan(kept)
 
@@ -201,9 +201,9 @@ def test_a_plan_that_takes_its_zips_from_elsewhere_is_refused(
     kept = tmp_path / "dev.tfplan"
     dev = ready(terraform)
     dev.plan(out=kept)
-    beside = tmp_path / "dev.tfplan.json"
-    record = {**json.loads(beside.read_text()), "bundles": "/elsewhere/lambda"}
-    beside.write_text(json.dumps(record))
+    record_path = tmp_path / "dev.tfplan.json"
+    record = {**json.loads(record_path.read_text()), "bundles": "/elsewhere/lambda"}
+    record_path.write_text(json.dumps(record))
     with pytest.raises(DeployError, match="/elsewhere/lambda"):
         dev.kept_plan(kept)
 

@@ -1,6 +1,6 @@
-"""The faults of python-terraform that `scones_deploy.terraform.adapter` mends.
+"""The faults of python-terraform that `scones_deploy.terraform.adapter` works around.
 
-Each test fails once the library has caught up; the mend can go then.
+Each test fails once the library has caught up; the workaround can go then.
 """
 
 import inspect

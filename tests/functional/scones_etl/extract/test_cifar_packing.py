@@ -79,7 +79,7 @@ def test_an_unpacked_folder_and_the_folder_above_it_are_read(folder):
         inside.read(CLASSES)
 
 
-def test_files_that_a_mac_leaves_beside_the_members_are_passed_over(folder, tmp_path):
+def test_files_that_a_mac_leaves_next_to_the_members_are_ignored(folder, tmp_path):
     with tarfile.open(tmp_path / "mac.tgz", "w:gz") as tar:
         added(tar, "._" + NAME, bytes(200))
         for path in sorted(folder.iterdir()):
@@ -122,7 +122,7 @@ def test_an_archive_of_pictures_is_to_be_unpacked(tmp_path, kind):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"test_batch": None}, "has no test_batch; is it another archive"),
         ({"again/test_batch": b"x"}, "it has test_batch twice"),
@@ -130,14 +130,14 @@ def test_an_archive_of_pictures_is_to_be_unpacked(tmp_path, kind):
         ({"batches.meta": bytes((1 << 20) + 1)}, "batches.meta has 1,048,577 bytes"),
     ],
 )
-def test_an_archive_that_is_not_as_it_should_be_is_refused(folder, tmp_path, change, words):
+def test_an_archive_that_is_not_as_it_should_be_is_refused(folder, tmp_path, change, message):
     members = {path.name: path.read_bytes() for path in folder.iterdir()} | change
     with tarfile.open(tmp_path / "odd.tgz", "w:gz") as tar:
         for name, content in members.items():
             if content is not None:
                 added(tar, f"{NAME}/{name}" if "../" not in name else name, content)
 
-    with pytest.raises(DatasetError, match=words):
+    with pytest.raises(DatasetError, match=message):
         open_source(tmp_path / "odd.tgz").read(CLASSES)
 
 

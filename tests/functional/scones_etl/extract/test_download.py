@@ -74,12 +74,12 @@ def left_behind(target: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("path", ["/whole", "/unsized"])
-def test_a_whole_file_arrives_alone(server, target, say, told, path):
+def test_a_whole_file_arrives_alone(server, target, say, messages, path):
     remote(server + path).fetch(target, say)
 
     assert target.read_bytes() == CONTENT
     assert left_behind(target) == [target]
-    assert told == [f"Downloading {server}{path}"]
+    assert messages == [f"Downloading {server}{path}"]
 
 
 @pytest.mark.parametrize("path", ["/cut", "/missing", "/silent", "/liar"])
@@ -113,14 +113,14 @@ def test_a_file_that_is_too_large_is_given_up(server, target, say, path):
     assert left_behind(target) == []
 
 
-def test_a_full_disk_is_told_with_folder_and_bytes(server, target, say):
+def test_a_full_disk_is_reported_with_folder_and_bytes(server, target, say):
     with pytest.raises(DatasetError, match=rf"{target.parent} .*1,024,000 bytes.*1,000 bytes left"):
         remote(server + "/whole", free=lambda _: 1000).fetch(target, say)
 
     assert left_behind(target) == []
 
 
-def test_a_disk_that_fills_up_is_told_with_folder_and_bytes(server, target):
+def test_a_disk_that_fills_up_is_reported_with_folder_and_bytes(server, target):
     limited = f"""
 import resource
 from pathlib import Path
@@ -149,7 +149,7 @@ except DatasetError as error:
     assert left_behind(target) == []
 
 
-def test_a_folder_that_is_a_file_is_told(server, target, say):
+def test_a_folder_that_is_a_file_is_reported(server, target, say):
     target.parent.write_text("")
 
     with pytest.raises(DatasetError, match=r"project\.cache_dir"):
@@ -161,7 +161,7 @@ def test_only_web_addresses_are_fetched(target, say):
         remote("file:///etc/passwd").fetch(target, say)
 
 
-def test_the_rate_is_told_now_and_then_with_the_time_left(say, told):
+def test_the_rate_is_reported_periodically_with_the_time_left(say, messages):
     now = iter([0.0, 1.0, 4.0, 5.0, 10.0])
     rate = Rate(say, "x", every_seconds=2.0, clock=lambda: next(now))
 
@@ -169,4 +169,4 @@ def test_the_rate_is_told_now_and_then_with_the_time_left(say, told):
         rate(done, 12_000_000)
     rate(10_000_000, 0)
 
-    assert told == ["x: 4.0 of 12.0 MB, 1.0 MB/s, 8 s left", "x: 10.0 MB, 1.0 MB/s"]
+    assert messages == ["x: 4.0 of 12.0 MB, 1.0 MB/s, 8 s left", "x: 10.0 MB, 1.0 MB/s"]

@@ -132,7 +132,7 @@ def test_train_and_test_folders_are_the_splits(folder):
 SETTINGS = DatasetSettings(image_side=16, test_fraction=0.3, validation_fraction=0.3)
 
 
-def test_test_images_are_drawn_by_the_seed_and_told_in_the_manifest(folder):
+def test_test_images_are_drawn_by_the_seed_and_recorded_in_the_manifest(folder):
     first = stage(open_source(folder), CLASSES, SETTINGS)
     other = stage(open_source(folder), CLASSES, DatasetSettings(**{**fields(), "seed": 1}))
 
@@ -241,7 +241,7 @@ def test_a_huge_file_among_the_images_is_listed_without_being_read(folder):
     assert "more than 67,108,864 bytes" in raw.ingest_stats.unreadable["cat/huge.png"]
 
 
-def test_a_list_of_other_columns_beside_class_folders_is_no_list_of_labels(folder):
+def test_a_list_of_other_columns_next_to_class_folders_is_no_list_of_labels(folder):
     (folder / "labels.csv").write_text("id,breed\n000bec,cat\n")
 
     raw = open_source(folder).read(CLASSES, SMALL)

@@ -163,7 +163,7 @@ def test_a_list_is_read_however_a_spreadsheet_saved_it(write, content):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (b"id,breed\n1,van\n", "needs the columns file and label; its header has id, breed"),
         (b"", "needs the columns file and label"),
@@ -173,11 +173,11 @@ def test_a_list_is_read_however_a_spreadsheet_saved_it(write, content):
         (b"file,label\n\n0.png,bicycle\n0.png,bicycle\n", "line 4: '0.png' has a line already"),
     ],
 )
-def test_a_list_that_is_not_understood_is_refused_with_its_place(write, content, words):
+def test_a_list_that_is_not_understood_is_refused_with_its_place(write, content, message):
     folder = write()
     (folder / "labels.csv").write_bytes(content)
 
-    with pytest.raises(MalformedDataset, match=words):
+    with pytest.raises(MalformedDataset, match=message):
         open_source(folder)
 
 

@@ -73,19 +73,21 @@ def test_the_original_is_downloaded_once(resolve, archives, choice):
     assert first.kind == "cifar100"
 
 
-def test_without_a_network_images_are_drawn_and_it_is_said_loudly(resolve, told):
+def test_without_a_network_images_are_drawn_and_it_is_said_loudly(resolve, messages):
     source = resolve("auto", download=unreachable, synthetic_if_unreachable=True)
 
     assert source.kind == "synthetic"
-    assert "WARNING" in told[-1]
-    assert "says nothing about the real task" in told[-1]
+    assert "WARNING" in messages[-1]
+    assert "says nothing about the real task" in messages[-1]
 
 
 @pytest.mark.parametrize("choice", ["auto", "cifar100"])
-def test_without_a_network_the_original_is_an_error_that_names_the_way_out(resolve, told, choice):
+def test_without_a_network_the_original_is_an_error_that_names_the_way_out(
+    resolve, messages, choice
+):
     with pytest.raises(SourceUnreachable, match="--source synthetic"):
         resolve(choice, download=unreachable)
-    assert told == []
+    assert messages == []
 
 
 def test_without_a_network_the_original_is_an_error_even_in_a_demo_that_asks_for_it(resolve):
@@ -93,13 +95,13 @@ def test_without_a_network_the_original_is_an_error_even_in_a_demo_that_asks_for
         resolve("cifar100", download=unreachable, synthetic_if_unreachable=True)
 
 
-def test_a_damaged_download_is_not_replaced_by_drawings(resolve, archives, told):
+def test_a_damaged_download_is_not_replaced_by_drawings(resolve, archives, messages):
     path = archives.write()
 
     with pytest.raises(ChecksumMismatch, match="Delete it"):
         resolve("auto", download=handing_out(path), archive_md5="0" * 32)
 
-    assert told == []
+    assert messages == []
 
 
 def test_a_cached_archive_that_is_not_the_original_is_refused(resolve, archives, cache):
@@ -109,9 +111,9 @@ def test_a_cached_archive_that_is_not_the_original_is_refused(resolve, archives,
         resolve("auto")
 
 
-def test_drawn_images_can_be_asked_for(resolve, told):
+def test_drawn_images_can_be_asked_for(resolve, messages):
     assert resolve("synthetic").kind == "synthetic"
-    assert told == []
+    assert messages == []
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,7 @@ def test_a_folder_without_images_is_refused(resolve, tmp_path):
         resolve(str(tmp_path))
 
 
-def test_what_lies_at_a_path_is_told_by_its_content(resolve, archives, tmp_path):
+def test_a_source_is_recognised_by_its_content(resolve, archives, tmp_path):
     (tmp_path / "photos" / "cat").mkdir(parents=True)
     (tmp_path / "photos" / "cat" / "x.jpg").touch()
     digits = tmp_path / "digits"

@@ -107,8 +107,8 @@ def _children(pid):
 
 def test_the_hyperparameters_are_those_of_the_dataset(project, photos):
     card = train(project, backend="local", source=photos, epochs=1)
-    told = project.build / "local" / "training" / "input" / "config" / "hyperparameters.json"
-    assert json.loads(told.read_text())["dataset_version"] == card.dataset_version
+    path = project.build / "local" / "training" / "input" / "config" / "hyperparameters.json"
+    assert json.loads(path.read_text())["dataset_version"] == card.dataset_version
 
 
 def test_digits_are_a_matter_of_settings(project, tmp_path):

@@ -231,7 +231,7 @@ def test_a_signal_stops_it_without_a_word(trained, number):
 
 
 def test_a_stop_under_load_loses_no_request(trained):
-    """Callers keep their connections and send the next request until they are told to go."""
+    """Callers keep their connections and send the next request until they are stopped."""
     server = Server(environment_of(trained[0])).wait()
     body, counts = encoded(picture()), []
 
@@ -244,7 +244,7 @@ def test_a_stop_under_load_loses_no_request(trained):
             counts.append(number)
             if answer.headers["Connection"] == "close":
                 return number
-        raise AssertionError("never told to go")
+        raise AssertionError("never stopped")
 
     with ThreadPoolExecutor(6) as pool:
         callers = [pool.submit(caller) for _ in range(6)]
@@ -258,7 +258,7 @@ def test_a_stop_under_load_loses_no_request(trained):
 
 
 def workers_of(server):
-    """The ids of a server's workers, once there are as many as it was told."""
+    """The ids of a server's workers, once there are as many as configured."""
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
     deadline = time.monotonic() + DEADLINE_SECONDS
     while time.monotonic() < deadline:

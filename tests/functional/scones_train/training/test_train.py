@@ -58,7 +58,7 @@ def test_the_model_folder_has_images_that_its_graph_answers_as_they_say(trained)
         assert answer.tolist() == pytest.approx(image.probabilities, abs=1e-5)
 
 
-def _encoded_anew(base):
+def _encode_again(base):
     """Give every image another name, whose order is another, and other bytes for its pixels."""
     for number, path in enumerate(sorted(base.glob("input/data/t*/*/*.png"), reverse=True)):
         with Image.open(path) as image:
@@ -68,9 +68,9 @@ def _encoded_anew(base):
 
 def test_neither_names_nor_encoder_of_the_files_change_the_network(trained, job):
     base, _ = trained
-    told = json.loads((base / "input" / "config" / "hyperparameters.json").read_text())
-    job.hyperparameters(**told)
-    _encoded_anew(job.base)
+    parameters = json.loads((base / "input" / "config" / "hyperparameters.json").read_text())
+    job.hyperparameters(**parameters)
+    _encode_again(job.base)
     assert job.run().returncode == 0
     first, second = (
         load_file(folder / "model" / "weights.safetensors") for folder in (base, job.base)
@@ -90,7 +90,7 @@ def test_without_folds_the_threshold_rests_on_images_that_were_not_learnt(job):
     assert card.settings["trained_on"] == ["train"]
 
 
-def test_the_output_can_be_followed_by_machines(trained):
+def test_the_output_can_be_parsed(trained):
     _, done = trained
     lines = [parse_line(line) for line in done.stdout.splitlines()]
     epochs = [line for line in lines if "epoch" in line]

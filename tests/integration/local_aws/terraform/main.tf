@@ -1,4 +1,4 @@
-# What the embedded AWS has to deploy beside the project's own resources: each type in it is one
+# What the embedded AWS has to deploy besides the project's own resources: each type in it is one
 # whose answers moto gave otherwise than AWS, or one that a project like this one needs next.
 
 terraform {
@@ -318,7 +318,7 @@ resource "aws_sns_topic_subscription" "queue" {
 
 # --- state machines
 
-resource "aws_cloudwatch_log_group" "machine" {
+resource "aws_cloudwatch_log_group" "state_machine" {
   name              = "/aws/vendedlogs/states/resources"
   retention_in_days = var.step == "first" ? 1 : 3
 }
@@ -335,7 +335,7 @@ resource "aws_sfn_state_machine" "any" {
   logging_configuration {
     level                  = "ALL"
     include_execution_data = true
-    log_destination        = "${aws_cloudwatch_log_group.machine.arn}:*"
+    log_destination        = "${aws_cloudwatch_log_group.state_machine.arn}:*"
   }
 
   tracing_configuration {
@@ -392,7 +392,7 @@ resource "aws_cloudwatch_event_rule" "rate" {
   schedule_expression = var.step == "first" ? "rate(1 day)" : "cron(0 6 * * ? *)"
 }
 
-resource "aws_cloudwatch_event_target" "machine" {
+resource "aws_cloudwatch_event_target" "state_machine" {
   rule     = aws_cloudwatch_event_rule.rate.name
   arn      = aws_sfn_alias.live.arn
   role_arn = aws_iam_role.any.arn
@@ -423,7 +423,7 @@ resource "aws_scheduler_schedule" "any" {
 
 resource "aws_cloudwatch_log_metric_filter" "errors" {
   name           = "errors"
-  log_group_name = aws_cloudwatch_log_group.machine.name
+  log_group_name = aws_cloudwatch_log_group.state_machine.name
   pattern        = "{ $.type = \"ExecutionFailed\" && $.step = \"${var.step}\" }"
 
   metric_transformation {

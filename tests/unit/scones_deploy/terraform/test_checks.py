@@ -28,7 +28,7 @@ def test_what_passes_is_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("results", "told"),
+    ("results", "message"),
     [
         ({"failed_checks": [check()]}, "/main.tf aws_x.y CKV_AWS_1: Ensure it"),
         ({"skipped_checks": [check("No comment provided")]}, "skipped without a reason"),
@@ -36,10 +36,10 @@ def test_what_passes_is_counted() -> None:
         ({"parsing_errors": ["/odd.tf"]}, "/odd.tf: cannot be read"),
     ],
 )
-def test_what_may_not_pass_is_named(results: dict[str, Any], told: str) -> None:
+def test_what_may_not_pass_is_named(results: dict[str, Any], message: str) -> None:
     with pytest.raises(DeployError, match="Checkov finds") as caught:
         read_scan(body(**results))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_without_the_scanners_nothing_counts_as_passed(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from scones_deploy.terraform.messages import error_words, failure
+from scones_deploy.terraform.messages import error_text, failure
 
 FRAMED = """\x1b[33m╷\x1b[0m
 │ Warning: Something is deprecated
@@ -23,18 +23,18 @@ FRAMED = """\x1b[33m╷\x1b[0m
 
 
 def test_errors_are_kept_without_frame_colour_or_warnings() -> None:
-    assert error_words(FRAMED) == (
+    assert error_text(FRAMED) == (
         "Error: first fault\non main.tf line 3:\n3: region = 1\nThe first\ndetail.\n"
         "Error: second fault"
     )
 
 
 def test_unframed_errors_are_read_as_well() -> None:
-    assert error_words("\nError: a fault\n\nDetail.\n") == "Error: a fault\nDetail."
+    assert error_text("\nError: a fault\n\nDetail.\n") == "Error: a fault\nDetail."
 
 
 def test_text_without_an_error_is_kept_and_silence_said() -> None:
-    assert error_words("sh: cannot run\n") == "sh: cannot run"
+    assert error_text("sh: cannot run\n") == "sh: cannot run"
     assert failure("init", "dev", "") == (
         "terraform init failed for dev: Terraform gave no reason."
     )

@@ -30,8 +30,8 @@ def packed(mirror: Path, version: str = "5.100.0") -> Path:
     return mirror
 
 
-class Machine:
-    """A folder that stands for the machine: root module, home, software."""
+class Host:
+    """A folder that stands for the host: root module, home, software."""
 
     def __init__(self, base: Path) -> None:
         self.root, self.home, self.opt = base / "terraform", base / "home", base / "opt"
@@ -61,123 +61,119 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
 
 
-def test_with_a_registry_nothing_changes(machine: Machine) -> None:
-    unpacked(machine.opt / "mirror")
-    assert machine.source(online=True) == ProviderSource(machine.environ)
-    assert not machine.build.exists()
+def test_with_a_registry_nothing_changes(host: Host) -> None:
+    unpacked(host.opt / "mirror")
+    assert host.source(online=True) == ProviderSource(host.environ)
+    assert not host.build.exists()
 
 
 @pytest.mark.parametrize("layout", [unpacked, packed])
 @pytest.mark.parametrize("folder", ["", "plugins", "a/b/c"])
 def test_without_one_a_mirror_among_the_software_is_used(
-    machine: Machine, layout: object, folder: str
+    host: Host, layout: object, folder: str
 ) -> None:
     assert callable(layout)
-    mirror = layout(machine.opt / folder)
-    found = machine.source()
+    mirror = layout(host.opt / folder)
+    found = host.source()
     config = Path(found.environ["TF_CLI_CONFIG_FILE"])
     assert f'path    = "{mirror}"' in config.read_text()
     assert f'include = ["{HASHICORP}/aws"]' in config.read_text()
-    assert config.is_relative_to(machine.build)
+    assert config.is_relative_to(host.build)
     assert found.notice == (
         f"Terraform takes its providers (aws 5.100.0) from the mirror at {mirror}."
     )
 
 
-def test_the_folders_that_terraform_implies_come_first(machine: Machine) -> None:
-    unpacked(machine.opt / "mirror")
-    implied = unpacked(machine.home / ".terraform.d/plugins")
-    assert str(implied) in machine.source().notice
+def test_the_folders_that_terraform_implies_come_first(host: Host) -> None:
+    unpacked(host.opt / "mirror")
+    implied = unpacked(host.home / ".terraform.d/plugins")
+    assert str(implied) in host.source().notice
 
 
-def test_a_named_mirror_is_used_without_asking_the_registry(
-    machine: Machine, tmp_path: Path
-) -> None:
+def test_a_named_mirror_is_used_without_asking_the_registry(host: Host, tmp_path: Path) -> None:
     named = unpacked(tmp_path / "named")
-    found = machine.source(online=True, SCONES_TERRAFORM_MIRROR=f"/nowhere:{named}")
+    found = host.source(online=True, SCONES_TERRAFORM_MIRROR=f"/nowhere:{named}")
     assert str(named) in found.notice
-    assert machine.probes == 0
+    assert host.probes == 0
 
 
-def test_a_named_mirror_without_the_provider_is_not_passed_over(
-    machine: Machine, tmp_path: Path
-) -> None:
+def test_a_named_mirror_without_the_provider_is_not_passed_over(host: Host, tmp_path: Path) -> None:
     named = unpacked(tmp_path / "named", "5.99.0")
     with pytest.raises(TerraformError, match=rf"{named}, which lacks .*aws 5\.100\.0"):
-        machine.source(online=True, SCONES_TERRAFORM_MIRROR=str(named))
+        host.source(online=True, SCONES_TERRAFORM_MIRROR=str(named))
 
 
 @pytest.mark.parametrize(
     ("version", "target"), [("5.99.0", None), ("6.0.0", None), ("5.100.0", "plan9_mips")]
 )
 def test_another_version_or_platform_does_not_do(
-    machine: Machine, version: str, target: str | None
+    host: Host, version: str, target: str | None
 ) -> None:
-    unpacked(machine.opt / "mirror", version, target)
+    unpacked(host.opt / "mirror", version, target)
     with pytest.raises(TerraformError, match=r"hashicorp/aws 5\.100\.0 .*SCONES_TERRAFORM_MIRROR"):
-        machine.source()
+        host.source()
 
 
-def test_a_mirror_too_deep_is_not_searched_for(machine: Machine) -> None:
-    unpacked(machine.opt / "a/b/c/d")
+def test_a_mirror_too_deep_is_not_searched_for(host: Host) -> None:
+    unpacked(host.opt / "a/b/c/d")
     with pytest.raises(TerraformError, match="cannot be reached"):
-        machine.source()
+        host.source()
 
 
-def test_every_locked_provider_must_be_there(machine: Machine) -> None:
-    unpacked(machine.opt / "mirror")
-    lock = machine.root / ".terraform.lock.hcl"
+def test_every_locked_provider_must_be_there(host: Host) -> None:
+    unpacked(host.opt / "mirror")
+    lock = host.root / ".terraform.lock.hcl"
     lock.write_text(
         lock.read_text() + f'provider "{HASHICORP}/random" {{\n  version = "3.7.2"\n}}\n'
     )
     with pytest.raises(TerraformError, match=r"random 3\.7\.2"):
-        machine.source()
+        host.source()
 
 
-def test_without_a_lock_any_version_of_a_declared_provider_does(machine: Machine) -> None:
-    (machine.root / ".terraform.lock.hcl").unlink()
-    (machine.root / "versions.tf").write_text(
+def test_without_a_lock_any_version_of_a_declared_provider_does(host: Host) -> None:
+    (host.root / ".terraform.lock.hcl").unlink()
+    (host.root / "versions.tf").write_text(
         'terraform {\n  required_providers {\n    aws = {\n      source = "hashicorp/aws"\n'
         "    }\n  }\n}\n"
     )
-    mirror = unpacked(machine.opt / "mirror", "6.1.0")
-    assert str(mirror) in machine.source().notice
+    mirror = unpacked(host.opt / "mirror", "6.1.0")
+    assert str(mirror) in host.source().notice
 
 
-def test_an_installed_provider_is_looked_for_again(machine: Machine) -> None:
+def test_an_installed_provider_is_looked_for_again(host: Host) -> None:
     # Terraform asks for the versions there are, whatever is installed.
-    unpacked(machine.build / "terraform/dev/providers")
-    mirror = unpacked(machine.opt / "mirror")
-    assert str(mirror) in machine.source().notice
+    unpacked(host.build / "terraform/dev/providers")
+    mirror = unpacked(host.opt / "mirror")
+    assert str(mirror) in host.source().notice
 
 
-def test_the_users_own_configuration_is_respected(machine: Machine, tmp_path: Path) -> None:
-    unpacked(machine.opt / "mirror")
+def test_the_users_own_configuration_is_respected(host: Host, tmp_path: Path) -> None:
+    unpacked(host.opt / "mirror")
     own = tmp_path / "own.tfrc"
     own.touch()
-    found = machine.source(TF_CLI_CONFIG_FILE=str(own))
+    found = host.source(TF_CLI_CONFIG_FILE=str(own))
     assert found.environ["TF_CLI_CONFIG_FILE"] == str(own)
-    assert (found.notice, machine.probes) == ("", 0)
+    assert (found.notice, host.probes) == ("", 0)
 
 
-def test_so_is_that_of_the_home_folder(machine: Machine) -> None:
-    unpacked(machine.opt / "mirror")
-    (machine.home / ".terraformrc").write_text("provider_installation {\n}\n")
-    assert machine.source() == ProviderSource(machine.environ)
+def test_so_is_that_of_the_home_folder(host: Host) -> None:
+    unpacked(host.opt / "mirror")
+    (host.home / ".terraformrc").write_text("provider_installation {\n}\n")
+    assert host.source() == ProviderSource(host.environ)
 
 
-def test_a_configuration_that_is_not_there_is_not_passed_on(machine: Machine) -> None:
-    found = machine.source(online=True, TF_CLI_CONFIG_FILE="/nowhere/terraformrc")
-    assert found == ProviderSource(machine.environ)
+def test_a_configuration_that_is_not_there_is_not_passed_on(host: Host) -> None:
+    found = host.source(online=True, TF_CLI_CONFIG_FILE="/nowhere/terraformrc")
+    assert found == ProviderSource(host.environ)
 
 
-def test_a_path_with_marks_of_the_language_is_quoted(machine: Machine) -> None:
-    unpacked(machine.opt / 'a "b" ${c}')
-    config = Path(machine.source().environ["TF_CLI_CONFIG_FILE"]).read_text()
+def test_a_path_with_marks_of_the_language_is_quoted(host: Host) -> None:
+    unpacked(host.opt / 'a "b" ${c}')
+    config = Path(host.source().environ["TF_CLI_CONFIG_FILE"]).read_text()
     assert r"a \"b\" $${c}" in config
 
 

@@ -227,7 +227,7 @@ TWICE = b"\x80\x02})q\x00" + b"".join(b"0h%ch%c\x86q%c" % (n, n, n + 1) for n in
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "message"),
     [
         (TWICE + b"Ns.", "key of a dict"),
         (b"\x80\x02}()\x85\x85Nu.", "key of a dict"),
@@ -249,8 +249,8 @@ TWICE = b"\x80\x02})q\x00" + b"".join(b"0h%ch%c\x86q%c" % (n, n, n + 1) for n in
         (b"\x80\x02cnumpy\nndarray\n)\x81.", "opcode"),
     ],
 )
-def test_a_pickle_that_would_hang_crash_or_fill_memory_is_refused_at_once(data, words):
+def test_a_pickle_that_would_hang_crash_or_fill_memory_is_refused_at_once(data, message):
     before = time.process_time()
-    with pytest.raises(MalformedDataset, match=words):
+    with pytest.raises(MalformedDataset, match=message):
         load(data, "x")
     assert time.process_time() - before < 2

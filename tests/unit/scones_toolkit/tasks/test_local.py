@@ -10,7 +10,7 @@ from scones_toolkit.tasks.local import delete_records, duration
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "message"),
     [
         (0.4, "0 s"),
         (59.9, "59 s"),
@@ -20,8 +20,8 @@ from scones_toolkit.tasks.local import delete_records, duration
         (90_061, "1 d 1 h"),
     ],
 )
-def test_a_time_span_has_its_two_largest_units(seconds, words):
-    assert duration(seconds) == words
+def test_a_time_span_has_its_two_largest_units(seconds, message):
+    assert duration(seconds) == message
 
 
 def test_a_reset_deletes_what_can_be_made_again_and_no_labels(tmp_path: Path) -> None:

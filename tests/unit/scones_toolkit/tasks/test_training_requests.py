@@ -46,7 +46,7 @@ def test_horizontal_flips_are_a_setting() -> None:
     assert recipe(MANIFEST, TrainingSettings(horizontal_flip=False)).horizontal_flip == 0
 
 
-def test_weights_are_told_of_by_their_hash(tmp_path: Path) -> None:
+def test_weights_are_named_by_their_hash(tmp_path: Path) -> None:
     path = tmp_path / "resnet18.pth"
     path.write_bytes(b"weights")
     asked = recipe(MANIFEST, TrainingSettings(weights=str(path)))
@@ -58,7 +58,7 @@ def test_weights_are_told_of_by_their_hash(tmp_path: Path) -> None:
     ("name", "named"),
     [("absent.pth", "no weights file"), ("notes.txt", "name must end in")],
 )
-def test_weights_that_cannot_be_are_refused_before_a_machine_starts(
+def test_invalid_weights_are_refused_before_an_instance_starts(
     tmp_path: Path, name: str, named: str
 ) -> None:
     (tmp_path / "notes.txt").write_bytes(b"x")

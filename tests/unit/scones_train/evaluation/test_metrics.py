@@ -37,7 +37,7 @@ def test_accuracy_and_confusion_matrix_count_by_true_class():
     assert confusion_matrix(probabilities, labels) == ((3, 0), (1, 0))
 
 
-def test_calibration_error_is_the_gap_of_confidence_and_accuracy():
+def test_calibration_error_is_the_difference_of_confidence_and_accuracy():
     probabilities, labels = two_classes([0.9] * 10, [True] * 6 + [False] * 4)
     assert expected_calibration_error(probabilities, labels) == pytest.approx(0.3)
 

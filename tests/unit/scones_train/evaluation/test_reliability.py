@@ -17,14 +17,14 @@ def test_bins_hold_what_was_answered_with_their_confidence():
     assert bins[1].accuracy == pytest.approx(2 / 3)
 
 
-def test_the_calibration_error_is_the_mean_gap_of_the_bins():
+def test_the_calibration_error_is_the_mean_difference_in_the_bins():
     random = np.random.default_rng(4)
     first = random.random(500)
     probabilities = np.stack([first, 1 - first], axis=1)
     labels = random.integers(0, 2, 500)
     bins = reliability(probabilities, labels)
-    gaps = sum(each.images * abs(each.confidence - each.accuracy) for each in bins) / 500
-    assert gaps == pytest.approx(expected_calibration_error(probabilities, labels))
+    differences = sum(each.images * abs(each.confidence - each.accuracy) for each in bins) / 500
+    assert differences == pytest.approx(expected_calibration_error(probabilities, labels))
 
 
 def test_the_diagram_has_a_circle_for_each_bin_where_it_belongs():

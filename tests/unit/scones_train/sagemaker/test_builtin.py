@@ -7,7 +7,7 @@ from scones_train.sagemaker.builtin import (
     BuiltinHyperparameters,
     channels,
     require_counts,
-    require_machine,
+    require_gpu_instance,
 )
 
 
@@ -60,12 +60,12 @@ def test_another_number_of_images_or_classes_than_staged_is_refused(counts):
         require_counts(given(), counts)
 
 
-@pytest.mark.parametrize("machine", ["ml.m5.xlarge", "ml.c5.2xlarge", "ml.g5x.large"])
-def test_a_machine_without_a_gpu_is_refused(machine):
-    require_machine("ml.g5.xlarge")
-    require_machine("ml.p3.2xlarge")
-    with pytest.raises(TrainingError, match=re.escape(machine)):
-        require_machine(machine)
+@pytest.mark.parametrize("instance_type", ["ml.m5.xlarge", "ml.c5.2xlarge", "ml.g5x.large"])
+def test_an_instance_without_a_gpu_is_refused(instance_type):
+    require_gpu_instance("ml.g5.xlarge")
+    require_gpu_instance("ml.p3.2xlarge")
+    with pytest.raises(TrainingError, match=re.escape(instance_type)):
+        require_gpu_instance(instance_type)
 
 
 def test_channels_are_images_with_their_lists_or_records():

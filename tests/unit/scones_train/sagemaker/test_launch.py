@@ -9,7 +9,7 @@ from botocore.stub import ANY, Stubber
 
 from scones_core.errors import TrainingError, TrainingJobFailed
 from scones_train.sagemaker.follow import LOG_GROUP
-from scones_train.sagemaker.job import Machine, TrainingRequest, image_uri, job_name, job_request
+from scones_train.sagemaker.job import Compute, TrainingRequest, image_uri, job_name, job_request
 from scones_train.sagemaker.launch import launch
 from scones_train.training.hyperparameters import Hyperparameters
 
@@ -20,13 +20,13 @@ class Clock:
     """A clock that only sleeping moves."""
 
     def __init__(self):
-        self.moment = START
+        self.time = START
 
     def now(self):
-        return self.moment
+        return self.time
 
     def sleep(self, seconds):
-        self.moment += timedelta(seconds=seconds)
+        self.time += timedelta(seconds=seconds)
 
 
 class FakeSageMaker:
@@ -93,7 +93,7 @@ def request_():
         kms_key_arn="arn:aws:kms:us-east-1:123456789012:key/1",
         hyperparameters=Hyperparameters(dataset_version="v7", epochs=2).strings(),
         channels={split: (f"dataset/v7/{split}/", "") for split in ("train", "validation", "test")},
-        machine=Machine("ml.m5.xlarge", 600),
+        compute=Compute("ml.m5.xlarge", 600),
         tags={"project": "scones"},
     )
 
@@ -164,7 +164,7 @@ def test_a_refused_call_is_one_sentence(request_):
         run(FakeSageMaker(refusal=refusal), FakeLogs(), request_)
 
 
-SPOT = Machine(
+SPOT = Compute(
     "ml.g5.xlarge",
     600,
     spot=True,
@@ -174,9 +174,9 @@ SPOT = Machine(
 )
 
 
-@pytest.mark.parametrize("machine", [Machine("ml.m5.xlarge", 600), SPOT])
-def test_the_request_is_one_that_aws_takes(request_, machine):
-    request_ = replace(request_, machine=machine)
+@pytest.mark.parametrize("compute", [Compute("ml.m5.xlarge", 600), SPOT])
+def test_the_request_is_one_that_aws_takes(request_, compute):
+    request_ = replace(request_, compute=compute)
     client = boto3.client(
         "sagemaker", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
     )
@@ -208,7 +208,7 @@ def test_job_names_are_valid_and_differ():
 
 
 def test_a_spot_job_waits_at_least_as_long_as_it_runs_and_goes_on_from_its_checkpoints(request_):
-    asked = job_request(replace(request_, machine=SPOT), "job-1")
+    asked = job_request(replace(request_, compute=SPOT), "job-1")
     assert asked["EnableManagedSpotTraining"] is True
     assert asked["StoppingCondition"] == {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 600}
     assert asked["CheckpointConfig"] == {"S3Uri": "s3://artifacts/checkpoints/job-1"}
@@ -221,11 +221,13 @@ def test_a_resumed_job_has_the_checkpoints_of_the_earlier_one(request_):
 
 
 @pytest.mark.parametrize(
-    ("machine", "encrypted"),
+    ("instance_type", "encrypted"),
     [("ml.m5.xlarge", True), ("ml.m5d.xlarge", False), ("ml.g5.xlarge", False)],
 )
-def test_a_volume_gets_the_key_unless_the_machine_encrypts_by_itself(request_, machine, encrypted):
-    asked = job_request(replace(request_, machine=Machine(machine, 600)), "job-1")
+def test_a_volume_gets_the_key_unless_the_instance_encrypts_by_itself(
+    request_, instance_type, encrypted
+):
+    asked = job_request(replace(request_, compute=Compute(instance_type, 600)), "job-1")
     assert ("VolumeKmsKeyId" in asked["ResourceConfig"]) is encrypted
 
 

@@ -14,7 +14,7 @@ def test_a_line_is_read_back():
     assert parse_line(line) == {"epoch": 3, "epochs": 24, "train_loss": 0.41, "seconds_left": 31}
 
 
-def test_other_words_and_broken_values_give_nothing():
+def test_other_lines_and_broken_values_give_nothing():
     line = "loading x=abc threshold=0.9.7 epoch= Accuracy=1 nan=nan a test_accuracy=0.5000 b"
     assert parse_line(line) == {"test_accuracy": 0.5}
 

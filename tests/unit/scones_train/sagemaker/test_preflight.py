@@ -5,12 +5,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from scones_core.errors import TrainingError
-from scones_train.sagemaker.job import Machine
+from scones_train.sagemaker.job import Compute
 from scones_train.sagemaker.preflight import require_quota, require_role
 
 ROLE = "arn:aws:iam::123456789012:role/scones-dev-training"
-MACHINE = Machine("ml.g5.xlarge", 600)
-SPOT = Machine("ml.g5.xlarge", 600, spot=True)
+COMPUTE = Compute("ml.g5.xlarge", 600)
+SPOT = Compute("ml.g5.xlarge", 600, spot=True)
 
 
 def refusal(code):
@@ -74,7 +74,7 @@ def test_a_denial_is_no_trust():
         require_role(Iam(trust("sagemaker.amazonaws.com", "Deny")), ROLE, pytest.fail)
 
 
-def test_an_absent_role_is_named_and_one_that_may_not_be_seen_is_told():
+def test_an_absent_role_is_named_and_one_that_may_not_be_read_is_reported():
     with pytest.raises(TrainingError, match=f"{ROLE} is not there"):
         require_role(Iam(refusal("NoSuchEntity")), ROLE, pytest.fail)
     said = []
@@ -85,10 +85,10 @@ def test_an_absent_role_is_named_and_one_that_may_not_be_seen_is_told():
 def test_a_quota_of_none_is_refused_with_its_code_on_whatever_page_it_stands():
     pages = [quota("other", 0)], [quota("ml.g5.xlarge for training job usage", 0)]
     with pytest.raises(TrainingError, match=r"'ml.g5.xlarge for training job usage' is 0.*L-1"):
-        require_quota(Quotas(*pages), MACHINE, pytest.fail)
+        require_quota(Quotas(*pages), COMPUTE, pytest.fail)
 
 
-def test_spot_machines_count_against_a_quota_of_their_own():
+def test_spot_instances_count_against_a_quota_of_their_own():
     pages = [
         quota("ml.g5.xlarge for training job usage", 0),
         quota("ml.g5.xlarge for spot training job usage", 2),
@@ -97,7 +97,7 @@ def test_spot_machines_count_against_a_quota_of_their_own():
 
 
 def test_an_account_that_lists_no_such_quota_or_denies_the_look_goes_on():
-    require_quota(Quotas([]), MACHINE, pytest.fail)
+    require_quota(Quotas([]), COMPUTE, pytest.fail)
     said = []
-    require_quota(Quotas(refusal("AccessDenied")), MACHINE, said.append)
+    require_quota(Quotas(refusal("AccessDenied")), COMPUTE, said.append)
     assert "was not checked" in said[0]

@@ -4,7 +4,7 @@ import botocore.session
 import pytest
 
 from scones_core.errors import SettingsError
-from scones_train.sagemaker.job import Machine, TrainingRequest, job_request
+from scones_train.sagemaker.job import Compute, TrainingRequest, job_request
 from scones_train.sagemaker.sdk import SdkSageMaker, snake_cased
 from scones_train.sagemaker.sdk_trainer import TrainerSageMaker
 
@@ -12,7 +12,7 @@ WITHOUT_SDK = importlib.util.find_spec("sagemaker") is None
 
 
 def test_a_request_gets_the_sdks_names_and_keeps_the_callers():
-    spot = Machine("ml.m5.xlarge", 600, spot=True, subnets=("subnet-1",))
+    spot = Compute("ml.m5.xlarge", 600, spot=True, subnets=("subnet-1",))
     request = TrainingRequest(
         name_prefix="scones",
         image_uri="registry/scones-model:0.1.0",
@@ -22,7 +22,7 @@ def test_a_request_gets_the_sdks_names_and_keeps_the_callers():
         kms_key_arn="key",
         hyperparameters={"batchSize": "8"},
         channels={"train": ("dataset/v7/train/", "")},
-        machine=spot,
+        compute=spot,
         tags={"CostCenter": "7"},
     )
     named = snake_cased(job_request(request, "job-1"))

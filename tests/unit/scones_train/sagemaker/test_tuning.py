@@ -4,7 +4,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from scones_core.errors import TrainingError, TrainingJobFailed
-from scones_train.sagemaker.job import Machine, TrainingRequest
+from scones_train.sagemaker.job import Compute, TrainingRequest
 from scones_train.sagemaker.metric_lines import RECORDED
 from scones_train.sagemaker.tuning import (
     OBJECTIVE,
@@ -30,7 +30,7 @@ def asked():
         kms_key_arn="arn:aws:kms:us-east-1:123456789012:key/1",
         hyperparameters=Hyperparameters(epochs=2).strings(),
         channels={"train": ("dataset/v7/train/", "")},
-        machine=Machine("ml.m5.xlarge", 600),
+        compute=Compute("ml.m5.xlarge", 600),
         tags={"Project": "scones"},
     )
     return tuning_request(request, "search-1", "bayesian", jobs=3, at_once=2, seed=5)

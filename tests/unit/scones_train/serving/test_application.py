@@ -12,7 +12,7 @@ from scones_train.serving.application import SMALL_BYTES, Application
 
 
 class Model:
-    """Answers what it is told to, or raises it; sizes are those of the card."""
+    """Answers what it is given, or raises it; sizes are those of the card."""
 
     def __init__(self, card, answer=(0.25, 0.75)):
         self.card, self.answer, self.on_all_cores = card, answer, []
@@ -65,7 +65,7 @@ def test_small_and_large_images_answer_alike(card, executor, side):
 
 
 @pytest.mark.parametrize("side", [8, 300])
-def test_more_than_can_be_answered_soon_is_told_to_come_back(card, executor, side):
+def test_more_than_can_be_answered_soon_is_asked_to_retry(card, executor, side):
     application = Application(Model(card), executor, bytearray(1), max_waiting=2)
 
     async def at_once():
@@ -92,14 +92,14 @@ def test_an_image_gets_all_cores_where_no_other_process_is_at_work(card, executo
 def test_a_ping_is_answered_between_two_small_images(card, executor):
     application, order = Application(Model(card), executor, bytearray(1)), []
 
-    async def told(name, *arguments, **options):
+    async def timed(name, *arguments, **options):
         await ask(application, *arguments, **options)
         order.append(name)
 
     async def at_once():
-        images = [asyncio.create_task(told("image", body=png())) for _ in range(9)]
+        images = [asyncio.create_task(timed("image", body=png())) for _ in range(9)]
         await asyncio.sleep(0)
-        await asyncio.gather(told("ping", "GET", "/ping"), *images)
+        await asyncio.gather(timed("ping", "GET", "/ping"), *images)
 
     asyncio.run(at_once())
     assert order.index("ping") <= 2

@@ -35,7 +35,7 @@ def prepared(images, weights, settings=SETTINGS):
     return trainer
 
 
-def test_a_few_epochs_tell_bright_above_from_bright_below(lit, weights):
+def test_a_few_epochs_separate_bright_above_from_bright_below(lit, weights):
     steps, shares = [], []
     callbacks = TrainingCallbacks(on_step=lambda: steps.append(1), on_fold=shares.append)
     settings = replace(SETTINGS, epochs=8, batch_size=4)

@@ -34,14 +34,14 @@ def test_steps_that_an_earlier_job_has_done_take_no_time_any_more(capsys):
     assert said_after(progress, clock, 10, capsys) == 0
 
 
-def test_the_steps_of_all_trainings_are_told_now_and_then_up_to_the_last(capsys):
+def test_the_steps_of_all_trainings_are_reported_periodically_up_to_the_last(capsys):
     clock = Clock()
     progress = ProgressReport(100, 0, clock)
     progress.on_resume(4)
     for _ in range(96):
         clock.now += 1
         progress.on_step()
-    told = [parse_line(line) for line in capsys.readouterr().out.splitlines()]
-    assert len(told) == 40
-    assert told[0] == {"step": 3, "steps": 96, "seconds_left": 93}
-    assert told[-1] == {"step": 96, "steps": 96, "seconds_left": 0}
+    lines = [parse_line(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 40
+    assert lines[0] == {"step": 3, "steps": 96, "seconds_left": 93}
+    assert lines[-1] == {"step": 96, "steps": 96, "seconds_left": 0}

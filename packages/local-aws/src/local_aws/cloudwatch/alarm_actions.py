@@ -29,7 +29,7 @@ class Actions:
         self._publish, self._scale = publish, scale
 
     def take(self, alarm: Any, previous: dict[str, Any]) -> Iterator[tuple[str, str]]:
-        """Tell EventBridge of a change, and act; yield the kind and summary of each action."""
+        """Publish a change to EventBridge, and act; yield the kind and summary of each action."""
         detail = alarm_messages.change_detail(alarm, previous)
         self._publish(
             "aws.cloudwatch",

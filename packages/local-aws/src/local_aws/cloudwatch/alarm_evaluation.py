@@ -85,12 +85,12 @@ def reason(rule: Rule, state: str, points: Sequence[tuple[str, float]], missing:
         )
     beyond = [rule.breaches(value) for _, value in points]
     count = sum(beyond) if state == ALARM else len(points) - sum(beyond)
-    shown = ", ".join(f"{value} ({at})" for at, value in points)
+    listed = ", ".join(f"{value} ({at})" for at, value in points)
     words = _WORDS[rule.comparison]
     negated = "" if state == ALARM else "not "
     return (
         f"Threshold Crossed: {count} out of the last {len(points)} datapoint{_s(len(points))} "
-        f"[{shown}] {'were' if count != 1 else 'was'} {negated}{words} the threshold "
+        f"[{listed}] {'were' if count != 1 else 'was'} {negated}{words} the threshold "
         f"({rule.threshold}) (minimum {rule.datapoints} datapoint{_s(rule.datapoints)} for "
         f"{'OK -> ALARM' if state == ALARM else 'ALARM -> OK'} transition)."
     )

@@ -1,4 +1,4 @@
-"""Metric and composite alarms: looked at on the clock, changed, told and acted on."""
+"""Metric and composite alarms: evaluated on the clock, changed, published and acted on."""
 
 import datetime
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ class AlarmAgenda:
         state = new_state(rule, values)
         if state is not None and state != alarm.state_value:
             data = _reason_data(alarm, series, period, now)
-            points = _shown(series, rule.periods)
+            points = _recent_points(series, rule.periods)
             text = reason(rule, state, points, rule.periods - len(points))
             self.change(alarm, state, text, compact(data), now)
         elif alarm.state_value == "ALARM":
@@ -81,7 +81,7 @@ class AlarmAgenda:
     def change(
         self, alarm: Any, state: str, text: str, data: str, now: datetime.datetime | None = None
     ) -> None:
-        """Set an alarm's state, note it in its history, tell EventBridge, and take its actions."""
+        """Set an alarm's state, record and publish the change, and take the alarm's actions."""
         now = self._clock.now() if now is None else now
         previous = alarm_messages.state_of(alarm)
         alarm.state_value, alarm.state_reason, alarm.state_reason_data = state, text, data
@@ -177,7 +177,7 @@ def _step(alarms: Any) -> int:
     return _EVERY_SECONDS_HIGH_RESOLUTION if fast else _EVERY_SECONDS
 
 
-def _shown(series: Series, count: int) -> list[tuple[str, float]]:
+def _recent_points(series: Series, count: int) -> list[tuple[str, float]]:
     newest = sorted(series, reverse=True)[:count]
     times = {at: datetime.datetime.fromtimestamp(at, datetime.UTC) for at in newest}
     return [(f"{times[at]:%d/%m/%y %H:%M:%S}", series[at]) for at in newest]

@@ -131,14 +131,14 @@ def _aligned(start: datetime.datetime, period: int) -> float:
 
 
 def _with_services_own(backend: Any, queries: Iterable[Query]) -> MetricStore:
-    """Return the store, with what moto's services tell of themselves only when they are asked."""
+    """Return the store, with what moto's services report of themselves only when they are asked."""
     store: MetricStore = backend.local_aws_metrics
     missing = {query.key for query in queries if query.key and not store.has(query.key)}
-    told = [] if not missing else backend.aws_metric_data
-    if not told:
+    reported = [] if not missing else backend.aws_metric_data
+    if not reported:
         return store
     own = MetricStore()
-    for datum in told:
+    for datum in reported:
         key = MetricKey.of(datum.namespace, datum.name, {d.name: d.value for d in datum.dimensions})
         if key in missing:
             own.add(key, _seconds(datum.timestamp), datum.value, datum.unit)

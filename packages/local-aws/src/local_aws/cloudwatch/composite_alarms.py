@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import unquote
 
-# Tells whether the alarm of that name is in that state.
+# Returns whether the alarm of that name is in that state.
 States = Callable[[str, str], bool]
 Node = Callable[[States], bool]
 

@@ -11,9 +11,9 @@ from typing import Any
 from local_aws.core.metric_store import MetricKey
 
 _MARK = '"_aws"'
-_MOST_METRICS = 100
-_MOST_DIMENSIONS = 30
-_MOST_VALUES = 100
+_MAX_METRICS = 100
+_MAX_DIMENSIONS = 30
+_MAX_VALUES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def _directed(
     directive: Mapping[str, Any], document: Mapping[str, Any], at: float
 ) -> Iterator[Embedded]:
     sets = [found for names in _list(directive.get("Dimensions")) if (found := _set(names))]
-    for metric in _list(directive.get("Metrics"))[:_MOST_METRICS]:
+    for metric in _list(directive.get("Metrics"))[:_MAX_METRICS]:
         name = metric.get("Name") if isinstance(metric, Mapping) else None
         values = _values(document.get(str(name)))
         if not name or not values:
@@ -62,7 +62,7 @@ def _directed(
 
 
 def _set(names: Any) -> tuple[str, ...]:
-    return tuple(str(name) for name in _list(names)[:_MOST_DIMENSIONS])
+    return tuple(str(name) for name in _list(names)[:_MAX_DIMENSIONS])
 
 
 def _list(value: Any) -> list[Any]:
@@ -72,5 +72,5 @@ def _list(value: Any) -> list[Any]:
 def _values(value: Any) -> tuple[float, ...]:
     given = value if isinstance(value, list) else [value]
     numbers = [v for v in given if isinstance(v, int | float) and not isinstance(v, bool)]
-    whole = len(numbers) == len(given) <= _MOST_VALUES
+    whole = len(numbers) == len(given) <= _MAX_VALUES
     return tuple(float(number) for number in numbers) if whole else ()

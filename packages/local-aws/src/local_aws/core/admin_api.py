@@ -43,7 +43,7 @@ class Routes:
         """Return a decorator that has its function answer that method and path.
 
         What the function returns is the answer's JSON, unless it is a `Page`; a LocalAwsError
-        of it answers 400 with its sentence. Registering anew replaces. Raises ValueError for a
+        of it answers 400 with its sentence. Registering again replaces. Raises ValueError for a
         path that is not below `PREFIX`.
         """
         if not path.startswith(PREFIX):

@@ -20,7 +20,7 @@ Dimensions = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class MetricKey:
-    """What tells one metric from another; the dimensions are sorted pairs."""
+    """What identifies a metric; the dimensions are sorted pairs."""
 
     namespace: str
     name: str

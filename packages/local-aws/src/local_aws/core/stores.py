@@ -1,4 +1,4 @@
-"""What outlives the server's process besides the records that moto keeps.
+"""What outlives the server's process in addition to the records that moto keeps.
 
 moto's own records (buckets, functions, executions, ...) are saved without further ado. A module
 that keeps something elsewhere, which must be there after a restart, registers it once, in its
@@ -48,7 +48,7 @@ class Stores:
         self._request = threading.local()
 
     def keep(self, name: str, save: Callable[[], Any], load: Callable[[Any], None]) -> None:
-        """Have a value saved and loaded under a name; registering the name anew replaces it."""
+        """Have a value saved and loaded under a name; registering the name again replaces it."""
         self._stores[name] = Store(save, load)
 
     def on_restored(self, action: Callable[[], None]) -> None:

@@ -15,7 +15,7 @@ class TagStore:
         keep(f"tags.{service}", self._saved, self._restore)
 
     def add(self, arn: str, tags: Mapping[str, str]) -> None:
-        """Set tags of a resource, beside those it has."""
+        """Add tags to those of a resource."""
         with self._lock:
             self._tags.setdefault(arn, {}).update(tags)
 

@@ -24,17 +24,17 @@ def captures(context: Context) -> list[dict[str, Any]]:
     """Return the newest records of all endpoints: `image` (a data: URL or ""), `label`, ..."""
     labels = _labels(context)
     found = [
-        shown(record, endpoint.endpoint_name, labels)
+        capture_row(record, endpoint.endpoint_name, labels)
         for endpoint in _endpoints(context)
         for record in _records(context, endpoint)
     ]
     return sorted(found, key=lambda record: str(record["time"]), reverse=True)[:SHOWN]
 
 
-def shown(record: Mapping[str, Any], endpoint: str, labels: list[str]) -> dict[str, Any]:
+def capture_row(record: Mapping[str, Any], endpoint: str, labels: list[str]) -> dict[str, Any]:
     """Return one captured record as the page shows it.
 
-    A part that is missing, or does not have the expected form, is shown as nothing.
+    A part that is missing, or does not have the expected form, is left empty.
     """
     data = record.get("captureData") or {}
     metadata = record.get("eventMetadata") or {}

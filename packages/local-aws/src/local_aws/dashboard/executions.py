@@ -189,8 +189,8 @@ class Executions:
         return {
             **_summary(execution),
             "definition": json.loads(execution.state_machine.definition),
-            "input": _shown(json.dumps(execution.input_data, ensure_ascii=False)),
-            "output": _shown(json.dumps(execution.output, ensure_ascii=False))
+            "input": _shortened(json.dumps(execution.input_data, ensure_ascii=False)),
+            "output": _shortened(json.dumps(execution.output, ensure_ascii=False))
             if execution.output is not None
             else "",
             "error": execution.error or "",
@@ -256,16 +256,16 @@ def _visit(visit: Any) -> dict[str, Any]:
         "status": visit.status,
         "entered": visit.entered,
         "exited": visit.exited,
-        "input": _shown(visit.input),
-        "output": _shown(visit.output),
-        "assigned": _shown(visit.assigned),
+        "input": _shortened(visit.input),
+        "output": _shortened(visit.output),
+        "assigned": _shortened(visit.assigned),
         "error": visit.error,
-        "cause": _shown(visit.cause),
+        "cause": _shortened(visit.cause),
         "events": visit.events,
     }
 
 
-def _shown(text: str) -> str:
+def _shortened(text: str) -> str:
     if len(text) <= SHOWN_CHARACTERS:
         return text
     return f"{text[:SHOWN_CHARACTERS]}\n... {len(text) - SHOWN_CHARACTERS} characters more"

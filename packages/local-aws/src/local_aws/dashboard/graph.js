@@ -14,7 +14,7 @@ function leadsTo(state) {
   return [...seen.values()];
 }
 
-/** Return the machines within a state: one of a Map, one for each branch of a Parallel. */
+/** Return the state machines within a state: one of a Map, one for each branch of a Parallel. */
 export function inner(state) {
   const processor = state.ItemProcessor || state.Iterator;
   if (state.Type === "Map" && processor && processor.States) return [processor];
@@ -55,7 +55,7 @@ function sizeOf(name, state) {
   return { w: Math.max(w, wide), h: Math.max(...parts.map((part) => part.h)) + TITLE + PAD, parts };
 }
 
-/** Return {w, h, nodes, edges} of a machine; coordinates are from its upper left corner. */
+/** Return {w, h, nodes, edges} of a state machine; coordinates are from its upper left corner. */
 export function layout(machine) {
   const { depth, back } = layersOf(machine);
   const items = new Map(), rows = [], edges = [];

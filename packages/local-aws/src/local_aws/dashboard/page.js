@@ -87,7 +87,7 @@ async function openExecution(arn) {
   await refresh();
 }
 
-/** Return the Maps of a machine with the names of all states in each, the outer ones first. */
+/** Return the Maps of a state machine with the names of all states in each, the outer ones first. */
 function mapsOf(machine, found = new Map()) {
   for (const [name, state] of Object.entries(machine.States)) {
     const machines = inner(state);

@@ -70,7 +70,7 @@ class Buses:
         def deliver() -> None:
             delivery.deliver(target, target_input(target, event, rule.arn))
 
-        def bury(_: DeliveryFailed, about: dict[str, str]) -> None:
+        def dead_letter(_: DeliveryFailed, about: dict[str, str]) -> None:
             queue = (target.get("DeadLetterConfig") or {}).get("Arn")
             if queue:
                 named = {"RULE_ARN": rule.arn, "TARGET_ARN": target["Arn"]}
@@ -78,7 +78,7 @@ class Buses:
 
         name = f"An event of {event['source']} for {target['Arn']}"
         policy = limits(target.get("RetryPolicy"))
-        return Attempt(name, deliver, bury, self._clock.now(), **policy)
+        return Attempt(name, deliver, dead_letter, self._clock.now(), **policy)
 
 
 def event_time(at: datetime.datetime) -> str:

@@ -25,12 +25,12 @@ _LONGEST_PAUSE_SECONDS = 600.0
 class Attempt:
     """One delivery: how it is made, how long it is tried, what becomes of it in the end.
 
-    `bury` gets the failure and the dead-letter queue's attributes about the attempts.
+    `dead_letter` gets the failure and the dead-letter queue's attributes about the attempts.
     """
 
     name: str
     deliver: Callable[[], None]
-    bury: Callable[[DeliveryFailed, dict[str, str]], None]
+    dead_letter: Callable[[DeliveryFailed, dict[str, str]], None]
     began: datetime.datetime
     max_age_seconds: float = _DEFAULT_AGE_SECONDS
     max_attempts: int = _DEFAULT_ATTEMPTS
@@ -56,7 +56,7 @@ class Attempts:
         self._waiting: list[tuple[datetime.datetime, int, Attempt]] = []
 
     def make(self, attempt: Attempt) -> None:
-        """Deliver; what fails is tried again, or buried."""
+        """Deliver; a failure is tried again, or becomes a dead letter."""
         try:
             attempt.deliver()
         except DeliveryFailed as error:
@@ -82,19 +82,21 @@ class Attempts:
 
     def _fail(self, attempt: Attempt, error: DeliveryFailed) -> None:
         if error.lasting:
-            self._bury(attempt, error, {})
+            self._dead_letter(attempt, error, {})
             return
         pause = min(2.0**attempt.retries, _LONGEST_PAUSE_SECONDS)
         due = self._clock.now() + datetime.timedelta(seconds=pause)
         if attempt.retries >= attempt.max_attempts:
-            self._bury(attempt, error, {"EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts"})
+            self._dead_letter(attempt, error, {"EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts"})
         elif (due - attempt.began).total_seconds() > attempt.max_age_seconds:
-            self._bury(attempt, error, {"EXHAUSTED_RETRY_CONDITION": "MaximumEventAgeInSeconds"})
+            self._dead_letter(
+                attempt, error, {"EXHAUSTED_RETRY_CONDITION": "MaximumEventAgeInSeconds"}
+            )
         else:
             with self._lock:
                 heapq.heappush(self._waiting, (due, next(self._count), attempt))
 
-    def _bury(self, attempt: Attempt, error: DeliveryFailed, more: dict[str, str]) -> None:
+    def _dead_letter(self, attempt: Attempt, error: DeliveryFailed, more: dict[str, str]) -> None:
         about = {
             "ERROR_CODE": error.code,
             "ERROR_MESSAGE": error.message,
@@ -102,6 +104,6 @@ class Attempts:
             **more,
         }
         try:
-            attempt.bury(error, about)
+            attempt.dead_letter(error, about)
         except DeliveryFailed as second:
             _log.error("%s is lost: %s: %s", attempt.name, second.code, second.message)

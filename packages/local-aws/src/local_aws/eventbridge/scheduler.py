@@ -76,7 +76,7 @@ class ScheduleAgenda:
             text = _input(schedule, target, due, execution, attempt.retries)
             self._deliver(schedule, target, text, group_arn)
 
-        def bury(_: DeliveryFailed, about: dict[str, str]) -> None:
+        def dead_letter(_: DeliveryFailed, about: dict[str, str]) -> None:
             queue = (target.get("DeadLetterConfig") or {}).get("Arn")
             if queue:
                 ids = {
@@ -86,10 +86,10 @@ class ScheduleAgenda:
                     "TARGET_ARN": target["Arn"],
                 }
                 text = _input(schedule, target, due, execution, attempt.retries)
-                self._bury(target, queue, text, {**ids, **about}, group_arn)
+                self._dead_letter(target, queue, text, {**ids, **about}, group_arn)
 
         policy = limits(target.get("RetryPolicy"))
-        attempt = Attempt(f"The schedule {schedule.arn}", deliver, bury, due, **policy)
+        attempt = Attempt(f"The schedule {schedule.arn}", deliver, dead_letter, due, **policy)
         return attempt
 
     def _deliver(self, schedule: Any, target: dict[str, Any], text: str, group_arn: str) -> None:
@@ -101,7 +101,7 @@ class ScheduleAgenda:
         client = self._clients.get(service, region, target["RoleArn"], group_arn)
         perform(client, operation, text)
 
-    def _bury(
+    def _dead_letter(
         self,
         target: dict[str, Any],
         queue_arn: str,

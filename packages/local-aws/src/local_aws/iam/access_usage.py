@@ -52,7 +52,7 @@ class Usage:
         """Return what became of each statement that allows a role something.
 
         `sid` is its name, `used` the actions that it allowed, `alone` those that no other
-        statement allowed as well, `unused` its own words for actions that nobody asked for.
+        statement allowed as well, `unused` its own spelling of actions that nobody asked for.
         """
         with self._lock:
             used = {texts: set(actions) for texts, actions in self._used.get(role_arn, {}).items()}

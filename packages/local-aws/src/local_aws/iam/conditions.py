@@ -146,14 +146,14 @@ def _numbers(compare: Callable[[float, float], bool]) -> Test:
 
 
 def _dates(compare: Callable[[datetime, datetime], bool]) -> Test:
-    return lambda value, wanted: compare(_moment(value), _moment(wanted))
+    return lambda value, wanted: compare(_date(value), _date(wanted))
 
 
-def _moment(text: str) -> datetime:
+def _date(text: str) -> datetime:
     if text.isdigit():
         return datetime.fromtimestamp(int(text), UTC)
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    date = datetime.fromisoformat(text)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _in_network(value: str, wanted: str) -> bool:

@@ -131,7 +131,7 @@ def request_tags(response: Any, operation: str) -> dict[str, str]:
 
 
 def tagging_action(service: str, operation: str) -> str:
-    """Return the action that tags given with a creation need beside it; "" for no creation.
+    """Return the action that tags given with a creation need as well; "" for no creation.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html
     """

@@ -53,7 +53,7 @@ def _bucket_policy(_: str, arn: str) -> Any:
 
 
 def _key_policy(region: str, arn: str) -> Any:
-    # An alias has none; its key's is asked beside it.
+    # An alias has none; its key's is evaluated as well.
     return getattr(kms_key(arn, region), "policy", None) if ":key/" in arn else None
 
 
@@ -127,7 +127,7 @@ def _sagemaker_tags(region: str, arn: str) -> Any:
     return sagemaker_backends[ACCOUNT_ID][region].list_tags(arn)[0]  # the second is a page's token
 
 
-def _machine_tags(region: str, arn: str) -> Any:
+def _state_machine_tags(region: str, arn: str) -> Any:
     tagger = machines_backend(ACCOUNT_ID, region).tagger
     return tagger.get_tag_dict_for_resource(_without_qualifier(arn))
 
@@ -151,5 +151,5 @@ _TAG_FINDERS: dict[str, Callable[[str, str], Any]] = {
     "sagemaker": _sagemaker_tags,
     "sns": _topic_tags,
     "sqs": _queue_tags,
-    "states": _machine_tags,
+    "states": _state_machine_tags,
 }

@@ -26,7 +26,7 @@ _OBJECT_SUBRESOURCES = {"legal-hold": "ObjectLegalHold", "retention": "ObjectRet
 _LISTING_KEYS = {"prefix": "s3:prefix", "delimiter": "s3:delimiter", "max-keys": "s3:max-keys"}
 # The actions that take the keys of a listing: for others they have no value.
 _LISTINGS = frozenset(("ListBucket", "ListBucketVersions", "ListBucketMultipartUploads"))
-# What a header asks for besides the request itself, by the beginning of its name.
+# What a header asks for in addition to the request, by the beginning of its name.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 _OBJECT_HEADERS = {
     "x-amz-acl": "PutObjectAcl",
@@ -87,7 +87,7 @@ def _deletions(response: Any, bucket: str, values: dict[str, str]) -> Iterator[A
 
 
 def missing_object_accesses(response: Any, bucket: str, key: str) -> list[Access]:
-    """Return what it takes to be told that an object that is to be read does not exist."""
+    """Return the access that it takes to be answered that the object to be read does not exist."""
     if response.method not in ("GET", "HEAD"):
         return []
     version = next(iter(_query(response).get("versionId", ())), None)

@@ -41,7 +41,7 @@ _CONCURRENT_BATCHES = 5
 _THREADS = 32
 # What a poller does with a queue, for which its function's role needs permission.
 _ACTIONS = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
-# moto takes a message for visible only after that moment.
+# moto takes a message for visible only after that time.
 _AFTER = datetime.timedelta(milliseconds=2)
 _log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class EventSourceMappings:
 
     def next_due(self) -> datetime.datetime | None:
         """Return when a mapped queue's message becomes visible, or a batch window ends."""
-        times = [moment for moment in self._moments() if moment > self._looked]
+        times = [at for at in self._due_times() if at > self._looked]
         return min(times, default=None)
 
     def run(self, now: datetime.datetime) -> None:
@@ -95,15 +95,15 @@ class EventSourceMappings:
         self._looked = now
         self.look()
 
-    def _moments(self) -> Iterator[datetime.datetime]:
+    def _due_times(self) -> Iterator[datetime.datetime]:
         for mapping in _enabled():
             if ends := self._poller(mapping).ends:
                 yield ends
             queue = _queue_of(mapping)
             for message in list(queue._messages) if queue is not None else ():
-                for moment in (message.visible_at, message.delayed_until):
-                    if moment:
-                        yield datetime.datetime.fromtimestamp(moment / 1000, datetime.UTC) + _AFTER
+                for at in (message.visible_at, message.delayed_until):
+                    if at:
+                        yield datetime.datetime.fromtimestamp(at / 1000, datetime.UTC) + _AFTER
 
     def _poller(self, mapping: Mapped) -> _Poller:
         with self._lock:

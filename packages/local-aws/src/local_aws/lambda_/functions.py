@@ -130,7 +130,7 @@ def python_for(runtime: str) -> str | None:
     """Return the path of the interpreter for a runtime such as `python3.12`; None without one.
 
     It is the server's own where that is the version, else the first that runs and says that
-    it is that version: of the name on the PATH, then of the installations beside the server's
+    it is that version: of the name on the PATH, then of the installations next to the server's
     own, as version managers lay them. A manager's stand-in may be on the PATH for nothing.
     """
     if runtime == base_runtime():
@@ -144,8 +144,8 @@ def _candidates(runtime: str) -> Iterator[str]:
     on_path = shutil.which(runtime)
     if on_path is not None:
         yield on_path
-    beside = Path(sys.base_prefix).parent.glob(f"*/bin/{runtime}")
-    yield from (str(path) for path in sorted(beside, reverse=True))
+    installed = Path(sys.base_prefix).parent.glob(f"*/bin/{runtime}")
+    yield from (str(path) for path in sorted(installed, reverse=True))
 
 
 def _asked(found: str, runtime: str) -> str | None:

@@ -219,7 +219,7 @@ def _is_logged(level: str, least: str) -> bool:
 def missing_runtime_line(runtime: str, used: str) -> str:
     """Return the warning of a function that does not run on the Python that it declares."""
     return (
-        f"WARNING This machine has no {runtime} that runs, so the function runs on {used}; "
+        f"WARNING This host has no {runtime} that runs, so the function runs on {used}; "
         f"install {runtime} to have it run as on AWS."
     )
 

@@ -183,7 +183,7 @@ class RuntimeApi:
 def owns_connection(pid: int, client: tuple[str, int], port: int) -> bool:
     """Return whether a process holds the client's end of a connection to a port here.
 
-    Where the system has no /proc, every process of this machine is taken for the right one.
+    Where the system has no /proc, every process of this host is taken for the right one.
     """
     if not Path("/proc/self/net/tcp").exists():
         return True

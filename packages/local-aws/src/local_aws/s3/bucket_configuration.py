@@ -28,7 +28,7 @@ def is_action_permitted(original: Any, statement: Any, action: str, *args: Any, 
 
 
 def _meets(condition: dict[str, Any]) -> bool:
-    """Return whether a request that never leaves the machine meets what is asked of transport.
+    """Return whether a request that never leaves the host meets what is asked of transport.
 
     It counts as secure. A condition on anything else is left to moto, which knows the values.
     """

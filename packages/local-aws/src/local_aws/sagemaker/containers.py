@@ -108,7 +108,7 @@ def program_argv(
     """Return the argument list of an entrypoint in a container of that image.
 
     Its first word is one of the image's own commands (`train`, `serve`), Python, a file below
-    `/opt/ml`, or a program of this machine. Without an entrypoint it is the image's `process`.
+    `/opt/ml`, or a program of this host. Without an entrypoint it is the image's `process`.
     Raises AlgorithmError, worded as a container runtime does, where there is no such program.
     """
     if not entrypoint:

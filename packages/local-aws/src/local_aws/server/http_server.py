@@ -124,7 +124,7 @@ class _Connection(cheroot_server.HTTPConnection):
 
 
 class _Gateway(wsgi.Gateway_10):
-    """WSGI as moto expects it: the whole path decoded, and beside it the path as it came."""
+    """WSGI as moto expects it: the whole path decoded, and next to it the path as it came."""
 
     def get_environ(self) -> Any:
         """Return the environment of a request, a dictionary."""
@@ -159,7 +159,7 @@ class WebServer(wsgi.Server):
         return self._listener
 
     def process_conn(self, conn: Any) -> None:
-        """Have a thread serve a connection; one of another user of the machine is closed."""
+        """Have a thread serve a connection; one of another user of the host is closed."""
         if conn.is_own:
             super().process_conn(conn)
         else:

@@ -79,7 +79,7 @@ def _run(home: Path, port: int, *, keep: bool) -> None:
 
 
 def _bind(port: int) -> socket.socket:
-    """Return a bound socket that does not listen yet, so that a taken port is told at once."""
+    """Return a bound socket that does not listen yet, so that a taken port is reported at once."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

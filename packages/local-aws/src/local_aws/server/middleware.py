@@ -1,7 +1,7 @@
 """What a request passes on its way to a service: one list, the outermost layer first.
 
 Each layer takes the application below it and returns one that answers the same requests; it may
-answer a request itself, or change the answer. docs/request.md tells the way of a request.
+answer a request itself, or change the answer. docs/request.md describes the way of a request.
 """
 
 import functools
@@ -34,7 +34,9 @@ def layers(context: Context, saver: Saver | None) -> list[Layer]:
         functools.partial(serve_own_paths, routes=ROUTES),  # /_local_aws/...
         sandbox_content,  # what a bucket holds is no page of this origin
         *reversed(context.fronts),  # services that answer before moto, as Lambda's Invoke
-        *([functools.partial(commit_changes, saver=saver)] if saver else []),  # saved, then told
+        *(
+            [functools.partial(commit_changes, saver=saver)] if saver else []
+        ),  # saved, then answered
     ]
 
 

@@ -2,7 +2,7 @@
 
 The server listens on the loopback only, but a browser brings other sites' requests there: a
 site's script may post a form to it, and a name of the site's may be made to point to it (DNS
-rebinding). AWS clients send no `Origin`, and name this machine or AWS's own domains as `Host`.
+rebinding). AWS clients send no `Origin`, and name this host or AWS's own domains as `Host`.
 """
 
 import ipaddress
@@ -13,7 +13,7 @@ from typing import Any
 
 from local_aws.core.admin_api import Wsgi
 
-# What moto tells services by, and what the AWS clients of this machine are configured with.
+# What moto recognises services by, and what the AWS clients of this host are configured with.
 _DOMAINS = ("localhost", "amazonaws.com", "amazonaws.com.cn", "api.aws")
 _PREFIXED = re.compile(r"(^|\.|^sync-)127\.0\.0\.1$")
 _FOREIGN = ("cross-site", "same-site")

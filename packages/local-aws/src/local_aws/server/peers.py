@@ -1,8 +1,8 @@
-"""Whose a connection is: other users of the machine are not answered.
+"""Whose a connection is: other users of the host are not answered.
 
-Linux tells in `/proc/net/tcp` which user a socket belongs to
-(https://docs.kernel.org/networking/proc_net_tcp.html). Where the system does not tell, as on
-macOS, every user of the machine is answered.
+Linux lists in `/proc/net/tcp` which user a socket belongs to
+(https://docs.kernel.org/networking/proc_net_tcp.html). Where the system does not list it, as on
+macOS, every user of the host is answered.
 """
 
 import os
@@ -28,7 +28,7 @@ def is_own(connection: socket.socket, tables: tuple[Path, ...] = _TABLES) -> boo
         if (local[-13:], remote[-13:]) == (theirs, ours):
             return state == _ESTABLISHED and inode != "0" and int(uid) in (0, os.getuid())
         known = known or (local[-13:], remote[-13:]) == (ours, theirs)
-    # Where not even our own end is listed, the system does not tell.
+    # Where not even our own end is listed, the system lists no owners.
     return not known
 
 

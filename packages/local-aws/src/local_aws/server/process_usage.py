@@ -21,7 +21,7 @@ def install(context: Context) -> None:
 
 
 def describe(child: Child, now: float) -> dict[str, Any]:
-    """Return a process as JSON; `memory_mb` is None where the system does not tell."""
+    """Return a process as JSON; `memory_mb` is None where the system does not report it."""
     return {
         "owner": child.owner,
         "pid": child.pid,

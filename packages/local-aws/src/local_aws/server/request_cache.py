@@ -42,7 +42,7 @@ for _name in ("method_names_from_class", "camelcase_to_underscores"):
 
 
 def install() -> None:
-    """Have every module that imported moto's maker of request ids use the quick one."""
+    """Have every module that imported moto's maker of request ids use the fast one."""
     original = aws_headers.gen_amzn_requestid_long
     for name, module in sorted(sys.modules.items()):
         if name.startswith("moto.") and vars(module).get(original.__name__) is original:

@@ -29,25 +29,25 @@ _SERVICE = "sns.amazonaws.com"
     "moto.sns.models.Subscription.publish",
     why="delivers past the receiver's policy, and runs functions with fixed values",
 )
-def publish(original: Any, subscription: Any, *told: Any, **more: Any) -> None:
+def publish(original: Any, subscription: Any, *arguments: Any, **more: Any) -> None:
     """Hand a message to a subscriber that lets SNS in; else keep a dead letter."""
     sender = Sender(_SERVICE, subscription.topic.arn)
     try:
         if subscription.protocol == "lambda":
-            _run(sender, subscription, *told, **more)
+            _run(sender, subscription, *arguments, **more)
         elif subscription.protocol == "sqs":
             require_queue(sender, subscription.endpoint)
             with failing("INVALID_PARAMETER"):
-                original(subscription, *told, **more)
+                original(subscription, *arguments, **more)
         else:
-            original(subscription, *told, **more)
+            original(subscription, *arguments, **more)
     except DeliveryFailed as error:
         _log.warning("%s is not delivered: %s", subscription.topic.arn, error.message)
-        _bury(sender, subscription, *told, **more)
+        _dead_letter(sender, subscription, *arguments, **more)
 
 
-def _run(sender: Sender, subscription: Any, *told: Any, **more: Any) -> None:
-    notification = _notification(subscription, *told, **more)
+def _run(sender: Sender, subscription: Any, *arguments: Any, **more: Any) -> None:
+    notification = _notification(subscription, *arguments, **more)
     if notification is not None:
         event = {"Records": [record(notification, subscription)]}
         invoke_function(sender, subscription.endpoint, compact(event))
@@ -63,7 +63,7 @@ def _notification(
     message_structure: str | None = None,
     **_: Any,
 ) -> dict[str, Any] | None:
-    """Return what a subscriber is told; None where its filter leaves the message out."""
+    """Return the message for a subscriber; None where its filter leaves the message out."""
     matcher = subscription._filter_policy_matcher
     if matcher is not None and not matcher.matches(message_attributes, message):
         return None
@@ -87,12 +87,12 @@ def record(notification: dict[str, Any], subscription: Any) -> dict[str, Any]:
     }
 
 
-def _bury(sender: Sender, subscription: Any, *told: Any, **more: Any) -> None:
+def _dead_letter(sender: Sender, subscription: Any, *arguments: Any, **more: Any) -> None:
     """Put what was not delivered on the subscription's queue of dead letters, if it has one."""
     policy = json.loads(subscription.attributes.get("RedrivePolicy") or "{}")
     if "deadLetterTargetArn" not in policy:
         return
-    notification = _notification(subscription, *told, **more)  # signed, which takes a while
+    notification = _notification(subscription, *arguments, **more)  # signed, which takes a while
     if notification is None:
         return
     try:

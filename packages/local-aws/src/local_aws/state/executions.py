@@ -22,7 +22,7 @@ from local_aws.state.unpickling import loads
 INTERRUPTED = "States.Interrupted"
 CAUSE = "The embedded AWS ended while the execution ran."
 CHUNK = 64
-# A number of our own on each execution, which tells its chunk; it stays when older ones go.
+# A number of our own on each execution, which gives its chunk; it stays when older ones go.
 _NUMBER = "saved_number"
 # What `_mark` found on an ended execution, until the execution changes: one save looks at all.
 _MARK = "saved_mark"
@@ -31,7 +31,7 @@ _numbers = itertools.count(1)
 _changes = [0]
 
 
-def machine(value: Any, blobs: Blobs) -> Reduced:
+def state_machine(value: Any, blobs: Blobs) -> Reduced:
     """Reduce a state machine with its executions."""
     executions = InChunks(value, value.executions, blobs)
     return made_of(value, {**value.__dict__, "executions": executions})
@@ -134,10 +134,10 @@ def _mark(value: Any) -> Any:
     if env is None or not env.map_run_record_pool_manager._pool:
         mark = value.__dict__[_MARK] = (value.stop_date, value.exec_status)
         return mark
-    # A Map Run comes to its own end a moment after the execution that was stopped.
+    # A Map Run ends slightly after the execution that was stopped.
     runs = env.map_run_record_pool_manager.get_all()
-    told = [(run.status, run.stop_date, id(getattr(run, "children", None))) for run in runs]
-    return value.stop_date, value.exec_status, told
+    statuses = [(run.status, run.stop_date, id(getattr(run, "children", None))) for run in runs]
+    return value.stop_date, value.exec_status, statuses
 
 
 class _Past:

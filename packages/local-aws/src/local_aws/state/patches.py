@@ -26,9 +26,9 @@ _READS = (
 )
 # Actions after which the log itself, which is else saved now and then, is what somebody relies on.
 _LOGS = ("CreateLogStream", "DeleteLogStream")
-# Reads that may tell of an end. The most frequent one says itself whether it does.
-_TELLING = ("Describe", "List", "GetExecutionHistory")
-_TELLS_ITSELF = "DescribeExecution"
+# Reads that may show an end. The most frequent one says itself whether it does.
+_SHOW_END = ("Describe", "List", "GetExecutionHistory")
+_DESCRIBE = "DescribeExecution"
 # Actions that run something; what they leave behind is saved soon, and nobody waits for it.
 _RUNS = ("Invoke", "PutLogEvents", "PutMetricData", "AssumeRole", "StartSyncExecution")
 _current = threading.local()
@@ -68,7 +68,7 @@ def commit_changes(application: Wsgi, saver: Saver) -> Wsgi:
         try:
             if is_change(method, action):
                 saver.commit(whole=action in _LOGS)
-            elif shows or (action.startswith(_TELLING) and action != _TELLS_ITSELF):
+            elif shows or (action.startswith(_SHOW_END) and action != _DESCRIBE):
                 saver.settle()
         except NotSaved as error:
             return _unavailable(environ, start_response, str(error))

@@ -189,7 +189,7 @@ _REDUCERS: dict[str, Reducer] = {
     "moto.logs.models.LogGroup": log_group,
     "moto.logs.models.LogStream": log_stream,
     "moto.iam.models.AWSManagedPolicy": _aws_policy,
-    "moto.stepfunctions.models.StateMachine": executions.machine,
+    "moto.stepfunctions.models.StateMachine": executions.state_machine,
     "moto.stepfunctions.parser.backend.execution.Execution": executions.execution,
     "moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor"
     ".map_run_record.MapRunRecord": executions.map_run,

@@ -4,7 +4,7 @@
     state/bodies/<sha256>
 
 Bodies are written before the records that name them, and removed after the records that named
-them are gone. A file gets its name only once all of it is on disk. So whatever moment a process
+them are gone. A file gets its name only once all of it is on disk. So at whatever time a process
 is killed at, the power fails or the disk is full, the records and their bodies fit.
 """
 

@@ -66,7 +66,7 @@ def create_state_machine(original: Any, response: Any) -> Any:
 @patch(f"{_RESPONSE}.update_state_machine", why=_DEFINITION_WHY)
 def update_state_machine(original: Any, response: Any) -> Any:
     """Answer UpdateStateMachine."""
-    machine = _machine(response, response._get_param("stateMachineArn"))
+    machine = _state_machine(response, response._get_param("stateMachineArn"))
     definition = response._get_param("definition")
     logging = response._get_param("loggingConfiguration") or {}
     role_arn = response._get_param("roleArn") or machine.roleArn
@@ -123,12 +123,12 @@ def _parsed(text: str) -> Any:
 
 @patch(
     "moto.stepfunctions.parser.models.StepFunctionsParserBackend.create_state_machine",
-    why="answers with the machine of that name, whatever was asked for",
+    why="answers with the state machine of that name, whatever was asked for",
 )
 def make_state_machine(
     original: Any, backend: Any, name: str, definition: str, *args: Any, **more: Any
 ) -> Any:
-    """Return a new machine, or the one of that name and definition."""
+    """Return a new state machine, or the one of that name and definition."""
     machine = original(backend, name, definition, *args, **more)
     if machine.definition != definition:
         raise AWSError(
@@ -140,7 +140,7 @@ def make_state_machine(
 @add(f"{_RESPONSE}.list_state_machine_versions", why="is missing")
 def list_state_machine_versions(response: Any) -> Any:
     """Answer ListStateMachineVersions, the latest first."""
-    machine = _machine(response, response._get_param("stateMachineArn"))
+    machine = _state_machine(response, response._get_param("stateMachineArn"))
     versions = [
         {"stateMachineVersionArn": version.arn, "creationDate": version.creation_date}
         for _, version in sorted(machine.versions.items(), reverse=True)
@@ -151,7 +151,7 @@ def list_state_machine_versions(response: Any) -> Any:
 @add(f"{_RESPONSE}.publish_state_machine_version", why="is missing")
 def publish_state_machine_version(response: Any) -> Any:
     """Answer PublishStateMachineVersion."""
-    machine = _machine(response, response._get_param("stateMachineArn"))
+    machine = _state_machine(response, response._get_param("stateMachineArn"))
     machine.publish(response._get_param("description"))
     version = machine.latest_version
     return ActionResult(
@@ -164,7 +164,7 @@ def delete_state_machine_version(response: Any) -> Any:
     """Answer DeleteStateMachineVersion; one that an alias leads to stays."""
     version_arn = response._get_param("stateMachineVersionArn")
     arn, _, number = version_arn.rpartition(":")
-    machine = _machine(response, arn)
+    machine = _state_machine(response, arn)
     for alias in machine.aliases.values():
         routed = [route["stateMachineVersionArn"] for route in alias.routing_configuration]
         if version_arn in routed:
@@ -176,7 +176,7 @@ def delete_state_machine_version(response: Any) -> Any:
     return EmptyResult()
 
 
-def _machine(response: Any, arn: str) -> Any:
+def _state_machine(response: Any, arn: str) -> Any:
     return response.stepfunction_backend.describe_state_machine(arn)
 
 

@@ -20,7 +20,7 @@ from local_aws.stepfunctions.clients import denial
 # Escaped data above this is left out, for the limits of CloudWatch Logs.
 MAX_DATA_BYTES = 248 * 1024
 _FATAL = frozenset(("ExecutionAborted", "ExecutionFailed", "ExecutionTimedOut"))
-_ERROR_ENDINGS = ("Aborted", "Failed", "TimedOut", "FailStateEntered")
+_ERROR_SUFFIXES = ("Aborted", "Failed", "TimedOut", "FailStateEntered")
 _DATA = ("input", "output", "parameters")
 _BATCH, _BATCH_MILLISECONDS = 100, 1000
 _writing = threading.Lock()  # moto's streams are not safe to share
@@ -80,7 +80,7 @@ def is_logged(level: str, kind: str) -> bool:
     if level == "ALL":
         return True
     if level == "ERROR":
-        return kind.endswith(_ERROR_ENDINGS)
+        return kind.endswith(_ERROR_SUFFIXES)
     return level == "FATAL" and kind in _FATAL
 
 
@@ -141,7 +141,7 @@ def _group(configuration: dict[str, Any]) -> str:
     why="has no log",
 )
 def start_execution_worker(original: Any, execution: Any) -> Any:
-    """Return the worker of an execution, which writes the log that its machine asks for."""
+    """Return the worker of an execution, which writes the log that its state machine asks for."""
     if execution._cloud_watch_logging_session is None and hasattr(
         execution.state_machine, "loggingConfiguration"
     ):

@@ -38,7 +38,7 @@ _PROGRAM = "moto.stepfunctions.parser.asl.component.program.program.Program"
 
 @patch(
     "moto.stepfunctions.parser.models.StepFunctionsParserBackend.start_execution",
-    why="names an execution None, knows no alias and no Express, and copies the whole machine",
+    why="names an execution None, knows neither alias nor Express, copies the whole state machine",
 )
 def start_execution(
     _: Any,
@@ -108,7 +108,7 @@ def request_data(text: str | None, trace_header: str | None) -> dict[str, Any]:
 
 
 class _Snapshot:
-    """What an execution goes by, whatever becomes of its machine while it runs."""
+    """What an execution goes by, whatever becomes of its state machine while it runs."""
 
     def __init__(self, machine: Any) -> None:
         self.arn, self.name, self.definition = machine.arn, machine.name, machine.definition
@@ -117,7 +117,7 @@ class _Snapshot:
 
 
 def split(arn: str) -> tuple[str, bool]:
-    """Return the machine's own ARN, and whether `arn` names a version or an alias of it."""
+    """Return the state machine's own ARN, and whether `arn` names a version or an alias of it."""
     parts = arn.split(":")
     return ":".join(parts[:7]), len(parts) > 7
 
@@ -364,7 +364,7 @@ def stop(original: Any, execution: Any, stop_date: Any, error: Any, cause: Any) 
 )
 def find_execution(original: Any, backend: Any, execution_arn: str) -> Any:
     """Return an execution by its ARN."""
-    machine = _machine_name(execution_arn)
+    machine = _state_machine_name(execution_arn)
     for found in backend.state_machines:
         if found.name == machine:
             for execution in reversed(found.executions):
@@ -373,7 +373,7 @@ def find_execution(original: Any, backend: Any, execution_arn: str) -> Any:
     return original(backend, execution_arn)
 
 
-def _machine_name(execution_arn: str) -> str:
+def _state_machine_name(execution_arn: str) -> str:
     parts = execution_arn.split(":")
     return parts[6] if len(parts) > 7 else ""
 

@@ -1,9 +1,10 @@
 """How far an execution has come, so that a redrive goes on from there.
 
-Each flow that runs (the machine's own, a branch, an iteration) has a record, a plain dictionary:
-the `state` it is in, that state's `input` and the `variables` at its beginning, and, for a Map or
-a Parallel, the records of the flows within as `children`. A flow that has succeeded has its
-`output` only. The record of an execution that did not succeed is kept with it.
+Each flow that runs (the state machine's own, a branch, an iteration) has a record, a
+plain dictionary: the `state` it is in, that state's `input` and the `variables` at its
+beginning, and, for a Map or a Parallel, the records of the flows within as `children`.
+A flow that has succeeded has its `output` only. The record of an execution that did not succeed
+is kept with it.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
 """

@@ -8,7 +8,7 @@ from local_aws.core.tags import TagStore
 
 
 def install() -> None:
-    """Mend budgets."""
+    """Patch budgets."""
     _updates()
     _subscribers()
     _tags()

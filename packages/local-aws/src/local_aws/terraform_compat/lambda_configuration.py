@@ -8,7 +8,7 @@ _KEPT = ("DeadLetterConfig", "LoggingConfig", "KMSKeyArn", "FileSystemConfigs", 
 
 
 def install() -> None:
-    """Mend functions and event source mappings."""
+    """Patch functions and event source mappings."""
     _function()
     _event_source_mapping()
 

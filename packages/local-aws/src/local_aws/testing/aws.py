@@ -1,4 +1,4 @@
-"""A view of an embedded AWS that tests share: clients, a role, functions, machines, waits."""
+"""A view of an embedded AWS that tests share: clients, a role, functions, state machines, waits."""
 
 import functools
 import http.client
@@ -85,7 +85,7 @@ class Aws:
         return url, f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
 
     def topic(self) -> tuple[str, str]:
-        """Make a topic, and a queue that gets what it is told; return its ARN and that URL."""
+        """Make a topic with a queue subscribed to it; return the ARN and the queue's URL."""
         url, queue = self.queue()
         topic: str = self.client("sns").create_topic(Name=unique("t"))["TopicArn"]
         lets = {
@@ -143,7 +143,7 @@ class Aws:
         body = answer["Payload"].read()
         return (json.loads(body) if body else None), answer
 
-    def machine(self, definition: dict[str, Any], **more: Any) -> str:
+    def state_machine(self, definition: dict[str, Any], **more: Any) -> str:
         arn: str = self.client("stepfunctions").create_state_machine(
             name=unique("m"),
             definition=json.dumps(definition),

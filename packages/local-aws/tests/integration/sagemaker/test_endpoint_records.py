@@ -46,7 +46,7 @@ def test_a_configuration_without_capture_says_nothing_of_it(sm: Any, name: str) 
     assert config["ProductionVariants"] == [variant]
 
 
-def test_tags_are_set_anew_and_taken_away(sm: Any, name: str) -> None:
+def test_tags_are_replaced_and_removed(sm: Any, name: str) -> None:
     sagemaker = sm.client("sagemaker")
     arn = sagemaker.create_model_package_group(
         ModelPackageGroupName=name, Tags=[{"Key": "a", "Value": "1"}]
@@ -79,8 +79,8 @@ def test_a_package_group_is_deleted_once_it_is_empty(sm: Any, name: str) -> None
 
 
 def test_tags_of_what_is_not_there_are_an_error_of_the_caller(sm: Any) -> None:
-    with pytest.raises(ClientError, match="ValidationException") as told:
+    with pytest.raises(ClientError, match="ValidationException") as caught:
         sm.client("sagemaker").list_tags(
             ResourceArn="arn:aws:sagemaker:us-east-1:123456789012:model/none"
         )
-    assert told.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400

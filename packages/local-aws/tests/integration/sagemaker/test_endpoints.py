@@ -62,10 +62,10 @@ def test_a_program_gets_its_own_environment_only(sm: Any, shop: str) -> None:
 
 @pytest.mark.parametrize(("status", "kind"), [(400, "client"), (503, "server")])
 def test_a_refusing_container_is_a_model_error(sm: Any, shop: str, status: int, kind: str) -> None:
-    with pytest.raises(ClientError) as told:
+    with pytest.raises(ClientError) as caught:
         sm.invoke(shop, f"status {status}".encode())
 
-    answer = told.value.response
+    answer = caught.value.response
     assert answer["Error"]["Code"] == "ModelError"
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 424
     assert f"Received {kind} error ({status}) from primary" in answer["Error"]["Message"]
@@ -113,7 +113,7 @@ def test_output_and_metrics_of_an_endpoint_are_in_cloudwatch(sm: Any, shop: str)
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "message"),
     [
         ("broken-program", "the weights cannot be read"),
         ("no-artifact", f"Could not find model data at s3://{BUCKET}/none/model.tar.gz"),
@@ -121,7 +121,9 @@ def test_output_and_metrics_of_an_endpoint_are_in_cloudwatch(sm: Any, shop: str)
         ("no-program", "images.json"),
     ],
 )
-def test_an_endpoint_that_cannot_serve_fails_with_a_reason(sm: Any, name: str, words: str) -> None:
+def test_an_endpoint_that_cannot_serve_fails_with_a_reason(
+    sm: Any, name: str, message: str
+) -> None:
     if name == "broken-program":
         sm.model(name, FAIL="1")
     elif name == "no-artifact":
@@ -134,7 +136,7 @@ def test_an_endpoint_that_cannot_serve_fails_with_a_reason(sm: Any, name: str, w
     endpoint = sm.endpoint(name, name)
 
     assert endpoint["EndpointStatus"] == "Failed"
-    assert words in endpoint["FailureReason"]
+    assert message in endpoint["FailureReason"]
     with pytest.raises(ClientError, match="not found"):
         sm.invoke(name)
     with pytest.raises(ClientError, match="in status Failed"):

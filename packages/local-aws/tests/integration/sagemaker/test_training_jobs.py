@@ -91,7 +91,7 @@ def test_a_job_that_takes_too_long_is_ended(sm: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "hyperparameters", "reason"),
     [
-        ("fails-with-words", {"fail": "No images"}, "AlgorithmError: No images, exit code: 1"),
+        ("fails-with-message", {"fail": "No images"}, "AlgorithmError: No images, exit code: 1"),
         ("fails-mute", {"status": "3"}, "AlgorithmError: test_accuracy=0.955, exit code: 3"),
     ],
 )
@@ -107,7 +107,7 @@ def test_a_failing_program_says_why(
 
 
 @pytest.mark.parametrize(
-    ("name", "changes", "words"),
+    ("name", "changes", "message"),
     [
         (
             "no-bucket",
@@ -124,13 +124,13 @@ def test_a_failing_program_says_why(
     ],
 )
 def test_a_job_that_cannot_run_fails_with_a_reason(
-    sm: Any, name: str, changes: dict[str, Any], words: str
+    sm: Any, name: str, changes: dict[str, Any], message: str
 ) -> None:
     sm.train(name, **changes)
     job = sm.trained(name)
 
     assert job["TrainingJobStatus"] == "Failed"
-    assert words in job["FailureReason"]
+    assert message in job["FailureReason"]
 
 
 def test_a_manifest_names_the_files_of_a_channel(sm: Any) -> None:
@@ -144,7 +144,7 @@ def test_a_manifest_names_the_files_of_a_channel(sm: Any) -> None:
     assert seen_by_the_program(sm, sm.trained("by-manifest"))["files"] == ["train/bicycle/a.png"]
 
 
-def test_a_name_is_used_once_and_an_unknown_one_is_told(sm: Any) -> None:
+def test_a_name_is_used_once_and_an_unknown_one_is_an_error(sm: Any) -> None:
     sm.train("once")
     with pytest.raises(ClientError, match="ResourceInUse"):
         sm.train("once")

@@ -24,7 +24,7 @@ def test_what_is_started_again_is_started_in_order():
     assert done == ["first", "second"]
 
 
-def test_a_change_is_told():
+def test_a_change_is_reported():
     stores = Stores()
     assert not stores.change.is_set()
     stores.changed()
@@ -42,7 +42,7 @@ def test_an_end_that_is_becoming_visible_counts_as_one_that_is_not_saved():
     assert not stores.has_transitions()
 
 
-def test_a_request_that_shows_an_end_is_told_apart_from_the_next_one():
+def test_a_request_that_shows_an_end_is_distinguished_from_the_next_one():
     stores = Stores()
     assert not stores.take_wait()
     stores.wait_until_saved()

@@ -2,7 +2,7 @@ import base64
 
 import pytest
 
-from local_aws.dashboard.captures import shown
+from local_aws.dashboard.captures import capture_row
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 
@@ -22,13 +22,13 @@ def encoded(body):
 
 
 def test_a_picture_is_shown_with_its_class_and_probability():
-    found = shown(record(encoded(PNG)), "e", ["bicycle", "motorcycle"])
+    found = capture_row(record(encoded(PNG)), "e", ["bicycle", "motorcycle"])
     assert found["image"] == f"data:image/png;base64,{encoded(PNG)}"
     assert (found["label"], found["confidence"], found["id"]) == ("motorcycle", 0.8, "i")
 
 
 def test_without_labels_the_class_has_its_number():
-    assert shown(record(encoded(PNG)), "e", [])["label"] == "class 1"
+    assert capture_row(record(encoded(PNG)), "e", [])["label"] == "class 1"
 
 
 @pytest.mark.parametrize(
@@ -42,14 +42,14 @@ def test_without_labels_the_class_has_its_number():
     ],
 )
 def test_what_is_no_small_picture_is_not_shown(data):
-    assert shown(record(data), "e", [])["image"] == ""
+    assert capture_row(record(data), "e", [])["image"] == ""
 
 
 @pytest.mark.parametrize("output", ["", "text", "{}", "[]", '["<b>"]', "null", "5"])
 def test_an_answer_that_is_no_list_of_numbers_has_no_label(output):
-    found = shown(record(encoded(PNG), output=output), "e", [])
+    found = capture_row(record(encoded(PNG), output=output), "e", [])
     assert found["label"] == "" and found["confidence"] is None
 
 
 def test_an_empty_record_is_shown_as_nothing():
-    assert shown({}, "e", [])["image"] == ""
+    assert capture_row({}, "e", [])["image"] == ""

@@ -14,7 +14,7 @@ class Target:
 
     def __init__(self, clock, refusals, *, lasting=False):
         self.clock, self.refusals, self.lasting = clock, refusals, lasting
-        self.asked, self.buried = [], []
+        self.asked, self.dead_letters = [], []
 
     def deliver(self):
         self.asked.append((self.clock.now() - START).total_seconds())
@@ -22,8 +22,8 @@ class Target:
             raise DeliveryFailed("THROTTLING", "not now", lasting=self.lasting)
 
     def attempt(self, **policy):
-        bury = lambda _, about: self.buried.append(about)  # noqa: E731
-        return Attempt("a test", self.deliver, bury, self.clock.now(), **limits(policy))
+        dead_letter = lambda _, about: self.dead_letters.append(about)  # noqa: E731
+        return Attempt("a test", self.deliver, dead_letter, self.clock.now(), **limits(policy))
 
 
 @pytest.fixture
@@ -43,14 +43,14 @@ def test_what_is_refused_is_tried_again_with_pauses_that_double(clock, attempts)
     attempts.make(target.attempt())
     clock.advance(60)
     assert target.asked == [0, 1, 3, 7]
-    assert target.buried == []
+    assert target.dead_letters == []
     assert attempts.next_due() is None
 
 
-def test_a_lasting_refusal_is_buried_at_once(clock, attempts):
+def test_a_permanent_refusal_is_dead_lettered_at_once(clock, attempts):
     target = Target(clock, refusals=9, lasting=True)
     attempts.make(target.attempt())
-    assert target.buried == [
+    assert target.dead_letters == [
         {"ERROR_CODE": "THROTTLING", "ERROR_MESSAGE": "not now", "RETRY_ATTEMPTS": "0"}
     ]
 
@@ -68,7 +68,7 @@ def test_the_retry_policy_says_when_it_is_enough(clock, attempts, policy, tries,
     attempts.make(target.attempt(**policy))
     clock.advance(86_400)
     assert len(target.asked) == tries
-    (about,) = target.buried
+    (about,) = target.dead_letters
     assert about["EXHAUSTED_RETRY_CONDITION"] == condition
     assert about["RETRY_ATTEMPTS"] == str(tries - 1)
 
@@ -78,4 +78,4 @@ def test_by_default_a_day_is_enough(clock, attempts):
     attempts.make(target.attempt())
     clock.advance(90_000)
     assert 140 < len(target.asked) < 186
-    assert len(target.buried) == 1
+    assert len(target.dead_letters) == 1

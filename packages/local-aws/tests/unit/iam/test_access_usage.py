@@ -40,7 +40,7 @@ def test_a_statement_is_needed_where_no_other_one_allows_an_access_as_well():
     assert uses(read("k", "other"))["Any"]["alone"] == ["s3:GetObject"]
 
 
-def test_actions_that_nobody_asked_for_are_told_in_the_policys_own_words():
+def test_unused_actions_are_reported_as_the_policy_spells_them():
     assert uses(read("k"))["Read"]["unused"] == ["s3:ListBucket"]
     assert uses()["Read"]["unused"] == ["s3:Get*", "s3:ListBucket"]
 
@@ -50,7 +50,7 @@ def test_what_a_condition_looks_at_counts():
     assert uses(access)["Tagged"]["alone"] == ["kms:Decrypt"]
 
 
-def test_denying_statements_are_not_told():
+def test_denying_statements_are_not_reported():
     assert set(uses(read("k"))) == {"Read", "Any", "Tagged"}
 
 
@@ -59,7 +59,7 @@ def test_an_access_that_a_resources_policy_allows_needs_no_statement():
     assert all(not use["used"] for use in uses(stranger).values())
 
 
-def test_a_changed_policy_is_judged_anew():
+def test_a_changed_policy_is_evaluated_again():
     usage = Usage()
     usage.add(ROLE, [POLICY], read("k"))
     (only,) = usage.of(ROLE, [{"Statement": READ | {"Sid": "Other"}}])

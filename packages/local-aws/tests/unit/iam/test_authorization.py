@@ -30,7 +30,7 @@ def test_the_same_policies_are_asked_once():
     assert decide.asked == 1
 
 
-def test_another_policy_resource_or_bound_is_asked_anew():
+def test_another_policy_resource_or_boundary_is_evaluated_again():
     decide = Deciding()
     decide(Policies([ALLOW]))
     decide(Policies([dict(ALLOW)]))

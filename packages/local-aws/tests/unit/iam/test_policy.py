@@ -214,7 +214,7 @@ def test_only_star_and_question_mark_are_wildcards():
 
 
 @pytest.mark.parametrize(
-    ("access", "found", "words"),
+    ("access", "found", "message"),
     [
         (
             Access("lambda:InvokeFunction", "arn:f"),
@@ -247,5 +247,5 @@ def test_only_star_and_question_mark_are_wildcards():
         ),
     ],
 )
-def test_denials_are_worded_as_aws_words_them(access, found, words):
-    assert denial_message(SESSION, access, found) == words
+def test_denials_are_worded_as_aws_words_them(access, found, message):
+    assert denial_message(SESSION, access, found) == message

@@ -29,7 +29,7 @@ def test_a_text_names_the_jobs_folder_wherever_it_named_opt_ml() -> None:
         (["/opt/ml/processing/code/run.sh"], (f"{BASE}/processing/code/run.sh",)),
     ],
 )
-def test_an_entrypoint_is_a_program_of_this_machine(
+def test_an_entrypoint_is_a_program_of_this_host(
     entrypoint: list[str], argv: tuple[str, ...]
 ) -> None:
     assert program_argv(IMAGE, entrypoint, ["--x"], BASE) == (*argv, "--x")
@@ -42,6 +42,6 @@ def test_an_image_may_have_an_entrypoint_of_its_own() -> None:
         program_argv(IMAGE, (), (), BASE)
 
 
-def test_a_program_that_is_not_there_is_told_as_a_runtime_tells_it() -> None:
+def test_a_missing_program_is_reported_as_a_container_runtime_reports_it() -> None:
     with pytest.raises(AlgorithmError, match=r'exec: "no-such": executable file not found'):
         program_argv(IMAGE, ["no-such"], (), BASE)

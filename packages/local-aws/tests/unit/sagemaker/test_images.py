@@ -45,11 +45,11 @@ def test_an_unknown_image_names_the_image_and_the_map(tmp_path: Path) -> None:
     path = tmp_path / "images.json"
     write_images(path, {"scones-*": ImageCommands(("train",), ("serve",))})
 
-    with pytest.raises(UnknownImage) as told:
+    with pytest.raises(UnknownImage) as caught:
         commands_for(f"{REGISTRY}/other:1", path)
 
-    assert f"{REGISTRY}/other:1" in str(told.value)
-    assert str(path) in str(told.value)
+    assert f"{REGISTRY}/other:1" in str(caught.value)
+    assert str(path) in str(caught.value)
 
 
 def test_a_missing_map_knows_no_image(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_ones_own_connection_is_answered(pair):
         # Closed by its client before it was looked at: the kernel shows it as root's.
         ({"uid": 0, "state": "05", "inode": "0"}, False),
         ({"uid": 0, "inode": "0"}, False),
-        ({}, False),  # the system tells of ours, and of no other end
+        ({}, False),  # the system lists ours, and no other end
     ],
 )
 def test_a_connection_is_whose_the_kernel_says(pair, table, more, expected):
@@ -75,7 +75,7 @@ def test_a_client_on_both_address_families_is_found(pair, tmp_path):
     assert not is_own(served, (path,))
 
 
-def test_where_the_system_does_not_tell_everybody_is_answered(pair, tmp_path):
+def test_where_the_owner_is_unknown_everybody_is_answered(pair, tmp_path):
     assert is_own(pair[0], (tmp_path / "missing",))
     empty = tmp_path / "tcp"
     empty.write_text(HEAD + "\n")

@@ -23,10 +23,10 @@ BROKEN = SimpleNamespace(
 
 
 def ask(environ):
-    told = {}
+    head = {}
 
     def start(status, headers, exc_info=None):
-        told.update(status=status, **{name.lower(): value for name, value in headers})
+        head.update(status=status, **{name.lower(): value for name, value in headers})
 
     request = {
         "REQUEST_METHOD": "POST",
@@ -38,15 +38,15 @@ def ask(environ):
         **environ,
     }
     body = b"".join(ServiceApplication("any", BROKEN)(request, start))
-    return told, body
+    return head, body
 
 
 @pytest.mark.parametrize("kind", ["application/x-amz-json-1.1", "application/json"])
-def test_a_failure_of_its_own_is_told_at_once_in_json(kind, caplog):
+def test_an_internal_failure_is_answered_at_once_in_json(kind, caplog):
     """A status of 500 would have clients try again for minutes."""
-    told, body = ask({"CONTENT_TYPE": kind})
-    assert told["status"].startswith("400")
-    assert told["x-amzn-errortype"] == "EmbeddedAwsFailure"
+    head, body = ask({"CONTENT_TYPE": kind})
+    assert head["status"].startswith("400")
+    assert head["x-amzn-errortype"] == "EmbeddedAwsFailure"
     assert "TypeError: list indices" in json.loads(body)["message"]
     assert "Traceback" in caplog.text
 
@@ -55,9 +55,9 @@ FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
 
 @pytest.mark.parametrize(("protocol", "kind"), [("query", FORM), ("rest-xml", "image/png")])
-def test_a_failure_of_its_own_is_told_at_once_in_xml(protocol, kind):
-    told, body = ask({"CONTENT_TYPE": kind})
-    answer = {"status_code": int(told["status"][:3]), "headers": told, "body": body}
+def test_an_internal_failure_is_answered_at_once_in_xml(protocol, kind):
+    head, body = ask({"CONTENT_TYPE": kind})
+    answer = {"status_code": int(head["status"][:3]), "headers": head, "body": body}
     error = create_parser(protocol).parse(answer, None)["Error"]
     assert error["Code"] == "EmbeddedAwsFailure"
     assert "TypeError: list indices" in error["Message"]

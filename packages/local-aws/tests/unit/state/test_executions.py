@@ -9,7 +9,7 @@ from local_aws.state.pickling import dumps, new_blobs
 NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 
 
-class Machine:
+class StateMachine:
     """What owns the executions."""
 
 
@@ -26,7 +26,7 @@ class Saves:
     """One save after another of a list of executions."""
 
     def __init__(self):
-        self.blobs, self.owner, self.generation = new_blobs(), Machine(), 0
+        self.blobs, self.owner, self.generation = new_blobs(), StateMachine(), 0
 
     def __call__(self, executions, kind=InChunks):
         """Return the records; `new` is then how many bodies they brought with them."""
@@ -86,11 +86,11 @@ def test_what_runs_is_within_its_chunk_as_it_stands():
 
 
 def test_nothing_is_looked_at_where_no_execution_changed():
-    blobs, owner, executions = new_blobs(), Machine(), [execution(0)]
+    blobs, owner, executions = new_blobs(), StateMachine(), [execution(0)]
     blobs.start(1)
     first = InChunks(owner, executions, blobs).chunks.digest
     blobs.stored |= set(blobs.new)
-    executions.clear()  # behind the back of the hook that tells of changes
+    executions.clear()  # behind the back of the hook that reports changes
     blobs.start(1)
     assert InChunks(owner, executions, blobs).chunks.digest == first and not blobs.new
 

@@ -76,10 +76,15 @@ def test_callers_that_come_together_are_all_served(kept):
     assert kept.saved() == "after"
 
 
-def test_what_is_closed_commits_without_waiting(kept):
+def test_what_is_closed_commits_without_waiting(kept, monkeypatch):
+    # Nobody saves any more, so that one who waited would wait for this long.
+    monkeypatch.setattr(saving, "COMMIT_SECONDS", 3600.0)
     kept.saver.close()
-    kept.saver.commit()
-    kept.saver.settle()
+    for call in (kept.saver.commit, kept.saver.settle):
+        caller = threading.Thread(target=call, daemon=True)
+        caller.start()
+        caller.join(10)
+        assert not caller.is_alive()
 
 
 def make_unwritable(folder):

@@ -74,7 +74,7 @@ def test_a_missing_body_is_refused(snapshots):
 
 
 @contextlib.contextmanager
-def files_of_at_most(size):
+def limited_file_size(size):
     """Have writes end short at that size, as on a full disk: some bytes are taken, then none."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
@@ -87,7 +87,7 @@ def files_of_at_most(size):
 @pytest.mark.parametrize("new", [{}, {"1" * 64: b"x" * 9000}], ids=["records", "a body"])
 def test_a_disk_that_takes_only_a_part_leaves_the_last_good_state(snapshots, new):
     before = sorted(snapshots.folder.rglob("*"))
-    with files_of_at_most(4096), pytest.raises(OSError):
+    with limited_file_size(4096), pytest.raises(OSError):
         snapshots.write(b"r" * 9000, new)
     assert snapshots.read() == b"records" and snapshots.body(DIGEST) == BODY
     assert sorted(snapshots.folder.rglob("*")) == before

@@ -63,7 +63,7 @@ def test_what_a_state_must_not_have_is_named(state, said):
     assert said in refused(state) and "State S" in refused(state)
 
 
-def test_an_express_machine_must_not_wait_for_others():
+def test_an_express_state_machine_must_not_wait_for_others():
     sync = {"Type": "Task", "Resource": "arn:aws:states:::sagemaker:createTrainingJob.sync"}
     assert not refused(sync)
     assert ".sync" in refused(sync, "EXPRESS")
@@ -97,13 +97,13 @@ def test_what_is_right_in_its_language_is_taken() -> None:
     assert list(of_expressions("S", {"InputPath": "$", "Assign": {"a.$": "$"}}, "JSONPath")) == []
 
 
-def test_expressions_of_inner_flows_are_told_with_their_own_states() -> None:
+def test_expressions_of_inner_flows_are_reported_with_their_own_states() -> None:
     inner = {"StartAt": "P", "States": {"P": {"Output": "{% ( %}"}}}
     assert list(of_expressions("M", {"ItemProcessor": inner}, "JSONata")) == []
 
 
 @pytest.mark.parametrize("place", ["Assign", "Catch", "Choices"])
-def test_a_name_that_a_flow_around_has_is_told(place: str) -> None:
+def test_a_name_that_an_outer_flow_has_is_reported(place: str) -> None:
     given: Any = {"x": 1} if place == "Assign" else [{"Assign": {"x": 1}}]
     inner = {"States": {"P": {"Assign": {"x.$": "$"}}}}
     flow = {"States": {"A": {place: given}, "M": {"Branches": [inner]}}}
@@ -184,7 +184,7 @@ def test_a_sound_flow_has_no_problem() -> None:
     assert list(problems_of(flow)) == []
 
 
-def test_a_machines_own_fields_are_checked() -> None:
+def test_a_state_machines_own_fields_are_checked() -> None:
     flow = {"StartAt": "Z", "States": {"Z": END}, "Timeout": 5}
     (problem,) = problems_of(flow)
     assert "'Timeout' is not supported" in str(problem)

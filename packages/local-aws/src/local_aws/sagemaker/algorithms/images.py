@@ -1,4 +1,4 @@
-"""Which of AWS's own images have a stand-in here, and what they tell of themselves.
+"""Which of AWS's own images have a stand-in here, and what they report of themselves.
 
 The registries are AWS's, one account a region:
 https://docs.aws.amazon.com/sagemaker/latest/dg-ecr-paths/sagemaker-algo-docker-registry-paths.html

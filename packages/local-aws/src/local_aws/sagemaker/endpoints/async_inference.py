@@ -220,7 +220,7 @@ class AsyncWork:
             message = notification(
                 request, settings, self._services.region, clock.now(), reply=reply, reason=reason
             )
-            self._tell(environment, topic, message)
+            self._notify(environment, topic, message)
 
     def _fail(self, s3: Any, request: AsyncRequest, settings: AsyncSettings, reason: str) -> None:
         target = request.failure(settings)
@@ -231,7 +231,7 @@ class AsyncWork:
         except (ClientError, BotoCoreError) as error:
             LOG.warning("%s cannot be written: %s", target, error)
 
-    def _tell(self, environment: dict[str, str], topic: str, message: str) -> None:
+    def _notify(self, environment: dict[str, str], topic: str, message: str) -> None:
         try:
             self._services.publish(environment, topic, message)
         except (ClientError, BotoCoreError) as error:
@@ -367,7 +367,7 @@ class AsyncInvoker:
             self._count(request.endpoint, -1)
 
     def _without_capacity(self, request: AsyncRequest) -> None:
-        """Publish the metric that scales an endpoint up from no instance, and wait a moment."""
+        """Publish the metric that scales an endpoint up from no instance, and wait briefly."""
         dimensions = [{"Name": "EndpointName", "Value": request.endpoint}]
         datum = {"MetricName": "HasBacklogWithoutCapacity", "Value": 1.0, "Unit": "Count"}
         self._services.put_metric("AWS/SageMaker", [{**datum, "Dimensions": dimensions}])

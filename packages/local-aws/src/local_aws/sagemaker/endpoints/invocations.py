@@ -257,7 +257,7 @@ def too_long_attributes() -> str:
 
 
 def received(status: int, message: str) -> str:
-    """Return AWS's words for a container's refusal."""
+    """Return AWS's message for a container's refusal."""
     kind = "client" if 400 <= status < 500 else "server"
     return f'Received {kind} error ({status}) from primary with message "{message}"'
 
@@ -268,7 +268,7 @@ def refusal(reply: Reply) -> str:
 
 
 def no_answer(failure: urllib3.exceptions.HTTPError, seconds: float) -> str:
-    """Return the words for a container that did not answer in time, or at all."""
+    """Return the message for a container that did not answer in time, or at all."""
     if isinstance(failure, AnswerTooLarge):
         return str(failure)
     if isinstance(failure, urllib3.exceptions.TimeoutError):

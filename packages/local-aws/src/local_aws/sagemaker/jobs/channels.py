@@ -138,7 +138,7 @@ def _fetch(s3: "S3Client", source: S3Uri, target: Path) -> None:
 
 
 def nothing_found(channel: Channel) -> str:
-    """Return AWS's words for a prefix without objects."""
+    """Return AWS's message for a prefix without objects."""
     return (
         f'ClientError: Data download failed:No S3 objects found under S3 URL "{channel.source}" '
         "given in input data source. Please ensure that the bucket exists in the selected "

@@ -447,7 +447,7 @@ def stop_processing_job(original: Any, self: SageMakerResponse) -> ActionResult:
 
 @patch(
     "moto.sagemaker.models.SageMakerModelBackend.describe_processing_job",
-    why="other words than AWS's",
+    why="a message that differs from AWS's",
 )
 def describe_processing_job(
     original: Any, self: SageMakerModelBackend, processing_job_name: str

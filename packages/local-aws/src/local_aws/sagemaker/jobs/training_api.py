@@ -82,7 +82,7 @@ def create_training_job(original: Any, self: SageMakerResponse) -> ActionResult:
 
 @patch(
     "moto.sagemaker.models.SageMakerModelBackend.describe_training_job",
-    why="other words than AWS's",
+    why="a message that differs from AWS's",
 )
 def describe_training_job(original: Any, self: SageMakerModelBackend, name: str) -> dict[str, Any]:
     """Do what moto's SageMakerModelBackend.describe_training_job should."""

@@ -61,7 +61,7 @@ _MAX_ANSWER_BYTES = 1024**3
 
 _MEGABYTE = 1024**2
 
-_MOST_MEGABYTES = 100
+_MAX_MEGABYTES = 100
 
 _STRATEGIES = {"MULTI_RECORD": "MultiRecord", "SINGLE_RECORD": "SingleRecord"}
 
@@ -81,9 +81,9 @@ class Pace:
     strategy: str = "MultiRecord"
 
     @property
-    def most_bytes(self) -> int:
+    def max_bytes(self) -> int:
         """Return how large a request may be; 0 megabytes stand for no limit."""
-        return (self.megabytes or _MOST_MEGABYTES) * _MEGABYTE
+        return (self.megabytes or _MAX_MEGABYTES) * _MEGABYTE
 
     def advised(self, request: Mapping[str, Any], advice: Mapping[str, Any]) -> "Pace":
         """Return the pace with what the container advises where the request says nothing.
@@ -187,7 +187,7 @@ def _check(request: Mapping[str, Any]) -> None:
     if request.get("DataCaptureConfig"):
         raise UnsupportedTransform("The embedded AWS captures endpoints' records only.")
     pace = _pace(request)
-    if pace.concurrency * pace.megabytes > _MOST_MEGABYTES:
+    if pace.concurrency * pace.megabytes > _MAX_MEGABYTES:
         raise UnsupportedTransform(
             "MaxConcurrentTransforms * MaxPayloadInMB must be less than or equal to 100."
         )
@@ -263,7 +263,7 @@ class TransformRun(JobRun):
         )
         self._await_ping(instance)
         pace = self.spec.pace.advised(self.spec.request, instance.execution_parameters())
-        self._tell(
+        self._append_line(
             f"MaxConcurrentTransforms={pace.concurrency}, MaxPayloadInMB={pace.megabytes}, "
             f"BatchStrategy={'MULTI' if pace.strategy == 'MultiRecord' else 'SINGLE'}_RECORD"
         )
@@ -303,7 +303,7 @@ class TransformRun(JobRun):
                 self._chunks(uri),
                 by_line=self.spec.by_line,
                 several=pace.strategy == "MultiRecord",
-                most_bytes=pace.most_bytes,
+                max_bytes=pace.max_bytes,
             )
             answers = list(requests.map(lambda body: self._asked(instance, body), bodies))
             self._store(uri, name, assembled(answers, by_line=self.spec.joined_by_line))
@@ -355,9 +355,9 @@ class TransformRun(JobRun):
             return
         self._failures.append(theirs)
         for line in message.split("\n"):
-            self._tell(f"{uri.bucket}/{uri.key}: {line}")
+            self._append_line(f"{uri.bucket}/{uri.key}: {line}")
 
-    def _tell(self, line: str) -> None:
+    def _append_line(self, line: str) -> None:
         """Add a line to the data log, in the form that AWS's has."""
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         self._on_data(f"{now.removesuffix('+00:00')}:[sagemaker logs]: {line}")
@@ -516,7 +516,7 @@ def stop_transform_job(self: SageMakerResponse) -> ActionResult:
 
 @patch(
     "moto.sagemaker.models.SageMakerModelBackend.describe_transform_job",
-    why="other words than AWS's",
+    why="a message that differs from AWS's",
 )
 def describe_transform_job(
     original: Any, self: SageMakerModelBackend, transform_job_name: str

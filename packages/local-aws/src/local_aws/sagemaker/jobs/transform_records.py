@@ -23,20 +23,20 @@ class BadGzip(LocalAwsError):
 
 
 def payloads(
-    chunks: Iterable[bytes], *, by_line: bool, several: bool, most_bytes: int
+    chunks: Iterable[bytes], *, by_line: bool, several: bool, max_bytes: int
 ) -> Iterator[bytes]:
     """Yield the bodies of the requests for one input, in its order.
 
     `by_line` splits it at line ends; `several` then puts as many lines into a request as
-    `most_bytes` hold, otherwise each line is one. Raises TooMuchData.
+    `max_bytes` hold, otherwise each line is one. Raises TooMuchData.
     """
     if not by_line:
-        yield _whole(chunks, most_bytes)
+        yield _whole(chunks, max_bytes)
         return
     batch: list[bytes] = []
     size = 0
-    for line in _lines(chunks, most_bytes):
-        if batch and (not several or size + len(line) + 1 > most_bytes):
+    for line in _lines(chunks, max_bytes):
+        if batch and (not several or size + len(line) + 1 > max_bytes):
             yield b"\n".join(batch)
             batch, size = [], 0
         batch.append(line)
@@ -67,22 +67,22 @@ def unzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise BadGzip("The input is a gzip file that ends early")
 
 
-def _whole(chunks: Iterable[bytes], most_bytes: int) -> bytes:
+def _whole(chunks: Iterable[bytes], max_bytes: int) -> bytes:
     content = bytearray()
     for chunk in chunks:
         content += chunk
-        if len(content) > most_bytes:
+        if len(content) > max_bytes:
             raise TooMuchData
     return bytes(content)
 
 
-def _lines(chunks: Iterable[bytes], most_bytes: int) -> Iterator[bytes]:
+def _lines(chunks: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
     """Yield the lines that are not empty, without their ends; raises TooMuchData."""
     rest = b""
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
         for line in (*lines, rest):
-            if len(line) > most_bytes:
+            if len(line) > max_bytes:
                 raise TooMuchData
         yield from (line.removesuffix(b"\r") for line in lines if line.strip())
     if rest.strip():

@@ -96,7 +96,7 @@ class Tuner:
         plan = self._plan
         if self._stop.is_set() or seconds > plan.max_seconds or self._target_reached():
             return True
-        launched = self._exhausted or len(self._runs) >= plan.most
+        launched = self._exhausted or len(self._runs) >= plan.max_jobs
         return launched and all(run.ended for run in self._runs)
 
     def _target_reached(self) -> bool:
@@ -110,7 +110,7 @@ class Tuner:
         plan = self._plan
         while (
             not self._exhausted
-            and len(self._runs) < plan.most
+            and len(self._runs) < plan.max_jobs
             and sum(not run.ended for run in self._runs) < plan.parallel
         ):
             point = plan.search.next([self._trial(run) for run in self._runs])

@@ -32,7 +32,7 @@ class TuningPlan:
     search: Search
     metric: str
     maximise: bool
-    most: int
+    max_jobs: int
     parallel: int
     definition: Mapping[str, Any]
     max_seconds: float = _MAX_SECONDS
@@ -85,7 +85,7 @@ def parse_plan(request: Mapping[str, Any]) -> TuningPlan:
         search=search,
         metric=objective["MetricName"],
         maximise=objective["Type"] == "Maximize",
-        most=_most(limits, search),
+        max_jobs=_max_jobs(limits, search),
         parallel=int(limits["MaxParallelTrainingJobs"]),
         definition=definition,
         max_seconds=float(limits.get("MaxRuntimeInSeconds") or _MAX_SECONDS),
@@ -96,7 +96,7 @@ def parse_plan(request: Mapping[str, Any]) -> TuningPlan:
     return plan
 
 
-def _most(limits: Mapping[str, Any], search: Search) -> int:
+def _max_jobs(limits: Mapping[str, Any], search: Search) -> int:
     given = limits.get("MaxNumberOfTrainingJobs")
     if isinstance(search, GridSearch):
         return min(int(given or search.number), search.number)
@@ -106,10 +106,10 @@ def _most(limits: Mapping[str, Any], search: Search) -> int:
 
 
 def _check(plan: TuningPlan) -> None:
-    if plan.most < 1 or not 1 <= plan.parallel <= plan.most:
+    if plan.max_jobs < 1 or not 1 <= plan.parallel <= plan.max_jobs:
         raise InvalidTuning(
             f"MaxParallelTrainingJobs must be between 1 and MaxNumberOfTrainingJobs, which is "
-            f"{plan.most}; it is {plan.parallel}."
+            f"{plan.max_jobs}; it is {plan.parallel}."
         )
     metrics = metric_definitions(plan.definition["AlgorithmSpecification"])
     if plan.metric not in [metric["Name"] for metric in metrics]:

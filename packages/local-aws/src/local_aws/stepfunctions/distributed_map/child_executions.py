@@ -22,7 +22,7 @@ _live: dict[str, MapRun] = {}
 
 
 @dataclasses.dataclass
-class ChildMachine:
+class ChildStateMachine:
     """What a child execution goes by of its Map state; it is saved with the execution."""
 
     arn: str
@@ -140,7 +140,7 @@ def _execution(parent: Any, map_run: Any, given: ChildInput, express: bool) -> A
     name, kind = str(uuid.uuid4()), "EXPRESS" if express else "STANDARD"
     machine_arn = map_run.map_state_machine_arn
     arn = _arn(map_run, name, express)
-    machine = ChildMachine(machine_arn, machine_arn.rsplit(":", 1)[-1], kind)
+    machine = ChildStateMachine(machine_arn, machine_arn.rsplit(":", 1)[-1], kind)
     execution = make(
         name=name,
         sm_type=kind,

@@ -219,7 +219,7 @@ def _format(template: Any, *values: Any) -> str:
         if letters[place : place + 2] == [("{", False), ("}", False)]:
             if not waiting:
                 raise IntrinsicFailed("States.Format has more {} than arguments.")
-            parts.append(_shown(waiting.pop(0)))
+            parts.append(_formatted(waiting.pop(0)))
             place += 2
         else:
             parts.append(letters[place][0])
@@ -229,14 +229,14 @@ def _format(template: Any, *values: Any) -> str:
     return "".join(parts)
 
 
-def _shown(value: Any) -> str:
+def _formatted(value: Any) -> str:
     """Return a value as States.Format writes it: objects and arrays as Java does."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return f"[{', '.join(map(_shown, value))}]"
+        return f"[{', '.join(map(_formatted, value))}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{name}={_shown(inner)}' for name, inner in value.items())}}}"
+        return f"{{{', '.join(f'{name}={_formatted(inner)}' for name, inner in value.items())}}}"
     return json.dumps(value)
 
 

@@ -19,7 +19,7 @@ from local_aws.errors import LocalAwsError
 # An expression that runs away is stopped; AWS does not say when it does that.
 _MILLISECONDS = 10_000
 _DEPTH = 500
-_MOST_IN_RANGE = 1_000
+_MAX_IN_RANGE = 1_000
 # The library raises what Python raises for a number that is none, or a division by zero.
 _FAULTS = (JException, ArithmeticError, LookupError, TypeError, ValueError, RecursionError)
 _HASHES = {
@@ -118,8 +118,8 @@ def _range(first: float, last: float, step: float) -> Any:
     if by == 0:
         raise ValueError("$range needs a step other than 0")
     found = range(start, end + (1 if by > 0 else -1), by)
-    if len(found) > _MOST_IN_RANGE:
-        raise ValueError(f"$range gives at most {_MOST_IN_RANGE} numbers")
+    if len(found) > _MAX_IN_RANGE:
+        raise ValueError(f"$range gives at most {_MAX_IN_RANGE} numbers")
     return found[0] if len(found) == 1 else list(found)
 
 

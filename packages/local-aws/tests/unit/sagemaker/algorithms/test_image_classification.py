@@ -52,7 +52,7 @@ def test_a_record_that_was_split_at_the_magic_number_is_whole_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (b"no record at all", "not a RecordIO file"),
         (WORD + struct.pack("<I", 100) + b"short", "ends within a record"),
@@ -63,8 +63,8 @@ def test_a_record_that_was_split_at_the_magic_number_is_whole_again(tmp_path):
         (record(header(0.0) + b"begun", flag=1), "not a RecordIO file"),
     ],
 )
-def test_a_file_that_is_none_is_named(tmp_path, content, words):
-    with pytest.raises(CustomerError, match=words):
+def test_a_file_that_is_none_is_named(tmp_path, content, message):
+    with pytest.raises(CustomerError, match=message):
         read(tmp_path, content)
 
 

@@ -52,7 +52,7 @@ def test_a_request_that_is_none_is_refused(body, headers, words):
         request(body, **headers)
 
 
-def test_a_message_tells_of_an_answer_and_has_it_where_that_is_asked_for():
+def test_a_message_names_an_answer_and_includes_it_where_that_is_asked_for():
     reply = Reply(200, {"Content-Type": "application/json"}, b"[0.9, 0.1]")
     asked = settings(response_topics=frozenset({"SUCCESS_NOTIFICATION_TOPIC"}))
     found = request(InputLocation="s3://b/in.png", Inference_Id="id-1")

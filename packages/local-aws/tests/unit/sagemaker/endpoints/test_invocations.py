@@ -20,7 +20,7 @@ def test_a_container_that_takes_longer_than_a_minute_is_a_model_error():
 
 
 @pytest.mark.parametrize(("status", "kind"), [(400, "client"), (499, "client"), (500, "server")])
-def test_a_refusal_is_told_with_whose_it_is(status, kind):
+def test_a_refusal_names_whose_it_is(status, kind):
     assert invocations.received(status, "no") == (
         f'Received {kind} error ({status}) from primary with message "no"'
     )

@@ -11,13 +11,13 @@ from local_aws.sagemaker.jobs.transform_records import (
 )
 
 
-def split(content: bytes, *, several: bool = False, most_bytes: int = 100) -> list[bytes]:
+def split(content: bytes, *, several: bool = False, max_bytes: int = 100) -> list[bytes]:
     chunks = [content[at : at + 3] for at in range(0, len(content), 3)]
-    return list(payloads(chunks, by_line=True, several=several, most_bytes=most_bytes))
+    return list(payloads(chunks, by_line=True, several=several, max_bytes=max_bytes))
 
 
 def test_a_file_is_one_request() -> None:
-    assert list(payloads([b"a\n", b"b"], by_line=False, several=True, most_bytes=4)) == [b"a\nb"]
+    assert list(payloads([b"a\n", b"b"], by_line=False, several=True, max_bytes=4)) == [b"a\nb"]
 
 
 def test_lines_are_requests_of_their_own_wherever_chunks_end() -> None:
@@ -27,15 +27,15 @@ def test_lines_are_requests_of_their_own_wherever_chunks_end() -> None:
 
 
 def test_lines_share_a_request_as_long_as_it_may_be() -> None:
-    assert split(b"aa\nbb\ncc\ndd", several=True, most_bytes=5) == [b"aa\nbb", b"cc\ndd"]
-    assert split(b"aaaa\nb\nc", several=True, most_bytes=4) == [b"aaaa", b"b\nc"]
+    assert split(b"aa\nbb\ncc\ndd", several=True, max_bytes=5) == [b"aa\nbb", b"cc\ndd"]
+    assert split(b"aaaa\nb\nc", several=True, max_bytes=4) == [b"aaaa", b"b\nc"]
 
 
 def test_what_is_larger_than_a_request_is_refused() -> None:
     with pytest.raises(TooMuchData):
-        split(b"aaaaaa\nb", most_bytes=5)
+        split(b"aaaaaa\nb", max_bytes=5)
     with pytest.raises(TooMuchData):
-        list(payloads([b"aaa", b"aaa"], by_line=False, several=True, most_bytes=5))
+        list(payloads([b"aaa", b"aaa"], by_line=False, several=True, max_bytes=5))
 
 
 def test_answers_are_put_together_in_their_order() -> None:

@@ -56,7 +56,7 @@ def test_a_trial_is_what_the_definition_says_with_the_tuned_values():
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "words"),
+    ("path", "value", "message"),
     [
         ("WarmStartConfig", {"WarmStartType": "IdenticalDataAndAlgorithm"}, "WarmStartConfig"),
         ("Autotune", {"Mode": "Enabled"}, "Autotune"),
@@ -76,6 +76,6 @@ def test_a_trial_is_what_the_definition_says_with_the_tuned_values():
         ("TrainingJobDefinition.StaticHyperParameters", {"n": "1"}, "both static and tuned"),
     ],
 )
-def test_what_is_not_run_is_named(path, value, words):
-    with pytest.raises(InvalidTuning, match=words):
+def test_what_is_not_run_is_named(path, value, message):
+    with pytest.raises(InvalidTuning, match=message):
         parse_plan(changed(path, value))

@@ -38,11 +38,18 @@ def test_a_seed_makes_a_search_repeatable():
 
 
 def test_trials_that_have_not_ended_are_not_looked_at_twice():
-    search = BayesianSearch(1, 1)
     known = [Trial((0.0,), 0.0), Trial((0.5,), 1.0), Trial((1.0,), 0.0)]
-    point = search.next(known)
-    again = search.next([*known, *(Trial(point) for _ in range(3))])
+    point = BayesianSearch(1, 1).next(known)
+    assert BayesianSearch(1, 1).next(known) == point
+    again = BayesianSearch(1, 1).next([*known, *(Trial(point) for _ in range(3))])
     assert abs(point[0] - again[0]) > 0.005
+
+
+@pytest.mark.parametrize(
+    ("strategy", "kind"), [("Bayesian", BayesianSearch), ("Random", RandomSearch)]
+)
+def test_a_strategy_is_what_it_is_called(strategy, kind):
+    assert type(search_for(strategy, [Range("x", 0, 1)], 1)) is kind
 
 
 @pytest.mark.parametrize(
@@ -73,7 +80,7 @@ def test_integers_and_categories_stay_what_they_are():
 
 
 @pytest.mark.parametrize(
-    ("ranges", "words"),
+    ("ranges", "message"),
     [
         (None, "at least one range"),
         ({"AutoParameters": [{"Name": "x", "ValueHint": "1"}]}, "AutoParameters"),
@@ -91,8 +98,8 @@ def test_integers_and_categories_stay_what_they_are():
         ),
     ],
 )
-def test_a_range_that_is_none_is_refused(ranges, words):
-    with pytest.raises(InvalidTuning, match=words):
+def test_a_range_that_is_none_is_refused(ranges, message):
+    with pytest.raises(InvalidTuning, match=message):
         parse_ranges(ranges)
 
 

@@ -34,7 +34,7 @@ def test_each_status_has_its_file_and_what_was_aborted_counts_as_failed():
     )
 
 
-def test_compact_and_flat_results_tell_failures_in_full():
+def test_compact_and_flat_results_report_failures_in_full():
     failed = child("FAILED", error="E", cause="c")
     children = [child("SUCCEEDED", [1, 2]), failed, child("SUCCEEDED", 3)]
     compact = transformed(children, "COMPACT")

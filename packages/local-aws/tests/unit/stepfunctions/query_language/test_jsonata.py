@@ -55,7 +55,7 @@ def test_a_seed_gives_the_same_number_each_time() -> None:
     assert evaluate("$random(3)", {}) == evaluate("$random(3)", {}) != evaluate("$random(4)", {})
 
 
-def test_what_is_no_expression_is_told_before_it_is_evaluated() -> None:
+def test_an_invalid_expression_is_reported_before_it_is_evaluated() -> None:
     check("$a.b")
     with pytest.raises(QueryFailed, match="is no JSONata"):
         check("$a.")

@@ -1,4 +1,4 @@
-"""What the algorithm tells its user."""
+"""The algorithm's messages for its user."""
 
 from local_aws.errors import LocalAwsError
 
