@@ -23,11 +23,11 @@ from local_aws.server.main import install
 
 HEAD = """# From an operation to its module
 
-Made by `python -m local_aws.operations docs/operations.md`; a test holds it. An operation that is
-not in a table is moto's alone: `moto/<service>/responses.py` has a method of its name. The modules
-are those of `local_aws` that change what moto does for the operation, in the order in which they
-were installed; what a whole service has in common (its backends, its records) is in the `patches`
-module of its folder.
+Made by `python -m local_aws.operations docs/operations.md`; a test checks that it is current. moto
+alone implements an operation that is not in a table: `moto/<service>/responses.py` has a method of
+its name. The modules are those of `local_aws` that change what moto does for the operation, in the
+order of their installation. Changes that concern a whole service (its backends, its records) are in
+the module `patches` of its folder.
 """
 _OWNERS = re.compile(r"moto\.(?P<service>\w+)\..*?(?P<owner>\w*(Response|Responses|Backend))\.")
 
