@@ -113,7 +113,7 @@ def test_malformed_lines_are_counted_by_reason_with_their_place(
     assert found.malformed == 3
     assert {fault.reason: fault.count for fault in found.reasons} == {
         "the line is not JSON": 2,
-        "the probabilities are not between 0 and 1 with a sum of 1": 1,
+        "endpointOutput is not probabilities that add up to 1": 1,
     }
     assert found.reasons[0].first == f"s3://captures/{HOUR}/32-05-100-x.jsonl:2"
 

@@ -10,7 +10,8 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.session import get_session
 
-from local_aws.testing.aws import ACCOUNT, REGION, new_client, policy, unique
+from local_aws.control import LocalAws
+from local_aws.testing.aws import ACCOUNT, REGION, Aws, new_client, policy, unique
 from local_aws.testing.callers import Caller, allow, denied, refusal
 
 IAM_ARN = f"arn:aws:iam::{ACCOUNT}"
@@ -240,8 +241,17 @@ def add_parameter(client, operation, **more):
     return client
 
 
-def test_a_parameter_of_another_operation_is_not_believed(aws):
+@pytest.fixture
+def with_ssm(tmp_path, monkeypatch):
+    """A server with a service whose operations take one name or several."""
+    monkeypatch.setenv("LOCAL_AWS_SERVICES", "ssm")
+    with LocalAws.start(tmp_path / "aws", 0, {}, keep=False) as local:
+        yield Aws.of(local)
+
+
+def test_a_parameter_of_another_operation_is_not_believed(with_ssm):
     """https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html"""
+    aws = with_ssm
     ssm = aws.client("ssm")
     for name in ("public", "secret"):
         ssm.put_parameter(Name=f"/asked/{name}", Value="v", Type="String", Overwrite=True)

@@ -40,10 +40,14 @@ def schedule(aws, expression, target, **more):
 
 
 def messages(aws, url):
-    found = aws.client("sqs").receive_message(
+    """Take up to ten messages out of a queue: what is only received comes back as time passes."""
+    sqs = aws.client("sqs")
+    found = sqs.receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
-    )
-    return found.get("Messages", [])
+    ).get("Messages", [])
+    for message in found:
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return found
 
 
 def bodies(aws, url):

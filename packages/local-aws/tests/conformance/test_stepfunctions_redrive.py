@@ -126,11 +126,14 @@ def test_what_succeeded_in_branches_and_iterations_is_not_repeated(depot: Depot)
     depot.fix(1, 3)
     ended = depot.aws.run(depot.aws.state_machine(flow(Both=both)), [1, 2, 3])
     assert ended["status"] == "FAILED"
+    # The other branch has succeeded by now, or the failure has cut it off.
+    succeeded = depot.kinds(ended["executionArn"]).count("TaskSucceeded")
+    assert succeeded in (1, 2)
     depot.fix(2)
     done = depot.redriven(ended["executionArn"])
     assert (done["status"], json.loads(done["output"])) == ("SUCCEEDED", [[1, 2, 3], 1])
     assert depot.calls(2) == 2
-    assert depot.calls(1) == 2  # once in each branch
+    assert 2 <= depot.calls(1) <= 4 - succeeded
 
 
 @pytest.mark.parametrize("kind", ["STANDARD", "EXPRESS"])

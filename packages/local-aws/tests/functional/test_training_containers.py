@@ -77,7 +77,8 @@ def test_a_process_gets_the_given_environment_and_no_more(
 
     run(children, tmp_path, program, lines).wait(DEADLINE_SECONDS)
 
-    assert lines == ["['ONLY']"]
+    # The mark is how a process is found that has left its group.
+    assert lines == ["['LOCAL_AWS_PROCESS', 'ONLY']"]
 
 
 def test_a_process_may_end_in_peace_and_is_killed_if_it_does_not(

@@ -14,7 +14,7 @@ from local_aws.errors import LocalAwsError
 
 _Constructor = TypeVar("_Constructor", bound=Callable[..., Any])
 # A backend may refer to one of a service that is not open, as scaling does to ECS.
-_MODELS = re.compile(r"moto\.[a-z0-9_]+\.models(\.[a-z0-9_]+)*")
+_MODELS = re.compile(r"moto(\.[a-z0-9_]+)+\.models")
 CONSTRUCTORS: dict[str, Callable[..., Any]] = {}
 
 
