@@ -283,6 +283,23 @@ def test_an_endpoint_is_made_only_with_a_configuration_that_is_allowed(aws):
         assert f"{start}:endpoint-config/other" in found["Message"]
 
 
+def test_tags_of_an_endpoint_are_not_those_of_its_configuration(aws):
+    """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpoint.html"""
+    start = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
+    caller = Caller(
+        aws,
+        allow("sagemaker:CreateEndpoint", [f"{start}:endpoint/mine", f"{start}:endpoint-config/*"]),
+        allow("sagemaker:AddTags", f"{start}:endpoint/mine"),
+    )
+    found = refusal(
+        caller.client("sagemaker").create_endpoint,
+        EndpointName="mine",
+        EndpointConfigName="none",
+        Tags=[{"Key": "Project", "Value": "x"}],
+    )
+    assert found["Code"] == "ValidationException"
+
+
 RECURRENCE = {"ScheduleExpression": "cron(0 * ? * * *)"}
 PASSING = {
     "events": ("put_rule", {"Name": "r", "ScheduleExpression": "rate(1 day)"}, "RoleArn"),

@@ -34,14 +34,14 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
     tags = request_tags(response, operation)
     common = common_values(response.region, response.headers)
     values = {**common, **request_values(response, service, tags)}
-    needed = [operation]
-    if tags and (tagging := tagging_action(service, operation)):
-        needed.append(tagging)
     found = [
-        Access(f"{service}:{_action(service, each)}", resource, values)
-        for each in needed
-        for resource in resources_of(response, service, each)
+        Access(f"{service}:{_action(service, operation)}", resource, values)
+        for resource in resources_of(response, service, operation)
     ]
+    if tags and (tagging := tagging_action(service, operation)):
+        # The tags are those of what is created, which is named first.
+        tagged = resources_of(response, service, tagging)[0]
+        found.append(Access(f"{service}:{_action(service, tagging)}", tagged, values))
     for handed in handed_roles(response, service, operation):
         passed = {**values, "iam:passedtoservice": handed.service}
         found.append(Access("iam:PassRole", handed.role_arn, passed))
