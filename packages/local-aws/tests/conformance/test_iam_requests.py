@@ -297,7 +297,7 @@ def test_tags_of_an_endpoint_are_not_those_of_its_configuration(aws):
         EndpointConfigName="none",
         Tags=[{"Key": "Project", "Value": "x"}],
     )
-    assert found["Code"] == "ValidationException"
+    assert found["Error"]["Code"] == "ValidationException"
 
 
 RECURRENCE = {"ScheduleExpression": "cron(0 * ? * * *)"}
