@@ -158,7 +158,7 @@ def test_a_training_begins_with_weights_that_are_given(project, photos, tmp_path
     )
     assert card.origin["architecture"] == "ResNet-18"
     assert card.settings["weights_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
-    assert card.normalisation["mean"] == list(NORMALISATION.mean)
+    assert card.normalisation["mean"] == NORMALISATION.mean
     channels = project.build / "local" / "training" / "input" / "data"
     assert [path.name for path in (channels / "weights").iterdir()] == ["resnet18.safetensors"]
     train(project, backend="local", source=photos, epochs=1)
