@@ -6,6 +6,7 @@ members, too many bytes, and headers of a size that no name needs.
 """
 
 import os
+import shutil
 import tarfile
 import tempfile
 import zlib
@@ -75,11 +76,27 @@ def unpack(
     try:
         with tarfile.open(archive, mode="r:gz", tarinfo=_BoundedTarInfo) as tar:
             for member in _checked(tar, max_bytes, max_members):
-                tar.extract(member, folder, filter="data", set_attrs=False)
+                _write(tar, member, folder / member.name)
     except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RecursionError) as error:
         raise UnsafeArchive(
             f"The model artifact cannot be unpacked: {str(error)[:200]}."
         ) from error
+
+
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    """Write a checked member: a folder or a plain file, with this process's own permissions.
+
+    `TarFile.extract` would do the same with a filter, which Python 3.11.0 to 3.11.3 do not have.
+    """
+    if member.isdir():
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = tar.extractfile(member)
+    if content is None:
+        raise UnsafeArchive(f"The model artifact has no content of {member.name[:100]!r}.")
+    with content, path.open("wb") as file:
+        shutil.copyfileobj(content, file)
 
 
 def _checked(tar: tarfile.TarFile, max_bytes: int, max_members: int) -> Iterator[tarfile.TarInfo]:

@@ -68,6 +68,18 @@ def test_a_member_that_reaches_outside_or_is_no_file_is_refused(
     assert not (tmp_path / "outside").exists()
 
 
+def test_files_are_unpacked_by_a_python_without_extraction_filters(
+    tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As 3.11.2 is, which Debian 12 has: its `extract` takes no `filter`."""
+    monkeypatch.delattr(tarfile, "data_filter")
+    monkeypatch.setattr(tarfile.TarFile, "extraction_filter", None, raising=False)
+    monkeypatch.delattr(tarfile.TarFile, "extract")
+    whole = archive_of(tmp_path / "m.tar.gz", (member("code/run.py"), b"print()"))
+    unpack(whole, target)
+    assert (target / "code" / "run.py").read_bytes() == b"print()"
+
+
 def test_too_many_bytes_or_members_are_refused(tmp_path: Path, target: Path) -> None:
     archive = archive_of(tmp_path / "big.tar.gz", (member("a"), b"12345"), (member("b"), b"6"))
 
