@@ -32,7 +32,7 @@ class Demo:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The whole chain: on the real archive where SCONES_CIFAR100 names one, else synthetic.
 
-    Half of the epochs are enough for a chain; `benchmarks/accuracy.py` runs the whole recipe.
+    A quarter of the epochs is enough for a chain; `benchmarks/accuracy.py` runs the whole recipe.
     """
     checkout = copy_checkout(tmp_path_factory.mktemp("checkout"))
     asked = ("demo", "--keep", "--source", checkout.source)

@@ -22,7 +22,7 @@ class Recipe:
     batch_size: int
 
 
-RECIPES = {"pretrained": Recipe(epochs=4, batch_size=32), "scratch": Recipe(20, 64)}
+RECIPES = {"pretrained": Recipe(epochs=8, batch_size=32), "scratch": Recipe(20, 64)}
 
 
 @dataclass(frozen=True, slots=True)

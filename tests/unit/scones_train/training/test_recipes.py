@@ -51,12 +51,12 @@ def test_a_recipe_that_does_not_fit_its_weights_is_refused(asked, given, named):
 @pytest.mark.parametrize(
     ("settings", "epochs", "batch_size"),
     [
-        ({}, 4, 32),
+        ({}, 8, 32),
         ({"recipe": "scratch"}, 20, 64),
         ({"epochs": 3, "batch_size": 16}, 3, 16),
         ({"batch_size": 20, "max_steps": 8}, 4, 20),
         ({"batch_size": 4, "max_steps": 3}, 1, 4),
-        ({"batch_size": 4, "max_steps": 1000}, 4, 4),
+        ({"batch_size": 4, "max_steps": 1000}, 8, 4),
     ],
 )
 def test_what_is_left_open_is_the_recipes_own(settings, epochs, batch_size):
