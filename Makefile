@@ -45,7 +45,7 @@ build etl train: $(VENV)/.ready ## one task; the others: .venv/bin/inv --list
 
 $(VENV)/.ready: pyproject.toml packages/local-aws/pyproject.toml requirements/toolkit.lock requirements/torch.lock requirements/lambda-runtime.lock requirements/terraform.lock
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Scones needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 ...")'
-	@echo "Setting up $(VENV): some 400 MB to download, one to three minutes."
+	@echo "Setting up $(VENV): some 500 MB to download, one to three minutes."
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "  the toolkit and the embedded AWS (requirements/toolkit.lock)"
 	@$(LOCKED) --requirement requirements/toolkit.lock
