@@ -297,9 +297,9 @@ def report(
 ) -> None:
     """Read the captured records of the last run and write the report page."""
     if shadow:
-        do.monitoring.compare_shadow(project, out=out, hours=hours, in_browser=open)
+        do.report.compare_shadow(project, out=out, hours=hours, in_browser=open)
     else:
-        do.monitoring.report(project, out=out, in_browser=open)
+        do.report.report(project, out=out, in_browser=open)
 
 
 @task("inv review --env dev, fill in labels.csv, inv etl --env dev --add review/dev")
@@ -309,7 +309,7 @@ def review(
     out: Annotated[Path | None, "the folder; default: review/<env>"] = None,
 ) -> None:
     """Fetch the images of the last run that a person must decide, with a list to label them."""
-    do.monitoring.review(project, out=out)
+    do.review.review(project, out=out)
 
 
 @task("inv demo --source synthetic --keep", local=True)
