@@ -297,9 +297,9 @@ def report(
 ) -> None:
     """Read the captured records of the last run and write the report page."""
     if shadow:
-        do.report.compare_shadow(project, out=out, hours=hours, in_browser=open)
+        do.monitoring.compare_shadow(project, out=out, hours=hours, in_browser=open)
     else:
-        do.report.report(project, out=out, in_browser=open)
+        do.monitoring.report(project, out=out, in_browser=open)
 
 
 @task("inv review --env dev, fill in labels.csv, inv etl --env dev --add review/dev")

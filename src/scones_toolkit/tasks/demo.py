@@ -15,8 +15,8 @@ from scones_toolkit.tasks import (
     data,
     deployment,
     local,
+    monitoring,
     releases,
-    report,
     running,
     training,
 )
@@ -96,7 +96,7 @@ def _run(project: Project, stages: Stages, staged: StagedDataset) -> dict[str, A
         done = running.classify(project, [image for image, _ in running.choose_images(project)])
     out = project.build / "demo"
     with stages("report", "Read the captured records back and write the report"):
-        figures = report.report(project, out=out / "report.html", manifest=manifest)
+        figures = monitoring.report(project, out=out / "report.html", manifest=manifest)
     deployed = project.deployment
     summary = {
         **{name: figures[name] for name in FIGURES},

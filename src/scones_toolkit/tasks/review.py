@@ -1,4 +1,4 @@
-"""The images of the last run that a person must decide, with a list to label them."""
+"""The task that has a person decide the images under review."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from scones_etl.extract.labelled_folder import COLUMNS as LABEL_COLUMNS
 from scones_etl.extract.labelled_folder import LABELS_FILE, read_table
 from scones_monitor.join import Joined, join
 from scones_toolkit.project import Project
-from scones_toolkit.tasks.report import captures
+from scones_toolkit.tasks.monitoring import captures
 
 COLUMNS = ("file", "guess", "confidence", "label")
 # An inference id comes from whoever called the endpoint, and becomes a file name here.

@@ -1,4 +1,4 @@
-"""The report on what an endpoint answered, and the comparison with a shadow release."""
+"""The tasks that watch an endpoint: the report on a run, and on a shadow release."""
 
 import webbrowser
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ from moto import mock_aws
 
 from scones_core.events import Result
 from scones_core.outputs import Deployment
-from scones_toolkit.tasks.report import captures_of
+from scones_toolkit.tasks.monitoring import captures_of
 
 NAMES = {field.name: field.name for field in fields(Deployment)}
 DEPLOYMENT = Deployment.of(
