@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scones_monitor.drift.samples import Sample, Values
+from scones_monitor.statistics import Interval, wilson_interval
 
 ALPHA = 0.05
 """The largest probability that a comparison of equal distributions names any figure drift."""
@@ -47,16 +48,17 @@ class DriftFigure:
 
     `statistic` is the effect, 0 to 1: the largest difference of the distribution functions, or
     of a class's share of the answers. `interval` is its 95 % confidence interval, None of too
-    few images. `p_value` is adjusted for all figures of the comparison (Holm), NaN of too few.
+    few images. `p_value` is adjusted for all figures of the comparison (Holm), None of too few.
+    The statistic of no image at all is NaN.
     """
 
     name: str
     method: str
     statistic: float
-    p_value: float
+    p_value: float | None
     n_reference: int
     n_current: int
-    interval: tuple[float, float] | None
+    interval: Interval | None
     verdict: Verdict
 
 
@@ -80,13 +82,10 @@ def compare(
         for name, before, now in _columns(reference, current)
     ]
     found.insert(1, _compare_mix(reference.answers, current.answers, rng))
-    judged = [figure for figure in found if figure.verdict != "too_few"]
-    adjusted = iter(holm([figure.p_value for figure in judged]))
+    adjusted = iter(holm([each.p_value for each in found if each.p_value is not None]))
     return tuple(
-        figure
-        if figure.verdict == "too_few"
-        else _decide(figure, next(adjusted), alpha, min_effect)
-        for figure in found
+        each if each.p_value is None else _decide(each, next(adjusted), alpha, min_effect)
+        for each in found
     )
 
 
@@ -187,7 +186,7 @@ def _too_few(name: str, method: str, statistic: float, n: int, m: int) -> DriftF
         name=name,
         method=method,
         statistic=statistic,
-        p_value=math.nan,
+        p_value=None,
         n_reference=n,
         n_current=m,
         interval=None,
@@ -231,10 +230,10 @@ def _share_at_least(drawn: Values, statistic: float) -> float:
     return float(1 + (drawn >= statistic - 1e-9).sum()) / (1 + len(drawn))
 
 
-def _ks_interval(statistic: float, n: int, m: int) -> tuple[float, float]:
+def _ks_interval(statistic: float, n: int, m: int) -> Interval:
     """Return the 95 % interval of the difference, by the two-sample Kolmogorov band."""
     half = math.sqrt(-math.log(0.05 / 2) / 2 * (1 / n + 1 / m))
-    return max(0.0, statistic - half), min(1.0, statistic + half)
+    return Interval(max(0.0, statistic - half), min(1.0, statistic + half))
 
 
 def _compare_mix(
@@ -267,14 +266,12 @@ def _compare_mix(
     )
 
 
-def _share_interval(before: int, now: int, n: int, m: int, classes: int) -> tuple[float, float]:
+def _share_interval(before: int, now: int, n: int, m: int, classes: int) -> Interval:
     """Return the 95 % interval of a share's change, whichever of the classes changed most.
 
     Newcombe's hybrid score interval (1998, method 10), at 0.05 over the number of classes.
     """
     from scipy.stats import norm
-
-    from scones_monitor.statistics import wilson_interval
 
     z = float(norm.isf(0.05 / (2 * classes)))
     p, q = before / n, now / m
@@ -282,5 +279,5 @@ def _share_interval(before: int, now: int, n: int, m: int, classes: int) -> tupl
     low = p - q - math.hypot(p - first.low, second.high - q)
     high = p - q + math.hypot(first.high - p, q - second.low)
     if low <= 0 <= high:
-        return 0.0, max(-low, high)
-    return min(abs(low), abs(high)), max(abs(low), abs(high))
+        return Interval(0.0, max(-low, high))
+    return Interval(min(abs(low), abs(high)), max(abs(low), abs(high)))
