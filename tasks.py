@@ -309,7 +309,7 @@ def review(
     out: Annotated[Path | None, "the folder; default: review/<env>"] = None,
 ) -> None:
     """Fetch the images of the last run that a person must decide, with a list to label them."""
-    do.monitoring.review(project, out=out)
+    do.review.review(project, out=out)
 
 
 @task("inv demo --source synthetic --keep", local=True)
