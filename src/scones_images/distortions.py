@@ -38,7 +38,8 @@ def distort(
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or not pixels.size:
         raise ValueError(f"uint8 of (H, W, 3) is expected, not {pixels.dtype} {pixels.shape}")
     found = DISTORTIONS[name](pixels / 255.0, severity - 1, rng)
-    return np.rint(found.clip(0, 1) * 255).astype(np.uint8)
+    rounded: NDArray[np.uint8] = np.rint(found.clip(0, 1) * 255).astype(np.uint8)
+    return rounded
 
 
 def _gaussian_noise(x: Pixels, s: int, rng: np.random.Generator) -> Pixels:
@@ -87,7 +88,8 @@ def _motion_blur(x: Pixels, s: int, rng: np.random.Generator) -> Pixels:
 
 def _zoom_blur(x: Pixels, s: int, _rng: np.random.Generator) -> Pixels:
     factors = 1 + np.linspace(0, (0.06, 0.11, 0.16, 0.21, 0.26)[s], 6)
-    return np.mean([_zoomed(x, factor) for factor in factors], axis=0)
+    found: Pixels = np.mean([_zoomed(x, factor) for factor in factors], axis=0)
+    return found
 
 
 def _snow(x: Pixels, s: int, rng: np.random.Generator) -> Pixels:
@@ -102,7 +104,8 @@ def _snow(x: Pixels, s: int, rng: np.random.Generator) -> Pixels:
     streaks = _convolved(flakes, _line(3 * _scale(x), rng.uniform(np.pi / 4, 3 * np.pi / 4)))
     streaks = (streaks / max(streaks.max(), 1e-9)).clip(0, 1)
     veiled = x + whitening * (np.maximum(x, _luma(x) * 1.5 + 0.5).clip(0, 1) - x)
-    return veiled + strength * streaks * (1 - veiled)
+    found: Pixels = veiled + strength * streaks * (1 - veiled)
+    return found
 
 
 def _frost(x: Pixels, s: int, rng: np.random.Generator) -> Pixels:
@@ -110,7 +113,8 @@ def _frost(x: Pixels, s: int, rng: np.random.Generator) -> Pixels:
     # Ridges of a rough field are the crystals; ice is a little blue.
     ridges = 1 - 2 * np.abs(_clouds(x.shape[:2], 1.4, rng) - 0.5)
     ice = (ridges[..., None] ** 3) * np.array([0.85, 0.93, 1.0])
-    return keep * x + add * ice
+    found: Pixels = keep * x + add * ice
+    return found
 
 
 def _fog(x: Pixels, s: int, rng: np.random.Generator) -> Pixels:
@@ -132,12 +136,14 @@ def _brightness(x: Pixels, s: int, _rng: np.random.Generator) -> Pixels:
     value = x.max(axis=2, keepdims=True)
     lifted = (value + (0.05, 0.1, 0.15, 0.2, 0.3)[s]).clip(0, 1)
     # Hue and saturation stay: all channels grow by what the largest one does.
-    return np.where(value > 0, x * lifted / np.where(value > 0, value, 1), lifted)
+    found: Pixels = np.where(value > 0, x * lifted / np.where(value > 0, value, 1), lifted)
+    return found
 
 
 def _contrast(x: Pixels, s: int, _rng: np.random.Generator) -> Pixels:
     mean = x.mean(axis=(0, 1), keepdims=True)
-    return mean + (x - mean) * (0.75, 0.5, 0.4, 0.3, 0.15)[s]
+    found: Pixels = mean + (x - mean) * (0.75, 0.5, 0.4, 0.3, 0.15)[s]
+    return found
 
 
 def _elastic_transform(x: Pixels, s: int, rng: np.random.Generator) -> Pixels:
@@ -175,7 +181,8 @@ def _saturate(x: Pixels, s: int, _rng: np.random.Generator) -> Pixels:
     saturation = np.where(value > 0, 1 - x.min(axis=2, keepdims=True) / np.maximum(value, 1e-9), 0)
     wanted = (saturation * factor + offset * (saturation > 0)).clip(0, 1)
     ratio = np.where(saturation > 0, wanted / np.maximum(saturation, 1e-9), 0)
-    return value - (value - x) * ratio
+    found: Pixels = value - (value - x) * ratio
+    return found
 
 
 def _darken(x: Pixels, s: int, _rng: np.random.Generator) -> Pixels:
@@ -192,14 +199,16 @@ def _night(x: Pixels, s: int, rng: np.random.Generator) -> Pixels:
     )[s]
     grey = _luma(x)
     dim = (grey + colour * (x - grey)) * light * np.array([0.9, 0.95, 1.1])
-    return rng.poisson(dim.clip(0, None) * photons) / photons + rng.normal(
+    found: Pixels = rng.poisson(dim.clip(0, None) * photons) / photons + rng.normal(
         scale=0.015, size=x.shape
     )
+    return found
 
 
 def _scale(x: Pixels) -> float:
     """Return how many times larger than 32 pixels the image's shorter side is."""
-    return min(x.shape[:2]) / 32
+    found: float = min(x.shape[:2]) / 32
+    return found
 
 
 def _bytes(x: Pixels) -> NDArray[np.uint8]:
@@ -230,7 +239,8 @@ def _disc(radius: float) -> Pixels:
     reach = int(np.ceil(radius)) + 1
     rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     kernel: Pixels = (radius + 0.5 - np.hypot(rows, columns)).clip(0, 1)
-    return kernel / kernel.sum()
+    found: Pixels = kernel / kernel.sum()
+    return found
 
 
 def _line(length: float, angle: float) -> Pixels:
@@ -243,7 +253,8 @@ def _line(length: float, angle: float) -> Pixels:
         top, left = int(row), int(column)
         down, right = row - top, column - left
         kernel[top : top + 2, left : left + 2] += np.outer((1 - down, down), (1 - right, right))
-    return kernel / kernel.sum()
+    found: Pixels = kernel / kernel.sum()
+    return found
 
 
 def _zoomed(x: Pixels, factor: float) -> Pixels:
