@@ -2,6 +2,7 @@
 
 const KEYS = 9;
 const POLL_MS = 4000;
+const LOADING_MS = 300;
 const RETRY_MS = 3000;
 const element = (id) => document.getElementById(id);
 
@@ -125,9 +126,9 @@ async function show(next, said) {
   } else {
     element("image").dataset.id = "";
     showEmpty(next);
-    timer = setTimeout(refresh, POLL_MS);
+    timer = setTimeout(refresh, next.loading ? LOADING_MS : POLL_MS);
   }
-  if (progress.not_uploaded || next.trouble) {
+  if (item && (progress.not_uploaded || next.trouble)) {
     clearTimeout(timer);
     timer = setTimeout(refresh, POLL_MS);
   }
