@@ -97,7 +97,7 @@ async function show(next, said) {
   const done = progress.answered + progress.answered_before;
   const words = [`${done} answered`, `${progress.left} left`];
   if (progress.skipped) words.push(`${progress.skipped} skipped`);
-  if (progress.not_uploaded) words.push(`${progress.not_uploaded} not in S3 yet`);
+  if (progress.not_uploaded) words.push(`${progress.not_uploaded} uploading`);
   element("progress-text").textContent = words.join(" · ");
   element("progress").max = Math.max(1, done + progress.left + progress.skipped);
   element("progress").value = done;
