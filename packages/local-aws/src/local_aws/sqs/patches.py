@@ -1,12 +1,14 @@
 """SQS's patches: what is changed in moto's queues."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from moto.core.utils import camelcase_to_underscores
+from moto.sqs.exceptions import ReceiptHandleIsInvalid
 
 from local_aws.core import clock
 from local_aws.core.patching import patch, set_value
+from local_aws.state.queue_messages import note_change, note_sent
 
 _sent: list[Callable[[str], None]] = []
 
@@ -32,16 +34,64 @@ set_value("moto.sqs.models.unix_time_millis", unix_time_millis, why="follows no 
 
 @patch(
     "moto.sqs.models.Queue.add_message",
-    why="invokes a mapped function from within SendMessage, with invented attributes, and makes "
-    "the messages of a failed one visible at once",
+    why="counts all messages for each one that is sent; invokes a mapped function from within "
+    "SendMessage, with invented attributes, and makes the messages of a failed one visible at once",
 )
 def add_message(original: Any, queue: Any, message: Any) -> None:
     """Keep the message, and have those that poll the queue look."""
     # moto notes its mappings here, and invokes whatever is noted.
     queue.lambda_event_source_mappings = {}
-    original(queue, message)
+    if queue.fifo_queue:
+        original(queue, message)
+    else:
+        with queue._messages_lock:
+            queue._messages.append(message)
+            queue._messages_lock.notify_all()
+    note_sent(queue, message)
     for action in _sent:
         action(queue.queue_arn)
+
+
+_SCANS = "looks at all messages of a queue to receive or delete one"
+
+
+class _Visible:
+    """The messages of a queue that can be received, found as they are asked for."""
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+
+    def __iter__(self) -> Iterator[Any]:
+        for message in list(self._queue._messages):
+            if message.visible and not message.delayed:
+                yield message
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return any(True for _ in self)
+
+
+@patch("moto.sqs.models.Queue.messages", why=_SCANS)
+def messages(_: Any, queue: Any) -> _Visible:
+    """Return the messages that can be received."""
+    return _Visible(queue)
+
+
+@patch("moto.sqs.models.Queue.delete_message", why=_SCANS)
+def delete_message(_: Any, queue: Any, receipt_handle: str) -> None:
+    """Take a message out; one that was deleted already is no error."""
+    if receipt_handle in queue.deleted_messages:
+        return
+    with queue._messages_lock:
+        found = next((m for m in queue._messages if m.had_receipt_handle(receipt_handle)), None)
+        if found is None:
+            raise ReceiptHandleIsInvalid()
+        queue._messages.remove(found)
+        queue._pending_messages.discard(found)
+        queue.deleted_messages.update(found.all_receipt_handles)
+    note_change(found)
 
 
 _ALLOW = "RedriveAllowPolicy"
