@@ -1,5 +1,6 @@
 """SQS's patches: what is changed in moto's queues."""
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -92,6 +93,50 @@ def delete_message(_: Any, queue: Any, receipt_handle: str) -> None:
         queue._pending_messages.discard(found)
         queue.deleted_messages.update(found.all_receipt_handles)
     note_change(found)
+
+
+_COUNTS = "counts all messages of a queue for each one that is sent, and reads the clock for each"
+_sending = threading.local()
+
+
+@patch("moto.sqs.models.SQSBackend.send_message", why=_COUNTS)
+def send_message(original: Any, backend: Any, *args: Any, **more: Any) -> Any:
+    """Send a message, for which nothing needs counting."""
+    _sending.now = True
+    try:
+        return original(backend, *args, **more)
+    finally:
+        _sending.now = False
+
+
+@patch("moto.sqs.models.Queue.attributes", why=_COUNTS)
+def attributes(original: Any, queue: Any) -> Any:
+    """Return a queue's attributes; while one sends to a standard queue, what is asked then."""
+    if getattr(_sending, "now", False) and not queue.fifo_queue:
+        return {"ContentBasedDeduplication": "false"}
+    return original(queue)
+
+
+@patch("moto.sqs.models.Queue.approximate_number_of_messages", why=_COUNTS)
+def visible_count(_: Any, queue: Any) -> int:
+    """Return how many messages can be received."""
+    now = unix_time_millis()
+    messages = list(queue._messages)
+    return sum(1 for m in messages if now > m.visible_at and now >= m.delayed_until)
+
+
+@patch("moto.sqs.models.Queue.approximate_number_of_messages_not_visible", why=_COUNTS)
+def in_flight_count(_: Any, queue: Any) -> int:
+    """Return how many messages were received and are neither deleted nor visible again."""
+    now = unix_time_millis()
+    return sum(1 for message in list(queue._messages) if now <= message.visible_at)
+
+
+@patch("moto.sqs.models.Queue.approximate_number_of_messages_delayed", why=_COUNTS)
+def delayed_count(_: Any, queue: Any) -> int:
+    """Return how many messages wait for the end of their delay."""
+    now = unix_time_millis()
+    return sum(1 for message in list(queue._messages) if now < message.delayed_until)
 
 
 _ALLOW = "RedriveAllowPolicy"
