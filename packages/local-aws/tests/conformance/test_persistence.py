@@ -159,7 +159,49 @@ def build_others(world: World) -> None:
         RoleName=world.aws.role.rpartition("/")[2],
         PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess",
     )
+    build_table(world)
     client("sqs").create_queue(QueueName="last")
+
+
+def build_table(world: World) -> None:
+    dynamodb = world.aws.client("dynamodb")
+    dynamodb.create_table(
+        TableName="kept",
+        KeySchema=[
+            {"AttributeName": "image", "KeyType": "HASH"},
+            {"AttributeName": "release", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "image", "AttributeType": "S"},
+            {"AttributeName": "release", "AttributeType": "B"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    values = {"label": {"S": "bicycle"}, "of": {"L": [{"M": {"n": {"N": "1"}}}, {"NULL": True}]}}
+    row = {"image": {"S": "a"}, "release": {"B": b"1"}, **values, "set": {"SS": ["x", "y"]}}
+    dynamodb.put_item(TableName="kept", Item=row)
+    key = {name: row[name] for name in ("image", "release")}
+    for name in ("deleted", "a"):
+        dynamodb.put_item(TableName="kept", Item={**row, "image": {"S": name}})
+    dynamodb.delete_item(TableName="kept", Key={**key, "image": {"S": "deleted"}})
+    dynamodb.update_item(
+        TableName="kept",
+        Key=key,
+        UpdateExpression="SET n = :n",
+        ExpressionAttributeValues={":n": {"N": "2"}},
+    )
+    world.answers["row"] = {**row, "n": {"N": "2"}}
+
+
+def test_a_table_has_its_rows_and_takes_more(restarted: World) -> None:
+    dynamodb, row = restarted.aws.client("dynamodb"), restarted.answers["row"]
+    assert dynamodb.scan(TableName="kept")["Items"] == [row]
+    with pytest.raises(dynamodb.exceptions.ConditionalCheckFailedException):
+        dynamodb.put_item(
+            TableName="kept", Item=row, ConditionExpression="attribute_not_exists(image)"
+        )
+    dynamodb.delete_item(TableName="kept", Key={n: row[n] for n in ("image", "release")})
+    assert dynamodb.scan(TableName="kept")["Count"] == 0
 
 
 def serving(world: World) -> dict[str, Any]:
