@@ -1,5 +1,6 @@
 """A reviewer's answers on this host: a file that only grows, each line on disk before it counts."""
 
+import errno
 import fcntl
 import os
 import secrets
@@ -26,7 +27,7 @@ class AnswerJournal:
         self.path, self.reviewer, self.faults = path, reviewer, faults
         self.answers = answers
         self.session = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-        self._handle, self._sequence = handle, 0
+        self._handle, self._sequence, self._torn = handle, 0, False
         self._last = max((datetime.fromisoformat(a.at) for a in answers), default=None)
 
     @classmethod
@@ -104,12 +105,18 @@ class AnswerJournal:
 
     def _write(self, line: bytes) -> None:
         size = os.fstat(self._handle).st_size
+        line = b"\n" + line if self._torn else line
         try:
             if os.write(self._handle, line) != len(line):
-                raise OSError(28, "No space left on device")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(self._handle)
+            self._torn = False
         except OSError as error:
-            os.ftruncate(self._handle, size)
+            try:
+                os.ftruncate(self._handle, size)
+            except OSError:
+                # A part of the line may stay; the next one must not be appended to it.
+                self._torn = True
             raise MonitorError(
                 f"The answer was not saved: {self.path} cannot be written ({error.strerror}). "
                 "Make room, then answer again."

@@ -90,7 +90,7 @@ class ReviewServer:
             ) from error
         self.port: int = self._http.server_address[1]
         self._thread = threading.Thread(
-            target=self._http.serve_forever, name="review-server", daemon=True
+            target=self._http.serve_forever, args=(0.1,), name="review-server", daemon=True
         )
 
     @property

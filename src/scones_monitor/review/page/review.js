@@ -2,6 +2,7 @@
 
 const KEYS = 9;
 const POLL_MS = 4000;
+const LOADING_MS = 300;
 const RETRY_MS = 3000;
 const element = (id) => document.getElementById(id);
 
@@ -96,7 +97,7 @@ async function show(next, said) {
   const done = progress.answered + progress.answered_before;
   const words = [`${done} answered`, `${progress.left} left`];
   if (progress.skipped) words.push(`${progress.skipped} skipped`);
-  if (progress.not_uploaded) words.push(`${progress.not_uploaded} not in S3 yet`);
+  if (progress.not_uploaded) words.push(`${progress.not_uploaded} uploading`);
   element("progress-text").textContent = words.join(" · ");
   element("progress").max = Math.max(1, done + progress.left + progress.skipped);
   element("progress").value = done;
@@ -125,9 +126,9 @@ async function show(next, said) {
   } else {
     element("image").dataset.id = "";
     showEmpty(next);
-    timer = setTimeout(refresh, POLL_MS);
+    timer = setTimeout(refresh, next.loading ? LOADING_MS : POLL_MS);
   }
-  if (progress.not_uploaded || next.trouble) {
+  if (item && (progress.not_uploaded || next.trouble)) {
     clearTimeout(timer);
     timer = setTimeout(refresh, POLL_MS);
   }
