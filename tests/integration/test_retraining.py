@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +13,34 @@ import pytest
 
 from local_aws.control import LocalAws
 from local_aws.testing.aws import Aws
+from scones_core.errors import ReleaseError
+from scones_core.outputs import Deployment
 from scones_core.reviews import Answer, answer_line, part_key
 from scones_core.uris import S3Uri
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import candidates, data
 from scones_toolkit.tasks.local import model_images
+from scones_toolkit.tasks.retraining import release_proposed, retrain
 from scones_toolkit.tasks.training import train_on_sagemaker
-from scones_train.sagemaker.model_package import PENDING, REJECTED
+from scones_train.sagemaker.model_package import APPROVED, PENDING, REJECTED
 from tests.support import retraining
 from tests.support.photos import draw_photos
 from tests.support.training import Applied, applied
 
 pytestmark = pytest.mark.slow
 
-RECIPE = {"recipe": "scratch", "folds": "0", "epochs": "6"}
+RECIPE = {"recipe": "scratch", "folds": "0", "epochs": "6", "target_precision": "0.6"}
+
+
+@dataclass(frozen=True)
+class Retrained(Applied):
+    """A project whose deployment has a retraining."""
+
+    machine: str = ""
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        return replace(super().deployment, retraining_state_machine_arn=self.machine)
 
 
 @dataclass(frozen=True)
@@ -80,6 +96,14 @@ class Loop:
         s3.put_object(Bucket=bucket, Key=key, Body=b"".join(lines))
 
 
+def briefly(_: float) -> None:
+    time.sleep(0.2)
+
+
+def vars_of(project: Applied) -> dict[str, Any]:
+    return {field.name: getattr(project, field.name) for field in fields(project)}
+
+
 @pytest.fixture(scope="module")
 def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     root = tmp_path_factory.mktemp("project")
@@ -94,26 +118,30 @@ def test_answers_become_a_candidate_that_is_proposed_and_not_deployed(loop: Loop
     before = data.current(loop.project)
     loop.answer("ada", seed=1, count=4)
     machine = loop.machine()
-    found = loop.run(machine, reason="low confidence", min_new_images=5)
+    project = Retrained(**vars_of(loop.project), machine=machine)
+    found = retrain(project, min_new_images=5, sleep=briefly)
 
-    assert (found["outcome"], found["reason"]) == ("proposed", "low confidence"), found
+    assert (found["outcome"], found["reason"]) == ("proposed", "started by inv retrain"), found
     assert (found["dataset"]["new"], found["dataset"]["base_version"]) == (8, before.version)
-    candidate = next(candidates.registry(loop.project).all())
+    candidate = next(candidates.registry(project).all())
     assert (candidate.status, candidate.training.data_source) == (PENDING, "folder+labelled")
     assert candidate.training.dataset_version == found["dataset"]["version"]
     assert candidate.arn == found["candidate"]
+    assert "8 of 8 answered images are new" in project.shown
 
-    key = f"retraining/proposals/{found['run']}.json"
-    artifacts = loop.project.deployment.artifacts_bucket
-    written = loop.project.client("s3").get_object(Bucket=artifacts, Key=key)["Body"].read()
-    assert json.loads(written)["model_data_url"] == candidate.training.model_data_url
-
-    few = loop.run(machine, reason="schedule", min_new_images=9)
+    few = retrain(project, min_new_images=9, sleep=briefly)
     assert (few["outcome"], few["dataset"]["new"]) == ("too few new images", 8)
+
+    released = release_proposed(project)
+    assert released.releases[released.active or ""].model_package_arn == candidate.arn
+    assert next(candidates.registry(project).all()).status == APPROVED
+    with pytest.raises(ReleaseError, match="is a release already"):
+        release_proposed(project)
 
 
 def test_a_model_that_learnt_nothing_is_registered_as_rejected(loop: Loop) -> None:
     found = loop.run(loop.machine(max_steps="1"), reason="schedule")
     assert found["outcome"] == "refused", found
     assert found["refusals"]
-    assert next(candidates.registry(loop.project).all()).status == REJECTED
+    candidate = next(candidates.registry(loop.project).all())
+    assert (candidate.status, found["refusals"][0] in candidate.note) == (REJECTED, True)

@@ -45,8 +45,8 @@ from scones_train.sagemaker.model_package import (
 from scones_train.serving.predictor import Predictor
 
 RESULT = "evaluation.json"
-MAX_NOTE_CHARACTERS = 1024
-"""ApprovalDescription of CreateModelPackage.
+MAX_DESCRIPTION_CHARACTERS = 1024
+"""ModelPackageDescription of CreateModelPackage.
 https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackage.html"""
 
 
@@ -139,9 +139,10 @@ def compare(folder: Path, environ: Mapping[str, str]) -> Comparison:
         data_source=manifest.source["kind"],
     )
     request = package_request(_text(environ, "GROUP"), training)
-    note = f"retraining: {'; '.join(refusals) or 'passed the gate'}"
     request["ModelApprovalStatus"] = REJECTED if refusals else PENDING
-    request["ApprovalDescription"] = note[:MAX_NOTE_CHARACTERS]
+    if refusals:
+        reasons = f"Refused after its training by {training.job}: {'; '.join(refusals)}"
+        request["ModelPackageDescription"] = reasons[:MAX_DESCRIPTION_CHARACTERS]
     return Comparison(len(candidate.predictions), tuple(refusals), figures, request)
 
 

@@ -43,7 +43,11 @@ class SageMaker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A trained model in the registry; `status` is AWS's approval state, `note` its reason."""
+    """A trained model in the registry; `status` is AWS's approval state, `note` its reason.
+
+    What was registered as rejected has its reason in the description: CreateModelPackage takes
+    no other.
+    """
 
     version: int
     arn: str
@@ -64,6 +68,7 @@ class Candidate:
         Raises ReleaseError for a package that this project did not make.
         """
         try:
+            status = found.get("ModelApprovalStatus") or PENDING
             container = found["InferenceSpecification"]["Containers"][0]
             properties = dict(found.get("CustomerMetadataProperties") or {})
             training = Training(
@@ -80,8 +85,9 @@ class Candidate:
             return cls(
                 version=int(found["ModelPackageVersion"]),
                 arn=found["ModelPackageArn"],
-                status=found.get("ModelApprovalStatus") or PENDING,
-                note=found.get("ApprovalDescription") or "",
+                status=status,
+                note=found.get("ApprovalDescription")
+                or (found.get("ModelPackageDescription", "") if status == REJECTED else ""),
                 created=found["CreationTime"],
                 training=training,
             )

@@ -90,7 +90,7 @@ def test_a_worse_candidate_is_registered_as_rejected_with_the_reasons(
     assert not found.passed
     assert any("McNemar" in reason for reason in found.refusals)
     assert found.package["ModelApprovalStatus"] == "Rejected"
-    assert "McNemar" in found.package["ApprovalDescription"]
+    assert "McNemar" in found.package["ModelPackageDescription"]
 
 
 def test_an_equal_candidate_passes(folder, card, right, tested):
