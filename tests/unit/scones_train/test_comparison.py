@@ -10,8 +10,8 @@ from PIL import Image
 
 from scones_core.errors import SettingsError, TrainingError
 from scones_core.manifest import Manifest, content_version
+from scones_train import comparison
 from scones_train.artifact import write_artifact
-from scones_train.evaluation import comparison
 from scones_train.model.export import to_onnx
 from scones_train.serving.predictor import Predictor
 

@@ -1,4 +1,4 @@
-"""A retraining's gate: `python -m scones_train.evaluation.comparison`, as a processing job.
+"""A retraining's gate: `python -m scones_train.comparison`, as a processing job.
 
 Both models answer the same test images anew, so that it does not matter which images the active
 one was tested on in its own training. Below `/opt/ml/processing`:
