@@ -295,9 +295,7 @@ def report(
     since: Annotated[str | None, "beginning: a span such as 30m, 12h, 7d, 2w, or a time"] = None,
     from_: Annotated[str | None, "beginning: 2026-11-20T14:00+01:00; without a zone UTC"] = None,
     to: Annotated[str | None, "end, the same; default: now"] = None,
-    run: Annotated[
-        Literal["last"] | None, "the last run's images only; the default, if any"
-    ] = None,
+    run: Annotated[str | None, "a run's images only: last (default, if any), or its name"] = None,
     source: Annotated[Path | None, "folder of captured records, without an endpoint"] = None,
     out: Annotated[Path | None, "the page; default: in build/<env>"] = None,
     open: Annotated[bool, "open the page in a browser"] = False,
@@ -306,7 +304,7 @@ def report(
 ) -> None:
     """Write a page on what the endpoint answered, of the last run or of a period."""
     if shadow:
-        do.monitoring.compare_shadow(project, out=out, hours=hours, in_browser=open)
+        do.shadow.compare_shadow(project, out=out, hours=hours, in_browser=open)
     else:
         period = {"since": since, "start": from_, "end": to}
         do.monitoring.report(project, **period, run=run, source=source, out=out, in_browser=open)

@@ -48,6 +48,8 @@ _STYLES: dict[str, tuple[str | None, str | None, float, bool]] = {
 _SIZES = {"cell-count": 26, "bar-label": 11}
 _ANCHORS = {"start": "ls", "middle": "ms", "end": "rs"}
 _DASH = 6
+# What Pillow's built-in font lacks.
+_PLAIN = str.maketrans({"\u202f": " ", "\u2265": ">=", "\u2026": "...", "\u2013": "-"})
 _COMMAND = re.compile(r"([MLlmz])([^MLlmz]*)")
 
 
@@ -65,8 +67,7 @@ def to_png(drawing: Drawing) -> bytes:
         elif element.tag == "text":
             _text(image, canvas, element, head)
     out = io.BytesIO()
-    # Flat colours need no palette search to be small.
-    image.quantize(64).save(out, "PNG")
+    image.save(out, "PNG")
     return out.getvalue()
 
 
@@ -76,8 +77,7 @@ def _font(size: float) -> Any:
 
 def _text(image: Image.Image, canvas: ImageDraw.ImageDraw, element: ET.Element, head: int) -> None:
     css, text = element.get("class", ""), element.text or ""
-    # The built-in font has no narrow no-break space.
-    text = text.replace("\u202f", "\u00a0")
+    text = text.translate(_PLAIN)
     size = next((size for name, size in _SIZES.items() if name in css), 13)
     x, y = float(element.get("x", 0)) * SCALE, (float(element.get("y", 0)) + head) * SCALE
     colour = _INK if "strong" in css or "label" in css or "cell" in css else _SOFT

@@ -1,8 +1,8 @@
-"""The report on what an endpoint answered, and the comparison with a shadow release."""
+"""The report on what an endpoint answered, of a run or of a period."""
 
 import webbrowser
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scones_core.errors import DatasetError, MonitorError, SconesError
+from scones_core.errors import MonitorError, SconesError
 from scones_core.events import DECISIONS, Result
 from scones_core.manifest import Manifest
 from scones_core.outputs import Deployment
+from scones_core.reviews import Answer, consensus, read_answers, standing
+from scones_core.reviews.shared import LABELS, of_reviewer
 from scones_core.uris import S3Uri
 from scones_deploy.cost import HOURS, MILLION, Prices, estimate
 from scones_deploy.release import read_releases
-from scones_deploy.terraform.state import served_configurations
+from scones_etl.extract.labelled_folder import ANSWERS, LABELS_FILE, read_table
 from scones_etl.extract.labelled_folder import COLUMNS as LABEL_COLUMNS
-from scones_etl.extract.labelled_folder import LABELS_FILE, read_table
 from scones_images.statistics import STATISTICS
 from scones_monitor.archive import Archive
 from scones_monitor.capture_files import CaptureSource, FolderCaptures, S3Captures
@@ -28,27 +29,24 @@ from scones_monitor.captured_records import (
     Captures,
     Unreadable,
     parse_record,
-    read_captures,
     wait_for_captures,
 )
 from scones_monitor.charts.over_time import Marker
-from scones_monitor.drift.figures import DriftFigure
-from scones_monitor.drift.figures import compare as compare_samples
+from scones_monitor.drift.figures import DriftFigure, compare
 from scones_monitor.drift.samples import Sample
 from scones_monitor.invocations import EndpointMetrics, read_metrics
 from scones_monitor.join import cause_text
 from scones_monitor.period import parse_period
 from scones_monitor.report import Cost, Provenance, ReportData, Run, write_report
-from scones_monitor.shadow import Comparison, Side, compare, write_shadow_page
 from scones_monitor.summary import Place, Query, Summary, summarise
 from scones_monitor.timeline import period_bins
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
+from scones_toolkit.tasks.results import LAST, RUNS, execution_arn, results_of, stored_results
 
 # AWS delivers captured records within minutes, the embedded AWS within seconds.
 CAPTURE_SECONDS = {"local": 30.0}
 CAPTURE_SECONDS_ON_AWS = 600.0
-PERCENTILES = ("p50", "p90", "p99")
 
 
 # Traffic of so long before the period is what it is compared with.
@@ -93,19 +91,21 @@ def report(
 ) -> dict[str, Any]:
     """Write the report page with its JSON and PNG files, and return its figures.
 
-    Of the period that `since`, `start` and `end` name, or of the last run: that is the default
-    where there is one, else the last day. `source` is a folder of captured records instead of the
-    endpoint's own. `in_browser` opens the page. Raises MonitorError where no captured record of
-    the run has arrived in time, and where there can be none, as every image failed.
+    Of the period that `since`, `start` and `end` name, or of a run: `last`, or an execution's
+    name. The default is the last run where there is one, else the last day. `source` is a folder
+    of captured records instead of the endpoint's own. `in_browser` opens the page. Raises
+    MonitorError where no captured record of the run has arrived in time, and where there can be
+    none, as every image failed.
     """
     if run and (since or start or end or source):
-        raise MonitorError("--run last is a period of its own: leave out the other one.")
+        raise MonitorError("--run is a period of its own: leave out the other one.")
     period = bool(since or start or end)
-    last = run == "last" or (not period and not source and _ran(project))
+    if not run and not period and not source and _ran(project):
+        run = LAST
     subject = _subject(project, source)
     now = datetime.now(UTC)
-    if last:
-        data_of = _of_run(project, subject, manifest, now)
+    if run:
+        data_of = _of_run(project, subject, run, manifest, now)
     else:
         asked = parse_period(since, start, end, now) if period or not source else None
         data_of = _of_period(project, subject, asked)
@@ -153,16 +153,13 @@ def _subject(project: Project, folder: Path | None) -> Subject:
 
 
 def _of_run(
-    project: Project, subject: Subject, manifest: Manifest | None, now: datetime
+    project: Project, subject: Subject, run: str, manifest: Manifest | None, now: datetime
 ) -> ReportData:
-    record = project.records.read("execution")
-    results: list[Result] = record["results"]
+    executions, began = _started(project, run)
+    results = results_of(project, run)
     _require_classified(results)
-    began = datetime.fromisoformat(record["started_at"])
     manifest = manifest or data.current(project)
-    truth = {
-        inference["inference_id"]: label for inference, label in _labelled(results, manifest)
-    } | _reviewed(project)
+    truth = dict(_labelled(results, manifest)) | _reviewed(project, subject)
     ids = [result["inference"]["inference_id"] for result in results if "inference" in result]
     seconds = CAPTURE_SECONDS.get(project.environment, CAPTURE_SECONDS_ON_AWS)
     listing = subject.archive.wait_for(subject.source, ids, began, seconds)
@@ -182,7 +179,7 @@ def _of_run(
     )  # fmt: skip
     decisions = Counter(result["decision"] for result in results)
     ended = Run(
-        executions=tuple(record["executions"]),
+        executions=executions,
         decisions={decision: decisions[decision] for decision in DECISIONS},
         failures=tuple(_failures(results)),
         without_record=len(missing),
@@ -205,15 +202,10 @@ def _of_period(
     if len(endpoints) > 1:
         named = ", ".join(endpoints)
         subject.left_out.append(f"The records are of {len(endpoints)} endpoints together: {named}")
-    results: list[Result] = []
-    truth = _reviewed(project)
+    truth, manifest = _reviewed(project, subject), None
     if subject.deployment and _ran(project):
-        record = project.records.read("execution")
-        if first is None or datetime.fromisoformat(record["started_at"]) >= first:
-            results = record["results"]
         manifest = data.current(project)
-        found = {i["inference_id"]: label for i, label in _labelled(record["results"], manifest)}
-        truth = found | truth
+        truth = dict(_labelled(results_of(project), manifest)) | truth
     query = Query(
         labels=subject.labels, threshold=subject.threshold, since=first, until=last, truth=truth
     )
@@ -221,23 +213,92 @@ def _of_period(
     span = summary.span or (datetime.now(UTC) - timedelta(days=1), datetime.now(UTC))
     period = asked or (span[0], span[1] + timedelta(seconds=1))
     subject.left_out.extend(listing.left_out)
-    return _report_data(project, subject, summary, period, results=results)
+    return _report_data(
+        project,
+        subject,
+        summary,
+        period,
+        results=_results(project, subject, period),
+        manifest=manifest,
+    )
 
 
-def _labelled(results: Sequence[Result], manifest: Manifest) -> Iterator[tuple[Any, str]]:
-    """Yield the inference and the true label of each result whose image the manifest has."""
+def _started(project: Project, run: str) -> tuple[tuple[str, ...], datetime]:
+    """Return the executions of a run, and when the first of them began."""
+    if run == LAST:
+        record = project.records.read("execution")
+        return tuple(record["executions"]), datetime.fromisoformat(record["started_at"])
+    arn = execution_arn(project, run)
+    states = project.client("stepfunctions")
+    began: datetime = states.describe_execution(executionArn=arn)["startDate"]
+    return (arn,), began.astimezone(UTC)
+
+
+def _results(
+    project: Project, subject: Subject, period: tuple[datetime, datetime]
+) -> Iterator[Result]:
+    """Yield the results of a period that are at hand: large runs' in S3, the last run's here.
+
+    A small run's of another host are in its execution's output alone.
+    """
+    if subject.deployment is None:
+        return
+    first, last = period
+    if _ran(project):
+        record = project.records.read("execution")
+        if first <= datetime.fromisoformat(record["started_at"]) < last:
+            yield from record["results"]
+    s3, bucket = project.client("s3"), subject.deployment.data_bucket
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=f"{RUNS}/", Delimiter="/"
+    )
+    for found in (each for page in pages for each in page.get("CommonPrefixes", [])):
+        name = found["Prefix"].split("/")[1]
+        listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"{RUNS}/{name}/results/", MaxKeys=1)
+        written = [each["LastModified"] for each in listed.get("Contents", [])]
+        if written and first <= written[0] < last:
+            yield from stored_results(project, name)
+
+
+def _labelled(results: Iterable[Result], manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Yield the inference id and the true label of each result whose image the manifest has."""
     labels = {row.key: row.label for row in manifest.rows}
     for result in results:
         if "inference" in result and (label := labels.get(result["image"]["key"])):
-            yield result["inference"], label
+            yield result["inference"]["inference_id"], label
 
 
-def _reviewed(project: Project) -> dict[str, str]:
-    """Return the labels that people wrote, by inference id, the name of their file."""
-    try:
-        header, rows = read_table(project.review_folder / LABELS_FILE)
-    except (DatasetError, OSError):
+def _reviewed(project: Project, subject: Subject) -> dict[str, str]:
+    """Return the labels that people gave, by inference id: here, in S3, and in a filled-in list.
+
+    Of an image that reviewers answered differently the label that most gave counts; one that is
+    disputed has none.
+    """
+    folder = project.review_folder
+    answers: list[Answer] = []
+    for path in sorted((folder / ANSWERS).glob("*.jsonl")):
+        answers += of_reviewer(path.read_bytes(), path.stem)[0]
+    if subject.deployment is not None:
+        shared = read_answers(project.client("s3"), subject.deployment.data_bucket, f"{LABELS}/")
+        answers += shared.answers
+    held = standing(answers)
+    agreed = consensus(held.votes())
+    if agreed.disputed:
+        n = len(agreed.disputed)
+        subject.left_out.append(f"Images whose reviewers disagree, which have no label: {n}")
+    found = {
+        answer.inference_id: agreed.labels[answer.sha256]
+        for answer in held.answers.values()
+        if answer.inference_id and answer.sha256 in agreed.labels
+    }
+    return _filled_in(folder / LABELS_FILE) | found
+
+
+def _filled_in(path: Path) -> dict[str, str]:
+    """Return the labels of a list that was filled in by hand: files are named by inference id."""
+    if not path.is_file() or not path.stat().st_size:
         return {}
+    header, rows = read_table(path)
     if not set(header) >= LABEL_COLUMNS:
         return {}
     filled = ((row.values.get("file", ""), row.values.get("label", "")) for row in rows)
@@ -261,7 +322,7 @@ def _report_data(
     found: Summary,
     period: tuple[datetime, datetime],
     *,
-    results: Sequence[Result],
+    results: Iterable[Result],
     ended: Run | None = None,
     manifest: Manifest | None = None,
 ) -> ReportData:
@@ -340,7 +401,7 @@ def _drift(
     if not len(before):
         missing = f"There is no traffic of this release in the {REFERENCE_DAYS} days before."
         return None, (), missing
-    figures = compare_samples(_sample(before), _sample(now))
+    figures = compare(_sample(before), _sample(now))
     note = f"Compared with the traffic from {first:%d %B %Y, %H:%M} to {since:%d %B %Y, %H:%M} UTC."
     return before, figures, note
 
@@ -407,7 +468,7 @@ def _cost(
     return Cost(prices.currency, tuple(sorted(by_service.items())), basis)
 
 
-def _assignments(results: Sequence[Result]) -> Counter[tuple[str, str, str]]:
+def _assignments(results: Iterable[Result]) -> Counter[tuple[str, str, str]]:
     """Return the results by (vehicle, bay, order radius); older results have no assignment."""
     found: Counter[tuple[str, str, str]] = Counter()
     for result in results:
@@ -460,95 +521,3 @@ def captures_of(
         since=since,
         timeout_seconds=timeout_seconds,
     )
-
-
-def compare_shadow(
-    project: Project, *, out: Path | None = None, hours: int = 24, in_browser: bool = False
-) -> Comparison:
-    """Write the page that compares the shadow with the release that serves; return the figures.
-
-    Read are the records that both left in the last `hours`. Raises MonitorError where there is
-    no shadow, or no image that both answered.
-    """
-    served, shadow, endpoint = _sides(project)
-    deployment = project.deployment
-    until = datetime.now(UTC)
-    since = until - timedelta(hours=hours)
-    found = []
-    for side in (served, shadow):
-        captures = read_captures(
-            project.client("s3"),
-            S3Uri.parse(deployment.capture_uri),
-            endpoint,
-            variant=side,
-            since=since,
-        )
-        found.append(captures.records)
-    comparison = compare(found[0], found[1], deployment.labels, deployment.threshold)
-    outputs = project.terraform.outputs()
-    path = out or project.build / project.environment / "shadow.html"
-    write_shadow_page(
-        path,
-        comparison,
-        Side(deployment.active_release, served, _latency(project, endpoint, served, since, until)),
-        Side(
-            str(outputs.get("shadow_release", "")),
-            shadow,
-            _latency(project, endpoint, shadow, since, until),
-        ),
-        environment=project.environment,
-        generated=until,
-    )
-    if in_browser:
-        webbrowser.open(path.absolute().as_uri())
-    share, _ = comparison.agreement
-    project.console.say(
-        f"  images answered by both releases: {len(comparison.pairs)}; they agree on {share:.1%}, "
-        f"the mean confidence of the shadow is {comparison.shift:+.4f} higher: {path}"
-    )
-    return comparison
-
-
-def _sides(project: Project) -> tuple[str, str, str]:
-    """Return the production variant, the shadow variant and their endpoint."""
-    release = project.active_release
-    pairs = served_configurations(project.terraform.applied(), release.id) if release else []
-    for endpoint, configuration in pairs:
-        shadows = configuration.values.get("shadow_production_variants") or ()
-        if shadows:
-            served = configuration.values["production_variants"][0]["variant_name"]
-            return str(served), str(shadows[0]["variant_name"]), str(endpoint.values["name"])
-    raise MonitorError(
-        f"No shadow is deployed in {project.environment}; set shadow_release, plan and apply."
-    )
-
-
-def _latency(
-    project: Project, endpoint: str, variant: str, since: datetime, until: datetime
-) -> dict[str, float]:
-    """Return percentiles of the model's latency, in milliseconds; empty where none is known."""
-    found: dict[str, Any] = project.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/SageMaker",
-        MetricName="ModelLatency",
-        Dimensions=[
-            {"Name": "EndpointName", "Value": endpoint},
-            {"Name": "VariantName", "Value": variant},
-        ],
-        StartTime=since,
-        EndTime=until,
-        # One period over all of it: percentiles of percentiles would say nothing.
-        Period=_minutes(since, until) * 60,
-        ExtendedStatistics=list(PERCENTILES),
-    )
-    points = found["Datapoints"]
-    if not points:
-        return {}
-    # SageMaker measures in microseconds.
-    return {
-        f"latency {name}": value / 1000
-        for name, value in points[-1].get("ExtendedStatistics", {}).items()
-    }
-
-
-def _minutes(since: datetime, until: datetime) -> int:
-    return max(1, round((until - since).total_seconds() / 60))
