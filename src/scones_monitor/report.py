@@ -322,6 +322,7 @@ class _Page:
             **(self._over_time() if len(summary) else {"legend": [], "charts": {}}),
             **(self._distributions() if len(summary) else {"histogram": "", "stacks": []}),
             "by_class": _by_class(data),
+            "by_release": _by_release(data),
             "input_charts": self._inputs(),
             "quality": _quality(data),
             "reliability": self._reliability(),
@@ -693,6 +694,41 @@ def _by_class(data: ReportData) -> dict[str, Any]:
         rows.append(row | {f"p{p}": formats.confidence(spread.get(p)) for p in (5, 25, 50, 75, 95)})
     hidden = int((counts > 0).sum()) - len(rows) if many else 0
     return {"rows": rows, "hidden": max(0, hidden), "has_reference": old is not None}
+
+
+def _by_release(data: ReportData) -> list[dict[str, str]]:
+    """Return the figures of each release of the period, where there are several.
+
+    A record is of the latest release whose name is older than it.
+    """
+    summary = data.summary
+    releases = sorted(data.releases, key=lambda marker: marker.time)
+    starts = np.array([marker.time.timestamp() for marker in releases])
+    place = np.searchsorted(starts, summary.time, side="right")
+    names = ["a release that is no longer known", *(marker.text for marker in releases)]
+    found = np.unique(place)
+    if not releases or (len(found) < 2 and 0 not in found):
+        return []
+    rows = []
+    for each in map(int, found):
+        own = place == each
+        below, right = share(~summary.accepted[own]), share(data.right[own & data.known])
+        estimate = estimated_accuracy(summary.confidence[own])
+        rows.append(
+            {
+                "name": names[each],
+                "n": count(int(own.sum())),
+                "below": f"{percent(below.value)} ({interval(below.interval)})",
+                "estimate": f"{percent(estimate.value)} ({interval(estimate.interval)})"
+                if estimate
+                else formats.DASH,
+                "right": f"{percent(right.value)} ({interval(right.interval)}), "
+                f"n = {count(right.total)}"
+                if right.total
+                else formats.DASH,
+            }
+        )
+    return rows
 
 
 def _quality(data: ReportData) -> list[tuple[str, str, str, str]]:

@@ -398,12 +398,15 @@ def _drift(
     subject.archive.update(subject.source, listing.files)
     query = Query(labels=subject.labels, threshold=subject.threshold, since=first, until=since)
     before = summarise(subject.archive, listing.files, query)
+    left_out = "".join(
+        f" Left out of it: {each.reason} ({each.count})." for each in before.excluded
+    )
     if not len(before):
         missing = f"There is no traffic of this release in the {REFERENCE_DAYS} days before."
-        return None, (), missing
-    figures = compare(_sample(before), _sample(now))
-    note = f"Compared with the traffic from {first:%d %B %Y, %H:%M} to {since:%d %B %Y, %H:%M} UTC."
-    return before, figures, note
+        return None, (), missing + left_out
+    span = f"{first:%d %B %Y, %H:%M} to {since:%d %B %Y, %H:%M} UTC"
+    note = f"Compared with the traffic from {span}.{left_out}"
+    return before, compare(_sample(before), _sample(now)), note
 
 
 def _sample(summary: Summary) -> Sample:

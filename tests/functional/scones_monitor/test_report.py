@@ -356,6 +356,19 @@ def test_traffic_latency_releases_cost_and_assignments_have_their_n(
         assert text in page.text
 
 
+def test_records_of_a_deleted_release_are_told_from_those_of_the_others(
+    build: Build, line: Line, written: Written
+) -> None:
+    lines = [line(f"e{i}", time=f"2026-11-20T14:{32 + i}:30Z") for i in range(6)]
+    releases = [Marker(SINCE + timedelta(minutes=m), f"release-{m}") for m in (34, 37)]
+
+    _, page = written(build(*lines, releases=releases))
+
+    assert "a release that is no longer known 2 0 %" in page.text
+    assert "release-34 3 0 %" in page.text
+    assert "release-37 1 0 %" in page.text
+
+
 def test_incomplete_and_sampled_capture_are_told_apart(answered: Build, written: Written) -> None:
     metrics = EndpointMetrics([(SINCE, 1000.0)])
 
