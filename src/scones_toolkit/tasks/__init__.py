@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         retraining,
         review,
         running,
+        shadow,
         training,
         tuning,
     )
@@ -40,6 +41,7 @@ __all__ = [
     "retraining",
     "review",
     "running",
+    "shadow",
     "training",
     "tuning",
 ]
