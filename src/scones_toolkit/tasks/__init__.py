@@ -19,8 +19,10 @@ if TYPE_CHECKING:
         monitoring,
         releases,
         removal,
+        retraining,
         review,
         running,
+        shadow,
         training,
         tuning,
     )
@@ -36,8 +38,10 @@ __all__ = [
     "monitoring",
     "releases",
     "removal",
+    "retraining",
     "review",
     "running",
+    "shadow",
     "training",
     "tuning",
 ]
