@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         shadow,
         training,
         tuning,
+        watch,
     )
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "shadow",
     "training",
     "tuning",
+    "watch",
 ]
 
 
