@@ -15,14 +15,19 @@ locals {
       for purpose in ["data", "artifacts", "capture", "logs"] :
       "arn:${local.partition}:s3:::${local.prefix}-${purpose}-${var.account_id}"
     ]
-    labels         = "arn:${local.partition}:s3:::${local.prefix}-data-${var.account_id}/labels/*"
+    labels         = [for name in ["labels", "assignments"] : "arn:${local.partition}:s3:::${local.prefix}-data-${var.account_id}/${name}/*"]
     models         = "arn:${local.partition}:s3:::${local.prefix}-artifacts-${var.account_id}/model/*"
     roles          = "arn:${local.partition}:iam::${var.account_id}:role/${local.prefix}-*"
     functions      = "arn:${local.partition}:lambda:${local.regional}:function:${local.prefix}-*"
     state_machines = "arn:${local.partition}:states:${local.regional}:stateMachine:${local.prefix}-*"
+    executions     = "arn:${local.partition}:states:${local.regional}:execution:${local.prefix}-*"
     repository     = "arn:${local.partition}:ecr:${local.regional}:repository/${local.prefix}-*"
     topics         = "arn:${local.partition}:sns:${local.regional}:${local.prefix}-*"
     queues         = "arn:${local.partition}:sqs:${local.regional}:${local.prefix}-*"
+    tables         = "arn:${local.partition}:dynamodb:${local.regional}:table/${local.prefix}-*"
+    event_rules    = "arn:${local.partition}:events:${local.regional}:rule/${local.prefix}-*"
+    event_bus      = "arn:${local.partition}:events:${local.regional}:event-bus/${local.prefix}"
+    mappings       = "arn:${local.partition}:lambda:${local.regional}:event-source-mapping:*"
     budgets        = "arn:${local.partition}:budgets::${var.account_id}:budget/${local.prefix}"
     scaling        = "arn:${local.partition}:application-autoscaling:${local.regional}:scalable-target/*"
     schedules = [
@@ -95,7 +100,7 @@ locals {
       Resource = local.arns.models
     },
     {
-      # Lists of class names that are too long for a function's variables.
+      # Class names and assignments that are too long for a function's variables.
       Sid      = "ReadLabels"
       Effect   = "Allow"
       Action   = ["s3:GetObject", "s3:GetObjectTagging"]
@@ -158,6 +163,25 @@ locals {
       Resource = local.arns.queues
     },
     {
+      Sid      = "ReadTable"
+      Effect   = "Allow"
+      Action   = ["dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource"]
+      Resource = local.arns.tables
+    },
+    {
+      Sid      = "ReadEvents"
+      Effect   = "Allow"
+      Action   = ["events:DescribeEventBus", "events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule"]
+      Resource = [local.arns.event_rules, local.arns.event_bus]
+    },
+    {
+      # A mapping's id is made with it; which functions it may run is bounded where it is changed.
+      Sid      = "ReadMapping"
+      Effect   = "Allow"
+      Action   = ["lambda:GetEventSourceMapping", "lambda:ListTags"]
+      Resource = local.arns.mappings
+    },
+    {
       Sid      = "ReadBudget"
       Effect   = "Allow"
       Action   = ["budgets:ListTagsForResource", "budgets:ViewBudget"]
@@ -214,7 +238,7 @@ locals {
       Sid    = "ChangeBuckets"
       Effect = "Allow"
       Action = [
-        "s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:ListBucketVersions", "s3:PutBucketLogging",
+        "s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:ListBucketVersions", "s3:PutBucketLogging", "s3:PutBucketNotification",
         "s3:PutBucketOwnershipControls", "s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging",
         "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration",
       ]
@@ -354,6 +378,35 @@ locals {
       Effect   = "Allow"
       Action   = ["sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"]
       Resource = local.arns.queues
+    },
+    {
+      Sid      = "ChangeTable"
+      Effect   = "Allow"
+      Action   = ["dynamodb:CreateTable", "dynamodb:DeleteTable", "dynamodb:TagResource", "dynamodb:UntagResource", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable"]
+      Resource = local.arns.tables
+    },
+    {
+      Sid    = "ChangeEvents"
+      Effect = "Allow"
+      Action = [
+        "events:CreateEventBus", "events:DeleteEventBus", "events:DeleteRule", "events:PutRule", "events:PutTargets",
+        "events:RemoveTargets", "events:TagResource", "events:UntagResource",
+      ]
+      Resource = [local.arns.event_rules, local.arns.event_bus]
+    },
+    {
+      # A mapping has no name; the condition limits it to the environment's functions.
+      Sid       = "ChangeMapping"
+      Effect    = "Allow"
+      Action    = ["lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"]
+      Resource  = "*"
+      Condition = { ArnLike = { "lambda:FunctionArn" = [local.arns.functions, "${local.arns.functions}:*"] } }
+    },
+    {
+      Sid      = "TagMapping"
+      Effect   = "Allow"
+      Action   = ["lambda:TagResource", "lambda:UntagResource"]
+      Resource = local.arns.mappings
     },
     {
       Sid      = "ChangeBudget"
