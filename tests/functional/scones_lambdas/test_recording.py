@@ -2,7 +2,9 @@
 
 import itertools
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -248,3 +250,64 @@ def test_no_image_s_bytes_are_in_a_row_or_a_message(record: Any, helpers: Any) -
     record(result("a.png"), result("b.png", "review"))
     texts = json.dumps([helpers.rows(), helpers.messages("events"), helpers.messages("review")])
     assert len(texts) < 6_000
+
+
+KINDS: dict[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "string": (str,),
+    "number": (int, float),
+    "null": (type(None),),
+}
+
+
+def violations(value: Any, schema: dict[str, Any]) -> Iterator[str]:
+    """Yield how a value differs from a JSON Schema, by the keywords that the event's has."""
+    kinds = schema.get("type", [])
+    allowed = [
+        kind for name in ([kinds] if isinstance(kinds, str) else kinds) for kind in KINDS[name]
+    ]
+    if allowed and not isinstance(value, tuple(allowed)):
+        yield f"{value!r} is no {kinds}"
+        return
+    if value not in schema.get("enum", [value]) or value != schema.get("const", value):
+        yield f"{value!r} is not allowed"
+    if isinstance(value, str) and not re.search(schema.get("pattern", ""), value):
+        yield f"{value!r} is not of the pattern"
+    if isinstance(value, float | int) and not schema.get("minimum", value) <= value <= schema.get(
+        "maximum", value
+    ):
+        yield f"{value!r} is out of range"
+    if isinstance(value, dict):
+        yield from (
+            f"{name} is missing" for name in schema.get("required", ()) if name not in value
+        )
+        for name, inner in schema.get("properties", {}).items():
+            if name in value:
+                yield from violations(value[name], inner)
+
+
+SCHEMA = Path(__file__).parents[3] / "docs/schemas/vehicle-classified.json"
+
+
+def test_an_event_has_the_documented_form(record: Any, helpers: Any) -> None:
+    without = result("b.png")
+    del without["assignment"]
+    record(result("a.png"), without)
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    for event in helpers.messages("events"):
+        assert set(event["detail"]) == set(schema["properties"])
+        assert list(violations(event["detail"], schema)) == []
+
+
+def test_the_schema_tells_another_form_apart(record: Any, helpers: Any) -> None:
+    record(result("a.png"))
+    [event] = helpers.messages("events")
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    for change in (
+        {"event_id": "x"},
+        {"schema_version": "2"},
+        {"confidence": 2},
+        {"image": {"bucket": "b"}},
+        {"assignment": {**ASSIGNMENT, "orders": "everywhere"}},
+    ):
+        assert list(violations({**event["detail"], **change}, schema)), change
