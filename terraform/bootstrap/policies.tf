@@ -10,6 +10,8 @@ locals {
   state_arn = "arn:${local.partition}:s3:::${local.bucket}"
   state_key = "${var.project}/${var.environment}/terraform.tfstate"
 
+  # A name that ends in a star stands for its versions and streams, which follow a colon, as well:
+  # IAM takes 6,144 characters of a managed policy, 10,240 of a role's inline ones.
   arns = {
     buckets = [
       for purpose in ["data", "artifacts", "capture", "logs"] :
@@ -42,12 +44,12 @@ locals {
       for kind in ["model", "model-package", "model-package-group", "endpoint-config", "endpoint"] :
       "arn:${local.partition}:sagemaker:${local.regional}:${kind}/${local.prefix}-*"
     ]
-    log_groups = flatten([
+    log_groups = [
       for name in [
         "/aws/lambda/${local.prefix}-*", "/aws/vendedlogs/states/${local.prefix}-*",
-        "/aws/sagemaker/Endpoints/${local.prefix}-*", "/aws/sagemaker/TrainingJobs",
-      ] : ["arn:${local.partition}:logs:${local.regional}:log-group:${name}", "arn:${local.partition}:logs:${local.regional}:log-group:${name}:*"]
-    ])
+        "/aws/sagemaker/Endpoints/${local.prefix}-*", "/aws/sagemaker/TrainingJobs", "/aws/sagemaker/TrainingJobs:*",
+      ] : "arn:${local.partition}:logs:${local.regional}:log-group:${name}"
+    ]
   }
 
   boundary_arn = "arn:${local.partition}:iam::${var.account_id}:policy${local.path}${local.prefix}-boundary"
@@ -130,13 +132,13 @@ locals {
       Sid      = "ReadFunctions"
       Effect   = "Allow"
       Action   = ["lambda:GetAlias", "lambda:GetFunction*", "lambda:GetPolicy", "lambda:List*"]
-      Resource = [local.arns.functions, "${local.arns.functions}:*"]
+      Resource = local.arns.functions
     },
     {
       Sid      = "ReadStateMachines"
       Effect   = "Allow"
       Action   = ["states:Describe*", "states:List*"]
-      Resource = [local.arns.state_machines, "${local.arns.state_machines}:*"]
+      Resource = local.arns.state_machines
     },
     {
       Sid      = "ReadSageMaker"
@@ -154,7 +156,7 @@ locals {
       Sid      = "ReadTopic"
       Effect   = "Allow"
       Action   = ["sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource"]
-      Resource = [local.arns.topics, "${local.arns.topics}:*"]
+      Resource = local.arns.topics
     },
     {
       Sid      = "ReadQueues"
@@ -331,7 +333,7 @@ locals {
         "lambda:DeleteFunctionConcurrency", "lambda:PublishVersion", "lambda:PutFunctionConcurrency", "lambda:TagResource",
         "lambda:UntagResource", "lambda:UpdateAlias", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
       ]
-      Resource = [local.arns.functions, "${local.arns.functions}:*"]
+      Resource = local.arns.functions
     },
     {
       Sid    = "ChangeStateMachines"
@@ -341,7 +343,7 @@ locals {
         "states:DeleteStateMachineAlias", "states:DeleteStateMachineVersion", "states:PublishStateMachineVersion",
         "states:TagResource", "states:UntagResource", "states:UpdateStateMachine", "states:UpdateStateMachineAlias",
       ]
-      Resource = [local.arns.state_machines, "${local.arns.state_machines}:*"]
+      Resource = local.arns.state_machines
     },
     {
       Sid    = "ChangeSageMaker"
@@ -371,7 +373,7 @@ locals {
       Sid      = "ChangeTopic"
       Effect   = "Allow"
       Action   = ["sns:CreateTopic", "sns:DeleteTopic", "sns:SetSubscriptionAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:TagResource", "sns:Unsubscribe", "sns:UntagResource"]
-      Resource = [local.arns.topics, "${local.arns.topics}:*"]
+      Resource = local.arns.topics
     },
     {
       Sid      = "ChangeQueues"
@@ -400,7 +402,7 @@ locals {
       Effect    = "Allow"
       Action    = ["lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"]
       Resource  = "*"
-      Condition = { ArnLike = { "lambda:FunctionArn" = [local.arns.functions, "${local.arns.functions}:*"] } }
+      Condition = { ArnLike = { "lambda:FunctionArn" = local.arns.functions } }
     },
     {
       Sid      = "TagMapping"
