@@ -288,20 +288,26 @@ def run(
     do.running.run(project, images=image, count=count, seed=seed, as_json=json)
 
 
-@task("inv report --env dev")
+@task("inv report --env dev --since 7d --open")
 def report(
     project: Project,
     *,
+    since: Annotated[str | None, "beginning: a span such as 30m, 12h, 7d, 2w, or a time"] = None,
+    from_: Annotated[str | None, "beginning: 2026-11-20T14:00+01:00; without a zone UTC"] = None,
+    to: Annotated[str | None, "end, the same; default: now"] = None,
+    run: Annotated[str | None, "a run's images only: last (default, if any), or its name"] = None,
+    source: Annotated[Path | None, "folder of captured records, without an endpoint"] = None,
     out: Annotated[Path | None, "the page; default: in build/<env>"] = None,
     open: Annotated[bool, "open the page in a browser"] = False,
     shadow: Annotated[bool, "compare the shadow release with the one that serves"] = False,
     hours: Annotated[int, "with --shadow: how far back records are read"] = 24,
 ) -> None:
-    """Read the captured records of the last run and write the report page."""
+    """Write a page on what the endpoint answered, of the last run or of a period."""
     if shadow:
-        do.monitoring.compare_shadow(project, out=out, hours=hours, in_browser=open)
+        do.shadow.compare_shadow(project, out=out, hours=hours, in_browser=open)
     else:
-        do.monitoring.report(project, out=out, in_browser=open)
+        period = {"since": since, "start": from_, "end": to}
+        do.monitoring.report(project, **period, run=run, source=source, out=out, in_browser=open)
 
 
 @task("inv review --env dev --reviewer ana, then inv etl --env dev --add review/dev")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         removal,
         review,
         running,
+        shadow,
         training,
         tuning,
     )
@@ -38,6 +39,7 @@ __all__ = [
     "removal",
     "review",
     "running",
+    "shadow",
     "training",
     "tuning",
 ]
