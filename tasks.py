@@ -116,6 +116,16 @@ def tune(
     )
 
 
+@task("inv retrain --env dev --min-new-images 50")
+def retrain(
+    project: Project,
+    *,
+    min_new_images: Annotated[int, "answered images that must be new; 0: train anyway"] = 1,
+) -> None:
+    """Train the active model anew with what reviewers answered; a better one is proposed."""
+    do.retraining.retrain(project, min_new_images=min_new_images)
+
+
 @task("inv evaluate --env dev --target endpoint")
 def evaluate(
     project: Project,
@@ -153,11 +163,15 @@ def release(
     artifact: Annotated[str | None, "a candidate's s3:// location, instead of its number"] = None,
     override_gate: Annotated[str, "reason to release a model that the quality gate refuses"] = "",
     allow_synthetic: Annotated[bool, "accept a model trained on synthetic images"] = False,
+    proposed: Annotated[bool, "approve and release what the last retraining proposes"] = False,
 ) -> None:
     """Write an approved model into the release manifest that Terraform deploys.
 
     It must reach the limits under [quality], and not be worse than the active release.
     """
+    if proposed:
+        do.retraining.release_proposed(project, allow_synthetic=allow_synthetic)
+        return
     do.releases.release(
         project,
         candidate=candidate,
@@ -417,7 +431,9 @@ def terraform_docs(project: Project) -> None:
     do.deployment.write_terraform_docs(project)
 
 
-ns = Collection(build, etl, train, tune, evaluate, candidates, approve, release, releases, rollback)
+ns = Collection(
+    build, etl, train, tune, retrain, evaluate, candidates, approve, release, releases, rollback
+)
 for one in (plan, apply, verify, drift, fetch, promote, cost, destroy, unlock, pause, purge):
     ns.add_task(one)
 for one in (run, report, review, demo):
