@@ -1,0 +1,148 @@
+"""The page's server: it answers its own page, and nobody else."""
+
+import http.client
+import json
+import socket
+
+import pytest
+
+from scones_core.errors import DatasetError, SettingsError
+from scones_core.loopback_page import LoopbackPage, Refused, Response
+
+
+def application(request):
+    if request.path == "/fails":
+        raise DatasetError("The image is empty.")
+    if request.path == "/breaks":
+        raise RuntimeError("a bug")
+    if request.path != "/":
+        raise Refused(404, "There is no such page.")
+    return Response.json({"method": request.method, "bytes": len(request.body)})
+
+
+@pytest.fixture
+def page():
+    with LoopbackPage(application, max_body_bytes=1000) as found:
+        found.start()
+        yield found
+
+
+def ask(page, method="GET", path="/", body=None, *, signed_in=True, **headers):
+    """Return the answer to one request, as the page's own script would send it."""
+    own = {"Host": f"127.0.0.1:{page.port}"}
+    if signed_in:
+        own["Cookie"] = f"{page.cookie}={page.token}"
+    if method == "POST":
+        own["Origin"] = f"http://127.0.0.1:{page.port}"
+    own |= {name.replace("_", "-"): value for name, value in headers.items()}
+    connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=5)
+    connection.request(method, path, body, {k: v for k, v in own.items() if v is not None})
+    answer = connection.getresponse()
+    answer.body = answer.read()
+    connection.close()
+    return answer
+
+
+def error(answer):
+    return json.loads(answer.body)["error"]
+
+
+def test_the_address_signs_in_and_the_token_leaves_the_address_bar(page):
+    path = page.url.partition(f":{page.port}")[2]
+    answer = ask(page, path=path, signed_in=False)
+    assert answer.status == 303
+    assert answer.headers["Location"] == "/"
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie == f"{page.cookie}={page.token}; Path=/; HttpOnly; SameSite=Strict"
+    kept = cookie.partition(";")[0]
+    assert ask(page, signed_in=False, Cookie=kept).status == 200
+
+
+@pytest.mark.parametrize("cookie", [None, "", "scones=x", 'scones-{port}=""', "scones-{port}=\xe9"])
+def test_without_the_token_nothing_is_answered(page, cookie):
+    given = {} if cookie is None else {"Cookie": cookie.format(port=page.port)}
+    answer = ask(page, signed_in=False, **given)
+    assert answer.status == 403
+    assert "address that the task printed" in error(answer)
+
+
+def test_another_token_does_not_sign_in(page):
+    answer = ask(page, path="/?token=x", signed_in=False)
+    assert answer.status == 403
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_a_name_that_was_made_to_point_to_the_loopback_is_refused(page):
+    answer = ask(page, Host=f"evil.example:{page.port}")
+    assert answer.status == 403
+    assert error(answer) == f"This page answers at 127.0.0.1:{page.port} only."
+    assert ask(page, Host=f"localhost:{page.port}").status == 200
+    assert ask(page, Host="127.0.0.1").status == 403
+
+
+@pytest.mark.parametrize("origin", [None, "null", "http://evil.example", "http://127.0.0.1:1"])
+def test_a_form_of_another_site_is_refused(page, origin):
+    assert ask(page, "POST", body=b"x", Origin=origin).status == 403
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_sites_image_or_script_is_refused_and_its_link_is_not(page, site):
+    asked = {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": "no-cors"}
+    assert ask(page, **asked).status == 403
+    assert ask(page, **asked | {"Sec_Fetch_Mode": "navigate"}).status == 200
+    assert ask(page, path="/other", **asked | {"Sec_Fetch_Mode": "navigate"}).status == 403
+
+
+def test_the_browser_may_load_and_send_nothing_elsewhere(page):
+    for answer in (ask(page), ask(page, path="/none"), ask(page, signed_in=False)):
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+        assert "unsafe" not in policy
+        assert "http" not in policy
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_a_body_is_taken_up_to_the_limit(page):
+    assert json.loads(ask(page, "POST", body=bytes(1000)).body) == {"method": "POST", "bytes": 1000}
+    answer = ask(page, "POST", body=bytes(1001))
+    assert answer.status == 413
+    assert error(answer) == "The file has 1,001 bytes; at most 1,000 are taken."
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "1" * 20, "\xb2"])
+def test_a_length_that_is_no_number_is_refused(page, length):
+    assert ask(page, "POST", Content_Length=length).status == 400
+
+
+def test_a_body_without_a_length_is_refused(page):
+    answer = ask(page, "POST", Transfer_Encoding="chunked")
+    assert answer.status == 411
+
+
+def test_errors_are_one_sentence_each(page, capsys):
+    assert ask(page, path="/fails").status == 400
+    assert error(ask(page, path="/fails")) == "The image is empty."
+    assert error(ask(page, path="/none")) == "There is no such page."
+    answer = ask(page, path="/breaks")
+    assert (answer.status, error(answer)) == (500, "The page failed; its terminal says how.")
+    assert "RuntimeError('a bug')" in capsys.readouterr().err
+
+
+def test_a_caller_that_leaves_in_the_middle_of_its_body_disturbs_nobody(page, capsys):
+    with socket.create_connection(("127.0.0.1", page.port), timeout=5) as connection:
+        head = (
+            f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\nOrigin: http://127.0.0.1:"
+            f"{page.port}\r\nCookie: {page.cookie}={page.token}\r\nContent-Length: 9\r\n\r\nabc"
+        )
+        connection.sendall(head.encode())
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100) == b""
+    assert ask(page).status == 200
+    assert capsys.readouterr().err == ""
+
+
+def test_a_port_that_is_taken_is_named(page):
+    with pytest.raises(SettingsError, match=f"Port {page.port} of 127.0.0.1 cannot be listened on"):
+        LoopbackPage(application, port=page.port, max_body_bytes=1)
