@@ -1,0 +1,1 @@
+"""Drift: what an endpoint sees now, compared with what its model was made for."""
