@@ -29,7 +29,9 @@ def etl(
     *,
     source: flags.Source = None,
     classes: flags.Classes = None,
-    add: Annotated[str | None, "folder of further training images, as `inv review` writes"] = None,
+    add: Annotated[
+        str | None, "further training images: folder, or S3 answers of reviewers"
+    ] = None,
     image_side: flags.ImageSide = None,
     image_mode: flags.ImageMode = None,
     recordio: Annotated[bool, "also write MXNet's .rec and .idx files"] = False,
@@ -331,14 +333,41 @@ def report(
         do.monitoring.report(project, out=out, in_browser=open)
 
 
-@task("inv review --env dev, fill in labels.csv, inv etl --env dev --add review/dev")
+@task("inv review --env dev --reviewer ana, then inv etl --env dev --add review/dev")
 def review(
     project: Project,
     *,
+    of: Annotated[
+        Literal["auto", "queue", "run", "answered", "disputed"],
+        "auto: the review queue, else the last run; answered, disputed: by other reviewers",
+    ] = "auto",
+    run: Annotated[str, "execution whose images are decided, or last"] = "",
+    reviewer: Annotated[str | None, "name the answers are kept under; default: this user's"] = None,
+    classes: Annotated[str | None, "class names, comma separated; default: the model's"] = None,
+    port: Annotated[int | None, "port on 127.0.0.1; default: a free one"] = None,
+    show_guess: Annotated[bool, "show the model's answer before the reviewer's"] = False,
+    no_browser: Annotated[bool, "only print the page's address"] = False,
+    agreement: Annotated[bool, "print how far the reviewers agree, and open no page"] = False,
+    csv: Annotated[bool, "write the last run's images and a labels.csv to fill in instead"] = False,
     out: Annotated[Path | None, "the folder; default: review/<env>"] = None,
 ) -> None:
-    """Fetch the images of the last run that a person must decide, with a list to label them."""
-    do.review.review(project, out=out)
+    """Decide images under review on a local page, one after another; each answer is kept."""
+    if csv:
+        do.review.write_list(project, out=out)
+    elif agreement:
+        do.review.say_agreement(project, out=out)
+    else:
+        do.review.review(
+            project,
+            of=of,
+            run=run,
+            reviewer=reviewer,
+            classes=classes,
+            port=port,
+            show_guess=show_guess or None,
+            in_browser=not no_browser,
+            out=out,
+        )
 
 
 @task("inv demo --source synthetic --keep", local=True)

@@ -144,6 +144,19 @@ class WorkflowSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewSettings:
+    """The review page.
+
+    `reviewer` is the name that answers are kept under, empty for the user's. `port` 0 takes a free
+    one. `show_guess` shows the model's answer before the reviewer's, which biases it.
+    """
+
+    reviewer: str = ""
+    port: int = 0
+    show_guess: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class BundleSettings:
     """Budgets of a Lambda zip, in bytes, checked when it is built."""
 
@@ -195,6 +208,7 @@ class Settings:
     quality: QualitySettings = field(default_factory=QualitySettings)
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     workflow: WorkflowSettings = field(default_factory=WorkflowSettings)
+    review: ReviewSettings = field(default_factory=ReviewSettings)
     bundle: BundleSettings = field(default_factory=BundleSettings)
     cost: CostSettings = field(default_factory=CostSettings)
     local: LocalSettings = field(default_factory=LocalSettings)

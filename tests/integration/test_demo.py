@@ -229,7 +229,7 @@ def test_images_under_review_come_back_labelled_as_training_images(demo) -> None
     # What is under review is the last run's, so this test makes one of its own.
     ended = demo.checkout.inv("run", "--count", str(demo.summary["n_test"]))
     assert ended.code == 0, ended
-    fetched = demo.checkout.inv("review")
+    fetched = demo.checkout.inv("review", "--csv")
     if demo.summary["review"] == 0:
         assert fetched.code == 0
         assert "nothing to label" in fetched.out
@@ -241,7 +241,7 @@ def test_images_under_review_come_back_labelled_as_training_images(demo) -> None
     (folder / "labels.csv").write_text(f"{header}\n{lines[0]}bicycle\n")
 
     # Fetching again keeps what was labelled, and asks for the rest again.
-    assert demo.checkout.inv("review").code == 0
+    assert demo.checkout.inv("review", "--csv").code == 0
     assert (folder / "labels.csv").read_text().splitlines()[1:] == [
         f"{lines[0]}bicycle",
         *lines[1:],

@@ -1,14 +1,19 @@
-"""Images that a person has labelled: a folder with `labels.csv`, as `inv review` writes it.
+"""Images that people have labelled: a folder as `inv review` leaves it.
 
-`labels.csv` has a header with the columns `file`, the image's path below the folder, and
-`label`; further columns are passed over, and so are rows whose label is empty.
+    labels.csv                  filled in by hand: a header with `file`, the image's path below
+                                the folder, and `label`; rows without a label are passed over
+    answers/**/*.jsonl          answers of the review page, in a file or folder of each reviewer
+    images/<sha256>.<suffix>    the images that these answers are about
+
+The list counts as one reviewer more. An image has the label that most reviewers gave it; where
+two labels lead, it is passed over.
 """
 
 import codecs
 import csv
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +21,14 @@ import numpy as np
 from scones_core.errors import DatasetError, MalformedDataset, UnknownLabel
 from scones_core.image_folders import printable
 from scones_core.labels import LabelSet
+from scones_core.reviews import IMAGES, Answer, consensus, standing
+from scones_core.reviews.shared import MAX_PART_BYTES, of_reviewer
 from scones_etl.extract.photos import digests, read_photos, stacked
 from scones_etl.extract.source import IngestStats, RawDataset
 from scones_etl.image_format import AS_GIVEN, ImageFormat, size_counts
 
 LABELS_FILE = "labels.csv"
+ANSWERS = "answers"
 COLUMNS = {"file", "label"}
 _DELIMITERS = (",", ";", "\t")
 _MAX_BYTES = 64 << 20
@@ -28,26 +36,72 @@ _MAX_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class LabelledFolder:
-    """Labels by file, in the order of the file names, each file with its SHA-256."""
+    """Labels by file, in the order of the file names, each file with its SHA-256.
+
+    `passed_over` gives the reason for each image that was answered and is not used, and for
+    each file of answers with lines that are none. `answered` are the files whose label came from
+    the review page.
+    """
 
     path: Path
     labels: Mapping[str, str]
     digests: Mapping[str, str]
     kind: str = "labelled"
+    passed_over: Mapping[str, str] = field(default_factory=dict)
+    answered: frozenset[str] = frozenset()
 
     @classmethod
     def open(cls, path: Path) -> "LabelledFolder":
         """Return the source of a folder, whose files are hashed but not yet decoded.
 
-        Raises MalformedDataset for a list that cannot be read, DatasetError where it labels
-        nothing. OSError passes through.
+        Raises MalformedDataset for a list that cannot be read, DatasetError where nothing is
+        labelled. OSError passes through.
         """
-        labels = dict(sorted(_labels(path).items()))
-        if not labels:
+        listed = dict(sorted(_labels(path).items())) if (path / LABELS_FILE).is_file() else {}
+        answers, passed_over = _answers(path)
+        if answers:
+            return cls._with_answers(path, listed, answers, passed_over)
+        if not listed:
             raise DatasetError(
                 f"{path / LABELS_FILE} labels no image yet; write a class into its `label` column."
+                if (path / LABELS_FILE).is_file()
+                else f"{path} has no answer yet; answer images: inv review"
             )
-        return cls(path, labels, digests(path, list(labels)))
+        return cls(path, listed, digests(path, list(listed)), passed_over=passed_over)
+
+    @classmethod
+    def _with_answers(
+        cls,
+        path: Path,
+        listed: Mapping[str, str],
+        answers: list[Answer],
+        passed_over: dict[str, str],
+    ) -> "LabelledFolder":
+        votes = standing(answers).votes()
+        files = {answer.sha256: f"{IMAGES}/{answer.file}" for answer in answers}
+        found = digests(path, list(listed))
+        for name, label in listed.items():
+            votes.setdefault(found[name], {})[LABELS_FILE] = label
+            files[found[name]] = name
+        decided = consensus(votes)
+        for sha256, given in decided.disputed.items():
+            said = ", ".join(f"{who}: {label}" for who, label in sorted(given.items()))
+            passed_over[files[sha256]] = f"its reviewers disagree ({said})"
+        labels: dict[str, str] = {}
+        for sha256, label in decided.labels.items():
+            name = files[sha256]
+            if name not in listed and (reason := _unusable(path / name, sha256)):
+                passed_over[name] = reason
+            else:
+                labels[name], found[name] = label, sha256
+        if not labels:
+            raise DatasetError(
+                f"{path} holds answers and no image that they give a label; the first of "
+                f"{len(passed_over)} reasons: {next(iter(passed_over.values()), 'all are skips')}."
+            )
+        ordered = dict(sorted(labels.items()))
+        by_page = frozenset(ordered).difference(listed)
+        return cls(path, ordered, found, passed_over=passed_over, answered=by_page)
 
     @property
     def name(self) -> str:
@@ -67,24 +121,32 @@ class LabelledFolder:
     def read(self, classes: LabelSet, image: ImageFormat = AS_GIVEN) -> RawDataset:
         """Return the labelled images, all of them for training.
 
-        Raises UnknownLabel for a label that is none of the classes, naming its file.
+        An answer of the review page with another class is passed over: its reviewer worked with
+        other classes. Raises UnknownLabel for such a label in the list, naming its file.
         """
+        passed_over, names = dict(self.passed_over), []
         for name, label in self.labels.items():
-            if label not in classes.names:
+            if label in classes.names:
+                names.append(name)
+            elif name in self.answered:
+                passed_over[name] = f"it is labelled {label!r}, which is none of the classes"
+            else:
                 raise UnknownLabel(
                     f"{self.path / LABELS_FILE} labels {name} as {label!r}, which is none of "
                     f"{', '.join(classes)}; correct it, or leave it empty to skip the image."
                 )
-        found, unreadable = read_photos(self.path, list(self.labels), self.digests, image)
+        found, unreadable = read_photos(self.path, names, self.digests, image)
+        rows = {name: row for row, name in enumerate(self.labels)}
         return RawDataset(
             images=stacked(found.values(), image, str(self.path)),
             labels=np.array([classes.index(self.labels[name]) for name in found], dtype=np.int64),
             splits=("train",) * len(found),
-            rows=np.array([list(self.labels).index(name) for name in found], dtype=np.int64),
+            rows=np.array([rows[name] for name in found], dtype=np.int64),
             names=tuple(map(printable, found)),
             own_splits=frozenset(),
             ingest_stats=IngestStats(
                 unreadable={printable(name): why for name, why in unreadable.items()},
+                passed_over={printable(name): printable(why) for name, why in passed_over.items()},
                 sizes=size_counts(photo.size for photo in found.values()),
             ),
         )
@@ -105,6 +167,45 @@ def has_label_columns(folder: Path) -> bool:
     """
     path = folder / LABELS_FILE
     return path.is_file() and set(read_table(path)[0]) >= COLUMNS
+
+
+def has_answers(folder: Path) -> bool:
+    """Return whether a folder has a file with answers of the review page."""
+    return any(True for _ in _answer_files(folder))
+
+
+def _answer_files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield each file of answers, with the reviewer whose they are."""
+    for path in sorted((folder / ANSWERS).rglob("*.jsonl")):
+        inside = path.relative_to(folder / ANSWERS)
+        yield path, path.stem if len(inside.parts) == 1 else inside.parts[0]
+
+
+def _answers(folder: Path) -> tuple[list[Answer], dict[str, str]]:
+    """Return all answers of a folder, and why lines and files were left out, by file."""
+    found: list[Answer] = []
+    left_out: dict[str, str] = {}
+    for path, reviewer in _answer_files(folder):
+        name = path.relative_to(folder).as_posix()
+        with path.open("rb") as file:
+            body = file.read(MAX_PART_BYTES + 1)
+        if len(body) > MAX_PART_BYTES:
+            left_out[name] = f"it has more than {MAX_PART_BYTES:,} bytes"
+            continue
+        answers, faults = of_reviewer(body, reviewer)
+        found += answers
+        if faults.total:
+            reasons = ", ".join(f"{reason} ({n})" for reason, n in sorted(faults.counts.items()))
+            left_out[name] = f"{faults.total} of its lines are no answers: {reasons}"
+    return found, left_out
+
+
+def _unusable(path: Path, sha256: str) -> str:
+    """Return why an answered image cannot be used, empty where it can."""
+    if not path.is_file():
+        return "its image is gone"
+    content = digests(path.parent, [path.name])[path.name]
+    return "" if content == sha256 else "its image is not the one that was answered"
 
 
 def read_table(path: Path) -> tuple[tuple[str, ...], list[LabelRow]]:

@@ -12,6 +12,7 @@ from scones_etl.extract.image_folder import ImageFolder
 from scones_etl.extract.labelled_folder import (
     LABELS_FILE,
     LabelledFolder,
+    has_answers,
     has_label_columns,
 )
 from scones_etl.extract.mnist import IdxFiles
@@ -82,9 +83,9 @@ def open_source(path: Path) -> Source:
     """Return the source at a path: CIFAR or MNIST, packed or not, labelled images, or a folder.
 
     A folder with idx files, or one such file of images, is MNIST; one with CIFAR's files, or with
-    a folder of these, is CIFAR; one whose `labels.csv` has the columns of this project holds
-    labelled images; another has a folder for each class; any other file is an archive of CIFAR.
-    Raises DatasetError when it is none of these.
+    a folder of these, is CIFAR; one whose `labels.csv` has the columns of this project, or with
+    answers of `inv review`, holds labelled images; another has a folder for each class; any other
+    file is an archive of CIFAR. Raises DatasetError when it is none of these.
     """
     try:
         if path.is_dir():
@@ -109,6 +110,6 @@ def _open_folder(path: Path) -> Source:
         if layout := layout_of(folder):
             return CifarArchive.open(folder, layout=layout)
     has_list = (path / LABELS_FILE).is_file()
-    if has_list and (not inside or has_label_columns(path)):
+    if has_answers(path) or (has_list and (not inside or has_label_columns(path))):
         return LabelledFolder.open(path)
     return ImageFolder.open(path)

@@ -1,1 +1,1 @@
-"""Drift: what an endpoint sees now, compared with what its model was made for."""
+"""Whether an endpoint's images and answers still look like those of a reference."""

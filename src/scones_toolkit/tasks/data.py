@@ -9,6 +9,7 @@ from scones_core.manifest import Manifest
 from scones_core.uris import SPLITS, S3Uri, dataset_prefix
 from scones_etl.extract.combined import Combined, Renamed
 from scones_etl.extract.resolve import open_source, resolve_source
+from scones_etl.extract.shared_answers import fetch_answers
 from scones_etl.extract.source import Source
 from scones_etl.image_format import ImageFormat
 from scones_etl.load import read_manifest, upload
@@ -31,7 +32,8 @@ def source(
 ) -> Source:
     """Return the source of images for `auto`, `cifar100`, `synthetic` or a path.
 
-    `add` is the path of further training images, such as `inv review` leaves. Its classes have
+    `add` is the path of further training images, such as `inv review` leaves, or the S3 location
+    of reviewers' answers. Its classes have
     the names of dataset.class_names. Raises DatasetError for a source that is missing or damaged.
     """
     base = resolve_source(
@@ -42,7 +44,14 @@ def source(
     )
     if names := project.settings.dataset.class_names:
         base = Renamed(base, names)
-    return Combined(base, open_source(Path(add).expanduser())) if add else base
+    return Combined(base, open_source(_added(project, add))) if add else base
+
+
+def _added(project: Project, add: str) -> Path:
+    """Return the path of further images: the one given, or where answers of S3 were fetched to."""
+    if not add.startswith("s3://"):
+        return Path(add).expanduser()
+    return fetch_answers(project.client("s3"), S3Uri.parse(add), project.cache)
 
 
 def etl(

@@ -19,6 +19,18 @@ from local_aws.sagemaker.images import ImageCommands
 from local_aws.testing.aws import Aws
 from local_aws.testing.hosting import IMAGE, Hosting, variant
 
+# The second item works only once there is an object of that name.
+STUCK = """
+import boto3, time
+def handler(event, context):
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=event["bucket"], Key=f"calls/{event['n']}/{context.aws_request_id}")
+    while event["n"] == 2 and "Contents" not in s3.list_objects_v2(
+        Bucket=event["bucket"], Prefix="go"
+    ):
+        time.sleep(0.1)
+    return event["n"]
+"""
 DIGITS = "def handler(event, context):\n    print('ran')\n    return {'doubled': event['n'] * 2}\n"
 
 
@@ -159,7 +171,103 @@ def build_others(world: World) -> None:
         RoleName=world.aws.role.rpartition("/")[2],
         PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess",
     )
+    build_table(world)
+    keep["map_runs"] = [build_map_run(world, kind) for kind in ("EXPRESS", "STANDARD")]
     client("sqs").create_queue(QueueName="last")
+
+
+def build_table(world: World) -> None:
+    dynamodb = world.aws.client("dynamodb")
+    dynamodb.create_table(
+        TableName="kept",
+        KeySchema=[
+            {"AttributeName": "image", "KeyType": "HASH"},
+            {"AttributeName": "release", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "image", "AttributeType": "S"},
+            {"AttributeName": "release", "AttributeType": "B"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    values = {"label": {"S": "bicycle"}, "of": {"L": [{"M": {"n": {"N": "1"}}}, {"NULL": True}]}}
+    row = {"image": {"S": "a"}, "release": {"B": b"1"}, **values, "set": {"SS": ["x", "y"]}}
+    dynamodb.put_item(TableName="kept", Item=row)
+    key = {name: row[name] for name in ("image", "release")}
+    for name in ("deleted", "a"):
+        dynamodb.put_item(TableName="kept", Item={**row, "image": {"S": name}})
+    dynamodb.delete_item(TableName="kept", Key={**key, "image": {"S": "deleted"}})
+    dynamodb.update_item(
+        TableName="kept",
+        Key=key,
+        UpdateExpression="SET n = :n",
+        ExpressionAttributeValues={":n": {"N": "2"}},
+    )
+    world.answers["row"] = {**row, "n": {"N": "2"}}
+
+
+def build_map_run(world: World, kind: str) -> str:
+    """Return an execution whose Map Run is at its second child of three."""
+    aws, states = world.aws, world.aws.client("stepfunctions")
+    bucket = f"{world.hosting.bucket}-{kind.lower()}"
+    aws.client("s3").create_bucket(Bucket=bucket)
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Parameters": {
+            "FunctionName": aws.function(STUCK, Timeout=60),
+            "Payload": {"bucket": bucket, "n.$": "$"},
+        },
+        "OutputPath": "$.Payload",
+        "End": True,
+    }
+    config = {"Mode": "DISTRIBUTED", "ExecutionType": kind}
+    processor = {"ProcessorConfig": config, "StartAt": "A", "States": {"A": task}}
+    state = {"Type": "Map", "ItemProcessor": processor, "MaxConcurrency": 1, "End": True}
+    machine = aws.state_machine({"StartAt": "M", "States": {"M": state}})
+    given = {"stateMachineArn": machine, "input": "[1, 2, 3]"}
+    arn: str = states.start_execution(**given)["executionArn"]
+
+    def second_runs() -> bool | None:
+        listing = aws.client("s3").list_objects_v2(Bucket=bucket, Prefix="calls/2/")
+        return True if listing["KeyCount"] else None
+
+    aws.eventually(second_runs)
+    return arn
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["EXPRESS", "STANDARD"])
+def test_a_map_run_that_was_killed_is_redriven_without_what_had_succeeded(
+    restarted: World, place: int
+) -> None:
+    aws, states = restarted.aws, restarted.aws.client("stepfunctions")
+    s3, arn = aws.client("s3"), restarted.answers["map_runs"][place]
+    bucket = f"{restarted.hosting.bucket}-{('express', 'standard')[place]}"
+    execution = states.describe_execution(executionArn=arn)
+    assert (execution["status"], execution["redriveStatus"]) == ("ABORTED", "REDRIVABLE")
+    (run,) = states.list_map_runs(executionArn=arn)["mapRuns"]
+    counts = states.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
+    assert {counts[name] for name in ("succeeded", "aborted", "pending")} == {1}
+    assert (counts["running"], counts["total"]) == (0, 3)
+    s3.put_object(Bucket=bucket, Key="go")
+    states.redrive_execution(executionArn=arn)
+    assert json.loads(aws.wait(arn)["output"]) == [1, 2, 3]
+    assert [
+        s3.list_objects_v2(Bucket=bucket, Prefix=f"calls/{n}/")["KeyCount"] for n in (1, 2, 3)
+    ] == [1, 2, 1]
+    found = states.describe_map_run(mapRunArn=run["mapRunArn"])
+    assert (found["status"], found["redriveCount"]) == ("SUCCEEDED", 1)
+
+
+def test_a_table_has_its_rows_and_takes_more(restarted: World) -> None:
+    dynamodb, row = restarted.aws.client("dynamodb"), restarted.answers["row"]
+    assert dynamodb.scan(TableName="kept")["Items"] == [row]
+    with pytest.raises(dynamodb.exceptions.ConditionalCheckFailedException):
+        dynamodb.put_item(
+            TableName="kept", Item=row, ConditionExpression="attribute_not_exists(image)"
+        )
+    dynamodb.delete_item(TableName="kept", Key={n: row[n] for n in ("image", "release")})
+    assert dynamodb.scan(TableName="kept")["Count"] == 0
 
 
 def serving(world: World) -> dict[str, Any]:

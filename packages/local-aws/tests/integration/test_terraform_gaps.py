@@ -162,6 +162,31 @@ def test_a_redrive_policy_comes_back_without_blanks(aws):
     assert found["Attributes"]["RedrivePolicy"] == policy
 
 
+def test_a_queue_says_which_queues_may_send_their_dead_letters_to_it(aws):
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html"""
+    sqs = aws.client("sqs")
+    url = sqs.create_queue(QueueName="gap-allow")["QueueUrl"]
+    allow = '{"redrivePermission":"denyAll"}'
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedriveAllowPolicy": allow})
+    for names in (["RedriveAllowPolicy"], ["All"]):
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        assert found["RedriveAllowPolicy"] == allow
+
+
+def test_a_queues_policy_stays_when_another_attribute_is_set(aws):
+    sqs = aws.client("sqs")
+    url = sqs.create_queue(QueueName="gap-stays", Attributes={"Policy": json.dumps(POLICY)})
+    url = url["QueueUrl"]
+    for attributes in ({"VisibilityTimeout": "60"}, {"KmsMasterKeyId": "alias/aws/sqs"}):
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert json.loads(found["Policy"]) == POLICY
+    assert (found["VisibilityTimeout"], found["SqsManagedSseEnabled"]) == ("60", "false")
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert "Policy" not in found
+
+
 def test_a_composite_alarm_can_be_put_and_read(aws):
     cloudwatch = aws.client("cloudwatch")
     for name in ("a", "b"):

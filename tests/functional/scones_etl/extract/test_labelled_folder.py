@@ -1,9 +1,13 @@
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from scones_core.errors import DatasetError, MalformedDataset, UnknownLabel
 from scones_core.labels import LabelSet
+from scones_core.reviews import Answer, answer_line
 from scones_core.settings import DatasetSettings
 from scones_etl.extract.combined import Combined
 from scones_etl.extract.resolve import open_source
@@ -191,3 +195,107 @@ def test_added_images_that_the_dataset_has_already_are_counted(write):
     staged = stage(Combined(base, open_source(folder)), CLASSES, DatasetSettings())
 
     assert (staged.added, staged.added_kept) == (2, 1)
+
+
+@pytest.fixture
+def answer(write, tmp_path):
+    """Have a reviewer answer the image of a number; return the folder."""
+    folder: Path = write(header="file,label")
+    (folder / "labels.csv").unlink()
+    (folder / "images").mkdir()
+    (folder / "answers").mkdir()
+    given: dict[str, int] = {}
+
+    def answer(reviewer: str, number: int, label: str, action="label") -> Path:
+        body = (folder / f"{number}.png").read_bytes()
+        sha256 = hashlib.sha256(body).hexdigest()
+        (folder / "images" / f"{sha256}.png").write_bytes(body)
+        given[reviewer] = given.get(reviewer, 0) + 1
+        line = answer_line(
+            Answer(
+                session="s",
+                sequence=given[reviewer],
+                reviewer=reviewer,
+                action=action,
+                sha256=sha256,
+                file=f"{sha256}.png",
+                at="2026-01-01T00:00:00+00:00",
+                label=label,
+            )
+        )
+        with (folder / "answers" / f"{reviewer}.jsonl").open("ab") as file:
+            file.write(line)
+        return folder
+
+    return answer
+
+
+def reasons(raw) -> list[str]:
+    return sorted(raw.ingest_stats.passed_over.values())
+
+
+def test_answers_of_the_review_page_are_labels(answer):
+    answer("ana", 0, "bicycle")
+    folder = answer("ben", 1, "motorcycle")
+
+    raw = open_source(folder).read(CLASSES)
+
+    assert sorted(raw.labels.tolist()) == [0, 1]
+    assert all(name.startswith("images/") for name in raw.names)
+    assert set(raw.splits) == {"train"}
+
+
+def test_reviewers_that_disagree_leave_an_image_out_until_a_third_decides(answer):
+    answer("ana", 0, "bicycle")
+    answer("ana", 1, "bicycle")
+    folder = answer("ben", 0, "motorcycle")
+
+    raw = open_source(folder).read(CLASSES)
+    assert len(raw) == 1
+    assert reasons(raw) == ["its reviewers disagree (ana: bicycle, ben: motorcycle)"]
+
+    answer("eve", 0, "motorcycle")
+    raw = open_source(folder).read(CLASSES)
+    assert sorted(raw.labels.tolist()) == [0, 1]
+    assert reasons(raw) == []
+
+
+def test_a_list_filled_in_by_hand_is_one_reviewer_more(answer):
+    answer("ana", 0, "bicycle")
+    folder = answer("ana", 1, "bicycle")
+    (folder / "labels.csv").write_text("file,label\n0.png,motorcycle\n2.png,motorcycle\n")
+
+    raw = open_source(folder).read(CLASSES)
+
+    assert sorted(raw.labels.tolist()) == [0, 1]
+    assert "2.png" in raw.names
+    assert reasons(raw) == ["its reviewers disagree (ana: bicycle, labels.csv: motorcycle)"]
+
+
+def test_answers_that_cannot_be_used_are_passed_over_with_their_reasons(answer):
+    answer("ana", 0, "bicycle")
+    answer("ana", 1, "bicycle")
+    answer("ana", 2, "bicycle")
+    folder = answer("ana", 3, "bus")
+    names = [hashlib.sha256((folder / f"{n}.png").read_bytes()).hexdigest() for n in range(4)]
+    (folder / "images" / f"{names[1]}.png").unlink()
+    (folder / "images" / f"{names[2]}.png").write_bytes((folder / "0.png").read_bytes())
+    with (folder / "answers" / "ana.jsonl").open("ab") as file:
+        file.write(b"torn")
+
+    raw = open_source(folder).read(CLASSES)
+
+    assert raw.labels.tolist() == [0]
+    assert reasons(raw) == [
+        "1 of its lines are no answers: the line is not JSON (1)",
+        "it is labelled 'bus', which is none of the classes",
+        "its image is gone",
+        "its image is not the one that was answered",
+    ]
+
+
+def test_answers_that_are_all_skips_say_so(answer):
+    folder = answer("ana", 0, "", action="skip")
+
+    with pytest.raises(DatasetError, match="no image that they give a label"):
+        open_source(folder)

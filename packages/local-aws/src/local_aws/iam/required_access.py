@@ -7,7 +7,13 @@ from local_aws.core.clock import CLOCK
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.iam.pass_role import handed_roles
 from local_aws.iam.policy import Access
-from local_aws.iam.resources import input_names, named_role, parameter_values, resources_of
+from local_aws.iam.resources import (
+    input_names,
+    named_role,
+    parameter_values,
+    resources_of,
+    transacted,
+)
 
 # Signing names that are not the prefix of the service's actions.
 _PREFIXES = {"monitoring": "cloudwatch", "email": "ses"}
@@ -34,10 +40,11 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
     tags = request_tags(response, operation)
     common = common_values(response.region, response.headers)
     values = {**common, **request_values(response, service, tags)}
-    found = [
-        Access(f"{service}:{_action(service, operation)}", resource, values)
+    asked = transacted(response, service, operation) or [
+        (_action(service, operation), resource)
         for resource in resources_of(response, service, operation)
     ]
+    found = [Access(f"{service}:{action}", resource, values) for action, resource in asked]
     if tags and (tagging := tagging_action(service, operation)):
         # The tags are those of what is created, which is named first.
         tagged = resources_of(response, service, tagging)[0]

@@ -191,6 +191,46 @@ def _scaling(response: Any, action: str) -> list[str]:
     return given or [arn(response, "application-autoscaling", "scalable-target/", "new")]
 
 
+def _dynamodb(response: Any, action: str) -> list[str]:
+    if action in ("BatchGetItem", "BatchWriteItem"):
+        return [_table(response, name) for name in response._get_param("RequestItems") or ()]
+    indexes = parameter_values(response, "IndexName")
+    if indexes and action in ("Query", "Scan"):
+        table = next(iter(parameter_values(response, "TableName")), "")
+        return [f"{_table(response, table)}/index/{indexes[0]}"]
+    return []
+
+
+def _table(response: Any, name: str) -> str:
+    return arn(response, "dynamodb", "table/", name)
+
+
+# The actions that each part of a transaction asks for.
+_TRANSACTED = {
+    "ConditionCheck": "ConditionCheckItem",
+    "Delete": "DeleteItem",
+    "Get": "GetItem",
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+}
+
+
+def transacted(response: Any, service: str, action: str) -> list[tuple[str, str]]:
+    """Return the actions and tables of a transaction, which has no action of its own.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+    """
+    if service != "dynamodb" or action not in ("TransactGetItems", "TransactWriteItems"):
+        return []
+    parts = response._get_param("TransactItems") or ()
+    return [
+        (_TRANSACTED[kind], _table(response, given["TableName"]))
+        for part in parts
+        for kind, given in part.items()
+        if kind in _TRANSACTED and given.get("TableName")
+    ]
+
+
 def _states(response: Any, action: str) -> list[str]:
     if action != "CreateStateMachineAlias":
         return []
@@ -203,6 +243,7 @@ SPECIAL: dict[str, Callable[[Any, str], list[str]]] = {
     "application-autoscaling": _scaling,
     "budgets": _budgets,
     "cloudwatch": _cloudwatch,
+    "dynamodb": _dynamodb,
     "events": _events,
     "iam": _iam,
     "kms": _kms,
@@ -219,7 +260,7 @@ SPECIAL: dict[str, Callable[[Any, str], list[str]]] = {
 # Parameters that name a resource, and what precedes a bare name in its ARN; all must be allowed.
 _NAMED: dict[str, tuple[tuple[str, str], ...]] = {
     "cloudwatch": (("AlarmNames", "alarm:"), ("AlarmName", "alarm:"), ("ResourceARN", "")),
-    "dynamodb": (("TableName", "table/"),),
+    "dynamodb": (("TableName", "table/"), ("ResourceArn", "")),
     "ecr": (
         ("repositoryName", "repository/"),
         ("repositoryNames", "repository/"),

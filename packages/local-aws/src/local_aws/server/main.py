@@ -31,6 +31,7 @@ MODULES = (
     "local_aws.iam.patches",
     "local_aws.terraform_compat.patches",
     "local_aws.s3.patches",
+    "local_aws.dynamodb.patches",
     "local_aws.lambda_.patches",
     "local_aws.stepfunctions.patches",
     "local_aws.sagemaker.patches",

@@ -12,6 +12,7 @@ from typing import Any
 
 from local_aws.core.admin_api import PREFIX, ROUTES, Wsgi, serve_own_paths
 from local_aws.core.context import Context
+from local_aws.core.faults import answer_faults
 from local_aws.core.refusals import refuse
 from local_aws.dashboard.page import serve_page
 from local_aws.server.origin_check import check_origin
@@ -32,6 +33,7 @@ def layers(context: Context, saver: Saver | None) -> list[Layer]:
         check_origin,  # other sites' pages, and hosts that are not this one: 403
         serve_page,  # "/", for a browser
         functools.partial(serve_own_paths, routes=ROUTES),  # /_local_aws/...
+        answer_faults,  # those that a test asked for
         sandbox_content,  # what a bucket holds is no page of this origin
         *reversed(context.fronts),  # services that answer before moto, as Lambda's Invoke
         *(

@@ -38,19 +38,40 @@ def state_machine(value: Any, blobs: Blobs) -> Reduced:
 
 
 def map_run(record: Any, blobs: Blobs) -> Reduced:
-    """Reduce a Map Run with its child executions, which are kept by their ARNs."""
+    """Reduce a Map Run with its child executions, which are kept by their ARNs.
+
+    Of one that runs the inputs are saved once, and its children by chunks, as they start and end.
+    """
     state = dict(record.__dict__)
+    run = state.pop("live_run", None)
+    if run is not None:
+        state["under_way"] = _under_way(run, blobs)
     if "executions" in state:
         state["executions"] = ByArn(record, state["executions"].values(), blobs)
     return made_of(record, state)
 
 
+def _under_way(run: Any, blobs: Blobs) -> tuple[Pickled, tuple[Pickled, ...]]:
+    def inputs() -> list[tuple[Any, int]]:
+        return [(given.value, given.item_count) for given in run.inputs]
+
+    chunks = tuple(
+        blobs.pickled(run, number, changes, functools.partial(run.started, number))
+        for number, changes in enumerate(run.changes)
+        if changes
+    )
+    return blobs.pickled(run, "inputs", None, inputs), chunks
+
+
 def execution(value: Any, blobs: Blobs) -> Reduced:
-    """Reduce one execution: of its interpreter the history and the Map Runs are left."""
+    """Reduce one execution: of its interpreter the history, the progress and the Map Runs."""
     state = {**value.__dict__, "_cloud_watch_logging_session": None}
     state.pop(_MARK, None)
     if state.get("exec_worker") is not None:
-        state["exec_worker"] = _Past(value.exec_worker.env, blobs)
+        env = value.exec_worker.env
+        if value.stop_date is None and env is not None:
+            state["progress"] = getattr(env, "progress", None)
+        state["exec_worker"] = _Past(env, blobs)
     return made_of(value, state)
 
 

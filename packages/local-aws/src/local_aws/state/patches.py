@@ -132,7 +132,18 @@ def _running() -> Iterator[Any]:
     backends: list[Any] = [b for _, _, b in stepfunctions_parser_backends.iter_backends()]
     for backend in backends:
         for machine in list(backend.state_machines):
-            yield from (e for e in list(machine.executions) if e.stop_date is None)
+            for execution in list(machine.executions):
+                if execution.stop_date is None:
+                    yield from _children(execution)
+                    yield execution
+
+
+def _children(execution: Any) -> Iterator[Any]:
+    """Yield the child executions of an execution's Map Runs that run."""
+    env = execution.exec_worker.env if execution.exec_worker else None
+    for record in env.map_run_record_pool_manager.get_all() if env is not None else ():
+        children = list(getattr(record, "executions", {}).values())
+        yield from (child for child in children if child.stop_date is None)
 
 
 def _end_interrupted_executions() -> None:

@@ -3,6 +3,7 @@
 import logging
 
 from local_aws.core.context import Context
+from local_aws.core.stores import on_restored
 
 # Importing a module declares its patches.
 from local_aws.stepfunctions import (  # noqa: F401
@@ -19,7 +20,7 @@ from local_aws.stepfunctions import (  # noqa: F401
     redrive,
     tasks,
 )
-from local_aws.stepfunctions.distributed_map import api as map_runs_api  # noqa: F401
+from local_aws.stepfunctions.distributed_map import api as map_runs_api
 from local_aws.stepfunctions.distributed_map import state  # noqa: F401
 from local_aws.stepfunctions.query_language import (  # noqa: F401
     intrinsics,
@@ -34,4 +35,5 @@ def install(context: Context) -> None:
     A failed task is an outcome, and the history has it.
     """
     clients.use(context)
+    on_restored(map_runs_api.end_interrupted_map_runs)
     logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)

@@ -4,7 +4,7 @@ Each flow that runs (the state machine's own, a branch, an iteration) has a reco
 plain dictionary: the `state` it is in, that state's `input` and the `variables` at its
 beginning, and, for a Map or a Parallel, the records of the flows within as `children`.
 A flow that has succeeded has its `output` only. The record of an execution that did not succeed
-is kept with it.
+is kept with it, and that of one that runs is saved: it goes on from there after a kill.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
 """
@@ -24,7 +24,8 @@ def enter_state(env: Any, name: str) -> None:
     record = env.progress
     if record.pop("resumed", False):
         return
-    record.clear()
+    # It may be saved at any moment: a Map Run goes before the state that it is of.
+    record.pop("map_run", None)
     # Neither is changed in place: a state's data and variables are replaced.
     record.update(
         state=name,
@@ -58,8 +59,9 @@ def enter_flow(env: Any, start: str) -> bool:
 
 def leave_flow(env: Any) -> None:
     """Note the output of a flow that has succeeded."""
-    env.progress.clear()
     env.progress["output"] = env.states._states_data["input"]
+    for name in ("state", "input", "variables", "children", "map_run"):
+        env.progress.pop(name, None)
 
 
 def child_of(record: dict[str, Any], place: int) -> dict[str, Any]:

@@ -6,10 +6,14 @@ from typing import Any
 from moto.core.responses import ActionResult
 from moto.stepfunctions.exceptions import ValidationException
 from moto.stepfunctions.parser.api import ResourceNotFound, StateMachineTypeNotSupported
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local_aws.core.patching import patch
 from local_aws.stepfunctions.api import UNSUPPORTED, page_of
-from local_aws.stepfunctions.distributed_map.child_executions import children_of
+from local_aws.stepfunctions.distributed_map.child_executions import (
+    children_of,
+    end_interrupted,
+)
 from local_aws.stepfunctions.distributed_map.result_writer import ChildRecord
 
 _BACKEND = "moto.stepfunctions.parser.models.StepFunctionsParserBackend"
@@ -33,6 +37,13 @@ def child_execution(backend: Any, arn: str) -> Any:
         if (execution := record.executions.get(arn)) is not None:
             return execution
     return None
+
+
+def end_interrupted_map_runs() -> None:
+    """Have the Map Runs that ran when their process ended be ABORTED."""
+    for _, _, backend in stepfunctions_parser_backends.iter_backends():
+        for record in map_runs(backend):
+            end_interrupted(record)
 
 
 def _map_run(backend: Any, arn: str) -> Any:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from moto.stepfunctions.parser.api import ExecutionStatus
+from moto.stepfunctions.parser.api import ExecutionStatus, MapRunStatus
 from moto.stepfunctions.parser.backend.execution import Execution
 
 from local_aws.stepfunctions import redrive
@@ -16,9 +16,6 @@ from local_aws.stepfunctions.distributed_map.map_run import MapRun
 from local_aws.stepfunctions.distributed_map.result_writer import ChildRecord
 from local_aws.stepfunctions.executions import forget
 from local_aws.stepfunctions.json_data import compact
-
-# Not on moto's records: those are saved, and a run has threads and locks.
-_live: dict[str, MapRun] = {}
 
 
 @dataclasses.dataclass
@@ -94,13 +91,42 @@ def remember(executions: dict[str, Any], execution: Any) -> None:
 
 @contextlib.contextmanager
 def followed(map_run: Any, run: MapRun) -> Iterator[None]:
-    """Have `children_of` return how the children stand, while inside and afterwards."""
-    _live[map_run.map_run_arn] = run
+    """Have `children_of` return how the children stand, while inside and afterwards.
+
+    While inside, the run is saved in the place of the children (`state.executions.map_run`).
+    """
+    map_run.live_run = run
     try:
         yield
     finally:
         map_run.children = run.records()
-        del _live[map_run.map_run_arn]
+        map_run.live_run = None
+
+
+def end_interrupted(map_run: Any) -> None:
+    """Have a Map Run that ran when its process ended be ABORTED, with its children as they stood.
+
+    Those that ran are ABORTED too: a redrive starts them again, and those that were pending.
+    """
+    inputs, chunks = vars(map_run).pop("under_way", ((), ()))
+    if map_run.status != MapRunStatus.RUNNING:
+        return
+    started: list[ChildRecord] = [record for chunk in chunks for record in chunk]
+    children = []
+    for place, (value, item_count) in enumerate(inputs):
+        if place >= len(started):
+            children.append(pending_record(map_run, ChildInput(value, item_count)))
+            continue
+        child = dataclasses.replace(started[place], input=value)
+        if child.status == "RUNNING":
+            child = dataclasses.replace(child, status="ABORTED")
+        children.append(child)
+    map_run.children = children
+    for counter in (map_run.execution_counter, map_run.item_counter):
+        running = counter.running.get()
+        counter.running.offset(-running)
+        counter.aborted.offset(running)
+    map_run.set_stop(MapRunStatus.ABORTED)
 
 
 def forget_data(map_run: Any) -> None:
@@ -117,7 +143,7 @@ def inputs_again(map_run: Any) -> list[ChildInput]:
 
 def children_of(map_run: Any) -> list[ChildRecord]:
     """Return how each child of a Map Run stands, in the order of the inputs."""
-    run = _live.get(map_run.map_run_arn)
+    run: MapRun | None = getattr(map_run, "live_run", None)
     children: list[ChildRecord] = map_run.children if run is None else run.records()
     return children
 

@@ -1,8 +1,12 @@
-"""A Map Run: children started within limits until all ended or too many failed. No moto here."""
+"""A Map Run: children started within limits until all ended or too many failed. No moto here.
 
+Of a child that has ended its record is left, not its history: a run of 50,000 children keeps
+their inputs and outputs, which the ResultWriter needs.
+"""
+
+import dataclasses
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from local_aws.stepfunctions.distributed_map.item_batcher import ChildInput
@@ -12,6 +16,8 @@ from local_aws.stepfunctions.distributed_map.result_writer import ChildRecord
 MAX_RUNNING_CHILDREN = 100
 _LOOK_SECONDS = 0.2
 _ABORT_SECONDS = 10.0
+# How many children are saved together.
+CHUNK = 256
 _COUNTERS = {"SUCCEEDED": "succeeded", "TIMED_OUT": "timed_out", "ABORTED": "aborted"}
 
 
@@ -26,7 +32,7 @@ class Child(Protocol):
 
 
 class _Ended:
-    """A child that has succeeded before a redrive."""
+    """A child that has ended, now or before a redrive."""
 
     def __init__(self, record: ChildRecord) -> None:
         self._record = record
@@ -43,7 +49,7 @@ class _Ended:
 Launch = Callable[[ChildInput, Callable[[], None]], Child]
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class Tolerance:
     """Which failures a Map Run survives; None where no limit was given."""
 
@@ -75,12 +81,14 @@ class MapRun:
         *,
         look_seconds: float = _LOOK_SECONDS,
     ) -> None:
-        self._record, self._inputs = record, inputs
+        self._record, self.inputs = record, inputs
         self._launch, self._pending, self._tolerance = launch, pending, tolerance
         self._look_seconds = look_seconds
         self._changed = threading.Condition()
         self._children: list[Child] = []
         self._running: dict[int, Child | None] = {}
+        # How often the children of each chunk started or ended.
+        self.changes = [0] * -(-len(inputs) // CHUNK)
         self._failed_items = 0
         self._total_items = sum(given.item_count for given in inputs)
 
@@ -92,7 +100,7 @@ class MapRun:
         self._count_all("total", "pending")
         with self._changed:
             while goes_on() and not self._is_exceeded() and self._is_unfinished():
-                while len(self._children) < len(self._inputs) and self._has_room():
+                while len(self._children) < len(self.inputs) and self._has_room():
                     self._start_next()
                 if self._running:
                     self._changed.wait(self._look_seconds)
@@ -103,13 +111,18 @@ class MapRun:
     def records(self) -> list[ChildRecord]:
         """Return how each child stands, in the order of the inputs."""
         started = [child.record() for child in self._children]
-        return started + [self._pending(given) for given in self._inputs[len(started) :]]
+        return started + [self._pending(given) for given in self.inputs[len(started) :]]
+
+    def started(self, chunk: int) -> list[ChildRecord]:
+        """Return how the started children of a chunk stand, without their inputs."""
+        children = self._children[chunk * CHUNK : (chunk + 1) * CHUNK]
+        return [dataclasses.replace(child.record(), input=None) for child in children]
 
     def _is_exceeded(self) -> bool:
         return self._tolerance().is_exceeded(self._failed_items, self._total_items)
 
     def _is_unfinished(self) -> bool:
-        return bool(self._running) or len(self._children) < len(self._inputs)
+        return bool(self._running) or len(self._children) < len(self.inputs)
 
     def _has_room(self) -> bool:
         asked = self._record.max_concurrency or MAX_RUNNING_CHILDREN
@@ -117,21 +130,24 @@ class MapRun:
 
     def _start_next(self) -> None:
         number = len(self._children)
-        given = self._inputs[number]
+        given = self.inputs[number]
         if given.previous is not None and given.previous.status == "SUCCEEDED":
             self._count(given, pending=-1, succeeded=1)
             self._children.append(_Ended(given.previous))
+            self.changes[number // CHUNK] += 1
             return
         self._count(given, pending=-1, running=1)
         self._running[number] = None
         child = self._launch(given, lambda: self._end(number))
         self._children.append(child)
         self._running[number] = child
+        self.changes[number // CHUNK] += 1
 
     def _end(self, number: int) -> None:
         with self._changed:
-            child, given = self._children[number], self._inputs[number]
-            status = child.record().status
+            given, record = self.inputs[number], self._children[number].record()
+            self._children[number], status = _Ended(record), record.status
+            self.changes[number // CHUNK] += 1
             self._count(given, **{"running": -1, _COUNTERS.get(status, "failed"): 1})
             if status in ("FAILED", "TIMED_OUT"):
                 self._failed_items += given.item_count
@@ -150,5 +166,5 @@ class MapRun:
             getattr(self._record.item_counter, name).offset(change * given.item_count)
 
     def _count_all(self, *names: str) -> None:
-        for given in self._inputs:
+        for given in self.inputs:
             self._count(given, **dict.fromkeys(names, 1))

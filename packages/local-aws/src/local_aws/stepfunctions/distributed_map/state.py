@@ -79,7 +79,8 @@ def _record_of(env: Any, made: Any) -> tuple[Any, bool]:
     """Return the record of a state's Map Run, which is the old one in a redrive, and whether."""
     records = env.map_run_record_pool_manager
     found = records.get(env.progress.get("map_run", ""))
-    if found is None:
+    # One that succeeded just before its process was killed has no data of its children any more.
+    if found is None or found.status == MapRunStatus.SUCCEEDED:
         env.progress["map_run"] = made.map_run_arn
         made.redrive_count, made.redrive_date = 0, None
         return made, False

@@ -1,10 +1,17 @@
 import dataclasses
+import gc
 import types
+import weakref
 
 import pytest
 
 from local_aws.stepfunctions.distributed_map.item_batcher import ChildInput
-from local_aws.stepfunctions.distributed_map.map_run import MAX_RUNNING_CHILDREN, MapRun, Tolerance
+from local_aws.stepfunctions.distributed_map.map_run import (
+    CHUNK,
+    MAX_RUNNING_CHILDREN,
+    MapRun,
+    Tolerance,
+)
 from local_aws.stepfunctions.distributed_map.result_writer import ChildRecord
 
 
@@ -115,3 +122,30 @@ def test_no_more_children_run_than_asked_for_or_than_there_is_room():
 
         assert run.run(watched)
         assert max(peak) == most
+
+
+def test_a_child_that_has_ended_is_kept_as_its_record_alone():
+    run, _, goes_on = map_run(["SUCCEEDED"] * 3)
+    held = []
+    launch = run._launch
+
+    def noted(given, ended):
+        child = launch(given, ended)
+        held.append(weakref.ref(child))
+        return child
+
+    run._launch = noted
+    assert run.run(goes_on)
+    gc.collect()
+    assert [child() for child in held] == [None] * 3
+    assert [child.status for child in run.records()] == ["SUCCEEDED"] * 3
+
+
+def test_only_the_chunks_whose_children_changed_say_so():
+    run, _, goes_on = map_run(["SUCCEEDED"] * CHUNK + ["FAILED", "SUCCEEDED"])
+    assert run.changes == [0, 0]
+    assert not run.run(goes_on)
+    # Each was started and ended; after the failure none was.
+    assert run.changes == [2 * CHUNK, 2]
+    (last,) = run.started(1)
+    assert (last.status, last.input) == ("FAILED", None)

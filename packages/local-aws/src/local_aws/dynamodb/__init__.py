@@ -1,0 +1,1 @@
+"""DynamoDB: one operation at a time, whole transactions, and what is refused."""

@@ -1,0 +1,118 @@
+"""DynamoDB's patches: what is changed in moto's tables, and which operations are closed."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from moto.dynamodb.exceptions import MockValidationException
+
+from local_aws.core.context import Context
+from local_aws.core.patching import patch
+from local_aws.dynamodb import transactions
+
+# Its patches are declared when it is imported.
+PATCHED = (transactions,)
+_HANDLER = "moto.dynamodb.responses.DynamoHandler"
+MAX_BATCH = 25
+# By operation: what it belongs to, which moto has in part or not as AWS does.
+CLOSED = {
+    "execute_statement": "PartiQL",
+    "batch_execute_statement": "PartiQL",
+    "execute_transaction": "PartiQL",
+    "create_backup": "backups of tables",
+    "delete_backup": "backups of tables",
+    "describe_backup": "backups of tables",
+    "restore_table_from_backup": "backups of tables",
+    "restore_table_to_point_in_time": "restoring a table to a point in time",
+    "import_table": "imports from S3",
+    "describe_import": "imports from S3",
+    "export_table_to_point_in_time": "exports to S3",
+    "describe_export": "exports to S3",
+    "put_resource_policy": "policies of tables",
+}
+# Settings of CreateTable and UpdateTable that would be taken and passed over.
+_CLOSED_SETTINGS = {
+    "ReplicaUpdates": "replicas of tables",
+    "ResourcePolicy": "policies of tables",
+    "GlobalTableWitnessUpdates": "replicas of tables",
+}
+_lock = threading.RLock()
+
+
+def install(context: Context) -> None:
+    """Do nothing more: the patches need nothing of the running server."""
+    del context
+
+
+@patch(
+    f"{_HANDLER}.call_action",
+    why="checks a condition and writes in two steps, so that two writers may both pass it",
+)
+def call_action(original: Any, response: Any) -> Any:
+    """Answer one request after the other: a condition holds until its write is done."""
+    with _lock:
+        return original(response)
+
+
+def _refusing(what: str) -> Callable[..., Any]:
+    def refuse(original: Any, response: Any) -> Any:
+        del original, response
+        raise NotImplementedError(what)
+
+    return refuse
+
+
+for _operation, _what in CLOSED.items():
+    patch(f"{_HANDLER}.{_operation}", why="is not reviewed, and not saved")(_refusing(_what))
+
+
+@patch(f"{_HANDLER}.create_table", why="takes settings and passes over them")
+@patch(f"{_HANDLER}.update_table", why="takes settings and passes over them")
+def with_settings(original: Any, response: Any) -> Any:
+    """Make or change a table; what would have no effect is refused."""
+    body = response.body
+    for name, what in _CLOSED_SETTINGS.items():
+        if body.get(name):
+            raise NotImplementedError(what)
+    if (body.get("StreamSpecification") or {}).get("StreamEnabled"):
+        raise NotImplementedError("streams of tables")
+    return original(response)
+
+
+@patch(f"{_HANDLER}.batch_write_item", why="takes batches of any length")
+def batch_write_item(original: Any, response: Any) -> Any:
+    """Write a batch of at most 25 items."""
+    for requests in response.body["RequestItems"].values():
+        if not 1 <= len(requests) <= MAX_BATCH:
+            raise MockValidationException(
+                "1 validation error detected: Value at 'requestItems' failed to satisfy "
+                "constraint: Map value must satisfy constraint: [Member must have length less "
+                f"than or equal to {MAX_BATCH}, Member must have length greater than or equal to 1]"
+            )
+    answer = original(response)
+    if response.body.get("ReturnConsumedCapacity", "NONE") == "NONE":
+        answer.result.pop("ConsumedCapacity", None)
+    return answer
+
+
+@patch(
+    "moto.dynamodb.models.table.Table.get_item",
+    why="keeps an empty entry for each key that is looked for",
+)
+def get_item(original: Any, table: Any, hash_key: Any, range_key: Any = None, *more: Any) -> Any:
+    """Return an item, None where there is none."""
+    if table.has_range_key and range_key and hash_key not in table.items:
+        return None
+    return original(table, hash_key, range_key, *more)
+
+
+@patch(
+    "moto.dynamodb.models.DynamoDBBackend.update_item",
+    why="leaves an item half changed when the update is refused",
+)
+def update_item(
+    original: Any, backend: Any, table_name: str, key: Any, *args: Any, **more: Any
+) -> Any:
+    """Change an item, or leave it as it was."""
+    with transactions.undone_on_error(backend, [(table_name, key)]):
+        return original(backend, table_name, key, *args, **more)

@@ -1,0 +1,459 @@
+"""One reviewer's work: the image to decide, the answers so far, the images that come next."""
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from scones_core.errors import MonitorError
+from scones_core.reviews import Action, Agreement, Answer, agreement, standing
+from scones_images import ImageError
+from scones_monitor.review.images import ImageFolder, Picture, render
+from scones_monitor.review.journal import AnswerJournal
+from scones_monitor.review.sources import Candidate, Source, SourceUnavailable, of_answer
+
+AHEAD = 6
+"""Images that are loaded before they are asked for."""
+
+POLL_SECONDS = 2.0
+"""How often a queue that grows is asked for more."""
+
+HISTORY = 10
+"""Decisions that the page lists."""
+
+MAX_SECONDS = 3600.0
+"""The longest time on an image that counts: a page left open is no work."""
+
+Load = Callable[[Candidate], bytes]
+
+
+class NotCurrent(Exception):
+    """The image was answered already, on another page of this reviewer; or it is unknown."""
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """An image on the page or next in line, with every message that is about it."""
+
+    picture: Picture
+    candidates: list[Candidate] = field(default_factory=list)
+
+    @property
+    def first(self) -> Candidate:
+        return self.candidates[0]
+
+
+class ReviewSession:
+    """Thread-safe. `labels` are the classes in the order of their keys.
+
+    `others` are answers of other reviewers, which only `agreements` shows, and only of images
+    that this reviewer has labelled. `elsewhere` are this reviewer's own, from other hosts.
+    """
+
+    def __init__(
+        self,
+        journal: AnswerJournal,
+        images: ImageFolder,
+        source: Source,
+        load: Load,
+        labels: Sequence[str],
+        *,
+        show_guess: bool = False,
+        elsewhere: Iterable[Answer] = (),
+        others: Iterable[Answer] = (),
+        on_answer: Callable[[Answer], None] = lambda _: None,
+    ) -> None:
+        self._journal, self._images, self._source, self._load = journal, images, source, load
+        self.labels, self.show_guess = tuple(labels), show_guess
+        self._elsewhere, self._others, self._on_answer = list(elsewhere), list(others), on_answer
+        self._changed = threading.Condition()
+        # The answers that hold, by image, and by what a candidate is known by before it is loaded.
+        self._held: dict[str, Answer] = {}
+        self._known: dict[object, Answer] = {}
+        self._stand()
+        self._ready: deque[_Loaded] = deque()
+        self._skipped: list[_Loaded | Candidate] = []
+        self._skipped_before: set[str] = set()
+        self._taken: deque[Candidate] = deque()
+        self._unsettled: dict[str, list[Candidate]] = {}
+        self._unusable: Counter[str] = Counter()
+        self._unusable_first: dict[str, str] = {}
+        self._duplicates = self._before = self._remaining = 0
+        self._exhausted = self._look = self._closed = False
+        self._trouble = self._note = ""
+        self._restore()
+        self._thread = threading.Thread(target=self._fill, name="review-images", daemon=True)
+
+    def _restore(self) -> None:
+        """Have images whose answer was undone come first, and skipped ones last."""
+        undone = {a.sha256: a for a in self._journal.answers if a.sha256 not in self._held}
+        self._taken.extend(of_answer(answer) for answer in reversed(undone.values()))
+        skips = (one for one in self._held.values() if one.action == "skip")
+        self._skipped_before = {one.sha256 for one in skips}
+
+    def start(self) -> None:
+        """Begin to load images in the background."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop loading, and give back what was taken and not answered."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(10)
+        with self._changed:
+            held = [c for one in self._ready for c in one.candidates] + list(self._taken)
+            for one in self._skipped:
+                held += one.candidates if isinstance(one, _Loaded) else [one]
+        for candidate in held:
+            try:
+                self._source.release(candidate)
+            except SourceUnavailable:
+                # Its time runs out by itself.
+                return
+
+    # What the page asks for.
+
+    def state(self, wait_seconds: float = 0.0) -> dict[str, Any]:
+        """Return what the page shows, as JSON; waits for the first image at most so long."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._ready or self._exhausted or self._trouble, wait_seconds
+            )
+            return self._state()
+
+    def _state(self) -> dict[str, Any]:
+        item = self._ready[0] if self._ready else None
+        labelled = sum(one.action == "label" for one in self._session_answers())
+        return {
+            "reviewer": self._journal.reviewer,
+            "labels": list(self.labels),
+            "item": None if item is None else self._item(item),
+            "next": [one.picture.sha256 for one in list(self._ready)[1:4]],
+            "progress": {
+                "answered": labelled,
+                "answered_before": self._before,
+                "skipped": len(self._skipped),
+                "left": len(self._ready) + len(self._taken) + self._remaining,
+                "unusable": self._unusable.total(),
+                "duplicates": self._duplicates,
+            },
+            "history": [self._decision(one) for one in self._last(HISTORY)],
+            "can_undo": bool(self._last(1)),
+            "loading": item is None and not self._exhausted,
+            "grows": self._source.grows,
+            "note": self._note,
+            "trouble": self._trouble,
+            "left_out": self._left_out(),
+        }
+
+    def _item(self, one: _Loaded) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "id": one.picture.sha256,
+            "width": one.picture.width,
+            "height": one.picture.height,
+        }
+        if self.show_guess:
+            shown |= {"guess": one.first.guess, "confidence": one.first.confidence}
+        return shown
+
+    @staticmethod
+    def _decision(answer: Answer) -> dict[str, Any]:
+        return {
+            "id": answer.sha256,
+            "label": answer.label,
+            "guess": answer.guess,
+            "confidence": answer.confidence,
+            "seconds": answer.seconds,
+        }
+
+    def _left_out(self) -> list[str]:
+        found = [
+            f"{reason}: {count}, the first {self._unusable_first[reason]}"
+            for reason, count in self._unusable.items()
+        ]
+        found += [f"{reason}: {count}" for reason, count in self._source.faults().items()]
+        found += [
+            f"a line of {self._journal.path.name} is left out, as {reason}: {count}"
+            for reason, count in self._journal.faults.counts.items()
+        ]
+        return found
+
+    def _session_answers(self) -> list[Answer]:
+        session = self._journal.session
+        return [one for one in self._held.values() if one.session == session]
+
+    def _last(self, count: int) -> list[Answer]:
+        """Return the newest answers of this host that hold, the newest first."""
+        undone = {one.undoes for one in self._journal.answers if one.action == "undo"}
+        holding = (
+            one
+            for one in reversed(self._journal.answers)
+            if one.action != "undo" and one.id not in undone
+        )
+        return [one for one, _ in zip(holding, range(count), strict=False)]
+
+    def picture(self, sha256: str) -> bytes:
+        """Return the PNG of an image on the page, or of an answered one; raises NotCurrent."""
+        with self._changed:
+            for one in self._ready:
+                if one.picture.sha256 == sha256:
+                    return one.picture.png
+            answer = self._held.get(sha256)
+        if answer is None:
+            raise NotCurrent("That image is not on the page.")
+        try:
+            return render(self._images.read(answer.file)).png
+        except ImageError as error:
+            raise NotCurrent(f"The image cannot be shown: {error}.") from error
+
+    def answer(self, sha256: str, label: str, seconds: float) -> dict[str, Any]:
+        """Keep a label for the image on the page, and return the page's next state.
+
+        Raises NotCurrent for another image than the one on the page, MonitorError for a label
+        that is none of the classes and where the answer could not be written.
+        """
+        if label not in self.labels:
+            raise MonitorError(f"{label[:80]!r} is none of the classes; reload the page.")
+        return self._decide(sha256, "label", label, seconds)
+
+    def skip(self, sha256: str, seconds: float) -> dict[str, Any]:
+        """Put the image on the page to the end; raises as `answer` does."""
+        return self._decide(sha256, "skip", "", seconds)
+
+    def _decide(self, sha256: str, action: Action, label: str, seconds: float) -> dict[str, Any]:
+        with self._changed:
+            if not self._ready or self._ready[0].picture.sha256 != sha256:
+                raise NotCurrent(
+                    "That image is not the one to decide any more: it was answered on another "
+                    "page of yours. The page now shows the next one."
+                )
+            one = self._ready[0]
+            answer = self._append(one, action, label=label, seconds=seconds)
+            self._ready.popleft()
+            if action == "label":
+                self._unsettled[answer.id] = one.candidates
+            else:
+                self._skipped.append(one)
+            self._changed.notify_all()
+            self._on_answer(answer)
+            return self._state()
+
+    def _append(self, one: _Loaded, action: Action, **values: Any) -> Answer:
+        answer = self._journal.append(
+            action,
+            sha256=one.picture.sha256,
+            file=one.picture.file,
+            image=one.first.image,
+            guess=one.first.guess,
+            confidence=one.first.confidence,
+            inference_id=one.first.inference_id,
+            **values | {"seconds": min(max(values.get("seconds", 0.0), 0.0), MAX_SECONDS)},
+        )
+        if action == "undo":
+            self._stand()
+        else:
+            self._hold(answer)
+        return answer
+
+    def _stand(self) -> None:
+        found = standing([*self._journal.answers, *self._elsewhere])
+        self._held, self._known = {}, {}
+        for answer in found.answers.values():
+            self._hold(answer)
+
+    def _hold(self, answer: Answer) -> None:
+        self._held[answer.sha256] = answer
+        for name in _names(of_answer(answer)):
+            self._known[name] = answer
+
+    def undo(self) -> dict[str, Any]:
+        """Take back the last answer or skip, of an earlier session too, and show its image.
+
+        Raises MonitorError where there is nothing to undo, or its image is gone.
+        """
+        with self._changed:
+            last = next(iter(self._last(1)), None)
+            if last is None:
+                raise MonitorError("There is no answer to undo.")
+            one = self._again(last)
+            undone = self._append(one, "undo", undoes=last.id)
+            self._skipped_before.discard(last.sha256)
+            self._ready.appendleft(one)
+            self._on_answer(undone)
+            self._changed.notify_all()
+            return self._state()
+
+    def _again(self, answer: Answer) -> _Loaded:
+        """Return an answered image, with its messages where they are still held."""
+        for index, one in enumerate(self._skipped):
+            if isinstance(one, _Loaded) and one.picture.sha256 == answer.sha256:
+                del self._skipped[index]
+                return one
+        try:
+            picture = render(self._images.read(answer.file))
+        except ImageError as error:
+            raise MonitorError(f"The last answer cannot be undone: {error}.") from error
+        return _Loaded(picture, self._unsettled.pop(answer.id, [of_answer(answer)]))
+
+    def resume_skipped(self) -> dict[str, Any]:
+        """Have the skipped images come again, and return the page's state."""
+        with self._changed:
+            again, self._skipped = self._skipped, []
+            self._skipped_before = set()
+            for one in again:
+                if isinstance(one, _Loaded):
+                    self._ready.append(one)
+                else:
+                    self._taken.append(one)
+            self._exhausted = self._exhausted and not self._taken
+            self._changed.notify_all()
+            return self._state()
+
+    def stored(self, answers: Sequence[Answer]) -> None:
+        """Settle the messages of answers that everyone can read now."""
+        for answer in answers:
+            with self._changed:
+                candidates = self._unsettled.pop(answer.id, [])
+            for candidate in candidates:
+                try:
+                    self._source.settle(candidate)
+                except SourceUnavailable as error:
+                    # It comes again, is known as answered, and settled then.
+                    self._trouble = str(error)
+
+    def agreements(self, others: Iterable[Answer] = ()) -> list[Agreement]:
+        """Return how far each other reviewer agrees with this one, on what both labelled."""
+        with self._changed:
+            own = [*self._journal.answers, *self._elsewhere]
+        votes = standing([*own, *self._others, *others]).votes()
+        reviewer = self._journal.reviewer
+        names = sorted({name for given in votes.values() for name in given} - {reviewer})
+        found = (agreement(votes, reviewer, name) for name in names)
+        return [one for one in found if one.n]
+
+    # The thread that loads images.
+
+    def _fill(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._closed or self._wants_more(), timeout=POLL_SECONDS
+                )
+                if self._closed:
+                    return
+                wants = self._wants_more()
+            try:
+                self._source.keep()
+                if wants:
+                    self._load_next()
+                self._set_trouble("")
+            except SourceUnavailable as error:
+                self._set_trouble(f"{error}. Trying again.")
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closed, POLL_SECONDS)
+
+    def _wants_more(self) -> bool:
+        return len(self._ready) < AHEAD and (self._look or not self._exhausted)
+
+    def _set_trouble(self, text: str) -> None:
+        with self._changed:
+            self._trouble = text
+            self._changed.notify_all()
+
+    def _load_next(self) -> None:
+        if not self._taken:
+            found = self._source.take(AHEAD)
+            remaining = self._source.remaining()
+            note = "" if found else self._source.note()
+            with self._changed:
+                self._remaining, self._note = remaining, note
+                self._taken.extend(found)
+                self._exhausted, self._look = not found, False
+                self._changed.notify_all()
+            if not found:
+                return
+        candidate = self._taken[0]
+        if not self._is_known(candidate):
+            self._load_one(candidate)
+        with self._changed:
+            self._taken.popleft()
+            self._changed.notify_all()
+
+    def look_again(self) -> None:
+        """Have a queue that grows asked for more, where all of it was seen."""
+        with self._changed:
+            if self._source.grows:
+                self._look = True
+                self._changed.notify_all()
+
+    def _is_known(self, candidate: Candidate) -> bool:
+        """Settle an image that was answered before, without loading it; return whether it was."""
+        with self._changed:
+            names = _names(candidate)
+            found = next((self._known[name] for name in names if name in self._known), None)
+        return found is not None and self._put_aside(found, candidate)
+
+    def _put_aside(self, found: Answer, candidate: Candidate) -> bool:
+        """Return whether an answer that holds keeps an image from being shown now."""
+        if found.action == "label":
+            self._source.settle(candidate)
+            with self._changed:
+                self._before += found.session != self._journal.session
+            return True
+        with self._changed:
+            if found.sha256 not in self._skipped_before:
+                return False
+            self._skipped.append(candidate)
+            return True
+
+    def _load_one(self, candidate: Candidate) -> None:
+        try:
+            body = self._read(candidate)
+            picture = render(body)
+        except ImageError as error:
+            with self._changed:
+                self._unusable[str(error)] += 1
+                self._unusable_first.setdefault(str(error), candidate.place)
+            return
+        held = self._held.get(picture.sha256)
+        if held is not None and self._put_aside(held, candidate):
+            return
+        with self._changed:
+            for one in [*self._ready, *self._skipped]:
+                if isinstance(one, _Loaded) and one.picture.sha256 == picture.sha256:
+                    self._duplicates += candidate.inference_id != one.first.inference_id
+                    one.candidates.append(candidate)
+                    return
+        try:
+            self._images.keep(picture, body)
+        except OSError as error:
+            raise SourceUnavailable(
+                f"{self._images.path} cannot be written ({error.strerror}); make room"
+            ) from error
+        with self._changed:
+            self._ready.append(_Loaded(picture, [candidate]))
+            self._changed.notify_all()
+
+    def _read(self, candidate: Candidate) -> bytes:
+        if candidate.file:
+            try:
+                return self._images.read(candidate.file)
+            except ImageError:
+                # Another host's answer: its image is in S3.
+                pass
+        return self._load(candidate)
+
+
+def _names(candidate: Candidate) -> list[object]:
+    """Return what an image is known by before it is loaded: each of them identifies it."""
+    names: list[object] = []
+    if candidate.file:
+        names.append(("file", candidate.file))
+    if candidate.inference_id:
+        names.append(("inference", candidate.inference_id))
+    if candidate.image.get("etag") or candidate.image.get("version"):
+        names.append(frozenset(candidate.image.items()))
+    return names

@@ -1,0 +1,101 @@
+import hashlib
+import io
+
+import boto3
+import pytest
+from moto import mock_aws
+from PIL import Image
+
+from scones_core.errors import DatasetError
+from scones_core.labels import LabelSet
+from scones_core.reviews import Answer, answer_line
+from scones_core.uris import S3Uri
+from scones_etl.extract.resolve import open_source
+from scones_etl.extract.shared_answers import fetch_answers
+
+CLASSES = LabelSet.of(["bicycle", "motorcycle"])
+LABELS = S3Uri("data", "labels")
+
+
+@pytest.fixture
+def s3(monkeypatch):
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        client = boto3.Session("test", "test", region_name="us-east-1").client("s3")
+        client.create_bucket(Bucket="data")
+        yield client
+
+
+def answer(s3, reviewer: str, shade: int, label: str) -> str:
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8), (shade, 0, 0)).save(out, "PNG")
+    sha256 = hashlib.sha256(out.getvalue()).hexdigest()
+    s3.put_object(Bucket="data", Key=f"labels/images/{sha256}.png", Body=out.getvalue())
+    given = Answer(
+        session="s",
+        sequence=shade + 1,
+        reviewer=reviewer,
+        action="label",
+        sha256=sha256,
+        file=f"{sha256}.png",
+        at="2026-01-01T00:00:00+00:00",
+        label=label,
+    )
+    key = f"labels/{reviewer}/s/{shade + 1:06}-{shade + 1:06}.jsonl"
+    s3.put_object(Bucket="data", Key=key, Body=answer_line(given))
+    return f"labels/images/{sha256}.png"
+
+
+def test_answers_of_several_hosts_are_one_source(s3, tmp_path) -> None:
+    answer(s3, "ana", 0, "bicycle")
+    gone = answer(s3, "ana", 1, "bicycle")
+    answer(s3, "ben", 2, "motorcycle")
+    s3.delete_object(Bucket="data", Key=gone)
+
+    raw = open_source(fetch_answers(s3, LABELS, tmp_path)).read(CLASSES)
+
+    assert sorted(raw.labels.tolist()) == [0, 1]
+    assert list(raw.ingest_stats.passed_over.values()) == ["its image is gone"]
+
+
+def test_one_reviewers_answers_are_a_source(s3, tmp_path) -> None:
+    answer(s3, "ana", 0, "bicycle")
+    answer(s3, "ben", 0, "motorcycle")
+
+    folder = fetch_answers(s3, S3Uri("data", "labels/ben/"), tmp_path)
+
+    assert open_source(folder).read(CLASSES).labels.tolist() == [1]
+
+
+def test_what_was_fetched_stays_and_what_is_gone_from_s3_goes(s3, tmp_path) -> None:
+    answer(s3, "ana", 0, "bicycle")
+    folder = fetch_answers(s3, LABELS, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    answer(s3, "ana", 1, "motorcycle")
+
+    assert fetch_answers(s3, LABELS, tmp_path) == folder
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert len(open_source(folder).read(CLASSES)) == 2
+
+    s3.delete_object(Bucket="data", Key="labels/ana/s/000002-000002.jsonl")
+    fetch_answers(s3, LABELS, tmp_path)
+    assert len(open_source(folder).read(CLASSES)) == 1
+
+
+def test_a_prefix_without_answers_is_a_sentence(s3, tmp_path) -> None:
+    s3.put_object(Bucket="data", Key="labels/readme.txt", Body=b"")
+
+    with pytest.raises(DatasetError, match="holds no answers of reviewers"):
+        fetch_answers(s3, LABELS, tmp_path)
+
+
+def test_a_bucket_that_is_not_there_is_a_sentence(s3, tmp_path) -> None:
+    with pytest.raises(DatasetError, match="cannot be read"):
+        fetch_answers(s3, S3Uri("elsewhere", "labels"), tmp_path)
+
+
+def test_a_key_that_leaves_the_folder_is_refused(s3, tmp_path) -> None:
+    s3.put_object(Bucket="data", Key="labels/../../000001-000001.jsonl", Body=b"x")
+
+    with pytest.raises(DatasetError, match="leaves its folder"):
+        fetch_answers(s3, LABELS, tmp_path)

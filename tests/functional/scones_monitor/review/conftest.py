@@ -1,0 +1,85 @@
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scones_monitor.review.server import ReviewServer
+from tests.support.review_page import session_over
+
+LABELS = ["bicycle", "motorcycle"]
+
+
+class Page:
+    """What the page's script does, without a browser."""
+
+    def __init__(self, address: str) -> None:
+        self.root, _, self.code = address.partition("/#")
+        self.headers = {}
+        self.headers = {"Authorization": f"Bearer {self.post('session', code=self.code)['token']}"}
+
+    def send(self, path: str, body: dict[str, Any] | None = None, **headers: str) -> Any:
+        request = urllib.request.Request(  # noqa: S310
+            f"{self.root}{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", **self.headers, **headers},
+        )
+        return urllib.request.urlopen(request, timeout=30)  # noqa: S310
+
+    def get(self, name: str) -> Any:
+        with self.send(f"/api/{name}") as answer:
+            return json.load(answer)
+
+    def state(self) -> Any:
+        """The state once the next image is loaded, or none is left; the server does the waiting."""
+        while (state := self.get("state"))["loading"]:
+            pass
+        return state
+
+    def post(self, name: str, **body: Any) -> Any:
+        with self.send(f"/api/{name}", body) as answer:
+            return json.load(answer)
+
+    def refusal(self, path: str, body: dict[str, Any] | None = None, **headers: str):
+        with pytest.raises(HTTPError) as caught:
+            self.send(path, body, **headers)
+        with caught.value as error:
+            return error.code, json.load(error)["error"]
+
+    def label(self, label: str) -> Any:
+        return self.post("answer", item=self.state()["item"]["id"], label=label, seconds=1.2)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    for number in range(4):
+        pixels = np.random.default_rng(number).integers(0, 256, (8, 8, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def serve(tmp_path: Path, images: Path):
+    """Serve a reviewer's page over the images; what is served is closed at the end."""
+    opened = []
+
+    def serve(reviewer: str = "ana", labels: list[str] | None = None, **options: Any) -> Page:
+        session = session_over(tmp_path / "review", images, reviewer, labels or LABELS, **options)
+        server = ReviewServer(session)
+        opened.append((server, session))
+        session.start()
+        server.start()
+        return Page(server.address)
+
+    serve.opened = opened
+    yield serve
+    for server, session in opened:
+        server.close()
+        session.close()
+        session._journal.close()

@@ -1,0 +1,183 @@
+import io
+import json
+
+import boto3
+import pytest
+from moto import mock_aws
+from PIL import Image
+
+from scones_core.events import Result
+from scones_images import ImageError
+from scones_monitor.review.images import ImageFolder
+from scones_monitor.review.journal import AnswerJournal
+from scones_monitor.review.server import ReviewServer
+from scones_monitor.review.session import ReviewSession
+from scones_monitor.review.sources import (
+    Candidate,
+    Images,
+    ReviewQueue,
+    SourceUnavailable,
+    of_results,
+)
+from scones_monitor.review.uploads import Uploads
+from tests.functional.scones_monitor.review.conftest import LABELS, Page
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        session = boto3.Session("test", "test", region_name="us-east-1")
+        clients = {name: session.client(name) for name in ("s3", "sqs")}
+        clients["s3"].create_bucket(Bucket="data")
+        yield clients
+
+
+@pytest.fixture
+def queue(aws) -> str:
+    return aws["sqs"].create_queue(QueueName="scones-local-review")["QueueUrl"]
+
+
+def put(aws, key: str, shade: int) -> dict[str, str]:
+    out = io.BytesIO()
+    Image.new("RGB", (4, 4), (shade, 0, 0)).save(out, "PNG")
+    etag = aws["s3"].put_object(Bucket="data", Key=key, Body=out.getvalue())["ETag"]
+    return {"bucket": "data", "key": key, "etag": etag}
+
+
+def send(aws, queue: str, image, inference_id: str) -> None:
+    body = {
+        "image": image,
+        "label": "bicycle",
+        "confidence": 0.6,
+        "threshold": 0.9,
+        "inference_id": inference_id,
+        "reason": "below the threshold",
+    }
+    aws["sqs"].send_message(QueueUrl=queue, MessageBody=json.dumps(body))
+
+
+def counts(aws, queue: str) -> tuple[int, int]:
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = aws["sqs"].get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+    return int(found[names[0]]), int(found[names[1]])
+
+
+def test_a_message_is_deleted_once_its_answer_is_in_s3_and_the_others_go_back(
+    aws, queue, tmp_path
+) -> None:
+    for number in range(3):
+        send(aws, queue, put(aws, f"{number} ä+.png", number), f"id{number}")
+    journal = AnswerJournal.open(tmp_path / "answers", "ana")
+    images = ImageFolder(tmp_path / "images")
+    uploads = Uploads(aws.__getitem__, "data", "labels/", images, gather_seconds=0)
+    session = ReviewSession(
+        journal,
+        images,
+        ReviewQueue(aws.__getitem__, queue),
+        Images(aws.__getitem__, "data", "labels/images/"),
+        LABELS,
+        on_answer=uploads.add,
+    )
+    uploads.on_stored = session.stored
+    server = ReviewServer(session)
+    for part in (server, uploads, session):
+        part.start()
+    try:
+        page = Page(server.address)
+        page.label("bicycle")
+        skipped = page.state()["item"]["id"]
+        page.post("skip", item=skipped, seconds=1)
+    finally:
+        server.close()
+        assert uploads.close(10) == 0
+        session.close()
+        journal.close()
+
+    assert counts(aws, queue) == (2, 0)
+
+
+def test_a_message_of_an_image_that_was_answered_before_is_deleted_unseen(
+    aws, queue, tmp_path
+) -> None:
+    image = put(aws, "a.png", 1)
+    send(aws, queue, image, "one")
+    journal = AnswerJournal.open(tmp_path / "answers", "ana")
+    journal.append(
+        "label", sha256="a" * 64, file=f"{'a' * 64}.png", label="bicycle", inference_id="one"
+    )
+    session = ReviewSession(
+        journal,
+        ImageFolder(tmp_path / "images"),
+        ReviewQueue(aws.__getitem__, queue),
+        Images(aws.__getitem__, "data", "labels/images/"),
+        LABELS,
+    )
+    session.start()
+    try:
+        while (state := session.state(10))["loading"]:
+            pass
+    finally:
+        session.close()
+        journal.close()
+
+    assert state["item"] is None
+    assert counts(aws, queue) == (0, 0)
+
+
+def test_messages_that_name_no_image_are_counted_and_stay(aws, queue) -> None:
+    for body in (" ", "nonsense", "[]", "{}", '{"image": {"bucket": "data"}}', "1"):
+        aws["sqs"].send_message(QueueUrl=queue, MessageBody=body)
+    source = ReviewQueue(aws.__getitem__, queue)
+
+    assert source.take(10) == []
+    assert source.faults() == {"a message of the queue names no image": 6}
+    assert sum(counts(aws, queue)) == 6
+
+
+def test_an_empty_queue_says_what_other_sessions_hold(aws, queue) -> None:
+    ours, theirs = ReviewQueue(aws.__getitem__, queue), ReviewQueue(aws.__getitem__, queue)
+    assert ours.note() == ""
+    send(aws, queue, put(aws, "a.png", 1), "one")
+    assert len(theirs.take(10)) == 1
+
+    assert ours.take(10) == []
+    assert ours.note().startswith("1 more of the queue are open in another session")
+    assert theirs.note() == ""
+
+
+def test_a_queue_that_is_gone_is_a_sentence(aws, queue) -> None:
+    source = ReviewQueue(aws.__getitem__, queue)
+    aws["sqs"].delete_queue(QueueUrl=queue)
+
+    with pytest.raises(SourceUnavailable, match="The review queue refuses"):
+        source.take(1)
+
+
+def test_an_image_that_was_deleted_or_replaced_is_not_another_image(aws) -> None:
+    load = Images(aws.__getitem__, "data", "labels/images/")
+    image = put(aws, "a.png", 1)
+    assert load(Candidate(image)).startswith(b"\x89PNG")
+
+    put(aws, "a.png", 2)
+    with pytest.raises(ImageError, match="deleted or replaced"):
+        load(Candidate(image))
+    with pytest.raises(ImageError, match="deleted or replaced"):
+        load(Candidate({**image, "key": "b.png"}))
+
+
+def test_a_runs_images_under_review_come_with_the_least_confident_first() -> None:
+    def result(key: str, decision: str, confidence: float) -> Result:
+        inference = {"label": "bicycle", "confidence": confidence, "inference_id": key}
+        return {"image": {"bucket": "b", "key": key}, "decision": decision, "inference": inference}
+
+    found = of_results(
+        [
+            result("a", "review", 0.8),
+            result("b", "accepted", 0.1),
+            result("c", "review", 0.6),
+            {"image": "nonsense", "decision": "failed"},
+        ]
+    )
+
+    assert [one.image["key"] for one in found] == ["c", "a"]
