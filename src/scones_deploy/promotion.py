@@ -45,9 +45,9 @@ def fetch(s3: S3Client, release: Release, folder: Path) -> Path:
 
     Raises ReleaseError where the artifact is missing or has other bytes than the release says.
     """
-    found = cached(release, folder)
-    if found is not None:
-        return found
+    kept = cached(release, folder)
+    if kept is not None:
+        return kept
     path = _cache_path(release, folder)
     folder.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
