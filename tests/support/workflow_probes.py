@@ -211,6 +211,13 @@ class WorkflowProbes:
 
         return bool(self.within(6, recorded))
 
+    def puts_aside(self) -> bool:
+        """A message that is no S3 event goes to the inbox's dead letters."""
+        record = {"messageId": uuid.uuid4().hex, "body": "poison"}
+        return bool(
+            self.invoke("collect_inbox", {"Records": [record]}) == {"batchItemFailures": []}
+        )
+
     def starts_with_a_manifest(self) -> bool:
         """A burst of the inbox is written down and started."""
         detail = {"bucket": {"name": DATA}, "object": {"key": self.image()}}
