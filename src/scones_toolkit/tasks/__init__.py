@@ -12,11 +12,13 @@ if TYPE_CHECKING:
         candidates,
         cost,
         data,
+        demand,
         demo,
         deployment,
         evaluation,
         local,
         monitoring,
+        predict,
         releases,
         removal,
         retraining,
@@ -25,17 +27,20 @@ if TYPE_CHECKING:
         shadow,
         training,
         tuning,
+        watch,
     )
 
 __all__ = [
     "candidates",
     "cost",
     "data",
+    "demand",
     "demo",
     "deployment",
     "evaluation",
     "local",
     "monitoring",
+    "predict",
     "releases",
     "removal",
     "retraining",
@@ -44,6 +49,7 @@ __all__ = [
     "shadow",
     "training",
     "tuning",
+    "watch",
 ]
 
 
