@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         training,
         tuning,
     )
+    from scones_toolkit.tasks.workflow import redrive, results, simulate
 
 __all__ = [
     "candidates",
@@ -34,17 +35,24 @@ __all__ = [
     "evaluation",
     "local",
     "monitoring",
+    "redrive",
     "releases",
     "removal",
+    "results",
     "review",
     "running",
+    "simulate",
     "training",
     "tuning",
 ]
+
+
+_IN_WORKFLOW = ("redrive", "results", "simulate")
 
 
 def __getattr__(name: str) -> ModuleType:
     """Import a module of this package on its first use."""
     if name not in __all__:
         raise AttributeError(name)
-    return importlib.import_module(f"{__name__}.{name}")
+    folder = f"{__name__}.workflow" if name in _IN_WORKFLOW else __name__
+    return importlib.import_module(f"{folder}.{name}")
