@@ -57,8 +57,8 @@ def percentile(values: Sequence[float], percent: float) -> float:
 def summarise(outcome: Outcome) -> dict[str, Any]:
     """Return the figures of a simulation as JSON; latencies in seconds, from upload to the end.
 
-    `right` counts classified images of known class with the true label. Rates are None where all
-    happened at one moment.
+    `right` counts classified images of known class with the true label. Images a second are
+    answered from the first upload to the last answer; rates are None where that is one moment.
     """
     pairs = [(one, outcome.answered.get(key)) for key, one in outcome.sent.items()]
     decisions = Counter(a.result["decision"] for _, a in pairs if a)
@@ -77,7 +77,7 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
             **({"max": round(max(latencies), 3)} if latencies else {}),
         },
         "sent_per_second": _rate([one.at for one, _ in pairs]),
-        "answered_per_second": _rate([answer.at for _, answer in pairs if answer]),
+        "answered_per_second": _throughput(outcome),
         "assignments": _assignments(outcome.answered.values()),
         "failures": _failures(outcome.answered.values()),
     }
@@ -102,6 +102,15 @@ def _rate(times: Sequence[float]) -> float | None:
     """Return events a second between the first and the last."""
     span = max(times) - min(times) if times else 0.0
     return round((len(times) - 1) / span, 3) if span > 0 else None
+
+
+def _throughput(outcome: Outcome) -> float | None:
+    """Return answers a second from the first upload to the last answer."""
+    if not outcome.answered:
+        return None
+    begin = min(one.at for one in outcome.sent.values())
+    span = max(answer.at for answer in outcome.answered.values()) - begin
+    return round(len(outcome.answered) / span, 3) if span > 0 else None
 
 
 def _assignments(answers: Any) -> dict[str, int]:

@@ -33,6 +33,7 @@ INCURABLE = frozenset(
     error.__name__ for error in (InvalidRequest, ImageNotFound, ImageTooLarge, UnsupportedImage)
 )
 HIDDEN_SECONDS = 120
+MESSAGES_A_CALL = 10
 
 
 def redrive(project: Project, *, run: str = "", everything: bool = False) -> str:
@@ -113,14 +114,22 @@ def _redrive_queue(project: Project, *, everything: bool) -> str:
         ids = sorted(letter["MessageId"] for letter, _ in chosen)
         name = f"redrive-{hashlib.sha256('#'.join(ids).encode()).hexdigest()[:16]}"
         arn = _start(project, name, [image for _, image in chosen], "The messages of the queue")
-        for letter, _ in chosen:
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
+        _delete(sqs, url, [letter for letter, _ in chosen])
         return arn
     finally:
         kept = {letter["MessageId"] for letter, _ in chosen}
         for letter, _ in taken:
             if letter["MessageId"] not in kept:
                 _show_again(sqs, url, letter)
+
+
+def _delete(sqs: Any, url: str, letters: Sequence[Mapping[str, Any]]) -> None:
+    for first in range(0, len(letters), MESSAGES_A_CALL):
+        entries = [
+            {"Id": str(number), "ReceiptHandle": letter["ReceiptHandle"]}
+            for number, letter in enumerate(letters[first : first + MESSAGES_A_CALL])
+        ]
+        sqs.delete_message_batch(QueueUrl=url, Entries=entries)
 
 
 def _show_again(sqs: Any, url: str, letter: Mapping[str, Any]) -> None:
@@ -149,7 +158,7 @@ def _letters(sqs: Any, url: str) -> Iterator[tuple[dict[str, Any], Any]]:
     known: set[str] = set()
     while True:
         answer = sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=HIDDEN_SECONDS
+            QueueUrl=url, MaxNumberOfMessages=MESSAGES_A_CALL, VisibilityTimeout=HIDDEN_SECONDS
         )
         fresh = [one for one in answer.get("Messages", []) if one["MessageId"] not in known]
         if not fresh:

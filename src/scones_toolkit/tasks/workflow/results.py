@@ -47,7 +47,10 @@ class ExecutionEnd:
 
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
-    """Failed images of one error and, but for their own values, one cause; `image` is the first."""
+    """Failed images of one error and, but for their own values, one cause.
+
+    `image` is the first of them, and `cause` its own.
+    """
 
     error: str
     cause: str
@@ -221,9 +224,8 @@ def failure_groups(found: Sequence[Result]) -> list[FailureGroup]:
             cause = cause_text(error["Cause"])
             groups[error["Error"], _OWN.sub("…", cause)].append((cause, place(result["image"])))
     made = [
-        # One image's own cause says more than the pattern of many.
-        FailureGroup(error, ones[0][0] if len(ones) == 1 else pattern, len(ones), ones[0][1])
-        for (error, pattern), ones in groups.items()
+        FailureGroup(error, ones[0][0], len(ones), ones[0][1])
+        for (error, _), ones in groups.items()
     ]
     return sorted(made, key=lambda group: (-group.count, group.error, group.cause))
 
@@ -278,6 +280,8 @@ def _print(project: Project, summary: Mapping[str, Any], groups: Sequence[Failur
         say(f"  files: {file}")
     if not summary["files"]:
         say("  The results of these executions are in their outputs; they left no files.")
-    steps = [*(["redrive"] if groups else []), *(["review"] if summary["review"] else [])]
+    one = f" --run {executions[0]['name']}" if len(executions) == 1 else ""
+    steps = [f"redrive{one}"] if groups else []
+    steps += [f"review{one}"] if summary["review"] else []
     if steps:
         project.hint(*steps)

@@ -203,6 +203,10 @@ class _Simulation:
                 if not sending and (done >= self.pace.count or now - last_news > self.wait):
                     return
                 self._stop.wait(POLL_SECONDS)
+        except KeyboardInterrupt:
+            self._stop.set()
+            self._gather()
+            raise
         finally:
             self._stop.set()
             sender.join()

@@ -14,6 +14,9 @@ from scones_core.outputs import Deployment
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 
+# Its clients share the descriptions of the services, which take long to read.
+SESSION = boto3.Session("test", "test", region_name="us-east-1")
+
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:scones-local-classify"
 NAMES = {one.name: one.name for one in fields(Deployment)}
 DEPLOYMENT = Deployment.of(
@@ -98,8 +101,7 @@ def project(tmp_path, monkeypatch):
     """A project whose S3 and SQS are in this process, and whose executions end at once."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
-        session = boto3.Session("test", "test", region_name="us-east-1")
-        clients = {name: session.client(name) for name in ("s3", "sqs")}
+        clients = {name: SESSION.client(name) for name in ("s3", "sqs")}
         clients["s3"].create_bucket(Bucket="data")
         console = Console(RichConsole(file=io.StringIO(), width=300, soft_wrap=True))
         yield LocalProject(

@@ -35,7 +35,7 @@ def test_failures_are_grouped_by_error_and_by_cause_without_their_own_values() -
     )
 
     assert [(one.count, one.error, one.cause, one.image) for one in groups] == [
-        (2, "ImageNotFound", "… is not there.", "s3://data/a.png"),
+        (2, "ImageNotFound", "s3://data/a.png is not there.", "s3://data/a.png"),
         (1, "ImageTooLarge", "It has 7,000,000 bytes.", "s3://data/d.png"),
         (1, "X", "", "'nonsense'"),
     ]
