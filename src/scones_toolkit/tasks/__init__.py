@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         candidates,
         cost,
         data,
+        demand,
         demo,
         deployment,
         evaluation,
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
         monitoring,
         releases,
         removal,
+        retraining,
         review,
         running,
+        shadow,
         training,
         tuning,
+        watch,
     )
     from scones_toolkit.tasks.workflow import redrive, results, simulate
 
@@ -30,6 +34,7 @@ __all__ = [
     "candidates",
     "cost",
     "data",
+    "demand",
     "demo",
     "deployment",
     "evaluation",
@@ -39,11 +44,14 @@ __all__ = [
     "releases",
     "removal",
     "results",
+    "retraining",
     "review",
     "running",
+    "shadow",
     "simulate",
     "training",
     "tuning",
+    "watch",
 ]
 
 

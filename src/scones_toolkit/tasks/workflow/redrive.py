@@ -9,28 +9,34 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from scones_core.errors import (
+    ExecutionFailed,
     ImageNotFound,
     ImageTooLarge,
+    InvalidInference,
     InvalidRequest,
     MonitorError,
     UnsupportedImage,
 )
 from scones_core.events import ImageRef, parse_image_ref
-from scones_core.uris import S3Uri
 from scones_toolkit.project import Project
+from scones_toolkit.tasks import running
 from scones_toolkit.tasks.workflow.results import (
     RUNNING,
-    RUNS,
     ExecutionEnd,
     execution_end,
     results_of_end,
 )
 
-# Images from which on an execution gets a manifest: an input holds 262,144 bytes.
-INLINE_IMAGES = 100
 # The errors that the image itself causes: another try ends the same way.
 INCURABLE = frozenset(
-    error.__name__ for error in (InvalidRequest, ImageNotFound, ImageTooLarge, UnsupportedImage)
+    error.__name__
+    for error in (
+        InvalidRequest,
+        ImageNotFound,
+        ImageTooLarge,
+        UnsupportedImage,
+        InvalidInference,
+    )
 )
 HIDDEN_SECONDS = 120
 MESSAGES_A_CALL = 10
@@ -204,28 +210,17 @@ def _say_left(project: Project, left: Counter[str]) -> None:
 
 def _start(project: Project, name: str, images: Sequence[ImageRef], what: str) -> str:
     """Start the execution of a name; raises MonitorError where it was started before."""
-    given: dict[str, Any] = {"images": list(images)}
-    if len(images) > INLINE_IMAGES:
-        bucket, key = project.deployment.data_bucket, f"{RUNS}/{name}/manifest.jsonl"
-        lines = "".join(f"{json.dumps(image)}\n" for image in images)
-        project.client("s3").put_object(Bucket=bucket, Key=key, Body=lines.encode())
-        given = {"source": {"bucket": bucket, "manifest": key, "format": "JSONL"}}
     try:
-        found = project.client("stepfunctions").start_execution(
-            stateMachineArn=project.deployment.state_machine_arn,
-            name=name,
-            input=json.dumps(given),
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+        arn = running.start(project, images, name=name)
+    except ExecutionFailed as error:
+        cause = error.__cause__
+        code = cause.response["Error"]["Code"] if isinstance(cause, ClientError) else ""
+        if code != "ExecutionAlreadyExists":
             raise
         raise MonitorError(
             f"{what} was redriven already, by the execution {name}; see how that ended: "
             f"inv results --run {name}{project.env_flag}"
         ) from error
-    where = S3Uri(project.deployment.data_bucket, f"{RUNS}/{name}/")
     project.console.say(f"{len(images)} images are classified again by the execution {name}.")
-    if len(images) > INLINE_IMAGES:
-        project.console.say(f"  files: {where}")
     project.hint(f"results --run {name}")
-    return str(found["executionArn"])
+    return arn

@@ -11,11 +11,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from scones_core.errors import InvalidRequest, MonitorError
-from scones_core.events import DECISIONS, ImageRef, Result, parse_image_ref
+from scones_core.events import DECISIONS, Failure, ImageRef, Result, parse_image_ref
 from scones_core.uris import S3Uri
 from scones_monitor.join import cause_text
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
+from scones_toolkit.tasks import running
 
 LAST = "last"
 RUNS = "runs"
@@ -24,6 +25,10 @@ RUNNING = "RUNNING"
 LISTED = 20
 # What differs between two causes of one kind: locations, quoted values, ids, numbers.
 _OWN = re.compile(r"s3://\S+|'[^']*'|\"[^\"]*\"|\b[0-9a-f]{16,}\b|\d+")
+
+
+class NoResults(MonitorError):
+    """A run has left no results in the data bucket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,25 +119,31 @@ def results_of(project: Project, run: str = "") -> list[Result]:
 def results_of_end(project: Project, end: ExecutionEnd) -> list[Result]:
     """Return the results of an ended execution.
 
-    Where it failed as a whole, each of its images is `failed` with its error. Raises MonitorError
-    where it left no results, and names no images.
+    Where it failed as a whole, each of its images that it had not decided is `failed` with its
+    error. Raises MonitorError where it left no results, and names no images.
     """
     if end.status == "SUCCEEDED":
         inline = end.output.get("results") if isinstance(end.output, dict) else None
         if isinstance(inline, list):
             return inline
         return list(stored_results(project, end.name))
-    images = list(images_of(project, end.given))
-    if not images:
+    try:
+        decided = list(stored_results(project, end.name))
+    except NoResults:
+        decided = []
+    known = {place(result["image"]) for result in decided}
+    failure: Failure = {"Error": end.error, "Cause": cause_text(end.cause)}
+    lost: list[Result] = [
+        {"image": image, "decision": "failed", "error": failure}
+        for image in images_of(project, end.given)
+        if place(image) not in known
+    ]
+    if not decided and not lost:
         raise MonitorError(
             f"The execution {end.name} ended as {end.status} and names no images: {end.error} "
-            f"{cause_text(end.cause)}".rstrip()
+            f"{failure['Cause']}".rstrip()
         )
-    failure = {"Error": end.error, "Cause": cause_text(end.cause)}
-    return [
-        {"image": image, "decision": "failed", "error": {**failure}}  # type: ignore[typeddict-item]
-        for image in images
-    ]
+    return [*decided, *lost]
 
 
 def images_of(project: Project, given: Any) -> Iterator[ImageRef]:
@@ -160,26 +171,21 @@ def images_of(project: Project, given: Any) -> Iterator[ImageRef]:
 def stored_results(project: Project, name: str) -> Iterator[Result]:
     """Yield the results that a large run wrote to `runs/<name>/results/`.
 
-    Raises MonitorError where there are none, and for a line that is no result.
+    Raises NoResults where there are none, MonitorError for a line that is no result.
     """
-    s3, bucket = project.client("s3"), project.deployment.data_bucket
-    prefix, found = f"{RUNS}/{name}/results/", False
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for item in page.get("Contents", []):
+    bucket, found = project.deployment.data_bucket, False
+    where = S3Uri(bucket, f"{RUNS}/{name}/results/")
+    lines = running.stored_results(project.client("s3"), bucket, f"{RUNS}/{name}/")
+    try:
+        for content in lines:
             found = True
-            for line in s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].iter_lines():
-                if line.strip():
-                    yield _result(line, f"s3://{bucket}/{item['Key']}")
+            if not isinstance(content, dict) or content.get("decision") not in DECISIONS:
+                raise ValueError("not a result")
+            yield content
+    except ValueError as error:
+        raise MonitorError(f"{where} has a line that is no result of the workflow.") from error
     if not found:
-        raise MonitorError(f"The execution {name} left no results below s3://{bucket}/{prefix}")
-
-
-def _result(line: bytes, where: str) -> Result:
-    content = _parsed(line.decode(errors="replace"))
-    if not isinstance(content, dict) or content.get("decision") not in DECISIONS:
-        raise MonitorError(f"{where} has a line that is no result of the workflow.")
-    result: Result = content  # type: ignore[assignment]
-    return result
+        raise NoResults(f"The execution {name} left no results below {where}")
 
 
 def results(project: Project, *, run: str = LAST, as_json: bool = False) -> dict[str, Any]:
@@ -190,14 +196,14 @@ def results(project: Project, *, run: str = LAST, as_json: bool = False) -> dict
     """
     names = project.records.read("execution")["executions"] if run == LAST else [run]
     ends = [execution_end(project, name) for name in names]
-    running = [end.name for end in ends if end.status == RUNNING]
+    unfinished = [end.name for end in ends if end.status == RUNNING]
     found = [one for end in ends if end.status != RUNNING for one in results_of_end(project, end)]
     groups = failure_groups(found)
     decisions = Counter(result["decision"] for result in found)
     seconds = _seconds(ends)
     summary: dict[str, Any] = {
         "executions": [{"name": end.name, "status": end.status} for end in ends],
-        "running": running,
+        "running": unfinished,
         "images": len(found),
         **{decision: decisions[decision] for decision in DECISIONS},
         "seconds": round(seconds, 3),

@@ -17,18 +17,18 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import DeployError, ExecutionFailed, MonitorError, SettingsError
-from scones_core.events import ImageRef
+from scones_core.events import INLINE_IMAGES, ImageRef
 from scones_toolkit.console import Console, ProgressCallback
 from scones_toolkit.project import Project
 from scones_toolkit.simulation.images import ImageSimulator, Mix, SimulatedImage, parse_mix
 from scones_toolkit.simulation.summary import Answered, Outcome, Sent, summarise
-from scones_toolkit.tasks import data
+from scones_toolkit.tasks import data, running
 from scones_toolkit.tasks.workflow.results import RUNNING, execution_end, results_of_end
 
 INBOX = "inbox"
 DIRECT = "simulated"
-# Images of one execution that is started directly.
-PER_EXECUTION = 10
+# Images of one execution that is started directly: few enough to be in its input.
+PER_EXECUTION = INLINE_IMAGES
 UPLOADERS = 16
 POLL_SECONDS = 1.0
 # Of a folder that has thousands of images, so many of a class are enough variety.
@@ -288,12 +288,9 @@ class _Simulation:
         if not images:
             return
         try:
-            self.states.start_execution(
-                stateMachineArn=self.project.deployment.state_machine_arn,
-                name=f"simulation-{self.name}-{numbers.start:07}",
-                input=json.dumps({"images": images}),
-            )
-        except (ClientError, BotoCoreError) as error:
+            name = f"simulation-{self.name}-{numbers.start:07}"
+            running.start(self.project, images, name=name)
+        except (ExecutionFailed, BotoCoreError) as error:
             # They are in the bucket and nobody was told of them.
             with self._lock:
                 for image in images:

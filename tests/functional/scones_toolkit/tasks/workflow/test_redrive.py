@@ -3,7 +3,8 @@ import json
 import pytest
 
 from scones_core.errors import MonitorError
-from scones_toolkit.tasks.workflow.redrive import INLINE_IMAGES, redrive
+from scones_core.events import INLINE_IMAGES
+from scones_toolkit.tasks.workflow.redrive import redrive
 
 
 @pytest.fixture

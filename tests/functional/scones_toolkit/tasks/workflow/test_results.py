@@ -82,6 +82,25 @@ def test_an_execution_that_failed_as_a_whole_makes_each_of_its_images_failed(pro
     ]
 
 
+def test_what_a_large_run_decided_before_it_failed_stays_decided(project) -> None:
+    s3, image = project.client("s3"), {"bucket": "data", "key": "b.png"}
+    manifest = "".join(f"{json.dumps(one)}\n" for one in (IMAGE, image)).encode()
+    s3.put_object(Bucket="data", Key="runs/one/manifest.jsonl", Body=manifest)
+    s3.put_object(Bucket="data", Key="runs/one/results/0.jsonl", Body=json.dumps(review()).encode())
+    source = {"bucket": "data", "manifest": "runs/one/manifest.jsonl", "format": "JSONL"}
+    project.client("stepfunctions").add(
+        "one", {"source": source}, status="FAILED", error="States.ExceedToleratedFailureThreshold"
+    )
+
+    decided, lost = results_of(project, "one")
+
+    assert decided == review()
+    assert (lost["image"], lost["error"]["Error"]) == (
+        image,
+        "States.ExceedToleratedFailureThreshold",
+    )
+
+
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
@@ -108,5 +127,7 @@ def test_a_line_that_is_no_result_is_named_by_its_file(project, line: bytes) -> 
     project.client("s3").put_object(Bucket="data", Key="runs/one/results/0.jsonl", Body=line)
     project.client("stepfunctions").add("one", {"source": {}}, {})
 
-    with pytest.raises(MonitorError, match=r"s3://data/runs/one/results/0\.jsonl"):
+    with pytest.raises(
+        MonitorError, match=r"s3://data/runs/one/results/ has a line that is no result"
+    ):
         results_of(project, "one")
