@@ -324,6 +324,18 @@ def report(
         do.monitoring.report(project, **period, run=run, source=source, out=out, in_browser=open)
 
 
+@task("inv watch --env dev --since 1h --every 60")
+def watch(
+    project: Project,
+    *,
+    since: Annotated[str, "how far back the figures reach: a span such as 30m, 1h, 1d"] = "1h",
+    every: Annotated[int, "seconds between two refreshes, 1 or more"] = 60,
+    once: Annotated[bool, "show the figures once and end"] = False,
+) -> None:
+    """Show the endpoint's figures while they change, until Ctrl-C; in a pipe a line each time."""
+    do.watch.watch(project, since=since, every=every, once=once)
+
+
 @task("inv review --env dev --reviewer ana, then inv etl --env dev --add review/dev")
 def review(
     project: Project,
@@ -500,7 +512,7 @@ ns = Collection(
 )
 for one in (plan, apply, verify, drift, fetch, promote, cost, destroy, unlock, pause, purge):
     ns.add_task(one)
-for one in (run, report, review, demo):
+for one in (run, report, watch, review, demo):
     ns.add_task(one)
 ns.add_collection(Collection("local", up, env, down, reset, status, logs, access))
 ns.add_collection(

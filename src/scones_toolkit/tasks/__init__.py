@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         shadow,
         training,
         tuning,
+        watch,
     )
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "shadow",
     "training",
     "tuning",
+    "watch",
 ]
 
 
