@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         candidates,
         cost,
         data,
+        demand,
         demo,
         deployment,
         evaluation,
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
         shadow,
         training,
         tuning,
+        watch,
     )
 
 __all__ = [
     "candidates",
     "cost",
     "data",
+    "demand",
     "demo",
     "deployment",
     "evaluation",
@@ -44,6 +47,7 @@ __all__ = [
     "shadow",
     "training",
     "tuning",
+    "watch",
 ]
 
 

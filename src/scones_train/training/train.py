@@ -16,7 +16,7 @@ from scones_core.manifest import Manifest
 from scones_core.model_card import ModelCard
 from scones_train.artifact import write_artifact
 from scones_train.container import Container
-from scones_train.data import SMALLEST_SIDE, ImageSet, load_channel
+from scones_train.data import SMALLEST_SIDE, ImageSet, load_channel, passed_over
 from scones_train.evaluation.calibration import Calibration, Predictions, calibrate
 from scones_train.evaluation.predictions import ImagePredictions, channel_names
 from scones_train.evaluation.reliability import to_svg
@@ -185,6 +185,9 @@ def _load(container: Container, settings: Hyperparameters) -> dict[str, ImageSet
     for name in ("validation", "test"):
         splits[name] = load_channel(container.channel(name), settings.classes, train.size)
     emit_metrics({f"{name}_images": len(images) for name, images in splits.items()})
+    for name in splits:
+        for reason, number in passed_over(container.channel(name)).items():
+            emit(f"Passed over in channel {name}: {number}, as {reason}.")
     return splits
 
 
