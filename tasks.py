@@ -302,6 +302,35 @@ def run(
     do.running.run(project, images=image, count=count, seed=seed, as_json=json)
 
 
+@task("inv predict ~/vehicles/van.jpg --explain van.png")
+def predict(
+    project: Project,
+    picture: Annotated[str, "a file, a folder, or an s3:// location"],
+    *,
+    target: Annotated[Literal["artifact", "endpoint"], "endpoint: the deployed one"] = "artifact",
+    model: Annotated[str | None, "model folder, model.tar.gz or its s3:// location"] = None,
+    explain: Annotated[Path | None, "PNG file to draw into which part decided"] = None,
+    json: Annotated[bool, "print the answers as JSON"] = False,
+    page: Annotated[
+        bool, "serve a page on this host that takes pictures", flags.InsteadOf("picture")
+    ] = False,
+    port: Annotated[int, "of the page; 0: a free one"] = 0,
+    open: Annotated[bool, "open the page in a browser"] = False,
+) -> None:
+    """Answer pictures by the active release's model, in the terminal or on a page.
+
+    Without a release, the newest candidate or the local model answers; the output names it.
+    """
+    if page:
+        if picture or explain or json or target == "endpoint":
+            raise Exit("error: --page takes no picture, --explain, --json or --target.", code=1)
+        do.predict.show_page(project, model=model, port=port, in_browser=open)
+        return
+    do.predict.predict(
+        project, picture, target=target, model=model, explain_file=explain, as_json=json
+    )
+
+
 @task("inv report --env dev --since 7d --open")
 def report(
     project: Project,
@@ -512,7 +541,7 @@ ns = Collection(
 )
 for one in (plan, apply, verify, drift, fetch, promote, cost, destroy, unlock, pause, purge):
     ns.add_task(one)
-for one in (run, report, watch, review, demo):
+for one in (run, predict, report, watch, review, demo):
     ns.add_task(one)
 ns.add_collection(Collection("local", up, env, down, reset, status, logs, access))
 ns.add_collection(

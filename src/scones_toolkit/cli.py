@@ -8,6 +8,7 @@ import sys
 import typing
 import urllib.parse
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, NoneType, UnionType
 from typing import Annotated, Any, Literal, NoReturn, ParamSpec, TypeVar
@@ -56,6 +57,13 @@ VERBOSE = inspect.Parameter(
     default=False,
     annotation=Annotated[bool, "print all of Terraform's output"],
 )
+
+
+@dataclass(frozen=True, slots=True)
+class InsteadOf:
+    """Marks a flag that takes the place of a positional parameter, which is "" then."""
+
+    parameter: str
 
 
 def task(
@@ -121,13 +129,18 @@ class TypedTask(Task[Callable[..., None]]):
         """Return the flags of the function's parameters."""
         del ignore_unknown_help
         taken = {parameter.name for parameter in self.parameters}
-        found: list[Argument] = []
+        found: list[TypedArgument] = []
         for parameter in self.parameters:
             options = self.arg_opts(parameter.name, "", taken)
             argument = TypedArgument(parameter, options)
             taken.update(argument.names)
             found.append(argument)
-        return found
+        by_name = {argument.name: argument for argument in found}
+        for parameter, argument in zip(self.parameters, found, strict=True):
+            for mark in getattr(parameter.annotation, "__metadata__", ()):
+                if isinstance(mark, InsteadOf):
+                    argument.replaced = by_name[mark.parameter]
+        return list[Argument](found)
 
 
 class TypedArgument(Argument):
@@ -141,6 +154,8 @@ class TypedArgument(Argument):
         kinds = {int: int, bool: bool, tuple: list}
         options |= {"kind": kinds.get(base, str), "default": default}
         super().__init__(**options, help="; ".join(_help(text, self.choices, default)))
+        # What need not be given where this flag is.
+        self.replaced: TypedArgument | None = None
 
     def set_value(self, value: Any, cast: bool = True) -> None:
         """Set the value from the command line; raises ParseError for one of another type."""
@@ -150,6 +165,8 @@ class TypedArgument(Argument):
             super().set_value(value, cast)
         except ValueError:
             raise ParseError(f"--{self.names[0]} is an integer, not {value!r}.") from None
+        if self.replaced is not None:
+            self.replaced.set_value("")
 
 
 def _described(annotation: Any) -> tuple[Any, tuple[str, ...], str]:
