@@ -89,8 +89,8 @@ class LoopbackPage:
 
     def __init__(self, application: Application, *, port: int = 0, max_body_bytes: int) -> None:
         self.application, self.max_body_bytes = application, max_body_bytes
-        self.token = secrets.token_urlsafe(24)
-        self._once = secrets.token_urlsafe(24)
+        self.token = secrets.token_hex(24)
+        self._once = secrets.token_hex(24)
         self._lock = threading.Lock()
         self.connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
         try:

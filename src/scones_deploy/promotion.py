@@ -30,14 +30,25 @@ def chosen(releases: Releases, release: str | None, environment: str) -> Release
     return releases.releases[name]
 
 
+def cached(release: Release, folder: Path) -> Path | None:
+    """Return a release's artifact in a folder that `fetch` filled; None where it is not there."""
+    path = _cache_path(release, folder)
+    return path if path.is_file() and sha256_of(path) == release.model_sha256 else None
+
+
+def _cache_path(release: Release, folder: Path) -> Path:
+    return folder / f"{release.model_sha256}.tar.gz"
+
+
 def fetch(s3: S3Client, release: Release, folder: Path) -> Path:
     """Return a local copy of a release's artifact, named by its hash; one that is there is kept.
 
     Raises ReleaseError where the artifact is missing or has other bytes than the release says.
     """
-    path = folder / f"{release.model_sha256}.tar.gz"
-    if path.is_file() and sha256_of(path) == release.model_sha256:
-        return path
+    kept = cached(release, folder)
+    if kept is not None:
+        return kept
+    path = _cache_path(release, folder)
     folder.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
     try:

@@ -8,6 +8,7 @@ import sys
 import typing
 import urllib.parse
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, NoneType, UnionType
 from typing import Annotated, Any, Literal, NoReturn, ParamSpec, TypeVar
@@ -58,16 +59,23 @@ VERBOSE = inspect.Parameter(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class InsteadOf:
+    """Marks a flag that takes the place of a positional parameter, which is "" then."""
+
+    parameter: str
+
+
 def task(
     example: str, *, name: str | None = None, local: bool = False, terraform: bool = False
 ) -> Callable[[Callable[..., object]], "TypedTask"]:
     """Return a decorator that makes an invoke task of a typed function.
 
-    Each parameter is a flag of its type: `str`, `int`, `bool`, `Path`, `Literal` (the choices),
-    `tuple[str, ...]` (may be repeated), or one of these and None. `Annotated[type, "help"]` adds
-    its help; one without a default is positional. A first parameter of type Project gets the
-    project of the folder that the function's file is in, in the environment of the flag `--env`;
-    `local` fixes that to `local`. `terraform` adds `--verbose`. `example` ends the help.
+    Each parameter is a flag of its type: `str`, `int`, `float`, `bool`, `Path`, `Literal` (the
+    choices), `tuple[str, ...]` (may be repeated), or one of these and None. `Annotated[type,
+    "help"]` adds its help; one without a default is positional. A first parameter of type Project
+    gets the project of the folder that the function's file is in, in the environment of the flag
+    `--env`; `local` fixes that to `local`. `terraform` adds `--verbose`. `example` ends the help.
     """
 
     def decorate(function: Callable[..., object]) -> TypedTask:
@@ -121,13 +129,18 @@ class TypedTask(Task[Callable[..., None]]):
         """Return the flags of the function's parameters."""
         del ignore_unknown_help
         taken = {parameter.name for parameter in self.parameters}
-        found: list[Argument] = []
+        found: list[TypedArgument] = []
         for parameter in self.parameters:
             options = self.arg_opts(parameter.name, "", taken)
             argument = TypedArgument(parameter, options)
             taken.update(argument.names)
             found.append(argument)
-        return found
+        by_name = {argument.name: argument for argument in found}
+        for parameter, argument in zip(self.parameters, found, strict=True):
+            for mark in getattr(parameter.annotation, "__metadata__", ()):
+                if isinstance(mark, InsteadOf):
+                    argument.replaced = by_name[mark.parameter]
+        return list[Argument](found)
 
 
 class TypedArgument(Argument):
@@ -136,11 +149,14 @@ class TypedArgument(Argument):
     def __init__(self, parameter: inspect.Parameter, options: dict[str, Any]) -> None:
         base, self.choices, text = _described(parameter.annotation)
         default = None if parameter.default is inspect.Parameter.empty else parameter.default
-        # Invoke shows no value in the help of a flag that may be repeated.
+        # Invoke shows no value in the help of a flag that may be repeated, nor for a float.
         text = f"STRING, may be repeated: {text}" if base is tuple else text
-        kinds = {int: int, bool: bool, tuple: list}
+        text = f"NUMBER, {text}" if base is float else text
+        kinds = {int: int, float: float, bool: bool, tuple: list}
         options |= {"kind": kinds.get(base, str), "default": default}
         super().__init__(**options, help="; ".join(_help(text, self.choices, default)))
+        # What need not be given where this flag is.
+        self.replaced: TypedArgument | None = None
 
     def set_value(self, value: Any, cast: bool = True) -> None:
         """Set the value from the command line; raises ParseError for one of another type."""
@@ -149,7 +165,10 @@ class TypedArgument(Argument):
         try:
             super().set_value(value, cast)
         except ValueError:
-            raise ParseError(f"--{self.names[0]} is an integer, not {value!r}.") from None
+            kind = "a number" if self.kind is float else "an integer"
+            raise ParseError(f"--{self.names[0]} is {kind}, not {value!r}.") from None
+        if self.replaced is not None:
+            self.replaced.set_value("")
 
 
 def _described(annotation: Any) -> tuple[Any, tuple[str, ...], str]:

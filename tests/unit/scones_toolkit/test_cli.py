@@ -11,7 +11,7 @@ from invoke.exceptions import Exit, ParseError
 from invoke.parser import Parser
 
 from scones_core.errors import DatasetError
-from scones_toolkit.cli import handle_errors, task
+from scones_toolkit.cli import InsteadOf, handle_errors, task
 
 
 @pytest.mark.parametrize(
@@ -126,3 +126,24 @@ def test_the_help_has_defaults_choices_and_the_example(counting: Parser) -> None
     assert example.__doc__ is not None and example.__doc__.endswith(
         "Example: inv count 3 --how quickly"
     )
+
+
+def test_a_flag_may_take_the_place_of_a_positional_argument() -> None:
+    seen = []
+
+    @task("inv show x")
+    def show(
+        what: Annotated[str, "a name"],
+        *,
+        everything: Annotated[bool, "all of them", InsteadOf("what")] = False,
+    ) -> None:
+        seen.append((what, everything))
+
+    parser = Parser(contexts=Collection(show).to_contexts())
+    for arguments in (["show", "x"], ["show", "--everything"]):
+        (context,) = parser.parse_argv(arguments)
+        show(Context(), **{arg.name: arg.value for arg in context.args.values()})
+    assert seen == [("x", False), ("", True)]
+    for wrong, message in ((["show"], "'what'"), (["show", "--everything", "x"], "No idea")):
+        with pytest.raises(ParseError, match=message):
+            parser.parse_argv(wrong)

@@ -1,0 +1,156 @@
+"""A model's answer to one picture, and the tables and JSON that show it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scones_core.errors import SconesError
+from scones_core.events import DECISIONS, Decision
+from scones_toolkit.console import Console
+from scones_toolkit.tasks.predict.models import Model
+from scones_toolkit.tasks.predict.pictures import Picture
+
+SHOWN_LABELS = 5
+# Pictures beyond these are not printed one by one.
+LISTED = 20
+BAR_CHARACTERS = 30
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How one picture was answered: the likeliest labels first, at most five; or why not.
+
+    `truth` is the name of its folder where that is a class.
+    """
+
+    picture: str
+    decision: Decision
+    likeliest: tuple[tuple[str, float], ...] = ()
+    truth: str = ""
+    error: str = ""
+
+    def json(self) -> dict[str, Any]:
+        """Return the answer as a JSON object."""
+        label, confidence = self.likeliest[0] if self.likeliest else (None, None)
+        return {
+            "image": self.picture,
+            "decision": self.decision,
+            "label": label,
+            "confidence": confidence,
+            "probabilities": [
+                {"label": name, "probability": value} for name, value in self.likeliest
+            ],
+            "truth": self.truth or None,
+            "error": self.error or None,
+        }
+
+
+def answer_picture(model: Model, picture: Picture) -> Answer:
+    """Return a model's answer to a picture; one without is `failed`, with the reason."""
+    truth = picture.folder if picture.folder in model.labels else ""
+    try:
+        found = rank(model, model.answer(picture.read()))
+    except (SconesError, MemoryError) as error:
+        reason = str(error).rstrip(".") or "there is no memory left for it"
+        return Answer(picture.name, "failed", truth=truth, error=reason)
+    return Answer(picture.name, decide(model, found), found, truth)
+
+
+def rank(model: Model, probabilities: Sequence[float]) -> tuple[tuple[str, float], ...]:
+    """Return the likeliest labels with their probabilities, the likeliest first, at most five."""
+    pairs = zip(model.labels, probabilities, strict=True)
+    return tuple(sorted(pairs, key=lambda pair: -pair[1])[:SHOWN_LABELS])
+
+
+def decide(model: Model, likeliest: Sequence[tuple[str, float]]) -> Decision:
+    """Return what the workflow decides: accepted from the threshold on, else review."""
+    return "accepted" if likeliest[0][1] >= model.threshold else "review"
+
+
+def summary(model: Model, answers: Sequence[Answer], passed_over: int) -> dict[str, Any]:
+    """Return all answers as JSON: the model, counts by decision, and each answer."""
+    right, known = _right(answers)
+    counts: dict[str, int] = {str(name): n for name, n in _counts(answers).items()}
+    counts |= {"right": right, "of_known_class": known, "passed_over": passed_over}
+    return {
+        "model": model.name,
+        "labels": list(model.labels),
+        "threshold": model.threshold,
+        "counts": counts,
+        "results": [answer.json() for answer in answers],
+    }
+
+
+def print_answers(
+    console: Console, model: Model, answers: Sequence[Answer], passed_over: int
+) -> None:
+    """Print one picture's likeliest labels as bars; of several, the likeliest of each."""
+    if len(answers) == 1:
+        _print_one(console, model, answers[0])
+    else:
+        _print_all(console, answers)
+    if passed_over:
+        console.say(f"{passed_over} other files were passed over: they are no pictures.")
+    console.say(f"Answered by {model.name}; threshold {model.threshold:.4f}.")
+
+
+def _print_one(console: Console, model: Model, answer: Answer) -> None:
+    if answer.error:
+        console.warn(f"{answer.picture}: {answer.error}.")
+        return
+    width = max(len(name) for name, _ in answer.likeliest)
+    label, confidence = answer.likeliest[0]
+    sign = ">=" if answer.decision == "accepted" else "<"
+    console.say(
+        f"{answer.picture}: {label}, {answer.decision} ({confidence:.4f} {sign} "
+        f"{model.threshold:.4f})"
+    )
+    for name, value in answer.likeliest:
+        console.say(f"  {name.ljust(width)}  {bar(console, value)}  {value:.4f}")
+
+
+def _print_all(console: Console, answers: Sequence[Answer]) -> None:
+    truth = any(answer.truth for answer in answers)
+    rows = [_row(console, answer, truth=truth) for answer in answers[:LISTED]]
+    more = f"First {LISTED} of {len(answers)}; --json prints all" if answers[LISTED:] else ""
+    header = ("image", "decision", "answer", "confidence", "")
+    console.grid(more, (*header, "truth") if truth else header, rows)
+    console.say(", ".join(f"{n} {name}" for name, n in _counts(answers).items()))
+    right, known = _right(answers)
+    if known:
+        console.say(f"{right} of {known} pictures of known class are right.")
+    failed = [answer for answer in answers if answer.error]
+    for answer in failed[:LISTED]:
+        console.warn(f"{answer.picture}: {answer.error}.")
+    if failed[LISTED:]:
+        console.warn(f"{len(failed) - LISTED} more could not be answered; --json has the reasons.")
+
+
+def _row(console: Console, answer: Answer, *, truth: bool) -> tuple[str, ...]:
+    if answer.likeliest:
+        label, confidence = answer.likeliest[0]
+        cells = (label, f"{confidence:.4f}", bar(console, confidence))
+    else:
+        cells = ("", "", "")
+    row = (answer.picture, answer.decision, *cells)
+    return (*row, answer.truth) if truth else row
+
+
+def bar(console: Console, value: float) -> str:
+    """Return a probability as a bar of 30 characters, in eighths where they can be printed."""
+    if not console.rich.encoding.lower().startswith("utf"):
+        return ("#" * round(value * BAR_CHARACTERS)).ljust(BAR_CHARACTERS)
+    whole, rest = divmod(round(value * BAR_CHARACTERS * 8), 8)
+    return (EIGHTHS[8] * whole + (EIGHTHS[rest] if rest else "")).ljust(BAR_CHARACTERS)
+
+
+def _counts(answers: Sequence[Answer]) -> dict[Decision, int]:
+    decisions = [answer.decision for answer in answers]
+    return {decision: decisions.count(decision) for decision in DECISIONS}
+
+
+def _right(answers: Sequence[Answer]) -> tuple[int, int]:
+    """Return how many answered pictures of known class are right, and how many there are."""
+    known = [answer for answer in answers if answer.truth and answer.likeliest]
+    return sum(answer.likeliest[0][0] == answer.truth for answer in known), len(known)

@@ -1,0 +1,71 @@
+"""A model folder that needs no training: it tells red images from blue ones."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from scones_core.model_card import ModelCard
+from scones_train.artifact import write_artifact
+from scones_train.evaluation.predictions import ImagePredictions
+from scones_train.serving.predictor import INPUT, OUTPUT
+
+LABELS = ("red", "blue")
+SIDE = 16
+THRESHOLD = 0.9
+
+
+def write_colour_model(folder: Path, labels: tuple[str, ...] = LABELS) -> None:
+    """Write the folder; the log-odds of red are the mean difference of red and blue by 10."""
+    weights = np.zeros((3, len(labels)), dtype=np.float32)
+    weights[0, 0], weights[2, 1] = 0.1, 0.1
+    nodes = [
+        helper.make_node("Cast", [INPUT], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["pixels", "axes"], ["means"], keepdims=0),
+        helper.make_node("MatMul", ["means", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], [OUTPUT]),
+    ]
+    constants = [
+        numpy_helper.from_array(np.array([1, 2], dtype=np.int64), "axes"),
+        numpy_helper.from_array(weights, "weights"),
+    ]
+    shapes = [
+        helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["N", SIDE, SIDE, 3]),
+        helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["N", len(labels)]),
+    ]
+    graph = helper.make_graph(nodes, "colour", shapes[:1], shapes[1:], constants)
+    opsets = [helper.make_opsetid("", 20)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    onnx.checker.check_model(model)
+    card = ModelCard(
+        labels=labels,
+        image={"height": SIDE, "width": SIDE, "channels": 3},
+        normalisation={"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)},
+        temperature=1.0,
+        threshold=THRESHOLD,
+        target_precision=0.99,
+        metrics={},
+        confusion_matrix=(),
+        settings={},
+        dataset_version="none",
+        manifest_sha256="",
+    )
+    answers = np.full((1, len(labels)), 1 / len(labels), np.float32)
+    tested = ImagePredictions(("0" * 16,), np.zeros(1, np.int64), answers)
+    write_artifact(folder, card, model.SerializeToString(), b"", tested)
+
+
+def plain(red: int, blue: int, side: int = SIDE) -> NDArray[np.uint8]:
+    """Return an image of one colour: uint8 (side, side, 3)."""
+    return np.full((side, side, 3), (red, 0, blue), dtype=np.uint8)
+
+
+def encoded(pixels: NDArray[np.uint8], kind: str = "PNG") -> bytes:
+    """Return pixels as an image file."""
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, kind)
+    return out.getvalue()
