@@ -110,13 +110,42 @@ class Recorder:
                 for place, original in same.items():
                     if "error" in kept[original] and place != original:
                         kept[place] = failed_as(kept[place], kept[original]["error"])
+
+            told("accepted", self._publish)
+            told("review", self._ask)
+        self._bury(kept, execution)
+        return kept
+
+    def _write(
+        self, place: int, result: Result, execution: str, patience: float
+    ) -> Notice | WorkflowError | None:
+        """Return what is still to be told of a result; None where that was done before.
+
+        A row without a mark may be another call's that is about to tell it: until `patience`
+        that mark is waited for.
+        """
+        row = row_of(result, execution)
+        key = {name: row[name] for name in ("image", "release")}
+        if self.remaining() < RESERVED_SECONDS:
+            return RecordNotWritten("There was no time left to write the image's row; redrive it.")
+        try:
+            self.table.put_item(
+                TableName=self.settings.table,
+                Item=row,
+                ConditionExpression="attribute_not_exists(image)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                return RecordNotWritten(f"The table {self.settings.table} refused a row: {error}")
+            known: Any = error.response.get("Item") or {}
             if "notified_at" in known:
                 return None
             if time.monotonic() < patience and self.remaining() > 2 * RESERVED_SECONDS:
                 time.sleep(MARK_PAUSE_SECONDS)
                 return self._write(place, result, execution, patience)
-            # What the first call decided is told, whatever this one found.
-            row = {**row, **known}
+            # What the first call decided is told, unless the threshold has moved in between.
+            row = {**row, **known} if known.get("decision") == row["decision"] else row
         except BotoCoreError as error:
             return RecordNotWritten(f"The table {self.settings.table} did not answer: {error}")
         return Notice(place, key, row["message"]["S"])
