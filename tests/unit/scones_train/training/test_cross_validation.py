@@ -121,14 +121,6 @@ def test_a_fault_in_one_training_ends_all(lit, threads):
     assert threading.active_count() == before
 
 
-def test_sets_are_joined_in_order(lit):
-    other = ImageSet(lit.pixels[:2] // 2, 1 - lit.labels[:2])
-    both = lit.joined(other)
-    assert len(both) == len(lit) + 2
-    assert np.array_equal(both.rows(np.array([24, 25])).pixels, other.pixels)
-    assert both.labels[24:].tolist() == other.labels.tolist()
-
-
 def test_a_resumed_job_reports_the_steps_that_are_done(lit, tmp_path):
     torch.set_num_threads(1)
     kept = Checkpoints(tmp_path)
