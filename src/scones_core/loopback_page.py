@@ -90,6 +90,8 @@ class LoopbackPage:
     def __init__(self, application: Application, *, port: int = 0, max_body_bytes: int) -> None:
         self.application, self.max_body_bytes = application, max_body_bytes
         self.token = secrets.token_hex(24)
+        self._once = secrets.token_hex(24)
+        self._lock = threading.Lock()
         self.connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
         try:
             self._server = _Server(self, port)
@@ -108,6 +110,20 @@ class LoopbackPage:
     def url(self) -> str:
         """The address to open, with the token."""
         return f"http://{HOST}:{self.port}/?token={self.token}"
+
+    @property
+    def url_once(self) -> str:
+        """An address that works once, for a command line: all users of a host see those."""
+        return f"http://{HOST}:{self.port}/?token={self._once}"
+
+    def accepts(self, token: str) -> bool:
+        """Return whether a token of an address is this page's; one for a single use is used up."""
+        given = token.encode()
+        with self._lock:
+            if self._once and secrets.compare_digest(given, self._once.encode()):
+                self._once = ""
+                return True
+        return secrets.compare_digest(given, self.token.encode())
 
     @property
     def cookie(self) -> str:
@@ -233,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _sign_in(self, token: str) -> None:
         """Have the browser keep the token, out of the address that it shows."""
         page = self.server.page
-        if not secrets.compare_digest(token.encode(), page.token.encode()):
+        if not page.accepts(token):
             raise Refused(403, "The token is not this page's; open the address it printed.")
         cookie = f"{page.cookie}={page.token}; Path=/; HttpOnly; SameSite=Strict"
         self._send(Response(b"", "text/plain", 303), {"Location": "/", "Set-Cookie": cookie})

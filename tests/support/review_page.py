@@ -5,13 +5,12 @@ address, and serves until it is killed. Its answers are in ROOT/answers.
 """
 
 import sys
-import threading
 from pathlib import Path
 
 from scones_images import ImageError
 from scones_monitor.review.images import ImageFolder
 from scones_monitor.review.journal import AnswerJournal
-from scones_monitor.review.server import ReviewServer
+from scones_monitor.review.server import ReviewApplication, review_page
 from scones_monitor.review.session import ReviewSession
 from scones_monitor.review.sources import Candidate, ListedSource
 
@@ -51,7 +50,6 @@ if __name__ == "__main__":
         Path(root), Path(images), reviewer, classes.split(","), show_guess=bool(flags)
     )
     session.start()
-    server = ReviewServer(session)
-    server.start()
-    print(server.address, flush=True)
-    threading.Event().wait()
+    page = review_page(ReviewApplication(session))
+    print(page.url, flush=True)
+    page.serve()

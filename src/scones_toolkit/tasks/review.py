@@ -21,6 +21,7 @@ from local_aws.errors import LocalAwsError
 from scones_core.errors import DatasetError, MonitorError
 from scones_core.events import Result
 from scones_core.files import write_atomically
+from scones_core.loopback_page import LoopbackPage
 from scones_core.reviews import (
     IMAGES,
     Answer,
@@ -38,7 +39,7 @@ from scones_etl.extract.labelled_folder import COLUMNS as LABEL_COLUMNS
 from scones_monitor.join import Joined, join
 from scones_monitor.review.images import ImageFolder
 from scones_monitor.review.journal import AnswerJournal
-from scones_monitor.review.server import ReviewServer
+from scones_monitor.review.server import ReviewApplication, review_page
 from scones_monitor.review.session import ReviewSession
 from scones_monitor.review.sources import (
     Images,
@@ -118,15 +119,17 @@ def review(
             on_answer=uploads.add,
         )
         uploads.on_stored = session.stored
-        server = ReviewServer(
+        application = ReviewApplication(
             session,
-            settings.port,
             upload=lambda: (uploads.pending, uploads.trouble),
             others=_Others(project),
         )
-        _serve(
-            project, session, uploads, server, browser=in_browser, until=until or threading.Event()
-        )
+        with review_page(application, settings.port) as page:
+            _serve(
+                *(project, session, uploads, page),
+                browser=in_browser,
+                until=until or threading.Event(),
+            )
         _say_end(project, journal)
     finally:
         journal.close()
@@ -136,12 +139,11 @@ def _serve(
     project: Project,
     session: ReviewSession,
     uploads: Uploads,
-    server: ReviewServer,
+    page: LoopbackPage,
     *,
     browser: bool,
     until: threading.Event,
 ) -> None:
-    server.start()
     uploads.start()
     session.start()
     try:
@@ -152,16 +154,17 @@ def _serve(
             project.console.say(f"No image waits for review. {state['note']}".rstrip())
             if not state["can_undo"] and not state["progress"]["skipped"]:
                 return
-        project.console.say(f"Review on {server.address}\nCtrl-C ends it; every answer is kept.")
-        if browser:
-            webbrowser.open(server.address_once)
-        # An event that is waited for without a limit would keep Ctrl-C waiting, too.
-        while not until.wait(1.0):
-            pass
+        with page:
+            page.start()
+            project.console.say(f"Review on {page.url}\nCtrl-C ends it; every answer is kept.")
+            if browser:
+                webbrowser.open(page.url_once)
+            # An event that is waited for without a limit would keep Ctrl-C waiting, too.
+            while not until.wait(1.0):
+                pass
     except KeyboardInterrupt:
         project.console.say("")
     finally:
-        server.close()
         if left := uploads.close(UPLOAD_SECONDS):
             project.console.warn(
                 f"  {left} answers are not in S3 yet ({uploads.trouble or 'no time was left'}); "

@@ -66,6 +66,14 @@ def test_without_the_token_nothing_is_answered(page, cookie):
     assert "address that the task printed" in error(answer)
 
 
+def test_an_address_for_a_command_line_signs_in_once(page):
+    path = page.url_once.partition(f":{page.port}")[2]
+    assert page.token not in path
+    assert ask(page, path=path, signed_in=False).status == 303
+    assert ask(page, path=path, signed_in=False).status == 403
+    assert ask(page, path="/?token=", signed_in=False).status == 403
+
+
 def test_another_token_does_not_sign_in(page):
     answer = ask(page, path="/?token=x", signed_in=False)
     assert answer.status == 403

@@ -6,7 +6,6 @@ const LOADING_MS = 300;
 const RETRY_MS = 3000;
 const element = (id) => document.getElementById(id);
 
-let token = "";
 let state = null;
 let busy = false;
 let shownAt = 0;
@@ -24,13 +23,8 @@ class Refused extends Error {
 }
 
 async function request(path, body) {
-  const options = { headers: { Authorization: `Bearer ${token}` } };
-  if (body !== undefined) {
-    options.method = "POST";
-    options.headers["Content-Type"] = "application/json";
-    options.body = JSON.stringify(body);
-  }
-  const answer = await fetch(path, options);
+  const post = { method: "POST", body: JSON.stringify(body) };
+  const answer = await fetch(path, body === undefined ? {} : post);
   if (!answer.ok) {
     const found = await answer.json().catch(() => ({}));
     throw new Refused(answer.status, found.error || `The server answered ${answer.status}.`);
@@ -40,7 +34,7 @@ async function request(path, body) {
 
 const requestJson = async (path, body) => (await request(path, body)).json();
 
-/* Images are fetched with the token, which an <img> cannot send, and decoded ahead. */
+/* Images are kept as blobs, decoded before they are shown: the server allows no cache. */
 function picture(id) {
   if (!pictures.has(id)) {
     const loading = request(`/api/image/${id}`)
@@ -352,16 +346,7 @@ function onKey(event) {
 }
 
 async function open() {
-  const code = location.hash.slice(1);
   try {
-    if (code) {
-      // The address bar, history and screenshots need not hold it.
-      history.replaceState(null, "", location.pathname);
-      token = (await requestJson("/api/session", { code })).token;
-      sessionStorage.setItem("token", token);
-    } else {
-      token = sessionStorage.getItem("token") || "";
-    }
     await show(await requestJson("/api/state"), "");
   } catch (error) {
     await failed(error);
@@ -373,7 +358,6 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) hiddenSince = performance.now();
   else if (hiddenSince) hiddenMs += performance.now() - hiddenSince;
 });
-window.addEventListener("hashchange", open);
 element("undo").addEventListener("click", undo);
 element("skip").addEventListener("click", skip);
 element("resume").addEventListener("click", resume);

@@ -8,25 +8,35 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scones_monitor.review.server import ReviewServer
+from scones_core.loopback_page import LoopbackPage
+from scones_monitor.review.server import ReviewApplication, review_page
+from scones_monitor.review.session import ReviewSession
 from tests.support.review_page import session_over
 
 LABELS = ["bicycle", "motorcycle"]
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_arguments):
+        return None
 
 
 class Page:
     """What the page's script does, without a browser."""
 
     def __init__(self, address: str) -> None:
-        self.root, _, self.code = address.partition("/#")
-        self.headers = {}
-        self.headers = {"Authorization": f"Bearer {self.post('session', code=self.code)['token']}"}
+        self.root = address.partition("/?")[0]
+        opener = urllib.request.build_opener(_NoRedirect)
+        with pytest.raises(HTTPError) as redirected:
+            opener.open(address, timeout=30)
+        with redirected.value as answer:
+            self.headers = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
 
     def send(self, path: str, body: dict[str, Any] | None = None, **headers: str) -> Any:
         request = urllib.request.Request(  # noqa: S310
             f"{self.root}{path}",
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", **self.headers, **headers},
+            headers={"Origin": self.root, **self.headers, **headers},
         )
         return urllib.request.urlopen(request, timeout=30)  # noqa: S310
 
@@ -71,15 +81,20 @@ def serve(tmp_path: Path, images: Path):
 
     def serve(reviewer: str = "ana", labels: list[str] | None = None, **options: Any) -> Page:
         session = session_over(tmp_path / "review", images, reviewer, labels or LABELS, **options)
-        server = ReviewServer(session)
-        opened.append((server, session))
+        page = review_page(ReviewApplication(session))
+        opened.append((page, session))
         session.start()
-        server.start()
-        return Page(server.address)
+        page.start()
+        return Page(page.url)
 
     serve.opened = opened
     yield serve
-    for server, session in opened:
-        server.close()
-        session.close()
-        session._journal.close()
+    for page, session in opened:
+        close(page, session)
+
+
+def close(page: LoopbackPage, session: ReviewSession) -> None:
+    with page:
+        pass
+    session.close()
+    session._journal.close()

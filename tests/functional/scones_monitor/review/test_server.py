@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from scones_core.errors import MonitorError
 from scones_core.reviews import parse_lines, standing
-from scones_monitor.review.server import ReviewServer
 from tests.functional.scones_monitor.review.conftest import LABELS, Page
 
 CHECKOUT = Path(__file__).parents[4]
@@ -69,17 +67,7 @@ def test_no_confirmed_answer_is_lost_by_a_kill_and_undo_goes_on_after_it(tmp_pat
     assert standing(answers).votes() == {}
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Origin": "https://evil.example"},
-        {"Origin": "null"},
-        {"Origin": "http://127.0.0.1:1"},
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site"},
-        {"Host": "evil.example"},
-    ],
-)
+@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Host": "evil.example"}])
 def test_requests_of_other_pages_are_refused(serve, headers: dict[str, str]) -> None:
     page = serve()
     item = page.state()["item"]["id"]
@@ -90,71 +78,37 @@ def test_requests_of_other_pages_are_refused(serve, headers: dict[str, str]) -> 
     assert page.state()["item"]["id"] == item
 
 
-def test_the_page_itself_is_not_shown_under_another_name(serve) -> None:
-    assert serve().refusal("/", Host="review.evil.example")[0] == 403
-
-
-@pytest.mark.parametrize("path", ["/api/state", "/api/agreement", f"/api/image/{'a' * 64}"])
-@pytest.mark.parametrize("token", ["", "Bearer ", "Bearer wrong", "Bearer ä"])
-def test_without_the_token_nothing_is_shown(serve, path: str, token: str) -> None:
-    page = serve()
-    page.headers = {"Authorization": token.encode().decode("latin-1")}
-
-    code, sentence = page.refusal(path)
-
-    assert code == 401
-    assert "earlier start of inv review" in sentence
-
-
-def test_without_the_token_nothing_changes(serve) -> None:
+def test_without_the_token_nothing_is_shown_and_nothing_changes(serve) -> None:
     page = serve()
     item, kept = page.state()["item"]["id"], page.headers
-    page.headers = {"Authorization": "Bearer wrong"}
+    page.headers = {"Cookie": f"{kept['Cookie'].partition('=')[0]}=wrong"}
 
+    for path in ("/", "/api/state", "/api/agreement", f"/api/image/{item}"):
+        assert page.refusal(path)[0] == 403
     for path, body in [
         ("answer", {"item": item, "label": "bicycle"}),
         ("skip", {"item": item}),
         ("undo", {}),
-        ("session", {"code": "wrong"}),
     ]:
-        assert page.refusal(f"/api/{path}", body)[0] == 401
+        assert page.refusal(f"/api/{path}", body)[0] == 403
 
     page.headers = kept
     assert page.state()["progress"]["answered"] == 0
 
 
-def test_the_address_for_the_browsers_command_line_works_once(serve) -> None:
-    page = serve()
-    (server, _) = serve.opened[0]
-    address = server.address_once
-
-    assert Page(address).state()["reviewer"] == "ana"
-    assert page.refusal("/api/session", {"code": address.partition("#")[2]})[0] == 401
-
-
 @pytest.mark.parametrize(
-    ("body", "headers"),
-    [
-        (b"{}", {"Content-Type": "text/plain"}),
-        (b"{}", {"Content-Type": "application/x-www-form-urlencoded"}),
-        (b"[]", {}),
-        (b"{", {}),
-        (b"[" * 4000, {}),
-        (b" " * 5000, {}),
-        (b"{}", {"Content-Length": "-1"}),
-    ],
+    "body",
+    [b"[]", b"{", b"[" * 4000, b" " * 5000, b"{}", b'{"item": 1}', b'{"item": "x"}', b"\xff"],
 )
-def test_a_body_that_is_no_small_json_object_is_refused(serve, body: bytes, headers) -> None:
+def test_a_body_that_is_no_answer_is_refused(serve, body: bytes) -> None:
     page = serve()
-    connection = http.client.HTTPConnection("127.0.0.1", serve.opened[0][0].port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", serve.opened[0][0].port, timeout=30)
     try:
-        connection.request(
-            "POST",
-            "/api/answer",
-            body=body,
-            headers={"Content-Type": "application/json", **page.headers, **headers},
-        )
-        assert connection.getresponse().status == 400
+        headers = {"Origin": page.root, **page.headers}
+        connection.request("POST", "/api/answer", body=body, headers=headers)
+        answer = connection.getresponse()
+        assert answer.status in (400, 413)
+        assert json.load(answer)["error"]
     finally:
         connection.close()
 
@@ -199,7 +153,7 @@ def test_a_label_of_no_class_is_refused(serve) -> None:
 
     code, sentence = page.refusal("/api/answer", {"item": item, "label": "bus"})
 
-    assert code == 503
+    assert code == 400
     assert "'bus' is none of the classes" in sentence
 
 
@@ -215,11 +169,3 @@ def test_the_guess_does_not_reach_the_browser_before_the_answer(serve) -> None:
 
 def test_the_guess_is_shown_where_that_is_asked_for(serve) -> None:
     assert serve(show_guess=True).state()["item"]["guess"] == "bicycle"
-
-
-def test_a_port_that_is_taken_is_a_sentence(serve) -> None:
-    serve()
-    server, session = serve.opened[0]
-
-    with pytest.raises(MonitorError, match="another --port"):
-        ReviewServer(session, server.port)

@@ -7,6 +7,7 @@ import pytest
 from scones_core.errors import MonitorError
 from scones_core.reviews import parse_lines
 from scones_monitor.review.journal import AnswerJournal
+from tests.functional.scones_monitor.review.conftest import close
 
 
 def answer_all(page, label: str = "bicycle") -> None:
@@ -31,10 +32,7 @@ def test_a_skip_of_an_earlier_session_comes_last(serve, tmp_path) -> None:
     page = serve()
     skipped = page.state()["item"]["id"]
     page.post("skip", item=skipped, seconds=1)
-    server, session = serve.opened.pop()
-    server.close()
-    session.close()
-    session._journal.close()
+    close(*serve.opened.pop())
 
     page = serve()
     assert page.state()["item"]["id"] != skipped
@@ -58,7 +56,7 @@ def test_undo_takes_back_a_skip_too(serve) -> None:
 def test_nothing_to_undo_is_a_sentence(serve) -> None:
     code, sentence = serve().refusal("/api/undo", {})
 
-    assert code == 503
+    assert code == 400
     assert "no answer to undo" in sentence
 
 
@@ -139,10 +137,7 @@ def test_answers_of_the_same_reviewer_on_another_host_need_no_second_answer(serv
 def test_a_line_that_a_kill_tore_is_counted_and_the_rest_goes_on(serve, tmp_path) -> None:
     page = serve()
     page.label("bicycle")
-    server, session = serve.opened.pop()
-    server.close()
-    session.close()
-    session._journal.close()
+    close(*serve.opened.pop())
     path = tmp_path / "review" / "answers" / "ana.jsonl"
     path.write_bytes(path.read_bytes() + b'{"schema_version":"1","acti')
 
@@ -166,7 +161,7 @@ def test_an_answer_that_cannot_be_written_leaves_the_image_to_decide(serve, tmp_
         os.close(journal._handle)
         journal._handle = kept
 
-    assert code == 503
+    assert code == 400
     assert "was not saved" in sentence
     assert page.state()["item"]["id"] == item
     assert page.label("bicycle")["progress"]["answered"] == 1

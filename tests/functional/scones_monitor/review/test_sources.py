@@ -10,7 +10,7 @@ from scones_core.events import Result
 from scones_images import ImageError
 from scones_monitor.review.images import ImageFolder
 from scones_monitor.review.journal import AnswerJournal
-from scones_monitor.review.server import ReviewServer
+from scones_monitor.review.server import ReviewApplication, review_page
 from scones_monitor.review.session import ReviewSession
 from scones_monitor.review.sources import (
     Candidate,
@@ -80,16 +80,17 @@ def test_a_message_is_deleted_once_its_answer_is_in_s3_and_the_others_go_back(
         on_answer=uploads.add,
     )
     uploads.on_stored = session.stored
-    server = ReviewServer(session)
+    server = review_page(ReviewApplication(session))
     for part in (server, uploads, session):
         part.start()
     try:
-        page = Page(server.address)
+        page = Page(server.url)
         page.label("bicycle")
         skipped = page.state()["item"]["id"]
         page.post("skip", item=skipped, seconds=1)
     finally:
-        server.close()
+        with server:
+            pass
         assert uploads.close(10) == 0
         session.close()
         journal.close()

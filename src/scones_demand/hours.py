@@ -1,0 +1,286 @@
+"""Hourly records from a CSV file: read row by row, checked, in the order of time.
+
+The columns are those of the competition "Bike Sharing Demand": `datetime` (local time,
+`2011-01-20 13:00:00`), `season` 1 to 4, `holiday` and `workingday` 0 or 1, `weather` 1 (clear) to
+4 (heavy rain or snow), `temp` and `atemp` in degrees Celsius, `humidity` in percent, `windspeed`;
+and where the demand is known `casual`, `registered` and their sum `count`.
+"""
+
+import csv
+import math
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scones_core.errors import DatasetError
+
+WEATHER = ("season", "holiday", "workingday", "weather", "temp", "atemp", "humidity", "windspeed")
+COUNTS = ("casual", "registered", "count")
+EPOCH = datetime(1970, 1, 1)
+FORMAT = "%Y-%m-%d %H:%M:%S"
+# An hourly series has so many hours at most: what is kept of a file is bounded by it.
+FIRST_YEAR, LAST_YEAR = 1990, 2089
+MAX_LINE_CHARACTERS = 4096
+MAX_COUNT = 1_000_000
+ALLOWED: Mapping[str, tuple[float, float, str]] = {
+    "season": (1, 4, "a season from 1 to 4"),
+    "holiday": (0, 1, "0 or 1"),
+    "workingday": (0, 1, "0 or 1"),
+    "temp": (-90, 60, "degrees Celsius from -90 to 60"),
+    "atemp": (-90, 80, "degrees Celsius from -90 to 80"),
+    "humidity": (0, 100, "percent from 0 to 100"),
+    "windspeed": (0, 500, "a speed from 0 to 500"),
+    **dict.fromkeys(COUNTS, (0, MAX_COUNT, f"a count from 0 to {MAX_COUNT:,}")),
+}
+WHOLE = {"season", "holiday", "workingday", "weather", *COUNTS}
+CODES = (1, 2, 3, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusions:
+    """What a file has besides usable rows; each is counted, none is an error.
+
+    `duplicates` are further rows of an hour, such as the repeated one at the end of daylight
+    saving time: the first is kept. `unordered` rows stood behind a later hour and are sorted.
+    `unknown_weather` rows are kept with their weather unknown. `gaps` are hours that are missing
+    between the first and the last.
+    """
+
+    rows: int = 0
+    duplicates: int = 0
+    unordered: int = 0
+    unknown_weather: int = 0
+    gaps: int = 0
+
+    def lines(self) -> dict[str, int]:
+        """Return the counts that are not zero, by what they are."""
+        named = {
+            "further rows of the same hour, left out": self.duplicates,
+            "rows out of order, sorted": self.unordered,
+            "rows whose weather code is unknown, kept without it": self.unknown_weather,
+            "hours missing between the first and the last": self.gaps,
+        }
+        return {text: count for text, count in named.items() if count}
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Hours in the order of time, each once.
+
+    `hour` has int64 hours since 1970-01-01 00:00 local time, shape (n,). `values` has a float64
+    array of shape (n,) for each column of WEATHER, and of COUNTS where the demand is known; an
+    unknown weather is NaN.
+    """
+
+    name: str
+    hour: NDArray[np.int64]
+    values: Mapping[str, NDArray[np.float64]]
+    excluded: Exclusions = Exclusions()
+
+    def __len__(self) -> int:
+        return len(self.hour)
+
+    @property
+    def known(self) -> bool:
+        """Whether the hours have their demand."""
+        return "count" in self.values
+
+    @property
+    def day(self) -> NDArray[np.int64]:
+        """Days since 1970-01-01, shape (n,)."""
+        return self.hour // 24
+
+    def times(self) -> list[datetime]:
+        """Return each hour as a local time."""
+        return [EPOCH + timedelta(hours=int(hour)) for hour in self.hour]
+
+    def month(self) -> NDArray[np.int64]:
+        """Return months since 1970-01, shape (n,)."""
+        days = self.day.astype("datetime64[D]")
+        return np.asarray(days.astype("datetime64[M]").astype(np.int64))
+
+    def day_of_month(self) -> NDArray[np.int64]:
+        """Return 1 to 31, shape (n,)."""
+        days = self.day.astype("datetime64[D]")
+        first = days.astype("datetime64[M]").astype("datetime64[D]")
+        return np.asarray((days - first).astype(np.int64) + 1)
+
+    def where(self, mask: NDArray[np.bool_]) -> Self:
+        """Return the hours for which a mask of shape (n,) is true."""
+        kept = {name: value[mask] for name, value in self.values.items()}
+        return replace(self, hour=self.hour[mask], values=kept)
+
+
+def read_hours(path: Path, *, known: bool | None = None) -> Hours:
+    """Return the hours of a CSV file; it is read row by row.
+
+    With `known` the demand must be there, with False it is not read; None reads it where it is.
+    Raises DatasetError, naming file, line and column, for a row that cannot be used.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return parse_hours(file, str(path), known=known)
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not UTF-8 text: write it as CSV in UTF-8.") from error
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def parse_hours(file: IO[str], name: str, *, known: bool | None = None) -> Hours:
+    """Return the hours of an open CSV file; `name` is its name in messages. See `read_hours`."""
+    rows = csv.reader(_lines(file, name))
+    header = next(_checked(rows, name), None)
+    if header is None:
+        raise DatasetError(
+            f"{name} is empty: it needs a header with datetime, {', '.join(WEATHER)}."
+        )
+    wanted, at = _columns(header, name, known)
+    reader = _Reader(name, wanted, at)
+    for row in _checked(rows, name):
+        reader.take(row, rows.line_num)
+    return reader.hours()
+
+
+def _lines(file: IO[str], name: str) -> Iterator[str]:
+    number = 0
+    while line := file.readline(MAX_LINE_CHARACTERS):
+        number += 1
+        if len(line) == MAX_LINE_CHARACTERS:
+            raise DatasetError(
+                f"{name}, line {number} has over {MAX_LINE_CHARACTERS:,} characters; it is no "
+                "such table."
+            )
+        yield line
+
+
+def _checked(rows: Any, name: str) -> Iterator[list[str]]:
+    """Yield the rows that are not blank; raises DatasetError for what is no CSV."""
+    try:
+        for row in rows:
+            if row:
+                yield row
+    except csv.Error as error:
+        raise DatasetError(f"{name}, line {rows.line_num} is not CSV: {error}.") from error
+
+
+def _columns(
+    header: list[str], name: str, known: bool | None
+) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Return the columns to read and where each stands; raises DatasetError."""
+    found = [title.strip() for title in header]
+    if twice := {title for title in found if found.count(title) > 1}:
+        raise DatasetError(f"{name}, line 1 has the column {min(twice)!r} twice.")
+    counted = set(COUNTS) <= set(found) if known is None else known
+    wanted = (*WEATHER, *(COUNTS if counted else ()))
+    for title in ("datetime", *wanted):
+        if title not in found:
+            raise DatasetError(
+                f"{name}, line 1 has no column {title!r}; it needs datetime, {', '.join(wanted)}."
+            )
+    return wanted, {title: found.index(title) for title in ("datetime", *wanted)}
+
+
+class _Reader:
+    """Collects rows in arrays of numbers, and counts what is out of order."""
+
+    def __init__(self, name: str, wanted: tuple[str, ...], at: Mapping[str, int]) -> None:
+        self._name, self._at, self._wanted = name, at, wanted
+        self._hours, self._columns = array("q"), {title: array("d") for title in wanted}
+        self._seen: set[int] = set()
+        self._rows = self._duplicates = self._unordered = self._unknown = 0
+        self._latest = -1
+
+    def take(self, row: list[str], line: int) -> None:
+        """Read one row; raises DatasetError, naming its line and column."""
+        self._rows += 1
+        if len(row) <= max(self._at.values()):
+            title = next(t for t, i in self._at.items() if i >= len(row))
+            raise DatasetError(f"{self._name}, line {line} ends before its column {title!r}.")
+        hour = self._hour(row[self._at["datetime"]], line)
+        values = [self._number(title, row[self._at[title]], line) for title in self._wanted]
+        if "count" in self._columns:
+            casual, registered, count = values[-3:]
+            if casual + registered != count:
+                raise DatasetError(
+                    f"{self._name}, line {line}, column 'count': {count:g} is not the sum of "
+                    f"casual {casual:g} and registered {registered:g}."
+                )
+        if hour in self._seen:
+            self._duplicates += 1
+            return
+        self._unknown += math.isnan(values[self._wanted.index("weather")])
+        self._unordered += hour < self._latest
+        self._latest = max(self._latest, hour)
+        self._seen.add(hour)
+        self._hours.append(hour)
+        for title, value in zip(self._wanted, values, strict=True):
+            self._columns[title].append(value)
+
+    def _hour(self, text: str, line: int) -> int:
+        where = f"{self._name}, line {line}, column 'datetime'"
+        try:
+            time = datetime.strptime(text.strip(), FORMAT)
+        except ValueError:
+            raise DatasetError(
+                f"{where}: {text[:40]!r} is not a local time like 2011-01-20 13:00:00."
+            ) from None
+        if time.minute or time.second:
+            raise DatasetError(f"{where}: {text[:40]!r} is not a full hour.")
+        if not FIRST_YEAR <= time.year <= LAST_YEAR:
+            raise DatasetError(f"{where}: {text[:40]!r} is not from {FIRST_YEAR} to {LAST_YEAR}.")
+        return (time - EPOCH) // timedelta(hours=1)
+
+    def _number(self, title: str, text: str, line: int) -> float:
+        where = f"{self._name}, line {line}, column {title!r}"
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise DatasetError(f"{where}: {text[:40]!r} is not a number.")
+        if title in WHOLE and value != int(value):
+            raise DatasetError(f"{where}: {text[:40]!r} is not a whole number.")
+        if title == "weather":
+            return value if value in CODES else math.nan
+        low, high, words = ALLOWED[title]
+        if not low <= value <= high:
+            raise DatasetError(f"{where}: {text[:40]!r} is not {words}.")
+        return value
+
+    def hours(self) -> Hours:
+        """Return what was read, sorted; raises DatasetError where there is no row."""
+        if not self._hours:
+            raise DatasetError(f"{self._name} has a header and no rows.")
+        hour = np.frombuffer(self._hours, np.int64)
+        order = np.argsort(hour, kind="stable")
+        span = int(hour.max() - hour.min()) + 1
+        return Hours(
+            self._name,
+            hour[order],
+            {title: np.frombuffer(v, np.float64)[order] for title, v in self._columns.items()},
+            Exclusions(
+                self._rows, self._duplicates, self._unordered, self._unknown, span - len(hour)
+            ),
+        )
+
+
+def write_hours(path: Path, hours: Hours) -> None:
+    """Write hours as a CSV file that `read_hours` reads back."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["datetime", *hours.values])
+        columns = list(hours.values.values())
+        for position, time in enumerate(hours.times()):
+            rows.writerow([time.strftime(FORMAT), *(_cell(column[position]) for column in columns)])
+
+
+def _cell(value: float) -> str:
+    # Another code than those there are: what reads it counts it as unknown again.
+    return "0" if math.isnan(value) else f"{value:.10g}"
