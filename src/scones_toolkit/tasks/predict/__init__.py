@@ -92,5 +92,5 @@ def show_page(
         if in_browser:
             import webbrowser
 
-            webbrowser.open(page.url)
+            webbrowser.open(page.url_once)
         page.serve()

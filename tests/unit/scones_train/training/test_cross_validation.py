@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 
-from scones_train.data import ImageSet
 from scones_train.training.checkpoint import Checkpoint, Checkpoints
 from scones_train.training.cross_validation import fold_rows, total_steps, train
 from scones_train.training.fit import TrainingCallbacks, count_steps, predict
