@@ -124,7 +124,7 @@ def _columns(reference: Sample, current: Sample) -> Iterator[tuple[str, Values, 
     """Yield each quantity of both samples with its values, NaN left out."""
     yield "confidence", _known(reference.confidences), _known(current.confidences)
     classes = [label for label in reference.probabilities if label in current.probabilities]
-    own, rest = _own_figures(classes, reference)
+    own, rest = own_figures(classes, reference)
     for label in own:
         before, now = reference.probabilities[label], current.probabilities[label]
         yield f"probability of {label}", _known(before), _known(now)
@@ -139,7 +139,7 @@ def _columns(reference: Sample, current: Sample) -> Iterator[tuple[str, Values, 
             yield name, _known(reference.inputs[name]), _known(current.inputs[name])
 
 
-def _own_figures(classes: Sequence[str], reference: Sample) -> tuple[list[str], list[str]]:
+def own_figures(classes: Sequence[str], reference: Sample) -> tuple[list[str], list[str]]:
     """Return the classes with a figure of their own, and those that share one."""
     if len(classes) == 2:
         # The other probability is its complement: the same test twice.
