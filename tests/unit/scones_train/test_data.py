@@ -86,11 +86,11 @@ def _contents(images):
     return sorted((int(y), p.tobytes()) for p, y in zip(images.pixels, images.labels, strict=True))
 
 
-def test_two_channels_come_in_one_order_whichever_has_an_image(channel, tmp_path):
-    other = tmp_path / "other"
+def test_two_channels_come_in_one_order_whichever_has_an_image(channel, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
     for number, label in enumerate(CLASSES):
         (other / label).mkdir(parents=True)
-        Image.new("RGB", (16, 16), (0, 0, 9 + number)).save(other / label / "1.png")
+        Image.new("RGB", (20, 16), (0, 0, 9 + number)).save(other / label / "1.png")
     both = load_channels([channel, other], CLASSES)
     assert len(both) == len(load_channel(channel, CLASSES)) + len(CLASSES)
     swapped = load_channels([other, channel], CLASSES).ordered()
