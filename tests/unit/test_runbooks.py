@@ -91,7 +91,7 @@ def documented() -> list[str]:
 def test_a_documented_command_exists(command: str, tasks: Parser) -> None:
     words = shlex.split(re.sub(r"<env>", "dev", command).replace("<", "").replace(">", ""))
     # A task is named without what it requires.
-    required = {"approve": ["1"], "rollback": ["r1"]}.get(words[1], [])
+    required = {"approve": ["1"], "rollback": ["r1"], "predict": ["1.png"]}.get(words[1], [])
     tasks.parse_argv(words[1:] + (required if len(words) == 2 else []))
 
 
