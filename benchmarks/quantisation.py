@@ -10,6 +10,7 @@ differences are to the graph as it is.
 """
 
 import argparse
+import logging
 import statistics
 import sys
 import tempfile
@@ -107,6 +108,8 @@ def main() -> int:
     parser.add_argument("training", type=Path, help="folder of a training on this host")
     parser.add_argument("--rounds", type=int, default=20)
     given = parser.parse_args()
+    # Of tensors that are not quantised, such as the image's bytes.
+    logging.disable(logging.WARNING)
     card, _ = read_artifact(given.training / "model")
     channels = given.training / "input" / "data"
     train, test = (load_channel(channels / name, card.labels) for name in ("train", "test"))
