@@ -7,8 +7,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-deps --
 LOCKED := $(PIP) --require-hashes
 # Two threads that spin for work take turns on a busy host; OpenMP reads this before Python runs.
 export GOMP_SPINCOUNT ?= 1000
+# Else each of the hundred processes of a test run compiles boto3, moto and PyTorch again.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test check lint terraform-test pytest build etl train lock clean
+.PHONY: help setup demo test check lint types terraform-test pytest unit-test build etl train lock clean
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
@@ -17,24 +19,32 @@ setup: $(VENV)/.ready ## create .venv with the locked dependencies
 demo: $(VENV)/.ready ## run the whole workflow on this host (KEEP=1 leaves it up)
 	@$(BIN)/inv demo $(if $(filter-out 0,$(KEEP)),--keep) $(if $(SOURCE),--source "$(SOURCE)")
 
-# What takes long runs two at a time; the fast checks come before it.
-PARALLEL := --no-print-directory --jobs 2
+# What takes long runs together; the fast checks come before it.
+PARALLEL := --no-print-directory --jobs 3
 test: ## everything that must hold: formats, types, imports, Terraform, tests
 	@$(MAKE) $(PARALLEL) $(VENV)/.dev $(VENV)/.scan
 	@$(MAKE) --no-print-directory lint
-	@$(MAKE) $(PARALLEL) terraform-test pytest
+	@$(MAKE) $(PARALLEL) types terraform-test pytest
 
-check: lint terraform-test ## the same without the tests
+check: ## the fast part: formats, types, imports, unit tests
+	@$(MAKE) $(PARALLEL) $(VENV)/.dev $(VENV)/.scan
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) $(PARALLEL) types unit-test
 
 pytest: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+unit-test: $(VENV)/.dev
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/unit packages/local-aws/tests/unit
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
 
 lint: $(VENV)/.dev $(VENV)/.scan
 	$(VENV)/scan/bin/zizmor --offline --quiet .github/workflows
 	PATH="$(CURDIR)/$(VENV)/scan/bin:$$PATH" PYTHONPATH=$(VENV)/scan $(BIN)/python -m jactionlint --profile correctness --strict-exit .github/workflows/*.yml
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
 terraform-test: $(VENV)/.scan ## format, validate, test and scan the Terraform

@@ -116,6 +116,16 @@ def tune(
     )
 
 
+@task("inv retrain --env dev --min-new-images 50")
+def retrain(
+    project: Project,
+    *,
+    min_new_images: Annotated[int, "answered images that must be new; 0: train anyway"] = 1,
+) -> None:
+    """Train the active model anew with what reviewers answered; a better one is proposed."""
+    do.retraining.retrain(project, min_new_images=min_new_images)
+
+
 @task("inv evaluate --env dev --target endpoint")
 def evaluate(
     project: Project,
@@ -153,11 +163,15 @@ def release(
     artifact: Annotated[str | None, "a candidate's s3:// location, instead of its number"] = None,
     override_gate: Annotated[str, "reason to release a model that the quality gate refuses"] = "",
     allow_synthetic: Annotated[bool, "accept a model trained on synthetic images"] = False,
+    proposed: Annotated[bool, "approve and release what the last retraining proposes"] = False,
 ) -> None:
     """Write an approved model into the release manifest that Terraform deploys.
 
     It must reach the limits under [quality], and not be worse than the active release.
     """
+    if proposed:
+        do.retraining.release_proposed(project, allow_synthetic=allow_synthetic)
+        return
     do.releases.release(
         project,
         candidate=candidate,
@@ -317,20 +331,26 @@ def predict(
     )
 
 
-@task("inv report --env dev")
+@task("inv report --env dev --since 7d --open")
 def report(
     project: Project,
     *,
+    since: Annotated[str | None, "beginning: a span such as 30m, 12h, 7d, 2w, or a time"] = None,
+    from_: Annotated[str | None, "beginning: 2026-11-20T14:00+01:00; without a zone UTC"] = None,
+    to: Annotated[str | None, "end, the same; default: now"] = None,
+    run: Annotated[str | None, "a run's images only: last (default, if any), or its name"] = None,
+    source: Annotated[Path | None, "folder of captured records, without an endpoint"] = None,
     out: Annotated[Path | None, "the page; default: in build/<env>"] = None,
     open: Annotated[bool, "open the page in a browser"] = False,
     shadow: Annotated[bool, "compare the shadow release with the one that serves"] = False,
     hours: Annotated[int, "with --shadow: how far back records are read"] = 24,
 ) -> None:
-    """Read the captured records of the last run and write the report page."""
+    """Write a page on what the endpoint answered, of the last run or of a period."""
     if shadow:
-        do.monitoring.compare_shadow(project, out=out, hours=hours, in_browser=open)
+        do.shadow.compare_shadow(project, out=out, hours=hours, in_browser=open)
     else:
-        do.monitoring.report(project, out=out, in_browser=open)
+        period = {"since": since, "start": from_, "end": to}
+        do.monitoring.report(project, **period, run=run, source=source, out=out, in_browser=open)
 
 
 @task("inv review --env dev --reviewer ana, then inv etl --env dev --add review/dev")
@@ -440,7 +460,9 @@ def terraform_docs(project: Project) -> None:
     do.deployment.write_terraform_docs(project)
 
 
-ns = Collection(build, etl, train, tune, evaluate, candidates, approve, release, releases, rollback)
+ns = Collection(
+    build, etl, train, tune, retrain, evaluate, candidates, approve, release, releases, rollback
+)
 for one in (plan, apply, verify, drift, fetch, promote, cost, destroy, unlock, pause, purge):
     ns.add_task(one)
 for one in (run, predict, report, review, demo):

@@ -102,3 +102,8 @@ output "labels" {
   description = "Class names in the order of the endpoint's probabilities."
   value       = local.labels
 }
+
+output "retraining_state_machine_arn" {
+  description = "ARN of the state machine that retrains; empty without one."
+  value       = try(module.retraining["this"].state_machine_arn, "")
+}

@@ -310,3 +310,27 @@ variable "aws_api" {
     error_message = "aws_api.max_retries must be 0 or more."
   }
 }
+
+variable "retraining" {
+  description = "Whether and how the active model is trained anew with what reviewers answered; null for never. It only proposes a release. training_image is the URI of the training image, hyperparameters and quality replace defaults of the recipe and of the gate, schedule starts a run where min_new_images were answered since the last, and so do the alarms of these names (null for those of confidence and drift)."
+  type = object({
+    training_image  = string
+    instance_type   = optional(string, "ml.m5.xlarge")
+    hyperparameters = optional(map(string), {})
+    quality         = optional(map(number), {})
+    schedule = optional(object({
+      expression     = string
+      min_new_images = optional(number, 50)
+    }))
+    alarms = optional(object({
+      names          = optional(list(string))
+      min_new_images = optional(number, 20)
+    }), {})
+  })
+  default = null
+
+  validation {
+    condition     = var.retraining == null ? true : length(setsubtract(keys(var.retraining.quality), ["min_accuracy", "max_calibration_error", "min_coverage", "significance"])) == 0
+    error_message = "retraining.quality may hold min_accuracy, max_calibration_error, min_coverage and significance."
+  }
+}

@@ -11,7 +11,8 @@ from scones_core.errors import DeployError
 class Deployment:
     """Names and ARNs of one environment, as `terraform output` gives them.
 
-    `endpoint_name` and `active_release` are empty before the first release. `capture_uri` is
+    `endpoint_name` and `active_release` are empty before the first release,
+    `retraining_state_machine_arn` where nothing retrains. `capture_uri` is
     the S3 destination of data capture, without the endpoint's name; below it each variant has a
     folder, and `variant` is the one that serves `active_release`.
     """
@@ -28,6 +29,7 @@ class Deployment:
     model_package_group: str
     builtin_algorithm_image: str
     state_machine_arn: str
+    retraining_state_machine_arn: str
     function_names: Mapping[str, str]
     endpoint_name: str
     variant: str

@@ -11,35 +11,28 @@ import base64
 import binascii
 import csv
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
-
-from scones_core.probabilities import probability_vector
-from scones_core.uris import S3Uri
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.client import S3Client
 import time as clocks
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import MonitorError
 from scones_core.golden_samples import INFERENCE_ID_PREFIX
+from scones_core.probabilities import SUM_TOLERANCE, is_probability, probability_vector
+from scones_core.uris import S3Uri
+from scones_monitor.capture_files import CaptureFile, S3Captures
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-
 # InvokeEndpoint takes and gives at most 6,291,456 bytes, which BASE64 makes a third more:
 # 16 MiB for both; the rest is for the metadata around them.
 MAX_LINE_BYTES = 17 * 2**20
+NOT_JSON = "the line is not JSON"
 
 
 class Unreadable(ValueError):
@@ -51,8 +44,10 @@ class CapturedRecord:
     """One request to an endpoint and its answer.
 
     `time` is aware and in UTC; AWS writes whole seconds. `probabilities` are in label order,
-    finite and add up to 1. `image` holds the request's body as it came (hostile, not decoded),
-    empty where only outputs are captured; `inference_id` is None where the caller sent none.
+    finite and add up to 1; those of a `top_k` answer are of the labels `named`, the likeliest
+    first, and add up to 1 at most. `image` holds the request's body as it came (hostile, not
+    decoded), empty where only outputs are captured; `inference_id` is None where the caller sent
+    none.
     """
 
     event_id: str
@@ -62,6 +57,7 @@ class CapturedRecord:
     image: bytes
     probabilities: tuple[float, ...]
     variant: str
+    named: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,36 +72,64 @@ def parse_file(chunks: Iterable[bytes], variant: str, where: str) -> FileContent
     """Return what a JSONL stream holds; no line of it makes this raise."""
     records: list[CapturedRecord] = []
     faults: list[tuple[str, str]] = []
-    for number, line in enumerate(bounded_lines(chunks), 1):
-        try:
-            if line is None:
-                raise Unreadable("the line is longer than a record can be")
-            if line.strip():
-                records.append(parse_record(line, variant))
-        except Unreadable as error:
-            faults.append((str(error), f"{where}:{number}"))
+    for number, (_, found) in enumerate(iter_records(chunks, variant), 1):
+        if isinstance(found, CapturedRecord):
+            records.append(found)
+        elif found:
+            faults.append((found, f"{where}:{number}"))
     return FileContent(tuple(records), tuple(faults))
 
 
-def bounded_lines(chunks: Iterable[bytes], limit: int = MAX_LINE_BYTES) -> Iterator[bytes | None]:
-    """Yield the lines of a stream, None for one of more than `limit` bytes; hold no more."""
-    held, over = bytearray(), False
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a stream: its first byte, its length without the line's end, its bytes.
+
+    `content` is None for a line that is longer than was allowed; `ended` says whether the line's
+    end was there.
+    """
+
+    start: int
+    length: int
+    content: bytes | None
+    ended: bool
+
+
+def iter_records(
+    chunks: Iterable[bytes], variant: str
+) -> Iterator[tuple[Line, CapturedRecord | str]]:
+    """Yield each line with its record, or with the reason why it is none; "" for an empty line."""
+    for line in bounded_lines(chunks):
+        if line.content is None:
+            yield line, "the line is longer than a record can be"
+        elif not line.content.strip():
+            yield line, ""
+        else:
+            try:
+                yield line, parse_record(line.content, variant)
+            except Unreadable as error:
+                half = str(error) == NOT_JSON and not line.ended
+                yield line, "the file's last line is half-written" if half else str(error)
+
+
+def bounded_lines(chunks: Iterable[bytes], limit: int = MAX_LINE_BYTES) -> Iterator[Line]:
+    """Yield the lines of a stream; hold no more than `limit` bytes and a chunk."""
+    held, start, length = bytearray(), 0, 0
     for chunk in chunks:
         *ended, rest = chunk.split(b"\n")
         for piece in ended:
-            over = over or len(held) + len(piece) > limit
-            yield None if over else bytes(held + piece)
+            length += len(piece)
+            yield Line(start, length, None if length > limit else bytes(held + piece), True)
             held.clear()
-            over = False
-        over = over or len(held) + len(rest) > limit
-        held = bytearray() if over else held + rest
-    if held or over:
-        yield None if over else bytes(held)
+            start, length = start + length + 1, 0
+        length += len(rest)
+        held = bytearray() if length > limit else held + rest
+    if length:
+        yield Line(start, length, None if length > limit else bytes(held), False)
 
 
 def parse_record(line: bytes, variant: str) -> CapturedRecord:
     """Return the record of one JSON line; raises Unreadable with the reason otherwise."""
-    body = _object(_json(line, "the line is not JSON"), "the line is not a JSON object")
+    body = _object(_json(line, NOT_JSON), "the line is not a JSON object")
     data = _object(body.get("captureData"), "captureData is missing")
     event = _object(body.get("eventMetadata"), "eventMetadata is missing")
     output = _object(data.get("endpointOutput"), "endpointOutput is missing")
@@ -113,14 +137,16 @@ def parse_record(line: bytes, variant: str) -> CapturedRecord:
     if not isinstance(event_id, str) or not event_id:
         raise Unreadable("eventId is missing")
     content_type, image = _input(data.get("endpointInput"))
+    probabilities, named = _probabilities(output)
     return CapturedRecord(
         event_id=event_id,
         inference_id=inference_id if isinstance(inference_id, str) and inference_id else None,
         time=_time(event.get("inferenceTime")),
         content_type=content_type,
         image=image,
-        probabilities=_probabilities(output),
+        probabilities=probabilities,
         variant=variant,
+        named=named,
     )
 
 
@@ -162,7 +188,7 @@ def _base64(part: Mapping[str, Any], name: str) -> bytes:
         raise Unreadable(f"the data of {name} is not valid BASE64") from error
 
 
-def _probabilities(part: Mapping[str, Any]) -> tuple[float, ...]:
+def _probabilities(part: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[str, ...]]:
     encoding, text = part.get("encoding"), part.get("data")
     kind = str(part.get("observedContentType") or "").partition(";")[0].strip().lower()
     if encoding == "BASE64":
@@ -173,7 +199,23 @@ def _probabilities(part: Mapping[str, Any]) -> tuple[float, ...]:
     if not isinstance(text, str):
         raise Unreadable("endpointOutput has no data")
     is_csv = encoding == "CSV" or (encoding == "BASE64" and kind == "text/csv")
-    return _distribution(_csv(text) if is_csv else _json(text, "endpointOutput is not JSON"))
+    answer = _csv(text) if is_csv else _json(text, "endpointOutput is not JSON")
+    if isinstance(answer, list) and answer and isinstance(answer[0], dict):
+        return _top_k(answer)
+    return _distribution(answer), ()
+
+
+def _top_k(answer: list[Any]) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    """Return the probabilities and labels of a `top_k` answer, the likeliest first."""
+    found: dict[str, float] = {}
+    for part in (each for each in answer if isinstance(each, dict)):
+        label, value = part.get("label"), part.get("probability")
+        if isinstance(label, str) and label and value is not None and is_probability(value):
+            found[label] = float(value)
+    if len(found) != len(answer) or sum(found.values()) > 1 + SUM_TOLERANCE:
+        raise Unreadable("endpointOutput is not a list of labels with their probabilities")
+    labels = sorted(found, key=lambda label: -found[label])
+    return tuple(found[label] for label in labels), tuple(labels)
 
 
 def _csv(text: str) -> list[float]:
@@ -191,85 +233,8 @@ def _distribution(value: Any) -> tuple[float, ...]:
         raise Unreadable("endpointOutput is not probabilities that add up to 1") from error
 
 
-_HOUR_FILE = re.compile(r"\d{4}/\d\d/\d\d/\d\d/[^/]+\.jsonl")
-# A file carries the time of its first record and takes further ones for about a minute.
-_FILE_SPAN = timedelta(minutes=10)
-
-
-@dataclass(frozen=True, slots=True)
-class CaptureFile:
-    """A JSONL object below the capture destination; `size` in bytes."""
-
-    key: str
-    etag: str
-    size: int
-    variant: str
-
-
-def capture_roots(uri: S3Uri, endpoint: str) -> tuple[str, str]:
-    """Return the two prefixes under which an endpoint's records may lie.
-
-    SageMaker appends `/<endpoint>` to the destination as it was given, so that one with a
-    trailing slash gives `//`.
-    """
-    folder = uri.key.rstrip("/") + "/" if uri.key.strip("/") else ""
-    return (f"{folder}{endpoint}/", f"{folder}/{endpoint}/")
-
-
-def list_capture_files(
-    s3: "S3Client",
-    uri: S3Uri,
-    endpoint: str,
-    *,
-    variant: str | None,
-    since: datetime | None,
-    until: datetime | None,
-) -> list[CaptureFile]:
-    """Return the capture files of the hours from `since` to `until`, in key order.
-
-    Hours outside are not listed at all: S3 lists in key order, and the keys sort by time.
-    """
-    files: list[CaptureFile] = []
-    for root in capture_roots(uri, endpoint):
-        names = [variant] if variant else list(_variants(s3, uri.bucket, root))
-        for name in names:
-            files += _variant_files(s3, uri.bucket, f"{root}{name}/", since, until)
-    return files
-
-
-def _variants(s3: "S3Client", bucket: str, root: str) -> Iterator[str]:
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=root, Delimiter="/")
-    for page in pages:
-        for found in page.get("CommonPrefixes", []):
-            yield found["Prefix"].removeprefix(root).rstrip("/")
-
-
-def _variant_files(
-    s3: "S3Client", bucket: str, prefix: str, since: datetime | None, until: datetime | None
-) -> Iterator[CaptureFile]:
-    first = prefix + (_hour(since - _FILE_SPAN) if since else "")
-    # "0" follows "/": the end of until's hour, whatever the files in it are called.
-    last = prefix + _hour(until) + "0" if until else None
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=prefix, StartAfter=first
-    )
-    for page in pages:
-        for found in page.get("Contents", []):
-            key = found["Key"]
-            if last is not None and key >= last:
-                return
-            if _HOUR_FILE.fullmatch(key, len(prefix)):
-                variant = prefix.rstrip("/").rpartition("/")[2]
-                yield CaptureFile(key, found["ETag"], found["Size"], variant)
-
-
-def _hour(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y/%m/%d/%H")
-
-
 MAX_TOTAL_BYTES = 2**30
 _WORKERS = 8
-_CHUNK_BYTES = 2**18
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,14 +276,7 @@ class CaptureReader:
     def read(self) -> Captures:
         """Return all that is there now, which may be nothing; raises MonitorError."""
         try:
-            files = list_capture_files(
-                self.s3,
-                self.uri,
-                self.endpoint,
-                variant=self.variant,
-                since=self.since,
-                until=self.until,
-            )
+            files = list(self._source.list(self.since, self.until).files)
             self._check_size(files)
             with ThreadPoolExecutor(_WORKERS) as pool:
                 contents = list(pool.map(self._content, files))
@@ -337,6 +295,10 @@ class CaptureReader:
             "minutes: try again, or check that data capture is on and requests succeeded."
         )
 
+    @property
+    def _source(self) -> S3Captures:
+        return S3Captures(self.s3, self.uri, self.endpoint, self.variant)
+
     def _check_size(self, files: list[CaptureFile]) -> None:
         total = sum(file.size for file in files)
         if total > MAX_TOTAL_BYTES:
@@ -348,14 +310,18 @@ class CaptureReader:
     def _content(self, file: CaptureFile) -> FileContent:
         if (file.key, file.etag) in self._seen:
             return self._seen[file.key, file.etag]
-        body = self.s3.get_object(Bucket=self.uri.bucket, Key=file.key)["Body"]
         where = f"s3://{self.uri.bucket}/{file.key}"
-        content = parse_file(body.iter_chunks(_CHUNK_BYTES), file.variant, where)
+        content = parse_file(self._source.read(file.key), file.variant, where)
         self._seen[file.key, file.etag] = content
         return content
 
     def _collect(self, contents: list[FileContent]) -> Captures:
-        found = [r for c in contents for r in c.records if self._within(r.time) and not _known(r)]
+        found = [
+            r
+            for c in contents
+            for r in c.records
+            if self._within(r.time) and not is_golden(r.inference_id)
+        ]
         records = _once(sorted(found, key=lambda record: record.time))
         faults = [fault for content in contents for fault in content.faults]
         return Captures(
@@ -426,9 +392,9 @@ def wait_for_captures(
     return captures
 
 
-def _known(record: CapturedRecord) -> bool:
-    """Return whether it is of a known image, which an apply sent: no customer's."""
-    return (record.inference_id or "").startswith(INFERENCE_ID_PREFIX)
+def is_golden(inference_id: str | None) -> bool:
+    """Return whether a record is of a golden sample, which an apply sent: no customer's image."""
+    return (inference_id or "").startswith(INFERENCE_ID_PREFIX)
 
 
 def _once(records: list[CapturedRecord]) -> list[CapturedRecord]:

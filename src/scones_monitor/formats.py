@@ -1,8 +1,7 @@
 """How the report writes numbers and times."""
 
 import math
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from scones_monitor.statistics import Interval
 
@@ -50,6 +49,13 @@ def interval(bounds: Interval | None) -> str:
     return f"{bounds.low * 100:.1f} to {percent(bounds.high)}"
 
 
+def p_value(value: float | None) -> str:
+    """Return `0.031`, and `< 0.001` below that."""
+    if value is None:
+        return DASH
+    return f"<{NARROW}0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def count(value: int) -> str:
     """Return an integer with its thousands separated."""
     return f"{value:,}".replace(",", NARROW)
@@ -74,12 +80,12 @@ def period(first: datetime, last: datetime) -> str:
     return f"{first.day} {first:%B %Y, %H:%M:%S} to {last:%H:%M:%S} UTC"
 
 
-def common_folder(keys: Sequence[str]) -> str:
-    """Return the folder that all keys lie in, with its slash; empty where there is none."""
-    shared: list[str] = []
-    # The shortest key ends the comparison.
-    for names in zip(*(key.split("/")[:-1] for key in keys), strict=False):
-        if len(set(names)) > 1:
-            break
-        shared.append(names[0])
-    return "".join(f"{name}/" for name in shared)
+def duration(span: timedelta) -> str:
+    """Return `3 days`, `2 hours`, `40 minutes`, in the largest unit that is there twice."""
+    seconds = span.total_seconds()
+    units = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+    unit, name = next(
+        ((unit, name) for unit, name in units if seconds >= 2 * unit or seconds == unit),
+        (1, "second"),
+    )
+    return plural(round(seconds / unit), name)

@@ -3,13 +3,13 @@
 import base64
 import io
 from dataclasses import dataclass
-from functools import cached_property
 
-from PIL import Image, ImageStat
+from PIL import Image
 
 from scones_images import ImageError, open_image, to_rgb, upright
 
 THUMBNAIL_PIXELS = 128
+MAX_PNG_BYTES = 8_000
 
 
 @dataclass(frozen=True)
@@ -18,28 +18,19 @@ class InputImage:
 
     pixels: Image.Image
 
-    @property
-    def width(self) -> int:
-        """Return the width in pixels."""
-        return self.pixels.width
-
-    @property
-    def height(self) -> int:
-        """Return the height in pixels."""
-        return self.pixels.height
-
-    @cached_property
-    def brightness(self) -> float:
-        """Return the mean luma (ITU-R 601), 0 black to 255 white."""
-        return float(ImageStat.Stat(self.pixels.convert("L")).mean[0])
-
     def data_uri(self) -> str:
-        """Return a PNG data URI of the pixels alone, at most 128 pixels wide and high."""
+        """Return a data URI of the pixels alone, at most 128 pixels wide and high.
+
+        PNG for a small one, JPEG where that would weigh more than MAX_PNG_BYTES.
+        """
         small = self.pixels.copy()
         small.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-        out = io.BytesIO()
+        kind, out = "png", io.BytesIO()
         small.save(out, "PNG", optimize=True)
-        return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
+        if out.tell() > MAX_PNG_BYTES:
+            kind, out = "jpeg", io.BytesIO()
+            small.save(out, "JPEG", quality=80, optimize=True)
+        return f"data:image/{kind};base64," + base64.b64encode(out.getvalue()).decode()
 
 
 def decode_image(body: bytes) -> InputImage | None:

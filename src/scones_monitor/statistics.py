@@ -1,16 +1,16 @@
-"""Figures of confidence, decisions and accuracy; each is computed from what was read."""
+"""Figures of confidence, decisions and accuracy, each with its n."""
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
-
-from scones_monitor.join import Joined
+from numpy.typing import ArrayLike, NDArray
 
 PERCENTILES = (5, 25, 50, 75, 95)
+_DRAWS = 1_000
+# The resolution at which confidences are drawn again: a thousandth.
+_CELLS = 1_000
 
 
 class Interval(NamedTuple):
@@ -37,6 +37,21 @@ class Share(NamedTuple):
         return wilson_interval(self.hits, self.total) if self.total else None
 
 
+class Estimate(NamedTuple):
+    """A proportion that was estimated from `n` images, with its 95 % interval."""
+
+    value: float
+    interval: Interval
+    n: int
+
+
+class Bin(NamedTuple):
+    """The images of one range of confidence: their mean confidence, and how many are right."""
+
+    confidence: float
+    right: Share
+
+
 def wilson_interval(hits: int, total: int, z: float = 1.959964) -> Interval:
     """Return the Wilson score interval of a proportion (Wilson 1927); z is 1.96 for 95 %."""
     p, zz = hits / total, z * z / total
@@ -46,60 +61,69 @@ def wilson_interval(hits: int, total: int, z: float = 1.959964) -> Interval:
     return Interval(centre - half if hits else 0.0, centre + half if hits < total else 1.0)
 
 
-def accuracy(rows: Iterable[Joined]) -> Share:
-    """Return how many of the classified images of known truth got their true label."""
-    known = [row.correct for row in rows if row.correct is not None]
-    return Share(sum(known), len(known))
+def share(mask: NDArray[np.bool_]) -> Share:
+    """Return how many of a mask's values are true."""
+    return Share(int(mask.sum()), len(mask))
 
 
-def precision(rows: Iterable[Joined]) -> Share:
-    """Return how many of the accepted images of known truth got their true label."""
-    return accuracy(row for row in rows if row.decision == "accepted")
+def estimated_accuracy(confidences: ArrayLike, seed: int = 0) -> Estimate | None:
+    """Return the accuracy to be expected of answers of these confidences; None of none.
+
+    CBPE, confidence-based performance estimation: calibrated, a confidence is the probability that
+    its answer is right, so that their mean is the expected accuracy. The interval is a bootstrap's,
+    1,000 draws, of the images and of whether each is right. It holds for images like those that
+    the calibration saw: drift makes it too high.
+    https://nannyml.readthedocs.io/en/stable/how_it_works/performance_estimation.html
+    """
+    values = np.clip(np.asarray(confidences, dtype=np.float64), 0, 1)
+    if not len(values):
+        return None
+    cells = np.minimum((values * _CELLS).astype(np.int64), _CELLS - 1)
+    counts = np.bincount(cells, minlength=_CELLS)
+    filled = np.flatnonzero(counts)
+    counts, sums = counts[filled], np.bincount(cells, values, _CELLS)[filled]
+    means = np.clip(sums / counts, 0, 1)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(values), counts / len(values), size=_DRAWS)
+    right = rng.binomial(drawn, means).sum(axis=1) / len(values)
+    low, high = np.percentile(right, (2.5, 97.5))
+    return Estimate(float(values.mean()), Interval(float(low), float(high)), len(values))
 
 
-def coverage(rows: Iterable[Joined]) -> Share:
-    """Return how many of the classified images were accepted; failed ones are not counted."""
-    decided = Counter(row.decision for row in rows)
-    return Share(decided["accepted"], decided["accepted"] + decided["review"])
+def reliability(confidences: ArrayLike, right: NDArray[np.bool_], bins: int = 10) -> list[Bin]:
+    """Return the bins of equal width over confidence that hold an image, lowest first.
 
-
-def confusion(rows: Iterable[Joined], labels: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """Return the counts by true label (rows) and answered label (columns), in label order."""
-    pairs = Counter((row.truth, row.label) for row in rows)
-    return tuple(tuple(pairs[true, answer] for answer in labels) for true in labels)
-
-
-def confidences(rows: Iterable[Joined], label: str | None = None) -> list[float]:
-    """Return the confidences of the classified images, of one answered label or of all."""
+    After DeGroot and Fienberg, The Comparison and Evaluation of Forecasters, 1983.
+    """
+    values = np.asarray(confidences, dtype=np.float64)
+    place = np.minimum((values * bins).astype(np.int64), bins - 1)
     return [
-        row.confidence for row in rows if row.confidence is not None and label in (None, row.label)
+        Bin(float(values[place == each].mean()), share(right[place == each]))
+        for each in np.unique(place)
     ]
 
 
-def confidence_histogram(values: ArrayLike, edges: Sequence[float]) -> list[int]:
+def confusion(
+    truth: NDArray[np.integer], label: NDArray[np.integer], classes: int
+) -> NDArray[np.int64]:
+    """Return the counts (classes, classes) by true label (rows) and answered label (columns)."""
+    cells = truth.astype(np.int64) * classes + label
+    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
+
+
+def histogram(values: ArrayLike, edges: Sequence[float]) -> list[int]:
     """Return the counts between the edges; the last bin holds its upper edge too."""
     counts, _ = np.histogram(np.asarray(values, dtype=float), bins=np.asarray(edges))
     return [int(count) for count in counts]
 
 
-def percentiles(values: Sequence[float]) -> dict[int, float]:
+def percentiles(values: ArrayLike) -> dict[int, float]:
     """Return the percentiles 5 to 95, linearly interpolated; empty for no values."""
-    if not values:
+    array = np.asarray(values, dtype=float)
+    if not len(array):
         return {}
-    found = np.percentile(np.asarray(values, dtype=float), PERCENTILES)
+    found = np.percentile(array, PERCENTILES)
     return {p: float(value) for p, value in zip(PERCENTILES, found, strict=True)}
-
-
-def percentiles_by_class(
-    rows: Sequence[Joined], labels: Sequence[str]
-) -> Mapping[str, dict[int, float]]:
-    """Return the percentiles of confidence by answered label."""
-    return {label: percentiles(confidences(rows, label)) for label in labels}
-
-
-def share_below(values: Sequence[float], threshold: float) -> Share:
-    """Return how many values lie below the threshold (one that equals it does not)."""
-    return Share(sum(value < threshold for value in values), len(values))
 
 
 def entropy(probabilities: Sequence[float]) -> float:

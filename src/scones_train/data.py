@@ -1,7 +1,8 @@
 """A channel folder, `<channel>/<label>/*.png`, as arrays in memory."""
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from scones_images import ImageError, decode
 # Four halvings must leave a pixel to pool.
 SMALLEST_SIDE = 16
 SUFFIXES = (".png", ".jpg", ".jpeg")
+NO_ENDING = f"its name does not end in {', '.join(SUFFIXES)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,8 @@ def load_channels(
 def channel_files(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
     """Return each image's path and class index, by class in model order, then by name.
 
-    Images are files with one of SUFFIXES, in any case and at any depth below the class's folder.
+    Images are files with one of SUFFIXES, in any case and at any depth below the class's folder;
+    `passed_over` counts the others.
     """
     if not folder.is_dir():
         return []
@@ -158,6 +161,16 @@ def channel_files(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int]
         if file.label in index_of and file.name.lower().endswith(SUFFIXES)
     ]
     return sorted(found, key=lambda each: (each[1], each[0]))
+
+
+def passed_over(folder: Path) -> Mapping[str, int]:
+    """Return how many files and folders of a channel hold no image to train on, by reason."""
+    if not folder.is_dir():
+        return {}
+    listed = list_class_files(folder, with_splits=False)
+    reasons = Counter(listed.passed_over.values())
+    reasons[NO_ENDING] += sum(not file.name.lower().endswith(SUFFIXES) for file in listed.files)
+    return {reason: number for reason, number in sorted(reasons.items()) if number}
 
 
 def _check(folder: Path, classes: Sequence[str], found: set[int]) -> None:

@@ -79,20 +79,22 @@ def test_a_change_is_planned_merged_applied_watched_and_reverted(repository: Rep
 
     repository.git("revert", "--no-edit", "--mainline", "1", "HEAD")
     assert re.search(r" 0 to add, \d to change, 0 to destroy", repository.plan())
-    repository.applied()
-    assert retention(repository) == 30
     serve_and_take_down(repository)
     superfluous = [use["sid"] for use in uses(repository) if not use["alone"]]
     assert sorted(set(superfluous)) == sorted(NOT_EXERCISED)
 
 
 def serve_and_take_down(repository: Repository) -> None:
-    """Have all that an environment can have, and then nothing any more, with the apply role."""
+    """Have all that an environment can have, and then nothing any more, with the apply role.
+
+    The same apply takes back what the last commit reverted.
+    """
     repository.release(model_archive(str(BICYCLE)))
     repository.add(SERVED)
     repository.edit("alarms = {", 'alarms = {\n  email = "team@example.com"')
     repository.plan()
     assert "golden samples answered as in training" in repository.applied()
+    assert retention(repository) == 30
     gone = repository.inv("destroy", "--env", "dev", "--yes", role="apply")
     assert gone.code == 0, gone.out[-4000:] + gone.err[-4000:]
 

@@ -15,7 +15,8 @@ from scones_toolkit.tasks.candidates import registry
 from scones_toolkit.tasks.local import model_images
 from scones_toolkit.tasks.training import train
 from scones_toolkit.tasks.tuning import tune
-from scones_train.sagemaker.registry import PENDING, Candidate
+from scones_train.sagemaker.model_package import PENDING
+from scones_train.sagemaker.registry import Candidate
 from scones_train.sagemaker.tuning import RANGES
 from tests.support.photos import draw_photos
 from tests.support.training import ALGORITHM, ROLE, Applied, applied, started

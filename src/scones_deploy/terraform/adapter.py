@@ -57,6 +57,7 @@ class Terraform:
         self.data_dir = self.build_dir / "terraform" / environment
         self._folder = EnvironmentFolder.find(self.root, environment, self.build_dir / "lambda")
         self.is_connected = False
+        self._state: dict[str, Any] | None = None
         self._binary = find(self.build_dir, environ)
         self._commands = TerraformCommands(
             self.root,
@@ -178,7 +179,7 @@ class Terraform:
         until then has made it stale. A file that somebody asked for stays.
         """
         files = [plan.path]
-        done = False
+        done, self._state = False, None
         try:
             self._commands.stream("apply", plan.path, input=False)
             done = True
@@ -196,13 +197,21 @@ class Terraform:
 
     def outputs(self) -> dict[str, Any]:
         """Return the value of every output by name; empty before the first apply."""
+        if self._state is not None:
+            found = (self._state.get("values") or {}).get("outputs", {})
+            return {name: item["value"] for name, item in found.items()}
         done = self._commands.checked("output", self._commands.run("output", json=FLAG))
         return {name: item["value"] for name, item in done.json().items()}
 
     def applied(self, plan: Plan | None = None) -> tuple[AppliedResource, ...]:
         """Return every resource of the state, or as a plan leaves it; none before any apply."""
         shown = self._commands.run("show", *([plan.path] if plan else []), json=FLAG)
-        return parse_state(self._commands.checked("show", shown).json())
+        body = self._commands.checked("show", shown).json()
+        found = parse_state(body)
+        if plan is None:
+            # It has the outputs too, which `terraform output` would take a second or more for.
+            self._state = body
+        return found
 
     def deployment(self) -> Deployment:
         """Return the environment's outputs, typed; raises DeployError where it has none."""

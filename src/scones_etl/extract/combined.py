@@ -26,8 +26,8 @@ class Combined:
 
     @property
     def kind(self) -> str:
-        """Both kinds, such as `cifar100+labelled`."""
-        return f"{self.base.kind}+{self.added.kind}"
+        """Both kinds, such as `cifar100+labelled`; each once, however often images were added."""
+        return "+".join(dict.fromkeys(f"{self.base.kind}+{self.added.kind}".split("+")))
 
     @property
     def name(self) -> str:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
         predict,
         releases,
         removal,
+        retraining,
         review,
         running,
+        shadow,
         training,
         tuning,
     )
@@ -38,8 +40,10 @@ __all__ = [
     "predict",
     "releases",
     "removal",
+    "retraining",
     "review",
     "running",
+    "shadow",
     "training",
     "tuning",
 ]

@@ -6,7 +6,8 @@ from pathlib import Path
 from scones_deploy.release import read_releases
 from scones_deploy.terraform.plan import Plan
 from scones_toolkit.project import Project
-from scones_train.sagemaker.registry import Candidate, Registry, Training
+from scones_train.sagemaker.model_package import Training
+from scones_train.sagemaker.registry import Candidate, Registry
 
 # The group's type in Terraform.
 GROUP = "aws_sagemaker_model_package_group."

@@ -1,28 +1,80 @@
-"""The tasks that watch an endpoint: the report on a run, and on a shadow release."""
+"""The report on what an endpoint answered, of a run or of a period."""
 
 import webbrowser
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from scones_core.errors import MonitorError
-from scones_core.events import Result
+import numpy as np
+from botocore.exceptions import BotoCoreError, ClientError
+
+from scones_core.errors import MonitorError, SconesError
+from scones_core.events import DECISIONS, Result
 from scones_core.manifest import Manifest
 from scones_core.outputs import Deployment
+from scones_core.reviews import Answer, consensus, read_answers, standing
+from scones_core.reviews.shared import LABELS, of_reviewer
 from scones_core.uris import S3Uri
-from scones_deploy.terraform.state import served_configurations
-from scones_monitor.captured_records import Captures, read_captures, wait_for_captures
-from scones_monitor.join import Join, cause_text, join
-from scones_monitor.report import Provenance, ReportData, summarise, write_report
-from scones_monitor.shadow import Comparison, Side, compare, write_shadow_page
+from scones_deploy.cost import HOURS, MILLION, Prices, estimate
+from scones_deploy.release import read_releases
+from scones_etl.extract.labelled_folder import ANSWERS, LABELS_FILE, read_table
+from scones_etl.extract.labelled_folder import COLUMNS as LABEL_COLUMNS
+from scones_images.statistics import STATISTICS
+from scones_monitor.archive import Archive
+from scones_monitor.capture_files import CaptureSource, FolderCaptures, S3Captures
+from scones_monitor.captured_records import (
+    Captures,
+    Unreadable,
+    parse_record,
+    wait_for_captures,
+)
+from scones_monitor.charts.over_time import Marker
+from scones_monitor.drift.figures import DriftFigure, compare
+from scones_monitor.drift.samples import Sample
+from scones_monitor.invocations import EndpointMetrics, read_metrics
+from scones_monitor.join import cause_text
+from scones_monitor.period import parse_period
+from scones_monitor.report import Cost, Provenance, ReportData, Run, write_report
+from scones_monitor.summary import Place, Query, Summary, summarise
+from scones_monitor.timeline import period_bins
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
+from scones_toolkit.tasks.results import LAST, RUNS, execution_arn, results_of, stored_results
 
 # AWS delivers captured records within minutes, the embedded AWS within seconds.
 CAPTURE_SECONDS = {"local": 30.0}
 CAPTURE_SECONDS_ON_AWS = 600.0
-PERCENTILES = ("p50", "p90", "p99")
+
+
+# Traffic of so long before the period is what it is compared with.
+REFERENCE_DAYS = 7
+# More images of either sample make a test slower, and its verdict no other.
+DRIFT_IMAGES = 5_000
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a report is about: an endpoint's records, and the model that answers there."""
+
+    source: CaptureSource
+    archive: Archive
+    labels: tuple[str, ...]
+    threshold: float
+    endpoint: str
+    variant: str
+    deployment: Deployment | None
+    left_out: list[str] = field(default_factory=list)
+
+    def image(self, place: Place) -> bytes | None:
+        """Return the image of a record, None where its file is gone or holds another line."""
+        try:
+            line = b"".join(self.source.read(place.key, place.start, place.length))
+            return parse_record(line, "").image
+        except (OSError, Unreadable, ClientError, BotoCoreError):
+            return None
 
 
 def report(
@@ -31,26 +83,403 @@ def report(
     out: Path | None = None,
     manifest: Manifest | None = None,
     in_browser: bool = False,
+    since: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    run: str | None = None,
+    source: Path | None = None,
 ) -> dict[str, Any]:
-    """Write the report page of the last run, and return its figures.
+    """Write the report page with its JSON and PNG files, and return its figures.
 
-    `in_browser` opens the page. Raises MonitorError where no captured record has arrived in
-    time, and where there can be none, as every image failed.
+    Of the period that `since`, `start` and `end` name, or of a run: `last`, or an execution's
+    name. The default is the last run where there is one, else the last day. `source` is a folder
+    of captured records instead of the endpoint's own. `in_browser` opens the page. Raises
+    MonitorError where no captured record of the run has arrived in time, and where there can be
+    none, as every image failed.
     """
-    record = project.records.read("execution")
-    _require_classified(record["results"])
-    manifest = manifest or data.current(project)
-    deployment = project.deployment
-    results: list[Result] = record["results"]
-    found = captures(project, results, datetime.fromisoformat(record["started_at"]))
-    truth = {row.key: row.label for row in manifest.rows}
-    joined = join(results, found.records, truth)
+    if run and (since or start or end or source):
+        raise MonitorError("--run is a period of its own: leave out the other one.")
+    period = bool(since or start or end)
+    if not run and not period and not source and _ran(project):
+        run = LAST
+    subject = _subject(project, source)
+    now = datetime.now(UTC)
+    if run:
+        data_of = _of_run(project, subject, run, manifest, now)
+    else:
+        asked = parse_period(since, start, end, now) if period or not source else None
+        data_of = _of_period(project, subject, asked)
     path = out or project.build / project.environment / "report.html"
-    write_report(path, _report_data(project, record, manifest, joined, found))
-    project.console.say(f"  {len(found.records)} captured records read; the report is {path}")
+    figures = write_report(path, data_of)
+    n = figures["captured_records"]
+    project.console.say(f"  {n:,} captured records read; the report is {path}")
     if in_browser:
         webbrowser.open(path.absolute().as_uri())
-    return summarise(joined, found, deployment.threshold)
+    return figures
+
+
+def _ran(project: Project) -> bool:
+    return project.records.path("execution").exists()
+
+
+def _subject(project: Project, folder: Path | None) -> Subject:
+    archives = project.build / project.environment / "captures"
+    if folder is None:
+        deployed = project.deployment
+        if not deployed.endpoint_name:
+            raise MonitorError("No endpoint is deployed, so nothing is captured: inv release")
+        place = S3Captures(
+            project.client("s3"),
+            S3Uri.parse(deployed.capture_uri),
+            deployed.endpoint_name,
+            deployed.variant,
+        )
+        archive = Archive(archives, deployed.endpoint_name)
+        return Subject(
+            place, archive, deployed.labels, deployed.threshold, deployed.endpoint_name,
+            deployed.variant, deployed,
+        )  # fmt: skip
+    release = project.active_release
+    labels = release.labels if release else project.settings.dataset.classes
+    threshold = release.threshold if release else project.settings.workflow.threshold
+    if threshold is None:
+        raise MonitorError(
+            f"No release says which threshold goes with {folder}; set [workflow] threshold."
+        )
+    # Files are known by their path within the folder: each folder has an archive of its own.
+    name = str(folder.resolve()).strip("/").replace("/", "-")
+    archive = Archive(archives / "folders" / name, "")
+    return Subject(FolderCaptures(folder), archive, labels, threshold, "", "", None)
+
+
+def _of_run(
+    project: Project, subject: Subject, run: str, manifest: Manifest | None, now: datetime
+) -> ReportData:
+    executions, began = _started(project, run)
+    results = results_of(project, run)
+    _require_classified(results)
+    manifest = manifest or data.current(project)
+    truth = dict(_labelled(results, manifest)) | _reviewed(project, subject)
+    ids = [result["inference"]["inference_id"] for result in results if "inference" in result]
+    seconds = CAPTURE_SECONDS.get(project.environment, CAPTURE_SECONDS_ON_AWS)
+    listing = subject.archive.wait_for(subject.source, ids, began, seconds)
+    query = Query(
+        labels=subject.labels, threshold=subject.threshold, since=began, until=now, truth=truth,
+        inference_ids=ids,
+    )  # fmt: skip
+    found = summarise(subject.archive, listing.files, query)
+    missing = [
+        result
+        for result in results
+        if "inference" in result and not found.has(result["inference"]["inference_id"])
+    ]
+    found = found.with_answers(
+        [(began, r["inference"]["label"], r["inference"]["confidence"],
+          truth.get(r["inference"]["inference_id"], "")) for r in missing]
+    )  # fmt: skip
+    decisions = Counter(result["decision"] for result in results)
+    ended = Run(
+        executions=executions,
+        decisions={decision: decisions[decision] for decision in DECISIONS},
+        failures=tuple(_failures(results)),
+        without_record=len(missing),
+        keys={r["inference"]["inference_id"]: r["image"]["key"] for r in results
+              if "inference" in r},
+    )  # fmt: skip
+    subject.left_out.extend(listing.left_out)
+    return _report_data(
+        project, subject, found, (began, now), results=results, ended=ended, manifest=manifest
+    )
+
+
+def _of_period(
+    project: Project, subject: Subject, asked: tuple[datetime, datetime] | None
+) -> ReportData:
+    first, last = asked or (None, None)
+    listing = subject.source.list(first, last)
+    subject.archive.update(subject.source, listing.files)
+    endpoints = sorted({file.endpoint for file in listing.files})
+    if len(endpoints) > 1:
+        named = ", ".join(endpoints)
+        subject.left_out.append(f"The records are of {len(endpoints)} endpoints together: {named}")
+    truth, manifest = _reviewed(project, subject), None
+    if subject.deployment and _ran(project):
+        manifest = data.current(project)
+        truth = dict(_labelled(results_of(project), manifest)) | truth
+    query = Query(
+        labels=subject.labels, threshold=subject.threshold, since=first, until=last, truth=truth
+    )
+    summary = summarise(subject.archive, listing.files, query)
+    span = summary.span or (datetime.now(UTC) - timedelta(days=1), datetime.now(UTC))
+    period = asked or (span[0], span[1] + timedelta(seconds=1))
+    subject.left_out.extend(listing.left_out)
+    return _report_data(
+        project,
+        subject,
+        summary,
+        period,
+        results=_results(project, subject, period),
+        manifest=manifest,
+    )
+
+
+def _started(project: Project, run: str) -> tuple[tuple[str, ...], datetime]:
+    """Return the executions of a run, and when the first of them began."""
+    if run == LAST:
+        record = project.records.read("execution")
+        return tuple(record["executions"]), datetime.fromisoformat(record["started_at"])
+    arn = execution_arn(project, run)
+    states = project.client("stepfunctions")
+    began: datetime = states.describe_execution(executionArn=arn)["startDate"]
+    return (arn,), began.astimezone(UTC)
+
+
+def _results(
+    project: Project, subject: Subject, period: tuple[datetime, datetime]
+) -> Iterator[Result]:
+    """Yield the results of a period that are at hand: large runs' in S3, the last run's here.
+
+    A small run's of another host are in its execution's output alone.
+    """
+    if subject.deployment is None:
+        return
+    first, last = period
+    if _ran(project):
+        record = project.records.read("execution")
+        if first <= datetime.fromisoformat(record["started_at"]) < last:
+            yield from record["results"]
+    s3, bucket = project.client("s3"), subject.deployment.data_bucket
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=f"{RUNS}/", Delimiter="/"
+    )
+    for found in (each for page in pages for each in page.get("CommonPrefixes", [])):
+        name = found["Prefix"].split("/")[1]
+        listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"{RUNS}/{name}/results/", MaxKeys=1)
+        written = [each["LastModified"] for each in listed.get("Contents", [])]
+        if written and first <= written[0] < last:
+            yield from stored_results(project, name)
+
+
+def _labelled(results: Iterable[Result], manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Yield the inference id and the true label of each result whose image the manifest has."""
+    labels = {row.key: row.label for row in manifest.rows}
+    for result in results:
+        if "inference" in result and (label := labels.get(result["image"]["key"])):
+            yield result["inference"]["inference_id"], label
+
+
+def _reviewed(project: Project, subject: Subject) -> dict[str, str]:
+    """Return the labels that people gave, by inference id: here, in S3, and in a filled-in list.
+
+    Of an image that reviewers answered differently the label that most gave counts; one that is
+    disputed has none.
+    """
+    folder = project.review_folder
+    answers: list[Answer] = []
+    for path in sorted((folder / ANSWERS).glob("*.jsonl")):
+        answers += of_reviewer(path.read_bytes(), path.stem)[0]
+    if subject.deployment is not None:
+        shared = read_answers(project.client("s3"), subject.deployment.data_bucket, f"{LABELS}/")
+        answers += shared.answers
+    held = standing(answers)
+    agreed = consensus(held.votes())
+    if agreed.disputed:
+        n = len(agreed.disputed)
+        subject.left_out.append(f"Images whose reviewers disagree, which have no label: {n}")
+    found = {
+        answer.inference_id: agreed.labels[answer.sha256]
+        for answer in held.answers.values()
+        if answer.inference_id and answer.sha256 in agreed.labels
+    }
+    return _filled_in(folder / LABELS_FILE) | found
+
+
+def _filled_in(path: Path) -> dict[str, str]:
+    """Return the labels of a list that was filled in by hand: files are named by inference id."""
+    if not path.is_file() or not path.stat().st_size:
+        return {}
+    header, rows = read_table(path)
+    if not set(header) >= LABEL_COLUMNS:
+        return {}
+    filled = ((row.values.get("file", ""), row.values.get("label", "")) for row in rows)
+    return {PurePosixPath(file).stem: label for file, label in filled if file and label}
+
+
+def _failures(results: Sequence[Result]) -> Iterator[tuple[str, str, str]]:
+    for result in results:
+        if result["decision"] == "failed":
+            # An input that names no image fails with whatever it was in place of the reference.
+            image: Mapping[str, Any] = result["image"]
+            named = "bucket" in image and "key" in image
+            where = f"s3://{image['bucket']}/{image['key']}" if named else "no image named"
+            error = result.get("error", {"Error": "unknown", "Cause": ""})
+            yield where, error["Error"], cause_text(error["Cause"])
+
+
+def _report_data(
+    project: Project,
+    subject: Subject,
+    found: Summary,
+    period: tuple[datetime, datetime],
+    *,
+    results: Iterable[Result],
+    ended: Run | None = None,
+    manifest: Manifest | None = None,
+) -> ReportData:
+    release, chosen = project.active_release, project.settings.workflow.threshold
+    own = release is not None and release.threshold == subject.threshold != chosen
+    since, until = period
+    reference, drift, note = _drift(project, subject, found, since)
+    metrics, sampling = _endpoint(project, subject, since, until)
+    return ReportData(
+        summary=found,
+        generated=datetime.now(UTC),
+        since=since,
+        until=until,
+        image=subject.image,
+        run=ended,
+        metrics=metrics,
+        sampling=sampling,
+        releases=[Marker(time, name) for name, time in _releases(project)],
+        reference=reference,
+        drift=drift,
+        drift_note=note,
+        cost=_cost(project, subject, period, ended.inputs if ended else len(found)),
+        assignments=_assignments(results),
+        left_out=tuple(subject.left_out),
+        target_precision=project.settings.training.target_precision if own else None,
+        provenance=Provenance(
+            environment=project.environment,
+            endpoint=subject.endpoint,
+            source=str(subject.source),
+            release=release.id if release else "",
+            model_url=release.model_data_url if release else "",
+            dataset_version=manifest.version if manifest else "",
+            dataset_kind=manifest.source["kind"] if manifest else "",
+            dataset_name=manifest.source["name"] if manifest else "",
+            threshold_origin="chosen in training" if own else "set by [workflow] threshold",
+        ),
+    )
+
+
+def _releases(project: Project) -> list[tuple[str, datetime]]:
+    """Return the releases with the times in their ids, the earliest first; others have none."""
+    found = []
+    for name in read_releases(project.release_file).releases:
+        try:
+            found.append((name, datetime.strptime(name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)))
+        except ValueError:
+            continue
+    return sorted(found, key=lambda pair: pair[1])
+
+
+def _drift(
+    project: Project, subject: Subject, now: Summary, since: datetime
+) -> tuple[Summary | None, tuple[DriftFigure, ...], str]:
+    """Return the reference, the figures, and what was compared in words.
+
+    The reference is the traffic before the period, of the active release only: another model
+    answers with other confidences.
+    """
+    if not len(now):
+        return None, (), "There are no records in this period."
+    first = since - timedelta(days=REFERENCE_DAYS)
+    release = dict(_releases(project)).get(
+        project.active_release.id if project.active_release else ""
+    )
+    if release and release >= since:
+        return (
+            None,
+            (),
+            "The release is younger than this period: earlier traffic is another model's.",
+        )
+    first = max(first, release) if release else first
+    listing = subject.source.list(first, since)
+    subject.archive.update(subject.source, listing.files)
+    query = Query(labels=subject.labels, threshold=subject.threshold, since=first, until=since)
+    before = summarise(subject.archive, listing.files, query)
+    left_out = "".join(
+        f" Left out of it: {each.reason} ({each.count})." for each in before.excluded
+    )
+    if not len(before):
+        missing = f"There is no traffic of this release in the {REFERENCE_DAYS} days before."
+        return None, (), missing + left_out
+    span = f"{first:%d %B %Y, %H:%M} to {since:%d %B %Y, %H:%M} UTC"
+    note = f"Compared with the traffic from {span}.{left_out}"
+    return before, compare(_sample(before), _sample(now)), note
+
+
+def _sample(summary: Summary) -> Sample:
+    # The sample is in the order of its events' hashes, so that its beginning is one, too.
+    rows = summary.sample.of(np.arange(min(len(summary.sample), DRIFT_IMAGES)))
+    return Sample(
+        answers=tuple(summary.labels[int(i)] for i in rows.label),
+        confidences=rows.confidence.astype(np.float64),
+        probabilities={
+            label: rows.probabilities[:, i].astype(np.float64)
+            for i, label in enumerate(summary.labels)
+        },
+        inputs={name: rows.inputs[name].astype(np.float64) for name in STATISTICS},
+    )
+
+
+def _endpoint(
+    project: Project, subject: Subject, since: datetime, until: datetime
+) -> tuple[EndpointMetrics | None, int | None]:
+    """Return the endpoint's metrics, and the percentage that it captures; None of a folder."""
+    if subject.deployment is None:
+        return None, None
+    try:
+        metrics = read_metrics(
+            project.client("cloudwatch"),
+            subject.endpoint,
+            subject.variant,
+            since=since,
+            until=until,
+            step=period_bins(since, until)[1],
+        )
+        sagemaker = project.client("sagemaker")
+        name = sagemaker.describe_endpoint(EndpointName=subject.endpoint)["EndpointConfigName"]
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=name)
+        captured = config.get("DataCaptureConfig", {}).get("InitialSamplingPercentage")
+    except (ClientError, BotoCoreError) as error:
+        subject.left_out.append(f"Invocations and latency are not known: {error}")
+        return None, None
+    return metrics, captured
+
+
+def _cost(
+    project: Project, subject: Subject, period: tuple[datetime, datetime], images: int
+) -> Cost | None:
+    """Return what the period costs by the price table, for as long and for so many images."""
+    if subject.deployment is None:
+        return None
+    active, hours = project.active_release, (period[1] - period[0]) / timedelta(hours=1)
+    try:
+        prices = Prices.load()
+        lines = estimate(
+            project.terraform.applied(), active.id if active else "", prices, project.settings.cost
+        )
+    except SconesError as error:
+        subject.left_out.append(f"The cost is not known: {error}")
+        return None
+    by_service: dict[str, float] = defaultdict(float)
+    for line in lines:
+        by_service[line.service] += line.month * hours / HOURS + line.million * images / MILLION
+    place = "on AWS it would be" if project.embedded else "by the price table"
+    basis = f"{place}, {hours:,.1f} hours and {images:,} images, prices of {prices.checked}"
+    return Cost(prices.currency, tuple(sorted(by_service.items())), basis)
+
+
+def _assignments(results: Iterable[Result]) -> Counter[tuple[str, str, str]]:
+    """Return the results by (vehicle, bay, order radius); older results have no assignment."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for result in results:
+        each = result.get("assignment")
+        if isinstance(each, Mapping):
+            radius = f"{each.get('orders')}, up to {each.get('max_km'):g} km"
+            found[str(each.get("vehicle")), str(each.get("bay")), radius] += 1
+    return found
 
 
 def _require_classified(results: Sequence[Result]) -> None:
@@ -95,127 +524,3 @@ def captures_of(
         since=since,
         timeout_seconds=timeout_seconds,
     )
-
-
-def _report_data(
-    project: Project,
-    record: dict[str, Any],
-    manifest: Manifest,
-    joined: Join,
-    captures: Captures,
-) -> ReportData:
-    deployment, release = project.deployment, project.active_release
-    chosen = project.settings.workflow.threshold
-    own = release is not None and release.threshold == deployment.threshold != chosen
-    return ReportData(
-        joined=joined,
-        captures=captures,
-        labels=deployment.labels,
-        threshold=deployment.threshold,
-        target_precision=project.settings.training.target_precision if own else None,
-        generated=datetime.now(UTC),
-        provenance=Provenance(
-            environment=project.environment,
-            endpoint=deployment.endpoint_name,
-            release=deployment.active_release,
-            model_url=release.model_data_url if release else "",
-            executions=tuple(record["executions"]),
-            dataset_version=manifest.version,
-            dataset_kind=manifest.source["kind"],
-            dataset_name=manifest.source["name"],
-            threshold_origin="chosen in training" if own else "set by [workflow] threshold",
-            capture_uri=deployment.capture_uri,
-        ),
-    )
-
-
-def compare_shadow(
-    project: Project, *, out: Path | None = None, hours: int = 24, in_browser: bool = False
-) -> Comparison:
-    """Write the page that compares the shadow with the release that serves; return the figures.
-
-    Read are the records that both left in the last `hours`. Raises MonitorError where there is
-    no shadow, or no image that both answered.
-    """
-    served, shadow, endpoint = _sides(project)
-    deployment = project.deployment
-    until = datetime.now(UTC)
-    since = until - timedelta(hours=hours)
-    found = []
-    for side in (served, shadow):
-        captures = read_captures(
-            project.client("s3"),
-            S3Uri.parse(deployment.capture_uri),
-            endpoint,
-            variant=side,
-            since=since,
-        )
-        found.append(captures.records)
-    comparison = compare(found[0], found[1], deployment.labels, deployment.threshold)
-    outputs = project.terraform.outputs()
-    path = out or project.build / project.environment / "shadow.html"
-    write_shadow_page(
-        path,
-        comparison,
-        Side(deployment.active_release, served, _latency(project, endpoint, served, since, until)),
-        Side(
-            str(outputs.get("shadow_release", "")),
-            shadow,
-            _latency(project, endpoint, shadow, since, until),
-        ),
-        environment=project.environment,
-        generated=until,
-    )
-    if in_browser:
-        webbrowser.open(path.absolute().as_uri())
-    share, _ = comparison.agreement
-    project.console.say(
-        f"  images answered by both releases: {len(comparison.pairs)}; they agree on {share:.1%}, "
-        f"the mean confidence of the shadow is {comparison.shift:+.4f} higher: {path}"
-    )
-    return comparison
-
-
-def _sides(project: Project) -> tuple[str, str, str]:
-    """Return the production variant, the shadow variant and their endpoint."""
-    release = project.active_release
-    pairs = served_configurations(project.terraform.applied(), release.id) if release else []
-    for endpoint, configuration in pairs:
-        shadows = configuration.values.get("shadow_production_variants") or ()
-        if shadows:
-            served = configuration.values["production_variants"][0]["variant_name"]
-            return str(served), str(shadows[0]["variant_name"]), str(endpoint.values["name"])
-    raise MonitorError(
-        f"No shadow is deployed in {project.environment}; set shadow_release, plan and apply."
-    )
-
-
-def _latency(
-    project: Project, endpoint: str, variant: str, since: datetime, until: datetime
-) -> dict[str, float]:
-    """Return percentiles of the model's latency, in milliseconds; empty where none is known."""
-    found: dict[str, Any] = project.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/SageMaker",
-        MetricName="ModelLatency",
-        Dimensions=[
-            {"Name": "EndpointName", "Value": endpoint},
-            {"Name": "VariantName", "Value": variant},
-        ],
-        StartTime=since,
-        EndTime=until,
-        # One period over all of it: percentiles of percentiles would say nothing.
-        Period=_minutes(since, until) * 60,
-        ExtendedStatistics=list(PERCENTILES),
-    )
-    points = found["Datapoints"]
-    if not points:
-        return {}
-    # SageMaker measures in microseconds.
-    return {
-        f"latency {name}": value / 1000
-        for name, value in points[-1].get("ExtendedStatistics", {}).items()
-    }
-
-
-def _minutes(since: datetime, until: datetime) -> int:
-    return max(1, round((until - since).total_seconds() / 60))

@@ -34,7 +34,8 @@ from scones_train.evaluation.quality_gate import (
     below_limits,
     in_common,
 )
-from scones_train.sagemaker.registry import REJECTED, Candidate
+from scones_train.sagemaker.model_package import REJECTED
+from scones_train.sagemaker.registry import Candidate
 
 BUILTIN = "builtin"
 

@@ -28,8 +28,9 @@ from scones_toolkit.tasks.training_requests import (
 from scones_train.sagemaker.job import TrainingRequest
 from scones_train.sagemaker.launch import SageMaker, TrainingResult, launch
 from scones_train.sagemaker.metric_lines import parse_line
+from scones_train.sagemaker.model_package import Training
 from scones_train.sagemaker.preflight import require_quota, require_role
-from scones_train.sagemaker.registry import Candidate, Training
+from scones_train.sagemaker.registry import Candidate
 from scones_train.sagemaker.sdk import SdkSageMaker
 from scones_train.sagemaker.sdk_trainer import TrainerSageMaker
 

@@ -16,8 +16,9 @@ from scones_toolkit.tasks.local_training import run_training, write_channels
 from scones_toolkit.tasks.training_requests import data_hash, own_request, recipe, serving_image
 from scones_train.artifact import read_artifact
 from scones_train.sagemaker.job import job_name
+from scones_train.sagemaker.model_package import Training
 from scones_train.sagemaker.preflight import require_quota, require_role
-from scones_train.sagemaker.registry import Candidate, Training
+from scones_train.sagemaker.registry import Candidate
 from scones_train.sagemaker.tuning import (
     NAME_CHARACTERS,
     OBJECTIVE,

@@ -8,12 +8,18 @@ from typing import Any, Protocol, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import ReleaseError
-
-PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
-# Properties that are no metric.
-DATASET, DATA_HASH, JOB = "dataset_version", "manifest_sha256", "training_job"
-ALGORITHM, SOURCE = "algorithm", "data_source"
-MAX_PROPERTIES = 50
+from scones_train.sagemaker.model_package import (
+    ALGORITHM,
+    APPROVED,
+    DATA_HASH,
+    DATASET,
+    JOB,
+    PENDING,
+    REJECTED,
+    SOURCE,
+    Training,
+    package_request,
+)
 
 
 class SageMaker(Protocol):
@@ -36,26 +42,12 @@ class SageMaker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
-    """What a candidate comes from: `manifest_sha256` is the data's hash, `commit` the code's.
-
-    `data_source` is the manifest source's kind (`cifar100`, `synthetic`, ...).
-    """
-
-    job: str
-    image: str
-    model_data_url: str
-    metrics: Mapping[str, float]
-    dataset_version: str
-    manifest_sha256: str
-    commit: str
-    algorithm: str = "scones"
-    data_source: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Candidate:
-    """A trained model in the registry; `status` is AWS's approval state, `note` its reason."""
+    """A trained model in the registry; `status` is AWS's approval state, `note` its reason.
+
+    What was registered as rejected has its reason in the description: CreateModelPackage takes
+    no other.
+    """
 
     version: int
     arn: str
@@ -76,6 +68,7 @@ class Candidate:
         Raises ReleaseError for a package that this project did not make.
         """
         try:
+            status = found.get("ModelApprovalStatus") or PENDING
             container = found["InferenceSpecification"]["Containers"][0]
             properties = dict(found.get("CustomerMetadataProperties") or {})
             training = Training(
@@ -92,8 +85,9 @@ class Candidate:
             return cls(
                 version=int(found["ModelPackageVersion"]),
                 arn=found["ModelPackageArn"],
-                status=found.get("ModelApprovalStatus") or PENDING,
-                note=found.get("ApprovalDescription") or "",
+                status=status,
+                note=found.get("ApprovalDescription")
+                or (found.get("ModelPackageDescription", "") if status == REJECTED else ""),
                 created=found["CreationTime"],
                 training=training,
             )
@@ -171,30 +165,3 @@ class Registry:
             return getattr(self._sagemaker, operation)(**request)
         except (ClientError, BotoCoreError) as error:
             raise ReleaseError(f"The registry {self.group} cannot be used: {error}") from error
-
-
-def package_request(group: str, training: Training) -> dict[str, Any]:
-    """Return the arguments of CreateModelPackage."""
-    figures = {name: f"{value:.6g}" for name, value in sorted(training.metrics.items())}
-    origin = {
-        DATASET: training.dataset_version,
-        DATA_HASH: training.manifest_sha256,
-        JOB: training.job,
-        ALGORITHM: training.algorithm,
-        SOURCE: training.data_source,
-    }
-    properties = {name: text for name, text in origin.items() if text}
-    room = MAX_PROPERTIES - len(properties)
-    container = {"Image": training.image, "ModelDataUrl": training.model_data_url}
-    return {
-        "ModelPackageGroupName": group,
-        "ModelPackageDescription": f"Trained by {training.job or 'hand'}",
-        "ModelApprovalStatus": PENDING,
-        "InferenceSpecification": {
-            "Containers": [container],
-            "SupportedContentTypes": ["image/png", "image/jpeg", "application/x-image"],
-            "SupportedResponseMIMETypes": ["application/json"],
-        },
-        "MetadataProperties": {"CommitId": training.commit},
-        "CustomerMetadataProperties": {**properties, **dict(list(figures.items())[:room])},
-    }

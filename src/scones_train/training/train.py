@@ -4,6 +4,7 @@ Reads hyperparameters and channels where SageMaker puts them, writes the model f
 reports on stdout in lines of `name=value`. An error ends it with 1 and `<base>/output/failure`.
 """
 
+import hashlib
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from scones_core.errors import SconesError, TrainingError
+from scones_core.manifest import Manifest
 from scones_core.model_card import ModelCard
 from scones_train.artifact import write_artifact
 from scones_train.container import Container
@@ -20,6 +22,7 @@ from scones_train.data import (
     channel_files,
     load_channel,
     load_channels,
+    passed_over,
 )
 from scones_train.evaluation.calibration import Calibration, Predictions, calibrate
 from scones_train.evaluation.predictions import ImagePredictions, channel_names
@@ -71,7 +74,7 @@ def run(container: Container) -> ModelCard:
 
     Raises TrainingError for hyperparameters or images that cannot be used.
     """
-    settings = Hyperparameters.parse(container.hyperparameters())
+    settings = Hyperparameters.parse({**_of_manifest(container), **container.hyperparameters()})
     images, validation, test = _load(container, settings)
     # PyTorch is imported once everything else is known to be right.
     from scones_train.model.export import to_onnx, weights_bytes
@@ -112,6 +115,27 @@ def run(container: Container) -> ModelCard:
     checkpoints.clear()
     emit_result(card)
     return card
+
+
+def _of_manifest(container: Container) -> dict[str, str]:
+    """Return the hyperparameters that the dataset's own manifest decides; none without one.
+
+    A state machine that starts the job does not know the classes of the dataset that it made.
+    """
+    path = container.channel("manifest") / "manifest.json"
+    if not path.is_file():
+        return {}
+    manifest = Manifest.loads(path.read_bytes())
+    found = Hyperparameters(
+        classes=manifest.classes,
+        dataset_version=manifest.version,
+        manifest_sha256=hashlib.sha256(manifest.dumps().encode()).hexdigest(),
+    )
+    return {
+        name: text
+        for name, text in found.strings().items()
+        if name.startswith("classes") or name in ("dataset_version", "manifest_sha256")
+    }
 
 
 def _given_weights(container: Container, settings: Hyperparameters) -> "Weights | None":
@@ -166,6 +190,9 @@ def _load(
     tested = load_channel(test, classes, images.size)
     counts = {f"{name}_images": len(channel_files(f, classes)) for name, f in folders.items()}
     emit_metrics(counts)
+    for name, folder in folders.items():
+        for reason, number in passed_over(folder).items():
+            emit(f"Passed over in channel {name}: {number}, as {reason}.")
     return images, held_out, tested
 
 

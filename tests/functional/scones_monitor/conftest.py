@@ -33,7 +33,7 @@ def put(s3: Any) -> Callable[..., None]:
     """Return a writer of one capture file: its key, and its lines."""
 
     def write(key: str, *lines: str) -> None:
-        s3.put_object(Bucket=BUCKET, Key=key, Body="\n".join(lines).encode())
+        s3.put_object(Bucket=BUCKET, Key=key, Body="".join(f"{line}\n" for line in lines).encode())
 
     return write
 
@@ -55,19 +55,20 @@ def line() -> Callable[..., str]:
         probabilities: tuple[float, ...] = (0.99, 0.01),
         inference_id: str | None = None,
         image: bytes | None = None,
+        answer: object = None,
     ) -> str:
         event = {"eventId": event_id, "inferenceTime": time}
         if inference_id is not None:
             event["inferenceId"] = inference_id
         body = base64.b64encode(_png(128) if image is None else image).decode()
         sent = {"observedContentType": "image/png", "mode": "INPUT", "data": body}
-        answer = {"observedContentType": "application/json", "mode": "OUTPUT"}
-        answer |= {"data": json.dumps(list(probabilities)), "encoding": "JSON"}
+        given = {"observedContentType": "application/json", "mode": "OUTPUT"}
+        given |= {"data": json.dumps(answer or list(probabilities)), "encoding": "JSON"}
         return json.dumps(
             {
                 "captureData": {
                     "endpointInput": {**sent, "encoding": "BASE64"},
-                    "endpointOutput": answer,
+                    "endpointOutput": given,
                 },
                 "eventMetadata": event,
                 "eventVersion": "0",

@@ -3,21 +3,27 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scones_core.errors import MonitorError
-from scones_core.events import Result
-from scones_core.uris import S3Uri
-from scones_monitor.captured_records import Captures, read_captures
-from scones_monitor.join import Join, join
-from scones_monitor.report import Provenance, ReportData, summarise, write_report
+from scones_monitor.archive import Archive
+from scones_monitor.capture_files import FolderCaptures
+from scones_monitor.captured_records import parse_record
+from scones_monitor.charts.over_time import Marker
+from scones_monitor.drift.figures import DriftFigure
+from scones_monitor.invocations import EndpointMetrics
+from scones_monitor.report import Cost, Provenance, ReportData, Run, figures, write_report
+from scones_monitor.statistics import Interval
+from scones_monitor.summary import Place, Query, summarise
 from tests.support.html_page import Page
 
 LABELS = ("bicycle", "motorcycle")
+SINCE = datetime(2026, 11, 20, 14, tzinfo=UTC)
+UNTIL = SINCE + timedelta(hours=1)
 BAD_KEY = "uploads/<script>alert(1)</script>/\"quoted\" & 'so'.png"
 # (answered label, confidence, true label); the last two of these are wrong.
 ANSWERS = [
@@ -28,108 +34,114 @@ ANSWERS = [
     ("bicycle", 0.99, "motorcycle"),
     ("motorcycle", 0.55, "bicycle"),
 ]
+RUN = Run(
+    executions=("arn:aws:states:us-east-1:123456789012:execution:classify:1",),
+    decisions={"accepted": 4, "review": 2, "failed": 1},
+    failures=((f"s3://data/{BAD_KEY}", "ImageNotFound", "<b>gone</b>"),),
+    keys={"id5": BAD_KEY},
+)
+DRIFT = DriftFigure(
+    name="brightness",
+    method="Kolmogorov-Smirnov, exact",
+    statistic=0.31,
+    p_value=0.0001,
+    n_reference=3_000,
+    n_current=6,
+    interval=Interval(0.2, 0.4),
+    verdict="drift",
+)
+Line = Callable[..., str]
+Build = Callable[..., ReportData]
+Written = Callable[[ReportData], tuple[str, Page]]
 
 
 @pytest.fixture
-def data(s3: Any, put: Callable[..., None], line: Callable[..., str]) -> ReportData:
-    lines, results, truth = [], [], {}
-    for i, (label, confidence, true) in enumerate(ANSWERS):
-        other = 1 - confidence
-        probabilities = (confidence, other) if label == "bicycle" else (other, confidence)
-        time = f"2026-11-20T14:32:05.{i * 100:03d}Z"
-        lines.append(line(f"e{i}", inference_id=f"id{i}", probabilities=probabilities, time=time))
-        key = f"dataset/v1/test/{true}/{i}.png"
-        truth[key] = true
-        results.append(_classified(key, label, confidence, f"id{i}"))
-    results.append(_failed(BAD_KEY, "ImageNotFound", json.dumps({"errorMessage": "<b>gone</b>"})))
-    put("capture/scones/AllTraffic/2026/11/20/14/32-05-000-x.jsonl", *lines, "broken")
-    captures = read_captures(s3, S3Uri.parse("s3://captures/capture"), "scones")
-    return ReportData(
-        joined=join(results, captures.records, truth),
-        captures=captures,
-        labels=LABELS,
-        threshold=0.97,
-        target_precision=0.99,
-        generated=datetime(2026, 11, 20, 15, tzinfo=UTC),
-        provenance=Provenance(
-            environment="local",
-            endpoint="scones",
-            release="20261120-1432-ab12",
-            model_url="s3://artifacts/model/job/output/model.tar.gz",
-            executions=("arn:aws:states:us-east-1:123456789012:execution:classify:1",),
-            dataset_version="v1",
-            dataset_kind="cifar100",
-            dataset_name="cifar-100-python.tar.gz",
-            threshold_origin="chosen by the model",
-            capture_uri="s3://captures/capture",
-        ),
-    )
+def build(tmp_path: Path) -> Build:
+    """Return a builder of the data of a page on these lines."""
 
+    def make(
+        *lines: str,
+        labels: tuple[str, ...] = LABELS,
+        truth: dict[str, str] | None = None,
+        **other: Any,
+    ) -> ReportData:
+        folder = tmp_path / "captures"
+        path = folder / "scones/AllTraffic/2026/11/20/14/32-05-000-x.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{line}\n" for line in lines))
+        source, archive = FolderCaptures(folder), Archive(tmp_path / "archive", "scones")
+        files = source.list().files
+        archive.update(source, files)
 
-def _without_truth(captures: Captures) -> Join:
-    """Return the results that belong to these records, whose images' classes nobody knows."""
-    results = []
-    for number, record in enumerate(captures.records):
-        confidence = max(record.probabilities)
-        label = LABELS[record.probabilities.index(confidence)]
-        results.append(_classified(f"{number}.png", label, confidence, record.inference_id or ""))
-    return join(results, captures.records)
+        def image(place: Place) -> bytes | None:
+            read = b"".join(source.read(place.key, place.start, place.length))
+            return parse_record(read, "").image
 
+        query = Query(labels=labels, threshold=0.97, truth=truth or {})
+        return ReportData(
+            summary=summarise(archive, files, query),
+            generated=datetime(2026, 11, 20, 15, tzinfo=UTC),
+            since=SINCE,
+            until=UNTIL,
+            image=image,
+            provenance=Provenance(
+                environment="local",
+                endpoint="scones",
+                source="s3://captures/capture/scones/AllTraffic/",
+                release="20261120-1432-ab12",
+                model_url="s3://artifacts/model/job/output/model.tar.gz",
+                dataset_version="v1",
+                dataset_kind="cifar100",
+                dataset_name="cifar-100-python.tar.gz",
+                threshold_origin="chosen by the model",
+            ),
+            **other,
+        )
 
-def _classified(key: str, label: str, confidence: float, inference_id: str) -> Result:
-    return {
-        "image": {"bucket": "data", "key": key},
-        "decision": "accepted" if confidence >= 0.97 else "review",
-        "threshold": 0.97,
-        "inference": {
-            "label": label,
-            "confidence": confidence,
-            "probabilities": {label: confidence},
-            "inference_id": inference_id,
-            "variant": "AllTraffic",
-        },
-    }
-
-
-def _failed(key: str, error: str, cause: str) -> Result:
-    return {
-        "image": {"bucket": "data", "key": key},
-        "decision": "failed",
-        "error": {"Error": error, "Cause": cause},
-    }
+    return make
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Callable[[ReportData], tuple[str, Page]]:
+def answered(build: Build, line: Line) -> Build:
+    """Return a builder of the data of a page on ANSWERS."""
+
+    def make(*more: str, known: bool = True, **other: Any) -> ReportData:
+        lines = []
+        for i, (label, confidence, _) in enumerate(ANSWERS):
+            pair = (confidence, 1 - confidence)
+            probabilities = pair if label == "bicycle" else pair[::-1]
+            lines.append(line(f"e{i}", inference_id=f"id{i}", probabilities=probabilities))
+        truth = {f"id{i}": true for i, (_, _, true) in enumerate(ANSWERS)} if known else {}
+        return build(*lines, *more, truth=truth, **other)
+
+    return make
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
     def write(data: ReportData) -> tuple[str, Page]:
         path = tmp_path / "new" / "report.html"
         write_report(path, data)
-        assert [p.name for p in path.parent.iterdir()] == ["report.html"]
         html = path.read_text(encoding="utf-8")
         return html, Page(html)
 
     return write
 
 
-Written = Callable[[ReportData], tuple[str, Page]]
-
-
-def test_the_summary_adds_up_and_is_json(data: ReportData) -> None:
-    found = summarise(data.joined, data.captures, data.threshold)
+def test_the_figures_add_up_and_are_json(answered: Build) -> None:
+    found = figures(answered("broken", run=RUN))
 
     assert json.loads(json.dumps(found)) == found
     assert (found["inputs"], found["accepted"], found["review"], found["failed"]) == (7, 4, 2, 1)
     assert (found["accuracy"], found["n_test"]) == (pytest.approx(4 / 6), 6)
     assert found["precision_at_threshold"] == pytest.approx(3 / 4)
     assert found["coverage_at_threshold"] == pytest.approx(4 / 6)
-    assert found["threshold"] == 0.97
-    assert (found["captured_records"], found["malformed_records"]) == (6, 1)
+    assert found["estimated_accuracy"] == pytest.approx(sum(c for _, c, _ in ANSWERS) / 6)
+    assert (found["captured_records"], found["excluded"]) == (6, {"the line is not JSON": 1})
 
 
-def test_the_page_draws_every_joined_record_by_how_it_ended(
-    data: ReportData, written: Written
-) -> None:
-    _, page = written(data)
+def test_the_page_draws_every_record_by_how_it_ended(answered: Build, written: Written) -> None:
+    _, page = written(answered("broken", run=RUN))
 
     kinds = ("accepted-right", "accepted-wrong", "review-right", "review-wrong")
     assert {kind: page.marks(kind) for kind in kinds} == {
@@ -138,43 +150,49 @@ def test_the_page_draws_every_joined_record_by_how_it_ended(
         "review-right": 1,
         "review-wrong": 1,
     }
-    assert page.count("li", "card") == 1 + 2
-    assert "66.7 % of 6 images got the right class" in page.text
-    assert "3 of 4 accepted are right" in page.text
-    assert "1 captured line could not be read: the line is not JSON" in page.text
+    assert "66.7 % of 6 labelled images got the right class" in page.text
+    assert "the line is not JSON: 1" in page.text
     assert "✕ truth: motorcycle" in page.text
 
 
-def test_failed_keys_and_causes_are_text_and_nothing_else(
-    data: ReportData, written: Written
+def test_png_and_json_lie_beside_the_page(
+    answered: Build, written: Written, tmp_path: Path
 ) -> None:
-    html, page = written(data)
+    written(answered())
 
-    assert f"s3://data/{BAD_KEY}" in page.text
-    assert "ImageNotFound" in page.text
+    found = {path.name: path.read_bytes()[:8] for path in (tmp_path / "new").iterdir()}
+    charts = {"confidence", "traffic", "review", "histogram", "reliability", "confusion"}
+    assert set(found) == {"report.html", "report.json", *(f"report-{c}.png" for c in charts)}
+    assert all(found[f"report-{c}.png"] == b"\x89PNG\r\n\x1a\n" for c in charts)
+
+
+def test_failed_keys_and_causes_are_text_and_nothing_else(
+    answered: Build, written: Written
+) -> None:
+    html, page = written(answered(run=RUN))
+
+    assert page.text.count(BAD_KEY) == 2
     assert "<b>gone</b>" in page.text
     assert "<script" not in html
     assert page.count("script") == 0
 
 
-def test_a_label_or_key_that_is_markup_stays_text_in_the_drawings(
-    s3: Any, put: Callable[..., None], line: Callable[..., str], data: ReportData, written: Written
+def test_a_label_that_is_markup_stays_text_in_the_drawings(
+    build: Build, line: Line, written: Written
 ) -> None:
     evil = "<img src=x onerror=alert(1)>"
-    put("capture/scones/AllTraffic/2026/11/20/15/00-00-000-x.jsonl", line("evil", inference_id="e"))
-    captures = read_captures(s3, S3Uri.parse("s3://captures/capture"), "scones")
-    results = [_classified(f"a/{evil}.png", evil, 0.6, "e")]
-    joined = join(results, captures.records, {f"a/{evil}.png": evil})
 
-    html, page = written(replace(data, joined=joined, labels=(evil, "motorcycle")))
+    html, page = written(
+        build(line("a", inference_id="a"), labels=(evil, "van"), truth={"a": evil})
+    )
 
     assert "<img src=x" not in html
     assert evil in page.text
     assert all("onerror" not in attributes for _, attributes in page.elements)
 
 
-def test_the_page_loads_nothing(data: ReportData, written: Written) -> None:
-    html, page = written(data)
+def test_the_page_loads_nothing(answered: Build, written: Written) -> None:
+    html, page = written(answered())
 
     loading = [
         (tag, name, value)
@@ -188,8 +206,8 @@ def test_the_page_loads_nothing(data: ReportData, written: Written) -> None:
     assert "default-src 'none'" in html
 
 
-def test_ids_are_unique_and_each_chart_has_its_title(data: ReportData, written: Written) -> None:
-    _, page = written(data)
+def test_ids_are_unique_and_each_chart_has_its_title(answered: Build, written: Written) -> None:
+    _, page = written(answered())
 
     ids = Counter(a["id"] for _, a in page.elements if "id" in a)
     named = [a["aria-labelledby"] for tag, a in page.elements if tag == "svg"]
@@ -198,13 +216,13 @@ def test_ids_are_unique_and_each_chart_has_its_title(data: ReportData, written: 
     assert all(name in ids for names in named for name in names.split())
 
 
-def test_the_footer_says_where_the_figures_are_from(data: ReportData, written: Written) -> None:
-    _, page = written(data)
+def test_the_footer_says_where_the_figures_are_from(answered: Build, written: Written) -> None:
+    _, page = written(answered(run=RUN))
 
     for text in (
         "20261120-1432-ab12",
         "s3://artifacts/model/job/output/model.tar.gz",
-        "arn:aws:states:us-east-1:123456789012:execution:classify:1",
+        RUN.executions[0],
         "v1, cifar100 (cifar-100-python.tar.gz)",
         "97 %, chosen by the model",
         "6 records from 1 file",
@@ -214,66 +232,200 @@ def test_the_footer_says_where_the_figures_are_from(data: ReportData, written: W
 
 
 def test_synthetic_images_are_announced_and_real_ones_are_not(
-    data: ReportData, written: Written
+    answered: Build, written: Written
 ) -> None:
+    data = answered()
     synthetic = replace(data, provenance=replace(data.provenance, dataset_kind="synthetic"))
 
     assert "they say nothing about" in written(synthetic)[1].text
     assert "they say nothing about" not in written(data)[1].text
 
 
-def test_without_truth_the_page_shows_only_decisions(data: ReportData, written: Written) -> None:
-    joined = _without_truth(data.captures)
-
-    _, page = written(replace(data, joined=joined))
+def test_without_labels_the_estimate_stands_alone(answered: Build, written: Written) -> None:
+    _, page = written(answered(known=False))
 
     assert (page.marks("accepted"), page.marks("review")) == (4, 2)
     assert "Of 6 images, 66.7 % were decided without a person." in page.text
-    assert "truth not known" in page.text
+    assert "no image is labelled" in page.text
+    assert re.search(r"Estimated accuracy 91\.1 % [\d.]+ to [\d.]+ %, n = 6", page.text)
+    assert "No image of this period has a label yet" in page.text
     assert "Confusion matrix" not in page.text
 
 
-def test_images_that_are_none_are_named_and_not_embedded(
-    s3: Any, put: Callable[..., None], line: Callable[..., str], data: ReportData, written: Written
+def test_an_image_that_is_none_is_said_and_not_embedded(
+    build: Build, line: Line, written: Written
 ) -> None:
-    put(
-        "capture/svg/AllTraffic/2026/11/20/14/32-05-000-x.jsonl",
-        line(
-            "a", inference_id="i", probabilities=(0.6, 0.4), image=b"<svg onload='alert(1)'></svg>"
-        ),
-    )
-    captures = read_captures(s3, S3Uri.parse("s3://captures/capture"), "svg")
-    joined = _without_truth(captures)
+    svg = b"<svg onload='alert(1)'></svg>"
 
-    _, page = written(replace(data, joined=joined, captures=captures))
+    _, page = written(build(line("a", probabilities=(0.6, 0.4), image=svg)))
 
     assert page.count("img") == 0
-    assert "no readable image captured" in page.text
-    assert "Not a sound PNG or JPEG 1 image" in page.text
+    assert "none could be decoded; there is nothing to measure" in page.text
 
 
-def test_failures_alone_still_make_a_page(data: ReportData, written: Written) -> None:
-    joined = join([_failed(f"{i}.png", "ImageNotFound", "gone") for i in range(3)], [], {})
+def test_images_that_are_gone_leave_their_place(answered: Build, written: Written) -> None:
+    _, page = written(replace(answered(), image=lambda _: None))
 
-    _, page = written(replace(data, joined=joined))
+    assert page.count("img") == 0
+    assert "image no longer there" in page.text
 
-    assert "None of the 3 images could be classified." in page.text
+
+def test_no_record_is_a_sentence_and_no_chart(build: Build, written: Written) -> None:
+    _, page = written(build())
+
+    assert "No record was captured in this period." in page.text
+    assert "No image was classified in this period." in page.text
     assert page.count("svg") == 0
 
 
-def test_a_report_of_nothing_is_an_error_and_leaves_the_older_page(
-    data: ReportData, tmp_path: Path
+def test_one_record_is_a_page_that_says_so(build: Build, line: Line, written: Written) -> None:
+    _, page = written(build(line("a")))
+
+    assert "Only 1 record: the intervals are wide" in page.text
+    assert page.marks("accepted") == 1
+
+
+def test_a_run_that_failed_as_a_whole_is_a_page(build: Build, written: Written) -> None:
+    failed = replace(RUN, decisions={"accepted": 0, "review": 0, "failed": 1})
+
+    _, page = written(build(run=failed))
+
+    assert "None of the 1 image could be classified." in page.text
+
+
+def test_a_day_without_traffic_is_named(answered: Build, written: Written) -> None:
+    _, page = written(replace(answered(), since=SINCE - timedelta(days=2)))
+
+    assert "No record on 1 day: 19 November." in page.text
+
+
+def test_clocks_that_disagree_are_said(build: Build, line: Line, written: Written) -> None:
+    _, page = written(build(line("a", time="2026-11-25T09:00:00Z")))
+
+    assert "The clocks disagree: of 1 record inferenceTime contradicts" in page.text
+
+
+def test_drift_is_shown_with_method_n_and_interval(answered: Build, written: Written) -> None:
+    data = answered()
+
+    _, page = written(replace(data, drift=[DRIFT], reference=data.summary, drift_note="Compared."))
+
+    assert "Drift: brightness differ" in page.text
+    assert (
+        "brightness ▲ drift 0.310 (0.200 to 0.400) < 0.001 6 3 000 Kolmogorov-Smirnov, exact"
+        in page.text
+    )
+
+
+def test_without_a_reference_the_reason_is_said(answered: Build, written: Written) -> None:
+    note = "The release is younger than this period."
+
+    assert f"Not tested. {note}" in written(replace(answered(), drift_note=note))[1].text
+
+
+def test_traffic_latency_releases_cost_and_assignments_have_their_n(
+    answered: Build, written: Written
+) -> None:
+    times = [SINCE + timedelta(minutes=m) for m in (10, 32)]
+    latency = {p: [(time, 20.0) for time in times] for p in ("p50", "p90", "p99")}
+    metrics = EndpointMetrics(
+        [(times[1], 8.0)], [(times[1], 1.0)], latency, {"p50": 20.0, "p99": 31.0}
+    )
+
+    _, page = written(
+        replace(
+            answered(),
+            since=SINCE + timedelta(minutes=30),
+            until=SINCE + timedelta(minutes=34),
+            metrics=metrics,
+            sampling=100,
+            releases=[Marker(SINCE + timedelta(minutes=32), "20261120-1432-ab12")],
+            cost=Cost("USD", (("SageMaker", 0.25),), "one hour"),
+            assignments={("bicycle", "A", "near, up to 3 km"): 4},
+        )
+    )
+
+    for text in (
+        "Errors 1 of 8 invocations",
+        "Captured 75.0 % 6 of 8 invocations",
+        "Model latency 20 ms median; 99 % within 31 ms, n = 8",
+        "releases, by the time in their names: 20261120-1432-ab12",
+        "Cost of the period 0.25 USD",
+        "bicycle A near, up to 3 km 4",
+    ):
+        assert text in page.text
+
+
+def test_records_of_a_deleted_release_are_told_from_those_of_the_others(
+    build: Build, line: Line, written: Written
+) -> None:
+    lines = [line(f"e{i}", time=f"2026-11-20T14:{32 + i}:30Z") for i in range(6)]
+    releases = [Marker(SINCE + timedelta(minutes=m), f"release-{m}") for m in (34, 37)]
+
+    _, page = written(build(*lines, releases=releases))
+
+    assert "a release that is no longer known 2 0 %" in page.text
+    assert "release-34 3 0 %" in page.text
+    assert "release-37 1 0 %" in page.text
+
+
+def test_incomplete_and_sampled_capture_are_told_apart(answered: Build, written: Written) -> None:
+    metrics = EndpointMetrics([(SINCE, 1000.0)])
+
+    whole = written(replace(answered(), metrics=metrics, sampling=100))[1].text
+    sampled = written(replace(answered(), metrics=metrics, sampling=1))[1].text
+
+    assert "Capture is incomplete: 0.6 % of the invocations were captured" in whole
+    assert "Capture is incomplete" not in sampled
+    assert "Captured is a sample of 1 % of the requests." in sampled
+
+
+def test_thousands_of_records_are_drawn_as_bands(
+    build: Build, line: Line, written: Written
+) -> None:
+    lines = [
+        line(f"e{i}", time=f"2026-11-20T14:{32 + i // 150}:{i % 60:02}Z", image=b"")
+        for i in range(600)
+    ]
+
+    html, page = written(build(*lines))
+
+    assert page.marks("accepted") == 0
+    assert 'class="band"' in html
+    assert "Line: the median of each" in page.text
+
+
+def test_a_thousand_classes_fit_on_a_page(build: Build, line: Line, written: Written) -> None:
+    labels = tuple(f"class {i:03}" for i in range(1_000))
+    lines = []
+    for i in range(40):
+        answer = tuple(0.5 if j == i * 20 else 0.5 / 999 for j in range(1_000))
+        lines.append(line(f"e{i}", inference_id=f"id{i}", probabilities=answer, image=b""))
+
+    html, page = written(build(*lines, labels=labels, truth={"id0": "class 000", "id1": "class 9"}))
+
+    assert len(html) < 400_000
+    assert "20 rarer classes not shown" in page.text
+    assert "Every labelled image was answered right." in page.text
+
+
+def test_thousands_of_failures_are_counted_and_the_first_ones_shown(
+    build: Build, line: Line, written: Written
+) -> None:
+    failures = tuple((f"s3://data/{i}.png", "ImageNotFound", "x" * 500) for i in range(5_000))
+    run = replace(RUN, decisions={"accepted": 1, "failed": 5_000}, failures=failures)
+
+    html, page = written(build(line("a"), run=run))
+
+    assert len(html) < 500_000
+    assert "4 900 further failures not shown." in page.text
+
+
+def test_a_page_over_2_mb_is_refused_and_the_older_one_stays(
+    answered: Build, tmp_path: Path
 ) -> None:
     path = tmp_path / "report.html"
     path.write_text("older")
-    stranger = join([_classified("a.png", "bicycle", 0.99, "unknown")], data.captures.records)
-
-    for nothing, message in (
-        (replace(data, captures=replace(data.captures, records=())), "no captured record"),
-        (replace(data, joined=join([], [])), "no result"),
-        (replace(data, joined=stranger), "belongs to"),
-    ):
-        with pytest.raises(MonitorError, match=message):
-            write_report(path, nothing)
+    with pytest.raises(MonitorError, match="over 2,000,000"):
+        write_report(path, answered(drift_note="x" * 2_000_000))
     assert path.read_text() == "older"
-    assert list(tmp_path.iterdir()) == [path]

@@ -3,7 +3,8 @@ import uuid
 import pytest
 
 from scones_core.errors import ReleaseError
-from scones_train.sagemaker.registry import Registry, Training
+from scones_train.sagemaker.model_package import Training
+from scones_train.sagemaker.registry import Registry
 
 
 @pytest.fixture

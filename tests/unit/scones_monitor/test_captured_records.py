@@ -118,14 +118,18 @@ def test_a_file_keeps_its_sound_lines_and_places_the_others(line: Line) -> None:
     assert found.faults == (("the line is not JSON", "s3://b/k:2"),)
 
 
+def lines(chunks: list[bytes], limit: int) -> list[bytes | None]:
+    return [line.content for line in bounded_lines(chunks, limit)]
+
+
 def test_a_line_over_the_limit_is_left_out_and_the_next_is_read() -> None:
     chunks = [b"abc\n" + b"x" * 8, b"x" * 8 + b"\nde", b"f\n"]
 
-    assert list(bounded_lines(chunks, limit=10)) == [b"abc", None, b"def"]
+    assert lines(chunks, 10) == [b"abc", None, b"def"]
 
 
 def test_an_endless_last_line_is_left_out() -> None:
-    assert list(bounded_lines([b"x" * 6] * 3, limit=10)) == [None]
+    assert lines([b"x" * 6] * 3, 10) == [None]
 
 
 @given(st.binary(max_size=200), st.integers(1, 20))
@@ -133,7 +137,9 @@ def test_lines_do_not_depend_on_how_the_stream_is_cut(content: bytes, size: int)
     chunks = [content[i : i + size] for i in range(0, len(content), size)]
 
     ended = content.removesuffix(b"\n")
-    assert list(bounded_lines(chunks, limit=1000)) == (ended.split(b"\n") if content else [])
+    assert lines(chunks, 1000) == (ended.split(b"\n") if content else [])
+    for found in bounded_lines(chunks):
+        assert content[found.start : found.start + found.length] == found.content
 
 
 # A host that is busy elsewhere draws slowly, which says nothing about the reader.
@@ -155,3 +161,41 @@ def test_lines_do_not_depend_on_how_the_stream_is_cut(content: bytes, size: int)
 def test_whatever_the_line_holds_it_is_refused_and_never_worse(value: Any) -> None:
     with pytest.raises(Unreadable):
         parse_record(json.dumps(value).encode(), "v")
+
+
+@pytest.mark.parametrize("encoding", ["JSON", "BASE64"])
+def test_a_top_k_answer_gives_the_likeliest_labels_first(line: Line, encoding: str) -> None:
+    answer = [{"label": "bus", "probability": 0.2}, {"label": "van", "probability": 0.7}]
+    text = json.dumps(answer)
+    data = base64.b64encode(text.encode()).decode() if encoding == "BASE64" else text
+
+    found = parse_record(line({"data": data, "encoding": encoding}), "AllTraffic")
+
+    assert (found.probabilities, found.named) == ((0.7, 0.2), ("van", "bus"))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [{"label": "bus", "probability": 0.7}, {"label": "bus", "probability": 0.2}],
+        [{"label": "bus", "probability": 0.7}, {"label": "van", "probability": 0.7}],
+        [{"label": "bus", "probability": 1.7}],
+        [{"label": 3, "probability": 0.7}],
+        [{"probability": 0.7}],
+        [{"label": "bus", "probability": 0.7}, 0.3],
+    ],
+)
+def test_a_damaged_top_k_answer_is_no_record(line: Line, answer: list[object]) -> None:
+    with pytest.raises(Unreadable, match="labels with their probabilities"):
+        parse_record(line({"data": json.dumps(answer)}), "AllTraffic")
+
+
+def test_a_half_written_last_line_is_told_from_a_damaged_one(line: Line) -> None:
+    whole, half = line(), line()[:70]
+
+    cut = parse_file([whole + b"\n" + half], "AllTraffic", "f")
+    damaged = parse_file([half + b"\n" + whole], "AllTraffic", "f")
+
+    assert cut.faults == (("the file's last line is half-written", "f:2"),)
+    assert damaged.faults == (("the line is not JSON", "f:1"),)
+    assert len(cut.records) == len(damaged.records) == 1

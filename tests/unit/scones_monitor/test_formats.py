@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -28,11 +28,24 @@ def test_a_confidence_below_the_threshold_reads_below_it(value: float, text: str
     assert formats.confidence(value).replace("\u202f", " ") == text
 
 
-def test_the_shared_folder_of_keys_ends_at_a_slash() -> None:
-    assert formats.common_folder(["a/b/x1.png", "a/b/x2.png"]) == "a/b/"
-    assert formats.common_folder(["a/bicycle/1.png", "a/bike/1.png"]) == "a/"
-    assert formats.common_folder(["a/1.png", "b.png"]) == ""
-    assert formats.common_folder([]) == ""
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [
+        (timedelta(seconds=1), "1 second"),
+        (timedelta(minutes=1), "1 minute"),
+        (timedelta(minutes=90), "90 minutes"),
+        (timedelta(hours=2), "2 hours"),
+        (timedelta(days=1), "1 day"),
+        (timedelta(days=9), "9 days"),
+    ],
+)
+def test_a_duration_has_the_largest_fitting_unit(span: timedelta, text: str) -> None:
+    assert formats.duration(span).replace("\u202f", " ") == text
+
+
+def test_a_tiny_p_value_reads_as_below_a_thousandth() -> None:
+    found = [formats.p_value(value) for value in (0.0312, 1e-9, None)]
+    assert [text.replace("\u202f", " ") for text in found] == ["0.031", "< 0.001", "\u2013"]
 
 
 def test_a_period_names_the_day_once() -> None:

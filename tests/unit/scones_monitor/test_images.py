@@ -29,11 +29,11 @@ def png_header(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize(("kind", "mode"), [("PNG", "RGB"), ("PNG", "RGBA"), ("JPEG", "L")])
-def test_a_sound_image_has_its_size_and_brightness(kind: str, mode: str) -> None:
+def test_a_sound_image_is_decoded_as_rgb(kind: str, mode: str) -> None:
     found = decode_image(encoded(kind, mode))
 
     assert found is not None
-    assert (found.width, found.height, found.brightness) == (32, 32, 255)
+    assert (found.pixels.size, found.pixels.getpixel((5, 5))) == ((32, 32), (255, 255, 255))
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,13 @@ def test_a_thumbnail_is_encoded_again_and_small() -> None:
     assert head == "data:image/png;base64"
     assert Image.open(io.BytesIO(thumbnail)).size == (128, 64)
     assert b"script" not in thumbnail
+
+
+def test_a_photograph_that_would_weigh_much_is_a_jpeg() -> None:
+    out = io.BytesIO()
+    Image.effect_noise((400, 400), 90).convert("RGB").save(out, "PNG")
+
+    found = decode_image(out.getvalue())
+
+    assert found is not None
+    assert found.data_uri().startswith("data:image/jpeg;base64,")

@@ -1,83 +1,81 @@
-from collections.abc import Callable
-
+import numpy as np
 import pytest
 
 from scones_monitor import statistics
-from scones_monitor.join import Joined
-
-Rows = Callable[..., Joined]
-LABELS = ("bicycle", "motorcycle")
 
 
-@pytest.fixture
-def rows(row: Rows) -> list[Joined]:
-    return [
-        row("bicycle", 0.99, "bicycle"),
-        row("bicycle", 0.98, "motorcycle"),
-        row("motorcycle", 0.97, "motorcycle"),
-        row("motorcycle", 0.60, "bicycle", "review"),
-        row("motorcycle", 0.80, "motorcycle", "review"),
-        row("bicycle", 0.99),
-        row(None, None, "bicycle", "failed"),
-    ]
-
-
-def test_accuracy_is_over_classified_images_of_known_truth(rows: list[Joined]) -> None:
-    assert statistics.accuracy(rows) == (3, 5)
-    assert statistics.accuracy(rows).value == pytest.approx(0.6)
-
-
-def test_precision_is_over_the_accepted_ones_of_known_truth(rows: list[Joined]) -> None:
-    assert statistics.precision(rows) == (2, 3)
-
-
-def test_coverage_is_accepted_of_classified(rows: list[Joined]) -> None:
-    assert statistics.coverage(rows) == (4, 6)
+def test_an_interval_of_a_proportion_stays_within_its_bounds() -> None:
+    assert statistics.wilson_interval(0, 10).low == 0
+    assert statistics.wilson_interval(10, 10).high == 1
+    low, high = statistics.wilson_interval(190, 200)
+    assert (low, high) == (pytest.approx(0.910, abs=1e-3), pytest.approx(0.973, abs=1e-3))
 
 
 def test_a_share_of_nothing_is_unknown() -> None:
-    assert statistics.accuracy([]).value is None
-    assert statistics.accuracy([]).interval is None
+    found = statistics.share(np.zeros(0, np.bool_))
+    assert (found.value, found.interval, found.total) == (None, None, 0)
 
 
-def test_the_wilson_interval_is_that_of_the_textbook() -> None:
-    # By hand: (0.955 + 0.0096036) / 1.0192073 = 0.946425, and 0.0302931 / 1.0192073 = 0.029722.
-    found = statistics.wilson_interval(191, 200)
+def test_the_estimated_accuracy_is_the_mean_confidence_with_an_interval() -> None:
+    rng = np.random.default_rng(0)
+    confidences = rng.uniform(0.5, 1, 2_000)
 
-    assert found.low == pytest.approx(0.91675, abs=5e-5)
-    assert found.high == pytest.approx(0.97614, abs=5e-5)
+    found = statistics.estimated_accuracy(confidences)
 
-
-def test_the_wilson_interval_ends_at_0_and_1() -> None:
-    assert statistics.wilson_interval(10, 10).high == 1
-    assert statistics.wilson_interval(10, 10).low == pytest.approx(0.72246, abs=5e-5)
-    assert statistics.wilson_interval(0, 10).low == 0
+    assert found is not None
+    assert (found.value, found.n) == (pytest.approx(confidences.mean()), 2_000)
+    assert found.interval.low < found.value < found.interval.high
+    assert found.interval.high - found.interval.low < 0.05
 
 
-def test_confusion_has_truth_in_rows_and_answers_in_columns(rows: list[Joined]) -> None:
-    assert statistics.confusion(rows, LABELS) == ((1, 1), (1, 2))
+def test_the_estimates_interval_holds_the_accuracy_of_calibrated_answers_19_times_in_20() -> None:
+    rng = np.random.default_rng(1)
+    held = 0
+    for seed in range(100):
+        confidences = rng.uniform(0.6, 1, 200)
+        found = statistics.estimated_accuracy(confidences, seed)
+        assert found is not None
+        accuracy = (rng.random(200) < rng.permutation(confidences)).mean()
+        held += found.interval.low <= accuracy <= found.interval.high
+    assert held >= 90
 
 
-def test_a_histogram_keeps_the_upper_edge_in_the_last_bin() -> None:
-    assert statistics.confidence_histogram([0.5, 0.74, 0.75, 1.0], [0.5, 0.75, 1.0]) == [2, 2]
+@pytest.mark.parametrize("confidences", [[1.0], [0.5], [1.0] * 50])
+def test_few_or_certain_answers_have_an_estimate(confidences: list[float]) -> None:
+    found = statistics.estimated_accuracy(confidences)
+
+    assert found is not None
+    assert 0 <= found.interval.low <= found.value <= found.interval.high <= 1
 
 
-def test_percentiles_are_interpolated(row: Rows) -> None:
-    values = [row("bicycle", value / 100) for value in range(101)]
-
-    found = statistics.percentiles_by_class(values, LABELS)
-
-    assert found["bicycle"] == pytest.approx({5: 0.05, 25: 0.25, 50: 0.5, 75: 0.75, 95: 0.95})
-    assert found["motorcycle"] == {}
+def test_no_answers_have_no_estimate() -> None:
+    assert statistics.estimated_accuracy([]) is None
 
 
-def test_a_confidence_at_the_threshold_is_not_below_it() -> None:
-    assert statistics.share_below([0.96, 0.97, 0.98], 0.97) == (1, 3)
+def test_reliability_counts_the_right_answers_of_each_range() -> None:
+    right = np.array([True, False, True, True])
+
+    found = statistics.reliability([0.51, 0.55, 0.93, 1.0], right)
+
+    assert [(b.right.hits, b.right.total) for b in found] == [(1, 2), (2, 2)]
+    assert found[0].confidence == pytest.approx(0.53)
 
 
-@pytest.mark.parametrize(
-    ("probabilities", "bits"),
-    [((0.5, 0.5), 1.0), ((1.0, 0.0), 0.0), ((0.25,) * 4, 2.0), ((0.75, 0.25), 0.8112781)],
-)
-def test_entropy_is_in_bits(probabilities: tuple[float, ...], bits: float) -> None:
-    assert statistics.entropy(probabilities) == pytest.approx(bits)
+def test_confusion_counts_by_truth_and_answer() -> None:
+    found = statistics.confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
+
+    assert found.tolist() == [[1, 1], [0, 1]]
+
+
+def test_percentiles_of_nothing_are_none_and_of_one_value_that_value() -> None:
+    assert statistics.percentiles([]) == {}
+    assert set(statistics.percentiles([0.7]).values()) == {0.7}
+
+
+def test_entropy_is_0_for_a_certain_answer_and_1_bit_for_an_even_one_of_two() -> None:
+    assert statistics.entropy((1.0, 0.0)) == 0
+    assert statistics.entropy((0.5, 0.5)) == 1
+
+
+def test_the_last_bin_holds_its_upper_edge() -> None:
+    assert statistics.histogram([0.0, 0.5, 1.0], [0.0, 0.5, 1.0]) == [1, 2]

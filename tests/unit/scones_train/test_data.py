@@ -3,7 +3,15 @@ import pytest
 from PIL import Image
 
 from scones_core.errors import TrainingError
-from scones_train.data import ImageSet, Normalisation, load_channel, load_channels
+from scones_core.image_folders import HIDDEN, NO_CLASS
+from scones_train.data import (
+    NO_ENDING,
+    ImageSet,
+    Normalisation,
+    load_channel,
+    load_channels,
+    passed_over,
+)
 
 CLASSES = ("bicycle", "motorcycle")
 
@@ -130,3 +138,15 @@ def test_a_channel_is_read_as_people_fill_it(tmp_path):
     images = load_channel(tmp_path, ["van", "bus"])
 
     assert images.labels.tolist() == [0] * 6 + [1]
+
+
+def test_what_is_no_image_of_a_channel_is_counted_with_its_reason(channel):
+    assert passed_over(channel) == {}
+    (channel / "bicycle" / "notes.txt").write_text("no picture")
+    (channel / "motorcycle" / "deep").mkdir()
+    (channel / "motorcycle" / "deep" / "scan.bmp").write_bytes(bytes(80))
+    (channel / "motorcycle" / "._1.png").write_bytes(bytes(80))
+    (channel / "labels.csv").write_text("file,label")
+    assert passed_over(channel) == {NO_ENDING: 2, HIDDEN: 1, NO_CLASS: 1}
+    assert len(load_channel(channel, CLASSES)) == 4
+    assert passed_over(channel / "absent") == {}

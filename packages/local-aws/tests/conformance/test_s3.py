@@ -56,6 +56,27 @@ def test_a_versioned_bucket_keeps_what_was_overwritten_and_deleted(s3, bucket):
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"2"
 
 
+def test_a_deletion_of_a_missing_key_leaves_a_delete_marker_in_a_versioned_bucket(s3, bucket):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html"""
+    assert "VersionId" not in s3.delete_object(Bucket=bucket, Key="absent")
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    one = s3.delete_object(Bucket=bucket, Key="absent")
+    assert one["DeleteMarker"]
+    many = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "other"}]})["Deleted"][0]
+    found = s3.list_object_versions(Bucket=bucket)
+    assert "Versions" not in found
+    markers = [(m["Key"], m["VersionId"], m["IsLatest"]) for m in found["DeleteMarkers"]]
+    assert markers == [
+        ("absent", one["VersionId"], True),
+        ("other", many["DeleteMarkerVersionId"], True),
+    ]
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+    assert refusal(s3.head_object, Bucket=bucket, Key="absent")["Error"]["Code"] == "404"
+    s3.delete_object(Bucket=bucket, Key="absent", VersionId=one["VersionId"])
+    left = s3.list_object_versions(Bucket=bucket)["DeleteMarkers"]
+    assert [marker["Key"] for marker in left] == ["other"]
+
+
 def test_a_conditional_put_takes_the_first_writer_and_the_one_that_saw_the_last(s3, bucket):
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html"""
     tag = s3.put_object(Bucket=bucket, Key="lock", Body=b"a", IfNoneMatch="*")["ETag"]

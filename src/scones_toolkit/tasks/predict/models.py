@@ -25,7 +25,7 @@ from scones_toolkit.tasks import candidates
 from scones_toolkit.tasks.releases import BUILTIN, unpacked
 from scones_train.artifact import unpack_artifact
 from scones_train.evaluation.agreement import probabilities
-from scones_train.sagemaker.registry import REJECTED
+from scones_train.sagemaker.model_package import REJECTED
 from scones_train.serving.predictor import Predictor
 
 ANSWER_BYTES = 1 << 20

@@ -63,6 +63,21 @@ def test_the_folder_of_the_bundles_is_the_same_from_every_checkout(terraform: Ma
     assert dev.outputs()["lambda_dir"] == "../build/lambda"
 
 
+def test_outputs_that_came_with_the_resources_are_those_of_the_last_apply(
+    terraform: Make, root: Path
+) -> None:
+    dev = terraform()
+    dev.init()
+    assert dev.applied() == () and dev.outputs() == {}
+    dev.apply(dev.plan())
+    alone = dev.outputs()
+    assert [found.address for found in dev.applied()] == ["terraform_data.paint"]
+    assert dev.outputs() == alone
+    (root / "environments/dev/env.tfvars").write_text('colour = "green"\n')
+    dev.apply(dev.plan())
+    assert dev.outputs()["colour"] == "green"
+
+
 def test_environments_never_mix(terraform: Make) -> None:
     dev, prod = terraform("dev"), terraform("prod")
     for environment in (dev, prod):

@@ -3,7 +3,8 @@ import pytest
 from moto import mock_aws
 
 from scones_core.errors import ReleaseError
-from scones_train.sagemaker.registry import Registry, Training, package_request
+from scones_train.sagemaker.model_package import Training, package_request
+from scones_train.sagemaker.registry import Registry
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-model:0.1.0"
 

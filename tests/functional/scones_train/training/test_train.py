@@ -9,6 +9,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from scones_core.golden_samples import loads
+from scones_core.manifest import Manifest, content_version
 from scones_core.model_card import ModelCard
 from scones_images import decode
 from scones_train.artifact import read_artifact
@@ -83,11 +84,26 @@ def test_neither_names_nor_encoder_of_the_files_change_the_network(trained, job)
 
 def test_without_folds_the_threshold_rests_on_images_that_were_not_learnt(job):
     job.hyperparameters(epochs="2", batch_size="8", folds="0")
-    assert job.run().returncode == 0
+    next(path for path in job.channel("test").iterdir() if path.is_dir()).joinpath("a.txt").touch()
+    done = job.run()
+    assert done.returncode == 0
+    assert "Passed over in channel test: 1, as its name does not end in .png" in done.stdout
     card, _ = read_artifact(job.base / "model")
     assert card.metrics["n_train"] == 32
     assert card.metrics["n_calibration"] == 16
     assert card.settings["trained_on"] == ["train"]
+
+
+def test_a_job_that_is_given_the_manifest_takes_classes_and_version_from_it(job):
+    source = {"kind": "folder", "name": "x", "sha256": "0"}
+    classes = ("motorcycle", "bicycle")
+    manifest = Manifest(content_version(classes, source, {}, ()), classes, source, {}, ())
+    job.channel("manifest").mkdir()
+    (job.channel("manifest") / "manifest.json").write_text(manifest.dumps())
+    job.hyperparameters(epochs="1", folds="0", max_steps="1")
+    assert job.run().returncode == 0
+    card, _ = read_artifact(job.base / "model")
+    assert (card.labels, card.dataset_version) == (classes, manifest.version)
 
 
 def test_the_output_can_be_parsed(trained):

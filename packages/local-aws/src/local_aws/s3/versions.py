@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from moto.s3 import notifications as moto_notifications
-from moto.s3.models import FakeKey
+from moto.s3.models import FakeDeleteMarker, FakeKey
 
 from local_aws.core.patching import patch
 
@@ -94,7 +94,10 @@ def _group(name: str, prefix: str, delimiter: str | None) -> str | None:
     return name[: name.index(delimiter, len(prefix)) + len(delimiter)]
 
 
-@patch(f"{_BACKEND}.delete_object", why="publishes no event of a delete marker, few of versions")
+@patch(
+    f"{_BACKEND}.delete_object",
+    why="publishes no event of a delete marker, few of versions; makes none for a missing key",
+)
 def delete_object(
     original: Any,
     backend: Any,
@@ -103,7 +106,11 @@ def delete_object(
     version_id: str | None = None,
     **more: Any,
 ) -> Any:
-    """Delete an object, put a delete marker over it, or delete a version; publish which."""
+    """Delete an object, put a delete marker over it, or delete a version; publish which.
+
+    A key without an object gets its delete marker too
+    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html).
+    """
     bucket = backend.get_bucket(bucket_name)
     if not bucket.is_versioned:
         return original(backend, bucket_name, key_name, version_id, **more)
@@ -115,6 +122,8 @@ def delete_object(
         answer = original(backend, bucket_name, key_name, version_id, **more)
     finally:
         _deleting.version = False
+    if version_id is None and not answer[0]:
+        answer = True, _mark_missing(backend, bucket, key_name)
     if version_id is None and answer[0]:
         event, removed = _EVENTS.OBJECT_REMOVED_DELETE_MARKER_CREATED_EVENT, bucket.keys[key_name]
     else:
@@ -122,6 +131,14 @@ def delete_object(
     if removed is not None:
         moto_notifications.send_event(backend.account_id, event, bucket, removed)
     return answer
+
+
+def _mark_missing(backend: Any, bucket: Any, name: str) -> dict[str, str]:
+    """Put a delete marker where no object is; return what the answer says of it."""
+    nothing = FakeKey(name, b"", backend.account_id, backend.region_name, bucket_name=bucket.name)
+    marker = FakeDeleteMarker(key=nothing)
+    bucket.keys[name] = marker
+    return {"version-id": marker.version_id, "delete-marker": "true"}
 
 
 def is_deleting_version() -> bool:

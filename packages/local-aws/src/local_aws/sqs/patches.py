@@ -1,12 +1,15 @@
 """SQS's patches: what is changed in moto's queues."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from moto.core.utils import camelcase_to_underscores
+from moto.sqs.exceptions import ReceiptHandleIsInvalid
 
 from local_aws.core import clock
 from local_aws.core.patching import patch, set_value
+from local_aws.state.queue_messages import note_change, note_sent
 
 _sent: list[Callable[[str], None]] = []
 
@@ -32,16 +35,108 @@ set_value("moto.sqs.models.unix_time_millis", unix_time_millis, why="follows no 
 
 @patch(
     "moto.sqs.models.Queue.add_message",
-    why="invokes a mapped function from within SendMessage, with invented attributes, and makes "
-    "the messages of a failed one visible at once",
+    why="counts all messages for each one that is sent; invokes a mapped function from within "
+    "SendMessage, with invented attributes, and makes the messages of a failed one visible at once",
 )
 def add_message(original: Any, queue: Any, message: Any) -> None:
     """Keep the message, and have those that poll the queue look."""
     # moto notes its mappings here, and invokes whatever is noted.
     queue.lambda_event_source_mappings = {}
-    original(queue, message)
+    if queue.fifo_queue:
+        original(queue, message)
+    else:
+        with queue._messages_lock:
+            queue._messages.append(message)
+            queue._messages_lock.notify_all()
+    note_sent(queue, message)
     for action in _sent:
         action(queue.queue_arn)
+
+
+_SCANS = "looks at all messages of a queue to receive or delete one"
+
+
+class _Visible:
+    """The messages of a queue that can be received, found as they are asked for."""
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+
+    def __iter__(self) -> Iterator[Any]:
+        for message in list(self._queue._messages):
+            if message.visible and not message.delayed:
+                yield message
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return any(True for _ in self)
+
+
+@patch("moto.sqs.models.Queue.messages", why=_SCANS)
+def messages(_: Any, queue: Any) -> _Visible:
+    """Return the messages that can be received."""
+    return _Visible(queue)
+
+
+@patch("moto.sqs.models.Queue.delete_message", why=_SCANS)
+def delete_message(_: Any, queue: Any, receipt_handle: str) -> None:
+    """Take a message out; one that was deleted already is no error."""
+    if receipt_handle in queue.deleted_messages:
+        return
+    with queue._messages_lock:
+        found = next((m for m in queue._messages if m.had_receipt_handle(receipt_handle)), None)
+        if found is None:
+            raise ReceiptHandleIsInvalid()
+        queue._messages.remove(found)
+        queue._pending_messages.discard(found)
+        queue.deleted_messages.update(found.all_receipt_handles)
+    note_change(found)
+
+
+_COUNTS = "counts all messages of a queue for each one that is sent, and reads the clock for each"
+_sending = threading.local()
+
+
+@patch("moto.sqs.models.SQSBackend.send_message", why=_COUNTS)
+def send_message(original: Any, backend: Any, *args: Any, **more: Any) -> Any:
+    """Send a message, for which nothing needs counting."""
+    _sending.now = True
+    try:
+        return original(backend, *args, **more)
+    finally:
+        _sending.now = False
+
+
+@patch("moto.sqs.models.Queue.attributes", why=_COUNTS)
+def attributes(original: Any, queue: Any) -> Any:
+    """Return a queue's attributes; while one sends to a standard queue, what is asked then."""
+    if getattr(_sending, "now", False) and not queue.fifo_queue:
+        return {"ContentBasedDeduplication": "false"}
+    return original(queue)
+
+
+@patch("moto.sqs.models.Queue.approximate_number_of_messages", why=_COUNTS)
+def visible_count(_: Any, queue: Any) -> int:
+    """Return how many messages can be received."""
+    now = unix_time_millis()
+    messages = list(queue._messages)
+    return sum(1 for m in messages if now > m.visible_at and now >= m.delayed_until)
+
+
+@patch("moto.sqs.models.Queue.approximate_number_of_messages_not_visible", why=_COUNTS)
+def in_flight_count(_: Any, queue: Any) -> int:
+    """Return how many messages were received and are neither deleted nor visible again."""
+    now = unix_time_millis()
+    return sum(1 for message in list(queue._messages) if now <= message.visible_at)
+
+
+@patch("moto.sqs.models.Queue.approximate_number_of_messages_delayed", why=_COUNTS)
+def delayed_count(_: Any, queue: Any) -> int:
+    """Return how many messages wait for the end of their delay."""
+    now = unix_time_millis()
+    return sum(1 for message in list(queue._messages) if now < message.delayed_until)
 
 
 _ALLOW = "RedriveAllowPolicy"

@@ -5,7 +5,7 @@ import threading
 import types
 from typing import Any
 
-from local_aws.state import constructors, executions, s3_shards, table_items
+from local_aws.state import constructors, executions, queue_messages, s3_shards, table_items
 from local_aws.state.blobs import Blobs, Pickled, Reduced, Reducer, made_of
 
 # How many entries are pickled at once, for good.
@@ -190,6 +190,7 @@ _REDUCERS: dict[str, Reducer] = {
     "moto.logs.models.LogStream": log_stream,
     "moto.dynamodb.models.table.Table": table_items.table,
     "moto.iam.models.AWSManagedPolicy": _aws_policy,
+    "moto.sqs.models.Queue": queue_messages.queue,
     "moto.stepfunctions.models.StateMachine": executions.state_machine,
     "moto.stepfunctions.parser.backend.execution.Execution": executions.execution,
     "moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor"

@@ -1,31 +1,23 @@
-"""DynamoDB's items in shards, so that a change of one item does not save its whole table again.
+"""DynamoDB's items: a save writes those that were put, changed or deleted since the last one."""
 
-A shard has the items whose hash keys have one checksum, as plain attribute values. It is saved
-again when one of them was put, changed or deleted; the hooks below note that once it is done.
-"""
-
-import functools
-import itertools
-import zlib
 from collections import defaultdict
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from local_aws.core.patching import patch
-from local_aws.state.blobs import Blobs, Pickled, Reduced, made_of
+from local_aws.state.blobs import Blobs, Reduced, made_of
 from local_aws.state.constructors import constructor
+from local_aws.state.journals import Journal, merged
 
-SHARDS = 256
 _WHY = "keeps everything in memory only"
-_INDEX = "hash_keys_by_shard"
-_numbers = itertools.count(1)
-# When each shard was last changed, in any table. A new number never equals an older one.
-_changes = [0] * SHARDS
+# An item's key: the type and value of its hash key, and of its range key where there is one.
+Key = tuple[str, ...]
+_journals: WeakKeyDictionary[Any, Journal] = WeakKeyDictionary()
 
 
 def table(value: Any, blobs: Blobs) -> Reduced:
-    """Reduce a table of moto's; its items are saved by shard."""
+    """Reduce a table of moto's with its items as plain attribute values."""
     state = dict(value.__dict__)
-    state.pop(_INDEX, None)
     state["items"] = _Items(value, blobs)
     return made_of(value, state)
 
@@ -35,34 +27,38 @@ class _Items:
 
     def __init__(self, owner: Any, blobs: Blobs) -> None:
         self._names = owner.hash_key_attr, owner.range_key_attr
-        self._shards = blobs.pickled(
-            owner, "items", max(_changes), lambda: _shards(owner, _index(owner), blobs)
-        )
+        journal = _journals.get(owner)
+        if journal is None:
+            journal = _journals[owner] = Journal()
+            for key in _keys(owner):
+                journal.note(key)
+        self._segments = journal.saved(blobs, lambda key: _attributes(owner, key))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return table_items, (self._shards, *self._names)
+        return table_items, (self._segments, *self._names)
 
 
-def _shards(owner: Any, index: list[set[Any]], blobs: Blobs) -> tuple[Pickled, ...]:
-    return tuple(
-        blobs.pickled(
-            owner, number, _changes[number], functools.partial(_entries, owner, hash_keys)
-        )
-        for number, hash_keys in enumerate(index)
-        if hash_keys
-    )
+def _keys(owner: Any) -> list[Key]:
+    items = list(owner.items.values())
+    if owner.has_range_key:
+        items = [item for held in items for item in list(held.values())]
+    return [_key_of(item.hash_key, item.range_key) for item in items]
 
 
-def _entries(owner: Any, hash_keys: set[Any]) -> list[dict[str, Any]]:
-    """Return a shard's items as attribute values, and forget the keys that are gone."""
-    found: list[dict[str, Any]] = []
-    for hash_key in list(hash_keys):
-        held = owner.items.get(hash_key)
-        items = [held] if held is not None and not owner.has_range_key else [*(held or {}).values()]
-        if not items:
-            hash_keys.discard(hash_key)
-        found += [{name: _plain(value) for name, value in item.attrs.items()} for item in items]
-    return found
+def _key_of(hash_key: Any, range_key: Any) -> Key:
+    found = hash_key.type, hash_key.value
+    return found if range_key is None else (*found, range_key.type, range_key.value)
+
+
+def _attributes(owner: Any, key: Key) -> dict[str, Any] | None:
+    """Return an item as a request gives it, None where there is none."""
+    from moto.dynamodb.models.dynamo_type import DynamoType
+
+    hash_key = DynamoType({key[0]: key[1]})
+    item = owner.items.get(hash_key)
+    if item and len(key) > 2:
+        item = item.get(DynamoType({key[2]: key[3]}))
+    return {name: _plain(value) for name, value in item.attrs.items()} if item else None
 
 
 def _plain(value: Any) -> dict[str, Any]:
@@ -74,21 +70,6 @@ def _plain(value: Any) -> dict[str, Any]:
     return {value.type: value.value}
 
 
-def _index(owner: Any) -> list[set[Any]]:
-    """Return a table's hash keys by shard; made on the first call."""
-    found = owner.__dict__.get(_INDEX)
-    if found is None:
-        found = [set() for _ in range(SHARDS)]
-        for hash_key in list(owner.items):
-            found[_shard_of(hash_key)].add(hash_key)
-        owner.__dict__[_INDEX] = found
-    return found  # type: ignore[no-any-return]
-
-
-def _shard_of(hash_key: Any) -> int:
-    return zlib.crc32(f"{hash_key.type}{hash_key.value}".encode()) % SHARDS
-
-
 def restore_item(owner: Any, hash_key: Any, range_key: Any, item: Any) -> None:
     """Put an item of a table back as it was; None takes it out."""
     if item is not None and range_key is not None:
@@ -97,25 +78,25 @@ def restore_item(owner: Any, hash_key: Any, range_key: Any, item: Any) -> None:
         owner.items[hash_key] = item
     else:
         owner.delete_item(hash_key, range_key)
-    note_change(owner, hash_key)
+    note_change(owner, hash_key, range_key)
 
 
-def note_change(owner: Any, hash_key: Any) -> None:
-    """Have the next save read the items of a table that have this hash key."""
-    shard = _shard_of(hash_key)
-    _index(owner)[shard].add(hash_key)
-    _changes[shard] = next(_numbers)
+def note_change(owner: Any, hash_key: Any, range_key: Any) -> None:
+    """Have the next save read an item of a table again."""
+    journal = _journals.get(owner)
+    if journal is not None:
+        journal.note(_key_of(hash_key, range_key))
 
 
 @constructor
 def table_items(
-    shards: tuple[list[dict[str, Any]], ...], hash_name: str, range_name: str | None
+    segments: tuple[dict[Any, Any], ...], hash_name: str, range_name: str | None
 ) -> Any:
-    """Return a table's items by their keys, from its shards of attribute values."""
+    """Return a table's items by their keys, from its segments of attribute values."""
     from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 
     made: Any = defaultdict(dict)
-    for attributes in (attributes for shard in shards for attributes in shard):
+    for attributes in merged(segments).values():
         values = {name: DynamoType(value) for name, value in attributes.items()}
         hash_key, range_key = values[hash_name], values[range_name] if range_name else None
         item = Item(hash_key, range_key, {})
@@ -134,7 +115,7 @@ def table_items(
 def put_item(original: Any, owner: Any, item_attrs: dict[str, Any], *args: Any, **more: Any) -> Any:
     """Note that an item was put."""
     item = original(owner, item_attrs, *args, **more)
-    note_change(owner, item.hash_key)
+    note_change(owner, item.hash_key, item.range_key)
     return item
 
 
@@ -144,7 +125,7 @@ def delete_item(original: Any, owner: Any, hash_key: Any, range_key: Any) -> Any
     found = original(owner, hash_key, range_key)
     if not owner.items.get(hash_key):
         owner.items.pop(hash_key, None)
-    note_change(owner, hash_key)
+    note_change(owner, hash_key, range_key)
     return found
 
 
@@ -152,5 +133,5 @@ def delete_item(original: Any, owner: Any, hash_key: Any, range_key: Any) -> Any
 def update_item(original: Any, backend: Any, table_name: str, *args: Any, **more: Any) -> Any:
     """Note that an item was changed in place."""
     item = original(backend, table_name, *args, **more)
-    note_change(backend.get_table(table_name), item.hash_key)
+    note_change(backend.get_table(table_name), item.hash_key, item.range_key)
     return item

@@ -4,7 +4,6 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 
 from local_aws.core.patching import apply_patches
-from local_aws.state import table_items
 from local_aws.state.pickling import dumps, new_blobs
 from local_aws.state.unpickling import loads
 
@@ -65,19 +64,23 @@ def test_a_table_comes_back_with_its_items(range_key):
     assert len(back) == 301
 
 
-def test_one_changed_item_saves_its_shard_alone():
+def test_a_changed_item_is_saved_alone():
     owner = table()
     for number in range(2000):
         owner.put_item(row(f"i{number}"))
     save = Saves(owner)
-    assert save() == table_items.SHARDS + 1
+    assert save() == 1
     assert save() == 0
+    whole = sum(map(len, save.bodies.values()))
     owner.put_item(row("i1", label={"S": "bicycle"}))
-    # The shard, and the list of the shards.
-    assert save() == 2
+    assert save() == 1
     owner.delete_item(DynamoType({"S": "i2"}), DynamoType({"S": "r"}))
-    assert save() == 2
-    assert len(save.loaded()) == 1999
+    assert save() == 1
+    assert sum(map(len, save.bodies.values())) < 1.01 * whole
+    back = save.loaded()
+    assert len(back) == 1999
+    found = back.get_item(DynamoType({"S": "i1"}), DynamoType({"S": "r"}))
+    assert found.attrs["label"].value == "bicycle"
 
 
 def test_an_update_in_place_is_saved():
@@ -93,6 +96,6 @@ def test_an_update_in_place_is_saved():
         expression_attribute_names={},
         expression_attribute_values={":n": {"N": "1"}},
     )
-    assert save() == 2
+    assert save() == 1
     found = save.loaded().get_item(DynamoType({"S": "a"}), DynamoType({"S": "r"}))
     assert found.attrs["n"].value == "1"

@@ -1,0 +1,198 @@
+"""A retraining's gate: `python -m scones_train.comparison`, as a processing job.
+
+Both models answer the same test images anew, so that it does not matter which images the active
+one was tested on in its own training. Below `/opt/ml/processing`:
+
+    input/candidate/model.tar.gz   the model that was trained
+    input/active/model.tar.gz      the model of the active release
+    input/test/<label>/*           the test images of the candidate's dataset
+    input/manifest/manifest.json   that dataset's manifest
+    output/evaluation/             evaluation.json: verdict, reasons, figures, and the arguments
+                                   of CreateModelPackage
+
+The environment has JOB, IMAGE (the one that serves), MODEL_DATA_URL, GROUP and COMMIT of the
+candidate; ACTIVE_THRESHOLD; and optionally QUALITY, a JSON object with limits of [quality].
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from scones_core.errors import SconesError, SettingsError, TrainingError
+from scones_core.manifest import Manifest
+from scones_core.settings import QualitySettings
+from scones_train.artifact import unpack_artifact
+from scones_train.data import load_channel
+from scones_train.evaluation.metrics import summarise
+from scones_train.evaluation.predictions import ImagePredictions, channel_names
+from scones_train.evaluation.quality_gate import (
+    MIN_COMMON_IMAGES,
+    ScoredModel,
+    below_active,
+    below_limits,
+)
+from scones_train.sagemaker.model_package import (
+    PENDING,
+    REJECTED,
+    Training,
+    package_request,
+)
+from scones_train.serving.predictor import Predictor
+
+RESULT = "evaluation.json"
+MAX_DESCRIPTION_CHARACTERS = 1024
+"""ModelPackageDescription of CreateModelPackage.
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackage.html"""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The verdict: `refusals` has a clause for each reason against the candidate.
+
+    `figures` are those of candidate and active model on the same `images` test images.
+    """
+
+    images: int
+    refusals: tuple[str, ...]
+    figures: Mapping[str, Mapping[str, float]]
+    package: Mapping[str, Any]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing speaks against the candidate."""
+        return not self.refusals
+
+    def dumps(self) -> str:
+        """Return the comparison as JSON."""
+        body = {
+            "passed": self.passed,
+            "images": self.images,
+            "refusals": self.refusals,
+            "figures": self.figures,
+            "package": self.package,
+        }
+        return json.dumps(body, sort_keys=True, allow_nan=False)
+
+
+def main() -> int:
+    """Compare in the container that the environment describes; return 0, or 1 after an error.
+
+    A candidate that does not pass is a result, no error.
+    """
+    base = Path(os.environ.get("SAGEMAKER_BASE_DIR") or "/opt/ml")
+    try:
+        found = compare(base / "processing" / "input", os.environ)
+    except SconesError as error:
+        message = base / "output" / "message"
+        message.parent.mkdir(parents=True, exist_ok=True)
+        message.write_text(str(error)[:1000], encoding="utf-8")
+        sys.stderr.write(f"{error}\n")
+        return 1
+    target = base / "processing" / "output" / "evaluation" / RESULT
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(found.dumps(), encoding="utf-8")
+    said = "passed" if found.passed else "; ".join(found.refusals)
+    sys.stdout.write(f"{found.images} test images: {said}\n")
+    return 0
+
+
+def compare(folder: Path, environ: Mapping[str, str]) -> Comparison:
+    """Return how the candidate does against the limits and the active model.
+
+    Raises MalformedArtifact for a model that cannot be read, TrainingError for test images that
+    cannot, SettingsError for a missing or malformed variable.
+    """
+    limits = _limits(environ.get("QUALITY", ""))
+    manifest = Manifest.loads((folder / "manifest" / "manifest.json").read_bytes())
+    with TemporaryDirectory() as name:
+        models = {
+            which: _scored(folder, which, Path(name) / which) for which in ("candidate", "active")
+        }
+    (candidate, card), (active, _) = models["candidate"], models["active"]
+    threshold = _number(environ, "ACTIVE_THRESHOLD")
+    active = ScoredModel(active.predictions, threshold)
+    refusals = below_limits(candidate, limits)
+    if len(candidate.predictions) < MIN_COMMON_IMAGES:
+        refusals.append(
+            f"it was tested on {len(candidate.predictions)} images, and {MIN_COMMON_IMAGES} are "
+            "needed to compare it with the active release"
+        )
+    else:
+        refusals += below_active(candidate, active, limits.significance)
+    figures = {"candidate": _figures(candidate), "active": _figures(active)}
+    training = Training(
+        job=_text(environ, "JOB"),
+        image=_text(environ, "IMAGE"),
+        model_data_url=_text(environ, "MODEL_DATA_URL"),
+        metrics={
+            "threshold": card.threshold,
+            **{f"test_{name}": value for name, value in figures["candidate"].items()},
+        },
+        dataset_version=manifest.version,
+        manifest_sha256=card.manifest_sha256,
+        commit=environ.get("COMMIT", ""),
+        data_source=manifest.source["kind"],
+    )
+    request = package_request(_text(environ, "GROUP"), training)
+    request["ModelApprovalStatus"] = REJECTED if refusals else PENDING
+    if refusals:
+        reasons = f"Refused after its training by {training.job}: {'; '.join(refusals)}"
+        request["ModelPackageDescription"] = reasons[:MAX_DESCRIPTION_CHARACTERS]
+    return Comparison(len(candidate.predictions), tuple(refusals), figures, request)
+
+
+def _scored(folder: Path, which: str, target: Path) -> tuple[ScoredModel, Any]:
+    """Return a model's answers for the test images, under its own threshold, and its card."""
+    unpack_artifact(folder / which / "model.tar.gz", target)
+    predictor = Predictor.load(target)
+    card = predictor.card
+    test = load_channel(folder / "test", card.labels)
+    if test.size != card.size:
+        raise TrainingError(
+            f"The {which} model takes images of {card.size[1]}x{card.size[0]} pixels, and the test "
+            f"images have {test.size[1]}x{test.size[0]}; release a model of this dataset first."
+        )
+    answers = ImagePredictions(
+        channel_names(folder / "test", card.labels),
+        test.labels,
+        predictor.probabilities(test.pixels),
+    )
+    return ScoredModel(answers, card.threshold), card
+
+
+def _figures(model: ScoredModel) -> dict[str, float]:
+    found = model.predictions
+    return dict(summarise(found.probabilities, found.labels, model.threshold))
+
+
+def _limits(text: str) -> QualitySettings:
+    if not text:
+        return QualitySettings()
+    try:
+        return QualitySettings(**json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise SettingsError(
+            f"QUALITY must be an object with limits of [quality]: {error}"
+        ) from error
+
+
+def _text(environ: Mapping[str, str], name: str) -> str:
+    if not environ.get(name):
+        raise SettingsError(f"The job has no variable {name}; apply the Terraform again.")
+    return environ[name]
+
+
+def _number(environ: Mapping[str, str], name: str) -> float:
+    try:
+        return float(_text(environ, name))
+    except ValueError as error:
+        raise SettingsError(f"{name} must be a number: {error}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""What a candidate's version in SageMaker's registry says: its model, figures and origin."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
+# Properties that are no metric.
+DATASET, DATA_HASH, JOB = "dataset_version", "manifest_sha256", "training_job"
+ALGORITHM, SOURCE = "algorithm", "data_source"
+MAX_PROPERTIES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What a candidate comes from: `manifest_sha256` is the data's hash, `commit` the code's.
+
+    `data_source` is the manifest source's kind (`cifar100`, `synthetic`, ...).
+    """
+
+    job: str
+    image: str
+    model_data_url: str
+    metrics: Mapping[str, float]
+    dataset_version: str
+    manifest_sha256: str
+    commit: str
+    algorithm: str = "scones"
+    data_source: str = ""
+
+
+def package_request(group: str, training: Training) -> dict[str, Any]:
+    """Return the arguments of CreateModelPackage."""
+    figures = {name: f"{value:.6g}" for name, value in sorted(training.metrics.items())}
+    origin = {
+        DATASET: training.dataset_version,
+        DATA_HASH: training.manifest_sha256,
+        JOB: training.job,
+        ALGORITHM: training.algorithm,
+        SOURCE: training.data_source,
+    }
+    properties = {name: text for name, text in origin.items() if text}
+    room = MAX_PROPERTIES - len(properties)
+    container = {"Image": training.image, "ModelDataUrl": training.model_data_url}
+    return {
+        "ModelPackageGroupName": group,
+        "ModelPackageDescription": f"Trained by {training.job or 'hand'}",
+        "ModelApprovalStatus": PENDING,
+        "InferenceSpecification": {
+            "Containers": [container],
+            "SupportedContentTypes": ["image/png", "image/jpeg", "application/x-image"],
+            "SupportedResponseMIMETypes": ["application/json"],
+        },
+        "MetadataProperties": {"CommitId": training.commit},
+        "CustomerMetadataProperties": {**properties, **dict(list(figures.items())[:room])},
+    }

@@ -1,0 +1,37 @@
+# There is nothing to train anew, and nothing to compare with, before the first release.
+module "retraining" {
+  source   = "./modules/retraining"
+  for_each = toset(var.retraining == null || local.release == null ? [] : ["this"])
+
+  prefix                   = module.naming.prefix
+  account_id               = data.aws_caller_identity.this.account_id
+  region                   = var.region
+  partition                = data.aws_partition.this.partition
+  definition_path          = "${path.module}/definitions/retrain.asl.json"
+  training_image           = var.retraining.training_image
+  instance_type            = var.retraining.instance_type
+  hyperparameters          = var.retraining.hyperparameters
+  quality                  = var.retraining.quality
+  schedule                 = var.retraining.schedule
+  buckets                  = { data = local.names.buckets["data"], artifacts = local.names.buckets["artifacts"] }
+  model_group              = local.names.model_group
+  repository_arns          = concat([local.arns.repository], var.model_repository_arns)
+  bus_name                 = module.naming.prefix
+  topic_arn                = module.monitoring.topic_arn
+  kms_key_arn              = module.storage.kms_key_arn
+  tags                     = local.tags
+  permissions_boundary_arn = var.permissions_boundary_arn
+  log_retention_days       = var.retention.log_days
+
+  release = {
+    image           = local.release.image
+    model_data_url  = local.release.model_data_url
+    dataset_version = local.release.dataset_version
+    threshold       = local.threshold
+  }
+
+  alarms = {
+    names          = coalesce(var.retraining.alarms.names, ["${module.naming.prefix}-low-confidence"])
+    min_new_images = var.retraining.alarms.min_new_images
+  }
+}

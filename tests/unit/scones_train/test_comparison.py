@@ -1,0 +1,132 @@
+"""A retraining's gate, on two models that answer the same test images."""
+
+import json
+import tarfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scones_core.errors import SettingsError, TrainingError
+from scones_core.manifest import Manifest, content_version
+from scones_train import comparison
+from scones_train.artifact import write_artifact
+from scones_train.model.export import to_onnx
+from scones_train.serving.predictor import Predictor
+
+SIZE = (16, 20)
+IMAGES = 40
+VARIABLES = {
+    "JOB": "retrain-1",
+    "IMAGE": "registry/model:0.1.0",
+    "MODEL_DATA_URL": "s3://artifacts/model/retrain-1/output/model.tar.gz",
+    "GROUP": "candidates",
+    "ACTIVE_THRESHOLD": "0.9",
+}
+
+
+@pytest.fixture
+def pixels():
+    return np.random.default_rng(1).integers(0, 256, (IMAGES, *SIZE, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def right(network, normalisation):
+    """The graph of a model that is sure of itself, and right by definition."""
+    return to_onnx(network, normalisation, 1e-5, SIZE)
+
+
+@pytest.fixture
+def wrong(network, normalisation):
+    """The graph of a model that is as sure of the other class."""
+    return to_onnx(network, normalisation, -1e-5, SIZE)
+
+
+@pytest.fixture
+def folder(tmp_path, card, right, pixels):
+    """The inputs of a job, with test images labelled as the right model answers them."""
+    labels = Predictor(card, right).probabilities(pixels).argmax(axis=1)
+    for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):
+        path = tmp_path / "test" / card.labels[label] / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    source = {"kind": "folder+labelled", "name": "x", "sha256": "0"}
+    version = content_version(card.labels, source, {}, ())
+    manifest = Manifest(version, card.labels, source, {}, ())
+    (tmp_path / "manifest").mkdir()
+    (tmp_path / "manifest" / "manifest.json").write_text(manifest.dumps())
+    return tmp_path
+
+
+def put(folder, which, card, graph, tested):
+    model = folder / f"{which}-model"
+    write_artifact(model, card, graph, b"weights", tested)
+    (folder / which).mkdir(exist_ok=True)
+    with tarfile.open(folder / which / "model.tar.gz", "w:gz") as archive:
+        for path in model.iterdir():
+            archive.add(path, path.name)
+
+
+def test_a_better_candidate_passes_and_waits_for_approval(folder, card, right, wrong, tested):
+    put(folder, "candidate", card, right, tested)
+    put(folder, "active", card, wrong, tested)
+    found = json.loads(comparison.compare(folder, VARIABLES).dumps())
+    assert (found["passed"], found["images"], found["refusals"]) == (True, IMAGES, [])
+    assert found["figures"]["candidate"]["accuracy"] == 1
+    assert found["figures"]["active"]["accuracy"] == 0
+    package = found["package"]
+    assert package["ModelApprovalStatus"] == "PendingManualApproval"
+    assert package["CustomerMetadataProperties"]["test_accuracy"] == "1"
+    assert package["CustomerMetadataProperties"]["data_source"] == "folder+labelled"
+
+
+def test_a_worse_candidate_is_registered_as_rejected_with_the_reasons(
+    folder, card, right, wrong, tested
+):
+    put(folder, "candidate", card, wrong, tested)
+    put(folder, "active", card, right, tested)
+    found = comparison.compare(folder, VARIABLES)
+    assert not found.passed
+    assert any("McNemar" in reason for reason in found.refusals)
+    assert found.package["ModelApprovalStatus"] == "Rejected"
+    assert "McNemar" in found.package["ModelPackageDescription"]
+
+
+def test_an_equal_candidate_passes(folder, card, right, tested):
+    for which in ("candidate", "active"):
+        put(folder, which, card, right, tested)
+    assert comparison.compare(folder, VARIABLES).passed
+
+
+def test_limits_are_those_of_the_settings(folder, card, right, tested):
+    for which in ("candidate", "active"):
+        put(folder, which, replace(card, threshold=1.0), right, tested)
+    strict = {**VARIABLES, "QUALITY": '{"min_coverage": 1.0, "min_accuracy": 1.0}'}
+    assert comparison.compare(folder, strict).passed
+    with pytest.raises(SettingsError, match="QUALITY"):
+        comparison.compare(folder, {**VARIABLES, "QUALITY": '{"min_acuracy": 1}'})
+
+
+@pytest.fixture
+def square(network, normalisation):
+    """The graph of a model that takes images of another size."""
+    return to_onnx(network, normalisation, 1.0, (16, 16))
+
+
+def test_a_model_of_other_images_is_refused_in_a_sentence(folder, card, right, square, tested):
+    put(folder, "candidate", card, right, tested)
+    other = replace(card, image={"height": 16, "width": 16, "channels": 3})
+    put(folder, "active", other, square, tested)
+    with pytest.raises(TrainingError, match="active model takes images of 16x16"):
+        comparison.compare(folder, VARIABLES)
+
+
+def test_a_missing_variable_ends_the_job_with_a_message(folder, tmp_path, monkeypatch):
+    base = tmp_path / "ml"
+    (base / "processing").mkdir(parents=True)
+    (base / "processing" / "input").symlink_to(folder)
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(base))
+    monkeypatch.delenv("ACTIVE_THRESHOLD", raising=False)
+    assert comparison.main() == 1
+    assert (base / "output" / "message").read_text()
