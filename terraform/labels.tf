@@ -1,9 +1,9 @@
-# A function's variables have 4,096 bytes together. A longer list of class names lies in the data
-# bucket, which the function that reads it reads anyway: one object a list, those of all releases,
-# so that after a rollback a function finds its own.
+# A function's variables have 4,096 bytes together. A longer list of class names, and longer
+# assignments, lie in the data bucket: one object a list, those of all releases, so that after a
+# rollback a function finds its own.
 
 locals {
-  max_inline_label_bytes = 4096 / 2
+  max_inline_bytes = 4096 / 2
 
   label_lists = concat([jsonencode(var.labels)], [for r in values(var.releases) : jsonencode(r.labels) if r.labels != null])
   labels_text = jsonencode(local.labels)
@@ -16,10 +16,29 @@ locals {
 resource "aws_s3_object" "labels" {
   #checkov:skip=CKV_AWS_186:the bucket encrypts with the environment's key
 
-  for_each = { for text in toset(local.label_lists) : sha256(text) => text if length(text) > local.max_inline_label_bytes }
+  for_each = { for text in toset(local.label_lists) : sha256(text) => text if length(text) > local.max_inline_bytes }
 
   bucket       = module.storage.bucket_names["data"]
   key          = "labels/${each.key}.json"
   content      = each.value
+  content_type = "application/json"
+}
+
+locals {
+  assignments_text = jsonencode(var.assignments)
+  assignments_setting = coalesce(
+    one([for object in aws_s3_object.assignments : "s3://${object.bucket}/${object.key}"]),
+    local.assignments_text
+  )
+}
+
+resource "aws_s3_object" "assignments" {
+  #checkov:skip=CKV_AWS_186:the bucket encrypts with the environment's key
+
+  count = length(local.assignments_text) > local.max_inline_bytes ? 1 : 0
+
+  bucket       = module.storage.bucket_names["data"]
+  key          = "assignments/${sha256(local.assignments_text)}.json"
+  content      = local.assignments_text
   content_type = "application/json"
 }

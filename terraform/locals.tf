@@ -30,6 +30,23 @@ locals {
   # A model's probabilities are in the order of its own labels.
   labels = try(local.release.labels, null) == null ? var.labels : local.release.labels
 
+  # What one execution asks of the endpoint at once: from ten on, batches of ten each.
+  max_instances = coalesce(try(var.autoscaling.max, null), try(local.release.instance_count, null), 1)
+  execution_concurrency = coalesce(
+    var.limits.execution_concurrency,
+    var.serving.mode == "serverless" ? var.serving.serverless.max_concurrency : 20 * local.max_instances
+  )
+  batch_concurrency = min(10, local.execution_concurrency)
+
+  # Where results go. ARNs and names are computed, so that no function waits for a queue.
+  records = {
+    TABLE             = local.names.assignments
+    EVENT_BUS         = local.names.event_bus
+    REVIEW_QUEUE      = local.arns.queues["review"]
+    DEAD_LETTER_QUEUE = local.arns.queues["dead_letters"]
+    DATA_BUCKET       = local.names.buckets["data"]
+  }
+
   # Each timeout is longer than all tries of all calls that its function makes, and shorter than
   # the TimeoutSeconds of its state.
   functions = {
@@ -37,28 +54,58 @@ locals {
       description     = "Checks one image in S3 and answers a reference to it"
       memory_mb       = 256
       timeout_seconds = 25
-      environment = {
-        MAX_IMAGE_BYTES  = tostring(var.limits.image_bytes)
-        MAX_IMAGE_PIXELS = tostring(var.limits.image_pixels)
-      }
+      environment     = local.check_environment
     }
     classify_image = {
       description     = "Sends one image to the endpoint and answers its probabilities"
       memory_mb       = 256
       timeout_seconds = 48
-      environment = {
-        # Taken from the endpoint itself: functions change over only once it serves the release.
-        ENDPOINT_NAME = local.endpoint.name
-        LABELS        = coalesce(local.labels_object, local.labels_text)
-      }
+      environment     = local.classify_environment
     }
     filter_inferences = {
       description     = "Decides whether a verdict is accepted or goes to review"
       memory_mb       = 256
       timeout_seconds = 10
+      environment     = local.decide_environment
+    }
+    classify_batch = {
+      description     = "Classifies and records the images of a batch of a large run"
+      memory_mb       = 1024
+      timeout_seconds = 125
+      environment = merge(
+        local.check_environment, local.classify_environment, local.decide_environment, local.records,
+        { CONCURRENCY = tostring(local.batch_concurrency) },
+      )
+    }
+    record_results = {
+      description     = "Writes rows and publishes events of results, or closes a large run"
+      memory_mb       = 512
+      timeout_seconds = 125
+      environment     = local.records
+    }
+    collect_inbox = {
+      description     = "Starts an execution for what was put into the inbox"
+      memory_mb       = 256
+      timeout_seconds = 30
       environment = {
-        THRESHOLD = tostring(local.threshold)
+        STATE_MACHINE = local.arns.state_machine
+        DATA_BUCKET   = local.names.buckets["data"]
       }
     }
+  }
+
+  check_environment = {
+    MAX_IMAGE_BYTES  = tostring(var.limits.image_bytes)
+    MAX_IMAGE_PIXELS = tostring(var.limits.image_pixels)
+  }
+  classify_environment = {
+    # Taken from the endpoint itself: functions change over only once it serves the release.
+    ENDPOINT_NAME = local.endpoint.name
+    LABELS        = coalesce(local.labels_object, local.labels_text)
+  }
+  decide_environment = {
+    THRESHOLD   = tostring(local.threshold)
+    RELEASE     = var.active_release == null ? "" : var.active_release
+    ASSIGNMENTS = local.assignments_setting
   }
 }

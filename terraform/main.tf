@@ -35,6 +35,7 @@ module "iam" {
   kms_key_arn              = module.storage.kms_key_arn
   model_repository_arns    = concat([local.builtin_repository_arn], var.model_repository_arns)
   permissions_boundary_arn = var.permissions_boundary_arn
+  stores_assignments       = length(local.assignments_text) > local.max_inline_bytes
 }
 
 module "endpoint" {
@@ -108,14 +109,45 @@ module "workflow" {
 
   name               = local.names.state_machine
   definition_path    = "${path.module}/definitions/classify.asl.json"
+  map_path           = "${path.module}/definitions/distributed_map.asl.json"
   function_arns      = module.functions.alias_arns
-  max_concurrency    = var.limits.execution_concurrency
+  data_bucket        = local.names.buckets["data"]
+  max_concurrency    = local.execution_concurrency
+  batch_concurrency  = local.batch_concurrency
+  batch_images       = var.limits.batch_images
   metric_namespace   = module.naming.metric_namespace
   alias              = module.naming.alias
   role_arn           = module.iam.role_arns["workflow"]
   log_group          = local.names.log_groups["workflow"]
   kms_key_arn        = module.storage.kms_key_arn
   log_retention_days = var.retention.log_days
+}
+
+module "results" {
+  source = "./modules/results"
+
+  names       = local.names
+  kms_key_arn = module.storage.kms_key_arn
+  protected   = !var.force_destroy
+}
+
+module "inbox" {
+  source = "./modules/inbox"
+
+  names = {
+    rule              = local.names.rules["inbox"]
+    queue             = local.names.queues["inbox"]
+    dead_letter_queue = local.names.queues["inbox_dead_letters"]
+  }
+  arns = {
+    rule  = local.arns.rules["inbox"]
+    queue = local.arns.queues["inbox"]
+  }
+  bucket                   = module.storage.bucket_names["data"]
+  function_arn             = module.functions.alias_arns["collect_inbox"]
+  function_timeout_seconds = local.functions["collect_inbox"].timeout_seconds
+  window_seconds           = var.inbox_window_seconds
+  alarm_topic_arn          = module.monitoring.topic_arn
 }
 
 module "monitoring" {
@@ -128,6 +160,7 @@ module "monitoring" {
   alarm_email          = var.alarms.email
   kms_key_arn          = module.storage.kms_key_arn
   state_machine_arn    = local.arns.state_machine
+  failure_rule         = { name = local.names.rules["failed_executions"], arn = local.arns.rules["failed_executions"] }
   function_names       = local.names.functions
   metric_namespace     = module.naming.metric_namespace
   labels               = local.labels

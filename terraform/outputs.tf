@@ -63,6 +63,21 @@ output "function_names" {
   value       = module.functions.names
 }
 
+output "assignments_table" {
+  description = "Table with a row for each version of an image and each release that decided on it."
+  value       = module.results.table
+}
+
+output "event_bus" {
+  description = "Event bus that VehicleClassified is published on."
+  value       = module.results.event_bus
+}
+
+output "queue_urls" {
+  description = "URLs of the queues: inbox, inbox_dead_letters, review, dead_letters."
+  value       = merge(module.inbox.queue_urls, module.results.queue_urls)
+}
+
 output "endpoint_name" {
   description = "Name of the endpoint that the workflow calls; empty before the first release."
   value       = local.endpoint.name

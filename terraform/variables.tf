@@ -172,6 +172,34 @@ variable "labels" {
   }
 }
 
+variable "assignments" {
+  description = "What a class leads to, by class name: loading bay, orders near or far, and up to how many kilometres away. Written by the toolkit from scones.toml. Empty for images that are only classified; else every class of the active release has one."
+  type = map(object({
+    bay    = string
+    orders = string
+    max_km = number
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for a in values(var.assignments) : trimspace(a.bay) != "" && contains(["near", "far"], a.orders) && a.max_km > 0])
+    error_message = "An assignment has a bay, orders that are near or far, and a max_km greater than 0."
+  }
+
+  validation {
+    condition     = length(var.assignments) == 0 || length(setsubtract(local.labels, keys(var.assignments))) == 0
+    error_message = "assignments lack the class ${join(", ", setsubtract(local.labels, keys(var.assignments)))} of the active release: write [assignment.<class>] into scones.toml and release again."
+  }
+}
+
+variable "inbox_window_seconds" {
+  description = "How long images that are put under inbox/ are gathered before one execution takes them."
+  type        = number
+  default     = 10
+  nullable    = false
+}
+
 variable "confidence_threshold" {
   description = "Confidence from which on a verdict is accepted; null for the active release's own."
   type        = number
@@ -196,10 +224,11 @@ variable "lambda_dir" {
 }
 
 variable "limits" {
-  description = "function_concurrency is reserved for each function, -1 for none; execution_concurrency is how many images one execution works on at once, 40 at most; image_bytes and image_pixels (width times height) are those of the largest image to classify."
+  description = "function_concurrency is reserved for each function, -1 for none; execution_concurrency is how many images one execution asks the endpoint about at once, null for 20 for each instance that the endpoint may have (a serverless one's max_concurrency); batch_images is how many images of a large run one function call takes at most; image_bytes and image_pixels (width times height) are those of the largest image to classify."
   type = object({
     function_concurrency  = optional(number, -1)
-    execution_concurrency = optional(number, 20)
+    execution_concurrency = optional(number)
+    batch_images          = optional(number, 200)
     image_bytes           = optional(number, 6291456)
     image_pixels          = optional(number, 16000000)
   })
@@ -209,6 +238,16 @@ variable "limits" {
   validation {
     condition     = var.limits.function_concurrency == -1 || var.limits.function_concurrency >= 1
     error_message = "limits.function_concurrency must be at least 1, or -1 to reserve none; 0 would stop the functions."
+  }
+
+  validation {
+    condition     = var.limits.execution_concurrency == null ? true : var.limits.execution_concurrency >= 1 && floor(var.limits.execution_concurrency) == var.limits.execution_concurrency
+    error_message = "limits.execution_concurrency must be a whole number of at least 1, or null to size it to the endpoint."
+  }
+
+  validation {
+    condition     = var.limits.batch_images >= 1 && floor(var.limits.batch_images) == var.limits.batch_images
+    error_message = "limits.batch_images must be a whole number of at least 1."
   }
 
   validation {

@@ -108,6 +108,14 @@ class EndpointNotFound(WorkflowError):
     """No endpoint of the configured name is there."""
 
 
+class RecordNotWritten(WorkflowError):
+    """The table did not take an image's row; nobody was told of the image."""
+
+
+class MessageNotSent(WorkflowError):
+    """The event bus or a queue did not take what is to be said of an image."""
+
+
 class EndpointThrottled(WorkflowError):
     """The endpoint or S3 asked to slow down."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Self, get_args, get_type_hints
 
+from scones_core.assignments import Assignment, parse_assignments
 from scones_core.errors import SettingsError
 
 OTHER_VARIABLES = frozenset(
@@ -136,11 +137,13 @@ class EndpointSettings:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowSettings:
-    """`threshold` overrides the one that the model chose for its target precision."""
+    """`threshold` overrides the one that the model chose for its target precision.
+
+    `execution_timeout_seconds` is how long a task waits for an execution that it started.
+    """
 
     threshold: float | None = None
     execution_timeout_seconds: int = 900
-    images_per_execution: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +215,7 @@ class Settings:
     bundle: BundleSettings = field(default_factory=BundleSettings)
     cost: CostSettings = field(default_factory=CostSettings)
     local: LocalSettings = field(default_factory=LocalSettings)
+    assignment: Mapping[str, Assignment] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path, environ: Mapping[str, str] | None = None) -> Self:
@@ -228,12 +232,13 @@ class Settings:
                 f"the sections are {', '.join(f.name for f in fields(cls))}."
             )
         hints = get_type_hints(cls)
+        # By class name, not by a fixed set of keys: the file alone sets it.
+        del hints["assignment"]
         _refuse_unknown_variables({n: get_type_hints(kind) for n, kind in hints.items()}, environ)
         sections = {
-            name: _section(hints[name], name, tables.get(name, {}), path, environ)
-            for name in (f.name for f in fields(cls))
+            name: _section(hints[name], name, tables.get(name, {}), path, environ) for name in hints
         }
-        return cls(**sections)
+        return cls(**sections, assignment=_assignments(tables, path))
 
     def override(self, section_name: str, **values: Any) -> Self:
         """Return a copy in which the flags that were given (not None) replace settings."""
@@ -249,6 +254,13 @@ def _read_tables(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}.") from error
+
+
+def _assignments(tables: Mapping[str, Any], path: Path) -> dict[str, Assignment]:
+    try:
+        return parse_assignments(tables.get("assignment", {}))
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from error
 
 
 def _section(kind: type, name: str, table: Any, path: Path, environ: Mapping[str, str]) -> Any:

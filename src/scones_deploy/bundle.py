@@ -20,7 +20,14 @@ from scones_core.files import write_if_changed
 from scones_core.settings import BundleSettings
 from scones_deploy.wheels import TARGET_FILE, Target, dependency_tree, locked
 
-FUNCTIONS = ("serialize_image", "classify_image", "filter_inferences")
+FUNCTIONS = (
+    "serialize_image",
+    "classify_image",
+    "filter_inferences",
+    "classify_batch",
+    "record_results",
+    "collect_inbox",
+)
 MANIFEST = "manifest.json"
 
 

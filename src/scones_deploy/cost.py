@@ -18,6 +18,16 @@ GB = 1e9
 MILLION = 1_000_000
 
 
+BATCH_CONCURRENCY = 10
+"""Images of a batch that are worked on at once, unless a smaller limit is set."""
+BATCH_IMAGES = 200
+"""Images of a batch, until a definition says how many."""
+SMALL_RUNS = frozenset(
+    {"serialize_image", "classify_image", "filter_inferences", "record_results", "collect_inbox"}
+)
+"""Functions that a million images do not call, or a few times only: they come in large runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One item: what stands for a month without any image, and for each million images."""
@@ -151,12 +161,16 @@ def _least_instances(resources: tuple[AppliedResource, ...], module: str) -> int
 def _functions(
     resources: tuple[AppliedResource, ...], prices: Prices, usage: CostSettings
 ) -> Iterator[Line]:
-    for function in of(resources, "aws_lambda_function"):
+    for resource in resources:
+        if resource.type != "aws_lambda_function" or resource.key in SMALL_RUNS:
+            continue
+        function = resource.values
         architecture = (function.get("architectures") or ["x86_64"])[0]
         memory = float(function.get("memory_size") or 128) / 1024
-        seconds = usage.function_ms / 1000 * MILLION
+        batched = resource.key == "classify_batch"
+        seconds = usage.function_ms / 1000 * MILLION / (BATCH_CONCURRENCY if batched else 1)
         price = memory * seconds * prices[f"lambda_gb_second_{architecture}"]
-        price += MILLION * prices["lambda_request"]
+        price += MILLION / (BATCH_IMAGES if batched else 1) * prices["lambda_request"]
         yield Line("Lambda", str(function["function_name"]), million=price)
 
 
@@ -172,34 +186,22 @@ def _workflow(
                 "Step Functions", name, million=price + seconds * prices["states_express_gb_second"]
             )
             continue
-        count = transitions(state_machine.get("definition") or "")
-        price = count * MILLION * prices["states_transition"]
-        yield Line("Step Functions", f"{name}, {count} transitions an image", million=price)
+        # A million images are a large run: a transition and an Express execution each batch.
+        batch = batch_images(state_machine.get("definition") or "")
+        seconds = MILLION * usage.inference_ms / 1000 / BATCH_CONCURRENCY * 64 / 1024
+        price = MILLION / batch * (prices["states_transition"] + prices["states_express_request"])
+        price += seconds * prices["states_express_gb_second"]
+        yield Line("Step Functions", f"{name}, batches of {batch} images", million=price)
 
 
-def transitions(definition: str) -> int:
-    """Return the transitions of one image that nothing goes wrong with.
+def batch_images(definition: str) -> int:
+    """Return how many images a batch of the definition's distributed Maps has, at most.
 
-    They are the states of the definition's Map from its start on; without a definition (it is
-    known only after the first apply) one for each function.
+    Without a definition (it is known only after the first apply) it is the default.
     """
     states = json.loads(definition)["States"] if definition else {}
-    inner = next(
-        (
-            s.get("ItemProcessor") or s.get("Iterator")
-            for s in states.values()
-            if s["Type"] == "Map"
-        ),
-        None,
-    )
-    if inner is None:
-        return 3
-    count, name = 0, inner["StartAt"]
-    while name:
-        count += 1
-        state = inner["States"][name]
-        name = state.get("Next") or state.get("Default")
-    return count
+    batchers = (state.get("ItemBatcher", {}) for state in states.values())
+    return min((int(b["MaxItemsPerBatch"]) for b in batchers if b), default=BATCH_IMAGES)
 
 
 def storage(

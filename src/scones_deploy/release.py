@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scones_core.errors import ReleaseError, SettingsError
+from scones_core.assignments import Assignment, assignments_table, parse_assignments
+from scones_core.errors import ReleaseError, SconesError, SettingsError
 from scones_core.files import write_if_changed
 from scones_core.labels import LabelSet
 from scones_core.uris import S3Uri
@@ -58,15 +59,23 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Releases:
-    """Every release by id, and the id of the one in service; None where there is none."""
+    """Every release by id, and the id of the one in service; None where there is none.
+
+    `assignments` are those of the classes, whichever release is in service.
+    """
 
     active: str | None = None
     releases: Mapping[str, Release] = field(default_factory=dict)
+    assignments: Mapping[str, Assignment] = field(default_factory=dict)
 
     def dumps(self) -> str:
-        """Return Terraform's variables `active_release` and `releases` as JSON, keys sorted."""
+        """Return Terraform's variables of the fields' names as JSON, keys sorted."""
         bodies = {name: _body(release) for name, release in self.releases.items()}
-        body = {"active_release": self.active, "releases": bodies}
+        body = {
+            "active_release": self.active,
+            "releases": bodies,
+            "assignments": assignments_table(self.assignments),
+        }
         return json.dumps(body, sort_keys=True, indent=2, allow_nan=False) + "\n"
 
 
@@ -84,25 +93,37 @@ def read_releases(path: Path) -> Releases:
         body = json.loads(path.read_text(encoding="utf-8"))
         releases = {name: _release(name, value) for name, value in body["releases"].items()}
         active = body["active_release"]
+        # An earlier version of this project wrote none.
+        assignments = parse_assignments(body.get("assignments", {}))
     except FileNotFoundError:
         return Releases()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ReleaseError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SconesError) as error:
         raise ReleaseError(
             f"{path} is not a release file ({error}); restore it from version control."
         ) from error
     if active is not None and active not in releases:
         raise ReleaseError(f"{path} activates {active!r}, which is none of its releases.")
-    return Releases(active, releases)
+    return Releases(active, releases, assignments)
 
 
-def add_release(path: Path, release: Release, *, activate: bool = True) -> Releases:
+def add_release(
+    path: Path,
+    release: Release,
+    *,
+    activate: bool = True,
+    assignments: Mapping[str, Assignment] | None = None,
+) -> Releases:
     """Write one more release into the file, active unless `activate` is false; return them all.
+
+    `assignments` replace those of the file, None keeps them.
 
     What differs from a release of the file only in its id is that release: none is added, and
     the older one is activated. Raises ReleaseError where the id is taken by another content:
     endpoint configurations carry it in their names.
     """
     known = read_releases(path)
+    if assignments is not None:
+        known = replace(known, assignments=assignments)
     for name, other in known.releases.items():
         if replace(other, id=release.id) == release:
             return _write(path, replace(known, active=name if activate else known.active))
@@ -110,11 +131,10 @@ def add_release(path: Path, release: Release, *, activate: bool = True) -> Relea
         raise ReleaseError(
             f"Release {release.id} exists already with another content; give this one a new id."
         )
-    added = Releases(
-        active=release.id if activate else known.active,
-        releases={**known.releases, release.id: release},
+    active = release.id if activate else known.active
+    return _write(
+        path, replace(known, active=active, releases={**known.releases, release.id: release})
     )
-    return _write(path, added)
 
 
 def activate(path: Path, release: str | None) -> Releases:
@@ -141,7 +161,29 @@ def drop_releases(path: Path, gone: Iterable[str]) -> Releases:
     if not left:
         path.unlink(missing_ok=True)
         return Releases()
-    return _write(path, Releases(None if known.active in dropped else known.active, left))
+    active = None if known.active in dropped else known.active
+    return _write(path, replace(known, active=active, releases=left))
+
+
+def require_same_assignments(path: Path, settings: Mapping[str, Assignment]) -> None:
+    """Raise ReleaseError where a release file and the settings assign a class differently.
+
+    A file without releases says nothing of assignments.
+    """
+    known = read_releases(path)
+    names = sorted(known.assignments.keys() | settings.keys())
+    odd = [name for name in names if known.assignments.get(name) != settings.get(name)]
+    if known.releases and odd:
+        raise ReleaseError(
+            f"The assignment of {odd[0]} is {_assigned(known.assignments, odd[0])} in {path.name} "
+            f"and {_assigned(settings, odd[0])} in scones.toml; `inv release` writes what "
+            "scones.toml says into the file."
+        )
+
+
+def _assigned(assignments: Mapping[str, Assignment], name: str) -> str:
+    found = assignments.get(name)
+    return f"bay {found.bay}, {found.orders}, {found.max_km:g} km" if found else "none"
 
 
 def _write(path: Path, releases: Releases) -> Releases:

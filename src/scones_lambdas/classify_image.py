@@ -11,8 +11,6 @@ from scones_core.errors import (
     ImageTooLarge,
     InvalidInference,
     InvalidRequest,
-    SettingsError,
-    WorkflowError,
 )
 from scones_core.events import (
     MAX_ALTERNATIVES,
@@ -29,6 +27,7 @@ from scones_core.uris import S3Uri
 from scones_lambdas.clients import s3, sagemaker_runtime
 from scones_lambdas.environment import ClassifyEnvironment
 from scones_lambdas.faults import SERVICE_FAULTS, endpoint_fault, storage_fault
+from scones_lambdas.objects import location, read_setting
 from scones_lambdas.telemetry import log_image
 
 if TYPE_CHECKING:
@@ -38,31 +37,12 @@ if TYPE_CHECKING:
 
 ANSWER_BYTES_LIMIT = 65_536
 """Room for the probabilities of some 2,500 classes."""
-LABELS_BYTES_LIMIT = 1 << 20
 
 
 @cache
 def environment() -> ClassifyEnvironment:
-    """Return the function's endpoint and labels; raises as `read_labels`."""
-    return ClassifyEnvironment.of(os.environ, read_labels)
-
-
-def read_labels(uri: S3Uri) -> str:
-    """Return the text of the object that holds the labels.
-
-    Raises SettingsError where it is absent, EndpointThrottled or EndpointUnavailable where another
-    try may help.
-    """
-    try:
-        response = s3().get_object(Bucket=uri.bucket, Key=uri.key)
-        return response["Body"].read(LABELS_BYTES_LIMIT).decode()
-    except SERVICE_FAULTS as error:
-        fault = storage_fault(error, {"bucket": uri.bucket, "key": uri.key})
-        if isinstance(fault, WorkflowError) and fault.retryable:
-            raise fault from error
-        raise SettingsError(
-            f"The function's labels {uri} cannot be read; apply the Terraform again: {fault}"
-        ) from error
+    """Return the function's endpoint and labels; raises as `read_setting`."""
+    return ClassifyEnvironment.of(os.environ, read_setting)
 
 
 def handler(event: Any, _context: "LambdaContext | None" = None) -> ClassifiedImage:
@@ -94,11 +74,15 @@ def classify(
     runtime: "SageMakerRuntimeClient",
     serialized: SerializedImage,
     settings: ClassifyEnvironment,
+    content: bytes = b"",
 ) -> Inference:
-    """Return the endpoint's answer for the very object that serialize_image saw."""
+    """Return the endpoint's answer for the very object that serialize_image saw.
+
+    `content` are its bytes where they were read before.
+    """
     if not settings.endpoint_name:
         raise EndpointNotFound("No endpoint is deployed; release a model, then run inv apply.")
-    content = read_image(storage, serialized["image"])
+    content = content or read_image(storage, serialized["image"])
     try:
         response = runtime.invoke_endpoint(
             EndpointName=settings.endpoint_name,
@@ -127,9 +111,7 @@ def read_image(storage: "S3Client", image: ImageRef) -> bytes:
     Raises ImageTooLarge, and ImageNotFound where the object has another etag by now.
     """
     try:
-        response = storage.get_object(
-            Bucket=image["bucket"], Key=image["key"], IfMatch=image["etag"]
-        )
+        response = storage.get_object(**location(image), IfMatch=image["etag"])
         if response["ContentLength"] > ENDPOINT_BODY_BYTES:
             raise ImageTooLarge(
                 f"{S3Uri(image['bucket'], image['key'])} has {response['ContentLength']} bytes; "

@@ -10,7 +10,7 @@ of all calls < the function's timeout < the state's TimeoutSeconds < the executi
 import os
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 from botocore.config import Config
@@ -20,6 +20,7 @@ from scones_core.errors import SettingsError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+    from mypy_boto3_stepfunctions import SFNClient
 
 MAX_BACKOFF_SECONDS = 1.0
 """The longest pause of botocore's standard mode before its second attempt."""
@@ -27,11 +28,15 @@ MAX_BACKOFF_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """Seconds and attempts of one call to a service."""
+    """Seconds and attempts of one call to a service.
+
+    In `adaptive` mode a client that is throttled slows all of its calls down together.
+    """
 
     connect_seconds: float
     read_seconds: float
     attempts: int
+    mode: Literal["standard", "adaptive"] = "standard"
 
     @property
     def worst_case_seconds(self) -> float:
@@ -44,13 +49,18 @@ class CallLimits:
         return Config(
             connect_timeout=self.connect_seconds,
             read_timeout=self.read_seconds,
-            retries={"mode": "standard", "total_max_attempts": self.attempts},
+            retries={"mode": self.mode, "total_max_attempts": self.attempts},
+            max_pool_connections=POOL,
         )
 
 
 S3_LIMITS = CallLimits(connect_seconds=1.5, read_seconds=4, attempts=2)
 RUNTIME_LIMITS = CallLimits(connect_seconds=2, read_seconds=20, attempts=1)
 """One attempt: the state machine retries, where each try is seen and paid for once."""
+BATCH_RUNTIME_LIMITS = CallLimits(connect_seconds=2, read_seconds=10, attempts=2, mode="adaptive")
+RECORD_LIMITS = CallLimits(connect_seconds=1, read_seconds=3, attempts=3, mode="adaptive")
+POOL = 50
+"""Connections that a client keeps open: no call of a batch waits for one."""
 
 
 @cache
@@ -63,6 +73,42 @@ def s3() -> "S3Client":
 def sagemaker_runtime() -> "SageMakerRuntimeClient":
     """Return the process's client of SageMaker endpoints."""
     return boto3.client("sagemaker-runtime", region_name=_region(), config=RUNTIME_LIMITS.config())
+
+
+@cache
+def batch_runtime() -> "SageMakerRuntimeClient":
+    """Return the client of SageMaker endpoints for batches, which retries by itself."""
+    config = BATCH_RUNTIME_LIMITS.config()
+    return boto3.client("sagemaker-runtime", region_name=_region(), config=config)
+
+
+@cache
+def dynamodb() -> Any:
+    """Return the process's DynamoDB client."""
+    return _untyped("dynamodb")
+
+
+@cache
+def events() -> Any:
+    """Return the process's EventBridge client."""
+    return _untyped("events")
+
+
+@cache
+def sqs() -> Any:
+    """Return the process's SQS client."""
+    return _untyped("sqs")
+
+
+@cache
+def stepfunctions() -> "SFNClient":
+    """Return the process's Step Functions client."""
+    return boto3.client("stepfunctions", region_name=_region(), config=RECORD_LIMITS.config())
+
+
+def _untyped(service: str) -> Any:
+    make: Any = boto3.client
+    return make(service, region_name=_region(), config=RECORD_LIMITS.config())
 
 
 def _region() -> str:

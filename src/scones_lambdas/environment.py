@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
+from scones_core.assignments import Assignment, parse_assignments
 from scones_core.errors import SettingsError
 from scones_core.labels import LabelSet
 from scones_core.limits import ENDPOINT_BODY_BYTES, MAX_IMAGE_PIXELS
@@ -15,7 +16,7 @@ Value = TypeVar("Value")
 
 
 def _read_nothing(uri: S3Uri) -> str:
-    raise SettingsError(f"The labels in {uri} cannot be read here.")
+    raise SettingsError(f"{uri} cannot be read here.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +53,97 @@ class ClassifyEnvironment:
         LABELS is a JSON list, or the location of an object that is one: a function's variables
         have 4,096 bytes, and 1,000 names more. `read_object` returns the content of that object.
         """
-        text = environ.get("LABELS", "")
-        if text.startswith("s3://"):
-            environ = {**environ, "LABELS": read_object(S3Uri.parse(text))}
         return cls(
             endpoint_name=environ.get("ENDPOINT_NAME", "").strip(),
-            labels=_read(environ, "LABELS", _labels),
+            labels=_read(_stored(environ, "LABELS", read_object), "LABELS", _labels),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class FilterEnvironment:
-    """The confidence, 0 to 1, from which on a verdict is accepted."""
+    """The confidence, 0 to 1, from which on a verdict is accepted, and what it leads to.
+
+    `release` is the one that decides, empty before the first; `assignments` are by class name.
+    """
 
     threshold: float
+    release: str = ""
+    assignments: Mapping[str, Assignment] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        environ: Mapping[str, str],
+        read_object: Callable[[S3Uri], str] = _read_nothing,
+    ) -> Self:
+        """Return what THRESHOLD, RELEASE and ASSIGNMENTS set; the last two may be absent.
+
+        ASSIGNMENTS is a JSON object by class name, or the location of one; see
+        ClassifyEnvironment.
+        """
+        return cls(
+            threshold=_read(environ, "THRESHOLD", _probability),
+            release=environ.get("RELEASE", ""),
+            assignments=_read(
+                _stored(environ, "ASSIGNMENTS", read_object), "ASSIGNMENTS", _assignments, "{}"
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RecordEnvironment:
+    """Where results go: table and bus by name, queues by ARN; `bucket` has the large runs' files.
+
+    `concurrency` is how many calls are under way at once.
+    """
+
+    table: str
+    bus: str
+    review_queue: str
+    dead_letter_queue: str
+    bucket: str
+    concurrency: int
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:
-        """Return what THRESHOLD sets."""
-        return cls(threshold=_read(environ, "THRESHOLD", _probability))
+        """Return what TABLE, EVENT_BUS, REVIEW_QUEUE, DEAD_LETTER_QUEUE and DATA_BUCKET set.
+
+        CONCURRENCY is 10 unless it is set.
+        """
+        return cls(
+            table=_read(environ, "TABLE", _text),
+            bus=_read(environ, "EVENT_BUS", _text),
+            review_queue=_read(environ, "REVIEW_QUEUE", _arn),
+            dead_letter_queue=_read(environ, "DEAD_LETTER_QUEUE", _arn),
+            bucket=_read(environ, "DATA_BUCKET", _text),
+            concurrency=_read(environ, "CONCURRENCY", _positive, "10"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class InboxEnvironment:
+    """The state machine that takes what was put into the inbox, and the bucket of its lists."""
+
+    state_machine: str
+    bucket: str
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Self:
+        """Return what STATE_MACHINE, an ARN, and DATA_BUCKET set."""
+        return cls(
+            state_machine=_read(environ, "STATE_MACHINE", _arn),
+            bucket=_read(environ, "DATA_BUCKET", _text),
+        )
+
+
+def _stored(
+    environ: Mapping[str, str], name: str, read_object: Callable[[S3Uri], str]
+) -> Mapping[str, str]:
+    """Return the variables with the object's content in place of its location."""
+    text = environ.get(name, "")
+    if not text.startswith("s3://"):
+        return environ
+    return {**environ, name: read_object(S3Uri.parse(text))}
 
 
 def _read(
@@ -100,6 +173,22 @@ def _probability(text: str) -> float:
     if not is_probability(number):
         raise ValueError("it must lie between 0 and 1.")
     return number
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty.")
+    return text.strip()
+
+
+def _arn(text: str) -> str:
+    if text.count(":") < 5 or not text.startswith("arn:"):
+        raise ValueError("it must be an ARN.")
+    return text
+
+
+def _assignments(text: str) -> Mapping[str, Assignment]:
+    return parse_assignments(json.loads(text))
 
 
 def _labels(text: str) -> LabelSet:

@@ -49,6 +49,7 @@ _FORBIDDEN = (
 )
 _REPLACED = (ImageNotFound, "{uri} was replaced since it was checked; classify it again.")
 _EMPTY = (UnsupportedImage, "{uri} is empty; upload the image again.")
+_FOLDER = (UnsupportedImage, "{uri} is a folder, not an image; give the images in it.")
 _OBJECT_FAULTS: dict[str, tuple[type[WorkflowError], str]] = {
     "NoSuchKey": _ABSENT,
     "404": _ABSENT,
@@ -92,6 +93,8 @@ def endpoint_fault(error: Exception, endpoint: str, image: ImageRef) -> Exceptio
 
 def _object_fault(error: ClientError, uri: S3Uri) -> WorkflowError | None:
     kind, sentence = _OBJECT_FAULTS.get(_code(error), (None, ""))
+    if sentence == _EMPTY[1] and uri.key.endswith("/"):
+        kind, sentence = _FOLDER
     hint = _encoding_hint(uri.key)
     return kind(sentence.format(uri=uri, bucket=uri.bucket, hint=hint)) if kind else None
 

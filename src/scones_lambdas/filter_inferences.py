@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from scones_core.errors import InvalidInference, InvalidRequest
-from scones_core.events import ClassifiedImage, Result, parse_image_ref
+from scones_core.errors import InvalidInference, InvalidRequest, SettingsError
+from scones_core.events import AssignedVehicle, ClassifiedImage, Result, parse_image_ref
 from scones_core.probabilities import is_probability
+from scones_core.uris import S3Uri
 from scones_lambdas.environment import FilterEnvironment
 from scones_lambdas.telemetry import count_decision, log_image
 
@@ -17,8 +19,15 @@ if TYPE_CHECKING:
 
 @cache
 def environment() -> FilterEnvironment:
-    """Return the function's threshold; raises SettingsError."""
-    return FilterEnvironment.of(os.environ)
+    """Return the function's threshold, release and assignments; raises SettingsError."""
+    return FilterEnvironment.of(os.environ, _read_setting)
+
+
+def _read_setting(uri: S3Uri) -> str:
+    # A client is made only where there are too many assignments for a variable.
+    from scones_lambdas.objects import read_setting
+
+    return read_setting(uri)
 
 
 def handler(event: Any, _context: "LambdaContext | None" = None) -> Result:
@@ -26,7 +35,7 @@ def handler(event: Any, _context: "LambdaContext | None" = None) -> Result:
 
     `event` is a ClassifiedImage. Raises InvalidRequest, InvalidInference, SettingsError.
     """
-    result = decide(parse_classified(event), environment().threshold)
+    result = decide(parse_classified(event), environment())
     inference = result["inference"]
     log_image(
         "image decided",
@@ -52,17 +61,30 @@ def parse_classified(event: Any) -> ClassifiedImage:
     return cast(ClassifiedImage, {"image": event["image"], "inference": inference})
 
 
-def decide(classified: ClassifiedImage, threshold: float) -> Result:
-    """Return the result; raises InvalidInference for a confidence that is no probability.
+def decide(classified: ClassifiedImage, settings: FilterEnvironment) -> Result:
+    """Return the result, with its assignment where the verdict is accepted.
 
-    NaN compares false with everything, so `>=` alone would send it to review unnoticed.
+    Raises InvalidInference for a confidence that is no probability: NaN compares false with
+    everything, so `>=` alone would send it to review unnoticed. Raises SettingsError where the
+    accepted class has no assignment and others have.
     """
     confidence = classified["inference"].get("confidence")
     if not is_probability(confidence):
         raise InvalidInference(f"A confidence lies between 0 and 1; given was {confidence!r:.40}")
-    return {
+    accepted = confidence >= settings.threshold
+    result: Result = {
         "image": classified["image"],
         "inference": classified["inference"],
-        "threshold": threshold,
-        "decision": "accepted" if confidence >= threshold else "review",
+        "threshold": settings.threshold,
+        "release": settings.release,
+        "decision": "accepted" if accepted else "review",
     }
+    if not accepted or not settings.assignments:
+        return result
+    label = classified["inference"]["label"]
+    if label not in settings.assignments:
+        raise SettingsError(
+            f"The class {label} has no assignment; write [assignment.{label}] into scones.toml, "
+            "then run inv release and inv apply."
+        )
+    return {**result, "assignment": cast(AssignedVehicle, asdict(settings.assignments[label]))}

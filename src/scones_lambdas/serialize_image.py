@@ -25,6 +25,7 @@ from scones_core.uris import S3Uri
 from scones_lambdas.clients import s3
 from scones_lambdas.environment import SerializeEnvironment
 from scones_lambdas.faults import SERVICE_FAULTS, storage_fault
+from scones_lambdas.objects import location
 from scones_lambdas.telemetry import log_image
 
 if TYPE_CHECKING:
@@ -67,17 +68,22 @@ def parse_event(event: Any, request_id: str) -> tuple[Any, str, int]:
 
 
 def describe_image(client: "S3Client", image: ImageRef, limits: SerializeEnvironment) -> ImageRef:
-    """Return the reference with etag, type and sizes, from a ranged GET of the first bytes.
+    """Return the reference with etag, version, type and sizes; raises as `inspect_image`."""
+    return inspect_image(client, image, limits)[0]
 
-    Where metadata takes them up, such as a press profile or a depth map, a second GET reads the
-    rest. Raises ImageTooLarge, UnsupportedImage, and ImageNotFound where the object was replaced
-    between the two, each naming the object.
+
+def inspect_image(
+    client: "S3Client", image: ImageRef, limits: SerializeEnvironment
+) -> tuple[ImageRef, bytes]:
+    """Return the reference as `describe_image` does, and the bytes that were read, from the start.
+
+    A ranged GET takes the first bytes. Where metadata takes them up, such as a press profile or a
+    depth map, a second GET reads the rest. Raises ImageTooLarge, UnsupportedImage, and
+    ImageNotFound where the object was replaced between the two, each naming the object.
     """
     uri = S3Uri(image["bucket"], image["key"])
     try:
-        response = client.get_object(
-            Bucket=image["bucket"], Key=image["key"], Range=f"bytes=0-{HEADER_BYTES - 1}"
-        )
+        response = client.get_object(**location(image), Range=f"bytes=0-{HEADER_BYTES - 1}")
         size = object_size(response)
         if size > limits.max_image_bytes:
             raise ImageTooLarge(
@@ -85,16 +91,14 @@ def describe_image(client: "S3Client", image: ImageRef, limits: SerializeEnviron
             )
         head = response["Body"].read(HEADER_BYTES)
         if needs_more(head) and size > len(head):
-            rest = client.get_object(
-                Bucket=image["bucket"], Key=image["key"], Range=f"bytes={len(head)}-{size - 1}"
-            )
+            rest = client.get_object(**location(image), Range=f"bytes={len(head)}-{size - 1}")
             if rest["ETag"] != response["ETag"]:
                 raise ImageNotFound(f"{uri} was replaced while it was checked; classify it again.")
             head += rest["Body"].read(size - len(head))
     except SERVICE_FAULTS as error:
         raise storage_fault(error, image) from error
     header = read_header_of(head, uri, limits)
-    return {
+    described: ImageRef = {
         "bucket": image["bucket"],
         "key": image["key"],
         "etag": response["ETag"],
@@ -103,6 +107,9 @@ def describe_image(client: "S3Client", image: ImageRef, limits: SerializeEnviron
         "width": header.width,
         "height": header.height,
     }
+    version = response.get("VersionId", "null")
+    # S3 calls the one version "null" of an object in a bucket without versions.
+    return ({**described, "version": version} if version != "null" else described), head
 
 
 def needs_more(head: bytes) -> bool:

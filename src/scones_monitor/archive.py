@@ -29,7 +29,13 @@ from scones_core.errors import MonitorError
 from scones_images import ImageError, decode
 from scones_images.statistics import STATISTICS, batch_statistics
 from scones_monitor.capture_files import FILE_SPAN, UNKNOWN, CaptureFile, CaptureSource, Listing
-from scones_monitor.captured_records import CapturedRecord, Line, is_golden, iter_records
+from scones_monitor.captured_records import (
+    CapturedRecord,
+    Line,
+    bounded_lines,
+    is_golden,
+    iter_records,
+)
 from scones_monitor.statistics import entropy
 
 NO_IMAGE, MEASURED, UNMEASURED, UNREADABLE = range(4)
@@ -73,7 +79,6 @@ _METADATA = b"scones"
 _VERSION = 1
 _PART_BYTES = 64 * 2**20
 _PART_FILES = 512
-_RECORD_BYTES = 3_000
 _HELD_BYTES = 2 * 2**20
 _WORKERS = 8
 # AWS names a file after its first record, and closes it after minutes at most.
@@ -131,9 +136,8 @@ class Archive:
         """
         known = {named for part in self.parts() for named in part.files}
         new = [file for file in files if (file.key, file.etag) not in known]
-        expected = sum(file.size for file in new) / _RECORD_BYTES
         # Hashes are uniform, so that those below a bound are a sample; twice is to be safe.
-        bound = min(1.0, 2 * SAMPLE / expected) if expected else 1.0
+        bound = min(1.0, 2 * SAMPLE / max(1.0, _expected_records(source, new)))
         with ThreadPoolExecutor(_WORKERS) as pool:
             for variant, day, batch in _batches(new):
                 read = partial(_read_file, source, int(bound * (2**64 - 1)))
@@ -268,23 +272,37 @@ def _batches(
         yield variant, day, batch
 
 
+def _expected_records(source: CaptureSource, files: Sequence[CaptureFile]) -> float:
+    """Return about how many records the files hold, by the length of the first one's."""
+    for file in files:
+        try:
+            lines = sum(1 for _ in bounded_lines(source.read(file.key)))
+        except FileNotFoundError:
+            continue
+        if lines:
+            return lines * sum(each.size for each in files) / max(1, file.size)
+    return 0.0
+
+
 def _read_file(source: CaptureSource, bound: int, file: CaptureFile) -> _FileColumns:
     """Return a file's columns; images of events with a hash up to `bound` are measured."""
     found = _FileColumns()
     pixels = _Pixels(found.columns)
-    for number, (line, record) in enumerate(
-        iter_records(source.read(file.key), file.variant), start=1
-    ):
-        if isinstance(record, str):
-            if record:
-                found.faults.append((record, f"{file.key}:{number}"))
-        elif is_golden(record.inference_id):
-            found.golden += 1
-        else:
-            row = _row(record, line, file)
-            for name, value in row.items():
-                found.columns[name].append(value)
-            pixels.add(record.image, wanted=row["event"] <= bound)
+    lines = enumerate(iter_records(source.read(file.key), file.variant), start=1)
+    try:
+        for number, (line, record) in lines:
+            if isinstance(record, str):
+                if record:
+                    found.faults.append((record, f"{file.key}:{number}"))
+            elif is_golden(record.inference_id):
+                found.golden += 1
+            else:
+                row = _row(record, line, file)
+                for name, value in row.items():
+                    found.columns[name].append(value)
+                pixels.add(record.image, wanted=row["event"] <= bound)
+    except FileNotFoundError:
+        found.faults.append(("the file was gone before it could be read", file.key))
     pixels.measure()
     return found
 

@@ -197,13 +197,16 @@ class FolderCaptures:
         return Listing(tuple(files), tuple(_left_out(foreign, sorted(others))))
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """Yield a file's bytes; raises FileNotFoundError where it is gone."""
-        with (self.folder / key).open("rb") as file:
-            file.seek(start)
-            left = length
-            while chunk := file.read(_CHUNK_BYTES if left is None else min(left, _CHUNK_BYTES)):
-                left = None if left is None else left - len(chunk)
-                yield chunk
+        """Yield a file's bytes; raises FileNotFoundError where it is gone, else MonitorError."""
+        try:
+            with (self.folder / key).open("rb") as file:
+                file.seek(start)
+                left = length
+                while chunk := file.read(_CHUNK_BYTES if left is None else min(left, _CHUNK_BYTES)):
+                    left = None if left is None else left - len(chunk)
+                    yield chunk
+        except PermissionError as error:
+            raise MonitorError(f"{self.folder / key} cannot be read: {error.strerror}.") from error
 
 
 def _left_out(foreign: Sequence[str], others: Sequence[str]) -> Iterator[str]:

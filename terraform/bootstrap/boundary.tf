@@ -8,7 +8,7 @@ locals {
       {
         Sid      = "Objects"
         Effect   = "Allow"
-        Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject"]
+        Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:ListMultipartUploadParts", "s3:PutObject"]
         Resource = concat(local.arns.buckets, [for arn in local.arns.buckets : "${arn}/*"])
       },
       {
@@ -25,11 +25,27 @@ locals {
         Resource = concat([local.arns.functions], local.arns.sagemaker)
       },
       {
+        # A Map Run starts and ends executions of its own state machine; the inbox starts it.
+        Sid      = "Executions"
+        Effect   = "Allow"
+        Action   = ["states:DescribeExecution", "states:StartExecution", "states:StopExecution"]
+        Resource = [local.arns.state_machines, local.arns.executions]
+      },
+      {
+        Sid    = "Results"
+        Effect = "Allow"
+        Action = [
+          "dynamodb:PutItem", "dynamodb:UpdateItem", "events:PutEvents", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+          "sqs:ReceiveMessage", "sqs:SendMessage",
+        ]
+        Resource = [local.arns.tables, local.arns.event_bus, local.arns.queues]
+      },
+      {
         # For the schedules that take an endpoint down for the night.
         Sid      = "OfficeHours"
         Effect   = "Allow"
-        Action   = ["sagemaker:AddTags", "sagemaker:CreateEndpoint", "sagemaker:DeleteEndpoint", "sqs:SendMessage"]
-        Resource = concat([local.arns.queues], local.arns.sagemaker)
+        Action   = ["sagemaker:AddTags", "sagemaker:CreateEndpoint", "sagemaker:DeleteEndpoint"]
+        Resource = local.arns.sagemaker
       },
       {
         Sid      = "Logs"

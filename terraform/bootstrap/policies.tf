@@ -10,19 +10,26 @@ locals {
   state_arn = "arn:${local.partition}:s3:::${local.bucket}"
   state_key = "${var.project}/${var.environment}/terraform.tfstate"
 
+  # A name that ends in a star stands for its versions and streams, which follow a colon, as well:
+  # IAM takes 6,144 characters of a managed policy, 10,240 of a role's inline ones.
   arns = {
     buckets = [
       for purpose in ["data", "artifacts", "capture", "logs"] :
       "arn:${local.partition}:s3:::${local.prefix}-${purpose}-${var.account_id}"
     ]
-    labels         = "arn:${local.partition}:s3:::${local.prefix}-data-${var.account_id}/labels/*"
+    labels         = [for name in ["labels", "assignments"] : "arn:${local.partition}:s3:::${local.prefix}-data-${var.account_id}/${name}/*"]
     models         = "arn:${local.partition}:s3:::${local.prefix}-artifacts-${var.account_id}/model/*"
     roles          = "arn:${local.partition}:iam::${var.account_id}:role/${local.prefix}-*"
     functions      = "arn:${local.partition}:lambda:${local.regional}:function:${local.prefix}-*"
     state_machines = "arn:${local.partition}:states:${local.regional}:stateMachine:${local.prefix}-*"
+    executions     = "arn:${local.partition}:states:${local.regional}:execution:${local.prefix}-*"
     repository     = "arn:${local.partition}:ecr:${local.regional}:repository/${local.prefix}-*"
     topics         = "arn:${local.partition}:sns:${local.regional}:${local.prefix}-*"
     queues         = "arn:${local.partition}:sqs:${local.regional}:${local.prefix}-*"
+    tables         = "arn:${local.partition}:dynamodb:${local.regional}:table/${local.prefix}-*"
+    event_rules    = "arn:${local.partition}:events:${local.regional}:rule/${local.prefix}-*"
+    event_bus      = "arn:${local.partition}:events:${local.regional}:event-bus/${local.prefix}"
+    mappings       = "arn:${local.partition}:lambda:${local.regional}:event-source-mapping:*"
     budgets        = "arn:${local.partition}:budgets::${var.account_id}:budget/${local.prefix}"
     scaling        = "arn:${local.partition}:application-autoscaling:${local.regional}:scalable-target/*"
     schedules = [
@@ -37,12 +44,12 @@ locals {
       for kind in ["model", "model-package", "model-package-group", "endpoint-config", "endpoint"] :
       "arn:${local.partition}:sagemaker:${local.regional}:${kind}/${local.prefix}-*"
     ]
-    log_groups = flatten([
+    log_groups = [
       for name in [
         "/aws/lambda/${local.prefix}-*", "/aws/vendedlogs/states/${local.prefix}-*",
-        "/aws/sagemaker/Endpoints/${local.prefix}-*", "/aws/sagemaker/TrainingJobs",
-      ] : ["arn:${local.partition}:logs:${local.regional}:log-group:${name}", "arn:${local.partition}:logs:${local.regional}:log-group:${name}:*"]
-    ])
+        "/aws/sagemaker/Endpoints/${local.prefix}-*", "/aws/sagemaker/TrainingJobs", "/aws/sagemaker/TrainingJobs:*",
+      ] : "arn:${local.partition}:logs:${local.regional}:log-group:${name}"
+    ]
   }
 
   boundary_arn = "arn:${local.partition}:iam::${var.account_id}:policy${local.path}${local.prefix}-boundary"
@@ -95,7 +102,7 @@ locals {
       Resource = local.arns.models
     },
     {
-      # Lists of class names that are too long for a function's variables.
+      # Class names and assignments that are too long for a function's variables.
       Sid      = "ReadLabels"
       Effect   = "Allow"
       Action   = ["s3:GetObject", "s3:GetObjectTagging"]
@@ -125,13 +132,13 @@ locals {
       Sid      = "ReadFunctions"
       Effect   = "Allow"
       Action   = ["lambda:GetAlias", "lambda:GetFunction*", "lambda:GetPolicy", "lambda:List*"]
-      Resource = [local.arns.functions, "${local.arns.functions}:*"]
+      Resource = local.arns.functions
     },
     {
       Sid      = "ReadStateMachines"
       Effect   = "Allow"
       Action   = ["states:Describe*", "states:List*"]
-      Resource = [local.arns.state_machines, "${local.arns.state_machines}:*"]
+      Resource = local.arns.state_machines
     },
     {
       Sid      = "ReadSageMaker"
@@ -149,13 +156,32 @@ locals {
       Sid      = "ReadTopic"
       Effect   = "Allow"
       Action   = ["sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource"]
-      Resource = [local.arns.topics, "${local.arns.topics}:*"]
+      Resource = local.arns.topics
     },
     {
       Sid      = "ReadQueues"
       Effect   = "Allow"
       Action   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags"]
       Resource = local.arns.queues
+    },
+    {
+      Sid      = "ReadTable"
+      Effect   = "Allow"
+      Action   = ["dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource"]
+      Resource = local.arns.tables
+    },
+    {
+      Sid      = "ReadEvents"
+      Effect   = "Allow"
+      Action   = ["events:DescribeEventBus", "events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule"]
+      Resource = [local.arns.event_rules, local.arns.event_bus]
+    },
+    {
+      # A mapping's id is made with it; which functions it may run is bounded where it is changed.
+      Sid      = "ReadMapping"
+      Effect   = "Allow"
+      Action   = ["lambda:GetEventSourceMapping", "lambda:ListTags"]
+      Resource = local.arns.mappings
     },
     {
       Sid      = "ReadBudget"
@@ -214,7 +240,7 @@ locals {
       Sid    = "ChangeBuckets"
       Effect = "Allow"
       Action = [
-        "s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:ListBucketVersions", "s3:PutBucketLogging",
+        "s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:ListBucketVersions", "s3:PutBucketLogging", "s3:PutBucketNotification",
         "s3:PutBucketOwnershipControls", "s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging",
         "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration",
       ]
@@ -307,7 +333,7 @@ locals {
         "lambda:DeleteFunctionConcurrency", "lambda:PublishVersion", "lambda:PutFunctionConcurrency", "lambda:TagResource",
         "lambda:UntagResource", "lambda:UpdateAlias", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
       ]
-      Resource = [local.arns.functions, "${local.arns.functions}:*"]
+      Resource = local.arns.functions
     },
     {
       Sid    = "ChangeStateMachines"
@@ -317,7 +343,7 @@ locals {
         "states:DeleteStateMachineAlias", "states:DeleteStateMachineVersion", "states:PublishStateMachineVersion",
         "states:TagResource", "states:UntagResource", "states:UpdateStateMachine", "states:UpdateStateMachineAlias",
       ]
-      Resource = [local.arns.state_machines, "${local.arns.state_machines}:*"]
+      Resource = local.arns.state_machines
     },
     {
       Sid    = "ChangeSageMaker"
@@ -347,13 +373,42 @@ locals {
       Sid      = "ChangeTopic"
       Effect   = "Allow"
       Action   = ["sns:CreateTopic", "sns:DeleteTopic", "sns:SetSubscriptionAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:TagResource", "sns:Unsubscribe", "sns:UntagResource"]
-      Resource = [local.arns.topics, "${local.arns.topics}:*"]
+      Resource = local.arns.topics
     },
     {
       Sid      = "ChangeQueues"
       Effect   = "Allow"
       Action   = ["sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"]
       Resource = local.arns.queues
+    },
+    {
+      Sid      = "ChangeTable"
+      Effect   = "Allow"
+      Action   = ["dynamodb:CreateTable", "dynamodb:DeleteTable", "dynamodb:TagResource", "dynamodb:UntagResource", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable"]
+      Resource = local.arns.tables
+    },
+    {
+      Sid    = "ChangeEvents"
+      Effect = "Allow"
+      Action = [
+        "events:CreateEventBus", "events:DeleteEventBus", "events:DeleteRule", "events:PutRule", "events:PutTargets",
+        "events:RemoveTargets", "events:TagResource", "events:UntagResource",
+      ]
+      Resource = [local.arns.event_rules, local.arns.event_bus]
+    },
+    {
+      # A mapping has no name; the condition limits it to the environment's functions.
+      Sid       = "ChangeMapping"
+      Effect    = "Allow"
+      Action    = ["lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"]
+      Resource  = "*"
+      Condition = { ArnLike = { "lambda:FunctionArn" = local.arns.functions } }
+    },
+    {
+      Sid      = "TagMapping"
+      Effect   = "Allow"
+      Action   = ["lambda:TagResource", "lambda:UntagResource"]
+      Resource = local.arns.mappings
     },
     {
       Sid      = "ChangeBudget"

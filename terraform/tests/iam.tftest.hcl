@@ -12,6 +12,9 @@ variables {
     serialize_image   = "r-serialize"
     classify_image    = "r-classify"
     filter_inferences = "r-filter"
+    classify_batch    = "r-batch"
+    record_results    = "r-record"
+    collect_inbox     = "r-inbox"
     workflow          = "r-workflow"
     endpoint          = "r-endpoint"
     training          = "r-training"
@@ -30,11 +33,17 @@ variables {
       serialize_image   = "arn:aws:lambda:us-east-1:123456789012:function:serialize"
       classify_image    = "arn:aws:lambda:us-east-1:123456789012:function:classify"
       filter_inferences = "arn:aws:lambda:us-east-1:123456789012:function:filter"
+      classify_batch    = "arn:aws:lambda:us-east-1:123456789012:function:batch"
+      record_results    = "arn:aws:lambda:us-east-1:123456789012:function:record"
+      collect_inbox     = "arn:aws:lambda:us-east-1:123456789012:function:inbox"
     }
     log_groups = {
       serialize_image   = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/serialize"
       classify_image    = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/classify"
       filter_inferences = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/filter"
+      classify_batch    = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/batch"
+      record_results    = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/record"
+      collect_inbox     = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/inbox"
       workflow          = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/states/x"
       realtime          = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/x"
       serverless        = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/s"
@@ -46,6 +55,10 @@ variables {
     endpoints       = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint/${mode}" }
     off_hours_group = "arn:aws:scheduler:us-east-1:123456789012:schedule-group/x-off-hours"
     off_hours_queue = "arn:aws:sqs:us-east-1:123456789012:x-off-hours"
+    queues          = { for key in ["inbox", "inbox_dead_letters", "review", "dead_letters"] : key => "arn:aws:sqs:us-east-1:123456789012:x-${key}" }
+    assignments     = "arn:aws:dynamodb:us-east-1:123456789012:table/x-assignments"
+    event_bus       = "arn:aws:events:us-east-1:123456789012:event-bus/x"
+    executions      = "arn:aws:states:us-east-1:123456789012:execution:x"
 
     endpoint_configurations = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/${mode}-*" }
     repository              = "arn:aws:ecr:us-east-1:123456789012:repository/x"
@@ -106,20 +119,40 @@ run "each_principal_its_own" {
   }
 
   assert {
-    condition     = strcontains(output.policies["classify_image"], "sagemaker:InvokeEndpoint") && !strcontains(output.policies["serialize_image"], "sagemaker:") && !strcontains(output.policies["filter_inferences"], "sagemaker:")
-    error_message = "Only classify_image asks the endpoint."
+    condition     = toset([for key, policy in output.policies : key if strcontains(policy, "sagemaker:InvokeEndpoint")]) == toset(["classify_image", "classify_batch"])
+    error_message = "Only classify_image and classify_batch ask the endpoint."
   }
 
   assert {
     condition     = !strcontains(output.policies["filter_inferences"], "s3:")
-    error_message = "filter_inferences needs no bucket."
+    error_message = "filter_inferences needs no bucket while its assignments fit into its variables."
+  }
+
+  assert {
+    condition     = toset([for key, policy in output.policies : key if strcontains(policy, "dynamodb:") || strcontains(policy, "events:PutEvents")]) == toset(["classify_batch", "record_results"])
+    error_message = "Only what records results writes rows and publishes events."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for key in ["workflow", "classify_batch", "record_results", "collect_inbox"] : [
+        for s in jsondecode(output.policies[key]).Statement :
+        !strcontains(jsonencode(s.Action), "s3:PutObject") || s.Resource == "${var.arns.buckets["data"]}/runs/*"
+      ]
+    ]))
+    error_message = "The workflow writes below runs/ alone, never over an image."
+  }
+
+  assert {
+    condition     = toset([for key, policy in output.policies : key if strcontains(policy, "states:StartExecution")]) == toset(["workflow", "collect_inbox"])
+    error_message = "Only the inbox, and the workflow its batches, start executions."
   }
 
   assert {
     condition = toset(one([
       for s in jsondecode(output.policies["workflow"]).Statement : s.Resource if s.Sid == "RunFunctions"
-    ])) == toset([for arn in values(var.arns.functions) : "${arn}:live"])
-    error_message = "The workflow runs the three functions, through their alias alone."
+    ])) == toset([for key, arn in var.arns.functions : "${arn}:live" if key != "collect_inbox"])
+    error_message = "The workflow runs its functions, through their alias alone; the inbox's is the queue's to run."
   }
 
   assert {
@@ -144,6 +177,23 @@ run "each_principal_its_own" {
       jsondecode(output.trust_policies[key]).Statement[0].Condition.StringEquals["aws:SourceAccount"] == var.account_id
     ])
     error_message = "A service may take a role only on behalf of this account."
+  }
+}
+
+run "stored_assignments_can_be_read" {
+  command = plan
+
+  module {
+    source = "./modules/iam"
+  }
+
+  variables {
+    stores_assignments = true
+  }
+
+  assert {
+    condition     = one([for s in jsondecode(output.policies["filter_inferences"]).Statement : s.Resource if s.Sid == "ReadAssignments"]) == "arn:aws:s3:::data/assignments/*"
+    error_message = "Assignments that do not fit into a variable are read from the bucket."
   }
 }
 

@@ -40,7 +40,7 @@ run "names_carry_project_and_environment" {
   }
 
   assert {
-    condition     = toset(keys(output.names.roles)) == toset(["serialize_image", "classify_image", "filter_inferences", "workflow", "endpoint", "training", "off_hours"])
+    condition     = toset(keys(output.names.roles)) == toset(["serialize_image", "classify_image", "filter_inferences", "classify_batch", "record_results", "collect_inbox", "workflow", "endpoint", "training", "off_hours"])
     error_message = "Each principal needs a role of its own."
   }
 }

@@ -18,6 +18,9 @@ variables {
     serialize_image   = "r-serialize"
     classify_image    = "r-classify"
     filter_inferences = "r-filter"
+    classify_batch    = "r-batch"
+    record_results    = "r-record"
+    collect_inbox     = "r-inbox"
     workflow          = "r-workflow"
     endpoint          = "r-endpoint"
     training          = "r-training"
@@ -37,11 +40,17 @@ variables {
       serialize_image   = "arn:aws:lambda:us-east-1:123456789012:function:serialize"
       classify_image    = "arn:aws:lambda:us-east-1:123456789012:function:classify"
       filter_inferences = "arn:aws:lambda:us-east-1:123456789012:function:filter"
+      classify_batch    = "arn:aws:lambda:us-east-1:123456789012:function:batch"
+      record_results    = "arn:aws:lambda:us-east-1:123456789012:function:record"
+      collect_inbox     = "arn:aws:lambda:us-east-1:123456789012:function:inbox"
     }
     log_groups = {
       serialize_image   = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/serialize"
       classify_image    = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/classify"
       filter_inferences = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/filter"
+      classify_batch    = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/batch"
+      record_results    = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/record"
+      collect_inbox     = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/inbox"
       workflow          = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/states/x"
       realtime          = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/x"
       serverless        = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/s"
@@ -53,6 +62,10 @@ variables {
     endpoints       = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint/${mode}" }
     off_hours_group = "arn:aws:scheduler:us-east-1:123456789012:schedule-group/x-off-hours"
     off_hours_queue = "arn:aws:sqs:us-east-1:123456789012:x-off-hours"
+    queues          = { for key in ["inbox", "inbox_dead_letters", "review", "dead_letters"] : key => "arn:aws:sqs:us-east-1:123456789012:x-${key}" }
+    assignments     = "arn:aws:dynamodb:us-east-1:123456789012:table/x-assignments"
+    event_bus       = "arn:aws:events:us-east-1:123456789012:event-bus/x"
+    executions      = "arn:aws:states:us-east-1:123456789012:execution:x"
 
     endpoint_configurations = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/${mode}-*" }
     repository              = "arn:aws:ecr:us-east-1:123456789012:repository/x"

@@ -45,7 +45,7 @@ run "without_a_release" {
   }
 
   assert {
-    condition     = output.function_names == { serialize_image = "scones-dev-serialize-image", classify_image = "scones-dev-classify-image", filter_inferences = "scones-dev-filter-inferences" }
+    condition     = output.function_names == { serialize_image = "scones-dev-serialize-image", classify_image = "scones-dev-classify-image", filter_inferences = "scones-dev-filter-inferences", classify_batch = "scones-dev-classify-batch", record_results = "scones-dev-record-results", collect_inbox = "scones-dev-collect-inbox" }
     error_message = "Functions are known by their bundles' names."
   }
 
@@ -54,7 +54,10 @@ run "without_a_release" {
     condition = alltrue([
       for key, state in { serialize_image = "SerializeImage", classify_image = "ClassifyImage", filter_inferences = "FilterInferences" } :
       local.functions[key].timeout_seconds < jsondecode(file("definitions/classify.asl.json")).States.ClassifyImages.ItemProcessor.States[state].TimeoutSeconds
-    ])
+      ]) && alltrue([
+      for state in ["RecordResults", "CloseRun"] :
+      local.functions["record_results"].timeout_seconds < jsondecode(file("definitions/classify.asl.json")).States[state].TimeoutSeconds
+    ]) && local.functions["classify_batch"].timeout_seconds < jsondecode(file("definitions/distributed_map.asl.json")).ItemProcessor.States.ClassifyBatch.TimeoutSeconds
     error_message = "Each function must time out before its state does."
   }
 }
@@ -90,6 +93,80 @@ run "a_release_without_threshold_and_labels" {
   assert {
     condition     = output.threshold == 0.93 && output.labels == tolist(["bicycle", "motorcycle"])
     error_message = "A release that names neither leaves the defaults."
+  }
+}
+
+run "assignments_reach_what_decides" {
+  command = plan
+
+  variables {
+    active_release = "one"
+    assignments = {
+      bicycle    = { bay = "A", orders = "near", max_km = 3 }
+      motorcycle = { bay = "B", orders = "far", max_km = 12 }
+    }
+  }
+
+  assert {
+    condition = alltrue([
+      for key in ["filter_inferences", "classify_batch"] :
+      local.functions[key].environment.ASSIGNMENTS == jsonencode(var.assignments) && local.functions[key].environment.RELEASE == "one"
+    ])
+    error_message = "What decides on an image knows its assignment and its release."
+  }
+
+  assert {
+    condition     = length(aws_s3_object.assignments) == 0
+    error_message = "Two classes' assignments fit into a variable."
+  }
+}
+
+run "many_assignments_are_an_object" {
+  command = plan
+
+  variables {
+    labels      = [for n in range(196) : "class-${n}"]
+    assignments = { for n in range(196) : "class-${n}" => { bay = "A", orders = "near", max_km = 3 } }
+  }
+
+  assert {
+    condition     = startswith(local.functions["filter_inferences"].environment.ASSIGNMENTS, "s3://scones-dev-data-123456789012/assignments/")
+    error_message = "A function's variables have 4,096 bytes; 196 assignments lie in the bucket."
+  }
+}
+
+run "a_class_without_its_assignment_is_refused" {
+  command = plan
+
+  variables {
+    active_release = "one"
+    assignments    = { bicycle = { bay = "A", orders = "near", max_km = 3 } }
+  }
+
+  expect_failures = [var.assignments]
+}
+
+run "orders_are_near_or_far" {
+  command = plan
+
+  variables {
+    assignments = { for name in ["bicycle", "motorcycle"] : name => { bay = "A", orders = "everywhere", max_km = 3 } }
+  }
+
+  expect_failures = [var.assignments]
+}
+
+run "concurrency_is_sized_to_the_endpoint" {
+  command = plan
+
+  variables {
+    active_release = "one"
+    autoscaling    = { min = 1, max = 4, target = 600 }
+  }
+
+  assert {
+    condition     = local.execution_concurrency == 80 && local.functions["classify_batch"].environment.CONCURRENCY == "10"
+    error_message = "Twenty images at once for each instance that the endpoint may have, ten in a batch."
   }
 }
 

@@ -5,7 +5,11 @@ mock_provider "aws" {
 variables {
   name               = "scones-dev-classify"
   definition_path    = "./definitions/classify.asl.json"
-  max_concurrency    = 7
+  map_path           = "./definitions/distributed_map.asl.json"
+  data_bucket        = "data"
+  max_concurrency    = 75
+  batch_concurrency  = 10
+  batch_images       = 150
   metric_namespace   = "scones/dev"
   alias              = "live"
   role_arn           = "arn:aws:iam::123456789012:role/scones-dev-workflow"
@@ -16,6 +20,8 @@ variables {
     serialize_image   = "arn:aws:lambda:us-east-1:123456789012:function:serialize:live"
     classify_image    = "arn:aws:lambda:us-east-1:123456789012:function:classify:live"
     filter_inferences = "arn:aws:lambda:us-east-1:123456789012:function:filter:live"
+    classify_batch    = "arn:aws:lambda:us-east-1:123456789012:function:batch:live"
+    record_results    = "arn:aws:lambda:us-east-1:123456789012:function:record:live"
   }
 }
 
@@ -35,8 +41,21 @@ run "definition_is_rendered" {
   }
 
   assert {
-    condition     = alltrue([for state in values(jsondecode(output.definition).States) : state.MaxConcurrency == 7 if state.Type == "Map"])
-    error_message = "max_concurrency must reach the Map."
+    condition = alltrue([
+      for state in values(jsondecode(output.definition).States) :
+      state.MaxConcurrency == (state.ItemProcessor.ProcessorConfig.Mode == "INLINE" ? 40 : 7) if state.Type == "Map"
+    ])
+    error_message = "max_concurrency must reach each Map: 40 images at most inline, batches of ten at once elsewhere."
+  }
+
+  assert {
+    condition = alltrue([
+      for name, state in jsondecode(output.definition).States :
+      state.ItemBatcher.MaxItemsPerBatch == 150 && state.ItemReader.ReaderConfig.InputType == {
+        ClassifyCsv = "CSV", ClassifyJsonLines = "JSONL", ClassifyJson = "JSON", ClassifyInventory = "MANIFEST"
+      }[name] if contains(["ClassifyCsv", "ClassifyJsonLines", "ClassifyJson", "ClassifyInventory"], name)
+    ])
+    error_message = "Each distributed Map has what they share, and its own reader."
   }
 
   assert {
@@ -45,7 +64,7 @@ run "definition_is_rendered" {
   }
 }
 
-run "more_than_a_map_takes_is_refused" {
+run "a_fraction_is_refused" {
   command = plan
 
   module {
@@ -53,7 +72,7 @@ run "more_than_a_map_takes_is_refused" {
   }
 
   variables {
-    max_concurrency = 41
+    max_concurrency = 1.5
   }
 
   expect_failures = [var.max_concurrency]

@@ -19,7 +19,7 @@ from local_aws.testing import PROGRAMS
 from local_aws.testing.clock import Clock
 from scones_core.golden_samples import GoldenSample, dumps
 from scones_core.model_card import ModelCard
-from scones_core.settings import EndpointSettings
+from scones_core.settings import EndpointSettings, Settings
 from scones_deploy.artifact import artifact_release
 from scones_deploy.release import add_release
 from tests.support.checkout import Checkout, Ended
@@ -143,7 +143,8 @@ class Environment:
             endpoint=EndpointSettings(),
             now=datetime.now(UTC),
         )
-        add_release(self.release_file, made)
+        assigned = Settings.load(self.checkout.root / "scones.toml", {}).assignment
+        add_release(self.release_file, made, assignments=assigned)
         return made.id
 
     def serving(self) -> dict[str, Any]:

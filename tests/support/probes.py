@@ -15,7 +15,29 @@ class Probes(EndpointProbes):
             return self.distinguishes_missing(role)
         if sid == "Log" and role in FUNCTIONS:
             return self.logged(role)
+        inbox = {
+            "TakeMessages": self.takes_the_inbox,
+            "StartWorkflow": self.takes_the_inbox,
+            "WriteManifests": self.starts_with_a_manifest,
+            "UseKey": self.starts_with_a_manifest,
+        }
+        if role == "collect_inbox":
+            return inbox[sid]
+        recorded = {
+            "AskForReview": self.asks_for_review(role),
+            "SendDeadLetters": self.records(role, "failed"),
+            "ReadMapRuns": self.closes_runs,
+        }
+        if role in ("classify_batch", "record_results"):
+            if role == "record_results" and sid in ("WriteResults", "UseKey"):
+                return self.closes_runs
+            return recorded.get(sid, self.records(role, "accepted"))
         alone = {
+            ("workflow", "StartBatches"): self.classified_in_batches,
+            ("workflow", "ListImages"): self.classified_in_batches,
+            ("workflow", "WriteMapRuns"): self.classified_in_batches,
+            ("workflow", "UseKey"): self.classified_in_batches,
+            ("workflow", "ReadManifests"): self.takes_manifests,
             ("workflow", "PutMetrics"): self.counts_failures,
             ("endpoint", "Log"): self.endpoint_logs,
             ("endpoint", "WriteCapture"): self.captures,

@@ -7,7 +7,7 @@ from typing import Any
 
 from local_aws.control import LocalAws
 from local_aws.testing.aws import ACCOUNT, new_client
-from scones_core.settings import EndpointSettings
+from scones_core.settings import EndpointSettings, Settings
 from scones_deploy.artifact import artifact_release
 from scones_deploy.release import add_release
 from tests.support.bootstrap import Bootstrap
@@ -89,7 +89,9 @@ class Repository:
             endpoint=EndpointSettings(),
             now=datetime.now(UTC),
         )
-        add_release(self.checkout.root / ENVIRONMENT / "release.tfvars.json", made)
+        assigned = Settings.load(self.checkout.root / "scones.toml", {}).assignment
+        path = self.checkout.root / ENVIRONMENT / "release.tfvars.json"
+        add_release(path, made, assignments=assigned)
 
     def plan(self) -> str:
         """Plan dev as plan.yml does, and return the comment."""

@@ -41,6 +41,7 @@ class ResourceProbes:
         self.policies = {
             "key": self._key(),
             "topic": self._topic(),
+            "queue inbox": self._queue(),
             **{f"bucket {purpose}": self._bucket(purpose) for purpose in BUCKETS},
         }
 
@@ -62,6 +63,16 @@ class ResourceProbes:
             ),
         )
 
+    def _queue(self) -> Held:
+        sqs = self.environment.client("sqs")
+        url = sqs.get_queue_url(QueueName=f"{PREFIX}inbox")["QueueUrl"]
+        return Held(
+            lambda: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"][
+                "Policy"
+            ],
+            lambda text: sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": text}),
+        )
+
     def _bucket(self, purpose: str) -> Held:
         s3, where = self.environment.client("s3"), {"Bucket": bucket_name(purpose)}
         return Held(
@@ -78,6 +89,9 @@ class ResourceProbes:
             ("key", "LogGroups"): self.encrypts_logs,
             ("key", "AlarmsPublish"): self.publishes_alarms,
             ("topic", "AlarmsPublish"): self.publishes_alarms,
+            ("key", "FailuresPublish"): self.publishes_failures,
+            ("topic", "FailuresPublish"): self.publishes_failures,
+            ("queue inbox", "RuleSends"): self.probes.takes_the_inbox,
             ("bucket logs", "AccessLogDelivery"): self.takes_access_logs,
         }
         return found[resource, sid]
@@ -121,6 +135,32 @@ class ResourceProbes:
         cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason=reason)
         history = cloudwatch.describe_alarm_history(AlarmName=alarm, HistoryItemType="Action")
         return bool(history["AlarmHistoryItems"][0]["HistorySummary"].startswith("Successfully"))
+
+    def publishes_failures(self) -> bool:
+        """A failed execution is published in words, to a queue that subscribes to the topic."""
+        sqs, sns = self.environment.client("sqs"), self.environment.client("sns")
+        name = f"probe-{uuid.uuid4().hex[:8]}"
+        url = sqs.create_queue(QueueName=name)["QueueUrl"]
+        arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+        lets = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+        }
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(lets)})
+        made = sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=arn)["SubscriptionArn"]
+        try:
+            self.probes.fails(name)
+            asked = {"QueueUrl": url, "WaitTimeSeconds": 0, "MaxNumberOfMessages": 10}
+            found = self.probes.within(4, lambda: sqs.receive_message(**asked).get("Messages"))
+        finally:
+            sns.unsubscribe(SubscriptionArn=made)
+            sqs.delete_queue(QueueUrl=url)
+        return any(
+            f"did not finish its execution {name}: FAILED" in message["Body"]
+            for message in found or ()
+        )
 
     def takes_access_logs(self) -> bool:
         """The data bucket's access is logged into the bucket of logs."""

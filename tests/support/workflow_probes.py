@@ -15,17 +15,42 @@ PREFIX = "scones-local-"
 ENDPOINT = f"{PREFIX}classifier"
 DATA, CAPTURE = f"{PREFIX}data-{ACCOUNT}", f"{PREFIX}capture-{ACCOUNT}"
 METRICS = "scones/local"
-FUNCTIONS = ("serialize_image", "classify_image", "filter_inferences")
+FUNCTIONS = (
+    "serialize_image",
+    "classify_image",
+    "filter_inferences",
+    "classify_batch",
+    "record_results",
+    "collect_inbox",
+)
 ROLES = {
     "serialize_image": f"{PREFIX}serialize-image-function",
     "classify_image": f"{PREFIX}classify-image-function",
     "filter_inferences": f"{PREFIX}filter-inferences-function",
+    "classify_batch": f"{PREFIX}classify-batch-function",
+    "record_results": f"{PREFIX}record-results-function",
+    "collect_inbox": f"{PREFIX}collect-inbox-function",
     "workflow": f"{PREFIX}workflow",
     "endpoint": f"{PREFIX}endpoint",
     "training": f"{PREFIX}training",
     "off_hours": f"{PREFIX}off-hours",
 }
 IMAGE = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/{PREFIX}model:0.1.0"
+
+
+def _result(image: dict[str, str], decision: str) -> dict[str, Any]:
+    """Return a result as the workflow's steps make it."""
+    if decision == "failed":
+        return {"image": image, "decision": decision, "error": {"Error": "E", "Cause": "C"}}
+    inference = {
+        "label": "bicycle",
+        "confidence": 0.9,
+        "probabilities": {"bicycle": 0.9},
+        "inference_id": "i",
+        "variant": "v",
+    }
+    found = {"image": {**image, "etag": "e"}, "inference": inference, "threshold": 0.8}
+    return {**found, "release": "probe", "decision": decision}
 
 
 class WorkflowProbes:
@@ -49,25 +74,152 @@ class WorkflowProbes:
             time.sleep(0.05)
         return found
 
+    def within(self, seconds: float, ask: Callable[[], Any]) -> Any:
+        """Return what `ask` finds, or None where it finds nothing in time."""
+        deadline = time.monotonic() + seconds
+        while not (found := ask()):
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(0.05)
+        return found
+
+    def fails(self, name: str) -> None:
+        """Run an execution that fails as a whole."""
+        states = self.environment.client("stepfunctions")
+        arn = states.start_execution(
+            stateMachineArn=self.machine, name=name, input='{"source": "none"}'
+        )["executionArn"]
+        self.until(lambda: states.describe_execution(executionArn=arn)["status"] != "RUNNING")
+
     def denials(self) -> list[str]:
         log = (self.environment.aws.home / "server.log").read_text()
         return [line for line in log.splitlines() if "Denied:" in line]
 
     def classified(self) -> bool:
         """One image goes through the state machine."""
+        results = self._output({"bucket": DATA, "key": self.image()}).get("results")
+        return bool(results and results[0]["decision"] != "failed")
+
+    def classified_in_batches(self) -> bool:
+        """A prefix with one image goes through a Map Run."""
+        key = self.image()
+        prefix = key.removesuffix("image.png")
+        counts = self._output({"source": {"bucket": DATA, "prefix": prefix}}).get("counts")
+        return bool(counts and counts["failed"] == 0)
+
+    def takes_manifests(self) -> bool:
+        """A manifest is read."""
+        line = json.dumps({"bucket": DATA, "key": self.image()}).encode()
+        key = f"probe/{uuid.uuid4().hex}.jsonl"
+        self.environment.client("s3").put_object(Bucket=DATA, Key=key, Body=line)
+        source = {"bucket": DATA, "manifest": key, "format": "JSONL"}
+        return "counts" in self._output({"source": source})
+
+    def image(self) -> str:
+        """Put an image, which no row knows, and return its key."""
+        key = f"probe/{uuid.uuid4().hex}/image.png"
+        self.environment.client("s3").put_object(Bucket=DATA, Key=key, Body=PNG)
+        return key
+
+    def _output(self, given: Any) -> Any:
+        """Return what an execution answers; nothing where it failed."""
         states = self.environment.client("stepfunctions")
-        arn = states.start_execution(
-            stateMachineArn=self.machine, input=json.dumps({"bucket": DATA, "key": self.key})
-        )["executionArn"]
+        arn = states.start_execution(stateMachineArn=self.machine, input=json.dumps(given))[
+            "executionArn"
+        ]
 
         def ended() -> Any:
             found = states.describe_execution(executionArn=arn)
             return found if found["status"] != "RUNNING" else None
 
-        done = self.until(ended)
-        if done["status"] != "SUCCEEDED":
-            return False
-        return bool(json.loads(done["output"])["results"][0]["decision"] != "failed")
+        done = self.until(ended, seconds=60)
+        return json.loads(done["output"]) if done["status"] == "SUCCEEDED" else {}
+
+    def records(self, function: str, decision: str) -> Callable[[], bool]:
+        """A result of one decision is recorded and told by a function."""
+
+        def probe() -> bool:
+            image = {"bucket": DATA, "key": self.image()}
+            if function == "classify_batch":
+                image = image if decision == "accepted" else {"bucket": DATA, "key": "absent.png"}
+                answer = self.invoke(function, self._batch(image))
+                return bool(answer.get("counts", {}).get(decision) == 1)
+            answer = self.invoke(
+                function,
+                {"execution": "probe", "results": [_result(image, decision)]},
+            )
+            results = answer.get("results", [{}])
+            return bool(results[0].get("decision") == decision)
+
+        return probe
+
+    def asks_for_review(self, function: str) -> Callable[[], bool]:
+        """An image below the threshold gets a message."""
+        if function == "record_results":
+            return self.records(function, "review")
+
+        def probe() -> bool:
+            # What a batch finds unmarked is told, as the row says it.
+            functions, name = self.environment.client("lambda"), f"{PREFIX}classify-batch"
+            image = {"bucket": DATA, "key": self.image()}
+            found = functions.get_function_configuration(FunctionName=name)["Environment"]
+            raised = {**found["Variables"], "THRESHOLD": "1"}
+            functions.update_function_configuration(
+                FunctionName=name, Environment={"Variables": raised}
+            )
+            try:
+                answer = self.invoke("classify_batch", self._batch(image), qualifier="$LATEST")
+            finally:
+                functions.update_function_configuration(FunctionName=name, Environment=found)
+            return bool(answer.get("counts", {}).get("review") == 1)
+
+        return probe
+
+    def _batch(self, image: Any) -> dict[str, Any]:
+        about = {"execution": "probe", "run": f"probe-{uuid.uuid4().hex}"}
+        return {"BatchInput": about, "Items": [{"image": image, "index": 0}]}
+
+    def closes_runs(self) -> bool:
+        """A failed batch of a Map Run is read, and its results are written."""
+        s3, run = self.environment.client("s3"), f"probe-{uuid.uuid4().hex}"
+        line = {"Input": json.dumps(self._batch("no image")), "Error": "E", "Cause": "C"}
+        key = f"runs/{run}/FAILED_0.json"
+        s3.put_object(Bucket=DATA, Key=key, Body=json.dumps(line).encode())
+        files = {"ResultFiles": {"SUCCEEDED": [], "FAILED": [{"Key": key}]}}
+        place = {"Bucket": DATA, "Key": f"runs/{run}/manifest.json"}
+        s3.put_object(**place, Body=json.dumps(files).encode())
+        answer = self.invoke("record_results", {"execution": "probe", "run": run, "map_run": place})
+        return bool(answer.get("counts", {}).get("failed") == 1)
+
+    def takes_the_inbox(self) -> bool:
+        """What is put under inbox/ is classified."""
+        key = f"inbox/{uuid.uuid4().hex}.png"
+        version = self.environment.client("s3").put_object(Bucket=DATA, Key=key, Body=PNG)[
+            "VersionId"
+        ]
+        self.environment.clock.advance(11)
+        table = self.environment.client("dynamodb")
+        name = f"s3://{DATA}/{key}#{version}"
+
+        def recorded() -> bool:
+            found = table.query(
+                TableName=f"{PREFIX}assignments",
+                KeyConditionExpression="image = :image",
+                ExpressionAttributeValues={":image": {"S": name}},
+            )
+            return bool(found["Items"])
+
+        return bool(self.within(6, recorded))
+
+    def starts_with_a_manifest(self) -> bool:
+        """A burst of the inbox is written down and started."""
+        detail = {"bucket": {"name": DATA}, "object": {"key": self.image()}}
+        records = [
+            {"messageId": uuid.uuid4().hex, "body": json.dumps({"detail": detail})}
+            for _ in range(11)
+        ]
+        answer = self.invoke("collect_inbox", {"Records": records})
+        return bool(answer == {"batchItemFailures": []})
 
     def logged(self, function: str) -> Callable[[], bool]:
         """A function's log group gets the lines of an invocation."""
@@ -85,10 +237,10 @@ class WorkflowProbes:
 
         return probe
 
-    def invoke(self, function: str, event: Any) -> Any:
+    def invoke(self, function: str, event: Any, qualifier: str = "live") -> Any:
         answer = self.environment.client("lambda").invoke(
             FunctionName=f"{PREFIX}{function.replace('_', '-')}",
-            Qualifier="live",
+            Qualifier=qualifier,
             Payload=json.dumps(event),
         )
         return json.loads(answer["Payload"].read())
@@ -97,6 +249,17 @@ class WorkflowProbes:
         """A key that does not exist is distinguished from one that may not be read."""
         image = {"bucket": DATA, "key": "absent.png"}
         read = {"etag": "e", "content_type": "image/png", "size_bytes": 1, "width": 1, "height": 1}
+        if function == "classify_batch":
+
+            def probe() -> bool:
+                answer = self.invoke(function, self._batch(image))
+                if "results" not in answer:
+                    return False
+                where = {name.title(): value for name, value in answer["results"].items()}
+                body = self.environment.client("s3").get_object(**where)["Body"].read()
+                return b"There is no object" in body
+
+            return probe
         event = (
             {"image": {**image, **read}, "inference_id": "i"}
             if function == "classify_image"

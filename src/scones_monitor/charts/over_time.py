@@ -165,7 +165,8 @@ class OverTime:
             known = "" if invocations is None else f"; {count(int(invocations.sum()))} invocations"
             text = f"{plural(int(line.count.sum()), 'captured record')}{known}."
             drawing = self._drawing(frame, "traffic", "Traffic over time", text)
-            draw_grid(drawing, [(tick / top, number(tick)) for tick in count_ticks(top, 4)])
+            whole = [tick for tick in count_ticks(top, 4) if tick == round(tick)]
+            draw_grid(drawing, [(tick / top, number(tick)) for tick in whole])
             wide = frame.x(self.axis.share(line.start + line.step)) - frame.x(
                 self.axis.share(line.start)
             )

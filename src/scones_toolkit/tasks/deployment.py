@@ -13,7 +13,12 @@ from scones_core.uris import S3Uri
 from scones_deploy.artifact import missing_models, released_images
 from scones_deploy.bundle import BundleManifest, build_bundles
 from scones_deploy.office_hours import OfficeHours, only_creates_endpoint
-from scones_deploy.release import Release, drop_releases, read_releases
+from scones_deploy.release import (
+    Release,
+    drop_releases,
+    read_releases,
+    require_same_assignments,
+)
 from scones_deploy.terraform.adapter import Terraform
 from scones_deploy.terraform.checks import scan
 from scones_deploy.terraform.module_docs import stale_docs, write_docs
@@ -82,6 +87,7 @@ def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = Fa
     given.
     """
     require_bundles(project)
+    require_same_assignments(project.release_file, project.settings.assignment)
     prepare(project)
     drop_lost_releases(project)
     made = project.terraform.saved_plan()
@@ -234,6 +240,7 @@ def plan(
     changes leaves no file. `summary` takes the plan as Markdown, for a comment.
     """
     require_bundles(project)
+    require_same_assignments(project.release_file, project.settings.assignment)
     prepare(project)
     drop_lost_releases(project)
     made = project.terraform.plan(destroy=destroy, out=out)

@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from scones_core.assignments import require_assignments
 from scones_core.errors import MalformedArtifact, ReleaseError
 from scones_core.uris import S3Uri
 from scones_deploy import promotion
@@ -53,6 +54,7 @@ def release(
     The candidate is named by its number or its artifact; else it is the last training's. Raises
     ReleaseError where it is not approved, or does not pass the quality gate, unless
     `gate_override` gives a reason; the release then records the reason and the gate's verdict.
+    Raises SettingsError where a class has no assignment, or an assignment no class.
     The gate refuses a model trained on synthetic images, unless `allow_synthetic`.
     """
     chosen = _approved(project, candidate, artifact)
@@ -65,11 +67,13 @@ def release(
         threshold=project.settings.workflow.threshold,
         card=_card(project, chosen) if chosen.training.algorithm == BUILTIN else None,
     )
+    assignments = project.settings.assignment
+    require_assignments(assignments, made.labels)
     refusals = _refusals(project, made, chosen)
     if not allow_synthetic:
         refusals = [*_synthetic(chosen), *refusals]
     made = replace(_gated(project, made, refusals, gate_override), model_package_arn=chosen.arn)
-    return _announce(project, add_release(project.release_file, made))
+    return _announce(project, add_release(project.release_file, made, assignments=assignments))
 
 
 def rollback(project: Project, release_id: str) -> Releases:
@@ -296,7 +300,9 @@ def promote(source: Project, target: Project, *, release: str | None = None) -> 
     prepare(target)
     copy = promotion.promoted(wanted, target.deployment.artifacts_bucket)
     uploaded = promotion.place(target.client("s3"), artifact, copy)
-    releases = add_release(target.release_file, copy)
+    assignments = target.settings.assignment
+    require_assignments(assignments, copy.labels)
+    releases = add_release(target.release_file, copy, assignments=assignments)
     say = target.console.say
     say(f"  {copy.model_data_url} {'is uploaded' if uploaded else 'was there already'}")
     say(f"  release {copy.id} is active in {target.release_file.relative_to(target.root)}")

@@ -15,20 +15,16 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from scones_core.errors import DeployError, ExecutionFailed, SettingsError
-from scones_core.events import DECISIONS, Decision, ImageRef, Result
-from scones_core.limits import STATE_BYTES
+from scones_core.events import INLINE_IMAGES, Failure, ImageRef, Result, count_by_decision
 from scones_core.uris import S3Uri
 from scones_monitor.join import cause_text
-from scones_toolkit.console import Console, ProgressCallback
+from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions.client import SFNClient
-
-RESULT_BYTES = 740
-"""A result without its key, at most: references, three labels of 64 characters, figures."""
-
 
 # Results beyond these are not printed.
 LISTED = 20
@@ -39,119 +35,97 @@ ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
 
 @dataclass(frozen=True, slots=True)
-class Execution:
-    """One started execution and the images it was given."""
-
-    arn: str
-    images: tuple[ImageRef, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
-    """Every image of a run with how it ended: `results` in the order of the images."""
+    """Every image of a run with how it ended: `results` in the order of the images.
+
+    `executions` are the ARNs of what ran, one today.
+    """
 
     executions: tuple[str, ...]
     results: tuple[Result, ...]
 
-    def counts(self) -> dict[Decision, int]:
+    def counts(self) -> dict[str, int]:
         """Return the number of results by decision; the three add up to the inputs."""
-        decisions = [result["decision"] for result in self.results]
-        return {decision: decisions.count(decision) for decision in DECISIONS}
+        return count_by_decision(self.results)
 
 
-def start(
-    states: "SFNClient", state_machine_arn: str, images: Sequence[ImageRef], *, per_execution: int
-) -> list[Execution]:
-    """Start an execution for every `per_execution` images and return them.
+def start(project: Project, images: Sequence[ImageRef], *, name: str = "") -> str:
+    """Start one execution over these images and return its ARN.
 
-    One execution's input and output hold 262,144 bytes each, so a long list is cut.
-    Raises ExecutionFailed when the state machine takes no execution.
+    A long list goes as a manifest in the data bucket, `runs/<name>/manifest.jsonl`: an input has
+    262,144 bytes at most. Raises ExecutionFailed when the state machine takes no execution.
     """
-    run = uuid.uuid4().hex[:12]
-    started = []
-    for number, part in enumerate(_parts(images, per_execution)):
-        try:
-            answer = states.start_execution(
-                stateMachineArn=state_machine_arn,
-                name=f"run-{run}-{number}",
-                input=json.dumps({"images": part}, separators=(",", ":")),
-            )
-        except ClientError as error:
-            raise ExecutionFailed(f"No execution could be started: {error}.") from error
-        started.append(Execution(answer["executionArn"], tuple(part)))
-    return started
+    name = name or f"run-{uuid.uuid4().hex[:12]}"
+    given: dict[str, Any] = {"images": images}
+    if len(images) > INLINE_IMAGES:
+        bucket, key = project.deployment.data_bucket, f"runs/{name}/manifest.jsonl"
+        lines = "".join(f"{json.dumps(image, ensure_ascii=False)}\n" for image in images)
+        project.client("s3").put_object(Bucket=bucket, Key=key, Body=lines.encode())
+        given = {"source": {"bucket": bucket, "manifest": key, "format": "JSONL"}}
+    try:
+        answer = project.client("stepfunctions").start_execution(
+            stateMachineArn=project.deployment.state_machine_arn,
+            name=name,
+            input=json.dumps(given, separators=(",", ":")),
+        )
+    except ClientError as error:
+        raise ExecutionFailed(f"No execution could be started: {error}.") from error
+    arn: str = answer["executionArn"]
+    return arn
 
 
 def wait(
     states: "SFNClient",
-    executions: Sequence[Execution],
+    storage: "S3Client",
+    execution: str,
+    images: Sequence[ImageRef],
     *,
     timeout: float,
-    advance: ProgressCallback,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Run:
-    """Return how every image ended, once every execution has.
+    """Return how every image ended, once the execution has.
 
-    An execution that fails as a whole makes each of its images `failed`, with the execution's
-    own error: no input is ever lost. Raises ExecutionFailed after `timeout` seconds.
+    An execution that fails as a whole makes each image that it had not decided `failed`, with the
+    execution's own error: no input is ever lost. Raises ExecutionFailed after `timeout` seconds.
     """
-    deadline = time.monotonic() + timeout
-    results: list[Result] = []
-    total = sum(len(execution.images) for execution in executions)
-    for execution in executions:
-        results += _results(states, execution, deadline, sleep)
-        advance(len(results), total)
-    return Run(tuple(execution.arn for execution in executions), tuple(results))
-
-
-def _results(
-    states: "SFNClient", execution: Execution, deadline: float, sleep: Callable[[float], None]
-) -> list[Result]:
-    pause = 0.1
-    while True:
-        state = states.describe_execution(executionArn=execution.arn)
-        if state["status"] == "SUCCEEDED":
-            return _account(execution, json.loads(state["output"])["results"])
-        if state["status"] in ENDED:
-            error = state.get("error") or f"States.{state['status'].title()}"
-            return _all_failed(execution, error, state.get("cause") or "")
+    deadline, pause = time.monotonic() + timeout, 0.1
+    while (state := states.describe_execution(executionArn=execution))["status"] not in ENDED:
         if time.monotonic() > deadline:
             raise ExecutionFailed(
-                f"{execution.arn} still runs; look at it in the console, or give "
+                f"{execution} still runs; look at it in the console, or give "
                 "workflow.execution_timeout_seconds more time."
             )
         sleep(pause)
         pause = min(2.0, pause * 1.5)
+    results, error = {}, {"Error": "ResultsMissing", "Cause": "The execution gave no result of it."}
+    if state["status"] != "SUCCEEDED":
+        error["Error"] = state.get("error") or f"States.{state['status'].title()}"
+        error["Cause"] = state.get("cause") or ""
+    output = json.loads(state.get("output") or "{}")
+    if len(images) > INLINE_IMAGES:
+        given = json.loads(state["input"])["source"]
+        run = given["manifest"].removesuffix("manifest.jsonl")
+        results = {r["index"]: r for r in stored_results(storage, given["bucket"], run)}
+    elif len(output.get("results", ())) == len(images):
+        results = dict(enumerate(output["results"]))
+    lost = Failure(Error=error["Error"], Cause=error["Cause"])
+    return Run(
+        (execution,),
+        tuple(
+            results.get(n) or Result(image=image, decision="failed", error=lost)
+            for n, image in enumerate(images)
+        ),
+    )
 
 
-def _account(execution: Execution, results: list[Result]) -> list[Result]:
-    """Return the results if there is one for each image, else every image as failed."""
-    if len(results) == len(execution.images):
-        return results
-    cause = f"{len(results)} results for {len(execution.images)} images"
-    return _all_failed(execution, "ResultsMissing", cause)
-
-
-def _all_failed(execution: Execution, error: str, cause: str) -> list[Result]:
-    return [
-        {"image": image, "decision": "failed", "error": {"Error": error, "Cause": cause}}
-        for image in execution.images
-    ]
-
-
-def _parts(images: Sequence[ImageRef], size: int) -> Iterator[list[ImageRef]]:
-    """Yield batches of at most `size` images whose results fit into a state together."""
-    part: list[ImageRef] = []
-    room = STATE_BYTES
-    for image in images:
-        needed = RESULT_BYTES + len(json.dumps(image["key"], ensure_ascii=False).encode())
-        if part and (len(part) == size or needed > room):
-            yield part
-            part, room = [], STATE_BYTES
-        part.append(image)
-        room -= needed
-    if part:
-        yield part
+def stored_results(storage: "S3Client", bucket: str, run: str) -> Iterator[Result]:
+    """Yield the results of a large run, `run` being its prefix in the bucket, with the slash."""
+    pages = storage.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=f"{run}results/"
+    )
+    for entry in (entry for page in pages for entry in page.get("Contents", ())):
+        body = storage.get_object(Bucket=bucket, Key=entry["Key"])["Body"]
+        yield from map(json.loads, body.iter_lines())
 
 
 def run(
@@ -260,16 +234,18 @@ def _upload(project: Project, file: Path) -> ImageRef:
 
 def classify(project: Project, images: Sequence[ImageRef]) -> Run:
     """Run the workflow over these images, record the results and return them."""
-    states, settings = project.client("stepfunctions"), project.settings.workflow
+    timeout = project.settings.workflow.execution_timeout_seconds
     started_at = datetime.now(UTC)
-    started = start(
-        states,
-        project.deployment.state_machine_arn,
-        images,
-        per_execution=settings.images_per_execution,
-    )
+    execution = start(project, images)
     with project.console.progress("classifying") as advance:
-        run = wait(states, started, timeout=settings.execution_timeout_seconds, advance=advance)
+        run = wait(
+            project.client("stepfunctions"),
+            project.client("s3"),
+            execution,
+            images,
+            timeout=timeout,
+        )
+        advance(len(images), len(images))
     record = {
         "executions": run.executions,
         "started_at": started_at.isoformat(),
@@ -297,7 +273,7 @@ def _print(project: Project, done: Run, truth: Sequence[str]) -> None:
         title = f"First {LISTED} of {len(rows)}; all are in {file}, or printed by --json"
     else:
         title = ""
-    header = ("image", "decision", "answer", "confidence", "truth")
+    header = ("image", "decision", "answer", "confidence", "assignment", "truth")
     shown = [row if any(truth) else row[:-1] for row in rows[:LISTED]]
     project.console.grid(title, header if any(truth) else header[:-1], shown)
     counts = done.counts()
@@ -329,13 +305,13 @@ def summary(done: Run, truth: Sequence[str]) -> dict[str, Any]:
             "decision": result["decision"],
             "label": result["inference"]["label"] if "inference" in result else None,
             "confidence": result["inference"]["confidence"] if "inference" in result else None,
+            "assignment": result.get("assignment"),
             "truth": label or None,
             "error": _failure(result) if result["decision"] == "failed" else None,
         }
         for result, label in zip(done.results, truth, strict=True)
     ]
-    counts: dict[str, int] = {str(name): n for name, n in done.counts().items()}
-    counts |= {"right": right, "of_known_class": known}
+    counts = {**done.counts(), "right": right, "of_known_class": known}
     return {"executions": done.executions, "counts": counts, "results": results}
 
 
@@ -353,11 +329,26 @@ def _failure(result: Result) -> str:
     return f"{error['Error']}: {cause}" if cause else error["Error"]
 
 
-def _row(result: Result, truth: str) -> tuple[str, str, str, str, str]:
+def _row(result: Result, truth: str) -> tuple[str, ...]:
     image = result["image"].get("key", str(result["image"]))
     inference = result.get("inference")
     if inference is None:
         error = result.get("error", {"Error": "unknown", "Cause": ""})
-        return (image, result["decision"], error["Error"], "", truth)
+        return (image, result["decision"], error["Error"], "", "", truth)
     confidence = f"{inference['confidence']:.4f}"
-    return (image, result["decision"], inference["label"], confidence, truth)
+    return (
+        image,
+        result["decision"],
+        inference["label"],
+        confidence,
+        assignment_text(result),
+        truth,
+    )
+
+
+def assignment_text(result: Result) -> str:
+    """Return what an image leads to, as `bay A, near orders to 3 km`; empty for none."""
+    found = result.get("assignment")
+    if found is None:
+        return ""
+    return f"bay {found['bay']}, {found['orders']} orders to {found['max_km']:g} km"

@@ -64,7 +64,7 @@ run "a_plan_changes_nothing_but_the_lock" {
   }
 
   assert {
-    condition     = !strcontains(output.policies.read, "s3:GetObjectVersion") && !strcontains(replace(output.policies.read, "data-123456789012/labels/*", ""), "data-123456789012/")
+    condition     = !strcontains(output.policies.read, "s3:GetObjectVersion") && !strcontains(replace(replace(output.policies.read, "data-123456789012/labels/*", ""), "data-123456789012/assignments/*", ""), "data-123456789012/")
     error_message = "A plan reads no image."
   }
 }
@@ -118,7 +118,7 @@ run "whole_account_only_where_there_is_no_resource" {
   assert {
     condition = toset(flatten([
       for policy in values(output.policies) : [for s in jsondecode(policy).Statement : s.Sid if contains(flatten([s.Resource]), "*")]
-    ])) == toset(["WithoutResource", "DeliverLogs", "CreateKey"])
+    ])) == toset(["WithoutResource", "DeliverLogs", "CreateKey", "ChangeMapping"])
     error_message = "Every other statement must name its resources."
   }
 }
@@ -133,21 +133,27 @@ run "identity" {
   variables {
     alias       = "live"
     kms_key_arn = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-    role_names  = { for key in ["serialize_image", "classify_image", "filter_inferences", "workflow", "endpoint", "training", "off_hours"] : key => key }
+    role_names  = { for key in ["serialize_image", "classify_image", "filter_inferences", "classify_batch", "record_results", "collect_inbox", "workflow", "endpoint", "training", "off_hours"] : key => key }
 
     # Everything at once: what any environment may turn on must fit the boundary.
+    stores_assignments = true
+
     serving_modes    = ["realtime", "serverless", "async"]
     deletes_endpoint = true
     metric_namespace = "scones/dev"
     arns = {
       buckets         = { for key in ["data", "artifacts", "capture", "logs"] : key => "arn:aws:s3:::${key}" }
-      functions       = { for key in ["serialize_image", "classify_image", "filter_inferences"] : key => "arn:aws:lambda:us-east-1:123456789012:function:${key}" }
-      log_groups      = { for key in ["serialize_image", "classify_image", "filter_inferences", "workflow", "realtime", "serverless", "async", "training"] : key => "arn:aws:logs:us-east-1:123456789012:log-group:${key}" }
+      functions       = { for key in ["serialize_image", "classify_image", "filter_inferences", "classify_batch", "record_results", "collect_inbox"] : key => "arn:aws:lambda:us-east-1:123456789012:function:${key}" }
+      log_groups      = { for key in ["serialize_image", "classify_image", "filter_inferences", "classify_batch", "record_results", "collect_inbox", "workflow", "realtime", "serverless", "async", "training"] : key => "arn:aws:logs:us-east-1:123456789012:log-group:${key}" }
       state_machine   = "arn:aws:states:us-east-1:123456789012:stateMachine:x"
       alarms          = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:x-"
       endpoints       = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint/${mode}" }
       off_hours_group = "arn:aws:scheduler:us-east-1:123456789012:schedule-group/x-off-hours"
       off_hours_queue = "arn:aws:sqs:us-east-1:123456789012:x-off-hours"
+      queues          = { for key in ["inbox", "inbox_dead_letters", "review", "dead_letters"] : key => "arn:aws:sqs:us-east-1:123456789012:${key}" }
+      assignments     = "arn:aws:dynamodb:us-east-1:123456789012:table/x-assignments"
+      event_bus       = "arn:aws:events:us-east-1:123456789012:event-bus/x"
+      executions      = "arn:aws:states:us-east-1:123456789012:execution:x"
 
       endpoint_configurations = { for mode in ["realtime", "serverless", "async"] : mode => "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/${mode}-*" }
       repository              = "arn:aws:ecr:us-east-1:123456789012:repository/x"

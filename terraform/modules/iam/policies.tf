@@ -40,18 +40,105 @@ locals {
     Resource = var.arns.buckets["data"]
   }
 
+  classify = {
+    Sid      = "Classify"
+    Effect   = "Allow"
+    Action   = "sagemaker:InvokeEndpoint"
+    Resource = [for mode in setintersection(var.serving_modes, ["realtime", "serverless"]) : var.arns.endpoints[mode]]
+  }
+
+  read_assignments = !var.stores_assignments ? [] : [{
+    Sid      = "ReadAssignments"
+    Effect   = "Allow"
+    Action   = "s3:GetObject"
+    Resource = "${var.arns.buckets["data"]}/assignments/*"
+  }]
+
+  record = [
+    {
+      Sid      = "WriteRows"
+      Effect   = "Allow"
+      Action   = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
+      Resource = var.arns.assignments
+    },
+    {
+      Sid      = "PublishEvents"
+      Effect   = "Allow"
+      Action   = "events:PutEvents"
+      Resource = var.arns.event_bus
+    },
+    {
+      Sid      = "AskForReview"
+      Effect   = "Allow"
+      Action   = "sqs:SendMessage"
+      Resource = var.arns.queues["review"]
+    },
+    {
+      Sid      = "SendDeadLetters"
+      Effect   = "Allow"
+      Action   = "sqs:SendMessage"
+      Resource = var.arns.queues["dead_letters"]
+    },
+    {
+      # The bucket and the table encrypt with the environment's key.
+      Sid      = "UseKey"
+      Effect   = "Allow"
+      Action   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
+      Resource = var.kms_key_arn
+    },
+    {
+      Sid      = "WriteResults"
+      Effect   = "Allow"
+      Action   = "s3:PutObject"
+      Resource = "${var.arns.buckets["data"]}/runs/*"
+    },
+  ]
+
   function_statements = {
     serialize_image = [local.log["serialize_image"], local.trace, local.read_key, local.read_images, local.tell_missing_images]
     classify_image = [
-      local.log["classify_image"], local.trace, local.read_key, local.read_images, local.tell_missing_images,
+      local.log["classify_image"], local.trace, local.read_key, local.read_images, local.tell_missing_images, local.classify,
+    ]
+    filter_inferences = concat([local.log["filter_inferences"], local.trace, local.read_key], local.read_assignments)
+    classify_batch = concat(
+      [local.log["classify_batch"], local.trace, local.read_images, local.tell_missing_images, local.classify],
+      local.record,
+    )
+    record_results = concat([local.log["record_results"], local.trace], local.record, [
       {
-        Sid      = "Classify"
+        Sid      = "ReadMapRuns"
         Effect   = "Allow"
-        Action   = "sagemaker:InvokeEndpoint"
-        Resource = [for mode in setintersection(var.serving_modes, ["realtime", "serverless"]) : var.arns.endpoints[mode]]
+        Action   = "s3:GetObject"
+        Resource = "${var.arns.buckets["data"]}/runs/*"
+      },
+    ])
+    collect_inbox = [
+      local.log["collect_inbox"], local.trace,
+      {
+        Sid      = "TakeMessages"
+        Effect   = "Allow"
+        Action   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+        Resource = var.arns.queues["inbox"]
+      },
+      {
+        Sid      = "StartWorkflow"
+        Effect   = "Allow"
+        Action   = "states:StartExecution"
+        Resource = var.arns.state_machine
+      },
+      {
+        Sid      = "WriteManifests"
+        Effect   = "Allow"
+        Action   = "s3:PutObject"
+        Resource = "${var.arns.buckets["data"]}/runs/*"
+      },
+      {
+        Sid      = "UseKey"
+        Effect   = "Allow"
+        Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource = var.kms_key_arn
       },
     ]
-    filter_inferences = [local.log["filter_inferences"], local.trace, local.read_key]
   }
 }
 
@@ -143,7 +230,45 @@ locals {
         Sid      = "RunFunctions"
         Effect   = "Allow"
         Action   = "lambda:InvokeFunction"
-        Resource = [for arn in values(var.arns.functions) : "${arn}:${var.alias}"]
+        Resource = [for key, arn in var.arns.functions : "${arn}:${var.alias}" if key != "collect_inbox"]
+      },
+      {
+        # Batches are child executions of the same state machine.
+        Sid      = "StartBatches"
+        Effect   = "Allow"
+        Action   = "states:StartExecution"
+        Resource = var.arns.state_machine
+      },
+      {
+        Sid      = "StopBatches"
+        Effect   = "Allow"
+        Action   = ["states:DescribeExecution", "states:StopExecution"]
+        Resource = "${var.arns.executions}*"
+      },
+      {
+        Sid      = "ReadManifests"
+        Effect   = "Allow"
+        Action   = "s3:GetObject"
+        Resource = "${var.arns.buckets["data"]}/*"
+      },
+      {
+        Sid      = "ListImages"
+        Effect   = "Allow"
+        Action   = "s3:ListBucket"
+        Resource = var.arns.buckets["data"]
+      },
+      {
+        # A large result is written in parts.
+        Sid      = "WriteMapRuns"
+        Effect   = "Allow"
+        Action   = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"]
+        Resource = "${var.arns.buckets["data"]}/runs/*"
+      },
+      {
+        Sid      = "UseKey"
+        Effect   = "Allow"
+        Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource = var.kms_key_arn
       },
       {
         # Vended log delivery belongs to the account; Step Functions documents "*" for it.

@@ -16,6 +16,10 @@ variable "arns" {
     repository      = string
     off_hours_group = string
     off_hours_queue = string
+    queues          = map(string)
+    assignments     = string
+    event_bus       = string
+    executions      = string
 
     endpoint_configurations = map(string)
   })
@@ -42,6 +46,13 @@ variable "metric_namespace" {
 
 variable "deletes_endpoint" {
   description = "Whether schedules delete and create the real-time endpoint; they have a role of their own then."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "stores_assignments" {
+  description = "Whether the assignments are too long for a function's variables, and lie in the data bucket."
   type        = bool
   default     = false
   nullable    = false

@@ -25,6 +25,14 @@ resource "aws_sns_topic_policy" "this" {
         Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
       },
       {
+        Sid       = "FailuresPublish"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = var.topic_arn
+        Condition = { ArnEquals = { "aws:SourceArn" = var.failure_rule.arn } }
+      },
+      {
         Sid       = "DenyWithoutTls"
         Effect    = "Deny"
         Principal = { AWS = "*" }

@@ -50,6 +50,15 @@ variable "state_machine_arn" {
   nullable    = false
 }
 
+variable "failure_rule" {
+  description = "Name and ARN of the rule that publishes executions that did not succeed."
+  type = object({
+    name = string
+    arn  = string
+  })
+  nullable = false
+}
+
 variable "function_names" {
   description = "Functions to watch, by bundle name."
   type        = map(string)

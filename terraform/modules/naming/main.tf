@@ -2,7 +2,7 @@ locals {
   prefix = "${var.project}-${var.environment}"
 
   # A function's key is its bundle's name; its AWS name carries hyphens.
-  functions = toset(["serialize_image", "classify_image", "filter_inferences"])
+  functions = toset(["serialize_image", "classify_image", "filter_inferences", "classify_batch", "record_results", "collect_inbox"])
 
   # S3 names are global, so the account id keeps two accounts' environments apart.
   buckets = {
@@ -25,6 +25,16 @@ locals {
   state_machine = "${local.prefix}-classify"
   repository    = "${local.prefix}-model"
   model_group   = "${local.prefix}-candidates"
+
+  queues = {
+    for purpose in ["inbox", "inbox-dead-letters", "review", "dead-letters"] :
+    replace(purpose, "-", "_") => "${local.prefix}-${purpose}"
+  }
+
+  rules = {
+    inbox             = "${local.prefix}-inbox"
+    failed_executions = "${local.prefix}-failed-executions"
+  }
 
   # An endpoint cannot change its mode, so each mode has a name of its own. Ten letters at most:
   # a model's name is made from it.

@@ -19,7 +19,7 @@ output "variant" {
 }
 
 output "names" {
-  description = "Names by kind; buckets by purpose, endpoints by mode, functions, roles and log groups by key."
+  description = "Names by kind; buckets and queues by purpose, endpoints by mode, functions, roles and log groups by key."
   value = {
     buckets       = local.buckets
     functions     = local.function_names
@@ -34,6 +34,10 @@ output "names" {
     dashboard     = local.prefix
     budget        = local.prefix
     off_hours     = "${local.prefix}-off-hours"
+    queues        = local.queues
+    rules         = local.rules
+    assignments   = "${local.prefix}-assignments"
+    event_bus     = local.prefix
   }
 }
 
@@ -60,5 +64,10 @@ output "arns" {
     topic           = "arn:${var.partition}:sns:${local.regional}:${local.prefix}-alarms"
     off_hours_group = "arn:${var.partition}:scheduler:${local.regional}:schedule-group/${local.prefix}-off-hours"
     off_hours_queue = "arn:${var.partition}:sqs:${local.regional}:${local.prefix}-off-hours"
+    queues          = { for key, name in local.queues : key => "arn:${var.partition}:sqs:${local.regional}:${name}" }
+    rules           = { for key, name in local.rules : key => "arn:${var.partition}:events:${local.regional}:rule/${name}" }
+    assignments     = "arn:${var.partition}:dynamodb:${local.regional}:table/${local.prefix}-assignments"
+    event_bus       = "arn:${var.partition}:events:${local.regional}:event-bus/${local.prefix}"
+    executions      = "arn:${var.partition}:states:${local.regional}:execution:${local.state_machine}"
   }
 }

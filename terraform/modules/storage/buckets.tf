@@ -11,7 +11,7 @@ locals {
 }
 
 resource "aws_s3_bucket" "this" {
-  #checkov:skip=CKV2_AWS_62:nothing is started by an upload; executions are started with their input
+  #checkov:skip=CKV2_AWS_62:the data bucket's events go to EventBridge, by the module inbox; no other bucket starts anything
   #checkov:skip=CKV_AWS_144:images can be staged and models trained again; versions guard against mistakes
 
   for_each = var.names.buckets

@@ -41,6 +41,15 @@ locals {
         Resource  = "*"
       },
       {
+        # The topic's policy takes one rule's events only.
+        Sid       = "FailuresPublish"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey*"]
+        Resource  = "*"
+        Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
+      },
+      {
         Sid       = "BudgetPublishes"
         Effect    = "Allow"
         Principal = { Service = "budgets.amazonaws.com" }

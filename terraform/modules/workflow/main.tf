@@ -1,19 +1,34 @@
 locals {
-  # The file stays valid JSON, so that linters, editors and tests read it as it is; bad JSON
-  # fails at plan.
-  template = jsondecode(templatefile(var.definition_path, {
+  placeholders = {
     serialize_function_arn = var.function_arns.serialize_image
     classify_function_arn  = var.function_arns.classify_image
     filter_function_arn    = var.function_arns.filter_inferences
+    batch_function_arn     = var.function_arns.classify_batch
+    record_function_arn    = var.function_arns.record_results
     metric_namespace       = var.metric_namespace
-  }))
+    data_bucket            = var.data_bucket
+  }
 
-  # A placeholder for a number would leave it no JSON, so concurrency is set on what was decoded.
+  # The files stay valid JSON, so that linters, editors and tests read them as they are; bad JSON
+  # fails at plan.
+  template        = jsondecode(templatefile(var.definition_path, local.placeholders))
+  distributed_map = jsondecode(templatefile(var.map_path, local.placeholders))
+
+  # A placeholder for a number would leave it no JSON, so numbers are set on what was decoded.
+  # A Map without an ItemProcessor of its own has those of the distributed Map.
+  inline_maps = {
+    for name, state in local.template.States :
+    name => merge(state, { MaxConcurrency = min(40, var.max_concurrency) }) if state.Type == "Map" && can(state.ItemProcessor)
+  }
+  distributed_maps = {
+    for name, state in local.template.States :
+    name => merge(local.distributed_map, state, {
+      MaxConcurrency = max(1, floor(var.max_concurrency / var.batch_concurrency))
+      ItemBatcher    = merge(local.distributed_map.ItemBatcher, { MaxItemsPerBatch = var.batch_images })
+    }) if state.Type == "Map" && !can(state.ItemProcessor)
+  }
   definition = jsonencode(merge(local.template, {
-    States = merge(local.template.States, {
-      for name, state in local.template.States :
-      name => merge(state, { MaxConcurrency = var.max_concurrency }) if state.Type == "Map"
-    })
+    States = merge(local.template.States, local.inline_maps, local.distributed_maps)
   }))
 }
 

@@ -10,12 +10,38 @@ variable "definition_path" {
   nullable    = false
 }
 
+variable "map_path" {
+  description = "File of what every Map of the definition without an ItemProcessor has."
+  type        = string
+  nullable    = false
+}
+
+variable "data_bucket" {
+  description = "Bucket that Map Runs write below runs/."
+  type        = string
+  nullable    = false
+}
+
+variable "batch_images" {
+  description = "Images of a batch, at most."
+  type        = number
+  nullable    = false
+}
+
+variable "batch_concurrency" {
+  description = "Images of a batch that are worked on at once."
+  type        = number
+  nullable    = false
+}
+
 variable "function_arns" {
   description = "ARNs to invoke, by bundle name."
   type = object({
     serialize_image   = string
     classify_image    = string
     filter_inferences = string
+    classify_batch    = string
+    record_results    = string
   })
   nullable = false
 }
@@ -27,13 +53,13 @@ variable "metric_namespace" {
 }
 
 variable "max_concurrency" {
-  description = "Images that one execution works on at once; set on every Map of the definition."
+  description = "Images that one execution works on at once: up to 40 in an inline Map, and so many batches in a distributed one."
   type        = number
   nullable    = false
 
   validation {
-    condition     = var.max_concurrency >= 1 && var.max_concurrency <= 40 && floor(var.max_concurrency) == var.max_concurrency
-    error_message = "max_concurrency must be a whole number from 1 to 40, the most that an inline Map runs at once."
+    condition     = var.max_concurrency >= 1 && floor(var.max_concurrency) == var.max_concurrency
+    error_message = "max_concurrency must be a whole number of at least 1."
   }
 }
 

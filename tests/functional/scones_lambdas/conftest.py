@@ -16,14 +16,18 @@ from moto import mock_aws
 from PIL import Image
 
 from scones_lambdas import (
+    classify_batch,
     classify_image,
     clients,
+    collect_inbox,
     filter_inferences,
+    record_results,
     serialize_image,
     telemetry,
 )
 
 BUCKET = "scones-data"
+QUEUES = "arn:aws:sqs:us-east-1:123456789012"
 
 
 @dataclass
@@ -103,10 +107,24 @@ def world(listening: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endp
         "ENDPOINT_NAME": "scones-test",
         "LABELS": '["bicycle", "motorcycle"]',
         "THRESHOLD": "0.7",
+        "RELEASE": "r1",
+        "TABLE": "assignments",
+        "EVENT_BUS": "scones",
+        "REVIEW_QUEUE": f"{QUEUES}:review",
+        "DEAD_LETTER_QUEUE": f"{QUEUES}:dead-letters",
+        "DATA_BUCKET": BUCKET,
+        "STATE_MACHINE": "arn:aws:states:us-east-1:123456789012:stateMachine:classify",
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
-    for name in ("AWS_ENDPOINT_URL", "MAX_IMAGE_BYTES", "MAX_IMAGE_PIXELS", "METRICS_NAMESPACE"):
+    for name in (
+        "AWS_ENDPOINT_URL",
+        "ASSIGNMENTS",
+        "CONCURRENCY",
+        "MAX_IMAGE_BYTES",
+        "MAX_IMAGE_PIXELS",
+        "METRICS_NAMESPACE",
+    ):
         monkeypatch.delenv(name, raising=False)
     listening.reply = Reply()
     listening.queue.clear()
@@ -114,13 +132,63 @@ def world(listening: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endp
     forget_settings()
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
         clients.s3().create_bucket(Bucket=BUCKET)
+        make_receivers()
         yield listening
     forget_settings()
 
 
+def make_receivers() -> None:
+    """Make the table, the bus and the queues, with a rule that puts events on a queue `events`."""
+    clients.dynamodb().create_table(
+        TableName="assignments",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[
+            {"AttributeName": "image", "KeyType": "HASH"},
+            {"AttributeName": "release", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"} for name in ("image", "release")
+        ],
+    )
+    for name in ("review", "dead-letters", "events"):
+        clients.sqs().create_queue(QueueName=name)
+    events = clients.events()
+    events.create_event_bus(Name="scones")
+    events.put_rule(
+        Name="all", EventBusName="scones", EventPattern='{"source": ["scones.workflow"]}'
+    )
+    events.put_targets(
+        Rule="all", EventBusName="scones", Targets=[{"Id": "q", "Arn": f"{QUEUES}:events"}]
+    )
+
+
+def messages(queue: str) -> list[Any]:
+    """Take what is on a queue, in no order."""
+    found: list[Any] = []
+    where = {"QueueUrl": f"https://sqs.us-east-1.amazonaws.com/123456789012/{queue}"}
+    while got := clients.sqs().receive_message(**where, MaxNumberOfMessages=10).get("Messages"):
+        found += [json.loads(message["Body"]) for message in got]
+        for message in got:
+            clients.sqs().delete_message(**where, ReceiptHandle=message["ReceiptHandle"])
+    return found
+
+
+def rows() -> list[dict[str, Any]]:
+    """Return the table's rows, as strings and numbers in text."""
+    found = clients.dynamodb().scan(TableName="assignments")["Items"]
+    return [{name: next(iter(value.values())) for name, value in row.items()} for row in found]
+
+
 def forget_settings() -> None:
     """Forget what a process keeps of its environment, and whom its log writes to."""
-    for module in (serialize_image, classify_image, filter_inferences):
+    for module in (
+        serialize_image,
+        classify_image,
+        filter_inferences,
+        classify_batch,
+        record_results,
+        collect_inbox,
+    ):
         module.environment.cache_clear()
     telemetry.logger.cache_clear()
     logging.Logger.manager.loggerDict.pop("scones", None)
@@ -149,14 +217,23 @@ def put(key: str, body: bytes) -> dict[str, str]:
 
 @pytest.fixture
 def context() -> Any:
-    return SimpleNamespace(aws_request_id="5f1c7a52-0f6f-4f3a-9a55-2a1b9d3c0e11")
+    return SimpleNamespace(
+        aws_request_id="5f1c7a52-0f6f-4f3a-9a55-2a1b9d3c0e11",
+        get_remaining_time_in_millis=lambda: 120_000,
+    )
 
 
 @pytest.fixture
 def helpers() -> Any:
     """What the tests share; a conftest cannot be imported by name."""
     return SimpleNamespace(
-        BUCKET=BUCKET, Reply=Reply, picture=picture, put=put, forget_settings=forget_settings
+        BUCKET=BUCKET,
+        Reply=Reply,
+        picture=picture,
+        put=put,
+        messages=messages,
+        rows=rows,
+        forget_settings=forget_settings,
     )
 
 

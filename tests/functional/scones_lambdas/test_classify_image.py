@@ -17,10 +17,11 @@ from scones_core.errors import (
     SettingsError,
     UnsupportedImage,
 )
-from scones_core.limits import ENDPOINT_BODY_BYTES, STATE_BYTES
-from scones_core.settings import WorkflowSettings
+from scones_core.events import INLINE_IMAGES, MAX_STATE_BYTES
+from scones_core.limits import ENDPOINT_BODY_BYTES
 from scones_lambdas import clients, serialize_image
 from scones_lambdas.classify_image import handler
+from scones_lambdas.environment import FilterEnvironment
 from scones_lambdas.filter_inferences import decide
 
 pytestmark = pytest.mark.usefixtures("world")
@@ -90,8 +91,8 @@ def test_a_thousand_labels_come_from_an_object_and_a_batch_of_results_fits_into_
     inference = classified["inference"]
     assert inference["label"] == a_thousand[500]
     assert list(inference["probabilities"]) == [a_thousand[500], *a_thousand[:2]]
-    result = decide(classified, 0.9)
-    assert len(json.dumps([result] * WorkflowSettings().images_per_execution)) < STATE_BYTES
+    result = decide(classified, FilterEnvironment(0.9))
+    assert len(json.dumps([result] * INLINE_IMAGES)) < MAX_STATE_BYTES
 
 
 def test_labels_that_are_absent_or_no_list_are_a_settings_error(

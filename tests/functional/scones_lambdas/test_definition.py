@@ -15,15 +15,25 @@ import boto3
 import pytest
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 
-from scones_lambdas import classify_image, filter_inferences, serialize_image
+from scones_core.events import INLINE_IMAGES, MAX_STATE_BYTES
+from scones_lambdas import (
+    classify_batch,
+    classify_image,
+    filter_inferences,
+    record_results,
+    serialize_image,
+)
+from tests.support.definitions import rendered
 
 EVENTS = Path(__file__).parents[2] / "events"
-DEFINITION = Path(__file__).parents[3] / "terraform/definitions/classify.asl.json"
 NAMESPACE = "scones/test"
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:classify:one"
 HANDLERS = {
     "serialize": serialize_image.handler,
     "classify": classify_image.handler,
     "filter": filter_inferences.handler,
+    "batch": classify_batch.handler,
+    "record": record_results.handler,
 }
 
 
@@ -35,7 +45,9 @@ class Lambda:
 
     def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:
         self.calls.append(FunctionName)
-        context = SimpleNamespace(aws_request_id="request")
+        context = SimpleNamespace(
+            aws_request_id="request", get_remaining_time_in_millis=lambda: 120_000
+        )
         try:
             result: Any = HANDLERS[FunctionName](json.loads(Payload), context)
             fault = {}
@@ -74,11 +86,9 @@ def run(wait: Any) -> Run:
             definition=fast_definition(),
             roleArn="arn:aws:iam::123456789012:role/r",
         )["stateMachineArn"]
-        arn = client.start_execution(
-            stateMachineArn=machine, input=json.dumps(payload), name="one"
-        )["executionArn"]
-        wait(lambda: client.describe_execution(executionArn=arn)["status"] != "RUNNING")
-        ended = client.describe_execution(executionArn=arn)
+        client.start_execution(stateMachineArn=machine, input=json.dumps(payload), name="one")
+        wait(lambda: client.describe_execution(executionArn=EXECUTION)["status"] != "RUNNING")
+        ended = client.describe_execution(executionArn=EXECUTION)
         assert ended["status"] == "SUCCEEDED", ended
         return json.loads(ended["output"])["results"]
 
@@ -87,10 +97,13 @@ def run(wait: Any) -> Run:
 
 def fast_definition() -> str:
     """Return the definition as Terraform renders it, with little patience."""
-    text = DEFINITION.read_text(encoding="utf-8")
-    for name in HANDLERS:
-        text = text.replace(f"${{{name}_function_arn}}", name)
-    text = text.replace("${metric_namespace}", NAMESPACE)
+    functions = {f"{name}_function_arn": name for name in HANDLERS}
+    machine = rendered(**functions, metric_namespace=NAMESPACE, data_bucket="scones-data")
+    for name, state in machine["States"].items():
+        # moto's parser knows no ItemBatcher; tests/integration/test_large_runs.py runs these.
+        if state["Type"] == "Map" and "ItemBatcher" in state:
+            machine["States"][name] = {"Type": "Fail", "Error": "Distributed"}
+    text = json.dumps(machine)
     # Of SerializeImage, the first step.
     text = re.sub(r'"TimeoutSeconds": 35\b', '"TimeoutSeconds": 2', text)
     return text.replace('"BackoffRate": 2', '"BackoffRate": 1')
@@ -162,7 +175,7 @@ def test_a_throttled_endpoint_is_tried_again(
     world.queue.append(helpers.Reply({"Message": "wait"}, 503, "ServiceUnavailable"))
     [result] = run({"images": [helpers.put("in/one.png", helpers.picture())]})
     assert result["decision"] == "accepted"
-    assert functions.calls == ["serialize", *["classify"] * 3, "filter"]
+    assert functions.calls == ["serialize", *["classify"] * 3, "filter", "record"]
     ids = {headers["X-Amzn-SageMaker-Inference-Id"] for _, headers, _ in world.requests}
     assert ids == {result["inference"]["inference_id"]}
 
@@ -180,7 +193,7 @@ def test_a_fault_of_the_image_is_not_tried_again(
     world.reply = helpers.Reply({"OriginalStatusCode": 415}, 424, "ModelError")
     [result] = run({"images": [helpers.put("in/one.png", helpers.picture())]})
     assert result["error"]["Error"] == "UnsupportedImage"
-    assert functions.calls == ["serialize", "classify"]
+    assert functions.calls == ["serialize", "classify", "record"]
 
 
 def test_what_breaks_after_the_first_step_keeps_the_checked_reference(
@@ -195,7 +208,11 @@ def test_what_breaks_after_the_first_step_keeps_the_checked_reference(
 def test_a_cause_that_is_plain_text_is_kept(
     run: Run, functions: Lambda, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(**_: Any) -> dict[str, Any]:
+    recorded = functions.invoke
+
+    def killed(FunctionName: str, Payload: bytes) -> dict[str, Any]:
+        if FunctionName == "record":
+            return recorded(FunctionName, Payload)
         return {"Payload": io.BytesIO(b'"killed"'), "FunctionError": "Unhandled"}
 
     monkeypatch.setattr(functions, "invoke", killed)
@@ -209,7 +226,11 @@ def test_a_step_that_never_ends_is_a_failed_image(
 ) -> None:
     ended = Event()
 
-    def hang(**_: Any) -> dict[str, Any]:
+    recorded = functions.invoke
+
+    def hang(FunctionName: str, Payload: bytes) -> dict[str, Any]:
+        if FunctionName == "record":
+            return recorded(FunctionName, Payload)
         ended.wait(timeout=10)
         return {"Payload": io.BytesIO(b"{}")}
 
@@ -245,7 +266,43 @@ def test_no_images_are_no_results(run: Run) -> None:
     assert run({"images": []}) == []
 
 
-def test_a_full_batch_of_results_fits_into_a_state(run: Run, helpers: Any) -> None:
-    key = f"dataset/20261120-5f1c7a52/test/motorcycle/{'a' * 16}.png"
-    [result] = run({"images": [helpers.put(key, helpers.picture())]})
-    assert 400 * (len(json.dumps(result, separators=(",", ":"))) + 1) < 262_144
+def test_small_runs_are_recorded_and_told(run: Run, helpers: Any) -> None:
+    good = helpers.put("in/one.png", helpers.picture())
+    run({"images": [good, {"bucket": "scones-data", "key": "none.png"}]})
+    [event] = helpers.messages("events")
+    assert event["detail"]["image"]["key"] == "in/one.png"
+    assert event["detail"]["execution"] == EXECUTION
+    [letter] = helpers.messages("dead-letters")
+    assert (letter["item"]["key"], letter["error"]) == ("none.png", "ImageNotFound")
+
+
+@pytest.mark.parametrize("classes", [2, 20, 196])
+def test_no_state_of_the_longest_small_run_has_more_than_32_kb(
+    classes: int, run: Run, world: Any, helpers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{number:03d}".ljust(60, "x") for number in range(classes)]
+    helpers.put("labels.json", json.dumps(names).encode())
+    assigned = {name: {"bay": "A" * 60, "orders": "near", "max_km": 3} for name in names}
+    helpers.put("assignments.json", json.dumps(assigned).encode())
+    monkeypatch.setenv("LABELS", "s3://scones-data/labels.json")
+    monkeypatch.setenv("ASSIGNMENTS", "s3://scones-data/assignments.json")
+    helpers.forget_settings()
+    world.reply.body = [0.9] + [0.1 / (classes - 1)] * (classes - 1)
+    longest = [f"{number}/{'k' * 1000}.png" for number in range(INLINE_IMAGES)]
+    good = [helpers.put(key, helpers.picture()) for key in longest[::2]]
+    bad = [{"bucket": "scones-data", "key": key} for key in longest[1::2]]
+    results = run({"images": [*good, *bad]})
+    assert [result["decision"] for result in results] == ["accepted"] * 5 + ["failed"] * 5
+    client = boto3.client("stepfunctions", region_name="us-east-1")
+    pages = client.get_paginator("get_execution_history").paginate(executionArn=EXECUTION)
+    states = [
+        details[name]
+        for page in pages
+        for event in page["events"]
+        for details in event.values()
+        if isinstance(details, dict)
+        for name in ("input", "output", "parameters")
+        if name in details
+    ]
+    assert len(states) > 10 * INLINE_IMAGES
+    assert max(len(text.encode()) for text in states) <= MAX_STATE_BYTES

@@ -30,8 +30,40 @@ def classified(confidence: Any) -> dict[str, Any]:
 def test_the_threshold_itself_is_accepted(confidence: float, decision: str) -> None:
     event = classified(confidence)
     result = handler(event)
-    assert result == {**event, "threshold": 0.7, "decision": decision}
+    assert result == {**event, "threshold": 0.7, "release": "r1", "decision": decision}
     assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+@pytest.fixture
+def assigned(world: Any, monkeypatch: pytest.MonkeyPatch, helpers: Any) -> str:
+    text = json.dumps({"bicycle": {"bay": "A", "orders": "near", "max_km": 3}})
+    monkeypatch.setenv("ASSIGNMENTS", text)
+    helpers.forget_settings()
+    return text
+
+
+@pytest.mark.usefixtures("assigned")
+def test_an_accepted_image_leads_to_its_class_s_assignment_and_no_other_does() -> None:
+    assignment = {"vehicle": "bicycle", "bay": "A", "orders": "near", "max_km": 3}
+    assert handler(classified(0.8))["assignment"] == assignment
+    assert "assignment" not in handler(classified(0.6))
+
+
+@pytest.mark.usefixtures("assigned")
+def test_a_class_without_an_assignment_is_a_settings_error() -> None:
+    event = classified(0.9)
+    event["inference"]["label"] = "motorcycle"
+    with pytest.raises(SettingsError, match="motorcycle has no assignment"):
+        handler(event)
+
+
+def test_long_assignments_come_from_an_object(
+    assigned: str, helpers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = helpers.put("assignments/a.json", assigned.encode())
+    monkeypatch.setenv("ASSIGNMENTS", f"s3://{place['bucket']}/{place['key']}")
+    helpers.forget_settings()
+    assert handler(classified(0.8))["assignment"]["bay"] == "A"
 
 
 @pytest.mark.parametrize("confidence", [math.nan, math.inf, -0.1, 1.1, True])

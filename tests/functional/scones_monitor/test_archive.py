@@ -113,6 +113,19 @@ def test_an_interrupted_write_leaves_no_part(
     assert len(captures.read()) == 1
 
 
+def test_a_file_that_goes_before_it_is_read_is_counted(captures: Captures, line: Line) -> None:
+    captures.put(f"{DAY}/14/32-05-000-a.jsonl", line("a"))
+    gone = captures.put(f"{DAY}/14/33-05-000-b.jsonl", line("b"))
+    source = FolderCaptures(captures.folder, "scones")
+    files = source.list().files
+    gone.unlink()
+
+    captures.archive.update(source, files)
+
+    found = summarise(captures.archive, files, Query(labels=LABELS, threshold=0.97))
+    assert (len(found), excluded(found)) == (1, {"the file was gone before it could be read": 1})
+
+
 def test_repeated_events_and_retries_are_counted_once_and_said(
     captures: Captures, line: Line
 ) -> None:

@@ -3,24 +3,33 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scones_core.errors import WorkflowError
+from scones_core.events import INLINE_IMAGES, MAX_STATE_BYTES
 from scones_core.settings import WorkflowSettings
-from scones_lambdas.clients import RUNTIME_LIMITS, S3_LIMITS
+from scones_lambdas.classify_batch import IMAGE_SECONDS, STOP_SECONDS
+from scones_lambdas.clients import RECORD_LIMITS, RUNTIME_LIMITS, S3_LIMITS
+from scones_lambdas.recording import RESERVED_SECONDS
+from tests.support.definitions import FOLDER, rendered, text
 
-DEFINITION = Path(__file__).parents[3] / "terraform/definitions/classify.asl.json"
-TEXT = DEFINITION.read_text(encoding="utf-8")
-MACHINE = json.loads(TEXT)
+TEXT, SHARED_TEXT = text("classify"), text("distributed_map")
+MACHINE = rendered()
 ITEM = MACHINE["States"]["ClassifyImages"]["ItemProcessor"]["States"]
 INVOKE = "arn:aws:states:::lambda:invoke"
 TASKS = {name: state for name, state in ITEM.items() if state.get("Resource") == INVOKE}
+LARGE = {name: state for name, state in MACHINE["States"].items() if "ItemBatcher" in state}
+BATCH = json.loads(SHARED_TEXT)["ItemProcessor"]["States"]["ClassifyBatch"]
+RECORD = {name: MACHINE["States"][name] for name in ("RecordResults", "CloseRun")}
+INVOCATIONS = {**TASKS, **RECORD, "ClassifyBatch": BATCH}
+
+EXPRESS_SECONDS = 300
+"""https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
 
 # Read from where they are set, so that a change in Terraform alone turns the chain red.
-LOCALS = (DEFINITION.parents[1] / "locals.tf").read_text()
+LOCALS = (FOLDER.parent / "locals.tf").read_text()
 FUNCTION_TIMEOUTS = {
     "".join(part.title() for part in name.split("_")): int(seconds)
     for name, seconds in re.findall(
@@ -34,6 +43,12 @@ CLIENT_SECONDS = {
     # The labels, once a process, and the image.
     "ClassifyImage": 2 * S3_LIMITS.worst_case_seconds + RUNTIME_LIMITS.worst_case_seconds,
     "FilterInferences": 0,
+}
+
+FUNCTION_OF = {
+    **{name: name for name in TASKS},
+    **dict.fromkeys(RECORD, "RecordResults"),
+    "ClassifyBatch": "ClassifyBatch",
 }
 
 COLD_START_SECONDS = 10
@@ -56,7 +71,8 @@ RETRYABLE = {leaf.__name__ for leaf in leaves(WorkflowError) if leaf.retryable}
 
 
 def test_each_function_has_its_task() -> None:
-    assert TASKS.keys() == FUNCTION_TIMEOUTS.keys() == CLIENT_SECONDS.keys()
+    assert {*FUNCTION_OF.values(), "CollectInbox"} == FUNCTION_TIMEOUTS.keys()
+    assert CLIENT_SECONDS.keys() == TASKS.keys()
 
 
 def test_there_are_errors_of_both_kinds() -> None:
@@ -70,21 +86,21 @@ def test_exactly_the_retryable_leaves_and_lambda_s_own_faults_are_retried(name: 
     assert ours == RETRYABLE
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", INVOCATIONS)
 def test_lambda_s_own_faults_are_retried(name: str) -> None:
-    assert retried(TASKS[name]) >= {
+    assert retried(INVOCATIONS[name]) >= {
         "Lambda.ServiceException",
         "Lambda.AWSLambdaException",
         "Lambda.SdkClientException",
         "Lambda.TooManyRequestsException",
     }
-    assert "States.ALL" not in retried(TASKS[name])
+    assert "States.ALL" not in retried(INVOCATIONS[name])
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", INVOCATIONS)
 def test_pauses_grow_are_bounded_and_spread(name: str) -> None:
-    assert TASKS[name]["Retry"]
-    for retrier in TASKS[name]["Retry"]:
+    assert INVOCATIONS[name]["Retry"]
+    for retrier in INVOCATIONS[name]["Retry"]:
         assert retrier["JitterStrategy"] == "FULL"
         assert retrier["BackoffRate"] > 1
         assert retrier["MaxDelaySeconds"] > retrier["IntervalSeconds"]
@@ -97,12 +113,30 @@ def test_every_fault_of_an_image_stays_with_that_image(name: str) -> None:
     assert catcher["ResultPath"] == "$.error", "the item must survive"
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", INVOCATIONS)
 def test_each_timeout_is_longer_than_what_it_holds(name: str) -> None:
-    state = TASKS[name]["TimeoutSeconds"]
-    assert CLIENT_SECONDS[name] < FUNCTION_TIMEOUTS[name]
-    assert FUNCTION_TIMEOUTS[name] + COLD_START_SECONDS <= state
+    state = INVOCATIONS[name]["TimeoutSeconds"]
+    function = FUNCTION_TIMEOUTS[FUNCTION_OF[name]]
+    assert CLIENT_SECONDS.get(name, 0) < function
+    assert function + COLD_START_SECONDS <= state
     assert state < MACHINE["TimeoutSeconds"]
+
+
+def test_a_batch_has_time_to_end_its_last_image_and_to_record_all() -> None:
+    """What is begun with STOP_SECONDS left ends in time, and half of the time is for work."""
+    assert (
+        IMAGE_SECONDS + RESERVED_SECONDS < STOP_SECONDS < 0.9 * FUNCTION_TIMEOUTS["ClassifyBatch"]
+    )
+    send = RECORD_LIMITS.worst_case_seconds
+    assert send < RESERVED_SECONDS
+
+
+def test_a_batch_ends_with_all_its_tries_before_an_express_execution_does() -> None:
+    for retrier in BATCH["Retry"]:
+        # A refused call comes back at once; only another fault may take a whole call's time.
+        throttled = retrier["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
+        calls = 1 if throttled else 1 + retrier["MaxAttempts"]
+        assert calls * BATCH["TimeoutSeconds"] + pauses(retrier) < EXPRESS_SECONDS
 
 
 def test_the_slowest_image_ends_before_the_execution_does() -> None:
@@ -113,15 +147,19 @@ def test_the_slowest_image_ends_before_the_execution_does() -> None:
 def slowest(state: dict[str, Any]) -> float:
     """Return the seconds after which the retrier with the most patience has given up."""
     return max(
-        state["TimeoutSeconds"] * (1 + retrier["MaxAttempts"])
-        + sum(
-            min(
-                retrier["IntervalSeconds"] * retrier["BackoffRate"] ** attempt,
-                retrier["MaxDelaySeconds"],
-            )
-            for attempt in range(retrier["MaxAttempts"])
-        )
+        state["TimeoutSeconds"] * (1 + retrier["MaxAttempts"]) + pauses(retrier)
         for retrier in state["Retry"]
+    )
+
+
+def pauses(retrier: dict[str, Any]) -> float:
+    """Return the longest that a retrier waits in all."""
+    return sum(
+        min(
+            retrier["IntervalSeconds"] * retrier["BackoffRate"] ** attempt,
+            retrier["MaxDelaySeconds"],
+        )
+        for attempt in range(retrier["MaxAttempts"])
     )
 
 
@@ -134,20 +172,24 @@ def test_a_count_that_fails_costs_no_result() -> None:
     ]
 
 
-def test_the_execution_s_timeout_is_the_one_of_the_settings() -> None:
-    assert MACHINE["TimeoutSeconds"] == WorkflowSettings().execution_timeout_seconds
+def test_a_task_does_not_wait_for_longer_than_an_execution_may_take() -> None:
+    assert WorkflowSettings().execution_timeout_seconds <= MACHINE["TimeoutSeconds"]
 
 
 def test_the_placeholders_are_texts_that_terraform_fills() -> None:
-    assert set(re.findall(r"\$\{(\w+)\}", TEXT)) == {
+    both = TEXT + SHARED_TEXT
+    assert set(re.findall(r"\$\{(\w+)\}", both)) == {
         "serialize_function_arn",
         "classify_function_arn",
         "filter_function_arn",
+        "batch_function_arn",
+        "record_function_arn",
         "metric_namespace",
+        "data_bucket",
     }
-    assert "%{" not in TEXT, "Terraform's templates would read it"
-    assert "arn:aws:lambda" not in TEXT
-    assert "$LATEST" not in TEXT
+    assert "%{" not in both, "Terraform's templates would read it"
+    assert "arn:aws:lambda" not in both
+    assert "$LATEST" not in both
 
 
 def test_states_are_reached_and_named() -> None:
@@ -164,6 +206,13 @@ def test_map_concurrency_is_within_what_an_inline_map_takes() -> None:
     assert 1 <= state["MaxConcurrency"] <= 40
 
 
-def test_a_full_batch_stays_below_the_history_s_limit() -> None:
-    events_of_three_tasks = 17
-    assert WorkflowSettings().images_per_execution * events_of_three_tasks < 25_000
+def test_small_runs_are_as_long_as_the_core_says() -> None:
+    assert re.findall(r"images\[(\d+)\]", TEXT) == [str(INLINE_IMAGES)]
+
+
+def test_a_batch_is_smaller_than_a_state_may_be() -> None:
+    assert len(LARGE) == 6
+    for state in LARGE.values():
+        assert state["ItemBatcher"]["MaxInputBytesPerBatch"] < MAX_STATE_BYTES
+        assert state["ItemProcessor"]["ProcessorConfig"]["ExecutionType"] == "EXPRESS"
+        assert state["Next"] == "CloseRun"

@@ -7,8 +7,9 @@ import pytest
 
 from scones_core.errors import CostError
 from scones_core.settings import CostSettings
-from scones_deploy.cost import Line, Prices, estimate, transitions
+from scones_deploy.cost import Line, Prices, batch_images, estimate
 from scones_deploy.terraform.state import AppliedResource
+from tests.support.definitions import rendered
 
 ROOT = Path(__file__).parents[3]
 USAGE = CostSettings(image_bytes=10_000, function_ms=200, log_bytes=1_000)
@@ -70,16 +71,23 @@ def test_functions_bill_requests_and_memory_by_architecture() -> None:
     assert found.million == pytest.approx(0.2 + 0.5 * 0.2 * 1e6 * 0.0000133334)
 
 
-def test_transitions_are_counted_in_the_definition_that_is_deployed() -> None:
-    definition = (ROOT / "terraform/definitions/classify.asl.json").read_text()
-    assert transitions(definition) == 3
-    longer = json.loads(definition)
-    states = next(s for s in longer["States"].values() if s["Type"] == "Map")["ItemProcessor"]
-    states["States"]["Extra"] = {"Type": "Pass", "Next": states["StartAt"]}
-    states["StartAt"] = "Extra"
-    machine = of("aws_sfn_state_machine", name="m", definition=json.dumps(longer))
+def test_a_large_run_bills_a_transition_and_an_express_execution_each_batch() -> None:
+    definition = json.dumps(rendered())
+    assert batch_images(definition) == 200 == batch_images("")
+    machine = of("aws_sfn_state_machine", name="m", definition=definition)
     (found,) = [line for line in lines(machine) if line.service == "Step Functions"]
-    assert found.million == pytest.approx(4 * 25)
+    seconds = 1e6 * 0.1 / 10
+    assert found.million == pytest.approx(5_000 * (0.000025 + 0.000001) + seconds / 16 * 0.00001667)
+    assert found.million < 0.25
+
+
+def test_of_the_functions_a_large_run_bills_the_batches_alone() -> None:
+    same = {"memory_size": 1024, "architectures": ["arm64"]}
+    names = ("serialize_image", "classify_batch", "record_results")
+    functions = [of("aws_lambda_function", name, function_name=name, **same) for name in names]
+    (found,) = [line for line in lines(*functions) if line.service == "Lambda"]
+    assert found.what == "classify_batch"
+    assert found.million == pytest.approx(5_000 * 0.0000002 + 1e5 * 0.2 * 0.0000133334)
 
 
 def test_captured_records_bill_for_as_long_as_they_are_kept() -> None:

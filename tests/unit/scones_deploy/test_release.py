@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scones_core.assignments import Assignment
 from scones_core.errors import ReleaseError
 from scones_deploy.release import (
     Release,
@@ -16,6 +17,7 @@ from scones_deploy.release import (
     drop_releases,
     read_releases,
     release_id,
+    require_same_assignments,
 )
 
 RELEASE = Release(
@@ -224,3 +226,37 @@ def test_what_terraform_refuses_is_refused_before_it_is_written(field: str, valu
     else:
         with pytest.raises(ReleaseError, match=f"{field} must be"):
             replace(RELEASE, **{field: value})
+
+
+ASSIGNED = {"bicycle": Assignment("bicycle", "A", "near", 3)}
+
+
+def test_assignments_are_written_next_to_the_releases_and_stay_until_others_are(
+    path: Path,
+) -> None:
+    add_release(path, RELEASE, assignments=ASSIGNED)
+    table = {"bicycle": {"bay": "A", "orders": "near", "max_km": 3}}
+    assert json.loads(path.read_text())["assignments"] == table
+    add_release(path, replace(RELEASE, id="next", threshold=0.9))
+    activate(path, RELEASE.id)
+    assert drop_releases(path, ["next"]).assignments == read_releases(path).assignments == ASSIGNED
+    again = add_release(path, RELEASE, assignments={})
+    assert (again.active, read_releases(path).assignments) == (RELEASE.id, {})
+
+
+def test_a_file_without_assignments_is_of_an_earlier_version(path: Path) -> None:
+    add_release(path, RELEASE)
+    body = json.loads(path.read_text())
+    del body["assignments"]
+    path.write_text(json.dumps(body))
+    assert read_releases(path).assignments == {}
+
+
+def test_two_files_that_disagree_on_an_assignment_are_refused(path: Path) -> None:
+    require_same_assignments(path, ASSIGNED)
+    add_release(path, RELEASE, assignments=ASSIGNED)
+    require_same_assignments(path, ASSIGNED)
+    other = {"bicycle": Assignment("bicycle", "B", "near", 3)}
+    for settings, words in ((other, "bay B, near, 3 km"), ({}, "none")):
+        with pytest.raises(ReleaseError, match=f"bay A, near, 3 km in .* and {words} in scones"):
+            require_same_assignments(path, settings)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from scones_core.errors import WorkflowError
 from scones_core.events import parse_image_ref
 from scones_lambdas.classify_image import parse_serialized
+from scones_lambdas.environment import FilterEnvironment
 from scones_lambdas.filter_inferences import decide, parse_classified
 from scones_lambdas.serialize_image import parse_event
 
@@ -51,7 +52,7 @@ def test_any_confidence_is_decided_or_refused(confidence: Any) -> None:
     inference = {"label": "a", "inference_id": "b", "variant": "", "confidence": confidence}
     event = {"image": {"bucket": "b", "key": "k"}, "inference": inference}
     try:
-        result = decide(parse_classified(event), 0.5)
+        result = decide(parse_classified(event), FilterEnvironment(0.5))
     except WorkflowError:
         return
     assert (result["decision"] == "accepted") is (0.5 <= confidence <= 1)
@@ -60,6 +61,6 @@ def test_any_confidence_is_decided_or_refused(confidence: Any) -> None:
 @given(event=JSON)
 def test_any_event_is_a_classified_image_or_refused(event: Any) -> None:
     try:
-        decide(parse_classified(event), 0.5)
+        decide(parse_classified(event), FilterEnvironment(0.5))
     except WorkflowError as error:
         assert str(error)

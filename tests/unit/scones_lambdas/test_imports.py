@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[3] / "src"
-HANDLERS = ("serialize_image", "classify_image", "filter_inferences")
+HANDLERS = (
+    "serialize_image",
+    "classify_image",
+    "filter_inferences",
+    "classify_batch",
+    "record_results",
+    "collect_inbox",
+)
 
 
 def modules_after(statement: str) -> set[str]:

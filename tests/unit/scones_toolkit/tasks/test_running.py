@@ -4,20 +4,19 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
-from botocore.stub import ANY, Stubber
+from botocore.stub import Stubber
+from moto import mock_aws
 
 from scones_core.errors import ExecutionFailed, SettingsError
-from scones_core.events import ImageRef, Result
-from scones_core.limits import STATE_BYTES
+from scones_core.events import INLINE_IMAGES, ImageRef, Result
 from scones_toolkit.tasks.running import (
-    RESULT_BYTES,
-    Execution,
     Run,
-    _parts,
+    assignment_text,
     local_images,
     require_none_failed,
     start,
@@ -50,82 +49,125 @@ def images(count: int) -> list[ImageRef]:
     return [{"bucket": "data", "key": f"{index}.png"} for index in range(count)]
 
 
-def ended(stub: Stubber, number: int, status: str, **more: str) -> None:
+def ended(stub: Stubber, status: str, given: Any = None, **more: str) -> None:
     answer = {
-        "executionArn": f"arn:{number}",
+        "executionArn": "arn:one",
         "stateMachineArn": MACHINE,
         "status": status,
         "startDate": NOW,
+        "input": json.dumps(given),
         **more,
     }
-    stub.add_response("describe_execution", answer, {"executionArn": f"arn:{number}"})
+    stub.add_response("describe_execution", answer, {"executionArn": "arn:one"})
 
 
-def accepted(image: ImageRef) -> dict[str, object]:
-    return {"image": image, "decision": "accepted"}
+def accepted(image: ImageRef, **more: Any) -> dict[str, object]:
+    return {"image": image, "decision": "accepted", **more}
 
 
-def test_a_long_list_is_cut_into_executions(states: Any, stub: Stubber) -> None:
-    for number, count in enumerate((2, 2, 1)):
-        body = images(5)[2 * number : 2 * number + count]
-        stub.add_response(
-            "start_execution",
-            {"executionArn": f"arn:{number}", "startDate": NOW},
-            {
-                "stateMachineArn": MACHINE,
-                "name": ANY,
-                "input": json.dumps({"images": body}, separators=(",", ":")),
-            },
-        )
-    started = start(states, MACHINE, images(5), per_execution=2)
-    assert [len(execution.images) for execution in started] == [2, 2, 1]
+@pytest.fixture
+def storage() -> Iterator[Any]:
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket="data")
+        yield client
 
 
-def test_a_refused_start_is_a_sentence(states: Any, stub: Stubber) -> None:
+def project(states: Any, storage: Any) -> Any:
+    clients = {"stepfunctions": states, "s3": storage}
+    deployment = SimpleNamespace(data_bucket="data", state_machine_arn=MACHINE)
+    return SimpleNamespace(client=clients.__getitem__, deployment=deployment)
+
+
+def started(stub: Stubber, given: Any) -> None:
+    stub.add_response(
+        "start_execution",
+        {"executionArn": "arn:one", "startDate": NOW},
+        {
+            "stateMachineArn": MACHINE,
+            "name": "run-1",
+            "input": json.dumps(given, separators=(",", ":")),
+        },
+    )
+
+
+def test_a_few_images_are_the_input_itself(states: Any, stub: Stubber, storage: Any) -> None:
+    started(stub, {"images": images(INLINE_IMAGES)})
+    arn = start(project(states, storage), images(INLINE_IMAGES), name="run-1")
+    assert arn == "arn:one"
+
+
+def test_more_images_are_a_manifest(states: Any, stub: Stubber, storage: Any) -> None:
+    key = "runs/run-1/manifest.jsonl"
+    started(stub, {"source": {"bucket": "data", "manifest": key, "format": "JSONL"}})
+    start(project(states, storage), images(INLINE_IMAGES + 1), name="run-1")
+    body = storage.get_object(Bucket="data", Key=key)["Body"].read()
+    assert [json.loads(line) for line in body.splitlines()] == images(INLINE_IMAGES + 1)
+
+
+def test_a_refused_start_is_a_sentence(states: Any, stub: Stubber, storage: Any) -> None:
     stub.add_client_error("start_execution", "StateMachineDoesNotExist", "no such machine")
     with pytest.raises(ExecutionFailed, match="no such machine"):
-        start(states, MACHINE, images(1), per_execution=2)
+        start(project(states, storage), images(1))
 
 
-def test_every_image_is_accounted_for_when_an_execution_fails(states: Any, stub: Stubber) -> None:
-    first, second = images(4)[:2], images(4)[2:]
-    ended(stub, 0, "SUCCEEDED", output=json.dumps({"results": [accepted(i) for i in first]}))
-    ended(stub, 1, "RUNNING")
-    ended(stub, 1, "FAILED", error="States.DataLimitExceeded", cause="too large")
-    steps: list[tuple[int, int]] = []
-    executions = [Execution("arn:0", tuple(first)), Execution("arn:1", tuple(second))]
-    run = wait(
-        states,
-        executions,
-        timeout=60,
-        advance=lambda done, total, note="": steps.append((done, total)),
-        sleep=lambda _: None,
+def waited(states: Any, storage: Any, count: int, timeout: float = 60) -> Run:
+    return wait(states, storage, "arn:one", images(count), timeout=timeout, sleep=lambda _: None)
+
+
+def test_a_small_run_s_results_are_its_output(states: Any, stub: Stubber, storage: Any) -> None:
+    ended(stub, "RUNNING")
+    ended(stub, "SUCCEEDED", output=json.dumps({"results": [accepted(i) for i in images(2)]}))
+    assert waited(states, storage, 2).counts() == {"accepted": 2, "review": 0, "failed": 0}
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED"])
+def test_a_large_run_s_results_come_from_its_files_and_none_is_missing(
+    status: str, states: Any, stub: Stubber, storage: Any
+) -> None:
+    given = {"source": {"bucket": "data", "manifest": "runs/r/manifest.jsonl", "format": "JSONL"}}
+    ended(
+        stub, status, given, **({"error": "States.X", "cause": "why"} if status == "FAILED" else {})
     )
-    assert run.counts() == {"accepted": 2, "review": 0, "failed": 2}
-    assert run.results[3]["error"] == {"Error": "States.DataLimitExceeded", "Cause": "too large"}
-    assert steps == [(2, 4), (4, 4)]
-
-
-def test_missing_results_are_failures_not_silence(states: Any, stub: Stubber) -> None:
-    ended(stub, 0, "SUCCEEDED", output=json.dumps({"results": []}))
-    run = wait(
-        states,
-        [Execution("arn:0", tuple(images(2)))],
-        timeout=60,
-        advance=lambda done, total, note="": None,
+    for first in (6, 0):
+        lines = [json.dumps(accepted(images(12)[n], index=n)) for n in range(first, first + 5)]
+        body = "".join(f"{line}\n" for line in lines).encode()
+        storage.put_object(Bucket="data", Key=f"runs/r/results/{first:09d}.jsonl", Body=body)
+    run = waited(states, storage, 12)
+    assert [result["image"] for result in run.results] == images(12)
+    assert run.counts() == {"accepted": 10, "review": 0, "failed": 2}
+    assert run.results[5]["error"]["Error"] == (
+        "States.X" if status == "FAILED" else "ResultsMissing"
     )
-    assert run.counts()["failed"] == 2
 
 
-def test_an_execution_that_does_not_end_is_given_up_by_name(states: Any, stub: Stubber) -> None:
-    ended(stub, 0, "RUNNING")
-    with pytest.raises(ExecutionFailed, match="arn:0 still runs"):
-        wait(
-            states,
-            [Execution("arn:0", tuple(images(1)))],
-            timeout=-1,
-            advance=lambda done, total, note="": None,
-        )
+def test_every_image_is_accounted_for_when_an_execution_fails(
+    states: Any, stub: Stubber, storage: Any
+) -> None:
+    ended(stub, "FAILED", error="States.DataLimitExceeded", cause="too large")
+    run = waited(states, storage, 2)
+    assert run.counts() == {"accepted": 0, "review": 0, "failed": 2}
+    assert run.results[1]["error"] == {"Error": "States.DataLimitExceeded", "Cause": "too large"}
+
+
+def test_missing_results_are_failures_not_silence(states: Any, stub: Stubber, storage: Any) -> None:
+    ended(stub, "SUCCEEDED", output=json.dumps({"results": []}))
+    assert waited(states, storage, 2).counts()["failed"] == 2
+
+
+def test_an_execution_that_does_not_end_is_given_up_by_name(
+    states: Any, stub: Stubber, storage: Any
+) -> None:
+    ended(stub, "RUNNING")
+    with pytest.raises(ExecutionFailed, match="arn:one still runs"):
+        waited(states, storage, 1, timeout=-1)
+
+
+def test_an_assignment_is_told_in_words() -> None:
+    assigned: Any = {"vehicle": "bicycle", "bay": "A", "orders": "near", "max_km": 3.0}
+    result = classified("a.png", "bicycle")
+    assert assignment_text({**result, "assignment": assigned}) == "bay A, near orders to 3 km"
+    assert assignment_text(result) == ""
 
 
 def classified(key: str, label: str, decision: str = "accepted") -> Result:
@@ -194,28 +236,3 @@ def test_a_folders_images_are_found_at_any_depth_and_in_upper_case(tmp_path: Pat
         (tmp_path / name).touch()
     found = [path.relative_to(tmp_path).as_posix() for path in local_images(str(tmp_path))]
     assert found == ["bus/c.jpg", "van/a.PNG", "van/deep/b.jpeg"]
-
-
-def references(count: int, key: str) -> list[ImageRef]:
-    return [{"bucket": "b", "key": f"{key}{number:04d}"} for number in range(count)]
-
-
-def test_a_batch_follows_the_setting_where_keys_are_short() -> None:
-    images = references(700, "dataset/0123456789ab/test/motorcycle/0123456789abcdef")
-    parts = list(_parts(images, 300))
-    assert [len(part) for part in parts] == [300, 300, 100]
-    assert [image for part in parts for image in part] == images
-
-
-@pytest.mark.parametrize("letter", ["k", "é", '"'])
-def test_a_batch_of_long_keys_is_smaller_so_that_its_results_fit_into_a_state(letter: str) -> None:
-    images = references(600, letter * (1020 // len(letter.encode())))
-    parts = list(_parts(images, 300))
-    assert [image for part in parts for image in part] == images
-    assert all(len(part) < 300 for part in parts)
-    keys = (json.dumps(part, ensure_ascii=False) for part in parts)
-    assert all(len(text.encode()) < STATE_BYTES - RESULT_BYTES for text in keys)
-
-
-def test_no_image_makes_no_batch() -> None:
-    assert not list(_parts([], 300))

@@ -22,6 +22,10 @@ _ACTIONS = {
     ("lambda", "Invoke"): "InvokeFunction",
     ("lambda", "InvokeAsync"): "InvokeFunction",
     ("sagemaker", "InvokeEndpointWithResponseStream"): "InvokeEndpointWithResponseStream",
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
+    ("sqs", "ChangeMessageVisibilityBatch"): "ChangeMessageVisibility",
+    ("sqs", "DeleteMessageBatch"): "DeleteMessage",
+    ("sqs", "SendMessageBatch"): "SendMessage",
 }
 # These are always allowed.
 _FREE = frozenset((("sts", "GetCallerIdentity"),))

@@ -1,0 +1,88 @@
+# S3 -> EventBridge -> queue -> function: a burst is gathered, and becomes few executions.
+
+resource "aws_s3_bucket_notification" "this" {
+  bucket      = var.bucket
+  eventbridge = true
+}
+
+resource "aws_cloudwatch_event_rule" "this" {
+  name        = var.names.rule
+  description = "Images that were put under ${var.prefix} of ${var.bucket}"
+
+  event_pattern = jsonencode({
+    source        = ["aws.s3"]
+    "detail-type" = ["Object Created"]
+    detail = {
+      bucket = { name = [var.bucket] }
+      object = { key = [{ prefix = var.prefix }] }
+    }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "this" {
+  rule = aws_cloudwatch_event_rule.this.name
+  arn  = var.arns.queue
+
+  # The queue's name is known before it is there.
+  depends_on = [aws_sqs_queue.this]
+}
+
+resource "aws_sqs_queue" "this" {
+  name                    = var.names.queue
+  sqs_managed_sse_enabled = true
+  # AWS advises six times the function's timeout.
+  visibility_timeout_seconds = 6 * var.function_timeout_seconds
+  message_retention_seconds  = 1209600
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "RuleSends"
+      Effect    = "Allow"
+      Principal = { Service = "events.amazonaws.com" }
+      Action    = "sqs:SendMessage"
+      Resource  = var.arns.queue
+      Condition = { ArnEquals = { "aws:SourceArn" = var.arns.rule } }
+    }]
+  })
+
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
+    maxReceiveCount     = 5
+  })
+}
+
+# Messages that no execution could be started for: they are no S3 event, or starting failed.
+resource "aws_sqs_queue" "dead_letters" {
+  name                      = var.names.dead_letter_queue
+  sqs_managed_sse_enabled   = true
+  message_retention_seconds = 1209600
+}
+
+resource "aws_lambda_event_source_mapping" "this" {
+  event_source_arn                   = aws_sqs_queue.this.arn
+  function_name                      = var.function_arn
+  batch_size                         = 1000
+  maximum_batching_window_in_seconds = var.window_seconds
+  function_response_types            = ["ReportBatchItemFailures"]
+
+  # Few at once gather more messages each.
+  scaling_config {
+    maximum_concurrency = 2
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "dead_letters" {
+  alarm_name          = "${aws_sqs_queue.dead_letters.name}-waiting"
+  alarm_description   = "What was put into the inbox did not start the workflow: the messages in ${aws_sqs_queue.dead_letters.name} say which objects."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = aws_sqs_queue.dead_letters.name }
+  statistic           = "Maximum"
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  period              = 300
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.alarm_topic_arn]
+}

@@ -1,0 +1,31 @@
+# An alarm says that executions fail; this says which one, why, and what to do.
+resource "aws_cloudwatch_event_rule" "failed_executions" {
+  name        = var.failure_rule.name
+  description = "Executions of the workflow that did not succeed"
+
+  event_pattern = jsonencode({
+    source        = ["aws.states"]
+    "detail-type" = ["Step Functions Execution Status Change"]
+    detail = {
+      stateMachineArn = [var.state_machine_arn]
+      status          = ["FAILED", "TIMED_OUT", "ABORTED"]
+    }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "failed_executions" {
+  rule = aws_cloudwatch_event_rule.failed_executions.name
+  arn  = aws_sns_topic.this.arn
+
+  input_transformer {
+    input_paths = {
+      name   = "$.detail.name"
+      status = "$.detail.status"
+      error  = "$.detail.error"
+      cause  = "$.detail.cause"
+      arn    = "$.detail.executionArn"
+    }
+    # Not by jsonencode, which escapes the angle brackets of the variables.
+    input_template = "\"The workflow did not finish its execution <name>: <status>, <error>: <cause> The images that it had decided are recorded; the rest are not. Once the cause is removed, the execution can be redriven, which decides on the rest only: <arn>\""
+  }
+}
