@@ -353,6 +353,18 @@ def report(
         do.monitoring.report(project, **period, run=run, source=source, out=out, in_browser=open)
 
 
+@task("inv watch --env dev --since 1h --every 60")
+def watch(
+    project: Project,
+    *,
+    since: Annotated[str, "how far back the figures reach: a span such as 30m, 1h, 1d"] = "1h",
+    every: Annotated[int, "seconds between two refreshes, 1 or more"] = 60,
+    once: Annotated[bool, "show the figures once and end"] = False,
+) -> None:
+    """Show the endpoint's figures while they change, until Ctrl-C; in a pipe a line each time."""
+    do.watch.watch(project, since=since, every=every, once=once)
+
+
 @task("inv review --env dev --reviewer ana, then inv etl --env dev --add review/dev")
 def review(
     project: Project,
@@ -460,12 +472,87 @@ def terraform_docs(project: Project) -> None:
     do.deployment.write_terraform_docs(project)
 
 
+@task("inv demand.etl --source ~/bike-sharing", name="etl")
+def demand_etl(
+    project: Project,
+    *,
+    source: Annotated[str, "CSV, folder with train.csv and test.csv, or synthetic"] = "synthetic",
+) -> None:
+    """Stage hourly demand: read the rows, count what is left out, keep them for training."""
+    do.demand.etl(project, source)
+
+
+@task("inv demand.train --seed 1", name="train")
+def demand_train(
+    project: Project,
+    *,
+    seed: Annotated[int, "random seed"] = 0,
+    coverage: Annotated[str, "share of hours that the prediction interval holds"] = "0.9",
+    max_iter: Annotated[int, "boosting iterations"] = 160,
+    fold_every: Annotated[int, "judge by every so many months"] = 1,
+) -> None:
+    """Train the demand forecast on the staged hours, and judge it by blocks of later days."""
+    given = {"seed": seed, "coverage": coverage, "max_iter": max_iter, "fold_every": fold_every}
+    do.demand.train(project, do.demand.settings(**given))
+
+
+@task("inv demand.tune --trials 30", name="tune")
+def demand_tune(
+    project: Project,
+    *,
+    trials: Annotated[int, "sets of hyperparameters to try"] = 20,
+    seed: Annotated[int, "random seed"] = 0,
+    fold_every: Annotated[int, "judge the best one by every so many months"] = 1,
+) -> None:
+    """Search the hyperparameters of the demand forecast, and train a model by the best."""
+    do.demand.tune(project, do.demand.settings(seed=seed, fold_every=fold_every), trials=trials)
+
+
+@task("inv demand.evaluate", name="evaluate")
+def demand_evaluate(project: Project) -> None:
+    """Score the demand forecast next to simpler models, on the same blocks of days."""
+    do.demand.evaluate(project)
+
+
+@task("inv demand.forecast --source test.csv --out submission.csv", name="forecast")
+def demand_forecast(
+    project: Project,
+    *,
+    source: Annotated[str | None, "CSV with the hours to forecast; default: the staged"] = None,
+    out: Annotated[Path, "the file to write, in the competition's format"] = Path("submission.csv"),
+) -> None:
+    """Forecast the riders of each hour of a file."""
+    do.demand.forecast(project, source=source, out=out)
+
+
+@task("inv demand.report --open", name="report")
+def demand_report(
+    project: Project,
+    *,
+    out: Annotated[Path | None, "the page; default: in build/<env>/demand"] = None,
+    open: Annotated[bool, "open the page in a browser"] = False,
+) -> None:
+    """Write the page about the demand forecast: scores, a week, errors, importance."""
+    do.demand.report(project, out=out, in_browser=open)
+
+
 ns = Collection(
     build, etl, train, tune, retrain, evaluate, candidates, approve, release, releases, rollback
 )
 for one in (plan, apply, verify, drift, fetch, promote, cost, destroy, unlock, pause, purge):
     ns.add_task(one)
-for one in (run, predict, report, review, demo):
+for one in (run, predict, report, watch, review, demo):
     ns.add_task(one)
 ns.add_collection(Collection("local", up, env, down, reset, status, logs, access))
+ns.add_collection(
+    Collection(
+        "demand",
+        demand_etl,
+        demand_train,
+        demand_tune,
+        demand_evaluate,
+        demand_forecast,
+        demand_report,
+    )
+)
 ns.add_collection(Collection("terraform", terraform_test, terraform_docs))

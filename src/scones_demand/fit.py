@@ -180,8 +180,9 @@ def _boosted(
     quantile: float | None = None,
 ) -> Trees:
     from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
-    found = HistGradientBoostingRegressor(
+    regressor = HistGradientBoostingRegressor(
         loss="squared_error" if quantile is None else "quantile",
         quantile=quantile,
         learning_rate=settings.learning_rate,
@@ -192,8 +193,11 @@ def _boosted(
         max_features=settings.max_features,
         early_stopping=False,
         random_state=settings.seed * 10 + stream,
-    ).fit(matrix, target)
-    return Trees.of(found)
+    )
+    # Folds run at the same time, a thread each. Threads within a fit would wait for one another
+    # at every split, which on a busy host takes many times as long.
+    with threadpool_limits(1, user_api="openmp"):
+        return Trees.of(regressor.fit(matrix, target))
 
 
 def permutation_importance(

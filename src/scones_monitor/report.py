@@ -21,6 +21,7 @@ from scones_monitor.charts.distributions import (
     confidence_histogram,
     input_histogram,
     reliability_diagram,
+    sparkline,
 )
 from scones_monitor.charts.matrix import confusion_matrix
 from scones_monitor.charts.over_time import KINDS, MAX_POINTS, Marker, OverTime, Point, glyph
@@ -321,6 +322,7 @@ class _Page:
             "known": data.accuracy.total,
             **(self._over_time() if len(summary) else {"legend": [], "charts": {}}),
             **(self._distributions() if len(summary) else {"histogram": "", "stacks": []}),
+            "entropy": _entropy(summary),
             "by_class": _by_class(data),
             "by_release": _by_release(data),
             "input_charts": self._inputs(),
@@ -670,6 +672,19 @@ def _inputs(summary: Summary) -> dict[str, NDArray[np.float32]]:
     return found
 
 
+def _entropy(summary: Summary) -> str:
+    """Return the spread of the answers' entropy in words, empty where it is not known."""
+    values = summary.sample.entropy
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return ""
+    spread = percentiles(known)
+    return (
+        f"Entropy of the answers, 0 bits for a certain one: median {spread[50]:.3f}, middle "
+        f"90\u202f% {spread[5]:.3f} to {spread[95]:.3f}, n = {count(len(known))}."
+    )
+
+
 def _by_class(data: ReportData) -> dict[str, Any]:
     summary, before = data.summary, data.reference
     counts = np.bincount(summary.label, minlength=len(summary.labels))
@@ -690,6 +705,11 @@ def _by_class(data: ReportData) -> dict[str, Any]:
             "width": f"{100 * (part.value or 0):.1f}",
             "below": percent(below.value),
             "reference": percent(old[i] / max(1, old.sum())) if old is not None else "",
+            "spark": sparkline(
+                values, summary.threshold, len(summary.labels), f"class-{i}"
+            ).markup()
+            if len(values)
+            else "",
         }
         rows.append(row | {f"p{p}": formats.confidence(spread.get(p)) for p in (5, 25, 50, 75, 95)})
     hidden = int((counts > 0).sum()) - len(rows) if many else 0

@@ -43,6 +43,8 @@ WRITTEN_BY = {
     "dataset": ("No dataset was staged", "etl"),
     "training": ("No training job was run", "train"),
     "execution": ("Nothing was classified", "run"),
+    "demand/data": ("No hours were staged", "demand.etl"),
+    "demand/training": ("No demand model was trained", "demand.train"),
 }
 
 

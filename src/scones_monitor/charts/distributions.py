@@ -65,6 +65,31 @@ def confidence_histogram(stacks: Sequence[Stack], threshold: float, classes: int
     return drawing
 
 
+def sparkline(values: ArrayLike, threshold: float, classes: int, ident: str) -> Drawing:
+    """Return the histogram of confidences in the height of a table's row, the threshold a line."""
+    edges = bin_edges(threshold, classes)
+    counts = histogram([max(certainty(v), edges[0]) for v in np.asarray(values)], edges)
+    drawing = Drawing(
+        Frame(120, 26, 1, 1, 2, 1),
+        ident,
+        "Histogram of confidence",
+        f"{plural(sum(counts), 'answer')}, the threshold is {format_threshold(threshold)}.",
+        "spark",
+    )
+    frame, top = drawing.frame, max(counts) or 1
+    wide = (frame.x1 - frame.x0) / len(counts)
+    for i, n in enumerate(counts):
+        if n:
+            high = max(1.0, frame.y(0) - frame.y(n / top))
+            x = frame.x0 + i * wide
+            drawing.add(
+                "rect", "bar accepted", x=x, y=frame.y0 - high, width=wide - 0.8, height=high
+            )
+    x = frame.x(ConfidenceAxis(edges[0], edges[-1]).share(threshold))
+    drawing.line("threshold", x, 0, x, frame.y0)
+    return drawing
+
+
 def bin_edges(threshold: float, classes: int) -> list[float]:
     """Return the bins' edges as certainties, from chance up; the threshold is one of them."""
     low, cut, high = certainty(1 / classes), certainty(threshold), certainty(1)

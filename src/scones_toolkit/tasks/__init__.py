@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         candidates,
         cost,
         data,
+        demand,
         demo,
         deployment,
         evaluation,
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
         shadow,
         training,
         tuning,
+        watch,
     )
 
 __all__ = [
     "candidates",
     "cost",
     "data",
+    "demand",
     "demo",
     "deployment",
     "evaluation",
@@ -46,6 +49,7 @@ __all__ = [
     "shadow",
     "training",
     "tuning",
+    "watch",
 ]
 
 

@@ -192,6 +192,14 @@ def _of_run(
     )
 
 
+def period_data(project: Project, period: tuple[datetime, datetime]) -> ReportData:
+    """Return the data of a report on the deployed endpoint's traffic from one time to another.
+
+    Raises MonitorError where no endpoint is deployed.
+    """
+    return _of_period(project, _subject(project, None), period)
+
+
 def _of_period(
     project: Project, subject: Subject, asked: tuple[datetime, datetime] | None
 ) -> ReportData:

@@ -336,8 +336,8 @@ def write_list(project: Project, *, out: Path | None = None) -> Path:
         project.console.say("No image of the last run is under review; there is nothing to label.")
         return folder
     captured = captures(project, waiting, datetime.fromisoformat(record["started_at"]))
-    found = [row for row in join(waiting, captured.records) if row.record and row.record.image]
-    rows = sorted(found, key=lambda row: (row.confidence or 0.0, row.key))
+    found = [row for row in join(waiting, captured.records) if row.record.image]
+    rows = sorted(found, key=lambda row: (row.confidence, row.key))
     write_atomically(folder / LABELS_FILE, _table(folder, rows).encode())
     project.console.say(
         f"{len(rows)} of {len(waiting)} images under review are in {folder}. Write a class into "
@@ -355,7 +355,7 @@ def _table(folder: Path, rows: Sequence[Joined]) -> str:
     table.writerow(COLUMNS)
     for row in rows:
         name = _name(row)
-        if row.record is None or name is None:
+        if name is None:
             continue
         write_atomically(folder / name, row.record.image)
         table.writerow((name, row.label, f"{row.confidence:.4f}", known.pop(name, "")))
@@ -365,7 +365,7 @@ def _table(folder: Path, rows: Sequence[Joined]) -> str:
 
 
 def _name(row: Joined) -> str | None:
-    if row.record is None or not row.record.inference_id:
+    if not row.record.inference_id:
         return None
     suffix = _SUFFIXES.get(row.record.content_type, "img")
     plain = _PLAIN.fullmatch(row.record.inference_id)

@@ -249,6 +249,8 @@ def test_without_labels_the_estimate_stands_alone(answered: Build, written: Writ
     assert "no image is labelled" in page.text
     assert re.search(r"Estimated accuracy 91\.1 % [\d.]+ to [\d.]+ %, n = 6", page.text)
     assert "No image of this period has a label yet" in page.text
+    assert page.count("svg", "spark") == 2
+    assert re.search(r"Entropy of the answers, .* n = 6\.", page.text)
     assert "Confusion matrix" not in page.text
 
 

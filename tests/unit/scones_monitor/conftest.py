@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from scones_core.events import Decision, Result
+from scones_core.events import Result
 from scones_monitor.captured_records import CapturedRecord
-from scones_monitor.join import Joined
 
 TIME = datetime(2026, 11, 20, 14, 32, 5, tzinfo=UTC)
 
@@ -80,18 +79,5 @@ def result() -> Callable[..., Result]:
                 "variant": "AllTraffic",
             },
         }
-
-    return build
-
-
-@pytest.fixture
-def row() -> Callable[..., Joined]:
-    def build(
-        label: str | None,
-        confidence: float | None,
-        truth: str | None = None,
-        decision: Decision = "accepted",
-    ) -> Joined:
-        return Joined("data", "key.png", decision, label, confidence, None, None, truth)
 
     return build

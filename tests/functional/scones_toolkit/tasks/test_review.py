@@ -12,7 +12,7 @@ def under_review(number: int) -> Joined:
     record = CapturedRecord(
         f"event-{number}", f"id{number}", datetime.now(UTC), "image/png", b"x", (0.6, 0.4), "main"
     )
-    return Joined("b", f"k{number}", "review", "van", 0.6, None, record, None)
+    return Joined(f"k{number}", "van", 0.6, record)
 
 
 ROWS = [under_review(number) for number in range(3)]

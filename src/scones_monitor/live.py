@@ -1,0 +1,187 @@
+"""The figures of the last hour: what `inv watch` shows, and what CloudWatch gets."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from scones_monitor.drift.figures import DriftFigure, Verdict, drifted
+from scones_monitor.formats import count, percent
+from scones_monitor.report import ReportData
+from scones_monitor.statistics import Share
+
+MAX_CLASSES = 20
+"""How many classes have figures of their own: the most frequent ones; each is billed."""
+
+MAX_METRIC_DATA = 1_000
+"""Entries of one PutMetricData."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassFigures:
+    """One answered class: its share of the images, and its confidence, 0 to 1."""
+
+    share: Share
+    median: float
+    p10: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveFigures:
+    """One period of an endpoint's traffic.
+
+    `review` are the images below the threshold. `classes` are the answered ones, the most
+    frequent first, `other_classes` how many more there are. `captured` are the records there
+    are of those that data capture was to write, None where it is not known, as are
+    `invocations`, `errors` and `latency_ms` (90th percentile).
+    """
+
+    endpoint: str
+    since: datetime
+    until: datetime
+    images: int
+    review: Share
+    classes: Mapping[str, ClassFigures]
+    other_classes: int = 0
+    drift: Sequence[DriftFigure] = ()
+    drift_note: str = ""
+    captured: Share | None = None
+    invocations: int | None = None
+    errors: int | None = None
+    latency_ms: float | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict of all drift figures together."""
+        return drifted(self.drift)
+
+    @property
+    def effect(self) -> float | None:
+        """The largest effect of the figures that are judged, 0 to 1."""
+        judged = [figure.statistic for figure in self.drift if figure.p_value is not None]
+        return max(judged, default=None)
+
+
+def live_figures(data: ReportData) -> LiveFigures:
+    """Return the figures of a report's data; of a period without records, too."""
+    summary, total = data.summary, len(data.summary)
+    answered = np.bincount(summary.label[summary.label >= 0], minlength=len(summary.labels))
+    ranked = [int(index) for index in np.argsort(-answered, kind="stable") if answered[index]]
+    classes = {}
+    for index in ranked[:MAX_CLASSES]:
+        p10, median = np.quantile(summary.confidence[summary.label == index], [0.1, 0.5])
+        classes[summary.labels[index]] = ClassFigures(
+            share=Share(int(answered[index]), total), median=float(median), p10=float(p10)
+        )
+    metrics = data.metrics
+    return LiveFigures(
+        endpoint=data.provenance.endpoint,
+        since=data.since,
+        until=data.until,
+        images=total,
+        review=Share(int((~summary.accepted).sum()), total),
+        classes=classes,
+        other_classes=max(0, len(ranked) - MAX_CLASSES),
+        drift=tuple(data.drift),
+        drift_note=data.drift_note,
+        captured=_captured(data, total),
+        invocations=metrics.invoked if metrics else None,
+        errors=metrics.failed if metrics else None,
+        latency_ms=metrics.overall.get("p90") if metrics else None,
+    )
+
+
+def _captured(data: ReportData, total: int) -> Share | None:
+    """Return the records of those expected; more than expected is all of them."""
+    if data.metrics is None or not data.sampling:
+        return None
+    # A request that failed is not captured.
+    answered = max(0, data.metrics.invoked - data.metrics.failed)
+    expected = round(answered * data.sampling / 100)
+    return Share(min(total, expected), expected) if expected else None
+
+
+def line(figures: LiveFigures) -> str:
+    """Return the figures as one line, for a log."""
+    parts = [f"{figures.until:%H:%M:%S}", *(f"{name} {text}" for name, text in rows(figures))]
+    return "  ".join(parts)
+
+
+def rows(figures: LiveFigures) -> list[tuple[str, str]]:
+    """Return the figures as names and texts, each with its n where it is of a sample."""
+    found = [("images", count(figures.images)), ("review", _share_text(figures.review))]
+    for label, each in figures.classes.items():
+        found.append((label, f"{percent(each.share.value)}, median {each.median:.3f}"))
+    if figures.other_classes:
+        found.append(("further classes", count(figures.other_classes)))
+    found.append(("drift", _drift_text(figures)))
+    if figures.captured is not None:
+        found.append(("captured", _share_text(figures.captured)))
+    if figures.invocations is not None:
+        found.append(("errors", f"{count(figures.errors or 0)} of {count(figures.invocations)}"))
+    if figures.latency_ms is not None:
+        found.append(("latency p90", f"{figures.latency_ms:.0f} ms"))
+    return found
+
+
+def _share_text(share: Share) -> str:
+    return f"{percent(share.value)} of {count(share.total)}" if share.total else "of none"
+
+
+def _drift_text(figures: LiveFigures) -> str:
+    judged = [each for each in figures.drift if each.p_value is not None]
+    if not judged:
+        return f"not known: {figures.drift_note or 'too few images'}"
+    names = [each.name for each in judged if each.verdict == "drift"]
+    if not names:
+        return f"none in {len(judged)} figures, n = {judged[0].n_current:,}"
+    return f"DRIFT of {', '.join(names)}, n = {judged[0].n_current:,}"
+
+
+def metric_data(figures: LiveFigures) -> list[dict[str, Any]]:
+    """Return the entries of PutMetricData, at most MAX_METRIC_DATA, of the period's end.
+
+    By `Endpoint`: Images, ReviewPercent, Drift (1 or 0), DriftEffect, CaptureGapPercent; by
+    `Endpoint` and `Label`: ClassPercent, ConfidenceMedian. What is not known has no entry: no
+    data is another thing than zero.
+    """
+    values: dict[str, tuple[float | None, str]] = {
+        "Images": (figures.images, "Count"),
+        "ReviewPercent": (_percent(figures.review), "Percent"),
+        "Drift": (None if figures.verdict == "too_few" else figures.verdict == "drift", "Count"),
+        "DriftEffect": (figures.effect, "None"),
+        "CaptureGapPercent": (_gap(figures.captured), "Percent"),
+    }
+    found = [_entry(figures, name, value, unit) for name, (value, unit) in values.items()]
+    for label, each in figures.classes.items():
+        found.append(_entry(figures, "ClassPercent", _percent(each.share), "Percent", label))
+        found.append(_entry(figures, "ConfidenceMedian", each.median, "None", label))
+    return [entry for entry in found if entry is not None][:MAX_METRIC_DATA]
+
+
+def _percent(share: Share) -> float | None:
+    return None if share.value is None else 100 * share.value
+
+
+def _gap(captured: Share | None) -> float | None:
+    return None if captured is None or captured.value is None else 100 * (1 - captured.value)
+
+
+def _entry(
+    figures: LiveFigures, name: str, value: float | None, unit: str, label: str = ""
+) -> dict[str, Any] | None:
+    if value is None or not math.isfinite(value):
+        return None
+    dimensions = [{"Name": "Endpoint", "Value": figures.endpoint}]
+    if label:
+        dimensions.append({"Name": "Label", "Value": label})
+    return {
+        "MetricName": name,
+        "Dimensions": dimensions,
+        "Timestamp": figures.until,
+        "Value": float(value),
+        "Unit": unit,
+    }

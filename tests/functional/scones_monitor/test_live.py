@@ -1,0 +1,124 @@
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scones_monitor.archive import Archive
+from scones_monitor.capture_files import FolderCaptures
+from scones_monitor.drift.figures import DriftFigure, Verdict
+from scones_monitor.invocations import EndpointMetrics
+from scones_monitor.live import LiveFigures, line, live_figures, metric_data
+from scones_monitor.report import Provenance, ReportData
+from scones_monitor.statistics import Interval
+from scones_monitor.summary import Query, summarise
+
+SINCE = datetime(2026, 11, 20, 14, tzinfo=UTC)
+UNTIL = SINCE + timedelta(hours=1)
+Build = Callable[..., LiveFigures]
+
+
+def figure(verdict: Verdict, p_value: float | None) -> DriftFigure:
+    return DriftFigure(
+        name="brightness", method="Kolmogorov-Smirnov, exact", statistic=0.31, p_value=p_value,
+        n_reference=500, n_current=40, interval=Interval(0.2, 0.4), verdict=verdict,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def build(tmp_path: Path, line: Callable[..., str]) -> Build:
+    """Return the figures of an hour with these confidences of `bicycle`."""
+
+    def make(*shares: float, **other: Any) -> LiveFigures:
+        folder = tmp_path / "captures"
+        path = folder / "scones/AllTraffic/2026/11/20/14/32-05-000-x.jsonl"
+        path.parent.mkdir(parents=True)
+        lines = [line(f"e{i}", probabilities=(p, 1 - p)) for i, p in enumerate(shares)]
+        path.write_text("".join(f"{each}\n" for each in lines))
+        source, archive = FolderCaptures(folder), Archive(tmp_path / "archive", "scones")
+        files = source.list().files
+        archive.update(source, files)
+        query = Query(labels=("bicycle", "motorcycle"), threshold=0.9)
+        provenance = Provenance(
+            environment="local", endpoint="scones", source="", release="", model_url="",
+            dataset_version="", dataset_kind="", dataset_name="", threshold_origin="",
+        )  # fmt: skip
+        data = ReportData(
+            summary=summarise(archive, files, query),
+            generated=UNTIL,
+            since=SINCE,
+            until=UNTIL,
+            provenance=provenance,
+            **other,
+        )
+        return live_figures(data)
+
+    return make
+
+
+def values(figures: LiveFigures) -> dict[str, float]:
+    """Return the metrics by name, and by name and label."""
+    found = {}
+    for entry in metric_data(figures):
+        labels = [d["Value"] for d in entry["Dimensions"] if d["Name"] == "Label"]
+        found[" ".join([entry["MetricName"], *labels])] = entry["Value"]
+    return found
+
+
+def test_the_figures_are_those_of_the_records(build: Build) -> None:
+    metrics = EndpointMetrics(invocations=[(SINCE, 8)], errors=[(SINCE, 2)], overall={"p90": 12.5})
+    found = build(0.99, 0.95, 0.6, 0.01, metrics=metrics, sampling=100)
+    assert found.images == 4
+    assert found.review == (1, 4)
+    assert list(found.classes) == ["bicycle", "motorcycle"]
+    assert found.classes["bicycle"].share == (3, 4)
+    assert found.classes["bicycle"].median == pytest.approx(0.95)
+    assert found.captured == (4, 6)
+    assert (found.invocations, found.errors, found.latency_ms) == (8, 2, 12.5)
+
+
+def test_metrics_are_few_and_by_class(build: Build) -> None:
+    metrics = EndpointMetrics(invocations=[(SINCE, 8)])
+    found = values(
+        build(0.99, 0.95, 0.6, 0.01, metrics=metrics, sampling=100, drift=[figure("drift", 0.001)])
+    )
+    assert found == pytest.approx(
+        {
+            "Images": 4,
+            "ReviewPercent": 25,
+            "Drift": 1,
+            "DriftEffect": 0.31,
+            "CaptureGapPercent": 50,
+            "ClassPercent bicycle": 75,
+            "ConfidenceMedian bicycle": 0.95,
+            "ClassPercent motorcycle": 25,
+            "ConfidenceMedian motorcycle": 0.99,
+        }
+    )
+
+
+def test_what_is_not_known_has_no_metric(build: Build) -> None:
+    found = values(build(drift=[figure("too_few", None)]))
+    assert found == {"Images": 0}
+
+
+def test_no_drift_is_zero_and_not_missing(build: Build) -> None:
+    assert values(build(0.99, drift=[figure("none", 1.0)]))["Drift"] == 0
+
+
+def test_the_line_names_what_drifts_with_its_n(build: Build) -> None:
+    text = line(build(0.99, 0.6, drift=[figure("drift", 0.001)]))
+    assert text.startswith("15:00:00  images 2  review 50")
+    assert "DRIFT of brightness, n = 40" in text
+
+
+def test_the_line_of_no_records_says_why_drift_is_not_known(build: Build) -> None:
+    text = line(build(drift_note="There are no records in this period."))
+    assert "images 0  review of none" in text
+    assert "drift not known: There are no records in this period." in text
+
+
+def test_more_records_than_invocations_are_no_gap(build: Build) -> None:
+    metrics = EndpointMetrics(invocations=[(SINCE, 1)])
+    assert values(build(0.99, 0.98, metrics=metrics, sampling=100))["CaptureGapPercent"] == 0
