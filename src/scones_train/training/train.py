@@ -188,8 +188,9 @@ def _load(
         )
     held_out = None if settings.folds else load_channel(validation, classes, images.size)
     tested = load_channel(test, classes, images.size)
-    counts = {f"{name}_images": len(channel_files(f, classes)) for name, f in folders.items()}
-    emit_metrics(counts)
+    emit_metrics(
+        {f"{name}_images": len(channel_files(each, classes)) for name, each in folders.items()}
+    )
     for name, folder in folders.items():
         for reason, number in passed_over(folder).items():
             emit(f"Passed over in channel {name}: {number}, as {reason}.")
