@@ -331,6 +331,61 @@ def predict(
     )
 
 
+@task("inv simulate --env dev --count 1000 --rate 20 --broken 0.02 --dark 0.1")
+def simulate(
+    project: Project,
+    *,
+    count: Annotated[int, "number of images"] = 100,
+    rate: Annotated[float, "images a second; 0: as fast as they go"] = 0.0,
+    burst: Annotated[int, "images that arrive at the same moment"] = 1,
+    mix: Annotated[str, "weights of the classes, like bicycle=3,motorcycle=1; default: equal"] = "",
+    broken: Annotated[float, "share that is no readable image"] = 0.0,
+    blurred: Annotated[float, "share that is blurred"] = 0.0,
+    dark: Annotated[float, "share taken in the dark"] = 0.0,
+    foreign: Annotated[float, "share without any vehicle"] = 0.0,
+    seed: Annotated[int, "seed of the images"] = 0,
+    wait: Annotated[int, "seconds without an answer after which the rest is given up"] = 300,
+    direct: Annotated[bool, "start executions, instead of leaving that to the inbox"] = False,
+    json: Annotated[bool, "print the figures as JSON"] = False,
+) -> None:
+    """Send simulated images to the inbox, and print how they were answered and how fast."""
+    shares = {"broken": broken, "blurred": blurred, "dark": dark, "foreign": foreign}
+    do.simulate.simulate(
+        project,
+        count=count,
+        rate=rate,
+        burst=burst,
+        mix=mix,
+        shares=shares,
+        seed=seed,
+        wait=wait,
+        direct=direct,
+        as_json=json,
+    )
+
+
+@task("inv results --env dev --run run-4f1c-0")
+def results(
+    project: Project,
+    *,
+    run: Annotated[str, "an execution's name or ARN, or last"] = "last",
+    json: Annotated[bool, "print the figures as JSON"] = False,
+) -> None:
+    """Show a run's counts and rate, its failures by cause, and where its files lie."""
+    do.results.results(project, run=run, as_json=json)
+
+
+@task("inv redrive --env dev --run run-4f1c-0")
+def redrive(
+    project: Project,
+    *,
+    run: Annotated[str, "an execution's name or ARN; default: the dead-letter queue"] = "",
+    all: Annotated[bool, "also images that another try will not cure"] = False,
+) -> None:
+    """Classify failed images again, where another try may help: of the dead letters or of a run."""
+    do.redrive.redrive(project, run=run, everything=all)
+
+
 @task("inv report --env dev --since 7d --open")
 def report(
     project: Project,
@@ -541,7 +596,7 @@ ns = Collection(
 )
 for one in (plan, apply, verify, drift, fetch, promote, cost, destroy, unlock, pause, purge):
     ns.add_task(one)
-for one in (run, predict, report, watch, review, demo):
+for one in (run, predict, simulate, results, redrive, report, watch, review, demo):
     ns.add_task(one)
 ns.add_collection(Collection("local", up, env, down, reset, status, logs, access))
 ns.add_collection(

@@ -31,6 +31,17 @@ def handler(event, context):
     share = sum(pixels) / len(pixels) / 255
     return {**event, "inferences": [share, 1 - share]}
 """,
+    "classify_by_endpoint": """
+import base64, boto3, json, os
+runtime = boto3.client("sagemaker-runtime")
+def handler(event, context):
+    answer = runtime.invoke_endpoint(
+        EndpointName=os.environ["ENDPOINT_NAME"],
+        Body=base64.b64decode(event["image_data"]),
+        ContentType="image/png",
+    )
+    return {**event, "inferences": json.loads(answer["Body"].read())}
+""",
     "filter": """
 def handler(event, context):
     if max(event["inferences"]) < 0.5:
@@ -61,8 +72,8 @@ class Target:
         iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=everything)
         return arn
 
-    def function(self, kind: str, role: str | None = None) -> str:
-        """Deploy one of the handlers under a name of its own."""
+    def function(self, kind: str, role: str | None = None, **variables: str) -> str:
+        """Deploy one of the handlers under a name of its own, with these variables."""
         name = f"{kind}-{uuid.uuid4().hex[:8]}"
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
@@ -74,6 +85,7 @@ class Target:
             Role=role or self.role(),
             Timeout=30,
             MemorySize=256,
+            Environment={"Variables": variables},
             Code={"ZipFile": buffer.getvalue()},
         )
         return name
@@ -92,14 +104,22 @@ class Deployed:
         return {"s3_bucket": BUCKET, "s3_key": f"image-{number % 10}.png", "inferences": []}
 
 
-def deploy(target: Target) -> Deployed:
-    """Make the bucket with images, the functions and both state machines."""
+def deploy(target: Target, endpoint: str = "") -> Deployed:
+    """Make the bucket with images, the functions and both state machines.
+
+    With an endpoint the images are sent there; else the function classifies by itself.
+    """
     s3 = target.client("s3")
     s3.create_bucket(Bucket=BUCKET)
     for number in range(10):
         s3.put_object(Bucket=BUCKET, Key=f"image-{number}.png", Body=os.urandom(IMAGE_BYTES))
     role = target.role()
-    names = [target.function(kind, role) for kind in ("serialize", "classify", "filter")]
+    classify = (
+        target.function("classify_by_endpoint", role, ENDPOINT_NAME=endpoint)
+        if endpoint
+        else target.function("classify", role)
+    )
+    names = [target.function("serialize", role), classify, target.function("filter", role)]
     chain = _chain(names)
     iterate = {"ItemProcessor": chain, "MaxConcurrency": 10, "End": True, "Type": "Map"}
     whole = {"StartAt": "Each", "States": {"Each": iterate}}

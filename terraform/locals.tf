@@ -88,8 +88,9 @@ locals {
       memory_mb       = 256
       timeout_seconds = 30
       environment = {
-        STATE_MACHINE = local.arns.state_machine
-        DATA_BUCKET   = local.names.buckets["data"]
+        STATE_MACHINE     = local.arns.state_machine
+        DATA_BUCKET       = local.names.buckets["data"]
+        DEAD_LETTER_QUEUE = local.arns.queues["inbox_dead_letters"]
       }
     }
   }

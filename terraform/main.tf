@@ -153,14 +153,18 @@ module "inbox" {
 module "monitoring" {
   source = "./modules/monitoring"
 
-  names                = merge(local.names, { prefix = module.naming.prefix })
-  topic_arn            = local.arns.topic
-  account_id           = data.aws_caller_identity.this.account_id
-  region               = var.region
-  alarm_email          = var.alarms.email
-  kms_key_arn          = module.storage.kms_key_arn
-  state_machine_arn    = local.arns.state_machine
-  failure_rule         = { name = local.names.rules["failed_executions"], arn = local.arns.rules["failed_executions"] }
+  names             = merge(local.names, { prefix = module.naming.prefix })
+  topic_arn         = local.arns.topic
+  account_id        = data.aws_caller_identity.this.account_id
+  region            = var.region
+  alarm_email       = var.alarms.email
+  kms_key_arn       = module.storage.kms_key_arn
+  state_machine_arn = local.arns.state_machine
+  failure_rule = {
+    name               = local.names.rules["failed_executions"]
+    arn                = local.arns.rules["failed_executions"]
+    state_machine_arns = [local.arns.state_machine, local.arns.retraining]
+  }
   function_names       = local.names.functions
   metric_namespace     = module.naming.metric_namespace
   labels               = local.labels

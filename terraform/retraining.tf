@@ -16,7 +16,7 @@ module "retraining" {
   buckets                  = { data = local.names.buckets["data"], artifacts = local.names.buckets["artifacts"] }
   model_group              = local.names.model_group
   repository_arns          = concat([local.arns.repository], var.model_repository_arns)
-  bus_name                 = module.naming.prefix
+  bus_name                 = local.names.event_bus
   topic_arn                = module.monitoring.topic_arn
   kms_key_arn              = module.storage.kms_key_arn
   tags                     = local.tags

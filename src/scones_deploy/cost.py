@@ -117,6 +117,7 @@ def estimate(
         *_endpoint(found, active_release, prices, usage),
         *_functions(found, prices, usage),
         *_workflow(found, prices, usage),
+        *_records(found, prices),
         *storage(found, active_release, prices, usage),
         *watching(found, prices, usage),
     ]
@@ -192,6 +193,15 @@ def _workflow(
         price = MILLION / batch * (prices["states_transition"] + prices["states_express_request"])
         price += seconds * prices["states_express_gb_second"]
         yield Line("Step Functions", f"{name}, batches of {batch} images", million=price)
+
+
+def _records(resources: tuple[AppliedResource, ...], prices: Prices) -> Iterator[Line]:
+    for _ in of(resources, "aws_dynamodb_table"):
+        # The row, then its mark; a row has one to two kilobytes, which are two units each.
+        price = 4 * MILLION * prices["dynamodb_write"]
+        yield Line("DynamoDB", "rows, two writes an image", million=price)
+    for _ in of(resources, "aws_cloudwatch_event_bus"):
+        yield Line("EventBridge", "events, one an image", million=MILLION * prices["event"])
 
 
 def batch_images(definition: str) -> int:

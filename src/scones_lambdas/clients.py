@@ -106,6 +106,12 @@ def stepfunctions() -> "SFNClient":
     return boto3.client("stepfunctions", region_name=_region(), config=RECORD_LIMITS.config())
 
 
+def queue_url(client: Any, arn: str) -> str:
+    """Return a queue's URL by its ARN; to ask for it would be a call and a permission more."""
+    account, name = arn.split(":")[4:6]
+    return f"{client.meta.endpoint_url}/{account}/{name}"
+
+
 def _untyped(service: str) -> Any:
     make: Any = boto3.client
     return make(service, region_name=_region(), config=RECORD_LIMITS.config())

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import InvalidRequest
 from scones_core.events import INLINE_IMAGES, ImageRef, parse_image_ref
@@ -31,28 +31,45 @@ def environment() -> InboxEnvironment:
 
 
 def handler(event: Any, _context: "LambdaContext | None" = None) -> dict[str, Any]:
-    """Start one execution for a batch of messages; return those that are no S3 event.
+    """Start one execution for a batch of messages, and put those that are no S3 event aside.
 
-    SQS gives these again, and after a few times to the inbox's dead-letter queue. Raises
-    botocore's errors where the execution cannot be started: all of the batch comes again.
+    Raises botocore's errors where the execution cannot be started: all of the batch comes again.
+    A message that could not be put aside comes again by itself.
     """
     images: list[ImageRef] = []
     accepted: list[str] = []
-    poisoned: list[dict[str, str]] = []
+    kept: list[dict[str, str]] = []
     for message in event["Records"]:
         try:
             images += parse_message(message["body"])
             accepted.append(message["messageId"])
         except InvalidRequest as error:
-            poisoned.append({"itemIdentifier": message["messageId"]})
-            logger().warning(
-                "no S3 event", extra={"message_id": message["messageId"], "reason": str(error)}
-            )
+            if not put_aside(environment().dead_letter_queue, message, str(error)):
+                kept.append({"itemIdentifier": message["messageId"]})
     if images:
         # Of the messages, so that a batch that comes again is the same execution.
         digest = hashlib.sha256("#".join(sorted(accepted)).encode()).hexdigest()[:32]
         start(environment(), f"inbox-{digest}", images)
-    return {"batchItemFailures": poisoned}
+    return {"batchItemFailures": kept}
+
+
+def put_aside(queue: str, message: Mapping[str, Any], reason: str) -> bool:
+    """Send a message, as it came, to the dead-letter queue, with the reason as an attribute.
+
+    Returns whether the queue took it.
+    """
+    logger().warning("no S3 event", extra={"message_id": message["messageId"], "reason": reason})
+    sqs = clients.sqs()
+    try:
+        sqs.send_message(
+            QueueUrl=clients.queue_url(sqs, queue),
+            MessageBody=message["body"],
+            MessageAttributes={"Reason": {"DataType": "String", "StringValue": reason}},
+        )
+    except (ClientError, BotoCoreError) as error:
+        logger().error("not put aside", extra={"reason": str(error)})
+        return False
+    return True
 
 
 def parse_message(body: str) -> list[ImageRef]:

@@ -122,17 +122,22 @@ class RecordEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class InboxEnvironment:
-    """The state machine that takes what was put into the inbox, and the bucket of its lists."""
+    """The state machine that takes what was put into the inbox, and the bucket of its lists.
+
+    `dead_letter_queue` is the ARN of the queue for messages that are no S3 event.
+    """
 
     state_machine: str
     bucket: str
+    dead_letter_queue: str
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:
-        """Return what STATE_MACHINE, an ARN, and DATA_BUCKET set."""
+        """Return what STATE_MACHINE, DATA_BUCKET and DEAD_LETTER_QUEUE set."""
         return cls(
             state_machine=_read(environ, "STATE_MACHINE", _arn),
             bucket=_read(environ, "DATA_BUCKET", _text),
+            dead_letter_queue=_read(environ, "DEAD_LETTER_QUEUE", _arn),
         )
 
 

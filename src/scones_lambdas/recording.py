@@ -161,9 +161,7 @@ class Recorder:
         return self._send(self.settings.review_queue, notices)
 
     def _send(self, queue: str, notices: Sequence[Notice]) -> dict[int, str]:
-        # Its URL follows from its ARN; to ask for it would be a call and a permission more.
-        account, name = queue.split(":")[4:6]
-        url = f"{self.queues.meta.endpoint_url}/{account}/{name}"
+        name, url = queue.rpartition(":")[2], clients.queue_url(self.queues, queue)
 
         def put(left: Sequence[Notice]) -> dict[int, str]:
             entries = [{"Id": str(n), "MessageBody": notice.text} for n, notice in enumerate(left)]

@@ -71,11 +71,11 @@ def task(
 ) -> Callable[[Callable[..., object]], "TypedTask"]:
     """Return a decorator that makes an invoke task of a typed function.
 
-    Each parameter is a flag of its type: `str`, `int`, `bool`, `Path`, `Literal` (the choices),
-    `tuple[str, ...]` (may be repeated), or one of these and None. `Annotated[type, "help"]` adds
-    its help; one without a default is positional. A first parameter of type Project gets the
-    project of the folder that the function's file is in, in the environment of the flag `--env`;
-    `local` fixes that to `local`. `terraform` adds `--verbose`. `example` ends the help.
+    Each parameter is a flag of its type: `str`, `int`, `float`, `bool`, `Path`, `Literal` (the
+    choices), `tuple[str, ...]` (may be repeated), or one of these and None. `Annotated[type,
+    "help"]` adds its help; one without a default is positional. A first parameter of type Project
+    gets the project of the folder that the function's file is in, in the environment of the flag
+    `--env`; `local` fixes that to `local`. `terraform` adds `--verbose`. `example` ends the help.
     """
 
     def decorate(function: Callable[..., object]) -> TypedTask:
@@ -149,9 +149,10 @@ class TypedArgument(Argument):
     def __init__(self, parameter: inspect.Parameter, options: dict[str, Any]) -> None:
         base, self.choices, text = _described(parameter.annotation)
         default = None if parameter.default is inspect.Parameter.empty else parameter.default
-        # Invoke shows no value in the help of a flag that may be repeated.
+        # Invoke shows no value in the help of a flag that may be repeated, nor for a float.
         text = f"STRING, may be repeated: {text}" if base is tuple else text
-        kinds = {int: int, bool: bool, tuple: list}
+        text = f"NUMBER, {text}" if base is float else text
+        kinds = {int: int, float: float, bool: bool, tuple: list}
         options |= {"kind": kinds.get(base, str), "default": default}
         super().__init__(**options, help="; ".join(_help(text, self.choices, default)))
         # What need not be given where this flag is.
@@ -164,7 +165,8 @@ class TypedArgument(Argument):
         try:
             super().set_value(value, cast)
         except ValueError:
-            raise ParseError(f"--{self.names[0]} is an integer, not {value!r}.") from None
+            kind = "a number" if self.kind is float else "an integer"
+            raise ParseError(f"--{self.names[0]} is {kind}, not {value!r}.") from None
         if self.replaced is not None:
             self.replaced.set_value("")
 

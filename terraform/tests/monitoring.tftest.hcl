@@ -9,7 +9,7 @@ variables {
   account_id        = "123456789012"
   region            = "us-east-1"
   kms_key_arn       = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-  failure_rule      = { name = "scones-dev-failed-executions", arn = "arn:aws:events:us-east-1:123456789012:rule/scones-dev-failed-executions" }
+  failure_rule      = { name = "scones-dev-failed-executions", arn = "arn:aws:events:us-east-1:123456789012:rule/scones-dev-failed-executions", state_machine_arns = ["arn:aws:states:us-east-1:123456789012:stateMachine:scones-dev-classify"] }
   state_machine_arn = "arn:aws:states:us-east-1:123456789012:stateMachine:scones-dev-classify"
   function_names    = { classify_image = "scones-dev-classify-image" }
   endpoint          = { name = "scones-dev-classifier", variant = "AllTraffic" }

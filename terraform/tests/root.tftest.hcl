@@ -194,3 +194,27 @@ run "a_threshold_below_the_release_is_told" {
 
   expect_failures = [check.threshold_not_below_the_release]
 }
+
+run "a_retraining_needs_a_release" {
+  variables {
+    releases   = {}
+    retraining = { training_image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1-training" }
+  }
+
+  assert {
+    condition     = output.retraining_state_machine_arn == ""
+    error_message = "Before the first release there is nothing to train anew."
+  }
+}
+
+run "a_retraining_is_there_with_a_release" {
+  variables {
+    active_release = "one"
+    retraining     = { training_image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1-training" }
+  }
+
+  assert {
+    condition     = output.retraining_state_machine_arn != ""
+    error_message = "With a release the retraining must be deployed."
+  }
+}

@@ -1,11 +1,15 @@
 """The workflow's three ways in, its messages, and its inbox, as they are deployed."""
 
+import contextlib
 import json
+import os
+import signal
 import uuid
 from typing import Any
 
 import pytest
 
+from local_aws.testing.faults import Faults
 from scones_core.events import MAX_STATE_BYTES, event_id
 from tests.support.environment import ACCOUNT, PNG, Environment
 from tests.support.workflow_probes import DATA, PREFIX, WorkflowProbes
@@ -39,13 +43,26 @@ class Runs:
         ended: dict[str, Any] = self.probes.until(found, seconds=120)
         return ended
 
-    def run(self, name: str, given: Any) -> dict[str, Any]:
-        arn = self.states.start_execution(
+    def start(self, name: str, given: Any) -> str:
+        arn: str = self.states.start_execution(
             stateMachineArn=self.probes.machine,
             name=f"{name}-{self.tag}",
             input=json.dumps(given),
         )["executionArn"]
-        return self.ended(arn)
+        return arn
+
+    def run(self, name: str, given: Any) -> dict[str, Any]:
+        return self.ended(self.start(name, given))
+
+    def kill(self, owner: str) -> None:
+        """Kill a process that works for such an owner, once there is one."""
+
+        def found() -> Any:
+            processes = self.environment.aws.processes()
+            return next((p["pid"] for p in processes if p["owner"].startswith(owner)), None)
+
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.probes.until(found), signal.SIGKILL)
 
     def results(self, name: str) -> list[Any]:
         listed = self.s3.list_objects_v2(Bucket=DATA, Prefix=f"runs/{name}-{self.tag}/results/")
@@ -242,3 +259,39 @@ def test_an_object_under_inbox_starts_the_workflow_by_itself(runs: Runs) -> None
     assert [row["bay"]["S"] for row in rows] == ["A", "A"]
     assert rows[1]["event_id"]["S"] == event_id(images[1], release)  # type: ignore[arg-type]
     assert ":inbox-" in rows[1]["execution"]["S"]
+
+
+def test_nothing_is_lost_while_workers_the_endpoint_and_services_fail(runs: Runs) -> None:
+    """The bounded form of benchmarks/chaos.py, which kills the whole embedded AWS as well."""
+    images = [runs.put(f"chaos/{n:03d}-{'k' * 900}.png") for n in range(60)]
+    images[3] = {"bucket": DATA, "key": "chaos/none.png"}
+    images[4] = runs.put("chaos/broken.png", b"no image")
+    lines = "".join(f"{json.dumps(image)}\n" for image in images)
+    runs.put("chaos.jsonl", lines.encode())
+    source = {"bucket": DATA, "manifest": "chaos.jsonl", "format": "JSONL"}
+    with Faults(runs.environment.aws.endpoint_url) as faults:
+        throttled = "ProvisionedThroughputExceededException"
+        faults.add("dynamodb", operation="PutItem", code=throttled, times=10)
+        faults.add("events", operation="PutEvents", code="ThrottlingException", times=2)
+        endpoint = {"path": "/endpoints/*/invocations", "status": 500}
+        faults.add("sagemaker", **endpoint, code="InternalFailure", times=5)
+        arn = runs.start("chaos", {"source": source})
+        for kind in (f"function/{PREFIX}classify-batch", "endpoint/"):
+            runs.kill(kind)
+        answer = output(runs.ended(arn))
+        met = {fault["service"]: fault["met"] for fault in faults.remove()}
+    assert met == {"dynamodb": 10, "events": 2, "sagemaker": 5}
+    assert sum(answer["counts"].values()) == len(images)
+    results = runs.results("chaos")
+    assert [result["index"] for result in results] == list(range(len(images)))
+    failed = [result for result in results if result["decision"] == "failed"]
+    assert all(result["error"]["Cause"] for result in failed)
+    again = runs.run("chaos-again", {"images": [images[one["index"]] for one in failed]})
+    left = runs.results("chaos-again") or output(again)["results"]
+    assert {one["image"]["key"] for one in left if one["decision"] == "failed"} == {
+        "chaos/none.png",
+        "chaos/broken.png",
+    }
+    rows = runs.rows("chaos") + runs.rows("chaos-again")
+    assert len(rows) == len(images) - 2 == len({row["image"]["S"] for row in rows})
+    assert all("notified_at" in row for row in rows)

@@ -18,6 +18,7 @@ class Probes(EndpointProbes):
         inbox = {
             "TakeMessages": self.takes_the_inbox,
             "StartWorkflow": self.takes_the_inbox,
+            "PutAside": self.puts_aside,
             "WriteManifests": self.starts_with_a_manifest,
             "UseKey": self.starts_with_a_manifest,
         }

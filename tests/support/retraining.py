@@ -33,6 +33,7 @@ def definition(
     active_model: S3Uri,
     active_threshold: float,
     hyperparameters: dict[str, str],
+    quality: dict[str, float],
     topic_arn: str,
 ) -> str:
     """Return the definition for the deployment of a project."""
@@ -54,9 +55,7 @@ def definition(
             "model_group": deployed.model_package_group,
             "active_model": str(active_model),
             "active_threshold": str(active_threshold),
-            "quality": json.dumps(
-                {"min_accuracy": 0, "min_coverage": 0, "max_calibration_error": 1}
-            ),
+            "quality": json.dumps(quality),
             "bus_name": "default",
             "topic_arn": topic_arn,
         }

@@ -62,12 +62,21 @@ def parse_part_key(key: str, size: int = 0) -> Part | None:
 
 def find_parts(s3: Any, bucket: str, prefix: str) -> Iterator[Part]:
     """Yield the parts below a prefix, in the order of their keys; ClientError passes through."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    for page in pages:
-        for found in page.get("Contents", []):
-            part = parse_part_key(found["Key"], found["Size"])
-            if part is not None:
-                yield part
+    pages = s3.get_paginator("list_objects_v2")
+    # The images may be many more than the answers, and are not listed.
+    for top in pages.paginate(Bucket=bucket, Prefix=prefix, Delimiter="/"):
+        yield from _parts_of(top)
+        for folder in top.get("CommonPrefixes", []):
+            if not folder["Prefix"].endswith(f"/{IMAGES}/"):
+                for page in pages.paginate(Bucket=bucket, Prefix=folder["Prefix"]):
+                    yield from _parts_of(page)
+
+
+def _parts_of(page: Mapping[str, Any]) -> Iterator[Part]:
+    for found in page.get("Contents", []):
+        part = parse_part_key(found["Key"], found["Size"])
+        if part is not None:
+            yield part
 
 
 def read_answers(s3: Any, bucket: str, prefix: str) -> SharedAnswers:

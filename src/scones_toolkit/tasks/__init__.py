@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         tuning,
         watch,
     )
+    from scones_toolkit.tasks.workflow import redrive, results, simulate
 
 __all__ = [
     "candidates",
@@ -41,20 +42,27 @@ __all__ = [
     "local",
     "monitoring",
     "predict",
+    "redrive",
     "releases",
     "removal",
+    "results",
     "retraining",
     "review",
     "running",
     "shadow",
+    "simulate",
     "training",
     "tuning",
     "watch",
 ]
 
 
+_IN_WORKFLOW = ("redrive", "results", "simulate")
+
+
 def __getattr__(name: str) -> ModuleType:
     """Import a module of this package on its first use."""
     if name not in __all__:
         raise AttributeError(name)
-    return importlib.import_module(f"{__name__}.{name}")
+    folder = f"{__name__}.workflow" if name in _IN_WORKFLOW else __name__
+    return importlib.import_module(f"{folder}.{name}")

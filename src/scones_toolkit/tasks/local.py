@@ -98,8 +98,8 @@ def model_images(project: Project) -> dict[str, ImageCommands]:
     python = [sys.executable, "-m"]
     return {
         MODEL_IMAGES: ImageCommands(
-            train=(*python, "scones_train.training.train"),
-            serve=(*python, "scones_train.serving.serve"),
+            train=(*python, "scones_core.workload", "train"),
+            serve=(*python, "scones_core.workload", "serve"),
             environment={
                 "PYTHONPATH": str(project.root / "src"),
                 # Read by OpenMP before Python starts; see the Makefile.

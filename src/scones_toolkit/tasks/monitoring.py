@@ -42,7 +42,13 @@ from scones_monitor.summary import Place, Query, Summary, summarise
 from scones_monitor.timeline import period_bins
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
-from scones_toolkit.tasks.results import LAST, RUNS, execution_arn, results_of, stored_results
+from scones_toolkit.tasks.workflow.results import (
+    LAST,
+    RUNS,
+    execution_arn,
+    results_of,
+    stored_results,
+)
 
 # AWS delivers captured records within minutes, the embedded AWS within seconds.
 CAPTURE_SECONDS = {"local": 30.0}

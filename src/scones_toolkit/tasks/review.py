@@ -54,7 +54,7 @@ from scones_monitor.review.uploads import Uploads
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.data import ALL_CLASSES
 from scones_toolkit.tasks.monitoring import captures
-from scones_toolkit.tasks.results import results_of
+from scones_toolkit.tasks.workflow.results import results_of
 
 Of = Literal["auto", "queue", "run", "answered", "disputed"]
 

@@ -11,11 +11,11 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from scones_core.container import Container
 from scones_core.errors import SconesError, TrainingError
 from scones_core.manifest import Manifest
 from scones_core.model_card import ModelCard
 from scones_train.artifact import write_artifact
-from scones_train.container import Container
 from scones_train.data import (
     SMALLEST_SIDE,
     ImageSet,

@@ -121,6 +121,12 @@ locals {
         Resource = var.arns.queues["inbox"]
       },
       {
+        Sid      = "PutAside"
+        Effect   = "Allow"
+        Action   = "sqs:SendMessage"
+        Resource = var.arns.queues["inbox_dead_letters"]
+      },
+      {
         Sid      = "StartWorkflow"
         Effect   = "Allow"
         Action   = "states:StartExecution"

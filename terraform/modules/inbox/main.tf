@@ -27,6 +27,7 @@ resource "aws_cloudwatch_event_target" "this" {
   depends_on = [aws_sqs_queue.this]
 }
 
+# Until an execution is started its messages stay, for 14 days.
 resource "aws_sqs_queue" "this" {
   name                    = var.names.queue
   sqs_managed_sse_enabled = true
@@ -45,14 +46,10 @@ resource "aws_sqs_queue" "this" {
       Condition = { ArnEquals = { "aws:SourceArn" = var.arns.rule } }
     }]
   })
-
-  redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
-    maxReceiveCount     = 5
-  })
 }
 
-# Messages that no execution could be started for: they are no S3 event, or starting failed.
+# Messages that are no S3 event; the function puts them here with the reason. A redrive policy would
+# move them without one, and after a fault of the workflow the images as well.
 resource "aws_sqs_queue" "dead_letters" {
   name                      = var.names.dead_letter_queue
   sqs_managed_sse_enabled   = true
@@ -72,15 +69,32 @@ resource "aws_lambda_event_source_mapping" "this" {
   }
 }
 
-resource "aws_cloudwatch_metric_alarm" "dead_letters" {
-  alarm_name          = "${aws_sqs_queue.dead_letters.name}-waiting"
-  alarm_description   = "What was put into the inbox did not start the workflow: the messages in ${aws_sqs_queue.dead_letters.name} say which objects."
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = {
+    dead_letters = {
+      name        = "${var.names.dead_letter_queue}-waiting"
+      queue       = var.names.dead_letter_queue
+      metric      = "ApproximateNumberOfMessagesVisible"
+      threshold   = 1
+      description = "Messages in the inbox are no S3 events: those in ${var.names.dead_letter_queue} have the reason in their attribute Reason."
+    }
+    waiting = {
+      name        = "${var.names.queue}-waiting"
+      queue       = var.names.queue
+      metric      = "ApproximateAgeOfOldestMessage"
+      threshold   = 900
+      description = "Images under ${var.prefix} have started nothing for a quarter of an hour: the log of the function collect_inbox says why."
+    }
+  }
+
+  alarm_name          = each.value.name
+  alarm_description   = each.value.description
   namespace           = "AWS/SQS"
-  metric_name         = "ApproximateNumberOfMessagesVisible"
-  dimensions          = { QueueName = aws_sqs_queue.dead_letters.name }
+  metric_name         = each.value.metric
+  dimensions          = { QueueName = each.value.queue }
   statistic           = "Maximum"
   comparison_operator = "GreaterThanOrEqualToThreshold"
-  threshold           = 1
+  threshold           = each.value.threshold
   period              = 300
   evaluation_periods  = 1
   treat_missing_data  = "notBreaching"

@@ -54,7 +54,7 @@ variable "window_seconds" {
 }
 
 variable "alarm_topic_arn" {
-  description = "Topic of the alarm on messages that started nothing."
+  description = "Topic of the alarms on messages that started nothing."
   type        = string
   nullable    = false
 }

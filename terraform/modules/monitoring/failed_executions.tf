@@ -1,13 +1,13 @@
 # An alarm says that executions fail; this says which one, why, and what to do.
 resource "aws_cloudwatch_event_rule" "failed_executions" {
   name        = var.failure_rule.name
-  description = "Executions of the workflow that did not succeed"
+  description = "Executions that did not succeed, of the workflow and of the retraining"
 
   event_pattern = jsonencode({
     source        = ["aws.states"]
     "detail-type" = ["Step Functions Execution Status Change"]
     detail = {
-      stateMachineArn = [var.state_machine_arn]
+      stateMachineArn = var.failure_rule.state_machine_arns
       status          = ["FAILED", "TIMED_OUT", "ABORTED"]
     }
   })
@@ -26,6 +26,6 @@ resource "aws_cloudwatch_event_target" "failed_executions" {
       arn    = "$.detail.executionArn"
     }
     # Not by jsonencode, which escapes the angle brackets of the variables.
-    input_template = "\"The workflow did not finish its execution <name>: <status>, <error>: <cause> The images that it had decided are recorded; the rest are not. Once the cause is removed, the execution can be redriven, which decides on the rest only: <arn>\""
+    input_template = "\"Step Functions did not finish its execution <name>: <status>, <error>: <cause> What it had done is kept; the rest is not done. Once the cause is removed, the execution can be redriven, which does the rest only: <arn>\""
   }
 }

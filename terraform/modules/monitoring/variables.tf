@@ -51,10 +51,11 @@ variable "state_machine_arn" {
 }
 
 variable "failure_rule" {
-  description = "Name and ARN of the rule that publishes executions that did not succeed."
+  description = "Name and ARN of the rule that publishes executions that did not succeed, and whose executions those are."
   type = object({
-    name = string
-    arn  = string
+    name               = string
+    arn                = string
+    state_machine_arns = list(string)
   })
   nullable = false
 }

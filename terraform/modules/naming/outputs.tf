@@ -68,6 +68,7 @@ output "arns" {
     rules           = { for key, name in local.rules : key => "arn:${var.partition}:events:${local.regional}:rule/${name}" }
     assignments     = "arn:${var.partition}:dynamodb:${local.regional}:table/${local.prefix}-assignments"
     event_bus       = "arn:${var.partition}:events:${local.regional}:event-bus/${local.prefix}"
+    retraining      = "arn:${var.partition}:states:${local.regional}:stateMachine:${local.prefix}-retrain"
     executions      = "arn:${var.partition}:states:${local.regional}:execution:${local.state_machine}"
   }
 }

@@ -92,13 +92,23 @@ def test_a_batch_that_comes_again_is_the_same_execution(states: Stubber) -> None
 @pytest.mark.parametrize(
     "poison", ["no json", "[" * 100_000, "{}", "[]", '"text"', '{"detail": {}}', '{"Records": 3}']
 )
-def test_a_poisoned_message_goes_back_and_the_others_are_worked_on(
+def test_a_poisoned_message_is_put_aside_with_its_reason_and_the_others_are_worked_on(
     states: Stubber, poison: str
 ) -> None:
     given = expect(states, [])
     answer = handler(batch(poison, eventbridge("inbox/a.png")))
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    assert answer == {"batchItemFailures": []}
+    url = clients.sqs().get_queue_url(QueueName="dead-letters")["QueueUrl"]
+    [aside] = clients.sqs().receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
+    assert aside["Body"] == poison
+    assert "message is n" in aside["MessageAttributes"]["Reason"]["StringValue"]
     assert json.loads(given[0]["input"])["images"] == [{"bucket": "data", "key": "inbox/a.png"}]
+
+
+def test_without_a_dead_letter_queue_a_poisoned_message_comes_again(states: Stubber) -> None:
+    url = clients.sqs().get_queue_url(QueueName="dead-letters")["QueueUrl"]
+    clients.sqs().delete_queue(QueueUrl=url)
+    assert handler(batch("poison")) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
 
 
 def test_s3_s_test_message_starts_nothing(states: Stubber) -> None:

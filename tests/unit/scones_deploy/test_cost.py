@@ -90,6 +90,13 @@ def test_of_the_functions_a_large_run_bills_the_batches_alone() -> None:
     assert found.million == pytest.approx(5_000 * 0.0000002 + 1e5 * 0.2 * 0.0000133334)
 
 
+def test_each_image_bills_its_row_and_its_event() -> None:
+    found = lines(of("aws_dynamodb_table"), of("aws_cloudwatch_event_bus"))
+    billed = {line.service: line.million for line in found}
+    assert billed["DynamoDB"] == pytest.approx(2.5)
+    assert billed["EventBridge"] == pytest.approx(1)
+
+
 def test_captured_records_bill_for_as_long_as_they_are_kept() -> None:
     rule = [{"expiration": [{"days": 60}]}, {"expiration": []}]
     resources = [

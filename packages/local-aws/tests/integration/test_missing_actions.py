@@ -32,3 +32,9 @@ def test_an_action_that_is_not_implemented_is_refused_in_the_services_own_protoc
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert answer["Error"]["Code"] == "NotImplemented"
     assert "does not implement" in answer["Error"]["Message"]
+
+
+def test_the_layers_of_an_action_are_one_list(aws):
+    action = "moto.core.responses.BaseResponse.call_action"
+    changed = [patch["module"] for patch in aws.local.patches() if patch["symbol"] == action]
+    assert changed == ["local_aws.server.action_layers"]

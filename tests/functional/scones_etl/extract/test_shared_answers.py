@@ -13,6 +13,9 @@ from scones_core.uris import S3Uri
 from scones_etl.extract.resolve import open_source
 from scones_etl.extract.shared_answers import fetch_answers
 
+# Its clients share the descriptions of the services, which take long to read.
+SESSION = boto3.Session("test", "test", region_name="us-east-1")
+
 CLASSES = LabelSet.of(["bicycle", "motorcycle"])
 LABELS = S3Uri("data", "labels")
 
@@ -21,7 +24,7 @@ LABELS = S3Uri("data", "labels")
 def s3(monkeypatch):
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
-        client = boto3.Session("test", "test", region_name="us-east-1").client("s3")
+        client = SESSION.client("s3")
         client.create_bucket(Bucket="data")
         yield client
 

@@ -22,13 +22,15 @@ from scones_monitor.review.sources import (
 from scones_monitor.review.uploads import Uploads
 from tests.functional.scones_monitor.review.conftest import LABELS, Page
 
+# Its clients share the descriptions of the services, which take long to read.
+SESSION = boto3.Session("test", "test", region_name="us-east-1")
+
 
 @pytest.fixture
 def aws(monkeypatch):
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
-        session = boto3.Session("test", "test", region_name="us-east-1")
-        clients = {name: session.client(name) for name in ("s3", "sqs")}
+        clients = {name: SESSION.client(name) for name in ("s3", "sqs")}
         clients["s3"].create_bucket(Bucket="data")
         yield clients
 

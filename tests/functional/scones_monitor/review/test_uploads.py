@@ -10,6 +10,9 @@ from scones_monitor.review.images import ImageFolder
 from scones_monitor.review.journal import AnswerJournal
 from scones_monitor.review.uploads import Uploads
 
+# Its clients share the descriptions of the services, which take long to read.
+SESSION = boto3.Session("test", "test", region_name="us-east-1")
+
 SHA = "a" * 64
 
 
@@ -17,7 +20,7 @@ SHA = "a" * 64
 def s3(monkeypatch):
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
-        client = boto3.Session("test", "test", region_name="us-east-1").client("s3")
+        client = SESSION.client("s3")
         client.create_bucket(Bucket="data")
         yield client
 

@@ -67,8 +67,7 @@ set_value(
 )
 
 
-@patch("moto.core.responses.BaseResponse.call_action", why=_UNASKED)
-def call_action(original: Any, response: Any) -> Any:
+def authorise_action(original: Any, response: Any) -> Any:
     """Answer a request only when its caller may make it."""
     if is_enforced():
         try:

@@ -158,13 +158,55 @@ def create_function(original: Any, backend: Any, spec: dict[str, Any]) -> Any:
     return function
 
 
+# What moto drops of a function's configuration.
+_KEPT = ("DeadLetterConfig", "LoggingConfig", "KMSKeyArn", "FileSystemConfigs", "SnapStart")
+_DROPS = "drops dead-letter, logging and further settings of a function"
+
+
+@patch("moto.awslambda.models.LambdaFunction.__init__", why=_DROPS)
+def create(original: Any, function: Any, *args: Any, **more: Any) -> None:
+    """Make a function that keeps its settings."""
+    spec = more["spec"] if "spec" in more else args[1]
+    function.kept = {key: spec[key] for key in _KEPT if spec.get(key)}
+    original(function, *args, **more)
+
+
+@patch("moto.awslambda.models.LambdaFunction.update_configuration", why=_DROPS)
+def update_configuration(original: Any, function: Any, updates: dict[str, Any]) -> Any:
+    """Change a function's settings; return its configuration."""
+    kept = {key: updates[key] for key in _KEPT if key in updates}
+    # A published version shares the dictionary, so it is replaced and never changed.
+    function.kept = {key: value for key, value in {**function.kept, **kept}.items() if value}
+    if storage := updates.get("EphemeralStorage"):
+        function.ephemeral_storage = storage["Size"]
+    if tracing := updates.get("TracingConfig"):
+        function.tracing_config = tracing
+    if "Environment" in updates:  # an empty one, as of a removed block, has no Variables
+        variables = updates["Environment"].get("Variables", {})
+        updates = {**updates, "Environment": {"Variables": variables}}
+    original(function, updates)
+    return function.get_configuration()
+
+
+def _with_kept(function: Any, found: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration with what moto drops of it."""
+    found |= function.kept
+    group = f"/aws/lambda/{function.function_name}"
+    logging = {"LogFormat": "Text", "LogGroup": group, **function.kept.get("LoggingConfig", {})}
+    found["LoggingConfig"] = logging
+    if "SnapStart" in function.kept:
+        found["SnapStart"] = {"OptimizationStatus": "Off", **function.kept["SnapStart"]}
+    return found
+
+
 @patch(
     "moto.awslambda.models.LambdaFunction.get_configuration",
-    why="is Active at once, has no revision and runtime version, and has what is not there",
+    why="is Active at once, has no revision and runtime version, has what is not there, and "
+    "drops dead-letter, logging and further settings",
 )
 def get_configuration(original: Any, function: Any, on_create: bool = False) -> dict[str, Any]:
     """Return the configuration as Lambda describes it."""
-    found: dict[str, Any] = original(function, on_create)
+    found: dict[str, Any] = _with_kept(function, original(function, on_create))
     found = {name: value for name, value in found.items() if value not in (None, [], {})}
     if getattr(function, "empty_environment", False):
         found["Environment"] = {"Variables": {}}

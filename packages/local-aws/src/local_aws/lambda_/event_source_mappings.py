@@ -440,11 +440,13 @@ def update_event_source_mapping(
 
 @patch(
     "moto.awslambda.models.EventSourceMapping.get_configuration",
-    why="has a reason of its own, and no result of the polls",
+    why="has a reason of its own, no result of the polls, and a version's ARN for an alias",
 )
 def get_configuration(original: Any, mapping: Mapped) -> dict[str, Any]:
     """Return the mapping as Lambda describes it."""
     found: dict[str, Any] = original(mapping)
+    if mapping.function_name.startswith("arn:"):
+        found["FunctionArn"] = mapping.function_name
     found["StateTransitionReason"] = "USER_INITIATED"
     if problem := getattr(mapping, "problem", ""):
         found["LastProcessingResult"] = problem

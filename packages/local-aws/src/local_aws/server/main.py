@@ -29,7 +29,7 @@ from local_aws.state.state_folder import STATE_FOLDER, Snapshots
 MODULES = (
     "local_aws.server.routing",
     "local_aws.iam.patches",
-    "local_aws.terraform_compat.patches",
+    "local_aws.budgets.patches",
     "local_aws.s3.patches",
     "local_aws.dynamodb.patches",
     "local_aws.lambda_.patches",
@@ -39,6 +39,7 @@ MODULES = (
     "local_aws.server.process_usage",
     "local_aws.dashboard.page",
     "local_aws.state.patches",
+    "local_aws.server.action_layers",
 )
 
 

@@ -90,11 +90,7 @@ def _no_such_service(
     return refuse(environ, start_response, "NotImplemented", sentence)
 
 
-@patch(
-    "moto.core.responses.BaseResponse.call_action",
-    why="answers 500 for an action that it lacks, which clients try again for minutes",
-)
-def call_action(original: Any, response: Any) -> Any:
+def refuse_missing_action(original: Any, response: Any) -> Any:
     """Answer 400 for an action that is not implemented, in the protocol of the service."""
     try:
         return original(response)

@@ -1,5 +1,6 @@
 """SQS's patches: what is changed in moto's queues."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -109,12 +110,18 @@ def send_message(original: Any, backend: Any, *args: Any, **more: Any) -> Any:
         _sending.now = False
 
 
-@patch("moto.sqs.models.Queue.attributes", why=_COUNTS)
+@patch(
+    "moto.sqs.models.Queue.attributes",
+    why=f"{_COUNTS}; answers with a redrive policy in other blanks than AWS",
+)
 def attributes(original: Any, queue: Any) -> Any:
     """Return a queue's attributes; while one sends to a standard queue, what is asked then."""
     if getattr(_sending, "now", False) and not queue.fifo_queue:
         return {"ContentBasedDeduplication": "false"}
-    return original(queue)
+    found = original(queue)
+    if found.get("RedrivePolicy"):
+        found["RedrivePolicy"] = json.dumps(queue.redrive_policy, separators=(",", ":"))
+    return found
 
 
 @patch("moto.sqs.models.Queue.approximate_number_of_messages", why=_COUNTS)

@@ -90,8 +90,7 @@ def _unavailable(
     return refuse(environ, start_response, code, why, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-@patch("moto.core.responses.BaseResponse.call_action", why=_WHY)
-def call_action(original: Any, response: Any) -> Any:
+def note_action(original: Any, response: Any) -> Any:
     """Remember the action; refuse a change that could not be saved."""
     _current.action = action = str(response._get_action() or "")
     refusal = getattr(_current, "refusal", "")

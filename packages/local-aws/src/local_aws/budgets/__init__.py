@@ -1,0 +1,1 @@
+"""Budgets: subscribers of a notification, updates and tags."""

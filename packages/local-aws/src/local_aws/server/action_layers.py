@@ -1,0 +1,44 @@
+"""What an action passes once its service is found: one list, the outermost layer first.
+
+Each layer gets the one below it and the response that moto made for the request.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from local_aws.core.context import Context
+from local_aws.core.patching import patch
+from local_aws.iam.patches import authorise_action
+from local_aws.server.routing import refuse_missing_action
+from local_aws.state.patches import note_action
+
+ActionLayer = Callable[[Callable[[Any], Any], Any], Any]
+LAYERS: tuple[ActionLayer, ...] = (
+    note_action,  # remembers whether it is a change, and refuses one that cannot be saved: 503
+    authorise_action,  # asks the caller's policies
+    refuse_missing_action,  # what moto lacks: 400
+)
+
+
+def install(context: Context) -> None:
+    """Do nothing more: the layers need nothing of the running server."""
+    del context
+
+
+@patch(
+    "moto.core.responses.BaseResponse.call_action",
+    why="saves nothing, asks no policies, and answers 500 for an action that it lacks, which "
+    "clients try again for minutes",
+)
+def call_action(original: Any, response: Any) -> Any:
+    """Answer a request through its layers."""
+    return _stacked(original)(response)
+
+
+@functools.cache
+def _stacked(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    below = original
+    for layer in reversed(LAYERS):
+        below = functools.partial(layer, below)
+    return below
