@@ -151,7 +151,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             generate(Path(name) / "captures", records)
             command = [sys.executable, __file__, "--measure", name]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         m = json.loads(done.stdout)
         print(
             f"| {m['records']:,} | {m['duplicates']:,} "

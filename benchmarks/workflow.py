@@ -9,9 +9,11 @@ with rows, events and review messages, which the older does not have. The ratios
 figures. What the server's process took of a processor is printed next to the rates: on a busy host
 the rates say little. Prices are those of `scones_deploy/prices.json`.
 
+What a million images cost has the time of the Express executions in it as this host took it.
+
 Exits 1 where an aim is missed: ten times the older throughput, at most $0.25 of orchestration a
-million images, processor time an image within 10 % from the smallest size to the largest, and at
-most 8 KB of the server's memory an image.
+million images, and processor time and memory an image within 10 % from the smallest size to the
+largest. The memory is that of the rows, messages, results and logs that are kept.
 """
 
 import argparse
@@ -37,7 +39,7 @@ from local_aws.control import LocalAws  # noqa: E402
 
 MILLION = 1_000_000
 STARTERS = 8
-TIMES, DOLLARS, FLAT, KILOBYTES = 10.0, 0.25, 0.10, 8.0
+TIMES, DOLLARS, FLAT = 10.0, 0.25, 0.10
 EXPRESS_GB = 64 / 1024
 """An Express execution is billed for its memory in steps of 64 MB.
 https://aws.amazon.com/step-functions/pricing/"""
@@ -113,12 +115,14 @@ def newer(workflow: newer_design.Workflow, pid: int, count: int) -> dict[str, An
     found = states.describe_map_run(mapRunArn=run["mapRunArn"])
     children = found["executionCounts"]["total"]
     transitions = entered(events) + children
-    seconds = use.seconds * found["maxConcurrency"]
     price = prices()
+    time_cost = use.seconds * found["maxConcurrency"] * EXPRESS_GB
+    time_cost *= price["states_express_gb_second"]
     cost = transitions * price["states_transition"] + children * price["states_express_request"]
-    cost += seconds * EXPRESS_GB * price["states_express_gb_second"]
+    cost += time_cost
     made = figures(count, use, len(events) / count, transitions / count, MILLION * cost / count)
-    return {**made, "children": children, **counts}
+    of_time = round(MILLION * time_cost / count, 4)
+    return {**made, "dollars_of_time": of_time, "children": children, **counts}
 
 
 def history(states: Any, arn: str) -> list[dict[str, Any]]:
@@ -151,17 +155,16 @@ def missed(before: dict[str, Any], sizes: list[dict[str, Any]]) -> list[str]:
     """Return a sentence for each aim that was missed."""
     first, last = sizes[0], sizes[-1]
     times = last["images_per_second"] / before["images_per_second"]
-    growth = last["server_processor_ms_per_image"] / first["server_processor_ms_per_image"] - 1
     dollars = max(size["dollars_per_million_images"] for size in sizes[1:] or sizes)
     found = []
     if times < TIMES:
         found.append(f"throughput is {times:.1f} times the older one, not {TIMES:.0f}")
     if dollars > DOLLARS:
         found.append(f"orchestration costs ${dollars:.2f} a million, over ${DOLLARS}")
-    if growth > FLAT:
-        found.append(f"processor time an image grows by {growth:.0%}, over {FLAT:.0%}")
-    if last["server_kilobytes_per_image"] > KILOBYTES:
-        found.append(f"memory grows by {last['server_kilobytes_per_image']} KB an image")
+    for what in ("server_processor_ms_per_image", "server_kilobytes_per_image"):
+        growth = last[what] / first[what] - 1
+        if growth > FLAT:
+            found.append(f"{what} grows by {growth:.0%}, over {FLAT:.0%}")
     return found
 
 

@@ -7,6 +7,7 @@ marked, and nothing else. A call that ends between the two publishes once more, 
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from scones_core.errors import MessageNotSent, RecordNotWritten, WorkflowError
 from scones_core.events import (
     EVENT_SOURCE,
     EVENT_TYPE,
+    Failure,
     Result,
     classified_event,
     dead_letter,
@@ -41,6 +43,10 @@ SEND_ATTEMPTS = 3
 
 RESERVED_SECONDS = 20.0
 """Left for messages and dead letters: with less time than that, no further row is written."""
+
+MARK_WAIT_SECONDS = 10.0
+"""How long one call waits for marks that another one may be about to write, all rows together."""
+MARK_PAUSE_SECONDS = 0.25
 
 Item = TypeVar("Item")
 
@@ -74,11 +80,21 @@ class Recorder:
         MessageNotSent. Raises MessageNotSent where the dead-letter queue takes no letter.
         """
         kept = list(results)
+        patience = time.monotonic() + MARK_WAIT_SECONDS
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
 
             def told(decision: str, send: Callable[[Sequence[Notice]], dict[int, str]]) -> None:
-                places = [n for n, result in enumerate(kept) if result["decision"] == decision]
-                written = pool.map(lambda place: self._write(place, kept[place], execution), places)
+                # Of an image that comes more than once, the first result speaks for all.
+                first: dict[tuple[str, str], int] = {}
+                same: dict[int, int] = {}
+                for place, result in enumerate(results):
+                    if result["decision"] == decision:
+                        key = image_version(result["image"]), result.get("release", "")
+                        same[place] = first.setdefault(key, place)
+                places = list(first.values())
+                written = pool.map(
+                    lambda place: self._write(place, kept[place], execution, patience), places
+                )
                 notices: list[Notice] = []
                 for place, outcome in zip(places, written, strict=True):
                     if isinstance(outcome, WorkflowError):
@@ -91,14 +107,23 @@ class Recorder:
                 for place, why in refused.items():
                     kept[place] = failed(kept[place], MessageNotSent(why))
                 list(pool.map(self._mark, (n for n in notices if n.place not in refused)))
+                for place, original in same.items():
+                    if "error" in kept[original] and place != original:
+                        kept[place] = failed_as(kept[place], kept[original]["error"])
 
             told("accepted", self._publish)
             told("review", self._ask)
         self._bury(kept, execution)
         return kept
 
-    def _write(self, place: int, result: Result, execution: str) -> Notice | WorkflowError | None:
-        """Return what is still to be told of a result; None where that was done before."""
+    def _write(
+        self, place: int, result: Result, execution: str, patience: float
+    ) -> Notice | WorkflowError | None:
+        """Return what is still to be told of a result; None where that was done before.
+
+        A row without a mark may be another call's that is about to tell it: until `patience`
+        that mark is waited for.
+        """
         row = row_of(result, execution)
         key = {name: row[name] for name in ("image", "release")}
         if self.remaining() < RESERVED_SECONDS:
@@ -116,8 +141,11 @@ class Recorder:
             known: Any = error.response.get("Item") or {}
             if "notified_at" in known:
                 return None
-            # What the first call decided is told, whatever this one found.
-            row = {**row, **known}
+            if time.monotonic() < patience and self.remaining() > 2 * RESERVED_SECONDS:
+                time.sleep(MARK_PAUSE_SECONDS)
+                return self._write(place, result, execution, patience)
+            # What the first call decided is told, unless the threshold has moved in between.
+            row = {**row, **known} if known.get("decision") == row["decision"] else row
         except BotoCoreError as error:
             return RecordNotWritten(f"The table {self.settings.table} did not answer: {error}")
         return Notice(place, key, row["message"]["S"])
@@ -224,11 +252,12 @@ def write_results(bucket: str, run: str, name: str, results: Sequence[Result]) -
 
 def failed(result: Result, error: Exception) -> Result:
     """Return the result of an image that could not be classified, recorded or told."""
-    kept: Result = {
-        "image": result["image"],
-        "decision": "failed",
-        "error": {"Error": type(error).__name__, "Cause": str(error)[:1000]},
-    }
+    return failed_as(result, {"Error": type(error).__name__, "Cause": str(error)[:1000]})
+
+
+def failed_as(result: Result, error: Failure) -> Result:
+    """Return the result of an image that ended with this error."""
+    kept: Result = {"image": result["image"], "decision": "failed", "error": error}
     return {**kept, "index": result["index"]} if "index" in result else kept
 
 

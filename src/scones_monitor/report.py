@@ -193,7 +193,7 @@ class ReportData:
         """How many of the invocations were captured; None where these are not known."""
         if not self.metrics or not self.metrics.invoked:
             return None
-        others = (each.count for each in self.summary.excluded if each.request)
+        others = (each.count for each in self.summary.excluded if each.what == "request")
         counted = len(self.summary) + sum(others)
         return Share(min(counted, self.metrics.invoked), self.metrics.invoked)
 
@@ -575,11 +575,9 @@ def findings(data: ReportData) -> list[str]:
             f"The clocks disagree: of {plural(summary.other_clock, 'record')} inferenceTime "
             "contradicts the time of the file; the file's time was used."
         )
-    excluded = sum(each.count for each in summary.excluded)
+    excluded = sum(each.count for each in summary.excluded if each.what != "label")
     if excluded:
-        found.append(
-            f"{count(excluded)} lines, records or labels are not in the figures (see the end)."
-        )
+        found.append(f"{count(excluded)} lines or records are not in the figures (see the end).")
     if data.run and data.run.without_record:
         found.append(
             f"{plural(data.run.without_record, 'classified image')} of the run "

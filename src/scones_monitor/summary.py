@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,8 @@ from scones_monitor.capture_files import CaptureFile
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int16]
+
+Excluded = Literal["request", "repeat", "label"]
 
 NO_LABEL = -1
 SHOWN = 12
@@ -75,14 +77,14 @@ class Place:
 class Exclusion:
     """What no figure counts, why, and the place of the first where known.
 
-    `request` says whether each of them is a captured request of its own: a repeated record and a
-    label are none.
+    `what` they are: captured requests or their lines, repeated records of counted requests, or
+    labels.
     """
 
     reason: str
     count: int
     first: str = ""
-    request: bool = True
+    what: Excluded = "request"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,9 +239,9 @@ class _Fold:
         self.found: set[int] = set()
         self.other_clock = 0
 
-    def exclude(self, reason: str, count: int, first: str = "", *, request: bool = True) -> None:
+    def exclude(self, reason: str, count: int, first: str = "", what: Excluded = "request") -> None:
         if count:
-            known = self.excluded.get(reason, Exclusion(reason, 0, first, request))
+            known = self.excluded.get(reason, Exclusion(reason, 0, first, what))
             self.excluded[reason] = replace(known, count=known.count + count)
 
     def select(
@@ -265,9 +267,10 @@ class _Fold:
         once = keep & ~np.isin(event, before)
         once[_repeated(event, time, once, keep_last=False)] = False
         repeated = int(keep.sum() - once.sum())
-        self.exclude("captured twice: the same event id", repeated, request=False)
+        self.exclude("captured twice: the same event id", repeated, what="repeat")
         retried = _repeated(inference, time, once & (inference != 0), keep_last=True)
-        self.exclude("answers of a request that was retried: the last one counts", len(retried))
+        gone = "answers of a request that was retried: the last one counts"
+        self.exclude(gone, len(retried), what="repeat")
         once[retried] = False
         self.found.update(inference[once].tolist() if self.wanted is not None else ())
         ends = np.cumsum([len(table) for table in tables])[:-1]
@@ -382,9 +385,9 @@ class _Fold:
     def summary(self) -> Summary:
         lost = len(self.truth_ids) - self.truth_used - self.foreign_truth
         gone = "labels of images that have no record in this period"
-        self.exclude(gone, max(0, lost), request=False)
+        self.exclude(gone, max(0, lost), what="label")
         foreign = "labels that name none of the model's classes"
-        self.exclude(foreign, self.foreign_truth, request=False)
+        self.exclude(foreign, self.foreign_truth, what="label")
         empty = (np.empty(0, np.uint32), np.empty(0, np.float32), *(np.empty(0, np.int16),) * 2)
         time, confidence, label, truth = (
             np.concatenate(column) for column in zip(*(self.columns or [empty]), strict=True)

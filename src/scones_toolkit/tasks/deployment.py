@@ -87,9 +87,9 @@ def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = Fa
     given.
     """
     require_bundles(project)
-    require_same_assignments(project.release_file, project.settings.assignment)
     prepare(project)
     drop_lost_releases(project)
+    require_same_assignments(project.release_file, project.settings.assignment)
     made = project.terraform.saved_plan()
     if made is not None:
         saved = datetime.fromtimestamp(made.path.stat().st_mtime)
@@ -240,9 +240,9 @@ def plan(
     changes leaves no file. `summary` takes the plan as Markdown, for a comment.
     """
     require_bundles(project)
-    require_same_assignments(project.release_file, project.settings.assignment)
     prepare(project)
     drop_lost_releases(project)
+    require_same_assignments(project.release_file, project.settings.assignment)
     made = project.terraform.plan(destroy=destroy, out=out)
     describe(project, made, every=not project.verbose)
     if made.has_changes and not project.verbose:

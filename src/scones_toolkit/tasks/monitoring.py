@@ -74,6 +74,25 @@ class Subject:
     deployment: Deployment | None
     left_out: list[str] = field(default_factory=list)
 
+    def query(
+        self,
+        since: datetime | None,
+        until: datetime | None,
+        *,
+        truth: Mapping[str, str] | None = None,
+        inference_ids: Sequence[str] | None = None,
+    ) -> Query:
+        """Return the query for a period's records of this model."""
+        return Query(
+            labels=self.labels,
+            threshold=self.threshold,
+            since=since,
+            until=until,
+            variant=self.variant,
+            truth=truth or {},
+            inference_ids=inference_ids,
+        )
+
     def image(self, place: Place) -> bytes | None:
         """Return the image of a record, None where its file is gone or holds another line."""
         try:
@@ -169,10 +188,7 @@ def _of_run(
     ids = [result["inference"]["inference_id"] for result in results if "inference" in result]
     seconds = CAPTURE_SECONDS.get(project.environment, CAPTURE_SECONDS_ON_AWS)
     listing = subject.archive.wait_for(subject.source, ids, began, seconds)
-    query = Query(
-        labels=subject.labels, threshold=subject.threshold, since=began, until=now, truth=truth,
-        inference_ids=ids,
-    )  # fmt: skip
+    query = subject.query(began, now, truth=truth, inference_ids=ids)
     found = summarise(subject.archive, listing.files, query)
     missing = [
         result
@@ -220,9 +236,7 @@ def _of_period(
     if subject.deployment and _ran(project):
         manifest = data.current(project)
         truth = dict(_labelled(results_of(project), manifest)) | truth
-    query = Query(
-        labels=subject.labels, threshold=subject.threshold, since=first, until=last, truth=truth
-    )
+    query = subject.query(first, last, truth=truth)
     summary = summarise(subject.archive, listing.files, query)
     span = summary.span or (datetime.now(UTC) - timedelta(days=1), datetime.now(UTC))
     period = asked or (span[0], span[1] + timedelta(seconds=1))
@@ -410,8 +424,7 @@ def _drift(
     first = max(first, release) if release else first
     listing = subject.source.list(first, since)
     subject.archive.update(subject.source, listing.files)
-    query = Query(labels=subject.labels, threshold=subject.threshold, since=first, until=since)
-    before = summarise(subject.archive, listing.files, query)
+    before = summarise(subject.archive, listing.files, subject.query(first, since))
     left_out = "".join(
         f" Left out of it: {each.reason} ({each.count})." for each in before.excluded
     )

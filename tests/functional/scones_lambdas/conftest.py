@@ -22,6 +22,7 @@ from scones_lambdas import (
     collect_inbox,
     filter_inferences,
     record_results,
+    recording,
     serialize_image,
     telemetry,
 )
@@ -130,6 +131,7 @@ def world(listening: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endp
     listening.queue.clear()
     listening.requests.clear()
     forget_settings()
+    monkeypatch.setattr(recording, "MARK_WAIT_SECONDS", 0.0)
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
         clients.s3().create_bucket(Bucket=BUCKET)
         make_receivers()

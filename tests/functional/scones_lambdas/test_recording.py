@@ -13,7 +13,7 @@ from botocore.stub import ANY, Stubber
 
 from scones_core.errors import InvalidRequest, MessageNotSent
 from scones_core.events import Result, event_id
-from scones_lambdas import clients
+from scones_lambdas import clients, recording
 from scones_lambdas.environment import RecordEnvironment
 from scones_lambdas.record_results import handler
 from scones_lambdas.recording import Recorder
@@ -152,6 +152,42 @@ def test_a_row_without_its_mark_is_told_again_and_with_the_first_answer(
     [second] = helpers.messages("events")
     assert second["detail"] == first["detail"]
     assert helpers.rows()[0]["notified_at"]
+
+
+def test_an_image_that_comes_twice_in_a_list_is_told_once(record: Any, helpers: Any) -> None:
+    given = [result("a.png"), result("b.png", "review"), result("a.png"), result("b.png", "review")]
+    assert record(*given) == given
+    assert len(helpers.messages("events")) == len(helpers.messages("review")) == 1
+
+
+def test_each_repeat_of_an_image_that_cannot_be_told_is_failed(record: Any, helpers: Any) -> None:
+    clients.dynamodb().delete_table(TableName="assignments")
+    ended = record(result("a.png"), result("a.png"))
+    assert [one["error"]["Error"] for one in ended] == ["RecordNotWritten"] * 2
+    assert len(helpers.messages("dead-letters")) == 2
+
+
+def test_a_mark_that_another_call_is_about_to_write_is_waited_for(
+    record: Any, helpers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(result("a.png"))
+    helpers.messages("events")
+    key = {"image": {"S": "s3://b/a.png#v1"}, "release": {"S": "r1"}}
+    table = clients.dynamodb()
+    table.update_item(TableName="assignments", Key=key, UpdateExpression="REMOVE notified_at")
+
+    def marked(_: float) -> None:
+        table.update_item(
+            TableName="assignments",
+            Key=key,
+            UpdateExpression="SET notified_at = :now",
+            ExpressionAttributeValues={":now": {"S": "now"}},
+        )
+
+    monkeypatch.setattr(recording, "MARK_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(recording.time, "sleep", marked)
+    assert record(result("a.png"))[0]["decision"] == "accepted"
+    assert not helpers.messages("events")
 
 
 def test_results_keep_their_order_and_their_index(record: Any) -> None:

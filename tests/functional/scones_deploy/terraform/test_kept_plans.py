@@ -61,6 +61,7 @@ def test_words_are_what_terraform_shows(terraform: Make, tmp_path: Path) -> None
         "terraform.tfvars",
         "any.auto.tfvars",
         "definitions/classify.asl.json",
+        "definitions/distributed_map.asl.json",
         "modules/storage/main.tf",
         "modules/storage/templates/policy.txt",
         ".terraform.lock.hcl",
