@@ -415,9 +415,10 @@ def watch(
     since: Annotated[str, "how far back the figures reach: a span such as 30m, 1h, 1d"] = "1h",
     every: Annotated[int, "seconds between two refreshes, 1 or more"] = 60,
     once: Annotated[bool, "show the figures once and end"] = False,
+    publish: Annotated[bool, "write them to CloudWatch, too: some ten metrics"] = False,
 ) -> None:
     """Show the endpoint's figures while they change, until Ctrl-C; in a pipe a line each time."""
-    do.watch.watch(project, since=since, every=every, once=once)
+    do.watch.watch(project, since=since, every=every, once=once, publish=publish)
 
 
 @task("inv review --env dev --reviewer ana, then inv etl --env dev --add review/dev")

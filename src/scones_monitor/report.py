@@ -44,6 +44,7 @@ from scones_monitor.summary import NO_LABEL, SHOWN, Place, Summary
 from scones_monitor.timeline import Timeline, counts_of, days_without, longest_gap, timeline
 
 MAX_PAGE_BYTES = 2_000_000
+METRIC_STEP = timedelta(minutes=1)
 SYNTHETIC = "synthetic"
 MAX_ROWS = 20
 """Of more classes the most frequent ones have a row."""
@@ -320,7 +321,11 @@ class _Page:
             "key_figures": key_figures(data),
             "findings": findings(data),
             "known": data.accuracy.total,
-            **(self._over_time() if len(summary) else {"legend": [], "charts": {}}),
+            **(
+                self._over_time()
+                if len(summary)
+                else {"legend": [], "charts": {}, "invocations_drawn": False}
+            ),
             **(self._distributions() if len(summary) else {"histogram": "", "stacks": []}),
             "entropy": _entropy(summary),
             "by_class": _by_class(data),
@@ -344,7 +349,10 @@ class _Page:
         line = timeline(summary.time, summary.confidence, summary.threshold, first, last)
         time = OverTime(TimeAxis(line.start, line.end), data.releases)
         metrics = data.metrics
-        invoked = counts_of(metrics.invocations, line) if metrics and metrics.invoked else None
+        # CloudWatch's finest values are of a minute: in finer bins they would stand as spikes.
+        fine = metrics is not None and line.step >= METRIC_STEP
+        invoked = counts_of(metrics.invocations, line) if metrics and fine else None
+        invoked = invoked if invoked is not None and invoked.any() else None
         charts = {"traffic": time.traffic(line, invoked)}
         legend: list[tuple[Any, str, int]] = []
         if len(summary) <= MAX_POINTS:
@@ -357,12 +365,20 @@ class _Page:
         charts["review"] = time.lines(
             "review", "Share sent to review", {"review": _shares(line)}, "%", top=1.0
         )
-        if metrics and metrics.latency:
-            latency = {name: list(series) for name, series in metrics.latency.items()}
+        latency = {
+            name: [point for point in series if line.start <= point[0] <= line.end]
+            for name, series in (metrics.latency if metrics and fine else {}).items()
+        }
+        if any(latency.values()):
             charts["latency"] = time.lines("latency", "Model latency", latency, "ms")
         self.main |= {name: pair[0] for name, pair in charts.items()}
         drawn_charts = {n: [each.markup() for each in pair] for n, pair in charts.items()}
-        return {"legend": legend, "charts": drawn_charts, "step": formats.duration(line.step)}
+        return {
+            "legend": legend,
+            "charts": drawn_charts,
+            "step": formats.duration(line.step),
+            "invocations_drawn": invoked is not None,
+        }
 
     def _distributions(self) -> dict[str, Any]:
         data, summary = self.data, self.data.summary

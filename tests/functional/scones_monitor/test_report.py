@@ -371,6 +371,19 @@ def test_records_of_a_deleted_release_are_told_from_those_of_the_others(
     assert "release-37 1 0 %" in page.text
 
 
+def test_metrics_by_the_minute_are_not_drawn_over_seconds(
+    answered: Build, written: Written
+) -> None:
+    latency = {"p50": [(SINCE + timedelta(minutes=32), 20.0)]}
+    metrics = EndpointMetrics([(SINCE + timedelta(minutes=32), 6.0)], [], latency, {"p50": 20.0})
+
+    html, page = written(replace(answered(), metrics=metrics))
+
+    assert 'class="line second"' not in html
+    assert "CloudWatch counts 6 invocations, by the minute, which is too coarse" in page.text
+    assert "p50 20 ms; n = 6 invocations. The period is too short" in page.text
+
+
 def test_incomplete_and_sampled_capture_are_told_apart(answered: Build, written: Written) -> None:
     metrics = EndpointMetrics([(SINCE, 1000.0)])
 
