@@ -538,10 +538,13 @@ def demand_etl(
     do.demand.etl(project, source)
 
 
-@task("inv demand.train --seed 1", name="train")
+@task("inv demand.train --env dev --backend sagemaker", name="train")
 def demand_train(
     project: Project,
     *,
+    backend: Annotated[
+        Literal["local", "sagemaker"], "local: on this host, without AWS; sagemaker: by a job"
+    ] = "local",
     seed: Annotated[int, "random seed"] = 0,
     coverage: Annotated[str, "share of hours that the prediction interval holds"] = "0.9",
     max_iter: Annotated[int, "boosting iterations"] = 160,
@@ -549,7 +552,7 @@ def demand_train(
 ) -> None:
     """Train the demand forecast on the staged hours, and judge it by blocks of later days."""
     given = {"seed": seed, "coverage": coverage, "max_iter": max_iter, "fold_every": fold_every}
-    do.demand.train(project, do.demand.settings(**given))
+    do.demand.train(project, do.demand.settings(**given), backend=backend)
 
 
 @task("inv demand.tune --trials 30", name="tune")
