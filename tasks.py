@@ -415,9 +415,10 @@ def watch(
     since: Annotated[str, "how far back the figures reach: a span such as 30m, 1h, 1d"] = "1h",
     every: Annotated[int, "seconds between two refreshes, 1 or more"] = 60,
     once: Annotated[bool, "show the figures once and end"] = False,
+    publish: Annotated[bool, "write them to CloudWatch, too: some ten metrics"] = False,
 ) -> None:
     """Show the endpoint's figures while they change, until Ctrl-C; in a pipe a line each time."""
-    do.watch.watch(project, since=since, every=every, once=once)
+    do.watch.watch(project, since=since, every=every, once=once, publish=publish)
 
 
 @task("inv review --env dev --reviewer ana, then inv etl --env dev --add review/dev")
@@ -537,10 +538,13 @@ def demand_etl(
     do.demand.etl(project, source)
 
 
-@task("inv demand.train --seed 1", name="train")
+@task("inv demand.train --env dev --backend sagemaker", name="train")
 def demand_train(
     project: Project,
     *,
+    backend: Annotated[
+        Literal["local", "sagemaker"], "local: on this host, without AWS; sagemaker: by a job"
+    ] = "local",
     seed: Annotated[int, "random seed"] = 0,
     coverage: Annotated[str, "share of hours that the prediction interval holds"] = "0.9",
     max_iter: Annotated[int, "boosting iterations"] = 160,
@@ -548,7 +552,7 @@ def demand_train(
 ) -> None:
     """Train the demand forecast on the staged hours, and judge it by blocks of later days."""
     given = {"seed": seed, "coverage": coverage, "max_iter": max_iter, "fold_every": fold_every}
-    do.demand.train(project, do.demand.settings(**given))
+    do.demand.train(project, do.demand.settings(**given), backend=backend)
 
 
 @task("inv demand.tune --trials 30", name="tune")

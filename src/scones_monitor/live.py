@@ -4,20 +4,27 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from botocore.exceptions import BotoCoreError, ClientError
 
+from scones_core.errors import MonitorError
 from scones_monitor.drift.figures import DriftFigure, Verdict, drifted
 from scones_monitor.formats import count, percent
 from scones_monitor.report import ReportData
 from scones_monitor.statistics import Share
 
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.client import CloudWatchClient
+    from mypy_boto3_cloudwatch.literals import StandardUnitType
+    from mypy_boto3_cloudwatch.type_defs import DimensionTypeDef, MetricDatumTypeDef
+
 MAX_CLASSES = 20
 """How many classes have figures of their own: the most frequent ones; each is billed."""
 
-MAX_METRIC_DATA = 1_000
-"""Entries of one PutMetricData."""
+NAMESPACE = "scones/monitoring"
+"""Namespace of the published metrics; an endpoint's name says which environment it is of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,14 +148,14 @@ def _drift_text(figures: LiveFigures) -> str:
     return f"DRIFT of {', '.join(names)}, n = {judged[0].n_current:,}"
 
 
-def metric_data(figures: LiveFigures) -> list[dict[str, Any]]:
-    """Return the entries of PutMetricData, at most MAX_METRIC_DATA, of the period's end.
+def metric_data(figures: LiveFigures) -> "list[MetricDatumTypeDef]":
+    """Return the entries of one PutMetricData, dated the period's end.
 
     By `Endpoint`: Images, ReviewPercent, Drift (1 or 0), DriftEffect, CaptureGapPercent; by
     `Endpoint` and `Label`: ClassPercent, ConfidenceMedian. What is not known has no entry: no
     data is another thing than zero.
     """
-    values: dict[str, tuple[float | None, str]] = {
+    values: dict[str, tuple[float | None, StandardUnitType]] = {
         "Images": (figures.images, "Count"),
         "ReviewPercent": (_percent(figures.review), "Percent"),
         "Drift": (None if figures.verdict == "too_few" else figures.verdict == "drift", "Count"),
@@ -159,7 +166,23 @@ def metric_data(figures: LiveFigures) -> list[dict[str, Any]]:
     for label, each in figures.classes.items():
         found.append(_entry(figures, "ClassPercent", _percent(each.share), "Percent", label))
         found.append(_entry(figures, "ConfidenceMedian", each.median, "None", label))
-    return [entry for entry in found if entry is not None][:MAX_METRIC_DATA]
+    return [entry for entry in found if entry is not None]
+
+
+def publish(cloudwatch: "CloudWatchClient", figures: LiveFigures) -> int:
+    """Write the figures to CloudWatch, and return how many values they are.
+
+    Raises MonitorError where CloudWatch refuses or is not reached.
+    """
+    # MAX_CLASSES keeps them far below the 1,000 that one request takes.
+    entries = metric_data(figures)
+    try:
+        cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=entries)
+    except (ClientError, BotoCoreError) as error:
+        raise MonitorError(
+            f"The figures of {figures.endpoint} cannot be written to CloudWatch: {error}"
+        ) from error
+    return len(entries)
 
 
 def _percent(share: Share) -> float | None:
@@ -171,11 +194,11 @@ def _gap(captured: Share | None) -> float | None:
 
 
 def _entry(
-    figures: LiveFigures, name: str, value: float | None, unit: str, label: str = ""
-) -> dict[str, Any] | None:
+    figures: LiveFigures, name: str, value: float | None, unit: "StandardUnitType", label: str = ""
+) -> "MetricDatumTypeDef | None":
     if value is None or not math.isfinite(value):
         return None
-    dimensions = [{"Name": "Endpoint", "Value": figures.endpoint}]
+    dimensions: list[DimensionTypeDef] = [{"Name": "Endpoint", "Value": figures.endpoint}]
     if label:
         dimensions.append({"Name": "Label", "Value": label})
     return {

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,22 +47,18 @@ class ImageSet:
         """Return the images at these rows, in this order."""
         return ImageSet(self.pixels[chosen], self.labels[chosen])
 
-    def joined(self, other: "ImageSet") -> "ImageSet":
-        """Return these images followed by those of another set of the same size."""
-        return ImageSet(
-            np.concatenate((self.pixels, other.pixels)),
-            np.concatenate((self.labels, other.labels)),
-        )
-
     def ordered(self) -> "ImageSet":
-        """Return the images by class, then by the SHA-256 of their pixels.
+        """Sort the images by class, then by the SHA-256 of their pixels, in place; return them.
 
         What a training does with its images depends on their order. This one knows nothing of
-        file names, splits and encoders: the same pictures make the same network.
+        file names, splits and encoders: the same pictures make the same network. In place, as a
+        copy of thousands of photographs would take as much memory again.
         """
         keys = [hashlib.sha256(pixels.tobytes()).digest() for pixels in self.pixels]
         order = sorted(range(len(self)), key=lambda row: (self.labels[row], keys[row]))
-        return self.rows(np.array(order, dtype=np.int64))
+        for values in (self.pixels, self.labels):
+            _reorder(values, order)
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +81,18 @@ class Normalisation:
         mean = shares @ values
         std = np.sqrt((shares * (values - mean[:, None]) ** 2).sum(axis=1))
         return cls(_triple(mean), _triple(np.where(std < 1e-3, 1.0, std)))
+
+
+def _reorder(values: NDArray[Any], order: Sequence[int]) -> None:
+    """Put the row `order[n]` of an array at the place n, for every n, in place."""
+    placed = [False] * len(order)
+    for start in range(len(order)):
+        kept, place = values[start].copy(), start
+        while not placed[place]:
+            placed[place] = True
+            source = order[place]
+            values[place] = kept if source == start else values[source]
+            place = source
 
 
 def _parts(pixels: NDArray[np.uint8]) -> int:
@@ -110,8 +119,18 @@ def load_channel(
     folder that is missing, empty or of no known class, and for an image that cannot be read
     or differs in size.
     """
-    files = channel_files(folder, classes)
-    _check(folder, classes, {index for _, index in files})
+    return load_channels([folder], classes, size)
+
+
+def load_channels(
+    folders: Sequence[Path], classes: Sequence[str], size: tuple[int, int] | None = None
+) -> ImageSet:
+    """Return the images of several channels, one channel after another, as `load_channel` does."""
+    files = []
+    for folder in folders:
+        found = channel_files(folder, classes)
+        _check(folder, classes, {index for _, index in found})
+        files += found
     size = size or _read(files[0][0]).shape[:2]
     # Into its place at once: a list that is stacked at the end takes the room twice.
     pixels = np.empty((len(files), *size, 3), dtype=np.uint8)

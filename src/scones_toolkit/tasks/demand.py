@@ -6,7 +6,7 @@ import webbrowser
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from scones_core.errors import DatasetError, SconesError, TrainingError
 from scones_core.files import sha256_of, write_atomically
@@ -23,6 +23,7 @@ from scones_demand.search import SEARCHED, search
 from scones_demand.validation import blocked_folds, validate
 from scones_toolkit.project import Project
 
+Backend = Literal["local", "sagemaker"]
 SYNTHETIC = "synthetic"
 SYNTHETIC_DAYS = 365
 DATA, TRAINING = "demand/data", "demand/training"
@@ -111,10 +112,25 @@ def staged(project: Project) -> Hours:
     return replace(hours, name=str(record["source"]), excluded=Exclusions(**record["known"]))
 
 
-def train(project: Project, chosen: DemandSettings) -> DemandModel:
-    """Train on the staged hours, here; print the score, keep the model, and return it."""
-    hours = staged(project)
+def train(project: Project, chosen: DemandSettings, *, backend: Backend = "local") -> DemandModel:
+    """Train on the staged hours, here or by a SageMaker job; keep the model, and return it."""
+    hours, target = staged(project), folder(project) / "model"
     started = time.perf_counter()
+    if backend == "sagemaker":
+        from scones_toolkit.tasks.demand_jobs import train_by_job
+
+        model = train_by_job(project, folder(project) / "train.csv", chosen, target)
+    else:
+        model = _train_here(project, hours, chosen, target)
+    _record(project, model, time.perf_counter() - started)
+    _print_score(project, model)
+    project.hint("demand.report", "demand.forecast")
+    return model
+
+
+def _train_here(
+    project: Project, hours: Hours, chosen: DemandSettings, target: Path
+) -> DemandModel:
     with project.console.progress("training") as advance:
         model, validated = fit_model(
             hours,
@@ -122,15 +138,10 @@ def train(project: Project, chosen: DemandSettings) -> DemandModel:
             lambda done, total, score: advance(done, total, f"RMSLE {score:.4f}"),
             data=project.records.read(DATA),
         )
-    seconds = time.perf_counter() - started
-    target = folder(project) / "model"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     write_held_out(target, hours, validated)
     model.write(target)
-    _record(project, model, seconds)
-    _print_score(project, model)
-    project.hint("demand.report", "demand.forecast")
     return model
 
 

@@ -34,14 +34,14 @@ def own_request(project: Project, settings: TrainingSettings, resume: str = "") 
     prefix = dataset_prefix(manifest.version)
     hyperparameters = recipe(manifest, settings)
     return TrainingRequest(
-        **_environment_fields(project),
+        **environment_fields(project),
         image_uri=training_image(project),
         hyperparameters=hyperparameters.strings(),
         channels={
             **{split: (f"{prefix}/{split}/", "") for split in SPLITS},
             **_weights(project, settings),
         },
-        compute=_compute(settings, settings.instance_type),
+        compute=compute(settings, settings.instance_type),
         resume=resume,
     )
 
@@ -77,11 +77,11 @@ def builtin_request(
     require_counts(hyperparameters, manifest.counts()["train"])
     records = bool(manifest.settings.get("recordio"))
     return TrainingRequest(
-        **_environment_fields(project),
+        **environment_fields(project),
         image_uri=project.deployment.builtin_algorithm_image,
         hyperparameters=hyperparameters.strings(),
         channels=channels(dataset_prefix(manifest.version), records=records),
-        compute=_compute(settings, builtin.instance_type),
+        compute=compute(settings, builtin.instance_type),
         own_program=False,
     )
 
@@ -144,7 +144,7 @@ def _image(project: Project, tag: str) -> str:
     return f"{url}@{found['imageDetails'][0]['imageDigest']}"
 
 
-def _environment_fields(project: Project) -> dict[str, Any]:
+def environment_fields(project: Project) -> dict[str, Any]:
     """Return what all jobs of an environment have in common."""
     deployment = project.deployment
     return {
@@ -162,7 +162,8 @@ def _environment_fields(project: Project) -> dict[str, Any]:
     }
 
 
-def _compute(settings: TrainingSettings, instance_type: str) -> Compute:
+def compute(settings: TrainingSettings, instance_type: str) -> Compute:
+    """Return what a job runs on, by the settings of [training]."""
     return Compute(
         instance_type=instance_type,
         max_runtime_seconds=settings.max_runtime_seconds,

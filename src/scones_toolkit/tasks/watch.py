@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scones_core.errors import MonitorError
+from scones_monitor import live
 from scones_monitor.live import LiveFigures, line, live_figures, rows
 from scones_monitor.period import parse_period
 from scones_toolkit.console import Console, cell
@@ -21,11 +22,19 @@ MIN_SECONDS = 1
 """The shortest refresh: each one lists the capture files."""
 
 
-def watch(project: Project, *, since: str = "1h", every: int = 60, once: bool = False) -> None:
+def watch(
+    project: Project,
+    *,
+    since: str = "1h",
+    every: int = 60,
+    once: bool = False,
+    publish: bool = False,
+) -> None:
     """Show the figures of the last `since`, again each `every` seconds, until Ctrl-C.
 
     A terminal shows one table that changes, anything else gets a line at each refresh. `once`
-    ends after the first. Raises MonitorError for a period or interval that is none, and where
+    ends after the first. With `publish` the figures go to CloudWatch, too, for an alarm to see.
+    Raises MonitorError for a period or interval that is none, and where
     the first reading fails.
     """
     if every < MIN_SECONDS:
@@ -33,7 +42,10 @@ def watch(project: Project, *, since: str = "1h", every: int = 60, once: bool = 
 
     def read() -> LiveFigures:
         period = parse_period(since, None, None, datetime.now(UTC))
-        return live_figures(monitoring.period_data(project, period))
+        figures = live_figures(monitoring.period_data(project, period))
+        if publish:
+            live.publish(project.client("cloudwatch"), figures)
+        return figures
 
     follow(project.console, read, every, refreshes=1 if once else None)
 
@@ -50,13 +62,13 @@ def follow(
 
     A reading that fails after the first is shown as such, and tried again.
     """
-    live = Live(console=console.rich, auto_refresh=False) if console.rich.is_terminal else None
+    screen = Live(console=console.rich, auto_refresh=False) if console.rich.is_terminal else None
     done = 0
     try:
-        with live or nullcontext():
+        with screen or nullcontext():
             while True:
                 try:
-                    _show(console, live, read())
+                    _show(console, screen, read())
                 except MonitorError as error:
                     if not done:
                         raise
@@ -69,12 +81,12 @@ def follow(
         console.say("Stopped.")
 
 
-def _show(console: Console, live: Live | None, figures: LiveFigures) -> None:
-    if live is None:
+def _show(console: Console, screen: Live | None, figures: LiveFigures) -> None:
+    if screen is None:
         # One line each: whatever a class is called.
         console.say(cell(line(figures)))
         return
-    live.update(_table(figures), refresh=True)
+    screen.update(_table(figures), refresh=True)
 
 
 def _table(figures: LiveFigures) -> Group:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from scones_core.uris import S3Uri
-from scones_train.sagemaker.metric_lines import metric_definitions
+from scones_train.sagemaker.metric_lines import RECORDED, metric_definitions
 
 JOB_NAME_CHARACTERS = 63
 # Instances with local NVMe storage encrypt it by themselves and refuse a key.
@@ -41,6 +41,7 @@ class TrainingRequest:
     `own_program` says that the image prints this project's metric lines; a built-in algorithm
     has metrics of its own and takes no other. `resume` is an earlier job whose checkpoints
     this one goes on from. The job's name is `name_prefix`, the time, and four random digits.
+    `environment` is given to the program; `recorded` names the metrics that its lines carry.
     """
 
     name_prefix: str
@@ -55,6 +56,8 @@ class TrainingRequest:
     own_program: bool = True
     resume: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    recorded: tuple[str, ...] = RECORDED
 
     @property
     def output(self) -> S3Uri:
@@ -89,7 +92,9 @@ def job_definition(request: TrainingRequest, job: str) -> dict[str, Any]:
 
     `job` is the name below which checkpoints are kept.
     """
-    metrics = {"MetricDefinitions": metric_definitions()} if request.own_program else {}
+    metrics = (
+        {"MetricDefinitions": metric_definitions(request.recorded)} if request.own_program else {}
+    )
     definition: dict[str, Any] = {
         "AlgorithmSpecification": {
             "TrainingImage": request.image_uri,
@@ -105,6 +110,7 @@ def job_definition(request: TrainingRequest, job: str) -> dict[str, Any]:
             "KmsKeyId": request.kms_key_arn,
         },
         **_compute(request.compute, request.kms_key_arn),
+        **({"Environment": dict(request.environment)} if request.environment else {}),
     }
     if request.own_program:
         # An instance that is taken away leaves nothing but these behind.

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 _PAIR = re.compile(r"(?<!\S)([a-z_]+)=([0-9][0-9.e+-]*)(?:/([0-9]+))?(?!\S)")
 
@@ -45,6 +45,6 @@ def parse_line(line: str) -> dict[str, float]:
     return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
-def metric_definitions() -> list[dict[str, str]]:
-    """Return the MetricDefinitions of CreateTrainingJob for these lines."""
-    return [{"Name": name, "Regex": rf"(?:^|\s){name}=([0-9][0-9.e+-]*)"} for name in RECORDED]
+def metric_definitions(names: Sequence[str] = RECORDED) -> list[dict[str, str]]:
+    """Return the MetricDefinitions of CreateTrainingJob for lines that carry these names."""
+    return [{"Name": name, "Regex": rf"(?:^|\s){name}=([0-9][0-9.e+-]*)"} for name in names]

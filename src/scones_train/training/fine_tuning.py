@@ -4,6 +4,7 @@ The frozen blocks give the same features of the same image every time, so each i
 them once for each of a few views, for all epochs, all folds and the final network together.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from threading import Event
@@ -58,6 +59,7 @@ class FineTuning:
         self._targets = torch.from_numpy(images.labels)
         self._views: list[Tensor] = []
         height, width = self._network.side
+        self._feature_shape = self._shape_of_features()
         self._part = max(1, PART_PIXELS // (height * width))
         self._count = self._count_views()
 
@@ -120,10 +122,14 @@ class FineTuning:
         """How many of the views the finished network is asked: upright, and flipped."""
         return 2 if self._settings.horizontal_flip else 1
 
+    @torch.no_grad()
+    def _shape_of_features(self) -> tuple[int, ...]:
+        """Return channels, height and width of an image's features."""
+        features = self._network.frozen(self._pixels.rows(torch.zeros(1, dtype=torch.int64)))
+        return tuple(features.shape[1:])
+
     def _count_views(self) -> int:
-        with torch.no_grad():
-            features = self._network.frozen(self._pixels.rows(torch.zeros(1, dtype=torch.int64)))
-        room = MAX_FEATURE_BYTES // (2 * features.numel() * len(self._images))
+        room = MAX_FEATURE_BYTES // (2 * math.prod(self._feature_shape) * len(self._images))
         wanted = min(MAX_VIEWS, max(self._settings.epochs, self._plain_views))
         return max(self._plain_views, min(wanted, room))
 
@@ -141,7 +147,9 @@ class FineTuning:
         """Return the features of one view of every image: float16 (N, C, h, w)."""
         generator = Generator().manual_seed(self._settings.seed * MAX_VIEWS + view)
         step, flip = stoppable(on_step, stop), bool(self._settings.horizontal_flip)
-        found = []
+        shape = (len(self._images), *self._feature_shape)
+        # Into their place at once: parts that are put together at the end take the room twice.
+        found = torch.empty(shape, dtype=torch.float16, memory_format=torch.channels_last)
         for chosen in torch.split(torch.arange(len(self._images)), self._part):
             if view < self._plain_views:
                 images = self._pixels.rows(chosen, torch.full((len(chosen),), bool(view)))
@@ -149,10 +157,9 @@ class FineTuning:
                 flipped = torch.rand(len(chosen), generator=generator) < (0.5 if flip else 0)
                 images = self._pixels.rows(chosen, flipped)
                 images = shift(images, max(1, self._shift), generator)
-            features = self._network.frozen(images).to(torch.float16)
-            found.append(features.cpu().contiguous(memory_format=torch.channels_last))
+            found[chosen[0] : chosen[-1] + 1] = self._network.frozen(images)
             step()
-        return torch.cat(found)
+        return found
 
     @property
     def _shift(self) -> int:

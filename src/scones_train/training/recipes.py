@@ -16,13 +16,18 @@ from scones_train.training.hyperparameters import Hyperparameters
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a recipe sets where the hyperparameters leave it open."""
+    """What a recipe sets where the hyperparameters leave it open.
+
+    `epochs` grow where the images are too few for `min_steps` optimiser steps.
+    """
 
     epochs: int
     batch_size: int
+    min_steps: int
 
 
-RECIPES = {"pretrained": Recipe(epochs=8, batch_size=32), "scratch": Recipe(20, 64)}
+# Few images make few steps an epoch: those of 100 images were 20, where the loss still fell.
+RECIPES = {"pretrained": Recipe(8, 32, min_steps=60), "scratch": Recipe(20, 64, min_steps=240)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +53,9 @@ def choose_recipe(
     recipe, weights, reason = _chosen(settings.recipe, images, given, packaged)
     usual = RECIPES[recipe]
     batch_size = settings.batch_size or usual.batch_size
-    epochs = settings.epochs or usual.epochs
+    steps = max(1, len(images) // batch_size)
+    epochs = settings.epochs or max(usual.epochs, -(-usual.min_steps // steps))
     if settings.max_steps:
-        steps = max(1, len(images) // batch_size)
         epochs = max(1, min(epochs, settings.max_steps // steps))
     concrete = replace(settings, recipe=recipe, batch_size=batch_size, epochs=epochs)
     return Choice(concrete, weights, reason)

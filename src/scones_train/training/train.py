@@ -16,7 +16,14 @@ from scones_core.errors import SconesError, TrainingError
 from scones_core.manifest import Manifest
 from scones_core.model_card import ModelCard
 from scones_train.artifact import write_artifact
-from scones_train.data import SMALLEST_SIDE, ImageSet, load_channel, passed_over
+from scones_train.data import (
+    SMALLEST_SIDE,
+    ImageSet,
+    channel_files,
+    load_channel,
+    load_channels,
+    passed_over,
+)
 from scones_train.evaluation.calibration import Calibration, Predictions, calibrate
 from scones_train.evaluation.predictions import ImagePredictions, channel_names
 from scones_train.evaluation.reliability import to_svg
@@ -68,7 +75,7 @@ def run(container: Container) -> ModelCard:
     Raises TrainingError for hyperparameters or images that cannot be used.
     """
     settings = Hyperparameters.parse({**_of_manifest(container), **container.hyperparameters()})
-    splits = _load(container, settings)
+    images, validation, test = _load(container, settings)
     # PyTorch is imported once everything else is known to be right.
     from scones_train.model.export import to_onnx, weights_bytes
     from scones_train.model.weights import package_weights
@@ -77,7 +84,6 @@ def run(container: Container) -> ModelCard:
     from scones_train.training.fit import predict
     from scones_train.training.recipes import choose_recipe
 
-    images = _training_images(splits, settings)
     choice = choose_recipe(settings, images, _given_weights(container, settings), package_weights)
     settings = choice.settings
     emit(f"Recipe {settings.recipe}: {choice.reason}.")
@@ -86,7 +92,7 @@ def run(container: Container) -> ModelCard:
     trained = train(trainer, images.labels, settings, callbacks, checkpoints)
     network, normalisation, unseen = trained.network, trained.normalisation, trained.predictions
     if unseen is None:
-        validation = splits["validation"]
+        assert validation is not None  # noqa: S101 (narrows the type: there are no folds)
         unseen = Predictions(predict(network, validation, normalisation), validation.labels)
     calibration = calibrate(unseen, settings.target_precision)
     graph = to_onnx(network, normalisation, calibration.temperature, images.size)
@@ -94,16 +100,16 @@ def run(container: Container) -> ModelCard:
     card = build_model_card(
         settings, normalisation, calibration, images, reason=choice.reason, origin=origin
     )
-    answers = Predictor(card, graph).probabilities(splits["test"].pixels)
-    card = with_metrics(card, calibration, answers, splits["test"].labels, len(images))
+    answers = Predictor(card, graph).probabilities(test.pixels)
+    card = with_metrics(card, calibration, answers, test.labels, len(images))
     names = channel_names(container.channel("test"), settings.classes)
     write_artifact(
         container.model_dir,
         card,
         graph,
         weights_bytes(network, origin),
-        ImagePredictions(names, splits["test"].labels, answers),
-        samples=choose_golden_samples(splits["test"], answers),
+        ImagePredictions(names, test.labels, answers),
+        samples=choose_golden_samples(test, answers),
         diagram=_diagram(calibration),
     )
     checkpoints.clear()
@@ -162,33 +168,33 @@ def _trainer(images: ImageSet, choice: "Choice") -> tuple["Trainer", "TrainingCa
     )
 
 
-def _training_images(splits: dict[str, ImageSet], settings: Hyperparameters) -> ImageSet:
-    """Return the images that are trained on, in an order of their own.
+def _load(
+    container: Container, settings: Hyperparameters
+) -> tuple[ImageSet, ImageSet | None, ImageSet]:
+    """Return the images to train on, in an order of their own, to calibrate on, and to test on.
 
-    Folds calibrate on images that they hold out, so that the validation channel can be trained
-    on; without folds it is all there is to calibrate on.
+    Folds calibrate on images that they hold out, so that the validation channel is trained on
+    too, and there is none to calibrate on. Without folds it is all there is for that.
     """
-    if not settings.folds:
-        return splits["train"].ordered()
-    # Taken out, so that they are not held twice during the training.
-    return splits.pop("train").joined(splits.pop("validation")).ordered()
-
-
-def _load(container: Container, settings: Hyperparameters) -> dict[str, ImageSet]:
-    train = load_channel(container.channel("train"), settings.classes)
-    if min(train.size) < SMALLEST_SIDE:
+    folders = {name: container.channel(name) for name in ("train", "validation", "test")}
+    train, validation, test = folders.values()
+    classes = settings.classes
+    # Into one array at once: joined afterwards, the images would be held twice.
+    images = load_channels([train, validation] if settings.folds else [train], classes).ordered()
+    if min(images.size) < SMALLEST_SIDE:
         raise TrainingError(
-            f"The training images are {train.size[1]}x{train.size[0]} pixels; "
+            f"The training images are {images.size[1]}x{images.size[0]} pixels; "
             f"the network needs {SMALLEST_SIDE} on each side at least."
         )
-    splits = {"train": train}
-    for name in ("validation", "test"):
-        splits[name] = load_channel(container.channel(name), settings.classes, train.size)
-    emit_metrics({f"{name}_images": len(images) for name, images in splits.items()})
-    for name in splits:
-        for reason, number in passed_over(container.channel(name)).items():
+    held_out = None if settings.folds else load_channel(validation, classes, images.size)
+    tested = load_channel(test, classes, images.size)
+    emit_metrics(
+        {f"{name}_images": len(channel_files(each, classes)) for name, each in folders.items()}
+    )
+    for name, folder in folders.items():
+        for reason, number in passed_over(folder).items():
             emit(f"Passed over in channel {name}: {number}, as {reason}.")
-    return splits
+    return images, held_out, tested
 
 
 def _diagram(calibration: Calibration) -> str:

@@ -1,15 +1,26 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
+from moto import mock_aws
 
+from scones_core.errors import MonitorError
 from scones_monitor.archive import Archive
 from scones_monitor.capture_files import FolderCaptures
 from scones_monitor.drift.figures import DriftFigure, Verdict
 from scones_monitor.invocations import EndpointMetrics
-from scones_monitor.live import LiveFigures, line, live_figures, metric_data
+from scones_monitor.live import (
+    NAMESPACE,
+    LiveFigures,
+    line,
+    live_figures,
+    metric_data,
+    publish,
+)
 from scones_monitor.report import Provenance, ReportData
 from scones_monitor.statistics import Interval
 from scones_monitor.summary import Query, summarise
@@ -122,3 +133,28 @@ def test_the_line_of_no_records_says_why_drift_is_not_known(build: Build) -> Non
 def test_more_records_than_invocations_are_no_gap(build: Build) -> None:
     metrics = EndpointMetrics(invocations=[(SINCE, 1)])
     assert values(build(0.99, 0.98, metrics=metrics, sampling=100))["CaptureGapPercent"] == 0
+
+
+@pytest.fixture
+def cloudwatch(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield session.client("cloudwatch")
+
+
+def test_published_figures_are_in_cloudwatch(build: Build, cloudwatch: Any) -> None:
+    assert publish(cloudwatch, build(0.99, 0.6)) == 4
+    found = cloudwatch.list_metrics(Namespace=NAMESPACE)["Metrics"]
+    assert {each["MetricName"] for each in found} == {
+        "Images",
+        "ReviewPercent",
+        "ClassPercent",
+        "ConfidenceMedian",
+    }
+
+
+def test_a_refusal_of_cloudwatch_is_one_sentence(build: Build, session: boto3.Session) -> None:
+    with Stubber(session.client("cloudwatch")) as stub:
+        stub.add_client_error("put_metric_data", "AccessDenied", "not allowed")
+        with pytest.raises(MonitorError, match="scones cannot be written to CloudWatch"):
+            publish(stub.client, build(0.99))

@@ -4,7 +4,14 @@ from PIL import Image
 
 from scones_core.errors import TrainingError
 from scones_core.image_folders import HIDDEN, NO_CLASS
-from scones_train.data import NO_ENDING, ImageSet, Normalisation, load_channel, passed_over
+from scones_train.data import (
+    NO_ENDING,
+    ImageSet,
+    Normalisation,
+    load_channel,
+    load_channels,
+    passed_over,
+)
 
 CLASSES = ("bicycle", "motorcycle")
 
@@ -67,24 +74,36 @@ def test_normalisation_is_of_pixels_from_0_to_1_and_spares_flat_channels(channel
 
 
 def test_the_order_of_images_is_that_of_their_class_and_pixels_alone(images):
-    shuffled = np.random.default_rng(1).permutation(len(images))
-    ordered, again = images.ordered(), images.rows(shuffled).ordered()
+    before, labels = _contents(images), sorted(images.labels.tolist())
+    again = images.rows(np.random.default_rng(1).permutation(len(images))).ordered()
+    ordered = images.ordered()
     assert np.array_equal(ordered.pixels, again.pixels)
     assert np.array_equal(ordered.labels, again.labels)
-    assert ordered.labels.tolist() == sorted(images.labels.tolist())
-    assert _contents(ordered) == _contents(images)
+    assert ordered.labels.tolist() == labels
+    assert _contents(ordered) == before
+
+
+def test_images_are_put_in_order_without_a_copy(images):
+    pixels, labels = images.pixels, images.labels
+    ordered = images.ordered()
+    assert ordered.pixels is pixels
+    assert ordered.labels is labels
 
 
 def _contents(images):
     return sorted((int(y), p.tobytes()) for p, y in zip(images.pixels, images.labels, strict=True))
 
 
-def test_images_of_two_sets_come_in_one_order_however_they_were_split(images):
-    halves = images.rows(np.arange(5)), images.rows(np.arange(5, len(images)))
-    joined = halves[0].joined(halves[1]).ordered()
-    swapped = halves[1].joined(halves[0]).ordered()
-    assert isinstance(joined, ImageSet)
-    assert np.array_equal(joined.pixels, swapped.pixels)
+def test_two_channels_come_in_one_order_whichever_has_an_image(channel, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    for number, label in enumerate(CLASSES):
+        (other / label).mkdir(parents=True)
+        Image.new("RGB", (20, 16), (0, 0, 9 + number)).save(other / label / "1.png")
+    both = load_channels([channel, other], CLASSES)
+    assert len(both) == len(load_channel(channel, CLASSES)) + len(CLASSES)
+    swapped = load_channels([other, channel], CLASSES).ordered()
+    assert np.array_equal(both.ordered().pixels, swapped.pixels)
+    assert np.array_equal(both.labels, swapped.labels)
 
 
 def test_the_statistics_are_those_of_all_pixels_whatever_their_number():

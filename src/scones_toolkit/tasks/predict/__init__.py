@@ -52,7 +52,7 @@ def predict(
     answers: list[Answer] = []
     with project.console.progress("answering") as advance:
         for picture in found.pictures:
-            answers.append(answer_picture(chosen, picture))
+            answers.append(answer_picture(chosen, picture, project.settings.assignment))
             if len(found.pictures) > 1:
                 advance(len(answers), len(found.pictures))
     if as_json:
@@ -85,12 +85,13 @@ def show_page(
 ) -> None:
     """Serve a page that answers pictures, on this host only, until it is interrupted."""
     chosen = load_model(project, model)
-    page = LoopbackPage(PredictPage(chosen).answer, port=port, max_body_bytes=PHOTOS.max_bytes)
+    application = PredictPage(chosen, project.settings.assignment).answer
+    page = LoopbackPage(application, port=port, max_body_bytes=PHOTOS.max_bytes)
     with page:
         project.console.say(f"Answered by {chosen.name}; threshold {chosen.threshold:.4f}.")
         project.console.say(f"Open {page.url} in a browser of this host; Ctrl-C ends it.")
         if in_browser:
             import webbrowser
 
-            webbrowser.open(page.url)
+            webbrowser.open(page.url_once)
         page.serve()

@@ -1,9 +1,10 @@
 """A model's answer to one picture, and the tables and JSON that show it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from scones_core.assignments import Assignment
 from scones_core.errors import SconesError
 from scones_core.events import DECISIONS, Decision
 from scones_toolkit.console import Console
@@ -15,13 +16,15 @@ SHOWN_LABELS = 5
 LISTED = 20
 BAR_CHARACTERS = 30
 EIGHTHS = " ▏▎▍▌▋▊▉█"
+Assignments = Mapping[str, Assignment]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """How one picture was answered: the likeliest labels first, at most five; or why not.
 
-    `truth` is the name of its folder where that is a class.
+    `truth` is the name of its folder where that is a class; `assignment` is what an accepted
+    answer leads to, where the settings have assignments.
     """
 
     picture: str
@@ -29,6 +32,7 @@ class Answer:
     likeliest: tuple[tuple[str, float], ...] = ()
     truth: str = ""
     error: str = ""
+    assignment: Assignment | None = None
 
     def json(self) -> dict[str, Any]:
         """Return the answer as a JSON object."""
@@ -41,12 +45,13 @@ class Answer:
             "probabilities": [
                 {"label": name, "probability": value} for name, value in self.likeliest
             ],
+            "assignment": asdict(self.assignment) if self.assignment else None,
             "truth": self.truth or None,
             "error": self.error or None,
         }
 
 
-def answer_picture(model: Model, picture: Picture) -> Answer:
+def answer_picture(model: Model, picture: Picture, assignments: Assignments) -> Answer:
     """Return a model's answer to a picture; one without is `failed`, with the reason."""
     truth = picture.folder if picture.folder in model.labels else ""
     try:
@@ -54,7 +59,8 @@ def answer_picture(model: Model, picture: Picture) -> Answer:
     except (SconesError, MemoryError) as error:
         reason = str(error).rstrip(".") or "there is no memory left for it"
         return Answer(picture.name, "failed", truth=truth, error=reason)
-    return Answer(picture.name, decide(model, found), found, truth)
+    leads_to = assigned(model, found, assignments)
+    return Answer(picture.name, decide(model, found), found, truth, assignment=leads_to)
 
 
 def rank(model: Model, probabilities: Sequence[float]) -> tuple[tuple[str, float], ...]:
@@ -66,6 +72,18 @@ def rank(model: Model, probabilities: Sequence[float]) -> tuple[tuple[str, float
 def decide(model: Model, likeliest: Sequence[tuple[str, float]]) -> Decision:
     """Return what the workflow decides: accepted from the threshold on, else review."""
     return "accepted" if likeliest[0][1] >= model.threshold else "review"
+
+
+def assigned(
+    model: Model, likeliest: Sequence[tuple[str, float]], assignments: Assignments
+) -> Assignment | None:
+    """Return what an answer leads to; None for one to review, and without assignments."""
+    return assignments.get(likeliest[0][0]) if decide(model, likeliest) == "accepted" else None
+
+
+def assignment_text(found: Assignment) -> str:
+    """Return an assignment in words, as `bay A, near orders to 3 km`."""
+    return f"bay {found.bay}, {found.orders} orders to {found.max_km:g} km"
 
 
 def summary(model: Model, answers: Sequence[Answer], passed_over: int) -> dict[str, Any]:
@@ -106,6 +124,8 @@ def _print_one(console: Console, model: Model, answer: Answer) -> None:
         f"{answer.picture}: {label}, {answer.decision} ({confidence:.4f} {sign} "
         f"{model.threshold:.4f})"
     )
+    if answer.assignment:
+        console.say(f"  {assignment_text(answer.assignment)}")
     for name, value in answer.likeliest:
         console.say(f"  {name.ljust(width)}  {bar(console, value)}  {value:.4f}")
 
@@ -114,7 +134,7 @@ def _print_all(console: Console, answers: Sequence[Answer]) -> None:
     truth = any(answer.truth for answer in answers)
     rows = [_row(console, answer, truth=truth) for answer in answers[:LISTED]]
     more = f"First {LISTED} of {len(answers)}; --json prints all" if answers[LISTED:] else ""
-    header = ("image", "decision", "answer", "confidence", "")
+    header = ("image", "decision", "answer", "confidence", "", "assignment")
     console.grid(more, (*header, "truth") if truth else header, rows)
     console.say(", ".join(f"{n} {name}" for name, n in _counts(answers).items()))
     right, known = _right(answers)
@@ -130,9 +150,10 @@ def _print_all(console: Console, answers: Sequence[Answer]) -> None:
 def _row(console: Console, answer: Answer, *, truth: bool) -> tuple[str, ...]:
     if answer.likeliest:
         label, confidence = answer.likeliest[0]
-        cells = (label, f"{confidence:.4f}", bar(console, confidence))
+        leads_to = assignment_text(answer.assignment) if answer.assignment else ""
+        cells = (label, f"{confidence:.4f}", bar(console, confidence), leads_to)
     else:
-        cells = ("", "", "")
+        cells = ("", "", "", "")
     row = (answer.picture, answer.decision, *cells)
     return (*row, answer.truth) if truth else row
 

@@ -63,6 +63,9 @@ function show(answer) {
   const then = answer.decision === "accepted" ? "" : ": a person decides";
   find("reason").textContent =
     `${percent(best.probability)} ${side} the threshold of ${percent(model.threshold)}${then}.`;
+  const leadsTo = answer.assignment;
+  find("assignment").textContent = `${leadsTo[0]?.toUpperCase() ?? ""}${leadsTo.slice(1)}.`;
+  find("assignment").hidden = !leadsTo;
   find("bars").replaceChildren(...answer.likeliest.map((each, place) => barOf(each, place === 0)));
   find("marked").hidden = true;
   find("result").hidden = false;

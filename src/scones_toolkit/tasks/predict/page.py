@@ -9,7 +9,13 @@ from PIL import Image
 
 from scones_core.loopback_page import Refused, Request, Response
 from scones_images import PHOTOS, ImageError, ImageTooBig
-from scones_toolkit.tasks.predict.answers import decide, rank
+from scones_toolkit.tasks.predict.answers import (
+    Assignments,
+    assigned,
+    assignment_text,
+    decide,
+    rank,
+)
 from scones_toolkit.tasks.predict.explain import marked, png
 from scones_toolkit.tasks.predict.models import LoadedModel
 
@@ -29,8 +35,8 @@ class PredictPage:
     picture is kept.
     """
 
-    def __init__(self, model: LoadedModel) -> None:
-        self._model = model
+    def __init__(self, model: LoadedModel, assignments: Assignments) -> None:
+        self._model, self._assignments = model, assignments
         # One decoded photograph of 64 million pixels takes 192 MB.
         self._turn = Lock()
 
@@ -75,8 +81,10 @@ class PredictPage:
                 raise Refused(status, f"{sentence[:1].upper()}{sentence[1:]}.") from error
             except MemoryError as error:
                 raise Refused(503, "There is no memory left for this picture.") from error
+        leads_to = assigned(model, likeliest, self._assignments)
         return Response.json(
             {
+                "assignment": assignment_text(leads_to) if leads_to else "",
                 "seen": _data_uri(png(Image.fromarray(pixels))),
                 "decision": decide(model, likeliest),
                 "likeliest": [{"label": name, "probability": value} for name, value in likeliest],

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 
-from scones_train.data import ImageSet
 from scones_train.training.checkpoint import Checkpoint, Checkpoints
 from scones_train.training.cross_validation import fold_rows, total_steps, train
 from scones_train.training.fit import TrainingCallbacks, count_steps, predict
@@ -119,14 +118,6 @@ def test_a_fault_in_one_training_ends_all(lit, threads):
         run(lit, settings, TrainingCallbacks(on_step=on_step))
     assert len(count) < 100
     assert threading.active_count() == before
-
-
-def test_sets_are_joined_in_order(lit):
-    other = ImageSet(lit.pixels[:2] // 2, 1 - lit.labels[:2])
-    both = lit.joined(other)
-    assert len(both) == len(lit) + 2
-    assert np.array_equal(both.rows(np.array([24, 25])).pixels, other.pixels)
-    assert both.labels[24:].tolist() == other.labels.tolist()
 
 
 def test_a_resumed_job_reports_the_steps_that_are_done(lit, tmp_path):

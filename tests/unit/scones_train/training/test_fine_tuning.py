@@ -121,6 +121,15 @@ def test_photographs_go_through_in_small_parts(weights):
     assert trainer.preparation_steps == 4
 
 
+@pytest.mark.parametrize("colours", [((200, 0, 0), (0, 0, 200)), ((0, 0, 0), (0, 0, 0))])
+def test_images_of_one_colour_give_finite_answers(weights, colours):
+    pixels = np.array(colours, dtype=np.uint8)[np.arange(8) % 2][:, None, None]
+    images = ImageSet(pixels.repeat(16, 1).repeat(16, 2), np.arange(8, dtype=np.int64) % 2)
+    trainer = prepared(images, weights)
+    network = trainer.fit(np.arange(8), TrainingCallbacks(), Checkpoint())
+    assert np.isfinite(trainer.predict(network, np.arange(8))).all()
+
+
 @pytest.mark.parametrize(
     ("size", "side"),
     [

@@ -51,8 +51,8 @@ def test_a_recipe_that_does_not_fit_its_weights_is_refused(asked, given, named):
 @pytest.mark.parametrize(
     ("settings", "epochs", "batch_size"),
     [
-        ({}, 8, 32),
-        ({"recipe": "scratch"}, 20, 64),
+        ({}, 60, 32),
+        ({"recipe": "scratch"}, 240, 64),
         ({"epochs": 3, "batch_size": 16}, 3, 16),
         ({"batch_size": 20, "max_steps": 8}, 4, 20),
         ({"batch_size": 4, "max_steps": 3}, 1, 4),
@@ -62,3 +62,21 @@ def test_a_recipe_that_does_not_fit_its_weights_is_refused(asked, given, named):
 def test_what_is_left_open_is_the_recipes_own(settings, epochs, batch_size):
     found = choose(images(), **settings).settings
     assert (found.epochs, found.batch_size) == (epochs, batch_size)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "count", "epochs"),
+    [
+        ("scratch", 200, 80),
+        ("scratch", 800, 20),
+        ("scratch", 5000, 20),
+        ("pretrained", 60, 60),
+        ("pretrained", 1000, 8),
+    ],
+)
+def test_few_images_are_seen_more_often_so_that_there_are_steps_to_learn_in(recipe, count, epochs):
+    assert choose(images(count), recipe=recipe).settings.epochs == epochs
+
+
+def test_given_epochs_are_kept_however_few_images_there_are():
+    assert choose(images(), recipe="scratch", epochs=3).settings.epochs == 3

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scones_core.assignments import Assignment
 from scones_core.loopback_page import Refused, Request
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.predict.models import load_model
@@ -29,7 +30,8 @@ HUGE = (
 @pytest.fixture
 def page(tmp_path: Path) -> PredictPage:
     write_colour_model(tmp_path / "model")
-    return PredictPage(load_model(Project(tmp_path), str(tmp_path / "model")))
+    bays = {"red": Assignment("red", "A", "near", 3)}
+    return PredictPage(load_model(Project(tmp_path), str(tmp_path / "model")), bays)
 
 
 def post(page: PredictPage, path: str, body: bytes) -> dict[str, object]:
@@ -48,7 +50,13 @@ def test_a_picture_is_shown_as_the_model_sees_it_with_its_answer(page: PredictPa
     found = post(page, "/predict", encoded(plain(200, 0, side=500), "JPEG"))
     assert opened(found["seen"]).size == (SIDE, SIDE)
     assert found["decision"] == "accepted"
+    assert found["assignment"] == "bay A, near orders to 3 km"
     assert found["likeliest"][0]["label"] == "red"  # type: ignore[index]
+
+
+def test_a_picture_to_review_leads_to_no_assignment(page: PredictPage) -> None:
+    found = post(page, "/predict", encoded(plain(110, 100)))
+    assert (found["decision"], found["assignment"]) == ("review", "")
 
 
 def test_what_decided_is_marked_in_the_same_picture(page: PredictPage) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 from rich.console import Console as RichConsole
 
+from scones_core.assignments import Assignment
 from scones_core.errors import DatasetError, DeployError, MalformedArtifact, SettingsError
 from scones_core.files import sha256_of
 from scones_deploy.release import Release, add_release
@@ -90,6 +92,19 @@ def test_below_the_threshold_a_person_decides(project: Project, tmp_path: Path) 
     (answer,) = predict(project, str(picture))
     assert answer.decision == "review"
     assert "< 0.9000)" in shown(project)
+
+
+def test_an_accepted_picture_leads_to_its_assignment(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bays = {"red": Assignment("red", "A", "near", 3.5)}
+    assigned = replace(project, settings=replace(project.settings, assignment=bays))
+    picture = save(tmp_path / "car.png", encoded(plain(200, 0)))
+    predict(assigned, str(picture))
+    assert "bay A, near orders to 3.5 km" in shown(project)
+    predict(assigned, str(picture), as_json=True)
+    (found,) = json.loads(capsys.readouterr().out)["results"]
+    assert found["assignment"] == {"vehicle": "red", "bay": "A", "orders": "near", "max_km": 3.5}
 
 
 def test_a_folder_is_answered_picture_by_picture_and_nothing_is_lost(
