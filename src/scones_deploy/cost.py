@@ -197,8 +197,8 @@ def _workflow(
 
 def _records(resources: tuple[AppliedResource, ...], prices: Prices) -> Iterator[Line]:
     for _ in of(resources, "aws_dynamodb_table"):
-        # The row, then its mark; a row has one to two kilobytes, which are two units each.
-        price = 4 * MILLION * prices["dynamodb_write"]
+        # The row, then its mark: a unit each; with a key of 1,000 bytes they are two.
+        price = 2 * MILLION * prices["dynamodb_write"]
         yield Line("DynamoDB", "rows, two writes an image", million=price)
     for _ in of(resources, "aws_cloudwatch_event_bus"):
         yield Line("EventBridge", "events, one an image", million=MILLION * prices["event"])

@@ -282,6 +282,17 @@ def test_an_event_of_another_form_is_refused(event: Any, context: Any) -> None:
         handler(event, context)
 
 
+def test_a_usual_row_with_its_mark_is_one_write_unit(record: Any, helpers: Any) -> None:
+    given = result("dataset/20261120-5f1c7a52/test/motorcycle/0123456789abcdef.png")
+    given["image"] |= {"bucket": "scones-dev-data-123456789012", "version": "v" * 32}
+    given["image"]["etag"] = f'"{"e" * 32}"'
+    given["release"] = "20261129-074748-679c"
+    record(given)
+    [row] = helpers.rows()
+    assert row["notified_at"]
+    assert sum(len(name) + len(value) for name, value in row.items()) < 1_024
+
+
 def test_no_image_s_bytes_are_in_a_row_or_a_message(record: Any, helpers: Any) -> None:
     record(result("a.png"), result("b.png", "review"))
     texts = json.dumps([helpers.rows(), helpers.messages("events"), helpers.messages("review")])

@@ -93,7 +93,7 @@ def test_of_the_functions_a_large_run_bills_the_batches_alone() -> None:
 def test_each_image_bills_its_row_and_its_event() -> None:
     found = lines(of("aws_dynamodb_table"), of("aws_cloudwatch_event_bus"))
     billed = {line.service: line.million for line in found}
-    assert billed["DynamoDB"] == pytest.approx(2.5)
+    assert billed["DynamoDB"] == pytest.approx(1.25)
     assert billed["EventBridge"] == pytest.approx(1)
 
 
