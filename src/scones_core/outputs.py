@@ -1,7 +1,7 @@
 """What Terraform deployed, typed: the outputs that the other packages work with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Self
 
 from scones_core.errors import DeployError
@@ -29,26 +29,27 @@ class Deployment:
     model_package_group: str
     builtin_algorithm_image: str
     state_machine_arn: str
-    retraining_state_machine_arn: str
     function_names: Mapping[str, str]
     endpoint_name: str
     variant: str
     active_release: str
     threshold: float
     labels: tuple[str, ...]
+    retraining_state_machine_arn: str = ""
 
     @classmethod
     def of(cls, outputs: Mapping[str, Any]) -> Self:
         """Return the deployment that these output values describe.
 
-        Raises DeployError for a missing output: the environment was not applied, or by an
-        older version of the project.
+        An output with a default may be missing: an environment that was applied before it was
+        there can still be released to. Raises DeployError for any other that is: the environment
+        was not applied.
         """
-        missing = [f.name for f in fields(cls) if f.name not in outputs]
+        missing = [f.name for f in fields(cls) if f.name not in outputs and f.default is MISSING]
         if missing:
             raise DeployError(
                 f"The environment is deployed only in part (no output {missing[0]!r}): run "
                 "`inv apply`."
             )
-        values = {f.name: outputs[f.name] for f in fields(cls)}
+        values = {f.name: outputs[f.name] for f in fields(cls) if f.name in outputs}
         return cls(**{**values, "labels": tuple(values["labels"])})

@@ -21,3 +21,9 @@ def test_a_missing_output_is_named_with_the_remedy() -> None:
     del incomplete["endpoint_name"]
     with pytest.raises(DeployError, match=r"'endpoint_name'.*inv apply"):
         Deployment.of(incomplete)
+
+
+def test_an_environment_of_before_retraining_was_there_can_still_be_released_to() -> None:
+    earlier = outputs()
+    del earlier["retraining_state_machine_arn"]
+    assert Deployment.of(earlier).retraining_state_machine_arn == ""
