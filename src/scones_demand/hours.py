@@ -23,7 +23,9 @@ from scones_core.errors import DatasetError
 WEATHER = ("season", "holiday", "workingday", "weather", "temp", "atemp", "humidity", "windspeed")
 COUNTS = ("casual", "registered", "count")
 EPOCH = datetime(1970, 1, 1)
+_EPOCH_HOURS = EPOCH.toordinal() * 24
 FORMAT = "%Y-%m-%d %H:%M:%S"
+FORMAT_CHARACTERS = 19
 # An hourly series has so many hours at most: what is kept of a file is bounded by it.
 FIRST_YEAR, LAST_YEAR = 1990, 2089
 MAX_LINE_CHARACTERS = 4096
@@ -186,6 +188,19 @@ def _columns(
     return wanted, {title: found.index(title) for title in ("datetime", *wanted)}
 
 
+def _local_time(text: str) -> datetime | None:
+    """Return the time that a text in FORMAT stands for, None for another format.
+
+    `datetime.strptime` takes ten times as long, which counts with millions of rows.
+    """
+    if len(text) != FORMAT_CHARACTERS or text[4:11:3] + text[13:17:3] != "-- ::":
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
 class _Reader:
     """Collects rows in arrays of numbers, and counts what is out of order."""
 
@@ -223,35 +238,36 @@ class _Reader:
             self._columns[title].append(value)
 
     def _hour(self, text: str, line: int) -> int:
-        where = f"{self._name}, line {line}, column 'datetime'"
-        try:
-            time = datetime.strptime(text.strip(), FORMAT)
-        except ValueError:
-            raise DatasetError(
-                f"{where}: {text[:40]!r} is not a local time like 2011-01-20 13:00:00."
-            ) from None
-        if time.minute or time.second:
-            raise DatasetError(f"{where}: {text[:40]!r} is not a full hour.")
-        if not FIRST_YEAR <= time.year <= LAST_YEAR:
-            raise DatasetError(f"{where}: {text[:40]!r} is not from {FIRST_YEAR} to {LAST_YEAR}.")
-        return (time - EPOCH) // timedelta(hours=1)
+        time = _local_time(text.strip())
+        if time is None:
+            wanted = "is not a local time like 2011-01-20 13:00:00"
+        elif time.minute or time.second:
+            wanted = "is not a full hour"
+        elif not FIRST_YEAR <= time.year <= LAST_YEAR:
+            wanted = f"is not from {FIRST_YEAR} to {LAST_YEAR}"
+        else:
+            return time.toordinal() * 24 + time.hour - _EPOCH_HOURS
+        raise self._refused("datetime", text, line, wanted)
 
     def _number(self, title: str, text: str, line: int) -> float:
-        where = f"{self._name}, line {line}, column {title!r}"
         try:
             value = float(text)
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise DatasetError(f"{where}: {text[:40]!r} is not a number.")
+            raise self._refused(title, text, line, "is not a number")
         if title in WHOLE and value != int(value):
-            raise DatasetError(f"{where}: {text[:40]!r} is not a whole number.")
+            raise self._refused(title, text, line, "is not a whole number")
         if title == "weather":
             return value if value in CODES else math.nan
         low, high, words = ALLOWED[title]
         if not low <= value <= high:
-            raise DatasetError(f"{where}: {text[:40]!r} is not {words}.")
+            raise self._refused(title, text, line, f"is not {words}")
         return value
+
+    def _refused(self, title: str, text: str, line: int, why: str) -> DatasetError:
+        where = f"{self._name}, line {line}, column {title!r}"
+        return DatasetError(f"{where}: {text[:40]!r} {why}.")
 
     def hours(self) -> Hours:
         """Return what was read, sorted; raises DatasetError where there is no row."""

@@ -8,6 +8,7 @@ import uuid
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from botocore.session import get_session
 
 from local_aws.control import LocalAws
@@ -415,3 +416,58 @@ def test_dates_in_policies_are_compared_with_the_driven_clock(aws, bucket, clock
     s3.head_object(Bucket=bucket, Key="k")
     aws.advance(1001)
     denied(s3.list_objects_v2, Bucket=bucket)
+
+
+def code(call, **parameters):
+    """Return the code of an error that a call ends with, empty for none."""
+    try:
+        call(**parameters)
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return ""
+
+
+def test_a_batch_of_messages_needs_what_one_message_needs(aws):
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html"""
+    url, arn = aws.queue()
+    sqs = Caller(aws, allow("sqs:SendMessage", arn)).client("sqs")
+    entries = [{"Id": "0", "MessageBody": "x"}]
+    assert len(sqs.send_message_batch(QueueUrl=url, Entries=entries)["Successful"]) == 1
+    taken = [{"Id": "0", "ReceiptHandle": "x"}]
+    assert code(sqs.delete_message_batch, QueueUrl=url, Entries=taken) == "AccessDenied"
+
+
+def test_an_event_bus_is_authorised_by_its_own_arn(aws):
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html"""
+    name = unique("bus")
+    arn = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{name}"
+    actions = [f"events:{verb}EventBus" for verb in ("Create", "Describe", "Delete")]
+    actions.append("events:TagResource")
+    events = Caller(aws, allow(actions, arn), allow("events:ListTagsForResource", arn)).client(
+        "events"
+    )
+    assert code(events.create_event_bus, Name=f"{name}-other") == "AccessDeniedException"
+    events.create_event_bus(Name=name, Tags=[{"Key": "k", "Value": "v"}])
+    assert events.describe_event_bus(Name=name)["Name"] == name
+    events.list_tags_for_resource(ResourceARN=arn)
+    events.delete_event_bus(Name=name)
+
+
+def test_an_event_source_mapping_is_authorised_by_its_arn_and_its_function(aws):
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html"""
+    function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{unique('f')}"
+    absent, other = str(uuid.uuid4()), str(uuid.uuid4())
+    mapping = f"arn:aws:lambda:{REGION}:{ACCOUNT}:event-source-mapping:{absent}"
+    condition = {"Condition": {"ArnLike": {"lambda:FunctionArn": f"{function}*"}}}
+    client = Caller(
+        aws,
+        allow("lambda:GetEventSourceMapping", mapping),
+        {**allow("lambda:CreateEventSourceMapping", "*"), **condition},
+        allow("lambda:TagResource", mapping.replace(absent, "*")),
+    ).client("lambda")
+    assert code(client.get_event_source_mapping, UUID=absent) == "ResourceNotFoundException"
+    assert code(client.get_event_source_mapping, UUID=other) == "AccessDeniedException"
+    source = {"EventSourceArn": aws.queue()[1], "Tags": {"k": "v"}}
+    make = client.create_event_source_mapping
+    assert code(make, FunctionName=f"{function}:live", **source) != "AccessDeniedException"
+    assert code(make, FunctionName="another", **source) == "AccessDeniedException"

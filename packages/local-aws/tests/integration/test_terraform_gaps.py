@@ -81,6 +81,24 @@ def test_a_rule_for_old_versions_returns_how_many_it_keeps(aws):
     ]
 
 
+def test_versions_are_listed_with_encoded_keys_where_that_is_asked_for(aws):
+    """A client that decodes keys would otherwise delete `a b` in the place of `a+b`, for ever."""
+    s3, keys = aws.client("s3"), ["x/a b.png", "x/a+b.png", "x/vélo 100%.png"]
+    s3.create_bucket(Bucket="gap-encoding")
+    s3.put_bucket_versioning(Bucket="gap-encoding", VersioningConfiguration={"Status": "Enabled"})
+    for key in keys:
+        s3.put_object(Bucket="gap-encoding", Key=key, Body=b"x")
+    s3.delete_object(Bucket="gap-encoding", Key="x/a+b.png")
+    found = s3.list_object_versions(Bucket="gap-encoding", EncodingType="url", Prefix="x/a+")
+    assert found["EncodingType"] == "url"
+    assert [one["Key"] for one in found["Versions"]] == ["x/a%2Bb.png"]
+    assert [one["Key"] for one in found["DeleteMarkers"]] == ["x/a%2Bb.png"]
+    assert found["Prefix"] == "x/a%2B"
+    # boto3 asks for encoded keys by itself, and decodes them.
+    listed = s3.list_object_versions(Bucket="gap-encoding")["Versions"]
+    assert [one["Key"] for one in listed] == keys
+
+
 def test_a_bucket_returns_that_it_sends_events_to_eventbridge(aws):
     s3, sqs = aws.client("s3"), aws.client("sqs")
     s3.create_bucket(Bucket="gap-events")

@@ -9,6 +9,7 @@ from local_aws.iam.pass_role import handed_roles
 from local_aws.iam.policy import Access
 from local_aws.iam.resources import (
     input_names,
+    mapped_functions,
     named_role,
     parameter_values,
     resources_of,
@@ -110,6 +111,8 @@ def request_values(response: Any, service: str, tags: Mapping[str, str]) -> dict
         for parameter, key in _PARAMETERS.get(service, {}).items()
         for value in parameter_values(response, parameter)
     }
+    for mapped in mapped_functions(response, service):
+        found["lambda:functionarn"] = mapped
     if service == "kms":
         # Only other AWS services create grants on behalf of a caller.
         found["kms:grantisforawsresource"] = "false"

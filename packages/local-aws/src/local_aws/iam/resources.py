@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationNotFoundError
+from moto.awslambda.utils import get_backend as functions_backend
 from moto.core.utils import get_service_model
 
 from local_aws.iam.resource_policies import kms_key
@@ -58,6 +59,14 @@ def arn(response: Any, service: str, before: str, value: str) -> str:
 
 
 def _lambda(response: Any, action: str) -> list[str]:
+    _, mappings, uuid = response.path.partition("/event-source-mappings")
+    if mappings:
+        # One that is made has no ARN yet but for who tags it; its function is a condition key.
+        uuid = uuid.strip("/") or ("new" if action == "TagResource" else "")
+        return [arn(response, "lambda", "event-source-mapping:", uuid)] if uuid else ANY
+    _, tags, tagged = response.path.partition("/tags/")
+    if tags:
+        return [unquote(tagged)]
     _, _, rest = response.path.partition("/functions/")
     names = [unquote(rest.split("/")[0])] if rest else parameter_values(response, "FunctionName")
     if not names or action == "ListFunctions":
@@ -67,6 +76,18 @@ def _lambda(response: Any, action: str) -> list[str]:
         if qualifier := response.querystring.get(key):
             return [f"{function}:{qualifier[0]}"]
     return [function]
+
+
+def mapped_functions(response: Any, service: str) -> list[str]:
+    """Return the ARN of an event source mapping's function; nothing for another request."""
+    _, mappings, uuid = response.path.partition("/event-source-mappings")
+    if service != "lambda" or not mappings:
+        return []
+    if named := parameter_values(response, "FunctionName"):
+        return [arn(response, "lambda", "function:", named[0])]
+    backend = functions_backend(response.current_account, response.region)
+    found = backend.get_event_source_mapping(uuid.strip("/"))
+    return [str(found.function_arn)] if found else []
 
 
 def _sagemaker(response: Any, action: str) -> list[str]:
@@ -118,6 +139,12 @@ def _events(response: Any, action: str) -> list[str]:
         entries = response._get_param("Entries") or []
         buses = {entry.get("EventBusName") or "default" for entry in entries}
         return [arn(response, "events", "event-bus/", bus) for bus in sorted(buses)] or ANY
+    if tagged := parameter_values(response, "ResourceARN"):
+        return tagged
+    # Tags that come with a creation are authorised on the same resource, by another action.
+    if str(response._get_action()).endswith("EventBus"):
+        named = parameter_values(response, "Name") or ["default"]
+        return [arn(response, "events", "event-bus/", named[0])]
     bus = next(iter(parameter_values(response, "EventBusName")), "default").rsplit("/", 1)[-1]
     prefix = "rule/" if bus == "default" else f"rule/{bus}/"
     named = parameter_values(response, "Rule") or parameter_values(response, "Name")

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
 import threading
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from moto.s3 import notifications as moto_notifications
 from moto.s3.models import FakeDeleteMarker, FakeKey
@@ -144,3 +145,37 @@ def _mark_missing(backend: Any, bucket: Any, name: str) -> dict[str, str]:
 def is_deleting_version() -> bool:
     """Return whether this thread is deleting a version, of which `delete_object` publishes."""
     return bool(getattr(_deleting, "version", False))
+
+
+@patch(
+    "moto.s3.responses.S3Response.list_object_versions",
+    why="passes over encoding-type, so that a client which decodes keys sees other ones: `+`",
+)
+def list_encoded_versions(original: Any, response: Any) -> Any:
+    """List versions, with keys encoded where that is asked for.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
+    """
+    if response.querystring.get("encoding-type", [None])[0] != "url":
+        return original(response)
+    serialize = response.serialized
+
+    def serialized(answer: Any) -> Any:
+        _encode_keys(answer.result)
+        return serialize(answer)
+
+    response.serialized = serialized
+    try:
+        return original(response)
+    finally:
+        del response.serialized
+
+
+def _encode_keys(listing: dict[str, Any]) -> None:
+    listing["EncodingType"] = "url"
+    entries = [*listing["Versions"], *listing["DeleteMarkers"]]
+    entries += listing.get("CommonPrefixes", [])
+    for holder in (listing, *entries):
+        for name in ("Key", "Prefix", "Delimiter", "KeyMarker", "NextKeyMarker"):
+            if holder.get(name):
+                holder[name] = quote(holder[name])

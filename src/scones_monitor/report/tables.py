@@ -1,0 +1,157 @@
+"""The report's tables, each row ready to be shown, and its choice of unusual images."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from scones_monitor import formats
+from scones_monitor.charts.distributions import (
+    sparkline,
+)
+from scones_monitor.formats import count, interval, percent
+from scones_monitor.report.data import INPUTS, ReportData
+from scones_monitor.statistics import (
+    Estimate,
+    Share,
+    estimated_accuracy,
+    percentiles,
+    share,
+)
+from scones_monitor.summary import SHOWN, Place, Summary
+
+MAX_ROWS = 20
+"""Of more classes the most frequent ones have a row."""
+
+_UNUSUAL = 3.5
+"""The robust z-score from which a value is an outlier (Iglewicz and Hoaglin 1993)."""
+
+
+def entropy_text(summary: Summary) -> str:
+    """Return the spread of the answers' entropy in words, empty where it is not known."""
+    values = summary.sample.entropy
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return ""
+    spread = percentiles(known)
+    return (
+        f"Entropy of the answers, 0 bits for a certain one: median {spread[50]:.3f}, middle "
+        f"90\u202f% {spread[5]:.3f} to {spread[95]:.3f}, n = {count(len(known))}."
+    )
+
+
+def by_class(data: ReportData) -> dict[str, Any]:
+    """Return a row for each answered class, of many the most frequent, and how many are hidden."""
+    summary, before = data.summary, data.reference
+    counts = np.bincount(summary.label, minlength=len(summary.labels))
+    old = np.bincount(before.label, minlength=len(summary.labels)) if before else None
+    many = len(summary.labels) > MAX_ROWS
+    order = np.argsort(-counts, kind="stable")[:MAX_ROWS] if many else range(len(counts))
+    rows = []
+    for i in map(int, order):
+        values = summary.confidence[summary.label == i]
+        if not len(values) and many:
+            continue
+        spread, part = percentiles(values), Share(len(values), len(summary))
+        below = share(values < np.float32(summary.threshold))
+        row = {
+            "name": summary.labels[i],
+            "count": count(len(values)),
+            "share": percent(part.value),
+            "width": f"{100 * (part.value or 0):.1f}",
+            "below": percent(below.value),
+            "reference": percent(old[i] / max(1, old.sum())) if old is not None else "",
+            "spark": sparkline(
+                values, summary.threshold, len(summary.labels), f"class-{i}"
+            ).markup()
+            if len(values)
+            else "",
+        }
+        rows.append(row | {f"p{p}": formats.confidence(spread.get(p)) for p in (5, 25, 50, 75, 95)})
+    hidden = int((counts > 0).sum()) - len(rows) if many else 0
+    return {"rows": rows, "hidden": max(0, hidden), "has_reference": old is not None}
+
+
+def by_release(data: ReportData) -> list[dict[str, str]]:
+    """Return the figures of each release of the period, where there are several.
+
+    A record is of the latest release whose name is older than it.
+    """
+    summary = data.summary
+    releases = sorted(data.releases, key=lambda marker: marker.time)
+    starts = np.array([marker.time.timestamp() for marker in releases])
+    place = np.searchsorted(starts, summary.time, side="right")
+    names = ["a release that is no longer known", *(marker.text for marker in releases)]
+    found = np.unique(place)
+    if not releases or (len(found) < 2 and 0 not in found):
+        return []
+    rows = []
+    for each in map(int, found):
+        own = place == each
+        below, right = share(~summary.accepted[own]), share(data.right[own & data.known])
+        estimate = estimated_accuracy(summary.confidence[own])
+        rows.append(
+            {
+                "name": names[each],
+                "n": count(int(own.sum())),
+                "below": f"{percent(below.value)} ({interval(below.interval)})",
+                "estimate": f"{percent(estimate.value)} ({interval(estimate.interval)})"
+                if estimate
+                else formats.DASH,
+                "right": f"{percent(right.value)} ({interval(right.interval)}), "
+                f"n = {count(right.total)}"
+                if right.total
+                else formats.DASH,
+            }
+        )
+    return rows
+
+
+def quality(data: ReportData) -> list[tuple[str, str, str, str]]:
+    """Return (figure, estimate, realised, n) of accuracy and precision."""
+
+    def cells(estimate: Estimate | None, realised: Share) -> tuple[str, str, str]:
+        first = f"{percent(estimate.value)} ({interval(estimate.interval)})" if estimate else ""
+        second = f"{percent(realised.value)} ({interval(realised.interval)})"
+        n = f"{count(estimate.n) if estimate else 0} estimated, {count(realised.total)} labelled"
+        return first or formats.DASH, second if realised.total else formats.DASH, n
+
+    return [
+        ("Accuracy", *cells(data.estimate, data.accuracy)),
+        ("Precision of the accepted", *cells(data.estimated_precision, data.precision)),
+    ]
+
+
+def unusual(summary: Summary) -> tuple[Place, ...]:
+    """Return the sample's records whose input statistics are farthest from the median.
+
+    The distance is the robust z-score, |x - median| / (1.4826 MAD), of the statistic that deviates
+    most; only outliers (over 3.5) are returned, the farthest first, with the reason.
+    """
+    rows = len(summary.sample)
+    best, why = np.zeros(rows), np.full(rows, "", object)
+    for name in INPUTS:
+        values = summary.sample.inputs[name].astype(np.float64)
+        known = values[~np.isnan(values)]
+        if len(known) < 10:
+            continue
+        middle = float(np.median(known))
+        scale = 1.4826 * float(np.median(np.abs(known - middle)))
+        if scale == 0:
+            continue
+        score = np.nan_to_num(np.abs(values - middle) / scale)
+        farther = score > best
+        digits = INPUTS[name][1]
+        best[farther] = score[farther]
+        for row in np.flatnonzero(farther & (score > _UNUSUAL)):
+            why[row] = f"{name} {values[row]:.{digits}f}, median {middle:.{digits}f}"
+    order = [int(row) for row in np.argsort(-best, kind="stable")[:SHOWN] if best[row] > _UNUSUAL]
+    return tuple(replace(summary.sample.places[row], reason=str(why[row])) for row in order)
+
+
+def assignments(data: ReportData) -> list[tuple[str, str, str, str]]:
+    """Return (vehicle, bay, orders, number of results), in this order."""
+    return [
+        (vehicle, bay, orders, count(n))
+        for (vehicle, bay, orders), n in sorted(data.assignments.items())
+    ]

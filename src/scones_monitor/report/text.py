@@ -1,0 +1,171 @@
+"""The report in words: its headline, key figures, and what a reader must know first."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from scones_monitor import formats
+from scones_monitor.formats import count, interval, percent, plural, threshold
+from scones_monitor.report.data import ReportData
+from scones_monitor.statistics import (
+    Estimate,
+    Share,
+)
+from scones_monitor.timeline import days_without, longest_gap
+
+
+class KeyFigure(NamedTuple):
+    """A figure with its name and a line of detail; `css` is the class of its mark."""
+
+    name: str
+    value: str
+    detail: str
+    css: str = ""
+
+
+def headline(data: ReportData) -> str:
+    """Return the outcome in one sentence."""
+    total, failed = len(data.summary), data.run.decisions.get("failed", 0) if data.run else 0
+    if not data.coverage.total:
+        if data.run:
+            return f"None of the {plural(data.run.inputs, 'image')} could be classified."
+        return "No image was classified in this period."
+    share_text = f"{percent(data.coverage.value)} {'were' if data.coverage.total > 1 else 'was'}"
+    decided = f"{share_text} decided without a person"
+    end = f", and {count(failed)} failed." if failed else "."
+    if data.accuracy.total:
+        sure = data.precision
+        at = f" at {percent(sure.value)} precision" if sure.total else ""
+        known = plural(data.accuracy.total, "labelled image")
+        return f"{percent(data.accuracy.value)} of {known} got the right class; {decided}{at}{end}"
+    return f"Of {plural(max(total, data.coverage.total), 'image')}, {decided}{end}"
+
+
+def key_figures(data: ReportData) -> list[KeyFigure]:
+    """Return the figures of the page's head, each with its n."""
+    summary, run, metrics = data.summary, data.run, data.metrics
+    total = run.inputs if run else len(summary)
+    accepted = data.coverage.hits
+    review = data.coverage.total - accepted
+    source = "captured records"
+    if run:
+        source = f"of {plural(len(run.executions), 'execution')}"
+    found = [
+        KeyFigure("Images", count(total), source),
+        KeyFigure(
+            "Accepted", percent(data.coverage.value), f"n = {count(accepted)}, at the threshold of "
+            f"{threshold(summary.threshold)} or above", "accepted",
+        ),
+        KeyFigure(
+            "Review", percent(review / data.coverage.total if data.coverage.total else None),
+            f"n = {count(review)}, below it", "review",
+        ),
+    ]  # fmt: skip
+    if run:
+        failed = run.decisions.get("failed", 0)
+        found.append(KeyFigure("Failed", count(failed), f"of {plural(total, 'input')}", "failed"))
+    elif metrics and metrics.invoked:
+        errors = f"of {plural(metrics.invoked, 'invocation')}"
+        found.append(KeyFigure("Errors", count(metrics.failed), errors, "failed"))
+    if data.estimate:
+        found.append(_estimate("Estimated accuracy", data.estimate, "no labels needed"))
+    found.append(_realised("Realised accuracy", data.accuracy, "labelled"))
+    found.append(_realised("Precision", data.precision, "accepted and labelled"))
+    if data.captured:
+        detail = f"{count(data.captured.hits)} of {plural(data.captured.total, 'invocation')}"
+        found.append(KeyFigure("Captured", percent(data.captured.value), detail))
+    if metrics and "p50" in metrics.overall:
+        value = f"{metrics.overall['p50']:.0f}\u202fms"
+        detail = f"median; 99 % within {metrics.overall.get('p99', 0):.0f}\u202fms, n = " + count(
+            metrics.invoked
+        )
+        found.append(KeyFigure("Model latency", value, detail))
+    if data.cost:
+        value = f"{data.cost.total:,.2f}\u202f{data.cost.currency}"
+        found.append(KeyFigure("Cost of the period", value, data.cost.basis))
+    return found
+
+
+def _estimate(name: str, found: Estimate, note: str) -> KeyFigure:
+    detail = f"{interval(found.interval)}, n = {count(found.n)}, {note}"
+    return KeyFigure(name, percent(found.value), detail)
+
+
+def _realised(name: str, found: Share, what: str) -> KeyFigure:
+    if not found.total:
+        return KeyFigure(name, formats.DASH, f"no image is {what}")
+    detail = f"{interval(found.interval)}, n = {count(found.total)} {what}"
+    return KeyFigure(name, percent(found.value), detail)
+
+
+def findings(data: ReportData) -> list[str]:
+    """Return what a reader must know before trusting the figures, each a sentence."""
+    summary, found = data.summary, []
+    n = len(summary)
+    if n == 0:
+        found.append(
+            "No record was captured in this period. On AWS delivery takes minutes; check that "
+            "capture is on and that requests succeeded."
+        )
+    elif n < 30:
+        found.append(f"Only {plural(n, 'record')}: the intervals are wide, single images decide.")
+    drifted = [each for each in data.drift if each.verdict == "drift"]
+    if drifted:
+        names = ", ".join(each.name for each in drifted)
+        found.append(f"Drift: {names} differ from the reference (see the table below).")
+    if data.run and data.run.decisions.get("failed"):
+        found.append(f"{plural(data.run.decisions['failed'], 'image')} failed.")
+    if data.target_precision is not None and data.precision.interval:
+        target = threshold(data.target_precision)
+        if data.precision.interval.high < data.target_precision:
+            found.append(f"Precision is below its target of {target}.")
+    estimate, right = data.estimate, data.accuracy
+    if estimate and right.interval and right.total >= 30:
+        low, high = right.interval
+        if estimate.interval.low > high or estimate.interval.high < low:
+            found.append(
+                "Estimated and realised accuracy disagree: the labelled images are not like the "
+                "rest, or the confidences are no longer calibrated."
+            )
+    found += [*_gaps(data), *_capture(data)]
+    if summary.other_clock:
+        found.append(
+            f"The clocks disagree: of {plural(summary.other_clock, 'record')} inferenceTime "
+            "contradicts the time of the file; the file's time was used."
+        )
+    excluded = sum(each.count for each in summary.excluded if each.what != "label")
+    if excluded:
+        found.append(f"{count(excluded)} lines or records are not in the figures (see the end).")
+    if data.run and data.run.without_record:
+        found.append(
+            f"{plural(data.run.without_record, 'classified image')} of the run "
+            "have no captured record; their answers are counted, their images are not shown."
+        )
+    return found
+
+
+def _capture(data: ReportData) -> Iterator[str]:
+    if data.sampling is None:
+        return
+    bounds = data.captured.interval if data.captured else None
+    if data.captured and bounds and bounds.high < data.sampling / 100 * 0.98:
+        yield (
+            f"Capture is incomplete: {percent(data.captured.value)} of the invocations were "
+            f"captured, {data.sampling} % are asked for."
+        )
+    if data.sampling < 100:
+        yield f"Captured is a sample of {data.sampling} % of the requests."
+
+
+def _gaps(data: ReportData) -> list[str]:
+    empty = days_without(data.summary.time, data.since, data.until) if len(data.summary) else []
+    if empty:
+        named = ", ".join(f"{day.day} {day:%B}" for day in empty[:5])
+        more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
+        return [f"No record on {plural(len(empty), 'day')}: {named}{more}."]
+    gap = longest_gap(data.summary.time)
+    whole = data.until - data.since
+    if gap and len(data.summary) > 100 and (gap[1] - gap[0]) > whole / 10:
+        return [
+            f"No record for {formats.duration(gap[1] - gap[0])}, from {formats.timestamp(gap[0])}."
+        ]
+    return []
