@@ -180,7 +180,8 @@ def _check(folder: Path, classes: Sequence[str], found: set[int]) -> None:
         )
     entries = [path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name)]
     unknown = {path.name for path in entries} - set(classes)
-    if unknown:
+    # A folder without a file is no class: a download or a deletion leaves it behind.
+    if unknown and (unknown := unknown & _labels(folder)):
         raise TrainingError(
             f"{folder} has a folder {min(unknown)!r}, which is none of the classes "
             f"{', '.join(classes)}; stage the dataset for these classes."
@@ -190,6 +191,10 @@ def _check(folder: Path, classes: Sequence[str], found: set[int]) -> None:
         raise TrainingError(
             f"{folder} has no image of the class {missing[0]!r}; stage the dataset again."
         )
+
+
+def _labels(folder: Path) -> set[str]:
+    return {file.label for file in list_class_files(folder, with_splits=False).files}
 
 
 def _read(path: Path) -> NDArray[np.uint8]:

@@ -49,7 +49,7 @@ def every_role(now: datetime) -> str:
     """Return variables that give the environment all its roles."""
     begin, end = quiet_hours(now)
     return f"""
-serving      = {{ also = ["async"] }}
+serving      = {{ additional_modes = ["async"] }}
 office_hours = {{ from = "{begin}", to = "{end}", days = "SUN-SAT", timezone = "Etc/UTC" }}
 """
 

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 
 import scones_train
@@ -25,7 +25,8 @@ GRACE_SECONDS = 30
 def write_channels(staged: StagedDataset, base: Path) -> None:
     """Write a dataset's images as channels below `base`, and take others away.
 
-    Raises TrainingError for an image of no split.
+    No file and no class folder of an earlier dataset stays. Raises TrainingError for an image of
+    no split.
     """
     data = base / "input" / "data"
     wanted = {}
@@ -34,15 +35,28 @@ def write_channels(staged: StagedDataset, base: Path) -> None:
         if split not in SPLITS:
             raise TrainingError(f"{row.key} names no split.")
         wanted[data / split / label / name] = staged.objects[row.key]
-    for path in data.glob("*/*/*"):
-        if path not in wanted:
-            path.unlink()
+    for split in SPLITS:
+        _remove_others(data / split, wanted)
     for path, body in wanted.items():
         if not (path.is_file() and path.read_bytes() == body):
             # Not by an atomic write: whatever a crash leaves is compared again the next time, and
             # waiting for the disk ten thousand times takes minutes.
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(body)
+
+
+def _remove_others(folder: Path, wanted: Container[Path]) -> None:
+    """Remove every file below a folder that is not wanted, and every folder left empty."""
+    for place, folders, names in os.walk(folder, topdown=False):
+        here = Path(place)
+        for path in map(here.joinpath, names):
+            if path not in wanted:
+                path.unlink()
+        for path in map(here.joinpath, folders):
+            if path.is_symlink():
+                path.unlink()
+            elif not any(path.iterdir()):
+                path.rmdir()
 
 
 def run_training(

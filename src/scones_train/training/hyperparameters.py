@@ -8,15 +8,13 @@ from typing import Any, Self
 
 from scones_core.errors import SettingsError, TrainingError
 from scones_core.labels import LabelSet
+from scones_core.limits import HYPERPARAMETER_CHARACTERS
 
 # `auto` takes `pretrained` for colour images where weights are there, else `scratch`.
 RECIPES = ("auto", "pretrained", "scratch")
 
 # Keys that the platform's own SDK adds to every job, and SageMaker to a tuning job's.
 PLATFORM_PREFIXES = ("sagemaker_", "_tuning_")
-# CreateTrainingJob takes a value of so many characters; class names that take more are
-# continued under `classes_2`, `classes_3`, ...
-MAX_VALUE_CHARACTERS = 2500
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +78,15 @@ class Hyperparameters:
         return cls(**values)
 
     def strings(self) -> dict[str, str]:
-        """Return the settings as CreateTrainingJob takes them; `parse` reads them back."""
+        """Return the settings as CreateTrainingJob takes them; `parse` reads them back.
+
+        Class names too long for one value are continued under `classes_2`, `classes_3`, ...
+        """
         values = {name: str(value) for name, value in asdict(self).items() if name != "classes"}
         text = json.dumps(self.classes)
         parts = [
-            text[start : start + MAX_VALUE_CHARACTERS]
-            for start in range(0, len(text), MAX_VALUE_CHARACTERS)
+            text[start : start + HYPERPARAMETER_CHARACTERS]
+            for start in range(0, len(text), HYPERPARAMETER_CHARACTERS)
         ]
         names = ["classes", *(f"classes_{number}" for number in range(2, len(parts) + 1))]
         return {**dict(zip(names, parts, strict=True)), **values}

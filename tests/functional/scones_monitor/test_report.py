@@ -287,6 +287,34 @@ def test_one_record_is_a_page_that_says_so(build: Build, line: Line, written: Wr
     assert page.marks("accepted") == 1
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        ((1.0, 0.0), SINCE, True),
+        ((0.5, 0.5), SINCE, False),
+        ((1 - 1e-12, 1e-12), SINCE.replace(year=1986), True),
+    ],
+    ids=["certain", "undecided", "forty years apart"],
+)
+def test_records_at_an_edge_are_a_page_of_numbers(
+    build: Build,
+    line: Line,
+    tmp_path: Path,
+    case: tuple[tuple[float, float], datetime, bool],
+) -> None:
+    probabilities, first, accepted = case
+    times = [first.isoformat(), *[SINCE.isoformat()] * 5]
+    lines = [line(f"e{n}", time=t, probabilities=probabilities) for n, t in enumerate(times)]
+    data = replace(build(*lines), since=first)
+
+    write_report(tmp_path / "report.html", data)
+
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    json.dumps(figures(data), allow_nan=False)
+    assert data.summary.accepted.tolist() == [accepted] * len(times)
+    assert not re.search(r"\b(nan|inf|infinity)\b", page.text, re.IGNORECASE)
+
+
 def test_a_run_that_failed_as_a_whole_is_a_page(build: Build, written: Written) -> None:
     failed = replace(RUN, decisions={"accepted": 0, "review": 0, "failed": 1})
 

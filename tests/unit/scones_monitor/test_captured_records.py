@@ -42,6 +42,22 @@ def test_every_encoding_of_the_output_is_read(line: Line, output: dict[str, Any]
     assert parse_record(line(output), "v").probabilities == (0.25, 0.75)
 
 
+@pytest.mark.parametrize(
+    "copied",
+    [
+        lambda text: b"\xef\xbb\xbf" + text,
+        lambda text: text + b"\r",
+        lambda text: text.replace(b'"application/json"', b"null"),
+    ],
+    ids=["byte order mark", "carriage return", "no content type"],
+)
+def test_a_line_that_an_editor_or_another_tool_wrote_again_is_a_record(
+    line: Line, copied: Callable[[bytes], bytes]
+) -> None:
+    (found,) = parse_file([copied(line()) + b"\n"], "v", "s3://b/k").records
+    assert found.probabilities == (0.9388836622238159, 0.061116307973861694)
+
+
 def test_a_caller_that_sent_no_inference_id_leaves_none(line: Line) -> None:
     assert parse_record(line(), "v").inference_id is None
 

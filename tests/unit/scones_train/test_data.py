@@ -42,9 +42,17 @@ def test_a_missing_folder_is_named(tmp_path):
 
 
 def test_an_unknown_class_folder_is_refused(channel):
-    (channel / "scooter").mkdir()
+    (channel / "scooter" / "2024").mkdir(parents=True)
+    (channel / "scooter" / "2024" / "1.bmp").write_bytes(bytes(80))
     with pytest.raises(TrainingError, match="scooter"):
         load_channel(channel, CLASSES)
+
+
+def test_an_unknown_folder_without_a_file_is_no_class(channel):
+    (channel / "scooter" / "2024").mkdir(parents=True)
+    (channel / "tram").mkdir()
+    (channel / "tram" / ".DS_Store").write_bytes(bytes(80))
+    assert len(load_channel(channel, CLASSES)) == 4
 
 
 def test_a_class_without_images_is_refused(channel):

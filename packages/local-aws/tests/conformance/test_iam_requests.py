@@ -442,13 +442,14 @@ def test_an_event_bus_is_authorised_by_its_own_arn(aws):
     name = unique("bus")
     arn = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{name}"
     actions = [f"events:{verb}EventBus" for verb in ("Create", "Describe", "Delete")]
+    actions.append("events:TagResource")
     events = Caller(aws, allow(actions, arn), allow("events:ListTagsForResource", arn)).client(
         "events"
     )
     assert code(events.create_event_bus, Name=f"{name}-other") == "AccessDeniedException"
-    events.create_event_bus(Name=name)
+    events.create_event_bus(Name=name, Tags=[{"Key": "k", "Value": "v"}])
     assert events.describe_event_bus(Name=name)["Name"] == name
-    assert events.list_tags_for_resource(ResourceARN=arn)["Tags"] == []
+    events.list_tags_for_resource(ResourceARN=arn)
     events.delete_event_bus(Name=name)
 
 
@@ -462,10 +463,11 @@ def test_an_event_source_mapping_is_authorised_by_its_arn_and_its_function(aws):
         aws,
         allow("lambda:GetEventSourceMapping", mapping),
         {**allow("lambda:CreateEventSourceMapping", "*"), **condition},
+        allow("lambda:TagResource", mapping.replace(absent, "*")),
     ).client("lambda")
     assert code(client.get_event_source_mapping, UUID=absent) == "ResourceNotFoundException"
     assert code(client.get_event_source_mapping, UUID=other) == "AccessDeniedException"
-    source = {"EventSourceArn": aws.queue()[1]}
+    source = {"EventSourceArn": aws.queue()[1], "Tags": {"k": "v"}}
     make = client.create_event_source_mapping
     assert code(make, FunctionName=f"{function}:live", **source) != "AccessDeniedException"
     assert code(make, FunctionName="another", **source) == "AccessDeniedException"

@@ -188,7 +188,7 @@ def test_a_rolling_update_moves_batch_by_batch(hosting: Hosting) -> None:
         (4, routing("CANARY", 0, CanarySize=60), "50% of the variant's total instance count"),
         (4, routing("LINEAR", 0, LinearStepSize=5), "between 10% and 50%"),
         (4, routing("LINEAR", 0), "LinearStepSize is required"),
-        (4, routing("ALL_AT_ONCE", 3601), "WaitIntervalInSeconds"),
+        (4, routing("ALL_AT_ONCE", 3601), "waitIntervalInSeconds.* less than or equal to 3600"),
     ],
 )
 def test_an_impossible_deployment_is_refused_and_changes_nothing(

@@ -123,7 +123,7 @@ def test_a_program_that_fails_fails_the_job_and_uploads_nothing(hosting: Hosting
 
 
 def test_a_message_is_cut_at_a_kilobyte_and_must_be_utf_8(hosting: Hosting) -> None:
-    names = [started(hosting, f"message={'x' * 2000}"), started(hosting, "bytes=ff41")]
+    names = [started(hosting, *[f"message={'x' * 200}"] * 10), started(hosting, "bytes=ff41")]
     long, wrong = (ended(hosting, name) for name in names)
     assert long["ExitMessage"] == "x" * 1024
     assert wrong["ProcessingJobStatus"] == "Failed"

@@ -112,6 +112,33 @@ def test_a_request_that_cannot_be_met_makes_no_job(
         hosting.sagemaker.describe_training_job(TrainingJobName=name)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"HyperParameters": {"names": "x" * 2501}},
+            r"Value '\{names=x+' at 'hyperParameters' failed to satisfy constraint: Map value must "
+            r"satisfy constraint: \[Member must have length less than or equal to 2500, ",
+        ),
+        ({"HyperParameters": {"x" * 257: "1"}}, "Map keys must satisfy .* equal to 256, "),
+        (
+            {"HyperParameters": {str(number): "1" for number in range(101)}},
+            "at 'hyperParameters' .*: Member must have length less than or equal to 100",
+        ),
+        ({"Tags": [{"Key": "k", "Value": "v" * 257}]}, r"at 'tags\.1\.member\.value' .* 256"),
+    ],
+)
+def test_a_value_over_a_limit_makes_no_job(
+    hosting: Hosting, changes: dict[str, Any], message: str
+) -> None:
+    """botocore: the largest lengths of CreateTrainingJob's model, which no client checks."""
+    name = unique("large")
+    with pytest.raises(ClientError, match=message):
+        hosting.train(name=name, **changes)
+    with pytest.raises(ClientError, match="not found"):
+        hosting.sagemaker.describe_training_job(TrainingJobName=name)
+
+
 def test_a_local_path_below_the_base_is_followed(hosting: Hosting) -> None:
     """botocore: CheckpointConfig.LocalPath, /opt/ml/checkpoints by default."""
     name = unique("elsewhere")

@@ -1,12 +1,19 @@
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console as RichConsole
 
+from scones_core.labels import LabelSet
 from scones_core.model_card import ModelCard
+from scones_core.settings import DatasetSettings
+from scones_etl.extract.resolve import open_source
+from scones_etl.pipeline import StagedDataset, stage
 from scones_toolkit.console import Console
-from scones_toolkit.tasks.local_training import confused, print_confusions
+from scones_toolkit.tasks.local_training import confused, print_confusions, write_channels
+from scones_train.data import load_channel
+from tests.support.photos import draw_photos
 
 CARD = ModelCard(
     labels=("bicycle", "motorcycle", "van"),
@@ -60,3 +67,27 @@ def test_confusions_come_in_order_of_their_number(most: int) -> None:
         ("bicycle", "motorcycle", 1),
     ]
     assert found == expected[:most]
+
+
+def _staged(folder: Path, names: tuple[str, str]) -> StagedDataset:
+    draw_photos(folder)
+    for before, name in zip(("bicycle", "motorcycle"), names, strict=True):
+        (folder / before).rename(folder / name)
+    return stage(open_source(folder), LabelSet.of(names), DatasetSettings())
+
+
+def test_channels_of_other_classes_leave_nothing_of_those_before(tmp_path: Path) -> None:
+    data = tmp_path / "training" / "input" / "data"
+    write_channels(_staged(tmp_path / "digits", ("six", "nine")), tmp_path / "training")
+    (data / "train" / "six" / ".ipynb_checkpoints").mkdir()
+    (data / "train" / "six" / ".ipynb_checkpoints" / "0-checkpoint.png").write_bytes(b"x")
+    (data / "test" / "nine" / "older").symlink_to(tmp_path / "digits")
+
+    second = _staged(tmp_path / "vehicles", ("tram", "nine"))
+    write_channels(second, tmp_path / "training")
+
+    images = load_channel(data / "train", second.manifest.classes)
+    assert len(images) == sum(second.manifest.counts()["train"].values())
+    assert {path.name for path in data.glob("*/*")} == {"tram", "nine"}
+    assert len([*data.glob("*/*/*")]) == len(second.manifest.rows)
+    assert [*(tmp_path / "digits" / "six").iterdir()]

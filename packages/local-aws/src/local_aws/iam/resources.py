@@ -61,8 +61,8 @@ def arn(response: Any, service: str, before: str, value: str) -> str:
 def _lambda(response: Any, action: str) -> list[str]:
     _, mappings, uuid = response.path.partition("/event-source-mappings")
     if mappings:
-        # One that is made has no ARN yet; its function is a condition key.
-        uuid = uuid.strip("/")
+        # One that is made has no ARN yet but for who tags it; its function is a condition key.
+        uuid = uuid.strip("/") or ("new" if action == "TagResource" else "")
         return [arn(response, "lambda", "event-source-mapping:", uuid)] if uuid else ANY
     _, tags, tagged = response.path.partition("/tags/")
     if tags:
@@ -141,7 +141,8 @@ def _events(response: Any, action: str) -> list[str]:
         return [arn(response, "events", "event-bus/", bus) for bus in sorted(buses)] or ANY
     if tagged := parameter_values(response, "ResourceARN"):
         return tagged
-    if action.endswith("EventBus"):
+    # Tags that come with a creation are authorised on the same resource, by another action.
+    if str(response._get_action()).endswith("EventBus"):
         named = parameter_values(response, "Name") or ["default"]
         return [arn(response, "events", "event-bus/", named[0])]
     bus = next(iter(parameter_values(response, "EventBusName")), "default").rsplit("/", 1)[-1]

@@ -10,6 +10,7 @@ from typing import Any
 from local_aws.core.context import Context
 from local_aws.core.patching import patch
 from local_aws.iam.patches import authorise_action
+from local_aws.sagemaker.request_limits import refuse_too_large
 from local_aws.server.routing import refuse_missing_action
 from local_aws.state.patches import note_action
 
@@ -17,6 +18,7 @@ ActionLayer = Callable[[Callable[[Any], Any], Any], Any]
 LAYERS: tuple[ActionLayer, ...] = (
     note_action,  # remembers whether it is a change, and refuses one that cannot be saved: 503
     authorise_action,  # asks the caller's policies
+    refuse_too_large,  # what SageMaker's limits forbid: 400
     refuse_missing_action,  # what moto lacks: 400
 )
 
@@ -28,8 +30,8 @@ def install(context: Context) -> None:
 
 @patch(
     "moto.core.responses.BaseResponse.call_action",
-    why="saves nothing, asks no policies, and answers 500 for an action that it lacks, which "
-    "clients try again for minutes",
+    why="saves nothing, asks no policies, takes values of any length, and answers 500 for an "
+    "action that it lacks, which clients try again for minutes",
 )
 def call_action(original: Any, response: Any) -> Any:
     """Answer a request through its layers."""

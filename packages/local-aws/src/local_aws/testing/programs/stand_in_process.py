@@ -24,7 +24,9 @@ def main(source: str, target: str, *wishes: str) -> int:
     for wish in wishes:
         kind, _, value = wish.partition("=")
         if kind == "message":
-            (BASE / "output" / "message").write_text(value)
+            # An argument has at most 256 characters: a long message comes in parts.
+            with (BASE / "output" / "message").open("a") as message:
+                message.write(value)
         elif kind == "bytes":
             (BASE / "output" / "message").write_bytes(bytes.fromhex(value))
         elif kind == "sleep":
