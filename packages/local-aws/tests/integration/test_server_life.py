@@ -1,6 +1,7 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from local_aws.control import LocalAws
 from local_aws.core.child_processes import Children
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.images import ImageCommands
+from local_aws.testing.aws import eventually
 
 
 def running(pid):
@@ -161,13 +163,19 @@ def buckets(local: LocalAws, *, create: str = "") -> list[str]:
     return [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
 
 
-def test_a_server_that_is_to_forget_saves_nothing_and_begins_with_nothing(tmp_path: Path) -> None:
-    with LocalAws.start(tmp_path, 0, {}) as kept:
+def test_a_server_that_is_to_forget_saves_nothing_and_one_without_its_folder_ends(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "aws"
+    with LocalAws.start(home, 0, {}) as kept:
         assert buckets(kept, create="kept") == ["kept"]
-    with LocalAws.start(tmp_path, 0, {}, keep=False) as forgetful:
+    with LocalAws.start(home, 0, {}, keep=False) as forgetful:
         assert buckets(forgetful, create="forgotten") == ["forgotten"]
-    with LocalAws.start(tmp_path, 0, {}) as again:
+    with LocalAws.start(home, 0, {}) as again:
         assert buckets(again) == ["kept"]
+        shutil.rmtree(home)
+        eventually(lambda: None if running(again.record.pid) else True)
+        assert not home.exists()
 
 
 def test_a_server_whose_moto_lacks_a_patched_symbol_does_not_start_and_names_it(tmp_path):

@@ -112,7 +112,9 @@ def test_a_folder_of_records_is_reported_without_an_endpoint(project: Project) -
 
     assert (found["captured_records"], found["accepted"], found["review"]) == (2, 1, 1)
     assert (found["accuracy"], found["n_test"]) == (0, 1)
-    assert (project.build / "local" / "report.html").is_file()
+    page = (project.build / "local" / "report.html").read_text(encoding="utf-8")
+    assert "set by [workflow] threshold" in page
+    assert "chosen in training" not in page
 
 
 def test_the_traffic_before_a_period_is_what_it_is_compared_with(project: Project) -> None:

@@ -25,6 +25,9 @@ from local_aws.server.instance_lock import ServerRecord, locked, record_path, wr
 from local_aws.state.saver import Saver
 from local_aws.state.state_folder import STATE_FOLDER, Snapshots
 
+FOLDER_SECONDS = 1.0
+"""How often it is looked whether the folder is still there."""
+
 # In order: a later module may rely on an earlier one's patches.
 MODULES = (
     "local_aws.server.routing",
@@ -146,8 +149,21 @@ def _serve(
         STORES.restored()
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     write_record(context.home, ServerRecord(os.getpid(), port, context.endpoint_url, now))
-    stop.wait()
+    if _is_deleted_before(stop, context.home) and saver is not None:
+        saver.abandon()
     server.stop()
+
+
+def _is_deleted_before(stop: threading.Event, home: Path) -> bool:
+    """Wait for the order to stop, or for the folder to be deleted; return whether that came first.
+
+    Nobody could find a server without its folder to stop it.
+    """
+    while not stop.wait(FOLDER_SECONDS):
+        if not record_path(home).exists():
+            print(f"{home} was deleted, so the embedded AWS ends.", file=sys.stderr)
+            return True
+    return False
 
 
 @route("GET", HEALTH_PATH)

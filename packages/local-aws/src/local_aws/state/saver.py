@@ -49,7 +49,7 @@ class Saver:
         self._asked = self._done = self._under_way = self._saved = 0
         # Logs and metrics are of a generation, which changes less often than saves are made.
         self._generation = self._generation_before = 0
-        self._closed = False
+        self._closed = self._abandoned = False
         self._rest_until = 0.0
         self._tick = time.monotonic() + TICK_SECONDS
         self._thread = threading.Thread(target=self._run, name="saver", daemon=True)
@@ -109,6 +109,10 @@ class Saver:
         if self._saved < number and not self._closed:
             raise NotSaved(self.failure or f"The state was not saved in {COMMIT_SECONDS:.0f} s.")
 
+    def abandon(self) -> None:
+        """Save nothing more: the folder of the state was deleted on purpose."""
+        self._abandoned = True
+
     def close(self) -> None:
         """Save a last time, and stop; one that was never started saves nothing."""
         if not self._thread.ident:
@@ -117,8 +121,9 @@ class Saver:
             self._closed = True
             self._changed.notify_all()
         self._thread.join()
-        self._generation += 1
-        self._save()
+        if not self._abandoned:
+            self._generation += 1
+            self._save()
 
     def _run(self) -> None:
         while self._await_work():
