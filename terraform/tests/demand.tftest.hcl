@@ -86,6 +86,11 @@ run "each_role_has_what_its_part_needs_only" {
     condition     = alltrue([for policy in values(output.policies) : !strcontains(policy, "iam:") && !strcontains(policy, "ModelPackage")])
     error_message = "A forecast may neither hand on a role nor approve a model."
   }
+
+  assert {
+    condition     = !strcontains(output.policies.machine, "kms:") && !strcontains(output.policies.machine, "s3:")
+    error_message = "The state machine reads no data: its jobs do."
+  }
 }
 
 run "nothing_runs_before_a_model_is_approved" {

@@ -26,7 +26,6 @@ locals {
         Action   = "events:PutEvents"
         Resource = local.arns.bus
       },
-      local.use_key,
       {
         Sid      = "Trace"
         Effect   = "Allow"
