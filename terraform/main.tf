@@ -163,7 +163,7 @@ module "monitoring" {
   failure_rule = {
     name               = local.names.rules["failed_executions"]
     arn                = local.arns.rules["failed_executions"]
-    state_machine_arns = [local.arns.state_machine, local.arns.retraining]
+    state_machine_arns = [local.arns.state_machine, local.arns.retraining, local.arns.demand]
   }
   function_names       = local.names.functions
   metric_namespace     = module.naming.metric_namespace

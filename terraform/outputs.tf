@@ -122,3 +122,13 @@ output "retraining_state_machine_arn" {
   description = "ARN of the state machine that retrains; empty without one."
   value       = try(module.retraining["this"].state_machine_arn, "")
 }
+
+output "demand_model_group" {
+  description = "Model package group of the demand forecast; empty without one."
+  value       = try(module.demand["this"].model_group, "")
+}
+
+output "demand_state_machine_arn" {
+  description = "ARN of the state machine that forecasts demand; empty without one."
+  value       = try(module.demand["this"].state_machine_arn, "")
+}

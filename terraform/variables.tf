@@ -373,3 +373,20 @@ variable "retraining" {
     error_message = "retraining.quality may hold min_accuracy, max_calibration_error, min_coverage and significance."
   }
 }
+
+variable "demand" {
+  description = "Whether and how demand is forecast; null for not at all. model is the approved one, by the URI of its serving image and its artifact below `s3://<artifacts>/model/`; without it there is only the model package group. schedule starts a forecast of the CSV files below `s3://<data>/demand/input/`; null for never by itself."
+  type = object({
+    enabled = optional(bool, true)
+    model = optional(object({
+      image          = string
+      model_data_url = string
+    }))
+    instance_type = optional(string, "ml.m5.large")
+    schedule = optional(object({
+      expression = string
+      timezone   = optional(string, "Etc/UTC")
+    }))
+  })
+  default = null
+}

@@ -54,6 +54,22 @@ locals {
         Resource = local.arns.log_groups
       },
       {
+        # For the demand forecast. Step Functions follows the jobs by the rule; the first job of an
+        # account finds no log group.
+        Sid    = "BatchTransforms"
+        Effect = "Allow"
+        Action = [
+          "events:DescribeRule", "events:PutRule", "events:PutTargets",
+          "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents",
+          "sagemaker:AddTags", "sagemaker:CreateTransformJob", "sagemaker:DescribeTransformJob", "sagemaker:StopTransformJob",
+        ]
+        Resource = [
+          "arn:${local.partition}:events:${local.regional}:rule/StepFunctionsGetEventsForSageMakerTransformJobsRule",
+          "arn:${local.partition}:logs:${local.regional}:log-group:/aws/sagemaker/TransformJobs*",
+          "arn:${local.partition}:sagemaker:${local.regional}:transform-job/${local.prefix}-demand-*",
+        ]
+      },
+      {
         Sid      = "RollbackAlarms"
         Effect   = "Allow"
         Action   = "cloudwatch:DescribeAlarms"

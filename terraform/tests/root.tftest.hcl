@@ -218,3 +218,28 @@ run "a_retraining_is_there_with_a_release" {
     error_message = "With a release the retraining must be deployed."
   }
 }
+
+run "demand_is_not_forecast_unless_asked_for" {
+  command = plan
+
+  assert {
+    condition     = length(module.demand) == 0 && output.demand_model_group == "" && output.demand_state_machine_arn == ""
+    error_message = "The demand forecast is off by default."
+  }
+}
+
+run "demand_is_forecast_by_the_model_that_is_named" {
+  variables {
+    demand = {
+      model = {
+        image          = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1"
+        model_data_url = "s3://scones-dev-artifacts-123456789012/model/demand-1/output/model.tar.gz"
+      }
+    }
+  }
+
+  assert {
+    condition     = output.demand_model_group == "scones-dev-demand" && output.demand_state_machine_arn != ""
+    error_message = "With a model the demand forecast must be deployed."
+  }
+}

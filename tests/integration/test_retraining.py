@@ -1,7 +1,10 @@
-"""A retraining from answers to proposal, in an embedded AWS: real jobs on drawn images."""
+"""State machines of jobs in an embedded AWS: from answers to a proposal, on drawn images, and from
+a schedule to a demand forecast, on generated hours."""
 
 import hashlib
+import io
 import json
+import tarfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
@@ -9,14 +12,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from local_aws.control import LocalAws
-from local_aws.testing.aws import Aws
+from local_aws.testing.aws import Aws, eventually, policy, unique
 from scones_core.errors import ReleaseError
 from scones_core.outputs import Deployment
 from scones_core.reviews import Answer, answer_line, part_key
 from scones_core.uris import S3Uri
+from scones_demand.fit import DemandSettings
+from scones_demand.fit import train as train_demand
+from scones_demand.generator import competition_split, generate_hours
+from scones_demand.hours import write_hours
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import candidates, data
 from scones_toolkit.tasks.local import model_images
@@ -147,3 +155,111 @@ def test_a_model_below_the_limits_is_registered_as_rejected(loop: Loop) -> None:
     assert found["refusals"]
     candidate = next(candidates.registry(loop.project).all())
     assert (candidate.status, found["refusals"][0] in candidate.note) == (REJECTED, True)
+
+
+@dataclass(frozen=True)
+class Forecasting:
+    """The demand forecast's state machine over a tiny model, and a queue of its events."""
+
+    loop: Loop
+    machine: str
+    events: str
+    known: bytes
+    asked: bytes
+
+    def put(self, name: str, body: bytes) -> None:
+        self.loop.project.client("s3").put_object(
+            Bucket=self.loop.project.deployment.data_bucket, Key=f"demand/input/{name}", Body=body
+        )
+
+    def read(self, uri: S3Uri) -> bytes:
+        found = self.loop.project.client("s3").get_object(Bucket=uri.bucket, Key=uri.key)
+        body: bytes = found["Body"].read()
+        return body
+
+
+@pytest.fixture(scope="module")
+def forecasting(loop: Loop) -> Forecasting:
+    folder = loop.root / "demand"
+    folder.mkdir()
+    known, asked = competition_split(generate_hours(days=100))
+    train_demand(known, DemandSettings(max_iter=5, fold_every=24))[0].write(folder)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for path in folder.iterdir():
+            archive.add(path, path.name)
+    deployed, aws = loop.project.deployment, loop.aws
+    artifact = S3Uri(deployed.artifacts_bucket, "model/demand/model.tar.gz")
+    loop.project.client("s3").put_object(
+        Bucket=artifact.bucket, Key=artifact.key, Body=packed.getvalue()
+    )
+    tag = f"{loop.project.settings.training.image_tag}-training"
+    aws.client("sagemaker").create_model(
+        ModelName="demand",
+        ExecutionRoleArn=deployed.training_role_arn,
+        PrimaryContainer={
+            "Image": f"{deployed.model_repository_url}:{tag}",
+            "ModelDataUrl": str(artifact),
+            "Environment": {"SCONES_WORKLOAD": "demand"},
+        },
+    )
+    files = []
+    for name, hours in (("known.csv", known), ("asked.csv", asked)):
+        write_hours(loop.root / name, hours)
+        files.append((loop.root / name).read_bytes())
+    machine = aws.state_machine(json.loads(retraining.demand_definition(loop.project, "demand")))
+    return Forecasting(loop, machine, events_of(aws, "scones.demand"), *files)
+
+
+def events_of(aws: Aws, source: str) -> str:
+    """Return the URL of a queue that gets the default bus's events of a source."""
+    url, queue = aws.queue()
+    lets = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue,
+    }
+    aws.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(lets)})
+    rule, events = unique("rule"), aws.client("events")
+    events.put_rule(Name=rule, EventPattern=json.dumps({"source": [source]}))
+    events.put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": queue}])
+    return url
+
+
+def test_a_schedule_has_demand_forecast_as_csv_and_as_parquet(forecasting: Forecasting) -> None:
+    aws = forecasting.loop.aws
+    forecasting.put("test.csv", forecasting.asked)
+    aws.client("scheduler").create_schedule(
+        Name=unique("forecast"),
+        ScheduleExpression="rate(1 day)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": forecasting.machine, "RoleArn": aws.role, "Input": "{}"},
+    )
+    aws.advance(86400)
+    states = aws.client("stepfunctions")
+    (started,) = eventually(
+        lambda: states.list_executions(stateMachineArn=forecasting.machine)["executions"] or None
+    )
+    ended = aws.wait(started["executionArn"])
+    assert ended["status"] == "SUCCEEDED", (ended.get("error"), ended.get("cause"))
+
+    event = json.loads(aws.message(forecasting.events)["Body"])
+    assert event["detail-type"] == "DemandForecasted"
+    assert event["detail"] == {"schema_version": "1", **json.loads(ended["output"])}
+    location = S3Uri.parse(event["detail"]["location"])
+    assert event["detail"]["run"] in location.key
+    rows = forecasting.read(location.join("csv/test.csv.out")).decode().splitlines()
+    assert rows[0] == "datetime,count,low,high"
+    assert len(rows) == len(forecasting.asked.splitlines())
+    table = pq.read_table(io.BytesIO(forecasting.read(location.join("parquet/test.csv.out"))))
+    assert [f"{count:.4f}" for count in table["count"].to_pylist()] == [
+        row.split(",")[1] for row in rows[1:]
+    ]
+
+
+def test_hours_that_cannot_be_forecast_fail_the_run(forecasting: Forecasting) -> None:
+    forecasting.put("known.csv", forecasting.known)
+    ended = forecasting.loop.aws.run(forecasting.machine, {})
+    assert ended["status"] == "FAILED"
+    assert "ClientError" in ended["cause"]

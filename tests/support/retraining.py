@@ -1,4 +1,5 @@
-"""The retraining's state machine in an embedded AWS, rendered as Terraform renders it."""
+"""State machines of jobs in an embedded AWS, rendered as Terraform renders them: the retraining's
+and the demand forecast's."""
 
 import json
 import re
@@ -9,7 +10,7 @@ from scones_core.manifest import Manifest
 from scones_core.uris import S3Uri
 from scones_toolkit.project import Project
 
-DEFINITION = Path(__file__).resolve().parents[2] / "terraform" / "definitions" / "retrain.asl.json"
+DEFINITIONS = Path(__file__).resolve().parents[2] / "terraform" / "definitions"
 
 
 def expression(value: Any) -> str:
@@ -17,13 +18,15 @@ def expression(value: Any) -> str:
     return "{% " + json.dumps(value) + " %}"
 
 
-def rendered(placeholders: dict[str, str]) -> str:
-    """Return the definition with its placeholders replaced; raises KeyError for one without."""
+def rendered(name: str, placeholders: dict[str, str]) -> str:
+    """Return a definition with its placeholders replaced; raises KeyError for one without."""
+
+    text = (DEFINITIONS / f"{name}.asl.json").read_text(encoding="utf-8")
 
     def value(found: re.Match[str]) -> str:
         return json.dumps(placeholders[found[1]])[1:-1]
 
-    return re.sub(r"\$\{(\w+)\}", value, DEFINITION.read_text(encoding="utf-8"))
+    return re.sub(r"\$\{(\w+)\}", value, text)
 
 
 def definition(
@@ -40,6 +43,7 @@ def definition(
     deployed = project.deployment
     image = f"{deployed.model_repository_url}:{project.settings.training.image_tag}"
     return rendered(
+        "retrain",
         {
             "prefix": "scones-test",
             "jobs_role_arn": deployed.training_role_arn,
@@ -58,5 +62,21 @@ def definition(
             "quality": json.dumps(quality),
             "bus_name": "default",
             "topic_arn": topic_arn,
-        }
+        },
+    )
+
+
+def demand_definition(project: Project, model_name: str) -> str:
+    """Return the definition of the demand forecast for the deployment of a project."""
+    return rendered(
+        "demand_forecast",
+        {
+            "prefix": "scones-test",
+            "model_name": model_name,
+            "data_bucket": project.deployment.data_bucket,
+            "kms_key_arn": project.deployment.kms_key_arn,
+            "instance_type": "ml.m5.large",
+            "tags": expression([{"Key": "Stack", "Value": "scones-test"}]),
+            "bus_name": "default",
+        },
     )

@@ -172,3 +172,39 @@ run "the_boundary_leaves_every_role_its_own_actions" {
     error_message = "An action that the boundary lacks is denied, whatever the role's policy says."
   }
 }
+
+run "demand" {
+  command = plan
+
+  module {
+    source = "../modules/demand"
+  }
+
+  variables {
+    prefix             = "scones-dev"
+    region             = "us-east-1"
+    partition          = "aws"
+    definition_path    = "../definitions/demand_forecast.asl.json"
+    model              = { image = "image", model_data_url = "s3://artifacts/model/job-1/output/model.tar.gz" }
+    instance_type      = "ml.m5.large"
+    schedule           = null
+    buckets            = { data = "data", artifacts = "artifacts" }
+    repository_arns    = ["arn:aws:ecr:us-east-1:123456789012:repository/x"]
+    bus_name           = "scones-dev"
+    kms_key_arn        = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+    tags               = {}
+    log_retention_days = 30
+  }
+}
+
+run "the_boundary_leaves_the_demand_forecast_its_own_actions" {
+  command = plan
+
+  assert {
+    condition = length(setsubtract(
+      toset(flatten([for policy in values(run.demand.policies) : [for s in jsondecode(policy).Statement : s.Action]])),
+      toset(flatten([for s in jsondecode(output.policies.boundary).Statement : s.Action])),
+    )) == 0
+    error_message = "An action that the boundary lacks is denied, whatever the role's policy says."
+  }
+}

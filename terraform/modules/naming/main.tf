@@ -49,8 +49,10 @@ locals {
     {
       # Step Functions adds to one account-wide resource policy for any other prefix, until
       # that policy is full.
-      workflow = "/aws/vendedlogs/states/${local.state_machine}"
-      training = "/aws/sagemaker/TrainingJobs"
+      workflow   = "/aws/vendedlogs/states/${local.state_machine}"
+      retraining = "/aws/vendedlogs/states/${local.prefix}-retrain"
+      demand     = "/aws/vendedlogs/states/${local.prefix}-demand"
+      training   = "/aws/sagemaker/TrainingJobs"
     },
     { for mode, name in local.endpoints : mode => "/aws/sagemaker/Endpoints/${name}" },
   )

@@ -69,6 +69,7 @@ output "arns" {
     assignments     = "arn:${var.partition}:dynamodb:${local.regional}:table/${local.prefix}-assignments"
     event_bus       = "arn:${var.partition}:events:${local.regional}:event-bus/${local.prefix}"
     retraining      = "arn:${var.partition}:states:${local.regional}:stateMachine:${local.prefix}-retrain"
+    demand          = "arn:${var.partition}:states:${local.regional}:stateMachine:${local.prefix}-demand"
     executions      = "arn:${var.partition}:states:${local.regional}:execution:${local.state_machine}"
   }
 }
