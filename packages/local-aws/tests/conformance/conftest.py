@@ -8,6 +8,7 @@ import pytest
 from local_aws.control import LocalAws
 from local_aws.sagemaker.images import ImageCommands
 from local_aws.testing import PROGRAMS
+from local_aws.testing.answers import require_known_keys
 from local_aws.testing.aws import Aws
 from local_aws.testing.clock import Clock
 from local_aws.testing.hosting import Hosting
@@ -40,5 +41,7 @@ def clock(aws: Aws) -> Clock:
 
 @pytest.fixture(scope="session")
 def hosting(aws: Aws) -> Hosting:
-    """SageMaker of that server, with a bucket."""
+    """SageMaker of that server, with a bucket; each of its answers is held against the model."""
+    events = aws.client("sagemaker").meta.events
+    events.register("before-parse.sagemaker", require_known_keys, "known keys")
     return Hosting.of(aws)
