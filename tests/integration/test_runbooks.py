@@ -23,7 +23,7 @@ def test_a_lost_state_is_found_again(served: Environment) -> None:
     s3, bucket = served.client("s3"), "scones-local-terraform-state"
     key = "scones/local/terraform.tfstate"
     marker = s3.delete_object(Bucket=bucket, Key=key)["VersionId"]
-    assert re.search(r"\b[1-9]\d to add", served.done("plan"))
+    assert re.search(r"\b[1-9]\d+ to add", served.done("plan"))
     done = Rehearsal(served, **{"state-bucket": bucket, "marker": marker}).run("lost-state")
     assert done.codes == [("plan", 0), ("verify", 0)]
     restored(served)
