@@ -150,7 +150,9 @@ def _empty_class(job):
 
 
 def _unknown_class(job):
-    (job.channel("test") / "scooter").mkdir()
+    folder = job.channel("test") / "scooter"
+    folder.mkdir()
+    (folder / "0.png").write_bytes(b"any")
 
 
 def _unreadable(job):
