@@ -1,17 +1,23 @@
-"""The folders that SageMaker gives a training or serving container."""
+"""The folders that SageMaker gives a container, and how a program in one ends."""
 
 import contextlib
 import json
-from collections.abc import Mapping
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Self
 
-from scones_core.errors import TrainingError
+from scones_core.errors import SconesError, TrainingError
 
 DEFAULT_BASE = "/opt/ml"
 # FailureReason of a training job holds this many characters.
 FAILURE_CHARACTERS = 1024
+# ExitMessage of a processing job holds a kilobyte.
+MESSAGE_CHARACTERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,11 @@ class Container:
     def model_dir(self) -> Path:
         """Where training leaves its model and serving finds it."""
         return Path(self.environ.get("SM_MODEL_DIR") or self.base / "model")
+
+    @property
+    def processing(self) -> Path:
+        """The folder with the inputs and outputs of a processing job."""
+        return self.base / "processing"
 
     def channel(self, name: str) -> Path:
         """Return the folder of an input channel."""
@@ -70,3 +81,49 @@ class Container:
             temporary = path.with_name("failure.partial")
             temporary.write_text(reason[:FAILURE_CHARACTERS], encoding="utf-8")
             temporary.replace(path)
+
+    def write_message(self, reason: str) -> None:
+        """Write the file that becomes a processing job's ExitMessage."""
+        path = self.base / "output" / "message"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(reason[:MESSAGE_CHARACTERS], encoding="utf-8")
+
+
+def run_training(run: Callable[[Container], object]) -> int:
+    """Run a training in the container that the environment describes; return the exit code.
+
+    What stops it becomes the job's FailureReason; a fault of the program is raised again.
+    """
+    signal.signal(signal.SIGTERM, _stop)
+    container = Container.of(os.environ)
+    try:
+        run(container)
+    except SconesError as error:
+        container.write_failure(str(error))
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except Exception as error:
+        container.write_failure(f"Training failed by a fault of its own: {error!r}.")
+        raise
+    return 0
+
+
+def run_processing(run: Callable[[Path], str]) -> int:
+    """Run a processing job's program on `/opt/ml/processing`; return the exit code.
+
+    What it returns goes to stdout; a SconesError becomes the job's ExitMessage.
+    """
+    container = Container.of(os.environ)
+    try:
+        said = run(container.processing)
+    except SconesError as error:
+        container.write_message(str(error))
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{said}\n")
+    return 0
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    # Process 1 of a container has no default action for signals; a job must still be stopped.
+    raise SystemExit(128 + number)

@@ -5,13 +5,10 @@ model folder, and reports on stdout in lines of `name=value`. An error ends it w
 `<base>/output/failure`.
 """
 
-import os
-import signal
 import sys
-from types import FrameType
 
-from scones_core.container import Container
-from scones_core.errors import SconesError, TrainingError
+from scones_core.container import Container, run_training
+from scones_core.errors import TrainingError
 from scones_core.files import sha256_of
 from scones_demand.fit import DemandSettings, train
 from scones_demand.hours import read_hours
@@ -31,23 +28,7 @@ METRICS = (
 
 def main() -> int:
     """Train in the container that the environment describes; return the exit code."""
-    signal.signal(signal.SIGTERM, _stop)
-    container = Container.of(os.environ)
-    try:
-        run(container)
-    except SconesError as error:
-        container.write_failure(str(error))
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except Exception as error:
-        container.write_failure(f"Training failed by a fault of its own: {error!r}.")
-        raise
-    return 0
-
-
-def _stop(number: int, _frame: FrameType | None) -> None:
-    # Process 1 of a container has no default action for signals; a job must still be stopped.
-    raise SystemExit(128 + number)
+    return run_training(run)
 
 
 def run(container: Container) -> DemandModel:

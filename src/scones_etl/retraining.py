@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from scones_core.errors import DatasetError, SconesError
+from scones_core.container import run_processing
+from scones_core.errors import DatasetError
 from scones_core.labels import LabelSet
 from scones_core.reviews import IMAGES
 from scones_core.settings import DatasetSettings
@@ -55,17 +56,12 @@ class Summary:
 
 def main() -> int:
     """Assemble the dataset in the container that the environment describes; return 0 or 1."""
-    base = Path(os.environ.get("SAGEMAKER_BASE_DIR") or "/opt/ml")
-    try:
-        summary = assemble(base / "processing", _min_new_images(os.environ))
-    except SconesError as error:
-        _leave_message(base, str(error))
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.write(
-        f"{summary.new} of {summary.added} answered images are new; dataset {summary.version}\n"
-    )
-    return 0
+    return run_processing(_run)
+
+
+def _run(folder: Path) -> str:
+    summary = assemble(folder, _min_new_images(os.environ))
+    return f"{summary.new} of {summary.added} answered images are new; dataset {summary.version}"
 
 
 def assemble(folder: Path, min_new_images: int) -> Summary:
@@ -149,13 +145,6 @@ def _min_new_images(environ: Mapping[str, str]) -> int:
     if not text.isdecimal():
         raise DatasetError(f"MIN_NEW_IMAGES must be 0 or more, not {text!r:.40}.")
     return int(text)
-
-
-def _leave_message(base: Path, text: str) -> None:
-    """Write the job's ExitMessage; SageMaker reads the first kilobyte."""
-    path = base / "output" / "message"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text[:1000], encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from scones_core.errors import SconesError, SettingsError, TrainingError
+from scones_core.container import run_processing
+from scones_core.errors import SettingsError, TrainingError
 from scones_core.manifest import Manifest
 from scones_core.settings import QualitySettings
 from scones_train.artifact import unpack_artifact
@@ -84,21 +85,16 @@ def main() -> int:
 
     A candidate that does not pass is a result, no error.
     """
-    base = Path(os.environ.get("SAGEMAKER_BASE_DIR") or "/opt/ml")
-    try:
-        found = compare(base / "processing" / "input", os.environ)
-    except SconesError as error:
-        message = base / "output" / "message"
-        message.parent.mkdir(parents=True, exist_ok=True)
-        message.write_text(str(error)[:1000], encoding="utf-8")
-        sys.stderr.write(f"{error}\n")
-        return 1
-    target = base / "processing" / "output" / "evaluation" / RESULT
+    return run_processing(_run)
+
+
+def _run(folder: Path) -> str:
+    found = compare(folder / "input", os.environ)
+    target = folder / "output" / "evaluation" / RESULT
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(found.dumps(), encoding="utf-8")
     said = "passed" if found.passed else "; ".join(found.refusals)
-    sys.stdout.write(f"{found.images} test images: {said}\n")
-    return 0
+    return f"{found.images} test images: {said}"
 
 
 def compare(folder: Path, environ: Mapping[str, str]) -> Comparison:

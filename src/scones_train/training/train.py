@@ -6,13 +6,11 @@ reports on stdout in lines of `name=value`. An error ends it with 1 and `<base>/
 
 import hashlib
 import os
-import signal
 import sys
-from types import FrameType
 from typing import TYPE_CHECKING
 
-from scones_core.container import Container
-from scones_core.errors import SconesError, TrainingError
+from scones_core.container import Container, run_training
+from scones_core.errors import TrainingError
 from scones_core.manifest import Manifest
 from scones_core.model_card import ModelCard
 from scones_train.artifact import write_artifact
@@ -50,23 +48,7 @@ def main() -> int:
     """Train in the container that the environment describes; return the exit code."""
     for name, value in (SPIN, WORKSPACE):
         os.environ.setdefault(name, value)
-    signal.signal(signal.SIGTERM, _stop)
-    container = Container.of(os.environ)
-    try:
-        run(container)
-    except SconesError as error:
-        container.write_failure(str(error))
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except Exception as error:
-        container.write_failure(f"Training failed by a fault of its own: {error!r}.")
-        raise
-    return 0
-
-
-def _stop(number: int, _frame: FrameType | None) -> None:
-    # Process 1 of a container has no default action for signals; a job must still be stopped.
-    raise SystemExit(128 + number)
+    return run_training(run)
 
 
 def run(container: Container) -> ModelCard:
