@@ -122,7 +122,7 @@ def retrain(
     *,
     min_new_images: Annotated[int, "answered images that must be new; 0: train anyway"] = 1,
 ) -> None:
-    """Train the active model anew with what reviewers answered; a better one is proposed."""
+    """Retrain the active model with what reviewers answered; a better one is proposed."""
     do.retraining.retrain(project, min_new_images=min_new_images)
 
 

@@ -1,4 +1,4 @@
-# There is nothing to train anew, and nothing to compare with, before the first release.
+# There is nothing to retrain, and nothing to compare with, before the first release.
 module "retraining" {
   source   = "./modules/retraining"
   for_each = toset(var.retraining == null || local.release == null ? [] : ["this"])

@@ -351,7 +351,7 @@ variable "aws_api" {
 }
 
 variable "retraining" {
-  description = "Whether and how the active model is trained anew with what reviewers answered; null for never. It only proposes a release. training_image is the URI of the training image, hyperparameters and quality replace defaults of the recipe and of the gate, schedule starts a run where min_new_images were answered since the last, and so do the alarms of these names (null for those of confidence and drift)."
+  description = "Whether and how the active model is retrained with what reviewers answered; null for never. It only proposes a release. training_image is the URI of the training image, hyperparameters and quality replace defaults of the recipe and of the gate, schedule starts a run where min_new_images were answered since the last, and so do the alarms of these names (null for those of confidence and drift)."
   type = object({
     training_image  = string
     instance_type   = optional(string, "ml.m5.xlarge")

@@ -41,8 +41,8 @@ def week(
     The interval is a band. `actual` is None where nobody knows it yet.
     """
     height, top_edge, bottom = 320, 12, 290
-    told = f"{len(times)} hours from {times[0]:%Y-%m-%d}; the band is the prediction interval."
-    root = _root(title, told, height)
+    subtitle = f"{len(times)} hours from {times[0]:%Y-%m-%d}; the band is the prediction interval."
+    root = _root(title, subtitle, height)
     arrays = (high, forecast) if actual is None else (high, forecast, actual)
     top = _round_up(max(float(array.max()) for array in arrays))
     start, span = times[0], max((times[-1] - times[0]).total_seconds(), 3600.0)

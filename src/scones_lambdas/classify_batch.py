@@ -120,7 +120,7 @@ def environment() -> RecordEnvironment:
 
 
 def handler(event: Any, context: "LambdaContext") -> BatchOutput:
-    """Return the counts of a batch, whose images are classified, recorded and told.
+    """Return the counts of a batch, whose images are classified, recorded and published.
 
     Raises InvalidRequest for an event that is no batch, MessageNotSent where the dead-letter
     queue takes nothing, and botocore's errors where the results cannot be written: another call

@@ -53,7 +53,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What is to be told of one result: the place in the list, its row and the message's text."""
+    """What is to be published of a result: its place in the list, its row, the text."""
 
     place: int
     key: Mapping[str, Any]
@@ -74,7 +74,7 @@ class Recorder:
     remaining: Callable[[], float] = field(default=lambda: 900.0)
 
     def record(self, results: Sequence[Result], execution: str) -> list[Result]:
-        """Return the results in their order, once each is recorded and told.
+        """Return the results in their order, once each is recorded and published.
 
         One whose row or message was refused is `failed` in the answer, with RecordNotWritten or
         MessageNotSent. Raises MessageNotSent where the dead-letter queue takes no letter.
@@ -83,7 +83,7 @@ class Recorder:
         patience = time.monotonic() + MARK_WAIT_SECONDS
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
 
-            def told(decision: str, send: Callable[[Sequence[Notice]], dict[int, str]]) -> None:
+            def notify(decision: str, send: Callable[[Sequence[Notice]], dict[int, str]]) -> None:
                 # Of an image that comes more than once, the first result speaks for all.
                 first: dict[tuple[str, str], int] = {}
                 same: dict[int, int] = {}
@@ -111,17 +111,17 @@ class Recorder:
                     if "error" in kept[original] and place != original:
                         kept[place] = failed_as(kept[place], kept[original]["error"])
 
-            told("accepted", self._publish)
-            told("review", self._ask)
-        self._bury(kept, execution)
+            notify("accepted", self._publish)
+            notify("review", self._ask)
+        self._dead_letter(kept, execution)
         return kept
 
     def _write(
         self, place: int, result: Result, execution: str, patience: float
     ) -> Notice | WorkflowError | None:
-        """Return what is still to be told of a result; None where that was done before.
+        """Return what is still to be published of a result; None where that was done before.
 
-        A row without a mark may be another call's that is about to tell it: until `patience`
+        A row without a mark may be another call's that is about to publish it: until `patience`
         that mark is waited for.
         """
         row = row_of(result, execution)
@@ -144,7 +144,7 @@ class Recorder:
             if time.monotonic() < patience and self.remaining() > 2 * RESERVED_SECONDS:
                 time.sleep(MARK_PAUSE_SECONDS)
                 return self._write(place, result, execution, patience)
-            # What the first call decided is told, unless the threshold has moved in between.
+            # What the first call decided is published, unless the threshold has moved in between.
             row = {**row, **known} if known.get("decision") == row["decision"] else row
         except BotoCoreError as error:
             return RecordNotWritten(f"The table {self.settings.table} did not answer: {error}")
@@ -201,7 +201,7 @@ class Recorder:
 
         return _sent(notices, put, f"The queue {name}")
 
-    def _bury(self, results: Sequence[Result], execution: str) -> None:
+    def _dead_letter(self, results: Sequence[Result], execution: str) -> None:
         """Send a dead letter for each failed result; raises MessageNotSent for one not taken."""
         letters = [
             Notice(place, {}, compact(dead_letter(result, execution)))
@@ -251,7 +251,7 @@ def write_results(bucket: str, run: str, name: str, results: Sequence[Result]) -
 
 
 def failed(result: Result, error: Exception) -> Result:
-    """Return the result of an image that could not be classified, recorded or told."""
+    """Return the result of an image that could not be classified, recorded or published."""
     return failed_as(result, {"Error": type(error).__name__, "Cause": str(error)[:1000]})
 
 

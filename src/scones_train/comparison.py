@@ -1,7 +1,7 @@
 """A retraining's gate: `python -m scones_train.comparison`, as a processing job.
 
-Both models answer the same test images anew, so that it does not matter which images the active
-one was tested on in its own training. Below `/opt/ml/processing`:
+Both models are scored again on the same test images, so that it does not matter which images
+the active one was tested on in its own training. Below `/opt/ml/processing`:
 
     input/candidate/model.tar.gz   the model that was trained
     input/active/model.tar.gz      the model of the active release

@@ -1,4 +1,4 @@
-# Trains the active model anew with what reviewers answered, and proposes the result. It deploys
+# Retrains the active model with what reviewers answered, and proposes the result. It deploys
 # nothing: releases change by release.tfvars.json alone.
 
 locals {
