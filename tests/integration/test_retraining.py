@@ -20,7 +20,7 @@ from local_aws.testing.aws import Aws, eventually, policy, unique
 from scones_core.errors import ReleaseError
 from scones_core.outputs import Deployment
 from scones_core.reviews import Answer, answer_line, part_key
-from scones_core.uris import S3Uri
+from scones_core.uris import S3Uri, manifest_key
 from scones_demand.fit import DemandSettings
 from scones_demand.fit import train as train_demand
 from scones_demand.generator import competition_split, generate_hours
@@ -155,6 +155,26 @@ def test_a_model_below_the_limits_is_registered_as_rejected(loop: Loop) -> None:
     assert found["refusals"]
     candidate = next(candidates.registry(loop.project).all())
     assert (candidate.status, found["refusals"][0] in candidate.note) == (REJECTED, True)
+
+
+def test_a_dataset_that_cannot_be_read_fails_the_run_until_it_is_redriven_with_it(
+    loop: Loop,
+) -> None:
+    s3, manifest, machine = loop.project.client("s3"), data.current(loop.project), loop.machine()
+    where = {
+        "Bucket": loop.project.deployment.data_bucket,
+        "Key": manifest_key(manifest.version),
+    }
+    whole = s3.get_object(**where)["Body"].read()
+    s3.put_object(**where, Body=whole[:-9])
+    failed = loop.aws.run(machine, {"min_new_images": 10**6}, seconds=120)
+    assert failed["status"] == "FAILED"
+
+    s3.put_object(**where, Body=whole)
+    loop.aws.client("stepfunctions").redrive_execution(executionArn=failed["executionArn"])
+    ended = loop.aws.wait(failed["executionArn"])
+    assert ended["status"] == "SUCCEEDED", (ended.get("error"), ended.get("cause"))
+    assert json.loads(ended["output"])["outcome"] == "too few new images"
 
 
 @dataclass(frozen=True)
