@@ -26,10 +26,11 @@ from scones_demand.fit import train as train_demand
 from scones_demand.generator import competition_split, generate_hours
 from scones_demand.hours import write_hours
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import candidates, data
+from scones_toolkit.tasks import data
 from scones_toolkit.tasks.local import model_images
-from scones_toolkit.tasks.retraining import release_proposed, retrain
-from scones_toolkit.tasks.training import train_on_sagemaker
+from scones_toolkit.tasks.releases.retraining import release_proposed, retrain
+from scones_toolkit.tasks.training import candidates
+from scones_toolkit.tasks.training.train import train_on_sagemaker
 from scones_train.sagemaker.model_package import APPROVED, PENDING, REJECTED
 from tests.support import retraining
 from tests.support.photos import draw_photos
