@@ -26,8 +26,16 @@ def report(
     if shadow:
         do.shadow.compare_shadow(project, out=out, hours=hours, in_browser=open)
     else:
-        period = {"since": since, "start": from_, "end": to}
-        do.report.report(project, **period, run=run, source=source, out=out, in_browser=open)
+        do.report.report(
+            project,
+            since=since,
+            start=from_,
+            end=to,
+            run=run,
+            source=source,
+            out=out,
+            in_browser=open,
+        )
 
 
 @task("inv watch --env dev --since 1h --every 60")
