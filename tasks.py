@@ -567,6 +567,24 @@ def demand_tune(
     do.demand.tune(project, do.demand.settings(seed=seed, fold_every=fold_every), trials=trials)
 
 
+@task("inv demand.candidates --env dev", name="candidates")
+def demand_candidates(project: Project) -> None:
+    """List the demand models that training jobs made, with their figures and approval."""
+    do.demand_jobs.list_candidates(project)
+
+
+@task("inv demand.approve 3 --env dev --note 'better on rainy days'", name="approve")
+def demand_approve(
+    project: Project,
+    candidate: Annotated[int, "its number in `inv demand.candidates`"],
+    *,
+    reject: Annotated[bool, "reject it instead"] = False,
+    note: Annotated[str, "why, kept with the decision"] = "",
+) -> None:
+    """Approve a demand model for the forecast, or reject it; print what deploys it."""
+    do.demand_jobs.approve(project, candidate, reject=reject, note=note)
+
+
 @task("inv demand.evaluate", name="evaluate")
 def demand_evaluate(project: Project) -> None:
     """Score the demand forecast next to simpler models, on the same blocks of days."""
@@ -609,6 +627,8 @@ ns.add_collection(
         demand_etl,
         demand_train,
         demand_tune,
+        demand_candidates,
+        demand_approve,
         demand_evaluate,
         demand_forecast,
         demand_report,
