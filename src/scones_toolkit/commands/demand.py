@@ -47,6 +47,24 @@ def tune(
     do.forecast.tune(project, do.forecast.settings(seed=seed, fold_every=fold_every), trials=trials)
 
 
+@task("inv demand.candidates --env dev")
+def candidates(project: Project) -> None:
+    """List the demand models that training jobs made, with their figures and approval."""
+    do.jobs.list_candidates(project)
+
+
+@task("inv demand.approve 3 --env dev --note 'better on rainy days'")
+def approve(
+    project: Project,
+    candidate: Annotated[int, "its number in `inv demand.candidates`"],
+    *,
+    reject: Annotated[bool, "reject it instead"] = False,
+    note: Annotated[str, "the reason, kept with the decision"] = "",
+) -> None:
+    """Approve a demand model for the forecast, or reject it; print what deploys it."""
+    do.jobs.approve(project, candidate, reject=reject, note=note)
+
+
 @task("inv demand.evaluate")
 def evaluate(project: Project) -> None:
     """Score the demand forecast next to simpler models, on the same blocks of days."""

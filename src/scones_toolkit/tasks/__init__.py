@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scones_toolkit.tasks import data, demo, local, predict
-    from scones_toolkit.tasks.demand import forecast
+    from scones_toolkit.tasks.demand import forecast, jobs
     from scones_toolkit.tasks.deployment import cost, deploy, removal
     from scones_toolkit.tasks.monitoring import report, review, shadow, watch
     from scones_toolkit.tasks.releases import evaluation, releases, retraining
@@ -24,6 +24,7 @@ __all__ = [
     "deploy",
     "evaluation",
     "forecast",
+    "jobs",
     "local",
     "predict",
     "redrive",

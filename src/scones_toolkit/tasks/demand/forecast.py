@@ -119,7 +119,14 @@ def train(project: Project, chosen: DemandSettings, *, backend: Backend = "local
     if backend == "sagemaker":
         from scones_toolkit.tasks.demand.jobs import train_by_job
 
-        model = train_by_job(project, folder(project) / "train.csv", chosen, target)
+        synthetic = bool(project.records.read(DATA)["synthetic"])
+        model = train_by_job(
+            project,
+            folder(project) / "train.csv",
+            chosen,
+            target,
+            data_source=SYNTHETIC if synthetic else "csv",
+        )
     else:
         model = _train_here(project, hours, chosen, target)
     _record(project, model, time.perf_counter() - started)

@@ -74,11 +74,13 @@ def approve(project: Project, version: int, *, reject: bool = False, note: str =
 
 
 def clear(project: Project, made: Plan) -> None:
-    """Remove every candidate where a plan destroys their group: AWS asks for an empty one."""
-    if not any(GROUP in change.address for change in made.changes if change.destroys):
-        return
-    if count := registry(project).clear():
-        project.console.say(f"  {count} candidates were removed from the registry.")
+    """Remove the candidates of each group that a plan destroys: AWS asks for an empty one."""
+    destroyed = [c.address for c in made.changes if c.destroys and GROUP in c.address]
+    for address in destroyed:
+        deployed, of_demand = project.deployment, address.startswith("module.demand")
+        group = deployed.demand_model_group if of_demand else deployed.model_package_group
+        if count := Registry(project.client("sagemaker"), group).clear():
+            project.console.say(f"  {count} candidates were removed from the registry {group}.")
 
 
 def commit(root: Path) -> str:
