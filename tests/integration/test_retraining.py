@@ -228,7 +228,7 @@ def test_a_job_makes_a_candidate_that_waits_for_its_approval(forecasting: Foreca
     (found,) = jobs.registry(project).all()
     assert (found.status, found.note) == (APPROVED, "tried")
     assert found.training.metrics["rmsle"] == pytest.approx(trained.card.metrics["rmsle"], abs=1e-4)
-    assert found.training.manifest_sha256 == project.records.read(demand.DATA)["sha256"]
+    assert found.training.manifest_sha256 == project.records.read(forecast.DATA)["sha256"]
     package = project.client("sagemaker").describe_model_package(ModelPackageName=found.arn)
     (container,) = package["InferenceSpecification"]["Containers"]
     assert container["Environment"] == {"SCONES_WORKLOAD": "demand"}
