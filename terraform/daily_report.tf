@@ -3,21 +3,12 @@ module "daily_report" {
   source   = "./modules/daily_report"
   for_each = toset(var.monitoring == null || local.release == null ? [] : ["this"])
 
-  prefix                   = module.naming.prefix
-  account_id               = data.aws_caller_identity.this.account_id
-  region                   = var.region
-  partition                = data.aws_partition.this.partition
-  definition_path          = "${path.module}/definitions/daily_report.asl.json"
-  image                    = var.monitoring.image
-  instance_type            = var.monitoring.instance_type
-  schedule                 = var.monitoring.schedule
-  data_bucket              = module.storage.bucket_names["data"]
-  metric_namespace         = module.monitoring.daily_namespace
-  repository_arns          = concat([local.arns.repository], var.model_repository_arns)
-  kms_key_arn              = module.storage.kms_key_arn
-  tags                     = local.tags
-  permissions_boundary_arn = var.permissions_boundary_arn
-  log_retention_days       = var.retention.log_days
+  environment      = local.jobs_environment
+  definition_path  = "${path.module}/definitions/daily_report.asl.json"
+  image            = var.monitoring.image
+  instance_type    = var.monitoring.instance_type
+  schedule         = var.monitoring.schedule
+  metric_namespace = module.monitoring.daily_namespace
 
   settings = {
     environment      = var.environment

@@ -1,25 +1,19 @@
-variable "prefix" {
-  description = "`<project>-<environment>`, the start of every name."
-  type        = string
-  nullable    = false
-}
-
-variable "account_id" {
-  description = "Account of every resource."
-  type        = string
-  nullable    = false
-}
-
-variable "region" {
-  description = "Region of every resource."
-  type        = string
-  nullable    = false
-}
-
-variable "partition" {
-  description = "AWS partition, such as aws."
-  type        = string
-  nullable    = false
+variable "environment" {
+  description = "The environment that this is a part of: start of every name, account, region, partition, names of the buckets data and artifacts, repositories of the images, event bus, key of all data, tags of the jobs, boundary of every role (null for none), and days that logs are kept."
+  type = object({
+    prefix                   = string
+    account_id               = string
+    region                   = string
+    partition                = string
+    buckets                  = object({ data = string, artifacts = string })
+    repository_arns          = list(string)
+    bus_name                 = string
+    kms_key_arn              = string
+    tags                     = map(string)
+    permissions_boundary_arn = optional(string)
+    log_retention_days       = number
+  })
+  nullable = false
 }
 
 variable "definition_path" {
@@ -76,44 +70,8 @@ variable "endpoint_arns" {
   nullable = false
 }
 
-variable "data_bucket" {
-  description = "Bucket of the labels, and of the pages, below `monitoring/`."
-  type        = string
-  nullable    = false
-}
-
 variable "metric_namespace" {
   description = "Namespace of the metrics that the job writes."
   type        = string
-  nullable    = false
-}
-
-variable "repository_arns" {
-  description = "ARNs of the repositories that the image comes from."
-  type        = list(string)
-  nullable    = false
-}
-
-variable "kms_key_arn" {
-  description = "ARN of the key of all data."
-  type        = string
-  nullable    = false
-}
-
-variable "tags" {
-  description = "Tags of the jobs."
-  type        = map(string)
-  nullable    = false
-}
-
-variable "permissions_boundary_arn" {
-  description = "Policy that bounds every role; null for none."
-  type        = string
-  default     = null
-}
-
-variable "log_retention_days" {
-  description = "Days that logs are kept."
-  type        = number
   nullable    = false
 }
