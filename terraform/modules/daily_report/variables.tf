@@ -1,5 +1,5 @@
 variable "environment" {
-  description = "The environment that this is a part of: start of every name, account, region, partition, names of the buckets data and artifacts, repositories of the images, event bus, key of all data, tags of the jobs, boundary of every role (null for none), and days that logs are kept."
+  description = "The environment that this is a part of: see the module job_state_machine."
   type = object({
     prefix                   = string
     account_id               = string
