@@ -6,6 +6,18 @@ from typing import Any, Self
 
 from scones_core.errors import DeployError
 
+# What is output by modules that wait for storage and roles, or at the end of an apply.
+_NOT_YET: dict[str, Any] = {
+    "builtin_algorithm_image": "",
+    "state_machine_arn": "",
+    "function_names": {},
+    "endpoint_name": "",
+    "variant": "",
+    "active_release": "",
+    "threshold": 0.0,
+    "labels": (),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
@@ -54,3 +66,12 @@ class Deployment:
             )
         values = {f.name: outputs[f.name] for f in fields(cls) if f.name in outputs}
         return cls(**{**values, "labels": tuple(values["labels"])})
+
+    @classmethod
+    def of_part(cls, outputs: Mapping[str, Any], **known: str) -> Self:
+        """Return what is deployed while the rest is still being applied.
+
+        What the rest will output is empty, which `of` would refuse. `known` are values that no
+        resource decides (environment, region, account_id): Terraform outputs them at the end.
+        """
+        return cls.of({**_NOT_YET, **known, **outputs})

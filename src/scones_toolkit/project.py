@@ -240,6 +240,15 @@ class Project:
             raise DeployError(f"{self.environment} is not deployed: inv apply{self.env_flag}")
         return Deployment.of(outputs)
 
+    def know_part(self) -> None:
+        """Have `deployment` be what has been applied so far, until it is forgotten."""
+        self.__dict__["deployment"] = Deployment.of_part(
+            self.terraform.outputs(),
+            environment=self.environment,
+            region=self.session.region_name,
+            account_id=self.client("sts").get_caller_identity()["Account"],
+        )
+
     def forget_deployment(self) -> None:
         """Have the deployment read again: an apply may have changed it."""
         self.__dict__.pop("deployment", None)

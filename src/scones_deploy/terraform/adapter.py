@@ -1,7 +1,7 @@
 """The one adapter over Terraform: an environment's plans, applies and outputs."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from scones_deploy.terraform.state import AppliedResource, parse_state
 
 CHANGES = 2
 APPLY, DESTROY, AGAIN = "apply.tfplan", "destroy.tfplan", "again.tfplan"
+PART = "part.tfplan"
 
 
 class Terraform:
@@ -122,7 +123,11 @@ class Terraform:
             record_path(path).unlink(missing_ok=True)
         return made
 
-    def _plan(self, path: Path, *, destroy: bool = False) -> Plan:
+    def plan_modules(self, modules: Sequence[str]) -> Plan:
+        """Return a plan of these modules alone, like `storage`, with what they depend on."""
+        return self._plan(self.data_dir / PART, modules=modules)
+
+    def _plan(self, path: Path, *, destroy: bool = False, modules: Sequence[str] = ()) -> Plan:
         path.parent.mkdir(parents=True, exist_ok=True)
         done = self._commands.stream(
             "plan",
@@ -131,6 +136,7 @@ class Terraform:
             detailed_exitcode=FLAG,
             destroy=FLAG if destroy else None,
             out=str(path),
+            target=[f"module.{name}" for name in modules],
             var_file=[str(file) for file in self._folder.variable_files()],
             var=[f"lambda_dir={self._folder.lambda_dir()}"],
         )

@@ -1,14 +1,21 @@
 """The whole workflow on one host: from an archive of images to the report."""
 
+import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
+
+from rich.console import Console as RichConsole
 
 from local_aws.control import LocalAws
 from scones_core.files import write_json
+from scones_deploy.terraform.plan import Plan
 from scones_etl.pipeline import StagedDataset
+from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data, local
 from scones_toolkit.tasks.deployment import deploy as deployment
@@ -31,6 +38,10 @@ FIGURES = (
     "failed",
     "captured_records",
 )
+
+
+# The modules whose resources a training job and its data have to have.
+NEEDED_TO_TRAIN = ("storage", "iam")
 
 
 @dataclass
@@ -58,7 +69,7 @@ def demo(project: Project, *, source: str | None = None, keep: bool = False) -> 
     up after a run that reached its end.
     """
     project = replace(project, hints=False)
-    stages = Stages(project, total=10)
+    stages = Stages(project, total=11)
     with stages("extract", "Read the images, split them, encode them"):
         staged = data.extract(project, source, synthetic_if_unreachable=True)
         data.validate(project, staged)
@@ -77,13 +88,18 @@ def demo(project: Project, *, source: str | None = None, keep: bool = False) -> 
 def _run(project: Project, stages: Stages, staged: StagedDataset) -> dict[str, Any]:
     with stages("build", "Build the Lambda zips"):
         deployment.build(project)
-    with stages("apply", "Apply the Terraform, without an endpoint yet (one minute or so)"):
-        deployment.apply(project)
-    with stages("load", "Load the images into the data bucket"):
-        manifest = data.load(project, staged)
-    with stages("train", "Train and evaluate, as a SageMaker training job"):
-        trained = training.train_on_sagemaker(project)
-        candidates.approve(project, trained.version, note="auto-approved by the demo")
+    with stages("apply", "Apply the Terraform that training needs: buckets, key, roles"):
+        deployment.apply_modules(project, NEEDED_TO_TRAIN)
+    # Most of an apply is waiting, for queues above all, and no endpoint is there yet.
+    with _rest_applied(project) as rest:
+        with stages("load", "Load the images into the data bucket"):
+            manifest = data.load(project, staged)
+        with stages("train", "Train and evaluate, as a SageMaker training job"):
+            trained = training.train_on_sagemaker(project)
+            candidates.approve(project, trained.version, note="auto-approved by the demo")
+        with stages("rest", "Wait for the rest of the Terraform, applied while the model trained"):
+            project.console.say(f"  {rest.result().add} resources were added.")
+            project.forget_deployment()
     with stages("release", "Write the release, and let Terraform deploy the endpoint"):
         releases.release(project, allow_synthetic=True)
         deployment.apply(project)
@@ -107,6 +123,17 @@ def _run(project: Project, stages: Stages, staged: StagedDataset) -> dict[str, A
     write_json(out / "summary.json", summary)
     running.require_none_failed(done)
     return summary
+
+
+@contextmanager
+def _rest_applied(project: Project) -> Iterator[Future[Plan]]:
+    """Apply all that is not applied yet while the body runs; gives what comes of it.
+
+    Its output goes to Terraform's log only. The apply has ended when the body is left.
+    """
+    with Path(os.devnull).open("w") as nowhere, ThreadPoolExecutor(max_workers=1) as pool:
+        silent = replace(project, console=Console(RichConsole(file=nowhere)))
+        yield pool.submit(deployment.apply, silent)
 
 
 def _finish(project: Project, aws: LocalAws, summary: dict[str, Any], *, keep: bool) -> None:

@@ -27,3 +27,21 @@ def test_an_environment_of_before_retraining_was_there_can_still_be_released_to(
     earlier = outputs()
     del earlier["retraining_state_machine_arn"]
     assert Deployment.of(earlier).retraining_state_machine_arn == ""
+
+
+def test_a_part_of_an_environment_is_known_by_what_it_has_so_far() -> None:
+    storage = {
+        name: name
+        for name in (
+            *("data_bucket", "artifacts_bucket", "capture_uri", "kms_key_arn"),
+            *("training_role_arn", "model_repository_url", "model_package_group"),
+        )
+    }
+    part = Deployment.of_part(storage, environment="local", region="r", account_id="1")
+    assert (part.data_bucket, part.environment) == ("data_bucket", "local")
+    assert (part.state_machine_arn, part.endpoint_name, part.labels) == ("", "", ())
+
+
+def test_a_part_without_its_storage_is_refused() -> None:
+    with pytest.raises(DeployError, match="'data_bucket'"):
+        Deployment.of_part({}, environment="local", region="r", account_id="1")

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,6 +103,21 @@ def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = Fa
         if made.has_changes and not confirmed and project.environment != "local":
             confirm(f"These changes will be made to {project.environment}.", project.environment)
     return carry_out(project, made, allow_destroy=allow_destroy)
+
+
+def apply_modules(project: Project, modules: Sequence[str]) -> Plan:
+    """Apply these modules with what they depend on, and have `project` know what they output.
+
+    `apply` has to follow: until then nothing is verified, and the other outputs are empty.
+    """
+    require_bundles(project)
+    prepare(project)
+    made = project.terraform.plan_modules(modules)
+    describe(project, made)
+    with project.lines.counting(made.add + made.change + made.destroy):
+        project.terraform.apply(made)
+    project.know_part()
+    return made
 
 
 def carry_out(project: Project, made: Plan, *, allow_destroy: bool = False) -> Plan:

@@ -43,6 +43,21 @@ def test_an_unchanged_environment_plans_nothing(terraform: Make) -> None:
     assert plan.changes == ()
 
 
+def test_modules_can_be_applied_before_the_rest(terraform: Make, root: Path) -> None:
+    module = root / "modules" / "shade"
+    module.mkdir(parents=True)
+    (module / "main.tf").write_text('resource "terraform_data" "this" {}\n')
+    (root / "shade.tf").write_text('module "shade" {\n  source = "./modules/shade"\n}\n')
+    dev = terraform()
+    dev.init()
+    part = dev.plan_modules(["shade"])
+    assert [change.address for change in part.changes] == ["module.shade.terraform_data.this"]
+    assert dev.saved_plan() is None, "`apply` must not take it for a plan of everything"
+    dev.apply(part)
+    rest = dev.plan()
+    assert [change.address for change in rest.changes] == ["terraform_data.paint"]
+
+
 def test_a_change_and_a_replacement_are_counted(terraform: Make, root: Path) -> None:
     folder = root / "environments/dev"
     dev = terraform()
