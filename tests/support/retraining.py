@@ -18,6 +18,9 @@ def expression(value: Any) -> str:
     return "{% " + json.dumps(value) + " %}"
 
 
+INSTANCES = expression({"InstanceType": "ml.m5.large", "InstanceCount": 1})
+
+
 def rendered(name: str, placeholders: dict[str, str]) -> str:
     """Return a definition with its placeholders replaced; raises KeyError for one without."""
 
@@ -53,7 +56,7 @@ def definition(
             "artifacts_bucket": deployed.artifacts_bucket,
             "dataset_version": manifest.version,
             "kms_key_arn": deployed.kms_key_arn,
-            "instance_type": "ml.m5.large",
+            "instances": INSTANCES,
             "tags": expression([{"Key": "Stack", "Value": "scones-test"}]),
             "hyperparameters": expression(hyperparameters),
             "model_group": deployed.model_package_group,
@@ -75,7 +78,7 @@ def demand_definition(project: Project, model_name: str) -> str:
             "model_name": model_name,
             "data_bucket": project.deployment.data_bucket,
             "kms_key_arn": project.deployment.kms_key_arn,
-            "instance_type": "ml.m5.large",
+            "instances": INSTANCES,
             "tags": expression([{"Key": "Stack", "Value": "scones-test"}]),
             "bus_name": "default",
         },
