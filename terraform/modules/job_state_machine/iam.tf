@@ -17,6 +17,14 @@ locals {
       # A batch transform has the role of its model.
       if length(setsubtract(var.jobs, ["Transform"])) > 0
       ], [
+      for bus in [local.arns.bus] : {
+        Sid      = "PublishEvents"
+        Effect   = "Allow"
+        Action   = "events:PutEvents"
+        Resource = bus
+      }
+      if var.publishes_events
+      ], [
       {
         Sid    = "RunJobs"
         Effect = "Allow"
@@ -33,12 +41,6 @@ locals {
         Resource = [
           for kind in var.jobs : "${local.aws}:events:${local.regional}:rule/StepFunctionsGetEventsForSageMaker${kind}JobsRule"
         ]
-      },
-      {
-        Sid      = "PublishEvents"
-        Effect   = "Allow"
-        Action   = "events:PutEvents"
-        Resource = local.arns.bus
       },
       {
         Sid      = "Trace"

@@ -73,6 +73,13 @@ variable "statements" {
   nullable = false
 }
 
+variable "publishes_events" {
+  description = "Whether the state machine publishes to the event bus."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "schedule" {
   description = "When the schedule starts the state machine, with which input; null for never."
   type = object({
