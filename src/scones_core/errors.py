@@ -109,7 +109,7 @@ class EndpointNotFound(WorkflowError):
 
 
 class RecordNotWritten(WorkflowError):
-    """The table did not take an image's row; nobody was told of the image."""
+    """The table did not take an image's row; no event or message of the image was sent."""
 
 
 class MessageNotSent(WorkflowError):

@@ -3,7 +3,7 @@
 Other programs and other sites reach the loopback too: a site's script may post a form to it, and
 a site's name may be made to point to it (DNS rebinding). So a request must name the loopback as
 its host, come from the page itself, and carry the token that only the printed address has. The
-browser is told to load and send nothing elsewhere.
+page's policy has the browser load and send nothing elsewhere.
 """
 
 import json

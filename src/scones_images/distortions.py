@@ -1,7 +1,7 @@
 """Distortions of images in five severities, to test what a model and its monitoring make of them.
 
 The nineteen kinds of Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common
-Corruptions and Perturbations" (2019), implemented anew from their description, with strengths for
+Corruptions and Perturbations" (2019), implemented from their description, with strengths for
 images of 32 pixels; lengths grow with the image. Frost is generated, not a photograph of it. The
 figures are therefore not comparable with those of CIFAR-10-C. `darken` and `night` are additions:
 less light, and less light with a camera's noise and colour cast.

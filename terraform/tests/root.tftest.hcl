@@ -49,7 +49,7 @@ run "without_a_release" {
     error_message = "Functions are known by their bundles' names."
   }
 
-  # A function that outlives its state is paid for, and tried again beside itself.
+  # A function that outlives its state is paid for, and tried again while it still runs.
   assert {
     condition = alltrue([
       for key, state in { serialize_image = "SerializeImage", classify_image = "ClassifyImage", filter_inferences = "FilterInferences" } :
@@ -203,7 +203,7 @@ run "a_retraining_needs_a_release" {
 
   assert {
     condition     = output.retraining_state_machine_arn == ""
-    error_message = "Before the first release there is nothing to train anew."
+    error_message = "Before the first release there is nothing to retrain."
   }
 }
 

@@ -44,7 +44,7 @@ run "realtime" {
 
   assert {
     condition     = length(aws_appautoscaling_target.this) + length(aws_scheduler_schedule.this) + length(aws_sqs_queue.off_hours) == 0
-    error_message = "Nothing scales or stops an endpoint that was not told to."
+    error_message = "Nothing scales or stops an endpoint without a setting that says so."
   }
 }
 

@@ -1,4 +1,4 @@
-# The bucket carries the account id, so it is given beside this file:
+# The bucket carries the account id, so it is given in addition to this file:
 #   terraform init -backend-config=environments/prod/backend.hcl -backend-config=bucket=scones-prod-terraform-state-<account id>
 key     = "scones/prod/terraform.tfstate"
 region  = "us-east-1"

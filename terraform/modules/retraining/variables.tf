@@ -35,7 +35,7 @@ variable "instance_type" {
 }
 
 variable "hyperparameters" {
-  description = "Hyperparameters of the training beside classes and dataset version."
+  description = "Hyperparameters of the training, without classes and dataset version."
   type        = map(string)
   nullable    = false
 }

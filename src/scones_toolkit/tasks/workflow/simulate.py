@@ -292,7 +292,7 @@ class _Simulation:
             name = f"simulation-{self.name}-{numbers.start:07}"
             running.start(self.project, images, name=name)
         except (ExecutionFailed, BotoCoreError) as error:
-            # They are in the bucket and nobody was told of them.
+            # They are in the bucket, and no execution was started for them.
             with self._lock:
                 for image in images:
                     del self._sent[image["key"]]

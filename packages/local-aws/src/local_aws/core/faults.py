@@ -122,7 +122,7 @@ def read_faults(query: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what was asked for, with how many requests each met and how many it will."""
     del query
     with _lock:
-        return [_told(fault) for fault in _faults]
+        return [_described(fault) for fault in _faults]
 
 
 @route("POST", FAULTS_PATH)
@@ -131,7 +131,7 @@ def add_fault(body: dict[str, Any]) -> dict[str, Any]:
     fault = Fault.of(body)
     with _lock:
         _faults.append(fault)
-    return _told(fault)
+    return _described(fault)
 
 
 @route("DELETE", FAULTS_PATH)
@@ -139,10 +139,10 @@ def remove_faults(query: dict[str, Any]) -> list[dict[str, Any]]:
     """Remove all faults; return them."""
     del query
     with _lock:
-        told = [_told(fault) for fault in _faults]
+        removed = [_described(fault) for fault in _faults]
         _faults.clear()
-    return told
+    return removed
 
 
-def _told(fault: Fault) -> dict[str, Any]:
+def _described(fault: Fault) -> dict[str, Any]:
     return {name: getattr(fault, name) for name in (*_KINDS, "met")}
