@@ -21,7 +21,7 @@ from scones_deploy.terraform.plan import (
     write_record,
 )
 from scones_deploy.terraform.providers import ProviderSource, provider_source
-from scones_deploy.terraform.state import AppliedResource, parse_state
+from scones_deploy.terraform.state import AppliedResource, parse_planned, parse_state
 
 CHANGES = 2
 APPLY, DESTROY, AGAIN = "apply.tfplan", "destroy.tfplan", "again.tfplan"
@@ -204,20 +204,19 @@ class Terraform:
     def outputs(self) -> dict[str, Any]:
         """Return the value of every output by name; empty before the first apply."""
         if self._state is not None:
-            found = (self._state.get("values") or {}).get("outputs", {})
-            return {name: item["value"] for name, item in found.items()}
+            return {name: item["value"] for name, item in self._state.get("outputs", {}).items()}
         done = self._commands.checked("output", self._commands.run("output", json=FLAG))
         return {name: item["value"] for name, item in done.json().items()}
 
     def applied(self, plan: Plan | None = None) -> tuple[AppliedResource, ...]:
         """Return every resource of the state, or as a plan leaves it; none before any apply."""
-        shown = self._commands.run("show", *([plan.path] if plan else []), json=FLAG)
-        body = self._commands.checked("show", shown).json()
-        found = parse_state(body)
-        if plan is None:
-            # It has the outputs too, which `terraform output` would take a second or more for.
-            self._state = body
-        return found
+        if plan is not None:
+            shown = self._commands.run("show", plan.path, json=FLAG)
+            return parse_planned(self._commands.checked("show", shown).json())
+        pulled = self._commands.checked("state pull", self._commands.run("state pull"))
+        # It has the outputs too, which `terraform output` would take a second or more for.
+        self._state = pulled.json() if pulled.stdout.strip() else {}
+        return parse_state(self._state)
 
     def deployment(self) -> Deployment:
         """Return the environment's outputs, typed; raises DeployError where it has none."""

@@ -1,5 +1,6 @@
 """What Terraform applied: the resources of its state, with their attributes."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,8 @@ from scones_core.errors import TerraformError
 
 ENDPOINT = "aws_sagemaker_endpoint"
 CONFIGURATION = "aws_sagemaker_endpoint_configuration"
+# Of the state files that Terraform 1 writes; 0.12 already did.
+STATE_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +29,50 @@ class AppliedResource:
 
 
 def parse_state(body: Mapping[str, Any]) -> tuple[AppliedResource, ...]:
-    """Return the managed resources of `terraform show -json`, of a state or a plan.
+    """Return the managed resources of `terraform state pull`; an empty state has none.
 
-    The format is https://developer.hashicorp.com/terraform/internals/json-format; an empty
-    state gives none. Raises TerraformError for anything else.
+    The state itself is read, in its version 4, because `terraform show -json` starts the provider
+    for the same attributes, which takes seconds. Objects that a replacement left over (deposed)
+    are left out. Raises TerraformError for another format.
     """
     try:
-        outcome = body.get("planned_values") or body.get("values") or {}
-        return tuple(_resources(outcome.get("root_module", {})))
+        if body and body["version"] != STATE_VERSION:
+            raise TerraformError(
+                f"Terraform's state has version {body['version']}, and {STATE_VERSION} is read."
+            )
+        return tuple(_instances(body.get("resources", ())))
     except (KeyError, TypeError, AttributeError) as error:
         raise TerraformError(f"Terraform's state cannot be read ({error!r}).") from error
+
+
+def _instances(resources: Iterable[Mapping[str, Any]]) -> Iterator[AppliedResource]:
+    for item in resources:
+        if item["mode"] != "managed":
+            continue
+        parts = (item.get("module"), item["type"], item["name"])
+        address = ".".join(part for part in parts if part)
+        for instance in item["instances"]:
+            if "deposed" not in instance:
+                key = instance.get("index_key")
+                index = "" if key is None else f"[{json.dumps(key, ensure_ascii=False)}]"
+                yield AppliedResource(
+                    f"{address}{index}",
+                    item["type"],
+                    "" if key is None else str(key),
+                    instance["attributes"] or {},
+                )
+
+
+def parse_planned(body: Mapping[str, Any]) -> tuple[AppliedResource, ...]:
+    """Return the managed resources that a plan leaves, of `terraform show -json <plan>`.
+
+    The format is https://developer.hashicorp.com/terraform/internals/json-format. Raises
+    TerraformError for anything else.
+    """
+    try:
+        return tuple(_resources(body.get("planned_values", {}).get("root_module", {})))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise TerraformError(f"Terraform's plan cannot be read ({error!r}).") from error
 
 
 def served_configurations(
