@@ -6,7 +6,7 @@ locals {
   }
 
   statements = {
-    machine = concat([for statement in var.statements.machine : merge(statement, { Effect = "Allow" })], [
+    machine = concat(local.own.machine, [
       for role in [local.arns.jobs] : {
         Sid       = "HandRoleToJobs"
         Effect    = "Allow"
@@ -61,7 +61,7 @@ locals {
       },
     ])
 
-    jobs = concat([for statement in var.statements.jobs : merge({ for key, value in statement : key => value if value != null }, { Effect = "Allow" })], [
+    jobs = concat(local.own.jobs, [
       # The first job of an account finds no group; that of training jobs is declared.
       for kind in setsubtract(var.jobs, ["Training"]) : {
         Sid      = "Create${kind}LogGroup"
@@ -115,6 +115,12 @@ locals {
         Resource = local.arns.state_machine
       },
       local.use_key,
+    ]
+  }
+
+  own = {
+    for role, statements in var.statements : role => [
+      for statement in statements : merge({ for key, value in statement : key => value if value != null }, { Effect = "Allow" })
     ]
   }
 
