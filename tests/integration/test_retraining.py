@@ -19,16 +19,18 @@ from local_aws.testing.aws import Aws, eventually, policy, unique
 from scones_core.errors import ReleaseError
 from scones_core.outputs import Deployment
 from scones_core.reviews import Answer, answer_line, part_key
-from scones_core.uris import S3Uri
+from scones_core.uris import S3Uri, manifest_key
 from scones_demand.fit import DemandSettings
 from scones_demand.generator import competition_split, generate_hours
 from scones_demand.hours import write_hours
 from scones_demand.model import Card
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import candidates, data, demand, demand_jobs
+from scones_toolkit.tasks import data
+from scones_toolkit.tasks.demand import forecast, jobs
 from scones_toolkit.tasks.local import model_images
-from scones_toolkit.tasks.retraining import release_proposed, retrain
-from scones_toolkit.tasks.training import train_on_sagemaker
+from scones_toolkit.tasks.releases.retraining import release_proposed, retrain
+from scones_toolkit.tasks.training import candidates
+from scones_toolkit.tasks.training.train import train_on_sagemaker
 from scones_train.sagemaker.model_package import APPROVED, PENDING, REJECTED
 from tests.support import retraining
 from tests.support.photos import draw_photos
@@ -59,7 +61,7 @@ class Loop:
     aws: Aws
     root: Path
 
-    def machine(self, epochs: int = 3, **quality: float) -> str:
+    def machine(self, epochs: int = 3, data_bucket: str = "", **quality: float) -> str:
         active = next(
             found for found in candidates.registry(self.project).all() if found.version == 1
         )
@@ -72,6 +74,7 @@ class Loop:
             hyperparameters={**RECIPE, "epochs": str(epochs)},
             quality={**LENIENT, **quality},
             topic_arn=topic,
+            data_bucket=data_bucket or self.project.deployment.data_bucket,
         )
         return self.aws.state_machine(json.loads(text))
 
@@ -84,7 +87,7 @@ class Loop:
     def answer(self, reviewer: str, seed: int, count: int) -> None:
         """Leave a reviewer's answers to `2 * count` drawn images where `inv review` puts them."""
         s3, bucket = self.project.client("s3"), self.project.deployment.data_bucket
-        folder = Path(draw_photos(self.root / reviewer, count, seed))
+        folder = Path(draw_photos(self.root / unique(reviewer), count, seed))
         lines = []
         for number, path in enumerate(sorted(folder.rglob("*.png")), 1):
             body = path.read_bytes()
@@ -156,6 +159,34 @@ def test_a_model_below_the_limits_is_registered_as_rejected(loop: Loop) -> None:
     assert (candidate.status, found["refusals"][0] in candidate.note) == (REJECTED, True)
 
 
+def test_a_scheduled_run_ends_before_its_first_job_where_nobody_answered(loop: Loop) -> None:
+    empty = unique("data")
+    loop.project.client("s3").create_bucket(Bucket=empty)
+    ended = loop.run(loop.machine(data_bucket=empty), reason="schedule", min_new_images=1)
+    assert ended == {"outcome": "no image was answered yet", "reason": "schedule"}
+
+
+def test_a_dataset_that_cannot_be_read_fails_the_run_until_it_is_redriven_with_it(
+    loop: Loop,
+) -> None:
+    loop.answer("ada", seed=1, count=4)
+    s3, manifest, machine = loop.project.client("s3"), data.current(loop.project), loop.machine()
+    where = {
+        "Bucket": loop.project.deployment.data_bucket,
+        "Key": manifest_key(manifest.version),
+    }
+    whole = s3.get_object(**where)["Body"].read()
+    s3.put_object(**where, Body=whole[:-9])
+    failed = loop.aws.run(machine, {"min_new_images": 10**6}, seconds=120)
+    assert failed["status"] == "FAILED"
+
+    s3.put_object(**where, Body=whole)
+    loop.aws.client("stepfunctions").redrive_execution(executionArn=failed["executionArn"])
+    ended = loop.aws.wait(failed["executionArn"])
+    assert ended["status"] == "SUCCEEDED", (ended.get("error"), ended.get("cause"))
+    assert json.loads(ended["output"])["outcome"] == "too few new images"
+
+
 @dataclass(frozen=True)
 class Forecasting:
     """A tiny model of demand, hours that it was trained on, and hours that it can forecast."""
@@ -187,11 +218,11 @@ def forecasting(loop: Loop) -> Forecasting:
     known, asked = competition_split(generate_hours(days=100))
     write_hours(folder / "train.csv", known)
     write_hours(folder / "test.csv", asked)
-    demand.etl(project, str(folder))
+    forecast.etl(project, str(folder))
     chosen = DemandSettings(max_iter=5, fold_every=24)
-    trained = demand.train(project, chosen, backend="sagemaker")
-    demand_jobs.list_candidates(project)
-    approved = demand_jobs.approve(project, 1, note="tried").training
+    trained = forecast.train(project, chosen, backend="sagemaker")
+    jobs.list_candidates(project)
+    approved = jobs.approve(project, 1, note="tried").training
     loop.aws.client("sagemaker").create_model(
         ModelName="demand",
         ExecutionRoleArn=project.deployment.training_role_arn,
@@ -223,32 +254,32 @@ def events_of(aws: Aws, source: str) -> str:
 
 def test_a_job_makes_a_candidate_that_waits_for_its_approval(forecasting: Forecasting) -> None:
     project, trained = forecasting.loop.project, forecasting.trained
-    (found,) = demand_jobs.registry(project).all()
+    (found,) = jobs.registry(project).all()
     assert (found.status, found.note) == (APPROVED, "tried")
     assert found.training.metrics["rmsle"] == pytest.approx(trained.metrics["rmsle"], abs=1e-4)
-    assert found.training.manifest_sha256 == project.records.read(demand.DATA)["sha256"]
+    assert found.training.manifest_sha256 == project.records.read(forecast.DATA)["sha256"]
     package = project.client("sagemaker").describe_model_package(ModelPackageName=found.arn)
     (container,) = package["InferenceSpecification"]["Containers"]
     assert container["Environment"] == {"SCONES_WORKLOAD": "demand"}
     assert "candidate 1 waits for its approval" in project.shown
     assert f'model_data_url = "{found.training.model_data_url}"' in project.shown
     with pytest.raises(ReleaseError, match=r"no candidate 2; `inv demand\.candidates`"):
-        demand_jobs.approve(project, 2)
+        jobs.approve(project, 2)
 
 
 def test_awss_image_of_autogluon_trains_by_the_same_blocks(forecasting: Forecasting) -> None:
-    project, before = forecasting.loop.project, demand.staged(forecasting.loop.project)
-    chosen = demand.settings("builtin", fold_every=24)
-    card = demand.train(project, chosen, backend="sagemaker", algorithm="builtin")
+    project, before = forecasting.loop.project, forecast.staged(forecasting.loop.project)
+    chosen = forecast.settings_of("builtin", fold_every=24)
+    card = forecast.train(project, chosen, backend="sagemaker", algorithm="builtin")
     assert card.settings["algorithm"] == "autogluon"
     assert [fold["name"] for fold in card.folds] == [
         fold["name"] for fold in forecasting.trained.folds
     ]
     assert card.days == tuple(sorted(set(before.day.tolist())))
-    record = project.records.read(demand.TRAINING)
+    record = project.records.read(forecast.TRAINING)
     assert {row[0] for row in record["leaderboard"]} == {
-        demand.LINES["scones"],
-        demand.LINES["builtin"],
+        forecast.LINES["scones"],
+        forecast.LINES["builtin"],
     }
     assert len(record["versions"]) == 1
     job = project.client("sagemaker").list_training_jobs(
