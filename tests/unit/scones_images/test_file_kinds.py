@@ -39,5 +39,5 @@ def test_what_only_photographs_may_be_is_named_to_the_endpoints_caller() -> None
 
 @pytest.mark.parametrize("body", [b"words", bytes(600), b"RIFF\0\0\0\0WAVE", b"<html"[:3]])
 def test_bytes_of_no_known_kind_are_only_not_an_image(body: bytes) -> None:
-    with pytest.raises(ImageError, match="are not a PNG or JPEG image$"):
+    with pytest.raises(ImageError, match=r"are not a PNG or JPEG image$"):
         decode(body)
