@@ -61,7 +61,7 @@ class Loop:
     aws: Aws
     root: Path
 
-    def machine(self, epochs: int = 3, **quality: float) -> str:
+    def machine(self, epochs: int = 3, data_bucket: str = "", **quality: float) -> str:
         active = next(
             found for found in candidates.registry(self.project).all() if found.version == 1
         )
@@ -74,6 +74,7 @@ class Loop:
             hyperparameters={**RECIPE, "epochs": str(epochs)},
             quality={**LENIENT, **quality},
             topic_arn=topic,
+            data_bucket=data_bucket or self.project.deployment.data_bucket,
         )
         return self.aws.state_machine(json.loads(text))
 
@@ -86,7 +87,7 @@ class Loop:
     def answer(self, reviewer: str, seed: int, count: int) -> None:
         """Leave a reviewer's answers to `2 * count` drawn images where `inv review` puts them."""
         s3, bucket = self.project.client("s3"), self.project.deployment.data_bucket
-        folder = Path(draw_photos(self.root / reviewer, count, seed))
+        folder = Path(draw_photos(self.root / unique(reviewer), count, seed))
         lines = []
         for number, path in enumerate(sorted(folder.rglob("*.png")), 1):
             body = path.read_bytes()
@@ -158,9 +159,17 @@ def test_a_model_below_the_limits_is_registered_as_rejected(loop: Loop) -> None:
     assert (candidate.status, found["refusals"][0] in candidate.note) == (REJECTED, True)
 
 
+def test_a_scheduled_run_ends_before_its_first_job_where_nobody_answered(loop: Loop) -> None:
+    empty = unique("data")
+    loop.project.client("s3").create_bucket(Bucket=empty)
+    ended = loop.run(loop.machine(data_bucket=empty), reason="schedule", min_new_images=1)
+    assert ended == {"outcome": "no image was answered yet", "reason": "schedule"}
+
+
 def test_a_dataset_that_cannot_be_read_fails_the_run_until_it_is_redriven_with_it(
     loop: Loop,
 ) -> None:
+    loop.answer("ada", seed=1, count=4)
     s3, manifest, machine = loop.project.client("s3"), data.current(loop.project), loop.machine()
     where = {
         "Bucket": loop.project.deployment.data_bucket,
