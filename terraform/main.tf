@@ -33,7 +33,7 @@ module "iam" {
   deletes_endpoint         = local.deletes_endpoint
   metric_namespace         = module.naming.metric_namespace
   kms_key_arn              = module.storage.kms_key_arn
-  model_repository_arns    = concat([local.builtin_repository_arn], var.model_repository_arns)
+  model_repository_arns    = concat([local.builtin_repository_arn], local.autogluon_repository_arns, var.model_repository_arns)
   permissions_boundary_arn = var.permissions_boundary_arn
   stores_assignments       = length(local.assignments_text) > local.max_inline_bytes
 }
@@ -163,13 +163,14 @@ module "monitoring" {
   failure_rule = {
     name               = local.names.rules["failed_executions"]
     arn                = local.arns.rules["failed_executions"]
-    state_machine_arns = [local.arns.state_machine, local.arns.retraining, local.arns.demand]
+    state_machine_arns = [local.arns.state_machine, local.arns.retraining, local.arns.demand, local.arns.daily_report]
   }
   function_names       = local.names.functions
   metric_namespace     = module.naming.metric_namespace
   labels               = local.labels
   review_alarm_percent = var.alarms.review_percent
   monthly_budget_usd   = var.alarms.monthly_budget_usd
+  daily_report         = var.monitoring == null ? null : { max_capture_gap_percent = var.monitoring.max_capture_gap_percent }
   cost_tag             = { key = "Stack", value = local.tags.Stack }
 
   endpoint = {

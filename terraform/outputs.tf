@@ -123,9 +123,19 @@ output "retraining_state_machine_arn" {
   value       = try(module.retraining["this"].state_machine_arn, "")
 }
 
+output "daily_report_state_machine_arn" {
+  description = "ARN of the state machine that reports a day of traffic; empty without one."
+  value       = try(module.daily_report["this"].state_machine_arn, "")
+}
+
 output "demand_model_group" {
   description = "Model package group of the demand forecast; empty without one."
   value       = try(module.demand["this"].model_group, "")
+}
+
+output "demand_builtin_image" {
+  description = "AWS's image of AutoGluon in this region; empty without a demand forecast."
+  value       = try(var.demand.enabled, false) ? data.aws_sagemaker_prebuilt_ecr_image.autogluon.registry_path : ""
 }
 
 output "demand_state_machine_arn" {

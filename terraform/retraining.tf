@@ -38,7 +38,7 @@ module "retraining" {
   }
 
   alarms = {
-    names          = coalesce(var.retraining.alarms.names, ["${module.naming.prefix}-low-confidence"])
+    names          = coalesce(var.retraining.alarms.names, module.monitoring.drift_alarm_names)
     min_new_images = var.retraining.alarms.min_new_images
   }
 }

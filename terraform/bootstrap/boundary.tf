@@ -38,8 +38,8 @@ locals {
         Sid    = "Results"
         Effect = "Allow"
         Action = [
-          "dynamodb:PutItem", "dynamodb:UpdateItem", "events:PutEvents", "sns:Publish", "sqs:DeleteMessage",
-          "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage",
+          "dynamodb:BatchGetItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", "events:PutEvents",
+          "sns:Publish", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage",
         ]
         Resource = [local.arns.tables, local.arns.event_bus, local.arns.queues, local.arns.topics]
       },
@@ -88,6 +88,13 @@ locals {
         Condition = { StringEquals = { "iam:PassedToService" = "sagemaker.amazonaws.com" } }
       },
       {
+        # The daily report asks which share of the requests is captured.
+        Sid      = "CaptureSettings"
+        Effect   = "Allow"
+        Action   = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig"]
+        Resource = local.arns.sagemaker
+      },
+      {
         Sid      = "RollbackAlarms"
         Effect   = "Allow"
         Action   = "cloudwatch:DescribeAlarms"
@@ -105,7 +112,7 @@ locals {
         Sid    = "WithoutResource"
         Effect = "Allow"
         Action = [
-          "cloudwatch:PutMetricData", "ecr:GetAuthorizationToken", "logs:CreateLogDelivery", "logs:DeleteLogDelivery",
+          "cloudwatch:GetMetricData", "cloudwatch:PutMetricData", "ecr:GetAuthorizationToken", "logs:CreateLogDelivery", "logs:DeleteLogDelivery",
           "logs:DescribeLogGroups", "logs:DescribeResourcePolicies", "logs:GetLogDelivery", "logs:ListLogDeliveries",
           "logs:PutResourcePolicy", "logs:UpdateLogDelivery", "xray:PutTelemetryRecords", "xray:PutTraceSegments",
         ]

@@ -23,7 +23,7 @@ from scones_core.uris import S3Uri, manifest_key
 from scones_demand.fit import DemandSettings
 from scones_demand.generator import competition_split, generate_hours
 from scones_demand.hours import write_hours
-from scones_demand.model import DemandModel
+from scones_demand.model import Card
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
 from scones_toolkit.tasks.demand import forecast, jobs
@@ -34,7 +34,7 @@ from scones_toolkit.tasks.training.train import train_on_sagemaker
 from scones_train.sagemaker.model_package import APPROVED, PENDING, REJECTED
 from tests.support import retraining
 from tests.support.photos import draw_photos
-from tests.support.training import Applied, applied
+from tests.support.training import AUTOGLUON, Applied, applied
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +61,7 @@ class Loop:
     aws: Aws
     root: Path
 
-    def machine(self, epochs: int = 3, **quality: float) -> str:
+    def machine(self, epochs: int = 3, data_bucket: str = "", **quality: float) -> str:
         active = next(
             found for found in candidates.registry(self.project).all() if found.version == 1
         )
@@ -74,6 +74,7 @@ class Loop:
             hyperparameters={**RECIPE, "epochs": str(epochs)},
             quality={**LENIENT, **quality},
             topic_arn=topic,
+            data_bucket=data_bucket or self.project.deployment.data_bucket,
         )
         return self.aws.state_machine(json.loads(text))
 
@@ -86,7 +87,7 @@ class Loop:
     def answer(self, reviewer: str, seed: int, count: int) -> None:
         """Leave a reviewer's answers to `2 * count` drawn images where `inv review` puts them."""
         s3, bucket = self.project.client("s3"), self.project.deployment.data_bucket
-        folder = Path(draw_photos(self.root / reviewer, count, seed))
+        folder = Path(draw_photos(self.root / unique(reviewer), count, seed))
         lines = []
         for number, path in enumerate(sorted(folder.rglob("*.png")), 1):
             body = path.read_bytes()
@@ -158,9 +159,17 @@ def test_a_model_below_the_limits_is_registered_as_rejected(loop: Loop) -> None:
     assert (candidate.status, found["refusals"][0] in candidate.note) == (REJECTED, True)
 
 
+def test_a_scheduled_run_ends_before_its_first_job_where_nobody_answered(loop: Loop) -> None:
+    empty = unique("data")
+    loop.project.client("s3").create_bucket(Bucket=empty)
+    ended = loop.run(loop.machine(data_bucket=empty), reason="schedule", min_new_images=1)
+    assert ended == {"outcome": "no image was answered yet", "reason": "schedule"}
+
+
 def test_a_dataset_that_cannot_be_read_fails_the_run_until_it_is_redriven_with_it(
     loop: Loop,
 ) -> None:
+    loop.answer("ada", seed=1, count=4)
     s3, manifest, machine = loop.project.client("s3"), data.current(loop.project), loop.machine()
     where = {
         "Bucket": loop.project.deployment.data_bucket,
@@ -183,7 +192,7 @@ class Forecasting:
     """A tiny model of demand, hours that it was trained on, and hours that it can forecast."""
 
     loop: Loop
-    trained: DemandModel
+    trained: Card
     known: bytes
     asked: bytes
 
@@ -247,7 +256,7 @@ def test_a_job_makes_a_candidate_that_waits_for_its_approval(forecasting: Foreca
     project, trained = forecasting.loop.project, forecasting.trained
     (found,) = jobs.registry(project).all()
     assert (found.status, found.note) == (APPROVED, "tried")
-    assert found.training.metrics["rmsle"] == pytest.approx(trained.card.metrics["rmsle"], abs=1e-4)
+    assert found.training.metrics["rmsle"] == pytest.approx(trained.metrics["rmsle"], abs=1e-4)
     assert found.training.manifest_sha256 == project.records.read(forecast.DATA)["sha256"]
     package = project.client("sagemaker").describe_model_package(ModelPackageName=found.arn)
     (container,) = package["InferenceSpecification"]["Containers"]
@@ -256,6 +265,30 @@ def test_a_job_makes_a_candidate_that_waits_for_its_approval(forecasting: Foreca
     assert f'model_data_url = "{found.training.model_data_url}"' in project.shown
     with pytest.raises(ReleaseError, match=r"no candidate 2; `inv demand\.candidates`"):
         jobs.approve(project, 2)
+
+
+def test_awss_image_of_autogluon_trains_by_the_same_blocks(forecasting: Forecasting) -> None:
+    project, before = forecasting.loop.project, forecast.staged(forecasting.loop.project)
+    chosen = forecast.settings_of("builtin", fold_every=24)
+    card = forecast.train(project, chosen, backend="sagemaker", algorithm="builtin")
+    assert card.settings["algorithm"] == "autogluon"
+    assert [fold["name"] for fold in card.folds] == [
+        fold["name"] for fold in forecasting.trained.folds
+    ]
+    assert card.days == tuple(sorted(set(before.day.tolist())))
+    record = project.records.read(forecast.TRAINING)
+    assert {row[0] for row in record["leaderboard"]} == {
+        forecast.LINES["scones"],
+        forecast.LINES["builtin"],
+    }
+    assert len(record["versions"]) == 1
+    job = project.client("sagemaker").list_training_jobs(
+        SortBy="CreationTime", SortOrder="Descending"
+    )["TrainingJobSummaries"][0]["TrainingJobName"]
+    found = project.client("sagemaker").describe_training_job(TrainingJobName=job)
+    assert found["AlgorithmSpecification"]["TrainingImage"] == AUTOGLUON
+    metrics = {m["MetricName"]: m["Value"] for m in found["FinalMetricDataList"]}
+    assert metrics["rmsle"] == pytest.approx(card.metrics["rmsle"], abs=1e-4)
 
 
 def test_a_schedule_has_demand_forecast_as_csv_and_as_parquet(forecasting: Forecasting) -> None:

@@ -41,6 +41,7 @@ def definition(
     hyperparameters: dict[str, str],
     quality: dict[str, float],
     topic_arn: str,
+    data_bucket: str,
 ) -> str:
     """Return the definition for the deployment of a project."""
     deployed = project.deployment
@@ -52,7 +53,7 @@ def definition(
             "jobs_role_arn": deployed.training_role_arn,
             "training_image": f"{image}-training",
             "serving_image": image,
-            "data_bucket": deployed.data_bucket,
+            "data_bucket": data_bucket,
             "artifacts_bucket": deployed.artifacts_bucket,
             "dataset_version": manifest.version,
             "kms_key_arn": deployed.kms_key_arn,

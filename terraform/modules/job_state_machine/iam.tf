@@ -6,7 +6,7 @@ locals {
   }
 
   statements = {
-    machine = concat([for statement in var.statements.machine : merge(statement, { Effect = "Allow" })], [
+    machine = concat(local.own.machine, [
       for role in [local.arns.jobs] : {
         Sid       = "HandRoleToJobs"
         Effect    = "Allow"
@@ -16,6 +16,14 @@ locals {
       }
       # A batch transform has the role of its model.
       if length(setsubtract(var.jobs, ["Transform"])) > 0
+      ], [
+      for bus in [local.arns.bus] : {
+        Sid      = "PublishEvents"
+        Effect   = "Allow"
+        Action   = "events:PutEvents"
+        Resource = bus
+      }
+      if var.publishes_events
       ], [
       {
         Sid    = "RunJobs"
@@ -33,12 +41,6 @@ locals {
         Resource = [
           for kind in var.jobs : "${local.aws}:events:${local.regional}:rule/StepFunctionsGetEventsForSageMaker${kind}JobsRule"
         ]
-      },
-      {
-        Sid      = "PublishEvents"
-        Effect   = "Allow"
-        Action   = "events:PutEvents"
-        Resource = local.arns.bus
       },
       {
         Sid      = "Trace"
@@ -59,7 +61,7 @@ locals {
       },
     ])
 
-    jobs = concat([for statement in var.statements.jobs : merge({ for key, value in statement : key => value if value != null }, { Effect = "Allow" })], [
+    jobs = concat(local.own.jobs, [
       # The first job of an account finds no group; that of training jobs is declared.
       for kind in setsubtract(var.jobs, ["Training"]) : {
         Sid      = "Create${kind}LogGroup"
@@ -113,6 +115,12 @@ locals {
         Resource = local.arns.state_machine
       },
       local.use_key,
+    ]
+  }
+
+  own = {
+    for role, statements in var.statements : role => [
+      for statement in statements : merge({ for key, value in statement : key => value if value != null }, { Effect = "Allow" })
     ]
   }
 

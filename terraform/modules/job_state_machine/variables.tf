@@ -58,9 +58,10 @@ variable "statements" {
   description = "What the roles machine and jobs are allowed in addition to those that any job needs: of the machine for its jobs, events and logs, of the jobs for image, key and logs."
   type = object({
     machine = list(object({
-      Sid      = string
-      Action   = list(string)
-      Resource = list(string)
+      Sid       = string
+      Action    = list(string)
+      Resource  = list(string)
+      Condition = optional(map(map(list(string))))
     }))
     jobs = list(object({
       Sid       = string
@@ -70,6 +71,13 @@ variable "statements" {
     }))
   })
   nullable = false
+}
+
+variable "publishes_events" {
+  description = "Whether the state machine publishes to the event bus."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "schedule" {

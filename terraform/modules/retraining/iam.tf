@@ -7,6 +7,12 @@ locals {
         Resource = [local.arns.state_machine]
       },
       {
+        Sid       = "LookForAnswers"
+        Action    = ["s3:ListBucket"]
+        Resource  = [local.arns.data]
+        Condition = { StringLike = { "s3:prefix" = ["labels/*"] } }
+      },
+      {
         Sid      = "ExchangeSummaries"
         Action   = ["s3:GetObject", "s3:PutObject"]
         Resource = ["${local.arns.artifacts}/retraining/*"]

@@ -3,43 +3,35 @@
 import webbrowser
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
-
-import numpy as np
-from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import MonitorError, SconesError
 from scones_core.events import DECISIONS, Result
 from scones_core.manifest import Manifest
 from scones_core.outputs import Deployment
-from scones_core.reviews import Answer, consensus, read_answers, standing
+from scones_core.reviews import Answer, read_answers
 from scones_core.reviews.shared import LABELS, of_reviewer
 from scones_core.uris import S3Uri
 from scones_deploy.cost import HOURS, MILLION, Prices, estimate
 from scones_deploy.release import read_releases
 from scones_etl.extract.labelled_folder import ANSWERS, LABELS_FILE, read_table
 from scones_etl.extract.labelled_folder import COLUMNS as LABEL_COLUMNS
-from scones_images.statistics import STATISTICS
 from scones_monitor.archive import Archive
-from scones_monitor.capture_files import CaptureSource, FolderCaptures, S3Captures
-from scones_monitor.captured_records import (
-    Captures,
-    Unreadable,
-    parse_record,
-    wait_for_captures,
-)
+from scones_monitor.capture_files import FolderCaptures, S3Captures
+from scones_monitor.captured_records import Captures, wait_for_captures
 from scones_monitor.charts.over_time import Marker
-from scones_monitor.drift.figures import DriftFigure, compare
-from scones_monitor.drift.samples import Sample
-from scones_monitor.invocations import EndpointMetrics, read_metrics
 from scones_monitor.join import cause_text
 from scones_monitor.period import parse_period
 from scones_monitor.report import Cost, Provenance, ReportData, Run, write_report
-from scones_monitor.summary import Place, Query, Summary, summarise
-from scones_monitor.timeline import period_bins
+from scones_monitor.summary import Summary, summarise
+from scones_monitor.traffic import (
+    Subject,
+    compare_with_before,
+    endpoint_metrics,
+    release_times,
+)
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
 from scones_toolkit.tasks.workflow.results import (
@@ -53,53 +45,6 @@ from scones_toolkit.tasks.workflow.results import (
 # AWS delivers captured records within minutes, the embedded AWS within seconds.
 CAPTURE_SECONDS = {"local": 30.0}
 CAPTURE_SECONDS_ON_AWS = 600.0
-
-
-# Traffic of so long before the period is what it is compared with.
-REFERENCE_DAYS = 7
-# More images of either sample make a test slower, and its verdict no other.
-DRIFT_IMAGES = 5_000
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What a report is about: an endpoint's records, and the model that answers there."""
-
-    source: CaptureSource
-    archive: Archive
-    labels: tuple[str, ...]
-    threshold: float
-    endpoint: str
-    variant: str
-    deployment: Deployment | None
-    left_out: list[str] = field(default_factory=list)
-
-    def query(
-        self,
-        since: datetime | None,
-        until: datetime | None,
-        *,
-        truth: Mapping[str, str] | None = None,
-        inference_ids: Sequence[str] | None = None,
-    ) -> Query:
-        """Return the query for a period's records of this model."""
-        return Query(
-            labels=self.labels,
-            threshold=self.threshold,
-            since=since,
-            until=until,
-            variant=self.variant,
-            truth=truth or {},
-            inference_ids=inference_ids,
-        )
-
-    def image(self, place: Place) -> bytes | None:
-        """Return the image of a record, None where its file is gone or holds another line."""
-        try:
-            line = b"".join(self.source.read(place.key, place.start, place.length))
-            return parse_record(line, "").image
-        except (OSError, Unreadable, ClientError, BotoCoreError):
-            return None
 
 
 def report(
@@ -309,17 +254,7 @@ def _reviewed(project: Project, subject: Subject) -> dict[str, str]:
     if subject.deployment is not None:
         shared = read_answers(project.client("s3"), subject.deployment.data_bucket, f"{LABELS}/")
         answers += shared.answers
-    held = standing(answers)
-    agreed = consensus(held.votes())
-    if agreed.disputed:
-        n = len(agreed.disputed)
-        subject.left_out.append(f"Images whose reviewers disagree, which have no label: {n}")
-    found = {
-        answer.inference_id: agreed.labels[answer.sha256]
-        for answer in held.answers.values()
-        if answer.inference_id and answer.sha256 in agreed.labels
-    }
-    return _filled_in(folder / LABELS_FILE) | found
+    return _filled_in(folder / LABELS_FILE) | subject.labels_of(answers)
 
 
 def _filled_in(path: Path) -> dict[str, str]:
@@ -357,8 +292,13 @@ def _report_data(
     release, chosen = project.active_release, project.settings.workflow.threshold
     own = release is not None and release.threshold == subject.threshold != chosen
     since, until = period
-    reference, drift, note = _drift(project, subject, found, since)
-    metrics, sampling = _endpoint(project, subject, since, until)
+    compared = compare_with_before(
+        subject, found, since, _releases(project).get(release.id) if release else None
+    )
+    metrics, sampling = None, None
+    if subject.deployment is not None:
+        clients = project.client("cloudwatch"), project.client("sagemaker")
+        metrics, sampling = endpoint_metrics(subject, *clients, since, until)
     return ReportData(
         summary=found,
         generated=datetime.now(UTC),
@@ -368,10 +308,11 @@ def _report_data(
         run=ended,
         metrics=metrics,
         sampling=sampling,
-        releases=[Marker(time, name) for name, time in _releases(project)],
-        reference=reference,
-        drift=drift,
-        drift_note=note,
+        releases=[Marker(time, name) for name, time in _releases(project).items()],
+        reference=compared.reference,
+        drift=compared.figures,
+        drift_note=compared.note,
+        onset=compared.onset,
         cost=_cost(project, subject, period, ended.inputs if ended else len(found)),
         assignments=_assignments(results),
         left_out=tuple(subject.left_out),
@@ -390,89 +331,8 @@ def _report_data(
     )
 
 
-def _releases(project: Project) -> list[tuple[str, datetime]]:
-    """Return the releases with the times in their ids, the earliest first; others have none."""
-    found = []
-    for name in read_releases(project.release_file).releases:
-        try:
-            found.append((name, datetime.strptime(name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)))
-        except ValueError:
-            continue
-    return sorted(found, key=lambda pair: pair[1])
-
-
-def _drift(
-    project: Project, subject: Subject, now: Summary, since: datetime
-) -> tuple[Summary | None, tuple[DriftFigure, ...], str]:
-    """Return the reference, the figures, and what was compared in words.
-
-    The reference is the traffic before the period, of the active release only: another model
-    answers with other confidences.
-    """
-    if not len(now):
-        return None, (), "There are no records in this period."
-    first = since - timedelta(days=REFERENCE_DAYS)
-    release = dict(_releases(project)).get(
-        project.active_release.id if project.active_release else ""
-    )
-    if release and release >= since:
-        return (
-            None,
-            (),
-            "The release is younger than this period: earlier traffic is another model's.",
-        )
-    first = max(first, release) if release else first
-    listing = subject.source.list(first, since)
-    subject.archive.update(subject.source, listing.files)
-    before = summarise(subject.archive, listing.files, subject.query(first, since))
-    left_out = "".join(
-        f" Left out of it: {each.reason} ({each.count})." for each in before.excluded
-    )
-    if not len(before):
-        missing = f"There is no traffic of this release in the {REFERENCE_DAYS} days before."
-        return None, (), missing + left_out
-    span = f"{first:%d %B %Y, %H:%M} to {since:%d %B %Y, %H:%M} UTC"
-    note = f"Compared with the traffic from {span}.{left_out}"
-    return before, compare(_sample(before), _sample(now)), note
-
-
-def _sample(summary: Summary) -> Sample:
-    # The sample is in the order of its events' hashes, so that its beginning is one, too.
-    rows = summary.sample.of(np.arange(min(len(summary.sample), DRIFT_IMAGES)))
-    return Sample(
-        answers=tuple(summary.labels[int(i)] for i in rows.label),
-        confidences=rows.confidence.astype(np.float64),
-        probabilities={
-            label: rows.probabilities[:, i].astype(np.float64)
-            for i, label in enumerate(summary.labels)
-        },
-        inputs={name: rows.inputs[name].astype(np.float64) for name in STATISTICS},
-    )
-
-
-def _endpoint(
-    project: Project, subject: Subject, since: datetime, until: datetime
-) -> tuple[EndpointMetrics | None, int | None]:
-    """Return the endpoint's metrics, and the percentage that it captures; None of a folder."""
-    if subject.deployment is None:
-        return None, None
-    try:
-        metrics = read_metrics(
-            project.client("cloudwatch"),
-            subject.endpoint,
-            subject.variant,
-            since=since,
-            until=until,
-            step=period_bins(since, until)[1],
-        )
-        sagemaker = project.client("sagemaker")
-        name = sagemaker.describe_endpoint(EndpointName=subject.endpoint)["EndpointConfigName"]
-        config = sagemaker.describe_endpoint_config(EndpointConfigName=name)
-        captured = config.get("DataCaptureConfig", {}).get("InitialSamplingPercentage")
-    except (ClientError, BotoCoreError) as error:
-        subject.left_out.append(f"Invocations and latency are not known: {error}")
-        return None, None
-    return metrics, captured
+def _releases(project: Project) -> dict[str, datetime]:
+    return release_times(read_releases(project.release_file).releases)
 
 
 def _cost(

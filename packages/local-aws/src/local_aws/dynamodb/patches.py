@@ -8,16 +8,15 @@ from moto.dynamodb.exceptions import MockValidationException
 
 from local_aws.core.context import Context
 from local_aws.core.patching import patch
-from local_aws.dynamodb import transactions
+from local_aws.dynamodb import statements, transactions
 
-# Its patches are declared when it is imported.
-PATCHED = (transactions,)
+# Their patches are declared when they are imported.
+PATCHED = (statements, transactions)
 _HANDLER = "moto.dynamodb.responses.DynamoHandler"
 MAX_BATCH = 25
 # By operation: what it belongs to, which moto has in part or not as AWS does.
 CLOSED = {
     "execute_statement": "PartiQL",
-    "batch_execute_statement": "PartiQL",
     "execute_transaction": "PartiQL",
     "create_backup": "backups of tables",
     "delete_backup": "backups of tables",
