@@ -28,7 +28,7 @@ from scones_core.model_card import ModelCard
 from scones_core.settings import DatasetSettings
 from scones_etl.extract.resolve import ARCHIVE_VARIABLE, resolve_source
 from scones_etl.pipeline import stage
-from scones_toolkit.tasks.local_training import run_training, write_channels
+from scones_toolkit.tasks.training.local import run_training, write_channels
 from scones_train.training.hyperparameters import Hyperparameters
 
 

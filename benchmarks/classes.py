@@ -29,8 +29,8 @@ from scones_etl.extract.resolve import resolve_source
 from scones_etl.extract.source import Source
 from scones_etl.extract.synthetic import Synthetic
 from scones_etl.pipeline import stage
-from scones_toolkit.tasks.local_training import run_training, write_channels
-from scones_toolkit.tasks.training_requests import recipe
+from scones_toolkit.tasks.training.local import run_training, write_channels
+from scones_toolkit.tasks.training.requests import recipe
 
 VEHICLES = ("bicycle", "motorcycle", "car", "truck", "bus")
 PATTERNS = ("plain", "striped", "barred", "dotted", "hollow")

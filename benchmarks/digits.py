@@ -24,8 +24,8 @@ from scones_core.settings import DatasetSettings, TrainingSettings
 from scones_etl.extract.mnist import DIGITS
 from scones_etl.extract.resolve import resolve_source
 from scones_etl.pipeline import stage
-from scones_toolkit.tasks.local_training import run_training, write_channels
-from scones_toolkit.tasks.training_requests import recipe
+from scones_toolkit.tasks.training.local import run_training, write_channels
+from scones_toolkit.tasks.training.requests import recipe
 
 MIN_ACCURACY, MAX_SECONDS = 0.985, 120
 TRAINED = 8_000

@@ -24,7 +24,7 @@ from scones_etl.pipeline import stage
 from scones_images import decode
 from scones_images.distortions import DISTORTIONS, SEVERITIES, distort
 from scones_images.statistics import STATISTICS, batch_statistics
-from scones_toolkit.tasks.local_training import run_training
+from scones_toolkit.tasks.training.local import run_training
 from scones_train.serving.predictor import Predictor
 from scones_train.training.hyperparameters import Hyperparameters
 

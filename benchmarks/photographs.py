@@ -25,7 +25,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 from sklearn.datasets import load_sample_images
 
 from scones_core.errors import SconesError
-from scones_toolkit.tasks.local_training import run_training
+from scones_toolkit.tasks.training.local import run_training
 from scones_train.training.hyperparameters import Hyperparameters
 
 SIDE, PARTS = 224, 3

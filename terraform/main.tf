@@ -163,13 +163,14 @@ module "monitoring" {
   failure_rule = {
     name               = local.names.rules["failed_executions"]
     arn                = local.arns.rules["failed_executions"]
-    state_machine_arns = [local.arns.state_machine, local.arns.retraining, local.arns.demand]
+    state_machine_arns = [local.arns.state_machine, local.arns.retraining, local.arns.demand, local.arns.daily_report]
   }
   function_names       = local.names.functions
   metric_namespace     = module.naming.metric_namespace
   labels               = local.labels
   review_alarm_percent = var.alarms.review_percent
   monthly_budget_usd   = var.alarms.monthly_budget_usd
+  daily_report         = var.monitoring == null ? null : { max_capture_gap_percent = var.monitoring.max_capture_gap_percent }
   cost_tag             = { key = "Stack", value = local.tags.Stack }
 
   endpoint = {

@@ -123,6 +123,11 @@ output "retraining_state_machine_arn" {
   value       = try(module.retraining["this"].state_machine_arn, "")
 }
 
+output "daily_report_state_machine_arn" {
+  description = "ARN of the state machine that reports a day of traffic; empty without one."
+  value       = try(module.daily_report["this"].state_machine_arn, "")
+}
+
 output "demand_model_group" {
   description = "Model package group of the demand forecast; empty without one."
   value       = try(module.demand["this"].model_group, "")

@@ -390,3 +390,27 @@ variable "demand" {
   })
   default = null
 }
+
+variable "monitoring" {
+  description = "Whether and how each day of the endpoint's captured traffic is reported; null for not at all. image is the URI of the image `monitoring`. The job runs at schedule and reports the UTC day before, as a page below `s3://<data>/monitoring/` and as metrics; alarms are raised for drift, for another mix of classes, and for max_capture_gap_percent of the answered requests without a record."
+  type = object({
+    image                   = string
+    instance_type           = optional(string, "ml.t3.medium")
+    max_capture_gap_percent = optional(number, 10)
+    schedule = optional(object({
+      expression = string
+      timezone   = optional(string, "Etc/UTC")
+    }), { expression = "cron(30 0 * * ? *)" })
+  })
+  default = null
+
+  validation {
+    condition     = var.monitoring == null ? true : var.serving.mode == "realtime" && var.capture_percent > 0
+    error_message = "monitoring reads captured requests, which there are with serving.mode = \"realtime\" and capture_percent above 0 only."
+  }
+
+  validation {
+    condition     = var.monitoring == null ? true : var.monitoring.max_capture_gap_percent > 0 && var.monitoring.max_capture_gap_percent <= 100
+    error_message = "monitoring.max_capture_gap_percent must be greater than 0 and at most 100."
+  }
+}

@@ -3,14 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import MonitorError
-from scones_monitor.drift.figures import DriftFigure, Verdict, drifted
+from scones_monitor.drift.figures import CLASS_MIX, DriftFigure, Verdict, drifted
 from scones_monitor.formats import count, percent
 from scones_monitor.report import ReportData
 from scones_monitor.statistics import Share
@@ -24,7 +24,13 @@ MAX_CLASSES = 20
 """How many classes have figures of their own: the most frequent ones; each is billed."""
 
 NAMESPACE = "scones/monitoring"
-"""Namespace of the published metrics; an endpoint's name says which environment it is of."""
+"""Namespace of the published metrics; an endpoint's name says which environment it is of.
+
+Terraform's alarms and dashboard name it and the metrics, too; a test holds them equal.
+"""
+
+DAY = timedelta(days=1)
+"""The period of the figures that alarms look at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +76,11 @@ class LiveFigures:
         """The largest effect of the figures that are judged, 0 to 1."""
         judged = [figure.statistic for figure in self.drift if figure.p_value is not None]
         return max(judged, default=None)
+
+    @property
+    def class_mix(self) -> Verdict:
+        """The verdict of the answered classes' shares only."""
+        return drifted([figure for figure in self.drift if figure.name == CLASS_MIX])
 
 
 def live_figures(data: ReportData) -> LiveFigures:
@@ -151,14 +162,15 @@ def _drift_text(figures: LiveFigures) -> str:
 def metric_data(figures: LiveFigures) -> "list[MetricDatumTypeDef]":
     """Return the entries of one PutMetricData, dated the period's end.
 
-    By `Endpoint`: Images, ReviewPercent, Drift (1 or 0), DriftEffect, CaptureGapPercent; by
-    `Endpoint` and `Label`: ClassPercent, ConfidenceMedian. What is not known has no entry: no
-    data is another thing than zero.
+    By `Endpoint` and `Period`: Images, ReviewPercent, Drift and ClassMixDrift (1 or 0),
+    DriftEffect, CaptureGapPercent; by `Label`, too: ClassPercent, ConfidenceMedian. What is not
+    known has no entry: no data is another thing than zero.
     """
     values: dict[str, tuple[float | None, StandardUnitType]] = {
         "Images": (figures.images, "Count"),
         "ReviewPercent": (_percent(figures.review), "Percent"),
-        "Drift": (None if figures.verdict == "too_few" else figures.verdict == "drift", "Count"),
+        "Drift": (_flag(figures.verdict), "Count"),
+        "ClassMixDrift": (_flag(figures.class_mix), "Count"),
         "DriftEffect": (figures.effect, "None"),
         "CaptureGapPercent": (_gap(figures.captured), "Percent"),
     }
@@ -185,6 +197,18 @@ def publish(cloudwatch: "CloudWatchClient", figures: LiveFigures) -> int:
     return len(entries)
 
 
+def span_text(span: timedelta) -> str:
+    """Return a span as `--since` has it: `1d`, `12h`, `30m`; others in seconds."""
+    seconds = round(span.total_seconds())
+    units = (("d", 86400), ("h", 3600), ("m", 60))
+    unit, size = next(((u, n) for u, n in units if seconds % n == 0), ("s", 1))
+    return f"{seconds // size}{unit}"
+
+
+def _flag(verdict: Verdict) -> bool | None:
+    return None if verdict == "too_few" else verdict == "drift"
+
+
 def _percent(share: Share) -> float | None:
     return None if share.value is None else 100 * share.value
 
@@ -198,7 +222,11 @@ def _entry(
 ) -> "MetricDatumTypeDef | None":
     if value is None or not math.isfinite(value):
         return None
-    dimensions: list[DimensionTypeDef] = [{"Name": "Endpoint", "Value": figures.endpoint}]
+    # A day's alarm must not see the figures of an hour, which somebody's terminal publishes.
+    dimensions: list[DimensionTypeDef] = [
+        {"Name": "Endpoint", "Value": figures.endpoint},
+        {"Name": "Period", "Value": span_text(figures.until - figures.since)},
+    ]
     if label:
         dimensions.append({"Name": "Label", "Value": label})
     return {

@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, NoneType, UnionType
+from types import FrameType, ModuleType, NoneType, UnionType
 from typing import Annotated, Any, Literal, NoReturn, ParamSpec, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -74,8 +74,8 @@ def task(
     Each parameter is a flag of its type: `str`, `int`, `float`, `bool`, `Path`, `Literal` (the
     choices), `tuple[str, ...]` (may be repeated), or one of these and None. `Annotated[type,
     "help"]` adds its help; one without a default is positional. A first parameter of type Project
-    gets the project of the folder that the function's file is in, in the environment of the flag
-    `--env`; `local` fixes that to `local`. `terraform` adds `--verbose`. `example` ends the help.
+    gets the project of the folder that `tasks_of` names, in the environment of the flag `--env`;
+    `local` fixes that to `local`. `terraform` adds `--verbose`. `example` ends the help.
     """
 
     def decorate(function: Callable[..., object]) -> TypedTask:
@@ -94,11 +94,10 @@ class TypedTask(Task[Callable[..., None]]):
     ) -> None:
         hints = typing.get_type_hints(function, include_extras=True)
         own = list(inspect.signature(function).parameters.values())
-        self.project_root: Path | None = None
-        if own and hints[own[0].name] is Project:
-            self.project_root = Path(inspect.getfile(function)).parent
-            own = own[1:]
-        flags = [] if local or self.project_root is None else [ENV]
+        self.root = Path.cwd()
+        self.takes_project = bool(own) and hints[own[0].name] is Project
+        own = own[1:] if self.takes_project else own
+        flags = [ENV] if self.takes_project and not local else []
         flags += [VERBOSE] if terraform else []
         self.parameters = [p.replace(annotation=hints[p.name]) for p in own] + flags
         self.function = function
@@ -118,12 +117,12 @@ class TypedTask(Task[Callable[..., None]]):
         values = {
             p.name: _converted(p, values[p.name]) for p in self.parameters if p.name in values
         }
-        if self.project_root is None:
-            self.function(**values)
-        else:
-            project = Project.open(self.project_root, environment, verbose=verbose)
+        if self.takes_project:
+            project = Project.open(self.root, environment, verbose=verbose)
             _warn_of_loopback(project)
             self.function(project, **values)
+        else:
+            self.function(**values)
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """Return the flags of the function's parameters."""
@@ -141,6 +140,14 @@ class TypedTask(Task[Callable[..., None]]):
                 if isinstance(mark, InsteadOf):
                     argument.replaced = by_name[mark.parameter]
         return list[Argument](found)
+
+
+def tasks_of(root: Path, *modules: ModuleType) -> list[TypedTask]:
+    """Return the tasks that the modules define, in their order, for the project in `root`."""
+    found = [made for one in modules for made in vars(one).values() if isinstance(made, TypedTask)]
+    for made in found:
+        made.root = root
+    return found
 
 
 class TypedArgument(Argument):

@@ -2,6 +2,8 @@
 # other environment's buckets, no making of resources. Its own policy is narrower still.
 
 locals {
+  job_kinds = ["Processing", "Training", "Transform"]
+
   boundary = jsonencode({
     Version = "2012-10-17"
     Statement = [
@@ -25,10 +27,11 @@ locals {
         Resource = concat([local.arns.functions], local.arns.sagemaker)
       },
       {
-        # A Map Run starts and ends executions of its own state machine; the inbox starts it.
+        # A Map Run starts and ends executions of its own state machine; the inbox starts it. A
+        # retraining looks for others.
         Sid      = "Executions"
         Effect   = "Allow"
-        Action   = ["states:DescribeExecution", "states:StartExecution", "states:StopExecution"]
+        Action   = ["states:DescribeExecution", "states:ListExecutions", "states:StartExecution", "states:StopExecution"]
         Resource = [local.arns.state_machines, local.arns.executions]
       },
       {
@@ -36,15 +39,16 @@ locals {
         Effect = "Allow"
         Action = [
           "dynamodb:BatchGetItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", "events:PutEvents",
-          "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage",
+          "sns:Publish", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage",
         ]
-        Resource = [local.arns.tables, local.arns.event_bus, local.arns.queues]
+        Resource = [local.arns.tables, local.arns.event_bus, local.arns.queues, local.arns.topics]
       },
       {
-        # For the schedules that take an endpoint down for the night.
-        Sid      = "OfficeHours"
+        # For the schedules that take an endpoint down for the night, and for what a retraining
+        # registers. No role may approve a model package.
+        Sid      = "EndpointsAndCandidates"
         Effect   = "Allow"
-        Action   = ["sagemaker:AddTags", "sagemaker:CreateEndpoint", "sagemaker:DeleteEndpoint"]
+        Action   = ["sagemaker:AddTags", "sagemaker:CreateEndpoint", "sagemaker:CreateModelPackage", "sagemaker:DeleteEndpoint"]
         Resource = local.arns.sagemaker
       },
       {
@@ -54,20 +58,41 @@ locals {
         Resource = local.arns.log_groups
       },
       {
-        # For the demand forecast. Step Functions follows the jobs by the rule; the first job of an
-        # account finds no log group.
-        Sid    = "BatchTransforms"
+        # Of state machines that run jobs, which Step Functions follows by rules of its own.
+        Sid    = "Jobs"
         Effect = "Allow"
-        Action = [
-          "events:DescribeRule", "events:PutRule", "events:PutTargets",
-          "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents",
-          "sagemaker:AddTags", "sagemaker:CreateTransformJob", "sagemaker:DescribeTransformJob", "sagemaker:StopTransformJob",
-        ]
-        Resource = [
-          "arn:${local.partition}:events:${local.regional}:rule/StepFunctionsGetEventsForSageMakerTransformJobsRule",
-          "arn:${local.partition}:logs:${local.regional}:log-group:/aws/sagemaker/TransformJobs*",
-          "arn:${local.partition}:sagemaker:${local.regional}:transform-job/${local.prefix}-demand-*",
-        ]
+        Action = concat(
+          ["events:DescribeRule", "events:PutRule", "events:PutTargets", "sagemaker:AddTags"],
+          flatten([for kind in local.job_kinds : [for verb in ["Create", "Describe", "Stop"] : "sagemaker:${verb}${kind}Job"]]),
+        )
+        Resource = flatten([
+          for kind in local.job_kinds : [
+            "arn:${local.partition}:events:${local.regional}:rule/StepFunctionsGetEventsForSageMaker${kind}JobsRule",
+            "arn:${local.partition}:sagemaker:${local.regional}:${lower(kind)}-job/${local.prefix}-*",
+          ]
+        ])
+      },
+      {
+        # The first job of an account finds no log group.
+        Sid      = "JobLogs"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+        Resource = [for kind in local.job_kinds : "arn:${local.partition}:logs:${local.regional}:log-group:/aws/sagemaker/${kind}Jobs*"]
+      },
+      {
+        # Roles of jobs only, which carry this boundary too.
+        Sid       = "HandRoleToJobs"
+        Effect    = "Allow"
+        Action    = "iam:PassRole"
+        Resource  = "arn:${local.partition}:iam::${var.account_id}:role/${local.prefix}-*-jobs"
+        Condition = { StringEquals = { "iam:PassedToService" = "sagemaker.amazonaws.com" } }
+      },
+      {
+        # The daily report asks which share of the requests is captured.
+        Sid      = "CaptureSettings"
+        Effect   = "Allow"
+        Action   = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig"]
+        Resource = local.arns.sagemaker
       },
       {
         Sid      = "RollbackAlarms"
@@ -87,7 +112,7 @@ locals {
         Sid    = "WithoutResource"
         Effect = "Allow"
         Action = [
-          "cloudwatch:PutMetricData", "ecr:GetAuthorizationToken", "logs:CreateLogDelivery", "logs:DeleteLogDelivery",
+          "cloudwatch:GetMetricData", "cloudwatch:PutMetricData", "ecr:GetAuthorizationToken", "logs:CreateLogDelivery", "logs:DeleteLogDelivery",
           "logs:DescribeLogGroups", "logs:DescribeResourcePolicies", "logs:GetLogDelivery", "logs:ListLogDeliveries",
           "logs:PutResourcePolicy", "logs:UpdateLogDelivery", "xray:PutTelemetryRecords", "xray:PutTraceSegments",
         ]

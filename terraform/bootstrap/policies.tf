@@ -34,7 +34,7 @@ locals {
     scaling        = "arn:${local.partition}:application-autoscaling:${local.regional}:scalable-target/*"
     schedules = [
       "arn:${local.partition}:scheduler:${local.regional}:schedule-group/${local.prefix}-*",
-      "arn:${local.partition}:scheduler:${local.regional}:schedule/${local.prefix}-*",
+      "arn:${local.partition}:scheduler:${local.regional}:schedule/*/${local.prefix}-*",
     ]
     alarms     = "arn:${local.partition}:cloudwatch:${local.regional}:alarm:${local.prefix}-*"
     dashboards = "arn:${local.partition}:cloudwatch::${var.account_id}:dashboard/${local.prefix}*"
@@ -47,7 +47,7 @@ locals {
     log_groups = [
       for name in [
         "/aws/lambda/${local.prefix}-*", "/aws/vendedlogs/states/${local.prefix}-*",
-        "/aws/sagemaker/Endpoints/${local.prefix}-*", "/aws/sagemaker/TrainingJobs", "/aws/sagemaker/TrainingJobs:*",
+        "/aws/sagemaker/Endpoints/${local.prefix}-*", "/aws/sagemaker/TrainingJobs*",
       ] : "arn:${local.partition}:logs:${local.regional}:log-group:${name}"
     ]
   }
@@ -323,7 +323,7 @@ locals {
       Effect    = "Allow"
       Action    = "iam:PassRole"
       Resource  = local.arns.roles
-      Condition = { StringEquals = { "iam:PassedToService" = ["lambda.amazonaws.com", "sagemaker.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"] } }
+      Condition = { StringEquals = { "iam:PassedToService" = ["events.amazonaws.com", "lambda.amazonaws.com", "sagemaker.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"] } }
     },
     {
       Sid    = "ChangeFunctions"

@@ -3,23 +3,25 @@ mock_provider "aws" {
 }
 
 variables {
-  prefix          = "scones-dev"
-  account_id      = "123456789012"
-  region          = "us-east-1"
-  partition       = "aws"
+  environment = {
+    prefix             = "scones-dev"
+    account_id         = "123456789012"
+    region             = "us-east-1"
+    partition          = "aws"
+    buckets            = { data = "scones-dev-data-123456789012", artifacts = "scones-dev-artifacts-123456789012" }
+    repository_arns    = ["arn:aws:ecr:us-east-1:123456789012:repository/scones-dev-model"]
+    bus_name           = "scones-dev"
+    kms_key_arn        = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+    tags               = { Owner = "the \"demand\" team" }
+    log_retention_days = 30
+  }
   definition_path = "./definitions/demand_forecast.asl.json"
   model = {
     image          = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1"
     model_data_url = "s3://scones-dev-artifacts-123456789012/model/job-1/output/model.tar.gz"
   }
-  instance_type      = "ml.m5.large"
-  schedule           = { expression = "cron(0 4 * * ? *)", timezone = "Europe/London" }
-  buckets            = { data = "scones-dev-data-123456789012", artifacts = "scones-dev-artifacts-123456789012" }
-  repository_arns    = ["arn:aws:ecr:us-east-1:123456789012:repository/scones-dev-model"]
-  bus_name           = "scones-dev"
-  kms_key_arn        = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-  tags               = { Owner = "the \"demand\" team" }
-  log_retention_days = 30
+  instance_type = "ml.m5.large"
+  schedule      = { expression = "cron(0 4 * * ? *)", timezone = "Europe/London" }
 }
 
 run "definition_is_rendered" {
@@ -53,7 +55,7 @@ run "definition_is_rendered" {
   }
 
   assert {
-    condition     = aws_scheduler_schedule.this["this"].schedule_expression_timezone == "Europe/London"
+    condition     = output.schedule == { expression = "cron(0 4 * * ? *)", timezone = "Europe/London" }
     error_message = "The schedule is in the time zone that was set."
   }
 }
@@ -105,7 +107,7 @@ run "nothing_runs_before_a_model_is_approved" {
   }
 
   assert {
-    condition     = length(aws_sagemaker_model.this) + length(aws_sfn_state_machine.this) + length(aws_scheduler_schedule.this) + length(aws_iam_role.this) == 0
+    condition     = length(aws_sagemaker_model.this) == 0 && output.state_machine_arn == "" && output.schedule == null && length(output.policies) == 0
     error_message = "Without a model there is the model package group only."
   }
 
@@ -127,7 +129,7 @@ run "nothing_starts_it_by_itself" {
   }
 
   assert {
-    condition     = length(aws_scheduler_schedule.this) == 0 && length(aws_sfn_state_machine.this) == 1
+    condition     = output.schedule == null && output.state_machine_arn != ""
     error_message = "Without a schedule only a person starts it."
   }
 }

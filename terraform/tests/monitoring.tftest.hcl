@@ -50,6 +50,46 @@ run "everything_is_watched" {
   }
 }
 
+run "a_daily_report_is_watched" {
+  command = plan
+
+  module {
+    source = "./modules/monitoring"
+  }
+
+  variables {
+    daily_report = { max_capture_gap_percent = 5 }
+  }
+
+  assert {
+    condition     = toset(keys(aws_cloudwatch_metric_alarm.daily)) == toset(["drift", "class-mix", "capture-gap"])
+    error_message = "Drift, mix of classes and capture gap must each have their alarm."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in values(aws_cloudwatch_metric_alarm.daily) : alarm.treat_missing_data == "ignore" && alarm.period == 86400])
+    error_message = "Between two reports the state of an alarm must stay."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.daily["capture-gap"].threshold == 5
+    error_message = "The share of requests without a record must reach its alarm."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.report_missing["this"].treat_missing_data == "missing"
+    error_message = "A report that stays away must change the alarm's state."
+  }
+
+  assert {
+    condition = alltrue([
+      for metric in ["DriftEffect", "ReviewPercent", "CaptureGapPercent", "Images", "ClassPercent", "ConfidenceMedian"] :
+      strcontains(output.dashboard_body, "\"${metric}\"")
+    ])
+    error_message = "The dashboard must show the daily figures."
+  }
+}
+
 run "an_address_is_subscribed" {
   command = plan
 

@@ -219,6 +219,36 @@ run "a_retraining_is_there_with_a_release" {
   }
 }
 
+run "a_daily_report_is_there_with_a_release" {
+  variables {
+    active_release = "one"
+    monitoring     = { image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1-monitoring" }
+    retraining     = { training_image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1-training" }
+  }
+
+  assert {
+    condition     = output.daily_report_state_machine_arn != ""
+    error_message = "With a release each day must be reported."
+  }
+
+  assert {
+    condition     = toset(module.monitoring.drift_alarm_names) == toset(["scones-dev-low-confidence", "scones-dev-drift"])
+    error_message = "The drift alarm must be one of those that start a retraining."
+  }
+}
+
+run "a_daily_report_needs_captured_records" {
+  command = plan
+
+  variables {
+    active_release  = "one"
+    capture_percent = 0
+    monitoring      = { image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1-monitoring" }
+  }
+
+  expect_failures = [var.monitoring]
+}
+
 run "demand_is_not_forecast_unless_asked_for" {
   command = plan
 

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.checkout import Checkout, copy_checkout
+from tests.support.daily_reports import IMAGE
 from tests.support.environment import BICYCLE, Environment, model_archive, quiet_hours
 
 
@@ -51,20 +52,22 @@ def every_role(now: datetime) -> str:
     return f"""
 serving      = {{ additional_modes = ["async"] }}
 office_hours = {{ from = "{begin}", to = "{end}", days = "SUN-SAT", timezone = "Etc/UTC" }}
+monitoring   = {{ image = "{IMAGE}" }}
 """
 
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    """The environment `local` with every role that it can have, its model a stand-in.
+    """The environment `local` with roles of every kind, its model a stand-in.
 
-    So next to its endpoint, which says bicycle, there is an asynchronous one, and office hours.
+    Next to its endpoint, which says bicycle, there are an asynchronous one, office hours, and a
+    daily report. The release is older than the week that a report compares with.
     """
     started = Environment.start(copy_checkout(tmp_path_factory.mktemp("environment")))
     started.variables.write_text(started.variables.read_text() + every_role(started.clock.now()))
     with started.aws:
         started.done("build")
         started.done("apply")
-        started.release("first", model_archive(json.dumps(BICYCLE)))
+        started.release("first", model_archive(json.dumps(BICYCLE)), age=timedelta(days=30))
         started.done("apply")
         yield started

@@ -41,6 +41,11 @@ NOT_EXERCISED = {
         "TagEndpoint",
     ): "tags that come with a creation are not decided for themselves here",
     ("off_hours", "UseKey"): "the input of a schedule and the queue are not encrypted here",
+    ("report_machine", "Trace"): "no traces are sent here",
+    ("report_machine", "DeliverLogs"): "log deliveries belong to the account and are not made here",
+    ("report_jobs", "EncryptVolumes"): "instances have no volumes here",
+    ("report_jobs", "PutMetrics"): "metrics of instances are not made here",
+    ("report_starter", "UseKey"): "the input of a schedule is not encrypted here",
 }
 # The same of the policies on resources.
 NOT_EXERCISED_ON_RESOURCES = {
@@ -87,7 +92,9 @@ def test_without_any_statement_what_it_is_for_fails(served: Environment, probes:
     found = statements(served)
     assert len(found) == len(set(found)), "each statement has a Sid of its own in its policy"
     needed = {pair: probes.of(*pair) for pair in found if pair not in NOT_EXERCISED}
-    broken = [pair for pair, probe in needed.items() if not probe()]
+    # What many statements are for is run once with all of them.
+    works = {probe: probe() for probe in dict.fromkeys(needed.values())}
+    broken = [pair for pair, probe in needed.items() if not works[probe]]
     assert not broken, f"these do not work even with every statement: {broken}"
     idle = []
     for (role, sid), probe in needed.items():

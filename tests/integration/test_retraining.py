@@ -4,7 +4,6 @@ a schedule to a demand forecast, on generated hours."""
 import hashlib
 import io
 import json
-import tarfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
@@ -20,16 +19,18 @@ from local_aws.testing.aws import Aws, eventually, policy, unique
 from scones_core.errors import ReleaseError
 from scones_core.outputs import Deployment
 from scones_core.reviews import Answer, answer_line, part_key
-from scones_core.uris import S3Uri
+from scones_core.uris import S3Uri, manifest_key
 from scones_demand.fit import DemandSettings
-from scones_demand.fit import train as train_demand
 from scones_demand.generator import competition_split, generate_hours
 from scones_demand.hours import write_hours
+from scones_demand.model import DemandModel
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import candidates, data
+from scones_toolkit.tasks import data
+from scones_toolkit.tasks.demand import forecast, jobs
 from scones_toolkit.tasks.local import model_images
-from scones_toolkit.tasks.retraining import release_proposed, retrain
-from scones_toolkit.tasks.training import train_on_sagemaker
+from scones_toolkit.tasks.releases.retraining import release_proposed, retrain
+from scones_toolkit.tasks.training import candidates
+from scones_toolkit.tasks.training.train import train_on_sagemaker
 from scones_train.sagemaker.model_package import APPROVED, PENDING, REJECTED
 from tests.support import retraining
 from tests.support.photos import draw_photos
@@ -60,7 +61,7 @@ class Loop:
     aws: Aws
     root: Path
 
-    def machine(self, epochs: int = 3, **quality: float) -> str:
+    def machine(self, epochs: int = 3, data_bucket: str = "", **quality: float) -> str:
         active = next(
             found for found in candidates.registry(self.project).all() if found.version == 1
         )
@@ -73,6 +74,7 @@ class Loop:
             hyperparameters={**RECIPE, "epochs": str(epochs)},
             quality={**LENIENT, **quality},
             topic_arn=topic,
+            data_bucket=data_bucket or self.project.deployment.data_bucket,
         )
         return self.aws.state_machine(json.loads(text))
 
@@ -85,7 +87,7 @@ class Loop:
     def answer(self, reviewer: str, seed: int, count: int) -> None:
         """Leave a reviewer's answers to `2 * count` drawn images where `inv review` puts them."""
         s3, bucket = self.project.client("s3"), self.project.deployment.data_bucket
-        folder = Path(draw_photos(self.root / reviewer, count, seed))
+        folder = Path(draw_photos(self.root / unique(reviewer), count, seed))
         lines = []
         for number, path in enumerate(sorted(folder.rglob("*.png")), 1):
             body = path.read_bytes()
@@ -157,11 +159,40 @@ def test_a_model_below_the_limits_is_registered_as_rejected(loop: Loop) -> None:
     assert (candidate.status, found["refusals"][0] in candidate.note) == (REJECTED, True)
 
 
+def test_a_scheduled_run_ends_before_its_first_job_where_nobody_answered(loop: Loop) -> None:
+    empty = unique("data")
+    loop.project.client("s3").create_bucket(Bucket=empty)
+    ended = loop.run(loop.machine(data_bucket=empty), reason="schedule", min_new_images=1)
+    assert ended == {"outcome": "no image was answered yet", "reason": "schedule"}
+
+
+def test_a_dataset_that_cannot_be_read_fails_the_run_until_it_is_redriven_with_it(
+    loop: Loop,
+) -> None:
+    loop.answer("ada", seed=1, count=4)
+    s3, manifest, machine = loop.project.client("s3"), data.current(loop.project), loop.machine()
+    where = {
+        "Bucket": loop.project.deployment.data_bucket,
+        "Key": manifest_key(manifest.version),
+    }
+    whole = s3.get_object(**where)["Body"].read()
+    s3.put_object(**where, Body=whole[:-9])
+    failed = loop.aws.run(machine, {"min_new_images": 10**6}, seconds=120)
+    assert failed["status"] == "FAILED"
+
+    s3.put_object(**where, Body=whole)
+    loop.aws.client("stepfunctions").redrive_execution(executionArn=failed["executionArn"])
+    ended = loop.aws.wait(failed["executionArn"])
+    assert ended["status"] == "SUCCEEDED", (ended.get("error"), ended.get("cause"))
+    assert json.loads(ended["output"])["outcome"] == "too few new images"
+
+
 @dataclass(frozen=True)
 class Forecasting:
     """A tiny model of demand, hours that it was trained on, and hours that it can forecast."""
 
     loop: Loop
+    trained: DemandModel
     known: bytes
     asked: bytes
 
@@ -182,34 +213,27 @@ class Forecasting:
 
 @pytest.fixture(scope="module")
 def forecasting(loop: Loop) -> Forecasting:
-    folder = loop.root / "demand"
-    folder.mkdir()
+    """A model that a job trained and a person approved, as Terraform makes one of it."""
+    project, folder = loop.project, loop.root / "hours"
     known, asked = competition_split(generate_hours(days=100))
-    train_demand(known, DemandSettings(max_iter=5, fold_every=24))[0].write(folder)
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for path in folder.iterdir():
-            archive.add(path, path.name)
-    deployed, aws = loop.project.deployment, loop.aws
-    artifact = S3Uri(deployed.artifacts_bucket, "model/demand/model.tar.gz")
-    loop.project.client("s3").put_object(
-        Bucket=artifact.bucket, Key=artifact.key, Body=packed.getvalue()
-    )
-    tag = f"{loop.project.settings.training.image_tag}-training"
-    aws.client("sagemaker").create_model(
+    write_hours(folder / "train.csv", known)
+    write_hours(folder / "test.csv", asked)
+    forecast.etl(project, str(folder))
+    chosen = DemandSettings(max_iter=5, fold_every=24)
+    trained = forecast.train(project, chosen, backend="sagemaker")
+    jobs.list_candidates(project)
+    approved = jobs.approve(project, 1, note="tried").training
+    loop.aws.client("sagemaker").create_model(
         ModelName="demand",
-        ExecutionRoleArn=deployed.training_role_arn,
+        ExecutionRoleArn=project.deployment.training_role_arn,
         PrimaryContainer={
-            "Image": f"{deployed.model_repository_url}:{tag}",
-            "ModelDataUrl": str(artifact),
+            "Image": approved.image,
+            "ModelDataUrl": approved.model_data_url,
             "Environment": {"SCONES_WORKLOAD": "demand"},
         },
     )
-    files = []
-    for name, hours in (("known.csv", known), ("asked.csv", asked)):
-        write_hours(loop.root / name, hours)
-        files.append((loop.root / name).read_bytes())
-    return Forecasting(loop, *files)
+    files = [(folder / name).read_bytes() for name in ("train.csv", "test.csv")]
+    return Forecasting(loop, trained, *files)
 
 
 def events_of(aws: Aws, source: str) -> str:
@@ -226,6 +250,21 @@ def events_of(aws: Aws, source: str) -> str:
     events.put_rule(Name=rule, EventPattern=json.dumps({"source": [source]}))
     events.put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": queue}])
     return url
+
+
+def test_a_job_makes_a_candidate_that_waits_for_its_approval(forecasting: Forecasting) -> None:
+    project, trained = forecasting.loop.project, forecasting.trained
+    (found,) = jobs.registry(project).all()
+    assert (found.status, found.note) == (APPROVED, "tried")
+    assert found.training.metrics["rmsle"] == pytest.approx(trained.card.metrics["rmsle"], abs=1e-4)
+    assert found.training.manifest_sha256 == project.records.read(forecast.DATA)["sha256"]
+    package = project.client("sagemaker").describe_model_package(ModelPackageName=found.arn)
+    (container,) = package["InferenceSpecification"]["Containers"]
+    assert container["Environment"] == {"SCONES_WORKLOAD": "demand"}
+    assert "candidate 1 waits for its approval" in project.shown
+    assert f'model_data_url = "{found.training.model_data_url}"' in project.shown
+    with pytest.raises(ReleaseError, match=r"no candidate 2; `inv demand\.candidates`"):
+        jobs.approve(project, 2)
 
 
 def test_a_schedule_has_demand_forecast_as_csv_and_as_parquet(forecasting: Forecasting) -> None:

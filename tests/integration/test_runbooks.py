@@ -69,7 +69,11 @@ def test_a_throttled_workflow_gets_another_concurrency(served: Environment) -> N
         done = Rehearsal(served).run("throttled-workflow")
         assert done.codes == [("plan", 0), ("apply", 0), ("plan", 0), ("verify", 0)]
         states = served.client("stepfunctions")
-        machine = states.list_state_machines()["stateMachines"][0]["stateMachineArn"]
+        (machine,) = (
+            found["stateMachineArn"]
+            for found in states.list_state_machines()["stateMachines"]
+            if found["name"] == "scones-local-classify"
+        )
         text = states.describe_state_machine(stateMachineArn=machine)["definition"]
         assert '"MaxConcurrency":10' in text.replace(" ", "")
     finally:

@@ -11,10 +11,10 @@ import pytest
 from local_aws.control import LocalAws
 from scones_core.errors import TrainingError
 from scones_toolkit.project import Project
-from scones_toolkit.tasks.candidates import registry
 from scones_toolkit.tasks.local import model_images
-from scones_toolkit.tasks.training import train
-from scones_toolkit.tasks.tuning import tune
+from scones_toolkit.tasks.training.candidates import registry
+from scones_toolkit.tasks.training.train import train
+from scones_toolkit.tasks.training.tune import tune
 from scones_train.sagemaker.model_package import PENDING
 from scones_train.sagemaker.registry import Candidate
 from scones_train.sagemaker.tuning import RANGES

@@ -7,7 +7,7 @@ import sys
 import tarfile
 import zlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from scones_core.model_card import ModelCard
 from scones_core.settings import EndpointSettings, Settings
 from scones_deploy.artifact import artifact_release
 from scones_deploy.release import add_release
-from tests.support.checkout import Checkout, Ended
+from tests.support.checkout import ROOT, Checkout, Ended
 
 ACCOUNT = "123456789012"
 HEADER = b"IHDR\0\0\0\x20\0\0\0\x20\x08\x02\0\0\0"
@@ -44,11 +44,12 @@ CARD = ModelCard(
 
 
 def stand_ins() -> dict[str, ImageCommands]:
-    """Return programs that stand for any project's model image."""
+    """Return programs that stand for any project's model image; jobs run this checkout's own."""
     return {
         "*-model": ImageCommands(
             train=(sys.executable, str(PROGRAMS / "stand_in_train.py")),
             serve=(sys.executable, str(PROGRAMS / "stand_in_serve.py")),
+            environment={"PYTHONPATH": str(ROOT / "src")},
         )
     }
 
@@ -134,14 +135,14 @@ class Environment:
         self.client("s3").put_object(Bucket=bucket, Key=key, Body=archive)
         return f"s3://{bucket}/{key}"
 
-    def release(self, name: str, archive: bytes) -> str:
-        """Write a release of an artifact, active, and return its id."""
+    def release(self, name: str, archive: bytes, *, age: timedelta = timedelta()) -> str:
+        """Write a release of an artifact, active, and return its id, which says how old it is."""
         made = artifact_release(
             self.client("s3"),
             self.upload(name, archive),
             image=f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/scones-local-model:0.1.0",
             endpoint=EndpointSettings(),
-            now=datetime.now(UTC),
+            now=datetime.now(UTC) - age,
         )
         assigned = Settings.load(self.checkout.root / "scones.toml", {}).assignment
         add_release(self.release_file, made, assignments=assigned)

@@ -1,13 +1,37 @@
 """What each statement of the environment's roles is for."""
 
 from collections.abc import Callable
+from functools import cached_property
 
+from tests.support.daily_reports import DailyReports
 from tests.support.endpoint_probes import EndpointProbes
 from tests.support.workflow_probes import FUNCTIONS
 
 
 class Probes(EndpointProbes):
     """Short pieces of the workflow, by the statement that they need."""
+
+    @cached_property
+    def reports(self) -> DailyReports:
+        """Return what runs the daily report, with an image in the day that is reported."""
+        made = DailyReports(self.environment)
+        made.put(made.day(5), [0.9])
+        return made
+
+    def reports_a_day(self) -> bool:
+        """A day is reported, with all that AWS knows of the endpoint."""
+        day = self.reports.day(5)
+        if self.reports.run(day=day)["status"] != "SUCCEEDED":
+            return False
+        figures = self.reports.figures(day)
+        return bool(figures["captured_records"] and not figures["left_out"])
+
+    def starts_a_report(self) -> bool:
+        """The schedule starts an execution."""
+        started = self.reports.fire()
+        if started:
+            self.environment.client("stepfunctions").stop_execution(executionArn=started)
+        return bool(started)
 
     def of(self, role: str, sid: str) -> Callable[[], bool]:
         """Return what a statement of a role's policy is for."""
@@ -51,5 +75,12 @@ class Probes(EndpointProbes):
             ("off_hours", "DeleteEndpoint"): self.goes_down,
             ("off_hours", "ReportFailures"): self.reports_failures,
         }
-        whole = {"endpoint": self.serves, "training": self.trains, "off_hours": self.comes_up}
+        whole = {
+            "endpoint": self.serves,
+            "training": self.trains,
+            "off_hours": self.comes_up,
+            "report_machine": self.reports_a_day,
+            "report_jobs": self.reports_a_day,
+            "report_starter": self.starts_a_report,
+        }
         return alone.get((role, sid)) or whole.get(role, self.classified)

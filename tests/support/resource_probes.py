@@ -8,13 +8,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import REGION, plain_client, policy
+from local_aws.testing.aws import plain_client, policy
 from tests.support.environment import ACCOUNT, Environment
 from tests.support.probes import Probes
-from tests.support.workflow_probes import PREFIX
+from tests.support.workflow_probes import PREFIX, TOPIC, messages_of_topic
 
 BUCKETS = ("data", "artifacts", "capture", "logs")
-TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:{PREFIX}alarms"
 
 
 def bucket_name(purpose: str) -> str:
@@ -138,29 +137,12 @@ class ResourceProbes:
 
     def publishes_failures(self) -> bool:
         """A failed execution is published in words, to a queue that subscribes to the topic."""
-        sqs, sns = self.environment.client("sqs"), self.environment.client("sns")
         name = f"probe-{uuid.uuid4().hex[:8]}"
-        url = sqs.create_queue(QueueName=name)["QueueUrl"]
-        arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
-        lets = {
-            "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": arn,
-        }
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(lets)})
-        made = sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=arn)["SubscriptionArn"]
-        try:
+        said = f"did not finish its execution {name}: FAILED"
+        with messages_of_topic(self.environment) as messages:
             self.probes.fails(name)
-            asked = {"QueueUrl": url, "WaitTimeSeconds": 0, "MaxNumberOfMessages": 10}
-            found = self.probes.within(4, lambda: sqs.receive_message(**asked).get("Messages"))
-        finally:
-            sns.unsubscribe(SubscriptionArn=made)
-            sqs.delete_queue(QueueUrl=url)
-        return any(
-            f"did not finish its execution {name}: FAILED" in message["Body"]
-            for message in found or ()
-        )
+            found = self.probes.within(4, lambda: any(said in text for text in messages()))
+        return bool(found)
 
     def takes_access_logs(self) -> bool:
         """The data bucket's access is logged into the bucket of logs."""

@@ -18,6 +18,9 @@ def expression(value: Any) -> str:
     return "{% " + json.dumps(value) + " %}"
 
 
+INSTANCES = expression({"InstanceType": "ml.m5.large", "InstanceCount": 1})
+
+
 def rendered(name: str, placeholders: dict[str, str]) -> str:
     """Return a definition with its placeholders replaced; raises KeyError for one without."""
 
@@ -38,6 +41,7 @@ def definition(
     hyperparameters: dict[str, str],
     quality: dict[str, float],
     topic_arn: str,
+    data_bucket: str,
 ) -> str:
     """Return the definition for the deployment of a project."""
     deployed = project.deployment
@@ -49,11 +53,11 @@ def definition(
             "jobs_role_arn": deployed.training_role_arn,
             "training_image": f"{image}-training",
             "serving_image": image,
-            "data_bucket": deployed.data_bucket,
+            "data_bucket": data_bucket,
             "artifacts_bucket": deployed.artifacts_bucket,
             "dataset_version": manifest.version,
             "kms_key_arn": deployed.kms_key_arn,
-            "instance_type": "ml.m5.large",
+            "instances": INSTANCES,
             "tags": expression([{"Key": "Stack", "Value": "scones-test"}]),
             "hyperparameters": expression(hyperparameters),
             "model_group": deployed.model_package_group,
@@ -75,7 +79,7 @@ def demand_definition(project: Project, model_name: str) -> str:
             "model_name": model_name,
             "data_bucket": project.deployment.data_bucket,
             "kms_key_arn": project.deployment.kms_key_arn,
-            "instance_type": "ml.m5.large",
+            "instances": INSTANCES,
             "tags": expression([{"Key": "Stack", "Value": "scones-test"}]),
             "bus_name": "default",
         },

@@ -18,7 +18,8 @@ from scones_toolkit.project import Project
 from scones_toolkit.tasks.data import etl
 from tests.support.environment import ACCOUNT
 
-DATA, ARTIFACTS, GROUP = "training-data", "training-artifacts", "trained"
+DATA, ARTIFACTS = "training-data", "training-artifacts"
+GROUP, DEMAND_GROUP = "trained", "trained-demand"
 ROLE = "training"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 ALGORITHM = "811284229777.dkr.ecr.us-east-1.amazonaws.com/image-classification:1"
@@ -58,6 +59,7 @@ class Applied(Project):
             "data_bucket": DATA,
             "artifacts_bucket": ARTIFACTS,
             "model_package_group": GROUP,
+            "demand_model_group": DEMAND_GROUP,
             "training_role_arn": f"arn:aws:iam::{ACCOUNT}:role/{self.role}",
             "kms_key_arn": self.client("kms").describe_key(KeyId="alias/training")["KeyMetadata"][
                 "Arn"
@@ -81,7 +83,8 @@ def applied(root: Path, local: LocalAws, source: str) -> Applied:
         aws.client("s3").create_bucket(Bucket=bucket)
     key = aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
     aws.client("kms").create_alias(AliasName="alias/training", TargetKeyId=key)
-    aws.client("sagemaker").create_model_package_group(ModelPackageGroupName=GROUP)
+    for group in (GROUP, DEMAND_GROUP):
+        aws.client("sagemaker").create_model_package_group(ModelPackageGroupName=group)
     ecr = aws.client("ecr")
     ecr.create_repository(repositoryName="scones-local-model")
     ecr.put_image(

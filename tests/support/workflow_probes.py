@@ -3,16 +3,19 @@
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_aws.testing.aws import REGION, policy
 from tests.support.environment import ACCOUNT, PNG, Environment
 
 PREFIX = "scones-local-"
 ENDPOINT = f"{PREFIX}classifier"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:{PREFIX}alarms"
 DATA, CAPTURE = f"{PREFIX}data-{ACCOUNT}", f"{PREFIX}capture-{ACCOUNT}"
 METRICS = "scones/local"
 FUNCTIONS = (
@@ -34,8 +37,40 @@ ROLES = {
     "endpoint": f"{PREFIX}endpoint",
     "training": f"{PREFIX}training",
     "off_hours": f"{PREFIX}off-hours",
+    "report_machine": f"{PREFIX}daily-report-machine",
+    "report_jobs": f"{PREFIX}daily-report-jobs",
+    "report_starter": f"{PREFIX}daily-report-starter",
 }
 IMAGE = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/{PREFIX}model:0.1.0"
+
+
+@contextmanager
+def messages_of_topic(environment: Environment) -> Iterator[Callable[[], list[str]]]:
+    """Yield what returns the messages that have come to the environment's topic since then."""
+    sqs, sns = environment.client("sqs"), environment.client("sns")
+    name = f"probe-{uuid.uuid4().hex[:8]}"
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+    lets = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(lets)})
+    made = sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=arn)["SubscriptionArn"]
+    held: list[str] = []
+
+    def received() -> list[str]:
+        found = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=0, MaxNumberOfMessages=10)
+        held.extend(message["Body"] for message in found.get("Messages", ()))
+        return held
+
+    try:
+        yield received
+    finally:
+        sns.unsubscribe(SubscriptionArn=made)
+        sqs.delete_queue(QueueUrl=url)
 
 
 def _result(image: dict[str, str], decision: str) -> dict[str, Any]:
@@ -66,6 +101,7 @@ class WorkflowProbes:
         self.machine = next(
             m["stateMachineArn"]
             for m in environment.client("stepfunctions").list_state_machines()["stateMachines"]
+            if m["name"] == f"{PREFIX}classify"
         )
 
     def until(self, ask: Callable[[], Any], seconds: float = 30) -> Any:

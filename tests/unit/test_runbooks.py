@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 VALUES = {
     "env": "dev",
     "account": "123456789012",
+    "day": "2026-11-28",
     "region": "us-east-1",
     "release": "r1",
     "key": "k",
@@ -67,6 +68,7 @@ def test_a_wrong_command_is_found(tasks: Parser) -> None:
 def test_there_is_a_runbook_for_each_trouble() -> None:
     assert {command.runbook for command in COMMANDS} == {
         "capture-stopped",
+        "drift",
         "failed-rollout",
         "key-rotation",
         "lost-state",

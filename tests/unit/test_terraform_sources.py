@@ -8,6 +8,8 @@ import pytest
 import tree_sitter_hcl
 from tree_sitter import Language, Node, Parser
 
+from scones_train.sagemaker.job import NVME
+
 ROOT = Path(__file__).parents[2] / "terraform"
 FOLDERS = sorted({file.parent for file in ROOT.rglob("*.tf")})
 PARSER = Parser(Language(tree_sitter_hcl.language()))
@@ -50,7 +52,7 @@ def test_every_output_has_a_reader(folder: Path) -> None:
         read = " ".join(file.read_text() for file in [*files, ROOT / "README.md"])
         pattern = r"\b{}\b"
     else:
-        read = " ".join(file.read_text() for file in [*ROOT.glob("*.tf"), *ROOT.rglob("*.hcl")])
+        read = " ".join(file.read_text() for file in [*ROOT.rglob("*.tf"), *ROOT.rglob("*.hcl")])
         pattern = rf"(output|run\.\w+|module\.{folder.name}(\[[^\]]*\])?|endpoint)\.{{}}\b"
     for (output,), _ in blocks(folder, "output"):
         assert re.search(pattern.format(output), read), f"nothing reads the output {output}"
@@ -70,3 +72,9 @@ def test_every_module_says_which_terraform_and_provider_it_works_with(folder: Pa
     assert 'required_version = ">= 1.11.0, < 2.0.0"' in source
     if any(kind.startswith("aws_") for (kind, _), _ in blocks(folder, "resource")):
         assert 'version = ">= 5.100.0, < 7.0.0"' in source
+
+
+def test_python_and_every_module_know_the_same_instances_with_local_storage() -> None:
+    sources = [file.read_text() for file in (ROOT / "modules").rglob("*.tf")]
+    patterns = [found for text in sources for found in re.findall(r'\bnvme += "(.*)"', text)]
+    assert set(patterns) == {"^" + NVME.pattern.replace("\\", "\\\\")}

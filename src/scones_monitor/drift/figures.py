@@ -33,6 +33,8 @@ MAX_CLASSES = 20
 """How many classes have figures of their own; the rarer ones of the reference share one."""
 
 OTHER_CLASSES = "other classes"
+CLASS_MIX = "class mix"
+"""The name of the figure of the answered classes' shares."""
 
 _PERMUTATIONS = 1_999
 # Permuting costs time for each distinct value; above this the conservative p-value is used.
@@ -246,14 +248,14 @@ def _compare_mix(
     counts = np.array([[before[label], now[label]] for label in labels], np.int64).reshape(-1, 2)
     if min(n, m) < MIN_IMAGES:
         changes = np.abs(counts[:, 0] / n - counts[:, 1] / m) if n and m else np.array([math.nan])
-        return _too_few("class mix", "largest change of share", float(changes.max()), n, m)
+        return _too_few(CLASS_MIX, "largest change of share", float(changes.max()), n, m)
     changes = np.abs(counts[:, 0] / n - counts[:, 1] / m)
     largest = int(changes.argmax())
     both = counts.sum(axis=1)
     drawn = _divisions(both, m, rng)
     permuted = np.abs((both - drawn) / n - drawn / m).max(axis=1)
     return DriftFigure(
-        name="class mix",
+        name=CLASS_MIX,
         method="largest change of share, permutation",
         statistic=float(changes[largest]),
         p_value=_share_at_least(permuted, float(changes[largest])),

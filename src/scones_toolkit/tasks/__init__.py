@@ -1,4 +1,4 @@
-"""What the tasks of `tasks.py` do, a module a subject; each is imported when it is first used.
+"""What the tasks do, a module a subject; each is imported when its task is first run.
 
 What one task needs (boto3, ONNX Runtime) would otherwise delay all others.
 """
@@ -8,61 +8,53 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scones_toolkit.tasks import (
-        candidates,
-        cost,
-        data,
-        demand,
-        demo,
-        deployment,
-        evaluation,
-        local,
-        monitoring,
-        predict,
-        releases,
-        removal,
-        retraining,
-        review,
-        running,
-        shadow,
-        training,
-        tuning,
-        watch,
-    )
-    from scones_toolkit.tasks.workflow import redrive, results, simulate
+    from scones_toolkit.tasks import data, demo, local, predict
+    from scones_toolkit.tasks.demand import forecast, jobs
+    from scones_toolkit.tasks.deployment import cost, deploy, removal
+    from scones_toolkit.tasks.monitoring import report, review, shadow, watch
+    from scones_toolkit.tasks.releases import evaluation, releases, retraining
+    from scones_toolkit.tasks.training import candidates, train, tune
+    from scones_toolkit.tasks.workflow import redrive, results, run, simulate
 
 __all__ = [
     "candidates",
     "cost",
     "data",
-    "demand",
     "demo",
-    "deployment",
+    "deploy",
     "evaluation",
+    "forecast",
+    "jobs",
     "local",
-    "monitoring",
     "predict",
     "redrive",
     "releases",
     "removal",
+    "report",
     "results",
     "retraining",
     "review",
-    "running",
+    "run",
     "shadow",
     "simulate",
-    "training",
-    "tuning",
+    "train",
+    "tune",
     "watch",
 ]
 
-
-_IN_WORKFLOW = ("redrive", "results", "simulate")
+_FOLDERS = {
+    "demand": ("forecast"),
+    "deployment": ("cost", "deploy", "removal"),
+    "monitoring": ("report", "review", "shadow", "watch"),
+    "releases": ("evaluation", "releases", "retraining"),
+    "training": ("candidates", "train", "tune"),
+    "workflow": ("redrive", "results", "run", "simulate"),
+}
 
 
 def __getattr__(name: str) -> ModuleType:
-    """Import a module of this package on its first use."""
+    """Import a task's module on its first use."""
     if name not in __all__:
         raise AttributeError(name)
-    folder = f"{__name__}.workflow" if name in _IN_WORKFLOW else __name__
-    return importlib.import_module(f"{folder}.{name}")
+    folder = next((f".{folder}" for folder, held in _FOLDERS.items() if name in held), "")
+    return importlib.import_module(f"{__name__}{folder}.{name}")

@@ -10,16 +10,13 @@ from local_aws.control import LocalAws
 from scones_core.files import write_json
 from scones_etl.pipeline import StagedDataset
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import (
-    candidates,
-    data,
-    deployment,
-    local,
-    monitoring,
-    releases,
-    running,
-    training,
-)
+from scones_toolkit.tasks import data, local
+from scones_toolkit.tasks.deployment import deploy as deployment
+from scones_toolkit.tasks.monitoring import report as monitoring
+from scones_toolkit.tasks.releases import releases
+from scones_toolkit.tasks.training import candidates
+from scones_toolkit.tasks.training import train as training
+from scones_toolkit.tasks.workflow import run as running
 
 # What the summary takes from the report's figures, next to what it knows itself.
 FIGURES = (

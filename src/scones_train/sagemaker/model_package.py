@@ -1,7 +1,7 @@
 """What a candidate's version in SageMaker's registry says: its model, figures and origin."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
@@ -9,6 +9,18 @@ PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
 DATASET, DATA_HASH, JOB = "dataset_version", "manifest_sha256", "training_job"
 ALGORITHM, SOURCE = "algorithm", "data_source"
 MAX_PROPERTIES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What a model's container is asked for and answers with, and its environment."""
+
+    content_types: tuple[str, ...]
+    response_types: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+IMAGES = Contract(("image/png", "image/jpeg", "application/x-image"), ("application/json",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +41,7 @@ class Training:
     data_source: str = ""
 
 
-def package_request(group: str, training: Training) -> dict[str, Any]:
+def package_request(group: str, training: Training, contract: Contract = IMAGES) -> dict[str, Any]:
     """Return the arguments of CreateModelPackage."""
     figures = {name: f"{value:.6g}" for name, value in sorted(training.metrics.items())}
     origin = {
@@ -41,15 +53,17 @@ def package_request(group: str, training: Training) -> dict[str, Any]:
     }
     properties = {name: text for name, text in origin.items() if text}
     room = MAX_PROPERTIES - len(properties)
-    container = {"Image": training.image, "ModelDataUrl": training.model_data_url}
+    container: dict[str, Any] = {"Image": training.image, "ModelDataUrl": training.model_data_url}
+    if contract.environment:
+        container["Environment"] = dict(contract.environment)
     return {
         "ModelPackageGroupName": group,
         "ModelPackageDescription": f"Trained by {training.job or 'hand'}",
         "ModelApprovalStatus": PENDING,
         "InferenceSpecification": {
             "Containers": [container],
-            "SupportedContentTypes": ["image/png", "image/jpeg", "application/x-image"],
-            "SupportedResponseMIMETypes": ["application/json"],
+            "SupportedContentTypes": list(contract.content_types),
+            "SupportedResponseMIMETypes": list(contract.response_types),
         },
         "MetadataProperties": {"CommitId": training.commit},
         "CustomerMetadataProperties": {**properties, **dict(list(figures.items())[:room])},

@@ -13,10 +13,12 @@ from scones_train.sagemaker.model_package import (
     APPROVED,
     DATA_HASH,
     DATASET,
+    IMAGES,
     JOB,
     PENDING,
     REJECTED,
     SOURCE,
+    Contract,
     Training,
     package_request,
 )
@@ -97,14 +99,26 @@ class Candidate:
 
 
 class Registry:
-    """The candidates of one environment. Its methods raise ReleaseError where AWS refuses."""
+    """The candidates of one group. Its methods raise ReleaseError where AWS refuses.
 
-    def __init__(self, sagemaker: SageMaker, group: str) -> None:
+    `contract` is what a candidate that is added says of its container; `listed_by` is the task
+    that an error names.
+    """
+
+    def __init__(
+        self,
+        sagemaker: SageMaker,
+        group: str,
+        contract: Contract = IMAGES,
+        listed_by: str = "inv candidates",
+    ) -> None:
         self._sagemaker, self.group = sagemaker, group
+        self._contract, self._listed_by = contract, listed_by
 
     def add(self, training: Training) -> Candidate:
         """Make a trained model a candidate that waits for its approval, and return it."""
-        arn = self._call("create_model_package", **package_request(self.group, training))
+        request = package_request(self.group, training, self._contract)
+        arn = self._call("create_model_package", **request)
         return self._describe(arn["ModelPackageArn"])
 
     def all(self) -> Iterator[Candidate]:
@@ -128,7 +142,7 @@ class Registry:
         for candidate in self.all():
             if candidate.version == version:
                 return candidate
-        raise ReleaseError(f"There is no candidate {version}; `inv candidates` lists them.")
+        raise ReleaseError(f"There is no candidate {version}; `{self._listed_by}` lists them.")
 
     def of_artifact(self, model_data_url: str) -> Candidate:
         """Return the newest candidate whose model is at this location."""

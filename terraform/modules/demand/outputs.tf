@@ -10,15 +10,20 @@ output "model_name" {
 
 output "state_machine_arn" {
   description = "ARN of the state machine that forecasts; empty without a model."
-  value       = try(aws_sfn_state_machine.this["this"].arn, "")
+  value       = try(module.job_state_machine["this"].state_machine_arn, "")
 }
 
 output "definition" {
   description = "The rendered definition, for tests and reviews; empty without a model."
-  value       = try(aws_sfn_state_machine.this["this"].definition, "")
+  value       = try(module.job_state_machine["this"].definition, "")
+}
+
+output "schedule" {
+  description = "Expression and time zone of the schedule, for tests and reviews; null without one."
+  value       = try(module.job_state_machine["this"].schedule, null)
 }
 
 output "policies" {
-  description = "Each role's policy as JSON, for tests and reviews."
-  value       = { for key, policy in aws_iam_role_policy.this : key => policy.policy }
+  description = "Each role's policy as JSON, for tests and reviews; none without a model."
+  value       = try(module.job_state_machine["this"].policies, {})
 }

@@ -1,25 +1,19 @@
-variable "prefix" {
-  description = "`<project>-<environment>`, the start of every name."
-  type        = string
-  nullable    = false
-}
-
-variable "account_id" {
-  description = "Account of every resource."
-  type        = string
-  nullable    = false
-}
-
-variable "region" {
-  description = "Region of every resource."
-  type        = string
-  nullable    = false
-}
-
-variable "partition" {
-  description = "AWS partition, such as aws."
-  type        = string
-  nullable    = false
+variable "environment" {
+  description = "The environment that this is a part of: see the module job_state_machine."
+  type = object({
+    prefix                   = string
+    account_id               = string
+    region                   = string
+    partition                = string
+    buckets                  = object({ data = string, artifacts = string })
+    repository_arns          = list(string)
+    bus_name                 = string
+    kms_key_arn              = string
+    tags                     = map(string)
+    permissions_boundary_arn = optional(string)
+    log_retention_days       = number
+  })
+  nullable = false
 }
 
 variable "definition_path" {
@@ -48,49 +42,4 @@ variable "schedule" {
     expression = string
     timezone   = string
   })
-}
-
-variable "buckets" {
-  description = "Names of the buckets data and artifacts."
-  type = object({
-    data      = string
-    artifacts = string
-  })
-  nullable = false
-}
-
-variable "repository_arns" {
-  description = "ARNs of the repositories that the image comes from."
-  type        = list(string)
-  nullable    = false
-}
-
-variable "bus_name" {
-  description = "Event bus that forecasts are published on."
-  type        = string
-  nullable    = false
-}
-
-variable "kms_key_arn" {
-  description = "ARN of the key of all data."
-  type        = string
-  nullable    = false
-}
-
-variable "tags" {
-  description = "Tags of the jobs."
-  type        = map(string)
-  nullable    = false
-}
-
-variable "permissions_boundary_arn" {
-  description = "Policy that bounds every role; null for none."
-  type        = string
-  default     = null
-}
-
-variable "log_retention_days" {
-  description = "Days that logs are kept."
-  type        = number
-  nullable    = false
 }

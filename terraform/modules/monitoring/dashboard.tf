@@ -2,7 +2,9 @@ locals {
   state_machine = ["StateMachineArn", var.state_machine_arn]
   endpoint      = ["EndpointName", var.endpoint.name, "VariantName", var.endpoint.variant]
 
-  widgets = [
+  widgets = concat(local.endpoint_widgets, local.daily_widgets)
+
+  endpoint_widgets = [
     {
       title = "Executions"
       stat  = "Sum"
@@ -84,7 +86,7 @@ locals {
           title   = widget.title
           region  = var.region
           view    = "timeSeries"
-          period  = 300
+          period  = try(widget.period, 300)
           stat    = widget.stat
           metrics = widget.metrics
         }

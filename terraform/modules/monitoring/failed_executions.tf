@@ -1,7 +1,7 @@
 # An alarm says that executions fail; this says which one, why, and what to do.
 resource "aws_cloudwatch_event_rule" "failed_executions" {
   name        = var.failure_rule.name
-  description = "Executions that did not succeed, of the workflow, the retraining and the demand forecast"
+  description = "Executions that did not succeed, of the workflow, the retraining, the demand forecast and the daily report"
 
   event_pattern = jsonencode({
     source        = ["aws.states"]

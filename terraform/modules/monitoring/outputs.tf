@@ -8,10 +8,25 @@ output "alarm_names" {
   value = sort(concat(
     values(aws_cloudwatch_metric_alarm.count)[*].alarm_name,
     [aws_cloudwatch_metric_alarm.review_share.alarm_name],
+    values(aws_cloudwatch_metric_alarm.daily)[*].alarm_name,
+    values(aws_cloudwatch_metric_alarm.report_missing)[*].alarm_name,
   ))
 }
 
 output "dashboard_body" {
   description = "The dashboard as JSON, for tests and reviews."
   value       = local.dashboard
+}
+
+output "daily_namespace" {
+  description = "Namespace of the daily report's metrics."
+  value       = local.daily_namespace
+}
+
+output "drift_alarm_names" {
+  description = "Alarms that say that the images, or the model's answers, have changed."
+  value = concat(
+    [aws_cloudwatch_metric_alarm.review_share.alarm_name],
+    [for key, alarm in aws_cloudwatch_metric_alarm.daily : alarm.alarm_name if key == "drift"],
+  )
 }

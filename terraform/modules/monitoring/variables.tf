@@ -118,3 +118,11 @@ variable "review_alarm_percent" {
     error_message = "review_alarm_percent must be greater than 0 and at most 100."
   }
 }
+
+variable "daily_report" {
+  description = "From which share of answered requests without a captured record on an alarm is raised, where the daily report writes its metrics; null where there is none."
+  type = object({
+    max_capture_gap_percent = number
+  })
+  default = null
+}

@@ -52,6 +52,7 @@ locals {
       workflow   = "/aws/vendedlogs/states/${local.state_machine}"
       retraining = "/aws/vendedlogs/states/${local.prefix}-retrain"
       demand     = "/aws/vendedlogs/states/${local.prefix}-demand"
+      reports    = "/aws/vendedlogs/states/${local.prefix}-daily-report"
       training   = "/aws/sagemaker/TrainingJobs"
     },
     { for mode, name in local.endpoints : mode => "/aws/sagemaker/Endpoints/${name}" },

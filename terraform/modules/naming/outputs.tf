@@ -70,6 +70,7 @@ output "arns" {
     event_bus       = "arn:${var.partition}:events:${local.regional}:event-bus/${local.prefix}"
     retraining      = "arn:${var.partition}:states:${local.regional}:stateMachine:${local.prefix}-retrain"
     demand          = "arn:${var.partition}:states:${local.regional}:stateMachine:${local.prefix}-demand"
+    daily_report    = "arn:${var.partition}:states:${local.regional}:stateMachine:${local.prefix}-daily-report"
     executions      = "arn:${var.partition}:states:${local.regional}:execution:${local.state_machine}"
   }
 }

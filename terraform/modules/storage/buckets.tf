@@ -112,6 +112,24 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
+  # The daily reports show captured images, and go with them.
+  dynamic "rule" {
+    for_each = each.key == "data" ? ["monitoring/"] : []
+
+    content {
+      id     = "expire-reports"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.value
+      }
+
+      expiration {
+        days = var.capture_retention_days
+      }
+    }
+  }
+
   dynamic "rule" {
     for_each = contains(keys(local.expiration_days), each.key) ? [local.expiration_days[each.key]] : []
 

@@ -1,4 +1,6 @@
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,18 @@ from moto import mock_aws
 from scones_core.errors import MonitorError
 from scones_monitor.archive import Archive
 from scones_monitor.capture_files import FolderCaptures
-from scones_monitor.drift.figures import DriftFigure, Verdict
+from scones_monitor.drift.figures import CLASS_MIX, DriftFigure, Verdict
 from scones_monitor.invocations import EndpointMetrics
 from scones_monitor.live import (
+    DAY,
+    MAX_CLASSES,
     NAMESPACE,
     LiveFigures,
     line,
     live_figures,
     metric_data,
     publish,
+    span_text,
 )
 from scones_monitor.report import Provenance, ReportData
 from scones_monitor.statistics import Interval
@@ -27,6 +32,7 @@ from scones_monitor.summary import Query, summarise
 
 SINCE = datetime(2026, 11, 20, 14, tzinfo=UTC)
 UNTIL = SINCE + timedelta(hours=1)
+MODULES = Path(__file__).parents[3] / "terraform" / "modules"
 Build = Callable[..., LiveFigures]
 
 
@@ -107,6 +113,37 @@ def test_metrics_are_few_and_by_class(build: Build) -> None:
             "ConfidenceMedian motorcycle": 0.99,
         }
     )
+
+
+def test_terraform_names_the_metrics_as_they_are_published(build: Build) -> None:
+    mix = replace(figure("drift", 0.001), name=CLASS_MIX)
+    metrics = EndpointMetrics(invocations=[(SINCE, 8)])
+    day = build(0.99, metrics=metrics, sampling=100, drift=[mix])
+    entries = metric_data(replace(day, since=UNTIL - DAY))
+    published = {entry["MetricName"] for entry in entries}
+    by_day = {d["Name"]: d["Value"] for d in entries[0]["Dimensions"]}
+    labelled = {d["Name"] for entry in entries for d in entry["Dimensions"]}
+
+    source = (MODULES / "monitoring" / "daily_figures.tf").read_text()
+    named = set(re.findall(r'metric(?:_name)?\s*= "(\w+)"', source))
+    named |= set(re.findall(r'daily_namespace, "(\w+)"', source))
+    for listed in re.findall(r"for metric in \[([^\]]+)\]", source):
+        named |= set(re.findall(r'"(\w+)"', listed))
+    assert named == published
+    assert f'daily_namespace  = "{NAMESPACE}"' in source
+    assert f'{{ Endpoint = var.endpoint.name, Period = "{by_day["Period"]}" }}' in source
+    assert labelled == {"Endpoint", "Period", "Label"}
+    assert 'concat(local.daily, ["Label", label])' in source
+    assert f"min({MAX_CLASSES}, " in source
+
+
+def test_figures_of_an_hour_are_not_those_of_a_day(build: Build) -> None:
+    periods = {
+        d["Value"] for entry in metric_data(build(0.99)) for d in entry["Dimensions"]
+        if d["Name"] == "Period"
+    }  # fmt: skip
+    assert periods == {span_text(UNTIL - SINCE)}
+    assert (span_text(DAY), span_text(DAY / 48)) == ("1d", "30m")
 
 
 def test_what_is_not_known_has_no_metric(build: Build) -> None:

@@ -2,6 +2,7 @@ import os
 import re
 import signal
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Literal
 
 import pytest
@@ -11,7 +12,8 @@ from invoke.exceptions import Exit, ParseError
 from invoke.parser import Parser
 
 from scones_core.errors import DatasetError
-from scones_toolkit.cli import InsteadOf, handle_errors, task
+from scones_toolkit.cli import InsteadOf, handle_errors, task, tasks_of
+from scones_toolkit.project import Project
 
 
 @pytest.mark.parametrize(
@@ -147,3 +149,17 @@ def test_a_flag_may_take_the_place_of_a_positional_argument() -> None:
     for wrong, message in ((["show"], "'what'"), (["show", "--everything", "x"], "No idea")):
         with pytest.raises(ParseError, match=message):
             parser.parse_argv(wrong)
+
+
+def test_a_project_is_opened_in_the_folder_and_environment_that_are_named(tmp_path: Path) -> None:
+    opened = []
+
+    @task("inv look --env dev")
+    def look(project: Project) -> None:
+        opened.append((project.root, project.environment))
+
+    module = ModuleType("commands")
+    module.look = look  # type: ignore[attr-defined]
+    for made in tasks_of(tmp_path, module):
+        made(Context(), env="dev")
+    assert opened == [(tmp_path, "dev")]

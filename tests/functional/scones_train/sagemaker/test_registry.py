@@ -3,7 +3,7 @@ import pytest
 from moto import mock_aws
 
 from scones_core.errors import ReleaseError
-from scones_train.sagemaker.model_package import Training, package_request
+from scones_train.sagemaker.model_package import Contract, Training, package_request
 from scones_train.sagemaker.registry import Registry
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-model:0.1.0"
@@ -71,3 +71,13 @@ def test_no_more_properties_are_sent_than_aws_takes():
     request = package_request("group", training(1, **many))
     assert len(request["CustomerMetadataProperties"]) == 50
     assert request["CustomerMetadataProperties"]["dataset_version"] == "v7"
+
+
+def test_a_package_says_what_its_container_is_asked_for():
+    contract = Contract(("text/csv",), ("text/plain",), {"WORKLOAD": "other"})
+    inference = package_request("group", training(1), contract)["InferenceSpecification"]
+    assert inference["SupportedContentTypes"] == ["text/csv"]
+    assert inference["SupportedResponseMIMETypes"] == ["text/plain"]
+    assert inference["Containers"][0]["Environment"] == {"WORKLOAD": "other"}
+    images = package_request("group", training(1))["InferenceSpecification"]
+    assert "Environment" not in images["Containers"][0]

@@ -1,0 +1,1 @@
+"""The tasks by subject: the flags of each are the parameters of its function."""

@@ -1,0 +1,93 @@
+"""The tasks that forecast the demand of each hour: their flags and their help."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import scones_toolkit.tasks as do
+from scones_toolkit.cli import task
+from scones_toolkit.project import Project
+
+
+@task("inv demand.etl --source ~/bike-sharing")
+def etl(
+    project: Project,
+    *,
+    source: Annotated[str, "CSV, folder with train.csv and test.csv, or synthetic"] = "synthetic",
+) -> None:
+    """Stage hourly demand: read the rows, count what is left out, keep them for training."""
+    do.forecast.etl(project, source)
+
+
+@task("inv demand.train --env dev --backend sagemaker")
+def train(
+    project: Project,
+    *,
+    backend: Annotated[
+        Literal["local", "sagemaker"], "local: on this host, without AWS; sagemaker: by a job"
+    ] = "local",
+    seed: Annotated[int, "random seed"] = 0,
+    coverage: Annotated[str, "share of hours that the prediction interval holds"] = "0.9",
+    max_iter: Annotated[int, "boosting iterations"] = 160,
+    fold_every: Annotated[int, "judge by every so many months"] = 1,
+) -> None:
+    """Train the demand forecast on the staged hours, and judge it by blocks of later days."""
+    given = {"seed": seed, "coverage": coverage, "max_iter": max_iter, "fold_every": fold_every}
+    do.forecast.train(project, do.forecast.settings(**given), backend=backend)
+
+
+@task("inv demand.tune --trials 30")
+def tune(
+    project: Project,
+    *,
+    trials: Annotated[int, "sets of hyperparameters to try"] = 20,
+    seed: Annotated[int, "random seed"] = 0,
+    fold_every: Annotated[int, "judge the best one by every so many months"] = 1,
+) -> None:
+    """Search the hyperparameters of the demand forecast, and train a model by the best."""
+    do.forecast.tune(project, do.forecast.settings(seed=seed, fold_every=fold_every), trials=trials)
+
+
+@task("inv demand.candidates --env dev")
+def candidates(project: Project) -> None:
+    """List the demand models that training jobs made, with their figures and approval."""
+    do.jobs.list_candidates(project)
+
+
+@task("inv demand.approve 3 --env dev --note 'better on rainy days'")
+def approve(
+    project: Project,
+    candidate: Annotated[int, "its number in `inv demand.candidates`"],
+    *,
+    reject: Annotated[bool, "reject it instead"] = False,
+    note: Annotated[str, "the reason, kept with the decision"] = "",
+) -> None:
+    """Approve a demand model for the forecast, or reject it; print what deploys it."""
+    do.jobs.approve(project, candidate, reject=reject, note=note)
+
+
+@task("inv demand.evaluate")
+def evaluate(project: Project) -> None:
+    """Score the demand forecast next to simpler models, on the same blocks of days."""
+    do.forecast.evaluate(project)
+
+
+@task("inv demand.forecast --source test.csv --out submission.csv")
+def forecast(
+    project: Project,
+    *,
+    source: Annotated[str | None, "CSV with the hours to forecast; default: the staged"] = None,
+    out: Annotated[Path, "the file to write, in the competition's format"] = Path("submission.csv"),
+) -> None:
+    """Forecast the riders of each hour of a file."""
+    do.forecast.forecast(project, source=source, out=out)
+
+
+@task("inv demand.report --open")
+def report(
+    project: Project,
+    *,
+    out: Annotated[Path | None, "the page; default: in build/<env>/demand"] = None,
+    open: Annotated[bool, "open the page in a browser"] = False,
+) -> None:
+    """Write the page about the demand forecast: scores, a week, errors, importance."""
+    do.forecast.report(project, out=out, in_browser=open)

@@ -1,0 +1,201 @@
+"""The tasks that train, tune and choose a model: their flags and their help."""
+
+from typing import Annotated, Literal
+
+import scones_toolkit.tasks as do
+from scones_toolkit import cli as flags
+from scones_toolkit.cli import task
+from scones_toolkit.project import Environment, Project
+
+
+@task("inv etl --env dev --source ~/vehicles --classes van,bicycle --image-side 224")
+def etl(
+    project: Project,
+    *,
+    source: flags.Source = None,
+    classes: flags.Classes = None,
+    add: Annotated[
+        str | None, "further training images: folder, or S3 answers of reviewers"
+    ] = None,
+    image_side: flags.ImageSide = None,
+    image_mode: flags.ImageMode = None,
+    recordio: Annotated[bool, "also write MXNet's .rec and .idx files"] = False,
+) -> None:
+    """Stage a dataset: read the images, split them, write them to the data bucket."""
+    images = {"image_side": image_side, "image_mode": image_mode, "recordio": recordio or None}
+    do.data.etl(project, source, classes, add, **images)
+
+
+@task("inv train --env dev --spot")
+def train(
+    project: Project,
+    *,
+    backend: flags.Backend = "sagemaker",
+    algorithm: Annotated[Literal["scones", "builtin"], "builtin: SageMaker's own"] = "scones",
+    source: flags.Source = None,
+    classes: flags.Classes = None,
+    image_side: flags.ImageSide = None,
+    image_mode: flags.ImageMode = None,
+    recipe: Annotated[
+        Literal["auto", "pretrained", "scratch"] | None,
+        "auto: pretrained for colour images, scratch for grey ones",
+    ] = None,
+    epochs: flags.Epochs = None,
+    folds: Annotated[int | None, "cross-validation folds; 0: only the validation images"] = None,
+    seed: Annotated[int | None, "random seed"] = None,
+    max_steps: Annotated[int | None, "bounds each network's optimiser steps"] = None,
+    no_flip: Annotated[bool, "no horizontal-flip augmentation (digits, text)"] = False,
+    weights: Annotated[str | None, "file with EfficientNet-Lite0 or ResNet-18 weights"] = None,
+    spot: Annotated[bool, "use managed spot instances, which may be interrupted"] = False,
+    resume: Annotated[str, "interrupted SageMaker job to continue from its last checkpoint"] = "",
+) -> None:
+    """Train a model: as a SageMaker job on the staged dataset, or here on a source of images.
+
+    --source, --classes, --image-side and --image-mode go with --backend local.
+    """
+    do.train.train(
+        project,
+        backend=backend,
+        algorithm=algorithm,
+        source=source,
+        images={"classes": classes, "image_side": image_side, "image_mode": image_mode},
+        resume=resume,
+        recipe=recipe,
+        epochs=epochs,
+        folds=folds,
+        seed=seed,
+        max_steps=max_steps,
+        horizontal_flip=False if no_flip else None,
+        weights=weights,
+        spot=spot or None,
+    )
+
+
+@task("inv tune --env dev --strategy bayesian --jobs 20")
+def tune(
+    project: Project,
+    *,
+    backend: flags.Backend = "sagemaker",
+    strategy: Annotated[Literal["bayesian", "random"], "how points are chosen"] = "bayesian",
+    jobs: Annotated[int, "number of trainings"] = 10,
+    parallel: Annotated[int, "trainings at the same time, with --backend sagemaker"] = 2,
+    source: flags.Source = None,
+    classes: flags.Classes = None,
+    image_side: flags.ImageSide = None,
+    image_mode: flags.ImageMode = None,
+    epochs: flags.Epochs = None,
+) -> None:
+    """Search learning rates, batch size and smoothing; the best model becomes a candidate.
+
+    --source, --classes, --image-side and --image-mode go with --backend local.
+    """
+    do.tune.tune(
+        project,
+        backend=backend,
+        strategy=strategy,
+        jobs=jobs,
+        parallel=parallel,
+        source=source,
+        images={"classes": classes, "image_side": image_side, "image_mode": image_mode},
+        epochs=epochs,
+    )
+
+
+@task("inv retrain --env dev --min-new-images 50")
+def retrain(
+    project: Project,
+    *,
+    min_new_images: Annotated[int, "answered images that must be new; 0: train anyway"] = 1,
+) -> None:
+    """Retrain the active model with what reviewers answered; a better one is proposed."""
+    do.retraining.retrain(project, min_new_images=min_new_images)
+
+
+@task("inv evaluate --env dev --target endpoint")
+def evaluate(
+    project: Project,
+    *,
+    artifact: Annotated[str | None, "s3:// location; default: the last training job's"] = None,
+    target: Annotated[Literal["artifact", "endpoint"], "endpoint: the deployed one"] = "artifact",
+) -> None:
+    """Score a model on its test images, by itself or through the deployed endpoint."""
+    do.evaluation.evaluate(project, artifact=artifact, target=target)
+
+
+@task("inv candidates --env dev")
+def candidates(project: Project) -> None:
+    """List the trained models: metrics, data, code, and approval status."""
+    do.candidates.candidates(project)
+
+
+@task("inv approve 3 --env dev --note 'better on wet roads'")
+def approve(
+    project: Project,
+    candidate: Annotated[int, "its number in `inv candidates`"],
+    *,
+    reject: Annotated[bool, "reject it instead"] = False,
+    note: Annotated[str, "the reason, kept with the decision"] = "",
+) -> None:
+    """Approve a candidate for release, or reject it."""
+    do.candidates.approve(project, candidate, reject=reject, note=note)
+
+
+@task("inv release --env dev")
+def release(
+    project: Project,
+    *,
+    candidate: Annotated[int | None, "its number; default: the last training job's"] = None,
+    artifact: Annotated[str | None, "a candidate's s3:// location, instead of its number"] = None,
+    override_gate: Annotated[str, "reason to release a model that the quality gate refuses"] = "",
+    allow_synthetic: Annotated[bool, "accept a model trained on synthetic images"] = False,
+    proposed: Annotated[bool, "approve and release what the last retraining proposes"] = False,
+) -> None:
+    """Write an approved model into the release manifest that Terraform deploys.
+
+    It must reach the limits under [quality], and not be worse than the active release.
+    """
+    if proposed:
+        do.retraining.release_proposed(project, allow_synthetic=allow_synthetic)
+        return
+    do.releases.release(
+        project,
+        candidate=candidate,
+        artifact=artifact,
+        gate_override=override_gate,
+        allow_synthetic=allow_synthetic,
+    )
+
+
+@task("inv releases --env dev")
+def releases(
+    project: Project,
+    *,
+    drop: Annotated[tuple[str, ...], "id of a release to forget"] = (),
+) -> None:
+    """List the releases: which is deployed, its metrics and data source."""
+    do.releases.list_releases(project, drop=drop)
+
+
+@task("inv rollback r-20260101-120000 --env dev")
+def rollback(project: Project, release: Annotated[str, "id of the release to go back to"]) -> None:
+    """Make an earlier release the active one; `inv apply` deploys it."""
+    do.releases.rollback(project, release)
+
+
+@task("inv fetch --env dev")
+def fetch(project: Project, *, release: flags.ReleaseId = None) -> None:
+    """Download a release's model artifact into the cache, and verify its SHA-256."""
+    do.releases.fetch(project, release=release)
+
+
+@task("inv promote --from dev --to prod", local=True)
+def promote(
+    project: Project,
+    *,
+    from_: Annotated[Environment, "environment that has the release"] = "dev",
+    to: Annotated[Environment, "environment that gets it"] = "prod",
+    release: flags.ReleaseId = None,
+) -> None:
+    """Copy a release and its model artifact from one environment to another."""
+    source, target = (Project.open(project.root, name) for name in (from_, to))
+    do.releases.promote(source, target, release=release)

@@ -1,0 +1,289 @@
+"""The tasks around the demand forecast: hours in, a model, forecasts and a page out."""
+
+import shutil
+import time
+import webbrowser
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from scones_core.errors import DatasetError, SconesError, TrainingError
+from scones_core.files import sha256_of, write_atomically
+from scones_demand import baselines as simple
+from scones_demand.features import feature_matrix
+from scones_demand.fit import DemandSettings, fit_fold, permutation_importance
+from scones_demand.fit import train as fit_model
+from scones_demand.generator import competition_split, generate_hours
+from scones_demand.hours import Exclusions, Hours, read_hours, write_hours
+from scones_demand.model import DemandModel
+from scones_demand.output import read_held_out, to_csv, write_held_out
+from scones_demand.page import DemandReport, write_page
+from scones_demand.search import SEARCHED, search
+from scones_demand.validation import blocked_folds, validate
+from scones_toolkit.project import Project
+
+Backend = Literal["local", "sagemaker"]
+SYNTHETIC = "synthetic"
+SYNTHETIC_DAYS = 365
+DATA, TRAINING = "demand/data", "demand/training"
+# The model's own line in the leaderboard.
+OWN = "gradient boosting"
+
+
+def settings(**given: Any) -> DemandSettings:
+    """Return the hyperparameters that a task's flags give; raises TrainingError."""
+    return DemandSettings.parse({name: str(value) for name, value in given.items()})
+
+
+def folder(project: Project) -> Path:
+    """Return where this environment keeps hours, model, forecasts and page."""
+    return project.build / project.environment / "demand"
+
+
+def etl(project: Project, source: str) -> Hours:
+    """Read hours, print what was left out, and stage them for training; return the known ones.
+
+    `source` is a CSV file, a folder with `train.csv` and perhaps `test.csv`, or `synthetic`.
+    Raises DatasetError for files that cannot be used or that overlap.
+    """
+    known, asked = _read(source)
+    if asked is not None:
+        _require_apart(known, asked)
+    base = folder(project)
+    write_hours(base / "train.csv", known)
+    (base / "test.csv").unlink(missing_ok=True)
+    if asked is not None:
+        write_hours(base / "test.csv", asked)
+    record = {
+        "source": source,
+        "sha256": sha256_of(base / "train.csv"),
+        "synthetic": source == SYNTHETIC,
+        "known": asdict(known.excluded),
+        "asked": asdict(asked.excluded) if asked is not None else None,
+    }
+    project.records.write(DATA, record)
+    for hours in (known, asked):
+        if hours is not None:
+            _say_read(project, hours)
+    project.hint("demand.train")
+    return known
+
+
+def _read(source: str) -> tuple[Hours, Hours | None]:
+    if source == SYNTHETIC:
+        return competition_split(generate_hours(days=SYNTHETIC_DAYS))
+    path = Path(source).expanduser()
+    if not path.is_dir():
+        return read_hours(path, known=True), None
+    test = path / "test.csv"
+    return (
+        read_hours(path / "train.csv", known=True),
+        read_hours(test, known=False) if test.exists() else None,
+    )
+
+
+def _require_apart(known: Hours, asked: Hours) -> None:
+    """Raise DatasetError where the file to forecast has hours whose demand is known."""
+    both = sorted(set(known.hour.tolist()) & set(asked.hour.tolist()))
+    if both:
+        at = asked.hour.tolist().index(both[0])
+        raise DatasetError(
+            f"{asked.name}, column 'datetime': {asked.times()[at]} is in {known.name} too, and "
+            f"{len(both) - 1} more hours are; a forecast of known hours says nothing. Leave them "
+            "out of one file."
+        )
+
+
+def _say_read(project: Project, hours: Hours) -> None:
+    what = "with their demand" if hours.known else "to forecast"
+    project.console.say(f"  {len(hours):,} hours {what} from {hours.name}")
+    for text, count in hours.excluded.lines().items():
+        project.console.say(f"    {count:,} {text}")
+
+
+def staged(project: Project) -> Hours:
+    """Return the hours that were staged last; raises SconesError, naming the task, without any.
+
+    What the source had besides usable rows stays with them.
+    """
+    record = project.records.read(DATA)
+    hours = read_hours(folder(project) / "train.csv", known=True)
+    return replace(hours, name=str(record["source"]), excluded=Exclusions(**record["known"]))
+
+
+def train(project: Project, chosen: DemandSettings, *, backend: Backend = "local") -> DemandModel:
+    """Train on the staged hours, here or by a SageMaker job; keep the model, and return it."""
+    hours, target = staged(project), folder(project) / "model"
+    started = time.perf_counter()
+    if backend == "sagemaker":
+        from scones_toolkit.tasks.demand.jobs import train_by_job
+
+        synthetic = bool(project.records.read(DATA)["synthetic"])
+        model = train_by_job(
+            project,
+            folder(project) / "train.csv",
+            chosen,
+            target,
+            data_source=SYNTHETIC if synthetic else "csv",
+        )
+    else:
+        model = _train_here(project, hours, chosen, target)
+    _record(project, model, time.perf_counter() - started)
+    _print_score(project, model)
+    project.hint("demand.report", "demand.forecast")
+    return model
+
+
+def _train_here(
+    project: Project, hours: Hours, chosen: DemandSettings, target: Path
+) -> DemandModel:
+    with project.console.progress("training") as advance:
+        model, validated = fit_model(
+            hours,
+            chosen,
+            lambda done, total, score: advance(done, total, f"RMSLE {score:.4f}"),
+            data=project.records.read(DATA),
+        )
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    write_held_out(target, hours, validated)
+    model.write(target)
+    return model
+
+
+def _record(project: Project, model: DemandModel, seconds: float) -> None:
+    """Add the model to the list of versions."""
+    versions = _versions(project)
+    version = {
+        "version": len(versions) + 1,
+        "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
+        "rmsle": model.card.metrics["rmsle"],
+        "seconds": seconds,
+        "settings": dict(model.card.settings),
+    }
+    record = {"versions": [*versions, version], "leaderboard": _board(project)}
+    record["leaderboard"] = _with_row(record["leaderboard"], OWN, version["rmsle"], seconds)
+    project.records.write(TRAINING, record)
+
+
+def _versions(project: Project) -> list[Any]:
+    path = project.records.path(TRAINING)
+    return list(project.records.read(TRAINING)["versions"]) if path.exists() else []
+
+
+def _board(project: Project) -> list[Any]:
+    path = project.records.path(TRAINING)
+    return list(project.records.read(TRAINING)["leaderboard"]) if path.exists() else []
+
+
+def _with_row(board: list[Any], name: str, score: Any, seconds: float) -> list[Any]:
+    rows = [row for row in board if row[0] != name]
+    return sorted([*rows, [name, score, seconds]], key=lambda row: float(row[1]))
+
+
+def _print_score(project: Project, model: DemandModel) -> None:
+    found = model.card.metrics
+    project.console.table(
+        "By blocks of days that the model saw nothing of or after",
+        {
+            "RMSLE": f"{found['rmsle']:.4f}",
+            "worst block": f"{found['worst_fold_rmsle']:.4f}",
+            "mean absolute error": f"{found['mean_absolute_error']:.1f} riders an hour",
+            f"{model.card.coverage:.0%} interval holds": f"{found['interval_coverage']:.3f}",
+            "blocks": f"{found['folds']:.0f}",
+        },
+    )
+
+
+def tune(project: Project, chosen: DemandSettings, *, trials: int) -> DemandModel:
+    """Search hyperparameters, print the leaderboard, and train a model by the best."""
+    hours = staged(project)
+    with project.console.progress("searching") as advance:
+        found = search(
+            hours,
+            chosen,
+            trials,
+            lambda done, total, score: advance(done, total, f"RMSLE {score:.4f}"),
+        )
+    rows = [
+        (f"{trial.rmsle:.4f}", *(f"{trial.values[name]:.4g}" for name in SEARCHED))
+        for trial in found[:10]
+    ]
+    project.console.grid("The best by every fourth block", ("RMSLE", *SEARCHED), rows)
+    return train(project, replace(chosen, **found[0].values))
+
+
+def evaluate(project: Project) -> None:
+    """Score the model and simpler learners on the same blocks, and print the leaderboard."""
+    hours, model = staged(project), _model(project)
+    chosen = DemandSettings(**model.card.settings)
+    matrix, folds = feature_matrix(hours), blocked_folds(hours, every=chosen.fold_every)
+    learners = dict(simple.baselines(hours))
+    trees = replace(chosen, max_iter=max(1, chosen.max_iter // 4))
+    learners["gradient boosting, a quarter of the trees"] = lambda fold: fit_fold(
+        hours, matrix, fold, trees
+    )
+    board = _board(project)
+    with project.console.progress("evaluating") as advance:
+        for number, (name, learner) in enumerate(learners.items()):
+            started = time.perf_counter()
+            score = validate(hours, folds, learner, chosen.coverage).metrics["rmsle"]
+            board = _with_row(board, name, score, time.perf_counter() - started)
+            advance(number + 1, len(learners), name)
+    project.records.write(TRAINING, {"versions": _versions(project), "leaderboard": board})
+    rows = [(name, f"{score:.4f}", f"{seconds:.1f}") for name, score, seconds in board]
+    project.console.grid("By the same blocks", ("model", "RMSLE", "seconds"), rows)
+    _print_score(project, model)
+    project.hint("demand.report")
+
+
+def _model(project: Project) -> DemandModel:
+    """Return the model that was trained last; raises SconesError, naming the task, without one."""
+    project.records.read(TRAINING)
+    return DemandModel.read(folder(project) / "model")
+
+
+def forecast(project: Project, *, source: str | None, out: Path) -> None:
+    """Forecast the hours of a file and write them in the competition's format.
+
+    Raises DatasetError for a file that cannot be used, or that has days which were trained on.
+    """
+    path = Path(source).expanduser() if source else folder(project) / "test.csv"
+    if source is None and not path.exists():
+        raise SconesError("No hours to forecast were staged: give a file with --source.")
+    model, hours = _model(project), read_hours(path, known=False)
+    model.require_new(hours)
+    _say_read(project, hours)
+    write_atomically(out, to_csv(hours, model.forecast(hours), interval=False))
+    project.console.say(f"  {out}: {len(hours):,} rows")
+
+
+def report(project: Project, *, out: Path | None = None, in_browser: bool = False) -> Path:
+    """Write the page about the model that was trained last, and return its path."""
+    hours, model = staged(project), _model(project)
+    data, record = project.records.read(DATA), project.records.read(TRAINING)
+    validated = read_held_out(folder(project) / "model", hours, model.card)
+    path = out or folder(project) / "report.html"
+    if model.card.data and model.card.data.get("sha256") != data["sha256"]:
+        raise TrainingError("Other hours were staged since the training: inv demand.train")
+    asked = {"hours to forecast": Exclusions(**data["asked"])} if data["asked"] else {}
+    write_page(
+        path,
+        DemandReport(
+            environment=project.environment,
+            generated=datetime.now(UTC),
+            hours=hours,
+            card=model.card,
+            validated=validated,
+            importance=permutation_importance(model, hours),
+            leaderboard=[(name, score, seconds) for name, score, seconds in record["leaderboard"]],
+            versions=[(f"{v['version']} ({v['made']})", v["rmsle"]) for v in record["versions"]],
+            synthetic=bool(data["synthetic"]),
+            asked=asked,
+        ),
+    )
+    project.console.say(f"  {path}")
+    if in_browser:
+        webbrowser.open(path.resolve().as_uri())
+    return path

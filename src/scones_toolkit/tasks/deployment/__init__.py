@@ -1,0 +1,1 @@
+"""Deployment with Terraform, its cost, and taking it down."""

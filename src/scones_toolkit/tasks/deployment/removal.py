@@ -1,0 +1,147 @@
+"""The tasks that end cost: `pause` for what bills by the hour, `purge` for everything."""
+
+from collections.abc import Sequence
+
+from botocore.exceptions import ClientError
+
+from scones_deploy.cost import Prices, estimate
+from scones_deploy.pause import Running, running
+from scones_deploy.pause import stop as stop_one
+from scones_deploy.removal import (
+    Owner,
+    empty_bucket,
+    empty_model_group,
+    empty_repository,
+    in_order,
+    is_missing,
+    remains,
+    remove,
+    remove_roles,
+)
+from scones_deploy.terraform.plan import require_empty_buckets
+from scones_deploy.terraform.state import AppliedResource
+from scones_toolkit.cli import confirm
+from scones_toolkit.project import Project
+from scones_toolkit.tasks.deployment.deploy import (
+    bucket_names,
+    drop_releases_of,
+    prepare,
+    state_bucket,
+)
+
+
+def pause(project: Project) -> list[Running]:
+    """Stop what bills by the hour in the environment, say what remains, and return what stopped.
+
+    Endpoints are deleted, notebooks and jobs stopped, each only where its tags say that it is
+    this environment's. `inv apply` brings the endpoint back as it was.
+    """
+    found = _stop(project)
+    say = project.console.say
+    if not found:
+        say(f"Nothing in {project.environment} bills by the hour.")
+    prepare(project)
+    applied = project.terraform.applied()
+    _say_standing(project, applied)
+    if any(item.kind.label == "endpoint" for item in found):
+        say(
+            f"`inv apply --env {project.environment}` brings the endpoint back on the release "
+            "that was active; until then executions end as failed, EndpointNotFound."
+        )
+    if any(resource.type == "aws_scheduler_schedule" for resource in applied):
+        project.console.warn(
+            "Office hours are set: their schedule brings the endpoint back when they begin. "
+            "To keep it down, take office_hours out of env.tfvars and release none."
+        )
+    return found
+
+
+def _stop(project: Project) -> list[Running]:
+    sagemaker = project.client("sagemaker")
+    found = running(sagemaker, _owner(project))
+    stopped = [item for item in found if stop_one(sagemaker, item)]
+    for item in stopped:
+        project.console.say(f"  {item.kind.label} {item.name} is being stopped")
+    return stopped
+
+
+def _say_standing(project: Project, applied: Sequence[AppliedResource]) -> None:
+    """Say what goes on billing without any use."""
+    prices, usage = Prices.load(), project.settings.cost
+    lines = [line for line in estimate(applied, "", prices, usage) if line.month >= 0.005]
+    standing = [x for x in lines if not x.what.endswith("every hour")]
+    rows = [(line.service, line.what, f"{line.month:,.2f}") for line in standing]
+    if rows:
+        title = f"What remains and bills, in {prices.currency} a month (`inv cost` for the rest)"
+        project.console.grid(title, ("service", "what", "a month"), rows)
+
+
+def purge(project: Project, *, confirmed: bool = False) -> None:
+    """Remove everything of the environment, orphans included, once its name was typed.
+
+    First what bills by the hour, then every object and image, then what Terraform knows, then
+    whatever else carries the environment's tags. Says what remains. Nothing of another project
+    or environment is touched: tags decide, never only a name.
+    """
+    name = project.environment
+    if not confirmed:
+        confirm(f"Everything in {name}, with all data, models and records, will be gone.", name)
+    _stop(project)
+    prepare(project)
+    applied = project.terraform.applied()
+    _empty(project, applied)
+    made = project.terraform.plan(destroy=True)
+    require_empty_buckets(made, project.client("s3"))
+    if made.has_changes:
+        with project.lines.counting(made.destroy):
+            project.terraform.apply(made)
+    project.forget_deployment()
+    project.console.say(f"  {made.destroy} resources that Terraform knew are destroyed.")
+    drop_releases_of(project, bucket_names(applied))
+    _say_remains(project, _remove_orphans(project))
+
+
+def _empty(project: Project, applied: Sequence[AppliedResource]) -> None:
+    """Empty buckets, repository and model group, which cannot be removed with content."""
+    for resource in applied:
+        try:
+            if resource.type == "aws_s3_bucket":
+                name = str(resource.values["bucket"])
+                gone = empty_bucket(project.client("s3"), name)
+                project.console.say(f"  {name}: {gone:,} objects and versions deleted")
+            elif resource.type == "aws_ecr_repository":
+                empty_repository(project.client("ecr"), str(resource.values["name"]))
+            elif resource.type == "aws_sagemaker_model_package_group":
+                name = str(resource.values["model_package_group_name"])
+                empty_model_group(project.client("sagemaker"), name)
+        except ClientError as error:
+            if not is_missing(error):
+                raise
+
+
+def _remove_orphans(project: Project) -> list[str]:
+    """Remove what carries the environment's tags, and return what cannot be removed."""
+    owner = _owner(project)
+    tagged = owner.tagged_arns(project.client("resourcegroupstaggingapi"))
+    # terraform/bootstrap gives it the same tags, and it holds the way back.
+    kept = f":s3:::{state_bucket(project)}"
+    arns = [arn for arn in tagged if not arn.endswith(kept)]
+    removable = in_order(arns)
+    for arn in removable:
+        if remove(project.client, arn) and not arn.is_key:
+            project.console.say(f"  {arn.text} is removed")
+    for role in remove_roles(project.client("iam"), owner):
+        project.console.say(f"  role {role} is removed")
+    gone = {arn.text for arn in removable if not arn.is_key}
+    return remains(project.client, [text for text in arns if text not in gone])
+
+
+def _say_remains(project: Project, left: list[str]) -> None:
+    say = project.console.say
+    for line in left:
+        say(f"  remains: {line}")
+    say(f"  remains: {state_bucket(project)}, with the versions of Terraform's state")
+
+
+def _owner(project: Project) -> Owner:
+    return Owner.of(project.release_file.with_name("env.tfvars"), project.environment)

@@ -1,0 +1,1 @@
+"""What the endpoint answered: report, live figures, review, shadow."""

@@ -1,0 +1,412 @@
+"""The report on what an endpoint answered, of a run or of a period."""
+
+import webbrowser
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from scones_core.errors import MonitorError, SconesError
+from scones_core.events import DECISIONS, Result
+from scones_core.manifest import Manifest
+from scones_core.outputs import Deployment
+from scones_core.reviews import Answer, read_answers
+from scones_core.reviews.shared import LABELS, of_reviewer
+from scones_core.uris import S3Uri
+from scones_deploy.cost import HOURS, MILLION, Prices, estimate
+from scones_deploy.release import read_releases
+from scones_etl.extract.labelled_folder import ANSWERS, LABELS_FILE, read_table
+from scones_etl.extract.labelled_folder import COLUMNS as LABEL_COLUMNS
+from scones_monitor.archive import Archive
+from scones_monitor.capture_files import FolderCaptures, S3Captures
+from scones_monitor.captured_records import Captures, wait_for_captures
+from scones_monitor.charts.over_time import Marker
+from scones_monitor.join import cause_text
+from scones_monitor.period import parse_period
+from scones_monitor.report import Cost, Provenance, ReportData, Run, write_report
+from scones_monitor.summary import Summary, summarise
+from scones_monitor.traffic import (
+    Subject,
+    compare_with_before,
+    endpoint_metrics,
+    release_times,
+)
+from scones_toolkit.project import Project
+from scones_toolkit.tasks import data
+from scones_toolkit.tasks.workflow.results import (
+    LAST,
+    RUNS,
+    execution_arn,
+    results_of,
+    stored_results,
+)
+
+# AWS delivers captured records within minutes, the embedded AWS within seconds.
+CAPTURE_SECONDS = {"local": 30.0}
+CAPTURE_SECONDS_ON_AWS = 600.0
+
+
+def report(
+    project: Project,
+    *,
+    out: Path | None = None,
+    manifest: Manifest | None = None,
+    in_browser: bool = False,
+    since: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    run: str | None = None,
+    source: Path | None = None,
+) -> dict[str, Any]:
+    """Write the report page with its JSON and PNG files, and return its figures.
+
+    Of the period that `since`, `start` and `end` name, or of a run: `last`, or an execution's
+    name. The default is the last run where there is one, else the last day. `source` is a folder
+    of captured records instead of the endpoint's own. `in_browser` opens the page. Raises
+    MonitorError where no captured record of the run has arrived in time, and where there can be
+    none, as every image failed.
+    """
+    if run and (since or start or end or source):
+        raise MonitorError("--run is a period of its own: leave out the other one.")
+    period = bool(since or start or end)
+    if not run and not period and not source and _ran(project):
+        run = LAST
+    subject = _subject(project, source)
+    now = datetime.now(UTC)
+    if run:
+        data_of = _of_run(project, subject, run, manifest, now)
+    else:
+        asked = parse_period(since, start, end, now) if period or not source else None
+        data_of = _of_period(project, subject, asked)
+    path = out or project.build / project.environment / "report.html"
+    figures = write_report(path, data_of)
+    n = figures["captured_records"]
+    project.console.say(f"  {n:,} captured records read; the report is {path}")
+    if in_browser:
+        webbrowser.open(path.absolute().as_uri())
+    return figures
+
+
+def _ran(project: Project) -> bool:
+    return project.records.path("execution").exists()
+
+
+def _subject(project: Project, folder: Path | None) -> Subject:
+    archives = project.build / project.environment / "captures"
+    if folder is None:
+        deployed = project.deployment
+        if not deployed.endpoint_name:
+            raise MonitorError("No endpoint is deployed, so nothing is captured: inv release")
+        place = S3Captures(
+            project.client("s3"),
+            S3Uri.parse(deployed.capture_uri),
+            deployed.endpoint_name,
+            deployed.variant,
+        )
+        archive = Archive(archives, deployed.endpoint_name)
+        return Subject(
+            place, archive, deployed.labels, deployed.threshold, deployed.endpoint_name,
+            deployed.variant, deployed,
+        )  # fmt: skip
+    release = project.active_release
+    labels = release.labels if release else project.settings.dataset.classes
+    threshold = release.threshold if release else project.settings.workflow.threshold
+    if threshold is None:
+        raise MonitorError(
+            f"No release says which threshold goes with {folder}; set [workflow] threshold."
+        )
+    # Files are known by their path within the folder: each folder has an archive of its own.
+    name = str(folder.resolve()).strip("/").replace("/", "-")
+    archive = Archive(archives / "folders" / name, "")
+    return Subject(FolderCaptures(folder), archive, labels, threshold, "", "", None)
+
+
+def _of_run(
+    project: Project, subject: Subject, run: str, manifest: Manifest | None, now: datetime
+) -> ReportData:
+    executions, began = _started(project, run)
+    results = results_of(project, run)
+    _require_classified(results)
+    manifest = manifest or data.current(project)
+    truth = dict(_labelled(results, manifest)) | _reviewed(project, subject)
+    ids = [result["inference"]["inference_id"] for result in results if "inference" in result]
+    seconds = CAPTURE_SECONDS.get(project.environment, CAPTURE_SECONDS_ON_AWS)
+    listing = subject.archive.wait_for(subject.source, ids, began, seconds)
+    query = subject.query(began, now, truth=truth, inference_ids=ids)
+    found = summarise(subject.archive, listing.files, query)
+    missing = [
+        result
+        for result in results
+        if "inference" in result and not found.has(result["inference"]["inference_id"])
+    ]
+    found = found.with_answers(
+        [(began, r["inference"]["label"], r["inference"]["confidence"],
+          truth.get(r["inference"]["inference_id"], "")) for r in missing]
+    )  # fmt: skip
+    decisions = Counter(result["decision"] for result in results)
+    ended = Run(
+        executions=executions,
+        decisions={decision: decisions[decision] for decision in DECISIONS},
+        failures=tuple(_failures(results)),
+        without_record=len(missing),
+        keys={r["inference"]["inference_id"]: r["image"]["key"] for r in results
+              if "inference" in r},
+    )  # fmt: skip
+    subject.left_out.extend(listing.left_out)
+    return _report_data(
+        project, subject, found, (began, now), results=results, ended=ended, manifest=manifest
+    )
+
+
+def period_data(project: Project, period: tuple[datetime, datetime]) -> ReportData:
+    """Return the data of a report on the deployed endpoint's traffic from one time to another.
+
+    Raises MonitorError where no endpoint is deployed.
+    """
+    return _of_period(project, _subject(project, None), period)
+
+
+def _of_period(
+    project: Project, subject: Subject, asked: tuple[datetime, datetime] | None
+) -> ReportData:
+    first, last = asked or (None, None)
+    listing = subject.source.list(first, last)
+    subject.archive.update(subject.source, listing.files)
+    endpoints = sorted({file.endpoint for file in listing.files})
+    if len(endpoints) > 1:
+        named = ", ".join(endpoints)
+        subject.left_out.append(f"The records are of {len(endpoints)} endpoints together: {named}")
+    truth, manifest = _reviewed(project, subject), None
+    if subject.deployment and _ran(project):
+        manifest = data.current(project)
+        truth = dict(_labelled(results_of(project), manifest)) | truth
+    query = subject.query(first, last, truth=truth)
+    summary = summarise(subject.archive, listing.files, query)
+    span = summary.span or (datetime.now(UTC) - timedelta(days=1), datetime.now(UTC))
+    period = asked or (span[0], span[1] + timedelta(seconds=1))
+    subject.left_out.extend(listing.left_out)
+    return _report_data(
+        project,
+        subject,
+        summary,
+        period,
+        results=_results(project, subject, period),
+        manifest=manifest,
+    )
+
+
+def _started(project: Project, run: str) -> tuple[tuple[str, ...], datetime]:
+    """Return the executions of a run, and when the first of them began."""
+    if run == LAST:
+        record = project.records.read("execution")
+        return tuple(record["executions"]), datetime.fromisoformat(record["started_at"])
+    arn = execution_arn(project, run)
+    states = project.client("stepfunctions")
+    began: datetime = states.describe_execution(executionArn=arn)["startDate"]
+    return (arn,), began.astimezone(UTC)
+
+
+def _results(
+    project: Project, subject: Subject, period: tuple[datetime, datetime]
+) -> Iterator[Result]:
+    """Yield the results of a period that are at hand: large runs' in S3, the last run's here.
+
+    A small run's of another host are in its execution's output alone.
+    """
+    if subject.deployment is None:
+        return
+    first, last = period
+    if _ran(project):
+        record = project.records.read("execution")
+        if first <= datetime.fromisoformat(record["started_at"]) < last:
+            yield from record["results"]
+    s3, bucket = project.client("s3"), subject.deployment.data_bucket
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=f"{RUNS}/", Delimiter="/"
+    )
+    for found in (each for page in pages for each in page.get("CommonPrefixes", [])):
+        name = found["Prefix"].split("/")[1]
+        listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"{RUNS}/{name}/results/", MaxKeys=1)
+        written = [each["LastModified"] for each in listed.get("Contents", [])]
+        if written and first <= written[0] < last:
+            yield from stored_results(project, name)
+
+
+def _labelled(results: Iterable[Result], manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Yield the inference id and the true label of each result whose image the manifest has."""
+    labels = {row.key: row.label for row in manifest.rows}
+    for result in results:
+        if "inference" in result and (label := labels.get(result["image"]["key"])):
+            yield result["inference"]["inference_id"], label
+
+
+def _reviewed(project: Project, subject: Subject) -> dict[str, str]:
+    """Return the labels that people gave, by inference id: here, in S3, and in a filled-in list.
+
+    Of an image that reviewers answered differently the label that most gave counts; one that is
+    disputed has none.
+    """
+    folder = project.review_folder
+    answers: list[Answer] = []
+    for path in sorted((folder / ANSWERS).glob("*.jsonl")):
+        answers += of_reviewer(path.read_bytes(), path.stem)[0]
+    if subject.deployment is not None:
+        shared = read_answers(project.client("s3"), subject.deployment.data_bucket, f"{LABELS}/")
+        answers += shared.answers
+    return _filled_in(folder / LABELS_FILE) | subject.labels_of(answers)
+
+
+def _filled_in(path: Path) -> dict[str, str]:
+    """Return the labels of a list that was filled in by hand: files are named by inference id."""
+    if not path.is_file() or not path.stat().st_size:
+        return {}
+    header, rows = read_table(path)
+    if not set(header) >= LABEL_COLUMNS:
+        return {}
+    filled = ((row.values.get("file", ""), row.values.get("label", "")) for row in rows)
+    return {PurePosixPath(file).stem: label for file, label in filled if file and label}
+
+
+def _failures(results: Sequence[Result]) -> Iterator[tuple[str, str, str]]:
+    for result in results:
+        if result["decision"] == "failed":
+            # An input that names no image fails with whatever it was in place of the reference.
+            image: Mapping[str, Any] = result["image"]
+            named = "bucket" in image and "key" in image
+            where = f"s3://{image['bucket']}/{image['key']}" if named else "no image named"
+            error = result.get("error", {"Error": "unknown", "Cause": ""})
+            yield where, error["Error"], cause_text(error["Cause"])
+
+
+def _report_data(
+    project: Project,
+    subject: Subject,
+    found: Summary,
+    period: tuple[datetime, datetime],
+    *,
+    results: Iterable[Result],
+    ended: Run | None = None,
+    manifest: Manifest | None = None,
+) -> ReportData:
+    release, chosen = project.active_release, project.settings.workflow.threshold
+    own = release is not None and release.threshold == subject.threshold != chosen
+    since, until = period
+    compared = compare_with_before(
+        subject, found, since, _releases(project).get(release.id) if release else None
+    )
+    metrics, sampling = None, None
+    if subject.deployment is not None:
+        clients = project.client("cloudwatch"), project.client("sagemaker")
+        metrics, sampling = endpoint_metrics(subject, *clients, since, until)
+    return ReportData(
+        summary=found,
+        generated=datetime.now(UTC),
+        since=since,
+        until=until,
+        image=subject.image,
+        run=ended,
+        metrics=metrics,
+        sampling=sampling,
+        releases=[Marker(time, name) for name, time in _releases(project).items()],
+        reference=compared.reference,
+        drift=compared.figures,
+        drift_note=compared.note,
+        cost=_cost(project, subject, period, ended.inputs if ended else len(found)),
+        assignments=_assignments(results),
+        left_out=tuple(subject.left_out),
+        target_precision=project.settings.training.target_precision if own else None,
+        provenance=Provenance(
+            environment=project.environment,
+            endpoint=subject.endpoint,
+            source=str(subject.source),
+            release=release.id if release else "",
+            model_url=release.model_data_url if release else "",
+            dataset_version=manifest.version if manifest else "",
+            dataset_kind=manifest.source["kind"] if manifest else "",
+            dataset_name=manifest.source["name"] if manifest else "",
+            threshold_origin="chosen in training" if own else "set by [workflow] threshold",
+        ),
+    )
+
+
+def _releases(project: Project) -> dict[str, datetime]:
+    return release_times(read_releases(project.release_file).releases)
+
+
+def _cost(
+    project: Project, subject: Subject, period: tuple[datetime, datetime], images: int
+) -> Cost | None:
+    """Return what the period costs by the price table, for as long and for so many images."""
+    if subject.deployment is None:
+        return None
+    active, hours = project.active_release, (period[1] - period[0]) / timedelta(hours=1)
+    try:
+        prices = Prices.load()
+        lines = estimate(
+            project.terraform.applied(), active.id if active else "", prices, project.settings.cost
+        )
+    except SconesError as error:
+        subject.left_out.append(f"The cost is not known: {error}")
+        return None
+    by_service: dict[str, float] = defaultdict(float)
+    for line in lines:
+        by_service[line.service] += line.month * hours / HOURS + line.million * images / MILLION
+    place = "on AWS it would be" if project.embedded else "by the price table"
+    basis = f"{place}, {hours:,.1f} hours and {images:,} images, prices of {prices.checked}"
+    return Cost(prices.currency, tuple(sorted(by_service.items())), basis)
+
+
+def _assignments(results: Iterable[Result]) -> Counter[tuple[str, str, str]]:
+    """Return the results by (vehicle, bay, order radius); older results have no assignment."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for result in results:
+        each = result.get("assignment")
+        if isinstance(each, Mapping):
+            radius = f"{each.get('orders')}, up to {each.get('max_km'):g} km"
+            found[str(each.get("vehicle")), str(each.get("bay")), radius] += 1
+    return found
+
+
+def _require_classified(results: Sequence[Result]) -> None:
+    """Raise MonitorError, naming the first failure, where nothing was captured."""
+    if results and all(result["decision"] == "failed" for result in results):
+        error = results[0].get("error", {"Error": "unknown", "Cause": ""})
+        raise MonitorError(
+            "All images of the last run failed, so nothing was captured; the first: "
+            f"{error['Error']}: {cause_text(error['Cause'])}"
+        )
+
+
+def captures(project: Project, results: Sequence[Result], since: datetime) -> Captures:
+    """Return the captured records of these results, waiting for as long as they take to come.
+
+    Raises MonitorError where none has arrived in time.
+    """
+    seconds = CAPTURE_SECONDS.get(project.environment, CAPTURE_SECONDS_ON_AWS)
+    return captures_of(project.deployment, project.client("s3"), results, since, seconds)
+
+
+def captures_of(
+    deployment: Deployment,
+    s3: Any,
+    results: Sequence[Result],
+    since: datetime,
+    timeout_seconds: float,
+) -> Captures:
+    """Return the records that the serving variant left of these results.
+
+    A shadow's have the same inference ids, and decided nothing. Raises MonitorError where none
+    has arrived in time.
+    """
+    ids = [result["inference"]["inference_id"] for result in results if "inference" in result]
+    return wait_for_captures(
+        s3,
+        S3Uri.parse(deployment.capture_uri),
+        deployment.endpoint_name,
+        expected=len(ids),
+        inference_ids=ids,
+        variant=deployment.variant,
+        since=since,
+        timeout_seconds=timeout_seconds,
+    )

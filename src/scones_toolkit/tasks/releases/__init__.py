@@ -1,0 +1,1 @@
+"""Releases: choosing, comparing, promoting a model."""

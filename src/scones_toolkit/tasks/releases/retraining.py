@@ -1,0 +1,174 @@
+"""The tasks that retrain the active model, and that release what a retraining proposes."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from botocore.exceptions import ClientError
+
+from scones_core.errors import DeployError, ExecutionFailed, ReleaseError
+from scones_deploy.release import Releases, read_releases
+from scones_toolkit.project import Project
+from scones_toolkit.tasks.releases import releases
+from scones_toolkit.tasks.training import candidates
+from scones_train.sagemaker.model_package import REJECTED
+
+PROPOSALS = "retraining/proposals/"
+SCHEMA = 1
+MAX_PROPOSAL_BYTES = 1 << 20
+POLL_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a retraining proposes: a candidate's ARN, and why it was trained.
+
+    `figures` are those of candidate and active model on the same `test_images` images.
+    """
+
+    run: str
+    reason: str
+    candidate: str
+    new_images: int
+    test_images: int
+    figures: Mapping[str, Mapping[str, float]]
+
+    @classmethod
+    def loads(cls, text: str | bytes) -> Self:
+        """Return the proposal that the state machine wrote; raises ReleaseError otherwise."""
+        try:
+            body = json.loads(text)
+            if body["schema"] != SCHEMA:
+                raise ValueError(f"schema {body['schema']!r:.40} is not {SCHEMA}")
+            return cls(
+                run=str(body["run"]),
+                reason=str(body["reason"]),
+                candidate=str(body["candidate"]),
+                new_images=int(body["new_images"]),
+                test_images=int(body["test_images"]),
+                figures={
+                    name: {figure: float(value) for figure, value in found.items()}
+                    for name, found in body["figures"].items()
+                },
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ReleaseError(f"The proposal cannot be read ({error}); retrain again.") from error
+
+
+def retrain(
+    project: Project, *, min_new_images: int, sleep: Callable[[float], None] = time.sleep
+) -> dict[str, Any]:
+    """Run a retraining, print how it ended, and return the execution's output.
+
+    Raises DeployError where Terraform deployed none, ExecutionFailed where it failed.
+    """
+    machine = project.deployment.retraining_state_machine_arn
+    if not machine:
+        raise DeployError(
+            f"There is no retraining in {project.environment}: set `retraining` in its env.tfvars, "
+            f"release a model, then inv apply{project.env_flag}"
+        )
+    states = project.client("stepfunctions")
+    given = {"reason": "started by inv retrain", "min_new_images": min_new_images}
+    try:
+        started = states.start_execution(stateMachineArn=machine, input=json.dumps(given))
+    except ClientError as error:
+        raise ExecutionFailed(f"No retraining could be started: {error}.") from error
+    arn = started["executionArn"]
+    project.console.say(f"  {arn} runs; Ctrl-C leaves it running.")
+    begun, shown = time.monotonic(), ""
+    while (found := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        state = _entered(states, arn)
+        if state and state != shown:
+            project.console.say(f"  {time.monotonic() - begun:5.0f} s  {state}")
+            shown = state
+        sleep(POLL_SECONDS)
+    if found["status"] != "SUCCEEDED":
+        raise ExecutionFailed(
+            f"The retraining ended as {found['status']}: {found.get('error', '')} "
+            f"{found.get('cause', '')}".rstrip()
+        )
+    output: dict[str, Any] = json.loads(found["output"])
+    _print_outcome(project, output)
+    return output
+
+
+def _entered(states: Any, arn: str) -> str:
+    """Return the name of the state that an execution entered last."""
+    events = states.get_execution_history(executionArn=arn, reverseOrder=True, maxResults=10)
+    names = (
+        event["stateEnteredEventDetails"]["name"]
+        for event in events["events"]
+        if "stateEnteredEventDetails" in event
+    )
+    return next(names, "")
+
+
+def _print_outcome(project: Project, output: Mapping[str, Any]) -> None:
+    say = project.console.say
+    if "dataset" in output:
+        dataset = output["dataset"]
+        say(f"  {dataset['new']} of {dataset['added']} answered images are new.")
+        for image, reason in dataset["left_out"].items():
+            say(f"    left out: {image}: {reason}")
+    for which, figures in output.get("figures", {}).items():
+        say(f"  {which}: accuracy {figures['accuracy']:.4f} on {figures['n_test']:.0f} test images")
+    outcome = output["outcome"]
+    if outcome == "proposed":
+        say("  The candidate is proposed; nothing is deployed yet.")
+        project.hint("release --proposed")
+    elif outcome == "refused":
+        say(f"  The candidate is refused: {'; '.join(output['refusals'])}. The active one stays.")
+    else:
+        say(f"  Nothing was trained: {outcome}.")
+        project.hint("review")
+
+
+def release_proposed(project: Project, *, allow_synthetic: bool = False) -> Releases:
+    """Approve the newest proposal's candidate and write it into the release file; return that.
+
+    Raises ReleaseError where nothing is proposed, or the newest was decided on already.
+    """
+    proposal = newest_proposal(project)
+    found = next(
+        (c for c in candidates.registry(project).all() if c.arn == proposal.candidate), None
+    )
+    if found is None:
+        raise ReleaseError(
+            f"The candidate {proposal.candidate} of {proposal.run} is not in the registry any "
+            f"more; retrain again: inv retrain{project.env_flag}"
+        )
+    known = read_releases(project.release_file).releases.values()
+    if any(one.model_package_arn == found.arn for one in known):
+        raise ReleaseError(
+            f"The newest proposal, candidate {found.version} of {proposal.run}, is a release "
+            f"already; inv releases{project.env_flag} lists them."
+        )
+    if found.status == REJECTED:
+        raise ReleaseError(
+            f"The newest proposal, candidate {found.version} of {proposal.run}, was rejected"
+            f"{f' ({found.note})' if found.note else ''}."
+        )
+    note = f"proposed by {proposal.run}: {proposal.reason}; {proposal.new_images} new images"
+    candidates.approve(project, found.version, note=note)
+    return releases.release(project, candidate=found.version, allow_synthetic=allow_synthetic)
+
+
+def newest_proposal(project: Project) -> Proposal:
+    """Return the proposal that was written last; raises ReleaseError where there is none."""
+    s3, bucket = project.client("s3"), project.deployment.artifacts_bucket
+    newest, written = "", datetime.min.replace(tzinfo=UTC)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PROPOSALS)
+    for page in pages:
+        for found in page.get("Contents", []):
+            if found["LastModified"] > written:
+                newest, written = found["Key"], found["LastModified"]
+    if not newest:
+        raise ReleaseError(
+            f"Nothing is proposed in {project.environment}: inv retrain{project.env_flag}"
+        )
+    body = s3.get_object(Bucket=bucket, Key=newest)["Body"]
+    return Proposal.loads(body.read(MAX_PROPOSAL_BYTES))

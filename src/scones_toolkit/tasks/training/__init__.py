@@ -1,0 +1,1 @@
+"""Training: here or by SageMaker, tuning, and what came of it."""

@@ -1,0 +1,45 @@
+# Reports each day of the endpoint's traffic by the code of `inv report`: a schedule starts a state
+# machine, which waits for one processing job.
+
+locals {
+  aws  = "arn:${var.environment.partition}"
+  data = "${local.aws}:s3:::${var.environment.buckets.data}"
+
+  # s3://<bucket>/<prefix>
+  capture = split("/", trimprefix(var.settings.capture_uri, "s3://"))
+  records = "${local.aws}:s3:::${join("/", local.capture)}/*"
+  prefix  = "${join("/", slice(local.capture, 1, length(local.capture)))}/*"
+
+  # An environment variable of a processing job holds 256 characters, which class names pass.
+  settings_key = "daily-report/settings.json"
+}
+
+resource "aws_s3_object" "settings" {
+  #checkov:skip=CKV_AWS_186:the bucket encrypts with the environment's key
+
+  bucket       = var.environment.buckets.data
+  key          = local.settings_key
+  content      = jsonencode(merge(var.settings, { data_bucket = var.environment.buckets.data }))
+  content_type = "application/json"
+}
+
+module "job_state_machine" {
+  source = "../job_state_machine"
+
+  environment      = var.environment
+  name             = "daily-report"
+  definition_path  = var.definition_path
+  placeholders     = { image = var.image, settings_key = local.settings_key }
+  jobs             = ["Processing"]
+  publishes_events = false
+  instance         = { type = var.instance_type, volume_gb = 30 }
+  statements       = local.statements
+
+  schedule = {
+    expression  = var.schedule.expression
+    timezone    = var.schedule.timezone
+    description = "Reports the day before"
+    # Not by jsonencode, which escapes the angle brackets. A start that was retried is of its day.
+    input = "{\"time\": \"<aws.scheduler.scheduled-time>\"}"
+  }
+}

@@ -1,0 +1,77 @@
+variable "environment" {
+  description = "The environment that this is a part of: see the module job_state_machine."
+  type = object({
+    prefix                   = string
+    account_id               = string
+    region                   = string
+    partition                = string
+    buckets                  = object({ data = string, artifacts = string })
+    repository_arns          = list(string)
+    bus_name                 = string
+    kms_key_arn              = string
+    tags                     = map(string)
+    permissions_boundary_arn = optional(string)
+    log_retention_days       = number
+  })
+  nullable = false
+}
+
+variable "definition_path" {
+  description = "File of the state machine's definition."
+  type        = string
+  nullable    = false
+}
+
+variable "image" {
+  description = "URI of the image `monitoring`."
+  type        = string
+  nullable    = false
+}
+
+variable "instance_type" {
+  description = "Instance type of the job."
+  type        = string
+  nullable    = false
+}
+
+variable "schedule" {
+  description = "When the day before is reported: a schedule expression and its time zone. Days are UTC's."
+  type = object({
+    expression = string
+    timezone   = string
+  })
+  nullable = false
+}
+
+variable "settings" {
+  description = "What the job reads as settings.json (`DailySettings` of `scones_monitor.daily`): the endpoint, its captured records, its active release."
+  type = object({
+    environment      = string
+    endpoint         = string
+    variant          = string
+    capture_uri      = string
+    labels           = list(string)
+    threshold        = number
+    chosen_threshold = bool
+    release          = string
+    releases         = list(string)
+    model_url        = string
+    dataset_version  = string
+  })
+  nullable = false
+}
+
+variable "endpoint_arns" {
+  description = "ARNs of the endpoint and of its configurations."
+  type = object({
+    endpoint      = string
+    configuration = string
+  })
+  nullable = false
+}
+
+variable "metric_namespace" {
+  description = "Namespace of the metrics that the job writes."
+  type        = string
+  nullable    = false
+}

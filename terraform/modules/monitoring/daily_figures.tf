@@ -1,0 +1,104 @@
+# The daily report's metrics. Namespace, names and dimensions are those of scones_monitor.live; a
+# test holds the two equal.
+
+locals {
+  daily_namespace  = "scones/monitoring"
+  daily_dimensions = { Endpoint = var.endpoint.name, Period = "1d" }
+  daily            = flatten([for name, value in local.daily_dimensions : [name, value]])
+  by_label         = { for label in slice(var.labels, 0, min(20, length(var.labels))) : label => concat(local.daily, ["Label", label]) }
+
+  daily_alarms = var.daily_report == null ? {} : {
+    drift = {
+      description = "Yesterday's images or answers differ from the week before: read the page below monitoring/, then docs/runbooks/drift.md"
+      metric      = "Drift"
+      threshold   = 1
+    }
+    class-mix = {
+      description = "Yesterday's mix of classes differs from the week before: read the page below monitoring/, then docs/runbooks/drift.md"
+      metric      = "ClassMixDrift"
+      threshold   = 1
+    }
+    capture-gap = {
+      description = "Too many of yesterday's answered requests have no captured record: docs/runbooks/capture-stopped.md"
+      metric      = "CaptureGapPercent"
+      threshold   = try(var.daily_report.max_capture_gap_percent, 100)
+    }
+  }
+
+  # Filtered, as two tuples of different lengths are no conditional's results.
+  daily_widgets = [for widget in local.widgets_by_day : widget if var.daily_report != null]
+
+  widgets_by_day = [
+    {
+      title   = "Drift by day, 1 = yes"
+      stat    = "Maximum"
+      period  = 86400
+      metrics = [for metric in ["Drift", "ClassMixDrift", "DriftEffect"] : concat([local.daily_namespace, metric], local.daily)]
+    },
+    {
+      title   = "Sent to review and not captured, percent of the day"
+      stat    = "Maximum"
+      period  = 86400
+      metrics = [for metric in ["ReviewPercent", "CaptureGapPercent"] : concat([local.daily_namespace, metric], local.daily)]
+    },
+    {
+      title   = "Captured images by day"
+      stat    = "Maximum"
+      period  = 86400
+      metrics = [concat([local.daily_namespace, "Images"], local.daily)]
+    },
+    {
+      title   = "Classes, percent of the day"
+      stat    = "Maximum"
+      period  = 86400
+      metrics = [for label, dimensions in local.by_label : concat([local.daily_namespace, "ClassPercent"], dimensions, [{ label = label }])]
+    },
+    {
+      title   = "Median confidence by class and day"
+      stat    = "Maximum"
+      period  = 86400
+      metrics = [for label, dimensions in local.by_label : concat([local.daily_namespace, "ConfidenceMedian"], dimensions, [{ label = label }])]
+    },
+  ]
+}
+
+# There is a value a day. Between two of them, on a day without images, and of too few images, the
+# state stays: nothing has shown that a drift is over, or that there is one.
+resource "aws_cloudwatch_metric_alarm" "daily" {
+  for_each = local.daily_alarms
+
+  alarm_name          = "${var.names.prefix}-${each.key}"
+  alarm_description   = "${each.value.description}."
+  namespace           = local.daily_namespace
+  metric_name         = each.value.metric
+  dimensions          = local.daily_dimensions
+  statistic           = "Maximum"
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = each.value.threshold
+  period              = 86400
+  evaluation_periods  = 1
+  treat_missing_data  = "ignore"
+  alarm_actions       = [aws_sns_topic.this.arn]
+  ok_actions          = [aws_sns_topic.this.arn]
+}
+
+# A report that stays away is no state of the images. A value always passes, so that the alarm
+# says one thing only: for two days there was none. A new environment, which waits for its first
+# report, begins in that state and notifies nobody.
+resource "aws_cloudwatch_metric_alarm" "report_missing" {
+  for_each = toset(var.daily_report == null ? [] : ["this"])
+
+  alarm_name                = "${var.names.prefix}-daily-report-missing"
+  alarm_description         = "INSUFFICIENT_DATA means that there was no daily report for two days: see the executions of ${var.names.prefix}-daily-report."
+  namespace                 = local.daily_namespace
+  metric_name               = "Images"
+  dimensions                = local.daily_dimensions
+  statistic                 = "Minimum"
+  comparison_operator       = "LessThanThreshold"
+  threshold                 = 0
+  period                    = 86400
+  evaluation_periods        = 2
+  treat_missing_data        = "missing"
+  insufficient_data_actions = [aws_sns_topic.this.arn]
+  ok_actions                = [aws_sns_topic.this.arn]
+}

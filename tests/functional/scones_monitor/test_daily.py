@@ -1,0 +1,187 @@
+"""The daily report as its job runs it, on records in moto's S3 and metrics in its CloudWatch."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from scones_core.errors import MonitorError
+from scones_core.reviews import Answer, answer_line, part_key
+from scones_monitor.daily import MAX_METRIC_AGE, DailySettings, parse_day, report_day
+from scones_monitor.live import NAMESPACE
+
+DAY = "2026-11-20"
+NOW = datetime(2026, 11, 21, 0, 30, tzinfo=UTC)
+SETTINGS = DailySettings(
+    environment="dev",
+    endpoint="scones",
+    variant="AllTraffic",
+    capture_uri="s3://captures/capture",
+    data_bucket="captures",
+    labels=("bicycle", "motorcycle"),
+    threshold=0.9,
+    chosen_threshold=False,
+    release="20261101-120000-0123abcd",
+    releases=("20261101-120000-0123abcd",),
+    model_url="s3://artifacts/model/model.tar.gz",
+    dataset_version="v1",
+)
+Report = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def report(s3: Any, session: boto3.Session, tmp_path: Path) -> Report:
+    """Return a function that reports a day, and returns the summary that it leaves."""
+    del s3  # moto is up
+
+    def run(day: str = DAY, now: datetime = NOW, **changed: Any) -> dict[str, Any]:
+        settings = tmp_path / "input" / "settings" / "settings.json"
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text(json.dumps({**asdict(SETTINGS), **changed}))
+        report_day(tmp_path, day, session.client, now)
+        found: dict[str, Any] = json.loads((tmp_path / "output" / "summary.json").read_text())
+        return found
+
+    return run
+
+
+@pytest.fixture
+def traffic(put: Callable[..., None], line: Callable[..., str]) -> Callable[..., None]:
+    """Return a writer of a day's records, one a confidence of `bicycle`."""
+
+    def write(day: str, *shares: float) -> None:
+        lines = [
+            line(
+                f"{day}-{i}",
+                time=f"{day}T14:32:05Z",
+                probabilities=(share, 1 - share),
+                inference_id=f"{day}-{i}",
+            )
+            for i, share in enumerate(shares)
+        ]
+        key = day.replace("-", "/")
+        put(f"capture/scones/AllTraffic/{key}/14/32-05-000-x.jsonl", *lines)
+
+    return write
+
+
+def metrics(session: boto3.Session, day: str = DAY) -> dict[str, float]:
+    """Return a day's metrics by name, those by label left out."""
+    cloudwatch = session.client("cloudwatch")
+    until = datetime.fromisoformat(f"{day}T00:00:00+00:00") + timedelta(days=1)
+    found = {}
+    for each in cloudwatch.list_metrics(Namespace=NAMESPACE)["Metrics"]:
+        named = {d["Name"]: d["Value"] for d in each["Dimensions"]}
+        assert (named["Endpoint"], named["Period"]) == ("scones", "1d")
+        if "Label" in named:
+            continue
+        (point,) = cloudwatch.get_metric_statistics(
+            **each,
+            StartTime=until - timedelta(minutes=1),
+            EndTime=until + timedelta(minutes=1),
+            Period=60,
+            Statistics=["Maximum"],
+        )["Datapoints"]
+        found[each["MetricName"]] = point["Maximum"]
+    return found
+
+
+def test_a_day_like_those_before_has_a_page_and_no_drift(
+    report: Report, traffic: Callable[..., None], session: boto3.Session, tmp_path: Path
+) -> None:
+    steady = [0.95 + i / 1000 for i in range(40)]
+    traffic("2026-11-18", *steady)
+    traffic(DAY, *steady)
+    found = report()
+    assert (found["images"], found["to_review"], found["drift"]) == (40, 0, "none")
+    published = metrics(session)
+    assert (published["Images"], published["Drift"], published["ClassMixDrift"]) == (40, 0, 0)
+    assert found["metrics"] > len(published), "each class has its own, too"
+    page = (tmp_path / "output" / "report.html").read_text()
+    assert "Of 40 images" in page
+    assert json.loads((tmp_path / "output" / "report.json").read_text())["captured_records"] == 40
+    assert list((tmp_path / "output").glob("report-*.png"))
+
+
+def test_other_images_than_before_are_drift(
+    report: Report, traffic: Callable[..., None], session: boto3.Session
+) -> None:
+    traffic("2026-11-18", *[0.95 + i / 1000 for i in range(40)])
+    traffic(DAY, *[0.3 + i / 1000 for i in range(40)])
+    found = report()
+    assert (found["drift"], "class mix" in found["drifted"]) == ("drift", True)
+    published = metrics(session)
+    assert (published["Drift"], published["ClassMixDrift"]) == (1, 1)
+    assert published["ReviewPercent"] == 100
+
+
+def test_a_day_without_records_is_reported_as_such(
+    report: Report, traffic: Callable[..., None], session: boto3.Session, tmp_path: Path
+) -> None:
+    traffic("2026-11-18", 0.99)
+    found = report()
+    assert (found["images"], found["drift"], found["drifted"]) == (0, "too_few", [])
+    assert metrics(session) == {"Images": 0}, "what is not known has no value"
+    assert (tmp_path / "output" / "report.html").stat().st_size
+
+
+def test_traffic_of_an_earlier_release_is_no_reference(
+    report: Report, traffic: Callable[..., None]
+) -> None:
+    traffic("2026-11-18", *[0.95] * 40)
+    traffic(DAY, *[0.3] * 40)
+    young = "20261119-000000-0123abcd"
+    assert report(release=young, releases=[young])["drift"] == "too_few"
+
+
+def test_what_reviewers_answered_is_the_truth(
+    report: Report, traffic: Callable[..., None], s3: Any, tmp_path: Path
+) -> None:
+    traffic(DAY, 0.99)
+    answer = Answer(
+        session="s", sequence=1, reviewer="ana", action="label", sha256="0" * 64,
+        file=f"{'0' * 64}.png", at="2026-11-21T00:00:00+00:00", label="motorcycle",
+        inference_id=f"{DAY}-0",
+    )  # fmt: skip
+    key = part_key("labels/", "ana", "s", 1, 1)
+    s3.put_object(Bucket="captures", Key=key, Body=answer_line(answer))
+    report()
+    figures = json.loads((tmp_path / "output" / "report.json").read_text())
+    assert (figures["accuracy"], figures["n_test"]) == (0, 1)
+
+
+def test_a_day_that_cloudwatch_takes_no_more_has_its_page_only(
+    report: Report, traffic: Callable[..., None], session: boto3.Session
+) -> None:
+    traffic(DAY, 0.99)
+    found = report(now=NOW + MAX_METRIC_AGE)
+    assert (found["images"], found["metrics"]) == (1, 0)
+    assert not session.client("cloudwatch").list_metrics(Namespace=NAMESPACE)["Metrics"]
+
+
+@pytest.mark.parametrize("day", ["2026-11-21", "2027-01-01"])
+def test_a_day_that_is_not_over_is_refused(day: str) -> None:
+    with pytest.raises(MonitorError, match="is not over"):
+        parse_day(day, NOW)
+
+
+@pytest.mark.parametrize("day", ["", "yesterday", "2026-11-31", "2026-11-20T00:00Z"])
+def test_what_is_no_day_is_refused(day: str) -> None:
+    with pytest.raises(MonitorError, match="write it as 2026-11-28"):
+        parse_day(day, NOW)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"labels": 1}'])
+def test_settings_that_are_not_terraforms_are_one_sentence(text: str) -> None:
+    with pytest.raises(MonitorError, match="inv apply writes it again"):
+        DailySettings.loads(text)
+
+
+def test_a_bucket_that_is_gone_is_one_sentence(report: Report) -> None:
+    with pytest.raises(MonitorError, match="traffic of scones cannot be read"):
+        report(capture_uri="s3://no-such-bucket/capture")

@@ -1,0 +1,98 @@
+"""The tasks of the demand forecast, one after the other, in a scratch folder."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scones_core.errors import DatasetError, SconesError, TrainingError
+from scones_demand.generator import competition_split, generate_hours
+from scones_demand.hours import write_hours
+from scones_toolkit.console import Console
+from scones_toolkit.project import Project
+from scones_toolkit.tasks.demand import forecast as demand
+
+QUICK = {"max_iter": 12, "learning_rate": 0.3, "max_leaf_nodes": 8, "fold_every": 3}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path, "local", console=Console())
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """The competition's two files, one hour of a code of weather that there is not."""
+    known, asked = competition_split(generate_hours(days=150))
+    weather = known.values["weather"].copy()
+    weather[5] = float("nan")
+    write_hours(
+        tmp_path / "data" / "train.csv", replace(known, values={**known.values, "weather": weather})
+    )
+    write_hours(tmp_path / "data" / "test.csv", asked)
+    return tmp_path / "data"
+
+
+def test_hours_become_a_model_a_submission_and_a_page(
+    project: Project, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demand.etl(project, str(source))
+    demand.train(project, demand.settings(**QUICK))
+    demand.evaluate(project)
+    demand.forecast(project, source=None, out=tmp_path / "submission.csv")
+    page = demand.report(project)
+
+    said = capsys.readouterr().out
+    assert "1 rows whose weather code is unknown" in said
+    assert "linear regression" in said
+    with (tmp_path / "submission.csv").open() as file:
+        rows = list(csv.reader(file))
+    asked = (source / "test.csv").read_text().splitlines()
+    assert rows[0] == ["datetime", "count"]
+    assert [row[0] for row in rows[1:]] == [line.split(",")[0] for line in asked[1:]]
+    assert all(float(row[1]) >= 0 for row in rows[1:])
+
+    text = page.read_text()
+    for panel in ("Models tried", "Score by model version", "a week", "by hour", "by weather"):
+        assert panel in text
+    assert "rows whose weather code is unknown" in text
+    assert "http" not in text.replace("http-equiv", "")
+
+
+def test_each_training_is_a_version_with_its_score(project: Project, source: Path) -> None:
+    demand.etl(project, str(source))
+    for seed in (0, 1):
+        demand.train(project, demand.settings(**QUICK, seed=seed))
+    versions = project.records.read(demand.TRAINING)["versions"]
+    assert [version["version"] for version in versions] == [1, 2]
+    assert versions[0]["rmsle"] != versions[1]["rmsle"]
+
+
+def test_a_task_that_lacks_an_earlier_one_names_it(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(SconesError, match=r"inv demand\.etl"):
+        demand.train(project, demand.settings(**QUICK))
+    demand.etl(project, demand.SYNTHETIC)
+    with pytest.raises(SconesError, match=r"inv demand\.train"):
+        demand.forecast(project, source=None, out=tmp_path / "a.csv")
+
+
+def test_files_that_overlap_are_refused(project: Project, source: Path) -> None:
+    known = (source / "train.csv").read_text().splitlines()
+    asked = (source / "test.csv").read_text().splitlines()
+    both = known[50].rsplit(",", 3)[0]
+    (source / "test.csv").write_text("\n".join([*asked, both]) + "\n")
+    with pytest.raises(DatasetError, match=r"test\.csv, column 'datetime'.*train\.csv too"):
+        demand.etl(project, str(source))
+
+
+def test_a_forecast_of_days_that_were_trained_on_is_refused(
+    project: Project, source: Path, tmp_path: Path
+) -> None:
+    demand.etl(project, str(source))
+    demand.train(project, demand.settings(**QUICK))
+    with pytest.raises(DatasetError, match="the model was trained on"):
+        demand.forecast(project, source=str(source / "train.csv"), out=tmp_path / "a.csv")
+    demand.etl(project, demand.SYNTHETIC)
+    with pytest.raises(TrainingError, match="Other hours were staged"):
+        demand.report(project)

@@ -1,0 +1,50 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scones_core.errors import DeployError
+from scones_deploy.release import Release, add_release
+from scones_deploy.terraform.state import AppliedResource
+from scones_toolkit.project import Project
+from scones_toolkit.tasks.deployment.deploy import verify
+from tests.functional.scones_toolkit.tasks.conftest import DEPLOYMENT
+
+RELEASE = Release(
+    id="second",
+    image="123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-local-model:1.0",
+    model_data_url="s3://artifacts/model/job/output/model.tar.gz",
+    model_sha256="ab" * 32,
+    instance_type="ml.m5.large",
+    instance_count=1,
+    threshold=0.9,
+    labels=("bicycle", "motorcycle"),
+    dataset_version="none",
+)
+
+
+class Applied:
+    """Terraform whose state has one resource."""
+
+    def applied(self) -> tuple[AppliedResource, ...]:
+        return (AppliedResource("aws_s3_bucket.data", "aws_s3_bucket", "", {"bucket": "data"}),)
+
+
+@pytest.mark.parametrize(
+    ("deployed", "words"),
+    [
+        ("first", "second is chosen in local, and first is deployed"),
+        ("", "second is chosen in local, and none is deployed"),
+    ],
+)
+def test_a_release_that_was_chosen_and_not_applied_is_to_be_applied(
+    tmp_path: Path, deployed: str, words: str
+) -> None:
+    project = Project(tmp_path, "local")
+    vars(project)["terraform"] = Applied()
+    vars(project)["deployment"] = replace(DEPLOYMENT, active_release=deployed)
+    project.release_file.parent.mkdir(parents=True)
+    add_release(project.release_file, RELEASE)
+
+    with pytest.raises(DeployError, match=f"{words}: `inv plan .*`inv apply "):
+        verify(project)
