@@ -35,7 +35,7 @@ def main() -> int:
     try:
         path = given.data / "train.csv" if given.data.is_dir() else given.data
         hours = read_hours(path, known=True)
-        counts = ", ".join(f"{count:,} {text}" for text, count in hours.excluded.lines().items())
+        counts = ", ".join(f"{text}: {count:,}" for text, count in hours.excluded.counts().items())
         print(f"{len(hours):,} hours of {path.name}; {counts or 'nothing left out'}")
         for seed in range(given.seeds):
             settings = DemandSettings(seed=seed)

@@ -33,7 +33,7 @@ module "iam" {
   deletes_endpoint         = local.deletes_endpoint
   metric_namespace         = module.naming.metric_namespace
   kms_key_arn              = module.storage.kms_key_arn
-  model_repository_arns    = concat([local.builtin_repository_arn], var.model_repository_arns)
+  model_repository_arns    = concat([local.builtin_repository_arn], local.autogluon_repository_arns, var.model_repository_arns)
   permissions_boundary_arn = var.permissions_boundary_arn
   stores_assignments       = length(local.assignments_text) > local.max_inline_bytes
 }

@@ -133,6 +133,11 @@ output "demand_model_group" {
   value       = try(module.demand["this"].model_group, "")
 }
 
+output "demand_builtin_image" {
+  description = "AWS's image of AutoGluon in this region; empty without a demand forecast."
+  value       = try(var.demand.enabled, false) ? data.aws_sagemaker_prebuilt_ecr_image.autogluon.registry_path : ""
+}
+
 output "demand_state_machine_arn" {
   description = "ARN of the state machine that forecasts demand; empty without one."
   value       = try(module.demand["this"].state_machine_arn, "")

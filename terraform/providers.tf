@@ -21,6 +21,12 @@ data "aws_sagemaker_prebuilt_ecr_image" "builtin" {
   region          = var.region
 }
 
+data "aws_sagemaker_prebuilt_ecr_image" "autogluon" {
+  repository_name = "autogluon-training"
+  image_tag       = "1.1.1-cpu-py311-ubuntu20.04"
+  region          = var.region
+}
+
 locals {
   # Amazon's account lets every other one pull from it; the jobs' and the endpoint's roles must too.
   builtin_repository_arn = format(
@@ -29,4 +35,12 @@ locals {
     data.aws_sagemaker_prebuilt_ecr_image.builtin.registry_id,
     data.aws_sagemaker_prebuilt_ecr_image.builtin.repository_name,
   )
+
+  # Demand models are trained in it, by --algorithm builtin.
+  autogluon_repository_arns = try(var.demand.enabled, false) ? [format(
+    "arn:%s:ecr:%s:%s:repository/%s",
+    data.aws_partition.this.partition, var.region,
+    data.aws_sagemaker_prebuilt_ecr_image.autogluon.registry_id,
+    data.aws_sagemaker_prebuilt_ecr_image.autogluon.repository_name,
+  )] : []
 }

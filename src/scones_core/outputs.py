@@ -12,9 +12,9 @@ class Deployment:
     """Names and ARNs of one environment, as `terraform output` gives them.
 
     `endpoint_name` and `active_release` are empty before the first release,
-    `retraining_state_machine_arn` where nothing retrains, `demand_model_group` where no demand is
-    forecast. `capture_uri` is the S3 destination of data capture, without the endpoint's name;
-    below it each variant has a folder, and `variant` is the one that serves `active_release`.
+    `retraining_state_machine_arn` where nothing retrains, `demand_*` where no demand is forecast.
+    `capture_uri` is the S3 destination of data capture, without the endpoint's name; below it each
+    variant has a folder, and `variant` is the one that serves `active_release`.
     """
 
     environment: str
@@ -37,6 +37,7 @@ class Deployment:
     labels: tuple[str, ...]
     retraining_state_machine_arn: str = ""
     demand_model_group: str = ""
+    demand_builtin_image: str = ""
 
     @classmethod
     def of(cls, outputs: Mapping[str, Any]) -> Self:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,28 +57,35 @@ class DemandSettings:
     @classmethod
     def parse(cls, given: Mapping[str, str]) -> Self:
         """Return the settings that a job's strings stand for; raises TrainingError."""
-        kinds = {field.name: field.type for field in fields(cls)}
-        values: dict[str, Any] = {}
-        for name, text in given.items():
-            if name.startswith(PLATFORM_PREFIXES):
-                continue
-            if name not in kinds:
-                raise TrainingError(
-                    f"There is no hyperparameter {name!r}; there are {', '.join(kinds)}."
-                )
-            kind = int if kinds[name] is int else float
-            try:
-                values[name] = kind(str(text).strip('"'))
-            except ValueError:
-                word = "an integer" if kind is int else "a number"
-                raise TrainingError(
-                    f"Hyperparameter {name} must be {word}, not {text!r:.80}."
-                ) from None
-        return cls(**values)
+        return cls(**parse_values(given, {field.name: field.type for field in fields(cls)}))
 
     def strings(self) -> dict[str, str]:
         """Return the settings as CreateTrainingJob takes them; `parse` reads them back."""
         return {name: str(value) for name, value in asdict(self).items()}
+
+
+def parse_values(given: Mapping[str, str], kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """Return hyperparameters as the types of their names, those of the platform left out.
+
+    Raises TrainingError for a name that `kinds` lacks and for a text that is no such value.
+    """
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        if name.startswith(PLATFORM_PREFIXES):
+            continue
+        if name not in kinds:
+            raise TrainingError(
+                f"There is no hyperparameter {name!r}; there are {', '.join(kinds)}."
+            )
+        kind = kinds[name] if kinds[name] in (int, str) else float
+        try:
+            values[name] = kind(str(text).strip('"'))
+        except ValueError:
+            word = "an integer" if kind is int else "a number"
+            raise TrainingError(
+                f"Hyperparameter {name} must be {word}, not {text!r:.80}."
+            ) from None
+    return values
 
 
 _RANGES: Mapping[str, tuple[float, float]] = {
@@ -200,8 +207,15 @@ def _boosted(
         return Trees.of(regressor.fit(matrix, target))
 
 
+class Logarithmic(Protocol):
+    """A model of log(1 + riders)."""
+
+    def log_count(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return log(1 + riders) for a feature matrix: (n, len(FEATURES)) to (n,)."""
+
+
 def permutation_importance(
-    model: DemandModel, hours: Hours, *, seed: int = 0, features: Sequence[str] = FEATURES
+    model: Logarithmic, hours: Hours, *, seed: int = 0, features: Sequence[str] = FEATURES
 ) -> dict[str, float]:
     """Return by how much RMSLE rises when a feature's values are shuffled among the hours.
 

@@ -60,7 +60,7 @@ class Exclusions:
     unknown_weather: int = 0
     gaps: int = 0
 
-    def lines(self) -> dict[str, int]:
+    def counts(self) -> dict[str, int]:
         """Return the counts that are not zero, by what they are."""
         named = {
             "further rows of the same hour, left out": self.duplicates,
@@ -77,13 +77,15 @@ class Hours:
 
     `hour` has int64 hours since 1970-01-01 00:00 local time, shape (n,). `values` has a float64
     array of shape (n,) for each column of WEATHER, and of COUNTS where the demand is known; an
-    unknown weather is NaN.
+    unknown weather is NaN. `line` has each hour's line in the file, int64 of shape (n,), None where
+    there is no file.
     """
 
     name: str
     hour: NDArray[np.int64]
     values: Mapping[str, NDArray[np.float64]]
     excluded: Exclusions = Exclusions()
+    line: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.hour)
@@ -116,7 +118,14 @@ class Hours:
     def where(self, mask: NDArray[np.bool_]) -> Self:
         """Return the hours for which a mask of shape (n,) is true."""
         kept = {name: value[mask] for name, value in self.values.items()}
-        return replace(self, hour=self.hour[mask], values=kept)
+        line = None if self.line is None else self.line[mask]
+        return replace(self, hour=self.hour[mask], values=kept, line=line)
+
+    def place(self, position: int) -> str:
+        """Return where an hour's time stands, for messages: file, line, column and the time."""
+        line = "" if self.line is None else f", line {self.line[position]}"
+        time = EPOCH + timedelta(hours=int(self.hour[position]))
+        return f"{self.name}{line}, column 'datetime': {time.strftime(FORMAT)}"
 
 
 def read_hours(path: Path, *, known: bool | None = None) -> Hours:
@@ -129,23 +138,37 @@ def read_hours(path: Path, *, known: bool | None = None) -> Hours:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return parse_hours(file, str(path), known=known)
     except UnicodeDecodeError as error:
-        raise DatasetError(f"{path} is not UTF-8 text: write it as CSV in UTF-8.") from error
+        where = f"{path}, line {_undecodable_line(path)}"
+        raise DatasetError(f"{where} is not UTF-8 text: write it as CSV in UTF-8.") from error
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _undecodable_line(path: Path) -> int:
+    """Return the number of the first line that is not UTF-8; each is read up to a limit."""
+    number = 1
+    with path.open("rb") as file:
+        while line := file.readline(MAX_LINE_CHARACTERS):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                break
+            number += line.endswith(b"\n")
+    return number
 
 
 def parse_hours(file: IO[str], name: str, *, known: bool | None = None) -> Hours:
     """Return the hours of an open CSV file; `name` is its name in messages. See `read_hours`."""
     rows = csv.reader(_lines(file, name))
-    header = next(_checked(rows, name), None)
+    _, header = next(_checked(rows, name), (0, None))
     if header is None:
         raise DatasetError(
             f"{name} is empty: it needs a header with datetime, {', '.join(WEATHER)}."
         )
     wanted, at = _columns(header, name, known)
     reader = _Reader(name, wanted, at)
-    for row in _checked(rows, name):
-        reader.take(row, rows.line_num)
+    for line, row in _checked(rows, name):
+        reader.take(row, line)
     return reader.hours()
 
 
@@ -161,14 +184,21 @@ def _lines(file: IO[str], name: str) -> Iterator[str]:
         yield line
 
 
-def _checked(rows: Any, name: str) -> Iterator[list[str]]:
-    """Yield the rows that are not blank; raises DatasetError for what is no CSV."""
-    try:
-        for row in rows:
-            if row:
-                yield row
-    except csv.Error as error:
-        raise DatasetError(f"{name}, line {rows.line_num} is not CSV: {error}.") from error
+def _checked(rows: Any, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row that is not blank, and the line that it begins on; raises DatasetError."""
+    while True:
+        # A quote that is never closed takes in all lines behind it.
+        line = rows.line_num + 1
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            raise DatasetError(
+                f"{name}, line {line} is not CSV: {error}; is a quote not closed?"
+            ) from error
+        if row is None:
+            return
+        if row:
+            yield line, row
 
 
 def _columns(
@@ -206,7 +236,8 @@ class _Reader:
 
     def __init__(self, name: str, wanted: tuple[str, ...], at: Mapping[str, int]) -> None:
         self._name, self._at, self._wanted = name, at, wanted
-        self._hours, self._columns = array("q"), {title: array("d") for title in wanted}
+        self._hours, self._lines = array("q"), array("q")
+        self._columns = {title: array("d") for title in wanted}
         self._seen: set[int] = set()
         self._rows = self._duplicates = self._unordered = self._unknown = 0
         self._latest = -1
@@ -234,6 +265,7 @@ class _Reader:
         self._latest = max(self._latest, hour)
         self._seen.add(hour)
         self._hours.append(hour)
+        self._lines.append(line)
         for title, value in zip(self._wanted, values, strict=True):
             self._columns[title].append(value)
 
@@ -283,6 +315,7 @@ class _Reader:
             Exclusions(
                 self._rows, self._duplicates, self._unordered, self._unknown, span - len(hour)
             ),
+            np.frombuffer(self._lines, np.int64)[order],
         )
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scones_core.errors import DatasetError, MalformedArtifact
 from scones_core.files import write_atomically
 from scones_demand.features import FEATURES, columns_of, feature_matrix
-from scones_demand.hours import FORMAT, Hours
+from scones_demand.hours import Hours
 from scones_demand.trees import Trees
 
 CARD, TREES = "demand.json", "demand.safetensors"
@@ -94,19 +94,11 @@ class DemandModel:
         low = self.bounds["low"].predict(seen) - self.card.widening
         high = self.bounds["high"].predict(seen) + self.card.widening
         # Three fits of their own may cross; the bounds hold the middle.
-        logs = (middle, np.minimum(low, middle), np.maximum(high, middle))
-        return Forecast(*(np.maximum(np.expm1(values), 0.0) for values in logs))
+        return forecast_of(middle, np.minimum(low, middle), np.maximum(high, middle))
 
     def require_new(self, hours: Hours) -> None:
         """Raise DatasetError where a day was trained on: its forecast would be a memory."""
-        known = np.isin(hours.day, np.asarray(self.card.days, np.int64))
-        if known.any():
-            at = int(np.argmax(known))
-            raise DatasetError(
-                f"{hours.name}, column 'datetime': {hours.times()[at].strftime(FORMAT)} and "
-                f"{int(known.sum()) - 1} more hours are of days that the model was trained on; "
-                "leave them out, or train without these days."
-            )
+        require_new(self.card, hours)
 
     def write(self, folder: Path) -> None:
         """Write the model folder; the card comes last, so that a folder with one is whole."""
@@ -158,6 +150,24 @@ class DemandModel:
         )
 
 
+def forecast_of(
+    middle: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
+) -> Forecast:
+    """Return the forecast that logarithms of 1 + riders stand for, all of shape (n,)."""
+    return Forecast(*(np.maximum(np.expm1(values), 0.0) for values in (middle, low, high)))
+
+
+def require_new(card: Card, hours: Hours) -> None:
+    """Raise DatasetError where a day was trained on: its forecast would be a memory."""
+    known = np.isin(hours.day, np.asarray(card.days, np.int64))
+    if known.any():
+        raise DatasetError(
+            f"{hours.place(int(np.argmax(known)))} is of a day that the model was trained on, as "
+            f"{int(known.sum()):,} of its {len(hours):,} hours are; leave them out, or train "
+            "without these days."
+        )
+
+
 def _bytes(path: Path, limit: int) -> bytes:
     try:
         if path.stat().st_size > limit:
@@ -171,11 +181,22 @@ def _bytes(path: Path, limit: int) -> bytes:
 
 def _read_card(path: Path) -> tuple[Card, list[tuple[str, ...]], tuple[str, ...]]:
     """Return the card, each member's features and those of the bounds; raises MalformedArtifact."""
+    card, held = read_card(path)
     try:
-        held = json.loads(_bytes(path, MAX_CARD_BYTES))
         members = [_names(names) for names in held["members"]]
         bound_features = _names(held["bound_features"])
-        if tuple(held["features"]) != FEATURES or not members:
+        if not members:
+            raise ValueError("it has no members")
+    except (ValueError, KeyError, TypeError) as error:
+        raise MalformedArtifact(f"{path} describes no demand model: {error}.") from error
+    return card, members, bound_features
+
+
+def read_card(path: Path) -> tuple[Card, Mapping[str, Any]]:
+    """Return the card of a file, and all that the file has; raises MalformedArtifact."""
+    try:
+        held = json.loads(_bytes(path, MAX_CARD_BYTES))
+        if tuple(held["features"]) != FEATURES:
             raise ValueError("its features are of another version")
         card = Card(
             days=tuple(map(int, held["days"])),
@@ -189,7 +210,7 @@ def _read_card(path: Path) -> tuple[Card, list[tuple[str, ...]], tuple[str, ...]
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedArtifact(f"{path} describes no demand model: {error}.") from error
-    return card, members, bound_features
+    return card, held
 
 
 def _names(names: Sequence[str]) -> tuple[str, ...]:

@@ -225,6 +225,6 @@ def _excluded(report: DemandReport) -> str:
     rows = [
         (name, text, f"{count:,}")
         for name, excluded in files.items()
-        for text, count in (excluded.lines() or {"nothing left out": excluded.rows}).items()
+        for text, count in (excluded.counts() or {"nothing left out": excluded.rows}).items()
     ]
     return _table(("File", "What", "Rows"), rows)

@@ -253,7 +253,7 @@ run "demand_is_not_forecast_unless_asked_for" {
   command = plan
 
   assert {
-    condition     = length(module.demand) == 0 && output.demand_model_group == "" && output.demand_state_machine_arn == ""
+    condition     = length(module.demand) == 0 && output.demand_model_group == "" && output.demand_state_machine_arn == "" && output.demand_builtin_image == ""
     error_message = "The demand forecast is off by default."
   }
 }
@@ -269,7 +269,7 @@ run "demand_is_forecast_by_the_model_that_is_named" {
   }
 
   assert {
-    condition     = output.demand_model_group == "scones-dev-demand" && output.demand_state_machine_arn != ""
+    condition     = output.demand_model_group == "scones-dev-demand" && output.demand_state_machine_arn != "" && output.demand_builtin_image != ""
     error_message = "With a model the demand forecast must be deployed."
   }
 }

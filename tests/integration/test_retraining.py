@@ -23,7 +23,7 @@ from scones_core.uris import S3Uri, manifest_key
 from scones_demand.fit import DemandSettings
 from scones_demand.generator import competition_split, generate_hours
 from scones_demand.hours import write_hours
-from scones_demand.model import DemandModel
+from scones_demand.model import Card
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
 from scones_toolkit.tasks.demand import forecast, jobs
@@ -34,7 +34,7 @@ from scones_toolkit.tasks.training.train import train_on_sagemaker
 from scones_train.sagemaker.model_package import APPROVED, PENDING, REJECTED
 from tests.support import retraining
 from tests.support.photos import draw_photos
-from tests.support.training import Applied, applied
+from tests.support.training import AUTOGLUON, Applied, applied
 
 pytestmark = pytest.mark.slow
 
@@ -192,7 +192,7 @@ class Forecasting:
     """A tiny model of demand, hours that it was trained on, and hours that it can forecast."""
 
     loop: Loop
-    trained: DemandModel
+    trained: Card
     known: bytes
     asked: bytes
 
@@ -256,7 +256,7 @@ def test_a_job_makes_a_candidate_that_waits_for_its_approval(forecasting: Foreca
     project, trained = forecasting.loop.project, forecasting.trained
     (found,) = jobs.registry(project).all()
     assert (found.status, found.note) == (APPROVED, "tried")
-    assert found.training.metrics["rmsle"] == pytest.approx(trained.card.metrics["rmsle"], abs=1e-4)
+    assert found.training.metrics["rmsle"] == pytest.approx(trained.metrics["rmsle"], abs=1e-4)
     assert found.training.manifest_sha256 == project.records.read(forecast.DATA)["sha256"]
     package = project.client("sagemaker").describe_model_package(ModelPackageName=found.arn)
     (container,) = package["InferenceSpecification"]["Containers"]
@@ -265,6 +265,30 @@ def test_a_job_makes_a_candidate_that_waits_for_its_approval(forecasting: Foreca
     assert f'model_data_url = "{found.training.model_data_url}"' in project.shown
     with pytest.raises(ReleaseError, match=r"no candidate 2; `inv demand\.candidates`"):
         jobs.approve(project, 2)
+
+
+def test_awss_image_of_autogluon_trains_by_the_same_blocks(forecasting: Forecasting) -> None:
+    project, before = forecasting.loop.project, forecast.staged(forecasting.loop.project)
+    chosen = forecast.settings_of("builtin", fold_every=24)
+    card = forecast.train(project, chosen, backend="sagemaker", algorithm="builtin")
+    assert card.settings["algorithm"] == "autogluon"
+    assert [fold["name"] for fold in card.folds] == [
+        fold["name"] for fold in forecasting.trained.folds
+    ]
+    assert card.days == tuple(sorted(set(before.day.tolist())))
+    record = project.records.read(forecast.TRAINING)
+    assert {row[0] for row in record["leaderboard"]} == {
+        forecast.LINES["scones"],
+        forecast.LINES["builtin"],
+    }
+    assert len(record["versions"]) == 1
+    job = project.client("sagemaker").list_training_jobs(
+        SortBy="CreationTime", SortOrder="Descending"
+    )["TrainingJobSummaries"][0]["TrainingJobName"]
+    found = project.client("sagemaker").describe_training_job(TrainingJobName=job)
+    assert found["AlgorithmSpecification"]["TrainingImage"] == AUTOGLUON
+    metrics = {m["MetricName"]: m["Value"] for m in found["FinalMetricDataList"]}
+    assert metrics["rmsle"] == pytest.approx(card.metrics["rmsle"], abs=1e-4)
 
 
 def test_a_schedule_has_demand_forecast_as_csv_and_as_parquet(forecasting: Forecasting) -> None:

@@ -23,6 +23,9 @@ GROUP, DEMAND_GROUP = "trained", "trained-demand"
 ROLE = "training"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 ALGORITHM = "811284229777.dkr.ecr.us-east-1.amazonaws.com/image-classification:1"
+AUTOGLUON = (
+    "763104351884.dkr.ecr.us-east-1.amazonaws.com/autogluon-training:1.1.1-cpu-py311-ubuntu20.04"
+)
 # What makes a training as short as it can be.
 SMALL = (
     Settings()
@@ -60,6 +63,7 @@ class Applied(Project):
             "artifacts_bucket": ARTIFACTS,
             "model_package_group": GROUP,
             "demand_model_group": DEMAND_GROUP,
+            "demand_builtin_image": AUTOGLUON,
             "training_role_arn": f"arn:aws:iam::{ACCOUNT}:role/{self.role}",
             "kms_key_arn": self.client("kms").describe_key(KeyId="alias/training")["KeyMetadata"][
                 "Arn"

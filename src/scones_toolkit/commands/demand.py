@@ -25,14 +25,26 @@ def train(
     backend: Annotated[
         Literal["local", "sagemaker"], "local: on this host, without AWS; sagemaker: by a job"
     ] = "local",
+    algorithm: Annotated[
+        Literal["scones", "autogluon", "builtin"],
+        "autogluon: where it is installed; builtin: in SageMaker's own image of AutoGluon",
+    ] = "scones",
     seed: Annotated[int, "random seed"] = 0,
     coverage: Annotated[str, "share of hours that the prediction interval holds"] = "0.9",
     max_iter: Annotated[int, "boosting iterations"] = 160,
     fold_every: Annotated[int, "judge by every so many months"] = 1,
+    time_limit: Annotated[int, "AutoGluon's seconds for all of its fits"] = 600,
 ) -> None:
     """Train the demand forecast on the staged hours, and judge it by blocks of later days."""
-    given = {"seed": seed, "coverage": coverage, "max_iter": max_iter, "fold_every": fold_every}
-    do.forecast.train(project, do.forecast.settings(**given), backend=backend)
+    chosen = do.forecast.settings_of(
+        algorithm,
+        seed=seed,
+        coverage=coverage,
+        max_iter=max_iter,
+        fold_every=fold_every,
+        time_limit=time_limit,
+    )
+    do.forecast.train(project, chosen, backend=backend, algorithm=algorithm)
 
 
 @task("inv demand.tune --trials 30")

@@ -75,9 +75,9 @@ def test_a_training_leaves_a_model_and_prints_what_sagemaker_records(
 ) -> None:
     given = container(tmp_path, QUICK)
     write_hours(given.channel("train") / "train.csv", KNOWN)
-    model = program.run(given)
+    card = program.run(given)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith(f"rmsle={model.card.metrics['rmsle']:.4f}")
+    assert lines[-1].startswith(f"rmsle={card.metrics['rmsle']:.4f}")
     assert any(line.startswith("step=1/") for line in lines)
     assert (given.model_dir / HELD_OUT).exists()
 

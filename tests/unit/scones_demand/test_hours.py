@@ -47,7 +47,7 @@ def test_what_is_out_of_order_is_counted_and_the_rest_used() -> None:
     excluded = found.excluded
     assert (excluded.rows, excluded.duplicates, excluded.unordered) == (4, 1, 2)
     assert (excluded.unknown_weather, excluded.gaps) == (1, 1)
-    assert sum(excluded.lines().values()) == 5
+    assert sum(excluded.counts().values()) == 5
 
 
 def without_column(name: str) -> io.StringIO:
@@ -100,11 +100,23 @@ def test_a_file_without_demand_is_read_where_none_is_asked_for() -> None:
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DatasetError, match="not UTF-8"):
+    (tmp_path / "a.csv").write_bytes(b"datetime\n\n\xff\xfe\x00")
+    with pytest.raises(DatasetError, match="line 3 is not UTF-8"):
         read_hours(tmp_path / "a.csv")
     with pytest.raises(DatasetError, match="cannot be read: No such file"):
         read_hours(tmp_path / "b.csv")
+
+
+def test_a_quote_that_is_not_closed_is_found_where_it_opens() -> None:
+    rows = [ROW.format(0, 1), '"' + ROW.format(1, 1), *[ROW.format(2, 1)] * 3000]
+    with pytest.raises(DatasetError, match=r"line 3 .*is a quote not closed"):
+        parse_hours(table(*rows), "a.csv")
+
+
+def test_an_hour_knows_its_line_also_when_rows_are_sorted() -> None:
+    found = parse_hours(table(ROW.format(5, 1), ROW.format(3, 1)), "a.csv")
+    assert found.place(0) == "a.csv, line 3, column 'datetime': 2011-01-01 03:00:00"
+    assert "line 2" in found.where(found.hour % 24 == 5).place(0)
 
 
 def test_repeated_rows_take_no_memory() -> None:

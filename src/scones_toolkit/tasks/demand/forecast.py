@@ -3,20 +3,23 @@
 import shutil
 import time
 import webbrowser
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from scones_core.errors import DatasetError, SconesError, TrainingError
+import numpy as np
+
+from scones_core.errors import DatasetError, SconesError, SettingsError, TrainingError
 from scones_core.files import sha256_of, write_atomically
+from scones_demand import autogluon
 from scones_demand import baselines as simple
 from scones_demand.features import feature_matrix
 from scones_demand.fit import DemandSettings, fit_fold, permutation_importance
 from scones_demand.fit import train as fit_model
 from scones_demand.generator import competition_split, generate_hours
 from scones_demand.hours import Exclusions, Hours, read_hours, write_hours
-from scones_demand.model import DemandModel
+from scones_demand.model import Card, DemandModel
 from scones_demand.output import read_held_out, to_csv, write_held_out
 from scones_demand.page import DemandReport, write_page
 from scones_demand.search import SEARCHED, search
@@ -24,16 +27,29 @@ from scones_demand.validation import blocked_folds, validate
 from scones_toolkit.project import Project
 
 Backend = Literal["local", "sagemaker"]
+Algorithm = Literal["scones", "autogluon", "builtin"]
 SYNTHETIC = "synthetic"
 SYNTHETIC_DAYS = 365
 DATA, TRAINING = "demand/data", "demand/training"
-# The model's own line in the leaderboard.
-OWN = "gradient boosting"
+Settings = DemandSettings | autogluon.AutoGluonSettings
+# Each algorithm's line in the leaderboard.
+LINES: dict[Algorithm, str] = {
+    "scones": "gradient boosting",
+    "autogluon": "AutoGluon",
+    "builtin": "AutoGluon in AWS's image",
+}
 
 
 def settings(**given: Any) -> DemandSettings:
     """Return the hyperparameters that a task's flags give; raises TrainingError."""
     return DemandSettings.parse({name: str(value) for name, value in given.items()})
+
+
+def settings_of(algorithm: Algorithm, **given: Any) -> Settings:
+    """Return the settings of an algorithm, of flags that are all algorithms' together."""
+    kind = DemandSettings if algorithm == "scones" else autogluon.AutoGluonSettings
+    names = {field.name for field in fields(kind)}
+    return kind.parse({name: str(value) for name, value in given.items() if name in names})
 
 
 def folder(project: Project) -> Path:
@@ -85,12 +101,11 @@ def _read(source: str) -> tuple[Hours, Hours | None]:
 
 def _require_apart(known: Hours, asked: Hours) -> None:
     """Raise DatasetError where the file to forecast has hours whose demand is known."""
-    both = sorted(set(known.hour.tolist()) & set(asked.hour.tolist()))
-    if both:
-        at = asked.hour.tolist().index(both[0])
+    both = np.isin(asked.hour, known.hour)
+    if both.any():
         raise DatasetError(
-            f"{asked.name}, column 'datetime': {asked.times()[at]} is in {known.name} too, and "
-            f"{len(both) - 1} more hours are; a forecast of known hours says nothing. Leave them "
+            f"{asked.place(int(np.argmax(both)))} is in {known.name} too, as {int(both.sum()):,} "
+            f"of its {len(asked):,} hours are; a forecast of known hours says nothing. Leave them "
             "out of one file."
         )
 
@@ -98,8 +113,8 @@ def _require_apart(known: Hours, asked: Hours) -> None:
 def _say_read(project: Project, hours: Hours) -> None:
     what = "with their demand" if hours.known else "to forecast"
     project.console.say(f"  {len(hours):,} hours {what} from {hours.name}")
-    for text, count in hours.excluded.lines().items():
-        project.console.say(f"    {count:,} {text}")
+    for text, count in hours.excluded.counts().items():
+        project.console.say(f"    {text}: {count:,}")
 
 
 def staged(project: Project) -> Hours:
@@ -112,59 +127,83 @@ def staged(project: Project) -> Hours:
     return replace(hours, name=str(record["source"]), excluded=Exclusions(**record["known"]))
 
 
-def train(project: Project, chosen: DemandSettings, *, backend: Backend = "local") -> DemandModel:
-    """Train on the staged hours, here or by a SageMaker job; keep the model, and return it."""
+def train(
+    project: Project,
+    chosen: Settings,
+    *,
+    backend: Backend = "local",
+    algorithm: Algorithm = "scones",
+) -> Card:
+    """Train on the staged hours, here or by a SageMaker job; return the model's card.
+
+    The model is kept for forecasts, except AWS's built-in algorithm's: it stays in S3, and its
+    score is a row of the leaderboard. Raises SettingsError for flags that do not go together.
+    """
+    if algorithm == "builtin" and backend == "local":
+        raise SettingsError(
+            "The built-in algorithm is a container of Amazon's: it trains by --backend sagemaker."
+        )
+    if algorithm == "autogluon" and backend == "sagemaker":
+        raise SettingsError(
+            "--algorithm autogluon trains on this host; a SageMaker job trains by AutoGluon with "
+            "--algorithm builtin."
+        )
     hours, target = staged(project), folder(project) / "model"
     started = time.perf_counter()
     if backend == "sagemaker":
-        from scones_toolkit.tasks.demand.jobs import train_by_job
-
-        synthetic = bool(project.records.read(DATA)["synthetic"])
-        model = train_by_job(
-            project,
-            folder(project) / "train.csv",
-            chosen,
-            target,
-            data_source=SYNTHETIC if synthetic else "csv",
-        )
+        card = _train_there(project, chosen, target)
     else:
-        model = _train_here(project, hours, chosen, target)
-    _record(project, model, time.perf_counter() - started)
-    _print_score(project, model)
+        card = _train_here(project, hours, chosen, target)
+    _record(project, algorithm, card, time.perf_counter() - started)
+    _print_score(project, card)
     project.hint("demand.report", "demand.forecast")
-    return model
+    return card
 
 
-def _train_here(
-    project: Project, hours: Hours, chosen: DemandSettings, target: Path
-) -> DemandModel:
+def _train_there(project: Project, chosen: Settings, target: Path) -> Card:
+    from scones_toolkit.tasks.demand.jobs import train_builtin, train_by_job
+
+    hours = folder(project) / "train.csv"
+    if isinstance(chosen, autogluon.AutoGluonSettings):
+        return train_builtin(project, hours, chosen, target)
+    source = SYNTHETIC if project.records.read(DATA)["synthetic"] else "csv"
+    return train_by_job(project, hours, chosen, target, data_source=source).card
+
+
+def _train_here(project: Project, hours: Hours, chosen: Settings, target: Path) -> Card:
+    data = project.records.read(DATA)
     with project.console.progress("training") as advance:
-        model, validated = fit_model(
-            hours,
-            chosen,
-            lambda done, total, score: advance(done, total, f"RMSLE {score:.4f}"),
-            data=project.records.read(DATA),
-        )
+
+        def progress(done: int, total: int, score: float) -> None:
+            advance(done, total, f"RMSLE {score:.4f}")
+
+        if isinstance(chosen, autogluon.AutoGluonSettings):
+            card, validated = autogluon.train(hours, chosen, target, progress, data=data)
+            write_held_out(target, hours, validated)
+            return card
+        model, validated = fit_model(hours, chosen, progress, data=data)
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     write_held_out(target, hours, validated)
     model.write(target)
-    return model
+    return model.card
 
 
-def _record(project: Project, model: DemandModel, seconds: float) -> None:
-    """Add the model to the list of versions."""
-    versions = _versions(project)
-    version = {
-        "version": len(versions) + 1,
-        "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
-        "rmsle": model.card.metrics["rmsle"],
-        "seconds": seconds,
-        "settings": dict(model.card.settings),
-    }
-    record = {"versions": [*versions, version], "leaderboard": _board(project)}
-    record["leaderboard"] = _with_row(record["leaderboard"], OWN, version["rmsle"], seconds)
-    project.records.write(TRAINING, record)
+def _record(project: Project, algorithm: Algorithm, card: Card, seconds: float) -> None:
+    """Add a training to the leaderboard and, where its model is kept, to the versions."""
+    versions, score = _versions(project), card.metrics["rmsle"]
+    if algorithm != "builtin":
+        version = {
+            "version": len(versions) + 1,
+            "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
+            "rmsle": score,
+            "seconds": seconds,
+            "algorithm": algorithm,
+            "settings": dict(card.settings),
+        }
+        versions = [*versions, version]
+    board = _with_row(_board(project), LINES[algorithm], score, seconds)
+    project.records.write(TRAINING, {"versions": versions, "leaderboard": board})
 
 
 def _versions(project: Project) -> list[Any]:
@@ -182,21 +221,21 @@ def _with_row(board: list[Any], name: str, score: Any, seconds: float) -> list[A
     return sorted([*rows, [name, score, seconds]], key=lambda row: float(row[1]))
 
 
-def _print_score(project: Project, model: DemandModel) -> None:
-    found = model.card.metrics
+def _print_score(project: Project, card: Card) -> None:
+    found = card.metrics
     project.console.table(
         "By blocks of days that the model saw nothing of or after",
         {
             "RMSLE": f"{found['rmsle']:.4f}",
             "worst block": f"{found['worst_fold_rmsle']:.4f}",
             "mean absolute error": f"{found['mean_absolute_error']:.1f} riders an hour",
-            f"{model.card.coverage:.0%} interval holds": f"{found['interval_coverage']:.3f}",
+            f"{card.coverage:.0%} interval holds": f"{found['interval_coverage']:.3f}",
             "blocks": f"{found['folds']:.0f}",
         },
     )
 
 
-def tune(project: Project, chosen: DemandSettings, *, trials: int) -> DemandModel:
+def tune(project: Project, chosen: DemandSettings, *, trials: int) -> Card:
     """Search hyperparameters, print the leaderboard, and train a model by the best."""
     hours = staged(project)
     with project.console.progress("searching") as advance:
@@ -217,7 +256,8 @@ def tune(project: Project, chosen: DemandSettings, *, trials: int) -> DemandMode
 def evaluate(project: Project) -> None:
     """Score the model and simpler learners on the same blocks, and print the leaderboard."""
     hours, model = staged(project), _model(project)
-    chosen = DemandSettings(**model.card.settings)
+    own = isinstance(model, DemandModel)
+    chosen = DemandSettings(**model.card.settings) if own else DemandSettings()
     matrix, folds = feature_matrix(hours), blocked_folds(hours, every=chosen.fold_every)
     learners = dict(simple.baselines(hours))
     trees = replace(chosen, max_iter=max(1, chosen.max_iter // 4))
@@ -234,14 +274,16 @@ def evaluate(project: Project) -> None:
     project.records.write(TRAINING, {"versions": _versions(project), "leaderboard": board})
     rows = [(name, f"{score:.4f}", f"{seconds:.1f}") for name, score, seconds in board]
     project.console.grid("By the same blocks", ("model", "RMSLE", "seconds"), rows)
-    _print_score(project, model)
+    _print_score(project, model.card)
     project.hint("demand.report")
 
 
-def _model(project: Project) -> DemandModel:
+def _model(project: Project) -> DemandModel | autogluon.AutoGluonModel:
     """Return the model that was trained last; raises SconesError, naming the task, without one."""
     project.records.read(TRAINING)
-    return DemandModel.read(folder(project) / "model")
+    path = folder(project) / "model"
+    kind = autogluon.AutoGluonModel if autogluon.is_autogluon(path) else DemandModel
+    return kind.read(path)
 
 
 def forecast(project: Project, *, source: str | None, out: Path) -> None:

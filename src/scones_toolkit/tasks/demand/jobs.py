@@ -1,19 +1,37 @@
 """The demand training as a SageMaker job, and the candidates for a forecast that it makes."""
 
+import gzip
+import hashlib
+import io
 import math
 import shutil
+import tarfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+import scones_core
+import scones_demand
 from scones_core.archives import ArchiveLimits, read_files
 from scones_core.errors import ArchiveError, DeployError, MalformedArtifact, TrainingError
 from scones_core.files import sha256_of, write_atomically
 from scones_core.uris import S3Uri
 from scones_core.workload import VARIABLE
+from scones_demand import autogluon
 from scones_demand.fit import DemandSettings
-from scones_demand.model import CARD, MAX_CARD_BYTES, MAX_TREE_BYTES, TREES, DemandModel
+from scones_demand.model import (
+    CARD,
+    MAX_CARD_BYTES,
+    MAX_TREE_BYTES,
+    TREES,
+    Card,
+    DemandModel,
+    read_card,
+)
 from scones_demand.output import HELD_OUT, MAX_HELD_OUT_BYTES
 from scones_demand.train import CHANNEL, FILE, METRICS
 from scones_toolkit.project import Project
@@ -33,6 +51,8 @@ from scones_train.sagemaker.registry import Candidate, Registry
 # Below the datasets, which are all of the data bucket that a training job's role may read.
 PREFIX = "dataset/demand"
 NAME_DIGITS = 16
+# The script of a job in AWS's image, and the archive that it comes in.
+PROGRAM, SOURCE = "train.py", "sourcedir.tar.gz"
 # What the list of candidates shows of their figures.
 SHOWN = ("rmsle", "interval_coverage")
 MAX_BYTES = {CARD: MAX_CARD_BYTES, TREES: MAX_TREE_BYTES, HELD_OUT: MAX_HELD_OUT_BYTES}
@@ -53,30 +73,51 @@ def train_by_job(
     starts where role or quota do not allow the job, and TrainingJobFailed with the job's reason.
     """
     sha256, image = sha256_of(hours), serving_image(project)
-    request = demand_request(project, sha256, chosen)
-    require_role(project.client("iam"), request.role_arn, project.console.warn)
-    if project.environment != "local":
-        require_quota(project.client("service-quotas"), request.compute, project.console.warn)
-    _stage(project, hours, request.channels[CHANNEL][0])
-    with project.console.progress("training") as advance:
-        result = launch(
-            project.client("sagemaker"),
-            project.client("logs"),
-            request,
-            progress=advance,
-        )
-    project.console.say(f"  {result.job_name} took {result.seconds:.0f} s")
-    project.console.say(f"  {result.model_data_url}")
-    archive = target.parent / "model.tar.gz"
-    place = S3Uri.parse(result.model_data_url)
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    project.client("s3").download_file(place.bucket, place.key, str(archive))
-    model = unpack(archive, target)
+    result = _run(project, demand_request(project, sha256, chosen), hours)
+    model = unpack(_fetched(project, result, target), target)
     if project.deployment.demand_model_group:
         _register(project, result, image, sha256, data_source)
     else:
         project.console.warn(f"The model is no candidate for a forecast: {_no_group(project)}")
     return model
+
+
+def train_builtin(
+    project: Project, hours: Path, chosen: autogluon.AutoGluonSettings, target: Path
+) -> Card:
+    """Train by a job in AWS's image of AutoGluon; return the card of its model, which stays in S3.
+
+    Raises as `train_by_job` does, and DeployError where the environment names no such image.
+    """
+    result = _run(project, builtin_request(project, sha256_of(hours), chosen), hours)
+    names = (CARD, HELD_OUT)
+    with TemporaryDirectory() as scratch:
+        _unpack(_fetched(project, result, target), Path(scratch), names)
+        return read_card(Path(scratch) / CARD)[0]
+
+
+def _run(project: Project, request: TrainingRequest, hours: Path) -> TrainingResult:
+    """Stage the hours, run the job, follow it, and return its result."""
+    require_role(project.client("iam"), request.role_arn, project.console.warn)
+    if project.environment != "local":
+        require_quota(project.client("service-quotas"), request.compute, project.console.warn)
+    _stage(project, hours, request.channels[CHANNEL][0] + FILE)
+    with project.console.progress("training") as advance:
+        result = launch(
+            project.client("sagemaker"), project.client("logs"), request, progress=advance
+        )
+    project.console.say(f"  {result.job_name} took {result.seconds:.0f} s")
+    project.console.say(f"  {result.model_data_url}")
+    return result
+
+
+def _fetched(project: Project, result: TrainingResult, target: Path) -> Path:
+    """Download a job's archive next to the model folder; return its path."""
+    archive = target.parent / "model.tar.gz"
+    place = S3Uri.parse(result.model_data_url)
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    project.client("s3").download_file(place.bucket, place.key, str(archive))
+    return archive
 
 
 def _register(
@@ -158,31 +199,91 @@ def approve(project: Project, version: int, *, reject: bool = False, note: str =
 
 def demand_request(project: Project, sha256: str, chosen: DemandSettings) -> TrainingRequest:
     """Return the job that trains on the hours of this hash; raises DeployError."""
-    settings = project.settings.training
-    return TrainingRequest(
-        **{**environment_fields(project), "name_prefix": f"scones-{project.environment}-demand"},
+    return _request(
+        project,
+        sha256,
         image_uri=training_image(project),
         hyperparameters=chosen.strings(),
-        channels={CHANNEL: (f"{PREFIX}/{sha256[:NAME_DIGITS]}/", "text/csv")},
-        compute=compute(settings, settings.instance_type),
         environment={VARIABLE: "demand"},
-        recorded=METRICS,
     )
 
 
-def _stage(project: Project, hours: Path, prefix: str) -> None:
-    """Upload the hours; their place has their hash, so that what is there already is these."""
+def builtin_request(
+    project: Project, sha256: str, chosen: autogluon.AutoGluonSettings
+) -> TrainingRequest:
+    """Return the job that trains by AWS's image of AutoGluon on the hours of this hash.
+
+    The image runs a script that a channel carries, as SageMaker's SDK has it where a job has no
+    network: https://github.com/aws/sagemaker-training-toolkit. The script is the program that
+    trains on this host as well. Raises DeployError where the environment names no such image.
+    """
+    image = project.deployment.demand_builtin_image
+    if not image:
+        raise DeployError(_no_group(project))
+    code = source_archive()
+    prefix = f"{PREFIX}/code/{hashlib.sha256(code).hexdigest()[:NAME_DIGITS]}/"
+    with TemporaryDirectory() as scratch:
+        (Path(scratch) / SOURCE).write_bytes(code)
+        _stage(project, Path(scratch) / SOURCE, prefix + SOURCE)
+    request = _request(
+        project,
+        sha256,
+        image_uri=image,
+        hyperparameters={
+            **chosen.strings(),
+            "algorithm": autogluon.ALGORITHM,
+            "sagemaker_program": PROGRAM,
+            "sagemaker_submit_directory": f"/opt/ml/input/data/code/{SOURCE}",
+        },
+        environment={},
+    )
+    return replace(request, channels={**request.channels, "code": (prefix, "")})
+
+
+def _request(project: Project, sha256: str, **fields: Any) -> TrainingRequest:
+    settings = project.settings.training
+    return TrainingRequest(
+        **{**environment_fields(project), "name_prefix": f"scones-{project.environment}-demand"},
+        channels={CHANNEL: (f"{PREFIX}/{sha256[:NAME_DIGITS]}/", "text/csv")},
+        compute=compute(settings, settings.instance_type),
+        recorded=METRICS,
+        **fields,
+    )
+
+
+def source_archive() -> bytes:
+    """Return the training program as a tar.gz, `train.py` at its top; equal code, equal bytes."""
+    files = {PROGRAM: b"import sys\n\nfrom scones_demand.train import main\n\nsys.exit(main())\n"}
+    for package in (scones_core, scones_demand):
+        folder = Path(package.__path__[0])
+        for path in sorted(folder.rglob("*.py")):
+            files[f"{folder.name}/{path.relative_to(folder).as_posix()}"] = path.read_bytes()
+    packed = io.BytesIO()
+    # The time in gzip's header would make each archive another one.
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as archive,
+    ):
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def _stage(project: Project, path: Path, key: str) -> None:
+    """Upload a file; its place has its hash, so that what is there already is this one."""
     s3, bucket = project.client("s3"), project.deployment.data_bucket
     encrypted = {
         "ServerSideEncryption": "aws:kms",
         "SSEKMSKeyId": project.deployment.kms_key_arn,
     }
     try:
-        if not s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("KeyCount"):
-            s3.upload_file(str(hours), bucket, prefix + FILE, ExtraArgs=encrypted)
-            project.console.say(f"  {S3Uri(bucket, prefix + FILE)} uploaded.")
+        if not s3.list_objects_v2(Bucket=bucket, Prefix=key).get("KeyCount"):
+            s3.upload_file(str(path), bucket, key, ExtraArgs=encrypted)
+            project.console.say(f"  {S3Uri(bucket, key)} uploaded.")
     except ClientError as error:
-        raise TrainingError(f"The hours cannot be uploaded to {bucket}: {error}") from error
+        raise TrainingError(f"{path.name} cannot be uploaded to {bucket}: {error}") from error
 
 
 def unpack(archive: Path, target: Path) -> DemandModel:
@@ -190,14 +291,20 @@ def unpack(archive: Path, target: Path) -> DemandModel:
 
     Raises MalformedArtifact for an archive that has no demand model.
     """
+    _unpack(archive, target, (TREES, HELD_OUT, CARD))
+    return DemandModel.read(target)
+
+
+def _unpack(archive: Path, target: Path, names: Sequence[str]) -> None:
+    """Replace a folder by some files of an archive; raises MalformedArtifact where one lacks."""
+    wanted = {name: MAX_BYTES[name] for name in names}
     try:
         with archive.open("rb") as file:
-            found: dict[str, Any] = read_files(file, MAX_BYTES, LIMITS)
+            found: dict[str, Any] = read_files(file, wanted, LIMITS)
     except (OSError, ArchiveError) as error:
         raise MalformedArtifact(f"{archive} cannot be unpacked: {error}.") from error
-    if missing := set(MAX_BYTES) - set(found):
+    if missing := set(wanted) - set(found):
         raise MalformedArtifact(f"{archive} holds no {min(missing)}; train the model again.")
     shutil.rmtree(target, ignore_errors=True)
-    for name in (TREES, HELD_OUT, CARD):
+    for name in names:
         write_atomically(target / name, found[name])
-    return DemandModel.read(target)

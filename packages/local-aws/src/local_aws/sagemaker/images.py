@@ -21,7 +21,7 @@ from typing import Any, Literal
 from local_aws.core.files import write_atomically
 from local_aws.errors import LocalAwsError
 from local_aws.iam.policy import Access
-from local_aws.sagemaker.algorithms.images import builtin_argv, is_builtin
+from local_aws.sagemaker.algorithms.images import algorithm_of, builtin_argv
 
 Command = Literal["train", "serve"]
 
@@ -88,9 +88,9 @@ def commands_for(image: str, path: Path) -> ImageCommands:
     for glob, commands in read_images(path).items():
         if fnmatch.fnmatchcase(repository, glob):
             return commands
-    if is_builtin(image):
-        train, environment = builtin_argv("train")
-        return ImageCommands(train, builtin_argv("serve")[0], environment)
+    if algorithm := algorithm_of(image):
+        train, environment = builtin_argv(algorithm, "train")
+        return ImageCommands(train, builtin_argv(algorithm, "serve")[0], environment)
     raise UnknownImage(
         f"No local program stands for the image {image}: add {repository!r} to {path}."
     )

@@ -1,12 +1,14 @@
 """The tasks of the demand forecast, one after the other, in a scratch folder."""
 
 import csv
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from scones_core.errors import DatasetError, SconesError, TrainingError
+from local_aws.sagemaker.algorithms.autogluon_image.__main__ import PACKAGES
+from scones_core.errors import DatasetError, SconesError, SettingsError, TrainingError
 from scones_demand.generator import competition_split, generate_hours
 from scones_demand.hours import write_hours
 from scones_toolkit.console import Console
@@ -44,7 +46,7 @@ def test_hours_become_a_model_a_submission_and_a_page(
     page = demand.report(project)
 
     said = capsys.readouterr().out
-    assert "1 rows whose weather code is unknown" in said
+    assert "rows whose weather code is unknown, kept without it: 1" in said
     assert "linear regression" in said
     with (tmp_path / "submission.csv").open() as file:
         rows = list(csv.reader(file))
@@ -77,12 +79,36 @@ def test_a_task_that_lacks_an_earlier_one_names_it(project: Project, tmp_path: P
         demand.forecast(project, source=None, out=tmp_path / "a.csv")
 
 
+def test_flags_that_do_not_go_together_say_what_does(project: Project) -> None:
+    chosen = demand.settings_of("autogluon")
+    with pytest.raises(SettingsError, match=r"trains by --backend sagemaker"):
+        demand.train(project, chosen, algorithm="builtin")
+    with pytest.raises(SettingsError, match=r"--algorithm builtin"):
+        demand.train(project, chosen, backend="sagemaker", algorithm="autogluon")
+
+
+def test_autogluon_is_a_version_that_forecasts_and_is_shown(
+    project: Project, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(PACKAGES))
+    for name in ("autogluon", "autogluon.tabular"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    demand.etl(project, str(source))
+    demand.train(project, demand.settings_of("autogluon", fold_every=3), algorithm="autogluon")
+    demand.forecast(project, source=None, out=tmp_path / "submission.csv")
+    asked = (source / "test.csv").read_text().splitlines()
+    assert len((tmp_path / "submission.csv").read_text().splitlines()) == len(asked)
+    assert "AutoGluon" in demand.report(project).read_text()
+
+
 def test_files_that_overlap_are_refused(project: Project, source: Path) -> None:
     known = (source / "train.csv").read_text().splitlines()
     asked = (source / "test.csv").read_text().splitlines()
     both = known[50].rsplit(",", 3)[0]
     (source / "test.csv").write_text("\n".join([*asked, both]) + "\n")
-    with pytest.raises(DatasetError, match=r"test\.csv, column 'datetime'.*train\.csv too"):
+    with pytest.raises(
+        DatasetError, match=rf"test\.csv, line {len(asked) + 1}, column 'datetime'.*"
+    ):
         demand.etl(project, str(source))
 
 

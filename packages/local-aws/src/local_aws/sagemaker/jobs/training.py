@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from local_aws.core.child_processes import Children
 from local_aws.core.s3_uri import S3Uri
-from local_aws.sagemaker.algorithms.images import is_builtin
+from local_aws.sagemaker.algorithms.images import algorithm_of
 from local_aws.sagemaker.archives import pack
 from local_aws.sagemaker.containers import AlgorithmError, Container, LineSink
 from local_aws.sagemaker.images import argv_for
@@ -223,7 +223,8 @@ class TrainingRun(JobRun):
         )
         if code != 0 and outcome is Outcome.BY_ITSELF:
             said = self._paths.failure() or container.last_line
-            if is_builtin(self.spec.image) and said.startswith("ClientError:"):
+            algorithm = algorithm_of(self.spec.image)
+            if algorithm and algorithm.own_failures and said.startswith("ClientError:"):
                 # AWS's own algorithms say themselves whose fault it was.
                 raise AlgorithmError(said)
             raise algorithm_error(said, code)

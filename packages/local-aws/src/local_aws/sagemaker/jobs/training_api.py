@@ -16,7 +16,7 @@ from local_aws.core.patching import add, patch
 from local_aws.core.s3_uri import S3Uri
 from local_aws.core.stores import durable_transition
 from local_aws.errors import LocalAwsError
-from local_aws.sagemaker.algorithms.images import METRICS, is_builtin
+from local_aws.sagemaker.algorithms.images import algorithm_of
 from local_aws.sagemaker.aws_services import services
 from local_aws.sagemaker.jobs.channels import Channel
 from local_aws.sagemaker.jobs.checkpoints import relocated
@@ -149,8 +149,9 @@ def record_training_job(backend: SageMakerModelBackend, request: Mapping[str, An
 def metric_definitions(algorithm: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the metrics of an `AlgorithmSpecification`; AWS's own algorithms bring theirs."""
     given: list[dict[str, str]] = algorithm.get("MetricDefinitions") or []
-    if is_builtin(str(algorithm.get("TrainingImage"))):
-        return [{"Name": name, "Regex": regex} for name, regex in METRICS.items()]
+    found = algorithm_of(str(algorithm.get("TrainingImage")))
+    if found and found.metrics:
+        return [{"Name": name, "Regex": regex} for name, regex in found.metrics.items()]
     return given
 
 

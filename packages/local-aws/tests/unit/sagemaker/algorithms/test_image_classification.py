@@ -16,7 +16,7 @@ from local_aws.sagemaker.algorithms.image_classification.features import (
 )
 from local_aws.sagemaker.algorithms.image_classification.hyperparameters import Hyperparameters
 from local_aws.sagemaker.algorithms.image_classification.recordio import MAGIC, records
-from local_aws.sagemaker.algorithms.images import is_builtin
+from local_aws.sagemaker.algorithms.images import algorithm_of
 
 REQUIRED = {"num_classes": "2", "num_training_samples": "10"}
 WORD = struct.pack("<I", MAGIC)
@@ -168,4 +168,4 @@ def test_a_model_is_the_same_after_it_was_saved(tmp_path):
     ],
 )
 def test_only_awss_own_image_has_the_stand_in(image, known):
-    assert is_builtin(image) is known
+    assert bool(algorithm_of(image)) is known

@@ -1,0 +1,1 @@
+"""The stand-in for the package `autogluon` in AWS's image."""
