@@ -48,8 +48,14 @@ from local_aws.testing.faults import Faults  # noqa: E402
 BROKEN_SHARE, TWICE_SHARE = 0.02, 0.02
 REDRIVES = 12
 THROTTLED = (
-    ("dynamodb", {"operation": "PutItem", "code": "ProvisionedThroughputExceededException"}),
-    ("dynamodb", {"operation": "UpdateItem", "code": "ThrottlingException"}),
+    (
+        "dynamodb",
+        {
+            "operation": "BatchExecuteStatement",
+            "code": "ProvisionedThroughputExceededException",
+        },
+    ),
+    ("dynamodb", {"operation": "BatchExecuteStatement", "code": "ThrottlingException"}),
     ("events", {"operation": "PutEvents", "code": "ThrottlingException"}),
     ("sqs", {"operation": "SendMessageBatch", "code": "RequestThrottled"}),
     ("sagemaker", {"path": "/endpoints/*/invocations", "code": "ThrottlingException"}),

@@ -19,7 +19,8 @@ from PIL import Image, UnidentifiedImageError
 from scones_core.errors import SconesError, UnsupportedImage
 from scones_core.image_header import require_few_scans
 from scones_core.limits import ENDPOINT_BODY_BYTES, MAX_IMAGE_PIXELS, MAX_JPEG_SCANS
-from scones_images.rgb import to_rgb, upright
+from scones_images.file_kinds import kind_of
+from scones_images.rgb import note_depth, to_rgb, upright
 
 _TIFF_STRIPS, _TIFF_TILES = 273, 324
 
@@ -82,11 +83,12 @@ def open_image(body: bytes, limits: DecodeLimits = ENDPOINT) -> Iterator[Image.I
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(body), formats=limits.formats) as image:
                 _require_limits(image, body, limits)
+                note_depth(image)
                 yield image
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        raise ImageError(f"the bytes are not a {' or '.join(limits.formats)} image") from error
+        raise ImageError(_unidentified(body, limits.formats)) from error
     except Image.DecompressionBombError as error:
         raise ImageTooBig(
             f"the image has too many pixels; at most {limits.max_pixels:,} are accepted"
@@ -129,6 +131,17 @@ def fit(
         how = Image.Resampling.BOX if whole else Image.Resampling.BICUBIC
         rgb = rgb.resize((size[1], size[0]), how)
     return np.array(rgb, dtype=np.uint8)
+
+
+def _unidentified(body: bytes, formats: tuple[str, ...]) -> str:
+    """Return why bytes are not an image of these formats, naming what they are where it shows."""
+    kind = kind_of(body)
+    if kind is None:
+        return f"the bytes are not a {' or '.join(formats)} image"
+    if kind.format in formats:
+        return f"the {kind.name} is damaged, or of a rare kind that is not read; save it as PNG"
+    advice = kind.advice or "convert it to PNG or JPEG"
+    return f"the bytes are not a {' or '.join(formats)} image but {kind.name}; {advice}"
 
 
 def _require_limits(image: Image.Image, body: bytes, limits: DecodeLimits) -> None:

@@ -7,15 +7,14 @@ marked, and nothing else. A call that ends between the two publishes once more, 
 """
 
 import json
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, TypeVar
 
-from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import MessageNotSent, RecordNotWritten, WorkflowError
@@ -37,6 +36,20 @@ MESSAGES_A_CALL = 10
 """Entries of one PutEvents or SendMessageBatch.
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html"""
+
+ROWS_A_CALL = 25
+"""Statements of one BatchExecuteStatement. An INSERT writes a row only if there is none, and costs
+what PutItem costs; a transaction would cost twice that.
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html"""
+
+THROTTLED_ATTEMPTS = 4
+THROTTLED_PAUSE_SECONDS = 0.1
+"""Doubled with each attempt; botocore repeats a call that is throttled whole, not its parts."""
+_PASSING = frozenset(
+    {"InternalServerError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"}
+    | {"ThrottlingError", "TransactionConflict"}
+)
+_DUPLICATE = "DuplicateItem"
 
 SEND_ATTEMPTS = 3
 """Of the entries that a call did not take."""
@@ -60,6 +73,39 @@ class Notice:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row to write: its result's place in the list, and its attribute values."""
+
+    place: int
+    values: Mapping[str, Any]
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """Return the primary key as DynamoDB takes it."""
+        return {name: self.values[name] for name in ("image", "release")}
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Return the primary key as texts."""
+        return self.values["image"]["S"], self.values["release"]["S"]
+
+    def is_same(self, found: Mapping[str, Any]) -> bool:
+        """Return whether the table's row is the one that this call made."""
+        # Numbers come back in another spelling.
+        return all(
+            found.get(name) == self.values[name] for name in ("execution", "recorded_at", "message")
+        )
+
+
+@dataclass(slots=True)
+class _Written:
+    """What came of some rows: what is to be published of them, and faults by place."""
+
+    notices: list[Notice] = field(default_factory=list)
+    faults: dict[int, WorkflowError] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Recorder:
     """Writes and tells results by clients of DynamoDB, EventBridge and SQS.
@@ -81,86 +127,145 @@ class Recorder:
         """
         kept = list(results)
         patience = time.monotonic() + MARK_WAIT_SECONDS
+        # Of an image that comes more than once, the first result speaks for all.
+        first: dict[tuple[str, str], int] = {}
+        same: dict[int, int] = {}
+        for place, result in enumerate(results):
+            if result["decision"] != "failed":
+                key = image_version(result["image"]), result.get("release", "")
+                same[place] = first.setdefault(key, place)
+        rows = [_Row(place, row_of(results[place], execution)) for place in first.values()]
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
-
-            def notify(decision: str, send: Callable[[Sequence[Notice]], dict[int, str]]) -> None:
-                # Of an image that comes more than once, the first result speaks for all.
-                first: dict[tuple[str, str], int] = {}
-                same: dict[int, int] = {}
-                for place, result in enumerate(results):
-                    if result["decision"] == decision:
-                        key = image_version(result["image"]), result.get("release", "")
-                        same[place] = first.setdefault(key, place)
-                places = list(first.values())
-                written = pool.map(
-                    lambda place: self._write(place, kept[place], execution, patience), places
-                )
-                notices: list[Notice] = []
-                for place, outcome in zip(places, written, strict=True):
-                    if isinstance(outcome, WorkflowError):
-                        kept[place] = failed(kept[place], outcome)
-                    elif outcome is not None:
-                        notices.append(outcome)
-                refused: dict[int, str] = {}
-                for answer in pool.map(send, chunks(notices, MESSAGES_A_CALL)):
+            notices: list[Notice] = []
+            for written in pool.map(
+                lambda part: self._write(part, patience), chunks(rows, ROWS_A_CALL)
+            ):
+                notices += written.notices
+                for place, fault in written.faults.items():
+                    kept[place] = failed(kept[place], fault)
+            refused: dict[int, str] = {}
+            sends = (("accepted", self._publish), ("review", self._ask))
+            for decision, send in sends:
+                mine = [n for n in notices if results[n.place]["decision"] == decision]
+                for answer in pool.map(send, chunks(mine, MESSAGES_A_CALL)):
                     refused |= answer
-                for place, why in refused.items():
-                    kept[place] = failed(kept[place], MessageNotSent(why))
-                list(pool.map(self._mark, (n for n in notices if n.place not in refused)))
-                for place, original in same.items():
-                    if "error" in kept[original] and place != original:
-                        kept[place] = failed_as(kept[place], kept[original]["error"])
-
-            notify("accepted", self._publish)
-            notify("review", self._ask)
+            for place, why in refused.items():
+                kept[place] = failed(kept[place], MessageNotSent(why))
+            sent = [notice for notice in notices if notice.place not in refused]
+            list(pool.map(self._mark, chunks(sent, ROWS_A_CALL)))
+        for place, original in same.items():
+            if "error" in kept[original] and place != original:
+                kept[place] = failed_as(kept[place], kept[original]["error"])
         self._dead_letter(kept, execution)
         return kept
 
-    def _write(
-        self, place: int, result: Result, execution: str, patience: float
-    ) -> Notice | WorkflowError | None:
-        """Return what is still to be published of a result; None where that was done before.
+    def _write(self, rows: Sequence["_Row"], patience: float) -> "_Written":
+        """Write at most ROWS_A_CALL rows, each if there is none; return what is to be published.
 
         A row without a mark may be another call's that is about to publish it: until `patience`
         that mark is waited for.
         """
-        row = row_of(result, execution)
-        key = {name: row[name] for name in ("image", "release")}
+        written = _Written()
         if self.remaining() < RESERVED_SECONDS:
-            return RecordNotWritten("There was no time left to write the image's row; redrive it.")
-        try:
-            self.table.put_item(
-                TableName=self.settings.table,
-                Item=row,
-                ConditionExpression="attribute_not_exists(image)",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                return RecordNotWritten(f"The table {self.settings.table} refused a row: {error}")
-            known: Any = error.response.get("Item") or {}
-            if "notified_at" in known:
-                return None
-            if time.monotonic() < patience and self.remaining() > 2 * RESERVED_SECONDS:
-                time.sleep(MARK_PAUSE_SECONDS)
-                return self._write(place, result, execution, patience)
-            # What the first call decided is published, unless the threshold has moved in between.
-            row = {**row, **known} if known.get("decision") == row["decision"] else row
-        except BotoCoreError as error:
-            return RecordNotWritten(f"The table {self.settings.table} did not answer: {error}")
-        return Notice(place, key, row["message"]["S"])
+            fault = RecordNotWritten("There was no time left to write the image's row; redrive it.")
+            written.faults = {row.place: fault for row in rows}
+            return written
+        insert = {row.place: insert_statement(self.settings.table, row.values) for row in rows}
+        refused = self._execute(insert)
+        known = [row for row in rows if refused.get(row.place, ("",))[0] == _DUPLICATE]
+        for row in rows:
+            if row.place not in refused:
+                written.notices.append(Notice(row.place, row.key, row.values["message"]["S"]))
+            elif row not in known:
+                why = ": ".join(refused[row.place])
+                written.faults[row.place] = RecordNotWritten(
+                    f"The table {self.settings.table} refused a row: {why}"
+                )
+        if known:
+            self._compare(known, written, patience)
+        return written
 
-    def _mark(self, notice: Notice) -> None:
-        """Note in a row that its message went out; unnoted, a repeat sends it once more."""
-        try:
-            self.table.update_item(
-                TableName=self.settings.table,
-                Key=notice.key,
-                UpdateExpression="SET notified_at = :now",
-                ExpressionAttributeValues={":now": {"S": _now()}},
-            )
-        except (ClientError, BotoCoreError) as error:
-            logger().warning("row not marked", extra={"row": notice.key, "error": str(error)})
+    def _execute(self, statements: Mapping[int, Mapping[str, Any]]) -> dict[int, tuple[str, str]]:
+        """Execute statements in one call; return code and message, by place, of those refused.
+
+        What is throttled is repeated, THROTTLED_ATTEMPTS times in all.
+        """
+        refused: dict[int, tuple[str, str]] = {}
+        left = dict(statements)
+        for attempt in range(1, THROTTLED_ATTEMPTS + 1):
+            try:
+                answer = self.table.batch_execute_statement(Statements=list(left.values()))
+            except (ClientError, BotoCoreError) as error:
+                return refused | dict.fromkeys(left, (type(error).__name__, str(error)))
+            errors = {
+                place: one["Error"]
+                for place, one in zip(left, answer["Responses"], strict=True)
+                if "Error" in one
+            }
+            refused |= {place: (e["Code"], e.get("Message", "")) for place, e in errors.items()}
+            left = {place: left[place] for place in errors if refused[place][0] in _PASSING}
+            if not left or attempt == THROTTLED_ATTEMPTS:
+                break
+            time.sleep(random.uniform(0, THROTTLED_PAUSE_SECONDS * 2**attempt))  # noqa: S311
+            for place in left:
+                del refused[place]
+        return refused
+
+    def _compare(self, rows: Sequence["_Row"], written: "_Written", patience: float) -> None:
+        """Add the notices of rows that are there already, and have no mark yet.
+
+        What the first call decided is published, unless the threshold has moved in between. A row
+        that this call wrote, by a request whose answer it did not get, waits for no mark.
+        """
+        left, own = list(rows), list[_Row]()
+        while True:
+            try:
+                found = self._read([row.key for row in left])
+            except (ClientError, BotoCoreError) as error:
+                fault = RecordNotWritten(f"The table {self.settings.table} did not answer: {error}")
+                written.faults |= {row.place: fault for row in left}
+                return
+            own += [row for row in left if row.is_same(found.get(row.name, {}))]
+            left = [
+                row
+                for row in left
+                if row not in own and "notified_at" not in found.get(row.name, {})
+            ]
+            over = time.monotonic() >= patience or self.remaining() <= 2 * RESERVED_SECONDS
+            if not left or over:
+                break
+            time.sleep(MARK_PAUSE_SECONDS)
+        written.notices += [Notice(row.place, row.key, row.values["message"]["S"]) for row in own]
+        for row in left:
+            known = found.get(row.name, {})
+            as_before = known.get("decision") == row.values["decision"]
+            text = (known if as_before else row.values)["message"]["S"]
+            written.notices.append(Notice(row.place, row.key, text))
+
+    def _read(self, keys: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return the rows of these keys that the table has; one that it did not read is absent."""
+        answer = self.table.batch_get_item(
+            RequestItems={self.settings.table: {"Keys": list(keys), "ConsistentRead": True}}
+        )
+        rows = answer["Responses"].get(self.settings.table, ())
+        return {(row["image"]["S"], row["release"]["S"]): row for row in rows}
+
+    def _mark(self, notices: Sequence[Notice]) -> None:
+        """Note in rows that their messages went out; unnoted, a repeat sends them once more."""
+        now, statement = {"S": _now()}, mark_statement(self.settings.table)
+        refused = self._execute(
+            {
+                notice.place: {
+                    "Statement": statement,
+                    "Parameters": [now, notice.key["image"], notice.key["release"]],
+                }
+                for notice in notices
+            }
+        )
+        for notice in notices:
+            if notice.place in refused:
+                why = ": ".join(refused[notice.place])
+                logger().warning("row not marked", extra={"row": notice.key, "error": why})
 
     def _publish(self, notices: Sequence[Notice]) -> dict[int, str]:
         """Publish one call's events; return why, by place, for those that were refused."""
@@ -265,20 +370,37 @@ def row_of(result: Result, execution: str) -> dict[str, Any]:
     """Return the table's row of an accepted or reviewed result, as DynamoDB takes it."""
     accepted = result["decision"] == "accepted"
     message = (classified_event if accepted else review_message)(result, execution)
-    row = {
+    assigned = {name: _value(value) for name, value in result.get("assignment", {}).items()}
+    texts = {
         "image": image_version(result["image"]),
         "release": result.get("release") or "none",
         "decision": result["decision"],
         "label": result["inference"]["label"],
-        "confidence": Decimal(repr(result["inference"]["confidence"])),
-        **{k: _number(v) for k, v in result.get("assignment", {}).items()},
         "event_id": message["event_id"],
         "execution": execution,
-        "recorded_at": _now(),
+        # To the microsecond: it tells this call's rows from those of a repeat.
+        "recorded_at": datetime.now(UTC).isoformat(timespec="microseconds"),
         "message": compact(message),
     }
-    serialize = TypeSerializer().serialize
-    return {name: serialize(value) for name, value in row.items()}
+    return {
+        **{name: {"S": text} for name, text in texts.items()},
+        "confidence": _value(result["inference"]["confidence"]),
+        **assigned,
+    }
+
+
+def insert_statement(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the statement that writes a row where there is none with its key."""
+    members = ", ".join(f"'{name}': ?" for name in row)
+    return {
+        "Statement": f'INSERT INTO "{table}" VALUE {{{members}}}',
+        "Parameters": [*row.values()],
+    }
+
+
+def mark_statement(table: str) -> str:
+    """Return the statement that marks a row; its parameters are the time, image and release."""
+    return f'UPDATE "{table}" SET "notified_at"=? WHERE "image"=? AND "release"=?'  # noqa: S608
 
 
 def _now() -> str:
@@ -286,8 +408,9 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _number(value: object) -> object:
-    return Decimal(repr(value)) if isinstance(value, float) else value
+def _value(value: object) -> dict[str, str]:
+    """Return a number or text as DynamoDB takes it; TypeSerializer tries ten types for each."""
+    return {"N": repr(value)} if isinstance(value, int | float) else {"S": str(value)}
 
 
 def compact(value: Any) -> str:

@@ -38,8 +38,8 @@ locals {
         Sid    = "Results"
         Effect = "Allow"
         Action = [
-          "dynamodb:PutItem", "dynamodb:UpdateItem", "events:PutEvents", "sns:Publish", "sqs:DeleteMessage",
-          "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage",
+          "dynamodb:BatchGetItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", "events:PutEvents",
+          "sns:Publish", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage",
         ]
         Resource = [local.arns.tables, local.arns.event_bus, local.arns.queues, local.arns.topics]
       },

@@ -271,7 +271,7 @@ def test_nothing_is_lost_while_workers_the_endpoint_and_services_fail(runs: Runs
     source = {"bucket": DATA, "manifest": "chaos.jsonl", "format": "JSONL"}
     with Faults(runs.environment.aws.endpoint_url) as faults:
         throttled = "ProvisionedThroughputExceededException"
-        faults.add("dynamodb", operation="PutItem", code=throttled, times=10)
+        faults.add("dynamodb", operation="BatchExecuteStatement", code=throttled, times=4)
         faults.add("events", operation="PutEvents", code="ThrottlingException", times=2)
         endpoint = {"path": "/endpoints/*/invocations", "status": 500}
         faults.add("sagemaker", **endpoint, code="InternalFailure", times=5)
@@ -280,7 +280,7 @@ def test_nothing_is_lost_while_workers_the_endpoint_and_services_fail(runs: Runs
             runs.kill(kind)
         answer = output(runs.ended(arn))
         met = {fault["service"]: fault["met"] for fault in faults.remove()}
-    assert met == {"dynamodb": 10, "events": 2, "sagemaker": 5}
+    assert met == {"dynamodb": 4, "events": 2, "sagemaker": 5}
     assert sum(answer["counts"].values()) == len(images)
     results = runs.results("chaos")
     assert [result["index"] for result in results] == list(range(len(images)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scones_core.errors import DatasetError
+from scones_core.image_folders import normal_form
 from scones_core.labels import LabelSet
 from scones_etl.extract.source import IngestStats, RawDataset, Source, class_table, joined
 from scones_etl.image_format import AS_GIVEN, ImageFormat
@@ -77,13 +78,16 @@ def _summed(*counts: Mapping[str, int]) -> dict[str, int]:
 class Renamed:
     """A source under other class names: `names` maps its own to those, several to one if wanted.
 
-    Raises UnknownLabel, with the nearest names, for one that the source does not have.
+    Its own may be written in any form of Unicode. Raises UnknownLabel, with the nearest names, for
+    one that the source does not have.
     """
 
     base: Source
     names: Mapping[str, str]
 
     def __post_init__(self) -> None:
+        names = {normal_form(own): name for own, name in self.names.items()}
+        object.__setattr__(self, "names", names)
         if self.names:
             own = self.base.class_names()
             class_table(

@@ -12,6 +12,9 @@ two labels lead, it is passed over.
 import codecs
 import csv
 import hashlib
+import io
+import os
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from scones_core.errors import DatasetError, MalformedDataset, UnknownLabel
-from scones_core.image_folders import printable
+from scones_core.image_folders import normal_form, printable
 from scones_core.labels import LabelSet
 from scones_core.reviews import IMAGES, Answer, consensus, standing
 from scones_core.reviews.shared import MAX_PART_BYTES, of_reviewer
@@ -30,7 +33,7 @@ from scones_etl.image_format import AS_GIVEN, ImageFormat, size_counts
 LABELS_FILE = "labels.csv"
 ANSWERS = "answers"
 COLUMNS = {"file", "label"}
-_DELIMITERS = (",", ";", "\t")
+_DELIMITERS = (",", ";", "\t", "|")
 _MAX_BYTES = 64 << 20
 
 
@@ -163,10 +166,15 @@ class LabelRow:
 def has_label_columns(folder: Path) -> bool:
     """Return whether a folder has a list with the columns of this project.
 
-    Raises MalformedDataset for a list that is not readable as CSV. OSError passes through.
+    Raises MalformedDataset for a list that is no text. OSError passes through.
     """
     path = folder / LABELS_FILE
-    return path.is_file() and set(read_table(path)[0]) >= COLUMNS
+    if not path.is_file():
+        return False
+    try:
+        return {value.lower() for value in next(_Table(path).rows)[1]} >= COLUMNS
+    except (StopIteration, csv.Error):
+        return False
 
 
 def has_answers(folder: Path) -> bool:
@@ -211,67 +219,117 @@ def _unusable(path: Path, sha256: str) -> str:
 def read_table(path: Path) -> tuple[tuple[str, ...], list[LabelRow]]:
     """Return the header, in lower case, and the rows of a CSV file as spreadsheets save it.
 
-    The header decides whether commas, semicolons or tabs part the columns; a byte order mark
-    decides between UTF-8 and UTF-16. Raises MalformedDataset, naming the line. OSError passes
-    through.
+    The header decides which character parts the columns: a comma, semicolon, tab or bar. A byte
+    order mark, or the zero bytes of text without one, decides between UTF-8, UTF-16 and UTF-32.
+    Raises MalformedDataset, naming the line. OSError passes through.
     """
-    if path.stat().st_size > _MAX_BYTES:
-        raise MalformedDataset(f"{path} has more than {_MAX_BYTES:,} bytes.")
-    text = _decoded(path)
-    first, _, rest = text.partition("\n")
-    if first.strip().lower().startswith("sep=") and len(first.strip()) == 5:
-        # Excel's own way to name the delimiter.
-        delimiter, text, skipped = first.strip()[4], rest, 1
-    else:
-        delimiter, skipped = max(_DELIMITERS, key=first.count), 0
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    table = _Table(path)
+    header: tuple[str, ...] = ()
+    rows: list[LabelRow] = []
+    line = 0
     try:
-        header = tuple(name.strip().lower() for name in next(reader, []))
-        rows = []
-        for values in reader:
-            line = reader.line_num + skipped
-            if len(values) > len(header):
+        for line, values in table.rows:
+            if not header:
+                header = tuple(value.lower() for value in values)
+                continue
+            if any(values[len(header) :]):
                 raise MalformedDataset(
                     f"{path}, line {line}: it has {len(values)} columns, the header "
-                    f"{len(header)}; put a value that holds {delimiter!r} into double quotes."
+                    f"{len(header)}; put a value that holds {table.delimiter!r} into double quotes."
                 )
             if any(values):
                 rows.append(LabelRow(line, dict(zip(header, values, strict=False))))
     except csv.Error as error:
-        line = reader.line_num + skipped
-        raise MalformedDataset(f"{path}, line {line} is not valid CSV: {error}.") from error
+        raise MalformedDataset(f"{path}, line {line + 1} is not valid CSV: {error}.") from error
     return header, rows
+
+
+class _Table:
+    """The lines of a CSV file: `rows` yields each line's number and values, the header first."""
+
+    def __init__(self, path: Path) -> None:
+        if path.stat().st_size > _MAX_BYTES:
+            raise MalformedDataset(f"{path} has more than {_MAX_BYTES:,} bytes.")
+        text = _decoded(path)
+        content = text.lstrip("\r\n")
+        self._before = len(text[: len(text) - len(content)].splitlines())
+        first = next(iter(content.splitlines()), "")
+        if first.strip().lower().startswith("sep=") and len(first.strip()) == 5:
+            # Excel's own way to name the delimiter.
+            self.delimiter = first.strip()[4]
+            content = content[len(first) :]
+            self._before += 1
+            content = content[2:] if content.startswith("\r\n") else content[1:]
+        else:
+            self.delimiter = max(_DELIMITERS, key=first.count)
+        self.rows = self._read(content)
+
+    def _read(self, content: str) -> Iterator[tuple[int, list[str]]]:
+        # Only the ends of lines that csv knows part lines: a name may hold others of Unicode.
+        lines = io.StringIO(content, newline="")
+        reader = csv.reader(lines, delimiter=self.delimiter, strict=True, skipinitialspace=True)
+        for values in reader:
+            yield reader.line_num + self._before, [value.strip() for value in values]
 
 
 def _decoded(path: Path) -> str:
     data = path.read_bytes()
-    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return data.decode("utf-16" if is_utf_16 else "utf-8-sig")
+        return data.decode(_encoding(data))
     except UnicodeDecodeError as error:
         raise MalformedDataset(f"{path} is not UTF-8: {error}. Save it as `CSV UTF-8`.") from error
+
+
+def _encoding(data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    # The header is of plain letters, of which UTF-16 makes one byte zero.
+    if data[1:8:2] == bytes(4):
+        return "utf-16-le"
+    return "utf-16-be" if data[:8:2] == bytes(4) else "utf-8-sig"
 
 
 def _labels(folder: Path) -> dict[str, str]:
     """Return each labelled file with its label; raises MalformedDataset, naming the line."""
     path = folder / LABELS_FILE
-    header, rows = read_table(path)
-    missing = sorted(COLUMNS - set(header))
-    if missing:
+    if not has_label_columns(folder):
+        names = next(_Table(path).rows, (0, ["no name"]))[1]
         raise MalformedDataset(
-            f"{path} needs the columns file and label; its header has {', '.join(header)}."
+            f"{path} needs the columns file and label; its header has {', '.join(names)}."
         )
-    labels: dict[str, str] = {}
-    seen: set[str] = set()
+    header, rows = read_table(path)
+    twice = next((column for column in sorted(COLUMNS) if header.count(column) > 1), None)
+    if twice:
+        raise MalformedDataset(f"{path} has two columns {twice!r}; remove one.")
+    given: dict[str, str] = {}
     for row in rows:
-        name, label = (row.values.get(column, "").strip() for column in ("file", "label"))
+        name, label = (row.values.get(column, "") for column in ("file", "label"))
         where = f"{path}, line {row.line}"
-        inside = name and (folder / name).resolve().is_relative_to(folder.resolve())
-        if not inside or not (folder / name).is_file():
+        file = _file_below(folder, name)
+        if not file:
             raise MalformedDataset(f"{where}: {name!r} is not a file below {folder}.")
-        if name in seen:
-            raise MalformedDataset(f"{where}: {name!r} has a line already.")
-        seen.add(name)
-        if label:
-            labels[name] = label
-    return labels
+        if given.get(file, label) != label:
+            raise MalformedDataset(f"{where}: {name!r} has a line already, with another label.")
+        given[file] = normal_form(label)
+    return {file: label for file, label in given.items() if label}
+
+
+def _file_below(folder: Path, name: str) -> str:
+    """Return the path below a folder of a file that a list names, empty where there is none.
+
+    Windows writes paths with backslashes, and macOS letters with their accents apart.
+    """
+    slashes = name.replace("\\", "/")
+    written = (
+        name,
+        slashes,
+        unicodedata.normalize("NFC", slashes),
+        unicodedata.normalize("NFD", slashes),
+    )
+    for each in written if name and "\0" not in name else ():
+        file = folder / each
+        if file.is_file() and file.resolve().is_relative_to(folder.resolve()):
+            return os.path.normpath(each)
+    return ""

@@ -19,6 +19,9 @@ from scones_images import PHOTOS, ImageError, open_image
 NOT_HASHED = ""
 """The hash of a file that is too large to be read at all."""
 
+NOT_READ = "-"
+"""The hash of a file that could not be opened."""
+
 
 @dataclass(frozen=True, slots=True)
 class Photo:
@@ -55,17 +58,21 @@ _DECODING = PixelBudget(PHOTOS.max_pixels)
 
 
 def digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
-    """Return the SHA-256 of each file, in hex; OSError passes through.
+    """Return the SHA-256 of each file, in hex.
 
-    A file larger than any that is decoded is NOT_HASHED.
+    A file larger than any that is decoded is NOT_HASHED, one that cannot be opened NOT_READ:
+    `read_photos` gives the reason.
     """
 
     def digest(name: str) -> str:
         path = folder / name
-        if path.stat().st_size > PHOTOS.max_bytes:
-            return NOT_HASHED
-        with path.open("rb") as file:
-            return hashlib.sha256(file.read(PHOTOS.max_bytes + 1)).hexdigest()
+        try:
+            if path.stat().st_size > PHOTOS.max_bytes:
+                return NOT_HASHED
+            with path.open("rb") as file:
+                return hashlib.sha256(file.read(PHOTOS.max_bytes + 1)).hexdigest()
+        except OSError:
+            return NOT_READ
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         return dict(zip(names, pool.map(digest, names), strict=True))

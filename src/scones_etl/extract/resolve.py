@@ -71,7 +71,8 @@ def resolve_source(
 
 def _given(text: str, who: str) -> Source:
     path = Path(text).expanduser()
-    if not path.exists():
+    # An empty text would be the current folder.
+    if not text or not path.exists():
         raise DatasetError(
             f"{who} no such file exists; give the path of a CIFAR archive, of a folder with a "
             "folder of images for each class, or of MNIST's files."
@@ -82,10 +83,11 @@ def _given(text: str, who: str) -> Source:
 def open_source(path: Path) -> Source:
     """Return the source at a path: CIFAR or MNIST, packed or not, labelled images, or a folder.
 
-    A folder with idx files, or one such file of images, is MNIST; one with CIFAR's files, or with
-    a folder of these, is CIFAR; one whose `labels.csv` has the columns of this project, or with
-    answers of `inv review`, holds labelled images; another has a folder for each class; any other
-    file is an archive of CIFAR. Raises DatasetError when it is none of these.
+    A folder with idx files, or with a folder of these, or one such file of images, is MNIST; one
+    with CIFAR's files, or with a folder of these, is CIFAR; one whose `labels.csv` has the columns
+    of this project, or with answers of `inv review`, holds labelled images; another has a folder
+    for each class; any other file is an archive of CIFAR. Raises DatasetError when it is none of
+    these.
     """
     try:
         if path.is_dir():
@@ -101,15 +103,16 @@ def open_source(path: Path) -> Source:
 
 
 def _open_folder(path: Path) -> Source:
-    if IdxFiles.at(path):
-        return IdxFiles.open(path)
     inside = [
         entry for entry in sorted(path.iterdir()) if entry.is_dir() and not is_hidden(entry.name)
     ]
     for folder in (path, *inside):
+        if IdxFiles.at(folder):
+            return IdxFiles.open(folder)
         if layout := layout_of(folder):
             return CifarArchive.open(folder, layout=layout)
     has_list = (path / LABELS_FILE).is_file()
-    if has_answers(path) or (has_list and (not inside or has_label_columns(path))):
+    # A list that is not understood is named where there are no class folders to read instead.
+    if has_answers(path) or (has_list and (len(inside) < 2 or has_label_columns(path))):
         return LabelledFolder.open(path)
     return ImageFolder.open(path)

@@ -58,7 +58,7 @@ locals {
     {
       Sid      = "WriteRows"
       Effect   = "Allow"
-      Action   = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
+      Action   = ["dynamodb:BatchGetItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"]
       Resource = var.arns.assignments
     },
     {

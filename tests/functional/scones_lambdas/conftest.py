@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partialmethod
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from time import monotonic, sleep
@@ -13,8 +14,10 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
+from moto.dynamodb.models import DynamoDBBackend
 from PIL import Image
 
+from local_aws.dynamodb.statements import batch_execute_statement
 from scones_lambdas import (
     classify_batch,
     classify_image,
@@ -132,6 +135,12 @@ def world(listening: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endp
     listening.requests.clear()
     forget_settings()
     monkeypatch.setattr(recording, "MARK_WAIT_SECONDS", 0.0)
+    # moto's own inserts a row that is there already.
+    monkeypatch.setattr(
+        DynamoDBBackend,
+        "batch_execute_statement",
+        partialmethod(lambda *given: batch_execute_statement(None, *given)),
+    )
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
         clients.s3().create_bucket(Bucket=BUCKET)
         make_receivers()

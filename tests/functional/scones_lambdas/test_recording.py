@@ -238,13 +238,11 @@ def test_entries_that_the_bus_did_not_take_are_sent_again() -> None:
     settings = RecordEnvironment("t", "bus", "arn:aws:sqs:r:1:q", "arn:aws:sqs:r:1:d", "b", 1)
     table, bus, queues = client("dynamodb"), client("events"), client("sqs")
     with Stubber(table) as rows, Stubber(bus) as events:
-        for _ in range(2):
-            rows.add_response("put_item", {})
+        rows.add_response("batch_execute_statement", {"Responses": [{}, {}]})
         busy = {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow"}
         events.add_response("put_events", {"Entries": [{"EventId": "1"}, busy]}, {"Entries": ANY})
         events.add_response("put_events", {"Entries": [{"EventId": "2"}]}, {"Entries": ANY})
-        for _ in range(2):
-            rows.add_response("update_item", {})
+        rows.add_response("batch_execute_statement", {"Responses": [{}, {}]})
         ended = Recorder(settings, table, bus, queues).record(
             [result("a.png"), result("b.png")], EXECUTION
         )
@@ -258,7 +256,9 @@ def test_a_table_that_throttles_for_too_long_is_a_counted_failure(
 ) -> None:
     throttled = client("dynamodb")
     stub = Stubber(throttled)
-    stub.add_client_error("put_item", "ProvisionedThroughputExceededException", "slow down")
+    stub.add_client_error(
+        "batch_execute_statement", "ProvisionedThroughputExceededException", "slow down"
+    )
     stub.activate()
     monkeypatch.setattr(clients, "dynamodb", lambda: throttled)
     [ended] = record(result("a.png"))
@@ -358,3 +358,69 @@ def test_the_schema_tells_another_form_apart(record: Any, helpers: Any) -> None:
         {"assignment": {**ASSIGNMENT, "orders": "everywhere"}},
     ):
         assert list(violations({**event["detail"], **change}, schema)), change
+
+
+def answering(*batches: list[str]) -> tuple[Any, Stubber]:
+    """Return a client of the table that answers these codes, one list a call; "" is no error."""
+    table = client("dynamodb")
+    stub = Stubber(table)
+    for codes in batches:
+        errors = [{"Error": {"Code": code, "Message": "why"}} if code else {} for code in codes]
+        stub.add_response("batch_execute_statement", {"Responses": errors})
+    stub.activate()
+    return table, stub
+
+
+def test_rows_that_are_throttled_alone_are_written_again_alone(
+    record: Any, helpers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, stub = answering(["ThrottlingError", "", "ThrottlingError"], ["", "ThrottlingError"])
+    for codes in ([""], ["", "", ""]):  # the last row, then all marks
+        errors = [{} for _ in codes]
+        stub.add_response("batch_execute_statement", {"Responses": errors})
+    monkeypatch.setattr(clients, "dynamodb", lambda: table)
+    monkeypatch.setattr(recording, "THROTTLED_PAUSE_SECONDS", 0.0)
+    given = [result(f"{n}.png") for n in range(3)]
+    assert record(*given) == given
+    stub.assert_no_pending_responses()
+    assert len(helpers.messages("events")) == 3
+
+
+def test_a_row_that_the_table_refuses_is_the_only_failure_of_its_call(
+    record: Any, helpers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, _ = answering(["", "ValidationError"], [""])
+    monkeypatch.setattr(clients, "dynamodb", lambda: table)
+    sound, refused = record(result("a.png"), result("b.png"))
+    assert sound["decision"] == "accepted"
+    assert refused["error"]["Error"] == "RecordNotWritten"
+    assert "ValidationError: why" in refused["error"]["Cause"]
+    assert [event["detail"]["image"]["key"] for event in helpers.messages("events")] == ["a.png"]
+
+
+def test_more_rows_than_one_call_takes_are_all_written_and_marked(
+    record: Any, helpers: Any
+) -> None:
+    given = [result(f"{n}.png", "review" if n % 3 else "accepted") for n in range(60)]
+    assert record(*given) == given
+    assert len(helpers.rows()) == 60
+    assert all(row["notified_at"] for row in helpers.rows())
+
+
+def test_rows_whose_answer_was_lost_are_told_without_waiting_for_a_mark(
+    record: Any, helpers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = clients.dynamodb()
+    execute = table.batch_execute_statement
+
+    def answer_late(**given: Any) -> Any:
+        execute(**given)
+        return execute(**given)
+
+    monkeypatch.setattr(table, "batch_execute_statement", answer_late)
+    monkeypatch.setattr(recording, "MARK_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(recording.time, "sleep", lambda _: pytest.fail("it waited"))
+    given = [result("a.png"), result("b.png", "review")]
+    assert record(*given) == given
+    assert len(helpers.messages("events")) == len(helpers.messages("review")) == 1
+    assert all(row["notified_at"] for row in helpers.rows())

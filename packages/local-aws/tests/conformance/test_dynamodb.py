@@ -132,6 +132,70 @@ def test_a_batch_has_at_most_25_writes(aws, table):
         dynamodb.batch_write_item(RequestItems={table: puts})
 
 
+def insert(table, image, **more):
+    values = row(image, **more)
+    members = ", ".join(f"'{name}': ?" for name in values)
+    statement = f'INSERT INTO "{table}" VALUE {{{members}}}'
+    return {"Statement": statement, "Parameters": [*values.values()]}
+
+
+def codes(answer):
+    return [one.get("Error", {}).get("Code", "") for one in answer["Responses"]]
+
+
+def test_an_insert_of_a_batch_changes_no_item_that_exists(aws, table):
+    """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.insert.html"""
+    dynamodb = aws.client("dynamodb")
+    first = insert(table, "inserted", label={"S": "bicycle"})
+    assert codes(dynamodb.batch_execute_statement(Statements=[first])) == [""]
+    again = insert(table, "inserted", label={"S": "motorcycle"})
+    other = insert(table, "inserted-2", label={"S": "motorcycle"})
+    answer = dynamodb.batch_execute_statement(Statements=[again, other])
+    assert codes(answer) == ["DuplicateItem", ""]
+    keys = [row("inserted"), row("inserted-2")]
+    found = dynamodb.batch_get_item(RequestItems={table: {"Keys": keys, "ConsistentRead": True}})
+    labels = {item["image"]["S"]: item["label"]["S"] for item in found["Responses"][table]}
+    assert labels == {"inserted": "bicycle", "inserted-2": "motorcycle"}
+
+
+def test_an_update_of_a_batch_changes_only_an_item_that_exists(aws, table):
+    """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.update.html"""
+    dynamodb = aws.client("dynamodb")
+    dynamodb.put_item(TableName=table, Item=row("updated", label={"S": "bicycle"}))
+    statement = f'UPDATE "{table}" SET "at"=?, n=? WHERE "image"=? AND "release"=?'  # noqa: S608
+    answer = dynamodb.batch_execute_statement(
+        Statements=[
+            {
+                "Statement": statement,
+                "Parameters": [{"S": "now"}, {"N": "1"}, {"S": image}, {"S": "r1"}],
+            }
+            for image in ("updated", "absent")
+        ]
+    )
+    assert codes(answer) == ["", "ConditionalCheckFailed"]
+    found = dynamodb.get_item(TableName=table, Key=row("updated"))["Item"]
+    assert found == row("updated", label={"S": "bicycle"}, at={"S": "now"}, n={"N": "1"})
+    assert "Item" not in dynamodb.get_item(TableName=table, Key=row("absent"))
+
+
+def test_a_statement_of_a_batch_that_cannot_be_executed_says_why_and_holds_up_no_other(aws, table):
+    dynamodb = aws.client("dynamodb")
+    sound = insert(table, "sound")
+    short = {**sound, "Parameters": sound["Parameters"][:1]}
+    keyless = {
+        "Statement": f'UPDATE "{table}" SET n=? WHERE image=?',  # noqa: S608
+        "Parameters": [{"N": "1"}] * 2,
+    }
+    lost = insert("no-such-table", "lost")
+    answer = dynamodb.batch_execute_statement(Statements=[short, keyless, lost, sound])
+    assert codes(answer) == ["ValidationError", "ValidationError", "ResourceNotFound", ""]
+    with pytest.raises(ClientError, match="less than or equal to 25"):
+        dynamodb.batch_execute_statement(Statements=[sound] * 26)
+    for statement in (f'SELECT * FROM "{table}"', f"INSERT INTO {table} VALUE {{'image': 'x'}}"):  # noqa: S608
+        with pytest.raises(ClientError, match=r"does not implement.*PartiQL"):
+            dynamodb.batch_execute_statement(Statements=[{"Statement": statement}])
+
+
 @pytest.mark.parametrize(
     ("operation", "parameters", "what"),
     [
@@ -184,6 +248,11 @@ def test_each_write_of_a_batch_or_transaction_needs_its_own_permission(aws, tabl
     puts = [{"PutRequest": {"Item": row("mine")}}]
     said = denied(dynamodb.batch_write_item, RequestItems={table: puts})["Message"]
     assert f"dynamodb:BatchWriteItem on resource: {arn} " in said
+    inserting = Caller(aws, allow("dynamodb:PartiQLInsert", arn)).client("dynamodb")
+    inserting.batch_execute_statement(Statements=[insert(table, "mine-too")])
+    update = {"Statement": f'UPDATE "{table}" SET n=? WHERE image=? AND release=?'}  # noqa: S608
+    said = denied(inserting.batch_execute_statement, Statements=[update])["Message"]
+    assert f"dynamodb:PartiQLUpdate on resource: {arn} " in said
     of_another = "arn:aws:dynamodb:us-east-1:123456789012:table/other"
     other = {"Put": {"TableName": of_another, "Item": row("mine")}}
     assert (

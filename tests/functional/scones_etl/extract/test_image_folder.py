@@ -1,5 +1,6 @@
 import io
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -268,3 +269,25 @@ def test_folders_are_mapped_to_class_names_several_to_one(folder):
     assert source.sha256 != open_source(folder).sha256
     with pytest.raises(UnknownLabel, match="has no class 'cats'; the nearest are cat"):
         Renamed(open_source(folder), {"cats": "pet"})
+
+
+def test_a_setting_names_a_folder_in_any_form_of_unicode(folder):
+    (folder / "eel").rename(folder / "cafe\u0301")
+    source = Renamed(open_source(folder), {"caf\u00e9": "cafe"})
+    assert "cafe" in source.class_names()
+
+
+def test_a_file_that_cannot_be_opened_is_listed_with_its_reason(folder, monkeypatch):
+    name = next((folder / "eel").iterdir()).name
+    opened = Path.open
+
+    def refused(path, *args, **kwargs):
+        if path.name == name and path.parent.name == "eel":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", refused)
+    source = open_source(folder)
+    raw = source.read(LabelSet.of(source.class_names()), ImageFormat(16))
+    reason = "the image cannot be read: Permission denied"
+    assert raw.ingest_stats.unreadable[f"eel/{name}"] == reason

@@ -153,8 +153,36 @@ LINES = "file,guess,confidence,label\n2.png,bicycle,0.6,motorcycle\n0.png,bicycl
         LINES.replace("file", " File ").replace("label", "LABEL").encode(),
         LINES.replace("\n2.png", '\n\n"2.png"').encode(),
         LINES.replace("2.png,bicycle", '2.png,"a, b\nc"').encode(),
+        b"sep=;\r" + LINES.replace(",", ";").replace("\n", "\r").encode(),
+        LINES.replace(",", "\t").encode("utf-16-le"),
+        LINES.encode("utf-32"),
+        LINES.replace(",", "|").encode(),
+        LINES.replace(",", ", ").encode(),
+        LINES.replace("2.png,", '2.png, "x",').replace("bicycle,0.6", "0.6").encode(),
+        LINES.replace("cle\n", "cle,,\n").encode(),
+        b"\r\n\n" + LINES.encode(),
+        LINES.replace("2.png", ".\\2.png").encode(),
+        (LINES + "0.png,bicycle,0.7,bicycle\n").encode(),
     ],
-    ids=["plain", "semicolons", "utf-16 tabs", "sep", "case", "empty line", "quotes"],
+    ids=[
+        "plain",
+        "semicolons",
+        "utf-16 tabs",
+        "sep",
+        "case",
+        "empty line",
+        "quotes",
+        "old Mac",
+        "utf-16 without a mark",
+        "utf-32",
+        "bars",
+        "spaces",
+        "space and quote",
+        "empty columns",
+        "empty lines first",
+        "backslash",
+        "a line twice",
+    ],
 )
 def test_a_list_is_read_however_a_spreadsheet_saved_it(write, content):
     folder = write()
@@ -174,7 +202,13 @@ def test_a_list_is_read_however_a_spreadsheet_saved_it(write, content):
         (b"file,label\n0.png,bicycle,x\n", "line 2: it has 3 columns, the header 2"),
         (b'file,label\n"0.png,bicycle\n', "line 2 is not valid CSV"),
         ("file,label\nü.png,bicycle\n".encode("latin1"), "is not UTF-8.*Save it as `CSV UTF-8`"),
-        (b"file,label\n\n0.png,bicycle\n0.png,bicycle\n", "line 4: '0.png' has a line already"),
+        (b"file,label,label\n0.png,bicycle,\n", "has two columns 'label'; remove one"),
+        (b"# mine\nfile,label\n0.png,bicycle\n", "file and label; its header has # mine"),
+        (b"file,label\n0.png\0,bicycle\n", "line 2: .* is not a file below"),
+        (
+            b"file,label\n\n0.png,bicycle\n./0.png,motorcycle\n",
+            "line 4: './0.png' has a line already",
+        ),
     ],
 )
 def test_a_list_that_is_not_understood_is_refused_with_its_place(write, content, message):
@@ -183,6 +217,19 @@ def test_a_list_that_is_not_understood_is_refused_with_its_place(write, content,
 
     with pytest.raises(MalformedDataset, match=message):
         open_source(folder)
+
+
+def test_a_list_names_files_and_classes_in_any_form_of_unicode(write):
+    folder = write()
+    for name, number in (("e\u0301", 0), ("\u00fc", 1), ("a\u2028", 2)):
+        (folder / f"{number}.png").rename(folder / f"{name}.png")
+    lines = ("file,label", "\u00e9.png,cafe\u0301", "u\u0308.png,caf\u00e9", "a\u2028.png,bus")
+    (folder / "labels.csv").write_text("\n".join(lines), encoding="utf-8")
+
+    source = open_source(folder)
+
+    assert source.class_names() == ("bus", "caf\u00e9")
+    assert len(source.read(LabelSet.of(source.class_names()))) == 3
 
 
 def test_added_images_that_the_dataset_has_already_are_counted(write):

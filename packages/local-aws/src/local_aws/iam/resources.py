@@ -14,6 +14,7 @@ from botocore.model import OperationNotFoundError
 from moto.awslambda.utils import get_backend as functions_backend
 from moto.core.utils import get_service_model
 
+from local_aws.dynamodb.statements import parse
 from local_aws.iam.resource_policies import kms_key
 
 ANY = ["*"]
@@ -243,10 +244,15 @@ _TRANSACTED = {
 
 
 def transacted(response: Any, service: str, action: str) -> list[tuple[str, str]]:
-    """Return the actions and tables of a transaction, which has no action of its own.
+    """Return the actions and tables of a transaction or batch, which has no action of its own.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-iam.html
     """
+    if service == "dynamodb" and action == "BatchExecuteStatement":
+        texts = {one.get("Statement", "") for one in response._get_param("Statements") or ()}
+        parsed = {parse(text) for text in texts}
+        return sorted({(one.action, _table(response, one.table)) for one in parsed})
     if service != "dynamodb" or action not in ("TransactGetItems", "TransactWriteItems"):
         return []
     parts = response._get_param("TransactItems") or ()

@@ -58,15 +58,15 @@ def _attributes(owner: Any, key: Key) -> dict[str, Any] | None:
     item = owner.items.get(hash_key)
     if item and len(key) > 2:
         item = item.get(DynamoType({key[2]: key[3]}))
-    return {name: _plain(value) for name, value in item.attrs.items()} if item else None
+    return {name: plain(value) for name, value in item.attrs.items()} if item else None
 
 
-def _plain(value: Any) -> dict[str, Any]:
+def plain(value: Any) -> dict[str, Any]:
     """Return an attribute value as a request gives it: {"S": "text"}."""
     if value.is_list():
-        return {value.type: [_plain(inner) for inner in value.value]}
+        return {value.type: [plain(inner) for inner in value.value]}
     if value.is_map():
-        return {value.type: {name: _plain(inner) for name, inner in value.value.items()}}
+        return {value.type: {name: plain(inner) for name, inner in value.value.items()}}
     return {value.type: value.value}
 
 
