@@ -1,8 +1,10 @@
 """The tasks around the demand forecast: hours in, a model, forecasts and a page out."""
 
+import contextlib
 import shutil
 import time
 import webbrowser
+from collections.abc import Iterator
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -307,8 +309,19 @@ def forecast(project: Project, *, source: str | None, out: Path) -> None:
     model, hours = _model(project), read_hours(path, known=False)
     model.require_new(hours)
     _say_read(project, hours)
-    write_atomically(out, to_csv(hours, model.forecast(hours), interval=False))
+    found = to_csv(hours, model.forecast(hours), interval=False)
+    with _writing(out):
+        write_atomically(out, found)
     project.console.say(f"  {out}: {len(hours):,} rows")
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Raise SconesError where a file that a flag named cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise SconesError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def report(project: Project, *, out: Path | None = None, in_browser: bool = False) -> Path:
@@ -320,24 +333,23 @@ def report(project: Project, *, out: Path | None = None, in_browser: bool = Fals
     if model.card.data and model.card.data.get("sha256") != data["sha256"]:
         raise TrainingError("Other hours were staged since the training: inv demand.train")
     asked = {"hours to forecast": Exclusions(**data["asked"])} if data["asked"] else {}
-    write_page(
-        path,
-        DemandReport(
-            environment=project.environment,
-            generated=datetime.now(UTC),
-            hours=hours,
-            card=model.card,
-            validated=validated,
-            importance=permutation_importance(model, hours),
-            leaderboard=_rows(record["leaderboard"]),
-            versions=[
-                (f"{v['version']} ({v['made']})", v["rmsle"], v.get("hours", 0))
-                for v in record["versions"]
-            ],
-            synthetic=bool(data["synthetic"]),
-            asked=asked,
-        ),
+    found = DemandReport(
+        environment=project.environment,
+        generated=datetime.now(UTC),
+        hours=hours,
+        card=model.card,
+        validated=validated,
+        importance=permutation_importance(model, hours),
+        leaderboard=_rows(record["leaderboard"]),
+        versions=[
+            (f"{v['version']} ({v['made']})", v["rmsle"], v.get("hours", 0))
+            for v in record["versions"]
+        ],
+        synthetic=bool(data["synthetic"]),
+        asked=asked,
     )
+    with _writing(path):
+        write_page(path, found)
     project.console.say(f"  {path}")
     if in_browser:
         webbrowser.open(path.resolve().as_uri())

@@ -57,6 +57,13 @@ def test_hours_become_a_model_a_submission_and_a_page(
     assert [row[0] for row in rows[1:]] == [line.split(",")[0] for line in asked[1:]]
     assert all(float(row[1]) >= 0 for row in rows[1:])
 
+    for write in (
+        lambda out: demand.forecast(project, source=None, out=out),
+        lambda out: demand.report(project, out=out),
+    ):
+        with pytest.raises(SconesError, match=r"cannot be written: Not a directory"):
+            write(page / "within" / "a.html")
+
     text = page.read_text()
     for panel in ("Models tried", "Score by model version", "a week", "by hour", "by weather"):
         assert panel in text
