@@ -1,4 +1,3 @@
-import contextlib
 import http.client
 import io
 import json
@@ -173,43 +172,6 @@ def test_a_number_of_labels_that_there_is_not_is_the_callers_fault(server, asked
     status, answer = server.invoke(encoded(picture()), **{ATTRIBUTES: asked})
     assert status == 400
     assert "top_k" in answer["error"]
-
-
-def raw_answer(server, *parts):
-    """Send parts of a request over a socket, and return all that is answered until it ends."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-        for part in parts:
-            connection.sendall(part)
-        answered = b""
-        while block := connection.recv(65536):
-            answered += block
-        return answered
-
-
-@pytest.mark.parametrize("chunked", [False, True])
-def test_an_offer_to_go_on_in_http_2_is_declined_and_the_image_answered(server, chunked):
-    body = encoded(picture())
-    length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % len(body)
-    head = (
-        b"POST /invocations HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\n"
-        b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nContent-Type: image/png\r\n" + length
-    )
-    sent = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if chunked else body
-
-    together = raw_answer(server, head + b"\r\n\r\n" + sent)
-    apart = raw_answer(server, head + b"\r\n\r\n", sent)
-
-    for answered in (together, apart):
-        assert answered.startswith(b"HTTP/1.1 200")
-        assert sum(json.loads(answered.partition(b"\r\n\r\n")[2])) == pytest.approx(1, abs=1e-5)
-
-
-def test_a_head_without_end_ends_its_connection(server):
-    line = b"X-Header: " + b"y" * 60_000 + b"\r\n"
-    with contextlib.suppress(ConnectionError):
-        answered = raw_answer(server, b"GET /ping HTTP/1.1\r\n", *[line] * 400)
-        assert answered == b""
-    assert server.request("GET", "/ping")[0] == 200
 
 
 def test_other_attributes_are_none_of_its_business(server):
