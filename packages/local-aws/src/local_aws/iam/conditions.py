@@ -101,6 +101,8 @@ def _met(name: str, key: str, wanted: list[str], values: Values) -> bool:
     if test is None:
         return False
     if found is None:
+        if quantifier == "ForAnyValue":  # of no value, none differs either
+            return base != plain
         return negated or base != plain or quantifier == "ForAllValues"
     patterns = [text for item in wanted if (text := pattern_of(item, values)) is not None]
 
