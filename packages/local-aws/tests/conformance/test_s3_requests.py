@@ -66,6 +66,14 @@ def test_a_page_that_was_never_given_and_a_range_in_another_unit(aws, bucket):
     assert s3.get_object(Bucket=bucket, Key="r", Range="lines=1-2")["Body"].read() == b"0123"
 
 
+def test_a_quiet_deletion_names_errors_only(aws, bucket):
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
+    given = {"Objects": [{"Key": "absent"}]}
+    delete = aws.client("s3").delete_objects
+    assert delete(Bucket=bucket, Delete=given)["Deleted"] == [{"Key": "absent"}]
+    assert "Deleted" not in delete(Bucket=bucket, Delete={**given, "Quiet": True})
+
+
 def test_a_delete_marker_has_no_content(aws):
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html"""
     s3, name = aws.client("s3"), unique("b")

@@ -174,5 +174,15 @@ def require_deletable(body: str | bytes) -> None:
         raise MalformedXML
 
 
+def is_quiet(body: str | bytes) -> bool:
+    """Return whether a request to delete objects asks for its errors only."""
+    return re.search(r"<Quiet>\s*true\s*</Quiet>", _text(body), re.IGNORECASE) is not None
+
+
+def without_deleted(body: str | bytes) -> str:
+    """Return the answer to such a request without what was deleted."""
+    return re.sub(r"<Deleted>.*?</Deleted>", "", _text(body), flags=re.DOTALL)
+
+
 def _text(body: str | bytes) -> str:
     return body.decode(errors="replace") if isinstance(body, bytes) else body
