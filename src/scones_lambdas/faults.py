@@ -92,9 +92,11 @@ def endpoint_fault(error: Exception, endpoint: str, image: ImageRef) -> Exceptio
     return _general_fault(error, f"Endpoint {endpoint}") or error
 
 
-def is_throttled(error: Exception) -> bool:
-    """Return whether a service refused a request for its rate alone."""
-    return isinstance(error, ClientError) and _code(error) in _THROTTLED
+def may_pass(error: Exception) -> bool:
+    """Return whether a service was too busy for a request, or did not answer it in time."""
+    return isinstance(error, NETWORK_FAULTS) or (
+        isinstance(error, ClientError) and _code(error) in _THROTTLED
+    )
 
 
 def _object_fault(error: ClientError, uri: S3Uri) -> WorkflowError | None:

@@ -30,7 +30,7 @@ from scones_core.events import (
 )
 from scones_lambdas import clients
 from scones_lambdas.environment import RecordEnvironment
-from scones_lambdas.faults import is_throttled
+from scones_lambdas.faults import may_pass
 from scones_lambdas.telemetry import logger
 
 MESSAGES_A_CALL = 10
@@ -49,8 +49,10 @@ THROTTLED_PAUSE_SECONDS = 0.1
 gives up after RECORD_LIMITS.attempts: too soon for a call that up to 25 images hang on."""
 _PASSING = frozenset(
     {"InternalServerError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"}
-    | {"ThrottlingError", "TransactionConflict"}
+    | {"ThrottlingError", "TransactionConflict", "Unanswered"}
 )
+_UNANSWERED = "Unanswered"
+"""Of a call that was throttled whole, or had no answer: an INSERT that is repeated is safe."""
 _DUPLICATE = "DuplicateItem"
 
 SEND_ATTEMPTS = 3
@@ -203,7 +205,7 @@ class Recorder:
                     if "Error" in one
                 }
             except (ClientError, BotoCoreError) as error:
-                code = "ThrottlingError" if is_throttled(error) else type(error).__name__
+                code = _UNANSWERED if may_pass(error) else type(error).__name__
                 errors = dict.fromkeys(left, (code, str(error)))
             refused |= errors
             left = {place: left[place] for place in errors if refused[place][0] in _PASSING}
@@ -329,7 +331,7 @@ def _sent(
 ) -> dict[int, str]:
     """Send messages, those not taken SEND_ATTEMPTS times; return why by place for what is left.
 
-    A call that is throttled whole is repeated as well.
+    A call that is throttled whole, or has no answer, is repeated as well.
     """
     left, refused = list(notices), dict[int, str]()
     for attempt in range(1, SEND_ATTEMPTS + 1):
@@ -337,7 +339,7 @@ def _sent(
             refused = put(left)
         except (ClientError, BotoCoreError) as error:
             refused = dict.fromkeys(range(len(left)), f"took nothing: {error}")
-            if not is_throttled(error):
+            if not may_pass(error):
                 break
             time.sleep(random.uniform(0, THROTTLED_PAUSE_SECONDS * 2**attempt))  # noqa: S311
         if not refused:
