@@ -178,6 +178,7 @@ def _data(
         reference=compared.reference,
         drift=compared.figures,
         drift_note=compared.note,
+        onset=compared.onset,
         left_out=tuple(subject.left_out),
         provenance=Provenance(
             environment=settings.environment,
@@ -200,6 +201,7 @@ def _summary(day: str, figures: LiveFigures, published: int) -> dict[str, Any]:
         "images": figures.images,
         "to_review": figures.review.hits,
         "drift": figures.verdict,
+        "drift_since": figures.onset.since.isoformat() if figures.onset else None,
         "drifted": [each.name for each in figures.drift if each.verdict == "drift"],
         "metrics": published,
     }

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import MonitorError
 from scones_monitor.drift.figures import CLASS_MIX, DriftFigure, Verdict, drifted
+from scones_monitor.drift.onset import Onset
 from scones_monitor.formats import count, percent
 from scones_monitor.report import ReportData
 from scones_monitor.statistics import Share
@@ -61,6 +62,7 @@ class LiveFigures:
     other_classes: int = 0
     drift: Sequence[DriftFigure] = ()
     drift_note: str = ""
+    onset: Onset | None = None
     captured: Share | None = None
     invocations: int | None = None
     errors: int | None = None
@@ -105,6 +107,7 @@ def live_figures(data: ReportData) -> LiveFigures:
         other_classes=max(0, len(ranked) - MAX_CLASSES),
         drift=tuple(data.drift),
         drift_note=data.drift_note,
+        onset=data.onset,
         captured=_captured(data, total),
         invocations=metrics.invoked if metrics else None,
         errors=metrics.failed if metrics else None,
@@ -136,6 +139,8 @@ def rows(figures: LiveFigures) -> list[tuple[str, str]]:
     if figures.other_classes:
         found.append(("further classes", count(figures.other_classes)))
     found.append(("drift", _drift_text(figures)))
+    if figures.onset is not None:
+        found.append(("first change", str(figures.onset)))
     if figures.captured is not None:
         found.append(("captured", _share_text(figures.captured)))
     if figures.invocations is not None:

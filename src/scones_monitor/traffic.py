@@ -19,6 +19,7 @@ from scones_monitor.archive import Archive
 from scones_monitor.capture_files import CaptureSource
 from scones_monitor.captured_records import Unreadable, parse_record
 from scones_monitor.drift.figures import DriftFigure, compare
+from scones_monitor.drift.onset import Onset, find_onset
 from scones_monitor.drift.samples import Sample
 from scones_monitor.invocations import EndpointMetrics, read_metrics
 from scones_monitor.summary import Place, Query, Rows, Summary, summarise
@@ -102,12 +103,14 @@ class Subject:
 class Comparison:
     """Drift of a period: the traffic before it, the figures, and what was compared in words.
 
-    Without a reference there are no figures, and `note` says why.
+    Without a reference there are no figures, and `note` says why. `onset` is where the online
+    detector alarmed first.
     """
 
     reference: Summary | None
     figures: tuple[DriftFigure, ...]
     note: str
+    onset: Onset | None = None
 
 
 def release_times(names: Iterable[str]) -> dict[str, datetime]:
@@ -150,8 +153,12 @@ def compare_with_before(
         return Comparison(None, (), missing + left_out)
     span = f"{first:%d %B %Y, %H:%M} to {since:%d %B %Y, %H:%M} UTC"
     note = f"Compared with the traffic from {span}.{left_out}"
-    figures = compare(_sample(before.labels, _drawn(before)), _sample(now.labels, _drawn(now)))
-    return Comparison(before, figures, note)
+    drawn = _drawn(now)
+    reference, current = _sample(before.labels, _drawn(before)), _sample(now.labels, drawn)
+    onset = find_onset(reference, current, [place.time for place in drawn.places])
+    if onset is not None:
+        note += f" Image by image, the first change is that of {onset}."
+    return Comparison(before, compare(reference, current), note, onset)
 
 
 def _drawn(summary: Summary) -> Rows:

@@ -17,7 +17,7 @@ locals {
       for purpose in ["data", "artifacts", "capture", "logs"] :
       "arn:${local.partition}:s3:::${local.prefix}-${purpose}-${var.account_id}"
     ]
-    labels         = [for name in ["labels", "assignments"] : "arn:${local.partition}:s3:::${local.prefix}-data-${var.account_id}/${name}/*"]
+    labels         = [for name in ["assignments", "daily-report", "labels"] : "arn:${local.partition}:s3:::${local.prefix}-data-${var.account_id}/${name}/*"]
     models         = "arn:${local.partition}:s3:::${local.prefix}-artifacts-${var.account_id}/model/*"
     roles          = "arn:${local.partition}:iam::${var.account_id}:role/${local.prefix}-*"
     functions      = "arn:${local.partition}:lambda:${local.regional}:function:${local.prefix}-*"
@@ -102,7 +102,8 @@ locals {
       Resource = local.arns.models
     },
     {
-      # Class names and assignments that are too long for a function's variables.
+      # Class names and assignments that are too long for a function's variables, and what the
+      # daily report's job reads.
       Sid      = "ReadLabels"
       Effect   = "Allow"
       Action   = ["s3:GetObject", "s3:GetObjectTagging"]

@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -328,7 +328,7 @@ class WorkflowProbes:
         return self._failures() > before
 
     def _failures(self) -> float:
-        now = datetime.now(UTC)
+        now = self.environment.clock.now()
         found = self.environment.client("cloudwatch").get_metric_statistics(
             Namespace=METRICS,
             MetricName="Failed",

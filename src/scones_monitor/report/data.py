@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scones_monitor.charts.over_time import Marker
 from scones_monitor.drift.figures import DriftFigure
+from scones_monitor.drift.onset import Onset
 from scones_monitor.invocations import EndpointMetrics
 from scones_monitor.statistics import (
     Estimate,
@@ -92,6 +93,7 @@ class ReportData:
 
     `since` and `until` are the period, aware. `image` returns a record's image bytes, None where
     they are gone. `reference` is what drift was compared with; without one `drift_note` says why.
+    `onset` is the first image at which the online detector had seen enough.
     `sampling` is the percentage of requests that is captured. `assignments` counts results by
     (vehicle, bay, orders).
     """
@@ -109,6 +111,7 @@ class ReportData:
     reference: Summary | None = None
     drift: Sequence[DriftFigure] = ()
     drift_note: str = ""
+    onset: Onset | None = None
     cost: Cost | None = None
     assignments: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     left_out: Sequence[str] = ()
@@ -219,6 +222,7 @@ def figures(data: ReportData) -> dict[str, Any]:
         },
         "drift": [_drift_json(each) for each in data.drift],
         "drift_note": data.drift_note,
+        "drift_since": data.onset.since.isoformat() if data.onset else None,
         "cost": {"currency": data.cost.currency, "total": data.cost.total} if data.cost else None,
         "assignments": [
             {"vehicle": vehicle, "bay": bay, "orders": orders, "n": n}

@@ -13,6 +13,7 @@ import pytest
 from scones_core.errors import MonitorError
 from scones_core.reviews import Answer, answer_line, part_key
 from scones_monitor.daily import MAX_METRIC_AGE, DailySettings, parse_day, report_day
+from scones_monitor.drift.online import MIN_REFERENCE
 from scones_monitor.live import NAMESPACE
 
 DAY = "2026-11-20"
@@ -111,10 +112,11 @@ def test_a_day_like_those_before_has_a_page_and_no_drift(
 def test_other_images_than_before_are_drift(
     report: Report, traffic: Callable[..., None], session: boto3.Session
 ) -> None:
-    traffic("2026-11-18", *[0.95 + i / 1000 for i in range(40)])
+    traffic("2026-11-18", *[0.95 + i / 4000 for i in range(MIN_REFERENCE)])
     traffic(DAY, *[0.3 + i / 1000 for i in range(40)])
     found = report()
     assert (found["drift"], "class mix" in found["drifted"]) == ("drift", True)
+    assert found["drift_since"] == f"{DAY}T14:32:05+00:00"
     published = metrics(session)
     assert (published["Drift"], published["ClassMixDrift"]) == (1, 1)
     assert published["ReviewPercent"] == 100
@@ -126,6 +128,7 @@ def test_a_day_without_records_is_reported_as_such(
     traffic("2026-11-18", 0.99)
     found = report()
     assert (found["images"], found["drift"], found["drifted"]) == (0, "too_few", [])
+    assert found["drift_since"] is None
     assert metrics(session) == {"Images": 0}, "what is not known has no value"
     assert (tmp_path / "output" / "report.html").stat().st_size
 

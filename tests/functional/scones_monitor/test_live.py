@@ -14,6 +14,7 @@ from scones_core.errors import MonitorError
 from scones_monitor.archive import Archive
 from scones_monitor.capture_files import FolderCaptures
 from scones_monitor.drift.figures import CLASS_MIX, DriftFigure, Verdict
+from scones_monitor.drift.onset import Onset
 from scones_monitor.invocations import EndpointMetrics
 from scones_monitor.live import (
     DAY,
@@ -159,6 +160,12 @@ def test_the_line_names_what_drifts_with_its_n(build: Build) -> None:
     text = line(build(0.99, 0.6, drift=[figure("drift", 0.001)]))
     assert text.startswith("15:00:00  images 2  review 50")
     assert "DRIFT of brightness, n = 40" in text
+
+
+def test_the_line_says_since_when(build: Build) -> None:
+    onset = Onset(SINCE, image=12, images=40, name="brightness", rises=False)
+    text = line(build(0.99, 0.6, drift=[figure("drift", 0.001)], onset=onset))
+    assert text.endswith(f"first change {onset}")
 
 
 def test_the_line_of_no_records_says_why_drift_is_not_known(build: Build) -> None:

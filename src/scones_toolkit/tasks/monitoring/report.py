@@ -312,6 +312,7 @@ def _report_data(
         reference=compared.reference,
         drift=compared.figures,
         drift_note=compared.note,
+        onset=compared.onset,
         cost=_cost(project, subject, period, ended.inputs if ended else len(found)),
         assignments=_assignments(results),
         left_out=tuple(subject.left_out),
