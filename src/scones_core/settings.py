@@ -261,8 +261,15 @@ class Settings:
         return cls(**sections, assignment=_assignments(tables, path))
 
     def override(self, section_name: str, **values: Any) -> Self:
-        """Return a copy in which the flags that were given (not None) replace settings."""
-        given = {key: value for key, value in values.items() if value is not None}
+        """Return a copy in which the flags that were given (not None) replace settings.
+
+        Raises SettingsError for a number that its setting cannot have.
+        """
+        given = {
+            key: _in_range(value, f"{section_name}.{key}", f"{section_name}.{key}")
+            for key, value in values.items()
+            if value is not None
+        }
         return replace(self, **{section_name: replace(getattr(self, section_name), **given)})
 
 

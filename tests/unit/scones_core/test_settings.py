@@ -150,6 +150,11 @@ def test_a_number_of_a_variable_is_checked_alike(tmp_path: Path) -> None:
         load(tmp_path, "", {"SCONES_WORKFLOW_THRESHOLD": "90"})
 
 
+def test_a_number_of_a_flag_is_checked_alike() -> None:
+    with pytest.raises(SettingsError, match=r"quality\.min_accuracy must be a finite number"):
+        Settings().override("quality", min_accuracy=float("nan"))
+
+
 @pytest.mark.parametrize("name", ["scones_training_epochs", "Scones_Training_Epochs"])
 def test_a_variable_in_another_case_is_named_with_the_right_one(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError, match=f"{name} sets nothing: write SCONES_TRAINING_EPOCHS"):

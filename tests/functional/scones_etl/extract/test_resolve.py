@@ -175,3 +175,9 @@ def test_an_empty_source_is_not_the_current_folder(resolve, monkeypatch, tmp_pat
 
     with pytest.raises(DatasetError, match="The source '' is none of auto"):
         resolve("")
+
+
+@pytest.mark.parametrize("choice", ["https://example.org/photos.zip", "s3://bucket/photos/"])
+def test_an_address_is_to_be_downloaded_first(resolve, choice):
+    with pytest.raises(DatasetError, match="an address is not read: download it"):
+        resolve(choice)
