@@ -43,6 +43,7 @@ NOT_EXERCISED = {
     ("off_hours", "UseKey"): "the input of a schedule and the queue are not encrypted here",
     ("report_machine", "Trace"): "no traces are sent here",
     ("report_machine", "DeliverLogs"): "log deliveries belong to the account and are not made here",
+    ("report_machine", "FollowJobs"): "the embedded AWS follows jobs without a rule",
     ("report_jobs", "EncryptVolumes"): "instances have no volumes here",
     ("report_jobs", "PutMetrics"): "metrics of instances are not made here",
     ("report_starter", "UseKey"): "the input of a schedule is not encrypted here",

@@ -1,9 +1,10 @@
 """What each statement of the environment's roles is for."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 
-from tests.support.daily_reports import DailyReports
+from tests.support.daily_reports import ENDPOINT, DailyReports
 from tests.support.endpoint_probes import EndpointProbes
 from tests.support.workflow_probes import FUNCTIONS
 
@@ -25,6 +26,18 @@ class Probes(EndpointProbes):
             return False
         figures = self.reports.figures(day)
         return bool(figures["captured_records"] and not figures["left_out"])
+
+    def logs_a_report(self) -> bool:
+        """What a job says is in a log group, which the first one of an account makes."""
+        logs, group = self.environment.client("logs"), "/aws/sagemaker/ProcessingJobs"
+        with suppress(logs.exceptions.ResourceNotFoundException):
+            logs.delete_log_group(logGroupName=group)
+        assert self.reports_a_day()
+        try:
+            found = logs.filter_log_events(logGroupName=group)["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return False
+        return any(f"captured records of {ENDPOINT}" in event["message"] for event in found)
 
     def starts_a_report(self) -> bool:
         """The schedule starts an execution."""
@@ -72,6 +85,8 @@ class Probes(EndpointProbes):
             ("endpoint", "WriteAnswers"): self.answers_asynchronously,
             ("training", "KeepCheckpoints"): self.checkpoints,
             ("training", "ListCheckpoints"): self.checkpoints,
+            ("report_jobs", "CreateProcessingLogGroup"): self.logs_a_report,
+            ("report_jobs", "WriteLogs"): self.logs_a_report,
             ("off_hours", "DeleteEndpoint"): self.goes_down,
             ("off_hours", "ReportFailures"): self.reports_failures,
         }

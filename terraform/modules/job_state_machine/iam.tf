@@ -64,10 +64,11 @@ locals {
     jobs = concat(local.own.jobs, [
       # The first job of an account finds no group; that of training jobs is declared.
       for kind in setsubtract(var.jobs, ["Training"]) : {
-        Sid      = "Create${kind}LogGroup"
-        Effect   = "Allow"
-        Action   = "logs:CreateLogGroup"
-        Resource = "${local.aws}:logs:${local.regional}:log-group:/aws/sagemaker/${kind}Jobs"
+        Sid    = "Create${kind}LogGroup"
+        Effect = "Allow"
+        Action = "logs:CreateLogGroup"
+        # CloudWatch Logs asks about the group's ARN with a stream behind it.
+        Resource = [for end in ["", ":*"] : "${local.aws}:logs:${local.regional}:log-group:/aws/sagemaker/${kind}Jobs${end}"]
       }
       ], [
       {
