@@ -13,10 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, TypeVar
 
-from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import MessageNotSent, RecordNotWritten, WorkflowError
@@ -91,6 +89,13 @@ class _Row:
     def name(self) -> tuple[str, str]:
         """Return the primary key as texts."""
         return self.values["image"]["S"], self.values["release"]["S"]
+
+    def is_same(self, found: Mapping[str, Any]) -> bool:
+        """Return whether the table's row is the one that this call made."""
+        # Numbers come back in another spelling.
+        return all(
+            found.get(name) == self.values[name] for name in ("execution", "recorded_at", "message")
+        )
 
 
 @dataclass(slots=True)
@@ -209,9 +214,10 @@ class Recorder:
     def _compare(self, rows: Sequence["_Row"], written: "_Written", patience: float) -> None:
         """Add the notices of rows that are there already, and have no mark yet.
 
-        What the first call decided is published, unless the threshold has moved in between.
+        What the first call decided is published, unless the threshold has moved in between. A row
+        that this call wrote, by a request whose answer it did not get, waits for no mark.
         """
-        left = list(rows)
+        left, own = list(rows), list[_Row]()
         while True:
             try:
                 found = self._read([row.key for row in left])
@@ -219,11 +225,17 @@ class Recorder:
                 fault = RecordNotWritten(f"The table {self.settings.table} did not answer: {error}")
                 written.faults |= {row.place: fault for row in left}
                 return
-            left = [row for row in left if "notified_at" not in found.get(row.name, {})]
+            own += [row for row in left if row.is_same(found.get(row.name, {}))]
+            left = [
+                row
+                for row in left
+                if row not in own and "notified_at" not in found.get(row.name, {})
+            ]
             over = time.monotonic() >= patience or self.remaining() <= 2 * RESERVED_SECONDS
             if not left or over:
                 break
             time.sleep(MARK_PAUSE_SECONDS)
+        written.notices += [Notice(row.place, row.key, row.values["message"]["S"]) for row in own]
         for row in left:
             known = found.get(row.name, {})
             as_before = known.get("decision") == row.values["decision"]
@@ -358,20 +370,23 @@ def row_of(result: Result, execution: str) -> dict[str, Any]:
     """Return the table's row of an accepted or reviewed result, as DynamoDB takes it."""
     accepted = result["decision"] == "accepted"
     message = (classified_event if accepted else review_message)(result, execution)
-    row = {
+    assigned = {name: _value(value) for name, value in result.get("assignment", {}).items()}
+    texts = {
         "image": image_version(result["image"]),
         "release": result.get("release") or "none",
         "decision": result["decision"],
         "label": result["inference"]["label"],
-        "confidence": Decimal(repr(result["inference"]["confidence"])),
-        **{k: _number(v) for k, v in result.get("assignment", {}).items()},
         "event_id": message["event_id"],
         "execution": execution,
-        "recorded_at": _now(),
+        # To the microsecond: it tells this call's rows from those of a repeat.
+        "recorded_at": datetime.now(UTC).isoformat(timespec="microseconds"),
         "message": compact(message),
     }
-    serialize = TypeSerializer().serialize
-    return {name: serialize(value) for name, value in row.items()}
+    return {
+        **{name: {"S": text} for name, text in texts.items()},
+        "confidence": _value(result["inference"]["confidence"]),
+        **assigned,
+    }
 
 
 def insert_statement(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -393,8 +408,9 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _number(value: object) -> object:
-    return Decimal(repr(value)) if isinstance(value, float) else value
+def _value(value: object) -> dict[str, str]:
+    """Return a number or text as DynamoDB takes it; TypeSerializer tries ten types for each."""
+    return {"N": repr(value)} if isinstance(value, int | float) else {"S": str(value)}
 
 
 def compact(value: Any) -> str:

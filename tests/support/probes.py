@@ -1,12 +1,12 @@
 """What each statement of the environment's roles is for."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cached_property
 
-from tests.support.daily_reports import ENDPOINT, DailyReports
+from tests.support.daily_reports import DailyReports
 from tests.support.endpoint_probes import EndpointProbes
-from tests.support.workflow_probes import FUNCTIONS
+from tests.support.job_probes import JobProbes
+from tests.support.workflow_probes import FUNCTIONS, PREFIX
 
 
 class Probes(EndpointProbes):
@@ -19,6 +19,11 @@ class Probes(EndpointProbes):
         made.put(made.day(5), [0.9])
         return made
 
+    @cached_property
+    def jobs(self) -> JobProbes:
+        """Return what runs the retraining's and the demand forecast's steps."""
+        return JobProbes(self.environment)
+
     def reports_a_day(self) -> bool:
         """A day is reported, with all that AWS knows of the endpoint."""
         day = self.reports.day(5)
@@ -28,16 +33,9 @@ class Probes(EndpointProbes):
         return bool(figures["captured_records"] and not figures["left_out"])
 
     def logs_a_report(self) -> bool:
-        """What a job says is in a log group, which the first one of an account makes."""
-        logs, group = self.environment.client("logs"), "/aws/sagemaker/ProcessingJobs"
-        with suppress(logs.exceptions.ResourceNotFoundException):
-            logs.delete_log_group(logGroupName=group)
-        assert self.reports_a_day()
-        try:
-            found = logs.filter_log_events(logGroupName=group)["events"]
-        except logs.exceptions.ResourceNotFoundException:
-            return False
-        return any(f"captured records of {ENDPOINT}" in event["message"] for event in found)
+        """The first processing job of an account makes the log group, and writes its log."""
+        self.jobs.forget("ProcessingJobs")
+        return self.reports_a_day() and self.jobs.logged("ProcessingJobs", f"{PREFIX}daily-report")
 
     def starts_a_report(self) -> bool:
         """The schedule starts an execution."""
@@ -48,6 +46,11 @@ class Probes(EndpointProbes):
 
     def of(self, role: str, sid: str) -> Callable[[], bool]:
         """Return what a statement of a role's policy is for."""
+        if role.startswith(("retrain_", "demand_")):
+            return self.jobs.of(role, sid)
+        return self._of_workflow(role, sid)
+
+    def _of_workflow(self, role: str, sid: str) -> Callable[[], bool]:
         if sid == "DistinguishMissingImages":
             return self.distinguishes_missing(role)
         if sid == "Log" and role in FUNCTIONS:
@@ -85,10 +88,10 @@ class Probes(EndpointProbes):
             ("endpoint", "WriteAnswers"): self.answers_asynchronously,
             ("training", "KeepCheckpoints"): self.checkpoints,
             ("training", "ListCheckpoints"): self.checkpoints,
-            ("report_jobs", "CreateProcessingLogGroup"): self.logs_a_report,
-            ("report_jobs", "WriteLogs"): self.logs_a_report,
             ("off_hours", "DeleteEndpoint"): self.goes_down,
             ("off_hours", "ReportFailures"): self.reports_failures,
+            ("report_jobs", "WriteLogs"): self.logs_a_report,
+            ("report_jobs", "CreateProcessingLogGroup"): self.logs_a_report,
         }
         whole = {
             "endpoint": self.serves,

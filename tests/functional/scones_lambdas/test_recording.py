@@ -405,3 +405,22 @@ def test_more_rows_than_one_call_takes_are_all_written_and_marked(
     assert record(*given) == given
     assert len(helpers.rows()) == 60
     assert all(row["notified_at"] for row in helpers.rows())
+
+
+def test_rows_whose_answer_was_lost_are_told_without_waiting_for_a_mark(
+    record: Any, helpers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = clients.dynamodb()
+    execute = table.batch_execute_statement
+
+    def answer_late(**given: Any) -> Any:
+        execute(**given)
+        return execute(**given)
+
+    monkeypatch.setattr(table, "batch_execute_statement", answer_late)
+    monkeypatch.setattr(recording, "MARK_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(recording.time, "sleep", lambda _: pytest.fail("it waited"))
+    given = [result("a.png"), result("b.png", "review")]
+    assert record(*given) == given
+    assert len(helpers.messages("events")) == len(helpers.messages("review")) == 1
+    assert all(row["notified_at"] for row in helpers.rows())

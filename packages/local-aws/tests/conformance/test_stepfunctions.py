@@ -117,7 +117,7 @@ def test_an_express_execution_cannot_be_asked_about(aws):
         (
             flow({"P": {"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% ( %}"}}),
             "STANDARD",
-            "is no JSONata",
+            "INVALID_JSONATA_EXPRESSION",
         ),
     ],
 )
@@ -596,7 +596,7 @@ def test_a_retry_by_class_name_waits_longer_each_time_within_its_jitter(aws):
 def test_the_branches_of_a_parallel_state_have_their_places_and_their_errors(aws):
     """https://docs.aws.amazon.com/step-functions/latest/dg/state-parallel.html"""
     wait = {"W": {"Type": "Wait", "Seconds": 1, "Next": "P"}, **PASS}
-    second = flow({"P": {"Type": "Pass", "Result": 2, "End": True}})
+    second = flow({"Q": {"Type": "Pass", "Result": 2, "End": True}})
     state = {"Type": "Parallel", "Branches": [flow(wait), second], "End": True}
     assert output(aws.run(aws.state_machine(flow({"Both": state})), {"a": 1})) == [{"a": 1}, 2]
     broken = flow({"F": {"Type": "Fail", "Error": "Own", "Cause": "why"}})

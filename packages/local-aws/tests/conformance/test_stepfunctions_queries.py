@@ -139,7 +139,8 @@ def test_a_map_over_items_and_a_parallel(aws: Aws) -> None:
     }
     branch = {"StartAt": "Q", "States": {"Q": {"Type": "Pass", "End": True}}}
     branch["States"]["Q"]["Output"] = "{% $states.input.sum + $factor %}"
-    both = {"Type": "Parallel", "Branches": [branch, branch], "End": True}
+    other = {"StartAt": "R", "States": {"R": branch["States"]["Q"]}}
+    both = {"Type": "Parallel", "Branches": [branch, other], "End": True}
     definition = flow(
         Start={"Type": "Pass", "Assign": {"factor": 10}, "Next": "Map"}, Map=mapped, Both=both
     )
@@ -289,9 +290,9 @@ def test_a_variable_has_at_most_256_kib(aws: Aws) -> None:
 @pytest.mark.parametrize(
     ("state", "says"),
     [
-        ({"Output": "{% $states. %}"}, "is no JSONata"),
-        ({"InputPath": "$.x"}, "InputPath is not supported in JSONata"),
-        ({"Parameters": {"a": 1}}, "Parameters is not supported in JSONata"),
+        ({"Output": "{% $states. %}"}, "INVALID_JSONATA_EXPRESSION"),
+        ({"InputPath": "$.x"}, "field 'InputPath' is only supported for the 'JSONPath'"),
+        ({"Parameters": {"a": 1}}, "field 'Parameters' is only supported for the 'JSONPath'"),
     ],
 )
 def test_a_definition_with_a_wrong_expression_is_refused(

@@ -4,7 +4,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from moto.dynamodb.exceptions import MockValidationException
+from moto.dynamodb.exceptions import ItemSizeTooLarge, MockValidationException
+from moto.dynamodb.models.dynamo_type import DynamoType, LimitedSizeDict
+from moto.dynamodb.models.utilities import bytesize
 
 from local_aws.core.context import Context
 from local_aws.core.patching import patch
@@ -14,6 +16,8 @@ from local_aws.dynamodb import statements, transactions
 PATCHED = (statements, transactions)
 _HANDLER = "moto.dynamodb.responses.DynamoHandler"
 MAX_BATCH = 25
+MAX_ITEM_BYTES = 405_000
+"""As moto measures: AWS takes items of between 409 and 410 KB."""
 # By operation: what it belongs to, which moto has in part or not as AWS does.
 CLOSED = {
     "execute_statement": "PartiQL",
@@ -103,6 +107,20 @@ def get_item(original: Any, table: Any, hash_key: Any, range_key: Any = None, *m
     if table.has_range_key and range_key and hash_key not in table.items:
         return None
     return original(table, hash_key, range_key, *more)
+
+
+@patch(
+    "moto.dynamodb.models.dynamo_type.Item.__init__",
+    why="measures all attributes of an item again for each one that is added",
+)
+def create_item(_: Any, item: Any, hash_key: Any, range_key: Any, attrs: dict[str, Any]) -> None:
+    """Make an item; raises ItemSizeTooLarge for one of more than 400 KB."""
+    item.hash_key, item.range_key = hash_key, range_key
+    values = {name: DynamoType(value) for name, value in attrs.items()}
+    if sum(bytesize(name) + value.size() for name, value in values.items()) > MAX_ITEM_BYTES:
+        raise ItemSizeTooLarge
+    item.attrs = LimitedSizeDict()
+    dict.update(item.attrs, values)
 
 
 @patch(

@@ -57,6 +57,7 @@ _TRUSTED = {
 # Services whose roles are taken by the caller, or are what the request is about.
 _OWN_ROLES = frozenset(("iam", "sts"))
 _READING = ("Describe", "Get", "List", "Search")
+_ROLE_ARN = re.compile(r"arn:[\w-]+:iam::\d{12}:role/\S+")
 _ROLE_NAME = re.compile(r"\w*role_?arn", re.IGNORECASE)
 
 
@@ -140,6 +141,8 @@ def _refusal(service: str, handed: HandedRole) -> TrustMissing:
             "InvalidParameterValueException",
             "The role defined for the function cannot be assumed by Lambda.",
         )
+    if service == "states" and not _ROLE_ARN.fullmatch(handed.role_arn):
+        return TrustMissing("InvalidArn", f"Invalid Role Arn: '{handed.role_arn}'")
     if service == "states":
         return TrustMissing(
             "AccessDeniedException",

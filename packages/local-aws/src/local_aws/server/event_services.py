@@ -17,6 +17,7 @@ from local_aws.eventbridge.targets import RoleClients
 from local_aws.iam.roles import RoleSessions, is_enforced
 from local_aws.logs import api as logs_api
 from local_aws.logs import encryption_keys
+from local_aws.sns import requests as sns_requests
 from local_aws.sns import subscriptions
 from local_aws.stepfunctions.clients import ClientCache
 
@@ -28,6 +29,7 @@ PATCHED = (
     encryption_keys,
     logs_api,
     scheduler_api,
+    sns_requests,
     subscriptions,
 )
 

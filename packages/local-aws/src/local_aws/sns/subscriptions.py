@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
 https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
 """
 
+import copy
 import json
 import logging
 from typing import Any
@@ -38,12 +39,21 @@ def publish(original: Any, subscription: Any, *arguments: Any, **more: Any) -> N
         elif subscription.protocol == "sqs":
             require_queue(sender, subscription.endpoint)
             with failing("INVALID_PARAMETER"):
-                original(subscription, *arguments, **more)
+                original(_with_true_flags(subscription), *arguments, **more)
         else:
             original(subscription, *arguments, **more)
     except DeliveryFailed as error:
         _log.warning("%s is not delivered: %s", subscription.topic.arn, error.message)
         _dead_letter(sender, subscription, *arguments, **more)
+
+
+def _with_true_flags(subscription: Any) -> Any:
+    """Return the subscription for moto, to which the text "false" is true."""
+    if str(subscription.attributes.get("RawMessageDelivery")).lower() == "true":
+        return subscription
+    plain = copy.copy(subscription)
+    plain.attributes = {**subscription.attributes, "RawMessageDelivery": ""}
+    return plain
 
 
 def _run(sender: Sender, subscription: Any, *arguments: Any, **more: Any) -> None:

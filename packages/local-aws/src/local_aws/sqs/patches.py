@@ -10,6 +10,8 @@ from moto.sqs.exceptions import ReceiptHandleIsInvalid
 
 from local_aws.core import clock
 from local_aws.core.patching import patch, set_value
+from local_aws.sqs import deduplication
+from local_aws.sqs.requests import require_message_attributes
 from local_aws.state.queue_messages import note_change, note_sent
 
 _sent: list[Callable[[str], None]] = []
@@ -39,19 +41,25 @@ set_value("moto.sqs.models.unix_time_millis", unix_time_millis, why="follows no 
     why="counts all messages for each one that is sent; invokes a mapped function from within "
     "SendMessage, with invented attributes, and makes the messages of a failed one visible at once",
 )
-def add_message(original: Any, queue: Any, message: Any) -> None:
+def add_message(_: Any, queue: Any, message: Any) -> None:
     """Keep the message, and have those that poll the queue look."""
     # moto notes its mappings here, and invokes whatever is noted.
     queue.lambda_event_source_mappings = {}
-    if queue.fifo_queue:
-        original(queue, message)
-    else:
-        with queue._messages_lock:
-            queue._messages.append(message)
-            queue._messages_lock.notify_all()
+    with queue._messages_lock:
+        if queue.fifo_queue and not deduplication.is_new(queue, message):
+            return
+        queue._messages.append(message)
+        queue._messages_lock.notify_all()
     note_sent(queue, message)
     for action in _sent:
         action(queue.queue_arn)
+
+
+@patch("moto.sqs.responses.validate_message_attributes", why="takes any number, and empty ones")
+def validate_message_attributes(original: Any, attributes: dict[str, Any] | None) -> None:
+    """Raise an error for attributes that a message cannot have."""
+    original(attributes)
+    require_message_attributes(attributes or {})
 
 
 _SCANS = "looks at all messages of a queue to receive or delete one"

@@ -62,7 +62,8 @@ def package(owner: Any, blobs: Blobs) -> Reduced:
 def _sent(owner: Any, part: str, holder: dict[str, Any], blobs: Blobs) -> Any:
     sent = holder["ZipFile"]
     if isinstance(sent, str):
-        return _Text(_bytes(owner, part, sent.encode(), blobs))
+        # Text has its hash as well; encoding it for each save would cost more than the save.
+        return _Text(blobs.of(owner, part, (hash(sent), len(sent)), sent.encode))
     return _bytes(owner, part, sent, blobs)
 
 

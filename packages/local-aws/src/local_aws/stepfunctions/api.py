@@ -3,6 +3,7 @@
 import datetime
 import threading
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from moto.core.exceptions import AWSError
@@ -27,10 +28,11 @@ from local_aws.stepfunctions.executions import (
     request_data,
     split,
 )
+from local_aws.stepfunctions.field_values import Problem
 from local_aws.stepfunctions.history import without_data
 from local_aws.stepfunctions.json_data import strict_json
 from local_aws.stepfunctions.redrive import redrive_fields
-from local_aws.stepfunctions.validation import Problem, problems_of
+from local_aws.stepfunctions.validation import problems_of
 
 MAX_PAGE = 1000
 MAX_DIAGNOSTICS = 100
@@ -81,7 +83,7 @@ def validate_state_machine_definition(response: Any) -> Any:
     """Answer ValidateStateMachineDefinition."""
     text = response._get_param("definition")
     kind = response._get_param("type") or "STANDARD"
-    problems = list(problems_of(_parsed(text), kind))
+    problems = list(_problems(text, kind))
     if not problems:
         try:
             StepFunctionsParserBackend._validate_definition(text)
@@ -108,17 +110,19 @@ def validate_state_machine_definition(response: Any) -> Any:
 
 def require_runnable(text: str, machine_type: str) -> None:
     """Raise InvalidDefinition for a definition that AWS refuses, or that cannot run here."""
-    found = ", ".join(str(problem) for problem in problems_of(_parsed(text), machine_type))
+    found = ", ".join(str(problem) for problem in _problems(text, machine_type))
     if found:
         raise InvalidDefinition(f"Invalid State Machine Definition: '{found}'")
     StepFunctionsParserBackend._validate_definition(text)
 
 
-def _parsed(text: str) -> Any:
+def _problems(text: str, machine_type: str) -> Iterator[Problem]:
     try:
-        return strict_json(text)
-    except ValueError:
-        return None  # what the parser says of it is clearer
+        definition = strict_json(text)
+    except ValueError as error:
+        yield Problem("INVALID_JSON_DESCRIPTION", str(error))
+        return
+    yield from problems_of(definition, machine_type)
 
 
 @patch(

@@ -8,12 +8,38 @@ from typing import Any
 
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 
-from local_aws.core.patching import patch
+from local_aws.core.patching import patch, set_value
 from local_aws.stepfunctions.validation import inner_flows, is_distributed, processor_config
 
 # moto's grammar knows CSV and JSON only; the reader itself looks at what was asked for.
 _GRAMMAR_INPUT_TYPE = "JSON"
 _ATTRIBUTE = "local_aws_distributed"
+
+
+def _scopes(preprocessor: Any) -> list[Any]:
+    """Return the query languages of the scopes that one reading of a definition is in."""
+    found: list[Any] = preprocessor.__dict__.setdefault("local_aws_scopes", [])
+    return found
+
+
+set_value(
+    "moto.stepfunctions.parser.asl.parse.preprocessor.Preprocessor._query_language_per_scope",
+    property(_scopes),
+    why="shares its scopes among all definitions: after a refused one, others are misread",
+)
+
+
+@patch(
+    "moto.stepfunctions.parser.asl.parse.preprocessor.Preprocessor._open_query_language_scope",
+    why="has states inherit the language of the Map around them; AWS, that of the state machine",
+)
+def open_query_language_scope(original: Any, preprocessor: Any, parse_tree: Any) -> None:
+    """Begin a state or flow: its own language, or else that of the whole state machine."""
+    scopes = _scopes(preprocessor)
+    around = scopes[1:]
+    del scopes[1:]
+    original(preprocessor, parse_tree)
+    scopes[1:1] = around
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +117,7 @@ def _take_out(
     language = str(flow.get("QueryLanguage", language))
     for name, state, inner in inner_flows(flow):
         for number, part in enumerate(inner):
-            _take_out(part, (*path, name, str(number)), kept, language)
+            _take_out(part, (*path, name, str(number)), kept, language)  # not the state's own
         percentage = state.get("ToleratedFailurePercentage")
         if isinstance(percentage, int):  # moto's grammar knows it with a decimal point only
             state["ToleratedFailurePercentage"] = float(percentage)

@@ -2,12 +2,13 @@
 
 import datetime
 import random
+import re
 import threading
 import uuid
 from collections.abc import Callable
 from typing import Any
 
-from moto.stepfunctions.exceptions import ValidationException
+from moto.stepfunctions.exceptions import InvalidArn, ValidationException
 from moto.stepfunctions.parser.api import ExecutionStatus, HistoryEventType, InvalidExecutionInput
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEventException,
@@ -31,6 +32,7 @@ EXPRESS_SECONDS = 300
 MAX_EXECUTIONS = 2_000
 MAX_EVENTS = 100_000
 _READY_SECONDS = 10.0
+_EXECUTION_ARN = re.compile(r"arn:[\w-]+:states:[\w-]+:\d{12}:(?:execution|express):.+:.+")
 _BACKEND = "moto.stepfunctions.parser.backend"
 _ENVIRONMENT = "moto.stepfunctions.parser.asl.eval.environment.Environment"
 _PROGRAM = "moto.stepfunctions.parser.asl.component.program.program.Program"
@@ -363,7 +365,9 @@ def stop(original: Any, execution: Any, stop_date: Any, error: Any, cause: Any) 
     why="looks through all executions for one of the last, which are asked about most",
 )
 def find_execution(original: Any, backend: Any, execution_arn: str) -> Any:
-    """Return an execution by its ARN."""
+    """Return an execution by its ARN; raises InvalidArn where it is none."""
+    if not _EXECUTION_ARN.match(execution_arn or ""):
+        raise InvalidArn(f"Invalid Execution Arn: '{execution_arn}'")
     machine = _state_machine_name(execution_arn)
     for found in backend.state_machines:
         if found.name == machine:

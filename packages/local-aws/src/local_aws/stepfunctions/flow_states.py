@@ -101,6 +101,19 @@ def compare_variable(_: Any, comparison: Any, env: Any) -> None:
     function.eval(env)
 
 
+@patch(
+    f"{_COMPARISON}.operator.implementations.string_operators.StringMatches._compare",
+    why="has ? and [ stand for other letters too, and no backslash before an asterisk",
+)
+def matches_wildcards(_: Any, variable: Any, comparison_value: Any) -> bool:
+    """Return whether a string matches: `*` stands for any text, after a backslash for itself."""
+    if not isinstance(variable, str):
+        return False
+    parts = re.findall(r"\\[*\\]|.", comparison_value, re.DOTALL)
+    pattern = "".join(".*" if part == "*" else re.escape(part[-1]) for part in parts)
+    return re.fullmatch(pattern, variable, re.DOTALL) is not None
+
+
 class _Ruled(str):
     """The name of a state that a rule leads to, and not the Default."""
 

@@ -25,6 +25,7 @@ from local_aws.stepfunctions.distributed_map import state  # noqa: F401
 from local_aws.stepfunctions.query_language import (  # noqa: F401
     intrinsics,
     jsonpath,
+    result_path,
     variables,
 )
 

@@ -29,18 +29,12 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resou
 from local_aws.core.patching import patch, set_value
 from local_aws.stepfunctions.clients import client_for
 from local_aws.stepfunctions.errors import StateFailed, failure_event, task_failure
+from local_aws.stepfunctions.integrations import BOTO_SERVICES
 from local_aws.stepfunctions.json_data import strict_json
 from local_aws.stepfunctions.validation import JOBS, Job
 
 _SERVICE = "moto.stepfunctions.parser.asl.component.state.exec.state_task.service"
 _POLL_SECONDS = 0.1
-# The names that Step Functions gives services, where boto3 has others.
-_BOTO_SERVICES = {
-    "cloudwatchlogs": "logs",
-    "eventbridge": "events",
-    "sagemakerruntime": "sagemaker-runtime",
-    "sagemakerfeaturestoreruntime": "sagemaker-featurestore-runtime",
-}
 # How an error's name begins with aws-sdk integrations, where it is not the service's own name.
 _SDK_ERROR_NAMES = {
     "cloudwatch": "CloudWatch",
@@ -58,7 +52,7 @@ _SDK_ERROR_NAMES = {
 
 set_value(
     f"{_SERVICE}.state_task_service.StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES",
-    {**base.StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES, **_BOTO_SERVICES},
+    {**base.StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES, **BOTO_SERVICES},
     why="does not know the names that Step Functions gives some services",
 )
 set_value(

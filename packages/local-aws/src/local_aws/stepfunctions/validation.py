@@ -7,26 +7,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local_aws.stepfunctions.query_language.jsonata import QueryFailed, check
+from local_aws.stepfunctions.field_values import (
+    MAX_NAME,
+    Problem,
+    invalid,
+    objects_in,
+    problems_of_values,
+)
+from local_aws.stepfunctions.integrations import PREFIX, problems_of_task
 
 # What a Distributed Map's ItemReader and ResultWriter may name.
 INPUT_TYPES = frozenset(("CSV", "JSON", "JSONL", "MANIFEST"))
 DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
 TRANSFORMATIONS = frozenset(("NONE", "COMPACT", "FLATTEN"))
 OUTPUT_TYPES = frozenset(("JSON", "JSONL"))
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One reason to refuse a definition, with AWS's code and its place such as `/States/A`."""
-
-    code: str
-    message: str
-    location: str = ""
-
-    def __str__(self) -> str:
-        place = f" at {self.location}" if self.location else ""
-        return f"{self.code}: {self.message}{place}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +55,13 @@ JOBS = {
 }
 
 _HERE = "which the embedded AWS does not support"
-_INTEGRATION = "arn:aws:states:::"
 SERVICES = frozenset(
     ("aws-sdk", "dynamodb", "events", "lambda", "sagemaker", "sns", "sqs", "states")
 )
 _SYNC_JOBS = frozenset(("sync", action) for action in JOBS)
 _DISTRIBUTED_ONLY = ("ItemReader", "ItemBatcher", "ResultWriter", "Label")
-_FLOW = {"Comment", "QueryLanguage", "StartAt", "States"}
+_FLOW = {"Comment", "StartAt", "States"}
+_LANGUAGES = ("JSONPath", "JSONata")
 _ANY = {"Type", "Comment", "QueryLanguage"}
 _PATHS = {"InputPath", "OutputPath"}
 _GOES_ON = {"Next", "End", "Assign", "Output", *_PATHS}
@@ -109,7 +103,6 @@ _ONLY_JSONPATH = (
     "ResultSelector",
 )
 _ONLY_JSONATA = ("Arguments", "Items", "Output")
-_OPEN, _CLOSE = "{%", "%}"
 
 
 def inner_flows(flow: Any) -> Iterator[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
@@ -141,25 +134,39 @@ def problems_of(definition: Any, machine_type: str = "STANDARD") -> Iterator[Pro
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_ValidateStateMachineDefinition.html
     """
     if isinstance(definition, dict):
-        yield from _of_flow(definition, "", {*_FLOW, "TimeoutSeconds", "Version"})
+        language = definition.get("QueryLanguage", "JSONPath")
+        yield from _of_flow(
+            definition, "", {*_FLOW, "QueryLanguage", "TimeoutSeconds", "Version"}, language
+        )
+        yield from _reused_names(definition, "", {})
     sentences = [*unsupported_features(definition, machine_type), *reused_variables(definition)]
     yield from (Problem("SCHEMA_VALIDATION_FAILED", sentence) for sentence in sentences)
 
 
-def _of_flow(flow: Mapping[str, Any], place: str, fields: set[str]) -> Iterator[Problem]:
-    """Yield what is wrong with a flow's own states, then with those of the flows within."""
+def _of_flow(
+    flow: Mapping[str, Any], place: str, fields: set[str], language: Any
+) -> Iterator[Problem]:
+    """Yield what is wrong with a flow's own states, then with those of the flows within.
+
+    `language` is the state machine's: a Map or Parallel does not hand its own on.
+    """
     yield from _unknown_fields(flow, fields, place or "/")
+    if flow.get("QueryLanguage", "JSONPath") not in _LANGUAGES:
+        yield invalid("'QueryLanguage' is JSONPath or JSONata", place or "/")
     states = flow.get("States")
     if not isinstance(states, dict) or not states:
-        yield _invalid("The field 'States' must be an object with at least one state", place or "/")
+        yield invalid("The field 'States' must be an object with at least one state", place or "/")
         return
     targets = [(f"{place}/StartAt", flow.get("StartAt"))]
     for name, state in states.items():
         location = f"{place}/States/{name}"
         if not isinstance(state, dict):
-            yield _invalid("A state must be an object", location)
+            yield invalid("A state must be an object", location)
             continue
+        if len(name) > MAX_NAME:
+            yield invalid(f"A state's name has at most {MAX_NAME} characters", location)
         yield from _of_state(state, location)
+        yield from _of_language(state, location, language)
         targets += _targets(state, location)
     for location, target in targets:
         if not isinstance(target, str) or target not in states:
@@ -169,36 +176,80 @@ def _of_flow(flow: Mapping[str, Any], place: str, fields: set[str]) -> Iterator[
     for name in states.keys() - _reached(flow.get("StartAt"), states):
         location = f"{place}/States/{name}"
         yield Problem("MISSING_TRANSITION_TARGET", f'State "{name}" is not reachable.', location)
-    for name, _, inner in inner_flows(flow):
+    for name, state, inner in inner_flows(flow):
         for number, part in enumerate(inner):
-            own = {*_FLOW, "ProcessorConfig"}
-            yield from _of_flow(part, f"{place}/States/{name}[{number}]", own)
+            where = f"{place}/States/{name}/{_field_of(state, number)}"
+            yield from _of_flow(part, where, {*_FLOW, "ProcessorConfig"}, language)
 
 
-def _invalid(message: str, location: str) -> Problem:
-    return Problem("SCHEMA_VALIDATION_FAILED", message, location)
+def _field_of(state: Mapping[str, Any], number: int) -> str:
+    """Return the field that has an inner flow of a state, as `inner_flows` counts them."""
+    flow = "ItemProcessor" if state.get("ItemProcessor") else "Iterator"
+    is_map = isinstance(state.get(flow), dict)
+    return flow if is_map and number == 0 else f"Branches[{number - is_map}]"
+
+
+def _reused_names(flow: Mapping[str, Any], place: str, known: dict[str, str]) -> Iterator[Problem]:
+    """Yield a problem for each name that two states of a state machine have."""
+    for name, state, inner in inner_flows(flow):
+        location = f"{place}/States/{name}"
+        if name in known:
+            yield Problem("DUPLICATE_STATE_NAME", f"Duplicate State name: {name}", location)
+        known.setdefault(name, location)
+        for number, part in enumerate(inner):
+            yield from _reused_names(part, f"{location}/{_field_of(state, number)}", known)
+
+
+def _of_language(state: Mapping[str, Any], place: str, machines: Any) -> Iterator[Problem]:
+    """Yield what is wrong with a state's language, and with its fields in that language."""
+    language = state.get("QueryLanguage", machines)
+    if language not in _LANGUAGES:
+        yield invalid("'QueryLanguage' is JSONPath or JSONata", place)
+        return
+    if (machines, language) == ("JSONata", "JSONPath"):
+        yield invalid(
+            "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine",
+            place,
+        )
+    other = _LANGUAGES[1 - _LANGUAGES.index(language)]
+    for field in _ONLY_JSONPATH if language == "JSONata" else _ONLY_JSONATA:
+        if field in state:
+            yield invalid(
+                f"The QueryLanguage is set to '{language}', but field '{field}' is only supported "
+                f"for the '{other}' QueryLanguage",
+                place,
+            )
+    yield from problems_of_values(state, place, jsonata=language == "JSONata")
+    yield from problems_of_task(state, place)
 
 
 def _unknown_fields(part: Mapping[str, Any], known: set[str], place: str) -> Iterator[Problem]:
     for field in part:
         if field not in known:
-            yield _invalid(f"The field '{field}' is not supported", place)
+            yield invalid(f"Field '{field}' is not supported", place)
 
 
 def _of_state(state: Mapping[str, Any], place: str) -> Iterator[Problem]:
     kind = state.get("Type")
     if not isinstance(kind, str) or kind not in _FIELDS:
-        yield _invalid(f"The field 'Type' is one of {', '.join(_FIELDS)}", place)
+        yield invalid(f"The field 'Type' is one of {', '.join(_FIELDS)}", place)
         return
     yield from _unknown_fields(state, _ANY | _FIELDS[kind], place)
     if "Next" in _FIELDS[kind] and ("Next" in state) == (state.get("End") is True):
-        yield _invalid("A state has either 'Next' or 'End': true", place)
+        yield invalid("A state has either 'Next' or 'End': true", place)
     for names in _REQUIRED.get(kind, ()):
         if sum(name in state for name in names) != 1:
-            yield _invalid(f"A {kind} state has exactly one of {', '.join(names)}", place)
-    for field in _TIMES:
+            yield invalid(f"A {kind} state has exactly one of {', '.join(names)}", place)
+    for field in (*_TIMES, "Error", "Cause", *_LIMITS):
         if f"{field}Path" in state and field in state:
-            yield _invalid(f"A state has only one of '{field}' and '{field}Path'", place)
+            yield invalid(f"A state has only one of '{field}' and '{field}Path'", place)
+    if kind == "Choice" and not objects_in(state, "Choices"):
+        yield invalid("'Choices' must be a list of at least one rule", place)
+    if kind == "Map":
+        if {"Parameters", "ItemSelector"} <= state.keys():
+            yield invalid("A Map has only one of 'Parameters' and 'ItemSelector'", place)
+        if is_distributed(state) and "ExecutionType" not in processor_config(state):
+            yield invalid("'ExecutionType' is required in the mode DISTRIBUTED", place)
 
 
 _REQUIRED = {
@@ -214,7 +265,7 @@ def _targets(state: Mapping[str, Any], place: str) -> list[tuple[str, Any]]:
     """Return the names of states that a state leads to, each with its place."""
     found = [(f"{place}/{name}", state[name]) for name in ("Next", "Default") if name in state]
     for field in ("Choices", "Catch"):
-        for number, one in enumerate(_objects(state, field)):
+        for number, one in enumerate(objects_in(state, field)):
             found.append((f"{place}/{field}[{number}]/Next", one.get("Next")))
     return found
 
@@ -235,24 +286,17 @@ def _reached(start: Any, states: Mapping[str, Any]) -> set[str]:
     return reached
 
 
-def unsupported_features(
-    definition: Any, machine_type: str = "STANDARD", language: str = "JSONPath"
-) -> Iterator[str]:
-    """Yield a sentence for each part of a parsed definition that must be refused.
-
-    `language` is what the flow around this one is written in.
-    """
+def unsupported_features(definition: Any, machine_type: str = "STANDARD") -> Iterator[str]:
+    """Yield a sentence for each part of a parsed definition that must be refused."""
     if not isinstance(definition, dict):
         return
-    language = str(definition.get("QueryLanguage", language))
     for name, state, inner in inner_flows(definition):
-        yield from of_expressions(name, state, str(state.get("QueryLanguage", language)))
         yield from _of_task(name, state, machine_type)
         yield from _of_map(name, state, machine_type)
         express = processor_config(state).get("ExecutionType") == "EXPRESS"
         inner_type = "EXPRESS" if is_distributed(state) and express else machine_type
         for part in inner:
-            yield from unsupported_features(part, inner_type, language)
+            yield from unsupported_features(part, inner_type)
 
 
 def _of_task(name: str, state: Mapping[str, Any], machine_type: str) -> Iterator[str]:
@@ -261,9 +305,9 @@ def _of_task(name: str, state: Mapping[str, Any], machine_type: str) -> Iterator
         return
     if ":activity:" in resource:
         yield f"State {name} waits for an activity's worker, {_HERE}."
-    if not resource.startswith(_INTEGRATION):
+    if not resource.startswith(PREFIX):
         return
-    service, _, action = resource.removeprefix(_INTEGRATION).partition(":")
+    service, _, action = resource.removeprefix(PREFIX).partition(":")
     action, _, pattern = action.partition(".")
     if service not in SERVICES:
         yield f"State {name} calls {service}, {_HERE}."
@@ -331,21 +375,6 @@ def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def of_expressions(name: str, state: Mapping[str, Any], language: str) -> Iterator[str]:
-    """Yield what is wrong with a state's fields in its language, and with its expressions."""
-    jsonata = language == "JSONata"
-    for field in _ONLY_JSONPATH if jsonata else _ONLY_JSONATA:
-        if field in state:
-            yield f"State {name}: the field {field} is not supported in {language}."
-    if not jsonata:
-        return
-    for expression in _expressions(state):
-        try:
-            check(expression)
-        except QueryFailed as error:
-            yield f"State {name}: {error}."
-
-
 def reused_variables(flow: Any, outer: frozenset[str] = frozenset()) -> Iterator[str]:
     """Yield a sentence for each variable of an inner flow that has the name of one around it."""
     own = {variable for _, state, _ in inner_flows(flow) for variable in _assigned(state)}
@@ -358,27 +387,7 @@ def reused_variables(flow: Any, outer: frozenset[str] = frozenset()) -> Iterator
 
 def _assigned(state: Mapping[str, Any]) -> Iterator[str]:
     """Yield the variables that a state assigns, by itself, by its rules, and by its catchers."""
-    places = [state, *_objects(state, "Choices"), *_objects(state, "Catch")]
+    places = [state, *objects_in(state, "Choices"), *objects_in(state, "Catch")]
     for place in places:
         given = place.get("Assign")
         yield from (key.removesuffix(".$") for key in (given if isinstance(given, dict) else {}))
-
-
-def _objects(state: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
-    found = state.get(field)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def _expressions(value: Any) -> Iterator[str]:
-    """Yield the expressions of a state, but not those of the flows within it."""
-    if isinstance(value, str):
-        text = value.strip()
-        if text.startswith(_OPEN) and text.endswith(_CLOSE):
-            yield text[len(_OPEN) : -len(_CLOSE)].strip()
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            if key not in {"Branches", "ItemProcessor", "Iterator"}:
-                yield from _expressions(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _expressions(inner)

@@ -29,6 +29,7 @@ from local_aws.sagemaker.endpoints.invocations import (
     Invocation,
     Invoker,
 )
+from local_aws.sagemaker.endpoints.invoke_http import with_invocations
 
 _IN_PROGRESS = frozenset(("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"))
 
@@ -60,6 +61,7 @@ def start(services: AwsServices) -> None:
     for close in (endpoints.close, metrics.close, invoker.close, queue.close):
         services.context.on_shutdown(close)
     _hosting[:] = [Hosting(endpoints, invoker, queue)]
+    services.context.fronts.append(lambda below: with_invocations(below, invoker.invoke))
     on_restored(lambda: start_endpoints(endpoints))
 
 

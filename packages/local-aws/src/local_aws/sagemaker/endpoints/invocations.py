@@ -1,10 +1,11 @@
 """InvokeEndpoint: a request to a variant, its answer or AWS's error, its capture, its metrics."""
 
+import contextlib
 import json
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -300,25 +301,50 @@ class EndpointMetrics:
         self._thread.join()
 
     def _run(self) -> None:
-        while (measurement := self._queue.get()) is not None:
-            self._services.put_metric("AWS/SageMaker", metric_data(measurement))
+        while (first := self._queue.get()) is not None:
+            # What came meanwhile is stored in the same call.
+            gathered, last = [first], False
+            with contextlib.suppress(queue.Empty):
+                while not last:
+                    following = self._queue.get_nowait()
+                    last = following is None
+                    gathered += [] if following is None else [following]
+            self._services.put_metric("AWS/SageMaker", metric_data(gathered))
+            if last:
+                return
 
 
-def metric_data(m: Measurement) -> list[dict[str, Any]]:
-    """Return a measurement as CloudWatch data; latencies are those of answered requests."""
-    dimensions = [
-        {"Name": "EndpointName", "Value": m.endpoint},
-        {"Name": "VariantName", "Value": m.variant},
+def metric_data(measurements: Sequence[Measurement]) -> list[dict[str, Any]]:
+    """Return measurements as CloudWatch data, one for each metric of each variant.
+
+    Latencies are those of answered requests.
+    """
+    values: dict[tuple[str, str], dict[tuple[str, str], list[float]]] = {}
+    for m in measurements:
+        of_variant = values.setdefault((m.endpoint, m.variant), {})
+        for name, value, unit in _values(m):
+            of_variant.setdefault((name, unit), []).append(value)
+    return [
+        {
+            "MetricName": name,
+            "Values": found,
+            "Unit": unit,
+            "Dimensions": [
+                {"Name": "EndpointName", "Value": endpoint},
+                {"Name": "VariantName", "Value": variant},
+            ],
+        }
+        for (endpoint, variant), of_variant in values.items()
+        for (name, unit), found in of_variant.items()
     ]
-    values = [
+
+
+def _values(m: Measurement) -> list[tuple[str, float, str]]:
+    return [
         ("Invocations", 1.0, "None"),
         ("InvocationsPerInstance", 1.0 / m.instances, "None"),
         ("Invocation4XXErrors", float(400 <= m.status < 500), "None"),
         ("Invocation5XXErrors", float(m.status >= 500), "None"),
         ("ModelLatency", m.model_latency, "Microseconds"),
         ("OverheadLatency", m.overhead_latency, "Microseconds"),
-    ]
-    return [
-        {"MetricName": name, "Value": value, "Unit": unit, "Dimensions": dimensions}
-        for name, value, unit in values
     ]

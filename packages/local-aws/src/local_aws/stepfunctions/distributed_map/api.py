@@ -31,7 +31,7 @@ def map_runs(backend: Any) -> Iterator[Any]:
 
 def child_execution(backend: Any, arn: str) -> Any:
     """Return the child execution of that ARN, or None."""
-    if "/" not in arn.rsplit(":", 2)[-2]:
+    if "/" not in arn.rpartition(":")[0].rpartition(":")[2]:
         return None
     for record in map_runs(backend):
         if (execution := record.executions.get(arn)) is not None:

@@ -16,12 +16,15 @@ from jsonata.jexception import JException
 
 from local_aws.errors import LocalAwsError
 
-# An expression that runs away is stopped; AWS does not say when it does that.
+# An expression that runs away is stopped. AWS does not say when it does that; its depth was
+# measured (floci-io/floci#2737).
 _MILLISECONDS = 10_000
-_DEPTH = 500
+_DEPTH = 100
 _MAX_IN_RANGE = 1_000
 # The library raises what Python raises for a number that is none, or a division by zero.
 _FAULTS = (JException, ArithmeticError, LookupError, TypeError, ValueError, RecursionError)
+# https://docs.oracle.com/javase/8/docs/api/java/util/Random.html
+_JAVA_FACTOR, _JAVA_MASK = 0x5DEECE66D, (1 << 48) - 1
 _HASHES = {
     "MD5": "md5",
     "SHA-1": "sha1",
@@ -54,12 +57,12 @@ def evaluate(expression: str, bindings: Mapping[str, Any]) -> Any:
     return _plain(expression, value)
 
 
-def check(expression: str) -> None:
-    """Raise QueryFailed unless it is an expression of JSONata."""
+def syntax_tree(expression: str) -> Any:
+    """Return the root node of an expression; raises QueryFailed unless it is one of JSONata."""
     try:
-        _parsed(expression)
+        return _parsed(expression).ast
     except _FAULTS as error:
-        raise QueryFailed(f"{expression} is no JSONata: {error}") from error
+        raise QueryFailed(str(error)) from error
 
 
 @functools.lru_cache(maxsize=512)
@@ -131,8 +134,14 @@ def _hash(value: Any, algorithm: str = "SHA-256") -> str:
 
 
 def _random(seed: float | None = None) -> float:
-    # A number for jitter and samples, as AWS's; nothing secret is made of it.
-    return (random if seed is None else random.Random(seed)).random()  # noqa: S311
+    """Return a number from 0 to 1; a seed gives that of Java's generator, as on AWS."""
+    if seed is None:
+        # For jitter and samples; nothing secret is made of it.
+        return random.random()  # noqa: S311
+    state = (int(seed) ^ _JAVA_FACTOR) & _JAVA_MASK
+    high = state = (state * _JAVA_FACTOR + 0xB) & _JAVA_MASK
+    low = (state * _JAVA_FACTOR + 0xB) & _JAVA_MASK
+    return float(((high >> 22) << 27) + (low >> 21)) / (1 << 53)
 
 
 def _uuid() -> str:

@@ -24,6 +24,15 @@ _COMPONENT = "moto.stepfunctions.parser.asl.component"
 _STRINGS = f"{_COMPONENT}.common.string.string_expression"
 _STORE = "moto.stepfunctions.parser.asl.eval.variable_store.VariableStore"
 _PREPROCESSOR = "moto.stepfunctions.parser.asl.parse.preprocessor"
+# What an expression must give as the value of a state's own field.
+_STRINGS_ONLY = frozenset(("Error", "Cause", "Timestamp"))
+_NUMBERS = {
+    "Seconds": (0, 99_999_999),
+    "TimeoutSeconds": (1, 99_999_999),
+    "HeartbeatSeconds": (1, 99_999_999),
+    "MaxConcurrency": (0, 2**31 - 1),
+    "ToleratedFailureCount": (0, 2**31 - 1),
+}
 _BEFORE_WHY = "shows a state's Output the variables that it assigns"
 
 
@@ -37,10 +46,26 @@ def evaluate_jsonata(_: Any, component: Any, env: Any) -> None:
     bindings = {**_variables(env), "states": env.states._states_data}
     location = getattr(component, "location", "")
     try:
-        env.stack.append(evaluate(component.expression, bindings))
+        value = evaluate(component.expression, bindings)
+        _require_type(component.expression, location, value)
     except QueryFailed as error:
         field = f"' specified for the field '{location}' " if location else "' "
         raise query_failure(env, str(error).replace("' ", field, 1), location) from error
+    env.stack.append(value)
+
+
+def _require_type(expression: str, field: str, value: Any) -> None:
+    """Raise QueryFailed where a field of a state cannot have this value."""
+    said = f"The JSONata expression '{expression}' returned an unexpected result type."
+    text = json.dumps(value)[:100]
+    if field in _STRINGS_ONLY and not isinstance(value, str):
+        raise QueryFailed(f"{said} Expected 'string', but was {text}.")
+    if field not in _NUMBERS:
+        return
+    least, most = _NUMBERS[field]
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and value == int(value)
+    if not whole or not least <= value <= most:
+        raise QueryFailed(f"{said} Expected a number from {least} to {most}, but was {text}.")
 
 
 @patch(

@@ -1,0 +1,148 @@
+"""What SQS and SNS refuse, and what they hand on, against their API pages."""
+
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.testing.aws import unique
+
+FULL = {"DataType": "String", "StringValue": "x"}
+
+
+def code(call, **parameters):
+    """Return the error code of a call; None where it succeeds."""
+    try:
+        call(**parameters)
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return None
+
+
+def new_queue(aws, name="", **attributes):
+    given = {key: str(value) for key, value in attributes.items()}
+    made = aws.client("sqs").create_queue(QueueName=name or unique("q"), Attributes=given)
+    return made["QueueUrl"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("VisibilityTimeout", 43_201),
+        ("VisibilityTimeout", -1),
+        ("VisibilityTimeout", "soon"),
+        ("MessageRetentionPeriod", 59),
+        ("DelaySeconds", 901),
+        ("ReceiveMessageWaitTimeSeconds", 21),
+        ("MaximumMessageSize", 1_023),
+    ],
+)
+def test_an_attribute_out_of_range_is_refused(aws, name, value):
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html"""
+    sqs, url = aws.client("sqs"), new_queue(aws)
+    asked = {"Attributes": {name: str(value)}}
+    wrong = "InvalidAttributeValue"
+    assert code(sqs.create_queue, QueueName=unique("q"), **asked) == wrong
+    assert code(sqs.set_queue_attributes, QueueUrl=url, **asked) == wrong
+
+
+def test_an_attribute_that_queues_do_not_have_is_refused(aws):
+    sqs = aws.client("sqs")
+    asked = {"QueueName": unique("q"), "Attributes": {"Visibility": "5"}}
+    assert code(sqs.create_queue, **asked) == "InvalidAttributeName"
+    assert code(sqs.create_queue, QueueName=unique("q") + ".fifo") == "InvalidParameterValue"
+
+
+@pytest.mark.parametrize(
+    "policy",
+    ["no JSON", "[]", json.dumps({"maxReceiveCount": 0}), json.dumps({"maxReceiveCount": 1})],
+)
+def test_a_redrive_policy_needs_a_queue_and_a_count(aws, policy):
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html"""
+    if policy.startswith("{"):
+        arn = "arn:aws:sqs:us-east-1:123456789012:absent"
+        policy = json.dumps({**json.loads(policy), "deadLetterTargetArn": arn})
+    asked = {"QueueName": unique("q"), "Attributes": {"RedrivePolicy": policy}}
+    assert code(aws.client("sqs").create_queue, **asked) == "InvalidParameterValue"
+
+
+def test_a_message_that_a_queue_cannot_hold_is_refused(aws):
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
+    sqs, url = aws.client("sqs"), new_queue(aws)
+
+    def sent(body, **more):
+        return code(sqs.send_message, QueueUrl=url, MessageBody=body, **more)
+
+    assert sent("") == "MissingParameter"
+    assert sent("a\x00b") == "InvalidMessageContents"
+    assert sent("m", MessageAttributes={f"a{n}": FULL for n in range(10)}) is None
+    too_many = {f"a{n}": FULL for n in range(11)}
+    assert sent("m", MessageAttributes=too_many) == "InvalidParameterValue"
+    empty = {"a": {**FULL, "StringValue": ""}}
+    assert sent("m", MessageAttributes=empty) == "InvalidParameterValue"
+
+
+def test_a_duplicate_in_a_fifo_queue_has_the_ids_of_the_first(aws, clock):
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html"""
+    sqs, url = aws.client("sqs"), new_queue(aws, unique("q") + ".fifo", FifoQueue="true")
+    asked = {"QueueUrl": url, "MessageGroupId": "g", "MessageDeduplicationId": "d"}
+
+    def ids(answer):
+        return answer["MessageId"], answer["SequenceNumber"]
+
+    first = ids(sqs.send_message(**asked, MessageBody="one"))
+    (found,) = sqs.receive_message(QueueUrl=url)["Messages"]
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=found["ReceiptHandle"])
+    assert ids(sqs.send_message(**asked, MessageBody="two")) == first
+    assert "Messages" not in sqs.receive_message(QueueUrl=url)
+    clock.advance(301)
+    later = ids(sqs.send_message(**asked, MessageBody="three"))
+    assert later[0] != first[0] and int(later[1]) > int(first[1])
+    (found,) = sqs.receive_message(QueueUrl=url)["Messages"]
+    assert found["Body"] == "three"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"Message": ""},
+        {"Message": "m", "Subject": "two\nlines"},
+        {"Message": "m", "Subject": ""},
+        {"Message": '{"sqs": "m"}', "MessageStructure": "json"},
+        {"Message": "no JSON", "MessageStructure": "json"},
+    ],
+)
+def test_what_a_topic_does_not_publish(aws, asked):
+    """https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
+    sns = aws.client("sns")
+    topic = sns.create_topic(Name=unique("t"))["TopicArn"]
+    assert code(sns.publish, TopicArn=topic, **asked) == "InvalidParameter"
+
+
+@pytest.mark.parametrize("policy", [[1], {"k": []}, {"k": [{"prefix": 1}]}])
+def test_a_filter_policy_that_is_none_is_refused(aws, policy):
+    """https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html"""
+    topic, _ = aws.topic()
+    sns = aws.client("sns")
+    (made,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    asked = {"AttributeName": "FilterPolicy", "AttributeValue": json.dumps(policy)}
+    found = code(sns.set_subscription_attributes, SubscriptionArn=made["SubscriptionArn"], **asked)
+    assert found == "InvalidParameter"
+
+
+def test_raw_delivery_that_is_false_is_not_raw_and_a_filter_may_ignore_case(aws):
+    """https://docs.aws.amazon.com/sns/latest/dg/sns-large-payload-raw-message-delivery.html"""
+    topic, url = aws.topic()
+    sns = aws.client("sns")
+    (made,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    settings = {
+        "RawMessageDelivery": "false",
+        "FilterPolicy": json.dumps({"kind": [{"equals-ignore-case": "Alarm"}]}),
+    }
+    for name, value in settings.items():
+        sns.set_subscription_attributes(
+            SubscriptionArn=made["SubscriptionArn"], AttributeName=name, AttributeValue=value
+        )
+    kind = {"kind": {"DataType": "String", "StringValue": "ALARM"}}
+    sns.publish(TopicArn=topic, Message="hello", MessageAttributes=kind)
+    assert json.loads(aws.message(url)["Body"])["Message"] == "hello"
