@@ -26,6 +26,10 @@ UNITS = frozenset(
         *(f"{size}/Second" for size in _SIZES),
     )
 )
+MAX_ACTIONS = 5
+_DAY, _WEEK, _HOUR = 86_400, 604_800, 3_600
+_ALARM_PERIODS = (10, 20, 30)
+_MISSING = ("breaching", "notBreaching", "ignore", "missing")
 _SHORT_PERIODS = (1, 5, 10, 20, 30)
 
 
@@ -72,3 +76,32 @@ def query_problems(queries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 f"The value {period} for parameter Period must be 1, 5, 10, 20, 30, or a multiple "
                 "of 60."
             )
+
+
+def alarm_problems(alarm: Any) -> Iterator[str]:
+    """Yield a sentence for each thing that PutMetricAlarm refuses of an alarm of moto's."""
+    for field in ("alarm_actions", "ok_actions", "insufficient_data_actions"):
+        if len(getattr(alarm, field) or []) > MAX_ACTIONS:
+            yield f"An alarm has at most {MAX_ACTIONS} actions for a state."
+    if alarm.rule is not None:
+        return
+    if alarm.statistic and alarm.extended_statistic:
+        yield "Only one of Statistic and ExtendedStatistic can be given."
+    if alarm.treat_missing_data and alarm.treat_missing_data not in _MISSING:
+        yield f"TreatMissingData is one of {', '.join(_MISSING)}."
+    periods = int(alarm.evaluation_periods or 1)
+    if alarm.datapoints_to_alarm and int(alarm.datapoints_to_alarm) > periods:
+        yield "DatapointsToAlarm must be less than or equal to EvaluationPeriods."
+    yield from _period_problems(alarm.period, periods)
+
+
+def _period_problems(given: Any, periods: int) -> Iterator[str]:
+    if given is None:
+        return
+    period = int(given)
+    if period < 1 or (period not in _ALARM_PERIODS and period % 60):
+        yield "Period must be 10, 20, 30, or a multiple of 60."
+    elif period < _HOUR and period * periods > _DAY:
+        yield "EvaluationPeriods * Period must be at most a day, unless Period is an hour or more."
+    elif period * periods > _WEEK:
+        yield "EvaluationPeriods * Period must be at most seven days."

@@ -1,8 +1,9 @@
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from local_aws.cloudwatch.requests import datum_problems, query_problems
+from local_aws.cloudwatch.requests import alarm_problems, datum_problems, query_problems
 
 METRIC = {"MetricStat": {"Metric": {"Namespace": "N", "MetricName": "m"}, "Period": 60}}
 
@@ -54,3 +55,39 @@ def test_queries_that_cloudwatch_does_not_take_are_named(
 
 def test_right_queries_have_no_problem() -> None:
     assert list(query_problems([{"Id": "m1", "ReturnData": False, **METRIC}, {"Id": "e_2"}])) == []
+
+
+ALARM: dict[str, Any] = {
+    "alarm_actions": ["topic"],
+    "ok_actions": [],
+    "insufficient_data_actions": None,
+    "rule": None,
+    "statistic": "Sum",
+    "extended_statistic": None,
+    "treat_missing_data": "notBreaching",
+    "evaluation_periods": 3,
+    "datapoints_to_alarm": 2,
+    "period": 300,
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"ok_actions": ["topic"] * 6}, "at most 5 actions"),
+        ({"extended_statistic": "p90"}, "Only one of Statistic"),
+        ({"treat_missing_data": "skip"}, "TreatMissingData is one of"),
+        ({"datapoints_to_alarm": 4}, "DatapointsToAlarm"),
+        ({"period": 45}, "multiple of 60"),
+        ({"period": 1800, "evaluation_periods": 49}, "at most a day"),
+        ({"period": 3600, "evaluation_periods": 169}, "seven days"),
+    ],
+)
+def test_an_alarm_that_cloudwatch_does_not_take_is_named(given: dict[str, Any], says: str) -> None:
+    (problem,) = alarm_problems(SimpleNamespace(**{**ALARM, **given}))
+    assert says in problem
+
+
+@pytest.mark.parametrize("given", [{}, {"period": None}, {"period": 3600}, {"rule": "TRUE"}])
+def test_a_right_alarm_has_no_problem(given: dict[str, Any]) -> None:
+    assert list(alarm_problems(SimpleNamespace(**{**ALARM, **given}))) == []
