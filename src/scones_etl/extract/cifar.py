@@ -328,6 +328,10 @@ def _without_cifar(path: Path, names: Sequence[str]) -> MalformedDataset:
                 f"{path} is the {version} version of CIFAR; download the version for Python, such "
                 "as cifar-10-python.tar.gz."
             )
+    if any("idx3-ubyte" in name or "idx1-ubyte" in name for name in names):
+        return MalformedDataset(
+            f"{path} is an archive of MNIST's files; unpack it and give the folder."
+        )
     packed = next((name for name in names if name.lower().endswith(ARCHIVE_SUFFIXES)), None)
     if packed:
         return MalformedDataset(

@@ -141,6 +141,7 @@ def test_tables_that_were_cut_with_numpy_are_read(archives, folder, change):
         (["train.bin", "test.bin"], "is the binary version"),
         (["data_batch_1.mat"], "is the Matlab version"),
         (["cifar-10-python.tar.gz"], "holds another archive, cifar-10-python.tar.gz; unpack it"),
+        (["train-images-idx3-ubyte.gz"], "is an archive of MNIST's files; unpack it"),
         (["x_train.npy", "y.npy"], "none of CIFAR's members.* but x_train.npy, y.npy"),
         ([], "and is empty"),
     ],
