@@ -21,6 +21,7 @@ from pathlib import PurePosixPath
 from typing import IO, Any, BinaryIO
 
 from scones_core.errors import ArchiveError
+from scones_core.file_kinds import kind_of
 
 MAX_HEADER_BYTES = 1 << 16
 """A header of names or attributes (tar types x, g, L, K) or, by member, of a zip's directory."""
@@ -93,7 +94,7 @@ def members(
     openers: dict[bytes, Any] = {_GZIP: open_gzip, _XZ: lzma.open, _BZIP2: bz2.open}
     opener = next((opener for start, opener in openers.items() if magic.startswith(start)), None)
     if opener is None and magic[257:262] != b"ustar" and not _is_old_tar(magic):
-        raise ArchiveError("it is not a tar or zip archive")
+        raise ArchiveError(f"it is not a tar or zip archive{_what_else(magic)}")
     with contextlib.ExitStack() as stack:
         with reported():
             plain = file if opener is None else stack.enter_context(opener(file))
@@ -156,6 +157,17 @@ def reported() -> Iterator[None]:
         RuntimeError,
     ) as error:
         raise ArchiveError(f"it is damaged: {str(error) or type(error).__name__:.200}") from error
+
+
+def _what_else(magic: bytes) -> str:
+    """Return what a file is that begins so, with what to do, as the rest of a clause."""
+    if not magic:
+        return " but empty"
+    kind = kind_of(magic)
+    if kind is None:
+        return ""
+    article = "" if kind.name.startswith(("a ", "an ")) or not kind.is_picture else "a picture, "
+    return f" but {article}{kind.name}{f': {kind.advice}' if kind.advice else ''}"
 
 
 def _is_old_tar(magic: bytes) -> bool:
@@ -300,10 +312,12 @@ def _zip_members(file: BinaryIO, limits: ArchiveLimits) -> Iterator[Member]:
                 raise ArchiveError(f"it unpacks to more than {limits.total_bytes:,} bytes")
         for entry in entries:
             mode = entry.external_attr >> 16
-            kind = "folder" if entry.is_dir() else "file"
+            # Archives of Windows' own tools have backslashes between folders.
+            given_name = entry.filename.replace("\\", "/")
+            kind = "folder" if given_name.endswith("/") else "file"
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 kind = ""
-            name = _checked(entry.filename, kind, entry.file_size, limits)
+            name = _checked(given_name, kind, entry.file_size, limits)
             if entry.flag_bits & 1:
                 raise ArchiveError(f"its member {quoted_name(name)} is encrypted")
             if kind == "file":

@@ -17,7 +17,7 @@ DEFAULT_BASE = "/opt/ml"
 # FailureReason of a training job holds this many characters.
 FAILURE_CHARACTERS = 1024
 # ExitMessage of a processing job holds a kilobyte.
-MESSAGE_CHARACTERS = 1000
+MESSAGE_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ class Container:
         if not path.exists():
             return {}
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            values = json.loads(path.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError, RecursionError) as error:
             raise TrainingError(f"{path} cannot be read: {error}.") from error
         if not isinstance(values, dict):
             raise TrainingError(f"{path} must hold a JSON object of strings.")
@@ -75,18 +75,26 @@ class Container:
 
         The reason stands on stderr as well, so a base that cannot be written hides nothing.
         """
-        path = self.base / "output" / "failure"
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name("failure.partial")
-            temporary.write_text(reason[:FAILURE_CHARACTERS], encoding="utf-8")
-            temporary.replace(path)
+        self._write("failure", _encoded(reason[:FAILURE_CHARACTERS]))
 
     def write_message(self, reason: str) -> None:
-        """Write the file that becomes a processing job's ExitMessage."""
-        path = self.base / "output" / "message"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(reason[:MESSAGE_CHARACTERS], encoding="utf-8")
+        """Write the file that becomes a processing job's ExitMessage, as `write_failure` does."""
+        cut = _encoded(reason)[:MESSAGE_BYTES]
+        # A letter that the cut went through is left out.
+        self._write("message", cut.decode("utf-8", "ignore").encode())
+
+    def _write(self, name: str, content: bytes) -> None:
+        path = self.base / "output" / name
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f"{name}.partial")
+            temporary.write_bytes(content)
+            temporary.replace(path)
+
+
+def _encoded(reason: str) -> bytes:
+    r"""Return a reason as UTF-8; a byte of a name that is not UTF-8 becomes an escape, `\udce9`."""
+    return reason.encode("utf-8", "backslashreplace")
 
 
 def run_training(run: Callable[[Container], object]) -> int:
@@ -111,7 +119,8 @@ def run_training(run: Callable[[Container], object]) -> int:
 def run_processing(run: Callable[[Path], str]) -> int:
     """Run a processing job's program on `/opt/ml/processing`; return the exit code.
 
-    What it returns goes to stdout; a SconesError becomes the job's ExitMessage.
+    What it returns goes to stdout; what stops it becomes the job's ExitMessage, and a fault of the
+    program is raised again.
     """
     container = Container.of(os.environ)
     try:
@@ -120,6 +129,9 @@ def run_processing(run: Callable[[Path], str]) -> int:
         container.write_message(str(error))
         sys.stderr.write(f"{error}\n")
         return 1
+    except Exception as error:
+        container.write_message(f"Processing failed by a fault of its own: {error!r}.")
+        raise
     sys.stdout.write(f"{said}\n")
     return 0
 

@@ -27,6 +27,8 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 _JPEG_NO_FRAME_FOLLOWS = frozenset({0xD8, 0xD9, 0xDA})
 _JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
+# What follows a 0xFF that is data.
+_JPEG_STUFFED = 0x00
 # Within a scan 0xFF is followed by zero, or by the number of a restart marker.
 _JPEG_SCAN_ENDS = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 # A body of 6 MB has room for 100 segments of the full size.
@@ -127,8 +129,9 @@ def _count_scans(body: bytes) -> int:
 def _read_jpeg(head: bytes) -> ImageHeader:
     position = 2
     for _ in range(_MAX_SEGMENTS):
-        marker, position = _next_marker(head, position)
-        if marker in _JPEG_WITHOUT_LENGTH:
+        # Decoders go on at the next marker where bytes of no segment stand between two.
+        marker, position = _next_marker(head, _find(head, b"\xff", position))
+        if marker in _JPEG_WITHOUT_LENGTH or marker == _JPEG_STUFFED:
             continue
         if marker in _JPEG_NO_FRAME_FOLLOWS:
             raise UnsupportedImage("the JPEG has no frame header")
@@ -155,6 +158,13 @@ def _read_frame(frame: bytes) -> ImageHeader:
     if not width or not height:
         raise UnsupportedImage(f"the JPEG claims to have {width} x {height} pixels")
     return ImageHeader("image/jpeg", width, height, channels)
+
+
+def _find(head: bytes, wanted: bytes, position: int) -> int:
+    found = head.find(wanted, position)
+    if found < 0:
+        raise IncompleteHeader(f"the JPEG shows no size within its first {len(head)} bytes")
+    return found
 
 
 def _take(head: bytes, position: int, count: int) -> bytes:

@@ -1,6 +1,8 @@
 """Typed settings: flag > environment (`SCONES_SECTION_KEY`) > `scones.toml` > default."""
 
 import difflib
+import json
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -16,6 +18,24 @@ OTHER_VARIABLES = frozenset(
     {"SCONES_CIFAR100", "SCONES_TERRAFORM_MIRROR", "SCONES_BIND_HOST", "SCONES_IAM"}
 )
 """Variables of this prefix that are read elsewhere."""
+
+_SHARE = (0.0, 1.0)
+_PORT = (0, 65_535)
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "dataset.validation_fraction": _SHARE,
+    "dataset.test_fraction": _SHARE,
+    "dataset.upload_workers": (1, 256),
+    "training.target_precision": _SHARE,
+    "quality.min_accuracy": _SHARE,
+    "quality.max_calibration_error": _SHARE,
+    "quality.min_coverage": _SHARE,
+    "quality.significance": _SHARE,
+    "workflow.threshold": _SHARE,
+    "review.port": _PORT,
+    "cost.traced_share": _SHARE,
+    "local.port": _PORT,
+}
+"""The least and the most that a number may be, ends included, where nothing else checks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,19 +261,32 @@ class Settings:
         return cls(**sections, assignment=_assignments(tables, path))
 
     def override(self, section_name: str, **values: Any) -> Self:
-        """Return a copy in which the flags that were given (not None) replace settings."""
-        given = {key: value for key, value in values.items() if value is not None}
+        """Return a copy in which the flags that were given (not None) replace settings.
+
+        Raises SettingsError for a number that its setting cannot have.
+        """
+        given = {
+            key: _in_range(value, f"{section_name}.{key}", f"{section_name}.{key}")
+            for key, value in values.items()
+            if value is not None
+        }
         return replace(self, **{section_name: replace(getattr(self, section_name), **given)})
 
 
 def _read_tables(path: Path) -> dict[str, Any]:
     """Return what a TOML file holds, nothing when it is absent; raises SettingsError."""
-    if not path.exists():
-        return {}
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8: {error}. Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}.") from error
+    except RecursionError as error:
+        raise SettingsError(f"{path} is not valid TOML: it is nested too deeply.") from error
 
 
 def _assignments(tables: Mapping[str, Any], path: Path) -> dict[str, Assignment]:
@@ -276,14 +309,26 @@ def _section(kind: type, name: str, table: Any, path: Path, environ: Mapping[str
         raise SettingsError(
             f"{path}: [{name}] has no setting {min(unknown)!r}; it has {', '.join(hints)}."
         )
-    values = {
-        key: _typed(value, hints[key], f"{path}: {name}.{key}") for key, value in table.items()
-    }
+    values = {}
     for key, hint in hints.items():
-        variable = f"SCONES_{name}_{key}".upper()
+        variable, where = f"SCONES_{name}_{key}".upper(), f"{path}: {name}.{key}"
+        if key in table:
+            values[key] = _in_range(_typed(table[key], hint, where), f"{name}.{key}", where)
         if variable in environ:
-            values[key] = _parse(environ[variable], hint, variable)
+            value = _parse(environ[variable], hint, variable)
+            values[key] = _in_range(value, f"{name}.{key}", variable)
     return kind(**values)
+
+
+def _in_range(value: Any, setting: str, where: str) -> Any:
+    """Return a value that its setting may have; raises SettingsError for another number."""
+    low, high = _RANGES.get(setting, (-math.inf, math.inf))
+    if isinstance(value, float) and not math.isfinite(value):
+        # NaN is neither below nor above any limit: a check against it would always pass.
+        raise SettingsError(f"{where} must be a finite number, not {value}.")
+    if isinstance(value, int | float) and not low <= value <= high:
+        raise SettingsError(f"{where} must be from {low:g} to {high:g}, not {value}.")
+    return value
 
 
 def _refuse_unknown_variables(
@@ -291,16 +336,19 @@ def _refuse_unknown_variables(
 ) -> None:
     """Raise SettingsError for the first variable of the project's prefix that sets nothing."""
     known = {f"SCONES_{name}_{key}".upper() for name, keys in sections.items() for key in keys}
-    unknown = {v for v in environ if v.startswith("SCONES_")} - known - OTHER_VARIABLES
+    known |= OTHER_VARIABLES
+    unknown = {v for v in environ if v.upper().startswith("SCONES_")} - known
     if not unknown:
         return
     name = min(unknown)
+    if name.upper() in known:
+        raise SettingsError(f"The variable {name} sets nothing: write {name.upper()}.")
     section = next((s for s in sections if name.startswith(f"SCONES_{s}_".upper())), None)
     if section:
         raise SettingsError(
             f"The variable {name} sets nothing: [{section}] has {', '.join(sections[section])}."
         )
-    near = difflib.get_close_matches(name, known | OTHER_VARIABLES, n=3, cutoff=0.6)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     hint = f"the nearest are {', '.join(near)}" if near else f"sections: {', '.join(sections)}"
     raise SettingsError(
         f"The variable {name} sets nothing; write SCONES_<SECTION>_<KEY> ({hint}), or unset it."
@@ -323,6 +371,11 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
 def _parse(text: str, hint: Any, where: str) -> Any:
     wanted = _plain(hint)
     try:
+        if wanted is tuple and text.lstrip().startswith("["):
+            names = json.loads(text)
+            if not all(map(_is_text, names)):
+                raise ValueError("a part is not a string")
+            return tuple(names)
         if wanted is tuple:
             return tuple(part.strip() for part in text.split(",") if part.strip())
         if wanted is Mapping:
@@ -332,10 +385,10 @@ def _parse(text: str, hint: Any, where: str) -> Any:
                 raise ValueError("a part has no =, or a name comes twice")
             return found
         if wanted is bool:
-            return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
+            return {"1": True, "true": True, "0": False, "false": False}[text.strip().lower()]
         return wanted(text)
-    except (ValueError, KeyError):
-        raise SettingsError(f"{where} must be {_word(wanted)}, not {text!r}.") from None
+    except (ValueError, KeyError, RecursionError):
+        raise SettingsError(f"{where} must be {_word(wanted)}, not {text!r:.80}.") from None
 
 
 def _plain(hint: Any) -> type:

@@ -1,29 +1,70 @@
-"""The report's charts, drawn as SVG: bars, and the demand of a week with its interval."""
+"""The report's charts: bars as an HTML table, and the demand of a week with its interval as SVG.
+
+Lines differ in their stroke, so that no colour is needed to tell them apart.
+"""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 import numpy as np
 from numpy.typing import NDArray
 
-WIDTH, LEFT, RIGHT = 1040, 150, 70
-BAR = 26
+WIDTH = 1040
 
 
-def bars(title: str, values: Mapping[str, float], *, unit: str = "") -> str:
-    """Return horizontal bars, one for each name in the order given; values are not below 0."""
-    height = 16 + BAR * len(values)
-    root = _root(title, f"{len(values)} values; {_largest(values)}", height)
-    top = max([*values.values(), 0.0]) or 1.0
-    for number, (name, value) in enumerate(values.items()):
-        y = 8 + number * BAR
-        width = (WIDTH - LEFT - RIGHT) * max(value, 0.0) / top
-        _text(root, "tick", name, LEFT - 8, y + 16, anchor="end")
-        bar = _add(root, "rect", "bar", x=LEFT, y=y + 3, width=width, height=BAR - 8)
-        ET.SubElement(bar, "title").text = f"{name}: {value:.4g}{unit}"
-        _text(root, "value", f"{value:.3g}{unit}", LEFT + width + 6, y + 16, anchor="start")
+class Bar(NamedTuple):
+    """One bar: its name, its value, and of how many hours it is; 0 for not said."""
+
+    name: str
+    value: float
+    size: int = 0
+
+
+def bars(title: str, values: Sequence[Bar], *, counted: str = "") -> str:
+    """Return a table with a bar a row, in the order given; a value below 0 has no bar.
+
+    `counted` names what a size counts. A table fits any width, and is read aloud.
+    """
+    table = ET.Element("table", {"class": "bars"})
+    head = ET.SubElement(ET.SubElement(table, "thead"), "tr")
+    for name in ("", "", title, *([counted] if counted else [])):
+        ET.SubElement(head, "td" if not name else "th").text = name
+    body = ET.SubElement(table, "tbody")
+    top = max([*(bar.value for bar in values), 0.0]) or 1.0
+    for bar in values:
+        row = ET.SubElement(body, "tr")
+        ET.SubElement(row, "th", {"scope": "row"}).text = bar.name
+        track = ET.SubElement(row, "td", {"class": "track", "aria-hidden": "true"})
+        share = 100 * max(bar.value, 0.0) / top
+        ET.SubElement(track, "div", {"class": "bar", "style": f"width:{share:.1f}%"})
+        ET.SubElement(row, "td").text = f"{bar.value:.3f}"
+        if counted:
+            ET.SubElement(row, "td").text = f"{bar.size:,}" if bar.size else "-"
+    return _markup(table)
+
+
+KEY = (
+    ("band", "prediction interval"),
+    ("forecast", "forecast"),
+    ("actual", "actual"),
+)
+
+
+def key() -> str:
+    """Return what the band and the lines of `week` are, each with a sample of it."""
+    root = ET.Element("p", {"class": "key"})
+    for css, name in KEY:
+        part = ET.SubElement(root, "span")
+        box = {"viewBox": "0 0 36 12", "width": "36", "height": "12", "aria-hidden": "true"}
+        sample = ET.SubElement(part, "svg", box)
+        if css == "band":
+            _add(sample, "rect", css, x=0, y=0, width=36, height=12)
+        else:
+            _add(sample, "polyline", css, points="0,6 36,6")
+        ET.SubElement(part, "span").text = name
     return _markup(root)
 
 
@@ -55,7 +96,7 @@ def week(
 
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         _add(root, "line", "grid", x1=60, x2=WIDTH - 20, y1=y(top * share), y2=y(top * share))
-        _text(root, "tick", f"{top * share:,.0f}", 52, y(top * share) + 4, anchor="end")
+        _text(root, "tick", f"{top * share:,.0f}", 52, y(top * share) + 5, anchor="end")
     for time in times:
         if time.hour == 0:
             _text(root, "tick", f"{time:%a %d}", x(time), height - 8, anchor="start")
@@ -79,11 +120,6 @@ def _pieces(times: Sequence[datetime]) -> list[list[int]]:
             found.append([])
         found[-1].append(position)
     return found
-
-
-def _largest(values: Mapping[str, float]) -> str:
-    name = max(values, key=lambda each: values[each], default="")
-    return f"the largest is {name}" if name else "none"
 
 
 def _round_up(value: float) -> float:

@@ -28,6 +28,8 @@ FORMAT = "%Y-%m-%d %H:%M:%S"
 FORMAT_CHARACTERS = 19
 # An hourly series has so many hours at most: what is kept of a file is bounded by it.
 FIRST_YEAR, LAST_YEAR = 1990, 2089
+_FIRST_HOUR = datetime(FIRST_YEAR, 1, 1).toordinal() * 24 - _EPOCH_HOURS
+_LAST_HOUR = datetime(LAST_YEAR + 1, 1, 1).toordinal() * 24 - _EPOCH_HOURS
 MAX_LINE_CHARACTERS = 4096
 MAX_COUNT = 1_000_000
 ALLOWED: Mapping[str, tuple[float, float, str]] = {
@@ -236,20 +238,25 @@ class _Reader:
 
     def __init__(self, name: str, wanted: tuple[str, ...], at: Mapping[str, int]) -> None:
         self._name, self._at, self._wanted = name, at, wanted
+        self._positions = [at[title] for title in wanted]
+        known = {**ALLOWED, "weather": (CODES[0], CODES[-1], "")}
+        self._limits = [(*known[title][:2], title in WHOLE) for title in wanted]
+        self._last = max(at.values())
         self._hours, self._lines = array("q"), array("q")
         self._columns = {title: array("d") for title in wanted}
-        self._seen: set[int] = set()
+        # A flag for each hour that there may be: a set would take fifty times as much.
+        self._seen = bytearray(_LAST_HOUR - _FIRST_HOUR)
         self._rows = self._duplicates = self._unordered = self._unknown = 0
         self._latest = -1
 
     def take(self, row: list[str], line: int) -> None:
         """Read one row; raises DatasetError, naming its line and column."""
         self._rows += 1
-        if len(row) <= max(self._at.values()):
+        if len(row) <= self._last:
             title = next(t for t, i in self._at.items() if i >= len(row))
             raise DatasetError(f"{self._name}, line {line} ends before its column {title!r}.")
         hour = self._hour(row[self._at["datetime"]], line)
-        values = [self._number(title, row[self._at[title]], line) for title in self._wanted]
+        values = self._numbers(row, line)
         if "count" in self._columns:
             casual, registered, count = values[-3:]
             if casual + registered != count:
@@ -257,13 +264,13 @@ class _Reader:
                     f"{self._name}, line {line}, column 'count': {count:g} is not the sum of "
                     f"casual {casual:g} and registered {registered:g}."
                 )
-        if hour in self._seen:
+        if self._seen[hour - _FIRST_HOUR]:
             self._duplicates += 1
             return
         self._unknown += math.isnan(values[self._wanted.index("weather")])
         self._unordered += hour < self._latest
         self._latest = max(self._latest, hour)
-        self._seen.add(hour)
+        self._seen[hour - _FIRST_HOUR] = 1
         self._hours.append(hour)
         self._lines.append(line)
         for title, value in zip(self._wanted, values, strict=True):
@@ -280,6 +287,20 @@ class _Reader:
         else:
             return time.toordinal() * 24 + time.hour - _EPOCH_HOURS
         raise self._refused("datetime", text, line, wanted)
+
+    def _numbers(self, row: list[str], line: int) -> list[float]:
+        """Return the numbers of a row; the sentence about one that is none is found slowly."""
+        try:
+            values = [float(row[position]) for position in self._positions]
+        except ValueError:
+            values = []
+        for value, (low, high, whole) in zip(values, self._limits, strict=False):
+            if not low <= value <= high or (whole and value != int(value)):
+                break
+        else:
+            if values:
+                return values
+        return [self._number(title, row[self._at[title]], line) for title in self._wanted]
 
     def _number(self, title: str, text: str, line: int) -> float:
         try:

@@ -1,6 +1,6 @@
 """The demand report: one self-contained page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scones_core.files import write_atomically
-from scones_demand.charts import bars, week
+from scones_demand.charts import Bar, bars, key, week
 from scones_demand.hours import Exclusions, Hours
 from scones_demand.model import Card
 from scones_demand.validation import Validated
@@ -25,20 +25,36 @@ STYLE = """
 --back:#12161f;--blue:#7aa7ff;--band:#7aa7ff33;--red:#ff9a5c}}
 *{box-sizing:border-box}body{margin:0 auto;max-width:1120px;padding:24px 20px 64px;
 background:var(--back);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
-h1{font-size:25px;margin:4px 0 8px}
+h1{font-size:25px;line-height:1.25;margin:4px 0 8px}
 h2{font-size:17px;margin:0 0 6px}.eyebrow,.hint,.meta{color:var(--soft);margin:0 0 8px}
+.meta{overflow-wrap:anywhere}
 .panel{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:16px 20px;
-margin:16px 0;overflow-x:auto}.tiles{display:flex;flex-wrap:wrap;gap:12px;margin:16px 0;padding:0}
-.tile{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:10px 16px;
-flex:1 1 150px}.tile dt{color:var(--soft)}.tile dd{margin:0}.tile .value{font-size:22px}
+margin:16px 0;overflow-x:auto}.pair{display:grid;gap:16px;
+grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));margin:16px 0}
+.pair .panel{margin:0}.pair .panel+.panel{margin-top:16px}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;
+margin:16px 0;padding:0}
+.tile{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:10px 16px}
+.tile dt{color:var(--soft)}.tile dd{margin:0}.tile .value{font-size:22px}
 .banner{background:#fde68a;color:#422006;border-radius:8px;padding:10px 16px;margin-bottom:16px}
 table{border-collapse:collapse;width:100%}th,td{text-align:right;padding:5px 10px;
-border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums}th:first-child,
-td:first-child{text-align:left}.chart{width:100%;height:auto;font:12px system-ui,sans-serif}
-.chart text{fill:var(--soft)}.chart .value{fill:var(--ink)}.bar{fill:var(--blue)}
-.grid{stroke:var(--line)}.band{fill:var(--band)}.forecast,.actual{fill:none;stroke-width:1.8}
-.forecast{stroke:var(--blue)}.actual{stroke:var(--red)}
-.key b{font-weight:600}.key .f{color:var(--blue)}.key .a{color:var(--red)}
+border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums;font-weight:400}
+thead th{color:var(--soft);vertical-align:bottom}th:first-child,td:first-child{text-align:left}
+.text td:nth-child(2),.text th:nth-child(2){text-align:left}
+.first td:first-child{white-space:nowrap}
+.bars th,.bars td{padding:3px 8px;white-space:nowrap}.bars .track{width:60%;min-width:60px}
+.bar{height:14px;background:var(--blue);border-radius:2px;print-color-adjust:exact}
+.chart{width:100%;min-width:760px;height:auto;font:14px system-ui,sans-serif}
+.chart text{fill:var(--soft)}.grid{stroke:var(--line)}.band{fill:var(--band)}
+.forecast,.actual{fill:none;stroke-width:1.8}.forecast{stroke:var(--blue)}
+.actual{stroke:var(--red);stroke-dasharray:5 3}
+.key{display:flex;flex-wrap:wrap;gap:4px 20px;margin:0 0 8px}.key svg{margin-right:8px}
+@media(max-width:600px){body{padding:16px 10px 40px}h1{font-size:20px}.panel{padding:12px}
+th,td{padding:4px 6px}.bars .track{width:36%}.bars th{white-space:normal}}
+@media print{:root{color-scheme:light;--ink:#000;--soft:#444;--line:#bbb;--panel:#fff;--back:#fff;
+--blue:#2b62c9;--band:#2b62c933;--red:#c2410c}body{max-width:none;padding:0;font-size:11px}
+.panel{break-inside:avoid;overflow:visible}.chart{min-width:0}
+.band,.banner{print-color-adjust:exact}}
 """
 
 
@@ -46,8 +62,9 @@ td:first-child{text-align:left}.chart{width:100%;height:auto;font:12px system-ui
 class DemandReport:
     """What the page shows. `synthetic` says that nobody counted these riders.
 
-    `leaderboard` has rows of (model, RMSLE, seconds), `versions` of (version, RMSLE), both in the
-    order to show. `validated` are the blocked folds over `hours`; `asked` counts what the file to
+    `leaderboard` has rows of (model, RMSLE, seconds, hours scored), `versions` of (version, RMSLE,
+    hours scored), both in the order to show; the hours are 0 where nobody knows them. `validated`
+    are the blocked folds over `hours`; `asked` counts what the file to
     forecast had besides usable rows, where there was one.
     """
 
@@ -57,8 +74,8 @@ class DemandReport:
     card: Card
     validated: Validated
     importance: Mapping[str, float]
-    leaderboard: Sequence[tuple[str, float, float]]
-    versions: Sequence[tuple[str, float]]
+    leaderboard: Sequence[tuple[str, float, float, int]]
+    versions: Sequence[tuple[str, float, int]]
     synthetic: bool = False
     asked: Mapping[str, Exclusions] = field(default_factory=dict)
 
@@ -96,15 +113,20 @@ style-src 'unsafe-inline'">
 {banner}
 <header><p class="eyebrow">Demand forecast · {escape(report.environment)}</p>
 <h1>{escape(summary)}</h1>
-<p class="meta">{report.generated:%Y-%m-%d %H:%M} · {escape(report.hours.name)}</p></header>
+<p class="meta">RMSLE is the root mean squared logarithmic error: 0.3 is a typical miss by a third.
+</p><p class="meta">{report.generated:%Y-%m-%d %H:%M} · {escape(report.hours.name)}</p></header>
 <main>
-{_tiles(found.metrics, card)}
-{_panel("Actual against forecast over a week", _WEEK_HINT, _week(report))}
-{_panel("Error by hour of the day", _ERROR_HINT, bars("RMSLE by hour", error_by_hour(report)))}
-{_panel("Error by weather", _ERROR_HINT, bars("RMSLE by weather", error_by_weather(report)))}
-{_panel("What the model relies on", _IMPORTANCE_HINT, bars("Importance", report.importance))}
+{_tiles(found, card)}
+{_panel("Actual against forecast over a week", _week_hint(report), key() + _week(report))}
+<div class="pair">
+{_panel("Error by hour of the day", _ERROR_HINT, _errors_table(error_by_hour(report)))}
+<div>
+{_panel("Error by weather", _ERROR_HINT, _errors_table(error_by_weather(report)))}
+{_panel("What the model relies on", _importance_hint(report), _importance(report))}
+</div>
+</div>
 {_panel("Models tried", _BOARD_HINT, _leaderboard(report.leaderboard))}
-{_panel("Score by model version", _VERSION_HINT, bars("RMSLE", dict(report.versions)))}
+{_panel("Score by model version", _VERSION_HINT, _versions(report.versions))}
 {_panel("Blocks", _FOLD_HINT, _folds(found))}
 {_panel("The data", "What the files had besides usable rows.", _excluded(report))}
 </main>
@@ -113,50 +135,78 @@ style-src 'unsafe-inline'">
 """
 
 
-_WEEK_HINT = (
-    "The last days that were held out, forecast by a model that saw no hour of them or after "
-    'them. <span class="key"><b class="a">Actual</b>, <b class="f">forecast</b>, and the '
-    "prediction interval as a band.</span>"
-)
 _ERROR_HINT = "Root mean squared logarithmic error over all blocks; lower is better."
-_IMPORTANCE_HINT = (
-    "By how much RMSLE rises when a feature's values are shuffled among the hours. It says what "
-    "the model uses, not what causes demand."
+_BOARD_HINT = (
+    "By blocks of later days; lower is better. Models that were scored on as many hours compare. "
+    "Seconds of training and forecasting the blocks."
 )
-_BOARD_HINT = "By the same blocked folds; seconds of training and forecasting them."
 _VERSION_HINT = "RMSLE by the blocked folds; lower is better."
 _FOLD_HINT = (
     "Each block is the last known days of a month; its model was trained on the hours before it."
 )
 
 
-def error_by_hour(report: DemandReport) -> dict[str, float]:
-    """Return RMSLE by hour of the day over all blocks."""
+def error_by_hour(report: DemandReport) -> list[Bar]:
+    """Return RMSLE by hour of the day over all blocks, and how many hours each is of."""
     clock = report.hours.hour[report.validated.position] % 24
-    return {
-        f"{int(hour):02}:00": value for hour, value in _errors(report, clock.astype(float)).items()
-    }
+    return [
+        Bar(f"{int(hour):02}:00", value, count)
+        for hour, value, count in _errors(report, clock.astype(float))
+    ]
 
 
-def error_by_weather(report: DemandReport) -> dict[str, float]:
+def error_by_weather(report: DemandReport) -> list[Bar]:
     """Return RMSLE by weather over all blocks; hours of unknown weather are named so."""
     weather = report.hours.values["weather"][report.validated.position]
     found = _errors(report, np.where(np.isnan(weather), 0.0, weather))
-    return {WEATHER_NAMES.get(code, "unknown"): value for code, value in found.items()}
+    return [Bar(WEATHER_NAMES.get(code, "unknown"), value, n) for code, value, n in found]
 
 
-def _errors(report: DemandReport, groups: NDArray[np.float64]) -> dict[float, float]:
+def _errors(
+    report: DemandReport, groups: NDArray[np.float64]
+) -> Iterator[tuple[float, float, int]]:
+    """Yield each group, its error, and how many hours it has."""
     found, truth = report.validated, report.hours.values["count"][report.validated.position]
     squared = (np.log1p(found.count) - np.log1p(truth)) ** 2
-    return {
-        float(group): float(np.sqrt(squared[groups == group].mean())) for group in np.unique(groups)
-    }
+    for group in np.unique(groups):
+        inside = squared[groups == group]
+        yield float(group), float(np.sqrt(inside.mean())), len(inside)
+
+
+def _errors_table(errors: Sequence[Bar]) -> str:
+    return bars("RMSLE", errors, counted="hours")
+
+
+def _importance_hint(report: DemandReport) -> str:
+    return (
+        f"By how much RMSLE of the {len(report.hours):,} hours rises when a feature's values are "
+        "shuffled among them. It says what the model uses, not what causes demand."
+    )
+
+
+def _importance(report: DemandReport) -> str:
+    return bars("RMSLE rises by", [Bar(name, rise) for name, rise in report.importance.items()])
+
+
+def _versions(versions: Sequence[tuple[str, float, int]]) -> str:
+    return bars("RMSLE", [Bar(*version) for version in versions], counted="hours scored")
+
+
+def _week_hint(report: DemandReport) -> str:
+    return (
+        f"The last {_last_week(report.hours, report.validated).sum()} hours that were held out, "
+        "forecast by a model that saw no hour of them or after them."
+    )
+
+
+def _last_week(hours: Hours, found: Validated) -> NDArray[np.bool_]:
+    last = hours.hour[found.position]
+    return np.asarray(last > last.max() - WEEK_HOURS)
 
 
 def _week(report: DemandReport) -> str:
     found = report.validated
-    last = report.hours.hour[found.position]
-    kept = last > last.max() - WEEK_HOURS
+    kept = _last_week(report.hours, found)
     position = found.position[kept]
     every = report.hours.times()
     return week(
@@ -169,12 +219,18 @@ def _week(report: DemandReport) -> str:
     )
 
 
-def _tiles(metrics: Mapping[str, float], card: Card) -> str:
+def _tiles(found: Validated, card: Card) -> str:
+    metrics = found.metrics
+    hours = f"{len(found.position):,} hours"
+    # The first block has no earlier one to widen its interval by.
+    judged = sum(fold.hours for fold in found.folds[1:] or found.folds)
+    held = f"of {judged:,} hours; asked: {card.coverage:.0%}"
+    worst = max(found.folds, key=lambda fold: fold.rmsle)
     tiles = [
-        ("RMSLE", f"{metrics['rmsle']:.4f}", f"of {metrics['folds']:.0f} blocks"),
-        ("Worst block", f"{metrics['worst_fold_rmsle']:.4f}", "RMSLE"),
+        ("RMSLE", f"{metrics['rmsle']:.4f}", f"of {hours} in {metrics['folds']:.0f} blocks"),
+        ("Worst block", f"{worst.rmsle:.4f}", f"RMSLE of {worst.hours} hours in {worst.name}"),
         ("Mean error", f"{metrics['mean_absolute_error']:.1f}", "riders an hour"),
-        ("Interval holds", f"{metrics['interval_coverage']:.1%}", f"asked: {card.coverage:.0%}"),
+        ("Interval holds", f"{metrics['interval_coverage']:.1%}", held),
         ("Interval width", f"{metrics['interval_width']:.0f}", "riders, on average"),
         ("Days known", f"{len(card.days):,}", "trained on"),
     ]
@@ -195,18 +251,22 @@ def _panel(title: str, hint: str, body: str) -> str:
     )
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def _table(header: Sequence[str], rows: Sequence[Sequence[Any]], css: str = "") -> str:
+    """Return a table; `text` has its second column on the left, `first` wraps no first cell."""
     head = "".join(f"<th>{escape(name)}</th>" for name in header)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<table class="{css}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def _leaderboard(rows: Sequence[tuple[str, float, float]]) -> str:
+def _leaderboard(rows: Sequence[tuple[str, float, float, int]]) -> str:
     return _table(
-        ("Model", "RMSLE", "Seconds"),
-        [(name, f"{score:.4f}", f"{seconds:.1f}") for name, score, seconds in rows],
+        ("Model", "RMSLE", "Hours scored", "Seconds"),
+        [
+            (name, f"{score:.4f}", f"{hours:,}" if hours else "-", f"{seconds:.1f}")
+            for name, score, seconds, hours in rows
+        ],
     )
 
 
@@ -214,9 +274,17 @@ def _folds(found: Validated) -> str:
     return _table(
         ("Month", "Known hours", "Hours asked", "RMSLE", "Interval holds", "Interval width"),
         [
-            (f.name, f.trained, f.hours, f"{f.rmsle:.4f}", f"{f.coverage:.1%}", f"{f.width:.0f}")
+            (
+                f.name,
+                f"{f.trained:,}",
+                f.hours,
+                f"{f.rmsle:.4f}",
+                f"{f.coverage:.1%}",
+                f"{f.width:.0f}",
+            )
             for f in found.folds
         ],
+        "first",
     )
 
 
@@ -227,4 +295,4 @@ def _excluded(report: DemandReport) -> str:
         for name, excluded in files.items()
         for text, count in (excluded.counts() or {"nothing left out": excluded.rows}).items()
     ]
-    return _table(("File", "What", "Rows"), rows)
+    return _table(("File", "What", "Rows"), rows, "text")

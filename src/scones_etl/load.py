@@ -59,6 +59,12 @@ def upload(
     target = Bucket(s3, bucket, kms_key_id)
     proof = manifest_key(dataset.manifest.version)
     bodies = {**dataset.objects, proof: dataset.manifest.dumps().encode()}
+    if len(bodies[proof]) > MAX_MANIFEST_BYTES:
+        raise DatasetError(
+            f"The manifest of {len(dataset.manifest.rows):,} images has {len(bodies[proof]):,} "
+            f"bytes, and at most {MAX_MANIFEST_BYTES:,} are read; nothing was uploaded. Stage "
+            "fewer images."
+        )
     stored = target.listing(dataset_prefix(dataset.manifest.version) + "/")
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         listed = [key for key in bodies if key in stored]

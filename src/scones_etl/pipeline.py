@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from scones_core.errors import DatasetError
 from scones_core.labels import LabelSet
+from scones_core.limits import PREDICTION_VALUES
 from scones_core.manifest import Manifest, ManifestRow, content_version
 from scones_core.settings import DatasetSettings
 from scones_etl import png, transform
@@ -79,6 +81,7 @@ def stage(
         seed=settings.seed,
         test_fraction=settings.test_fraction,
     )
+    _require_room_for_predictions(sum(split == "test" for split in assigned.values()), classes)
     pngs, digests = _encoded(raw, keep, form, progress)
     rows = transform.manifest_rows(raw, assigned, digests, classes)
     manifest = _manifest(describe(source), classes, _recorded(settings, form, raw), rows)
@@ -93,6 +96,16 @@ def stage(
         added_kept=sum(index >= first_added for index in keep),
         ingest_stats=raw.ingest_stats if raw.ingest_stats.sizes else IngestStats(sizes=raw.sizes()),
     )
+
+
+def _require_room_for_predictions(test_images: int, classes: LabelSet) -> None:
+    """Raise DatasetError for more test images than a model of these classes can be tested on."""
+    if test_images * len(classes) > PREDICTION_VALUES:
+        raise DatasetError(
+            f"{test_images:,} test images of {len(classes):,} classes are more than a model keeps "
+            f"answers for; have at most {PREDICTION_VALUES // len(classes):,}, by a smaller "
+            "dataset.test_fraction or fewer files in the source's own test split."
+        )
 
 
 def _manifest(

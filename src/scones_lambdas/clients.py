@@ -51,6 +51,7 @@ class CallLimits:
             read_timeout=self.read_seconds,
             retries={"mode": self.mode, "total_max_attempts": self.attempts},
             max_pool_connections=POOL,
+            user_agent=USER_AGENT,
         )
 
 
@@ -59,6 +60,8 @@ RUNTIME_LIMITS = CallLimits(connect_seconds=2, read_seconds=20, attempts=1)
 """One attempt: the state machine retries, where each try is seen and paid for once."""
 BATCH_RUNTIME_LIMITS = CallLimits(connect_seconds=2, read_seconds=10, attempts=2, mode="adaptive")
 RECORD_LIMITS = CallLimits(connect_seconds=1, read_seconds=3, attempts=3, mode="adaptive")
+USER_AGENT = f"scones Boto3/{boto3.__version__}"
+"""botocore composes its own again for each request, which is a tenth of what a request takes."""
 POOL = 50
 """Connections that a client keeps open: no call of a batch waits for one."""
 

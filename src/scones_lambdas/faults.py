@@ -33,6 +33,7 @@ SERVICE_FAULTS = (ClientError, ParamValidationError, *NETWORK_FAULTS)
 
 _THROTTLED = frozenset(
     {"SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException"}
+    | {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled"}
 )
 _NOT_READY = frozenset(
     {"ServiceUnavailable", "InternalFailure", "ModelNotReadyException"}
@@ -89,6 +90,13 @@ def endpoint_fault(error: Exception, endpoint: str, image: ImageRef) -> Exceptio
     if _code(error) == "ValidationError":
         return _refusal(error, endpoint)
     return _general_fault(error, f"Endpoint {endpoint}") or error
+
+
+def may_pass(error: Exception) -> bool:
+    """Return whether a service was too busy for a request, or did not answer it in time."""
+    return isinstance(error, NETWORK_FAULTS) or (
+        isinstance(error, ClientError) and _code(error) in _THROTTLED
+    )
 
 
 def _object_fault(error: ClientError, uri: S3Uri) -> WorkflowError | None:

@@ -30,6 +30,7 @@ from scones_core.events import (
 )
 from scones_lambdas import clients
 from scones_lambdas.environment import RecordEnvironment
+from scones_lambdas.faults import may_pass
 from scones_lambdas.telemetry import logger
 
 MESSAGES_A_CALL = 10
@@ -44,11 +45,14 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteS
 
 THROTTLED_ATTEMPTS = 4
 THROTTLED_PAUSE_SECONDS = 0.1
-"""Doubled with each attempt; botocore repeats a call that is throttled whole, not its parts."""
+"""Doubled with each attempt. botocore repeats a call that is throttled whole, not its parts, and
+gives up after RECORD_LIMITS.attempts: too soon for a call that up to 25 images hang on."""
 _PASSING = frozenset(
     {"InternalServerError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"}
-    | {"ThrottlingError", "TransactionConflict"}
+    | {"ThrottlingError", "TransactionConflict", "Unanswered"}
 )
+_UNANSWERED = "Unanswered"
+"""Of a call that was throttled whole, or had no answer: an INSERT that is repeated is safe."""
 _DUPLICATE = "DuplicateItem"
 
 SEND_ATTEMPTS = 3
@@ -195,16 +199,18 @@ class Recorder:
         for attempt in range(1, THROTTLED_ATTEMPTS + 1):
             try:
                 answer = self.table.batch_execute_statement(Statements=list(left.values()))
+                errors = {
+                    place: (one["Error"]["Code"], one["Error"].get("Message", ""))
+                    for place, one in zip(left, answer["Responses"], strict=True)
+                    if "Error" in one
+                }
             except (ClientError, BotoCoreError) as error:
-                return refused | dict.fromkeys(left, (type(error).__name__, str(error)))
-            errors = {
-                place: one["Error"]
-                for place, one in zip(left, answer["Responses"], strict=True)
-                if "Error" in one
-            }
-            refused |= {place: (e["Code"], e.get("Message", "")) for place, e in errors.items()}
+                code = _UNANSWERED if may_pass(error) else type(error).__name__
+                errors = dict.fromkeys(left, (code, str(error)))
+            refused |= errors
             left = {place: left[place] for place in errors if refused[place][0] in _PASSING}
-            if not left or attempt == THROTTLED_ATTEMPTS:
+            over = attempt == THROTTLED_ATTEMPTS or self.remaining() < RESERVED_SECONDS
+            if not left or over:
                 break
             time.sleep(random.uniform(0, THROTTLED_PAUSE_SECONDS * 2**attempt))  # noqa: S311
             for place in left:
@@ -282,7 +288,7 @@ class Recorder:
             ]
             answers = self.bus.put_events(Entries=entries)["Entries"]
             return {
-                number: f"{answer['ErrorCode']}: {answer.get('ErrorMessage', '')}"
+                number: f"refused it: {answer['ErrorCode']}: {answer.get('ErrorMessage', '')}"
                 for number, answer in enumerate(answers)
                 if answer.get("ErrorCode")
             }
@@ -300,7 +306,7 @@ class Recorder:
             entries = [{"Id": str(n), "MessageBody": notice.text} for n, notice in enumerate(left)]
             answer = self.queues.send_message_batch(QueueUrl=url, Entries=entries)
             return {
-                int(one["Id"]): f"{one['Code']}: {one.get('Message', '')}"
+                int(one["Id"]): f"refused it: {one['Code']}: {one.get('Message', '')}"
                 for one in answer.get("Failed", ())
             }
 
@@ -323,18 +329,24 @@ class Recorder:
 def _sent(
     notices: Sequence[Notice], put: Callable[[Sequence[Notice]], dict[int, str]], receiver: str
 ) -> dict[int, str]:
-    """Send messages, those not taken SEND_ATTEMPTS times; return why by place for what is left."""
+    """Send messages, those not taken SEND_ATTEMPTS times; return why by place for what is left.
+
+    A call that is throttled whole, or has no answer, is repeated as well.
+    """
     left, refused = list(notices), dict[int, str]()
-    for _ in range(SEND_ATTEMPTS):
+    for attempt in range(1, SEND_ATTEMPTS + 1):
         try:
             refused = put(left)
         except (ClientError, BotoCoreError) as error:
-            return {notice.place: f"{receiver} took nothing: {error}" for notice in left}
+            refused = dict.fromkeys(range(len(left)), f"took nothing: {error}")
+            if not may_pass(error):
+                break
+            time.sleep(random.uniform(0, THROTTLED_PAUSE_SECONDS * 2**attempt))  # noqa: S311
         if not refused:
             return {}
         left = [left[number] for number in refused]
     reasons = zip(left, refused.values(), strict=True)
-    return {notice.place: f"{receiver} refused it: {why}" for notice, why in reasons}
+    return {notice.place: f"{receiver} {why}" for notice, why in reasons}
 
 
 def recorder(settings: RecordEnvironment, remaining: Callable[[], float]) -> Recorder:

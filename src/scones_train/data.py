@@ -174,6 +174,10 @@ def passed_over(folder: Path) -> Mapping[str, int]:
 
 
 def _check(folder: Path, classes: Sequence[str], found: set[int]) -> None:
+    if folder.with_name(f"{folder.name}_0").exists():
+        raise TrainingError(
+            f"The channel {folder.name} is given in Pipe mode; give it in File or FastFile mode."
+        )
     if not folder.is_dir():
         raise TrainingError(
             f"The channel folder {folder} does not exist; give the job that channel."

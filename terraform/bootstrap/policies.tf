@@ -19,6 +19,7 @@ locals {
     ]
     labels         = [for name in ["assignments", "daily-report", "labels"] : "arn:${local.partition}:s3:::${local.prefix}-data-${var.account_id}/${name}/*"]
     models         = "arn:${local.partition}:s3:::${local.prefix}-artifacts-${var.account_id}/model/*"
+    proposals      = "arn:${local.partition}:s3:::${local.prefix}-artifacts-${var.account_id}/retraining/proposals/*"
     roles          = "arn:${local.partition}:iam::${var.account_id}:role/${local.prefix}-*"
     functions      = "arn:${local.partition}:lambda:${local.regional}:function:${local.prefix}-*"
     state_machines = "arn:${local.partition}:states:${local.regional}:stateMachine:${local.prefix}-*"
@@ -99,7 +100,7 @@ locals {
       Sid      = "ReadModels"
       Effect   = "Allow"
       Action   = "s3:GetObject"
-      Resource = local.arns.models
+      Resource = [local.arns.models, local.arns.proposals]
     },
     {
       # Class names and assignments that are too long for a function's variables, and what the
@@ -144,7 +145,7 @@ locals {
     {
       Sid      = "ReadSageMaker"
       Effect   = "Allow"
-      Action   = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel", "sagemaker:DescribeModelPackageGroup", "sagemaker:ListTags"]
+      Action   = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel", "sagemaker:DescribeModelPackage", "sagemaker:DescribeModelPackageGroup", "sagemaker:ListTags"]
       Resource = local.arns.sagemaker
     },
     {
@@ -353,7 +354,7 @@ locals {
         "sagemaker:AddTags", "sagemaker:CreateEndpoint", "sagemaker:CreateEndpointConfig", "sagemaker:CreateModel",
         "sagemaker:CreateModelPackageGroup", "sagemaker:DeleteEndpoint", "sagemaker:DeleteEndpointConfig", "sagemaker:DeleteModel",
         "sagemaker:DeleteModelPackage", "sagemaker:DeleteModelPackageGroup", "sagemaker:DeleteTags",
-        "sagemaker:ListModelPackages", "sagemaker:UpdateEndpoint",
+        "sagemaker:ListModelPackages", "sagemaker:UpdateEndpoint", "sagemaker:UpdateModelPackage",
       ]
       Resource = local.arns.sagemaker
     },

@@ -12,6 +12,7 @@ import pytest
 from tests.support.checkout import Checkout, copy_checkout
 from tests.support.daily_reports import IMAGE
 from tests.support.environment import BICYCLE, Environment, model_archive, quiet_hours
+from tests.support.workflow_probes import IMAGE as MODEL_IMAGE
 
 
 @pytest.fixture
@@ -53,15 +54,24 @@ def every_role(now: datetime) -> str:
 serving      = {{ additional_modes = ["async"] }}
 office_hours = {{ from = "{begin}", to = "{end}", days = "SUN-SAT", timezone = "Etc/UTC" }}
 monitoring   = {{ image = "{IMAGE}" }}
+retraining   = {{ training_image = "{MODEL_IMAGE}" }}
 """
+
+
+def forecast_demand(model_data_url: str) -> str:
+    """Return variables that have demand forecast by a model."""
+    schedule = '{ expression = "rate(365 days)" }'
+    model = f'{{ image = "{MODEL_IMAGE}", model_data_url = "{model_data_url}" }}'
+    return f"demand = {{ model = {model}, schedule = {schedule} }}\n"
 
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """The environment `local` with roles of every kind, its model a stand-in.
 
-    Next to its endpoint, which says bicycle, there are an asynchronous one, office hours, and a
-    daily report. The release is older than the week that a report compares with.
+    Next to its endpoint, which says bicycle, there are an asynchronous one, office hours, a
+    daily report, a retraining and a demand forecast. The release is older than the week that a
+    report compares with.
     """
     started = Environment.start(copy_checkout(tmp_path_factory.mktemp("environment")))
     started.variables.write_text(started.variables.read_text() + every_role(started.clock.now()))
@@ -69,5 +79,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
         started.done("build")
         started.done("apply")
         started.release("first", model_archive(json.dumps(BICYCLE)), age=timedelta(days=30))
+        model = started.upload("demand", model_archive(json.dumps(BICYCLE)))
+        started.variables.write_text(started.variables.read_text() + forecast_demand(model))
         started.done("apply")
         yield started

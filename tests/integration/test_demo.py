@@ -262,12 +262,12 @@ def test_the_endpoint_answers_what_training_answered_to_the_last_bit(demo) -> No
 def test_a_model_below_the_limits_is_refused_and_overruling_is_recorded(demo) -> None:
     path = demo.checkout.root / "terraform" / "environments" / "local" / "release.tfvars.json"
     before = path.read_text()
-    limits = {"SCONES_QUALITY_MIN_ACCURACY": "1.01"}
+    limits = {"SCONES_QUALITY_MAX_CALIBRATION_ERROR": "0"}
     invented = demo.checkout.source == "synthetic"
     said = ("trained on synthetic images", "--allow-synthetic") if invented else ()
     try:
         refused = demo.checkout.inv("release", **limits)
-        refused.says("its accuracy is", "1.01", "--override-gate", *said)
+        refused.says("its calibration error is", "0.0", "--override-gate", *said)
         assert path.read_text() == before
         ended = demo.checkout.inv(
             "release", "--allow-synthetic", "--override-gate", "a trial", **limits
@@ -275,7 +275,7 @@ def test_a_model_below_the_limits_is_refused_and_overruling_is_recorded(demo) ->
         assert ended.code == 0, ended
         written = json.loads(path.read_text())
         marked = written["releases"][written["active_release"]]["gate_override"]
-        assert marked.startswith("a trial (the gate: its accuracy is")
+        assert marked.startswith("a trial (the gate: its calibration error is")
     finally:
         path.write_text(before)
 

@@ -266,6 +266,8 @@ def test_nothing_is_lost_while_workers_the_endpoint_and_services_fail(runs: Runs
     images = [runs.put(f"chaos/{n:03d}-{'k' * 900}.png") for n in range(60)]
     images[3] = {"bucket": DATA, "key": "chaos/none.png"}
     images[4] = runs.put("chaos/broken.png", b"no image")
+    images[5] = runs.put("chaos/cut-off.png", PNG[:20])
+    images[6] = images[50]  # twice, in two batches
     lines = "".join(f"{json.dumps(image)}\n" for image in images)
     runs.put("chaos.jsonl", lines.encode())
     source = {"bucket": DATA, "manifest": "chaos.jsonl", "format": "JSONL"}
@@ -291,7 +293,8 @@ def test_nothing_is_lost_while_workers_the_endpoint_and_services_fail(runs: Runs
     assert {one["image"]["key"] for one in left if one["decision"] == "failed"} == {
         "chaos/none.png",
         "chaos/broken.png",
+        "chaos/cut-off.png",
     }
     rows = runs.rows("chaos") + runs.rows("chaos-again")
-    assert len(rows) == len(images) - 2 == len({row["image"]["S"] for row in rows})
+    assert len(rows) == len(images) - 4 == len({row["image"]["S"] for row in rows})
     assert all("notified_at" in row for row in rows)

@@ -43,9 +43,24 @@ NOT_EXERCISED = {
     ("off_hours", "UseKey"): "the input of a schedule and the queue are not encrypted here",
     ("report_machine", "Trace"): "no traces are sent here",
     ("report_machine", "DeliverLogs"): "log deliveries belong to the account and are not made here",
+    **{
+        (f"{name}_machine", "FollowJobs"): "a job's end is followed without a rule here"
+        for name in ("report", "retrain", "demand")
+    },
     ("report_jobs", "EncryptVolumes"): "instances have no volumes here",
     ("report_jobs", "PutMetrics"): "metrics of instances are not made here",
     ("report_starter", "UseKey"): "the input of a schedule is not encrypted here",
+    ("retrain_machine", "Trace"): "no traces are sent here",
+    ("retrain_machine", "DeliverLogs"): "log deliveries belong to the account and are not made "
+    "here",
+    ("retrain_jobs", "EncryptVolumes"): "instances have no volumes here",
+    ("retrain_jobs", "PutMetrics"): "metrics of instances are not made here",
+    ("retrain_starter", "UseKey"): "the input of a schedule is not encrypted here",
+    ("demand_machine", "Trace"): "no traces are sent here",
+    ("demand_machine", "DeliverLogs"): "log deliveries belong to the account and are not made here",
+    ("demand_jobs", "EncryptVolumes"): "instances have no volumes here",
+    ("demand_jobs", "PutMetrics"): "metrics of instances are not made here",
+    ("demand_starter", "UseKey"): "the input of a schedule is not encrypted here",
 }
 # The same of the policies on resources.
 NOT_EXERCISED_ON_RESOURCES = {

@@ -5,7 +5,8 @@ from functools import cached_property
 
 from tests.support.daily_reports import DailyReports
 from tests.support.endpoint_probes import EndpointProbes
-from tests.support.workflow_probes import FUNCTIONS
+from tests.support.job_probes import JobProbes
+from tests.support.workflow_probes import FUNCTIONS, PREFIX
 
 
 class Probes(EndpointProbes):
@@ -18,6 +19,11 @@ class Probes(EndpointProbes):
         made.put(made.day(5), [0.9])
         return made
 
+    @cached_property
+    def jobs(self) -> JobProbes:
+        """Return what runs the retraining's and the demand forecast's steps."""
+        return JobProbes(self.environment)
+
     def reports_a_day(self) -> bool:
         """A day is reported, with all that AWS knows of the endpoint."""
         day = self.reports.day(5)
@@ -25,6 +31,11 @@ class Probes(EndpointProbes):
             return False
         figures = self.reports.figures(day)
         return bool(figures["captured_records"] and not figures["left_out"])
+
+    def logs_a_report(self) -> bool:
+        """The first processing job of an account makes the log group, and writes its log."""
+        self.jobs.forget("ProcessingJobs")
+        return self.reports_a_day() and self.jobs.logged("ProcessingJobs", f"{PREFIX}daily-report")
 
     def starts_a_report(self) -> bool:
         """The schedule starts an execution."""
@@ -35,6 +46,11 @@ class Probes(EndpointProbes):
 
     def of(self, role: str, sid: str) -> Callable[[], bool]:
         """Return what a statement of a role's policy is for."""
+        if role.startswith(("retrain_", "demand_")):
+            return self.jobs.of(role, sid)
+        return self._of_workflow(role, sid)
+
+    def _of_workflow(self, role: str, sid: str) -> Callable[[], bool]:
         if sid == "DistinguishMissingImages":
             return self.distinguishes_missing(role)
         if sid == "Log" and role in FUNCTIONS:
@@ -74,6 +90,8 @@ class Probes(EndpointProbes):
             ("training", "ListCheckpoints"): self.checkpoints,
             ("off_hours", "DeleteEndpoint"): self.goes_down,
             ("off_hours", "ReportFailures"): self.reports_failures,
+            ("report_jobs", "WriteLogs"): self.logs_a_report,
+            ("report_jobs", "CreateProcessingLogGroup"): self.logs_a_report,
         }
         whole = {
             "endpoint": self.serves,

@@ -40,6 +40,11 @@ ROLES = {
     "report_machine": f"{PREFIX}daily-report-machine",
     "report_jobs": f"{PREFIX}daily-report-jobs",
     "report_starter": f"{PREFIX}daily-report-starter",
+    **{
+        f"{name}_{role}": f"{PREFIX}{name}-{role}"
+        for name in ("retrain", "demand")
+        for role in ("machine", "jobs", "starter")
+    },
 }
 IMAGE = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/{PREFIX}model:0.1.0"
 

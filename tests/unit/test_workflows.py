@@ -42,7 +42,7 @@ def assumes_role(job: dict[str, Any]) -> bool:
 
 
 def test_the_workflows_are_those_that_are_described() -> None:
-    names = ["apply", "check", "drift", "plan", "promote"]
+    names = ["apply", "check", "drift", "plan", "promote", "propose"]
     assert [path.stem for path in FILES] == names
 
 
@@ -148,7 +148,7 @@ def test_every_task_and_flag_of_a_workflow_exists() -> None:
     for path in FILES:
         for match in TASK.finditer(path.read_text()):
             called.setdefault(match[1], set()).update(re.findall(r"--[a-z-]+", match[2]))
-    assert set(called) == {"apply", "drift", "fetch", "plan", "promote"}
+    assert set(called) == {"apply", "drift", "fetch", "plan", "promote", "release"}
     for task, flags in called.items():
         command = [sys.executable, "-m", "invoke", "--help", task]
         text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from scones_core.archives import ArchiveLimits, members
 from scones_core.errors import ArchiveError, ChecksumMismatch, DatasetError, MalformedDataset
-from scones_core.image_folders import is_hidden
+from scones_core.image_folders import PICTURE_SUFFIXES, is_hidden, printable
 from scones_core.labels import LabelSet
 from scones_etl.extract import pickles
 from scones_etl.extract.source import RawDataset, class_table
@@ -34,6 +34,7 @@ from scones_etl.image_format import AS_GIVEN, ImageFormat
 SIDE = 32
 # An archive that was packed again may have files of the system next to its own.
 MAX_MEMBERS = 1000
+MAX_CLASSES = 10_000
 # Before this many members an archive shows what it is.
 _MEMBERS_TO_KNOW = 100_000
 _CHUNK = 1 << 20
@@ -85,7 +86,10 @@ CIFAR_10: Final = Layout(
     limit=100 << 20,
 )
 LAYOUTS = (CIFAR_100, CIFAR_10)
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+_OTHER_VERSIONS = {".bin": "binary", ".mat": "Matlab"}
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".7z", ".rar")
+_MEMBERS_NAMED = 3
+_BATCH_STARTS = ("data_batch", "test_batch", "batches", "train", "test", "meta")
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,8 +284,8 @@ class CifarArchive:
 def layout_of(path: Path) -> Layout | None:
     """Return which CIFAR lies at a path, packed in a file or unpacked in a folder, else None.
 
-    A folder is one where all of its members lie in it. Raises MalformedDataset, naming the path,
-    for a file that is no archive, or one of pictures. OSError passes through.
+    A folder is one where all of its members lie in it. Raises MalformedDataset, naming the path
+    and what it is, for a file that is no archive, or one without CIFAR. OSError passes through.
     """
     if path.is_dir():
         return next(
@@ -298,19 +302,46 @@ def layout_of(path: Path) -> Layout | None:
         ) from error
 
 
-def _layout_in(stream: BinaryIO, path: Path) -> Layout | None:
+def _layout_in(stream: BinaryIO, path: Path) -> Layout:
     bounds = ArchiveLimits(_MEMBERS_TO_KNOW, 1 << 40, 1 << 40)
+    others: list[str] = []
     for member in members(stream, bounds, open_gzip=_open_gzip):
         name = _plain_name(member.name)
         found = next((layout for layout in LAYOUTS if name in layout.limits), None)
         if found:
             return found
-        if name.lower().endswith(_PICTURES):
+        if PurePosixPath(name.lower()).suffix in PICTURE_SUFFIXES:
             raise MalformedDataset(
                 f"{path} is an archive of image files; unpack it and give the folder, as "
                 f"`--source {path.name.split('.')[0]}`."
             )
-    return None
+        if name and len(others) < _MEMBERS_NAMED:
+            others.append(name)
+    raise _without_cifar(path, others)
+
+
+def _without_cifar(path: Path, names: Sequence[str]) -> MalformedDataset:
+    """Return the error of an archive with no member of a CIFAR but these, saying what it is."""
+    for suffix, version in _OTHER_VERSIONS.items():
+        if any(name.endswith(suffix) and name.startswith(_BATCH_STARTS) for name in names):
+            return MalformedDataset(
+                f"{path} is the {version} version of CIFAR; download the version for Python, such "
+                "as cifar-10-python.tar.gz."
+            )
+    if any("idx3-ubyte" in name or "idx1-ubyte" in name for name in names):
+        return MalformedDataset(
+            f"{path} is an archive of MNIST's files; unpack it and give the folder."
+        )
+    packed = next((name for name in names if name.lower().endswith(ARCHIVE_SUFFIXES)), None)
+    if packed:
+        return MalformedDataset(
+            f"{path} holds another archive, {printable(packed)}; unpack it once, and give that."
+        )
+    held = f"but {', '.join(map(printable, names))}" if names else "and is empty"
+    return MalformedDataset(
+        f"{path} has none of CIFAR's members, such as data_batch_1, {held}. Give a CIFAR archive, "
+        "or a folder with a folder of images for each class."
+    )
 
 
 def _plain_name(member: str) -> str:
@@ -360,8 +391,8 @@ def select(
     Raises MalformedDataset when pixels, labels and file names do not fit each other.
     """
     pixels = pickles.uint8_array(content.get("data"), f"{where} `data`")
-    names = _texts(content, "filenames", where)
-    labels = _labels(content.get(labels_key), len(wanted), where)
+    labels = _labels(pickles.plain_list(content.get(labels_key), len(pixels)), len(wanted), where)
+    names = _file_names(content, len(pixels), where)
     if pixels.shape != (len(labels), 3 * SIDE * SIDE) or len(names) != len(labels):
         raise MalformedDataset(
             f"{where} has pixels {pixels.shape}, {len(labels)} labels and {len(names)} names; "
@@ -411,11 +442,21 @@ def _text(value: object, where: str) -> str:
     return text
 
 
-def _texts(content: dict[str, Any], key: str, where: str) -> list[str]:
-    values = content.get(key)
+def _texts(
+    content: dict[str, Any], key: str, where: str, max_count: int = MAX_CLASSES
+) -> list[str]:
+    values = pickles.plain_list(content.get(key), max_count)
     if not isinstance(values, list):
         raise MalformedDataset(f"{where} has no list {key!r}; is it another archive?")
     return [_text(value, where) for value in values]
+
+
+def _file_names(content: dict[str, Any], count: int, where: str) -> list[str]:
+    """Return the file names of a table; what was cut from CIFAR may have lost them."""
+    if "filenames" in content:
+        return _texts(content, "filenames", where, count)
+    member = where.rpartition(" ")[2]
+    return [f"{PurePosixPath(member).name}-{row:05d}" for row in range(count)]
 
 
 def _labels(values: object, classes: int, where: str) -> NDArray[np.int64]:

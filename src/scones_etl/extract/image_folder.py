@@ -4,7 +4,7 @@ With folders for splits at its top, `train/class/name.jpg`, `val/...` and `test/
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scones_core.errors import DatasetError
 from scones_core.image_folders import ClassFile, list_class_files, printable
 from scones_core.labels import LabelSet
+from scones_etl.extract.cifar import ARCHIVE_SUFFIXES
 from scones_etl.extract.photos import digests, read_photos, stacked
 from scones_etl.extract.source import (
     RAW_SPLITS,
@@ -50,6 +51,7 @@ class ImageFolder:
             raise DatasetError(
                 f"{path} is a folder without a folder of images for each class, and holds no idx "
                 "or CIFAR files; put the images into one folder a class, or give an archive."
+                f"{_archive_in(found.passed_over)}"
             )
         names = [file.name for file in found.files]
         return cls(path, found.files, digests(path, names), found.splits, found.passed_over)
@@ -108,3 +110,9 @@ class ImageFolder:
             place[file.name] = counted[file.split]
             counted[file.split] += 1
         return np.array([place[name] for name in found], dtype=np.int64)
+
+
+def _archive_in(names: Iterable[str]) -> str:
+    """Return a sentence about the first archive among a folder's files, empty without one."""
+    found = next((name for name in names if name.lower().endswith(ARCHIVE_SUFFIXES)), None)
+    return f" It holds {printable(found)}: unpack it, or give it itself." if found else ""

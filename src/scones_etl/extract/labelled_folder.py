@@ -26,7 +26,7 @@ from scones_core.image_folders import normal_form, printable
 from scones_core.labels import LabelSet
 from scones_core.reviews import IMAGES, Answer, consensus, standing
 from scones_core.reviews.shared import MAX_PART_BYTES, of_reviewer
-from scones_etl.extract.photos import digests, read_photos, stacked
+from scones_etl.extract.photos import NOT_HASHED, NOT_READ, digests, read_photos, stacked
 from scones_etl.extract.source import IngestStats, RawDataset
 from scones_etl.image_format import AS_GIVEN, ImageFormat, size_counts
 
@@ -84,6 +84,10 @@ class LabelledFolder:
         files = {answer.sha256: f"{IMAGES}/{answer.file}" for answer in answers}
         found = digests(path, list(listed))
         for name, label in listed.items():
+            if found[name] in (NOT_HASHED, NOT_READ):
+                # Without a hash it is not known which image it is.
+                passed_over[name] = "it is too large, or cannot be read"
+                continue
             votes.setdefault(found[name], {})[LABELS_FILE] = label
             files[found[name]] = name
         decided = consensus(votes)

@@ -54,15 +54,18 @@ _OPCODES: Final = b"".join(
 
 
 class PickledDtype:
-    """Stands in for `numpy.dtype`: keeps the type's name, such as `u1`."""
+    """Stands in for `numpy.dtype`: keeps the type's name, such as `u1`, and its byte order."""
 
-    __slots__ = ("code",)
+    __slots__ = ("code", "order")
 
     def __init__(self, code: object = None, *_flags: object) -> None:
         self.code = code.decode("latin1") if isinstance(code, bytes) else code
+        self.order = "<"
 
-    def __setstate__(self, _state: object) -> None:
-        """Ignore byte order and alignment: a type of one byte has neither."""
+    def __setstate__(self, state: object) -> None:
+        """Take the byte order from `(version, order, ...)`; a type of one byte has none."""
+        if isinstance(state, tuple) and len(state) > 1 and state[1] in (">", b">"):
+            self.order = ">"
 
 
 class PickledArray:
@@ -80,7 +83,7 @@ class PickledArray:
 def _frombuffer(
     raw: object = None, dtype: object = None, shape: object = None, order: object = None, *_: object
 ) -> PickledArray:
-    array = PickledArray()
+    array = _of_state(raw, dtype, shape)
     array.state = (1, shape, dtype, not (isinstance(order, str) and order == "C"), raw)
     return array
 
@@ -89,6 +92,20 @@ class _ArrayType:
     """What the name `numpy.ndarray` leads to; it is only ever handed on."""
 
     __slots__ = ()
+
+
+def _scalar(dtype: object = None, raw: object = None) -> object:
+    """Return the plain integer or text of one of numpy's own; raises UnpicklingError for others."""
+    found = plain_list(_of_state(raw, dtype, (1,)), 1)
+    if not isinstance(found, list):
+        raise pickle.UnpicklingError("it holds a number that is not an integer")
+    return found[0]
+
+
+def _of_state(raw: object, dtype: object, shape: object) -> PickledArray:
+    array = PickledArray()
+    array.state = (1, shape, dtype, False, raw)
+    return array
 
 
 def _reconstruct(*_arguments: object) -> PickledArray:
@@ -137,6 +154,8 @@ class _InertUnpickler(pickle._Unpickler):
             ("numpy", "ndarray"): _ArrayType(),
             ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
             ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+            ("numpy.core.multiarray", "scalar"): _scalar,
+            ("numpy._core.multiarray", "scalar"): _scalar,
             ("numpy.core.numeric", "_frombuffer"): _frombuffer,
             ("numpy._core.numeric", "_frombuffer"): _frombuffer,
         }
@@ -290,10 +309,43 @@ def load(content: bytes | memoryview, where: str) -> Any:
         ) from error
 
 
-def uint8_array(value: object, where: str) -> NDArray[np.uint8]:
-    """Return a pickled uint8 array in its own shape, read-only, without a copy.
+_NUMBER_TYPES: Final = frozenset(f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8))
+_TEXT_TYPE: Final = re.compile(r"[SU][0-9]{1,3}")
 
-    Raises MalformedDataset unless it is of that type, in C order and as long as its shape.
+
+def plain_list(value: object, max_count: int) -> object:
+    """Return a list for a pickled tuple, or a pickled array of one axis of integers or texts.
+
+    Texts come as numpy stored them, without the zeros behind them. Anything else, and an array of
+    more than `max_count` values, is returned as it is, for the caller to refuse.
+    """
+    match value:
+        case tuple():
+            return list(value)
+        case PickledArray(
+            state=(
+                int(),
+                (int(count),),
+                PickledDtype(code=str(code), order=order),
+                False | 0 | True | 1,
+                bytes() | memoryview() | bytearray() | list() as raw,
+            )
+        ) if count <= max_count:
+            if isinstance(raw, list):
+                # The type `O`: its values are in the pickle one by one.
+                return raw if code == "O8" and len(raw) == count else value
+            known = code in _NUMBER_TYPES or _TEXT_TYPE.fullmatch(code)
+            dtype = np.dtype(f"{order}{code}") if known else None
+            if dtype and dtype.itemsize and len(raw) == count * dtype.itemsize:
+                return list(np.frombuffer(raw, dtype=dtype).tolist())
+    return value
+
+
+def uint8_array(value: object, where: str) -> NDArray[np.uint8]:
+    """Return a pickled uint8 array in its own shape, without a copy where it is in C order.
+
+    An array in Fortran's order is copied. Raises MalformedDataset unless it is of that type and as
+    long as its shape.
     """
     match value:
         case PickledArray(
@@ -301,7 +353,7 @@ def uint8_array(value: object, where: str) -> NDArray[np.uint8]:
                 int(),
                 tuple(shape),
                 PickledDtype(code="u1"),
-                False | 0,
+                False | 0 | True | 1 as fortran,
                 bytes() | memoryview() | bytearray() as raw,
             )
         ):
@@ -310,8 +362,11 @@ def uint8_array(value: object, where: str) -> NDArray[np.uint8]:
                 type(size) is int and 0 <= size <= len(raw) for size in shape
             )
             if plain and math.prod(shape) == len(raw):
-                return np.frombuffer(raw, dtype=np.uint8).reshape(shape)
+                found = np.frombuffer(raw, dtype=np.uint8)
+                return (
+                    found.reshape(shape, order="F").copy("C") if fortran else found.reshape(shape)
+                )
             fault = f"has a shape that does not fit its {len(raw):,} bytes"
         case _:
-            fault = "is no uint8 array in C order"
+            fault = "is no uint8 array"
     raise MalformedDataset(f"{where} {fault}; get the archive again.")

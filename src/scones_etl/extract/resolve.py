@@ -70,6 +70,10 @@ def resolve_source(
 
 
 def _given(text: str, who: str) -> Source:
+    if "://" in text:
+        raise DatasetError(
+            f"{who} an address is not read: download it, and give the path of the file or folder."
+        )
     path = Path(text).expanduser()
     # An empty text would be the current folder.
     if not text or not path.exists():

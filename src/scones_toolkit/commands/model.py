@@ -155,6 +155,8 @@ def release(
     It must reach the limits under [quality], and not be worse than the active release.
     """
     if proposed:
+        # A workflow's checkout is not connected to the state yet.
+        do.deploy.prepare(project)
         do.retraining.release_proposed(project, allow_synthetic=allow_synthetic)
         return
     do.releases.release(

@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 _FOLDERS = {
-    "demand": ("forecast"),
+    "demand": ("forecast", "jobs"),
     "deployment": ("cost", "deploy", "removal"),
     "monitoring": ("report", "review", "shadow", "watch"),
     "releases": ("evaluation", "releases", "retraining"),

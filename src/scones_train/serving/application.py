@@ -14,7 +14,7 @@ import json
 import mmap
 import re
 import sys
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from concurrent.futures import Executor
 from typing import Any
 
@@ -34,7 +34,8 @@ MAX_HELD_BYTES = 32 * ENDPOINT_BODY_BYTES
 BODY_SECONDS = 30.0
 # An image of so few bytes and so few declared pixels holds up everything else only briefly.
 SMALL_BYTES, SMALL_PIXELS = 16 * 1024, 256 * 256
-TOP_K = re.compile(r"(?:^|[,;\s])top_k=([^,;\s]*)")
+# As a parameter of a media type: any case, spaces around the sign, quotes around the value.
+TOP_K = re.compile(r"""(?:^|[,;\s])top_k\s*=\s*"?([^,;\s"]*)""", re.IGNORECASE)
 ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
 
 Message = MutableMapping[str, Any]
@@ -108,7 +109,7 @@ class Application:
             return 200, {"status": "healthy"}
         self._wait(self.waiting + 1)
         try:
-            return await self._invocation(dict(scope["headers"]), receive)
+            return await self._invocation(_joined(scope["headers"]), receive)
         finally:
             self._wait(self.waiting - 1)
 
@@ -215,6 +216,14 @@ def _reason(error: Exception) -> tuple[int, str]:
 
 def _error(status: int, sentence: str) -> Answer:
     return status, {"error": sentence}
+
+
+def _joined(given: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return headers by name; one that comes again continues the first, as in RFC 9110, 5.2."""
+    headers: dict[bytes, bytes] = {}
+    for name, value in given:
+        headers[name] = headers[name] + b", " + value if name in headers else value
+    return headers
 
 
 def _content_type(headers: Headers) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import mmap
 import os
+import re
 import signal
 import socket
 import sys
@@ -26,14 +27,37 @@ LAST_SECONDS = 0.5
 KEEP_ALIVE_SECONDS = 75
 
 
+# More than any client's head, and than one read of a socket that holds a body as well.
+MAX_HEAD_BYTES = 1 << 20
+# Where an offer to go on in HTTP/2 stands: among the first bytes of a request.
+_OFFER_BYTES = 8192
+_UPGRADE = re.compile(rb"\r\nupgrade:(?=[^\r]*h2c)", re.IGNORECASE)
+_DECLINED = b"\r\nx-declined-upgrade:"
+
+
 class DeadlineProtocol(HttpToolsProtocol):
-    """HTTP/1.1 whose connections end where a request's head is not complete in time.
+    """HTTP/1.1 whose connections end where a request's head is not complete in time, or too long.
 
     uvicorn bounds only how long a connection may be idle after an answer: half a head would keep
-    one of the process's files for ever.
+    one of the process's files for ever, and one without end would fill its memory. An offer to go
+    on in HTTP/2, as Java's clients make it, is declined: uvicorn's parser would stop at it and
+    lose the body (uvicorn#2722; RFC 9110, 7.8).
     """
 
     _head_timer: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived; end the connection where a head has no end."""
+        if self._head_timer is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self.transport.close()
+                return
+            if b"h2c" in data[:_OFFER_BYTES]:
+                head, end, body = data.partition(b"\r\n\r\n")
+                data = _UPGRADE.sub(_DECLINED, head) + end + body
+        super().data_received(data)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -57,6 +81,7 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def _expect_head(self) -> None:
         self._forget_head()
+        self._head_bytes = 0
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
     def _forget_head(self) -> None:

@@ -15,6 +15,10 @@ RECIPES = ("auto", "pretrained", "scratch")
 
 # Keys that the platform's own SDK adds to every job, and SageMaker to a tuning job's.
 PLATFORM_PREFIXES = ("sagemaker_", "_tuning_")
+# What the SDK sends for a value that was left at None.
+JSON_NULL = "null"
+# Integers that are 0 or 1.
+FLAGS = ("horizontal_flip",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,14 @@ class Hyperparameters:
     def parse(cls, given: Mapping[str, str]) -> Self:
         """Return the settings that these strings stand for; those absent keep their default.
 
-        SageMaker's SDK may encode each value as JSON once more, in quotes of its own.
+        SageMaker's SDK may encode each value as JSON once more, in quotes of its own, a flag as
+        `true` or `false`, and None as `null`; a search may write integers as `3.0`.
         """
         kinds = {field.name: _PARSERS[field.type] for field in fields(cls)}
+        kinds |= dict.fromkeys(FLAGS, _flag)
         values: dict[str, Any] = {}
         for name, text in _joined(given).items():
-            if name.startswith(PLATFORM_PREFIXES):
+            if name.startswith(PLATFORM_PREFIXES) or text == JSON_NULL:
                 continue
             if name not in kinds:
                 raise TrainingError(
@@ -109,7 +115,8 @@ def _parsed(name: str, text: object, parser: Callable[[str], Any]) -> Any:
             return parser(candidate)
         except ValueError:
             continue
-    word = {int: "an integer", float: "a number"}.get(parser, "a JSON list of names")  # type: ignore[call-overload]
+    words = {_integer: "an integer", _flag: "0 or 1", float: "a number"}
+    word = words.get(parser, "a JSON list of names")
     raise TrainingError(f"Hyperparameter {name} must be {word}, not {text!r:.80}.")
 
 
@@ -126,6 +133,22 @@ def _string(text: str) -> str:
     return _decoded(text) if text.startswith('"') else text
 
 
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+        if not number.is_integer():
+            raise
+        return int(number)
+
+
+def _flag(text: str) -> int:
+    words = {"true": 1, "false": 0}
+    word = text.strip().lower()
+    return words[word] if word in words else _integer(text)
+
+
 def _names(text: str) -> tuple[str, ...]:
     try:
         names = json.loads(text)
@@ -137,7 +160,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 _PARSERS: dict[Any, Callable[[str], Any]] = {
-    int: int,
+    int: _integer,
     float: float,
     str: _string,
     tuple[str, ...]: _names,

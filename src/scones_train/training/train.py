@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from scones_core.container import Container, run_training
 from scones_core.errors import TrainingError
+from scones_core.limits import PREDICTION_VALUES
 from scones_core.manifest import Manifest
 from scones_core.model_card import ModelCard
 from scones_train.artifact import write_artifact
@@ -169,6 +170,13 @@ def _load(
             f"the network needs {SMALLEST_SIDE} on each side at least."
         )
     held_out = None if settings.folds else load_channel(validation, classes, images.size)
+    count = len(channel_files(test, classes))
+    if count * len(classes) > PREDICTION_VALUES:
+        raise TrainingError(
+            f"{count:,} test images of {len(classes):,} classes make more than "
+            f"{PREDICTION_VALUES:,} probabilities, which is what a model keeps; stage at most "
+            f"{PREDICTION_VALUES // len(classes):,} test images."
+        )
     tested = load_channel(test, classes, images.size)
     emit_metrics(
         {f"{name}_images": len(channel_files(each, classes)) for name, each in folders.items()}

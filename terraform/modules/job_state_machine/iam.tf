@@ -62,12 +62,13 @@ locals {
     ])
 
     jobs = concat(local.own.jobs, [
-      # The first job of an account finds no group; that of training jobs is declared.
+      # The first job of an account finds no group; that of training jobs is declared. AWS may ask
+      # for a group that is to be made by the ARN of its streams.
       for kind in setsubtract(var.jobs, ["Training"]) : {
         Sid      = "Create${kind}LogGroup"
         Effect   = "Allow"
         Action   = "logs:CreateLogGroup"
-        Resource = "${local.aws}:logs:${local.regional}:log-group:/aws/sagemaker/${kind}Jobs"
+        Resource = [for end in ["", ":*"] : "${local.aws}:logs:${local.regional}:log-group:/aws/sagemaker/${kind}Jobs${end}"]
       }
       ], [
       {

@@ -135,3 +135,10 @@ def test_recordio_is_written_when_it_is_asked_for_and_holds_the_listed_images(so
             assert (magic, length >> 29, length) == (0xCED7230A, 0, 24 + len(png))
             assert struct.unpack_from("<IfQQ", rec, at + 8) == (0, float(label), number, 0)
             assert rec[at + 32 : at + 32 + len(png)] == png
+
+
+def test_more_test_images_than_a_model_keeps_answers_for_are_refused(monkeypatch):
+    monkeypatch.setattr("scones_etl.pipeline.PREDICTION_VALUES", 7)
+    source = Synthetic(train_per_class=10, test_per_class=2)
+    with pytest.raises(DatasetError, match=r"4 test images of 2 classes .* have at most 3"):
+        stage(source, LabelSet.of(["bicycle", "motorcycle"]), DatasetSettings())

@@ -256,9 +256,10 @@ def test_a_table_that_throttles_for_too_long_is_a_counted_failure(
 ) -> None:
     throttled = client("dynamodb")
     stub = Stubber(throttled)
-    stub.add_client_error(
-        "batch_execute_statement", "ProvisionedThroughputExceededException", "slow down"
-    )
+    for _ in range(recording.THROTTLED_ATTEMPTS):
+        code = "ProvisionedThroughputExceededException"
+        stub.add_client_error("batch_execute_statement", code, "slow down")
+    monkeypatch.setattr(recording, "THROTTLED_PAUSE_SECONDS", 0.0)
     stub.activate()
     monkeypatch.setattr(clients, "dynamodb", lambda: throttled)
     [ended] = record(result("a.png"))
@@ -424,3 +425,23 @@ def test_rows_whose_answer_was_lost_are_told_without_waiting_for_a_mark(
     assert record(*given) == given
     assert len(helpers.messages("events")) == len(helpers.messages("review")) == 1
     assert all(row["notified_at"] for row in helpers.rows())
+
+
+def test_a_table_and_a_bus_that_throttle_a_whole_call_are_asked_again(
+    record: Any, helpers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, bus = client("dynamodb"), client("events")
+    rows, events = Stubber(table), Stubber(bus)
+    rows.add_client_error("batch_execute_statement", "ThrottlingException", "slow down")
+    rows.add_response("batch_execute_statement", {"Responses": [{}]})
+    rows.add_response("batch_execute_statement", {"Responses": [{}]})
+    events.add_client_error("put_events", "ThrottlingException", "slow down")
+    events.add_response("put_events", {"Entries": [{"EventId": "1"}]})
+    for stub in (rows, events):
+        stub.activate()
+    monkeypatch.setattr(clients, "dynamodb", lambda: table)
+    monkeypatch.setattr(clients, "events", lambda: bus)
+    monkeypatch.setattr(recording, "THROTTLED_PAUSE_SECONDS", 0.0)
+    assert [one["decision"] for one in record(result("a.png"))] == ["accepted"]
+    for stub in (rows, events):
+        stub.assert_no_pending_responses()

@@ -110,13 +110,15 @@ def test_a_day_like_those_before_has_a_page_and_no_drift(
 
 
 def test_other_images_than_before_are_drift(
-    report: Report, traffic: Callable[..., None], session: boto3.Session
+    report: Report, traffic: Callable[..., None], session: boto3.Session, tmp_path: Path
 ) -> None:
     traffic("2026-11-18", *[0.95 + i / 4000 for i in range(MIN_REFERENCE)])
     traffic(DAY, *[0.3 + i / 1000 for i in range(40)])
     found = report()
     assert (found["drift"], "class mix" in found["drifted"]) == ("drift", True)
     assert found["drift_since"] == f"{DAY}T14:32:05+00:00"
+    page = (tmp_path / "output" / "report.html").read_text()
+    assert "lower since about 20 Nov 14:32 UTC" in page
     published = metrics(session)
     assert (published["Drift"], published["ClassMixDrift"]) == (1, 1)
     assert published["ReviewPercent"] == 100

@@ -80,6 +80,32 @@ def test_a_tar_from_before_posix_is_read():
     assert read(bytes(body)) == {"a": b"one"}
 
 
+def test_a_zip_of_windows_own_tools_has_backslashes_between_folders():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("data\\", b"")
+        archive.writestr("data\\a.txt", b"a")
+    assert read(buffer.getvalue()) == {"data/a.txt": b"a"}
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b"", "but empty"),
+        (b"Rar!\x1a\x07\x01\0" + bytes(600), "but a RAR archive: unpack it"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(600), "but a 7z archive: unpack it"),
+        (b"\x28\xb5\x2f\xfd" + bytes(600), "but a Zstandard file: unpack it"),
+        (b"<!DOCTYPE html><html>404", "but a web page: download the file itself"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "but a Git LFS pointer: fetch"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(600), "but a picture, PNG"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(600), "but HDF5: export its images"),
+    ],
+)
+def test_what_is_given_in_place_of_an_archive_is_named(body, named):
+    with pytest.raises(ArchiveError, match=f"not a tar or zip archive {named}"):
+        read(body)
+
+
 def test_members_may_be_passed_over_without_reading_them():
     for body in (gzip.compress(tar_of(CONTENT)), zip_of(CONTENT)):
         assert [member.name for member in members(io.BytesIO(body), LIMITS)] == list(CONTENT)

@@ -80,7 +80,7 @@ def test_fill_bytes_and_markers_without_length_are_passed() -> None:
         (b"\xff\xd8" + segment(0xE1, bytes(65_533)) * 3, "no size"),
         (b"\xff\xd8\xff\xe0\x00\x00" + frame(7, 5), "impossible length"),
         (b"\xff\xd8\xff\xe0\x00\x01" + frame(7, 5), "impossible length"),
-        (b"\xff\xd8" + segment(0xE0, bytes(9)) + b"\0" + frame(7, 5), "no marker"),
+        (b"\xff\xd8" + segment(0xE0, bytes(9)) + bytes(99), "no size"),
         (b"\xff\xd8" + segment(0xDA, bytes(9)) + frame(7, 5), "no frame header"),
         (b"\xff\xd8\xff\xd9" + frame(7, 5), "no frame header"),
         (b"\xff\xd8" + frame(0, 5), "0 x 5"),
@@ -91,6 +91,17 @@ def test_fill_bytes_and_markers_without_length_are_passed() -> None:
 def test_a_header_that_is_none_is_refused(head: bytes, message: str) -> None:
     with pytest.raises(UnsupportedImage, match=message):
         read_image_header(head)
+
+
+@pytest.mark.parametrize("junk", [b"\0", b"abcdefg", b"\xff\x00", b"\0\xff\x00\xff"])
+def test_bytes_of_no_segment_are_passed_as_decoders_pass_them(junk: bytes) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (7, 5)).save(buffer, "JPEG")
+    body = buffer.getvalue()
+    for at in (body.index(b"\xff\xdb"), body.index(b"\xff\xc0")):
+        odd = body[:at] + junk + body[at:]
+        header = read_image_header(odd)
+        assert (header.width, header.height) == Image.open(io.BytesIO(odd)).size == (7, 5)
 
 
 @pytest.mark.parametrize("marker", [0xC4, 0xC8, 0xCC])

@@ -121,3 +121,60 @@ def test_a_mapping_without_an_equals_sign_or_with_a_name_twice_is_refused(
 def test_the_projects_own_file_is_valid() -> None:
     root = Path(__file__).parents[3]
     assert Settings.load(root / "scones.toml", {}).dataset.classes == ("bicycle", "motorcycle")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[quality]\nmin_accuracy = nan", "quality.min_accuracy must be a finite number, not nan"),
+        ("[quality]\nmax_calibration_error = inf", "must be a finite number, not inf"),
+        ("[quality]\nmin_accuracy = 85", "min_accuracy must be from 0 to 1, not 85"),
+        ("[workflow]\nthreshold = -0.5", "threshold must be from 0 to 1, not -0.5"),
+        ("[dataset]\nvalidation_fraction = 10", "must be from 0 to 1, not 10"),
+        ("[dataset]\nupload_workers = 0", "upload_workers must be from 1 to 256, not 0"),
+        ("[local]\nport = 70000", "local.port must be from 0 to 65535, not 70000"),
+        ("a = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+    ],
+)
+def test_a_number_that_its_setting_cannot_have_is_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load(tmp_path, text)
+
+
+def test_a_number_of_a_variable_is_checked_alike(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="SCONES_QUALITY_MIN_ACCURACY must be a finite number"):
+        load(tmp_path, "", {"SCONES_QUALITY_MIN_ACCURACY": "NaN"})
+    with pytest.raises(SettingsError, match="SCONES_WORKFLOW_THRESHOLD must be from 0 to 1"):
+        load(tmp_path, "", {"SCONES_WORKFLOW_THRESHOLD": "90"})
+
+
+def test_a_number_of_a_flag_is_checked_alike() -> None:
+    with pytest.raises(SettingsError, match=r"quality\.min_accuracy must be a finite number"):
+        Settings().override("quality", min_accuracy=float("nan"))
+
+
+@pytest.mark.parametrize("name", ["scones_training_epochs", "Scones_Training_Epochs"])
+def test_a_variable_in_another_case_is_named_with_the_right_one(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} sets nothing: write SCONES_TRAINING_EPOCHS"):
+        load(tmp_path, "", {name: "3"})
+
+
+def test_a_list_of_a_variable_may_be_json(tmp_path: Path) -> None:
+    settings = load(tmp_path, "", {"SCONES_DATASET_CLASSES": '["bus", "tram"]'})
+    assert settings.dataset.classes == ("bus", "tram")
+    for text in ("[bus, tram]", '["bus", 1]', "[" * 100_000):
+        with pytest.raises(SettingsError, match="must be a list of strings"):
+            load(tmp_path, "", {"SCONES_DATASET_CLASSES": text})
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "scones.toml"
+    path.mkdir()
+    with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
+        Settings.load(path, {})
+    path.rmdir()
+    path.write_text("[dataset]\nseed = 1", encoding="utf-16")
+    with pytest.raises(SettingsError, match=r"is not UTF-8: .* Save it as UTF-8"):
+        Settings.load(path, {})

@@ -4,9 +4,8 @@ from datetime import datetime, timedelta
 from xml.etree import ElementTree as ET
 
 import numpy as np
-import pytest
 
-from scones_demand.charts import bars, week
+from scones_demand.charts import Bar, bars, key, week
 
 
 def drawing(text: str) -> ET.Element:
@@ -14,11 +13,20 @@ def drawing(text: str) -> ET.Element:
 
 
 def test_a_bar_is_as_long_as_its_value_and_its_name_is_escaped() -> None:
-    root = drawing(bars("Title", {"<script>": 2.0, "b": 1.0, "c": -1.0}))
-    widths = [float(bar.attrib["width"]) for bar in root.iter("rect")]
-    assert widths[0] == pytest.approx(2 * widths[1])
-    assert widths[2] == 0
-    assert "<script>" not in bars("Title", {"<script>": 2.0})
+    values = [Bar("<script>", 2.0, 1200), Bar("b", 1.0, 7), Bar("c", -1.0)]
+    root = drawing(bars("RMSLE", values, counted="hours"))
+    styles = [bar.attrib["style"] for bar in root.iter("div")]
+    assert styles == ["width:100.0%", "width:50.0%", "width:0.0%"]
+    cells = [[cell.text for cell in row] for row in root.iter("tr")]
+    assert cells[0][2:] == ["RMSLE", "hours"]
+    assert cells[1][2:] == ["2.000", "1,200"]
+    assert "<script>" not in bars("RMSLE", values)
+
+
+def test_lines_are_told_apart_by_samples_with_their_names() -> None:
+    shown = drawing(key())
+    classes = {part.attrib.get("class") for part in shown.iter()}
+    assert {"band", "forecast", "actual"} <= classes
 
 
 def test_no_line_crosses_a_gap() -> None:

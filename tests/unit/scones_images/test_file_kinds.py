@@ -21,7 +21,7 @@ def encoded(kind: str) -> bytes:
         (b"\0\0\0\x18ftypheic\0\0\0\0", "but HEIC; convert it"),
         (b"\xef\xbb\xbf<svg xmlns='http://www.w3.org/2000/svg'/>", "but SVG; convert it"),
         (b"<?xml version='1.0'?><svg/>", "but SVG; convert it"),
-        (b"\n<!DOCTYPE html><html>", "but a web page; download the image itself"),
+        (b"\n<!DOCTYPE html><html>", "but a web page; download the file itself"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer; fetch the file"),
         (b"II*\0\x08\0\0\0\0\0", "the TIFF is damaged, or of a rare kind"),
         (encoded("JPEG").replace(b"\x11\x08", b"\x11\x0c", 1), "the JPEG is damaged, or of a rare"),

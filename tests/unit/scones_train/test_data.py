@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -158,3 +160,9 @@ def test_what_is_no_image_of_a_channel_is_counted_with_its_reason(channel):
     assert passed_over(channel) == {NO_ENDING: 2, HIDDEN: 1, NO_CLASS: 1}
     assert len(load_channel(channel, CLASSES)) == 4
     assert passed_over(channel / "absent") == {}
+
+
+def test_a_channel_in_pipe_mode_is_named(tmp_path):
+    os.mkfifo(tmp_path / "train_0")
+    with pytest.raises(TrainingError, match="channel train is given in Pipe mode"):
+        load_channel(tmp_path / "train", ("bus", "van"))

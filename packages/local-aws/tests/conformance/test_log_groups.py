@@ -76,3 +76,27 @@ def test_a_group_gets_another_key_and_loses_it(aws):
     assert key_of(aws, name) is None
     with pytest.raises(ClientError, match="does not exist"):
         logs.associate_kms_key(logGroupName="absent", kmsKeyId=arn)
+
+
+def test_events_are_kept_for_one_of_the_times_that_there_are(aws):
+    """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
+    logs, group = aws.client("logs"), unique("g")
+    logs.create_log_group(logGroupName=group)
+    logs.put_retention_policy(logGroupName=group, retentionInDays=3)
+    with pytest.raises(ClientError, match="retentionInDays"):
+        logs.put_retention_policy(logGroupName=group, retentionInDays=4)
+
+
+def test_a_pattern_that_is_not_closed_makes_no_filter(aws):
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html"""
+    logs, group = aws.client("logs"), unique("g")
+    logs.create_log_group(logGroupName=group)
+    made = [{"metricName": "m", "metricNamespace": "n", "metricValue": "1"}]
+    for pattern in ("{ $.level = ", "[first, second"):
+        with pytest.raises(ClientError, match="no closing bracket"):
+            logs.put_metric_filter(
+                logGroupName=group,
+                filterName="f",
+                filterPattern=pattern,
+                metricTransformations=made,
+            )

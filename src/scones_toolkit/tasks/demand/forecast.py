@@ -1,8 +1,10 @@
 """The tasks around the demand forecast: hours in, a model, forecasts and a page out."""
 
+import contextlib
 import shutil
 import time
 import webbrowser
+from collections.abc import Iterator
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -192,17 +194,19 @@ def _train_here(project: Project, hours: Hours, chosen: Settings, target: Path) 
 def _record(project: Project, algorithm: Algorithm, card: Card, seconds: float) -> None:
     """Add a training to the leaderboard and, where its model is kept, to the versions."""
     versions, score = _versions(project), card.metrics["rmsle"]
+    hours = sum(fold["hours"] for fold in card.folds)
     if algorithm != "builtin":
         version = {
             "version": len(versions) + 1,
             "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
             "rmsle": score,
+            "hours": hours,
             "seconds": seconds,
             "algorithm": algorithm,
             "settings": dict(card.settings),
         }
         versions = [*versions, version]
-    board = _with_row(_board(project), LINES[algorithm], score, seconds)
+    board = _with_row(_board(project), LINES[algorithm], score, seconds, hours)
     project.records.write(TRAINING, {"versions": versions, "leaderboard": board})
 
 
@@ -216,9 +220,10 @@ def _board(project: Project) -> list[Any]:
     return list(project.records.read(TRAINING)["leaderboard"]) if path.exists() else []
 
 
-def _with_row(board: list[Any], name: str, score: Any, seconds: float) -> list[Any]:
+def _with_row(board: list[Any], name: str, *figures: float) -> list[Any]:
+    """Return the leaderboard with a row of RMSLE, seconds and hours scored, the best first."""
     rows = [row for row in board if row[0] != name]
-    return sorted([*rows, [name, score, seconds]], key=lambda row: float(row[1]))
+    return sorted([*rows, [name, *figures]], key=lambda row: float(row[1]))
 
 
 def _print_score(project: Project, card: Card) -> None:
@@ -253,6 +258,11 @@ def tune(project: Project, chosen: DemandSettings, *, trials: int) -> Card:
     return train(project, replace(chosen, **found[0].values))
 
 
+def _rows(board: list[Any]) -> list[tuple[str, float, float, int]]:
+    """Return the leaderboard's rows; an earlier record does not have the hours scored."""
+    return [(row[0], row[1], row[2], int(row[3]) if len(row) > 3 else 0) for row in board]
+
+
 def evaluate(project: Project) -> None:
     """Score the model and simpler learners on the same blocks, and print the leaderboard."""
     hours, model = staged(project), _model(project)
@@ -268,12 +278,14 @@ def evaluate(project: Project) -> None:
     with project.console.progress("evaluating") as advance:
         for number, (name, learner) in enumerate(learners.items()):
             started = time.perf_counter()
-            score = validate(hours, folds, learner, chosen.coverage).metrics["rmsle"]
-            board = _with_row(board, name, score, time.perf_counter() - started)
+            scored = validate(hours, folds, learner, chosen.coverage)
+            seconds = time.perf_counter() - started
+            board = _with_row(board, name, scored.metrics["rmsle"], seconds, len(scored.position))
             advance(number + 1, len(learners), name)
     project.records.write(TRAINING, {"versions": _versions(project), "leaderboard": board})
-    rows = [(name, f"{score:.4f}", f"{seconds:.1f}") for name, score, seconds in board]
-    project.console.grid("By the same blocks", ("model", "RMSLE", "seconds"), rows)
+    rows = [(n, f"{score:.4f}", f"{hours:,}", f"{s:.1f}") for n, score, s, hours in _rows(board)]
+    header = ("model", "RMSLE", "hours scored", "seconds")
+    project.console.grid("By blocks of later days", header, rows)
     _print_score(project, model.card)
     project.hint("demand.report")
 
@@ -297,8 +309,19 @@ def forecast(project: Project, *, source: str | None, out: Path) -> None:
     model, hours = _model(project), read_hours(path, known=False)
     model.require_new(hours)
     _say_read(project, hours)
-    write_atomically(out, to_csv(hours, model.forecast(hours), interval=False))
+    found = to_csv(hours, model.forecast(hours), interval=False)
+    with _writing(out):
+        write_atomically(out, found)
     project.console.say(f"  {out}: {len(hours):,} rows")
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Raise SconesError where a file that a flag named cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise SconesError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def report(project: Project, *, out: Path | None = None, in_browser: bool = False) -> Path:
@@ -310,21 +333,23 @@ def report(project: Project, *, out: Path | None = None, in_browser: bool = Fals
     if model.card.data and model.card.data.get("sha256") != data["sha256"]:
         raise TrainingError("Other hours were staged since the training: inv demand.train")
     asked = {"hours to forecast": Exclusions(**data["asked"])} if data["asked"] else {}
-    write_page(
-        path,
-        DemandReport(
-            environment=project.environment,
-            generated=datetime.now(UTC),
-            hours=hours,
-            card=model.card,
-            validated=validated,
-            importance=permutation_importance(model, hours),
-            leaderboard=[(name, score, seconds) for name, score, seconds in record["leaderboard"]],
-            versions=[(f"{v['version']} ({v['made']})", v["rmsle"]) for v in record["versions"]],
-            synthetic=bool(data["synthetic"]),
-            asked=asked,
-        ),
+    found = DemandReport(
+        environment=project.environment,
+        generated=datetime.now(UTC),
+        hours=hours,
+        card=model.card,
+        validated=validated,
+        importance=permutation_importance(model, hours),
+        leaderboard=_rows(record["leaderboard"]),
+        versions=[
+            (f"{v['version']} ({v['made']})", v["rmsle"], v.get("hours", 0))
+            for v in record["versions"]
+        ],
+        synthetic=bool(data["synthetic"]),
+        asked=asked,
     )
+    with _writing(path):
+        write_page(path, found)
     project.console.say(f"  {path}")
     if in_browser:
         webbrowser.open(path.resolve().as_uri())

@@ -9,11 +9,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import DatasetError, SettingsError
+from scones_core.image_folders import PICTURE_SUFFIXES, is_hidden
 from scones_core.uris import S3Uri
 from scones_images import PHOTOS, ImageTooBig
 from scones_toolkit.project import Project
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +39,14 @@ class Found:
 def find_pictures(project: Project, location: str) -> Found:
     """Return the pictures of a file, a folder, an S3 object, or an S3 prefix that ends with "/".
 
-    In a folder and below a prefix they are the files with one of SUFFIXES; hidden files count
-    as none. Raises SettingsError for a location without any.
+    In a folder and below a prefix they are the files with one of PICTURE_SUFFIXES; those that are
+    hidden, or in a hidden folder, count as none. Raises SettingsError for a location without any.
     """
     found = _in_s3(project, location) if location.startswith("s3://") else _local(location)
     if not found.pictures:
         raise SettingsError(
             f"{location} is not a picture, nor a folder with pictures "
-            f"({', '.join(sorted(SUFFIXES))}), nor an s3:// location of some."
+            f"({', '.join(sorted(PICTURE_SUFFIXES))}), nor an s3:// location of some."
         )
     return found
 
@@ -57,13 +56,15 @@ def _local(location: str) -> Found:
     if not path.is_dir():
         return Found((Picture(str(path), partial(_read, path)),) if path.is_file() else ())
     files = [each for each in sorted(path.rglob("*")) if each.is_file()]
-    chosen = [each for each in files if _is_picture(each.name)]
+    chosen = [each for each in files if _is_picture(each.relative_to(path).as_posix())]
     pictures = tuple(Picture(str(each), partial(_read, each)) for each in chosen)
     return Found(pictures, len(files) - len(chosen))
 
 
 def _is_picture(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+    """Return whether a path below the location names a picture, in no hidden folder."""
+    path = PurePosixPath(name)
+    return path.suffix.lower() in PICTURE_SUFFIXES and not any(map(is_hidden, path.parts))
 
 
 def _read(path: Path) -> bytes:
@@ -86,7 +87,9 @@ def _in_s3(project: Project, location: str) -> Found:
     if uri.key and not uri.key.endswith("/"):
         return Found((Picture(str(uri), partial(_download, s3, uri)),))
     keys = [key for key in _keys(s3, uri) if not key.endswith("/")]
-    chosen = [S3Uri(uri.bucket, key) for key in keys if _is_picture(PurePosixPath(key).name)]
+    chosen = [
+        S3Uri(uri.bucket, key) for key in keys if _is_picture(key.removeprefix(uri.key).lstrip("/"))
+    ]
     pictures = tuple(Picture(str(each), partial(_download, s3, each)) for each in chosen)
     return Found(pictures, len(keys) - len(chosen))
 

@@ -94,7 +94,6 @@ def without_last(values):
         ("data", lambda data: data.astype(np.int16)),
         ("data", lambda data: data.astype(np.int8)),
         ("data", lambda data: data[:, :3071]),
-        ("data", np.asfortranarray),
         ("data", lambda data: data.reshape(-1, 3, 32, 32)),
         ("data", lambda data: data.tolist()),
     ],

@@ -108,6 +108,60 @@ def test_tables_of_every_pickle_protocol_are_read(archives, tmp_path, protocol):
     np.testing.assert_array_equal(raw.images[0], first.reshape(3, 32, 32).transpose(1, 2, 0))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda table: {**table, "labels": np.array(table["labels"])},
+        lambda table: {**table, "labels": list(np.array(table["labels"]))},
+        lambda table: {**table, "labels": tuple(table["labels"])},
+        lambda table: {**table, "filenames": np.array(table["filenames"])},
+        lambda table: {name: table[name] for name in ("labels", "data")},
+        lambda table: {**table, "data": np.asfortranarray(table["data"])},
+    ],
+    ids=["array", "numbers", "tuple", "names", "no names", "fortran"],
+)
+def test_tables_that_were_cut_with_numpy_are_read(archives, folder, change):
+    members = {path.name: path.read_bytes() for path in folder.iterdir()}
+    expected = open_source(archives.write_cifar10()).read(CLASSES)
+    for name in members.keys() - {"batches.meta"}:
+        table = pickle.loads(members[name], encoding="bytes")  # noqa: S301 - made by this test
+        texts = {key.decode() if isinstance(key, bytes) else key: v for key, v in table.items()}
+        members[name] = pickle.dumps(change(texts), protocol=4)
+
+    raw = open_source(archives.pack("cut.tgz", NAME, members)).read(CLASSES)
+
+    np.testing.assert_array_equal(raw.images, expected.images)
+    np.testing.assert_array_equal(raw.labels, expected.labels)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["data_batch_1.bin", "batches.meta.txt"], "is the binary version of CIFAR; download"),
+        (["train.bin", "test.bin"], "is the binary version"),
+        (["data_batch_1.mat"], "is the Matlab version"),
+        (["cifar-10-python.tar.gz"], "holds another archive, cifar-10-python.tar.gz; unpack it"),
+        (["train-images-idx3-ubyte.gz"], "is an archive of MNIST's files; unpack it"),
+        (["x_train.npy", "y.npy"], "none of CIFAR's members.* but x_train.npy, y.npy"),
+        ([], "and is empty"),
+    ],
+)
+def test_what_an_archive_is_instead_of_cifar_is_named(tmp_path, names, message):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for name in names:
+            archive.writestr(f"folder/{name}", b"x")
+
+    with pytest.raises(MalformedDataset, match=message):
+        open_source(tmp_path / "x.zip")
+
+
+def test_a_folder_with_nothing_but_an_archive_says_so(tmp_path):
+    (tmp_path / "photos.zip").write_bytes(b"x")
+
+    with pytest.raises(DatasetError, match=r"It holds photos\.zip: unpack it, or give it itself"):
+        open_source(tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["zip", "tar", "xztar", "gztar"])
 def test_an_archive_of_pictures_is_to_be_unpacked(tmp_path, kind):
     (tmp_path / "in" / "van").mkdir(parents=True)

@@ -1,4 +1,5 @@
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from scones_etl.extract.resolve import open_source
 from scones_etl.extract.synthetic import Synthetic
 from scones_etl.image_format import ImageFormat
 from scones_etl.pipeline import stage
+from scones_images import PHOTOS
 
 CLASSES = LabelSet.of(["bicycle", "motorcycle"])
 
@@ -317,6 +319,21 @@ def test_a_list_filled_in_by_hand_is_one_reviewer_more(answer):
     assert sorted(raw.labels.tolist()) == [0, 1]
     assert "2.png" in raw.names
     assert reasons(raw) == ["its reviewers disagree (ana: bicycle, labels.csv: motorcycle)"]
+
+
+def test_listed_files_without_a_hash_are_passed_over_one_by_one_next_to_answers(answer):
+    folder = answer("ana", 0, "bicycle")
+    for number in (1, 2):
+        os.truncate(folder / f"{number}.png", PHOTOS.max_bytes + 1)
+    lines = "file,label\n1.png,motorcycle\n2.png,bicycle\n3.png,motorcycle\n"
+    (folder / "labels.csv").write_text(lines)
+
+    raw = open_source(folder).read(CLASSES)
+
+    assert sorted(raw.labels.tolist()) == [0, 1]
+    assert dict(raw.ingest_stats.passed_over) == dict.fromkeys(
+        ("1.png", "2.png"), "it is too large, or cannot be read"
+    )
 
 
 def test_answers_that_cannot_be_used_are_passed_over_with_their_reasons(answer):

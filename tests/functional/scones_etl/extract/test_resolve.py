@@ -165,3 +165,19 @@ def test_each_source_names_its_classes(resolve, archives, tmp_path):
     assert resolve(str(archives.write())).class_names() == tuple(FINE)
     assert resolve(str(tmp_path / "photos")).class_names() == ("cat", "dog")
     assert resolve("synthetic").class_names() == ("bicycle", "motorcycle")
+
+
+def test_an_empty_source_is_not_the_current_folder(resolve, monkeypatch, tmp_path):
+    for name in ("dog", "cat"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.jpg").touch()
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(DatasetError, match="The source '' is none of auto"):
+        resolve("")
+
+
+@pytest.mark.parametrize("choice", ["https://example.org/photos.zip", "s3://bucket/photos/"])
+def test_an_address_is_to_be_downloaded_first(resolve, choice):
+    with pytest.raises(DatasetError, match="an address is not read: download it"):
+        resolve(choice)

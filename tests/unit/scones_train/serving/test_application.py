@@ -36,12 +36,12 @@ def png(side=8):
     return buffer.getvalue()
 
 
-async def ask(application, method="POST", path="/invocations", body=b""):
+async def ask(application, method="POST", path="/invocations", body=b"", headers=()):
     scope = {
         "type": "http",
         "method": method,
         "path": path,
-        "headers": [(b"content-type", b"image/png")],
+        "headers": [(b"content-type", b"image/png"), *headers],
     }
     sent = []
 
@@ -196,3 +196,24 @@ def test_declared_pixels_decide_what_is_decoded_in_the_event_loop():
     assert not module._is_small(buffer.getvalue())
     assert module._is_small(png())
     assert module._is_small(b"not an image")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"accept", b'application/json; top_k="1"')],
+        [(b"accept", b"application/json; Top_K = 1")],
+        [(b"accept", b"application/json; top_k=1"), (b"accept", b"*/*")],
+        [(b"accept", b"*/*"), (b"accept", b"application/json; top_k=1")],
+        [
+            (b"x-amzn-sagemaker-custom-attributes", b"top_k=1"),
+            (b"x-amzn-sagemaker-custom-attributes", b"trace=7"),
+        ],
+    ],
+)
+def test_a_number_of_labels_is_asked_for_as_parameters_of_headers_are_written(
+    card, executor, headers
+):
+    application = Application(Model(card), executor, bytearray(1))
+    status, _, answer = asyncio.run(ask(application, body=png(), headers=headers))
+    assert (status, [each["label"] for each in answer]) == (200, ["motorcycle"])

@@ -58,3 +58,25 @@ def test_a_thousand_classes_are_shared_out_over_values_of_2500_characters():
     assert max(map(len, strings.values())) <= 2500
     assert len(strings) <= 100
     assert Hyperparameters.parse(strings).classes == classes
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("horizontal_flip", "true", 1),
+        ("horizontal_flip", "False", 0),
+        ("horizontal_flip", '"false"', 0),
+        ("epochs", "3.0", 3),
+        ("epochs", "2e1", 20),
+        ("epochs", "null", 0),
+        ("dataset_version", '""', ""),
+    ],
+)
+def test_values_are_read_as_clients_write_flags_absent_values_and_integers(name, text, value):
+    assert getattr(Hyperparameters.parse({name: text}), name) == value
+
+
+@pytest.mark.parametrize("text", ["3.5", "inf", "nan", "", "true"])
+def test_what_is_no_integer_stays_refused(text):
+    with pytest.raises(TrainingError, match="epochs must be an integer"):
+        Hyperparameters.parse({"epochs": text})

@@ -11,6 +11,7 @@ from local_aws.cloudwatch.alarms import AlarmAgenda, note, queries_of
 from local_aws.cloudwatch.composite_alarms import RuleError, alarms_in, parsed
 from local_aws.cloudwatch.metric_math import MathError
 from local_aws.cloudwatch.metric_queries import check
+from local_aws.cloudwatch.requests import alarm_problems
 from local_aws.core import clock
 from local_aws.core.patching import add, patch
 
@@ -31,7 +32,7 @@ def put_metric_alarm(original: Any, backend: Any, *args: Any, **more: Any) -> An
     name = more.get("name") or args[0]
     before = backend.alarms.get(name)
     alarm = original(backend, *args, **more)
-    found = _fault(backend, alarm)
+    found = _fault(backend, alarm) or next(alarm_problems(alarm), "")
     if found:
         del backend.alarms[name]
         if before is not None:

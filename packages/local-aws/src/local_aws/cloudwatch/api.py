@@ -14,6 +14,7 @@ from moto.core.responses import ActionResult
 
 from local_aws.cloudwatch.metric_math import MathError, Series
 from local_aws.cloudwatch.metric_queries import Query, fetching, run
+from local_aws.cloudwatch.requests import datum_problems, query_problems
 from local_aws.core import clock
 from local_aws.core.metric_store import Bucket, MetricKey, MetricStore, grouped, statistic
 from local_aws.core.metrics import bucket_of, dimensions_of
@@ -37,6 +38,8 @@ def put_metric_data(
     del original
     for number, datum in enumerate(metric_data, 1):
         backend._validate_parameters_put_metric_data(datum, number)
+        for problem in datum_problems(datum, number):
+            raise InvalidParameterValue(problem)
     put_data(backend.local_aws_metrics, namespace, metric_data)
 
 
@@ -99,6 +102,8 @@ def query_of(given: Mapping[str, Any]) -> Query:
 def get_metric_data(original: Any, backend: Any, **request: Any) -> list[dict[str, Any]]:
     """Return the series that GetMetricData asks for."""
     del original
+    for problem in query_problems(request["queries"]):
+        raise ValidationError(problem)
     asked = [query_of(query) for query in request["queries"]]
     periods = [query.period for query in asked if query.key] or [60]
     asked = [q if q.key else q.with_period(max(periods)) for q in asked]

@@ -25,6 +25,7 @@ from local_aws.eventbridge.bus import Buses, event_time
 from local_aws.eventbridge.cron import ExpressionError
 from local_aws.eventbridge.patterns import PatternError, matches, parse_pattern
 from local_aws.eventbridge.schedule_expressions import check
+from local_aws.eventbridge.target_checks import target_problems
 from local_aws.eventbridge.targets import TARGET_SERVICES
 
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
@@ -146,6 +147,8 @@ def put_targets(
             )
         if service == "states" and not target.get("RoleArn"):
             raise ValidationException(f"RoleArn is required for target {target['Arn']}.")
+        for problem in target_problems(target):
+            raise ValidationException(problem)
     rule = _require_rule(backend, name, event_bus_arn)
     if len({one["Id"] for one in [*rule.targets, *targets]}) > _MAX_TARGETS:
         raise JsonRESTError(
@@ -203,6 +206,11 @@ def put_events(original: Any, backend: Any, events: list[dict[str, Any]]) -> lis
 
 
 def _put_event(original: Any, backend: Any, event: dict[str, Any]) -> dict[str, Any]:
+    if str(event.get("Source")).lower().startswith("aws."):
+        return {
+            "ErrorCode": "NotAuthorizedForSourceException",
+            "ErrorMessage": "Not authorized for the source.",
+        }
     if event.get("Source") and event.get("DetailType") and event.get("Detail"):
         try:
             detail = json.loads(event["Detail"])

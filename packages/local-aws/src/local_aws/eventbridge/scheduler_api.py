@@ -3,10 +3,12 @@
 https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
 """
 
+import json
 import re
 from typing import Any
 from urllib.parse import unquote
 
+from moto.core.exceptions import JsonRESTError
 from moto.scheduler.exceptions import ScheduleGroupNotFound, ValidationException
 
 from local_aws.core import clock
@@ -15,6 +17,7 @@ from local_aws.core.patching import patch
 from local_aws.eventbridge.cron import ExpressionError
 from local_aws.eventbridge.schedule_expressions import check
 from local_aws.eventbridge.sdk_targets import is_universal, named
+from local_aws.eventbridge.target_checks import schedule_problems
 from local_aws.eventbridge.targets import TARGET_SERVICES
 from local_aws.iam.roles import RoleNotAssumable, is_enforced, require_trust
 
@@ -29,6 +32,7 @@ _NEVER = "takes a schedule that can never fire"
 def create_schedule(original: Any, backend: Any, **given: Any) -> Any:
     """Make a schedule, which counts from now."""
     _require_target(given)
+    given["action_after_completion"] = given.get("action_after_completion") or "NONE"
     return _begun(original(backend, **given))
 
 
@@ -55,10 +59,32 @@ def answer_schedule(original: Any, response: Any) -> Any:
     _require_name("name", unquote(response.parsed_url.path.rsplit("/", 1)[-1]))
     group = str(response._get_param("GroupName") or "default")
     _require_name("groupName", group)
+    for problem in schedule_problems(json.loads(response.body)):
+        raise ValidationException(problem)
     if group not in response.scheduler_backend.schedule_groups:
         raise ScheduleGroupNotFound(group)
     _require_role(response, group)
     return original(response)
+
+
+@patch(f"{_BACKEND}.create_schedule_group", why="replaces a group, and drops its schedules")
+def create_schedule_group(original: Any, backend: Any, name: str, tags: Any) -> Any:
+    """Make a group; raises ConflictException where it is there already."""
+    _require_name("name", name)
+    if name in backend.schedule_groups:
+        raise JsonRESTError("ConflictException", f"Schedule group {name} already exists.")
+    return original(backend, name, tags)
+
+
+@patch(
+    f"{_BACKEND}.delete_schedule_group", why="deletes the default group, without which all fails"
+)
+def delete_schedule_group(original: Any, backend: Any, name: str | None) -> None:
+    """Delete a group with its schedules; the default group stays."""
+    if (name or "default") == "default":
+        raise ValidationException("The default schedule group cannot be deleted.")
+    backend.get_schedule_group(name)
+    original(backend, name)
 
 
 def _require_role(response: Any, group: str) -> None:

@@ -101,7 +101,9 @@ def _met(name: str, key: str, wanted: list[str], values: Values) -> bool:
     if test is None:
         return False
     if found is None:
-        return negated or base != plain or quantifier == "ForAllValues"
+        # Where any value must differ, there must be one.
+        differs = negated and quantifier != "ForAnyValue"
+        return differs or base != plain or quantifier == "ForAllValues"
     patterns = [text for item in wanted if (text := pattern_of(item, values)) is not None]
 
     def one(value: str) -> bool:

@@ -44,6 +44,7 @@ RESERVED_VARIABLES = frozenset(
     )
 )
 MAX_ENVIRONMENT_BYTES = 4096
+_LIMITS = {"Timeout": (1, 900), "MemorySize": (128, 10_240), "Description": (0, 256)}
 MAX_NAME_CHARACTERS = 64
 CONCURRENT_EXECUTIONS = 1000
 Declare = Callable[..., Callable[[Callable[..., Any]], Callable[..., Any]]]
@@ -73,6 +74,23 @@ def check_name(name: Any) -> None:
         raise _constraint(
             text[:100], "functionName", f"have length less than or equal to {MAX_NAME_CHARACTERS}"
         )
+
+
+def check_limits(spec: Mapping[str, Any]) -> None:
+    """Raise ValidationException for a number or a text that is out of its range."""
+    for name, (least, most) in _LIMITS.items():
+        value = spec.get(name)
+        if value is None:
+            continue
+        size = len(value) if isinstance(value, str) else value
+        kind = "length" if isinstance(value, str) else "value"
+        member = name[:1].lower() + name[1:]
+        if size > most:
+            raise _constraint(str(value)[:100], member, f"have {kind} less than or equal to {most}")
+        if size < least:
+            raise _constraint(
+                str(value)[:100], member, f"have {kind} greater than or equal to {least}"
+            )
 
 
 def check_environment(variables: Mapping[str, str]) -> None:
@@ -132,6 +150,7 @@ def check_change(function: Any, updates: Mapping[str, Any]) -> None:
             "GetFunction/GetAlias API to retrieve the latest Revision Id",
             412,
         )
+    check_limits(updates)
     check_environment(_variables(updates))
     if "LoggingConfig" in updates:
         check_logging(updates["LoggingConfig"] or {})
@@ -151,6 +170,7 @@ def note_environment(function: Any, spec: Mapping[str, Any]) -> None:
 def create_function(original: Any, backend: Any, spec: dict[str, Any]) -> Any:
     """Make a function; raises what Lambda refuses."""
     check_name(spec.get("FunctionName"))
+    check_limits(spec)
     check_environment(_variables(spec))
     check_logging(spec.get("LoggingConfig") or {})
     function = original(backend, spec)

@@ -36,6 +36,7 @@ from local_aws.lambda_.invoke import MAX_REQUEST_BYTES, Answer, Request, refusal
 # One of moto's records.
 Mapped = Any
 Message = Any
+_MAX_WINDOW = 300
 _RECEIVE_AT_ONCE = 10
 _CONCURRENT_BATCHES = 5
 _THREADS = 32
@@ -362,6 +363,8 @@ def _check(mapping: Mapped, function: Any) -> None:
     if queue is None:
         return
     window = mapping.max_batch_window or 0
+    if not 0 <= window <= _MAX_WINDOW:
+        raise _invalid(f"MaximumBatchingWindowInSeconds must be from 0 to {_MAX_WINDOW}")
     if mapping.batch_size > _RECEIVE_AT_ONCE and not window:
         raise _invalid(
             "Maximum batch window in seconds must be greater than 0 if maximum batch size is "

@@ -9,7 +9,7 @@ from local_aws.core.context import Context
 from local_aws.core.patching import patch
 from local_aws.core.stores import on_restored
 from local_aws.iam.roles import RoleSessions
-from local_aws.lambda_ import api, configuration, event_source_mappings
+from local_aws.lambda_ import api, configuration, event_source_mappings, requests
 from local_aws.lambda_.async_invocations import AsyncInvoker
 from local_aws.lambda_.functions import (
     WorkerSettings,
@@ -24,7 +24,7 @@ from local_aws.sqs import patches as sqs_patches
 
 _PRINCIPAL = "lambda.amazonaws.com"
 # Each declares its patches.
-PATCHED = (api, configuration, event_source_mappings)
+PATCHED = (api, configuration, event_source_mappings, requests)
 _invoking: list[Invoking] = []
 
 

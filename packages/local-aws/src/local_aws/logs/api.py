@@ -14,6 +14,13 @@ from local_aws.core.patching import add, patch, set_value
 from local_aws.eventbridge.input_transformer import at_path, is_missing
 from local_aws.logs.filter_patterns import PatternError, compiled
 
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+RETENTION_DAYS = frozenset(
+    (
+        *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557),
+        *(2922, 3288, 3653),
+    )
+)
 _NO_METRICS = "makes no metrics of log events"
 
 
@@ -96,6 +103,19 @@ def put_metric_filter(original: Any, backend: Any, *given: Any) -> None:
         raise InvalidParameterException(f"Invalid metric filter pattern: {error}") from error
     backend.filters.delete_filter(name, group)
     original(backend, *given)
+
+
+@patch("moto.logs.models.LogsBackend.put_retention_policy", why="takes any number of days")
+def put_retention_policy(
+    original: Any, backend: Any, log_group_name: str, retention_in_days: Any
+) -> None:
+    """Have a log group keep its events for one of the times that there are."""
+    if int(retention_in_days) not in RETENTION_DAYS:
+        raise InvalidParameterException(
+            f"1 validation error detected: Value '{retention_in_days}' at 'retentionInDays' failed "
+            f"to satisfy constraint: Member must satisfy enum value set: {sorted(RETENTION_DAYS)}"
+        )
+    original(backend, log_group_name, retention_in_days)
 
 
 class MessageFilter:

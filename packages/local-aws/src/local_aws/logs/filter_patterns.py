@@ -44,6 +44,8 @@ def compiled(pattern: str) -> Test:
         return _json(text[1:-1])
     if text.startswith("[") and text.endswith("]"):
         return _columns(text[1:-1])
+    if text[0] in "{[":
+        raise PatternError(f"the pattern {text} has no closing bracket")
     return _terms(text)
 
 

@@ -20,6 +20,12 @@ from moto.s3.exceptions import MissingKey, PreconditionFailed, S3ClientError
 from moto.s3.utils import compute_checksum
 
 from local_aws.core.patching import patch
+from local_aws.s3.requests import (
+    is_quiet,
+    require_deletable,
+    require_metadata,
+    without_deleted,
+)
 
 _RESPONSE = "moto.s3.responses.S3Response"
 # What the standard library computes; CRC32C and CRC64NVME are stored unchecked.
@@ -32,6 +38,7 @@ _CONDITIONAL = threading.RLock()
 @patch(f"{_RESPONSE}.put_object", why="checks no digest, and lets two writers both be the first")
 def put_object(original: Any, response: Any) -> Any:
     """Store an object whose body is intact and whose conditions hold."""
+    require_metadata(response.headers)
     require_intact(response)
     with _locked(response, "If-Match", "If-None-Match"):
         return original(response)
@@ -44,11 +51,13 @@ def upload_part(original: Any, response: Any) -> Any:
     return original(response)
 
 
-@patch(f"{_RESPONSE}._bucket_response_delete_keys", why="checks no digest")
+@patch(f"{_RESPONSE}._bucket_response_delete_keys", why="checks no digest, and is not quiet")
 def delete_objects(original: Any, response: Any, *args: Any, **more: Any) -> Any:
     """Delete the objects that an intact body names."""
+    require_deletable(response.body)
     require_intact(response)
-    return original(response, *args, **more)
+    status, headers, body = original(response, *args, **more)
+    return status, headers, without_deleted(body) if is_quiet(response.body) else body
 
 
 @patch(f"{_RESPONSE}.copy_object", why="heeds one of the six conditions")

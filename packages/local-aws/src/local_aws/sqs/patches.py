@@ -1,12 +1,14 @@
 """SQS's patches: what is changed in moto's queues."""
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from moto.core.utils import camelcase_to_underscores
-from moto.sqs.exceptions import ReceiptHandleIsInvalid
+from moto.sqs.exceptions import InvalidParameterValue, ReceiptHandleIsInvalid
+from moto.sqs.models import sqs_backends
 
 from local_aws.core import clock
 from local_aws.core.patching import patch, set_value
@@ -72,8 +74,9 @@ class _Visible:
         self._queue = queue
 
     def __iter__(self) -> Iterator[Any]:
+        oldest = _oldest(self._queue)
         for message in list(self._queue._messages):
-            if message.visible and not message.delayed:
+            if message.visible and not message.delayed and message.sent_timestamp > oldest:
                 yield message
 
     def __len__(self) -> int:
@@ -85,8 +88,33 @@ class _Visible:
 
 @patch("moto.sqs.models.Queue.messages", why=_SCANS)
 def messages(_: Any, queue: Any) -> _Visible:
-    """Return the messages that can be received."""
+    """Return the messages that can be received; forget those past their retention."""
+    oldest = _oldest(queue)
+    with queue._messages_lock:
+        expired = list(
+            itertools.takewhile(lambda m: m.sent_timestamp <= oldest, list(queue._messages))
+        )
+        for message in expired:
+            queue._messages.remove(message)
+            queue._pending_messages.discard(message)
+    for message in expired:
+        note_change(message)
     return _Visible(queue)
+
+
+def _oldest(queue: Any) -> float:
+    """Return the time, in milliseconds since 1970, up to which messages have expired by now."""
+    return unix_time_millis() - 1000 * int(queue.message_retention_period)
+
+
+@patch(
+    "moto.sqs.models.SQSBackend.is_message_valid_based_on_retention_period",
+    why="ends a receive at a message past its retention, so that no later one is ever received",
+)
+def is_retained(_: Any, backend: Any, queue_name: str, message: Any) -> bool:
+    """Return True: what is past its retention is no message any more."""
+    del backend, queue_name, message
+    return True
 
 
 @patch("moto.sqs.models.Queue.delete_message", why=_SCANS)
@@ -159,11 +187,14 @@ _ALLOW = "RedriveAllowPolicy"
 
 @patch(
     "moto.sqs.models.Queue._set_attributes",
-    why="takes a queue's policy away whenever another attribute is set, and keeps both encryptions",
+    why="takes a queue's policy away whenever another attribute is set, keeps both encryptions, "
+    f"and asks no {_ALLOW}",
 )
 def set_attributes(original: Any, queue: Any, attributes: dict[str, Any], *args: Any) -> None:
     """Set these attributes and no others; a key of KMS's takes SQS's own encryption's place."""
     policy = vars(queue).get("_policy_json")
+    if attributes.get("RedrivePolicy"):
+        _require_allowed(queue, attributes["RedrivePolicy"])
     original(queue, attributes, *args)
     if "Policy" not in attributes and policy is not None:
         queue._policy_json = policy
@@ -171,6 +202,28 @@ def set_attributes(original: Any, queue: Any, attributes: dict[str, Any], *args:
         queue.sqs_managed_sse_enabled = "false"
     elif str(attributes.get("SqsManagedSseEnabled")).lower() == "true":
         queue.kms_master_key_id = None
+
+
+def _require_allowed(queue: Any, redrive_policy: Any) -> None:
+    """Raise moto's InvalidParameterValue where the dead-letter queue does not take this one's.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+    """
+    try:
+        given = json.loads(redrive_policy) if isinstance(redrive_policy, str) else redrive_policy
+        target = str(given["deadLetterTargetArn"])
+    except (ValueError, TypeError, KeyError):  # moto says what is wrong with it
+        return
+    queues = sqs_backends[queue.account_id][queue.region].queues.values()
+    found = next((one for one in queues if one.queue_arn == target), None)
+    allow = json.loads(vars(found).get(camelcase_to_underscores(_ALLOW)) or "{}") if found else {}
+    permission = allow.get("redrivePermission", "allowAll")
+    named = permission == "byQueue" and queue.queue_arn in allow.get("sourceQueueArns", ())
+    if permission != "allowAll" and not named:
+        raise InvalidParameterValue(
+            f"Value {json.dumps(given)} for parameter RedrivePolicy is invalid. Reason: The "
+            f"{_ALLOW} of the dead-letter queue {target} does not allow {queue.queue_arn}."
+        )
 
 
 @patch("moto.sqs.models.SQSBackend.get_queue_attributes", why=f"does not answer with {_ALLOW}")

@@ -249,3 +249,15 @@ def test_only_star_and_question_mark_are_wildcards():
 )
 def test_denials_are_worded_as_aws_words_them(access, found, message):
     assert denial_message(SESSION, access, found) == message
+
+
+def test_of_several_values_any_needs_one_and_all_none():
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html"""
+    asked = {"aws:TagKeys": ["a", "b"]}
+    for operator in ("StringEquals", "StringNotEquals", "StringLike"):
+        assert not conditions_hold({f"ForAnyValue:{operator}": asked}, {})
+        assert conditions_hold({f"ForAnyValue:{operator}IfExists": asked}, {})
+        assert conditions_hold({f"ForAllValues:{operator}": asked}, {})
+    assert conditions_hold({"ForAnyValue:StringNotEquals": asked}, {"aws:tagkeys": ["a", "c"]})
+    assert not conditions_hold({"ForAnyValue:StringNotEquals": asked}, {"aws:tagkeys": ["a"]})
+    assert not conditions_hold({"ForAllValues:StringEquals": asked}, {"aws:tagkeys": ["a", "c"]})

@@ -11,10 +11,12 @@ from local_aws.sagemaker.algorithms.autogluon_image.__main__ import PACKAGES
 from scones_core.errors import DatasetError, SconesError, SettingsError, TrainingError
 from scones_demand.generator import competition_split, generate_hours
 from scones_demand.hours import write_hours
+from scones_demand.model import DemandModel
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.demand import forecast as demand
 
+MAX_PAGE_BYTES = 2_000_000
 QUICK = {"max_iter": 12, "learning_rate": 0.3, "max_leaf_nodes": 8, "fold_every": 3}
 
 
@@ -55,11 +57,22 @@ def test_hours_become_a_model_a_submission_and_a_page(
     assert [row[0] for row in rows[1:]] == [line.split(",")[0] for line in asked[1:]]
     assert all(float(row[1]) >= 0 for row in rows[1:])
 
+    for write in (
+        lambda out: demand.forecast(project, source=None, out=out),
+        lambda out: demand.report(project, out=out),
+    ):
+        with pytest.raises(SconesError, match=r"cannot be written: Not a directory"):
+            write(page / "within" / "a.html")
+
     text = page.read_text()
     for panel in ("Models tried", "Score by model version", "a week", "by hour", "by weather"):
         assert panel in text
     assert "rows whose weather code is unknown" in text
     assert "http" not in text.replace("http-equiv", "")
+    assert page.stat().st_size < MAX_PAGE_BYTES
+    scored = sum(row["hours"] for row in DemandModel.read(page.parent / "model").card.folds)
+    assert f"of {scored:,} hours in" in text
+    assert text.count(f">{scored:,}<") >= len(demand.LINES)
 
 
 def test_each_training_is_a_version_with_its_score(project: Project, source: Path) -> None:

@@ -74,7 +74,8 @@ def test_what_decided_is_marked_in_the_same_picture(page: PredictPage) -> None:
     ("body", "status", "sentence"),
     [
         (b"", 400, "The image is empty."),
-        (b"GIF89a", 400, "The bytes are not a PNG"),
+        (b"GIF89a", 400, "The GIF is damaged"),
+        (b"words", 400, "The bytes are not a PNG"),
         (encoded(plain(1, 1))[:60], 400, "The image is damaged"),
         (HUGE, 413, "The image has too many pixels"),
     ],

@@ -21,6 +21,7 @@ from scones_toolkit.project import Project
 from scones_toolkit.tasks.predict import predict
 from scones_toolkit.tasks.predict.answers import bar, rank
 from scones_toolkit.tasks.predict.models import EndpointModel, load_model
+from scones_toolkit.tasks.predict.pictures import find_pictures
 from tests.support.colour_model import LABELS, THRESHOLD, encoded, plain, write_colour_model
 
 
@@ -277,3 +278,12 @@ def test_a_terminal_without_unicode_gets_plain_bars() -> None:
     console = Console(RichConsole(file=Ascii()))
     assert bar(console, 0.5) == "#" * 15 + " " * 15
     assert bar(Console(RichConsole(file=Shown())), 0.5).rstrip() == "█" * 15
+
+
+def test_hidden_folders_and_those_of_the_systems_own_hold_no_pictures(tmp_path: Path) -> None:
+    for name in ("a.png", ".trash/b.png", "@eaDir/c.jpg", "van/__MACOSX/d.jpg", "van/e.JPG"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_pictures(Project(tmp_path), str(tmp_path))
+    assert [Path(each.name).name for each in found.pictures] == ["a.png", "e.JPG"]
+    assert found.passed_over == 3

@@ -1,4 +1,4 @@
-"""What a file is that lies among images, by its first bytes: for a sentence that names it."""
+"""What a file is by its first bytes: for a sentence that names what was given instead."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,17 @@ class FileKind:
     format: str = ""
     advice: str = ""
 
+    @property
+    def is_picture(self) -> bool:
+        """Whether Pillow knows its format, or it is a picture of another."""
+        return bool(self.format) or self.name in _OTHER_PICTURES
 
+
+_OTHER_PICTURES = frozenset({"HEIC", "HEIF", "AVIF", "SVG", "JPEG XL"})
+_UNPACK = "unpack it"
+_EXPORT = "export its images as files"
 _LFS = "fetch the file itself: git lfs pull"
-_WEB_PAGE = "download the image itself"
+_WEB_PAGE = "download the file itself"
 _STARTS: tuple[tuple[bytes, FileKind], ...] = (
     (b"\x89PNG\r\n\x1a\n", FileKind("PNG", "PNG")),
     (b"\xff\xd8\xff", FileKind("JPEG", "JPEG")),
@@ -31,6 +39,20 @@ _STARTS: tuple[tuple[bytes, FileKind], ...] = (
     (b"8BPS", FileKind("a Photoshop document", "PSD")),
     (b"%PDF", FileKind("PDF")),
     (b"version https://git-lfs", FileKind("a Git LFS pointer", advice=_LFS)),
+    (b"Rar!", FileKind("a RAR archive", advice=_UNPACK)),
+    (b"7z\xbc\xaf\x27\x1c", FileKind("a 7z archive", advice=_UNPACK)),
+    (b"\x28\xb5\x2f\xfd", FileKind("a Zstandard file", advice=_UNPACK)),
+    (b"\x1f\x9d", FileKind("a file of `compress`", advice=_UNPACK)),
+    (b"\x04\x22\x4d\x18", FileKind("an LZ4 file", advice=_UNPACK)),
+    (b"\x5d\0\0", FileKind("an LZMA file", advice=_UNPACK)),
+    (b"\x89HDF", FileKind("HDF5", advice=_EXPORT)),
+    (b"PAR1", FileKind("Parquet", advice=_EXPORT)),
+    (b"MATLAB", FileKind("a MATLAB file", advice=_EXPORT)),
+    (b"SQLite format 3", FileKind("an SQLite database", advice=_EXPORT)),
+    (b"\x80\x02", FileKind("a pickle", advice=_EXPORT)),
+    (b"\x80\x03", FileKind("a pickle", advice=_EXPORT)),
+    (b"\x80\x04", FileKind("a pickle", advice=_EXPORT)),
+    (b"\x80\x05", FileKind("a pickle", advice=_EXPORT)),
 )
 _BRANDS = {
     b"heic": "HEIC", b"heix": "HEIC", b"heim": "HEIC", b"heis": "HEIC", b"hevc": "HEIC",

@@ -1,0 +1,107 @@
+"""What CloudWatch refuses of metric data and of queries.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataQuery.html
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+MAX_DIMENSIONS = 30
+# "Values must be in the range of -2^360 to 2^360."
+MAX_VALUE = 2.0**360
+MAX_QUERIES = 500
+_VALUES = ("Value", "Values", "StatisticValues")
+_ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
+_SIZES = tuple(
+    f"{times}{unit}"
+    for unit in ("ytes", "its")
+    for times in ("B", "Kilob", "Megab", "Gigab", "Terab")
+)
+UNITS = frozenset(
+    (
+        *("Seconds", "Microseconds", "Milliseconds", "Percent", "Count", "Count/Second", "None"),
+        *_SIZES,
+        *(f"{size}/Second" for size in _SIZES),
+    )
+)
+MAX_ACTIONS = 5
+_DAY, _WEEK, _HOUR = 86_400, 604_800, 3_600
+_ALARM_PERIODS = (10, 20, 30)
+_MISSING = ("breaching", "notBreaching", "ignore", "missing")
+_SHORT_PERIODS = (1, 5, 10, 20, 30)
+
+
+def datum_problems(datum: Mapping[str, Any], number: int) -> Iterator[str]:
+    """Yield a sentence for each thing that PutMetricData refuses of its `number`th datum."""
+    place = f"MetricData.member.{number}"
+    if not any(datum.get(name) is not None for name in _VALUES):
+        yield f"The parameter {place} must have one of {', '.join(_VALUES)}."
+    statistics = datum.get("StatisticValues") or {}
+    single = [datum["Value"]] if datum.get("Value") is not None else []
+    for value in [*single, *(datum.get("Values") or []), *statistics.values()]:
+        if not -MAX_VALUE <= float(value) <= MAX_VALUE:
+            yield f"The value {value} for parameter {place}.Value is invalid."
+    if len(datum.get("Dimensions") or []) > MAX_DIMENSIONS:
+        yield (
+            f"The collection {place}.Dimensions must not have a size greater than {MAX_DIMENSIONS}."
+        )
+    if datum.get("Unit") is not None and datum["Unit"] not in UNITS:
+        yield f"The parameter {place}.Unit must be a value in the set [{', '.join(sorted(UNITS))}]."
+    if int(datum.get("StorageResolution") or 60) not in (1, 60):
+        yield f"The value of the parameter {place}.StorageResolution is invalid; it is 1 or 60."
+
+
+def query_problems(queries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a sentence for each thing that GetMetricData refuses of its queries."""
+    ids = [str(query.get("Id")) for query in queries]
+    if len(queries) > MAX_QUERIES:
+        yield f"The collection MetricDataQueries must not have a size greater than {MAX_QUERIES}."
+    for number, name in enumerate(ids, 1):
+        if not _ID.fullmatch(name):
+            yield (
+                f"The value {name} for parameter MetricDataQueries.member.{number}.Id must start "
+                "with a lowercase letter and have letters, digits and underscores only."
+            )
+    for name in dict.fromkeys(name for name in ids if ids.count(name) > 1):
+        yield f"The values for parameter id in MetricDataQueries are not unique: {name}."
+    if queries and all(query.get("ReturnData") is False for query in queries):
+        yield "At least one of the MetricDataQueries must return data."
+    for query in queries:
+        period = (query.get("MetricStat") or {}).get("Period")
+        whole = period is None or int(period) in _SHORT_PERIODS or int(period) % 60 == 0
+        if not whole or (period is not None and int(period) < 1):
+            yield (
+                f"The value {period} for parameter Period must be 1, 5, 10, 20, 30, or a multiple "
+                "of 60."
+            )
+
+
+def alarm_problems(alarm: Any) -> Iterator[str]:
+    """Yield a sentence for each thing that PutMetricAlarm refuses of an alarm of moto's."""
+    for field in ("alarm_actions", "ok_actions", "insufficient_data_actions"):
+        if len(getattr(alarm, field) or []) > MAX_ACTIONS:
+            yield f"An alarm has at most {MAX_ACTIONS} actions for a state."
+    if alarm.rule is not None:
+        return
+    if alarm.statistic and alarm.extended_statistic:
+        yield "Only one of Statistic and ExtendedStatistic can be given."
+    if alarm.treat_missing_data and alarm.treat_missing_data not in _MISSING:
+        yield f"TreatMissingData is one of {', '.join(_MISSING)}."
+    periods = int(alarm.evaluation_periods or 1)
+    if alarm.datapoints_to_alarm and int(alarm.datapoints_to_alarm) > periods:
+        yield "DatapointsToAlarm must be less than or equal to EvaluationPeriods."
+    yield from _period_problems(alarm.period, periods)
+
+
+def _period_problems(given: Any, periods: int) -> Iterator[str]:
+    if given is None:
+        return
+    period = int(given)
+    if period < 1 or (period not in _ALARM_PERIODS and period % 60):
+        yield "Period must be 10, 20, 30, or a multiple of 60."
+    elif period < _HOUR and period * periods > _DAY:
+        yield "EvaluationPeriods * Period must be at most a day, unless Period is an hour or more."
+    elif period * periods > _WEEK:
+        yield "EvaluationPeriods * Period must be at most seven days."

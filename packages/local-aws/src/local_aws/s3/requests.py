@@ -1,0 +1,188 @@
+"""What S3 refuses of a request: names of buckets, keys, metadata, policies, tags, pages.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+"""
+
+import json
+import re
+from typing import Any
+
+from moto.s3.exceptions import (
+    DuplicateTagKeys,
+    InvalidBucketName,
+    InvalidContinuationToken,
+    InvalidNotificationDestination,
+    MalformedXML,
+    MethodNotAllowed,
+    S3ClientError,
+)
+from moto.s3.models import FakeDeleteMarker
+from moto.sns.models import sns_backends
+from moto.sqs.models import sqs_backends
+
+from local_aws.core.context import ACCOUNT_ID
+from local_aws.core.patching import patch
+
+MAX_KEY_BYTES = 1_024
+MAX_METADATA_BYTES = 2_048
+MAX_DELETED = 1_000
+_BACKEND = "moto.s3.models.S3Backend"
+_RESPONSE = "moto.s3.responses.S3Response"
+_BUCKET = re.compile(r"[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]")
+_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
+_KEYS = re.compile(r"<Key>(.*?)</Key>", re.DOTALL)
+_RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
+_RESERVED_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+_KEY_WHY = "takes keys of any length"
+_METADATA = "x-amz-meta-"
+# Of each pair a statement has one.
+_NEEDED = (("Effect",), ("Principal", "NotPrincipal"), ("Action", "NotAction"))
+
+
+@patch(f"{_BACKEND}.create_bucket", why="takes names that S3 refuses")
+def create_bucket(original: Any, backend: Any, bucket_name: str, *args: Any, **more: Any) -> Any:
+    """Make a bucket whose name is one of S3's."""
+    if (
+        not _BUCKET.fullmatch(bucket_name)
+        or _ADDRESS.fullmatch(bucket_name)
+        or bucket_name.startswith(_RESERVED_STARTS)
+        or bucket_name.endswith(_RESERVED_ENDS)
+    ):
+        raise InvalidBucketName
+    return original(backend, bucket_name, *args, **more)
+
+
+@patch(f"{_BACKEND}.put_object", why=_KEY_WHY)
+@patch(f"{_BACKEND}.create_multipart_upload", why=_KEY_WHY)
+def write_key(
+    original: Any, backend: Any, bucket_name: str, key_name: str, *args: Any, **more: Any
+) -> Any:
+    """Store an object, or begin to, under a key of at most 1,024 bytes."""
+    if len(key_name.encode()) > MAX_KEY_BYTES:
+        raise S3ClientError("KeyTooLongError", "Your key is too long")
+    return original(backend, bucket_name, key_name, *args, **more)
+
+
+def require_metadata(headers: Any) -> None:
+    """Raise S3ClientError for more than 2 KB of an object's own metadata."""
+    given = [
+        (name[len(_METADATA) :], str(value))
+        for name, value in headers.items()
+        if name.lower().startswith(_METADATA)
+    ]
+    if sum(len(name.encode()) + len(value.encode()) for name, value in given) > MAX_METADATA_BYTES:
+        raise S3ClientError(
+            "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size"
+        )
+
+
+@patch(f"{_BACKEND}.put_bucket_policy", why="takes any text, at which later requests fail")
+def put_bucket_policy(original: Any, backend: Any, bucket_name: str, policy: str | bytes) -> None:
+    """Store a policy that is one."""
+    require_policy(policy)
+    original(backend, bucket_name, policy)
+
+
+def require_policy(text: str | bytes) -> None:
+    """Raise S3ClientError for a text that is not a bucket's policy."""
+    try:
+        policy = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        said = "Policies must be valid JSON and the first byte must be '{'"
+        raise S3ClientError("MalformedPolicy", said) from error
+    statements = policy.get("Statement") if isinstance(policy, dict) else None
+    statements = [statements] if isinstance(statements, dict) else statements
+    if not isinstance(statements, list) or not statements:
+        raise S3ClientError("MalformedPolicy", "Missing required field Statement")
+    for statement in statements:
+        for names in _NEEDED:
+            if not isinstance(statement, dict) or not statement.keys() & set(names):
+                raise S3ClientError("MalformedPolicy", f"Missing required field {names[0]}")
+
+
+@patch(f"{_RESPONSE}._tagging_from_xml", why="takes the last of several tags with one key")
+def tagging_from_xml(original: Any, response: Any) -> Any:
+    """Return the tags of a request."""
+    keys = _KEYS.findall(_text(response.body))
+    if len(keys) != len(set(keys)):
+        raise DuplicateTagKeys
+    return original(response) if keys else {}
+
+
+@patch(f"{_BACKEND}.list_objects_v2", why="fails at a token that it did not give")
+def list_objects_v2(original: Any, backend: Any, *args: Any, **more: Any) -> Any:
+    """Return a page of objects."""
+    token = more.get("continuation_token")
+    if token and token not in backend._pagination_tokens:
+        raise InvalidContinuationToken
+    return original(backend, *args, **more)
+
+
+@patch(f"{_RESPONSE}._get_key", why="takes a delete marker that is asked for by its id for absent")
+def get_key(original: Any, response: Any, *args: Any, **more: Any) -> Any:
+    """Return an object that a request names."""
+    version = response.querystring.get("versionId", [None])[0]
+    if version is not None:
+        key = response.parse_key_name()
+        found = response.backend.get_object(
+            response.bucket_name, key, version_id=version, return_delete_marker=True
+        )
+        if isinstance(found, FakeDeleteMarker):
+            raise MethodNotAllowed(method=response.method, resource_type="DeleteMarker")
+    return original(response, *args, **more)
+
+
+@patch(f"{_RESPONSE}._handle_range_header", why="takes any unit for bytes")
+def handle_range(
+    original: Any, response: Any, request: Any, headers: dict[str, Any], content: Any
+) -> Any:
+    """Answer a request for a part of an object; one in another unit is for the whole."""
+    if not str(request.headers.get("range")).startswith("bytes="):
+        return 200, headers, content
+    return original(response, request, headers, content)
+
+
+@patch(
+    f"{_BACKEND}.put_bucket_notification_configuration",
+    why="takes queues and topics that are not there",
+)
+def put_bucket_notification(
+    original: Any, backend: Any, bucket_name: str, notification_config: dict[str, Any]
+) -> Any:
+    """Configure what a bucket publishes, to queues and topics that exist."""
+    for kind, field in (("QueueConfiguration", "Queue"), ("TopicConfiguration", "Topic")):
+        given = (notification_config or {}).get(kind) or []
+        for one in given if isinstance(given, list) else [given]:
+            if not _is_there(str(one.get(field))):
+                raise InvalidNotificationDestination
+    return original(backend, bucket_name, notification_config)
+
+
+def _is_there(arn: str) -> bool:
+    parts = arn.split(":")
+    if len(parts) != 6 or parts[4] != ACCOUNT_ID:
+        return False
+    if parts[2] == "sqs":
+        return parts[5] in sqs_backends[ACCOUNT_ID][parts[3]].queues
+    return arn in sns_backends[ACCOUNT_ID][parts[3]].topics
+
+
+def require_deletable(body: str | bytes) -> None:
+    """Raise MalformedXML for more keys than a request may delete."""
+    if len(_KEYS.findall(_text(body))) > MAX_DELETED:
+        raise MalformedXML
+
+
+def is_quiet(body: str | bytes) -> bool:
+    """Return whether a request to delete objects asks for its errors only."""
+    return re.search(r"<Quiet>\s*true\s*</Quiet>", _text(body), re.IGNORECASE) is not None
+
+
+def without_deleted(body: str | bytes) -> str:
+    """Return the answer to such a request without what was deleted."""
+    return re.sub(r"<Deleted>.*?</Deleted>", "", _text(body), flags=re.DOTALL)
+
+
+def _text(body: str | bytes) -> str:
+    return body.decode(errors="replace") if isinstance(body, bytes) else body

@@ -1,0 +1,133 @@
+"""What S3 refuses of names, keys, metadata, policies and parts, against its API pages."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.testing.aws import unique
+
+PART = 5 * 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def bucket(aws):
+    name = unique("requests")
+    aws.client("s3").create_bucket(Bucket=name)
+    return name
+
+
+def code(call, **parameters):
+    """Return the error code and status of a call; None where it succeeds."""
+    try:
+        call(**parameters)
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        return error.response["Error"]["Code"], status
+    return None
+
+
+@pytest.mark.parametrize(
+    "name", ["a..b", "192.168.0.1", "-abc", "abc-", "xn--abc", "abc-s3alias", "under_score"]
+)
+def test_a_bucket_needs_a_name_as_s3_takes_it(aws, name):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html"""
+    s3 = aws.client("s3")
+    assert code(s3.create_bucket, Bucket=name) == ("InvalidBucketName", 400)
+
+
+def test_what_is_too_large_for_a_key_and_its_metadata_is_refused(aws, bucket):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html"""
+    s3 = aws.client("s3")
+    put = {"Bucket": bucket, "Body": b""}
+    assert code(s3.put_object, **put, Key="k" * 1024) is None
+    assert code(s3.put_object, **put, Key="k" * 1025) == ("KeyTooLongError", 400)
+    found = code(s3.put_object, **put, Key="k", Metadata={"m": "x" * 2048})
+    assert found == ("MetadataTooLarge", 400)
+    tags = {"TagSet": [{"Key": "t", "Value": "1"}, {"Key": "t", "Value": "2"}]}
+    put_tags = {"Bucket": bucket, "Key": "k" * 1024, "Tagging": tags}
+    assert code(s3.put_object_tagging, **put_tags) == ("InvalidTag", 400)
+    many = {"Objects": [{"Key": str(number)} for number in range(1001)]}
+    assert code(s3.delete_objects, Bucket=bucket, Delete=many) == ("MalformedXML", 400)
+
+
+@pytest.mark.parametrize("policy", ["{no", "[]", '{"Statement": [{"Effect": "Allow"}]}'])
+def test_a_text_that_is_no_policy_leaves_the_bucket_as_it_was(aws, bucket, policy):
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html"""
+    s3 = aws.client("s3")
+    assert code(s3.put_bucket_policy, Bucket=bucket, Policy=policy) == ("MalformedPolicy", 400)
+    assert code(s3.get_bucket_policy, Bucket=bucket) == ("NoSuchBucketPolicy", 404)
+
+
+def test_a_page_that_was_never_given_and_a_range_in_another_unit(aws, bucket):
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html"""
+    s3 = aws.client("s3")
+    page = {"Bucket": bucket, "ContinuationToken": "never"}
+    assert code(s3.list_objects_v2, **page) == ("InvalidArgument", 400)
+    s3.put_object(Bucket=bucket, Key="r", Body=b"0123")
+    assert s3.get_object(Bucket=bucket, Key="r", Range="lines=1-2")["Body"].read() == b"0123"
+
+
+def test_a_quiet_deletion_names_errors_only(aws, bucket):
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
+    given = {"Objects": [{"Key": "absent"}]}
+    delete = aws.client("s3").delete_objects
+    assert delete(Bucket=bucket, Delete=given)["Deleted"] == [{"Key": "absent"}]
+    assert "Deleted" not in delete(Bucket=bucket, Delete={**given, "Quiet": True})
+
+
+def test_a_delete_marker_has_no_content(aws):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html"""
+    s3, name = aws.client("s3"), unique("b")
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=name, Key="k", Body=b"1")
+    marker = s3.delete_object(Bucket=name, Key="k")["VersionId"]
+    asked = {"Bucket": name, "Key": "k", "VersionId": marker}
+    assert code(s3.get_object, **asked) == ("MethodNotAllowed", 405)
+
+
+def test_a_notification_needs_a_queue_that_is_there(aws, bucket):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html"""
+    s3 = aws.client("s3")
+    _, queue = aws.queue()
+
+    def configured(arn):
+        events = [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]
+        return code(
+            s3.put_bucket_notification_configuration,
+            Bucket=bucket,
+            NotificationConfiguration={"QueueConfigurations": events},
+        )
+
+    assert configured(f"{queue}-absent") == ("InvalidArgument", 400)
+    assert configured(queue) is None
+
+
+def test_an_upload_in_parts_is_checked_and_read_by_its_parts(aws, bucket):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html"""
+    s3 = aws.client("s3")
+    place = {"Bucket": bucket, "Key": "parts"}
+    made = s3.create_multipart_upload(**place, ChecksumAlgorithm="SHA256")
+    place["UploadId"] = made["UploadId"]
+    parts = []
+    for number, body in ((1, b"a" * PART), (2, b"b"), (3, b"not named")):
+        sent = s3.upload_part(**place, PartNumber=number, Body=body, ChecksumAlgorithm="SHA256")
+        parts.append(
+            {"PartNumber": number, "ETag": sent["ETag"], "ChecksumSHA256": sent["ChecksumSHA256"]}
+        )
+
+    def completed(*named):
+        given = {"Parts": list(named)}
+        return code(s3.complete_multipart_upload, **place, MultipartUpload=given)
+
+    assert completed(parts[1], parts[0]) == ("InvalidPartOrder", 400)
+    assert completed(parts[0], {**parts[1], "PartNumber": 4}) == ("InvalidPart", 400)
+    assert completed(parts[0], parts[1]) is None
+    late = code(s3.upload_part, **place, PartNumber=1, Body=b"x")
+    assert late == ("NoSuchUpload", 404)
+    del place["UploadId"]
+    second = s3.get_object(**place, PartNumber=2)
+    assert second["Body"].read() == b"b"
+    assert second["ContentRange"] == f"bytes {PART}-{PART}/{PART + 1}"
+    assert second["PartsCount"] == 2
+    head = s3.head_object(**place, ChecksumMode="ENABLED")
+    assert head["ChecksumType"] == "COMPOSITE" and head["ChecksumSHA256"].endswith("-2")

@@ -1,0 +1,93 @@
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from local_aws.cloudwatch.requests import alarm_problems, datum_problems, query_problems
+
+METRIC = {"MetricStat": {"Metric": {"Namespace": "N", "MetricName": "m"}, "Period": 60}}
+
+
+@pytest.mark.parametrize(
+    ("datum", "says"),
+    [
+        ({}, "must have one of Value"),
+        ({"Value": 1e300}, "is invalid"),
+        ({"Values": [1.0, -1e300]}, "is invalid"),
+        ({"Value": 1, "Unit": "Apples"}, "must be a value in the set"),
+        ({"Value": 1, "StorageResolution": 5}, "it is 1 or 60"),
+        ({"Value": 1, "Dimensions": [{"Name": str(n), "Value": "v"} for n in range(31)]}, "30"),
+    ],
+)
+def test_a_datum_that_cloudwatch_does_not_take_is_named(datum: dict[str, Any], says: str) -> None:
+    (problem,) = datum_problems(datum, 3)
+    assert "MetricData.member.3" in problem and says in problem
+
+
+@pytest.mark.parametrize(
+    "datum",
+    [
+        {"Value": 0.0, "Unit": "Bytes/Second", "StorageResolution": 1},
+        {"Values": [1.0, 2.0]},
+        {"StatisticValues": {"SampleCount": 1, "Sum": 1, "Minimum": 1, "Maximum": 1}},
+    ],
+)
+def test_a_right_datum_has_no_problem(datum: dict[str, Any]) -> None:
+    assert list(datum_problems(datum, 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("queries", "says"),
+    [
+        ([{"Id": "M", **METRIC}], "lowercase letter"),
+        ([{"Id": "m", **METRIC}, {"Id": "m", "Expression": "1"}], "not unique: m"),
+        ([{"Id": "m", "ReturnData": False, **METRIC}], "must return data"),
+        ([{"Id": "m", "MetricStat": {**METRIC["MetricStat"], "Period": 45}}], "Period"),
+        ([{"Id": "m", "MetricStat": {**METRIC["MetricStat"], "Period": 0}}], "Period"),
+    ],
+)
+def test_queries_that_cloudwatch_does_not_take_are_named(
+    queries: list[dict[str, Any]], says: str
+) -> None:
+    (problem,) = query_problems(queries)
+    assert says in problem
+
+
+def test_right_queries_have_no_problem() -> None:
+    assert list(query_problems([{"Id": "m1", "ReturnData": False, **METRIC}, {"Id": "e_2"}])) == []
+
+
+ALARM: dict[str, Any] = {
+    "alarm_actions": ["topic"],
+    "ok_actions": [],
+    "insufficient_data_actions": None,
+    "rule": None,
+    "statistic": "Sum",
+    "extended_statistic": None,
+    "treat_missing_data": "notBreaching",
+    "evaluation_periods": 3,
+    "datapoints_to_alarm": 2,
+    "period": 300,
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"ok_actions": ["topic"] * 6}, "at most 5 actions"),
+        ({"extended_statistic": "p90"}, "Only one of Statistic"),
+        ({"treat_missing_data": "skip"}, "TreatMissingData is one of"),
+        ({"datapoints_to_alarm": 4}, "DatapointsToAlarm"),
+        ({"period": 45}, "multiple of 60"),
+        ({"period": 1800, "evaluation_periods": 49}, "at most a day"),
+        ({"period": 3600, "evaluation_periods": 169}, "seven days"),
+    ],
+)
+def test_an_alarm_that_cloudwatch_does_not_take_is_named(given: dict[str, Any], says: str) -> None:
+    (problem,) = alarm_problems(SimpleNamespace(**{**ALARM, **given}))
+    assert says in problem
+
+
+@pytest.mark.parametrize("given", [{}, {"period": None}, {"period": 3600}, {"rule": "TRUE"}])
+def test_a_right_alarm_has_no_problem(given: dict[str, Any]) -> None:
+    assert list(alarm_problems(SimpleNamespace(**{**ALARM, **given}))) == []
