@@ -30,5 +30,7 @@ def rendered(**values: str) -> dict[str, Any]:
     del shared["Comment"]
     for name, state in machine["States"].items():
         if state["Type"] == "Map" and "ItemProcessor" not in state:
-            machine["States"][name] = {**shared, **state}
+            batch = {f"{name}Batch": shared["ItemProcessor"]["States"]["ClassifyBatch"]}
+            named = {**shared["ItemProcessor"], "StartAt": f"{name}Batch", "States": batch}
+            machine["States"][name] = {**shared, **state, "ItemProcessor": named}
     return machine

@@ -15,7 +15,8 @@ locals {
   distributed_map = jsondecode(templatefile(var.map_path, local.placeholders))
 
   # A placeholder for a number would leave it no JSON, so numbers are set on what was decoded.
-  # A Map without an ItemProcessor of its own has those of the distributed Map.
+  # A Map without an ItemProcessor of its own has those of the distributed Map, by another name:
+  # a state's name is unique in the whole state machine.
   inline_maps = {
     for name, state in local.template.States :
     name => merge(state, { MaxConcurrency = min(40, var.max_concurrency) }) if state.Type == "Map" && can(state.ItemProcessor)
@@ -25,6 +26,10 @@ locals {
     name => merge(local.distributed_map, state, {
       MaxConcurrency = max(1, floor(var.max_concurrency / var.batch_concurrency))
       ItemBatcher    = merge(local.distributed_map.ItemBatcher, { MaxItemsPerBatch = var.batch_images })
+      ItemProcessor = merge(local.distributed_map.ItemProcessor, {
+        StartAt = "${name}Batch"
+        States  = { "${name}Batch" = local.distributed_map.ItemProcessor.States.ClassifyBatch }
+      })
     }) if state.Type == "Map" && !can(state.ItemProcessor)
   }
   definition = jsonencode(merge(local.template, {

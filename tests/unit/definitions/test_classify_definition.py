@@ -216,3 +216,15 @@ def test_a_batch_is_smaller_than_a_state_may_be() -> None:
         assert state["ItemBatcher"]["MaxInputBytesPerBatch"] < MAX_STATE_BYTES
         assert state["ItemProcessor"]["ProcessorConfig"]["ExecutionType"] == "EXPRESS"
         assert state["Next"] == "CloseRun"
+
+
+def names_of_states(flow: dict[str, Any]) -> Iterator[str]:
+    for name, state in flow["States"].items():
+        yield name
+        if "ItemProcessor" in state:
+            yield from names_of_states(state["ItemProcessor"])
+
+
+def test_no_two_states_of_the_machine_have_one_name() -> None:
+    names = list(names_of_states(MACHINE))
+    assert sorted(names) == sorted(set(names)), "Step Functions refuses such a definition"
