@@ -12,6 +12,7 @@ from local_aws.core.patching import patch
 from local_aws.iam.patches import authorise_action
 from local_aws.sagemaker.request_limits import refuse_too_large
 from local_aws.server.routing import refuse_missing_action
+from local_aws.server.turns import take_turns
 from local_aws.state.patches import note_action
 
 ActionLayer = Callable[[Callable[[Any], Any], Any], Any]
@@ -20,6 +21,7 @@ LAYERS: tuple[ActionLayer, ...] = (
     authorise_action,  # asks the caller's policies
     refuse_too_large,  # what SageMaker's limits forbid: 400
     refuse_missing_action,  # what moto lacks: 400
+    take_turns,  # where moto may not be asked twice at a time
 )
 
 
@@ -30,8 +32,9 @@ def install(context: Context) -> None:
 
 @patch(
     "moto.core.responses.BaseResponse.call_action",
-    why="saves nothing, asks no policies, takes values of any length, and answers 500 for an "
-    "action that it lacks, which clients try again for minutes",
+    why="saves nothing, asks no policies, takes values of any length, answers 500 for an action "
+    "that it lacks, which clients try again for minutes, and fails where another thread writes "
+    "what it reads",
 )
 def call_action(original: Any, response: Any) -> Any:
     """Answer a request through its layers."""
