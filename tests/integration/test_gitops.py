@@ -3,8 +3,11 @@
 All of it is done with the roles that GitHub's jobs take, as `terraform/bootstrap` makes them.
 """
 
+import json
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +15,34 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.control import LocalAws
+from local_aws.testing.aws import ACCOUNT
+from scones_train.sagemaker.model_package import APPROVED, Training, package_request
 from tests.support.checkout import copy_checkout
 from tests.support.environment import BICYCLE, model_archive, stand_ins
 from tests.support.repository import Repository
 
 LOG_GROUP = "/aws/lambda/scones-dev-filter-inferences"
-SERVED = """
-serving = {
+IMAGE = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:0.1.0"
+ARTIFACTS = f"scones-dev-artifacts-{ACCOUNT}"
+MODEL = f"s3://{ARTIFACTS}/model/any/output/model.tar.gz"
+SERVED = f"""
+serving = {{
   additional_modes = ["async"]
-  async            = { autoscaling = { min = 0, max = 2, target = 5 } }
-}
-limits = { function_concurrency = 5 }
+  async            = {{ autoscaling = {{ min = 0, max = 2, target = 5 }} }}
+}}
+limits = {{ function_concurrency = 5 }}
+monitoring = {{ image = "{IMAGE}" }}
+retraining = {{ training_image = "{IMAGE}", schedule = {{ expression = "rate(365 days)" }} }}
+demand = {{
+  model    = {{ image = "{IMAGE}", model_data_url = "{MODEL}" }}
+  schedule = {{ expression = "rate(365 days)" }}
+}}
 """
 # What the embedded AWS asks no role for, or what the rehearsal has no part in.
 NOT_EXERCISED = {
     "DeliverLogs": "log deliveries belong to the account and are not made here",
     "GrantKeyToServices": "services take a key without a grant here",
     "LinkScalingRole": "the account's role for scaling is not made here",
-    "ReadLabels": "the release has two classes, whose names fit into the function's variables",
-    "WriteLabels": "the release has two classes, whose names fit into the function's variables",
     "PromoteModels": "promotion is to another environment, whose roles these are not",
 }
 
@@ -95,8 +107,54 @@ def serve_and_take_down(repository: Repository) -> None:
     repository.plan()
     assert "golden samples answered as in training" in repository.applied()
     assert retention(repository) == 30
+    assert not beyond_the_boundary(repository)
+    release_a_proposal(repository)
     gone = repository.inv("destroy", "--env", "dev", "--yes", role="apply")
     assert gone.code == 0, gone.out[-4000:] + gone.err[-4000:]
+
+
+def beyond_the_boundary(repository: Repository) -> list[tuple[str, str, str]]:
+    """Return what the roles that Terraform made are allowed and the boundary does not allow."""
+    iam, arn = repository.client("iam"), repository.bootstrap.outputs["permissions_boundary_arn"]
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    bounds = [pair for statement in document["Statement"] for pair in pairs(statement)]
+    found, roles = [], [role for role in iam.list_roles()["Roles"] if role["Path"] == "/"]
+    for name in (role["RoleName"] for role in roles):
+        bounded = iam.get_role(RoleName=name)["Role"]["PermissionsBoundary"]
+        assert bounded["PermissionsBoundaryArn"] == arn, name
+        policy = iam.get_role_policy(RoleName=name, PolicyName="access")["PolicyDocument"]
+        for action, resource in (pair for each in policy["Statement"] for pair in pairs(each)):
+            if not any(action == a and fnmatchcase(resource, r) for a, r in bounds):
+                found.append((name, action, resource))
+    assert roles
+    return found
+
+
+def pairs(statement: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return each action of a statement with each of its resources."""
+    named = (statement[key] for key in ("Action", "Resource"))
+    return [*product(*([each] if isinstance(each, str) else each for each in named))]
+
+
+def release_a_proposal(repository: Repository) -> None:
+    """Have the apply role release what a retraining proposes, as far as the gate lets it."""
+    training = Training("job-2", IMAGE, MODEL, {}, "v", "h", "", data_source="folder")
+    sagemaker = repository.client("sagemaker")
+    candidate = sagemaker.create_model_package(
+        **package_request("scones-dev-candidates", training)
+    )["ModelPackageArn"]
+    proposal = {"schema": 1, "run": "run-1", "reason": "the schedule", "candidate": candidate}
+    repository.client("s3").put_object(
+        Bucket=ARTIFACTS,
+        Key="retraining/proposals/run-1.json",
+        Body=json.dumps({**proposal, "new_images": 1, "test_images": 1, "figures": {}}).encode(),
+    )
+    # The stand-in has no model that the gate could judge.
+    ended = repository.inv("release", "--env", "dev", "--proposed", role="apply")
+    ended.says("model.onnx")
+    found = sagemaker.describe_model_package(ModelPackageName=candidate)
+    assert found["ModelApprovalStatus"] == APPROVED
 
 
 def uses(repository: Repository) -> list[dict[str, Any]]:
