@@ -1,7 +1,6 @@
 """State machines of jobs in an embedded AWS: from answers to a proposal, on drawn images, and from
 a schedule to a demand forecast, on generated hours."""
 
-import hashlib
 import io
 import json
 import time
@@ -18,7 +17,6 @@ from local_aws.control import LocalAws
 from local_aws.testing.aws import Aws, eventually, policy, unique
 from scones_core.errors import ReleaseError
 from scones_core.outputs import Deployment
-from scones_core.reviews import Answer, answer_line, part_key
 from scones_core.uris import S3Uri, manifest_key
 from scones_demand.fit import DemandSettings
 from scones_demand.generator import competition_split, generate_hours
@@ -33,6 +31,7 @@ from scones_toolkit.tasks.training import candidates
 from scones_toolkit.tasks.training.train import train_on_sagemaker
 from scones_train.sagemaker.model_package import APPROVED, PENDING, REJECTED
 from tests.support import retraining
+from tests.support.answers import put_answers
 from tests.support.photos import draw_photos
 from tests.support.training import AUTOGLUON, Applied, applied
 
@@ -86,26 +85,10 @@ class Loop:
 
     def answer(self, reviewer: str, seed: int, count: int) -> None:
         """Leave a reviewer's answers to `2 * count` drawn images where `inv review` puts them."""
-        s3, bucket = self.project.client("s3"), self.project.deployment.data_bucket
         folder = Path(draw_photos(self.root / unique(reviewer), count, seed))
-        lines = []
-        for number, path in enumerate(sorted(folder.rglob("*.png")), 1):
-            body = path.read_bytes()
-            sha256 = hashlib.sha256(body).hexdigest()
-            s3.put_object(Bucket=bucket, Key=f"labels/images/{sha256}.png", Body=body)
-            given = Answer(
-                session="s",
-                sequence=number,
-                reviewer=reviewer,
-                action="label",
-                sha256=sha256,
-                file=f"{sha256}.png",
-                at=f"2026-11-01T10:00:{number:02}+00:00",
-                label=path.parent.name,
-            )
-            lines.append(answer_line(given))
-        key = part_key("labels/", reviewer, "s", 1, len(lines))
-        s3.put_object(Bucket=bucket, Key=key, Body=b"".join(lines))
+        labelled = [(path.parent.name, path.read_bytes()) for path in sorted(folder.rglob("*.png"))]
+        s3, bucket = self.project.client("s3"), self.project.deployment.data_bucket
+        put_answers(s3, bucket, reviewer, labelled)
 
 
 def briefly(_: float) -> None:

@@ -8,6 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from safetensors.numpy import save
 
 from scones_core.model_card import ModelCard
 from scones_train.artifact import write_artifact
@@ -19,10 +20,15 @@ SIDE = 16
 THRESHOLD = 0.9
 
 
-def write_colour_model(folder: Path, labels: tuple[str, ...] = LABELS) -> None:
-    """Write the folder; the log-odds of red are the mean difference of red and blue by 10."""
+def write_colour_model(
+    folder: Path,
+    labels: tuple[str, ...] = LABELS,
+    dataset_version: str = "none",
+    weight: float = 0.1,
+) -> None:
+    """Write the folder; the log-odds of red are `weight` times the mean difference to blue."""
     weights = np.zeros((3, len(labels)), dtype=np.float32)
-    weights[0, 0], weights[2, 1] = 0.1, 0.1
+    weights[0, 0], weights[2, 1] = weight, weight
     nodes = [
         helper.make_node("Cast", [INPUT], ["pixels"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["pixels", "axes"], ["means"], keepdims=0),
@@ -51,12 +57,12 @@ def write_colour_model(folder: Path, labels: tuple[str, ...] = LABELS) -> None:
         metrics={},
         confusion_matrix=(),
         settings={},
-        dataset_version="none",
+        dataset_version=dataset_version,
         manifest_sha256="",
     )
     answers = np.full((1, len(labels)), 1 / len(labels), np.float32)
     tested = ImagePredictions(("0" * 16,), np.zeros(1, np.int64), answers)
-    write_artifact(folder, card, model.SerializeToString(), b"", tested)
+    write_artifact(folder, card, model.SerializeToString(), save({"weights": weights}), tested)
 
 
 def plain(red: int, blue: int, side: int = SIDE) -> NDArray[np.uint8]:

@@ -6,6 +6,7 @@ import json
 import sys
 import tarfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -101,9 +102,12 @@ class Environment:
     aws: LocalAws
 
     @classmethod
-    def start(cls, checkout: Checkout) -> "Environment":
+    def start(
+        cls, checkout: Checkout, images: Mapping[str, ImageCommands] | None = None
+    ) -> "Environment":
+        """Start the embedded AWS; `images` replace the stand-in."""
         home = checkout.root / ".local" / "aws"
-        return cls(checkout, LocalAws.start(home, 0, stand_ins()))
+        return cls(checkout, LocalAws.start(home, 0, images or stand_ins()))
 
     @property
     def release_file(self) -> Path:

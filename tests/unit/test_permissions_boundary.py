@@ -1,7 +1,7 @@
 """The permissions boundary of bootstrap against every role policy of the modules, as files.
 
 An action that the boundary lacks is denied in an account that has it, whatever the role's own
-policy says. `tests/integration/test_gitops.py` compares the resources too.
+policy says. Resources are not compared: their names are known only when Terraform applies.
 """
 
 import re
