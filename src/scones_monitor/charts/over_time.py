@@ -37,7 +37,7 @@ KINDS = {
 }
 """Marks by name, in the order of drawing: what matters most lies on top."""
 
-# Each line has a dash pattern of its own: none is told from another by colour alone.
+# Each line has a dash pattern of its own: colour is never the only difference.
 _LINES = ("line first", "line second", "line third")
 
 

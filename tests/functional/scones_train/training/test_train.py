@@ -118,11 +118,11 @@ def test_the_output_can_be_parsed(trained):
 
 
 def test_colour_images_are_trained_from_the_packages_weights(job):
-    job.hyperparameters(recipe="auto", epochs="2", batch_size="8", folds="0")
+    job.hyperparameters(recipe="auto", epochs="4", batch_size="8", folds="0")
     done = job.run()
     assert done.returncode == 0, done.stderr
     card, _ = read_artifact(job.base / "model")
-    assert (card.settings["recipe"], card.settings["epochs"]) == ("pretrained", 2)
+    assert (card.settings["recipe"], card.settings["epochs"]) == ("pretrained", 4)
     assert card.settings["recipe_reason"] == "the images have colours"
     assert card.origin["licence"] == "Apache-2.0"
     assert card.metrics["accuracy"] >= 0.9

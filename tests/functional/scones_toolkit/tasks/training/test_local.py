@@ -22,7 +22,7 @@ from scones_toolkit.tasks.training.local import run_training
 from scones_toolkit.tasks.training.train import train
 from scones_train.model.resnet import NORMALISATION, ResNet18
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[5]
 SETTINGS = Settings().override("training", recipe="scratch", batch_size=8, folds=0)
 
 
