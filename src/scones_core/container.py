@@ -104,16 +104,7 @@ def run_training(run: Callable[[Container], object]) -> int:
     """
     signal.signal(signal.SIGTERM, _stop)
     container = Container.of(os.environ)
-    try:
-        run(container)
-    except SconesError as error:
-        container.write_failure(str(error))
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except Exception as error:
-        container.write_failure(f"Training failed by a fault of its own: {error!r}.")
-        raise
-    return 0
+    return _ended(lambda: run(container), container.write_failure, "Training")
 
 
 def run_processing(run: Callable[[Path], str]) -> int:
@@ -123,16 +114,24 @@ def run_processing(run: Callable[[Path], str]) -> int:
     program is raised again.
     """
     container = Container.of(os.environ)
+    return _ended(
+        lambda: sys.stdout.write(f"{run(container.processing)}\n"),
+        container.write_message,
+        "Processing",
+    )
+
+
+def _ended(run: Callable[[], object], write: Callable[[str], None], name: str) -> int:
+    """Run a program to its end, and write what stopped it; return the exit code."""
     try:
-        said = run(container.processing)
+        run()
     except SconesError as error:
-        container.write_message(str(error))
+        write(str(error))
         sys.stderr.write(f"{error}\n")
         return 1
     except Exception as error:
-        container.write_message(f"Processing failed by a fault of its own: {error!r}.")
+        write(f"{name} failed by a fault of its own: {error!r}.")
         raise
-    sys.stdout.write(f"{said}\n")
     return 0
 
 

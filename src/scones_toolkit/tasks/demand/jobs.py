@@ -181,9 +181,7 @@ def list_candidates(project: Project) -> None:
 
 def approve(project: Project, version: int, *, reject: bool = False, note: str = "") -> Candidate:
     """Approve or reject a candidate, print how it is deployed, and return it."""
-    found = registry(project).decide(version, approved=not reject, note=note)
-    said = f" ({note})" if note else ""
-    project.console.say(f"  candidate {found.version} is {found.status}{said}.")
+    found = candidates.decide(project, registry(project), version, reject=reject, note=note)
     if found.approved:
         training = found.training
         project.console.say(

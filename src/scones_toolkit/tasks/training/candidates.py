@@ -65,11 +65,19 @@ def _figure(value: float | None) -> str:
 
 def approve(project: Project, version: int, *, reject: bool = False, note: str = "") -> Candidate:
     """Approve or reject a candidate for release, print that, and return it."""
-    found = registry(project).decide(version, approved=not reject, note=note)
-    said = f" ({note})" if note else ""
-    project.console.say(f"  candidate {found.version} is {found.status}{said}.")
+    found = decide(project, registry(project), version, reject=reject, note=note)
     if found.approved:
         project.hint(f"release --candidate {found.version}")
+    return found
+
+
+def decide(
+    project: Project, among: Registry, version: int, *, reject: bool, note: str
+) -> Candidate:
+    """Approve or reject a candidate of a registry, print that, and return it."""
+    found = among.decide(version, approved=not reject, note=note)
+    said = f" ({note})" if note else ""
+    project.console.say(f"  candidate {found.version} is {found.status}{said}.")
     return found
 
 
