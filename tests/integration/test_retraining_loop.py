@@ -164,8 +164,6 @@ def loop(tmp_path: Path) -> Iterator[Loop]:
 
 def test_a_retraining_by_reviewers_answers_brings_confidence_back_at_night(loop: Loop) -> None:
     environment, s3 = loop.environment, loop.environment.client("s3")
-    # Releases are named by the time of the host, inferences by that of the embedded AWS, which
-    # runs ahead: the period of the report has both.
     began = environment.clock.now() - timedelta(hours=1)
     day = loop.classify(vehicles(10, seed=1), "day")
     assert reviewed(day) == 0

@@ -73,7 +73,7 @@ def report(
     if not run and not period and not source and _ran(project):
         run = LAST
     subject = _subject(project, source)
-    now = datetime.now(UTC)
+    now = project.now()
     if run:
         data_of = _of_run(project, subject, run, manifest, now)
     else:
@@ -183,7 +183,7 @@ def _of_period(
         truth = dict(_labelled(results_of(project), manifest)) | truth
     query = subject.query(first, last, truth=truth)
     summary = summarise(subject.archive, listing.files, query)
-    span = summary.span or (datetime.now(UTC) - timedelta(days=1), datetime.now(UTC))
+    span = summary.span or (project.now() - timedelta(days=1), project.now())
     period = asked or (span[0], span[1] + timedelta(seconds=1))
     subject.left_out.extend(listing.left_out)
     return _report_data(
@@ -301,7 +301,7 @@ def _report_data(
         metrics, sampling = endpoint_metrics(subject, *clients, since, until)
     return ReportData(
         summary=found,
-        generated=datetime.now(UTC),
+        generated=project.now(),
         since=since,
         until=until,
         image=subject.image,
