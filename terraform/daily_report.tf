@@ -22,6 +22,7 @@ module "daily_report" {
     releases         = keys(var.releases)
     model_url        = local.release.model_data_url
     dataset_version  = local.release.dataset_version
+    reference_since  = var.monitoring.reference_since
   }
 
   endpoint_arns = {

@@ -459,7 +459,9 @@ def test_a_thousand_classes_fit_on_a_page(build: Build, line: Line, written: Wri
         answer = tuple(0.5 if j == i * 20 else 0.5 / 999 for j in range(1_000))
         lines.append(line(f"e{i}", inference_id=f"id{i}", probabilities=answer, image=b""))
 
-    html, page = written(build(*lines, labels=labels, truth={"id0": "class 000", "id1": "class 020"}))
+    html, page = written(
+        build(*lines, labels=labels, truth={"id0": "class 000", "id1": "class 020"})
+    )
 
     assert len(html) < 400_000
     assert "20 rarer classes not shown" in page.text

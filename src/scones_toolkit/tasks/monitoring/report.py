@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from scones_core.errors import MonitorError, SconesError
 from scones_core.events import DECISIONS, Result
 from scones_core.manifest import Manifest
@@ -24,6 +26,7 @@ from scones_monitor.captured_records import Captures, wait_for_captures
 from scones_monitor.charts.over_time import Marker
 from scones_monitor.join import cause_text
 from scones_monitor.period import parse_period
+from scones_monitor.reference import drift_bounds
 from scones_monitor.report import Cost, Provenance, ReportData, Run, write_report
 from scones_monitor.summary import Summary, summarise
 from scones_monitor.traffic import (
@@ -292,9 +295,7 @@ def _report_data(
     release, chosen = project.active_release, project.settings.workflow.threshold
     own = release is not None and release.threshold == subject.threshold != chosen
     since, until = period
-    compared = compare_with_before(
-        subject, found, since, _releases(project).get(release.id) if release else None
-    )
+    compared = compare_with_before(subject, found, since, *_drift_bounds(project, subject, since))
     metrics, sampling = None, None
     if subject.deployment is not None:
         clients = project.client("cloudwatch"), project.client("sagemaker")
@@ -313,6 +314,7 @@ def _report_data(
         drift=compared.figures,
         drift_note=compared.note,
         onset=compared.onset,
+        reference_until=compared.until,
         cost=_cost(project, subject, period, ended.inputs if ended else len(found)),
         assignments=_assignments(results),
         left_out=tuple(subject.left_out),
@@ -329,6 +331,28 @@ def _report_data(
             threshold_origin="chosen in training" if own else "set by [workflow] threshold",
         ),
     )
+
+
+def _drift_bounds(
+    project: Project, subject: Subject, since: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """Return from when on, and until when, traffic is what the period is compared with."""
+    release, deployed = project.active_release, subject.deployment
+    released = _releases(project).get(release.id) if release else None
+    if release is None or deployed is None:
+        return released, None
+    try:
+        return drift_bounds(
+            project.client("s3"),
+            deployed.data_bucket,
+            since,
+            release.id,
+            released=released,
+            reference_since=deployed.drift_reference_since,
+        )
+    except ClientError as error:
+        subject.left_out.append(f"What the daily reports compared with is not known: {error}")
+        return released, None
 
 
 def _releases(project: Project) -> dict[str, datetime]:
