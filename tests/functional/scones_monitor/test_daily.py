@@ -144,6 +144,22 @@ def test_traffic_of_an_earlier_release_is_no_reference(
     assert report(release=young, releases=[young])["drift"] == "too_few"
 
 
+def test_answers_of_another_model_are_no_reference_and_counted(
+    report: Report,
+    traffic: Callable[..., None],
+    put: Callable[..., None],
+    line: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    other = (line(f"o{i}", time="2026-11-18T14:32:05Z", probabilities=(0.3, 0.3, 0.4))
+             for i in range(40))  # fmt: skip
+    put("capture/scones/AllTraffic/2026/11/18/14/32-05-000-x.jsonl", *other)
+    traffic(DAY, *[0.95] * 40)
+    assert report()["drift"] == "too_few"
+    note = json.loads((tmp_path / "output" / "report.json").read_text())["drift_note"]
+    assert note.endswith("Left out of it: answers of another model: 3 classes (40).")
+
+
 def days(report: Report, put: Callable[[str, bytes], None], first: int, last: int) -> list[Any]:
     """Report days of November in their order, as the state machine does; return the summaries."""
     found = []

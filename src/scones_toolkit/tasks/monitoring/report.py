@@ -41,6 +41,7 @@ from scones_toolkit.tasks.workflow.results import (
     LAST,
     RUNS,
     execution_arn,
+    execution_end,
     results_of,
     stored_results,
 )
@@ -48,6 +49,9 @@ from scones_toolkit.tasks.workflow.results import (
 # AWS delivers captured records within minutes, the embedded AWS within seconds.
 CAPTURE_SECONDS = {"local": 30.0}
 CAPTURE_SECONDS_ON_AWS = 600.0
+
+MAX_SMALL_RUNS = 500
+"""Executions whose output is read for a period, each by a request of its own."""
 
 
 def report(
@@ -213,17 +217,11 @@ def _started(project: Project, run: str) -> tuple[tuple[str, ...], datetime]:
 def _results(
     project: Project, subject: Subject, period: tuple[datetime, datetime]
 ) -> Iterator[Result]:
-    """Yield the results of a period that are at hand: large runs' in S3, the last run's here.
-
-    A small run's of another host are in its execution's output alone.
-    """
+    """Yield the results of a period: large runs' in S3, small runs' in their executions."""
     if subject.deployment is None:
         return
     first, last = period
-    if _ran(project):
-        record = project.records.read("execution")
-        if first <= datetime.fromisoformat(record["started_at"]) < last:
-            yield from record["results"]
+    stored = set()
     s3, bucket = project.client("s3"), subject.deployment.data_bucket
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix=f"{RUNS}/", Delimiter="/"
@@ -232,8 +230,41 @@ def _results(
         name = found["Prefix"].split("/")[1]
         listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"{RUNS}/{name}/results/", MaxKeys=1)
         written = [each["LastModified"] for each in listed.get("Contents", [])]
+        if written:
+            stored.add(name)
         if written and first <= written[0] < last:
             yield from stored_results(project, name)
+    yield from _small_runs(project, subject, period, stored)
+
+
+def _small_runs(
+    project: Project, subject: Subject, period: tuple[datetime, datetime], stored: set[str]
+) -> Iterator[Result]:
+    """Yield the results of the period's executions that left no files, the newest first.
+
+    Of many, MAX_SMALL_RUNS are read, and the others counted in `left_out`.
+    """
+    states, (first, last) = project.client("stepfunctions"), period
+    machine = project.deployment.state_machine_arn
+    read = left = 0
+    try:
+        pages = states.get_paginator("list_executions").paginate(stateMachineArn=machine)
+        for found in (each for page in pages for each in page["executions"]):
+            if found["startDate"] < first:
+                break
+            if found["startDate"] >= last or found["name"] in stored:
+                continue
+            if read == MAX_SMALL_RUNS:
+                left += 1
+                continue
+            read += 1
+            end = execution_end(project, found["executionArn"])
+            if isinstance(end.output, dict):
+                yield from end.output.get("results") or ()
+    except ClientError as error:
+        subject.left_out.append(f"The assignments of small runs are not known: {error}")
+    if left:
+        subject.left_out.append(f"Small runs whose assignments are not counted: {left}")
 
 
 def _labelled(results: Iterable[Result], manifest: Manifest) -> Iterator[tuple[str, str]]:
