@@ -42,6 +42,11 @@ class Assignment:
             )
 
 
+def radius_text(orders: str, max_km: float) -> str:
+    """Return which orders an assignment gives, as `near, up to 3 km`."""
+    return f"{orders}, up to {max_km:g} km"
+
+
 def parse_assignments(table: Any) -> dict[str, Assignment]:
     """Return the assignments of a table by class name: `{"bicycle": {"bay": "A", ...}}`.
 

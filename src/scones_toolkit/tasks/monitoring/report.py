@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from scones_core.assignments import radius_text
 from scones_core.errors import MonitorError, SconesError
 from scones_core.events import DECISIONS, Result
 from scones_core.manifest import Manifest
@@ -419,7 +420,7 @@ def _assignments(results: Iterable[Result]) -> Counter[tuple[str, str, str]]:
     for result in results:
         each = result.get("assignment")
         if isinstance(each, Mapping):
-            radius = f"{each.get('orders')}, up to {each.get('max_km'):g} km"
+            radius = radius_text(str(each.get("orders")), float(each.get("max_km") or 0))
             found[str(each.get("vehicle")), str(each.get("bay")), radius] += 1
     return found
 
