@@ -19,6 +19,11 @@ locals {
   serving_modes = setunion([var.serving.mode], var.serving.additional_modes)
   endpoint      = module.endpoint[var.serving.mode]
 
+  # Its variant has the release's name, so that whatever sees an answer knows who gave it.
+  challenger = var.challenger == null ? null : merge(var.challenger, {
+    variant = "${module.naming.challenger_prefix}${var.challenger.release}"
+  })
+
   async_uri = replace(module.storage.capture_uri, "/capture$/", "async")
 
   # Capture, shadow, autoscaling and office hours are the real-time endpoint's. Where there is
@@ -108,5 +113,7 @@ locals {
     THRESHOLD   = tostring(local.threshold)
     RELEASE     = var.active_release == null ? "" : var.active_release
     ASSIGNMENTS = local.assignments_setting
+    # A release decides by its own threshold, unless an operator sets one for all.
+    CHALLENGER_THRESHOLD = local.challenger == null ? "" : tostring(coalesce(var.confidence_threshold, try(var.releases[var.challenger.release].threshold, null), local.threshold))
   }
 }
