@@ -24,6 +24,11 @@ locals {
     variant = "${module.naming.challenger_prefix}${var.challenger.release}"
   })
 
+  # A release decides by its own threshold, unless an operator sets one for all.
+  deployed_challenger = local.challenger == null ? null : merge(local.challenger, {
+    threshold = coalesce(var.confidence_threshold, try(var.releases[var.challenger.release].threshold, null), local.threshold)
+  })
+
   async_uri = replace(module.storage.capture_uri, "/capture$/", "async")
 
   # Capture, shadow, autoscaling and office hours are the real-time endpoint's. Where there is
@@ -113,7 +118,7 @@ locals {
     THRESHOLD   = tostring(local.threshold)
     RELEASE     = var.active_release == null ? "" : var.active_release
     ASSIGNMENTS = local.assignments_setting
-    # A release decides by its own threshold, unless an operator sets one for all.
-    CHALLENGER_THRESHOLD = local.challenger == null ? "" : tostring(coalesce(var.confidence_threshold, try(var.releases[var.challenger.release].threshold, null), local.threshold))
+    # As a text, so that there is one whether or not there is a challenger.
+    CHALLENGER_THRESHOLD = local.deployed_challenger == null ? "" : tostring(local.deployed_challenger.threshold)
   }
 }

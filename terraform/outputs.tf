@@ -95,7 +95,7 @@ output "shadow_release" {
 
 output "challenger" {
   description = "Release that answers a share of the requests in the active one's place, with its variant and threshold; null for none."
-  value       = local.challenger == null ? null : merge(local.challenger, { threshold = tonumber(local.decide_environment.CHALLENGER_THRESHOLD) })
+  value       = local.deployed_challenger
 }
 
 output "variant" {

@@ -26,6 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from scones_core.container import run_processing
 from scones_core.errors import MonitorError
 from scones_core.files import write_json
+from scones_core.outputs import Challenge
 from scones_core.reviews import read_answers
 from scones_core.reviews.shared import LABELS
 from scones_core.uris import S3Uri
@@ -37,6 +38,7 @@ from scones_monitor.period import parse_time
 from scones_monitor.report import Provenance, ReportData, write_report
 from scones_monitor.summary import summarise
 from scones_monitor.traffic import Subject, compare_with_before, endpoint_metrics, release_times
+from scones_monitor.variants import VariantFigures, compare_variants, without_labels_of
 
 PAGE, SUMMARY = "report.html", "summary.json"
 
@@ -50,7 +52,8 @@ class DailySettings:
     """What Terraform writes for the job: an endpoint, its active release, where its data are.
 
     `labels` are in the model's order, `releases` the ids of the retained ones.
-    `chosen_threshold` says whether an operator set the threshold, not the release.
+    `chosen_threshold` says whether an operator set the threshold, not the release; `challenger`
+    is the release that answers a share of the requests in the active one's place.
     """
 
     environment: str
@@ -65,6 +68,7 @@ class DailySettings:
     releases: tuple[str, ...]
     model_url: str
     dataset_version: str
+    challenger: Challenge | None = None
 
     @classmethod
     def loads(cls, text: str | bytes) -> Self:
@@ -72,7 +76,9 @@ class DailySettings:
         try:
             body: dict[str, Any] = json.loads(text)
             lists = {name: tuple(body[name]) for name in ("labels", "releases")}
-            return cls(**{**body, **lists, "threshold": float(body["threshold"])})
+            challenger = Challenge(**body["challenger"]) if body.get("challenger") else None
+            given = {**body, **lists, "challenger": challenger}
+            return cls(**{**given, "threshold": float(body["threshold"])})
         except (ValueError, TypeError, KeyError) as error:
             raise MonitorError(
                 f"settings.json of the daily report cannot be read ({error}); it is Terraform's: "
@@ -160,7 +166,13 @@ def _data(
     subject.archive.update(source, listing.files)
     subject.left_out.extend(listing.left_out)
     truth = subject.labels_of(read_answers(s3, settings.data_bucket, f"{LABELS}/").answers)
-    summary = summarise(subject.archive, listing.files, subject.query(since, until, truth=truth))
+    query = subject.query(since, until, truth=truth)
+    summary, variants = summarise(subject.archive, listing.files, query), None
+    if settings.challenger is not None:
+        active = VariantFigures(release=settings.release, variant=settings.variant, summary=summary)
+        clients = client("cloudwatch"), client("sagemaker")
+        variants = compare_variants(active, subject, settings.challenger, query, clients)
+        summary = without_labels_of(summary, variants.challenger.summary)
     releases = release_times(settings.releases)
     compared = compare_with_before(subject, summary, since, releases.get(settings.release))
     metrics, sampling = endpoint_metrics(
@@ -179,6 +191,7 @@ def _data(
         drift=compared.figures,
         drift_note=compared.note,
         onset=compared.onset,
+        variants=variants,
         left_out=tuple(subject.left_out),
         provenance=Provenance(
             environment=settings.environment,

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scones_core.outputs import Challenge
+from scones_monitor.capture_files import S3Captures
 from scones_monitor.invocations import EndpointMetrics
 from scones_monitor.sequential import ALPHA, Arm, Stratum, Verdict, compare
 from scones_monitor.statistics import (
@@ -23,7 +25,12 @@ from scones_monitor.statistics import (
     mean,
     share,
 )
-from scones_monitor.summary import LOST_LABELS, NO_LABEL, Summary
+from scones_monitor.summary import LOST_LABELS, NO_LABEL, Query, Summary, summarise
+from scones_monitor.traffic import Subject, endpoint_metrics
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.client import CloudWatchClient
+    from mypy_boto3_sagemaker.client import SageMakerClient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +140,60 @@ class VariantComparison:
                 "alpha": ALPHA,
             },
         }
+
+
+def challenger_subject(subject: Subject, challenge: Challenge) -> Subject:
+    """Return a subject with the challenger's records and threshold in the active release's place.
+
+    `subject` has captured records in S3; what is left out is said by both together.
+    """
+    if not isinstance(subject.source, S3Captures):
+        raise TypeError(f"{subject.source} has the records of no challenger.")
+    return replace(
+        subject,
+        source=replace(subject.source, variant=challenge.variant),
+        threshold=challenge.threshold,
+        variant=challenge.variant,
+    )
+
+
+def compare_variants(
+    active: VariantFigures,
+    subject: Subject,
+    challenge: Challenge,
+    query: Query,
+    clients: "tuple[CloudWatchClient, SageMakerClient]",
+) -> VariantComparison:
+    """Return the comparison of a period, from the challenger's first answer on.
+
+    `active` has the active release's records of the period, `subject` is what these are of.
+    `query` has the period, which has a beginning and an end, and the labels by inference id; with
+    its `inference_ids` only the challenger's answers to these requests count. Raises ClientError.
+    """
+    other = challenger_subject(subject, challenge)
+    listing = other.source.list(query.since, query.until)
+    other.archive.update(other.source, listing.files)
+    own = replace(query, threshold=challenge.threshold, variant=challenge.variant)
+    theirs = summarise(other.archive, listing.files, own)
+    begin, until = theirs.span[0] if theirs.span else query.since, query.until
+    if begin is None or until is None:
+        raise ValueError("A comparison is of a period with a beginning and an end.")
+
+    def measured(of: Subject) -> EndpointMetrics | None:
+        return endpoint_metrics(of, *clients, begin, until)[0]
+
+    return VariantComparison(
+        active=replace(active, summary=since(active.summary, begin), metrics=measured(subject)),
+        challenger=VariantFigures(
+            release=challenge.release,
+            variant=challenge.variant,
+            summary=theirs,
+            metrics=measured(other),
+        ),
+        share=challenge.share,
+        since=begin,
+        until=until,
+    )
 
 
 def without_labels_of(summary: Summary, other: Summary) -> Summary:

@@ -3,6 +3,7 @@
 import webbrowser
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,17 +26,22 @@ from scones_monitor.charts.over_time import Marker
 from scones_monitor.join import cause_text
 from scones_monitor.period import parse_period
 from scones_monitor.report import Cost, Provenance, ReportData, Run, write_report
-from scones_monitor.summary import Summary, summarise
+from scones_monitor.summary import Query, Summary, summarise
 from scones_monitor.traffic import (
     Subject,
     compare_with_before,
     endpoint_metrics,
     release_times,
 )
-from scones_monitor.variants import VariantComparison, without_labels_of
+from scones_monitor.variants import (
+    VariantComparison,
+    VariantFigures,
+    challenger_subject,
+    compare_variants,
+    without_labels_of,
+)
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
-from scones_toolkit.tasks.monitoring.variants import challenger_subject, compare_variants
 from scones_toolkit.tasks.workflow.results import (
     LAST,
     RUNS,
@@ -145,7 +151,11 @@ def _of_run(
     query = subject.query(began, now, truth=known, inference_ids=ids)
     found = summarise(subject.archive, listing.files, query)
     missing = [result for result in own if not found.has(result["inference"]["inference_id"])]
-    variants = _run_variants(project, subject, found, (began, now), truth=truth, ids=sorted(its))
+    _wait_for_challenger(project, subject, sorted(its), began)
+    asked = replace(
+        query, inference_ids=sorted(its), truth={n: truth[n] for n in its & truth.keys()}
+    )
+    variants = comparison(project, subject, found, asked)
     found = found.with_answers(
         [(began, r["inference"]["label"], r["inference"]["confidence"],
           truth.get(r["inference"]["inference_id"], "")) for r in missing]
@@ -183,30 +193,30 @@ def by_challenger(results: Sequence[Result]) -> tuple[list[Result], list[Result]
     return own, theirs
 
 
-def _run_variants(
-    project: Project,
-    subject: Subject,
-    own: Summary,
-    period: tuple[datetime, datetime],
-    *,
-    truth: Mapping[str, str],
-    ids: Sequence[str],
-) -> VariantComparison | None:
-    """Return the comparison with the challenger over a run's images; None without one."""
+def _wait_for_challenger(
+    project: Project, subject: Subject, ids: Sequence[str], began: datetime
+) -> None:
+    """Archive a challenger's records of these requests; raises MonitorError without any in time."""
     challenge = subject.deployment.challenger if subject.deployment else None
-    if challenge is None:
+    if challenge is not None:
+        other = challenger_subject(subject, challenge)
+        seconds = CAPTURE_SECONDS.get(project.environment, CAPTURE_SECONDS_ON_AWS)
+        other.archive.wait_for(other.source, ids, began, seconds)
+
+
+def comparison(
+    project: Project, subject: Subject, own: Summary, query: Query
+) -> VariantComparison | None:
+    """Return the comparison of the deployed challenger with the active release; None without one.
+
+    `own` are the active release's records of the query's period.
+    """
+    deployed = subject.deployment
+    if deployed is None or deployed.challenger is None:
         return None
-    other = challenger_subject(project, subject, challenge)
-    seconds = CAPTURE_SECONDS.get(project.environment, CAPTURE_SECONDS_ON_AWS)
-    other.archive.wait_for(other.source, ids, period[0], seconds)
-    return compare_variants(
-        project,
-        subject,
-        own,
-        period,
-        truth={name: truth[name] for name in ids if name in truth},
-        inference_ids=ids,
-    )
+    active = VariantFigures(release=deployed.active_release, variant=subject.variant, summary=own)
+    clients = project.client("cloudwatch"), project.client("sagemaker")
+    return compare_variants(active, subject, deployed.challenger, query, clients)
 
 
 def period_data(project: Project, period: tuple[datetime, datetime]) -> ReportData:
@@ -232,7 +242,8 @@ def _of_period(
     summary = summarise(subject.archive, listing.files, query)
     span = summary.span or (datetime.now(UTC) - timedelta(days=1), datetime.now(UTC))
     period = asked or (span[0], span[1] + timedelta(seconds=1))
-    variants = compare_variants(project, subject, summary, period, truth=truth)
+    whole = subject.query(*period, truth=truth)
+    variants = comparison(project, subject, summary, whole)
     if variants is not None:
         summary = without_labels_of(summary, variants.challenger.summary)
     subject.left_out.extend(listing.left_out)

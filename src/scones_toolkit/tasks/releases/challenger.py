@@ -7,10 +7,10 @@ from scones_deploy.release import Releases, activate, challenge, end_challenge, 
 from scones_monitor.report import verdict
 from scones_monitor.report.tables import by_variant
 from scones_monitor.summary import summarise
-from scones_monitor.variants import VariantComparison
+from scones_monitor.variants import VariantComparison, challenger_subject
 from scones_toolkit.project import Project
+from scones_toolkit.tasks.monitoring import report
 from scones_toolkit.tasks.monitoring.report import labels_at_hand, subject_of
-from scones_toolkit.tasks.monitoring.variants import challenger_subject, compare_variants
 from scones_toolkit.tasks.releases.releases import require_not_rejected
 
 
@@ -108,22 +108,25 @@ def comparison(project: Project) -> VariantComparison:
     Raises MonitorError where none is deployed.
     """
     subject, challenge_of = subject_of(project), project.deployment.challenger
+    nothing = MonitorError(
+        f"No challenger is deployed in {project.environment}: inv challenger"
+        f"{project.env_flag} --release <id> --share 0.2, then plan and apply."
+    )
     if challenge_of is None:
-        raise MonitorError(
-            f"No challenger is deployed in {project.environment}: inv challenger"
-            f"{project.env_flag} --release <id> --share 0.2, then plan and apply."
-        )
+        raise nothing
     now = datetime.now(UTC)
-    captures = challenger_subject(project, subject, challenge_of).source.list(None, None)
+    captures = challenger_subject(subject, challenge_of).source.list(None, None)
     times = [file.time for file in captures.files if file.time]
     period = (min(times, default=now - timedelta(hours=1)), now)
     listing = subject.source.list(*period)
     subject.archive.update(subject.source, listing.files)
     truth, _ = labels_at_hand(project, subject)
-    own = summarise(subject.archive, listing.files, subject.query(*period, truth=truth))
-    found = compare_variants(project, subject, own, period, truth=truth)
+    query = subject.query(*period, truth=truth)
+    found = report.comparison(
+        project, subject, summarise(subject.archive, listing.files, query), query
+    )
     if found is None:
-        raise MonitorError("The challenger was taken off while it was looked at; try again.")
+        raise nothing
     return found
 
 

@@ -24,6 +24,7 @@ from scones_monitor.sequential import MIN_LABELS
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.monitoring.report import CAPTURE_SECONDS, captures_of, report
+from scones_toolkit.tasks.monitoring.watch import watch
 from scones_toolkit.tasks.releases.challenger import challenger
 
 OLD = Release(
@@ -203,6 +204,17 @@ def test_both_are_compared_since_the_challengers_first_answer(project: Project, 
     assert (found["variants"]["active"]["n"], found["variants"]["challenger"]["n"]) == (5, 3)
     assert found["variants"]["since"] == BEGAN.isoformat()
     assert found["variants"]["verdict"]["outcome"] == "open"
+
+
+def test_the_terminal_shows_how_the_challenger_does(
+    project: Project, s3: Any, said: io.StringIO
+) -> None:
+    answered(s3, "AllTraffic", 5, 0.95)
+    answered(s3, VARIANT, 4, 0.7)
+    watch(project, since="2h", once=True)
+    assert "images 5" in said.getvalue()
+    assert f"challenger {NEW.id}: 100" in said.getvalue()
+    assert "of 4 to review, verdict open" in said.getvalue()
 
 
 def test_without_a_challenger_nothing_is_compared(project: Project, s3: Any) -> None:
