@@ -22,6 +22,7 @@ module "daily_report" {
     releases         = [for id in keys(var.releases) : id if id != try(local.challenger.release, null)]
     model_url        = local.release.model_data_url
     dataset_version  = local.release.dataset_version
+    reference_since  = var.monitoring.reference_since
     challenger       = local.deployed_challenger
   }
 

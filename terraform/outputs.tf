@@ -128,6 +128,11 @@ output "retraining_state_machine_arn" {
   value       = try(module.retraining["this"].state_machine_arn, "")
 }
 
+output "drift_reference_since" {
+  description = "Day from which on traffic is usual, as monitoring.reference_since says; empty without one."
+  value       = try(var.monitoring.reference_since, "")
+}
+
 output "daily_report_state_machine_arn" {
   description = "ARN of the state machine that reports a day of traffic; empty without one."
   value       = try(module.daily_report["this"].state_machine_arn, "")

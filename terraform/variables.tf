@@ -417,11 +417,12 @@ variable "demand" {
 }
 
 variable "monitoring" {
-  description = "Whether and how each day of the endpoint's captured traffic is reported; null for not at all. image is the URI of the image `monitoring`. The job runs at schedule and reports the UTC day before, as a page below `s3://<data>/monitoring/` and as metrics; alarms are raised for drift, for another mix of classes, and for max_capture_gap_percent of the answered requests without a record."
+  description = "Whether and how each day of the endpoint's captured traffic is reported; null for not at all. image is the URI of the image `monitoring`. The job runs at schedule and reports the UTC day before, as a page below `s3://<data>/monitoring/` and as metrics; alarms are raised for drift, for another mix of classes, and for max_capture_gap_percent of the answered requests without a record. reference_since is a day, as 2026-11-20, from which on traffic is usual: set it where what the drift alarm shows is here to stay."
   type = object({
     image                   = string
     instance_type           = optional(string, "ml.t3.medium")
     max_capture_gap_percent = optional(number, 10)
+    reference_since         = optional(string, "")
     schedule = optional(object({
       expression = string
       timezone   = optional(string, "Etc/UTC")
@@ -437,5 +438,10 @@ variable "monitoring" {
   validation {
     condition     = var.monitoring == null ? true : var.monitoring.max_capture_gap_percent > 0 && var.monitoring.max_capture_gap_percent <= 100
     error_message = "monitoring.max_capture_gap_percent must be greater than 0 and at most 100."
+  }
+
+  validation {
+    condition     = try(var.monitoring.reference_since, "") == "" ? true : can(formatdate("YYYY", "${var.monitoring.reference_since}T00:00:00Z"))
+    error_message = "monitoring.reference_since must be a day, as 2026-11-20."
   }
 }

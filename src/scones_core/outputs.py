@@ -37,7 +37,8 @@ class Deployment:
     """Names and ARNs of one environment, as `terraform output` gives them.
 
     `endpoint_name` and `active_release` are empty before the first release,
-    `retraining_state_machine_arn` where nothing retrains, `demand_*` where no demand is forecast.
+    `retraining_state_machine_arn` where nothing retrains, `demand_*` where no demand is forecast,
+    `drift_reference_since` where an operator accepted no change of the traffic.
     `capture_uri` is the S3 destination of data capture, without the endpoint's name; below it each
     variant has a folder, and `variant` is the one that serves `active_release`.
     """
@@ -63,6 +64,7 @@ class Deployment:
     retraining_state_machine_arn: str = ""
     demand_model_group: str = ""
     demand_builtin_image: str = ""
+    drift_reference_since: str = ""
     challenger: Challenge | None = None
 
     @property

@@ -236,10 +236,13 @@ def drop_releases(path: Path, gone: Iterable[str]) -> Releases:
 def require_same_assignments(path: Path, settings: Mapping[str, Assignment]) -> None:
     """Raise ReleaseError where a release file and the settings assign a class differently.
 
-    A file without releases says nothing of assignments.
+    A file without releases says nothing of assignments. A class that only the settings assign and
+    the active release does not know is one to come: the release that knows it brings it.
     """
     known = read_releases(path)
-    names = sorted(known.assignments.keys() | settings.keys())
+    served = known.releases[known.active].labels if known.active else ()
+    to_come = settings.keys() - known.assignments.keys() - set(served)
+    names = sorted((known.assignments.keys() | settings.keys()) - to_come)
     odd = [name for name in names if known.assignments.get(name) != settings.get(name)]
     if known.releases and odd:
         raise ReleaseError(

@@ -35,12 +35,13 @@ from scones_monitor.capture_files import S3Captures
 from scones_monitor.charts.over_time import Marker
 from scones_monitor.live import DAY, LiveFigures, live_figures, publish
 from scones_monitor.period import parse_time
+from scones_monitor.reference import SUMMARY, drift_bounds
 from scones_monitor.report import Provenance, ReportData, write_report
 from scones_monitor.summary import summarise
 from scones_monitor.traffic import Subject, compare_with_before, endpoint_metrics, release_times
 from scones_monitor.variants import VariantFigures, compare_variants, without_labels_of
 
-PAGE, SUMMARY = "report.html", "summary.json"
+PAGE = "report.html"
 
 MAX_METRIC_AGE = timedelta(days=14)
 """CloudWatch takes no older values.
@@ -54,6 +55,7 @@ class DailySettings:
     `labels` are in the model's order, `releases` the ids of the retained ones.
     `chosen_threshold` says whether an operator set the threshold, not the release; `challenger`
     is the release that answers a share of the requests in the active one's place.
+    `reference_since` is the time from which on traffic is usual, as an operator says, or empty.
     """
 
     environment: str
@@ -68,6 +70,7 @@ class DailySettings:
     releases: tuple[str, ...]
     model_url: str
     dataset_version: str
+    reference_since: str = ""
     challenger: Challenge | None = None
 
     @classmethod
@@ -126,7 +129,7 @@ def report_day(folder: Path, day: str, client: Callable[[str], Any], now: dateti
     published = 0
     if now - figures.until < MAX_METRIC_AGE:
         published = publish(client("cloudwatch"), figures)
-    write_json(output / SUMMARY, _summary(day, figures, published))
+    write_json(output / SUMMARY, _summary(day, settings.release, data, figures, published))
     return (
         f"{day}: {figures.images:,} captured records of {settings.endpoint}, drift: "
         f"{figures.verdict}, {published} metrics"
@@ -174,7 +177,15 @@ def _data(
         variants = compare_variants(active, subject, settings.challenger, query, clients)
         summary = without_labels_of(summary, variants.challenger.summary)
     releases = release_times(settings.releases)
-    compared = compare_with_before(subject, summary, since, releases.get(settings.release))
+    bounds = drift_bounds(
+        s3,
+        settings.data_bucket,
+        since,
+        settings.release,
+        released=releases.get(settings.release),
+        reference_since=settings.reference_since,
+    )
+    compared = compare_with_before(subject, summary, since, *bounds)
     metrics, sampling = endpoint_metrics(
         subject, client("cloudwatch"), client("sagemaker"), since, until
     )
@@ -192,6 +203,7 @@ def _data(
         drift_note=compared.note,
         onset=compared.onset,
         variants=variants,
+        reference_until=compared.until,
         left_out=tuple(subject.left_out),
         provenance=Provenance(
             environment=settings.environment,
@@ -207,10 +219,15 @@ def _data(
     )
 
 
-def _summary(day: str, figures: LiveFigures, published: int) -> dict[str, Any]:
-    """Return what the execution of the state machine answers."""
+def _summary(
+    day: str, release: str, data: ReportData, figures: LiveFigures, published: int
+) -> dict[str, Any]:
+    """Return what the execution of the state machine answers, and the next days' reports read."""
+    until = data.reference_until
     return {
         "day": day,
+        "release": release,
+        "reference_until": until.isoformat() if until else None,
         "images": figures.images,
         "to_review": figures.review.hits,
         "drift": figures.verdict,

@@ -94,7 +94,8 @@ class ReportData:
 
     `since` and `until` are the period, aware. `image` returns a record's image bytes, None where
     they are gone. `reference` is what drift was compared with; without one `drift_note` says why.
-    `onset` is the first image at which the online detector had seen enough.
+    `onset` is the first image at which the online detector had seen enough, `reference_until` when
+    the reference ends.
     `variants` compares the active release, which all else is about, with its challenger.
     `sampling` is the percentage of requests that is captured. `assignments` counts results by
     (vehicle, bay, orders).
@@ -114,6 +115,7 @@ class ReportData:
     drift: Sequence[DriftFigure] = ()
     drift_note: str = ""
     onset: Onset | None = None
+    reference_until: datetime | None = None
     cost: Cost | None = None
     assignments: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     left_out: Sequence[str] = ()
@@ -225,6 +227,7 @@ def figures(data: ReportData) -> dict[str, Any]:
         },
         "drift": [_drift_json(each) for each in data.drift],
         "drift_note": data.drift_note,
+        "reference_until": data.reference_until.isoformat() if data.reference_until else None,
         "drift_since": data.onset.since.isoformat() if data.onset else None,
         "cost": {"currency": data.cost.currency, "total": data.cost.total} if data.cost else None,
         "assignments": [

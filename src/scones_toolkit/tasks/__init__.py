@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from scones_toolkit.tasks.monitoring import report, review, shadow, watch
     from scones_toolkit.tasks.releases import challenger, evaluation, releases, retraining
     from scones_toolkit.tasks.training import candidates, train, tune
-    from scones_toolkit.tasks.workflow import redrive, results, run, simulate
+    from scones_toolkit.tasks.workflow import image_history, redrive, results, run, simulate
 
 __all__ = [
     "candidates",
@@ -25,6 +25,7 @@ __all__ = [
     "deploy",
     "evaluation",
     "forecast",
+    "image_history",
     "jobs",
     "local",
     "predict",
@@ -49,7 +50,7 @@ _FOLDERS = {
     "monitoring": ("report", "review", "shadow", "watch"),
     "releases": ("challenger", "evaluation", "releases", "retraining"),
     "training": ("candidates", "train", "tune"),
-    "workflow": ("redrive", "results", "run", "simulate"),
+    "workflow": ("image_history", "redrive", "results", "run", "simulate"),
 }
 
 

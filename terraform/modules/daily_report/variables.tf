@@ -57,6 +57,7 @@ variable "settings" {
     releases         = list(string)
     model_url        = string
     dataset_version  = string
+    reference_since  = optional(string, "")
     challenger = optional(object({
       release   = string
       share     = number

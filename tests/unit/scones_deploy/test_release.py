@@ -266,6 +266,23 @@ def test_two_files_that_disagree_on_an_assignment_are_refused(path: Path) -> Non
             require_same_assignments(path, settings)
 
 
+def test_the_assignment_of_a_class_to_come_is_no_disagreement(path: Path) -> None:
+    add_release(path, RELEASE, assignments=ASSIGNED)
+    both = {**ASSIGNED, "scooter": Assignment("scooter", "C", "near", 5)}
+    require_same_assignments(path, both)
+    knows = replace(RELEASE, id="knows", labels=(*RELEASE.labels, "scooter"))
+    add_release(path, knows, assignments=ASSIGNED)
+    with pytest.raises(
+        ReleaseError, match=r"scooter is none in .* and bay C, near, 5 km in scones"
+    ):
+        require_same_assignments(path, both)
+    add_release(path, knows, assignments=both)
+    activate(path, RELEASE.id)
+    require_same_assignments(path, both)
+    with pytest.raises(ReleaseError, match=r"scooter is bay C.* and none in scones"):
+        require_same_assignments(path, ASSIGNED)
+
+
 @pytest.fixture
 def two(path: Path) -> Path:
     """A file whose active release is RELEASE, with another of the same classes."""

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from scones_core.errors import DeployError
@@ -296,7 +296,7 @@ def drift(project: Project, *, summary: Path | None = None) -> bool:
     try:
         made = project.terraform.plan(out=path)
         describe(project, made, every=not project.verbose)
-        if is_off_hours(project, made, datetime.now(UTC)):
+        if is_off_hours(project, made, project.now()):
             project.console.say("  The endpoint is down outside office hours; all else matches.")
             return False
         if made.has_changes and summary is not None:

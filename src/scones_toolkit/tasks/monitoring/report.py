@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from scones_core.errors import MonitorError, SconesError
 from scones_core.events import DECISIONS, Result, challenger_of
 from scones_core.manifest import Manifest
@@ -25,6 +27,7 @@ from scones_monitor.captured_records import Captures, wait_for_captures
 from scones_monitor.charts.over_time import Marker
 from scones_monitor.join import cause_text
 from scones_monitor.period import parse_period
+from scones_monitor.reference import drift_bounds
 from scones_monitor.report import Cost, Provenance, ReportData, Run, write_report
 from scones_monitor.summary import Query, Summary, summarise
 from scones_monitor.traffic import (
@@ -46,6 +49,7 @@ from scones_toolkit.tasks.workflow.results import (
     LAST,
     RUNS,
     execution_arn,
+    execution_end,
     results_of,
     stored_results,
 )
@@ -53,6 +57,9 @@ from scones_toolkit.tasks.workflow.results import (
 # AWS delivers captured records within minutes, the embedded AWS within seconds.
 CAPTURE_SECONDS = {"local": 30.0}
 CAPTURE_SECONDS_ON_AWS = 600.0
+
+MAX_SMALL_RUNS = 500
+"""Executions whose output is read for a period, each by a request of its own."""
 
 
 def report(
@@ -81,7 +88,7 @@ def report(
     if not run and not period and not source and _ran(project):
         run = LAST
     subject = subject_of(project, source)
-    now = datetime.now(UTC)
+    now = project.now()
     if run:
         data_of = _of_run(project, subject, run, manifest, now)
     else:
@@ -240,7 +247,7 @@ def _of_period(
     truth, manifest = labels_at_hand(project, subject)
     query = subject.query(first, last, truth=truth)
     summary = summarise(subject.archive, listing.files, query)
-    span = summary.span or (datetime.now(UTC) - timedelta(days=1), datetime.now(UTC))
+    span = summary.span or (project.now() - timedelta(days=1), project.now())
     period = asked or (span[0], span[1] + timedelta(seconds=1))
     whole = subject.query(*period, truth=truth)
     variants = comparison(project, subject, summary, whole)
@@ -272,17 +279,11 @@ def _started(project: Project, run: str) -> tuple[tuple[str, ...], datetime]:
 def _results(
     project: Project, subject: Subject, period: tuple[datetime, datetime]
 ) -> Iterator[Result]:
-    """Yield the results of a period that are at hand: large runs' in S3, the last run's here.
-
-    A small run's of another host are in its execution's output alone.
-    """
+    """Yield the results of a period: large runs' in S3, small runs' in their executions."""
     if subject.deployment is None:
         return
     first, last = period
-    if _ran(project):
-        record = project.records.read("execution")
-        if first <= datetime.fromisoformat(record["started_at"]) < last:
-            yield from record["results"]
+    stored = set()
     s3, bucket = project.client("s3"), subject.deployment.data_bucket
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix=f"{RUNS}/", Delimiter="/"
@@ -291,8 +292,41 @@ def _results(
         name = found["Prefix"].split("/")[1]
         listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"{RUNS}/{name}/results/", MaxKeys=1)
         written = [each["LastModified"] for each in listed.get("Contents", [])]
+        if written:
+            stored.add(name)
         if written and first <= written[0] < last:
             yield from stored_results(project, name)
+    yield from _small_runs(project, subject, period, stored)
+
+
+def _small_runs(
+    project: Project, subject: Subject, period: tuple[datetime, datetime], stored: set[str]
+) -> Iterator[Result]:
+    """Yield the results of the period's executions that left no files, the newest first.
+
+    Of many, MAX_SMALL_RUNS are read, and the others counted in `left_out`.
+    """
+    states, (first, last) = project.client("stepfunctions"), period
+    machine = project.deployment.state_machine_arn
+    read = left = 0
+    try:
+        pages = states.get_paginator("list_executions").paginate(stateMachineArn=machine)
+        for found in (each for page in pages for each in page["executions"]):
+            if found["startDate"] < first:
+                break
+            if found["startDate"] >= last or found["name"] in stored:
+                continue
+            if read == MAX_SMALL_RUNS:
+                left += 1
+                continue
+            read += 1
+            end = execution_end(project, found["executionArn"])
+            if isinstance(end.output, dict):
+                yield from end.output.get("results") or ()
+    except ClientError as error:
+        subject.left_out.append(f"The assignments of small runs are not known: {error}")
+    if left:
+        subject.left_out.append(f"Small runs whose assignments are not counted: {left}")
 
 
 def _labelled(results: Iterable[Result], manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -367,16 +401,14 @@ def _report_data(
     release, chosen = project.active_release, project.settings.workflow.threshold
     own = release is not None and release.threshold == subject.threshold != chosen
     since, until = period
-    compared = compare_with_before(
-        subject, found, since, _releases(project).get(release.id) if release else None
-    )
+    compared = compare_with_before(subject, found, since, *_drift_bounds(project, subject, since))
     metrics, sampling = None, None
     if subject.deployment is not None:
         clients = project.client("cloudwatch"), project.client("sagemaker")
         metrics, sampling = endpoint_metrics(subject, *clients, since, until)
     return ReportData(
         summary=found,
-        generated=datetime.now(UTC),
+        generated=project.now(),
         since=since,
         until=until,
         image=subject.image,
@@ -388,6 +420,7 @@ def _report_data(
         drift=compared.figures,
         drift_note=compared.note,
         onset=compared.onset,
+        reference_until=compared.until,
         cost=_cost(project, subject, period, ended.inputs if ended else len(found)),
         assignments=_assignments(results),
         left_out=tuple(subject.left_out),
@@ -405,6 +438,28 @@ def _report_data(
             threshold_origin="chosen in training" if own else "set by [workflow] threshold",
         ),
     )
+
+
+def _drift_bounds(
+    project: Project, subject: Subject, since: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """Return from when on, and until when, traffic is what the period is compared with."""
+    release, deployed = project.active_release, subject.deployment
+    released = _releases(project).get(release.id) if release else None
+    if release is None or deployed is None:
+        return released, None
+    try:
+        return drift_bounds(
+            project.client("s3"),
+            deployed.data_bucket,
+            since,
+            release.id,
+            released=released,
+            reference_since=deployed.drift_reference_since,
+        )
+    except ClientError as error:
+        subject.left_out.append(f"What the daily reports compared with is not known: {error}")
+        return released, None
 
 
 def _releases(project: Project) -> dict[str, datetime]:

@@ -1,6 +1,6 @@
 """The task of a challenger: a release that answers a share of the requests, to be compared."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from scones_core.errors import MonitorError, ReleaseError
 from scones_deploy.release import Releases, activate, challenge, end_challenge, read_releases
@@ -114,7 +114,7 @@ def comparison(project: Project) -> VariantComparison:
     )
     if challenge_of is None:
         raise nothing
-    now = datetime.now(UTC)
+    now = project.now()
     captures = challenger_subject(subject, challenge_of).source.list(None, None)
     times = [file.time for file in captures.files if file.time]
     period = (min(times, default=now - timedelta(hours=1)), now)

@@ -1,16 +1,15 @@
 """The task that releases a model: through the quality gate, into what Terraform deploys."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scones_core.assignments import require_assignments
+from scones_core.assignments import Assignment, require_assignments
 from scones_core.errors import MalformedArtifact, ReleaseError
 from scones_core.uris import S3Uri
 from scones_deploy import promotion
@@ -35,6 +34,7 @@ from scones_train.evaluation.quality_gate import (
     ScoredModel,
     below_active,
     below_limits,
+    below_on_classes,
     in_common,
 )
 from scones_train.sagemaker.model_package import REJECTED
@@ -69,12 +69,11 @@ def release(
         chosen.training.model_data_url,
         image=chosen.training.image,
         endpoint=project.settings.endpoint,
-        now=datetime.now(UTC),
+        now=project.now(),
         threshold=project.settings.workflow.threshold,
         card=_card(project, chosen) if chosen.training.algorithm == BUILTIN else None,
     )
-    assignments = project.settings.assignment
-    require_assignments(assignments, made.labels)
+    assignments = _assignments(project, made.labels)
     refusals = _refusals(project, made, chosen)
     if not allow_synthetic:
         refusals = [*_synthetic(chosen), *refusals]
@@ -92,6 +91,14 @@ def release(
     )
     project.hint("plan", "apply")
     return changed
+
+
+def _assignments(project: Project, labels: Sequence[str]) -> Mapping[str, Assignment]:
+    """Return the settings' assignments, for a release with these labels; raises SettingsError."""
+    assignments, known = project.settings.assignment, read_releases(project.release_file)
+    retained = [name for each in known.releases.values() for name in each.labels]
+    require_assignments(assignments, labels, [*project.settings.dataset.classes, *retained])
+    return assignments
 
 
 def rollback(project: Project, release_id: str) -> Releases:
@@ -232,7 +239,11 @@ def _refusals(project: Project, made: Release, candidate: Candidate) -> list[str
         return ["the built-in algorithm keeps no answers for test images to judge it by"]
     scored = _scored(project, made)
     limits = below_limits(scored, project.settings.quality)
-    return [*limits, *_against_active(project, scored)]
+    active = project.active_release
+    if active is None:
+        return limits
+    classes = below_on_classes(scored, made.labels, active.labels, project.settings.quality)
+    return [*limits, *classes, *_against_active(project, active, scored)]
 
 
 def _synthetic(candidate: Candidate) -> list[str]:
@@ -256,11 +267,8 @@ def _gated(project: Project, made: Release, refusals: list[str], gate_override: 
     return replace(made, gate_override=f"{gate_override.strip()} (the gate: {said})")
 
 
-def _against_active(project: Project, candidate: ScoredModel) -> list[str]:
+def _against_active(project: Project, active: Release, candidate: ScoredModel) -> list[str]:
     """Return how the candidate is worse than the active release; says what was not compared."""
-    active = project.active_release
-    if active is None:
-        return []
     try:
         mine, its = in_common(candidate, _scored(project, active))
     except MalformedArtifact as error:
@@ -321,8 +329,7 @@ def promote(source: Project, target: Project, *, release: str | None = None) -> 
     prepare(target)
     copy = promotion.promoted(wanted, target.deployment.artifacts_bucket)
     uploaded = promotion.place(target.client("s3"), artifact, copy)
-    assignments = target.settings.assignment
-    require_assignments(assignments, copy.labels)
+    assignments = _assignments(target, copy.labels)
     releases = add_release(target.release_file, copy, assignments=assignments)
     say = target.console.say
     say(f"  {copy.model_data_url} {'is uploaded' if uploaded else 'was there already'}")
