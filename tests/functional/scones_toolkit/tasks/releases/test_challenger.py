@@ -85,6 +85,7 @@ def project(tmp_path: Path, s3: Any, said: io.StringIO) -> Project:
             "endpoint_name": "scones-dev",
             "variant": "AllTraffic",
             "active_release": OLD.id,
+            "drift_reference_since": "",
             "threshold": OLD.threshold,
             "challenger": {
                 "release": NEW.id,
