@@ -93,6 +93,11 @@ output "shadow_release" {
   value       = var.shadow_release == null ? "" : var.shadow_release
 }
 
+output "challenger" {
+  description = "Release that answers a share of the requests in the active one's place, with its variant and threshold; null for none."
+  value       = local.deployed_challenger
+}
+
 output "variant" {
   description = "Variant of the endpoint that serves active_release."
   value       = module.naming.variant
@@ -121,6 +126,11 @@ output "labels" {
 output "retraining_state_machine_arn" {
   description = "ARN of the state machine that retrains; empty without one."
   value       = try(module.retraining["this"].state_machine_arn, "")
+}
+
+output "drift_reference_since" {
+  description = "Day from which on traffic is usual, as monitoring.reference_since says; empty without one."
+  value       = try(var.monitoring.reference_since, "")
 }
 
 output "daily_report_state_machine_arn" {

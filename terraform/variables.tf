@@ -88,6 +88,31 @@ variable "shadow_release" {
   default     = null
 }
 
+variable "challenger" {
+  description = "Release that answers a share (0 to 1) of the requests in the active one's place, to see which is better; null for none. `inv challenger` writes it beside the releases."
+  type = object({
+    release = string
+    share   = number
+  })
+  default = null
+
+  validation {
+    condition     = var.challenger == null ? true : var.serving.mode == "realtime"
+    error_message = "Only a real-time endpoint that the workflow calls takes a challenger: set challenger = null, or serving.mode = \"realtime\"."
+  }
+
+  validation {
+    condition     = var.challenger == null ? true : var.active_release != null
+    error_message = "A challenger answers next to an active release: set active_release, or challenger = null."
+  }
+
+  validation {
+    # The functions and the report know one order of classes.
+    condition     = var.challenger == null || !contains(keys(var.releases), try(var.challenger.release, "")) ? true : jsonencode(var.releases[var.challenger.release].labels == null ? var.labels : var.releases[var.challenger.release].labels) == jsonencode(local.labels)
+    error_message = "challenger.release and active_release must have the same labels in the same order."
+  }
+}
+
 variable "serving" {
   description = "How releases are served. mode is what the workflow calls: realtime or serverless. additional_modes are served too: async for bulk requests through S3, or, while mode changes, the old one for one apply. Each mode is an endpoint with a name of its own. async.autoscaling counts waiting requests per instance; min = 0 leaves no instance while nothing waits."
   type = object({
@@ -392,11 +417,12 @@ variable "demand" {
 }
 
 variable "monitoring" {
-  description = "Whether and how each day of the endpoint's captured traffic is reported; null for not at all. image is the URI of the image `monitoring`. The job runs at schedule and reports the UTC day before, as a page below `s3://<data>/monitoring/` and as metrics; alarms are raised for drift, for another mix of classes, and for max_capture_gap_percent of the answered requests without a record."
+  description = "Whether and how each day of the endpoint's captured traffic is reported; null for not at all. image is the URI of the image `monitoring`. The job runs at schedule and reports the UTC day before, as a page below `s3://<data>/monitoring/` and as metrics; alarms are raised for drift, for another mix of classes, and for max_capture_gap_percent of the answered requests without a record. reference_since is a day, as 2026-11-20, from which on traffic is usual: set it where what the drift alarm shows is here to stay."
   type = object({
     image                   = string
     instance_type           = optional(string, "ml.t3.medium")
     max_capture_gap_percent = optional(number, 10)
+    reference_since         = optional(string, "")
     schedule = optional(object({
       expression = string
       timezone   = optional(string, "Etc/UTC")
@@ -412,5 +438,10 @@ variable "monitoring" {
   validation {
     condition     = var.monitoring == null ? true : var.monitoring.max_capture_gap_percent > 0 && var.monitoring.max_capture_gap_percent <= 100
     error_message = "monitoring.max_capture_gap_percent must be greater than 0 and at most 100."
+  }
+
+  validation {
+    condition     = try(var.monitoring.reference_since, "") == "" ? true : can(formatdate("YYYY", "${var.monitoring.reference_since}T00:00:00Z"))
+    error_message = "monitoring.reference_since must be a day, as 2026-11-20."
   }
 }

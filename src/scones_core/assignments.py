@@ -62,10 +62,13 @@ def assignments_table(assignments: Mapping[str, Assignment]) -> dict[str, dict[s
     }
 
 
-def require_assignments(assignments: Collection[str], labels: Collection[str]) -> None:
-    """Raise SettingsError unless each label has an assignment and nothing else has one.
+def require_assignments(
+    assignments: Collection[str], labels: Collection[str], others: Collection[str] = ()
+) -> None:
+    """Raise SettingsError unless each label has an assignment and no unknown class has one.
 
-    None at all is allowed: then images are classified and lead to no assignment.
+    `others` are classes that may have one, too: of earlier releases, and of those to come. None at
+    all is allowed: then images are classified and lead to no assignment.
     """
     if not assignments:
         return
@@ -74,8 +77,9 @@ def require_assignments(assignments: Collection[str], labels: Collection[str]) -
             f"The class {missing[0]} has no assignment: write [assignment.{missing[0]}] with bay, "
             "orders and max_km into scones.toml, or remove all assignments to classify only."
         )
-    if unknown := [name for name in assignments if name not in labels]:
+    if unknown := [name for name in assignments if name not in {*labels, *others}]:
         raise SettingsError(
             f"[assignment.{unknown[0]}] is about no class of the model, which has "
-            f"{', '.join(labels)}; correct it in scones.toml."
+            f"{', '.join(labels)}; correct it in scones.toml, or add a class that is to come to "
+            "dataset.classes."
         )

@@ -39,6 +39,10 @@ HYPERPARAMETER_CHARACTERS = 2_500
 """The value of one hyperparameter; its name has at most 256 characters.
 https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html"""
 
+JOB_VARIABLE_CHARACTERS = 256
+"""The value of an environment variable of a processing job.
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateProcessingJob.html"""
+
 S3_KEY_BYTES = 1_024
 """An object's key, as UTF-8.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""

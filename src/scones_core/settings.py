@@ -193,7 +193,8 @@ class CostSettings:
 
     `images` a month; `image_bytes` of one image as it is sent, `answer_bytes` and
     `record_bytes` of an answer and of a captured record around its image; `function_ms` that
-    each function and `inference_ms` that the model works; `log_bytes` of all logs together;
+    each function and `inference_ms` that the model works; `daily_report_minutes` of the job that
+    reports a day; `log_bytes` of all logs together;
     `storage_gb` of data and models, `image_gb` of model images in the repository.
     """
 
@@ -207,6 +208,7 @@ class CostSettings:
     inference_ms: int = 100
     kms_requests_per_image: float = 0.1
     custom_metrics: int = 4
+    daily_report_minutes: int = 5
     log_bytes: int = 4_000
     traced_share: float = 0.05
     storage_gb: float = 5.0

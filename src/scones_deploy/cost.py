@@ -4,6 +4,7 @@ Unit prices are in `prices.json` next to this file, with date, region and source
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,16 @@ BATCH_CONCURRENCY = 10
 """Images of a batch that are worked on at once, unless a smaller limit is set."""
 BATCH_IMAGES = 200
 """Images of a batch, until a definition says how many."""
+JOBS = "job_state_machine"
+"""The Terraform module of a state machine that runs jobs, within the module of each."""
+DAILY_REPORT = "daily_report"
+"""The Terraform module of the job that reports each day."""
+DAYS = HOURS / 24
+# Of the endpoint, and of each class; scones_monitor.live.MAX_CLASSES of these have some.
+REPORT_METRICS, CLASS_METRICS, MAX_CLASSES = 6, 2, 20
+REPORT_INSTANCE = "ml.t3.medium"
+"""What the job runs on, until a definition says it."""
+_INSTANCE = re.compile(r"InstanceType\W+(ml\.[a-z0-9-]+\.[a-z0-9]+)")
 SMALL_RUNS = frozenset(
     {"serialize_image", "classify_image", "filter_inferences", "record_results", "collect_inbox"}
 )
@@ -48,7 +59,9 @@ TABLE = Path(__file__).with_name("prices.json")
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Unit prices by name and hosting prices an hour by instance type, in `currency`.
+    """Unit prices by name, and prices an hour by instance type, in `currency`.
+
+    `hosting` are those of endpoints, `jobs` those of types that only jobs run on.
 
     `checked` is the day on which the table was last compared with its sources.
     """
@@ -58,6 +71,7 @@ class Prices:
     currency: str
     unit: Mapping[str, float]
     hosting: Mapping[str, float]
+    jobs: Mapping[str, float]
 
     @classmethod
     def load(cls, path: Path = TABLE) -> "Prices":
@@ -70,6 +84,7 @@ class Prices:
                 currency=body["currency"],
                 unit={name: float(item["usd"]) for name, item in body["prices"].items()},
                 hosting={name: float(usd) for name, usd in body["hosting_hour"]["usd"].items()},
+                jobs={name: float(usd) for name, usd in body["job_hour"]["usd"].items()},
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CostError(f"{path} is not a price table ({error!r}); restore it.") from error
@@ -82,18 +97,25 @@ class Prices:
 
     def hour(self, instance_type: str) -> float:
         """Return what an hour of a hosting instance costs; raises CostError for another type."""
+        return self._hour(instance_type, self.hosting)
+
+    def job_hour(self, instance_type: str) -> float:
+        """Return what an hour of a job's instance costs; raises CostError for another type."""
+        return self._hour(instance_type, {**self.hosting, **self.jobs})
+
+    def _hour(self, instance_type: str, known: Mapping[str, float]) -> float:
         try:
-            return self.hosting[instance_type]
+            return known[instance_type]
         except KeyError:
             raise CostError(
                 f"The price table {TABLE} ({self.region}, {self.checked}) has no {instance_type}; "
-                f"add its price an hour there. It has {', '.join(sorted(self.hosting))}."
+                f"add its price an hour there. It has {', '.join(sorted(known))}."
             ) from None
 
 
 NOT_IN = (
     "data transfer out of the region and between zones",
-    "training, tuning and notebook hours",
+    "training, retraining, tuning and notebook hours",
     "requests of people and of Terraform, retries, cold starts",
     "the endpoint's volumes, alarm mails, queues, schedules, S3 access logs",
     "the hours in which a schedule takes the endpoint down, and those of further instances",
@@ -120,6 +142,7 @@ def estimate(
         *_records(found, prices),
         *storage(found, active_release, prices, usage),
         *watching(found, prices, usage),
+        *_daily_report(found, prices, usage),
     ]
 
 
@@ -178,7 +201,11 @@ def _functions(
 def _workflow(
     resources: tuple[AppliedResource, ...], prices: Prices, usage: CostSettings
 ) -> Iterator[Line]:
-    for state_machine in of(resources, "aws_sfn_state_machine"):
+    for resource in resources:
+        # Those of jobs have no images.
+        if resource.type != "aws_sfn_state_machine" or JOBS in resource.module:
+            continue
+        state_machine = resource.values
         name = str(state_machine.get("name") or "state machine")
         if state_machine.get("type") == "EXPRESS":
             seconds = MILLION * usage.function_ms / 1000 * 64 / 1024
@@ -277,6 +304,24 @@ def watching(
     yield Line("CloudWatch", "logs", million=volume * prices["log_gb_in"] + kept)
     traced = usage.traced_share * MILLION * prices["trace"]
     yield Line("X-Ray", f"traces of {usage.traced_share:.0%}", million=traced)
+
+
+def _daily_report(
+    resources: tuple[AppliedResource, ...], prices: Prices, usage: CostSettings
+) -> Iterator[Line]:
+    """Yield what the job that reports each day costs, and the metrics that it writes."""
+    own = [resource for resource in resources if f"module.{DAILY_REPORT}" in resource.module]
+    for machine in of(own, "aws_sfn_state_machine"):
+        found = _INSTANCE.search(str(machine.get("definition") or ""))
+        kind = found[1] if found else REPORT_INSTANCE
+        hours = DAYS * usage.daily_report_minutes / 60
+        name = f"daily report, {usage.daily_report_minutes} minutes of {kind}"
+        yield Line("SageMaker", name, month=hours * prices.job_hour(kind))
+    for settings in of(own, "aws_s3_object"):
+        classes = len(json.loads(settings.get("content") or "{}").get("labels", ()))
+        metrics = REPORT_METRICS + CLASS_METRICS * min(classes, MAX_CLASSES)
+        price = metrics * prices["custom_metric_month"]
+        yield Line("CloudWatch", f"{metrics} metrics of the daily report", price)
 
 
 def _alarm_metrics(alarm: Mapping[str, Any]) -> int:

@@ -140,10 +140,10 @@ def _encoded(
 def _recorded(settings: DatasetSettings, form: ImageFormat, raw: RawDataset) -> dict[str, Any]:
     """Return the settings that had a part in the dataset, and so in its version."""
     recorded: dict[str, Any] = {"seed": settings.seed, **form.recorded()}
-    if not raw.has_validation:
+    if not raw.has_validation or raw.new_classes:
         recorded["validation_fraction"] = settings.validation_fraction
     if settings.recordio:
         recorded["recordio"] = True
-    if not raw.has_test:
+    if not raw.has_test or raw.new_classes:
         recorded["test_fraction"] = settings.test_fraction
     return recorded

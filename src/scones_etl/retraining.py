@@ -1,7 +1,9 @@
 """The first step of a retraining: `python -m scones_etl.retraining`, as a processing job.
 
 Joins the dataset of the active release with what reviewers answered since, and leaves a new
-dataset version whose test images are the same. Below `/opt/ml/processing`:
+dataset version whose test images are the same. NEW_CLASSES names further classes, comma-separated:
+one with enough answers becomes a class of the dataset, with test images of its own. Below
+`/opt/ml/processing`:
 
     input/dataset/    the objects of the active release's dataset version
     input/labels/     the answers and their images, as `labels/` in the data bucket has them
@@ -15,13 +17,15 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scones_core.container import run_processing
 from scones_core.errors import DatasetError
+from scones_core.image_folders import printable
 from scones_core.labels import LabelSet
 from scones_core.reviews import IMAGES
 from scones_core.settings import DatasetSettings
@@ -30,6 +34,7 @@ from scones_etl.extract.combined import Combined
 from scones_etl.extract.labelled_folder import ANSWERS, LabelledFolder, has_answers
 from scones_etl.extract.staged import StagedFolder
 from scones_etl.pipeline import StagedDataset, stage
+from scones_etl.transform import MIN_NEW_CLASS
 
 SUMMARY = "dataset.json"
 MAX_REASONS = 20
@@ -42,7 +47,7 @@ class Summary:
 
     `enough` says whether `new` reaches what was asked for; without it there is no new version, and
     `version` is the base's. `left_out` gives reasons by image, MAX_REASONS at most, of
-    `left_out_total`.
+    `left_out_total`. `new_classes` are those that the base does not have.
     """
 
     enough: bool
@@ -52,6 +57,7 @@ class Summary:
     new: int
     left_out_total: int
     left_out: Mapping[str, str]
+    new_classes: tuple[str, ...] = ()
 
 
 def main() -> int:
@@ -60,18 +66,19 @@ def main() -> int:
 
 
 def _run(folder: Path) -> str:
-    summary = assemble(folder, _min_new_images(os.environ))
+    summary = assemble(folder, _min_new_images(os.environ), _new_classes(os.environ))
     return f"{summary.new} of {summary.added} answered images are new; dataset {summary.version}"
 
 
-def assemble(folder: Path, min_new_images: int) -> Summary:
+def assemble(folder: Path, min_new_images: int, new_classes: Collection[str] = ()) -> Summary:
     """Write the new dataset version and its summary below `folder/output`; return the summary.
 
-    Raises DatasetError for a dataset or answers that cannot be used.
+    `new_classes` are those that answers may add to the base's. Raises DatasetError for a dataset or
+    answers that cannot be used.
     """
     base = StagedFolder.open(folder / "input" / "dataset")
     with _answered(folder / "input" / "labels") as answered:
-        staged, reasons = _staged(base, answered) if answered else (None, {})
+        staged, reasons = _staged(base, answered, new_classes) if answered else (None, {})
     new = staged.added_kept if staged else 0
     enough = new >= min_new_images
     chosen = staged if enough and new else None
@@ -83,6 +90,7 @@ def assemble(folder: Path, min_new_images: int) -> Summary:
         new=new,
         left_out_total=len(reasons),
         left_out=dict(sorted(reasons.items())[:MAX_REASONS]),
+        new_classes=chosen.manifest.classes[len(base.manifest.classes) :] if chosen else (),
     )
     if chosen:
         _write_dataset(chosen, folder / "output" / "dataset")
@@ -92,7 +100,9 @@ def assemble(folder: Path, min_new_images: int) -> Summary:
     return summary
 
 
-def _staged(base: StagedFolder, answered: Path) -> tuple[StagedDataset | None, Mapping[str, str]]:
+def _staged(
+    base: StagedFolder, answered: Path, new_classes: Collection[str]
+) -> tuple[StagedDataset | None, Mapping[str, str]]:
     """Return the joined dataset, and why answered images are not in it.
 
     There is no dataset where no answer gives a label.
@@ -102,16 +112,26 @@ def _staged(base: StagedFolder, answered: Path) -> tuple[StagedDataset | None, M
     except DatasetError as error:
         return None, {ANSWERS: str(error)}
     form = base.image_format()
+    given = Counter(added.labels.values())
+    wanted = [name for name in new_classes if name not in base.manifest.classes]
+    # One with too few images would fail the run for the sake of a few answers: they wait.
+    classes = (*base.manifest.classes, *(n for n in wanted if given[n] >= MIN_NEW_CLASS))
     settings = DatasetSettings(
-        classes=base.manifest.classes,
+        classes=classes,
         image_side=form.side,
         image_mode=form.mode,
         recordio=bool(base.manifest.settings.get("recordio")),
         seed=int(base.manifest.settings.get("seed", 0)),
     )
-    staged = stage(Combined(base, added), LabelSet.of(base.manifest.classes), settings)
+    staged = stage(Combined(base, added), LabelSet.of(classes), settings)
     stats = staged.ingest_stats
-    return staged, {**stats.passed_over, **stats.unreadable}
+    waiting = {
+        printable(file): f"{label} has {given[label]} answered images, and a new class needs "
+        f"{MIN_NEW_CLASS}"
+        for file, label in added.labels.items()
+        if label in wanted and label not in classes
+    }
+    return staged, {**stats.passed_over, **stats.unreadable, **waiting}
 
 
 @contextmanager
@@ -145,6 +165,10 @@ def _min_new_images(environ: Mapping[str, str]) -> int:
     if not text.isdecimal():
         raise DatasetError(f"MIN_NEW_IMAGES must be 0 or more, not {text!r:.40}.")
     return int(text)
+
+
+def _new_classes(environ: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(name for name in environ.get("NEW_CLASSES", "").split(",") if name)
 
 
 if __name__ == "__main__":

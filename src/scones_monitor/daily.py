@@ -26,6 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from scones_core.container import run_processing
 from scones_core.errors import MonitorError
 from scones_core.files import write_json
+from scones_core.outputs import Challenge
 from scones_core.reviews import read_answers
 from scones_core.reviews.shared import LABELS
 from scones_core.uris import S3Uri
@@ -34,11 +35,13 @@ from scones_monitor.capture_files import S3Captures
 from scones_monitor.charts.over_time import Marker
 from scones_monitor.live import DAY, LiveFigures, live_figures, publish
 from scones_monitor.period import parse_time
+from scones_monitor.reference import SUMMARY, drift_bounds
 from scones_monitor.report import Provenance, ReportData, write_report
 from scones_monitor.summary import summarise
 from scones_monitor.traffic import Subject, compare_with_before, endpoint_metrics, release_times
+from scones_monitor.variants import VariantFigures, compare_variants, without_labels_of
 
-PAGE, SUMMARY = "report.html", "summary.json"
+PAGE = "report.html"
 
 MAX_METRIC_AGE = timedelta(days=14)
 """CloudWatch takes no older values.
@@ -50,7 +53,9 @@ class DailySettings:
     """What Terraform writes for the job: an endpoint, its active release, where its data are.
 
     `labels` are in the model's order, `releases` the ids of the retained ones.
-    `chosen_threshold` says whether an operator set the threshold, not the release.
+    `chosen_threshold` says whether an operator set the threshold, not the release; `challenger`
+    is the release that answers a share of the requests in the active one's place.
+    `reference_since` is the time from which on traffic is usual, as an operator says, or empty.
     """
 
     environment: str
@@ -65,6 +70,8 @@ class DailySettings:
     releases: tuple[str, ...]
     model_url: str
     dataset_version: str
+    reference_since: str = ""
+    challenger: Challenge | None = None
 
     @classmethod
     def loads(cls, text: str | bytes) -> Self:
@@ -72,7 +79,9 @@ class DailySettings:
         try:
             body: dict[str, Any] = json.loads(text)
             lists = {name: tuple(body[name]) for name in ("labels", "releases")}
-            return cls(**{**body, **lists, "threshold": float(body["threshold"])})
+            challenger = Challenge(**body["challenger"]) if body.get("challenger") else None
+            given = {**body, **lists, "challenger": challenger}
+            return cls(**{**given, "threshold": float(body["threshold"])})
         except (ValueError, TypeError, KeyError) as error:
             raise MonitorError(
                 f"settings.json of the daily report cannot be read ({error}); it is Terraform's: "
@@ -120,7 +129,7 @@ def report_day(folder: Path, day: str, client: Callable[[str], Any], now: dateti
     published = 0
     if now - figures.until < MAX_METRIC_AGE:
         published = publish(client("cloudwatch"), figures)
-    write_json(output / SUMMARY, _summary(day, figures, published))
+    write_json(output / SUMMARY, _summary(day, settings.release, data, figures, published))
     return (
         f"{day}: {figures.images:,} captured records of {settings.endpoint}, drift: "
         f"{figures.verdict}, {published} metrics"
@@ -160,9 +169,23 @@ def _data(
     subject.archive.update(source, listing.files)
     subject.left_out.extend(listing.left_out)
     truth = subject.labels_of(read_answers(s3, settings.data_bucket, f"{LABELS}/").answers)
-    summary = summarise(subject.archive, listing.files, subject.query(since, until, truth=truth))
+    query = subject.query(since, until, truth=truth)
+    summary, variants = summarise(subject.archive, listing.files, query), None
+    if settings.challenger is not None:
+        active = VariantFigures(release=settings.release, variant=settings.variant, summary=summary)
+        clients = client("cloudwatch"), client("sagemaker")
+        variants = compare_variants(active, subject, settings.challenger, query, clients)
+        summary = without_labels_of(summary, variants.challenger.summary)
     releases = release_times(settings.releases)
-    compared = compare_with_before(subject, summary, since, releases.get(settings.release))
+    bounds = drift_bounds(
+        s3,
+        settings.data_bucket,
+        since,
+        settings.release,
+        released=releases.get(settings.release),
+        reference_since=settings.reference_since,
+    )
+    compared = compare_with_before(subject, summary, since, *bounds)
     metrics, sampling = endpoint_metrics(
         subject, client("cloudwatch"), client("sagemaker"), since, until
     )
@@ -179,6 +202,8 @@ def _data(
         drift=compared.figures,
         drift_note=compared.note,
         onset=compared.onset,
+        variants=variants,
+        reference_until=compared.until,
         left_out=tuple(subject.left_out),
         provenance=Provenance(
             environment=settings.environment,
@@ -194,10 +219,15 @@ def _data(
     )
 
 
-def _summary(day: str, figures: LiveFigures, published: int) -> dict[str, Any]:
-    """Return what the execution of the state machine answers."""
+def _summary(
+    day: str, release: str, data: ReportData, figures: LiveFigures, published: int
+) -> dict[str, Any]:
+    """Return what the execution of the state machine answers, and the next days' reports read."""
+    until = data.reference_until
     return {
         "day": day,
+        "release": release,
+        "reference_until": until.isoformat() if until else None,
         "images": figures.images,
         "to_review": figures.review.hits,
         "drift": figures.verdict,

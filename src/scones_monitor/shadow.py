@@ -100,15 +100,17 @@ def compare(
     shadow: Sequence[CapturedRecord],
     labels: Sequence[str],
     threshold: float,
+    shadow_labels: Sequence[str] = (),
 ) -> Comparison:
     """Return the comparison of two variants' records, paired by their inference ids.
 
-    Raises MonitorError where no image was answered by both, and where a record has another
-    number of probabilities than there are labels.
+    `shadow_labels` are the shadow's classes, by default the same. Raises MonitorError where no
+    image was answered by both, and where a record has another number of probabilities than its
+    release has classes.
     """
     by_id = {record.inference_id: record for record in shadow if record.inference_id}
     pairs = tuple(
-        Pair(record, other, _label(record, labels), _label(other, labels))
+        Pair(record, other, _label(record, labels), _label(other, shadow_labels or labels))
         for record in served
         if record.inference_id and (other := by_id.get(record.inference_id))
     )
@@ -125,7 +127,7 @@ def _label(record: CapturedRecord, labels: Sequence[str]) -> str:
     if len(record.probabilities) != len(labels):
         raise MonitorError(
             f"The captured record {record.event_id} has {len(record.probabilities)} "
-            f"probabilities, and there are {len(labels)} labels; the releases must have the same."
+            f"probabilities, and its release has {len(labels)} classes; it is another model's."
         )
     return labels[record.probabilities.index(max(record.probabilities))]
 
@@ -139,11 +141,15 @@ MAX_PICTURES = 60
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two releases; latencies in milliseconds by name, empty where none is known."""
+    """One of the two releases; latencies in milliseconds by name, empty where none is known.
+
+    `own_classes` are those that the other one does not know.
+    """
 
     release: str
     variant: str
     latency: Mapping[str, float]
+    own_classes: tuple[str, ...] = ()
 
 
 def write_shadow_page(

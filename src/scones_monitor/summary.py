@@ -33,6 +33,8 @@ Labels = NDArray[np.int16]
 Excluded = Literal["request", "repeat", "label"]
 
 NO_LABEL = -1
+LOST_LABELS = "labels of images that have no record in this period"
+"""Why labels are not in the figures that no counted record has."""
 SHOWN = 12
 """How many images of each gallery are kept."""
 
@@ -135,9 +137,10 @@ class Rows:
 class Summary:
     """A period's records. The arrays have a row a record, in no particular order.
 
-    `time`: uint32 seconds since 1970; `label` and `truth`: indices of `labels`, NO_LABEL where
-    the truth is not known. `images` counts records by the state of their image; `files` are the
-    capture files that were read.
+    `time`: uint32 seconds since 1970; `label`: an index of `labels`; `truth`: one of `truth_names`,
+    NO_LABEL where it is not known. `other_classes` are those that people named and the model does
+    not know: its answer to such an image is wrong, whatever it is. `images` counts records by the
+    state of their image; `files` are the capture files that were read.
     """
 
     labels: tuple[str, ...]
@@ -154,6 +157,7 @@ class Summary:
     files: int
     found: frozenset[int]
     excluded: tuple[Exclusion, ...]
+    other_classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.time)
@@ -164,6 +168,11 @@ class Summary:
         # A float32 may lie below the double it was made of.
         reached: NDArray[np.bool_] = self.confidence >= np.float32(self.threshold)
         return reached
+
+    @property
+    def truth_names(self) -> tuple[str, ...]:
+        """The names that `truth` indexes: the model's classes, then the other ones."""
+        return self.labels + self.other_classes
 
     @property
     def span(self) -> tuple[datetime, datetime] | None:
@@ -181,8 +190,10 @@ class Summary:
 
         Each is (time, label, confidence, truth), the truth empty where it is not known.
         """
-        index = {label: number for number, label in enumerate(self.labels)}
-        known = [each for each in answers if each[1] in index]
+        known = [each for each in answers if each[1] in self.labels]
+        given = dict.fromkeys(truth for _, _, _, truth in known if truth)
+        other = self.other_classes + tuple(n for n in given if n not in self.truth_names)
+        index = {name: number for number, name in enumerate(self.labels + other)}
         time = np.array([int(time.timestamp()) for time, _, _, _ in known], np.uint32)
         label = np.array([index[name] for _, name, _, _ in known], np.int16)
         truth = np.array([index.get(name, NO_LABEL) for _, _, _, name in known], np.int16)
@@ -193,6 +204,7 @@ class Summary:
             confidence=np.concatenate([self.confidence, confidence]),
             label=np.concatenate([self.label, label]),
             truth=np.concatenate([self.truth, truth]),
+            other_classes=other,
         )
 
 
@@ -218,13 +230,11 @@ class _Fold:
     def __init__(self, query: Query) -> None:
         self.query = query
         self.index = {label: number for number, label in enumerate(query.labels)}
-        truth = sorted(
-            (text_hash(name), self.index.get(label, NO_LABEL))
-            for name, label in query.truth.items()
-        )
-        self.truth_ids = np.array([name for name, _ in truth], np.uint64)
+        self.other = sorted(set(query.truth.values()) - set(query.labels))
+        names = {name: number for number, name in enumerate((*query.labels, *self.other))}
+        truth = sorted((text_hash(each), names[label]) for each, label in query.truth.items())
+        self.truth_ids = np.array([each for each, _ in truth], np.uint64)
         self.truth_labels = np.array([label for _, label in truth], np.int16)
-        self.foreign_truth = sum(label == NO_LABEL for _, label in truth)
         self.truth_used = 0
         wanted = query.inference_ids
         self.wanted = None if wanted is None else np.array([*map(text_hash, wanted)], np.uint64)
@@ -313,7 +323,8 @@ class _Fold:
         image = _numpy(table, "image")
         self.images.update(image.tolist())
         self.other_clock += int(_numpy(table, "clock").sum())
-        places = _Places(part, table, self.query.labels, label, truth)
+        names = (*self.query.labels, *self.other)
+        places = _Places(part, table, names, label, truth)
         self._gallery(places, confidence, label, truth, (image != NO_IMAGE) & (image != UNREADABLE))
         self._sample(table, label, confidence, places)
 
@@ -383,22 +394,23 @@ class _Fold:
             self.sample = self.sample.of(lowest_first[: self.size])
 
     def summary(self) -> Summary:
-        lost = len(self.truth_ids) - self.truth_used - self.foreign_truth
-        gone = "labels of images that have no record in this period"
-        self.exclude(gone, max(0, lost), what="label")
-        foreign = "labels that name none of the model's classes"
-        self.exclude(foreign, self.foreign_truth, what="label")
+        lost = len(self.truth_ids) - self.truth_used
+        self.exclude(LOST_LABELS, max(0, lost), what="label")
         empty = (np.empty(0, np.uint32), np.empty(0, np.float32), *(np.empty(0, np.int16),) * 2)
         time, confidence, label, truth = (
             np.concatenate(column) for column in zip(*(self.columns or [empty]), strict=True)
         )
+        known = len(self.query.labels)
+        seen = np.unique(truth[truth >= known])
+        # Only other classes that a record has: the numbers after the model's close up.
+        truth = np.where(truth >= known, known + np.searchsorted(seen, truth), truth)
         return Summary(
             labels=self.query.labels,
             threshold=self.query.threshold,
             time=time,
             confidence=confidence,
             label=label,
-            truth=truth,
+            truth=truth.astype(np.int16),
             sample=self.sample,
             least_confident=tuple(self.least),
             wrong=tuple(self.wrong),
@@ -407,6 +419,7 @@ class _Fold:
             files=len(self.files),
             found=frozenset(self.found),
             excluded=tuple(self.excluded.values()),
+            other_classes=tuple(self.other[number - known] for number in seen),
         )
 
 
@@ -416,7 +429,7 @@ class _Places:
 
     part: Part
     table: pa.Table
-    labels: tuple[str, ...]
+    names: tuple[str, ...]
     label: Labels
     truth: Labels
 
@@ -428,9 +441,9 @@ class _Places:
         return [
             Place(
                 time=_utc(float(time)),
-                label=self.labels[int(self.label[row])],
+                label=self.names[int(self.label[row])],
                 confidence=found["confidence"],
-                truth="" if self.truth[row] == NO_LABEL else self.labels[int(self.truth[row])],
+                truth="" if self.truth[row] == NO_LABEL else self.names[int(self.truth[row])],
                 inference_id=found["inference_id"] or "",
                 key=self.part.files[found["file"]][0],
                 start=found["start"],

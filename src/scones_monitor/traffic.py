@@ -104,13 +104,14 @@ class Comparison:
     """Drift of a period: the traffic before it, the figures, and what was compared in words.
 
     Without a reference there are no figures, and `note` says why. `onset` is where the online
-    detector alarmed first.
+    detector alarmed first, `until` when the reference ends.
     """
 
     reference: Summary | None
     figures: tuple[DriftFigure, ...]
     note: str
     onset: Onset | None = None
+    until: datetime | None = None
 
 
 def release_times(names: Iterable[str]) -> dict[str, datetime]:
@@ -125,12 +126,17 @@ def release_times(names: Iterable[str]) -> dict[str, datetime]:
 
 
 def compare_with_before(
-    subject: Subject, now: Summary, since: datetime, released: datetime | None
+    subject: Subject,
+    now: Summary,
+    since: datetime,
+    released: datetime | None,
+    until: datetime | None = None,
 ) -> Comparison:
     """Return the drift of a period that begins at `since`.
 
     The reference is the traffic of the REFERENCE_DAYS before it, since the active release's time
-    where that is known: another model answers with other confidences.
+    where that is known: another model answers with other confidences. While a drift lasts, `until`
+    is when the traffic before it ends (`scones_monitor.reference`).
     """
     if not len(now):
         return Comparison(None, (), "There are no records in this period.")
@@ -140,25 +146,37 @@ def compare_with_before(
             (),
             "The release is younger than this period: earlier traffic is another model's.",
         )
-    first = since - timedelta(days=REFERENCE_DAYS)
-    first = max(first, released) if released else first
-    listing = subject.source.list(first, since)
-    subject.archive.update(subject.source, listing.files)
-    before = summarise(subject.archive, listing.files, subject.query(first, since))
+    first, last, before = _reference(subject, min(until or since, since), released)
+    if not len(before) and last < since:
+        # It is no longer kept.
+        first, last, before = _reference(subject, since, released)
     left_out = "".join(
         f" Left out of it: {each.reason} ({each.count})." for each in before.excluded
     )
     if not len(before):
         missing = f"There is no traffic of this release in the {REFERENCE_DAYS} days before."
         return Comparison(None, (), missing + left_out)
-    span = f"{first:%d %B %Y, %H:%M} to {since:%d %B %Y, %H:%M} UTC"
+    span = f"{first:%d %B %Y, %H:%M} to {last:%d %B %Y, %H:%M} UTC"
     note = f"Compared with the traffic from {span}.{left_out}"
+    if last < since:
+        note += " The daily reports have found a drift since."
     drawn = _drawn(now)
     reference, current = _sample(before.labels, _drawn(before)), _sample(now.labels, drawn)
     onset = find_onset(reference, current, [place.time for place in drawn.places])
     if onset is not None:
         note += f" Image by image, the first change is that of {onset}."
-    return Comparison(before, compare(reference, current), note, onset)
+    return Comparison(before, compare(reference, current), note, onset, last)
+
+
+def _reference(
+    subject: Subject, last: datetime, released: datetime | None
+) -> tuple[datetime, datetime, Summary]:
+    """Return the traffic of the REFERENCE_DAYS that end at `last`, and its span."""
+    first = last - timedelta(days=REFERENCE_DAYS)
+    first = max(first, released) if released else first
+    listing = subject.source.list(first, last)
+    subject.archive.update(subject.source, listing.files)
+    return first, last, summarise(subject.archive, listing.files, subject.query(first, last))
 
 
 def _drawn(summary: Summary) -> Rows:

@@ -3,7 +3,9 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -177,6 +179,16 @@ class Project:
             raise LocalAwsError(
                 "The embedded AWS is not running; start it: inv local.up"
             ) from error
+
+    def now(self) -> datetime:
+        """Return the time by the clock of this environment's AWS, in UTC.
+
+        A driven clock of an embedded AWS is ahead of the host's. Where none runs it is the host's.
+        """
+        if self.embedded:
+            with suppress(LocalAwsError):
+                return self.local_aws().now()
+        return datetime.now(UTC)
 
     @cached_property
     def session(self) -> boto3.Session:

@@ -1,7 +1,8 @@
 """A retraining's gate: `python -m scones_train.comparison`, as a processing job.
 
 Both models are scored again on the same test images, so that it does not matter which images
-the active one was tested on in its own training. Below `/opt/ml/processing`:
+the active one was tested on in its own training. Where the candidate knows more classes, the two
+are compared on images of those that both know. Below `/opt/ml/processing`:
 
     input/candidate/model.tar.gz   the model that was trained
     input/active/model.tar.gz      the model of the active release
@@ -17,18 +18,20 @@ candidate; ACTIVE_THRESHOLD; and optionally QUALITY, a JSON object with limits o
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import numpy as np
 
 from scones_core.container import run_processing
 from scones_core.errors import SettingsError, TrainingError
 from scones_core.manifest import Manifest
 from scones_core.settings import QualitySettings
 from scones_train.artifact import unpack_artifact
-from scones_train.data import load_channel
+from scones_train.data import ImageSet, load_channel
 from scones_train.evaluation.metrics import summarise
 from scones_train.evaluation.predictions import ImagePredictions, channel_names
 from scones_train.evaluation.quality_gate import (
@@ -36,6 +39,8 @@ from scones_train.evaluation.quality_gate import (
     ScoredModel,
     below_active,
     below_limits,
+    below_on_classes,
+    in_common,
 )
 from scones_train.sagemaker.model_package import (
     PENDING,
@@ -55,7 +60,8 @@ https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackage
 class Comparison:
     """The verdict: `refusals` has a clause for each reason against the candidate.
 
-    `figures` are those of candidate and active model on the same `images` test images.
+    `figures` are those of candidate and active model on the same `images` test images, of classes
+    that both know.
     """
 
     images: int
@@ -106,28 +112,31 @@ def compare(folder: Path, environ: Mapping[str, str]) -> Comparison:
     limits = _limits(environ.get("QUALITY", ""))
     manifest = Manifest.loads((folder / "manifest" / "manifest.json").read_bytes())
     with TemporaryDirectory() as name:
-        models = {
-            which: _scored(folder, which, Path(name) / which) for which in ("candidate", "active")
-        }
-    (candidate, card), (active, _) = models["candidate"], models["active"]
+        new, old = (_model(folder, which, Path(name)) for which in ("candidate", "active"))
+    card, labels = new.card, new.card.labels
+    test = load_channel(folder / "test", labels)
+    names = channel_names(folder / "test", labels)
+    candidate = ScoredModel(_answers(new, "candidate", test, names, labels), card.threshold)
     threshold = _number(environ, "ACTIVE_THRESHOLD")
-    active = ScoredModel(active.predictions, threshold)
+    active = ScoredModel(_answers(old, "active", test, names, labels), threshold)
+    compared, active = in_common(candidate, active)
     refusals = below_limits(candidate, limits)
-    if len(candidate.predictions) < MIN_COMMON_IMAGES:
+    refusals += below_on_classes(candidate, labels, old.card.labels, limits)
+    if len(compared.predictions) < MIN_COMMON_IMAGES:
         refusals.append(
-            f"it was tested on {len(candidate.predictions)} images, and {MIN_COMMON_IMAGES} are "
-            "needed to compare it with the active release"
+            f"it was tested on {len(compared.predictions)} images of classes that the active "
+            f"release knows, and {MIN_COMMON_IMAGES} are needed to compare the two"
         )
     else:
-        refusals += below_active(candidate, active, limits.significance)
-    figures = {"candidate": _figures(candidate), "active": _figures(active)}
+        refusals += below_active(compared, active, limits.significance)
+    figures = {"candidate": _figures(compared), "active": _figures(active)}
     training = Training(
         job=_text(environ, "JOB"),
         image=_text(environ, "IMAGE"),
         model_data_url=_text(environ, "MODEL_DATA_URL"),
         metrics={
             "threshold": card.threshold,
-            **{f"test_{name}": value for name, value in figures["candidate"].items()},
+            **{f"test_{name}": value for name, value in _figures(candidate).items()},
         },
         dataset_version=manifest.version,
         manifest_sha256=card.manifest_sha256,
@@ -139,26 +148,45 @@ def compare(folder: Path, environ: Mapping[str, str]) -> Comparison:
     if refusals:
         reasons = f"Refused after its training by {training.job}: {'; '.join(refusals)}"
         request["ModelPackageDescription"] = reasons[:MAX_DESCRIPTION_CHARACTERS]
-    return Comparison(len(candidate.predictions), tuple(refusals), figures, request)
+    return Comparison(len(compared.predictions), tuple(refusals), figures, request)
 
 
-def _scored(folder: Path, which: str, target: Path) -> tuple[ScoredModel, Any]:
-    """Return a model's answers for the test images, under its own threshold, and its card."""
-    unpack_artifact(folder / which / "model.tar.gz", target)
-    predictor = Predictor.load(target)
-    card = predictor.card
-    test = load_channel(folder / "test", card.labels)
+def _model(folder: Path, which: str, target: Path) -> Predictor:
+    unpack_artifact(folder / which / "model.tar.gz", target / which)
+    return Predictor.load(target / which)
+
+
+def _answers(
+    model: Predictor,
+    which: str,
+    test: ImageSet,
+    names: Sequence[str],
+    labels: Sequence[str],
+) -> ImagePredictions:
+    """Return a model's answers for the test images of the classes that it knows.
+
+    `labels` are the class names of the test images' labels. Raises TrainingError where the model
+    takes images of another size, or knows none of these classes.
+    """
+    card = model.card
     if test.size != card.size:
         raise TrainingError(
             f"The {which} model takes images of {card.size[1]}x{card.size[0]} pixels, and the test "
             f"images have {test.size[1]}x{test.size[0]}; release a model of this dataset first."
         )
-    answers = ImagePredictions(
-        channel_names(folder / "test", card.labels),
-        test.labels,
-        predictor.probabilities(test.pixels),
+    index = {name: number for number, name in enumerate(card.labels)}
+    own = np.array([index.get(name, -1) for name in labels], np.int64)[test.labels]
+    rows = np.flatnonzero(own >= 0)
+    if not len(rows):
+        raise TrainingError(
+            f"The {which} model knows none of the classes {', '.join(labels)} of the test images; "
+            "release a model of this dataset first."
+        )
+    return ImagePredictions(
+        tuple(names[row] for row in rows.tolist()),
+        own[rows],
+        model.probabilities(test.pixels[rows]),
     )
-    return ScoredModel(answers, card.threshold), card
 
 
 def _figures(model: ScoredModel) -> dict[str, float]:

@@ -92,8 +92,9 @@ run "the_job_reads_captures_and_labels_and_writes_pages_only" {
       "arn:aws:s3:::scones-dev-capture-123456789012/capture/*",
       "arn:aws:s3:::scones-dev-data-123456789012/daily-report/settings.json",
       "arn:aws:s3:::scones-dev-data-123456789012/labels/*",
+      "arn:aws:s3:::scones-dev-data-123456789012/monitoring/*/summary.json",
     ])
-    error_message = "The job reads captured records, labels and its settings only."
+    error_message = "The job reads captured records, labels, its settings and earlier summaries only."
   }
 
   assert {

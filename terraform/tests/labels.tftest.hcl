@@ -56,3 +56,29 @@ run "after_a_rollback_the_object_stays_for_the_way_forward" {
     error_message = "The lists of other releases must stay, for a function version that reads them."
   }
 }
+
+run "a_class_that_joins_needs_an_assignment" {
+  command = plan
+
+  variables {
+    active_release = "joined"
+    releases = merge(var.releases, {
+      joined = merge(var.releases["few"], { labels = ["motorcycle", "bicycle", "scooter"] })
+    })
+    assignments = { for name in ["bicycle", "motorcycle"] : name => { bay = "A", orders = "near", max_km = 3 } }
+  }
+
+  expect_failures = [var.assignments]
+}
+
+run "after_a_rollback_the_assignment_of_a_joined_class_may_stay" {
+  variables {
+    active_release = "few"
+    assignments    = { for name in ["bicycle", "motorcycle", "scooter"] : name => { bay = "A", orders = "near", max_km = 3 } }
+  }
+
+  assert {
+    condition     = jsondecode(local.functions.filter_inferences.environment.ASSIGNMENTS) == { for name, value in var.assignments : name => value }
+    error_message = "The assignments must reach the function that decides."
+  }
+}

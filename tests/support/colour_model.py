@@ -1,4 +1,4 @@
-"""A model folder that needs no training: it tells red images from blue ones."""
+"""A model folder that needs no training: it tells red, blue and green images apart."""
 
 import io
 from pathlib import Path
@@ -26,9 +26,13 @@ def write_colour_model(
     dataset_version: str = "none",
     weight: float = 0.1,
 ) -> None:
-    """Write the folder; the log-odds of red are `weight` times the mean difference to blue."""
+    """Write the folder; the log-odds of red are `weight` times the mean difference to blue.
+
+    A third label is green's; further ones are never answered.
+    """
     weights = np.zeros((3, len(labels)), dtype=np.float32)
-    weights[0, 0], weights[2, 1] = weight, weight
+    for index, channel in enumerate((0, 2, 1)[: len(labels)]):
+        weights[channel, index] = weight
     nodes = [
         helper.make_node("Cast", [INPUT], ["pixels"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["pixels", "axes"], ["means"], keepdims=0),

@@ -19,7 +19,8 @@ class Combined:
     """The images of `base`, and those of `added` for training.
 
     The base's test split stays as it is, so that models before and after are measured on the
-    same images. Where the base has none, one is drawn from all.
+    same images. Where the base has none, one is drawn from all. A class that only `added` has is
+    split by itself, as nothing else could test it.
     """
 
     base: Source
@@ -49,18 +50,22 @@ class Combined:
 
         Raises DatasetError, besides what the two raise, where their sizes differ.
         """
-        base, added = self.base.read(classes, image), self.added.read(classes, image)
+        new = set(self.added.class_names()) - set(self.base.class_names())
+        known = LabelSet.of([name for name in classes if name not in new])
+        base, added = self.base.read(known, image), self.added.read(classes, image)
+        index = np.array([classes.index(name) for name in known], np.int64)
+        base = replace(base, labels=index[base.labels])
         if len(added) and base.images.shape[1:] != added.images.shape[1:]:
             sizes = " and ".join(min(part.sizes()) for part in (base, added))
             raise DatasetError(
                 f"{self.name} has images of {sizes}; set dataset.image_side to the side that all "
                 "of them are to have, such as 32."
             )
-        ours, theirs = base.ingest_stats, added.ingest_stats
+        first, second = base.ingest_stats, added.ingest_stats
         stats = IngestStats(
-            unreadable={**ours.unreadable, **theirs.unreadable},
-            passed_over={**ours.passed_over, **theirs.passed_over},
-            sizes=_summed(ours.sizes or base.sizes(), theirs.sizes or added.sizes()),
+            unreadable={**first.unreadable, **second.unreadable},
+            passed_over={**first.passed_over, **second.passed_over},
+            sizes=_summed(first.sizes or base.sizes(), second.sizes or added.sizes()),
         )
         training = replace(added, splits=("train",) * len(added))
         parts = [base, training] if len(added) else [base]

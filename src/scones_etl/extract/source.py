@@ -81,6 +81,14 @@ class RawDataset:
         """Whether the source has a validation split of its own."""
         return "validation" in self.own_splits
 
+    @property
+    def new_classes(self) -> frozenset[int]:
+        """The indices of the classes that the source had no image of: all of theirs were added."""
+        if self.added_from is None:
+            return frozenset()
+        before, added = np.split(self.labels, [self.added_from])
+        return frozenset(np.setdiff1d(added, before).tolist())
+
     def sizes(self) -> dict[str, int]:
         """Return the number of images by size, `32x32` (width, height); all have the same."""
         _, height, width, _ = self.images.shape

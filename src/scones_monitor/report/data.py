@@ -21,6 +21,7 @@ from scones_monitor.statistics import (
     share,
 )
 from scones_monitor.summary import NO_LABEL, Place, Summary
+from scones_monitor.variants import VariantComparison
 
 SYNTHETIC = "synthetic"
 
@@ -93,7 +94,9 @@ class ReportData:
 
     `since` and `until` are the period, aware. `image` returns a record's image bytes, None where
     they are gone. `reference` is what drift was compared with; without one `drift_note` says why.
-    `onset` is the first image at which the online detector had seen enough.
+    `onset` is the first image at which the online detector had seen enough, `reference_until` when
+    the reference ends.
+    `variants` compares the active release, which all else is about, with its challenger.
     `sampling` is the percentage of requests that is captured. `assignments` counts results by
     (vehicle, bay, orders).
     """
@@ -112,10 +115,12 @@ class ReportData:
     drift: Sequence[DriftFigure] = ()
     drift_note: str = ""
     onset: Onset | None = None
+    reference_until: datetime | None = None
     cost: Cost | None = None
     assignments: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     left_out: Sequence[str] = ()
     target_precision: float | None = None
+    variants: VariantComparison | None = None
 
     @property
     def synthetic(self) -> bool:
@@ -222,12 +227,14 @@ def figures(data: ReportData) -> dict[str, Any]:
         },
         "drift": [_drift_json(each) for each in data.drift],
         "drift_note": data.drift_note,
+        "reference_until": data.reference_until.isoformat() if data.reference_until else None,
         "drift_since": data.onset.since.isoformat() if data.onset else None,
         "cost": {"currency": data.cost.currency, "total": data.cost.total} if data.cost else None,
         "assignments": [
             {"vehicle": vehicle, "bay": bay, "orders": orders, "n": n}
             for (vehicle, bay, orders), n in sorted(data.assignments.items())
         ],
+        "variants": data.variants.as_json() if data.variants else None,
         "excluded": {each.reason: each.count for each in summary.excluded},
         "left_out": list(data.left_out),
     }

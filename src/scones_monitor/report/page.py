@@ -33,11 +33,12 @@ from scones_monitor.report.tables import (
     assignments,
     by_class,
     by_release,
+    by_variant,
     entropy_text,
     quality,
     unusual,
 )
-from scones_monitor.report.text import findings, headline, key_figures
+from scones_monitor.report.text import findings, headline, key_figures, verdict
 from scones_monitor.statistics import (
     confusion,
     percentiles,
@@ -114,6 +115,8 @@ class _Page:
             "entropy": entropy_text(summary),
             "by_class": by_class(data),
             "by_release": by_release(data),
+            "by_variant": by_variant(data.variants) if data.variants else [],
+            "verdict": verdict(data.variants) if data.variants else "",
             "input_charts": self._inputs(),
             "quality": quality(data),
             "reliability": self._reliability(),
@@ -212,9 +215,10 @@ class _Page:
         data, summary = self.data, self.data.summary
         if not data.accuracy.total:
             return {"matrix": "", "confusions": []}
-        counts = confusion(summary.truth[data.known], summary.label[data.known], self.classes)
-        if self.classes <= MAX_MATRIX:
-            drawing = confusion_matrix(counts.tolist(), summary.labels)
+        names = summary.truth_names
+        counts = confusion(summary.truth[data.known], summary.label[data.known], len(names))
+        if len(names) <= MAX_MATRIX:
+            drawing = confusion_matrix(counts.tolist(), names)
             self.main["confusion"] = drawing
             return {"matrix": drawing.markup(), "confusions": []}
         wrong = counts.copy()
@@ -222,8 +226,8 @@ class _Page:
         most = np.argsort(wrong, axis=None, kind="stable")[::-1][:MAX_ROWS]
         rows = [
             (
-                summary.labels[i],
-                summary.labels[j],
+                names[i],
+                names[j],
                 count(int(wrong[i, j])),
                 count(int(counts[i].sum())),
             )
@@ -287,7 +291,7 @@ def _point_list(data: ReportData) -> list[Point]:
         value = float(summary.confidence[i])
         text = f"{summary.labels[summary.label[i]]} {formats.confidence(value)}\n{KINDS[kind]}"
         if data.known[i] and not data.right[i]:
-            text += f"\ntruth: {summary.labels[summary.truth[i]]}"
+            text += f"\ntruth: {summary.truth_names[summary.truth[i]]}"
         found.append(Point(time, value, kind, f"{text}\n{formats.timestamp(time)}"))
     return found
 

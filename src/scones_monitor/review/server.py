@@ -71,6 +71,8 @@ class ReviewApplication:
             return self._state(self._session.skip(_text(body, "item"), _seconds(body)))
         if path == "/api/undo":
             return self._state(self._session.undo())
+        if path == "/api/close":
+            return self._state(self._session.close_unusable())
         if path == "/api/resume":
             return self._state(self._session.resume_skipped())
         raise Refused(404, "There is nothing at this address.")

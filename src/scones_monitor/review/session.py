@@ -22,6 +22,9 @@ POLL_SECONDS = 2.0
 HISTORY = 10
 """Decisions that the page lists."""
 
+MAX_UNUSABLE = 50
+"""Images without a picture that the page lists; all of them are counted."""
+
 MAX_SECONDS = 3600.0
 """The longest time on an image that counts: a page left open is no work."""
 
@@ -30,6 +33,14 @@ Load = Callable[[Candidate], bytes]
 
 class NotCurrent(Exception):
     """The image was answered already, on another page of this reviewer; or it is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """An image that cannot be shown, and so not be decided: it is gone, or no image."""
+
+    candidate: Candidate
+    reason: str
 
 
 @dataclass(slots=True)
@@ -77,8 +88,9 @@ class ReviewSession:
         self._skipped_before: set[str] = set()
         self._taken: deque[Candidate] = deque()
         self._unsettled: dict[str, list[Candidate]] = {}
-        self._unusable: Counter[str] = Counter()
-        self._unusable_first: dict[str, str] = {}
+        # By image and request: a message that comes again replaces itself.
+        self._unusable: dict[object, Unusable] = {}
+        self.closed: list[Unusable] = []
         self._duplicates = self._before = self._remaining = 0
         self._exhausted = self._look = self._closed = False
         self._trouble = self._note = ""
@@ -105,6 +117,7 @@ class ReviewSession:
             self._thread.join(10)
         with self._changed:
             held = [c for one in self._ready for c in one.candidates] + list(self._taken)
+            held += [one.candidate for one in self._unusable.values()]
             for one in self._skipped:
                 held += one.candidates if isinstance(one, _Loaded) else [one]
         for candidate in held:
@@ -137,13 +150,15 @@ class ReviewSession:
                 "answered_before": self._before,
                 "skipped": len(self._skipped),
                 "left": len(self._ready) + len(self._taken) + self._remaining,
-                "unusable": self._unusable.total(),
+                "unusable": len(self._unusable),
+                "closed": len(self.closed),
                 "duplicates": self._duplicates,
             },
             "history": [self._decision(one) for one in self._last(HISTORY)],
             "can_undo": bool(self._last(1)),
             "loading": item is None and not self._exhausted,
             "grows": self._source.grows,
+            "unusable": [self._unusable_item(one) for one in self._unusable_shown()],
             "note": self._note,
             "trouble": self._trouble,
             "left_out": self._left_out(),
@@ -159,6 +174,14 @@ class ReviewSession:
             shown |= {"guess": one.first.guess, "confidence": one.first.confidence}
         return shown
 
+    def _unusable_shown(self) -> list[Unusable]:
+        return list(self._unusable.values())[:MAX_UNUSABLE]
+
+    @staticmethod
+    def _unusable_item(one: Unusable) -> dict[str, Any]:
+        place, guess = one.candidate.place, one.candidate.guess
+        return {"place": place, "reason": one.reason, "guess": guess}
+
     @staticmethod
     def _decision(answer: Answer) -> dict[str, Any]:
         return {
@@ -170,10 +193,13 @@ class ReviewSession:
         }
 
     def _left_out(self) -> list[str]:
-        found = [
-            f"{reason}: {count}, the first {self._unusable_first[reason]}"
-            for reason, count in self._unusable.items()
-        ]
+        first: dict[str, str] = {}
+        for one in self._unusable.values():
+            first.setdefault(one.reason, one.candidate.place)
+        counts = Counter(one.reason for one in self._unusable.values())
+        found = [f"{reason}: {n}, the first {first[reason]}" for reason, n in counts.items()]
+        if self.closed:
+            found.append(f"closed, as it could not be shown: {len(self.closed)}")
         found += [f"{reason}: {count}" for reason, count in self._source.faults().items()]
         found += [
             f"a line of {self._journal.path.name} is left out, as {reason}: {count}"
@@ -312,6 +338,25 @@ class ReviewSession:
             self._changed.notify_all()
             return self._state()
 
+    def close_unusable(self) -> dict[str, Any]:
+        """Take the images that cannot be shown out of the source, and return the page's state.
+
+        `closed` has them then. Those that the source does not let go stay, and come again.
+        """
+        with self._changed:
+            waiting = list(self._unusable.items())
+        for name, one in waiting:
+            try:
+                self._source.settle(one.candidate)
+            except SourceUnavailable as error:
+                self._set_trouble(str(error))
+                break
+            with self._changed:
+                self._unusable.pop(name, None)
+                self.closed.append(one)
+        with self._changed:
+            return self._state()
+
     def stored(self, answers: Sequence[Answer]) -> None:
         """Settle the messages of answers that everyone can read now."""
         for answer in answers:
@@ -415,8 +460,8 @@ class ReviewSession:
             picture = render(body)
         except ImageError as error:
             with self._changed:
-                self._unusable[str(error)] += 1
-                self._unusable_first.setdefault(str(error), candidate.place)
+                name = (frozenset(candidate.image.items()), candidate.inference_id, candidate.file)
+                self._unusable[name] = Unusable(candidate, str(error))
             return
         held = self._held.get(picture.sha256)
         if held is not None and self._put_aside(held, candidate):

@@ -91,10 +91,14 @@ def results(
     project: Project,
     *,
     run: Annotated[str, "an execution's name or ARN, or last"] = "last",
+    image: Annotated[str, "s3:// location: one image's way, from upload to bay, instead"] = "",
     json: Annotated[bool, "print the figures as JSON"] = False,
 ) -> None:
     """Show a run's counts and rate, its failures by cause, and where its files lie."""
-    do.results.results(project, run=run, as_json=json)
+    if image:
+        do.image_history.image_history(project, image, as_json=json)
+    else:
+        do.results.results(project, run=run, as_json=json)
 
 
 @task("inv redrive --env dev --run run-4f1c-0")

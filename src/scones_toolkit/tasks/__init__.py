@@ -12,18 +12,20 @@ if TYPE_CHECKING:
     from scones_toolkit.tasks.demand import forecast, jobs
     from scones_toolkit.tasks.deployment import cost, deploy, removal
     from scones_toolkit.tasks.monitoring import report, review, shadow, watch
-    from scones_toolkit.tasks.releases import evaluation, releases, retraining
+    from scones_toolkit.tasks.releases import challenger, evaluation, releases, retraining
     from scones_toolkit.tasks.training import candidates, train, tune
-    from scones_toolkit.tasks.workflow import redrive, results, run, simulate
+    from scones_toolkit.tasks.workflow import image_history, redrive, results, run, simulate
 
 __all__ = [
     "candidates",
+    "challenger",
     "cost",
     "data",
     "demo",
     "deploy",
     "evaluation",
     "forecast",
+    "image_history",
     "jobs",
     "local",
     "predict",
@@ -46,9 +48,9 @@ _FOLDERS = {
     "demand": ("forecast", "jobs"),
     "deployment": ("cost", "deploy", "removal"),
     "monitoring": ("report", "review", "shadow", "watch"),
-    "releases": ("evaluation", "releases", "retraining"),
+    "releases": ("challenger", "evaluation", "releases", "retraining"),
     "training": ("candidates", "train", "tune"),
-    "workflow": ("redrive", "results", "run", "simulate"),
+    "workflow": ("image_history", "redrive", "results", "run", "simulate"),
 }
 
 

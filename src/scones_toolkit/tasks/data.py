@@ -105,6 +105,7 @@ def extract(
         f"  {shown} images of {_named(labels)} from {staged.manifest.source['name']}; "
         f"{staged.removed.total} left out as duplicates."
     )
+    _mind_assignments(project, labels)
     if staged.added and not staged.added_kept:
         raise DatasetError(
             f"None of the {staged.added} images of {add} is new: each equals an image that the "
@@ -116,7 +117,19 @@ def extract(
     return staged
 
 
-def _named(labels: LabelSet) -> str:
+def _mind_assignments(project: Project, labels: LabelSet) -> None:
+    """Warn of classes without an assignment where others have one: a release asks for it."""
+    assigned = project.settings.assignment
+    missing = [name for name in labels if name not in assigned]
+    if assigned and missing:
+        verb = "has" if len(missing) == 1 else "have"
+        project.console.warn(
+            f"  {_named(missing)} {verb} no assignment yet: inv release asks for "
+            f"[assignment.{missing[0]}] in scones.toml."
+        )
+
+
+def _named(labels: LabelSet | list[str]) -> str:
     return ", ".join(labels) if len(labels) <= LISTED else f"{len(labels)} classes"
 
 

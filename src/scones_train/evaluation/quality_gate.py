@@ -2,11 +2,13 @@
 
 Two models are compared on the test images that both were tested on, and a difference counts
 only where chance does not explain it: McNemar's exact test for the accuracy, an interval of
-the paired bootstrap for calibration error and coverage.
+the paired bootstrap for calibration error and coverage. Those are images of classes that both
+know. A class that only the candidate knows has to reach the accuracy of the limits by itself: of
+many classes a bad one hardly shows in the accuracy of all.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -20,6 +22,8 @@ from scones_train.evaluation.predictions import ImagePredictions
 RESAMPLES = 1000
 # Fewer images in common say nothing of either model.
 MIN_COMMON_IMAGES = 30
+# Fewer test images of a class say nothing of it.
+MIN_CLASS_IMAGES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,43 @@ def below_limits(candidate: ScoredModel, limits: QualitySettings) -> list[str]:
         ),
     }
     return [clause for clause, missed in checks.items() if missed]
+
+
+def below_on_classes(
+    candidate: ScoredModel,
+    labels: Sequence[str],
+    active_labels: Collection[str],
+    limits: QualitySettings,
+) -> list[str]:
+    """Return a clause for each class of the active model that is lost, and each bad new one.
+
+    `labels` are the candidate's. A new class is bad where it was hardly tested, or where its
+    accuracy misses that of the limits beyond chance, by the binomial distribution.
+    """
+    found = []
+    lost = [name for name in active_labels if name not in labels]
+    if lost:
+        found.append(f"it does not know {', '.join(lost)}, which the active release does")
+    for index, name in enumerate(labels):
+        if name in active_labels:
+            continue
+        right = candidate.correct[candidate.predictions.labels == index]
+        if len(right) < MIN_CLASS_IMAGES:
+            found.append(
+                f"it was tested on {len(right)} images of {name}, which the active release does "
+                f"not know, and {MIN_CLASS_IMAGES} are needed; label more of them"
+            )
+        elif binomial(int(right.sum()), len(right), limits.min_accuracy) < limits.significance:
+            found.append(
+                f"its accuracy on the {len(right)} test images of the new class {name} is "
+                f"{right.mean():.4f}, and {limits.min_accuracy} is asked for"
+            )
+    return found
+
+
+def binomial(hits: int, of: int, share: float) -> float:
+    """Return how likely `hits` or fewer of so many images are right where a `share` of all is."""
+    return sum(math.comb(of, k) * share**k * (1 - share) ** (of - k) for k in range(hits + 1))
 
 
 def in_common(candidate: ScoredModel, active: ScoredModel) -> tuple[ScoredModel, ScoredModel]:

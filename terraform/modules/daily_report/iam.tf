@@ -26,15 +26,16 @@ locals {
         Condition = { StringLike = { "s3:prefix" = [local.prefix] } }
       },
       {
+        # Earlier days' summaries say what a lasting drift is compared with.
         Sid      = "ReadSettingsAndLabels"
         Action   = ["s3:GetObject"]
-        Resource = ["${local.data}/${local.settings_key}", "${local.data}/labels/*"]
+        Resource = ["${local.data}/${local.settings_key}", "${local.data}/labels/*", "${local.data}/monitoring/*/summary.json"]
       },
       {
         Sid       = "ListSettingsAndLabels"
         Action    = ["s3:ListBucket"]
         Resource  = [local.data]
-        Condition = { StringLike = { "s3:prefix" = [local.settings_key, "labels/*"] } }
+        Condition = { StringLike = { "s3:prefix" = [local.settings_key, "labels/*", "monitoring/*"] } }
       },
       {
         Sid      = "WriteReport"

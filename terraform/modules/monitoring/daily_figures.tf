@@ -9,7 +9,7 @@ locals {
 
   daily_alarms = var.daily_report == null ? {} : {
     drift = {
-      description = "Yesterday's images or answers differ from the week before: read the page below monitoring/, then docs/runbooks/drift.md"
+      description = "Yesterday's images or answers differ from the week before, or from before a drift that lasts: read the page below monitoring/, then docs/runbooks/drift.md"
       metric      = "Drift"
       threshold   = 1
     }

@@ -130,6 +130,29 @@ def test_images_on_which_reviewers_disagree_are_left_out_with_the_reason(job: Pa
     assert "disagree" in next(iter(found.left_out.values()))
 
 
+def test_a_class_that_reviewers_added_joins_the_dataset_where_it_is_asked_for(job: Path) -> None:
+    answer(job, pictures(1, 12), ["scooter"] * 10 + ["bicycle", "motorcycle"])
+
+    passed_over = retraining.assemble(job, min_new_images=1)
+    assert (passed_over.new, passed_over.left_out_total, passed_over.new_classes) == (2, 10, ())
+    found = retraining.assemble(job, min_new_images=1, new_classes=["scooter", "tram"])
+
+    after = manifest_of(job, found.version)
+    assert (found.new, found.new_classes) == (12, ("scooter",))
+    assert after.classes == (*CLASSES, "scooter")
+    assert all(counts["scooter"] for counts in after.counts().values())
+    before = StagedFolder.open(job / "input" / "dataset").manifest
+    tested = {row.sha256 for row in after.split("test") if row.label != "scooter"}
+    assert tested == {row.sha256 for row in before.split("test")}
+
+
+def test_too_few_answers_of_a_new_class_wait_with_the_reason(job: Path) -> None:
+    answer(job, pictures(1, 4), ["scooter", "scooter", "bicycle", "motorcycle"])
+    found = retraining.assemble(job, min_new_images=1, new_classes=["scooter"])
+    assert (found.new, found.new_classes, found.left_out_total) == (2, (), 2)
+    assert "scooter has 2 answered images" in next(iter(found.left_out.values()))
+
+
 def test_an_altered_image_of_the_base_ends_the_job_with_a_message(
     job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

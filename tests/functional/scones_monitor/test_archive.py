@@ -242,10 +242,24 @@ def test_truth_is_joined_and_labels_without_a_record_are_counted(
     assert [(p.truth, p.label, p.inference_id) for p in found.wrong] == [
         ("motorcycle", "bicycle", "one")
     ]
-    assert excluded(found) == {
-        "labels of images that have no record in this period": 1,
-        "labels that name none of the model's classes": 1,
-    }
+    assert excluded(found) == {"labels of images that have no record in this period": 2}
+    assert found.other_classes == ()
+
+
+def test_a_label_that_the_model_does_not_know_makes_its_answer_wrong(
+    captures: Captures, line: Line
+) -> None:
+    named = [line(name, inference_id=name) for name in "abc"]
+    captures.put(f"{DAY}/14/32-05-000-a.jsonl", *named)
+
+    found = captures.read(truth={"a": "bicycle", "b": "tram", "gone": "scooter"})
+    more = found.with_answers([(found.span[0], "bicycle", 0.9, "van")])
+
+    assert found.truth_names == (*LABELS, "tram")
+    assert sorted(found.truth.tolist()) == [-1, 0, 2]
+    assert [(p.truth, p.inference_id) for p in found.wrong] == [("tram", "b")]
+    assert more.other_classes == ("tram", "van")
+    assert more.truth.tolist()[-1] == 3
 
 
 def test_a_thousand_classes_are_read(captures: Captures, line: Line) -> None:

@@ -55,18 +55,18 @@ def report(s3: Any, session: boto3.Session, tmp_path: Path) -> Report:
 def traffic(put: Callable[..., None], line: Callable[..., str]) -> Callable[..., None]:
     """Return a writer of a day's records, one a confidence of `bicycle`."""
 
-    def write(day: str, *shares: float) -> None:
+    def write(day: str, *shares: float, variant: str = "AllTraffic") -> None:
         lines = [
             line(
-                f"{day}-{i}",
+                f"{day}-{i}{variant.removeprefix('AllTraffic')}",
                 time=f"{day}T14:32:05Z",
                 probabilities=(share, 1 - share),
-                inference_id=f"{day}-{i}",
+                inference_id=f"{day}-{i}{variant.removeprefix('AllTraffic')}",
             )
             for i, share in enumerate(shares)
         ]
         key = day.replace("-", "/")
-        put(f"capture/scones/AllTraffic/{key}/14/32-05-000-x.jsonl", *lines)
+        put(f"capture/scones/{variant}/{key}/14/32-05-000-x.jsonl", *lines)
 
     return write
 
@@ -109,6 +109,23 @@ def test_a_day_like_those_before_has_a_page_and_no_drift(
     assert list((tmp_path / "output").glob("report-*.png"))
 
 
+def test_a_day_with_a_challenger_compares_both_releases(
+    report: Report, traffic: Callable[..., None], tmp_path: Path
+) -> None:
+    traffic(DAY, *[0.95] * 5)
+    traffic(DAY, *[0.85] * 3, variant="Challenger-two")
+    found = report(
+        challenger={
+            "release": "two", "share": 0.2, "variant": "Challenger-two", "threshold": 0.8
+        }
+    )  # fmt: skip
+    assert found["images"] == 5
+    figures = json.loads((tmp_path / "output" / "report.json").read_text())["variants"]
+    assert (figures["active"]["n"], figures["challenger"]["n"]) == (5, 3)
+    assert figures["challenger"]["accepted"]["value"] == 1
+    assert "Challenger: two" in (tmp_path / "output" / "report.html").read_text()
+
+
 def test_other_images_than_before_are_drift(
     report: Report, traffic: Callable[..., None], session: boto3.Session, tmp_path: Path
 ) -> None:
@@ -142,6 +159,94 @@ def test_traffic_of_an_earlier_release_is_no_reference(
     traffic(DAY, *[0.3] * 40)
     young = "20261119-000000-0123abcd"
     assert report(release=young, releases=[young])["drift"] == "too_few"
+
+
+def test_answers_of_another_model_are_no_reference_and_counted(
+    report: Report,
+    traffic: Callable[..., None],
+    put: Callable[..., None],
+    line: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    other = (line(f"o{i}", time="2026-11-18T14:32:05Z", probabilities=(0.3, 0.3, 0.4))
+             for i in range(40))  # fmt: skip
+    put("capture/scones/AllTraffic/2026/11/18/14/32-05-000-x.jsonl", *other)
+    traffic(DAY, *[0.95] * 40)
+    assert report()["drift"] == "too_few"
+    note = json.loads((tmp_path / "output" / "report.json").read_text())["drift_note"]
+    assert note.endswith("Left out of it: answers of another model: 3 classes (40).")
+
+
+def days(report: Report, put: Callable[[str, bytes], None], first: int, last: int) -> list[Any]:
+    """Report days of November in their order, as the state machine does; return the summaries."""
+    found = []
+    for number in range(first, last + 1):
+        day = f"2026-11-{number:02}"
+        found.append(report(day=day, now=NOW + timedelta(days=20)))
+        put(day, json.dumps(found[-1]).encode())
+    return found
+
+
+@pytest.fixture
+def left(s3: Any) -> Callable[[str, bytes], None]:
+    """Return a writer of a day's summary, where the processing job's output goes."""
+
+    def write(day: str, body: bytes) -> None:
+        s3.put_object(Bucket="captures", Key=f"monitoring/{day}/summary.json", Body=body)
+
+    return write
+
+
+def test_a_drift_that_lasts_does_not_become_its_own_reference(
+    report: Report, traffic: Callable[..., None], left: Callable[[str, bytes], None]
+) -> None:
+    usual, changed = [0.95 + i / 1000 for i in range(40)], [0.3 + i / 1000 for i in range(40)]
+    for number in range(2, 5):
+        traffic(f"2026-11-{number:02}", *usual)
+    for number in range(5, 20):
+        traffic(f"2026-11-{number:02}", *changed)
+    traffic("2026-11-20", *usual)
+
+    found = days(report, left, 4, 20)
+
+    verdicts = [each["drift"] for each in found]
+    assert verdicts == ["none", *["drift"] * 15, "none"]
+    assert {each["reference_until"][:10] for each in found[1:-1]} == {"2026-11-05"}
+    accepted = report(day="2026-11-19", now=NOW, reference_since="2026-11-06")
+    assert (accepted["drift"], accepted["reference_until"][:10]) == ("none", "2026-11-19")
+
+
+def test_a_drift_whose_reference_is_no_longer_kept_is_compared_with_the_week_before(
+    report: Report, traffic: Callable[..., None], left: Callable[[str, bytes], None]
+) -> None:
+    traffic("2026-11-18", *[0.95] * 40)
+    traffic(DAY, *[0.95] * 40)
+    kept = {"drift": "drift", "release": SETTINGS.release}
+    left("2026-11-19", json.dumps({**kept, "reference_until": "2026-11-05T00:00:00Z"}).encode())
+    found = report()
+    assert (found["drift"], found["reference_until"][:10]) == ("none", DAY)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[" * 60_000,
+        b"[]",
+        b'{"drift": "drift"}',
+        b'{"drift": "drift", "release": "RELEASE", "reference_until": null}',
+        b'{"drift": "drift", "release": "RELEASE", "reference_until": "2026-11-05"}',
+        b'{"drift": "drift", "release": "another", "reference_until": "2026-11-05T00:00:00Z"}',
+    ],
+)
+def test_a_summary_that_says_nothing_leaves_the_week_before(
+    report: Report, traffic: Callable[..., None], left: Callable[[str, bytes], None], body: bytes
+) -> None:
+    traffic("2026-11-04", *[0.2] * 40)
+    traffic("2026-11-18", *[0.95] * 40)
+    traffic(DAY, *[0.95] * 40)
+    left("2026-11-19", body.replace(b"RELEASE", SETTINGS.release.encode()))
+    assert report()["drift"] == "none"
 
 
 def test_what_reviewers_answered_is_the_truth(

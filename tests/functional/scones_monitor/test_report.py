@@ -155,6 +155,20 @@ def test_the_page_draws_every_record_by_how_it_ended(answered: Build, written: W
     assert "✕ truth: motorcycle" in page.text
 
 
+def test_an_image_of_a_class_that_the_model_does_not_know_is_a_wrong_answer(
+    build: Build, line: Line, written: Written
+) -> None:
+    lines = [line(name, inference_id=name, probabilities=(0.99, 0.01)) for name in "ab"]
+    data = build(*lines, truth={"a": "bicycle", "b": "<tram>"})
+
+    _, page = written(data)
+
+    assert (figures(data)["accuracy"], figures(data)["n_test"]) == (0.5, 2)
+    assert "does not know (<tram>): 1. Each counts as a wrong answer" in page.text
+    assert "✕ truth: <tram>" in page.text
+    assert "<tram> answered as bicycle: 1 of 1" in page.text
+
+
 def test_png_and_json_lie_beside_the_page(
     answered: Build, written: Written, tmp_path: Path
 ) -> None:
@@ -445,7 +459,9 @@ def test_a_thousand_classes_fit_on_a_page(build: Build, line: Line, written: Wri
         answer = tuple(0.5 if j == i * 20 else 0.5 / 999 for j in range(1_000))
         lines.append(line(f"e{i}", inference_id=f"id{i}", probabilities=answer, image=b""))
 
-    html, page = written(build(*lines, labels=labels, truth={"id0": "class 000", "id1": "class 9"}))
+    html, page = written(
+        build(*lines, labels=labels, truth={"id0": "class 000", "id1": "class 020"})
+    )
 
     assert len(html) < 400_000
     assert "20 rarer classes not shown" in page.text

@@ -57,6 +57,7 @@ def test_each_class_has_an_assignment_and_nothing_else_has() -> None:
         require_assignments(TABLE, ("bicycle", "motorcycle", "scooter"))
     with pytest.raises(SettingsError, match=r"assignment.motorcycle\] is about no class"):
         require_assignments(TABLE, ("bicycle",))
+    require_assignments(TABLE, ("bicycle",), others=("motorcycle",))
 
 
 def test_settings_have_the_file_s_assignments(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,20 @@ import pytest
 
 from scones_core.errors import CostError
 from scones_core.settings import CostSettings
-from scones_deploy.cost import Line, Prices, batch_images, estimate
+from scones_deploy.cost import (
+    CLASS_METRICS,
+    MAX_CLASSES,
+    REPORT_METRICS,
+    Line,
+    Prices,
+    batch_images,
+    estimate,
+)
 from scones_deploy.terraform.state import AppliedResource
+from scones_monitor import live
+from scones_monitor.drift.figures import DriftFigure
+from scones_monitor.live import ClassFigures, LiveFigures, metric_data
+from scones_monitor.statistics import Share
 from tests.support.definitions import rendered
 
 ROOT = Path(__file__).parents[3]
@@ -122,6 +135,58 @@ def test_alarms_bill_by_the_metric_that_they_watch() -> None:
         of("aws_cloudwatch_metric_alarm", "b", **share),
     ]
     assert month(lines(*alarms), "alarmed") == pytest.approx(0.3)
+
+
+def test_the_daily_report_bills_its_job_and_its_metrics() -> None:
+    module = 'module.daily_report["this"].'
+    machine = AppliedResource(
+        f"{module}module.job_state_machine.aws_sfn_state_machine.this",
+        "aws_sfn_state_machine",
+        "",
+        {"name": "m", "definition": '{"C": "{% {\\"InstanceType\\":\\"ml.m5.large\\"} %}"}'},
+    )
+    settings = AppliedResource(
+        f"{module}aws_s3_object.settings",
+        "aws_s3_object",
+        "",
+        {"content": '{"labels": ["a", "b"]}'},
+    )
+    found = lines(machine, settings)
+    assert month(found, "5 minutes of ml.m5.large") == pytest.approx(730 / 24 / 12 * 0.115)
+    assert month(found, "10 metrics of the daily report") == pytest.approx(3)
+    assert not [line for line in found if line.million and line.service == "Step Functions"]
+
+
+def test_the_metrics_of_the_daily_report_are_those_that_it_writes() -> None:
+    since = datetime(2026, 11, 20, tzinfo=UTC)
+    drift = DriftFigure(
+        name="class mix",
+        method="random divisions",
+        statistic=0.1,
+        p_value=0.5,
+        n_reference=40,
+        n_current=40,
+        interval=None,
+        verdict="none",
+    )
+    figures = LiveFigures(
+        endpoint="scones",
+        since=since,
+        until=since + timedelta(days=1),
+        images=2,
+        review=Share(1, 2),
+        classes={"a": ClassFigures(share=Share(2, 2), median=0.9, p10=0.8)},
+        drift=[drift],
+        captured=Share(2, 2),
+    )
+    assert len(metric_data(figures)) == REPORT_METRICS + CLASS_METRICS
+    assert MAX_CLASSES == live.MAX_CLASSES
+
+
+def test_a_daily_report_whose_definition_is_not_known_yet_is_on_the_usual_machine() -> None:
+    address = 'module.daily_report["this"].module.job_state_machine.aws_sfn_state_machine.this'
+    machine = AppliedResource(address, "aws_sfn_state_machine", "", {"name": "m"})
+    assert month(lines(machine), "ml.t3.medium") == pytest.approx(730 / 24 / 12 * 0.05)
 
 
 def test_every_price_has_its_unit_and_a_source_and_the_table_its_date() -> None:

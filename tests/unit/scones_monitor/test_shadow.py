@@ -62,9 +62,19 @@ def test_without_a_common_image_there_is_nothing_to_compare() -> None:
         compare([record("a", 0.5)], [record("b", 0.5)], LABELS, 0.5)
 
 
-def test_a_release_with_other_labels_is_named() -> None:
-    with pytest.raises(MonitorError, match="there are 3 labels"):
+def test_a_record_of_another_model_is_named() -> None:
+    with pytest.raises(MonitorError, match="its release has 3 classes"):
         compare([record("a", 0.5)], [record("a", 0.5)], (*LABELS, "scooter"), 0.5)
+
+
+def test_each_release_answers_with_its_own_classes(tmp_path: Path) -> None:
+    own = ("motorcycle", "scooter")
+    found = compare([record("a", 0.1)], [record("a", 0.9, "Shadow")], LABELS, 0.5, own)
+    assert [(p.served_label, p.shadow_label) for p in found.pairs] == [("motorcycle",) * 2]
+    path, served = tmp_path / "shadow.html", Side("r1", "AllTraffic", {}, ("bicycle",))
+    shadow = Side("r2", "Shadow", {}, ("scooter",))
+    write_shadow_page(path, found, served, shadow, environment="dev", generated=NOW)
+    assert "does not know</th><td>bicycle</td><td>scooter</td>" in path.read_text()
 
 
 def test_the_page_shows_both_sides_and_loads_nothing(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from scones_train import comparison
 from scones_train.artifact import write_artifact
 from scones_train.model.export import to_onnx
 from scones_train.serving.predictor import Predictor
+from tests.support.colour_model import SIDE, write_colour_model
 
 SIZE = (16, 20)
 IMAGES = 40
@@ -51,17 +52,25 @@ def folder(tmp_path, card, right, pixels):
         path = tmp_path / "test" / card.labels[label] / f"{number:02}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(path)
-    source = {"kind": "folder+labelled", "name": "x", "sha256": "0"}
-    version = content_version(card.labels, source, {}, ())
-    manifest = Manifest(version, card.labels, source, {}, ())
-    (tmp_path / "manifest").mkdir()
-    (tmp_path / "manifest" / "manifest.json").write_text(manifest.dumps())
+    write_manifest(tmp_path, card.labels)
     return tmp_path
 
 
+def write_manifest(folder, labels):
+    source = {"kind": "folder+labelled", "name": "x", "sha256": "0"}
+    version = content_version(labels, source, {}, ())
+    manifest = Manifest(version, labels, source, {}, ())
+    (folder / "manifest").mkdir()
+    (folder / "manifest" / "manifest.json").write_text(manifest.dumps())
+
+
 def put(folder, which, card, graph, tested):
+    write_artifact(folder / f"{which}-model", card, graph, b"weights", tested)
+    pack(folder, which)
+
+
+def pack(folder, which):
     model = folder / f"{which}-model"
-    write_artifact(model, card, graph, b"weights", tested)
     (folder / which).mkdir(exist_ok=True)
     with tarfile.open(folder / which / "model.tar.gz", "w:gz") as archive:
         for path in model.iterdir():
@@ -106,6 +115,55 @@ def test_limits_are_those_of_the_settings(folder, card, right, tested):
     assert comparison.compare(folder, strict).passed
     with pytest.raises(SettingsError, match="QUALITY"):
         comparison.compare(folder, {**VARIABLES, "QUALITY": '{"min_acuracy": 1}'})
+
+
+@pytest.fixture
+def colours(tmp_path):
+    """The inputs of a job: red, blue and green images as three classes, and both models."""
+    labels = ("bicycle", "motorcycle", "tram")
+    for channel, label in zip((0, 2, 1), labels, strict=True):
+        folder = tmp_path / "test" / label
+        folder.mkdir(parents=True)
+        for number in range(20):
+            pixels = np.zeros((SIDE, SIDE, 3), dtype=np.uint8)
+            pixels[..., channel] = 150 + number
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    write_manifest(tmp_path, labels)
+
+    def models(candidate, active):
+        write_colour_model(tmp_path / "candidate-model", candidate)
+        write_colour_model(tmp_path / "active-model", active)
+        for which in ("candidate", "active"):
+            pack(tmp_path, which)
+        return tmp_path
+
+    return models
+
+
+def test_models_of_other_classes_are_compared_on_those_that_both_know(colours):
+    found = comparison.compare(
+        colours(("bicycle", "motorcycle", "tram"), ("motorcycle", "bicycle")), VARIABLES
+    )
+
+    assert (found.refusals, found.images) == ((), 40)
+    assert found.figures["candidate"]["accuracy"] == 1
+    assert found.figures["active"]["accuracy"] == 0, "its two classes are turned round"
+    assert found.package["CustomerMetadataProperties"]["test_n_test"] == "60"
+
+
+def test_a_new_class_that_the_candidate_gets_wrong_is_refused(colours):
+    labels = ("bicycle", "tram", "motorcycle")
+
+    found = comparison.compare(colours(labels, ("bicycle", "car")), VARIABLES)
+
+    assert any("new class tram is 0.0000" in reason for reason in found.refusals)
+    assert any("does not know car, which" in reason for reason in found.refusals)
+
+
+def test_an_active_model_that_knows_none_of_the_classes_is_a_sentence(colours):
+    labels = ("bicycle", "motorcycle", "tram")
+    with pytest.raises(TrainingError, match="active model knows none of the classes bicycle"):
+        comparison.compare(colours(labels, ("cat", "dog")), VARIABLES)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The embedded AWS as its user holds it: start it, ask where it is, stop it."""
 
 import contextlib
+import datetime
 import http.client
 import json
 import os
@@ -17,6 +18,7 @@ from typing import Any, Self
 from local_aws.client_environment import ADMINISTRATOR_KEY, client_environment
 from local_aws.core.admin_api import (
     ACCESS_PATH,
+    CLOCK_PATH,
     HEALTH_PATH,
     PATCHES_PATH,
     PROCESSES_PATH,
@@ -135,6 +137,10 @@ class LocalAws:
         if answer.status != 200:
             raise LocalAwsError(str(content.get("message", answer.status)))
         return content
+
+    def now(self) -> datetime.datetime:
+        """Return the time of the server's clock, in UTC: it is ahead of the host's once driven."""
+        return datetime.datetime.fromisoformat(self.ask(CLOCK_PATH)["now"])
 
     def processes(self) -> list[dict[str, Any]]:
         """Return the server's child processes: `owner`, `pid`, `memory_mb`, `uptime_seconds`."""

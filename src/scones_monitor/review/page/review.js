@@ -99,6 +99,7 @@ async function show(next, said) {
   if (said !== undefined) element("status").textContent = said;
   showChoices();
   showLeftOut(next.left_out);
+  showUnusable(next);
   for (const id of [item && item.id, ...next.next]) if (id) picture(id).catch(() => {});
   forgetPictures(new Set([item && item.id, ...next.next, ...next.history.map((one) => one.id)]));
   element("undo").disabled = !next.can_undo;
@@ -207,6 +208,26 @@ function showLeftOut(reasons) {
   box.hidden = !reasons.length;
   box.querySelector("summary").textContent = `Left out, by ${plural(reasons.length, "reason")}`;
   box.querySelector("ul").replaceChildren(...reasons.map((reason) => build("li", reason)));
+}
+
+function showUnusable(next) {
+  const count = next.progress.unusable;
+  const box = element("unusable");
+  box.hidden = !count;
+  box.querySelector("summary").textContent = `${plural(count, "image")} cannot be shown`;
+  const rows = next.unusable.map((one) => {
+    const guess = one.guess ? `, model: ${one.guess}` : "";
+    return build("li", "", build("span", one.place, build("small", `${one.reason}${guess}`)));
+  });
+  if (rows.length < count) rows.push(build("li", `and ${count - rows.length} more`));
+  box.querySelector("ul").replaceChildren(...rows);
+  element("close-unusable").hidden = !next.grows;
+}
+
+function closeUnusable() {
+  const { unusable } = state.progress;
+  const asked = `Nobody can decide the ${plural(unusable, "image")} any more. Take them out of the queue?`;
+  if (window.confirm(asked)) act("/api/close", {}, `Closed: ${unusable}`);
 }
 
 function warn(sentence) {
@@ -361,6 +382,7 @@ document.addEventListener("visibilitychange", () => {
 element("undo").addEventListener("click", undo);
 element("skip").addEventListener("click", skip);
 element("resume").addEventListener("click", resume);
+element("close-unusable").addEventListener("click", closeUnusable);
 element("compare").addEventListener("click", () => compare().catch(failed));
 element("search").addEventListener("input", () => {
   chosen = 0;

@@ -3,12 +3,15 @@
 import webbrowser
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from scones_core.errors import MonitorError, SconesError
-from scones_core.events import DECISIONS, Result
+from scones_core.events import DECISIONS, Result, challenger_of
 from scones_core.manifest import Manifest
 from scones_core.outputs import Deployment
 from scones_core.reviews import Answer, read_answers
@@ -24,13 +27,21 @@ from scones_monitor.captured_records import Captures, wait_for_captures
 from scones_monitor.charts.over_time import Marker
 from scones_monitor.join import cause_text
 from scones_monitor.period import parse_period
+from scones_monitor.reference import drift_bounds
 from scones_monitor.report import Cost, Provenance, ReportData, Run, write_report
-from scones_monitor.summary import Summary, summarise
+from scones_monitor.summary import Query, Summary, summarise
 from scones_monitor.traffic import (
     Subject,
     compare_with_before,
     endpoint_metrics,
     release_times,
+)
+from scones_monitor.variants import (
+    VariantComparison,
+    VariantFigures,
+    challenger_subject,
+    compare_variants,
+    without_labels_of,
 )
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
@@ -38,6 +49,7 @@ from scones_toolkit.tasks.workflow.results import (
     LAST,
     RUNS,
     execution_arn,
+    execution_end,
     results_of,
     stored_results,
 )
@@ -45,6 +57,9 @@ from scones_toolkit.tasks.workflow.results import (
 # AWS delivers captured records within minutes, the embedded AWS within seconds.
 CAPTURE_SECONDS = {"local": 30.0}
 CAPTURE_SECONDS_ON_AWS = 600.0
+
+MAX_SMALL_RUNS = 500
+"""Executions whose output is read for a period, each by a request of its own."""
 
 
 def report(
@@ -72,8 +87,8 @@ def report(
     period = bool(since or start or end)
     if not run and not period and not source and _ran(project):
         run = LAST
-    subject = _subject(project, source)
-    now = datetime.now(UTC)
+    subject = subject_of(project, source)
+    now = project.now()
     if run:
         data_of = _of_run(project, subject, run, manifest, now)
     else:
@@ -92,7 +107,11 @@ def _ran(project: Project) -> bool:
     return project.records.path("execution").exists()
 
 
-def _subject(project: Project, folder: Path | None) -> Subject:
+def subject_of(project: Project, folder: Path | None = None) -> Subject:
+    """Return what a report is about: the deployed endpoint, or a folder of captured records.
+
+    Raises MonitorError where no endpoint is deployed, and where nobody says a threshold.
+    """
     archives = project.build / project.environment / "captures"
     if folder is None:
         deployed = project.deployment
@@ -130,16 +149,20 @@ def _of_run(
     _require_classified(results)
     manifest = manifest or data.current(project)
     truth = dict(_labelled(results, manifest)) | _reviewed(project, subject)
-    ids = [result["inference"]["inference_id"] for result in results if "inference" in result]
+    own, theirs = by_challenger(results)
+    ids = [result["inference"]["inference_id"] for result in own]
     seconds = CAPTURE_SECONDS.get(project.environment, CAPTURE_SECONDS_ON_AWS)
     listing = subject.archive.wait_for(subject.source, ids, began, seconds)
-    query = subject.query(began, now, truth=truth, inference_ids=ids)
+    its = {result["inference"]["inference_id"] for result in theirs}
+    known = {name: label for name, label in truth.items() if name not in its}
+    query = subject.query(began, now, truth=known, inference_ids=ids)
     found = summarise(subject.archive, listing.files, query)
-    missing = [
-        result
-        for result in results
-        if "inference" in result and not found.has(result["inference"]["inference_id"])
-    ]
+    missing = [result for result in own if not found.has(result["inference"]["inference_id"])]
+    _wait_for_challenger(project, subject, sorted(its), began)
+    asked = replace(
+        query, inference_ids=sorted(its), truth={n: truth[n] for n in its & truth.keys()}
+    )
+    variants = comparison(project, subject, found, asked)
     found = found.with_answers(
         [(began, r["inference"]["label"], r["inference"]["confidence"],
           truth.get(r["inference"]["inference_id"], "")) for r in missing]
@@ -149,14 +172,58 @@ def _of_run(
         executions=executions,
         decisions={decision: decisions[decision] for decision in DECISIONS},
         failures=tuple(_failures(results)),
-        without_record=len(missing),
+        without_record=len(missing)
+        + (sum(not variants.challenger.summary.has(name) for name in its) if variants else 0),
         keys={r["inference"]["inference_id"]: r["image"]["key"] for r in results
               if "inference" in r},
     )  # fmt: skip
     subject.left_out.extend(listing.left_out)
     return _report_data(
-        project, subject, found, (began, now), results=results, ended=ended, manifest=manifest
+        project,
+        subject,
+        found,
+        (began, now),
+        results=results,
+        ended=ended,
+        manifest=manifest,
+        variants=variants,
     )
+
+
+def by_challenger(results: Sequence[Result]) -> tuple[list[Result], list[Result]]:
+    """Return the classified results of the active release, and those of a challenger."""
+    own: list[Result] = []
+    theirs: list[Result] = []
+    for result in results:
+        if "inference" in result:
+            (theirs if challenger_of(result["inference"]["variant"]) else own).append(result)
+    return own, theirs
+
+
+def _wait_for_challenger(
+    project: Project, subject: Subject, ids: Sequence[str], began: datetime
+) -> None:
+    """Archive a challenger's records of these requests; raises MonitorError without any in time."""
+    challenge = subject.deployment.challenger if subject.deployment else None
+    if challenge is not None:
+        other = challenger_subject(subject, challenge)
+        seconds = CAPTURE_SECONDS.get(project.environment, CAPTURE_SECONDS_ON_AWS)
+        other.archive.wait_for(other.source, ids, began, seconds)
+
+
+def comparison(
+    project: Project, subject: Subject, own: Summary, query: Query
+) -> VariantComparison | None:
+    """Return the comparison of the deployed challenger with the active release; None without one.
+
+    `own` are the active release's records of the query's period.
+    """
+    deployed = subject.deployment
+    if deployed is None or deployed.challenger is None:
+        return None
+    active = VariantFigures(release=deployed.active_release, variant=subject.variant, summary=own)
+    clients = project.client("cloudwatch"), project.client("sagemaker")
+    return compare_variants(active, subject, deployed.challenger, query, clients)
 
 
 def period_data(project: Project, period: tuple[datetime, datetime]) -> ReportData:
@@ -164,7 +231,7 @@ def period_data(project: Project, period: tuple[datetime, datetime]) -> ReportDa
 
     Raises MonitorError where no endpoint is deployed.
     """
-    return _of_period(project, _subject(project, None), period)
+    return _of_period(project, subject_of(project), period)
 
 
 def _of_period(
@@ -177,14 +244,15 @@ def _of_period(
     if len(endpoints) > 1:
         named = ", ".join(endpoints)
         subject.left_out.append(f"The records are of {len(endpoints)} endpoints together: {named}")
-    truth, manifest = _reviewed(project, subject), None
-    if subject.deployment and _ran(project):
-        manifest = data.current(project)
-        truth = dict(_labelled(results_of(project), manifest)) | truth
+    truth, manifest = labels_at_hand(project, subject)
     query = subject.query(first, last, truth=truth)
     summary = summarise(subject.archive, listing.files, query)
-    span = summary.span or (datetime.now(UTC) - timedelta(days=1), datetime.now(UTC))
+    span = summary.span or (project.now() - timedelta(days=1), project.now())
     period = asked or (span[0], span[1] + timedelta(seconds=1))
+    whole = subject.query(*period, truth=truth)
+    variants = comparison(project, subject, summary, whole)
+    if variants is not None:
+        summary = without_labels_of(summary, variants.challenger.summary)
     subject.left_out.extend(listing.left_out)
     return _report_data(
         project,
@@ -193,6 +261,7 @@ def _of_period(
         period,
         results=_results(project, subject, period),
         manifest=manifest,
+        variants=variants,
     )
 
 
@@ -210,17 +279,11 @@ def _started(project: Project, run: str) -> tuple[tuple[str, ...], datetime]:
 def _results(
     project: Project, subject: Subject, period: tuple[datetime, datetime]
 ) -> Iterator[Result]:
-    """Yield the results of a period that are at hand: large runs' in S3, the last run's here.
-
-    A small run's of another host are in its execution's output alone.
-    """
+    """Yield the results of a period: large runs' in S3, small runs' in their executions."""
     if subject.deployment is None:
         return
     first, last = period
-    if _ran(project):
-        record = project.records.read("execution")
-        if first <= datetime.fromisoformat(record["started_at"]) < last:
-            yield from record["results"]
+    stored = set()
     s3, bucket = project.client("s3"), subject.deployment.data_bucket
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix=f"{RUNS}/", Delimiter="/"
@@ -229,8 +292,41 @@ def _results(
         name = found["Prefix"].split("/")[1]
         listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"{RUNS}/{name}/results/", MaxKeys=1)
         written = [each["LastModified"] for each in listed.get("Contents", [])]
+        if written:
+            stored.add(name)
         if written and first <= written[0] < last:
             yield from stored_results(project, name)
+    yield from _small_runs(project, subject, period, stored)
+
+
+def _small_runs(
+    project: Project, subject: Subject, period: tuple[datetime, datetime], stored: set[str]
+) -> Iterator[Result]:
+    """Yield the results of the period's executions that left no files, the newest first.
+
+    Of many, MAX_SMALL_RUNS are read, and the others counted in `left_out`.
+    """
+    states, (first, last) = project.client("stepfunctions"), period
+    machine = project.deployment.state_machine_arn
+    read = left = 0
+    try:
+        pages = states.get_paginator("list_executions").paginate(stateMachineArn=machine)
+        for found in (each for page in pages for each in page["executions"]):
+            if found["startDate"] < first:
+                break
+            if found["startDate"] >= last or found["name"] in stored:
+                continue
+            if read == MAX_SMALL_RUNS:
+                left += 1
+                continue
+            read += 1
+            end = execution_end(project, found["executionArn"])
+            if isinstance(end.output, dict):
+                yield from end.output.get("results") or ()
+    except ClientError as error:
+        subject.left_out.append(f"The assignments of small runs are not known: {error}")
+    if left:
+        subject.left_out.append(f"Small runs whose assignments are not counted: {left}")
 
 
 def _labelled(results: Iterable[Result], manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -255,6 +351,18 @@ def _reviewed(project: Project, subject: Subject) -> dict[str, str]:
         shared = read_answers(project.client("s3"), subject.deployment.data_bucket, f"{LABELS}/")
         answers += shared.answers
     return _filled_in(folder / LABELS_FILE) | subject.labels_of(answers)
+
+
+def labels_at_hand(project: Project, subject: Subject) -> tuple[dict[str, str], Manifest | None]:
+    """Return the true labels by inference id, of reviewers and of the last run's test images.
+
+    And the manifest of these; None where there is no run.
+    """
+    truth, manifest = _reviewed(project, subject), None
+    if subject.deployment and _ran(project):
+        manifest = data.current(project)
+        truth = dict(_labelled(results_of(project), manifest)) | truth
+    return truth, manifest
 
 
 def _filled_in(path: Path) -> dict[str, str]:
@@ -288,20 +396,19 @@ def _report_data(
     results: Iterable[Result],
     ended: Run | None = None,
     manifest: Manifest | None = None,
+    variants: VariantComparison | None = None,
 ) -> ReportData:
     release, chosen = project.active_release, project.settings.workflow.threshold
     own = release is not None and release.threshold == subject.threshold != chosen
     since, until = period
-    compared = compare_with_before(
-        subject, found, since, _releases(project).get(release.id) if release else None
-    )
+    compared = compare_with_before(subject, found, since, *_drift_bounds(project, subject, since))
     metrics, sampling = None, None
     if subject.deployment is not None:
         clients = project.client("cloudwatch"), project.client("sagemaker")
         metrics, sampling = endpoint_metrics(subject, *clients, since, until)
     return ReportData(
         summary=found,
-        generated=datetime.now(UTC),
+        generated=project.now(),
         since=since,
         until=until,
         image=subject.image,
@@ -313,9 +420,11 @@ def _report_data(
         drift=compared.figures,
         drift_note=compared.note,
         onset=compared.onset,
+        reference_until=compared.until,
         cost=_cost(project, subject, period, ended.inputs if ended else len(found)),
         assignments=_assignments(results),
         left_out=tuple(subject.left_out),
+        variants=variants,
         target_precision=project.settings.training.target_precision if own else None,
         provenance=Provenance(
             environment=project.environment,
@@ -331,8 +440,33 @@ def _report_data(
     )
 
 
+def _drift_bounds(
+    project: Project, subject: Subject, since: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """Return from when on, and until when, traffic is what the period is compared with."""
+    release, deployed = project.active_release, subject.deployment
+    released = _releases(project).get(release.id) if release else None
+    if release is None or deployed is None:
+        return released, None
+    try:
+        return drift_bounds(
+            project.client("s3"),
+            deployed.data_bucket,
+            since,
+            release.id,
+            released=released,
+            reference_since=deployed.drift_reference_since,
+        )
+    except ClientError as error:
+        subject.left_out.append(f"What the daily reports compared with is not known: {error}")
+        return released, None
+
+
 def _releases(project: Project) -> dict[str, datetime]:
-    return release_times(read_releases(project.release_file).releases)
+    """Return the times of the releases that were active; a challenger was not, as far as known."""
+    known = read_releases(project.release_file)
+    challenger = known.challenger.release if known.challenger else ""
+    return release_times(name for name in known.releases if name != challenger)
 
 
 def _cost(
@@ -395,19 +529,34 @@ def captures_of(
     since: datetime,
     timeout_seconds: float,
 ) -> Captures:
-    """Return the records that the serving variant left of these results.
+    """Return the records that the variants which answered left of these results.
 
     A shadow's have the same inference ids, and decided nothing. Raises MonitorError where none
-    has arrived in time.
+    of a variant's has arrived in time.
     """
-    ids = [result["inference"]["inference_id"] for result in results if "inference" in result]
-    return wait_for_captures(
-        s3,
-        S3Uri.parse(deployment.capture_uri),
-        deployment.endpoint_name,
-        expected=len(ids),
-        inference_ids=ids,
-        variant=deployment.variant,
-        since=since,
-        timeout_seconds=timeout_seconds,
+    asked: dict[str, list[str]] = {}
+    for result in results:
+        if "inference" in result:
+            variant = result["inference"]["variant"]
+            name = variant if challenger_of(variant) else deployment.variant
+            asked.setdefault(name, []).append(result["inference"]["inference_id"])
+    found = [
+        wait_for_captures(
+            s3,
+            S3Uri.parse(deployment.capture_uri),
+            deployment.endpoint_name,
+            expected=len(ids),
+            inference_ids=ids,
+            variant=name,
+            since=since,
+            timeout_seconds=timeout_seconds,
+        )
+        for name, ids in (asked or {deployment.variant: []}).items()
+    ]
+    return Captures(
+        records=tuple(record for each in found for record in each.records),
+        files=sum(each.files for each in found),
+        malformed=sum(each.malformed for each in found),
+        reasons=tuple(reason for each in found for reason in each.reasons),
+        duplicates=sum(each.duplicates for each in found),
     )

@@ -130,6 +130,7 @@ def review(
                 browser=in_browser,
                 until=until or threading.Event(),
             )
+        _say_closed(project, session)
         _say_end(project, journal)
     finally:
         journal.close()
@@ -152,7 +153,8 @@ def _serve(
             project.console.warn(f"  left out: {reason}")
         if state["item"] is None and not state["loading"]:
             project.console.say(f"No image waits for review. {state['note']}".rstrip())
-            if not state["can_undo"] and not state["progress"]["skipped"]:
+            closable = state["progress"]["unusable"] if state["grows"] else 0
+            if not (state["can_undo"] or state["progress"]["skipped"] or closable):
                 return
         with page:
             page.start()
@@ -171,6 +173,17 @@ def _serve(
                 "the next inv review uploads them."
             )
         session.close()
+
+
+def _say_closed(project: Project, session: ReviewSession) -> None:
+    """Print which images were taken out of the queue undecided: nothing else says so."""
+    for one in session.closed[:LISTED]:
+        project.console.say(f"  closed: {one.candidate.place}: {one.reason}")
+    if session.closed:
+        project.console.say(
+            f"{len(session.closed)} images that could not be shown were taken out of the queue, "
+            "undecided."
+        )
 
 
 def _say_end(project: Project, journal: AnswerJournal) -> None:

@@ -1,11 +1,13 @@
 """The comparison of a shadow release with the one that serves."""
 
 import webbrowser
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from scones_core.errors import MonitorError
 from scones_core.uris import S3Uri
+from scones_deploy.release import read_releases
 from scones_deploy.terraform.state import served_configurations
 from scones_monitor.captured_records import read_captures
 from scones_monitor.invocations import read_metrics
@@ -23,7 +25,7 @@ def compare_shadow(
     """
     served, shadow, endpoint = _sides(project)
     deployment = project.deployment
-    until = datetime.now(UTC)
+    until = project.now()
     since = until - timedelta(hours=hours)
     found = []
     for side in (served, shadow):
@@ -35,8 +37,10 @@ def compare_shadow(
             since=since,
         )
         found.append(captures.records)
-    comparison = compare(found[0], found[1], deployment.labels, deployment.threshold)
-    outputs = project.terraform.outputs()
+    ours, name = deployment.labels, str(project.terraform.outputs().get("shadow_release", ""))
+    release = read_releases(project.release_file).releases.get(name)
+    theirs = release.labels if release else ours
+    comparison = compare(found[0], found[1], ours, deployment.threshold, theirs)
 
     def latency(variant: str) -> dict[str, float]:
         found = read_metrics(
@@ -53,8 +57,8 @@ def compare_shadow(
     write_shadow_page(
         path,
         comparison,
-        Side(deployment.active_release, served, latency(served)),
-        Side(str(outputs.get("shadow_release", "")), shadow, latency(shadow)),
+        Side(deployment.active_release, served, latency(served), _without(ours, theirs)),
+        Side(name, shadow, latency(shadow), _without(theirs, ours)),
         environment=project.environment,
         generated=until,
     )
@@ -66,6 +70,10 @@ def compare_shadow(
         f"the mean confidence of the shadow is {comparison.shift:+.4f} higher: {path}"
     )
     return comparison
+
+
+def _without(names: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in others)
 
 
 def _sides(project: Project) -> tuple[str, str, str]:

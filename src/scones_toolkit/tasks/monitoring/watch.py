@@ -41,7 +41,7 @@ def watch(
         raise MonitorError(f"--every is {every}; refresh each {MIN_SECONDS} second or more.")
 
     def read() -> LiveFigures:
-        period = parse_period(since, None, None, datetime.now(UTC))
+        period = parse_period(since, None, None, project.now())
         figures = live_figures(monitoring.period_data(project, period))
         if publish:
             live.publish(project.client("cloudwatch"), figures)

@@ -1,16 +1,15 @@
 """The task that releases a model: through the quality gate, into what Terraform deploys."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scones_core.assignments import require_assignments
+from scones_core.assignments import Assignment, require_assignments
 from scones_core.errors import MalformedArtifact, ReleaseError
 from scones_core.uris import S3Uri
 from scones_deploy import promotion
@@ -20,8 +19,10 @@ from scones_deploy.release import (
     Releases,
     activate,
     add_release,
+    challenge,
     drop_releases,
     read_releases,
+    same_release,
 )
 from scones_etl.load import read_manifest
 from scones_toolkit.project import Project
@@ -33,6 +34,7 @@ from scones_train.evaluation.quality_gate import (
     ScoredModel,
     below_active,
     below_limits,
+    below_on_classes,
     in_common,
 )
 from scones_train.sagemaker.model_package import REJECTED
@@ -48,8 +50,12 @@ def release(
     artifact: str | None = None,
     gate_override: str = "",
     allow_synthetic: bool = False,
+    share: float | None = None,
 ) -> Releases:
     """Write an approved candidate into the release file and make it the active release.
+
+    With a `share`, 0 to 1, it is no active release but its challenger, which answers that part of
+    the requests.
 
     The candidate is named by its number or its artifact; else it is the last training's. Raises
     ReleaseError where it is not approved, or does not pass the quality gate, unless
@@ -63,17 +69,36 @@ def release(
         chosen.training.model_data_url,
         image=chosen.training.image,
         endpoint=project.settings.endpoint,
-        now=datetime.now(UTC),
+        now=project.now(),
         threshold=project.settings.workflow.threshold,
         card=_card(project, chosen) if chosen.training.algorithm == BUILTIN else None,
     )
-    assignments = project.settings.assignment
-    require_assignments(assignments, made.labels)
+    assignments = _assignments(project, made.labels)
     refusals = _refusals(project, made, chosen)
     if not allow_synthetic:
         refusals = [*_synthetic(chosen), *refusals]
     made = replace(_gated(project, made, refusals, gate_override), model_package_arn=chosen.arn)
-    return _announce(project, add_release(project.release_file, made, assignments=assignments))
+    path = project.release_file
+    if share is None:
+        return _announce(project, add_release(path, made, assignments=assignments))
+    known = add_release(path, made, activate=False, assignments=assignments)
+    # What differs in nothing but its id is the release that was there.
+    chosen_id = made.id if made.id in known.releases else same_release(known, made)
+    changed = challenge(path, chosen_id, share)
+    project.console.say(
+        f"  {chosen_id} is written to {path.relative_to(project.root)}; it answers {share:.2%} of "
+        f"the requests next to {changed.active}, once applied."
+    )
+    project.hint("plan", "apply")
+    return changed
+
+
+def _assignments(project: Project, labels: Sequence[str]) -> Mapping[str, Assignment]:
+    """Return the settings' assignments, for a release with these labels; raises SettingsError."""
+    assignments, known = project.settings.assignment, read_releases(project.release_file)
+    retained = [name for each in known.releases.values() for name in each.labels]
+    require_assignments(assignments, labels, [*project.settings.dataset.classes, *retained])
+    return assignments
 
 
 def rollback(project: Project, release_id: str) -> Releases:
@@ -83,12 +108,12 @@ def rollback(project: Project, release_id: str) -> Releases:
     """
     known = read_releases(project.release_file).releases
     if release_id in known:
-        _require_not_rejected(project, known[release_id])
+        require_not_rejected(project, known[release_id])
     return _announce(project, activate(project.release_file, release_id))
 
 
-def _require_not_rejected(project: Project, release: Release) -> None:
-    """Refuse a release whose candidate, of this environment's own registry, was rejected."""
+def require_not_rejected(project: Project, release: Release) -> None:
+    """Raise ReleaseError where a release's candidate, of the own registry, was rejected."""
     arn = release.model_package_arn
     if f"/{project.deployment.model_package_group}/" not in arn:
         return
@@ -121,7 +146,8 @@ def list_releases(project: Project, *, drop: Sequence[str] = ()) -> Releases:
     path = project.release_file
     known, deployed = read_releases(path), project.deployment.active_release
     for name in drop:
-        if name not in known.releases or name in (known.active, deployed):
+        challenging = known.challenger.release if known.challenger else None
+        if name not in known.releases or name in (known.active, deployed, challenging):
             raise ReleaseError(
                 f"{name} cannot be dropped: it is {_state(name, known, deployed) or 'unknown'}; "
                 "`inv releases` lists what there is."
@@ -155,7 +181,9 @@ def list_releases(project: Project, *, drop: Sequence[str] = ()) -> Releases:
 
 
 def _state(name: str, known: Releases, deployed: str) -> str:
-    """Return whether a release is deployed, chosen for the next apply, or both."""
+    """Return whether a release is deployed, chosen for the next apply, or both; or challenges."""
+    if known.challenger and name == known.challenger.release:
+        return f"challenger, {known.challenger.share:.2%}"
     if name == deployed:
         return "deployed" if name == known.active else "deployed, not chosen"
     return "chosen, not deployed" if name == known.active else ""
@@ -211,7 +239,11 @@ def _refusals(project: Project, made: Release, candidate: Candidate) -> list[str
         return ["the built-in algorithm keeps no answers for test images to judge it by"]
     scored = _scored(project, made)
     limits = below_limits(scored, project.settings.quality)
-    return [*limits, *_against_active(project, scored)]
+    active = project.active_release
+    if active is None:
+        return limits
+    classes = below_on_classes(scored, made.labels, active.labels, project.settings.quality)
+    return [*limits, *classes, *_against_active(project, active, scored)]
 
 
 def _synthetic(candidate: Candidate) -> list[str]:
@@ -235,11 +267,8 @@ def _gated(project: Project, made: Release, refusals: list[str], gate_override: 
     return replace(made, gate_override=f"{gate_override.strip()} (the gate: {said})")
 
 
-def _against_active(project: Project, candidate: ScoredModel) -> list[str]:
+def _against_active(project: Project, active: Release, candidate: ScoredModel) -> list[str]:
     """Return how the candidate is worse than the active release; says what was not compared."""
-    active = project.active_release
-    if active is None:
-        return []
     try:
         mine, its = in_common(candidate, _scored(project, active))
     except MalformedArtifact as error:
@@ -300,8 +329,7 @@ def promote(source: Project, target: Project, *, release: str | None = None) -> 
     prepare(target)
     copy = promotion.promoted(wanted, target.deployment.artifacts_bucket)
     uploaded = promotion.place(target.client("s3"), artifact, copy)
-    assignments = target.settings.assignment
-    require_assignments(assignments, copy.labels)
+    assignments = _assignments(target, copy.labels)
     releases = add_release(target.release_file, copy, assignments=assignments)
     say = target.console.say
     say(f"  {copy.model_data_url} {'is uploaded' if uploaded else 'was there already'}")

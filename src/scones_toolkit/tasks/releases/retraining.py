@@ -9,9 +9,12 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
-from scones_core.errors import DeployError, ExecutionFailed, ReleaseError
+from scones_core.errors import DeployError, ExecutionFailed, ReleaseError, SettingsError
+from scones_core.limits import JOB_VARIABLE_CHARACTERS
 from scones_deploy.release import Releases, read_releases
+from scones_etl.transform import require_plain_names
 from scones_toolkit.project import Project
+from scones_toolkit.tasks.data import ALL_CLASSES
 from scones_toolkit.tasks.releases import releases
 from scones_toolkit.tasks.training import candidates
 from scones_train.sagemaker.model_package import REJECTED
@@ -63,7 +66,9 @@ def retrain(
 ) -> dict[str, Any]:
     """Run a retraining, print how it ended, and return the execution's output.
 
-    Raises DeployError where Terraform deployed none, ExecutionFailed where it failed.
+    Classes of [dataset] that the active release does not know become classes of the model where
+    enough images of them were answered. Raises SettingsError for more names of them than a job
+    takes, DeployError where Terraform deployed none, ExecutionFailed where it failed.
     """
     machine = project.deployment.retraining_state_machine_arn
     if not machine:
@@ -72,7 +77,11 @@ def retrain(
             f"release a model, then inv apply{project.env_flag}"
         )
     states = project.client("stepfunctions")
-    given = {"reason": "started by inv retrain", "min_new_images": min_new_images}
+    given = {
+        "reason": "started by inv retrain",
+        "min_new_images": min_new_images,
+        "new_classes": _new_classes(project),
+    }
     try:
         started = states.start_execution(stateMachineArn=machine, input=json.dumps(given))
     except ClientError as error:
@@ -96,6 +105,20 @@ def retrain(
     return output
 
 
+def _new_classes(project: Project) -> list[str]:
+    """Return the classes of [dataset] that the active release does not know."""
+    known = {*project.deployment.labels, ALL_CLASSES}
+    found = [name for name in project.settings.dataset.classes if name not in known]
+    require_plain_names(found)
+    if len(",".join(found)) > JOB_VARIABLE_CHARACTERS:
+        raise SettingsError(
+            f"The {len(found)} new classes of dataset.classes have more than "
+            f"{JOB_VARIABLE_CHARACTERS} characters together, which is what a job takes; train a "
+            "model of so many by inv etl and inv train."
+        )
+    return found
+
+
 def _entered(states: Any, arn: str) -> str:
     """Return the name of the state that an execution entered last."""
     events = states.get_execution_history(executionArn=arn, reverseOrder=True, maxResults=10)
@@ -114,6 +137,8 @@ def _print_outcome(project: Project, output: Mapping[str, Any]) -> None:
         say(f"  {dataset['new']} of {dataset['added']} answered images are new.")
         for image, reason in dataset["left_out"].items():
             say(f"    left out: {image}: {reason}")
+        if added := dataset.get("new_classes"):
+            say(f"  Classes that the active release does not know: {', '.join(added)}.")
     for which, figures in output.get("figures", {}).items():
         say(f"  {which}: accuracy {figures['accuracy']:.4f} on {figures['n_test']:.0f} test images")
     outcome = output["outcome"]
@@ -127,7 +152,9 @@ def _print_outcome(project: Project, output: Mapping[str, Any]) -> None:
         project.hint("review")
 
 
-def release_proposed(project: Project, *, allow_synthetic: bool = False) -> Releases:
+def release_proposed(
+    project: Project, *, allow_synthetic: bool = False, share: float | None = None
+) -> Releases:
     """Approve the newest proposal's candidate and write it into the release file; return that.
 
     Raises ReleaseError where nothing is proposed, or the newest was decided on already.
@@ -154,7 +181,9 @@ def release_proposed(project: Project, *, allow_synthetic: bool = False) -> Rele
         )
     note = f"proposed by {proposal.run}: {proposal.reason}; {proposal.new_images} new images"
     candidates.approve(project, found.version, note=note)
-    return releases.release(project, candidate=found.version, allow_synthetic=allow_synthetic)
+    return releases.release(
+        project, candidate=found.version, allow_synthetic=allow_synthetic, share=share
+    )
 
 
 def newest_proposal(project: Project) -> Proposal:

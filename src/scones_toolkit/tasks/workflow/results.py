@@ -5,7 +5,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -200,7 +200,7 @@ def results(project: Project, *, run: str = LAST, as_json: bool = False) -> dict
     found = [one for end in ends if end.status != RUNNING for one in results_of_end(project, end)]
     groups = failure_groups(found)
     decisions = Counter(result["decision"] for result in found)
-    seconds = _seconds(ends)
+    seconds = _seconds(ends, project.now())
     summary: dict[str, Any] = {
         "executions": [{"name": end.name, "status": end.status} for end in ends],
         "running": unfinished,
@@ -243,11 +243,11 @@ def place(image: Any) -> str:
     return f"{image!r:.120}"
 
 
-def _seconds(ends: Sequence[ExecutionEnd]) -> float:
+def _seconds(ends: Sequence[ExecutionEnd], now: datetime) -> float:
     """Return the time from the first start to the last end; to now where one still runs."""
     if not ends:
         return 0.0
-    last = max(end.stopped or datetime.now(UTC) for end in ends)
+    last = max(end.stopped or now for end in ends)
     return max(0.0, (last - min(end.started for end in ends)).total_seconds())
 
 

@@ -8,7 +8,6 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -235,7 +234,7 @@ def _upload(project: Project, file: Path) -> ImageRef:
 def classify(project: Project, images: Sequence[ImageRef]) -> Run:
     """Run the workflow over these images, record the results and return them."""
     timeout = project.settings.workflow.execution_timeout_seconds
-    started_at = datetime.now(UTC)
+    started_at = project.now()
     execution = start(project, images)
     with project.console.progress("classifying") as advance:
         run = wait(

@@ -1,5 +1,6 @@
 import hashlib
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,49 @@ def test_added_images_are_for_training_and_leave_the_test_split_as_it_was(write)
     }
     assert after.version != before.version
     assert after.source["kind"] == "synthetic+labelled"
+
+
+def with_trams(write, count):
+    """Return the split of each image of a class that only people labelled, and the manifest."""
+    folder = write()
+    for number in range(count):
+        pixels = np.random.default_rng([1, number]).integers(0, 256, (32, 32, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"t{number}.png")
+    write(*(f"t{number}.png,,,cargo_tram" for number in range(count)))
+    base = Synthetic(train_per_class=10, test_per_class=3)
+    classes = LabelSet.of((*CLASSES, "cargo_tram"))
+    manifest = stage(Combined(base, open_source(folder)), classes, DatasetSettings()).manifest
+    rows = [row for row in manifest.rows if row.label == "cargo_tram"]
+    return {row.source_name: row.split for row in rows}, manifest
+
+
+def test_a_class_that_only_people_labelled_is_split_by_itself(write):
+    splits, manifest = with_trams(write, 60)
+
+    counts = Counter(splits.values())
+    assert counts.total() == 60
+    assert 5 <= counts["test"] <= 20
+    assert 1 <= counts["validation"] <= 12
+    assert manifest.classes == (*CLASSES, "cargo_tram")
+    assert manifest.settings["test_fraction"] == 0.2
+    before = stage(Synthetic(train_per_class=10, test_per_class=3), CLASSES, DatasetSettings())
+    tested = {row.sha256 for row in manifest.split("test") if row.label != "cargo_tram"}
+    assert tested == {row.sha256 for row in before.manifest.split("test")}
+
+
+def test_what_a_new_class_holds_out_stays_held_out_when_more_is_labelled(write):
+    few, _ = with_trams(write, 40)
+    many, _ = with_trams(write, 80)
+
+    assert {name: many[name] for name in few} == few
+
+
+def test_a_new_class_needs_an_image_in_each_split(write):
+    splits, _ = with_trams(write, 3)
+
+    assert sorted(splits.values()) == ["test", "train", "validation"]
+    with pytest.raises(DatasetError, match="'cargo_tram' is not in the source and has 2 images"):
+        with_trams(write, 2)
 
 
 def test_an_added_test_image_does_not_leak_into_training(write):

@@ -79,9 +79,11 @@ def serve(tmp_path: Path, images: Path):
     """Serve a reviewer's page over the images; what is served is closed at the end."""
     opened = []
 
-    def serve(reviewer: str = "ana", labels: list[str] | None = None, **options: Any) -> Page:
+    def serve(
+        reviewer: str = "ana", labels: list[str] | None = None, *, port: int = 0, **options: Any
+    ) -> Page:
         session = session_over(tmp_path / "review", images, reviewer, labels or LABELS, **options)
-        page = review_page(ReviewApplication(session))
+        page = review_page(ReviewApplication(session), port)
         opened.append((page, session))
         session.start()
         page.start()

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from scones_core.reviews import parse_lines, standing
-from tests.functional.scones_monitor.review.conftest import LABELS, Page
+from tests.functional.scones_monitor.review.conftest import LABELS, Page, close
 
 CHECKOUT = Path(__file__).parents[4]
 
@@ -65,6 +65,21 @@ def test_no_confirmed_answer_is_lost_by_a_kill_and_undo_goes_on_after_it(tmp_pat
     answers, _ = parse_lines((root / "answers" / "ana.jsonl").read_bytes().splitlines())
     assert [answer.action for answer in answers] == ["label", "label", "undo", "undo"]
     assert standing(answers).votes() == {}
+
+
+def test_a_page_left_open_over_a_restart_is_told_where_the_new_one_is(serve, tmp_path) -> None:
+    left_open = serve()
+    item = left_open.state()["item"]["id"]
+    port = serve.opened[0][0].port
+    close(*serve.opened.pop())
+    serve(port=port)
+
+    for path, body in (("/api/answer", {"item": item, "label": "bicycle"}), ("/api/state", None)):
+        code, sentence = left_open.refusal(path, body)
+        assert code == 403
+        assert "Open the address that the task printed" in sentence
+
+    assert not (tmp_path / "review" / "answers" / "ana.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Host": "evil.example"}])

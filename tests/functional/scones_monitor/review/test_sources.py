@@ -100,6 +100,43 @@ def test_a_message_is_deleted_once_its_answer_is_in_s3_and_the_others_go_back(
     assert counts(aws, queue) == (2, 0)
 
 
+def test_an_image_that_is_gone_is_shown_as_gone_until_it_is_closed(aws, queue, tmp_path) -> None:
+    gone, there = put(aws, "gone.png", 1), put(aws, "there.png", 2)
+    send(aws, queue, gone, "one")
+    send(aws, queue, there, "two")
+    aws["s3"].delete_object(Bucket="data", Key="gone.png")
+    journal = AnswerJournal.open(tmp_path / "answers", "ana")
+    session = ReviewSession(
+        journal,
+        ImageFolder(tmp_path / "images"),
+        ReviewQueue(aws.__getitem__, queue),
+        Images(aws.__getitem__, "data", "labels/images/"),
+        LABELS,
+    )
+    server = review_page(ReviewApplication(session))
+    for part in (server, session):
+        part.start()
+    try:
+        page = Page(server.url)
+        # Until both were taken: in which order the queue gives them is its own.
+        while not (state := page.state())["progress"]["unusable"] or not state["item"]:
+            pass
+        (shown,) = state["unusable"]
+        assert (shown["place"], shown["guess"]) == ("s3://data/gone.png", "bicycle")
+        assert shown["reason"] == "the image was deleted or replaced since"
+        closed = page.post("close")
+    finally:
+        with server:
+            pass
+        session.close()
+        journal.close()
+
+    assert (closed["progress"]["unusable"], closed["progress"]["closed"]) == (0, 1)
+    assert "closed, as it could not be shown: 1" in closed["left_out"]
+    assert [one.candidate.image["key"] for one in session.closed] == ["gone.png"]
+    assert counts(aws, queue) == (1, 0), "the other one is back, the gone one is not"
+
+
 def test_a_message_of_an_image_that_was_answered_before_is_deleted_unseen(
     aws, queue, tmp_path
 ) -> None:

@@ -9,6 +9,8 @@ from scones_train.evaluation.quality_gate import (
     ScoredModel,
     below_active,
     below_limits,
+    below_on_classes,
+    binomial,
     in_common,
     mcnemar,
 )
@@ -94,3 +96,39 @@ def test_only_images_that_both_were_tested_on_are_compared():
     mine, its = in_common(model(right(50, 100)), model(right(0, 100), first=60))
     assert len(mine.predictions) == len(its.predictions) == 40
     assert mine.predictions.images == its.predictions.images
+
+
+def with_trams(hits, of):
+    """A model of three classes that gets so many of the third one's images right."""
+    probabilities = np.zeros((of, 3), dtype=np.float32)
+    probabilities[np.arange(of), np.where(right(hits, of), 2, 0)] = 1
+    labels = np.full(of, 2, dtype=np.int64)
+    return ScoredModel(ImagePredictions(tuple(map(str, range(of))), labels, probabilities), 0.9)
+
+
+BOTH = ("bicycle", "motorcycle")
+THREE = (*BOTH, "tram")
+
+
+@pytest.mark.parametrize(("hits", "of", "share"), [(0, 2, 0.5), (1, 2, 0.5), (2, 2, 0.1)])
+def test_the_binomial_is_the_chance_of_so_many_hits_or_fewer(hits, of, share):
+    expected = {0: 0.25, 1: 0.75, 2: 1.0}[hits]
+    assert binomial(hits, of, share) == pytest.approx(expected)
+
+
+def test_a_new_class_has_to_reach_the_limit_by_itself_beyond_chance():
+    assert below_on_classes(with_trams(17, 20), THREE, BOTH, LIMITS) == []
+    (clause,) = below_on_classes(with_trams(10, 20), THREE, BOTH, LIMITS)
+    assert "20 test images of the new class tram is 0.5000" in clause
+    assert below_on_classes(with_trams(10, 20), THREE, THREE, LIMITS) == []
+
+
+def test_a_new_class_with_hardly_a_test_image_is_refused():
+    (clause,) = below_on_classes(with_trams(9, 9), THREE, BOTH, LIMITS)
+    assert "9 images of tram" in clause
+    assert "10 are needed" in clause
+
+
+def test_a_class_that_the_candidate_lost_is_named():
+    (clause,) = below_on_classes(model(right(9, 10)), BOTH, THREE, LIMITS)
+    assert clause == "it does not know tram, which the active release does"

@@ -18,6 +18,7 @@ PATCHES_PATH = f"{PREFIX}patches"
 PROCESSES_PATH = f"{PREFIX}processes"
 ACCESS_PATH = f"{PREFIX}iam/access"
 STATUS_PATH = f"{PREFIX}status"
+CLOCK_PATH = f"{PREFIX}clock"
 MAX_BODY_BYTES = 1_000_000
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]

@@ -12,11 +12,10 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from local_aws.core.admin_api import PREFIX, route
+from local_aws.core.admin_api import CLOCK_PATH, route
 from local_aws.core.context import Context
 from local_aws.errors import LocalAwsError
 
-CLOCK_PATH = f"{PREFIX}clock"
 # So that a slip of the pen (milliseconds, say) does not fire years of schedules.
 MAX_ADVANCE_SECONDS = 400 * 86_400
 # How often a waiter looks whether it is to stop.

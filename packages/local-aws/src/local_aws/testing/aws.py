@@ -16,7 +16,7 @@ import boto3
 from botocore.config import Config
 
 from local_aws.control import LocalAws
-from local_aws.core.clock import CLOCK_PATH
+from local_aws.core.admin_api import CLOCK_PATH
 
 Found = TypeVar("Found")
 

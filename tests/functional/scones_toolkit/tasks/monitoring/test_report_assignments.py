@@ -1,0 +1,54 @@
+"""The assignments of a period: of large runs by their files, of small ones by their executions."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from scones_toolkit.tasks.monitoring import report
+from tests.functional.scones_toolkit.tasks.conftest import DEPLOYMENT, LocalProject
+
+NOW = datetime.now(UTC)
+PERIOD = (NOW - timedelta(hours=1), NOW + timedelta(hours=1))
+
+
+def result(bay: str) -> dict[str, Any]:
+    assignment = {"vehicle": "bicycle", "bay": bay, "orders": "near", "max_km": 3}
+    image = {"bucket": "data", "key": "a.png"}
+    return {"image": image, "decision": "accepted", "assignment": assignment}
+
+
+def bays(project: LocalProject) -> tuple[list[str], list[str]]:
+    """Return the bays of the period's results, and what was left out."""
+    subject: Any = SimpleNamespace(deployment=DEPLOYMENT, left_out=[])
+    found = list(report._results(project, subject, PERIOD))
+    return sorted(each["assignment"]["bay"] for each in found), subject.left_out
+
+
+def test_an_inbox_run_of_another_host_is_counted_by_its_execution(project: LocalProject) -> None:
+    states = project.client("stepfunctions")
+    states.add("inbox-1", {}, {"results": [result("A"), result("B")]})
+    states.add("failed", {}, None)
+    long_ago = NOW - timedelta(hours=2)
+    states.add("before", {}, {"results": [result("X")]}, startDate=long_ago, stopDate=long_ago)
+
+    assert bays(project) == (["A", "B"], [])
+
+
+def test_a_run_with_files_counts_once(project: LocalProject) -> None:
+    line = b'{"decision": "accepted", "assignment": {"bay": "C"}}\n'
+    project.client("s3").put_object(Bucket="data", Key="runs/big/results/0.jsonl", Body=line)
+    project.client("stepfunctions").add("big", {}, {"counts": {"accepted": 1}})
+
+    assert bays(project) == (["C"], [])
+
+
+def test_of_many_small_runs_the_others_are_said(
+    project: LocalProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "MAX_SMALL_RUNS", 2)
+    for number in range(3):
+        project.client("stepfunctions").add(f"run-{number}", {}, {"results": [result("A")]})
+
+    assert bays(project) == (["A", "A"], ["Small runs whose assignments are not counted: 1"])
