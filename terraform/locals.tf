@@ -19,6 +19,16 @@ locals {
   serving_modes = setunion([var.serving.mode], var.serving.additional_modes)
   endpoint      = module.endpoint[var.serving.mode]
 
+  # Its variant has the release's name, so that whatever sees an answer knows who gave it.
+  challenger = var.challenger == null ? null : merge(var.challenger, {
+    variant = "${module.naming.challenger_prefix}${var.challenger.release}"
+  })
+
+  # A release decides by its own threshold, unless an operator sets one for all.
+  deployed_challenger = local.challenger == null ? null : merge(local.challenger, {
+    threshold = coalesce(var.confidence_threshold, try(var.releases[var.challenger.release].threshold, null), local.threshold)
+  })
+
   async_uri = replace(module.storage.capture_uri, "/capture$/", "async")
 
   # Capture, shadow, autoscaling and office hours are the real-time endpoint's. Where there is
@@ -108,5 +118,7 @@ locals {
     THRESHOLD   = tostring(local.threshold)
     RELEASE     = var.active_release == null ? "" : var.active_release
     ASSIGNMENTS = local.assignments_setting
+    # As a text, so that there is one whether or not there is a challenger.
+    CHALLENGER_THRESHOLD = local.deployed_challenger == null ? "" : tostring(local.deployed_challenger.threshold)
   }
 }

@@ -48,6 +48,7 @@ module "endpoint" {
   releases           = var.releases
   active_release     = var.active_release
   shadow_release     = each.key == local.instances_mode ? var.shadow_release : null
+  challenger         = each.key == "realtime" ? local.challenger : null
   serverless         = var.serving.serverless
   async              = { uri = local.async_uri, concurrency = var.serving.async.concurrency }
   autoscaling        = each.key == "async" ? var.serving.async.autoscaling : each.key == local.instances_mode ? var.autoscaling : null
@@ -174,8 +175,8 @@ module "monitoring" {
   cost_tag             = { key = "Stack", value = local.tags.Stack }
 
   endpoint = {
-    name    = local.names.endpoints[var.serving.mode]
-    variant = module.naming.variant
+    name     = local.names.endpoints[var.serving.mode]
+    variants = compact([module.naming.variant, try(local.challenger.variant, "")])
   }
 }
 

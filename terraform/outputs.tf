@@ -93,6 +93,11 @@ output "shadow_release" {
   value       = var.shadow_release == null ? "" : var.shadow_release
 }
 
+output "challenger" {
+  description = "Release that answers a share of the requests in the active one's place, with its variant and threshold; null for none."
+  value       = local.deployed_challenger
+}
+
 output "variant" {
   description = "Variant of the endpoint that serves active_release."
   value       = module.naming.variant

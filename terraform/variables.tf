@@ -88,6 +88,31 @@ variable "shadow_release" {
   default     = null
 }
 
+variable "challenger" {
+  description = "Release that answers a share (0 to 1) of the requests in the active one's place, to see which is better; null for none. `inv challenger` writes it beside the releases."
+  type = object({
+    release = string
+    share   = number
+  })
+  default = null
+
+  validation {
+    condition     = var.challenger == null ? true : var.serving.mode == "realtime"
+    error_message = "Only a real-time endpoint that the workflow calls takes a challenger: set challenger = null, or serving.mode = \"realtime\"."
+  }
+
+  validation {
+    condition     = var.challenger == null ? true : var.active_release != null
+    error_message = "A challenger answers next to an active release: set active_release, or challenger = null."
+  }
+
+  validation {
+    # The functions and the report know one order of classes.
+    condition     = var.challenger == null || !contains(keys(var.releases), try(var.challenger.release, "")) ? true : jsonencode(var.releases[var.challenger.release].labels == null ? var.labels : var.releases[var.challenger.release].labels) == jsonencode(local.labels)
+    error_message = "challenger.release and active_release must have the same labels in the same order."
+  }
+}
+
 variable "serving" {
   description = "How releases are served. mode is what the workflow calls: realtime or serverless. additional_modes are served too: async for bulk requests through S3, or, while mode changes, the old one for one apply. Each mode is an endpoint with a name of its own. async.autoscaling counts waiting requests per instance; min = 0 leaves no instance while nothing waits."
   type = object({

@@ -38,6 +38,10 @@ Decision = Literal["accepted", "review", "failed"]
 DECISIONS: tuple[Decision, ...] = ("accepted", "review", "failed")
 
 
+CHALLENGER_PREFIX = "Challenger-"
+"""Start of the name of a challenger's variant; its release is the rest. Terraform names it so."""
+
+
 class ImageRef(TypedDict):
     """An S3 object; `etag`, `content_type` and sizes are there once serialize_image has run.
 
@@ -114,6 +118,11 @@ class Result(TypedDict):
     assignment: NotRequired[AssignedVehicle]
     error: NotRequired[Failure]
     index: NotRequired[int]
+
+
+def challenger_of(variant: str) -> str:
+    """Return the release that a challenger's variant serves; "" for any other variant."""
+    return variant.removeprefix(CHALLENGER_PREFIX) if variant.startswith(CHALLENGER_PREFIX) else ""
 
 
 def count_by_decision(results: Iterable[Result]) -> dict[str, int]:

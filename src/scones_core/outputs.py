@@ -20,6 +20,19 @@ _NOT_YET: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Challenge:
+    """A release that answers `share` (0 to 1) of the requests in the active one's place.
+
+    `variant` has its captured records and metrics; `threshold` is its own.
+    """
+
+    release: str
+    share: float
+    variant: str
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """Names and ARNs of one environment, as `terraform output` gives them.
 
@@ -52,6 +65,12 @@ class Deployment:
     demand_model_group: str = ""
     demand_builtin_image: str = ""
     drift_reference_since: str = ""
+    challenger: Challenge | None = None
+
+    @property
+    def target(self) -> dict[str, str]:
+        """The arguments of InvokeEndpoint that have the active release answer, and no other."""
+        return {"TargetVariant": self.variant} if self.challenger else {}
 
     @classmethod
     def of(cls, outputs: Mapping[str, Any]) -> Self:
@@ -68,7 +87,8 @@ class Deployment:
                 "`inv apply`."
             )
         values = {f.name: outputs[f.name] for f in fields(cls) if f.name in outputs}
-        return cls(**{**values, "labels": tuple(values["labels"])})
+        challenger = Challenge(**values["challenger"]) if values.get("challenger") else None
+        return cls(**{**values, "labels": tuple(values["labels"]), "challenger": challenger})
 
     @classmethod
     def of_part(cls, outputs: Mapping[str, Any], **known: str) -> Self:

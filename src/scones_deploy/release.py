@@ -58,6 +58,24 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Challenger:
+    """A release that answers a share of the requests, between 0 and 1, in the active one's place.
+
+    Raises ReleaseError for another share.
+    """
+
+    release: str
+    share: float
+
+    def __post_init__(self) -> None:
+        if not is_number(self.share, 0, 1) or self.share in (0, 1):
+            raise ReleaseError(
+                f"A challenger's share must lie between 0 and 1, not {self.share!r}: `inv rollback "
+                f"{self.release}` makes it the active release, which answers all."
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Releases:
     """Every release by id, and the id of the one in service; None where there is none.
 
@@ -67,6 +85,7 @@ class Releases:
     active: str | None = None
     releases: Mapping[str, Release] = field(default_factory=dict)
     assignments: Mapping[str, Assignment] = field(default_factory=dict)
+    challenger: Challenger | None = None
 
     def dumps(self) -> str:
         """Return Terraform's variables of the fields' names as JSON, keys sorted."""
@@ -75,6 +94,7 @@ class Releases:
             "active_release": self.active,
             "releases": bodies,
             "assignments": assignments_table(self.assignments),
+            **({"challenger": asdict(self.challenger)} if self.challenger else {}),
         }
         return json.dumps(body, sort_keys=True, indent=2, allow_nan=False) + "\n"
 
@@ -95,6 +115,7 @@ def read_releases(path: Path) -> Releases:
         active = body["active_release"]
         # An earlier version of this project wrote none.
         assignments = parse_assignments(body.get("assignments", {}))
+        challenger = Challenger(**body["challenger"]) if body.get("challenger") else None
     except FileNotFoundError:
         return Releases()
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SconesError) as error:
@@ -103,7 +124,12 @@ def read_releases(path: Path) -> Releases:
         ) from error
     if active is not None and active not in releases:
         raise ReleaseError(f"{path} activates {active!r}, which is none of its releases.")
-    return Releases(active, releases, assignments)
+    if challenger is not None and challenger.release not in releases:
+        raise ReleaseError(
+            f"{path} has {challenger.release!r} challenge the active release, and it is none of "
+            "its releases."
+        )
+    return Releases(active, releases, assignments, challenger)
 
 
 def add_release(
@@ -124,23 +150,27 @@ def add_release(
     known = read_releases(path)
     if assignments is not None:
         known = replace(known, assignments=assignments)
-    for name, other in known.releases.items():
-        if replace(other, id=release.id) == release:
-            return _write(path, replace(known, active=name if activate else known.active))
+    if name := same_release(known, release):
+        return _write(path, _activated(known, name) if activate else known)
     if known.releases.get(release.id, release) != release:
         raise ReleaseError(
             f"Release {release.id} exists already with another content; give this one a new id."
         )
-    active = release.id if activate else known.active
-    return _write(
-        path, replace(known, active=active, releases={**known.releases, release.id: release})
-    )
+    known = replace(known, releases={**known.releases, release.id: release})
+    return _write(path, _activated(known, release.id) if activate else known)
+
+
+def same_release(known: Releases, release: Release) -> str:
+    """Return the id of the release that differs from this one in its id at most; "" for none."""
+    same = (n for n, other in known.releases.items() if replace(other, id=release.id) == release)
+    return next(same, "")
 
 
 def activate(path: Path, release: str | None) -> Releases:
     """Make a release of the file the active one, or none of them; return them all.
 
-    Raises ReleaseError for an id that the file does not have.
+    Another active release than before has no challenger. Raises ReleaseError for an id that the
+    file does not have.
     """
     known = read_releases(path)
     if release is not None and release not in known.releases:
@@ -148,7 +178,43 @@ def activate(path: Path, release: str | None) -> Releases:
             f"There is no release {release!r} in {path}; "
             f"it has {', '.join(sorted(known.releases)) or 'none'}."
         )
-    return _write(path, replace(known, active=release))
+    return _write(path, _activated(known, release))
+
+
+def challenge(path: Path, release: str, share: float) -> Releases:
+    """Have a release of the file answer a share of the requests next to the active one.
+
+    Replaces an earlier challenger, or its share; returns them all. Raises ReleaseError where
+    there is no active release, or the two are not different ones with the same labels.
+    """
+    known = read_releases(path)
+    if known.active is None:
+        raise ReleaseError("There is no active release to be challenged: inv release")
+    if release not in known.releases:
+        raise ReleaseError(
+            f"There is no release {release!r} in {path}; "
+            f"it has {', '.join(sorted(known.releases))}."
+        )
+    if release == known.active:
+        raise ReleaseError(f"{release} is the active release; another one can challenge it.")
+    theirs, own = (known.releases[name].labels for name in (release, known.active))
+    if theirs != own:
+        raise ReleaseError(
+            f"{release} answers {', '.join(theirs)} and the active release {', '.join(own)}: two "
+            "releases on one endpoint have the same classes in the same order."
+        )
+    return _write(path, replace(known, challenger=Challenger(release, share)))
+
+
+def end_challenge(path: Path) -> Releases:
+    """Have the active release answer all requests again; return the releases."""
+    return _write(path, replace(read_releases(path), challenger=None))
+
+
+def _activated(known: Releases, release: str | None) -> Releases:
+    """Return the releases with another active one, whose challenger nobody has named yet."""
+    challenger = known.challenger if release == known.active else None
+    return replace(known, active=release, challenger=challenger)
 
 
 def drop_releases(path: Path, gone: Iterable[str]) -> Releases:
@@ -161,8 +227,10 @@ def drop_releases(path: Path, gone: Iterable[str]) -> Releases:
     if not left:
         path.unlink(missing_ok=True)
         return Releases()
-    active = None if known.active in dropped else known.active
-    return _write(path, replace(known, active=active, releases=left))
+    known = known if known.active not in dropped else _activated(known, None)
+    if known.challenger and known.challenger.release in dropped:
+        known = replace(known, challenger=None)
+    return _write(path, replace(known, releases=left))
 
 
 def require_same_assignments(path: Path, settings: Mapping[str, Assignment]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from scones_core.events import challenger_of
 from scones_core.golden_samples import INFERENCE_ID_PREFIX, GoldenSample, same_answer
 from scones_core.uris import S3Uri
 from scones_deploy.bundle import Bundle
@@ -37,19 +38,29 @@ def is_served(sagemaker: SageMakerClient, endpoint: str) -> bool:
 
 
 def endpoint_differences(
-    sagemaker: SageMakerClient, endpoint: str, release: Release, intended: Mapping[str, Any]
+    sagemaker: SageMakerClient,
+    endpoint: str,
+    release: Release,
+    intended: Mapping[str, Any],
+    challenger: Release | None = None,
 ) -> list[str]:
-    """Return what a live endpoint does otherwise than its release and Terraform say.
+    """Return what a live endpoint does otherwise than its releases and Terraform say.
 
     `intended` has the attributes of the configuration that it is to serve. Compared are status
-    and configuration, and of that the variants, the data capture and the model's image,
-    artifact and environment.
+    and configuration, and of that the variants with their shares of the requests, the data
+    capture and each model's image, artifact and environment.
     """
     try:
         live: dict[str, Any] = {**sagemaker.describe_endpoint(EndpointName=endpoint)}
         name = live["EndpointConfigName"]
         found = sagemaker.describe_endpoint_config(EndpointConfigName=name)
-        model = sagemaker.describe_model(ModelName=found["ProductionVariants"][0]["ModelName"])
+        models = [
+            (
+                sagemaker.describe_model(ModelName=variant["ModelName"]),
+                challenger if challenger_of(variant["VariantName"]) else release,
+            )
+            for variant in found["ProductionVariants"]
+        ]
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") not in MISSING:
             raise
@@ -58,8 +69,37 @@ def endpoint_differences(
         *_differs(f"the status of {endpoint}", _status(live), "InService"),
         *_differs(f"the configuration of {endpoint}", name, intended.get("name")),
         *_configuration_differences(name, found, intended),
-        *_model_differences(model, release),
+        *_differs(f"the shares of {endpoint}", *_shares(live, intended)),
+        *(
+            difference
+            for model, served in models
+            if served is not None
+            for difference in _model_differences(model, served)
+        ),
     ]
+
+
+def _shares(
+    live: Mapping[str, Any], intended: Mapping[str, Any]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the share of the requests that each variant has, and that it is to have.
+
+    Weights can be changed at the endpoint, which its configuration does not show.
+    """
+    has = {
+        v["VariantName"]: v.get("DesiredWeight", 1.0) for v in live.get("ProductionVariants", ())
+    }
+    wanted = {
+        v["variant_name"]: v.get("initial_variant_weight", 1.0)
+        for v in intended.get("production_variants", ())
+    }
+    # One variant has all requests, whatever it weighs.
+    return ({}, {}) if len(has) < 2 else (_normalised(has), _normalised(wanted))
+
+
+def _normalised(weights: Mapping[str, float]) -> dict[str, float]:
+    total = sum(weights.values()) or 1.0
+    return {name: round(weight / total, 4) for name, weight in weights.items()}
 
 
 def _status(live: Mapping[str, Any]) -> str:
@@ -188,30 +228,38 @@ def _display_value(value: object) -> str:
 
 
 def score_differences(
-    runtime: SageMakerRuntimeClient, endpoint: str, images: Sequence[GoldenSample]
+    runtime: SageMakerRuntimeClient,
+    endpoint: str,
+    images: Sequence[GoldenSample],
+    variant: str = "",
 ) -> list[str]:
     """Return, for each golden sample that the endpoint answers otherwise, what it answers.
 
-    Answers are compared by `same_answer`. An error of the endpoint is a difference as well.
+    `variant` is the one that is asked, of several. Answers are compared by `same_answer`. An
+    error of the endpoint is a difference as well.
     """
-    found = []
+    found, target = [], {"TargetVariant": variant} if variant else {}
+    named = f"{endpoint}, variant {variant}," if variant else endpoint
     for number, image in enumerate(images, start=1):
-        answer = _answer(runtime, endpoint, image)
+        answer = _answer(runtime, endpoint, image, target)
         if not same_answer(answer, image.probabilities):
             found.append(
                 f"golden sample {number} of {len(images)} is answered {_short(answer)} by "
-                f"{endpoint} and should be {_short(list(image.probabilities))}"
+                f"{named} and should be {_short(list(image.probabilities))}"
             )
     return found
 
 
-def _answer(runtime: SageMakerRuntimeClient, endpoint: str, image: GoldenSample) -> Any:
+def _answer(
+    runtime: SageMakerRuntimeClient, endpoint: str, image: GoldenSample, target: Any
+) -> Any:
     try:
         body = runtime.invoke_endpoint(
             EndpointName=endpoint,
             Body=image.body,
             ContentType=image.content_type,
             InferenceId=f"{INFERENCE_ID_PREFIX}{uuid.uuid4()}",
+            **target,
         )["Body"].read()
         return json.loads(body)
     except ClientError as error:

@@ -63,11 +63,14 @@ class ClassifyEnvironment:
 class FilterEnvironment:
     """The confidence, 0 to 1, from which on a verdict is accepted, and what it leads to.
 
-    `release` is the one that decides, empty before the first; `assignments` are by class name.
+    `release` is the active one, empty before the first; `challenger_threshold` is that of the
+    release that answers in its place for a share of the images, None where there is none;
+    `assignments` are by class name.
     """
 
     threshold: float
     release: str = ""
+    challenger_threshold: float | None = None
     assignments: Mapping[str, Assignment] = field(default_factory=dict)
 
     @classmethod
@@ -76,7 +79,9 @@ class FilterEnvironment:
         environ: Mapping[str, str],
         read_object: Callable[[S3Uri], str] = _read_nothing,
     ) -> Self:
-        """Return what THRESHOLD, RELEASE and ASSIGNMENTS set; the last two may be absent.
+        """Return what THRESHOLD, RELEASE, CHALLENGER_THRESHOLD and ASSIGNMENTS set.
+
+        All but the first may be absent.
 
         ASSIGNMENTS is a JSON object by class name, or the location of one; see
         ClassifyEnvironment.
@@ -84,6 +89,12 @@ class FilterEnvironment:
         return cls(
             threshold=_read(environ, "THRESHOLD", _probability),
             release=environ.get("RELEASE", ""),
+            challenger_threshold=_read(
+                environ,
+                "CHALLENGER_THRESHOLD",
+                lambda text: _probability(text) if text else None,
+                "",
+            ),
             assignments=_read(
                 _stored(environ, "ASSIGNMENTS", read_object), "ASSIGNMENTS", _assignments, "{}"
             ),

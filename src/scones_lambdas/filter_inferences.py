@@ -7,7 +7,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from scones_core.errors import InvalidInference, InvalidRequest, SettingsError
-from scones_core.events import AssignedVehicle, ClassifiedImage, Result, parse_image_ref
+from scones_core.events import (
+    AssignedVehicle,
+    ClassifiedImage,
+    Result,
+    challenger_of,
+    parse_image_ref,
+)
 from scones_core.probabilities import is_probability
 from scones_core.uris import S3Uri
 from scones_lambdas.environment import FilterEnvironment
@@ -64,6 +70,9 @@ def parse_classified(event: Any) -> ClassifiedImage:
 def decide(classified: ClassifiedImage, settings: FilterEnvironment) -> Result:
     """Return the result, with its assignment where the verdict is accepted.
 
+    It is of the release that answered, and by its threshold. A challenger that answers before the
+    function was told its threshold, while it is being deployed, is decided by the active one's.
+
     Raises InvalidInference for a confidence that is no probability: NaN compares false with
     everything, so `>=` alone would send it to review unnoticed. Raises SettingsError where the
     accepted class has no assignment and others have.
@@ -71,12 +80,15 @@ def decide(classified: ClassifiedImage, settings: FilterEnvironment) -> Result:
     confidence = classified["inference"].get("confidence")
     if not is_probability(confidence):
         raise InvalidInference(f"A confidence lies between 0 and 1; given was {confidence!r:.40}")
-    accepted = confidence >= settings.threshold
+    challenger = challenger_of(classified["inference"]["variant"])
+    own = settings.challenger_threshold if challenger else None
+    threshold = settings.threshold if own is None else own
+    accepted = confidence >= threshold
     result: Result = {
         "image": classified["image"],
         "inference": classified["inference"],
-        "threshold": settings.threshold,
-        "release": settings.release,
+        "threshold": threshold,
+        "release": challenger or settings.release,
         "decision": "accepted" if accepted else "review",
     }
     if not accepted or not settings.assignments:

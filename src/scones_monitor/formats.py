@@ -49,6 +49,11 @@ def interval(bounds: Interval | None) -> str:
     return f"{bounds.low * 100:.1f} to {percent(bounds.high)}"
 
 
+def points(value: float, bounds: Interval) -> str:
+    """Return a difference of proportions in percentage points: `+1.2 (-0.4 to +2.8) points`."""
+    return f"{value * 100:+.1f} ({bounds.low * 100:+.1f} to {bounds.high * 100:+.1f}) points"
+
+
 def p_value(value: float | None) -> str:
     """Return `0.031`, and `< 0.001` below that."""
     if value is None:

@@ -15,6 +15,7 @@ from scones_monitor.drift.onset import Onset
 from scones_monitor.formats import count, percent
 from scones_monitor.report import ReportData
 from scones_monitor.statistics import Share
+from scones_monitor.variants import VariantComparison
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient
@@ -50,7 +51,8 @@ class LiveFigures:
     `review` are the images below the threshold. `classes` are the answered ones, the most
     frequent first, `other_classes` how many more there are. `captured` are the records there
     are of those that data capture was to write, None where it is not known, as are
-    `invocations`, `errors` and `latency_ms` (90th percentile).
+    `invocations`, `errors` and `latency_ms` (90th percentile). All are of the active release;
+    `challenger` says in words how the one next to it does, "" where there is none.
     """
 
     endpoint: str
@@ -67,6 +69,7 @@ class LiveFigures:
     invocations: int | None = None
     errors: int | None = None
     latency_ms: float | None = None
+    challenger: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -112,7 +115,14 @@ def live_figures(data: ReportData) -> LiveFigures:
         invocations=metrics.invoked if metrics else None,
         errors=metrics.failed if metrics else None,
         latency_ms=metrics.overall.get("p90") if metrics else None,
+        challenger=_challenger_text(data.variants) if data.variants else "",
     )
+
+
+def _challenger_text(found: VariantComparison) -> str:
+    side = found.challenger
+    below = _share_text(Share(int((~side.summary.accepted).sum()), len(side.summary)))
+    return f"{side.release}: {below} to review, verdict {found.verdict.outcome}"
 
 
 def _captured(data: ReportData, total: int) -> Share | None:
@@ -147,6 +157,8 @@ def rows(figures: LiveFigures) -> list[tuple[str, str]]:
         found.append(("errors", f"{count(figures.errors or 0)} of {count(figures.invocations)}"))
     if figures.latency_ms is not None:
         found.append(("latency p90", f"{figures.latency_ms:.0f} ms"))
+    if figures.challenger:
+        found.append(("challenger", figures.challenger))
     return found
 
 

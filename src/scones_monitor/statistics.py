@@ -129,3 +129,26 @@ def percentiles(values: ArrayLike) -> dict[int, float]:
 def entropy(probabilities: Sequence[float]) -> float:
     """Return the entropy in bits: 0 for a certain answer, log2(classes) for an even one."""
     return -sum(p * math.log2(p) for p in probabilities if p > 0) + 0.0
+
+
+def difference(one: Estimate, other: Estimate) -> Estimate:
+    """Return one value minus the other, with the 95 % interval that both intervals give.
+
+    After Zou and Donner (Construction of confidence limits about effect measures, 2008), of
+    independent samples; `n` is that of both. It is right for one look at the data.
+    """
+    value = one.value - other.value
+    down = math.hypot(one.value - one.interval.low, other.interval.high - other.value)
+    up = math.hypot(one.interval.high - one.value, other.value - other.interval.low)
+    return Estimate(value, Interval(value - down, value + up), one.n + other.n)
+
+
+def mean(values: ArrayLike) -> Estimate | None:
+    """Return the mean of values with its 95 % interval, by the normal approximation."""
+    array = np.asarray(values, dtype=np.float64)
+    if not len(array):
+        return None
+    middle = float(array.mean())
+    spread = float(array.std(ddof=1)) if len(array) > 1 else 0.0
+    half = 1.959964 * spread / math.sqrt(len(array))
+    return Estimate(middle, Interval(middle - half, middle + half), len(array))

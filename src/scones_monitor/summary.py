@@ -33,6 +33,8 @@ Labels = NDArray[np.int16]
 Excluded = Literal["request", "repeat", "label"]
 
 NO_LABEL = -1
+LOST_LABELS = "labels of images that have no record in this period"
+"""Why labels are not in the figures that no counted record has."""
 SHOWN = 12
 """How many images of each gallery are kept."""
 
@@ -393,8 +395,7 @@ class _Fold:
 
     def summary(self) -> Summary:
         lost = len(self.truth_ids) - self.truth_used
-        gone = "labels of images that have no record in this period"
-        self.exclude(gone, max(0, lost), what="label")
+        self.exclude(LOST_LABELS, max(0, lost), what="label")
         empty = (np.empty(0, np.uint32), np.empty(0, np.float32), *(np.empty(0, np.int16),) * 2)
         time, confidence, label, truth = (
             np.concatenate(column) for column in zip(*(self.columns or [empty]), strict=True)

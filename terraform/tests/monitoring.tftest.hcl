@@ -12,7 +12,7 @@ variables {
   failure_rule      = { name = "scones-dev-failed-executions", arn = "arn:aws:events:us-east-1:123456789012:rule/scones-dev-failed-executions", state_machine_arns = ["arn:aws:states:us-east-1:123456789012:stateMachine:scones-dev-classify"] }
   state_machine_arn = "arn:aws:states:us-east-1:123456789012:stateMachine:scones-dev-classify"
   function_names    = { classify_image = "scones-dev-classify-image" }
-  endpoint          = { name = "scones-dev-classifier", variant = "AllTraffic" }
+  endpoint          = { name = "scones-dev-classifier", variants = ["AllTraffic"] }
   metric_namespace  = "scones/dev"
   labels            = ["bicycle", "motorcycle"]
 }

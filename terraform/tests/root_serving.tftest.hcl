@@ -80,3 +80,60 @@ run "async_is_no_mode_of_the_workflow" {
 
   expect_failures = [var.serving]
 }
+
+run "a_challenger_decides_by_its_own_threshold" {
+  command = plan
+
+  variables {
+    active_release = "one"
+    challenger     = { release = "three", share = 0.2 }
+    releases = merge(var.releases, {
+      three = {
+        image          = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:3"
+        model_data_url = "s3://scones-dev-artifacts-123456789012/model/job-3/output/model.tar.gz"
+        model_sha256   = "3333333333333333333333333333333333333333333333333333333333333333"
+        threshold      = 0.91
+        labels         = ["motorcycle", "bicycle"]
+      }
+    })
+  }
+
+  assert {
+    condition     = output.challenger == { release = "three", share = 0.2, variant = "Challenger-three", threshold = 0.91 } && output.variant == "AllTraffic"
+    error_message = "Who reads an answer must know both variants."
+  }
+
+  assert {
+    condition     = local.functions["filter_inferences"].environment.THRESHOLD == "0.97" && local.functions["filter_inferences"].environment.CHALLENGER_THRESHOLD == "0.91"
+    error_message = "Each release has its own threshold."
+  }
+
+  assert {
+    condition     = strcontains(module.monitoring.dashboard_body, "Challenger-three")
+    error_message = "The dashboard must show both variants."
+  }
+}
+
+run "a_challenger_with_another_order_of_classes" {
+  command = plan
+
+  variables {
+    active_release = "one"
+    challenger     = { release = "two", share = 0.2 }
+  }
+
+  expect_failures = [var.challenger]
+}
+
+run "a_challenger_of_a_serverless_workflow" {
+  command = plan
+
+  variables {
+    active_release  = "one"
+    capture_percent = 0
+    serving         = { mode = "serverless" }
+    challenger      = { release = "one", share = 0.2 }
+  }
+
+  expect_failures = [var.challenger]
+}

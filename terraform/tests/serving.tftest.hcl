@@ -75,6 +75,83 @@ run "a_shadow_sees_what_the_variant_sees" {
   }
 }
 
+run "a_challenger_answers_its_share" {
+  command = plan
+
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    challenger = { release = "two", share = 0.25, variant = "Challenger-two" }
+  }
+
+  assert {
+    condition     = [for v in aws_sagemaker_endpoint_configuration.this["one+two"].production_variants : [v.variant_name, v.initial_variant_weight]] == [["AllTraffic", 0.75], ["Challenger-two", 0.25]]
+    error_message = "The two must share the requests, and the active release keep its variant's name."
+  }
+
+  assert {
+    condition     = aws_sagemaker_endpoint_configuration.this["one+two"].production_variants[1].model_name == output.model_names["two"] && length(aws_sagemaker_endpoint_configuration.this["one+two"].shadow_production_variants) == 0
+    error_message = "The second variant must serve the challenger."
+  }
+
+  assert {
+    condition     = output.configuration_names["one"] == run.realtime.configuration_names["one"] && output.active_configuration_name == output.configuration_names["one+two"]
+    error_message = "The end of a comparison, and a rollout that is taken back, need the configuration without the challenger."
+  }
+
+  assert {
+    condition     = output.traffic_routing == "ALL_AT_ONCE" && run.realtime.traffic_routing == "CANARY"
+    error_message = "Release two has one instance, of which no part can be a canary."
+  }
+
+  assert {
+    condition     = { for key in ["5xx", "challenger-5xx"] : key => aws_cloudwatch_metric_alarm.rollback[key].dimensions.VariantName } == { "5xx" = "AllTraffic", "challenger-5xx" = "Challenger-two" } && contains(output.rollback_alarm_names, "${var.name}-challenger-latency")
+    error_message = "A rollout must be taken back by the faults of either variant."
+  }
+}
+
+run "another_share" {
+  command = plan
+
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    challenger = { release = "two", share = 0.5, variant = "Challenger-two" }
+  }
+
+  assert {
+    condition     = output.active_configuration_name != run.a_challenger_answers_its_share.active_configuration_name
+    error_message = "A configuration cannot be changed, so that another share must be another one."
+  }
+}
+
+run "a_challenger_next_to_what_scales" {
+  command = plan
+
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    challenger  = { release = "two", share = 0.5, variant = "Challenger-two" }
+    autoscaling = { min = 2, max = 6, target = 300 }
+  }
+
+  assert {
+    condition     = aws_sagemaker_endpoint_configuration.this["one+two"].production_variants[1].initial_instance_count == 3 && [for target in aws_appautoscaling_target.this : target.resource_id] == ["endpoint/${var.name}/variant/AllTraffic"]
+    error_message = "A challenger that scaled could not be taken off; it must have room for its share of the most instances."
+  }
+
+  assert {
+    condition     = output.traffic_routing == "CANARY"
+    error_message = "Both variants have two instances or more."
+  }
+}
+
 run "serverless" {
   command = plan
 

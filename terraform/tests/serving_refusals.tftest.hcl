@@ -91,6 +91,129 @@ run "a_shadow_that_nobody_sees" {
   expect_failures = [var.shadow_release]
 }
 
+run "a_challenger_that_is_the_active_release" {
+  command = plan
+
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    active_release = "two"
+    challenger     = { release = "two", share = 0.5, variant = "Challenger-two" }
+  }
+
+  expect_failures = [var.challenger]
+}
+
+run "a_challenger_with_all_requests" {
+  command = plan
+
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    active_release = "one"
+    challenger     = { release = "two", share = 1, variant = "Challenger-two" }
+  }
+
+  expect_failures = [var.challenger]
+}
+
+run "a_challenger_that_is_unknown" {
+  command = plan
+
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    active_release = "one"
+    challenger     = { release = "three", share = 0.5, variant = "Challenger-three" }
+  }
+
+  expect_failures = [var.challenger]
+}
+
+run "a_challenger_of_a_serverless_endpoint" {
+  command = plan
+
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    mode            = "serverless"
+    capture_percent = 0
+    active_release  = "one"
+    challenger      = { release = "two", share = 0.5, variant = "Challenger-two" }
+  }
+
+  expect_failures = [var.challenger]
+}
+
+run "a_challenger_and_a_shadow" {
+  command = plan
+
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    active_release = "one"
+    shadow_release = "two"
+    challenger     = { release = "two", share = 0.5, variant = "Challenger-two" }
+  }
+
+  expect_failures = [var.challenger]
+}
+
+run "a_challenger_that_nobody_sees" {
+  command = plan
+
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    active_release  = "one"
+    capture_percent = 0
+    challenger      = { release = "two", share = 0.5, variant = "Challenger-two" }
+  }
+
+  expect_failures = [var.challenger]
+}
+
+run "a_canary_of_a_challenger_of_one_instance" {
+  command = plan
+
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    active_release = "one"
+    rollout        = { bake_seconds = 60, termination_seconds = 60, strategy = "canary" }
+    challenger     = { release = "two", share = 0.5, variant = "Challenger-two" }
+    releases = {
+      one = {
+        image          = "registry/scones-dev-model:1"
+        model_data_url = "s3://artifacts/model/job-1/output/model.tar.gz"
+        model_sha256   = "1111111111111111111111111111111111111111111111111111111111111111"
+        instance_count = 2
+      }
+      two = {
+        image          = "registry/scones-dev-model:2"
+        model_data_url = "s3://artifacts/model/job-2/output/model.tar.gz"
+        model_sha256   = "2222222222222222222222222222222222222222222222222222222222222222"
+      }
+    }
+  }
+
+  expect_failures = [var.rollout]
+}
+
 run "autoscaling_of_a_serverless_endpoint" {
   command = plan
 

@@ -10,6 +10,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 SHARED = {
+    "test_challenger.py": "an environment with an endpoint",
     "test_daily_report.py": "an environment with an endpoint",
     "test_large_runs.py": "an environment with an endpoint",
     "test_least_privilege.py": "an environment with an endpoint",

@@ -21,6 +21,7 @@ from scones_monitor.statistics import (
     share,
 )
 from scones_monitor.summary import NO_LABEL, Place, Summary
+from scones_monitor.variants import VariantComparison
 
 SYNTHETIC = "synthetic"
 
@@ -95,6 +96,7 @@ class ReportData:
     they are gone. `reference` is what drift was compared with; without one `drift_note` says why.
     `onset` is the first image at which the online detector had seen enough, `reference_until` when
     the reference ends.
+    `variants` compares the active release, which all else is about, with its challenger.
     `sampling` is the percentage of requests that is captured. `assignments` counts results by
     (vehicle, bay, orders).
     """
@@ -118,6 +120,7 @@ class ReportData:
     assignments: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     left_out: Sequence[str] = ()
     target_precision: float | None = None
+    variants: VariantComparison | None = None
 
     @property
     def synthetic(self) -> bool:
@@ -231,6 +234,7 @@ def figures(data: ReportData) -> dict[str, Any]:
             {"vehicle": vehicle, "bay": bay, "orders": orders, "n": n}
             for (vehicle, bay, orders), n in sorted(data.assignments.items())
         ],
+        "variants": data.variants.as_json() if data.variants else None,
         "excluded": {each.reason: each.count for each in summary.excluded},
         "left_out": list(data.left_out),
     }

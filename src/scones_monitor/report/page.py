@@ -33,11 +33,12 @@ from scones_monitor.report.tables import (
     assignments,
     by_class,
     by_release,
+    by_variant,
     entropy_text,
     quality,
     unusual,
 )
-from scones_monitor.report.text import findings, headline, key_figures
+from scones_monitor.report.text import findings, headline, key_figures, verdict
 from scones_monitor.statistics import (
     confusion,
     percentiles,
@@ -114,6 +115,8 @@ class _Page:
             "entropy": entropy_text(summary),
             "by_class": by_class(data),
             "by_release": by_release(data),
+            "by_variant": by_variant(data.variants) if data.variants else [],
+            "verdict": verdict(data.variants) if data.variants else "",
             "input_charts": self._inputs(),
             "quality": quality(data),
             "reliability": self._reliability(),

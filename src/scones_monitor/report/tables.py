@@ -1,5 +1,6 @@
 """The report's tables, each row ready to be shown, and its choice of unusual images."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from scones_monitor.statistics import (
     share,
 )
 from scones_monitor.summary import SHOWN, Place, Summary
+from scones_monitor.variants import VariantComparison, VariantFigures
 
 MAX_ROWS = 20
 """Of more classes the most frequent ones have a row."""
@@ -104,6 +106,53 @@ def by_release(data: ReportData) -> list[dict[str, str]]:
                 else formats.DASH,
             }
         )
+    return rows
+
+
+def by_variant(found: VariantComparison) -> list[tuple[str, str, str, str]]:
+    """Return (figure, active release, challenger, difference) of two releases in the same time."""
+
+    def cell(each: Estimate | None) -> str:
+        if each is None:
+            return formats.DASH
+        return f"{percent(each.value)} ({interval(each.interval)}), n = {count(each.n)}"
+
+    own, theirs = found.active, found.challenger
+    differences = found.differences()
+
+    def row(name: str, text: Callable[[VariantFigures], str]) -> tuple[str, str, str, str]:
+        return name, text(own), text(theirs), ""
+
+    def labelled(side: VariantFigures) -> str:
+        accepted, review = side.arm.accepted, side.arm.review
+        return (
+            f"{count(accepted.labelled)} of {count(accepted.answered)} accepted, "
+            f"{count(review.labelled)} of {count(review.answered)} sent to review"
+        )
+
+    def latency(name: str) -> Callable[[VariantFigures], str]:
+        return lambda side: (
+            f"{side.latency_ms[name]:.0f}{formats.NARROW}ms"
+            if name in side.latency_ms
+            else formats.DASH
+        )
+
+    rows = [
+        row("Variant", lambda side: side.variant),
+        row("Threshold", lambda side: formats.threshold(side.summary.threshold)),
+        row("Captured answers", lambda side: count(len(side.summary))),
+        row(
+            "Invocations",
+            lambda side: count(side.metrics.invoked) if side.metrics else formats.DASH,
+        ),
+    ]
+    for name, figure in own.figures.items():
+        apart = differences[name]
+        shown = formats.points(apart.value, apart.interval) if apart else formats.DASH
+        rows.append((name.capitalize(), cell(figure), cell(theirs.figures[name]), shown))
+    rows.append(row("Labelled", labelled))
+    for name in sorted({*own.latency_ms, *theirs.latency_ms}):
+        rows.append(row(f"Model latency, {name}", latency(name)))
     return rows
 
 

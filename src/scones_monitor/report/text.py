@@ -11,6 +11,7 @@ from scones_monitor.statistics import (
     Share,
 )
 from scones_monitor.timeline import days_without, longest_gap
+from scones_monitor.variants import VariantComparison
 
 MAX_NAMES = 5
 """Further names of a list are only counted."""
@@ -100,9 +101,22 @@ def _realised(name: str, found: Share, what: str) -> KeyFigure:
     return KeyFigure(name, percent(found.value), detail)
 
 
+def verdict(found: VariantComparison) -> str:
+    """Return in a sentence or two which of two releases is the better, as far as labels say."""
+    said, active, challenger = found.verdict, found.active.release, found.challenger.release
+    if said.outcome == "challenger":
+        return f"The challenger {challenger} is the better one: {said.reason} Promote it."
+    if said.outcome == "active":
+        return f"The active release {active} is the better one: {said.reason} End the comparison."
+    if said.outcome == "equal":
+        return f"Decided: {said.reason} Keep the one that costs or needs less."
+    more = f" About {plural(said.missing, 'label')} more decide it." if said.missing else ""
+    return f"Not decided. {said.reason}{more}"
+
+
 def findings(data: ReportData) -> list[str]:
     """Return what a reader must know before trusting the figures, each a sentence."""
-    summary, found = data.summary, []
+    summary, found = data.summary, _challenged(data)
     n = len(summary)
     if n == 0:
         found.append(
@@ -156,6 +170,16 @@ def findings(data: ReportData) -> list[str]:
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
     return f"{', '.join(names[:MAX_NAMES])}{more}"
+
+
+def _challenged(data: ReportData) -> list[str]:
+    if data.variants is None:
+        return []
+    its = plural(len(data.variants.challenger.summary), "image")
+    return [
+        f"The challenger {data.variants.challenger.release} answered {its} of this period. All "
+        "figures but those under Active release and challenger are of the active release."
+    ]
 
 
 def _capture(data: ReportData) -> Iterator[str]:

@@ -149,15 +149,19 @@ def release(
     override_gate: Annotated[str, "reason to release a model that the quality gate refuses"] = "",
     allow_synthetic: Annotated[bool, "accept a model trained on synthetic images"] = False,
     proposed: Annotated[bool, "approve and release what the last retraining proposes"] = False,
+    share: Annotated[
+        float | None, "part of the requests that it answers, next to the active release"
+    ] = None,
 ) -> None:
     """Write an approved model into the release manifest that Terraform deploys.
 
-    It must reach the limits under [quality], and not be worse than the active release.
+    It must reach the limits under [quality], and not be worse than the active release. With
+    --share it is not made the active one, but its challenger: see `inv challenger`.
     """
     if proposed:
         # A workflow's checkout is not connected to the state yet.
         do.deploy.prepare(project)
-        do.retraining.release_proposed(project, allow_synthetic=allow_synthetic)
+        do.retraining.release_proposed(project, allow_synthetic=allow_synthetic, share=share)
         return
     do.releases.release(
         project,
@@ -165,7 +169,25 @@ def release(
         artifact=artifact,
         gate_override=override_gate,
         allow_synthetic=allow_synthetic,
+        share=share,
     )
+
+
+@task("inv challenger --env dev --release 20261129-074748-679c --share 0.2")
+def challenger(
+    project: Project,
+    *,
+    release: Annotated[str | None, "id of the release that challenges the active one"] = None,
+    share: Annotated[float | None, "part of the requests that it answers, 0 to 1"] = None,
+    promote: Annotated[bool, "make it the active release, where labels find it no worse"] = False,
+    end: Annotated[bool, "have the active release answer all requests again"] = False,
+) -> None:
+    """Compare a release with the active one on a share of the requests; without flags: how it does.
+
+    The labels decide, by a rule that allows to look as often as one likes. Each change is written
+    into the release manifest; `inv apply` deploys it.
+    """
+    do.challenger.challenger(project, release=release, share=share, promote=promote, end=end)
 
 
 @task("inv releases --env dev")

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from scones_toolkit.tasks.demand import forecast, jobs
     from scones_toolkit.tasks.deployment import cost, deploy, removal
     from scones_toolkit.tasks.monitoring import report, review, shadow, watch
-    from scones_toolkit.tasks.releases import evaluation, releases, retraining
+    from scones_toolkit.tasks.releases import challenger, evaluation, releases, retraining
     from scones_toolkit.tasks.training import candidates, train, tune
     from scones_toolkit.tasks.workflow import image_history, redrive, results, run, simulate
 
 __all__ = [
     "candidates",
+    "challenger",
     "cost",
     "data",
     "demo",
@@ -47,7 +48,7 @@ _FOLDERS = {
     "demand": ("forecast", "jobs"),
     "deployment": ("cost", "deploy", "removal"),
     "monitoring": ("report", "review", "shadow", "watch"),
-    "releases": ("evaluation", "releases", "retraining"),
+    "releases": ("challenger", "evaluation", "releases", "retraining"),
     "training": ("candidates", "train", "tune"),
     "workflow": ("image_history", "redrive", "results", "run", "simulate"),
 }

@@ -1,7 +1,7 @@
 """Whether an endpoint answers what the model answered in training."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -57,15 +57,21 @@ def ask(
     endpoint: str,
     images: Sequence[bytes],
     progress: Progress,
+    target: Mapping[str, str] | None = None,
 ) -> NDArray[np.float32]:
     """Return what an endpoint answers for PNG images: float32 (N, classes).
 
-    Raises DeployError where a call fails or an answer is no list of probabilities.
+    `target` are the arguments that choose a variant, None for any. Raises DeployError where a
+    call fails or an answer is no list of probabilities.
     """
 
     def one(body: bytes) -> list[float]:
         answer = runtime.invoke_endpoint(
-            EndpointName=endpoint, ContentType="image/png", Accept="application/json", Body=body
+            EndpointName=endpoint,
+            ContentType="image/png",
+            Accept="application/json",
+            Body=body,
+            **(target or {}),
         )
         return probabilities(answer["Body"].read())
 

@@ -21,4 +21,5 @@ def keep_freed_memory() -> bool:
     library = ctypes.CDLL(None)
     if not hasattr(library, "gnu_get_libc_version"):
         return False
-    return all([library.mallopt(name, value) for name, value in KEEP.items()])
+    done = [library.mallopt(name, value) for name, value in KEEP.items()]
+    return all(done)

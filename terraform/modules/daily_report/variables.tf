@@ -44,7 +44,7 @@ variable "schedule" {
 }
 
 variable "settings" {
-  description = "What the job reads as settings.json (`DailySettings` of `scones_monitor.daily`): the endpoint, its captured records, its active release."
+  description = "What the job reads as settings.json (`DailySettings` of `scones_monitor.daily`): the endpoint, its captured records, its active release and its challenger."
   type = object({
     environment      = string
     endpoint         = string
@@ -58,6 +58,13 @@ variable "settings" {
     model_url        = string
     dataset_version  = string
     reference_since  = optional(string, "")
+    assignments      = optional(map(object({ bay = string, orders = string, max_km = number })), {})
+    challenger = optional(object({
+      release   = string
+      share     = number
+      variant   = string
+      threshold = number
+    }))
   })
   nullable = false
 }

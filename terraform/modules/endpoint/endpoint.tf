@@ -2,10 +2,11 @@ locals {
   # The key is constant: an endpoint keeps its name and is updated, never replaced.
   endpoints = toset(var.active_release == null ? [] : ["live"])
 
-  active_count = try(local.instance_counts[var.active_release], 1)
+  # A canary is a part of each variant.
+  smallest_count = min(concat([try(local.instance_counts[var.active_release], 1)], local.challenged ? [local.challenger_count] : [])...)
 
   # One instance has no half that could be a canary.
-  routing = upper(var.rollout.strategy == "auto" ? (local.active_count >= 2 ? "canary" : "all_at_once") : var.rollout.strategy)
+  routing = upper(var.rollout.strategy == "auto" ? (local.smallest_count >= 2 ? "canary" : "all_at_once") : var.rollout.strategy)
 
   # SageMaker has no guardrails for a serverless endpoint. The morning's schedule creates the
   # endpoint with the same values, so they are stated once.

@@ -32,19 +32,30 @@ locals {
     for id, model in local.models : id => "${var.name}-${id}-${substr(sha256(jsonencode(model)), 0, 8)}"
   }
 
-  shadowed = var.shadow_release != null && var.active_release != null
+  shadowed   = var.shadow_release != null && var.active_release != null
+  challenged = var.challenger != null && var.active_release != null
 
-  # With a shadow the active release gets a second configuration. Its own stays, so that the end
-  # of the comparison, and a rollout that is taken back, find it.
+  # SageMaker takes one of the two only.
+  second = local.shadowed ? var.shadow_release : local.challenged ? var.challenger.release : null
+
+  # With a shadow or a challenger the active release gets a second configuration. Its own stays,
+  # so that the end of the comparison, and a rollout that is taken back, find it.
   pairs = merge(
-    { for id in keys(var.releases) : id => { release = id, shadow = null } },
-    local.shadowed ? { "${var.active_release}+${var.shadow_release}" = { release = var.active_release, shadow = var.shadow_release } } : {},
+    { for id in keys(var.releases) : id => { release = id, second = null } },
+    local.second == null ? {} : { "${var.active_release}+${local.second}" = { release = var.active_release, second = local.second } },
   )
 
-  active_pair = var.active_release == null ? null : local.shadowed ? "${var.active_release}+${var.shadow_release}" : var.active_release
+  active_pair = local.second == null ? var.active_release : "${var.active_release}+${local.second}"
+
+  # A challenger does not scale: SageMaker refuses to take a variant off that is registered with
+  # Application Auto Scaling, and Terraform cannot take it off there first. So it has room for its
+  # share of the most that the endpoint may get.
+  challenger_count = !local.challenged ? null : var.autoscaling == null ? var.releases[var.challenger.release].instance_count : max(
+    local.instance_counts[var.challenger.release], ceil(var.challenger.share * var.autoscaling.max)
+  )
 
   configurations = {
-    for key, pair in local.pairs : key => {
+    for key, pair in local.pairs : key => merge({
       model_name     = local.model_names[pair.release]
       instance_type  = local.has_instances ? var.releases[pair.release].instance_type : null
       instance_count = local.has_instances ? local.instance_counts[pair.release] : null
@@ -53,14 +64,23 @@ locals {
       capture        = local.capture
       capture_key    = var.kms_key_arn
       kms_key_arn = local.has_instances && alltrue([
-        for id in compact([pair.release, pair.shadow]) : !can(regex(local.nvme, var.releases[id].instance_type))
+        for id in compact([pair.release, pair.second]) : !can(regex(local.nvme, var.releases[id].instance_type))
       ]) ? var.kms_key_arn : null
-      shadow = pair.shadow == null ? null : {
-        model_name     = local.model_names[pair.shadow]
-        instance_type  = var.releases[pair.shadow].instance_type
-        instance_count = local.instance_counts[pair.shadow]
+      shadow = pair.second == null || !local.shadowed ? null : {
+        model_name     = local.model_names[pair.second]
+        instance_type  = var.releases[pair.second].instance_type
+        instance_count = local.instance_counts[pair.second]
       }
-    }
+      # A configuration without a challenger keeps the name that it has without this.
+      }, pair.second == null || !local.challenged ? {} : {
+      challenger = {
+        model_name     = local.model_names[pair.second]
+        instance_type  = var.releases[pair.second].instance_type
+        instance_count = local.challenger_count
+        share          = var.challenger.share
+        variant        = var.challenger.variant
+      }
+    })
   }
 
   configuration_names = {
@@ -107,7 +127,7 @@ resource "aws_sagemaker_endpoint_configuration" "this" {
     model_name             = aws_sagemaker_model.this[local.pairs[each.key].release].name
     instance_type          = each.value.instance_type
     initial_instance_count = each.value.instance_count
-    initial_variant_weight = 1
+    initial_variant_weight = 1 - try(each.value.challenger.share, 0)
 
     dynamic "serverless_config" {
       for_each = each.value.serverless == null ? [] : [each.value.serverless]
@@ -120,13 +140,26 @@ resource "aws_sagemaker_endpoint_configuration" "this" {
     }
   }
 
+  # A request goes to one of the two by their weights, which add up to 1.
+  dynamic "production_variants" {
+    for_each = [for challenger in [try(each.value.challenger, null)] : challenger if challenger != null]
+
+    content {
+      variant_name           = production_variants.value.variant
+      model_name             = aws_sagemaker_model.this[local.pairs[each.key].second].name
+      instance_type          = production_variants.value.instance_type
+      initial_instance_count = production_variants.value.instance_count
+      initial_variant_weight = production_variants.value.share
+    }
+  }
+
   # The same weight as the variant's: it sees every request, and answers none.
   dynamic "shadow_production_variants" {
     for_each = each.value.shadow == null ? [] : [each.value.shadow]
 
     content {
       variant_name           = var.shadow_variant
-      model_name             = aws_sagemaker_model.this[local.pairs[each.key].shadow].name
+      model_name             = aws_sagemaker_model.this[local.pairs[each.key].second].name
       instance_type          = shadow_production_variants.value.instance_type
       initial_instance_count = shadow_production_variants.value.instance_count
       initial_variant_weight = 1

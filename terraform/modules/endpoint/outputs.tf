@@ -9,7 +9,7 @@ output "model_names" {
 }
 
 output "configuration_names" {
-  description = "Endpoint configuration names by release; with a shadow by `<release>+<shadow>` as well."
+  description = "Endpoint configuration names by release; with a shadow or a challenger by `<active>+<other>` as well."
   value       = { for key, configuration in aws_sagemaker_endpoint_configuration.this : key => configuration.name }
 }
 

@@ -21,17 +21,23 @@ locals {
     EndpointName = var.name
     VariantName  = var.variant
   }
+
+  # SageMaker measures each variant by itself.
+  variant_alarms = merge(
+    { for key, alarm in local.rollback_alarms : key => merge(alarm, { variant = var.variant }) },
+    local.challenged ? { for key, alarm in local.rollback_alarms : "challenger-${key}" => merge(alarm, { variant = var.challenger.variant }) } : {},
+  )
 }
 
 # They are in this module because the endpoint's rollouts depend on them.
 resource "aws_cloudwatch_metric_alarm" "rollback" {
-  for_each = local.rollback_alarms
+  for_each = local.variant_alarms
 
   alarm_name          = "${var.name}-${each.key}"
   alarm_description   = "${each.value.description}; takes a running rollout of ${var.name} back."
   namespace           = "AWS/SageMaker"
   metric_name         = each.value.metric
-  dimensions          = local.dimensions
+  dimensions          = merge(local.dimensions, { VariantName = each.value.variant })
   statistic           = each.value.statistic
   extended_statistic  = each.value.percentile
   comparison_operator = "GreaterThanOrEqualToThreshold"

@@ -5,7 +5,7 @@ variable "name" {
 }
 
 variable "variant" {
-  description = "Name of the one variant; traffic shifting needs the same in every configuration."
+  description = "Name of the active release's variant; traffic shifting needs the same in every configuration."
   type        = string
   nullable    = false
 
@@ -151,6 +151,41 @@ variable "shadow_release" {
   validation {
     condition     = var.shadow_release == null ? true : var.capture_percent > 0
     error_message = "A shadow's answers are seen only in captured records: set capture_percent = 100, or shadow_release = null."
+  }
+}
+
+variable "challenger" {
+  description = "Release that answers a share of the requests in the active one's place, and the name of its variant; null for none."
+  type = object({
+    release = string
+    share   = number
+    variant = string
+  })
+  default = null
+
+  validation {
+    condition     = var.challenger == null ? true : contains(keys(var.releases), var.challenger.release) && var.challenger.release != var.active_release
+    error_message = "challenger.release must be one of releases and another one than active_release; challenger = null for none."
+  }
+
+  validation {
+    condition     = var.challenger == null ? true : var.challenger.share > 0 && var.challenger.share < 1
+    error_message = "challenger.share must be greater than 0 and less than 1: to give a release all requests, make it the active_release."
+  }
+
+  validation {
+    condition     = var.challenger == null ? true : var.mode == "realtime"
+    error_message = "Only a real-time endpoint takes a challenger: set challenger = null, or mode = \"realtime\"."
+  }
+
+  validation {
+    condition     = var.challenger == null ? true : var.shadow_release == null
+    error_message = "SageMaker takes a shadow only next to a single production variant: set challenger or shadow_release, the other to null."
+  }
+
+  validation {
+    condition     = var.challenger == null ? true : var.capture_percent > 0
+    error_message = "A challenger's answers are judged by captured records: set capture_percent = 100, or challenger = null."
   }
 }
 
@@ -324,8 +359,8 @@ variable "rollout" {
   }
 
   validation {
-    condition     = var.rollout.strategy != "canary" || var.active_release == null ? true : var.mode != "serverless" && try(var.autoscaling.min, var.releases[var.active_release].instance_count) >= 2
-    error_message = "A canary needs two instances: set instance_count = 2 in the active release, autoscaling.min = 2, or rollout.strategy = \"auto\"."
+    condition     = var.rollout.strategy != "canary" || var.active_release == null ? true : var.mode != "serverless" && local.smallest_count >= 2
+    error_message = "A canary needs two instances of each variant: set instance_count = 2 in the releases that serve, autoscaling.min = 2, or rollout.strategy = \"auto\"."
   }
 }
 

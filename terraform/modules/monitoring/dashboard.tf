@@ -1,6 +1,7 @@
 locals {
   state_machine = ["StateMachineArn", var.state_machine_arn]
-  endpoint      = ["EndpointName", var.endpoint.name, "VariantName", var.endpoint.variant]
+  # CloudWatch keeps a metric for each variant.
+  endpoints = [for variant in var.endpoint.variants : ["EndpointName", var.endpoint.name, "VariantName", variant]]
 
   widgets = concat(local.endpoint_widgets, local.daily_widgets)
 
@@ -50,17 +51,21 @@ locals {
     {
       title = "Endpoint invocations and errors"
       stat  = "Sum"
-      metrics = [
-        for metric in ["Invocations", "Invocation4XXErrors", "Invocation5XXErrors"] :
-        concat(["AWS/SageMaker", metric], local.endpoint)
-      ]
+      metrics = concat([
+        for endpoint in local.endpoints : [
+          for metric in ["Invocations", "Invocation4XXErrors", "Invocation5XXErrors"] :
+          concat(["AWS/SageMaker", metric], endpoint)
+        ]
+      ]...)
     },
     {
       title = "Endpoint latency, µs"
       stat  = "p90"
-      metrics = [
-        for metric in ["ModelLatency", "OverheadLatency"] : concat(["AWS/SageMaker", metric], local.endpoint)
-      ]
+      metrics = concat([
+        for endpoint in local.endpoints : [
+          for metric in ["ModelLatency", "OverheadLatency"] : concat(["AWS/SageMaker", metric], endpoint)
+        ]
+      ]...)
     },
     {
       title = "Confidence by class"

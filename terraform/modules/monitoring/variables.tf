@@ -67,11 +67,16 @@ variable "function_names" {
 }
 
 variable "endpoint" {
-  description = "Endpoint and variant to watch; it need not exist yet."
+  description = "Endpoint to watch and its production variants, the active release's first; it need not exist yet."
   type = object({
-    name    = string
-    variant = string
+    name     = string
+    variants = list(string)
   })
+
+  validation {
+    condition     = length(var.endpoint.variants) >= 1
+    error_message = "endpoint.variants must name at least the active release's variant."
+  }
   nullable = false
 }
 

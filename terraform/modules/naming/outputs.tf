@@ -14,8 +14,13 @@ output "alias" {
 }
 
 output "variant" {
-  description = "Name of the endpoint's one variant; SageMaker's traffic shifting needs it constant."
+  description = "Name of the variant that serves the active release; SageMaker's traffic shifting needs it constant."
   value       = "AllTraffic"
+}
+
+output "challenger_prefix" {
+  description = "Start of the name of a challenger's variant; its release is the rest."
+  value       = "Challenger-"
 }
 
 output "names" {

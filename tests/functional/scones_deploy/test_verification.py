@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -113,6 +114,77 @@ def endpoint(**changes: Any) -> list[str]:
         return endpoint_differences(sagemaker, "e", RELEASE, CONFIGURATION)
 
 
+CHALLENGER = replace(RELEASE, id="r2", image=IMAGE.replace(":1", ":2"))
+SHARED = {
+    **CONFIGURATION,
+    "production_variants": [
+        {"variant_name": "AllTraffic", "model_name": "m-r1", "initial_variant_weight": 0.75},
+        {"variant_name": "Challenger-r2", "model_name": "m-r2", "initial_variant_weight": 0.25},
+    ],
+}
+
+
+def shared(image: str, weights: tuple[float, float]) -> list[str]:
+    """Return the differences of an endpoint with a challenger, of that image and these weights."""
+    names = ("AllTraffic", "Challenger-r2")
+    sagemaker = client("sagemaker")
+    with Stubber(sagemaker) as stub:
+        stub.add_response(
+            "describe_endpoint",
+            {
+                "EndpointName": "e",
+                "EndpointArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/e",
+                "EndpointConfigName": "e-r1-1",
+                "EndpointStatus": "InService",
+                "ProductionVariants": [
+                    {"VariantName": name, "DesiredWeight": weight}
+                    for name, weight in zip(names, weights, strict=True)
+                ],
+                "CreationTime": NOW,
+                "LastModifiedTime": NOW,
+            },
+        )
+        models = ("m-r1", "m-r2")
+        stub.add_response(
+            "describe_endpoint_config",
+            {
+                "EndpointConfigName": "e-r1-1",
+                "EndpointConfigArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/c",
+                "ProductionVariants": [
+                    {"VariantName": name, "ModelName": model}
+                    for name, model in zip(names, models, strict=True)
+                ],
+                "CreationTime": NOW,
+            },
+        )
+        for model, served in zip(models, (IMAGE, image), strict=True):
+            stub.add_response(
+                "describe_model",
+                {
+                    "ModelName": model,
+                    "ModelArn": f"arn:aws:sagemaker:us-east-1:123456789012:model/{model}",
+                    "CreationTime": NOW,
+                    "PrimaryContainer": {
+                        "Image": served, "ModelDataUrl": RELEASE.model_data_url, "Environment": {},
+                    },
+                },
+                {"ModelName": model},
+            )  # fmt: skip
+        intended = {**SHARED, "data_capture_config": []}
+        return endpoint_differences(sagemaker, "e", RELEASE, intended, CHALLENGER)
+
+
+def test_a_challenger_is_compared_with_its_own_release() -> None:
+    assert shared(CHALLENGER.image, (3.0, 1.0)) == []
+    (found,) = shared(IMAGE, (0.75, 0.25))
+    assert f"image of the model m-r2 is {IMAGE} and should be {CHALLENGER.image}" in found
+
+
+def test_weights_that_were_changed_at_the_endpoint_are_a_difference() -> None:
+    (found,) = shared(CHALLENGER.image, (0.75, 0.75))
+    assert "the shares of e is {'AllTraffic': 0.5, 'Challenger-r2': 0.5} and should be" in found
+
+
 def test_an_endpoint_on_its_release_differs_in_nothing() -> None:
     assert endpoint() == []
 
@@ -219,6 +291,24 @@ def answered(body: bytes) -> list[str]:
             },
         )
         return score_differences(runtime, "e", [KNOWN])
+
+
+def test_a_variant_of_several_is_asked_by_name() -> None:
+    runtime = client("sagemaker-runtime")
+    with Stubber(runtime) as stub:
+        stub.add_response(
+            "invoke_endpoint",
+            {"Body": io.BytesIO(b"[0.5, 0.5]")},
+            {
+                "EndpointName": "e",
+                "Body": b"png",
+                "ContentType": "image/png",
+                "InferenceId": ANY,
+                "TargetVariant": "Challenger-r2",
+            },
+        )
+        (found,) = score_differences(runtime, "e", [KNOWN], "Challenger-r2")
+    assert "by e, variant Challenger-r2, and should be" in found
 
 
 def test_the_same_answer_within_float32_passes() -> None:

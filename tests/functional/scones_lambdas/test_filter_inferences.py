@@ -34,6 +34,21 @@ def test_the_threshold_itself_is_accepted(confidence: float, decision: str) -> N
     assert json.loads(json.dumps(result, allow_nan=False)) == result
 
 
+@pytest.mark.parametrize(
+    ("own", "decision", "threshold"), [("0.9", "review", 0.9), ("", "accepted", 0.7)]
+)
+def test_a_challengers_answer_is_its_own_and_decided_by_its_threshold(
+    monkeypatch: pytest.MonkeyPatch, helpers: Any, own: str, decision: str, threshold: float
+) -> None:
+    monkeypatch.setenv("CHALLENGER_THRESHOLD", own)
+    helpers.forget_settings()
+    event = classified(0.8)
+    assert (handler(event)["release"], handler(event)["decision"]) == ("r1", "accepted")
+    event["inference"]["variant"] = "Challenger-r2"
+    found = handler(event)
+    assert (found["release"], found["decision"], found["threshold"]) == ("r2", decision, threshold)
+
+
 @pytest.fixture
 def assigned(world: Any, monkeypatch: pytest.MonkeyPatch, helpers: Any) -> str:
     text = json.dumps({"bicycle": {"bay": "A", "orders": "near", "max_km": 3}})

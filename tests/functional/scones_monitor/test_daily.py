@@ -55,18 +55,18 @@ def report(s3: Any, session: boto3.Session, tmp_path: Path) -> Report:
 def traffic(put: Callable[..., None], line: Callable[..., str]) -> Callable[..., None]:
     """Return a writer of a day's records, one a confidence of `bicycle`."""
 
-    def write(day: str, *shares: float) -> None:
+    def write(day: str, *shares: float, variant: str = "AllTraffic") -> None:
         lines = [
             line(
-                f"{day}-{i}",
+                f"{day}-{i}{variant.removeprefix('AllTraffic')}",
                 time=f"{day}T14:32:05Z",
                 probabilities=(share, 1 - share),
-                inference_id=f"{day}-{i}",
+                inference_id=f"{day}-{i}{variant.removeprefix('AllTraffic')}",
             )
             for i, share in enumerate(shares)
         ]
         key = day.replace("-", "/")
-        put(f"capture/scones/AllTraffic/{key}/14/32-05-000-x.jsonl", *lines)
+        put(f"capture/scones/{variant}/{key}/14/32-05-000-x.jsonl", *lines)
 
     return write
 
@@ -107,6 +107,23 @@ def test_a_day_like_those_before_has_a_page_and_no_drift(
     assert "Of 40 images" in page
     assert json.loads((tmp_path / "output" / "report.json").read_text())["captured_records"] == 40
     assert list((tmp_path / "output").glob("report-*.png"))
+
+
+def test_a_day_with_a_challenger_compares_both_releases(
+    report: Report, traffic: Callable[..., None], tmp_path: Path
+) -> None:
+    traffic(DAY, *[0.95] * 5)
+    traffic(DAY, *[0.85] * 3, variant="Challenger-two")
+    found = report(
+        challenger={
+            "release": "two", "share": 0.2, "variant": "Challenger-two", "threshold": 0.8
+        }
+    )  # fmt: skip
+    assert found["images"] == 5
+    figures = json.loads((tmp_path / "output" / "report.json").read_text())["variants"]
+    assert (figures["active"]["n"], figures["challenger"]["n"]) == (5, 3)
+    assert figures["challenger"]["accepted"]["value"] == 1
+    assert "Challenger: two" in (tmp_path / "output" / "report.html").read_text()
 
 
 def test_other_images_than_before_are_drift(
@@ -158,6 +175,22 @@ def test_answers_of_another_model_are_no_reference_and_counted(
     assert report()["drift"] == "too_few"
     note = json.loads((tmp_path / "output" / "report.json").read_text())["drift_note"]
     assert note.endswith("Left out of it: answers of another model: 3 classes (40).")
+
+
+def test_the_page_has_the_accepted_records_by_bay_and_radius(
+    report: Report, traffic: Callable[..., None], tmp_path: Path
+) -> None:
+    traffic(DAY, *[0.95] * 3, *[0.5] * 2, *[0.01] * 4)
+    bays = {
+        "bicycle": {"bay": "A", "orders": "near", "max_km": 3},
+        "motorcycle": {"bay": "B", "orders": "far", "max_km": 12},
+    }
+    report(assignments=bays)
+    found = json.loads((tmp_path / "output" / "report.json").read_text())["assignments"]
+    assert [(each["bay"], each["orders"], each["n"]) for each in found] == [
+        ("A", "near, up to 3 km", 3),
+        ("B", "far, up to 12 km", 4),
+    ]
 
 
 def days(report: Report, put: Callable[[str, bytes], None], first: int, last: int) -> list[Any]:
@@ -269,7 +302,7 @@ def test_what_is_no_day_is_refused(day: str) -> None:
         parse_day(day, NOW)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"labels": 1}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"labels": 1}', '{"assignments": 1}'])
 def test_settings_that_are_not_terraforms_are_one_sentence(text: str) -> None:
     with pytest.raises(MonitorError, match="inv apply writes it again"):
         DailySettings.loads(text)

@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from scones_core.errors import InvalidRequest
-from scones_core.events import inference_id, parse_image_ref
+from scones_core.events import CHALLENGER_PREFIX, challenger_of, inference_id, parse_image_ref
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_an_image_is_given_by_bucket_and_key() -> None:
@@ -27,3 +31,21 @@ def test_an_inference_id_is_the_same_for_each_retry_and_no_other_item() -> None:
     ids = {inference_id(execution, i) for i in range(100)} | {inference_id("other", 3)}
     assert len(ids) == 101
     assert all(len(each) <= 64 for each in ids)
+
+
+@pytest.mark.parametrize(
+    ("variant", "release"),
+    [
+        ("Challenger-20261129-074748-679c", "20261129-074748-679c"),
+        ("AllTraffic", ""),
+        ("Shadow", ""),
+        ("", ""),
+    ],
+)
+def test_a_challengers_variant_says_its_release(variant: str, release: str) -> None:
+    assert challenger_of(variant) == release
+
+
+def test_terraform_names_a_challengers_variant_the_same() -> None:
+    outputs = (ROOT / "terraform" / "modules" / "naming" / "outputs.tf").read_text()
+    assert f'value       = "{CHALLENGER_PREFIX}"' in outputs

@@ -3,17 +3,27 @@ from dataclasses import fields
 import pytest
 
 from scones_core.errors import DeployError
-from scones_core.outputs import Deployment
+from scones_core.outputs import Challenge, Deployment
 
 
 def outputs() -> dict[str, object]:
-    return {field.name: field.name for field in fields(Deployment)} | {"labels": ["a", "b"]}
+    given = {field.name: field.name for field in fields(Deployment)}
+    return given | {"labels": ["a", "b"], "challenger": None}
 
 
 def test_outputs_become_a_deployment_whatever_else_terraform_says() -> None:
     deployment = Deployment.of({**outputs(), "dashboard_url": "x"})
     assert deployment.data_bucket == "data_bucket"
     assert deployment.labels == ("a", "b")
+
+
+def test_a_challenger_is_known_with_its_variant_and_the_active_release_can_be_meant() -> None:
+    found = {"release": "r2", "share": 0.2, "variant": "Challenger-r2", "threshold": 0.9}
+    deployment = Deployment.of({**outputs(), "challenger": found})
+    assert deployment.challenger == Challenge("r2", 0.2, "Challenger-r2", 0.9)
+    assert deployment.target == {"TargetVariant": "variant"}
+    alone = Deployment.of(outputs())
+    assert (alone.challenger, alone.target) == (None, {})
 
 
 def test_a_missing_output_is_named_with_the_remedy() -> None:

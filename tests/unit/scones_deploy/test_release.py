@@ -1,4 +1,5 @@
 import json
+import math
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -10,11 +11,14 @@ import pytest
 from scones_core.assignments import Assignment
 from scones_core.errors import ReleaseError
 from scones_deploy.release import (
+    Challenger,
     Release,
     Releases,
     activate,
     add_release,
+    challenge,
     drop_releases,
+    end_challenge,
     read_releases,
     release_id,
     require_same_assignments,
@@ -277,3 +281,80 @@ def test_the_assignment_of_a_class_to_come_is_no_disagreement(path: Path) -> Non
     require_same_assignments(path, both)
     with pytest.raises(ReleaseError, match=r"scooter is bay C.* and none in scones"):
         require_same_assignments(path, ASSIGNED)
+
+
+@pytest.fixture
+def two(path: Path) -> Path:
+    """A file whose active release is RELEASE, with another of the same classes."""
+    add_release(path, RELEASE)
+    add_release(path, replace(RELEASE, id="next", threshold=0.9), activate=False)
+    return path
+
+
+def test_a_challenger_is_a_variable_of_terraform_and_its_share_can_change(two: Path) -> None:
+    challenge(two, "next", 0.2)
+    assert json.loads(two.read_text())["challenger"] == {"release": "next", "share": 0.2}
+    assert challenge(two, "next", 0.5) == read_releases(two)
+    assert read_releases(two).challenger == Challenger("next", 0.5)
+    assert read_releases(two).active == RELEASE.id
+    end_challenge(two)
+    assert "challenger" not in json.loads(two.read_text())
+
+
+@pytest.mark.parametrize("release", ["next", "other"])
+def test_another_active_release_has_no_challenger(two: Path, release: str) -> None:
+    add_release(two, replace(RELEASE, id="other", threshold=0.5), activate=False)
+    challenge(two, "next", 0.2)
+    assert activate(two, RELEASE.id).challenger == Challenger("next", 0.2)
+    assert activate(two, release).challenger is None
+    challenge(two, RELEASE.id, 0.2)
+    assert add_release(two, replace(RELEASE, id="newest", threshold=0.4)).challenger is None
+
+
+@pytest.mark.parametrize("gone", [RELEASE.id, "next"])
+def test_a_challenger_goes_with_either_of_the_two_releases(two: Path, gone: str) -> None:
+    challenge(two, "next", 0.2)
+    assert drop_releases(two, [gone]).challenger is None
+
+
+@pytest.mark.parametrize(
+    ("release", "share", "words"),
+    [
+        (RELEASE.id, 0.2, "is the active release"),
+        ("gone", 0.2, "There is no release 'gone'"),
+        ("french", 0.2, "the same classes in the same order"),
+        ("next", 1, "must lie between 0 and 1, not 1: `inv rollback next`"),
+        ("next", 0, "must lie between 0 and 1"),
+        ("next", math.nan, "must lie between 0 and 1"),
+    ],
+)
+def test_what_cannot_challenge_is_refused_and_nothing_is_written(
+    two: Path, release: str, share: float, words: str
+) -> None:
+    other = replace(RELEASE, id="french", labels=("moto", "velo"), threshold=0.3)
+    add_release(two, other, activate=False)
+    before = two.read_text()
+    with pytest.raises(ReleaseError, match=re.escape(words)):
+        challenge(two, release, share)
+    assert two.read_text() == before
+
+
+def test_without_an_active_release_nothing_is_challenged(two: Path) -> None:
+    activate(two, None)
+    with pytest.raises(ReleaseError, match="no active release"):
+        challenge(two, "next", 0.2)
+
+
+@pytest.mark.parametrize(
+    "challenger",
+    [
+        {"release": "gone", "share": 0.2},
+        {"release": "next"},
+        {"release": "next", "share": 2},
+        "next",
+    ],
+)
+def test_a_challenger_that_is_none_is_named_with_the_file(two: Path, challenger: object) -> None:
+    two.write_text(json.dumps({**json.loads(two.read_text()), "challenger": challenger}))
+    with pytest.raises(ReleaseError, match=re.escape(two.name)):
+        read_releases(two)

@@ -54,6 +54,12 @@ def test_a_threshold_lies_between_0_and_1(text: str) -> None:
     assert FilterEnvironment.of({"THRESHOLD": text}).threshold == float(text)
 
 
+@pytest.mark.parametrize(("text", "threshold"), [("", None), ("0.8", 0.8)])
+def test_a_challenger_may_have_a_threshold_of_its_own(text: str, threshold: float | None) -> None:
+    given = {"THRESHOLD": "0.9", "CHALLENGER_THRESHOLD": text}
+    assert FilterEnvironment.of(given).challenger_threshold == threshold
+
+
 @pytest.mark.parametrize("text", ["", "x", "nan", "inf", "-0.01", "1.01", "0,9"])
 def test_another_threshold_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="THRESHOLD"):

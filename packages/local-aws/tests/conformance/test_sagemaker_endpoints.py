@@ -1,6 +1,7 @@
 """Endpoints: updates and their guardrails, scaling, shadows, limits."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -245,6 +246,99 @@ def test_a_capacity_is_really_there_and_an_update_may_keep_it(hosting: Hosting) 
     assert hosting.settled(endpoint)["ProductionVariants"][0]["CurrentInstanceCount"] == 2
     update(hosting, endpoint, first)
     assert hosting.settled(endpoint)["ProductionVariants"][0]["CurrentInstanceCount"] == 1
+
+
+def test_two_variants_share_the_requests_and_each_is_captured_and_measured(
+    hosting: Hosting,
+) -> None:
+    """https://docs.aws.amazon.com/sagemaker/latest/dg/model-ab-testing.html."""
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://{hosting.bucket}/shared",
+        "CaptureOptions": [{"CaptureMode": "Output"}],
+    }
+    configuration = hosting.configuration(
+        variant(hosting.model("one"), "one", InitialVariantWeight=0.5),
+        variant(hosting.model("two"), "two", InitialVariantWeight=0.5),
+        DataCaptureConfig=capture,
+    )
+    endpoint = hosting.endpoint(configuration)
+    found = hosting.settled(endpoint)["ProductionVariants"]
+    assert [(v["VariantName"], v["CurrentWeight"], v["DesiredWeight"]) for v in found] == [
+        ("one", 0.5, 0.5),
+        ("two", 0.5, 0.5),
+    ]
+    answered = []
+    for _ in range(40):
+        answer = hosting.runtime.invoke_endpoint(EndpointName=endpoint, Body=b"image")
+        assert answer["Body"].read().decode() == answer["InvokedProductionVariant"]
+        answered.append(answer["InvokedProductionVariant"])
+    # 40 draws at 0.5: all of one about once in 10^12 runs.
+    counts = {name: answered.count(name) for name in ("one", "two")}
+    assert all(counts.values())
+
+    def captured() -> dict[str, int] | None:
+        files = hosting.objects(f"shared/{endpoint}/")
+        lines = {
+            name: sum(b.count(b"\n") for key, b in files.items() if f"/{name}/" in key)
+            for name in counts
+        }
+        return lines if sum(lines.values()) == 40 else None
+
+    assert hosting.aws.eventually(captured) == counts
+    now = datetime.now(UTC)
+
+    def measured() -> dict[str, int] | None:
+        sums = {}
+        for name in counts:
+            points = hosting.aws.client("cloudwatch").get_metric_statistics(
+                Namespace="AWS/SageMaker",
+                MetricName="Invocations",
+                Dimensions=[
+                    {"Name": "EndpointName", "Value": endpoint},
+                    {"Name": "VariantName", "Value": name},
+                ],
+                StartTime=now - timedelta(days=365),
+                EndTime=now + timedelta(days=365),
+                Period=86_400 * 30,
+                Statistics=["Sum"],
+            )["Datapoints"]
+            sums[name] = round(sum(point["Sum"] for point in points))
+        return sums if sums == counts else None
+
+    assert hosting.aws.eventually(measured)
+
+
+def test_variants_of_one_name_and_more_than_ten_are_refused(hosting: Hosting) -> None:
+    """botocore: CreateEndpointConfig.ProductionVariants; its reference says 10 at most."""
+    model = hosting.model()
+    with pytest.raises(ClientError, match='"same" was non-unique'):
+        hosting.configuration(variant(model, "same"), variant(model, "same"))
+    with pytest.raises(ClientError, match="less than or equal to 10"):
+        hosting.configuration(*(variant(model, f"v{i}") for i in range(11)))
+
+
+def test_an_update_policy_needs_a_variant_of_the_old_name(hosting: Hosting) -> None:
+    """.../deployment-guardrails-exclusions.html; a second variant may come and go beside it."""
+    model = hosting.model()
+    alone, other, both = (
+        hosting.configuration(*variants)
+        for variants in (
+            (variant(model, "one"),),
+            (variant(model, "two"),),
+            (variant(model, "one"), variant(model, "two")),
+        )
+    )
+    endpoint, policy = hosting.endpoint(alone), routing("ALL_AT_ONCE", 0)
+    policy["BlueGreenUpdatePolicy"]["TerminationWaitInSeconds"] = 0
+    with pytest.raises(ClientError, match="must have the same variant name as the old one, one"):
+        update(hosting, endpoint, other, DeploymentConfig=policy)
+    for configuration, count in ((both, 2), (alone, 1)):
+        update(hosting, endpoint, configuration, DeploymentConfig=policy)
+        assert len(hosting.settled(endpoint)["ProductionVariants"]) == count
+    update(hosting, endpoint, other)
+    assert hosting.settled(endpoint)["EndpointConfigName"] == other
 
 
 def test_a_wish_for_a_variant_that_is_not_there_changes_nothing(hosting: Hosting) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from scones_core.errors import DeployError
+from scones_core.events import challenger_of
 from scones_core.files import write_atomically
 from scones_core.uris import S3Uri
 from scones_deploy.artifact import missing_models, released_images
@@ -15,6 +16,7 @@ from scones_deploy.bundle import BundleManifest, build_bundles
 from scones_deploy.office_hours import OfficeHours, only_creates_endpoint
 from scones_deploy.release import (
     Release,
+    Releases,
     drop_releases,
     read_releases,
     require_same_assignments,
@@ -355,7 +357,9 @@ def verify(project: Project) -> None:
         project.console.say(f"  Nothing is deployed in {project.environment}.")
         return
     release, endpoint = project.active_release, project.deployment.endpoint_name
-    _require_applied(project, release)
+    known = read_releases(project.release_file)
+    challenger = known.releases[known.challenger.release] if known.challenger else None
+    _require_applied(project, known)
     bundles = BundleManifest.read(project.build / "lambda").bundles
     found = function_differences(project.client("lambda"), bundles, applied)
     found += setting_differences(release, applied, endpoint)
@@ -368,24 +372,33 @@ def verify(project: Project) -> None:
         for served, intended in pairs:
             name = str(served.values["name"])
             found += endpoint_differences(
-                project.client("sagemaker"), name, release, intended.values
+                project.client("sagemaker"), name, release, intended.values, challenger
             )
         said += f", {len(pairs)} endpoint{'s' * (len(pairs) > 1)} on {release.id}"
+        if known.challenger:
+            said += f" with {known.challenger.release} for {known.challenger.share:.0%} of it"
         if not found:
-            scored, found = _score(project, release, pairs)
+            scored, found = _score(project, [release, *([challenger] if challenger else [])], pairs)
             said += f", {scored}"
     if found:
         _fail(project, found)
     project.console.say(f"  Verified: {said}.")
 
 
-def _require_applied(project: Project, release: Release | None) -> None:
-    """Require that Terraform applied the release that is chosen; raises DeployError."""
-    chosen, deployed = release.id if release else "", project.deployment.active_release
+def _require_applied(project: Project, known: Releases) -> None:
+    """Require that Terraform applied the releases that are chosen; raises DeployError."""
+    applied, challenger = project.deployment, known.challenger
+    chosen, deployed = known.active or "", applied.active_release
+    what = "release"
+    if chosen == deployed:
+        what = "challenger"
+        chosen = f"{challenger.release} with {challenger.share:.2%}" if challenger else ""
+        its = applied.challenger
+        deployed = f"{its.release} with {its.share:.2%}" if its else ""
     if chosen != deployed:
         name = project.environment
         raise DeployError(
-            f"{chosen or 'No release'} is chosen in {name}, and {deployed or 'none'} is deployed: "
+            f"{chosen or f'No {what}'} is chosen in {name}, and {deployed or 'none'} is deployed: "
             f"`inv plan --env {name}`, then `inv apply --env {name}`, deploys what is chosen."
         )
 
@@ -402,19 +415,29 @@ def _require_endpoints(project: Project, names: list[str]) -> None:
 
 
 def _score(
-    project: Project, release: Release, pairs: list[tuple[AppliedResource, AppliedResource]]
+    project: Project,
+    releases: Sequence[Release],
+    pairs: list[tuple[AppliedResource, AppliedResource]],
 ) -> tuple[str, list[str]]:
-    """Return what is to be said of the golden samples, and how they are answered otherwise."""
-    images = released_images(project.client("s3"), release)
-    if not images:
-        return "no golden samples: its artifact has none, train again to have some", []
-    said, found = f"golden samples answered as in training: {len(images)}", []
+    """Return what is to be said of the golden samples, and how they are answered otherwise.
+
+    `releases` are the active one and its challenger, if any.
+    """
+    samples = {release.id: released_images(project.client("s3"), release) for release in releases}
+    if not all(samples.values()):
+        none = ", ".join(name for name, images in samples.items() if not images)
+        return f"no golden samples: the artifact of {none} has none, train again to have some", []
+    said = f"golden samples answered as in training: {sum(map(len, samples.values()))}"
+    found, runtime = [], project.client("sagemaker-runtime")
     for endpoint, configuration in pairs:
-        name = str(endpoint.values["name"])
+        name, variants = str(endpoint.values["name"]), configuration.values["production_variants"]
         if configuration.values.get("async_inference_config"):
             said += f", not asked of {name}, which answers later"
-        else:
-            found += score_differences(project.client("sagemaker-runtime"), name, images)
+            continue
+        for variant in variants:
+            asked = str(variant["variant_name"]) if len(variants) > 1 else ""
+            served = challenger_of(asked) or releases[0].id
+            found += score_differences(runtime, name, samples[served], asked)
     return said, found
 
 

@@ -3,14 +3,16 @@
 import webbrowser
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from scones_core.assignments import radius_text
 from scones_core.errors import MonitorError, SconesError
-from scones_core.events import DECISIONS, Result
+from scones_core.events import DECISIONS, Result, challenger_of
 from scones_core.manifest import Manifest
 from scones_core.outputs import Deployment
 from scones_core.reviews import Answer, read_answers
@@ -28,12 +30,19 @@ from scones_monitor.join import cause_text
 from scones_monitor.period import parse_period
 from scones_monitor.reference import drift_bounds
 from scones_monitor.report import Cost, Provenance, ReportData, Run, write_report
-from scones_monitor.summary import Summary, summarise
+from scones_monitor.summary import Query, Summary, summarise
 from scones_monitor.traffic import (
     Subject,
     compare_with_before,
     endpoint_metrics,
     release_times,
+)
+from scones_monitor.variants import (
+    VariantComparison,
+    VariantFigures,
+    challenger_subject,
+    compare_variants,
+    without_labels_of,
 )
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
@@ -79,7 +88,7 @@ def report(
     period = bool(since or start or end)
     if not run and not period and not source and _ran(project):
         run = LAST
-    subject = _subject(project, source)
+    subject = subject_of(project, source)
     now = project.now()
     if run:
         data_of = _of_run(project, subject, run, manifest, now)
@@ -99,7 +108,11 @@ def _ran(project: Project) -> bool:
     return project.records.path("execution").exists()
 
 
-def _subject(project: Project, folder: Path | None) -> Subject:
+def subject_of(project: Project, folder: Path | None = None) -> Subject:
+    """Return what a report is about: the deployed endpoint, or a folder of captured records.
+
+    Raises MonitorError where no endpoint is deployed, and where nobody says a threshold.
+    """
     archives = project.build / project.environment / "captures"
     if folder is None:
         deployed = project.deployment
@@ -137,16 +150,20 @@ def _of_run(
     _require_classified(results)
     manifest = manifest or data.current(project)
     truth = dict(_labelled(results, manifest)) | _reviewed(project, subject)
-    ids = [result["inference"]["inference_id"] for result in results if "inference" in result]
+    own, theirs = by_challenger(results)
+    ids = [result["inference"]["inference_id"] for result in own]
     seconds = CAPTURE_SECONDS.get(project.environment, CAPTURE_SECONDS_ON_AWS)
     listing = subject.archive.wait_for(subject.source, ids, began, seconds)
-    query = subject.query(began, now, truth=truth, inference_ids=ids)
+    its = {result["inference"]["inference_id"] for result in theirs}
+    known = {name: label for name, label in truth.items() if name not in its}
+    query = subject.query(began, now, truth=known, inference_ids=ids)
     found = summarise(subject.archive, listing.files, query)
-    missing = [
-        result
-        for result in results
-        if "inference" in result and not found.has(result["inference"]["inference_id"])
-    ]
+    missing = [result for result in own if not found.has(result["inference"]["inference_id"])]
+    _wait_for_challenger(project, subject, sorted(its), began)
+    asked = replace(
+        query, inference_ids=sorted(its), truth={n: truth[n] for n in its & truth.keys()}
+    )
+    variants = comparison(project, subject, found, asked)
     found = found.with_answers(
         [(began, r["inference"]["label"], r["inference"]["confidence"],
           truth.get(r["inference"]["inference_id"], "")) for r in missing]
@@ -156,14 +173,58 @@ def _of_run(
         executions=executions,
         decisions={decision: decisions[decision] for decision in DECISIONS},
         failures=tuple(_failures(results)),
-        without_record=len(missing),
+        without_record=len(missing)
+        + (sum(not variants.challenger.summary.has(name) for name in its) if variants else 0),
         keys={r["inference"]["inference_id"]: r["image"]["key"] for r in results
               if "inference" in r},
     )  # fmt: skip
     subject.left_out.extend(listing.left_out)
     return _report_data(
-        project, subject, found, (began, now), results=results, ended=ended, manifest=manifest
+        project,
+        subject,
+        found,
+        (began, now),
+        results=results,
+        ended=ended,
+        manifest=manifest,
+        variants=variants,
     )
+
+
+def by_challenger(results: Sequence[Result]) -> tuple[list[Result], list[Result]]:
+    """Return the classified results of the active release, and those of a challenger."""
+    own: list[Result] = []
+    theirs: list[Result] = []
+    for result in results:
+        if "inference" in result:
+            (theirs if challenger_of(result["inference"]["variant"]) else own).append(result)
+    return own, theirs
+
+
+def _wait_for_challenger(
+    project: Project, subject: Subject, ids: Sequence[str], began: datetime
+) -> None:
+    """Archive a challenger's records of these requests; raises MonitorError without any in time."""
+    challenge = subject.deployment.challenger if subject.deployment else None
+    if challenge is not None:
+        other = challenger_subject(subject, challenge)
+        seconds = CAPTURE_SECONDS.get(project.environment, CAPTURE_SECONDS_ON_AWS)
+        other.archive.wait_for(other.source, ids, began, seconds)
+
+
+def comparison(
+    project: Project, subject: Subject, own: Summary, query: Query
+) -> VariantComparison | None:
+    """Return the comparison of the deployed challenger with the active release; None without one.
+
+    `own` are the active release's records of the query's period.
+    """
+    deployed = subject.deployment
+    if deployed is None or deployed.challenger is None:
+        return None
+    active = VariantFigures(release=deployed.active_release, variant=subject.variant, summary=own)
+    clients = project.client("cloudwatch"), project.client("sagemaker")
+    return compare_variants(active, subject, deployed.challenger, query, clients)
 
 
 def period_data(project: Project, period: tuple[datetime, datetime]) -> ReportData:
@@ -171,7 +232,7 @@ def period_data(project: Project, period: tuple[datetime, datetime]) -> ReportDa
 
     Raises MonitorError where no endpoint is deployed.
     """
-    return _of_period(project, _subject(project, None), period)
+    return _of_period(project, subject_of(project), period)
 
 
 def _of_period(
@@ -184,14 +245,15 @@ def _of_period(
     if len(endpoints) > 1:
         named = ", ".join(endpoints)
         subject.left_out.append(f"The records are of {len(endpoints)} endpoints together: {named}")
-    truth, manifest = _reviewed(project, subject), None
-    if subject.deployment and _ran(project):
-        manifest = data.current(project)
-        truth = dict(_labelled(results_of(project), manifest)) | truth
+    truth, manifest = labels_at_hand(project, subject)
     query = subject.query(first, last, truth=truth)
     summary = summarise(subject.archive, listing.files, query)
     span = summary.span or (project.now() - timedelta(days=1), project.now())
     period = asked or (span[0], span[1] + timedelta(seconds=1))
+    whole = subject.query(*period, truth=truth)
+    variants = comparison(project, subject, summary, whole)
+    if variants is not None:
+        summary = without_labels_of(summary, variants.challenger.summary)
     subject.left_out.extend(listing.left_out)
     return _report_data(
         project,
@@ -200,6 +262,7 @@ def _of_period(
         period,
         results=_results(project, subject, period),
         manifest=manifest,
+        variants=variants,
     )
 
 
@@ -291,6 +354,18 @@ def _reviewed(project: Project, subject: Subject) -> dict[str, str]:
     return _filled_in(folder / LABELS_FILE) | subject.labels_of(answers)
 
 
+def labels_at_hand(project: Project, subject: Subject) -> tuple[dict[str, str], Manifest | None]:
+    """Return the true labels by inference id, of reviewers and of the last run's test images.
+
+    And the manifest of these; None where there is no run.
+    """
+    truth, manifest = _reviewed(project, subject), None
+    if subject.deployment and _ran(project):
+        manifest = data.current(project)
+        truth = dict(_labelled(results_of(project), manifest)) | truth
+    return truth, manifest
+
+
 def _filled_in(path: Path) -> dict[str, str]:
     """Return the labels of a list that was filled in by hand: files are named by inference id."""
     if not path.is_file() or not path.stat().st_size:
@@ -322,6 +397,7 @@ def _report_data(
     results: Iterable[Result],
     ended: Run | None = None,
     manifest: Manifest | None = None,
+    variants: VariantComparison | None = None,
 ) -> ReportData:
     release, chosen = project.active_release, project.settings.workflow.threshold
     own = release is not None and release.threshold == subject.threshold != chosen
@@ -349,6 +425,7 @@ def _report_data(
         cost=_cost(project, subject, period, ended.inputs if ended else len(found)),
         assignments=_assignments(results),
         left_out=tuple(subject.left_out),
+        variants=variants,
         target_precision=project.settings.training.target_precision if own else None,
         provenance=Provenance(
             environment=project.environment,
@@ -387,7 +464,10 @@ def _drift_bounds(
 
 
 def _releases(project: Project) -> dict[str, datetime]:
-    return release_times(read_releases(project.release_file).releases)
+    """Return the times of the releases that were active; a challenger was not, as far as known."""
+    known = read_releases(project.release_file)
+    challenger = known.challenger.release if known.challenger else ""
+    return release_times(name for name in known.releases if name != challenger)
 
 
 def _cost(
@@ -419,7 +499,7 @@ def _assignments(results: Iterable[Result]) -> Counter[tuple[str, str, str]]:
     for result in results:
         each = result.get("assignment")
         if isinstance(each, Mapping):
-            radius = f"{each.get('orders')}, up to {each.get('max_km'):g} km"
+            radius = radius_text(str(each.get("orders")), float(each.get("max_km") or 0))
             found[str(each.get("vehicle")), str(each.get("bay")), radius] += 1
     return found
 
@@ -450,19 +530,34 @@ def captures_of(
     since: datetime,
     timeout_seconds: float,
 ) -> Captures:
-    """Return the records that the serving variant left of these results.
+    """Return the records that the variants which answered left of these results.
 
     A shadow's have the same inference ids, and decided nothing. Raises MonitorError where none
-    has arrived in time.
+    of a variant's has arrived in time.
     """
-    ids = [result["inference"]["inference_id"] for result in results if "inference" in result]
-    return wait_for_captures(
-        s3,
-        S3Uri.parse(deployment.capture_uri),
-        deployment.endpoint_name,
-        expected=len(ids),
-        inference_ids=ids,
-        variant=deployment.variant,
-        since=since,
-        timeout_seconds=timeout_seconds,
+    asked: dict[str, list[str]] = {}
+    for result in results:
+        if "inference" in result:
+            variant = result["inference"]["variant"]
+            name = variant if challenger_of(variant) else deployment.variant
+            asked.setdefault(name, []).append(result["inference"]["inference_id"])
+    found = [
+        wait_for_captures(
+            s3,
+            S3Uri.parse(deployment.capture_uri),
+            deployment.endpoint_name,
+            expected=len(ids),
+            inference_ids=ids,
+            variant=name,
+            since=since,
+            timeout_seconds=timeout_seconds,
+        )
+        for name, ids in (asked or {deployment.variant: []}).items()
+    ]
+    return Captures(
+        records=tuple(record for each in found for record in each.records),
+        files=sum(each.files for each in found),
+        malformed=sum(each.malformed for each in found),
+        reasons=tuple(reason for each in found for reason in each.reasons),
+        duplicates=sum(each.duplicates for each in found),
     )

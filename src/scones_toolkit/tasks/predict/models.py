@@ -2,8 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -88,6 +88,7 @@ class EndpointModel:
     labels: Sequence[str]
     threshold: float
     runtime: Any
+    target: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def name(self) -> str:
@@ -107,6 +108,7 @@ class EndpointModel:
                 ContentType=header.content_type,
                 Accept="application/json",
                 Body=body,
+                **self.target,
             )
             found = probabilities(response["Body"].read(ANSWER_BYTES))
             return probability_vector(found, len(self.labels))
@@ -130,6 +132,7 @@ def endpoint_model(project: Project) -> EndpointModel:
         deployment.labels,
         deployment.threshold,
         project.client("sagemaker-runtime"),
+        deployment.target,
     )
 
 

@@ -75,7 +75,8 @@ def evaluate_endpoint(project: Project) -> Agreement:
         tested = read_predictions(folder)
     bodies = _test_images(project, manifest)
     with project.console.progress("asking the endpoint") as advance:
-        answers = ask(project.client("sagemaker-runtime"), name, bodies, advance)
+        runtime, target = project.client("sagemaker-runtime"), project.deployment.target
+        answers = ask(runtime, name, bodies, advance, target)
     found = compare(tested, bodies, answers, release.threshold)
     _print_agreement(project, name, found)
     if not found.holds:

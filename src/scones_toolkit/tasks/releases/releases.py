@@ -19,8 +19,10 @@ from scones_deploy.release import (
     Releases,
     activate,
     add_release,
+    challenge,
     drop_releases,
     read_releases,
+    same_release,
 )
 from scones_etl.load import read_manifest
 from scones_toolkit.project import Project
@@ -48,8 +50,12 @@ def release(
     artifact: str | None = None,
     gate_override: str = "",
     allow_synthetic: bool = False,
+    share: float | None = None,
 ) -> Releases:
     """Write an approved candidate into the release file and make it the active release.
+
+    With a `share`, 0 to 1, it is no active release but its challenger, which answers that part of
+    the requests.
 
     The candidate is named by its number or its artifact; else it is the last training's. Raises
     ReleaseError where it is not approved, or does not pass the quality gate, unless
@@ -72,7 +78,19 @@ def release(
     if not allow_synthetic:
         refusals = [*_synthetic(chosen), *refusals]
     made = replace(_gated(project, made, refusals, gate_override), model_package_arn=chosen.arn)
-    return _announce(project, add_release(project.release_file, made, assignments=assignments))
+    path = project.release_file
+    if share is None:
+        return _announce(project, add_release(path, made, assignments=assignments))
+    known = add_release(path, made, activate=False, assignments=assignments)
+    # What differs in nothing but its id is the release that was there.
+    chosen_id = made.id if made.id in known.releases else same_release(known, made)
+    changed = challenge(path, chosen_id, share)
+    project.console.say(
+        f"  {chosen_id} is written to {path.relative_to(project.root)}; it answers {share:.2%} of "
+        f"the requests next to {changed.active}, once applied."
+    )
+    project.hint("plan", "apply")
+    return changed
 
 
 def _assignments(project: Project, labels: Sequence[str]) -> Mapping[str, Assignment]:
@@ -90,12 +108,12 @@ def rollback(project: Project, release_id: str) -> Releases:
     """
     known = read_releases(project.release_file).releases
     if release_id in known:
-        _require_not_rejected(project, known[release_id])
+        require_not_rejected(project, known[release_id])
     return _announce(project, activate(project.release_file, release_id))
 
 
-def _require_not_rejected(project: Project, release: Release) -> None:
-    """Refuse a release whose candidate, of this environment's own registry, was rejected."""
+def require_not_rejected(project: Project, release: Release) -> None:
+    """Raise ReleaseError where a release's candidate, of the own registry, was rejected."""
     arn = release.model_package_arn
     if f"/{project.deployment.model_package_group}/" not in arn:
         return
@@ -128,7 +146,8 @@ def list_releases(project: Project, *, drop: Sequence[str] = ()) -> Releases:
     path = project.release_file
     known, deployed = read_releases(path), project.deployment.active_release
     for name in drop:
-        if name not in known.releases or name in (known.active, deployed):
+        challenging = known.challenger.release if known.challenger else None
+        if name not in known.releases or name in (known.active, deployed, challenging):
             raise ReleaseError(
                 f"{name} cannot be dropped: it is {_state(name, known, deployed) or 'unknown'}; "
                 "`inv releases` lists what there is."
@@ -162,7 +181,9 @@ def list_releases(project: Project, *, drop: Sequence[str] = ()) -> Releases:
 
 
 def _state(name: str, known: Releases, deployed: str) -> str:
-    """Return whether a release is deployed, chosen for the next apply, or both."""
+    """Return whether a release is deployed, chosen for the next apply, or both; or challenges."""
+    if known.challenger and name == known.challenger.release:
+        return f"challenger, {known.challenger.share:.2%}"
     if name == deployed:
         return "deployed" if name == known.active else "deployed, not chosen"
     return "chosen, not deployed" if name == known.active else ""

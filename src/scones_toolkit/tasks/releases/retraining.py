@@ -152,7 +152,9 @@ def _print_outcome(project: Project, output: Mapping[str, Any]) -> None:
         project.hint("review")
 
 
-def release_proposed(project: Project, *, allow_synthetic: bool = False) -> Releases:
+def release_proposed(
+    project: Project, *, allow_synthetic: bool = False, share: float | None = None
+) -> Releases:
     """Approve the newest proposal's candidate and write it into the release file; return that.
 
     Raises ReleaseError where nothing is proposed, or the newest was decided on already.
@@ -179,7 +181,9 @@ def release_proposed(project: Project, *, allow_synthetic: bool = False) -> Rele
         )
     note = f"proposed by {proposal.run}: {proposal.reason}; {proposal.new_images} new images"
     candidates.approve(project, found.version, note=note)
-    return releases.release(project, candidate=found.version, allow_synthetic=allow_synthetic)
+    return releases.release(
+        project, candidate=found.version, allow_synthetic=allow_synthetic, share=share
+    )
 
 
 def newest_proposal(project: Project) -> Proposal:

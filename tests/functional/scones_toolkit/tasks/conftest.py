@@ -26,6 +26,7 @@ DEPLOYMENT = Deployment.of(
         "data_bucket": "data",
         "state_machine_arn": MACHINE,
         "endpoint_name": "scones-local",
+        "challenger": None,
     }
 )
 

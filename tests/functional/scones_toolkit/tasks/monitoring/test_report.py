@@ -27,6 +27,7 @@ DEPLOYMENT = Deployment.of(
         "capture_uri": "s3://captures/capture",
         "endpoint_name": "scones-dev",
         "variant": "AllTraffic",
+        "challenger": None,
     }
 )
 RESULT: Result = {

@@ -17,6 +17,8 @@ from moto.sagemaker.responses import SageMakerResponse
 from local_aws.core.patching import patch
 
 Variant = Mapping[str, Any]
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html
+_MAX_VARIANTS = 10
 # What a model or configuration with a serverless variant must not have, and AWS's name for it.
 _NOT_SERVERLESS = (
     ("DataCaptureConfig", "Data capture"),
@@ -67,6 +69,7 @@ def create_endpoint_config(original: Any, self: SageMakerResponse) -> ActionResu
     variants = self._get_param("ProductionVariants") or []
     shadows = given["ShadowProductionVariants"]
     backend.validate_production_variants([*variants, *(shadows or ())])
+    _check_names(variants)
     _check_serverless(backend, variants, given)
     _check_shadows(variants, shadows or (), given)
     result: ActionResult = original(self)
@@ -85,6 +88,20 @@ def describe_endpoint_config(original: Any, self: SageMakerResponse) -> ActionRe
     found: dict[str, Any] = original(self).result
     empty = ("DataCaptureConfig", "AsyncInferenceConfig")
     return ActionResult({k: v for k, v in found.items() if v or k not in empty})
+
+
+def _check_names(variants: Sequence[Variant]) -> None:
+    names = [str(variant["VariantName"]) for variant in variants]
+    if len(names) > _MAX_VARIANTS:
+        raise AWSValidationException(
+            "1 validation error detected: Value at 'productionVariants' failed to satisfy "
+            f"constraint: Member must have length less than or equal to {_MAX_VARIANTS}"
+        )
+    for name in names:
+        if names.count(name) > 1:
+            raise AWSValidationException(
+                f'The variant name "{name}" was non-unique within the request.'
+            )
 
 
 def _check_serverless(

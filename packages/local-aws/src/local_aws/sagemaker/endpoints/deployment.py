@@ -90,6 +90,11 @@ def _blue_green(
 
 
 def _rolling(policy: Mapping[str, Any], counts: Sequence[int], alarms: tuple[str, ...]) -> Rollout:
+    # https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-exclusions.html
+    if len(counts) > 1:
+        raise InvalidRollout(
+            "A rolling deployment is not supported for several production variants."
+        )
     return Rollout(
         shares=_steps(_part("MaximumBatchSize", policy, counts, 0.05)),
         bake_seconds=_between("WaitIntervalInSeconds", policy, 0, 3600),
@@ -328,6 +333,7 @@ class Endpoints:
             )
             counts = [variant.count for variant in plan.variants]
             rollout = parse_rollout(endpoint.last_deployment_config, counts)
+            _require_common_variant(endpoint, plan)
         except (LocalAwsError, KeyError) as error:
             raise AWSValidationException(str(error)) from error
         updating = self.traffic.serving(endpoint.arn) is not None
@@ -425,6 +431,22 @@ class Endpoints:
     def _retire(self, endpoint: EndpointRecord, fleet: Fleet) -> None:
         fleet.drain()
         self.captures.flush(endpoint.endpoint_name)
+
+
+def _require_common_variant(endpoint: EndpointRecord, plan: FleetPlan) -> None:
+    """Raise InvalidRollout where a policy shifts traffic between variants of other names only.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-exclusions.html: the new
+    configuration must have the same variant name as the old one.
+    """
+    config = endpoint.last_deployment_config or {}
+    before = {variant["VariantName"] for variant in endpoint.production_variants or ()}
+    guarded = config.get("BlueGreenUpdatePolicy") or config.get("RollingUpdatePolicy")
+    if guarded and before and before.isdisjoint(variant.name for variant in plan.variants):
+        raise InvalidRollout(
+            f"The new configuration must have the same variant name as the old one, "
+            f"{', '.join(sorted(before))}, for a deployment with an update policy."
+        )
 
 
 def _capture_seconds() -> float:

@@ -31,10 +31,15 @@ def test_the_traffic_moves_in_the_steps_asked_for(config, counts, shares):
 
 
 def test_the_smallest_variant_bounds_a_step_in_instances():
-    config = rolling("INSTANCE_COUNT", 2)
+    config = routed("CANARY", CanarySize=50)
     assert parse_rollout(config, [4, 8]).shares == (0.5, 1.0)
-    with pytest.raises(InvalidRollout, match="which is 3"):
-        parse_rollout(config, [3, 8])
+    with pytest.raises(InvalidRollout, match="which is 1"):
+        parse_rollout(config, [1, 8])
+
+
+def test_several_variants_are_not_updated_in_batches():
+    with pytest.raises(InvalidRollout, match="several production variants"):
+        parse_rollout(rolling("INSTANCE_COUNT", 1), [4, 8])
 
 
 def test_the_two_policies_exclude_each_other():
