@@ -26,6 +26,7 @@ from scones_toolkit.project import Project
 from scones_toolkit.tasks.monitoring.report import CAPTURE_SECONDS, captures_of, report
 from scones_toolkit.tasks.monitoring.watch import watch
 from scones_toolkit.tasks.releases.challenger import challenger
+from scones_toolkit.tasks.releases.releases import rollback
 
 OLD = Release(
     id="20261101-120000-aaaa",
@@ -277,6 +278,13 @@ def test_the_end_leaves_the_active_release_alone(project: Project, said: io.Stri
     assert f"{OLD.id} answers all requests again" in said.getvalue()
     with pytest.raises(ReleaseError, match="dev has no challenger"):
         challenger(project, end=True)
+
+
+def test_another_active_release_ends_the_comparison_and_says_so(
+    project: Project, said: io.StringIO
+) -> None:
+    assert rollback(project, NEW.id).challenger is None
+    assert f"The comparison of {OLD.id} with {NEW.id} ends with it." in said.getvalue()
 
 
 def test_the_share_of_the_present_one_can_change(project: Project) -> None:
