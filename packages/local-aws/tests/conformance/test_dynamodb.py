@@ -258,3 +258,17 @@ def test_each_write_of_a_batch_or_transaction_needs_its_own_permission(aws, tabl
     assert (
         f"{of_another} " in denied(dynamodb.transact_write_items, TransactItems=[other])["Message"]
     )
+
+
+def test_a_value_has_at_most_32_levels(aws, table):
+    dynamodb = aws.client("dynamodb")
+
+    def nested(levels):
+        value = {"S": "x"}
+        for level in range(levels):
+            value = {"M": {"M": value}} if level % 2 else {"L": [value]}
+        return value
+
+    dynamodb.put_item(TableName=table, Item=row("nested", value=nested(32)))
+    with pytest.raises(ClientError, match="Nesting Levels have exceeded supported limits"):
+        dynamodb.put_item(TableName=table, Item=row("nested", value=nested(33)))

@@ -1,9 +1,12 @@
 """DynamoDB's patches: what is changed in moto's tables, and which operations are closed."""
 
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
 from moto.dynamodb.exceptions import ItemSizeTooLarge, MockValidationException
 from moto.dynamodb.models.dynamo_type import DynamoType, LimitedSizeDict
 from moto.dynamodb.models.utilities import bytesize
@@ -18,6 +21,7 @@ _HANDLER = "moto.dynamodb.responses.DynamoHandler"
 MAX_BATCH = 25
 MAX_ITEM_BYTES = 405_000
 """As moto measures: AWS takes items of between 409 and 410 KB."""
+MAX_LEVELS = 32
 # By operation: what it belongs to, which moto has in part or not as AWS does.
 CLOSED = {
     "execute_statement": "PartiQL",
@@ -53,8 +57,35 @@ def install(context: Context) -> None:
 )
 def call_action(original: Any, response: Any) -> Any:
     """Answer one request after the other: a condition holds until its write is done."""
+    if _is_too_deep(response):
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
+        kind = type("TooDeep", (ServiceException,), {"__module__": __name__})
+        error = kind("ValidationException", "Nesting Levels have exceeded supported limits")
+        _, headers, body = response.serialized(ActionResult(error))
+        return 400, {**headers, "status": "400"}, body
     with _lock:
         return original(response)
+
+
+def _is_too_deep(response: Any) -> bool:
+    """Return whether a request has a value that is nested in more lists and maps than may be."""
+    raw = response.raw_body or b""
+    text = raw.encode() if isinstance(raw, str) else raw
+    if text.count(b'"M"') + text.count(b'"L"') <= MAX_LEVELS and b"\\u" not in text:
+        return False
+    waiting: list[tuple[Any, int]] = [(json.loads(text), 0)]
+    while waiting:
+        value, levels = waiting.pop()
+        if levels > MAX_LEVELS:
+            return True
+        if isinstance(value, dict) and len(value) == 1:
+            ((kind, inner),) = value.items()
+            if kind in ("M", "L") and isinstance(inner, dict | list):
+                value, levels = inner, levels + 1
+        if isinstance(value, dict | list):
+            held = value.values() if isinstance(value, dict) else value
+            waiting.extend((one, levels) for one in held)
+    return False
 
 
 def _refusing(what: str) -> Callable[..., Any]:

@@ -18,10 +18,14 @@ from moto.dynamodb.responses import validate_put_has_empty_attrs, validate_put_h
 from local_aws.core.patching import patch
 from local_aws.state.table_items import plain
 
-MAX_STATEMENTS = 25
+MAX_STATEMENTS, MAX_CHARACTERS = 25, 8_192
 _NAME = r'(?:"([\w.:/-]+)"|([\w.-]+))'
 _INSERT = re.compile(rf"\s*INSERT\s+INTO\s+{_NAME}\s+VALUE\s*\{{(.*)\}}\s*", re.I | re.S)
-_UPDATE = re.compile(rf"\s*UPDATE\s+{_NAME}\s+SET\s+(.+?)\s+WHERE\s+(.+)", re.I | re.S)
+_UPDATE = re.compile(
+    # Spaces that were passed over are not given back, or each of them would be tried anew.
+    rf"\s*+UPDATE\s++{_NAME}\s++SET\s++(\S.*?)\s++WHERE\s++(\S.*)",
+    re.I | re.S,
+)
 _MEMBER = re.compile(r"\s*'([^']+)'\s*:\s*\?\s*")
 _EQUAL = re.compile(rf"\s*{_NAME}\s*=\s*\?\s*")
 _FAULTS = {
@@ -78,6 +82,11 @@ def batch_execute_statement(
         raise MockValidationException(
             "1 validation error detected: Value at 'statements' failed to satisfy constraint: "
             f"Member must have length less than or equal to {MAX_STATEMENTS}"
+        )
+    if any(len(one["Statement"]) > MAX_CHARACTERS for one in statements):
+        raise MockValidationException(
+            "1 validation error detected: Value at 'statement' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {MAX_CHARACTERS}"
         )
     parsed = [(parse(one["Statement"]), one.get("Parameters") or []) for one in statements]
     return [_answer(backend, statement, values) for statement, values in parsed]

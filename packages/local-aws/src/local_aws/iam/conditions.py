@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from local_aws.core.expressions import wildcard
+
 # A request's condition keys, in lower case; a key that is absent has no value at all.
 Values = Mapping[str, str | Sequence[str]]
 Test = Callable[[str, str], bool]
@@ -39,9 +41,11 @@ def as_list(value: Any) -> list[Any]:
 
 @functools.lru_cache(maxsize=4096)
 def _pattern(text: str) -> re.Pattern[str]:
-    parts = {"*": ".*", "?": "."}
-    return re.compile(
-        "".join(parts.get(c) or re.escape(_UNQUOTED.get(c, c)) for c in text), re.DOTALL
+    return wildcard(
+        [
+            "".join("." if c == "?" else re.escape(_UNQUOTED.get(c, c)) for c in part)
+            for part in text.split("*")
+        ]
     )
 
 

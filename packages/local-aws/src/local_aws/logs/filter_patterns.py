@@ -6,16 +6,21 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.
 import fnmatch
 import functools
 import json
+import logging
 import operator
 import re
 from collections.abc import Callable
 from typing import Any
 
+from local_aws.core.bounded_calls import TooCostly
+from local_aws.core.expressions import Expression
 from local_aws.eventbridge.delivery import DeliveryFailed
 from local_aws.eventbridge.input_transformer import at_path, is_missing
 
 Test = Callable[[str], bool]
 JsonTest = Callable[[Any], bool]
+
+_log = logging.getLogger(__name__)
 
 _TERM = re.compile(r'\s*(?P<sign>[?-]?)(?:"(?P<quoted>[^"]*)"|%(?P<regex>[^%]+)%|(?P<bare>\S+))')
 _JSON_TOKEN = re.compile(
@@ -26,7 +31,7 @@ _ELLIPSIS = "..."
 _COLUMN = re.compile(
     r"(?P<name>[\w.\-]+)\s*(?:(?P<sign>!=|<=|>=|=|<|>)\s*(?P<wanted>.+))?", re.DOTALL
 )
-_VALUE = re.compile(r'\[[^\]]*\]|"[^"]*"|\S+')
+_VALUE = re.compile(r'\[[^\[\]]*\]|"[^"]*"|\S+')
 _ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -68,16 +73,27 @@ def _terms(text: str) -> Test:
 
 
 def _word(term: str, regex: str | None) -> Test:
-    pattern = _expression(regex) if regex else re.compile(re.escape(term))
-    return lambda message: pattern.search(message) is not None
+    return _expression(regex) if regex else lambda message: term in message
 
 
-def _expression(regex: str) -> re.Pattern[str]:
-    """Return a regular expression of a pattern; raises PatternError."""
+def _expression(regex: str) -> Test:
+    """Return whether a text has a match of a pattern's expression, as a function.
+
+    Raises PatternError. A text that takes too long has none, and the server's log says so.
+    """
     try:
-        return re.compile(regex)
-    except re.error as error:
+        expression = Expression(regex)
+    except (re.error, RecursionError) as error:
         raise PatternError(f"the regular expression %{regex}% cannot be read: {error}") from error
+
+    def matches(text: str) -> bool:
+        try:
+            return expression.search(text) is not None
+        except TooCostly as error:
+            _log.warning("%%%s%% is not matched with a message of %d: %s", regex, len(text), error)
+            return False
+
+    return matches
 
 
 def _json(text: str) -> Test:
@@ -91,7 +107,7 @@ def _json(text: str) -> Test:
             return False
         try:
             return test(json.loads(message))
-        except ValueError:
+        except (ValueError, OverflowError, RecursionError):  # not JSON, or no number of 64 bits
             return False
 
     return matches
@@ -195,7 +211,7 @@ def _is_number(value: Any) -> bool:
 def _equal(kind: str, wanted: str) -> JsonTest:
     if kind == "regex":
         pattern = _expression(wanted)
-        return lambda value: isinstance(value, str) and pattern.search(value) is not None
+        return lambda value: isinstance(value, str) and pattern(value)
     text = wanted.strip('"')
 
     def equal(value: Any) -> bool:
@@ -263,7 +279,7 @@ def _test(sign: str, wanted: str) -> Test:
         return _ordered(_ORDERS[sign], wanted)
     if wanted.startswith("%") and wanted.endswith("%"):
         pattern = _expression(wanted.strip("%"))
-        return lambda value: (pattern.search(value) is not None) == (sign == "=")
+        return lambda value: pattern(value) == (sign == "=")
     text = wanted.strip('"')
     return lambda value: matches_text(text, value) == (sign == "=")
 

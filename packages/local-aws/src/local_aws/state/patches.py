@@ -13,6 +13,7 @@ from local_aws.core.admin_api import PREFIX
 from local_aws.core.context import Context
 from local_aws.core.patching import patch
 from local_aws.core.refusals import refuse, signed_service
+from local_aws.core.services import service_of
 from local_aws.core.stores import STORES, changed, durable_transition, on_restored
 from local_aws.state.executions import CAUSE, INTERRUPTED, end_interrupted
 from local_aws.state.saver import NotSaved, Saver
@@ -59,7 +60,7 @@ def commit_changes(application: Wsgi, saver: Saver) -> Wsgi:
         if environ.get("PATH_INFO", "").startswith(PREFIX):
             return application(environ, start_response)
         method = environ["REQUEST_METHOD"]
-        _current.action, _current.refusal = "", saver.failure
+        _current.action, _current.service, _current.refusal = "", "s3", saver.failure
         if saver.failure and _is_s3(environ) and is_change(method, ""):
             return _unavailable(environ, start_response, saver.failure)
         head: list[Any] = []
@@ -67,7 +68,7 @@ def commit_changes(application: Wsgi, saver: Saver) -> Wsgi:
         shows, action = STORES.take_wait(), _current.action
         try:
             if is_change(method, action):
-                saver.commit(whole=action in _LOGS)
+                saver.commit(_current.service, whole=action in _LOGS)
             elif shows or (action.startswith(_SHOW_END) and action != _DESCRIBE):
                 saver.settle()
         except NotSaved as error:
@@ -93,6 +94,7 @@ def _unavailable(
 def note_action(original: Any, response: Any) -> Any:
     """Remember the action; refuse a change that could not be saved."""
     _current.action = action = str(response._get_action() or "")
+    _current.service = service_of(type(response).__module__)
     refusal = getattr(_current, "refusal", "")
     if not refusal or not is_change(response.method, action):
         return original(response)

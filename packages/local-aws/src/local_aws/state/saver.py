@@ -85,15 +85,18 @@ class Saver:
         """Begin to save."""
         self._thread.start()
 
-    def commit(self, *, whole: bool = False) -> None:
+    def commit(self, service: str = "", *, whole: bool = False) -> None:
         """Return once what is there now is on disk; logs and metrics only if it is the `whole`.
 
-        Raises NotSaved when that failed, or took longer than `COMMIT_SECONDS`.
+        Raises NotSaved when that failed, or took longer than `COMMIT_SECONDS`, and when the
+        records of this service (moto's name) are such that they cannot be saved.
         """
         with self._changed:
             self._asked += 1
             self._generation += whole
             self._await(self._asked)
+        if service in self._sections.unsaved:
+            raise NotSaved(f"{service}: {self._sections.problems.get(service, 'is not saved')}.")
 
     def settle(self) -> None:
         """Return once all terminal statuses that are visible are on disk; raises as `commit`."""

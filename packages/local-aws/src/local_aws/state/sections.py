@@ -49,6 +49,8 @@ class Sections:
         self._not_loaded: dict[Key, Section] = {}
         # What is wrong with a service or a store, by its name.
         self.problems: dict[str, str] = {}
+        # Those whose changes since the last save are not on disk.
+        self.unsaved: set[str] = set()
 
     def read(self, generation: int) -> bytes:
         """Return all records, pickled; logs and metrics as they were when `generation` changed.
@@ -93,11 +95,13 @@ class Sections:
             raise
         except Exception as error:  # what pickle raises is of many kinds
             return self._unsaved(key, error)
+        self.unsaved.discard(key[1])
         if self.problems.pop(key[1], ""):
             LOG.warning("The records of %s are saved again", key[1])
         return section
 
     def _unsaved(self, key: Key, error: Exception) -> Section | None:
+        self.unsaved.add(key[1])
         self._report(key, f"its records are not saved: {error}")
         return self._last.get(key)
 

@@ -13,6 +13,7 @@ from moto.stepfunctions.parser.asl.component.state.choice.comparison.variable im
     NoSuchVariable,
 )
 
+from local_aws.core.expressions import wildcard
 from local_aws.core.patching import patch
 from local_aws.stepfunctions.errors import failure_event
 
@@ -109,9 +110,13 @@ def matches_wildcards(_: Any, variable: Any, comparison_value: Any) -> bool:
     """Return whether a string matches: `*` stands for any text, after a backslash for itself."""
     if not isinstance(variable, str):
         return False
-    parts = re.findall(r"\\[*\\]|.", comparison_value, re.DOTALL)
-    pattern = "".join(".*" if part == "*" else re.escape(part[-1]) for part in parts)
-    return re.fullmatch(pattern, variable, re.DOTALL) is not None
+    parts = [""]
+    for sign in re.findall(r"\\[*\\]|.", comparison_value, re.DOTALL):
+        if sign == "*":
+            parts.append("")
+        else:
+            parts[-1] += re.escape(sign[-1])
+    return wildcard(parts).fullmatch(variable) is not None
 
 
 class _Ruled(str):

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from local_aws.logs.filter_patterns import PatternError, compiled
@@ -50,3 +52,24 @@ def test_a_pattern_finds_what_it_says(pattern, message, expected):
 def test_a_pattern_that_cannot_be_read_is_refused(pattern):
     with pytest.raises(PatternError):
         compiled(pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("%(a+)+$%", "a" * 40 + "!"),
+        ("{ $.a = %(a+)+$% }", '{"a": "' + "a" * 40 + '!"}'),
+        ("[a, b]", "[ " * 100_000),
+        ("{ $.a = 1 }", '{"a": ' + "9" * 400 + "}"),
+        ("{ $.a = 1 }", "[" * 100_000),
+    ],
+)
+def test_a_message_that_is_made_to_hold_things_up_does_not_match(pattern, message):
+    began = time.monotonic()
+    assert not compiled(pattern)(message)
+    assert time.monotonic() - began < 30
+
+
+def test_an_expression_that_is_nested_too_deeply_is_refused():
+    with pytest.raises(PatternError):
+        compiled("%" + "(" * 20_000 + "%")

@@ -161,3 +161,13 @@ def test_what_cannot_be_loaded_costs_only_itself_and_stays_on_disk(kept):
 
 def fail(value):
     raise ValueError("no")
+
+
+def test_a_change_of_a_service_whose_records_cannot_be_saved_is_not_acknowledged(kept):
+    kept.value = Path.cwd()  # of a class that is not saved
+    with pytest.raises(NotSaved, match="its records are not saved"):
+        kept.saver.commit("value")
+    kept.saver.commit("another")
+    kept.value = "after"
+    kept.saver.commit("value")
+    assert kept.saved() == "after"

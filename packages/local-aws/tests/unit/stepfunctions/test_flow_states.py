@@ -1,8 +1,9 @@
 import datetime
+import time
 
 import pytest
 
-from local_aws.stepfunctions.flow_states import time_of
+from local_aws.stepfunctions.flow_states import matches_wildcards, time_of
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,9 @@ def test_a_time_may_have_an_offset_and_a_fraction(text: str, microseconds: int) 
 )
 def test_what_is_not_a_time_in_rfc_3339_is_none(text: str) -> None:
     assert time_of(text) is None
+
+
+def test_a_string_is_matched_with_many_wildcards_in_no_time():
+    began = time.monotonic()
+    assert not matches_wildcards(None, "a" * 1_000, "*a" * 20 + "b")
+    assert time.monotonic() - began < 5

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from local_aws.core.bounded_calls import TooCostly
 from local_aws.core.child_processes import Children
+from local_aws.core.expressions import Expression
 from local_aws.core.s3_uri import S3Uri
 from local_aws.sagemaker.algorithms.images import algorithm_of
 from local_aws.sagemaker.archives import pack
@@ -30,6 +33,8 @@ from local_aws.sagemaker.jobs.runner import (
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+_log = logging.getLogger(__name__)
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$")
 
@@ -153,7 +158,7 @@ class TrainingRun(JobRun):
         self.spec, self._images_path = spec, images_path
         self._children, self._s3 = children, s3
         self._on_line, self._on_status, self._on_metric = on_line, on_status, on_metric
-        self._patterns = [(name, re.compile(regex)) for name, regex in spec.metrics.items()]
+        self._patterns = [(name, Expression(regex)) for name, regex in spec.metrics.items()]
         self._paths = JobFolder(folder / "ml")
 
     def interrupt(self, back_in_seconds: float) -> None:
@@ -233,9 +238,13 @@ class TrainingRun(JobRun):
     def _read(self, line: str) -> None:
         self._on_line(line)
         for name, pattern in self._patterns:
-            match = pattern.search(line)
-            if match and match.groups() and _NUMBER.match(match.group(1) or ""):
-                self._on_metric(name, float(match.group(1)))
+            try:
+                match = pattern.search(line)
+            except TooCostly as error:
+                _log.warning("The metric %s of %s is not read: %s", name, self.spec.name, error)
+                continue
+            if match and len(match) > 1 and _NUMBER.match(match[1] or ""):
+                self._on_metric(name, float(match[1] or ""))
 
     def _upload(self) -> str:
         """Upload what the program left; return the artifact's location, empty without one."""

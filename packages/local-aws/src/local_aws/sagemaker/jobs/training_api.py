@@ -12,6 +12,7 @@ from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 
 from local_aws.core.admin_api import PREFIX, route
+from local_aws.core.expressions import Expression
 from local_aws.core.patching import add, patch
 from local_aws.core.s3_uri import S3Uri
 from local_aws.core.stores import durable_transition
@@ -171,8 +172,8 @@ def check_request(request: Mapping[str, Any]) -> None:
 def _check_metrics(algorithm: Mapping[str, Any]) -> None:
     for definition in algorithm.get("MetricDefinitions") or ():
         try:
-            re.compile(definition["Regex"])
-        except re.error as error:
+            Expression(definition["Regex"])
+        except (re.error, RecursionError) as error:
             raise AWSValidationException(
                 f"The metric {definition['Name']} has an invalid regular expression: {error}."
             ) from error

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import random
+import sys
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,12 +15,18 @@ from typing import Any
 from jsonata import Jsonata
 from jsonata.jexception import JException
 
+from local_aws.core.bounded_calls import BoundedCalls, TooCostly
 from local_aws.errors import LocalAwsError
+from local_aws.stepfunctions.query_language.cheap_expressions import is_cheap
 
+# The library raises it for the whole process, where data that is nested so deeply overflows the
+# stack of a thread. An expression that needs more runs in a process that has more.
+sys.setrecursionlimit(1_000)
 # An expression that runs away is stopped. AWS does not say when it does that; its depth was
 # measured (floci-io/floci#2737).
-_MILLISECONDS = 10_000
+_SECONDS = 10.0
 _DEPTH = 100
+_evaluated_elsewhere = BoundedCalls(f"{__name__}:evaluated", _SECONDS)
 _MAX_IN_RANGE = 1_000
 # The library raises what Python raises for a number that is none, or a division by zero.
 _FAULTS = (JException, ArithmeticError, LookupError, TypeError, ValueError, RecursionError)
@@ -41,20 +48,38 @@ class QueryFailed(LocalAwsError):
 def evaluate(expression: str, bindings: Mapping[str, Any]) -> Any:
     """Return an expression's value as plain JSON; `bindings` are variables without their `$`.
 
-    Raises QueryFailed where it is none of JSONata, where it fails, and where it has no value or
-    one that JSON has not.
+    Raises QueryFailed where it is none of JSONata, where it fails, where it takes too much time or
+    memory, and where it has no value or one that JSON has not.
     """
+    try:
+        cheap = is_cheap(expression, _parsed(expression).ast)
+    except _FAULTS as error:
+        raise _failed(expression, error) from error
+    if cheap:
+        return evaluated(expression, bindings)
+    try:
+        return _evaluated_elsewhere(expression, bindings)
+    except TooCostly as error:
+        raise _failed(expression, error) from error
+    except LocalAwsError as error:
+        raise QueryFailed(str(error)) from error
+
+
+def evaluated(expression: str, bindings: Mapping[str, Any]) -> Any:
+    """Return an expression's value as `evaluate` does, however long it takes in this process."""
     try:
         program = _parsed(expression)
         value = program.evaluate(None, _frame(program, bindings))
         undefined = value is None and _undefined(expression, bindings)
     except _FAULTS as error:
-        raise QueryFailed(
-            f"The JSONata expression '{expression}' threw an error: {error}"
-        ) from error
+        raise _failed(expression, error) from error
     if undefined:
         raise QueryFailed(f"The JSONata expression '{expression}' returned nothing (undefined).")
     return _plain(expression, value)
+
+
+def _failed(expression: str, error: Exception) -> QueryFailed:
+    return QueryFailed(f"The JSONata expression '{expression}' threw an error: {error}")
 
 
 def syntax_tree(expression: str) -> Any:
@@ -90,7 +115,7 @@ def _frame(program: Jsonata, bindings: Mapping[str, Any]) -> Any:
     frame = program.create_frame()
     for name, value in bindings.items():
         frame.bind(name, value)
-    frame.set_runtime_bounds(_MILLISECONDS, _DEPTH)
+    frame.set_runtime_bounds(int(_SECONDS * 1000), _DEPTH)
     return frame
 
 

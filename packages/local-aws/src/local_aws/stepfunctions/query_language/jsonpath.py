@@ -16,6 +16,8 @@ from typing import Any
 
 from moto.stepfunctions.parser.asl.utils.json_path import NoSuchJsonPathError
 
+from local_aws.core.bounded_calls import TooCostly
+from local_aws.core.expressions import Expression
 from local_aws.core.patching import patch, set_value
 from local_aws.errors import LocalAwsError
 from local_aws.stepfunctions.interpreter import modules_with
@@ -155,8 +157,19 @@ def _closing(text: str, place: int) -> int:
 
 def _parts(text: str) -> list[str]:
     """Return what commas outside of quotes separate."""
-    found = re.findall(r"""\s*('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^,'"]+?)\s*(?:,|\Z)""", text)
-    return [part for part in found if part]
+    parts, quote, escaped = [""], "", False
+    for letter in text:
+        if letter == "," and not quote:
+            parts.append("")
+            continue
+        parts[-1] += letter
+        if escaped or letter == "\\":
+            escaped = not escaped
+        elif not quote and letter in "'\"":
+            quote = letter
+        elif letter == quote:
+            quote = ""
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _member(name: str) -> Step:
@@ -295,8 +308,8 @@ class _Filter:
             if found:
                 self._place = found.end()
                 try:
-                    return re.compile(found[1], re.IGNORECASE if found[2] else 0)
-                except re.error as error:
+                    return Expression(found[1], ignore_case=bool(found[2]))
+                except (re.error, RecursionError) as error:
                     raise InvalidPath(f"The filter '{text}' has a wrong pattern.") from error
         if letter == "[":
             end = _closing(text, place)
@@ -343,7 +356,10 @@ def _equals(left: Any, right: Any) -> bool:
 
 
 def _matches(left: Any, right: Any) -> bool:
-    return isinstance(left, str) and isinstance(right, re.Pattern) and bool(right.fullmatch(left))
+    try:
+        return isinstance(left, str) and isinstance(right, Expression) and right.fullmatch(left)
+    except TooCostly as error:
+        raise InvalidPath(f"The pattern of a JSONPath is not matched: {error}.") from error
 
 
 def _is_in(left: Any, right: Any) -> bool:

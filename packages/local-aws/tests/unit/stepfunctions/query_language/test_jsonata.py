@@ -1,7 +1,10 @@
+import sys
 from typing import Any
 
 import pytest
 
+from local_aws.core.bounded_calls import BoundedCalls, TooCostly
+from local_aws.stepfunctions.query_language.cheap_expressions import is_cheap
 from local_aws.stepfunctions.query_language.jsonata import QueryFailed, evaluate, syntax_tree
 
 
@@ -72,3 +75,50 @@ def test_a_function_may_call_itself_a_hundred_levels_deep() -> None:
     assert evaluate(count % 10, {}) == 10
     with pytest.raises(QueryFailed):
         evaluate(count % 120, {})
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "$contains('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!', /(a+)+$/)",
+        # The library looks at the time of the first value of an object only.
+        "{'a': 1, 'b': ($f := function($n){ $f($n + 1) }; $f(1))}",
+        "($d := function($x, $n){ $n = 0 ? $x : $d([[$x], [$x]], $n - 1) }; $d('a', 40))",
+        "$pad('', 3000000000)",
+    ],
+)
+def test_an_expression_that_runs_away_is_ended(expression: str) -> None:
+    bounded = BoundedCalls("local_aws.stepfunctions.query_language.jsonata:evaluated", 2)
+    with pytest.raises(TooCostly):
+        bounded(expression, {})
+
+
+def test_an_expression_that_fills_the_memory_fails_its_state() -> None:
+    with pytest.raises(QueryFailed, match="threw an error: It takes more than"):
+        evaluate("$length($pad('', 3000000000))", {})
+
+
+def test_data_that_is_nested_deeply_is_no_danger_to_a_threads_stack() -> None:
+    assert sys.getrecursionlimit() == 1_000
+
+
+@pytest.mark.parametrize(
+    ("expression", "cheap"),
+    [
+        ("$states.input.a & '-' & $substring($uuid(), 0, 4)", True),
+        ("$exists($a.b) and $c > 5 ? {'x': [$y, -1]} : null", True),
+        ("$a.b[0]", False),
+        ("$a.b.$uppercase($)", False),
+        ("$a.(b & c)", False),
+        ("$a{b: c}", False),
+        ("$a^(b)", False),
+        ("[1..5]", False),
+        ("($a := $a & $a; $a)", False),
+        ("$contains($a, /b/)", False),
+        ("$map($a, function($v){ $v })", False),
+        ("$a.*", False),
+        (" & ".join(["$a"] * 500), False),
+    ],
+)
+def test_what_repeats_or_multiplies_is_not_cheap(expression: str, cheap: bool) -> None:
+    assert is_cheap(expression, syntax_tree(expression)) is cheap

@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import pytest
@@ -85,3 +86,15 @@ def test_a_definite_path_without_a_value_is_an_error(path: str) -> None:
 def test_what_is_not_a_path_is_refused(path: str) -> None:
     with pytest.raises(InvalidPath):
         find(path, DEPOT)
+
+
+def test_a_pattern_that_would_take_years_fails() -> None:
+    with pytest.raises(InvalidPath, match="is not matched"):
+        find("$.x[?(@.y =~ /(a+)+b/)]", {"x": [{"y": "a" * 40}]})
+
+
+def test_a_union_of_spaces_is_refused_in_no_time() -> None:
+    began = time.monotonic()
+    with pytest.raises(InvalidPath):
+        find("$['a',b" + " " * 100_000 + '"]', {})
+    assert time.monotonic() - began < 10
