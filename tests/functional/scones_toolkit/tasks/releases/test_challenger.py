@@ -208,6 +208,20 @@ def test_both_are_compared_since_the_challengers_first_answer(project: Project, 
     assert found["variants"]["verdict"]["outcome"] == "open"
 
 
+def test_what_answered_before_the_active_release_was_made_is_not_compared(
+    project: Project, s3: Any
+) -> None:
+    made = BEGAN + timedelta(minutes=10)
+    younger = f"{made:%Y%m%d-%H%M%S}-dddd"
+    vars(project)["deployment"] = replace(project.deployment, active_release=younger)
+    for variant, before, after in (("AllTraffic", 7, 2), (VARIANT, 9, 3)):
+        answered(s3, variant, before, 0.95)
+        answered(s3, variant, after, 0.95, made + timedelta(minutes=1))
+    compared = report(project, since="2h")["variants"]
+    assert (compared["active"]["n"], compared["challenger"]["n"]) == (2, 3)
+    assert compared["since"] == made.isoformat()
+
+
 def test_the_terminal_shows_how_the_challenger_does(
     project: Project, s3: Any, said: io.StringIO
 ) -> None:
