@@ -23,6 +23,7 @@ module "daily_report" {
     model_url        = local.release.model_data_url
     dataset_version  = local.release.dataset_version
     reference_since  = var.monitoring.reference_since
+    assignments      = var.assignments
     challenger       = local.deployed_challenger
   }
 

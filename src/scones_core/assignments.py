@@ -14,6 +14,9 @@ from scones_core.errors import SettingsError
 
 Orders = Literal["near", "far"]
 
+MAX_NAMES = 10
+"""Classes that an error names; further ones are counted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
@@ -37,6 +40,11 @@ class Assignment:
             raise SettingsError(
                 f"{where} max_km must be a number of kilometres over 0, not {self.max_km!r:.40}."
             )
+
+
+def radius_text(orders: str, max_km: float) -> str:
+    """Return which orders an assignment gives, as `near, up to 3 km`."""
+    return f"{orders}, up to {max_km:g} km"
 
 
 def parse_assignments(table: Any) -> dict[str, Assignment]:
@@ -73,9 +81,13 @@ def require_assignments(
     if not assignments:
         return
     if missing := [label for label in labels if label not in assignments]:
+        several = len(missing) > 1
+        more = f" and {len(missing) - MAX_NAMES} more" if len(missing) > MAX_NAMES else ""
         raise SettingsError(
-            f"The class {missing[0]} has no assignment: write [assignment.{missing[0]}] with bay, "
-            "orders and max_km into scones.toml, or remove all assignments to classify only."
+            f"The {'classes' if several else 'class'} {', '.join(missing[:MAX_NAMES])}{more} "
+            f"{'have' if several else 'has'} no assignment: write [assignment.{missing[0]}]"
+            f"{', and so on,' if several else ''} with bay, orders and max_km into scones.toml, or "
+            "remove all assignments to classify only."
         )
     if unknown := [name for name in assignments if name not in {*labels, *others}]:
         raise SettingsError(

@@ -1,9 +1,14 @@
 """Class names and the order in which a model answers them."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from scones_core.errors import SettingsError
+from scones_core.limits import CUSTOM_ATTRIBUTES_CHARACTERS
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
+_ATTRIBUTE = re.compile(r"(?:^|[;\s])labels=([^;\s]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +51,22 @@ class LabelSet:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
+
+
+def labels_attribute(names: Sequence[str]) -> str:
+    """Return the custom attribute by which an endpoint names a model's classes, in its order.
+
+    Empty where it would be too long, or a name cannot stand in it.
+    """
+    text = f"labels={','.join(names)}"
+    fits = len(text) <= CUSTOM_ATTRIBUTES_CHARACTERS and all(map(_PLAIN.fullmatch, names))
+    return text if fits else ""
+
+
+def attributed_labels(attributes: str) -> LabelSet | None:
+    """Return the classes that custom attributes of an answer name; None where they name none."""
+    found = _ATTRIBUTE.search(attributes)
+    try:
+        return LabelSet.of(found[1].split(",")) if found else None
+    except SettingsError:
+        return None

@@ -20,7 +20,7 @@ from scones_core.events import (
     SerializedImage,
     parse_image_ref,
 )
-from scones_core.labels import LabelSet
+from scones_core.labels import LabelSet, attributed_labels
 from scones_core.limits import ENDPOINT_BODY_BYTES
 from scones_core.probabilities import probability_vector
 from scones_core.uris import S3Uri
@@ -78,7 +78,8 @@ def classify(
 ) -> Inference:
     """Return the endpoint's answer for the very object that serialize_image saw.
 
-    `content` are its bytes where they were read before.
+    `content` are its bytes where they were read before. An answer that names its classes is read
+    by them: while a release of other classes is rolled out, either model may answer.
     """
     if not settings.endpoint_name:
         raise EndpointNotFound("No endpoint is deployed; release a model, then run inv apply.")
@@ -94,7 +95,8 @@ def classify(
         answer = response["Body"].read(ANSWER_BYTES_LIMIT + 1)
     except SERVICE_FAULTS as error:
         raise endpoint_fault(error, settings.endpoint_name, serialized["image"]) from error
-    probabilities = parse_probabilities(answer, settings.labels)
+    labels = attributed_labels(response.get("CustomAttributes", "")) or settings.labels
+    probabilities = parse_probabilities(answer, labels)
     label = next(iter(probabilities))
     return {
         "label": label,

@@ -13,17 +13,19 @@ the endpoint's metrics are read from AWS with the job's role.
 import os
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 import boto3
+import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
 
+from scones_core.assignments import Assignment, parse_assignments, radius_text
 from scones_core.container import run_processing
-from scones_core.errors import MonitorError
+from scones_core.errors import MonitorError, SettingsError
 from scones_core.files import write_json
 from scones_core.json_text import parse_json
 from scones_core.outputs import Challenge
@@ -37,7 +39,7 @@ from scones_monitor.live import DAY, LiveFigures, live_figures, publish
 from scones_monitor.period import parse_time
 from scones_monitor.reference import SUMMARY, drift_bounds
 from scones_monitor.report import Provenance, ReportData, write_report
-from scones_monitor.summary import summarise
+from scones_monitor.summary import Summary, summarise
 from scones_monitor.traffic import Subject, compare_with_before, endpoint_metrics, release_times
 from scones_monitor.variants import VariantFigures, compare_variants, without_labels_of
 
@@ -56,6 +58,7 @@ class DailySettings:
     `chosen_threshold` says whether an operator set the threshold, not the release; `challenger`
     is the release that answers a share of the requests in the active one's place.
     `reference_since` is the time from which on traffic is usual, as an operator says, or empty.
+    `assignments` are by class name.
     """
 
     environment: str
@@ -71,6 +74,7 @@ class DailySettings:
     model_url: str
     dataset_version: str
     reference_since: str = ""
+    assignments: Mapping[str, Assignment] = field(default_factory=dict)
     challenger: Challenge | None = None
 
     @classmethod
@@ -80,9 +84,10 @@ class DailySettings:
             body: dict[str, Any] = parse_json(text)
             lists = {name: tuple(body[name]) for name in ("labels", "releases")}
             challenger = Challenge(**body["challenger"]) if body.get("challenger") else None
-            given = {**body, **lists, "challenger": challenger}
+            assigned = parse_assignments(body.get("assignments", {}))
+            given = {**body, **lists, "challenger": challenger, "assignments": assigned}
             return cls(**{**given, "threshold": float(body["threshold"])})
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, SettingsError) as error:
             raise MonitorError(
                 f"settings.json of the daily report cannot be read ({error}); it is Terraform's: "
                 "inv apply writes it again."
@@ -204,6 +209,7 @@ def _data(
         onset=compared.onset,
         variants=variants,
         reference_until=compared.until,
+        assignments=_assigned(summary, settings.assignments),
         left_out=tuple(subject.left_out),
         provenance=Provenance(
             environment=settings.environment,
@@ -217,6 +223,18 @@ def _data(
             else "chosen in training",
         ),
     )
+
+
+def _assigned(
+    summary: Summary, assignments: Mapping[str, Assignment]
+) -> dict[tuple[str, str, str], int]:
+    """Return the accepted records by (vehicle, bay, orders): what the workflow made of them."""
+    counts = np.bincount(summary.label[summary.accepted], minlength=len(summary.labels))
+    return {
+        (label, each.bay, radius_text(each.orders, each.max_km)): int(n)
+        for label, n in zip(summary.labels, counts, strict=True)
+        if n and (each := assignments.get(label))
+    }
 
 
 def _summary(

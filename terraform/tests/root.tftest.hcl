@@ -222,8 +222,11 @@ run "a_retraining_is_there_with_a_release" {
 run "a_daily_report_is_there_with_a_release" {
   variables {
     active_release = "one"
-    monitoring     = { image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1-monitoring" }
-    retraining     = { training_image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1-training" }
+    monitoring = {
+      image           = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1-monitoring"
+      reference_since = "2026-11-20"
+    }
+    retraining = { training_image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1-training" }
   }
 
   assert {
@@ -234,6 +237,11 @@ run "a_daily_report_is_there_with_a_release" {
   assert {
     condition     = toset(module.monitoring.drift_alarm_names) == toset(["scones-dev-low-confidence", "scones-dev-drift"])
     error_message = "The drift alarm must be one of those that start a retraining."
+  }
+
+  assert {
+    condition     = jsondecode(module.daily_report["this"].settings).reference_since == "2026-11-20" && output.drift_reference_since == "2026-11-20"
+    error_message = "The job and the toolkit must know from which day on traffic is usual."
   }
 }
 
@@ -272,4 +280,18 @@ run "demand_is_forecast_by_the_model_that_is_named" {
     condition     = output.demand_model_group == "scones-dev-demand" && output.demand_state_machine_arn != "" && output.demand_builtin_image != ""
     error_message = "With a model the demand forecast must be deployed."
   }
+}
+
+run "a_reference_begins_on_a_day" {
+  command = plan
+
+  variables {
+    active_release = "one"
+    monitoring = {
+      image           = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1-monitoring"
+      reference_since = "last week"
+    }
+  }
+
+  expect_failures = [var.monitoring]
 }

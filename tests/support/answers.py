@@ -2,9 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from scones_core.reviews import Answer, answer_line, part_key
+
+BEGAN = datetime(2026, 11, 1, 10, tzinfo=UTC)
 
 
 def put_answers(s3: Any, bucket: str, reviewer: str, labelled: Iterable[tuple[str, bytes]]) -> None:
@@ -20,7 +23,7 @@ def put_answers(s3: Any, bucket: str, reviewer: str, labelled: Iterable[tuple[st
             action="label",
             sha256=sha256,
             file=f"{sha256}.png",
-            at=f"2026-11-01T10:00:{number:02}+00:00",
+            at=(BEGAN + timedelta(seconds=number)).isoformat(),
             label=label,
         )
         lines.append(answer_line(given))

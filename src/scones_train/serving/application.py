@@ -4,7 +4,9 @@ GET /ping answers 200 once the model is loaded, 503 while the program stops. POS
 takes one image and answers a JSON list of probabilities in label order, or, asked by one of
 the headers that InvokeEndpoint hands on, `X-Amzn-SageMaker-Custom-Attributes: top_k=5` or
 `Accept: application/json; top_k=5`, the likeliest labels:
-`[{"label": ..., "probability": ...}, ...]`. Errors are JSON, `{"error": "<one sentence>"}`: 400
+`[{"label": ..., "probability": ...}, ...]`. The answer's own custom attributes name the classes in
+their order, `labels=bicycle,motorcycle`, where they fit: while a release of other classes is rolled
+out, a caller cannot know which model answers. Errors are JSON, `{"error": "<one sentence>"}`: 400
 for bytes that are not an image, 408 for a body that does not arrive in time, 413 for too many
 bytes or pixels, 415 for another content type, 503 where more wait than can be answered soon.
 """
@@ -20,6 +22,7 @@ from typing import Any
 
 from scones_core.errors import UnsupportedImage
 from scones_core.image_header import read_image_header
+from scones_core.labels import labels_attribute
 from scones_core.limits import ENDPOINT_BODY_BYTES
 from scones_images import ImageError, ImageTooBig, decode
 from scones_train.serving.predictor import Predictor
@@ -79,6 +82,7 @@ class Application:
         self._max_waiting, self._turn = max_waiting, asyncio.Lock()
         self._wait(0)
         self._held, self._body_seconds = 0, body_seconds
+        self._attributes = labels_attribute(predictor.card.labels).encode()
         self.stopping = False
 
     def _wait(self, count: int) -> None:
@@ -95,7 +99,9 @@ class Application:
                 return
             # The rest of a request that was not read would be taken for the next one.
             unread = status in (408, 503)
-            await _send(send, status, body, last=self.stopping or unread)
+            classified = status == 200 and scope["path"] == "/invocations"
+            named = ((ATTRIBUTES, self._attributes),) if classified and self._attributes else ()
+            await _send(send, status, body, named, last=self.stopping or unread)
 
     async def _answer(self, scope: Mapping[str, Any], receive: Receive) -> Answer:
         wanted = {"/ping": "GET", "/invocations": "POST"}.get(scope["path"])
@@ -242,11 +248,14 @@ def _top_k(headers: Headers) -> int | None:
     return int(text)
 
 
-async def _send(send: Send, status: int, body: Any, *, last: bool) -> None:
+async def _send(
+    send: Send, status: int, body: Any, more: Iterable[tuple[bytes, bytes]], *, last: bool
+) -> None:
     content = json.dumps(body, allow_nan=False).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),
+        *more,
     ]
     if status == 503:
         headers.append((b"retry-after", b"1"))

@@ -58,6 +58,7 @@ variable "settings" {
     model_url        = string
     dataset_version  = string
     reference_since  = optional(string, "")
+    assignments      = optional(map(object({ bay = string, orders = string, max_km = number })), {})
     challenger = optional(object({
       release   = string
       share     = number

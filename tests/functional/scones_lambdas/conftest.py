@@ -41,6 +41,7 @@ class Reply:
     body: Any = (0.25, 0.75)
     status: int = 200
     error: str = ""
+    attributes: str = ""
 
 
 @dataclass
@@ -71,6 +72,8 @@ def _answers(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
             self.send_response(reply.status)
             if reply.error:
                 self.send_header("x-amzn-errortype", reply.error)
+            if reply.attributes:
+                self.send_header("X-Amzn-SageMaker-Custom-Attributes", reply.attributes)
             self.send_header("x-Amzn-Invoked-Production-Variant", "main")
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(raw)))

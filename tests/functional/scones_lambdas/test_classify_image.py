@@ -72,6 +72,22 @@ def test_any_number_of_labels_works(
     assert handler(serialized)["inference"]["label"] == "van"
 
 
+def test_an_answer_of_a_release_that_is_rolled_out_is_read_by_its_own_classes(
+    serialized: dict[str, Any], world: Any
+) -> None:
+    world.reply.body, world.reply.attributes = [0.1, 0.2, 0.7], "labels=motorcycle,bicycle,van"
+    found = handler(serialized)["inference"]
+    assert found["probabilities"] == {"van": 0.7, "bicycle": 0.2, "motorcycle": 0.1}
+
+
+@pytest.mark.parametrize("attributes", ["labels=", "labels=van", "labels=van,van", "top_k=5"])
+def test_attributes_that_name_no_classes_leave_those_of_the_release(
+    serialized: dict[str, Any], world: Any, attributes: str
+) -> None:
+    world.reply.attributes = attributes
+    assert handler(serialized)["inference"]["label"] == "motorcycle"
+
+
 @pytest.fixture
 def a_thousand(helpers: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A thousand long names, which lie in an object."""

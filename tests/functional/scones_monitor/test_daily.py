@@ -177,6 +177,22 @@ def test_answers_of_another_model_are_no_reference_and_counted(
     assert note.endswith("Left out of it: answers of another model: 3 classes (40).")
 
 
+def test_the_page_has_the_accepted_records_by_bay_and_radius(
+    report: Report, traffic: Callable[..., None], tmp_path: Path
+) -> None:
+    traffic(DAY, *[0.95] * 3, *[0.5] * 2, *[0.01] * 4)
+    bays = {
+        "bicycle": {"bay": "A", "orders": "near", "max_km": 3},
+        "motorcycle": {"bay": "B", "orders": "far", "max_km": 12},
+    }
+    report(assignments=bays)
+    found = json.loads((tmp_path / "output" / "report.json").read_text())["assignments"]
+    assert [(each["bay"], each["orders"], each["n"]) for each in found] == [
+        ("A", "near, up to 3 km", 3),
+        ("B", "far, up to 12 km", 4),
+    ]
+
+
 def days(report: Report, put: Callable[[str, bytes], None], first: int, last: int) -> list[Any]:
     """Report days of November in their order, as the state machine does; return the summaries."""
     found = []
@@ -286,7 +302,7 @@ def test_what_is_no_day_is_refused(day: str) -> None:
         parse_day(day, NOW)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"labels": 1}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"labels": 1}', '{"assignments": 1}'])
 def test_settings_that_are_not_terraforms_are_one_sentence(text: str) -> None:
     with pytest.raises(MonitorError, match="inv apply writes it again"):
         DailySettings.loads(text)

@@ -55,6 +55,12 @@ def test_each_class_has_an_assignment_and_nothing_else_has() -> None:
     require_assignments({}, ("cat", "dog"))
     with pytest.raises(SettingsError, match=r"class scooter has no assignment.*assignment.scooter"):
         require_assignments(TABLE, ("bicycle", "motorcycle", "scooter"))
+    with pytest.raises(
+        SettingsError, match=r"classes bus, tram have no assignment.*\[assignment.b"
+    ):
+        require_assignments(TABLE, ("bicycle", "bus", "motorcycle", "tram"))
+    with pytest.raises(SettingsError, match=r"c9 and 90 more have no assignment"):
+        require_assignments(TABLE, [f"c{number}" for number in range(100)])
     with pytest.raises(SettingsError, match=r"assignment.motorcycle\] is about no class"):
         require_assignments(TABLE, ("bicycle",))
     require_assignments(TABLE, ("bicycle",), others=("motorcycle",))

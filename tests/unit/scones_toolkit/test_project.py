@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
@@ -24,6 +25,11 @@ def test_a_damaged_record_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "training.json").write_text(text)
     with pytest.raises(SconesError, match="run `inv train` again"):
         Records(tmp_path).read("training")
+
+
+def test_without_an_embedded_aws_the_time_is_the_hosts(tmp_path: Path) -> None:
+    before = datetime.now(UTC)
+    assert before <= Project(tmp_path).now() <= datetime.now(UTC)
 
 
 REAL_AWS = {

@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from scones_core.assignments import radius_text
 from scones_core.errors import MonitorError, SconesError
 from scones_core.events import DECISIONS, Result, challenger_of
 from scones_core.manifest import Manifest
@@ -498,7 +499,7 @@ def _assignments(results: Iterable[Result]) -> Counter[tuple[str, str, str]]:
     for result in results:
         each = result.get("assignment")
         if isinstance(each, Mapping):
-            radius = f"{each.get('orders')}, up to {each.get('max_km'):g} km"
+            radius = radius_text(str(each.get("orders")), float(each.get("max_km") or 0))
             found[str(each.get("vehicle")), str(each.get("bay")), radius] += 1
     return found
 

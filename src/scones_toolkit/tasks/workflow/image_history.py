@@ -35,8 +35,8 @@ def image_history(project: Project, location: str, *, as_json: bool = False) -> 
         if error.response["Error"]["Code"] not in _GONE:
             raise
         raise MonitorError(
-            f"There is no image at {uri}; what was decided is kept by version."
-        ) from (error)
+            f"There is no image at {uri} any more; decisions are kept by an image's version."
+        ) from error
     # Whoever started an execution named a version, or none: then it is the one with this ETag.
     versions = [found.get("VersionId", ""), found["ETag"].strip('"')]
     rows = [row for version in versions if version for row in _rows(project, table, uri, version)]

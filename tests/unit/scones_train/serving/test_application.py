@@ -2,6 +2,7 @@ import asyncio
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,17 @@ async def ask(application, method="POST", path="/invocations", body=b"", headers
 
     await application(scope, receive, send)
     return sent[0]["status"], dict(sent[0]["headers"]), json.loads(sent[1]["body"])
+
+
+def test_an_answer_names_the_classes_of_its_model_where_they_fit(card, executor):
+    def attributes(labels, body):
+        model = Model(replace(card, labels=labels), [1 / len(labels)] * len(labels))
+        _, headers, _ = asyncio.run(ask(Application(model, executor, bytearray(1)), body=body))
+        return headers.get(b"x-amzn-sagemaker-custom-attributes")
+
+    assert attributes(("bus", "pickup_truck"), png()) == b"labels=bus,pickup_truck"
+    assert attributes(tuple(f"class-{n}" for n in range(500)), png()) is None
+    assert attributes(("bus", "pickup_truck"), b"no image") is None
 
 
 @pytest.mark.parametrize("side", [8, 300])
