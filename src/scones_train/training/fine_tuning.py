@@ -43,36 +43,46 @@ MAX_FEATURE_BYTES = 800_000_000
 SHIFT, REFERENCE_SIDE = 3, 32
 # Sides that images are enlarged to, and reduced to.
 SMALL_SIDE, LARGE_SIDE, STRIDE = 128, 224, 32
-# Pixels that go through the frozen blocks at a time.
-PART_PIXELS = 64 * SMALL_SIDE * SMALL_SIDE
+# Pixels that go through the frozen blocks at a time, and through those that are trained.
+PART_PIXELS = 16 * SMALL_SIDE * SMALL_SIDE
+TRAINED_PIXELS = 32 * SMALL_SIDE * SMALL_SIDE
 
 
 class FineTuning:
     """Trains the upper blocks of a pretrained network on rows of these images."""
 
     def __init__(self, images: ImageSet, settings: Hyperparameters, weights: Weights) -> None:
-        self._images, self._settings, self._weights = images, settings, weights
+        self._size, self._labels = images.size, images.labels
+        self._settings, self._weights = settings, weights
         self._device = device_of(settings.device)
         self._network = self._new_network().requires_grad_(requires_grad=False)
         self.normalisation = self._network.normalisation
-        self._pixels = Pixels.of(images, self.normalisation, self._device)
+        self._pixels: Pixels | None = Pixels.of(images, self.normalisation, self._device)
         self._targets = torch.from_numpy(images.labels)
         self._views: list[Tensor] = []
         height, width = self._network.side
-        self._feature_shape = self._shape_of_features()
+        self._feature_shape = self._shape_of_features(self._pixels)
         self._part = max(1, PART_PIXELS // (height * width))
+        self._parts = -(-settings.batch_size * height * width // TRAINED_PIXELS)
         self._count = self._count_views()
 
     @property
     def preparation_steps(self) -> int:
         """How many steps `prepare` reports."""
-        return self._count * -(-len(self._images) // self._part)
+        return self._count * -(-len(self._labels) // self._part)
 
     def prepare(self, callbacks: TrainingCallbacks) -> None:
-        """Compute the features of all views."""
+        """Compute the features of all views; the images are not needed after that, nor kept."""
+        pixels = self._pixels
+        if pixels is None:
+            return
         be_deterministic()
-        jobs = [partial(self._features, number, callbacks.on_step) for number in range(self._count)]
+        jobs = [
+            partial(self._features, pixels, number, callbacks.on_step)
+            for number in range(self._count)
+        ]
         self._views = run_parallel(jobs, parallel=self._device.type == "cpu")
+        self._pixels = None
 
     def fit(
         self, rows: NDArray[np.int64], callbacks: TrainingCallbacks, checkpoint: Checkpoint
@@ -85,7 +95,7 @@ class FineTuning:
         network.head.requires_grad_(requires_grad=True)
         generator = Generator().manual_seed(settings.seed)
         # Each image's views come in turn, from another one on.
-        first = torch.randint(0, self._count, (len(self._images),), generator=generator)
+        first = torch.randint(0, self._count, (len(self._labels),), generator=generator)
 
         def batches(epoch: int) -> Iterator[Batch]:
             for chosen in shuffled(torch.from_numpy(rows), settings.batch_size, generator):
@@ -97,7 +107,7 @@ class FineTuning:
 
         steps = count_steps(len(rows), settings)
         schedule = fine_tuning_schedule(network, steps=steps, scale=settings.learning_rate_scale)
-        loop = Loop(network, network.trained, batches, schedule, generator)
+        loop = Loop(network, network.trained, batches, schedule, generator, parts=self._parts)
         fit(loop, settings, len(rows), callbacks, checkpoint)
         return network
 
@@ -123,13 +133,13 @@ class FineTuning:
         return 2 if self._settings.horizontal_flip else 1
 
     @torch.no_grad()
-    def _shape_of_features(self) -> tuple[int, ...]:
+    def _shape_of_features(self, pixels: Pixels) -> tuple[int, ...]:
         """Return channels, height and width of an image's features."""
-        features = self._network.frozen(self._pixels.rows(torch.zeros(1, dtype=torch.int64)))
+        features = self._network.frozen(pixels.rows(torch.zeros(1, dtype=torch.int64)))
         return tuple(features.shape[1:])
 
     def _count_views(self) -> int:
-        room = MAX_FEATURE_BYTES // (2 * math.prod(self._feature_shape) * len(self._images))
+        room = MAX_FEATURE_BYTES // (2 * math.prod(self._feature_shape) * len(self._labels))
         wanted = min(MAX_VIEWS, max(self._settings.epochs, self._plain_views))
         return max(self._plain_views, min(wanted, room))
 
@@ -137,25 +147,27 @@ class FineTuning:
         settings = self._settings
         network = self._weights.network(
             len(settings.classes),
-            input_side(self._images.size),
+            input_side(self._size),
             horizontal_flip=bool(settings.horizontal_flip),
         )
         return network.to(self._device)
 
     @torch.no_grad()
-    def _features(self, view: int, on_step: Callable[[], None], stop: Event) -> Tensor:
+    def _features(
+        self, pixels: Pixels, view: int, on_step: Callable[[], None], stop: Event
+    ) -> Tensor:
         """Return the features of one view of every image: float16 (N, C, h, w)."""
         generator = Generator().manual_seed(self._settings.seed * MAX_VIEWS + view)
         step, flip = stoppable(on_step, stop), bool(self._settings.horizontal_flip)
-        shape = (len(self._images), *self._feature_shape)
+        shape = (len(self._labels), *self._feature_shape)
         # Into their place at once: parts that are put together at the end take the room twice.
         found = torch.empty(shape, dtype=torch.float16, memory_format=torch.channels_last)
-        for chosen in torch.split(torch.arange(len(self._images)), self._part):
+        for chosen in torch.split(torch.arange(len(self._labels)), self._part):
             if view < self._plain_views:
-                images = self._pixels.rows(chosen, torch.full((len(chosen),), bool(view)))
+                images = pixels.rows(chosen, torch.full((len(chosen),), bool(view)))
             else:
                 flipped = torch.rand(len(chosen), generator=generator) < (0.5 if flip else 0)
-                images = self._pixels.rows(chosen, flipped)
+                images = pixels.rows(chosen, flipped)
                 images = shift(images, max(1, self._shift), generator)
             found[chosen[0] : chosen[-1] + 1] = self._network.frozen(images)
             step()
@@ -163,7 +175,7 @@ class FineTuning:
 
     @property
     def _shift(self) -> int:
-        return round(SHIFT * min(self._images.size) / REFERENCE_SIDE)
+        return round(SHIFT * min(self._size) / REFERENCE_SIDE)
 
     def _inputs(self, features: Tensor) -> Tensor:
         found = features.to(self._device, torch.float32)

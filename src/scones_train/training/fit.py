@@ -52,7 +52,9 @@ class Loop:
 
     `forward` gives the logits of a batch's inputs, `batches` an epoch's batches of inputs and
     class indexes; `finish` is called with the network after the last epoch, before it is saved.
-    The generator is what `batches` draws from.
+    The generator is what `batches` draws from. `parts` says how many parts a batch goes through
+    the network in: the gradients add up to the same, in that much less memory. Only a network
+    without batch norms may have several.
     """
 
     network: Classifier
@@ -61,6 +63,7 @@ class Loop:
     schedule: Annealed
     generator: Generator
     finish: Callable[[], None] = lambda: None
+    parts: int = 1
 
 
 def fit(
@@ -141,14 +144,17 @@ def _epoch(loop: Loop, epoch: int, settings: Hyperparameters, on_step: Callable[
     half = uses_bfloat16(settings.precision, device)
     losses = []
     for inputs, targets in loop.batches(epoch):
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            logits = loop.forward(inputs)
-        loss = functional.cross_entropy(
-            logits.float(), targets, label_smoothing=settings.label_smoothing
-        )
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = 0.0
+        for part, right in zip(inputs.chunk(loop.parts), targets.chunk(loop.parts), strict=True):
+            with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                logits = loop.forward(part)
+            share = functional.cross_entropy(
+                logits.float(), right, label_smoothing=settings.label_smoothing
+            ) * (len(right) / len(targets))
+            share.backward()  # type: ignore[no-untyped-call]
+            loss += share.item()
         loop.schedule.step()
-        losses.append(loss.item())
+        losses.append(loss)
         on_step()
     return sum(losses) / len(losses)
 

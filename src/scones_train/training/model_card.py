@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scones_core.model_card import ModelCard
-from scones_train.data import ImageSet, Normalisation
+from scones_train.data import Normalisation
 from scones_train.evaluation.calibration import Calibration
 from scones_train.evaluation.metrics import confusion_matrix, summarise
 from scones_train.training.hyperparameters import Hyperparameters
@@ -19,20 +19,20 @@ def build_model_card(
     settings: Hyperparameters,
     normalisation: Normalisation,
     calibration: Calibration,
-    images: ImageSet,
+    image: Mapping[str, int],
     *,
     reason: str,
     origin: Mapping[str, str],
 ) -> ModelCard:
     """Return the card of a model, without its metrics yet.
 
-    `reason` says why the recipe was taken, `origin` what the weights began as.
+    `image` is the images' height, width and number of channels, 1 or 3; `reason` says why the
+    recipe was taken, `origin` what the weights began as.
     """
-    height, width = images.size
     recipe = asdict(settings)
     return ModelCard(
         labels=settings.classes,
-        image={"height": height, "width": width, "channels": 1 if images.grey else 3},
+        image=dict(image),
         normalisation=asdict(normalisation),
         temperature=round(calibration.temperature, 6),
         threshold=calibration.operating.threshold,

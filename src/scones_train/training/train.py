@@ -74,19 +74,23 @@ def run(container: Container) -> ModelCard:
     emit(f"Recipe {settings.recipe}: {choice.reason}.")
     trainer, callbacks = _trainer(images, choice)
     checkpoints = Checkpoints.of(container.checkpoint_dir, images, settings, emit)
-    trained = train(trainer, images.labels, settings, callbacks, checkpoints)
+    labels, size, grey = images.labels, images.size, images.grey
+    # The trainer has them, for as long as it needs them: photographs take gigabytes.
+    del images
+    trained = train(trainer, labels, settings, callbacks, checkpoints)
     network, normalisation, unseen = trained.network, trained.normalisation, trained.predictions
     if unseen is None:
         assert validation is not None  # noqa: S101 (narrows the type: there are no folds)
         unseen = Predictions(predict(network, validation, normalisation), validation.labels)
     calibration = calibrate(unseen, settings.target_precision)
-    graph = to_onnx(network, normalisation, calibration.temperature, images.size)
+    graph = to_onnx(network, normalisation, calibration.temperature, size)
     origin = choice.weights.origin if choice.weights else RANDOM
+    image = {"height": size[0], "width": size[1], "channels": 1 if grey else 3}
     card = build_model_card(
-        settings, normalisation, calibration, images, reason=choice.reason, origin=origin
+        settings, normalisation, calibration, image, reason=choice.reason, origin=origin
     )
     answers = Predictor(card, graph).probabilities(test.pixels)
-    card = with_metrics(card, calibration, answers, test.labels, len(images))
+    card = with_metrics(card, calibration, answers, test.labels, len(labels))
     names = channel_names(container.channel("test"), settings.classes)
     write_artifact(
         container.model_dir,
