@@ -1,3 +1,4 @@
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -118,7 +119,27 @@ def test_photographs_go_through_in_small_parts(weights):
     photographs = ImageSet(pixels, np.arange(24, dtype=np.int64) % 2)
     trainer = prepared(photographs, weights)
     assert trainer._views[0].shape == (24, 40, 28, 28)
-    assert trainer.preparation_steps == 4
+    assert trainer.preparation_steps == 10
+
+
+def test_a_batch_in_parts_trains_the_same_network(lit, weights, monkeypatch):
+    rows, settings = np.arange(len(lit)), replace(SETTINGS, epochs=1)
+    whole = prepared(lit, weights, settings)
+    expected = whole.predict(whole.fit(rows, TrainingCallbacks(), Checkpoint()), rows)
+    monkeypatch.setattr(fine_tuning, "TRAINED_PIXELS", 3 * 128 * 128)
+    parts = prepared(lit, weights, settings)
+    network = parts.fit(rows, TrainingCallbacks(), Checkpoint())
+    assert parts._parts == 3
+    assert np.abs(parts.predict(network, rows) - expected).max() < 1e-3
+
+
+def test_pixels_are_let_go_once_there_are_features(lit, weights):
+    pixels = lit.pixels.copy()
+    held = weakref.ref(pixels)
+    trainer = prepared(ImageSet(pixels, lit.labels), weights)
+    del pixels
+    assert held() is None
+    assert trainer.fit(np.arange(len(lit)), TrainingCallbacks(), Checkpoint())
 
 
 @pytest.mark.parametrize("colours", [((200, 0, 0), (0, 0, 200)), ((0, 0, 0), (0, 0, 0))])
