@@ -105,12 +105,13 @@ def test_the_features_stay_within_their_room(lit, weights, monkeypatch):
     assert len(prepared(lit, weights)._views) == 2
     longer = Hyperparameters(recipe="pretrained", epochs=9, batch_size=8, folds=0)
     trainer = FineTuning(lit, longer, weights)
-    assert trainer.preparation_steps == fine_tuning.MAX_VIEWS
+    # The 24 images go through the frozen blocks by 16 and 8.
+    assert trainer.preparation_steps == 2 * fine_tuning.MAX_VIEWS
     three_views = 3 * 2 * len(lit) * 40 * 16 * 16
     monkeypatch.setattr(fine_tuning, "MAX_FEATURE_BYTES", three_views)
-    assert FineTuning(lit, longer, weights).preparation_steps == 3
+    assert FineTuning(lit, longer, weights).preparation_steps == 2 * 3
     monkeypatch.setattr(fine_tuning, "MAX_FEATURE_BYTES", 1)
-    assert FineTuning(lit, longer, weights).preparation_steps == 2
+    assert FineTuning(lit, longer, weights).preparation_steps == 2 * 2
 
 
 def test_photographs_go_through_in_small_parts(weights):
