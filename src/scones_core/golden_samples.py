@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scones_core.errors import MalformedArtifact
+from scones_core.json_text import parse_json
 from scones_core.probabilities import is_probability
 
 SAMPLES = "golden_samples.json"
@@ -50,7 +51,7 @@ def dumps(images: Sequence[GoldenSample]) -> str:
 def loads(text: str | bytes) -> tuple[GoldenSample, ...]:
     """Return the images that `dumps` wrote; raises MalformedArtifact for anything else."""
     try:
-        body = json.loads(text)
+        body = parse_json(text)
         if body["schema"] != SCHEMA:
             raise ValueError(f"schema {body['schema']!r:.40}, where {SCHEMA} is read")
         return tuple(_image(item) for item in body["samples"])
@@ -60,7 +61,6 @@ def loads(text: str | bytes) -> tuple[GoldenSample, ...]:
         TypeError,
         AttributeError,
         binascii.Error,
-        RecursionError,
     ) as error:
         raise MalformedArtifact(
             f"{SAMPLES} cannot be read ({error}); train the model again."

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from scones_core.errors import ChecksumMismatch, MalformedDataset
+from scones_core.json_text import parse_json
 from scones_core.uris import SPLITS
 
 SCHEMA = 1
@@ -58,7 +59,7 @@ class Manifest:
     def loads(cls, text: str | bytes) -> "Manifest":
         """Return the manifest that `dumps` wrote; raises MalformedDataset for anything else."""
         try:
-            body = json.loads(text)
+            body = parse_json(text)
             if body["schema"] != SCHEMA:
                 raise MalformedDataset(
                     f"The manifest has schema {body['schema']}, this version reads {SCHEMA}; "

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from scones_core.errors import MalformedArtifact, SettingsError
+from scones_core.json_text import parse_json
 from scones_core.labels import LabelSet
 
 CARD = "model.json"
@@ -83,7 +84,7 @@ class ModelCard:
     def loads(cls, text: str | bytes) -> Self:
         """Return the card that `dumps` wrote; raises MalformedArtifact for anything else."""
         try:
-            body = json.loads(text)
+            body = parse_json(text)
             if body["schema"] != SCHEMA:
                 raise MalformedArtifact(
                     f"{CARD} has schema {body['schema']!r:.40}, this version reads {SCHEMA}; "
@@ -96,7 +97,7 @@ class ModelCard:
             normalisation = {name: tuple(values) for name, values in body["normalisation"].items()}
             body |= {"labels": tuple(labels), "normalisation": normalisation}
             return cls(**body | {"confusion_matrix": matrix})
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise MalformedArtifact(
                 f"{CARD} cannot be read ({error}); train the model again."
             ) from error

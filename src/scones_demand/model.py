@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from scones_core.errors import DatasetError, MalformedArtifact
 from scones_core.files import write_atomically
+from scones_core.json_text import parse_json
 from scones_demand.features import FEATURES, columns_of, feature_matrix
 from scones_demand.hours import Hours
 from scones_demand.trees import Trees
@@ -195,7 +196,7 @@ def _read_card(path: Path) -> tuple[Card, list[tuple[str, ...]], tuple[str, ...]
 def read_card(path: Path) -> tuple[Card, Mapping[str, Any]]:
     """Return the card of a file, and all that the file has; raises MalformedArtifact."""
     try:
-        held = json.loads(_bytes(path, MAX_CARD_BYTES))
+        held = parse_json(_bytes(path, MAX_CARD_BYTES))
         if tuple(held["features"]) != FEATURES:
             raise ValueError("its features are of another version")
         card = Card(
@@ -208,7 +209,7 @@ def read_card(path: Path) -> tuple[Card, Mapping[str, Any]]:
             importance={str(k): _finite(v) for k, v in (held["importance"] or {}).items()},
             data=dict(held["data"] or {}),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MalformedArtifact(f"{path} describes no demand model: {error}.") from error
     return card, held
 

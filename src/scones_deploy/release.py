@@ -16,6 +16,7 @@ from typing import Any
 from scones_core.assignments import Assignment, assignments_table, parse_assignments
 from scones_core.errors import ReleaseError, SconesError, SettingsError
 from scones_core.files import write_if_changed
+from scones_core.json_text import parse_json
 from scones_core.labels import LabelSet
 from scones_core.uris import S3Uri
 
@@ -110,7 +111,7 @@ def read_releases(path: Path) -> Releases:
     Raises ReleaseError, naming the file, for one that is not as this project writes it.
     """
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = parse_json(path.read_text(encoding="utf-8"))
         releases = {name: _release(name, value) for name, value in body["releases"].items()}
         active = body["active_release"]
         # An earlier version of this project wrote none.

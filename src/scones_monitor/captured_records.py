@@ -10,7 +10,6 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpo
 import base64
 import binascii
 import csv
-import json
 import time as clocks
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import MonitorError
 from scones_core.golden_samples import INFERENCE_ID_PREFIX
+from scones_core.json_text import parse_json
 from scones_core.probabilities import SUM_TOLERANCE, is_probability, probability_vector
 from scones_core.uris import S3Uri
 from scones_monitor.capture_files import CaptureFile, S3Captures
@@ -152,8 +152,8 @@ def parse_record(line: bytes, variant: str) -> CapturedRecord:
 
 def _json(text: str | bytes, reason: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text)
+    except ValueError as error:
         raise Unreadable(reason) from error
 
 

@@ -10,7 +10,6 @@ DAY is the day, as 2026-11-28, and NOW when the execution started. Captured reco
 the endpoint's metrics are read from AWS with the job's role.
 """
 
-import json
 import os
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from scones_core.assignments import Assignment, parse_assignments, radius_text
 from scones_core.container import run_processing
 from scones_core.errors import MonitorError, SettingsError
 from scones_core.files import write_json
+from scones_core.json_text import parse_json
 from scones_core.outputs import Challenge
 from scones_core.reviews import read_answers
 from scones_core.reviews.shared import LABELS
@@ -81,7 +81,7 @@ class DailySettings:
     def loads(cls, text: str | bytes) -> Self:
         """Return the settings of such a file; raises MonitorError otherwise."""
         try:
-            body: dict[str, Any] = json.loads(text)
+            body: dict[str, Any] = parse_json(text)
             lists = {name: tuple(body[name]) for name in ("labels", "releases")}
             challenger = Challenge(**body["challenger"]) if body.get("challenger") else None
             assigned = parse_assignments(body.get("assignments", {}))

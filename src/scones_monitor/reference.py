@@ -5,11 +5,11 @@ Each daily report leaves its verdict, and until when the traffic was that it com
 traffic: after a week the drift would be its own reference otherwise, and end by itself.
 """
 
-import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from scones_core.json_text import parse_json
 from scones_monitor.period import parse_time
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _newest_summary(s3: "S3Client", bucket: str, since: datetime) -> dict[str, A
     if not newest:
         return {}
     try:
-        body = json.loads(s3.get_object(Bucket=bucket, Key=newest)["Body"].read(_MAX_BYTES))
-    except (ValueError, RecursionError):
+        body = parse_json(s3.get_object(Bucket=bucket, Key=newest)["Body"].read(_MAX_BYTES))
+    except ValueError:
         return {}
     return body if isinstance(body, dict) else {}

@@ -10,10 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 from scones_core.errors import SettingsError
+from scones_core.json_text import parse_json
 
 SCHEMA_VERSION = "1"
 MAX_LINE_BYTES = 64 * 1024
@@ -100,8 +101,8 @@ def parse_answer(line: bytes) -> Answer:
     if len(line) > MAX_LINE_BYTES:
         raise InvalidAnswer("the line is longer than an answer can be")
     try:
-        content = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        content = parse_json(line)
+    except ValueError as error:
         raise InvalidAnswer("the line is not JSON") from error
     if not isinstance(content, dict):
         raise InvalidAnswer("the line is not a JSON object")
@@ -150,8 +151,10 @@ def _require_values(content: Mapping[str, Any]) -> None:
     if (content["action"] == "undo") != bool(_ID.fullmatch(undoes)):
         raise InvalidAnswer("what it undoes does not fit its action")
     try:
-        aware = datetime.fromisoformat(content["at"]).tzinfo is not None
-    except ValueError:
+        time = datetime.fromisoformat(content["at"])
+        # One at either end of the calendar is in no year of UTC.
+        aware = time.tzinfo is not None and time.astimezone(UTC).tzinfo is not None
+    except (ValueError, OverflowError):
         aware = False
     if not aware:
         raise InvalidAnswer("its time is not an ISO 8601 time with an offset")

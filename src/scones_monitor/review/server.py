@@ -1,10 +1,10 @@
 """What the review page's requests are answered by; each change is on disk before its answer."""
 
-import json
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any
 
+from scones_core.json_text import parse_json
 from scones_core.loopback_page import LoopbackPage, Refused, Request, Response
 from scones_core.reviews import Agreement, Answer
 from scones_monitor.review.session import NotCurrent, ReviewSession
@@ -104,8 +104,8 @@ def _pair(one: Agreement) -> dict[str, Any]:
 
 def _body(request: Request) -> Mapping[str, Any]:
     try:
-        body = json.loads(request.body)
-    except (ValueError, RecursionError):
+        body = parse_json(request.body)
+    except ValueError:
         body = None
     if not isinstance(body, dict):
         raise Refused(400, "The request is not a JSON object; reload the page.")

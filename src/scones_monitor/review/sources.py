@@ -1,6 +1,5 @@
 """Where a review's images come from: a run's results, the review queue, other reviewers."""
 
-import json
 import threading
 import time
 from collections import Counter
@@ -11,6 +10,8 @@ from typing import Any, Literal, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.events import Result
+from scones_core.json_text import parse_json
+from scones_core.probabilities import is_probability
 from scones_core.reviews import Answer
 from scones_images import PHOTOS, ImageError
 
@@ -183,7 +184,7 @@ class ReviewQueue:
 
     def _candidate(self, message: Mapping[str, Any]) -> Candidate | None:
         try:
-            body = json.loads(message["Body"])
+            body = parse_json(message["Body"])
             image = _location(body["image"])
             if not {"bucket", "key"} <= image.keys():
                 raise ValueError("no image")
@@ -191,11 +192,11 @@ class ReviewQueue:
             return Candidate(
                 image=image,
                 guess=str(body.get("label") or ""),
-                confidence=float(confidence) if confidence is not None else None,
+                confidence=float(confidence) if is_probability(confidence) else None,
                 inference_id=str(body.get("inference_id") or "")[:256],
                 receipt=message["ReceiptHandle"],
             )
-        except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             # The same message comes back once its time is over; it is one fault.
             if message.get("MessageId") not in self._known:
                 self._known.add(str(message.get("MessageId")))

@@ -1,6 +1,5 @@
 """Whether an endpoint answers what the model answered in training."""
 
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from scones_core.errors import DeployError
 from scones_core.golden_samples import TOLERANCE
+from scones_core.json_text import parse_json
 from scones_train.evaluation.metrics import summarise
 from scones_train.evaluation.predictions import ImagePredictions, image_name
 
@@ -90,7 +90,7 @@ def ask(
 
 def probabilities(body: bytes) -> list[float]:
     """Return the list that an endpoint's answer is; raises ValueError for another answer."""
-    answer = json.loads(body)
+    answer = parse_json(body)
     if not isinstance(answer, list) or not all(type(p) in (int, float) for p in answer):
         raise ValueError(f"{answer!r:.80} is no list of numbers")
     return [float(p) for p in answer]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scones_core.errors import MalformedArtifact
+from scones_core.json_text import parse_json
 from scones_train.data import channel_files
 
 FILE = "predictions.json"
@@ -47,7 +48,7 @@ class ImagePredictions:
     def loads(cls, text: str | bytes) -> Self:
         """Return the predictions that `dumps` wrote; raises MalformedArtifact for anything else."""
         try:
-            body = json.loads(text)
+            body = parse_json(text)
             found = cls(
                 tuple(str(name) for name in body["images"]),
                 np.array(body["labels"], dtype=np.int64),
@@ -55,7 +56,7 @@ class ImagePredictions:
             )
             found._check(body["schema"])
             return found
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise MalformedArtifact(
                 f"{FILE} cannot be read ({error}); train the model again."
             ) from error

@@ -53,6 +53,7 @@ def test_a_folder_that_holds_no_model_is_refused(model: DemandModel, tmp_path: P
         ("members", []),
         ("members", [["password"]]),
         ("coverage", "much"),
+        ("widening", 10**400),
         ("metrics", {"rmsle": None}),
         ("days", "x"),
     ],

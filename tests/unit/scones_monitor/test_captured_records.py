@@ -81,7 +81,8 @@ def test_a_capture_of_outputs_alone_has_no_image(body: Callable[..., dict[str, A
     [
         ({"data": "[0.5, 0.4]"}, "that add up to 1"),
         ({"data": "[1.5, -0.5]"}, "that add up to 1"),
-        ({"data": "[NaN, 1.0]"}, "that add up to 1"),
+        ({"data": "[NaN, 1.0]"}, "not JSON"),
+        ({"data": '[{"label": "\\ud800", "probability": 1}]'}, "not JSON"),
         ({"data": "[1.0]"}, "that add up to 1"),
         ({"data": "[true, false]"}, "that add up to 1"),
         ({"data": '{"label": 1}'}, "that add up to 1"),
@@ -107,6 +108,7 @@ def test_an_output_that_is_no_distribution_says_why(
         (b"not json", "not JSON"),
         (b"\xff\xfe\xfd", "not JSON"),
         (b"[" * 100_000, "not JSON"),
+        (b'{"eventMetadata": {"inferenceId": "\\ud800"}}', "not JSON"),
         (b"[]", "not a JSON object"),
         (b"{}", "captureData"),
         (b'{"captureData": {}}', "eventMetadata"),

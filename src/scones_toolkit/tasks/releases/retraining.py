@@ -10,6 +10,7 @@ from typing import Any, Self
 from botocore.exceptions import ClientError
 
 from scones_core.errors import DeployError, ExecutionFailed, ReleaseError, SettingsError
+from scones_core.json_text import parse_json
 from scones_core.limits import JOB_VARIABLE_CHARACTERS
 from scones_deploy.release import Releases, read_releases
 from scones_etl.transform import require_plain_names
@@ -43,7 +44,7 @@ class Proposal:
     def loads(cls, text: str | bytes) -> Self:
         """Return the proposal that the state machine wrote; raises ReleaseError otherwise."""
         try:
-            body = json.loads(text)
+            body = parse_json(text)
             if body["schema"] != SCHEMA:
                 raise ValueError(f"schema {body['schema']!r:.40} is not {SCHEMA}")
             return cls(
@@ -57,7 +58,7 @@ class Proposal:
                     for name, found in body["figures"].items()
                 },
             )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ReleaseError(f"The proposal cannot be read ({error}); retrain again.") from error
 
 

@@ -1,7 +1,6 @@
 """The task that has failed images classified again, where another try may help."""
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -18,6 +17,7 @@ from scones_core.errors import (
     UnsupportedImage,
 )
 from scones_core.events import ImageRef, parse_image_ref
+from scones_core.json_text import parse_json
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.workflow import run as running
 from scones_toolkit.tasks.workflow.results import (
@@ -172,7 +172,7 @@ def _letters(sqs: Any, url: str) -> Iterator[tuple[dict[str, Any], Any]]:
         for one in fresh:
             known.add(one["MessageId"])
             try:
-                yield one, json.loads(one["Body"])
+                yield one, parse_json(one["Body"])
             except ValueError:
                 yield one, None
 

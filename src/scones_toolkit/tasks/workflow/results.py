@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from scones_core.errors import InvalidRequest, MonitorError
 from scones_core.events import DECISIONS, Failure, ImageRef, Result, parse_image_ref
+from scones_core.json_text import parse_json
 from scones_core.uris import S3Uri
 from scones_monitor.join import cause_text
 from scones_toolkit.console import Console
@@ -97,7 +98,7 @@ def execution_end(project: Project, run: str) -> ExecutionEnd:
 
 def _parsed(text: str | None) -> Any:
     try:
-        return json.loads(text or "null")
+        return parse_json(text or "null")
     except ValueError:
         return None
 

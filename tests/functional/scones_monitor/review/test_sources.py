@@ -175,6 +175,16 @@ def test_messages_that_name_no_image_are_counted_and_stay(aws, queue) -> None:
     assert sum(counts(aws, queue)) == 6
 
 
+@pytest.mark.parametrize("confidence", ["NaN", "1e999", "2", '"high"', "[]", "1" + "0" * 400])
+def test_a_confidence_that_is_none_is_left_out_or_is_no_message(aws, queue, confidence) -> None:
+    image = json.dumps(put(aws, "a.png", 1))
+    body = f'{{"image": {image}, "confidence": {confidence}}}'
+    aws["sqs"].send_message(QueueUrl=queue, MessageBody=body)
+    source = ReviewQueue(aws.__getitem__, queue)
+
+    assert [one.confidence for one in source.take(10)] in ([], [None])
+
+
 def test_an_empty_queue_says_what_other_sessions_hold(aws, queue) -> None:
     ours, theirs = ReviewQueue(aws.__getitem__, queue), ReviewQueue(aws.__getitem__, queue)
     assert ours.note() == ""

@@ -46,6 +46,8 @@ def test_an_answer_is_read_as_it_was_written() -> None:
     ("line", "reason"),
     [
         (b"{", "not JSON"),
+        (b'{"seconds": 1' + b"0" * 400 + b"}", "not JSON"),
+        (b'{"label": "\\ud800"}', "not JSON"),
         (b"[" * 100_000, "longer"),
         (b"[" * 60_000, "not JSON"),
         (b"[]", "not a JSON object"),
@@ -67,6 +69,8 @@ def test_an_answer_is_read_as_it_was_written() -> None:
         (changed(confidence="high"), "confidence is not"),
         (changed(at="yesterday"), "time is not"),
         (changed(at="2026-01-01T00:00:00"), "time is not"),
+        (changed(at="0001-01-01T00:00:00+23:59"), "time is not"),
+        (changed(at="9999-12-31T23:59:59-23:59"), "time is not"),
         (changed(image={"bucket": 1}), "not a location"),
         (changed(image=None), "not a location"),
     ],
