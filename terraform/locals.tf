@@ -20,14 +20,19 @@ locals {
   endpoint      = module.endpoint[var.serving.mode]
 
   # Its variant has the release's name, so that whatever sees an answer knows who gave it.
-  challenger = var.challenger == null ? null : merge(var.challenger, {
+  challenger = var.challenger == null ? null : {
+    release = var.challenger.release
+    share   = var.challenger.share
     variant = "${module.naming.challenger_prefix}${var.challenger.release}"
-  })
+  }
 
   # A release decides by its own threshold, unless an operator sets one for all.
-  deployed_challenger = local.challenger == null ? null : merge(local.challenger, {
+  deployed_challenger = local.challenger == null ? null : {
+    release   = local.challenger.release
+    share     = local.challenger.share
+    variant   = local.challenger.variant
     threshold = coalesce(var.confidence_threshold, try(var.releases[var.challenger.release].threshold, null), local.threshold)
-  })
+  }
 
   async_uri = replace(module.storage.capture_uri, "/capture$/", "async")
 

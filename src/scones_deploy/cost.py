@@ -150,8 +150,8 @@ def _endpoint(
     resources: tuple[AppliedResource, ...], active: str, prices: Prices, usage: CostSettings
 ) -> Iterator[Line]:
     for endpoint, configuration in served_configurations(resources, active):
-        floor = _least_instances(resources, endpoint.module)
         for variant in configuration.values.get("production_variants") or ():
+            floor = _least_instances(resources, endpoint.module, str(variant["variant_name"]))
             yield _variant(variant, floor, prices, usage)
         for variant in configuration.values.get("shadow_production_variants") or ():
             yield _variant(variant, None, prices, usage)
@@ -174,10 +174,13 @@ def _variant(
     return Line("SageMaker", name, month=HOURS * count * prices.hour(kind))
 
 
-def _least_instances(resources: tuple[AppliedResource, ...], module: str) -> int | None:
-    """Return the fewest instances that autoscaling keeps of an endpoint; None without it."""
+def _least_instances(
+    resources: tuple[AppliedResource, ...], module: str, variant: str
+) -> int | None:
+    """Return the fewest instances that autoscaling keeps of a variant; None without it."""
     for resource in resources:
-        if resource.type == "aws_appautoscaling_target" and resource.module == module:
+        scales = resource.type == "aws_appautoscaling_target" and resource.module == module
+        if scales and str(resource.values["resource_id"]).endswith(f"/variant/{variant}"):
             return int(resource.values["min_capacity"])
     return None
 

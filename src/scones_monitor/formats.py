@@ -51,7 +51,9 @@ def interval(bounds: Interval | None) -> str:
 
 def points(value: float, bounds: Interval) -> str:
     """Return a difference of proportions in percentage points: `+1.2 (-0.4 to +2.8) points`."""
-    return f"{value * 100:+.1f} ({bounds.low * 100:+.1f} to {bounds.high * 100:+.1f}) points"
+    # Adding zero takes the sign from what rounds to it.
+    middle, low, high = (round(each * 100, 1) + 0.0 for each in (value, *bounds))
+    return f"{middle:+.1f} ({low:+.1f} to {high:+.1f}) points"
 
 
 def p_value(value: float | None) -> str:

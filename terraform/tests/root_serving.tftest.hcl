@@ -114,6 +114,42 @@ run "a_challenger_decides_by_its_own_threshold" {
   }
 }
 
+run "a_daily_report_of_the_active_release_alone" {
+  command = plan
+
+  variables {
+    active_release = "one"
+    monitoring     = { image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1-monitoring" }
+  }
+
+  assert {
+    condition     = output.challenger == null && length(module.daily_report) == 1
+    error_message = "Without a challenger a day is reported as before."
+  }
+}
+
+run "a_daily_report_with_a_challenger" {
+  command = plan
+
+  variables {
+    active_release = "two"
+    challenger     = { release = "four", share = 0.5 }
+    monitoring     = { image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1-monitoring" }
+    releases = merge(var.releases, {
+      four = {
+        image          = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:4"
+        model_data_url = "s3://scones-dev-artifacts-123456789012/model/job-4/output/model.tar.gz"
+        model_sha256   = "4444444444444444444444444444444444444444444444444444444444444444"
+      }
+    })
+  }
+
+  assert {
+    condition     = output.challenger.threshold == output.threshold && output.challenger.variant == "Challenger-four"
+    error_message = "A release without a threshold of its own decides by the environment's."
+  }
+}
+
 run "a_challenger_with_another_order_of_classes" {
   command = plan
 

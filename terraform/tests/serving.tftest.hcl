@@ -73,6 +73,12 @@ run "a_shadow_sees_what_the_variant_sees" {
     condition     = output.configuration_names["one"] == run.realtime.configuration_names["one"] && output.active_configuration_name == output.configuration_names["one+two"]
     error_message = "The end of a comparison, and a rollout that is taken back, need the configuration without the shadow."
   }
+
+  # As they were before there were challengers.
+  assert {
+    condition     = output.configuration_names == { one = "scones-dev-classifier-one-0a93887c", "one+two" = "scones-dev-classifier-one-185e176c", two = "scones-dev-classifier-two-a642c939" }
+    error_message = "Another name of the same content replaces a configuration, and starts a rollout."
+  }
 }
 
 run "a_challenger_answers_its_share" {

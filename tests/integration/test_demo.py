@@ -280,6 +280,25 @@ def test_a_model_below_the_limits_is_refused_and_overruling_is_recorded(demo) ->
         path.write_text(before)
 
 
+def test_a_candidate_may_answer_a_share_next_to_the_active_release(demo) -> None:
+    path = demo.checkout.root / "terraform" / "environments" / "local" / "release.tfvars.json"
+    before = path.read_text()
+    limits = {"SCONES_QUALITY_MAX_CALIBRATION_ERROR": "0"}
+    try:
+        ended = demo.checkout.inv(
+            *("release", "--share", "0.2", "--allow-synthetic", "--override-gate", "a trial"),
+            **limits,
+        )
+        assert ended.code == 0, ended
+        assert "it answers 20.00% of the requests next to" in ended.out
+        written, was = json.loads(path.read_text()), json.loads(before)
+        assert written["active_release"] == was["active_release"]
+        (made,) = written["releases"].keys() - was["releases"].keys()
+        assert written["challenger"] == {"release": made, "share": 0.2}
+    finally:
+        path.write_text(before)
+
+
 def test_only_an_approved_candidate_is_released(demo) -> None:
     listed = demo.checkout.inv("candidates")
     assert re.search(r"^1 +Approved .* auto-approved by the demo", listed.out, re.MULTILINE), listed

@@ -39,11 +39,12 @@ def check(commands: TerraformCommands) -> None:
 
 
 def validate(commands: TerraformCommands, at: Path | None = None) -> None:
-    """Check the configuration, here or in another root module's folder.
+    """Check the configuration, here or in another root module's folder, but not its tests.
 
+    Terraform would read the provider's schema anew for each file of tests, and `test` checks them.
     Raises TerraformError with every fault that it has.
     """
-    done = commands.run("validate", at=at, json=FLAG)
+    done = commands.run("validate", at=at, json=FLAG, no_tests=FLAG)
     body = done.json() if done.stdout.strip() else {}
     if done.status or not body.get("valid"):
         raise commands.failure("validate", diagnostic_text(body) or done.stderr)

@@ -136,7 +136,7 @@ def fine_tuning_schedule(network: PretrainedClassifier, *, steps: int, scale: fl
         {"params": body, "lr": FINE_TUNING_RATE * scale},
         {"params": head, "lr": FINE_TUNING_RATE * HEAD_FACTOR * scale},
     ]
-    return Annealed([AdamW(groups, weight_decay=DECAY)], steps)
+    return Annealed([AdamW(groups, weight_decay=DECAY, fused=True)], steps)
 
 
 def rate(step: int, steps: int, warmup: float = 0.15) -> float:

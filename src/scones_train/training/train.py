@@ -29,6 +29,7 @@ from scones_train.evaluation.reliability import to_svg
 from scones_train.golden_samples import choose_golden_samples
 from scones_train.serving.predictor import Predictor
 from scones_train.training.hyperparameters import Hyperparameters
+from scones_train.training.memory import keep_freed_memory
 from scones_train.training.model_card import RANDOM, build_model_card, with_metrics
 from scones_train.training.progress import ProgressReport, emit, emit_metrics, emit_result
 
@@ -49,6 +50,7 @@ def main() -> int:
     """Train in the container that the environment describes; return the exit code."""
     for name, value in (SPIN, WORKSPACE):
         os.environ.setdefault(name, value)
+    keep_freed_memory()
     return run_training(run)
 
 

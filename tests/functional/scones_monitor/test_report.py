@@ -15,10 +15,13 @@ from scones_monitor.capture_files import FolderCaptures
 from scones_monitor.captured_records import parse_record
 from scones_monitor.charts.over_time import Marker
 from scones_monitor.drift.figures import DriftFigure
+from scones_monitor.formats import DASH
 from scones_monitor.invocations import EndpointMetrics
 from scones_monitor.report import Cost, Provenance, ReportData, Run, figures, write_report
+from scones_monitor.report.tables import by_variant
 from scones_monitor.statistics import Interval
 from scones_monitor.summary import Place, Query, summarise
+from scones_monitor.variants import VariantComparison, VariantFigures
 from tests.support.html_page import Page
 
 LABELS = ("bicycle", "motorcycle")
@@ -167,6 +170,38 @@ def test_an_image_of_a_class_that_the_model_does_not_know_is_a_wrong_answer(
     assert "does not know (<tram>): 1. Each counts as a wrong answer" in page.text
     assert "✕ truth: <tram>" in page.text
     assert "<tram> answered as bicycle: 1 of 1" in page.text
+
+
+def test_two_releases_stand_next_to_each_other_with_what_the_labels_say(
+    answered: Build, written: Written
+) -> None:
+    data = answered()
+    metrics = EndpointMetrics([(SINCE, 8.0)], [(SINCE, 2.0)], {}, {"p50": 12.3})
+    own = VariantFigures(release="old", variant="AllTraffic", summary=data.summary, metrics=metrics)
+    theirs = VariantFigures(
+        release="<new>",
+        variant="Challenger-<new>",
+        summary=replace(data.summary, threshold=0.5),
+    )
+    variants = VariantComparison(
+        active=own, challenger=theirs, share=0.25, since=SINCE, until=UNTIL
+    )
+
+    html, page = written(replace(data, variants=variants))
+
+    assert "<new>" not in html
+    assert "The challenger <new> answered 6 images of this period" in page.text
+    assert "Not decided. Each of the two needs 30 labelled answers; one has 6" in page.text
+    rows = {row[0]: row[1:] for row in by_variant(variants)}
+    assert rows["Threshold"] == ("97\u202f%", "50\u202f%", "")
+    assert rows["Invocations"] == ("8", DASH, "")
+    assert rows["Errors"][0].startswith("25.0\u202f%")
+    assert rows["Errors"][1:] == (DASH, DASH)
+    assert rows["Model latency, p50"] == ("12\u202fms", DASH, "")
+    assert rows["Labelled"][0] == "4 of 4 accepted, 2 of 2 sent to review"
+    assert rows["Accepted"][2].startswith("+33.3 (")
+    # The answers are the same, but their decisions have other shares of the labels.
+    assert rows["Realised accuracy"][2].startswith("+0.0 (-")
 
 
 def test_png_and_json_lie_beside_the_page(

@@ -40,6 +40,11 @@ def configuration(key: str, variant: dict[str, Any], **more: Any) -> AppliedReso
 
 ENDPOINT = of("aws_sagemaker_endpoint")
 LARGE = {"instance_type": "ml.m5.large", "initial_instance_count": 2}
+SCALED = of(
+    "aws_appautoscaling_target",
+    resource_id="endpoint/scones/variant/AllTraffic",
+    min_capacity=1,
+)
 
 
 def lines(*resources: AppliedResource, active: str = "r1") -> list[Line]:
@@ -61,9 +66,15 @@ def test_a_shadow_bills_as_well_and_autoscaling_by_its_floor() -> None:
     shadow = [{"variant_name": "S", "instance_type": "ml.m5.xlarge", "initial_instance_count": 1}]
     live = configuration("r1", LARGE, shadow_production_variants=shadow)
     assert month(lines(ENDPOINT, live), "every hour") == pytest.approx(730 * (2 * 0.115 + 0.23))
-    target = of("aws_appautoscaling_target", service_namespace="sagemaker", min_capacity=1)
-    found = lines(ENDPOINT, configuration("r1", LARGE), target)
+    found = lines(ENDPOINT, configuration("r1", LARGE), SCALED)
     assert month(found, "every hour") == pytest.approx(730 * 0.115)
+
+
+def test_a_challenger_bills_its_own_instances_next_to_what_scales() -> None:
+    variants = [{"variant_name": name, **LARGE} for name in ("AllTraffic", "Challenger-r2")]
+    both = of("aws_sagemaker_endpoint_configuration", "r1+r2", production_variants=variants)
+    found = lines(ENDPOINT, configuration("r1", LARGE), both, SCALED)
+    assert month(found, "every hour") == pytest.approx(730 * (1 + 2) * 0.115)
 
 
 def test_a_serverless_endpoint_bills_by_the_image_alone() -> None:

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from scones_monitor import formats
+from scones_monitor.statistics import Interval
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,7 @@ def test_a_period_names_the_day_once() -> None:
         "20 November 2026, 14:32:05 to 15:32:05 UTC"
     )
     assert "21 November" in formats.period(first, first.replace(day=21))
+
+
+def test_a_difference_shows_its_sign() -> None:
+    assert formats.points(0.0123, Interval(-0.004, 0.0286)) == "+1.2 (-0.4 to +2.9) points"

@@ -79,3 +79,26 @@ def test_entropy_is_0_for_a_certain_answer_and_1_bit_for_an_even_one_of_two() ->
 
 def test_the_last_bin_holds_its_upper_edge() -> None:
     assert statistics.histogram([0.0, 0.5, 1.0], [0.0, 0.5, 1.0]) == [1, 2]
+
+
+def test_a_difference_has_the_width_of_both_intervals() -> None:
+    one, other = (
+        statistics.Estimate(value, statistics.wilson_interval(round(100 * value), 100), 100)
+        for value in (0.9, 0.8)
+    )
+    found = statistics.difference(one, other)
+    assert (found.value, found.n) == (pytest.approx(0.1), 200)
+    # Newcombe 1998, method 10, of 90 and 80 in 100.
+    assert found.interval == (pytest.approx(0.0001, abs=3e-4), pytest.approx(0.1995, abs=5e-4))
+    assert statistics.difference(other, one).interval.high == -found.interval.low
+
+
+def test_a_mean_lies_in_an_interval_that_shrinks_with_the_number() -> None:
+    rng = np.random.default_rng(0)
+    few, many = (statistics.mean(rng.uniform(0.5, 1, n)) for n in (20, 2_000))
+    assert few is not None
+    assert many is not None
+    widths = [found.interval.high - found.interval.low for found in (few, many)]
+    assert widths[0] > 5 * widths[1]
+    assert statistics.mean([]) is None
+    assert statistics.mean([0.5]) == (0.5, (0.5, 0.5), 1)

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -15,13 +15,9 @@ from scones_core.errors import MonitorError, SconesError
 from scones_core.events import DECISIONS, Result, challenger_of
 from scones_core.manifest import Manifest
 from scones_core.outputs import Deployment
-from scones_core.reviews import Answer, read_answers
-from scones_core.reviews.shared import LABELS, of_reviewer
 from scones_core.uris import S3Uri
 from scones_deploy.cost import HOURS, MILLION, Prices, estimate
 from scones_deploy.release import read_releases
-from scones_etl.extract.labelled_folder import ANSWERS, LABELS_FILE, read_table
-from scones_etl.extract.labelled_folder import COLUMNS as LABEL_COLUMNS
 from scones_monitor.archive import Archive
 from scones_monitor.capture_files import FolderCaptures, S3Captures
 from scones_monitor.captured_records import Captures, wait_for_captures
@@ -46,6 +42,7 @@ from scones_monitor.variants import (
 )
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
+from scones_toolkit.tasks.monitoring.labels import labelled, labels_at_hand, reviewed
 from scones_toolkit.tasks.workflow.results import (
     LAST,
     RUNS,
@@ -149,7 +146,7 @@ def _of_run(
     results = results_of(project, run)
     _require_classified(results)
     manifest = manifest or data.current(project)
-    truth = dict(_labelled(results, manifest)) | _reviewed(project, subject)
+    truth = dict(labelled(results, manifest)) | reviewed(project, subject)
     own, theirs = by_challenger(results)
     ids = [result["inference"]["inference_id"] for result in own]
     seconds = CAPTURE_SECONDS.get(project.environment, CAPTURE_SECONDS_ON_AWS)
@@ -230,13 +227,18 @@ def comparison(
 def period_data(project: Project, period: tuple[datetime, datetime]) -> ReportData:
     """Return the data of a report on the deployed endpoint's traffic from one time to another.
 
-    Raises MonitorError where no endpoint is deployed.
+    Without assignments: each small run costs a request, and this is read every minute. Raises
+    MonitorError where no endpoint is deployed.
     """
-    return _of_period(project, subject_of(project), period)
+    return _of_period(project, subject_of(project), period, assignments=False)
 
 
 def _of_period(
-    project: Project, subject: Subject, asked: tuple[datetime, datetime] | None
+    project: Project,
+    subject: Subject,
+    asked: tuple[datetime, datetime] | None,
+    *,
+    assignments: bool = True,
 ) -> ReportData:
     first, last = asked or (None, None)
     listing = subject.source.list(first, last)
@@ -260,7 +262,7 @@ def _of_period(
         subject,
         summary,
         period,
-        results=_results(project, subject, period),
+        results=_results(project, subject, period) if assignments else (),
         manifest=manifest,
         variants=variants,
     )
@@ -328,53 +330,6 @@ def _small_runs(
         subject.left_out.append(f"The assignments of small runs are not known: {error}")
     if left:
         subject.left_out.append(f"Small runs whose assignments are not counted: {left}")
-
-
-def _labelled(results: Iterable[Result], manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """Yield the inference id and the true label of each result whose image the manifest has."""
-    labels = {row.key: row.label for row in manifest.rows}
-    for result in results:
-        if "inference" in result and (label := labels.get(result["image"]["key"])):
-            yield result["inference"]["inference_id"], label
-
-
-def _reviewed(project: Project, subject: Subject) -> dict[str, str]:
-    """Return the labels that people gave, by inference id: here, in S3, and in a filled-in list.
-
-    Of an image that reviewers answered differently the label that most gave counts; one that is
-    disputed has none.
-    """
-    folder = project.review_folder
-    answers: list[Answer] = []
-    for path in sorted((folder / ANSWERS).glob("*.jsonl")):
-        answers += of_reviewer(path.read_bytes(), path.stem)[0]
-    if subject.deployment is not None:
-        shared = read_answers(project.client("s3"), subject.deployment.data_bucket, f"{LABELS}/")
-        answers += shared.answers
-    return _filled_in(folder / LABELS_FILE) | subject.labels_of(answers)
-
-
-def labels_at_hand(project: Project, subject: Subject) -> tuple[dict[str, str], Manifest | None]:
-    """Return the true labels by inference id, of reviewers and of the last run's test images.
-
-    And the manifest of these; None where there is no run.
-    """
-    truth, manifest = _reviewed(project, subject), None
-    if subject.deployment and _ran(project):
-        manifest = data.current(project)
-        truth = dict(_labelled(results_of(project), manifest)) | truth
-    return truth, manifest
-
-
-def _filled_in(path: Path) -> dict[str, str]:
-    """Return the labels of a list that was filled in by hand: files are named by inference id."""
-    if not path.is_file() or not path.stat().st_size:
-        return {}
-    header, rows = read_table(path)
-    if not set(header) >= LABEL_COLUMNS:
-        return {}
-    filled = ((row.values.get("file", ""), row.values.get("label", "")) for row in rows)
-    return {PurePosixPath(file).stem: label for file, label in filled if file and label}
 
 
 def _failures(results: Sequence[Result]) -> Iterator[tuple[str, str, str]]:

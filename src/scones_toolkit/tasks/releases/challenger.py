@@ -10,7 +10,7 @@ from scones_monitor.summary import summarise
 from scones_monitor.variants import VariantComparison, challenger_subject
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.monitoring import report
-from scones_toolkit.tasks.monitoring.report import labels_at_hand, subject_of
+from scones_toolkit.tasks.monitoring.labels import labels_at_hand
 from scones_toolkit.tasks.releases.releases import require_not_rejected
 
 
@@ -107,7 +107,7 @@ def comparison(project: Project) -> VariantComparison:
 
     Raises MonitorError where none is deployed.
     """
-    subject, challenge_of = subject_of(project), project.deployment.challenger
+    subject, challenge_of = report.subject_of(project), project.deployment.challenger
     nothing = MonitorError(
         f"No challenger is deployed in {project.environment}: inv challenger"
         f"{project.env_flag} --release <id> --share 0.2, then plan and apply."

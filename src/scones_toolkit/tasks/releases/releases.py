@@ -80,7 +80,8 @@ def release(
     made = replace(_gated(project, made, refusals, gate_override), model_package_arn=chosen.arn)
     path = project.release_file
     if share is None:
-        return _announce(project, add_release(path, made, assignments=assignments))
+        before = read_releases(path)
+        return _announce(project, before, add_release(path, made, assignments=assignments))
     known = add_release(path, made, activate=False, assignments=assignments)
     # What differs in nothing but its id is the release that was there.
     chosen_id = made.id if made.id in known.releases else same_release(known, made)
@@ -106,10 +107,10 @@ def rollback(project: Project, release_id: str) -> Releases:
 
     Raises ReleaseError for one that is not there, or whose candidate was rejected since.
     """
-    known = read_releases(project.release_file).releases
-    if release_id in known:
-        require_not_rejected(project, known[release_id])
-    return _announce(project, activate(project.release_file, release_id))
+    known = read_releases(project.release_file)
+    if release_id in known.releases:
+        require_not_rejected(project, known.releases[release_id])
+    return _announce(project, known, activate(project.release_file, release_id))
 
 
 def require_not_rejected(project: Project, release: Release) -> None:
@@ -127,14 +128,23 @@ def require_not_rejected(project: Project, release: Release) -> None:
         )
 
 
-def _announce(project: Project, releases: Releases) -> Releases:
+def _announce(project: Project, before: Releases, releases: Releases) -> Releases:
     active, path = releases.releases[releases.active or ""], project.release_file
     project.console.say(
         f"  {active.id} is written to {path.relative_to(project.root)} as the next release: "
         f"threshold {active.threshold:.4f}, {', '.join(active.labels)}"
     )
+    _say_ended(project, before, releases)
     project.hint("plan", "apply")
     return releases
+
+
+def _say_ended(project: Project, before: Releases, after: Releases) -> None:
+    """Say where a change of the active release ends its comparison with a challenger."""
+    if before.challenger and not after.challenger:
+        project.console.say(
+            f"  The comparison of {before.active} with {before.challenger.release} ends with it."
+        )
 
 
 def list_releases(project: Project, *, drop: Sequence[str] = ()) -> Releases:
@@ -330,10 +340,12 @@ def promote(source: Project, target: Project, *, release: str | None = None) -> 
     copy = promotion.promoted(wanted, target.deployment.artifacts_bucket)
     uploaded = promotion.place(target.client("s3"), artifact, copy)
     assignments = _assignments(target, copy.labels)
+    before = read_releases(target.release_file)
     releases = add_release(target.release_file, copy, assignments=assignments)
     say = target.console.say
     say(f"  {copy.model_data_url} {'is uploaded' if uploaded else 'was there already'}")
     say(f"  release {copy.id} is active in {target.release_file.relative_to(target.root)}")
+    _say_ended(target, before, releases)
     _mind_image(target, copy)
     return releases
 

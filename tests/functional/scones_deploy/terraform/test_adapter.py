@@ -159,6 +159,31 @@ def test_a_failure_carries_terraforms_own_message(terraform: Make, root: Path) -
     assert "│" not in message
 
 
+def test_gos_collector_is_set_unless_the_shell_sets_it(
+    terraform: Make, root: Path, environ: dict[str, str], lines: list[str]
+) -> None:
+    (root / "said.tf").write_text(
+        'resource "terraform_data" "said" {\n'
+        '  provisioner "local-exec" {\n    command = "echo collector $GOGC $GOMEMLIMIT"\n  }\n}\n'
+    )
+    for own in ({}, {"GOGC": "50"}):
+        dev = terraform(environ={**environ, **own})
+        dev.init()
+        dev.apply(dev.plan())
+        (root / "said.tf").write_text((root / "said.tf").read_text().replace('"said"', '"again"'))
+    said = [line.partition("collector ")[2] for line in lines if ": collector " in line]
+    assert said == ["400 1GiB", "50 1GiB"]
+
+
+def test_validate_leaves_the_tests_to_test(terraform: Make, root: Path) -> None:
+    dev = terraform()
+    dev.init()
+    (root / "bad.tftest.hcl").write_text('run "bad" {\n  nothing = 1\n}\n')
+    dev.validate()
+    with pytest.raises(TerraformError, match="nothing"):
+        dev.check()
+
+
 def test_validate_names_file_and_line(terraform: Make, root: Path) -> None:
     dev = terraform()
     dev.init()

@@ -26,6 +26,7 @@ from scones_toolkit.project import Project
 from scones_toolkit.tasks.monitoring.report import CAPTURE_SECONDS, captures_of, report
 from scones_toolkit.tasks.monitoring.watch import watch
 from scones_toolkit.tasks.releases.challenger import challenger
+from scones_toolkit.tasks.releases.releases import rollback
 
 OLD = Release(
     id="20261101-120000-aaaa",
@@ -207,6 +208,20 @@ def test_both_are_compared_since_the_challengers_first_answer(project: Project, 
     assert found["variants"]["verdict"]["outcome"] == "open"
 
 
+def test_what_answered_before_the_active_release_was_made_is_not_compared(
+    project: Project, s3: Any
+) -> None:
+    made = BEGAN + timedelta(minutes=10)
+    younger = f"{made:%Y%m%d-%H%M%S}-dddd"
+    vars(project)["deployment"] = replace(project.deployment, active_release=younger)
+    for variant, before, after in (("AllTraffic", 7, 2), (VARIANT, 9, 3)):
+        answered(s3, variant, before, 0.95)
+        answered(s3, variant, after, 0.95, made + timedelta(minutes=1))
+    compared = report(project, since="2h")["variants"]
+    assert (compared["active"]["n"], compared["challenger"]["n"]) == (2, 3)
+    assert compared["since"] == made.isoformat()
+
+
 def test_the_terminal_shows_how_the_challenger_does(
     project: Project, s3: Any, said: io.StringIO
 ) -> None:
@@ -277,6 +292,13 @@ def test_the_end_leaves_the_active_release_alone(project: Project, said: io.Stri
     assert f"{OLD.id} answers all requests again" in said.getvalue()
     with pytest.raises(ReleaseError, match="dev has no challenger"):
         challenger(project, end=True)
+
+
+def test_another_active_release_ends_the_comparison_and_says_so(
+    project: Project, said: io.StringIO
+) -> None:
+    assert rollback(project, NEW.id).challenger is None
+    assert f"The comparison of {OLD.id} with {NEW.id} ends with it." in said.getvalue()
 
 
 def test_the_share_of_the_present_one_can_change(project: Project) -> None:
