@@ -96,7 +96,7 @@ class _Request(cheroot_server.HTTPRequest):
 
     def read_request_headers(self) -> bool:
         """Read the headers; return False, with an answer given, for a length that is none."""
-        if not super().read_request_headers():
+        if not super().read_request_headers():  # type: ignore[no-untyped-call]
             return False
         length: bytes = self.inheaders.get(b"Content-Length", b"0")
         if length.isdigit():

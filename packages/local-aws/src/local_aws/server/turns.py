@@ -43,6 +43,6 @@ def _answered(original: Any, response: Any) -> Any:
             if is_change(response.method, str(response._get_action() or "")):
                 break
     kind = type("Met", (ServiceException,), {"__module__": __name__})
-    error = kind("ServiceUnavailable", "Another request changed what this one reads; try again.")
-    _, headers, body = response.serialized(ActionResult(error))
+    refusal = kind("ServiceUnavailable", "Another request changed what this one reads; try again.")
+    _, headers, body = response.serialized(ActionResult(refusal))
     return 503, {**headers, "status": "503"}, body
