@@ -120,6 +120,21 @@ def test_a_save_that_does_not_come_to_its_end_is_no_acknowledgement(kept, monkey
     done.set()
 
 
+def test_a_long_save_is_awaited_while_it_makes_headway(kept, monkeypatch):
+    monkeypatch.setattr(saving, "COMMIT_SECONDS", 0.5)
+    never = threading.Event()
+
+    def thousands_of_bodies():
+        for _ in range(4):
+            kept.saver._snapshots.written += 1
+            never.wait(0.3)
+
+    kept.stores.keep("long", thousands_of_bodies, lambda _: None)
+    kept.value = "after"
+    kept.saver.commit()
+    assert kept.saved() == "after"
+
+
 def test_what_cannot_be_saved_costs_only_itself(kept):
     last_good = []
     kept.stores.keep("other", lambda: last_good or threading.local(), last_good.append)
