@@ -186,3 +186,15 @@ def test_a_change_of_a_service_whose_records_cannot_be_saved_is_not_acknowledged
     kept.value = "after"
     kept.saver.commit("value")
     assert kept.saved() == "after"
+
+
+def test_data_of_as_many_levels_as_json_may_have_is_saved(kept):
+    deep: object = "x"
+    for _ in range(950):
+        deep = {"a": deep}
+    kept.value = deep
+    kept.saver.commit("value")
+    found, levels = kept.saved(), 0
+    while isinstance(found, dict | list):
+        found, levels = (found["a"] if isinstance(found, dict) else found[0]), levels + 1
+    assert (found, levels >= 950) == ("x", True)
