@@ -22,6 +22,8 @@ _PNG_HEADER = struct.Struct(">I4sIIBB3sI")
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 """Channels by colour type; a palette gives colours."""
 _PNG_MAX_SIDE = 2**31 - 1
+# Length, type and checksum.
+_PNG_FRAME_BYTES = 12
 _JPEG_START = b"\xff\xd8\xff"
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
@@ -101,6 +103,21 @@ def require_few_scans(body: bytes) -> None:
     """Do nothing unless a JPEG has more than MAX_JPEG_SCANS scans; raises UnsupportedImage."""
     if count_scans(body) > MAX_JPEG_SCANS:
         raise UnsupportedImage(f"the JPEG has more than {MAX_JPEG_SCANS} scans")
+
+
+def require_few_chunks(body: bytes) -> None:
+    """Do nothing unless a PNG has more chunks than an encoder writes; raises UnsupportedImage.
+
+    A decoder looks at each, however few bytes it has: 6 MB have room for half a million.
+    """
+    if not body.startswith(_PNG_SIGNATURE):
+        return
+    position = len(_PNG_SIGNATURE)
+    for _ in range(_MAX_SEGMENTS):
+        if position + _PNG_FRAME_BYTES > len(body):
+            return
+        position += _PNG_FRAME_BYTES + int.from_bytes(body[position : position + 4])
+    raise UnsupportedImage(f"the PNG has more than {_MAX_SEGMENTS:,} chunks")
 
 
 def _count_scans(body: bytes) -> int:

@@ -21,8 +21,9 @@ from scones_etl.extract.source import RAW_SPLITS, RawDataset
 _MAX_NAME = 64
 _CLASS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
-MIN_NEW_CLASS = 3
-"""Images that people must have labelled of a class that the source does not have: one a split."""
+MIN_NEW_CLASS = 10
+"""Images that people must have labelled of a class that the source does not have, so that each
+split has some by the usual fractions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def assign_splits(
     class without images in a split.
     """
     assigned: dict[int, str] = {}
-    new_classes = raw.new_classes if raw.has_test else frozenset()
+    new_classes = raw.new_classes
     by_class: dict[int, list[int]] = {index: [] for index in range(len(classes))}
     for index in keep:
         assigned[index] = raw.splits[index]
@@ -153,48 +154,19 @@ def assign_splits(
     for label, members in by_class.items():
         drawn = sorted(members, key=lambda index: _draw(seed, hashes[index]))
         name = classes.names[label]
-        if label in new_classes:
-            chosen = [(index, _share(seed, hashes[index])) for index in drawn]
-            assigned.update(_split_new_class(chosen, test_fraction, fraction, name))
-            continue
-        if not raw.has_test:
+        if not raw.has_test or label in new_classes:
             size = _held_out("test", test_fraction, len(drawn), name)
             assigned.update(dict.fromkeys(drawn[:size], "test"))
             drawn = drawn[size:]
-        if not raw.has_validation:
+        if not raw.has_validation or label in new_classes:
             size = _held_out("validation", fraction, len(drawn), name)
             assigned.update(dict.fromkeys(drawn[:size], "validation"))
     return assigned
 
 
-def _split_new_class(
-    drawn: Sequence[tuple[int, float]], test: float, validation: float, name: str
-) -> dict[int, str]:
-    """Return the held-out images of a class that only people added, of (index, drawn share).
-
-    By the size of the draw, not by counting: more images of the class, which later answers bring,
-    leave each held-out image where it is. Raises DatasetError for too few for three splits.
-    """
-    if len(drawn) < MIN_NEW_CLASS:
-        raise DatasetError(
-            f"The class {name!r} is not in the source and has {len(drawn)} images that people "
-            f"labelled; at least {MIN_NEW_CLASS} are needed, for training, validation and test."
-        )
-    _require_share("test", test)
-    _require_share("validation", validation)
-    limit = test + (1 - test) * validation
-    tested = max(1, sum(share < test for _, share in drawn))
-    held_out = max(tested + 1, sum(share < limit for _, share in drawn))
-    held_out = min(held_out, len(drawn) - 1)
-    tested = min(tested, held_out - 1)
-    return {
-        index: "test" if place < tested else "validation"
-        for place, (index, _) in enumerate(drawn[:held_out])
-    }
-
-
 def _held_out(split: str, fraction: float, size: int, label: str) -> int:
-    _require_share(split, fraction)
+    if not 0 < fraction < 1:
+        raise DatasetError(f"dataset.{split}_fraction must be between 0 and 1, not {fraction}.")
     held_out = round(fraction * size)
     if not 0 < held_out < size:
         raise DatasetError(
@@ -202,11 +174,6 @@ def _held_out(split: str, fraction: float, size: int, label: str) -> int:
             f"{fraction} holds out {held_out}; both splits need at least one."
         )
     return held_out
-
-
-def _require_share(split: str, fraction: float) -> None:
-    if not 0 < fraction < 1:
-        raise DatasetError(f"dataset.{split}_fraction must be between 0 and 1, not {fraction}.")
 
 
 def manifest_rows(
@@ -234,11 +201,6 @@ def with_keys(rows: Iterable[ManifestRow], version: str) -> tuple[ManifestRow, .
     return tuple(
         replace(row, key=image_key(version, row.split, row.label, row.sha256)) for row in rows
     )
-
-
-def _share(seed: int, pixel_hash: str) -> float:
-    """Return the draw of an image as a number from 0 to 1, in the order of the draws."""
-    return int.from_bytes(_draw(seed, pixel_hash)[:8]) / 2**64
 
 
 def _draw(seed: int, pixel_hash: str) -> bytes:

@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from scones_core.errors import SconesError, UnsupportedImage
 from scones_core.file_kinds import kind_of
-from scones_core.image_header import require_few_scans
+from scones_core.image_header import require_few_chunks, require_few_scans
 from scones_core.limits import ENDPOINT_BODY_BYTES, MAX_IMAGE_PIXELS, MAX_JPEG_SCANS
 from scones_images.rgb import note_depth, to_rgb, upright
 
@@ -79,6 +79,7 @@ def open_image(body: bytes, limits: DecodeLimits = ENDPOINT) -> Iterator[Image.I
         )
     try:
         require_few_scans(body)
+        require_few_chunks(body)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(body), formats=limits.formats) as image:

@@ -59,7 +59,7 @@ def write_colour_model(
         threshold=THRESHOLD,
         target_precision=0.99,
         metrics={},
-        confusion_matrix=(),
+        confusion_matrix=tuple(map(tuple, np.eye(len(labels), dtype=int).tolist())),
         settings={},
         dataset_version=dataset_version,
         manifest_sha256="",

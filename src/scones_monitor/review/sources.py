@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -112,12 +112,14 @@ class ListedSource:
         return {}
 
 
-def of_results(results: Sequence[Result]) -> list[Candidate]:
-    """Return the images that a run sent to review, the least confident first."""
+def of_results(
+    results: Sequence[Result], decision: Literal["review", "accepted"] = "review"
+) -> list[Candidate]:
+    """Return the images that a run sent to review, or accepted, the least confident first."""
     found = []
     for result in results:
         inference = result.get("inference")
-        if result["decision"] == "review" and inference is not None:
+        if result["decision"] == decision and inference is not None:
             found.append(
                 Candidate(
                     image=_location(result["image"]),

@@ -56,8 +56,9 @@ def review(
     project: Project,
     *,
     of: Annotated[
-        Literal["auto", "queue", "run", "answered", "disputed"],
-        "auto: the review queue, else the last run; answered, disputed: by other reviewers",
+        Literal["auto", "queue", "run", "accepted", "answered", "disputed"],
+        "auto: the review queue, else the last run; accepted: what a run accepted; answered, "
+        "disputed: by other reviewers",
     ] = "auto",
     run: Annotated[str, "execution whose images are decided, or last"] = "",
     reviewer: Annotated[str | None, "name the answers are kept under; default: this user's"] = None,

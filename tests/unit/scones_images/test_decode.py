@@ -183,6 +183,15 @@ def test_damaged_exif_costs_the_turn_at_most(kind, exif, turned):
     assert decode(body).shape == ((24, 16, 3) if turned else (16, 24, 3))
 
 
+def test_a_png_of_many_chunks_is_refused_before_it_costs_anything():
+    whole = encoded(Image.new("L", (16, 16)), "PNG")
+    before, after = whole[:33], whole[33:]  # behind the header's chunk
+    empty = struct.pack(">I4sI", 0, b"IDAT", zlib.crc32(b"IDAT"))
+    assert decode(before + empty * 1_000 + after).shape == (16, 16, 3)
+    with pytest.raises(ImageError, match="more than 20,000 chunks"):
+        decode(before + empty * 300_000 + after)
+
+
 def with_scans(count, side=16):
     """Return a grey progressive JPEG whose last scan is repeated: a refinement of few bytes."""
     plain = encoded(Image.new("L", (side, side), 90), "JPEG", progressive=True)

@@ -471,3 +471,20 @@ def test_an_event_source_mapping_is_authorised_by_its_arn_and_its_function(aws):
     make = client.create_event_source_mapping
     assert code(make, FunctionName=f"{function}:live", **source) != "AccessDeniedException"
     assert code(make, FunctionName="another", **source) == "AccessDeniedException"
+
+
+def test_a_query_reads_its_object(aws, bucket):
+    asked = {
+        "Bucket": bucket,
+        "Key": "k",
+        "Expression": "SELECT * FROM s3object",
+        "ExpressionType": "SQL",
+        "InputSerialization": {"CSV": {}},
+        "OutputSerialization": {"CSV": {}},
+    }
+    everything = allow("s3:*", f"arn:aws:s3:::{bucket}/*")
+    unread = {**allow("s3:GetObject", f"arn:aws:s3:::{bucket}/k"), "Effect": "Deny"}
+    reader = allow("s3:GetObject", f"arn:aws:s3:::{bucket}/k")
+    Caller(aws, reader).client("s3").select_object_content(**asked)
+    error = denied(Caller(aws, everything, unread).client("s3").select_object_content, **asked)
+    assert "s3:GetObject" in error["Message"]

@@ -227,13 +227,18 @@ def comparison(
 def period_data(project: Project, period: tuple[datetime, datetime]) -> ReportData:
     """Return the data of a report on the deployed endpoint's traffic from one time to another.
 
-    Raises MonitorError where no endpoint is deployed.
+    Without assignments: each small run costs a request, and this is read every minute. Raises
+    MonitorError where no endpoint is deployed.
     """
-    return _of_period(project, subject_of(project), period)
+    return _of_period(project, subject_of(project), period, assignments=False)
 
 
 def _of_period(
-    project: Project, subject: Subject, asked: tuple[datetime, datetime] | None
+    project: Project,
+    subject: Subject,
+    asked: tuple[datetime, datetime] | None,
+    *,
+    assignments: bool = True,
 ) -> ReportData:
     first, last = asked or (None, None)
     listing = subject.source.list(first, last)
@@ -257,7 +262,7 @@ def _of_period(
         subject,
         summary,
         period,
-        results=_results(project, subject, period),
+        results=_results(project, subject, period) if assignments else (),
         manifest=manifest,
         variants=variants,
     )

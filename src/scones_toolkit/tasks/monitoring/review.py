@@ -56,7 +56,7 @@ from scones_toolkit.tasks.data import ALL_CLASSES
 from scones_toolkit.tasks.monitoring.report import captures
 from scones_toolkit.tasks.workflow.results import results_of
 
-Of = Literal["auto", "queue", "run", "answered", "disputed"]
+Of = Literal["auto", "queue", "run", "accepted", "answered", "disputed"]
 
 # Seconds that the end of a review waits for answers to reach S3.
 UPLOAD_SECONDS = 20.0
@@ -87,11 +87,11 @@ def review(
 ) -> None:
     """Serve the review page until Ctrl-C, or until `until` is set.
 
-    `of` is where the images come from: the review queue, a `run`, what other reviewers answered
-    (a second opinion), or what they dispute; `auto` takes the queue where Terraform made one, else
-    the last run. `classes` are comma-separated names; without them those of the model and of
-    [dataset]. Raises SettingsError for a reviewer's name, MonitorError where there is no such
-    queue or run, or the reviewer has a page open already.
+    `of` is where the images come from: the review queue, a `run`, what a run accepted, what other
+    reviewers answered (a second opinion), or what they dispute; `auto` takes the queue where
+    Terraform made one, else the last run. `classes` are comma-separated names; without them those
+    of the model and of [dataset]. Raises SettingsError for a reviewer's name, MonitorError where
+    there is no such queue or run, or the reviewer has a page open already.
     """
     settings = project.settings.override(
         "review", reviewer=reviewer, port=port, show_guess=show_guess
@@ -235,6 +235,8 @@ def _source(
         votes = standing(others).votes()
         chosen = consensus(votes).disputed if of == "disputed" else votes
         return ListedSource(of_answers(one for one in others if one.sha256 in chosen))
+    if of == "accepted":
+        return ListedSource(of_results(results_of(project, run), "accepted"))
     if not run and of != "run":
         url = queue_url(project)
         if url:

@@ -1,11 +1,12 @@
 """The task that scores a model on its held-out images: by itself, or through its endpoint."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
-from scones_core.errors import DeployError, SettingsError
-from scones_core.manifest import Manifest
+from scones_core.errors import DatasetError, DeployError, SettingsError
+from scones_core.manifest import Manifest, ManifestRow
 from scones_core.uris import S3Uri
 from scones_etl.load import read_manifest
 from scones_images import decode
@@ -39,18 +40,23 @@ def evaluate(
 
 
 def evaluate_artifact(project: Project, artifact: str | None = None) -> dict[str, float]:
-    """Score an artifact on the staged test images, print the figures, and return them."""
+    """Score an artifact on the staged test images, print the figures, and return them.
+
+    Images of classes that the model does not know are left out, and counted. Raises DatasetError
+    where it knows none.
+    """
     location = S3Uri.parse(artifact or project.records.read("training")["model_data_url"])
     manifest = data.current(project)
     with unpacked(project, str(location)) as folder:
         predictor = Predictor.load(folder)
         card = predictor.card
-        bodies = _test_images(project, manifest)
+        rows = _known_rows(project, manifest, card.labels)
+        bodies = _test_images(project, rows)
         images = np.stack([decode(body, card.size, grey=card.grey) for body in bodies])
-        labels = np.array([card.labels.index(row.label) for row in manifest.split("test")])
+        labels = np.array([card.labels.index(row.label) for row in rows])
         figures = summarise(predictor.probabilities(images), labels, card.threshold)
-    rows = {name: _formatted(value) for name, value in figures.items()}
-    project.console.table(f"{location} on {len(labels)} test images", rows)
+    shown = {name: _formatted(value) for name, value in figures.items()}
+    project.console.table(f"{location} on {len(labels)} test images", shown)
     print_confusions(project.console, card)
     return figures
 
@@ -73,7 +79,7 @@ def evaluate_endpoint(project: Project) -> Agreement:
     )
     with unpacked(project, release.model_data_url) as folder:
         tested = read_predictions(folder)
-    bodies = _test_images(project, manifest)
+    bodies = _test_images(project, manifest.split("test"))
     with project.console.progress("asking the endpoint") as advance:
         runtime, target = project.client("sagemaker-runtime"), project.deployment.target
         answers = ask(runtime, name, bodies, advance, target)
@@ -87,10 +93,28 @@ def evaluate_endpoint(project: Project) -> Agreement:
     return found
 
 
-def _test_images(project: Project, manifest: Manifest) -> list[bytes]:
-    """Return the test images as they are stored, in manifest order."""
-    s3, bucket = project.client("s3"), project.deployment.data_bucket
-    rows, bodies = manifest.split("test"), []
+def _known_rows(
+    project: Project, manifest: Manifest, labels: Sequence[str]
+) -> tuple[ManifestRow, ...]:
+    """Return the test rows of the classes that a model knows, and print how many are not."""
+    rows = manifest.split("test")
+    known = tuple(row for row in rows if row.label in labels)
+    if not known:
+        raise DatasetError(
+            f"The model knows {', '.join(labels)}, and none of the classes of the dataset "
+            f"{manifest.version}; stage the dataset that it was trained on: inv etl"
+        )
+    if left := len(rows) - len(known):
+        names = [name for name in manifest.classes if name not in labels]
+        project.console.warn(
+            f"  {left} test images are left out: the model does not know {', '.join(names)}."
+        )
+    return known
+
+
+def _test_images(project: Project, rows: Sequence[ManifestRow]) -> list[bytes]:
+    """Return the images of these rows as they are stored."""
+    s3, bucket, bodies = project.client("s3"), project.deployment.data_bucket, list[bytes]()
     with project.console.progress("downloading") as advance:
         for row in rows:
             bodies.append(s3.get_object(Bucket=bucket, Key=row.key)["Body"].read())

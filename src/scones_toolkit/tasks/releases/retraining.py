@@ -78,11 +78,9 @@ def retrain(
             f"release a model, then inv apply{project.env_flag}"
         )
     states = project.client("stepfunctions")
-    given = {
-        "reason": "started by inv retrain",
-        "min_new_images": min_new_images,
-        "new_classes": _new_classes(project),
-    }
+    given: dict[str, Any] = {"reason": "started by inv retrain", "min_new_images": min_new_images}
+    if new_classes := _new_classes(project):
+        given["new_classes"] = new_classes
     try:
         started = states.start_execution(stateMachineArn=machine, input=json.dumps(given))
     except ClientError as error:

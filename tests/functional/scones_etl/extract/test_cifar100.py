@@ -12,10 +12,25 @@ from scones_core.errors import (
     UnknownLabel,
 )
 from scones_core.labels import LabelSet
+from scones_core.settings import DatasetSettings
 from scones_etl.extract.cifar import CifarArchive
+from scones_etl.pipeline import stage
 from tests.functional.scones_etl.conftest import FINE, dumps
 
 VEHICLES = LabelSet.of(["bicycle", "motorcycle"])
+
+# All classes of CIFAR-100, in the order of the archive.
+NAMES = """
+apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly
+camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup
+dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower
+leopard lion lizard lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid
+otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray
+road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
+sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle
+wardrobe whale willow_tree wolf woman worm
+"""
+ALL_FINE = NAMES.split()
 
 
 def read(path, classes=VEHICLES):
@@ -62,6 +77,29 @@ def test_any_other_class_can_be_read(archives):
     raw = read(archives.write(), LabelSet.of(["rose", "bicycle", "motorcycle"]))
 
     assert np.bincount(raw.labels).tolist() == [28, 28, 28]
+
+
+def test_five_vehicles_of_all_hundred_classes_are_staged(archives):
+    archives.meta["fine_label_names"] = ALL_FINE
+    random = np.random.default_rng(0)
+    for table, per_class in ((archives.train, 10), (archives.test, 2)):
+        labels = random.permutation(np.repeat(np.arange(100), per_class))
+        pixels = random.integers(0, 100, (len(labels), 3072))
+        # Of each class the first pixel is its number.
+        pixels[:, 0] = labels
+        table["fine_labels"], table["coarse_labels"] = labels.tolist(), [0] * len(labels)
+        table["filenames"] = [f"{ALL_FINE[label]}_{row}.png" for row, label in enumerate(labels)]
+        table["data"] = pixels.astype(np.uint8)
+    wanted = LabelSet.of(["bicycle", "motorcycle", "bus", "pickup_truck", "streetcar"])
+
+    raw = read(archives.write(), wanted)
+    manifest = stage(CifarArchive.open(archives.write()), wanted, DatasetSettings()).manifest
+
+    numbers = [ALL_FINE.index(name) for name in wanted]
+    assert [numbers[label] for label in raw.labels] == raw.images[:, 0, 0, 0].tolist()
+    assert np.bincount(raw.labels).tolist() == [12] * 5
+    assert manifest.counts()["train"] == dict.fromkeys(wanted, 9)
+    assert manifest.counts()["test"] == dict.fromkeys(wanted, 2)
 
 
 def test_an_unknown_class_is_answered_with_its_nearest(archives):

@@ -221,13 +221,12 @@ def test_a_runs_images_under_review_come_with_the_least_confident_first() -> Non
         inference = {"label": "bicycle", "confidence": confidence, "inference_id": key}
         return {"image": {"bucket": "b", "key": key}, "decision": decision, "inference": inference}
 
-    found = of_results(
-        [
-            result("a", "review", 0.8),
-            result("b", "accepted", 0.1),
-            result("c", "review", 0.6),
-            {"image": "nonsense", "decision": "failed"},
-        ]
-    )
+    results = [
+        result("a", "review", 0.8),
+        result("b", "accepted", 0.1),
+        result("c", "review", 0.6),
+        {"image": "nonsense", "decision": "failed"},
+    ]
 
-    assert [one.image["key"] for one in found] == ["c", "a"]
+    assert [one.image["key"] for one in of_results(results)] == ["c", "a"]
+    assert [one.image["key"] for one in of_results(results, "accepted")] == ["b"]

@@ -10,7 +10,13 @@ from local_aws.iam.required_access import common_values
 from local_aws.iam.resource_policies import kms_key
 
 # moto names these by its own lights, or takes them for what the bare request would be.
-_ACTIONS = {"HeadBucket": "ListBucket", "ListBuckets": "ListAllMyBuckets"}
+_ACTIONS = {
+    "DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
+    "HeadBucket": "ListBucket",
+    "ListBuckets": "ListAllMyBuckets",
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_SelectObjectContent.html
+    "SelectObject": "GetObject",
+}
 _SUBRESOURCES = {
     "analytics": "AnalyticsConfiguration",
     "encryption": "EncryptionConfiguration",
@@ -192,7 +198,8 @@ def _key_accesses(response: Any, bucket: str, key: str, values: dict[str, str]) 
         return _kms("Decrypt", getattr(upload, "kms_key_id", None), arn, region, values)
     if action == "PutObject":
         return _kms("GenerateDataKey", _new_key(response, bucket), arn, region, values)
-    if response.method == "GET" and action in ("GetObject", "GetObjectVersion"):
+    is_read = response.method == "GET" and action in ("GetObject", "GetObjectVersion")
+    if is_read or action == "SelectObject":
         version = next(iter(query.get("versionId", ())), None)
         stored = _stored(response, bucket, key, version)
         return _kms("Decrypt", _key_of(stored), arn, region, values)

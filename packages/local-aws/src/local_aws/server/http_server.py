@@ -25,6 +25,8 @@ _IDLE_SECONDS = 600
 # thread that accepts: most clients go on at once, and each handing over costs as much as a call.
 _LINGER_MILLISECONDS = 30
 _ERROR_LEVEL = 40
+# More than any client sends: URLs of S3 and Lambda's client context have some kilobytes.
+MAX_HEAD_BYTES = 1 << 20
 _METADATA = b"X-Amz-Meta-"
 # Under it moto looks for the names of headers that WSGI cannot spell.
 _NAMES = "moto.preserved_header_names"
@@ -92,6 +94,17 @@ class _HeaderReader(cheroot_server.HeaderReader):
 class _Request(cheroot_server.HTTPRequest):
     header_reader = _HeaderReader()
 
+    def read_request_headers(self) -> bool:
+        """Read the headers; return False, with an answer given, for a length that is none."""
+        if not super().read_request_headers():  # type: ignore[no-untyped-call]
+            return False
+        length: bytes = self.inheaders.get(b"Content-Length", b"0")
+        if length.isdigit():
+            return True
+        # To read so much would be to wait for the connection's end.
+        self.simple_response("400 Bad Request", "Malformed Content-Length Header.")
+        return False
+
     def send_headers(self) -> None:
         """Keep the head until the first of the body, so that both are sent in one."""
         self.conn.wfile.corked = True
@@ -143,6 +156,7 @@ class WebServer(wsgi.Server):
 
     ConnectionClass = _Connection
     keep_alive_conn_limit = _KEPT_CONNECTIONS
+    max_request_header_size = MAX_HEAD_BYTES
     expiration_interval = 0.1
 
     def __init__(self, listener: socket.socket, application: Wsgi) -> None:

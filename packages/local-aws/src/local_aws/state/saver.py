@@ -15,7 +15,7 @@ from local_aws.state.state_folder import Snapshots
 LOG = logging.getLogger(__name__)
 # Changes of which nobody said a word, such as a session's, are looked for this often.
 TICK_SECONDS = 5.0
-# At most so long an answer is held back for a save that does not come to its end.
+# At most so long an answer is held back for a save that makes no headway.
 COMMIT_SECONDS = 30.0
 # After a save that failed, the next one begins so much later.
 RETRY_SECONDS = 1.0
@@ -88,7 +88,7 @@ class Saver:
     def commit(self, service: str = "", *, whole: bool = False) -> None:
         """Return once what is there now is on disk; logs and metrics only if it is the `whole`.
 
-        Raises NotSaved when that failed, or took longer than `COMMIT_SECONDS`, and when the
+        Raises NotSaved when that failed, or made no headway for `COMMIT_SECONDS`, and when the
         records of this service (moto's name) are such that they cannot be saved.
         """
         with self._changed:
@@ -108,7 +108,15 @@ class Saver:
 
     def _await(self, number: int) -> None:
         self._changed.notify_all()
-        self._changed.wait_for(lambda: self._done >= number or self._closed, COMMIT_SECONDS)
+        before = -1
+        # A job may leave thousands of objects: their save is long, and goes on.
+        while before != self._snapshots.written:
+            before = self._snapshots.written
+            ended = self._changed.wait_for(
+                lambda: self._done >= number or self._closed, COMMIT_SECONDS
+            )
+            if ended:
+                break
         if self._saved < number and not self._closed:
             raise NotSaved(self.failure or f"The state was not saved in {COMMIT_SECONDS:.0f} s.")
 

@@ -24,6 +24,9 @@ from local_aws.state.unpickling import loads
 
 LOG = logging.getLogger(__name__)
 _RETRIES = 20
+# JSON that a request brings is nested in some 1,000 levels at most, by Python's own limit; pickle
+# needs more than one step for each.
+_RECURSION = 5_000
 _DIGEST = re.compile(rb"[0-9a-f]{64}")
 # A service of moto's, or a store by its name.
 Key = tuple[str, str]
@@ -171,11 +174,14 @@ def _digests(records: bytes, body: Body) -> Iterator[str]:
 def _undisturbed() -> Iterator[None]:
     """Let other threads run as little as possible, so that the records fit together."""
     interval, collects = sys.getswitchinterval(), gc.isenabled()
+    levels = sys.getrecursionlimit()
     sys.setswitchinterval(0.25)
+    sys.setrecursionlimit(max(levels, _RECURSION))
     gc.disable()
     try:
         yield
     finally:
+        sys.setrecursionlimit(levels)
         sys.setswitchinterval(interval)
         if collects:
             gc.enable()

@@ -17,6 +17,7 @@ import os
 import platform
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,21 @@ from local_aws.errors import LocalAwsError
 # Raised when saved records mean something else than before.
 FORMAT = 2
 STATE_FOLDER = "state"
+# Of more bodies, so many are written at once.
+_FEW, _WRITERS = 8, 8
 _REMEDY = "`inv local.reset` removes it, with everything that was deployed."
 
 
 class Snapshots:
-    """The saved state of one embedded AWS. One process at a time uses it: who holds the lock."""
+    """The saved state of one embedded AWS. One process at a time uses it: who holds the lock.
+
+    `written` is about how many bodies it has written so far.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._records, self._bodies = folder / "records", folder / "bodies"
+        self.written = 0
 
     @property
     def stored(self) -> set[str]:
@@ -55,8 +62,13 @@ class Snapshots:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 folder.chmod(0o700)
         try:
-            for digest, body in new.items():
-                _write(self._bodies / digest, body)
+            if len(new) <= _FEW:
+                for each in new.items():
+                    self._write_body(*each)
+            else:
+                # Each waits for the disk, which syncs many at once.
+                with ThreadPoolExecutor(_WRITERS) as pool:
+                    list(pool.map(self._write_body, new.keys(), new.values()))
             if new:
                 _sync_folder(self._bodies)
             _write(self._records, _stamp(records) + b"\n" + records)
@@ -65,6 +77,10 @@ class Snapshots:
                 self.remove(set(new))
             raise
         _sync_folder(self.folder)
+
+    def _write_body(self, digest: str, body: bytes) -> None:
+        _write(self._bodies / digest, body)
+        self.written += 1
 
     def remove(self, digests: set[str]) -> None:
         """Remove bodies that the records do not name any more."""

@@ -40,3 +40,47 @@ def test_a_refused_action_gives_its_turn_back() -> None:
     with pytest.raises(ValueError):
         take_turns(refuse, response)
     assert take_turns(lambda _: "answered", response) == "answered"
+
+
+class Asked:
+    """A request to a service, of which moto's method raises an error so many times."""
+
+    boto3_service_name, method = "sagemaker", "POST"
+
+    def __init__(self, action: str, errors: int, said: str = "changed size during iteration"):
+        self.action, self.errors, self.said, self.tries = action, errors, said, 0
+
+    def _get_action(self) -> str:
+        return self.action
+
+    def serialized(self, result):
+        return 400, {}, str(result.result)
+
+    def answer(self, _response: object) -> str:
+        self.tries += 1
+        if self.tries <= self.errors:
+            raise RuntimeError(f"dictionary {self.said}")
+        return "answered"
+
+
+def test_a_read_that_meets_a_write_is_tried_again() -> None:
+    asked = Asked("ListModels", errors=3)
+    assert take_turns(asked.answer, asked) == "answered"
+    assert asked.tries == 4
+
+
+def test_a_change_that_meets_another_is_left_to_its_client() -> None:
+    asked = Asked("CreateModel", errors=1)
+    status, _, body = take_turns(asked.answer, asked)
+    assert (status, asked.tries) == (503, 1) and "try again" in body
+
+
+def test_a_read_that_always_meets_a_write_ends() -> None:
+    asked = Asked("ListModels", errors=1_000)
+    assert take_turns(asked.answer, asked)[0] == 503
+
+
+def test_another_error_is_not_tried_again() -> None:
+    asked = Asked("ListModels", errors=1, said="is broken")
+    with pytest.raises(RuntimeError, match="is broken"):
+        take_turns(asked.answer, asked)

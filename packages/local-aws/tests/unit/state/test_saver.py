@@ -120,6 +120,21 @@ def test_a_save_that_does_not_come_to_its_end_is_no_acknowledgement(kept, monkey
     done.set()
 
 
+def test_a_long_save_is_awaited_while_it_makes_headway(kept, monkeypatch):
+    monkeypatch.setattr(saving, "COMMIT_SECONDS", 0.5)
+    never = threading.Event()
+
+    def thousands_of_bodies():
+        for _ in range(4):
+            kept.saver._snapshots.written += 1
+            never.wait(0.3)
+
+    kept.stores.keep("long", thousands_of_bodies, lambda _: None)
+    kept.value = "after"
+    kept.saver.commit()
+    assert kept.saved() == "after"
+
+
 def test_what_cannot_be_saved_costs_only_itself(kept):
     last_good = []
     kept.stores.keep("other", lambda: last_good or threading.local(), last_good.append)
@@ -171,3 +186,15 @@ def test_a_change_of_a_service_whose_records_cannot_be_saved_is_not_acknowledged
     kept.value = "after"
     kept.saver.commit("value")
     assert kept.saved() == "after"
+
+
+def test_data_of_as_many_levels_as_json_may_have_is_saved(kept):
+    deep: object = "x"
+    for _ in range(950):
+        deep = {"a": deep}
+    kept.value = deep
+    kept.saver.commit("value")
+    found, levels = kept.saved(), 0
+    while isinstance(found, dict | list):
+        found, levels = (found["a"] if isinstance(found, dict) else found[0]), levels + 1
+    assert (found, levels >= 950) == ("x", True)

@@ -26,6 +26,15 @@ def test_what_was_written_is_read(snapshots):
     assert snapshots.body(DIGEST) == BODY and snapshots.stored == {DIGEST}
 
 
+def test_many_bodies_are_written_and_counted(snapshots):
+    bodies = [str(number).encode() for number in range(50)]
+    new = {hashlib.sha256(body).hexdigest(): body for body in bodies}
+    snapshots.write(b"more", new)
+    assert snapshots.written == 51
+    assert snapshots.stored == {DIGEST, *new}
+    assert [snapshots.body(digest) for digest in new] == bodies
+
+
 def test_nobody_else_can_read_it(snapshots):
     for path in (snapshots.folder, *snapshots.folder.rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)

@@ -10,6 +10,7 @@ https://github.com/json-path/JsonPath
 import functools
 import json
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ _OPERATOR = re.compile(r"==|!=|<=|>=|=~|<|>|\b(?:in|nin|contains|size|empty)\b")
 _FUNCTION = re.compile(r"\.(length|min|max|avg|sum)\(\)\Z")
 _LITERALS = {"true": True, "false": False, "null": None}
 _MISSING = object()
+# Filters within filters, and `..` after `..`, look at the data again for each value.
+MAX_VALUES = 1_000_000
 
 # Yields what it selects of one value.
 Step = Callable[[Any, Any], Iterable[Any]]
@@ -53,8 +56,28 @@ class Path:
         """Return what the steps select of `data`; `$` in a filter is `root`."""
         found = [data]
         for step in self.steps:
-            found = [one for value in found for one in step(value, root)]
+            selected: list[Any] = []
+            for value in found:
+                before = len(selected)
+                selected.extend(step(value, root))
+                _looked.count(1 + len(selected) - before)
+            found = selected
         return found
+
+
+class _Looked(threading.local):
+    """How many values this thread has looked at since it began with a path."""
+
+    values = 0
+
+    def count(self, values: int) -> None:
+        """Count values; raises InvalidPath where they become too many."""
+        self.values += values
+        if self.values > MAX_VALUES:
+            raise InvalidPath(f"A JSONPath looks at more than {MAX_VALUES:,} values.")
+
+
+_looked = _Looked()
 
 
 def find(path: str, data: Any) -> Any:
@@ -63,6 +86,7 @@ def find(path: str, data: Any) -> Any:
     Raises NoSuchJsonPathError for a definite path without a value, InvalidPath.
     """
     parsed = parse(path)
+    _looked.values = 0
     found = parsed.values(data, data)
     if parsed.definite and not found:
         raise NoSuchJsonPathError(json_path=path, data=data)
@@ -363,7 +387,10 @@ def _matches(left: Any, right: Any) -> bool:
 
 
 def _is_in(left: Any, right: Any) -> bool:
-    return isinstance(right, list) and any(_equals(left, one) for one in right)
+    if not isinstance(right, list):
+        return False
+    _looked.count(len(right))
+    return any(_equals(left, one) for one in right)
 
 
 def _is_not_in(left: Any, right: Any) -> bool:

@@ -1,3 +1,4 @@
+import functools
 import time
 from typing import Any
 
@@ -98,3 +99,18 @@ def test_a_union_of_spaces_is_refused_in_no_time() -> None:
     with pytest.raises(InvalidPath):
         find("$['a',b" + " " * 100_000 + '"]', {})
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("$.a[?(@ in $.a[?(@ in $.a[?(@ in $.a)])])]", {"a": list(range(300))}),
+        ("$" + "..*" * 6, {"a": functools.reduce(lambda held, _: [held, held], range(12), 0)}),
+    ],
+)
+def test_a_path_that_looks_at_its_data_again_and_again_ends(path: str, data: Any) -> None:
+    began = time.monotonic()
+    with pytest.raises(InvalidPath, match="more than 1,000,000 values"):
+        find(path, data)
+    assert time.monotonic() - began < 60
+    assert find("$.a", data) == data["a"]
