@@ -7,6 +7,7 @@ below the local path is copied as it changes; what it deletes stays in S3.
 import contextlib
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 DEFAULT_PATH = "/opt/ml/checkpoints"
 _SECONDS = 1.0
+_WRITERS = 8
+# A file, with its time and size.
+_File = tuple[Path, tuple[int, int]]
 
 
 class CheckpointsFailed(LocalAwsError):
@@ -105,23 +109,33 @@ class Checkpoints:
                 continue
 
     def _send(self) -> None:
+        # Each waits until it is on disk, which is done once for all that wait together.
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            for _ in pool.map(self._put, self._changed()):
+                pass
+
+    def _changed(self) -> list[_File]:
+        """Return the files that are not in S3 as they are now."""
+        found = []
         for path in self._files():
             # A program may well replace or remove its files meanwhile.
             with contextlib.suppress(FileNotFoundError):
                 state = _state(path)
                 if self._sent.get(path) != state:
-                    self._put(path)
-                    self._sent[path] = state
+                    found.append((path, state))
+        return found
 
-    def _put(self, path: Path) -> None:
+    def _put(self, file: _File) -> None:
+        path, state = file
         target = self._uri.join(*path.relative_to(self._folder).parts)
-        with path.open("rb") as body:
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as body:
             self._s3.put_object(
                 Bucket=target.bucket,
                 Key=target.key,
                 Body=body,
                 **self._extra,  # type: ignore[arg-type]
             )
+            self._sent[path] = state
 
     def _files(self) -> list[Path]:
         return [path for path in sorted(self._folder.rglob("*")) if path.is_file()]
