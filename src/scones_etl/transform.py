@@ -151,7 +151,11 @@ def assign_splits(
         assigned[index] = raw.splits[index]
         if raw.splits[index] == "train":
             by_class[int(raw.labels[index])].append(index)
+    had = Counter(
+        int(label) for label, split in zip(raw.labels, raw.splits, strict=True) if split == "train"
+    )
     for label, members in by_class.items():
+        _require_images(classes.names[label], len(members), had[label])
         drawn = sorted(members, key=lambda index: _draw(seed, hashes[index]))
         name = classes.names[label]
         if not raw.has_test or label in new_classes:
@@ -164,14 +168,25 @@ def assign_splits(
     return assigned
 
 
+def _require_images(label: str, kept: int, had: int) -> None:
+    if had and not kept:
+        raise DatasetError(
+            f"No image of the class {label!r} is left of {had}: pictures that are there more than "
+            "once, or with different labels, are left out."
+        )
+
+
 def _held_out(split: str, fraction: float, size: int, label: str) -> int:
     if not 0 < fraction < 1:
         raise DatasetError(f"dataset.{split}_fraction must be between 0 and 1, not {fraction}.")
+    if not size:
+        raise DatasetError(f"The class {label!r} has no images to train on.")
     held_out = round(fraction * size)
     if not 0 < held_out < size:
         raise DatasetError(
-            f"The class {label!r} has {size} train images, of which dataset.{split}_fraction "
-            f"{fraction} holds out {held_out}; both splits need at least one."
+            f"The class {label!r} has too few images: of {size}, dataset.{split}_fraction "
+            f"{fraction} gives {held_out} to {split} and {size - held_out} to train, and both "
+            "need at least one. Add images of it, or set another fraction."
         )
     return held_out
 

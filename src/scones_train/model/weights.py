@@ -8,10 +8,12 @@ all. Its names identify the network.
 import hashlib
 import importlib.util
 import io
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -130,11 +132,16 @@ def _read(path: Path, sha256: str, origin: Mapping[str, str]) -> Weights:
     body = path.read_bytes()
     digest = hashlib.sha256(body).hexdigest()
     if sha256 and digest != sha256:
-        raise TrainingError(f"{path} has SHA-256 {digest}, and {sha256} was expected.")
+        raise TrainingError(
+            f"The weights file {path.name} has SHA-256 {digest}, and {sha256} was expected."
+        )
     architecture, state = _recognised(_state(path, body), path)
     return Weights(
         architecture, state, {**origin, "architecture": architecture.name, "sha256": digest}
     )
+
+
+_SAVE = "Save one by torch.save(model.state_dict(), path)."
 
 
 def _state(path: Path, body: bytes) -> Mapping[str, Any]:
@@ -143,21 +150,32 @@ def _state(path: Path, body: bytes) -> Mapping[str, Any]:
         if path.suffix == ".safetensors":
             return load_safetensors(body)
         _refuse_swollen(path, body)
-        found = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of how a file was written that is refused anyway
+            found = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
     except TrainingError:
         raise
     except SafetensorError as error:
-        raise TrainingError(f"{path} is not a safetensors file: {error}") from error
+        raise TrainingError(
+            f"The weights file {path.name} is not a safetensors file: {error}"
+        ) from error
+    # PyTorch's own message says how to load the file all the same, and so run what is in it.
+    except UnpicklingError as error:
+        raise TrainingError(
+            f"The weights file {path.name} is not read: it is no file of PyTorch's, or holds other "
+            f"objects than tensors, which only code can make. {_SAVE}"
+        ) from error
     # torch.load's errors have no common base: what is no such file may fail anywhere in it.
     except Exception as error:
         raise TrainingError(
-            f"{path} is not a state dict that loads without running code ({error!r:.200}); save "
-            "one by torch.save(model.state_dict(), path)."
+            f"The weights file {path.name} is cut off, or no file of PyTorch's. {_SAVE}"
         ) from error
     if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
         found = found["state_dict"]
     if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
-        raise TrainingError(f"{path} holds a {type(found).__name__}, not a state dict.")
+        raise TrainingError(
+            f"The weights file {path.name} holds a {type(found).__name__}, not a state dict."
+        )
     # As torch.nn.DataParallel names them.
     return {name.removeprefix("module."): value for name, value in found.items()}
 
@@ -168,7 +186,9 @@ def _refuse_swollen(path: Path, body: bytes) -> None:
         return
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
         if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
-            raise TrainingError(f"{path} unpacks to over {MAX_BYTES:,} bytes.")
+            raise TrainingError(
+                f"The weights file {path.name} unpacks to over {MAX_BYTES:,} bytes."
+            )
 
 
 def _recognised(state: Mapping[str, Any], path: Path) -> tuple[Architecture, dict[str, Tensor]]:
@@ -182,7 +202,9 @@ def _recognised(state: Mapping[str, Any], path: Path) -> tuple[Architecture, dic
             return architecture, _checked(named, shapes, path)
         what = f"it lacks {min(missing)}" if missing else f"it has {min(unknown)} besides"
         reasons.append(f"{architecture.name} ({what})")
-    raise TrainingError(f"{path} is of none of the known networks: {', '.join(reasons)}.")
+    raise TrainingError(
+        f"The weights file {path.name} is of none of the known networks: {', '.join(reasons)}."
+    )
 
 
 def _shapes(architecture: Architecture) -> dict[str, torch.Size]:
@@ -199,7 +221,9 @@ def _checked(
     for name, shape in shapes.items():
         value = state.get(name, torch.tensor(0))
         if not _plain(value, shape):
-            raise TrainingError(f"{path}: {name} is not {tuple(shape)} finite numbers.")
+            raise TrainingError(
+                f"In the weights file {path.name}, {name} is not {tuple(shape)} finite numbers."
+            )
         counted = name.endswith(COUNTS)
         found[name] = value.to(torch.int64 if counted else torch.float32).contiguous().clone()
     return found

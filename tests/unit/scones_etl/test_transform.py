@@ -92,14 +92,21 @@ def test_a_fraction_that_is_none_is_refused(fraction):
 
 @pytest.mark.parametrize("fraction", [0.01, 0.99])
 def test_a_fraction_that_empties_a_split_names_the_class(fraction):
-    with pytest.raises(DatasetError, match="'bicycle' has 20 train images"):
+    with pytest.raises(DatasetError, match="'bicycle' has too few images: of 20,"):
         splits_of(MANY, fraction=fraction)
+
+
+def test_a_class_whose_pictures_are_all_the_same_is_named_with_how_many_there_were():
+    raw = raw_of((1, 0, "train"), (1, 1, "train"), (2, 0, "train"), (3, 0, "train"))
+    hashes, (left, _) = transform.pixel_hashes(raw.images), kept(raw)
+    with pytest.raises(DatasetError, match="'motorcycle' is left of 1:"):
+        transform.assign_splits(raw, hashes, left, VEHICLES, fraction=0.5, seed=0)
 
 
 def test_a_class_without_train_images_left_is_named():
     raw = raw_of((1, 0, "train"), (2, 0, "train"), (3, 1, "test"))
 
-    with pytest.raises(DatasetError, match="'motorcycle' has 0 train images"):
+    with pytest.raises(DatasetError, match="'motorcycle' has no images to train on"):
         splits_of(raw, fraction=0.5)
 
 

@@ -104,17 +104,20 @@ def test_what_is_of_no_known_network_is_refused_by_name(folder, state, spoil, na
 @pytest.mark.parametrize("body", [b"", b"garbage", b"PK\x03\x04 cut", b"\xff" * 64])
 def test_damaged_files_are_refused_in_a_sentence(folder, name, body):
     (folder / name).write_bytes(body)
-    with pytest.raises(TrainingError, match=name):
+    with pytest.raises(TrainingError, match=f"^The weights file {name} is ") as caught:
         read_weights(folder)
+    # PyTorch's own message tells how to run what is in the file.
+    assert "weights_only" not in str(caught.value)
+    assert "Error(" not in str(caught.value)
 
 
 def test_nothing_in_a_file_is_run(folder, tmp_path):
     trace = tmp_path / "run"
     (folder / "w.pt").write_bytes(pickle.dumps({"conv1.weight": Trap(trace)}, protocol=2))
-    with pytest.raises(TrainingError, match="without running code"):
+    with pytest.raises(TrainingError, match="objects than tensors, which only code can make"):
         read_weights(folder)
     (folder / "w.pt").write_bytes(saved({"conv1.weight": Trap(trace)}))
-    with pytest.raises(TrainingError, match="without running code"):
+    with pytest.raises(TrainingError, match="objects than tensors, which only code can make"):
         read_weights(folder)
     assert not trace.exists()
 
