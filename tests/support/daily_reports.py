@@ -84,20 +84,8 @@ class DailyReports:
 
         Returns the execution that it started, "" where it started none.
         """
-        scheduler, clock = self.environment.client("scheduler"), self.environment.clock
-        made = scheduler.get_schedule(Name=NAME)
-        target = {**made["Target"]}
-        target["RetryPolicy"] = {**target["RetryPolicy"], "MaximumRetryAttempts": 0}
         before = set(self.executions())
-        at = (clock.now() + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%S")
-        scheduler.create_schedule(
-            Name=f"probe-{uuid.uuid4().hex[:8]}",
-            ScheduleExpression=f"at({at})",
-            FlexibleTimeWindow={"Mode": "OFF"},
-            ActionAfterCompletion="DELETE",
-            Target=target,
-        )
-        clock.advance(61)
+        self.environment.fire_schedule(NAME)
         return next((each for each in self.executions() if each not in before), "")
 
     def figures(self, day: str) -> dict[str, Any]:

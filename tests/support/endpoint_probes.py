@@ -1,7 +1,6 @@
 """Short pieces of the workflow that need the endpoint; each says whether it worked."""
 
 import uuid
-from datetime import timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -194,18 +193,4 @@ class EndpointProbes(WorkflowProbes):
         return reported()
 
     def _fire(self, edge: str, retries: int = 10) -> None:
-        """Have a schedule's target called a minute from now, by a copy that is fired once."""
-        scheduler, clock = self.environment.client("scheduler"), self.environment.clock
-        made = scheduler.get_schedule(Name=f"{ENDPOINT}-{edge}", GroupName=f"{PREFIX}off-hours")
-        target = made["Target"]
-        target["RetryPolicy"] = {**target["RetryPolicy"], "MaximumRetryAttempts": retries}
-        at = (clock.now() + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%S")
-        scheduler.create_schedule(
-            Name=f"probe-{uuid.uuid4().hex[:8]}",
-            GroupName=made["GroupName"],
-            ScheduleExpression=f"at({at})",
-            FlexibleTimeWindow={"Mode": "OFF"},
-            ActionAfterCompletion="DELETE",
-            Target=target,
-        )
-        clock.advance(61)
+        self.environment.fire_schedule(f"{ENDPOINT}-{edge}", f"{PREFIX}off-hours", retries=retries)

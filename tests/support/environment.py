@@ -5,6 +5,7 @@ import io
 import json
 import sys
 import tarfile
+import uuid
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -151,6 +152,22 @@ class Environment:
         assigned = Settings.load(self.checkout.root / "scones.toml", {}).assignment
         add_release(self.release_file, made, assignments=assigned)
         return made.id
+
+    def fire_schedule(self, name: str, group: str = "default", *, retries: int = 0) -> None:
+        """Have the target of a schedule called a minute from now, by a copy that is fired once."""
+        scheduler = self.client("scheduler")
+        target = scheduler.get_schedule(Name=name, GroupName=group)["Target"]
+        target["RetryPolicy"] = {**target["RetryPolicy"], "MaximumRetryAttempts": retries}
+        at = (self.clock.now() + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%S")
+        scheduler.create_schedule(
+            Name=f"probe-{uuid.uuid4().hex[:8]}",
+            GroupName=group,
+            ScheduleExpression=f"at({at})",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            ActionAfterCompletion="DELETE",
+            Target=target,
+        )
+        self.clock.advance(61)
 
     def serving(self) -> dict[str, Any]:
         found: dict[str, Any] = self.client("sagemaker").describe_endpoint(

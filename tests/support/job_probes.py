@@ -4,7 +4,6 @@ import json
 import time
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -246,22 +245,8 @@ class JobProbes:
 
     def starts_by_schedule(self) -> bool:
         """The schedule starts a forecast: a copy of it does, that is called a minute from now."""
-        scheduler, clock = self.environment.client("scheduler"), self.environment.clock
-        target = scheduler.get_schedule(Name=f"{PREFIX}demand")["Target"]
-        target["RetryPolicy"] = {**target["RetryPolicy"], "MaximumRetryAttempts": 0}
-
-        def fire() -> None:
-            at = (clock.now() + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%S")
-            scheduler.create_schedule(
-                Name=f"probe-{uuid.uuid4().hex[:8]}",
-                ScheduleExpression=f"at({at})",
-                FlexibleTimeWindow={"Mode": "OFF"},
-                ActionAfterCompletion="DELETE",
-                Target=target,
-            )
-            clock.advance(61)
-
-        return self._starts(DEMAND, fire)
+        name = f"{PREFIX}demand"
+        return self._starts(DEMAND, lambda: self.environment.fire_schedule(name))
 
     def _starts(self, machine: str, fire: Callable[[], None]) -> bool:
         """Return whether this starts an execution; the server logs it where a role may not."""
