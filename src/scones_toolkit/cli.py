@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, ModuleType, NoneType, UnionType
+from types import FrameType, ModuleType, NoneType, TracebackType, UnionType
 from typing import Annotated, Any, Literal, NoReturn, ParamSpec, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -44,6 +44,8 @@ AllowDestroy = Annotated[bool, "accept that an endpoint, a bucket or a key is de
 Yes = Annotated[bool, "do not ask for confirmation"]
 Summary = Annotated[Path | None, "also write the result to this file, as Markdown"]
 ReleaseId = Annotated[str | None, "its id; default: the active one"]
+# How a shell reports a program that was ended as nobody read its output.
+READER_GONE = 141
 # What a parameter of type Project adds to the command line.
 ENV = inspect.Parameter(
     "env",
@@ -144,6 +146,7 @@ class TypedTask(Task[Callable[..., None]]):
 
 def tasks_of(root: Path, *modules: ModuleType) -> list[TypedTask]:
     """Return the tasks that the modules define, in their order, for the project in `root`."""
+    sys.excepthook = _end_quietly
     found = [made for one in modules for made in vars(one).values() if isinstance(made, TypedTask)]
     for made in found:
         made.root = root
@@ -213,7 +216,8 @@ def _converted(parameter: inspect.Parameter, value: Any) -> Any:
 def handle_errors(function: Callable[P, R]) -> Callable[P, R]:
     """Return the function with its expected errors turned into invoke's Exit.
 
-    Ctrl-C and SIGTERM leave through the same `finally` blocks and exit with 130.
+    Ctrl-C and SIGTERM leave through the same `finally` blocks and exit with 130, as does an
+    output that nobody reads any more, with 141.
     """
 
     @functools.wraps(function)
@@ -226,10 +230,28 @@ def handle_errors(function: Callable[P, R]) -> Callable[P, R]:
         except (ClientError, BotoCoreError) as error:
             sentence = f"error: AWS refused or could not be reached: {error}"
             raise Exit(printable(sentence), code=1) from None
+        except BrokenPipeError:
+            _stop_writing()
+            raise Exit(code=READER_GONE) from None
         except KeyboardInterrupt:
             raise Exit("interrupted; everything that was started is stopped", code=130) from None
 
     return call
+
+
+def _stop_writing() -> None:
+    """Let go of what is still to be written: whoever read it, like `head`, has seen enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _end_quietly(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """End as `handle_errors` does where Invoke itself, at its help, finds no reader."""
+    if isinstance(error, BrokenPipeError):
+        _stop_writing()
+        raise SystemExit(READER_GONE)
+    sys.__excepthook__(kind, error, trace)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

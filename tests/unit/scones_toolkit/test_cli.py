@@ -1,6 +1,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Literal
@@ -12,8 +14,10 @@ from invoke.exceptions import Exit, ParseError
 from invoke.parser import Parser
 
 from scones_core.errors import DatasetError
+from scones_toolkit import cli
 from scones_toolkit.cli import InsteadOf, handle_errors, task, tasks_of
 from scones_toolkit.project import Project
+from tests.support.checkout import ROOT
 
 
 @pytest.mark.parametrize(
@@ -163,3 +167,34 @@ def test_a_project_is_opened_in_the_folder_and_environment_that_are_named(tmp_pa
     for made in tasks_of(tmp_path, module):
         made(Context(), env="dev")
     assert opened == [(tmp_path, "dev")]
+
+
+def test_a_reader_that_has_seen_enough_gets_no_stack_trace() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        ended = subprocess.run(
+            [sys.executable, "-u", "-m", "invoke", "--list"],
+            cwd=ROOT,
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+def test_a_task_whose_reader_is_gone_ends_as_one_that_was_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    let_go = []
+    monkeypatch.setattr(cli, "_stop_writing", lambda: let_go.append(True))
+
+    @handle_errors
+    def write() -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(Exit) as caught:
+        write()
+    assert caught.value.code == 141
+    assert not caught.value.message
+    assert let_go
