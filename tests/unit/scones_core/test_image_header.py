@@ -126,10 +126,10 @@ def test_any_bytes_are_read_or_refused(start: bytes, rest: bytes) -> None:
 @pytest.mark.parametrize("filler", [b"\xff", b"\xff\x01", b"\xff\xe0\x00\x02"])
 def test_the_most_markers_that_fit_take_no_time(filler: bytes) -> None:
     head = (b"\xff\xd8\xff\x01" + filler * HEADER_BYTES)[:HEADER_BYTES]
-    before = time.process_time()
+    before = time.thread_time()
     with pytest.raises(UnsupportedImage):
         read_image_header(head)
-    assert time.process_time() - before < 2
+    assert time.thread_time() - before < 2
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_more_scans_than_any_encoder_writes_are_refused() -> None:
 
 @pytest.mark.parametrize("filler", [b"\xff\xda\x00\x02", b"\xff\x01", b"\xff\xe0\x00\x02"])
 def test_six_megabytes_of_markers_are_refused_in_no_time(filler: bytes) -> None:
-    before = time.process_time()
+    before = time.thread_time()
     with pytest.raises(UnsupportedImage, match="more than"):
         require_few_scans(b"\xff\xd8\xff\xe0\x00\x02" + filler * (6_000_000 // len(filler)))
-    assert time.process_time() - before < 1
+    assert time.thread_time() - before < 1

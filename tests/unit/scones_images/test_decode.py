@@ -200,10 +200,10 @@ def with_scans(count, side=16):
 
 
 def test_a_jpeg_of_many_scans_is_refused_before_it_costs_anything():
-    before = time.process_time()
+    before = time.thread_time()
     with pytest.raises(ImageError, match="more than 100 scans"):
         decode(with_scans(400, side=2000), (32, 32))
-    assert time.process_time() - before < 1
+    assert time.thread_time() - before < 1
 
 
 def test_a_progressive_jpeg_is_decoded():

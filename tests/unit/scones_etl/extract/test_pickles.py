@@ -281,7 +281,7 @@ TWICE = b"\x80\x02})q\x00" + b"".join(b"0h%ch%c\x86q%c" % (n, n, n + 1) for n in
     ],
 )
 def test_a_pickle_that_would_hang_crash_or_fill_memory_is_refused_at_once(data, message):
-    before = time.process_time()
+    before = time.thread_time()
     with pytest.raises(MalformedDataset, match=message):
         load(data, "x")
-    assert time.process_time() - before < 2
+    assert time.thread_time() - before < 2
