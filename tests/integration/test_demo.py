@@ -73,6 +73,16 @@ def test_the_model_separates_the_classes(demo) -> None:
     assert demo.summary["accuracy"] > 0.85
 
 
+def test_the_training_job_has_a_log_though_most_is_applied_while_it_runs(demo) -> None:
+    # Where there is no log group at its start, all that a job says is lost, progress included.
+    group, logs = "/aws/sagemaker/TrainingJobs", client(demo, "logs")
+    (stream,) = logs.describe_log_streams(logGroupName=group)["logStreams"]
+    said = logs.get_log_events(
+        logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
+    )["events"]
+    assert any("seconds_left=" in event["message"] for event in said)
+
+
 def test_what_the_summary_names_is_there_for_another_client(demo) -> None:
     endpoint = client(demo, "sagemaker").describe_endpoint(
         EndpointName=demo.summary["endpoint_name"]

@@ -123,11 +123,11 @@ class Terraform:
             record_path(path).unlink(missing_ok=True)
         return made
 
-    def plan_modules(self, modules: Sequence[str]) -> Plan:
-        """Return a plan of these modules alone, like `storage`, with what they depend on."""
-        return self._plan(self.data_dir / PART, modules=modules)
+    def plan_part(self, addresses: Sequence[str]) -> Plan:
+        """Return a plan of these alone, like `module.storage`, with what they depend on."""
+        return self._plan(self.data_dir / PART, addresses=addresses)
 
-    def _plan(self, path: Path, *, destroy: bool = False, modules: Sequence[str] = ()) -> Plan:
+    def _plan(self, path: Path, *, destroy: bool = False, addresses: Sequence[str] = ()) -> Plan:
         path.parent.mkdir(parents=True, exist_ok=True)
         done = self._commands.stream(
             "plan",
@@ -136,7 +136,7 @@ class Terraform:
             detailed_exitcode=FLAG,
             destroy=FLAG if destroy else None,
             out=str(path),
-            target=[f"module.{name}" for name in modules],
+            target=list(addresses),
             var_file=[str(file) for file in self._folder.variable_files()],
             var=[f"lambda_dir={self._folder.lambda_dir()}"],
         )

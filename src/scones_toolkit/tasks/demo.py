@@ -40,8 +40,8 @@ FIGURES = (
 )
 
 
-# The modules whose resources a training job and its data have to have.
-NEEDED_TO_TRAIN = ("storage", "iam")
+# What a training job, its data and its log have to have.
+NEEDED_TO_TRAIN = ("module.storage", "module.iam", "aws_cloudwatch_log_group.training")
 
 
 @dataclass
@@ -89,7 +89,7 @@ def _run(project: Project, stages: Stages, staged: StagedDataset) -> dict[str, A
     with stages("build", "Build the Lambda zips"):
         deployment.build(project)
     with stages("apply", "Apply the Terraform that training needs: buckets, key, roles"):
-        deployment.apply_modules(project, NEEDED_TO_TRAIN)
+        deployment.apply_part(project, NEEDED_TO_TRAIN)
     # Most of an apply is waiting, for queues above all, and no endpoint is there yet.
     with _rest_applied(project) as rest:
         with stages("load", "Load the images into the data bucket"):

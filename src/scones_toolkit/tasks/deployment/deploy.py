@@ -107,14 +107,15 @@ def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = Fa
     return carry_out(project, made, allow_destroy=allow_destroy)
 
 
-def apply_modules(project: Project, modules: Sequence[str]) -> Plan:
-    """Apply these modules with what they depend on, and have `project` know what they output.
+def apply_part(project: Project, addresses: Sequence[str]) -> Plan:
+    """Apply these modules and resources, with what they depend on.
 
+    `project` knows what they output then.
     `apply` has to follow: until then nothing is verified, and the other outputs are empty.
     """
     require_bundles(project)
     prepare(project)
-    made = project.terraform.plan_modules(modules)
+    made = project.terraform.plan_part(addresses)
     describe(project, made)
     with project.lines.counting(made.add + made.change + made.destroy):
         project.terraform.apply(made)

@@ -50,7 +50,7 @@ def test_modules_can_be_applied_before_the_rest(terraform: Make, root: Path) -> 
     (root / "shade.tf").write_text('module "shade" {\n  source = "./modules/shade"\n}\n')
     dev = terraform()
     dev.init()
-    part = dev.plan_modules(["shade"])
+    part = dev.plan_part(["module.shade"])
     assert [change.address for change in part.changes] == ["module.shade.terraform_data.this"]
     assert dev.saved_plan() is None, "`apply` must not take it for a plan of everything"
     dev.apply(part)
