@@ -70,8 +70,8 @@ def parse_classified(event: Any) -> ClassifiedImage:
 def decide(classified: ClassifiedImage, settings: FilterEnvironment) -> Result:
     """Return the result, with its assignment where the verdict is accepted.
 
-    It is of the release that answered, and by its threshold. A challenger that answers before the
-    function was told its threshold, while it is being deployed, is decided by the active one's.
+    It names the release that answered, whose threshold decides. While a challenger is being
+    deployed, the function may not have its threshold yet: the active one's decides then.
 
     Raises InvalidInference for a confidence that is no probability: NaN compares false with
     everything, so `>=` alone would send it to review unnoticed. Raises SettingsError where the

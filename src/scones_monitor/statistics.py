@@ -12,6 +12,9 @@ _DRAWS = 1_000
 # The resolution at which confidences are drawn again: a thousandth.
 _CELLS = 1_000
 
+Z_95 = 1.959964
+"""Standard deviations of a normal distribution within which 95 % of it lie."""
+
 
 class Interval(NamedTuple):
     """The bounds of a proportion, 0 to 1."""
@@ -52,7 +55,7 @@ class Bin(NamedTuple):
     right: Share
 
 
-def wilson_interval(hits: int, total: int, z: float = 1.959964) -> Interval:
+def wilson_interval(hits: int, total: int, z: float = Z_95) -> Interval:
     """Return the Wilson score interval of a proportion (Wilson 1927); z is 1.96 for 95 %."""
     p, zz = hits / total, z * z / total
     centre = (p + zz / 2) / (1 + zz)
@@ -150,5 +153,5 @@ def mean(values: ArrayLike) -> Estimate | None:
         return None
     middle = float(array.mean())
     spread = float(array.std(ddof=1)) if len(array) > 1 else 0.0
-    half = 1.959964 * spread / math.sqrt(len(array))
+    half = Z_95 * spread / math.sqrt(len(array))
     return Estimate(middle, Interval(middle - half, middle + half), len(array))

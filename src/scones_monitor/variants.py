@@ -166,11 +166,10 @@ def compare_variants(
 ) -> VariantComparison:
     """Return the comparison of a period, from the challenger's first answer on.
 
-    And not before the time in the active release's name.
-
-    `active` has the active release's records of the period, `subject` is what these are of.
-    `query` has the period, which has a beginning and an end, and the labels by inference id; with
-    its `inference_ids` only the challenger's answers to these requests count. Raises ClientError.
+    It begins no earlier than the time in the active release's id. `active` has the active release's
+    records of the period, `subject` is what these are of. `query` has the period, which has a
+    beginning and an end, and the labels by inference id; with its `inference_ids` only the
+    challenger's answers to these requests count. Raises ClientError.
     """
     other = challenger_subject(subject, challenge)
     listing = other.source.list(query.since, query.until)

@@ -124,7 +124,7 @@ def _drain(stream: IO[str] | None, into: list[str]) -> None:
 FLAG = IsFlagged
 
 # Terraform and the AWS provider read a schema of many megabytes at every start; Go's collector
-# takes a quarter of a plan's processor time at its own settings. Both of a shell's own are kept.
+# takes a quarter of a plan's processor time by default. A value that the shell sets is kept.
 COLLECTOR = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
 
 

@@ -198,9 +198,8 @@ def _capture(data: ReportData) -> Iterator[str]:
 def _gaps(data: ReportData) -> list[str]:
     empty = days_without(data.summary.time, data.since, data.until) if len(data.summary) else []
     if empty:
-        named = ", ".join(f"{day.day} {day:%B}" for day in empty[:5])
-        more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
-        return [f"No record on {plural(len(empty), 'day')}: {named}{more}."]
+        named = _some([f"{day.day} {day:%B}" for day in empty])
+        return [f"No record on {plural(len(empty), 'day')}: {named}."]
     gap = longest_gap(data.summary.time)
     whole = data.until - data.since
     if gap and len(data.summary) > 100 and (gap[1] - gap[0]) > whole / 10:

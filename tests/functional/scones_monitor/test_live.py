@@ -11,6 +11,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from scones_core.errors import MonitorError
+from scones_deploy import cost
 from scones_monitor.archive import Archive
 from scones_monitor.capture_files import FolderCaptures
 from scones_monitor.drift.figures import CLASS_MIX, DriftFigure, Verdict
@@ -136,6 +137,16 @@ def test_terraform_names_the_metrics_as_they_are_published(build: Build) -> None
     assert labelled == {"Endpoint", "Period", "Label"}
     assert 'concat(local.daily, ["Label", label])' in source
     assert f"min({MAX_CLASSES}, " in source
+
+
+def test_the_cost_estimate_counts_the_metrics_that_are_published(build: Build) -> None:
+    metrics = EndpointMetrics(invocations=[(SINCE, 8)])
+    mix = replace(figure("drift", 0.001), name=CLASS_MIX)
+    entries = metric_data(build(0.99, 0.1, metrics=metrics, sampling=100, drift=[mix]))
+    of_classes = [e for e in entries if any(d["Name"] == "Label" for d in e["Dimensions"])]
+    assert len(entries) - len(of_classes) == cost.REPORT_METRICS
+    assert len(of_classes) == cost.CLASS_METRICS * 2
+    assert cost.MAX_CLASSES == MAX_CLASSES
 
 
 def test_figures_of_an_hour_are_not_those_of_a_day(build: Build) -> None:

@@ -110,8 +110,8 @@ def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = Fa
 def apply_part(project: Project, addresses: Sequence[str]) -> Plan:
     """Apply these modules and resources, with what they depend on.
 
-    `project` knows what they output then.
-    `apply` has to follow: until then nothing is verified, and the other outputs are empty.
+    `project` then has their outputs. `apply` has to follow: until it does, nothing is verified, and
+    the other outputs are empty.
     """
     require_bundles(project)
     prepare(project)

@@ -40,9 +40,9 @@ def reviewed(project: Project, subject: Subject) -> dict[str, str]:
 
 
 def labels_at_hand(project: Project, subject: Subject) -> tuple[dict[str, str], Manifest | None]:
-    """Return the true labels by inference id, of reviewers and of the last run's test images.
+    """Return the true labels by inference id, and the manifest of the last run's test images.
 
-    And the manifest of these; None where there is no run.
+    The labels are those of reviewers and of these images; without a run the manifest is None.
     """
     truth, manifest = reviewed(project, subject), None
     if subject.deployment and project.records.path("execution").exists():
