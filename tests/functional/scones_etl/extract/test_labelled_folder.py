@@ -151,7 +151,7 @@ def test_a_class_that_only_people_labelled_is_split_by_itself(write):
 
 def test_a_new_class_of_too_few_images_for_three_splits_is_named(write):
     with_trams(write, MIN_NEW_CLASS)
-    with pytest.raises(DatasetError, match="class 'cargo_tram' has 2 train images"):
+    with pytest.raises(DatasetError, match="class 'cargo_tram' has too few images: of 2"):
         with_trams(write, 2)
 
 

@@ -44,9 +44,12 @@ class Context:
         return self.home / "images.json"
 
     def folder(self, *parts: str) -> Path:
-        """Return a folder below `home`, made if need be."""
-        path = self.home.joinpath(*parts)
-        path.mkdir(parents=True, exist_ok=True)
+        """Return a folder below `home`, made if need be; raises OSError where `home` is gone."""
+        path = self.home
+        # `home` itself is not made again: the server is about to end when a user deletes it.
+        for name in Path(*parts).parts:
+            path /= name
+            path.mkdir(exist_ok=True)
         return path
 
     def on_shutdown(self, action: Callable[[], None]) -> None:

@@ -59,7 +59,8 @@ class Snapshots:
         """
         if not self._bodies.is_dir():
             for folder in (self.folder, self._bodies):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                # Without `parents`: a server's own folder that a user deletes is not made again.
+                folder.mkdir(mode=0o700, exist_ok=True)
                 folder.chmod(0o700)
         try:
             if len(new) <= _FEW:

@@ -34,8 +34,8 @@ def redrive_status(execution: Any) -> tuple[str, str]:
         reason = f"Execution was redriven {MAX_REDRIVES} times and cannot be redriven again"
     elif getattr(execution, "event_count", 0) >= MAX_EVENTS - 1:
         reason = f"Execution has a history of {MAX_EVENTS} events and cannot be redriven"
-    elif not getattr(execution, "progress", None):
-        reason = "Execution ended before its first state, or in a crash, and cannot be redriven"
+    elif getattr(execution, "progress", None) is None:
+        reason = "Execution ended in a crash, and cannot be redriven"
     elif getattr(execution, "map_run_arn", None) is not None:
         return "REDRIVABLE_BY_MAP_RUN", ""
     else:
@@ -129,6 +129,6 @@ def keep_progress(original: Any, communication: Any) -> None:
     env = execution.exec_worker.env
     ended = type(env._program_state).__name__ == "ProgramEnded"
     express = str(execution.sm_type).rpartition(".")[2].upper() == "EXPRESS"
-    record = env.progress
-    execution.progress = copied(record) if "state" in record and not (ended or express) else None
+    # Empty where it was stopped before its first state: a redrive begins with that.
+    execution.progress = None if ended or express else copied(env.progress)
     original(communication)

@@ -6,6 +6,7 @@ import stat
 
 import pytest
 
+from local_aws.core.context import Context
 from local_aws.errors import LocalAwsError
 from local_aws.state.state_folder import Snapshots
 
@@ -102,3 +103,14 @@ def test_a_disk_that_takes_only_a_part_leaves_the_last_good_state(snapshots, new
     assert sorted(snapshots.folder.rglob("*")) == before
     snapshots.write(b"r" * 9000, new)
     assert snapshots.read() == b"r" * 9000
+
+
+def test_a_folder_that_a_user_deleted_is_not_made_again(tmp_path):
+    home = tmp_path / "deleted"
+    with pytest.raises(FileNotFoundError):
+        Snapshots(home / "state").write(b"records", {})
+    with pytest.raises(FileNotFoundError):
+        Context(home, "http://127.0.0.1:1").folder("lambda", "code")
+    assert not home.exists()
+    home.mkdir()
+    assert Context(home, "http://127.0.0.1:1").folder("lambda", "a/b") == home / "lambda/a/b"
