@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import torch
 
 from scones_train.data import ImageSet
 from scones_train.training.checkpoint import Checkpoint
-from scones_train.training.fit import TrainingCallbacks
+from scones_train.training.fit import Loop, TrainingCallbacks, fit
 from scones_train.training.hyperparameters import Hyperparameters
+from scones_train.training.optimiser import Annealed
 from scones_train.training.scratch import FromScratch
 
 
@@ -33,6 +35,38 @@ def test_every_epoch_is_reported_and_the_loss_falls(lit):
     assert [report.epoch for report in reports] == [1, 2, 3, 4, 5]
     assert reports[-1].train_loss < reports[0].train_loss
     assert (logits.argmax(axis=1) == lit.labels).mean() >= 0.9
+
+
+class Linear(torch.nn.Linear):
+    """The smallest network that `fit` trains."""
+
+    def on_epoch(self, epoch):
+        pass
+
+
+def updated(parts):
+    """Return the weights of a linear classifier after four steps of two batches of seven."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(14, 5, generator=generator)
+    targets = torch.arange(14) % 3
+    network = Linear(5, 3)
+    torch.nn.init.zeros_(network.weight)
+    torch.nn.init.zeros_(network.bias)
+    schedule = Annealed([torch.optim.SGD(network.parameters(), lr=1.0)], steps=4)
+
+    def batches(_):
+        return zip(inputs.split(7), targets.split(7), strict=True)
+
+    loop = Loop(network, network, batches, schedule, generator, parts=parts)
+    settings = Hyperparameters(epochs=2, batch_size=7, precision="float32")
+    fit(loop, settings, 14, TrainingCallbacks(), Checkpoint())
+    return network.weight.detach().numpy()
+
+
+def test_a_batch_in_unequal_parts_updates_as_the_whole_batch():
+    whole = updated(1)
+    assert np.abs(whole).max() > 0.1
+    assert np.allclose(updated(3), whole, atol=1e-6)
 
 
 def test_fewer_images_than_a_batch_make_one_batch(lit):
