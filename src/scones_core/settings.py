@@ -406,11 +406,11 @@ def _is_text(value: Any) -> bool:
 
 
 def _word(kind: type) -> str:
-    words = {
+    type_names = {
         int: "an integer",
         float: "a number",
         bool: "true or false",
         str: "a string",
         Mapping: 'a table of strings, {"theirs" = "ours"}; in a variable theirs=ours,...',
     }
-    return words.get(kind, "a list of strings")
+    return type_names.get(kind, "a list of strings")

@@ -16,9 +16,9 @@ PROGRAMS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def program(word: str, environ: Mapping[str, str]) -> str | None:
+def program(command: str, environ: Mapping[str, str]) -> str | None:
     """Return the module that a word starts; None for a word or workload that there is not."""
-    return PROGRAMS.get(environ.get(VARIABLE) or "images", {}).get(word)
+    return PROGRAMS.get(environ.get(VARIABLE) or "images", {}).get(command)
 
 
 def main(arguments: list[str]) -> int:

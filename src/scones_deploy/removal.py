@@ -256,12 +256,13 @@ def empty_model_group(sagemaker: Any, group: str) -> int:
 def is_missing(error: ClientError) -> bool:
     """Return whether an error says that there is no such resource."""
     code = error.response.get("Error", {}).get("Code", "")
-    words = error.response.get("Error", {}).get("Message", "").lower()
+    message = error.response.get("Error", {}).get("Message", "").lower()
     named = any(
         word in code for word in ("NotFound", "NoSuch", "DoesNotExist", "NonExistent", "404")
     )
     return named or (
-        code == "ValidationException" and ("could not find" in words or "does not exist" in words)
+        code == "ValidationException"
+        and ("could not find" in message or "does not exist" in message)
     )
 
 

@@ -115,24 +115,24 @@ def _configuration_differences(
     yield from _differs(f"the variants of {name}", live, wanted)
     capture = found.get("DataCaptureConfig") or {}
     for settings in intended.get("data_capture_config") or ():
-        for words, key, attribute in (
+        for setting, key, attribute in (
             ("being on", "EnableCapture", "enable_capture"),
             ("percentage", "InitialSamplingPercentage", "initial_sampling_percentage"),
             ("destination", "DestinationS3Uri", "destination_s3_uri"),
             ("key", "KmsKeyId", "kms_key_id"),
         ):
-            what = f"the data capture's {words} of {name}"
+            what = f"the data capture's {setting} of {name}"
             yield from _differs(what, capture.get(key), settings.get(attribute))
 
 
 def _model_differences(model: Mapping[str, Any], release: Release) -> Iterator[str]:
     name, container = model["ModelName"], model.get("PrimaryContainer") or {}
-    for words, key, wanted in (
+    for setting, key, wanted in (
         ("image", "Image", release.image),
         ("artifact", "ModelDataUrl", release.model_data_url),
         ("environment", "Environment", dict(release.environment)),
     ):
-        yield from _differs(f"the {words} of the model {name}", container.get(key) or {}, wanted)
+        yield from _differs(f"the {setting} of the model {name}", container.get(key) or {}, wanted)
 
 
 def function_differences(

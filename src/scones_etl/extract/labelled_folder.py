@@ -92,8 +92,8 @@ class LabelledFolder:
             files[found[name]] = name
         decided = consensus(votes)
         for sha256, given in decided.disputed.items():
-            said = ", ".join(f"{who}: {label}" for who, label in sorted(given.items()))
-            passed_over[files[sha256]] = f"its reviewers disagree ({said})"
+            labels_given = ", ".join(f"{voter}: {label}" for voter, label in sorted(given.items()))
+            passed_over[files[sha256]] = f"its reviewers disagree ({labels_given})"
         labels: dict[str, str] = {}
         for sha256, label in decided.labels.items():
             name = files[sha256]

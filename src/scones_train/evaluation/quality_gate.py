@@ -181,10 +181,10 @@ def _beyond_chance(
     for _ in range(RESAMPLES):
         rows = random.integers(0, count, count)
         differences.append(badness(candidate.rows(rows)) - badness(active.rows(rows)))
-    least = float(np.quantile(differences, significance))
-    if least > 0:
+    lower_bound = float(np.quantile(differences, significance))
+    if lower_bound > 0:
         yield (
             f"its {name} is {abs(badness(candidate)):.4f} where the active release has "
             f"{abs(badness(active)):.4f} on the same {count} test images (bootstrap: worse by at "
-            f"least {least:.4f} in {1 - significance:.0%} of {RESAMPLES} resamples)"
+            f"least {lower_bound:.4f} in {1 - significance:.0%} of {RESAMPLES} resamples)"
         )

@@ -325,8 +325,10 @@ def say_agreement(project: Project, *, out: Path | None = None) -> None:
     disputed = consensus(votes).disputed
     files = {one.sha256: one.file for one in found.answers.values()}
     for sha256, given in list(disputed.items())[:LISTED]:
-        said = ", ".join(f"{who}: {label}" for who, label in sorted(given.items()))
-        project.console.say(f"  {files[sha256]}  {said}")
+        labels_given = ", ".join(
+            f"{reviewer}: {label}" for reviewer, label in sorted(given.items())
+        )
+        project.console.say(f"  {files[sha256]}  {labels_given}")
     project.console.say(
         f"{len(disputed)} of {len(votes)} images have no label that most reviewers gave, and are "
         f"left out of training; {found.revised} images were answered twice by one reviewer, whose "

@@ -267,14 +267,14 @@ def _gated(project: Project, made: Release, refusals: list[str], gate_override: 
     """Return the release, marked where the gate was overridden; raises ReleaseError."""
     if not refusals:
         return made
-    said = "; ".join(refusals)
+    reasons = "; ".join(refusals)
     if not gate_override.strip():
         raise ReleaseError(
-            f"The model {made.model_data_url} is not released: {said}. The limits are [quality] "
+            f"The model {made.model_data_url} is not released: {reasons}. The limits are [quality] "
             "in scones.toml; --override-gate '<reason>' releases it anyway and records the reason."
         )
-    project.console.warn(f"  The quality gate is overridden ({gate_override.strip()}): {said}.")
-    return replace(made, gate_override=f"{gate_override.strip()} (the gate: {said})")
+    project.console.warn(f"  The quality gate is overridden ({gate_override.strip()}): {reasons}.")
+    return replace(made, gate_override=f"{gate_override.strip()} (the gate: {reasons})")
 
 
 def _against_active(project: Project, active: Release, candidate: ScoredModel) -> list[str]:

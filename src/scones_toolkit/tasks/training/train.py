@@ -39,7 +39,7 @@ from scones_train.sagemaker.sdk_trainer import TrainerSageMaker
 Backend = Literal["sagemaker", "local"]
 Algorithm = Literal["scones", "builtin"]
 # Of all that a job reports, what a person looks at first.
-SHOWN = (
+PRINTED_METRICS = (
     "test_accuracy",
     "test_coverage_at_threshold",
     "test_precision_at_threshold",
@@ -139,7 +139,7 @@ def _launched(project: Project, request: TrainingRequest) -> TrainingResult:
         except KeyboardInterrupt:
             _say_how_to_resume(project, request)
             raise
-    found = {name: value for name, value in result.metrics.items() if name in SHOWN}
+    found = {name: value for name, value in result.metrics.items() if name in PRINTED_METRICS}
     shown = ", ".join(f"{name} {value:.4g}" for name, value in sorted(found.items()))
     project.console.say(f"  {result.job_name} took {result.seconds:.0f} s: {shown}")
     project.console.say(f"  {result.model_data_url}")

@@ -34,8 +34,8 @@ def _adjusted(policy: Mapping[str, Any], current: int, adjustment: int) -> int:
     if adjustment == 0:
         return current
     change = current * adjustment / 100
-    least = int(policy.get("MinAdjustmentMagnitude") or 1)
-    whole = max(int(abs(change)), least)
+    minimum = int(policy.get("MinAdjustmentMagnitude") or 1)
+    whole = max(int(abs(change)), minimum)
     return current + (whole if adjustment > 0 else -whole)
 
 

@@ -212,8 +212,8 @@ def heeds_level(spec: FunctionSpec, event: LogEvent) -> bool:
     return not isinstance(level, str) or _is_logged(level, spec.log_level)
 
 
-def _is_logged(level: str, least: str) -> bool:
-    return _LEVELS.get(level.upper(), _LEVELS["FATAL"]) >= _LEVELS.get(least, 0)
+def _is_logged(level: str, min_level: str) -> bool:
+    return _LEVELS.get(level.upper(), _LEVELS["FATAL"]) >= _LEVELS.get(min_level, 0)
 
 
 def missing_runtime_line(runtime: str, used: str) -> str:

@@ -209,10 +209,10 @@ def _inode(client_port: int, port: int) -> str | None:
 
 
 def _too_large() -> bytes:
-    said = (
+    message = (
         f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
     )
-    error = {"errorMessage": said, "errorType": "Function.ResponseSizeTooLarge"}
+    error = {"errorMessage": message, "errorType": "Function.ResponseSizeTooLarge"}
     return json.dumps(error).encode()
 
 

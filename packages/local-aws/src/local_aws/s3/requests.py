@@ -88,8 +88,8 @@ def require_policy(text: str | bytes) -> None:
     try:
         policy = json.loads(text)
     except (ValueError, RecursionError) as error:
-        said = "Policies must be valid JSON and the first byte must be '{'"
-        raise S3ClientError("MalformedPolicy", said) from error
+        message = "Policies must be valid JSON and the first byte must be '{'"
+        raise S3ClientError("MalformedPolicy", message) from error
     statements = policy.get("Statement") if isinstance(policy, dict) else None
     statements = [statements] if isinstance(statements, dict) else statements
     if not isinstance(statements, list) or not statements:
