@@ -130,7 +130,7 @@ def remove(clients: Clients, arn: Arn) -> bool:
     return True
 
 
-def remains(clients: Clients, arns: list[str]) -> list[str]:
+def list_remaining(clients: Clients, arns: list[str]) -> list[str]:
     """Return a line for each resource that is still there, with what is to be known of it."""
     return [line for text in sorted(arns) if (line := _remaining(clients, Arn.parse(text)))]
 

@@ -204,7 +204,7 @@ def _label_differences(variable: str, labels: Sequence[str]) -> Iterator[str]:
         yield from _differs("the functions' LABELS", json.loads(variable), list(labels))
 
 
-def way_back(releases: Releases, environment: str) -> str:
+def rollback_advice(releases: Releases, environment: str) -> str:
     """Return the sentence that says how to leave a release that does not hold."""
     older = [name for name in sorted(releases.releases) if name != releases.active]
     before = [name for name in older if name < (releases.active or "")] or older

@@ -24,7 +24,7 @@ import numpy as np
 from scones_core.errors import DatasetError, MalformedDataset, UnknownLabel
 from scones_core.image_folders import normal_form, printable
 from scones_core.labels import LabelSet
-from scones_core.reviews import IMAGES, Answer, consensus, standing
+from scones_core.reviews import IMAGES, Answer, consensus, current_answers
 from scones_core.reviews.shared import MAX_PART_BYTES, of_reviewer
 from scones_etl.extract.photos import NOT_HASHED, NOT_READ, digests, read_photos, stacked
 from scones_etl.extract.source import IngestStats, RawDataset
@@ -80,7 +80,7 @@ class LabelledFolder:
         answers: list[Answer],
         passed_over: dict[str, str],
     ) -> "LabelledFolder":
-        votes = standing(answers).votes()
+        votes = current_answers(answers).votes()
         files = {answer.sha256: f"{IMAGES}/{answer.file}" for answer in answers}
         found = digests(path, list(listed))
         for name, label in listed.items():

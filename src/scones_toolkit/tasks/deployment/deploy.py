@@ -36,9 +36,9 @@ from scones_deploy.verification import (
     endpoint_differences,
     function_differences,
     is_served,
+    rollback_advice,
     score_differences,
     setting_differences,
-    way_back,
 )
 from scones_toolkit.cli import confirm
 from scones_toolkit.console import TerraformLines
@@ -104,7 +104,7 @@ def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = Fa
         protect(made, allow_destroy=allow_destroy)
         if made.has_changes and not confirmed and project.environment != "local":
             confirm(f"These changes will be made to {project.environment}.", project.environment)
-    return carry_out(project, made, allow_destroy=allow_destroy)
+    return apply_plan(project, made, allow_destroy=allow_destroy)
 
 
 def apply_part(project: Project, addresses: Sequence[str]) -> Plan:
@@ -119,11 +119,11 @@ def apply_part(project: Project, addresses: Sequence[str]) -> Plan:
     describe(project, made)
     with project.lines.counting(made.add + made.change + made.destroy):
         project.terraform.apply(made)
-    project.know_part()
+    project.load_partial_deployment()
     return made
 
 
-def carry_out(project: Project, made: Plan, *, allow_destroy: bool = False) -> Plan:
+def apply_plan(project: Project, made: Plan, *, allow_destroy: bool = False) -> Plan:
     """Apply a saved plan, and verify what runs then.
 
     Raises DeployError where it destroys and that is not allowed, where a bucket would be left
@@ -282,7 +282,7 @@ def apply_kept(project: Project, path: Path, *, allow_destroy: bool = False) -> 
     prepare(project)
     made = project.terraform.kept_plan(path)
     describe(project, made)
-    return carry_out(project, made, allow_destroy=allow_destroy)
+    return apply_plan(project, made, allow_destroy=allow_destroy)
 
 
 def drift(project: Project, *, summary: Path | None = None) -> bool:
@@ -446,7 +446,7 @@ def _fail(project: Project, found: list[str]) -> None:
     releases = read_releases(project.release_file)
     raise DeployError(
         f"{project.environment} is not what was applied: {'; '.join(found)}. "
-        f"{way_back(releases, project.environment)}"
+        f"{rollback_advice(releases, project.environment)}"
     )
 
 

@@ -137,7 +137,7 @@ def _launched(project: Project, request: TrainingRequest) -> TrainingResult:
         try:
             result = launch(_sagemaker(project), project.client("logs"), request, progress=follow)
         except KeyboardInterrupt:
-            _say_how_to_resume(project, request)
+            _print_how_to_resume(project, request)
             raise
     found = {name: value for name, value in result.metrics.items() if name in PRINTED_METRICS}
     shown = ", ".join(f"{name} {value:.4g}" for name, value in sorted(found.items()))
@@ -167,7 +167,7 @@ def require_resumable(sagemaker: Any, job: str) -> None:
         )
 
 
-def _say_how_to_resume(project: Project, request: TrainingRequest) -> None:
+def _print_how_to_resume(project: Project, request: TrainingRequest) -> None:
     """Name the job that was just stopped, where it keeps checkpoints."""
     newest = project.client("sagemaker").list_training_jobs(
         NameContains=request.name_prefix, SortBy="CreationTime", SortOrder="Descending"

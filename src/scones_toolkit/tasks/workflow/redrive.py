@@ -88,7 +88,7 @@ def _replay(project: Project, end: ExecutionEnd, *, everything: bool) -> str:
         raise MonitorError(f"No image of the execution {end.name} failed; nothing is to redrive.")
     items = [(one["image"], one.get("error", {}).get("Error", "unknown")) for one in failed]
     images, left = _curable(items, everything=everything)
-    _say_left(project, left)
+    _print_left_out(project, left)
     if not images:
         raise MonitorError(
             f"None of the {len(failed)} failed images of {end.name} can be cured by another try; "
@@ -109,7 +109,7 @@ def _redrive_queue(project: Project, *, everything: bool) -> str:
             images, reasons = _curable([_item(content)], everything=everything)
             left += reasons
             chosen += [(message, image) for image in images]
-        _say_left(project, left)
+        _print_left_out(project, left)
         if not chosen:
             project.console.say(
                 "The dead-letter queue holds nothing that another try may cure."
@@ -203,7 +203,7 @@ def _curable(
     return images, left
 
 
-def _say_left(project: Project, left: Counter[str]) -> None:
+def _print_left_out(project: Project, left: Counter[str]) -> None:
     for reason, count in left.most_common():
         project.console.say(f"  left out: {count}, {reason}")
 

@@ -198,7 +198,7 @@ def end_lines(spec: FunctionSpec, invocation: Invocation, usage: Usage) -> list[
     return [f"END RequestId: {invocation.request_id}", "\t".join(parts)]
 
 
-def heeds_level(spec: FunctionSpec, event: LogEvent) -> bool:
+def passes_log_level(spec: FunctionSpec, event: LogEvent) -> bool:
     """Return whether a JSON log takes a line; one that is no object, or has no level, it does.
 
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html

@@ -195,7 +195,7 @@ class Worker:
             started = time.time()
             invocation.deadline = started + invocation.timeout_seconds
             self._current = invocation
-            self._api.hand_out(invocation)
+            self._api.deliver(invocation)
             if not self.alive:  # it ended before it could be tied to this invocation
                 self._fail_exit(invocation)
             self._watch(invocation)
