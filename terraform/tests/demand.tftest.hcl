@@ -35,6 +35,11 @@ run "definition_is_rendered" {
   }
 
   assert {
+    condition     = alltrue([for state in [jsondecode(output.definition).States.PublishForecast, jsondecode(output.definition).States.Forecast.ItemProcessor.States.TransformHours] : length(state.Retry) > 0])
+    error_message = "A throttled call must not fail the execution."
+  }
+
+  assert {
     condition     = jsondecode(output.definition).States.Forecast.ItemProcessor.States.TransformHours.Arguments.ModelName == aws_sagemaker_model.this["this"].name
     error_message = "The jobs must use the model that is declared."
   }

@@ -43,6 +43,11 @@ run "definition_is_rendered" {
   }
 
   assert {
+    condition     = alltrue([for state in values(jsondecode(output.definition).States) : length(state.Retry) > 0 if state.Type == "Task"])
+    error_message = "A throttled call must not fail the execution."
+  }
+
+  assert {
     condition     = jsondecode(output.definition).States.Train.Arguments.HyperParameters == "{% {\"recipe\":\"scratch\"} %}"
     error_message = "Hyperparameters must reach the job as a JSONata expression of JSON."
   }

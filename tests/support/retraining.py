@@ -9,6 +9,7 @@ from typing import Any
 from scones_core.manifest import Manifest
 from scones_core.uris import S3Uri
 from scones_toolkit.project import Project
+from tests.support.definitions import with_retries
 
 DEFINITIONS = Path(__file__).resolve().parents[2] / "terraform" / "definitions"
 
@@ -29,7 +30,8 @@ def rendered(name: str, placeholders: dict[str, str]) -> str:
     def value(found: re.Match[str]) -> str:
         return json.dumps(placeholders[found[1]])[1:-1]
 
-    return re.sub(r"\$\{(\w+)\}", value, text)
+    filled = re.sub(r"\$\{(\w+)\}", value, text)
+    return json.dumps(with_retries(json.loads(filled)))
 
 
 def definition(

@@ -78,3 +78,16 @@ def test_python_and_every_module_know_the_same_instances_with_local_storage() ->
     sources = [file.read_text() for file in (ROOT / "modules").rglob("*.tf")]
     patterns = [found for text in sources for found in re.findall(r'\bnvme += "(.*)"', text)]
     assert set(patterns) == {"^" + NVME.pattern.replace("\\", "\\\\")}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+def test_what_moved_into_a_module_is_declared_there_and_no_more_where_it_was(folder: Path) -> None:
+    resources = {".".join(labels) for labels, _ in blocks(folder, "resource")}
+    called = {labels[0]: given["source"].strip('"') for labels, given in blocks(folder, "module")}
+    for _, given in blocks(folder, "moved"):
+        kind = re.compile(r"aws_\w+\.\w+")
+        (before,), (after,) = kind.findall(given["from"]), kind.findall(given["to"])
+        (module,) = re.findall(r"module\.(\w+)", given["to"])
+        there = {".".join(labels) for labels, _ in blocks(folder / called[module], "resource")}
+        assert before not in resources
+        assert after in there

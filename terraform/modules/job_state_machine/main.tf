@@ -33,6 +33,30 @@ locals {
 
   # A placeholder stands within a JSON string, so that quotes in its value are escaped.
   escaped = { for key, value in local.placeholders : key => substr(jsonencode(value), 1, length(jsonencode(value)) - 2) }
+  machine = jsondecode(templatefile(var.definition_path, local.escaped))
+
+  # Every step is tried again after a fault that passes by itself. A job is one only where SageMaker
+  # did not take it: a job that failed costs hours, and fails again.
+  retries = jsondecode(file("${dirname(var.definition_path)}/retries.json"))
+  jobs    = "arn:aws:states:::sagemaker:create"
+
+  states = merge(
+    local.machine.States,
+    {
+      for name, state in local.machine.States :
+      name => merge({ Retry = local.retries[startswith(state.Resource, local.jobs) ? "job" : "call"] }, state) if state.Type == "Task"
+    },
+    {
+      for name, state in local.machine.States : name => merge(state, {
+        ItemProcessor = merge(state.ItemProcessor, {
+          States = merge(state.ItemProcessor.States, {
+            for inner, task in state.ItemProcessor.States :
+            inner => merge({ Retry = local.retries[startswith(task.Resource, local.jobs) ? "job" : "call"] }, task) if task.Type == "Task"
+          })
+        })
+      }) if can(state.ItemProcessor)
+    },
+  )
 }
 
 resource "aws_cloudwatch_log_group" "this" {
@@ -46,7 +70,7 @@ resource "aws_sfn_state_machine" "this" {
   name       = local.name
   type       = "STANDARD"
   role_arn   = aws_iam_role.this["machine"].arn
-  definition = templatefile(var.definition_path, local.escaped)
+  definition = jsonencode(merge(local.machine, { States = local.states }))
 
   logging_configuration {
     level                  = "ERROR"
