@@ -1,6 +1,7 @@
-# A function's variables have 4,096 bytes together. A longer list of class names, and longer
-# assignments, lie in the data bucket: one object a list, those of all releases, so that after a
-# rollback a function finds its own.
+# A function's environment variables have 4,096 bytes together, names and values
+# (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). A longer list of class
+# names, and longer assignments, lie in the data bucket: one object a list, those of all releases,
+# so that after a rollback a function finds its own.
 
 locals {
   max_inline_bytes = 4096 / 2

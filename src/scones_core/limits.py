@@ -7,10 +7,6 @@ LAMBDA_PAYLOAD_BYTES = 6_291_456
 """Request and response of a synchronous invocation, each.
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
-LAMBDA_ENVIRONMENT_BYTES = 4_096
-"""All environment variables of a function together, names and values.
-https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
-
 LAMBDA_UNZIPPED_BYTES = 262_144_000
 """A function's unzipped code with all of its layers.
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""

@@ -1,4 +1,8 @@
-"""SQS's patches: what is changed in moto's queues."""
+"""SQS's patches: what is changed in moto's queues.
+
+moto itself receives messages, counts how often each was received, and moves it to the dead-letter
+queue; `state.queue_messages` saves what changed.
+"""
 
 import itertools
 import json
