@@ -94,9 +94,9 @@ def test_what_moved_into_a_module_is_declared_there_and_no_more_where_it_was(fol
 
 
 def test_a_new_class_has_its_assignment_before_the_endpoint_answers_it() -> None:
-    modules = dict((labels[0], given) for labels, given in blocks(ROOT, "module"))
+    modules = {labels[0]: given for labels, given in blocks(ROOT, "module")}
     assert "aws_s3_object.newest_assignments" in modules["endpoint"]["depends_on"]
-    objects = dict((labels[1], given) for labels, given in blocks(ROOT, "resource"))
+    objects = {labels[1]: given for labels, given in blocks(ROOT, "resource")}
     newest = objects["newest_assignments"]
     assert "endpoint" not in " ".join(newest.values()), "it would wait for what waits for it"
     assert newest["key"] == '"assignments/newest.json"', "each release finds it where the last did"
