@@ -123,6 +123,8 @@ locals {
     THRESHOLD   = tostring(local.threshold)
     RELEASE     = var.active_release == null ? "" : var.active_release
     ASSIGNMENTS = local.assignments_setting
+    # The same object in each release, so that a function that was not changed over finds it.
+    NEWEST_ASSIGNMENTS = "s3://${aws_s3_object.newest_assignments.bucket}/${aws_s3_object.newest_assignments.key}"
     # As a text, so that there is one whether or not there is a challenger.
     CHALLENGER_THRESHOLD = local.deployed_challenger == null ? "" : tostring(local.deployed_challenger.threshold)
   }

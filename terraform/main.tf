@@ -35,7 +35,6 @@ module "iam" {
   kms_key_arn              = module.storage.kms_key_arn
   model_repository_arns    = concat([local.builtin_repository_arn], local.autogluon_repository_arns, var.model_repository_arns)
   permissions_boundary_arn = var.permissions_boundary_arn
-  stores_assignments       = length(local.assignments_text) > local.max_inline_bytes
 }
 
 module "endpoint" {
@@ -82,8 +81,9 @@ module "endpoint" {
     partition = data.aws_partition.this.partition
   }
 
-  # The role's ARN is computed, so that names show in a plan; the role must still be there.
-  depends_on = [module.iam]
+  # The role's ARN is computed, so that names show in a plan; the role must still be there. A class
+  # has its assignment before the endpoint answers it.
+  depends_on = [module.iam, aws_s3_object.newest_assignments]
 }
 
 module "functions" {

@@ -65,13 +65,15 @@ class FilterEnvironment:
 
     `release` is the active one, empty before the first; `challenger_threshold` is that of the
     release that answers in its place for a share of the images, None where there is none;
-    `assignments` are by class name.
+    `assignments` are by class name. `newest_assignments` returns those of the release that is being
+    rolled out: its endpoint answers before the function has changed over.
     """
 
     threshold: float
     release: str = ""
     challenger_threshold: float | None = None
     assignments: Mapping[str, Assignment] = field(default_factory=dict)
+    newest_assignments: Callable[[], Mapping[str, Assignment]] = dict
 
     @classmethod
     def of(
@@ -79,13 +81,18 @@ class FilterEnvironment:
         environ: Mapping[str, str],
         read_object: Callable[[S3Uri], str] = _read_nothing,
     ) -> Self:
-        """Return what THRESHOLD, RELEASE, CHALLENGER_THRESHOLD and ASSIGNMENTS set.
+        """Return what THRESHOLD, RELEASE, CHALLENGER_THRESHOLD and the assignments' variables set.
 
         All but the first may be absent.
 
         ASSIGNMENTS is a JSON object by class name, or the location of one; see
-        ClassifyEnvironment.
+        ClassifyEnvironment. NEWEST_ASSIGNMENTS is the location of the newest ones.
         """
+
+        def newest() -> Mapping[str, Assignment]:
+            stored = _stored(environ, "NEWEST_ASSIGNMENTS", read_object)
+            return _read(stored, "NEWEST_ASSIGNMENTS", _assignments, "{}")
+
         return cls(
             threshold=_read(environ, "THRESHOLD", _probability),
             release=environ.get("RELEASE", ""),
@@ -98,6 +105,7 @@ class FilterEnvironment:
             assignments=_read(
                 _stored(environ, "ASSIGNMENTS", read_object), "ASSIGNMENTS", _assignments, "{}"
             ),
+            newest_assignments=newest,
         )
 
 

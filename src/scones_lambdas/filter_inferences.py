@@ -71,11 +71,12 @@ def decide(classified: ClassifiedImage, settings: FilterEnvironment) -> Result:
     """Return the result, with its assignment where the verdict is accepted.
 
     It names the release that answered, whose threshold decides. While a challenger is being
-    deployed, the function may not have its threshold yet: the active one's decides then.
+    deployed, the function may not have its threshold yet: the active one's decides then. A class
+    that the function does not have yet has the assignment that is rolled out with it.
 
     Raises InvalidInference for a confidence that is no probability: NaN compares false with
     everything, so `>=` alone would send it to review unnoticed. Raises SettingsError where the
-    accepted class has no assignment and others have.
+    accepted class has no assignment and others have, and as `read_setting`.
     """
     confidence = classified["inference"].get("confidence")
     if not is_probability(confidence):
@@ -94,9 +95,10 @@ def decide(classified: ClassifiedImage, settings: FilterEnvironment) -> Result:
     if not accepted or not settings.assignments:
         return result
     label = classified["inference"]["label"]
-    if label not in settings.assignments:
+    assignment = settings.assignments.get(label) or settings.newest_assignments().get(label)
+    if assignment is None:
         raise SettingsError(
             f"The class {label} has no assignment; write [assignment.{label}] into scones.toml, "
             "then run inv release and inv apply."
         )
-    return {**result, "assignment": cast(AssignedVehicle, asdict(settings.assignments[label]))}
+    return {**result, "assignment": cast(AssignedVehicle, asdict(assignment))}

@@ -81,4 +81,17 @@ run "after_a_rollback_the_assignment_of_a_joined_class_may_stay" {
     condition     = jsondecode(local.functions.filter_inferences.environment.ASSIGNMENTS) == { for name, value in var.assignments : name => value }
     error_message = "The assignments must reach the function that decides."
   }
+
+  assert {
+    condition     = jsondecode(aws_s3_object.newest_assignments.content) == { for name, value in var.assignments : name => value }
+    error_message = "While a release with another class rolls out, the functions find its assignment in the object."
+  }
+
+  assert {
+    condition = alltrue([
+      for name in ["filter_inferences", "classify_batch"] :
+      local.functions[name].environment.NEWEST_ASSIGNMENTS == "s3://${aws_s3_object.newest_assignments.bucket}/${aws_s3_object.newest_assignments.key}"
+    ])
+    error_message = "Every function that decides must know where they are."
+  }
 }

@@ -91,3 +91,12 @@ def test_what_moved_into_a_module_is_declared_there_and_no_more_where_it_was(fol
         there = {".".join(labels) for labels, _ in blocks(folder / called[module], "resource")}
         assert before not in resources
         assert after in there
+
+
+def test_a_new_class_has_its_assignment_before_the_endpoint_answers_it() -> None:
+    modules = {labels[0]: given for labels, given in blocks(ROOT, "module")}
+    assert "aws_s3_object.newest_assignments" in modules["endpoint"]["depends_on"]
+    objects = {labels[1]: given for labels, given in blocks(ROOT, "resource")}
+    newest = objects["newest_assignments"]
+    assert "endpoint" not in " ".join(newest.values()), "it would wait for what waits for it"
+    assert newest["key"] == '"assignments/newest.json"', "each release finds it where the last did"

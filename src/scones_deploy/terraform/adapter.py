@@ -11,6 +11,7 @@ from scones_deploy.terraform.binary import TerraformBinary, find_terraform
 from scones_deploy.terraform.checks import check, validate
 from scones_deploy.terraform.commands import FLAG, TerraformCommands
 from scones_deploy.terraform.environment_folder import EnvironmentFolder
+from scones_deploy.terraform.init_record import forget_init, is_initialised, write_init_record
 from scones_deploy.terraform.plan import (
     Plan,
     check_record,
@@ -59,6 +60,7 @@ class Terraform:
         self._folder = EnvironmentFolder.find(self.root, environment, self.build_dir / "lambda")
         self.is_connected = False
         self._state: dict[str, Any] | None = None
+        self._environ = environ
         self._binary = find(self.build_dir, environ)
         self._commands = TerraformCommands(
             self.root,
@@ -80,18 +82,25 @@ class Terraform:
     def init(self, backend: Mapping[str, str] | None = None) -> str:
         """Install modules and providers, and connect the environment's state.
 
-        `backend` adds settings to those of backend.hcl, like a bucket that carries the account
-        id. A lock file that is there is never changed. Returns a line about the providers' source
-        and one about ignored variables of the shell, or none where there is nothing to say.
+        Nothing is run where an earlier init of the same configuration still holds. `backend` adds
+        settings to those of backend.hcl, like a bucket that carries the account id. A lock file
+        that is there is never changed. Returns a line about the providers' source and one about
+        ignored variables of the shell, or none where there is nothing to say.
         Raises TerraformError, also where no provider can be had.
         """
-        settings = self._folder.backend()
         added = (f"{key}={value}" for key, value in (backend or {}).items())
-        notice = self._commands.init(
-            backend_config=[str(settings), *added],
-            # Where no test is, so that the modules of a hundred test runs are not installed.
-            test_directory=os.path.relpath(self._folder.path, self.root),
-        )
+        settings = [str(self._folder.backend()), *added]
+        place = self.root, self.data_dir, settings, self._environ
+        if is_initialised(*place):
+            notice = self._commands.ignored
+        else:
+            forget_init(self.data_dir)
+            notice = self._commands.init(
+                backend_config=settings,
+                # Where no test is, so that the modules of a hundred test runs are not installed.
+                test_directory=os.path.relpath(self._folder.path, self.root),
+            )
+            write_init_record(*place)
         self.is_connected = True
         return notice
 

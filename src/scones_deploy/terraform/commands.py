@@ -133,7 +133,8 @@ class TerraformCommands:
 
     `data_dir` takes Terraform's working data. `environ` is what Terraform gets, `output` is
     called with each line it writes, `color` keeps its colours. `providers` says where an init
-    finds its providers, and may keep files in `build_dir`.
+    finds its providers, and may keep files in `build_dir`. `ignored` is a sentence about variables
+    of the shell that are not passed on; empty where there are none.
     """
 
     def __init__(
@@ -157,7 +158,7 @@ class TerraformCommands:
         self._color = color
         self._providers = providers
         self._environ = _automated(environ, data_dir)
-        self._ignored = _ignored_notice(environ)
+        self.ignored = _ignored_notice(environ)
         self._lines = CommandLine(
             working_dir=str(root),
             # The library reads a state file when it is made; state is Terraform's affair.
@@ -176,7 +177,7 @@ class TerraformCommands:
         self._environ = dict(source.environ)
         locked = "readonly" if (root / ".terraform.lock.hcl").is_file() else None
         self.stream("init", at=at, input=False, lockfile=locked, **options)
-        return "\n".join(filter(None, (source.notice, self._ignored)))
+        return "\n".join(filter(None, (source.notice, self.ignored)))
 
     def stream(
         self, command: str, *args: Path | str, expected: tuple[int, ...] = (0,), **options: Any

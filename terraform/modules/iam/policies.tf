@@ -47,12 +47,13 @@ locals {
     Resource = [for mode in setintersection(var.serving_modes, ["realtime", "serverless"]) : var.arns.endpoints[mode]]
   }
 
-  read_assignments = !var.stores_assignments ? [] : [{
+  # Those of a class that is being rolled out, and those that are too long for a variable.
+  read_assignments = {
     Sid      = "ReadAssignments"
     Effect   = "Allow"
     Action   = "s3:GetObject"
     Resource = "${var.arns.buckets["data"]}/assignments/*"
-  }]
+  }
 
   record = [
     {
@@ -99,7 +100,7 @@ locals {
     classify_image = [
       local.log["classify_image"], local.trace, local.read_key, local.read_images, local.tell_missing_images, local.classify,
     ]
-    filter_inferences = concat([local.log["filter_inferences"], local.trace, local.read_key], local.read_assignments)
+    filter_inferences = [local.log["filter_inferences"], local.trace, local.read_key, local.read_assignments]
     classify_batch = concat(
       [local.log["classify_batch"], local.trace, local.read_images, local.tell_missing_images, local.classify],
       local.record,

@@ -51,13 +51,6 @@ variable "deletes_endpoint" {
   nullable    = false
 }
 
-variable "stores_assignments" {
-  description = "Whether the assignments are too long for a function's variables, and lie in the data bucket."
-  type        = bool
-  default     = false
-  nullable    = false
-}
-
 variable "alias" {
   description = "Alias through which the state machine invokes functions."
   type        = string

@@ -72,6 +72,26 @@ def test_a_class_without_an_assignment_is_a_settings_error() -> None:
         handler(event)
 
 
+@pytest.mark.usefixtures("assigned")
+def test_a_class_that_is_rolled_out_is_assigned_before_the_function_has_it(
+    helpers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = {
+        "scooter": {"bay": "C", "orders": "near", "max_km": 2},
+        "bicycle": {"bay": "Z", "orders": "far", "max_km": 9},
+    }
+    place = helpers.put("assignments/newest.json", json.dumps(newest).encode())
+    monkeypatch.setenv("NEWEST_ASSIGNMENTS", f"s3://{place['bucket']}/{place['key']}")
+    helpers.forget_settings()
+    event = classified(0.9)
+    event["inference"]["label"] = "scooter"
+    assert handler(event)["assignment"]["bay"] == "C"
+    assert handler(classified(0.9))["assignment"]["bay"] == "A", "its own stay until the end"
+    event["inference"]["label"] = "motorcycle"
+    with pytest.raises(SettingsError, match="motorcycle has no assignment"):
+        handler(event)
+
+
 def test_long_assignments_come_from_an_object(
     assigned: str, helpers: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

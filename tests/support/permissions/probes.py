@@ -74,6 +74,7 @@ class Probes(EndpointProbes):
                 return self.closes_runs
             return recorded.get(sid, self.records(role, "accepted"))
         alone = {
+            ("filter_inferences", "ReadAssignments"): self.assigns_a_new_class,
             ("workflow", "StartBatches"): self.classified_in_batches,
             ("workflow", "ListImages"): self.classified_in_batches,
             ("workflow", "WriteMapRuns"): self.classified_in_batches,

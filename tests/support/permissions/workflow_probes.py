@@ -195,6 +195,22 @@ class WorkflowProbes:
 
         return probe
 
+    def assigns_a_new_class(self) -> bool:
+        """A class that only the release which rolls out knows is assigned."""
+        s3 = self.environment.client("s3")
+        place = {"Bucket": DATA, "Key": "assignments/newest.json"}
+        whole = s3.get_object(**place)["Body"].read()
+        scooter = {"bay": "C", "orders": "near", "max_km": 2}
+        s3.put_object(**place, Body=json.dumps({**json.loads(whole), "scooter": scooter}).encode())
+        result = _result({"bucket": DATA, "key": self.image()}, "accepted")
+        inference = {**result["inference"], "label": "scooter", "confidence": 1.0}
+        try:
+            event = {"image": result["image"], "inference": inference}
+            answer = self.invoke("filter_inferences", event)
+        finally:
+            s3.put_object(**place, Body=whole, ContentType="application/json")
+        return bool(answer.get("assignment", {}).get("bay") == "C")
+
     def asks_for_review(self, function: str) -> Callable[[], bool]:
         """An image below the threshold gets a message."""
         if function == "record_results":

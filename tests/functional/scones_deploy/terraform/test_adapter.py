@@ -1,6 +1,7 @@
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,6 +57,39 @@ def test_modules_can_be_applied_before_the_rest(terraform: Make, root: Path) -> 
     dev.apply(part)
     rest = dev.plan()
     assert [change.address for change in rest.changes] == ["terraform_data.paint"]
+
+
+def test_a_second_init_runs_only_where_something_changed(
+    terraform: Make, root: Path, tmp_path: Path, lines: list[str]
+) -> None:
+    def inits(**options: object) -> bool:
+        lines.clear()
+        terraform(**options).init()
+        return any("successfully initialized" in line for line in lines)
+
+    backend, data = root / "environments/dev/backend.hcl", tmp_path / "build/terraform/dev"
+    assert inits()
+    assert not inits()
+    (root / "more.tf").write_text('output "more" {\n  value = 1\n}\n')
+    assert inits() and not inits()
+    shutil.rmtree(data)
+    assert inits() and not inits()
+    (data / "terraform.tfstate").unlink()
+    assert inits() and not inits()
+    backend.write_text(f'path = "{tmp_path}/elsewhere.tfstate"\n')
+    with pytest.raises(TerraformError, match="remove its folder"):
+        terraform().init()
+    with pytest.raises(TerraformError, match="remove its folder"):
+        terraform().init()
+
+
+def test_an_init_that_still_holds_names_the_ignored_variables_too(
+    terraform: Make, environ: dict[str, str]
+) -> None:
+    terraform().init()
+    dev = terraform(environ={**environ, "TF_VAR_colour": "red"})
+    assert "TF_VAR_colour of this shell is ignored" in dev.init()
+    assert dev.plan().has_changes
 
 
 def test_a_change_and_a_replacement_are_counted(terraform: Make, root: Path) -> None:
