@@ -1,4 +1,4 @@
-"""Which files of a folder of images belong to which class and split: one rule for all readers.
+"""Folders of images: the class and split of each file, one rule for all readers.
 
     folder/<class>/**/image            or   folder/<split>/<class>/**/image
 

@@ -1,4 +1,4 @@
-"""Which program the words `train` and `serve` of the model image start.
+"""Workloads of the model image: which program `train` and `serve` start.
 
 `python -m scones_core.workload train` runs the workload that the variable SCONES_WORKLOAD names;
 SageMaker passes it on from a job's or a model's Environment. Without it the images are meant.

@@ -1,4 +1,4 @@
-"""What runs, compared with what was applied and trained: each difference is one sentence."""
+"""Verification: what runs against what was applied and trained, each difference a sentence."""
 
 import hashlib
 import json

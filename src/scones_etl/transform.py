@@ -1,4 +1,4 @@
-"""Raw images to a dataset: without doubles, split, encoded as PNG, and described row by row."""
+"""Transform: raw images to a dataset without duplicates, split, encoded as PNG, described."""
 
 import hashlib
 import re

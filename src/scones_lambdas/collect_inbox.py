@@ -1,4 +1,4 @@
-"""What was put under `inbox/`: a batch of the queue's messages becomes one execution.
+"""Inbox: a batch of the queue's messages about `inbox/` becomes one execution.
 
 EventBridge gives keys as they are; S3's own notifications encode them (`+` for a space), so those
 are decoded here, where their form is known.

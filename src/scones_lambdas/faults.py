@@ -1,4 +1,4 @@
-"""What a fault of S3 or of the endpoint means for one image: botocore's message to the tree's.
+"""Faults of S3 and of the endpoint, translated from botocore into errors of one image.
 
 Translated here once. A code that is not listed (a wrong credential, say) is no fault of the
 image: it goes up as botocore raised it, and the result shows botocore's own message.

@@ -1,4 +1,4 @@
-"""What is made of results: rows, events, review messages and dead letters.
+"""Recording of results: rows, events, review messages and dead letters.
 
 A row is written first, and only if there is none for the image's version and release; then its
 event or review message goes out; then the row is marked. So a repeated call publishes what is not

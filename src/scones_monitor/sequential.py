@@ -1,4 +1,4 @@
-"""Which of two releases that share an endpoint's requests answers better, looked at any day.
+"""Sequential comparison: which of two releases answers better, looked at any day.
 
 A usual 95 % interval is right for one look: who looks daily and stops at the first interval
 without a zero decides wrongly far more often than in 5 % of the comparisons. The interval here

@@ -1,4 +1,4 @@
-"""What a period's records come to, read from the archive a part at a time.
+"""Summary of a period's records, read from the archive a part at a time.
 
 Kept of each record are 12 bytes (time, confidence, label, truth), so that every share and
 percentile is exact; input statistics, entropies and whole answers are kept of a sample: the

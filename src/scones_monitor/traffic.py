@@ -1,4 +1,4 @@
-"""One endpoint's traffic of a period, and what it is compared with.
+"""Traffic of one endpoint in a period, and what it is compared with.
 
 What `inv report`, `inv watch` and the daily report have in common: they differ in where records,
 labels and releases are known from.

@@ -1,4 +1,4 @@
-"""What several reviewers say of the same images: labels, disagreements, Cohen's kappa."""
+"""Consensus of several reviewers of the same images: labels, disagreements, Cohen's kappa."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Which source to read: by a person's choice, and by what lies at a path."""
+"""Resolution of a source: by a person's choice, and by what lies at a path."""
 
 import os
 from collections.abc import Callable, Mapping

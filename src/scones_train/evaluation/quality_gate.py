@@ -1,4 +1,4 @@
-"""Whether a model is good enough to be released: against limits, and against the active one.
+"""Quality gate: whether a model may be released, by limits and against the active one.
 
 Two models are compared on the test images that both were tested on, and a difference counts
 only where chance does not explain it: McNemar's exact test for the accuracy, an interval of

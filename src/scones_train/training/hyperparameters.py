@@ -1,4 +1,4 @@
-"""What a training job is given: every value arrives as a string."""
+"""Hyperparameters of a training job: every value arrives as a string."""
 
 import json
 import math

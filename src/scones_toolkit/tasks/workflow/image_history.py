@@ -1,4 +1,4 @@
-"""The way of one image through the workflow: from its upload to the bay, or to a person."""
+"""History of one image in the workflow: from its upload to the bay, or to a person."""
 
 import json
 from collections.abc import Mapping

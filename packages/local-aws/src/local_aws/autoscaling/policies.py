@@ -1,4 +1,4 @@
-"""What a scaling policy makes of a capacity: steps beyond a threshold, or a target to keep.
+"""Scaling policies: the capacity that steps beyond a threshold or a tracked target ask for.
 
 https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-step-scaling-policies.html
 https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html

@@ -1,4 +1,4 @@
-"""What a metric alarm's data points say: CloudWatch's evaluation, with its missing data.
+"""Alarm evaluation: the state that data points, and missing ones, give a metric alarm.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
 """

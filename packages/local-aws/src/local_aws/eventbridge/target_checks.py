@@ -1,4 +1,4 @@
-"""What a target of a rule or a schedule must not have: inputs, templates, windows, retries.
+"""Checks of targets of rules and schedules: inputs, templates, windows, retries.
 
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Target.html
 https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html

@@ -1,4 +1,4 @@
-"""Whether a caller may do something, and the sentence of a denial as AWS writes it.
+"""Authorization: whether a caller may do something, and AWS's sentence of a denial.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 """

@@ -1,4 +1,4 @@
-"""What a worker is made from: the deployed function, its environment, and its interpreter."""
+"""Functions: what a worker is made from: the deployed code, its environment, its interpreter."""
 
 import base64
 import functools

@@ -1,4 +1,4 @@
-"""What S3 refuses of a request: names of buckets, keys, metadata, policies, tags, pages.
+"""Checks of S3 requests: names of buckets, keys, metadata, policies, tags, pages.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html

@@ -1,4 +1,4 @@
-"""What SNS refuses of a request: messages, subjects and filter policies.
+"""Checks of SNS requests: messages, subjects and filter policies.
 
 https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html

@@ -1,4 +1,4 @@
-"""What SQS refuses of a request: attributes of queues, and messages.
+"""Checks of SQS requests: attributes of queues, and messages.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html

@@ -1,4 +1,4 @@
-"""What the fields of a state may hold: numbers, paths, rules, retriers, names.
+"""Checks of the values in a state's fields: numbers, paths, rules, retriers, names.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/statemachine-structure.html
 """
