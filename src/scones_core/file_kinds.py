@@ -1,4 +1,4 @@
-"""What a file is by its first bytes: for a sentence that names what was given instead."""
+"""File kinds by their first bytes, for an error that names what was given instead."""
 
 from dataclasses import dataclass
 

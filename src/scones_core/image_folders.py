@@ -1,4 +1,4 @@
-"""Which files of a folder of images belong to which class and split: one rule for all readers.
+"""Folders of images: the class and split of each file, one rule for all readers.
 
     folder/<class>/**/image            or   folder/<split>/<class>/**/image
 
@@ -166,8 +166,8 @@ def _split_of(name: str, *, exact: bool) -> str | None:
     """Return the split that a folder's name names, or, unless `exact`, that one word of it does."""
     if name.lower() in SPLIT_NAMES:
         return SPLIT_NAMES[name.lower()]
-    words = re.split(r"[^a-z]+", name.lower())
-    named = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
+    name_parts = re.split(r"[^a-z]+", name.lower())
+    named = {SPLIT_NAMES[word] for word in name_parts if word in SPLIT_NAMES}
     return named.pop() if len(named) == 1 and not exact else None
 
 

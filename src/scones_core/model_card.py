@@ -103,9 +103,15 @@ class ModelCard:
             ) from error
 
 
-def _check(name: str, value: Any, least: float, most: float) -> None:
-    if type(value) not in (int, float) or not math.isfinite(value) or not least <= value <= most:
-        raise MalformedArtifact(f"{CARD}: {name} must be {least} to {most}, not {value!r:.40}.")
+def _check(name: str, value: Any, minimum: float, maximum: float) -> None:
+    if (
+        type(value) not in (int, float)
+        or not math.isfinite(value)
+        or not minimum <= value <= maximum
+    ):
+        raise MalformedArtifact(
+            f"{CARD}: {name} must be {minimum} to {maximum}, not {value!r:.40}."
+        )
 
 
 def _cells(matrix: Confusions) -> list[str]:

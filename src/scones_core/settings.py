@@ -367,7 +367,7 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
         return float(value)
     if wanted not in (tuple, Mapping) and type(value) is wanted:
         return value
-    raise SettingsError(f"{where} must be {_word(wanted)}, not {value!r}.")
+    raise SettingsError(f"{where} must be {_type_text(wanted)}, not {value!r}.")
 
 
 def _parse(text: str, hint: Any, where: str) -> Any:
@@ -390,7 +390,7 @@ def _parse(text: str, hint: Any, where: str) -> Any:
             return {"1": True, "true": True, "0": False, "false": False}[text.strip().lower()]
         return wanted(text)
     except (ValueError, KeyError, RecursionError):
-        raise SettingsError(f"{where} must be {_word(wanted)}, not {text!r:.80}.") from None
+        raise SettingsError(f"{where} must be {_type_text(wanted)}, not {text!r:.80}.") from None
 
 
 def _plain(hint: Any) -> type:
@@ -405,12 +405,12 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _word(kind: type) -> str:
-    words = {
+def _type_text(kind: type) -> str:
+    type_names = {
         int: "an integer",
         float: "a number",
         bool: "true or false",
         str: "a string",
         Mapping: 'a table of strings, {"theirs" = "ours"}; in a variable theirs=ours,...',
     }
-    return words.get(kind, "a list of strings")
+    return type_names.get(kind, "a list of strings")

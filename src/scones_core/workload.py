@@ -1,4 +1,4 @@
-"""Which program the words `train` and `serve` of the model image start.
+"""Workloads of the model image: which program `train` and `serve` start.
 
 `python -m scones_core.workload train` runs the workload that the variable SCONES_WORKLOAD names;
 SageMaker passes it on from a job's or a model's Environment. Without it the images are meant.
@@ -16,9 +16,9 @@ PROGRAMS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def program(word: str, environ: Mapping[str, str]) -> str | None:
+def program(command: str, environ: Mapping[str, str]) -> str | None:
     """Return the module that a word starts; None for a word or workload that there is not."""
-    return PROGRAMS.get(environ.get(VARIABLE) or "images", {}).get(word)
+    return PROGRAMS.get(environ.get(VARIABLE) or "images", {}).get(command)
 
 
 def main(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""What the model must beat: learners that are simpler, scored on the same blocks."""
+"""Baselines: simpler learners that the model must beat, scored on the same blocks."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""What the model sees of an hour: calendar, trend, weather, and the weather of the hours before.
+"""Features of an hour: calendar, trend, weather, and the weather of the hours before.
 
 No feature looks ahead: the weather of an hour and of earlier ones, never of later ones.
 """

@@ -81,9 +81,9 @@ def parse_values(given: Mapping[str, str], kinds: Mapping[str, Any]) -> dict[str
         try:
             values[name] = kind(str(text).strip('"'))
         except ValueError:
-            word = "an integer" if kind is int else "a number"
+            kind_text = "an integer" if kind is int else "a number"
             raise TrainingError(
-                f"Hyperparameter {name} must be {word}, not {text!r:.80}."
+                f"Hyperparameter {name} must be {kind_text}, not {text!r:.80}."
             ) from None
     return values
 

@@ -313,9 +313,9 @@ class _Reader:
             raise self._refused(title, text, line, "is not a whole number")
         if title == "weather":
             return value if value in CODES else math.nan
-        low, high, words = ALLOWED[title]
+        low, high, constraint = ALLOWED[title]
         if not low <= value <= high:
-            raise self._refused(title, text, line, f"is not {words}")
+            raise self._refused(title, text, line, f"is not {constraint}")
         return value
 
     def _refused(self, title: str, text: str, line: int, why: str) -> DatasetError:

@@ -1,4 +1,4 @@
-"""What an environment costs: resources as Terraform plans them, usage as settings assume it.
+"""Cost of an environment: resources as Terraform plans them, usage as settings assume it.
 
 Unit prices are in `prices.json` next to this file, with date, region and sources.
 """

@@ -1,4 +1,4 @@
-"""Whether an endpoint is meant to be there now, by the office hours of its environment."""
+"""Office hours of an environment: whether an endpoint is meant to be there now."""
 
 import re
 from collections.abc import Mapping

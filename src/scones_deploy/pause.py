@@ -1,4 +1,4 @@
-"""What bills by the hour: endpoints, notebooks, jobs that run, and schedules that start such."""
+"""Pause: ends what bills by the hour: endpoints, notebooks, jobs, schedules that start such."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

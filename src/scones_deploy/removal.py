@@ -130,7 +130,7 @@ def remove(clients: Clients, arn: Arn) -> bool:
     return True
 
 
-def remains(clients: Clients, arns: list[str]) -> list[str]:
+def list_remaining(clients: Clients, arns: list[str]) -> list[str]:
     """Return a line for each resource that is still there, with what is to be known of it."""
     return [line for text in sorted(arns) if (line := _remaining(clients, Arn.parse(text)))]
 
@@ -256,12 +256,13 @@ def empty_model_group(sagemaker: Any, group: str) -> int:
 def is_missing(error: ClientError) -> bool:
     """Return whether an error says that there is no such resource."""
     code = error.response.get("Error", {}).get("Code", "")
-    words = error.response.get("Error", {}).get("Message", "").lower()
+    message = error.response.get("Error", {}).get("Message", "").lower()
     named = any(
         word in code for word in ("NotFound", "NoSuch", "DoesNotExist", "NonExistent", "404")
     )
     return named or (
-        code == "ValidationException" and ("could not find" in words or "does not exist" in words)
+        code == "ValidationException"
+        and ("could not find" in message or "does not exist" in message)
     )
 
 

@@ -1,4 +1,4 @@
-"""What runs, compared with what was applied and trained: each difference is one sentence."""
+"""Verification: what runs against what was applied and trained, each difference a sentence."""
 
 import hashlib
 import json
@@ -115,24 +115,24 @@ def _configuration_differences(
     yield from _differs(f"the variants of {name}", live, wanted)
     capture = found.get("DataCaptureConfig") or {}
     for settings in intended.get("data_capture_config") or ():
-        for words, key, attribute in (
+        for setting, key, attribute in (
             ("being on", "EnableCapture", "enable_capture"),
             ("percentage", "InitialSamplingPercentage", "initial_sampling_percentage"),
             ("destination", "DestinationS3Uri", "destination_s3_uri"),
             ("key", "KmsKeyId", "kms_key_id"),
         ):
-            what = f"the data capture's {words} of {name}"
+            what = f"the data capture's {setting} of {name}"
             yield from _differs(what, capture.get(key), settings.get(attribute))
 
 
 def _model_differences(model: Mapping[str, Any], release: Release) -> Iterator[str]:
     name, container = model["ModelName"], model.get("PrimaryContainer") or {}
-    for words, key, wanted in (
+    for setting, key, wanted in (
         ("image", "Image", release.image),
         ("artifact", "ModelDataUrl", release.model_data_url),
         ("environment", "Environment", dict(release.environment)),
     ):
-        yield from _differs(f"the {words} of the model {name}", container.get(key) or {}, wanted)
+        yield from _differs(f"the {setting} of the model {name}", container.get(key) or {}, wanted)
 
 
 def function_differences(
@@ -204,7 +204,7 @@ def _label_differences(variable: str, labels: Sequence[str]) -> Iterator[str]:
         yield from _differs("the functions' LABELS", json.loads(variable), list(labels))
 
 
-def way_back(releases: Releases, environment: str) -> str:
+def rollback_advice(releases: Releases, environment: str) -> str:
     """Return the sentence that says how to leave a release that does not hold."""
     older = [name for name in sorted(releases.releases) if name != releases.active]
     before = [name for name in older if name < (releases.active or "")] or older

@@ -113,8 +113,8 @@ def _install(lock: Path, tree: Path, target: Target) -> None:
     command += ["--target", str(tree), "--requirement", str(lock)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        words = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
-        reason = " ".join(words) or done.stderr.strip() or "pip gave no reason"
+        pip_errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
+        reason = " ".join(pip_errors) or done.stderr.strip() or "pip gave no reason"
         raise BuildError(
             f"The wheels of {lock.name} cannot be installed for Python {target.python} on Linux, "
             f"{target.architecture}: {reason}"

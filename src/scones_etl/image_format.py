@@ -1,4 +1,4 @@
-"""The one form that a dataset's images have: how large, coloured or grey."""
+"""Image format: the one form that a dataset's images have, their size, colour or grey."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Raw images to a dataset: without doubles, split, encoded as PNG, and described row by row."""
+"""Transform: raw images to a dataset without duplicates, split, encoded as PNG, described."""
 
 import hashlib
 import re
@@ -88,7 +88,7 @@ def deduplicate(raw: RawDataset, hashes: Sequence[str]) -> tuple[list[int], Remo
     model that has seen a test image is measured wrongly. Equal images of different labels all go.
     """
     keep, repeated, leaked, conflicting = _singles(hashes), 0, 0, 0
-    for group in _twins(hashes):
+    for group in _equal_groups(hashes):
         if len({int(raw.labels[index]) for index in group}) > 1:
             conflicting += len(group)
             continue
@@ -106,7 +106,7 @@ def equal_images(raw: RawDataset, hashes: Sequence[str]) -> tuple[tuple[str, ...
     def name(index: int) -> str:
         return f"{raw.splits[index]}/{raw.names[index]}" if raw.own_splits else raw.names[index]
 
-    return tuple(tuple(map(name, group)) for group in _twins(hashes))
+    return tuple(tuple(map(name, group)) for group in _equal_groups(hashes))
 
 
 def _singles(hashes: Sequence[str]) -> list[int]:
@@ -115,7 +115,7 @@ def _singles(hashes: Sequence[str]) -> list[int]:
     return [index for index, pixel_hash in enumerate(hashes) if counts[pixel_hash] == 1]
 
 
-def _twins(hashes: Sequence[str]) -> list[list[int]]:
+def _equal_groups(hashes: Sequence[str]) -> list[list[int]]:
     """Return the groups of indices of equal images, two or more each, by their first."""
     counts = Counter(hashes)
     groups: dict[str, list[int]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""What was put under `inbox/`: a batch of the queue's messages becomes one execution.
+"""Inbox: a batch of the queue's messages about `inbox/` becomes one execution.
 
 EventBridge gives keys as they are; S3's own notifications encode them (`+` for a space), so those
 are decoded here, where their form is known.
@@ -44,7 +44,7 @@ def handler(event: Any, _context: "LambdaContext | None" = None) -> dict[str, An
             images += parse_message(message["body"])
             accepted.append(message["messageId"])
         except InvalidRequest as error:
-            if not put_aside(environment().dead_letter_queue, message, str(error)):
+            if not send_to_dead_letters(environment().dead_letter_queue, message, str(error)):
                 kept.append({"itemIdentifier": message["messageId"]})
     if images:
         # Of the messages, so that a batch that comes again is the same execution.
@@ -53,7 +53,7 @@ def handler(event: Any, _context: "LambdaContext | None" = None) -> dict[str, An
     return {"batchItemFailures": kept}
 
 
-def put_aside(queue: str, message: Mapping[str, Any], reason: str) -> bool:
+def send_to_dead_letters(queue: str, message: Mapping[str, Any], reason: str) -> bool:
     """Send a message, as it came, to the dead-letter queue, with the reason as an attribute.
 
     Returns whether the queue took it.

@@ -1,4 +1,4 @@
-"""What a fault of S3 or of the endpoint means for one image: botocore's message to the tree's.
+"""Faults of S3 and of the endpoint, translated from botocore into errors of one image.
 
 Translated here once. A code that is not listed (a wrong credential, say) is no fault of the
 image: it goes up as botocore raised it, and the result shows botocore's own message.
@@ -110,12 +110,12 @@ def _object_fault(error: ClientError, uri: S3Uri) -> WorkflowError | None:
 def _model_fault(error: ClientError, endpoint: str, uri: S3Uri) -> WorkflowError:
     """Translate what the container answered: its 4xx blames the image, its 5xx itself."""
     status = error.response.get("OriginalStatusCode")
-    words = str(error.response.get("OriginalMessage") or _message(error))[:300]
+    message = str(error.response.get("OriginalMessage") or _message(error))[:300]
     if status in _REFUSED_IMAGE:
-        return UnsupportedImage(f"Endpoint {endpoint} refused {uri} ({status}): {words}")
+        return UnsupportedImage(f"Endpoint {endpoint} refused {uri} ({status}): {message}")
     if status == 429:
-        return EndpointThrottled(f"Endpoint {endpoint} asked to slow down: {words}")
-    return EndpointUnavailable(f"The model of endpoint {endpoint} failed ({status}): {words}")
+        return EndpointThrottled(f"Endpoint {endpoint} asked to slow down: {message}")
+    return EndpointUnavailable(f"The model of endpoint {endpoint} failed ({status}): {message}")
 
 
 def _refusal(error: ClientError, endpoint: str) -> WorkflowError:
@@ -124,9 +124,9 @@ def _refusal(error: ClientError, endpoint: str) -> WorkflowError:
     return InvalidRequest(f"Endpoint {endpoint} refused the request: {_message(error)[:300]}")
 
 
-def _general_fault(error: ClientError, who: str) -> WorkflowError | None:
+def _general_fault(error: ClientError, service: str) -> WorkflowError | None:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    sentence = f"{who} answered {_code(error)}: {_message(error)[:300]}"
+    sentence = f"{service} answered {_code(error)}: {_message(error)[:300]}"
     if _code(error) in _NOT_READY:
         return EndpointUnavailable(sentence)
     if _code(error) in _THROTTLED or status == 429:

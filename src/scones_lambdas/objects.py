@@ -1,4 +1,4 @@
-"""What the functions read from S3 besides images, and how an image's version is asked for."""
+"""Objects of S3 that the functions read besides images, and conditions on an image's version."""
 
 from typing import TypedDict
 

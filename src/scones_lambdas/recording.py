@@ -1,4 +1,4 @@
-"""What is made of results: rows, events, review messages and dead letters.
+"""Recording of results: rows, events, review messages and dead letters.
 
 A row is written first, and only if there is none for the image's version and release; then its
 event or review message goes out; then the row is marked. So a repeated call publishes what is not
@@ -69,7 +69,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """What is to be published of a result: its place in the list, its row, the text."""
 
     place: int
@@ -106,7 +106,7 @@ class _Row:
 class _Written:
     """What came of some rows: what is to be published of them, and faults by place."""
 
-    notices: list[Notice] = field(default_factory=list)
+    notifications: list[Notification] = field(default_factory=list)
     faults: dict[int, WorkflowError] = field(default_factory=dict)
 
 
@@ -140,22 +140,24 @@ class Recorder:
                 same[place] = first.setdefault(key, place)
         rows = [_Row(place, row_of(results[place], execution)) for place in first.values()]
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
-            notices: list[Notice] = []
+            notifications: list[Notification] = []
             for written in pool.map(
                 lambda part: self._write(part, patience), chunks(rows, ROWS_A_CALL)
             ):
-                notices += written.notices
+                notifications += written.notifications
                 for place, fault in written.faults.items():
                     kept[place] = failed(kept[place], fault)
             refused: dict[int, str] = {}
             sends = (("accepted", self._publish), ("review", self._ask))
             for decision, send in sends:
-                mine = [n for n in notices if results[n.place]["decision"] == decision]
+                mine = [n for n in notifications if results[n.place]["decision"] == decision]
                 for answer in pool.map(send, chunks(mine, MESSAGES_A_CALL)):
                     refused |= answer
             for place, why in refused.items():
                 kept[place] = failed(kept[place], MessageNotSent(why))
-            sent = [notice for notice in notices if notice.place not in refused]
+            sent = [
+                notification for notification in notifications if notification.place not in refused
+            ]
             list(pool.map(self._mark, chunks(sent, ROWS_A_CALL)))
         for place, original in same.items():
             if "error" in kept[original] and place != original:
@@ -179,7 +181,9 @@ class Recorder:
         known = [row for row in rows if refused.get(row.place, ("",))[0] == _DUPLICATE]
         for row in rows:
             if row.place not in refused:
-                written.notices.append(Notice(row.place, row.key, row.values["message"]["S"]))
+                written.notifications.append(
+                    Notification(row.place, row.key, row.values["message"]["S"])
+                )
             elif row not in known:
                 why = ": ".join(refused[row.place])
                 written.faults[row.place] = RecordNotWritten(
@@ -218,7 +222,7 @@ class Recorder:
         return refused
 
     def _compare(self, rows: Sequence["_Row"], written: "_Written", patience: float) -> None:
-        """Add the notices of rows that are there already, and have no mark yet.
+        """Add the notifications of rows that are there already, and have no mark yet.
 
         What the first call decided is published, unless the threshold has moved in between. A row
         that this call wrote, by a request whose answer it did not get, waits for no mark.
@@ -241,12 +245,14 @@ class Recorder:
             if not left or over:
                 break
             time.sleep(MARK_PAUSE_SECONDS)
-        written.notices += [Notice(row.place, row.key, row.values["message"]["S"]) for row in own]
+        written.notifications += [
+            Notification(row.place, row.key, row.values["message"]["S"]) for row in own
+        ]
         for row in left:
             known = found.get(row.name, {})
             as_before = known.get("decision") == row.values["decision"]
             text = (known if as_before else row.values)["message"]["S"]
-            written.notices.append(Notice(row.place, row.key, text))
+            written.notifications.append(Notification(row.place, row.key, text))
 
     def _read(self, keys: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
         """Return the rows of these keys that the table has; one that it did not read is absent."""
@@ -256,35 +262,35 @@ class Recorder:
         rows = answer["Responses"].get(self.settings.table, ())
         return {(row["image"]["S"], row["release"]["S"]): row for row in rows}
 
-    def _mark(self, notices: Sequence[Notice]) -> None:
+    def _mark(self, notifications: Sequence[Notification]) -> None:
         """Note in rows that their messages went out; unnoted, a repeat sends them once more."""
         now, statement = {"S": _now()}, mark_statement(self.settings.table)
         refused = self._execute(
             {
-                notice.place: {
+                notification.place: {
                     "Statement": statement,
-                    "Parameters": [now, notice.key["image"], notice.key["release"]],
+                    "Parameters": [now, notification.key["image"], notification.key["release"]],
                 }
-                for notice in notices
+                for notification in notifications
             }
         )
-        for notice in notices:
-            if notice.place in refused:
-                why = ": ".join(refused[notice.place])
-                logger().warning("row not marked", extra={"row": notice.key, "error": why})
+        for notification in notifications:
+            if notification.place in refused:
+                why = ": ".join(refused[notification.place])
+                logger().warning("row not marked", extra={"row": notification.key, "error": why})
 
-    def _publish(self, notices: Sequence[Notice]) -> dict[int, str]:
+    def _publish(self, notifications: Sequence[Notification]) -> dict[int, str]:
         """Publish one call's events; return why, by place, for those that were refused."""
 
-        def put(left: Sequence[Notice]) -> dict[int, str]:
+        def put(left: Sequence[Notification]) -> dict[int, str]:
             entries = [
                 {
                     "EventBusName": self.settings.bus,
                     "Source": EVENT_SOURCE,
                     "DetailType": EVENT_TYPE,
-                    "Detail": notice.text,
+                    "Detail": notification.text,
                 }
-                for notice in left
+                for notification in left
             ]
             answers = self.bus.put_events(Entries=entries)["Entries"]
             return {
@@ -293,33 +299,36 @@ class Recorder:
                 if answer.get("ErrorCode")
             }
 
-        return _sent(notices, put, f"The event bus {self.settings.bus}")
+        return _sent(notifications, put, f"The event bus {self.settings.bus}")
 
-    def _ask(self, notices: Sequence[Notice]) -> dict[int, str]:
+    def _ask(self, notifications: Sequence[Notification]) -> dict[int, str]:
         """Send one call's review messages; return why, by place, for those refused."""
-        return self._send(self.settings.review_queue, notices)
+        return self._send(self.settings.review_queue, notifications)
 
-    def _send(self, queue: str, notices: Sequence[Notice]) -> dict[int, str]:
+    def _send(self, queue: str, notifications: Sequence[Notification]) -> dict[int, str]:
         name, url = queue.rpartition(":")[2], clients.queue_url(self.queues, queue)
 
-        def put(left: Sequence[Notice]) -> dict[int, str]:
-            entries = [{"Id": str(n), "MessageBody": notice.text} for n, notice in enumerate(left)]
+        def put(left: Sequence[Notification]) -> dict[int, str]:
+            entries = [
+                {"Id": str(n), "MessageBody": notification.text}
+                for n, notification in enumerate(left)
+            ]
             answer = self.queues.send_message_batch(QueueUrl=url, Entries=entries)
             return {
                 int(one["Id"]): f"refused it: {one['Code']}: {one.get('Message', '')}"
                 for one in answer.get("Failed", ())
             }
 
-        return _sent(notices, put, f"The queue {name}")
+        return _sent(notifications, put, f"The queue {name}")
 
     def _dead_letter(self, results: Sequence[Result], execution: str) -> None:
         """Send a dead letter for each failed result; raises MessageNotSent for one not taken."""
-        letters = [
-            Notice(place, {}, compact(dead_letter(result, execution)))
+        message_entries = [
+            Notification(place, {}, compact(dead_letter(result, execution)))
             for place, result in enumerate(results)
             if result["decision"] == "failed"
         ]
-        for part in chunks(letters, MESSAGES_A_CALL):
+        for part in chunks(message_entries, MESSAGES_A_CALL):
             if refused := self._send(self.settings.dead_letter_queue, part):
                 raise MessageNotSent(
                     f"{len(refused)} dead letters were not taken: {next(iter(refused.values()))}"
@@ -327,13 +336,15 @@ class Recorder:
 
 
 def _sent(
-    notices: Sequence[Notice], put: Callable[[Sequence[Notice]], dict[int, str]], receiver: str
+    notifications: Sequence[Notification],
+    put: Callable[[Sequence[Notification]], dict[int, str]],
+    receiver: str,
 ) -> dict[int, str]:
     """Send messages, those not taken SEND_ATTEMPTS times; return why by place for what is left.
 
     A call that is throttled whole, or has no answer, is repeated as well.
     """
-    left, refused = list(notices), dict[int, str]()
+    left, refused = list(notifications), dict[int, str]()
     for attempt in range(1, SEND_ATTEMPTS + 1):
         try:
             refused = put(left)
@@ -346,7 +357,7 @@ def _sent(
             return {}
         left = [left[number] for number in refused]
     reasons = zip(left, refused.values(), strict=True)
-    return {notice.place: f"{receiver} {why}" for notice, why in reasons}
+    return {notification.place: f"{receiver} {why}" for notification, why in reasons}
 
 
 def recorder(settings: RecordEnvironment, remaining: Callable[[], float]) -> Recorder:

@@ -1,4 +1,4 @@
-"""How the report writes numbers and times."""
+"""Formats of numbers and times in the report."""
 
 import math
 from datetime import UTC, datetime, timedelta

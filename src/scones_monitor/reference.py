@@ -1,4 +1,4 @@
-"""Which traffic a period is compared with while a drift lasts: that of before the drift.
+"""Reference traffic: what a period is compared with while a drift lasts, that before the drift.
 
 Each daily report leaves its verdict, and until when the traffic was that it compared with, in
 `monitoring/<day>/summary.json`. While the verdicts are drift, the next reports keep to the same

@@ -1,4 +1,4 @@
-"""Which of two releases that share an endpoint's requests answers better, looked at any day.
+"""Sequential comparison: which of two releases answers better, looked at any day.
 
 A usual 95 % interval is right for one look: who looks daily and stops at the first interval
 without a zero decides wrongly far more often than in 5 % of the comparisons. The interval here
@@ -125,9 +125,12 @@ def compare(active: Arm, challenger: Arm, alpha: float = ALPHA) -> Verdict:
     return Verdict(outcome, difference, interval, missing, reason)
 
 
-def _outcome(interval: Interval, fewest: int) -> tuple[Outcome, str]:
-    if fewest < MIN_LABELS:
-        return "open", f"Each of the two needs {MIN_LABELS} labelled answers; one has {fewest}."
+def _outcome(interval: Interval, min_labelled: int) -> tuple[Outcome, str]:
+    if min_labelled < MIN_LABELS:
+        return (
+            "open",
+            f"Each of the two needs {MIN_LABELS} labelled answers; one has {min_labelled}.",
+        )
     if interval.low > 0:
         return "challenger", "The challenger is the more accurate one."
     if interval.high < 0:

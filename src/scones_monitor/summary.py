@@ -1,4 +1,4 @@
-"""What a period's records come to, read from the archive a part at a time.
+"""Summary of a period's records, read from the archive a part at a time.
 
 Kept of each record are 12 bytes (time, confidence, label, truth), so that every share and
 percentile is exact; input statistics, entropies and whole answers are kept of a sample: the
@@ -35,7 +35,7 @@ Excluded = Literal["request", "repeat", "label"]
 NO_LABEL = -1
 LOST_LABELS = "labels of images that have no record in this period"
 """Why labels are not in the figures that no counted record has."""
-SHOWN = 12
+MAX_GALLERY_IMAGES = 12
 """How many images of each gallery are kept."""
 
 # Whole answers of 1,000 classes are kept of 4,000 records: 16 MB.
@@ -353,13 +353,13 @@ class _Fold:
         shown: NDArray[np.bool_],
     ) -> None:
         rows = np.flatnonzero(shown)
-        lowest = rows[np.argsort(confidence[rows], kind="stable")[:SHOWN]]
+        lowest = rows[np.argsort(confidence[rows], kind="stable")[:MAX_GALLERY_IMAGES]]
         self.least += places.of(lowest)
-        self.least = sorted(self.least, key=lambda place: place.confidence)[:SHOWN]
+        self.least = sorted(self.least, key=lambda place: place.confidence)[:MAX_GALLERY_IMAGES]
         wrong = shown & (truth != NO_LABEL) & (truth != label)
         rows = np.flatnonzero(wrong & (confidence >= np.float32(self.query.threshold)))
-        self.wrong += places.of(rows[np.argsort(-confidence[rows])[:SHOWN]])
-        self.wrong = sorted(self.wrong, key=lambda place: -place.confidence)[:SHOWN]
+        self.wrong += places.of(rows[np.argsort(-confidence[rows])[:MAX_GALLERY_IMAGES]])
+        self.wrong = sorted(self.wrong, key=lambda place: -place.confidence)[:MAX_GALLERY_IMAGES]
 
     def _sample(
         self, table: pa.Table, label: Labels, confidence: Floats, places: "_Places"

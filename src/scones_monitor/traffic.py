@@ -1,4 +1,4 @@
-"""One endpoint's traffic of a period, and what it is compared with.
+"""Traffic of one endpoint in a period, and what it is compared with.
 
 What `inv report`, `inv watch` and the daily report have in common: they differ in where records,
 labels and releases are known from.
@@ -13,7 +13,7 @@ import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.outputs import Deployment
-from scones_core.reviews import Answer, consensus, standing
+from scones_core.reviews import Answer, consensus, current_answers
 from scones_images.statistics import STATISTICS
 from scones_monitor.archive import Archive
 from scones_monitor.capture_files import CaptureSource
@@ -98,7 +98,7 @@ class Subject:
         Of an image that they answered differently the label that most gave counts; one that is
         disputed has none, and is counted in `left_out`.
         """
-        held = standing(answers)
+        held = current_answers(answers)
         agreed = consensus(held.votes())
         if agreed.disputed:
             n = len(agreed.disputed)

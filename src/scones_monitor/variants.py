@@ -1,4 +1,4 @@
-"""Two releases that share an endpoint's requests: what each answered, and which is the better.
+"""Variants: two releases that share an endpoint's requests, and which is the better.
 
 SageMaker sends each request to one production variant, at random by their weights, and captures
 and measures each variant by itself:

@@ -1,4 +1,4 @@
-"""How a task meets its user: flags from a function's types, errors as one sentence, questions."""
+"""Command line: flags from a function's types, errors as one sentence, questions."""
 
 import functools
 import inspect

@@ -252,7 +252,7 @@ class Project:
             raise DeployError(f"{self.environment} is not deployed: inv apply{self.env_flag}")
         return Deployment.of(outputs)
 
-    def know_part(self) -> None:
+    def load_partial_deployment(self) -> None:
         """Have `deployment` be what has been applied so far, until it is forgotten."""
         self.__dict__["deployment"] = Deployment.of_part(
             self.terraform.outputs(),

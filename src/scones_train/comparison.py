@@ -99,8 +99,8 @@ def _run(folder: Path) -> str:
     target = folder / "output" / "evaluation" / RESULT
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(found.dumps(), encoding="utf-8")
-    said = "passed" if found.passed else "; ".join(found.refusals)
-    return f"{found.images} test images: {said}"
+    conclusion = "passed" if found.passed else "; ".join(found.refusals)
+    return f"{found.images} test images: {conclusion}"
 
 
 def compare(folder: Path, environ: Mapping[str, str]) -> Comparison:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.checkout import Checkout, copy_checkout
-from tests.support.daily_reports import IMAGE
-from tests.support.environment import BICYCLE, Environment, model_archive, quiet_hours
-from tests.support.workflow_probes import IMAGE as MODEL_IMAGE
+from tests.support.environments.checkout import Checkout, copy_checkout
+from tests.support.environments.daily_reports import IMAGE
+from tests.support.environments.environment import BICYCLE, Environment, model_archive, quiet_hours
+from tests.support.permissions.workflow_probes import IMAGE as MODEL_IMAGE
 
 
 @pytest.fixture

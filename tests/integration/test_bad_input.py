@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.checkout import Checkout
+from tests.support.environments.checkout import Checkout
 
 
 def test_an_unknown_setting_is_named(checkout: Checkout) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from scones_core.reviews import Answer, answer_line, part_key
 from scones_deploy.release import activate, read_releases
-from tests.support.environment import (
+from tests.support.environments.environment import (
     ACCOUNT,
     BICYCLE,
     MOTORCYCLE,

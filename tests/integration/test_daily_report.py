@@ -7,9 +7,9 @@ import pytest
 
 from local_aws.testing.aws import eventually
 from scones_monitor.live import NAMESPACE
-from tests.support.daily_reports import DATA, ENDPOINT, PREFIX, DailyReports
-from tests.support.environment import Environment
-from tests.support.workflow_probes import messages_of_topic
+from tests.support.environments.daily_reports import DATA, ENDPOINT, PREFIX, DailyReports
+from tests.support.environments.environment import Environment
+from tests.support.permissions.workflow_probes import messages_of_topic
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ import zlib
 import boto3
 import pytest
 
-from tests.support.checkout import Checkout
+from tests.support.environments.checkout import Checkout
 
 pytestmark = pytest.mark.slow
 KEYS = {

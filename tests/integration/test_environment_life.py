@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.checkout import copy_checkout
-from tests.support.environment import (
+from tests.support.environments.checkout import copy_checkout
+from tests.support.environments.environment import (
     ACCOUNT,
     BICYCLE,
     MOTORCYCLE,
@@ -21,7 +21,7 @@ from tests.support.environment import (
     Environment,
     model_archive,
 )
-from tests.support.rehearsal import Rehearsal
+from tests.support.runbooks.rehearsal import Rehearsal
 
 ENDPOINT = "scones-local-classifier"
 NO_WAIT, CANARY = (

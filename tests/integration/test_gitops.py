@@ -17,9 +17,9 @@ from botocore.exceptions import ClientError
 from local_aws.control import LocalAws
 from local_aws.testing.aws import ACCOUNT
 from scones_train.sagemaker.model_package import APPROVED, Training, package_request
-from tests.support.checkout import copy_checkout
-from tests.support.environment import BICYCLE, model_archive, stand_ins
-from tests.support.repository import Repository
+from tests.support.environments.checkout import copy_checkout
+from tests.support.environments.environment import BICYCLE, model_archive, stand_ins
+from tests.support.environments.repository import Repository
 
 LOG_GROUP = "/aws/lambda/scones-dev-filter-inferences"
 IMAGE = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:0.1.0"

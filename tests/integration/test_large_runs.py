@@ -11,8 +11,8 @@ import pytest
 
 from local_aws.testing.faults import Faults
 from scones_core.events import MAX_STATE_BYTES, event_id
-from tests.support.environment import ACCOUNT, PNG, Environment
-from tests.support.workflow_probes import DATA, PREFIX, WorkflowProbes
+from tests.support.environments.environment import ACCOUNT, PNG, Environment
+from tests.support.permissions.workflow_probes import DATA, PREFIX, WorkflowProbes
 
 pytestmark = pytest.mark.slow
 

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.environment import PNG, Environment
-from tests.support.probes import Probes
-from tests.support.resource_probes import BUCKETS, ResourceProbes, bucket_name
-from tests.support.resource_probes import without as less
-from tests.support.workflow_probes import DATA, PREFIX, ROLES
+from tests.support.environments.environment import PNG, Environment
+from tests.support.permissions.probes import Probes
+from tests.support.permissions.resource_probes import BUCKETS, ResourceProbes, bucket_name
+from tests.support.permissions.resource_probes import without as less
+from tests.support.permissions.workflow_probes import DATA, PREFIX, ROLES
 
 # What the embedded AWS does not do with a role, and why AWS needs the statement all the same.
 NOT_EXERCISED = {

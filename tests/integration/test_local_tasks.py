@@ -13,7 +13,7 @@ from local_aws.control import LocalAws
 from local_aws.testing.aws import Aws
 from scones_deploy.release import Release, add_release
 from scones_deploy.terraform.state_bucket import backend_settings
-from tests.support.checkout import Checkout, copy_checkout
+from tests.support.environments.checkout import Checkout, copy_checkout
 
 SAYS = "def handler(event, context):\n    print('said by the function')\n"
 

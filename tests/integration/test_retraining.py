@@ -30,10 +30,10 @@ from scones_toolkit.tasks.releases.retraining import release_proposed, retrain
 from scones_toolkit.tasks.training import candidates
 from scones_toolkit.tasks.training.train import train_on_sagemaker
 from scones_train.sagemaker.model_package import APPROVED, PENDING, REJECTED
-from tests.support import retraining
-from tests.support.answers import put_answers
+from tests.support.environments import retraining
+from tests.support.environments.training import AUTOGLUON, Applied, applied
 from tests.support.photos import draw_photos
-from tests.support.training import AUTOGLUON, Applied, applied
+from tests.support.reviewer_answers import put_answers
 
 pytestmark = pytest.mark.slow
 

@@ -22,10 +22,10 @@ from scones_deploy.release import add_release, read_releases
 from scones_monitor.traffic import release_times
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.local import model_images
-from tests.support.answers import put_answers
-from tests.support.checkout import copy_checkout
 from tests.support.colour_model import SIDE, encoded, write_colour_model
-from tests.support.environment import Environment
+from tests.support.environments.checkout import copy_checkout
+from tests.support.environments.environment import Environment
+from tests.support.reviewer_answers import put_answers
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ import re
 
 import pytest
 
-from tests.support.environment import BICYCLE, Environment
-from tests.support.rehearsal import Rehearsal
+from tests.support.environments.environment import BICYCLE, Environment
+from tests.support.runbooks.rehearsal import Rehearsal
 
 
 def restored(environment: Environment) -> None:

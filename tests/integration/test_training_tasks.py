@@ -18,8 +18,8 @@ from scones_toolkit.tasks.training.tune import tune
 from scones_train.sagemaker.model_package import PENDING
 from scones_train.sagemaker.registry import Candidate
 from scones_train.sagemaker.tuning import RANGES
+from tests.support.environments.training import ALGORITHM, ROLE, Applied, applied, started
 from tests.support.photos import draw_photos
-from tests.support.training import ALGORITHM, ROLE, Applied, applied, started
 
 
 @pytest.fixture(scope="module")

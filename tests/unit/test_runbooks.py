@@ -9,7 +9,7 @@ import pytest
 from invoke import Collection
 from invoke.parser import Parser
 
-from tests.support.runbooks import Command, aws_call, commands
+from tests.support.runbooks.commands import Command, aws_call, commands
 
 ROOT = Path(__file__).parents[2]
 VALUES = {

@@ -17,7 +17,7 @@ from scones_core.reviews.consensus import (
     agreement,
     cohens_kappa,
     consensus,
-    standing,
+    current_answers,
 )
 from scones_core.reviews.shared import (
     IMAGES,
@@ -43,11 +43,11 @@ __all__ = [
     "answer_line",
     "cohens_kappa",
     "consensus",
+    "current_answers",
     "find_parts",
     "parse_answer",
     "parse_lines",
     "part_key",
     "read_answers",
     "require_reviewer",
-    "standing",
 ]

@@ -1,4 +1,4 @@
-"""What several reviewers say of the same images: labels, disagreements, Cohen's kappa."""
+"""Consensus of several reviewers of the same images: labels, disagreements, Cohen's kappa."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ Votes = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CurrentAnswers:
     """The answers that hold: the last one of each reviewer to each image, without the undone.
 
     `revised` counts images that one reviewer gave two different labels; the later one holds.
@@ -54,7 +54,7 @@ class Agreement:
     disagreements: tuple[tuple[str, str, str], ...]
 
 
-def standing(answers: Iterable[Answer]) -> Standing:
+def current_answers(answers: Iterable[Answer]) -> CurrentAnswers:
     """Return which answers hold, whatever their order.
 
     Time orders answers, and within a session its sequence; one that was read twice counts once.
@@ -70,7 +70,7 @@ def standing(answers: Iterable[Answer]) -> Standing:
         held[of_image] = answer
         if answer.action == "label":
             labels.setdefault(of_image, set()).add(answer.label)
-    return Standing(held, sum(len(given) > 1 for given in labels.values()))
+    return CurrentAnswers(held, sum(len(given) > 1 for given in labels.values()))
 
 
 def _order(answer: Answer) -> tuple[datetime, str, int]:

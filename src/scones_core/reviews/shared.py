@@ -1,4 +1,4 @@
-"""Where answers lie in S3, so that reviewers work from several hosts and training finds them.
+"""Shared answers: where they lie in S3, for reviewers on several hosts and for training.
 
     labels/<reviewer>/<session>/<first>-<last>.jsonl    answers of one session, by sequence
     labels/images/<sha256>.<suffix>                     the images they are about

@@ -206,12 +206,12 @@ class TerraformCommands:
         """Run a command and return how it ended, whatever that was."""
         self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         color = {} if self._color else {"no_color": FLAG}
-        words = self._lines.generate_cmd_string(command, *map(str, args), **{**color, **options})
+        argv = self._lines.generate_cmd_string(command, *map(str, args), **{**color, **options})
         if at is None:
-            return run(words, folder=self.root, environ=self._environ, output=output)
+            return run(argv, folder=self.root, environ=self._environ, output=output)
         # Another root module's providers and modules, kept apart from the environment's.
         apart = {**self._environ, "TF_DATA_DIR": str(self._data_dir / at.name)}
-        return run(words, folder=at, environ=apart, output=output)
+        return run(argv, folder=at, environ=apart, output=output)
 
     def checked(self, command: str, done: Finished, expected: tuple[int, ...] = (0,)) -> Finished:
         """Return what ended as expected; raises TerraformError with Terraform's message else."""

@@ -78,9 +78,11 @@ def failure(command: str, environment: str, text: str) -> str:
 
     `text` is Terraform's error output, or its output where it wrote none.
     """
-    words = error_text(text) or "Terraform gave no reason."
-    advice = next((tip for pattern, tip in ADVICE if re.search(pattern, _flat(words))), "")
-    return f"terraform {command} failed for {environment}: {words}" + (f"\n{advice}" * bool(advice))
+    message = error_text(text) or "Terraform gave no reason."
+    advice = next((tip for pattern, tip in ADVICE if re.search(pattern, _flat(message))), "")
+    return f"terraform {command} failed for {environment}: {message}" + (
+        f"\n{advice}" * bool(advice)
+    )
 
 
 def error_text(text: str) -> str:
@@ -103,6 +105,6 @@ def diagnostic_text(body: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _flat(words: str) -> str:
+def _flat(text: str) -> str:
     """Undo the line breaks at which Terraform wraps a message."""
-    return re.sub(r"\s+", " ", words)
+    return re.sub(r"\s+", " ", text)

@@ -52,7 +52,7 @@ class ResourceChange:
         return "delete" in self.actions
 
     @property
-    def lets_go(self) -> bool:
+    def forgets(self) -> bool:
         """Whether Terraform would forget the object, which then bills on without an owner."""
         return "forget" in self.actions
 
@@ -152,7 +152,7 @@ def protect(plan: Plan, *, allow_destroy: bool) -> None:
     apply left half made was never in use: its replacement loses nothing.
     """
     protected = [c for c in plan.changes if c.type in PROTECTED and not c.tainted]
-    lost = [c.address for c in protected if c.destroys or c.lets_go]
+    lost = [c.address for c in protected if c.destroys or c.forgets]
     if lost and not allow_destroy:
         raise DeployError(
             f"The plan destroys, replaces or forgets {', '.join(lost)}; nothing was applied. A "
@@ -168,7 +168,7 @@ def require_empty_buckets(plan: Plan, s3: "S3Client") -> None:
     key of that bucket's objects among it. Raises DeployError, naming the buckets.
     """
     names = [c.unemptied_bucket for c in plan.changes if c.destroys and c.unemptied_bucket]
-    full = [name for name in names if _holds_something(s3, name)]
+    full = [name for name in names if _has_objects(s3, name)]
     if full:
         raise DeployError(
             f"The buckets {', '.join(full)} hold objects; nothing was destroyed. Copy what is to "
@@ -182,7 +182,7 @@ def _unemptied_bucket(kind: str, before: Mapping[str, Any]) -> str:
     return "" if emptied else str(before.get("bucket") or "")
 
 
-def _holds_something(s3: "S3Client", name: str) -> bool:
+def _has_objects(s3: "S3Client", name: str) -> bool:
     try:
         # Versions and delete markers keep a bucket as much as objects do.
         found = s3.list_object_versions(Bucket=name, MaxKeys=1)

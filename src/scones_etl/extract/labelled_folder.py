@@ -24,7 +24,7 @@ import numpy as np
 from scones_core.errors import DatasetError, MalformedDataset, UnknownLabel
 from scones_core.image_folders import normal_form, printable
 from scones_core.labels import LabelSet
-from scones_core.reviews import IMAGES, Answer, consensus, standing
+from scones_core.reviews import IMAGES, Answer, consensus, current_answers
 from scones_core.reviews.shared import MAX_PART_BYTES, of_reviewer
 from scones_etl.extract.photos import NOT_HASHED, NOT_READ, digests, read_photos, stacked
 from scones_etl.extract.source import IngestStats, RawDataset
@@ -80,7 +80,7 @@ class LabelledFolder:
         answers: list[Answer],
         passed_over: dict[str, str],
     ) -> "LabelledFolder":
-        votes = standing(answers).votes()
+        votes = current_answers(answers).votes()
         files = {answer.sha256: f"{IMAGES}/{answer.file}" for answer in answers}
         found = digests(path, list(listed))
         for name, label in listed.items():
@@ -92,8 +92,8 @@ class LabelledFolder:
             files[found[name]] = name
         decided = consensus(votes)
         for sha256, given in decided.disputed.items():
-            said = ", ".join(f"{who}: {label}" for who, label in sorted(given.items()))
-            passed_over[files[sha256]] = f"its reviewers disagree ({said})"
+            labels_given = ", ".join(f"{voter}: {label}" for voter, label in sorted(given.items()))
+            passed_over[files[sha256]] = f"its reviewers disagree ({labels_given})"
         labels: dict[str, str] = {}
         for sha256, label in decided.labels.items():
             name = files[sha256]

@@ -1,4 +1,4 @@
-"""Which source to read: by a person's choice, and by what lies at a path."""
+"""Resolution of a source: by a person's choice, and by what lies at a path."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -69,16 +69,16 @@ def resolve_source(
         return Synthetic()
 
 
-def _given(text: str, who: str) -> Source:
+def _given(text: str, where: str) -> Source:
     if "://" in text:
         raise DatasetError(
-            f"{who} an address is not read: download it, and give the path of the file or folder."
+            f"{where} an address is not read: download it, and give the path of the file or folder."
         )
     path = Path(text).expanduser()
     # An empty text would be the current folder.
     if not text or not path.exists():
         raise DatasetError(
-            f"{who} no such file exists; give the path of a CIFAR archive, of a folder with a "
+            f"{where} no such file exists; give the path of a CIFAR archive, of a folder with a "
             "folder of images for each class, or of MNIST's files."
         )
     return open_source(path)

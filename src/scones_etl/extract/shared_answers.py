@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from scones_core.errors import DatasetError
 from scones_core.files import write_atomically
-from scones_core.reviews import IMAGES, Part, find_parts, parse_lines, standing
+from scones_core.reviews import IMAGES, Part, current_answers, find_parts, parse_lines
 from scones_core.reviews.shared import MAX_PART_BYTES
 from scones_core.uris import S3Uri
 from scones_etl.extract.labelled_folder import ANSWERS
@@ -71,7 +71,9 @@ def _fetch_images(s3: "S3Client", bucket: str, parts: list[Part], folder: Path) 
     wanted: dict[str, str] = {}
     for path, root in roots.items():
         answers, _ = parse_lines(path.read_bytes().splitlines())
-        labelled = (one for one in standing(answers).answers.values() if one.action == "label")
+        labelled = (
+            one for one in current_answers(answers).answers.values() if one.action == "label"
+        )
         wanted |= {answer.file: f"{root}{IMAGES}/{answer.file}" for answer in labelled}
 
     def fetch(file: str) -> None:

@@ -1,4 +1,4 @@
-"""What every source gives: decoded images with labels, splits and where each came from."""
+"""Source: what each gives, decoded images with labels, splits and where each came from."""
 
 import difflib
 from collections.abc import Mapping, Sequence

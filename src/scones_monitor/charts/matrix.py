@@ -29,12 +29,12 @@ class Cell(NamedTuple):
         return self.hits / self.total if self.total else 0.0
 
     @property
-    def legible(self) -> bool:
+    def fits_figure(self) -> bool:
         """Whether a figure fits into it."""
         return self.wide >= 26 and self.high >= 16
 
     @property
-    def roomy(self) -> bool:
+    def fits_share(self) -> bool:
         """Whether a large figure and a share fit into it."""
         return self.wide >= 60 and self.high >= 60
 
@@ -77,17 +77,17 @@ def _names(
 def _draw(drawing: Drawing, cell: Cell, tip: str, css: str) -> None:
     gap = min(2.0, cell.wide / 10)
     # Pale enough for a figure to stay readable on the fullest cell; without figures, strong.
-    depth = 0.3 if cell.legible else 0.85
+    depth = 0.3 if cell.fits_figure else 0.85
     box = {"width": cell.wide - 2 * gap, "height": cell.high - 2 * gap, "rx": gap * 3}
     box["fill-opacity"] = 0.05 + depth * cell.share
     drawing.add("rect", f"cell {css}", tip, x=cell.x + gap, y=cell.y + gap, **box)
     x, y = cell.x + cell.wide / 2, cell.y + cell.high / 2
-    if cell.roomy:
+    if cell.fits_share:
         drawing.text("cell-count", count(cell.hits), x, y, "middle")
         drawing.text(
             "cell-figure", percent(cell.share if cell.total else None), x, y + 22, "middle"
         )
-    elif cell.legible:
+    elif cell.fits_figure:
         drawing.text("cell-figure", count(cell.hits), x, y + 4, "middle")
 
 

@@ -1,4 +1,4 @@
-"""Since when the images have drifted: the online detector over the images of a period.
+"""Onset of a drift: the online detector over the images of a period.
 
 `compare` says whether a period differs as a whole. The detector goes through the same images in
 the order of their time, and says at which of them it had seen enough.

@@ -1,4 +1,4 @@
-"""What is compared: the answers and input statistics of one span of images."""
+"""Samples: the answers and input statistics of one span of images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

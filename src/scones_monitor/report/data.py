@@ -1,4 +1,4 @@
-"""What a report is made of, and its figures for programs."""
+"""Data of a report, and its figures for programs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -226,7 +226,7 @@ class _Page:
             return {"matrix": drawing.markup(), "confusions": []}
         wrong = counts.copy()
         np.fill_diagonal(wrong, 0)
-        most = np.argsort(wrong, axis=None, kind="stable")[::-1][:MAX_ROWS]
+        largest_first = np.argsort(wrong, axis=None, kind="stable")[::-1][:MAX_ROWS]
         rows = [
             (
                 names[i],
@@ -234,7 +234,7 @@ class _Page:
                 count(int(wrong[i, j])),
                 count(int(counts[i].sum())),
             )
-            for i, j in zip(*np.unravel_index(most, wrong.shape), strict=True)
+            for i, j in zip(*np.unravel_index(largest_first, wrong.shape), strict=True)
             if wrong[i, j]
         ]
         return {"matrix": "", "confusions": rows}

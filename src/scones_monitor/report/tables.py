@@ -20,7 +20,7 @@ from scones_monitor.statistics import (
     percentiles,
     share,
 )
-from scones_monitor.summary import SHOWN, Place, Summary
+from scones_monitor.summary import MAX_GALLERY_IMAGES, Place, Summary
 from scones_monitor.variants import VariantComparison, VariantFigures
 
 MAX_ROWS = 20
@@ -189,7 +189,11 @@ def unusual(summary: Summary) -> tuple[Place, ...]:
         best[farther] = score[farther]
         for row in np.flatnonzero(farther & (score > _UNUSUAL)):
             why[row] = f"{name} {values[row]:.{digits}f}, median {middle:.{digits}f}"
-    order = [int(row) for row in np.argsort(-best, kind="stable")[:SHOWN] if best[row] > _UNUSUAL]
+    order = [
+        int(row)
+        for row in np.argsort(-best, kind="stable")[:MAX_GALLERY_IMAGES]
+        if best[row] > _UNUSUAL
+    ]
     return tuple(replace(summary.sample.places[row], reason=str(why[row])) for row in order)
 
 

@@ -103,15 +103,17 @@ def _realised(name: str, found: Share, what: str) -> KeyFigure:
 
 def verdict(found: VariantComparison) -> str:
     """Return in a sentence or two which of two releases is the better, as far as labels say."""
-    said, active, challenger = found.verdict, found.active.release, found.challenger.release
-    if said.outcome == "challenger":
-        return f"The challenger {challenger} is the better one: {said.reason} Promote it."
-    if said.outcome == "active":
-        return f"The active release {active} is the better one: {said.reason} End the comparison."
-    if said.outcome == "equal":
-        return f"Decided: {said.reason} Keep the one that costs or needs less."
-    more = f" About {plural(said.missing, 'label')} more decide it." if said.missing else ""
-    return f"Not decided. {said.reason}{more}"
+    decided, active, challenger = found.verdict, found.active.release, found.challenger.release
+    if decided.outcome == "challenger":
+        return f"The challenger {challenger} is the better one: {decided.reason} Promote it."
+    if decided.outcome == "active":
+        return (
+            f"The active release {active} is the better one: {decided.reason} End the comparison."
+        )
+    if decided.outcome == "equal":
+        return f"Decided: {decided.reason} Keep the one that costs or needs less."
+    more = f" About {plural(decided.missing, 'label')} more decide it." if decided.missing else ""
+    return f"Not decided. {decided.reason}{more}"
 
 
 def findings(data: ReportData) -> list[str]:

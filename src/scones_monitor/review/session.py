@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scones_core.errors import MonitorError
-from scones_core.reviews import Action, Agreement, Answer, agreement, standing
+from scones_core.reviews import Action, Agreement, Answer, agreement, current_answers
 from scones_images import ImageError
 from scones_monitor.review.images import ImageFolder, Picture, render
 from scones_monitor.review.journal import AnswerJournal
@@ -82,7 +82,7 @@ class ReviewSession:
         # The answers that hold, by image, and by what a candidate is known by before it is loaded.
         self._held: dict[str, Answer] = {}
         self._known: dict[object, Answer] = {}
-        self._stand()
+        self._refresh_current()
         self._ready: deque[_Loaded] = deque()
         self._skipped: list[_Loaded | Candidate] = []
         self._skipped_before: set[str] = set()
@@ -279,13 +279,13 @@ class ReviewSession:
             **values | {"seconds": min(max(values.get("seconds", 0.0), 0.0), MAX_SECONDS)},
         )
         if action == "undo":
-            self._stand()
+            self._refresh_current()
         else:
             self._hold(answer)
         return answer
 
-    def _stand(self) -> None:
-        found = standing([*self._journal.answers, *self._elsewhere])
+    def _refresh_current(self) -> None:
+        found = current_answers([*self._journal.answers, *self._elsewhere])
         self._held, self._known = {}, {}
         for answer in found.answers.values():
             self._hold(answer)
@@ -373,7 +373,7 @@ class ReviewSession:
         """Return how far each other reviewer agrees with this one, on what both labelled."""
         with self._changed:
             own = [*self._journal.answers, *self._elsewhere]
-        votes = standing([*own, *self._others, *others]).votes()
+        votes = current_answers([*own, *self._others, *others]).votes()
         reviewer = self._journal.reviewer
         names = sorted({name for given in votes.values() for name in given} - {reviewer})
         found = (agreement(votes, reviewer, name) for name in names)

@@ -74,7 +74,7 @@ def review(
     if csv:
         do.review.write_list(project, out=out)
     elif agreement:
-        do.review.say_agreement(project, out=out)
+        do.review.print_agreement(project, out=out)
     else:
         do.review.review(
             project,

@@ -1,4 +1,4 @@
-"""What became of simulated images: counts by kind, latencies, rates."""
+"""Summary of a simulation: images by kind, latencies, rates."""
 
 import math
 from collections import Counter

@@ -105,7 +105,7 @@ def extract(
         f"  {shown} images of {_named(labels)} from {staged.manifest.source['name']}; "
         f"{staged.removed.total} left out as duplicates."
     )
-    _mind_assignments(project, labels)
+    _warn_of_missing_assignments(project, labels)
     if staged.added and not staged.added_kept:
         raise DatasetError(
             f"None of the {staged.added} images of {add} is new: each equals an image that the "
@@ -117,7 +117,7 @@ def extract(
     return staged
 
 
-def _mind_assignments(project: Project, labels: LabelSet) -> None:
+def _warn_of_missing_assignments(project: Project, labels: LabelSet) -> None:
     """Warn of classes without an assignment where others have one: a release asks for it."""
     assigned = project.settings.assignment
     missing = [name for name in labels if name not in assigned]

@@ -1,4 +1,4 @@
-"""Whether an endpoint answers what the model answered in training."""
+"""Agreement: whether an endpoint answers what the model answered in training."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

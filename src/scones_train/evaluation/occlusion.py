@@ -1,4 +1,4 @@
-"""Which part of an image decided: the answer with each part of it covered in turn.
+"""Occlusion: which part of an image decided, by the answers with each part covered in turn.
 
 After Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, 2014, section 4.2.
 It needs nothing of the model but its answers.

@@ -1,4 +1,4 @@
-"""What a model answered for each test image, kept with it: `predictions.json`."""
+"""Predictions: what a model answered for each test image, kept as `predictions.json`."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Whether a model is good enough to be released: against limits, and against the active one.
+"""Quality gate: whether a model may be released, by limits and against the active one.
 
 Two models are compared on the test images that both were tested on, and a difference counts
 only where chance does not explain it: McNemar's exact test for the accuracy, an interval of
@@ -181,10 +181,10 @@ def _beyond_chance(
     for _ in range(RESAMPLES):
         rows = random.integers(0, count, count)
         differences.append(badness(candidate.rows(rows)) - badness(active.rows(rows)))
-    least = float(np.quantile(differences, significance))
-    if least > 0:
+    lower_bound = float(np.quantile(differences, significance))
+    if lower_bound > 0:
         yield (
             f"its {name} is {abs(badness(candidate)):.4f} where the active release has "
             f"{abs(badness(active)):.4f} on the same {count} test images (bootstrap: worse by at "
-            f"least {least:.4f} in {1 - significance:.0%} of {RESAMPLES} resamples)"
+            f"least {lower_bound:.4f} in {1 - significance:.0%} of {RESAMPLES} resamples)"
         )

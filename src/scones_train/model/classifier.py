@@ -1,4 +1,4 @@
-"""What every network of this project is: images in, a logit for each class out."""
+"""Classifier: what every network of this project is, images in, a logit for each class out."""
 
 from abc import abstractmethod
 from collections.abc import Iterator

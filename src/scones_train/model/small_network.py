@@ -1,4 +1,4 @@
-"""The network: a small ResNet-9 whose first layer whitens image patches."""
+"""Small network: a ResNet-9 whose first layer whitens image patches."""
 
 import math
 from collections.abc import Sequence

@@ -61,10 +61,10 @@ class BuiltinHyperparameters:
     early_stopping_tolerance: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, (allowed, words) in _RANGES.items():
+        for name, (allowed, constraint) in _RANGES.items():
             value = getattr(self, name)
             if value is not None and not allowed(value):
-                raise TrainingError(f"The algorithm's {name} must be {words}, not {value}.")
+                raise TrainingError(f"The algorithm's {name} must be {constraint}, not {value}.")
         self._check_together()
 
     def _check_together(self) -> None:

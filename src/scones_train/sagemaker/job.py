@@ -1,4 +1,4 @@
-"""What CreateTrainingJob is asked for: one job of either algorithm."""
+"""Job request: what CreateTrainingJob is asked for, by either algorithm."""
 
 import re
 import secrets

@@ -1,4 +1,4 @@
-"""What a candidate's version in SageMaker's registry says: its model, figures and origin."""
+"""Model package: a candidate's version in SageMaker's registry, its model, figures, origin."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

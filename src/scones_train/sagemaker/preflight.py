@@ -1,4 +1,4 @@
-"""What can be known before an instance starts: whether role and quota allow the job."""
+"""Preflight checks: whether role and quota allow a job, known before an instance starts."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping

@@ -15,7 +15,7 @@ from scones_core.errors import SettingsError, TrainingError
 
 # Maps from the caller's names to values, which are handed on as they are.
 PLAIN = frozenset({"HyperParameters", "Environment"})
-_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class SdkSageMaker:
@@ -76,7 +76,7 @@ def snake_cased(request: Any) -> Any:
     """Return an API request with the SDK's names: `VolumeSizeInGB` is `volume_size_in_gb`."""
     if isinstance(request, Mapping):
         return {
-            _WORDS.sub("_", name).lower(): value if name in PLAIN else snake_cased(value)
+            _WORD_BOUNDARY.sub("_", name).lower(): value if name in PLAIN else snake_cased(value)
             for name, value in request.items()
         }
     if isinstance(request, list):

@@ -1,4 +1,4 @@
-"""Where trainings leave off, so that an interrupted job goes on there.
+"""Checkpoints of a training, so that an interrupted job resumes.
 
 A folder holds one file for each training of a job, `<name>.pt`: the state after its last
 epoch, or its result once it has one. Each is replaced in one step, so a job that is killed at

@@ -1,4 +1,4 @@
-"""Where a training computes, chosen once: a GPU where there is one, else the processor."""
+"""Device of a training, chosen once: a GPU where there is one, else the processor."""
 
 import torch
 

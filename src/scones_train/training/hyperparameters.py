@@ -1,4 +1,4 @@
-"""What a training job is given: every value arrives as a string."""
+"""Hyperparameters of a training job: every value arrives as a string."""
 
 import json
 import math
@@ -58,10 +58,10 @@ class Hyperparameters:
             LabelSet.of(self.classes)
         except SettingsError as error:
             raise TrainingError(f"Hyperparameter classes: {error}") from error
-        for name, (allowed, words) in _RANGES.items():
+        for name, (allowed, constraint) in _RANGES.items():
             value = getattr(self, name)
             if not allowed(value):
-                raise TrainingError(f"Hyperparameter {name} must be {words}, not {value}.")
+                raise TrainingError(f"Hyperparameter {name} must be {constraint}, not {value}.")
 
     @classmethod
     def parse(cls, given: Mapping[str, str]) -> Self:
@@ -115,9 +115,9 @@ def _parsed(name: str, text: object, parser: Callable[[str], Any]) -> Any:
             return parser(candidate)
         except ValueError:
             continue
-    words = {_integer: "an integer", _flag: "0 or 1", float: "a number"}
-    word = words.get(parser, "a JSON list of names")
-    raise TrainingError(f"Hyperparameter {name} must be {word}, not {text!r:.80}.")
+    type_names = {_integer: "an integer", _flag: "0 or 1", float: "a number"}
+    type_name = type_names.get(parser, "a JSON list of names")
+    raise TrainingError(f"Hyperparameter {name} must be {type_name}, not {text!r:.80}.")
 
 
 def _decoded(text: str) -> str:
@@ -144,9 +144,9 @@ def _integer(text: str) -> int:
 
 
 def _flag(text: str) -> int:
-    words = {"true": 1, "false": 0}
-    word = text.strip().lower()
-    return words[word] if word in words else _integer(text)
+    flags = {"true": 1, "false": 0}
+    lowered = text.strip().lower()
+    return flags[lowered] if lowered in flags else _integer(text)
 
 
 def _names(text: str) -> tuple[str, ...]:

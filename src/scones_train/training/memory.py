@@ -1,4 +1,4 @@
-"""How the C library of the training program gives memory back."""
+"""Memory: how the C library of the training program gives it back."""
 
 import ctypes
 import sys

@@ -70,8 +70,8 @@ class Pixels:
         """Return how many parts `parts` gives."""
         count = len(self) * (2 if flipped else 1)
         _, height, width, _ = self.stored.shape
-        most = max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // (height * width)))
-        return math.ceil(count / most)
+        batch = max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // (height * width)))
+        return math.ceil(count / batch)
 
     def sample(self, max_pixels: int) -> Tensor:
         """Return evenly chosen images that have no more pixels together, at least one."""

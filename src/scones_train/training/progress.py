@@ -1,4 +1,4 @@
-"""What a training job reports on stdout, in lines of `name=value`."""
+"""Progress of a training job on stdout, in lines of `name=value`."""
 
 import sys
 import time

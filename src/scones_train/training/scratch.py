@@ -72,7 +72,7 @@ class FromScratch:
             batches,
             scratch_schedule(network, steps=steps, scale=settings.learning_rate_scale),
             generator,
-            lambda: settle_norms(network, pixels),
+            lambda: recompute_norms(network, pixels),
         )
         fit(loop, settings, len(pixels), callbacks, checkpoint)
         return network
@@ -98,7 +98,7 @@ class FromScratch:
 
 
 @torch.no_grad()
-def settle_norms(network: Classifier, pixels: Pixels) -> None:
+def recompute_norms(network: Classifier, pixels: Pixels) -> None:
     """Replace the norms' running statistics by those of all these images and their flips.
 
     A running mean of the last few small batches, of augmented images at that, is noisier

@@ -17,7 +17,7 @@ from scones_deploy.removal import (
     empty_bucket,
     empty_repository,
     in_order,
-    remains,
+    list_remaining,
     remove,
     remove_roles,
 )
@@ -127,7 +127,7 @@ def test_orphans_are_removed_by_tag_and_others_stay(clients: Any) -> None:
     states = [clients("kms").describe_key(KeyId=k)["KeyMetadata"]["KeyState"] for k in keys]
     assert states.count("PendingDeletion") == 2
     assert states.count("Enabled") == 3
-    left = remains(clients, [arn for arn in arns if ":kms:" in arn])
+    left = list_remaining(clients, [arn for arn in arns if ":kms:" in arn])
     assert len(left) == 2
     assert all("cancel-key-deletion" in line for line in left)
 

@@ -17,9 +17,9 @@ from scones_deploy.terraform.state import AppliedResource
 from scones_deploy.verification import (
     endpoint_differences,
     function_differences,
+    rollback_advice,
     score_differences,
     setting_differences,
-    way_back,
 )
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1"
@@ -343,6 +343,6 @@ def test_an_endpoint_that_refuses_a_known_image_is_a_difference() -> None:
 
 def test_the_way_back_is_the_release_before() -> None:
     releases = dict.fromkeys(("20260101-a", "20260201-b", "20260301-c"), RELEASE)
-    assert "inv rollback 20260101-a" in way_back(Releases("20260201-b", releases), "dev")
-    assert "inv rollback 20260301-c" in way_back(Releases("20260101-a", releases), "dev")
-    assert "no other release" in way_back(Releases("r1", {"r1": RELEASE}), "dev")
+    assert "inv rollback 20260101-a" in rollback_advice(Releases("20260201-b", releases), "dev")
+    assert "inv rollback 20260301-c" in rollback_advice(Releases("20260101-a", releases), "dev")
+    assert "no other release" in rollback_advice(Releases("r1", {"r1": RELEASE}), "dev")

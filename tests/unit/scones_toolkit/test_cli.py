@@ -17,7 +17,7 @@ from scones_core.errors import DatasetError
 from scones_toolkit import cli
 from scones_toolkit.cli import InsteadOf, handle_errors, task, tasks_of
 from scones_toolkit.project import Project
-from tests.support.checkout import ROOT
+from tests.support.environments.checkout import ROOT
 
 
 @pytest.mark.parametrize(

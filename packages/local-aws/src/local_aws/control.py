@@ -241,8 +241,10 @@ def _await_ready(home: Path, process: subprocess.Popen[bytes], log: Path) -> Ser
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise LocalAwsError(said[-1] if said else "The embedded AWS ended without a word.")
+            log_lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise LocalAwsError(
+                log_lines[-1] if log_lines else "The embedded AWS ended without a word."
+            )
         record = read_record(home)
         if record is not None and record.pid == process.pid and _healthy(record.port):
             return record

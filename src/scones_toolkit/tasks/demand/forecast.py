@@ -83,7 +83,7 @@ def etl(project: Project, source: str) -> Hours:
     project.records.write(DATA, record)
     for hours in (known, asked):
         if hours is not None:
-            _say_read(project, hours)
+            _print_hours_read(project, hours)
     project.hint("demand.train")
     return known
 
@@ -112,7 +112,7 @@ def _require_apart(known: Hours, asked: Hours) -> None:
         )
 
 
-def _say_read(project: Project, hours: Hours) -> None:
+def _print_hours_read(project: Project, hours: Hours) -> None:
     what = "with their demand" if hours.known else "to forecast"
     project.console.say(f"  {len(hours):,} hours {what} from {hours.name}")
     for text, count in hours.excluded.counts().items():
@@ -308,7 +308,7 @@ def forecast(project: Project, *, source: str | None, out: Path) -> None:
         raise SconesError("No hours to forecast were staged: give a file with --source.")
     model, hours = _model(project), read_hours(path, known=False)
     model.require_new(hours)
-    _say_read(project, hours)
+    _print_hours_read(project, hours)
     found = to_csv(hours, model.forecast(hours), interval=False)
     with _writing(out):
         write_atomically(out, found)

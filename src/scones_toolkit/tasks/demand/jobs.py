@@ -54,7 +54,7 @@ NAME_DIGITS = 16
 # The script of a job in AWS's image, and the archive that it comes in.
 PROGRAM, SOURCE = "train.py", "sourcedir.tar.gz"
 # What the list of candidates shows of their figures.
-SHOWN = ("rmsle", "interval_coverage")
+LISTED_METRICS = ("rmsle", "interval_coverage")
 MAX_BYTES = {CARD: MAX_CARD_BYTES, TREES: MAX_TREE_BYTES, HELD_OUT: MAX_HELD_OUT_BYTES}
 # What a candidate's package says of its container, which serves CSV and Parquet.
 CONTRACT = Contract(
@@ -163,7 +163,7 @@ def list_candidates(project: Project) -> None:
             str(found.version),
             found.status,
             f"{found.created:%Y-%m-%d %H:%M}",
-            *(f"{found.training.metrics.get(n, math.nan):.4f}" for n in SHOWN),
+            *(f"{found.training.metrics.get(n, math.nan):.4f}" for n in LISTED_METRICS),
             found.training.data_source or "-",
             found.training.dataset_version,
             found.training.commit[:12],

@@ -36,9 +36,9 @@ from scones_deploy.verification import (
     endpoint_differences,
     function_differences,
     is_served,
+    rollback_advice,
     score_differences,
     setting_differences,
-    way_back,
 )
 from scones_toolkit.cli import confirm
 from scones_toolkit.console import TerraformLines
@@ -104,7 +104,7 @@ def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = Fa
         protect(made, allow_destroy=allow_destroy)
         if made.has_changes and not confirmed and project.environment != "local":
             confirm(f"These changes will be made to {project.environment}.", project.environment)
-    return carry_out(project, made, allow_destroy=allow_destroy)
+    return apply_plan(project, made, allow_destroy=allow_destroy)
 
 
 def apply_part(project: Project, addresses: Sequence[str]) -> Plan:
@@ -119,11 +119,11 @@ def apply_part(project: Project, addresses: Sequence[str]) -> Plan:
     describe(project, made)
     with project.lines.counting(made.add + made.change + made.destroy):
         project.terraform.apply(made)
-    project.know_part()
+    project.load_partial_deployment()
     return made
 
 
-def carry_out(project: Project, made: Plan, *, allow_destroy: bool = False) -> Plan:
+def apply_plan(project: Project, made: Plan, *, allow_destroy: bool = False) -> Plan:
     """Apply a saved plan, and verify what runs then.
 
     Raises DeployError where it destroys and that is not allowed, where a bucket would be left
@@ -282,7 +282,7 @@ def apply_kept(project: Project, path: Path, *, allow_destroy: bool = False) -> 
     prepare(project)
     made = project.terraform.kept_plan(path)
     describe(project, made)
-    return carry_out(project, made, allow_destroy=allow_destroy)
+    return apply_plan(project, made, allow_destroy=allow_destroy)
 
 
 def drift(project: Project, *, summary: Path | None = None) -> bool:
@@ -318,15 +318,15 @@ def is_off_hours(project: Project, made: Plan, now: datetime) -> bool:
     return hours is not None and hours.is_down(now)
 
 
-def markdown(environment: str, made: Plan, words: str) -> str:
+def markdown(environment: str, made: Plan, text: str) -> str:
     """Return a plan as Markdown: its counts, what it destroys, and Terraform's own words."""
     if not made.has_changes:
         return f"### {environment}: no changes\n"
     counts = f"{made.add} to add, {made.change} to change, {made.destroy} to destroy"
     lost = "".join(f"- destroys `{c.address}`\n" for c in made.changes if c.destroys)
-    cut = words[:MAX_PLAN_CHARACTERS].rstrip()
-    if len(words) > MAX_PLAN_CHARACTERS:
-        cut += f"\n... cut after {MAX_PLAN_CHARACTERS:,} of {len(words):,} characters"
+    cut = text[:MAX_PLAN_CHARACTERS].rstrip()
+    if len(text) > MAX_PLAN_CHARACTERS:
+        cut += f"\n... cut after {MAX_PLAN_CHARACTERS:,} of {len(text):,} characters"
     fence = "`" * max(3, _longest_run(cut) + 1)
     return (
         f"### {environment}: {counts}\n\n{lost}\n<details><summary>The plan</summary>\n\n"
@@ -364,9 +364,9 @@ def verify(project: Project) -> None:
     bundles = BundleManifest.read(project.build / "lambda").bundles
     found = function_differences(project.client("lambda"), bundles, applied)
     found += setting_differences(release, applied, endpoint)
-    said = f"the code and settings of {len(bundles)} functions"
+    verified = f"the code and settings of {len(bundles)} functions"
     if release is None:
-        said += "; there is no endpoint, so nothing was scored"
+        verified += "; there is no endpoint, so nothing was scored"
     else:
         pairs = served_configurations(applied, release.id)
         _require_endpoints(project, [str(served.values["name"]) for served, _ in pairs])
@@ -375,15 +375,15 @@ def verify(project: Project) -> None:
             found += endpoint_differences(
                 project.client("sagemaker"), name, release, intended.values, challenger
             )
-        said += f", {len(pairs)} endpoint{'s' * (len(pairs) > 1)} on {release.id}"
+        verified += f", {len(pairs)} endpoint{'s' * (len(pairs) > 1)} on {release.id}"
         if known.challenger:
-            said += f" with {known.challenger.release} for {known.challenger.share:.0%} of it"
+            verified += f" with {known.challenger.release} for {known.challenger.share:.0%} of it"
         if not found:
             scored, found = _score(project, [release, *([challenger] if challenger else [])], pairs)
-            said += f", {scored}"
+            verified += f", {scored}"
     if found:
         _fail(project, found)
-    project.console.say(f"  Verified: {said}.")
+    project.console.say(f"  Verified: {verified}.")
 
 
 def _require_applied(project: Project, known: Releases) -> None:
@@ -428,25 +428,25 @@ def _score(
     if not all(samples.values()):
         none = ", ".join(name for name, images in samples.items() if not images)
         return f"no golden samples: the artifact of {none} has none, train again to have some", []
-    said = f"golden samples answered as in training: {sum(map(len, samples.values()))}"
+    verified = f"golden samples answered as in training: {sum(map(len, samples.values()))}"
     found, runtime = [], project.client("sagemaker-runtime")
     for endpoint, configuration in pairs:
         name, variants = str(endpoint.values["name"]), configuration.values["production_variants"]
         if configuration.values.get("async_inference_config"):
-            said += f", not asked of {name}, which answers later"
+            verified += f", not asked of {name}, which answers later"
             continue
         for variant in variants:
             asked = str(variant["variant_name"]) if len(variants) > 1 else ""
             served = challenger_of(asked) or releases[0].id
             found += score_differences(runtime, name, samples[served], asked)
-    return said, found
+    return verified, found
 
 
 def _fail(project: Project, found: list[str]) -> None:
     releases = read_releases(project.release_file)
     raise DeployError(
         f"{project.environment} is not what was applied: {'; '.join(found)}. "
-        f"{way_back(releases, project.environment)}"
+        f"{rollback_advice(releases, project.environment)}"
     )
 
 

@@ -14,7 +14,7 @@ from scones_deploy.removal import (
     empty_repository,
     in_order,
     is_missing,
-    remains,
+    list_remaining,
     remove,
     remove_roles,
 )
@@ -42,7 +42,7 @@ def pause(project: Project) -> list[Running]:
         say(f"Nothing in {project.environment} bills by the hour.")
     prepare(project)
     applied = project.terraform.applied()
-    _say_standing(project, applied)
+    _print_hourly_costs(project, applied)
     if any(item.kind.label == "endpoint" for item in found):
         say(
             f"`inv apply --env {project.environment}` brings the endpoint back on the release "
@@ -65,7 +65,7 @@ def _stop(project: Project) -> list[Running]:
     return stopped
 
 
-def _say_standing(project: Project, applied: Sequence[AppliedResource]) -> None:
+def _print_hourly_costs(project: Project, applied: Sequence[AppliedResource]) -> None:
     """Say what goes on billing without any use."""
     prices, usage = Prices.load(), project.settings.cost
     lines = [line for line in estimate(applied, "", prices, usage) if line.month >= 0.005]
@@ -98,7 +98,7 @@ def purge(project: Project, *, confirmed: bool = False) -> None:
     project.forget_deployment()
     project.console.say(f"  {made.destroy} resources that Terraform knew are destroyed.")
     drop_releases_of(project, bucket_names(applied))
-    _say_remains(project, _remove_orphans(project))
+    _print_remaining(project, _remove_orphans(project))
 
 
 def _empty(project: Project, applied: Sequence[AppliedResource]) -> None:
@@ -133,10 +133,10 @@ def _remove_orphans(project: Project) -> list[str]:
     for role in remove_roles(project.client("iam"), owner):
         project.console.say(f"  role {role} is removed")
     gone = {arn.text for arn in removable if not arn.is_key}
-    return remains(project.client, [text for text in arns if text not in gone])
+    return list_remaining(project.client, [text for text in arns if text not in gone])
 
 
-def _say_remains(project: Project, left: list[str]) -> None:
+def _print_remaining(project: Project, left: list[str]) -> None:
     say = project.console.say
     for line in left:
         say(f"  remains: {line}")

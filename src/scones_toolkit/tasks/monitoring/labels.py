@@ -1,4 +1,4 @@
-"""The true labels that are at hand: of reviewers, of lists, of a run's test images."""
+"""Labels at hand that are true: of reviewers, of lists, of a run's test images."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath

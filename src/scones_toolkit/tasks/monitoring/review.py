@@ -28,9 +28,9 @@ from scones_core.reviews import (
     SharedAnswers,
     agreement,
     consensus,
+    current_answers,
     read_answers,
     require_reviewer,
-    standing,
 )
 from scones_core.reviews.shared import LABELS, of_reviewer
 from scones_core.uris import S3Uri
@@ -130,8 +130,8 @@ def review(
                 browser=in_browser,
                 until=until or threading.Event(),
             )
-        _say_closed(project, session)
-        _say_end(project, journal)
+        _print_closed(project, session)
+        _print_end(project, journal)
     finally:
         journal.close()
 
@@ -175,7 +175,7 @@ def _serve(
         session.close()
 
 
-def _say_closed(project: Project, session: ReviewSession) -> None:
+def _print_closed(project: Project, session: ReviewSession) -> None:
     """Print which images were taken out of the queue undecided: nothing else says so."""
     for one in session.closed[:LISTED]:
         project.console.say(f"  closed: {one.candidate.place}: {one.reason}")
@@ -186,9 +186,9 @@ def _say_closed(project: Project, session: ReviewSession) -> None:
         )
 
 
-def _say_end(project: Project, journal: AnswerJournal) -> None:
+def _print_end(project: Project, journal: AnswerJournal) -> None:
     given = [one for one in journal.answers if one.session == journal.session]
-    held = standing(given).answers.values()
+    held = current_answers(given).answers.values()
     labelled = [one for one in held if one.action == "label"]
     if not labelled:
         return
@@ -232,7 +232,7 @@ def _source(
     project: Project, connect: Callable[[str], Any], of: Of, run: str, others: list[Answer]
 ) -> Source:
     if of in ("answered", "disputed"):
-        votes = standing(others).votes()
+        votes = current_answers(others).votes()
         chosen = consensus(votes).disputed if of == "disputed" else votes
         return ListedSource(of_answers(one for one in others if one.sha256 in chosen))
     if of == "accepted":
@@ -295,10 +295,10 @@ class _Others:
         return self._found
 
 
-def say_agreement(project: Project, *, out: Path | None = None) -> None:
+def print_agreement(project: Project, *, out: Path | None = None) -> None:
     """Print Cohen's kappa of each pair of reviewers, and the images that they label differently."""
     folder = out or project.review_folder
-    found = standing([*_shared(project).answers, *_local(folder)])
+    found = current_answers([*_shared(project).answers, *_local(folder)])
     votes = found.votes()
     names = sorted({name for given in votes.values() for name in given})
     pairs = [agreement(votes, *pair) for pair in combinations(names, 2)]
@@ -325,8 +325,10 @@ def say_agreement(project: Project, *, out: Path | None = None) -> None:
     disputed = consensus(votes).disputed
     files = {one.sha256: one.file for one in found.answers.values()}
     for sha256, given in list(disputed.items())[:LISTED]:
-        said = ", ".join(f"{who}: {label}" for who, label in sorted(given.items()))
-        project.console.say(f"  {files[sha256]}  {said}")
+        labels_given = ", ".join(
+            f"{reviewer}: {label}" for reviewer, label in sorted(given.items())
+        )
+        project.console.say(f"  {files[sha256]}  {labels_given}")
     project.console.say(
         f"{len(disputed)} of {len(votes)} images have no label that most reviewers gave, and are "
         f"left out of training; {found.revised} images were answered twice by one reviewer, whose "

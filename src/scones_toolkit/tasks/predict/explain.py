@@ -1,4 +1,4 @@
-"""Which part of a picture decided, drawn as a PNG."""
+"""Explanation of an answer: which part of a picture decided, drawn as a PNG."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Which model answers `inv predict`: the active release's, the newest there is, or a given one."""
+"""Models of `inv predict`: the active release's, the newest there is, or a given one."""
 
 import os
 import tempfile

@@ -134,12 +134,12 @@ def _announce(project: Project, before: Releases, releases: Releases) -> Release
         f"  {active.id} is written to {path.relative_to(project.root)} as the next release: "
         f"threshold {active.threshold:.4f}, {', '.join(active.labels)}"
     )
-    _say_ended(project, before, releases)
+    _print_ended(project, before, releases)
     project.hint("plan", "apply")
     return releases
 
 
-def _say_ended(project: Project, before: Releases, after: Releases) -> None:
+def _print_ended(project: Project, before: Releases, after: Releases) -> None:
     """Say where a change of the active release ends its comparison with a challenger."""
     if before.challenger and not after.challenger:
         project.console.say(
@@ -267,14 +267,14 @@ def _gated(project: Project, made: Release, refusals: list[str], gate_override: 
     """Return the release, marked where the gate was overridden; raises ReleaseError."""
     if not refusals:
         return made
-    said = "; ".join(refusals)
+    reasons = "; ".join(refusals)
     if not gate_override.strip():
         raise ReleaseError(
-            f"The model {made.model_data_url} is not released: {said}. The limits are [quality] "
+            f"The model {made.model_data_url} is not released: {reasons}. The limits are [quality] "
             "in scones.toml; --override-gate '<reason>' releases it anyway and records the reason."
         )
-    project.console.warn(f"  The quality gate is overridden ({gate_override.strip()}): {said}.")
-    return replace(made, gate_override=f"{gate_override.strip()} (the gate: {said})")
+    project.console.warn(f"  The quality gate is overridden ({gate_override.strip()}): {reasons}.")
+    return replace(made, gate_override=f"{gate_override.strip()} (the gate: {reasons})")
 
 
 def _against_active(project: Project, active: Release, candidate: ScoredModel) -> list[str]:
@@ -345,8 +345,8 @@ def promote(source: Project, target: Project, *, release: str | None = None) -> 
     say = target.console.say
     say(f"  {copy.model_data_url} {'is uploaded' if uploaded else 'was there already'}")
     say(f"  release {copy.id} is active in {target.release_file.relative_to(target.root)}")
-    _say_ended(target, before, releases)
-    _mind_image(target, copy)
+    _print_ended(target, before, releases)
+    _warn_of_foreign_image(target, copy)
     return releases
 
 
@@ -354,7 +354,7 @@ def _wanted(source: Project, release: str | None) -> Release:
     return promotion.chosen(read_releases(source.release_file), release, source.environment)
 
 
-def _mind_image(target: Project, release: Release) -> None:
+def _warn_of_foreign_image(target: Project, release: Release) -> None:
     """Warn where the image lies in a repository that the target's endpoint may not pull from."""
     registry = release.image.partition("@")[0]
     if not registry.startswith(target.deployment.model_repository_url):

@@ -12,7 +12,7 @@ from scones_train.sagemaker.registry import Candidate, Registry
 # The group's type in Terraform.
 GROUP = "aws_sagemaker_model_package_group."
 # What the list shows of a candidate's figures.
-SHOWN = ("test_accuracy", "test_coverage_at_threshold", "test_expected_calibration_error")
+LISTED_METRICS = ("test_accuracy", "test_coverage_at_threshold", "test_expected_calibration_error")
 
 
 def registry(project: Project) -> Registry:
@@ -37,7 +37,7 @@ def candidates(project: Project) -> None:
             found.status,
             "yes" if found.arn in deployed else "",
             f"{found.created:%Y-%m-%d %H:%M}",
-            *(_figure(found.training.metrics.get(name)) for name in SHOWN),
+            *(_figure(found.training.metrics.get(name)) for name in LISTED_METRICS),
             found.training.data_source or "-",
             found.training.dataset_version,
             found.training.commit[:12],
@@ -76,8 +76,8 @@ def decide(
 ) -> Candidate:
     """Approve or reject a candidate of a registry, print that, and return it."""
     found = among.decide(version, approved=not reject, note=note)
-    said = f" ({note})" if note else ""
-    project.console.say(f"  candidate {found.version} is {found.status}{said}.")
+    note_text = f" ({note})" if note else ""
+    project.console.say(f"  candidate {found.version} is {found.status}{note_text}.")
     return found
 
 

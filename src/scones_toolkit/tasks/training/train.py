@@ -39,7 +39,7 @@ from scones_train.sagemaker.sdk_trainer import TrainerSageMaker
 Backend = Literal["sagemaker", "local"]
 Algorithm = Literal["scones", "builtin"]
 # Of all that a job reports, what a person looks at first.
-SHOWN = (
+PRINTED_METRICS = (
     "test_accuracy",
     "test_coverage_at_threshold",
     "test_precision_at_threshold",
@@ -137,9 +137,9 @@ def _launched(project: Project, request: TrainingRequest) -> TrainingResult:
         try:
             result = launch(_sagemaker(project), project.client("logs"), request, progress=follow)
         except KeyboardInterrupt:
-            _say_how_to_resume(project, request)
+            _print_how_to_resume(project, request)
             raise
-    found = {name: value for name, value in result.metrics.items() if name in SHOWN}
+    found = {name: value for name, value in result.metrics.items() if name in PRINTED_METRICS}
     shown = ", ".join(f"{name} {value:.4g}" for name, value in sorted(found.items()))
     project.console.say(f"  {result.job_name} took {result.seconds:.0f} s: {shown}")
     project.console.say(f"  {result.model_data_url}")
@@ -167,7 +167,7 @@ def require_resumable(sagemaker: Any, job: str) -> None:
         )
 
 
-def _say_how_to_resume(project: Project, request: TrainingRequest) -> None:
+def _print_how_to_resume(project: Project, request: TrainingRequest) -> None:
     """Name the job that was just stopped, where it keeps checkpoints."""
     newest = project.client("sagemaker").list_training_jobs(
         NameContains=request.name_prefix, SortBy="CreationTime", SortOrder="Descending"

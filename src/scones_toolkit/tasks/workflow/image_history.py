@@ -1,4 +1,4 @@
-"""The way of one image through the workflow: from its upload to the bay, or to a person."""
+"""History of one image in the workflow: from its upload to the bay, or to a person."""
 
 import json
 from collections.abc import Mapping
@@ -88,7 +88,7 @@ def _print(project: Project, history: Mapping[str, Any]) -> None:
             row["decision"],
             row["label"],
             f"{row['confidence']:.4f}",
-            _goes_to(row),
+            _destination(row),
             row["execution"].rpartition(":")[2],
         )
         for row in history["decisions"]
@@ -96,7 +96,7 @@ def _print(project: Project, history: Mapping[str, Any]) -> None:
     project.console.grid("", header, rows)
 
 
-def _goes_to(row: Mapping[str, Any]) -> str:
+def _destination(row: Mapping[str, Any]) -> str:
     if row["bay"]:
         return f"bay {row['bay']}, {row['orders']} orders, up to {row['max_km']:g} km"
     return "the review queue" if row["decision"] == "review" else "-"

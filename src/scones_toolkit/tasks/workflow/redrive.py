@@ -88,7 +88,7 @@ def _replay(project: Project, end: ExecutionEnd, *, everything: bool) -> str:
         raise MonitorError(f"No image of the execution {end.name} failed; nothing is to redrive.")
     items = [(one["image"], one.get("error", {}).get("Error", "unknown")) for one in failed]
     images, left = _curable(items, everything=everything)
-    _say_left(project, left)
+    _print_left_out(project, left)
     if not images:
         raise MonitorError(
             f"None of the {len(failed)} failed images of {end.name} can be cured by another try; "
@@ -105,11 +105,11 @@ def _redrive_queue(project: Project, *, everything: bool) -> str:
     chosen: list[tuple[dict[str, Any], ImageRef]] = []
     left: Counter[str] = Counter()
     try:
-        for letter, content in taken:
+        for message, content in taken:
             images, reasons = _curable([_item(content)], everything=everything)
             left += reasons
-            chosen += [(letter, image) for image in images]
-        _say_left(project, left)
+            chosen += [(message, image) for image in images]
+        _print_left_out(project, left)
         if not chosen:
             project.console.say(
                 "The dead-letter queue holds nothing that another try may cure."
@@ -117,30 +117,30 @@ def _redrive_queue(project: Project, *, everything: bool) -> str:
                 else "The dead-letter queue is empty; nothing is to redrive."
             )
             return ""
-        ids = sorted(letter["MessageId"] for letter, _ in chosen)
+        ids = sorted(message["MessageId"] for message, _ in chosen)
         name = f"redrive-{hashlib.sha256('#'.join(ids).encode()).hexdigest()[:16]}"
         arn = _start(project, name, [image for _, image in chosen], "The messages of the queue")
-        _delete(sqs, url, [letter for letter, _ in chosen])
+        _delete(sqs, url, [message for message, _ in chosen])
         return arn
     finally:
-        kept = {letter["MessageId"] for letter, _ in chosen}
-        for letter, _ in taken:
-            if letter["MessageId"] not in kept:
-                _show_again(sqs, url, letter)
+        kept = {message["MessageId"] for message, _ in chosen}
+        for message, _ in taken:
+            if message["MessageId"] not in kept:
+                _show_again(sqs, url, message)
 
 
-def _delete(sqs: Any, url: str, letters: Sequence[Mapping[str, Any]]) -> None:
-    for first in range(0, len(letters), MESSAGES_A_CALL):
+def _delete(sqs: Any, url: str, messages: Sequence[Mapping[str, Any]]) -> None:
+    for first in range(0, len(messages), MESSAGES_A_CALL):
         entries = [
-            {"Id": str(number), "ReceiptHandle": letter["ReceiptHandle"]}
-            for number, letter in enumerate(letters[first : first + MESSAGES_A_CALL])
+            {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
+            for number, message in enumerate(messages[first : first + MESSAGES_A_CALL])
         ]
         sqs.delete_message_batch(QueueUrl=url, Entries=entries)
 
 
-def _show_again(sqs: Any, url: str, letter: Mapping[str, Any]) -> None:
+def _show_again(sqs: Any, url: str, message: Mapping[str, Any]) -> None:
     sqs.change_message_visibility(
-        QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"], VisibilityTimeout=0
+        QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
     )
 
 
@@ -203,7 +203,7 @@ def _curable(
     return images, left
 
 
-def _say_left(project: Project, left: Counter[str]) -> None:
+def _print_left_out(project: Project, left: Counter[str]) -> None:
     for reason, count in left.most_common():
         project.console.say(f"  left out: {count}, {reason}")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from scones_core.reviews import parse_lines, standing
+from scones_core.reviews import current_answers, parse_lines
 from tests.functional.scones_monitor.review.conftest import LABELS, Page, close
 
 CHECKOUT = Path(__file__).parents[4]
@@ -64,7 +64,7 @@ def test_no_confirmed_answer_is_lost_by_a_kill_and_undo_goes_on_after_it(tmp_pat
 
     answers, _ = parse_lines((root / "answers" / "ana.jsonl").read_bytes().splitlines())
     assert [answer.action for answer in answers] == ["label", "label", "undo", "undo"]
-    assert standing(answers).votes() == {}
+    assert current_answers(answers).votes() == {}
 
 
 def test_a_page_left_open_over_a_restart_is_told_where_the_new_one_is(serve, tmp_path) -> None:

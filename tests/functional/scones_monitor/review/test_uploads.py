@@ -5,7 +5,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
-from scones_core.reviews import IMAGES, read_answers, standing
+from scones_core.reviews import IMAGES, current_answers, read_answers
 from scones_monitor.review.images import ImageFolder
 from scones_monitor.review.journal import AnswerJournal
 from scones_monitor.review.uploads import Uploads
@@ -77,7 +77,7 @@ def test_what_a_killed_process_left_is_uploaded_by_the_next_and_nothing_twice(
 
     parts = [key.rpartition("/")[2] for key in keys(s3) if key.endswith(".jsonl")]
     assert parts == [f"{n:06}-{n:06}.jsonl" for n in (1, 2, 3)]
-    assert standing(read_answers(s3, "data", "labels/").answers).revised == 0
+    assert current_answers(read_answers(s3, "data", "labels/").answers).revised == 0
 
 
 def test_answers_wait_while_s3_is_gone_and_reach_it_under_its_new_address(

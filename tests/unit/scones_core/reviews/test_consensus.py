@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from scones_core.reviews import Answer, agreement, cohens_kappa, consensus, standing
+from scones_core.reviews import Answer, agreement, cohens_kappa, consensus, current_answers
 
 
 def given(
@@ -28,7 +28,7 @@ def undo(answer: Answer, number: int) -> Answer:
 def test_the_later_of_two_answers_of_one_reviewer_holds_and_is_counted() -> None:
     first, second = given("ana", "a", "bicycle", 1), given("ana", "a", "bus", 2)
 
-    held = standing([second, first])
+    held = current_answers([second, first])
 
     assert held.votes() == {"a" * 64: {"ana": "bus"}}
     assert held.revised == 1
@@ -38,14 +38,14 @@ def test_time_with_its_offset_orders_the_answers_of_two_hosts() -> None:
     early = given("ana", "a", "bus", session="x", at="2026-01-01T02:00:00+02:00")
     late = given("ana", "a", "van", session="a", at="2026-01-01T00:30:00+00:00")
 
-    assert standing([late, early]).votes() == {"a" * 64: {"ana": "van"}}
+    assert current_answers([late, early]).votes() == {"a" * 64: {"ana": "van"}}
 
 
 def test_what_was_undone_does_not_hold_and_what_was_before_holds_again() -> None:
     first, second = given("ana", "a", "bicycle", 1), given("ana", "a", "bus", 2)
 
-    assert standing([first, undo(first, 2)]).votes() == {}
-    held = standing([undo(second, 3), first, second])
+    assert current_answers([first, undo(first, 2)]).votes() == {}
+    held = current_answers([undo(second, 3), first, second])
     assert held.votes() == {"a" * 64: {"ana": "bicycle"}}
     assert held.revised == 0
 
@@ -53,7 +53,7 @@ def test_what_was_undone_does_not_hold_and_what_was_before_holds_again() -> None
 def test_one_reviewer_cannot_undo_the_answer_of_another() -> None:
     ours = given("ana", "a", "bus")
 
-    held = standing([ours, replace(undo(ours, 2), reviewer="ben")])
+    held = current_answers([ours, replace(undo(ours, 2), reviewer="ben")])
 
     assert held.votes() == {"a" * 64: {"ana": "bus"}}
 
@@ -61,11 +61,11 @@ def test_one_reviewer_cannot_undo_the_answer_of_another() -> None:
 def test_an_answer_that_was_read_twice_counts_once() -> None:
     answer = given("ana", "a", "bus")
 
-    assert standing([answer, answer]).revised == 0
+    assert current_answers([answer, answer]).revised == 0
 
 
 def test_a_skip_is_no_vote() -> None:
-    assert standing([given("ana", "a", "", action="skip")]).votes() == {}
+    assert current_answers([given("ana", "a", "", action="skip")]).votes() == {}
 
 
 def test_the_label_of_most_reviewers_wins_and_a_tie_is_disputed() -> None:

@@ -1,4 +1,4 @@
-"""What a scaling policy makes of a capacity: steps beyond a threshold, or a target to keep.
+"""Scaling policies: the capacity that steps beyond a threshold or a tracked target ask for.
 
 https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-step-scaling-policies.html
 https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html
@@ -34,8 +34,8 @@ def _adjusted(policy: Mapping[str, Any], current: int, adjustment: int) -> int:
     if adjustment == 0:
         return current
     change = current * adjustment / 100
-    least = int(policy.get("MinAdjustmentMagnitude") or 1)
-    whole = max(int(abs(change)), least)
+    minimum = int(policy.get("MinAdjustmentMagnitude") or 1)
+    whole = max(int(abs(change)), minimum)
     return current + (whole if adjustment > 0 else -whole)
 
 

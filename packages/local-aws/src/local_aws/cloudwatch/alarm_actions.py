@@ -1,4 +1,4 @@
-"""What an alarm's change sets off: its topic, its function, its scaling policy.
+"""Alarm actions: the topic, function or scaling policy that a change of state calls.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-actions.html
 """

@@ -125,8 +125,8 @@ def describe_alarm_history(response: Any) -> Any:
     ]
     ascending = response._get_param("ScanBy") == "TimestampAscending"
     items.sort(key=lambda item: item["Timestamp"], reverse=not ascending)
-    most = response._get_int_param("MaxRecords") or 100
-    return ActionResult({"AlarmHistoryItems": items[:most]})
+    max_records = response._get_int_param("MaxRecords") or 100
+    return ActionResult({"AlarmHistoryItems": items[:max_records]})
 
 
 def _zoned(response: Any, name: str) -> datetime.datetime | None:

@@ -1,4 +1,4 @@
-"""What a metric alarm's data points say: CloudWatch's evaluation, with its missing data.
+"""Alarm evaluation: the state that data points, and missing ones, give a metric alarm.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
 """
@@ -17,7 +17,7 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "LessThanThreshold": operator.lt,
     "LessThanOrEqualToThreshold": operator.le,
 }
-_WORDS = {
+_COMPARISON_TEXTS = {
     "GreaterThanOrEqualToThreshold": "greater than or equal to",
     "GreaterThanThreshold": "greater than",
     "LessThanThreshold": "less than",
@@ -86,11 +86,11 @@ def reason(rule: Rule, state: str, points: Sequence[tuple[str, float]], missing:
     beyond = [rule.breaches(value) for _, value in points]
     count = sum(beyond) if state == ALARM else len(points) - sum(beyond)
     listed = ", ".join(f"{value} ({at})" for at, value in points)
-    words = _WORDS[rule.comparison]
+    comparison_text = _COMPARISON_TEXTS[rule.comparison]
     negated = "" if state == ALARM else "not "
     return (
         f"Threshold Crossed: {count} out of the last {len(points)} datapoint{_s(len(points))} "
-        f"[{listed}] {'were' if count != 1 else 'was'} {negated}{words} the threshold "
+        f"[{listed}] {'were' if count != 1 else 'was'} {negated}{comparison_text} the threshold "
         f"({rule.threshold}) (minimum {rule.datapoints} datapoint{_s(rule.datapoints)} for "
         f"{'OK -> ALARM' if state == ALARM else 'ALARM -> OK'} transition)."
     )

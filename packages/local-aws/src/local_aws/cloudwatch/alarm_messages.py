@@ -1,4 +1,4 @@
-"""What CloudWatch says of an alarm's change: to its topic, to EventBridge, to a function.
+"""Alarm messages: a change of state, for its topic, for EventBridge and for a function.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
 """

@@ -1,4 +1,4 @@
-"""What CloudWatch refuses of metric data and of queries.
+"""Checks of CloudWatch requests: metric data and queries.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataQuery.html

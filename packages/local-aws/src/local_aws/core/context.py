@@ -1,4 +1,4 @@
-"""What the modules of the embedded AWS share. Nothing here imports moto."""
+"""Context: the folder, address and processes of one embedded AWS. Nothing here imports moto."""
 
 import sys
 from collections.abc import Callable

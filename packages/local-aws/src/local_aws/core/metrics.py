@@ -1,4 +1,4 @@
-"""The one way by which the embedded AWS's own services bring a measurement to CloudWatch."""
+"""Metrics of the embedded AWS's own services: the one way to put them into CloudWatch."""
 
 import datetime
 from collections.abc import Mapping

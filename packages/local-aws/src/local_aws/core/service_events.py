@@ -1,4 +1,4 @@
-"""The one way by which the embedded AWS's own services put an event on the default bus."""
+"""Events of the embedded AWS's own services: the one way to put them on the default bus."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

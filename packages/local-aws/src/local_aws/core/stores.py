@@ -1,4 +1,4 @@
-"""What outlives the server's process in addition to the records that moto keeps.
+"""Stores: state that outlives the server's process, in addition to moto's records.
 
 moto's own records (buckets, functions, executions, ...) are saved without further ado. A module
 that keeps something elsewhere, which must be there after a restart, registers it once, in its

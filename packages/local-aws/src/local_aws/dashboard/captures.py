@@ -12,7 +12,7 @@ from moto.sagemaker.models import sagemaker_backends
 from local_aws.core.context import Context
 from local_aws.core.s3_uri import S3Uri
 
-SHOWN = 24
+MAX_CAPTURES = 24
 # So many of the newest files of an endpoint are looked through.
 _FILES = 6
 _MAX_IMAGE_BYTES = 200_000
@@ -28,7 +28,7 @@ def captures(context: Context) -> list[dict[str, Any]]:
         for endpoint in _endpoints(context)
         for record in _records(context, endpoint)
     ]
-    return sorted(found, key=lambda record: str(record["time"]), reverse=True)[:SHOWN]
+    return sorted(found, key=lambda record: str(record["time"]), reverse=True)[:MAX_CAPTURES]
 
 
 def capture_row(record: Mapping[str, Any], endpoint: str, labels: list[str]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _records(context: Context, endpoint: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _lines(body: bytes) -> Iterator[Mapping[str, Any]]:
-    for line in body.splitlines()[-SHOWN:]:
+    for line in body.splitlines()[-MAX_CAPTURES:]:
         try:
             record = json.loads(line)
         except ValueError:

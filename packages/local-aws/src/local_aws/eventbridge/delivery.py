@@ -1,4 +1,4 @@
-"""What one AWS service hands to another: to a queue, a topic or a function.
+"""Delivery from one AWS service to another: to a queue, a topic or a function.
 
 The receiver's own policy must allow the service, and the key of an encrypted one as well:
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html

@@ -54,11 +54,11 @@ def perform(client: Any, operation: str, text: str) -> None:
     except ValueError as error:
         raise DeliveryFailed("INVALID_JSON", f"The input is not JSON: {error}") from error
     shape = client.meta.service_model.operation_model(operation).input_shape
-    given = spelt(parameters, shape)
+    given = with_service_names(parameters, shape)
     call(client, methods[operation], **(given if isinstance(given, dict) else {}))
 
 
-def spelt(value: Any, shape: Any) -> Any:
+def with_service_names(value: Any, shape: Any) -> Any:
     """Return parameters with their names as the service spells them: a target's are in PascalCase.
 
     What the service does not know stays as it is.
@@ -67,9 +67,11 @@ def spelt(value: Any, shape: Any) -> Any:
     if kind == "structure" and isinstance(value, dict):
         names = {member.lower(): member for member in shape.members}
         known = {names.get(key.lower(), key): inner for key, inner in value.items()}
-        return {key: spelt(inner, shape.members.get(key)) for key, inner in known.items()}
+        return {
+            key: with_service_names(inner, shape.members.get(key)) for key, inner in known.items()
+        }
     if kind == "list" and isinstance(value, list):
-        return [spelt(item, shape.member) for item in value]
+        return [with_service_names(item, shape.member) for item in value]
     if kind == "map" and isinstance(value, dict):
-        return {key: spelt(inner, shape.value) for key, inner in value.items()}
+        return {key: with_service_names(inner, shape.value) for key, inner in value.items()}
     return value

@@ -1,4 +1,4 @@
-"""What a target of a rule or a schedule must not have: inputs, templates, windows, retries.
+"""Checks of targets of rules and schedules: inputs, templates, windows, retries.
 
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Target.html
 https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
@@ -64,13 +64,13 @@ def schedule_problems(given: Mapping[str, Any]) -> Iterator[str]:
         yield "The EndDate must come after the StartDate."
     target = given.get("Target") or {}
     retry = target.get("RetryPolicy") or {}
-    for name, least, most in (
+    for name, minimum, maximum in (
         ("MaximumRetryAttempts", 0, 185),
         ("MaximumEventAgeInSeconds", 60, 86_400),
     ):
         value = retry.get(name)
-        if value is not None and not least <= value <= most:
-            yield f"{name} must be from {least} to {most}."
+        if value is not None and not minimum <= value <= maximum:
+            yield f"{name} must be from {minimum} to {maximum}."
     service = [*str(target.get("Arn")).split(":"), "", "", ""][2]
     if service in _JSON_SERVICES and target.get("Input") and not is_json(target["Input"]):
         yield f"Invalid RequestPayload: the input for {service} must be well-formed JSON."

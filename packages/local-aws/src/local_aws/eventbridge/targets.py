@@ -1,4 +1,4 @@
-"""Targets of rules and schedules: what each kind is handed an event by.
+"""Targets of rules and schedules: how each kind is handed an event.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
 """

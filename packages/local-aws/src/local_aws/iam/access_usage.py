@@ -69,8 +69,12 @@ def _use(statement: Mapping[str, Any], used: _Used) -> dict[str, Any]:
     text = _text(statement)
     by_it = {action for texts, actions in used.items() if text in texts for action in actions}
     alone = used.get(frozenset([text]), set())
-    words = as_list(statement.get("Action", []))
-    idle = [word for word in words if not any(matches(word.lower(), a.lower()) for a in by_it)]
+    patterns = as_list(statement.get("Action", []))
+    idle = [
+        pattern
+        for pattern in patterns
+        if not any(matches(pattern.lower(), a.lower()) for a in by_it)
+    ]
     return {
         "sid": statement.get("Sid", ""),
         "used": sorted(by_it),

@@ -1,4 +1,4 @@
-"""Whether a caller may do something, and the sentence of a denial as AWS writes it.
+"""Authorization: whether a caller may do something, and AWS's sentence of a denial.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 """
@@ -24,7 +24,7 @@ from local_aws.iam.policy import (
     same_documents,
     verdict,
 )
-from local_aws.iam.resource_policies import mention_tags, resource_policy, tag_values
+from local_aws.iam.resource_policies import has_tag_conditions, resource_policy, tag_values
 from local_aws.iam.roles import identity_policies, role_of
 
 _log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def denial_code(service: str) -> str:
 
 def denial_message(caller: str, access: Access, denial: Denial) -> str:
     """Return the sentence that names the caller's ARN, the action, the resource and the reason."""
-    action = _spelt(access.action)
+    action = _message_action(access.action)
     quoted = f'"{access.resource}"' if action.startswith("s3:") else access.resource
     sentence = f"User: {caller} is not authorized to perform: {action} on resource: {quoted}"
     if denial.kind == "trust policy":
@@ -64,7 +64,7 @@ def denial_message(caller: str, access: Access, denial: Denial) -> str:
     return f"{sentence} because no {denial.kind} allows the {action} action"
 
 
-def _spelt(action: str) -> str:
+def _message_action(action: str) -> str:
     service, _, name = action.partition(":")
     # These two spell their actions in their own way.
     return {"sqs": f"sqs:{name.lower()}", "sns": f"SNS:{name}"}.get(service, action)
@@ -185,7 +185,7 @@ def _decide(
     caller: Caller, access: Access, policies: Policies, attached: Document | None = None
 ) -> Denial | None:
     bounds = [*(policies.boundary or ()), *(policies.session or ())]
-    tagged = mention_tags([*policies.identity, *bounds, attached])
+    tagged = has_tag_conditions([*policies.identity, *bounds, attached])
     tags = tag_values(access) if tagged else {}
     full = replace(access, values={**caller.values, **tags, **access.values})
     found = denial(

@@ -1,4 +1,4 @@
-"""Whose request it is, by its access key: a role's session, an IAM user, or nobody at all.
+"""Callers: who sent a request, by its access key: a role's session, a user, or nobody.
 
 The administrator is whoever has the key that `client_environment` gives; signatures are not
 checked. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html

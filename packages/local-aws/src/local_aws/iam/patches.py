@@ -1,4 +1,4 @@
-"""What is changed in moto, so that policies decide on each request.
+"""IAM's patches: what is changed in moto, so that policies decide on each request.
 
 With `LOCAL_AWS_IAM=off` every caller may do everything.
 """

@@ -96,8 +96,8 @@ def denial(
     kinds = _kinds(policies, access)
     attached = [] if resource_policy is None else [resource_policy]
     resource = verdict(attached, access, principal)
-    said = {"resource-based policy": resource, **kinds}
-    if denying := [kind for kind, one in said.items() if one is Verdict.DENY]:
+    verdicts = {"resource-based policy": resource, **kinds}
+    if denying := [kind for kind, one in verdicts.items() if one is Verdict.DENY]:
         return Denial(denying[0], explicit=True)
     if resource is not Verdict.ALLOW:
         if kinds["identity-based policy"] is Verdict.SILENT:
@@ -138,8 +138,8 @@ def names_session(document: Document | None, access: Access, principal: Principa
 
 
 def _is_anyone(statement: Mapping[str, Any]) -> bool:
-    who = statement.get("Principal")
-    return who == "*" or (isinstance(who, Mapping) and "*" in as_list(who.get("AWS", [])))
+    given = statement.get("Principal")
+    return given == "*" or (isinstance(given, Mapping) and "*" in as_list(given.get("AWS", [])))
 
 
 def names_principal(statement: Mapping[str, Any], principal: Principal) -> bool:
@@ -155,22 +155,22 @@ def names_principal(statement: Mapping[str, Any], principal: Principal) -> bool:
     return _named(statement.get("Principal", {}), principal, with_account=denies)
 
 
-def _named(who: Any, principal: Principal, *, with_account: bool) -> bool:
-    if who == "*":
+def _named(element: Any, principal: Principal, *, with_account: bool) -> bool:
+    if element == "*":
         return True
-    if not isinstance(who, Mapping):  # as moto keeps the principal of a Lambda permission
-        who = {"AWS": who}
+    if not isinstance(element, Mapping):  # as moto keeps the principal of a Lambda permission
+        element = {"AWS": element}
     if principal.service:
-        if "*" in as_list(who.get("AWS", [])):
+        if "*" in as_list(element.get("AWS", [])):
             return True
-        return any(matches(name, principal.service) for name in as_list(who.get("Service", [])))
+        return any(matches(name, principal.service) for name in as_list(element.get("Service", [])))
     if principal.federated:
-        return principal.federated in as_list(who.get("Federated", []))
+        return principal.federated in as_list(element.get("Federated", []))
     root = _root(principal.account_id)
     names = {principal.arn, principal.role_arn, "*"} - {""}
     if with_account or principal.arn == root:
         names |= {root, principal.account_id}
-    return any(name in names for name in as_list(who.get("AWS", [])))
+    return any(name in names for name in as_list(element.get("AWS", [])))
 
 
 def _root(account_id: str) -> str:

@@ -1,4 +1,4 @@
-"""What a request to a service other than S3 needs: actions, resources, condition keys."""
+"""Access that a request requires, but for S3: actions, resources, condition keys."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -88,7 +88,7 @@ _FINDERS: dict[str, Callable[[str, str], Any]] = {
 _TAG_KEY = "aws:resourcetag/"
 
 
-def mention_tags(documents: Iterable[Document | None]) -> bool:
+def has_tag_conditions(documents: Iterable[Document | None]) -> bool:
     """Return whether a condition of any policy asks for a resource's tag."""
     return any(
         key.lower().startswith(_TAG_KEY)

@@ -1,4 +1,4 @@
-"""Which resource a request is about, by the parameter that names it.
+"""Resources that a request is about, by the parameter that names them.
 
 The ARNs are those of the Service Authorization Reference:
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html

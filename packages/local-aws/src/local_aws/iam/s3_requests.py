@@ -1,4 +1,4 @@
-"""What a request to S3 needs: actions, ARNs, condition keys, and the keys behind objects."""
+"""Access that a request to S3 requires: actions, ARNs, condition keys, keys behind objects."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a request is signed with: the access key, its scope, and until when a URL is valid.
+"""Signatures of requests: the access key, its scope, and until when a URL is valid.
 
 A header or a presigned query, of Signature Version 4 or 2, or the fields of a form that a browser
 posts to S3. Signatures themselves are not checked.

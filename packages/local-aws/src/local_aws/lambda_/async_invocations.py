@@ -290,10 +290,10 @@ def _to_function(delivery: _Delivery) -> None:
 
 
 def _to_bus(delivery: _Delivery) -> None:
-    word = "Success" if delivery.ended.succeeded else "Failure"
+    result_name = "Success" if delivery.ended.succeeded else "Failure"
     event = {
         "Source": "lambda",
-        "DetailType": f"Lambda Function Invocation Result - {word}",
+        "DetailType": f"Lambda Function Invocation Result - {result_name}",
         "Detail": delivery.text,
         "Resources": [delivery.ended.record()["requestContext"]["functionArn"], delivery.target],
         "EventBusName": delivery.target.rsplit("/", 1)[-1],
@@ -312,9 +312,9 @@ _WAYS: dict[str, tuple[str, Callable[[_Delivery], None]]] = {
 def _attributes(ended: EventOutcome) -> dict[str, tuple[str, str]]:
     """Return the attributes of a dead letter; the message is cut to 1 KB, as on AWS."""
     error = _parsed(ended.result or b"{}")
-    said = str(error.get("errorMessage", "")) if isinstance(error, dict) else ""
+    message = str(error.get("errorMessage", "")) if isinstance(error, dict) else ""
     found = {"RequestID": ("String", ended.request_id), "ErrorCode": ("Number", "200")}
-    return {**found, "ErrorMessage": ("String", said[:1024])} if said else found
+    return {**found, "ErrorMessage": ("String", message[:1024])} if message else found
 
 
 def _parsed(text: bytes) -> Any:

@@ -78,18 +78,20 @@ def check_name(name: Any) -> None:
 
 def check_limits(spec: Mapping[str, Any]) -> None:
     """Raise ValidationException for a number or a text that is out of its range."""
-    for name, (least, most) in _LIMITS.items():
+    for name, (minimum, maximum) in _LIMITS.items():
         value = spec.get(name)
         if value is None:
             continue
         size = len(value) if isinstance(value, str) else value
         kind = "length" if isinstance(value, str) else "value"
         member = name[:1].lower() + name[1:]
-        if size > most:
-            raise _constraint(str(value)[:100], member, f"have {kind} less than or equal to {most}")
-        if size < least:
+        if size > maximum:
             raise _constraint(
-                str(value)[:100], member, f"have {kind} greater than or equal to {least}"
+                str(value)[:100], member, f"have {kind} less than or equal to {maximum}"
+            )
+        if size < minimum:
+            raise _constraint(
+                str(value)[:100], member, f"have {kind} greater than or equal to {minimum}"
             )
 
 

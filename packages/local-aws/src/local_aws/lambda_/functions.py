@@ -1,4 +1,4 @@
-"""What a worker is made from: the deployed function, its environment, and its interpreter."""
+"""Functions: what a worker is made from: the deployed code, its environment, its interpreter."""
 
 import base64
 import functools
@@ -151,7 +151,7 @@ def _candidates(runtime: str) -> Iterator[str]:
 def _asked(found: str, runtime: str) -> str | None:
     """Return the program's own path, not a stand-in's, when it runs and is that version."""
     try:
-        said = subprocess.run(
+        output_lines = subprocess.run(
             [found, "-I", "-S", "-c", _ASK],
             capture_output=True,
             text=True,
@@ -160,7 +160,7 @@ def _asked(found: str, runtime: str) -> str | None:
         ).stdout.splitlines()
     except (OSError, subprocess.SubprocessError):
         return None
-    return said[1] if said[:1] == [runtime.removeprefix("python")] else None
+    return output_lines[1] if output_lines[:1] == [runtime.removeprefix("python")] else None
 
 
 def function_spec(function: Any, roles: RoleSessions) -> FunctionSpec:

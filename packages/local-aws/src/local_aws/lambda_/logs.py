@@ -198,7 +198,7 @@ def end_lines(spec: FunctionSpec, invocation: Invocation, usage: Usage) -> list[
     return [f"END RequestId: {invocation.request_id}", "\t".join(parts)]
 
 
-def heeds_level(spec: FunctionSpec, event: LogEvent) -> bool:
+def passes_log_level(spec: FunctionSpec, event: LogEvent) -> bool:
     """Return whether a JSON log takes a line; one that is no object, or has no level, it does.
 
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
@@ -212,8 +212,8 @@ def heeds_level(spec: FunctionSpec, event: LogEvent) -> bool:
     return not isinstance(level, str) or _is_logged(level, spec.log_level)
 
 
-def _is_logged(level: str, least: str) -> bool:
-    return _LEVELS.get(level.upper(), _LEVELS["FATAL"]) >= _LEVELS.get(least, 0)
+def _is_logged(level: str, min_level: str) -> bool:
+    return _LEVELS.get(level.upper(), _LEVELS["FATAL"]) >= _LEVELS.get(min_level, 0)
 
 
 def missing_runtime_line(runtime: str, used: str) -> str:

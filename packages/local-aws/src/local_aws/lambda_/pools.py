@@ -13,7 +13,7 @@ from local_aws.core.child_processes import Children
 from local_aws.core.metrics import emit
 from local_aws.errors import LocalAwsError
 from local_aws.lambda_.functions import FunctionSpec, WorkerSettings
-from local_aws.lambda_.logs import LogEvent, heeds_level
+from local_aws.lambda_.logs import LogEvent, passes_log_level
 from local_aws.lambda_.packages import laid_out, unpack
 from local_aws.lambda_.runtime_api import Invocation
 from local_aws.lambda_.worker import Worker
@@ -158,9 +158,9 @@ class Pool:
                 self._free.notify()
                 return
         worker.kill()
-        self._lose_one()
+        self._release_slot()
 
-    def _lose_one(self) -> None:
+    def _release_slot(self) -> None:
         with self._free:
             self._count -= 1
             self._free.notify()
@@ -224,7 +224,7 @@ class LambdaPools:
             self._slot(spec, invocation.function_arn) as running,
             self._pool(spec).worker() as worker,
         ):
-            events = [event for event in worker.run(invocation) if heeds_level(spec, event)]
+            events = [event for event in worker.run(invocation) if passes_log_level(spec, event)]
             self._sink(spec, worker.log_stream, events)
         if self._meter is not None:
             self._meter.ran(

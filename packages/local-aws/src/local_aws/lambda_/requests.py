@@ -1,4 +1,4 @@
-"""What Lambda refuses of permissions, aliases, versions and reserved concurrency.
+"""Checks of Lambda requests: permissions, aliases, versions and reserved concurrency.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html

@@ -110,7 +110,7 @@ class RuntimeApi:
             return False
         return owns_connection(self._peer, address, self._server.server_address[1])
 
-    def hand_out(self, invocation: Invocation) -> None:
+    def deliver(self, invocation: Invocation) -> None:
         """Give the runtime its next event; a waiting one gets it from this thread."""
         with self._lock:
             waiting, self._waiting = self._waiting, None
@@ -209,10 +209,10 @@ def _inode(client_port: int, port: int) -> str | None:
 
 
 def _too_large() -> bytes:
-    said = (
+    message = (
         f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
     )
-    error = {"errorMessage": said, "errorType": "Function.ResponseSizeTooLarge"}
+    error = {"errorMessage": message, "errorType": "Function.ResponseSizeTooLarge"}
     return json.dumps(error).encode()
 
 

@@ -195,7 +195,7 @@ class Worker:
             started = time.time()
             invocation.deadline = started + invocation.timeout_seconds
             self._current = invocation
-            self._api.hand_out(invocation)
+            self._api.deliver(invocation)
             if not self.alive:  # it ended before it could be tied to this invocation
                 self._fail_exit(invocation)
             self._watch(invocation)
@@ -250,10 +250,10 @@ class Worker:
                 return
 
     def _time_out(self, invocation: Invocation) -> None:
-        said = f"Task timed out after {invocation.timeout_seconds:.2f} seconds"
+        cause = f"Task timed out after {invocation.timeout_seconds:.2f} seconds"
         self._logs.drain()
-        self._logs.add(f"{invocation.request_id} {said}")
-        message = f"RequestId: {invocation.request_id} Error: {said}"
+        self._logs.add(f"{invocation.request_id} {cause}")
+        message = f"RequestId: {invocation.request_id} Error: {cause}"
         invocation.finish(_error("Sandbox.Timedout", message), failed=True)
 
     def _end(self, invocation: Invocation, kind: str, how: str) -> None:
@@ -266,8 +266,8 @@ class Worker:
 
         On AWS the write that is one too many fails with this error.
         """
-        said = f"[Errno 28] No space left on device: /tmp has {self.spec.temporary_mb} MB"
-        invocation.finish(_error("OSError", said), failed=True)
+        message = f"[Errno 28] No space left on device: /tmp has {self.spec.temporary_mb} MB"
+        invocation.finish(_error("OSError", message), failed=True)
         self.kill()
 
     def _fail_exit(self, invocation: Invocation) -> None:

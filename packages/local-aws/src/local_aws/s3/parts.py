@@ -21,8 +21,8 @@ def upload_part(  # noqa: PLR0917 - moto's own
 ) -> Any:
     """Store a part of an upload."""
     if not 1 <= part_id <= MAX_PART_NUMBER:
-        said = f"Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive"
-        raise InvalidArgumentError(said, "partNumber", str(part_id))
+        message = f"Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive"
+        raise InvalidArgumentError(message, "partNumber", str(part_id))
     _require_upload(backend, bucket_name, multipart_id)
     return original(backend, bucket_name, multipart_id, part_id, value)
 

@@ -1,4 +1,4 @@
-"""What S3 refuses of a request: names of buckets, keys, metadata, policies, tags, pages.
+"""Checks of S3 requests: names of buckets, keys, metadata, policies, tags, pages.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
@@ -88,8 +88,8 @@ def require_policy(text: str | bytes) -> None:
     try:
         policy = json.loads(text)
     except (ValueError, RecursionError) as error:
-        said = "Policies must be valid JSON and the first byte must be '{'"
-        raise S3ClientError("MalformedPolicy", said) from error
+        message = "Policies must be valid JSON and the first byte must be '{'"
+        raise S3ClientError("MalformedPolicy", message) from error
     statements = policy.get("Statement") if isinstance(policy, dict) else None
     statements = [statements] if isinstance(statements, dict) else statements
     if not isinstance(statements, list) or not statements:

@@ -1,4 +1,4 @@
-"""What a write to S3 must meet before anything is stored: digests, checksums, conditions.
+"""Writes to S3: the digests, checksums and conditions that hold before anything is stored.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html

@@ -1,4 +1,4 @@
-"""Which local programs stand for a container image.
+"""Images: which local programs stand for a container image.
 
 The map is a JSON file: a glob on the image's repository name, without registry, tag and digest,
 to the commands that run in its place:

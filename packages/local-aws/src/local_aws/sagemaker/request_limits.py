@@ -53,26 +53,26 @@ def violations(shape: Shape, value: Any, path: str = "") -> Iterator[str]:
 
 
 def _of_map(shape: MapShape, value: Mapping[str, Any], path: str) -> Iterator[str]:
-    for words, part, found in (
+    for subject, part, found in (
         ("Map keys", shape.key, value.keys()),
         ("Map value", shape.value, value.values()),
     ):
         if any(_is_over(part, each) for each in found):
             limits = ", ".join(_constraints(part))
-            yield _sentence(value, path, f"{words} must satisfy constraint: [{limits}]")
+            yield _sentence(value, path, f"{subject} must satisfy constraint: [{limits}]")
     for each in value.values():
         if isinstance(each, dict | list):
             yield from violations(shape.value, each, path)
 
 
 def _is_over(shape: Shape, value: Any) -> bool:
-    most = shape.metadata.get("max")
-    if most is None or isinstance(value, bool):
+    maximum = shape.metadata.get("max")
+    if maximum is None or isinstance(value, bool):
         return False
     if shape.type_name in ("integer", "long"):
-        return isinstance(value, int) and value > int(most)
+        return isinstance(value, int) and value > int(maximum)
     sized = shape.type_name in ("string", "list", "map") and isinstance(value, str | list | dict)
-    return sized and len(value) > int(most)
+    return sized and len(value) > int(maximum)
 
 
 def _constraints(shape: Shape) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What an action passes once its service is found: one list, the outermost layer first.
+"""Layers around an action, once its service is found: one list, the outermost first.
 
 Each layer gets the one below it and the response that moto made for the request.
 """

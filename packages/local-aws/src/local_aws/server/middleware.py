@@ -1,4 +1,4 @@
-"""What a request passes on its way to a service: one list, the outermost layer first.
+"""Middleware: what a request passes on its way to a service, the outermost layer first.
 
 Each layer takes the application below it and returns one that answers the same requests; it may
 answer a request itself, or change the answer. docs/request.md describes the way of a request.

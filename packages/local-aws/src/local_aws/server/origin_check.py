@@ -1,4 +1,4 @@
-"""Which requests a browser may send: those of the page itself, and those that a person opens.
+"""Origin check: a browser may send requests of the page itself, and those a person opens.
 
 The server listens on the loopback only, but a browser brings other sites' requests there: a
 site's script may post a form to it, and a name of the site's may be made to point to it (DNS

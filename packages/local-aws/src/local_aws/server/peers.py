@@ -1,4 +1,4 @@
-"""Whose a connection is: other users of the host are not answered.
+"""Peer check: connections of other users of the host are not answered.
 
 Linux lists in `/proc/net/tcp` which user a socket belongs to
 (https://docs.kernel.org/networking/proc_net_tcp.html). Where the system does not list it, as on

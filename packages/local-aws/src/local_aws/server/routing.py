@@ -1,4 +1,4 @@
-"""The way of a request into moto: which service it is for, and what is not implemented."""
+"""Routing of a request into moto: which service it is for, and what is not implemented."""
 
 from collections.abc import Callable, Iterable
 from http import HTTPStatus

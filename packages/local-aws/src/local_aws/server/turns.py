@@ -1,4 +1,4 @@
-"""Actions meet others of their service: moto reads its dictionaries while others write them.
+"""Turns of concurrent actions: moto reads its dictionaries while other actions write them.
 
 A read that meets a write raises "dictionary changed size during iteration", and two creations of
 one name may both find it free. Terraform creates ten resources at a time. Actions of some services

@@ -1,4 +1,4 @@
-"""What SNS refuses of a request: messages, subjects and filter policies.
+"""Checks of SNS requests: messages, subjects and filter policies.
 
 https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html
@@ -34,28 +34,28 @@ def publish(original: Any, backend: Any, message: str, *args: Any, **more: Any) 
 
 
 def _require_default(message: str) -> None:
-    said = "Invalid parameter: Message Structure - "
+    prefix = "Invalid parameter: Message Structure - "
     try:
         found = json.loads(message)
     except ValueError as error:
-        raise SNSInvalidParameter(f"{said}JSON message body failed to parse") from error
+        raise SNSInvalidParameter(f"{prefix}JSON message body failed to parse") from error
     if not isinstance(found, dict) or not isinstance(found.get("default"), str):
-        raise SNSInvalidParameter(f"{said}No default entry in JSON message body")
+        raise SNSInvalidParameter(f"{prefix}No default entry in JSON message body")
 
 
 @patch(f"{_BACKEND}._validate_filter_policy", why="takes what is no object, and empty lists")
 def validate_filter_policy(original: Any, backend: Any, value: Any, scope: Any) -> None:
     """Raise SNSInvalidParameter for a filter policy that SNS refuses."""
-    said = "Invalid parameter: FilterPolicy: "
+    prefix = "Invalid parameter: FilterPolicy: "
     if not isinstance(value, dict):
-        raise SNSInvalidParameter(f"{said}Filter policy must be an object")
+        raise SNSInvalidParameter(f"{prefix}Filter policy must be an object")
     for rules in _lists(value):
         if not rules:
-            raise SNSInvalidParameter(f"{said}Empty arrays are not allowed")
+            raise SNSInvalidParameter(f"{prefix}Empty arrays are not allowed")
         for rule in rules:
             for name in _OF_STRINGS if isinstance(rule, dict) else ():
                 if not isinstance(rule.get(name, ""), str):
-                    raise SNSInvalidParameter(f"{said}{name} match pattern must be a string")
+                    raise SNSInvalidParameter(f"{prefix}{name} match pattern must be a string")
     original(backend, value, scope)
 
 

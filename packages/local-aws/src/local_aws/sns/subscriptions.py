@@ -79,21 +79,21 @@ def _notification(
         return None
     if message_structure == "json":
         message = subscription._parse_message_structure(message, subscription.protocol)
-    said: dict[str, Any] = subscription.get_post_data(
+    post_data: dict[str, Any] = subscription.get_post_data(
         message, message_id, subject, message_attributes
     )
-    return said
+    return post_data
 
 
 def record(notification: dict[str, Any], subscription: Any) -> dict[str, Any]:
     """Return the record that a function gets of a notification."""
-    spelt = {"SigningCertURL": "SigningCertUrl", "UnsubscribeURL": "UnsubscribeUrl"}
-    said = {spelt.get(name, name): value for name, value in notification.items()}
+    key_spelling = {"SigningCertURL": "SigningCertUrl", "UnsubscribeURL": "UnsubscribeUrl"}
+    body = {key_spelling.get(name, name): value for name, value in notification.items()}
     return {
         "EventSource": "aws:sns",
         "EventVersion": "1.0",
         "EventSubscriptionArn": subscription.arn,
-        "Sns": {"Subject": None, "MessageAttributes": {}, **said},
+        "Sns": {"Subject": None, "MessageAttributes": {}, **body},
     }
 
 

@@ -1,4 +1,4 @@
-"""What SQS refuses of a request: attributes of queues, and messages.
+"""Checks of SQS requests: attributes of queues, and messages.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
@@ -68,23 +68,23 @@ def require_attributes(attributes: dict[str, Any]) -> None:
             _require_redrive_policy(value)
 
 
-def _is_within(value: Any, least: int, most: int) -> bool:
+def _is_within(value: Any, minimum: int, maximum: int) -> bool:
     text = str(value)
-    return re.fullmatch(r"-?\d+", text) is not None and least <= int(text) <= most
+    return re.fullmatch(r"-?\d+", text) is not None and minimum <= int(text) <= maximum
 
 
 def _require_redrive_policy(value: Any) -> None:
-    said = f"Value {value} for parameter RedrivePolicy is invalid. Reason: "
+    prefix = f"Value {value} for parameter RedrivePolicy is invalid. Reason: "
     try:
         policy = json.loads(value) if isinstance(value, str) else value
     except ValueError:
         policy = None
     if not isinstance(policy, dict):
-        raise InvalidParameterValue(f"{said}Redrive policy is not a valid JSON map.")
+        raise InvalidParameterValue(f"{prefix}Redrive policy is not a valid JSON map.")
     count = policy.get("maxReceiveCount", 1)
     if policy and not _is_within(count, 1, MAX_RECEIVES):
         raise InvalidParameterValue(
-            f"{said}Invalid value for maxReceiveCount: {count}, valid values are from 1 to "
+            f"{prefix}Invalid value for maxReceiveCount: {count}, valid values are from 1 to "
             f"{MAX_RECEIVES} both inclusive."
         )
 

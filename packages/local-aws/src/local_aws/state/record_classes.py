@@ -124,7 +124,7 @@ def _takes_attributes(kind: type) -> bool:
     return setter is None or getattr(setter, "__module__", "") == "dataclasses"
 
 
-class _Sealed(type):
+class _ImmutableClass(type):
     """A class whose attributes stay as they are, whatever is loaded."""
 
     def __setattr__(cls, name: str, value: Any) -> None:
@@ -140,7 +140,7 @@ _blank_classes: dict[type, type] = {}
 def blank_class(kind: type) -> type:
     """Return the class that makes blank records of another, without calling its constructor."""
     if kind not in _blank_classes:
-        _blank_classes[kind] = _Sealed(
+        _blank_classes[kind] = _ImmutableClass(
             kind.__name__,
             (),
             {"kind": kind, "__new__": lambda _, *values, **__: _blank(kind, values)},
@@ -171,7 +171,7 @@ def _default_dict(factory: Any = None) -> Any:
 
 def _itself(kind: Any) -> Any:
     """Return the class that a blank one stands for, else the value."""
-    return vars(kind)["kind"] if isinstance(kind, _Sealed) else kind
+    return vars(kind)["kind"] if isinstance(kind, _ImmutableClass) else kind
 
 
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)

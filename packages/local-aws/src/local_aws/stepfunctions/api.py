@@ -89,7 +89,7 @@ def validate_state_machine_definition(response: Any) -> Any:
             StepFunctionsParserBackend._validate_definition(text)
         except InvalidDefinition as error:
             problems = [Problem("SCHEMA_VALIDATION_FAILED", str(getattr(error, "message", error)))]
-    most = int(response._get_param("maxResults") or 0) or MAX_DIAGNOSTICS
+    max_diagnostics = int(response._get_param("maxResults") or 0) or MAX_DIAGNOSTICS
     diagnostics = [
         {
             "severity": "ERROR",
@@ -102,8 +102,8 @@ def validate_state_machine_definition(response: Any) -> Any:
     return ActionResult(
         {
             "result": "FAIL" if diagnostics else "OK",
-            "diagnostics": diagnostics[:most],
-            "truncated": len(diagnostics) > most,
+            "diagnostics": diagnostics[:max_diagnostics],
+            "truncated": len(diagnostics) > max_diagnostics,
         }
     )
 

@@ -74,7 +74,7 @@ def _parsed(original: Callable[[str], tuple[Any, Any]], definition: str) -> tupl
     if not isinstance(parsed, dict):
         return original(definition)  # which says what is wrong
     kept: dict[tuple[str, ...], DistributedSettings] = {}
-    _take_out(parsed, (), kept)
+    _extract_distributed_maps(parsed, (), kept)
     program, _ = original(json.dumps(parsed, ensure_ascii=False))
     _attach(program.states, (), kept)
     return program, None  # the syntax tree is large, and nothing that runs asks for it
@@ -108,7 +108,7 @@ def _template(text: str, jsonata: bool) -> Any:
     return made.output.jsonata_template_value if jsonata else made.parameters
 
 
-def _take_out(
+def _extract_distributed_maps(
     flow: dict[str, Any],
     path: tuple[str, ...],
     kept: dict[tuple[str, ...], DistributedSettings],
@@ -117,7 +117,9 @@ def _take_out(
     language = str(flow.get("QueryLanguage", language))
     for name, state, inner in inner_flows(flow):
         for number, part in enumerate(inner):
-            _take_out(part, (*path, name, str(number)), kept, language)  # not the state's own
+            _extract_distributed_maps(
+                part, (*path, name, str(number)), kept, language
+            )  # not the state's own
         percentage = state.get("ToleratedFailurePercentage")
         if isinstance(percentage, int):  # moto's grammar knows it with a decimal point only
             state["ToleratedFailurePercentage"] = float(percentage)

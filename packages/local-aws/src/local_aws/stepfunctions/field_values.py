@@ -1,4 +1,4 @@
-"""What the fields of a state may hold: numbers, paths, rules, retriers, names.
+"""Checks of the values in a state's fields: numbers, paths, rules, retriers, names.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/statemachine-structure.html
 """
@@ -96,15 +96,15 @@ def _scopes(state: Mapping[str, Any], place: str) -> Iterator[tuple[Mapping[str,
 def _of_numbers(
     part: Mapping[str, Any], place: str, ranges: Mapping[str, tuple[int, int | None]]
 ) -> Iterator[Problem]:
-    for field, (least, most) in ranges.items():
-        value = part.get(field, least)
+    for field, (minimum, maximum) in ranges.items():
+        value = part.get(field, minimum)
         if isinstance(value, str):
             continue  # an expression
         whole = isinstance(value, int) and not isinstance(value, bool)
-        if not whole or value < least or (most is not None and value > most):
-            upper = "" if most is None else f" and at most {most}"
+        if not whole or value < minimum or (maximum is not None and value > maximum):
+            upper = "" if maximum is None else f" and at most {maximum}"
             yield invalid(
-                f"'{field}' must be an integer of at least {least}{upper}", f"{place}/{field}"
+                f"'{field}' must be an integer of at least {minimum}{upper}", f"{place}/{field}"
             )
 
 
@@ -134,8 +134,8 @@ def _of_retrier(retrier: Mapping[str, Any], place: str) -> Iterator[Problem]:
     rate = retrier.get("BackoffRate", 2.0)
     if not _COMPARED["Numeric"](rate) or rate < 1:
         yield invalid("'BackoffRate' must be a number of at least 1.0", f"{place}/BackoffRate")
-    most, first = retrier.get("MaxDelaySeconds"), retrier.get("IntervalSeconds", 1)
-    if isinstance(most, int) and isinstance(first, int) and most <= first:
+    max_delay, first = retrier.get("MaxDelaySeconds"), retrier.get("IntervalSeconds", 1)
+    if isinstance(max_delay, int) and isinstance(first, int) and max_delay <= first:
         yield invalid("'MaxDelaySeconds' must be greater than 'IntervalSeconds'", place)
     if retrier.get("JitterStrategy", "NONE") not in ("NONE", "FULL"):
         yield invalid("'JitterStrategy' is FULL or NONE", f"{place}/JitterStrategy")

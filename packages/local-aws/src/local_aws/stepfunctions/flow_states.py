@@ -119,7 +119,7 @@ def matches_wildcards(_: Any, variable: Any, comparison_value: Any) -> bool:
     return wildcard(parts).fullmatch(variable) is not None
 
 
-class _Ruled(str):
+class _RuleTarget(str):
     """The name of a state that a rule leads to, and not the Default."""
 
     __slots__ = ()
@@ -131,7 +131,7 @@ def evaluate_choice(_: Any, state: Any, env: Any) -> None:
     for rule in state.choices_decl.rules:
         rule.eval(env)
         if env.stack.pop() is True:
-            env.stack.append(_Ruled(rule.next_stmt.name))
+            env.stack.append(_RuleTarget(rule.next_stmt.name))
             return
     if state.default_state is None:
         cause = f"No rule of the Choice state {state.name} matched, and it has no Default."
@@ -142,7 +142,7 @@ def evaluate_choice(_: Any, state: Any, env: Any) -> None:
 @patch(f"{_CHOICE}._eval_state_output", why="takes a rule that leads to the Default for none")
 def evaluate_choice_output(original: Any, state: Any, env: Any) -> None:
     """Put out what the Choice has, or the rule that matched."""
-    if isinstance(env.stack[-1], _Ruled):
+    if isinstance(env.stack[-1], _RuleTarget):
         env.stack[-1] = str(env.stack[-1])
         state = copy.copy(state)
         state.default_state = None  # the rule has assigned and put out what it has

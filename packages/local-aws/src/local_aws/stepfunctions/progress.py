@@ -1,4 +1,4 @@
-"""How far an execution has come, so that a redrive goes on from there.
+"""Progress of an execution, kept so that a redrive goes on from there.
 
 Each flow that runs (the state machine's own, a branch, an iteration) has a record, a
 plain dictionary: the `state` it is in, that state's `input` and the `variables` at its

@@ -1,4 +1,4 @@
-"""What is published of an execution's start and end: an event, and the AWS/States metrics.
+"""Status events of executions: an EventBridge event and the AWS/States metrics.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
 https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html

@@ -1,4 +1,4 @@
-"""What a definition must not have: what AWS refuses, and what the embedded AWS cannot run.
+"""Validation of definitions: what AWS refuses, and what the embedded AWS cannot run.
 
 Nothing here is moto's.
 """

@@ -112,8 +112,8 @@ class Aws:
     ) -> str:
         """Make a role that the services may take, with one inline policy; return its ARN."""
         iam, name = self.client("iam"), name or unique("r")
-        who = {"Service": [f"{service}.amazonaws.com" for service in services]}
-        trust = {"Effect": "Allow", "Principal": who, "Action": "sts:AssumeRole"}
+        principal = {"Service": [f"{service}.amazonaws.com" for service in services]}
+        trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
         made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))
         if statements:
             iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(*statements))

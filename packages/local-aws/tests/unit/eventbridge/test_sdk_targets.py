@@ -1,7 +1,7 @@
 import boto3
 import pytest
 
-from local_aws.eventbridge.sdk_targets import named, spelt
+from local_aws.eventbridge.sdk_targets import named, with_service_names
 
 START = "arn:aws:scheduler:::aws-sdk:"
 
@@ -35,7 +35,7 @@ def test_parameters_are_spelt_as_the_service_does():
     )
     shape = client.meta.service_model.operation_model("PutLogEvents").input_shape
     given = {"LogGroupName": "g", "LogEvents": [{"Timestamp": 1, "Message": "m"}], "Other": 1}
-    assert spelt(given, shape) == {
+    assert with_service_names(given, shape) == {
         "logGroupName": "g",
         "logEvents": [{"timestamp": 1, "message": "m"}],
         "Other": 1,

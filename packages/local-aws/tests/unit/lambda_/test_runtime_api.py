@@ -30,7 +30,7 @@ def client(api: RuntimeApi) -> http.client.HTTPConnection:
 
 def test_the_worker_gets_its_event_and_answers(api: RuntimeApi) -> None:
     invocation = Invocation(b'{"a": 1}', ARN, 3.0)
-    api.hand_out(invocation)
+    api.deliver(invocation)
     connection = client(api)
     connection.request("GET", NEXT)
     answer = connection.getresponse()
@@ -54,7 +54,7 @@ def test_the_worker_gets_its_event_and_answers(api: RuntimeApi) -> None:
     ],
 )
 def test_a_browsers_request_gets_no_event(api: RuntimeApi, headers: dict[str, str]) -> None:
-    api.hand_out(Invocation(b'{"secret": 1}', ARN, 3.0))
+    api.deliver(Invocation(b'{"secret": 1}', ARN, 3.0))
     connection = client(api)
     connection.request("GET", NEXT, headers=headers)
     answer = connection.getresponse()
@@ -70,7 +70,7 @@ def test_a_browser_cannot_report_that_the_worker_failed(api: RuntimeApi) -> None
 
 
 def test_another_process_gets_no_event(api: RuntimeApi) -> None:
-    api.hand_out(Invocation(b'{"secret": 1}', ARN, 3.0))
+    api.deliver(Invocation(b'{"secret": 1}', ARN, 3.0))
     program = (
         "import http.client, sys\n"
         "connection = http.client.HTTPConnection(sys.argv[1], timeout=10)\n"
@@ -95,7 +95,7 @@ def test_a_request_that_waits_for_an_event_is_not_replaced(api: RuntimeApi) -> N
     assert api.initialised.wait(10)
     second.request("GET", NEXT)
     assert second.getresponse().status == 409
-    api.hand_out(Invocation(b'"mine"', ARN, 3.0))
+    api.deliver(Invocation(b'"mine"', ARN, 3.0))
     assert first.getresponse().read() == b'"mine"'
 
 
@@ -106,5 +106,5 @@ def test_a_runtime_whose_connection_broke_waits_with_a_new_one(api: RuntimeApi) 
     broken.close()
     assert api.wait_until_free(10)
     again.request("GET", NEXT)
-    api.hand_out(Invocation(b'"again"', ARN, 3.0))
+    api.deliver(Invocation(b'"again"', ARN, 3.0))
     assert again.getresponse().read() == b'"again"'

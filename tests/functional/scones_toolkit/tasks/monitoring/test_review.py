@@ -12,7 +12,7 @@ from scones_core.errors import MonitorError, SettingsError
 from scones_core.reviews import read_answers
 from scones_monitor.captured_records import CapturedRecord
 from scones_monitor.join import Joined
-from scones_toolkit.tasks.monitoring.review import _classes, _table, review, say_agreement
+from scones_toolkit.tasks.monitoring.review import _classes, _table, print_agreement, review
 from tests.functional.scones_monitor.review.conftest import Page
 
 
@@ -103,7 +103,7 @@ def test_answers_are_in_s3_when_the_task_ends_and_a_second_reviewer_is_compared(
         ("ben", digests[1], "bicycle"),
     ]
     assert "3 images answered, median 1.2 s each" in project.printed
-    say_agreement(project)
+    print_agreement(project)
     assert re.search(r"ana, ben +2 +1 +0.00", project.printed)
     assert f"{digests[1]}.png  ana: motorcycle, ben: bicycle" in project.printed
 

@@ -171,9 +171,9 @@ def _extension(folder: str, name: str) -> str:
     return "/".join(part for part in (folder, name or (folder and f"{uuid.uuid4()}.out")) if part)
 
 
-def _number(name: str, text: str, least: int, most: int) -> float:
-    if not text.isdigit() or not least <= int(text) <= most:
-        raise InvalidAsyncRequest(f"{name} must be between {least} and {most}, not {text}.")
+def _number(name: str, text: str, minimum: int, maximum: int) -> float:
+    if not text.isdigit() or not minimum <= int(text) <= maximum:
+        raise InvalidAsyncRequest(f"{name} must be between {minimum} and {maximum}, not {text}.")
     return float(text)
 
 
@@ -263,8 +263,8 @@ def _asked(variant: Variant, request: AsyncRequest, body: bytes) -> Reply:
     except VariantUnavailable as error:
         raise AsyncFailed(f"ServerError: {error}") from error
     except urllib3.exceptions.HTTPError as error:
-        words = no_answer(error, request.timeout_seconds)
-        raise AsyncFailed(f"ServerError: {words}") from error
+        failure_text = no_answer(error, request.timeout_seconds)
+        raise AsyncFailed(f"ServerError: {failure_text}") from error
     if not reply.ok:
         kind = "ClientError" if 400 <= reply.status < 500 else "ServerError"
         raise AsyncFailed(f"{kind}: {received(reply.status, refusal(reply))}")

@@ -123,13 +123,13 @@ def _check_serverless(
         raise AWSValidationException(
             "Network isolation and VPC configuration are not supported for serverless endpoints."
         )
-    most = config["MaxConcurrency"]
-    if not 1 <= most <= 200:
+    maximum = config["MaxConcurrency"]
+    if not 1 <= maximum <= 200:
         raise AWSValidationException(
-            f"1 validation error detected: Value '{most}' at 'maxConcurrency' failed to satisfy "
+            f"1 validation error detected: Value '{maximum}' at 'maxConcurrency' failed to satisfy "
             "constraint: Member must have value between 1 and 200"
         )
-    if (config.get("ProvisionedConcurrency") or 0) > most:
+    if (config.get("ProvisionedConcurrency") or 0) > maximum:
         raise AWSValidationException("ProvisionedConcurrency must not exceed MaxConcurrency.")
 
 

@@ -117,8 +117,8 @@ def _steps(part: float) -> tuple[float, ...]:
     return (*(part * step for step in range(1, number)), 1.0)
 
 
-def _part(name: str, source: Mapping[str, Any], counts: Sequence[int], least: float) -> float:
-    """Return a CapacitySize as a fraction, which must be between `least` and one half."""
+def _part(name: str, source: Mapping[str, Any], counts: Sequence[int], minimum: float) -> float:
+    """Return a CapacitySize as a fraction, which must be between `minimum` and one half."""
     size = source.get(name)
     if not size:
         raise InvalidRollout(f"{name} is required for this deployment.")
@@ -128,22 +128,22 @@ def _part(name: str, source: Mapping[str, Any], counts: Sequence[int], least: fl
     else:
         part = float(size["Value"]) / 100
     # One instance has no half that could be moved first.
-    if not least <= part <= 0.5 or smallest < 2:
+    if not minimum <= part <= 0.5 or smallest < 2:
         raise InvalidRollout(
-            f"{name} of {size['Value']} ({size['Type']}) must be between {least:.0%} and 50% of "
+            f"{name} of {size['Value']} ({size['Type']}) must be between {minimum:.0%} and 50% of "
             f"the variant's total instance count, which is {smallest}."
         )
     return part
 
 
-def _between(name: str, source: Mapping[str, Any], least: float, most: float) -> float:
+def _between(name: str, source: Mapping[str, Any], minimum: float, maximum: float) -> float:
     value = source.get(name)
     if value is None:
-        return 0.0 if least == 0 else most
-    if not least <= value <= most:
+        return 0.0 if minimum == 0 else maximum
+    if not minimum <= value <= maximum:
         raise InvalidRollout(
             f"1 validation error detected: Value '{value}' at '{name}' failed to satisfy "
-            f"constraint: Member must have value between {least:.0f} and {most:.0f}"
+            f"constraint: Member must have value between {minimum:.0f} and {maximum:.0f}"
         )
     return float(value)
 

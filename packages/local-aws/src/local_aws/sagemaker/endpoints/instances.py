@@ -259,11 +259,11 @@ class Instance:
         return False
 
     def _no_ping(self, container: Container) -> str:
-        said = container.last_line
+        message = container.last_line
         return (
             f"The primary container for production variant {self.spec.name} did not pass the "
             "ping health check. Please check CloudWatch logs for this endpoint."
-            + (f" Its last line: {said}" if said else "")
+            + (f" Its last line: {message}" if message else "")
         )[:1024]
 
     def _serve(self, container: Container) -> int:

@@ -200,11 +200,11 @@ def _refused(request: Invocation, fleet: Fleet) -> str:
         return too_long_attributes()
     if fleet.settings.asynchronous is not None:
         return f"Endpoint {request.endpoint} is asynchronous: use InvokeEndpointAsync to invoke it."
-    most = MAX_SERVERLESS_BYTES if fleet.settings.serverless else MAX_BODY_BYTES
-    if len(request.body) > most:
+    max_bytes = MAX_SERVERLESS_BYTES if fleet.settings.serverless else MAX_BODY_BYTES
+    if len(request.body) > max_bytes:
         return (
             "1 validation error detected: Value at 'body' failed to satisfy constraint: "
-            f"Member must have length less than or equal to {most}"
+            f"Member must have length less than or equal to {max_bytes}"
         )
     return ""
 

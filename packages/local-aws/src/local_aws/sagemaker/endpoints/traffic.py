@@ -1,4 +1,4 @@
-"""Which fleet of an endpoint the next request takes.
+"""Traffic: which fleet of an endpoint the next request takes.
 
 A request takes its fleet, is counted in, and runs without a lock. While an update goes on there
 are two fleets, and a share of the requests takes the new one; whoever stops a fleet takes it out

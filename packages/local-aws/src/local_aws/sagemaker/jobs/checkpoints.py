@@ -31,7 +31,7 @@ class CheckpointsFailed(LocalAwsError):
     """Checkpoints cannot be read or written; the message is the job's FailureReason."""
 
 
-def relocated(config: Mapping[str, Any]) -> str:
+def relative_checkpoint_path(config: Mapping[str, Any]) -> str:
     """Return a `CheckpointConfig`'s LocalPath relative to `/opt/ml`; raises CheckpointsFailed."""
     path = PurePosixPath(config.get("LocalPath") or DEFAULT_PATH)
     inside = path.is_relative_to("/opt/ml") and ".." not in path.parts and len(path.parts) > 3

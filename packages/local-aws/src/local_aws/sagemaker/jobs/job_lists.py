@@ -92,10 +92,10 @@ def job_page(
         (job for job in jobs if _matches(kind, job, given)), key=_key(kind, by), reverse=descending
     )
     start = _start(given.get("next_token"), len(found))
-    most = int(given.get("max_results") or _PAGE)
-    summaries = [_summary(kind, job) for job in found[start : start + most]]
+    page_size = int(given.get("max_results") or _PAGE)
+    summaries = [_summary(kind, job) for job in found[start : start + page_size]]
     page: dict[str, Any] = {f"{kind.name}JobSummaries": summaries}
-    return {**page, "NextToken": str(start + most)} if start + most < len(found) else page
+    return {**page, "NextToken": str(start + page_size)} if start + page_size < len(found) else page
 
 
 def _matches(kind: Kind, job: Job, given: Mapping[str, Any]) -> bool:

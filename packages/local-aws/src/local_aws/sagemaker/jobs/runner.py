@@ -131,8 +131,8 @@ class Supervision:
         return self.stop.is_set()
 
     def _waited_too_long(self) -> bool:
-        most = self._max_wait_seconds
-        return most is not None and (clock.now() - self._began).total_seconds() > most
+        max_seconds = self._max_wait_seconds
+        return max_seconds is not None and (clock.now() - self._began).total_seconds() > max_seconds
 
 
 class JobRun(abc.ABC):
@@ -181,9 +181,9 @@ class JobRun(abc.ABC):
         return outcome, status if status >= 0 else 128 - status
 
 
-def algorithm_error(said: str, code: int) -> AlgorithmError:
+def algorithm_error(message: str, code: int) -> AlgorithmError:
     """Return the error of a program that ended with an exit code other than 0."""
-    return AlgorithmError(f"AlgorithmError: {said}, exit code: {code}")
+    return AlgorithmError(f"AlgorithmError: {message}, exit code: {code}")
 
 
 Run = TypeVar("Run", bound=JobRun)

@@ -227,12 +227,12 @@ class TrainingRun(JobRun):
             container, lambda: self._on_status("Stopping", "Stopping the training job")
         )
         if code != 0 and outcome is Outcome.BY_ITSELF:
-            said = self._paths.failure() or container.last_line
+            text = self._paths.failure() or container.last_line
             algorithm = algorithm_of(self.spec.image)
-            if algorithm and algorithm.own_failures and said.startswith("ClientError:"):
+            if algorithm and algorithm.own_failures and text.startswith("ClientError:"):
                 # AWS's own algorithms say themselves whose fault it was.
-                raise AlgorithmError(said)
-            raise algorithm_error(said, code)
+                raise AlgorithmError(text)
+            raise algorithm_error(text, code)
         return outcome
 
     def _read(self, line: str) -> None:

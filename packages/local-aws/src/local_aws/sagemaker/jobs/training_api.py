@@ -20,7 +20,7 @@ from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.algorithms.images import algorithm_of
 from local_aws.sagemaker.aws_services import services
 from local_aws.sagemaker.jobs.channels import Channel
-from local_aws.sagemaker.jobs.checkpoints import relocated
+from local_aws.sagemaker.jobs.checkpoints import relative_checkpoint_path
 from local_aws.sagemaker.jobs.job_lists import TRAINING, job_of, list_patches, require_new
 from local_aws.sagemaker.jobs.runner import JobResult, RunningJobs
 from local_aws.sagemaker.jobs.training import TrainingRun, TrainingSpec
@@ -303,7 +303,7 @@ def _spec(job: JobRecord, environment: Mapping[str, str]) -> TrainingSpec:
         instance_type=resources.get("InstanceType", ""),
         kms_key_id=job.output_data_config.get("KmsKeyId") or None,
         checkpoints=S3Uri.parse(checkpoints["S3Uri"]) if checkpoints else None,
-        checkpoint_path=relocated(checkpoints),
+        checkpoint_path=relative_checkpoint_path(checkpoints),
     )
 
 

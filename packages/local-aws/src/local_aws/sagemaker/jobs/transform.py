@@ -366,9 +366,9 @@ class TransformRun(JobRun):
 def _refused(reply: Reply) -> RequestFailed:
     theirs = 400 <= reply.status < 500
     first = f"ClientError: {reply.status}" if theirs else None
-    said = refusal(reply).split("\n")
+    message_lines = refusal(reply).split("\n")
     status = first or f"Bad HTTP status received from algorithm: {reply.status}"
-    return RequestFailed(status, "", "Message:", *said, theirs=theirs)
+    return RequestFailed(status, "", "Message:", *message_lines, theirs=theirs)
 
 
 LOG_GROUP = "/aws/sagemaker/TransformJobs"

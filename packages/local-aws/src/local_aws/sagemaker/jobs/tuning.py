@@ -266,12 +266,12 @@ def list_training_jobs_for_hyper_parameter_tuning_job(self: SageMakerResponse) -
     status, by = self._get_param("StatusEquals"), self._get_param("SortBy") or "Name"
     found = [t for t in record.training_jobs if status in (None, t["TrainingJobStatus"])]
     found.sort(key=lambda trial: _sort_key(trial, by), reverse=order == "Descending")
-    most, start = (
+    page_size, start = (
         int(self._get_param("MaxResults") or 10),
         int(self._get_param("NextToken") or 0),
     )
-    page = {"TrainingJobSummaries": found[start : start + most]}
-    more = {"NextToken": str(start + most)} if start + most < len(found) else {}
+    page = {"TrainingJobSummaries": found[start : start + page_size]}
+    more = {"NextToken": str(start + page_size)} if start + page_size < len(found) else {}
     return ActionResult({**page, **more})
 
 

@@ -1,4 +1,4 @@
-"""Where a tuning job looks next: at random, over a grid, or where a Gaussian process expects gain.
+"""Search strategies of a tuning job: random, grid, and Bayesian by a Gaussian process.
 
 The Bayesian search is the textbook one: a Gaussian process with a squared-exponential kernel on
 the unit cube, expected improvement over random candidates, and the mean as a stand-in for trials

@@ -44,12 +44,12 @@ def batched_inputs(
     ]
 
 
-def _cut(items: Sequence[Any], most: int, room: int) -> Iterator[list[Any]]:
+def _cut(items: Sequence[Any], max_items: int, room: int) -> Iterator[list[Any]]:
     batch: list[Any] = []
     used = 0
     for item in items:
         size = _bytes(compact(item)) + 1  # the comma
-        if batch and (len(batch) >= most or used + size - 1 > room):
+        if batch and (len(batch) >= max_items or used + size - 1 > room):
             yield batch
             batch, used = [], 0
         batch.append(item)

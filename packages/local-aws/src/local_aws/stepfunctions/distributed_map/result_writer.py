@@ -1,4 +1,4 @@
-"""What a Distributed Map's ResultWriter makes of its children. Nothing here is moto's.
+"""ResultWriter: what a Distributed Map writes of its children. Nothing here is moto's.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html
 """

@@ -191,16 +191,16 @@ class _Run:
         reader = self._given.item_reader
         if reader is None:
             return iter(self._given.input_items)
-        most = None
+        max_items = None
         if reader.reader_config:
             reader.reader_config.eval(self._env)
-            most = self._env.stack.pop()["MaxItemsValue"]
-            if most < 0:
+            max_items = self._env.stack.pop()["MaxItemsValue"]
+            if max_items < 0:
                 raise StateFailed("States.ItemReaderFailed", "field MaxItems must be positive")
         reader.parargs.eval(self._env)
         parameters = self._env.stack.pop()
         config, action = self._settings.reader_config, reader.resource.api_action
-        return itertools.islice(read_items(self._s3(), action, parameters, config), most)
+        return itertools.islice(read_items(self._s3(), action, parameters, config), max_items)
 
     def _selected(self, selector: Any, index: int, item: Any) -> Any:
         frame = self._env.open_inner_frame()

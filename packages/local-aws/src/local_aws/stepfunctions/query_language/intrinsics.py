@@ -107,8 +107,8 @@ def _call(text: str, place: int, depth: int) -> tuple[Call, int]:
                 raise InvalidIntrinsic(f"'{text}' has a comma without an argument after it.")
         elif not text.startswith(")", place):
             raise InvalidIntrinsic(f"'{text}' is not closed, or lacks a comma.")
-    least, most = FUNCTIONS[found[1]].arguments
-    if not least <= len(arguments) <= most:
+    min_count, max_count = FUNCTIONS[found[1]].arguments
+    if not min_count <= len(arguments) <= max_count:
         raise InvalidIntrinsic(f"States.{found[1]} does not take {len(arguments)} arguments.")
     return Call(found[1], tuple(arguments)), place + 1
 
@@ -137,9 +137,9 @@ def _argument(text: str, place: int, depth: int) -> tuple[Any, int]:
     number = _NUMBER.match(text, place)
     if number:
         return json.loads(number[0]), number.end()
-    for word, value in _LITERALS.items():
-        if text.startswith(word, place):
-            return value, place + len(word)
+    for literal, value in _LITERALS.items():
+        if text.startswith(literal, place):
+            return value, place + len(literal)
     raise InvalidIntrinsic(f"'{text}' has an argument that is not valid: '{text[place:]}'.")
 
 

@@ -65,7 +65,7 @@ class Path:
         return found
 
 
-class _Looked(threading.local):
+class _VisitCount(threading.local):
     """How many values this thread has looked at since it began with a path."""
 
     values = 0
@@ -77,7 +77,7 @@ class _Looked(threading.local):
             raise InvalidPath(f"A JSONPath looks at more than {MAX_VALUES:,} values.")
 
 
-_looked = _Looked()
+_looked = _VisitCount()
 
 
 def find(path: str, data: Any) -> Any:

@@ -56,16 +56,18 @@ def evaluate_jsonata(_: Any, component: Any, env: Any) -> None:
 
 def _require_type(expression: str, field: str, value: Any) -> None:
     """Raise QueryFailed where a field of a state cannot have this value."""
-    said = f"The JSONata expression '{expression}' returned an unexpected result type."
+    prefix = f"The JSONata expression '{expression}' returned an unexpected result type."
     text = json.dumps(value)[:100]
     if field in _STRINGS_ONLY and not isinstance(value, str):
-        raise QueryFailed(f"{said} Expected 'string', but was {text}.")
+        raise QueryFailed(f"{prefix} Expected 'string', but was {text}.")
     if field not in _NUMBERS:
         return
-    least, most = _NUMBERS[field]
+    minimum, maximum = _NUMBERS[field]
     whole = isinstance(value, int | float) and not isinstance(value, bool) and value == int(value)
-    if not whole or not least <= value <= most:
-        raise QueryFailed(f"{said} Expected a number from {least} to {most}, but was {text}.")
+    if not whole or not minimum <= value <= maximum:
+        raise QueryFailed(
+            f"{prefix} Expected a number from {minimum} to {maximum}, but was {text}."
+        )
 
 
 @patch(

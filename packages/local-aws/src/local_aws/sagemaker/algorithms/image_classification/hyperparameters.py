@@ -19,9 +19,9 @@ _PLATFORM_PREFIX = "_"
 Rule = tuple[Callable[[str], Any], Any, str]
 
 
-def _whole(text: str, least: int = 1) -> int:
+def _whole(text: str, minimum: int = 1) -> int:
     value = int(text)
-    if value < least:
+    if value < minimum:
         raise ValueError
     return value
 
@@ -136,11 +136,11 @@ class Hyperparameters:
 def _read(name: str, text: str | None) -> Any:
     if text is None:
         return None
-    read, _, words = _RULES[name]
+    read, _, constraint = _RULES[name]
     try:
         return read(str(text).strip())
     except ValueError as error:
-        raise invalid_hyperparameter(f"{text!r} is not valid for '{name}': {words}") from error
+        raise invalid_hyperparameter(f"{text!r} is not valid for '{name}': {constraint}") from error
 
 
 def _refuse_what_the_stand_in_lacks(values: Mapping[str, Any]) -> None:

@@ -34,8 +34,8 @@ def _record(file: BinaryIO, path: Path) -> bytes | None:
             return None
         if len(head) < 8 or head[:4] != _MAGIC_BYTES:
             raise CustomerError(f"{path.name} is not a RecordIO file.")
-        word = struct.unpack("<I", head[4:])[0]
-        flag, length = word >> 29, word & (1 << 29) - 1
+        header = struct.unpack("<I", head[4:])[0]
+        flag, length = header >> 29, header & (1 << 29) - 1
         data = file.read(length) if length <= MAX_RECORD_BYTES else b""
         if len(data) < length or len(file.read(-length % 4)) < -length % 4:
             raise CustomerError(f"{path.name} ends within a record, or has one that is too large.")

@@ -82,7 +82,7 @@ def _fit(learned: Split, checked: Split, settings: Hyperparameters) -> Classifie
         answers = model.probabilities(checked.features)
         accuracy = float((answers.argmax(axis=1) == checked.labels).mean())
         say(f"Epoch[{epoch}] Validation-accuracy={accuracy:.6f}")
-        _say_top_k(answers, checked.labels, settings["top_k"], epoch)
+        _print_top_k(answers, checked.labels, settings["top_k"], epoch)
         since = 0 if accuracy > best + settings["early_stopping_tolerance"] else since + 1
         if accuracy > best:
             say(f"Storing the best model with validation accuracy: {accuracy:.6f}")
@@ -147,7 +147,7 @@ def _rate(settings: Hyperparameters, epoch: int) -> float:
     return float(settings["learning_rate"] * settings["lr_scheduler_factor"] ** passed)
 
 
-def _say_top_k(answers: Floats, labels: NDArray[np.int64], k: int | None, epoch: int) -> None:
+def _print_top_k(answers: Floats, labels: NDArray[np.int64], k: int | None, epoch: int) -> None:
     if k is not None:
         ranked = np.argsort(-answers, axis=1)[:, :k]
         accuracy = float((ranked == labels[:, None]).any(axis=1).mean())

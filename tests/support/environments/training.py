@@ -16,7 +16,7 @@ from scones_core.settings import Settings
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.data import etl
-from tests.support.environment import ACCOUNT
+from tests.support.environments.environment import ACCOUNT
 
 DATA, ARTIFACTS = "training-data", "training-artifacts"
 GROUP, DEMAND_GROUP = "trained", "trained-demand"

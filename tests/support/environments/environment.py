@@ -24,7 +24,7 @@ from scones_core.model_card import ModelCard
 from scones_core.settings import EndpointSettings, Settings
 from scones_deploy.artifact import artifact_release
 from scones_deploy.release import add_release
-from tests.support.checkout import ROOT, Checkout, Ended
+from tests.support.environments.checkout import ROOT, Checkout, Ended
 
 ACCOUNT = "123456789012"
 HEADER = b"IHDR\0\0\0\x20\0\0\0\x20\x08\x02\0\0\0"

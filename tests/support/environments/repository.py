@@ -10,9 +10,9 @@ from local_aws.testing.aws import ACCOUNT, new_client
 from scones_core.settings import EndpointSettings, Settings
 from scones_deploy.artifact import artifact_release
 from scones_deploy.release import add_release
-from tests.support.bootstrap import Bootstrap
-from tests.support.checkout import Checkout, Ended
-from tests.support.environment import quiet_hours
+from tests.support.environments.bootstrap import Bootstrap
+from tests.support.environments.checkout import Checkout, Ended
+from tests.support.environments.environment import quiet_hours
 
 ENVIRONMENT = "terraform/environments/dev"
 IGNORED = "build/\n.cache/\nkept/\nsummary/\n__pycache__/\n*.tfstate\n"

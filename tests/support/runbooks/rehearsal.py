@@ -1,8 +1,8 @@
 """The commands of a runbook, run against an environment in the embedded AWS."""
 
-from tests.support.checkout import Ended
-from tests.support.environment import ACCOUNT, Environment
-from tests.support.runbooks import aws_call, commands
+from tests.support.environments.checkout import Ended
+from tests.support.environments.environment import ACCOUNT, Environment
+from tests.support.runbooks.commands import aws_call, commands
 
 # Tasks that ask for the environment's name; somebody types it.
 ASKING = ("destroy", "purge")

@@ -10,7 +10,7 @@ from typing import Any
 import botocore.session
 from botocore import xform_name
 
-FOLDER = Path(__file__).parents[2] / "docs" / "runbooks"
+FOLDER = Path(__file__).parents[3] / "docs" / "runbooks"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Commands of the AWS CLI that are a service under another name.
 SERVICES = {"s3api": "s3"}

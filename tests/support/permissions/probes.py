@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from functools import cached_property
 
-from tests.support.daily_reports import DailyReports
-from tests.support.endpoint_probes import EndpointProbes
-from tests.support.job_probes import JobProbes
-from tests.support.workflow_probes import FUNCTIONS, PREFIX
+from tests.support.environments.daily_reports import DailyReports
+from tests.support.permissions.endpoint_probes import EndpointProbes
+from tests.support.permissions.job_probes import JobProbes
+from tests.support.permissions.workflow_probes import FUNCTIONS, PREFIX
 
 
 class Probes(EndpointProbes):

@@ -5,8 +5,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests.support.environment import ACCOUNT, PNG, Environment
-from tests.support.workflow_probes import (
+from tests.support.environments.environment import ACCOUNT, PNG, Environment
+from tests.support.permissions.workflow_probes import (
     CAPTURE,
     DATA,
     ENDPOINT,

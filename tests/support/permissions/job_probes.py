@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from local_aws.testing import PROGRAMS
 from local_aws.testing.aws import REGION
 from scones_train.sagemaker.model_package import Training, package_request
-from tests.support.environment import ACCOUNT, PNG, Environment
-from tests.support.workflow_probes import DATA, IMAGE, PREFIX
+from tests.support.environments.environment import ACCOUNT, PNG, Environment
+from tests.support.permissions.workflow_probes import DATA, IMAGE, PREFIX
 
 ARTIFACTS = f"{PREFIX}artifacts-{ACCOUNT}"
 RETRAIN, DEMAND = (

@@ -9,9 +9,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local_aws.testing.aws import plain_client, policy
-from tests.support.environment import ACCOUNT, Environment
-from tests.support.probes import Probes
-from tests.support.workflow_probes import PREFIX, TOPIC, messages_of_topic
+from tests.support.environments.environment import ACCOUNT, Environment
+from tests.support.permissions.probes import Probes
+from tests.support.permissions.workflow_probes import PREFIX, TOPIC, messages_of_topic
 
 BUCKETS = ("data", "artifacts", "capture", "logs")
 

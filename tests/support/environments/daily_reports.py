@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from local_aws.testing.aws import REGION
-from tests.support.environment import ACCOUNT, PNG, Environment
+from tests.support.environments.environment import ACCOUNT, PNG, Environment
 
 PREFIX = "scones-local-"
 ENDPOINT, NAME = f"{PREFIX}classifier", f"{PREFIX}daily-report"

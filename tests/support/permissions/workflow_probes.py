@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local_aws.testing.aws import REGION, policy
-from tests.support.environment import ACCOUNT, PNG, Environment
+from tests.support.environments.environment import ACCOUNT, PNG, Environment
 
 PREFIX = "scones-local-"
 ENDPOINT = f"{PREFIX}classifier"

@@ -11,7 +11,7 @@ from scones_core.uris import S3Uri
 from scones_toolkit.project import Project
 from tests.support.definitions import with_retries
 
-DEFINITIONS = Path(__file__).resolve().parents[2] / "terraform" / "definitions"
+DEFINITIONS = Path(__file__).resolve().parents[3] / "terraform" / "definitions"
 
 
 def expression(value: Any) -> str:
