@@ -19,7 +19,6 @@ module "daily_report" {
     threshold        = local.threshold
     chosen_threshold = var.confidence_threshold != null
     release          = var.active_release
-    releases         = [for id in keys(var.releases) : id if id != try(local.challenger.release, null)]
     model_url        = local.release.model_data_url
     dataset_version  = local.release.dataset_version
     reference_since  = var.monitoring.reference_since

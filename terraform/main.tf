@@ -82,8 +82,8 @@ module "endpoint" {
   }
 
   # The role's ARN is computed, so that names show in a plan; the role must still be there. A class
-  # has its assignment before the endpoint answers it.
-  depends_on = [module.iam, aws_s3_object.newest_assignments]
+  # has its assignment before the endpoint answers it, and a roll-out is recorded as it begins.
+  depends_on = [module.iam, aws_s3_object.chosen_release, aws_s3_object.newest_assignments]
 }
 
 module "functions" {

@@ -34,13 +34,17 @@ from scones_core.reviews.shared import LABELS
 from scones_core.uris import S3Uri
 from scones_monitor.archive import Archive
 from scones_monitor.capture_files import S3Captures
-from scones_monitor.charts.over_time import Marker
 from scones_monitor.live import DAY, LiveFigures, live_figures, publish
 from scones_monitor.period import parse_time
 from scones_monitor.reference import SUMMARY, drift_bounds
 from scones_monitor.report import Provenance, ReportData, write_report
 from scones_monitor.summary import Summary, summarise
-from scones_monitor.traffic import Subject, compare_with_before, endpoint_metrics, release_times
+from scones_monitor.traffic import (
+    Subject,
+    compare_with_before,
+    endpoint_metrics,
+    release_history,
+)
 from scones_monitor.variants import VariantFigures, compare_variants, without_labels_of
 
 PAGE = "report.html"
@@ -54,7 +58,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum
 class DailySettings:
     """What Terraform writes for the job: an endpoint, its active release, where its data are.
 
-    `labels` are in the model's order, `releases` the ids of the retained ones.
+    `labels` are in the model's order.
     `chosen_threshold` says whether an operator set the threshold, not the release; `challenger`
     is the release that answers a share of the requests in the active one's place.
     `reference_since` is the time from which on traffic is usual, as an operator says, or empty.
@@ -70,7 +74,6 @@ class DailySettings:
     threshold: float
     chosen_threshold: bool
     release: str
-    releases: tuple[str, ...]
     model_url: str
     dataset_version: str
     reference_since: str = ""
@@ -82,11 +85,11 @@ class DailySettings:
         """Return the settings of such a file; raises MonitorError otherwise."""
         try:
             body: dict[str, Any] = parse_json(text)
-            lists = {name: tuple(body[name]) for name in ("labels", "releases")}
+            labels, threshold = tuple(body["labels"]), float(body["threshold"])
             challenger = Challenge(**body["challenger"]) if body.get("challenger") else None
             assigned = parse_assignments(body.get("assignments", {}))
-            given = {**body, **lists, "challenger": challenger, "assignments": assigned}
-            return cls(**{**given, "threshold": float(body["threshold"])})
+            given = {**body, "challenger": challenger, "assignments": assigned}
+            return cls(**{**given, "labels": labels, "threshold": threshold})
         except (ValueError, TypeError, KeyError, SettingsError) as error:
             raise MonitorError(
                 f"settings.json of the daily report cannot be read ({error}); it is Terraform's: "
@@ -161,6 +164,7 @@ def _data(
 ) -> ReportData:
     until, s3 = since + DAY, client("s3")
     source = S3Captures(s3, S3Uri.parse(settings.capture_uri), settings.endpoint, settings.variant)
+    left_out: list[str] = []
     subject = Subject(
         source,
         Archive(archive, settings.endpoint),
@@ -169,6 +173,8 @@ def _data(
         settings.endpoint,
         settings.variant,
         None,
+        release_history(s3, settings.data_bucket, left_out),
+        left_out,
     )
     listing = source.list(since, until)
     subject.archive.update(source, listing.files)
@@ -181,13 +187,12 @@ def _data(
         clients = client("cloudwatch"), client("sagemaker")
         variants = compare_variants(active, subject, settings.challenger, query, clients)
         summary = without_labels_of(summary, variants.challenger.summary)
-    releases = release_times(settings.releases)
     bounds = drift_bounds(
         s3,
         settings.data_bucket,
         since,
         settings.release,
-        released=releases.get(settings.release),
+        released=subject.alone_since(settings.release),
         reference_since=settings.reference_since,
     )
     compared = compare_with_before(subject, summary, since, *bounds)
@@ -202,7 +207,7 @@ def _data(
         image=subject.image,
         metrics=metrics,
         sampling=sampling,
-        releases=[Marker(time, name) for name, time in releases.items()],
+        history=subject.history,
         reference=compared.reference,
         drift=compared.figures,
         drift_note=compared.note,

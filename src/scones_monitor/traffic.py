@@ -22,11 +22,13 @@ from scones_monitor.drift.figures import DriftFigure, compare
 from scones_monitor.drift.onset import Onset, find_onset
 from scones_monitor.drift.samples import Sample
 from scones_monitor.invocations import EndpointMetrics, read_metrics
+from scones_monitor.releases import NO_HISTORY, History, read_history
 from scones_monitor.summary import Place, Query, Rows, Summary, summarise
 from scones_monitor.timeline import period_bins
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient
+    from mypy_boto3_s3.client import S3Client
     from mypy_boto3_sagemaker.client import SageMakerClient
 
 REFERENCE_DAYS = 7
@@ -42,7 +44,8 @@ _RELEASE_TIME = "%Y%m%d-%H%M%S"
 class Subject:
     """What a report is about: an endpoint's records, and the model that answers there.
 
-    `deployment` is None of a folder of records. `left_out` collects sentences for the page.
+    `deployment` is None of a folder of records. `history` says which release answered when.
+    `left_out` collects sentences for the page.
     """
 
     source: CaptureSource
@@ -52,7 +55,15 @@ class Subject:
     endpoint: str
     variant: str
     deployment: Deployment | None
+    history: History = NO_HISTORY
     left_out: list[str] = field(default_factory=list)
+
+    def alone_since(self, release: str) -> datetime | None:
+        """Return from when on a release answered alone: as recorded, else the time in its id.
+
+        It answers no earlier than that. None where neither is known.
+        """
+        return self.history.alone_since(release) or _release_time(release)
 
     def query(
         self,
@@ -114,15 +125,20 @@ class Comparison:
     until: datetime | None = None
 
 
-def release_times(names: Iterable[str]) -> dict[str, datetime]:
-    """Return the times in releases' ids, the earliest first; ids without a time are left out."""
-    found = []
-    for name in names:
-        try:
-            found.append((datetime.strptime(name[:15], _RELEASE_TIME).replace(tzinfo=UTC), name))
-        except ValueError:
-            continue
-    return {name: time for time, name in sorted(found)}
+def _release_time(release: str) -> datetime | None:
+    try:
+        return datetime.strptime(release[:15], _RELEASE_TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def release_history(s3: "S3Client", bucket: str, left_out: list[str]) -> History:
+    """Return which release answered when; where S3 does not say, an empty one, and why."""
+    try:
+        return read_history(s3, bucket)
+    except (ClientError, BotoCoreError) as error:
+        left_out.append(f"Which release answered when is not known: {error}")
+        return NO_HISTORY
 
 
 def compare_with_before(

@@ -26,7 +26,7 @@ from scones_monitor.statistics import (
     share,
 )
 from scones_monitor.summary import LOST_LABELS, NO_LABEL, Query, Summary, summarise
-from scones_monitor.traffic import Subject, endpoint_metrics, release_times
+from scones_monitor.traffic import Subject, endpoint_metrics
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient
@@ -166,7 +166,7 @@ def compare_variants(
 ) -> VariantComparison:
     """Return the comparison of a period, from the challenger's first answer on.
 
-    It begins no earlier than the time in the active release's id. `active` has the active release's
+    It begins no earlier than the active release. `active` has the active release's
     records of the period, `subject` is what these are of. `query` has the period, which has a
     beginning and an end, and the labels by inference id; with its `inference_ids` only the
     challenger's answers to these requests count. Raises ClientError.
@@ -180,7 +180,7 @@ def compare_variants(
     if begin is None or until is None:
         raise ValueError("A comparison is of a period with a beginning and an end.")
     # It may have challenged another release before, which answered under the same variant's name.
-    begin = max(begin, release_times([active.release]).get(active.release, begin))
+    begin = max(begin, subject.alone_since(active.release) or begin)
 
     def measured(of: Subject) -> EndpointMetrics | None:
         return endpoint_metrics(of, *clients, begin, until)[0]

@@ -10,7 +10,7 @@ locals {
       {
         Sid      = "Objects"
         Effect   = "Allow"
-        Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:ListMultipartUploadParts", "s3:PutObject"]
+        Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:ListBucketVersions", "s3:ListMultipartUploadParts", "s3:PutObject"]
         Resource = concat(local.arns.buckets, [for arn in local.arns.buckets : "${arn}/*"])
       },
       {

@@ -33,7 +33,6 @@ variables {
     threshold        = 0.9
     chosen_threshold = false
     release          = "20261120-120000-0123abcd"
-    releases         = ["20261120-120000-0123abcd"]
     model_url        = "s3://scones-dev-artifacts-123456789012/model/job-1/output/model.tar.gz"
     dataset_version  = "0123456789ab"
   }

@@ -295,3 +295,15 @@ run "a_reference_begins_on_a_day" {
 
   expect_failures = [var.monitoring]
 }
+
+run "what_answers_is_recorded_around_each_roll_out" {
+  assert {
+    condition     = jsondecode(aws_s3_object.chosen_release.content).release == var.active_release
+    error_message = "The roll-out of a release must be recorded as it begins."
+  }
+
+  assert {
+    condition     = jsondecode(aws_s3_object.active_release.content).rollout == aws_s3_object.chosen_release.version_id
+    error_message = "The end of a roll-out must name its beginning: else a rollback would leave no trace."
+  }
+}

@@ -8,6 +8,7 @@ import pytest
 import tree_sitter_hcl
 from tree_sitter import Language, Node, Parser
 
+from scones_monitor.releases import ACTIVE, CHOSEN
 from scones_train.sagemaker.job import NVME
 
 ROOT = Path(__file__).parents[2] / "terraform"
@@ -100,3 +101,13 @@ def test_a_new_class_has_its_assignment_before_the_endpoint_answers_it() -> None
     newest = objects["newest_assignments"]
     assert "endpoint" not in " ".join(newest.values()), "it would wait for what waits for it"
     assert newest["key"] == '"assignments/newest.json"', "each release finds it where the last did"
+
+
+def test_a_roll_out_is_recorded_before_the_endpoint_is_updated_and_again_after_it() -> None:
+    modules = {labels[0]: given for labels, given in blocks(ROOT, "module")}
+    objects = {labels[1]: given for labels, given in blocks(ROOT, "resource")}
+    assert "aws_s3_object.chosen_release" in modules["endpoint"]["depends_on"]
+    assert objects["active_release"]["depends_on"] == "[module.endpoint]"
+    assert "versioned" in objects["chosen_release"]["bucket"], "versions are the history"
+    keys = [objects[name]["key"].strip('"') for name in ("chosen_release", "active_release")]
+    assert keys == [CHOSEN, ACTIVE]

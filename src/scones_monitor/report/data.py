@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scones_monitor.charts.over_time import Marker
 from scones_monitor.drift.figures import DriftFigure
 from scones_monitor.drift.onset import Onset
 from scones_monitor.invocations import EndpointMetrics
+from scones_monitor.releases import NO_HISTORY, ROLLING, UNRECORDED, History
 from scones_monitor.statistics import (
     Estimate,
     Share,
@@ -97,8 +97,8 @@ class ReportData:
     `onset` is the first image at which the online detector had seen enough, `reference_until` when
     the reference ends.
     `variants` compares the active release, which all else is about, with its challenger.
-    `sampling` is the percentage of requests that is captured. `assignments` counts results by
-    (vehicle, bay, orders).
+    `history` says which release answered when, `sampling` is the percentage of requests that is
+    captured. `assignments` counts results by (vehicle, bay, orders).
     """
 
     summary: Summary
@@ -110,7 +110,7 @@ class ReportData:
     run: Run | None = None
     metrics: EndpointMetrics | None = None
     sampling: int | None = None
-    releases: Sequence[Marker] = ()
+    history: History = NO_HISTORY
     reference: Summary | None = None
     drift: Sequence[DriftFigure] = ()
     drift_note: str = ""
@@ -126,6 +126,19 @@ class ReportData:
     def synthetic(self) -> bool:
         """Whether the images were made up, so that no figure is about the real task."""
         return self.provenance.dataset_kind == SYNTHETIC
+
+    @cached_property
+    def by_release(self) -> dict[str, NDArray[np.bool_]]:
+        """Which records each release answered, and which nobody can tell, by release or reason.
+
+        Empty where no history is kept.
+        """
+        if not self.history.stretches:
+            return {}
+        names, place = self.history.of(self.summary.time)
+        found = {name: place == i for i, name in enumerate(names)}
+        ordered = sorted(found.items(), key=lambda each: each[0] in (ROLLING, UNRECORDED))
+        return {name: mask for name, mask in ordered if mask.any()}
 
     @cached_property
     def known(self) -> NDArray[np.bool_]:
@@ -230,6 +243,7 @@ def figures(data: ReportData) -> dict[str, Any]:
         "reference_until": data.reference_until.isoformat() if data.reference_until else None,
         "drift_since": data.onset.since.isoformat() if data.onset else None,
         "cost": {"currency": data.cost.currency, "total": data.cost.total} if data.cost else None,
+        "releases": {name: int(mask.sum()) for name, mask in data.by_release.items()},
         "assignments": [
             {"vehicle": vehicle, "bay": bay, "orders": orders, "n": n}
             for (vehicle, bay, orders), n in sorted(data.assignments.items())

@@ -22,7 +22,7 @@ from scones_monitor.charts.distributions import (
     reliability_diagram,
 )
 from scones_monitor.charts.matrix import confusion_matrix
-from scones_monitor.charts.over_time import KINDS, MAX_POINTS, OverTime, Point, glyph
+from scones_monitor.charts.over_time import KINDS, MAX_POINTS, Marker, OverTime, Point, glyph
 from scones_monitor.charts.png import to_png
 from scones_monitor.charts.svg import Drawing
 from scones_monitor.formats import count
@@ -127,14 +127,14 @@ class _Page:
             "unusual": self._cards(unusual(summary)),
             "assignments": assignments(data),
             "excluded": summary.excluded,
-            "releases": [m.text for m in data.releases if data.since <= m.time <= data.until],
+            "releases": [m.text for m in self._markers() if data.since <= m.time <= data.until],
         }
 
     def _over_time(self) -> dict[str, Any]:
         data, summary = self.data, self.data.summary
         first, last = _plotted(data)
         line = timeline(summary.time, summary.confidence, summary.threshold, first, last)
-        time = OverTime(TimeAxis(line.start, line.end), data.releases)
+        time = OverTime(TimeAxis(line.start, line.end), self._markers())
         metrics = data.metrics
         # CloudWatch's finest values are of a minute: in finer bins they would stand as spikes.
         fine = metrics is not None and line.step >= METRIC_STEP
@@ -166,6 +166,9 @@ class _Page:
             "step": formats.duration(line.step),
             "invocations_drawn": invoked is not None,
         }
+
+    def _markers(self) -> list[Marker]:
+        return [Marker(time, name) for name, time in self.data.history.activations]
 
     def _distributions(self) -> dict[str, Any]:
         data, summary = self.data, self.data.summary

@@ -11,6 +11,7 @@ from scones_monitor.charts.distributions import (
     sparkline,
 )
 from scones_monitor.formats import count, interval, percent
+from scones_monitor.releases import ROLLING, UNRECORDED
 from scones_monitor.report.data import INPUTS, ReportData
 from scones_monitor.statistics import (
     Estimate,
@@ -75,26 +76,20 @@ def by_class(data: ReportData) -> dict[str, Any]:
 
 
 def by_release(data: ReportData) -> list[dict[str, str]]:
-    """Return the figures of each release of the period, where there are several.
+    """Return the figures of each release of the period, where it is not one alone.
 
-    A record is of the latest release whose name is older than it.
+    Records of which nobody can tell the release have a row by the reason.
     """
     summary = data.summary
-    releases = sorted(data.releases, key=lambda marker: marker.time)
-    starts = np.array([marker.time.timestamp() for marker in releases])
-    place = np.searchsorted(starts, summary.time, side="right")
-    names = ["a release that is no longer known", *(marker.text for marker in releases)]
-    found = np.unique(place)
-    if not releases or (len(found) < 2 and 0 not in found):
+    if len(data.by_release) < 2 and not {ROLLING, UNRECORDED} & data.by_release.keys():
         return []
     rows = []
-    for each in map(int, found):
-        own = place == each
+    for name, own in data.by_release.items():
         below, right = share(~summary.accepted[own]), share(data.right[own & data.known])
         estimate = estimated_accuracy(summary.confidence[own])
         rows.append(
             {
-                "name": names[each],
+                "name": name,
                 "n": count(int(own.sum())),
                 "below": f"{percent(below.value)} ({interval(below.interval)})",
                 "estimate": f"{percent(estimate.value)} ({interval(estimate.interval)})"

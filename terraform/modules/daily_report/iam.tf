@@ -38,6 +38,18 @@ locals {
         Condition = { StringLike = { "s3:prefix" = [local.settings_key, "labels/*", "monitoring/*"] } }
       },
       {
+        # Which release answered when is in the versions of two objects.
+        Sid      = "ReadReleases"
+        Action   = ["s3:GetObjectVersion"]
+        Resource = ["${local.data}/daily-report/*-release.json"]
+      },
+      {
+        Sid       = "ListReleases"
+        Action    = ["s3:ListBucketVersions"]
+        Resource  = [local.data]
+        Condition = { StringLike = { "s3:prefix" = ["daily-report/*"] } }
+      },
+      {
         Sid      = "WriteReport"
         Action   = ["s3:AbortMultipartUpload", "s3:PutObject"]
         Resource = ["${local.data}/monitoring/*"]

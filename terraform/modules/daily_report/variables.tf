@@ -54,7 +54,6 @@ variable "settings" {
     threshold        = number
     chosen_threshold = bool
     release          = string
-    releases         = list(string)
     model_url        = string
     dataset_version  = string
     reference_since  = optional(string, "")

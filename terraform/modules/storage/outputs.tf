@@ -8,6 +8,11 @@ output "bucket_names" {
   value       = { for purpose, bucket in aws_s3_bucket.this : purpose => bucket.bucket }
 }
 
+output "versioned_bucket_names" {
+  description = "The same, of buckets that keep versions: an object that is written before has none."
+  value       = { for purpose, versioning in aws_s3_bucket_versioning.this : purpose => versioning.bucket }
+}
+
 output "capture_uri" {
   description = "S3 destination of the endpoint's captured records."
   value       = "s3://${aws_s3_bucket.this["capture"].bucket}/capture"

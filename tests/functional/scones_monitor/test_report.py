@@ -13,10 +13,10 @@ from scones_core.errors import MonitorError
 from scones_monitor.archive import Archive
 from scones_monitor.capture_files import FolderCaptures
 from scones_monitor.captured_records import parse_record
-from scones_monitor.charts.over_time import Marker
 from scones_monitor.drift.figures import DriftFigure
 from scones_monitor.formats import DASH
 from scones_monitor.invocations import EndpointMetrics
+from scones_monitor.releases import History, Stretch
 from scones_monitor.report import Cost, Provenance, ReportData, Run, figures, write_report
 from scones_monitor.report.tables import by_variant
 from scones_monitor.statistics import Interval
@@ -418,7 +418,7 @@ def test_traffic_latency_releases_cost_and_assignments_have_their_n(
             until=SINCE + timedelta(minutes=34),
             metrics=metrics,
             sampling=100,
-            releases=[Marker(SINCE + timedelta(minutes=32), "20261120-1432-ab12")],
+            history=History((Stretch(SINCE + timedelta(minutes=32), "20261120-1432-ab12"),)),
             cost=Cost("USD", (("SageMaker", 0.25),), "one hour"),
             assignments={("bicycle", "A", "near, up to 3 km"): 4},
         )
@@ -428,24 +428,36 @@ def test_traffic_latency_releases_cost_and_assignments_have_their_n(
         "Errors 1 of 8 invocations",
         "Captured 75.0 % 6 of 8 invocations",
         "Model latency 20 ms median; 99 % within 31 ms, n = 8",
-        "releases, by the time in their names: 20261120-1432-ab12",
+        "when a release began to answer alone: 20261120-1432-ab12",
         "Cost of the period 0.25 USD",
         "bicycle A near, up to 3 km 4",
     ):
         assert text in page.text
 
 
-def test_records_of_a_deleted_release_are_told_from_those_of_the_others(
+def test_each_record_is_of_the_release_that_answered_also_after_a_rollback(
     build: Build, line: Line, written: Written
 ) -> None:
     lines = [line(f"e{i}", time=f"2026-11-20T14:{32 + i}:30Z") for i in range(6)]
-    releases = [Marker(SINCE + timedelta(minutes=m), f"release-{m}") for m in (34, 37)]
+    # The older release is active again from minute 36 on; it may be deleted from the file since.
+    stretches = [(33, "20261101-a"), (34, "20261119-b"), (35, ""), (36, "20261101-a")]
+    history = History(tuple(Stretch(SINCE + timedelta(minutes=m), name) for m, name in stretches))
+    data = build(*lines, history=history)
 
-    _, page = written(build(*lines, releases=releases))
+    _, page = written(data)
 
-    assert "a release that is no longer known 2 0 %" in page.text
-    assert "release-34 3 0 %" in page.text
-    assert "release-37 1 0 %" in page.text
+    assert "20261101-a 3 0 %" in page.text
+    assert "20261119-b 1 0 %" in page.text
+    assert "answers during a roll-out, which either release may have given 1 0 %" in page.text
+    assert "answers from before the record of releases 1 0 %" in page.text
+    assert sum(figures(data)["releases"].values()) == 6, "none is lost"
+
+
+def test_one_release_alone_needs_no_table(build: Build, line: Line, written: Written) -> None:
+    history = History((Stretch(SINCE, "r1"),))
+    data = build(line("e", time="2026-11-20T14:32:30Z"), history=history)
+    assert "By release" not in written(data)[1].text
+    assert figures(data)["releases"] == {"r1": 1}
 
 
 def test_metrics_by_the_minute_are_not_drawn_over_seconds(

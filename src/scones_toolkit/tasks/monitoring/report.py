@@ -17,11 +17,9 @@ from scones_core.manifest import Manifest
 from scones_core.outputs import Deployment
 from scones_core.uris import S3Uri
 from scones_deploy.cost import HOURS, MILLION, Prices, estimate
-from scones_deploy.release import read_releases
 from scones_monitor.archive import Archive
 from scones_monitor.capture_files import FolderCaptures, S3Captures
 from scones_monitor.captured_records import Captures, wait_for_captures
-from scones_monitor.charts.over_time import Marker
 from scones_monitor.join import cause_text
 from scones_monitor.period import parse_period
 from scones_monitor.reference import drift_bounds
@@ -31,7 +29,7 @@ from scones_monitor.traffic import (
     Subject,
     compare_with_before,
     endpoint_metrics,
-    release_times,
+    release_history,
 )
 from scones_monitor.variants import (
     VariantComparison,
@@ -121,10 +119,11 @@ def subject_of(project: Project, folder: Path | None = None) -> Subject:
             deployed.endpoint_name,
             deployed.variant,
         )
-        archive = Archive(archives, deployed.endpoint_name)
+        archive, left_out = Archive(archives, deployed.endpoint_name), list[str]()
+        history = release_history(project.client("s3"), deployed.data_bucket, left_out)
         return Subject(
             place, archive, deployed.labels, deployed.threshold, deployed.endpoint_name,
-            deployed.variant, deployed,
+            deployed.variant, deployed, history, left_out,
         )  # fmt: skip
     release = project.active_release
     labels = release.labels if release else project.settings.dataset.classes
@@ -371,7 +370,7 @@ def _report_data(
         run=ended,
         metrics=metrics,
         sampling=sampling,
-        releases=[Marker(time, name) for name, time in _releases(project).items()],
+        history=subject.history,
         reference=compared.reference,
         drift=compared.figures,
         drift_note=compared.note,
@@ -401,7 +400,7 @@ def _drift_bounds(
 ) -> tuple[datetime | None, datetime | None]:
     """Return from when on, and until when, traffic is what the period is compared with."""
     release, deployed = project.active_release, subject.deployment
-    released = _releases(project).get(release.id) if release else None
+    released = subject.alone_since(release.id) if release else None
     if release is None or deployed is None:
         return released, None
     try:
@@ -416,13 +415,6 @@ def _drift_bounds(
     except ClientError as error:
         subject.left_out.append(f"What the daily reports compared with is not known: {error}")
         return released, None
-
-
-def _releases(project: Project) -> dict[str, datetime]:
-    """Return the times of the releases that were active; a challenger was not, as far as known."""
-    known = read_releases(project.release_file)
-    challenger = known.challenger.release if known.challenger else ""
-    return release_times(name for name in known.releases if name != challenger)
 
 
 def _cost(

@@ -1,0 +1,129 @@
+"""Which release answered when: by the two objects that Terraform writes around each roll-out.
+
+One is written before an endpoint is updated, the other once the update is over; the versions of
+both are the history. The time in a release's id is not: a release
+that a rollback activates again is older than what it replaces.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scones_core.json_text import parse_json
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+CHOSEN = "daily-report/chosen-release.json"
+ACTIVE = "daily-report/active-release.json"
+
+ROLLING = "answers during a roll-out, which either release may have given"
+UNRECORDED = "answers from before the record of releases"
+
+_MAX_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A version of one of the two objects: when it was written, its id, what it says."""
+
+    time: datetime
+    version: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """From `start` on `release` answered alone; with an empty one nobody knows which did."""
+
+    start: datetime
+    release: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The stretches in the order of time, each until the next begins."""
+
+    stretches: tuple[Stretch, ...]
+
+    @property
+    def activations(self) -> tuple[tuple[str, datetime], ...]:
+        """Each release, and from when on it answered alone; one that came back is there again."""
+        return tuple((each.release, each.start) for each in self.stretches if each.release)
+
+    def alone_since(self, release: str) -> datetime | None:
+        """Return from when on a release has answered alone until now.
+
+        None where it does not, and where that began before the history did.
+        """
+        activations = self.activations
+        if len(activations) < 2 or activations[-1][0] != release:
+            return None
+        return activations[-1][1]
+
+    def of(self, time: NDArray[np.uint32]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+        """Return names, and for each record the index of its own: a release, or why it has none.
+
+        `time` has seconds since 1970, cut to the second: a stretch begins with its next whole
+        second where one release answers, else with the one that it is in.
+        """
+        starts = [
+            math.floor(each.start.timestamp()) + bool(each.release) for each in self.stretches
+        ]
+        names = [UNRECORDED, *(each.release or ROLLING for each in self.stretches)]
+        unique = tuple(dict.fromkeys(names))
+        ordered = np.maximum.accumulate(np.array(starts, np.int64))
+        place = np.searchsorted(ordered, time.astype(np.int64), side="right")
+        return unique, np.array([unique.index(name) for name in names], np.intp)[place]
+
+
+NO_HISTORY = History(())
+
+
+def read_history(s3: "S3Client", bucket: str) -> History:
+    """Return the history that a bucket has; ClientError passes through."""
+    return history_of(_writes(s3, bucket, CHOSEN), _writes(s3, bucket, ACTIVE))
+
+
+def history_of(chosen: Sequence[Write], active: Sequence[Write]) -> History:
+    """Return the history of what was chosen and of what became active, both oldest first.
+
+    A roll-out is over when the write that names its version is there. Until then, and where it
+    failed until another one is over, either release may answer.
+    """
+    over = {str(write.body.get("rollout")): write for write in active}
+    known = {write.version for write in chosen}
+    # Old versions expire, that of a roll-out's beginning first.
+    found = [_alone(write) for key, write in over.items() if key not in known]
+    for write in chosen:
+        found.append(Stretch(write.time, ""))
+        if write.version in over:
+            found.append(_alone(over[write.version]))
+    return History(tuple(found))
+
+
+def _alone(write: Write) -> Stretch:
+    return Stretch(write.time, write.body["release"] or "")
+
+
+def _writes(s3: "S3Client", bucket: str, key: str) -> list[Write]:
+    """Return the versions of an object that say a release, oldest first."""
+    found = []
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key)
+    for each in (version for page in pages for version in page.get("Versions", [])):
+        if each["Key"] != key:
+            continue
+        body = s3.get_object(Bucket=bucket, Key=key, VersionId=each["VersionId"])["Body"]
+        try:
+            read = parse_json(body.read(_MAX_BYTES))
+        except ValueError:
+            continue
+        if isinstance(read, dict) and isinstance(read.get("release", 0), str | None):
+            found.append(Write(each["LastModified"], each["VersionId"], read))
+    # S3 lists the newest first, and tells times to the second.
+    return found[::-1]
