@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scones_toolkit.tasks.monitoring import report
+from scones_toolkit.tasks.monitoring import period_results
 from tests.functional.scones_toolkit.tasks.conftest import DEPLOYMENT, LocalProject
 
 NOW = datetime.now(UTC)
@@ -22,7 +22,7 @@ def result(bay: str) -> dict[str, Any]:
 def bays(project: LocalProject) -> tuple[list[str], list[str]]:
     """Return the bays of the period's results, and what was left out."""
     subject: Any = SimpleNamespace(deployment=DEPLOYMENT, left_out=[])
-    found = list(report._results(project, subject, PERIOD))
+    found = list(period_results.results_of_period(project, subject, PERIOD))
     return sorted(each["assignment"]["bay"] for each in found), subject.left_out
 
 
@@ -47,7 +47,7 @@ def test_a_run_with_files_counts_once(project: LocalProject) -> None:
 def test_of_many_small_runs_the_others_are_said(
     project: LocalProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "MAX_SMALL_RUNS", 2)
+    monkeypatch.setattr(period_results, "MAX_SMALL_RUNS", 2)
     for number in range(3):
         project.client("stepfunctions").add(f"run-{number}", {}, {"results": [result("A")]})
 
