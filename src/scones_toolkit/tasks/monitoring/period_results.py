@@ -8,7 +8,6 @@ from botocore.exceptions import ClientError
 
 from scones_core.assignments import radius_text
 from scones_core.events import Result
-from scones_monitor.traffic import Subject
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.workflow.results import RUNS, execution_end, stored_results
 
@@ -17,14 +16,15 @@ MAX_SMALL_RUNS = 500
 
 
 def results_of_period(
-    project: Project, subject: Subject, period: tuple[datetime, datetime]
+    project: Project, period: tuple[datetime, datetime], left_out: list[str]
 ) -> Iterator[Result]:
-    """Yield the results of a period: large runs' in S3, small runs' in their executions."""
-    if subject.deployment is None:
-        return
+    """Yield the results of a period: large runs' in S3, small runs' in their executions.
+
+    `left_out` gets a sentence about those that are not read.
+    """
     first, last = period
     stored = set()
-    s3, bucket = project.client("s3"), subject.deployment.data_bucket
+    s3, bucket = project.client("s3"), project.deployment.data_bucket
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix=f"{RUNS}/", Delimiter="/"
     )
@@ -36,11 +36,14 @@ def results_of_period(
             stored.add(name)
         if written and first <= written[0] < last:
             yield from stored_results(project, name)
-    yield from _small_runs(project, subject, period, stored)
+    yield from _small_runs(project, period, stored, left_out)
 
 
 def _small_runs(
-    project: Project, subject: Subject, period: tuple[datetime, datetime], stored: set[str]
+    project: Project,
+    period: tuple[datetime, datetime],
+    stored: set[str],
+    left_out: list[str],
 ) -> Iterator[Result]:
     """Yield the results of the period's executions that left no files, the newest first.
 
@@ -64,9 +67,9 @@ def _small_runs(
             if isinstance(end.output, dict):
                 yield from end.output.get("results") or ()
     except ClientError as error:
-        subject.left_out.append(f"The assignments of small runs are not known: {error}")
+        left_out.append(f"The results of small runs are not known: {error}")
     if left:
-        subject.left_out.append(f"Small runs whose assignments are not counted: {left}")
+        left_out.append(f"Small runs whose results and assignments are not counted: {left}")
 
 
 def assignments_of(results: Iterable[Result]) -> Counter[tuple[str, str, str]]:

@@ -23,6 +23,7 @@ from scones_monitor.join import cause_text
 from scones_monitor.period import parse_period
 from scones_monitor.reference import drift_bounds
 from scones_monitor.report import Cost, Provenance, ReportData, Run, write_report
+from scones_monitor.review.sample import SampleFigure, figures_of
 from scones_monitor.summary import Query, Summary, summarise
 from scones_monitor.traffic import (
     Subject,
@@ -39,7 +40,12 @@ from scones_monitor.variants import (
 )
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
-from scones_toolkit.tasks.monitoring.labels import labelled, labels_at_hand, reviewed
+from scones_toolkit.tasks.monitoring.labels import (
+    answers_at_hand,
+    labelled,
+    labels_at_hand,
+    reviewed,
+)
 from scones_toolkit.tasks.monitoring.period_results import assignments_of, results_of_period
 from scones_toolkit.tasks.workflow.results import (
     LAST,
@@ -255,7 +261,10 @@ def _of_period(
         subject,
         summary,
         period,
-        results=results_of_period(project, subject, period) if assignments else (),
+        results=results_of_period(project, period, subject.left_out)
+        if assignments and subject.deployment
+        else (),
+        samples=assignments,
         manifest=manifest,
         variants=variants,
     )
@@ -293,6 +302,7 @@ def _report_data(
     ended: Run | None = None,
     manifest: Manifest | None = None,
     variants: VariantComparison | None = None,
+    samples: bool = True,
 ) -> ReportData:
     release, chosen = project.active_release, project.settings.workflow.threshold
     own = release is not None and release.threshold == subject.threshold != chosen
@@ -318,6 +328,7 @@ def _report_data(
         onset=compared.onset,
         reference_until=compared.until,
         cost=_cost(project, subject, period, ended.inputs if ended else len(found)),
+        samples=_samples(project, subject, period) if samples else (),
         assignments=assignments_of(results),
         left_out=tuple(subject.left_out),
         variants=variants,
@@ -334,6 +345,15 @@ def _report_data(
             threshold_origin="chosen in training" if own else "set by [workflow] threshold",
         ),
     )
+
+
+def _samples(
+    project: Project, subject: Subject, period: tuple[datetime, datetime]
+) -> tuple[SampleFigure, ...]:
+    if subject.deployment is None:
+        return ()
+    bucket, answers = subject.deployment.data_bucket, answers_at_hand(project, subject)
+    return figures_of(project.client("s3"), bucket, period, answers, subject.left_out)
 
 
 def _drift_bounds(
