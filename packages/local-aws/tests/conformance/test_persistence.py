@@ -5,6 +5,8 @@ Each case's source is that its calls answer the same before and after.
 
 import json
 import os
+import re
+import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local_aws.control import LocalAws
 from local_aws.errors import LocalAwsError
@@ -435,6 +438,53 @@ def test_damaged_state_is_refused_and_left_as_it_is(tmp_path: Path, damage: byte
     with pytest.raises(LocalAwsError, match=r"not loaded.*local\.reset"):
         LocalAws.start(tmp_path, 0, {})
     assert records.read_bytes() == damage
+
+
+def body_that_names_others(home: Path) -> Path:
+    """Return the file that most depends on: of one bucket's objects it is the list of shards."""
+    digest = re.compile(rb"[0-9a-f]{64}")
+    bodies = (home / "state" / "bodies").iterdir()
+    return max(bodies, key=lambda path: len(digest.findall(path.read_bytes())))
+
+
+def test_a_damaged_file_costs_no_other_file_and_nothing_is_acknowledged_that_is_not_saved(
+    tmp_path: Path,
+):
+    keys = [f"key-{number}" for number in range(8)]
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        s3 = Aws(local, "").client("s3")
+        s3.create_bucket(Bucket="kept")
+        for key in keys:
+            s3.put_object(Bucket="kept", Key=key, Body=key.encode() * 500)
+    damaged = body_that_names_others(tmp_path)
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-1])
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        assert any("s3" in problem for problem in local.problems())
+        with pytest.raises(ClientError, match="not loaded"):
+            Aws(local, "").client("s3").create_bucket(Bucket="lost")
+        Aws(local, "").client("sqs").create_queue(QueueName="of-another-service")
+    damaged.write_bytes(whole)
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        s3 = Aws(local, "").client("s3")
+        assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["kept"]
+        for key in keys:
+            assert s3.get_object(Bucket="kept", Key=key)["Body"].read() == key.encode() * 500
+
+
+def test_files_that_were_deleted_under_a_running_server_are_written_again(tmp_path: Path):
+    body = b"body" * 500
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        s3 = Aws(local, "").client("s3")
+        s3.create_bucket(Bucket="kept")
+        s3.put_object(Bucket="kept", Key="key", Body=body)
+        shutil.rmtree(tmp_path / "state")
+        s3.put_object(Bucket="kept", Key="other", Body=b"other")
+        kill(local)
+    with LocalAws.start(tmp_path, 0, {}) as local:
+        assert (
+            Aws(local, "").client("s3").get_object(Bucket="kept", Key="key")["Body"].read() == body
+        )
 
 
 def test_processing_jobs_are_kept_and_a_broken_off_one_has_failed(restarted: World) -> None:

@@ -64,16 +64,25 @@ class Saver:
             self._snapshots.clear()
             return False
 
+        unread: set[str] = set()
+
         def body(digest: str) -> bytes:
+            try:
+                found = self._snapshots.body(digest)
+            except LocalAwsError:
+                unread.add(digest)
+                raise
             self._blobs.stored.add(digest)
-            return self._snapshots.body(digest)
+            return found
 
         try:
             self._sections.load(self._snapshots.read(), body)
         except StateUnreadable as error:
             raise self._snapshots.unusable(str(error)) from error
-        # Bodies that no records name are left from a save that did not come to its end.
-        self._snapshots.remove(self._snapshots.stored - self._blobs.stored)
+        # Bodies that no records name are left from a save that did not come to its end. A body
+        # that cannot be read may name any of them, and may be put back.
+        if not unread:
+            self._snapshots.remove(self._snapshots.stored - self._blobs.stored)
         return True
 
     def problems(self) -> list[str]:
@@ -89,13 +98,13 @@ class Saver:
         """Return once what is there now is on disk; logs and metrics only if it is the `whole`.
 
         Raises NotSaved when that failed, or made no headway for `COMMIT_SECONDS`, and when the
-        records of this service (moto's name) are such that they cannot be saved.
+        records of this service (moto's name) cannot be saved, or were not loaded.
         """
         with self._changed:
             self._asked += 1
             self._generation += whole
             self._await(self._asked)
-        if service in self._sections.unsaved:
+        if self._sections.is_unsaved(service):
             raise NotSaved(f"{service}: {self._sections.problems.get(service, 'is not saved')}.")
 
     def settle(self) -> None:
@@ -180,6 +189,9 @@ class Saver:
 
     def _save(self) -> None:
         try:
+            if self._blobs.stored and not self._snapshots.has_bodies():
+                self._blobs.stored.clear()  # somebody deleted them: they are written again
+                self._digest = ""
             records = self._sections.read(self._generation)
             digest = hashlib.sha256(records).hexdigest()
             if digest != self._digest:

@@ -53,7 +53,7 @@ class Sections:
         # What is wrong with a service or a store, by its name.
         self.problems: dict[str, str] = {}
         # Those whose changes since the last save are not on disk.
-        self.unsaved: set[str] = set()
+        self._unsaved_names: set[str] = set()
 
     def read(self, generation: int) -> bytes:
         """Return all records, pickled; logs and metrics as they were when `generation` changed.
@@ -85,6 +85,10 @@ class Sections:
         """Note that what was read last is on disk."""
         self._last = self._current
 
+    def is_unsaved(self, service: str) -> bool:
+        """Return whether changes of a service stay off the disk: unsavable ones, or not loaded."""
+        return service in self._unsaved_names or ("service", service) in self._not_loaded
+
     def _section(self, key: Key, value: Any) -> Section | None:
         """Return a section as of now; as it was last, where it cannot be saved."""
         if key in self._not_loaded:
@@ -98,13 +102,13 @@ class Sections:
             raise
         except Exception as error:  # what pickle raises is of many kinds
             return self._unsaved(key, error)
-        self.unsaved.discard(key[1])
+        self._unsaved_names.discard(key[1])
         if self.problems.pop(key[1], ""):
             LOG.warning("The records of %s are saved again", key[1])
         return section
 
     def _unsaved(self, key: Key, error: Exception) -> Section | None:
-        self.unsaved.add(key[1])
+        self._unsaved_names.add(key[1])
         self._report(key, f"its records are not saved: {error}")
         return self._last.get(key)
 

@@ -42,6 +42,8 @@ class Snapshots:
         self.folder = folder
         self._records, self._bodies = folder / "records", folder / "bodies"
         self.written = 0
+        # The bodies of the last records that took their name, though their save may have failed.
+        self._named: set[str] = set()
 
     @property
     def stored(self) -> set[str]:
@@ -52,12 +54,16 @@ class Snapshots:
         """Return whether there is saved state."""
         return self._records.exists()
 
+    def has_bodies(self) -> bool:
+        """Return whether the folder of the bodies is there."""
+        return self._bodies.is_dir()
+
     def write(self, records: bytes, new: Mapping[str, bytes]) -> None:
         """Replace the saved state; after an error the old one is still there, and whole.
 
         Raises OSError when the disk does not take it.
         """
-        if not self._bodies.is_dir():
+        if not self.has_bodies():
             for folder in (self.folder, self._bodies):
                 # Without `parents`: a server's own folder that a user deletes is not made again.
                 folder.mkdir(mode=0o700, exist_ok=True)
@@ -75,8 +81,9 @@ class Snapshots:
             _write(self._records, _stamp(records) + b"\n" + records)
         except OSError:
             with contextlib.suppress(OSError):  # they would take the room that is missing
-                self.remove(set(new))
+                self.remove(new.keys() - self._named)
             raise
+        self._named = set(new)
         _sync_folder(self.folder)
 
     def _write_body(self, digest: str, body: bytes) -> None:

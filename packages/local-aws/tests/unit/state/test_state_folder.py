@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import hashlib
 import json
 import resource
@@ -8,6 +9,7 @@ import pytest
 
 from local_aws.core.context import Context
 from local_aws.errors import LocalAwsError
+from local_aws.state import state_folder
 from local_aws.state.state_folder import Snapshots
 
 BODY = b"a body"
@@ -103,6 +105,24 @@ def test_a_disk_that_takes_only_a_part_leaves_the_last_good_state(snapshots, new
     assert sorted(snapshots.folder.rglob("*")) == before
     snapshots.write(b"r" * 9000, new)
     assert snapshots.read() == b"r" * 9000
+
+
+def test_bodies_that_the_records_name_outlive_a_save_that_failed_twice(snapshots, monkeypatch):
+    other = b"another body"
+    new = {hashlib.sha256(other).hexdigest(): other}
+
+    def fail_for_the_records(folder):
+        if folder == snapshots.folder:
+            raise OSError(errno.EIO, "no sync")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(state_folder, "_sync_folder", fail_for_the_records)
+        with pytest.raises(OSError):
+            snapshots.write(b"others", new)  # these have their name already
+    with limited_file_size(4096), pytest.raises(OSError):
+        snapshots.write(b"r" * 9000, new)
+    assert snapshots.read() == b"others"
+    assert [snapshots.body(digest) for digest in new] == [other]
 
 
 def test_a_folder_that_a_user_deleted_is_not_made_again(tmp_path):
