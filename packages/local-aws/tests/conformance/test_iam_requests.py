@@ -488,3 +488,77 @@ def test_a_query_reads_its_object(aws, bucket):
     Caller(aws, reader).client("s3").select_object_content(**asked)
     error = denied(Caller(aws, everything, unread).client("s3").select_object_content, **asked)
     assert "s3:GetObject" in error["Message"]
+
+
+@pytest.mark.parametrize(
+    "written", ["{}?x=1", "{}?x=1&versionId={}", "{}#x", "{}?versionId={}&x=1"]
+)
+def test_a_copy_reads_what_policies_were_asked_about(aws, written):
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"""
+    name, admin = unique("copied"), aws.client("s3")
+    admin.create_bucket(Bucket=name)
+    admin.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    version = admin.put_object(Bucket=name, Key="secret", Body=b"x")["VersionId"]
+    unread = {**allow("s3:Get*", f"arn:aws:s3:::{name}/secret"), "Effect": "Deny"}
+    s3 = Caller(aws, allow("s3:*"), unread).client("s3")
+    source = written.format(f"{name}/secret", version)
+    add_header(s3, "CopyObject", "x-amz-copy-source", source)
+    denied(s3.copy_object, Bucket=name, Key="copy", CopySource="replaced/by-the-header")
+
+
+def add_header(client, operation, name, value):
+    def replace(params, **_):
+        params["headers"][name] = value
+
+    client.meta.events.register(f"before-call.s3.{operation}", replace)
+
+
+def test_an_upload_takes_parts_under_its_own_key_only(aws, bucket):
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html"""
+    upload = aws.client("s3").create_multipart_upload(Bucket=bucket, Key="in/a")["UploadId"]
+    s3 = Caller(aws, allow("s3:*", f"arn:aws:s3:::{bucket}/out/*")).client("s3")
+    named = {"Bucket": bucket, "Key": "out/a", "UploadId": upload}
+    parts = {"Parts": [{"ETag": "any", "PartNumber": 1}]}
+    assert code(s3.upload_part, PartNumber=1, Body=b"x", **named) == "NoSuchUpload"
+    assert code(s3.complete_multipart_upload, MultipartUpload=parts, **named) == "NoSuchUpload"
+    assert code(s3.list_parts, **named) == "NoSuchUpload"
+    assert code(s3.abort_multipart_upload, **named) == "NoSuchUpload"
+
+
+@pytest.mark.parametrize(
+    ("action", "operation", "given"),
+    [
+        ("s3:PutObjectTagging", "put_object_tagging", {"Tagging": {"TagSet": []}}),
+        ("s3:DeleteObjectTagging", "delete_object_tagging", {}),
+        ("s3:PutObjectAcl", "put_object_acl", {"ACL": "private"}),
+    ],
+)
+def test_a_version_is_changed_by_an_action_of_its_own(aws, bucket, action, operation, given):
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html"""
+    call = getattr(Caller(aws, allow(action)).client("s3"), operation)
+    found = denied(call, Bucket=bucket, Key="k", VersionId="null", **given)
+    assert action.replace("Object", "ObjectVersion") in found["Message"]
+
+
+def test_an_empty_version_in_a_batch_deletes_the_object(aws, bucket):
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
+    s3 = Caller(aws, allow("s3:DeleteObjectVersion")).client("s3")
+    objects = {"Objects": [{"Key": "k", "VersionId": ""}]}
+    answer = s3.delete_objects(Bucket=bucket, Delete=objects)
+    assert [error["Code"] for error in answer["Errors"]] == ["AccessDenied"]
+
+
+def test_a_service_has_one_name_in_policies_by_whatever_name_it_is_signed_for(aws):
+    unlisted = {**allow("sqs:*"), "Effect": "Deny"}
+    sqs = Caller(aws, allow("*"), unlisted).client("sqs")
+    sqs.meta.events.register("choose-signer.sqs", lambda **_: None)
+    sqs._request_signer._signing_name = "queue"  # by which moto finds it too
+    denied(sqs.list_queues)
+
+
+def test_the_keys_of_tags_can_be_bounded(aws):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
+    ours = {"ForAllValues:StringEquals": {"aws:TagKeys": ["team"]}}
+    sqs = Caller(aws, allow("sqs:*", Condition=ours)).client("sqs")
+    sqs.create_queue(QueueName=unique("q"), tags={"team": "a"})
+    denied(sqs.create_queue, QueueName=unique("q"), tags={"team": "a", "cost": "b"})

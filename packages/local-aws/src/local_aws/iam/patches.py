@@ -11,6 +11,7 @@ from typing import Any
 
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
+from moto.core.utils import get_service_model
 from moto.iam.access_control import PermissionResult
 from moto.s3.exceptions import BucketAccessDeniedError, S3ClientError
 
@@ -164,10 +165,14 @@ def _decide(response: Any) -> None:
 
 
 def _signed(response: Any) -> Signed:
-    """Return what a request is signed with, and for which service; a body is not believed."""
+    """Return what a request is signed with, and which service answers it; a body is not believed.
+
+    moto finds services by other names as well (`queue` is SQS), and by a header where the address
+    is signed; policies know the one name that clients sign for.
+    """
     header, query = response.headers.get("Authorization") or "", response.parsed_url.query
-    signed = signed_with(header, query)
-    return replace(signed, service=signed.service or response.service_name or "")
+    service = get_service_model(response.boto3_service_name).signing_name
+    return replace(signed_with(header, query), service=service)
 
 
 def _refusal(response: Any, error: Exception) -> Exception:

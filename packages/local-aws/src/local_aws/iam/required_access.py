@@ -1,6 +1,6 @@
 """Access that a request requires, but for S3: actions, resources, condition keys."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from local_aws.core.clock import CLOCK
@@ -101,12 +101,14 @@ _PAIRS = (("Key", "Value"), ("key", "value"), ("TagKey", "TagValue"))
 _TAGGING = ("AddTags", "Create", "PutMetricAlarm", "PutRule", "Register", "Tag")
 
 
-def request_values(response: Any, service: str, tags: Mapping[str, str]) -> dict[str, str]:
+def request_values(
+    response: Any, service: str, tags: Mapping[str, str]
+) -> dict[str, str | Sequence[str]]:
     """Return the condition keys of a request to a service, by the prefix of its actions.
 
     `tags` are those that the request gives.
     """
-    found = {
+    found: dict[str, str | Sequence[str]] = {
         key: value
         for parameter, key in _PARAMETERS.get(service, {}).items()
         for value in parameter_values(response, parameter)
@@ -118,6 +120,8 @@ def request_values(response: Any, service: str, tags: Mapping[str, str]) -> dict
         found["kms:grantisforawsresource"] = "false"
     if service == "iam" and (boundary := _boundary(response)):
         found["iam:permissionsboundary"] = boundary
+    if tags:
+        found["aws:tagkeys"] = list(tags)
     return {**found, **{f"aws:requesttag/{key.lower()}": value for key, value in tags.items()}}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, unquote, urlparse
 from xml.etree import ElementTree
 
 from local_aws.iam.policy import Access
@@ -28,6 +28,8 @@ _SUBRESOURCES = {
     "publicAccessBlock": "BucketPublicAccessBlock",
     "replication": "ReplicationConfiguration",
 }
+# Of a version they are actions of their own; moto says so of those that read.
+_VERSIONED = frozenset(("DeleteObjectTagging", "PutObjectAcl", "PutObjectTagging"))
 _OBJECT_SUBRESOURCES = {"legal-hold": "ObjectLegalHold", "retention": "ObjectRetention"}
 _LISTING_KEYS = {"prefix": "s3:prefix", "delimiter": "s3:delimiter", "max-keys": "s3:max-keys"}
 # The actions that take the keys of a listing: for others they have no value.
@@ -87,7 +89,7 @@ def _deletions(response: Any, bucket: str, values: dict[str, str]) -> Iterator[A
     except ElementTree.ParseError:  # moto says what is wrong with it
         return
     for item in document.iterfind("{*}Object"):
-        action = "DeleteObject" if item.find("{*}VersionId") is None else "DeleteObjectVersion"
+        action = "DeleteObjectVersion" if item.findtext("{*}VersionId") else "DeleteObject"
         key = item.findtext("{*}Key") or ""
         yield Access(f"s3:{action}", object_arn(bucket, key), values)
 
@@ -135,6 +137,8 @@ def _actions(response: Any, key: str | None) -> Iterator[str]:
         action = "DeleteObjectTagging"
     if response.method == "HEAD" and "versionId" in query:
         action = "GetObjectVersion"
+    if "versionId" in query and action in _VERSIONED:
+        action = action.replace("Object", "ObjectVersion")
     yield _ACTIONS.get(action, action)
     if response.method == "GET" and "attributes" in query and key is not None:
         yield "GetObjectAttributes"
@@ -177,10 +181,12 @@ def _listing_values(response: Any) -> dict[str, str]:
 def _copied(response: Any, values: dict[str, str]) -> Iterator[Access]:
     if response.method != "PUT" or not (source := response.headers.get("x-amz-copy-source")):
         return
-    path, _, version = unquote(source).lstrip("/").partition("?versionId=")
+    # As moto reads it: what policies are asked about is what is copied.
+    parsed = urlparse(source)
+    path, version = unquote(parsed.path).lstrip("/"), parse_qs(parsed.query).get("versionId")
     bucket, _, key = path.partition("/")
     yield Access("s3:GetObjectVersion" if version else "s3:GetObject", path_arn(path), values)
-    stored = _stored(response, bucket, key)
+    stored = _stored(response, bucket, key, version[0] if version else None)
     yield from _kms("Decrypt", _key_of(stored), path_arn(path), response.region, values)
 
 

@@ -50,6 +50,17 @@ def complete_upload(
     return key
 
 
+@patch(f"{_RESPONSE}._key_response", why="takes an upload by its id under any key")
+def key_response(original: Any, response: Any, request: Any, full_url: str) -> Any:
+    """Answer a request for an object; the upload that it names must be of that object."""
+    bucket = response.backend.buckets.get(response.parse_bucket_name_from_url(request, full_url))
+    for upload_id in response.querystring.get("uploadId", ()):
+        upload = bucket.multiparts.get(upload_id) if bucket is not None else None
+        if upload is not None and upload.key_name != response.parse_key_name():
+            raise NoSuchUpload(upload_id=upload_id)
+    return original(response, request, full_url)
+
+
 def _require_upload(backend: Any, bucket_name: str, upload_id: str) -> Any:
     found = backend.get_bucket(bucket_name).multiparts.get(upload_id)
     if found is None:
