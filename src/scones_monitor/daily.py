@@ -28,9 +28,9 @@ from scones_core.container import run_processing
 from scones_core.errors import MonitorError, SettingsError
 from scones_core.files import write_json
 from scones_core.json_text import parse_json
-from scones_core.outputs import Challenge
 from scones_core.reviews import read_answers
 from scones_core.reviews.shared import LABELS
+from scones_core.terraform_outputs import Challenge
 from scones_core.uris import S3Uri
 from scones_monitor.archive import Archive
 from scones_monitor.capture_files import S3Captures
@@ -38,6 +38,7 @@ from scones_monitor.live import DAY, LiveFigures, live_figures, publish
 from scones_monitor.period import parse_time
 from scones_monitor.reference import SUMMARY, drift_bounds
 from scones_monitor.report import Provenance, ReportData, write_report
+from scones_monitor.review.sample import figures_of
 from scones_monitor.summary import Summary, summarise
 from scones_monitor.traffic import (
     Subject,
@@ -179,7 +180,8 @@ def _data(
     listing = source.list(since, until)
     subject.archive.update(source, listing.files)
     subject.left_out.extend(listing.left_out)
-    truth = subject.labels_of(read_answers(s3, settings.data_bucket, f"{LABELS}/").answers)
+    answers = read_answers(s3, settings.data_bucket, f"{LABELS}/").answers
+    truth, period = subject.labels_of(answers), (since, until)
     query = subject.query(since, until, truth=truth)
     summary, variants = summarise(subject.archive, listing.files, query), None
     if settings.challenger is not None:
@@ -208,6 +210,7 @@ def _data(
         metrics=metrics,
         sampling=sampling,
         history=subject.history,
+        samples=figures_of(s3, settings.data_bucket, period, answers, subject.left_out),
         reference=compared.reference,
         drift=compared.figures,
         drift_note=compared.note,

@@ -97,8 +97,9 @@ run "the_job_reads_captures_and_labels_and_writes_pages_only" {
       "arn:aws:s3:::scones-dev-data-123456789012/daily-report/settings.json",
       "arn:aws:s3:::scones-dev-data-123456789012/labels/*",
       "arn:aws:s3:::scones-dev-data-123456789012/monitoring/*/summary.json",
+      "arn:aws:s3:::scones-dev-data-123456789012/samples/*",
     ])
-    error_message = "The job reads captured records, labels, its settings and earlier summaries only."
+    error_message = "The job reads captured records, labels, samples, its settings and earlier summaries only."
   }
 
   assert {

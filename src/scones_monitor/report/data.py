@@ -13,6 +13,7 @@ from scones_monitor.drift.figures import DriftFigure
 from scones_monitor.drift.onset import Onset
 from scones_monitor.invocations import EndpointMetrics
 from scones_monitor.releases import NO_HISTORY, ROLLING, UNRECORDED, History
+from scones_monitor.review.sample import SampleFigure
 from scones_monitor.statistics import (
     Estimate,
     Share,
@@ -98,7 +99,8 @@ class ReportData:
     the reference ends.
     `variants` compares the active release, which all else is about, with its challenger.
     `history` says which release answered when, `sampling` is the percentage of requests that is
-    captured. `assignments` counts results by (vehicle, bay, orders).
+    captured. `samples` are the random samples of accepted images that overlap the period.
+    `assignments` counts results by (vehicle, bay, orders).
     """
 
     summary: Summary
@@ -111,6 +113,7 @@ class ReportData:
     metrics: EndpointMetrics | None = None
     sampling: int | None = None
     history: History = NO_HISTORY
+    samples: Sequence[SampleFigure] = ()
     reference: Summary | None = None
     drift: Sequence[DriftFigure] = ()
     drift_note: str = ""
@@ -243,6 +246,7 @@ def figures(data: ReportData) -> dict[str, Any]:
         "reference_until": data.reference_until.isoformat() if data.reference_until else None,
         "drift_since": data.onset.since.isoformat() if data.onset else None,
         "cost": {"currency": data.cost.currency, "total": data.cost.total} if data.cost else None,
+        "random_samples": [each.as_json() for each in data.samples],
         "releases": {name: int(mask.sum()) for name, mask in data.by_release.items()},
         "assignments": [
             {"vehicle": vehicle, "bay": bay, "orders": orders, "n": n}

@@ -13,6 +13,7 @@ from scones_monitor.charts.distributions import (
 from scones_monitor.formats import count, interval, percent
 from scones_monitor.releases import ROLLING, UNRECORDED
 from scones_monitor.report.data import INPUTS, ReportData
+from scones_monitor.review.sample import SampleFigure
 from scones_monitor.statistics import (
     Estimate,
     Share,
@@ -160,10 +161,28 @@ def quality(data: ReportData) -> list[tuple[str, str, str, str]]:
         n = f"{count(estimate.n) if estimate else 0} estimated, {count(realised.total)} labelled"
         return first or formats.DASH, second if realised.total else formats.DASH, n
 
+    review, right = ~data.summary.accepted, share(data.right[data.known & ~data.summary.accepted])
     return [
         ("Accuracy", *cells(data.estimate, data.accuracy)),
         ("Precision of the accepted", *cells(data.estimated_precision, data.precision)),
+        (
+            "Accuracy of those sent to review",
+            *cells(estimated_accuracy(data.summary.confidence[review]), right),
+        ),
+        *(_sampled(each) for each in data.samples),
     ]
+
+
+def _sampled(found: SampleFigure) -> tuple[str, str, str, str]:
+    right, span = found.right, formats.period(found.since, found.until)
+    realised = f"{percent(right.value)} ({interval(right.interval)})"
+    return (
+        f"Precision of the accepted, by a random sample of {span}",
+        formats.DASH,
+        realised if right.total else formats.DASH,
+        f"{count(right.total)} labelled of {count(found.drawn)} drawn of "
+        f"{count(found.population)} accepted",
+    )
 
 
 def unusual(summary: Summary) -> tuple[Place, ...]:

@@ -9,6 +9,7 @@ from scones_monitor.report.data import ReportData
 from scones_monitor.statistics import (
     Estimate,
     Share,
+    share,
 )
 from scones_monitor.timeline import days_without, longest_gap
 from scones_monitor.variants import VariantComparison
@@ -74,6 +75,9 @@ def key_figures(data: ReportData) -> list[KeyFigure]:
         found.append(_estimate("Estimated accuracy", data.estimate, "no labels needed"))
     found.append(_realised("Realised accuracy", data.accuracy, "labelled"))
     found.append(_realised("Precision", data.precision, "accepted and labelled"))
+    if data.samples:
+        what = "accepted, drawn at random and labelled"
+        found.append(_realised("Precision by sample", data.samples[-1].right, what))
     if data.captured:
         detail = f"{count(data.captured.hits)} of {plural(data.captured.total, 'invocation')}"
         found.append(KeyFigure("Captured", percent(data.captured.value), detail))
@@ -152,7 +156,7 @@ def findings(data: ReportData) -> list[str]:
                 "Estimated and realised accuracy disagree: the labelled images are not like the "
                 "rest, or the confidences are no longer calibrated."
             )
-    found += [*_gaps(data), *_capture(data)]
+    found += [*_labelled(data), *_gaps(data), *_capture(data)]
     if summary.other_clock:
         found.append(
             f"The clocks disagree: of {plural(summary.other_clock, 'record')} inferenceTime "
@@ -167,6 +171,20 @@ def findings(data: ReportData) -> list[str]:
             "have no captured record; their answers are counted, their images are not shown."
         )
     return found
+
+
+def _labelled(data: ReportData) -> Iterator[str]:
+    """Yield that the labelled images are no random ones, as those of the review queue are not."""
+    accepted, known = data.summary.accepted, data.known
+    sure, unsure = share(known[accepted]), share(known[~accepted])
+    if sure.value is None or unsure.value is None or unsure.value <= 2 * sure.value:
+        return
+    yield (
+        f"Labelled are {percent(unsure.value)} of the images sent to review, and "
+        f"{percent(sure.value)} of the accepted: the realised accuracy is that of the labelled "
+        "images, and lower than that of all. inv review --sample 100 draws accepted images at "
+        "random."
+    )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -56,10 +56,17 @@ def review(
     project: Project,
     *,
     of: Annotated[
-        Literal["auto", "queue", "run", "accepted", "answered", "disputed"],
+        Literal["auto", "queue", "run", "accepted", "answered", "disputed", "sample"],
         "auto: the review queue, else the last run; accepted: what a run accepted; answered, "
-        "disputed: by other reviewers",
+        "disputed: by other reviewers; sample: what --sample drew",
     ] = "auto",
+    sample: Annotated[int | None, "draw so many accepted images at random, for all reviewers"] = (
+        None
+    ),
+    since: Annotated[
+        str | None, "with --sample: beginning of the period; default: the last sample's end, or 7d"
+    ] = None,
+    seed: Annotated[int, "with --sample: the same draws the same images"] = 0,
     run: Annotated[str, "execution whose images are decided, or last"] = "",
     reviewer: Annotated[str | None, "name the answers are kept under; default: this user's"] = None,
     classes: Annotated[str | None, "class names, comma separated; default: the model's"] = None,
@@ -76,9 +83,11 @@ def review(
     elif agreement:
         do.review.print_agreement(project, out=out)
     else:
+        if sample is not None:
+            do.sampling.draw_sample(project, sample, since=since, seed=seed)
         do.review.review(
             project,
-            of=of,
+            of="sample" if sample is not None else of,
             run=run,
             reviewer=reviewer,
             classes=classes,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from scones_toolkit.tasks import data, demo, local, predict
     from scones_toolkit.tasks.demand import forecast, jobs
     from scones_toolkit.tasks.deployment import cost, deploy, removal
-    from scones_toolkit.tasks.monitoring import report, review, shadow, watch
+    from scones_toolkit.tasks.monitoring import report, review, sampling, shadow, watch
     from scones_toolkit.tasks.releases import challenger, evaluation, releases, retraining
     from scones_toolkit.tasks.training import candidates, train, tune
     from scones_toolkit.tasks.workflow import image_history, redrive, results, run, simulate
@@ -37,6 +37,7 @@ __all__ = [
     "retraining",
     "review",
     "run",
+    "sampling",
     "shadow",
     "simulate",
     "train",
@@ -47,7 +48,7 @@ __all__ = [
 _FOLDERS = {
     "demand": ("forecast", "jobs"),
     "deployment": ("cost", "deploy", "removal"),
-    "monitoring": ("report", "review", "shadow", "watch"),
+    "monitoring": ("report", "review", "sampling", "shadow", "watch"),
     "releases": ("challenger", "evaluation", "releases", "retraining"),
     "training": ("candidates", "train", "tune"),
     "workflow": ("image_history", "redrive", "results", "run", "simulate"),

@@ -29,13 +29,13 @@ locals {
         # Earlier days' summaries say what a lasting drift is compared with.
         Sid      = "ReadSettingsAndLabels"
         Action   = ["s3:GetObject"]
-        Resource = ["${local.data}/${local.settings_key}", "${local.data}/labels/*", "${local.data}/monitoring/*/summary.json"]
+        Resource = ["${local.data}/${local.settings_key}", "${local.data}/labels/*", "${local.data}/monitoring/*/summary.json", "${local.data}/samples/*"]
       },
       {
         Sid       = "ListSettingsAndLabels"
         Action    = ["s3:ListBucket"]
         Resource  = [local.data]
-        Condition = { StringLike = { "s3:prefix" = [local.settings_key, "labels/*", "monitoring/*"] } }
+        Condition = { StringLike = { "s3:prefix" = [local.settings_key, "labels/*", "monitoring/*", "samples/*"] } }
       },
       {
         # Which release answered when is in the versions of two objects.

@@ -19,7 +19,8 @@ from scones_monitor.invocations import EndpointMetrics
 from scones_monitor.releases import History, Stretch
 from scones_monitor.report import Cost, Provenance, ReportData, Run, figures, write_report
 from scones_monitor.report.tables import by_variant
-from scones_monitor.statistics import Interval
+from scones_monitor.review.sample import SampleFigure
+from scones_monitor.statistics import Interval, Share
 from scones_monitor.summary import Place, Query, summarise
 from scones_monitor.variants import VariantComparison, VariantFigures
 from tests.support.html_page import Page
@@ -451,6 +452,45 @@ def test_each_record_is_of_the_release_that_answered_also_after_a_rollback(
     assert "answers during a roll-out, which either release may have given 1 0 %" in page.text
     assert "answers from before the record of releases 1 0 %" in page.text
     assert sum(figures(data)["releases"].values()) == 6, "none is lost"
+
+
+def test_a_random_sample_stands_apart_from_what_the_review_queue_says(
+    answered: Build, written: Written
+) -> None:
+    sample = SampleFigure(SINCE, UNTIL, drawn=100, population=912, right=Share(59, 60))
+    data = answered(samples=(sample,))
+
+    _, page = written(data)
+
+    assert "Precision of the accepted, by a random sample of 20 November 2026" in page.text
+    assert "60 labelled of 100 drawn of 912 accepted" in page.text
+    assert "98.3 % (91.1 to 99.7 %)" in page.text
+    assert "Precision by sample 98.3 %" in page.text
+    assert "Accuracy of those sent to review" in page.text
+    (found,) = figures(data)["random_samples"]
+    assert (found["n"], found["precision"]) == (60, 59 / 60)
+
+
+def test_a_sample_that_nobody_has_labelled_yet_has_no_figure(
+    answered: Build, written: Written
+) -> None:
+    sample = SampleFigure(SINCE, UNTIL, drawn=100, population=912, right=Share(0, 0))
+    data = answered(samples=(sample,))
+    assert "0 labelled of 100 drawn of 912 accepted" in written(data)[1].text
+    assert figures(data)["random_samples"][0]["precision_interval"] is None
+
+
+def test_labels_of_the_review_queue_alone_are_said_to_be_no_random_ones(
+    build: Build, line: Line, written: Written
+) -> None:
+    lines = [line(f"s{i}", inference_id=f"s{i}", probabilities=(0.99, 0.01)) for i in range(40)]
+    lines += [line(f"u{i}", inference_id=f"u{i}", probabilities=(0.6, 0.4)) for i in range(10)]
+    queue = {f"u{i}": "motorcycle" for i in range(10)}
+
+    said = "the realised accuracy is that of the labelled images, and lower than that of all"
+    assert said in written(build(*lines, truth=queue))[1].text
+    everything = queue | {f"s{i}": "bicycle" for i in range(40)}
+    assert said not in written(build(*lines, truth=everything))[1].text
 
 
 def test_one_release_alone_needs_no_table(build: Build, line: Line, written: Written) -> None:

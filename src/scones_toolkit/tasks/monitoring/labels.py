@@ -23,20 +23,25 @@ def labelled(results: Iterable[Result], manifest: Manifest) -> Iterator[tuple[st
             yield result["inference"]["inference_id"], label
 
 
+def answers_at_hand(project: Project, subject: Subject) -> list[Answer]:
+    """Return the answers of reviewers: on this host, and in S3 where there is a deployment."""
+    answers: list[Answer] = []
+    for path in sorted((project.review_folder / ANSWERS).glob("*.jsonl")):
+        answers += of_reviewer(path.read_bytes(), path.stem)[0]
+    if subject.deployment is not None:
+        shared = read_answers(project.client("s3"), subject.deployment.data_bucket, f"{LABELS}/")
+        answers += shared.answers
+    return answers
+
+
 def reviewed(project: Project, subject: Subject) -> dict[str, str]:
     """Return the labels that people gave, by inference id: here, in S3, and in a filled-in list.
 
     Of an image that reviewers answered differently the label that most gave counts; one that is
     disputed has none.
     """
-    folder = project.review_folder
-    answers: list[Answer] = []
-    for path in sorted((folder / ANSWERS).glob("*.jsonl")):
-        answers += of_reviewer(path.read_bytes(), path.stem)[0]
-    if subject.deployment is not None:
-        shared = read_answers(project.client("s3"), subject.deployment.data_bucket, f"{LABELS}/")
-        answers += shared.answers
-    return _filled_in(folder / LABELS_FILE) | subject.labels_of(answers)
+    answers = answers_at_hand(project, subject)
+    return _filled_in(project.review_folder / LABELS_FILE) | subject.labels_of(answers)
 
 
 def labels_at_hand(project: Project, subject: Subject) -> tuple[dict[str, str], Manifest | None]:

@@ -10,11 +10,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from scones_core.assignments import radius_text
 from scones_core.errors import MonitorError, SconesError
 from scones_core.events import DECISIONS, Result, challenger_of
 from scones_core.manifest import Manifest
-from scones_core.outputs import Deployment
+from scones_core.terraform_outputs import Deployment
 from scones_core.uris import S3Uri
 from scones_deploy.cost import HOURS, MILLION, Prices, estimate
 from scones_monitor.archive import Archive
@@ -24,6 +23,7 @@ from scones_monitor.join import cause_text
 from scones_monitor.period import parse_period
 from scones_monitor.reference import drift_bounds
 from scones_monitor.report import Cost, Provenance, ReportData, Run, write_report
+from scones_monitor.review.sample import SampleFigure, figures_of
 from scones_monitor.summary import Query, Summary, summarise
 from scones_monitor.traffic import (
     Subject,
@@ -40,22 +40,22 @@ from scones_monitor.variants import (
 )
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
-from scones_toolkit.tasks.monitoring.labels import labelled, labels_at_hand, reviewed
+from scones_toolkit.tasks.monitoring.labels import (
+    answers_at_hand,
+    labelled,
+    labels_at_hand,
+    reviewed,
+)
+from scones_toolkit.tasks.monitoring.period_results import assignments_of, results_of_period
 from scones_toolkit.tasks.workflow.results import (
     LAST,
-    RUNS,
     execution_arn,
-    execution_end,
     results_of,
-    stored_results,
 )
 
 # AWS delivers captured records within minutes, the embedded AWS within seconds.
 CAPTURE_SECONDS = {"local": 30.0}
 CAPTURE_SECONDS_ON_AWS = 600.0
-
-MAX_SMALL_RUNS = 500
-"""Executions whose output is read for a period, each by a request of its own."""
 
 
 def report(
@@ -261,7 +261,10 @@ def _of_period(
         subject,
         summary,
         period,
-        results=_results(project, subject, period) if assignments else (),
+        results=results_of_period(project, period, subject.left_out)
+        if assignments and subject.deployment
+        else (),
+        samples=assignments,
         manifest=manifest,
         variants=variants,
     )
@@ -276,59 +279,6 @@ def _started(project: Project, run: str) -> tuple[tuple[str, ...], datetime]:
     states = project.client("stepfunctions")
     began: datetime = states.describe_execution(executionArn=arn)["startDate"]
     return (arn,), began.astimezone(UTC)
-
-
-def _results(
-    project: Project, subject: Subject, period: tuple[datetime, datetime]
-) -> Iterator[Result]:
-    """Yield the results of a period: large runs' in S3, small runs' in their executions."""
-    if subject.deployment is None:
-        return
-    first, last = period
-    stored = set()
-    s3, bucket = project.client("s3"), subject.deployment.data_bucket
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=f"{RUNS}/", Delimiter="/"
-    )
-    for found in (each for page in pages for each in page.get("CommonPrefixes", [])):
-        name = found["Prefix"].split("/")[1]
-        listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"{RUNS}/{name}/results/", MaxKeys=1)
-        written = [each["LastModified"] for each in listed.get("Contents", [])]
-        if written:
-            stored.add(name)
-        if written and first <= written[0] < last:
-            yield from stored_results(project, name)
-    yield from _small_runs(project, subject, period, stored)
-
-
-def _small_runs(
-    project: Project, subject: Subject, period: tuple[datetime, datetime], stored: set[str]
-) -> Iterator[Result]:
-    """Yield the results of the period's executions that left no files, the newest first.
-
-    Of many, MAX_SMALL_RUNS are read, and the others counted in `left_out`.
-    """
-    states, (first, last) = project.client("stepfunctions"), period
-    machine = project.deployment.state_machine_arn
-    read = left = 0
-    try:
-        pages = states.get_paginator("list_executions").paginate(stateMachineArn=machine)
-        for found in (each for page in pages for each in page["executions"]):
-            if found["startDate"] < first:
-                break
-            if found["startDate"] >= last or found["name"] in stored:
-                continue
-            if read == MAX_SMALL_RUNS:
-                left += 1
-                continue
-            read += 1
-            end = execution_end(project, found["executionArn"])
-            if isinstance(end.output, dict):
-                yield from end.output.get("results") or ()
-    except ClientError as error:
-        subject.left_out.append(f"The assignments of small runs are not known: {error}")
-    if left:
-        subject.left_out.append(f"Small runs whose assignments are not counted: {left}")
 
 
 def _failures(results: Sequence[Result]) -> Iterator[tuple[str, str, str]]:
@@ -352,6 +302,7 @@ def _report_data(
     ended: Run | None = None,
     manifest: Manifest | None = None,
     variants: VariantComparison | None = None,
+    samples: bool = True,
 ) -> ReportData:
     release, chosen = project.active_release, project.settings.workflow.threshold
     own = release is not None and release.threshold == subject.threshold != chosen
@@ -377,7 +328,8 @@ def _report_data(
         onset=compared.onset,
         reference_until=compared.until,
         cost=_cost(project, subject, period, ended.inputs if ended else len(found)),
-        assignments=_assignments(results),
+        samples=_samples(project, subject, period) if samples else (),
+        assignments=assignments_of(results),
         left_out=tuple(subject.left_out),
         variants=variants,
         target_precision=project.settings.training.target_precision if own else None,
@@ -393,6 +345,15 @@ def _report_data(
             threshold_origin="chosen in training" if own else "set by [workflow] threshold",
         ),
     )
+
+
+def _samples(
+    project: Project, subject: Subject, period: tuple[datetime, datetime]
+) -> tuple[SampleFigure, ...]:
+    if subject.deployment is None:
+        return ()
+    bucket, answers = subject.deployment.data_bucket, answers_at_hand(project, subject)
+    return figures_of(project.client("s3"), bucket, period, answers, subject.left_out)
 
 
 def _drift_bounds(
@@ -438,17 +399,6 @@ def _cost(
     place = "on AWS it would be" if project.embedded else "by the price table"
     basis = f"{place}, {hours:,.1f} hours and {images:,} images, prices of {prices.checked}"
     return Cost(prices.currency, tuple(sorted(by_service.items())), basis)
-
-
-def _assignments(results: Iterable[Result]) -> Counter[tuple[str, str, str]]:
-    """Return the results by (vehicle, bay, order radius); older results have no assignment."""
-    found: Counter[tuple[str, str, str]] = Counter()
-    for result in results:
-        each = result.get("assignment")
-        if isinstance(each, Mapping):
-            radius = radius_text(str(each.get("orders")), float(each.get("max_km") or 0))
-            found[str(each.get("vehicle")), str(each.get("bay")), radius] += 1
-    return found
 
 
 def _require_classified(results: Sequence[Result]) -> None:

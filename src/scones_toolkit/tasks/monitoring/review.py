@@ -54,9 +54,10 @@ from scones_monitor.review.uploads import Uploads
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.data import ALL_CLASSES
 from scones_toolkit.tasks.monitoring.report import captures
+from scones_toolkit.tasks.monitoring.sampling import sampled
 from scones_toolkit.tasks.workflow.results import results_of
 
-Of = Literal["auto", "queue", "run", "accepted", "answered", "disputed"]
+Of = Literal["auto", "queue", "run", "accepted", "answered", "disputed", "sample"]
 
 # Seconds that the end of a review waits for answers to reach S3.
 UPLOAD_SECONDS = 20.0
@@ -88,10 +89,11 @@ def review(
     """Serve the review page until Ctrl-C, or until `until` is set.
 
     `of` is where the images come from: the review queue, a `run`, what a run accepted, what other
-    reviewers answered (a second opinion), or what they dispute; `auto` takes the queue where
-    Terraform made one, else the last run. `classes` are comma-separated names; without them those
-    of the model and of [dataset]. Raises SettingsError for a reviewer's name, MonitorError where
-    there is no such queue or run, or the reviewer has a page open already.
+    reviewers answered (a second opinion), what they dispute, or the random samples that were
+    drawn; `auto` takes the queue where Terraform made one, else the last run. `classes` are
+    comma-separated names; without them those of the model and of [dataset]. Raises SettingsError
+    for a reviewer's name, MonitorError where there is no such queue, run or sample, or the
+    reviewer has a page open already.
     """
     settings = project.settings.override(
         "review", reviewer=reviewer, port=port, show_guess=show_guess
@@ -235,6 +237,8 @@ def _source(
         votes = current_answers(others).votes()
         chosen = consensus(votes).disputed if of == "disputed" else votes
         return ListedSource(of_answers(one for one in others if one.sha256 in chosen))
+    if of == "sample":
+        return ListedSource(sampled(project))
     if of == "accepted":
         return ListedSource(of_results(results_of(project, run), "accepted"))
     if not run and of != "run":

@@ -1,13 +1,12 @@
 """The assignments of a period: of large runs by their files, of small ones by their executions."""
 
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from scones_toolkit.tasks.monitoring import report
-from tests.functional.scones_toolkit.tasks.conftest import DEPLOYMENT, LocalProject
+from scones_toolkit.tasks.monitoring import period_results
+from tests.functional.scones_toolkit.tasks.conftest import LocalProject
 
 NOW = datetime.now(UTC)
 PERIOD = (NOW - timedelta(hours=1), NOW + timedelta(hours=1))
@@ -21,9 +20,9 @@ def result(bay: str) -> dict[str, Any]:
 
 def bays(project: LocalProject) -> tuple[list[str], list[str]]:
     """Return the bays of the period's results, and what was left out."""
-    subject: Any = SimpleNamespace(deployment=DEPLOYMENT, left_out=[])
-    found = list(report._results(project, subject, PERIOD))
-    return sorted(each["assignment"]["bay"] for each in found), subject.left_out
+    left_out: list[str] = []
+    found = list(period_results.results_of_period(project, PERIOD, left_out))
+    return sorted(each["assignment"]["bay"] for each in found), left_out
 
 
 def test_an_inbox_run_of_another_host_is_counted_by_its_execution(project: LocalProject) -> None:
@@ -47,8 +46,11 @@ def test_a_run_with_files_counts_once(project: LocalProject) -> None:
 def test_of_many_small_runs_the_others_are_said(
     project: LocalProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "MAX_SMALL_RUNS", 2)
+    monkeypatch.setattr(period_results, "MAX_SMALL_RUNS", 2)
     for number in range(3):
         project.client("stepfunctions").add(f"run-{number}", {}, {"results": [result("A")]})
 
-    assert bays(project) == (["A", "A"], ["Small runs whose assignments are not counted: 1"])
+    assert bays(project) == (
+        ["A", "A"],
+        ["Small runs whose results and assignments are not counted: 1"],
+    )
