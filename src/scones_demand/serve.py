@@ -17,9 +17,9 @@ from types import FrameType
 
 from scones_core.container import Container
 from scones_core.errors import SconesError
+from scones_demand.forecast_files import to_csv, to_parquet
 from scones_demand.hours import parse_hours
 from scones_demand.model import DemandModel
-from scones_demand.output import to_csv, to_parquet
 
 # The largest payload of a batch transform, MaxPayloadInMB.
 MAX_BODY_BYTES = 100 * 1024 * 1024

@@ -12,9 +12,9 @@ from scones_core.errors import TrainingError
 from scones_core.files import sha256_of
 from scones_demand import autogluon
 from scones_demand.fit import DemandSettings, train
+from scones_demand.forecast_files import write_held_out
 from scones_demand.hours import read_hours
 from scones_demand.model import Card
-from scones_demand.output import write_held_out
 
 CHANNEL, FILE = "train", "train.csv"
 # The value of the hyperparameter `algorithm` that means this project's own learner.

@@ -28,9 +28,9 @@ from scones_core.container import run_processing
 from scones_core.errors import MonitorError, SettingsError
 from scones_core.files import write_json
 from scones_core.json_text import parse_json
-from scones_core.outputs import Challenge
 from scones_core.reviews import read_answers
 from scones_core.reviews.shared import LABELS
+from scones_core.terraform_outputs import Challenge
 from scones_core.uris import S3Uri
 from scones_monitor.archive import Archive
 from scones_monitor.capture_files import S3Captures

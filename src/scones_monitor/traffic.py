@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scones_core.outputs import Deployment
 from scones_core.reviews import Answer, consensus, current_answers
+from scones_core.terraform_outputs import Deployment
 from scones_images.statistics import STATISTICS
 from scones_monitor.archive import Archive
 from scones_monitor.capture_files import CaptureSource

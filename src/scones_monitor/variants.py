@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scones_core.outputs import Challenge
+from scones_core.terraform_outputs import Challenge
 from scones_monitor.capture_files import S3Captures
 from scones_monitor.invocations import EndpointMetrics
 from scones_monitor.sequential import ALPHA, Arm, Stratum, Verdict, compare

@@ -20,8 +20,8 @@ from local_aws.control import LocalAws
 from local_aws.errors import LocalAwsError
 from scones_core.errors import DeployError, SconesError
 from scones_core.files import write_json
-from scones_core.outputs import Deployment
 from scones_core.settings import Settings
+from scones_core.terraform_outputs import Deployment
 from scones_deploy.release import Release, read_releases
 from scones_deploy.terraform.adapter import Terraform
 from scones_toolkit.console import Console, TerraformLines

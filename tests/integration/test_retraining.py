@@ -16,7 +16,7 @@ import pytest
 from local_aws.control import LocalAws
 from local_aws.testing.aws import Aws, eventually, policy, unique
 from scones_core.errors import ReleaseError
-from scones_core.outputs import Deployment
+from scones_core.terraform_outputs import Deployment
 from scones_core.uris import S3Uri, manifest_key
 from scones_demand.fit import DemandSettings
 from scones_demand.generator import competition_split, generate_hours

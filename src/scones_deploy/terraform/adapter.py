@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scones_core.outputs import Deployment
+from scones_core.terraform_outputs import Deployment
 from scones_deploy.terraform.binary import TerraformBinary, find_terraform
 from scones_deploy.terraform.checks import check, validate
 from scones_deploy.terraform.commands import FLAG, TerraformCommands

@@ -13,10 +13,10 @@ import pytest
 from scones_core.container import Container
 from scones_core.errors import TrainingError
 from scones_demand import train as program
+from scones_demand.forecast_files import HELD_OUT
 from scones_demand.generator import competition_split, generate_hours
 from scones_demand.hours import write_hours
 from scones_demand.model import DemandModel
-from scones_demand.output import HELD_OUT
 from scones_demand.serve import CSV, PARQUET, DemandServer
 
 QUICK = {"max_iter": "12", "learning_rate": "0.3", "max_leaf_nodes": "8", "fold_every": "3"}

@@ -11,8 +11,8 @@ from rich.console import Console as RichConsole
 
 from local_aws.control import LocalAws
 from local_aws.testing.aws import ANYTHING, Aws
-from scones_core.outputs import Deployment
 from scones_core.settings import Settings
+from scones_core.terraform_outputs import Deployment
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.data import etl

@@ -19,10 +19,10 @@ from scones_demand import baselines as simple
 from scones_demand.features import feature_matrix
 from scones_demand.fit import DemandSettings, fit_fold, permutation_importance
 from scones_demand.fit import train as fit_model
+from scones_demand.forecast_files import read_held_out, to_csv, write_held_out
 from scones_demand.generator import competition_split, generate_hours
 from scones_demand.hours import Exclusions, Hours, read_hours, write_hours
 from scones_demand.model import Card, DemandModel
-from scones_demand.output import read_held_out, to_csv, write_held_out
 from scones_demand.page import DemandReport, write_page
 from scones_demand.search import SEARCHED, search
 from scones_demand.validation import blocked_folds, validate

@@ -23,6 +23,7 @@ from scones_core.uris import S3Uri
 from scones_core.workload import VARIABLE
 from scones_demand import autogluon
 from scones_demand.fit import DemandSettings
+from scones_demand.forecast_files import HELD_OUT, MAX_HELD_OUT_BYTES
 from scones_demand.model import (
     CARD,
     MAX_CARD_BYTES,
@@ -32,7 +33,6 @@ from scones_demand.model import (
     DemandModel,
     read_card,
 )
-from scones_demand.output import HELD_OUT, MAX_HELD_OUT_BYTES
 from scones_demand.train import CHANNEL, FILE, METRICS
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.training import candidates

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from scones_core.errors import MonitorError, SconesError
 from scones_core.events import DECISIONS, Result, challenger_of
 from scones_core.manifest import Manifest
-from scones_core.outputs import Deployment
+from scones_core.terraform_outputs import Deployment
 from scones_core.uris import S3Uri
 from scones_deploy.cost import HOURS, MILLION, Prices, estimate
 from scones_monitor.archive import Archive

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from rich.console import Console as RichConsole
 
-from scones_core.outputs import Deployment
+from scones_core.terraform_outputs import Deployment
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 

@@ -11,8 +11,8 @@ from local_aws.core.context import Context
 from local_aws.core.patching import patch
 from local_aws.iam.patches import authorise_action
 from local_aws.sagemaker.request_limits import refuse_too_large
+from local_aws.server.concurrent_actions import serialise_actions
 from local_aws.server.routing import refuse_missing_action
-from local_aws.server.turns import take_turns
 from local_aws.state.patches import note_action
 
 ActionLayer = Callable[[Callable[[Any], Any], Any], Any]
@@ -21,7 +21,7 @@ LAYERS: tuple[ActionLayer, ...] = (
     authorise_action,  # asks the caller's policies
     refuse_too_large,  # what SageMaker's limits forbid: 400
     refuse_missing_action,  # what moto lacks: 400
-    take_turns,  # where moto may not be asked twice at a time
+    serialise_actions,  # where moto may not be asked twice at a time
 )
 
 

@@ -7,6 +7,12 @@ from local_aws.core import patching
 from local_aws.errors import LocalAwsError
 
 
+@pytest.fixture(autouse=True)
+def only_patches_of_the_test(monkeypatch):
+    monkeypatch.setattr(patching, "_declared", [])
+    monkeypatch.setattr(patching, "_applied", [])
+
+
 class Target:
     greeting = "hello"
 
@@ -133,3 +139,12 @@ def test_a_declared_addition_that_moto_has_is_refused(moto_like):
     patching.add("moto_like.Backend.method", why="was missing")(lambda _: 1)
     with pytest.raises(LocalAwsError, match=r"Backend\.method by now"):
         patching.apply_patches()
+
+
+def test_patches_that_a_test_needs_end_with_it(moto_like, patching_moto):
+    patching.patch("moto_like.Backend.method", why="any")(lambda original, self, x: 2)
+    patching.add("moto_like.Backend.added", why="is missing")(lambda _: 7)
+    with patching_moto():
+        assert (moto_like.Backend().method(1), moto_like.Backend().added()) == (2, 7)
+    assert moto_like.Backend().method(1) == 1
+    assert not hasattr(moto_like.Backend, "added")

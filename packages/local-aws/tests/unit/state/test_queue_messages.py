@@ -1,15 +1,11 @@
 import pytest
 from moto.sqs.models import Message, Queue, SQSBackend
 
-from local_aws.core.patching import apply_patches
 from local_aws.sqs.patches import unix_time_millis
 from local_aws.state.pickling import dumps, new_blobs
 from local_aws.state.unpickling import loads
 
-
-@pytest.fixture(scope="module", autouse=True)
-def patched():
-    apply_patches()
+pytestmark = pytest.mark.usefixtures("patched_moto")
 
 
 def message(number):

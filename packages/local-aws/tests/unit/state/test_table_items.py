@@ -3,14 +3,10 @@ from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 
-from local_aws.core.patching import apply_patches
 from local_aws.state.pickling import dumps, new_blobs
 from local_aws.state.unpickling import loads
 
-
-@pytest.fixture(scope="module", autouse=True)
-def patched():
-    apply_patches()
+pytestmark = pytest.mark.usefixtures("patched_moto")
 
 
 def table(range_key=True):

@@ -12,9 +12,9 @@ from moto import mock_aws
 from scones_core.errors import MonitorError
 from scones_core.events import Result
 from scones_core.manifest import Manifest, ManifestRow
-from scones_core.outputs import Deployment
 from scones_core.reviews import Answer, answer_line, part_key
 from scones_core.settings import Settings
+from scones_core.terraform_outputs import Deployment
 from scones_deploy.terraform.state import AppliedResource
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.monitoring.report import CAPTURE_SECONDS, captures_of, report

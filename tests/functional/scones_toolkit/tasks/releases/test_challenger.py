@@ -16,8 +16,8 @@ from rich.console import Console as RichConsole
 
 from scones_core.errors import MonitorError, ReleaseError
 from scones_core.manifest import Manifest, ManifestRow
-from scones_core.outputs import Challenge, Deployment
 from scones_core.reviews import Answer, answer_line, part_key
+from scones_core.terraform_outputs import Challenge, Deployment
 from scones_deploy.release import Challenger, Release, add_release, challenge, read_releases
 from scones_deploy.terraform.state import AppliedResource
 from scones_monitor.sequential import MIN_LABELS

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from scones_core.errors import DatasetError, SettingsError
-from scones_core.outputs import Deployment
 from scones_core.settings import Settings
+from scones_core.terraform_outputs import Deployment
 from scones_toolkit.tasks.releases.retraining import retrain
 from tests.functional.scones_toolkit.tasks.conftest import DEPLOYMENT, LocalProject
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from scones_core.errors import MalformedArtifact
-from scones_core.outputs import Deployment
+from scones_core.terraform_outputs import Deployment
 from scones_demand.fit import DemandSettings, train
+from scones_demand.forecast_files import write_held_out
 from scones_demand.generator import competition_split, generate_hours
-from scones_demand.output import write_held_out
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.demand.jobs import demand_request, unpack
 from scones_train.sagemaker.job import job_request

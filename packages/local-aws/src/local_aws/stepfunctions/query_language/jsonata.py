@@ -17,7 +17,7 @@ from jsonata.jexception import JException
 
 from local_aws.core.bounded_calls import BoundedCalls, TooCostly
 from local_aws.errors import LocalAwsError
-from local_aws.stepfunctions.query_language.cheap_expressions import is_cheap
+from local_aws.stepfunctions.query_language.bounded_expressions import is_bounded
 
 # The library raises it for the whole process, where data that is nested so deeply overflows the
 # stack of a thread. An expression that needs more runs in a process that has more.
@@ -52,10 +52,10 @@ def evaluate(expression: str, bindings: Mapping[str, Any]) -> Any:
     memory, and where it has no value or one that JSON has not.
     """
     try:
-        cheap = is_cheap(expression, _parsed(expression).ast)
+        bounded = is_bounded(expression, _parsed(expression).ast)
     except _FAULTS as error:
         raise _failed(expression, error) from error
-    if cheap:
+    if bounded:
         return evaluated(expression, bindings)
     try:
         return _evaluated_elsewhere(expression, bindings)

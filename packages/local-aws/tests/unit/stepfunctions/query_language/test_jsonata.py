@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from local_aws.core.bounded_calls import BoundedCalls, TooCostly
-from local_aws.stepfunctions.query_language.cheap_expressions import is_cheap
+from local_aws.stepfunctions.query_language.bounded_expressions import is_bounded
 from local_aws.stepfunctions.query_language.jsonata import QueryFailed, evaluate, syntax_tree
 
 
@@ -103,7 +103,7 @@ def test_data_that_is_nested_deeply_is_no_danger_to_a_threads_stack() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "cheap"),
+    ("expression", "bounded"),
     [
         ("$states.input.a & '-' & $substring($uuid(), 0, 4)", True),
         ("$exists($a.b) and $c > 5 ? {'x': [$y, -1]} : null", True),
@@ -120,5 +120,5 @@ def test_data_that_is_nested_deeply_is_no_danger_to_a_threads_stack() -> None:
         (" & ".join(["$a"] * 500), False),
     ],
 )
-def test_what_repeats_or_multiplies_is_not_cheap(expression: str, cheap: bool) -> None:
-    assert is_cheap(expression, syntax_tree(expression)) is cheap
+def test_what_repeats_or_multiplies_is_not_bounded(expression: str, bounded: bool) -> None:
+    assert is_bounded(expression, syntax_tree(expression)) is bounded

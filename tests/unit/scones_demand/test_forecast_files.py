@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from scones_core.errors import MalformedArtifact
+from scones_demand.forecast_files import HELD_OUT, read_held_out, to_csv, to_parquet, write_held_out
 from scones_demand.hours import Hours
 from scones_demand.model import DemandModel
-from scones_demand.output import HELD_OUT, read_held_out, to_csv, to_parquet, write_held_out
 from scones_demand.validation import Validated
 
 

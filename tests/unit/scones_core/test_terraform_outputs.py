@@ -3,7 +3,7 @@ from dataclasses import fields
 import pytest
 
 from scones_core.errors import DeployError
-from scones_core.outputs import Challenge, Deployment
+from scones_core.terraform_outputs import Challenge, Deployment
 
 
 def outputs() -> dict[str, object]:

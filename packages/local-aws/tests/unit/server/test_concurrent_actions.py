@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from local_aws.server.turns import take_turns
+from local_aws.server.concurrent_actions import serialise_actions
 
 
 def are_answered_at_once(service: str) -> bool:
@@ -20,7 +20,7 @@ def are_answered_at_once(service: str) -> bool:
 
     response = SimpleNamespace(boto3_service_name=service)
     with ThreadPoolExecutor(2) as pool:
-        return all(pool.map(lambda _: take_turns(answer, response), range(2)))
+        return all(pool.map(lambda _: serialise_actions(answer, response), range(2)))
 
 
 @pytest.mark.parametrize("service", ["iam", "kms", "ecr"])
@@ -38,8 +38,8 @@ def test_a_refused_action_gives_its_turn_back() -> None:
 
     response = SimpleNamespace(boto3_service_name="iam")
     with pytest.raises(ValueError):
-        take_turns(refuse, response)
-    assert take_turns(lambda _: "answered", response) == "answered"
+        serialise_actions(refuse, response)
+    assert serialise_actions(lambda _: "answered", response) == "answered"
 
 
 class Asked:
@@ -65,22 +65,22 @@ class Asked:
 
 def test_a_read_that_meets_a_write_is_tried_again() -> None:
     asked = Asked("ListModels", errors=3)
-    assert take_turns(asked.answer, asked) == "answered"
+    assert serialise_actions(asked.answer, asked) == "answered"
     assert asked.tries == 4
 
 
 def test_a_change_that_meets_another_is_left_to_its_client() -> None:
     asked = Asked("CreateModel", errors=1)
-    status, _, body = take_turns(asked.answer, asked)
+    status, _, body = serialise_actions(asked.answer, asked)
     assert (status, asked.tries) == (503, 1) and "try again" in body
 
 
 def test_a_read_that_always_meets_a_write_ends() -> None:
     asked = Asked("ListModels", errors=1_000)
-    assert take_turns(asked.answer, asked)[0] == 503
+    assert serialise_actions(asked.answer, asked)[0] == 503
 
 
 def test_another_error_is_not_tried_again() -> None:
     asked = Asked("ListModels", errors=1, said="is broken")
     with pytest.raises(RuntimeError, match="is broken"):
-        take_turns(asked.answer, asked)
+        serialise_actions(asked.answer, asked)

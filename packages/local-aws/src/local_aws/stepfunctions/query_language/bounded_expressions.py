@@ -1,4 +1,4 @@
-"""Which expressions of JSONata cost no more than their data: paths, operators, constructors.
+"""Bounded expressions of JSONata: paths, operators, constructors cost no more than their data.
 
 Whatever repeats (functions of its own, filters, a path within a path), refers to what it has made,
 or has a regular expression, may cost any amount of time and memory.
@@ -23,16 +23,16 @@ _LEAVES = (*_NAMES, "string", "number", "value")
 _REPEATED = ("stages", "predicate", "group", "focus", "index", "ancestor", "tuple", "terms")
 
 
-def is_cheap(expression: str, tree: Any) -> bool:
+def is_bounded(expression: str, tree: Any) -> bool:
     """Return whether an expression with this syntax tree is quick to evaluate."""
-    return len(expression) <= MAX_CHARACTERS and _is_cheap(tree)
+    return len(expression) <= MAX_CHARACTERS and _is_bounded(tree)
 
 
-def _is_cheap(node: Any) -> bool:
+def _is_bounded(node: Any) -> bool:
     if any(getattr(node, part, None) for part in _REPEATED):
         return False
     parts = _parts(node)
-    return parts is not None and all(map(_is_cheap, parts))
+    return parts is not None and all(map(_is_bounded, parts))
 
 
 def _parts(node: Any) -> list[Any] | None:

@@ -1,4 +1,4 @@
-"""What Terraform deployed, typed: the outputs that the other packages work with."""
+"""Terraform's outputs, typed: what is deployed, for the other packages to work with."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields

@@ -1,4 +1,4 @@
-"""Turns of concurrent actions: moto reads its dictionaries while other actions write them.
+"""Concurrent actions take turns: moto reads its dictionaries while other actions write them.
 
 A read that meets a write raises "dictionary changed size during iteration", and two creations of
 one name may both find it free. Terraform creates ten resources at a time. Actions of some services
@@ -24,7 +24,7 @@ _MET = ("changed size during iteration", "mutated during iteration", "changed du
 _turns = {name: threading.Lock() for name in IN_TURN}
 
 
-def take_turns(original: Any, response: Any) -> Any:
+def serialise_actions(original: Any, response: Any) -> Any:
     """Answer a request undisturbed: in its service's turn, or again where a write was met."""
     turn = _turns.get(response.boto3_service_name)
     if turn is None:
