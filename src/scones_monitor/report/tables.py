@@ -144,8 +144,8 @@ def by_variant(found: VariantComparison) -> list[tuple[str, str, str, str]]:
     ]
     for name, figure in own.figures.items():
         apart = differences[name]
-        shown = formats.points(apart.value, apart.interval) if apart else formats.DASH
-        rows.append((name.capitalize(), cell(figure), cell(theirs.figures[name]), shown))
+        difference_text = formats.points(apart.value, apart.interval) if apart else formats.DASH
+        rows.append((name.capitalize(), cell(figure), cell(theirs.figures[name]), difference_text))
     rows.append(row("Labelled", labelled))
     for name in sorted({*own.latency_ms, *theirs.latency_ms}):
         rows.append(row(f"Model latency, {name}", latency(name)))

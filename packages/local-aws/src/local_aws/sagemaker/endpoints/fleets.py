@@ -313,22 +313,22 @@ def fleet_plan(
     LocalAwsError, UriError and KeyError where the records do not make an endpoint.
     """
     require_resource_name("endpointName", endpoint)
-    asked = config.production_variants
+    configured = config.production_variants
     shadows = shadow_variants(config)
-    role_arn = str(backend.describe_model(asked[0]["ModelName"]).execution_role_arn)
+    role_arn = str(backend.describe_model(configured[0]["ModelName"]).execution_role_arn)
     return FleetPlan(
         endpoint=endpoint,
         role_arn=role_arn,
         settings=FleetSettings(
             config_name=config.endpoint_config_name,
             capture=CaptureSettings.parse(config.data_capture_config, role_arn),
-            shadow_share=_shadow_share(asked[0], shadows[0]) if shadows else 0.0,
+            shadow_share=_shadow_share(configured[0], shadows[0]) if shadows else 0.0,
             asynchronous=AsyncSettings.parse(config.async_inference_config, role_arn),
-            serverless=any(variant.get("ServerlessConfig") for variant in asked),
+            serverless=any(variant.get("ServerlessConfig") for variant in configured),
         ),
         variants=[
             _variant(services, backend, {**variant, **retained.get(variant["VariantName"], {})})
-            for variant in asked
+            for variant in configured
         ],
         shadow=_variant(services, backend, shadows[0]) if shadows else None,
     )
