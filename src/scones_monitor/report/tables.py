@@ -175,7 +175,7 @@ def quality(data: ReportData) -> list[tuple[str, str, str, str]]:
 
 def _sampled(found: SampleFigure) -> tuple[str, str, str, str]:
     right = found.right
-    first, last = (f"{each.day} {each:%B}" for each in (found.since, found.until))
+    first, last = (f"{each.day} {each:%b}" for each in (found.since, found.until))
     realised = f"{percent(right.value)} ({interval(right.interval)})"
     return (
         f"Precision by random sample, {first} to {last}",

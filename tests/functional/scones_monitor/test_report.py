@@ -462,7 +462,7 @@ def test_a_random_sample_stands_apart_from_what_the_review_queue_says(
 
     _, page = written(data)
 
-    assert "Precision by random sample, 20 November to 20 November" in page.text
+    assert "Precision by random sample, 20 Nov to 20 Nov" in page.text
     assert "60 labelled of 100 drawn of 912 accepted" in page.text
     assert "98.3 % (91.1 to 99.7 %)" in page.text
     assert "Precision by sample 98.3 %" in page.text
