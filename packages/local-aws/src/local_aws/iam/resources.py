@@ -144,8 +144,8 @@ def _key_arn(response: Any, identifier: str) -> str:
 def _events(response: Any, action: str) -> list[str]:
     if action == "PutEvents":
         entries = response._get_param("Entries") or []
-        named = (str(entry.get("EventBusName") or "default") for entry in entries)
-        buses = {name.rsplit("/", 1)[-1] for name in named}
+        given = [str(entry.get("EventBusName") or "default") for entry in entries]
+        buses = {name.rsplit("/", 1)[-1] for name in given}
         return [arn(response, "events", "event-bus/", bus) for bus in sorted(buses)] or ANY
     if tagged := parameter_values(response, "ResourceARN"):
         return tagged
