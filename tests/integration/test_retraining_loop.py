@@ -23,7 +23,6 @@ from scones_monitor.traffic import release_times
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.local import model_images
 from tests.support.colour_model import SIDE, encoded, write_colour_model
-from tests.support.environments.checkout import copy_checkout
 from tests.support.environments.environment import Environment
 from tests.support.reviewer_answers import put_answers
 
@@ -155,17 +154,15 @@ def confidence(results: list[dict[str, Any]]) -> float:
 
 
 @pytest.fixture
-def loop(tmp_path: Path) -> Iterator[Loop]:
-    checkout = copy_checkout(tmp_path / "checkout")
-    started = Environment.start(checkout, model_images(Project(checkout.root)))
+def loop(applied: Path, tmp_path: Path) -> Iterator[Loop]:
+    root = tmp_path / "checkout"
+    started = Environment.copy(applied, root, model_images(Project(root)))
     folder = tmp_path / "photos"
     for number, (label, body) in enumerate(vehicles(80, seed=0)):
         (folder / label).mkdir(parents=True, exist_ok=True)
         (folder / label / f"{number}.png").write_bytes(body)
     with started.aws:
         started.variables.write_text(started.variables.read_text() + VARIABLES)
-        started.done("build")
-        started.done("apply")
         started.done("etl", "--source", str(folder))
         s3 = started.client("s3")
         staged = s3.list_objects_v2(Bucket=DATA, Prefix="dataset/", Delimiter="/")
@@ -177,7 +174,7 @@ def loop(tmp_path: Path) -> Iterator[Loop]:
             endpoint=EndpointSettings(instance_count=2),
             now=datetime.now(UTC) - timedelta(minutes=1),
         )
-        assigned = Settings.load(checkout.root / "scones.toml", {}).assignment
+        assigned = Settings.load(root / "scones.toml", {}).assignment
         add_release(started.release_file, made, assignments=assigned)
         started.done("apply")
         yield Loop(started)
