@@ -31,6 +31,8 @@ _CHUNK = 1 << 20
 _NAMES_SHOWN = 100
 _GZIP, _XZ, _BZIP2, _ZIP = b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh", b"PK"
 _MAGIC_BYTES = 512
+# zipfile unpacks a whole read of any other method at once: gigabytes of a kilobyte of bzip2.
+_BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 OpenGzip = Callable[[BinaryIO], Any]
 
@@ -137,7 +139,7 @@ def quoted_name(name: str) -> str:
 def reported() -> Iterator[None]:
     """Turn what the readers of the standard library raise for a damaged archive into ArchiveError.
 
-    `NotImplementedError` is a compression that Python lacks, `RuntimeError` an encrypted member.
+    `NotImplementedError` is a feature of zip that Python lacks, `RuntimeError` an encrypted member.
     """
     try:
         yield
@@ -318,6 +320,11 @@ def _zip_members(file: BinaryIO, limits: ArchiveLimits) -> Iterator[Member]:
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 kind = ""
             name = _checked(given_name, kind, entry.file_size, limits)
+            if entry.compress_type not in _BOUNDED_METHODS:
+                raise ArchiveError(
+                    f"its member {quoted_name(name)} is compressed by method "
+                    f"{entry.compress_type}; pack it with deflate"
+                )
             if entry.flag_bits & 1:
                 raise ArchiveError(f"its member {quoted_name(name)} is encrypted")
             if kind == "file":

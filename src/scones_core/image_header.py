@@ -177,8 +177,8 @@ def _read_frame(frame: bytes) -> ImageHeader:
     return ImageHeader("image/jpeg", width, height, channels)
 
 
-def _find(head: bytes, wanted: bytes, position: int) -> int:
-    found = head.find(wanted, position)
+def _find(head: bytes, needle: bytes, position: int) -> int:
+    found = head.find(needle, position)
     if found < 0:
         raise IncompleteHeader(f"the JPEG shows no size within its first {len(head)} bytes")
     return found

@@ -26,8 +26,8 @@ def probability_vector(value: Any, size: int | None = None) -> tuple[float, ...]
 
 def _checked(values: Sequence[Any], size: int | None) -> tuple[float, ...]:
     if len(values) != size if size is not None else len(values) < 2:
-        wanted = "two or more" if size is None else str(size)
-        raise ValueError(f"{wanted} probabilities are expected, not {len(values)}")
+        size_text = "two or more" if size is None else str(size)
+        raise ValueError(f"{size_text} probabilities are expected, not {len(values)}")
     wrong = next((value for value in values if not is_probability(value)), None)
     if wrong is not None or None in values:
         raise ValueError(f"a probability is a number from 0 to 1, not {wrong!r:.40}")

@@ -358,39 +358,39 @@ def _refuse_unknown_variables(
 
 
 def _typed(value: Any, hint: Any, where: str) -> Any:
-    wanted = _plain(hint)
-    if wanted is tuple and isinstance(value, list) and all(isinstance(v, str) for v in value):
+    expected = _plain(hint)
+    if expected is tuple and isinstance(value, list) and all(isinstance(v, str) for v in value):
         return tuple(value)
-    if wanted is Mapping and isinstance(value, dict) and all(map(_is_text, value.values())):
+    if expected is Mapping and isinstance(value, dict) and all(map(_is_text, value.values())):
         return value
-    if wanted is float and type(value) is int:
+    if expected is float and type(value) is int:
         return float(value)
-    if wanted not in (tuple, Mapping) and type(value) is wanted:
+    if expected not in (tuple, Mapping) and type(value) is expected:
         return value
-    raise SettingsError(f"{where} must be {_type_text(wanted)}, not {value!r}.")
+    raise SettingsError(f"{where} must be {_type_text(expected)}, not {value!r}.")
 
 
 def _parse(text: str, hint: Any, where: str) -> Any:
-    wanted = _plain(hint)
+    expected = _plain(hint)
     try:
-        if wanted is tuple and text.lstrip().startswith("["):
+        if expected is tuple and text.lstrip().startswith("["):
             names = json.loads(text)
             if not all(map(_is_text, names)):
                 raise ValueError("a part is not a string")
             return tuple(names)
-        if wanted is tuple:
+        if expected is tuple:
             return tuple(part.strip() for part in text.split(",") if part.strip())
-        if wanted is Mapping:
+        if expected is Mapping:
             pairs = (part.partition("=") for part in text.split(",") if part.strip())
             found = {own.strip(): name.strip() for own, equals, name in pairs if equals}
             if len(found) != len([part for part in text.split(",") if part.strip()]):
                 raise ValueError("a part has no =, or a name comes twice")
             return found
-        if wanted is bool:
+        if expected is bool:
             return {"1": True, "true": True, "0": False, "false": False}[text.strip().lower()]
-        return wanted(text)
+        return expected(text)
     except (ValueError, KeyError, RecursionError):
-        raise SettingsError(f"{where} must be {_type_text(wanted)}, not {text!r:.80}.") from None
+        raise SettingsError(f"{where} must be {_type_text(expected)}, not {text!r:.80}.") from None
 
 
 def _plain(hint: Any) -> type:

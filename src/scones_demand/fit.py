@@ -144,10 +144,10 @@ def fit_fold(
     """Return the forecast of a fold's block by a model of the fold's training hours."""
     members, bounds = _fit(matrix, hours, fold.train, settings)
     model = DemandModel(members, bounds, DAILY, _BARE)
-    asked = matrix[fold.test]
-    seen = asked[:, columns_of(DAILY)]
+    test_matrix = matrix[fold.test]
+    seen = test_matrix[:, columns_of(DAILY)]
     return BlockForecast(
-        model.log_count(asked), bounds["low"].predict(seen), bounds["high"].predict(seen)
+        model.log_count(test_matrix), bounds["low"].predict(seen), bounds["high"].predict(seen)
     )
 
 

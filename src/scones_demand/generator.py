@@ -67,10 +67,12 @@ def generate_hours(
 def competition_split(hours: Hours) -> tuple[Hours, Hours]:
     """Return days 1 to 19 of each month with their demand, and the other days without it."""
     known = hours.day_of_month() <= 19
-    asked = hours.where(~known)
+    to_forecast = hours.where(~known)
     return hours.where(known), replace(
-        asked,
+        to_forecast,
         values={
-            n: v for n, v in asked.values.items() if n not in ("casual", "registered", "count")
+            n: v
+            for n, v in to_forecast.values.items()
+            if n not in ("casual", "registered", "count")
         },
     )

@@ -279,14 +279,14 @@ class _Reader:
     def _hour(self, text: str, line: int) -> int:
         time = _local_time(text.strip())
         if time is None:
-            wanted = "is not a local time like 2011-01-20 13:00:00"
+            constraint = "is not a local time like 2011-01-20 13:00:00"
         elif time.minute or time.second:
-            wanted = "is not a full hour"
+            constraint = "is not a full hour"
         elif not FIRST_YEAR <= time.year <= LAST_YEAR:
-            wanted = f"is not from {FIRST_YEAR} to {LAST_YEAR}"
+            constraint = f"is not from {FIRST_YEAR} to {LAST_YEAR}"
         else:
             return time.toordinal() * 24 + time.hour - _EPOCH_HOURS
-        raise self._refused("datetime", text, line, wanted)
+        raise self._refused("datetime", text, line, constraint)
 
     def _numbers(self, row: list[str], line: int) -> list[float]:
         """Return the numbers of a row; the sentence about one that is none is found slowly."""

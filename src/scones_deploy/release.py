@@ -51,10 +51,10 @@ class Release:
     gate_override: str = ""
 
     def __post_init__(self) -> None:
-        for name, valid, wanted in _checks(self):
+        for name, valid, form in _checks(self):
             if not valid:
                 raise ReleaseError(
-                    f"Release {self.id!r}: {name} must be {wanted}, not {getattr(self, name)!r}."
+                    f"Release {self.id!r}: {name} must be {form}, not {getattr(self, name)!r}."
                 )
 
 

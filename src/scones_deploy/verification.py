@@ -89,12 +89,12 @@ def _shares(
     has = {
         v["VariantName"]: v.get("DesiredWeight", 1.0) for v in live.get("ProductionVariants", ())
     }
-    wanted = {
+    expected = {
         v["variant_name"]: v.get("initial_variant_weight", 1.0)
         for v in intended.get("production_variants", ())
     }
     # One variant has all requests, whatever it weighs.
-    return ({}, {}) if len(has) < 2 else (_normalised(has), _normalised(wanted))
+    return ({}, {}) if len(has) < 2 else (_normalised(has), _normalised(expected))
 
 
 def _normalised(weights: Mapping[str, float]) -> dict[str, float]:
@@ -111,8 +111,8 @@ def _configuration_differences(
     name: str, found: Mapping[str, Any], intended: Mapping[str, Any]
 ) -> Iterator[str]:
     live = {v["VariantName"]: v["ModelName"] for v in found["ProductionVariants"]}
-    wanted = {v["variant_name"]: v["model_name"] for v in intended.get("production_variants", ())}
-    yield from _differs(f"the variants of {name}", live, wanted)
+    expected = {v["variant_name"]: v["model_name"] for v in intended.get("production_variants", ())}
+    yield from _differs(f"the variants of {name}", live, expected)
     capture = found.get("DataCaptureConfig") or {}
     for settings in intended.get("data_capture_config") or ():
         for setting, key, attribute in (
@@ -127,12 +127,14 @@ def _configuration_differences(
 
 def _model_differences(model: Mapping[str, Any], release: Release) -> Iterator[str]:
     name, container = model["ModelName"], model.get("PrimaryContainer") or {}
-    for setting, key, wanted in (
+    for setting, key, expected in (
         ("image", "Image", release.image),
         ("artifact", "ModelDataUrl", release.model_data_url),
         ("environment", "Environment", dict(release.environment)),
     ):
-        yield from _differs(f"the {setting} of the model {name}", container.get(key) or {}, wanted)
+        yield from _differs(
+            f"the {setting} of the model {name}", container.get(key) or {}, expected
+        )
 
 
 def function_differences(
@@ -170,9 +172,9 @@ def _environment_differences(
 ) -> Iterator[str]:
     found = (live.get("Environment") or {}).get("Variables") or {}
     blocks = intended.get("environment") or [{}]
-    wanted = blocks[0].get("variables") or {}
-    for key in sorted(found.keys() | wanted.keys()):
-        yield from _differs(f"{key} of {name}", found.get(key), wanted.get(key))
+    expected = blocks[0].get("variables") or {}
+    for key in sorted(found.keys() | expected.keys()):
+        yield from _differs(f"{key} of {name}", found.get(key), expected.get(key))
 
 
 def setting_differences(
@@ -198,8 +200,8 @@ def _label_differences(variable: str, labels: Sequence[str]) -> Iterator[str]:
     if variable.startswith("s3://"):
         # The object is named after its content, as Terraform writes it.
         text = json.dumps(list(labels), separators=(",", ":"))
-        wanted = f"labels/{hashlib.sha256(text.encode()).hexdigest()}.json"
-        yield from _differs("the functions' LABELS", S3Uri.parse(variable).key, wanted)
+        expected = f"labels/{hashlib.sha256(text.encode()).hexdigest()}.json"
+        yield from _differs("the functions' LABELS", S3Uri.parse(variable).key, expected)
     else:
         yield from _differs("the functions' LABELS", json.loads(variable), list(labels))
 
@@ -218,9 +220,9 @@ def rollback_advice(releases: Releases, environment: str) -> str:
     )
 
 
-def _differs(what: str, found: object, wanted: object) -> Iterator[str]:
-    if found != wanted:
-        yield f"{what} is {_display_value(found)} and should be {_display_value(wanted)}"
+def _differs(what: str, found: object, expected: object) -> Iterator[str]:
+    if found != expected:
+        yield f"{what} is {_display_value(found)} and should be {_display_value(expected)}"
 
 
 def _display_value(value: object) -> str:

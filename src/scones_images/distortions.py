@@ -179,8 +179,8 @@ def _saturate(x: Pixels, s: int, _rng: np.random.Generator) -> Pixels:
     value = x.max(axis=2, keepdims=True)
     factor, offset = ((0.3, 0.0), (0.1, 0.0), (1.5, 0.0), (2.0, 0.1), (2.5, 0.2))[s]
     saturation = np.where(value > 0, 1 - x.min(axis=2, keepdims=True) / np.maximum(value, 1e-9), 0)
-    wanted = (saturation * factor + offset * (saturation > 0)).clip(0, 1)
-    ratio = np.where(saturation > 0, wanted / np.maximum(saturation, 1e-9), 0)
+    saturated = (saturation * factor + offset * (saturation > 0)).clip(0, 1)
+    ratio = np.where(saturation > 0, saturated / np.maximum(saturation, 1e-9), 0)
     found: Pixels = value - (value - x) * ratio
     return found
 

@@ -64,9 +64,9 @@ def parse_results(value: Any) -> list[Result]:
 def _is_result(value: Any) -> bool:
     if not isinstance(value, Mapping) or "image" not in value:
         return False
-    wanted = {"error"} if value.get("decision") == "failed" else {"inference", "threshold"}
+    required = {"error"} if value.get("decision") == "failed" else {"inference", "threshold"}
     return value.get("decision") in DECISIONS and all(
-        isinstance(value.get(name), Mapping) or name == "threshold" for name in wanted
+        isinstance(value.get(name), Mapping) or name == "threshold" for name in required
     )
 
 

@@ -182,21 +182,21 @@ class Archive:
 
         Returns what is there then, and raises MonitorError where none of the requests is.
         """
-        wanted = np.array([*map(text_hash, inference_ids)], np.uint64)
+        hashes = np.array([*map(text_hash, inference_ids)], np.uint64)
         deadline = clock() + timeout_seconds
         while True:
             listing = source.list(since)
             self.update(source, listing.files)
             parts = [part for day in self.days(since) for part in day]
             found = [part.read(["inference"])["inference"].to_numpy() for part in parts]
-            there = np.isin(wanted, np.concatenate([np.empty(0, np.uint64), *found]))
+            there = np.isin(hashes, np.concatenate([np.empty(0, np.uint64), *found]))
             left = deadline - clock()
             if there.all() or left <= 0:
                 break
             sleep(min(poll_seconds, left))
-        if len(wanted) and not there.any():
+        if len(hashes) and not there.any():
             raise MonitorError(
-                f"No captured records of these {len(wanted)} requests in {source}, from {since} "
+                f"No captured records of these {len(hashes)} requests in {source}, from {since} "
                 "to now. On AWS delivery takes minutes: try again, or check that data capture is "
                 "on and requests succeeded."
             )

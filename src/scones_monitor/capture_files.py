@@ -113,8 +113,8 @@ class S3Captures:
         try:
             # An empty object has no first byte to ask for.
             whole = start == 0 and length is None
-            asked = {} if whole else {"Range": span}
-            body = self.s3.get_object(Bucket=self.uri.bucket, Key=key, **asked)["Body"]  # type: ignore[arg-type]
+            range_header = {} if whole else {"Range": span}
+            body = self.s3.get_object(Bucket=self.uri.bucket, Key=key, **range_header)["Body"]  # type: ignore[arg-type]
         except self.s3.exceptions.NoSuchKey as error:
             raise FileNotFoundError(f"s3://{self.uri.bucket}/{key}") from error
         yield from body.iter_chunks(_CHUNK_BYTES)

@@ -379,10 +379,10 @@ def wait_for_captures(
     there is no record at all at the deadline.
     """
     reader = CaptureReader(s3, uri, endpoint, variant, since)
-    wanted, deadline = set(inference_ids), clock() + timeout_seconds
+    awaited, deadline = set(inference_ids), clock() + timeout_seconds
     while True:
         captures = reader.read()
-        arrived = sum(not wanted or r.inference_id in wanted for r in captures.records)
+        arrived = sum(not awaited or r.inference_id in awaited for r in captures.records)
         left = deadline - clock()
         if arrived >= expected or left <= 0:
             break

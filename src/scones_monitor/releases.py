@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 CHOSEN = "daily-report/chosen-release.json"
 ACTIVE = "daily-report/active-release.json"
 
-ROLLING = "answers during a roll-out, which either release may have given"
-UNRECORDED = "answers from before the record of releases"
+ROLLING = "During a roll-out, when either release may have answered"
+UNRECORDED = "Before releases were recorded"
 
 _MAX_BYTES = 1 << 16
 

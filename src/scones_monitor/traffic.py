@@ -96,10 +96,13 @@ class Subject:
         """Return the labels that reviewers gave, by inference id.
 
         Of an image that they answered differently the label that most gave counts; one that is
-        disputed has none, and is counted in `left_out`.
+        disputed has none, and is counted in `left_out`; so is one that a reviewer gave two labels.
         """
         held = current_answers(answers)
         agreed = consensus(held.votes())
+        if held.revised:
+            said = "Images that a reviewer gave two labels, of which the later counts"
+            self.left_out.append(f"{said}: {held.revised}")
         if agreed.disputed:
             n = len(agreed.disputed)
             self.left_out.append(f"Images whose reviewers disagree, which have no label: {n}")

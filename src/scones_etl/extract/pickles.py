@@ -240,9 +240,9 @@ class _InertUnpickler(pickle._Unpickler):
         try:
             return self._globals[module_name, global_name]
         except KeyError:
-            wanted = f"{module_name}.{global_name}"
+            global_path = f"{module_name}.{global_name}"
             raise pickle.UnpicklingError(
-                f"it asks for {wanted!r}, which image data never needs"
+                f"it asks for {global_path!r}, which image data never needs"
             ) from None
 
     def _encode(self, text: object, encoding: object) -> bytes:

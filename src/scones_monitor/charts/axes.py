@@ -25,9 +25,9 @@ class TimeAxis:
         """Return where a time lies, 0 at the start, 1 at the end."""
         return (time - self.start) / (self.end - self.start)
 
-    def ticks(self, wanted: int) -> list[tuple[float, str]]:
-        """Return at most `wanted` ticks as (share, text), in UTC."""
-        step = next((s for s in STEPS if (self.end - self.start) / s <= wanted), STEPS[-1])
+    def ticks(self, max_ticks: int) -> list[tuple[float, str]]:
+        """Return at most `max_ticks` ticks as (share, text), in UTC."""
+        step = next((s for s in STEPS if (self.end - self.start) / s <= max_ticks), STEPS[-1])
         origin = self.start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         tick = origin + math.ceil((self.start - origin) / step) * step
         found = []
@@ -85,12 +85,12 @@ def certainty(value: float) -> float:
     return -math.log10(1 - min(value, _TOP_CONFIDENCE))
 
 
-def count_ticks(top: float, wanted: int = 5) -> list[float]:
-    """Return round numbers from 0 up to `top`, at most `wanted` above 0."""
+def count_ticks(top: float, max_ticks: int = 5) -> list[float]:
+    """Return round numbers from 0 up to `top`, at most `max_ticks` above 0."""
     if top <= 0:
         return [0.0]
     step = next(
-        s * 10.0**e for e in range(-9, 13) for s in (1, 2, 5) if top / (s * 10.0**e) <= wanted
+        s * 10.0**e for e in range(-9, 13) for s in (1, 2, 5) if top / (s * 10.0**e) <= max_ticks
     )
     return [i * step for i in range(int(top / step + 1e-9) + 1)]
 

@@ -76,12 +76,12 @@ def threshold_for(quantities: int, expected_run_time: float = EXPECTED_RUN_TIME)
     return float(np.interp(math.log(wanted), logs, [threshold for threshold, _ in _RUN_TIMES]))
 
 
-def possible_run_time(reference: Sample, wanted: float) -> float:
+def possible_run_time(reference: Sample, run_time: float) -> float:
     """Return the run time that a detector with this reference can have, as near as there is one."""
     quantities = len(_quantities(reference, reference))
     shortest, longest = _RUN_TIMES[0][1] / quantities, _RUN_TIMES[-1][1] / quantities
     # What is divided and multiplied again may be a rounding error beyond the end.
-    return min(max(wanted, shortest * (1 + 1e-9)), longest * (1 - 1e-9))
+    return min(max(run_time, shortest * (1 + 1e-9)), longest * (1 - 1e-9))
 
 
 class OnlineDetector:

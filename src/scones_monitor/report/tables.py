@@ -144,8 +144,8 @@ def by_variant(found: VariantComparison) -> list[tuple[str, str, str, str]]:
     ]
     for name, figure in own.figures.items():
         apart = differences[name]
-        shown = formats.points(apart.value, apart.interval) if apart else formats.DASH
-        rows.append((name.capitalize(), cell(figure), cell(theirs.figures[name]), shown))
+        difference_text = formats.points(apart.value, apart.interval) if apart else formats.DASH
+        rows.append((name.capitalize(), cell(figure), cell(theirs.figures[name]), difference_text))
     rows.append(row("Labelled", labelled))
     for name in sorted({*own.latency_ms, *theirs.latency_ms}):
         rows.append(row(f"Model latency, {name}", latency(name)))
@@ -174,10 +174,11 @@ def quality(data: ReportData) -> list[tuple[str, str, str, str]]:
 
 
 def _sampled(found: SampleFigure) -> tuple[str, str, str, str]:
-    right, span = found.right, formats.period(found.since, found.until)
+    right = found.right
+    first, last = (f"{each.day} {each:%b}" for each in (found.since, found.until))
     realised = f"{percent(right.value)} ({interval(right.interval)})"
     return (
-        f"Precision of the accepted, by a random sample of {span}",
+        f"Precision by random sample, {first} to {last}",
         formats.DASH,
         realised if right.total else formats.DASH,
         f"{count(right.total)} labelled of {count(found.drawn)} drawn of "

@@ -182,8 +182,12 @@ def _labelled(data: ReportData) -> Iterator[str]:
     yield (
         f"Labelled are {percent(unsure.value)} of the images sent to review, and "
         f"{percent(sure.value)} of the accepted: the realised accuracy is that of the labelled "
-        "images, and lower than that of all. inv review --sample 100 draws accepted images at "
-        "random."
+        "images, not of all. "
+        + (
+            "The precision by random sample is that of all accepted ones."
+            if data.samples
+            else "inv review --sample 100 draws accepted images at random."
+        )
     )
 
 

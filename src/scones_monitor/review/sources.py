@@ -284,22 +284,22 @@ class Images:
     def __call__(self, candidate: Candidate) -> bytes:
         """Return an image's bytes; raises ImageError with the reason, SourceUnavailable."""
         if candidate.file:
-            asked = {"Bucket": self._bucket, "Key": f"{self._prefix}{candidate.file}"}
+            location = {"Bucket": self._bucket, "Key": f"{self._prefix}{candidate.file}"}
         else:
-            asked = {"Bucket": candidate.image["bucket"], "Key": candidate.image["key"]}
+            location = {"Bucket": candidate.image["bucket"], "Key": candidate.image["key"]}
             if version := candidate.image.get("version"):
-                asked["VersionId"] = version
+                location["VersionId"] = version
             elif etag := candidate.image.get("etag"):
-                asked["IfMatch"] = etag if etag.startswith('"') else f'"{etag}"'
+                location["IfMatch"] = etag if etag.startswith('"') else f'"{etag}"'
         try:
             if self._client is None:
                 self._client = self._connect("s3")
-            found = self._client.get_object(**asked)
+            found = self._client.get_object(**location)
             body: bytes = found["Body"].read(PHOTOS.max_bytes + 1)
         except ClientError as error:
             if error.response["Error"]["Code"] in _GONE:
                 raise ImageError("the image was deleted or replaced since") from error
-            raise SourceUnavailable(f"S3 refuses s3://{asked['Bucket']}: {error}") from error
+            raise SourceUnavailable(f"S3 refuses s3://{location['Bucket']}: {error}") from error
         except (BotoCoreError, OSError) as error:
             self._client = None
             raise SourceUnavailable(f"S3 cannot be reached: {error}") from error

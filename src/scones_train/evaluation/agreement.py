@@ -106,13 +106,13 @@ def compare(
 
     Raises DeployError where the images are not the ones that the model was tested on.
     """
-    asked = ImagePredictions(
+    answered = ImagePredictions(
         tuple(map(image_name, bodies)), np.zeros(len(bodies), dtype=np.int64), answers
     )
-    before, now = tested.paired(asked)
-    if len(before) != len(tested) or len(before) != len(asked):
+    before, now = tested.paired(answered)
+    if len(before) != len(tested) or len(before) != len(answered):
         raise DeployError(
-            f"The model was tested on {len(tested)} images and {len(asked)} are staged; "
+            f"The model was tested on {len(tested)} images and {len(answered)} are staged; "
             f"{len(before)} are the same. Stage the dataset that it was trained on."
         )
     if before.probabilities.shape != now.probabilities.shape:

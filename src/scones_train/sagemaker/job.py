@@ -128,18 +128,18 @@ def _compute(compute: Compute, kms_key_arn: str) -> dict[str, Any]:
     if not NVME.match(compute.instance_type):
         resources["VolumeKmsKeyId"] = kms_key_arn
     stopping = {"MaxRuntimeInSeconds": compute.max_runtime_seconds}
-    asked: dict[str, Any] = {"ResourceConfig": resources, "StoppingCondition": stopping}
+    request: dict[str, Any] = {"ResourceConfig": resources, "StoppingCondition": stopping}
     if compute.spot:
-        asked["EnableManagedSpotTraining"] = True
+        request["EnableManagedSpotTraining"] = True
         # The wait includes the run, and AWS refuses a shorter one.
         wait = max(compute.max_wait_seconds, compute.max_runtime_seconds)
         stopping["MaxWaitTimeInSeconds"] = wait
     if compute.subnets or compute.security_groups:
-        asked["VpcConfig"] = {
+        request["VpcConfig"] = {
             "Subnets": list(compute.subnets),
             "SecurityGroupIds": list(compute.security_groups),
         }
-    return asked
+    return request
 
 
 def _channel(name: str, location: S3Uri, content_type: str) -> dict[str, Any]:

@@ -104,12 +104,12 @@ class Application:
             await _send(send, status, body, named, last=self.stopping or unread)
 
     async def _answer(self, scope: Mapping[str, Any], receive: Receive) -> Answer:
-        wanted = {"/ping": "GET", "/invocations": "POST"}.get(scope["path"])
-        if wanted is None:
+        method = {"/ping": "GET", "/invocations": "POST"}.get(scope["path"])
+        if method is None:
             return _error(404, "There are /ping and /invocations.")
-        if scope["method"] != wanted:
-            return _error(405, f"{scope['path']} takes {wanted}.")
-        if wanted == "GET":
+        if scope["method"] != method:
+            return _error(405, f"{scope['path']} takes {method}.")
+        if method == "GET":
             if self.stopping:
                 return _error(503, "The program is stopping.")
             return 200, {"status": "healthy"}
@@ -238,8 +238,8 @@ def _content_type(headers: Headers) -> str:
 
 def _top_k(headers: Headers) -> int | None:
     """Return how many labels are asked for; None where nothing is, as other attributes may be."""
-    asked = b";".join((headers.get(ATTRIBUTES, b""), headers.get(b"accept", b"")))
-    found = TOP_K.search(asked.decode("latin-1"))
+    header_text = b";".join((headers.get(ATTRIBUTES, b""), headers.get(b"accept", b"")))
+    found = TOP_K.search(header_text.decode("latin-1"))
     if found is None:
         return None
     text = found[1]

@@ -1,5 +1,6 @@
 """A model folder that answers, by ONNX Runtime alone."""
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self, cast
@@ -15,6 +16,8 @@ from scones_core.model_card import ModelCard
 from scones_train.artifact import GRAPH, read_artifact
 
 INPUT, OUTPUT = "images", "probabilities"
+# A graph of 400 bytes can ask for any size of its values.
+MAX_MEMORY_BYTES = 2 << 30
 PLAIN_ATTRIBUTES = (
     onnx.AttributeProto.INT,
     onnx.AttributeProto.INTS,
@@ -51,13 +54,24 @@ class Predictor:
         Each image is a run of its own, as it is when it is served: a batch would add up in
         another order and differ in the last digits, and on one thread it is no faster. On all
         cores the same sums are shared out, and one image is answered sooner; several at once
-        are answered sooner each on one core.
+        are answered sooner each on one core. Raises MalformedArtifact for a graph that fails,
+        needs over MAX_MEMORY_BYTES, or answers something else.
         """
         session = self._on_all_cores if all_cores else self._session
-        parts = [
-            session.run([OUTPUT], {INPUT: images[row : row + 1]})[0] for row in range(len(images))
-        ]
-        return cast(NDArray[np.float32], np.concatenate(parts))
+        try:
+            parts = [
+                session.run([OUTPUT], {INPUT: images[row : row + 1]})[0]
+                for row in range(len(images))
+            ]
+        except Exception as error:  # ONNX Runtime's errors have no public base of their own.
+            raise MalformedArtifact(f"{GRAPH} gives no answer: {error}") from error
+        found = cast(NDArray[np.float32], np.concatenate(parts))
+        if found.shape != (len(images), len(self.card.labels)) or not np.isfinite(found).all():
+            raise MalformedArtifact(
+                f"{GRAPH} does not answer a finite number for each of its labels; "
+                "train the model again."
+            )
+        return found
 
     def _check_shapes(self) -> None:
         inputs = [(i.name, i.type, list(i.shape[1:])) for i in self._session.get_inputs()]
@@ -71,13 +85,25 @@ class Predictor:
             )
 
 
+@functools.cache
+def _bound_memory() -> None:
+    """Bound what all sessions of this process take together, for values and weights."""
+    place = ort.OrtMemoryInfo(
+        "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
+    )
+    ort.create_and_register_allocator(place, ort.OrtArenaCfg({"max_mem": MAX_MEMORY_BYTES}))
+
+
 def _session(graph: bytes, threads: int) -> ort.InferenceSession:
+    _bound_memory()
     options = ort.SessionOptions()
+    options.add_session_config_entry("session.use_env_allocators", "1")
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     # Threads that spin between requests would take a shared host's other programs' time.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    # Errors are raised; a log would show the graph's own names to the terminal as they are.
+    options.log_severity_level = 4
     try:
         return ort.InferenceSession(graph, options, ["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no public base of their own.

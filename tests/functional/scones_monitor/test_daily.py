@@ -15,6 +15,8 @@ from scones_core.reviews import Answer, answer_line, part_key
 from scones_monitor.daily import MAX_METRIC_AGE, DailySettings, parse_day, report_day
 from scones_monitor.drift.online import MIN_REFERENCE
 from scones_monitor.live import NAMESPACE
+from scones_monitor.review.sample import Sample, store_sample
+from scones_monitor.review.sources import Candidate
 
 DAY = "2026-11-20"
 NOW = datetime(2026, 11, 21, 0, 30, tzinfo=UTC)
@@ -278,6 +280,43 @@ def test_what_reviewers_answered_is_the_truth(
     report()
     figures = json.loads((tmp_path / "output" / "report.json").read_text())
     assert (figures["accuracy"], figures["n_test"]) == (0, 1)
+
+
+def test_of_two_answers_of_one_reviewer_the_later_counts_and_that_is_said(
+    report: Report, traffic: Callable[..., None], s3: Any, tmp_path: Path
+) -> None:
+    traffic(DAY, 0.99)
+    answers = [
+        Answer(
+            session="s", sequence=n, reviewer="ana", action="label", sha256="0" * 64,
+            file=f"{'0' * 64}.png", at=f"2026-11-21T00:00:0{n}+00:00", label=label,
+            inference_id=f"{DAY}-0",
+        )
+        for n, label in ((1, "motorcycle"), (2, "bicycle"))
+    ]  # fmt: skip
+    body = b"".join(map(answer_line, answers))
+    s3.put_object(Bucket="captures", Key=part_key("labels/", "ana", "s", 1, 2), Body=body)
+    report()
+    figures = json.loads((tmp_path / "output" / "report.json").read_text())
+    assert (figures["accuracy"], figures["n_test"]) == (1, 1)
+    said = "Images that a reviewer gave two labels, of which the later counts: 1"
+    assert said in figures["left_out"]
+
+
+def test_a_day_shows_the_random_sample_that_it_is_part_of(
+    report: Report, traffic: Callable[..., None], s3: Any, tmp_path: Path
+) -> None:
+    traffic(DAY, 0.99)
+    since = datetime(2026, 11, 14, tzinfo=UTC)
+    image = {"bucket": "captures", "key": "a.png", "etag": "e"}
+    drawn = Candidate(image=image, guess="bicycle", inference_id=f"{DAY}-0")
+    for weeks in (0, 5):
+        span = since - timedelta(weeks=weeks), since - timedelta(weeks=weeks - 1)
+        store_sample(s3, "captures", Sample(*span, seed=0, population=7, images=(drawn,)))
+    report()
+    (found,) = json.loads((tmp_path / "output" / "report.json").read_text())["random_samples"]
+    assert (found["since"], found["drawn"], found["population"]) == (since.isoformat(), 1, 7)
+    assert (found["n"], found["precision"]) == (0, None)
 
 
 def test_a_day_that_cloudwatch_takes_no_more_has_its_page_only(

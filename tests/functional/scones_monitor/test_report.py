@@ -449,8 +449,8 @@ def test_each_record_is_of_the_release_that_answered_also_after_a_rollback(
 
     assert "20261101-a 3 0 %" in page.text
     assert "20261119-b 1 0 %" in page.text
-    assert "answers during a roll-out, which either release may have given 1 0 %" in page.text
-    assert "answers from before the record of releases 1 0 %" in page.text
+    assert "During a roll-out, when either release may have answered 1 0 %" in page.text
+    assert "Before releases were recorded 1 0 %" in page.text
     assert sum(figures(data)["releases"].values()) == 6, "none is lost"
 
 
@@ -462,7 +462,7 @@ def test_a_random_sample_stands_apart_from_what_the_review_queue_says(
 
     _, page = written(data)
 
-    assert "Precision of the accepted, by a random sample of 20 November 2026" in page.text
+    assert "Precision by random sample, 20 Nov to 20 Nov" in page.text
     assert "60 labelled of 100 drawn of 912 accepted" in page.text
     assert "98.3 % (91.1 to 99.7 %)" in page.text
     assert "Precision by sample 98.3 %" in page.text
@@ -487,7 +487,7 @@ def test_labels_of_the_review_queue_alone_are_said_to_be_no_random_ones(
     lines += [line(f"u{i}", inference_id=f"u{i}", probabilities=(0.6, 0.4)) for i in range(10)]
     queue = {f"u{i}": "motorcycle" for i in range(10)}
 
-    said = "the realised accuracy is that of the labelled images, and lower than that of all"
+    said = "the realised accuracy is that of the labelled images, not of all"
     assert said in written(build(*lines, truth=queue))[1].text
     everything = queue | {f"s{i}": "bicycle" for i in range(40)}
     assert said not in written(build(*lines, truth=everything))[1].text

@@ -319,9 +319,11 @@ def unpacked(project: Project, model_data_url: str) -> Iterator[Path]:
 
 def fetch(source: Project, *, release: str | None = None) -> Path:
     """Download a release's artifact into the cache, its hash verified, and return the file."""
-    wanted = _wanted(source, release)
-    path = promotion.fetch(source.client("s3"), wanted, source.cache / "artifacts")
-    source.console.say(f"  {wanted.id}: {path.stat().st_size:,} bytes, sha256 as released")
+    release_to_fetch = _wanted(source, release)
+    path = promotion.fetch(source.client("s3"), release_to_fetch, source.cache / "artifacts")
+    source.console.say(
+        f"  {release_to_fetch.id}: {path.stat().st_size:,} bytes, sha256 as released"
+    )
     return path
 
 
@@ -334,10 +336,10 @@ def promote(source: Project, target: Project, *, release: str | None = None) -> 
     """
     if source.environment == target.environment:
         raise ReleaseError(f"{source.environment} is both source and target; name two.")
-    wanted = _wanted(source, release)
-    artifact = fetch(source, release=wanted.id)
+    chosen = _wanted(source, release)
+    artifact = fetch(source, release=chosen.id)
     prepare(target)
-    copy = promotion.promoted(wanted, target.deployment.artifacts_bucket)
+    copy = promotion.promoted(chosen, target.deployment.artifacts_bucket)
     uploaded = promotion.place(target.client("s3"), artifact, copy)
     assignments = _assignments(target, copy.labels)
     before = read_releases(target.release_file)

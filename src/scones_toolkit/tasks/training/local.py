@@ -45,12 +45,12 @@ def write_channels(staged: StagedDataset, base: Path) -> None:
             path.write_bytes(body)
 
 
-def _remove_others(folder: Path, wanted: Container[Path]) -> None:
+def _remove_others(folder: Path, kept: Container[Path]) -> None:
     """Remove every file below a folder that is not wanted, and every folder left empty."""
     for place, folders, names in os.walk(folder, topdown=False):
         here = Path(place)
         for path in map(here.joinpath, names):
-            if path not in wanted:
+            if path not in kept:
                 path.unlink()
         for path in map(here.joinpath, folders):
             if path.is_symlink():

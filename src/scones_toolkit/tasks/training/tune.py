@@ -77,10 +77,10 @@ def tune_on_sagemaker(project: Project, strategy: str, jobs: int, parallel: int)
         require_quota(project.client("service-quotas"), request.compute, project.console.warn)
     seed = project.settings.training.seed
     name = job_name("scones", datetime.now(UTC))[:NAME_CHARACTERS]
-    asked = tuning_request(request, name, strategy, jobs=jobs, at_once=parallel, seed=seed)
+    job_request = tuning_request(request, name, strategy, jobs=jobs, at_once=parallel, seed=seed)
     sagemaker = project.client("sagemaker")
     with project.console.progress("searching") as advance:
-        trials = search(sagemaker, asked, progress=advance)
+        trials = search(sagemaker, job_request, progress=advance)
     found = _leaderboard(project, trials)
     url, metrics = training(sagemaker, found.name)
     _register(project, found, url, metrics)

@@ -98,3 +98,33 @@ def test_a_graph_that_reaches_outside_itself_is_refused(card, graph, change):
     change(model)
     with pytest.raises(MalformedArtifact, match="outside itself"):
         Predictor(card, model.SerializeToString())
+
+
+def _then(graph, *nodes, **constants):
+    """Return the graph with nodes behind it, from `before` to its output's name."""
+    model = onnx.load_model_from_string(graph)
+    last = next(node for node in model.graph.node if "probabilities" in node.output)
+    last.output[0] = "before"
+    model.graph.node.extend(onnx.helper.make_node(*node) for node in nodes)
+    model.graph.initializer.extend(
+        onnx.numpy_helper.from_array(np.array(value), name) for name, value in constants.items()
+    )
+    return model.SerializeToString()
+
+
+def test_a_small_graph_of_huge_values_is_refused_instead_of_filling_the_memory(card, graph, images):
+    swollen = _then(
+        graph,
+        ("ConstantOfShape", ["shape"], ["huge"]),
+        ("ReduceMax", ["huge"], ["most"]),
+        ("Add", ["before", "most"], ["probabilities"]),
+        shape=[30_000, 30_000],
+    )
+    with pytest.raises(MalformedArtifact, match="gives no answer"):
+        Predictor(card, swollen).probabilities(images.pixels[:1])
+
+
+def test_an_answer_that_is_no_number_is_refused(card, graph, images):
+    unknown = _then(graph, ("Mul", ["before", "nan"], ["probabilities"]), nan=np.float32("nan"))
+    with pytest.raises(MalformedArtifact, match="finite number"):
+        Predictor(card, unknown).probabilities(images.pixels[:1])

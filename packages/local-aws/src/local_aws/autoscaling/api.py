@@ -38,14 +38,18 @@ def deregister(original: Any, backend: Any, *given: Any) -> None:
     """Deregister a target with its policies and scheduled actions."""
     original(backend, *given)
     namespace, resource_id, dimension = given
-    wanted = (namespace, resource_id, dimension)
+    policy_scope = (namespace, resource_id, dimension)
     for policy in list(backend.policies.values()):
-        if wanted == (policy.service_namespace, policy.resource_id, policy.scalable_dimension):
-            backend.delete_scaling_policy(policy.policy_name, *wanted)
+        if policy_scope == (
+            policy.service_namespace,
+            policy.resource_id,
+            policy.scalable_dimension,
+        ):
+            backend.delete_scaling_policy(policy.policy_name, *policy_scope)
     backend.scheduled_actions = [
         action
         for action in backend.scheduled_actions
-        if wanted != (action.service_namespace, action.resource_id, action.scalable_dimension)
+        if policy_scope != (action.service_namespace, action.resource_id, action.scalable_dimension)
     ]
 
 
@@ -63,12 +67,12 @@ def put_scaling_policy(original: Any, backend: Any, **given: Any) -> Any:
             f"dimension: {given['scalable_dimension']}"
         )
     before = _same(backend, given)
-    wanted = _alarms(given)
+    alarms = _alarms(given)
     policy = original(backend, **given)
     if before is not None:
         policy.policy_arn = before.policy_arn
         before.delete_alarms(backend.account_id, backend.region_name)
-    policy.alarms = [_put(backend, policy, one) for one in wanted]
+    policy.alarms = [_put(backend, policy, one) for one in alarms]
     return policy
 
 
@@ -88,10 +92,10 @@ def _alarms(given: dict[str, Any]) -> list[dict[str, Any]]:
         raise AWSValidationException(f"{error}.") from error
 
 
-def _put(backend: Any, policy: Any, wanted: dict[str, Any]) -> Any:
+def _put(backend: Any, policy: Any, alarm: dict[str, Any]) -> Any:
     action = f"{policy.policy_arn}:createdBy/{uuid.uuid4()}"
     return cloudwatch_backends[ACCOUNT_ID][backend.region_name].put_metric_alarm(
-        **{**wanted, "name": f"{wanted['name']}-{uuid.uuid4()}"},
+        **{**alarm, "name": f"{alarm['name']}-{uuid.uuid4()}"},
         description=f"DO NOT EDIT OR DELETE. For TargetTrackingScaling policy {action}.",
         alarm_actions=[action],
     )
@@ -129,14 +133,14 @@ def begin(original: Any, action: Any, *given: Any, **more: Any) -> None:
 )
 def describe_scaling_activities(response: Any) -> str:
     """Answer DescribeScalingActivities."""
-    wanted = {
+    filters = {
         name: response._get_param(name)
         for name in ("ServiceNamespace", "ResourceId", "ScalableDimension")
     }
     found = [
         activity
         for activity in reversed(activities(response.applicationautoscaling_backend))
-        if all(value in (None, activity[name]) for name, value in wanted.items())
+        if all(value in (None, activity[name]) for name, value in filters.items())
     ]
     return json.dumps({"ScalingActivities": found})
 

@@ -57,13 +57,13 @@ class Autoscaling:
         current = None if target is None else self._capacity(backend, target)
         if current is None:
             return
-        wanted = _wanted(policy, alarm, current, self._clock.now())
-        wanted = min(max(wanted, int(target.min_capacity)), int(target.max_capacity))
-        if wanted != current and self._may(policy, target, scale_in=wanted < current):
+        desired = _wanted(policy, alarm, current, self._clock.now())
+        desired = min(max(desired, int(target.min_capacity)), int(target.max_capacity))
+        if desired != current and self._may(policy, target, scale_in=desired < current):
             cause = (
                 f"monitor alarm {alarm.name} in state ALARM triggered policy {policy.policy_name}"
             )
-            self._set(backend, target, wanted, cause)
+            self._set(backend, target, desired, cause)
 
     def _may(self, policy: Any, target: Any, *, scale_in: bool) -> bool:
         name = f"DynamicScaling{'In' if scale_in else 'Out'}Suspended"
@@ -76,9 +76,9 @@ class Autoscaling:
         current = self._capacity(backend, target)
         if current is None:
             return
-        wanted = min(max(current, int(target.min_capacity)), int(target.max_capacity))
-        if wanted != current:
-            self._set(backend, target, wanted, cause)
+        desired = min(max(current, int(target.min_capacity)), int(target.max_capacity))
+        if desired != current:
+            self._set(backend, target, desired, cause)
 
     def _capacity(self, backend: Any, target: Any) -> int | None:
         """Return a variant's instance count; None while its endpoint cannot be changed."""
@@ -96,10 +96,10 @@ class Autoscaling:
         ready = found["EndpointStatus"] == "InService" and counts and counts[0] is not None
         return int(counts[0]) if ready else None
 
-    def _set(self, backend: Any, target: Any, wanted: int, cause: str) -> None:
+    def _set(self, backend: Any, target: Any, desired: int, cause: str) -> None:
         endpoint, variant = _names(target)
         current = self._capacity(backend, target) or 0
-        wishes = [{"VariantName": variant, "DesiredInstanceCount": wanted}]
+        wishes = [{"VariantName": variant, "DesiredInstanceCount": desired}]
         failure = ""
         try:
             call(
@@ -109,20 +109,22 @@ class Autoscaling:
                 DesiredWeightsAndCapacities=wishes,
             )
             scaled = target.__dict__.setdefault("local_aws_scaled", {})
-            scaled[wanted < current] = self._clock.now()
+            scaled[desired < current] = self._clock.now()
         except DeliveryFailed as error:
             failure = error.message
-        self._note(backend, target, wanted, cause, failure)
+        self._note(backend, target, desired, cause, failure)
 
-    def _note(self, backend: Any, target: Any, wanted: int, cause: str, failure: str) -> None:
+    def _note(self, backend: Any, target: Any, desired: int, cause: str, failure: str) -> None:
         now = self._clock.now().timestamp()
-        done = f"Successfully set desired instance count to {wanted}. Change successfully fulfilled"
+        done = (
+            f"Successfully set desired instance count to {desired}. Change successfully fulfilled"
+        )
         activity = {
             "ActivityId": str(uuid.uuid4()),
             "ServiceNamespace": target.service_namespace,
             "ResourceId": target.resource_id,
             "ScalableDimension": target.scalable_dimension,
-            "Description": f"Setting desired instance count to {wanted}.",
+            "Description": f"Setting desired instance count to {desired}.",
             "Cause": cause,
             "StartTime": now,
             "EndTime": now,

@@ -34,15 +34,17 @@ def describe_subscribers(response: Any) -> str:
     """Answer with the subscribers of a budget's notification; none where it is not there."""
     account, name = response._get_param("AccountId"), response._get_param("BudgetName")
     budget = response.backend.budgets[account].get(name)
-    asked = response._get_param("Notification")
+    notification_filter = response._get_param("Notification")
     for notification in budget.notifications if budget else ():
-        if _same(notification.details, asked):
+        if _same(notification.details, notification_filter):
             return json.dumps({"Subscribers": notification.subscribers})
     return json.dumps({"Subscribers": []})
 
 
-def _same(details: dict[str, Any], asked: dict[str, Any]) -> bool:
-    return all(details.get(k) == v for k, v in asked.items() if k != "NotificationState")
+def _same(details: dict[str, Any], notification_filter: dict[str, Any]) -> bool:
+    return all(
+        details.get(k) == v for k, v in notification_filter.items() if k != "NotificationState"
+    )
 
 
 @patch(f"{_RESPONSE}.create_budget", why="drops the tags")

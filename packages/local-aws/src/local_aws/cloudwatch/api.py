@@ -104,18 +104,18 @@ def get_metric_data(original: Any, backend: Any, **request: Any) -> list[dict[st
     del original
     for problem in query_problems(request["queries"]):
         raise ValidationError(problem)
-    asked = [query_of(query) for query in request["queries"]]
-    periods = [query.period for query in asked if query.key] or [60]
-    asked = [q if q.key else q.with_period(max(periods)) for q in asked]
+    queries = [query_of(query) for query in request["queries"]]
+    periods = [query.period for query in queries if query.key] or [60]
+    queries = [q if q.key else q.with_period(max(periods)) for q in queries]
     start, end = _aligned(request["start_time"], min(periods)), _seconds(request["end_time"])
     if start >= end:
         raise ValidationError("The parameter EndTime must be greater than StartTime.")
     try:
-        found = run(asked, fetching(_with_services_own(backend, asked)), start, end)
+        found = run(queries, fetching(_with_services_own(backend, queries)), start, end)
     except (MathError, ValueError) as error:
         raise ValidationError(f"Error in expression: {error}.") from error
     descending = request["scan_by"] == "TimestampDescending"
-    return [_result(q, found[q.id], descending=descending) for q in asked if q.returned]
+    return [_result(q, found[q.id], descending=descending) for q in queries if q.returned]
 
 
 def _result(query: Query, series: Series, *, descending: bool) -> dict[str, Any]:
@@ -178,9 +178,9 @@ def _points(response: Any, names: list[str], extended: list[str]) -> list[dict[s
     key = MetricKey.of(
         response._get_param("Namespace"), response._get_param("MetricName"), dimensions
     )
-    asked = Query("m", period, key=key, unit=response._get_param("Unit"))
-    store = _with_services_own(response.cloudwatch_backend, [asked])
-    buckets = [b for b in store.within(key, start, end) if asked.takes(b[1])]
+    query = Query("m", period, key=key, unit=response._get_param("Unit"))
+    store = _with_services_own(response.cloudwatch_backend, [query])
+    buckets = [b for b in store.within(key, start, end) if query.takes(b[1])]
     joined = grouped(buckets, period, start)
     return [_point(at, bucket, names, extended) for at, bucket in joined.items()]
 

@@ -191,9 +191,9 @@ def _percentile(bucket: Bucket, percent: float) -> float | None:
         return None
     if not bucket.values:
         return bucket.minimum
-    seen, wanted = 0.0, max(total * percent / 100, 1.0)
+    seen, target_weight = 0.0, max(total * percent / 100, 1.0)
     for value in sorted(bucket.values):
         seen += bucket.values[value]
-        if seen >= wanted - 1e-9:
+        if seen >= target_weight - 1e-9:
             return value
     return max(bucket.values)

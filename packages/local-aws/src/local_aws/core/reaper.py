@@ -23,7 +23,7 @@ _ROUNDS = 50
 
 def marked(mark: str) -> list[int]:
     """Return the processes whose mark begins so; none where there is no /proc."""
-    wanted = f"{VARIABLE}={mark}".encode()
+    marker = f"{VARIABLE}={mark}".encode()
     found = []
     try:
         entries = list(os.scandir("/proc"))
@@ -34,7 +34,7 @@ def marked(mark: str) -> list[int]:
         with contextlib.suppress(OSError, ValueError):
             pid = int(entry.name)
             variables = Path(entry.path, "environ").read_bytes().split(b"\0")
-            if any(variable.startswith(wanted) for variable in variables):
+            if any(variable.startswith(marker) for variable in variables):
                 found.append(pid)
     return found
 

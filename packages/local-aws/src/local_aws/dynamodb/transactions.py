@@ -96,8 +96,8 @@ def _outcome(
             _check(backend, name, key, condition)
     except ConditionalCheckFailed as error:
         found = backend.get_item(name, key)
-        asked = given.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
-        old = found.to_json()["Attributes"] if asked and found is not None else None
+        returns_old_item = given.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+        old = found.to_json()["Attributes"] if returns_old_item and found is not None else None
         return "ConditionalCheckFailed", str(error.message), old
     return _NOTHING
 

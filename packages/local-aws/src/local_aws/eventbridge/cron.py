@@ -120,8 +120,8 @@ def _month_days(field: str) -> DayTest:
     if field == "LW":
         return lambda day: day == _weekday_near(day.replace(day=_last(day)))
     if re.fullmatch(r"\d+W", field):
-        wanted = _number(field[:-1], 1, 31, {})
-        return lambda day: wanted <= _last(day) and day == _weekday_near(day.replace(day=wanted))
+        number = _number(field[:-1], 1, 31, {})
+        return lambda day: number <= _last(day) and day == _weekday_near(day.replace(day=number))
     days = _numbers(field, 1, 31)
     return lambda day: day.day in days
 
@@ -144,11 +144,11 @@ def _weekday_near(day: datetime.date) -> datetime.date:
 def _week_days(field: str) -> DayTest:
     if "#" in field:
         name, _, text = field.partition("#")
-        wanted, which = _number(name, 1, 7, _DAYS), _number(text, 1, 5, {})
-        return lambda day: _day_of_week(day) == wanted and (day.day - 1) // 7 + 1 == which
+        weekday, which = _number(name, 1, 7, _DAYS), _number(text, 1, 5, {})
+        return lambda day: _day_of_week(day) == weekday and (day.day - 1) // 7 + 1 == which
     if field != "L" and field.endswith("L"):
-        wanted = _number(field[:-1], 1, 7, _DAYS)
-        return lambda day: _day_of_week(day) == wanted and day.day > _last(day) - 7
+        weekday = _number(field[:-1], 1, 7, _DAYS)
+        return lambda day: _day_of_week(day) == weekday and day.day > _last(day) - 7
     days = {_DAYS["SAT"]} if field == "L" else _numbers(field, 1, 7, _DAYS)
     return lambda day: _day_of_week(day) in days
 

@@ -105,35 +105,35 @@ def _check_value(value: Any) -> None:
         return
     if len(value) != 1:
         raise PatternError("Only one key allowed in match expression")
-    name, asked = next(iter(value.items()))
+    name, operand = next(iter(value.items()))
     check = _CHECKS.get(name)
     if check is None:
         raise PatternError(f"Unrecognized match type {name}")
-    check(name, asked)
+    check(name, operand)
 
 
-def _check_exists(name: str, asked: Any) -> None:
-    if not isinstance(asked, bool):
+def _check_exists(name: str, operand: Any) -> None:
+    if not isinstance(operand, bool):
         raise PatternError(f"{name} match pattern must be either true or false.")
 
 
-def _check_affix(name: str, asked: Any) -> None:
+def _check_affix(name: str, operand: Any) -> None:
     """Check the value of `prefix` or `suffix`: a string, or one in any case."""
-    if isinstance(asked, dict):
-        if list(asked) != ["equals-ignore-case"]:
-            raise PatternError(f"Unsupported {name} pattern: {next(iter(asked), '')}")
-        asked = asked["equals-ignore-case"]
-    _check_string(name, asked)
+    if isinstance(operand, dict):
+        if list(operand) != ["equals-ignore-case"]:
+            raise PatternError(f"Unsupported {name} pattern: {next(iter(operand), '')}")
+        operand = operand["equals-ignore-case"]
+    _check_string(name, operand)
 
 
-def _check_string(name: str, asked: Any) -> None:
-    if not isinstance(asked, str):
+def _check_string(name: str, operand: Any) -> None:
+    if not isinstance(operand, str):
         raise PatternError(f"{name} match pattern must be a string")
 
 
-def _check_wildcard(name: str, asked: Any) -> None:
-    _check_string(name, asked)
-    tokens = _wildcard_tokens(asked)
+def _check_wildcard(name: str, operand: Any) -> None:
+    _check_string(name, operand)
+    tokens = _wildcard_tokens(operand)
     if any(one is two is None for one, two in itertools.pairwise(tokens)):
         raise PatternError("Consecutive wildcard characters are not allowed")
     after = [two for one, two in itertools.pairwise(tokens) if one is None]
@@ -144,20 +144,20 @@ def _check_wildcard(name: str, asked: Any) -> None:
         )
 
 
-def _check_cidr(name: str, asked: Any) -> None:
-    _check_string(name, asked)
-    if asked.count("/") != 1:
+def _check_cidr(name: str, operand: Any) -> None:
+    _check_string(name, operand)
+    if operand.count("/") != 1:
         raise PatternError("Malformed CIDR, one '/' required")
     try:
-        ipaddress.ip_network(asked, strict=False)
+        ipaddress.ip_network(operand, strict=False)
     except ValueError as error:
         raise PatternError(f"Malformed CIDR: {error}") from error
 
 
-def _check_numeric(_: str, asked: Any) -> None:
-    if not isinstance(asked, list) or not asked:
+def _check_numeric(_: str, operand: Any) -> None:
+    if not isinstance(operand, list) or not operand:
         raise PatternError("Value of numeric must be an array.")
-    signs, numbers = asked[::2], asked[1::2]
+    signs, numbers = operand[::2], operand[1::2]
     if any(not isinstance(sign, str) or sign not in _COMPARE for sign in signs):
         raise PatternError("Unrecognized numeric range operator")
     if len(signs) != len(numbers) or not all(map(_is_number, numbers)):
@@ -174,11 +174,11 @@ def _check_numeric(_: str, asked: Any) -> None:
         raise PatternError("Bottom must be less than top")
 
 
-def _check_anything_but(name: str, asked: Any) -> None:
-    if isinstance(asked, dict):
-        if len(asked) != 1 or next(iter(asked)) not in _TESTED_WITHIN_ANYTHING_BUT:
-            raise PatternError(f"Unsupported {name} pattern: {next(iter(asked), '')}")
-        kind, values = next(iter(asked.items()))
+def _check_anything_but(name: str, operand: Any) -> None:
+    if isinstance(operand, dict):
+        if len(operand) != 1 or next(iter(operand)) not in _TESTED_WITHIN_ANYTHING_BUT:
+            raise PatternError(f"Unsupported {name} pattern: {next(iter(operand), '')}")
+        kind, values = next(iter(operand.items()))
         for value in _several(kind, values):
             _check_string(kind, value)
             if kind == "wildcard":
@@ -186,7 +186,7 @@ def _check_anything_but(name: str, asked: Any) -> None:
             elif not value and kind != "equals-ignore-case":
                 raise PatternError(f"Null {kind} is not allowed")
         return
-    values = _several(name, asked)
+    values = _several(name, operand)
     if not all(isinstance(v, str) for v in values) and not all(map(_is_number, values)):
         raise PatternError(
             f"Inside {name} list, either all values are number or string, "
@@ -194,8 +194,8 @@ def _check_anything_but(name: str, asked: Any) -> None:
         )
 
 
-def _several(name: str, asked: Any) -> Sequence[Any]:
-    values = asked if isinstance(asked, list) else [asked]
+def _several(name: str, operand: Any) -> Sequence[Any]:
+    values = operand if isinstance(operand, list) else [operand]
     if not values:
         raise PatternError(f"Empty arrays are not allowed in {name}")
     return values
@@ -209,17 +209,17 @@ def _is_number(value: Any) -> bool:
 
 
 def _matches_object(pattern: Mapping[str, Any], value: Any) -> bool:
-    return all(_matches_field(name, asked, value) for name, asked in pattern.items())
+    return all(_matches_field(name, operand, value) for name, operand in pattern.items())
 
 
-def _matches_field(name: str, asked: Any, value: Any) -> bool:
-    if name == "$or" and _is_or(asked):
-        return any(_matches_object(one, value) for one in asked)
+def _matches_field(name: str, operand: Any, value: Any) -> bool:
+    if name == "$or" and _is_or(operand):
+        return any(_matches_object(one, value) for one in operand)
     found = value.get(name, _MISSING) if isinstance(value, Mapping) else _MISSING
-    if isinstance(asked, Mapping):
-        return _matches_object(asked, found)
+    if isinstance(operand, Mapping):
+        return _matches_object(operand, found)
     leaves = list(_leaves(found))
-    return any(_matches_leaves(one, leaves) for one in asked)
+    return any(_matches_leaves(one, leaves) for one in operand)
 
 
 def _leaves(value: Any) -> Iterator[Any]:
@@ -231,31 +231,31 @@ def _leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _matches_leaves(asked: Any, leaves: list[Any]) -> bool:
-    if not isinstance(asked, Mapping):
-        return any(_equal(leaf, asked) for leaf in leaves)
-    name, value = next(iter(asked.items()))
+def _matches_leaves(operand: Any, leaves: list[Any]) -> bool:
+    if not isinstance(operand, Mapping):
+        return any(_equal(leaf, operand) for leaf in leaves)
+    name, value = next(iter(operand.items()))
     if name == "exists":
         return bool(leaves) is value
     test = _TESTS[name]
     return any(test(leaf, value) for leaf in leaves)
 
 
-def _equal(leaf: Any, asked: Any) -> bool:
+def _equal(leaf: Any, operand: Any) -> bool:
     # In Python True is 1.
-    return bool(leaf == asked) and isinstance(leaf, bool) == isinstance(asked, bool)
+    return bool(leaf == operand) and isinstance(leaf, bool) == isinstance(operand, bool)
 
 
-def _has_prefix(leaf: Any, asked: Any) -> bool:
-    if isinstance(asked, Mapping):
-        return _folded(leaf).startswith(_folded(asked["equals-ignore-case"]))
-    return isinstance(leaf, str) and leaf.startswith(asked)
+def _has_prefix(leaf: Any, operand: Any) -> bool:
+    if isinstance(operand, Mapping):
+        return _folded(leaf).startswith(_folded(operand["equals-ignore-case"]))
+    return isinstance(leaf, str) and leaf.startswith(operand)
 
 
-def _has_suffix(leaf: Any, asked: Any) -> bool:
-    if isinstance(asked, Mapping):
-        return _folded(leaf).endswith(_folded(asked["equals-ignore-case"]))
-    return isinstance(leaf, str) and leaf.endswith(asked)
+def _has_suffix(leaf: Any, operand: Any) -> bool:
+    if isinstance(operand, Mapping):
+        return _folded(leaf).endswith(_folded(operand["equals-ignore-case"]))
+    return isinstance(leaf, str) and leaf.endswith(operand)
 
 
 def _folded(value: Any) -> str:
@@ -263,26 +263,26 @@ def _folded(value: Any) -> str:
     return value.casefold() if isinstance(value, str) else "\0"
 
 
-def _is_same_in_any_case(leaf: Any, asked: str) -> bool:
-    return isinstance(leaf, str) and leaf.casefold() == asked.casefold()
+def _is_same_in_any_case(leaf: Any, operand: str) -> bool:
+    return isinstance(leaf, str) and leaf.casefold() == operand.casefold()
 
 
-def _is_within(leaf: Any, asked: str) -> bool:
+def _is_within(leaf: Any, operand: str) -> bool:
     try:
-        return ipaddress.ip_address(leaf) in ipaddress.ip_network(asked, strict=False)
+        return ipaddress.ip_address(leaf) in ipaddress.ip_network(operand, strict=False)
     except ValueError:
         return False
 
 
-def _is_in_range(leaf: Any, asked: Sequence[Any]) -> bool:
-    pairs = zip(asked[::2], asked[1::2], strict=True)
+def _is_in_range(leaf: Any, operand: Sequence[Any]) -> bool:
+    pairs = zip(operand[::2], operand[1::2], strict=True)
     return _is_number(leaf) and all(_COMPARE[sign](leaf, number) for sign, number in pairs)
 
 
-def _is_like(leaf: Any, asked: str) -> bool:
+def _is_like(leaf: Any, operand: str) -> bool:
     if not isinstance(leaf, str):
         return False
-    first, *rest = _segments(asked)
+    first, *rest = _segments(operand)
     if not rest:
         return leaf == first
     if not leaf.startswith(first):
@@ -323,12 +323,12 @@ def _wildcard_tokens(text: str) -> list[str | None]:
     return tokens
 
 
-def _is_anything_but(leaf: Any, asked: Any) -> bool:
-    if isinstance(asked, Mapping):
-        name, values = next(iter(asked.items()))
+def _is_anything_but(leaf: Any, operand: Any) -> bool:
+    if isinstance(operand, Mapping):
+        name, values = next(iter(operand.items()))
         test = _TESTS[name]
     else:
-        values, test = asked, _equal
+        values, test = operand, _equal
     return not any(test(leaf, v) for v in (values if isinstance(values, list) else [values]))
 
 

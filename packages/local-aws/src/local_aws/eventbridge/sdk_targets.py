@@ -34,10 +34,10 @@ def named(arn: str) -> tuple[str, str]:
     found = _FORM.fullmatch(arn)
     if found is None or _READS.match(found["operation"]):
         raise ValueError(f"{arn} is not a valid universal target")
-    wanted = found["service"].replace("-", "")
-    wanted = _NAMES.get(wanted, wanted)
+    service_name = found["service"].replace("-", "")
+    service_name = _NAMES.get(service_name, service_name)
     services = boto3.Session().get_available_services()
-    service = next((name for name in services if name.replace("-", "") == wanted), None)
+    service = next((name for name in services if name.replace("-", "") == service_name), None)
     if service is None:
         raise ValueError(f"{arn} names no AWS service")
     operation = found["operation"]

@@ -118,11 +118,11 @@ class Delivery:
 
     def _bus(self, target: Target, text: str) -> None:
         event = json.loads(text)
-        asked = target.get("EventBridgeParameters") or {}
+        bus_parameters = target.get("EventBridgeParameters") or {}
         entry = {
-            "Source": asked.get("Source") or event["source"],
-            "DetailType": asked.get("DetailType") or event["detail-type"],
-            "Detail": text if asked else json.dumps(event["detail"]),
+            "Source": bus_parameters.get("Source") or event["source"],
+            "DetailType": bus_parameters.get("DetailType") or event["detail-type"],
+            "Detail": text if bus_parameters else json.dumps(event["detail"]),
             "Resources": event.get("resources", []),
             "EventBusName": target["Arn"],
         }

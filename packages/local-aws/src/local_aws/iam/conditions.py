@@ -88,18 +88,18 @@ def conditions_hold(block: Mapping[str, Mapping[str, Any]], values: Values) -> b
     An operator that IAM does not have is never met.
     """
     return all(
-        _met(name, key, [_text(item) for item in as_list(wanted)], values)
+        _met(name, key, [_text(item) for item in as_list(expected)], values)
         for name, keys in block.items()
-        for key, wanted in keys.items()
+        for key, expected in keys.items()
     )
 
 
-def _met(name: str, key: str, wanted: list[str], values: Values) -> bool:
+def _met(name: str, key: str, expected: list[str], values: Values) -> bool:
     quantifier, _, plain = name.rpartition(":")
     base = plain.removesuffix("IfExists")
     found = values.get(key.lower())
     if base == "Null":
-        return (found is None) == (wanted[0].lower() == "true")
+        return (found is None) == (expected[0].lower() == "true")
     negated = base in _NEGATIONS
     test = _TESTS.get(_NEGATIONS.get(base, base))
     if test is None:
@@ -108,7 +108,7 @@ def _met(name: str, key: str, wanted: list[str], values: Values) -> bool:
         # Where any value must differ, there must be one.
         differs = negated and quantifier != "ForAnyValue"
         return differs or base != plain or quantifier == "ForAllValues"
-    patterns = [text for item in wanted if (text := pattern_of(item, values)) is not None]
+    patterns = [text for item in expected if (text := pattern_of(item, values)) is not None]
 
     def one(value: str) -> bool:
         return any(_holds(test, value, pattern) for pattern in patterns) != negated
@@ -125,9 +125,9 @@ def as_sequence(found: str | Sequence[str]) -> Sequence[str]:
     return [found] if isinstance(found, str) else found
 
 
-def _holds(test: Test, value: str, wanted: str) -> bool:
+def _holds(test: Test, value: str, expected: str) -> bool:
     try:
-        return test(value, wanted if test in _WILDCARD_TESTS else _literal(wanted))
+        return test(value, expected if test in _WILDCARD_TESTS else _literal(expected))
     except ValueError:  # a value that is no number, date or address meets no test of one
         return False
 
@@ -136,23 +136,23 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _string_like(value: str, wanted: str) -> bool:
-    return matches(wanted, value)
+def _string_like(value: str, expected: str) -> bool:
+    return matches(expected, value)
 
 
-def _arn_like(value: str, wanted: str) -> bool:
-    found, pattern = value.split(":", 5), wanted.split(":", 5)
+def _arn_like(value: str, expected: str) -> bool:
+    found, pattern = value.split(":", 5), expected.split(":", 5)
     if len(found) != 6 or len(pattern) != 6:
-        return wanted == "*"
+        return expected == "*"
     return all(matches(p, v) for p, v in zip(pattern, found, strict=True))
 
 
 def _numbers(compare: Callable[[float, float], bool]) -> Test:
-    return lambda value, wanted: compare(float(value), float(wanted))
+    return lambda value, expected: compare(float(value), float(expected))
 
 
 def _dates(compare: Callable[[datetime, datetime], bool]) -> Test:
-    return lambda value, wanted: compare(_date(value), _date(wanted))
+    return lambda value, expected: compare(_date(value), _date(expected))
 
 
 def _date(text: str) -> datetime:
@@ -162,8 +162,8 @@ def _date(text: str) -> datetime:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _in_network(value: str, wanted: str) -> bool:
-    return ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False)
+def _in_network(value: str, expected: str) -> bool:
+    return ipaddress.ip_address(value) in ipaddress.ip_network(expected, strict=False)
 
 
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
@@ -175,12 +175,12 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 _TESTS: dict[str, Test] = {
     "StringEquals": operator.eq,
-    "StringEqualsIgnoreCase": lambda value, wanted: value.casefold() == wanted.casefold(),
+    "StringEqualsIgnoreCase": lambda value, expected: value.casefold() == expected.casefold(),
     "StringLike": _string_like,
     "ArnEquals": _arn_like,
     "ArnLike": _arn_like,
-    "Bool": lambda value, wanted: value.lower() == wanted.lower(),
-    "BinaryEquals": lambda value, wanted: base64.b64decode(wanted) == value.encode(),
+    "Bool": lambda value, expected: value.lower() == expected.lower(),
+    "BinaryEquals": lambda value, expected: base64.b64decode(expected) == value.encode(),
     "IpAddress": _in_network,
     **{f"Numeric{name}": _numbers(compare) for name, compare in _COMPARISONS.items()},
     **{f"Date{name}": _dates(compare) for name, compare in _COMPARISONS.items()},

@@ -45,11 +45,11 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
     tags = request_tags(response, operation)
     common = common_values(response.region, response.headers)
     values = {**common, **request_values(response, service, tags)}
-    asked = transacted(response, service, operation) or [
+    operations = transacted(response, service, operation) or [
         (_action(service, operation), resource)
         for resource in resources_of(response, service, operation)
     ]
-    found = [Access(f"{service}:{action}", resource, values) for action, resource in asked]
+    found = [Access(f"{service}:{action}", resource, values) for action, resource in operations]
     if tags and (tagging := tagging_action(service, operation)):
         # The tags are those of what is created, which is named first.
         tagged = resources_of(response, service, tagging)[0]

@@ -228,9 +228,9 @@ def _kms(
 
 def _new_key(response: Any, name: str) -> str | None:
     """Return the KMS key that a new object gets: the request's, else the bucket's default."""
-    asked = response.headers.get("x-amz-server-side-encryption")
-    if asked:
-        return response.headers.get(_KEY_HEADER) if asked.startswith("aws:kms") else None
+    encryption = response.headers.get("x-amz-server-side-encryption")
+    if encryption:
+        return response.headers.get(_KEY_HEADER) if encryption.startswith("aws:kms") else None
     return default_key(_bucket(response, name))
 
 

@@ -21,6 +21,8 @@ from local_aws.errors import LocalAwsError
 # The quota of an unzipped package, layers included.
 MAX_UNZIPPED_BYTES = 262_144_000
 _MAX_FILES = 50_000
+# zipfile unpacks a whole read of any other method at once: gigabytes of a kilobyte of bzip2.
+_BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def check_zip(content: bytes, max_bytes: int = MAX_UNZIPPED_BYTES) -> None:
@@ -79,6 +81,10 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise LocalAwsError(f"The deployment package has a link or device in it: {name!r}.")
+    if entry.compress_type not in _BOUNDED_METHODS:
+        raise LocalAwsError(
+            f"The deployment package has an entry that is not packed with deflate: {name!r}."
+        )
     if entry.flag_bits & 0x1:
         raise LocalAwsError(f"The deployment package has an encrypted entry: {name!r}.")
 

@@ -77,5 +77,5 @@ def invoke(_: Any, function: Any, body: Any, headers: Any, answer: dict[str, str
 
 def _header(headers: Any, name: str) -> str | None:
     """Return a header, whatever its case: in-process callers give plain dictionaries."""
-    wanted = name.lower()
-    return next((str(v) for k, v in dict(headers or {}).items() if k.lower() == wanted), None)
+    lower_name = name.lower()
+    return next((str(v) for k, v in dict(headers or {}).items() if k.lower() == lower_name), None)

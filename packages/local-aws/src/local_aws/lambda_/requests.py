@@ -31,12 +31,12 @@ def add_permission(
     target = ":".join(function.function_arn.split(":")[:7])
     if qualifier and qualifier != _LATEST:
         target = f"{target}:{qualifier}"
-    wanted = json.loads(raw).get("StatementId")
+    statement_id = json.loads(raw).get("StatementId")
     for statement in function.policy.statements:
-        if (statement.get("Sid"), statement.get("Resource")) == (wanted, target):
+        if (statement.get("Sid"), statement.get("Resource")) == (statement_id, target):
             raise refusal(
                 _CONFLICT,
-                f"The statement id ({wanted}) provided already exists. Please provide a new "
+                f"The statement id ({statement_id}) provided already exists. Please provide a new "
                 "statement id, or remove the existing statement.",
                 409,
             )

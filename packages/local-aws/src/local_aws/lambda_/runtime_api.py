@@ -190,11 +190,11 @@ def owns_connection(pid: int, client: tuple[str, int], port: int) -> bool:
     inode = _inode(client[1], port)
     if inode is None:
         return False
-    wanted = f"socket:[{inode}]"
+    socket_link = f"socket:[{inode}]"
     with contextlib.suppress(OSError):
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):
-                if str(descriptor.readlink()) == wanted:
+                if str(descriptor.readlink()) == socket_link:
                     return True
     return False
 

@@ -306,5 +306,5 @@ def _error(kind: str, message: str) -> bytes:
 
 def _signal_text(number: int) -> str:
     # Go's words for the common signals, which is what AWS prints.
-    words = {6: "aborted", 9: "killed", 11: "segmentation fault", 15: "terminated"}
-    return f"signal: {words.get(number, number)}"
+    signal_names = {6: "aborted", 9: "killed", 11: "segmentation fault", 15: "terminated"}
+    return f"signal: {signal_names.get(number, number)}"

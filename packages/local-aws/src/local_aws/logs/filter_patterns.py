@@ -171,30 +171,30 @@ def _take(tokens: list[tuple[str, str]]) -> tuple[str, str]:
 
 def _comparison(tokens: list[tuple[str, str]]) -> JsonTest:
     _, sign = _take(tokens)
-    kind, wanted = _take(tokens)
+    kind, operand = _take(tokens)
     if sign.upper() in ("IS", "NOT"):
-        return _state(sign.upper(), wanted.upper())
+        return _state(sign.upper(), operand.upper())
     if sign in _ORDERS:
-        number = _number(wanted)
+        number = _number(operand)
         return lambda value: _is_number(value) and bool(_ORDERS[sign](value, number))
     if sign not in ("=", "!="):
         raise PatternError(f"{sign} is no operator")
-    equal = _equal(kind, wanted)
+    equal = _equal(kind, operand)
     if sign == "=":
         return lambda value: not is_missing(value) and equal(value)
     return lambda value: not is_missing(value) and not equal(value)
 
 
-def _state(sign: str, wanted: str) -> JsonTest:
+def _state(sign: str, operand: str) -> JsonTest:
     tests: dict[tuple[str, str], JsonTest] = {
         ("IS", "TRUE"): lambda value: value is True,
         ("IS", "FALSE"): lambda value: value is False,
         ("IS", "NULL"): lambda value: value is None,
         ("NOT", "EXISTS"): is_missing,
     }
-    if (sign, wanted) not in tests:
-        raise PatternError(f"{sign} {wanted} is not known")
-    return tests[sign, wanted]
+    if (sign, operand) not in tests:
+        raise PatternError(f"{sign} {operand} is not known")
+    return tests[sign, operand]
 
 
 def _number(text: str) -> float:
@@ -208,11 +208,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _equal(kind: str, wanted: str) -> JsonTest:
+def _equal(kind: str, operand: str) -> JsonTest:
     if kind == "regex":
-        pattern = _expression(wanted)
+        pattern = _expression(operand)
         return lambda value: isinstance(value, str) and pattern(value)
-    text = wanted.strip('"')
+    text = operand.strip('"')
 
     def equal(value: Any) -> bool:
         if _is_number(value):
@@ -230,10 +230,10 @@ def _is_float(text: str) -> bool:
     return True
 
 
-def matches_text(wanted: str, value: str) -> bool:
+def matches_text(pattern: str, value: str) -> bool:
     """Return whether a text is the wanted one, in which `*` stands for anything."""
-    literal = wanted.replace("[", "[[]").replace("?", "[?]")
-    return fnmatch.fnmatchcase(value, literal) if "*" in wanted else value == wanted
+    literal = pattern.replace("[", "[[]").replace("?", "[?]")
+    return fnmatch.fnmatchcase(value, literal) if "*" in pattern else value == pattern
 
 
 def _columns(text: str) -> Test:
@@ -274,20 +274,20 @@ def _column(text: str) -> Test:
     return _test(found["sign"], found["wanted"].strip())
 
 
-def _test(sign: str, wanted: str) -> Test:
+def _test(sign: str, operand: str) -> Test:
     if sign in _ORDERS:
-        return _ordered(_ORDERS[sign], wanted)
-    if wanted.startswith("%") and wanted.endswith("%"):
-        pattern = _expression(wanted.strip("%"))
+        return _ordered(_ORDERS[sign], operand)
+    if operand.startswith("%") and operand.endswith("%"):
+        pattern = _expression(operand.strip("%"))
         return lambda value: pattern(value) == (sign == "=")
-    text = wanted.strip('"')
+    text = operand.strip('"')
     return lambda value: matches_text(text, value) == (sign == "=")
 
 
-def _ordered(order: Callable[[float, float], bool], wanted: str) -> Test:
+def _ordered(order: Callable[[float, float], bool], operand: str) -> Test:
     def test(value: str) -> bool:
         try:
-            return order(float(value), float(wanted))
+            return order(float(value), float(operand))
         except ValueError:
             return False
 

@@ -32,14 +32,14 @@ def _meets(condition: dict[str, Any]) -> bool:
 
     It counts as secure. A condition on anything else is left to moto, which knows the values.
     """
-    asked = [
+    conditions = [
         str(value).lower()
         for operator, keys in condition.items()
         if operator in ("Bool", "BoolIfExists")
         for key, value in keys.items()
         if key == _SECURE_TRANSPORT
     ]
-    return "false" not in asked
+    return "false" not in conditions
 
 
 @patch(

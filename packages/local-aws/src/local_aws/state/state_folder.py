@@ -97,7 +97,13 @@ class Snapshots:
 
     def read(self) -> bytes:
         """Return the records; raises LocalAwsError for what this program cannot load."""
-        line, _, records = self._records.read_bytes().partition(b"\n")
+        try:
+            line, _, records = self._records.read_bytes().partition(b"\n")
+        except OSError as error:
+            raise LocalAwsError(
+                f"The saved state {self._records} cannot be read: {error.strerror}. "
+                "Check the disk and the file's permissions; nothing was changed."
+            ) from error
         try:
             stamp = json.loads(line)
         except ValueError:
@@ -112,9 +118,13 @@ class Snapshots:
         return records
 
     def body(self, digest: str) -> bytes:
-        """Return a body, verified."""
-        path = self._bodies / digest
-        body = path.read_bytes() if path.is_file() else b""
+        """Return a body, verified; raises LocalAwsError for what is not what was written."""
+        try:
+            body = (self._bodies / digest).read_bytes()
+        except OSError as error:
+            raise self.unusable(
+                f"the file bodies/{digest[:12]}... cannot be read ({error.strerror})"
+            ) from error
         if hashlib.sha256(body).hexdigest() != digest:
             raise self.unusable(f"the file bodies/{digest[:12]}... is not what was written")
         return body

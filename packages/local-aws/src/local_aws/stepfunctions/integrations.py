@@ -97,6 +97,6 @@ def _operation(service: str, action: str) -> OperationModel | None:
         model = get_service_model(BOTO_SERVICES.get(service, service))
     except UnknownServiceError:
         return None
-    wanted = action.lower()
-    found = next((name for name in model.operation_names if name.lower() == wanted), None)
+    lower_action = action.lower()
+    found = next((name for name in model.operation_names if name.lower() == lower_action), None)
     return None if found is None else model.operation_model(found)

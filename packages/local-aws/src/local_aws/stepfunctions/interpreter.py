@@ -63,9 +63,9 @@ def modules_with(name: str, value: Any = None) -> Iterator[str]:
             yield f"{module_name}.{name}"
 
 
-def worker_count(asked: int, items: int) -> int:
-    """Return how many items run at once; `asked` 0 means as many as there may be."""
-    return min(asked or MAX_INLINE_CONCURRENCY, MAX_INLINE_CONCURRENCY, items)
+def worker_count(max_concurrency: int, items: int) -> int:
+    """Return how many items run at once; `max_concurrency` 0 means as many as there may be."""
+    return min(max_concurrency or MAX_INLINE_CONCURRENCY, MAX_INLINE_CONCURRENCY, items)
 
 
 _cheap = types.SimpleNamespace(copy=copy.copy, deepcopy=copied)

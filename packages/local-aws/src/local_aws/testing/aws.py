@@ -102,8 +102,8 @@ class Aws:
     def message(self, url: str) -> dict[str, Any]:
         """Return the next message of a queue, once there is one."""
         sqs = self.client("sqs")
-        asked = {"QueueUrl": url, "WaitTimeSeconds": 0, "MessageAttributeNames": ["All"]}
-        found = eventually(lambda: sqs.receive_message(**asked).get("Messages"))
+        request = {"QueueUrl": url, "WaitTimeSeconds": 0, "MessageAttributeNames": ["All"]}
+        found = eventually(lambda: sqs.receive_message(**request).get("Messages"))
         message: dict[str, Any] = found[0]
         return message
 

@@ -8,9 +8,9 @@ from local_aws.errors import LocalAwsError
 from local_aws.lambda_.packages import check_zip, unpack
 
 
-def packed(*entries):
+def packed(*entries, method=zipfile.ZIP_DEFLATED):
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in entries:
             archive.writestr(name, content)
     return buffer.getvalue()
@@ -52,6 +52,12 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
     with pytest.raises(LocalAwsError, match="at most 1,000 bytes"):
         unpack(packed(("zeros", b"\0" * 1_000_001)), tmp_path / "task", max_bytes=1000)
     assert not (tmp_path / "task").exists()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_method_of_which_a_little_unpacks_to_gigabytes_at_once_is_refused(method):
+    with pytest.raises(LocalAwsError, match="deflate"):
+        check_zip(packed(("a.py", "x = 1"), method=method))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"no zip at all" * 10])

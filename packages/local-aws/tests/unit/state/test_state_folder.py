@@ -79,6 +79,17 @@ def test_a_changed_body_is_refused(snapshots, content):
         snapshots.body(DIGEST)
 
 
+def test_what_the_disk_does_not_give_is_refused_in_a_sentence(snapshots):
+    for path, refused in (
+        (snapshots.folder / "bodies" / DIGEST, lambda: snapshots.body(DIGEST)),
+        (snapshots.folder / "records", snapshots.read),
+    ):
+        path.unlink()
+        path.mkdir()  # reading it fails as it does on a broken disk
+        with pytest.raises(LocalAwsError, match="cannot be read"):
+            refused()
+
+
 def test_a_missing_body_is_refused(snapshots):
     (snapshots.folder / "bodies" / DIGEST).unlink()
     with pytest.raises(LocalAwsError, match=r"local\.reset"):

@@ -158,8 +158,8 @@ def _response(request: AsyncRequest, settings: AsyncSettings, reply: Reply) -> d
         "contentType": reply.headers.get("Content-Type", "application/octet-stream"),
         "outputLocation": str(request.output(settings)),
     }
-    wanted = "SUCCESS_NOTIFICATION_TOPIC" in settings.response_topics
-    if wanted and len(reply.body) <= MAX_NOTIFIED_BYTES:
+    includes_response = "SUCCESS_NOTIFICATION_TOPIC" in settings.response_topics
+    if includes_response and len(reply.body) <= MAX_NOTIFIED_BYTES:
         described["responseBody"] = {
             "content": base64.b64encode(reply.body).decode("ascii"),
             "encoding": "BASE64",

@@ -52,10 +52,10 @@ def _check(endpoint: EndpointRecord, fleet: Fleet, wishes: Sequence[Mapping[str,
         raise AWSValidationException("DesiredInstanceCount must be at least 1 for this endpoint.")
 
 
-def _record(endpoint: EndpointRecord, asked: Wishes) -> None:
+def _record(endpoint: EndpointRecord, wishes: Wishes) -> None:
     variants = []
     for variant in endpoint.production_variants:
-        wish = asked.get(variant["VariantName"], {})
+        wish = wishes.get(variant["VariantName"], {})
         described = {
             key: wish[key] for key in ("DesiredWeight", "DesiredInstanceCount") if key in wish
         }
@@ -67,10 +67,10 @@ def _record(endpoint: EndpointRecord, asked: Wishes) -> None:
     enter_status(endpoint, "Updating")
 
 
-def _scale(endpoint: EndpointRecord, fleet: Fleet, asked: Wishes) -> None:
+def _scale(endpoint: EndpointRecord, fleet: Fleet, wishes: Wishes) -> None:
     reason = ""
     try:
-        for name, wish in asked.items():
+        for name, wish in wishes.items():
             if "DesiredInstanceCount" in wish:
                 fleet.variants[name].scale(int(wish["DesiredInstanceCount"]))
     except LocalAwsError as error:

@@ -236,14 +236,19 @@ class FleetBuilder:
         self._require_image(variant.base_environment, variant.image)
         argv, image_environment = argv_for(variant.image, "serve", self._images_path)
         base = folder / variant.name / "ml"
-        model = base / "model"
-        model.mkdir(parents=True)
-        if variant.model_data:
-            self._fetch_model(variant, model)
+        model, lock = base / "model", threading.Lock()
+
+        def prepare() -> None:
+            with lock:  # instances of a variant share its folder
+                if not model.is_dir():
+                    self._prepare(variant, model)
+
+        prepare()
         return ServeSpec(
             name=variant.name,
             argv=argv,
             folder=folder / variant.name,
+            prepare=prepare,
             environment={
                 **image_environment,
                 **variant.base_environment,
@@ -255,6 +260,18 @@ class FleetBuilder:
             startup_seconds=variant.startup_seconds,
             owner=owner,
         )
+
+    def _prepare(self, variant: VariantPlan, model: Path) -> None:
+        """Make a variant's folder with its model in it, or none."""
+        # Without `parents`: a server's own folder that a user deletes is not made again.
+        self._folder.mkdir(exist_ok=True)
+        model.mkdir(parents=True)
+        try:
+            if variant.model_data:
+                self._fetch_model(variant, model)
+        except BaseException:
+            shutil.rmtree(model.parent, ignore_errors=True)
+            raise
 
     def _variant(self, plan: FleetPlan, variant: VariantPlan, folder: Path) -> Variant:
         return Variant(
@@ -313,22 +330,22 @@ def fleet_plan(
     LocalAwsError, UriError and KeyError where the records do not make an endpoint.
     """
     require_resource_name("endpointName", endpoint)
-    asked = config.production_variants
+    configured = config.production_variants
     shadows = shadow_variants(config)
-    role_arn = str(backend.describe_model(asked[0]["ModelName"]).execution_role_arn)
+    role_arn = str(backend.describe_model(configured[0]["ModelName"]).execution_role_arn)
     return FleetPlan(
         endpoint=endpoint,
         role_arn=role_arn,
         settings=FleetSettings(
             config_name=config.endpoint_config_name,
             capture=CaptureSettings.parse(config.data_capture_config, role_arn),
-            shadow_share=_shadow_share(asked[0], shadows[0]) if shadows else 0.0,
+            shadow_share=_shadow_share(configured[0], shadows[0]) if shadows else 0.0,
             asynchronous=AsyncSettings.parse(config.async_inference_config, role_arn),
-            serverless=any(variant.get("ServerlessConfig") for variant in asked),
+            serverless=any(variant.get("ServerlessConfig") for variant in configured),
         ),
         variants=[
             _variant(services, backend, {**variant, **retained.get(variant["VariantName"], {})})
-            for variant in asked
+            for variant in configured
         ],
         shadow=_variant(services, backend, shadows[0]) if shadows else None,
     )

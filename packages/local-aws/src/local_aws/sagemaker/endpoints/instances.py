@@ -6,7 +6,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,8 @@ class ServeSpec:
     startup_seconds: float = 60.0
     owner: str = ""
     ping_seconds: float = PING_SECONDS
+    # Makes the folder anew where it is gone; raises LocalAwsError or OSError.
+    prepare: Callable[[], None] = lambda: None
 
 
 class Instance:
@@ -312,17 +314,20 @@ class Instance:
             if self._stopping.is_set():
                 return
             failures = 0 if time.monotonic() - started > STABLE_SECONDS else failures
-            wait = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
-            failures += 1
-            self._on_line(f"The serving program ended with status {status}; again in {wait} s.")
-            if self._stopping.wait(wait):
-                return
-            started = time.monotonic()
-            try:
-                container, pool = self._launch()
-            except LocalAwsError as error:
-                self._on_line(str(error))
-                return
+            launched, why = None, f"The serving program ended with status {status}"
+            while launched is None:
+                wait = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
+                failures += 1
+                self._on_line(f"{why}; again in {wait} s.")
+                if self._stopping.wait(wait):
+                    return
+                started = time.monotonic()
+                try:
+                    self.spec.prepare()
+                    launched = self._launch()
+                except (LocalAwsError, OSError) as error:  # of memory or a disk, it may pass
+                    why = str(error).rstrip(".")
+            container, pool = launched
             if self._await_ping(container, pool):
                 self._pool = pool
             elif container.running:

@@ -191,7 +191,7 @@ def _expected_improvements(
     spread = float(scores.std()) or 1.0
     values = np.concatenate([(scores - scores.mean()) / spread, np.zeros(len(pending))])
     places = np.array([trial.point for trial in (*known, *pending)])
-    asked = np.array(candidates)
+    points = np.array(candidates)
 
     def kernel(
         a: "np.typing.NDArray[np.float64]", b: "np.typing.NDArray[np.float64]"
@@ -200,7 +200,7 @@ def _expected_improvements(
         return np.asarray(np.exp(-squared / (2 * _LENGTH_SCALE**2)))
 
     own = kernel(places, places) + _NOISE * np.eye(len(places))
-    across = kernel(asked, places)
+    across = kernel(points, places)
     mean = across @ np.linalg.solve(own, values)
     variance = 1.0 - np.einsum("ij,ji->i", across, np.linalg.solve(own, across.T))
     deviation = np.sqrt(np.clip(variance, 1e-12, None))

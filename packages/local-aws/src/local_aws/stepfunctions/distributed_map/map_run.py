@@ -125,8 +125,8 @@ class MapRun:
         return bool(self._running) or len(self._children) < len(self.inputs)
 
     def _has_room(self) -> bool:
-        asked = self._record.max_concurrency or MAX_RUNNING_CHILDREN
-        return len(self._running) < min(asked, MAX_RUNNING_CHILDREN)
+        max_running = self._record.max_concurrency or MAX_RUNNING_CHILDREN
+        return len(self._running) < min(max_running, MAX_RUNNING_CHILDREN)
 
     def _start_next(self) -> None:
         number = len(self._children)

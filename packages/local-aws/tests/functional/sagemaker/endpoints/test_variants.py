@@ -1,5 +1,6 @@
 """A variant's real process: started, asked, restarted, drained."""
 
+import shutil
 import sys
 import threading
 import time
@@ -44,6 +45,7 @@ def make(children: Children, tmp_path: Path) -> Make:
         *,
         count: int = 1,
         max_concurrency: int = 0,
+        prepare: Callable[[], None] = lambda: None,
         **environment: str,
     ) -> Variant:
         folder = tmp_path / name
@@ -56,6 +58,7 @@ def make(children: Children, tmp_path: Path) -> Make:
             environment={"SM_MODEL_DIR": str(folder), **environment},
             startup_seconds=float(environment.get("STARTUP_SECONDS", "10")),
             ping_seconds=0.1,
+            prepare=prepare,
         )
         return Variant(
             spec,
@@ -121,6 +124,32 @@ def test_a_port_that_was_taken_meanwhile_is_changed(make: Make) -> None:
 def test_a_crashed_variant_is_started_again(make: Make) -> None:
     variant = make()
     variant.start()
+
+    with pytest.raises(Exception, match=r"aborted|closed|running"):
+        variant.invoke(b"die", {})
+
+    def answers() -> bool:
+        try:
+            return variant.invoke(b"", {}).ok
+        except VariantUnavailable:
+            return False
+
+    until(answers)
+
+
+def test_a_variant_is_started_again_though_its_folder_was_deleted_and_starting_failed(
+    make: Make, tmp_path: Path
+) -> None:
+    failures = [OSError("the disk is full"), VariantFailed("no model")]
+
+    def prepare() -> None:
+        if failures:
+            raise failures.pop()
+        (tmp_path / "AllTraffic").mkdir(exist_ok=True)
+
+    variant = make(prepare=prepare)
+    variant.start()
+    shutil.rmtree(tmp_path / "AllTraffic")
 
     with pytest.raises(Exception, match=r"aborted|closed|running"):
         variant.invoke(b"die", {})
