@@ -383,14 +383,23 @@ def _part(path: Path) -> Part | None:
         return Part(
             path=path,
             variant=path.parent.parent.name.removeprefix("variant="),
-            files=tuple((key, etag) for key, etag in body["files"]),
+            files=tuple((str(key), str(etag)) for key, etag in body["files"]),
             faults=tuple(Fault(*fault) for fault in body["faults"]),
             golden=tuple(body["golden"]),
             rows=stored.num_rows,
             first=_time(body["first"]),
             last=_time(body["last"]),
         )
-    except (OSError, pa.ArrowException, KeyError, ValueError, TypeError):
+    # The last two: a time that no calendar has, and JSON that is nested without end.
+    except (
+        OSError,
+        pa.ArrowException,
+        LookupError,
+        ValueError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+    ):
         return None
 
 

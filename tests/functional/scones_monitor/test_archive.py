@@ -1,3 +1,5 @@
+import contextlib
+import json
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -5,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from scones_core.errors import MonitorError
@@ -91,6 +94,26 @@ def test_a_half_written_part_is_not_read_and_its_files_are_read_again(
     (part,) = captures.archive.folder.rglob("*.parquet")
     part.write_bytes(part.read_bytes()[:-100])
     shutil.copy(part, part.with_name(".part-left-behind.1"))
+
+    assert len(captures.read()) == 1
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [b"[" * 100_000, b'{"first": 1e300}', b'{"files": [[["a"], "b"]]}', b"[]", b"\xff"],
+    ids=["deep", "no time", "a list", "no object", "no text"],
+)
+def test_a_part_whose_description_is_damaged_is_written_again(
+    captures: Captures, line: Line, metadata: bytes
+) -> None:
+    captures.put(f"{DAY}/14/32-05-000-a.jsonl", line("a"))
+    captures.read()
+    (part,) = captures.archive.folder.rglob("*.parquet")
+    table = pq.read_table(part, partitioning=None)
+    described = json.loads(table.schema.metadata[b"scones"])
+    with contextlib.suppress(ValueError, TypeError, RecursionError):
+        metadata = json.dumps({**described, **json.loads(metadata)}).encode()
+    pq.write_table(table.replace_schema_metadata({b"scones": metadata}), part)
 
     assert len(captures.read()) == 1
 

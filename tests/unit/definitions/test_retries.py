@@ -50,6 +50,21 @@ def test_a_job_that_failed_is_not_run_again_but_one_that_could_not_start_is(
     )
 
 
+@pytest.mark.parametrize("state", TASKS)
+def test_what_does_not_pass_fails_within_minutes(state: dict[str, Any]) -> None:
+    """A permission that is missing has the same name as an overload; a full quota has its own."""
+    for retry in state["Retry"]:
+        if "SageMaker.ResourceLimitExceededException" not in retry["ErrorEquals"]:
+            waits = [
+                min(
+                    retry["IntervalSeconds"] * retry["BackoffRate"] ** attempt,
+                    retry.get("MaxDelaySeconds", 10**6),
+                )
+                for attempt in range(retry["MaxAttempts"])
+            ]
+            assert sum(waits) <= 60
+
+
 @pytest.mark.parametrize("state", [t for t in TASKS if "aws-sdk" in t.values[0]["Resource"]])
 def test_a_call_is_tried_again_whatever_the_service_names_its_fault(state: dict[str, Any]) -> None:
     assert "States.TaskFailed" in caught(state)

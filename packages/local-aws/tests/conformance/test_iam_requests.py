@@ -562,3 +562,38 @@ def test_the_keys_of_tags_can_be_bounded(aws):
     sqs = Caller(aws, allow("sqs:*", Condition=ours)).client("sqs")
     sqs.create_queue(QueueName=unique("q"), tags={"team": "a"})
     denied(sqs.create_queue, QueueName=unique("q"), tags={"team": "a", "cost": "b"})
+
+
+@pytest.mark.parametrize("address", [None, ["http://127.0.0.1/open"]], ids=["none", "a list"])
+def test_a_queue_that_only_the_path_names_is_authorised_as_well(aws, address):
+    url, queue = aws.queue()
+    closed = {**allow("sqs:*", queue), "Effect": "Deny"}
+    sqs = Caller(aws, allow("sqs:*"), closed).client("sqs")
+
+    def replace(params, **_):
+        params.update(url=url, body=json.dumps({"QueueUrl": address}).encode())
+
+    sqs.meta.events.register("before-call.sqs.ReceiveMessage", replace)
+    denied(sqs.receive_message, QueueUrl=url)
+
+
+@pytest.mark.parametrize("place", ["eu-west-1:123456789012", "us-east-1:111111111111"])
+def test_an_arn_of_another_place_is_authorised_as_what_is_found_by_it(aws, place):
+    own, group = f"{REGION}:{ACCOUNT}", unique("group")
+    function, bus = aws.function("def handler(event, context): pass"), unique("bus")
+    aws.client("events").create_event_bus(Name=bus)
+    aws.client("sagemaker").create_model_package_group(ModelPackageGroupName=group)
+    arns = [
+        f"arn:aws:lambda:{own}:function:{function.rpartition(':')[2]}",
+        f"arn:aws:events:{own}:event-bus/{bus}",
+        f"arn:aws:sagemaker:{own}:model-package-group/{group}",
+    ]
+    caller = Caller(aws, allow("*"), {**allow("*", arns), "Effect": "Deny"})
+    function, bus, group = (arn.replace(own, place) for arn in arns)
+    denied(caller.client("lambda").get_function, FunctionName=function)
+    denied(caller.client("lambda").delete_function, FunctionName=function)
+    denied(caller.client("lambda").list_tags, Resource=function)
+    event = {"Source": "s", "DetailType": "d", "Detail": "{}", "EventBusName": bus}
+    denied(caller.client("events").put_events, Entries=[event])
+    sagemaker = caller.client("sagemaker")
+    denied(sagemaker.list_model_packages, ModelPackageGroupName=group)

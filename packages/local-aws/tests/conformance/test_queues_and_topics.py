@@ -1,6 +1,7 @@
 """What SQS and SNS refuse, and what they hand on, against their API pages."""
 
 import json
+import socket
 
 import pytest
 from botocore.exceptions import ClientError
@@ -146,3 +147,16 @@ def test_raw_delivery_that_is_false_is_not_raw_and_a_filter_may_ignore_case(aws)
     kind = {"kind": {"DataType": "String", "StringValue": "ALARM"}}
     sns.publish(TopicArn=topic, Message="hello", MessageAttributes=kind)
     assert json.loads(aws.message(url)["Body"])["Message"] == "hello"
+
+
+def test_an_address_that_did_not_confirm_gets_nothing(aws):
+    """https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html"""
+    topic, queue = aws.topic()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        aws.client("sns").subscribe(TopicArn=topic, Protocol="http", Endpoint=url)
+        aws.client("sns").publish(TopicArn=topic, Message="m")  # which would wait for an answer
+        assert "m" in aws.message(queue)["Body"]
+        with pytest.raises(BlockingIOError):
+            listener.accept()

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -36,17 +37,21 @@ def capture_row(record: Mapping[str, Any], endpoint: str, labels: list[str]) -> 
 
     A part that is missing, or does not have the expected form, is left empty.
     """
-    data = record.get("captureData") or {}
-    metadata = record.get("eventMetadata") or {}
-    label, confidence = _answer(data.get("endpointOutput") or {}, labels)
+    data, metadata = _part(record, "captureData"), _part(record, "eventMetadata")
+    label, confidence = _answer(_part(data, "endpointOutput"), labels)
     return {
         "endpoint": endpoint,
         "time": str(metadata.get("inferenceTime", "")),
         "id": str(metadata.get("inferenceId") or metadata.get("eventId") or ""),
-        "image": _image(data.get("endpointInput") or {}),
+        "image": _image(_part(data, "endpointInput")),
         "label": label,
         "confidence": confidence,
     }
+
+
+def _part(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = record.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _image(side: Mapping[str, Any]) -> str:
@@ -68,9 +73,9 @@ def _answer(side: Mapping[str, Any], labels: list[str]) -> tuple[str, float | No
     try:
         raw = base64.b64decode(text, validate=True) if side.get("encoding") == "BASE64" else text
         values = [float(value) for value in json.loads(raw)]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return "", None
-    if not values:
+    if not values or not all(map(math.isfinite, values)):  # JSON that a browser reads has no NaN
         return "", None
     best = values.index(max(values))
     named = len(labels) == len(values)
@@ -98,7 +103,7 @@ def _lines(body: bytes) -> Iterator[Mapping[str, Any]]:
     for line in body.splitlines()[-MAX_CAPTURES:]:
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(record, dict):
             yield record

@@ -18,6 +18,9 @@ from local_aws.dynamodb.statements import parse
 from local_aws.iam.resource_policies import kms_key
 
 ANY = ["*"]
+# moto finds what an ARN of these names by its end alone: whatever region and account the ARN says,
+# it is the one of the request's own.
+_FOUND_BY_NAME = frozenset(("events", "lambda", "sagemaker"))
 
 
 def input_names(response: Any, operation: str = "") -> frozenset[str]:
@@ -54,7 +57,10 @@ def parameter_values(response: Any, name: str) -> list[str]:
 def arn(response: Any, service: str, before: str, value: str) -> str:
     """Return the ARN of what a parameter names; `before` precedes a bare name in it."""
     if value.startswith("arn:"):
-        return value
+        parts = value.split(":", 5)
+        if service not in _FOUND_BY_NAME or len(parts) < 6:
+            return value
+        return f"arn:aws:{service}:{response.region}:{response.current_account}:{parts[5]}"
     name = value.rstrip("/").rsplit("/", 1)[-1] if service == "sqs" else value.lstrip("/")
     return f"arn:aws:{service}:{response.region}:{response.current_account}:{before}{name}"
 
@@ -67,7 +73,7 @@ def _lambda(response: Any, action: str) -> list[str]:
         return [arn(response, "lambda", "event-source-mapping:", uuid)] if uuid else ANY
     _, tags, tagged = response.path.partition("/tags/")
     if tags:
-        return [unquote(tagged)]
+        return [arn(response, "lambda", "function:", unquote(tagged))]
     _, _, rest = response.path.partition("/functions/")
     names = [unquote(rest.split("/")[0])] if rest else parameter_values(response, "FunctionName")
     if not names or action == "ListFunctions":
@@ -138,7 +144,8 @@ def _key_arn(response: Any, identifier: str) -> str:
 def _events(response: Any, action: str) -> list[str]:
     if action == "PutEvents":
         entries = response._get_param("Entries") or []
-        buses = {entry.get("EventBusName") or "default" for entry in entries}
+        given = [str(entry.get("EventBusName") or "default") for entry in entries]
+        buses = {name.rsplit("/", 1)[-1] for name in given}
         return [arn(response, "events", "event-bus/", bus) for bus in sorted(buses)] or ANY
     if tagged := parameter_values(response, "ResourceARN"):
         return tagged
@@ -185,6 +192,14 @@ def _cloudwatch(response: Any, _: str) -> list[str]:
     return [f"arn:aws:cloudwatch::{response.current_account}:dashboard/{name}" for name in names]
 
 
+def _sqs(response: Any, _: str) -> list[str]:
+    """Return the queue, and that of the path: moto takes it where the parameter is no text."""
+    if "QueueUrl" not in input_names(response):
+        return []
+    given = [*parameter_values(response, "QueueUrl"), response.path.rpartition("/")[2]]
+    return list(dict.fromkeys(arn(response, "sqs", "", name) for name in given if name))
+
+
 def _sns(response: Any, _: str) -> list[str]:
     # A subscription is its topic's.
     found = parameter_values(response, "SubscriptionArn")
@@ -206,9 +221,12 @@ def _scheduler(response: Any, _: str) -> list[str]:
         return [name]
     if kind == "schedule-groups":
         return [arn(response, "scheduler", "schedule-group/", name or "*")]
-    groups = parameter_values(response, "GroupName") or parameter_values(response, "groupName")
-    group = next(iter(groups), "default")
-    return [arn(response, "scheduler", f"schedule/{group}/", name or "*")]
+    # One is a body's, the other an address's; what both name must be allowed.
+    groups = parameter_values(response, "GroupName") + parameter_values(response, "groupName")
+    return [
+        arn(response, "scheduler", f"schedule/{group}/", name or "*")
+        for group in groups or ["default"]
+    ]
 
 
 def _scaling(response: Any, action: str) -> list[str]:
@@ -285,6 +303,7 @@ SPECIAL: dict[str, Callable[[Any, str], list[str]]] = {
     "sagemaker": _sagemaker,
     "scheduler": _scheduler,
     "sns": _sns,
+    "sqs": _sqs,
     "states": _states,
     "sts": lambda response, _: parameter_values(response, "RoleArn") or ANY,
 }
@@ -301,7 +320,7 @@ _NAMED: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "secretsmanager": (("SecretId", "secret:"), ("Name", "secret:")),
     "sns": (("TopicArn", ""), ("TargetArn", ""), ("Name", ""), ("ResourceArn", "")),
-    "sqs": (("QueueUrl", ""), ("QueueName", "")),
+    "sqs": (("QueueName", ""),),
     "ssm": (("Name", "parameter/"), ("Names", "parameter/"), ("Path", "parameter/")),
     "states": (
         ("stateMachineArn", ""),

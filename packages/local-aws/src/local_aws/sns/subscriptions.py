@@ -40,7 +40,7 @@ def publish(original: Any, subscription: Any, *arguments: Any, **more: Any) -> N
             require_queue(sender, subscription.endpoint)
             with failing("INVALID_PARAMETER"):
                 original(_with_true_flags(subscription), *arguments, **more)
-        else:
+        elif subscription.protocol not in ("http", "https"):  # AWS has these confirmed first
             original(subscription, *arguments, **more)
     except DeliveryFailed as error:
         _log.warning("%s is not delivered: %s", subscription.topic.arn, error.message)

@@ -45,10 +45,18 @@ def test_what_is_no_small_picture_is_not_shown(data):
     assert capture_row(record(data), "e", [])["image"] == ""
 
 
-@pytest.mark.parametrize("output", ["", "text", "{}", "[]", '["<b>"]', "null", "5"])
+@pytest.mark.parametrize(
+    "output",
+    ["", "text", "{}", "[]", '["<b>"]', "null", "5", "[NaN]", "[1e999]", "[" * 100_000],
+)
 def test_an_answer_that_is_no_list_of_numbers_has_no_label(output):
     found = capture_row(record(encoded(PNG), output=output), "e", [])
     assert found["label"] == "" and found["confidence"] is None
+
+
+@pytest.mark.parametrize("part", ["captureData", "eventMetadata"])
+def test_a_record_of_another_form_is_shown_as_nothing(part):
+    assert capture_row({part: "text"}, "e", [])["label"] == ""
 
 
 def test_an_empty_record_is_shown_as_nothing():
