@@ -168,6 +168,10 @@ class TypedArgument(Argument):
         # What need not be given where this flag is.
         self.replaced: TypedArgument | None = None
 
+    def __repr__(self) -> str:
+        """Return the flag as it is typed: Invoke's messages show this."""
+        return f"--{self.names[0]}"
+
     def set_value(self, value: Any, cast: bool = True) -> None:
         """Set the value from the command line; raises ParseError for one of another type."""
         if cast and self.choices and value not in self.choices:

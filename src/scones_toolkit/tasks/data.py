@@ -33,9 +33,11 @@ def source(
     """Return the source of images for `auto`, `cifar100`, `synthetic` or a path.
 
     `add` is the path of further training images, such as `inv review` leaves, or the S3 location
-    of reviewers' answers. Its classes have
-    the names of dataset.class_names. Raises DatasetError for a source that is missing or damaged.
+    of reviewers' answers. The source's classes have the names of dataset.class_names. Raises
+    DatasetError for a source that is missing or damaged.
     """
+    # What is added is looked for first: a source may have to be downloaded.
+    further = open_source(_added(project, add)) if add else None
     base = resolve_source(
         choice or project.settings.dataset.source,
         cache_dir=project.cache,
@@ -44,7 +46,7 @@ def source(
     )
     if names := project.settings.dataset.class_names:
         base = Renamed(base, names)
-    return Combined(base, open_source(_added(project, add))) if add else base
+    return base if further is None else Combined(base, further)
 
 
 def _added(project: Project, add: str) -> Path:

@@ -134,6 +134,15 @@ def test_the_help_has_defaults_choices_and_the_example(counting: Parser) -> None
     )
 
 
+def test_a_flag_without_its_value_is_named_as_it_was_typed() -> None:
+    @task("inv add --image-side 32")
+    def add(*, image_side: Annotated[int | None, "pixels"] = None) -> None: ...
+
+    parser = Parser(contexts=Collection(add).to_contexts())
+    with pytest.raises(ParseError, match="Flag --image-side needed value"):
+        parser.parse_argv(["add", "--image-side"])
+
+
 def test_a_flag_may_take_the_place_of_a_positional_argument() -> None:
     seen = []
 

@@ -29,3 +29,10 @@ def test_added_images_of_which_none_is_new_are_an_error(
 
     with pytest.raises(DatasetError, match=r"None of the 2 images of .*answered is new"):
         extract(project, photos, add=str(answered))
+
+
+def test_missing_added_images_are_an_error_before_the_source_is_looked_for(
+    project: Project, tmp_path: Path
+) -> None:
+    with pytest.raises(DatasetError, match="lost is not a regular file or folder"):
+        extract(project, "nowhere", add=str(tmp_path / "lost"))
