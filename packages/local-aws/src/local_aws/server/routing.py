@@ -1,5 +1,8 @@
 """Routing of a request into moto: which service it is for, and what is not implemented."""
 
+import gzip
+import io
+import zlib
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +15,7 @@ from local_aws.core.context import Context
 from local_aws.core.patching import patch, set_value
 from local_aws.core.refusals import refuse, signed_service
 from local_aws.core.services import SETTING, is_open, opened
+from local_aws.errors import LocalAwsError
 from local_aws.server import request_cache
 from local_aws.server.lazy_imports import defer_services
 
@@ -88,6 +92,34 @@ def _no_such_service(
         f"moto's, unreviewed and not saved, opens with {SETTING}={signed_service(environ)}."
     )
     return refuse(environ, start_response, "NotImplemented", sentence)
+
+
+MAX_UNPACKED_BYTES = 64 << 20
+"""Of a body that a client compressed, which is one of PutMetricData: 1 MB at most on AWS."""
+
+
+class BodyRefused(LocalAwsError):
+    """A compressed body that is damaged, or too large."""
+
+
+@patch(
+    "moto.core.responses.BaseResponse.decompress_request_body",
+    why="unpacks a body of any service without a bound",
+)
+def unpack_body(original: Any, response: Any, request: Any) -> None:
+    """Have a request's compressed body read as what it unpacks to; raises BodyRefused."""
+    del original
+    if request.content_encoding != "gzip" or not response.allow_request_decompression:
+        return
+    try:
+        with gzip.GzipFile(fileobj=request.stream) as stream:
+            body = stream.read(MAX_UNPACKED_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise BodyRefused(f"The request's body cannot be unpacked: {error}.") from error
+    if len(body) > MAX_UNPACKED_BYTES:
+        raise BodyRefused(f"The request's body unpacks to over {MAX_UNPACKED_BYTES:,} bytes.")
+    request.stream = io.BytesIO(body)
+    request.get_data(parse_form_data=True)
 
 
 def refuse_missing_action(original: Any, response: Any) -> Any:
