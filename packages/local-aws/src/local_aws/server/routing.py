@@ -122,6 +122,28 @@ def unpack_body(original: Any, response: Any, request: Any) -> None:
     request.get_data(parse_form_data=True)
 
 
+# No parameter of an operation is within so many others.
+_MAX_LEVELS = 32
+
+
+@patch(
+    "moto.core.parse.QueryParser._gonna_recurse",
+    why="looks through all parameters of a form for each of them: minutes for some thousands",
+)
+def is_absent(original: Any, parser: Any, parameters: Iterable[str], prefix: str) -> bool:
+    """Return whether a form has no parameter of that name, nor one within it."""
+    del original
+    if not prefix:
+        return False
+    known: set[str] | None = parser.__dict__.get("local_aws_names")
+    if known is None:
+        known = parser.local_aws_names = set()
+        for name in parameters:
+            parts = name.split(".", _MAX_LEVELS)
+            known.update(".".join(parts[:count]) for count in range(1, len(parts) + 1))
+    return prefix not in known
+
+
 def refuse_missing_action(original: Any, response: Any) -> Any:
     """Answer 400 for an action that is not implemented, in the protocol of the service."""
     try:
