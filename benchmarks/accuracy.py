@@ -2,6 +2,7 @@
 
     SCONES_CIFAR100=cifar-100-python.tar.gz python benchmarks/accuracy.py --seeds 3
     SCONES_CIFAR100=cifar-100-python.tar.gz python benchmarks/accuracy.py --recipe scratch
+    SCONES_CIFAR100=cifar-100-python.tar.gz python benchmarks/accuracy.py --set precision=float32
 
 Stages the archive as a training job's channels and runs the training program once for each
 seed. `accuracy` to `cal.err.` are of the test split, the folds' of the images they hold out;
@@ -18,6 +19,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -84,10 +86,13 @@ HEADER = "  ".join(
 )
 
 
-def train(base: Path, recipe: str, seed: int) -> Run:
-    """Run the training program on the channels below `base`; raises TrainingError."""
+def train(base: Path, recipe: str, seed: int, given: Mapping[str, str]) -> Run:
+    """Run the training program on the channels below `base`; raises TrainingError.
+
+    `given` are hyperparameters that differ from the recipe's own.
+    """
     started, before = time.perf_counter(), _processor_seconds()
-    settings = Hyperparameters(seed=seed, recipe=recipe)
+    settings = Hyperparameters.parse({**given, "seed": str(seed), "recipe": recipe})
     card = run_training(base, settings.strings(), lambda _: None)
     seconds = time.perf_counter() - started
     return Run(seed, card, seconds, _processor_seconds() - before)
@@ -153,11 +158,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds, from 0")
     parser.add_argument("--recipe", choices=(*AIMS, "both"), default="pretrained")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a hyperparameter"
+    )
     parser.add_argument("--quiet", action="store_true", help="nothing else runs: judge the time")
     parser.add_argument("--archive", default=os.environ.get(ARCHIVE_VARIABLE, ""))
     given = parser.parse_args()
     if not given.archive or given.seeds < 1:
         parser.error(f"name an archive in {ARCHIVE_VARIABLE} or by --archive, and 1 seed or more")
+    changed = dict(pair.split("=", 1) for pair in given.set if "=" in pair)
+    if len(changed) < len(given.set):
+        parser.error("--set takes NAME=VALUE, each name once")
     # As an exception, so that neither the training nor its folder outlives the benchmark.
     signal.signal(signal.SIGTERM, _stop)
     settings = DatasetSettings()
@@ -171,7 +182,7 @@ def main() -> int:
             for recipe in list(AIMS) if given.recipe == "both" else [given.recipe]:
                 runs = []
                 for seed in range(given.seeds):
-                    runs.append(train(Path(folder), recipe, seed))
+                    runs.append(train(Path(folder), recipe, seed, changed))
                     print(f"{recipe:10}{runs[-1].line()}", flush=True)
                 missed += failures(recipe, runs, quiet=given.quiet)
     except SconesError as error:

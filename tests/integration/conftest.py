@@ -1,6 +1,9 @@
 """A scratch checkout with the whole workflow run once in it, and left up for the tests."""
 
+import fcntl
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -66,20 +69,41 @@ def forecast_demand(model_data_url: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stopped checkout with the environment `local` applied, without an endpoint.
+
+    An apply takes a minute: it is made once, and `Environment.copy` starts copies of it.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with (shared / "applied.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        finished = shared / "applied"
+        if not finished.exists():
+            part = shared / "applying"
+            shutil.rmtree(part, ignore_errors=True)  # of a worker that failed
+            started = Environment.start(copy_checkout(part))
+            with started.aws:
+                started.done("build")
+                said = started.done("apply")
+                assert "there is no endpoint, so nothing was scored" in said
+            part.rename(finished)
+    return finished
+
+
+@pytest.fixture(scope="session")
+def served(applied: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """The environment `local` with roles of every kind, its model a stand-in.
 
     Next to its endpoint, which says bicycle, there are an asynchronous one, office hours, a
     daily report, a retraining and a demand forecast. The release is older than the week that a
     report compares with.
     """
-    started = Environment.start(copy_checkout(tmp_path_factory.mktemp("environment")))
-    started.variables.write_text(started.variables.read_text() + every_role(started.clock.now()))
+    started = Environment.copy(applied, tmp_path_factory.mktemp("served") / "checkout")
     with started.aws:
-        started.done("build")
-        started.done("apply")
         started.release("first", model_archive(json.dumps(BICYCLE)), age=timedelta(days=30))
         model = started.upload("demand", model_archive(json.dumps(BICYCLE)))
-        started.variables.write_text(started.variables.read_text() + forecast_demand(model))
+        more = every_role(started.clock.now()) + forecast_demand(model)
+        started.variables.write_text(started.variables.read_text() + more)
         started.done("apply")
         yield started

@@ -19,7 +19,9 @@ UNSURE = [0.5 + i / 200 for i in range(40)]
 
 @pytest.fixture(scope="module")
 def reports(served: Environment) -> DailyReports:
-    return DailyReports(served)
+    made = DailyReports(served)
+    made.forget_earlier_releases()
+    return made
 
 
 def alarm(served: Environment, name: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from scones_monitor.drift.figures import DriftFigure
 from scones_monitor.drift.onset import Onset
@@ -89,6 +90,15 @@ class Cost:
         return sum(amount for _, amount in self.lines)
 
 
+Explain = Callable[[Place, bytes], Image.Image | None]
+"""Returns a record's encoded image with the parts that decided marked; raises SconesError."""
+
+
+def unexplained(_: Place, __: bytes) -> Image.Image | None:
+    """Return None: nobody can tell which part of the image decided."""
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
     """What a report is made of.
@@ -109,6 +119,7 @@ class ReportData:
     since: datetime
     until: datetime
     image: Callable[[Place], bytes | None] = lambda _: None
+    explain: Explain = unexplained
     run: Run | None = None
     metrics: EndpointMetrics | None = None
     sampling: int | None = None

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
+from PIL import Image
 
-from scones_core.errors import MonitorError
+from scones_core.errors import MonitorError, SconesError
 from scones_core.files import write_atomically, write_json
 from scones_monitor import formats
 from scones_monitor.charts.axes import TimeAxis
@@ -26,7 +27,7 @@ from scones_monitor.charts.over_time import KINDS, MAX_POINTS, Marker, OverTime,
 from scones_monitor.charts.png import to_png
 from scones_monitor.charts.svg import Drawing
 from scones_monitor.formats import count
-from scones_monitor.images import decode_image
+from scones_monitor.images import InputImage, decode_image
 from scones_monitor.report.data import INPUTS, ReportData, figures, input_values
 from scones_monitor.report.tables import (
     MAX_ROWS,
@@ -73,9 +74,13 @@ def write_report(path: Path, data: ReportData) -> dict[str, Any]:
 
 
 class Card(NamedTuple):
-    """An image of a gallery; `source` is a data URI, empty where the image is gone."""
+    """An image of a gallery; `source` is a data URI, empty where the image is gone.
+
+    `parts` is one of the same image with what decided marked, empty where that is not known.
+    """
 
     source: str
+    parts: str
     label: str
     confidence: str
     truth: str
@@ -85,11 +90,15 @@ class Card(NamedTuple):
 
 
 class _Page:
-    """The page while it is made; `main` are the charts that become files of their own."""
+    """The page while it is made; `main` are the charts that become files of their own.
+
+    `unexplained` says why the parts that decided are not shown.
+    """
 
     def __init__(self, data: ReportData) -> None:
         self.data = data
         self.main: dict[str, Drawing] = {}
+        self.unexplained = ""
         self.classes = len(data.summary.labels)
 
     def html(self) -> str:
@@ -121,7 +130,8 @@ class _Page:
             "quality": quality(data),
             "reliability": self._reliability(),
             **self._matrix(),
-            "wrong": self._cards(summary.wrong),
+            "wrong": self._cards(summary.wrong, explained=True),
+            "unexplained": self.unexplained,
             "wrong_count": wrong,
             "least": self._cards(summary.least_confident),
             "unusual": self._cards(unusual(summary)),
@@ -239,15 +249,17 @@ class _Page:
         ]
         return {"matrix": "", "confusions": rows}
 
-    def _cards(self, places: Sequence[Place]) -> list[Card]:
+    def _cards(self, places: Sequence[Place], *, explained: bool = False) -> list[Card]:
         keys = self.data.run.keys if self.data.run else {}
         found = []
         for place in places:
             body = self.data.image(place)
             image = decode_image(body) if body else None
+            parts = self._explained(place, body) if image and body and explained else None
             found.append(
                 Card(
                     source=image.data_uri() if image else "",
+                    parts=InputImage(parts).data_uri() if parts else "",
                     label=place.label,
                     confidence=formats.confidence(place.confidence),
                     truth=place.truth,
@@ -257,6 +269,15 @@ class _Page:
                 )
             )
         return found
+
+    def _explained(self, place: Place, body: bytes) -> Image.Image | None:
+        if self.unexplained:
+            return None
+        try:
+            return self.data.explain(place, body)
+        except SconesError as error:
+            self.unexplained = f"Which parts decided is not shown: {error}"
+            return None
 
 
 @cache

@@ -35,6 +35,7 @@ def report(
             source=source,
             out=out,
             in_browser=open,
+            explain=do.predict.Explanations(project),
         )
 
 

@@ -20,6 +20,7 @@ from scones_toolkit.project import Project
 from scones_toolkit.tasks import data, local
 from scones_toolkit.tasks.deployment import deploy as deployment
 from scones_toolkit.tasks.monitoring import report as monitoring
+from scones_toolkit.tasks.predict import Explanations
 from scones_toolkit.tasks.releases import releases
 from scones_toolkit.tasks.training import candidates
 from scones_toolkit.tasks.training import train as training
@@ -109,7 +110,9 @@ def _run(project: Project, stages: Stages, staged: StagedDataset) -> dict[str, A
         done = running.classify(project, [image for image, _ in running.choose_images(project)])
     out = project.build / "demo"
     with stages("report", "Read the captured records back and write the report"):
-        figures = monitoring.report(project, out=out / "report.html", manifest=manifest)
+        figures = monitoring.report(
+            project, out=out / "report.html", manifest=manifest, explain=Explanations(project)
+        )
     deployed = project.deployment
     summary = {
         **{name: figures[name] for name in FIGURES},

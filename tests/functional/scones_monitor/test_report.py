@@ -1,3 +1,4 @@
+import io
 import json
 import re
 from collections import Counter
@@ -8,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from scones_core.errors import MonitorError
+from scones_core.errors import DeployError, MonitorError
 from scones_monitor.archive import Archive
 from scones_monitor.capture_files import FolderCaptures
 from scones_monitor.captured_records import parse_record
@@ -320,6 +322,38 @@ def test_images_that_are_gone_leave_their_place(answered: Build, written: Writte
 
     assert page.count("img") == 0
     assert "image no longer there" in page.text
+
+
+def test_what_decided_stands_beside_the_accepted_wrong_image_alone(
+    answered: Build, written: Written
+) -> None:
+    asked: list[str] = []
+
+    def explain(place: Place, body: bytes) -> Image.Image:
+        asked.append(place.inference_id)
+        return Image.open(io.BytesIO(body)).convert("RGB")
+
+    html, page = written(answered(explain=explain))
+
+    assert asked == ["id4"]
+    assert html.count('alt="which part decided"') == 1
+    assert "orange parts speak for the active model's answer" in page.text
+
+
+def test_why_nothing_is_explained_is_said_once(answered: Build, written: Written) -> None:
+    calls: list[Place] = []
+
+    def explain(place: Place, _: bytes) -> None:
+        calls.append(place)
+        raise DeployError("The artifact is gone.")
+
+    data = answered(explain=explain)
+    threshold = replace(data.summary, threshold=0.5, wrong=data.summary.wrong * 3)
+    html, page = written(replace(data, summary=threshold))
+
+    assert len(calls) == 1
+    assert page.text.count("Which parts decided is not shown: The artifact is gone.") == 1
+    assert "which part decided" not in html
 
 
 def test_no_record_is_a_sentence_and_no_chart(build: Build, written: Written) -> None:

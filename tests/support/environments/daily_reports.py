@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from local_aws.testing.aws import REGION
+from scones_monitor.releases import ACTIVE, CHOSEN
 from tests.support.environments.environment import ACCOUNT, PNG, Environment
 
 PREFIX = "scones-local-"
@@ -47,6 +48,17 @@ class DailyReports:
         # As of when `fire` has its schedule called.
         today = self.environment.clock.now() + timedelta(minutes=1)
         return f"{today - timedelta(days=before):%Y-%m-%d}"
+
+    def forget_earlier_releases(self) -> None:
+        """Let the record of what answered earlier expire: a test before this may have made some.
+
+        The active release then has answered since the time in its id.
+        """
+        s3 = self.environment.client("s3")
+        for key in (CHOSEN, ACTIVE):
+            found = s3.list_object_versions(Bucket=DATA, Prefix=key)["Versions"]
+            for version in (each for each in found if not each["IsLatest"]):
+                s3.delete_object(Bucket=DATA, Key=key, VersionId=version["VersionId"])
 
     def put(self, day: str, shares: Iterable[float]) -> None:
         """Write a day's captured records, as the endpoint does."""

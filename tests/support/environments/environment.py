@@ -3,6 +3,7 @@
 import functools
 import io
 import json
+import shutil
 import sys
 import tarfile
 import uuid
@@ -109,6 +110,14 @@ class Environment:
         """Start the embedded AWS; `images` replace the stand-in."""
         home = checkout.root / ".local" / "aws"
         return cls(checkout, LocalAws.start(home, 0, images or stand_ins()))
+
+    @classmethod
+    def copy(
+        cls, applied: Path, root: Path, images: Mapping[str, ImageCommands] | None = None
+    ) -> "Environment":
+        """Start a copy, at `root`, of a checkout whose environment is applied and stopped."""
+        shutil.copytree(applied, root, symlinks=True)
+        return cls.start(Checkout(root), images)
 
     @property
     def release_file(self) -> Path:

@@ -1,10 +1,11 @@
 import datetime
+import gzip
 import json
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import ACCOUNT, REGION, eventually, policy, unique
+from local_aws.testing.aws import ACCOUNT, REGION, eventually, new_client, policy, unique
 
 MINUTE = datetime.timedelta(minutes=1)
 
@@ -321,6 +322,24 @@ def test_an_expression_that_cannot_be_evaluated_is_refused(aws, expression, said
         )
 
 
+@pytest.mark.parametrize(("period", "periods"), [(60, 10**9), (45, 1)])
+def test_a_time_that_no_alarm_is_evaluated_over_is_refused(aws, period, periods):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
+    metric = {"Namespace": "Any", "MetricName": "Any"}
+    stat = {"Metric": metric, "Period": period, "Stat": "Sum"}
+    with pytest.raises(ClientError, match=r"at most a day|multiple of 60"):
+        aws.client("cloudwatch").put_metric_alarm(
+            AlarmName=unique("alarm"),
+            ComparisonOperator="GreaterThanThreshold",
+            Threshold=1,
+            EvaluationPeriods=periods,
+            Metrics=[
+                {"Id": "m", "MetricStat": stat, "ReturnData": False},
+                {"Id": "e", "Expression": "m * 2", "ReturnData": True},
+            ],
+        )
+
+
 def test_metric_data_have_percentiles_and_math(aws, clock):
     """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html"""
     space, now = unique("Space"), clock.now().replace(second=0, microsecond=0)
@@ -369,6 +388,40 @@ def test_statistics_are_by_whole_periods_and_exact_dimensions(aws, clock):
     assert (point["Average"], point["SampleCount"]) == (2.0, 2.0)
     assert point["ExtendedStatistics"] == {"p50": 1.0}
     assert point["Timestamp"] == now - 10 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("pack", "said"),
+    [
+        (gzip.compress, None),
+        (lambda body: gzip.compress(body + b" " * (100 << 20)), "unpacks to over"),
+        (lambda body: gzip.compress(body)[:-9], "cannot be unpacked"),
+    ],
+    ids=["whole", "large", "damaged"],
+)
+def test_a_compressed_request_is_unpacked_within_bounds(aws, pack, said):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html"""
+    cloudwatch = new_client(aws.local.endpoint_url, "cloudwatch")
+
+    def packed(request, **_):
+        request.body = pack(request.body)
+        request.headers["Content-Encoding"] = "gzip"
+        request.headers["Content-Length"] = str(len(request.body))
+
+    cloudwatch.meta.events.register("before-send", packed)
+    given = {"Namespace": unique("Space"), "MetricData": [{"MetricName": "M", "Value": 1}]}
+    if said is None:
+        cloudwatch.put_metric_data(**given)
+    else:
+        with pytest.raises(ClientError, match=said):
+            cloudwatch.put_metric_data(**given)
+
+
+def test_a_time_that_is_hours_ahead_is_refused(aws, clock):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html"""
+    with pytest.raises(ClientError, match="two hours"):
+        put(aws, unique("Space"), "M", 1, at=clock.now() + 180 * MINUTE)
+    put(aws, unique("Space"), "M", 1, at=clock.now() + 60 * MINUTE)
 
 
 def test_metrics_are_listed_once_each(aws):

@@ -22,7 +22,15 @@ from scones_monitor.captured_records import Captures, wait_for_captures
 from scones_monitor.join import cause_text
 from scones_monitor.period import parse_period
 from scones_monitor.reference import drift_bounds
-from scones_monitor.report import Cost, Provenance, ReportData, Run, write_report
+from scones_monitor.report import (
+    Cost,
+    Explain,
+    Provenance,
+    ReportData,
+    Run,
+    unexplained,
+    write_report,
+)
 from scones_monitor.review.sample import SampleFigure, figures_of
 from scones_monitor.summary import Query, Summary, summarise
 from scones_monitor.traffic import (
@@ -69,12 +77,14 @@ def report(
     end: str | None = None,
     run: str | None = None,
     source: Path | None = None,
+    explain: Explain = unexplained,
 ) -> dict[str, Any]:
     """Write the report page with its JSON and PNG files, and return its figures.
 
     Of the period that `since`, `start` and `end` name, or of a run: `last`, or an execution's
     name. The default is the last run where there is one, else the last day. `source` is a folder
-    of captured records instead of the endpoint's own. `in_browser` opens the page. Raises
+    of captured records instead of the endpoint's own. `in_browser` opens the page. `explain`
+    marks in an image what decided. Raises
     MonitorError where no captured record of the run has arrived in time, and where there can be
     none, as every image failed.
     """
@@ -91,7 +101,7 @@ def report(
         asked = parse_period(since, start, end, now) if period or not source else None
         data_of = _of_period(project, subject, asked)
     path = out or project.build / project.environment / "report.html"
-    figures = write_report(path, data_of)
+    figures = write_report(path, replace(data_of, explain=explain))
     n = figures["captured_records"]
     project.console.say(f"  {n:,} captured records read; the report is {path}")
     if in_browser:

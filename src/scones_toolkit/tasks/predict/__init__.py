@@ -10,12 +10,12 @@ from scones_images import PHOTOS
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.predict.answers import Answer, answer_picture, print_answers, summary
-from scones_toolkit.tasks.predict.explain import explain
+from scones_toolkit.tasks.predict.explain import Explanations, explain
 from scones_toolkit.tasks.predict.models import LoadedModel, Target, endpoint_model, load_model
 from scones_toolkit.tasks.predict.page import PredictPage
 from scones_toolkit.tasks.predict.pictures import find_pictures
 
-__all__ = ["predict", "show_page"]
+__all__ = ["Explanations", "predict", "show_page"]
 
 
 def predict(

@@ -73,7 +73,9 @@ class PredictPage:
             try:
                 pixels = model.seen(request.body)
                 if request.path == "/explain":
-                    return Response.json({"marked": _data_uri(marked(model, pixels, DRAWN_SIDE))})
+                    return Response.json(
+                        {"marked": _data_uri(png(marked(model, pixels, DRAWN_SIDE)))}
+                    )
                 likeliest = rank(model, model.probabilities(pixels))
             except ImageError as error:
                 sentence = str(error)

@@ -32,7 +32,7 @@ def put_metric_alarm(original: Any, backend: Any, *args: Any, **more: Any) -> An
     name = more.get("name") or args[0]
     before = backend.alarms.get(name)
     alarm = original(backend, *args, **more)
-    found = _fault(backend, alarm) or next(alarm_problems(alarm), "")
+    found = _fault(backend, alarm) or next(alarm_problems(alarm, _periods(alarm)), "")
     if found:
         del backend.alarms[name]
         if before is not None:
@@ -71,6 +71,10 @@ def _fault(backend: Any, alarm: Any) -> str:
     if not alarm.metric_data_queries and not (alarm.statistic or alarm.extended_statistic):
         return "Either Statistic or ExtendedStatistic must be given."
     return _query_fault(alarm)
+
+
+def _periods(alarm: Any) -> list[int]:
+    return [] if alarm.rule is not None else [query.period for query in queries_of(alarm)]
 
 
 def _rule_fault(backend: Any, rule: str) -> str:

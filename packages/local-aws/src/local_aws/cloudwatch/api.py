@@ -20,6 +20,7 @@ from local_aws.core.metric_store import Bucket, MetricKey, MetricStore, grouped,
 from local_aws.core.metrics import bucket_of, dimensions_of
 from local_aws.core.patching import patch
 
+MAX_AHEAD_SECONDS = 7_200
 _KEEPS_ALL = "keeps every datum for good, and looks through all of them for each question"
 
 
@@ -40,17 +41,31 @@ def put_metric_data(
         backend._validate_parameters_put_metric_data(datum, number)
         for problem in datum_problems(datum, number):
             raise InvalidParameterValue(problem)
+        if (at := datum.get("Timestamp")) and _is_ahead(_seconds(at)):
+            raise InvalidParameterValue(
+                f"The parameter MetricData.member.{number}.Timestamp must specify a time no more "
+                "than two hours in the future."
+            )
     put_data(backend.local_aws_metrics, namespace, metric_data)
 
 
 def put_data(store: MetricStore, namespace: str, data: Iterable[Mapping[str, Any]]) -> None:
-    """Keep the data of a PutMetricData request; what has no time gets the clock's."""
+    """Keep the data of a PutMetricData request; what has no time gets the clock's.
+
+    What is hours ahead is dropped: the newest data say which are old enough to be forgotten.
+    """
     for datum in data:
         key = MetricKey.of(namespace, datum["MetricName"], dimensions_of(datum.get("Dimensions")))
         at = datum.get("Timestamp")
         seconds = _seconds(at) if at else clock.now().timestamp()
         resolution = 1 if datum.get("StorageResolution") == 1 else 60
+        if _is_ahead(seconds):
+            continue
         store.include(key, seconds, bucket_of(datum), resolution)
+
+
+def _is_ahead(seconds: float) -> bool:
+    return seconds > clock.now().timestamp() + MAX_AHEAD_SECONDS
 
 
 def _seconds(at: datetime.datetime) -> float:

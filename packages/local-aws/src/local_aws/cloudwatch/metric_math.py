@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
 """
 
+import bisect
 import itertools
 import math
 import operator
@@ -81,6 +82,11 @@ def evaluate(expression: str, scope: Scope) -> Series:
 def names_in(expression: str) -> set[str]:
     """Return the names that an expression has, of metrics and functions."""
     return {token for token in _tokens(expression) if re.match(r"[A-Za-z_]", token)}
+
+
+def parts_of(expression: str) -> int:
+    """Return how many names, numbers and signs an expression has."""
+    return len(_tokens(expression))
 
 
 class _Parser:
@@ -313,13 +319,14 @@ def _carried(series: Series, scope: Scope, *, linear: bool) -> Series:
     found: Series = {}
     known = sorted(series)
     for at in scope.times:
-        before = [time for time in known if time <= at]
-        after = [time for time in known if time >= at]
-        if before and after and linear and before[-1] != after[0]:
-            share = (at - before[-1]) / (after[0] - before[-1])
-            found[at] = series[before[-1]] * (1 - share) + series[after[0]] * share
-        elif before:
-            found[at] = series[before[-1]]
+        place = bisect.bisect_right(known, at)
+        if place == 0:
+            continue
+        before = known[place - 1]
+        found[at] = series[before]
+        if linear and before != at and place < len(known):
+            share = (at - before) / (known[place] - before)
+            found[at] = series[before] * (1 - share) + series[known[place]] * share
     return found
 
 

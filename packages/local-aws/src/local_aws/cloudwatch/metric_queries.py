@@ -6,7 +6,15 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataQ
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from local_aws.cloudwatch.metric_math import MathError, Scope, Series, compiled, evaluate, names_in
+from local_aws.cloudwatch.metric_math import (
+    MathError,
+    Scope,
+    Series,
+    compiled,
+    evaluate,
+    names_in,
+    parts_of,
+)
 from local_aws.core.metric_store import Bucket, MetricKey, MetricStore, grouped, statistic
 
 
@@ -32,6 +40,12 @@ class Query:
         return replace(self, period=period)
 
 
+MAX_EXPRESSION_CHARACTERS = 2_048
+MAX_POINTS = 100_800
+"""Of all expressions of a request, as GetMetricData returns at most."""
+_MAX_STEPS = 10_000_000
+"""Points times the parts of their expressions: some ten seconds' work."""
+
 Fetch = Callable[[Query, float, float], Series]
 
 
@@ -52,8 +66,10 @@ def fetching(store: MetricStore) -> Fetch:
 def run(queries: Sequence[Query], fetch: Fetch, start: float, end: float) -> dict[str, Series]:
     """Return each query's series by its id, for the periods that begin in `[start, end)`.
 
-    Raises MathError for an expression, ValueError for a statistic that is not known.
+    Raises MathError for an expression, also one of too many periods, and ValueError for a
+    statistic that is not known.
     """
+    _require_bounded(queries, start, end)
     found = {query.id: fetch(query, start, end) for query in queries if query.key is not None}
     metric_ids = tuple(found)
     waiting = [query for query in queries if query.expression]
@@ -67,6 +83,21 @@ def run(queries: Sequence[Query], fetch: Fetch, start: float, end: float) -> dic
             found[query.id] = evaluate(str(query.expression), scope)
         waiting = [query for query in waiting if query not in ready]
     return found
+
+
+def _require_bounded(queries: Sequence[Query], start: float, end: float) -> None:
+    points = steps = 0
+    for query in queries:
+        if query.expression:
+            if len(query.expression) > MAX_EXPRESSION_CHARACTERS:
+                raise MathError(f"it has over {MAX_EXPRESSION_CHARACTERS:,} characters")
+            count = len(range(int(start), int(end), query.period))
+            points, steps = points + count, steps + count * parts_of(query.expression)
+    if points > MAX_POINTS or steps > _MAX_STEPS:
+        raise MathError(
+            f"{points:,} data points are more than are computed here (at most {MAX_POINTS:,}, and "
+            "fewer of long expressions); ask for a shorter time or a longer period"
+        )
 
 
 def check(queries: Sequence[Query]) -> None:

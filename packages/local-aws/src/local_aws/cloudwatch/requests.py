@@ -78,8 +78,11 @@ def query_problems(queries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             )
 
 
-def alarm_problems(alarm: Any) -> Iterator[str]:
-    """Yield a sentence for each thing that PutMetricAlarm refuses of an alarm of moto's."""
+def alarm_problems(alarm: Any, periods_asked: Sequence[int]) -> Iterator[str]:
+    """Yield a sentence for each thing that PutMetricAlarm refuses of an alarm of moto's.
+
+    `periods_asked` are those of its metrics and expressions.
+    """
     for field in ("alarm_actions", "ok_actions", "insufficient_data_actions"):
         if len(getattr(alarm, field) or []) > MAX_ACTIONS:
             yield f"An alarm has at most {MAX_ACTIONS} actions for a state."
@@ -92,13 +95,11 @@ def alarm_problems(alarm: Any) -> Iterator[str]:
     periods = int(alarm.evaluation_periods or 1)
     if alarm.datapoints_to_alarm and int(alarm.datapoints_to_alarm) > periods:
         yield "DatapointsToAlarm must be less than or equal to EvaluationPeriods."
-    yield from _period_problems(alarm.period, periods)
+    for period in periods_asked:
+        yield from _period_problems(period, periods)
 
 
-def _period_problems(given: Any, periods: int) -> Iterator[str]:
-    if given is None:
-        return
-    period = int(given)
+def _period_problems(period: int, periods: int) -> Iterator[str]:
     if period < 1 or (period not in _ALARM_PERIODS and period % 60):
         yield "Period must be 10, 20, 30, or a multiple of 60."
     elif period < _HOUR and period * periods > _DAY:

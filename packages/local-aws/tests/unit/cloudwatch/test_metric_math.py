@@ -26,19 +26,25 @@ def scope(**series):
         ("m1 == 1 || m1 == 3", {0: 1.0, 60: 0.0, 120: 1.0}),
         ("FILL(m2, 5)", {0: 10.0, 60: 20.0, 120: 5.0}),
         ("FILL(m2, REPEAT)", {0: 10.0, 60: 20.0, 120: 20.0}),
+        ("FILL(m3, REPEAT)", {60: 5.0, 120: 5.0}),
+        ("FILL(m4, LINEAR)", {0: 1.0, 60: 2.0, 120: 3.0}),
+        ("FILL(m3, LINEAR)", {60: 5.0, 120: 5.0}),
         ("IF(m1 > 1, m1)", {60: 2.0, 120: 3.0}),
         ("IF(m1 > 1, m1, 0)", {0: 0.0, 60: 2.0, 120: 3.0}),
         ("SUM([m1, m2])", {0: 11.0, 60: 22.0, 120: 3.0}),
-        ("MAX(METRICS())", {0: 10.0, 60: 20.0, 120: 3.0}),
-        ("SUM(METRICS()) / AVG(m1)", {0: 5.5, 60: 11.0, 120: 1.5}),
+        ("MAX([m1, m2])", {0: 10.0, 60: 20.0, 120: 3.0}),
+        ("SUM([m1, m2]) / AVG(m1)", {0: 5.5, 60: 11.0, 120: 1.5}),
+        ("MIN(METRICS())", {0: 1.0, 60: 2.0, 120: 3.0}),
         ("m1 / PERIOD(m1) * 60", {0: 1.0, 60: 2.0, 120: 3.0}),
         ("DIFF(m1)", {60: 1.0, 120: 1.0}),
         ("RUNNING_SUM(m1)", {0: 1.0, 60: 3.0, 120: 6.0}),
     ],
 )
 def test_an_expression_is_computed_in_each_period(expression, expected):
-    found = evaluate(expression, scope(m1={0: 1.0, 60: 2.0, 120: 3.0}, m2={0: 10.0, 60: 20.0}))
-    assert found == expected
+    known = scope(
+        m1={0: 1.0, 60: 2.0, 120: 3.0}, m2={0: 10.0, 60: 20.0}, m3={60: 5.0}, m4={0: 1.0, 120: 3.0}
+    )
+    assert evaluate(expression, known) == expected
 
 
 def test_the_share_of_reviews_needs_twenty_images():
