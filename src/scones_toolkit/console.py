@@ -192,13 +192,15 @@ class _Pace:
 
 
 FINISHED = re.compile(r": (Creation|Modifications|Destruction) complete")
+# How Terraform begins the line that it writes where the lock does not come at once.
+LOCKING = "Acquiring state lock"
 
 
 class TerraformLines:
     """Takes Terraform's output line by line.
 
     `verbose` shows each line, as someone who reviews a plan wants it; otherwise only how many
-    resources of an apply are done.
+    resources of an apply are done, and a wait for the state's lock.
     """
 
     def __init__(self, console: Console, log: Path, *, verbose: bool = True) -> None:
@@ -215,6 +217,8 @@ class TerraformLines:
             file.write(line + "\n")
         if self.verbose:
             self._console.detail(line)
+        elif line.startswith(LOCKING):
+            self._console.say("  Waiting for the lock of the state, which another run may hold.")
         elif self._advance and FINISHED.search(line):
             self._done += 1
             self._advance(min(self._done, self._total), self._total)

@@ -35,8 +35,9 @@ class Terraform:
     `root` is the root module's folder, with `environments/<environment>/` in it; `build_dir`
     holds the Lambda bundles (`lambda/`) and takes this environment's working data
     (`terraform/<environment>/`), so environments never mix. `environ` is what Terraform gets,
-    `output` is called with each line it writes, `color` keeps its colours. `find` and
-    `providers` select program and providers.
+    `output` is called with each line it writes, `color` keeps its colours. `lock_timeout` is
+    how long a plan or an apply waits for another run, like an estimate of costs, to give the
+    state's lock back. `find` and `providers` select program and providers.
     `is_connected` is true once `init` has succeeded.
     Raises TerraformError where the environment has no folder.
     """
@@ -50,6 +51,7 @@ class Terraform:
         output: Callable[[str], None],
         *,
         color: bool = False,
+        lock_timeout: str = "60s",
         find: Callable[[Path, Mapping[str, str]], TerraformBinary] = find_terraform,
         providers: Callable[..., ProviderSource] = provider_source,
     ) -> None:
@@ -61,6 +63,7 @@ class Terraform:
         self.is_connected = False
         self._state: dict[str, Any] | None = None
         self._environ = environ
+        self._lock_timeout = lock_timeout
         self._binary = find(self.build_dir, environ)
         self._commands = TerraformCommands(
             self.root,
@@ -142,6 +145,7 @@ class Terraform:
             "plan",
             expected=(0, CHANGES),
             input=False,
+            lock_timeout=self._lock_timeout,
             detailed_exitcode=FLAG,
             destroy=FLAG if destroy else None,
             out=str(path),
@@ -196,7 +200,7 @@ class Terraform:
         files = [plan.path]
         done, self._state = False, None
         try:
-            self._commands.stream("apply", plan.path, input=False)
+            self._commands.stream("apply", plan.path, input=False, lock_timeout=self._lock_timeout)
             done = True
         finally:
             if done and plan.reviewed:

@@ -160,6 +160,12 @@ def test_a_reviewer_sees_each_line(tmp_path: Path) -> None:
     assert [line.strip() for line in out.getvalue().splitlines()] == APPLY
 
 
+def test_a_wait_for_the_lock_of_the_state_is_said(tmp_path: Path) -> None:
+    quiet, out = lines(tmp_path, verbose=False)
+    quiet("Acquiring state lock. This may take a few moments...")
+    assert out.getvalue() == "  Waiting for the lock of the state, which another run may hold.\n"
+
+
 def test_an_apply_is_shown_by_the_resources_that_are_done(tmp_path: Path) -> None:
     quiet, out = lines(tmp_path, verbose=False)
     with quiet.counting(2):

@@ -228,13 +228,31 @@ def test_validate_names_file_and_line(terraform: Make, root: Path) -> None:
 
 
 def test_a_locked_state_says_what_to_do(terraform: Make, tmp_path: Path) -> None:
-    dev = terraform()
+    dev = terraform(lock_timeout="0s")
     dev.init()
     dev.apply(dev.plan())
     with (tmp_path / "dev.tfstate").open("r+") as state:
         fcntl.lockf(state, fcntl.LOCK_EX)
         with pytest.raises(TerraformError, match="Another run holds the state"):
             dev.plan()
+
+
+def test_a_state_that_another_run_locks_for_a_moment_is_waited_for(
+    terraform: Make, tmp_path: Path
+) -> None:
+    dev = terraform()
+    dev.init()
+    dev.apply(dev.plan())
+    # Terraform waits only for a lock that says whose it is.
+    (tmp_path / ".dev.tfstate.lock.info").write_text('{"ID": "another run"}')
+    with (tmp_path / "dev.tfstate").open("r+") as state:
+        fcntl.lockf(state, fcntl.LOCK_EX)
+
+        def end_the_other_run(line: str) -> None:
+            if line.startswith("Acquiring state lock"):
+                fcntl.lockf(state, fcntl.LOCK_UN)
+
+        assert not terraform(output=end_the_other_run).plan().has_changes
 
 
 def test_an_interrupt_lets_terraform_stop_in_good_order(
