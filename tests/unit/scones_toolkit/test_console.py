@@ -84,7 +84,8 @@ def test_there_is_no_estimate_before_there_is_something_to_estimate_from() -> No
 
 
 HOSTILE = (
-    "photos[/2024] [bold red]accepted[/] :smile:\x1b]52;c;cm0gLXJm\x07 \u202e\u200f\u2028gnp.exe\r\ud800.png"
+    "photos[/2024] [bold red]accepted[/] :smile:\x1b]52;c;cm0gLXJm\x07 "
+    "\u202e\u200f\u2028gnp.exe\r\ud800.png"
 )
 
 
