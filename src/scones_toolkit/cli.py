@@ -238,7 +238,7 @@ def handle_errors(function: Callable[P, R]) -> Callable[P, R]:
             _stop_writing()
             raise Exit(code=READER_GONE) from None
         except KeyboardInterrupt:
-            raise Exit("interrupted; everything that was started is stopped", code=130) from None
+            raise Exit("interrupted", code=130) from None
 
     return call
 

@@ -23,6 +23,8 @@ from scones_toolkit.project import Project
 MODEL_IMAGES = "*-model"
 # How long `up` waits for the endpoints that are started again.
 ENDPOINT_SECONDS = 90.0
+# Folders below build/local of models and of a dataset's report, which need no embedded AWS.
+MADE_WITHOUT_AWS = ("training", "tuning", "demand", "dataset-report")
 
 
 def start(project: Project) -> LocalAws:
@@ -80,11 +82,13 @@ def _demo_mark(project: Project) -> Path:
 def delete_records(project: Project) -> None:
     """Remove what describes an embedded AWS that is gone: records, releases, a saved plan.
 
-    A folder with a labels.csv stays: a person wrote it.
+    What this host made without any AWS stays, and a folder with a labels.csv: a person wrote it.
     """
     project.release_file.unlink(missing_ok=True)
     for folder in (project.build / "demo", project.records.folder, project.terraform_data):
         for path in folder.glob("*"):
+            if folder == project.records.folder and path.name in MADE_WITHOUT_AWS:
+                continue
             if (path / LABELS_FILE).exists():
                 project.console.say(f"  {_relative(path)} stays: its {LABELS_FILE} is yours.")
             elif path.is_dir():

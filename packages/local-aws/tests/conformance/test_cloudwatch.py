@@ -1,10 +1,11 @@
 import datetime
+import gzip
 import json
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import ACCOUNT, REGION, eventually, policy, unique
+from local_aws.testing.aws import ACCOUNT, REGION, eventually, new_client, policy, unique
 
 MINUTE = datetime.timedelta(minutes=1)
 
@@ -288,6 +289,27 @@ def test_the_share_of_images_in_review_is_an_alarm_on_metric_math(aws, clock, to
     assert topic.messages()[-1][1]["Trigger"]["Metrics"][0]["Expression"] == expression
 
 
+def test_an_alarm_that_cannot_be_evaluated_does_not_stop_the_others(aws, clock):
+    space = unique("Space")
+    stat = {"Metric": {"Namespace": space, "MetricName": "M"}, "Period": 60, "Stat": "Sum"}
+    aws.client("cloudwatch").put_metric_alarm(
+        AlarmName=(broken := unique("alarm")),
+        ComparisonOperator="GreaterThanThreshold",
+        Threshold=1,
+        EvaluationPeriods=1,
+        Metrics=[
+            {"Id": "m", "MetricStat": stat, "ReturnData": False},
+            {"Id": "e", "Expression": "CEIL(m * 1e308 * 10)", "ReturnData": True},
+        ],
+    )
+    name, space_of_good = alarm(aws)
+    put(aws, space, "M", 1)
+    put(aws, space_of_good, "Errors", 1)
+    clock.advance(60)
+    aws.client("cloudwatch").delete_alarms(AlarmNames=[broken])
+    assert state(aws, name) == "ALARM"
+
+
 def test_a_composite_alarm_follows_its_alarms(aws, clock, topic):
     """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html"""
     (one, space), (other, _) = alarm(aws), alarm(aws)
@@ -387,6 +409,33 @@ def test_statistics_are_by_whole_periods_and_exact_dimensions(aws, clock):
     assert (point["Average"], point["SampleCount"]) == (2.0, 2.0)
     assert point["ExtendedStatistics"] == {"p50": 1.0}
     assert point["Timestamp"] == now - 10 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("pack", "said"),
+    [
+        (gzip.compress, None),
+        (lambda body: gzip.compress(body + b" " * (100 << 20)), "unpacks to over"),
+        (lambda body: gzip.compress(body)[:-9], "cannot be unpacked"),
+    ],
+    ids=["whole", "large", "damaged"],
+)
+def test_a_compressed_request_is_unpacked_within_bounds(aws, pack, said):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html"""
+    cloudwatch = new_client(aws.local.endpoint_url, "cloudwatch")
+
+    def packed(request, **_):
+        request.body = pack(request.body)
+        request.headers["Content-Encoding"] = "gzip"
+        request.headers["Content-Length"] = str(len(request.body))
+
+    cloudwatch.meta.events.register("before-send", packed)
+    given = {"Namespace": unique("Space"), "MetricData": [{"MetricName": "M", "Value": 1}]}
+    if said is None:
+        cloudwatch.put_metric_data(**given)
+    else:
+        with pytest.raises(ClientError, match=said):
+            cloudwatch.put_metric_data(**given)
 
 
 def test_a_time_that_is_hours_ahead_is_refused(aws, clock):

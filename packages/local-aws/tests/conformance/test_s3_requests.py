@@ -1,5 +1,8 @@
 """What S3 refuses of names, keys, metadata, policies and parts, against its API pages."""
 
+import bz2
+import gzip
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -131,3 +134,24 @@ def test_an_upload_in_parts_is_checked_and_read_by_its_parts(aws, bucket):
     assert second["PartsCount"] == 2
     head = s3.head_object(**place, ChecksumMode="ENABLED")
     assert head["ChecksumType"] == "COMPOSITE" and head["ChecksumSHA256"].endswith("-2")
+
+
+@pytest.mark.parametrize(("kind", "pack"), [("GZIP", gzip.compress), ("BZIP2", bz2.compress)])
+def test_a_query_unpacks_only_so_much_of_an_object(aws, bucket, kind, pack):
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_SelectObjectContent.html"""
+    s3 = aws.client("s3")
+    asked = {
+        "Bucket": bucket,
+        "Key": "packed",
+        "Expression": "SELECT * FROM s3object",
+        "ExpressionType": "SQL",
+        "InputSerialization": {"CSV": {}, "CompressionType": kind},
+        "OutputSerialization": {"CSV": {}},
+    }
+    for body, expected in (
+        (pack(b"a,b\n"), None),
+        (pack(bytes(100 << 20)), ("InvalidRequest", 400)),
+        (pack(b"a,b\n" * 100)[:-10], ("TruncatedInput", 400)),
+    ):
+        s3.put_object(Bucket=bucket, Key="packed", Body=body)
+        assert code(s3.select_object_content, **asked) == expected

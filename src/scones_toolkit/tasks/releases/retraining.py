@@ -24,6 +24,10 @@ PROPOSALS = "retraining/proposals/"
 SCHEMA = 1
 MAX_PROPOSAL_BYTES = 1 << 20
 POLL_SECONDS = 2.0
+# After how long a state that goes on is printed again.
+REPEAT_SECONDS = 30.0
+# The outcome of that name in retrain.asl.json.
+ALREADY_RUNNING = "another retraining is running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +78,10 @@ def retrain(
     machine = project.deployment.retraining_state_machine_arn
     if not machine:
         raise DeployError(
-            f"There is no retraining in {project.environment}: set `retraining` in its env.tfvars, "
-            f"release a model, then inv apply{project.env_flag}"
+            f"There is no retraining in {project.environment}. Write\n"
+            f'  retraining = {{ training_image = "{_image(project)}" }}\n'
+            f"into terraform/environments/{project.environment}/env.tfvars, release a model where "
+            f"none is released, then inv apply{project.env_flag}"
         )
     states = project.client("stepfunctions")
     given: dict[str, Any] = {"reason": "started by inv retrain", "min_new_images": min_new_images}
@@ -87,13 +93,14 @@ def retrain(
         raise ExecutionFailed(f"No retraining could be started: {error}.") from error
     arn = started["executionArn"]
     project.console.say(f"  {arn} runs; Ctrl-C leaves it running.")
-    begun, shown = time.monotonic(), ""
-    while (found := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
-        state = _entered(states, arn)
-        if state and state != shown:
-            project.console.say(f"  {time.monotonic() - begun:5.0f} s  {state}")
-            shown = state
-        sleep(POLL_SECONDS)
+    try:
+        found = _followed(project, states, arn, sleep)
+    except KeyboardInterrupt:
+        project.console.say(
+            f"  The retraining goes on. What it proposes when it ends: inv release --proposed"
+            f"{project.env_flag}"
+        )
+        raise
     if found["status"] != "SUCCEEDED":
         raise ExecutionFailed(
             f"The retraining ended as {found['status']}: {found.get('error', '')} "
@@ -102,6 +109,27 @@ def retrain(
     output: dict[str, Any] = json.loads(found["output"])
     _print_outcome(project, output)
     return output
+
+
+def _image(project: Project) -> str:
+    """Return the URI of the training image, pushed or not."""
+    tag = project.settings.training.image_tag
+    return f"{project.deployment.model_repository_url}:{tag}-training"
+
+
+def _followed(
+    project: Project, states: Any, arn: str, sleep: Callable[[float], None]
+) -> Mapping[str, Any]:
+    """Return an execution once it has ended; until then its state is printed now and then."""
+    begun, shown, said = time.monotonic(), "", 0.0
+    while (found := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        state, passed = _entered(states, arn), time.monotonic() - begun
+        if state and (state != shown or passed - said >= REPEAT_SECONDS):
+            project.console.say(f"  {passed:5.0f} s  {state}")
+            shown, said = state, passed
+        sleep(POLL_SECONDS)
+    ended: Mapping[str, Any] = found
+    return ended
 
 
 def _new_classes(project: Project) -> list[str]:
@@ -146,6 +174,9 @@ def _print_outcome(project: Project, output: Mapping[str, Any]) -> None:
         project.hint("release --proposed")
     elif outcome == "refused":
         say(f"  The candidate is refused: {'; '.join(output['refusals'])}. The active one stays.")
+    elif outcome == ALREADY_RUNNING:
+        say(f"  Nothing was trained: {outcome}. What that one proposes when it ends:")
+        project.hint("release --proposed")
     else:
         say(f"  Nothing was trained: {outcome}.")
         project.hint("review")

@@ -27,7 +27,7 @@ def test_a_time_span_has_its_two_largest_units(seconds, message):
 def test_a_reset_deletes_what_can_be_made_again_and_no_labels(tmp_path: Path) -> None:
     project = Project(tmp_path, console=Console(RichConsole(file=io.StringIO(), width=200)))
     records, kept = tmp_path / "build" / "local", tmp_path / "build" / "local" / "mine"
-    for folder in (kept, records / "training", project.review_folder):
+    for folder in (kept, records / "captures", project.review_folder):
         folder.mkdir(parents=True)
     for written in (kept / "labels.csv", project.review_folder / "labels.csv"):
         written.write_text("file,label\na.png,bicycle\n")
@@ -40,3 +40,17 @@ def test_a_reset_deletes_what_can_be_made_again_and_no_labels(tmp_path: Path) ->
     assert sorted(path.name for path in records.iterdir()) == ["mine"]
     assert (kept / "labels.csv").exists() and (project.review_folder / "labels.csv").exists()
     assert not project.release_file.exists()
+
+
+@pytest.mark.parametrize("made", ["training", "tuning", "demand", "dataset-report"])
+def test_what_was_made_without_aws_outlives_an_embedded_aws_that_is_gone(
+    made: str, tmp_path: Path
+) -> None:
+    project = Project(tmp_path, console=Console(RichConsole(file=io.StringIO(), width=200)))
+    model = tmp_path / "build" / "local" / made / "model" / "weights.bin"
+    model.parent.mkdir(parents=True)
+    model.write_bytes(b"minutes of work")
+
+    delete_records(project)
+
+    assert model.read_bytes() == b"minutes of work"

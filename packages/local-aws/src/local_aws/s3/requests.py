@@ -4,8 +4,13 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 """
 
+import bz2
+import gzip
+import io
 import json
 import re
+import zlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from moto.s3.exceptions import (
@@ -27,6 +32,8 @@ from local_aws.core.patching import patch
 MAX_KEY_BYTES = 1_024
 MAX_METADATA_BYTES = 2_048
 MAX_DELETED = 1_000
+MAX_SELECTED_BYTES = 64 << 20
+_OPENERS: Mapping[str, Callable[[io.BytesIO], Any]] = {"GZIP": gzip.open, "BZIP2": bz2.open}
 _BACKEND = "moto.s3.models.S3Backend"
 _RESPONSE = "moto.s3.responses.S3Response"
 _BUCKET = re.compile(r"[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]")
@@ -116,6 +123,38 @@ def list_objects_v2(original: Any, backend: Any, *args: Any, **more: Any) -> Any
     if token and token not in backend._pagination_tokens:
         raise InvalidContinuationToken
     return original(backend, *args, **more)
+
+
+@patch(f"{_BACKEND}.select_object_content", why="unpacks an object without a bound")
+def select_object_content(  # noqa: PLR0917 - moto's own
+    original: Any,
+    backend: Any,
+    bucket_name: str,
+    key_name: str,
+    select_query: str,
+    input_details: dict[str, Any],
+    output_details: dict[str, Any],
+) -> Any:
+    """Return what a query finds in an object that unpacks to at most `MAX_SELECTED_BYTES`."""
+    opener = _OPENERS.get(str(input_details.get("CompressionType")))
+    key = backend.get_object(bucket_name, key_name) if opener is not None else None
+    if opener is not None and key is not None:
+        _require_bounded(opener(io.BytesIO(key.value)))
+    return original(backend, bucket_name, key_name, select_query, input_details, output_details)
+
+
+def _require_bounded(stream: Any) -> None:
+    size = 0
+    try:
+        while part := stream.read(1 << 20):
+            size += len(part)
+            if size > MAX_SELECTED_BYTES:
+                raise S3ClientError(
+                    "InvalidRequest",
+                    f"The embedded AWS selects from at most {MAX_SELECTED_BYTES:,} bytes.",
+                )
+    except (OSError, EOFError, zlib.error) as error:
+        raise S3ClientError("TruncatedInput", f"The object cannot be unpacked: {error}") from error
 
 
 @patch(f"{_RESPONSE}._get_key", why="takes a delete marker that is asked for by its id for absent")

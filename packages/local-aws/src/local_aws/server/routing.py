@@ -1,5 +1,8 @@
 """Routing of a request into moto: which service it is for, and what is not implemented."""
 
+import gzip
+import io
+import zlib
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +15,7 @@ from local_aws.core.context import Context
 from local_aws.core.patching import patch, set_value
 from local_aws.core.refusals import refuse, signed_service
 from local_aws.core.services import SETTING, is_open, opened
+from local_aws.errors import LocalAwsError
 from local_aws.server import request_cache
 from local_aws.server.lazy_imports import defer_services
 
@@ -88,6 +92,56 @@ def _no_such_service(
         f"moto's, unreviewed and not saved, opens with {SETTING}={signed_service(environ)}."
     )
     return refuse(environ, start_response, "NotImplemented", sentence)
+
+
+MAX_UNPACKED_BYTES = 64 << 20
+"""Of a body that a client compressed, which is one of PutMetricData: 1 MB at most on AWS."""
+
+
+class BodyRefused(LocalAwsError):
+    """A compressed body that is damaged, or too large."""
+
+
+@patch(
+    "moto.core.responses.BaseResponse.decompress_request_body",
+    why="unpacks a body of any service without a bound",
+)
+def unpack_body(original: Any, response: Any, request: Any) -> None:
+    """Have a request's compressed body read as what it unpacks to; raises BodyRefused."""
+    del original
+    if request.content_encoding != "gzip" or not response.allow_request_decompression:
+        return
+    try:
+        with gzip.GzipFile(fileobj=request.stream) as stream:
+            body = stream.read(MAX_UNPACKED_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise BodyRefused(f"The request's body cannot be unpacked: {error}.") from error
+    if len(body) > MAX_UNPACKED_BYTES:
+        raise BodyRefused(f"The request's body unpacks to over {MAX_UNPACKED_BYTES:,} bytes.")
+    request.stream = io.BytesIO(body)
+    request.get_data(parse_form_data=True)
+
+
+# No parameter of an operation is within so many others.
+_MAX_LEVELS = 32
+
+
+@patch(
+    "moto.core.parse.QueryParser._gonna_recurse",
+    why="looks through all parameters of a form for each of them: minutes for some thousands",
+)
+def is_absent(original: Any, parser: Any, parameters: Iterable[str], prefix: str) -> bool:
+    """Return whether a form has no parameter of that name, nor one within it."""
+    del original
+    if not prefix:
+        return False
+    known: set[str] | None = parser.__dict__.get("local_aws_names")
+    if known is None:
+        known = parser.local_aws_names = set()
+        for name in parameters:
+            parts = name.split(".", _MAX_LEVELS)
+            known.update(".".join(parts[:count]) for count in range(1, len(parts) + 1))
+    return prefix not in known
 
 
 def refuse_missing_action(original: Any, response: Any) -> Any:

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response
 
 from local_aws.core.admin_api import Wsgi
 from local_aws.core.refusals import error_body
+from local_aws.server.routing import BodyRefused
 
 LOG = logging.getLogger(__name__)
 
@@ -72,8 +73,10 @@ class ServiceApplication:
         except NotImplementedError as error:
             sentence = f"The embedded AWS does not implement this request ({error})."
             return _error(request, "NotImplemented", sentence)
-        except RecursionError:
-            return _error(request, "SerializationException", "The request is nested too deeply.")
+        except (BodyRefused, RecursionError) as error:
+            refused = isinstance(error, BodyRefused)
+            sentence = str(error) if refused else "The request is nested too deeply."
+            return _error(request, "SerializationException", sentence)
         except Exception as error:
             return _failure(request, error)
 

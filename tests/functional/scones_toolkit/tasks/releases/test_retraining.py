@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scones_core.errors import DatasetError, SettingsError
+from scones_core.errors import DatasetError, DeployError, SettingsError
 from scones_core.settings import Settings
 from scones_core.terraform_outputs import Deployment
 from scones_toolkit.tasks.releases.retraining import retrain
@@ -14,10 +14,11 @@ from tests.functional.scones_toolkit.tasks.conftest import DEPLOYMENT, LocalProj
 
 
 class StateMachine:
-    """Step Functions with one execution, which ends at once."""
+    """Step Functions with one execution, which ends at once or never."""
 
-    def __init__(self) -> None:
+    def __init__(self, outcome: str = "no image was answered yet", *, ends: bool = True) -> None:
         self.given: dict[str, Any] = {}
+        self.outcome, self.ends = outcome, ends
 
     def start_execution(self, *, stateMachineArn: str, input: str) -> dict[str, str]:
         self.given = json.loads(input)
@@ -25,7 +26,12 @@ class StateMachine:
 
     def describe_execution(self, *, executionArn: str) -> dict[str, str]:
         del executionArn
-        return {"status": "SUCCEEDED", "output": '{"outcome": "no image was answered yet"}'}
+        if not self.ends:
+            return {"status": "RUNNING"}
+        return {"status": "SUCCEEDED", "output": json.dumps({"outcome": self.outcome})}
+
+    def get_execution_history(self, **_: Any) -> dict[str, Any]:
+        return {"events": [{"stateEnteredEventDetails": {"name": "Train"}}]}
 
 
 class Retrained(LocalProject):
@@ -34,6 +40,14 @@ class Retrained(LocalProject):
     @property
     def deployment(self) -> Deployment:
         return replace(DEPLOYMENT, retraining_state_machine_arn="arn:retrain")
+
+
+class NotRetrained(LocalProject):
+    """A project whose deployment has no retraining."""
+
+    @property
+    def deployment(self) -> Deployment:
+        return replace(DEPLOYMENT, retraining_state_machine_arn="")
 
 
 @pytest.fixture
@@ -74,3 +88,28 @@ def test_classes_that_no_job_takes_start_none(
     with pytest.raises(error, match=words):
         given(*names)
     assert machine.given == {}
+
+
+def test_without_a_retraining_the_line_that_sets_one_up_is_given(project: LocalProject) -> None:
+    line = r'retraining = { training_image = "\S+:0\.1\.0-training" }\n'
+    with pytest.raises(DeployError, match=line + "into terraform/environments/local/env.tfvars"):
+        retrain(NotRetrained(project.root), min_new_images=1)
+
+
+def test_an_interrupt_says_that_the_retraining_goes_on(project: LocalProject) -> None:
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    running = {"stepfunctions": StateMachine(ends=False)}
+    own = Retrained(project.root, console=project.console, clients=running)
+    with pytest.raises(KeyboardInterrupt):
+        retrain(own, min_new_images=1, sleep=interrupt)
+    assert "goes on. What it proposes when it ends: inv release --proposed" in own.printed
+
+
+def test_next_to_a_retraining_that_runs_the_hint_is_its_proposal(project: LocalProject) -> None:
+    busy = {"stepfunctions": StateMachine("another retraining is running")}
+    own = Retrained(project.root, console=project.console, clients=busy)
+    retrain(own, min_new_images=1)
+    assert "Next: inv release --proposed" in own.printed
+    assert "inv review" not in own.printed

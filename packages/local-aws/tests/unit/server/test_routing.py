@@ -1,0 +1,48 @@
+from types import SimpleNamespace
+
+import pytest
+
+from local_aws.server.routing import is_absent
+
+
+class Form(dict[str, str]):
+    """Parameters that count how often all of them are looked at."""
+
+    looks = 0
+
+    def __iter__(self):
+        self.looks += 1
+        return super().__iter__()
+
+
+FORM = {"Tags.member.1.Key": "k", "Tags.member.10.Key": "k", "Name": "n"}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "absent"),
+    [
+        ("", False),
+        ("Tags", False),
+        ("Tags.member.1", False),
+        ("Tags.member.1.Key", False),
+        ("Name", False),
+        ("Tags.member.2", True),
+        ("Nam", True),
+        ("Name.member", True),
+    ],
+)
+def test_a_parameter_is_found_by_its_name_and_by_those_within_it(prefix, absent):
+    assert is_absent(None, SimpleNamespace(), FORM, prefix) is absent
+
+
+def test_the_parameters_of_a_form_are_looked_through_once():
+    form, parser = Form(FORM), SimpleNamespace()
+    for number in range(100):
+        is_absent(None, parser, form, f"Tags.member.{number}")
+    assert form.looks == 1
+
+
+def test_a_name_of_any_number_of_levels_takes_little_memory():
+    parser = SimpleNamespace()
+    is_absent(None, parser, ["a" + ".member.1" * 50_000], "a")
+    assert len(parser.local_aws_names) < 100
