@@ -147,6 +147,8 @@ def reported() -> Iterator[None]:
         raise
     except RecursionError as error:
         raise ArchiveError("its headers are nested too deeply") from error
+    except MemoryError as error:  # a dictionary of xz may be declared with 4 GiB
+        raise ArchiveError("it needs more memory than there is") from error
     except (
         tarfile.TarError,
         zipfile.BadZipFile,

@@ -2,6 +2,10 @@
 # other environment's buckets, no making of resources. Its own policy is narrower still.
 
 locals {
+  # IAM takes one boundary, of 6,144 characters: each kind by its own name would be too many. The
+  # actions say which kinds are meant.
+  any_sagemaker = "arn:${local.partition}:sagemaker:${local.regional}:*/${local.prefix}-*"
+
   job_kinds = ["Processing", "Training", "Transform"]
 
   boundary = jsonencode({
@@ -24,7 +28,7 @@ locals {
         Sid      = "Workflow"
         Effect   = "Allow"
         Action   = ["lambda:InvokeFunction", "sagemaker:InvokeEndpoint"]
-        Resource = concat([local.arns.functions], local.arns.sagemaker)
+        Resource = [local.arns.functions, local.any_sagemaker]
       },
       {
         # A Map Run starts and ends executions of its own state machine; the inbox starts it. A
@@ -49,7 +53,7 @@ locals {
         Sid      = "EndpointsAndCandidates"
         Effect   = "Allow"
         Action   = ["sagemaker:AddTags", "sagemaker:CreateEndpoint", "sagemaker:CreateModelPackage", "sagemaker:DeleteEndpoint"]
-        Resource = local.arns.sagemaker
+        Resource = local.any_sagemaker
       },
       {
         Sid      = "Logs"
@@ -92,7 +96,7 @@ locals {
         Sid      = "CaptureSettings"
         Effect   = "Allow"
         Action   = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig"]
-        Resource = local.arns.sagemaker
+        Resource = local.any_sagemaker
       },
       {
         Sid      = "RollbackAlarms"

@@ -51,29 +51,25 @@ resource "aws_iam_role" "this" {
   max_session_duration = 3600
 }
 
-# A managed policy, as a role's inline ones are limited to 10240 characters together.
-resource "aws_iam_policy" "read" {
-  count = var.repository == null ? 0 : 1
+# Managed policies: those within a role may have 10,240 characters together, which is too few.
+resource "aws_iam_policy" "this" {
+  for_each = var.repository == null ? {} : local.policies
 
-  name        = "${local.prefix}-read"
+  name        = "${local.prefix}-${each.key}"
   path        = local.path
-  description = "What a plan of ${local.prefix} reads, and the lock of its state"
-  policy      = local.policies.read
+  description = startswith(each.key, "read") ? "What a plan of ${local.prefix} reads, and the lock of its state" : "What an apply of ${local.prefix} changes"
+  policy      = each.value
 }
 
-resource "aws_iam_role_policy_attachment" "read" {
-  for_each = aws_iam_role.this
+resource "aws_iam_role_policy_attachment" "this" {
+  for_each = merge([
+    for name in keys(aws_iam_policy.this) : {
+      for role in local.roles_of[split("-", name)[0]] : "${role}-${name}" => { role = role, policy = name }
+    }
+  ]...)
 
-  role       = each.value.name
-  policy_arn = aws_iam_policy.read[0].arn
-}
-
-resource "aws_iam_role_policy" "write" {
-  count = var.repository == null ? 0 : 1
-
-  name   = "write"
-  role   = aws_iam_role.this["apply"].name
-  policy = local.policies.write
+  role       = aws_iam_role.this[each.value.role].name
+  policy_arn = aws_iam_policy.this[each.value.policy].arn
 }
 
 resource "aws_iam_policy" "boundary" {

@@ -23,11 +23,6 @@ output "apply_role_arn" {
   value       = try(aws_iam_role.this["apply"].arn, null)
 }
 
-output "read_policy_arn" {
-  description = "Policy of what both roles read; null without a repository."
-  value       = one(aws_iam_policy.read[*].arn)
-}
-
 output "oidc_provider_arn" {
   description = "The account's provider for GitHub's tokens, for oidc_provider_arn of the next environment; null without a repository."
   value       = var.repository == null ? null : local.oidc_provider_arn
@@ -39,6 +34,6 @@ output "trust_policies" {
 }
 
 output "policies" {
-  description = "As JSON, for tests and reviews: read, which both roles have, write, which the apply role has as well, and the boundary."
+  description = "As JSON, for tests and reviews: read-1 and so on, which both roles have, write-1 and so on, which the apply role has as well, and the boundary."
   value       = merge(local.policies, { boundary = local.boundary })
 }

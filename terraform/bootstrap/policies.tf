@@ -10,8 +10,7 @@ locals {
   state_arn = "arn:${local.partition}:s3:::${local.bucket}"
   state_key = "${var.project}/${var.environment}/terraform.tfstate"
 
-  # A name that ends in a star stands for its versions and streams, which follow a colon, as well:
-  # IAM takes 6,144 characters of a managed policy, 10,240 of a role's inline ones.
+  # A name that ends in a star stands for its versions and streams, which follow a colon, as well.
   arns = {
     buckets = [
       for purpose in ["data", "artifacts", "capture", "logs"] :
@@ -488,8 +487,29 @@ locals {
     },
   ]
 
-  policies = {
-    read  = jsonencode({ Version = "2012-10-17", Statement = concat(local.read_state, local.read_environment) })
-    write = jsonencode({ Version = "2012-10-17", Statement = local.write_environment })
+  statements = {
+    read  = concat(local.read_state, local.read_environment)
+    write = local.write_environment
   }
+
+  # IAM takes 6,144 characters of a managed policy, and a role ten of them. Every statement has the
+  # names of the environment in it, so how long they are decides how many policies there are: one
+  # begins with each `max_start` characters, and no statement has more than 1,100.
+  max_start = 4800
+  starts = {
+    for kind, statements in local.statements : kind => [
+      for index in range(length(statements)) :
+      sum(concat([0], [for statement in slice(statements, 0, index) : length(jsonencode(statement)) + 1]))
+    ]
+  }
+  policies = merge([
+    for kind, statements in local.statements : {
+      for number in range(1 + floor(local.starts[kind][length(statements) - 1] / local.max_start)) :
+      "${kind}-${number + 1}" => jsonencode({
+        Version   = "2012-10-17"
+        Statement = [for index, statement in statements : statement if floor(local.starts[kind][index] / local.max_start) == number]
+      })
+    }
+  ]...)
+  roles_of = { read = ["plan", "apply"], write = ["apply"] }
 }

@@ -20,18 +20,15 @@ run "roles" {
   }
 
   assert {
-    condition     = toset(keys(aws_iam_role_policy_attachment.read)) == toset(["plan", "apply"]) && aws_iam_role_policy.write[0].role == "scones-dev-apply"
+    condition = alltrue([for key, held in aws_iam_role_policy_attachment.this : held.role == "scones-dev-${split("-", key)[0]}"]) && toset(keys(aws_iam_role_policy_attachment.this)) == toset(flatten([
+      for name in keys(aws_iam_policy.this) : startswith(name, "read") ? ["plan-${name}", "apply-${name}"] : ["apply-${name}"]
+    ]))
     error_message = "Both roles read; the apply role alone writes."
   }
 
   assert {
-    condition     = length(output.policies.write) <= 10240
-    error_message = "IAM takes 10240 characters of inline policies for a role."
-  }
-
-  assert {
-    condition     = length(output.policies.boundary) <= 6144 && length(output.policies.read) <= 6144
-    error_message = "IAM takes 6144 characters of a managed policy."
+    condition     = sum([for name, policy in output.policies : length(jsondecode(policy).Statement) if name != "boundary"]) == length(local.statements.read) + length(local.statements.write)
+    error_message = "Every statement must be in one policy."
   }
 
   assert {
@@ -40,12 +37,32 @@ run "roles" {
   }
 }
 
+run "the_longest_names_fit" {
+  command = plan
+
+  variables {
+    project     = "sixteen-letters1"
+    environment = "tenletters"
+    region      = "ap-southeast-2"
+  }
+
+  assert {
+    condition     = alltrue([for policy in values(output.policies) : length(policy) <= 6144])
+    error_message = "IAM takes 6,144 characters of a managed policy."
+  }
+
+  assert {
+    condition     = length(aws_iam_policy.this) <= 10
+    error_message = "IAM takes ten managed policies of a role."
+  }
+}
+
 run "a_plan_changes_nothing_but_the_lock" {
   command = plan
 
   assert {
     condition = alltrue(flatten([
-      for s in jsondecode(output.policies.read).Statement : [
+      for s in local.statements.read : [
         for action in flatten([s.Action]) :
         can(regex("^[a-z0-9-]+:(Get|List|Describe|Validate|View)", action)) || (s.Sid == "ReadEncryptedModels" && action == "kms:Decrypt") || s.Sid == "LockState"
       ]
@@ -54,17 +71,17 @@ run "a_plan_changes_nothing_but_the_lock" {
   }
 
   assert {
-    condition     = one([for s in jsondecode(output.policies.read).Statement : s.Resource if s.Sid == "LockState"]) == "arn:aws:s3:::scones-dev-terraform-state-123456789012/scones/dev/terraform.tfstate.tflock"
+    condition     = one([for s in local.statements.read : s.Resource if s.Sid == "LockState"]) == "arn:aws:s3:::scones-dev-terraform-state-123456789012/scones/dev/terraform.tfstate.tflock"
     error_message = "The plan role may write the lock alone."
   }
 
   assert {
-    condition     = strcontains(output.policies.read, "states:ValidateStateMachineDefinition")
+    condition     = strcontains(jsonencode(local.statements.read), "states:ValidateStateMachineDefinition")
     error_message = "Without states:ValidateStateMachineDefinition no plan succeeds."
   }
 
   assert {
-    condition     = !strcontains(output.policies.read, "s3:GetObjectVersion") && !strcontains(replace(output.policies.read, "/data-123456789012/(labels|assignments|daily-report)/[*]/", ""), "data-123456789012/")
+    condition     = !strcontains(jsonencode(local.statements.read), "s3:GetObjectVersion") && !strcontains(replace(jsonencode(local.statements.read), "/data-123456789012/(labels|assignments|daily-report)/[*]/", ""), "data-123456789012/")
     error_message = "A plan reads no image."
   }
 }
@@ -74,7 +91,7 @@ run "no_role_without_the_boundary" {
 
   assert {
     condition = alltrue(flatten([
-      for s in jsondecode(output.policies.write).Statement : [
+      for s in local.statements.write : [
         for action in flatten([s.Action]) :
         try(s.Condition.StringEquals["iam:PermissionsBoundary"], "") == "arn:aws:iam::123456789012:policy/ci/scones-dev-boundary"
         if contains(["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"], action)
@@ -86,14 +103,14 @@ run "no_role_without_the_boundary" {
   assert {
     condition = alltrue([
       for action in ["iam:DeleteRolePermissionsBoundary", "iam:CreatePolicy", "iam:CreateUser", "iam:AttachRolePolicy", "iam:CreateOpenIDConnectProvider"] :
-      !strcontains(output.policies.write, action)
+      !strcontains(jsonencode(local.statements.write), action)
     ])
     error_message = "The apply role must have no way around the boundary."
   }
 
   assert {
     condition = alltrue(flatten([
-      for s in jsondecode(output.policies.write).Statement : [
+      for s in local.statements.write : [
         for action in flatten([s.Action]) : flatten([s.Resource]) == ["arn:aws:iam::123456789012:role/scones-dev-*"]
         if startswith(action, "iam:") && s.Sid != "LinkScalingRole"
       ]
@@ -102,7 +119,7 @@ run "no_role_without_the_boundary" {
   }
 
   assert {
-    condition     = length(setsubtract(one([for s in jsondecode(output.policies.write).Statement : toset(s.Condition.StringEquals["iam:PassedToService"]) if s.Sid == "PassRoles"]), ["events.amazonaws.com", "lambda.amazonaws.com", "sagemaker.amazonaws.com", "states.amazonaws.com", "scheduler.amazonaws.com"])) == 0
+    condition     = length(setsubtract(one([for s in local.statements.write : toset(s.Condition.StringEquals["iam:PassedToService"]) if s.Sid == "PassRoles"]), ["events.amazonaws.com", "lambda.amazonaws.com", "sagemaker.amazonaws.com", "states.amazonaws.com", "scheduler.amazonaws.com"])) == 0
     error_message = "Roles are handed on only to the services that the workflow runs on."
   }
 

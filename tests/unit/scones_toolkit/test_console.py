@@ -84,7 +84,8 @@ def test_there_is_no_estimate_before_there_is_something_to_estimate_from() -> No
 
 
 HOSTILE = (
-    "photos[/2024] [bold red]accepted[/] :smile:\x1b]52;c;cm0gLXJm\x07 \u202egnp.exe\r\ud800.png"
+    "photos[/2024] [bold red]accepted[/] :smile:\x1b]52;c;cm0gLXJm\x07 "
+    "\u202e\u200f\u2028gnp.exe\r\ud800.png"
 )
 
 
@@ -101,7 +102,7 @@ def test_text_from_outside_is_shown_and_not_obeyed(terminal: bool) -> None:
         advance(1, 1, HOSTILE)
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())  # what Rich moves its cursor by
     assert shown.count("photos[/2024] [bold red]accepted[/] :smile:") >= 8
-    assert not set(shown) & set("\x1b\x07\u202e\ud800")
+    assert not set(shown) & set("\x1b\x07\u202e\u200f\u2028\ud800")
     shown.encode()
 
 

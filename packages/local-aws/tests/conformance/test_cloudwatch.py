@@ -289,6 +289,27 @@ def test_the_share_of_images_in_review_is_an_alarm_on_metric_math(aws, clock, to
     assert topic.messages()[-1][1]["Trigger"]["Metrics"][0]["Expression"] == expression
 
 
+def test_an_alarm_that_cannot_be_evaluated_does_not_stop_the_others(aws, clock):
+    space = unique("Space")
+    stat = {"Metric": {"Namespace": space, "MetricName": "M"}, "Period": 60, "Stat": "Sum"}
+    aws.client("cloudwatch").put_metric_alarm(
+        AlarmName=(broken := unique("alarm")),
+        ComparisonOperator="GreaterThanThreshold",
+        Threshold=1,
+        EvaluationPeriods=1,
+        Metrics=[
+            {"Id": "m", "MetricStat": stat, "ReturnData": False},
+            {"Id": "e", "Expression": "CEIL(m * 1e308 * 10)", "ReturnData": True},
+        ],
+    )
+    name, space_of_good = alarm(aws)
+    put(aws, space, "M", 1)
+    put(aws, space_of_good, "Errors", 1)
+    clock.advance(60)
+    aws.client("cloudwatch").delete_alarms(AlarmNames=[broken])
+    assert state(aws, name) == "ALARM"
+
+
 def test_a_composite_alarm_follows_its_alarms(aws, clock, topic):
     """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html"""
     (one, space), (other, _) = alarm(aws), alarm(aws)

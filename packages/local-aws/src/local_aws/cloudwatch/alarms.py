@@ -1,6 +1,8 @@
 """Metric and composite alarms: evaluated on the clock, changed, published and acted on."""
 
+import contextlib
 import datetime
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +17,7 @@ from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.metric_store import MetricKey
 from local_aws.eventbridge.delivery import compact
 
+LOG = logging.getLogger(__name__)
 _EVERY_SECONDS = 60
 _EVERY_SECONDS_HIGH_RESOLUTION = 10
 # CloudWatch keeps an alarm's history for 30 days; a changing alarm must not fill the memory.
@@ -43,10 +46,12 @@ class AlarmAgenda:
             sample_queues(now)
         for backend, alarm in list(all_alarms()):
             if alarm.rule is None and at % _step([(backend, alarm)]) < 1:
-                self._evaluate_metric(backend, alarm, int(at), now)
+                with _others_unharmed(alarm):
+                    self._evaluate_metric(backend, alarm, int(at), now)
         for backend, alarm in list(all_alarms()):
             if alarm.rule is not None:
-                self._evaluate_rule(backend, alarm, now)
+                with _others_unharmed(alarm):
+                    self._evaluate_rule(backend, alarm, now)
 
     def _evaluate_metric(self, backend: Any, alarm: Any, at: int, now: datetime.datetime) -> None:
         rule, queries = rule_of(alarm), queries_of(alarm)
@@ -90,6 +95,15 @@ class AlarmAgenda:
         note(alarm, "StateUpdate", summary, alarm_messages.history_data(alarm, previous), now)
         for kind, summary in self._actions.take(alarm, previous):
             note(alarm, kind, summary, "{}", now)
+
+
+@contextlib.contextmanager
+def _others_unharmed(alarm: Any) -> Iterator[None]:
+    """Log what an alarm fails at: the next ones, and the clock, go on."""
+    try:
+        yield
+    except Exception:
+        LOG.exception("The alarm %s cannot be evaluated", alarm.name)
 
 
 def note(alarm: Any, kind: str, summary: str, data: str, now: datetime.datetime) -> None:

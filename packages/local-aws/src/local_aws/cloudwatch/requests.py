@@ -13,6 +13,7 @@ MAX_DIMENSIONS = 30
 MAX_VALUE = 2.0**360
 MAX_QUERIES = 500
 _VALUES = ("Value", "Values", "StatisticValues")
+_ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]*:[^:]*:.")
 _ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
 _SIZES = tuple(
     f"{times}{unit}"
@@ -84,8 +85,12 @@ def alarm_problems(alarm: Any, periods_asked: Sequence[int]) -> Iterator[str]:
     `periods_asked` are those of its metrics and expressions.
     """
     for field in ("alarm_actions", "ok_actions", "insufficient_data_actions"):
-        if len(getattr(alarm, field) or []) > MAX_ACTIONS:
+        actions = getattr(alarm, field) or []
+        if len(actions) > MAX_ACTIONS:
             yield f"An alarm has at most {MAX_ACTIONS} actions for a state."
+        for action in actions:
+            if not _ARN.match(str(action)):
+                yield f"Invalid arn syntax: {action}"
     if alarm.rule is not None:
         return
     if alarm.statistic and alarm.extended_statistic:

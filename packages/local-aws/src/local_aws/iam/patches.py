@@ -18,6 +18,7 @@ from moto.s3.exceptions import BucketAccessDeniedError, S3ClientError
 from local_aws.core.clock import CLOCK
 from local_aws.core.context import ACCOUNT_ID, Context
 from local_aws.core.patching import patch, set_value
+from local_aws.iam import quotas  # noqa: F401 (importing it declares its patches)
 from local_aws.iam.authorization import (
     AccessDenied,
     authorise,

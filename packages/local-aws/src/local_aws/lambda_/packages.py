@@ -9,6 +9,7 @@ import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,6 +22,11 @@ from local_aws.errors import LocalAwsError
 # The quota of an unzipped package, layers included.
 MAX_UNZIPPED_BYTES = 262_144_000
 _MAX_FILES = 50_000
+# What the standard library raises for a zip that is damaged, or has more than it reads.
+_DAMAGE = (
+    *(OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError),
+    ValueError,
+)
 # zipfile unpacks a whole read of any other method at once: gigabytes of a kilobyte of bzip2.
 _BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -47,7 +53,7 @@ def unpack(content: bytes, target: Path, max_bytes: int = MAX_UNZIPPED_BYTES) ->
                 _extract(archive, entry, partial)
         partial.chmod(0o755)
         partial.rename(target)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except _DAMAGE as error:
         if target.is_dir():
             return  # another thread was quicker with the same content
         raise LocalAwsError(f"The deployment package cannot be unpacked: {error}.") from error
@@ -128,8 +134,9 @@ def laid_out(layers: Sequence[bytes], sha256s: Sequence[str], home: Path) -> Pat
             unpack(content, partial / str(number))
             shutil.copytree(partial / str(number), partial / "opt", dirs_exist_ok=True)
         (partial / "opt").rename(target)
-    except FileExistsError:
-        pass  # another thread was quicker with the same layers
+    except OSError as error:
+        if not target.is_dir():  # else another thread was quicker with the same layers
+            raise LocalAwsError(f"The layers cannot be unpacked: {error}.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target

@@ -57,8 +57,9 @@ def test_right_queries_have_no_problem() -> None:
     assert list(query_problems([{"Id": "m1", "ReturnData": False, **METRIC}, {"Id": "e_2"}])) == []
 
 
+TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
 ALARM: dict[str, Any] = {
-    "alarm_actions": ["topic"],
+    "alarm_actions": [TOPIC],
     "ok_actions": [],
     "insufficient_data_actions": None,
     "rule": None,
@@ -93,7 +94,8 @@ def test_a_time_over_which_no_alarm_is_evaluated_is_named(
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"ok_actions": ["topic"] * 6}, "at most 5 actions"),
+        ({"ok_actions": [TOPIC] * 6}, "at most 5 actions"),
+        ({"ok_actions": ["topic"]}, "Invalid arn syntax: topic"),
         ({"extended_statistic": "p90"}, "Only one of Statistic"),
         ({"treat_missing_data": "skip"}, "TreatMissingData is one of"),
         ({"datapoints_to_alarm": 4}, "DatapointsToAlarm"),

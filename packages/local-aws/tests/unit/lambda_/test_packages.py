@@ -1,10 +1,14 @@
+import contextlib
 import io
+import random
+import shutil
 import stat
 import zipfile
 
 import pytest
 
 from local_aws.errors import LocalAwsError
+from local_aws.lambda_ import packages
 from local_aws.lambda_.packages import check_zip, unpack
 
 
@@ -72,3 +76,25 @@ def test_a_damaged_entry_is_refused_and_nothing_is_left(tmp_path):
     with pytest.raises(LocalAwsError, match="unpacked"):
         unpack(bytes(content), tmp_path / "task")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_altered_packages_are_unpacked_or_refused(tmp_path):
+    rng, original = random.Random(0), packed(("a.py", "x = 1\n" * 50), ("b/c.py", "y = 2\n" * 50))
+    for number in range(300):
+        altered = bytearray(original)
+        altered[rng.randrange(len(altered))] = rng.randrange(256)
+        with contextlib.suppress(LocalAwsError):
+            unpack(bytes(altered), tmp_path / str(number))
+
+
+def test_layers_that_another_thread_laid_out_meanwhile_are_taken(tmp_path, monkeypatch):
+    content = packed(("python/a.py", "x = 1"))
+
+    def lay_out_twice(*arguments, **options):
+        monkeypatch.undo()
+        packages.laid_out([content], ["sha"], tmp_path)
+        return shutil.copytree(*arguments, **options)
+
+    monkeypatch.setattr(packages.shutil, "copytree", lay_out_twice)
+    target = packages.laid_out([content], ["sha"], tmp_path)
+    assert (target / "python/a.py").read_text() == "x = 1"
