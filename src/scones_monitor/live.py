@@ -15,6 +15,7 @@ from scones_monitor.drift.onset import Onset
 from scones_monitor.formats import count, percent
 from scones_monitor.report import ReportData
 from scones_monitor.statistics import Share
+from scones_monitor.summary import GOLDEN
 from scones_monitor.variants import VariantComparison
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ def _captured(data: ReportData, total: int) -> Share | None:
     """Return the records of those expected; more than expected is all of them."""
     if data.metrics is None or not data.sampling:
         return None
-    # A request that failed is not captured.
+    # A request that failed is not captured; a golden sample is, and is left out of the figures.
+    total += sum(each.count for each in data.summary.excluded if each.reason == GOLDEN)
     answered = max(0, data.metrics.invoked - data.metrics.failed)
     expected = round(answered * data.sampling / 100)
     return Share(min(total, expected), expected) if expected else None

@@ -33,6 +33,7 @@ Labels = NDArray[np.int16]
 Excluded = Literal["request", "repeat", "label"]
 
 NO_LABEL = -1
+GOLDEN = "golden samples, which an apply sent to verify the endpoint"
 LOST_LABELS = "labels of images that have no record in this period"
 """Why labels are not in the figures that no counted record has."""
 MAX_GALLERY_IMAGES = 12
@@ -265,7 +266,7 @@ class _Fold:
             for fault in part.faults:
                 self.exclude(fault.reason, int(ok[fault.file]), fault.place)
             golden = sum(n for n, fine in zip(part.golden, ok, strict=True) if fine)
-            self.exclude("golden samples, which an apply sent to verify the endpoint", golden)
+            self.exclude(GOLDEN, golden)
         time = np.concatenate([_milliseconds(table) for table in tables])
         event = np.concatenate([_numpy(table, "event") for table in tables])
         inference = np.concatenate([_numpy(table, "inference") for table in tables])

@@ -184,6 +184,10 @@ class TerraformCommands:
     ) -> Finished:
         """Run a command whose output is passed on; raises TerraformError where it fails."""
         done = self.run(command, *args, output=self._output, **options)
+        if "Error acquiring the state lock" in done.stderr and "NoSuchKey" in done.stderr:
+            # The S3 backend gives up a wait where the lock goes between its try to take it and
+            # its look whose it is. It is free then, and nothing was done yet.
+            done = self.run(command, *args, output=self._output, **options)
         self.checked(command, done, expected)
         for line in done.stderr.splitlines():
             self._output(line)

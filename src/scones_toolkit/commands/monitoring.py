@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import scones_toolkit.tasks as do
+from scones_core.errors import SettingsError
 from scones_toolkit.cli import task
 from scones_toolkit.project import Project
 
@@ -79,6 +80,10 @@ def review(
     out: Annotated[Path | None, "the folder; default: review/<env>"] = None,
 ) -> None:
     """Decide images under review on a local page, one after another; each answer is kept."""
+    if (csv or agreement) and (sample is not None or run or of != "auto"):
+        raise SettingsError("--csv and --agreement take none of --of, --run and --sample.")
+    if since and sample is None:
+        raise SettingsError("--since is the beginning of a --sample: give that too.")
     if csv:
         do.review.write_list(project, out=out)
     elif agreement:

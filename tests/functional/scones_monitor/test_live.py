@@ -11,6 +11,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from scones_core.errors import MonitorError
+from scones_core.golden_samples import INFERENCE_ID_PREFIX
 from scones_deploy import cost
 from scones_monitor.archive import Archive
 from scones_monitor.capture_files import FolderCaptures
@@ -49,11 +50,12 @@ def figure(verdict: Verdict, p_value: float | None) -> DriftFigure:
 def build(tmp_path: Path, line: Callable[..., str]) -> Build:
     """Return the figures of an hour with these confidences of `bicycle`."""
 
-    def make(*shares: float, **other: Any) -> LiveFigures:
+    def make(*shares: float, golden: int = 0, **other: Any) -> LiveFigures:
         folder = tmp_path / "captures"
         path = folder / "scones/AllTraffic/2026/11/20/14/32-05-000-x.jsonl"
         path.parent.mkdir(parents=True)
         lines = [line(f"e{i}", probabilities=(p, 1 - p)) for i, p in enumerate(shares)]
+        lines += [line(f"g{i}", inference_id=f"{INFERENCE_ID_PREFIX}{i}") for i in range(golden)]
         path.write_text("".join(f"{each}\n" for each in lines))
         source, archive = FolderCaptures(folder), Archive(tmp_path / "archive", "scones")
         files = source.list().files
@@ -95,6 +97,12 @@ def test_the_figures_are_those_of_the_records(build: Build) -> None:
     assert found.classes["bicycle"].median == pytest.approx(0.95)
     assert found.captured == (4, 6)
     assert (found.invocations, found.errors, found.latency_ms) == (8, 2, 12.5)
+
+
+def test_a_golden_sample_is_captured_though_the_figures_leave_it_out(build: Build) -> None:
+    metrics = EndpointMetrics(invocations=[(SINCE, 5)])
+    found = build(0.99, 0.95, 0.6, golden=2, metrics=metrics, sampling=100)
+    assert (found.images, found.captured) == (3, (5, 5))
 
 
 def test_metrics_are_few_and_by_class(build: Build) -> None:

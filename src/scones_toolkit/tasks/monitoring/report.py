@@ -57,7 +57,7 @@ from scones_toolkit.tasks.monitoring.labels import (
 from scones_toolkit.tasks.monitoring.period_results import assignments_of, results_of_period
 from scones_toolkit.tasks.workflow.results import (
     LAST,
-    execution_arn,
+    execution_end,
     results_of,
 )
 
@@ -285,10 +285,8 @@ def _started(project: Project, run: str) -> tuple[tuple[str, ...], datetime]:
     if run == LAST:
         record = project.records.read("execution")
         return tuple(record["executions"]), datetime.fromisoformat(record["started_at"])
-    arn = execution_arn(project, run)
-    states = project.client("stepfunctions")
-    began: datetime = states.describe_execution(executionArn=arn)["startDate"]
-    return (arn,), began.astimezone(UTC)
+    end = execution_end(project, run)
+    return (end.arn,), end.started.astimezone(UTC)
 
 
 def _failures(results: Sequence[Result]) -> Iterator[tuple[str, str, str]]:

@@ -108,8 +108,12 @@ def comparison(project: Project) -> VariantComparison:
     Raises MonitorError where none is deployed.
     """
     subject, challenge_of = report.subject_of(project), project.deployment.challenger
+    chosen = read_releases(project.release_file).challenger
     nothing = MonitorError(
-        f"No challenger is deployed in {project.environment}: inv challenger"
+        f"{chosen.release} is not deployed yet: inv plan{project.env_flag}, "
+        f"inv apply{project.env_flag}"
+        if chosen
+        else f"No challenger is deployed in {project.environment}: inv challenger"
         f"{project.env_flag} --release <id> --share 0.2, then plan and apply."
     )
     if challenge_of is None:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -210,7 +210,8 @@ def release_proposed(
             f"{f' ({found.note})' if found.note else ''}."
         )
     note = f"proposed by {proposal.run}: {proposal.reason}; {proposal.new_images} new images"
-    candidates.approve(project, found.version, note=note)
+    # Its hint is the release that follows here.
+    candidates.approve(replace(project, hints=False), found.version, note=note)
     return releases.release(
         project, candidate=found.version, allow_synthetic=allow_synthetic, share=share
     )

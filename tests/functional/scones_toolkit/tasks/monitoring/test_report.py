@@ -205,6 +205,11 @@ def test_a_run_is_reported_with_what_was_not_captured(deployed: Project, s3: Any
     ]
 
 
+def test_a_run_that_there_is_none_of_is_named(deployed: Project) -> None:
+    with pytest.raises(MonitorError, match="There is no execution 'lost' in dev"):
+        report(deployed, run="lost", manifest=MANIFEST)
+
+
 def test_a_run_without_a_record_in_time_is_an_error(deployed: Project) -> None:
     ran(deployed, dict(RESULT))
 

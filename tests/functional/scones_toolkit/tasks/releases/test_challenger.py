@@ -329,6 +329,9 @@ def test_a_share_without_a_challenger_needs_a_release(project: Project) -> None:
 
 def test_nothing_is_shown_where_none_is_deployed(project: Project) -> None:
     vars(project)["deployment"] = replace(project.deployment, challenger=None)
+    with pytest.raises(MonitorError, match=f"{NEW.id} is not deployed yet: inv plan --env dev"):
+        challenger(project)
+    challenger(project, end=True)
     with pytest.raises(MonitorError, match="No challenger is deployed in dev"):
         challenger(project)
 

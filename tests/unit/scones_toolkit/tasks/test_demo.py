@@ -1,0 +1,36 @@
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console as RichConsole
+
+from scones_core.errors import TerraformError
+from scones_toolkit.console import Console
+from scones_toolkit.project import Project
+from scones_toolkit.tasks import demo
+
+
+def test_a_demo_that_fails_says_how_to_go_on_with_what_it_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = io.StringIO()
+    aws = SimpleNamespace(endpoint_url="http://x", home=tmp_path, stop=lambda: out.write("stopped"))
+
+    def fail(*_: Any) -> None:
+        raise TerraformError("no plan")
+
+    monkeypatch.setattr(
+        demo, "data", SimpleNamespace(extract=lambda *_, **__: None, validate=lambda *_: None)
+    )
+    monkeypatch.setattr(demo.local, "start_for_demo", lambda _project: aws)
+    monkeypatch.setattr(demo, "_run", fail)
+    project = Project(tmp_path, console=Console(RichConsole(file=out, width=300)))
+
+    with pytest.raises(TerraformError):
+        demo.demo(project)
+    assert (
+        "is stopped and keeps what was made: `inv local.up`"
+        in out.getvalue().partition("stopped")[2]
+    )
