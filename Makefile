@@ -16,6 +16,11 @@ help: ## list what can be made
 
 setup: $(VENV)/.ready ## create .venv with the locked dependencies
 
+# A misspelt name would be ignored, and the demo then run on other images.
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+UNKNOWN := $(filter-out SOURCE KEEP PYTHON VENV GOMP_SPINCOUNT,$(GIVEN))
+$(if $(UNKNOWN),$(error make knows SOURCE, KEEP and PYTHON, not $(UNKNOWN)))
+
 demo: $(VENV)/.ready ## run the whole workflow on this host (KEEP=1 leaves it up)
 	@$(BIN)/inv demo $(if $(filter-out 0,$(KEEP)),--keep) $(if $(SOURCE),--source "$(SOURCE)")
 

@@ -21,7 +21,7 @@ from scones_etl.extract.synthetic import Synthetic
 
 ARCHIVE_VARIABLE = "SCONES_CIFAR100"
 ARCHIVE_FILE = "cifar-100-python.tar.gz"
-CHOICES = ("auto", "cifar100", "synthetic")
+AUTO, CIFAR100, SYNTHETIC = CHOICES = ("auto", "cifar100", "synthetic")
 
 Download = Callable[[Path, remote.Say], None]
 
@@ -45,7 +45,7 @@ def resolve_source(
     pass for a missing network.
     Raises DatasetError for a path that does not exist and for whatever the download meets.
     """
-    if choice == "synthetic":
+    if choice == SYNTHETIC:
         return Synthetic()
     if choice not in CHOICES:
         return _given(choice, f"The source {choice!r} is none of {', '.join(CHOICES)}, and")
@@ -57,7 +57,7 @@ def resolve_source(
             download(target, say)
         return CifarArchive.open(target, md5=archive_md5)
     except remote.SourceUnreachable as error:
-        if choice == "cifar100" or not synthetic_if_unreachable:
+        if choice == CIFAR100 or not synthetic_if_unreachable:
             raise remote.SourceUnreachable(
                 f"{error} Or generate images with `--source synthetic`: all steps run, and their "
                 "metrics are meaningless."

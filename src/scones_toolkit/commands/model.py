@@ -15,7 +15,7 @@ def etl(
     source: flags.Source = None,
     classes: flags.Classes = None,
     add: Annotated[
-        str | None, "further training images: folder, or S3 answers of reviewers"
+        str | None, "further training images: folder, or S3 answers; default source: the last one"
     ] = None,
     image_side: flags.ImageSide = None,
     image_mode: flags.ImageMode = None,

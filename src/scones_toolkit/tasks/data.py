@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from scones_core.errors import DatasetError
+from scones_core.errors import DatasetError, SconesError
 from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest
 from scones_core.uris import SPLITS, S3Uri, dataset_prefix
 from scones_etl.extract.combined import Combined, Renamed
-from scones_etl.extract.resolve import open_source, resolve_source
+from scones_etl.extract.resolve import AUTO, CHOICES, SYNTHETIC, open_source, resolve_source
 from scones_etl.extract.shared_answers import fetch_answers
 from scones_etl.extract.source import Source
 from scones_etl.image_format import ImageFormat
@@ -66,15 +66,39 @@ def etl(
     """Stage the dataset of a source and return its manifest; what is there already stays.
 
     `classes` are comma-separated names, or `all` of the source's; `add` is a path of further
-    training images; `settings` replace those of [dataset] where they are not None. The
-    validation report is written first. Raises DatasetError, SettingsError, and, before anything
-    is read, DeployError where there is no data bucket yet.
+    training images, which without a source are added to that of the last dataset; `settings`
+    replace those of [dataset] where they are not None. The validation report is written first.
+    Raises DatasetError, SettingsError, and, before anything is read, DeployError where there is
+    no data bucket yet.
     """
     # Before a download and minutes of work: is there a place to load the dataset to?
     _ = project.deployment.data_bucket
+    if add and choice is None:
+        choice = _last_source(project)
     staged = extract(project, choice, classes, add, **settings)
     validate(project, staged)
-    return load(project, staged)
+    return load(project, staged, choice)
+
+
+def _last_source(project: Project) -> str | None:
+    """Return the source of the last dataset, where neither a flag nor a setting names one."""
+    if project.settings.dataset.source != AUTO:
+        return None
+    try:
+        last = str(project.records.read("dataset").get("source", ""))
+    except SconesError:  # nothing was staged before
+        return None
+    if last != SYNTHETIC and not Path(last).is_absolute():
+        return None
+    project.console.say(f"  Adding to the images of {last}, as last time; --source names others.")
+    return last
+
+
+def _named_source(staged: StagedDataset, choice: str | None) -> str:
+    """Return what names the source another time; empty where the settings do."""
+    if staged.manifest.source["kind"] == SYNTHETIC:
+        return SYNTHETIC
+    return "" if choice is None or choice in CHOICES else str(Path(choice).expanduser().absolute())
 
 
 def extract(
@@ -148,8 +172,11 @@ def validate(project: Project, staged: StagedDataset) -> None:
     )
 
 
-def load(project: Project, staged: StagedDataset) -> Manifest:
-    """Load a dataset into the data bucket, and return its manifest."""
+def load(project: Project, staged: StagedDataset, choice: str | None = None) -> Manifest:
+    """Load a dataset into the data bucket, and return its manifest.
+
+    `choice` is the source that a flag named for it.
+    """
     console, manifest, bucket = project.console, staged.manifest, project.deployment.data_bucket
     with console.progress("uploading") as advance:
         report = upload(
@@ -160,7 +187,12 @@ def load(project: Project, staged: StagedDataset) -> Manifest:
             kms_key_id=project.deployment.kms_key_arn,
             progress=advance,
         )
-    project.records.write("dataset", {"version": manifest.version, "bucket": bucket})
+    record = {
+        "version": manifest.version,
+        "bucket": bucket,
+        "source": _named_source(staged, choice),
+    }
+    project.records.write("dataset", record)
     where = S3Uri(bucket, dataset_prefix(manifest.version))
     if report.unchanged:
         console.say(f"  {where} is complete already; nothing was uploaded.")

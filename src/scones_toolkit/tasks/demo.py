@@ -86,14 +86,16 @@ def demo(project: Project, *, source: str | None = None, keep: bool = False) -> 
             stack.callback(project.console.say, GO_ON)
             stack.callback(aws.stop)
             project.console.say(f"  {aws.endpoint_url}, log in {aws.home / 'server.log'}")
-        summary = _run(project, stages, staged)
+        summary = _run(project, stages, staged, source)
         stack.pop_all()
         local.end_demo(project, aws, keep=keep)
     _finish(project, aws, summary, keep=keep)
     return summary
 
 
-def _run(project: Project, stages: Stages, staged: StagedDataset) -> dict[str, Any]:
+def _run(
+    project: Project, stages: Stages, staged: StagedDataset, source: str | None
+) -> dict[str, Any]:
     with stages("build", "Build the Lambda zips"):
         deployment.build(project)
     with stages("apply", "Apply the Terraform that training needs: buckets, key, roles"):
@@ -101,7 +103,7 @@ def _run(project: Project, stages: Stages, staged: StagedDataset) -> dict[str, A
     # Most of an apply is waiting, for queues above all, and no endpoint is there yet.
     with _rest_applied(project) as rest:
         with stages("load", "Load the images into the data bucket"):
-            manifest = data.load(project, staged)
+            manifest = data.load(project, staged, source)
         with stages("train", "Train and evaluate, as a SageMaker training job"):
             trained = training.train_on_sagemaker(project)
             candidates.approve(project, trained.version, note="auto-approved by the demo")

@@ -309,7 +309,8 @@ def print_agreement(project: Project, *, out: Path | None = None) -> None:
     common = [one for one in pairs if one.n]
     if not common:
         project.console.say(
-            f"{len(names)} reviewers have labelled {len(votes)} images, none of them twice. A "
+            f"{len(names)} reviewer{' has' if len(names) == 1 else 's have'} labelled "
+            f"{len(votes)} images, none of them twice. A "
             f"second opinion: inv review --of answered --reviewer <name>{project.env_flag}"
         )
         return

@@ -53,6 +53,8 @@ def find_pictures(project: Project, location: str) -> Found:
 
 def _local(location: str) -> Found:
     path = Path(location).expanduser()
+    if not path.exists():
+        raise SettingsError(f"{location} does not exist; name a picture, a folder or s3://...")
     if not path.is_dir():
         return Found((Picture(str(path), partial(_read, path)),) if path.is_file() else ())
     files = [each for each in sorted(path.rglob("*")) if each.is_file()]

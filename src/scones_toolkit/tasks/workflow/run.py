@@ -193,6 +193,8 @@ def _given_images(
 def local_images(location: str) -> list[Path]:
     """Return the image at a path, or the PNG and JPEG files of a folder; raises SettingsError."""
     path = Path(location).expanduser()
+    if not path.exists():
+        raise SettingsError(f"--image {location} does not exist.")
     files = sorted(each for each in path.rglob("*") if _is_image(each)) if path.is_dir() else [path]
     if not files or not all(file.is_file() for file in files):
         raise SettingsError(

@@ -1,15 +1,25 @@
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console as RichConsole
 
 from scones_core.errors import DatasetError
-from scones_core.settings import Settings
+from scones_core.labels import LabelSet
+from scones_core.settings import DatasetSettings, Settings
+from scones_etl.extract.resolve import open_source
+from scones_etl.extract.synthetic import Synthetic
+from scones_etl.load import UploadReport
+from scones_etl.pipeline import StagedDataset, stage
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
-from scones_toolkit.tasks.data import extract
+from scones_toolkit.tasks import data
+from scones_toolkit.tasks.data import etl, extract
+from tests.functional.scones_toolkit.tasks.conftest import DEPLOYMENT
+
+CLASSES = LabelSet.of(("bicycle", "motorcycle"))
 
 
 @pytest.fixture
@@ -29,6 +39,57 @@ def test_added_images_of_which_none_is_new_are_an_error(
 
     with pytest.raises(DatasetError, match=r"None of the 2 images of .*answered is new"):
         extract(project, photos, add=str(answered))
+
+
+@pytest.fixture
+def staged(project: Project, monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """What `etl` took for its source each time, in place of an upload."""
+    monkeypatch.setitem(project.__dict__, "deployment", DEPLOYMENT)
+    taken: list[str | None] = []
+
+    def kept(project: Project, choice: str | None, *_: object, **__: object) -> StagedDataset:
+        taken.append(choice)
+        drawn = choice in (None, "synthetic")
+        source = (
+            Synthetic(train_per_class=10, test_per_class=3)
+            if drawn
+            else open_source(Path(str(choice)))
+        )
+        return stage(source, CLASSES, DatasetSettings())
+
+    monkeypatch.setattr(data, "extract", kept)
+    monkeypatch.setattr(data, "upload", lambda *_, **__: UploadReport(1, 0, 0.0))
+    monkeypatch.setattr(Project, "client", lambda *_: None)
+    return taken
+
+
+def test_answers_are_added_to_the_images_of_the_last_dataset(
+    project: Project, photos: str, staged: list[str | None]
+) -> None:
+    etl(project, photos)
+    etl(project, add="s3://data/labels")
+    etl(project, "synthetic", add="s3://data/labels")
+    etl(project, add="s3://data/labels")
+    etl(project)
+
+    assert staged == [photos, photos, "synthetic", "synthetic", None]
+
+
+def test_a_source_of_the_settings_comes_before_that_of_the_last_dataset(
+    project: Project, photos: str, staged: list[str | None]
+) -> None:
+    etl(project, photos)
+    named = replace(project, settings=project.settings.override("dataset", source="synthetic"))
+    named.__dict__["deployment"] = DEPLOYMENT
+    etl(named, add="s3://data/labels")
+    assert staged == [photos, None]
+
+
+def test_without_an_earlier_dataset_added_images_go_with_the_usual_source(
+    project: Project, staged: list[str | None]
+) -> None:
+    etl(project, add="s3://data/labels")
+    assert staged == [None]
 
 
 def test_missing_added_images_are_an_error_before_the_source_is_looked_for(

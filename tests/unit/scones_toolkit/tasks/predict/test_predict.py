@@ -193,7 +193,8 @@ def test_a_location_without_pictures_is_named(
     if not location:
         (tmp_path / "folder").mkdir()
         path = str(tmp_path / "folder")
-    with pytest.raises(SettingsError, match="is not a picture, nor a folder with pictures"):
+    message = "does not exist" if location == "nothing" else "is not a picture, nor a folder"
+    with pytest.raises(SettingsError, match=message):
         predict(project, path)
 
 
