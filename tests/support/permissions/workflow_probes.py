@@ -201,14 +201,16 @@ class WorkflowProbes:
         place = {"Bucket": DATA, "Key": "assignments/newest.json"}
         whole = s3.get_object(**place)["Body"].read()
         scooter = {"bay": "C", "orders": "near", "max_km": 2}
-        s3.put_object(**place, Body=json.dumps({**json.loads(whole), "scooter": scooter}).encode())
+        body = json.dumps({**json.loads(whole), "scooter": scooter}).encode()
+        added = s3.put_object(**place, Body=body)["VersionId"]
         result = _result({"bucket": DATA, "key": self.image()}, "accepted")
         inference = {**result["inference"], "label": "scooter", "confidence": 1.0}
         try:
             event = {"image": result["image"], "inference": inference}
             answer = self.invoke("filter_inferences", event)
         finally:
-            s3.put_object(**place, Body=whole, ContentType="application/json")
+            # Terraform's own version, with its tags, is the newest one again.
+            s3.delete_object(**place, VersionId=added)
         return bool(answer.get("assignment", {}).get("bay") == "C")
 
     def asks_for_review(self, function: str) -> Callable[[], bool]:
