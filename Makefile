@@ -16,9 +16,10 @@ help: ## list what can be made
 
 setup: $(VENV)/.ready ## create .venv with the locked dependencies
 
-# A misspelt name would be ignored, and the demo then run on other images.
+# A misspelt name would be ignored, and the demo then run on other images. What programs read from
+# their environment may be given here as well.
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
-UNKNOWN := $(filter-out SOURCE KEEP PYTHON VENV GOMP_SPINCOUNT,$(GIVEN))
+UNKNOWN := $(filter-out SOURCE KEEP PYTHON VENV GOMP_SPINCOUNT PIP_% SCONES_% TF_% AWS_% PYTEST_%,$(GIVEN))
 $(if $(UNKNOWN),$(error make knows SOURCE, KEEP and PYTHON, not $(UNKNOWN)))
 
 demo: $(VENV)/.ready ## run the whole workflow on this host (KEEP=1 leaves it up)

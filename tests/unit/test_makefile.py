@@ -14,8 +14,17 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("given", ["SOURCE=a b.tar.gz", "KEEP=1", "PYTHON=python3.12"])
-def test_make_takes_the_variables_that_the_readme_names(given):
+@pytest.mark.parametrize(
+    "given",
+    [
+        "SOURCE=a b.tar.gz",
+        "KEEP=1",
+        "PYTHON=python3.12",
+        "PIP_FIND_LINKS=/w",
+        "SCONES_LOCAL_PORT=0",
+    ],
+)
+def test_make_takes_the_variables_that_it_or_a_program_reads(given):
     done = make(given)
     assert done.returncode == 0
     assert "demo" in done.stdout
