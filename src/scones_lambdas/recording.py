@@ -323,12 +323,12 @@ class Recorder:
 
     def _dead_letter(self, results: Sequence[Result], execution: str) -> None:
         """Send a dead letter for each failed result; raises MessageNotSent for one not taken."""
-        message_entries = [
+        letters = [
             Notification(place, {}, compact(dead_letter(result, execution)))
             for place, result in enumerate(results)
             if result["decision"] == "failed"
         ]
-        for part in chunks(message_entries, MESSAGES_A_CALL):
+        for part in chunks(letters, MESSAGES_A_CALL):
             if refused := self._send(self.settings.dead_letter_queue, part):
                 raise MessageNotSent(
                     f"{len(refused)} dead letters were not taken: {next(iter(refused.values()))}"

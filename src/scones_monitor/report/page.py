@@ -131,7 +131,7 @@ class _Page:
             "reliability": self._reliability(),
             **self._matrix(),
             "wrong": self._cards(summary.wrong, explained=True),
-            "unexplained": self.unexplained,
+            "unexplained": self.unexplained,  # the cards before it say why
             "wrong_count": wrong,
             "least": self._cards(summary.least_confident),
             "unusual": self._cards(unusual(summary)),

@@ -147,7 +147,7 @@ def store_sample(s3: "S3Client", bucket: str, sample: Sample) -> Sample:
 
 
 def read_samples(s3: "S3Client", bucket: str) -> tuple[list[Sample], list[str]]:
-    """Return all samples, the earliest first, and sentences about what is none.
+    """Return all samples, the earliest first, and sentences about objects that are not one.
 
     ClientError passes through.
     """
@@ -158,7 +158,7 @@ def read_samples(s3: "S3Client", bucket: str) -> tuple[list[Sample], list[str]]:
         try:
             samples.append(_parse(body))
         except (ValueError, TypeError, KeyError, AttributeError):
-            left_out.append(f"s3://{bucket}/{found['Key']} is no sample")
+            left_out.append(f"s3://{bucket}/{found['Key']} is not a sample")
     return sorted(samples, key=lambda each: each.since), left_out
 
 

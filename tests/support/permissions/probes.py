@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from functools import cached_property
 
+from scones_deploy.bundle import FUNCTIONS
 from tests.support.environments.daily_reports import DailyReports
 from tests.support.permissions.endpoint_probes import EndpointProbes
 from tests.support.permissions.job_probes import JobProbes
-from tests.support.permissions.workflow_probes import FUNCTIONS, PREFIX
+from tests.support.permissions.workflow_probes import PREFIX
 
 
 class Probes(EndpointProbes):

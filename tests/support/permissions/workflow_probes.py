@@ -18,14 +18,6 @@ ENDPOINT = f"{PREFIX}classifier"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:{PREFIX}alarms"
 DATA, CAPTURE = f"{PREFIX}data-{ACCOUNT}", f"{PREFIX}capture-{ACCOUNT}"
 METRICS = "scones/local"
-FUNCTIONS = (
-    "serialize_image",
-    "classify_image",
-    "filter_inferences",
-    "classify_batch",
-    "record_results",
-    "collect_inbox",
-)
 ROLES = {
     "serialize_image": f"{PREFIX}serialize-image-function",
     "classify_image": f"{PREFIX}classify-image-function",

@@ -145,7 +145,7 @@ def test_what_is_no_sample_is_said_and_left_out(s3: Any, body: bytes) -> None:
     s3.put_object(Bucket="data", Key=f"{SAMPLES}x.json", Body=body)
     samples, left_out = read_samples(s3, "data")
     assert len(samples) == 1
-    assert left_out == [f"s3://data/{SAMPLES}x.json is no sample"]
+    assert left_out == [f"s3://data/{SAMPLES}x.json is not a sample"]
 
 
 def test_what_is_stored_is_json_with_a_version(s3: Any) -> None:

@@ -4,6 +4,7 @@ A policy's size is that without white space. What AWS refuses fails here too, no
 first apply in an account: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from moto.iam.exceptions import LimitExceededException
@@ -69,58 +70,34 @@ def _require_trust_size(document: str) -> None:
         raise LimitExceededException(f"Cannot exceed quota for ACLSizePerRole: {TRUST_CHARACTERS}")
 
 
-@patch(f"{_BACKEND}.put_role_policy", why=_WHY)
-def put_role_policy(original: Any, backend: Any, role_name: str, name: str, text: str) -> None:
-    """Put a policy within a role; raises LimitExceeded where they are too long together."""
-    _require_inline_size("role", role_name, backend.get_role(role_name), name, text)
-    original(backend, role_name, name, text)
-
-
-@patch(f"{_BACKEND}.put_user_policy", why=_WHY)
-def put_user_policy(original: Any, backend: Any, user_name: str, name: str, text: str) -> None:
-    """Put a policy within a user; raises LimitExceeded where they are too long together."""
-    _require_inline_size("user", user_name, backend.get_user(user_name), name, text)
-    original(backend, user_name, name, text)
-
-
-@patch(f"{_BACKEND}.put_group_policy", why=_WHY)
-def put_group_policy(original: Any, backend: Any, group_name: str, name: str, text: str) -> None:
-    """Put a policy within a group; raises LimitExceeded where they are too long together."""
-    _require_inline_size("group", group_name, backend.get_group(group_name), name, text)
-    original(backend, group_name, name, text)
-
-
-def _require_inline_size(kind: str, owner_name: str, owner: Any, name: str, text: str) -> None:
-    together = {**owner.policies, name: text}
+def _bounded_put(kind: str) -> Callable[..., None]:
     limit = INLINE_CHARACTERS[kind]
-    if sum(map(size_of, together.values())) > limit:
-        raise LimitExceededException(
-            f"Maximum policy size of {limit} bytes exceeded for {kind} {owner_name}"
-        )
+
+    def put_policy(original: Any, backend: Any, owner_name: str, name: str, text: str) -> None:
+        """Put a policy within its owner; raises LimitExceeded where they are too long together."""
+        owner = getattr(backend, f"get_{kind}")(owner_name)
+        if sum(map(size_of, {**owner.policies, name: text}.values())) > limit:
+            raise LimitExceededException(
+                f"Maximum policy size of {limit} bytes exceeded for {kind} {owner_name}"
+            )
+        original(backend, owner_name, name, text)
+
+    return put_policy
 
 
-@patch(f"{_BACKEND}.attach_role_policy", why=_WHY)
-def attach_role_policy(original: Any, backend: Any, policy_arn: str, role_name: str) -> None:
-    """Attach a managed policy to a role; raises LimitExceeded for one too many."""
-    _require_attachable("Role", backend.get_role(role_name), policy_arn)
-    original(backend, policy_arn, role_name)
+def _bounded_attach(kind: str) -> Callable[..., None]:
+    def attach_policy(original: Any, backend: Any, policy_arn: str, owner_name: str) -> None:
+        """Attach a managed policy to its owner; raises LimitExceeded for one too many."""
+        attached = getattr(backend, f"get_{kind}")(owner_name).managed_policies
+        if policy_arn not in attached and len(attached) >= MAX_ATTACHED:
+            raise LimitExceededException(
+                f"Cannot exceed quota for PoliciesPer{kind.capitalize()}: {MAX_ATTACHED}"
+            )
+        original(backend, policy_arn, owner_name)
+
+    return attach_policy
 
 
-@patch(f"{_BACKEND}.attach_user_policy", why=_WHY)
-def attach_user_policy(original: Any, backend: Any, policy_arn: str, user_name: str) -> None:
-    """Attach a managed policy to a user; raises LimitExceeded for one too many."""
-    _require_attachable("User", backend.get_user(user_name), policy_arn)
-    original(backend, policy_arn, user_name)
-
-
-@patch(f"{_BACKEND}.attach_group_policy", why=_WHY)
-def attach_group_policy(original: Any, backend: Any, policy_arn: str, group_name: str) -> None:
-    """Attach a managed policy to a group; raises LimitExceeded for one too many."""
-    _require_attachable("Group", backend.get_group(group_name), policy_arn)
-    original(backend, policy_arn, group_name)
-
-
-def _require_attachable(kind: str, owner: Any, policy_arn: str) -> None:
-    attached = owner.managed_policies
-    if policy_arn not in attached and len(attached) >= MAX_ATTACHED:
-        raise LimitExceededException(f"Cannot exceed quota for PoliciesPer{kind}: {MAX_ATTACHED}")
+for _kind in INLINE_CHARACTERS:
+    patch(f"{_BACKEND}.put_{_kind}_policy", why=_WHY)(_bounded_put(_kind))
+    patch(f"{_BACKEND}.attach_{_kind}_policy", why=_WHY)(_bounded_attach(_kind))

@@ -193,7 +193,7 @@ def _cloudwatch(response: Any, _: str) -> list[str]:
 
 
 def _sqs(response: Any, _: str) -> list[str]:
-    """Return the queue, and that of the path: moto takes it where the parameter is no text."""
+    """Return the queue, and that of the path: moto takes it where the parameter is not a text."""
     if "QueueUrl" not in input_names(response):
         return []
     given = [*parameter_values(response, "QueueUrl"), response.path.rpartition("/")[2]]
