@@ -75,21 +75,25 @@ class KeptProviders:
             # An interrupt is Terraform's affair: it needs its provider to stop in good order.
             start_new_session=True,
         )
-        assert process.stdin is not None and process.stdout is not None  # both are pipes
         weakref.finalize(self, _stop, process)
-        late = threading.Timer(START_SECONDS, process.stdin.close)
+        late = threading.Timer(START_SECONDS, _close_stdin, [process])
         late.start()
         try:
-            found = (ADDRESS.search(line) for line in iter(process.stdout.readline, ""))
+            found = (ADDRESS.search(line) for line in process.stdout or ())
             return next((match[1] for match in found if match), None)
         finally:
             late.cancel()
 
 
+def _close_stdin(process: subprocess.Popen[str]) -> None:
+    if process.stdin:
+        process.stdin.close()
+
+
 def _stop(process: subprocess.Popen[str]) -> None:
-    for pipe in (process.stdin, process.stdout):
-        if pipe:
-            pipe.close()
+    _close_stdin(process)
+    if process.stdout:
+        process.stdout.close()
     process.wait()
 
 
