@@ -20,7 +20,7 @@ from scones_deploy.terraform.providers import Provider, needed_providers, os_arc
 
 VARIABLE = "TF_REATTACH_PROVIDERS"
 # What speaks with a provider. An init installs one, and the others read no schema.
-COMMANDS = frozenset({"apply", "plan", "show", "test", "validate"})
+COMMANDS = frozenset({"apply", "destroy", "plan", "show", "test", "validate"})
 ADDRESS = re.compile(rf"{VARIABLE}='(\{{.*\}})'")
 # The shell outlives neither its provider nor whoever holds the other end of its stdin, also where
 # that is killed. What it starts in the background reads nothing.
@@ -36,7 +36,7 @@ class KeptProviders:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._started: dict[Provider, str | None] = {}
+        self._started: dict[tuple[Path, Provider], str | None] = {}
 
     def environ(
         self, command: str, root: Path, data_dir: Path, environ: Mapping[str, str]
@@ -53,19 +53,22 @@ class KeptProviders:
         needed = needed_providers(root)
         if len(needed) != 1:
             return {}
+        key = root, needed[0]
         with self._lock:
-            if needed[0] not in self._started:
+            if key not in self._started:
                 program = _installed(needed[0], data_dir)
                 if program is None:
                     return {}
-                self._started[needed[0]] = self._start(program, environ)
-            address = self._started[needed[0]]
+                self._started[key] = self._start(program, root, environ)
+            address = self._started[key]
         return {VARIABLE: address} if address else {}
 
-    def _start(self, program: Path, environ: Mapping[str, str]) -> str | None:
+    def _start(self, program: Path, root: Path, environ: Mapping[str, str]) -> str | None:
         """Start a provider; return where it listens, or None where it does not say so."""
         process = subprocess.Popen(
             ["/bin/sh", "-c", WATCHED, str(program)],
+            # It reads files by paths that are relative to the module.
+            cwd=root,
             env={name: value for name, value in environ.items() if name != LEFT_OUT},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -15,7 +15,7 @@ ADDRESS = '{"registry.terraform.io/hashicorp/aws":{"Addr":{"String":"/tmp/plugin
 # As the AWS provider does in its debug mode; it stays up until it is stopped.
 STAYS = """#!/bin/sh
 [ "$1" = -debug ] || exit 1
-echo "$$" >> STARTED
+[ -e .terraform.lock.hcl ] && echo "$$" >> STARTED
 echo "Provider started. To attach Terraform CLI, set the following:"
 cat <<'END'
     TF_REATTACH_PROVIDERS='ADDRESS'
@@ -72,6 +72,11 @@ def test_the_commands_of_one_module_share_a_provider(root: Root) -> None:
     found = [root.environ(kept, command) for command in ("plan", "show", "apply", "test")]
     assert found == [{VARIABLE: ADDRESS}] * 4
     assert len(root.processes) == 1
+
+
+def test_a_provider_reads_relative_paths_from_its_module(root: Root) -> None:
+    root.environ(KeptProviders())
+    assert len(root.processes) == 1  # it notes itself where it sees the module's lock file
 
 
 def test_a_kept_provider_ends_with_what_keeps_it(root: Root) -> None:
