@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from invoke.exceptions import Exit, ParseError
-from invoke.parser import ParserContext
+from invoke.parser.context import ParserContext
 from invoke.program import Program
 
 from scones_toolkit.console import printable
@@ -73,9 +73,9 @@ def explain(error: ParseError, tasks: Mapping[str, ParserContext]) -> str:
         return text
     help_text = f"inv {task.name} --help"
     if task.missing_positional_args:
-        needed = task.missing_positional_args
-        named = " and ".join(f"{arg.name.upper()} ({arg.help})" for arg in needed)
-        instead = "".join(f", or {flag}" for flag in _replacing(task, {arg.name for arg in needed}))
+        needed = {str(arg.name): arg.help for arg in task.missing_positional_args}
+        named = " and ".join(f"{name.upper()} ({meaning})" for name, meaning in needed.items())
+        instead = "".join(f", or {flag}" for flag in _replacing(task, set(needed)))
         return f"inv {task.name} needs {named}{instead}. More: {help_text}"
     if no_value := _NO_VALUE.fullmatch(text):
         return f"{no_value['flag']} of inv {task.name} needs a value. More: {help_text}"
@@ -105,7 +105,7 @@ def _not_a_flag(token: str, task: ParserContext) -> str:
 
 def _too_much(token: str, task: ParserContext, tasks: Mapping[str, ParserContext]) -> str:
     more = f"More: inv {task.name} --help"
-    for flag in _replacing(task, {arg.name for arg in task.positional_args}):
+    for flag in _replacing(task, {str(arg.name) for arg in task.positional_args}):
         if task.flags[flag].got_value:
             return f"{flag} of inv {task.name} takes the place of {token}: leave one out. {more}"
     meant = _suggestion(_nearest(token, tasks))
