@@ -137,7 +137,7 @@ def _read(environ: Mapping[str, Any], stored: FakeKey) -> tuple[str, dict[str, s
     headers = {"x-amz-version-id": stored.version_id} if stored.version_id != "null" else {}
     headers |= {**stored.response_dict, **stored.metadata, "Accept-Ranges": "bytes"}
     if is_checked and stored.checksum_algorithm:
-        headers[f"x-amz-checksum-{stored.checksum_algorithm.lower()}"] = stored.checksum_value
+        headers[f"x-amz-checksum-{stored.checksum_algorithm.lower()}"] = str(stored.checksum_value)
         if stored.checksum_type:
             headers["x-amz-checksum-type"] = stored.checksum_type
     if asked:
