@@ -1,6 +1,7 @@
 """The workflow's three ways in, its messages, and its inbox, as they are deployed."""
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -257,7 +258,7 @@ def test_an_object_under_inbox_starts_the_workflow_by_itself(runs: Runs) -> None
         return table.get_item(TableName=f"{PREFIX}assignments", Key=key).get("Item")
 
     runs.environment.clock.advance(10)
-    rows = [runs.probes.until(lambda image=image: recorded(image)) for image in images]
+    rows = [runs.probes.until(functools.partial(recorded, image)) for image in images]
     assert [row["bay"]["S"] for row in rows] == ["A", "A"]
     assert rows[1]["event_id"]["S"] == event_id(images[1], release)  # type: ignore[arg-type]
     assert ":inbox-" in rows[1]["execution"]["S"]
