@@ -92,7 +92,7 @@ def test_a_run_whose_only_image_failed_says_so_and_what_there_is_to_see() -> Non
         "threshold": 0.9,
         "error": {"Error": "ImageNotFound", "Cause": "there is no a.png."},
     }
-    words = r"The only image of the run failed.*its failure: ImageNotFound: there is no a\.png\. `inv results`"
+    words = r"The only image .* its failure: ImageNotFound: there is no a\.png\. `inv results`"
     with pytest.raises(MonitorError, match=words):
         require_classified([failed])
     with pytest.raises(MonitorError, match=r"All 2 images of the run failed.*the first: Im"):
@@ -185,8 +185,7 @@ def deployed(tmp_path: Path, s3: Any, monkeypatch: pytest.MonkeyPatch) -> Projec
     monkeypatch.setitem(CAPTURE_SECONDS, "dev", 0.0)
     s3.create_bucket(Bucket="data_bucket")
     project = Project(tmp_path, "dev")
-    values = {"data_bucket": "data_bucket", "threshold": 0.9}
-    vars(project)["deployment"] = replace(DEPLOYMENT, **values)
+    vars(project)["deployment"] = replace(DEPLOYMENT, data_bucket="data_bucket", threshold=0.9)
     vars(project)["terraform"] = NoState()
     return project
 
