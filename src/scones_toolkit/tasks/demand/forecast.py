@@ -339,7 +339,9 @@ def report(project: Project, *, out: Path | None = None, in_browser: bool = Fals
     validated = read_held_out(folder(project) / "model", hours, model.card)
     path = out or folder(project) / "report.html"
     if model.card.data and model.card.data.get("sha256") != data["sha256"]:
-        raise TrainingError("Other hours were staged since the training: inv demand.train")
+        raise TrainingError(
+            f"Other hours were staged since the training: inv demand.train{project.env_flag}"
+        )
     with project.console.working("measuring what the model relies on"):
         importance = permutation_importance(model, hours)
     asked = {"hours to forecast": Exclusions(**data["asked"])} if data["asked"] else {}

@@ -421,12 +421,13 @@ def require_classified(results: Sequence[Result]) -> None:
     """Raise MonitorError, naming the first failure, where nothing was captured."""
     if results and all(result["decision"] == "failed" for result in results):
         error = results[0].get("error", {"Error": "unknown", "Cause": ""})
-        one = len(results) == 1
+        one, cause = len(results) == 1, cause_text(error["Cause"]).rstrip(".")
         failed = "The only image" if one else f"All {len(results):,} images"
+        named = f"{'its failure' if one else 'the first'}: {error['Error']}: {cause}"
         raise MonitorError(
             f"{failed} of the run failed, so nothing was captured and there is nothing to report; "
-            f"{'its failure' if one else 'the first'}: {error['Error']}: {cause_text(error['Cause']).rstrip('.')}. `inv results` lists each "
-            "failure; `inv report --since 1d` reports what was answered before."
+            f"{named}. `inv results` lists each failure; `inv report --since 1d` reports what was "
+            "answered before."
         )
 
 
