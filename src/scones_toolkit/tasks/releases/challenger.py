@@ -113,7 +113,7 @@ def comparison(project: Project) -> VariantComparison:
         f"{chosen.release} is not deployed yet: inv plan{project.env_flag}, "
         f"inv apply{project.env_flag}"
         if chosen
-        else f"No challenger is deployed in {project.environment}: inv challenger{project.env_flag}"
+        else f"No challenger is deployed in {project.environment}: inv challenger"
         f"{project.env_flag} --release <id> --share 0.2, then plan and apply."
     )
     if challenge_of is None:
