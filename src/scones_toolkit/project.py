@@ -311,7 +311,7 @@ class Project:
         if lock is not None and lock.operation == "OperationTypeApply":
             raise DeployError(
                 f"{self.environment} is being deployed: {lock.who} has applied since "
-                f"{lock.created}. Wait until that ends; if it was killed: inv unlock"
+                f"{lock.since}. Wait until that ends; if it was killed: inv unlock"
                 f"{self.env_flag}"
             )
 

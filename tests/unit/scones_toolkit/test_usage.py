@@ -74,7 +74,7 @@ def test_a_mistyped_line_is_one_sentence_with_what_was_meant(
     line: str, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        program().run(f"inv {line}")
+        program().run(["inv", *line.split()])
     assert ended.value.code == 2
     shown = capsys.readouterr()
     assert shown.err.startswith(f"error: {sentence}")
@@ -95,12 +95,12 @@ def test_a_running_program_of_invoke_reports_a_mistyped_line_so(
     plain = Program(namespace=Collection(train))
     explain_usage_errors(plain)
     with pytest.raises(SystemExit) as ended:
-        plain.run("inv trian")
+        plain.run(["inv", "trian"])
     assert ended.value.code == 2
     assert "did you mean train?" in capsys.readouterr().err
 
 
 def test_a_positional_argument_beside_the_flag_in_its_place_reaches_the_task() -> None:
     SEEN.clear()
-    program().run("inv predict x.png --page", exit=False)
+    program().run(["inv", "predict", "x.png", "--page"], exit=False)
     assert SEEN == [("x.png", True)]

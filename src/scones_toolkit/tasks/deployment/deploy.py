@@ -168,7 +168,7 @@ def unlock(project: Project, *, confirmed: bool = False) -> None:
     if lock is None:
         project.console.say(f"The state of {project.environment} is not locked.")
         return
-    text = f"{lock.who} has held the lock since {lock.created} ({lock.operation})."
+    text = f"{lock.who} has held the lock since {lock.since} ({lock.operation})."
     if confirmed:
         project.console.say(f"  {text}")
     else:
