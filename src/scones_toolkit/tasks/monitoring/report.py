@@ -16,11 +16,11 @@ from scones_core.manifest import Manifest
 from scones_core.terraform_outputs import Deployment
 from scones_core.uris import S3Uri
 from scones_deploy.cost import HOURS, MILLION, Prices, estimate
-from scones_monitor.archive import Archive
 from scones_monitor.capture_files import FolderCaptures, S3Captures
 from scones_monitor.captured_records import Captures, wait_for_captures
 from scones_monitor.join import cause_text
 from scones_monitor.period import parse_period
+from scones_monitor.record_archive import Archive
 from scones_monitor.reference import drift_bounds
 from scones_monitor.report import (
     Cost,
