@@ -188,7 +188,8 @@ def _state(path: Path, body: bytes) -> Mapping[str, Any]:
             f"The weights file {path.name} holds a {type(found).__name__}, not a state dict."
         )
     # What wraps a network prefixes all names: "module." DataParallel, "_orig_mod." torch.compile.
-    prefix = re.match(r"(.*\.)?", os.path.commonprefix(list(found)))
+    common = os.path.commonprefix(list(found))  # noqa: RUF071 (names, not paths)
+    prefix = re.match(r"(.*\.)?", common)
     assert prefix is not None  # noqa: S101 (narrows the type: an empty match is one)
     return {name[prefix.end() :]: value for name, value in found.items()}
 
