@@ -47,8 +47,11 @@ Found = TypeVar("Found")
 
 
 def image(number: int) -> bytes:
-    """Return a PNG whose header is sound, and whose last byte the stub endpoint decides by."""
-    return _PNG + b"\0" * (IMAGE_BYTES - len(_PNG) - 1) + bytes([number % 256])
+    """Return a PNG whose header is sound, and whose last byte the stub endpoint decides by.
+
+    No two are the same: the embedded AWS keeps equal bodies once.
+    """
+    return _PNG + number.to_bytes(IMAGE_BYTES - len(_PNG), "big")
 
 
 def images(faults: Path) -> dict[str, ImageCommands]:
