@@ -23,7 +23,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,9 +122,14 @@ def older(workflow: newer_design.Workflow, pid: int, count: int) -> dict[str, An
     return figures(count, use, len(events), transitions, cost)
 
 
-def newer(workflow: newer_design.Workflow, pid: int, count: int) -> dict[str, Any]:
+def newer(
+    workflow: newer_design.Workflow,
+    pid: int,
+    count: int,
+    image: Callable[[int], bytes] = newer_design.image,
+) -> dict[str, Any]:
     """Return the figures of the deployed workflow over a manifest of that many images."""
-    keys = workflow.put_images(f"images/{count}/", count)
+    keys = workflow.put_images(f"images/{count}/", count, image)
     given = workflow.put_manifest(f"{count}.jsonl", keys)
     states = workflow.client("stepfunctions")
     with measured(pid) as use:
@@ -184,10 +189,10 @@ def missed(before: dict[str, Any], sizes: list[dict[str, Any]]) -> list[str]:
         found.append(f"throughput is {times:.1f} times the older one, not {TIMES:.0f}")
     if dollars > DOLLARS:
         found.append(f"orchestration costs ${dollars:.2f} a million, over ${DOLLARS}")
-    for what in ("server_processor_ms_per_image", "server_kilobytes_per_image"):
-        growth = last[what] / first[what] - 1
+    for figure in ("server_processor_ms_per_image", "server_kilobytes_per_image"):
+        growth = last[figure] / first[figure] - 1
         if growth > FLAT:
-            found.append(f"{what} grows by {growth:.0%}, over {FLAT:.0%}")
+            found.append(f"{figure} grows by {growth:.0%}, over {FLAT:.0%}")
     return found
 
 

@@ -274,10 +274,10 @@ def _warn_of_loopback(project: Project) -> None:
         )
 
 
-def confirm(what: str, environment: str) -> None:
+def confirm(consequence: str, environment: str) -> None:
     """Ask for the environment's name; raises DeployError where another one is typed."""
     if not sys.stdin.isatty():
-        raise DeployError(f"{what} Not a terminal: pass --yes to confirm.")
-    typed = input(f"{what} Type its name to go on: ")
+        raise DeployError(f"{consequence} Not a terminal: pass --yes to confirm.")
+    typed = input(f"{consequence} Type its name to go on: ")
     if typed.strip() != environment:
         raise DeployError(f"{typed!r} is not {environment!r}; nothing was changed.")

@@ -5,10 +5,12 @@ import re
 import signal
 import struct
 import zlib
+from typing import Any
 
 import boto3
 import pytest
 
+from tests.integration.conftest import Demo
 from tests.support.environments.checkout import Checkout
 
 pytestmark = pytest.mark.slow
@@ -32,7 +34,7 @@ KEYS = {
 }
 
 
-def client(demo, service: str):
+def client(demo: Demo, service: Any) -> Any:
     """A client that knows the embedded AWS only by what the demo printed."""
     found = dict(re.findall(r"export (AWS_\w+)=(\S+)", demo.out))
     return boto3.client(

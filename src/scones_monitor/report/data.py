@@ -199,7 +199,7 @@ class ReportData:
         """How many of the invocations were captured; None where these are not known."""
         if not self.metrics or not self.metrics.invoked:
             return None
-        others = (each.count for each in self.summary.excluded if each.what == "request")
+        others = (each.count for each in self.summary.excluded if each.kind == "request")
         counted = len(self.summary) + sum(others)
         return Share(min(counted, self.metrics.invoked), self.metrics.invoked)
 

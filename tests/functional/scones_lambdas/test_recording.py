@@ -185,7 +185,7 @@ def test_a_mark_that_another_call_is_about_to_write_is_waited_for(
         )
 
     monkeypatch.setattr(recording, "MARK_WAIT_SECONDS", 60.0)
-    monkeypatch.setattr(recording.time, "sleep", marked)
+    monkeypatch.setattr("time.sleep", marked)
     assert record(result("a.png"))[0]["decision"] == "accepted"
     assert not helpers.messages("events")
 
@@ -377,7 +377,7 @@ def test_rows_that_are_throttled_alone_are_written_again_alone(
 ) -> None:
     table, stub = answering(["ThrottlingError", "", "ThrottlingError"], ["", "ThrottlingError"])
     for codes in ([""], ["", "", ""]):  # the last row, then all marks
-        errors = [{} for _ in codes]
+        errors: list[dict[str, str]] = [{} for _ in codes]
         stub.add_response("batch_execute_statement", {"Responses": errors})
     monkeypatch.setattr(clients, "dynamodb", lambda: table)
     monkeypatch.setattr(recording, "THROTTLED_PAUSE_SECONDS", 0.0)
@@ -420,7 +420,7 @@ def test_rows_whose_answer_was_lost_are_told_without_waiting_for_a_mark(
 
     monkeypatch.setattr(table, "batch_execute_statement", answer_late)
     monkeypatch.setattr(recording, "MARK_WAIT_SECONDS", 60.0)
-    monkeypatch.setattr(recording.time, "sleep", lambda _: pytest.fail("it waited"))
+    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it waited"))
     given = [result("a.png"), result("b.png", "review")]
     assert record(*given) == given
     assert len(helpers.messages("events")) == len(helpers.messages("review")) == 1

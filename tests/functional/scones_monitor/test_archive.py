@@ -276,6 +276,7 @@ def test_a_label_that_the_model_does_not_know_makes_its_answer_wrong(
     captures.put(f"{DAY}/14/32-05-000-a.jsonl", *named)
 
     found = captures.read(truth={"a": "bicycle", "b": "tram", "gone": "scooter"})
+    assert found.span is not None
     more = found.with_answers([(found.span[0], "bicycle", 0.9, "van")])
 
     assert found.truth_names == (*LABELS, "tram")

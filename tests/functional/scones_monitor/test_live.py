@@ -217,7 +217,8 @@ def test_published_figures_are_in_cloudwatch(build: Build, cloudwatch: Any) -> N
 
 
 def test_a_refusal_of_cloudwatch_is_one_sentence(build: Build, session: boto3.Session) -> None:
-    with Stubber(session.client("cloudwatch")) as stub:
+    client = session.client("cloudwatch")
+    with Stubber(client) as stub:
         stub.add_client_error("put_metric_data", "AccessDenied", "not allowed")
         with pytest.raises(MonitorError, match="scones cannot be written to CloudWatch"):
-            publish(stub.client, build(0.99))
+            publish(client, build(0.99))

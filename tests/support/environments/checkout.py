@@ -87,8 +87,9 @@ class Running:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             out, err = self.process.communicate()
-            task = self.process.args
-            pytest.fail(f"{task} did not end in {timeout} s:\n{out[-3000:]}\n{err[-3000:]}")
+            pytest.fail(
+                f"{self.process.args!r} did not end in {timeout} s:\n{out[-3000:]}\n{err[-3000:]}"
+            )
         return Ended(self.process.returncode, out, err)
 
 

@@ -3,7 +3,9 @@
 import functools
 import io
 import json
+import os
 import shutil
+import signal
 import sys
 import tarfile
 import uuid
@@ -118,6 +120,14 @@ class Environment:
         """Start a copy, at `root`, of a checkout whose environment is applied and stopped."""
         shutil.copytree(applied, root, symlinks=True)
         return cls.start(Checkout(root), images)
+
+    def kill_and_start(self) -> None:
+        """Kill the embedded AWS, whose images are stand-ins, and start it at the same address."""
+        os.kill(self.aws.record.pid, signal.SIGKILL)
+        self.aws.stop()  # waits for its end
+        again = LocalAws.start(self.aws.home, self.aws.record.port, stand_ins())
+        # Whoever holds the environment goes on with it.
+        vars(self.aws).update(vars(again))
 
     @property
     def release_file(self) -> Path:

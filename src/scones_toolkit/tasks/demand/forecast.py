@@ -113,8 +113,8 @@ def _require_apart(known: Hours, asked: Hours) -> None:
 
 
 def _print_hours_read(project: Project, hours: Hours) -> None:
-    what = "with their demand" if hours.known else "to forecast"
-    project.console.say(f"  {len(hours):,} hours {what} from {hours.name}")
+    purpose = "with their demand" if hours.known else "to forecast"
+    project.console.say(f"  {len(hours):,} hours {purpose} from {hours.name}")
     for text, count in hours.excluded.counts().items():
         project.console.say(f"    {text}: {count:,}")
 

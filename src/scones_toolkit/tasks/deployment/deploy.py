@@ -390,16 +390,16 @@ def _require_applied(project: Project, known: Releases) -> None:
     """Require that Terraform applied the releases that are chosen; raises DeployError."""
     applied, challenger = project.deployment, known.challenger
     chosen, deployed = known.active or "", applied.active_release
-    what = "release"
+    kind = "release"
     if chosen == deployed:
-        what = "challenger"
+        kind = "challenger"
         chosen = f"{challenger.release} with {challenger.share:.2%}" if challenger else ""
         its = applied.challenger
         deployed = f"{its.release} with {its.share:.2%}" if its else ""
     if chosen != deployed:
         name = project.environment
         raise DeployError(
-            f"{chosen or f'No {what}'} is chosen in {name}, and {deployed or 'none'} is deployed: "
+            f"{chosen or f'No {kind}'} is chosen in {name}, and {deployed or 'none'} is deployed: "
             f"`inv plan --env {name}`, then `inv apply --env {name}`, deploys what is chosen."
         )
 

@@ -69,8 +69,8 @@ def _print_hourly_costs(project: Project, applied: Sequence[AppliedResource]) ->
     """Say what goes on billing without any use."""
     prices, usage = Prices.load(), project.settings.cost
     lines = [line for line in estimate(applied, "", prices, usage) if line.month >= 0.005]
-    standing = [x for x in lines if not x.what.endswith("every hour")]
-    rows = [(line.service, line.what, f"{line.month:,.2f}") for line in standing]
+    standing = [x for x in lines if not x.item.endswith("every hour")]
+    rows = [(line.service, line.item, f"{line.month:,.2f}") for line in standing]
     if rows:
         title = f"What remains and bills, in {prices.currency} a month (`inv cost` for the rest)"
         project.console.grid(title, ("service", "what", "a month"), rows)

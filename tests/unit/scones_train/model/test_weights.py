@@ -161,7 +161,9 @@ def test_a_folder_has_one_file_and_it_is_named_as_weights_are(folder):
 
 
 def test_a_file_of_the_packages_network_is_recognised(folder):
-    (folder / "lite0.pth").write_bytes(package_file().read_bytes())
+    file = package_file()
+    assert file is not None
+    (folder / "lite0.pth").write_bytes(file.read_bytes())
     weights = read_weights(folder)
     assert weights.architecture.name == "EfficientNet-Lite0"
     assert weights.origin["weights"] == "the file lite0.pth"

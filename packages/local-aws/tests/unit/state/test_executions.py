@@ -1,5 +1,6 @@
 import datetime
 
+from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.backend.execution import Execution
 
 from local_aws.state import constructors
@@ -19,7 +20,7 @@ def execution(number, *, ended=True):
     made = object.__new__(Execution)
     made.exec_arn, made.exec_worker = f"arn:{number}", None
     made.stop_date = NOON + datetime.timedelta(seconds=number) if ended else None
-    made.exec_status = "SUCCEEDED" if ended else "RUNNING"
+    made.exec_status = ExecutionStatus.SUCCEEDED if ended else ExecutionStatus.RUNNING
     return made
 
 

@@ -160,8 +160,7 @@ def deployed(tmp_path: Path, s3: Any, monkeypatch: pytest.MonkeyPatch) -> Projec
     monkeypatch.setitem(CAPTURE_SECONDS, "dev", 0.0)
     s3.create_bucket(Bucket="data_bucket")
     project = Project(tmp_path, "dev")
-    values = {"data_bucket": "data_bucket", "threshold": 0.9}
-    vars(project)["deployment"] = replace(DEPLOYMENT, **values)
+    vars(project)["deployment"] = replace(DEPLOYMENT, data_bucket="data_bucket", threshold=0.9)
     vars(project)["terraform"] = NoState()
     return project
 

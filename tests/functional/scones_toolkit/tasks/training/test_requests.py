@@ -33,7 +33,7 @@ def settings(tmp_path):
 
 
 def test_weights_are_uploaded_once_and_become_a_channel(s3, settings):
-    said = []
+    said: list[str] = []
     channel = stage_weights(settings, s3, "data", KEY, said.append)
     digest = hashlib.sha256(b"weights").hexdigest()
     assert channel == {"weights": (f"dataset/weights/{digest[:16]}/", "")}
