@@ -17,7 +17,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scones_images.statistics import STATISTICS
-from scones_monitor.archive import (
+from scones_monitor.capture_files import CaptureFile
+from scones_monitor.record_archive import (
     NO_IMAGE,
     SAMPLE,
     UNREADABLE,
@@ -25,7 +26,6 @@ from scones_monitor.archive import (
     Part,
     text_hash,
 )
-from scones_monitor.capture_files import CaptureFile
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int16]

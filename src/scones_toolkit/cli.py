@@ -63,7 +63,7 @@ VERBOSE = inspect.Parameter(
 
 @dataclass(frozen=True, slots=True)
 class InsteadOf:
-    """Marks a flag that takes the place of a positional parameter, "" where it is not given."""
+    """Marks a flag that takes the place of a positional parameter, which is "" then."""
 
     parameter: str
 
@@ -181,8 +181,8 @@ class TypedArgument(Argument):
         except ValueError:
             kind = "a number" if self.kind is float else "an integer"
             raise ParseError(f"--{self.names[0]} is {kind}, not {value!r}.") from None
-        # One that is given all the same stays: the task says that they do not go together.
-        if self.replaced is not None and not self.replaced.got_value:
+        # One that was given stays: the task refuses both, and drops neither unseen.
+        if self.replaced is not None and self.replaced.raw_value is None:
             self.replaced.set_value("")
 
 

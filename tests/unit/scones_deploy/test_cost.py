@@ -19,7 +19,7 @@ from scones_deploy.cost import (
 )
 from scones_deploy.terraform.state import AppliedResource
 from scones_monitor import live
-from scones_monitor.drift.figures import DriftFigure
+from scones_monitor.drift.two_sample_tests import DriftFigure
 from scones_monitor.live import ClassFigures, LiveFigures, metric_data
 from scones_monitor.statistics import Share
 from tests.support.definitions import rendered
