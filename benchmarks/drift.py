@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 
 from scones_core.errors import SconesError
 from scones_images.distortions import CORRUPTIONS, SEVERITIES
-from scones_monitor.drift.figures import compare, drifted
 from scones_monitor.drift.online import WINDOWS, OnlineDetector, normal_scores
 from scones_monitor.drift.samples import Sample, sample_of
+from scones_monitor.drift.two_sample_tests import compare, drifted
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))

@@ -200,10 +200,10 @@ def missed(before: dict[str, Any], sizes: list[dict[str, Any]]) -> list[str]:
     found += [
         f"{size['failed']} images failed: {size['causes']}" for size in sizes if size["failed"]
     ]
-    for what in ("server_processor_ms_per_image", "server_kilobytes_per_image"):
-        growth = last[what] / first[what] - 1
+    for figure in ("server_processor_ms_per_image", "server_kilobytes_per_image"):
+        growth = last[figure] / first[figure] - 1
         if growth > FLAT:
-            found.append(f"{what} grows by {growth:.0%}, over {FLAT:.0%}")
+            found.append(f"{figure} grows by {growth:.0%}, over {FLAT:.0%}")
     return found
 
 

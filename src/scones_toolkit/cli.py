@@ -181,7 +181,8 @@ class TypedArgument(Argument):
         except ValueError:
             kind = "a number" if self.kind is float else "an integer"
             raise ParseError(f"--{self.names[0]} is {kind}, not {value!r}.") from None
-        if self.replaced is not None:
+        # One that was given stays: the task refuses both, and drops neither unseen.
+        if self.replaced is not None and self.replaced.raw_value is None:
             self.replaced.set_value("")
 
 
@@ -273,10 +274,10 @@ def _warn_of_loopback(project: Project) -> None:
         )
 
 
-def confirm(what: str, environment: str) -> None:
+def confirm(consequence: str, environment: str) -> None:
     """Ask for the environment's name; raises DeployError where another one is typed."""
     if not sys.stdin.isatty():
-        raise DeployError(f"{what} Not a terminal: pass --yes to confirm.")
-    typed = input(f"{what} Type its name to go on: ")
+        raise DeployError(f"{consequence} Not a terminal: pass --yes to confirm.")
+    typed = input(f"{consequence} Type its name to go on: ")
     if typed.strip() != environment:
         raise DeployError(f"{typed!r} is not {environment!r}; nothing was changed.")

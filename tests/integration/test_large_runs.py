@@ -21,7 +21,6 @@ pytestmark = pytest.mark.slow
 
 # More than an execution works on one by one, in two batches by the bytes of their keys.
 IMAGES = 40
-EXECUTIONS = f"arn:aws:states:us-east-1:{ACCOUNT}:execution:{PREFIX}classify"
 
 
 class Runs:

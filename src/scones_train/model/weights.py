@@ -200,8 +200,8 @@ def _recognised(state: Mapping[str, Any], path: Path) -> tuple[Architecture, dic
         missing = {name for name in set(shapes) - set(named) if not name.endswith(COUNTS)}
         if not unknown and not missing:
             return architecture, _checked(named, shapes, path)
-        what = f"it lacks {min(missing)}" if missing else f"it has {min(unknown)} besides"
-        reasons.append(f"{architecture.name} ({what})")
+        difference = f"it lacks {min(missing)}" if missing else f"it has {min(unknown)} besides"
+        reasons.append(f"{architecture.name} ({difference})")
     raise TrainingError(
         f"The weights file {path.name} is of none of the known networks: {', '.join(reasons)}."
     )

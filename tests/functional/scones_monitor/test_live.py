@@ -13,11 +13,10 @@ from moto import mock_aws
 from scones_core.errors import MonitorError
 from scones_core.golden_samples import INFERENCE_ID_PREFIX
 from scones_deploy import cost
-from scones_monitor.archive import Archive
 from scones_monitor.capture_files import FolderCaptures
-from scones_monitor.drift.figures import CLASS_MIX, DriftFigure, Verdict
+from scones_monitor.cloudwatch_metrics import EndpointMetrics
 from scones_monitor.drift.onset import Onset
-from scones_monitor.invocations import EndpointMetrics
+from scones_monitor.drift.two_sample_tests import CLASS_MIX, DriftFigure, Verdict
 from scones_monitor.live import (
     DAY,
     MAX_CLASSES,
@@ -29,6 +28,7 @@ from scones_monitor.live import (
     publish,
     span_text,
 )
+from scones_monitor.record_archive import Archive
 from scones_monitor.report import Provenance, ReportData
 from scones_monitor.statistics import Interval
 from scones_monitor.summary import Query, summarise

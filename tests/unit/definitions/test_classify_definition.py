@@ -12,7 +12,7 @@ from scones_core.events import INLINE_IMAGES, MAX_STATE_BYTES
 from scones_core.settings import WorkflowSettings
 from scones_lambdas.classify_batch import IMAGE_SECONDS, STOP_SECONDS
 from scones_lambdas.clients import RECORD_LIMITS, RUNTIME_LIMITS, S3_LIMITS
-from scones_lambdas.recording import RESERVED_SECONDS
+from scones_lambdas.result_destinations import RESERVED_SECONDS
 from tests.support.definitions import FOLDER, rendered, text
 
 TEXT, SHARED_TEXT = text("classify"), text("distributed_map")

@@ -302,7 +302,6 @@ def test_tags_of_an_endpoint_are_not_those_of_its_configuration(aws):
     assert found["Error"]["Code"] == "ValidationException"
 
 
-RECURRENCE = {"ScheduleExpression": "cron(0 * ? * * *)"}
 PASSING: dict[str, tuple[str, dict[str, Any], str]] = {
     "events": ("put_rule", {"Name": "r", "ScheduleExpression": "rate(1 day)"}, "RoleArn"),
     "application-autoscaling": (

@@ -38,7 +38,7 @@ MODULES = (
     "local_aws.lambda_.patches",
     "local_aws.stepfunctions.patches",
     "local_aws.sagemaker.patches",
-    "local_aws.server.event_services",
+    "local_aws.server.background_work",
     "local_aws.server.process_usage",
     "local_aws.dashboard.page",
     "local_aws.state.patches",

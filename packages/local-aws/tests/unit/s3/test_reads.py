@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from moto.s3.models import s3_backends
 
@@ -29,7 +31,7 @@ def read(path="/kept/a b/é", query="", key="test", **headers):
         "HTTP_X_AMZ_DATE": "20260101T000000Z",
         **headers,
     }
-    found = []
+    found: list[Any] = []
     body = with_reads(lambda _, start: start("moto", []) or [b""])(
         environ, lambda *given: found.extend(given)
     )

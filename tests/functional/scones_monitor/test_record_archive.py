@@ -12,8 +12,8 @@ import pytest
 
 from scones_core.errors import MonitorError
 from scones_core.uris import S3Uri
-from scones_monitor.archive import Archive
 from scones_monitor.capture_files import FolderCaptures, S3Captures
+from scones_monitor.record_archive import Archive
 from scones_monitor.summary import Query, Summary, summarise
 
 LABELS = ("bicycle", "motorcycle")
