@@ -181,7 +181,8 @@ class TypedArgument(Argument):
         except ValueError:
             kind = "a number" if self.kind is float else "an integer"
             raise ParseError(f"--{self.names[0]} is {kind}, not {value!r}.") from None
-        if self.replaced is not None:
+        # One that was given stays: the task refuses both, and drops neither unseen.
+        if self.replaced is not None and self.replaced.raw_value is None:
             self.replaced.set_value("")
 
 

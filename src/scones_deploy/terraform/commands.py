@@ -18,6 +18,7 @@ import json
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -122,6 +123,23 @@ def _drain(stream: IO[str] | None, into: list[str]) -> None:
 
 
 FLAG = IsFlagged
+# Entered with what is being done, for as long as it takes.
+Working = Callable[[str], AbstractContextManager[None]]
+
+
+def in_silence(_what: str) -> AbstractContextManager[None]:
+    """Return a context that shows nothing of what is being done."""
+    return nullcontext()
+
+
+# What a command does, in the words of who waits for it. An apply has its resources counted.
+DOING = {
+    "init": "connecting Terraform to its state and providers",
+    "plan": "planning",
+    "show": "reading the plan",
+    "output": "reading what is deployed",
+    "state pull": "reading what is deployed",
+}
 
 # Terraform and the AWS provider read a schema of many megabytes at every start; Go's collector
 # takes a quarter of a plan's processor time by default. A value that the shell sets is kept.
@@ -133,7 +151,8 @@ class TerraformCommands:
 
     `data_dir` takes Terraform's working data. `environ` is what Terraform gets, `output` is
     called with each line it writes, `color` keeps its colours. `providers` says where an init
-    finds its providers, and may keep files in `build_dir`. `ignored` is a sentence about variables
+    finds its providers, and may keep files in `build_dir`. `working` shows what a command does
+    while it runs. `ignored` is a sentence about variables
     of the shell that are not passed on; empty where there are none.
     """
 
@@ -149,8 +168,10 @@ class TerraformCommands:
         color: bool,
         build_dir: Path,
         providers: Callable[..., ProviderSource],
+        working: Working = in_silence,
     ) -> None:
         self.root = root
+        self._working = working
         self._environment = environment
         self._data_dir = data_dir
         self._build_dir = build_dir
@@ -211,11 +232,12 @@ class TerraformCommands:
         self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         color = {} if self._color else {"no_color": FLAG}
         argv = self._lines.generate_cmd_string(command, *map(str, args), **{**color, **options})
-        if at is None:
-            return run(argv, folder=self.root, environ=self._environ, output=output)
-        # Another root module's providers and modules, kept apart from the environment's.
-        apart = {**self._environ, "TF_DATA_DIR": str(self._data_dir / at.name)}
-        return run(argv, folder=at, environ=apart, output=output)
+        environ = self._environ
+        if at is not None:
+            # Another root module's providers and modules, kept apart from the environment's.
+            environ = {**environ, "TF_DATA_DIR": str(self._data_dir / at.name)}
+        with self._working(DOING[command]) if command in DOING else nullcontext():
+            return run(argv, folder=at or self.root, environ=environ, output=output)
 
     def checked(self, command: str, done: Finished, expected: tuple[int, ...] = (0,)) -> Finished:
         """Return what ended as expected; raises TerraformError with Terraform's message else."""

@@ -26,17 +26,24 @@ from scones_toolkit.tasks.deployment.deploy import (
     bucket_names,
     drop_releases_of,
     prepare,
-    state_bucket,
 )
 
 
-def pause(project: Project) -> list[Running]:
+def pause(project: Project, *, confirmed: bool = False) -> list[Running]:
     """Stop what bills by the hour in the environment, say what remains, and return what stopped.
 
     Endpoints are deleted, notebooks and jobs stopped, each only where its tags say that it is
-    this environment's. `inv apply` brings the endpoint back as it was.
+    this environment's. `inv apply` brings the endpoint back as it was. Raises DeployError, before
+    anything is stopped, where jobs run and neither a person nor `confirmed` agrees to end them.
     """
-    found = _stop(project)
+    found = _running(project)
+    if not confirmed and (jobs := [item for item in found if item.is_job]):
+        named = ", ".join(f"{item.kind.label} {item.name}" for item in jobs)
+        confirm(
+            f"What runs in {project.environment} will be stopped, its work lost: {named}.",
+            project.environment,
+        )
+    found = _stop(project, found)
     say = project.console.say
     if not found:
         say(f"Nothing in {project.environment} bills by the hour.")
@@ -56,9 +63,13 @@ def pause(project: Project) -> list[Running]:
     return found
 
 
-def _stop(project: Project) -> list[Running]:
+def _running(project: Project) -> list[Running]:
+    with project.console.working("looking for what bills by the hour"):
+        return running(project.client("sagemaker"), _owner(project))
+
+
+def _stop(project: Project, found: Sequence[Running]) -> list[Running]:
     sagemaker = project.client("sagemaker")
-    found = running(sagemaker, _owner(project))
     stopped = [item for item in found if stop_one(sagemaker, item)]
     for item in stopped:
         project.console.say(f"  {item.kind.label} {item.name} is being stopped")
@@ -86,7 +97,7 @@ def purge(project: Project, *, confirmed: bool = False) -> None:
     name = project.environment
     if not confirmed:
         confirm(f"Everything in {name}, with all data, models and records, will be gone.", name)
-    _stop(project)
+    _stop(project, _running(project))
     prepare(project)
     applied = project.terraform.applied()
     _empty(project, applied)
@@ -124,7 +135,7 @@ def _remove_orphans(project: Project) -> list[str]:
     owner = _owner(project)
     tagged = owner.tagged_arns(project.client("resourcegroupstaggingapi"))
     # terraform/bootstrap gives it the same tags, and it holds the way back.
-    kept = f":s3:::{state_bucket(project)}"
+    kept = f":s3:::{project.state_bucket}"
     arns = [arn for arn in tagged if not arn.endswith(kept)]
     removable = in_order(arns)
     for arn in removable:
@@ -140,7 +151,7 @@ def _print_remaining(project: Project, left: list[str]) -> None:
     say = project.console.say
     for line in left:
         say(f"  remains: {line}")
-    say(f"  remains: {state_bucket(project)}, with the versions of Terraform's state")
+    say(f"  remains: {project.state_bucket}, with the versions of Terraform's state")
 
 
 def _owner(project: Project) -> Owner:

@@ -23,6 +23,8 @@ def compare_shadow(
     Read are the records that both left in the last `hours`. Raises MonitorError where there is
     no shadow, or no image that both answered.
     """
+    if out is not None:
+        project.require_writable(out)
     served, shadow, endpoint = _sides(project)
     deployment = project.deployment
     until = project.now()

@@ -142,7 +142,7 @@ def _pool(project: Project) -> dict[str, list[Callable[[], bytes]]]:
         if len(own) < POOL:
             own.append(partial(load, row.key))
     if not found:
-        raise SettingsError("The staged dataset has no test images: inv etl")
+        raise SettingsError(f"The staged dataset has no test images: inv etl{project.env_flag}")
     return found
 
 
