@@ -151,8 +151,8 @@ def test_an_agenda_that_fails_holds_up_no_other(says, caplog):
     clock.advance(45)
     assert log == [("", 20), ("", 40)]
     real[0] += 20
-    assert clock.run_due() is not says
-    assert log[-1] == ("", 60)
+    assert clock.run_due() == (not says)
+    assert log[2:] == [("", 60)]
     assert len(caplog.records) == 1
 
 
