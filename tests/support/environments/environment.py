@@ -142,7 +142,7 @@ class Environment:
         return Clock(self.aws.endpoint_url)
 
     def inv(self, *task: str, **environ: str) -> Ended:
-        return self.checkout.inv(*task, timeout=900, **environ)
+        return self.checkout.inv_within(900, *task, **environ)
 
     def done(self, *task: str, **environ: str) -> str:
         """Run a task that must succeed, and return what it said."""
