@@ -6,6 +6,7 @@ Their flags are declared in `scones_toolkit.commands`; what they do is in `scone
 from pathlib import Path
 
 from invoke import Collection
+from invoke.main import program
 
 from scones_toolkit.cli import tasks_of
 from scones_toolkit.commands import (
@@ -17,9 +18,11 @@ from scones_toolkit.commands import (
     terraform,
     workflow,
 )
+from scones_toolkit.usage import explain_usage_errors
 
 ROOT = Path(__file__).parent
 
+explain_usage_errors(program)
 ns = Collection(*tasks_of(ROOT, model, deployment, workflow, monitoring))
 ns.add_collection(Collection("local", *tasks_of(ROOT, local)))
 ns.add_collection(Collection("demand", *tasks_of(ROOT, demand)))

@@ -202,23 +202,25 @@ def progress(states: Any, arn: str) -> int:
     return int(counts["succeeded"] + counts["failed"])
 
 
-Told = collections.Counter[tuple[str, str]]
+Announced = collections.Counter[tuple[str, str]]
 
 
-def take_messages(workflow: Workflow, told: Told) -> None:
+def take_messages(workflow: Workflow, announced: Announced) -> None:
     """Count the events and review messages that are there, by event id and image version."""
     for purpose in ("events", "review"):
-        told.update((event["event_id"], _version(event)) for event in workflow.messages(purpose))
+        announced.update(
+            (event["event_id"], _version(event)) for event in workflow.messages(purpose)
+        )
 
 
-def untold(workflow: Workflow, told: Told) -> set[str]:
+def untold(workflow: Workflow, announced: Announced) -> set[str]:
     """Return the keys of the images with a row of which there was no message."""
-    ids = {event_id for event_id, _ in told}
+    ids = {event_id for event_id, _ in announced}
     rows = (row for row in workflow.rows() if row["event_id"]["S"] not in ids)
     return {json.loads(row["message"]["S"])["image"]["key"] for row in rows}
 
 
-def accounts(workflow: Workflow, run: str, rows_asked: int, told: Told) -> dict[str, Any]:
+def accounts(workflow: Workflow, run: str, rows_asked: int, announced: Announced) -> dict[str, Any]:
     """Return what a run left: counts, duplicates, and what does not add up."""
     results = workflow.results(run)
     by_index = collections.Counter(result["index"] for result in results)
@@ -226,7 +228,7 @@ def accounts(workflow: Workflow, run: str, rows_asked: int, told: Told) -> dict[
     failures = [result for result in results if result["decision"] == "failed"]
     rows = workflow.rows()
     keys = collections.Counter((row["image"]["S"], row["release"]["S"]) for row in rows)
-    ids = collections.Counter(event_id for event_id, _ in told)
+    ids = collections.Counter(event_id for event_id, _ in announced)
     wrong = []
     if sum(decisions.values()) != rows_asked or len(by_index) != rows_asked:
         wrong.append(f"{rows_asked} inputs, {sum(decisions.values())} results: {dict(decisions)}")
@@ -238,8 +240,8 @@ def accounts(workflow: Workflow, run: str, rows_asked: int, told: Told) -> dict[
         wrong.append(f"{len(clash)} event ids belong to several image versions")
     # A batch that was killed between row and message is repeated; where the repeat fails, the row
     # stays without a message, and the failure is told.
-    if silent := untold(workflow, told) - {_key(one) for one in failures}:
-        wrong.append(f"{len(silent)} rows were never told, and are no failures")
+    if silent := untold(workflow, announced) - {_key(one) for one in failures}:
+        wrong.append(f"{len(silent)} rows were never announced, and are no failures")
     if nameless := [one for one in failures if not one.get("error", {}).get("Cause")]:
         wrong.append(f"{len(nameless)} failures have no cause")
     return {
@@ -247,7 +249,7 @@ def accounts(workflow: Workflow, run: str, rows_asked: int, told: Told) -> dict[
         **dict(decisions),
         "rows": len(rows),
         "event_ids": len(ids),
-        "repeats_of_an_event_id": sum(told.values()) - len(told),
+        "repeats_of_an_event_id": sum(announced.values()) - len(announced),
         "failures": dict(
             collections.Counter(one["error"]["Error"] for one in failures).most_common()
         ),
@@ -265,7 +267,7 @@ def _key(result: dict[str, Any]) -> str:
     return str(result["image"]["key"])
 
 
-def cure(chaos: Chaos, failed: list[str], told: Told) -> dict[str, Any]:
+def cure(chaos: Chaos, failed: list[str], announced: Announced) -> dict[str, Any]:
     """Put the harmed images again, run what failed once more, and return what is left."""
     s3 = chaos.workflow.client("s3")
     for key in sorted(chaos.manifest.harmed - chaos.manifest.broken):
@@ -280,9 +282,9 @@ def cure(chaos: Chaos, failed: list[str], told: Told) -> dict[str, Any]:
         wrong.append(f"{len(left ^ (chaos.manifest.broken & set(failed)))} keys ended otherwise")
     if len(results) != len(failed):
         wrong.append(f"{len(failed)} inputs, {len(results)} results")
-    take_messages(chaos.workflow, told)
+    take_messages(chaos.workflow, announced)
     # What a version that was replaced meanwhile would have told, its successor told.
-    silent = untold(chaos.workflow, told)
+    silent = untold(chaos.workflow, announced)
     if silent - chaos.manifest.harmed:
         wrong.append(f"{len(silent - chaos.manifest.harmed)} rows were never told")
     return {
@@ -322,15 +324,15 @@ def chaotic_run(
         chaos.stop.set()
         breaker.join()
         Faults(chaos.workflow.aws.local.endpoint_url).remove()
-        told: Told = collections.Counter()
-        take_messages(chaos.workflow, told)
-        found = accounts(chaos.workflow, "all", len(manifest.keys), told)
+        announced: Announced = collections.Counter()
+        take_messages(chaos.workflow, announced)
+        found = accounts(chaos.workflow, "all", len(manifest.keys), announced)
         failed = found.pop("failed_keys")
         return {
             "seconds": round(seconds, 1),
             "done": dict(chaos.done),
             **found,
-            "cured": cure(chaos, failed, told),
+            "cured": cure(chaos, failed, announced),
         }
     finally:
         (chaos.workflow.aws.local if chaos else local).stop()

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import IO, cast
 
 # A pooled thread that spins takes the time of whatever else runs; OpenMP reads this once.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -102,7 +103,7 @@ class Rows(io.TextIOBase):
 def read_rows(rows: int) -> int:
     """Print how fast rows are read and what memory that takes; return 1 for too much of it."""
     before, started, worked = peak_mb(), time.perf_counter(), processor_seconds()
-    hours = parse_hours(Rows(rows), "rows.csv", known=False)
+    hours = parse_hours(cast(IO[str], Rows(rows)), "rows.csv", known=False)
     seconds, memory = time.perf_counter() - started, peak_mb() - before
     print(
         f"{rows:,} rows, {len(hours):,} hours, {hours.excluded.duplicates:,} further rows of the "

@@ -23,14 +23,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from drift_records import CAMERA, CLEAN, COLUMNS, NEW_VEHICLE, Records, records
 from numpy.typing import NDArray
 
 from scones_core.errors import SconesError
 from scones_images.distortions import CORRUPTIONS, SEVERITIES
-from scones_monitor.drift.figures import compare, drifted
 from scones_monitor.drift.online import WINDOWS, OnlineDetector, normal_scores
 from scones_monitor.drift.samples import Sample, sample_of
+from scones_monitor.drift.two_sample_tests import compare, drifted
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.drift_records import (  # noqa: E402
+    CAMERA,
+    CLEAN,
+    COLUMNS,
+    NEW_VEHICLE,
+    Records,
+    records,
+)
 
 LABELS = ("bicycle", "motorcycle")
 CLASS_SHIFT = "class shift"
@@ -63,7 +74,7 @@ class Draw:
     def rows(self, n: int, condition: str, share: float, rng: np.random.Generator) -> Rows:
         """Return n records, shape (n, 1 + statistics)."""
         clean = self.found[CLEAN]
-        rows = clean[rng.integers(len(clean), size=n)]
+        rows: Rows = clean[rng.integers(len(clean), size=n)]
         if condition == CLEAN:
             return rows
         # The pool has its first class first.
@@ -75,7 +86,8 @@ class Draw:
             places = rng.integers(half, size=n) + np.where(first, 0, half)
         else:
             places = rng.integers(len(pool), size=n)
-        return np.where(moved[:, None], pool[places], rows)
+        drawn: Rows = np.where(moved[:, None], pool[places], rows)
+        return drawn
 
 
 def conditions() -> dict[str, list[str]]:

@@ -53,7 +53,8 @@ def drawn(rng: np.random.Generator, count: int) -> np.ndarray:
     coarse = rng.normal(128, 50, (count, 3, 8, 8)).astype(np.float32)
     soft = coarse.repeat(4, axis=2).repeat(4, axis=3)
     noise = rng.normal(0, 15, (count, 3, 32, 32)).astype(np.float32)
-    return np.clip(soft + noise, 0, 255).astype(np.uint8).reshape(count, 3072)
+    rows: np.ndarray = np.clip(soft + noise, 0, 255).astype(np.uint8).reshape(count, 3072)
+    return rows
 
 
 def real_rows() -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -90,6 +91,9 @@ def table(split: str, rows: int, seed: int) -> dict[str, object]:
 class Python2Pickler(pickle._Pickler):
     """Writes what Python 2 and numpy 1 wrote for the original: text is a string of bytes."""
 
+    # Methods of the pickler in pure Python, which its type leaves out.
+    write: Callable[[bytes], object]
+    memoize: Callable[[object], None]
     dispatch: ClassVar[dict[type, Any]] = dict(pickle._Pickler.dispatch)
 
     def save_string(self, value: str | bytes) -> None:
@@ -105,7 +109,7 @@ class Python2Pickler(pickle._Pickler):
     def save_global(self, obj: Any, name: str | None = None) -> None:
         """Write a name, numpy's module as it was called then."""
         if getattr(obj, "__name__", "") != "_reconstruct":
-            super().save_global(obj, name)
+            vars(pickle._Pickler)["save_global"](self, obj, name)
             return
         self.write(b"cnumpy.core.multiarray\n_reconstruct\n")
         self.memoize(obj)
@@ -120,7 +124,7 @@ def pickled(content: dict[str, object]) -> bytes:
 
 def generate(path: Path, rows: int) -> None:
     """Write the archive, a fifth as many test rows as train rows."""
-    members = {
+    members: dict[str, dict[str, object]] = {
         "train": table("train", rows, 2),
         "test": table("test", rows // 5, 1),
         "meta": {"fine_label_names": NAMES},

@@ -135,13 +135,13 @@ def main() -> int:
         aws = Aws.of(local)
         aws.client("s3").create_bucket(Bucket=BUCKET)
         for form in [*READERS] if arguments.forms else []:
-            told = run(aws, form, sizes[0], arguments.batch)
-            print(f"{sizes[0]} items, {form}: {told['ms']:.2f} ms a child", flush=True)
+            figures = run(aws, form, sizes[0], arguments.batch)
+            print(f"{sizes[0]} items, {form}: {figures['ms']:.2f} ms a child", flush=True)
         for size in sizes:
-            found.append(told := run(aws, "JSONL", size, arguments.batch))
+            found.append(figures := run(aws, "JSONL", size, arguments.batch))
             print(
-                f"{size} items, {told['children']} children: {told['ms']:.2f} ms of a processor, "
-                f"{told['kilobytes']:.1f} KB a child",
+                f"{size} items, {figures['children']} children: {figures['ms']:.2f} ms of a "
+                f"processor, {figures['kilobytes']:.1f} KB a child",
                 flush=True,
             )
     middle, last = found[-2 if len(found) > 1 else -1], found[-1]

@@ -9,6 +9,7 @@ the executions leave more than 300 MB or twenty threads behind.
 """
 
 import argparse
+import functools
 import json
 import os
 import statistics
@@ -103,8 +104,7 @@ def map_rates(aws: Aws, items: int) -> dict[str, Any]:
         assert ended["status"] == "SUCCEEDED", ended
 
     return {
-        name: rate(lambda machine=machine: run(machine), items)
-        for name, machine in machines.items()
+        name: rate(functools.partial(run, machine), items) for name, machine in machines.items()
     }
 
 

@@ -47,8 +47,11 @@ Found = TypeVar("Found")
 
 
 def image(number: int) -> bytes:
-    """Return a PNG whose header is sound, and whose last byte the stub endpoint decides by."""
-    return _PNG + b"\0" * (IMAGE_BYTES - len(_PNG) - 1) + bytes([number % 256])
+    """Return a PNG whose header is sound, and whose last byte the stub endpoint decides by.
+
+    No two are the same: the embedded AWS keeps equal bodies once.
+    """
+    return _PNG + number.to_bytes(IMAGE_BYTES - len(_PNG), "big")
 
 
 def images(faults: Path) -> dict[str, ImageCommands]:
@@ -69,13 +72,15 @@ class Workflow:
         """Return an administrator's client."""
         return self.aws.client(service)
 
-    def put_images(self, prefix: str, count: int) -> list[str]:
-        """Put that many images under a prefix; return their keys."""
+    def put_images(
+        self, prefix: str, count: int, made: Callable[[int], bytes] = image
+    ) -> list[str]:
+        """Put that many images, by their numbers, under a prefix; return their keys."""
         s3 = self.client("s3")
         keys = [f"{prefix}{number:06d}.png" for number in range(count)]
 
         def put(number: int) -> None:
-            s3.put_object(Bucket=BUCKET, Key=keys[number], Body=image(number))
+            s3.put_object(Bucket=BUCKET, Key=keys[number], Body=made(number))
 
         with ThreadPoolExecutor(PUTTERS) as pool:
             list(pool.map(put, range(count)))
@@ -144,16 +149,18 @@ def ended_or_none(execution: dict[str, Any]) -> dict[str, Any] | None:
     return None if execution["status"] == "RUNNING" else execution
 
 
-def deploy(local: LocalAws, batch_images: int = 200, concurrency: int = 20) -> Workflow:
+def deploy(
+    local: LocalAws, batch_images: int = 200, concurrency: int = 20, instances: int = 2
+) -> Workflow:
     """Deploy the workflow with its queues, table, bus, functions and endpoint.
 
     `concurrency` is what one execution asks of the endpoint at once, as
-    `limits.execution_concurrency` of Terraform.
+    `limits.execution_concurrency` of Terraform; `instances` are those of the endpoint.
     """
     aws = Aws.of(local)
     hosting = Hosting.of(aws)
     _make_stores(aws)
-    endpoint = hosting.endpoint(hosting.configuration(variant(hosting.model(), count=2)))
+    endpoint = hosting.endpoint(hosting.configuration(variant(hosting.model(), count=instances)))
     arns = _make_functions(aws, endpoint)
     machine = aws.state_machine(_definition(arns, batch_images, concurrency))
     return Workflow(aws, endpoint, machine)

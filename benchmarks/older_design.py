@@ -152,7 +152,7 @@ def _policy(**statement: Any) -> str:
 
 
 @functools.cache
-def _client(endpoint_url: str, service: str) -> Any:
+def _client(endpoint_url: str, service: Any) -> Any:
     import boto3
     from botocore.config import Config
 

@@ -27,8 +27,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from scones_monitor.archive import Archive
 from scones_monitor.capture_files import FolderCaptures
+from scones_monitor.record_archive import Archive
 from scones_monitor.report import Provenance, ReportData, write_report
 from scones_monitor.summary import Query, summarise
 

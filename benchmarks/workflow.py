@@ -23,7 +23,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,16 +122,23 @@ def older(workflow: newer_design.Workflow, pid: int, count: int) -> dict[str, An
     return figures(count, use, len(events), transitions, cost)
 
 
-def newer(workflow: newer_design.Workflow, pid: int, count: int) -> dict[str, Any]:
+def newer(
+    workflow: newer_design.Workflow,
+    pid: int,
+    count: int,
+    image: Callable[[int], bytes] = newer_design.image,
+) -> dict[str, Any]:
     """Return the figures of the deployed workflow over a manifest of that many images."""
-    keys = workflow.put_images(f"images/{count}/", count)
+    keys = workflow.put_images(f"images/{count}/", count, image)
     given = workflow.put_manifest(f"{count}.jsonl", keys)
     states = workflow.client("stepfunctions")
     with measured(pid) as use:
         ended = workflow.ended(workflow.start(f"size-{count}", given))
     assert ended["status"] == "SUCCEEDED", ended
     counts = json.loads(ended["output"])["counts"]
-    assert sum(counts.values()) == count and not counts["failed"], counts
+    assert sum(counts.values()) == count, counts
+    failures = workflow.results(f"size-{count}") if counts["failed"] else []
+    causes = {found["error"]["Cause"] for found in failures if found["decision"] == "failed"}
     events = history(states, ended["executionArn"])
     (run,) = states.list_map_runs(executionArn=ended["executionArn"])["mapRuns"]
     found = states.describe_map_run(mapRunArn=run["mapRunArn"])
@@ -144,7 +151,13 @@ def newer(workflow: newer_design.Workflow, pid: int, count: int) -> dict[str, An
     cost += time_cost
     made = figures(count, use, len(events) / count, transitions / count, MILLION * cost / count)
     of_time = round(MILLION * time_cost / count, 4)
-    return {**made, "dollars_of_time": of_time, "children": children, **counts}
+    return {
+        **made,
+        "dollars_of_time": of_time,
+        "children": children,
+        **counts,
+        "causes": sorted(causes),
+    }
 
 
 def history(states: Any, arn: str) -> list[dict[str, Any]]:
@@ -184,10 +197,13 @@ def missed(before: dict[str, Any], sizes: list[dict[str, Any]]) -> list[str]:
         found.append(f"throughput is {times:.1f} times the older one, not {TIMES:.0f}")
     if dollars > DOLLARS:
         found.append(f"orchestration costs ${dollars:.2f} a million, over ${DOLLARS}")
-    for what in ("server_processor_ms_per_image", "server_kilobytes_per_image"):
-        growth = last[what] / first[what] - 1
+    found += [
+        f"{size['failed']} images failed: {size['causes']}" for size in sizes if size["failed"]
+    ]
+    for figure in ("server_processor_ms_per_image", "server_kilobytes_per_image"):
+        growth = last[figure] / first[figure] - 1
         if growth > FLAT:
-            found.append(f"{what} grows by {growth:.0%}, over {FLAT:.0%}")
+            found.append(f"{figure} grows by {growth:.0%}, over {FLAT:.0%}")
     return found
 
 

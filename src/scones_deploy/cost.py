@@ -44,7 +44,7 @@ class Line:
     """One item: what stands for a month without any image, and for each million images."""
 
     service: str
-    what: str
+    item: str
     month: float = 0.0
     million: float = 0.0
 

@@ -76,6 +76,11 @@ class Running:
     kind: Kind
     name: str
 
+    @property
+    def is_job(self) -> bool:
+        """Whether stopping it loses the work that it has done so far."""
+        return "InProgress" in self.kind.running
+
 
 def running(sagemaker: Any, owner: Owner) -> list[Running]:
     """Return what of this owner bills by the hour now, each kind by its own list and tags."""
@@ -119,7 +124,7 @@ def stop(sagemaker: Any, found: Running) -> bool:
     try:
         getattr(sagemaker, found.kind.stops)(**{f"{found.kind.prefix}Name": found.name})
     except ClientError as error:
-        if "InProgress" in found.kind.running and error.response["Error"]["Code"] in GONE:
+        if found.is_job and error.response["Error"]["Code"] in GONE:
             return False
         raise
     return True

@@ -23,7 +23,9 @@ def chosen(releases: Releases, release: str | None, environment: str) -> Release
     """Return the release of this id, or the active one; raises ReleaseError where it is none."""
     name = release or releases.active
     if name is None:
-        raise ReleaseError(f"Nothing was released in {environment} yet: inv release")
+        raise ReleaseError(
+            f"Nothing was released in {environment} yet: inv release --env {environment}"
+        )
     if name not in releases.releases:
         known = ", ".join(sorted(releases.releases)) or "none"
         raise ReleaseError(f"There is no release {name!r} in {environment}; it has {known}.")

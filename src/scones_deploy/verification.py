@@ -121,8 +121,8 @@ def _configuration_differences(
             ("destination", "DestinationS3Uri", "destination_s3_uri"),
             ("key", "KmsKeyId", "kms_key_id"),
         ):
-            what = f"the data capture's {setting} of {name}"
-            yield from _differs(what, capture.get(key), settings.get(attribute))
+            setting_name = f"the data capture's {setting} of {name}"
+            yield from _differs(setting_name, capture.get(key), settings.get(attribute))
 
 
 def _model_differences(model: Mapping[str, Any], release: Release) -> Iterator[str]:
@@ -220,9 +220,9 @@ def rollback_advice(releases: Releases, environment: str) -> str:
     )
 
 
-def _differs(what: str, found: object, expected: object) -> Iterator[str]:
+def _differs(setting: str, found: object, expected: object) -> Iterator[str]:
     if found != expected:
-        yield f"{what} is {_display_value(found)} and should be {_display_value(expected)}"
+        yield f"{setting} is {_display_value(found)} and should be {_display_value(expected)}"
 
 
 def _display_value(value: object) -> str:

@@ -219,7 +219,7 @@ _ADVICE = {
 
 
 @contextlib.contextmanager
-def reported(bucket: str, what: str) -> Iterator[None]:
+def reported(bucket: str, failure: str) -> Iterator[None]:
     """Turn the errors of boto3 into a DatasetError that says what failed and what to do."""
     try:
         yield
@@ -228,8 +228,8 @@ def reported(bucket: str, what: str) -> Iterator[None]:
         # AWS's own words may hold braces: only the advice is a template.
         advice = _ADVICE.get(code)
         why = advice.format(bucket=bucket) if advice else str(error)
-        raise DatasetError(f"{what}: {why}.") from error
+        raise DatasetError(f"{failure}: {why}.") from error
     except BotoCoreError as error:
         raise DatasetError(
-            f"{what}: {error}. Check the network, the credentials and AWS_ENDPOINT_URL."
+            f"{failure}: {error}. Check the network, the credentials and AWS_ENDPOINT_URL."
         ) from error

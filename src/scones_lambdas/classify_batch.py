@@ -31,7 +31,7 @@ from scones_lambdas.environment import (
     RecordEnvironment,
     SerializeEnvironment,
 )
-from scones_lambdas.recording import RESERVED_SECONDS, failed, recorder, write_results
+from scones_lambdas.result_destinations import RESERVED_SECONDS, failed, recorder, write_results
 from scones_lambdas.telemetry import count_results, logger
 
 if TYPE_CHECKING:

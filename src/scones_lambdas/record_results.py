@@ -17,7 +17,7 @@ from scones_core.errors import InvalidRequest
 from scones_core.events import DECISIONS, Result, count_by_decision
 from scones_lambdas import clients
 from scones_lambdas.environment import RecordEnvironment
-from scones_lambdas.recording import recorder, write_results
+from scones_lambdas.result_destinations import recorder, write_results
 from scones_lambdas.telemetry import count_results, logger
 
 if TYPE_CHECKING:

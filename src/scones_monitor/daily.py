@@ -32,10 +32,10 @@ from scones_core.reviews import read_answers
 from scones_core.reviews.shared import LABELS
 from scones_core.terraform_outputs import Challenge
 from scones_core.uris import S3Uri
-from scones_monitor.archive import Archive
 from scones_monitor.capture_files import S3Captures
 from scones_monitor.live import DAY, LiveFigures, live_figures, publish
 from scones_monitor.period import parse_time
+from scones_monitor.record_archive import Archive
 from scones_monitor.reference import SUMMARY, drift_bounds
 from scones_monitor.report import Provenance, ReportData, write_report
 from scones_monitor.review.sample import figures_of

@@ -10,8 +10,8 @@ import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import MonitorError
-from scones_monitor.drift.figures import CLASS_MIX, DriftFigure, Verdict, drifted
 from scones_monitor.drift.onset import Onset
+from scones_monitor.drift.two_sample_tests import CLASS_MIX, DriftFigure, Verdict, drifted
 from scones_monitor.formats import count, percent
 from scones_monitor.report import ReportData
 from scones_monitor.statistics import Share

@@ -17,7 +17,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scones_images.statistics import STATISTICS
-from scones_monitor.archive import (
+from scones_monitor.capture_files import CaptureFile
+from scones_monitor.record_archive import (
     NO_IMAGE,
     SAMPLE,
     UNREADABLE,
@@ -25,7 +26,6 @@ from scones_monitor.archive import (
     Part,
     text_hash,
 )
-from scones_monitor.capture_files import CaptureFile
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int16]
@@ -87,7 +87,7 @@ class Exclusion:
     reason: str
     count: int
     first: str = ""
-    what: Excluded = "request"
+    kind: Excluded = "request"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,9 +250,9 @@ class _Fold:
         self.found: set[int] = set()
         self.other_clock = 0
 
-    def exclude(self, reason: str, count: int, first: str = "", what: Excluded = "request") -> None:
+    def exclude(self, reason: str, count: int, first: str = "", kind: Excluded = "request") -> None:
         if count:
-            known = self.excluded.get(reason, Exclusion(reason, 0, first, what))
+            known = self.excluded.get(reason, Exclusion(reason, 0, first, kind))
             self.excluded[reason] = replace(known, count=known.count + count)
 
     def select(
@@ -278,10 +278,10 @@ class _Fold:
         once = keep & ~np.isin(event, before)
         once[_repeated(event, time, once, keep_last=False)] = False
         repeated = int(keep.sum() - once.sum())
-        self.exclude("captured twice: the same event id", repeated, what="repeat")
+        self.exclude("captured twice: the same event id", repeated, kind="repeat")
         retried = _repeated(inference, time, once & (inference != 0), keep_last=True)
         gone = "answers of a request that was retried: the last one counts"
-        self.exclude(gone, len(retried), what="repeat")
+        self.exclude(gone, len(retried), kind="repeat")
         once[retried] = False
         self.found.update(inference[once].tolist() if self.wanted is not None else ())
         ends = np.cumsum([len(table) for table in tables])[:-1]
@@ -396,7 +396,7 @@ class _Fold:
 
     def summary(self) -> Summary:
         lost = len(self.truth_ids) - self.truth_used
-        self.exclude(LOST_LABELS, max(0, lost), what="label")
+        self.exclude(LOST_LABELS, max(0, lost), kind="label")
         empty = (np.empty(0, np.uint32), np.empty(0, np.float32), *(np.empty(0, np.int16),) * 2)
         time, confidence, label, truth = (
             np.concatenate(column) for column in zip(*(self.columns or [empty]), strict=True)

@@ -45,12 +45,10 @@ class Timeline:
         return [self.start + (i + 0.5) * self.step for i in range(len(self))]
 
 
-def period_bins(
-    first: datetime, last: datetime, max_bins: int = MAX_BINS
-) -> tuple[datetime, timedelta, int]:
+def period_bins(first: datetime, last: datetime) -> tuple[datetime, timedelta, int]:
     """Return the start, the step and the number of bins that hold both times."""
     span = max(last - first, timedelta(seconds=1))
-    step = next((s for s in STEPS if span / s <= max_bins - 1), STEPS[-1])
+    step = next((s for s in STEPS if span / s <= MAX_BINS - 1), STEPS[-1])
     seconds = int(step.total_seconds())
     start = datetime.fromtimestamp(int(first.timestamp()) // seconds * seconds, UTC)
     return start, step, int((last - start) / step) + 1

@@ -15,14 +15,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from scones_core.reviews import Answer, consensus, current_answers
 from scones_core.terraform_outputs import Deployment
 from scones_images.statistics import STATISTICS
-from scones_monitor.archive import Archive
 from scones_monitor.capture_files import CaptureSource
 from scones_monitor.captured_records import Unreadable, parse_record
-from scones_monitor.drift.figures import DriftFigure, compare
+from scones_monitor.cloudwatch_metrics import EndpointMetrics, read_metrics
 from scones_monitor.drift.onset import Onset, find_onset
 from scones_monitor.drift.samples import Sample
-from scones_monitor.invocations import EndpointMetrics, read_metrics
-from scones_monitor.releases import NO_HISTORY, History, read_history
+from scones_monitor.drift.two_sample_tests import DriftFigure, compare
+from scones_monitor.record_archive import Archive
+from scones_monitor.release_history import NO_HISTORY, History, read_history
 from scones_monitor.summary import Place, Query, Rows, Summary, summarise
 from scones_monitor.timeline import period_bins
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from scones_core.terraform_outputs import Challenge
 from scones_monitor.capture_files import S3Captures
-from scones_monitor.invocations import EndpointMetrics
+from scones_monitor.cloudwatch_metrics import EndpointMetrics
 from scones_monitor.sequential import ALPHA, Arm, Stratum, Verdict, compare
 from scones_monitor.statistics import (
     Estimate,

@@ -1,5 +1,6 @@
 """Command line: flags from a function's types, errors as one sentence, questions."""
 
+import errno
 import functools
 import inspect
 import os
@@ -22,6 +23,20 @@ from scones_core.errors import DeployError, SconesError
 from scones_core.uris import is_on_this_host
 from scones_toolkit.console import printable
 from scones_toolkit.project import Environment, Project
+
+# What a host says of a file that is the user's to settle, and what settles it.
+ELSEWHERE = (
+    "Make it writable, or name other folders with SCONES_PROJECT_BUILD_DIR, "
+    "SCONES_PROJECT_LOCAL_DIR and SCONES_PROJECT_CACHE_DIR."
+)
+MORE_ROOM = "Free some space; what is in build and .cache can be made again."
+HOST_FAULTS = {
+    errno.EACCES: ELSEWHERE,
+    errno.EPERM: ELSEWHERE,
+    errno.EROFS: ELSEWHERE,
+    errno.ENOSPC: MORE_ROOM,
+    errno.EDQUOT: MORE_ROOM,
+}
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -181,7 +196,8 @@ class TypedArgument(Argument):
         except ValueError:
             kind = "a number" if self.kind is float else "an integer"
             raise ParseError(f"--{self.names[0]} is {kind}, not {value!r}.") from None
-        if self.replaced is not None:
+        # One that was given stays: the task refuses both, and drops neither unseen.
+        if self.replaced is not None and self.replaced.raw_value is None:
             self.replaced.set_value("")
 
 
@@ -220,6 +236,7 @@ def _converted(parameter: inspect.Parameter, value: Any) -> Any:
 def handle_errors(function: Callable[P, R]) -> Callable[P, R]:
     """Return the function with its expected errors turned into invoke's Exit.
 
+    So are a folder that cannot be written and a full disk, which are the host's to settle.
     Ctrl-C and SIGTERM leave through the same `finally` blocks and exit with 130, as does an
     output that nobody reads any more, with 141.
     """
@@ -237,10 +254,20 @@ def handle_errors(function: Callable[P, R]) -> Callable[P, R]:
         except BrokenPipeError:
             _stop_writing()
             raise Exit(code=READER_GONE) from None
+        except OSError as error:
+            if error.errno not in HOST_FAULTS:
+                raise
+            raise Exit(printable(f"error: {_host_fault(error)}"), code=1) from None
         except KeyboardInterrupt:
             raise Exit("interrupted", code=130) from None
 
     return call
+
+
+def _host_fault(error: OSError) -> str:
+    # Of a write to an open file, the host does not say which.
+    where = f"{error.filename} cannot be used" if error.filename else "A file cannot be written"
+    return f"{where}: {error.strerror}. {HOST_FAULTS[error.errno or 0]}"
 
 
 def _stop_writing() -> None:
@@ -272,10 +299,10 @@ def _warn_of_loopback(project: Project) -> None:
         )
 
 
-def confirm(what: str, environment: str) -> None:
+def confirm(consequence: str, environment: str) -> None:
     """Ask for the environment's name; raises DeployError where another one is typed."""
     if not sys.stdin.isatty():
-        raise DeployError(f"{what} Not a terminal: pass --yes to confirm.")
-    typed = input(f"{what} Type its name to go on: ")
+        raise DeployError(f"{consequence} Not a terminal: pass --yes to confirm.")
+    typed = input(f"{consequence} Type its name to go on: ")
     if typed.strip() != environment:
         raise DeployError(f"{typed!r} is not {environment!r}; nothing was changed.")

@@ -1,6 +1,7 @@
 """Terminal output: a progress bar and tables for a person, plain lines for a log."""
 
 import re
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,7 +10,14 @@ from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console as RichConsole
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -48,12 +56,19 @@ class Console:
     """Writes to a terminal or, line by line and without colour, to anything else.
 
     Keys, error causes and logs come from outside: all text is shown as it is, never taken for
-    markup, and its control characters are replaced.
+    markup, and its control characters are replaced. `patience` is how many seconds a log stays
+    without a line while something is done.
     """
 
-    def __init__(self, rich: RichConsole | None = None, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        rich: RichConsole | None = None,
+        clock: Clock = time.monotonic,
+        *,
+        patience: float = 5.0,
+    ) -> None:
         self.rich = rich or RichConsole(highlight=False, soft_wrap=True)
-        self.clock = clock
+        self.clock, self.patience = clock, patience
 
     def say(self, text: str) -> None:
         """Print a text."""
@@ -79,6 +94,37 @@ class Console:
         self.rich.print(Text(printable(text), style))
 
     @contextmanager
+    def working(self, what: str) -> Iterator[None]:
+        """Show what is being done and for how long, as `planning`; in a log only if it is long.
+
+        For work that does not know how far it is; a terminal forgets the line at its end.
+        """
+        if not self.rich.is_terminal:
+            with self._announced(what):
+                yield
+            return
+        columns = (
+            TextColumn(" "),
+            SpinnerColumn("line"),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self.rich, transient=True) as shown:
+            shown.add_task(cell(what), total=None)
+            yield
+
+    @contextmanager
+    def _announced(self, what: str) -> Iterator[None]:
+        """Print what is being done, once, where it takes longer than the log's patience."""
+        timer = threading.Timer(self.patience, self.say, [f"  {what} ..."])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    @contextmanager
     def progress(self, title: str, *, rate: bool = True) -> Iterator[ProgressCallback]:
         """Show a bar with rate and time left; elsewhere a line every few seconds.
 
@@ -88,7 +134,8 @@ class Console:
         if self.rich.is_terminal:
             yield from self._bar(cell(title), pace)
         else:
-            yield _Lines(self, title, pace)
+            with self._announced(title):
+                yield _Lines(self, title, pace)
 
     def _bar(self, title: str, pace: "_Pace") -> Iterator[ProgressCallback]:
         columns = (

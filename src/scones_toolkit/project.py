@@ -1,7 +1,9 @@
 """One environment of one checkout: its paths, its clients, its Terraform."""
 
+import errno
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -24,6 +26,12 @@ from scones_core.settings import Settings
 from scones_core.terraform_outputs import Deployment
 from scones_deploy.release import Release, read_releases
 from scones_deploy.terraform.adapter import Terraform
+from scones_deploy.terraform.state_bucket import (
+    StateLock,
+    backend_bucket,
+    backend_settings,
+    state_lock,
+)
 from scones_toolkit.console import Console, TerraformLines
 
 Environment = Literal["local", "dev", "prod"]
@@ -48,6 +56,8 @@ WRITTEN_BY = {
     "demand/data": ("No hours were staged", "demand.etl"),
     "demand/training": ("No demand model was trained", "demand.train"),
 }
+# The record that each of these tasks needs before.
+NEEDED_BEFORE = {"training": "dataset", "demand/training": "demand/data"}
 
 
 class Records:
@@ -67,14 +77,18 @@ class Records:
         return path
 
     def read(self, name: str) -> dict[str, Any]:
-        """Return a record; raises SconesError, naming the task that writes it, without one."""
+        """Return a record; raises SconesError, naming the tasks that lead to it, without one."""
         path = self.path(name)
         missing, task = WRITTEN_BY[name]
         task = f"inv {task}{self._env_flag}"
+        before = NEEDED_BEFORE.get(name)
+        first = ""
+        if before and not self.path(before).exists():
+            first = f"inv {WRITTEN_BY[before][1]}{self._env_flag}, then "
         try:
             content = json.loads(path.read_bytes())
         except FileNotFoundError:
-            raise SconesError(f"{missing} yet: {task} ({path} is missing)") from None
+            raise SconesError(f"{missing} yet: {first}{task} ({path} is missing)") from None
         except ValueError as error:
             raise SconesError(f"{path} is not valid JSON ({error}); run `{task}` again.") from error
         if not isinstance(content, dict):
@@ -146,6 +160,24 @@ class Project:
     def release_file(self) -> Path:
         """The release manifest of this environment, which Terraform reads."""
         return self.root / "terraform" / "environments" / self.environment / "release.tfvars.json"
+
+    def require_writable(self, path: Path) -> None:
+        """Make the folder of a file that a flag names, and say so; raises SconesError.
+
+        Before the work whose result goes there: a mistyped path is seen at once.
+        """
+        folder = path.absolute().parent
+        new = not folder.is_dir()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise SconesError(f"{path} cannot be written: {error.strerror}.") from error
+        if new:
+            self.console.say(f"  The folder {folder} did not exist; it was made.")
 
     @property
     def records(self) -> Records:
@@ -226,6 +258,7 @@ class Project:
             build_dir=self.build,
             environ=self.environ,
             output=self.lines,
+            working=self.console.working,
         )
 
     @cached_property
@@ -249,8 +282,38 @@ class Project:
             )
         outputs = self.terraform.outputs()
         if not outputs:
+            self._require_unlocked()
             raise DeployError(f"{self.environment} is not deployed: inv apply{self.env_flag}")
-        return Deployment.of(outputs)
+        try:
+            return Deployment.of(outputs)
+        except DeployError:
+            self._require_unlocked()
+            raise
+
+    @property
+    def state_bucket(self) -> str:
+        """The bucket of Terraform's state: of an account the one that is set, or as documented."""
+        if self.environment == "local":
+            return backend_bucket(self.release_file.with_name("backend.hcl"))
+        if self.settings.project.state_bucket:
+            return self.settings.project.state_bucket
+        account = self.client("sts").get_caller_identity()["Account"]
+        return f"scones-{self.environment}-terraform-state-{account}"
+
+    def state_lock(self) -> StateLock | None:
+        """Return the lock on Terraform's state; None where no run of Terraform holds it."""
+        settings = backend_settings(self.release_file.with_name("backend.hcl"))
+        return state_lock(self.client("s3"), self.state_bucket, settings.get("key", ""))
+
+    def _require_unlocked(self) -> None:
+        """Raise DeployError where Terraform is at work, which has nothing to show yet."""
+        lock = self.state_lock()
+        if lock is not None and lock.operation == "OperationTypeApply":
+            raise DeployError(
+                f"{self.environment} is being deployed: {lock.who} has applied since "
+                f"{lock.since}. Wait until that ends; if it was killed: inv unlock"
+                f"{self.env_flag}"
+            )
 
     def load_partial_deployment(self) -> None:
         """Have `deployment` be what has been applied so far, until it is forgotten."""

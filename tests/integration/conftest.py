@@ -42,7 +42,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     checkout = copy_checkout(tmp_path_factory.mktemp("checkout"))
     asked = ("demo", "--keep", "--source", checkout.source)
     try:
-        ended = checkout.inv(*asked, timeout=900, SCONES_TRAINING_EPOCHS="2")
+        ended = checkout.inv_within(900, *asked, SCONES_TRAINING_EPOCHS="2")
         assert ended.code == 0, f"{ended.out[-5000:]}\n{ended.err[-5000:]}"
         summary = json.loads((checkout.root / "build" / "demo" / "summary.json").read_text())
         yield Demo(checkout, summary, ended.out)

@@ -5,10 +5,13 @@ import re
 import signal
 import struct
 import zlib
+from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 
+from tests.integration.conftest import Demo
 from tests.support.environments.checkout import Checkout
 
 pytestmark = pytest.mark.slow
@@ -32,7 +35,7 @@ KEYS = {
 }
 
 
-def client(demo, service: str):
+def client(demo: Demo, service: Any) -> Any:
     """A client that knows the embedded AWS only by what the demo printed."""
     found = dict(re.findall(r"export (AWS_\w+)=(\S+)", demo.out))
     return boto3.client(
@@ -44,22 +47,22 @@ def client(demo, service: str):
     )
 
 
-def test_every_input_ends_as_exactly_one_of_accepted_review_failed(demo) -> None:
+def test_every_input_ends_as_exactly_one_of_accepted_review_failed(demo: Demo) -> None:
     summary = demo.summary
     assert summary["inputs"] == summary["n_test"] > 0
     assert summary["accepted"] + summary["review"] + summary["failed"] == summary["inputs"]
     assert summary["failed"] == 0
 
 
-def test_each_invocation_is_captured_once(demo) -> None:
+def test_each_invocation_is_captured_once(demo: Demo) -> None:
     assert demo.summary["captured_records"] == demo.summary["inputs"]
 
 
-def test_a_plan_after_the_last_apply_changes_nothing(demo) -> None:
+def test_a_plan_after_the_last_apply_changes_nothing(demo: Demo) -> None:
     assert demo.summary["plan_changes_after_apply"] == 0
 
 
-def test_the_summary_says_everything_it_promises(demo) -> None:
+def test_the_summary_says_everything_it_promises(demo: Demo) -> None:
     assert set(demo.summary) == KEYS
     assert 0.5 < demo.summary["threshold"] < 1
     assert demo.summary["coverage_at_threshold"] == pytest.approx(
@@ -68,12 +71,12 @@ def test_the_summary_says_everything_it_promises(demo) -> None:
     assert all(seconds >= 0 for seconds in demo.summary["seconds"].values())
 
 
-def test_the_model_separates_the_classes(demo) -> None:
+def test_the_model_separates_the_classes(demo: Demo) -> None:
     # Far above the 0.5 of guessing; the figure itself is measured in benchmarks, not here.
     assert demo.summary["accuracy"] > 0.85
 
 
-def test_the_training_job_has_a_log_though_most_is_applied_while_it_runs(demo) -> None:
+def test_the_training_job_has_a_log_though_most_is_applied_while_it_runs(demo: Demo) -> None:
     # Where there is no log group at its start, all that a job says is lost, progress included.
     logs = client(demo, "logs")
     found = logs.filter_log_events(
@@ -82,7 +85,7 @@ def test_the_training_job_has_a_log_though_most_is_applied_while_it_runs(demo) -
     assert found
 
 
-def test_what_the_summary_names_is_there_for_another_client(demo) -> None:
+def test_what_the_summary_names_is_there_for_another_client(demo: Demo) -> None:
     endpoint = client(demo, "sagemaker").describe_endpoint(
         EndpointName=demo.summary["endpoint_name"]
     )
@@ -93,13 +96,13 @@ def test_what_the_summary_names_is_there_for_another_client(demo) -> None:
     assert sum(json.loads(execution["output"])["counts"].values()) == demo.summary["inputs"]
 
 
-def test_the_report_is_one_file_that_loads_nothing(demo) -> None:
+def test_the_report_is_one_file_that_loads_nothing(demo: Demo) -> None:
     page = (demo.checkout.root / "build" / "demo" / "report.html").read_text()
     assert "<svg" in page
     assert not re.findall(r"""(?:src|href)=["']?(?!data:|#)[a-z]+:?//[^"' >]*""", page)
 
 
-def test_chosen_images_can_be_run_again_and_a_missing_one_fails_alone(demo) -> None:
+def test_chosen_images_can_be_run_again_and_a_missing_one_fails_alone(demo: Demo) -> None:
     bucket = client(demo, "s3").list_buckets()["Buckets"]
     data = next(b["Name"] for b in bucket if "data" in b["Name"])
     listing = client(demo, "s3").list_objects_v2(Bucket=data, Prefix="dataset/")
@@ -114,7 +117,7 @@ def test_chosen_images_can_be_run_again_and_a_missing_one_fails_alone(demo) -> N
     assert decisions[1] == "failed"
 
 
-def test_an_object_that_is_no_image_and_one_of_50_megapixels_fail_by_name(demo) -> None:
+def test_an_object_that_is_no_image_and_one_of_50_megapixels_fail_by_name(demo: Demo) -> None:
     s3 = client(demo, "s3")
     data = next(b["Name"] for b in s3.list_buckets()["Buckets"] if "data" in b["Name"])
     s3.put_object(Bucket=data, Key="text.png", Body=b"this is no image")
@@ -131,11 +134,11 @@ def test_an_object_that_is_no_image_and_one_of_50_megapixels_fail_by_name(demo) 
     assert "ImageTooLarge" in ended.out
 
 
-def test_a_second_demo_next_to_a_running_aws_is_refused(demo) -> None:
+def test_a_second_demo_next_to_a_running_aws_is_refused(demo: Demo) -> None:
     demo.checkout.inv("demo", "--source", "synthetic").says("inv local.down")
 
 
-def test_a_release_whose_artifact_is_missing_is_refused_and_nothing_is_written(demo) -> None:
+def test_a_release_whose_artifact_is_missing_is_refused_and_nothing_is_written(demo: Demo) -> None:
     path = demo.checkout.root / "terraform" / "environments" / "local" / "release.tfvars.json"
     before = path.read_bytes()
     bucket = demo.summary["model_data_url"].split("/")[2]
@@ -144,13 +147,13 @@ def test_a_release_whose_artifact_is_missing_is_refused_and_nothing_is_written(d
     assert path.read_bytes() == before
 
 
-def test_status_shows_what_runs(demo) -> None:
+def test_status_shows_what_runs(demo: Demo) -> None:
     ended = demo.checkout.inv("local.status")
     assert demo.summary["endpoint_name"] in ended.out
     assert "InService" in ended.out
 
 
-def test_used_permissions_are_reported_by_statement(demo) -> None:
+def test_used_permissions_are_reported_by_statement(demo: Demo) -> None:
     output = demo.checkout.inv("local.access", "--role", "classify-image").out
     used = next(line for line in output.splitlines() if "sagemaker:InvokeEndpoint" in line)
     assert used.split()[:2] == ["scones-local-classify-image-function", "Classify"]
@@ -171,7 +174,7 @@ def test_an_interrupted_demo_leaves_nothing_running(checkout: Checkout, stop: in
     checkout.inv("local.status").says("not running")
 
 
-def test_an_execution_before_the_first_release_says_that_no_endpoint_is_there(demo) -> None:
+def test_an_execution_before_the_first_release_says_that_no_endpoint_is_there(demo: Demo) -> None:
     """A function whose environment names no endpoint, asked directly."""
     functions = client(demo, "lambda")
     name = "scones-local-classify-image"
@@ -186,14 +189,14 @@ def test_an_execution_before_the_first_release_says_that_no_endpoint_is_there(de
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
 
 
-def test_etl_again_uploads_nothing_whatever_account_the_shell_is_set_up_for(demo) -> None:
+def test_etl_again_uploads_nothing_whatever_account_the_shell_is_set_up_for(demo: Demo) -> None:
     shell = {"AWS_PROFILE": "absent", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
     ended = demo.checkout.inv("etl", "--source", demo.checkout.source, **shell)
     assert ended.code == 0, ended
     assert "nothing was uploaded" in ended.out
 
 
-def test_evaluating_the_artifact_gives_what_the_endpoint_gave(demo) -> None:
+def test_evaluating_the_artifact_gives_what_the_endpoint_gave(demo: Demo) -> None:
     ended = demo.checkout.inv("evaluate")
     assert ended.code == 0, ended
     found = re.search(r"accuracy +([\d.]+)", ended.out)
@@ -201,7 +204,7 @@ def test_evaluating_the_artifact_gives_what_the_endpoint_gave(demo) -> None:
     assert float(found[1]) == pytest.approx(demo.summary["accuracy"], abs=5e-5)
 
 
-def test_an_older_release_can_be_activated_and_applied(demo) -> None:
+def test_an_older_release_can_be_activated_and_applied(demo: Demo) -> None:
     checkout = demo.checkout
     path = checkout.root / "terraform" / "environments" / "local" / "release.tfvars.json"
     first = json.loads(path.read_text())["active_release"]
@@ -211,7 +214,7 @@ def test_an_older_release_can_be_activated_and_applied(demo) -> None:
     assert first in again.out
 
 
-def test_a_shown_plan_is_the_one_that_is_applied(demo) -> None:
+def test_a_shown_plan_is_the_one_that_is_applied(demo: Demo) -> None:
     tfvars = demo.checkout.root / "terraform" / "environments" / "local" / "env.tfvars"
     before = tfvars.read_text()
     tfvars.write_text(before.replace("alarms = {", "alarms = {\n  review_percent = 31"))
@@ -225,7 +228,9 @@ def test_a_shown_plan_is_the_one_that_is_applied(demo) -> None:
         tfvars.write_text(before)
 
 
-def test_an_archive_that_is_altered_is_refused_and_the_dataset_stays(demo, tmp_path) -> None:
+def test_an_archive_that_is_altered_is_refused_and_the_dataset_stays(
+    demo: Demo, tmp_path: Path
+) -> None:
     record = demo.checkout.root / "build" / "local" / "dataset.json"
     before = record.read_bytes()
     (tmp_path / "cut.tar.gz").write_bytes(b"\x1f\x8b\x08" + bytes(40))
@@ -234,7 +239,7 @@ def test_an_archive_that_is_altered_is_refused_and_the_dataset_stays(demo, tmp_p
     assert record.read_bytes() == before
 
 
-def test_images_under_review_come_back_labelled_as_training_images(demo) -> None:
+def test_images_under_review_come_back_labelled_as_training_images(demo: Demo) -> None:
     # What is under review is the last run's, so this test makes one of its own.
     ended = demo.checkout.inv("run", "--count", str(demo.summary["n_test"]))
     assert ended.code == 0, ended
@@ -259,7 +264,7 @@ def test_images_under_review_come_back_labelled_as_training_images(demo) -> None
     assert sides == (32, 32)
 
 
-def test_the_endpoint_answers_what_training_answered_to_the_last_bit(demo) -> None:
+def test_the_endpoint_answers_what_training_answered_to_the_last_bit(demo: Demo) -> None:
     ended = demo.checkout.inv("evaluate", "--target", "endpoint")
     assert ended.code == 0, ended
     found = re.search(r"(\d+) of (\d+) answers are the same to the last bit", ended.out)
@@ -268,7 +273,7 @@ def test_the_endpoint_answers_what_training_answered_to_the_last_bit(demo) -> No
     assert re.search(r"^accuracy .* none$", ended.out, re.MULTILINE)
 
 
-def test_a_model_below_the_limits_is_refused_and_overruling_is_recorded(demo) -> None:
+def test_a_model_below_the_limits_is_refused_and_overruling_is_recorded(demo: Demo) -> None:
     path = demo.checkout.root / "terraform" / "environments" / "local" / "release.tfvars.json"
     before = path.read_text()
     limits = {"SCONES_QUALITY_MAX_CALIBRATION_ERROR": "0"}
@@ -289,7 +294,7 @@ def test_a_model_below_the_limits_is_refused_and_overruling_is_recorded(demo) ->
         path.write_text(before)
 
 
-def test_a_candidate_may_answer_a_share_next_to_the_active_release(demo) -> None:
+def test_a_candidate_may_answer_a_share_next_to_the_active_release(demo: Demo) -> None:
     path = demo.checkout.root / "terraform" / "environments" / "local" / "release.tfvars.json"
     before = path.read_text()
     limits = {"SCONES_QUALITY_MAX_CALIBRATION_ERROR": "0"}
@@ -308,7 +313,7 @@ def test_a_candidate_may_answer_a_share_next_to_the_active_release(demo) -> None
         path.write_text(before)
 
 
-def test_only_an_approved_candidate_is_released(demo) -> None:
+def test_only_an_approved_candidate_is_released(demo: Demo) -> None:
     listed = demo.checkout.inv("candidates")
     assert re.search(r"^1 +Approved .* auto-approved by the demo", listed.out, re.MULTILINE), listed
     assert demo.checkout.inv("approve", "1", "--reject", "--note", "a trial").code == 0

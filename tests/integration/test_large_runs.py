@@ -1,14 +1,17 @@
 """The workflow's three ways in, its messages, and its inbox, as they are deployed."""
 
 import contextlib
+import functools
 import json
 import os
 import signal
 import uuid
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from local_aws.testing.aws import REGION, policy
 from local_aws.testing.faults import Faults
 from scones_core.events import MAX_STATE_BYTES, event_id
 from tests.support.environments.environment import ACCOUNT, PNG, Environment
@@ -18,7 +21,6 @@ pytestmark = pytest.mark.slow
 
 # More than an execution works on one by one, in two batches by the bytes of their keys.
 IMAGES = 40
-EXECUTIONS = f"arn:aws:states:us-east-1:{ACCOUNT}:execution:{PREFIX}classify"
 
 
 class Runs:
@@ -255,14 +257,46 @@ def test_an_object_under_inbox_starts_the_workflow_by_itself(runs: Runs) -> None
         return table.get_item(TableName=f"{PREFIX}assignments", Key=key).get("Item")
 
     runs.environment.clock.advance(10)
-    rows = [runs.probes.until(lambda image=image: recorded(image)) for image in images]
+    rows = [runs.probes.until(functools.partial(recorded, image)) for image in images]
     assert [row["bay"]["S"] for row in rows] == ["A", "A"]
     assert rows[1]["event_id"]["S"] == event_id(images[1], release)  # type: ignore[arg-type]
     assert ":inbox-" in rows[1]["execution"]["S"]
 
 
-def test_nothing_is_lost_while_workers_the_endpoint_and_services_fail(runs: Runs) -> None:
-    """The bounded form of benchmarks/chaos.py, which kills the whole embedded AWS as well."""
+@pytest.fixture
+def told(runs: Runs) -> Iterator[Callable[[], list[Any]]]:
+    """What returns the events that the environment's bus has had so far."""
+    events, sqs = runs.environment.client("events"), runs.environment.client("sqs")
+    name, bus, held = f"told-{runs.tag}", PREFIX.removesuffix("-"), list[Any]()
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+    lets = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(lets)})
+    pattern = json.dumps({"detail-type": ["VehicleClassified"]})
+    events.put_rule(Name=name, EventBusName=bus, EventPattern=pattern)
+    target = {"Id": "queue", "Arn": arn, "InputPath": "$.detail"}
+    events.put_targets(Rule=name, EventBusName=bus, Targets=[target])
+
+    def received() -> list[Any]:
+        while got := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            held.extend(json.loads(message["Body"]) for message in got)
+        return held
+
+    yield received
+    events.remove_targets(Rule=name, EventBusName=bus, Ids=["queue"])
+    events.delete_rule(Name=name, EventBusName=bus)
+    sqs.delete_queue(QueueUrl=url)
+
+
+def test_nothing_is_lost_while_workers_the_endpoint_services_and_the_whole_aws_fail(
+    runs: Runs, told: Callable[[], list[Any]]
+) -> None:
+    """The bounded form of benchmarks/chaos.py."""
     images = [runs.put(f"chaos/{n:03d}-{'k' * 900}.png") for n in range(60)]
     images[3] = {"bucket": DATA, "key": "chaos/none.png"}
     images[4] = runs.put("chaos/broken.png", b"no image")
@@ -272,12 +306,18 @@ def test_nothing_is_lost_while_workers_the_endpoint_and_services_fail(runs: Runs
     runs.put("chaos.jsonl", lines.encode())
     source = {"bucket": DATA, "manifest": "chaos.jsonl", "format": "JSONL"}
     with Faults(runs.environment.aws.endpoint_url) as faults:
+        # Everything is killed while a batch waits for its rows.
+        faults.add("dynamodb", operation="BatchExecuteStatement", delay_seconds=30, times=9)
+        arn = runs.start("chaos", {"source": source})
+        runs.probes.until(faults.met)
+        runs.environment.kill_and_start()
+        assert runs.ended(arn)["status"] == "ABORTED"
         throttled = "ProvisionedThroughputExceededException"
         faults.add("dynamodb", operation="BatchExecuteStatement", code=throttled, times=4)
         faults.add("events", operation="PutEvents", code="ThrottlingException", times=2)
         endpoint = {"path": "/endpoints/*/invocations", "status": 500}
         faults.add("sagemaker", **endpoint, code="InternalFailure", times=5)
-        arn = runs.start("chaos", {"source": source})
+        runs.states.redrive_execution(executionArn=arn)
         for kind in (f"function/{PREFIX}classify-batch", "endpoint/"):
             runs.kill(kind)
         answer = output(runs.ended(arn))
@@ -298,3 +338,8 @@ def test_nothing_is_lost_while_workers_the_endpoint_and_services_fail(runs: Runs
     rows = runs.rows("chaos") + runs.rows("chaos-again")
     assert len(rows) == len(images) - 4 == len({row["image"]["S"] for row in rows})
     assert all("notified_at" in row for row in rows)
+    ids = {row["event_id"]["S"] for row in rows}
+    runs.probes.until(lambda: {event["event_id"] for event in told()} >= ids)
+    # An id may come again, for the image version that it came for.
+    versions = {(event["event_id"], event["image"]["version"]) for event in told()}
+    assert len(versions) == len(ids) == len(rows)

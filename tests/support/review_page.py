@@ -6,6 +6,7 @@ address, and serves until it is killed. Its answers are in ROOT/answers.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from scones_images import ImageError
 from scones_monitor.review.images import ImageFolder
@@ -26,7 +27,7 @@ def candidates(images: Path, labels: list[str]) -> list[Candidate]:
 
 
 def session_over(
-    root: Path, images: Path, reviewer: str, labels: list[str], **options
+    root: Path, images: Path, reviewer: str, labels: list[str], **options: Any
 ) -> ReviewSession:
     def load(candidate: Candidate) -> bytes:
         path = images / candidate.image["key"]

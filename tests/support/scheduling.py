@@ -18,7 +18,7 @@ SHARED = {
 }
 
 
-class ByEnvironment(LoadFileScheduling):
+class ByEnvironment(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """Files in the order of the collection, those of one environment as one."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -24,13 +24,13 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
         "SCONES_LOCAL_PORT=0",
     ],
 )
-def test_make_takes_the_variables_that_it_or_a_program_reads(given):
+def test_make_takes_the_variables_that_it_or_a_program_reads(given: str) -> None:
     done = make(given)
     assert done.returncode == 0
     assert "demo" in done.stdout
 
 
-def test_a_misspelt_variable_is_refused_by_its_name():
+def test_a_misspelt_variable_is_refused_by_its_name() -> None:
     done = make("SORCE=archive.tar.gz")
     assert done.returncode != 0
     assert "make knows SOURCE, KEEP and PYTHON, not SORCE" in done.stderr

@@ -8,7 +8,7 @@ import pytest
 import tree_sitter_hcl
 from tree_sitter import Language, Node, Parser
 
-from scones_monitor.releases import ACTIVE, CHOSEN
+from scones_monitor.release_history import ACTIVE, CHOSEN
 from scones_train.sagemaker.job import NVME
 
 ROOT = Path(__file__).parents[2] / "terraform"

@@ -10,7 +10,7 @@ from scones_core.terraform_outputs import Deployment
 from scones_core.uris import is_on_this_host
 from scones_deploy.terraform.binary import TerraformBinary, find_terraform
 from scones_deploy.terraform.checks import check, validate
-from scones_deploy.terraform.commands import FLAG, TerraformCommands
+from scones_deploy.terraform.commands import FLAG, TerraformCommands, Working, in_silence
 from scones_deploy.terraform.environment_folder import EnvironmentFolder
 from scones_deploy.terraform.init_record import forget_init, is_initialised, write_init_record
 from scones_deploy.terraform.plan import (
@@ -38,7 +38,8 @@ class Terraform:
     (`terraform/<environment>/`), so environments never mix. `environ` is what Terraform gets,
     `output` is called with each line it writes, `color` keeps its colours. `lock_timeout` is
     how long a plan or an apply waits for another run, like an estimate of costs, to give the
-    state's lock back. `find` and `providers` select program and providers.
+    state's lock back. `working` shows what is being done. `find` and `providers`
+    select program and providers.
     `is_connected` is true once `init` has succeeded.
     Raises TerraformError where the environment has no folder.
     """
@@ -53,6 +54,7 @@ class Terraform:
         *,
         color: bool = False,
         lock_timeout: str = "60s",
+        working: Working = in_silence,
         find: Callable[[Path, Mapping[str, str]], TerraformBinary] = find_terraform,
         providers: Callable[..., ProviderSource] = provider_source,
     ) -> None:
@@ -76,6 +78,7 @@ class Terraform:
             color=color,
             build_dir=self.build_dir,
             providers=providers,
+            working=working,
         )
         if is_on_this_host(environ.get("AWS_ENDPOINT_URL", "")):
             self._commands.keep_providers()

@@ -18,6 +18,7 @@ import json
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -123,6 +124,23 @@ def _drain(stream: IO[str] | None, into: list[str]) -> None:
 
 
 FLAG = IsFlagged
+# Entered with what is being done, for as long as it takes.
+Working = Callable[[str], AbstractContextManager[None]]
+
+
+def in_silence(_what: str) -> AbstractContextManager[None]:
+    """Return a context that shows nothing of what is being done."""
+    return nullcontext()
+
+
+# What a command does, in the words of who waits for it. An apply has its resources counted.
+DOING = {
+    "init": "connecting Terraform to its state and providers",
+    "plan": "planning",
+    "show": "reading the plan",
+    "output": "reading what is deployed",
+    "state pull": "reading what is deployed",
+}
 
 # Terraform and the AWS provider read a schema of many megabytes at every start; Go's collector
 # takes a quarter of a plan's processor time by default. A value that the shell sets is kept.
@@ -134,7 +152,8 @@ class TerraformCommands:
 
     `data_dir` takes Terraform's working data. `environ` is what Terraform gets, `output` is
     called with each line it writes, `color` keeps its colours. `providers` says where an init
-    finds its providers, and may keep files in `build_dir`. `ignored` is a sentence about variables
+    finds its providers, and may keep files in `build_dir`. `working` shows what a command does
+    while it runs. `ignored` is a sentence about variables
     of the shell that are not passed on; empty where there are none.
     """
 
@@ -150,8 +169,10 @@ class TerraformCommands:
         color: bool,
         build_dir: Path,
         providers: Callable[..., ProviderSource],
+        working: Working = in_silence,
     ) -> None:
         self.root = root
+        self._working = working
         self._environment = environment
         self._data_dir = data_dir
         self._build_dir = build_dir
@@ -226,7 +247,8 @@ class TerraformCommands:
         environ = {**self._environ, "TF_DATA_DIR": str(data_dir)}
         if self._kept:
             environ |= self._kept.environ(command, root, data_dir, environ)
-        return run(argv, folder=root, environ=environ, output=output)
+        with self._working(DOING[command]) if command in DOING else nullcontext():
+            return run(argv, folder=root, environ=environ, output=output)
 
     def checked(self, command: str, done: Finished, expected: tuple[int, ...] = (0,)) -> Finished:
         """Return what ended as expected; raises TerraformError with Terraform's message else."""

@@ -65,6 +65,11 @@ class StateLock:
     operation: str
     created: str
 
+    @property
+    def since(self) -> str:
+        """When it was taken, to the second: Terraform writes nanoseconds."""
+        return f"{self.created[:19].replace('T', ' ')} UTC"
+
 
 def state_lock(s3: S3Client, bucket: str, key: str) -> StateLock | None:
     """Return the lock on the state at this key; None where it is free.

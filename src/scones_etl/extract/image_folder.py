@@ -15,7 +15,7 @@ from scones_core.errors import DatasetError
 from scones_core.image_folders import ClassFile, list_class_files, printable
 from scones_core.labels import LabelSet
 from scones_etl.extract.cifar import ARCHIVE_SUFFIXES
-from scones_etl.extract.photos import digests, read_photos, stacked
+from scones_etl.extract.image_files import digests, read_photos, stacked
 from scones_etl.extract.source import (
     RAW_SPLITS,
     IngestStats,

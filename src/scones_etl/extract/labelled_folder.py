@@ -26,7 +26,7 @@ from scones_core.image_folders import normal_form, printable
 from scones_core.labels import LabelSet
 from scones_core.reviews import IMAGES, Answer, consensus, current_answers
 from scones_core.reviews.shared import MAX_PART_BYTES, of_reviewer
-from scones_etl.extract.photos import NOT_HASHED, NOT_READ, digests, read_photos, stacked
+from scones_etl.extract.image_files import NOT_HASHED, NOT_READ, digests, read_photos, stacked
 from scones_etl.extract.source import IngestStats, RawDataset
 from scones_etl.image_format import AS_GIVEN, ImageFormat, size_counts
 

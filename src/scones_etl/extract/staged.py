@@ -11,7 +11,7 @@ from scones_core.image_header import read_image_header
 from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest, ManifestRow, require_intact
 from scones_core.uris import dataset_prefix
-from scones_etl.extract.photos import read_photos, stacked
+from scones_etl.extract.image_files import read_photos, stacked
 from scones_etl.extract.source import RawDataset, class_table
 from scones_etl.image_format import AS_GIVEN, ImageFormat
 

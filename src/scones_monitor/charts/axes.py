@@ -95,14 +95,14 @@ def count_ticks(top: float, max_ticks: int = 5) -> list[float]:
     return [i * step for i in range(int(top / step + 1e-9) + 1)]
 
 
-def draw_time_axis(drawing: Drawing, axis: TimeAxis, title: str = "Time (UTC)") -> None:
+def draw_time_axis(drawing: Drawing, axis: TimeAxis) -> None:
     """Draw ticks and title of a time axis at the plot's lower edge."""
     frame = drawing.frame
     for share, text in axis.ticks(9 if frame.width > 500 else 4):
         drawing.line("stub", frame.x(share), frame.y0, frame.x(share), frame.y0 + 5)
         drawing.text("tick", text, frame.x(share), frame.y0 + 20, "middle")
     drawing.line("axis", frame.x0, frame.y0, frame.x1, frame.y0)
-    drawing.text("axis-title", title, frame.x(0.5), frame.height - 8, "middle")
+    drawing.text("axis-title", "Time (UTC)", frame.x(0.5), frame.height - 8, "middle")
 
 
 def draw_grid(drawing: Drawing, ticks: Sequence[tuple[float, str]]) -> None:

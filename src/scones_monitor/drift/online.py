@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scones_core.errors import MonitorError
-from scones_monitor.drift.figures import own_figures
 from scones_monitor.drift.samples import Sample, Values
+from scones_monitor.drift.two_sample_tests import own_figures
 
 WINDOWS = (5, 10, 20, 50, 100, 200)
 """Lengths in images: the short ones find a strong drift soon, the long ones a slight one."""

@@ -10,9 +10,9 @@ from datetime import datetime
 
 import numpy as np
 
-from scones_monitor.drift.figures import ALPHA
 from scones_monitor.drift.online import MIN_REFERENCE, OnlineDetector, possible_run_time
 from scones_monitor.drift.samples import Sample, Values
+from scones_monitor.drift.two_sample_tests import ALPHA
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scones_monitor.drift.figures import DriftFigure
+from scones_monitor.cloudwatch_metrics import EndpointMetrics
 from scones_monitor.drift.onset import Onset
-from scones_monitor.invocations import EndpointMetrics
-from scones_monitor.releases import NO_HISTORY, ROLLING, UNRECORDED, History
+from scones_monitor.drift.two_sample_tests import DriftFigure
+from scones_monitor.release_history import NO_HISTORY, ROLLING, UNRECORDED, History
 from scones_monitor.review.sample import SampleFigure
 from scones_monitor.statistics import (
     Estimate,
@@ -199,7 +199,7 @@ class ReportData:
         """How many of the invocations were captured; None where these are not known."""
         if not self.metrics or not self.metrics.invoked:
             return None
-        others = (each.count for each in self.summary.excluded if each.what == "request")
+        others = (each.count for each in self.summary.excluded if each.kind == "request")
         counted = len(self.summary) + sum(others)
         return Share(min(counted, self.metrics.invoked), self.metrics.invoked)
 

@@ -11,7 +11,7 @@ from scones_monitor.charts.distributions import (
     sparkline,
 )
 from scones_monitor.formats import count, interval, percent
-from scones_monitor.releases import ROLLING, UNRECORDED
+from scones_monitor.release_history import ROLLING, UNRECORDED
 from scones_monitor.report.data import INPUTS, ReportData
 from scones_monitor.review.sample import SampleFigure
 from scones_monitor.statistics import (

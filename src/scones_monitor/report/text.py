@@ -76,8 +76,8 @@ def key_figures(data: ReportData) -> list[KeyFigure]:
     found.append(_realised("Realised accuracy", data.accuracy, "labelled"))
     found.append(_realised("Precision", data.precision, "accepted and labelled"))
     if data.samples:
-        what = "accepted, drawn at random and labelled"
-        found.append(_realised("Precision by sample", data.samples[-1].right, what))
+        condition = "accepted, drawn at random and labelled"
+        found.append(_realised("Precision by sample", data.samples[-1].right, condition))
     if data.captured:
         detail = f"{count(data.captured.hits)} of {plural(data.captured.total, 'invocation')}"
         found.append(KeyFigure("Captured", percent(data.captured.value), detail))
@@ -98,10 +98,10 @@ def _estimate(name: str, found: Estimate, note: str) -> KeyFigure:
     return KeyFigure(name, percent(found.value), detail)
 
 
-def _realised(name: str, found: Share, what: str) -> KeyFigure:
+def _realised(name: str, found: Share, condition: str) -> KeyFigure:
     if not found.total:
-        return KeyFigure(name, formats.DASH, f"no image is {what}")
-    detail = f"{interval(found.interval)}, n = {count(found.total)} {what}"
+        return KeyFigure(name, formats.DASH, f"no image is {condition}")
+    detail = f"{interval(found.interval)}, n = {count(found.total)} {condition}"
     return KeyFigure(name, percent(found.value), detail)
 
 
@@ -162,7 +162,7 @@ def findings(data: ReportData) -> list[str]:
             f"The clocks disagree: of {plural(summary.other_clock, 'record')} inferenceTime "
             "contradicts the time of the file; the file's time was used."
         )
-    excluded = sum(each.count for each in summary.excluded if each.what != "label")
+    excluded = sum(each.count for each in summary.excluded if each.kind != "label")
     if excluded:
         found.append(f"{count(excluded)} lines or records are not in the figures (see the end).")
     if data.run and data.run.without_record:

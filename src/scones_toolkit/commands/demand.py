@@ -12,7 +12,11 @@ from scones_toolkit.project import Project
 def etl(
     project: Project,
     *,
-    source: Annotated[str, "CSV, folder with train.csv and test.csv, or synthetic"] = "synthetic",
+    source: Annotated[
+        str | None,
+        "CSV, folder with train.csv and test.csv, or synthetic; default: synthetic, where nothing "
+        "else is staged",
+    ] = None,
 ) -> None:
     """Stage hourly demand: read the rows, count what is left out, keep them for training."""
     do.forecast.etl(project, source)

@@ -81,9 +81,12 @@ def unlock(project: Project, *, yes: flags.Yes = False) -> None:
 
 
 @task("inv pause --env dev", terraform=True)
-def pause(project: Project) -> None:
-    """Take down what bills by the hour, and say what remains; `inv apply` brings it back."""
-    do.removal.pause(project)
+def pause(project: Project, *, yes: flags.Yes = False) -> None:
+    """Take down what bills by the hour, and say what remains; `inv apply` brings it back.
+
+    Where jobs are running, their names are shown, and the environment's name is asked for.
+    """
+    do.removal.pause(project, confirmed=yes)
 
 
 @task("inv purge --env dev", terraform=True)

@@ -45,7 +45,11 @@ def predict(
     """
     if page:
         if picture or explain or json or target == "endpoint":
-            raise Exit("error: --page takes no picture, --explain, --json or --target.", code=1)
+            raise Exit(
+                "error: --page takes its pictures in the browser: leave out the picture, "
+                "--explain, --json and --target, or --page.",
+                code=1,
+            )
         do.predict.show_page(project, model=model, port=port, in_browser=open)
         return
     do.predict.predict(

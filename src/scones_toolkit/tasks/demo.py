@@ -60,9 +60,9 @@ class Stages:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def __call__(self, name: str, what: str) -> Iterator[None]:
+    def __call__(self, name: str, title: str) -> Iterator[None]:
         """Run the body as the next stage."""
-        self.project.console.step(f"[{len(self.seconds) + 1}/{self.total}] {what}")
+        self.project.console.step(f"[{len(self.seconds) + 1}/{self.total}] {title}")
         started = time.monotonic()
         yield
         self.seconds[name] = round(time.monotonic() - started, 2)

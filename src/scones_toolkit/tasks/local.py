@@ -35,7 +35,10 @@ def start(project: Project) -> LocalAws:
     """
     kept = LocalAws.has_state(project.local_home)
     try:
-        aws = LocalAws.start(project.local_home, project.settings.local.port, model_images(project))
+        with project.console.working("starting the embedded AWS"):
+            aws = LocalAws.start(
+                project.local_home, project.settings.local.port, model_images(project)
+            )
     except LocalAwsError as error:
         raise LocalAwsError(
             f"{error} (`inv local.down` stops the one of this checkout; SCONES_LOCAL_PORT gives "
@@ -126,20 +129,21 @@ def up(project: Project) -> None:
     print_access(project, aws)
     if kept:
         project.console.say("It has the state of the last run.")
-        _await_endpoints(project)
+        with project.console.working("waiting for the endpoints, which start again"):
+            statuses = _await_endpoints(project)
+        for name, status in statuses.items():
+            project.console.say(f"  endpoint {name}: {status}")
 
 
-def _await_endpoints(project: Project) -> None:
-    """Wait for the endpoints that are started again; print what became of each."""
+def _await_endpoints(project: Project) -> dict[str, str]:
+    """Wait for the endpoints that are started again; return what became of each."""
     sagemaker, deadline = project.client("sagemaker"), time.monotonic() + ENDPOINT_SECONDS
     while True:
         found = sagemaker.list_endpoints()["Endpoints"]
         statuses = {entry["EndpointName"]: entry["EndpointStatus"] for entry in found}
         if "Creating" not in statuses.values() or time.monotonic() > deadline:
-            break
+            return statuses
         time.sleep(0.2)
-    for name, status in statuses.items():
-        project.console.say(f"  endpoint {name}: {status}")
 
 
 def env(project: Project) -> None:

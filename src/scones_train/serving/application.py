@@ -18,14 +18,17 @@ import re
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from scones_core.errors import UnsupportedImage
 from scones_core.image_header import read_image_header
 from scones_core.labels import labels_attribute
 from scones_core.limits import ENDPOINT_BODY_BYTES
+from scones_core.model_card import ModelCard
 from scones_images import ImageError, ImageTooBig, decode
-from scones_train.serving.predictor import Predictor
 
 CONTENT_TYPES = ("image/png", "image/jpeg", "application/x-image")
 # A client that is still sending reads its answer only if what it sends is taken, up to here.
@@ -60,6 +63,17 @@ class Disconnected(Exception):
     """The caller ended the connection before its request was complete."""
 
 
+class ImagePredictor(Protocol):
+    """What answers images: the model that `Predictor` runs."""
+
+    @property
+    def card(self) -> ModelCard:
+        """The model card."""
+
+    def probabilities(self, images: NDArray[np.uint8], *, all_cores: bool) -> NDArray[np.float32]:
+        """Return the probabilities of images of the card's size, shape (N, classes)."""
+
+
 class Application:
     """Answers HTTP requests; `stopping` is set by whoever is about to stop it.
 
@@ -69,7 +83,7 @@ class Application:
 
     def __init__(
         self,
-        predictor: Predictor,
+        predictor: ImagePredictor,
         executor: Executor,
         at_work: mmap.mmap | bytearray,
         own: int = 0,

@@ -4,8 +4,6 @@ import torch
 
 from scones_core.errors import TrainingError
 
-DEVICES = ("auto", "cpu", "cuda")
-
 
 def device_of(choice: str) -> torch.device:
     """Return the device of a training; raises TrainingError for a GPU that is not there."""

@@ -3,6 +3,8 @@
 import http.client
 import json
 import socket
+from dataclasses import dataclass
+from email.message import Message
 
 import pytest
 
@@ -27,6 +29,13 @@ def page():
         yield found
 
 
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Message
+    body: bytes
+
+
 def ask(page, method="GET", path="/", body=None, *, signed_in=True, **headers):
     """Return the answer to one request, as the page's own script would send it."""
     own = {"Host": f"127.0.0.1:{page.port}"}
@@ -38,9 +47,9 @@ def ask(page, method="GET", path="/", body=None, *, signed_in=True, **headers):
     connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=5)
     connection.request(method, path, body, {k: v for k, v in own.items() if v is not None})
     answer = connection.getresponse()
-    answer.body = answer.read()
+    body = answer.read()
     connection.close()
-    return answer
+    return Answer(answer.status, answer.headers, body)
 
 
 def error(answer):

@@ -21,6 +21,9 @@ BUCKET = "scones-data"
 class Python2Pickler(pickle._Pickler):
     """Writes text as strings of bytes, and names numpy's module as numpy 1 did."""
 
+    # Methods of the pickler in pure Python, which its type leaves out.
+    write: Callable[[bytes], object]
+    memoize: Callable[[object], None]
     dispatch: ClassVar[dict[type, Any]] = dict(pickle._Pickler.dispatch)
 
     def save_string(self, value: str | bytes) -> None:
@@ -35,7 +38,7 @@ class Python2Pickler(pickle._Pickler):
 
     def save_global(self, obj: Any, name: str | None = None) -> None:
         if getattr(obj, "__name__", "") != "_reconstruct":
-            super().save_global(obj, name)
+            vars(pickle._Pickler)["save_global"](self, obj, name)
             return
         self.write(b"cnumpy.core.multiarray\n_reconstruct\n")
         self.memoize(obj)

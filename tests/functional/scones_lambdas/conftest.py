@@ -25,7 +25,7 @@ from scones_lambdas import (
     collect_inbox,
     filter_inferences,
     record_results,
-    recording,
+    result_destinations,
     serialize_image,
     telemetry,
 )
@@ -137,7 +137,7 @@ def world(listening: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endp
     listening.queue.clear()
     listening.requests.clear()
     forget_settings()
-    monkeypatch.setattr(recording, "MARK_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(result_destinations, "MARK_WAIT_SECONDS", 0.0)
     # moto's own inserts a row that is there already.
     monkeypatch.setattr(
         DynamoDBBackend,

@@ -1,10 +1,10 @@
 """A batch against moto's S3, table, bus and queues, and an endpoint on loopback."""
 
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from scones_core.errors import InvalidRequest
 from scones_lambdas import classify_batch, clients, record_results
@@ -88,9 +88,16 @@ def test_a_fault_that_stays_is_a_failed_image_with_its_checked_reference(
     assert len(world.requests) == classify_batch.IMAGE_ATTEMPTS
 
 
+class NoTimeLeft(LambdaContext):
+    """Lambda's context, a moment after an image may be begun."""
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return int(STOP_SECONDS * 1000) - 1
+
+
 def test_without_time_left_images_are_failed_and_not_begun(world: Any, helpers: Any) -> None:
-    left = SimpleNamespace(get_remaining_time_in_millis=lambda: STOP_SECONDS * 1000 - 1)
-    answer = handler(batch(helpers.put("in/one.png", helpers.picture())), left)
+    answer = handler(batch(helpers.put("in/one.png", helpers.picture())), NoTimeLeft())
     assert answer["counts"] == {"accepted": 0, "review": 0, "failed": 1}
     assert "time of its batch ended" in lines(answer["results"])[0]["error"]["Cause"]
     assert not world.requests

@@ -28,7 +28,7 @@ from tests.support.definitions import rendered
 EVENTS = Path(__file__).parents[2] / "events"
 NAMESPACE = "scones/test"
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:classify:one"
-HANDLERS = {
+HANDLERS: dict[str, Callable[[Any, Any], Any]] = {
     "serialize": serialize_image.handler,
     "classify": classify_image.handler,
     "filter": filter_inferences.handler,

@@ -1,6 +1,6 @@
 import json
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -15,6 +15,9 @@ from scones_core.image_header import HEADER_BYTES
 from scones_lambdas import clients
 from scones_lambdas.environment import SerializeEnvironment
 from scones_lambdas.serialize_image import describe_image, handler
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 pytestmark = pytest.mark.usefixtures("world")
 
@@ -87,7 +90,9 @@ def test_an_object_that_is_replaced_between_the_two_reads_is_refused() -> None:
             }
 
     with pytest.raises(ImageNotFound, match="was replaced"):
-        describe_image(Replaced(), {"bucket": "b", "key": "k"}, SerializeEnvironment.of({}))
+        describe_image(
+            cast("S3Client", Replaced()), {"bucket": "b", "key": "k"}, SerializeEnvironment.of({})
+        )
 
 
 def test_the_type_is_read_from_the_bytes_not_from_the_name(context: Any, helpers: Any) -> None:

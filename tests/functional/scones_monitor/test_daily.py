@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -45,7 +45,7 @@ def report(s3: Any, session: boto3.Session, tmp_path: Path) -> Report:
         settings = tmp_path / "input" / "settings" / "settings.json"
         settings.parent.mkdir(parents=True, exist_ok=True)
         settings.write_text(json.dumps({**asdict(SETTINGS), **changed}))
-        report_day(tmp_path, day, session.client, now)
+        report_day(tmp_path, day, cast(Callable[[str], Any], session.client), now)
         found: dict[str, Any] = json.loads((tmp_path / "output" / "summary.json").read_text())
         return found
 

@@ -13,11 +13,10 @@ from moto import mock_aws
 from scones_core.errors import MonitorError
 from scones_core.golden_samples import INFERENCE_ID_PREFIX
 from scones_deploy import cost
-from scones_monitor.archive import Archive
 from scones_monitor.capture_files import FolderCaptures
-from scones_monitor.drift.figures import CLASS_MIX, DriftFigure, Verdict
+from scones_monitor.cloudwatch_metrics import EndpointMetrics
 from scones_monitor.drift.onset import Onset
-from scones_monitor.invocations import EndpointMetrics
+from scones_monitor.drift.two_sample_tests import CLASS_MIX, DriftFigure, Verdict
 from scones_monitor.live import (
     DAY,
     MAX_CLASSES,
@@ -29,6 +28,7 @@ from scones_monitor.live import (
     publish,
     span_text,
 )
+from scones_monitor.record_archive import Archive
 from scones_monitor.report import Provenance, ReportData
 from scones_monitor.statistics import Interval
 from scones_monitor.summary import Query, summarise
@@ -217,7 +217,8 @@ def test_published_figures_are_in_cloudwatch(build: Build, cloudwatch: Any) -> N
 
 
 def test_a_refusal_of_cloudwatch_is_one_sentence(build: Build, session: boto3.Session) -> None:
-    with Stubber(session.client("cloudwatch")) as stub:
+    client = session.client("cloudwatch")
+    with Stubber(client) as stub:
         stub.add_client_error("put_metric_data", "AccessDenied", "not allowed")
         with pytest.raises(MonitorError, match="scones cannot be written to CloudWatch"):
-            publish(stub.client, build(0.99))
+            publish(client, build(0.99))

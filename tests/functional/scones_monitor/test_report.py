@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 from scones_core.errors import DeployError, MonitorError
-from scones_monitor.archive import Archive
 from scones_monitor.capture_files import FolderCaptures
 from scones_monitor.captured_records import parse_record
-from scones_monitor.drift.figures import DriftFigure
+from scones_monitor.cloudwatch_metrics import EndpointMetrics
+from scones_monitor.drift.two_sample_tests import DriftFigure
 from scones_monitor.formats import DASH
-from scones_monitor.invocations import EndpointMetrics
-from scones_monitor.releases import History, Stretch
+from scones_monitor.record_archive import Archive
+from scones_monitor.release_history import History, Stretch
 from scones_monitor.report import Cost, Provenance, ReportData, Run, figures, write_report
 from scones_monitor.report.tables import by_variant
 from scones_monitor.review.sample import SampleFigure

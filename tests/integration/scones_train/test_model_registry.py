@@ -2,13 +2,14 @@ import uuid
 
 import pytest
 
+from local_aws.testing.aws import Aws
 from scones_core.errors import ReleaseError
 from scones_train.sagemaker.model_package import Training
 from scones_train.sagemaker.registry import Registry
 
 
 @pytest.fixture
-def registry(aws):
+def registry(aws: Aws) -> Registry:
     group = f"g-{uuid.uuid4().hex[:8]}"
     aws.client("sagemaker").create_model_package_group(
         ModelPackageGroupName=group, ModelPackageGroupDescription="candidates"
@@ -16,7 +17,7 @@ def registry(aws):
     return Registry(aws.client("sagemaker"), group)
 
 
-def training(number):
+def training(number: int) -> Training:
     return Training(
         job=f"job-{number}",
         image="123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-model:0.1.0",
@@ -28,7 +29,7 @@ def training(number):
     )
 
 
-def test_a_decision_changes_the_state_alone(registry):
+def test_a_decision_changes_the_state_alone(registry: Registry) -> None:
     """botocore service-2.json: sagemaker/UpdateModelPackage, whose members are all optional."""
     registry.add(training(1))
     assert registry.decide(1, approved=True, note="looks right").approved
@@ -37,7 +38,7 @@ def test_a_decision_changes_the_state_alone(registry):
     assert found.training == training(1)
 
 
-def test_a_group_is_deleted_once_its_candidates_are(aws, registry):
+def test_a_group_is_deleted_once_its_candidates_are(aws: Aws, registry: Registry) -> None:
     """docs.aws.amazon.com: DeleteModelPackageGroup takes a group without versions."""
     for number in (1, 2):
         registry.add(training(number))

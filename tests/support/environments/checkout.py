@@ -53,10 +53,14 @@ class Checkout:
             start_new_session=True,
         )
 
-    def inv(self, *task: str, timeout: float = 120, **environ: str) -> "Ended":
-        """Run a task to its end; one that hangs is killed and fails the test."""
+    def inv(self, *task: str, **environ: str) -> "Ended":
+        """Run a task to its end; one that takes two minutes is killed and fails the test."""
+        return self.inv_within(120, *task, **environ)
+
+    def inv_within(self, seconds: float, *task: str, **environ: str) -> "Ended":
+        """Run a task that may take so long to its end."""
         with self.running(*task, **environ) as running:
-            return running.end(timeout)
+            return running.end(seconds)
 
     @contextmanager
     def running(self, *task: str, **environ: str) -> Iterator["Running"]:
@@ -87,8 +91,9 @@ class Running:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             out, err = self.process.communicate()
-            task = self.process.args
-            pytest.fail(f"{task} did not end in {timeout} s:\n{out[-3000:]}\n{err[-3000:]}")
+            pytest.fail(
+                f"{self.process.args!r} did not end in {timeout} s:\n{out[-3000:]}\n{err[-3000:]}"
+            )
         return Ended(self.process.returncode, out, err)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from local_aws.testing.aws import REGION
-from scones_monitor.releases import ACTIVE, CHOSEN
+from scones_monitor.release_history import ACTIVE, CHOSEN
 from tests.support.environments.environment import ACCOUNT, PNG, Environment
 
 PREFIX = "scones-local-"

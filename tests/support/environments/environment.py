@@ -3,7 +3,9 @@
 import functools
 import io
 import json
+import os
 import shutil
+import signal
 import sys
 import tarfile
 import uuid
@@ -119,6 +121,14 @@ class Environment:
         shutil.copytree(applied, root, symlinks=True)
         return cls.start(Checkout(root), images)
 
+    def kill_and_start(self) -> None:
+        """Kill the embedded AWS, whose images are stand-ins, and start it at the same address."""
+        os.kill(self.aws.record.pid, signal.SIGKILL)
+        self.aws.stop()  # waits for its end
+        again = LocalAws.start(self.aws.home, self.aws.record.port, stand_ins())
+        # Whoever holds the environment goes on with it.
+        vars(self.aws).update(vars(again))
+
     @property
     def release_file(self) -> Path:
         return self.checkout.root / "terraform/environments/local/release.tfvars.json"
@@ -132,7 +142,7 @@ class Environment:
         return Clock(self.aws.endpoint_url)
 
     def inv(self, *task: str, **environ: str) -> Ended:
-        return self.checkout.inv(*task, timeout=900, **environ)
+        return self.checkout.inv_within(900, *task, **environ)
 
     def done(self, *task: str, **environ: str) -> str:
         """Run a task that must succeed, and return what it said."""

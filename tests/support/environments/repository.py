@@ -53,7 +53,7 @@ class Repository:
     def inv(self, *task: str, role: str = "plan") -> Ended:
         """Run a task as the job of a workflow does, which took one of the bootstrap's roles."""
         environ = self.local.environment() | self.bootstrap.job(role)
-        return self.checkout.inv(*task, timeout=400, **environ)
+        return self.checkout.inv_within(400, *task, **environ)
 
     def client(self, service: str, role: str = "") -> Any:
         """Return a client with one of the bootstrap's roles; else an administrator's."""

@@ -65,6 +65,8 @@ def aws_call(words: list[str]) -> AwsCall:
     if words[2] not in found:
         raise ValueError(f"{service} has no {words[2]}")
     shape = model.operation_model(found[words[2]]).input_shape
+    if shape is None:
+        raise ValueError(f"{service} {words[2]} has no parameters")
     members = {xform_name(name, "-"): name for name in shape.members}
     # The CLI pages by itself, under this name, where the service has another.
     members.setdefault("max-items", members.get("max-results", ""))

@@ -12,7 +12,7 @@ from scones_core.events import INLINE_IMAGES, MAX_STATE_BYTES
 from scones_core.settings import WorkflowSettings
 from scones_lambdas.classify_batch import IMAGE_SECONDS, STOP_SECONDS
 from scones_lambdas.clients import RECORD_LIMITS, RUNTIME_LIMITS, S3_LIMITS
-from scones_lambdas.recording import RESERVED_SECONDS
+from scones_lambdas.result_destinations import RESERVED_SECONDS
 from tests.support.definitions import FOLDER, rendered, text
 
 TEXT, SHARED_TEXT = text("classify"), text("distributed_map")
@@ -146,21 +146,23 @@ def test_the_slowest_image_ends_before_the_execution_does() -> None:
 
 def slowest(state: dict[str, Any]) -> float:
     """Return the seconds after which the retrier with the most patience has given up."""
-    return max(
+    longest: float = max(
         state["TimeoutSeconds"] * (1 + retrier["MaxAttempts"]) + pauses(retrier)
         for retrier in state["Retry"]
     )
+    return longest
 
 
 def pauses(retrier: dict[str, Any]) -> float:
     """Return the longest that a retrier waits in all."""
-    return sum(
+    waits = (
         min(
             retrier["IntervalSeconds"] * retrier["BackoffRate"] ** attempt,
             retrier["MaxDelaySeconds"],
         )
         for attempt in range(retrier["MaxAttempts"])
     )
+    return float(sum(waits))
 
 
 def test_a_count_that_fails_costs_no_result() -> None:

@@ -20,11 +20,21 @@ def tasks(node: Any, name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
             yield from tasks(value, key)
 
 
-TASKS = [
-    pytest.param(state, id=f"{machine}-{name}")
+STATES = {
+    f"{machine}-{name}": state
     for machine, definition in MACHINES.items()
     for name, state in tasks(definition)
-]
+}
+TASKS = [pytest.param(state, id=name) for name, state in STATES.items()]
+
+
+def calling(resource: str) -> list[Any]:
+    """Return the steps whose resource begins so, as parameters."""
+    return [
+        pytest.param(state, id=name)
+        for name, state in STATES.items()
+        if state["Resource"].startswith(resource)
+    ]
 
 
 def caught(state: dict[str, Any]) -> set[str]:
@@ -40,7 +50,7 @@ def test_a_step_is_tried_again_a_bounded_number_of_times(state: dict[str, Any]) 
         assert retry["JitterStrategy"] == "FULL", "all would come again at once"
 
 
-@pytest.mark.parametrize("state", [t for t in TASKS if t.values[0]["Resource"].startswith(JOB)])
+@pytest.mark.parametrize("state", calling(JOB))
 def test_a_job_that_failed_is_not_run_again_but_one_that_could_not_start_is(
     state: dict[str, Any],
 ) -> None:
@@ -65,6 +75,6 @@ def test_what_does_not_pass_fails_within_minutes(state: dict[str, Any]) -> None:
             assert sum(waits) <= 60
 
 
-@pytest.mark.parametrize("state", [t for t in TASKS if "aws-sdk" in t.values[0]["Resource"]])
+@pytest.mark.parametrize("state", calling("arn:aws:states:::aws-sdk:"))
 def test_a_call_is_tried_again_whatever_the_service_names_its_fault(state: dict[str, Any]) -> None:
     assert "States.TaskFailed" in caught(state)

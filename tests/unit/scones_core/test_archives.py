@@ -9,6 +9,7 @@ import struct
 import tarfile
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 
 import pytest
 
@@ -17,7 +18,12 @@ from scones_core.errors import ArchiveError
 
 LIMITS = ArchiveLimits(members=50, member_bytes=1 << 20, total_bytes=4 << 20)
 CONTENT = {"a.txt": b"one", "sub/b.bin": bytes(range(256)) * 40, "empty": b""}
-PACK = {"": bytes, "gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress}
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "gz": gzip.compress,
+    "xz": lzma.compress,
+    "bz2": bz2.compress,
+}
 
 
 def tar_of(content, *, kind=tarfile.PAX_FORMAT, pax=None, prefix=""):

@@ -19,7 +19,7 @@ from scones_deploy.cost import (
 )
 from scones_deploy.terraform.state import AppliedResource
 from scones_monitor import live
-from scones_monitor.drift.figures import DriftFigure
+from scones_monitor.drift.two_sample_tests import DriftFigure
 from scones_monitor.live import ClassFigures, LiveFigures, metric_data
 from scones_monitor.statistics import Share
 from tests.support.definitions import rendered
@@ -52,7 +52,7 @@ def lines(*resources: AppliedResource, active: str = "r1") -> list[Line]:
 
 
 def month(found: list[Line], word: str) -> float:
-    return sum(line.month for line in found if word in line.what)
+    return sum(line.month for line in found if word in line.item)
 
 
 def test_only_the_active_release_is_billed_by_the_hour() -> None:
@@ -79,7 +79,7 @@ def test_a_challenger_bills_its_own_instances_next_to_what_scales() -> None:
 
 def test_a_serverless_endpoint_bills_by_the_image_alone() -> None:
     memory = {"serverless_config": [{"memory_size_in_mb": 2048, "max_concurrency": 5}]}
-    found = [x for x in lines(ENDPOINT, configuration("r1", memory)) if "serverless" in x.what]
+    found = [x for x in lines(ENDPOINT, configuration("r1", memory)) if "serverless" in x.item]
     assert (found[0].month, found[0].million) == (0, pytest.approx(2 * 100_000 * 0.00002))
 
 
@@ -110,7 +110,7 @@ def test_of_the_functions_a_large_run_bills_the_batches_alone() -> None:
     names = ("serialize_image", "classify_batch", "record_results")
     functions = [of("aws_lambda_function", name, function_name=name, **same) for name in names]
     (found,) = [line for line in lines(*functions) if line.service == "Lambda"]
-    assert found.what == "classify_batch"
+    assert found.item == "classify_batch"
     assert found.million == pytest.approx(5_000 * 0.0000002 + 1e5 * 0.2 * 0.0000133334)
 
 
@@ -133,9 +133,9 @@ def test_captured_records_bill_for_as_long_as_they_are_kept() -> None:
             data_capture_config=[{"enable_capture": True, "initial_sampling_percentage": 50}],
         ),
     ]
-    (found,) = [line for line in lines(*resources) if "captured" in line.what]
+    (found,) = [line for line in lines(*resources) if "captured" in line.item]
     volume = 500_000 * (10_000 * 4 / 3 + 700) / 1e9
-    assert found.what == "captured records, 50% kept 60 days"
+    assert found.item == "captured records, 50% kept 60 days"
     assert found.million == pytest.approx(50_000 * 0.000005 + volume * 2 * 0.023)
 
 

@@ -224,12 +224,13 @@ def test_what_terraform_refuses_is_refused_before_it_is_written(field: str, valu
     text = (TERRAFORM / "modules" / "endpoint" / "variables.tf").read_text()
     name = "id" if field == "id" else rf"r\.{field}"
     (rule,) = re.findall(rf'regex\("([^"]+)", {name}\)', text)
+    changed: dict[str, Any] = {field: value}
     accepted = re.search(rule.replace("\\\\", "\\"), value) is not None
     if accepted:
-        assert getattr(replace(RELEASE, **{field: value}), field) == value
+        assert getattr(replace(RELEASE, **changed), field) == value
     else:
         with pytest.raises(ReleaseError, match=f"{field} must be"):
-            replace(RELEASE, **{field: value})
+            replace(RELEASE, **changed)
 
 
 ASSIGNED = {"bicycle": Assignment("bicycle", "A", "near", 3)}

@@ -23,9 +23,19 @@ URL = "https://s3.us-east-1.amazonaws.com"
 
 
 def answer(code: str, status: int) -> ClientError:
-    metadata = {"HTTPStatusCode": status}
-    error = {"Code": code, "Message": "message"}
-    return ClientError({"Error": error, "ResponseMetadata": metadata}, "GetObject")
+    return ClientError(
+        {
+            "Error": {"Code": code, "Message": "message"},
+            "ResponseMetadata": {
+                "RequestId": "request",
+                "HostId": "host",
+                "HTTPStatusCode": status,
+                "HTTPHeaders": {},
+                "RetryAttempts": 0,
+            },
+        },
+        "GetObject",
+    )
 
 
 NETWORK = [

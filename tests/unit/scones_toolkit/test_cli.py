@@ -1,3 +1,4 @@
+import errno
 import os
 import re
 import signal
@@ -38,6 +39,42 @@ def test_an_expected_error_is_a_sentence_and_an_exit_code(
     with pytest.raises(Exit, match=message) as caught:
         task()
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            OSError(errno.EROFS, "Read-only file system", "build/a"),
+            "error: build/a cannot be used: Read-only file system. Make it writable, or name other "
+            "folders with SCONES_PROJECT_BUILD_DIR",
+        ),
+        (PermissionError(errno.EACCES, "Permission denied", "a"), "a cannot be used: Permission"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "error: A file cannot be written: No space left on device. Free some space",
+        ),
+    ],
+)
+def test_a_fault_of_the_host_is_a_sentence_with_what_settles_it(
+    error: OSError, message: str
+) -> None:
+    @handle_errors
+    def task() -> None:
+        raise error
+
+    with pytest.raises(Exit, match=re.escape(message)) as caught:
+        task()
+    assert caught.value.code == 1
+
+
+def test_another_fault_with_a_file_keeps_its_stack_trace() -> None:
+    @handle_errors
+    def task() -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    with pytest.raises(OSError, match="Bad file"):
+        task()
 
 
 def test_a_bug_keeps_its_stack_trace() -> None:
@@ -155,10 +192,10 @@ def test_a_flag_may_take_the_place_of_a_positional_argument() -> None:
         seen.append((what, everything))
 
     parser = Parser(contexts=Collection(show).to_contexts())
-    for arguments in (["show", "x"], ["show", "--everything"]):
+    for arguments in (["show", "x"], ["show", "--everything"], ["show", "x", "--everything"]):
         (context,) = parser.parse_argv(arguments)
         show(Context(), **{arg.name: arg.value for arg in context.args.values()})
-    assert seen == [("x", False), ("", True)]
+    assert seen == [("x", False), ("", True), ("x", True)]
     for wrong, message in ((["show"], "'what'"), (["show", "--everything", "x"], "No idea")):
         with pytest.raises(ParseError, match=message):
             parser.parse_argv(wrong)

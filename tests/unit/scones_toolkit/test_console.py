@@ -1,5 +1,6 @@
 import io
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,47 @@ def test_an_apply_is_shown_by_the_resources_that_are_done(tmp_path: Path) -> Non
         for line in APPLY:
             quiet(line)
     assert out.getvalue().startswith("  resources 2/2  ")
+
+
+class Heard(io.StringIO):
+    """A log that says when something was written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = threading.Event()
+
+    def write(self, text: str) -> int:
+        done = super().write(text)
+        self.written.set()
+        return done
+
+
+def test_long_work_in_a_log_is_named_once_and_short_work_not_at_all() -> None:
+    out = Heard()
+    console = Console(RichConsole(file=out, width=100, soft_wrap=True), patience=0.0)
+    with console.working("planning"):
+        assert out.written.wait(10)
+    assert out.getvalue() == "  planning ...\n"
+    console, short = written()
+    with console.working("planning"):
+        pass
+    assert short.getvalue() == ""
+
+
+def test_work_that_does_not_know_yet_how_far_it_is_is_named_in_a_log() -> None:
+    out = Heard()
+    console = Console(RichConsole(file=out, width=100, soft_wrap=True), patience=0.0)
+    with console.progress("training") as advance:
+        assert out.written.wait(10)
+        advance(0, 24)
+    assert out.getvalue() == "  training ...\n"
+
+
+def test_a_terminal_shows_what_is_being_done_and_for_how_long() -> None:
+    out = io.StringIO()
+    console = Console(RichConsole(file=out, width=100, force_terminal=True))
+    with console.working("plan\x1b[2Jning"), console.progress("resources") as advance:
+        advance(1, 2)
+    shown = out.getvalue()
+    assert re.search(r"plan\ufffd\[2Jning.*0:00:00", shown)
+    assert "resources" in shown

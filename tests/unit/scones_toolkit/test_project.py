@@ -1,11 +1,15 @@
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
 import botocore.session
 import pytest
+from moto import mock_aws
 
-from scones_core.errors import SconesError
+from scones_core.errors import DeployError, SconesError
+from scones_core.settings import Settings
+from scones_toolkit.console import Console
 from scones_toolkit.project import SEALED, Project, Records
 
 
@@ -97,3 +101,80 @@ def test_the_next_task_is_named_with_the_environment(
 def test_an_environment_that_nobody_applied_names_the_task_to_run(tmp_path: Path) -> None:
     with pytest.raises(SconesError, match=r"dev is not deployed .* inv plan --env dev"):
         _ = Project(tmp_path, "dev").deployment
+
+
+def test_a_record_that_two_tasks_lead_to_names_both(tmp_path: Path) -> None:
+    records = Records(tmp_path, " --env dev")
+    both = "inv demand.etl --env dev, then inv demand.train --env dev"
+    with pytest.raises(SconesError, match=f"No demand model was trained yet: {both}"):
+        records.read("demand/training")
+    records.write("demand/data", {})
+    with pytest.raises(SconesError, match=r"yet: inv demand\.train --env dev"):
+        records.read("demand/training")
+
+
+def test_a_folder_that_is_made_for_a_file_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = Project(tmp_path, console=Console())
+    project.require_writable(tmp_path / "new" / "a.csv")
+    assert f"{tmp_path / 'new'} did not exist; it was made" in capsys.readouterr().out
+    assert list((tmp_path / "new").iterdir()) == []
+    project.require_writable(tmp_path / "new" / "a.csv")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path, reason in ((tmp_path / "file" / "a.csv", "exists|Not a"), (tmp_path, "Is a directo")):
+        with pytest.raises(SconesError, match=f"cannot be written: .*{reason}"):
+            Project(tmp_path).require_writable(path)
+
+
+class Undeployed:
+    """Terraform while its first apply is at work: no outputs yet."""
+
+    def __init__(self, outputs: dict[str, object]) -> None:
+        self._outputs = outputs
+
+    def outputs(self) -> dict[str, object]:
+        return self._outputs
+
+
+LOCK = {"ID": "1", "Who": "ana@laptop", "Created": "2026-11-20 14:00", "Operation": ""}
+
+
+@pytest.mark.parametrize("outputs", [{}, {"environment": "dev"}])
+@pytest.mark.parametrize(
+    ("operation", "words"),
+    [
+        ("OperationTypeApply", "dev is being deployed: ana@laptop has applied since 2026-11-20"),
+        ("OperationTypePlan", "(is not deployed|only in part).*inv apply"),
+        ("", "(is not deployed|only in part).*inv apply"),
+    ],
+)
+def test_what_is_being_deployed_is_not_said_to_be_missing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    words: str,
+    outputs: dict[str, object],
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    project = Project(tmp_path, "dev", Settings().override("project", state_bucket="state"))
+    project.terraform_data.mkdir(parents=True)
+    (project.terraform_data / "terraform.tfstate").touch()
+    project.release_file.parent.mkdir(parents=True)
+    project.release_file.with_name("backend.hcl").write_text('key = "dev.tfstate"\n')
+    vars(project)["terraform"] = Undeployed(outputs)
+    with mock_aws():
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket="state")
+        if operation:
+            lock = json.dumps(LOCK | {"Operation": operation})
+            s3.put_object(Bucket="state", Key="dev.tfstate.tflock", Body=lock)
+        with pytest.raises(DeployError, match=words):
+            _ = project.deployment

@@ -8,10 +8,10 @@ import pytest
 
 from scones_core.errors import MalformedArtifact
 from scones_core.golden_samples import SAMPLES, GoldenSample, loads
+from scones_core.model_card import ModelCard
 from scones_train.artifact import (
     MAX_BYTES,
     OPTIONAL,
-    ModelCard,
     read_artifact,
     read_predictions,
     unpack_artifact,

@@ -1,6 +1,7 @@
 """Tables: conditions, transactions, throttling, permissions, and what is refused."""
 
 import threading
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -264,7 +265,7 @@ def test_a_value_has_at_most_32_levels(aws, table):
     dynamodb = aws.client("dynamodb")
 
     def nested(levels):
-        value = {"S": "x"}
+        value: dict[str, Any] = {"S": "x"}
         for level in range(levels):
             value = {"M": {"M": value}} if level % 2 else {"L": [value]}
         return value

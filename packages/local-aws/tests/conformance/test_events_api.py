@@ -92,7 +92,8 @@ def test_a_rule_has_five_targets_with_valid_ids_and_lists_them_in_pages(events, 
     events.put_targets(**targets("1", "2", "3", "4", "5"))
     events.put_targets(**targets("5", "4"))
     assert error(events.put_targets, **targets("6"))[0] == "LimitExceededException"
-    ids, page = [], {}
+    ids: list[str] = []
+    page: dict[str, str | None] = {}
     for size in (2, 2, 1):
         answer = events.list_targets_by_rule(**rule, Limit=2, **page)
         assert len(answer["Targets"]) == size

@@ -190,9 +190,15 @@ def test_a_request_without_tls_is_distinguished_from_one_with_it(aws):
     s3.create_bucket(Bucket=name)
     s3.put_object(Bucket=name, Key="k", Body=b"x")
     assert plain.get_object(Bucket=name, Key="k")["Body"].read() == b"x"
-    arns, without_tls = [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"], {"Effect": "Deny"}
+    arns = [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
     condition = {"Bool": {"aws:SecureTransport": "false"}}
-    without_tls |= {"Action": "s3:*", "Resource": arns, "Principal": "*", "Condition": condition}
+    without_tls = {
+        "Effect": "Deny",
+        "Action": "s3:*",
+        "Resource": arns,
+        "Principal": "*",
+        "Condition": condition,
+    }
     s3.put_bucket_policy(Bucket=name, Policy=policy(without_tls))
     assert "explicit deny" in denied(plain.get_object, Bucket=name, Key="k")["Message"]
     denied(plain.put_object, Bucket=name, Key="k", Body=b"y")

@@ -6,16 +6,12 @@ import uuid
 import pytest
 from botocore.exceptions import ClientError
 
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "lambda.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-    ],
+TRUST_STATEMENT = {
+    "Effect": "Allow",
+    "Principal": {"Service": "lambda.amazonaws.com"},
+    "Action": "sts:AssumeRole",
 }
+TRUST = {"Version": "2012-10-17", "Statement": [TRUST_STATEMENT]}
 
 
 def document(characters: int, *, spaces: int = 0) -> str:
@@ -50,7 +46,7 @@ def name() -> str:
 
 
 @pytest.fixture
-def role(iam, name) -> str:
+def role(iam, name: str) -> str:
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
     return name
 
@@ -89,7 +85,7 @@ def test_those_within_a_user_have_2048_and_within_a_group_5120(iam, name):
 
 def test_a_trust_policy_has_2048_characters(iam, role):
     actions = [f"sts:Tag{number:04}" for number in range(200)]
-    long = json.dumps({**TRUST, "Statement": [{**TRUST["Statement"][0], "Action": actions}]})
+    long = json.dumps({**TRUST, "Statement": [{**TRUST_STATEMENT, "Action": actions}]})
     said = "Cannot exceed quota for ACLSizePerRole: 2048"
     new = {"RoleName": f"{role}-2", "AssumeRolePolicyDocument": long}
     assert refusal(iam.create_role, **new) == said

@@ -4,6 +4,7 @@ import http.client
 import json
 import urllib.parse
 import uuid
+from typing import Any
 
 import pytest
 from botocore import UNSIGNED
@@ -301,8 +302,7 @@ def test_tags_of_an_endpoint_are_not_those_of_its_configuration(aws):
     assert found["Error"]["Code"] == "ValidationException"
 
 
-RECURRENCE = {"ScheduleExpression": "cron(0 * ? * * *)"}
-PASSING = {
+PASSING: dict[str, tuple[str, dict[str, Any], str]] = {
     "events": ("put_rule", {"Name": "r", "ScheduleExpression": "rate(1 day)"}, "RoleArn"),
     "application-autoscaling": (
         "register_scalable_target",

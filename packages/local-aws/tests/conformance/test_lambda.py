@@ -3,7 +3,9 @@ import http.client
 import json
 import threading
 import urllib.parse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -325,7 +327,7 @@ def test_reserved_concurrency_is_a_limit_and_zero_stops_the_function(aws):
     aws.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
     with pytest.raises(ClientError) as refusal:
         aws.invoke(name)
-    answer = refusal.value.response
+    answer: Mapping[str, Any] = refusal.value.response
     assert answer["Error"]["Code"] == "TooManyRequestsException"
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 429
     assert answer["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"

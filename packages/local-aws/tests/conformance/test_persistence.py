@@ -441,7 +441,7 @@ def test_damaged_state_is_refused_and_left_as_it_is(tmp_path: Path, damage: byte
 
 
 def body_that_names_others(home: Path) -> Path:
-    """Return the file that most depends on: of one bucket's objects it is the list of shards."""
+    """Return the file that most depends on: of a bucket's objects it is the largest segment."""
     digest = re.compile(rb"[0-9a-f]{64}")
     bodies = (home / "state" / "bodies").iterdir()
     return max(bodies, key=lambda path: len(digest.findall(path.read_bytes())))

@@ -4,6 +4,7 @@ import base64
 import datetime
 import hashlib
 import json
+from typing import Any
 
 import pytest
 
@@ -113,7 +114,7 @@ def test_a_copy_heeds_the_conditions_on_what_it_replaces(s3, bucket):
 
 def pages(s3, bucket, **more):
     """Yield the pages of a listing of versions."""
-    after = {}
+    after: dict[str, str] = {}
     while True:
         page = s3.list_object_versions(Bucket=bucket, **more, **after)
         yield page
@@ -193,7 +194,7 @@ def test_deletions_are_published_as_what_they_are(aws, s3, versioned):
     s3.delete_object(**named, VersionId=first)
     s3.delete_object(**named, VersionId=marker)
     s3.delete_object(**named, VersionId="gone")
-    bodies = []
+    bodies: list[dict[str, Any]] = []
 
     def received():
         answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)

@@ -12,8 +12,6 @@ from botocore.exceptions import ClientError
 from local_aws.testing.aws import unique
 from local_aws.testing.hosting import PULL, Hosting, variant
 
-GUARDRAILS = "https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails"
-
 
 def routing(kind: str, wait: int, **sizes: int) -> dict[str, Any]:
     policy = {

@@ -25,14 +25,19 @@ def ended(aws: Aws, definition: dict[str, Any], given: Any = None) -> tuple[str,
 def refusal(call: Any, **parameters: Any) -> dict[str, str]:
     with pytest.raises(ClientError) as caught:
         call(**parameters)
-    error: dict[str, str] = caught.value.response["Error"]
-    return error
+    error = caught.value.response["Error"]
+    return {"Code": error["Code"], "Message": error["Message"]}
 
 
 def test_a_definition_is_read_alike_after_a_refused_one(aws: Aws) -> None:
     wrong = {"ErrorEquals": ["States.NoSuchError"], "Next": "Z"}
-    task = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Catch": [wrong]}
-    task |= {"Arguments": {"FunctionName": "f"}, "End": True}
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Catch": [wrong],
+        "Arguments": {"FunctionName": "f"},
+        "End": True,
+    }
     create = aws.client("stepfunctions").create_state_machine
     text = json.dumps(flow(jsonata=True, T=task, Z={"Type": "Succeed"}))
     found = refusal(create, name=unique("m"), roleArn=aws.role, definition=text)

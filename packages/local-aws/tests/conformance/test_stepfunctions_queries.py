@@ -123,8 +123,8 @@ def test_a_rule_that_leads_to_the_default_assigns_and_puts_out_its_own(aws: Aws)
 
 
 def test_a_map_over_items_and_a_parallel(aws: Aws) -> None:
-    inner = {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}
-    inner["States"]["P"]["Output"] = "{% $states.input.v * $factor + $states.input.i %}"
+    times = {"Type": "Pass", "Output": "{% $states.input.v * $factor + $states.input.i %}"}
+    inner = {"StartAt": "P", "States": {"P": {**times, "End": True}}}
     mapped = {
         "Type": "Map",
         "Items": "{% $states.input.numbers %}",
@@ -137,9 +137,8 @@ def test_a_map_over_items_and_a_parallel(aws: Aws) -> None:
         "Output": {"sum": "{% $sum($states.result) %}", "all": "{% $states.result %}"},
         "Next": "Both",
     }
-    branch = {"StartAt": "Q", "States": {"Q": {"Type": "Pass", "End": True}}}
-    branch["States"]["Q"]["Output"] = "{% $states.input.sum + $factor %}"
-    other = {"StartAt": "R", "States": {"R": branch["States"]["Q"]}}
+    plus = {"Type": "Pass", "Output": "{% $states.input.sum + $factor %}", "End": True}
+    branch, other = ({"StartAt": name, "States": {name: plus}} for name in "QR")
     both = {"Type": "Parallel", "Branches": [branch, other], "End": True}
     definition = flow(
         Start={"Type": "Pass", "Assign": {"factor": 10}, "Next": "Map"}, Map=mapped, Both=both

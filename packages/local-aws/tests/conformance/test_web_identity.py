@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentit
 """
 
 import uuid
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -45,7 +46,7 @@ def take(aws, role, bearing):
     return take_role(aws.local.endpoint_url, f"arn:aws:iam::{ACCOUNT}:role/ci/{role}", bearing)
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[str | dict[str, Any], str]] = {
     "another subject": ({"subject": "repo:owner/name:environment:prod"}, "AccessDenied"),
     "another audience": ({"audience": "elsewhere"}, "InvalidIdentityToken"),
     "an unknown issuer": ({"issuer": "other.example.com"}, "InvalidIdentityToken"),

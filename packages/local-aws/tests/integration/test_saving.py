@@ -4,6 +4,7 @@ import http.client
 import os
 import resource
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,10 @@ def kill(local: LocalAws) -> None:
     local.stop()
 
 
-def refused(call: Any, **given: Any) -> dict[str, Any]:
+def refused(call: Any, **given: Any) -> Mapping[str, Any]:
     with pytest.raises(ClientError) as error:
         call(**given)
-    response: dict[str, Any] = error.value.response
-    return response
+    return error.value.response
 
 
 def test_a_full_disk_costs_no_acknowledged_change(tmp_path: Path) -> None:

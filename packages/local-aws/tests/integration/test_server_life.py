@@ -124,6 +124,7 @@ def test_a_grace_lets_a_child_end_by_itself():
     )
     try:
         process = children.spawn([sys.executable, "-c", source], env={}, stdout=subprocess.PIPE)
+        assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         children.terminate(process, grace_seconds=20)
         assert process.returncode == 7

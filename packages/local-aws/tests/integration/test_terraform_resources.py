@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 
@@ -102,7 +103,7 @@ def test_versions_are_listed_with_encoded_keys_where_that_is_asked_for(aws):
 def test_a_bucket_returns_that_it_sends_events_to_eventbridge(aws):
     s3, sqs = aws.client("s3"), aws.client("sqs")
     s3.create_bucket(Bucket="gap-events")
-    only = {"EventBridgeConfiguration": {}}
+    only: dict[str, Any] = {"EventBridgeConfiguration": {}}
     s3.put_bucket_notification_configuration(Bucket="gap-events", NotificationConfiguration=only)
     found = s3.get_bucket_notification_configuration(Bucket="gap-events")
     assert found["EventBridgeConfiguration"] == {}
@@ -115,7 +116,7 @@ def test_a_bucket_returns_that_it_sends_events_to_eventbridge(aws):
 
 
 def test_a_function_keeps_its_dead_letter_logging_and_tracing_settings(aws):
-    settings = {
+    settings: dict[str, dict[str, Any]] = {
         "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:123456789012:dead"},
         "LoggingConfig": {"LogFormat": "JSON", "ApplicationLogLevel": "INFO"},
         "TracingConfig": {"Mode": "Active"},
@@ -134,8 +135,7 @@ def test_a_function_keeps_its_dead_letter_logging_and_tracing_settings(aws):
     }
     functions.update_function_configuration(FunctionName=name, **changed)
     found = functions.get_function_configuration(FunctionName=name)
-    for key, value in changed.items():
-        assert found[key] == value
+    assert {key: found[key] for key in changed} == changed
     assert found["DeadLetterConfig"] == settings["DeadLetterConfig"]
 
 

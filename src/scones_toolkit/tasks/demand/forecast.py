@@ -1,10 +1,8 @@
 """The tasks around the demand forecast: hours in, a model, forecasts and a page out."""
 
-import contextlib
 import shutil
 import time
 import webbrowser
-from collections.abc import Iterator
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,12 +57,17 @@ def folder(project: Project) -> Path:
     return project.build / project.environment / "demand"
 
 
-def etl(project: Project, source: str) -> Hours:
+def etl(project: Project, source: str | None = None) -> Hours:
     """Read hours, print what was left out, and stage them for training; return the known ones.
 
-    `source` is a CSV file, a folder with `train.csv` and perhaps `test.csv`, or `synthetic`.
-    Raises DatasetError for files that cannot be used or that overlap.
+    `source` is a CSV file, a folder with `train.csv` and perhaps `test.csv`, or `synthetic`, the
+    default. Raises SettingsError where the default would replace a person's own hours, and
+    DatasetError for files that cannot be used or that overlap.
     """
+    if source is None:
+        source = SYNTHETIC
+        _require_no_own_hours(project)
+        project.console.say("  No --source is given: these hours are generated.")
     known, asked = _read(source)
     if asked is not None:
         _require_apart(known, asked)
@@ -86,6 +89,19 @@ def etl(project: Project, source: str) -> Hours:
             _print_hours_read(project, hours)
     project.hint("demand.train")
     return known
+
+
+def _require_no_own_hours(project: Project) -> None:
+    """Raise SettingsError where hours that somebody brought are staged."""
+    if not project.records.path(DATA).exists():
+        return
+    record = project.records.read(DATA)
+    if not record["synthetic"]:
+        raise SettingsError(
+            f"The hours of {record['source']} are staged, and without --source generated ones "
+            f"would replace them: --source {record['source']} reads them again, --source "
+            f"{SYNTHETIC} replaces them."
+        )
 
 
 def _read(source: str) -> tuple[Hours, Hours | None]:
@@ -113,8 +129,8 @@ def _require_apart(known: Hours, asked: Hours) -> None:
 
 
 def _print_hours_read(project: Project, hours: Hours) -> None:
-    what = "with their demand" if hours.known else "to forecast"
-    project.console.say(f"  {len(hours):,} hours {what} from {hours.name}")
+    purpose = "with their demand" if hours.known else "to forecast"
+    project.console.say(f"  {len(hours):,} hours {purpose} from {hours.name}")
     for text, count in hours.excluded.counts().items():
         project.console.say(f"    {text}: {count:,}")
 
@@ -265,7 +281,7 @@ def _rows(board: list[Any]) -> list[tuple[str, float, float, int]]:
 
 def evaluate(project: Project) -> None:
     """Score the model and simpler learners on the same blocks, and print the leaderboard."""
-    hours, model = staged(project), _model(project)
+    model, hours = _model(project), staged(project)
     own = isinstance(model, DemandModel)
     chosen = DemandSettings(**model.card.settings) if own else DemandSettings()
     matrix, folds = feature_matrix(hours), blocked_folds(hours, every=chosen.fold_every)
@@ -303,35 +319,31 @@ def forecast(project: Project, *, source: str | None, out: Path) -> None:
 
     Raises DatasetError for a file that cannot be used, or that has days which were trained on.
     """
+    project.require_writable(out)
     path = Path(source).expanduser() if source else folder(project) / "test.csv"
     if source is None and not path.exists():
         raise SconesError("No hours to forecast were staged: give a file with --source.")
     model, hours = _model(project), read_hours(path, known=False)
     model.require_new(hours)
     _print_hours_read(project, hours)
-    found = to_csv(hours, model.forecast(hours), interval=False)
-    with _writing(out):
-        write_atomically(out, found)
+    write_atomically(out, to_csv(hours, model.forecast(hours), interval=False))
     project.console.say(f"  {out}: {len(hours):,} rows")
-
-
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Raise SconesError where a file that a flag named cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise SconesError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def report(project: Project, *, out: Path | None = None, in_browser: bool = False) -> Path:
     """Write the page about the model that was trained last, and return its path."""
-    hours, model = staged(project), _model(project)
+    if out is not None:
+        project.require_writable(out)
+    model, hours = _model(project), staged(project)
     data, record = project.records.read(DATA), project.records.read(TRAINING)
     validated = read_held_out(folder(project) / "model", hours, model.card)
     path = out or folder(project) / "report.html"
     if model.card.data and model.card.data.get("sha256") != data["sha256"]:
-        raise TrainingError("Other hours were staged since the training: inv demand.train")
+        raise TrainingError(
+            f"Other hours were staged since the training: inv demand.train{project.env_flag}"
+        )
+    with project.console.working("measuring what the model relies on"):
+        importance = permutation_importance(model, hours)
     asked = {"hours to forecast": Exclusions(**data["asked"])} if data["asked"] else {}
     found = DemandReport(
         environment=project.environment,
@@ -339,7 +351,7 @@ def report(project: Project, *, out: Path | None = None, in_browser: bool = Fals
         hours=hours,
         card=model.card,
         validated=validated,
-        importance=permutation_importance(model, hours),
+        importance=importance,
         leaderboard=_rows(record["leaderboard"]),
         versions=[
             (f"{v['version']} ({v['made']})", v["rmsle"], v.get("hours", 0))
@@ -348,9 +360,9 @@ def report(project: Project, *, out: Path | None = None, in_browser: bool = Fals
         synthetic=bool(data["synthetic"]),
         asked=asked,
     )
-    with _writing(path):
-        write_page(path, found)
+    write_page(path, found)
     project.console.say(f"  {path}")
     if in_browser:
         webbrowser.open(path.resolve().as_uri())
+    project.hint("demand.train", "demand.forecast")
     return path

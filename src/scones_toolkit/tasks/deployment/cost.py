@@ -89,7 +89,7 @@ def _figures(
 
 def _print(project: Project, lines: list[Line], found: dict[str, Any]) -> None:
     console, currency = project.console, found["currency"]
-    rows = [(x.service, x.what, f"{x.month:,.2f}", f"{x.million:,.2f}") for x in lines]
+    rows = [(x.service, x.item, f"{x.month:,.2f}", f"{x.million:,.2f}") for x in lines]
     total = ("Total", "", f"{found['month']:,.2f}", f"{found['million_images']:,.2f}")
     header = ("service", "what", "a month", "a million images")
     console.grid(f"{project.environment}, in {currency}", header, [*rows, total])

@@ -26,12 +26,7 @@ from scones_deploy.terraform.checks import scan
 from scones_deploy.terraform.module_docs import stale_docs, write_docs
 from scones_deploy.terraform.plan import Plan, protect, require_empty_buckets
 from scones_deploy.terraform.state import AppliedResource, served_configurations
-from scones_deploy.terraform.state_bucket import (
-    backend_bucket,
-    backend_settings,
-    ensure_state_bucket,
-    state_lock,
-)
+from scones_deploy.terraform.state_bucket import ensure_state_bucket
 from scones_deploy.verification import (
     endpoint_differences,
     function_differences,
@@ -73,7 +68,7 @@ def prepare(project: Project) -> None:
     """
     if project.terraform.is_connected:
         return
-    bucket = state_bucket(project)
+    bucket = project.state_bucket
     if project.embedded:
         ensure_state_bucket(project.client("s3"), bucket)
     backend = {} if project.environment == "local" else {"bucket": bucket}
@@ -117,8 +112,7 @@ def apply_part(project: Project, addresses: Sequence[str]) -> Plan:
     prepare(project)
     made = project.terraform.plan_part(addresses)
     describe(project, made)
-    with project.lines.counting(made.add + made.change + made.destroy):
-        project.terraform.apply(made)
+    carry_out(project, made, again="apply")
     project.load_partial_deployment()
     return made
 
@@ -131,12 +125,24 @@ def apply_plan(project: Project, made: Plan, *, allow_destroy: bool = False) -> 
     """
     protect(made, allow_destroy=allow_destroy)
     require_empty_buckets(made, project.client("s3"))
-    with project.lines.counting(made.add + made.change + made.destroy):
-        project.terraform.apply(made)
+    carry_out(project, made, again="apply")
     project.forget_deployment()
     verify(project)
     project.hint("run --count 20" if project.deployment.endpoint_name else "etl")
     return made
+
+
+def carry_out(project: Project, made: Plan, *, again: str) -> None:
+    """Apply a plan and count its resources; where it is interrupted, say which task goes on."""
+    try:
+        with project.lines.counting(made.add + made.change + made.destroy):
+            project.terraform.apply(made)
+    except KeyboardInterrupt:
+        project.console.say(
+            "Terraform has stopped and keeps what was done until then; "
+            f"inv {again}{project.env_flag} goes on from there."
+        )
+        raise
 
 
 def verify_deployed(project: Project) -> None:
@@ -159,8 +165,7 @@ def destroy(project: Project, *, confirmed: bool = False) -> None:
     require_empty_buckets(made, project.client("s3"))
     candidates.clear(project, made)
     buckets = bucket_names(project.terraform.applied())
-    with project.lines.counting(made.destroy):
-        project.terraform.apply(made)
+    carry_out(project, made, again="destroy")
     project.forget_deployment()
     project.console.say(f"{made.destroy} resources of {project.environment} are destroyed.")
     drop_releases_of(project, buckets)
@@ -169,13 +174,11 @@ def destroy(project: Project, *, confirmed: bool = False) -> None:
 def unlock(project: Project, *, confirmed: bool = False) -> None:
     """Release the lock that a run which was killed left on the state, once that is confirmed."""
     prepare(project)
-    settings = project.release_file.with_name("backend.hcl")
-    key = backend_settings(settings).get("key", "")
-    lock = state_lock(project.client("s3"), state_bucket(project), key)
+    lock = project.state_lock()
     if lock is None:
         project.console.say(f"The state of {project.environment} is not locked.")
         return
-    text = f"{lock.who} has held the lock since {lock.created} ({lock.operation})."
+    text = f"{lock.who} has held the lock since {lock.since} ({lock.operation})."
     if confirmed:
         project.console.say(f"  {text}")
     else:
@@ -235,16 +238,6 @@ def require_bundles(project: Project) -> None:
         raise DeployError("The Lambda zips are not built: inv build")
 
 
-def state_bucket(project: Project) -> str:
-    """Return the bucket of the state: of an account the one that is set, else as documented."""
-    if project.environment == "local":
-        return backend_bucket(project.root / "terraform" / "environments" / "local" / "backend.hcl")
-    if project.settings.project.state_bucket:
-        return project.settings.project.state_bucket
-    account = project.client("sts").get_caller_identity()["Account"]
-    return f"scones-{project.environment}-terraform-state-{account}"
-
-
 # GitHub takes 65536 characters of a comment; two environments share one.
 MAX_PLAN_CHARACTERS = 28_000
 
@@ -258,6 +251,9 @@ def plan(
     changes leaves no file. `summary` takes the plan as Markdown, for a comment.
     """
     require_bundles(project)
+    for path in (out, summary):
+        if path is not None:
+            project.require_writable(path)
     prepare(project)
     drop_lost_releases(project)
     require_same_assignments(project.release_file, project.settings.assignment)
@@ -292,6 +288,8 @@ def drift(project: Project, *, summary: Path | None = None) -> bool:
     `summary` takes the difference as Markdown, and is not written where there is none.
     """
     require_bundles(project)
+    if summary is not None:
+        project.require_writable(summary)
     prepare(project)
     path = project.terraform_data / "drift.tfplan"
     try:
@@ -379,7 +377,10 @@ def verify(project: Project) -> None:
         if known.challenger:
             verified += f" with {known.challenger.release} for {known.challenger.share:.0%} of it"
         if not found:
-            scored, found = _score(project, [release, *([challenger] if challenger else [])], pairs)
+            with project.console.working("asking the endpoint for the golden samples"):
+                scored, found = _score(
+                    project, [release, *([challenger] if challenger else [])], pairs
+                )
             verified += f", {scored}"
     if found:
         _fail(project, found)
@@ -390,16 +391,16 @@ def _require_applied(project: Project, known: Releases) -> None:
     """Require that Terraform applied the releases that are chosen; raises DeployError."""
     applied, challenger = project.deployment, known.challenger
     chosen, deployed = known.active or "", applied.active_release
-    what = "release"
+    kind = "release"
     if chosen == deployed:
-        what = "challenger"
+        kind = "challenger"
         chosen = f"{challenger.release} with {challenger.share:.2%}" if challenger else ""
         its = applied.challenger
         deployed = f"{its.release} with {its.share:.2%}" if its else ""
     if chosen != deployed:
         name = project.environment
         raise DeployError(
-            f"{chosen or f'No {what}'} is chosen in {name}, and {deployed or 'none'} is deployed: "
+            f"{chosen or f'No {kind}'} is chosen in {name}, and {deployed or 'none'} is deployed: "
             f"`inv plan --env {name}`, then `inv apply --env {name}`, deploys what is chosen."
         )
 

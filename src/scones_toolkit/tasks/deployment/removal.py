@@ -24,19 +24,27 @@ from scones_toolkit.cli import confirm
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.deployment.deploy import (
     bucket_names,
+    carry_out,
     drop_releases_of,
     prepare,
-    state_bucket,
 )
 
 
-def pause(project: Project) -> list[Running]:
+def pause(project: Project, *, confirmed: bool = False) -> list[Running]:
     """Stop what bills by the hour in the environment, say what remains, and return what stopped.
 
     Endpoints are deleted, notebooks and jobs stopped, each only where its tags say that it is
-    this environment's. `inv apply` brings the endpoint back as it was.
+    this environment's. `inv apply` brings the endpoint back as it was. Raises DeployError, before
+    anything is stopped, where jobs run and neither a person nor `confirmed` agrees to end them.
     """
-    found = _stop(project)
+    found = _running(project)
+    if not confirmed and (jobs := [item for item in found if item.is_job]):
+        named = ", ".join(f"{item.kind.label} {item.name}" for item in jobs)
+        confirm(
+            f"What runs in {project.environment} will be stopped, its work lost: {named}.",
+            project.environment,
+        )
+    found = _stop(project, found)
     say = project.console.say
     if not found:
         say(f"Nothing in {project.environment} bills by the hour.")
@@ -56,9 +64,13 @@ def pause(project: Project) -> list[Running]:
     return found
 
 
-def _stop(project: Project) -> list[Running]:
+def _running(project: Project) -> list[Running]:
+    with project.console.working("looking for what bills by the hour"):
+        return running(project.client("sagemaker"), _owner(project))
+
+
+def _stop(project: Project, found: Sequence[Running]) -> list[Running]:
     sagemaker = project.client("sagemaker")
-    found = running(sagemaker, _owner(project))
     stopped = [item for item in found if stop_one(sagemaker, item)]
     for item in stopped:
         project.console.say(f"  {item.kind.label} {item.name} is being stopped")
@@ -69,8 +81,8 @@ def _print_hourly_costs(project: Project, applied: Sequence[AppliedResource]) ->
     """Say what goes on billing without any use."""
     prices, usage = Prices.load(), project.settings.cost
     lines = [line for line in estimate(applied, "", prices, usage) if line.month >= 0.005]
-    standing = [x for x in lines if not x.what.endswith("every hour")]
-    rows = [(line.service, line.what, f"{line.month:,.2f}") for line in standing]
+    standing = [x for x in lines if not x.item.endswith("every hour")]
+    rows = [(line.service, line.item, f"{line.month:,.2f}") for line in standing]
     if rows:
         title = f"What remains and bills, in {prices.currency} a month (`inv cost` for the rest)"
         project.console.grid(title, ("service", "what", "a month"), rows)
@@ -86,15 +98,14 @@ def purge(project: Project, *, confirmed: bool = False) -> None:
     name = project.environment
     if not confirmed:
         confirm(f"Everything in {name}, with all data, models and records, will be gone.", name)
-    _stop(project)
+    _stop(project, _running(project))
     prepare(project)
     applied = project.terraform.applied()
     _empty(project, applied)
     made = project.terraform.plan(destroy=True)
     require_empty_buckets(made, project.client("s3"))
     if made.has_changes:
-        with project.lines.counting(made.destroy):
-            project.terraform.apply(made)
+        carry_out(project, made, again="purge")
     project.forget_deployment()
     project.console.say(f"  {made.destroy} resources that Terraform knew are destroyed.")
     drop_releases_of(project, bucket_names(applied))
@@ -124,7 +135,7 @@ def _remove_orphans(project: Project) -> list[str]:
     owner = _owner(project)
     tagged = owner.tagged_arns(project.client("resourcegroupstaggingapi"))
     # terraform/bootstrap gives it the same tags, and it holds the way back.
-    kept = f":s3:::{state_bucket(project)}"
+    kept = f":s3:::{project.state_bucket}"
     arns = [arn for arn in tagged if not arn.endswith(kept)]
     removable = in_order(arns)
     for arn in removable:
@@ -140,7 +151,7 @@ def _print_remaining(project: Project, left: list[str]) -> None:
     say = project.console.say
     for line in left:
         say(f"  remains: {line}")
-    say(f"  remains: {state_bucket(project)}, with the versions of Terraform's state")
+    say(f"  remains: {project.state_bucket}, with the versions of Terraform's state")
 
 
 def _owner(project: Project) -> Owner:

@@ -16,11 +16,11 @@ from scones_core.manifest import Manifest
 from scones_core.terraform_outputs import Deployment
 from scones_core.uris import S3Uri
 from scones_deploy.cost import HOURS, MILLION, Prices, estimate
-from scones_monitor.archive import Archive
 from scones_monitor.capture_files import FolderCaptures, S3Captures
 from scones_monitor.captured_records import Captures, wait_for_captures
 from scones_monitor.join import cause_text
 from scones_monitor.period import parse_period
+from scones_monitor.record_archive import Archive
 from scones_monitor.reference import drift_bounds
 from scones_monitor.report import (
     Cost,
@@ -93,12 +93,15 @@ def report(
     period = bool(since or start or end)
     if not run and not period and not source and _ran(project):
         run = LAST
-    subject = subject_of(project, source)
     now = project.now()
+    # What was mistyped is said first, not after what is to be deployed for it.
+    asked = parse_period(since, start, end, now) if period or not (source or run) else None
+    if out is not None:
+        project.require_writable(out)
+    subject = subject_of(project, source)
     if run:
         data_of = _of_run(project, subject, run, manifest, now)
     else:
-        asked = parse_period(since, start, end, now) if period or not source else None
         data_of = _of_period(project, subject, asked)
     path = out or project.build / project.environment / "report.html"
     figures = write_report(path, replace(data_of, explain=explain))
@@ -122,7 +125,11 @@ def subject_of(project: Project, folder: Path | None = None) -> Subject:
     if folder is None:
         deployed = project.deployment
         if not deployed.endpoint_name:
-            raise MonitorError("No endpoint is deployed, so nothing is captured: inv release")
+            flag = project.env_flag
+            raise MonitorError(
+                "No endpoint is deployed, so nothing is captured: "
+                f"inv release{flag}, then inv apply{flag}"
+            )
         place = S3Captures(
             project.client("s3"),
             S3Uri.parse(deployed.capture_uri),
@@ -153,13 +160,14 @@ def _of_run(
 ) -> ReportData:
     executions, began = _started(project, run)
     results = results_of(project, run)
-    _require_classified(results)
+    require_classified(results)
     manifest = manifest or data.current(project)
     truth = dict(labelled(results, manifest)) | reviewed(project, subject)
     own, theirs = by_challenger(results)
     ids = [result["inference"]["inference_id"] for result in own]
     seconds = CAPTURE_SECONDS.get(project.environment, CAPTURE_SECONDS_ON_AWS)
-    listing = subject.archive.wait_for(subject.source, ids, began, seconds)
+    with project.console.working("waiting for the captured records"):
+        listing = subject.archive.wait_for(subject.source, ids, began, seconds)
     its = {result["inference"]["inference_id"] for result in theirs}
     known = {name: label for name, label in truth.items() if name not in its}
     query = subject.query(began, now, truth=known, inference_ids=ids)
@@ -409,13 +417,17 @@ def _cost(
     return Cost(prices.currency, tuple(sorted(by_service.items())), basis)
 
 
-def _require_classified(results: Sequence[Result]) -> None:
+def require_classified(results: Sequence[Result]) -> None:
     """Raise MonitorError, naming the first failure, where nothing was captured."""
     if results and all(result["decision"] == "failed" for result in results):
         error = results[0].get("error", {"Error": "unknown", "Cause": ""})
+        one, cause = len(results) == 1, cause_text(error["Cause"]).rstrip(".")
+        failed = "The only image" if one else f"All {len(results):,} images"
+        named = f"{'its failure' if one else 'the first'}: {error['Error']}: {cause}"
         raise MonitorError(
-            "All images of the last run failed, so nothing was captured; the first: "
-            f"{error['Error']}: {cause_text(error['Cause'])}"
+            f"{failed} of the run failed, so nothing was captured and there is nothing to report; "
+            f"{named}. `inv results` lists each failure; `inv report --since 1d` reports what was "
+            "answered before."
         )
 
 

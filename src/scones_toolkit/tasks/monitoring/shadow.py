@@ -10,7 +10,7 @@ from scones_core.uris import S3Uri
 from scones_deploy.release import read_releases
 from scones_deploy.terraform.state import served_configurations
 from scones_monitor.captured_records import read_captures
-from scones_monitor.invocations import read_metrics
+from scones_monitor.cloudwatch_metrics import read_metrics
 from scones_monitor.shadow import Comparison, Side, compare, write_shadow_page
 from scones_toolkit.project import Project
 
@@ -23,6 +23,8 @@ def compare_shadow(
     Read are the records that both left in the last `hours`. Raises MonitorError where there is
     no shadow, or no image that both answered.
     """
+    if out is not None:
+        project.require_writable(out)
     served, shadow, endpoint = _sides(project)
     deployment = project.deployment
     until = project.now()

@@ -43,6 +43,8 @@ def predict(
         )
     if explain_file and explain_file.suffix.lower() != ".png":
         raise SettingsError(f"--explain writes a PNG file: {explain_file} must end in .png.")
+    if explain_file:
+        project.require_writable(explain_file)
     found = find_pictures(project, location)
     if explain_file and len(found.pictures) > 1:
         raise SettingsError(

@@ -102,7 +102,8 @@ def _known_rows(
     if not known:
         raise DatasetError(
             f"The model knows {', '.join(labels)}, and none of the classes of the dataset "
-            f"{manifest.version}; stage the dataset that it was trained on: inv etl"
+            f"{manifest.version}; stage the dataset that it was trained on: "
+            f"inv etl{project.env_flag}"
         )
     if left := len(rows) - len(known):
         names = [name for name in manifest.classes if name not in labels]

@@ -208,7 +208,7 @@ def _print_left_out(project: Project, left: Counter[str]) -> None:
         project.console.say(f"  left out: {count}, {reason}")
 
 
-def _start(project: Project, name: str, images: Sequence[ImageRef], what: str) -> str:
+def _start(project: Project, name: str, images: Sequence[ImageRef], description: str) -> str:
     """Start the execution of a name; raises MonitorError where it was started before."""
     try:
         arn = running.start(project, images, name=name)
@@ -218,7 +218,7 @@ def _start(project: Project, name: str, images: Sequence[ImageRef], what: str) -
         if code != "ExecutionAlreadyExists":
             raise
         raise MonitorError(
-            f"{what} was redriven already, by the execution {name}; see how that ended: "
+            f"{description} was redriven already, by the execution {name}; see how that ended: "
             f"inv results --run {name}{project.env_flag}"
         ) from error
     project.console.say(f"{len(images)} images are classified again by the execution {name}.")

@@ -142,7 +142,7 @@ def _pool(project: Project) -> dict[str, list[Callable[[], bytes]]]:
         if len(own) < POOL:
             own.append(partial(load, row.key))
     if not found:
-        raise SettingsError("The staged dataset has no test images: inv etl")
+        raise SettingsError(f"The staged dataset has no test images: inv etl{project.env_flag}")
     return found
 
 
@@ -356,11 +356,11 @@ def _print(project: Project, figures: dict[str, Any]) -> None:
             f"{latency['p50']:.1f} s, 90 % within {latency['p90']:.1f} s, 99 % within "
             f"{latency['p99']:.1f} s, at most {latency['max']:.1f} s."
         )
-    for name, what in (("sent_per_second", "sent"), ("answered_per_second", "answered")):
+    for name, verb in (("sent_per_second", "sent"), ("answered_per_second", "answered")):
         if figures[name]:
-            say(f"  {figures[name]:.1f} images a second were {what}.")
-    for name, what in (("assignments", "assigned"), ("failures", "failed"), ("not_sent", "unsent")):
+            say(f"  {figures[name]:.1f} images a second were {verb}.")
+    for name, verb in (("assignments", "assigned"), ("failures", "failed"), ("not_sent", "unsent")):
         if figures[name]:
-            say(f"  {what}: " + ", ".join(f"{n} {label}" for label, n in figures[name].items()))
+            say(f"  {verb}: " + ", ".join(f"{n} {label}" for label, n in figures[name].items()))
     if figures["accepted"] + figures["review"]:
         project.hint("results", "report", *(["review"] if figures["review"] else []))

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from scones_deploy.terraform.binary import TerraformBinary
 from scones_deploy.terraform.commands import TerraformCommands
 
@@ -25,6 +27,6 @@ def test_a_lock_that_goes_while_terraform_looks_at_it_is_taken_by_another_try(
         output=lambda _line: None,
         color=False,
         build_dir=tmp_path,
-        providers=lambda *_: None,
+        providers=pytest.fail,
     )
     assert commands.stream("plan").stdout == "planned\n"

@@ -15,6 +15,10 @@ CONTENT = bytes(range(256)) * 4000
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 
 
+# Ends what a handler waits for that never answers.
+RELEASE = threading.Event()
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     """Answers by path: whole, cut short, without a length, endlessly, never, or not."""
 
@@ -35,7 +39,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if self.path == "/cut":
                 self.wfile.write(CONTENT[:1000])
             elif self.path == "/silent":
-                self.server.release.wait(30)
+                RELEASE.wait(30)
             elif self.path == "/endless":
                 while True:
                     self.wfile.write(CONTENT)
@@ -51,11 +55,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[str]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        httpd.release = threading.Event()
+        RELEASE.clear()
         thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{httpd.server_port}"
-        httpd.release.set()
+        RELEASE.set()
         httpd.shutdown()
         thread.join()
 

@@ -1,6 +1,7 @@
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -165,7 +166,7 @@ def test_each_setting_that_changes_images_or_splits_changes_the_version(folder, 
     source = open_source(folder)
     versions = {
         stage(source, CLASSES, DatasetSettings(**{**fields(), **given})).manifest.version
-        for given in ({}, change)
+        for given in (dict[str, Any](), change)
     }
 
     assert len(versions) == 2

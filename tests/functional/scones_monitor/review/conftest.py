@@ -1,5 +1,7 @@
 import json
 import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -74,24 +76,35 @@ def images(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def serve(tmp_path: Path, images: Path):
-    """Serve a reviewer's page over the images; what is served is closed at the end."""
-    opened = []
+@dataclass
+class Serve:
+    """Serves reviewers' pages over the images; `opened` has what is to be closed at the end."""
 
-    def serve(
-        reviewer: str = "ana", labels: list[str] | None = None, *, port: int = 0, **options: Any
+    root: Path
+    images: Path
+    opened: list[tuple[LoopbackPage, ReviewSession]] = field(default_factory=list)
+
+    def __call__(
+        self,
+        reviewer: str = "ana",
+        labels: list[str] | None = None,
+        *,
+        port: int = 0,
+        **options: Any,
     ) -> Page:
-        session = session_over(tmp_path / "review", images, reviewer, labels or LABELS, **options)
+        session = session_over(self.root, self.images, reviewer, labels or LABELS, **options)
         page = review_page(ReviewApplication(session), port)
-        opened.append((page, session))
+        self.opened.append((page, session))
         session.start()
         page.start()
         return Page(page.url)
 
-    serve.opened = opened
-    yield serve
-    for page, session in opened:
+
+@pytest.fixture
+def serve(tmp_path: Path, images: Path) -> Iterator[Serve]:
+    made = Serve(tmp_path / "review", images)
+    yield made
+    for page, session in made.opened:
         close(page, session)
 
 

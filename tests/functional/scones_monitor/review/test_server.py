@@ -28,12 +28,14 @@ def started(root: Path, images: Path) -> tuple[subprocess.Popen[str], Page]:
         cwd=CHECKOUT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
     )
+    assert process.stdout is not None
     return process, Page(process.stdout.readline().strip())
 
 
 def killed(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait()
+    assert process.stdout is not None
     process.stdout.close()
 
 

@@ -1,5 +1,6 @@
 import os
 import threading
+import urllib.error
 from dataclasses import replace
 
 import pytest
@@ -176,7 +177,7 @@ def test_answers_of_two_threads_are_two_answers(serve) -> None:
         try:
             page.post("answer", item=item, label=label, seconds=1)
             codes.append(200)
-        except OSError as error:
+        except urllib.error.HTTPError as error:
             codes.append(error.code)
             error.close()
 

@@ -1,12 +1,13 @@
 import io
 import json
+from typing import Literal, cast
 
 import boto3
 import pytest
 from moto import mock_aws
 from PIL import Image
 
-from scones_core.events import Result
+from scones_core.events import Inference, Result
 from scones_images import ImageError
 from scones_monitor.review.images import ImageFolder
 from scones_monitor.review.journal import AnswerJournal
@@ -37,7 +38,8 @@ def aws(monkeypatch):
 
 @pytest.fixture
 def queue(aws) -> str:
-    return aws["sqs"].create_queue(QueueName="scones-local-review")["QueueUrl"]
+    url: str = aws["sqs"].create_queue(QueueName="scones-local-review")["QueueUrl"]
+    return url
 
 
 def put(aws, key: str, shade: int) -> dict[str, str]:
@@ -217,15 +219,21 @@ def test_an_image_that_was_deleted_or_replaced_is_not_another_image(aws) -> None
 
 
 def test_a_runs_images_under_review_come_with_the_least_confident_first() -> None:
-    def result(key: str, decision: str, confidence: float) -> Result:
-        inference = {"label": "bicycle", "confidence": confidence, "inference_id": key}
+    def result(key: str, decision: Literal["accepted", "review"], confidence: float) -> Result:
+        inference: Inference = {
+            "label": "bicycle",
+            "confidence": confidence,
+            "probabilities": {"bicycle": confidence},
+            "inference_id": key,
+            "variant": "AllTraffic",
+        }
         return {"image": {"bucket": "b", "key": key}, "decision": decision, "inference": inference}
 
     results = [
         result("a", "review", 0.8),
         result("b", "accepted", 0.1),
         result("c", "review", 0.6),
-        {"image": "nonsense", "decision": "failed"},
+        cast(Result, {"image": "nonsense", "decision": "failed"}),
     ]
 
     assert [one.image["key"] for one in of_results(results)] == ["c", "a"]

@@ -5,7 +5,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
-from scones_core.reviews import IMAGES, current_answers, read_answers
+from scones_core.reviews import IMAGES, Answer, current_answers, read_answers
 from scones_monitor.review.images import ImageFolder
 from scones_monitor.review.journal import AnswerJournal
 from scones_monitor.review.uploads import Uploads
@@ -48,7 +48,7 @@ def keys(s3) -> list[str]:
 
 
 def test_answers_and_their_image_are_in_s3_before_they_count_as_stored(s3, journal, images) -> None:
-    stored = []
+    stored: list[Answer] = []
     uploads = Uploads(lambda _: s3, "data", "labels/", images, gather_seconds=0)
     uploads.on_stored = stored.extend
     uploads.start()

@@ -94,7 +94,9 @@ class LocalProject(Project):
 
     @property
     def printed(self) -> str:
-        return self.console.rich.file.getvalue()
+        output = self.console.rich.file
+        assert isinstance(output, io.StringIO)
+        return output.getvalue()
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
+from typing import cast
+
 import boto3
 import pytest
 from moto import mock_aws
 
 from scones_core.errors import ReleaseError
 from scones_train.sagemaker.model_package import Contract, Training, package_request
-from scones_train.sagemaker.registry import Registry
+from scones_train.sagemaker.registry import Registry, SageMaker
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-model:0.1.0"
 
@@ -30,14 +32,14 @@ def registry():
         sagemaker.create_model_package_group(
             ModelPackageGroupName="scones-dev-candidates", ModelPackageGroupDescription="d"
         )
-        yield Registry(sagemaker, "scones-dev-candidates")
+        yield Registry(cast(SageMaker, sagemaker), "scones-dev-candidates")
 
 
 def absent(registry):
-    return Registry(
-        boto3.client("sagemaker", "us-east-1", aws_access_key_id="x", aws_secret_access_key="x"),
-        "absent",
+    sagemaker = boto3.client(
+        "sagemaker", "us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
     )
+    return Registry(cast(SageMaker, sagemaker), "absent")
 
 
 def test_a_candidate_carries_figures_data_and_code_and_waits(registry):

@@ -163,7 +163,7 @@ def test_the_likeliest_labels_are_answered_when_asked_for(server, header, asked,
     plain = dict(zip(("bicycle", "motorcycle"), server.invoke(body)[1], strict=True))
     status, answer = server.invoke(body, **{header: asked})
     assert status == 200
-    likeliest = sorted(plain, key=plain.get, reverse=True)[:count]
+    likeliest = sorted(plain, key=plain.__getitem__, reverse=True)[:count]
     assert answer == [{"label": label, "probability": plain[label]} for label in likeliest]
 
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -6,7 +7,7 @@ from scones_core.reviews import Answer, agreement, cohens_kappa, consensus, curr
 
 
 def given(
-    reviewer: str, image: str, label: str, number: int = 1, session: str = "s", **values: str
+    reviewer: str, image: str, label: str, number: int = 1, session: str = "s", **values: Any
 ) -> Answer:
     answer = Answer(
         session=f"{session}-{reviewer}",

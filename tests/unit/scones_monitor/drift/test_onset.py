@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from scones_monitor.drift.figures import ALPHA
 from scones_monitor.drift.online import (
     EXPECTED_RUN_TIME,
     MIN_REFERENCE,
@@ -13,6 +12,7 @@ from scones_monitor.drift.online import (
 )
 from scones_monitor.drift.onset import Onset, find_onset
 from scones_monitor.drift.samples import Sample, sample_of
+from scones_monitor.drift.two_sample_tests import ALPHA
 
 LABELS = ("bicycle", "motorcycle")
 START = datetime(2026, 11, 20, tzinfo=UTC)

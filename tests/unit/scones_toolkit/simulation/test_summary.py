@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from scones_toolkit.simulation.summary import Answered, Outcome, Sent, percentile, summarise
@@ -11,7 +13,7 @@ def test_percentiles_are_those_of_the_published_example(percent: float, value: f
     assert percentile([50, 15, 40, 20, 35], percent) == value
 
 
-def result(decision: str, label: str = "bicycle", **values):
+def result(decision: str, label: str = "bicycle", **values: Any) -> Any:
     inference = {} if decision == "failed" else {"inference": {"label": label}}
     return {"image": {}, "decision": decision, **inference, **values}
 

@@ -9,7 +9,7 @@ from rich.console import Console as RichConsole
 from scones_core.errors import TerraformError
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import demo
+from scones_toolkit.tasks import demo, local
 
 
 def test_a_demo_that_fails_says_how_to_go_on_with_what_it_made(
@@ -24,7 +24,7 @@ def test_a_demo_that_fails_says_how_to_go_on_with_what_it_made(
     monkeypatch.setattr(
         demo, "data", SimpleNamespace(extract=lambda *_, **__: None, validate=lambda *_: None)
     )
-    monkeypatch.setattr(demo.local, "start_for_demo", lambda _project: aws)
+    monkeypatch.setattr(local, "start_for_demo", lambda _project: aws)
     monkeypatch.setattr(demo, "_run", fail)
     project = Project(tmp_path, console=Console(RichConsole(file=out, width=300)))
 

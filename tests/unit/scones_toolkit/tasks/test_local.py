@@ -20,7 +20,7 @@ from scones_toolkit.tasks.local import delete_records, duration
         (90_061, "1 d 1 h"),
     ],
 )
-def test_a_time_span_has_its_two_largest_units(seconds, message):
+def test_a_time_span_has_its_two_largest_units(seconds: float, message: str) -> None:
     assert duration(seconds) == message
 
 

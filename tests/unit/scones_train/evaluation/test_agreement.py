@@ -18,9 +18,9 @@ class Endpoint:
     def __init__(self, answers):
         self.answers = answers
 
-    def invoke_endpoint(self, *, EndpointName, ContentType, Accept, Body):
-        assert (EndpointName, ContentType) == ("scones", "image/png")
-        answer = self.answers[Body]
+    def invoke_endpoint(self, **request):
+        assert (request["EndpointName"], request["ContentType"]) == ("scones", "image/png")
+        answer = self.answers[request["Body"]]
         if isinstance(answer, Exception):
             raise answer
         return {"Body": io.BytesIO(answer)}
@@ -80,7 +80,9 @@ def test_answers_of_different_length_are_no_probabilities():
 
 
 def test_a_refused_call_is_one_sentence():
-    error = {"Error": {"Code": "ModelError", "Message": "out of memory"}}
-    endpoint = Endpoint({BODIES[0]: ClientError(error, "InvokeEndpoint")})
+    error = ClientError(
+        {"Error": {"Code": "ModelError", "Message": "out of memory"}}, "InvokeEndpoint"
+    )
+    endpoint = Endpoint({BODIES[0]: error})
     with pytest.raises(DeployError, match="out of memory"):
         ask(endpoint, "scones", BODIES[:1], lambda done, total: None)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from scones_train.evaluation.calibration import (
     PRECISION_PRIOR,
@@ -73,7 +74,7 @@ def test_the_threshold_holds_its_promise_on_new_images():
     assert fresh.coverage > 0.1
 
 
-def _probabilities(count, seed):
+def _probabilities(count: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     logits, labels = calibrated(count, seed=seed)
     return softmax(logits), labels
 

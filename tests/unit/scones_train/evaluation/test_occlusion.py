@@ -31,7 +31,7 @@ def test_the_same_part_speaks_against_the_other_class() -> None:
 
 def test_a_class_that_is_all_but_certain_keeps_finite_parts() -> None:
     def certain(images: np.ndarray) -> np.ndarray:
-        return np.tile(np.float32([1, 0]), (len(images), 1))
+        return np.tile(np.array([1, 0], np.float32), (len(images), 1))
 
     assert not occlusion(certain, lit()).any()
 

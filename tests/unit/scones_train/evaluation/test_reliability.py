@@ -32,5 +32,5 @@ def test_the_diagram_has_a_circle_for_each_bin_where_it_belongs():
     root = ElementTree.fromstring(to_svg(bins, "four images"))  # noqa: S314 (our own text)
     circles = root.findall("{http://www.w3.org/2000/svg}circle")
     assert len(circles) == 2
-    assert float(circles[0].get("cy")) < float(circles[1].get("cy"))
-    assert float(circles[0].get("r")) < float(circles[1].get("r"))
+    assert float(circles[0].attrib["cy"]) < float(circles[1].attrib["cy"])
+    assert float(circles[0].attrib["r"]) < float(circles[1].attrib["r"])

@@ -29,6 +29,7 @@ def test_folded_norms_change_no_answer():
 
 def test_the_package_has_the_weights_with_their_origin():
     weights = package_weights()
+    assert weights is not None
     assert weights.architecture.name == "EfficientNet-Lite0"
     assert weights.origin["licence"] == "Apache-2.0"
     network = weights.network(2, (128, 128), horizontal_flip=True)

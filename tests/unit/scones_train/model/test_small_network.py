@@ -67,6 +67,7 @@ def test_a_network_without_flips_answers_each_side_by_itself():
 
 def test_the_first_layers_bias_is_learnt_in_the_first_epochs_alone():
     network = Network(2, widths=(8, 8, 8))
+    assert network.whiten.bias is not None
     learnt = []
     for epoch in range(1, 6):
         network.on_epoch(epoch)
@@ -75,4 +76,5 @@ def test_the_first_layers_bias_is_learnt_in_the_first_epochs_alone():
     # A training that goes on after an interruption begins there.
     fresh = Network(2, widths=(8, 8, 8))
     fresh.on_epoch(4)
+    assert fresh.whiten.bias is not None
     assert not fresh.whiten.bias.requires_grad

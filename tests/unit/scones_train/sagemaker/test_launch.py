@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import boto3
 import pytest
@@ -34,7 +35,8 @@ class FakeSageMaker:
 
     def __init__(self, *states, refusal=None):
         self.states, self.refusal = list(states), refusal
-        self.created, self.stopped = None, None
+        self.created: dict[str, Any] = {}
+        self.stopped = ""
 
     def create_training_job(self, **request):
         if self.refusal:
@@ -66,8 +68,10 @@ class FakeLogs:
         assert logGroupName == LOG_GROUP
         self.looks += 1
         if self.looks == 1:
-            error = {"Error": {"Code": "ResourceNotFoundException", "Message": "none yet"}}
-            raise ClientError(error, "DescribeLogStreams")
+            raise ClientError(
+                {"Error": {"Code": "ResourceNotFoundException", "Message": "none yet"}},
+                "DescribeLogStreams",
+            )
         self.stream = f"{logStreamNamePrefix}algo-1-1"
         return {"logStreams": [{"logStreamName": self.stream}]}
 
@@ -121,7 +125,7 @@ def test_a_job_is_followed_to_its_result(request_):
         ["step=2/2 train_loss=0.3000 validation_accuracy=0.9000 seconds_left=0\n"],
         ["threshold=0.9700 temperature=0.7000\n", "test_accuracy=0.9500\n"],
     )
-    seen = []
+    seen: list[tuple[int, int, str]] = []
     sagemaker = FakeSageMaker(RUNNING, RUNNING, RUNNING, RUNNING, DONE)
     result = run(sagemaker, logs, request_, seen=seen)
     assert result.job_name == sagemaker.created["TrainingJobName"]

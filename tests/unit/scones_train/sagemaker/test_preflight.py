@@ -37,11 +37,11 @@ class Quotas:
     def __init__(self, *pages):
         self.pages = pages
 
-    def list_service_quotas(self, *, ServiceCode, NextToken="0"):
-        assert ServiceCode == "sagemaker"
+    def list_service_quotas(self, **request):
+        assert request["ServiceCode"] == "sagemaker"
         if isinstance(self.pages[0], Exception):
             raise self.pages[0]
-        place = int(NextToken)
+        place = int(request.get("NextToken", "0"))
         more = {"NextToken": str(place + 1)} if place + 1 < len(self.pages) else {}
         return {"Quotas": self.pages[place], **more}
 
@@ -77,7 +77,7 @@ def test_a_denial_is_no_trust():
 def test_an_absent_role_is_named_and_one_that_may_not_be_read_is_reported():
     with pytest.raises(TrainingError, match=f"{ROLE} is not there"):
         require_role(Iam(refusal("NoSuchEntity")), ROLE, pytest.fail)
-    said = []
+    said: list[str] = []
     require_role(Iam(refusal("AccessDenied")), ROLE, said.append)
     assert "was not checked" in said[0]
 
@@ -98,6 +98,6 @@ def test_spot_instances_count_against_a_quota_of_their_own():
 
 def test_an_account_that_lists_no_such_quota_or_denies_the_look_goes_on():
     require_quota(Quotas([]), COMPUTE, pytest.fail)
-    said = []
+    said: list[str] = []
     require_quota(Quotas(refusal("AccessDenied")), COMPUTE, said.append)
     assert "was not checked" in said[0]

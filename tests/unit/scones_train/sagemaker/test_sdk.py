@@ -36,7 +36,9 @@ def test_a_request_gets_the_sdks_names_and_keeps_the_callers():
 
 def test_no_two_members_of_the_api_get_one_name():
     model = botocore.session.Session().get_service_model("sagemaker")
-    members = model.operation_model("CreateTrainingJob").input_shape.members
+    shape = model.operation_model("CreateTrainingJob").input_shape
+    assert shape is not None
+    members = shape.members
     assert len(snake_cased(dict.fromkeys(members))) == len(members)
 
 

@@ -106,8 +106,8 @@ class FakeSageMaker:
 
     def list_training_jobs_for_hyper_parameter_tuning_job(self, *, NextToken="", **_):
         if NextToken:
-            summary = {"TrainingJobName": "b", "TrainingJobStatus": "Failed"}
-            return {"TrainingJobSummaries": [summary]}
+            failed = {"TrainingJobName": "b", "TrainingJobStatus": "Failed"}
+            return {"TrainingJobSummaries": [failed]}
         summary = {
             "TrainingJobName": "a",
             "TrainingJobStatus": "Completed",

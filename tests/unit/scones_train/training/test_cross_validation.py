@@ -91,7 +91,8 @@ def test_without_folds_there_are_no_predictions(lit):
 
 
 def test_the_steps_of_all_trainings_are_known_before(lit):
-    lock, count, shares, epochs = threading.Lock(), [], [], []
+    lock, count, epochs = threading.Lock(), [], []
+    shares: list[float] = []
 
     def on_step():
         with lock:
@@ -129,7 +130,8 @@ def test_a_resumed_job_reports_the_steps_that_are_done(lit, tmp_path):
 
     with pytest.raises(InterruptedError):
         run(lit, RECIPE, TrainingCallbacks(on_epoch=stop_after_the_first), kept)
-    steps, resumed = [], []
+    steps = []
+    resumed: list[int] = []
     callbacks = TrainingCallbacks(on_step=lambda: steps.append(1), on_resume=resumed.append)
     run(lit, RECIPE, callbacks, kept)
     assert count_steps(len(lit), RECIPE) // RECIPE.epochs in resumed

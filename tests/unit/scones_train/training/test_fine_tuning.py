@@ -37,13 +37,15 @@ def prepared(images, weights, settings=SETTINGS):
 
 
 def test_a_few_epochs_separate_bright_above_from_bright_below(lit, weights):
-    steps, shares = [], []
+    steps = []
+    shares: list[float] = []
     callbacks = TrainingCallbacks(on_step=lambda: steps.append(1), on_fold=shares.append)
     settings = replace(SETTINGS, epochs=8, batch_size=4)
     trainer = FineTuning(lit, settings, weights)
     trained = train(trainer, lit.labels, settings, callbacks)
     logits = predict(trained.network, lit, trained.normalisation)
     assert (logits.argmax(axis=1) == lit.labels).mean() > 0.9
+    assert trained.predictions is not None
     assert (trained.predictions.logits.argmax(axis=1) == lit.labels).mean() > 0.7
     assert len(shares) == 2
     assert len(steps) == trainer.preparation_steps + total_steps(len(lit), settings)

@@ -1,10 +1,14 @@
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
 
+from scones_core.errors import TrainingError
 from scones_train.data import ImageSet
+from scones_train.model.classifier import Classifier
 from scones_train.training.checkpoint import Checkpoint
-from scones_train.training.fit import Loop, TrainingCallbacks, fit
+from scones_train.training.fit import EpochReport, Loop, TrainingCallbacks, fit
 from scones_train.training.hyperparameters import Hyperparameters
 from scones_train.training.optimiser import Annealed
 from scones_train.training.scratch import FromScratch
@@ -30,18 +34,27 @@ def test_a_seed_gives_the_same_answers_again_and_another_gives_others(lit):
 
 
 def test_every_epoch_is_reported_and_the_loss_falls(lit):
-    reports = []
+    reports: list[EpochReport] = []
     _, logits = trained(lit, reports, epochs=5, batch_size=8)
     assert [report.epoch for report in reports] == [1, 2, 3, 4, 5]
     assert reports[-1].train_loss < reports[0].train_loss
     assert (logits.argmax(axis=1) == lit.labels).mean() >= 0.9
 
 
-class Linear(torch.nn.Linear):
+def test_a_loss_that_is_no_number_ends_the_training(lit: ImageSet) -> None:
+    with pytest.raises(TrainingError, match="The loss is nan in epoch 1"):
+        trained(lit, epochs=2, batch_size=8, learning_rate_scale=1e38)
+
+
+class Linear(Classifier):
     """The smallest network that `fit` trains."""
 
-    def on_epoch(self, epoch):
-        pass
+    def __init__(self, inputs: int, classes: int) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(inputs, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return cast(torch.Tensor, self.layer(x))
 
 
 def updated(parts):
@@ -50,8 +63,8 @@ def updated(parts):
     inputs = torch.randn(14, 5, generator=generator)
     targets = torch.arange(14) % 3
     network = Linear(5, 3)
-    torch.nn.init.zeros_(network.weight)
-    torch.nn.init.zeros_(network.bias)
+    torch.nn.init.zeros_(network.layer.weight)
+    torch.nn.init.zeros_(network.layer.bias)
     schedule = Annealed([torch.optim.SGD(network.parameters(), lr=1.0)], steps=4)
 
     def batches(_):
@@ -60,7 +73,7 @@ def updated(parts):
     loop = Loop(network, network, batches, schedule, generator, parts=parts)
     settings = Hyperparameters(epochs=2, batch_size=7, precision="float32")
     fit(loop, settings, 14, TrainingCallbacks(), Checkpoint())
-    return network.weight.detach().numpy()
+    return network.layer.weight.detach().numpy()
 
 
 def test_a_batch_in_unequal_parts_updates_as_the_whole_batch():

@@ -3,11 +3,11 @@ import pytest
 
 from scones_core.errors import TrainingError
 from scones_train.data import ImageSet
-from scones_train.model.weights import Weights
+from scones_train.model.weights import ARCHITECTURES, Weights
 from scones_train.training.hyperparameters import Hyperparameters
 from scones_train.training.recipes import choose_recipe
 
-WEIGHTS = Weights(None, {}, {})
+WEIGHTS = Weights(ARCHITECTURES[0], {}, {})
 
 
 def images(count=40, *, grey=False):

@@ -36,5 +36,6 @@ def test_a_class_of_two_images_is_trained_and_calibrated_on_with_four_folds():
     rare = images.rows(np.flatnonzero((images.labels == 0) | (np.arange(12) < 4)))
     assert np.bincount(rare.labels).tolist() == [6, 2]
     found = train(FromScratch(rare, SETTINGS), rare.labels, SETTINGS, TrainingCallbacks())
+    assert found.predictions is not None
     assert found.predictions.logits.shape == (8, 2)
     assert np.isfinite(found.predictions.logits).all()

@@ -28,11 +28,11 @@ def emit(
     store_of(region).add_together(namespace, where, when, values, units or {})
 
 
-def store_of(region: str, account_id: str = ACCOUNT_ID) -> MetricStore:
-    """Return where an account's metrics of a region are kept: with moto's CloudWatch."""
+def store_of(region: str) -> MetricStore:
+    """Return where the account's metrics of a region are kept: with moto's CloudWatch."""
     from moto.cloudwatch.models import cloudwatch_backends
 
-    backend: Any = cloudwatch_backends[account_id][region]
+    backend: Any = cloudwatch_backends[ACCOUNT_ID][region]
     store: MetricStore = backend.local_aws_metrics
     return store
 

@@ -88,10 +88,10 @@ def _is_too_deep(response: Any) -> bool:
     return False
 
 
-def _refusing(what: str) -> Callable[..., Any]:
+def _refusing(request: str) -> Callable[..., Any]:
     def refuse(original: Any, response: Any) -> Any:
         del original, response
-        raise NotImplementedError(what)
+        raise NotImplementedError(request)
 
     return refuse
 
@@ -105,9 +105,9 @@ for _operation, _what in CLOSED.items():
 def with_settings(original: Any, response: Any) -> Any:
     """Make or change a table; what would have no effect is refused."""
     body = response.body
-    for name, what in _CLOSED_SETTINGS.items():
+    for name, request in _CLOSED_SETTINGS.items():
         if body.get(name):
-            raise NotImplementedError(what)
+            raise NotImplementedError(request)
     if (body.get("StreamSpecification") or {}).get("StreamEnabled"):
         raise NotImplementedError("streams of tables")
     return original(response)

@@ -94,6 +94,19 @@ def _deletions(response: Any, bucket: str, values: dict[str, str]) -> Iterator[A
         yield Access(f"s3:{action}", object_arn(bucket, key), values)
 
 
+def read_accesses(
+    arn: str, version: str | None, stored: Any, region: str, headers: Mapping[str, str]
+) -> list[Access]:
+    """Return what it takes to read a stored object, of which a version may be named."""
+    values = common_values(region, headers)
+    values |= {"s3:versionid": version} if version else {}
+    action = "s3:GetObjectVersion" if version else "s3:GetObject"
+    return [
+        Access(action, arn, values),
+        *_kms("Decrypt", _key_of(stored), arn, region, values),
+    ]
+
+
 def missing_object_accesses(response: Any, bucket: str, key: str) -> list[Access]:
     """Return the access that it takes to be answered that the object to be read does not exist."""
     if response.method not in ("GET", "HEAD"):

@@ -31,9 +31,9 @@ _DAMAGE = (
 _BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
-def check_zip(content: bytes, max_bytes: int = MAX_UNZIPPED_BYTES) -> None:
+def check_zip(content: bytes) -> None:
     """Raise LocalAwsError, naming the entry, unless the package is safe to unpack."""
-    _entries(content, max_bytes)
+    _entries(content, MAX_UNZIPPED_BYTES)
 
 
 def unpack(content: bytes, target: Path, max_bytes: int = MAX_UNZIPPED_BYTES) -> None:

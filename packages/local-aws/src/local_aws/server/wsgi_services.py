@@ -66,8 +66,10 @@ class ServiceApplication:
             endpoint, _ = self._map.bind_to_environ(environ).match()
             return _response(request, self._views[endpoint].callback)
         except NotFound:
-            what = f"{self._service}: {request.method} {request.path}"
-            return _error(request, "NotImplemented", f"The embedded AWS does not implement {what}.")
+            action = f"{self._service}: {request.method} {request.path}"
+            return _error(
+                request, "NotImplemented", f"The embedded AWS does not implement {action}."
+            )
         except HTTPException as error:
             return error.get_response(environ)
         except NotImplementedError as error:

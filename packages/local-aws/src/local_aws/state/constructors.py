@@ -91,18 +91,6 @@ def by_arn(chunks: tuple[list[Any], ...]) -> dict[str, Any]:
 
 
 @constructor
-def s3_objects(shards: tuple[list[tuple[str, list[Any]]], ...]) -> Any:
-    """Return a bucket's objects from its shards: each a list of names with their versions."""
-    from moto.s3.utils import _VersionedKeyStore
-
-    made: Any = _VersionedKeyStore()
-    for shard in shards:
-        for name, versions in shard:
-            made.setlist(name, versions)
-    return made
-
-
-@constructor
 def pattern(source: str | bytes, flags: int) -> Any:
     """Return a compiled regular expression."""
     return re.compile(source, flags)

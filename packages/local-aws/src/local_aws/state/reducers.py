@@ -5,7 +5,7 @@ import threading
 import types
 from typing import Any
 
-from local_aws.state import constructors, executions, queue_messages, s3_shards, table_items
+from local_aws.state import constructors, executions, queue_messages, s3_objects, table_items
 from local_aws.state.blobs import Blobs, Pickled, Reduced, Reducer, made_of
 
 # How many entries are pickled at once, for good.
@@ -183,8 +183,8 @@ def _name(kind: type) -> str:
 # By name, so that nothing of moto is imported before it is needed.
 _REDUCERS: dict[str, Reducer] = {
     "moto.core.base_backend.BaseBackend": _backend,
-    "moto.s3.models.FakeKey": s3_shards.s3_object,
-    "moto.s3.utils._VersionedKeyStore": s3_shards.s3_objects,
+    "moto.s3.models.FakeKey": s3_objects.s3_object,
+    "moto.s3.utils._VersionedKeyStore": s3_objects.bucket,
     "moto.awslambda.models.LambdaFunction": package,
     "moto.awslambda.models.LayerVersion": package,
     "moto.logs.models.LogGroup": log_group,

@@ -7,6 +7,7 @@ import time
 
 from local_aws.core.stores import STORES, Stores
 from local_aws.errors import LocalAwsError
+from local_aws.state.blobs import Uses
 from local_aws.state.constructors import StateUnreadable
 from local_aws.state.pickling import new_blobs
 from local_aws.state.sections import Sections
@@ -41,6 +42,7 @@ class Saver:
         self._snapshots, self._stores = snapshots, stores
         self._blobs = new_blobs()
         self._digest = ""
+        self._uses, self._collected = Uses(), False
         self._sections = Sections(self._blobs, stores)
         self.failure = ""
         self._changed = threading.Condition()
@@ -218,7 +220,9 @@ class Saver:
         """Note what is on disk now, and remove what the records do not name any more."""
         blobs = self._blobs
         blobs.stored |= set(blobs.new)
-        if len(blobs.stored) > len(blobs.used):  # all that is used is stored by now
-            unused = blobs.stored - blobs.used
+        unused = self._uses.replace(blobs.used) & blobs.stored
+        if not self._collected:  # what was loaded, and is not used any more
+            self._collected, unused = True, blobs.stored - self._uses.digests
+        if unused:
             self._snapshots.remove(unused)
             blobs.stored -= unused

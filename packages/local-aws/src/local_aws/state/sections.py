@@ -17,7 +17,7 @@ from local_aws.core.services import SERVICES, service_of
 from local_aws.core.stores import Stores
 from local_aws.errors import LocalAwsError
 from local_aws.state import moto_backends
-from local_aws.state.blobs import Blobs
+from local_aws.state.blobs import Blobs, Body
 from local_aws.state.constructors import StateUnreadable
 from local_aws.state.pickling import dumps, new_blobs
 from local_aws.state.unpickling import loads
@@ -30,15 +30,15 @@ _RECURSION = 5_000
 _DIGEST = re.compile(rb"[0-9a-f]{64}")
 # A service of moto's, or a store by its name.
 Key = tuple[str, str]
-Body = Callable[[str], bytes]
+ReadBody = Callable[[str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Pickled records, and the digests of the bodies that they name."""
+    """Pickled records, and the bodies that they name."""
 
     records: bytes
-    digests: frozenset[str]
+    bodies: frozenset[Body]
 
 
 class Sections:
@@ -78,7 +78,7 @@ class Sections:
         found = {key: self._section(key, value) for key, value in values.items()}
         found |= self._not_loaded
         self._current = {key: section for key, section in found.items() if section is not None}
-        self._blobs.used = set().union(*(section.digests for section in self._current.values()))
+        self._blobs.used = set().union(*(section.bodies for section in self._current.values()))
         return dumps({key: section.records for key, section in self._current.items()}, new_blobs())
 
     def written(self) -> None:
@@ -112,7 +112,7 @@ class Sections:
         self._report(key, f"its records are not saved: {error}")
         return self._last.get(key)
 
-    def load(self, records: bytes, body: Body) -> None:
+    def load(self, records: bytes, body: ReadBody) -> None:
         """Put saved records back; raises StateUnreadable where they are of no known form."""
         value = loads(records, body, lenient=True)
         if not isinstance(value, dict):
@@ -129,10 +129,11 @@ class Sections:
 
             try:
                 self._put(key, loads(section, noting))
-                self._last[key] = Section(section, frozenset(digests))
+                self._last[key] = Section(section, frozenset(map(Body, digests)))
             except Exception as error:  # whatever a record that does not fit leads to
                 self._report(key, f"its saved records are not loaded: {error}")
-                self._not_loaded[key] = Section(section, frozenset(_digests(section, body)))
+                bodies = frozenset(map(Body, _digests(section, body)))
+                self._not_loaded[key] = Section(section, bodies)
 
     def _load_whole(self, value: Mapping[str, Any]) -> None:
         """Put records back that were saved as one, before there were sections."""
@@ -161,7 +162,7 @@ class Sections:
             LOG.error("%s: %s", key[1], problem)
 
 
-def _digests(records: bytes, body: Body) -> Iterator[str]:
+def _digests(records: bytes, body: ReadBody) -> Iterator[str]:
     """Yield the digests of the bodies that records name, and of those that these name."""
     for found in set(_DIGEST.findall(records)):
         digest = found.decode()

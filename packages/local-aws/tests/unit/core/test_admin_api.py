@@ -1,5 +1,6 @@
 import io
 import json
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def routes():
 
 
 def ask(application, method, path, body=b"", *, query="", length=None):
-    seen = {}
+    seen: dict[str, Any] = {}
 
     def start_response(status, headers):
         seen.update(headers, status=int(status.split()[0]))

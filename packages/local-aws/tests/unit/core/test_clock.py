@@ -9,6 +9,10 @@ from local_aws.errors import LocalAwsError
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
+class Log(list[tuple[str, float]]):
+    """The name of each agenda that ran, and the seconds after the start."""
+
+
 class Every:
     """An agenda that notes each time when it ran."""
 
@@ -37,7 +41,7 @@ def test_it_is_real_time_and_what_was_advanced():
 
 
 def test_advancing_does_all_that_is_due_in_order_and_at_its_time():
-    clock, log = standing_clock(), []
+    clock, log = standing_clock(), Log()
     clock.follow(Every(20, log, "a"))
     clock.follow(Every(30, log, "b"))
     clock.advance(65)
@@ -47,16 +51,19 @@ def test_advancing_does_all_that_is_due_in_order_and_at_its_time():
 
 def test_what_the_clock_shows_during_work_is_the_time_when_it_was_due():
     clock, shown = standing_clock(), []
-    agenda = Every(40, [])
-    run = agenda.run
-    agenda.run = lambda now: (shown.append(clock.now()), run(now))
-    clock.follow(agenda)
+
+    class Looking(Every):
+        def run(self, now):
+            shown.append(clock.now())
+            super().run(now)
+
+    clock.follow(Looking(40, Log()))
     clock.advance(50)
     assert shown == [START + datetime.timedelta(seconds=40)]
 
 
 def test_time_that_passes_by_itself_makes_work_due_as_well():
-    real, log = [START.timestamp()], []
+    real, log = [START.timestamp()], Log()
     clock = Clock(real=lambda: real[0])
     clock.follow(Every(20, log))
     clock.run_due()
@@ -99,7 +106,7 @@ def test_it_goes_neither_back_nor_years_ahead(seconds):
 
 
 def test_it_goes_on_where_an_earlier_process_was():
-    clock, log = standing_clock(), []
+    clock, log = standing_clock(), Log()
     clock.follow(Every(20, log))
     clock.resume(3600)
     assert clock.now() == START + datetime.timedelta(hours=1)
@@ -107,7 +114,7 @@ def test_it_goes_on_where_an_earlier_process_was():
 
 
 def test_a_host_whose_clock_is_set_back_does_not_take_time_back():
-    real, log = [START.timestamp()], []
+    real, log = [START.timestamp()], Log()
     clock = Clock(real=lambda: real[0])
     clock.follow(Every(20, log))
     real[0] += 10
@@ -117,3 +124,42 @@ def test_a_host_whose_clock_is_set_back_does_not_take_time_back():
     real[0] += 10
     clock.run_due()
     assert [at for _, at in log] == [20]
+
+
+class Faulty(Every):
+    """An agenda that fails to say when it is due, or to do what is."""
+
+    def __init__(self, seconds, *, says):
+        super().__init__(seconds, Log())
+        self.says = says
+
+    def next_due(self):
+        if not self.says:
+            raise TypeError("no time")
+        return super().next_due()
+
+    def run(self, now):
+        raise ValueError(f"cannot be done at {now}")
+
+
+@pytest.mark.parametrize("says", [False, True])
+def test_an_agenda_that_fails_holds_up_no_other(says, caplog):
+    real, log = [START.timestamp()], Log()
+    clock = Clock(real=lambda: real[0])
+    clock.follow(Faulty(10, says=says))
+    clock.follow(Every(20, log))
+    clock.advance(45)
+    assert log == [("", 20), ("", 40)]
+    real[0] += 20
+    assert clock.run_due() == (not says)
+    assert log[2:] == [("", 60)]
+    assert len(caplog.records) == 1
+
+
+def test_an_agenda_that_works_again_is_done_again():
+    clock = standing_clock()
+    agenda = Faulty(10, says=False)
+    clock.follow(agenda)
+    clock.advance(15)
+    agenda.says = True
+    assert clock.seconds_to_next() == 0

@@ -18,7 +18,7 @@ def none_left():
 
 def ask(method, body=None):
     """Return the status and the JSON of the server's own path."""
-    seen = {}
+    seen: dict[str, int] = {}
     content = json.dumps(body or {}).encode()
     environ = {
         "REQUEST_METHOD": method,

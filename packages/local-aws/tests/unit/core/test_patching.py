@@ -62,7 +62,7 @@ def test_a_property_a_static_and_a_class_method_stay_what_they_are(name, ask, ex
 
 def test_a_function_of_a_module_can_be_wrapped():
     module = types.ModuleType("made")
-    module.double = lambda x: 2 * x
+    vars(module)["double"] = lambda x: 2 * x
     patching.wrap(module, "double", fault="is too small")(lambda original, x: original(x) + 1)
     assert module.double(2) == 5
 
@@ -100,8 +100,8 @@ def test_another_moto_is_refused_and_the_installed_one_is_not():
 def moto_like(monkeypatch):
     """A package with a class, as declared patches name it."""
     module = types.ModuleType("moto_like")
-    module.Backend = copy()
-    module.Backend.__module__, module.Backend.__qualname__ = "moto_like", "Backend"
+    backend = vars(module)["Backend"] = copy()
+    backend.__module__, backend.__qualname__ = "moto_like", "Backend"
     monkeypatch.setitem(sys.modules, "moto_like", module)
     return module
 

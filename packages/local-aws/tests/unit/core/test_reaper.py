@@ -22,7 +22,7 @@ def test_the_guard_kills_what_is_left_when_its_input_ends():
         check=True,
         timeout=20,
     )
-    assert child.wait(20) == -9
+    assert child.wait(20) == -9 and child.stdin is not None
     child.stdin.close()
 
 

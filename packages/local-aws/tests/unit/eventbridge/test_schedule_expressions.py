@@ -18,7 +18,9 @@ def following(expression, after, count=1, zone="UTC"):
     schedule, now = Schedule(expression, zone, at("2026-01-01T00:00")), at(after, zone)
     found = []
     for _ in range(count):
-        now = schedule.after(now)
+        later = schedule.after(now)
+        assert later is not None
+        now = later
         found.append(f"{now.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M}")
     return found
 

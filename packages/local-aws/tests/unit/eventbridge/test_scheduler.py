@@ -2,13 +2,17 @@
 
 import datetime
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from local_aws.core.clock import Clock
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.eventbridge import scheduler
+from local_aws.eventbridge.bus import Buses
+from local_aws.eventbridge.retry_queue import Attempts
 from local_aws.eventbridge.scheduler import ScheduleAgenda
+from local_aws.eventbridge.targets import RoleClients
 
 BEGIN = datetime.datetime(2026, 11, 21, 12, 0, tzinfo=datetime.UTC)
 
@@ -23,11 +27,11 @@ class Host:
         return self.time
 
 
-class Sent:
+class Sent(Buses):
     """Buses that keep what they are sent."""
 
     def __init__(self):
-        self.times = []
+        self.times: list[str] = []
 
     def send(self, rule, event):
         self.times.append(event["time"][11:19])
@@ -49,7 +53,8 @@ def every_minute(monkeypatch):
 
 def agenda_of(host):
     clock, sent = Clock(host), Sent()
-    clock.follow(ScheduleAgenda(clock, sent, None, None))
+    # No schedule runs here, which alone has attempts and roles.
+    clock.follow(ScheduleAgenda(clock, sent, cast(Attempts, None), cast(RoleClients, None)))
     return clock, sent
 
 

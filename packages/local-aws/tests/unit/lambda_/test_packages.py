@@ -95,6 +95,7 @@ def test_layers_that_another_thread_laid_out_meanwhile_are_taken(tmp_path, monke
         packages.laid_out([content], ["sha"], tmp_path)
         return shutil.copytree(*arguments, **options)
 
-    monkeypatch.setattr(packages.shutil, "copytree", lay_out_twice)
+    monkeypatch.setattr("shutil.copytree", lay_out_twice)
     target = packages.laid_out([content], ["sha"], tmp_path)
+    assert target is not None
     assert (target / "python/a.py").read_text() == "x = 1"

@@ -5,6 +5,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from botocore.model import Shape
 from botocore.parsers import create_parser
 from werkzeug.routing import Map, Rule
 
@@ -23,7 +24,7 @@ BROKEN = SimpleNamespace(
 
 
 def ask(environ):
-    head = {}
+    head: dict[str, str] = {}
 
     def start(status, headers, exc_info=None):
         head.update(status=status, **{name.lower(): value for name, value in headers})
@@ -58,6 +59,6 @@ FORM = "application/x-www-form-urlencoded; charset=utf-8"
 def test_an_internal_failure_is_answered_at_once_in_xml(protocol, kind):
     head, body = ask({"CONTENT_TYPE": kind})
     answer = {"status_code": int(head["status"][:3]), "headers": head, "body": body}
-    error = create_parser(protocol).parse(answer, None)["Error"]
+    error = create_parser(protocol).parse(answer, Shape("Error", {"type": "structure"}))["Error"]
     assert error["Code"] == "EmbeddedAwsFailure"
     assert "TypeError: list indices" in error["Message"]

@@ -1,8 +1,10 @@
 import datetime
 
+from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.backend.execution import Execution
 
 from local_aws.state import constructors
+from local_aws.state.blobs import Uses
 from local_aws.state.executions import CHUNK, InChunks, note_change
 from local_aws.state.pickling import dumps, new_blobs
 
@@ -18,7 +20,7 @@ def execution(number, *, ended=True):
     made = object.__new__(Execution)
     made.exec_arn, made.exec_worker = f"arn:{number}", None
     made.stop_date = NOON + datetime.timedelta(seconds=number) if ended else None
-    made.exec_status = "SUCCEEDED" if ended else "RUNNING"
+    made.exec_status = ExecutionStatus.SUCCEEDED if ended else ExecutionStatus.RUNNING
     return made
 
 
@@ -82,7 +84,9 @@ def test_what_runs_is_within_its_chunk_as_it_stands():
     running.step = "next"
     save([execution(0), running])
     assert save.new >= 1
-    assert len(save.blobs.used) == 3  # the list, its chunk, and the one that has ended
+    uses = Uses()
+    uses.replace(save.blobs.used)
+    assert len(uses.digests) == 3  # the list, its chunk, and the one that has ended
 
 
 def test_nothing_is_looked_at_where_no_execution_changed():

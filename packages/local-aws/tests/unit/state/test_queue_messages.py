@@ -14,12 +14,17 @@ def message(number):
     return made
 
 
+def queue(name, **attributes):
+    # As moto makes one itself.
+    return Queue(name, "us-east-1", "123456789012", **attributes)  # type: ignore[abstract]
+
+
 class World:
     """A backend with one queue, and one save after another of it."""
 
     def __init__(self, count=0, **attributes):
         self.backend = SQSBackend("us-east-1", "123456789012")
-        self.queue = Queue("q", "us-east-1", "123456789012", **attributes)
+        self.queue = queue("q", **attributes)
         self.backend.queues["q"] = self.queue
         self.blobs, self.bodies = new_blobs(), {}
         for number in range(count):
@@ -85,7 +90,7 @@ def test_a_purged_queue_is_saved_empty():
 
 def test_messages_in_the_dead_letters_are_saved_there_and_not_where_they_came_from():
     world = World(1)
-    dead = Queue("dead", "us-east-1", "123456789012")
+    dead = queue("dead")
     world.save()
     (moved,) = world.queue._messages
     world.queue._messages.remove(moved)

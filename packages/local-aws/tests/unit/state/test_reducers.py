@@ -36,7 +36,12 @@ def test_a_few_entries_stay_in_the_records():
 
 def test_what_is_periodic_is_read_when_the_generation_changes():
     blobs, owner, reads = new_blobs(), Stream(), []
-    blobs.dump = lambda value: reads.append(value) or repr(value).encode()
+
+    def dump(value: object) -> bytes:
+        reads.append(value)
+        return repr(value).encode()
+
+    blobs.dump = dump
     for generation, expected in ((1, 1), (1, 1), (2, 2)):
         blobs.start(generation)
         blobs.periodic(owner, "metrics", {"a": generation})

@@ -136,7 +136,7 @@ def test_a_long_save_is_awaited_while_it_makes_headway(kept, monkeypatch):
 
 
 def test_what_cannot_be_saved_costs_only_itself(kept):
-    last_good = []
+    last_good: list[str] = []
     kept.stores.keep("other", lambda: last_good or threading.local(), last_good.append)
     kept.value = "after"
     kept.saver.commit()
@@ -149,9 +149,10 @@ def test_what_cannot_be_saved_costs_only_itself(kept):
     kept.value = "later"
     kept.saver.commit()
     again = Kept(kept.folder)
-    again.stores.keep("other", lambda: None, last_good.append)
+    loaded: list[list[str]] = []
+    again.stores.keep("other", lambda: None, loaded.append)
     again.saver.load()
-    assert again.value == "later" and last_good == [["good"]]
+    assert again.value == "later" and loaded == [["good"]]
 
 
 def test_what_cannot_be_loaded_costs_only_itself_and_stays_on_disk(kept):
@@ -167,7 +168,7 @@ def test_what_cannot_be_loaded_costs_only_itself_and_stays_on_disk(kept):
     again.value = "after"
     again.saver.commit()
     again.saver.close()
-    found = []
+    found: list[str] = []
     last = Kept(kept.folder)
     last.stores.keep("other", lambda: None, found.append)
     last.saver.load()

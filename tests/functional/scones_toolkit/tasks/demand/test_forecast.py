@@ -61,7 +61,7 @@ def test_hours_become_a_model_a_submission_and_a_page(
         lambda out: demand.forecast(project, source=None, out=out),
         lambda out: demand.report(project, out=out),
     ):
-        with pytest.raises(SconesError, match=r"cannot be written: Not a directory"):
+        with pytest.raises(SconesError, match=r"cannot be written: (File exists|Not a directory)"):
             write(page / "within" / "a.html")
 
     text = page.read_text()
@@ -73,6 +73,20 @@ def test_hours_become_a_model_a_submission_and_a_page(
     scored = sum(row["hours"] for row in DemandModel.read(page.parent / "model").card.folds)
     assert f"of {scored:,} hours in" in text
     assert text.count(f">{scored:,}<") >= len(demand.LINES)
+
+
+def test_hours_that_somebody_brought_are_not_replaced_by_generated_ones(
+    project: Project, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demand.etl(project)
+    assert "these hours are generated" in capsys.readouterr().out
+    demand.etl(project, str(source))
+    staged = (demand.folder(project) / "train.csv").read_bytes()
+    with pytest.raises(SettingsError, match=f"--source {source} reads them again, --source synth"):
+        demand.etl(project)
+    assert (demand.folder(project) / "train.csv").read_bytes() == staged
+    demand.etl(project, demand.SYNTHETIC)
+    assert (demand.folder(project) / "train.csv").read_bytes() != staged
 
 
 def test_each_training_is_a_version_with_its_score(project: Project, source: Path) -> None:

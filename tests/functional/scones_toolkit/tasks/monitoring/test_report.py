@@ -17,7 +17,12 @@ from scones_core.settings import Settings
 from scones_core.terraform_outputs import Deployment
 from scones_deploy.terraform.state import AppliedResource
 from scones_toolkit.project import Project
-from scones_toolkit.tasks.monitoring.report import CAPTURE_SECONDS, captures_of, report
+from scones_toolkit.tasks.monitoring.report import (
+    CAPTURE_SECONDS,
+    captures_of,
+    report,
+    require_classified,
+)
 
 NAMES = {field.name: field.name for field in fields(Deployment)}
 DEPLOYMENT = Deployment.of(
@@ -73,6 +78,26 @@ def test_a_report_reads_what_decided_and_not_a_shadows_answers(s3: Any) -> None:
     capture(s3, "Shadow", [0.3, 0.7])
     found = captures_of(DEPLOYMENT, s3, [RESULT], datetime(2026, 11, 20, 14, tzinfo=UTC), 0)
     assert [record.variant for record in found.records] == ["AllTraffic"]
+
+
+def test_a_mistyped_time_is_said_before_what_is_not_deployed(tmp_path: Path) -> None:
+    with pytest.raises(MonitorError, match="'yesterday' is not a time"):
+        report(Project(tmp_path, "dev"), since="yesterday")
+
+
+def test_a_run_whose_only_image_failed_says_so_and_what_there_is_to_see() -> None:
+    failed: Result = {
+        "image": {"bucket": "data", "key": "a.png"},
+        "decision": "failed",
+        "threshold": 0.9,
+        "error": {"Error": "ImageNotFound", "Cause": "there is no a.png."},
+    }
+    words = r"The only image .* its failure: ImageNotFound: there is no a\.png\. `inv results`"
+    with pytest.raises(MonitorError, match=words):
+        require_classified([failed])
+    with pytest.raises(MonitorError, match=r"All 2 images of the run failed.*the first: Im"):
+        require_classified([failed, failed])
+    require_classified([failed, RESULT])
 
 
 @pytest.fixture
@@ -160,8 +185,7 @@ def deployed(tmp_path: Path, s3: Any, monkeypatch: pytest.MonkeyPatch) -> Projec
     monkeypatch.setitem(CAPTURE_SECONDS, "dev", 0.0)
     s3.create_bucket(Bucket="data_bucket")
     project = Project(tmp_path, "dev")
-    values = {"data_bucket": "data_bucket", "threshold": 0.9}
-    vars(project)["deployment"] = replace(DEPLOYMENT, **values)
+    vars(project)["deployment"] = replace(DEPLOYMENT, data_bucket="data_bucket", threshold=0.9)
     vars(project)["terraform"] = NoState()
     return project
 
@@ -220,7 +244,7 @@ def test_a_run_without_a_record_in_time_is_an_error(deployed: Project) -> None:
 def test_a_run_of_which_every_image_failed_names_the_first(deployed: Project) -> None:
     ran(deployed, {"image": {}, "decision": "failed", "error": {"Error": "E", "Cause": "why"}})
 
-    with pytest.raises(MonitorError, match="the first: E: why"):
+    with pytest.raises(MonitorError, match=r"The only image.*its failure: E: why"):
         report(deployed, manifest=MANIFEST)
 
 

@@ -75,8 +75,10 @@ def answered(project, labels: list[str], **options) -> None:
         daemon=True,
     )
     task.start()
+    found = None
     while task.is_alive() and not (found := re.search(r"http://\S+", project.printed[before:])):
         task.join(0.05)
+    assert found is not None, "the task ended before it served a page"
     page = Page(found[0])
     for label in labels:
         page.label(label)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from rich.console import Console as RichConsole
 from safetensors.torch import save
 
 from scones_core.errors import SettingsError, TrainingError, TrainingJobFailed
+from scones_core.model_card import ModelCard
 from scones_core.settings import Settings
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
@@ -33,8 +35,15 @@ def project(tmp_path):
     return Project(tmp_path, "local", SETTINGS, console)
 
 
+def trained(project: Project, **options: Any) -> ModelCard:
+    """Return the card of a model that was trained on this host."""
+    card = train(project, **options)
+    assert isinstance(card, ModelCard)
+    return card
+
+
 def test_a_folder_of_images_becomes_a_model_without_any_aws(project, photos):
-    card = train(project, backend="local", source=photos, epochs=3)
+    card = trained(project, backend="local", source=photos, epochs=3)
     assert card.labels == ("bicycle", "motorcycle")
     assert card.metrics["accuracy"] > 0.8
     assert card.settings["epochs"] == 3
@@ -43,9 +52,9 @@ def test_a_folder_of_images_becomes_a_model_without_any_aws(project, photos):
 
 
 def test_other_images_take_the_place_of_those_before(project, photos):
-    first = train(project, backend="local", source=photos, epochs=1)
+    first = trained(project, backend="local", source=photos, epochs=1)
     (Path(photos) / "bicycle" / "0.png").unlink()
-    second = train(project, backend="local", source=photos, epochs=1)
+    second = trained(project, backend="local", source=photos, epochs=1)
     channels = project.build / "local" / "training" / "input" / "data"
     assert len(list(channels.glob("*/*/*.png"))) == 47
     assert first.dataset_version != second.dataset_version
@@ -106,7 +115,7 @@ def _children(pid):
 
 
 def test_the_hyperparameters_are_those_of_the_dataset(project, photos):
-    card = train(project, backend="local", source=photos, epochs=1)
+    card = trained(project, backend="local", source=photos, epochs=1)
     path = project.build / "local" / "training" / "input" / "config" / "hyperparameters.json"
     assert json.loads(path.read_text())["dataset_version"] == card.dataset_version
 
@@ -126,7 +135,7 @@ def test_digits_are_a_matter_of_settings(project, tmp_path):
         head = bytes((0, 0, 8, values.ndim))
         shape = b"".join(size.to_bytes(4, "big") for size in values.shape)
         (folder / f"some-{name}-ubyte").write_bytes(head + shape + values.tobytes())
-    card = train(
+    card = trained(
         project,
         backend="local",
         source=str(folder),
@@ -153,7 +162,7 @@ def test_a_training_begins_with_weights_that_are_given(project, photos, tmp_path
     weights = tmp_path / "resnet18.safetensors"
     torch.manual_seed(0)
     weights.write_bytes(save(_as_published(ResNet18(7, side=(32, 32), horizontal_flip=True))))
-    card = train(
+    card = trained(
         project, backend="local", source=photos, weights=str(weights), recipe="auto", epochs=1
     )
     assert card.origin["architecture"] == "ResNet-18"

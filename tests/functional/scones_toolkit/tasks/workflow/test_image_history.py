@@ -5,7 +5,7 @@ import pytest
 
 from scones_core.errors import DeployError, MonitorError
 from scones_core.events import Result
-from scones_lambdas.recording import row_of
+from scones_lambdas.result_destinations import row_of
 from scones_toolkit.tasks.workflow.image_history import image_history
 from tests.functional.scones_toolkit.tasks.conftest import SESSION, LocalProject
 

@@ -9,7 +9,9 @@ from scones_toolkit.tasks.workflow.redrive import redrive
 
 @pytest.fixture
 def queue(project) -> str:
-    return project.client("sqs").create_queue(QueueName="scones-local-dead-letters")["QueueUrl"]
+    sqs = project.client("sqs")
+    url: str = sqs.create_queue(QueueName="scones-local-dead-letters")["QueueUrl"]
+    return url
 
 
 def send(project, queue: str, item, error: str = "EndpointThrottled") -> None:
@@ -27,7 +29,7 @@ def image(key: str) -> dict[str, str]:
     return {"bucket": "data", "key": key}
 
 
-def failed(key: str, error: str) -> dict:
+def failed(key: str, error: str) -> dict[str, object]:
     return {"image": image(key), "decision": "failed", "error": {"Error": error, "Cause": ""}}
 
 

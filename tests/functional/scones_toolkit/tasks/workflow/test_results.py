@@ -1,8 +1,10 @@
 import json
+from typing import cast
 
 import pytest
 
 from scones_core.errors import MonitorError
+from scones_core.events import Result
 from scones_toolkit.tasks.workflow.results import failure_groups, results, results_of
 
 IMAGE = {"bucket": "data", "key": "a.png"}
@@ -29,7 +31,10 @@ def test_failures_are_grouped_by_error_and_by_cause_without_their_own_values() -
             failed("a.png", "ImageNotFound", "s3://data/a.png is not there."),
             failed("b.png", "ImageNotFound", lambda_cause),
             failed("d.png", "ImageTooLarge", "It has 7,000,000 bytes."),
-            {"image": "nonsense", "decision": "failed", "error": {"Error": "X", "Cause": ""}},
+            cast(
+                Result,
+                {"image": "nonsense", "decision": "failed", "error": {"Error": "X", "Cause": ""}},
+            ),
             review(),
         ]
     )

@@ -1,5 +1,6 @@
 import io
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,12 @@ def staged(project):
         key = f"dataset/v/test/{label}/{number}.png"
         project.client("s3").put_object(Bucket="data", Key=key, Body=out.getvalue())
         rows.append(ManifestRow(key, "test", label, "0" * 64, number, f"{number}"))
-    parts = (("bicycle", "motorcycle"), {"kind": "x", "name": "x", "sha256": "x"}, {}, tuple(rows))
+    parts: tuple[Any, ...] = (
+        ("bicycle", "motorcycle"),
+        {"kind": "x", "name": "x", "sha256": "x"},
+        {},
+        tuple(rows),
+    )
     version = content_version(*parts)
     body = Manifest(version, *parts).dumps().encode()
     project.client("s3").put_object(Bucket="data", Key=manifest_key(version), Body=body)

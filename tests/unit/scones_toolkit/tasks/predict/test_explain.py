@@ -1,5 +1,6 @@
 import io
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,11 +27,11 @@ def place(label: str) -> Place:
     )
 
 
-def project(root) -> Project:
+def project(root: Path) -> Project:
     return Project(root, console=Console(RichConsole(file=io.StringIO())))
 
 
-def test_an_answer_is_explained_for_its_own_class_by_one_load_of_the_model(tmp_path):
+def test_an_answer_is_explained_for_its_own_class_by_one_load_of_the_model(tmp_path: Path) -> None:
     model = tmp_path / "build" / "local" / "training" / "model"
     write_colour_model(model)
     explain = Explanations(project(tmp_path))
@@ -50,6 +51,6 @@ def test_an_answer_is_explained_for_its_own_class_by_one_load_of_the_model(tmp_p
     assert explain(place("tram"), body) is None
 
 
-def test_without_a_model_the_reason_is_raised(tmp_path):
+def test_without_a_model_the_reason_is_raised(tmp_path: Path) -> None:
     with pytest.raises(DeployError, match="There is no model"):
         Explanations(project(tmp_path))(place(LABELS[0]), encoded(plain(120, 110)))

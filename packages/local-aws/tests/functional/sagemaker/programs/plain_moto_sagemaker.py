@@ -129,7 +129,8 @@ def train(sagemaker: Any, name: str = "j") -> dict[str, Any]:
 
 @mock_aws
 def main() -> None:
-    sagemaker, runtime = boto3.client("sagemaker"), boto3.client("sagemaker-runtime")
+    sagemaker: Any = boto3.client("sagemaker")
+    runtime = boto3.client("sagemaker-runtime")
     model = {"ExecutionRoleArn": ROLE, "PrimaryContainer": {"Image": "i"}}
     sagemaker.create_model(ModelName="m", EnableNetworkIsolation=True, **model)
     described = sagemaker.describe_model(ModelName="m")

@@ -9,7 +9,8 @@ from local_aws.sagemaker.endpoints.instances import Reply
 
 def test_a_container_that_takes_longer_than_a_minute_is_a_model_error():
     """The limit is that of InvokeEndpoint: 60 seconds for an answer."""
-    late = urllib3.exceptions.ReadTimeoutError(None, "/invocations", "late")
+    pool = urllib3.HTTPConnectionPool("127.0.0.1")
+    late = urllib3.exceptions.ReadTimeoutError(pool, "/invocations", "late")
     words = invocations.no_answer(late, 60)
     found = invocations.model_error("us-east-1", "123456789012", "shop", 0, words)
     content = json.loads(found.body)

@@ -1,11 +1,12 @@
 """Which requests are InvokeEndpoint's, and what the invoker gets of them."""
 
 import io
+from typing import Any
 
 import pytest
 
 from local_aws.client_environment import ADMINISTRATOR_KEY
-from local_aws.sagemaker.endpoints.invocations import MAX_BODY_BYTES, Answer
+from local_aws.sagemaker.endpoints.invocations import MAX_BODY_BYTES, Answer, Invocation
 from local_aws.sagemaker.endpoints.invoke_http import with_invocations
 
 SCOPE = "20261129/us-east-1/{}/aws4_request"
@@ -28,7 +29,8 @@ def ask():
     """Return what asks the front: the status, the headers, and what reached the invoker."""
 
     def answer(environ):
-        got, head = [], []
+        got: list[Invocation] = []
+        head: list[Any] = []
 
         def invoke(invocation):
             got.append(invocation)

@@ -1,4 +1,5 @@
 import copy
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ REQUEST = {
 def changed(path, value):
     request = copy.deepcopy(REQUEST)
     *inner, last = path.split(".")
-    place = request
+    place: Any = request
     for name in inner:
         place = place[name]
     place[last] = value

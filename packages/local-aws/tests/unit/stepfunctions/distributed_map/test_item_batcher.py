@@ -1,9 +1,9 @@
 from local_aws.stepfunctions.distributed_map.item_batcher import (
     ChildInput,
     batched_inputs,
-    compact,
     single_inputs,
 )
+from local_aws.stepfunctions.json_data import compact
 
 
 def lengths(inputs):

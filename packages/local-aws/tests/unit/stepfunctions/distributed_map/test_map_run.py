@@ -2,6 +2,7 @@ import dataclasses
 import gc
 import types
 import weakref
+from collections.abc import Callable
 
 import pytest
 
@@ -51,7 +52,8 @@ def map_run(statuses, *, tolerated=None, max_concurrency=1, sizes=None):
         max_concurrency=max_concurrency, execution_counter=Counters(), item_counter=Counters()
     )
     inputs = [ChildInput(n, (sizes or {}).get(n, 1)) for n in range(len(statuses))]
-    ends, running = [], []
+    ends: list[Callable[[], None]] = []
+    running: list[int] = []
 
     def launch(given, ended):
         running.append(len(running))
@@ -114,7 +116,7 @@ def test_no_more_children_run_than_asked_for_or_than_there_is_room():
     statuses = ["SUCCEEDED"] * (MAX_RUNNING_CHILDREN + 20)
     for asked, most in ((3, 3), (0, MAX_RUNNING_CHILDREN), (100_000, MAX_RUNNING_CHILDREN)):
         run, record, goes_on = map_run(statuses, max_concurrency=asked)
-        peak = []
+        peak: list[int] = []
 
         def watched(record=record, peak=peak, goes_on=goes_on):
             peak.append(record.execution_counter.counts.get("running", 0))

@@ -13,10 +13,10 @@ from botocore.stub import ANY, Stubber
 
 from scones_core.errors import InvalidRequest, MessageNotSent
 from scones_core.events import Result, event_id
-from scones_lambdas import clients, recording
+from scones_lambdas import clients, result_destinations
 from scones_lambdas.environment import RecordEnvironment
 from scones_lambdas.record_results import handler
-from scones_lambdas.recording import Recorder
+from scones_lambdas.result_destinations import Recorder
 
 pytestmark = pytest.mark.usefixtures("world")
 
@@ -184,8 +184,8 @@ def test_a_mark_that_another_call_is_about_to_write_is_waited_for(
             ExpressionAttributeValues={":now": {"S": "now"}},
         )
 
-    monkeypatch.setattr(recording, "MARK_WAIT_SECONDS", 60.0)
-    monkeypatch.setattr(recording.time, "sleep", marked)
+    monkeypatch.setattr(result_destinations, "MARK_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr("time.sleep", marked)
     assert record(result("a.png"))[0]["decision"] == "accepted"
     assert not helpers.messages("events")
 
@@ -256,10 +256,10 @@ def test_a_table_that_throttles_for_too_long_is_a_counted_failure(
 ) -> None:
     throttled = client("dynamodb")
     stub = Stubber(throttled)
-    for _ in range(recording.THROTTLED_ATTEMPTS):
+    for _ in range(result_destinations.THROTTLED_ATTEMPTS):
         code = "ProvisionedThroughputExceededException"
         stub.add_client_error("batch_execute_statement", code, "slow down")
-    monkeypatch.setattr(recording, "THROTTLED_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(result_destinations, "THROTTLED_PAUSE_SECONDS", 0.0)
     stub.activate()
     monkeypatch.setattr(clients, "dynamodb", lambda: throttled)
     [ended] = record(result("a.png"))
@@ -377,10 +377,10 @@ def test_rows_that_are_throttled_alone_are_written_again_alone(
 ) -> None:
     table, stub = answering(["ThrottlingError", "", "ThrottlingError"], ["", "ThrottlingError"])
     for codes in ([""], ["", "", ""]):  # the last row, then all marks
-        errors = [{} for _ in codes]
+        errors: list[dict[str, str]] = [{} for _ in codes]
         stub.add_response("batch_execute_statement", {"Responses": errors})
     monkeypatch.setattr(clients, "dynamodb", lambda: table)
-    monkeypatch.setattr(recording, "THROTTLED_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(result_destinations, "THROTTLED_PAUSE_SECONDS", 0.0)
     given = [result(f"{n}.png") for n in range(3)]
     assert record(*given) == given
     stub.assert_no_pending_responses()
@@ -419,8 +419,8 @@ def test_rows_whose_answer_was_lost_are_told_without_waiting_for_a_mark(
         return execute(**given)
 
     monkeypatch.setattr(table, "batch_execute_statement", answer_late)
-    monkeypatch.setattr(recording, "MARK_WAIT_SECONDS", 60.0)
-    monkeypatch.setattr(recording.time, "sleep", lambda _: pytest.fail("it waited"))
+    monkeypatch.setattr(result_destinations, "MARK_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it waited"))
     given = [result("a.png"), result("b.png", "review")]
     assert record(*given) == given
     assert len(helpers.messages("events")) == len(helpers.messages("review")) == 1
@@ -441,7 +441,7 @@ def test_a_table_and_a_bus_that_throttle_a_whole_call_are_asked_again(
         stub.activate()
     monkeypatch.setattr(clients, "dynamodb", lambda: table)
     monkeypatch.setattr(clients, "events", lambda: bus)
-    monkeypatch.setattr(recording, "THROTTLED_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(result_destinations, "THROTTLED_PAUSE_SECONDS", 0.0)
     assert [one["decision"] for one in record(result("a.png"))] == ["accepted"]
     for stub in (rows, events):
         stub.assert_no_pending_responses()

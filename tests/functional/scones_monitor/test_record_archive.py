@@ -12,8 +12,8 @@ import pytest
 
 from scones_core.errors import MonitorError
 from scones_core.uris import S3Uri
-from scones_monitor.archive import Archive
 from scones_monitor.capture_files import FolderCaptures, S3Captures
+from scones_monitor.record_archive import Archive
 from scones_monitor.summary import Query, Summary, summarise
 
 LABELS = ("bicycle", "motorcycle")
@@ -276,6 +276,7 @@ def test_a_label_that_the_model_does_not_know_makes_its_answer_wrong(
     captures.put(f"{DAY}/14/32-05-000-a.jsonl", *named)
 
     found = captures.read(truth={"a": "bicycle", "b": "tram", "gone": "scooter"})
+    assert found.span is not None
     more = found.with_answers([(found.span[0], "bicycle", 0.9, "van")])
 
     assert found.truth_names == (*LABELS, "tram")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from scones_core.errors import SettingsError, TrainingError
 from scones_core.manifest import Manifest, content_version
-from scones_train import comparison
+from scones_train import retraining_gate
 from scones_train.artifact import write_artifact
 from scones_train.model.export import to_onnx
 from scones_train.serving.predictor import Predictor
@@ -80,7 +80,7 @@ def pack(folder, which):
 def test_a_better_candidate_passes_and_waits_for_approval(folder, card, right, wrong, tested):
     put(folder, "candidate", card, right, tested)
     put(folder, "active", card, wrong, tested)
-    found = json.loads(comparison.compare(folder, VARIABLES).dumps())
+    found = json.loads(retraining_gate.evaluate_candidate(folder, VARIABLES).dumps())
     assert (found["passed"], found["images"], found["refusals"]) == (True, IMAGES, [])
     assert found["figures"]["candidate"]["accuracy"] == 1
     assert found["figures"]["active"]["accuracy"] == 0
@@ -95,7 +95,7 @@ def test_a_worse_candidate_is_registered_as_rejected_with_the_reasons(
 ):
     put(folder, "candidate", card, wrong, tested)
     put(folder, "active", card, right, tested)
-    found = comparison.compare(folder, VARIABLES)
+    found = retraining_gate.evaluate_candidate(folder, VARIABLES)
     assert not found.passed
     assert any("McNemar" in reason for reason in found.refusals)
     assert found.package["ModelApprovalStatus"] == "Rejected"
@@ -105,16 +105,16 @@ def test_a_worse_candidate_is_registered_as_rejected_with_the_reasons(
 def test_an_equal_candidate_passes(folder, card, right, tested):
     for which in ("candidate", "active"):
         put(folder, which, card, right, tested)
-    assert comparison.compare(folder, VARIABLES).passed
+    assert retraining_gate.evaluate_candidate(folder, VARIABLES).passed
 
 
 def test_limits_are_those_of_the_settings(folder, card, right, tested):
     for which in ("candidate", "active"):
         put(folder, which, replace(card, threshold=1.0), right, tested)
     strict = {**VARIABLES, "QUALITY": '{"min_coverage": 1.0, "min_accuracy": 1.0}'}
-    assert comparison.compare(folder, strict).passed
+    assert retraining_gate.evaluate_candidate(folder, strict).passed
     with pytest.raises(SettingsError, match="QUALITY"):
-        comparison.compare(folder, {**VARIABLES, "QUALITY": '{"min_acuracy": 1}'})
+        retraining_gate.evaluate_candidate(folder, {**VARIABLES, "QUALITY": '{"min_acuracy": 1}'})
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def colours(tmp_path):
 
 
 def test_models_of_other_classes_are_compared_on_those_that_both_know(colours):
-    found = comparison.compare(
+    found = retraining_gate.evaluate_candidate(
         colours(("bicycle", "motorcycle", "tram"), ("motorcycle", "bicycle")), VARIABLES
     )
 
@@ -154,7 +154,7 @@ def test_models_of_other_classes_are_compared_on_those_that_both_know(colours):
 def test_a_new_class_that_the_candidate_gets_wrong_is_refused(colours):
     labels = ("bicycle", "tram", "motorcycle")
 
-    found = comparison.compare(colours(labels, ("bicycle", "car")), VARIABLES)
+    found = retraining_gate.evaluate_candidate(colours(labels, ("bicycle", "car")), VARIABLES)
 
     assert any("new class tram is 0.0000" in reason for reason in found.refusals)
     assert any("does not know car, which" in reason for reason in found.refusals)
@@ -163,7 +163,7 @@ def test_a_new_class_that_the_candidate_gets_wrong_is_refused(colours):
 def test_an_active_model_that_knows_none_of_the_classes_is_a_sentence(colours):
     labels = ("bicycle", "motorcycle", "tram")
     with pytest.raises(TrainingError, match="active model knows none of the classes bicycle"):
-        comparison.compare(colours(labels, ("cat", "dog")), VARIABLES)
+        retraining_gate.evaluate_candidate(colours(labels, ("cat", "dog")), VARIABLES)
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_a_model_of_other_images_is_refused_in_a_sentence(folder, card, right, s
     other = replace(card, image={"height": 16, "width": 16, "channels": 3})
     put(folder, "active", other, square, tested)
     with pytest.raises(TrainingError, match="active model takes images of 16x16"):
-        comparison.compare(folder, VARIABLES)
+        retraining_gate.evaluate_candidate(folder, VARIABLES)
 
 
 def test_a_missing_variable_ends_the_job_with_a_message(folder, tmp_path, monkeypatch):
@@ -186,5 +186,5 @@ def test_a_missing_variable_ends_the_job_with_a_message(folder, tmp_path, monkey
     (base / "processing" / "input").symlink_to(folder)
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(base))
     monkeypatch.delenv("ACTIVE_THRESHOLD", raising=False)
-    assert comparison.main() == 1
+    assert retraining_gate.main() == 1
     assert (base / "output" / "message").read_text()

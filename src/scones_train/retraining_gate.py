@@ -1,4 +1,4 @@
-"""A retraining's gate: `python -m scones_train.comparison`, as a processing job.
+"""A retraining's gate: `python -m scones_train.retraining_gate`, as a processing job.
 
 Both models are scored again on the same test images, so that it does not matter which images
 the active one was tested on in its own training. Where the candidate knows more classes, the two
@@ -57,7 +57,7 @@ https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackage
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class GateResult:
     """The verdict: `refusals` has a clause for each reason against the candidate.
 
     `figures` are those of candidate and active model on the same `images` test images, of classes
@@ -75,7 +75,7 @@ class Comparison:
         return not self.refusals
 
     def dumps(self) -> str:
-        """Return the comparison as JSON."""
+        """Return the result as JSON."""
         body = {
             "passed": self.passed,
             "images": self.images,
@@ -95,7 +95,7 @@ def main() -> int:
 
 
 def _run(folder: Path) -> str:
-    found = compare(folder / "input", os.environ)
+    found = evaluate_candidate(folder / "input", os.environ)
     target = folder / "output" / "evaluation" / RESULT
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(found.dumps(), encoding="utf-8")
@@ -103,7 +103,7 @@ def _run(folder: Path) -> str:
     return f"{found.images} test images: {conclusion}"
 
 
-def compare(folder: Path, environ: Mapping[str, str]) -> Comparison:
+def evaluate_candidate(folder: Path, environ: Mapping[str, str]) -> GateResult:
     """Return how the candidate does against the limits and the active model.
 
     Raises MalformedArtifact for a model that cannot be read, TrainingError for test images that
@@ -112,7 +112,7 @@ def compare(folder: Path, environ: Mapping[str, str]) -> Comparison:
     limits = _limits(environ.get("QUALITY", ""))
     manifest = Manifest.loads((folder / "manifest" / "manifest.json").read_bytes())
     with TemporaryDirectory() as name:
-        new, old = (_model(folder, which, Path(name)) for which in ("candidate", "active"))
+        new, old = (_model(folder, role, Path(name)) for role in ("candidate", "active"))
     card, labels = new.card, new.card.labels
     test = load_channel(folder / "test", labels)
     names = channel_names(folder / "test", labels)
@@ -148,17 +148,17 @@ def compare(folder: Path, environ: Mapping[str, str]) -> Comparison:
     if refusals:
         reasons = f"Refused after its training by {training.job}: {'; '.join(refusals)}"
         request["ModelPackageDescription"] = reasons[:MAX_DESCRIPTION_CHARACTERS]
-    return Comparison(len(compared.predictions), tuple(refusals), figures, request)
+    return GateResult(len(compared.predictions), tuple(refusals), figures, request)
 
 
-def _model(folder: Path, which: str, target: Path) -> Predictor:
-    unpack_artifact(folder / which / "model.tar.gz", target / which)
-    return Predictor.load(target / which)
+def _model(folder: Path, role: str, target: Path) -> Predictor:
+    unpack_artifact(folder / role / "model.tar.gz", target / role)
+    return Predictor.load(target / role)
 
 
 def _answers(
     model: Predictor,
-    which: str,
+    role: str,
     test: ImageSet,
     names: Sequence[str],
     labels: Sequence[str],
@@ -171,7 +171,7 @@ def _answers(
     card = model.card
     if test.size != card.size:
         raise TrainingError(
-            f"The {which} model takes images of {card.size[1]}x{card.size[0]} pixels, and the test "
+            f"The {role} model takes images of {card.size[1]}x{card.size[0]} pixels, and the test "
             f"images have {test.size[1]}x{test.size[0]}; release a model of this dataset first."
         )
     index = {name: number for number, name in enumerate(card.labels)}
@@ -179,7 +179,7 @@ def _answers(
     rows = np.flatnonzero(own >= 0)
     if not len(rows):
         raise TrainingError(
-            f"The {which} model knows none of the classes {', '.join(labels)} of the test images; "
+            f"The {role} model knows none of the classes {', '.join(labels)} of the test images; "
             "release a model of this dataset first."
         )
     return ImagePredictions(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scones_monitor.releases import (
+from scones_monitor.release_history import (
     ACTIVE,
     CHOSEN,
     ROLLING,

@@ -5,7 +5,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from scones_monitor.invocations import EndpointMetrics, read_metrics
+from scones_monitor.cloudwatch_metrics import EndpointMetrics, read_metrics
 
 SINCE = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 UNTIL = SINCE + timedelta(hours=1)

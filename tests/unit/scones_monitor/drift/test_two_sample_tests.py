@@ -4,9 +4,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from scones_monitor.drift import figures
-from scones_monitor.drift.figures import DriftFigure, compare, drifted, holm
+from scones_monitor.drift import two_sample_tests
 from scones_monitor.drift.samples import Sample, sample_of
+from scones_monitor.drift.two_sample_tests import DriftFigure, compare, drifted, holm
 
 LABELS = ("bicycle", "motorcycle")
 
@@ -74,7 +74,7 @@ def test_two_classes_have_one_figure_of_probability() -> None:
 def test_many_classes_share_a_figure_beyond_the_most_frequent() -> None:
     labels = [f"class {number}" for number in range(1000)]
     found = compare(answers(60, 0, labels=labels), answers(60, 1, labels=labels))
-    assert len(found) == figures.MAX_CLASSES + 4
+    assert len(found) == two_sample_tests.MAX_CLASSES + 4
     assert "probability of other classes" in by_name(found)
 
 
@@ -86,7 +86,7 @@ def test_a_trifle_is_no_drift_however_many_images_there_are() -> None:
         compare(sample_of(LABELS, exact, {"b": before}), sample_of(LABELS, exact, {"b": now}))
     )
     assert (found["b"].p_value or 0) < 0.001
-    assert found["b"].statistic < figures.MIN_EFFECT
+    assert found["b"].statistic < two_sample_tests.MIN_EFFECT
     assert found["b"].verdict == "none"
 
 
@@ -138,7 +138,9 @@ def test_the_interval_of_the_effect_holds_the_true_one() -> None:
     for seed in range(200):
         rng = np.random.default_rng(seed)
         before, now = rng.normal(size=150), rng.normal(0.5, size=60)
-        low, high = figures._ks_interval(figures.ks_statistic(before, now), 150, 60)
+        low, high = two_sample_tests._ks_interval(
+            two_sample_tests.ks_statistic(before, now), 150, 60
+        )
         held += low <= 0.1974 <= high
     assert held >= 190
 

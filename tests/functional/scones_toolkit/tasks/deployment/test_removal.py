@@ -1,0 +1,76 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scones_core.errors import DeployError
+from scones_toolkit.project import Project
+from scones_toolkit.tasks.deployment.removal import pause
+
+TAGS = [{"Key": "Project", "Value": "scones"}, {"Key": "Environment", "Value": "dev"}]
+
+
+class SageMaker:
+    """An account in which one training job runs."""
+
+    def __init__(self) -> None:
+        self.stopped: list[str] = []
+
+    def can_paginate(self, _operation: str) -> bool:
+        return False
+
+    def list_tags(self, *, ResourceArn: str) -> dict[str, Any]:
+        return {"Tags": TAGS}
+
+    def list_training_jobs(self) -> dict[str, Any]:
+        job = {
+            "TrainingJobName": "retrain-1",
+            "TrainingJobArn": "arn:retrain-1",
+            "TrainingJobStatus": "InProgress",
+        }
+        return {"TrainingJobSummaries": [job]}
+
+    def stop_training_job(self, *, TrainingJobName: str) -> None:
+        self.stopped.append(TrainingJobName)
+
+    def __getattr__(self, name: str) -> Any:
+        found = {
+            "list_endpoints": "Endpoints",
+            "list_notebook_instances": "NotebookInstances",
+            "list_hyper_parameter_tuning_jobs": "HyperParameterTuningJobSummaries",
+            "list_processing_jobs": "ProcessingJobSummaries",
+            "list_transform_jobs": "TransformJobSummaries",
+        }
+        return lambda: {found[name]: []}
+
+
+class Terraform:
+    is_connected = True
+
+    def applied(self) -> tuple[()]:
+        return ()
+
+
+def paused(root: Path, *, confirmed: bool) -> SageMaker:
+    sagemaker = SageMaker()
+
+    class Paused(Project):
+        def client(self, service: str) -> Any:
+            assert service == "sagemaker"
+            return sagemaker
+
+    project = Paused(root, "dev")
+    vars(project)["terraform"] = Terraform()
+    project.release_file.parent.mkdir(parents=True, exist_ok=True)
+    project.release_file.with_name("env.tfvars").write_text('project = "scones"\n')
+    if confirmed:
+        pause(project, confirmed=True)
+    else:
+        with pytest.raises(DeployError, match=r"training job retrain-1.*pass --yes"):
+            pause(project)
+    return sagemaker
+
+
+def test_a_job_that_runs_is_named_and_stopped_only_once_that_is_confirmed(tmp_path: Path) -> None:
+    assert paused(tmp_path, confirmed=False).stopped == []
+    assert paused(tmp_path, confirmed=True).stopped == ["retrain-1"]

@@ -1,0 +1,106 @@
+from typing import Annotated
+
+import pytest
+from invoke import Collection
+from invoke.program import Program
+
+from scones_toolkit.cli import InsteadOf, task
+from scones_toolkit.usage import UsageProgram, explain_usage_errors
+
+
+@task("inv train --epochs 3")
+def train(*, epochs: int = 1, image_side: int | None = None, dry: bool = False) -> None: ...
+
+
+@task("inv predict x.png")
+def predict(
+    picture: Annotated[str, "a file"],
+    *,
+    page: Annotated[bool, "a page", InsteadOf("picture")] = False,
+) -> None:
+    SEEN.append((picture, page))
+
+
+@task("inv local.up")
+def up() -> None: ...
+
+
+SEEN: list[tuple[str, bool]] = []
+
+
+def program() -> Program:
+    tasks = Collection(train, predict)
+    tasks.add_collection(Collection("local", up))
+    return UsageProgram(namespace=tasks)
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("trian", "there is no task trian; did you mean train? All tasks: inv --list"),
+        ("--help trian", "there is no task trian; did you mean train? All tasks: inv --list"),
+        ("zzz", "there is no task zzz. All tasks: inv --list"),
+        ("up", "there is no task up; did you mean local.up? All tasks: inv --list"),
+        ("local", "local is a group of tasks: inv --list local"),
+        ("--list locl", "no group of tasks is called locl, only local. All tasks: inv --list"),
+        (
+            "train --epoch 3",
+            "inv train has no flag --epoch; did you mean --epochs? All its flags: inv train --help",
+        ),
+        (
+            "train --image_side 3",
+            "inv train has no flag --image_side; did you mean --image-side? All its flags: "
+            "inv train --help",
+        ),
+        ("train --zzz", "inv train has no flag --zzz. All its flags: inv train --help"),
+        ("train --epochs", "--epochs of inv train needs a value. More: inv train --help"),
+        ("train --epochs three", "--epochs is an integer, not 'three'."),
+        (
+            "train predcit",
+            "inv train takes no argument predcit, and no task is called so; did you mean predict? "
+            "More: inv train --help",
+        ),
+        ("--epochs 3 train", "--epochs comes after its task, as in inv train --epochs."),
+        ("--zzz", "--zzz is no flag of inv. All tasks: inv --list"),
+        ("predict", "inv predict needs PICTURE (a file), or --page. More: inv predict --help"),
+        (
+            "predict --page x.png",
+            "--page of inv predict takes the place of x.png: leave one out. More: "
+            "inv predict --help",
+        ),
+    ],
+)
+def test_a_mistyped_line_is_one_sentence_with_what_was_meant(
+    line: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        program().run(["inv", *line.split()])
+    assert ended.value.code == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith(f"error: {sentence}")
+    assert shown.err.count("\n") == 1 and not shown.out
+
+
+def test_what_is_typed_is_shown_without_its_control_characters(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        program().run(["inv", "tr\x1b[31main"])
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_running_program_of_invoke_reports_a_mistyped_line_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plain = Program(namespace=Collection(train))
+    explain_usage_errors(plain)
+    with pytest.raises(SystemExit) as ended:
+        plain.run(["inv", "trian"])
+    assert ended.value.code == 2
+    assert "did you mean train?" in capsys.readouterr().err
+
+
+def test_a_positional_argument_beside_the_flag_in_its_place_reaches_the_task() -> None:
+    SEEN.clear()
+    program().run(["inv", "predict", "x.png", "--page"], exit=False)
+    assert SEEN == [("x.png", True)]
