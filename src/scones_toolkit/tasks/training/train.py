@@ -207,6 +207,8 @@ def train_locally(
     The model is in `build/<environment>/training/model` then. A training that was interrupted
     goes on from its last checkpoint, where images and settings are the same.
     """
+    # Reading many images takes minutes, in which a wrong weights file would go unnoticed.
+    training_requests.weights_hyperparameters(project.settings.training)
     staged = data.extract(project, source, **(images or {}))
     base = project.build / project.environment / "training"
     write_channels(staged, base)
@@ -221,7 +223,11 @@ def train_locally(
             steps.update({n: v for n, v in parse_line(line).items() if n in steps})
             _show(advance, int(steps["step"]), int(steps["steps"]), line)
 
-        card = run_training(base, hyperparameters.strings(), follow)
+        try:
+            card = run_training(base, hyperparameters.strings(), follow)
+        except KeyboardInterrupt:
+            project.console.say("  The same command goes on from the training's last checkpoint.")
+            raise
     project.console.table(f"{base / 'model'} on its test images", figures(card))
     print_confusions(project.console, card)
     return card
