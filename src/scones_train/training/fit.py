@@ -1,5 +1,6 @@
 """The training loop: batches in, one trained network out."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from scones_core.errors import TrainingError
 from scones_train.data import ImageSet, Normalisation
 from scones_train.model.classifier import Classifier
 from scones_train.training.checkpoint import Checkpoint
@@ -153,6 +155,11 @@ def _epoch(loop: Loop, epoch: int, settings: Hyperparameters, on_step: Callable[
             ) * (len(right) / len(targets))
             share.backward()  # type: ignore[no-untyped-call]
             loss += share.item()
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The loss is {loss} in epoch {epoch}: the weights given to begin with cannot be "
+                "used, or the hyperparameter learning_rate_scale is too high."
+            )
         loop.schedule.step()
         losses.append(loss)
         on_step()

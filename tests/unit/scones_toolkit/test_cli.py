@@ -192,10 +192,10 @@ def test_a_flag_may_take_the_place_of_a_positional_argument() -> None:
         seen.append((what, everything))
 
     parser = Parser(contexts=Collection(show).to_contexts())
-    for arguments in (["show", "x"], ["show", "--everything"]):
+    for arguments in (["show", "x"], ["show", "--everything"], ["show", "x", "--everything"]):
         (context,) = parser.parse_argv(arguments)
         show(Context(), **{arg.name: arg.value for arg in context.args.values()})
-    assert seen == [("x", False), ("", True)]
+    assert seen == [("x", False), ("", True), ("x", True)]
     for wrong, message in ((["show"], "'what'"), (["show", "--everything", "x"], "No idea")):
         with pytest.raises(ParseError, match=message):
             parser.parse_argv(wrong)

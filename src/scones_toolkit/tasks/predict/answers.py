@@ -7,6 +7,7 @@ from typing import Any
 from scones_core.assignments import Assignment
 from scones_core.errors import SconesError
 from scones_core.events import DECISIONS, Decision
+from scones_core.image_folders import PICTURE_SUFFIXES
 from scones_toolkit.console import Console
 from scones_toolkit.tasks.predict.models import Model
 from scones_toolkit.tasks.predict.pictures import Picture
@@ -109,7 +110,8 @@ def print_answers(
     else:
         _print_all(console, answers)
     if passed_over:
-        console.say(f"{passed_over} other files were passed over: they are no pictures.")
+        kinds = ", ".join(sorted(PICTURE_SUFFIXES))
+        console.say(f"{passed_over} other files were passed over: hidden, or none of {kinds}.")
     console.say(f"Answered by {model.name}; threshold {model.threshold:.4f}.")
 
 

@@ -57,8 +57,11 @@ def _local(location: str) -> Found:
         raise SettingsError(f"{location} does not exist; name a picture, a folder or s3://...")
     if not path.is_dir():
         return Found((Picture(str(path), partial(_read, path)),) if path.is_file() else ())
-    files = [each for each in sorted(path.rglob("*")) if each.is_file()]
-    chosen = [each for each in files if _is_picture(each.relative_to(path).as_posix())]
+    # A broken link and a pipe are no folders either: they are counted, not read.
+    files = [each for each in sorted(path.rglob("*")) if not each.is_dir()]
+    chosen = [
+        each for each in files if _is_picture(each.relative_to(path).as_posix()) and each.is_file()
+    ]
     pictures = tuple(Picture(str(each), partial(_read, each)) for each in chosen)
     return Found(pictures, len(files) - len(chosen))
 
@@ -108,5 +111,7 @@ def _keys(s3: Any, uri: S3Uri) -> Iterator[str]:
 def _download(s3: Any, uri: S3Uri) -> bytes:
     try:
         return _bounded(s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"])
+    except s3.exceptions.NoSuchKey as error:
+        raise DatasetError('there is no such object; a prefix must end with "/"') from error
     except (ClientError, BotoCoreError) as error:
         raise DatasetError(f"the object cannot be read: {error}") from error

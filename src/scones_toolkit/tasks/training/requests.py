@@ -17,7 +17,7 @@ from scones_core.settings import BuiltinSettings, TrainingSettings
 from scones_core.uris import SPLITS, S3Uri, dataset_prefix
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import data
-from scones_train.model.weights import require_file
+from scones_train.model.weights import read_file
 from scones_train.sagemaker.builtin import (
     BuiltinHyperparameters,
     channels,
@@ -192,13 +192,12 @@ NAME_DIGITS = 16
 def weights_hyperparameters(settings: TrainingSettings) -> dict[str, Any]:
     """Return the hyperparameters of a training that begins with weights; none without a file.
 
-    Raises TrainingError for a file that is not there, or none by its name or size.
+    Raises TrainingError for a file that is not there, or is not the weights of a known network.
     """
     if not settings.weights:
         return {}
     path = Path(settings.weights).expanduser()
-    require_file(path)
-    return {"weights_sha256": sha256_of(path)}
+    return {"weights_sha256": read_file(path).origin["sha256"]}
 
 
 def stage_weights(

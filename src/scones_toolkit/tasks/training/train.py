@@ -207,6 +207,8 @@ def train_locally(
     The model is in `build/<environment>/training/model` then. A training that was interrupted
     goes on from its last checkpoint, where images and settings are the same.
     """
+    # Reading many images takes minutes, in which a wrong weights file would go unnoticed.
+    training_requests.weights_hyperparameters(project.settings.training)
     staged = data.extract(project, source, **(images or {}))
     base = project.build / project.environment / "training"
     write_channels(staged, base)

@@ -10,7 +10,7 @@ from safetensors.torch import save
 from scones_core.errors import TrainingError
 from scones_train.model import weights as module
 from scones_train.model.resnet import ResNet18
-from scones_train.model.weights import package_file, package_weights, read_weights, require_file
+from scones_train.model.weights import package_file, package_weights, read_file, read_weights
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,13 @@ def saved(state, **options):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("form", ["zip", "legacy", "nested", "parallel", "safetensors"])
+def prefixed(state, prefix):
+    return {f"{prefix}{name}": value for name, value in state.items()}
+
+
+@pytest.mark.parametrize(
+    "form", ["zip", "legacy", "nested", "whole", "parallel", "compiled", "safetensors", "capitals"]
+)
 def test_every_usual_form_of_a_file_is_read(folder, state, form):
     if form == "safetensors":
         (folder / "resnet18.safetensors").write_bytes(save(state))
@@ -41,9 +47,12 @@ def test_every_usual_form_of_a_file_is_read(folder, state, form):
             "zip": lambda: saved(state),
             "legacy": lambda: saved(state, _use_new_zipfile_serialization=False),
             "nested": lambda: saved({"state_dict": state, "epoch": 3}),
-            "parallel": lambda: saved({f"module.{name}": value for name, value in state.items()}),
+            "whole": lambda: saved({"model": prefixed(state, "module."), "optimizer": {}}),
+            "parallel": lambda: saved(prefixed(state, "module.")),
+            "compiled": lambda: saved(prefixed(state, "_orig_mod.module.")),
+            "capitals": lambda: saved(state),
         }[form]()
-        (folder / "resnet18.pth").write_bytes(body)
+        (folder / ("RESNET18.PTH" if form == "capitals" else "resnet18.pth")).write_bytes(body)
     weights = read_weights(folder)
     assert weights.architecture.name == "ResNet-18"
     found = weights.state
@@ -88,7 +97,12 @@ def _without(state, name):
         (lambda s: {**s, "layer5.0.conv1.weight": s["conv1.weight"]}, "besides"),
         (lambda s: {**s, "conv1.weight": s["conv1.weight"][:, :1]}, r"conv1\.weight is not"),
         (lambda s: {**s, "bn1.bias": torch.full((64,), float("nan"))}, r"bn1\.bias is not"),
+        (lambda s: {**s, "bn1.bias": torch.full((64,), 1e300, dtype=torch.float64)}, "is not"),
+        (lambda s: {**s, "bn1.bias": s["bn1.bias"].to(torch.float8_e4m3fn)}, r"bn1\.bias is not"),
+        (lambda s: {**s, "bn1.bias": s["bn1.bias"].to(torch.complex64)}, r"bn1\.bias is not"),
+        (lambda s: {**s, "bn1.bias": s["bn1.bias"].to("meta")}, r"bn1\.bias is not"),
         (lambda s: {**s, "bn1.bias": [0.0] * 64}, r"bn1\.bias is not"),
+        (lambda s: {}, "of none of the known networks"),
         (lambda s: {**s, "bn1.bias": torch.zeros(64).to_sparse()}, r"bn1\.bias is not"),
         (lambda s: [1, 2], "holds a list"),
         (lambda s: {1: s["bn1.bias"]}, "not a state dict"),
@@ -140,7 +154,10 @@ def test_a_folder_has_one_file_and_it_is_named_as_weights_are(folder):
     with pytest.raises(TrainingError, match="name must end in"):
         read_weights(folder)
     with pytest.raises(TrainingError, match="no weights file"):
-        require_file(folder / "absent.pt")
+        read_file(folder / "absent.pt")
+    (folder / "folder.pt").mkdir()
+    with pytest.raises(TrainingError, match="is a folder"):
+        read_file(folder / "folder.pt")
 
 
 def test_a_file_of_the_packages_network_is_recognised(folder):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from scones_core.errors import TrainingError
 from scones_train.data import ImageSet
 from scones_train.model.classifier import Classifier
 from scones_train.training.checkpoint import Checkpoint
@@ -38,6 +39,11 @@ def test_every_epoch_is_reported_and_the_loss_falls(lit):
     assert [report.epoch for report in reports] == [1, 2, 3, 4, 5]
     assert reports[-1].train_loss < reports[0].train_loss
     assert (logits.argmax(axis=1) == lit.labels).mean() >= 0.9
+
+
+def test_a_loss_that_is_no_number_ends_the_training(lit: ImageSet) -> None:
+    with pytest.raises(TrainingError, match="The loss is nan in epoch 1"):
+        trained(lit, epochs=2, batch_size=8, learning_rate_scale=1e38)
 
 
 class Linear(Classifier):

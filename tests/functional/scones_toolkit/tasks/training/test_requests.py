@@ -7,8 +7,13 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from scones_core.errors import TrainingError
 from scones_core.settings import TrainingSettings
-from scones_toolkit.tasks.training.requests import place_weights, stage_weights
+from scones_toolkit.tasks.training.requests import (
+    place_weights,
+    stage_weights,
+    weights_hyperparameters,
+)
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1"
 
@@ -42,6 +47,13 @@ def test_weights_are_uploaded_once_and_become_a_channel(
     assert (found["Body"].read(), found["SSEKMSKeyId"]) == (b"weights", KEY)
     assert stage_weights(settings, s3, "data", KEY, said.append) == channel
     assert len(said) == 1
+
+
+def test_a_file_that_is_no_weights_is_refused_before_it_is_staged(
+    settings: TrainingSettings,
+) -> None:
+    with pytest.raises(TrainingError, match=r"resnet18\.pth is not read"):
+        weights_hyperparameters(settings)
 
 
 def test_without_weights_there_is_no_channel_and_nothing_is_asked(tmp_path: Path) -> None:

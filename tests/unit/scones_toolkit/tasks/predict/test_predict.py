@@ -122,7 +122,7 @@ def test_a_folder_is_answered_picture_by_picture_and_nothing_is_lost(
     text = shown(project)
     assert "3 accepted, 0 review, 1 failed" in text
     assert "2 of 3 pictures of known class are right." in text
-    assert "1 other files were passed over: they are no pictures." in text
+    assert "1 other files were passed over: hidden, or none of .bmp" in text
 
 
 def test_json_goes_to_stdout_alone(
@@ -288,3 +288,6 @@ def test_hidden_folders_and_those_of_the_systems_own_hold_no_pictures(tmp_path: 
     found = find_pictures(Project(tmp_path), str(tmp_path))
     assert [Path(each.name).name for each in found.pictures] == ["a.png", "e.JPG"]
     assert found.passed_over == 3
+    (tmp_path / "broken.png").symlink_to(tmp_path / "absent")
+    os.mkfifo(tmp_path / "pipe.png")
+    assert find_pictures(Project(tmp_path), str(tmp_path)).passed_over == 5
