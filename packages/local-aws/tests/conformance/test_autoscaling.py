@@ -161,6 +161,15 @@ def test_a_scheduled_action_sets_the_bounds_and_the_count_within(scaled, clock):
     assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 1)
 
 
+def test_a_new_scheduled_action_needs_a_schedule(scaled):
+    """docs.aws.amazon.com/autoscaling/application/APIReference/API_PutScheduledAction.html"""
+    action = {**scaled.named, "ScheduledActionName": "night"}
+    with pytest.raises(ClientError, match="Schedule is required"):
+        scaled.scaling.put_scheduled_action(**action)
+    scaled.scaling.put_scheduled_action(**action, Schedule="rate(1 day)")
+    scaled.scaling.put_scheduled_action(**action, ScalableTargetAction={"MinCapacity": 1})
+
+
 def test_invocations_are_counted_by_instance(aws, hosting, scaled, clock):
     """docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html"""
     for _ in range(4):

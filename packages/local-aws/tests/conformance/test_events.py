@@ -276,6 +276,22 @@ def test_a_bus_passes_an_event_on_and_a_log_group_keeps_it(aws):
     assert json.loads(line["message"])["detail"] == {"n": 1}
 
 
+def test_an_event_from_another_bus_goes_to_no_third_one(aws):
+    """docs.aws.amazon.com/eventbridge/latest/userguide/eb-bus-to-bus.html"""
+    events, queue, source = aws.client("events"), Queue(aws), unique("shop")
+    bus = unique("bus")
+    bus_arn = events.create_event_bus(Name=bus)["EventBusArn"]
+    own_arn = events.describe_event_bus()["Arn"]
+    puts = {"Effect": "Allow", "Action": "events:PutEvents", "Resource": [bus_arn, own_arn]}
+    role = aws.role_with(puts, services=["events"])
+    back = {"Arn": own_arn, "RoleArn": role}
+    # A rule whose target is its own bus, and two buses that send to each other.
+    rule(aws, {"source": [source]}, back, {"Arn": bus_arn, "RoleArn": role}, {"Arn": queue.arn})
+    rule(aws, {"source": [source]}, back, {"Arn": queue.arn}, bus=bus)
+    put(aws, source, {"n": 1})
+    assert len(queue.messages()) == 3
+
+
 def test_a_disabled_rule_sends_nothing(aws):
     """botocore service-2.json: events/DisableRule"""
     queue, source = Queue(aws), unique("shop")

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from moto.applicationautoscaling.exceptions import AWSValidationException
@@ -108,12 +109,22 @@ def _put(backend: Any, policy: Any, alarm: dict[str, Any]) -> Any:
 def put_scheduled_action(original: Any, backend: Any, **given: Any) -> None:
     """Make or change a scheduled action."""
     schedule = given["schedule"]
+    if not schedule and not _is_there(backend, given):
+        raise AWSValidationException("Schedule is required for a new scheduled action.")
     try:
         if schedule:
             check(schedule, given["timezone"] or "UTC")
     except ExpressionError as error:
         raise AWSValidationException(f"Invalid schedule {schedule}: {error}.") from error
     original(backend, **given)
+
+
+def _is_there(backend: Any, given: Mapping[str, Any]) -> bool:
+    names = ("service_namespace", "scheduled_action_name", "resource_id", "scalable_dimension")
+    return any(
+        all(getattr(action, name) == given[name] for name in names)
+        for action in backend.scheduled_actions
+    )
 
 
 _ACTION = "moto.applicationautoscaling.models.FakeScheduledAction"

@@ -8,7 +8,7 @@ from typing import Any
 from local_aws.autoscaling.policies import cooldown_seconds, step_capacity, tracked_capacity
 from local_aws.cloudwatch.alarms import queries_of
 from local_aws.cloudwatch.metric_queries import fetching, run
-from local_aws.core.clock import Clock
+from local_aws.core.clock import Clock, due_time
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.eventbridge.delivery import DeliveryFailed
 from local_aws.eventbridge.schedule_expressions import Schedule
@@ -29,13 +29,13 @@ class Autoscaling:
 
     def next_due(self) -> datetime.datetime | None:
         """Return when the next scheduled action is to be taken."""
-        times = [self._next(action) for _, action in _scheduled()]
+        times = [due_time(action, self._next) for _, action in _scheduled()]
         return min((time for time in times if time is not None), default=None)
 
     def run(self, now: datetime.datetime) -> None:
         """Set the bounds of the actions that are due, and bring the capacities within them."""
         for backend, action in list(_scheduled()):
-            due = self._next(action)
+            due = due_time(action, self._next)
             if due is None or due > now:
                 continue
             action.local_aws_last = due

@@ -6,16 +6,18 @@ to the next, so that everything happens in its order and at its time, as if that
 """
 
 import datetime
+import logging
 import threading
 import time
-import traceback
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Container
 from typing import Any, Protocol
 
 from local_aws.core.admin_api import CLOCK_PATH, route
 from local_aws.core.context import Context
 from local_aws.errors import LocalAwsError
 
+LOG = logging.getLogger(__name__)
 # So that a slip of the pen (milliseconds, say) does not fire years of schedules.
 MAX_ADVANCE_SECONDS = 400 * 86_400
 # How often a waiter looks whether it is to stop.
@@ -32,6 +34,33 @@ class Agenda(Protocol):
 
     def run(self, now: datetime.datetime) -> None:
         """Do what is due by `now`. `next_due` must be later than `now` after it."""
+
+
+# Whose fault is in the log already: of saying when it is due, and of doing what is.
+_undated: "weakref.WeakSet[Any]" = weakref.WeakSet()
+_undone: "weakref.WeakSet[Any]" = weakref.WeakSet()
+
+
+def due_time(
+    item: Any, find: Callable[[Any], datetime.datetime | None]
+) -> datetime.datetime | None:
+    """Return when an item is due, by `find`.
+
+    None, with one line in the log, where that fails: one item must not hold up all others.
+    """
+    try:
+        found = find(item)
+    except Exception:
+        _note_fault(item, _undated)
+        return None
+    _undated.discard(item)
+    return found
+
+
+def _note_fault(item: Any, known: "weakref.WeakSet[Any]") -> None:
+    if item not in known:
+        known.add(item)
+        LOG.exception("%r is not done when it is due", item)
 
 
 class Clock:
@@ -100,11 +129,12 @@ class Clock:
             raise LocalAwsError(
                 f"The clock goes forward by 0 to {MAX_ADVANCE_SECONDS} seconds, not {seconds}."
             )
+        failed: set[Agenda] = set()
         with self._running:
             end = self.now() + datetime.timedelta(seconds=seconds)
-            while (due := self._earliest()) is not None and due <= end:
+            while (due := self._earliest(failed)) is not None and due <= end:
                 self._go_to(due)
-                self.run_due()
+                self._run(failed)
             self._go_to(end)
 
     def resume(self, advanced_seconds: float) -> None:
@@ -113,15 +143,29 @@ class Clock:
             self._ahead = max(0.0, float(advanced_seconds))
             self._moved.notify_all()
 
-    def run_due(self) -> None:
-        """Have every agenda do what is due by now, the earliest first."""
+    def run_due(self) -> bool:
+        """Have every agenda do what is due by now, the earliest first; return whether all could.
+
+        One that fails does not keep the others from their work.
+        """
+        failed: set[Agenda] = set()
         with self._running:
-            now = self.now()
-            while (due := self._earliest()) is not None and due <= now:
-                for agenda in list(self._agendas):
-                    when = agenda.next_due()
-                    if when is not None and when <= due:
+            self._run(failed)
+        return not failed
+
+    def _run(self, failed: set[Agenda]) -> None:
+        now = self.now()
+        while (due := self._earliest(failed)) is not None and due <= now:
+            for agenda in [one for one in self._agendas if one not in failed]:
+                when = due_time(agenda, _next_due)
+                if when is not None and when <= due:
+                    try:
                         agenda.run(due)
+                    except Exception:
+                        failed.add(agenda)
+                        _note_fault(agenda, _undone)
+                    else:
+                        _undone.discard(agenda)
 
     def seconds_to_next(self) -> float | None:
         """Return how long it is until something is due, 0 when it is; None for nothing."""
@@ -129,8 +173,9 @@ class Clock:
             due = self._earliest()
         return None if due is None else max(0.0, (due - self.now()).total_seconds())
 
-    def _earliest(self) -> datetime.datetime | None:
-        times = [when for agenda in self._agendas if (when := agenda.next_due()) is not None]
+    def _earliest(self, failed: Container[Agenda] = ()) -> datetime.datetime | None:
+        agendas = [agenda for agenda in self._agendas if agenda not in failed]
+        times = [when for agenda in agendas if (when := due_time(agenda, _next_due)) is not None]
         return min(times, default=None)
 
     def _go_to(self, when: datetime.datetime) -> None:
@@ -139,6 +184,10 @@ class Clock:
                 self._advances.append((self._real(), self._ahead))
             self._ahead += max(0.0, (when - self.now()).total_seconds())
             self._moved.notify_all()
+
+
+def _next_due(agenda: Agenda) -> datetime.datetime | None:
+    return agenda.next_due()
 
 
 def start_ticker(context: Context, clock: Clock) -> None:
@@ -151,13 +200,10 @@ def start_ticker(context: Context, clock: Clock) -> None:
 
 def _tick(clock: Clock, stop: threading.Event) -> None:
     while not stop.is_set():
-        try:
-            left = clock.seconds_to_next()
-            pause = _LOOK_AGAIN_SECONDS if left is None else min(left, _LOOK_AGAIN_SECONDS)
-            if not stop.wait(pause):
-                clock.run_due()
-        except Exception:  # a fault in one firing must not stop all others for good
-            traceback.print_exc()
+        left = clock.seconds_to_next()
+        pause = _LOOK_AGAIN_SECONDS if left is None else min(left, _LOOK_AGAIN_SECONDS)
+        # What failed is still due.
+        if not stop.wait(pause) and not clock.run_due():
             stop.wait(_LOOK_AGAIN_SECONDS)
 
 

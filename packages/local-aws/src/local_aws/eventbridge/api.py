@@ -26,7 +26,7 @@ from local_aws.eventbridge.cron import ExpressionError
 from local_aws.eventbridge.patterns import PatternError, matches, parse_pattern
 from local_aws.eventbridge.schedule_expressions import check
 from local_aws.eventbridge.target_checks import target_problems
-from local_aws.eventbridge.targets import TARGET_SERVICES
+from local_aws.eventbridge.targets import FORWARDED, TARGET_SERVICES
 
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 _MAX_TARGETS = 5
@@ -206,7 +206,7 @@ def put_events(original: Any, backend: Any, events: list[dict[str, Any]]) -> lis
 
 
 def _put_event(original: Any, backend: Any, event: dict[str, Any]) -> dict[str, Any]:
-    if str(event.get("Source")).lower().startswith("aws."):
+    if str(event.get("Source")).lower().startswith("aws.") and not FORWARDED.get():
         return {
             "ErrorCode": "NotAuthorizedForSourceException",
             "ErrorMessage": "Not authorized for the source.",

@@ -11,7 +11,7 @@ from local_aws.core.context import ACCOUNT_ID, REGION
 from local_aws.eventbridge.delivery import DeliveryFailed, Sender, compact, send_to_queue
 from local_aws.eventbridge.input_transformer import target_input
 from local_aws.eventbridge.retry_queue import Attempt, Attempts, limits
-from local_aws.eventbridge.targets import Delivery, RoleClients
+from local_aws.eventbridge.targets import FORWARDED, Delivery, RoleClients
 
 Event = Mapping[str, Any]
 SERVICE = "events.amazonaws.com"
@@ -59,8 +59,10 @@ class Buses:
             self.send(rule, event)
 
     def send(self, rule: Any, event: Event) -> None:
-        """Send an event to every target of a rule."""
+        """Send an event to every target of a rule; to no further bus if it came from one."""
         for target in list(rule.targets):
+            if FORWARDED.get() and target["Arn"].split(":")[2] == "events":
+                continue
             self._attempts.make(self._attempt(rule, dict(target), event))
 
     def _attempt(self, rule: Any, target: dict[str, Any], event: Event) -> Attempt:

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from local_aws.core.clock import Clock
+from local_aws.core.clock import Clock, due_time
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.eventbridge.bus import Buses, event_time
 from local_aws.eventbridge.delivery import DeliveryFailed, Sender, compact
@@ -30,18 +30,18 @@ class ScheduleAgenda:
 
     def next_due(self) -> datetime.datetime | None:
         """Return when the next schedule or rule fires."""
-        times = [self._next(item) for item in [*_rules(), *_schedules()]]
+        times = [due_time(item, self._next) for item in [*_rules(), *_schedules()]]
         return min((time for time in times if time is not None), default=None)
 
     def run(self, now: datetime.datetime) -> None:
         """Fire what is due, and delete the schedules that ask for it once they are over."""
         for rule in list(_rules()):
-            if (due := self._next(rule)) is not None and due <= now:
+            if (due := due_time(rule, self._next)) is not None and due <= now:
                 rule.local_aws_last = due
                 if self._is_on_time(due):
                     self._buses.send(rule, _tick_event(rule, due))
         for schedule in list(_schedules()):
-            if (due := self._next(schedule)) is not None and due <= now:
+            if (due := due_time(schedule, self._next)) is not None and due <= now:
                 schedule.local_aws_last = due
                 if self._is_on_time(due):
                     self._attempts.make(self._attempt(schedule, due))

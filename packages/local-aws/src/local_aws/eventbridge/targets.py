@@ -7,17 +7,25 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any
 
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.eventbridge.delivery import DeliveryFailed, Sender, invoke_function, send_to_queue
 from local_aws.eventbridge.delivery import publish_to_topic as publish
+from local_aws.iam.authorization import AccessDenied, authorise
 from local_aws.iam.policy import Access, Principal, Verdict, verdict
+from local_aws.iam.required_access import common_values
 from local_aws.iam.roles import RoleNotAssumable, is_enforced, require_trust
 from local_aws.stepfunctions.clients import ClientCache
 
 Target = Mapping[str, Any]
+FORWARDED: ContextVar[bool] = ContextVar("forwarded", default=False)
+"""Whether the event that is being sent came from another bus: those go to no third one.
+
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-bus-to-bus.html
+"""
 _THROTTLES = ("ThrottlingException", "TooManyRequestsException", "ServiceUnavailable")
 
 
@@ -127,14 +135,27 @@ class Delivery:
             "EventBusName": target["Arn"],
         }
         if target.get("RoleArn"):
-            answer = call(self._role_client("events", target), "put_events", Entries=[entry])
-            failed = [one for one in answer["Entries"] if "ErrorCode" in one]
-            if failed:
-                raise DeliveryFailed(failed[0]["ErrorCode"], failed[0]["ErrorMessage"])
-            return
+            self._require_bus(target)
         from moto.events.models import events_backends
 
-        events_backends[ACCOUNT_ID][target["Arn"].split(":")[3]].put_events([entry])
+        token = FORWARDED.set(True)
+        try:
+            region = target["Arn"].split(":")[3]
+            (answer,) = events_backends[ACCOUNT_ID][region].put_events([entry])
+        finally:
+            FORWARDED.reset(token)
+        if "ErrorCode" in answer:
+            raise DeliveryFailed(answer["ErrorCode"], answer["ErrorMessage"])
+
+    def _require_bus(self, target: Target) -> None:
+        """Raise DeliveryFailed unless the target's role may put events on its bus."""
+        client, arn = self._role_client("events", target), target["Arn"]
+        key = client._request_signer._credentials.access_key
+        access = Access("events:PutEvents", arn, common_values(arn.split(":")[3], {}))
+        try:
+            authorise(key, [access])
+        except AccessDenied as error:
+            raise DeliveryFailed("NO_PERMISSIONS", str(error)) from error
 
     def _logs(self, target: Target, text: str) -> None:
         from moto.logs.models import logs_backends

@@ -79,8 +79,19 @@ def _run(home: Path, port: int, *, keep: bool) -> None:
             loaded = saver is not None and saver.load()
             _serve(context, listener, stop, saver, restored=loaded)
         finally:
-            record_path(home).unlink(missing_ok=True)
+            _remove_record(home)
             context.shutdown()
+
+
+def _remove_record(home: Path) -> None:
+    """Remove `server.json`; where the disk takes no change any more, the rest still ends in order.
+
+    A record whose server does not run is passed over.
+    """
+    try:
+        record_path(home).unlink(missing_ok=True)
+    except OSError as error:
+        print(f"{record_path(home)} stays: {error.strerror}.", file=sys.stderr)
 
 
 def _bind(port: int) -> socket.socket:
@@ -160,7 +171,11 @@ def _is_deleted_before(stop: threading.Event, home: Path) -> bool:
     Nobody could find a server without its folder to stop it.
     """
     while not stop.wait(FOLDER_SECONDS):
-        if not record_path(home).exists():
+        try:
+            is_there = record_path(home).exists()
+        except OSError:  # it cannot be read just now
+            continue
+        if not is_there:
             print(f"{home} was deleted, so the embedded AWS ends.", file=sys.stderr)
             return True
     return False

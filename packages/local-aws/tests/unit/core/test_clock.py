@@ -124,3 +124,42 @@ def test_a_host_whose_clock_is_set_back_does_not_take_time_back():
     real[0] += 10
     clock.run_due()
     assert [at for _, at in log] == [20]
+
+
+class Faulty(Every):
+    """An agenda that fails to say when it is due, or to do what is."""
+
+    def __init__(self, seconds, *, says):
+        super().__init__(seconds, Log())
+        self.says = says
+
+    def next_due(self):
+        if not self.says:
+            raise TypeError("no time")
+        return super().next_due()
+
+    def run(self, now):
+        raise ValueError(f"cannot be done at {now}")
+
+
+@pytest.mark.parametrize("says", [False, True])
+def test_an_agenda_that_fails_holds_up_no_other(says, caplog):
+    real, log = [START.timestamp()], Log()
+    clock = Clock(real=lambda: real[0])
+    clock.follow(Faulty(10, says=says))
+    clock.follow(Every(20, log))
+    clock.advance(45)
+    assert log == [("", 20), ("", 40)]
+    real[0] += 20
+    assert clock.run_due() == (not says)
+    assert log[2:] == [("", 60)]
+    assert len(caplog.records) == 1
+
+
+def test_an_agenda_that_works_again_is_done_again():
+    clock = standing_clock()
+    agenda = Faulty(10, says=False)
+    clock.follow(agenda)
+    clock.advance(15)
+    agenda.says = True
+    assert clock.seconds_to_next() == 0
