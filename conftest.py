@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
-from tests.support.scheduling import ByEnvironment, long_files_first
+from tests.support.scheduling import long_files_first
 
 # Whoever runs the tests in the background has them begin with interrupts ignored, and what they
 # start inherits that; some of it is to be interrupted.
@@ -32,7 +32,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
         return None
     # Else the files with the most tests would go first, and those are the fast ones.
     config.option.loadscopereorder = False
-    return ByEnvironment(config, log)
+    return LoadFileScheduling(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -74,36 +74,55 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     An apply takes a minute: it is made once, and `Environment.copy` starts copies of it.
     """
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    with (shared / "applied.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        finished = shared / "applied"
-        if not finished.exists():
-            part = shared / "applying"
-            shutil.rmtree(part, ignore_errors=True)  # of a worker that failed
-            started = Environment.start(copy_checkout(part))
-            with started.aws:
-                started.done("build")
-                said = started.done("apply")
-                assert "there is no endpoint, so nothing was scored" in said
-            part.rename(finished)
-    return finished
+
+    def make(root: Path) -> None:
+        started = Environment.start(copy_checkout(root))
+        with started.aws:
+            started.done("build")
+            said = started.done("apply")
+            assert "there is no endpoint, so nothing was scored" in said
+
+    return made_once(tmp_path_factory, "applied", make)
 
 
 @pytest.fixture(scope="session")
-def served(applied: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    """The environment `local` with roles of every kind, its model a stand-in.
+def serving(tmp_path_factory: pytest.TempPathFactory, applied: Path) -> Path:
+    """A stopped checkout, applied with an endpoint and roles of every kind.
 
     Next to its endpoint, which says bicycle, there are an asynchronous one, office hours, a
     daily report, a retraining and a demand forecast. The release is older than the week that a
     report compares with.
     """
-    started = Environment.copy(applied, tmp_path_factory.mktemp("served") / "checkout")
+
+    def make(root: Path) -> None:
+        started = Environment.copy(applied, root)
+        with started.aws:
+            started.release("first", model_archive(json.dumps(BICYCLE)), age=timedelta(days=30))
+            model = started.upload("demand", model_archive(json.dumps(BICYCLE)))
+            more = every_role(started.clock.now()) + forecast_demand(model)
+            started.variables.write_text(started.variables.read_text() + more)
+            started.done("apply")
+
+    return made_once(tmp_path_factory, "serving", make)
+
+
+@pytest.fixture(scope="module")
+def served(serving: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """The environment `local` with an endpoint, its model a stand-in: a copy for each file."""
+    started = Environment.copy(serving, tmp_path_factory.mktemp("served") / "checkout")
     with started.aws:
-        started.release("first", model_archive(json.dumps(BICYCLE)), age=timedelta(days=30))
-        model = started.upload("demand", model_archive(json.dumps(BICYCLE)))
-        more = every_role(started.clock.now()) + forecast_demand(model)
-        started.variables.write_text(started.variables.read_text() + more)
-        started.done("apply")
         yield started
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that one process of a test run makes, for all of them."""
+    own = factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    finished, part = shared / name, shared / f"{name}-unfinished"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not finished.exists():
+            shutil.rmtree(part, ignore_errors=True)  # of a process that failed
+            make(part)
+            part.rename(finished)
+    return finished

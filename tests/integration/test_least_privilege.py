@@ -94,7 +94,7 @@ def without(environment: Environment, role: str, sid: str) -> Iterator[None]:
         iam.put_role_policy(**where, PolicyDocument=json.dumps(document))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def probes(served: Environment) -> Probes:
     served.client("s3").put_object(
         Bucket=DATA, Key="dataset/probe/bicycle/a.png", Body=PNG, ContentType="image/png"

@@ -1,33 +1,17 @@
-"""How the tests are spread over processes: by file, as `--dist loadfile` does, but
-
-- files that share an environment stay together, so that it is applied once;
-- files with long tests go first, so that none is left to run alone at the end.
-"""
-
-from pathlib import PurePosixPath
+"""The order in which the processes of a test run are given the tests, file by file."""
 
 import pytest
-from xdist.scheduler import LoadFileScheduling
 
-SHARED = {
-    "test_challenger.py": "an environment with an endpoint",
-    "test_daily_report.py": "an environment with an endpoint",
-    "test_large_runs.py": "an environment with an endpoint",
-    "test_least_privilege.py": "an environment with an endpoint",
-    "test_runbooks.py": "an environment with an endpoint",
-}
-
-
-class ByEnvironment(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """Files in the order of the collection, those of one environment as one."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = PurePosixPath(super()._split_scope(nodeid))
-        integrates = file.parent.name == "integration"
-        return SHARED.get(file.name, str(file)) if integrates else str(file)
+# An environment that one process applies, and the others wait for, if they ask before it is done.
+WAITED_FOR = "applied"
 
 
 def long_files_first(items: list[pytest.Item]) -> None:
-    """Put the files that have a test marked as slow before the others; else nothing moves."""
+    """Put the files with a test marked as slow before the others; else nothing moves.
+
+    None is left to run alone at the end then. Those that copy an applied environment come behind
+    those that make their own, so that no two processes begin by waiting for it.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    copying = {item.path for item in items if WAITED_FOR in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: (item.path not in slow, item.path in copying))
