@@ -1,5 +1,6 @@
-"""S3 locations, and the one key layout of datasets, models and captured records."""
+"""S3 locations, the one key layout of datasets, models and captured records, and local URLs."""
 
+import urllib.parse
 from dataclasses import dataclass
 
 from scones_core.errors import SettingsError
@@ -33,6 +34,12 @@ class S3Uri:
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
+
+
+def is_on_this_host(url: str) -> bool:
+    """Return whether a URL names a server of this host, by `localhost` or 127.0.0.0/8."""
+    host = urllib.parse.urlsplit(url).hostname or ""
+    return host == "localhost" or host.startswith("127.")
 
 
 def dataset_prefix(version: str) -> str:

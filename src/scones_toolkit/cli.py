@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import typing
-import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from invoke.tasks import Task
 
 from local_aws.errors import LocalAwsError
 from scones_core.errors import DeployError, SconesError
+from scones_core.uris import is_on_this_host
 from scones_toolkit.console import printable
 from scones_toolkit.project import Environment, Project
 
@@ -292,8 +292,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 def _warn_of_loopback(project: Project) -> None:
     """Say on stderr where an account's environment would go to a server of this host."""
     url = os.environ.get("AWS_ENDPOINT_URL", "")
-    host = urllib.parse.urlsplit(url).hostname or ""
-    if project.environment != "local" and (host == "localhost" or host.startswith("127.")):
+    if project.environment != "local" and is_on_this_host(url):
         project.on_stderr().console.warn(
             f"AWS_ENDPOINT_URL is {url}: {project.environment} is this host's embedded AWS, "
             "not an AWS account."

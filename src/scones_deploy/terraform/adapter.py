@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scones_core.terraform_outputs import Deployment
+from scones_core.uris import is_on_this_host
 from scones_deploy.terraform.binary import TerraformBinary, find_terraform
 from scones_deploy.terraform.checks import check, validate
 from scones_deploy.terraform.commands import FLAG, TerraformCommands, Working, in_silence
@@ -79,6 +80,8 @@ class Terraform:
             providers=providers,
             working=working,
         )
+        if is_on_this_host(environ.get("AWS_ENDPOINT_URL", "")):
+            self._commands.keep_providers()
 
     @property
     def version(self) -> str:

@@ -28,6 +28,7 @@ from python_terraform import Terraform as CommandLine
 
 from scones_core.errors import TerraformError
 from scones_deploy.terraform.binary import TerraformBinary
+from scones_deploy.terraform.kept_provider import KeptProviders
 from scones_deploy.terraform.messages import error_text, failure
 from scones_deploy.terraform.providers import ProviderSource, usable_environ
 
@@ -180,12 +181,20 @@ class TerraformCommands:
         self._providers = providers
         self._environ = _automated(environ, data_dir)
         self.ignored = _ignored_notice(environ)
+        self._kept: KeptProviders | None = None
         self._lines = CommandLine(
             working_dir=str(root),
             # The library reads a state file when it is made; state is Terraform's affair.
             state=str(data_dir / "no-state-file"),
             terraform_bin_path=str(binary.path),
         )
+
+    def keep_providers(self) -> None:
+        """Have the commands from now on share one provider, which is started by the first.
+
+        For the embedded AWS and for tests alone: see `kept_provider`.
+        """
+        self._kept = KeptProviders()
 
     def init(self, at: Path | None = None, **options: Any) -> str:
         """Install modules and providers, here or in another root module's folder.
@@ -232,12 +241,14 @@ class TerraformCommands:
         self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         color = {} if self._color else {"no_color": FLAG}
         argv = self._lines.generate_cmd_string(command, *map(str, args), **{**color, **options})
-        environ = self._environ
-        if at is not None:
-            # Another root module's providers and modules, kept apart from the environment's.
-            environ = {**environ, "TF_DATA_DIR": str(self._data_dir / at.name)}
+        root = at or self.root
+        # Another root module's providers and modules are kept apart from the environment's.
+        data_dir = self._data_dir / at.name if at else self._data_dir
+        environ = {**self._environ, "TF_DATA_DIR": str(data_dir)}
+        if self._kept:
+            environ |= self._kept.environ(command, root, data_dir, environ)
         with self._working(DOING[command]) if command in DOING else nullcontext():
-            return run(argv, folder=at or self.root, environ=environ, output=output)
+            return run(argv, folder=root, environ=environ, output=output)
 
     def checked(self, command: str, done: Finished, expected: tuple[int, ...] = (0,)) -> Finished:
         """Return what ended as expected; raises TerraformError with Terraform's message else."""

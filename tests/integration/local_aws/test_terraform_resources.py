@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from local_aws.control import ImageCommands, LocalAws
 from local_aws.testing import PROGRAMS
 from local_aws.testing.aws import ACCOUNT, Aws, package
 from scones_deploy.terraform.binary import find_terraform
+from scones_deploy.terraform.kept_provider import KeptProviders
 from scones_deploy.terraform.providers import provider_source
 
 _HERE = Path(__file__).parent
@@ -30,18 +31,20 @@ class Configuration:
     root: Path
     binary: Path
     environ: dict[str, str]
+    kept: KeptProviders = field(default_factory=KeptProviders)
 
-    def run(self, *arguments: str) -> str:
+    def run(self, command: str, *arguments: str) -> str:
+        kept = self.kept.environ(command, self.root, self.root / ".terraform", self.environ)
         done = subprocess.run(
-            [self.binary, *arguments, "-no-color"],
+            [self.binary, command, *arguments, "-no-color"],
             cwd=self.root,
-            env=self.environ,
+            env=self.environ | kept,
             capture_output=True,
             text=True,
             timeout=900,
             check=False,
         )
-        assert done.returncode == 0, f"{arguments}\n{done.stdout[-6000:]}\n{done.stderr}"
+        assert done.returncode == 0, f"{command} {arguments}\n{done.stdout[-6000:]}\n{done.stderr}"
         return done.stdout
 
     def apply(self, step: str, model: str) -> str:
@@ -156,9 +159,9 @@ def there(aws: Aws) -> dict[str, list[str]]:
         "dynamodb": aws.client("dynamodb").list_tables()["TableNames"],
         "sqs": aws.client("sqs").list_queues().get("QueueUrls", []),
     }
-    for service, operation, kind, field in LISTS:
+    for service, operation, kind, key in LISTS:
         listed = getattr(aws.client(service), operation)(**ASKED.get(operation, {}))
-        names = [str(one[field] if field else one) for one in listed.get(kind, [])]
+        names = [str(one[key] if key else one) for one in listed.get(kind, [])]
         kept = (name for name in names if not name.startswith(RUNNING))
         found[f"{service} {kind}"] = sorted(kept)
     return found

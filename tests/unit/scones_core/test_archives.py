@@ -62,27 +62,27 @@ def read(body, limits=LIMITS):
 @pytest.mark.parametrize("packed", PACK)
 @pytest.mark.parametrize("kind", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 @pytest.mark.parametrize("prefix", ["", "./", "././"])
-def test_a_tar_gives_its_files_however_it_was_packed(packed, kind, prefix):
+def test_a_tar_gives_its_files_however_it_was_packed(packed, kind, prefix: str) -> None:
     assert read(PACK[packed](tar_of(CONTENT, kind=kind, prefix=prefix))) == CONTENT
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_a_zip_gives_its_files(compression):
+def test_a_zip_gives_its_files(compression) -> None:
     assert read(zip_of({"folder/": b"", **CONTENT}, compression)) == CONTENT
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_a_zip_whose_members_cannot_be_unpacked_within_bounds_is_refused(compression):
+def test_a_zip_whose_members_cannot_be_unpacked_within_bounds_is_refused(compression) -> None:
     with pytest.raises(ArchiveError, match="pack it with deflate"):
         read(zip_of(CONTENT, compression))
 
 
-def test_a_tar_with_global_pax_headers_and_long_names_is_read():
+def test_a_tar_with_global_pax_headers_and_long_names_is_read() -> None:
     long = {"d" * 90 + "/" + "e" * 150 + ".png": b"x"}
     assert read(tar_of(long, pax={"comment": "packed again"})) == long
 
 
-def test_a_tar_from_before_posix_is_read():
+def test_a_tar_from_before_posix_is_read() -> None:
     body = bytearray(tar_of({"a": b"one"}, kind=tarfile.USTAR_FORMAT))
     body[257:265] = bytes(8)
     body[148:156] = b" " * 8
@@ -90,7 +90,7 @@ def test_a_tar_from_before_posix_is_read():
     assert read(bytes(body)) == {"a": b"one"}
 
 
-def test_a_zip_of_windows_own_tools_has_backslashes_between_folders():
+def test_a_zip_of_windows_own_tools_has_backslashes_between_folders() -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("data\\", b"")
@@ -111,24 +111,24 @@ def test_a_zip_of_windows_own_tools_has_backslashes_between_folders():
         (b"\x89HDF\r\n\x1a\n" + bytes(600), "but HDF5: export its images"),
     ],
 )
-def test_what_is_given_in_place_of_an_archive_is_named(body, named):
+def test_what_is_given_in_place_of_an_archive_is_named(body: bytes, named: str) -> None:
     with pytest.raises(ArchiveError, match=f"not a tar or zip archive {named}"):
         read(body)
 
 
-def test_members_may_be_passed_over_without_reading_them():
+def test_members_may_be_passed_over_without_reading_them() -> None:
     for body in (gzip.compress(tar_of(CONTENT)), zip_of(CONTENT)):
         assert [member.name for member in members(io.BytesIO(body), LIMITS)] == list(CONTENT)
 
 
-def test_named_files_are_read_each_within_its_own_size():
+def test_named_files_are_read_each_within_its_own_size() -> None:
     body = tar_of(CONTENT)
     assert read_files(io.BytesIO(body), {"a.txt": 3, "none": 9}, LIMITS) == {"a.txt": b"one"}
     with pytest.raises(ArchiveError, match=r"'a.txt' has 3 bytes; at most 2"):
         read_files(io.BytesIO(body), {"a.txt": 2}, LIMITS)
 
 
-def test_a_name_that_stands_twice_is_refused_where_it_is_wanted():
+def test_a_name_that_stands_twice_is_refused_where_it_is_wanted() -> None:
     body = tar_of({"a": b"one"})[:1024] + tar_of({"a": b"two"})
     with pytest.raises(ArchiveError, match="'a' twice"):
         read_files(io.BytesIO(body), {"a": 9}, LIMITS)
@@ -163,12 +163,12 @@ def test_a_name_that_stands_twice_is_refused_where_it_is_wanted():
     # The bytes of an archive hold its time, so that they name no test.
     ids=itertools.count(),
 )
-def test_what_is_damaged_too_large_or_unsafe_is_refused(body, message):
+def test_what_is_damaged_too_large_or_unsafe_is_refused(body, message: str) -> None:
     with pytest.raises(ArchiveError, match=message):
         read(body)
 
 
-def test_a_link_in_a_zip_is_refused():
+def test_a_link_in_a_zip_is_refused() -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         info = zipfile.ZipInfo("link")
@@ -178,7 +178,7 @@ def test_a_link_in_a_zip_is_refused():
         read(file.getvalue())
 
 
-def test_an_encrypted_zip_is_refused_by_that():
+def test_an_encrypted_zip_is_refused_by_that() -> None:
     body = bytearray(zip_of({"a": b"x"}))
     for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         body[body.index(signature) + at] |= 1
@@ -197,7 +197,7 @@ def test_an_encrypted_zip_is_refused_by_that():
     ],
 )
 @pytest.mark.parametrize("size", [(1 << 16) + 1, 1 << 33])
-def test_a_header_that_claims_much_is_refused_before_it_is_read(kind, size):
+def test_a_header_that_claims_much_is_refused_before_it_is_read(kind, size: int) -> None:
     info = tarfile.TarInfo("header")
     info.type, info.size = kind, size
     body = gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(3 << 20))
@@ -210,7 +210,7 @@ def test_a_header_that_claims_much_is_refused_before_it_is_read(kind, size):
         tracemalloc.stop()
 
 
-def test_headers_that_follow_each_other_without_end_are_refused():
+def test_headers_that_follow_each_other_without_end_are_refused() -> None:
     info = tarfile.TarInfo("header")
     info.type, info.size = tarfile.XHDTYPE, 512
     header = info.tobuf(tarfile.USTAR_FORMAT) + b"9 a=bcde\n".ljust(512, b"\0")
@@ -218,14 +218,14 @@ def test_headers_that_follow_each_other_without_end_are_refused():
         read(gzip.compress(header * 3000))
 
 
-def test_a_zips_directory_is_bounded():
+def test_a_zips_directory_is_bounded() -> None:
     names = {f"{number:0200}": b"" for number in range(12_000)}
     tight = ArchiveLimits(members=50, member_bytes=9, total_bytes=9)
     with pytest.raises(ArchiveError, match="directory"):
         read(zip_of(names), tight)
 
 
-def test_a_zip_whose_size_was_understated_is_refused():
+def test_a_zip_whose_size_was_understated_is_refused() -> None:
     body = bytearray(zip_of({"a": bytes(1000)}))
     for signature, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         start = body.index(signature) + at
@@ -234,13 +234,13 @@ def test_a_zip_whose_size_was_understated_is_refused():
         read(bytes(body))
 
 
-def test_a_long_name_is_cut_in_the_message():
+def test_a_long_name_is_cut_in_the_message() -> None:
     with pytest.raises(ArchiveError) as caught:
         read(tar_of({"../" + "n" * 30_000: b""}, kind=tarfile.GNU_FORMAT))
     assert len(str(caught.value)) < 250
 
 
-def test_altered_archives_are_read_or_refused():
+def test_altered_archives_are_read_or_refused() -> None:
     rng = random.Random(0)
     for original in (tar_of(CONTENT), gzip.compress(tar_of(CONTENT)), zip_of(CONTENT)):
         for _ in range(300):

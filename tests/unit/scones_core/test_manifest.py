@@ -67,7 +67,7 @@ def version(**changes) -> str:
     return content_version(**given)
 
 
-def test_the_version_is_twelve_hex_digits_and_always_the_same():
+def test_the_version_is_twelve_hex_digits_and_always_the_same() -> None:
     assert version() == version(source=dict(reversed(SOURCE.items()))) == "bf58dd9965d7"
 
 
@@ -83,15 +83,15 @@ def test_the_version_is_twelve_hex_digits_and_always_the_same():
     ],
     ids=["classes", "source", "settings", "rows", "label", "split"],
 )
-def test_the_version_follows_everything_in_the_manifest(change):
+def test_the_version_follows_everything_in_the_manifest(change) -> None:
     assert version(**change) != version()
 
 
-def test_keys_hold_the_version_so_they_are_no_part_of_it():
+def test_keys_hold_the_version_so_they_are_no_part_of_it() -> None:
     assert version(rows=[replace(each, key="") for each in ROWS]) == version()
 
 
-def test_an_altered_manifest_is_noticed():
+def test_an_altered_manifest_is_noticed() -> None:
     found = Manifest(version(), CLASSES, SOURCE, SETTINGS, ROWS)
     require_intact(Manifest.loads(found.dumps()), "x")
 

@@ -1,7 +1,7 @@
 import pytest
 
 from scones_core.errors import SettingsError
-from scones_core.uris import S3Uri, image_key, list_key, manifest_key
+from scones_core.uris import S3Uri, image_key, is_on_this_host, list_key, manifest_key
 
 
 def test_a_location_reads_back_as_it_was_written() -> None:
@@ -48,3 +48,19 @@ def test_the_key_layout_is_the_documented_one() -> None:
     )
     assert list_key("v1", "train") == "dataset/v1/train_lst/train.lst"
     assert manifest_key("v1") == "dataset/v1/manifest.json"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:4566", True),
+        ("http://127.8.0.1", True),
+        ("http://localhost:4566/", True),
+        ("https://s3.us-east-1.amazonaws.com", False),
+        ("http://localhost.example.com", False),
+        ("http://example.com/127.0.0.1", False),
+        ("", False),
+    ],
+)
+def test_only_a_server_of_this_host_is_on_this_host(url: str, expected: bool) -> None:
+    assert is_on_this_host(url) is expected

@@ -48,19 +48,19 @@ def read_record(rec: bytes, at: int) -> tuple[bytes, int]:
     ],
     ids=["empty", "aligned", "padded", "only magic", "magic", "two magics", "unaligned magic"],
 )
-def test_a_record_is_laid_out_as_the_format_says(data, expected):
+def test_a_record_is_laid_out_as_the_format_says(data, expected: bytes) -> None:
     assert record(data) == expected
     assert read_record(expected, 0) == (data, len(expected))
 
 
 @given(st.lists(st.sampled_from([MAGIC, b"\0", b"ab", b"abcd", MAGIC[:2], MAGIC[2:]])))
-def test_any_data_comes_back_however_often_it_holds_the_magic_number(parts):
+def test_any_data_comes_back_however_often_it_holds_the_magic_number(parts) -> None:
     data = b"".join(parts)
 
     assert read_record(record(data), 0) == (data, len(record(data)))
 
 
-def test_an_image_has_a_header_of_24_bytes():
+def test_an_image_has_a_header_of_24_bytes() -> None:
     assert image_record(258, 3, b"PNG!") == (
         MAGIC
         + b"\x1c\0\0\0"
@@ -72,7 +72,7 @@ def test_an_image_has_a_header_of_24_bytes():
     )
 
 
-def test_the_index_says_where_each_record_begins():
+def test_the_index_says_where_each_record_begins() -> None:
     images = [(0, b"one"), (1, b"twotwo"), (0, MAGIC * 3), (2, b"last")]
 
     rec, idx = record_files(images)
@@ -106,7 +106,7 @@ ROWS = (
 )
 
 
-def test_each_split_has_a_list_with_tabs_class_index_and_path_in_the_channel():
+def test_each_split_has_a_list_with_tabs_class_index_and_path_in_the_channel() -> None:
     lists = list_files(Manifest("V", LabelSet(CLASSES).names, SOURCE, SETTINGS, ROWS))
 
     assert lists == {

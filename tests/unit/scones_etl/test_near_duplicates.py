@@ -32,7 +32,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_changed_copy_in_another_split_is_found_and_nothing_else(change):
+def test_a_changed_copy_in_another_split_is_found_and_nothing_else(change) -> None:
     copy = np.asarray(change(Image.fromarray(DRAWN[7])))
     images = [*DRAWN, copy]
 
@@ -42,11 +42,11 @@ def test_a_changed_copy_in_another_split_is_found_and_nothing_else(change):
     assert found[0].correlation > 0.95
 
 
-def test_copies_in_one_split_are_not_reported():
+def test_copies_in_one_split_are_not_reported() -> None:
     assert across_splits([DRAWN[0], DRAWN[0], DRAWN[1]], ["train", "train", "test"]) == []
 
 
-def test_all_pairs_of_splits_are_compared_and_the_closest_comes_first():
+def test_all_pairs_of_splits_are_compared_and_the_closest_comes_first() -> None:
     other = np.asarray(jpeg(Image.fromarray(DRAWN[3])))
     images = [DRAWN[3], other, DRAWN[3]]
 
@@ -56,13 +56,13 @@ def test_all_pairs_of_splits_are_compared_and_the_closest_comes_first():
     assert {(pair.first, pair.second) for pair in found} == {(0, 2), (0, 1), (1, 2)}
 
 
-def test_images_of_one_colour_are_like_no_other():
+def test_images_of_one_colour_are_like_no_other() -> None:
     plain = [np.full((32, 32, 3), value, dtype=np.uint8) for value in (0, 128, 255)]
 
     assert across_splits(plain, ["train", "test", "test"]) == []
 
 
-def test_many_candidates_are_confirmed_part_by_part():
+def test_many_candidates_are_confirmed_part_by_part() -> None:
     images = [DRAWN[0]] * 600
 
     found = across_splits(images, ["train"] * 300 + ["test"] * 300)

@@ -21,7 +21,7 @@ def chunks(file: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize("shape", [(2, 32, 32, 3), (1, 1, 1, 3), (3, 5, 7, 3), (2, 700, 900, 3)])
-def test_images_of_any_size_come_back_with_their_pixels(shape):
+def test_images_of_any_size_come_back_with_their_pixels(shape) -> None:
     pixels = drawn(*shape)
 
     files = list(png.encode(pixels))
@@ -33,7 +33,7 @@ def test_images_of_any_size_come_back_with_their_pixels(shape):
             np.testing.assert_array_equal(np.asarray(read), image)
 
 
-def test_grey_images_have_one_channel():
+def test_grey_images_have_one_channel() -> None:
     pixels = drawn(2, 28, 28, 3)
 
     for file, image in zip(png.encode(pixels, grey=True), pixels, strict=True):
@@ -42,19 +42,19 @@ def test_grey_images_have_one_channel():
             np.testing.assert_array_equal(np.asarray(read), image[:, :, 0])
 
 
-def test_a_file_holds_its_header_its_pixels_and_nothing_else():
+def test_a_file_holds_its_header_its_pixels_and_nothing_else() -> None:
     (file,) = png.encode(drawn(1, 32, 32, 3))
 
     assert chunks(file) == [b"IHDR", b"IDAT", b"IEND"]
 
 
-def test_the_bytes_of_an_image_are_the_same_alone_and_among_others():
+def test_the_bytes_of_an_image_are_the_same_alone_and_among_others() -> None:
     pixels = drawn(300, 32, 32, 3)
 
     assert list(png.encode(pixels))[257] == next(png.encode(pixels[257:258]))
 
 
-def test_the_bytes_are_the_same_on_every_host():
+def test_the_bytes_are_the_same_on_every_host() -> None:
     soft = np.add.outer(np.arange(32), 3 * np.arange(32)).astype(np.uint8)
 
     (file,) = png.encode(np.stack([soft, soft.T, soft], axis=-1)[None])
@@ -63,7 +63,7 @@ def test_the_bytes_are_the_same_on_every_host():
     assert digest == "8e80d5367785278138c9b18d5ef2507852a0aa406cdbb6eb1d8b2b3e1e656497"
 
 
-def test_a_gradient_is_far_smaller_than_its_pixels():
+def test_a_gradient_is_far_smaller_than_its_pixels() -> None:
     soft = np.add.outer(np.arange(32), np.arange(32)).astype(np.uint8)
 
     (file,) = png.encode(np.stack([soft] * 3, axis=-1)[None])

@@ -28,19 +28,19 @@ def kept(raw: RawDataset) -> tuple[list[int], Removed]:
     return transform.deduplicate(raw, transform.pixel_hashes(raw.images))
 
 
-def test_of_equal_images_in_a_split_the_first_stays():
+def test_of_equal_images_in_a_split_the_first_stays() -> None:
     raw = raw_of((1, 0, "train"), (2, 0, "train"), (1, 0, "train"), (3, 1, "test"), (3, 1, "test"))
 
     assert kept(raw) == ([0, 1, 3], Removed(repeated=2))
 
 
-def test_a_train_image_that_is_also_a_test_image_leaves_train():
+def test_a_train_image_that_is_also_a_test_image_leaves_train() -> None:
     raw = raw_of((1, 0, "train"), (1, 0, "test"), (2, 1, "train"), (1, 0, "train"))
 
     assert kept(raw) == ([1, 2], Removed(leaked=2))
 
 
-def test_equal_images_of_different_labels_all_go():
+def test_equal_images_of_different_labels_all_go() -> None:
     raw = raw_of((1, 0, "train"), (1, 1, "train"), (2, 1, "train"), (1, 1, "test"))
 
     assert kept(raw) == ([2], Removed(conflicting=3))
@@ -56,7 +56,7 @@ def splits_of(raw: RawDataset, seed: int = 0, fraction: float = 0.2) -> dict[int
 MANY = raw_of(*((n, n % 2, "train") for n in range(40)), (100, 0, "test"), (101, 1, "test"))
 
 
-def test_validation_takes_its_fraction_of_each_class_and_nothing_of_test():
+def test_validation_takes_its_fraction_of_each_class_and_nothing_of_test() -> None:
     splits = splits_of(MANY)
 
     held_out = [index for index, split in splits.items() if split == "validation"]
@@ -65,12 +65,12 @@ def test_validation_takes_its_fraction_of_each_class_and_nothing_of_test():
     assert sorted(splits) == list(range(42))
 
 
-def test_the_seed_alone_draws_validation():
+def test_the_seed_alone_draws_validation() -> None:
     assert splits_of(MANY, seed=1) == splits_of(MANY, seed=1)
     assert splits_of(MANY, seed=1) != splits_of(MANY, seed=2)
 
 
-def test_the_order_of_the_source_does_not_change_what_is_held_out():
+def test_the_order_of_the_source_does_not_change_what_is_held_out() -> None:
     back = list(reversed(range(len(MANY))))
     turned = replace(
         MANY,
@@ -85,32 +85,32 @@ def test_the_order_of_the_source_does_not_change_what_is_held_out():
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 1.5, float("nan")])
-def test_a_fraction_that_is_none_is_refused(fraction):
+def test_a_fraction_that_is_none_is_refused(fraction) -> None:
     with pytest.raises(DatasetError, match="validation_fraction"):
         splits_of(MANY, fraction=fraction)
 
 
 @pytest.mark.parametrize("fraction", [0.01, 0.99])
-def test_a_fraction_that_empties_a_split_names_the_class(fraction):
+def test_a_fraction_that_empties_a_split_names_the_class(fraction: float) -> None:
     with pytest.raises(DatasetError, match="'bicycle' has too few images: of 20,"):
         splits_of(MANY, fraction=fraction)
 
 
-def test_a_class_whose_pictures_are_all_the_same_is_named_with_how_many_there_were():
+def test_a_class_whose_pictures_are_all_the_same_is_named_with_how_many_there_were() -> None:
     raw = raw_of((1, 0, "train"), (1, 1, "train"), (2, 0, "train"), (3, 0, "train"))
     hashes, (left, _) = transform.pixel_hashes(raw.images), kept(raw)
     with pytest.raises(DatasetError, match="'motorcycle' is left of 1:"):
         transform.assign_splits(raw, hashes, left, VEHICLES, fraction=0.5, seed=0)
 
 
-def test_a_class_without_train_images_left_is_named():
+def test_a_class_without_train_images_left_is_named() -> None:
     raw = raw_of((1, 0, "train"), (2, 0, "train"), (3, 1, "test"))
 
     with pytest.raises(DatasetError, match="'motorcycle' has no images to train on"):
         splits_of(raw, fraction=0.5)
 
 
-def test_rows_go_by_split_then_source_order_and_labels_come_from_labels():
+def test_rows_go_by_split_then_source_order_and_labels_come_from_labels() -> None:
     raw = raw_of((1, 1, "test"), (2, 0, "train"), (3, 1, "train"), (4, 0, "train"))
     splits = {0: "test", 1: "train", 2: "validation", 3: "train"}
 
@@ -127,10 +127,10 @@ def test_rows_go_by_split_then_source_order_and_labels_come_from_labels():
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "a b", "é", "x" * 65, "a\n"])
-def test_a_class_name_that_cannot_be_part_of_a_key_is_refused(name):
+def test_a_class_name_that_cannot_be_part_of_a_key_is_refused(name: str) -> None:
     with pytest.raises(DatasetError, match="cannot be part of an S3 key"):
         transform.require_plain_names(LabelSet.of(["bicycle", name]))
 
 
-def test_the_names_of_cifar_can_be_parts_of_keys():
+def test_the_names_of_cifar_can_be_parts_of_keys() -> None:
     transform.require_plain_names(LabelSet.of(["pickup_truck", "maple_tree"]))

@@ -37,27 +37,27 @@ def png_header(width, height):
 PIXELS = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
 
 
-def test_a_png_of_the_models_size_keeps_its_very_pixels():
+def test_a_png_of_the_models_size_keeps_its_very_pixels() -> None:
     assert (decode(encoded(Image.fromarray(PIXELS)), (16, 24)) == PIXELS).all()
 
 
-def test_another_size_is_resized_to_height_and_width():
+def test_another_size_is_resized_to_height_and_width() -> None:
     assert decode(encoded(Image.new("RGB", (300, 200), "red")), (16, 24)).shape == (16, 24, 3)
 
 
-def test_an_enlarged_image_comes_back_as_it_was():
+def test_an_enlarged_image_comes_back_as_it_was() -> None:
     larger = Image.fromarray(PIXELS).resize((24 * 4, 16 * 4), Image.Resampling.NEAREST)
     assert (decode(encoded(larger), (16, 24)) == PIXELS).all()
 
 
-def test_a_coloured_image_is_made_grey_for_a_model_that_knows_no_colour():
+def test_a_coloured_image_is_made_grey_for_a_model_that_knows_no_colour() -> None:
     pixels = decode(encoded(Image.fromarray(PIXELS)), grey=True)
     assert (pixels == np.asarray(Image.fromarray(PIXELS).convert("L"))[..., None]).all()
     assert (decode(encoded(Image.fromarray(pixels)), grey=True) == pixels).all()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "I;16"])
-def test_every_kind_of_png_becomes_rgb(mode):
+def test_every_kind_of_png_becomes_rgb(mode: str) -> None:
     if mode == "I;16":
         image = Image.fromarray(np.full((4, 4), 65535, dtype=np.uint16))
     else:
@@ -67,25 +67,25 @@ def test_every_kind_of_png_becomes_rgb(mode):
     assert (pixels == 255).all()
 
 
-def test_sixteen_bit_grey_is_scaled_and_not_cut_off():
+def test_sixteen_bit_grey_is_scaled_and_not_cut_off() -> None:
     image = Image.fromarray(np.full((4, 4), 0x8000, dtype=np.uint16))
     assert (decode(encoded(image)) == 128).all()
 
 
-def test_transparent_parts_lie_on_white():
+def test_transparent_parts_lie_on_white() -> None:
     assert (decode(encoded(Image.new("RGBA", (4, 4), (0, 0, 0, 0)))) == 255).all()
     palette = Image.new("P", (4, 4), 0)
     palette.putpalette([0, 0, 0])
     assert (decode(encoded(palette, transparency=0)) == 255).all()
 
 
-def test_a_cmyk_jpeg_becomes_rgb():
+def test_a_cmyk_jpeg_becomes_rgb() -> None:
     pixels = decode(encoded(Image.new("CMYK", (8, 8), (0, 0, 0, 0)), "JPEG"))
     assert pixels.shape == (8, 8, 3)
     assert (pixels > 250).all()
 
 
-def test_a_photo_is_turned_upright():
+def test_a_photo_is_turned_upright() -> None:
     image = Image.new("RGB", (32, 16), "black")
     image.paste("white", (0, 0, 16, 16))
     exif = Image.Exif()
@@ -111,25 +111,25 @@ def test_a_photo_is_turned_upright():
     ],
     ids=["empty", "text", "magic", "cut-png", "cut-jpeg", "gif", "tiff", "no-rows", "no-width"],
 )
-def test_what_is_no_whole_png_or_jpeg_is_refused(body):
+def test_what_is_no_whole_png_or_jpeg_is_refused(body) -> None:
     with pytest.raises(ImageError):
         decode(body, (16, 24))
 
 
 @pytest.mark.parametrize("side", [5000, 30_000, 2**31 - 1])
-def test_a_bomb_is_known_by_its_header(side):
+def test_a_bomb_is_known_by_its_header(side: int) -> None:
     with pytest.raises(ImageTooBig, match="pixels"):
         decode(png_header(side, side), (16, 24))
 
 
-def test_too_many_bytes_are_refused_unread():
+def test_too_many_bytes_are_refused_unread() -> None:
     with pytest.raises(ImageTooBig, match="bytes"):
         decode(b"\0" * (ENDPOINT_BODY_BYTES + 1))
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.integers(8, 900), st.integers(0, 255), st.sampled_from(["PNG", "JPEG"]))
-def test_a_damaged_byte_gives_an_image_or_an_image_error(place, value, kind):
+def test_a_damaged_byte_gives_an_image_or_an_image_error(place, value, kind) -> None:
     body = bytearray(encoded(Image.fromarray(PIXELS), kind))
     body[place % len(body)] = value
     with contextlib.suppress(ImageError):
@@ -168,7 +168,7 @@ BEHIND = 8 + 2 + 2 * 12 + 4
         (b"hello there", False),
     ],
 )
-def test_damaged_exif_costs_the_turn_at_most(kind, exif, turned):
+def test_damaged_exif_costs_the_turn_at_most(kind: str, exif, turned: bool | int) -> None:
     image = Image.fromarray(PIXELS)
     if kind == "PNG":
         plain = encoded(image)
@@ -183,7 +183,7 @@ def test_damaged_exif_costs_the_turn_at_most(kind, exif, turned):
     assert decode(body).shape == ((24, 16, 3) if turned else (16, 24, 3))
 
 
-def test_a_png_of_many_chunks_is_refused_before_it_costs_anything():
+def test_a_png_of_many_chunks_is_refused_before_it_costs_anything() -> None:
     whole = encoded(Image.new("L", (16, 16)), "PNG")
     before, after = whole[:33], whole[33:]  # behind the header's chunk
     empty = struct.pack(">I4sI", 0, b"IDAT", zlib.crc32(b"IDAT"))
@@ -199,19 +199,19 @@ def with_scans(count, side=16):
     return plain[:start] + plain[start:-2] * count + plain[-2:]
 
 
-def test_a_jpeg_of_many_scans_is_refused_before_it_costs_anything():
+def test_a_jpeg_of_many_scans_is_refused_before_it_costs_anything() -> None:
     before = time.thread_time()
     with pytest.raises(ImageError, match="more than 100 scans"):
         decode(with_scans(400, side=2000), (32, 32))
     assert time.thread_time() - before < 1
 
 
-def test_a_progressive_jpeg_is_decoded():
+def test_a_progressive_jpeg_is_decoded() -> None:
     body = encoded(Image.fromarray(PIXELS), "JPEG", progressive=True, quality=95)
     assert decode(body).shape == (16, 24, 3)
 
 
-def test_a_tiff_that_holds_a_jpeg_of_many_scans_is_refused():
+def test_a_tiff_that_holds_a_jpeg_of_many_scans_is_refused() -> None:
     plain = encoded(Image.new("L", (16, 16)), "TIFF", compression="jpeg")
     assert decode(plain, limits=PHOTOS).shape == (16, 16, 3)
     with pytest.raises(ImageError, match="JPEG scans"):

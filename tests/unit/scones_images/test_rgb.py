@@ -33,13 +33,13 @@ def grey(values: object, dtype: type) -> Image.Image:
         (grey([np.inf, -np.inf, 1.0], np.float32), [0, 0, 255]),
     ],
 )
-def test_grey_of_many_bits_is_scaled_and_not_cut_off(image, expected):
+def test_grey_of_many_bits_is_scaled_and_not_cut_off(image, expected) -> None:
     found = np.asarray(to_rgb(image))[0]
     assert found.tolist() == [[value] * 3 for value in expected]
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
-def test_a_tiff_of_each_depth_is_decoded(dtype):
+def test_a_tiff_of_each_depth_is_decoded(dtype) -> None:
     body = encoded(grey([0, 1000, 65535], dtype), "TIFF")
     assert decode(body, limits=PHOTOS)[0, :, 0].tolist() == [
         0,
@@ -48,12 +48,12 @@ def test_a_tiff_of_each_depth_is_decoded(dtype):
     ]
 
 
-def test_the_transparent_value_of_sixteen_bit_grey_lies_on_white():
+def test_the_transparent_value_of_sixteen_bit_grey_lies_on_white() -> None:
     body = encoded(grey([600, 700, 65535], np.uint16), transparency=600)
     assert decode(body)[0, :, 0].tolist() == [255, 2, 255]
 
 
-def test_colours_of_sixteen_bits_keep_their_upper_byte():
+def test_colours_of_sixteen_bits_keep_their_upper_byte() -> None:
     found = decode(encoded(Image.new("RGB", (2, 2), (200, 10, 10)), transparency=(200, 10, 10)))
     assert (found == 255).all()
 
@@ -84,8 +84,8 @@ def png(bits: int, colour: int, row: bytes, transparent: bytes) -> bytes:
     ],
 )
 def test_the_transparent_value_of_a_png_of_any_depth_lies_on_white(
-    bits, colour, row, transparent, second
-):
+    bits: int, colour: int, row: bytes, transparent: bytes, second: int
+) -> None:
     found = decode(png(bits, colour, row, transparent))
     assert found[0].tolist() == [[255] * 3, [second] * 3]
 
@@ -118,12 +118,12 @@ def grey_tiff(bits: int, pixels: bytes, *, zero_is_white: bool = False, kind: in
         (grey_tiff(32, struct.pack("<ff", 0.0, 1.0), kind=3), [0, 255]),
     ],
 )
-def test_a_tiffs_own_depth_and_its_white_decide(body, expected):
+def test_a_tiffs_own_depth_and_its_white_decide(body, expected) -> None:
     assert decode(body, limits=PHOTOS)[0, :, 0].tolist() == expected
 
 
 @pytest.mark.parametrize(("alpha", "expected"), [((0, 0), (30, 60)), ((255, 0), (30, 255))])
-def test_an_alpha_byte_that_a_bmps_writer_left_empty_hides_nothing(alpha, expected):
+def test_an_alpha_byte_that_a_bmps_writer_left_empty_hides_nothing(alpha, expected) -> None:
     pixels = b"".join(
         bytes([value, value, value, a]) for value, a in zip((30, 60), alpha, strict=True)
     )
@@ -154,5 +154,5 @@ def with_orientation(value: int) -> Image.Image:
         (77, [[0, 1, 2], [3, 4, 5]]),
     ],
 )
-def test_each_orientation_is_turned_upright(value, expected):
+def test_each_orientation_is_turned_upright(value: int, expected) -> None:
     assert np.asarray(upright(with_orientation(value))).tolist() == expected

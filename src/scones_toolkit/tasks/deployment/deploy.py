@@ -112,8 +112,7 @@ def apply_part(project: Project, addresses: Sequence[str]) -> Plan:
     prepare(project)
     made = project.terraform.plan_part(addresses)
     describe(project, made)
-    with project.lines.counting(made.add + made.change + made.destroy):
-        project.terraform.apply(made)
+    carry_out(project, made, again="apply")
     project.load_partial_deployment()
     return made
 
@@ -126,12 +125,24 @@ def apply_plan(project: Project, made: Plan, *, allow_destroy: bool = False) -> 
     """
     protect(made, allow_destroy=allow_destroy)
     require_empty_buckets(made, project.client("s3"))
-    with project.lines.counting(made.add + made.change + made.destroy):
-        project.terraform.apply(made)
+    carry_out(project, made, again="apply")
     project.forget_deployment()
     verify(project)
     project.hint("run --count 20" if project.deployment.endpoint_name else "etl")
     return made
+
+
+def carry_out(project: Project, made: Plan, *, again: str) -> None:
+    """Apply a plan and count its resources; where it is interrupted, say which task goes on."""
+    try:
+        with project.lines.counting(made.add + made.change + made.destroy):
+            project.terraform.apply(made)
+    except KeyboardInterrupt:
+        project.console.say(
+            "Terraform has stopped and keeps what was done until then; "
+            f"inv {again}{project.env_flag} goes on from there."
+        )
+        raise
 
 
 def verify_deployed(project: Project) -> None:
@@ -154,8 +165,7 @@ def destroy(project: Project, *, confirmed: bool = False) -> None:
     require_empty_buckets(made, project.client("s3"))
     candidates.clear(project, made)
     buckets = bucket_names(project.terraform.applied())
-    with project.lines.counting(made.destroy):
-        project.terraform.apply(made)
+    carry_out(project, made, again="destroy")
     project.forget_deployment()
     project.console.say(f"{made.destroy} resources of {project.environment} are destroyed.")
     drop_releases_of(project, buckets)

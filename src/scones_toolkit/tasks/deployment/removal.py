@@ -24,6 +24,7 @@ from scones_toolkit.cli import confirm
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.deployment.deploy import (
     bucket_names,
+    carry_out,
     drop_releases_of,
     prepare,
 )
@@ -104,8 +105,7 @@ def purge(project: Project, *, confirmed: bool = False) -> None:
     made = project.terraform.plan(destroy=True)
     require_empty_buckets(made, project.client("s3"))
     if made.has_changes:
-        with project.lines.counting(made.destroy):
-            project.terraform.apply(made)
+        carry_out(project, made, again="purge")
     project.forget_deployment()
     project.console.say(f"  {made.destroy} resources that Terraform knew are destroyed.")
     drop_releases_of(project, bucket_names(applied))

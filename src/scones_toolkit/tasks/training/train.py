@@ -223,7 +223,11 @@ def train_locally(
             steps.update({n: v for n, v in parse_line(line).items() if n in steps})
             _show(advance, int(steps["step"]), int(steps["steps"]), line)
 
-        card = run_training(base, hyperparameters.strings(), follow)
+        try:
+            card = run_training(base, hyperparameters.strings(), follow)
+        except KeyboardInterrupt:
+            project.console.say("  The same command goes on from the training's last checkpoint.")
+            raise
     project.console.table(f"{base / 'model'} on its test images", figures(card))
     print_confusions(project.console, card)
     return card

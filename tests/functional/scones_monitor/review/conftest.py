@@ -19,7 +19,7 @@ LABELS = ["bicycle", "motorcycle"]
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_arguments):
+    def redirect_request(self, *_arguments: Any) -> None:
         return None
 
 
@@ -56,7 +56,9 @@ class Page:
         with self.send(f"/api/{name}", body) as answer:
             return json.load(answer)
 
-    def refusal(self, path: str, body: dict[str, Any] | None = None, **headers: str):
+    def refusal(
+        self, path: str, body: dict[str, Any] | None = None, **headers: str
+    ) -> tuple[int, str]:
         with pytest.raises(HTTPError) as caught:
             self.send(path, body, **headers)
         with caught.value as error:

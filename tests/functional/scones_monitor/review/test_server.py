@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from scones_core.reviews import current_answers, parse_lines
-from tests.functional.scones_monitor.review.conftest import LABELS, Page, close
+from tests.functional.scones_monitor.review.conftest import LABELS, Page, Serve, close
 
 CHECKOUT = Path(__file__).parents[4]
 
@@ -39,7 +39,9 @@ def killed(process: subprocess.Popen[str]) -> None:
     process.stdout.close()
 
 
-def test_no_confirmed_answer_is_lost_by_a_kill_and_undo_goes_on_after_it(tmp_path, images) -> None:
+def test_no_confirmed_answer_is_lost_by_a_kill_and_undo_goes_on_after_it(
+    tmp_path: Path, images: Path
+) -> None:
     root = tmp_path / "review"
     process, page = started(root, images)
     try:
@@ -69,7 +71,9 @@ def test_no_confirmed_answer_is_lost_by_a_kill_and_undo_goes_on_after_it(tmp_pat
     assert current_answers(answers).votes() == {}
 
 
-def test_a_page_left_open_over_a_restart_is_told_where_the_new_one_is(serve, tmp_path) -> None:
+def test_a_page_left_open_over_a_restart_is_told_where_the_new_one_is(
+    serve: Serve, tmp_path: Path
+) -> None:
     left_open = serve()
     item = left_open.state()["item"]["id"]
     port = serve.opened[0][0].port
@@ -85,7 +89,7 @@ def test_a_page_left_open_over_a_restart_is_told_where_the_new_one_is(serve, tmp
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Host": "evil.example"}])
-def test_requests_of_other_pages_are_refused(serve, headers: dict[str, str]) -> None:
+def test_requests_of_other_pages_are_refused(serve: Serve, headers: dict[str, str]) -> None:
     page = serve()
     item = page.state()["item"]["id"]
 
@@ -95,7 +99,7 @@ def test_requests_of_other_pages_are_refused(serve, headers: dict[str, str]) -> 
     assert page.state()["item"]["id"] == item
 
 
-def test_without_the_token_nothing_is_shown_and_nothing_changes(serve) -> None:
+def test_without_the_token_nothing_is_shown_and_nothing_changes(serve: Serve) -> None:
     page = serve()
     item, kept = page.state()["item"]["id"], page.headers
     page.headers = {"Cookie": f"{kept['Cookie'].partition('=')[0]}=wrong"}
@@ -117,7 +121,7 @@ def test_without_the_token_nothing_is_shown_and_nothing_changes(serve) -> None:
     "body",
     [b"[]", b"{", b"[" * 4000, b" " * 5000, b"{}", b'{"item": 1}', b'{"item": "x"}', b"\xff"],
 )
-def test_a_body_that_is_no_answer_is_refused(serve, body: bytes) -> None:
+def test_a_body_that_is_no_answer_is_refused(serve: Serve, body: bytes) -> None:
     page = serve()
     connection = http.client.HTTPConnection("127.0.0.1", serve.opened[0][0].port, timeout=30)
     try:
@@ -130,7 +134,7 @@ def test_a_body_that_is_no_answer_is_refused(serve, body: bytes) -> None:
         connection.close()
 
 
-def test_the_page_loads_nothing_from_elsewhere(serve) -> None:
+def test_the_page_loads_nothing_from_elsewhere(serve: Serve) -> None:
     page = serve()
     for path in ("/", "/review.js", "/review.css"):
         with page.send(path) as answer:
@@ -141,7 +145,7 @@ def test_the_page_loads_nothing_from_elsewhere(serve) -> None:
         assert "https://" not in text
 
 
-def test_an_image_is_a_png_of_the_same_pixels_whatever_was_sent(serve, images) -> None:
+def test_an_image_is_a_png_of_the_same_pixels_whatever_was_sent(serve: Serve, images: Path) -> None:
     Image.open(images / "0.png").save(images / "0.bmp")
     (images / "0.png").unlink()
     page = serve()
@@ -153,7 +157,7 @@ def test_an_image_is_a_png_of_the_same_pixels_whatever_was_sent(serve, images) -
     assert shown.tobytes() == Image.open(images / "0.bmp").convert("RGB").tobytes()
 
 
-def test_two_pages_of_one_reviewer_cannot_decide_an_image_twice(serve) -> None:
+def test_two_pages_of_one_reviewer_cannot_decide_an_image_twice(serve: Serve) -> None:
     page = serve()
     item = page.state()["item"]["id"]
     page.post("answer", item=item, label="bicycle", seconds=1)
@@ -164,7 +168,7 @@ def test_two_pages_of_one_reviewer_cannot_decide_an_image_twice(serve) -> None:
     assert "answered on another page" in sentence
 
 
-def test_a_label_of_no_class_is_refused(serve) -> None:
+def test_a_label_of_no_class_is_refused(serve: Serve) -> None:
     page = serve()
     item = page.state()["item"]["id"]
 
@@ -174,7 +178,7 @@ def test_a_label_of_no_class_is_refused(serve) -> None:
     assert "'bus' is none of the classes" in sentence
 
 
-def test_the_guess_does_not_reach_the_browser_before_the_answer(serve) -> None:
+def test_the_guess_does_not_reach_the_browser_before_the_answer(serve: Serve) -> None:
     page = serve()
     before = page.state()
     assert "guess" not in json.dumps(before["item"])
@@ -184,5 +188,5 @@ def test_the_guess_does_not_reach_the_browser_before_the_answer(serve) -> None:
     assert after["history"][0]["guess"] == "bicycle"
 
 
-def test_the_guess_is_shown_where_that_is_asked_for(serve) -> None:
+def test_the_guess_is_shown_where_that_is_asked_for(serve: Serve) -> None:
     assert serve(show_guess=True).state()["item"]["guess"] == "bicycle"

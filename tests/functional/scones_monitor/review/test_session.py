@@ -2,21 +2,22 @@ import os
 import threading
 import urllib.error
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from scones_core.errors import MonitorError
 from scones_core.reviews import parse_lines
 from scones_monitor.review.journal import AnswerJournal
-from tests.functional.scones_monitor.review.conftest import close
+from tests.functional.scones_monitor.review.conftest import Page, Serve, close
 
 
-def answer_all(page, label: str = "bicycle") -> None:
+def answer_all(page: Page, label: str = "bicycle") -> None:
     while page.state()["item"]:
         page.label(label)
 
 
-def test_skipped_images_come_again_at_the_end_when_asked_for(serve) -> None:
+def test_skipped_images_come_again_at_the_end_when_asked_for(serve: Serve) -> None:
     page = serve()
     skipped = page.state()["item"]["id"]
     page.post("skip", item=skipped, seconds=1)
@@ -29,7 +30,7 @@ def test_skipped_images_come_again_at_the_end_when_asked_for(serve) -> None:
     assert page.state()["progress"]["answered"] == 4
 
 
-def test_a_skip_of_an_earlier_session_comes_last(serve, tmp_path) -> None:
+def test_a_skip_of_an_earlier_session_comes_last(serve: Serve, tmp_path: Path) -> None:
     page = serve()
     skipped = page.state()["item"]["id"]
     page.post("skip", item=skipped, seconds=1)
@@ -43,7 +44,7 @@ def test_a_skip_of_an_earlier_session_comes_last(serve, tmp_path) -> None:
     assert page.state()["item"]["id"] == skipped
 
 
-def test_undo_takes_back_a_skip_too(serve) -> None:
+def test_undo_takes_back_a_skip_too(serve: Serve) -> None:
     page = serve()
     item = page.state()["item"]["id"]
     page.post("skip", item=item, seconds=1)
@@ -54,14 +55,16 @@ def test_undo_takes_back_a_skip_too(serve) -> None:
     assert undone["progress"]["skipped"] == 0
 
 
-def test_nothing_to_undo_is_a_sentence(serve) -> None:
+def test_nothing_to_undo_is_a_sentence(serve: Serve) -> None:
     code, sentence = serve().refusal("/api/undo", {})
 
     assert code == 400
     assert "no answer to undo" in sentence
 
 
-def test_an_answer_whose_image_is_gone_cannot_be_undone_and_still_holds(serve, tmp_path) -> None:
+def test_an_answer_whose_image_is_gone_cannot_be_undone_and_still_holds(
+    serve: Serve, tmp_path: Path
+) -> None:
     page = serve()
     item = page.state()["item"]["id"]
     page.label("bicycle")
@@ -73,7 +76,9 @@ def test_an_answer_whose_image_is_gone_cannot_be_undone_and_still_holds(serve, t
     assert page.state()["progress"]["answered"] == 1
 
 
-def test_images_that_cannot_be_shown_are_counted_with_their_reason(serve, images) -> None:
+def test_images_that_cannot_be_shown_are_counted_with_their_reason(
+    serve: Serve, images: Path
+) -> None:
     (images / "0.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
     (images / "1.png").write_bytes(b"")
     page = serve()
@@ -87,7 +92,7 @@ def test_images_that_cannot_be_shown_are_counted_with_their_reason(serve, images
     )
 
 
-def test_equal_images_are_decided_once(serve, images) -> None:
+def test_equal_images_are_decided_once(serve: Serve, images: Path) -> None:
     (images / "3.png").write_bytes((images / "0.png").read_bytes())
     page = serve()
     answer_all(page)
@@ -96,7 +101,7 @@ def test_equal_images_are_decided_once(serve, images) -> None:
     assert state["progress"]["answered"] == 3
 
 
-def test_a_second_reviewer_sees_every_image_and_no_answer_of_the_first(serve) -> None:
+def test_a_second_reviewer_sees_every_image_and_no_answer_of_the_first(serve: Serve) -> None:
     first = serve("ana")
     answer_all(first)
     others = serve.opened[0][1]._journal.answers
@@ -116,14 +121,14 @@ def test_a_second_reviewer_sees_every_image_and_no_answer_of_the_first(serve) ->
     ]
 
 
-def test_one_reviewer_has_one_page_open(serve, tmp_path) -> None:
+def test_one_reviewer_has_one_page_open(serve: Serve, tmp_path: Path) -> None:
     serve("ana")
 
     with pytest.raises(MonitorError, match="ana is reviewing already"):
         AnswerJournal.open(tmp_path / "review" / "answers", "ana")
 
 
-def test_answers_of_the_same_reviewer_on_another_host_need_no_second_answer(serve) -> None:
+def test_answers_of_the_same_reviewer_on_another_host_need_no_second_answer(serve: Serve) -> None:
     answer_all(serve("ana"))
     elsewhere = [replace(one, reviewer="ben") for one in serve.opened[0][1]._journal.answers]
 
@@ -135,7 +140,9 @@ def test_answers_of_the_same_reviewer_on_another_host_need_no_second_answer(serv
     assert state["can_undo"] is False
 
 
-def test_a_line_that_a_kill_tore_is_counted_and_the_rest_goes_on(serve, tmp_path) -> None:
+def test_a_line_that_a_kill_tore_is_counted_and_the_rest_goes_on(
+    serve: Serve, tmp_path: Path
+) -> None:
     page = serve()
     page.label("bicycle")
     close(*serve.opened.pop())
@@ -151,7 +158,9 @@ def test_a_line_that_a_kill_tore_is_counted_and_the_rest_goes_on(serve, tmp_path
     assert faults.total == 1
 
 
-def test_an_answer_that_cannot_be_written_leaves_the_image_to_decide(serve, tmp_path) -> None:
+def test_an_answer_that_cannot_be_written_leaves_the_image_to_decide(
+    serve: Serve, tmp_path: Path
+) -> None:
     page = serve()
     item = page.state()["item"]["id"]
     journal = serve.opened[0][1]._journal
@@ -168,7 +177,7 @@ def test_an_answer_that_cannot_be_written_leaves_the_image_to_decide(serve, tmp_
     assert page.label("bicycle")["progress"]["answered"] == 1
 
 
-def test_answers_of_two_threads_are_two_answers(serve) -> None:
+def test_answers_of_two_threads_are_two_answers(serve: Serve) -> None:
     page = serve()
     item = page.state()["item"]["id"]
     codes = []

@@ -1,6 +1,8 @@
 import io
 import json
-from typing import Literal, cast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, cast
 
 import boto3
 import pytest
@@ -23,12 +25,13 @@ from scones_monitor.review.sources import (
 from scones_monitor.review.uploads import Uploads
 from tests.functional.scones_monitor.review.conftest import LABELS, Page
 
+Clients = dict[str, Any]
 # Its clients share the descriptions of the services, which take long to read.
 SESSION = boto3.Session("test", "test", region_name="us-east-1")
 
 
 @pytest.fixture
-def aws(monkeypatch):
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
         clients = {name: SESSION.client(name) for name in ("s3", "sqs")}
@@ -37,19 +40,19 @@ def aws(monkeypatch):
 
 
 @pytest.fixture
-def queue(aws) -> str:
+def queue(aws: Clients) -> str:
     url: str = aws["sqs"].create_queue(QueueName="scones-local-review")["QueueUrl"]
     return url
 
 
-def put(aws, key: str, shade: int) -> dict[str, str]:
+def put(aws: Clients, key: str, shade: int) -> dict[str, str]:
     out = io.BytesIO()
     Image.new("RGB", (4, 4), (shade, 0, 0)).save(out, "PNG")
     etag = aws["s3"].put_object(Bucket="data", Key=key, Body=out.getvalue())["ETag"]
     return {"bucket": "data", "key": key, "etag": etag}
 
 
-def send(aws, queue: str, image, inference_id: str) -> None:
+def send(aws: Clients, queue: str, image: Any, inference_id: str) -> None:
     body = {
         "image": image,
         "label": "bicycle",
@@ -61,14 +64,14 @@ def send(aws, queue: str, image, inference_id: str) -> None:
     aws["sqs"].send_message(QueueUrl=queue, MessageBody=json.dumps(body))
 
 
-def counts(aws, queue: str) -> tuple[int, int]:
+def counts(aws: Clients, queue: str) -> tuple[int, int]:
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     found = aws["sqs"].get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
     return int(found[names[0]]), int(found[names[1]])
 
 
 def test_a_message_is_deleted_once_its_answer_is_in_s3_and_the_others_go_back(
-    aws, queue, tmp_path
+    aws: Clients, queue: str, tmp_path: Path
 ) -> None:
     for number in range(3):
         send(aws, queue, put(aws, f"{number} ä+.png", number), f"id{number}")
@@ -102,7 +105,9 @@ def test_a_message_is_deleted_once_its_answer_is_in_s3_and_the_others_go_back(
     assert counts(aws, queue) == (2, 0)
 
 
-def test_an_image_that_is_gone_is_shown_as_gone_until_it_is_closed(aws, queue, tmp_path) -> None:
+def test_an_image_that_is_gone_is_shown_as_gone_until_it_is_closed(
+    aws: Clients, queue: str, tmp_path: Path
+) -> None:
     gone, there = put(aws, "gone.png", 1), put(aws, "there.png", 2)
     send(aws, queue, gone, "one")
     send(aws, queue, there, "two")
@@ -140,7 +145,7 @@ def test_an_image_that_is_gone_is_shown_as_gone_until_it_is_closed(aws, queue, t
 
 
 def test_a_message_of_an_image_that_was_answered_before_is_deleted_unseen(
-    aws, queue, tmp_path
+    aws: Clients, queue: str, tmp_path: Path
 ) -> None:
     image = put(aws, "a.png", 1)
     send(aws, queue, image, "one")
@@ -167,7 +172,7 @@ def test_a_message_of_an_image_that_was_answered_before_is_deleted_unseen(
     assert counts(aws, queue) == (0, 0)
 
 
-def test_messages_that_name_no_image_are_counted_and_stay(aws, queue) -> None:
+def test_messages_that_name_no_image_are_counted_and_stay(aws: Clients, queue: str) -> None:
     for body in (" ", "nonsense", "[]", "{}", '{"image": {"bucket": "data"}}', "1"):
         aws["sqs"].send_message(QueueUrl=queue, MessageBody=body)
     source = ReviewQueue(aws.__getitem__, queue)
@@ -178,7 +183,9 @@ def test_messages_that_name_no_image_are_counted_and_stay(aws, queue) -> None:
 
 
 @pytest.mark.parametrize("confidence", ["NaN", "1e999", "2", '"high"', "[]", "1" + "0" * 400])
-def test_a_confidence_that_is_none_is_left_out_or_is_no_message(aws, queue, confidence) -> None:
+def test_a_confidence_that_is_none_is_left_out_or_is_no_message(
+    aws: Clients, queue: str, confidence: str
+) -> None:
     image = json.dumps(put(aws, "a.png", 1))
     body = f'{{"image": {image}, "confidence": {confidence}}}'
     aws["sqs"].send_message(QueueUrl=queue, MessageBody=body)
@@ -187,7 +194,7 @@ def test_a_confidence_that_is_none_is_left_out_or_is_no_message(aws, queue, conf
     assert [one.confidence for one in source.take(10)] in ([], [None])
 
 
-def test_an_empty_queue_says_what_other_sessions_hold(aws, queue) -> None:
+def test_an_empty_queue_says_what_other_sessions_hold(aws: Clients, queue: str) -> None:
     ours, theirs = ReviewQueue(aws.__getitem__, queue), ReviewQueue(aws.__getitem__, queue)
     assert ours.note() == ""
     send(aws, queue, put(aws, "a.png", 1), "one")
@@ -198,7 +205,7 @@ def test_an_empty_queue_says_what_other_sessions_hold(aws, queue) -> None:
     assert theirs.note() == ""
 
 
-def test_a_queue_that_is_gone_is_a_sentence(aws, queue) -> None:
+def test_a_queue_that_is_gone_is_a_sentence(aws: Clients, queue: str) -> None:
     source = ReviewQueue(aws.__getitem__, queue)
     aws["sqs"].delete_queue(QueueUrl=queue)
 
@@ -206,7 +213,7 @@ def test_a_queue_that_is_gone_is_a_sentence(aws, queue) -> None:
         source.take(1)
 
 
-def test_an_image_that_was_deleted_or_replaced_is_not_another_image(aws) -> None:
+def test_an_image_that_was_deleted_or_replaced_is_not_another_image(aws: Clients) -> None:
     load = Images(aws.__getitem__, "data", "labels/images/")
     image = put(aws, "a.png", 1)
     assert load(Candidate(image)).startswith(b"\x89PNG")

@@ -1,4 +1,7 @@
 import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -17,7 +20,7 @@ SHA = "a" * 64
 
 
 @pytest.fixture
-def s3(monkeypatch):
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
         client = SESSION.client("s3")
@@ -26,28 +29,30 @@ def s3(monkeypatch):
 
 
 @pytest.fixture
-def journal(tmp_path):
+def journal(tmp_path: Path) -> Iterator[AnswerJournal]:
     opened = AnswerJournal.open(tmp_path / "answers", "ana")
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def images(tmp_path):
+def images(tmp_path: Path) -> ImageFolder:
     (tmp_path / IMAGES).mkdir()
     (tmp_path / IMAGES / f"{SHA}.png").write_bytes(b"image")
     return ImageFolder(tmp_path / IMAGES)
 
 
-def label(journal: AnswerJournal, name: str = "bus"):
+def label(journal: AnswerJournal, name: str = "bus") -> Answer:
     return journal.append("label", sha256=SHA, file=f"{SHA}.png", label=name)
 
 
-def keys(s3) -> list[str]:
+def keys(s3: Any) -> list[str]:
     return [one["Key"] for one in s3.list_objects_v2(Bucket="data").get("Contents", [])]
 
 
-def test_answers_and_their_image_are_in_s3_before_they_count_as_stored(s3, journal, images) -> None:
+def test_answers_and_their_image_are_in_s3_before_they_count_as_stored(
+    s3: Any, journal: AnswerJournal, images: ImageFolder
+) -> None:
     stored: list[Answer] = []
     uploads = Uploads(lambda _: s3, "data", "labels/", images, gather_seconds=0)
     uploads.on_stored = stored.extend
@@ -63,7 +68,7 @@ def test_answers_and_their_image_are_in_s3_before_they_count_as_stored(s3, journ
 
 
 def test_what_a_killed_process_left_is_uploaded_by_the_next_and_nothing_twice(
-    s3, journal, images
+    s3: Any, journal: AnswerJournal, images: ImageFolder
 ) -> None:
     first, second, third = label(journal), label(journal), label(journal)
     before = Uploads(lambda _: s3, "data", "labels/", images, gather_seconds=0)
@@ -81,11 +86,11 @@ def test_what_a_killed_process_left_is_uploaded_by_the_next_and_nothing_twice(
 
 
 def test_answers_wait_while_s3_is_gone_and_reach_it_under_its_new_address(
-    s3, journal, images
+    s3: Any, journal: AnswerJournal, images: ImageFolder
 ) -> None:
     asked, failing = threading.Event(), [True]
 
-    def connect(_service: str):
+    def connect(_service: str) -> Any:
         asked.set()
         if failing[0]:
             raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
@@ -102,8 +107,10 @@ def test_answers_wait_while_s3_is_gone_and_reach_it_under_its_new_address(
     assert len(read_answers(s3, "data", "labels/").answers) == 1
 
 
-def test_an_end_without_s3_says_how_many_answers_are_only_here(journal, images) -> None:
-    def connect(_service: str):
+def test_an_end_without_s3_says_how_many_answers_are_only_here(
+    journal: AnswerJournal, images: ImageFolder
+) -> None:
+    def connect(_service: str) -> None:
         raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 
     uploads = Uploads(connect, "data", "labels/", images, gather_seconds=0)
@@ -113,7 +120,9 @@ def test_an_end_without_s3_says_how_many_answers_are_only_here(journal, images) 
     assert uploads.close(0) == 1
 
 
-def test_answers_in_another_reviewers_name_are_left_out_and_counted(s3, journal, images) -> None:
+def test_answers_in_another_reviewers_name_are_left_out_and_counted(
+    s3: Any, journal: AnswerJournal, images: ImageFolder
+) -> None:
     uploads = Uploads(lambda _: s3, "data", "labels/", images, gather_seconds=0)
     uploads.start()
     uploads.add(label(journal))

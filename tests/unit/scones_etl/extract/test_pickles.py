@@ -49,14 +49,14 @@ def python_2_lists(count: int = 300) -> bytes:
 
 
 class Gadget:
-    def __init__(self, function, *arguments):
+    def __init__(self, function, *arguments) -> None:
         self.call = (function, arguments)
 
     def __reduce__(self):
         return self.call
 
 
-def test_an_array_of_python_2_comes_back_with_its_pixels():
+def test_an_array_of_python_2_comes_back_with_its_pixels() -> None:
     array = pickles.uint8_array(load(array_pickle(), "x"), "x")
 
     assert array.dtype == np.uint8
@@ -64,7 +64,7 @@ def test_an_array_of_python_2_comes_back_with_its_pixels():
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4])
-def test_an_array_of_todays_numpy_comes_back_with_its_pixels(protocol):
+def test_an_array_of_todays_numpy_comes_back_with_its_pixels(protocol: int) -> None:
     data = pickle.dumps({"data": PIXELS}, protocol=protocol)
 
     table = load(data, "x")
@@ -72,7 +72,7 @@ def test_an_array_of_todays_numpy_comes_back_with_its_pixels(protocol):
     np.testing.assert_array_equal(pickles.uint8_array(table["data"], "x"), PIXELS)
 
 
-def test_long_lists_of_python_2_read_as_the_standard_library_reads_them():
+def test_long_lists_of_python_2_read_as_the_standard_library_reads_them() -> None:
     data = python_2_lists()
 
     found = load(data, "x")
@@ -81,7 +81,7 @@ def test_long_lists_of_python_2_read_as_the_standard_library_reads_them():
     assert found[b"again"] == [b"image_s_7.png", b"image_s_299.png"]
 
 
-def test_every_truncation_of_long_lists_is_refused():
+def test_every_truncation_of_long_lists_is_refused() -> None:
     data = python_2_lists()
 
     for length in range(0, len(data), 3):
@@ -89,7 +89,7 @@ def test_every_truncation_of_long_lists_is_refused():
             load(data[:length], "x")
 
 
-def test_no_altered_byte_of_long_lists_reads_as_something_else_than_the_standard_library_reads():
+def test_no_altered_byte_of_long_lists_reads_otherwise_than_in_the_standard_library() -> None:
     data = python_2_lists(270)
 
     for at in range(0, len(data), 5):
@@ -101,7 +101,7 @@ def test_no_altered_byte_of_long_lists_reads_as_something_else_than_the_standard
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
-def test_a_pickled_call_is_refused_and_not_made(tmp_path: Path, protocol):
+def test_a_pickled_call_is_refused_and_not_made(tmp_path: Path, protocol: int) -> None:
     marker = tmp_path / "ran"
     data = pickle.dumps({"data": Gadget(os.system, f"touch {marker}")}, protocol=protocol)
 
@@ -125,12 +125,12 @@ def test_a_pickled_call_is_refused_and_not_made(tmp_path: Path, protocol):
     ],
     ids=["eval", "eval2", "load", "scalar", "dotted", "inst", "extension", "persistent"],
 )
-def test_names_that_image_data_never_needs_are_refused(data):
+def test_names_that_image_data_never_needs_are_refused(data: bytes) -> None:
     with pytest.raises(MalformedDataset):
         load(data, "x")
 
 
-def test_a_dtype_is_never_shown_to_numpy():
+def test_a_dtype_is_never_shown_to_numpy() -> None:
     table = load(array_pickle(code=b"O8"), "x")
 
     assert isinstance(table, pickles.PickledArray)
@@ -161,16 +161,16 @@ def test_a_dtype_is_never_shown_to_numpy():
         "type",
     ],
 )
-def test_what_is_no_plain_uint8_array_is_refused(data):
+def test_what_is_no_plain_uint8_array_is_refused(data) -> None:
     with pytest.raises(MalformedDataset):
         pickles.uint8_array(load(data, "x"), "x")
 
 
-def test_a_huge_memo_index_costs_no_memory():
+def test_a_huge_memo_index_costs_no_memory() -> None:
     assert load(b"\x80\x02Nr\xff\xff\xff\x7f.", "x") is None
 
 
-def test_text_that_is_encoded_over_and_over_is_stopped():
+def test_text_that_is_encoded_over_and_over_is_stopped() -> None:
     text = b"X" + (1000).to_bytes(4, "little") + b"a" * 1000
     once = b"h\x00h\x01X\x06\x00\x00\x00latin1\x86R0"
     data = b"\x80\x02c_codecs\nencode\nq\x000" + text + b"q\x010" + once * 100 + b"N."
@@ -179,14 +179,14 @@ def test_text_that_is_encoded_over_and_over_is_stopped():
         load(data, "x")
 
 
-def test_only_latin1_is_encoded():
+def test_only_latin1_is_encoded() -> None:
     data = b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R."
 
     with pytest.raises(MalformedDataset, match="latin1"):
         load(data, "x")
 
 
-def test_every_truncation_is_refused():
+def test_every_truncation_is_refused() -> None:
     data = array_pickle()
 
     for length in range(len(data)):
@@ -194,7 +194,7 @@ def test_every_truncation_is_refused():
             load(data[:length], "x")
 
 
-def test_no_altered_byte_escapes_as_another_error():
+def test_no_altered_byte_escapes_as_another_error() -> None:
     data = array_pickle()
 
     for at in range(len(data)):
@@ -206,7 +206,7 @@ def test_no_altered_byte_escapes_as_another_error():
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("rows", [1, 400])
-def test_an_array_of_every_protocol_comes_back_with_its_pixels(protocol, rows):
+def test_an_array_of_every_protocol_comes_back_with_its_pixels(protocol: int, rows: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (rows, 3072), np.uint8)
 
     table = load(pickle.dumps({"data": pixels}, protocol=protocol), "x")
@@ -215,7 +215,7 @@ def test_an_array_of_every_protocol_comes_back_with_its_pixels(protocol, rows):
 
 
 @pytest.mark.parametrize("protocol", [2, 4, 5])
-def test_an_array_in_fortrans_order_is_read(protocol):
+def test_an_array_in_fortrans_order_is_read(protocol: int) -> None:
     data = pickle.dumps(np.asfortranarray(PIXELS), protocol=protocol)
 
     np.testing.assert_array_equal(pickles.uint8_array(load(data, "x"), "x"), PIXELS)
@@ -236,20 +236,20 @@ def test_an_array_in_fortrans_order_is_read(protocol):
     ],
     ids=["tuple", "int64", "big-endian", "uint8", "numbers", "texts", "bytes", "objects"],
 )
-def test_numbers_and_names_are_read_as_numpy_pickles_them(protocol, value, expected):
+def test_numbers_and_names_are_read_as_numpy_pickles_them(protocol: int, value, expected) -> None:
     table = load(pickle.dumps({"labels": value}, protocol=protocol), "x")
 
     assert pickles.plain_list(table["labels"], 3) == expected
 
 
 @pytest.mark.parametrize("value", [np.zeros(4, np.int64), np.zeros((2, 2), np.int64), np.zeros(2)])
-def test_arrays_of_more_values_axes_or_other_types_are_no_lists(value):
+def test_arrays_of_more_values_axes_or_other_types_are_no_lists(value) -> None:
     table = load(pickle.dumps({"labels": value}, protocol=4), "x")
 
     assert not isinstance(pickles.plain_list(table["labels"], 3), list)
 
 
-def test_a_number_of_numpys_that_is_no_integer_is_refused():
+def test_a_number_of_numpys_that_is_no_integer_is_refused() -> None:
     with pytest.raises(MalformedDataset, match="a number that is not an integer"):
         load(pickle.dumps([np.float64(1.5)], protocol=4), "x")
 
@@ -280,7 +280,9 @@ TWICE = b"\x80\x02})q\x00" + b"".join(b"0h%ch%c\x86q%c" % (n, n, n + 1) for n in
         (b"\x80\x02cnumpy\nndarray\n)\x81.", "opcode"),
     ],
 )
-def test_a_pickle_that_would_hang_crash_or_fill_memory_is_refused_at_once(data, message):
+def test_a_pickle_that_would_hang_crash_or_fill_memory_is_refused_at_once(
+    data: bytes, message: str
+) -> None:
     before = time.thread_time()
     with pytest.raises(MalformedDataset, match=message):
         load(data, "x")

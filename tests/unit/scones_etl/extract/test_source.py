@@ -28,11 +28,11 @@ GOOD = RawDataset(
     ],
     ids=["planes", "float", "flat", "labels", "names", "split"],
 )
-def test_parts_that_do_not_fit_each_other_are_refused(change):
+def test_parts_that_do_not_fit_each_other_are_refused(change) -> None:
     with pytest.raises(MalformedDataset):
         replace(GOOD, **change)
 
 
-def test_a_class_without_rows_in_a_split_is_named_with_the_source():
+def test_a_class_without_rows_in_a_split_is_named_with_the_source() -> None:
     with pytest.raises(DatasetError, match="The box has no test images of the class 'bicycle'"):
         GOOD.require_every_class(LabelSet.of(["bicycle", "motorcycle"]), "The box")

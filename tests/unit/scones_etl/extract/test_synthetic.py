@@ -8,7 +8,7 @@ from scones_etl.extract.synthetic import Synthetic
 VEHICLES = LabelSet.of(["bicycle", "motorcycle"])
 
 
-def test_the_same_seed_draws_the_same_images_and_another_seed_others():
+def test_the_same_seed_draws_the_same_images_and_another_seed_others() -> None:
     first = Synthetic(seed=3, train_per_class=4, test_per_class=2)
     again = Synthetic(seed=3, train_per_class=4, test_per_class=2)
     other = Synthetic(seed=4, train_per_class=4, test_per_class=2)
@@ -20,7 +20,7 @@ def test_the_same_seed_draws_the_same_images_and_another_seed_others():
     assert first.sha256 == again.sha256 != other.sha256
 
 
-def test_images_have_the_archives_shape_and_each_class_its_number():
+def test_images_have_the_archives_shape_and_each_class_its_number() -> None:
     raw = Synthetic(train_per_class=5, test_per_class=2).read(VEHICLES)
 
     assert raw.images.shape == (14, 32, 32, 3)
@@ -32,32 +32,32 @@ def test_images_have_the_archives_shape_and_each_class_its_number():
     assert len({(s, int(r)) for s, r in zip(raw.splits, raw.rows, strict=True)}) == 14
 
 
-def test_no_image_is_drawn_twice():
+def test_no_image_is_drawn_twice() -> None:
     raw = Synthetic(train_per_class=40, test_per_class=20).read(VEHICLES)
 
     assert len({image.tobytes() for image in raw.images}) == len(raw)
 
 
-def test_a_further_class_leaves_the_drawings_of_the_others():
+def test_a_further_class_leaves_the_drawings_of_the_others() -> None:
     source = Synthetic(train_per_class=3, test_per_class=1)
     two, three = source.read(VEHICLES), source.read(LabelSet.of([*VEHICLES, "tractor"]))
 
     np.testing.assert_array_equal(two.images[two.labels == 1], three.images[three.labels == 1])
 
 
-def test_unknown_classes_get_drawings_that_differ_by_name():
+def test_unknown_classes_get_drawings_that_differ_by_name() -> None:
     raw = Synthetic(train_per_class=30, test_per_class=1).read(LabelSet.of(["rose", "tulip"]))
     means = [raw.images[raw.labels == label].mean(axis=0) for label in (0, 1)]
 
     assert np.abs(means[0] - means[1]).max() > 20
 
 
-def test_an_empty_split_names_the_class():
+def test_an_empty_split_names_the_class() -> None:
     with pytest.raises(DatasetError, match="no test images of the class 'bicycle'"):
         Synthetic(train_per_class=1, test_per_class=0).read(VEHICLES)
 
 
-def test_the_classes_can_be_learnt_but_not_from_plain_pixels():
+def test_the_classes_can_be_learnt_but_not_from_plain_pixels() -> None:
     raw = Synthetic(train_per_class=200, test_per_class=60).read(VEHICLES)
     train = np.array(raw.splits) == "train"
     grey = raw.images.mean(axis=3) / 255

@@ -5,9 +5,11 @@ import pytest
 
 from scones_core.errors import DeployError
 from scones_deploy.release import Release, add_release
+from scones_deploy.terraform.plan import Plan
 from scones_deploy.terraform.state import AppliedResource
+from scones_toolkit.console import Console
 from scones_toolkit.project import Project
-from scones_toolkit.tasks.deployment.deploy import verify
+from scones_toolkit.tasks.deployment.deploy import carry_out, verify
 from tests.functional.scones_toolkit.tasks.conftest import DEPLOYMENT
 
 RELEASE = Release(
@@ -28,6 +30,23 @@ class Applied:
 
     def applied(self) -> tuple[AppliedResource, ...]:
         return (AppliedResource("aws_s3_bucket.data", "aws_s3_bucket", "", {"bucket": "data"}),)
+
+
+class Interrupted:
+    """Terraform whose apply is ended by Ctrl-C."""
+
+    def apply(self, _plan: Plan) -> None:
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_apply_says_which_task_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = Project(tmp_path, "dev", console=Console())
+    vars(project)["terraform"] = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(project, Plan(tmp_path / "p", (), has_changes=True), again="destroy")
+    assert "inv destroy --env dev goes on from there" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ import re
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -14,6 +16,7 @@ from scones_monitor.captured_records import CapturedRecord
 from scones_monitor.join import Joined
 from scones_toolkit.tasks.monitoring.review import _classes, _table, print_agreement, review
 from tests.functional.scones_monitor.review.conftest import Page
+from tests.functional.scones_toolkit.tasks.conftest import LocalProject
 
 
 def under_review(number: int) -> Joined:
@@ -26,7 +29,9 @@ def under_review(number: int) -> Joined:
 ROWS = [under_review(number) for number in range(3)]
 
 
-def test_labels_that_a_spreadsheet_saved_with_semicolons_survive_another_fetch(tmp_path) -> None:
+def test_labels_that_a_spreadsheet_saved_with_semicolons_survive_another_fetch(
+    tmp_path: Path,
+) -> None:
     listed = tmp_path / "labels.csv"
     header, *lines = _table(tmp_path, ROWS).splitlines()
     edited = [header, *(f"{line}bus" for line in lines)]
@@ -36,7 +41,7 @@ def test_labels_that_a_spreadsheet_saved_with_semicolons_survive_another_fetch(t
 
 
 @pytest.mark.parametrize("content", [b"id,breed\n1,bus\n", b"file,label\nid0.png,bus,x\n", b"\xff"])
-def test_a_list_that_is_not_understood_is_not_overwritten(tmp_path, content: bytes) -> None:
+def test_a_list_that_is_not_understood_is_not_overwritten(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "labels.csv").write_bytes(content)
 
     with pytest.raises(MonitorError, match="move it away"):
@@ -44,7 +49,7 @@ def test_a_list_that_is_not_understood_is_not_overwritten(tmp_path, content: byt
     assert (tmp_path / "labels.csv").read_bytes() == content
 
 
-def under_review_in_s3(project, count: int) -> list[str]:
+def under_review_in_s3(project: LocalProject, count: int) -> list[str]:
     """Have the last run send images to review; return their SHA-256."""
     digests, results = [], []
     for number in range(count):
@@ -65,7 +70,7 @@ def under_review_in_s3(project, count: int) -> list[str]:
     return digests
 
 
-def answered(project, labels: list[str], **options) -> None:
+def answered(project: LocalProject, labels: list[str], **options: Any) -> None:
     """Open the page, answer its images in their order, and end it."""
     until, before = threading.Event(), len(project.printed)
     task = threading.Thread(
@@ -87,7 +92,7 @@ def answered(project, labels: list[str], **options) -> None:
 
 
 def test_answers_are_in_s3_when_the_task_ends_and_a_second_reviewer_is_compared(
-    project, tmp_path
+    project: LocalProject, tmp_path: Path
 ) -> None:
     digests = under_review_in_s3(project, 3)
 
@@ -110,7 +115,7 @@ def test_answers_are_in_s3_when_the_task_ends_and_a_second_reviewer_is_compared(
     assert f"{digests[1]}.png  ana: motorcycle, ben: bicycle" in project.printed
 
 
-def test_an_empty_queue_is_a_sentence_and_opens_no_page(project) -> None:
+def test_an_empty_queue_is_a_sentence_and_opens_no_page(project: LocalProject) -> None:
     project.client("sqs").create_queue(QueueName="scones-local-review")
 
     review(project, reviewer="ana", in_browser=False)
@@ -119,17 +124,19 @@ def test_an_empty_queue_is_a_sentence_and_opens_no_page(project) -> None:
     assert "http://" not in project.printed
 
 
-def test_an_environment_without_a_queue_says_what_to_do(project) -> None:
+def test_an_environment_without_a_queue_says_what_to_do(project: LocalProject) -> None:
     with pytest.raises(MonitorError, match="local has no review queue; give --of run"):
         review(project, reviewer="ana", of="queue", in_browser=False)
 
 
-def test_a_reviewers_name_that_cannot_be_a_key_is_refused_before_anything(project) -> None:
+def test_a_reviewers_name_that_cannot_be_a_key_is_refused_before_anything(
+    project: LocalProject,
+) -> None:
     with pytest.raises(SettingsError, match="'Ana Silva' cannot be a reviewer's name"):
         review(project, reviewer="Ana Silva", in_browser=False)
 
 
-def test_the_keys_are_the_models_classes_and_then_new_ones(project) -> None:
+def test_the_keys_are_the_models_classes_and_then_new_ones(project: LocalProject) -> None:
     settings = project.settings.override("dataset", classes=("bus", "bicycle"))
 
     assert _classes(replace(project, settings=settings), None) == ["bicycle", "motorcycle", "bus"]

@@ -29,7 +29,7 @@ SETTINGS = Settings().override("training", recipe="scratch", batch_size=8, folds
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path: Path) -> Project:
     out = io.StringIO()
     console = Console(RichConsole(file=out, highlight=False, soft_wrap=True))
     return Project(tmp_path, "local", SETTINGS, console)
@@ -42,16 +42,18 @@ def trained(project: Project, **options: Any) -> ModelCard:
     return card
 
 
-def test_a_folder_of_images_becomes_a_model_without_any_aws(project, photos):
+def test_a_folder_of_images_becomes_a_model_without_any_aws(project: Project, photos: str) -> None:
     card = trained(project, backend="local", source=photos, epochs=3)
     assert card.labels == ("bicycle", "motorcycle")
     assert card.metrics["accuracy"] > 0.8
     assert card.settings["epochs"] == 3
     assert (project.build / "local" / "training" / "model" / "model.onnx").is_file()
-    assert "test_accuracy" in project.console.rich.file.getvalue()
+    printed = project.console.rich.file
+    assert isinstance(printed, io.StringIO)
+    assert "test_accuracy" in printed.getvalue()
 
 
-def test_other_images_take_the_place_of_those_before(project, photos):
+def test_other_images_take_the_place_of_those_before(project: Project, photos: str) -> None:
     first = trained(project, backend="local", source=photos, epochs=1)
     (Path(photos) / "bicycle" / "0.png").unlink()
     second = trained(project, backend="local", source=photos, epochs=1)
@@ -60,13 +62,15 @@ def test_other_images_take_the_place_of_those_before(project, photos):
     assert first.dataset_version != second.dataset_version
 
 
-def test_a_training_that_fails_gives_its_own_reason(tmp_path):
+def test_a_training_that_fails_gives_its_own_reason(tmp_path: Path) -> None:
     (tmp_path / "base").mkdir()
     with pytest.raises(TrainingJobFailed, match="epochs must be an integer"):
         run_training(tmp_path / "base", {"epochs": "none"}, lambda _: None)
 
 
-def test_what_no_training_can_do_is_refused_before_one_starts(project, photos):
+def test_what_no_training_can_do_is_refused_before_one_starts(
+    project: Project, photos: str
+) -> None:
     with pytest.raises(TrainingError, match="epochs must be 0 to 1000, not 5000"):
         train(project, backend="local", source=photos, epochs=5000)
 
@@ -80,12 +84,16 @@ def test_what_no_training_can_do_is_refused_before_one_starts(project, photos):
         ({"images": {"classes": "all"}}, "go with --backend local"),
     ],
 )
-def test_flags_that_do_not_go_together_are_refused(project, flags, named):
+def test_flags_that_do_not_go_together_are_refused(
+    project: Project, flags: dict[str, Any], named: str
+) -> None:
     with pytest.raises(SettingsError, match=named):
         train(project, **flags)
 
 
-def test_a_benchmark_that_is_stopped_leaves_no_training_and_no_folder(tmp_path, photos):
+def test_a_benchmark_that_is_stopped_leaves_no_training_and_no_folder(
+    tmp_path: Path, photos: str
+) -> None:
     """`benchmarks/accuracy.py` in a process group of its own, ended amid a training."""
     environ = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": str(ROOT / "src")}
     (tmp_path / "tmp").mkdir()
@@ -109,18 +117,18 @@ def test_a_benchmark_that_is_stopped_leaves_no_training_and_no_folder(tmp_path, 
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
 
 
-def _children(pid):
+def _children(pid: int) -> list[int]:
     listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [int(child) for child in listed]
 
 
-def test_the_hyperparameters_are_those_of_the_dataset(project, photos):
+def test_the_hyperparameters_are_those_of_the_dataset(project: Project, photos: str) -> None:
     card = trained(project, backend="local", source=photos, epochs=1)
     path = project.build / "local" / "training" / "input" / "config" / "hyperparameters.json"
     assert json.loads(path.read_text())["dataset_version"] == card.dataset_version
 
 
-def test_digits_are_a_matter_of_settings(project, tmp_path):
+def test_digits_are_a_matter_of_settings(project: Project, tmp_path: Path) -> None:
     """Grey images of 28 pixels in ten classes, not flipped, within a bound on the steps."""
     random = np.random.default_rng(1)
     pixels = random.integers(0, 60, (800, 28, 28), dtype=np.uint8)
@@ -152,13 +160,15 @@ def test_digits_are_a_matter_of_settings(project, tmp_path):
     assert len(card.confusion_matrix) == 10
 
 
-def _as_published(network):
+def _as_published(network: torch.nn.Module) -> dict[str, torch.Tensor]:
     """The weights by the names that torchvision gives them."""
     state = network.state_dict()
     return {name.replace("head.", "fc."): value.clone() for name, value in state.items()}
 
 
-def test_a_training_begins_with_weights_that_are_given(project, photos, tmp_path):
+def test_a_training_begins_with_weights_that_are_given(
+    project: Project, photos: str, tmp_path: Path
+) -> None:
     weights = tmp_path / "resnet18.safetensors"
     torch.manual_seed(0)
     weights.write_bytes(save(_as_published(ResNet18(7, side=(32, 32), horizontal_flip=True))))

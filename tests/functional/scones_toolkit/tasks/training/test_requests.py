@@ -1,4 +1,7 @@
 import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -16,7 +19,7 @@ KEY = "arn:aws:kms:us-east-1:123456789012:key/1"
 
 
 @pytest.fixture
-def s3(monkeypatch):
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with mock_aws():
@@ -26,13 +29,15 @@ def s3(monkeypatch):
 
 
 @pytest.fixture
-def settings(tmp_path):
+def settings(tmp_path: Path) -> TrainingSettings:
     path = tmp_path / "resnet18.pth"
     path.write_bytes(b"weights")
     return TrainingSettings(weights=str(path))
 
 
-def test_weights_are_uploaded_once_and_become_a_channel(s3, settings):
+def test_weights_are_uploaded_once_and_become_a_channel(
+    s3: Any, settings: TrainingSettings
+) -> None:
     said: list[str] = []
     channel = stage_weights(settings, s3, "data", KEY, said.append)
     digest = hashlib.sha256(b"weights").hexdigest()
@@ -44,18 +49,22 @@ def test_weights_are_uploaded_once_and_become_a_channel(s3, settings):
     assert len(said) == 1
 
 
-def test_a_file_that_is_no_weights_is_refused_before_it_is_staged(settings):
+def test_a_file_that_is_no_weights_is_refused_before_it_is_staged(
+    settings: TrainingSettings,
+) -> None:
     with pytest.raises(TrainingError, match=r"resnet18\.pth is not read"):
         weights_hyperparameters(settings)
 
 
-def test_without_weights_there_is_no_channel_and_nothing_is_asked(tmp_path):
+def test_without_weights_there_is_no_channel_and_nothing_is_asked(tmp_path: Path) -> None:
     assert stage_weights(TrainingSettings(), None, "data", KEY, print) == {}
     place_weights(TrainingSettings(), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_here_the_weights_take_the_place_of_others(tmp_path, settings):
+def test_here_the_weights_take_the_place_of_others(
+    tmp_path: Path, settings: TrainingSettings
+) -> None:
     folder = tmp_path / "base" / "input" / "data" / "weights"
     folder.mkdir(parents=True)
     (folder / "older.pt").write_bytes(b"")

@@ -1,5 +1,6 @@
 import io
 import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console as RichConsole
@@ -13,23 +14,25 @@ from scones_train.artifact import read_artifact
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path: Path) -> Project:
     out = io.StringIO()
     console = Console(RichConsole(file=out, highlight=False, soft_wrap=True))
     return Project(tmp_path, "local", Settings().override("training", folds=0), console)
 
 
 @pytest.mark.parametrize("strategy", ["random", "bayesian"])
-def test_a_search_here_keeps_the_best_model(project, photos, strategy):
+def test_a_search_here_keeps_the_best_model(project: Project, photos: str, strategy: str) -> None:
     found = tune(project, backend="local", strategy=strategy, jobs=2, source=photos, epochs=1)
     card, _ = read_artifact(project.build / "local" / "tuning" / "best")
     assert card.metrics["calibration_accuracy"] == found.objective
     assert str(card.settings["batch_size"]) == found.values["batch_size"]
-    shown = project.console.rich.file.getvalue()
+    printed = project.console.rich.file
+    assert isinstance(printed, io.StringIO)
+    shown = printed.getvalue()
     assert len(re.findall(r"^trial-\d +\d\.\d{4}", shown, re.MULTILINE)) == 2
 
 
-def test_flags_that_do_not_go_together_are_refused(project):
+def test_flags_that_do_not_go_together_are_refused(project: Project) -> None:
     with pytest.raises(SettingsError, match="--source, --classes"):
         tune(project, source="synthetic")
     with pytest.raises(TrainingError, match="1 to 750"):

@@ -1,25 +1,27 @@
 import json
+from typing import Any
 
 import pytest
 
 from scones_core.errors import MonitorError
 from scones_core.events import INLINE_IMAGES
 from scones_toolkit.tasks.workflow.redrive import redrive
+from tests.functional.scones_toolkit.tasks.conftest import LocalProject
 
 
 @pytest.fixture
-def queue(project) -> str:
+def queue(project: LocalProject) -> str:
     sqs = project.client("sqs")
     url: str = sqs.create_queue(QueueName="scones-local-dead-letters")["QueueUrl"]
     return url
 
 
-def send(project, queue: str, item, error: str = "EndpointThrottled") -> None:
+def send(project: LocalProject, queue: str, item: Any, error: str = "EndpointThrottled") -> None:
     body = {"schema_version": "1", "item": item, "error": error, "cause": "", "execution": "x"}
     project.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(body))
 
 
-def waiting(project, queue: str) -> int:
+def waiting(project: LocalProject, queue: str) -> int:
     name = "ApproximateNumberOfMessages"
     found = project.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=[name])
     return int(found["Attributes"][name])
@@ -33,12 +35,14 @@ def failed(key: str, error: str) -> dict[str, object]:
     return {"image": image(key), "decision": "failed", "error": {"Error": error, "Cause": ""}}
 
 
-def given(project, arn: str):
+def given(project: LocalProject, arn: str) -> Any:
     described = project.client("stepfunctions").describe_execution(executionArn=arn)
     return json.loads(described["input"])
 
 
-def test_curable_dead_letters_run_again_and_the_others_stay(project, queue) -> None:
+def test_curable_dead_letters_run_again_and_the_others_stay(
+    project: LocalProject, queue: str
+) -> None:
     send(project, queue, image("a ä+.png"))
     send(project, queue, image("b.png"), "UnsupportedImage")
     send(project, queue, "nonsense")
@@ -53,14 +57,16 @@ def test_curable_dead_letters_run_again_and_the_others_stay(project, queue) -> N
     assert "nothing that another try may cure" in project.printed
 
 
-def test_all_dead_letters_that_name_an_image_run_again_when_asked_for(project, queue) -> None:
+def test_all_dead_letters_that_name_an_image_run_again_when_asked_for(
+    project: LocalProject, queue: str
+) -> None:
     send(project, queue, image("b.png"), "UnsupportedImage")
 
     assert given(project, redrive(project, everything=True)) == {"images": [image("b.png")]}
     assert waiting(project, queue) == 0
 
 
-def test_many_images_are_given_by_a_manifest(project, queue) -> None:
+def test_many_images_are_given_by_a_manifest(project: LocalProject, queue: str) -> None:
     keys = [f"{number}.png" for number in range(INLINE_IMAGES + 1)]
     for first in range(0, len(keys), 10):
         entries = [
@@ -77,17 +83,17 @@ def test_many_images_are_given_by_a_manifest(project, queue) -> None:
     assert waiting(project, queue) == 0
 
 
-def test_an_empty_queue_is_a_sentence(project, queue) -> None:
+def test_an_empty_queue_is_a_sentence(project: LocalProject, queue: str) -> None:
     assert redrive(project) == ""
     assert "dead-letter queue is empty" in project.printed
 
 
-def test_an_environment_without_the_queue_says_what_to_do(project) -> None:
+def test_an_environment_without_the_queue_says_what_to_do(project: LocalProject) -> None:
     with pytest.raises(MonitorError, match="has no dead-letter queue; give --run"):
         redrive(project)
 
 
-def test_an_execution_that_failed_continues_once(project) -> None:
+def test_an_execution_that_failed_continues_once(project: LocalProject) -> None:
     states = project.client("stepfunctions")
     arn = states.add("one", {}, status="FAILED", redriveStatus="REDRIVABLE", error="States.Timeout")
 
@@ -96,7 +102,7 @@ def test_an_execution_that_failed_continues_once(project) -> None:
         redrive(project, run="one")
 
 
-def test_an_execution_that_cannot_be_redriven_any_more_says_why(project) -> None:
+def test_an_execution_that_cannot_be_redriven_any_more_says_why(project: LocalProject) -> None:
     project.client("stepfunctions").add(
         "one",
         {},
@@ -110,7 +116,7 @@ def test_an_execution_that_cannot_be_redriven_any_more_says_why(project) -> None
         redrive(project, run="one")
 
 
-def test_failed_images_of_an_execution_that_succeeded_run_again_once(project) -> None:
+def test_failed_images_of_an_execution_that_succeeded_run_again_once(project: LocalProject) -> None:
     results = [failed("a.png", "EndpointUnavailable"), failed("b.png", "ImageTooLarge")]
     project.client("stepfunctions").add("one", {}, {"results": results})
 
@@ -128,7 +134,9 @@ def test_failed_images_of_an_execution_that_succeeded_run_again_once(project) ->
         ([failed("b.png", "ImageTooLarge")], "None of the 1 failed images of one can be cured"),
     ],
 )
-def test_a_run_with_nothing_to_cure_is_a_sentence(project, results, sentence: str) -> None:
+def test_a_run_with_nothing_to_cure_is_a_sentence(
+    project: LocalProject, results: Any, sentence: str
+) -> None:
     project.client("stepfunctions").add("one", {}, {"results": results})
 
     with pytest.raises(MonitorError, match=sentence):

@@ -1,16 +1,17 @@
 import json
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from scones_core.errors import MonitorError
-from scones_core.events import Result
+from scones_core.events import Inference, Result
 from scones_toolkit.tasks.workflow.results import failure_groups, results, results_of
+from tests.functional.scones_toolkit.tasks.conftest import LocalProject
 
 IMAGE = {"bucket": "data", "key": "a.png"}
 
 
-def failed(key: str, error: str, cause: str):
+def failed(key: str, error: str, cause: str) -> Result:
     return {
         "image": {"bucket": "data", "key": key},
         "decision": "failed",
@@ -18,8 +19,14 @@ def failed(key: str, error: str, cause: str):
     }
 
 
-def review(key: str = "a.png"):
-    inference = {"label": "bicycle", "confidence": 0.6, "inference_id": key}
+def review(key: str = "a.png") -> Result:
+    inference: Inference = {
+        "label": "bicycle",
+        "confidence": 0.6,
+        "probabilities": {"bicycle": 0.6},
+        "inference_id": key,
+        "variant": "AllTraffic",
+    }
     return {"image": {"bucket": "data", "key": key}, "decision": "review", "inference": inference}
 
 
@@ -46,7 +53,7 @@ def test_failures_are_grouped_by_error_and_by_cause_without_their_own_values() -
     ]
 
 
-def test_a_small_runs_results_are_in_its_output(project) -> None:
+def test_a_small_runs_results_are_in_its_output(project: LocalProject) -> None:
     found = [review(), failed("b.png", "ImageNotFound", "gone")]
     project.client("stepfunctions").add("one", {"images": []}, {"results": found})
 
@@ -61,7 +68,7 @@ def test_a_small_runs_results_are_in_its_output(project) -> None:
     assert "ImageNotFound" in project.printed
 
 
-def test_a_large_runs_results_are_lines_in_the_data_bucket(project) -> None:
+def test_a_large_runs_results_are_lines_in_the_data_bucket(project: LocalProject) -> None:
     found = [review(f"{number}.png") for number in range(3)]
     for number, part in enumerate((found[:2], found[2:])):
         body = "".join(f"{json.dumps(one)}\n" for one in part).encode()
@@ -73,7 +80,9 @@ def test_a_large_runs_results_are_lines_in_the_data_bucket(project) -> None:
     assert results(project, run="one")["files"] == ["s3://data/runs/one/"]
 
 
-def test_an_execution_that_failed_as_a_whole_makes_each_of_its_images_failed(project) -> None:
+def test_an_execution_that_failed_as_a_whole_makes_each_of_its_images_failed(
+    project: LocalProject,
+) -> None:
     project.client("stepfunctions").add(
         "one", {"images": [IMAGE, "nonsense"]}, status="TIMED_OUT", cause="too slow"
     )
@@ -87,7 +96,7 @@ def test_an_execution_that_failed_as_a_whole_makes_each_of_its_images_failed(pro
     ]
 
 
-def test_what_a_large_run_decided_before_it_failed_stays_decided(project) -> None:
+def test_what_a_large_run_decided_before_it_failed_stays_decided(project: LocalProject) -> None:
     s3, image = project.client("s3"), {"bucket": "data", "key": "b.png"}
     manifest = "".join(f"{json.dumps(one)}\n" for one in (IMAGE, image)).encode()
     s3.put_object(Bucket="data", Key="runs/one/manifest.jsonl", Body=manifest)
@@ -115,20 +124,22 @@ def test_what_a_large_run_decided_before_it_failed_stays_decided(project) -> Non
         ({"output": "x"}, "left no results below"),
     ],
 )
-def test_a_run_without_results_is_a_sentence(project, values, sentence: str) -> None:
+def test_a_run_without_results_is_a_sentence(
+    project: LocalProject, values: Any, sentence: str
+) -> None:
     project.client("stepfunctions").add("one", {"source": {}}, **values)
 
     with pytest.raises(MonitorError, match=sentence):
         results_of(project, "one")
 
 
-def test_an_unknown_run_is_a_sentence(project) -> None:
+def test_an_unknown_run_is_a_sentence(project: LocalProject) -> None:
     with pytest.raises(MonitorError, match="There is no execution 'two' in local"):
         results_of(project, "two")
 
 
 @pytest.mark.parametrize("line", [b"{", b"[]", b'{"decision": "maybe"}', b"\xff"])
-def test_a_line_that_is_no_result_is_named_by_its_file(project, line: bytes) -> None:
+def test_a_line_that_is_no_result_is_named_by_its_file(project: LocalProject, line: bytes) -> None:
     project.client("s3").put_object(Bucket="data", Key="runs/one/results/0.jsonl", Body=line)
     project.client("stepfunctions").add("one", {"source": {}}, {})
 

@@ -11,10 +11,10 @@ from scones_core.manifest import Manifest, ManifestRow, content_version
 from scones_core.uris import manifest_key
 from scones_toolkit.tasks.workflow.results import results_of
 from scones_toolkit.tasks.workflow.simulate import Pace, simulate
-from tests.functional.scones_toolkit.tasks.conftest import refusal
+from tests.functional.scones_toolkit.tasks.conftest import LocalProject, refusal
 
 
-def classified(given):
+def classified(given: Any) -> Any:
     """What the workflow answers: a broken image fails, every other one is a bicycle."""
     results = []
     for image in given["images"]:
@@ -28,7 +28,7 @@ def classified(given):
 
 
 @pytest.fixture
-def staged(project):
+def staged(project: LocalProject) -> LocalProject:
     """A dataset with two test images, and a workflow that answers."""
     rows = []
     for number, label in enumerate(("bicycle", "motorcycle")):
@@ -52,7 +52,7 @@ def staged(project):
     return project
 
 
-def test_every_image_is_sent_answered_and_counted_by_kind(staged) -> None:
+def test_every_image_is_sent_answered_and_counted_by_kind(staged: LocalProject) -> None:
     figures = simulate(staged, count=25, burst=25, shares={"broken": 0.4}, direct=True)
 
     assert (figures["sent"], figures["unanswered"], figures["not_sent"]) == (25, 0, {})
@@ -67,11 +67,13 @@ def test_every_image_is_sent_answered_and_counted_by_kind(staged) -> None:
     assert "From upload to the end of its execution (n = 25)" in staged.printed
 
 
-def test_the_inbox_gets_the_images_and_answers_of_other_images_are_not_counted(staged) -> None:
+def test_the_inbox_gets_the_images_and_answers_of_other_images_are_not_counted(
+    staged: LocalProject,
+) -> None:
     staged.client("sqs").create_queue(QueueName="scones-local-inbox")
     states, s3 = staged.client("stepfunctions"), staged.client("s3")
 
-    def inbox(**arguments):
+    def inbox(**arguments: Any) -> Any:
         put(**arguments)
         images = [{"bucket": "data", "key": key} for key in (arguments["Key"], "inbox/other.png")]
         states.start_execution(
@@ -89,7 +91,7 @@ def test_the_inbox_gets_the_images_and_answers_of_other_images_are_not_counted(s
     assert (figures["sent"], figures["accepted"]) == (3, 3)
 
 
-def test_images_without_an_answer_are_counted_and_an_error(staged) -> None:
+def test_images_without_an_answer_are_counted_and_an_error(staged: LocalProject) -> None:
     staged.client("sqs").create_queue(QueueName="scones-local-inbox")
 
     with pytest.raises(ExecutionFailed, match="2 images have no answer"):
@@ -98,8 +100,8 @@ def test_images_without_an_answer_are_counted_and_an_error(staged) -> None:
     assert "unanswered" in staged.printed
 
 
-def test_what_s3_refuses_is_counted_with_its_reason(staged) -> None:
-    def full(**_arguments):
+def test_what_s3_refuses_is_counted_with_its_reason(staged: LocalProject) -> None:
+    def full(**_arguments: Any) -> None:
         raise refusal("SlowDown", "PutObject")
 
     staged.client("s3").put_object = full
@@ -109,16 +111,18 @@ def test_what_s3_refuses_is_counted_with_its_reason(staged) -> None:
     assert "2 SlowDown" in staged.printed
 
 
-def test_ctrl_c_stops_sending_and_the_figures_so_far_are_printed(staged, capsys) -> None:
+def test_ctrl_c_stops_sending_and_the_figures_so_far_are_printed(
+    staged: LocalProject, capsys: pytest.CaptureFixture[str]
+) -> None:
     s3, keys = staged.client("s3"), []
 
-    def interrupted(**arguments):
+    def interrupted(**arguments: Any) -> Any:
         keys.append(arguments["Key"])
         return put(**arguments)
 
     put, s3.put_object = s3.put_object, interrupted
 
-    def press(**arguments):
+    def press(**arguments: Any) -> None:
         raise KeyboardInterrupt
 
     staged.client("stepfunctions").paginate = press
@@ -129,7 +133,7 @@ def test_ctrl_c_stops_sending_and_the_figures_so_far_are_printed(staged, capsys)
     assert figures["sent"] == figures["unanswered"] == len(keys) < 10
 
 
-def test_an_environment_without_an_inbox_says_what_to_do(staged) -> None:
+def test_an_environment_without_an_inbox_says_what_to_do(staged: LocalProject) -> None:
     with pytest.raises(DeployError, match=r"has no inbox: inv apply; or .*--direct"):
         simulate(staged, count=1)
 
