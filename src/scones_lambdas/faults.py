@@ -120,7 +120,10 @@ def _model_fault(error: ClientError, endpoint: str, uri: S3Uri) -> WorkflowError
 
 def _refusal(error: ClientError, endpoint: str) -> WorkflowError:
     if "not found" in _message(error).lower():
-        return EndpointNotFound(f"There is no endpoint {endpoint}; release a model to make it.")
+        return EndpointNotFound(
+            f"There is no endpoint {endpoint}: inv apply makes it once a model is released, and "
+            "again after inv pause."
+        )
     return InvalidRequest(f"Endpoint {endpoint} refused the request: {_message(error)[:300]}")
 
 

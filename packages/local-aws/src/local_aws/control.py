@@ -69,10 +69,11 @@ class LocalAws:
         """
         home = home.resolve()
         prepare_home(home)
-        if not is_locked(home):
-            write_images(home / "images.json", images)
         log = home / "server.log"
-        with log.open("wb") as output:
+        if not is_locked(home):  # or they are those of the server that runs
+            write_images(home / "images.json", images)
+            log.write_bytes(b"")
+        with log.open("ab") as output:
             process = subprocess.Popen(
                 _command(home, port, keep=keep),
                 env=server_environment(os.environ),

@@ -412,7 +412,9 @@ def test_dates_in_policies_are_compared_with_the_driven_clock(aws, bucket, clock
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
     soon = clock.now().timestamp() + 1000
     until = {"NumericLessThan": {"aws:EpochTime": str(int(soon))}}
-    s3 = Caller(aws, allow("s3:*", "*", Condition=until)).client("s3", DurationSeconds=43200)
+    s3 = Caller(aws, allow("s3:*", "*", Condition=until), MaxSessionDuration=43_200).client(
+        "s3", DurationSeconds=43200
+    )
     s3.head_object(Bucket=bucket, Key="k")
     aws.advance(1001)
     denied(s3.list_objects_v2, Bucket=bucket)

@@ -34,6 +34,15 @@ def test_a_second_server_on_the_folder_is_refused_by_the_name_of_the_first(aws):
     assert LocalAws.attach(aws.local.home).endpoint_url == aws.local.endpoint_url
 
 
+def test_a_second_server_on_the_folder_leaves_the_log_of_the_first(aws):
+    log = aws.local.home / "server.log"
+    with log.open("ab") as output:
+        output.write(b"kept\n")
+    with pytest.raises(LocalAwsError, match="already uses"):
+        LocalAws.start(aws.local.home, 0, {})
+    assert b"kept\n" in log.read_bytes()
+
+
 def test_a_taken_port_is_reported_in_one_sentence(aws, tmp_path):
     with pytest.raises(LocalAwsError, match=f"port {aws.local.record.port}"):
         LocalAws.start(tmp_path, aws.local.record.port, {})

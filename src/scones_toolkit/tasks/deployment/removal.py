@@ -41,7 +41,7 @@ def pause(project: Project, *, confirmed: bool = False) -> list[Running]:
     if not confirmed and (jobs := [item for item in found if item.is_job]):
         named = ", ".join(f"{item.kind.label} {item.name}" for item in jobs)
         confirm(
-            f"What runs in {project.environment} will be stopped, its work lost: {named}.",
+            f"These jobs in {project.environment} will be stopped before they end: {named}.",
             project.environment,
         )
     found = _stop(project, found)

@@ -19,6 +19,7 @@ from scones_core.model_card import CARD
 from scones_core.probabilities import probability_vector
 from scones_deploy.promotion import cached, fetch
 from scones_deploy.release import Release
+from scones_deploy.verification import is_served
 from scones_images import PHOTOS, decode
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.releases.releases import BUILTIN, unpacked
@@ -126,6 +127,11 @@ def endpoint_model(project: Project) -> EndpointModel:
     if not deployment.endpoint_name:
         flag = project.env_flag
         raise DeployError(f"No endpoint is deployed: inv release{flag}, then inv apply{flag}")
+    if not is_served(project.client("sagemaker"), deployment.endpoint_name):
+        raise DeployError(
+            f"The endpoint {deployment.endpoint_name} is not there, as after inv pause: "
+            f"inv apply{project.env_flag} creates it again."
+        )
     return EndpointModel(
         deployment.endpoint_name,
         deployment.active_release,

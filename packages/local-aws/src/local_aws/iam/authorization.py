@@ -24,7 +24,12 @@ from local_aws.iam.policy import (
     same_documents,
     verdict,
 )
-from local_aws.iam.resource_policies import has_tag_conditions, resource_policy, tag_values
+from local_aws.iam.resource_policies import (
+    TRUST_ACTIONS,
+    has_tag_conditions,
+    resource_policy,
+    tag_values,
+)
 from local_aws.iam.roles import identity_policies, role_of
 
 _log = logging.getLogger(__name__)
@@ -197,7 +202,7 @@ def _decide(
     )
     if found is None and isinstance(caller, RoleSession):
         USAGE.add(caller.principal.role_arn, policies.identity, full)
-    if found is not None and access.action == "sts:AssumeRole" and _is_trust(found):
+    if found is not None and access.action in TRUST_ACTIONS and _is_trust(found):
         return Denial("trust policy", explicit=found.explicit)
     return found
 
@@ -205,7 +210,7 @@ def _decide(
 def _decides_itself(access: Access, attached: Document | None) -> bool:
     """Return whether the resource's own policy decides; it may hand that on to the account's."""
     is_key = access.action.startswith("kms:") and attached is not None
-    return is_key or access.action == "sts:AssumeRole"
+    return is_key or access.action in TRUST_ACTIONS
 
 
 def _is_trust(found: Denial) -> bool:

@@ -105,12 +105,17 @@ class RoleSession:
     def values(self) -> Mapping[str, str]:
         """Return the condition keys that describe the session."""
         role = role_of(self.session.role_arn)
+        # Sessions of an earlier version have neither.
+        tags = getattr(self.session, "tags", ())
+        identity = getattr(self.session, "source_identity", "")
         return {
             "aws:principalarn": self.session.role_arn,
             "aws:principalaccount": ACCOUNT_ID,
             "aws:principaltype": "AssumedRole",
             "aws:userid": self.session.user_id,
             **_tag_values(role.tags if role is not None else None),
+            **{f"aws:principaltag/{key.lower()}": value for key, value in tags},
+            **({"aws:sourceidentity": identity} if identity else {}),
         }
 
 

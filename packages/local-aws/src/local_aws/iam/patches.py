@@ -26,18 +26,19 @@ from local_aws.iam.authorization import (
     require_trusting_role,
     require_undenied,
 )
-from local_aws.iam.callers import KeyRefused, caller_of, require_valid_key
+from local_aws.iam.callers import KeyRefused, caller_of, require_valid_key, session_of
 from local_aws.iam.pass_role import TrustMissing, require_assumable
 from local_aws.iam.policy import Access, Principal, Verdict, verdict
 from local_aws.iam.required_access import is_encrypted, request_accesses, service_prefix
 from local_aws.iam.roles import is_enforced
 from local_aws.iam.s3_requests import is_public, missing_object_accesses, s3_accesses
+from local_aws.iam.sessions import SessionRequest, require_valid
 from local_aws.iam.signatures import Signed, signed_form, signed_with
 from local_aws.iam.web_identity import TokenRefused, require_trusted_token
 
 _REFUSALS = (AccessDenied, KeyRefused, TrustMissing, TokenRefused)
 _UNASKED = "asks no policies, or knows no resource, condition and service's name"
-_UNBOUND = "drops the PolicyArns of a session"
+_UNBOUND = "takes any name, time and policy of a session, and drops its PolicyArns and Tags"
 _AUTHORISATION = "moto.core.authorization.ActionAuthenticatorMixin"
 _PERMISSIONS = {
     Verdict.ALLOW: PermissionResult.PERMITTED,
@@ -46,8 +47,8 @@ _PERMISSIONS = {
 }
 
 
-# The PolicyArns of the session that is being created.
-_session_policies: ContextVar[tuple[str, ...]] = ContextVar("session_policies", default=())
+# What the session that is being created keeps of its request.
+_session_request: ContextVar[SessionRequest | None] = ContextVar("session_request", default=None)
 
 
 def install(context: Context) -> None:
@@ -82,22 +83,24 @@ def authorise_action(original: Any, response: Any) -> Any:
 
 @patch("moto.sts.models.AssumedRole.__init__", why="lets sessions expire by the host's clock")
 def create_session(original: Any, session: Any, *args: Any, **more: Any) -> None:
-    """Have a session expire by the embedded AWS's clock, and keep its managed policies."""
+    """Have a session expire by the embedded AWS's clock, and keep what its request gave it."""
     original(session, *args, **more)
-    session.policy_arns = _session_policies.get()
+    given = _session_request.get() or SessionRequest()
+    session.policy_arns = given.policy_arns
+    session.tags, session.source_identity = given.tags, given.source_identity
     session.expiration += timedelta(seconds=CLOCK.advanced_seconds)
 
 
 @patch("moto.sts.responses.TokenResponse.assume_role_with_web_identity", why=_UNBOUND)
 @patch("moto.sts.responses.TokenResponse.assume_role", why=_UNBOUND)
 def assume_role(original: Any, response: Any) -> Any:
-    """Create a session with the managed policies that bound it."""
-    given = response._get_param("PolicyArns") or ()
-    token = _session_policies.set(tuple(str(policy["arn"]) for policy in given))
+    """Create a session with what its request gives it; raises STS's errors."""
+    require_valid(response, is_chained=session_of(_signed(response).key) is not None)
+    token = _session_request.set(SessionRequest.of(response))
     try:
         return original(response)
     finally:
-        _session_policies.reset(token)
+        _session_request.reset(token)
 
 
 @patch(f"{_AUTHORISATION}._authenticate_and_authorize_s3_action", why=_UNASKED)

@@ -54,6 +54,8 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
         # The tags are those of what is created, which is named first.
         tagged = resources_of(response, service, tagging)[0]
         found.append(Access(f"{service}:{_action(service, tagging)}", tagged, values))
+    if "sts:sourceidentity" in values:
+        found += [Access("sts:SetSourceIdentity", each.resource, values) for each in found[:1]]
     for handed in handed_roles(response, service, operation):
         passed = {**values, "iam:passedtoservice": handed.service}
         found.append(Access("iam:PassRole", handed.role_arn, passed))
@@ -93,12 +95,16 @@ def common_values(region: str, headers: Mapping[str, str]) -> dict[str, str]:
 _PARAMETERS = {
     "application-autoscaling": {"ServiceNamespace": "application-autoscaling:service-namespace"},
     "cloudwatch": {"Namespace": "cloudwatch:namespace"},
-    "sts": {"ExternalId": "sts:externalid", "RoleSessionName": "sts:rolesessionname"},
+    "sts": {
+        "ExternalId": "sts:externalid",
+        "RoleSessionName": "sts:rolesessionname",
+        "SourceIdentity": "sts:sourceidentity",
+    },
 }
 # Services spell tags in a list of pairs in three ways.
 _PAIRS = (("Key", "Value"), ("key", "value"), ("TagKey", "TagValue"))
 # The operations that give tags; a look into others' bodies would cost time for nothing.
-_TAGGING = ("AddTags", "Create", "PutMetricAlarm", "PutRule", "Register", "Tag")
+_TAGGING = ("AddTags", "AssumeRole", "Create", "PutMetricAlarm", "PutRule", "Register", "Tag")
 
 
 def request_values(
@@ -157,7 +163,9 @@ def tagging_action(service: str, operation: str) -> str:
         return ""
     if service == "iam":
         return "Tag" + operation.removeprefix("Create")
-    return {"sagemaker": "AddTags", "sqs": "TagQueue"}.get(service, "TagResource")
+    return {"sagemaker": "AddTags", "sqs": "TagQueue", "sts": "TagSession"}.get(
+        service, "TagResource"
+    )
 
 
 def _pairs(given: Iterable[Any]) -> Iterable[tuple[str, str]]:

@@ -22,10 +22,13 @@ from local_aws.iam.conditions import as_list
 from local_aws.iam.policy import Access, Document
 from local_aws.iam.roles import role_of, trust_of
 
+# What a role's trust policy decides on.
+TRUST_ACTIONS = frozenset(("sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"))
+
 
 def resource_policy(access: Access) -> Document | None:
     """Return the policy of what is accessed; None when it has none, or is not there."""
-    if access.action == "sts:AssumeRole":
+    if access.action in TRUST_ACTIONS:
         role = role_of(access.resource)
         return None if role is None else trust_of(role)
     parts = access.resource.split(":", 5)
