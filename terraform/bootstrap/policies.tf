@@ -274,12 +274,23 @@ locals {
       Condition = { StringEquals = local.tagged.request }
     },
     {
-      # Never another environment's key: its tags decide who may use it.
+      # Its tags decide who may use a key, so never another's: one that is being made has neither
+      # tags nor an alias.
+      Sid      = "TagNewKey"
+      Effect   = "Allow"
+      Action   = "kms:TagResource"
+      Resource = local.arns.keys
+      Condition = {
+        StringEquals = local.tagged.request
+        Null         = { for key in concat(keys(local.tagged.resource), ["kms:ResourceAliases"]) : key => "true" }
+      }
+    },
+    {
       Sid       = "TagKey"
       Effect    = "Allow"
       Action    = "kms:TagResource"
       Resource  = local.arns.keys
-      Condition = { StringEquals = local.tagged.request, StringEqualsIfExists = local.tagged.resource }
+      Condition = { StringEquals = merge(local.tagged.request, local.tagged.resource) }
     },
     {
       Sid    = "ChangeKey"

@@ -78,6 +78,21 @@ def test_tags_of_what_is_made_need_the_right_to_tag_as_well(aws):
     )
 
 
+def test_a_key_is_known_by_its_aliases(aws):
+    """https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html"""
+    unnamed = {"Null": {"kms:ResourceAliases": "true"}}
+    named = {"ForAnyValue:StringLike": {"kms:ResourceAliases": "alias/ours-*"}}
+    tagging = allow(["kms:CreateKey", "kms:TagResource"], Condition=unnamed)
+    keys = Caller(aws, tagging, allow("kms:DescribeKey", Condition=named)).client("kms")
+    tags = [{"TagKey": "project", "TagValue": "ours"}]
+    made = keys.create_key(Tags=tags)["KeyMetadata"]["KeyId"]
+    keys.tag_resource(KeyId=made, Tags=tags)
+    denied(keys.describe_key, KeyId=made)
+    aws.client("kms").create_alias(AliasName=f"alias/ours-{made[:8]}", TargetKeyId=made)
+    assert keys.describe_key(KeyId=made)["KeyMetadata"]["KeyId"] == made
+    denied(keys.tag_resource, KeyId=made, Tags=tags)
+
+
 def test_a_scalable_target_is_identified_by_its_service(aws):
     """https://docs.aws.amazon.com/autoscaling/application/userguide/security_iam_id-based-policy-examples.html"""
     endpoints = {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}}

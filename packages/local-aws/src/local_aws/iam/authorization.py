@@ -26,9 +26,9 @@ from local_aws.iam.policy import (
 )
 from local_aws.iam.resource_policies import (
     TRUST_ACTIONS,
-    has_tag_conditions,
+    has_resource_conditions,
     resource_policy,
-    tag_values,
+    resource_values,
 )
 from local_aws.iam.roles import identity_policies, role_of
 
@@ -190,9 +190,9 @@ def _decide(
     caller: Caller, access: Access, policies: Policies, attached: Document | None = None
 ) -> Denial | None:
     bounds = [*(policies.boundary or ()), *(policies.session or ())]
-    tagged = has_tag_conditions([*policies.identity, *bounds, attached])
-    tags = tag_values(access) if tagged else {}
-    full = replace(access, values={**caller.values, **tags, **access.values})
+    asked = has_resource_conditions([*policies.identity, *bounds, attached])
+    held = resource_values(access) if asked else {}
+    full = replace(access, values={**caller.values, **held, **access.values})
     found = denial(
         caller.principal,
         policies,

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/reference.htm
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from moto.awslambda.utils import get_backend as functions_backend
@@ -88,13 +88,13 @@ _FINDERS: dict[str, Callable[[str, str], Any]] = {
 }
 
 
-_TAG_KEY = "aws:resourcetag/"
+_TAG_KEY, _ALIASES_KEY = "aws:resourcetag/", "kms:resourcealiases"
 
 
-def has_tag_conditions(documents: Iterable[Document | None]) -> bool:
-    """Return whether a condition of any policy asks for a resource's tag."""
+def has_resource_conditions(documents: Iterable[Document | None]) -> bool:
+    """Return whether a condition of any policy asks for a resource's tag, or a key's aliases."""
     return any(
-        key.lower().startswith(_TAG_KEY)
+        key.lower().startswith((_TAG_KEY, _ALIASES_KEY))
         for document in documents
         if document is not None
         for statement in as_list(document.get("Statement", []))
@@ -103,8 +103,23 @@ def has_tag_conditions(documents: Iterable[Document | None]) -> bool:
     )
 
 
-def tag_values(access: Access) -> dict[str, str]:
-    """Return the condition keys of the resource's tags; none for a resource that is not there."""
+def resource_values(access: Access) -> dict[str, str | Sequence[str]]:
+    """Return the condition keys of the resource's tags, and of a KMS key's aliases.
+
+    There are none for a resource that is not there.
+    """
+    return {**_tag_values(access), **_alias_values(access)}
+
+
+def _alias_values(access: Access) -> dict[str, Sequence[str]]:
+    if not access.action.startswith("kms:") or ":key/" not in access.resource:
+        return {}
+    key = kms_key(access.resource, access.resource.split(":")[3])
+    aliases = sorted(key.aliases) if key else ()
+    return {_ALIASES_KEY: aliases} if aliases else {}
+
+
+def _tag_values(access: Access) -> dict[str, str]:
     parts = access.resource.split(":", 5)
     find = _TAG_FINDERS.get(access.action.partition(":")[0])
     if find is None or len(parts) != 6:
