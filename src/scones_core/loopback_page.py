@@ -6,6 +6,7 @@ its host, come from the page itself, and carry the token that only the printed a
 page's policy has the browser load and send nothing elsewhere.
 """
 
+import contextlib
 import json
 import secrets
 import socket
@@ -92,7 +93,7 @@ class LoopbackPage:
         self.token = secrets.token_hex(24)
         self._once = secrets.token_hex(24)
         self._lock = threading.Lock()
-        self.connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self.connections = _Connections()
         try:
             self._server = _Server(self, port)
         except (OSError, OverflowError) as error:
@@ -154,6 +155,44 @@ class LoopbackPage:
         self._server.server_close()
 
 
+class _Connections:
+    """The open connections, so many at most, and which of them have shown the token.
+
+    Whoever has none cannot keep the page's own browser out: where there are too many, the oldest
+    that has not shown the token is closed.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._signed_in: dict[socket.socket, bool] = {}
+
+    def admit(self, connection: socket.socket) -> bool:
+        """Return whether there is room for a connection, or could be made."""
+        with self._lock:
+            if len(self._signed_in) >= MAX_CONNECTIONS:
+                strangers = (each for each, known in self._signed_in.items() if not known)
+                oldest = next(strangers, None)
+                if oldest is None:
+                    return False
+                del self._signed_in[oldest]
+                # Its thread reads the end then. It may have been closed from the other side.
+                with contextlib.suppress(OSError):
+                    oldest.shutdown(socket.SHUT_RDWR)
+            self._signed_in[connection] = False
+            return True
+
+    def sign_in(self, connection: socket.socket) -> None:
+        """Note that a connection has shown the token."""
+        with self._lock:
+            if connection in self._signed_in:
+                self._signed_in[connection] = True
+
+    def leave(self, connection: socket.socket) -> None:
+        """Forget a connection that has ended."""
+        with self._lock:
+            self._signed_in.pop(connection, None)
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     # A request that still runs does not hold up the end.
@@ -165,17 +204,17 @@ class _Server(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer one connection in its own thread; one too many is closed."""
-        if not self.page.connections.acquire(blocking=False):
+        if self.page.connections.admit(request):
+            super().process_request(request, client_address)
+        else:
             self.shutdown_request(request)
-            return
-        super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Answer the requests of one connection, and count it out."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self.page.connections.release()
+            self.page.connections.leave(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """Say what went wrong; a browser that went away is no news."""
@@ -262,6 +301,7 @@ class _Handler(BaseHTTPRequestHandler):
             found = None
         if found is None or not secrets.compare_digest(found.value.encode(), page.token.encode()):
             raise Refused(403, "Open the address that the task printed; it has the page's token.")
+        page.connections.sign_in(self.connection)
 
     def _body(self) -> bytes:
         """Return the body, empty without one; raises Refused for one that is too long."""

@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 
 from scones_core.errors import DatasetError, SettingsError
-from scones_core.loopback_page import LoopbackPage, Refused, Request, Response
+from scones_core.loopback_page import (
+    MAX_CONNECTIONS,
+    LoopbackPage,
+    Refused,
+    Request,
+    Response,
+)
 
 
 def application(request: Request) -> Response:
@@ -179,3 +185,31 @@ def test_a_caller_that_leaves_in_the_middle_of_its_body_disturbs_nobody(
 def test_a_port_that_is_taken_is_named(page: LoopbackPage) -> None:
     with pytest.raises(SettingsError, match=f"Port {page.port} of 127.0.0.1 cannot be listened on"):
         LoopbackPage(application, port=page.port, max_body_bytes=1)
+
+
+def opened(page: LoopbackPage, text: bytes) -> socket.socket:
+    """Return a connection over which this much of a request was sent."""
+    connection = socket.create_connection(("127.0.0.1", page.port), timeout=5)
+    connection.sendall(text)
+    return connection
+
+
+def test_connections_that_never_show_the_token_do_not_keep_the_page_from_its_browser(
+    page: LoopbackPage,
+) -> None:
+    slow = [opened(page, b"GET / HTTP/1.1\r\n") for _ in range(MAX_CONNECTIONS)]
+    assert [ask(page).status for _ in range(3)] == [200, 200, 200]
+    assert slow[0].recv(1) == b""
+    for connection in slow:
+        connection.close()
+
+
+def test_connections_that_have_shown_the_token_are_kept(page: LoopbackPage) -> None:
+    host, cookie = f"127.0.0.1:{page.port}", f"{page.cookie}={page.token}"
+    request = f"GET / HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n".encode()
+    known = [opened(page, request) for _ in range(MAX_CONNECTIONS)]
+    assert {connection.recv(12) for connection in known} == {b"HTTP/1.1 200"}
+    with opened(page, b"") as refused:
+        assert refused.recv(1) == b""
+    for connection in known:
+        connection.close()
