@@ -15,7 +15,7 @@ def test_an_unknown_setting_is_named(checkout: Checkout) -> None:
 
 
 def test_an_unknown_environment_is_named(checkout: Checkout) -> None:
-    checkout.inv("plan", "--env", "stage").says("stage", "local, dev or prod")
+    checkout.inv("plan", "--env", "stage").says("stage", "local, dev or prod", code=2)
 
 
 def test_a_task_that_needs_the_local_aws_says_how_to_start_it(checkout: Checkout) -> None:

@@ -322,4 +322,4 @@ def test_only_an_approved_candidate_is_released(demo: Demo) -> None:
     active = json.loads(path.read_text())["active_release"]
     demo.checkout.inv("rollback", active).says("candidate 1", "rejected (a trial)", "inv approve 1")
     assert demo.checkout.inv("approve", "1").code == 0
-    demo.checkout.inv("approve", "one").says("an integer, not 'one'")
+    demo.checkout.inv("approve", "one").says("an integer, not 'one'", code=2)

@@ -105,9 +105,9 @@ class Ended:
     out: str
     err: str
 
-    def says(self, *words: str) -> None:
+    def says(self, *words: str, code: int = 1) -> None:
         """Assert that the task failed with one sentence that has these words, and no trace."""
-        assert self.code == 1, self
+        assert self.code == code, self
         assert "Traceback" not in self.out + self.err, self
         sentence = self.err.strip().splitlines()[-1]
         missing = [word for word in words if word not in sentence]

@@ -1,7 +1,6 @@
 """When schedules fire, by a clock that a test drives."""
 
 import datetime
-from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -37,15 +36,20 @@ class Sent(Buses):
         self.times.append(event["time"][11:19])
 
 
+class Rule:
+    """A rule of EventBridge that fires each minute."""
+
+    arn = f"arn:aws:events:us-east-1:{ACCOUNT_ID}:rule/r"
+    region_name = "us-east-1"
+    scheduled_expression = "rate(1 minute)"
+
+    def __init__(self):
+        self.local_aws_since = self.local_aws_last = BEGIN
+
+
 @pytest.fixture
 def every_minute(monkeypatch):
-    rule = SimpleNamespace(
-        arn=f"arn:aws:events:us-east-1:{ACCOUNT_ID}:rule/r",
-        region_name="us-east-1",
-        scheduled_expression="rate(1 minute)",
-        local_aws_since=BEGIN,
-        local_aws_last=BEGIN,
-    )
+    rule = Rule()
     monkeypatch.setattr(scheduler, "_rules", lambda: iter([rule]))
     monkeypatch.setattr(scheduler, "_schedules", lambda: iter([]))
     return rule

@@ -3,11 +3,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save
 
 from scones_core.errors import TrainingError
 from scones_core.manifest import Manifest, ManifestRow
 from scones_core.settings import TrainingSettings
 from scones_toolkit.tasks.training.requests import recipe
+from scones_train.model.resnet import ResNet18
 from scones_train.training.hyperparameters import Hyperparameters
 
 MANIFEST = Manifest(
@@ -47,10 +49,12 @@ def test_horizontal_flips_are_a_setting() -> None:
 
 
 def test_weights_are_named_by_their_hash(tmp_path: Path) -> None:
-    path = tmp_path / "resnet18.pth"
-    path.write_bytes(b"weights")
+    path = tmp_path / "resnet18.safetensors"
+    network = ResNet18(len(MANIFEST.classes), side=(32, 32), horizontal_flip=True)
+    named = {key.replace("head.", "fc."): value for key, value in network.state_dict().items()}
+    path.write_bytes(weights := save(named))
     asked = recipe(MANIFEST, TrainingSettings(weights=str(path)))
-    assert asked.weights_sha256 == hashlib.sha256(b"weights").hexdigest()
+    assert asked.weights_sha256 == hashlib.sha256(weights).hexdigest()
     assert recipe(MANIFEST, TrainingSettings()).weights_sha256 == ""
 
 
