@@ -36,6 +36,7 @@ from scones_train.training.checkpoint import Checkpoint
 from scones_train.training.fine_tuning import FineTuning
 from scones_train.training.fit import TrainingCallbacks
 from scones_train.training.hyperparameters import Hyperparameters
+from scones_train.training.recipes import choose_recipe
 
 OPERATIONS = 8
 
@@ -56,17 +57,18 @@ class Parts:
 
 
 def measure(base: Path, classes: tuple[str, ...]) -> None:
-    """Print the processor seconds of each part of a training on the channels below `base`."""
-    parts, settings = Parts(), Hyperparameters.parse({"recipe": "pretrained"})
-    settings = replace(settings, classes=classes)
+    """Print the processor seconds of each part of a training on the channels in `base`."""
+    parts = Parts()
     print(f"{'part':36}{'CPU s':>8}")
     with parts.part("decoding"):
         channels = [base / "train", base / "validation"]
         images = load_channels(channels, classes).ordered()
     every = np.arange(len(images), dtype=np.int64)
-    weights = package_weights()
+    asked = Hyperparameters(classes=classes, recipe="pretrained")
+    choice = choose_recipe(asked, images, None, package_weights)
+    settings, weights = choice.settings, choice.weights
     if weights is None:
-        raise TrainingError("The package with the weights is not installed: make setup.")
+        raise TrainingError(choice.reason)
     with parts.part("frozen blocks, all views"):
         FineTuning(images, settings, weights).prepare(TrainingCallbacks())
     trainer = FineTuning(images, replace(settings, epochs=1), weights)
@@ -119,7 +121,7 @@ def main() -> int:
             source = resolve_source(given.archive, cache_dir=Path(folder))
             staged = stage(source, LabelSet.of(settings.classes), settings)
             write_channels(staged, Path(folder))
-            measure(Path(folder), settings.classes)
+            measure(Path(folder, "input", "data"), settings.classes)
     except SconesError as error:
         sys.stderr.write(f"{error}\n")
         return 1
