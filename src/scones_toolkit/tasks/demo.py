@@ -118,6 +118,7 @@ def _run(
     with stages("run", "Classify every test image in one Step Functions execution"):
         done = running.classify(project, [image for image, _ in running.choose_images(project)])
     out = project.build / "demo"
+    out.mkdir(parents=True, exist_ok=True)
     with stages("report", "Read the captured records back and write the report"):
         figures = monitoring.report(
             project, out=out / "report.html", manifest=manifest, explain=Explanations(project)

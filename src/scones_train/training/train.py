@@ -151,7 +151,7 @@ def _trainer(images: ImageSet, choice: "Choice") -> tuple["Trainer", "TrainingCa
         else FromScratch(images, settings)
     )
     steps = trainer.preparation_steps + total_steps(len(images), settings)
-    progress = ProgressReport(steps, settings.folds)
+    progress = ProgressReport(steps, settings.folds, preparation_steps=trainer.preparation_steps)
     return trainer, TrainingCallbacks(
         progress.on_epoch, progress.on_fold, progress.on_step, progress.on_resume
     )

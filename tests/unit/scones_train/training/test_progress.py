@@ -34,6 +34,14 @@ def test_steps_that_an_earlier_job_has_done_take_no_time_any_more(capsys):
     assert said_after(progress, clock, 10, capsys) == 0
 
 
+def test_quick_steps_of_the_preparation_do_not_promise_quick_trainings(capsys):
+    clock = Clock()
+    progress = ProgressReport(30, 0, clock, preparation_steps=20)
+    # Of 2 s each, 10 of the preparation are left, and 10 that take five times as long.
+    assert said_after(progress, clock, 10, capsys) == 10 * 2 + 10 * 10
+    assert said_after(progress, clock, 10, capsys) == 10 * 10
+
+
 def test_the_steps_of_all_trainings_are_reported_periodically_up_to_the_last(capsys):
     clock = Clock()
     progress = ProgressReport(100, 0, clock)
