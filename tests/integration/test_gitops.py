@@ -108,9 +108,24 @@ def serve_and_take_down(repository: Repository) -> None:
     assert "golden samples answered as in training" in repository.applied()
     assert retention(repository) == 30
     assert not beyond_the_boundary(repository)
+    tag_keys(repository)
     release_a_proposal(repository)
     gone = repository.inv("destroy", "--env", "dev", "--yes", role="apply")
     assert gone.code == 0, gone.out[-4000:] + gone.err[-4000:]
+
+
+def tag_keys(repository: Repository) -> None:
+    """Tag the environment's key once more, and try to take another's key by tags, as its own."""
+    everybody, applier = repository.client("kms"), repository.client("kms", role="apply")
+    aliases = {each["AliasName"]: each for each in everybody.list_aliases()["Aliases"]}
+    own = aliases["alias/scones-dev"]["TargetKeyId"]
+    given = {"Project": "scones", "Environment": "dev"}
+    tags = [{"TagKey": key, "TagValue": value} for key, value in given.items()]
+    applier.tag_resource(KeyId=own, Tags=tags)
+    other = everybody.create_key()["KeyMetadata"]["KeyId"]
+    everybody.create_alias(AliasName="alias/payroll", TargetKeyId=other)
+    with pytest.raises(ClientError, match="not authorized to perform: kms:TagResource"):
+        applier.tag_resource(KeyId=other, Tags=tags)
 
 
 def beyond_the_boundary(repository: Repository) -> list[tuple[str, str, str]]:
