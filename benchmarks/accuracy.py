@@ -29,7 +29,7 @@ from scones_core.labels import LabelSet
 from scones_core.model_card import ModelCard
 from scones_core.settings import DatasetSettings
 from scones_etl.extract.resolve import ARCHIVE_VARIABLE, resolve_source
-from scones_etl.pipeline import stage
+from scones_etl.pipeline import StagedDataset, stage
 from scones_toolkit.tasks.training.local import run_training, write_channels
 from scones_train.training.hyperparameters import Hyperparameters
 
@@ -84,6 +84,15 @@ HEADER = "  ".join(
         *("temperat", "threshold", "seconds", "CPU s"),
     ]
 )
+
+
+def stage_channels(archive: str, base: Path) -> StagedDataset:
+    """Write the vehicles of an archive as channels below `base`; raises DatasetError."""
+    settings = DatasetSettings()
+    source = resolve_source(archive, cache_dir=base)
+    staged = stage(source, LabelSet.of(settings.classes), settings)
+    write_channels(staged, base)
+    return staged
 
 
 def train(base: Path, recipe: str, seed: int, given: Mapping[str, str]) -> Run:
@@ -171,12 +180,9 @@ def main() -> int:
         parser.error("--set takes NAME=VALUE, each name once")
     # As an exception, so that neither the training nor its folder outlives the benchmark.
     signal.signal(signal.SIGTERM, _stop)
-    settings = DatasetSettings()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            source = resolve_source(given.archive, cache_dir=Path(folder))
-            staged = stage(source, LabelSet.of(settings.classes), settings)
-            write_channels(staged, Path(folder))
+            staged = stage_channels(given.archive, Path(folder))
             print(f"{len(staged.manifest.rows)} images\n{HEADER}", flush=True)
             missed = []
             for recipe in list(AIMS) if given.recipe == "both" else [given.recipe]:

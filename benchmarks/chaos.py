@@ -213,7 +213,7 @@ def take_messages(workflow: Workflow, announced: Announced) -> None:
         )
 
 
-def untold(workflow: Workflow, announced: Announced) -> set[str]:
+def unannounced(workflow: Workflow, announced: Announced) -> set[str]:
     """Return the keys of the images with a row of which there was no message."""
     ids = {event_id for event_id, _ in announced}
     rows = (row for row in workflow.rows() if row["event_id"]["S"] not in ids)
@@ -239,8 +239,8 @@ def accounts(workflow: Workflow, run: str, rows_asked: int, announced: Announced
     if clash := [event_id for event_id, count in ids.items() if count > 1]:
         wrong.append(f"{len(clash)} event ids belong to several image versions")
     # A batch that was killed between row and message is repeated; where the repeat fails, the row
-    # stays without a message, and the failure is told.
-    if silent := untold(workflow, announced) - {_key(one) for one in failures}:
+    # stays without a message, and the failure is a result.
+    if silent := unannounced(workflow, announced) - {_key(one) for one in failures}:
         wrong.append(f"{len(silent)} rows were never announced, and are no failures")
     if nameless := [one for one in failures if not one.get("error", {}).get("Cause")]:
         wrong.append(f"{len(nameless)} failures have no cause")
@@ -283,10 +283,10 @@ def cure(chaos: Chaos, failed: list[str], announced: Announced) -> dict[str, Any
     if len(results) != len(failed):
         wrong.append(f"{len(failed)} inputs, {len(results)} results")
     take_messages(chaos.workflow, announced)
-    # What a version that was replaced meanwhile would have told, its successor told.
-    silent = untold(chaos.workflow, announced)
+    # The message of a version that was replaced meanwhile is its successor's.
+    silent = unannounced(chaos.workflow, announced)
     if silent - chaos.manifest.harmed:
-        wrong.append(f"{len(silent - chaos.manifest.harmed)} rows were never told")
+        wrong.append(f"{len(silent - chaos.manifest.harmed)} rows were never announced")
     return {
         "inputs": len(failed),
         "left_failed": len(left),

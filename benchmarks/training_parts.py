@@ -23,11 +23,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from scones_core.errors import SconesError, TrainingError
-from scones_core.labels import LabelSet
-from scones_core.settings import DatasetSettings
-from scones_etl.extract.resolve import ARCHIVE_VARIABLE, resolve_source
-from scones_etl.pipeline import stage
-from scones_toolkit.tasks.training.local import write_channels
+from scones_etl.extract.resolve import ARCHIVE_VARIABLE
 from scones_train.data import load_channels
 from scones_train.evaluation.calibration import Predictions, calibrate
 from scones_train.model.export import to_onnx
@@ -37,6 +33,11 @@ from scones_train.training.fine_tuning import FineTuning
 from scones_train.training.fit import TrainingCallbacks
 from scones_train.training.hyperparameters import Hyperparameters
 from scones_train.training.recipes import choose_recipe
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.accuracy import stage_channels  # noqa: E402
 
 OPERATIONS = 8
 
@@ -115,13 +116,10 @@ def main() -> int:
     if not given.archive:
         parser.error(f"name an archive in {ARCHIVE_VARIABLE} or by --archive")
     torch.set_num_threads(1)
-    settings = DatasetSettings()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            source = resolve_source(given.archive, cache_dir=Path(folder))
-            staged = stage(source, LabelSet.of(settings.classes), settings)
-            write_channels(staged, Path(folder))
-            measure(Path(folder, "input", "data"), settings.classes)
+            staged = stage_channels(given.archive, Path(folder))
+            measure(Path(folder, "input", "data"), staged.manifest.classes)
     except SconesError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -1,4 +1,4 @@
-"""Transform: raw images to a dataset without duplicates, split, encoded as PNG, described."""
+"""Transform: raw images without duplicates, each in a split, with its row of the manifest."""
 
 import hashlib
 import re

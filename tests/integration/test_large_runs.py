@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from local_aws.testing.aws import REGION, policy
 from local_aws.testing.faults import Faults
 from scones_core.events import MAX_STATE_BYTES, event_id
-from tests.support.environments.environment import ACCOUNT, PNG, Environment
+from tests.support.environments.environment import PNG, Environment
 from tests.support.permissions.workflow_probes import DATA, PREFIX, WorkflowProbes
+from tests.support.queues import queue_from, receive_all
 
 pytestmark = pytest.mark.slow
 
@@ -264,27 +264,18 @@ def test_an_object_under_inbox_starts_the_workflow_by_itself(runs: Runs) -> None
 
 
 @pytest.fixture
-def told(runs: Runs) -> Iterator[Callable[[], list[Any]]]:
+def announced(runs: Runs) -> Iterator[Callable[[], list[Any]]]:
     """What returns the events that the environment's bus has had so far."""
     events, sqs = runs.environment.client("events"), runs.environment.client("sqs")
-    name, bus, held = f"told-{runs.tag}", PREFIX.removesuffix("-"), list[Any]()
-    url = sqs.create_queue(QueueName=name)["QueueUrl"]
-    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
-    lets = {
-        "Effect": "Allow",
-        "Principal": {"Service": "events.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": arn,
-    }
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(lets)})
+    name, bus, held = f"announced-{runs.tag}", PREFIX.removesuffix("-"), list[Any]()
+    url, arn = queue_from(sqs, "events.amazonaws.com")
     pattern = json.dumps({"detail-type": ["VehicleClassified"]})
     events.put_rule(Name=name, EventBusName=bus, EventPattern=pattern)
     target = {"Id": "queue", "Arn": arn, "InputPath": "$.detail"}
     events.put_targets(Rule=name, EventBusName=bus, Targets=[target])
 
     def received() -> list[Any]:
-        while got := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-            held.extend(json.loads(message["Body"]) for message in got)
+        held.extend(json.loads(body) for body in receive_all(sqs, url))
         return held
 
     yield received
@@ -294,7 +285,7 @@ def told(runs: Runs) -> Iterator[Callable[[], list[Any]]]:
 
 
 def test_nothing_is_lost_while_workers_the_endpoint_services_and_the_whole_aws_fail(
-    runs: Runs, told: Callable[[], list[Any]]
+    runs: Runs, announced: Callable[[], list[Any]]
 ) -> None:
     """The bounded form of benchmarks/chaos.py."""
     images = [runs.put(f"chaos/{n:03d}-{'k' * 900}.png") for n in range(60)]
@@ -339,7 +330,7 @@ def test_nothing_is_lost_while_workers_the_endpoint_services_and_the_whole_aws_f
     assert len(rows) == len(images) - 4 == len({row["image"]["S"] for row in rows})
     assert all("notified_at" in row for row in rows)
     ids = {row["event_id"]["S"] for row in rows}
-    runs.probes.until(lambda: {event["event_id"] for event in told()} >= ids)
+    runs.probes.until(lambda: {event["event_id"] for event in announced()} >= ids)
     # An id may come again, for the image version that it came for.
-    versions = {(event["event_id"], event["image"]["version"]) for event in told()}
+    versions = {(event["event_id"], event["image"]["version"]) for event in announced()}
     assert len(versions) == len(ids) == len(rows)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from local_aws.control import LocalAws
-from local_aws.testing.aws import Aws, eventually, policy, unique
+from local_aws.testing.aws import Aws, eventually, unique
 from scones_core.errors import ReleaseError
 from scones_core.terraform_outputs import Deployment
 from scones_core.uris import S3Uri, manifest_key
@@ -33,6 +33,7 @@ from scones_train.sagemaker.model_package import APPROVED, PENDING, REJECTED
 from tests.support.environments import retraining
 from tests.support.environments.training import AUTOGLUON, Applied, applied
 from tests.support.photos import draw_photos
+from tests.support.queues import queue_from
 from tests.support.reviewer_answers import put_answers
 
 pytestmark = pytest.mark.slow
@@ -221,14 +222,7 @@ def forecasting(loop: Loop) -> Forecasting:
 
 def events_of(aws: Aws, source: str) -> str:
     """Return the URL of a queue that gets the default bus's events of a source."""
-    url, queue = aws.queue()
-    lets = {
-        "Effect": "Allow",
-        "Principal": {"Service": "events.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": queue,
-    }
-    aws.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(lets)})
+    url, queue = queue_from(aws.client("sqs"), "events.amazonaws.com")
     rule, events = unique("rule"), aws.client("events")
     events.put_rule(Name=rule, EventPattern=json.dumps({"source": [source]}))
     events.put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": queue}])

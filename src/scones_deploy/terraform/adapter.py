@@ -38,8 +38,8 @@ class Terraform:
     (`terraform/<environment>/`), so environments never mix. `environ` is what Terraform gets,
     `output` is called with each line it writes, `color` keeps its colours. `lock_timeout` is
     how long a plan or an apply waits for another run, like an estimate of costs, to give the
-    state's lock back. `working` shows what is being done. `find` and `providers`
-    select program and providers.
+    state's lock back. `working` shows what is being done. `find` and `providers` select program
+    and providers.
     `is_connected` is true once `init` has succeeded.
     Raises TerraformError where the environment has no folder.
     """

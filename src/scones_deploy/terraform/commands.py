@@ -153,8 +153,8 @@ class TerraformCommands:
     `data_dir` takes Terraform's working data. `environ` is what Terraform gets, `output` is
     called with each line it writes, `color` keeps its colours. `providers` says where an init
     finds its providers, and may keep files in `build_dir`. `working` shows what a command does
-    while it runs. `ignored` is a sentence about variables
-    of the shell that are not passed on; empty where there are none.
+    while it runs. `ignored` is a sentence about variables of the shell that are not passed on;
+    empty where there are none.
     """
 
     def __init__(

@@ -9,7 +9,6 @@ import hashlib
 import importlib.util
 import io
 import os
-import re
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
@@ -189,9 +188,8 @@ def _state(path: Path, body: bytes) -> Mapping[str, Any]:
         )
     # What wraps a network prefixes all names: "module." DataParallel, "_orig_mod." torch.compile.
     common = os.path.commonprefix(list(found))  # noqa: RUF071 (names, not paths)
-    prefix = re.match(r"(.*\.)?", common)
-    assert prefix is not None  # noqa: S101 (narrows the type: an empty match is one)
-    return {name[prefix.end() :]: value for name, value in found.items()}
+    prefix = common[: common.rfind(".") + 1]
+    return {name.removeprefix(prefix): value for name, value in found.items()}
 
 
 def _refuse_swollen(path: Path, body: bytes) -> None:

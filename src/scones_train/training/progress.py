@@ -63,13 +63,16 @@ class ProgressReport:
     ) -> None:
         self._total, self._steps, self._preparing = total_steps, 0, preparation_steps
         self._folds, self._folds_done = folds, 0
-        self._lock, self._clock, self._started = Lock(), clock, clock()
+        self._lock, self._clock = Lock(), clock
+        self._started = self._first_ended = clock()
 
     def on_step(self) -> None:
         """Count one step of any training, and report it now and then."""
         with self._lock:
             before = self._steps * STEP_LINES // max(1, self._total)
             self._steps += 1
+            if self._steps == 1:
+                self._first_ended = self._clock()
             if self._steps * STEP_LINES // max(1, self._total) > before:
                 steps = f"{self._steps}/{self._total}"
                 emit_metrics({"step": steps, "seconds_left": self._seconds_left()})
@@ -103,9 +106,11 @@ class ProgressReport:
             )
 
     def _seconds_left(self) -> int:
-        done = self._work(self._steps)
-        seconds = self._clock() - self._started
-        return round(seconds / max(1.0, done) * (self._work(self._total) - done))
+        # The first step loads what all use, so that it says nothing of the others' time.
+        left_out, since = (1, self._first_ended) if self._steps > 1 else (0, self._started)
+        done = self._work(self._steps) - self._work(left_out)
+        to_come = self._work(self._total) - self._work(self._steps)
+        return round((self._clock() - since) / max(1.0, done) * to_come)
 
     def _work(self, steps: int) -> float:
         """Return what so many steps take, in steps of the preparation."""

@@ -10,8 +10,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import REGION, policy
+from local_aws.testing.aws import REGION
 from tests.support.environments.environment import ACCOUNT, PNG, Environment
+from tests.support.queues import queue_from, receive_all
 
 PREFIX = "scones-local-"
 ENDPOINT = f"{PREFIX}classifier"
@@ -45,22 +46,12 @@ IMAGE = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/{PREFIX}model:0.1.0"
 def messages_of_topic(environment: Environment) -> Iterator[Callable[[], list[str]]]:
     """Yield what returns the messages that have come to the environment's topic since then."""
     sqs, sns = environment.client("sqs"), environment.client("sns")
-    name = f"probe-{uuid.uuid4().hex[:8]}"
-    url = sqs.create_queue(QueueName=name)["QueueUrl"]
-    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
-    lets = {
-        "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": arn,
-    }
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(lets)})
+    url, arn = queue_from(sqs, "sns.amazonaws.com")
     made = sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=arn)["SubscriptionArn"]
     held: list[str] = []
 
     def received() -> list[str]:
-        found = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=0, MaxNumberOfMessages=10)
-        held.extend(message["Body"] for message in found.get("Messages", ()))
+        held.extend(receive_all(sqs, url))
         return held
 
     try:

@@ -42,6 +42,14 @@ def test_quick_steps_of_the_preparation_do_not_promise_quick_trainings(capsys):
     assert said_after(progress, clock, 10, capsys) == 10 * 10
 
 
+def test_a_first_step_that_loads_everything_is_not_taken_for_the_others(capsys):
+    clock = Clock()
+    progress = ProgressReport(40, 0, clock)
+    clock.now += 28
+    assert said_after(progress, clock, 1, capsys) == 39 * 30
+    assert said_after(progress, clock, 9, capsys) == 30 * 2
+
+
 def test_the_steps_of_all_trainings_are_reported_periodically_up_to_the_last(capsys):
     clock = Clock()
     progress = ProgressReport(100, 0, clock)
