@@ -1,8 +1,13 @@
 import datetime
 import gzip
+import http.client
 import json
+import urllib.parse
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from local_aws.testing.aws import ACCOUNT, REGION, eventually, new_client, policy, unique
@@ -26,6 +31,20 @@ class Topic:
 @pytest.fixture
 def topic(aws):
     return Topic(aws)
+
+
+def call_in_json(aws, service, target, parameters):
+    """Call an action with parameters that boto3 does not send; return the status and the body."""
+    url, body = aws.local.endpoint_url, json.dumps(parameters).encode()
+    headers = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.0"}
+    request = AWSRequest("POST", url, headers, body)
+    SigV4Auth(Credentials("test", "test"), service, REGION).add_auth(request)
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc)
+    connection.request("POST", "/", body, dict(request.headers))
+    answer = connection.getresponse()
+    found = answer.status, answer.read().decode()
+    connection.close()
+    return found
 
 
 def put(aws, namespace, name, *values, at=None, **dimensions):
@@ -308,6 +327,59 @@ def test_an_alarm_that_cannot_be_evaluated_does_not_stop_the_others(aws, clock):
     clock.advance(60)
     aws.client("cloudwatch").delete_alarms(AlarmNames=[broken])
     assert state(aws, name) == "ALARM"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"Period": 60, "Threshold": "many"},
+        {"Period": "often"},
+        {"Dimensions": [{"Name": "only"}]},
+        {"Metrics": [{"Id": "m", "MetricStat": {"Stat": "Sum"}, "ReturnData": True}]},
+        {"Metrics": [{"Id": "m", "Expression": "(" * 1000, "ReturnData": True}]},
+        {"Metrics": [{"Id": "m", "ReturnData": True}]},
+    ],
+    ids=["a threshold", "a period", "a dimension", "a metric", "an expression", "neither"],
+)
+def test_an_alarm_that_is_refused_is_not_kept_and_holds_up_no_other(aws, clock, broken):
+    settings = {
+        "Namespace": "N",
+        "MetricName": "M",
+        "Period": 60,
+        "Statistic": "Sum",
+        "Threshold": 1,
+        "EvaluationPeriods": 1,
+        "ComparisonOperator": "GreaterThanThreshold",
+    }
+    name, space = alarm(aws)
+    refused = {"AlarmName": unique("alarm"), **settings, **broken}
+    if "Metrics" in broken:
+        for field in ("Namespace", "MetricName", "Period", "Statistic"):
+            del refused[field]
+    answer = call_in_json(
+        aws, "cloudwatch", "GraniteServiceVersion20100801.PutMetricAlarm", refused
+    )
+    assert answer[0] == 400 and "EmbeddedAwsFailure" not in answer[1]
+    put(aws, space, "Errors", 1)
+    clock.advance(60)
+    assert state(aws, name) == "ALARM"
+    found = aws.client("cloudwatch").describe_alarms(AlarmNames=[refused["AlarmName"]])
+    assert found["MetricAlarms"] == []
+
+
+def test_a_rule_with_a_target_that_cannot_be_reached_keeps_no_alarm_from_acting(aws, clock, topic):
+    events, rule = aws.client("events"), unique("rule")
+    events.put_rule(Name=rule, EventPattern=json.dumps({"source": ["aws.cloudwatch"]}))
+    events.put_targets(
+        Rule=rule,
+        Targets=[{"Id": "1", "Arn": f"arn:aws:sqs:moon-1:{ACCOUNT}:{unique('queue')}"}],
+    )
+    name, space = alarm(aws, topic)
+    put(aws, space, "Errors", 1)
+    clock.advance(60)
+    events.remove_targets(Rule=rule, Ids=["1"])
+    events.delete_rule(Name=rule)
+    assert [message["AlarmName"] for _, message in topic.messages()] == [name]
 
 
 def test_a_composite_alarm_follows_its_alarms(aws, clock, topic):
