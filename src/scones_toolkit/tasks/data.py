@@ -9,6 +9,7 @@ from scones_core.image_folders import normal_form
 from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest
 from scones_core.uris import SPLITS, S3Uri, dataset_prefix
+from scones_etl.class_names import require_plain_names
 from scones_etl.extract.combined import Combined, Renamed
 from scones_etl.extract.image_folder import ImageFolder
 from scones_etl.extract.labelled_folder import LabelledFolder
@@ -19,7 +20,6 @@ from scones_etl.image_format import ImageFormat
 from scones_etl.load import read_manifest, upload
 from scones_etl.pipeline import StagedDataset, stage
 from scones_etl.report import REPORT, write_report
-from scones_etl.transform import require_plain_names
 from scones_toolkit.project import Project
 
 ALL_CLASSES = "all"
