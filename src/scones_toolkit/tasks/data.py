@@ -7,6 +7,7 @@ from scones_core.errors import DatasetError, SconesError
 from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest
 from scones_core.uris import SPLITS, S3Uri, dataset_prefix
+from scones_etl.class_names import require_plain_names
 from scones_etl.extract.combined import Combined, Renamed
 from scones_etl.extract.resolve import AUTO, CHOICES, SYNTHETIC, open_source, resolve_source
 from scones_etl.extract.shared_answers import fetch_answers
@@ -15,7 +16,6 @@ from scones_etl.image_format import ImageFormat
 from scones_etl.load import read_manifest, upload
 from scones_etl.pipeline import StagedDataset, stage
 from scones_etl.report import REPORT, write_report
-from scones_etl.transform import require_plain_names
 from scones_toolkit.project import Project
 
 ALL_CLASSES = "all"

@@ -7,7 +7,7 @@ import pytest
 from local_aws.core.s3_uri import S3Uri
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.endpoints.async_inference import AsyncRequest, notification, parse_request
-from local_aws.sagemaker.endpoints.fleets import AsyncSettings
+from local_aws.sagemaker.endpoints.async_settings import AsyncSettings
 from local_aws.sagemaker.endpoints.instances import Reply
 
 NOW = datetime.datetime(2026, 1, 25, 22, 46, 0, 455_000, tzinfo=datetime.UTC)
