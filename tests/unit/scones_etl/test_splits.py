@@ -50,7 +50,7 @@ def test_the_order_of_the_source_does_not_change_what_is_held_out() -> None:
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 1.5, float("nan")])
-def test_a_fraction_that_is_none_is_refused(fraction) -> None:
+def test_a_fraction_that_is_none_is_refused(fraction: float) -> None:
     with pytest.raises(DatasetError, match="validation_fraction"):
         splits_of(MANY, fraction=fraction)
 
