@@ -36,10 +36,12 @@ from PIL import Image
 from scones_core.errors import UnknownLabel
 from scones_core.labels import LabelSet
 from scones_core.settings import DatasetSettings
-from scones_etl import png, transform
+from scones_etl import png
+from scones_etl.duplicates import deduplicate, pixel_hashes
 from scones_etl.extract.cifar import CifarArchive
 from scones_etl.pipeline import stage
 from scones_etl.report import report
+from scones_etl.splits import assign_splits
 
 ROOT = Path(__file__).parents[1]
 NAMES = ["bicycle", "motorcycle", *(f"class{number:02d}" for number in range(98))]
@@ -165,9 +167,9 @@ def vehicles(path: Path) -> int:
 def extract_transform(path: Path) -> int:
     """Extract, find doubles and assign splits for all classes; PNGs are measured apart."""
     raw = CifarArchive.open(path).read(EVERYTHING)
-    hashes = transform.pixel_hashes(raw.images)
-    keep, _ = transform.deduplicate(raw, hashes)
-    return len(transform.assign_splits(raw, hashes, keep, EVERYTHING, fraction=0.1, seed=0))
+    hashes = pixel_hashes(raw.images)
+    keep, _ = deduplicate(raw, hashes)
+    return len(assign_splits(raw, hashes, keep, EVERYTHING, fraction=0.1, seed=0))
 
 
 def everything(path: Path) -> int:

@@ -1,6 +1,6 @@
 """Near-duplicate images, found by a perceptual hash and confirmed on a thumbnail.
 
-They are reported; only images of equal pixels are removed (`transform.deduplicate`).
+They are reported; only images of equal pixels are removed (`duplicates.deduplicate`).
 
 The hash is the sign, against their median, of the 63 lowest frequencies of the luminance's
 two-dimensional cosine transform at 32x32: it hardly changes with size, compression and light.

@@ -10,11 +10,13 @@ from scones_core.labels import LabelSet
 from scones_core.limits import PREDICTION_VALUES
 from scones_core.manifest import Manifest, ManifestRow, content_version
 from scones_core.settings import DatasetSettings
-from scones_etl import png, transform
+from scones_etl import png
+from scones_etl.class_names import require_plain_names
+from scones_etl.duplicates import Removed, deduplicate, equal_images, pixel_hashes
 from scones_etl.extract.source import IngestStats, RawDataset, Source, describe
 from scones_etl.image_format import ImageFormat
 from scones_etl.mxnet_files import list_files, record_objects
-from scones_etl.transform import Removed
+from scones_etl.splits import assign_splits, manifest_rows, with_keys
 
 # Few enough for the progress to move, enough for the encoder to work on many at a time.
 _BLOCK = 256
@@ -66,13 +68,13 @@ def stage(
     The same source, classes, seed and fraction give the same version and bytes; `progress`
     counts images. Raises DatasetError.
     """
-    transform.require_plain_names(classes)
+    require_plain_names(classes)
     form = ImageFormat(settings.image_side, settings.image_mode)
     raw = source.read(classes, form)
-    hashes = transform.pixel_hashes(raw.images)
+    hashes = pixel_hashes(raw.images)
     first_added = len(raw) if raw.added_from is None else raw.added_from
-    keep, removed = transform.deduplicate(raw, hashes)
-    assigned = transform.assign_splits(
+    keep, removed = deduplicate(raw, hashes)
+    assigned = assign_splits(
         raw,
         hashes,
         keep,
@@ -83,7 +85,7 @@ def stage(
     )
     _require_room_for_predictions(sum(split == "test" for split in assigned.values()), classes)
     pngs, digests = _encoded(raw, keep, form, progress)
-    rows = transform.manifest_rows(raw, assigned, digests, classes)
+    rows = manifest_rows(raw, assigned, digests, classes)
     manifest = _manifest(describe(source), classes, _recorded(settings, form, raw), rows)
     images = {row.key: pngs[row.sha256] for row in manifest.rows}
     records = record_objects(manifest, images) if settings.recordio else {}
@@ -91,7 +93,7 @@ def stage(
         manifest,
         {**images, **list_files(manifest), **records},
         removed,
-        duplicates=transform.equal_images(raw, hashes),
+        duplicates=equal_images(raw, hashes),
         added=len(raw) - first_added,
         added_kept=sum(index >= first_added for index in keep),
         ingest_stats=raw.ingest_stats if raw.ingest_stats.sizes else IngestStats(sizes=raw.sizes()),
@@ -118,7 +120,7 @@ def _manifest(
         classes=classes.names,
         source=source,
         settings=recorded,
-        rows=transform.with_keys(rows, version),
+        rows=with_keys(rows, version),
     )
 
 

@@ -34,7 +34,7 @@ from scones_etl.extract.combined import Combined
 from scones_etl.extract.labelled_folder import ANSWERS, LabelledFolder, has_answers
 from scones_etl.extract.staged import StagedFolder
 from scones_etl.pipeline import StagedDataset, stage
-from scones_etl.transform import MIN_NEW_CLASS
+from scones_etl.splits import MIN_NEW_CLASS
 
 SUMMARY = "dataset.json"
 MAX_REASONS = 20

@@ -10,7 +10,7 @@ from scones_images.decode import (
     fit,
     open_image,
 )
-from scones_images.rgb import to_rgb, upright
+from scones_images.upright_rgb import to_rgb, upright
 
 __all__ = [
     "ENDPOINT",

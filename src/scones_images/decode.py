@@ -20,7 +20,7 @@ from scones_core.errors import SconesError, UnsupportedImage
 from scones_core.file_kinds import kind_of
 from scones_core.image_header import require_few_chunks, require_few_scans
 from scones_core.limits import ENDPOINT_BODY_BYTES, MAX_IMAGE_PIXELS, MAX_JPEG_SCANS
-from scones_images.rgb import note_depth, to_rgb, upright
+from scones_images.upright_rgb import note_depth, to_rgb, upright
 
 _TIFF_STRIPS, _TIFF_TILES = 273, 324
 

@@ -26,7 +26,13 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def tar_of(content, *, kind=tarfile.PAX_FORMAT, pax=None, prefix=""):
+def tar_of(
+    content: dict[str, bytes],
+    *,
+    kind: int = tarfile.PAX_FORMAT,
+    pax: dict[str, str] | None = None,
+    prefix: str = "",
+) -> bytes:
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w", format=kind, pax_headers=pax or {}) as archive:
         for name, body in content.items():
@@ -36,7 +42,7 @@ def tar_of(content, *, kind=tarfile.PAX_FORMAT, pax=None, prefix=""):
     return file.getvalue()
 
 
-def tar_with(kind, name="odd", **fields):
+def tar_with(kind: bytes, name: str = "odd", **fields: str) -> bytes:
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
         info = tarfile.TarInfo(name)
@@ -47,7 +53,7 @@ def tar_with(kind, name="odd", **fields):
     return file.getvalue()
 
 
-def zip_of(content, compression=zipfile.ZIP_DEFLATED):
+def zip_of(content: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", compression) as archive:
         for name, body in content.items():
@@ -55,24 +61,24 @@ def zip_of(content, compression=zipfile.ZIP_DEFLATED):
     return file.getvalue()
 
 
-def read(body, limits=LIMITS):
+def read(body: bytes, limits: ArchiveLimits = LIMITS) -> dict[str, bytes]:
     return {member.name: member.read() for member in members(io.BytesIO(body), limits)}
 
 
 @pytest.mark.parametrize("packed", PACK)
 @pytest.mark.parametrize("kind", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 @pytest.mark.parametrize("prefix", ["", "./", "././"])
-def test_a_tar_gives_its_files_however_it_was_packed(packed, kind, prefix: str) -> None:
+def test_a_tar_gives_its_files_however_it_was_packed(packed: str, kind: int, prefix: str) -> None:
     assert read(PACK[packed](tar_of(CONTENT, kind=kind, prefix=prefix))) == CONTENT
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_a_zip_gives_its_files(compression) -> None:
+def test_a_zip_gives_its_files(compression: int) -> None:
     assert read(zip_of({"folder/": b"", **CONTENT}, compression)) == CONTENT
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_a_zip_whose_members_cannot_be_unpacked_within_bounds_is_refused(compression) -> None:
+def test_a_zip_whose_members_cannot_be_unpacked_within_bounds_is_refused(compression: int) -> None:
     with pytest.raises(ArchiveError, match="pack it with deflate"):
         read(zip_of(CONTENT, compression))
 
@@ -163,7 +169,7 @@ def test_a_name_that_stands_twice_is_refused_where_it_is_wanted() -> None:
     # The bytes of an archive hold its time, so that they name no test.
     ids=itertools.count(),
 )
-def test_what_is_damaged_too_large_or_unsafe_is_refused(body, message: str) -> None:
+def test_what_is_damaged_too_large_or_unsafe_is_refused(body: bytes, message: str) -> None:
     with pytest.raises(ArchiveError, match=message):
         read(body)
 
@@ -197,7 +203,7 @@ def test_an_encrypted_zip_is_refused_by_that() -> None:
     ],
 )
 @pytest.mark.parametrize("size", [(1 << 16) + 1, 1 << 33])
-def test_a_header_that_claims_much_is_refused_before_it_is_read(kind, size: int) -> None:
+def test_a_header_that_claims_much_is_refused_before_it_is_read(kind: bytes, size: int) -> None:
     info = tarfile.TarInfo("header")
     info.type, info.size = kind, size
     body = gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(3 << 20))

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,7 @@ ROWS = (
 )
 
 
-def version(**changes) -> str:
+def version(**changes: Any) -> str:
     given = {"classes": CLASSES, "source": SOURCE, "settings": SETTINGS, "rows": ROWS, **changes}
     return content_version(**given)
 
@@ -83,7 +84,7 @@ def test_the_version_is_twelve_hex_digits_and_always_the_same() -> None:
     ],
     ids=["classes", "source", "settings", "rows", "label", "split"],
 )
-def test_the_version_follows_everything_in_the_manifest(change) -> None:
+def test_the_version_follows_everything_in_the_manifest(change: dict[str, Any]) -> None:
     assert version(**change) != version()
 
 

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ def test_numbers_from_0_to_1_are_probabilities(value: float) -> None:
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, math.nan, math.inf, True, "0.5", None, [0.5]])
-def test_anything_else_is_none(value) -> None:
+def test_anything_else_is_none(value: Any) -> None:
     assert not is_probability(value)
 
 
@@ -40,7 +41,7 @@ def test_a_vector_becomes_floats_in_its_order() -> None:
         ([0.5, 0.4], "add up to 0.9"),
     ],
 )
-def test_what_is_no_vector_is_refused_with_the_reason(value, message: str) -> None:
+def test_what_is_no_vector_is_refused_with_the_reason(value: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         probability_vector(value)
 
@@ -51,7 +52,9 @@ def test_another_number_of_classes_is_refused() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=2000).filter(lambda v: sum(v) > 0))
-def test_a_softmax_of_any_number_of_classes_that_was_rounded_to_floats_passes(scores) -> None:
+def test_a_softmax_of_any_number_of_classes_that_was_rounded_to_floats_passes(
+    scores: list[float],
+) -> None:
     total = math.fsum(scores)
     assert len(probability_vector([score / total for score in scores])) == len(scores)
 

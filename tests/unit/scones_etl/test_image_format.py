@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,7 +11,7 @@ RED = (200, 10, 10)
 
 
 @pytest.mark.parametrize("given", [{"side": 15}, {"side": -1}, {"side": 1025}, {"mode": "cmyk"}])
-def test_a_form_out_of_range_is_refused(given) -> None:
+def test_a_form_out_of_range_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=r"dataset\.image_"):
         ImageFormat(**given)
 

@@ -48,13 +48,13 @@ def read_record(rec: bytes, at: int) -> tuple[bytes, int]:
     ],
     ids=["empty", "aligned", "padded", "only magic", "magic", "two magics", "unaligned magic"],
 )
-def test_a_record_is_laid_out_as_the_format_says(data, expected: bytes) -> None:
+def test_a_record_is_laid_out_as_the_format_says(data: bytes, expected: bytes) -> None:
     assert record(data) == expected
     assert read_record(expected, 0) == (data, len(expected))
 
 
 @given(st.lists(st.sampled_from([MAGIC, b"\0", b"ab", b"abcd", MAGIC[:2], MAGIC[2:]])))
-def test_any_data_comes_back_however_often_it_holds_the_magic_number(parts) -> None:
+def test_any_data_comes_back_however_often_it_holds_the_magic_number(parts: list[bytes]) -> None:
     data = b"".join(parts)
 
     assert read_record(record(data), 0) == (data, len(record(data)))

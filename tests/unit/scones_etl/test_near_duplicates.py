@@ -1,4 +1,5 @@
 import io
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -32,7 +33,9 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_changed_copy_in_another_split_is_found_and_nothing_else(change) -> None:
+def test_a_changed_copy_in_another_split_is_found_and_nothing_else(
+    change: Callable[[Image.Image], Image.Image],
+) -> None:
     copy = np.asarray(change(Image.fromarray(DRAWN[7])))
     images = [*DRAWN, copy]
 

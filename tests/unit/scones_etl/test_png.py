@@ -21,7 +21,7 @@ def chunks(file: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize("shape", [(2, 32, 32, 3), (1, 1, 1, 3), (3, 5, 7, 3), (2, 700, 900, 3)])
-def test_images_of_any_size_come_back_with_their_pixels(shape) -> None:
+def test_images_of_any_size_come_back_with_their_pixels(shape: tuple[int, int, int, int]) -> None:
     pixels = drawn(*shape)
 
     files = list(png.encode(pixels))

@@ -8,7 +8,7 @@ from scones_etl.report import contact_sheet, evenly
 
 
 @pytest.mark.parametrize(("count", "size"), [(1, (68, 68)), (10, (662, 68)), (23, (662, 200))])
-def test_a_sheet_has_rows_of_ten(count: int, size) -> None:
+def test_a_sheet_has_rows_of_ten(count: int, size: tuple[int, int]) -> None:
     colours = np.random.default_rng(0).integers(0, 200, (count, 3), dtype=np.uint8)
     images = [np.broadcast_to(colour, (32, 32, 3)).copy() for colour in colours]
 

@@ -3,6 +3,7 @@ import io
 import struct
 import time
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +15,14 @@ from scones_core.limits import ENDPOINT_BODY_BYTES
 from scones_images import PHOTOS, ImageError, ImageTooBig, decode
 
 
-def encoded(image, kind="PNG", **options):
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def png_header(width, height):
-    def chunk(name, content):
+def png_header(width: int, height: int) -> bytes:
+    def chunk(name: bytes, content: bytes) -> bytes:
         return (
             struct.pack(">I", len(content))
             + name
@@ -111,7 +112,7 @@ def test_a_photo_is_turned_upright() -> None:
     ],
     ids=["empty", "text", "magic", "cut-png", "cut-jpeg", "gif", "tiff", "no-rows", "no-width"],
 )
-def test_what_is_no_whole_png_or_jpeg_is_refused(body) -> None:
+def test_what_is_no_whole_png_or_jpeg_is_refused(body: bytes) -> None:
     with pytest.raises(ImageError):
         decode(body, (16, 24))
 
@@ -129,7 +130,7 @@ def test_too_many_bytes_are_refused_unread() -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.integers(8, 900), st.integers(0, 255), st.sampled_from(["PNG", "JPEG"]))
-def test_a_damaged_byte_gives_an_image_or_an_image_error(place, value, kind) -> None:
+def test_a_damaged_byte_gives_an_image_or_an_image_error(place: int, value: int, kind: str) -> None:
     body = bytearray(encoded(Image.fromarray(PIXELS), kind))
     body[place % len(body)] = value
     with contextlib.suppress(ImageError):
@@ -140,7 +141,7 @@ TURNED = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
 """An entry of a TIFF directory: orientation 6, a quarter turn."""
 
 
-def tiff(*entries, extra=b""):
+def tiff(*entries: bytes, extra: bytes = b"") -> bytes:
     """Return a little-endian TIFF header with one directory, then the bytes behind it."""
     directory = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
     return b"II*\0" + struct.pack("<I", 8) + directory + extra
@@ -168,7 +169,7 @@ BEHIND = 8 + 2 + 2 * 12 + 4
         (b"hello there", False),
     ],
 )
-def test_damaged_exif_costs_the_turn_at_most(kind: str, exif, turned: bool | int) -> None:
+def test_damaged_exif_costs_the_turn_at_most(kind: str, exif: bytes, turned: bool | int) -> None:
     image = Image.fromarray(PIXELS)
     if kind == "PNG":
         plain = encoded(image)
@@ -192,7 +193,7 @@ def test_a_png_of_many_chunks_is_refused_before_it_costs_anything() -> None:
         decode(before + empty * 300_000 + after)
 
 
-def with_scans(count, side=16):
+def with_scans(count: int, side: int = 16) -> bytes:
     """Return a grey progressive JPEG whose last scan is repeated: a refinement of few bytes."""
     plain = encoded(Image.new("L", (side, side), 90), "JPEG", progressive=True)
     start = plain.rindex(b"\xff\xda")

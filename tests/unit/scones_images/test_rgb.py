@@ -33,13 +33,15 @@ def grey(values: object, dtype: type) -> Image.Image:
         (grey([np.inf, -np.inf, 1.0], np.float32), [0, 0, 255]),
     ],
 )
-def test_grey_of_many_bits_is_scaled_and_not_cut_off(image, expected) -> None:
+def test_grey_of_many_bits_is_scaled_and_not_cut_off(
+    image: Image.Image, expected: list[int]
+) -> None:
     found = np.asarray(to_rgb(image))[0]
     assert found.tolist() == [[value] * 3 for value in expected]
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
-def test_a_tiff_of_each_depth_is_decoded(dtype) -> None:
+def test_a_tiff_of_each_depth_is_decoded(dtype: type) -> None:
     body = encoded(grey([0, 1000, 65535], dtype), "TIFF")
     assert decode(body, limits=PHOTOS)[0, :, 0].tolist() == [
         0,
@@ -118,12 +120,14 @@ def grey_tiff(bits: int, pixels: bytes, *, zero_is_white: bool = False, kind: in
         (grey_tiff(32, struct.pack("<ff", 0.0, 1.0), kind=3), [0, 255]),
     ],
 )
-def test_a_tiffs_own_depth_and_its_white_decide(body, expected) -> None:
+def test_a_tiffs_own_depth_and_its_white_decide(body: bytes, expected: list[int]) -> None:
     assert decode(body, limits=PHOTOS)[0, :, 0].tolist() == expected
 
 
 @pytest.mark.parametrize(("alpha", "expected"), [((0, 0), (30, 60)), ((255, 0), (30, 255))])
-def test_an_alpha_byte_that_a_bmps_writer_left_empty_hides_nothing(alpha, expected) -> None:
+def test_an_alpha_byte_that_a_bmps_writer_left_empty_hides_nothing(
+    alpha: tuple[int, int], expected: tuple[int, int]
+) -> None:
     pixels = b"".join(
         bytes([value, value, value, a]) for value, a in zip((30, 60), alpha, strict=True)
     )
@@ -154,5 +158,5 @@ def with_orientation(value: int) -> Image.Image:
         (77, [[0, 1, 2], [3, 4, 5]]),
     ],
 )
-def test_each_orientation_is_turned_upright(value: int, expected) -> None:
+def test_each_orientation_is_turned_upright(value: int, expected: list[list[int]]) -> None:
     assert np.asarray(upright(with_orientation(value))).tolist() == expected

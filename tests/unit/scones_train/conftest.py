@@ -11,19 +11,19 @@ SIZE = (16, 20)
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
+def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
 @pytest.fixture
-def images():
+def images() -> ImageSet:
     random = np.random.default_rng(3)
     pixels = random.integers(0, 256, (12, *SIZE, 3), dtype=np.uint8)
     return ImageSet(pixels, np.arange(12, dtype=np.int64) % 2)
 
 
 @pytest.fixture
-def lit_images():
+def lit_images() -> ImageSet:
     """Images that are bright above (class 0) or below (class 1)."""
     random = np.random.default_rng(5)
     pixels = random.integers(0, 100, (24, 16, 16, 3), dtype=np.uint8)
@@ -34,12 +34,12 @@ def lit_images():
 
 
 @pytest.fixture
-def normalisation(images):
+def normalisation(images: ImageSet) -> Normalisation:
     return Normalisation.of(images)
 
 
 @pytest.fixture
-def network():
+def network() -> Network:
     """A network in evaluation mode whose norms have seen data, as after a training."""
     torch.manual_seed(0)
     network = Network(2, widths=(8, 12, 12))
@@ -51,7 +51,7 @@ def network():
 
 
 @pytest.fixture
-def card(normalisation):
+def card(normalisation: Normalisation) -> ModelCard:
     return ModelCard(
         labels=("bicycle", "motorcycle"),
         image={"height": SIZE[0], "width": SIZE[1], "channels": 3},
@@ -68,7 +68,7 @@ def card(normalisation):
 
 
 @pytest.fixture
-def tested():
+def tested() -> ImagePredictions:
     """Answers for three test images, one of them wrong."""
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]], dtype=np.float32)
     return ImagePredictions(("aa", "bb", "cc"), np.array([0, 1, 1]), probabilities)

@@ -22,15 +22,15 @@ MONITORING = ("boto3", "jinja2", "numpy", "pillow", "pyarrow", "scipy")
 IMAGE = {"sys_platform": "linux", "python_version": "3.12", "python_full_version": "3.12.0"}
 
 
-def normalised(name):
+def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def listed(*files):
+def listed(*files: str) -> set[str]:
     return {name for file in files for name in (CONTAINER / file).read_text().split()}
 
 
-def needs(name):
+def needs(name: str) -> set[str]:
     """The packages that an installed one needs in the image, GPU libraries left out."""
     found = set()
     for text in requires(name) or []:
@@ -50,7 +50,9 @@ def needs(name):
     ],
     ids=["serving", "training", "monitoring"],
 )
-def test_an_image_holds_what_its_packages_need_and_no_more(imported, files):
+def test_an_image_holds_what_its_packages_need_and_no_more(
+    imported: tuple[str, ...], files: list[str]
+) -> None:
     queue = [normalised(name) for name in imported]
     needed = set(queue)
     while queue:
@@ -60,7 +62,7 @@ def test_an_image_holds_what_its_packages_need_and_no_more(imported, files):
     assert listed(*files) == needed - {"torch"}
 
 
-def select(packages):
+def select(packages: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
             sys.executable,
@@ -75,7 +77,7 @@ def select(packages):
 
 
 @pytest.mark.parametrize("file", ["serving.txt", "training.txt", "monitoring.txt"])
-def test_an_images_lock_keeps_versions_and_hashes(file):
+def test_an_images_lock_keeps_versions_and_hashes(file: str) -> None:
     done = select(CONTAINER / file)
     assert done.returncode == 0, done.stderr
     lock = (ROOT / "requirements" / "toolkit.lock").read_text()
@@ -86,21 +88,21 @@ def test_an_images_lock_keeps_versions_and_hashes(file):
         assert "--hash=sha256:" in entry
 
 
-def test_a_package_that_the_lock_lacks_is_named(tmp_path):
+def test_a_package_that_the_lock_lacks_is_named(tmp_path: Path) -> None:
     (tmp_path / "packages.txt").write_text("numpy\nno-such-package\n")
     done = select(tmp_path / "packages.txt")
     assert done.returncode == 1
     assert "no-such-package" in done.stderr
 
 
-def test_the_serving_image_is_the_last_and_has_no_torch():
+def test_the_serving_image_is_the_last_and_has_no_torch() -> None:
     stages = re.split(r"^FROM ", (CONTAINER / "Dockerfile").read_text(), flags=re.MULTILINE)[1:]
     assert stages[-1].startswith("base AS serving\n")
     assert "torch" not in "".join(s for s in stages if " AS serving" in s.partition("\n")[0])
 
 
 @pytest.mark.parametrize("name", ["train", "serve"])
-def test_each_command_starts_its_program(name):
+def test_each_command_starts_its_program(name: str) -> None:
     script = (CONTAINER / name).read_text()
     assert script.startswith("#!/bin/sh\n")
     assert f"exec python -m scones_core.workload {name}\n" in script
@@ -121,7 +123,7 @@ boto3.client("s3", region_name="us-east-1")
 """
 
 
-def test_the_daily_report_needs_no_more_than_its_image_holds():
+def test_the_daily_report_needs_no_more_than_its_image_holds() -> None:
     held = listed("monitoring.txt")
     others = {
         module

@@ -26,7 +26,7 @@ from local_aws.core.admin_api import (
 )
 from local_aws.core.context import HOST, REGION
 from local_aws.errors import LocalAwsError
-from local_aws.sagemaker.images import ImageCommands, write_images
+from local_aws.sagemaker.image_programs import ImageCommands, write_images
 from local_aws.server.environment import server_environment
 from local_aws.server.instance_lock import (
     ServerRecord,

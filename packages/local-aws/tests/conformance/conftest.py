@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from local_aws.control import LocalAws
-from local_aws.sagemaker.images import ImageCommands
+from local_aws.sagemaker.image_programs import ImageCommands
 from local_aws.testing import PROGRAMS
 from local_aws.testing.answers import require_known_keys
 from local_aws.testing.aws import Aws

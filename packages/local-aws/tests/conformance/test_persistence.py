@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from local_aws.control import LocalAws
 from local_aws.errors import LocalAwsError
-from local_aws.sagemaker.images import ImageCommands
+from local_aws.sagemaker.image_programs import ImageCommands
 from local_aws.testing.aws import Aws
 from local_aws.testing.hosting import IMAGE, Hosting, variant
 

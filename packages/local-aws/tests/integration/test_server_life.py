@@ -14,7 +14,7 @@ import pytest
 from local_aws.control import LocalAws
 from local_aws.core.child_processes import Children
 from local_aws.errors import LocalAwsError
-from local_aws.sagemaker.images import ImageCommands
+from local_aws.sagemaker.image_programs import ImageCommands
 from local_aws.testing.aws import eventually
 
 

@@ -2,7 +2,7 @@ from local_aws.core.patching import Patch
 from local_aws.operations import render
 
 
-def test_an_operation_leads_to_the_modules_that_change_it():
+def test_an_operation_leads_to_the_modules_that_change_it() -> None:
     applied = [
         Patch("moto.sqs.models.SQSBackend.send_message", "a", module="local_aws.sqs.api"),
         Patch("moto.sqs.responses.SQSResponse.send_message", "b", module="local_aws.sqs.api"),

@@ -13,7 +13,7 @@ from scones_core.errors import DeployError, ExecutionFailed, ReleaseError, Setti
 from scones_core.json_text import parse_json
 from scones_core.limits import JOB_VARIABLE_CHARACTERS
 from scones_deploy.release import Releases, read_releases
-from scones_etl.transform import require_plain_names
+from scones_etl.class_names import require_plain_names
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.data import ALL_CLASSES
 from scones_toolkit.tasks.releases import releases

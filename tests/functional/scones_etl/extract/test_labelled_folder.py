@@ -16,7 +16,7 @@ from scones_etl.extract.resolve import open_source
 from scones_etl.extract.synthetic import Synthetic
 from scones_etl.image_format import ImageFormat
 from scones_etl.pipeline import stage
-from scones_etl.transform import MIN_NEW_CLASS
+from scones_etl.splits import MIN_NEW_CLASS
 from scones_images import PHOTOS
 
 CLASSES = LabelSet.of(["bicycle", "motorcycle"])

@@ -2,23 +2,28 @@ import contextlib
 import os
 import pickle
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from scones_core.errors import MalformedDataset
 from scones_etl.extract import pickles
 
 
-def load(data: bytes, where: str):
+def load(data: bytes | memoryview, where: str) -> Any:
     return pickles.load(data, where)
 
 
 PIXELS = np.arange(12, dtype=np.uint8).reshape(3, 4)
 
 
-def array_pickle(code: bytes = b"u1", shape: bytes = b"K\x03K\x04\x86", order: bytes = b"\x89"):
+def array_pickle(
+    code: bytes = b"u1", shape: bytes = b"K\x03K\x04\x86", order: bytes = b"\x89"
+) -> bytes:
     """Return an array as Python 2 and numpy 1 wrote it: strings of bytes, the old module."""
     raw = PIXELS.tobytes()
     return (
@@ -49,10 +54,10 @@ def python_2_lists(count: int = 300) -> bytes:
 
 
 class Gadget:
-    def __init__(self, function, *arguments) -> None:
+    def __init__(self, function: Callable[..., Any], *arguments: str) -> None:
         self.call = (function, arguments)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, ...]]:
         return self.call
 
 
@@ -161,7 +166,7 @@ def test_a_dtype_is_never_shown_to_numpy() -> None:
         "type",
     ],
 )
-def test_what_is_no_plain_uint8_array_is_refused(data) -> None:
+def test_what_is_no_plain_uint8_array_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedDataset):
         pickles.uint8_array(load(data, "x"), "x")
 
@@ -236,14 +241,16 @@ def test_an_array_in_fortrans_order_is_read(protocol: int) -> None:
     ],
     ids=["tuple", "int64", "big-endian", "uint8", "numbers", "texts", "bytes", "objects"],
 )
-def test_numbers_and_names_are_read_as_numpy_pickles_them(protocol: int, value, expected) -> None:
+def test_numbers_and_names_are_read_as_numpy_pickles_them(
+    protocol: int, value: Any, expected: list[Any]
+) -> None:
     table = load(pickle.dumps({"labels": value}, protocol=protocol), "x")
 
     assert pickles.plain_list(table["labels"], 3) == expected
 
 
 @pytest.mark.parametrize("value", [np.zeros(4, np.int64), np.zeros((2, 2), np.int64), np.zeros(2)])
-def test_arrays_of_more_values_axes_or_other_types_are_no_lists(value) -> None:
+def test_arrays_of_more_values_axes_or_other_types_are_no_lists(value: NDArray[Any]) -> None:
     table = load(pickle.dumps({"labels": value}, protocol=4), "x")
 
     assert not isinstance(pickles.plain_list(table["labels"], 3), list)

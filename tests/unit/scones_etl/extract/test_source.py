@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ GOOD = RawDataset(
     ],
     ids=["planes", "float", "flat", "labels", "names", "split"],
 )
-def test_parts_that_do_not_fit_each_other_are_refused(change) -> None:
+def test_parts_that_do_not_fit_each_other_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(MalformedDataset):
         replace(GOOD, **change)
 

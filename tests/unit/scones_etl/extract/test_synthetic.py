@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from scones_core.errors import DatasetError
 from scones_core.labels import LabelSet
@@ -70,7 +71,9 @@ def test_the_classes_can_be_learnt_but_not_from_plain_pixels() -> None:
     assert by_centroid < 0.85
 
 
-def _ridge_accuracy(features, labels, train):
+def _ridge_accuracy(
+    features: NDArray[np.float64], labels: NDArray[np.int64], train: NDArray[np.bool_]
+) -> float:
     centred = features - features[train].mean(axis=0)
     known, target = centred[train], 2.0 * labels[train] - 1
     gram = known @ known.T + 30.0 * np.eye(len(known))
@@ -78,7 +81,9 @@ def _ridge_accuracy(features, labels, train):
     return float(((scores > 0) == (labels[~train] == 1)).mean())
 
 
-def _centroid_accuracy(features, labels, train):
+def _centroid_accuracy(
+    features: NDArray[np.float64], labels: NDArray[np.int64], train: NDArray[np.bool_]
+) -> float:
     centres = np.stack([features[train & (labels == k)].mean(axis=0) for k in (0, 1)])
     distances = ((features[~train, None] - centres) ** 2).sum(axis=2)
     return float((distances.argmin(axis=1) == labels[~train]).mean())

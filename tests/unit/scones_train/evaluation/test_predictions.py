@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ PROBABILITY = st.floats(0, 1, width=32)
 
 
 @given(st.lists(st.tuples(PROBABILITY, PROBABILITY), min_size=1, max_size=20))
-def test_every_float32_survives_being_written(rows):
+def test_every_float32_survives_being_written(rows: list[tuple[float, float]]) -> None:
     probabilities = np.array(rows, dtype=np.float32)
     names = tuple(f"{row:016x}" for row in range(len(rows)))
     written = ImagePredictions(names, np.zeros(len(rows), dtype=np.int64), probabilities)
@@ -36,19 +37,21 @@ def test_every_float32_survives_being_written(rows):
         {"probabilities": None},
     ],
 )
-def test_what_contradicts_itself_is_refused(tested, change):
+def test_what_contradicts_itself_is_refused(
+    tested: ImagePredictions, change: dict[str, Any]
+) -> None:
     text = json.dumps({**json.loads(tested.dumps()), **change})
     with pytest.raises(MalformedArtifact, match=r"predictions\.json"):
         ImagePredictions.loads(text)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", b"\xff", "[" * 100_000])
-def test_what_is_no_predictions_is_refused(text):
+def test_what_is_no_predictions_is_refused(text: bytes | str) -> None:
     with pytest.raises(MalformedArtifact):
         ImagePredictions.loads(text)
 
 
-def test_images_are_paired_by_content_whatever_their_order(tested):
+def test_images_are_paired_by_content_whatever_their_order(tested: ImagePredictions) -> None:
     other = tested.rows(np.array([2, 0]))
     mine, its = tested.paired(other)
     assert mine.images == its.images == ("aa", "cc")
@@ -56,5 +59,5 @@ def test_images_are_paired_by_content_whatever_their_order(tested):
     assert len(tested.paired(other.rows(np.array([], dtype=np.int64)))[0]) == 0
 
 
-def test_an_image_is_named_by_its_bytes():
+def test_an_image_is_named_by_its_bytes() -> None:
     assert image_name(b"") == "e3b0c44298fc1c14"

@@ -5,13 +5,13 @@ from scones_train.model.efficientnet import EfficientNetLite0
 from scones_train.model.weights import package_weights
 
 
-def test_with_a_thousand_classes_it_has_the_published_number_of_parameters():
+def test_with_a_thousand_classes_it_has_the_published_number_of_parameters() -> None:
     with torch.device("meta"):
         network = EfficientNetLite0(1000, side=(224, 224), horizontal_flip=True)
     assert sum(value.numel() for value in network.parameters()) == 4_652_008
 
 
-def test_folded_norms_change_no_answer():
+def test_folded_norms_change_no_answer() -> None:
     torch.manual_seed(1)
     network = EfficientNetLite0(3, side=(64, 64), horizontal_flip=False).train()
     with torch.no_grad():
@@ -27,7 +27,7 @@ def test_folded_norms_change_no_answer():
     assert before.abs().max() > 1e-3
 
 
-def test_the_package_has_the_weights_with_their_origin():
+def test_the_package_has_the_weights_with_their_origin() -> None:
     weights = package_weights()
     assert weights is not None
     assert weights.architecture.name == "EfficientNet-Lite0"

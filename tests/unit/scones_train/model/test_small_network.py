@@ -6,15 +6,15 @@ from scones_train.model.small_network import MAX_DIRECTIONS, Network, fit_whiten
 
 
 @pytest.mark.parametrize("size", [(16, 16), (32, 32), (33, 47)])
-def test_any_size_from_the_smallest_on_gives_a_logit_per_class(size):
+def test_any_size_from_the_smallest_on_gives_a_logit_per_class(size: tuple[int, int]) -> None:
     assert Network(5).eval()(torch.randn(2, 3, *size)).shape == (2, 5)
 
 
-def test_the_default_network_stays_small():
+def test_the_default_network_stays_small() -> None:
     assert sum(value.numel() for value in Network(2).parameters()) < 1_000_000
 
 
-def test_the_first_layer_makes_patches_uncorrelated():
+def test_the_first_layer_makes_patches_uncorrelated() -> None:
     torch.manual_seed(0)
     smooth = functional.avg_pool2d(torch.randn(64, 3, 36, 36), 5, stride=1)
     network = Network(2)
@@ -24,13 +24,13 @@ def test_the_first_layer_makes_patches_uncorrelated():
     assert torch.allclose(rows.T @ rows / len(rows), torch.eye(12), atol=0.02)
 
 
-def test_an_image_and_its_flip_get_one_answer():
+def test_an_image_and_its_flip_get_one_answer() -> None:
     network, image = Network(2).eval(), torch.randn(3, 3, 20, 20)
     with torch.no_grad():
         assert torch.allclose(network.answers(image), network.answers(image.flip(-1)), atol=1e-5)
 
 
-def test_an_untrained_network_is_unsure():
+def test_an_untrained_network_is_unsure() -> None:
     torch.manual_seed(1)
     fresh = Network(2)
     images = torch.randn(64, 3, 32, 32)
@@ -44,11 +44,11 @@ def test_an_untrained_network_is_unsure():
     ("size", "stem"),
     [((28, 28), 1), ((64, 64), 1), ((96, 128), 2), ((224, 224), 4), ((300, 512), 4)],
 )
-def test_the_stem_leaves_some_sixty_positions_a_side(size, stem):
+def test_the_stem_leaves_some_sixty_positions_a_side(size: tuple[int, int], stem: int) -> None:
     assert stem_of(size) == stem
 
 
-def test_a_large_patch_is_whitened_by_the_directions_that_vary_most():
+def test_a_large_patch_is_whitened_by_the_directions_that_vary_most() -> None:
     torch.manual_seed(0)
     smooth = functional.avg_pool2d(torch.randn(32, 3, 68, 68), 5, stride=1)
     network = Network(2, stem=4)
@@ -59,13 +59,13 @@ def test_a_large_patch_is_whitened_by_the_directions_that_vary_most():
     assert torch.allclose(rows.T @ rows / len(rows), torch.eye(MAX_DIRECTIONS), atol=0.05)
 
 
-def test_a_network_without_flips_answers_each_side_by_itself():
+def test_a_network_without_flips_answers_each_side_by_itself() -> None:
     network, image = Network(2, horizontal_flip=False).eval(), torch.randn(3, 3, 20, 20)
     with torch.no_grad():
         assert torch.equal(network.answers(image), network(image))
 
 
-def test_the_first_layers_bias_is_learnt_in_the_first_epochs_alone():
+def test_the_first_layers_bias_is_learnt_in_the_first_epochs_alone() -> None:
     network = Network(2, widths=(8, 8, 8))
     assert network.whiten.bias is not None
     learnt = []

@@ -2,6 +2,9 @@ import hashlib
 import io
 import pickle
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,32 +17,34 @@ from scones_train.model.weights import package_file, package_weights, read_file,
 
 
 @pytest.fixture(scope="module")
-def state():
+def state() -> dict[str, torch.Tensor]:
     torch.manual_seed(3)
     named = ResNet18(4, side=(32, 32), horizontal_flip=True).state_dict()
     return {name.replace("head.", "fc."): value for name, value in named.items()}
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "weights").mkdir()
     return tmp_path / "weights"
 
 
-def saved(state, **options):
+def saved(state: Any, **options: bool) -> bytes:
     buffer = io.BytesIO()
     torch.save(state, buffer, **options)
     return buffer.getvalue()
 
 
-def prefixed(state, prefix):
+def prefixed(state: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
     return {f"{prefix}{name}": value for name, value in state.items()}
 
 
 @pytest.mark.parametrize(
     "form", ["zip", "legacy", "nested", "whole", "parallel", "compiled", "safetensors", "capitals"]
 )
-def test_every_usual_form_of_a_file_is_read(folder, state, form):
+def test_every_usual_form_of_a_file_is_read(
+    folder: Path, state: dict[str, torch.Tensor], form: str
+) -> None:
     if form == "safetensors":
         (folder / "resnet18.safetensors").write_bytes(save(state))
     else:
@@ -60,7 +65,9 @@ def test_every_usual_form_of_a_file_is_read(folder, state, form):
     assert all(torch.equal(found[name], state[name]) for name in found)
 
 
-def test_half_precision_and_missing_counts_are_made_up_for(folder, state):
+def test_half_precision_and_missing_counts_are_made_up_for(
+    folder: Path, state: dict[str, torch.Tensor]
+) -> None:
     halves = {name: v.half() for name, v in state.items() if "num_batches" not in name}
     (folder / "w.pt").write_bytes(saved(halves))
     found = read_weights(folder).state
@@ -68,7 +75,9 @@ def test_half_precision_and_missing_counts_are_made_up_for(folder, state):
     assert found["bn1.num_batches_tracked"].dtype is torch.int64
 
 
-def test_the_file_must_be_the_one_that_the_job_was_given(folder, state):
+def test_the_file_must_be_the_one_that_the_job_was_given(
+    folder: Path, state: dict[str, torch.Tensor]
+) -> None:
     body = saved(state)
     (folder / "w.pt").write_bytes(body)
     assert read_weights(folder, hashlib.sha256(body).hexdigest())
@@ -79,14 +88,14 @@ def test_the_file_must_be_the_one_that_the_job_was_given(folder, state):
 class Trap:
     """Runs a command when it is unpickled by a reader that allows it."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self.path = path
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
         return (open, (str(self.path), "w"))
 
 
-def _without(state, name):
+def _without(state: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
     return {key: value for key, value in state.items() if key != name}
 
 
@@ -108,7 +117,12 @@ def _without(state, name):
         (lambda s: {1: s["bn1.bias"]}, "not a state dict"),
     ],
 )
-def test_what_is_of_no_known_network_is_refused_by_name(folder, state, spoil, named):
+def test_what_is_of_no_known_network_is_refused_by_name(
+    folder: Path,
+    state: dict[str, torch.Tensor],
+    spoil: Callable[[dict[str, torch.Tensor]], object],
+    named: str,
+) -> None:
     (folder / "w.pt").write_bytes(saved(spoil(state)))
     with pytest.raises(TrainingError, match=named):
         read_weights(folder)
@@ -116,7 +130,7 @@ def test_what_is_of_no_known_network_is_refused_by_name(folder, state, spoil, na
 
 @pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
 @pytest.mark.parametrize("body", [b"", b"garbage", b"PK\x03\x04 cut", b"\xff" * 64])
-def test_damaged_files_are_refused_in_a_sentence(folder, name, body):
+def test_damaged_files_are_refused_in_a_sentence(folder: Path, name: str, body: bytes) -> None:
     (folder / name).write_bytes(body)
     with pytest.raises(TrainingError, match=f"^The weights file {name} is ") as caught:
         read_weights(folder)
@@ -125,7 +139,7 @@ def test_damaged_files_are_refused_in_a_sentence(folder, name, body):
     assert "Error(" not in str(caught.value)
 
 
-def test_nothing_in_a_file_is_run(folder, tmp_path):
+def test_nothing_in_a_file_is_run(folder: Path, tmp_path: Path) -> None:
     trace = tmp_path / "run"
     (folder / "w.pt").write_bytes(pickle.dumps({"conv1.weight": Trap(trace)}, protocol=2))
     with pytest.raises(TrainingError, match="objects than tensors, which only code can make"):
@@ -136,7 +150,7 @@ def test_nothing_in_a_file_is_run(folder, tmp_path):
     assert not trace.exists()
 
 
-def test_an_archive_that_swells_is_refused_before_it_is_unpacked(folder):
+def test_an_archive_that_swells_is_refused_before_it_is_unpacked(folder: Path) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data/0", bytes(1_000_000))
@@ -147,7 +161,7 @@ def test_an_archive_that_swells_is_refused_before_it_is_unpacked(folder):
         read_weights(folder)
 
 
-def test_a_folder_has_one_file_and_it_is_named_as_weights_are(folder):
+def test_a_folder_has_one_file_and_it_is_named_as_weights_are(folder: Path) -> None:
     with pytest.raises(TrainingError, match="has 0 files"):
         read_weights(folder)
     (folder / "notes.txt").write_text("none")
@@ -160,7 +174,7 @@ def test_a_folder_has_one_file_and_it_is_named_as_weights_are(folder):
         read_file(folder / "folder.pt")
 
 
-def test_a_file_of_the_packages_network_is_recognised(folder):
+def test_a_file_of_the_packages_network_is_recognised(folder: Path) -> None:
     file = package_file()
     assert file is not None
     (folder / "lite0.pth").write_bytes(file.read_bytes())
@@ -169,7 +183,9 @@ def test_a_file_of_the_packages_network_is_recognised(folder):
     assert weights.origin["weights"] == "the file lite0.pth"
 
 
-def test_another_file_in_the_package_is_refused(tmp_path, monkeypatch):
+def test_another_file_in_the_package_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = tmp_path / "weights.pth"
     other.write_bytes(b"another file")
     monkeypatch.setattr(module, "package_file", lambda: other)
@@ -177,6 +193,6 @@ def test_another_file_in_the_package_is_refused(tmp_path, monkeypatch):
         package_weights()
 
 
-def test_an_absent_package_has_no_weights(monkeypatch):
+def test_an_absent_package_has_no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PACKAGE", "no-such-package-of-weights")
     assert package_weights() is None

@@ -1,4 +1,5 @@
 import re
+from typing import Any
 
 import pytest
 
@@ -11,11 +12,11 @@ from scones_train.sagemaker.builtin import (
 )
 
 
-def given(**more):
+def given(**more: Any) -> BuiltinHyperparameters:
     return BuiltinHyperparameters(**{"num_classes": 2, "num_training_samples": 900, **more})
 
 
-def test_what_has_no_default_is_left_out_and_the_rest_are_strings():
+def test_what_has_no_default_is_left_out_and_the_rest_are_strings() -> None:
     strings = given(image_shape=(3, 32, 32), lr_scheduler_step=(10, 20)).strings()
     assert strings["image_shape"] == "3,32,32"
     assert strings["lr_scheduler_step"] == "10,20"
@@ -48,27 +49,29 @@ def test_what_has_no_default_is_left_out_and_the_rest_are_strings():
         ({"precision_dtype": "bfloat16"}, "float32, float16"),
     ],
 )
-def test_what_the_algorithm_would_refuse_is_refused_before(change, named):
+def test_what_the_algorithm_would_refuse_is_refused_before(
+    change: dict[str, Any], named: str
+) -> None:
     with pytest.raises(TrainingError, match=re.escape(named)):
         given(**change)
 
 
 @pytest.mark.parametrize("counts", [{"a": 450, "b": 449}, {"a": 300, "b": 300, "c": 300}])
-def test_another_number_of_images_or_classes_than_staged_is_refused(counts):
+def test_another_number_of_images_or_classes_than_staged_is_refused(counts: dict[str, int]) -> None:
     require_counts(given(), {"a": 450, "b": 450})
     with pytest.raises(TrainingError, match="num_training_samples is 900, num_classes 2"):
         require_counts(given(), counts)
 
 
 @pytest.mark.parametrize("instance_type", ["ml.m5.xlarge", "ml.c5.2xlarge", "ml.g5x.large"])
-def test_an_instance_without_a_gpu_is_refused(instance_type):
+def test_an_instance_without_a_gpu_is_refused(instance_type: str) -> None:
     require_gpu_instance("ml.g5.xlarge")
     require_gpu_instance("ml.p3.2xlarge")
     with pytest.raises(TrainingError, match=re.escape(instance_type)):
         require_gpu_instance(instance_type)
 
 
-def test_channels_are_images_with_their_lists_or_records():
+def test_channels_are_images_with_their_lists_or_records() -> None:
     images = channels("dataset/v7", records=False)
     assert set(images) == {"train", "validation", "train_lst", "validation_lst"}
     assert images["train_lst"] == ("dataset/v7/train_lst/", "application/x-image")

@@ -11,7 +11,7 @@ from botocore.stub import ANY, Stubber
 from scones_core.errors import TrainingError, TrainingJobFailed
 from scones_train.sagemaker.follow import LOG_GROUP
 from scones_train.sagemaker.job import Compute, TrainingRequest, image_uri, job_name, job_request
-from scones_train.sagemaker.launch import launch
+from scones_train.sagemaker.launch import TrainingResult, launch
 from scones_train.training.hyperparameters import Hyperparameters
 
 START = datetime(2026, 11, 20, 14, 32, tzinfo=UTC)
@@ -20,31 +20,33 @@ START = datetime(2026, 11, 20, 14, 32, tzinfo=UTC)
 class Clock:
     """A clock that only sleeping moves."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.time = START
 
-    def now(self):
+    def now(self) -> datetime:
         return self.time
 
-    def sleep(self, seconds):
+    def sleep(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)
 
 
 class FakeSageMaker:
     """A job that goes through the given states, one at each look."""
 
-    def __init__(self, *states, refusal=None):
+    def __init__(
+        self, *states: BaseException | dict[str, Any], refusal: ClientError | None = None
+    ) -> None:
         self.states, self.refusal = list(states), refusal
         self.created: dict[str, Any] = {}
         self.stopped = ""
 
-    def create_training_job(self, **request):
+    def create_training_job(self, **request: Any) -> dict[str, str]:
         if self.refusal:
             raise self.refusal
         self.created = request
         return {"TrainingJobArn": "arn"}
 
-    def describe_training_job(self, *, TrainingJobName):
+    def describe_training_job(self, *, TrainingJobName: str) -> dict[str, Any]:
         assert TrainingJobName == self.created["TrainingJobName"]
         state = self.states.pop(0)
         if isinstance(state, BaseException):
@@ -54,31 +56,32 @@ class FakeSageMaker:
             **state,
         }
 
-    def stop_training_job(self, *, TrainingJobName):
+    def stop_training_job(self, *, TrainingJobName: str) -> None:
         self.stopped = TrainingJobName
 
 
 class FakeLogs:
     """One stream that grows by one page at each look; the same token means no more."""
 
-    def __init__(self, *pages):
-        self.pages, self.looks, self.stream = list(pages), 0, None
+    def __init__(self, *pages: list[str]) -> None:
+        self.pages, self.looks, self.stream = list(pages), 0, ""
 
-    def describe_log_streams(self, *, logGroupName, logStreamNamePrefix):
-        assert logGroupName == LOG_GROUP
+    def describe_log_streams(self, **request: Any) -> dict[str, Any]:
+        prefix = request.pop("logStreamNamePrefix")
+        assert request == {"logGroupName": LOG_GROUP}
         self.looks += 1
         if self.looks == 1:
             raise ClientError(
                 {"Error": {"Code": "ResourceNotFoundException", "Message": "none yet"}},
                 "DescribeLogStreams",
             )
-        self.stream = f"{logStreamNamePrefix}algo-1-1"
+        self.stream = f"{prefix}algo-1-1"
         return {"logStreams": [{"logStreamName": self.stream}]}
 
-    def get_log_events(self, *, logGroupName, logStreamName, startFromHead, nextToken="0"):
-        assert (logGroupName, logStreamName) == (LOG_GROUP, self.stream)
-        assert startFromHead
-        place = int(nextToken)
+    def get_log_events(self, **request: Any) -> dict[str, Any]:
+        place = int(request.pop("nextToken", "0"))
+        stream = {"logGroupName": LOG_GROUP, "logStreamName": self.stream}
+        assert request == {**stream, "startFromHead": True}
         lines = self.pages[place] if place < min(len(self.pages), self.looks) else []
         return {
             "events": [{"message": line} for line in lines],
@@ -87,7 +90,7 @@ class FakeLogs:
 
 
 @pytest.fixture
-def request_():
+def request_() -> TrainingRequest:
     return TrainingRequest(
         name_prefix="scones-local",
         image_uri=image_uri("123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-model", "v1"),
@@ -102,7 +105,13 @@ def request_():
     )
 
 
-def run(sagemaker, logs, request, clock=None, seen=None):
+def run(
+    sagemaker: FakeSageMaker,
+    logs: FakeLogs,
+    request: TrainingRequest,
+    clock: Clock | None = None,
+    seen: list[Any] | None = None,
+) -> TrainingResult:
     clock, seen = clock or Clock(), [] if seen is None else seen
     return launch(
         sagemaker,
@@ -118,7 +127,7 @@ def run(sagemaker, logs, request, clock=None, seen=None):
 RUNNING, DONE = {"TrainingJobStatus": "InProgress"}, {"TrainingJobStatus": "Completed"}
 
 
-def test_a_job_is_followed_to_its_result(request_):
+def test_a_job_is_followed_to_its_result(request_: TrainingRequest) -> None:
     logs = FakeLogs(
         ["train_images=900\n"],
         ["step=1/2 train_loss=0.6000 validation_accuracy=0.8000 seconds_left=9\n"],
@@ -137,14 +146,14 @@ def test_a_job_is_followed_to_its_result(request_):
     assert [line for *_, line in seen].count("test_accuracy=0.9500") == 1
 
 
-def test_metrics_that_sagemaker_recorded_fill_what_the_log_lacks(request_):
+def test_metrics_that_sagemaker_recorded_fill_what_the_log_lacks(request_: TrainingRequest) -> None:
     recorded = [{"MetricName": "test_accuracy", "Value": 0.94}]
     sagemaker = FakeSageMaker({**DONE, "FinalMetricDataList": recorded})
     assert run(sagemaker, FakeLogs(), request_).metrics == {"test_accuracy": 0.94}
 
 
 @pytest.mark.parametrize("status", ["Failed", "Stopped"])
-def test_a_failed_job_gives_its_own_reason(request_, status):
+def test_a_failed_job_gives_its_own_reason(request_: TrainingRequest, status: str) -> None:
     sagemaker = FakeSageMaker(
         RUNNING, {"TrainingJobStatus": status, "FailureReason": "no image of the class 'bicycle'"}
     )
@@ -152,14 +161,14 @@ def test_a_failed_job_gives_its_own_reason(request_, status):
         run(sagemaker, FakeLogs(), request_)
 
 
-def test_an_interrupt_stops_the_job(request_):
+def test_an_interrupt_stops_the_job(request_: TrainingRequest) -> None:
     sagemaker = FakeSageMaker(RUNNING, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         run(sagemaker, FakeLogs(), request_)
     assert sagemaker.stopped == sagemaker.created["TrainingJobName"]
 
 
-def test_a_refused_call_is_one_sentence(request_):
+def test_a_refused_call_is_one_sentence(request_: TrainingRequest) -> None:
     refusal = ClientError(
         {"Error": {"Code": "ResourceLimitExceeded", "Message": "no ml.m5.xlarge left"}},
         "CreateTrainingJob",
@@ -179,7 +188,7 @@ SPOT = Compute(
 
 
 @pytest.mark.parametrize("compute", [Compute("ml.m5.xlarge", 600), SPOT])
-def test_the_request_is_one_that_aws_takes(request_, compute):
+def test_the_request_is_one_that_aws_takes(request_: TrainingRequest, compute: Compute) -> None:
     request_ = replace(request_, compute=compute)
     client = boto3.client(
         "sagemaker", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
@@ -204,14 +213,16 @@ def test_the_request_is_one_that_aws_takes(request_, compute):
     assert request["Tags"] == [{"Key": "project", "Value": "scones"}]
 
 
-def test_job_names_are_valid_and_differ():
+def test_job_names_are_valid_and_differ() -> None:
     names = {job_name("a-very-long-project-name-" * 4, START) for _ in range(5)}
     assert len(names) == 5
     assert all(re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", name) for name in names)
     assert all("-20261120-143200-" in name for name in names)
 
 
-def test_a_spot_job_waits_at_least_as_long_as_it_runs_and_goes_on_from_its_checkpoints(request_):
+def test_a_spot_job_waits_at_least_as_long_as_it_runs_and_goes_on_from_its_checkpoints(
+    request_: TrainingRequest,
+) -> None:
     asked = job_request(replace(request_, compute=SPOT), "job-1")
     assert asked["EnableManagedSpotTraining"] is True
     assert asked["StoppingCondition"] == {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 600}
@@ -219,7 +230,7 @@ def test_a_spot_job_waits_at_least_as_long_as_it_runs_and_goes_on_from_its_check
     assert asked["VpcConfig"] == {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
 
 
-def test_a_resumed_job_has_the_checkpoints_of_the_earlier_one(request_):
+def test_a_resumed_job_has_the_checkpoints_of_the_earlier_one(request_: TrainingRequest) -> None:
     asked = job_request(replace(request_, resume="job-0"), "job-1")
     assert asked["CheckpointConfig"] == {"S3Uri": "s3://artifacts/checkpoints/job-0"}
 
@@ -229,13 +240,15 @@ def test_a_resumed_job_has_the_checkpoints_of_the_earlier_one(request_):
     [("ml.m5.xlarge", True), ("ml.m5d.xlarge", False), ("ml.g5.xlarge", False)],
 )
 def test_a_volume_gets_the_key_unless_the_instance_encrypts_by_itself(
-    request_, instance_type, encrypted
-):
+    request_: TrainingRequest, instance_type: str, encrypted: bool
+) -> None:
     asked = job_request(replace(request_, compute=Compute(instance_type, 600)), "job-1")
     assert ("VolumeKmsKeyId" in asked["ResourceConfig"]) is encrypted
 
 
-def test_a_built_in_algorithm_gets_no_metrics_and_its_content_types(request_):
+def test_a_built_in_algorithm_gets_no_metrics_and_its_content_types(
+    request_: TrainingRequest,
+) -> None:
     channels = {"train": ("dataset/v7/train/", "application/x-image")}
     asked = job_request(replace(request_, own_program=False, channels=channels), "job-1")
     assert "MetricDefinitions" not in asked["AlgorithmSpecification"]

@@ -11,7 +11,7 @@ from scones_train.sagemaker.sdk_trainer import TrainerSageMaker
 WITHOUT_SDK = importlib.util.find_spec("sagemaker") is None
 
 
-def test_a_request_gets_the_sdks_names_and_keeps_the_callers():
+def test_a_request_gets_the_sdks_names_and_keeps_the_callers() -> None:
     spot = Compute("ml.m5.xlarge", 600, spot=True, subnets=("subnet-1",))
     request = TrainingRequest(
         name_prefix="scones",
@@ -34,7 +34,7 @@ def test_a_request_gets_the_sdks_names_and_keeps_the_callers():
     assert source["s3_uri"] == "s3://data/dataset/v7/train/"
 
 
-def test_no_two_members_of_the_api_get_one_name():
+def test_no_two_members_of_the_api_get_one_name() -> None:
     model = botocore.session.Session().get_service_model("sagemaker")
     shape = model.operation_model("CreateTrainingJob").input_shape
     assert shape is not None
@@ -43,12 +43,12 @@ def test_no_two_members_of_the_api_get_one_name():
 
 
 @pytest.mark.skipif(not WITHOUT_SDK, reason="the SDK is installed here")
-def test_without_the_sdk_the_sentence_says_how_to_get_it():
+def test_without_the_sdk_the_sentence_says_how_to_get_it() -> None:
     with pytest.raises(SettingsError, match=r"requirements/sagemaker\.lock"):
         SdkSageMaker(None)
 
 
 @pytest.mark.skipif(not WITHOUT_SDK, reason="the SDK is installed here")
-def test_without_the_whole_sdk_the_sentence_says_so_too():
+def test_without_the_whole_sdk_the_sentence_says_so_too() -> None:
     with pytest.raises(SettingsError, match=r"requirements/sagemaker-sdk\.lock"):
         TrainerSageMaker(None)

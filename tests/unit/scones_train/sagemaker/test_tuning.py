@@ -1,3 +1,5 @@
+from typing import Any
+
 import boto3
 import pytest
 from botocore.exceptions import ClientError
@@ -20,7 +22,7 @@ from scones_train.training.hyperparameters import Hyperparameters
 
 
 @pytest.fixture
-def asked():
+def asked() -> dict[str, Any]:
     request = TrainingRequest(
         name_prefix="scones-dev",
         image_uri="123456789012.dkr.ecr.us-east-1.amazonaws.com/scones-model:0.1.0",
@@ -36,18 +38,18 @@ def asked():
     return tuning_request(request, "search-1", "bayesian", jobs=3, at_once=2, seed=5)
 
 
-def trial(name, objective):
+def trial(name: str, objective: float | None) -> Trial:
     return Trial(name, {}, objective, "Completed" if objective is not None else "Failed")
 
 
-def test_a_training_takes_the_ends_of_every_range():
+def test_a_training_takes_the_ends_of_every_range() -> None:
     for each in RANGES:
         described = each.described()
         for end, value in (("MinValue", each.low), ("MaxValue", each.high)):
             assert getattr(Hyperparameters.parse({each.name: described[end]}), each.name) == value
 
 
-def test_the_best_is_the_most_accurate_and_failures_come_last():
+def test_the_best_is_the_most_accurate_and_failures_come_last() -> None:
     trials = [trial("a", 0.9), trial("b", None), trial("c", 0.95)]
     assert [each.name for each in ranked(trials)] == ["c", "a", "b"]
     assert best(trials).name == "c"
@@ -59,18 +61,18 @@ def test_the_best_is_the_most_accurate_and_failures_come_last():
     ("search", "named"),
     [(("grid", 1, 1), "'grid'"), (("random", 0, 1), "not 0"), (("random", 2, 3), "3 at once")],
 )
-def test_a_search_that_there_is_not_is_refused(search, named):
+def test_a_search_that_there_is_not_is_refused(search: tuple[str, int, int], named: str) -> None:
     require_search("random", 2, 2)
     with pytest.raises(TrainingError, match=named):
         require_search(*search)
 
 
-def test_the_objective_is_recorded_and_is_none_of_the_test_images():
+def test_the_objective_is_recorded_and_is_none_of_the_test_images() -> None:
     assert OBJECTIVE in RECORDED
     assert not OBJECTIVE.startswith("test")
 
 
-def test_the_request_is_one_that_aws_takes(asked):
+def test_the_request_is_one_that_aws_takes(asked: dict[str, Any]) -> None:
     client = boto3.client(
         "sagemaker", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
     )
@@ -91,20 +93,25 @@ def test_the_request_is_one_that_aws_takes(asked):
 class FakeSageMaker:
     """A search that goes through the given states, with two trainings on two pages."""
 
-    def __init__(self, *states):
-        self.states, self.stopped = list(states), None
+    def __init__(self, *states: str | BaseException) -> None:
+        self.states, self.stopped = list(states), ""
 
-    def create_hyper_parameter_tuning_job(self, **request):
+    def create_hyper_parameter_tuning_job(self, **request: Any) -> dict[str, Any]:
         self.name = request["HyperParameterTuningJobName"]
+        return {}
 
-    def describe_hyper_parameter_tuning_job(self, *, HyperParameterTuningJobName):
+    def describe_hyper_parameter_tuning_job(
+        self, *, HyperParameterTuningJobName: str
+    ) -> dict[str, Any]:
         state = self.states.pop(0)
         if isinstance(state, BaseException):
             raise state
         counts = {"Completed": 1, "InProgress": 1}
         return {"HyperParameterTuningJobStatus": state, "TrainingJobStatusCounters": counts}
 
-    def list_training_jobs_for_hyper_parameter_tuning_job(self, *, NextToken="", **_):
+    def list_training_jobs_for_hyper_parameter_tuning_job(
+        self, *, NextToken: str = "", **_: Any
+    ) -> dict[str, Any]:
         if NextToken:
             failed = {"TrainingJobName": "b", "TrainingJobStatus": "Failed"}
             return {"TrainingJobSummaries": [failed]}
@@ -116,20 +123,27 @@ class FakeSageMaker:
         }
         return {"TrainingJobSummaries": [summary], "NextToken": "1"}
 
-    def stop_hyper_parameter_tuning_job(self, *, HyperParameterTuningJobName):
+    def stop_hyper_parameter_tuning_job(self, *, HyperParameterTuningJobName: str) -> None:
         self.stopped = HyperParameterTuningJobName
 
-    def describe_training_job(self, *, TrainingJobName):
+    def describe_training_job(self, *, TrainingJobName: str) -> dict[str, Any]:
         raise NotImplementedError
 
 
-def run(sagemaker, asked):
-    seen = []
-    found = search(sagemaker, asked, progress=lambda *what: seen.append(what), sleep=lambda _: None)
+def run(
+    sagemaker: FakeSageMaker, asked: dict[str, Any]
+) -> tuple[list[Trial], list[tuple[int, int]]]:
+    seen: list[tuple[int, int]] = []
+    found = search(
+        sagemaker,
+        asked,
+        progress=lambda done, jobs: seen.append((done, jobs)),
+        sleep=lambda _: None,
+    )
     return found, seen
 
 
-def test_a_search_is_followed_to_its_trials(asked):
+def test_a_search_is_followed_to_its_trials(asked: dict[str, Any]) -> None:
     found, seen = run(FakeSageMaker("InProgress", "Completed"), asked)
     assert found == [
         Trial("a", {"learning_rate_scale": "0.2"}, 0.9),
@@ -138,7 +152,7 @@ def test_a_search_is_followed_to_its_trials(asked):
     assert seen == [(1, 3), (1, 3)]
 
 
-def test_a_search_that_fails_or_is_refused_is_one_sentence(asked):
+def test_a_search_that_fails_or_is_refused_is_one_sentence(asked: dict[str, Any]) -> None:
     with pytest.raises(TrainingJobFailed, match="search-1 ended as Failed"):
         run(FakeSageMaker("Failed"), asked)
     error = ClientError({"Error": {"Code": "ResourceLimitExceeded", "Message": "m"}}, "Create")
@@ -146,7 +160,7 @@ def test_a_search_that_fails_or_is_refused_is_one_sentence(asked):
         run(FakeSageMaker(error), asked)
 
 
-def test_an_interrupt_stops_the_search(asked):
+def test_an_interrupt_stops_the_search(asked: dict[str, Any]) -> None:
     sagemaker = FakeSageMaker(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         run(sagemaker, asked)

@@ -1,42 +1,51 @@
 import weakref
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from scones_core.model_card import ModelCard
 from scones_train.data import ImageSet
 from scones_train.evaluation.metrics import softmax
 from scones_train.model.export import to_onnx
-from scones_train.model.weights import package_weights
+from scones_train.model.weights import Weights, package_weights
 from scones_train.serving.predictor import Predictor
 from scones_train.training import fine_tuning
 from scones_train.training.checkpoint import Checkpoint
 from scones_train.training.cross_validation import total_steps, train
 from scones_train.training.fine_tuning import FineTuning, input_side
-from scones_train.training.fit import TrainingCallbacks, predict
+from scones_train.training.fit import EpochReport, TrainingCallbacks, predict
 from scones_train.training.hyperparameters import Hyperparameters
 
 SETTINGS = Hyperparameters(recipe="pretrained", epochs=2, batch_size=8, folds=2)
 
 
 @pytest.fixture(scope="module")
-def weights():
-    return package_weights()
+def weights() -> Weights:
+    packaged = package_weights()
+    assert packaged is not None
+    return packaged
 
 
 @pytest.fixture
-def lit(lit_images):
+def lit(lit_images: ImageSet) -> ImageSet:
     return lit_images
 
 
-def prepared(images, weights, settings=SETTINGS):
+def prepared(
+    images: ImageSet, weights: Weights, settings: Hyperparameters = SETTINGS
+) -> FineTuning:
     trainer = FineTuning(images, settings, weights)
     trainer.prepare(TrainingCallbacks())
     return trainer
 
 
-def test_a_few_epochs_separate_bright_above_from_bright_below(lit, weights):
+def test_a_few_epochs_separate_bright_above_from_bright_below(
+    lit: ImageSet, weights: Weights
+) -> None:
     steps = []
     shares: list[float] = []
     callbacks = TrainingCallbacks(on_step=lambda: steps.append(1), on_fold=shares.append)
@@ -51,7 +60,7 @@ def test_a_few_epochs_separate_bright_above_from_bright_below(lit, weights):
     assert len(steps) == trainer.preparation_steps + total_steps(len(lit), settings)
 
 
-def test_frozen_blocks_stay_and_the_upper_ones_change(lit, weights):
+def test_frozen_blocks_stay_and_the_upper_ones_change(lit: ImageSet, weights: Weights) -> None:
     trainer = prepared(lit, weights)
     network = trainer.fit(np.arange(len(lit)), TrainingCallbacks(), Checkpoint())
     before = weights.network(2, network.side, horizontal_flip=True).state_dict()
@@ -62,7 +71,9 @@ def test_frozen_blocks_stay_and_the_upper_ones_change(lit, weights):
     assert not any(name.startswith(("stem.", "blocks.4.")) for name in changed)
 
 
-def test_the_cached_features_predict_as_the_whole_network_does(lit, weights):
+def test_the_cached_features_predict_as_the_whole_network_does(
+    lit: ImageSet, weights: Weights
+) -> None:
     trainer = prepared(lit, weights)
     rows = np.arange(len(lit))
     network = trainer.fit(rows, TrainingCallbacks(), Checkpoint())
@@ -70,12 +81,14 @@ def test_the_cached_features_predict_as_the_whole_network_does(lit, weights):
     assert np.abs(trainer.predict(network, rows) - whole).max() < 0.05
 
 
-def test_a_resumed_training_ends_with_the_same_weights(lit, weights, tmp_path):
+def test_a_resumed_training_ends_with_the_same_weights(
+    lit: ImageSet, weights: Weights, tmp_path: Path
+) -> None:
     trainer, rows = prepared(lit, weights), np.arange(len(lit))
     whole = trainer.fit(rows, TrainingCallbacks(), Checkpoint())
     kept = Checkpoint(tmp_path / "final.pt", "f")
 
-    def stop(report):
+    def stop(report: EpochReport) -> None:
         raise InterruptedError(report.epoch)
 
     with pytest.raises(InterruptedError):
@@ -86,7 +99,9 @@ def test_a_resumed_training_ends_with_the_same_weights(lit, weights, tmp_path):
 
 
 @pytest.mark.parametrize("horizontal_flip", [0, 1])
-def test_the_graph_answers_as_the_network(lit, weights, card, horizontal_flip):
+def test_the_graph_answers_as_the_network(
+    lit: ImageSet, weights: Weights, card: ModelCard, horizontal_flip: int
+) -> None:
     settings = Hyperparameters(
         recipe="pretrained", epochs=1, batch_size=8, folds=0, horizontal_flip=horizontal_flip
     )
@@ -99,11 +114,13 @@ def test_the_graph_answers_as_the_network(lit, weights, card, horizontal_flip):
     assert np.abs(answered - expected).max() < 1e-4
 
 
-def _fields(card):
+def _fields(card: ModelCard) -> dict[str, Any]:
     return {name: getattr(card, name) for name in card.__slots__}
 
 
-def test_the_features_stay_within_their_room(lit, weights, monkeypatch):
+def test_the_features_stay_within_their_room(
+    lit: ImageSet, weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert len(prepared(lit, weights)._views) == 2
     longer = Hyperparameters(recipe="pretrained", epochs=9, batch_size=8, folds=0)
     trainer = FineTuning(lit, longer, weights)
@@ -116,7 +133,7 @@ def test_the_features_stay_within_their_room(lit, weights, monkeypatch):
     assert FineTuning(lit, longer, weights).preparation_steps == 2 * 2
 
 
-def test_photographs_go_through_in_small_parts(weights):
+def test_photographs_go_through_in_small_parts(weights: Weights) -> None:
     pixels = np.zeros((24, 224, 224, 3), dtype=np.uint8)
     pixels[::2, :112] = 200
     photographs = ImageSet(pixels, np.arange(24, dtype=np.int64) % 2)
@@ -125,7 +142,9 @@ def test_photographs_go_through_in_small_parts(weights):
     assert trainer.preparation_steps == 10
 
 
-def test_a_batch_of_many_pixels_is_trained_in_parts(lit, weights, monkeypatch):
+def test_a_batch_of_many_pixels_is_trained_in_parts(
+    lit: ImageSet, weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows, settings = np.arange(len(lit)), replace(SETTINGS, epochs=4)
     monkeypatch.setattr(fine_tuning, "TRAINED_PIXELS", 3 * 128 * 128)
     parts = prepared(lit, weights, settings)
@@ -134,7 +153,7 @@ def test_a_batch_of_many_pixels_is_trained_in_parts(lit, weights, monkeypatch):
     assert (parts.predict(network, rows).argmax(axis=1) == lit.labels).mean() >= 0.9
 
 
-def test_pixels_are_let_go_once_there_are_features(lit, weights):
+def test_pixels_are_let_go_once_there_are_features(lit: ImageSet, weights: Weights) -> None:
     pixels = lit.pixels.copy()
     held = weakref.ref(pixels)
     trainer = prepared(ImageSet(pixels, lit.labels), weights)
@@ -144,7 +163,9 @@ def test_pixels_are_let_go_once_there_are_features(lit, weights):
 
 
 @pytest.mark.parametrize("colours", [((200, 0, 0), (0, 0, 200)), ((0, 0, 0), (0, 0, 0))])
-def test_images_of_one_colour_give_finite_answers(weights, colours):
+def test_images_of_one_colour_give_finite_answers(
+    weights: Weights, colours: tuple[tuple[int, int, int], tuple[int, int, int]]
+) -> None:
     pixels = np.array(colours, dtype=np.uint8)[np.arange(8) % 2][:, None, None]
     images = ImageSet(pixels.repeat(16, 1).repeat(16, 2), np.arange(8, dtype=np.int64) % 2)
     trainer = prepared(images, weights)
@@ -163,5 +184,5 @@ def test_images_of_one_colour_give_finite_answers(weights, colours):
         ((16, 400), (32, 224)),
     ],
 )
-def test_the_side_that_images_are_taken_at(size, side):
+def test_the_side_that_images_are_taken_at(size: tuple[int, int], side: tuple[int, int]) -> None:
     assert input_side(size) == side

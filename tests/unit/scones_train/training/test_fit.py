@@ -1,12 +1,15 @@
-from typing import cast
+from collections.abc import Iterator
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from scones_core.errors import TrainingError
 from scones_train.data import ImageSet
 from scones_train.model.classifier import Classifier
+from scones_train.model.small_network import Network
 from scones_train.training.checkpoint import Checkpoint
 from scones_train.training.fit import EpochReport, Loop, TrainingCallbacks, fit
 from scones_train.training.hyperparameters import Hyperparameters
@@ -15,25 +18,28 @@ from scones_train.training.scratch import FromScratch
 
 
 @pytest.fixture
-def lit(lit_images):
+def lit(lit_images: ImageSet) -> ImageSet:
     return lit_images
 
 
-def trained(images, reports=None, **settings):
+def trained(
+    images: ImageSet, reports: list[EpochReport] | None = None, **settings: Any
+) -> tuple[Network, NDArray[np.float32]]:
     trainer = FromScratch(images, Hyperparameters(recipe="scratch", **settings))
-    callbacks = TrainingCallbacks(on_epoch=[].append if reports is None else reports.append)
+    seen: list[EpochReport] = [] if reports is None else reports
+    callbacks = TrainingCallbacks(on_epoch=seen.append)
     rows = np.arange(len(images))
     network = trainer.fit(rows, callbacks, Checkpoint())
     return network, trainer.predict(network, rows)
 
 
-def test_a_seed_gives_the_same_answers_again_and_another_gives_others(lit):
+def test_a_seed_gives_the_same_answers_again_and_another_gives_others(lit: ImageSet) -> None:
     _, first = trained(lit, epochs=2, batch_size=8)
     assert np.array_equal(first, trained(lit, epochs=2, batch_size=8)[1])
     assert not np.array_equal(first, trained(lit, epochs=2, batch_size=8, seed=1)[1])
 
 
-def test_every_epoch_is_reported_and_the_loss_falls(lit):
+def test_every_epoch_is_reported_and_the_loss_falls(lit: ImageSet) -> None:
     reports: list[EpochReport] = []
     _, logits = trained(lit, reports, epochs=5, batch_size=8)
     assert [report.epoch for report in reports] == [1, 2, 3, 4, 5]
@@ -57,7 +63,7 @@ class Linear(Classifier):
         return cast(torch.Tensor, self.layer(x))
 
 
-def updated(parts):
+def updated(parts: int) -> NDArray[np.float32]:
     """Return the weights of a linear classifier after four steps of two batches of seven."""
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(14, 5, generator=generator)
@@ -67,7 +73,7 @@ def updated(parts):
     torch.nn.init.zeros_(network.layer.bias)
     schedule = Annealed([torch.optim.SGD(network.parameters(), lr=1.0)], steps=4)
 
-    def batches(_):
+    def batches(_: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         return zip(inputs.split(7), targets.split(7), strict=True)
 
     loop = Loop(network, network, batches, schedule, generator, parts=parts)
@@ -76,19 +82,19 @@ def updated(parts):
     return network.layer.weight.detach().numpy()
 
 
-def test_a_batch_in_unequal_parts_updates_as_the_whole_batch():
+def test_a_batch_in_unequal_parts_updates_as_the_whole_batch() -> None:
     whole = updated(1)
     assert np.abs(whole).max() > 0.1
     assert np.allclose(updated(3), whole, atol=1e-6)
 
 
-def test_fewer_images_than_a_batch_make_one_batch(lit):
+def test_fewer_images_than_a_batch_make_one_batch(lit: ImageSet) -> None:
     _, logits = trained(lit, epochs=1, batch_size=64)
     assert logits.shape == (24, 2)
     assert np.isfinite(logits).all()
 
 
-def test_without_flips_an_image_and_its_flip_may_differ(lit):
+def test_without_flips_an_image_and_its_flip_may_differ(lit: ImageSet) -> None:
     flipped = ImageSet(lit.pixels[:, :, ::-1].copy(), lit.labels)
     for horizontal_flip, alike in ((0, False), (1, True)):
         settings = Hyperparameters(
@@ -101,7 +107,7 @@ def test_without_flips_an_image_and_its_flip_may_differ(lit):
         assert np.allclose(answers, turned, atol=1e-4) == alike
 
 
-def test_large_images_are_taken_by_the_patch():
+def test_large_images_are_taken_by_the_patch() -> None:
     random = np.random.default_rng(2)
     pixels = random.integers(0, 100, (16, 224, 224, 3), dtype=np.uint8)
     labels = np.arange(16, dtype=np.int64) % 2

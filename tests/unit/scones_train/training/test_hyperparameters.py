@@ -1,21 +1,23 @@
+from typing import Any
+
 import pytest
 
 from scones_core.errors import TrainingError
 from scones_train.training.hyperparameters import Hyperparameters
 
 
-def test_strings_are_read_back_as_the_same_settings():
+def test_strings_are_read_back_as_the_same_settings() -> None:
     settings = Hyperparameters(classes=("cat", "dog", "eel"), epochs=3, seed=9, folds=4)
     strings = settings.strings()
     assert all(isinstance(value, str) for value in strings.values())
     assert Hyperparameters.parse(strings) == settings
 
 
-def test_absent_values_keep_their_defaults():
+def test_absent_values_keep_their_defaults() -> None:
     assert Hyperparameters.parse({"epochs": "2"}) == Hyperparameters(epochs=2)
 
 
-def test_keys_of_the_platform_are_passed_over():
+def test_keys_of_the_platform_are_passed_over() -> None:
     given = {"sagemaker_program": '"train.py"', "seed": "4"}
     assert Hyperparameters.parse(given).seed == 4
 
@@ -41,18 +43,18 @@ def test_keys_of_the_platform_are_passed_over():
         ("learning_rat", "0.1"),
     ],
 )
-def test_a_bad_value_is_refused_by_its_name(name, value):
+def test_a_bad_value_is_refused_by_its_name(name: str, value: Any) -> None:
     with pytest.raises(TrainingError, match=name):
         Hyperparameters.parse({name: value})
 
 
-def test_values_that_an_sdk_encoded_as_json_are_read():
+def test_values_that_an_sdk_encoded_as_json_are_read() -> None:
     given = {"epochs": '"6"', "recipe": '"scratch"', "classes": '"[\\"a\\", \\"b\\"]"'}
     found = Hyperparameters.parse(given)
     assert (found.epochs, found.recipe, found.classes) == (6, "scratch", ("a", "b"))
 
 
-def test_a_thousand_classes_are_shared_out_over_values_of_2500_characters():
+def test_a_thousand_classes_are_shared_out_over_values_of_2500_characters() -> None:
     classes = tuple(f"species number {number:04}" for number in range(1000))
     strings = Hyperparameters(classes=classes).strings()
     assert max(map(len, strings.values())) <= 2500
@@ -72,11 +74,13 @@ def test_a_thousand_classes_are_shared_out_over_values_of_2500_characters():
         ("dataset_version", '""', ""),
     ],
 )
-def test_values_are_read_as_clients_write_flags_absent_values_and_integers(name, text, value):
+def test_values_are_read_as_clients_write_flags_absent_values_and_integers(
+    name: str, text: str, value: int | str
+) -> None:
     assert getattr(Hyperparameters.parse({name: text}), name) == value
 
 
 @pytest.mark.parametrize("text", ["3.5", "inf", "nan", "", "true"])
-def test_what_is_no_integer_stays_refused(text):
+def test_what_is_no_integer_stays_refused(text: str) -> None:
     with pytest.raises(TrainingError, match="epochs must be an integer"):
         Hyperparameters.parse({"epochs": text})

@@ -14,7 +14,7 @@ from scones_train.training.optimiser import (
 
 
 @pytest.mark.parametrize("shape", [(8, 20), (20, 8), (10, 10)])
-def test_an_orthogonalised_matrix_has_singular_values_near_one(shape):
+def test_an_orthogonalised_matrix_has_singular_values_near_one(shape: tuple[int, int]) -> None:
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     result = orthogonalise(matrix, steps=5)
     values = torch.linalg.svdvals(result)
@@ -22,13 +22,14 @@ def test_an_orthogonalised_matrix_has_singular_values_near_one(shape):
     assert values.max() < 1.4
 
 
-def test_muon_keeps_filters_near_their_norm_and_goes_downhill():
+def test_muon_keeps_filters_near_their_norm_and_goes_downhill() -> None:
     weight = torch.nn.Parameter(torch.randn(6, 4, 3, 3, generator=torch.Generator().manual_seed(2)))
     target = torch.ones_like(weight)
     optimiser = Muon([weight], lr=0.1)
 
-    def loss():
-        return -(weight * target).sum() / weight.norm()
+    def loss() -> torch.Tensor:
+        value: torch.Tensor = -(weight * target).sum() / weight.norm()
+        return value
 
     before = loss().item()
     for _ in range(20):
@@ -39,7 +40,7 @@ def test_muon_keeps_filters_near_their_norm_and_goes_downhill():
     assert weight.norm().item() == pytest.approx(6**0.5, rel=0.2)
 
 
-def test_the_rate_rises_to_one_and_falls_to_nothing():
+def test_the_rate_rises_to_one_and_falls_to_nothing() -> None:
     rates = [rate(step, 100) for step in range(100)]
     peak = rates.index(max(rates))
     assert rates[peak] == 1
@@ -49,7 +50,7 @@ def test_the_rate_rises_to_one_and_falls_to_nothing():
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
 
 
-def test_a_schedule_trains_everything_but_the_whitening():
+def test_a_schedule_trains_everything_but_the_whitening() -> None:
     torch.manual_seed(0)
     network = Network(2, widths=(8, 8, 8))
     before = {name: value.clone() for name, value in network.named_parameters()}
@@ -64,7 +65,7 @@ def test_a_schedule_trains_everything_but_the_whitening():
     assert "whiten.weight" not in moved
 
 
-def test_fine_tuning_gives_the_head_ten_times_the_rate_and_leaves_frozen_weights_out():
+def test_fine_tuning_gives_the_head_ten_times_the_rate_and_leaves_frozen_weights_out() -> None:
     with torch.device("meta"):
         network = EfficientNetLite0(2, side=(32, 32), horizontal_flip=True)
     network.requires_grad_(requires_grad=False)

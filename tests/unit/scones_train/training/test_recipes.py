@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -5,19 +7,24 @@ from scones_core.errors import TrainingError
 from scones_train.data import ImageSet
 from scones_train.model.weights import ARCHITECTURES, Weights
 from scones_train.training.hyperparameters import Hyperparameters
-from scones_train.training.recipes import choose_recipe
+from scones_train.training.recipes import Choice, choose_recipe
 
 WEIGHTS = Weights(ARCHITECTURES[0], {}, {})
 
 
-def images(count=40, *, grey=False):
+def images(count: int = 40, *, grey: bool = False) -> ImageSet:
     pixels = np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)
     if grey:
         pixels[:] = pixels[..., :1]
     return ImageSet(pixels, np.arange(count, dtype=np.int64) % 2)
 
 
-def choose(shown, given=None, packaged=WEIGHTS, **settings):
+def choose(
+    shown: ImageSet,
+    given: Weights | None = None,
+    packaged: Weights | None = WEIGHTS,
+    **settings: Any,
+) -> Choice:
     return choose_recipe(Hyperparameters(**settings), shown, given, lambda: packaged)
 
 
@@ -32,7 +39,9 @@ def choose(shown, given=None, packaged=WEIGHTS, **settings):
         ("scratch", False, (None, WEIGHTS), "scratch", "was set"),
     ],
 )
-def test_the_recipe_is_chosen_by_images_and_weights(asked, grey, weights, recipe, reason):
+def test_the_recipe_is_chosen_by_images_and_weights(
+    asked: str, grey: bool, weights: tuple[Weights | None, Weights | None], recipe: str, reason: str
+) -> None:
     choice = choose(images(grey=grey), *weights, recipe=asked)
     assert choice.settings.recipe == recipe
     assert reason in choice.reason
@@ -43,7 +52,9 @@ def test_the_recipe_is_chosen_by_images_and_weights(asked, grey, weights, recipe
     ("asked", "given", "named"),
     [("pretrained", None, "needs weights"), ("scratch", WEIGHTS, "no weights")],
 )
-def test_a_recipe_that_does_not_fit_its_weights_is_refused(asked, given, named):
+def test_a_recipe_that_does_not_fit_its_weights_is_refused(
+    asked: str, given: Weights | None, named: str
+) -> None:
     with pytest.raises(TrainingError, match=named):
         choose(images(), given, None, recipe=asked)
 
@@ -59,7 +70,9 @@ def test_a_recipe_that_does_not_fit_its_weights_is_refused(asked, given, named):
         ({"batch_size": 4, "max_steps": 1000}, 8, 4),
     ],
 )
-def test_what_is_left_open_is_the_recipes_own(settings, epochs, batch_size):
+def test_what_is_left_open_is_the_recipes_own(
+    settings: dict[str, Any], epochs: int, batch_size: int
+) -> None:
     found = choose(images(), **settings).settings
     assert (found.epochs, found.batch_size) == (epochs, batch_size)
 
@@ -74,9 +87,11 @@ def test_what_is_left_open_is_the_recipes_own(settings, epochs, batch_size):
         ("pretrained", 1000, 8),
     ],
 )
-def test_few_images_are_seen_more_often_so_that_there_are_steps_to_learn_in(recipe, count, epochs):
+def test_few_images_are_seen_more_often_so_that_there_are_steps_to_learn_in(
+    recipe: str, count: int, epochs: int
+) -> None:
     assert choose(images(count), recipe=recipe).settings.epochs == epochs
 
 
-def test_given_epochs_are_kept_however_few_images_there_are():
+def test_given_epochs_are_kept_however_few_images_there_are() -> None:
     assert choose(images(), recipe="scratch", epochs=3).settings.epochs == 3

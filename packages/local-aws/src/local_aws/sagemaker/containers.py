@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from local_aws.core.child_processes import Children
 from local_aws.errors import LocalAwsError
-from local_aws.sagemaker.images import ImageCommands
+from local_aws.sagemaker.image_programs import ImageCommands
 
 # CloudWatch Logs takes events of 256 KiB; a longer line is cut into several.
 MAX_LINE_BYTES = 256 * 1024 - 26

@@ -14,7 +14,7 @@ import pytest
 from botocore.config import Config
 
 from local_aws.control import LocalAws
-from local_aws.sagemaker.images import ImageCommands
+from local_aws.sagemaker.image_programs import ImageCommands
 from local_aws.testing import PROGRAMS
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/toy-model:1"

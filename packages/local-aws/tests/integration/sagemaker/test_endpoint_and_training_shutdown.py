@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local_aws.control import LocalAws
-from local_aws.sagemaker.images import ImageCommands
+from local_aws.sagemaker.image_programs import ImageCommands
 
 BUCKET = "sagemaker-tests"
 

@@ -24,7 +24,9 @@ STEPS = {
     ("metric", "current", "expected"),
     [(55, 10, 10), (60, 10, 11), (69, 10, 11), (70, 10, 13), (30, 10, 7), (31, 10, 10)],
 )
-def test_a_step_is_chosen_by_the_distance_from_the_threshold(metric, current, expected):
+def test_a_step_is_chosen_by_the_distance_from_the_threshold(
+    metric: int, current: int, expected: int
+) -> None:
     assert step_capacity(STEPS, current, metric - 50) == expected
 
 
@@ -32,7 +34,7 @@ def test_a_step_is_chosen_by_the_distance_from_the_threshold(metric, current, ex
     ("kind", "adjustment", "expected"),
     [("ChangeInCapacity", 2, 6), ("ChangeInCapacity", -1, 3), ("ExactCapacity", 1, 1)],
 )
-def test_an_adjustment_is_of_its_type(kind, adjustment, expected):
+def test_an_adjustment_is_of_its_type(kind: str, adjustment: int, expected: int) -> None:
     step = {"MetricIntervalLowerBound": 0, "ScalingAdjustment": adjustment}
     assert step_capacity({"AdjustmentType": kind, "StepAdjustments": [step]}, 4, 0) == expected
 
@@ -48,22 +50,24 @@ def test_an_adjustment_is_of_its_type(kind, adjustment, expected):
         ([], False, 2),
     ],
 )
-def test_tracking_brings_the_metric_to_its_target(values, scale_in, expected):
+def test_tracking_brings_the_metric_to_its_target(
+    values: list[int], scale_in: bool, expected: int
+) -> None:
     assert tracked_capacity({"TargetValue": 100}, 2, values, scale_in=scale_in) == expected
 
 
-def test_scaling_in_can_be_left_out():
+def test_scaling_in_can_be_left_out() -> None:
     policy = {"TargetValue": 100, "DisableScaleIn": True}
     assert tracked_capacity(policy, 2, [0], scale_in=True) == 2
 
 
-def test_cooldowns_have_a_default_and_may_be_none():
+def test_cooldowns_have_a_default_and_may_be_none() -> None:
     assert cooldown_seconds({}, scale_in=True) == 300
     assert cooldown_seconds({"ScaleOutCooldown": 0}, scale_in=False) == 0
     assert cooldown_seconds({"Cooldown": 60}, scale_in=False) == 60
 
 
-def test_a_tracking_policy_has_a_high_and_a_low_alarm():
+def test_a_tracking_policy_has_a_high_and_a_low_alarm() -> None:
     metric = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
     policy = {"TargetValue": 100, "PredefinedMetricSpecification": metric}
     high, low = tracking_alarms(policy, VARIANT)
@@ -72,7 +76,7 @@ def test_a_tracking_policy_has_a_high_and_a_low_alarm():
     assert high["dimensions"][0] == {"Name": "EndpointName", "Value": "e"}
 
 
-def test_an_unknown_metric_cannot_be_tracked():
+def test_an_unknown_metric_cannot_be_tracked() -> None:
     metric = {"PredefinedMetricType": "SageMakerInferenceComponentInvocationsPerCopy"}
     with pytest.raises(ValueError, match="InvocationsPerCopy"):
         tracking_alarms({"TargetValue": 1, "PredefinedMetricSpecification": metric}, VARIANT)

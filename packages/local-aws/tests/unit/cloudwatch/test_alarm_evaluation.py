@@ -29,7 +29,7 @@ TWO_OF_THREE = {
 }
 
 
-def values(row):
+def values(row: str) -> list[float | None]:
     return [{"0": 1.0, "X": 9.0, "-": None}[mark] for mark in row]
 
 
@@ -42,7 +42,9 @@ def values(row):
         for treatment, expected in zip(TREATMENTS, states, strict=True)
     ],
 )
-def test_missing_data_are_treated_as_the_tables_say(datapoints, row, treatment, expected):
+def test_missing_data_are_treated_as_the_tables_say(
+    datapoints: int, row: str, treatment: str, expected: str | None
+) -> None:
     rule = Rule("GreaterThanThreshold", 5.0, 3, datapoints, treatment)
     assert new_state(rule, values(row)) == expected
 
@@ -56,16 +58,16 @@ def test_missing_data_are_treated_as_the_tables_say(datapoints, row, treatment, 
         ("LessThanOrEqualToThreshold", 5.0, ALARM),
     ],
 )
-def test_a_value_on_the_threshold(comparison, at, expected):
+def test_a_value_on_the_threshold(comparison: str, at: float, expected: str) -> None:
     assert new_state(Rule(comparison, 5.0, 1, 1), [None, None, at]) == expected
 
 
-def test_one_breaching_point_of_three_is_not_enough_where_two_are_asked_for():
+def test_one_breaching_point_of_three_is_not_enough_where_two_are_asked_for() -> None:
     rule = Rule("GreaterThanThreshold", 5.0, 3, 2)
     assert new_state(rule, [9.0, 9.0, 1.0, 9.0, 1.0]) == OK
 
 
-def test_the_reason_names_the_data_and_the_threshold():
+def test_the_reason_names_the_data_and_the_threshold() -> None:
     rule = Rule("GreaterThanOrEqualToThreshold", 1.0, 1, 1, "notBreaching")
     assert reason(rule, ALARM, [("21/11/26 02:10:00", 3.0)], 0) == (
         "Threshold Crossed: 1 out of the last 1 datapoint [3.0 (21/11/26 02:10:00)] was greater "

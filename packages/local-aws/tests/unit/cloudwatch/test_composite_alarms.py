@@ -5,7 +5,7 @@ from local_aws.cloudwatch.composite_alarms import RuleError, alarms_in, parsed
 STATES = {"up": "OK", "down": "ALARM", "new one": "INSUFFICIENT_DATA"}
 
 
-def holds(rule):
+def holds(rule: str) -> bool:
     return parsed(rule)(lambda name, state: STATES.get(name) == state)
 
 
@@ -22,12 +22,12 @@ def holds(rule):
         ('ALARM("arn:aws:cloudwatch:us-east-1:123456789012:alarm:down")', True),
     ],
 )
-def test_a_rule_is_true_by_its_alarms_states(rule, expected):
+def test_a_rule_is_true_by_its_alarms_states(rule: str, expected: bool) -> None:
     assert holds(rule) is expected
 
 
 @pytest.mark.parametrize("rule", ["", "ALARM()", "ALARM(a) ALARM(b)", "(ALARM(a)", "AND", "maybe"])
-def test_a_rule_that_cannot_be_read_is_refused(rule):
+def test_a_rule_that_cannot_be_read_is_refused(rule: str) -> None:
     with pytest.raises(RuleError, match="AlarmRule"):
         parsed(rule)
 
@@ -44,5 +44,5 @@ def test_a_rule_may_have_many_alarms() -> None:
     assert holds(" OR ".join(["FALSE"] * 1000 + ["TRUE"])) is True
 
 
-def test_the_alarms_of_a_rule_are_known():
+def test_the_alarms_of_a_rule_are_known() -> None:
     assert alarms_in('NOT ALARM("a") AND (OK(b) OR TRUE)') == ["a", "b"]

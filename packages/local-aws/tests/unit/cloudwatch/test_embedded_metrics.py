@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 
@@ -6,7 +7,7 @@ from local_aws.cloudwatch.embedded_metrics import embedded_metrics
 from local_aws.core.metric_store import MetricKey
 
 
-def line(**changes):
+def line(**changes: Any) -> str:
     directive = {
         "Namespace": "Scones",
         "Dimensions": [["Label"], []],
@@ -18,7 +19,7 @@ def line(**changes):
     return json.dumps(document)
 
 
-def test_each_metric_counts_for_each_set_of_dimensions():
+def test_each_metric_counts_for_each_set_of_dimensions() -> None:
     found = [(one.key, one.values, one.unit) for one in embedded_metrics(line())]
     label = {"Label": "bicycle"}
     assert found == [
@@ -28,7 +29,7 @@ def test_each_metric_counts_for_each_set_of_dimensions():
     assert {one.at for one in embedded_metrics(line())} == {1_700_000_000.0}
 
 
-def test_without_dimensions_a_metric_counts_once():
+def test_without_dimensions_a_metric_counts_once() -> None:
     (found, _) = embedded_metrics(line(directive={"Dimensions": [[]]}))
     assert found.key == MetricKey.of("Scones", "Confidence", {})
 
@@ -46,5 +47,5 @@ def test_without_dimensions_a_metric_counts_once():
         line(Confidence=[1] * 101, Seen=[]),
     ],
 )
-def test_a_line_that_does_not_keep_to_the_format_has_none(message):
+def test_a_line_that_does_not_keep_to_the_format_has_none(message: str) -> None:
     assert list(embedded_metrics(message)) == []

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from local_aws.cloudwatch.metric_math import MathError, Scope, evaluate
@@ -9,7 +11,7 @@ SHARE = (
 )
 
 
-def scope(**series):
+def scope(**series: Any) -> Scope:
     return Scope(series, TIMES, 60, tuple(series))
 
 
@@ -44,14 +46,16 @@ def scope(**series):
         ("STDDEV([REPEAT, m2])", {}),
     ],
 )
-def test_an_expression_is_computed_in_each_period(expression, expected):
+def test_an_expression_is_computed_in_each_period(
+    expression: str, expected: dict[int, float]
+) -> None:
     known = scope(
         m1={0: 1.0, 60: 2.0, 120: 3.0}, m2={0: 10.0, 60: 20.0}, m3={60: 5.0}, m4={0: 1.0, 120: 3.0}
     )
     assert evaluate(expression, known) == expected
 
 
-def test_the_share_of_reviews_needs_twenty_images():
+def test_the_share_of_reviews_needs_twenty_images() -> None:
     few = scope(accepted={0: 10.0}, review={0: 9.0, 60: 30.0})
     assert evaluate(SHARE, few) == {0: 0.0, 60: 100.0, 120: 0.0}
     many = scope(accepted={0: 60.0}, review={0: 40.0})
@@ -71,6 +75,6 @@ def test_the_share_of_reviews_needs_twenty_images():
         ("FILL(m1)", "2 arguments are needed, not 1"),
     ],
 )
-def test_what_cannot_be_computed_is_said(expression, said):
+def test_what_cannot_be_computed_is_said(expression: str, said: str) -> None:
     with pytest.raises(MathError, match=said):
         evaluate(expression, scope(m1={0: 1.0}))

@@ -1,39 +1,48 @@
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from local_aws.core.admin_api import MAX_BODY_BYTES, Page, Routes, serve_own_paths
+from local_aws.core.admin_api import MAX_BODY_BYTES, Page, Routes, Wsgi, serve_own_paths
 from local_aws.errors import LocalAwsError
 
 
 @pytest.fixture
-def routes():
+def routes() -> Routes:
     table = Routes()
 
     @table.route("GET", "/_local_aws/echo")
-    def read(query):
+    def read(query: dict[str, str]) -> dict[str, str]:
         return query
 
     @table.route("POST", "/_local_aws/echo")
-    def write(body):
+    def write(body: dict[str, int]) -> dict[str, int]:
         if "fault" in body:
             raise LocalAwsError("That is no good.")
         return body
 
     @table.route("GET", "/_local_aws/page")
-    def page(query):
+    def page(query: dict[str, Any]) -> Page:
         return Page(b"<p>hello</p>")
 
     return table
 
 
-def ask(application, method, path, body=b"", *, query="", length=None):
+def ask(
+    application: Wsgi,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    *,
+    query: str = "",
+    length: int | None = None,
+) -> tuple[int, bytes, str]:
     seen: dict[str, Any] = {}
 
-    def start_response(status, headers):
-        seen.update(headers, status=int(status.split()[0]))
+    def start_response(status: str, headers: list[tuple[str, str]]) -> None:
+        seen.update(headers, status=int(status.split(maxsplit=1)[0]))
 
     content = b"".join(
         application(
@@ -51,7 +60,7 @@ def ask(application, method, path, body=b"", *, query="", length=None):
     return seen["status"], content, seen["Content-Type"]
 
 
-def test_a_query_and_a_body_reach_their_handlers(routes):
+def test_a_query_and_a_body_reach_their_handlers(routes: Routes) -> None:
     status, content, kind = ask(routes, "GET", "/_local_aws/echo", query="a=1&b=x%20y")
     assert (status, json.loads(content)) == (200, {"a": "1", "b": "x y"})
     assert kind == "application/json"
@@ -59,7 +68,7 @@ def test_a_query_and_a_body_reach_their_handlers(routes):
     assert json.loads(ask(routes, "POST", "/_local_aws/echo")[1]) == {}
 
 
-def test_a_page_is_sent_as_it_is(routes):
+def test_a_page_is_sent_as_it_is(routes: Routes) -> None:
     status, content, kind = ask(routes, "GET", "/_local_aws/page")
     assert (status, content, kind) == (200, b"<p>hello</p>", "text/html; charset=utf-8")
 
@@ -74,20 +83,22 @@ def test_a_page_is_sent_as_it_is(routes):
         (("POST", "/_local_aws/echo", b'{"fault": 1}'), 400, "That is no good."),
     ],
 )
-def test_what_cannot_be_answered_is_said_in_a_sentence(routes, asked, status, said):
+def test_what_cannot_be_answered_is_said_in_a_sentence(
+    routes: Routes, asked: tuple[str, str, bytes], status: int, said: str
+) -> None:
     answered, content, _ = ask(routes, *asked)
     assert answered == status
     assert said in json.loads(content)["message"]
 
 
-def test_a_body_that_is_too_long_is_not_read(routes):
+def test_a_body_that_is_too_long_is_not_read(routes: Routes) -> None:
     status, content, _ = ask(routes, "POST", "/_local_aws/echo", length=MAX_BODY_BYTES + 1)
     assert status == 400
     assert str(MAX_BODY_BYTES) in json.loads(content)["message"]
 
 
-def test_only_own_paths_are_taken_from_the_application(routes):
-    def application(environ, start_response):
+def test_only_own_paths_are_taken_from_the_application(routes: Routes) -> None:
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
         return [b"aws"]
 
@@ -96,6 +107,6 @@ def test_only_own_paths_are_taken_from_the_application(routes):
     assert ask(both, "GET", "/_local_aws/none")[0] == 404
 
 
-def test_a_path_that_could_be_a_bucket_is_refused():
+def test_a_path_that_could_be_a_bucket_is_refused() -> None:
     with pytest.raises(ValueError, match="not below"):
         Routes().route("GET", "/clock")

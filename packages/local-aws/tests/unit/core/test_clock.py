@@ -16,31 +16,31 @@ class Log(list[tuple[str, float]]):
 class Every:
     """An agenda that notes each time when it ran."""
 
-    def __init__(self, seconds, log, name=""):
+    def __init__(self, seconds: int, log: Log, name: str = "") -> None:
         self.step = datetime.timedelta(seconds=seconds)
         self.due = START + self.step
         self.log, self.name = log, name
 
-    def next_due(self):
+    def next_due(self) -> datetime.datetime:
         return self.due
 
-    def run(self, now):
+    def run(self, now: datetime.datetime) -> None:
         self.log.append((self.name, (now - START).total_seconds()))
         self.due = now + self.step
 
 
-def standing_clock():
+def standing_clock() -> Clock:
     return Clock(real=START.timestamp)
 
 
-def test_it_is_real_time_and_what_was_advanced():
+def test_it_is_real_time_and_what_was_advanced() -> None:
     clock = standing_clock()
     clock.advance(90)
     assert clock.now() == START + datetime.timedelta(seconds=90)
     assert clock.advanced_seconds == 90
 
 
-def test_advancing_does_all_that_is_due_in_order_and_at_its_time():
+def test_advancing_does_all_that_is_due_in_order_and_at_its_time() -> None:
     clock, log = standing_clock(), Log()
     clock.follow(Every(20, log, "a"))
     clock.follow(Every(30, log, "b"))
@@ -49,11 +49,11 @@ def test_advancing_does_all_that_is_due_in_order_and_at_its_time():
     assert clock.seconds_to_next() == 15
 
 
-def test_what_the_clock_shows_during_work_is_the_time_when_it_was_due():
+def test_what_the_clock_shows_during_work_is_the_time_when_it_was_due() -> None:
     clock, shown = standing_clock(), []
 
     class Looking(Every):
-        def run(self, now):
+        def run(self, now: datetime.datetime) -> None:
             shown.append(clock.now())
             super().run(now)
 
@@ -62,7 +62,7 @@ def test_what_the_clock_shows_during_work_is_the_time_when_it_was_due():
     assert shown == [START + datetime.timedelta(seconds=40)]
 
 
-def test_time_that_passes_by_itself_makes_work_due_as_well():
+def test_time_that_passes_by_itself_makes_work_due_as_well() -> None:
     real, log = [START.timestamp()], Log()
     clock = Clock(real=lambda: real[0])
     clock.follow(Every(20, log))
@@ -73,11 +73,11 @@ def test_time_that_passes_by_itself_makes_work_due_as_well():
     assert [at for _, at in log] == [20, 40]
 
 
-def test_nothing_is_due_where_nobody_waits():
+def test_nothing_is_due_where_nobody_waits() -> None:
     assert standing_clock().seconds_to_next() is None
 
 
-def test_a_waiter_returns_once_the_clock_is_past_its_time():
+def test_a_waiter_returns_once_the_clock_is_past_its_time() -> None:
     clock, results = standing_clock(), []
     waiter = threading.Thread(target=lambda: results.append(clock.wait(3600)))
     waiter.start()
@@ -88,7 +88,7 @@ def test_a_waiter_returns_once_the_clock_is_past_its_time():
     assert results == [False]
 
 
-def test_a_waiter_that_is_stopped_says_so():
+def test_a_waiter_that_is_stopped_says_so() -> None:
     clock, stop, results = standing_clock(), threading.Event(), []
     waiter = threading.Thread(target=lambda: results.append(clock.wait(3600, stop)))
     waiter.start()
@@ -98,14 +98,14 @@ def test_a_waiter_that_is_stopped_says_so():
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), 1e12])
-def test_it_goes_neither_back_nor_years_ahead(seconds):
+def test_it_goes_neither_back_nor_years_ahead(seconds: float) -> None:
     clock = standing_clock()
     with pytest.raises(LocalAwsError, match="goes forward by"):
         clock.advance(seconds)
     assert clock.now() == START
 
 
-def test_it_goes_on_where_an_earlier_process_was():
+def test_it_goes_on_where_an_earlier_process_was() -> None:
     clock, log = standing_clock(), Log()
     clock.follow(Every(20, log))
     clock.resume(3600)
@@ -113,7 +113,7 @@ def test_it_goes_on_where_an_earlier_process_was():
     assert log == []
 
 
-def test_a_host_whose_clock_is_set_back_does_not_take_time_back():
+def test_a_host_whose_clock_is_set_back_does_not_take_time_back() -> None:
     real, log = [START.timestamp()], Log()
     clock = Clock(real=lambda: real[0])
     clock.follow(Every(20, log))
@@ -129,21 +129,23 @@ def test_a_host_whose_clock_is_set_back_does_not_take_time_back():
 class Faulty(Every):
     """An agenda that fails to say when it is due, or to do what is."""
 
-    def __init__(self, seconds, *, says):
+    def __init__(self, seconds: int, *, says: bool) -> None:
         super().__init__(seconds, Log())
         self.says = says
 
-    def next_due(self):
+    def next_due(self) -> datetime.datetime:
         if not self.says:
             raise TypeError("no time")
         return super().next_due()
 
-    def run(self, now):
+    def run(self, now: datetime.datetime) -> None:
         raise ValueError(f"cannot be done at {now}")
 
 
 @pytest.mark.parametrize("says", [False, True])
-def test_an_agenda_that_fails_holds_up_no_other(says, caplog):
+def test_an_agenda_that_fails_holds_up_no_other(
+    says: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     real, log = [START.timestamp()], Log()
     clock = Clock(real=lambda: real[0])
     clock.follow(Faulty(10, says=says))
@@ -156,7 +158,7 @@ def test_an_agenda_that_fails_holds_up_no_other(says, caplog):
     assert len(caplog.records) == 1
 
 
-def test_an_agenda_that_works_again_is_done_again():
+def test_an_agenda_that_works_again_is_done_again() -> None:
     clock = standing_clock()
     agenda = Faulty(10, says=False)
     clock.follow(agenda)

@@ -16,11 +16,13 @@ from local_aws.core.expressions import Expression, wildcard
         (r"((\w+)=(\w+) ?)+$", "a=b c=d", ["a=b c=d", "c=d", "c", "d"]),
     ],
 )
-def test_the_first_match_has_its_groups(pattern, text, found):
+def test_the_first_match_has_its_groups(
+    pattern: str, text: str, found: list[str | None] | None
+) -> None:
     assert Expression(pattern).search(text) == found
 
 
-def test_case_counts_unless_it_is_to_be_ignored():
+def test_case_counts_unless_it_is_to_be_ignored() -> None:
     assert not Expression("abc").fullmatch("ABC")
     assert Expression("abc", ignore_case=True).fullmatch("ABC")
     assert Expression("(a+)+", ignore_case=True).fullmatch("AAA")
@@ -35,14 +37,14 @@ def test_case_counts_unless_it_is_to_be_ignored():
         (r"\s*x", " " * 400_000),
     ],
 )
-def test_an_expression_that_would_take_years_ends(pattern, text):
+def test_an_expression_that_would_take_years_ends(pattern: str, text: str) -> None:
     began = time.monotonic()
     with pytest.raises(TooCostly):
         Expression(pattern).search(text)
     assert time.monotonic() - began < 60
 
 
-def test_a_wildcard_takes_any_text_and_no_time():
+def test_a_wildcard_takes_any_text_and_no_time() -> None:
     assert wildcard(["a", "b", ""]).fullmatch("axxb\nc")
     assert not wildcard(["a", "b"]).fullmatch("ab ")
     assert wildcard(["", "aa", "a"]).fullmatch("aaa")

@@ -1,5 +1,7 @@
 import io
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,12 +13,12 @@ SIGNED = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/dynamodb/aws4_requ
 
 
 @pytest.fixture(autouse=True)
-def none_left():
+def none_left() -> Iterator[None]:
     yield
     remove_faults({})
 
 
-def ask(method, body=None):
+def ask(method: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
     """Return the status and the JSON of the server's own path."""
     seen: dict[str, int] = {}
     content = json.dumps(body or {}).encode()
@@ -30,7 +32,7 @@ def ask(method, body=None):
     return seen["status"], json.loads(b"".join(answer))
 
 
-def request(operation="PutItem", path="/", signed=SIGNED):
+def request(operation: str = "PutItem", path: str = "/", signed: str = SIGNED) -> str:
     """Return the answer to one request through the layer; "below" comes from the service."""
     environ = {
         "REQUEST_METHOD": "POST",
@@ -43,7 +45,7 @@ def request(operation="PutItem", path="/", signed=SIGNED):
     return b"".join(application(environ, lambda *_: None)).decode()
 
 
-def test_a_fault_meets_its_operation_as_often_as_was_asked_and_counts():
+def test_a_fault_meets_its_operation_as_often_as_was_asked_and_counts() -> None:
     ask("POST", {"service": "dynamodb", "operation": "PutItem", "code": "Throttled", "times": 2})
     assert request("GetItem") == "below"
     assert json.loads(request())["__type"] == "Throttled"
@@ -52,14 +54,14 @@ def test_a_fault_meets_its_operation_as_often_as_was_asked_and_counts():
     assert [(fault["met"], fault["times"]) for fault in ask("GET")[1]] == [(2, 0)]
 
 
-def test_a_fault_of_another_service_or_path_does_not_meet():
+def test_a_fault_of_another_service_or_path_does_not_meet() -> None:
     ask("POST", {"service": "sqs", "operation": "PutItem", "code": "Throttled"})
     ask("POST", {"service": "dynamodb", "path": "/endpoints/*", "code": "Throttled"})
     assert request() == "below"
     assert "Throttled" in request(path="/endpoints/e/invocations")
 
 
-def test_a_share_is_drawn_from_the_seed():
+def test_a_share_is_drawn_from_the_seed() -> None:
     given = {"service": "dynamodb", "operation": "PutItem", "code": "T", "times": 1000}
     ask("POST", {**given, "share": 0.25, "seed": 3})
     first = ["T" in request() for _ in range(200)]
@@ -69,7 +71,7 @@ def test_a_share_is_drawn_from_the_seed():
     assert 20 < sum(first) < 80
 
 
-def test_a_fault_without_a_code_only_delays():
+def test_a_fault_without_a_code_only_delays() -> None:
     ask("POST", {"service": "dynamodb", "operation": "PutItem", "delay_seconds": 0.001})
     assert request() == "below"
     assert ask("DELETE")[1][0]["met"] == 1
@@ -89,7 +91,7 @@ def test_a_fault_without_a_code_only_delays():
         {"service": "dynamodb", "operation": "PutItem", "delay_seconds": 1e9},
     ],
 )
-def test_a_fault_that_cannot_be_is_refused(given):
+def test_a_fault_that_cannot_be_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(LocalAwsError, match="A fault"):
         Fault.of(given)
     assert ask("POST", given)[0] == 400

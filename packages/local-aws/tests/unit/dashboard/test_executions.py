@@ -1,9 +1,10 @@
 import json
+from typing import Any
 
-from local_aws.dashboard.executions import parse
+from local_aws.dashboard.executions import ExecutionTrace, parse
 
 
-def hitrace(*events):
+def hitrace(*events: tuple[str, int, dict[str, Any]]) -> list[dict[str, Any]]:
     """Return events; each has (kind, the event before it, details)."""
     return [
         {
@@ -17,11 +18,11 @@ def hitrace(*events):
     ]
 
 
-def statuses(trace):
+def statuses(trace: ExecutionTrace) -> dict[str, str]:
     return {visit.name: visit.status for visit in trace.visits}
 
 
-def test_a_visit_has_its_input_output_times_and_events():
+def test_a_visit_has_its_input_output_times_and_events() -> None:
     trace = parse(
         hitrace(
             ("ExecutionStarted", 0, {}),
@@ -43,7 +44,7 @@ def test_a_visit_has_its_input_output_times_and_events():
     ]
 
 
-def test_a_visit_has_the_variables_that_it_assigned():
+def test_a_visit_has_the_variables_that_it_assigned() -> None:
     assigned = {"n": "2", "quoted": '"a \\"b\\""'}
     details = {"name": "A", "output": "1", "assignedVariables": assigned}
     trace = parse(hitrace(("PassStateEntered", 0, {"name": "A"}), ("PassStateExited", 1, details)))
@@ -51,12 +52,12 @@ def test_a_visit_has_the_variables_that_it_assigned():
     assert json.loads(visit.assigned) == {"n": 2, "quoted": 'a "b"'}
 
 
-def test_a_state_that_is_not_left_yet_runs():
+def test_a_state_that_is_not_left_yet_runs() -> None:
     trace = parse(hitrace(("WaitStateEntered", 0, {"name": "W"})))
     assert statuses(trace) == {"W": "running"}
 
 
-def test_an_error_that_a_retry_takes_back_is_none():
+def test_an_error_that_a_retry_takes_back_is_none() -> None:
     trace = parse(
         hitrace(
             ("TaskStateEntered", 0, {"name": "A"}),
@@ -68,7 +69,7 @@ def test_an_error_that_a_retry_takes_back_is_none():
     assert statuses(trace) == {"A": "succeeded"} and trace.visits[0].error == ""
 
 
-def test_an_error_that_is_caught_is_shown_with_its_cause():
+def test_an_error_that_is_caught_is_shown_with_its_cause() -> None:
     trace = parse(
         hitrace(
             ("TaskStateEntered", 0, {"name": "A"}),
@@ -80,7 +81,7 @@ def test_an_error_that_is_caught_is_shown_with_its_cause():
     assert (visit.status, visit.error, visit.cause) == ("caught", "Broken", "why")
 
 
-def test_the_open_states_fail_with_the_execution():
+def test_the_open_states_fail_with_the_execution() -> None:
     trace = parse(
         hitrace(
             ("FailStateEntered", 0, {"name": "F"}),
@@ -90,7 +91,7 @@ def test_the_open_states_fail_with_the_execution():
     assert statuses(trace) == {"F": "failed"} and trace.visits[0].error == "E"
 
 
-def test_an_aborted_execution_aborts_its_states_and_iterations():
+def test_an_aborted_execution_aborts_its_states_and_iterations() -> None:
     trace = parse(
         hitrace(
             ("MapStateEntered", 0, {"name": "M"}),
@@ -103,7 +104,7 @@ def test_an_aborted_execution_aborts_its_states_and_iterations():
     assert trace.iterations == {(("M", 0),): "aborted"}
 
 
-def test_iterations_are_distinguished_also_where_one_worker_runs_them_in_turn():
+def test_iterations_are_distinguished_also_where_one_worker_runs_them_in_turn() -> None:
     trace = parse(
         hitrace(
             ("MapStateEntered", 0, {"name": "M"}),
@@ -123,6 +124,6 @@ def test_iterations_are_distinguished_also_where_one_worker_runs_them_in_turn():
     assert trace.visits[0].status == "succeeded"
 
 
-def test_an_unknown_event_and_one_without_a_known_past_are_no_fault():
+def test_an_unknown_event_and_one_without_a_known_past_are_no_fault() -> None:
     trace = parse([{"id": 9, "previousEventId": 7, "type": "Novel", "timestamp": "t"}])
     assert trace.visits == []

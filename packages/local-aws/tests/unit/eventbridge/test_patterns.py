@@ -2,13 +2,14 @@
 
 import itertools
 import json
+from typing import Any
 
 import pytest
 
 from local_aws.eventbridge.patterns import PatternError, alternatives, matches, parse_pattern
 
 # A pattern of the field `f`, values of it that match, and values that do not.
-MATCHES = [
+MATCHES: list[tuple[Any, list[Any], list[Any]]] = [
     (["a", 1], ["a", 1, 1.0, ["x", "a"], [["a"]]], ["b", "1", True, None, [], {}]),
     ([True], [True, [False, True]], [1, "true", False]),
     ([None], [None, [None]], ["", [], 0]),
@@ -37,20 +38,20 @@ MATCHES = [
 
 
 @pytest.mark.parametrize("case", range(len(MATCHES)))
-def test_a_pattern_matches_what_it_describes(case):
+def test_a_pattern_matches_what_it_describes(case: int) -> None:
     asked, fitting, others = MATCHES[case]
     pattern = parse_pattern(json.dumps({"f": asked}))
     assert [value for value in fitting if not matches(pattern, {"f": value})] == []
     assert [value for value in others if matches(pattern, {"f": value})] == []
 
 
-def test_a_field_that_is_missing_matches_only_what_asks_for_that():
+def test_a_field_that_is_missing_matches_only_what_asks_for_that() -> None:
     for asked in (["a"], [None], [{"anything-but": "a"}], [{"prefix": ""}]):
         assert not matches(parse_pattern(json.dumps({"f": asked})), {})
     assert matches(parse_pattern('{"f": [{"exists": false}]}'), {})
 
 
-def test_alternatives_of_fields():
+def test_alternatives_of_fields() -> None:
     pattern = parse_pattern('{"$or": [{"a": ["x"]}, {"b": {"c": [1]}}]}')
     assert matches(pattern, {"a": "x"})
     assert matches(pattern, {"b": {"c": 1}})
@@ -129,22 +130,22 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_what_is_no_pattern_is_refused(text):
+def test_what_is_no_pattern_is_refused(text: str) -> None:
     with pytest.raises(PatternError):
         parse_pattern(text)
 
 
-def test_no_pattern_matches_everything():
+def test_no_pattern_matches_everything() -> None:
     assert matches(parse_pattern(None), {"f": 1})
 
 
-def test_many_wildcards_take_no_time_without_end():
+def test_many_wildcards_take_no_time_without_end() -> None:
     pattern = parse_pattern(json.dumps({"f": [{"wildcard": "*a*b*c*d*e*f*g*h*!"}]}))
     assert not matches(pattern, {"f": "abcdefgh" * 5000})
     assert matches(pattern, {"f": "abcdefgh" * 5000 + "!"})
 
 
-def test_each_object_of_a_list_stands_for_it_in_turn():
+def test_each_object_of_a_list_stands_for_it_in_turn() -> None:
     event = {"a": [{"b": 1}, {"b": 2}], "c": [3, 4]}
     assert list(alternatives(event)) == [
         {"a": {"b": 1}, "c": [3, 4]},
@@ -152,11 +153,11 @@ def test_each_object_of_a_list_stands_for_it_in_turn():
     ]
 
 
-def test_an_event_without_such_lists_is_itself():
+def test_an_event_without_such_lists_is_itself() -> None:
     event = {"a": [1, 2], "b": {"c": []}}
     assert list(alternatives(event)) == [event]
 
 
-def test_a_hostile_event_takes_no_time_without_end():
+def test_a_hostile_event_takes_no_time_without_end() -> None:
     event = {str(n): [{"x": i} for i in range(20)] for n in range(6)}
     assert len(list(itertools.islice(alternatives(event), 2000))) == 1000

@@ -1,4 +1,6 @@
 import datetime
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -12,33 +14,36 @@ START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 class Target:
     """A receiver that refuses so many times, and notes when it was asked."""
 
-    def __init__(self, clock, refusals, *, lasting=False):
+    def __init__(self, clock: Clock, refusals: int, *, lasting: bool = False) -> None:
         self.clock, self.refusals, self.lasting = clock, refusals, lasting
-        self.asked, self.dead_letters = [], []
+        self.asked: list[float] = []
+        self.dead_letters: list[Mapping[str, Any]] = []
 
-    def deliver(self):
+    def deliver(self) -> None:
         self.asked.append((self.clock.now() - START).total_seconds())
         if len(self.asked) <= self.refusals:
             raise DeliveryFailed("THROTTLING", "not now", lasting=self.lasting)
 
-    def attempt(self, **policy):
+    def attempt(self, **policy: int) -> Attempt:
         dead_letter = lambda _, about: self.dead_letters.append(about)  # noqa: E731
         return Attempt("a test", self.deliver, dead_letter, self.clock.now(), **limits(policy))
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock(real=START.timestamp)
 
 
 @pytest.fixture
-def attempts(clock):
+def attempts(clock: Clock) -> Attempts:
     made = Attempts(clock)
     clock.follow(made)
     return made
 
 
-def test_what_is_refused_is_tried_again_with_pauses_that_double(clock, attempts):
+def test_what_is_refused_is_tried_again_with_pauses_that_double(
+    clock: Clock, attempts: Attempts
+) -> None:
     target = Target(clock, refusals=3)
     attempts.make(target.attempt())
     clock.advance(60)
@@ -47,7 +52,7 @@ def test_what_is_refused_is_tried_again_with_pauses_that_double(clock, attempts)
     assert attempts.next_due() is None
 
 
-def test_a_permanent_refusal_is_dead_lettered_at_once(clock, attempts):
+def test_a_permanent_refusal_is_dead_lettered_at_once(clock: Clock, attempts: Attempts) -> None:
     target = Target(clock, refusals=9, lasting=True)
     attempts.make(target.attempt())
     assert target.dead_letters == [
@@ -63,7 +68,9 @@ def test_a_permanent_refusal_is_dead_lettered_at_once(clock, attempts):
         ({"MaximumEventAgeInSeconds": 60}, 6, "MaximumEventAgeInSeconds"),
     ],
 )
-def test_the_retry_policy_says_when_it_is_enough(clock, attempts, policy, tries, condition):
+def test_the_retry_policy_says_when_it_is_enough(
+    clock: Clock, attempts: Attempts, policy: dict[str, int], tries: int, condition: str
+) -> None:
     target = Target(clock, refusals=999)
     attempts.make(target.attempt(**policy))
     clock.advance(86_400)
@@ -73,7 +80,7 @@ def test_the_retry_policy_says_when_it_is_enough(clock, attempts, policy, tries,
     assert about["RETRY_ATTEMPTS"] == str(tries - 1)
 
 
-def test_by_default_a_day_is_enough(clock, attempts):
+def test_by_default_a_day_is_enough(clock: Clock, attempts: Attempts) -> None:
     target = Target(clock, refusals=999)
     attempts.make(target.attempt())
     clock.advance(90_000)

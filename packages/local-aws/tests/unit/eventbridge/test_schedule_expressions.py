@@ -9,11 +9,11 @@ from local_aws.eventbridge.schedule_expressions import Schedule, check
 UTC = datetime.UTC
 
 
-def at(text, zone="UTC"):
+def at(text: str, zone: str = "UTC") -> datetime.datetime:
     return datetime.datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
 
 
-def following(expression, after, count=1, zone="UTC"):
+def following(expression: str, after: str, count: int = 1, zone: str = "UTC") -> list[str]:
     """Return the times after one, in the zone, as text."""
     schedule, now = Schedule(expression, zone, at("2026-01-01T00:00")), at(after, zone)
     found = []
@@ -47,18 +47,18 @@ def following(expression, after, count=1, zone="UTC"):
         ("at(2026-11-21T22:00:00)", "2026-11-21T21:00", ["2026-11-21T22:00"]),
     ],
 )
-def test_the_next_times_of_an_expression(expression, after, expected):
+def test_the_next_times_of_an_expression(expression: str, after: str, expected: list[str]) -> None:
     assert following(expression, after, len(expected)) == expected
 
 
-def test_local_times_follow_the_zone_through_both_changes_of_the_clock():
+def test_local_times_follow_the_zone_through_both_changes_of_the_clock() -> None:
     found = following("cron(30 2 * * ? *)", "2026-03-27T12:00", 3, "Europe/Berlin")
     assert found == ["2026-03-28T02:30", "2026-03-30T02:30", "2026-03-31T02:30"]
     found = following("cron(30 2 * * ? *)", "2026-10-24T12:00", 2, "Europe/Berlin")
     assert found == ["2026-10-25T02:30", "2026-10-26T02:30"]
 
 
-def test_there_is_an_end():
+def test_there_is_an_end() -> None:
     schedule = Schedule("at(2026-11-21T22:00:00)", "UTC", at("2026-01-01T00:00"))
     assert schedule.after(at("2026-11-21T22:00")) is None
     ages = Schedule("rate(999999999 days)", "UTC", at("2026-01-01T00:00"))
@@ -89,12 +89,12 @@ def test_there_is_an_end():
         "every(day)",
     ],
 )
-def test_an_expression_that_aws_does_not_take_is_refused(expression):
+def test_an_expression_that_aws_does_not_take_is_refused(expression: str) -> None:
     with pytest.raises(ExpressionError):
         check(expression)
 
 
-def test_an_unknown_time_zone_is_refused():
+def test_an_unknown_time_zone_is_refused() -> None:
     with pytest.raises(ExpressionError, match="Mars/North"):
         check("rate(1 day)", "Mars/North")
 

@@ -1,7 +1,8 @@
 """When schedules fire, by a clock that a test drives."""
 
 import datetime
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 import pytest
 
@@ -19,20 +20,20 @@ BEGIN = datetime.datetime(2026, 11, 21, 12, 0, tzinfo=datetime.UTC)
 class Host:
     """The host's clock, which a suspension sets forward."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.time = BEGIN.timestamp()
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.time
 
 
 class Sent(Buses):
     """Buses that keep what they are sent."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.times: list[str] = []
 
-    def send(self, rule, event):
+    def send(self, rule: Any, event: Mapping[str, Any]) -> None:
         self.times.append(event["time"][11:19])
 
 
@@ -43,26 +44,26 @@ class Rule:
     region_name = "us-east-1"
     scheduled_expression = "rate(1 minute)"
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.local_aws_since = self.local_aws_last = BEGIN
 
 
 @pytest.fixture
-def every_minute(monkeypatch):
+def every_minute(monkeypatch: pytest.MonkeyPatch) -> Rule:
     rule = Rule()
     monkeypatch.setattr(scheduler, "_rules", lambda: iter([rule]))
     monkeypatch.setattr(scheduler, "_schedules", lambda: iter([]))
     return rule
 
 
-def agenda_of(host):
+def agenda_of(host: Host) -> tuple[Clock, Sent]:
     clock, sent = Clock(host), Sent()
     # No schedule runs here, which alone has attempts and roles.
     clock.follow(ScheduleAgenda(clock, sent, cast(Attempts, None), cast(RoleClients, None)))
     return clock, sent
 
 
-def test_what_a_suspension_missed_is_not_fired_at_once(every_minute):
+def test_what_a_suspension_missed_is_not_fired_at_once(every_minute: Rule) -> None:
     host = Host()
     clock, sent = agenda_of(host)
     host.time += 60
@@ -76,7 +77,7 @@ def test_what_a_suspension_missed_is_not_fired_at_once(every_minute):
     assert sent.times[2:] == ["12:06:00"]
 
 
-def test_what_is_passed_on_the_way_of_the_driven_clock_is_fired(every_minute):
+def test_what_is_passed_on_the_way_of_the_driven_clock_is_fired(every_minute: Rule) -> None:
     clock, sent = agenda_of(Host())
     clock.advance(180)
     assert sent.times == ["12:01:00", "12:02:00", "12:03:00"]

@@ -19,17 +19,17 @@ START = "arn:aws:scheduler:::aws-sdk:"
         ("eventbridge:putEvents", "events", "PutEvents"),
     ],
 )
-def test_an_operation_is_found_by_its_target(target, service, operation):
+def test_an_operation_is_found_by_its_target(target: str, service: str, operation: str) -> None:
     assert named(START + target) == (service, operation)
 
 
 @pytest.mark.parametrize("target", ["s3:getObject", "none:doIt", "sagemaker:"])
-def test_what_only_reads_or_is_unknown_is_no_target(target):
-    with pytest.raises(ValueError, match=target.split(":")[0]):
+def test_what_only_reads_or_is_unknown_is_no_target(target: str) -> None:
+    with pytest.raises(ValueError, match=target.split(":", maxsplit=1)[0]):
         named(START + target)
 
 
-def test_parameters_are_spelt_as_the_service_does():
+def test_parameters_are_spelt_as_the_service_does() -> None:
     client = boto3.client(
         "logs", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
     )

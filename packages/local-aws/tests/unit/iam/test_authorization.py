@@ -9,18 +9,18 @@ CONDITION = {"Bool": {"aws:SecureTransport": "true"}}
 class Deciding:
     """Counts how often it is asked."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.asked, self.decisions = 0, Decisions()
 
-    def __call__(self, policies, access=ACCESS):
+    def __call__(self, policies: Policies, access: Access = ACCESS) -> Denial | None:
         return self.decisions.of("session", access, policies, self._decide)
 
-    def _decide(self):
+    def _decide(self) -> Denial:
         self.asked += 1
         return Denial("identity-based policy", explicit=False)
 
 
-def test_the_same_policies_are_asked_once():
+def test_the_same_policies_are_asked_once() -> None:
     decide = Deciding()
     assert (
         decide(Policies([ALLOW]))
@@ -30,7 +30,7 @@ def test_the_same_policies_are_asked_once():
     assert decide.asked == 1
 
 
-def test_another_policy_resource_or_boundary_is_evaluated_again():
+def test_another_policy_resource_or_boundary_is_evaluated_again() -> None:
     decide = Deciding()
     decide(Policies([ALLOW]))
     decide(Policies([dict(ALLOW)]))
@@ -41,7 +41,7 @@ def test_another_policy_resource_or_boundary_is_evaluated_again():
     assert decide.asked == 6
 
 
-def test_a_decision_that_hangs_on_the_request_is_not_remembered():
+def test_a_decision_that_hangs_on_the_request_is_not_remembered() -> None:
     decide = Deciding()
     conditional = {"Statement": [{**ALLOW["Statement"][0], "Condition": CONDITION}]}
     variable = {"Statement": [{**ALLOW["Statement"][0], "Resource": "arn:${aws:username}"}]}

@@ -1,4 +1,5 @@
 import time
+from typing import Any
 
 import pytest
 
@@ -14,24 +15,27 @@ CALLER = Principal(ACCOUNT, arn=SESSION, role_arn=ROLE)
 READ = Access("s3:GetObject", "arn:aws:s3:::b/in/a.png", {"s3:prefix": "in/"})
 
 
-def statement(effect="Allow", **more):
+def statement(effect: str = "Allow", **more: Any) -> dict[str, Any]:
     return {"Effect": effect, "Action": "s3:GetObject", "Resource": "*", **more}
 
 
-def document(*statements):
+def document(*statements: dict[str, Any]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def decide(*identity, access=READ, resource=None, **more):
-    policies = Policies(
-        identity=[document(*identity)],
-        boundary=more.get("boundary"),
-        session=more.get("session"),
-    )
-    return denial(CALLER, policies, access, resource, key_policy=more.get("key_policy", False))
+def decide(
+    *identity: dict[str, Any],
+    access: Access = READ,
+    resource: dict[str, Any] | None = None,
+    boundary: list[dict[str, Any]] | None = None,
+    session: list[dict[str, Any]] | None = None,
+    key_policy: bool = False,
+) -> Denial | None:
+    policies = Policies(identity=[document(*identity)], boundary=boundary, session=session)
+    return denial(CALLER, policies, access, resource, key_policy=key_policy)
 
 
-def test_nothing_is_allowed_by_default():
+def test_nothing_is_allowed_by_default() -> None:
     assert decide() == Denial("identity-based policy", explicit=False)
 
 
@@ -47,7 +51,7 @@ def test_nothing_is_allowed_by_default():
         {"Resource": "arn:aws:s3:::${aws:PrincipalTag/bucket, 'b'}/*"},
     ],
 )
-def test_an_allowance_that_matches_allows(change):
+def test_an_allowance_that_matches_allows(change: dict[str, Any]) -> None:
     assert decide(statement(**change)) is None
 
 
@@ -62,15 +66,15 @@ def test_an_allowance_that_matches_allows(change):
         {"Condition": {"StringEquals": {"s3:prefix": "out/"}}},
     ],
 )
-def test_an_allowance_that_does_not_match_allows_nothing(change):
+def test_an_allowance_that_does_not_match_allows_nothing(change: dict[str, Any]) -> None:
     assert decide(statement(**change)) == Denial("identity-based policy", explicit=False)
 
 
-def test_an_explicit_denial_outdoes_every_allowance():
+def test_an_explicit_denial_outdoes_every_allowance() -> None:
     assert decide(statement(), statement("Deny")) == Denial("identity-based policy", explicit=True)
 
 
-def test_not_action_and_not_resource_are_about_the_rest():
+def test_not_action_and_not_resource_are_about_the_rest() -> None:
     but_deletes = {"Effect": "Allow", "NotAction": "s3:Delete*", "Resource": "*"}
     elsewhere = {"Effect": "Deny", "Action": "*", "NotResource": "arn:aws:s3:::b/in/*"}
     assert decide(but_deletes, elsewhere) is None
@@ -86,29 +90,31 @@ def test_not_action_and_not_resource_are_about_the_rest():
     ("kind", "name"),
     [("boundary", "permissions boundary"), ("session", "session policy")],
 )
-def test_a_bound_allows_nothing_by_itself_and_takes_away(kind, name):
-    wide, narrow = [document(statement())], [document(statement(Action="s3:PutObject"))]
-    assert decide(statement(), **{kind: wide}) is None
-    assert decide(statement(), **{kind: narrow}) == Denial(name, explicit=False)
-    assert decide(statement(), **{kind: [document(statement("Deny"))]}) == Denial(
-        name, explicit=True
-    )
-    assert decide(**{kind: wide}) == Denial("identity-based policy", explicit=False)
+def test_a_bound_allows_nothing_by_itself_and_takes_away(kind: str, name: str) -> None:
+    def bounded(bound: dict[str, Any], *identity: dict[str, Any]) -> Denial | None:
+        bounds: dict[str, Any] = {kind: [document(bound)]}
+        return decide(*identity, **bounds)
+
+    assert bounded(statement(), statement()) is None
+    narrow = statement(Action="s3:PutObject")
+    assert bounded(narrow, statement()) == Denial(name, explicit=False)
+    assert bounded(statement("Deny"), statement()) == Denial(name, explicit=True)
+    assert bounded(statement()) == Denial("identity-based policy", explicit=False)
 
 
 @pytest.mark.parametrize("who", ["*", {"AWS": "*"}, {"AWS": ROLE}, {"AWS": [SESSION]}])
-def test_a_resource_that_names_the_role_is_enough(who):
+def test_a_resource_that_names_the_role_is_enough(who: str | dict[str, Any]) -> None:
     assert decide(resource=document(statement(Principal=who))) is None
 
 
 @pytest.mark.parametrize(
     "who", [{"AWS": ROOT}, {"AWS": ACCOUNT}, {"Service": "s3.amazonaws.com"}, {"AWS": ROLE + "2"}]
 )
-def test_a_resource_that_names_another_or_the_account_is_not(who):
+def test_a_resource_that_names_another_or_the_account_is_not(who: dict[str, str]) -> None:
     assert decide(resource=document(statement(Principal=who))) is not None
 
 
-def test_a_resource_denies_even_what_the_role_allows():
+def test_a_resource_denies_even_what_the_role_allows() -> None:
     denied = Denial("resource-based policy", explicit=True)
     for who in ("*", {"AWS": ROOT}, {"AWS": ROLE}):
         assert decide(statement(), resource=document(statement("Deny", Principal=who))) == denied
@@ -116,7 +122,7 @@ def test_a_resource_denies_even_what_the_role_allows():
     assert decide(statement(), resource=document(all_but_it)) is None
 
 
-def test_a_denial_for_all_but_the_account_hits_the_roles_of_the_account():
+def test_a_denial_for_all_but_the_account_hits_the_roles_of_the_account() -> None:
     all_but_root = {"Effect": "Deny", "Action": "*", "NotPrincipal": {"AWS": ROOT}}
     assert decide(statement(), resource=document(all_but_root)) == Denial(
         "resource-based policy", explicit=True
@@ -126,7 +132,7 @@ def test_a_denial_for_all_but_the_account_hits_the_roles_of_the_account():
 
 
 @pytest.mark.parametrize("value", ["*", "a*", "?", "${*}"])
-def test_what_a_variable_gives_is_no_wildcard(value):
+def test_what_a_variable_gives_is_no_wildcard(value: str) -> None:
     values = {"aws:principaltag/owner": value, "s3:prefix": value}
     held = {"s3:prefix": "home/${aws:PrincipalTag/owner}"}
     assert not conditions_hold({"StringLike": held}, values | {"s3:prefix": "home/a"})
@@ -138,7 +144,7 @@ def test_what_a_variable_gives_is_no_wildcard(value):
     assert conditions_hold({"StringEquals": {"a": "${*}${?}${$}"}}, {"a": "*?$"})
 
 
-def test_only_a_session_that_is_named_itself_escapes_the_bounds():
+def test_only_a_session_that_is_named_itself_escapes_the_bounds() -> None:
     narrow = [document(statement(Action="s3:PutObject"))]
     named = document(statement(Principal={"AWS": SESSION}))
     assert decide(resource=named, boundary=narrow) is None
@@ -146,7 +152,7 @@ def test_only_a_session_that_is_named_itself_escapes_the_bounds():
     assert decide(resource=role, boundary=narrow) == Denial("permissions boundary", explicit=False)
 
 
-def test_a_key_is_used_only_as_its_policy_lets_the_account_decide():
+def test_a_key_is_used_only_as_its_policy_lets_the_account_decide() -> None:
     use = Access("kms:Decrypt", f"arn:aws:kms:us-east-1:{ACCOUNT}:key/k")
     mine = statement(Action="kms:Decrypt")
     handed = document(statement(Action="kms:*", Principal={"AWS": ROOT}))
@@ -201,16 +207,16 @@ VALUES = {
         ("StringSounds", "s3:prefix", "model/a", False),
     ],
 )
-def test_conditions(operator, key, wanted, met):
+def test_conditions(operator: str, key: str, wanted: Any, met: bool) -> None:
     assert conditions_hold({operator: {key: wanted}}, VALUES) is met
 
 
-def test_every_condition_must_hold():
+def test_every_condition_must_hold() -> None:
     block = {"StringLike": {"s3:prefix": "model/*"}, "Bool": {"aws:SecureTransport": "false"}}
     assert not conditions_hold(block, VALUES)
 
 
-def test_only_star_and_question_mark_are_wildcards():
+def test_only_star_and_question_mark_are_wildcards() -> None:
     assert matches("a[b]*", "a[b]c\nd")
     assert not matches("a[b]*", "abc")
 
@@ -249,11 +255,11 @@ def test_only_star_and_question_mark_are_wildcards():
         ),
     ],
 )
-def test_denials_are_worded_as_aws_words_them(access, found, message):
+def test_denials_are_worded_as_aws_words_them(access: Access, found: Denial, message: str) -> None:
     assert denial_message(SESSION, access, found) == message
 
 
-def test_of_several_values_any_needs_one_and_all_none():
+def test_of_several_values_any_needs_one_and_all_none() -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html"""
     asked = {"aws:TagKeys": ["a", "b"]}
     for operator in ("StringEquals", "StringNotEquals", "StringLike"):
@@ -265,7 +271,7 @@ def test_of_several_values_any_needs_one_and_all_none():
     assert not conditions_hold({"ForAllValues:StringEquals": asked}, {"aws:tagkeys": ["a", "c"]})
 
 
-def test_a_pattern_of_many_wildcards_takes_no_time():
+def test_a_pattern_of_many_wildcards_takes_no_time() -> None:
     began = time.monotonic()
     assert not matches("*a" * 20 + "b", "a" * 1_000)
     assert matches("*a" * 20 + "*", "a" * 20)

@@ -1,13 +1,15 @@
 import os
 import threading
 import time
+from collections.abc import Iterator
+from io import FileIO
 
 import pytest
 
 from local_aws.lambda_.logs import MAX_EVENT_BYTES, LogEvent, LogPipe, forget_oldest
 
 
-def test_a_long_log_keeps_its_newest_events_and_never_grows_beyond_twice_as_many():
+def test_a_long_log_keeps_its_newest_events_and_never_grows_beyond_twice_as_many() -> None:
     events: list[LogEvent] = []
     for number in range(100):
         events.append(LogEvent(number, ""))
@@ -16,20 +18,22 @@ def test_a_long_log_keeps_its_newest_events_and_never_grows_beyond_twice_as_many
     assert [event.timestamp for event in events[-10:]] == list(range(90, 100))
 
 
-def test_a_log_of_long_lines_keeps_a_bounded_number_of_bytes():
+def test_a_log_of_long_lines_keeps_a_bounded_number_of_bytes() -> None:
     events = [LogEvent(number, "x" * 1_000) for number in range(50)]
     forget_oldest(events, kept=100, kept_bytes=10_000)
     assert [event.timestamp for event in events] == list(range(40, 50))
 
 
 @pytest.fixture
-def pipe():
+def pipe() -> Iterator[tuple[LogPipe, FileIO]]:
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb", buffering=0) as sink:
         yield LogPipe(os.fdopen(reading, "rb", buffering=0), {}), sink
 
 
-def test_a_line_without_end_is_cut_into_events_of_cloudwatchs_size_quickly(pipe):
+def test_a_line_without_end_is_cut_into_events_of_cloudwatchs_size_quickly(
+    pipe: tuple[LogPipe, FileIO],
+) -> None:
     log, sink = pipe
     size = 24_000_000
     began = time.monotonic()
@@ -44,14 +48,14 @@ def test_a_line_without_end_is_cut_into_events_of_cloudwatchs_size_quickly(pipe)
     assert time.monotonic() - began < 20
 
 
-def _write_all(sink, size):
+def _write_all(sink: FileIO, size: int) -> None:
     left = size
     while left:
         left -= sink.write(b"x" * min(left, 1 << 16))
     sink.close()
 
 
-def test_what_is_kept_of_one_invocations_output_is_bounded(pipe):
+def test_what_is_kept_of_one_invocations_output_is_bounded(pipe: tuple[LogPipe, FileIO]) -> None:
     log, sink = pipe
     writer = threading.Thread(target=_write_all, args=(sink, 40_000_000))
     writer.start()
@@ -60,11 +64,13 @@ def test_what_is_kept_of_one_invocations_output_is_bounded(pipe):
     assert sum(len(event.message) for event in log.collect()) <= 16 * 1024**2
 
 
-def test_collecting_ends_although_the_program_never_stops_printing(pipe):
+def test_collecting_ends_although_the_program_never_stops_printing(
+    pipe: tuple[LogPipe, FileIO],
+) -> None:
     log, sink = pipe
     stop = threading.Event()
 
-    def print_on():
+    def print_on() -> None:
         while not stop.is_set():
             sink.write(b"line\n" * 1000)
 
@@ -81,7 +87,7 @@ def test_collecting_ends_although_the_program_never_stops_printing(pipe):
         writer.join(20)
 
 
-def test_lines_are_whole_whatever_the_pieces_they_come_in(pipe):
+def test_lines_are_whole_whatever_the_pieces_they_come_in(pipe: tuple[LogPipe, FileIO]) -> None:
     log, sink = pipe
     for piece in (b"fir", b"st\nsec", b"ond\rwith two\n", "dritte ü".encode()):
         sink.write(piece)

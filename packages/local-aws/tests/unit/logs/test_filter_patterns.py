@@ -41,7 +41,7 @@ COLUMNS = '127.0.0.1 - ann [10/Oct/2000:13:25:15 -0700] "GET /index.html HTTP/1.
         ("[ip, user]", COLUMNS, False),
     ],
 )
-def test_a_pattern_finds_what_it_says(pattern, message, expected):
+def test_a_pattern_finds_what_it_says(pattern: str, message: str, expected: bool) -> None:
     assert compiled(pattern)(message) is expected
 
 
@@ -49,7 +49,7 @@ def test_a_pattern_finds_what_it_says(pattern, message, expected):
     "pattern",
     ["{ $.a }", "{ $.a = }", "{ a = 1 }", "{ $.a > x }", "{ ($.a = 1 }", "{ $.a IS BIG }", "%(%"],
 )
-def test_a_pattern_that_cannot_be_read_is_refused(pattern):
+def test_a_pattern_that_cannot_be_read_is_refused(pattern: str) -> None:
     with pytest.raises(PatternError):
         compiled(pattern)
 
@@ -64,12 +64,14 @@ def test_a_pattern_that_cannot_be_read_is_refused(pattern):
         ("{ $.a = 1 }", "[" * 100_000),
     ],
 )
-def test_a_message_that_is_made_to_hold_things_up_does_not_match(pattern, message):
+def test_a_message_that_is_made_to_hold_things_up_does_not_match(
+    pattern: str, message: str
+) -> None:
     began = time.monotonic()
     assert not compiled(pattern)(message)
     assert time.monotonic() - began < 30
 
 
-def test_an_expression_that_is_nested_too_deeply_is_refused():
+def test_an_expression_that_is_nested_too_deeply_is_refused() -> None:
     with pytest.raises(PatternError):
         compiled("%" + "(" * 20_000 + "%")

@@ -1,7 +1,8 @@
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from moto.s3.models import s3_backends
+from moto.s3.models import FakeBucket, s3_backends
 
 import local_aws.s3.patches  # noqa: F401 (declares what `patched_moto` applies)
 from local_aws.s3.reads import with_reads
@@ -11,7 +12,7 @@ SCOPE = "AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/s3/aws4_request, Sign
 
 
 @pytest.fixture
-def bucket():
+def bucket() -> Iterator[FakeBucket]:
     s3 = s3_backends["123456789012"]["aws"]
     s3.reset()
     s3.create_bucket("kept", "us-east-1")
@@ -20,7 +21,9 @@ def bucket():
     s3.reset()
 
 
-def read(path="/kept/a b/é", query="", key="test", **headers):
+def read(
+    path: str = "/kept/a b/é", query: str = "", key: str = "test", **headers: str
+) -> tuple[str, dict[str, str], bytes]:
     """Return status, headers and body; "moto" as the status of what is handed on."""
     environ = {
         "REQUEST_METHOD": "GET",
@@ -38,7 +41,7 @@ def read(path="/kept/a b/é", query="", key="test", **headers):
     return found[0], dict(found[1]), b"".join(body)
 
 
-def test_a_plain_read_is_answered_with_the_object(bucket):
+def test_a_plain_read_is_answered_with_the_object(bucket: FakeBucket) -> None:
     status, headers, body = read()
     assert (status, body, headers["content-length"]) == ("200 OK", b"0123456789", "10")
     assert headers["ETag"] == bucket.keys["a b/é"].etag
@@ -52,13 +55,15 @@ def test_a_plain_read_is_answered_with_the_object(bucket):
         ("bytes=7-", b"789", "bytes 7-9/10"),
     ],
 )
-def test_a_range_is_answered_with_that_part(bucket, asked, content, said):
+def test_a_range_is_answered_with_that_part(
+    bucket: FakeBucket, asked: str, content: bytes, said: str
+) -> None:
     status, headers, body = read(HTTP_RANGE=asked)
     assert (status, body) == ("206 Partial Content", content)
     assert (headers["content-range"], headers["content-length"]) == (said, str(len(content)))
 
 
-def test_a_version_is_answered_by_its_id(bucket):
+def test_a_version_is_answered_by_its_id(bucket: FakeBucket) -> None:
     s3_backends["123456789012"]["aws"].put_bucket_versioning("kept", "Enabled")
     s3 = s3_backends["123456789012"]["aws"]
     first = s3.put_object("kept", "v", b"1").version_id
@@ -92,7 +97,9 @@ def test_a_version_is_answered_by_its_id(bucket):
         {"key": "AKIAUNKNOWN"},
     ],
 )
-def test_what_is_unusual_or_refused_is_left_to_moto(bucket, unusual):
+def test_what_is_unusual_or_refused_is_left_to_moto(
+    bucket: FakeBucket, unusual: dict[str, str]
+) -> None:
     assert read(**unusual)[0] == "moto"
 
 
@@ -100,6 +107,8 @@ def test_what_is_unusual_or_refused_is_left_to_moto(bucket, unusual):
     ("attribute", "value"),
     [("policy", b"{}"), ("logging", {"TargetBucket": "kept"})],
 )
-def test_a_bucket_with_more_to_heed_is_left_to_moto(bucket, attribute, value):
+def test_a_bucket_with_more_to_heed_is_left_to_moto(
+    bucket: FakeBucket, attribute: str, value: bytes | dict[str, str]
+) -> None:
     setattr(bucket, attribute, value)
     assert read()[0] == "moto"

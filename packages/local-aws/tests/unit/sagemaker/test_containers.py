@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from local_aws.sagemaker.containers import AlgorithmError, moved, program_argv
-from local_aws.sagemaker.images import ImageCommands
+from local_aws.sagemaker.image_programs import ImageCommands
 
 BASE = Path("/jobs/one/ml")
 IMAGE = ImageCommands(

@@ -1,8 +1,10 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from moto.core.responses import ActionResult
 
 from local_aws.server.concurrent_actions import serialise_actions
 
@@ -47,13 +49,15 @@ class Asked:
 
     boto3_service_name, method = "sagemaker", "POST"
 
-    def __init__(self, action: str, errors: int, said: str = "changed size during iteration"):
+    def __init__(
+        self, action: str, errors: int, said: str = "changed size during iteration"
+    ) -> None:
         self.action, self.errors, self.said, self.tries = action, errors, said, 0
 
     def _get_action(self) -> str:
         return self.action
 
-    def serialized(self, result):
+    def serialized(self, result: ActionResult) -> tuple[int, dict[str, Any], str]:
         return 400, {}, str(result.result)
 
     def answer(self, _response: object) -> str:

@@ -1,5 +1,6 @@
 import socket
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -7,7 +8,7 @@ from local_aws.server.connection_streams import Reader, Writer
 
 
 @pytest.fixture
-def pair():
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     ours, theirs = socket.socketpair()
     ours.settimeout(10)
     theirs.settimeout(10)
@@ -15,7 +16,7 @@ def pair():
         yield ours, theirs
 
 
-def test_lines_come_with_their_ends(pair):
+def test_lines_come_with_their_ends(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
     theirs.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nrest")
     theirs.shutdown(socket.SHUT_WR)
@@ -24,7 +25,7 @@ def test_lines_come_with_their_ends(pair):
     assert lines == [b"GET / HTTP/1.1\r\n", b"Host: a\r\n", b"\r\n", b"rest", b""]
 
 
-def test_a_line_is_cut_where_it_is_too_long(pair):
+def test_a_line_is_cut_where_it_is_too_long(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
     theirs.sendall(b"abcdef\nnext\n")
     reader = Reader(ours)
@@ -36,15 +37,22 @@ def test_a_line_is_cut_where_it_is_too_long(pair):
     assert reader.readline(0) == b""
 
 
-def test_a_line_may_come_in_pieces(pair):
+def test_a_line_may_come_in_pieces(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
-    sender = threading.Thread(target=lambda: [theirs.sendall(piece) for piece in (b"ab", b"c\n")])
+
+    def send() -> None:
+        for piece in (b"ab", b"c\n"):
+            theirs.sendall(piece)
+
+    sender = threading.Thread(target=send)
     sender.start()
     assert Reader(ours).readline() == b"abc\n"
     sender.join()
 
 
-def test_a_body_is_read_to_its_size_and_the_rest_stays(pair):
+def test_a_body_is_read_to_its_size_and_the_rest_stays(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     ours, theirs = pair
     theirs.sendall(b"head\nbodynext")
     theirs.shutdown(socket.SHUT_WR)
@@ -56,16 +64,23 @@ def test_a_body_is_read_to_its_size_and_the_rest_stays(pair):
     assert reader.read(1) == b"" and not reader.has_data()
 
 
-def test_all_is_read_without_a_size(pair):
+def test_all_is_read_without_a_size(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
     body = bytes(range(256)) * 1000
-    sender = threading.Thread(target=lambda: (theirs.sendall(body), theirs.close()))
+
+    def send() -> None:
+        theirs.sendall(body)
+        theirs.close()
+
+    sender = threading.Thread(target=send)
     sender.start()
     assert Reader(ours).read() == body
     sender.join()
 
 
-def test_a_corked_head_goes_with_the_first_of_the_body(pair):
+def test_a_corked_head_goes_with_the_first_of_the_body(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     ours, theirs = pair
     writer = Writer(ours)
     writer.corked = True
@@ -80,7 +95,9 @@ def test_a_corked_head_goes_with_the_first_of_the_body(pair):
     assert theirs.recv(100) == b"more"
 
 
-def test_what_is_kept_goes_before_a_large_piece_and_at_a_flush(pair):
+def test_what_is_kept_goes_before_a_large_piece_and_at_a_flush(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     ours, theirs = pair
     writer, large = Writer(ours), b"x" * 200_000
     writer.corked = True
@@ -98,7 +115,7 @@ def test_what_is_kept_goes_before_a_large_piece_and_at_a_flush(pair):
     assert theirs.recv(100) == b"alone"
 
 
-def _all(sock, size):
+def _all(sock: socket.socket, size: int) -> bytes:
     pieces = b""
     while len(pieces) < size:
         pieces += sock.recv(size)

@@ -1,5 +1,8 @@
 import os
 import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +15,7 @@ OTHER = 54321
 
 
 @pytest.fixture
-def pair():
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     """A connection of this process to itself: the server's end, and the client's."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
@@ -21,8 +24,14 @@ def pair():
             yield served, client
 
 
-def entry(local, remote, state="01", uid=None, inode="77"):
-    def hexed(address):
+def entry(
+    local: tuple[str, int],
+    remote: tuple[str, int],
+    state: str = "01",
+    uid: int | None = None,
+    inode: str = "77",
+) -> str:
+    def hexed(address: tuple[str, int]) -> str:
         return f"0100007F:{address[1]:04X}"
 
     uid = os.getuid() if uid is None else uid
@@ -30,12 +39,14 @@ def entry(local, remote, state="01", uid=None, inode="77"):
 
 
 @pytest.fixture
-def table(tmp_path, pair):
+def table(
+    tmp_path: Path, pair: tuple[socket.socket, socket.socket]
+) -> Callable[..., tuple[Path, ...]]:
     """Return a table of the kernel's with the server's end, and these for the client's."""
     served, client = pair
     here, there = served.getsockname(), client.getsockname()
 
-    def made(**more):
+    def made(**more: Any) -> tuple[Path, ...]:
         rows = [HEAD, entry(here, there)]
         if more:
             rows.append(entry(there, here, **more))
@@ -46,7 +57,7 @@ def table(tmp_path, pair):
     return made
 
 
-def test_ones_own_connection_is_answered(pair):
+def test_ones_own_connection_is_answered(pair: tuple[socket.socket, socket.socket]) -> None:
     assert is_own(pair[0])
 
 
@@ -62,11 +73,18 @@ def test_ones_own_connection_is_answered(pair):
         ({}, False),  # the system lists ours, and no other end
     ],
 )
-def test_a_connection_is_whose_the_kernel_says(pair, table, more, expected):
+def test_a_connection_is_whose_the_kernel_says(
+    pair: tuple[socket.socket, socket.socket],
+    table: Callable[..., tuple[Path, ...]],
+    more: dict[str, Any],
+    expected: bool,
+) -> None:
     assert is_own(pair[0], table(**more)) is expected
 
 
-def test_a_client_on_both_address_families_is_found(pair, tmp_path):
+def test_a_client_on_both_address_families_is_found(
+    pair: tuple[socket.socket, socket.socket], tmp_path: Path
+) -> None:
     served, client = pair
     mapped = entry(client.getsockname(), served.getsockname(), uid=OTHER)
     mapped = mapped.replace(" 0100007F:", " 0000000000000000FFFF00000100007F:")
@@ -75,13 +93,15 @@ def test_a_client_on_both_address_families_is_found(pair, tmp_path):
     assert not is_own(served, (path,))
 
 
-def test_where_the_owner_is_unknown_everybody_is_answered(pair, tmp_path):
+def test_where_the_owner_is_unknown_everybody_is_answered(
+    pair: tuple[socket.socket, socket.socket], tmp_path: Path
+) -> None:
     assert is_own(pair[0], (tmp_path / "missing",))
     empty = tmp_path / "tcp"
     empty.write_text(HEAD + "\n")
     assert is_own(pair[0], (empty,))
 
 
-def test_a_closed_connection_is_nobodys(pair):
+def test_a_closed_connection_is_nobodys(pair: tuple[socket.socket, socket.socket]) -> None:
     pair[0].close()
     assert not is_own(pair[0])

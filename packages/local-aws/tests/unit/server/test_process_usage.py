@@ -8,7 +8,7 @@ HOLDS = "import sys; held = b'x' * (64 << 20); print('ready', flush=True); sys.s
 STARTS_ANOTHER = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HOLDS!r}])"
 
 
-def test_the_memory_of_a_process_counts_those_that_it_started():
+def test_the_memory_of_a_process_counts_those_that_it_started() -> None:
     command = [sys.executable, "-c", STARTS_ANOTHER]
     with subprocess.Popen(
         command, start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -18,7 +18,7 @@ def test_the_memory_of_a_process_counts_those_that_it_started():
         assert (memory_mb(process.pid) or 0) >= 64
 
 
-def test_there_is_no_figure_for_a_process_that_has_ended():
+def test_there_is_no_figure_for_a_process_that_has_ended() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""], start_new_session=True)
     process.wait()
     assert process.pid != os.getsid(0)

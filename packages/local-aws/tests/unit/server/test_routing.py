@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,7 @@ class Form(dict[str, str]):
 
     looks = 0
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         self.looks += 1
         return super().__iter__()
 
@@ -31,18 +32,18 @@ FORM = {"Tags.member.1.Key": "k", "Tags.member.10.Key": "k", "Name": "n"}
         ("Name.member", True),
     ],
 )
-def test_a_parameter_is_found_by_its_name_and_by_those_within_it(prefix, absent):
+def test_a_parameter_is_found_by_its_name_and_by_those_within_it(prefix: str, absent: bool) -> None:
     assert is_absent(None, SimpleNamespace(), FORM, prefix) is absent
 
 
-def test_the_parameters_of_a_form_are_looked_through_once():
+def test_the_parameters_of_a_form_are_looked_through_once() -> None:
     form, parser = Form(FORM), SimpleNamespace()
     for number in range(100):
         is_absent(None, parser, form, f"Tags.member.{number}")
     assert form.looks == 1
 
 
-def test_a_name_of_any_number_of_levels_takes_little_memory():
+def test_a_name_of_any_number_of_levels_takes_little_memory() -> None:
     parser = SimpleNamespace()
     is_absent(None, parser, ["a" + ".member.1" * 50_000], "a")
     assert len(parser.local_aws_names) < 100

@@ -12,7 +12,7 @@ from werkzeug.routing import Map, Rule
 from local_aws.server.wsgi_services import ServiceApplication
 
 
-def fail(request, url, headers):
+def fail(request: object, url: str, headers: dict[str, str]) -> None:
     raise TypeError("list indices must be integers")
 
 
@@ -23,10 +23,10 @@ BROKEN = SimpleNamespace(
 )
 
 
-def ask(environ):
+def ask(environ: dict[str, str]) -> tuple[dict[str, str], bytes]:
     head: dict[str, str] = {}
 
-    def start(status, headers, exc_info=None):
+    def start(status: str, headers: list[tuple[str, str]], exc_info: None = None) -> None:
         head.update(status=status, **{name.lower(): value for name, value in headers})
 
     request = {
@@ -43,7 +43,9 @@ def ask(environ):
 
 
 @pytest.mark.parametrize("kind", ["application/x-amz-json-1.1", "application/json"])
-def test_an_internal_failure_is_answered_at_once_in_json(kind, caplog):
+def test_an_internal_failure_is_answered_at_once_in_json(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """A status of 500 would have clients try again for minutes."""
     head, body = ask({"CONTENT_TYPE": kind})
     assert head["status"].startswith("400")
@@ -56,7 +58,7 @@ FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
 
 @pytest.mark.parametrize(("protocol", "kind"), [("query", FORM), ("rest-xml", "image/png")])
-def test_an_internal_failure_is_answered_at_once_in_xml(protocol, kind):
+def test_an_internal_failure_is_answered_at_once_in_xml(protocol: str, kind: str) -> None:
     head, body = ask({"CONTENT_TYPE": kind})
     answer = {"status_code": int(head["status"][:3]), "headers": head, "body": body}
     error = create_parser(protocol).parse(answer, Shape("Error", {"type": "structure"}))["Error"]

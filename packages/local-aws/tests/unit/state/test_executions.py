@@ -15,7 +15,7 @@ class StateMachine:
     """What owns the executions."""
 
 
-def execution(number, *, ended=True):
+def execution(number: int, *, ended: bool = True) -> Execution:
     """Return an execution with as much of moto's as is looked at."""
     made = object.__new__(Execution)
     made.exec_arn, made.exec_worker = f"arn:{number}", None
@@ -27,10 +27,10 @@ def execution(number, *, ended=True):
 class Saves:
     """One save after another of a list of executions."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.blobs, self.owner, self.generation = new_blobs(), StateMachine(), 0
 
-    def __call__(self, executions, kind=InChunks):
+    def __call__(self, executions: list[Execution], kind: type[InChunks] = InChunks) -> bytes:
         """Return the records; `new` is then how many bodies they brought with them."""
         self.generation += 1  # as if an execution had changed
         self.blobs.start(self.generation)
@@ -40,11 +40,11 @@ class Saves:
         return records
 
 
-def names(executions):
+def names(executions: list[Execution]) -> list[str]:
     return [found.exec_arn for found in executions]
 
 
-def test_ended_executions_are_saved_once():
+def test_ended_executions_are_saved_once() -> None:
     save, executions = Saves(), [execution(number) for number in range(3 * CHUNK)]
     save(executions)
     assert save.new == 3 * CHUNK + 3 + 1
@@ -52,7 +52,7 @@ def test_ended_executions_are_saved_once():
     assert save.new == 0
 
 
-def test_one_more_costs_its_own_body_and_its_chunk():
+def test_one_more_costs_its_own_body_and_its_chunk() -> None:
     save, executions = Saves(), [execution(number) for number in range(3 * CHUNK)]
     save(executions)
     for number in (3 * CHUNK, 3 * CHUNK + 1):
@@ -61,7 +61,7 @@ def test_one_more_costs_its_own_body_and_its_chunk():
         assert save.new == 3  # and what names the chunks
 
 
-def test_forgetting_the_oldest_leaves_the_other_chunks_alone():
+def test_forgetting_the_oldest_leaves_the_other_chunks_alone() -> None:
     save, executions = Saves(), [execution(number) for number in range(2 * CHUNK + 1)]
     save(executions)
     del executions[0]
@@ -69,7 +69,7 @@ def test_forgetting_the_oldest_leaves_the_other_chunks_alone():
     assert save.new == 2
 
 
-def test_one_that_is_run_again_is_saved_again():
+def test_one_that_is_run_again_is_saved_again() -> None:
     save, executions = Saves(), [execution(0), execution(1)]
     save(executions)
     executions[0].stop_date = NOON + datetime.timedelta(hours=1)
@@ -78,10 +78,10 @@ def test_one_that_is_run_again_is_saved_again():
     assert save.new == 3
 
 
-def test_what_runs_is_within_its_chunk_as_it_stands():
+def test_what_runs_is_within_its_chunk_as_it_stands() -> None:
     save, running = Saves(), execution(1, ended=False)
     save([execution(0), running])
-    running.step = "next"
+    vars(running)["step"] = "next"
     save([execution(0), running])
     assert save.new >= 1
     uses = Uses()
@@ -89,7 +89,7 @@ def test_what_runs_is_within_its_chunk_as_it_stands():
     assert len(uses.digests) == 3  # the list, its chunk, and the one that has ended
 
 
-def test_nothing_is_looked_at_where_no_execution_changed():
+def test_nothing_is_looked_at_where_no_execution_changed() -> None:
     blobs, owner, executions = new_blobs(), StateMachine(), [execution(0)]
     blobs.start(1)
     first = InChunks(owner, executions, blobs).chunks.digest
@@ -99,6 +99,6 @@ def test_nothing_is_looked_at_where_no_execution_changed():
     assert InChunks(owner, executions, blobs).chunks.digest == first and not blobs.new
 
 
-def test_children_come_back_by_their_arns():
+def test_children_come_back_by_their_arns() -> None:
     chunks = [execution(1), execution(2)], [execution(3)]
     assert list(constructors.by_arn(chunks)) == names([*chunks[0], *chunks[1]])

@@ -6,6 +6,8 @@ import re
 import threading
 import weakref
 from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from moto.awslambda.models import LambdaStorage
@@ -16,7 +18,7 @@ from moto.stepfunctions.parser.asl.component.common.retry.retry_outcome import R
 
 from local_aws.core.child_processes import Children
 from local_aws.core.metric_store import Bucket
-from local_aws.state.blobs import Uses
+from local_aws.state.blobs import Blob, Uses
 from local_aws.state.constructors import StateUnreadable
 from local_aws.state.moto_backends import restore
 from local_aws.state.pickling import dumps, new_blobs
@@ -26,24 +28,24 @@ from local_aws.state.unpickling import loads
 class Program:
     """What a foreign file would carry: a call of something that runs programs."""
 
-    def __init__(self, call, *arguments):
+    def __init__(self, call: Callable[..., Any], *arguments: object) -> None:
         self.reduced = call, arguments
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
         return self.reduced
 
 
-def there_and_back(value):
+def there_and_back(value: Any) -> Any:
     return loads(dumps(value, new_blobs()), {})
 
 
-def test_plain_values_come_back():
+def test_plain_values_come_back() -> None:
     value = {"a": [1, 2.5, None, b"x", {"set"}], ("t",): "text", "d": defaultdict(list, {"k": [1]})}
     assert there_and_back(value) == value
     assert there_and_back(value)["d"].default_factory is list
 
 
-def test_locks_and_threads_and_events_come_back_as_new_ones():
+def test_locks_and_threads_and_events_come_back_as_new_ones() -> None:
     held, event = threading.Lock(), threading.Event()
     held.acquire()
     event.set()
@@ -54,7 +56,7 @@ def test_locks_and_threads_and_events_come_back_as_new_ones():
     assert nothing is None and was_set.is_set() and pattern.fullmatch("AA")
 
 
-def test_two_names_of_one_object_stay_one_object():
+def test_two_names_of_one_object_stay_one_object() -> None:
     shared = threading.Event()
     first, second = there_and_back([shared, {"again": shared}])
     assert second["again"] is first
@@ -69,24 +71,24 @@ def test_two_names_of_one_object_stay_one_object():
         Program(re.compile, "a"),
     ],
 )
-def test_a_call_of_anything_but_records_is_refused(program):
+def test_a_call_of_anything_but_records_is_refused(program: Program) -> None:
     with pytest.raises(StateUnreadable, match="no record is made of"):
         loads(pickle.dumps(program), {})
 
 
-def test_an_attribute_of_anything_but_an_enumeration_is_not_read():
+def test_an_attribute_of_anything_but_an_enumeration_is_not_read() -> None:
     with pytest.raises(StateUnreadable, match="no enumeration"):
         loads(pickle.dumps(Program(getattr, "text", "upper")), {})
 
 
-def test_a_member_of_an_enumeration_comes_back():
+def test_a_member_of_an_enumeration_comes_back() -> None:
     for member in (S3NotificationEvent.OBJECT_CREATED_EVENT, RetryOutcome.CanRetry):
         assert there_and_back([member])[0] is member
     earlier = pickle.dumps(Program(getattr, RetryOutcome, "CanRetry"))
     assert loads(earlier, {}) is RetryOutcome.CanRetry
 
 
-def test_a_record_is_made_without_its_constructor():
+def test_a_record_is_made_without_its_constructor() -> None:
     data = dumps({"record": Bucket(unit="Count")}, new_blobs())
     assert there_and_back(Bucket(unit="Count")).unit == "Count"
     assert loads(data, {})["record"] == Bucket(unit="Count")
@@ -96,7 +98,7 @@ def test_a_record_is_made_without_its_constructor():
         loads(called, {})
 
 
-def test_a_class_is_not_changed_by_what_is_loaded():
+def test_a_class_is_not_changed_by_what_is_loaded() -> None:
     changed = b"clocal_aws.core.metric_store\nBucket\n(N}S'unit'\nS'forged'\nstb."
     with pytest.raises(StateUnreadable, match="changes"):
         loads(changed, {})
@@ -106,12 +108,12 @@ def test_a_class_is_not_changed_by_what_is_loaded():
 @pytest.mark.parametrize(
     "value", [Children(), decimal.getcontext(), io.BytesIO(b"x"), print, Program, os.environ]
 )
-def test_what_could_not_be_loaded_is_refused_when_it_is_saved(value):
+def test_what_could_not_be_loaded_is_refused_when_it_is_saved(value: object) -> None:
     with pytest.raises(StateUnreadable):
         dumps({"a": [value]}, new_blobs())
 
 
-def test_a_function_that_does_more_than_make_an_empty_value_is_refused():
+def test_a_function_that_does_more_than_make_an_empty_value_is_refused() -> None:
     assert there_and_back(LambdaStorage("us-east-1", "1")._aliases)["missing"] == {}
     with pytest.raises(StateUnreadable):
         dumps(defaultdict(lambda: [os.sep]), new_blobs())
@@ -127,18 +129,18 @@ def test_a_function_that_does_more_than_make_an_empty_value_is_refused():
         b"clocal_aws.state.constructors\nbackends_of\n.",
     ],
 )
-def test_a_name_that_is_no_class_of_a_record_is_refused(name):
+def test_a_name_that_is_no_class_of_a_record_is_refused(name: bytes) -> None:
     with pytest.raises(StateUnreadable):
         loads(name, {})
 
 
 @pytest.mark.parametrize("damaged", [b"", b"\x80", b"\x80\x05.", b"text", b"\x80\x05]\x94(" * 9])
-def test_bytes_that_are_no_pickle_are_refused(damaged):
+def test_bytes_that_are_no_pickle_are_refused(damaged: bytes) -> None:
     with pytest.raises(StateUnreadable):
         loads(damaged, {})
 
 
-def test_a_body_is_made_once_for_each_mark():
+def test_a_body_is_made_once_for_each_mark() -> None:
     blobs, made = new_blobs(), []
 
     class Owner:
@@ -146,7 +148,7 @@ def test_a_body_is_made_once_for_each_mark():
 
     owner = Owner()
 
-    def read():
+    def read() -> bytes:
         made.append(1)
         return b"body"
 
@@ -157,7 +159,7 @@ def test_a_body_is_made_once_for_each_mark():
     assert len(made) == 2 and not blobs.new and len(blobs.used) == 1
 
 
-def test_a_body_that_was_not_written_is_made_again():
+def test_a_body_that_was_not_written_is_made_again() -> None:
     blobs = new_blobs()
 
     class Owner:
@@ -170,7 +172,7 @@ def test_a_body_that_was_not_written_is_made_again():
         assert list(blobs.new.values()) == [b"body"]
 
 
-def test_a_body_within_a_pickled_part_is_used_as_long_as_the_part():
+def test_a_body_within_a_pickled_part_is_used_as_long_as_the_part() -> None:
     blobs = new_blobs()
 
     class Owner:
@@ -178,7 +180,7 @@ def test_a_body_within_a_pickled_part_is_used_as_long_as_the_part():
 
     outer, inner = Owner(), Owner()
 
-    def part():
+    def part() -> list[Blob]:
         return [blobs.of(inner, "inner", 1, lambda: b"inner body")]
 
     blobs.start()
@@ -195,19 +197,19 @@ def test_a_body_within_a_pickled_part_is_used_as_long_as_the_part():
     assert loads(file, bodies) == [b"inner body"]
 
 
-def test_weak_dictionaries_hold_what_is_held_elsewhere():
+def test_weak_dictionaries_hold_what_is_held_elsewhere() -> None:
     held = io.StringIO  # any class will do as a value
     values = weakref.WeakValueDictionary({"a": held})
     with pytest.raises(StateUnreadable):  # and this one is no record's
         there_and_back(values)
 
 
-def test_a_backend_is_a_reference_to_the_live_one_also_of_a_service_that_is_not_open():
+def test_a_backend_is_a_reference_to_the_live_one_also_of_a_service_that_is_not_open() -> None:
     for backends in (s3_backends["1"]["aws"], ssm_backends["1"]["us-east-1"]):
         assert there_and_back({"of": backends})["of"] is backends
 
 
-def test_records_of_a_service_that_is_not_open_are_not_put_back():
+def test_records_of_a_service_that_is_not_open_are_not_put_back() -> None:
     place = ("moto.ssm.models", "SimpleSystemManagerBackend", "1", "us-east-1")
     with pytest.raises(StateUnreadable, match="not open"):
         restore({place: {"_parameters": "forged"}})

@@ -13,7 +13,7 @@ class Stream:
     """What owns the entries."""
 
 
-def test_whole_chunks_are_saved_once():
+def test_whole_chunks_are_saved_once() -> None:
     blobs, owner = new_blobs(), Stream()
     blobs.dump = lambda items: repr(items).encode()
     entries = [Entry(number) for number in range(CHUNK + CHUNK // 2)]
@@ -27,14 +27,14 @@ def test_whole_chunks_are_saved_once():
     assert len(blobs.new) == 1
 
 
-def test_a_few_entries_stay_in_the_records():
+def test_a_few_entries_stay_in_the_records() -> None:
     blobs = new_blobs()
     blobs.start()
     found = Chunks(Stream(), [Entry(1), Entry(2)], blobs)
     assert not blobs.new and found.rest == [Entry(1), Entry(2)] and not found.chunks
 
 
-def test_what_is_periodic_is_read_when_the_generation_changes():
+def test_what_is_periodic_is_read_when_the_generation_changes() -> None:
     blobs, owner, reads = new_blobs(), Stream(), []
 
     def dump(value: object) -> bytes:

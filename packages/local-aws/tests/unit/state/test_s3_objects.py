@@ -1,5 +1,7 @@
+from collections.abc import Iterator
+
 import pytest
-from moto.s3.models import s3_backends
+from moto.s3.models import FakeKey, s3_backends
 
 from local_aws.state.blobs import Uses
 from local_aws.state.pickling import dumps, new_blobs
@@ -10,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("patched_moto")
 
 
 @pytest.fixture(autouse=True)
-def without_buckets():
+def without_buckets() -> Iterator[None]:
     yield
     s3_backends["123456789012"]["aws"].reset()
 
@@ -18,16 +20,17 @@ def without_buckets():
 class Saves:
     """One save after another of a bucket's objects."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.s3 = s3_backends["123456789012"]["aws"]
         self.s3.reset()
         self.s3.create_bucket("kept", "us-east-1")
-        self.blobs, self.uses, self.bodies = new_blobs(), Uses(), {}
+        self.blobs, self.uses = new_blobs(), Uses()
+        self.bodies: dict[str, bytes] = {}
 
-    def put(self, name, body=b"text"):
+    def put(self, name: str, body: bytes = b"text") -> FakeKey:
         return self.s3.put_object("kept", name, body)
 
-    def __call__(self):
+    def __call__(self) -> int:
         """Return how many bytes a save wrote."""
         self.blobs.start()
         self.records = dumps(self.s3.buckets["kept"].keys, self.blobs)
@@ -38,12 +41,12 @@ class Saves:
         assert self.uses.digests == set(self.bodies)
         return len(self.records) + sum(map(len, self.blobs.new.values()))
 
-    def loaded(self):
+    def loaded(self) -> dict[str, list[bytes]]:
         back = loads(self.records, self.bodies.__getitem__)
         return {name: [version.value for version in back.getlist(name)] for name in back}
 
 
-def test_objects_come_back_as_they_were_changed_and_deleted():
+def test_objects_come_back_as_they_were_changed_and_deleted() -> None:
     save = Saves()
     for number in range(300):
         save.put(f"o{number}", b"%d" % number * 1000)
@@ -60,7 +63,7 @@ def test_objects_come_back_as_they_were_changed_and_deleted():
     assert save.loaded() == {} and sum(map(len, save.bodies.values())) < 100
 
 
-def test_versions_and_delete_markers_come_back():
+def test_versions_and_delete_markers_come_back() -> None:
     save = Saves()
     save.s3.put_bucket_versioning("kept", "Enabled")
     for body in (b"first", b"second"):
@@ -76,7 +79,7 @@ def test_versions_and_delete_markers_come_back():
     ]
 
 
-def test_a_save_writes_the_object_that_changed_however_many_there_are():
+def test_a_save_writes_the_object_that_changed_however_many_there_are() -> None:
     written = []
     for count in (100, 800):
         save = Saves()
@@ -88,7 +91,7 @@ def test_a_save_writes_the_object_that_changed_however_many_there_are():
     assert written[1] < 2 * written[0] < 10_000
 
 
-def test_an_attribute_that_changes_is_saved_and_a_read_is_no_change():
+def test_an_attribute_that_changes_is_saved_and_a_read_is_no_change() -> None:
     save = Saves()
     key = save.put("o")
     save()
@@ -101,7 +104,7 @@ def test_an_attribute_that_changes_is_saved_and_a_read_is_no_change():
     assert back.metadata["a"] == "b"
 
 
-def test_objects_without_tags_leave_no_entry_of_tags():
+def test_objects_without_tags_leave_no_entry_of_tags() -> None:
     save = Saves()
     key = save.put("o")
     save.s3.put_object_tagging(key, None)
@@ -111,7 +114,7 @@ def test_objects_without_tags_leave_no_entry_of_tags():
     assert not save.s3.tagger.tags and not save.s3.tagger.get_tag_dict_for_resource(key.arn)
 
 
-def test_the_objects_of_an_earlier_save_in_shards_are_read():
+def test_the_objects_of_an_earlier_save_in_shards_are_read() -> None:
     save = Saves()
     key = save.put("o")
     assert s3_objects(([("o", [key])], []))["o"] is key

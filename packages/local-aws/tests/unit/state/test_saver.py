@@ -1,5 +1,7 @@
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,15 +16,16 @@ class Kept:
     """A value that is saved by itself, with its saver."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.value = folder, "before"
+        self.folder = folder
+        self.value: Any = "before"
         self.stores = Stores()
         self.stores.keep("value", lambda: self.value, self.load)
         self.saver = Saver(Snapshots(folder), self.stores)
 
-    def load(self, value: str) -> None:
+    def load(self, value: Any) -> None:
         self.value = value
 
-    def saved(self) -> str:
+    def saved(self) -> Any:
         """Return the value that a process would start with which is started now."""
         again = Kept(self.folder)
         again.saver.load()
@@ -30,20 +33,20 @@ class Kept:
 
 
 @pytest.fixture
-def kept(tmp_path):
+def kept(tmp_path: Path) -> Iterator[Kept]:
     made = Kept(tmp_path / "state")
     made.saver.start()
     yield made
     made.saver.close()
 
 
-def test_a_committed_change_is_on_disk(kept):
+def test_a_committed_change_is_on_disk(kept: Kept) -> None:
     kept.value = "after"
     kept.saver.commit()
     assert kept.saved() == "after"
 
 
-def test_an_end_that_was_seen_is_on_disk(kept):
+def test_an_end_that_was_seen_is_on_disk(kept: Kept) -> None:
     kept.saver.commit()
     with kept.stores.durable_transition():
         kept.value = "ended"
@@ -51,21 +54,21 @@ def test_an_end_that_was_seen_is_on_disk(kept):
     assert kept.saved() == "ended"
 
 
-def test_an_end_that_nobody_saw_is_saved_as_well(kept):
+def test_an_end_that_nobody_saw_is_saved_as_well(kept: Kept) -> None:
     with kept.stores.durable_transition():
         kept.value = "ended"
     kept.saver.close()
     assert kept.saved() == "ended"
 
 
-def test_nothing_waits_where_no_end_is_unsaved(kept):
+def test_nothing_waits_where_no_end_is_unsaved(kept: Kept) -> None:
     kept.saver.commit()
     kept.value = "something that runs"
     kept.saver.settle()
     assert kept.saved() == "before"
 
 
-def test_callers_that_come_together_are_all_served(kept):
+def test_callers_that_come_together_are_all_served(kept: Kept) -> None:
     threads = [threading.Thread(target=kept.saver.commit) for _ in range(20)]
     kept.value = "after"
     for thread in threads:
@@ -76,7 +79,9 @@ def test_callers_that_come_together_are_all_served(kept):
     assert kept.saved() == "after"
 
 
-def test_what_is_closed_commits_without_waiting(kept, monkeypatch):
+def test_what_is_closed_commits_without_waiting(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Nobody saves any more, so that one who waited would wait for this long.
     monkeypatch.setattr(saving, "COMMIT_SECONDS", 3600.0)
     kept.saver.close()
@@ -87,14 +92,16 @@ def test_what_is_closed_commits_without_waiting(kept, monkeypatch):
         assert not caller.is_alive()
 
 
-def make_unwritable(folder):
+def make_unwritable(folder: Path) -> Callable[[], None]:
     """Put a file where the folder of the bodies is to be; return what takes it away again."""
     folder.mkdir(exist_ok=True)
     (folder / "bodies").write_bytes(b"")
     return (folder / "bodies").unlink
 
 
-def test_a_change_that_was_not_saved_is_not_acknowledged_until_saving_works(kept, monkeypatch):
+def test_a_change_that_was_not_saved_is_not_acknowledged_until_saving_works(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(saving, "RETRY_SECONDS", 0.01)
     repair = make_unwritable(kept.folder)
     kept.value = "after"
@@ -111,7 +118,9 @@ def test_a_change_that_was_not_saved_is_not_acknowledged_until_saving_works(kept
     assert kept.saved() == "ended" and kept.saver.problems() == []
 
 
-def test_a_save_that_does_not_come_to_its_end_is_no_acknowledgement(kept, monkeypatch):
+def test_a_save_that_does_not_come_to_its_end_is_no_acknowledgement(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(saving, "COMMIT_SECONDS", 0.05)
     done = threading.Event()
     kept.stores.keep("slow", done.wait, lambda _: None)
@@ -120,11 +129,13 @@ def test_a_save_that_does_not_come_to_its_end_is_no_acknowledgement(kept, monkey
     done.set()
 
 
-def test_a_long_save_is_awaited_while_it_makes_headway(kept, monkeypatch):
+def test_a_long_save_is_awaited_while_it_makes_headway(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(saving, "COMMIT_SECONDS", 0.5)
     never = threading.Event()
 
-    def thousands_of_bodies():
+    def thousands_of_bodies() -> None:
         for _ in range(4):
             kept.saver._snapshots.written += 1
             never.wait(0.3)
@@ -135,7 +146,7 @@ def test_a_long_save_is_awaited_while_it_makes_headway(kept, monkeypatch):
     assert kept.saved() == "after"
 
 
-def test_what_cannot_be_saved_costs_only_itself(kept):
+def test_what_cannot_be_saved_costs_only_itself(kept: Kept) -> None:
     last_good: list[str] = []
     kept.stores.keep("other", lambda: last_good or threading.local(), last_good.append)
     kept.value = "after"
@@ -155,7 +166,7 @@ def test_what_cannot_be_saved_costs_only_itself(kept):
     assert again.value == "later" and loaded == [["good"]]
 
 
-def test_what_cannot_be_loaded_costs_only_itself_and_stays_on_disk(kept):
+def test_what_cannot_be_loaded_costs_only_itself_and_stays_on_disk(kept: Kept) -> None:
     kept.stores.keep("other", lambda: "good", lambda _: None)
     kept.saver.commit()
     kept.saver.close()
@@ -175,11 +186,13 @@ def test_what_cannot_be_loaded_costs_only_itself_and_stays_on_disk(kept):
     assert last.value == "after" and found == ["good"]
 
 
-def fail(value):
+def fail(value: str) -> None:
     raise ValueError("no")
 
 
-def test_a_change_of_a_service_whose_records_cannot_be_saved_is_not_acknowledged(kept):
+def test_a_change_of_a_service_whose_records_cannot_be_saved_is_not_acknowledged(
+    kept: Kept,
+) -> None:
     kept.value = Path.cwd()  # of a class that is not saved
     with pytest.raises(NotSaved, match="its records are not saved"):
         kept.saver.commit("value")
@@ -189,7 +202,7 @@ def test_a_change_of_a_service_whose_records_cannot_be_saved_is_not_acknowledged
     assert kept.saved() == "after"
 
 
-def test_data_of_as_many_levels_as_json_may_have_is_saved(kept):
+def test_data_of_as_many_levels_as_json_may_have_is_saved(kept: Kept) -> None:
     deep: object = "x"
     for _ in range(950):
         deep = {"a": deep}

@@ -4,6 +4,8 @@ import hashlib
 import json
 import resource
 import stat
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,19 +19,19 @@ DIGEST = hashlib.sha256(BODY).hexdigest()
 
 
 @pytest.fixture
-def snapshots(tmp_path):
+def snapshots(tmp_path: Path) -> Snapshots:
     made = Snapshots(tmp_path / "state")
     made.write(b"records", {DIGEST: BODY})
     return made
 
 
-def test_what_was_written_is_read(snapshots):
+def test_what_was_written_is_read(snapshots: Snapshots) -> None:
     assert snapshots.exist()
     assert snapshots.read() == b"records"
     assert snapshots.body(DIGEST) == BODY and snapshots.stored == {DIGEST}
 
 
-def test_many_bodies_are_written_and_counted(snapshots):
+def test_many_bodies_are_written_and_counted(snapshots: Snapshots) -> None:
     bodies = [str(number).encode() for number in range(50)]
     new = {hashlib.sha256(body).hexdigest(): body for body in bodies}
     snapshots.write(b"more", new)
@@ -38,18 +40,18 @@ def test_many_bodies_are_written_and_counted(snapshots):
     assert [snapshots.body(digest) for digest in new] == bodies
 
 
-def test_nobody_else_can_read_it(snapshots):
+def test_nobody_else_can_read_it(snapshots: Snapshots) -> None:
     for path in (snapshots.folder, *snapshots.folder.rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
 
 
-def test_what_no_record_names_any_more_is_removed(snapshots):
+def test_what_no_record_names_any_more_is_removed(snapshots: Snapshots) -> None:
     snapshots.write(b"others", {})
     snapshots.remove({DIGEST})
     assert snapshots.stored == set() and snapshots.read() == b"others"
 
 
-def test_cleared_state_is_gone(snapshots):
+def test_cleared_state_is_gone(snapshots: Snapshots) -> None:
     snapshots.clear()
     assert not snapshots.folder.exists()
 
@@ -57,7 +59,9 @@ def test_cleared_state_is_gone(snapshots):
 @pytest.mark.parametrize(
     ("name", "value"), [("format", 0), ("moto", "4.0.0"), ("python", "2.7"), ("sha256", "0" * 64)]
 )
-def test_state_of_another_program_is_refused_with_what_to_do(snapshots, name, value):
+def test_state_of_another_program_is_refused_with_what_to_do(
+    snapshots: Snapshots, name: str, value: int | str
+) -> None:
     path = snapshots.folder / "records"
     stamp, _, records = path.read_bytes().partition(b"\n")
     path.write_bytes(json.dumps({**json.loads(stamp), name: value}).encode() + b"\n" + records)
@@ -66,20 +70,20 @@ def test_state_of_another_program_is_refused_with_what_to_do(snapshots, name, va
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"[]\nx", b"\xff\nx", b"records"])
-def test_a_file_without_a_stamp_is_refused(snapshots, content):
+def test_a_file_without_a_stamp_is_refused(snapshots: Snapshots, content: bytes) -> None:
     (snapshots.folder / "records").write_bytes(content)
     with pytest.raises(LocalAwsError, match=r"stamp.*local\.reset"):
         snapshots.read()
 
 
 @pytest.mark.parametrize("content", [b"", b"another body"])
-def test_a_changed_body_is_refused(snapshots, content):
+def test_a_changed_body_is_refused(snapshots: Snapshots, content: bytes) -> None:
     (snapshots.folder / "bodies" / DIGEST).write_bytes(content)
     with pytest.raises(LocalAwsError, match=r"bodies/.*local\.reset"):
         snapshots.body(DIGEST)
 
 
-def test_what_the_disk_does_not_give_is_refused_in_a_sentence(snapshots):
+def test_what_the_disk_does_not_give_is_refused_in_a_sentence(snapshots: Snapshots) -> None:
     for path, refused in (
         (snapshots.folder / "bodies" / DIGEST, lambda: snapshots.body(DIGEST)),
         (snapshots.folder / "records", snapshots.read),
@@ -90,14 +94,14 @@ def test_what_the_disk_does_not_give_is_refused_in_a_sentence(snapshots):
             refused()
 
 
-def test_a_missing_body_is_refused(snapshots):
+def test_a_missing_body_is_refused(snapshots: Snapshots) -> None:
     (snapshots.folder / "bodies" / DIGEST).unlink()
     with pytest.raises(LocalAwsError, match=r"local\.reset"):
         snapshots.body(DIGEST)
 
 
 @contextlib.contextmanager
-def limited_file_size(size):
+def limited_file_size(size: int) -> Iterator[None]:
     """Have writes end short at that size, as on a full disk: some bytes are taken, then none."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
@@ -108,7 +112,9 @@ def limited_file_size(size):
 
 
 @pytest.mark.parametrize("new", [{}, {"1" * 64: b"x" * 9000}], ids=["records", "a body"])
-def test_a_disk_that_takes_only_a_part_leaves_the_last_good_state(snapshots, new):
+def test_a_disk_that_takes_only_a_part_leaves_the_last_good_state(
+    snapshots: Snapshots, new: dict[str, bytes]
+) -> None:
     before = sorted(snapshots.folder.rglob("*"))
     with limited_file_size(4096), pytest.raises(OSError):
         snapshots.write(b"r" * 9000, new)
@@ -118,11 +124,13 @@ def test_a_disk_that_takes_only_a_part_leaves_the_last_good_state(snapshots, new
     assert snapshots.read() == b"r" * 9000
 
 
-def test_bodies_that_the_records_name_outlive_a_save_that_failed_twice(snapshots, monkeypatch):
+def test_bodies_that_the_records_name_outlive_a_save_that_failed_twice(
+    snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = b"another body"
     new = {hashlib.sha256(other).hexdigest(): other}
 
-    def fail_for_the_records(folder):
+    def fail_for_the_records(folder: Path) -> None:
         if folder == snapshots.folder:
             raise OSError(errno.EIO, "no sync")
 
@@ -136,7 +144,7 @@ def test_bodies_that_the_records_name_outlive_a_save_that_failed_twice(snapshots
     assert [snapshots.body(digest) for digest in new] == [other]
 
 
-def test_a_folder_that_a_user_deleted_is_not_made_again(tmp_path):
+def test_a_folder_that_a_user_deleted_is_not_made_again(tmp_path: Path) -> None:
     home = tmp_path / "deleted"
     with pytest.raises(FileNotFoundError):
         Snapshots(home / "state").write(b"records", {})

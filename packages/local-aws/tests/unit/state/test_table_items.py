@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType
@@ -9,7 +11,7 @@ from local_aws.state.unpickling import loads
 pytestmark = pytest.mark.usefixtures("patched_moto")
 
 
-def table(range_key=True):
+def table(range_key: bool = True) -> Table:
     names = ["image", "release"] if range_key else ["image"]
     kinds = ["HASH", "RANGE"]
     return Table(  # type: ignore[abstract]  # moto makes one so itself
@@ -21,17 +23,18 @@ def table(range_key=True):
     )
 
 
-def row(image, **more):
+def row(image: str, **more: Any) -> dict[str, Any]:
     return {"image": {"S": image}, "release": {"S": "r"}, **more}
 
 
 class Saves:
     """One save after another of a table."""
 
-    def __init__(self, owner):
-        self.blobs, self.owner, self.bodies = new_blobs(), owner, {}
+    def __init__(self, owner: Table) -> None:
+        self.blobs, self.owner = new_blobs(), owner
+        self.bodies: dict[str, bytes] = {}
 
-    def __call__(self):
+    def __call__(self) -> int:
         """Return how many bodies a save brought with it."""
         self.blobs.start()
         self.records = dumps(self.owner, self.blobs)
@@ -39,12 +42,13 @@ class Saves:
         self.blobs.stored |= set(self.blobs.new)
         return len(self.blobs.new)
 
-    def loaded(self):
-        return loads(self.records, self.bodies.__getitem__)
+    def loaded(self) -> Table:
+        back: Table = loads(self.records, self.bodies.__getitem__)
+        return back
 
 
 @pytest.mark.parametrize("range_key", [True, False])
-def test_a_table_comes_back_with_its_items(range_key):
+def test_a_table_comes_back_with_its_items(range_key: bool) -> None:
     owner = table(range_key)
     value = {"L": [{"M": {"a": {"N": "1"}}}, {"B": "eA=="}, {"NULL": True}]}
     rows = [row(f"i{number}", of=value, set={"SS": ["a", "b"]}) for number in range(300)]
@@ -60,7 +64,7 @@ def test_a_table_comes_back_with_its_items(range_key):
     assert len(back) == 301
 
 
-def test_a_changed_item_is_saved_alone():
+def test_a_changed_item_is_saved_alone() -> None:
     owner = table()
     for number in range(2000):
         owner.put_item(row(f"i{number}"))
@@ -76,10 +80,10 @@ def test_a_changed_item_is_saved_alone():
     back = save.loaded()
     assert len(back) == 1999
     found = back.get_item(DynamoType({"S": "i1"}), DynamoType({"S": "r"}))
-    assert found.attrs["label"].value == "bicycle"
+    assert found is not None and found.attrs["label"].value == "bicycle"
 
 
-def test_an_update_in_place_is_saved():
+def test_an_update_in_place_is_saved() -> None:
     backend = DynamoDBBackend("us-east-1", "123456789012")
     owner = backend.tables["t"] = table()
     owner.put_item(row("a"))
@@ -94,4 +98,4 @@ def test_an_update_in_place_is_saved():
     )
     assert save() == 1
     found = save.loaded().get_item(DynamoType({"S": "a"}), DynamoType({"S": "r"}))
-    assert found.attrs["n"].value == "1"
+    assert found is not None and found.attrs["n"].value == "1"

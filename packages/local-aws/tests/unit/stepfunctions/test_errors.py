@@ -19,6 +19,8 @@ from local_aws.stepfunctions.errors import matches_error
         ({"States.HeartbeatTimeout"}, "States.Timeout", False),
     ],
 )
-def test_an_error_is_matched_by_its_name_or_by_what_stands_for_it(named, error, matches):
+def test_an_error_is_matched_by_its_name_or_by_what_stands_for_it(
+    named: set[str], error: str, matches: bool
+) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     assert matches_error(named, error) is matches

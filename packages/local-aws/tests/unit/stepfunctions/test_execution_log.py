@@ -1,5 +1,6 @@
 import json
 import types
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from local_aws.stepfunctions.execution_log import MAX_DATA_BYTES, is_logged, log
         ("OFF", "ExecutionFailed", False),
     ],
 )
-def test_a_level_has_its_events(level, kind, logged):
+def test_a_level_has_its_events(level: str, kind: str, logged: bool) -> None:
     assert is_logged(level, kind) is logged
 
 
@@ -32,7 +33,7 @@ EVENT = {
 }
 
 
-def test_data_is_left_out_unless_it_is_asked_for():
+def test_data_is_left_out_unless_it_is_asked_for() -> None:
     entry = json.loads(log_message(EVENT, "PassStateEntered", 5, "arn", False))
     assert entry["details"] == {"name": "P"}
     assert (entry["id"], entry["previous_event_id"], entry["event_timestamp"]) == ("2", "1", "5")
@@ -40,7 +41,7 @@ def test_data_is_left_out_unless_it_is_asked_for():
     assert entry["details"]["input"] == "{}"
 
 
-def test_data_that_is_too_large_is_truncated():
+def test_data_that_is_too_large_is_truncated() -> None:
     large = {"name": "P", "input": "x" * (MAX_DATA_BYTES + 1)}
     event = {**EVENT, "stateEnteredEventDetails": large}
     entry = json.loads(log_message(event, "PassStateEntered", 5, "arn", True))
@@ -56,6 +57,6 @@ def test_data_that_is_too_large_is_truncated():
         {"level": "ALL", "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": "x"}}]},
     ],
 )
-def test_without_a_level_and_a_group_there_is_no_log(configuration):
+def test_without_a_level_and_a_group_there_is_no_log(configuration: dict[str, Any]) -> None:
     machine = types.SimpleNamespace(arn="arn:m", loggingConfiguration=configuration)
     assert log_of(machine, "a:a:a:a:a:a:m:e", "us-east-1") is None

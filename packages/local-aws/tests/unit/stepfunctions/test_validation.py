@@ -9,7 +9,7 @@ from local_aws.stepfunctions.validation import (
 )
 
 
-def test_unsupported_features_are_found_at_any_depth():
+def test_unsupported_features_are_found_at_any_depth() -> None:
     task = {"Type": "Task", "Resource": "arn:aws:states:::batch:submitJob"}
     deep = {"States": {"P": {**task, "Resource": "arn:aws:states:us-east-1:1:activity:a"}}}
     definition = {
@@ -24,16 +24,16 @@ def test_unsupported_features_are_found_at_any_depth():
 
 
 @pytest.mark.parametrize("definition", [None, 3, [], {}, {"States": []}, {"States": {"A": 1}}])
-def test_what_is_no_definition_has_no_features(definition):
+def test_what_is_no_definition_has_no_features(definition: Any) -> None:
     assert list(unsupported_features(definition)) == []
 
 
-def refused(state, machine_type="STANDARD"):
+def refused(state: dict[str, Any], machine_type: str = "STANDARD") -> str:
     found = unsupported_features({"States": {"S": state}}, machine_type)
     return next(iter(found), "")
 
 
-def distributed(**more):
+def distributed(**more: Any) -> dict[str, Any]:
     processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, "States": {}}
     return {"Type": "Map", "ItemProcessor": processor, **more}
 
@@ -58,11 +58,11 @@ def distributed(**more):
         ({"Type": "Task", "Resource": "arn:aws:states:::http:invoke"}, "http"),
     ],
 )
-def test_what_a_state_must_not_have_is_named(state, said):
+def test_what_a_state_must_not_have_is_named(state: dict[str, Any], said: str) -> None:
     assert said in refused(state) and "State S" in refused(state)
 
 
-def test_an_express_state_machine_must_not_wait_for_others():
+def test_an_express_state_machine_must_not_wait_for_others() -> None:
     sync = {"Type": "Task", "Resource": "arn:aws:states:::sagemaker:createTrainingJob.sync"}
     assert not refused(sync)
     assert ".sync" in refused(sync, "EXPRESS")

@@ -23,8 +23,8 @@ from local_aws.core import clock
 from local_aws.core.s3_uri import S3Uri
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.aws_services import AwsServices
+from local_aws.sagemaker.endpoints.async_settings import AsyncSettings
 from local_aws.sagemaker.endpoints.data_capture import CaptureStream, CaptureWriter, Exchange
-from local_aws.sagemaker.endpoints.fleets import AsyncSettings, Fleet
 from local_aws.sagemaker.endpoints.instances import Reply, VariantUnavailable
 from local_aws.sagemaker.endpoints.invocations import (
     CUSTOM_ATTRIBUTES,
@@ -38,6 +38,7 @@ from local_aws.sagemaker.endpoints.invocations import (
 )
 from local_aws.sagemaker.endpoints.traffic import Traffic
 from local_aws.sagemaker.endpoints.variants import Variant
+from local_aws.sagemaker.endpoints.weighted_variants import Fleet
 
 # botocore's service-2.json of sagemaker-runtime: AsyncBodyBlob.
 MAX_INLINE_BYTES = 128_000

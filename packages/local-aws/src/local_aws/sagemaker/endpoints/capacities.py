@@ -12,7 +12,7 @@ from local_aws.sagemaker.endpoints.deployment import (
     end_deployment,
     enter_status,
 )
-from local_aws.sagemaker.endpoints.fleets import Fleet
+from local_aws.sagemaker.endpoints.weighted_variants import Fleet
 
 Wishes = Mapping[str, Mapping[str, Any]]
 

@@ -24,8 +24,7 @@ from local_aws.errors import LocalAwsError
 from local_aws.iam.authorization import AccessDenied
 from local_aws.sagemaker.aws_services import AwsServices
 from local_aws.sagemaker.endpoints.data_capture import CaptureWriter
-from local_aws.sagemaker.endpoints.fleets import (
-    Fleet,
+from local_aws.sagemaker.endpoints.fleet_plans import (
     FleetBuilder,
     FleetPlan,
     fleet_plan,
@@ -33,6 +32,7 @@ from local_aws.sagemaker.endpoints.fleets import (
     weight_of,
 )
 from local_aws.sagemaker.endpoints.traffic import Traffic
+from local_aws.sagemaker.endpoints.weighted_variants import Fleet
 from local_aws.sagemaker.state_events import endpoint_changed
 
 LONGEST_SECONDS = 28_800.0

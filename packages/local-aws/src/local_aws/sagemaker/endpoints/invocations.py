@@ -17,7 +17,6 @@ from local_aws.core import clock
 from local_aws.dashboard.endpoints import LATENCIES
 from local_aws.sagemaker.aws_services import AwsServices
 from local_aws.sagemaker.endpoints.data_capture import CaptureStream, CaptureWriter, Exchange
-from local_aws.sagemaker.endpoints.fleets import Fleet, NoSuchVariant
 from local_aws.sagemaker.endpoints.instances import (
     INVOKE_SECONDS,
     AnswerTooLarge,
@@ -26,6 +25,7 @@ from local_aws.sagemaker.endpoints.instances import (
 )
 from local_aws.sagemaker.endpoints.traffic import Traffic
 from local_aws.sagemaker.endpoints.variants import Variant, VariantThrottled
+from local_aws.sagemaker.endpoints.weighted_variants import Fleet, NoSuchVariant
 
 # botocore's service-2.json of sagemaker-runtime: the length of BodyBlob.
 MAX_BODY_BYTES = 6_291_456

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from local_aws.sagemaker.endpoints.fleets import Fleet
+from local_aws.sagemaker.endpoints.weighted_variants import Fleet
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from local_aws.core.s3_uri import S3Uri
 from local_aws.sagemaker.algorithms.images import algorithm_of
 from local_aws.sagemaker.archives import pack
 from local_aws.sagemaker.containers import AlgorithmError, Container, LineSink
-from local_aws.sagemaker.images import argv_for
+from local_aws.sagemaker.image_programs import argv_for
 from local_aws.sagemaker.jobs.channels import Channel, DownloadFailed, download
 from local_aws.sagemaker.jobs.checkpoints import Checkpoints
 from local_aws.sagemaker.jobs.runner import (

@@ -26,7 +26,7 @@ from local_aws.core.stores import durable_transition
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.aws_services import AwsServices, services
 from local_aws.sagemaker.containers import LineSink
-from local_aws.sagemaker.endpoints.fleets import FleetBuilder, VariantPlan
+from local_aws.sagemaker.endpoints.fleet_plans import FleetBuilder, VariantPlan
 from local_aws.sagemaker.endpoints.instances import (
     Instance,
     Reply,

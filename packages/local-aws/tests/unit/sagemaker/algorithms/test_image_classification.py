@@ -1,6 +1,7 @@
 import io
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,22 +23,22 @@ REQUIRED = {"num_classes": "2", "num_training_samples": "10"}
 WORD = struct.pack("<I", MAGIC)
 
 
-def record(data, flag=0):
+def record(data: bytes, flag: int = 0) -> bytes:
     head = WORD + struct.pack("<I", flag << 29 | len(data))
     return head + data + b"\0" * (-len(data) % 4)
 
 
-def header(label, flag=0):
+def header(label: float, flag: int = 0) -> bytes:
     return struct.pack("<IfQQ", flag, label, 0, 0)
 
 
-def read(tmp_path, content):
+def read(tmp_path: Path, content: bytes) -> list[tuple[int, bytes]]:
     path = tmp_path / "a.rec"
     path.write_bytes(content)
     return list(records(path))
 
 
-def test_records_are_read_with_and_without_an_array_of_labels(tmp_path):
+def test_records_are_read_with_and_without_an_array_of_labels(tmp_path: Path) -> None:
     array = header(0.0, flag=1) + struct.pack("<f", 1.0) + b"second"
     assert read(tmp_path, record(header(0.0) + b"first") + record(array)) == [
         (0, b"first"),
@@ -45,7 +46,7 @@ def test_records_are_read_with_and_without_an_array_of_labels(tmp_path):
     ]
 
 
-def test_a_record_that_was_split_at_the_magic_number_is_whole_again(tmp_path):
+def test_a_record_that_was_split_at_the_magic_number_is_whole_again(tmp_path: Path) -> None:
     parts = [header(1.0) + b"ab", b"cd", b"ef"]
     written = b"".join(record(part, flag) for part, flag in zip(parts, (1, 2, 3), strict=True))
     assert read(tmp_path, written) == [(1, b"ab" + WORD + b"cd" + WORD + b"ef")]
@@ -63,12 +64,12 @@ def test_a_record_that_was_split_at_the_magic_number_is_whole_again(tmp_path):
         (record(header(0.0) + b"begun", flag=1), "not a RecordIO file"),
     ],
 )
-def test_a_file_that_is_none_is_named(tmp_path, content, message):
+def test_a_file_that_is_none_is_named(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(CustomerError, match=message):
         read(tmp_path, content)
 
 
-def test_the_defaults_are_the_documented_ones():
+def test_the_defaults_are_the_documented_ones() -> None:
     found = Hyperparameters.parse({**REQUIRED, "_tuning_objective_metric": "validation:accuracy"})
     named = ("epochs", "learning_rate", "mini_batch_size", "num_layers", "optimizer", "momentum")
     assert [found[name] for name in named] == [30, 0.1, 32, 152, "sgd", 0.9]
@@ -91,12 +92,12 @@ def test_the_defaults_are_the_documented_ones():
         ("num_classes", "-1"),
     ],
 )
-def test_a_value_out_of_its_range_is_named(name, value):
+def test_a_value_out_of_its_range_is_named(name: str, value: str) -> None:
     with pytest.raises(CustomerError, match=f"is not valid for '{name}'"):
         Hyperparameters.parse({**REQUIRED, name: value})
 
 
-def listed(tmp_path, line):
+def listed(tmp_path: Path, line: str) -> Channels:
     entry = {"ContentType": "application/x-image", "TrainingInputMode": "File"}
     names = ("train", "train_lst", "validation", "validation_lst")
     config = tmp_path / "input" / "config"
@@ -110,7 +111,7 @@ def listed(tmp_path, line):
     return Channels(tmp_path)
 
 
-def test_a_list_names_classes_and_files(tmp_path):
+def test_a_list_names_classes_and_files(tmp_path: Path) -> None:
     assert list(listed(tmp_path, "5\t1.000\ta.png\n\n").examples("train")) == [(1, b"image")]
 
 
@@ -118,17 +119,17 @@ def test_a_list_names_classes_and_files(tmp_path):
     "line",
     ["5\t1\t../../../secret.png", "5\t1\t/etc/passwd", "5 1 a.png", "5\t1.5\ta.png", "a\t1\ta.png"],
 )
-def test_a_list_that_is_none_or_leaves_its_channel_is_refused(tmp_path, line):
+def test_a_list_that_is_none_or_leaves_its_channel_is_refused(tmp_path: Path, line: str) -> None:
     with pytest.raises(CustomerError, match="Invalid lst file in the train channel"):
         list(listed(tmp_path, line).examples("train"))
 
 
-def test_a_file_that_is_missing_is_named(tmp_path):
+def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(CustomerError, match=r"b\.png of the train list"):
         list(listed(tmp_path, "5\t1\tb.png").examples("train"))
 
 
-def test_bytes_that_are_no_image_and_images_of_other_kinds_are_refused():
+def test_bytes_that_are_no_image_and_images_of_other_kinds_are_refused() -> None:
     gif = io.BytesIO()
     Image.new("RGB", (4, 4)).save(gif, "GIF")
     for data in (b"", b"no image", gif.getvalue()):
@@ -136,7 +137,7 @@ def test_bytes_that_are_no_image_and_images_of_other_kinds_are_refused():
             decode(data)
 
 
-def test_any_size_and_mode_becomes_the_same_features():
+def test_any_size_and_mode_becomes_the_same_features() -> None:
     made = []
     for mode, size in (("RGB", (32, 32)), ("L", (10, 200)), ("RGBA", (64, 8)), ("P", (33, 33))):
         buffer = io.BytesIO()
@@ -145,7 +146,7 @@ def test_any_size_and_mode_becomes_the_same_features():
     assert features(np.stack(made)).shape == (4, 768)
 
 
-def test_a_model_is_the_same_after_it_was_saved(tmp_path):
+def test_a_model_is_the_same_after_it_was_saved(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     given = draw.random((5, 768), dtype=np.float32)
     model = Classifier.untrained(given, 3)
@@ -167,5 +168,5 @@ def test_a_model_is_the_same_after_it_was_saved(tmp_path):
         ("image-classification:1", False),
     ],
 )
-def test_only_awss_own_image_has_the_stand_in(image, known):
+def test_only_awss_own_image_has_the_stand_in(image: str, known: bool) -> None:
     assert bool(algorithm_of(image)) is known

@@ -7,7 +7,7 @@ from local_aws.sagemaker.endpoints import invocations
 from local_aws.sagemaker.endpoints.instances import Reply
 
 
-def test_a_container_that_takes_longer_than_a_minute_is_a_model_error():
+def test_a_container_that_takes_longer_than_a_minute_is_a_model_error() -> None:
     """The limit is that of InvokeEndpoint: 60 seconds for an answer."""
     pool = urllib3.HTTPConnectionPool("127.0.0.1")
     late = urllib3.exceptions.ReadTimeoutError(pool, "/invocations", "late")
@@ -21,12 +21,12 @@ def test_a_container_that_takes_longer_than_a_minute_is_a_model_error():
 
 
 @pytest.mark.parametrize(("status", "kind"), [(400, "client"), (499, "client"), (500, "server")])
-def test_a_refusal_names_whose_it_is(status, kind):
+def test_a_refusal_names_whose_it_is(status: int, kind: str) -> None:
     assert invocations.received(status, "no") == (
         f'Received {kind} error ({status}) from primary with message "no"'
     )
 
 
-def test_a_long_refusal_is_cut():
+def test_a_long_refusal_is_cut() -> None:
     reply = Reply(500, {}, b"x" * 5000)
     assert len(invocations.refusal(reply)) == invocations.MAX_MESSAGE_CHARACTERS

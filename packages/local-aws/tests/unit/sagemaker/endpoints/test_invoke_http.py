@@ -1,6 +1,7 @@
 """Which requests are InvokeEndpoint's, and what the invoker gets of them."""
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from local_aws.sagemaker.endpoints.invoke_http import with_invocations
 SCOPE = "20261129/us-east-1/{}/aws4_request"
 
 
-def request(body=b"image", service="sagemaker", **more):
+def request(body: bytes = b"image", service: str = "sagemaker", **more: str) -> dict[str, Any]:
     signed = f"AWS4-HMAC-SHA256 Credential={ADMINISTRATOR_KEY}/{SCOPE.format(service)}, Signature=x"
     return {
         "REQUEST_METHOD": "POST",
@@ -24,19 +25,22 @@ def request(body=b"image", service="sagemaker", **more):
     }
 
 
+Ask = Callable[[dict[str, Any]], tuple[str, dict[str, str], bytes, list[Invocation]]]
+
+
 @pytest.fixture
-def ask():
+def ask() -> Ask:
     """Return what asks the front: the status, the headers, and what reached the invoker."""
 
-    def answer(environ):
+    def answer(environ: dict[str, Any]) -> tuple[str, dict[str, str], bytes, list[Invocation]]:
         got: list[Invocation] = []
         head: list[Any] = []
 
-        def invoke(invocation):
+        def invoke(invocation: Invocation) -> Answer:
             got.append(invocation)
             return Answer(200, {"Content-Type": "application/json"}, b"[1.0]")
 
-        def below(_, start):
+        def below(_: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
             start("404 Not Found", [])
             return [b"below"]
 
@@ -47,7 +51,9 @@ def ask():
     return answer
 
 
-def test_an_invocation_reaches_the_invoker_with_its_headers(ask):
+def test_an_invocation_reaches_the_invoker_with_its_headers(
+    ask: Ask,
+) -> None:
     status, headers, body, got = ask(
         request(
             CONTENT_TYPE="image/png",
@@ -77,17 +83,24 @@ def test_an_invocation_reaches_the_invoker_with_its_headers(ask):
         request(service="s3"),
     ],
 )
-def test_everything_else_goes_on_to_moto(ask, changed):
+def test_everything_else_goes_on_to_moto(
+    ask: Ask,
+    changed: dict[str, Any],
+) -> None:
     status, _, body, got = ask({**request(), **changed})
     assert (status, body, got) == ("404 Not Found", b"below", [])
 
 
-def test_of_a_body_that_is_too_long_no_more_is_read_than_shows_it(ask):
+def test_of_a_body_that_is_too_long_no_more_is_read_than_shows_it(
+    ask: Ask,
+) -> None:
     *_, got = ask(request(b"x" * (MAX_BODY_BYTES + 100)))
     assert len(got[0].body) == MAX_BODY_BYTES + 1
 
 
-def test_a_key_that_is_nobodys_is_refused_as_the_service_does(ask):
+def test_a_key_that_is_nobodys_is_refused_as_the_service_does(
+    ask: Ask,
+) -> None:
     environ = request()
     environ["HTTP_AUTHORIZATION"] = environ["HTTP_AUTHORIZATION"].replace(
         ADMINISTRATOR_KEY, "AKIA1"

@@ -32,7 +32,7 @@ REQUEST = {
 }
 
 
-def changed(path, value):
+def changed(path: str, value: Any) -> dict[str, Any]:
     request = copy.deepcopy(REQUEST)
     *inner, last = path.split(".")
     place: Any = request
@@ -42,7 +42,7 @@ def changed(path, value):
     return request
 
 
-def test_a_trial_is_what_the_definition_says_with_the_tuned_values():
+def test_a_trial_is_what_the_definition_says_with_the_tuned_values() -> None:
     plan = parse_plan(REQUEST)
     made = plan.request("tuned-001", (1.0,))
     assert made["TrainingJobName"] == "tuned-001"
@@ -77,6 +77,6 @@ def test_a_trial_is_what_the_definition_says_with_the_tuned_values():
         ("TrainingJobDefinition.StaticHyperParameters", {"n": "1"}, "both static and tuned"),
     ],
 )
-def test_what_is_not_run_is_named(path, value, message):
+def test_what_is_not_run_is_named(path: str, value: Any, message: str) -> None:
     with pytest.raises(InvalidTuning, match=message):
         parse_plan(changed(path, value))

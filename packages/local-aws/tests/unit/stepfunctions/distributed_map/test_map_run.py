@@ -13,17 +13,18 @@ from local_aws.stepfunctions.distributed_map.map_run import (
     MapRun,
     Tolerance,
 )
+from local_aws.stepfunctions.distributed_map.map_run import Child as StartedChild
 from local_aws.stepfunctions.distributed_map.result_writer import ChildRecord
 
 
 class Counters:
     """Counts as moto's record of a Map Run does."""
 
-    def __init__(self):
-        self.counts = {}
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
 
-    def __getattr__(self, name):
-        def offset(change):
+    def __getattr__(self, name: str) -> types.SimpleNamespace:
+        def offset(change: int) -> None:
             self.counts[name] = self.counts.get(name, 0) + change
 
         return types.SimpleNamespace(offset=offset)
@@ -35,18 +36,24 @@ class Child:
     given: ChildInput
     stopped: bool = False
 
-    def stop(self):
+    def stop(self) -> None:
         self.stopped = True
 
-    def record(self):
+    def record(self) -> ChildRecord:
         return ChildRecord("arn", "name", "machine", self.status, self.given.value)
 
 
-def pending(given):
+def pending(given: ChildInput) -> ChildRecord:
     return ChildRecord("arn", "name", "machine", "PENDING", given.value)
 
 
-def map_run(statuses, *, tolerated=None, max_concurrency=1, sizes=None):
+def map_run(
+    statuses: list[str],
+    *,
+    tolerated: Tolerance | None = None,
+    max_concurrency: int = 1,
+    sizes: dict[int, int] | None = None,
+) -> tuple[MapRun, types.SimpleNamespace, Callable[[], bool]]:
     """A Map Run whose children end when its `goes_on` is asked."""
     record = types.SimpleNamespace(
         max_concurrency=max_concurrency, execution_counter=Counters(), item_counter=Counters()
@@ -55,7 +62,7 @@ def map_run(statuses, *, tolerated=None, max_concurrency=1, sizes=None):
     ends: list[Callable[[], None]] = []
     running: list[int] = []
 
-    def launch(given, ended):
+    def launch(given: ChildInput, ended: Callable[[], None]) -> Child:
         running.append(len(running))
         ends.append(ended)
         return Child(statuses[given.value], given)
@@ -63,7 +70,7 @@ def map_run(statuses, *, tolerated=None, max_concurrency=1, sizes=None):
     limits = tolerated or Tolerance(None, None)
     run = MapRun(record, inputs, launch, pending, lambda: limits, look_seconds=0.001)
 
-    def goes_on():
+    def goes_on() -> bool:
         while ends:
             ends.pop(0)()
         return True
@@ -84,17 +91,19 @@ def map_run(statuses, *, tolerated=None, max_concurrency=1, sizes=None):
         (0, 100.0, 1, True),
     ],
 )
-def test_failures_are_tolerated_up_to_either_limit(count, percentage, failed, exceeded):
+def test_failures_are_tolerated_up_to_either_limit(
+    count: int | None, percentage: float | None, failed: int, exceeded: bool
+) -> None:
     assert Tolerance(count, percentage).is_exceeded(failed, 8) is exceeded
 
 
-def test_an_empty_run_tolerates_nothing_and_succeeds():
+def test_an_empty_run_tolerates_nothing_and_succeeds() -> None:
     run, _, goes_on = map_run([])
     assert run.run(goes_on)
     assert run.records() == []
 
 
-def test_children_are_counted_with_their_items():
+def test_children_are_counted_with_their_items() -> None:
     run, record, goes_on = map_run(
         ["SUCCEEDED", "FAILED"], tolerated=Tolerance(5, None), sizes={1: 3}
     )
@@ -105,20 +114,24 @@ def test_children_are_counted_with_their_items():
     assert record.execution_counter.counts["failed"] == 1
 
 
-def test_after_too_many_failures_nothing_more_is_started():
+def test_after_too_many_failures_nothing_more_is_started() -> None:
     run, record, goes_on = map_run(["SUCCEEDED", "TIMED_OUT", "SUCCEEDED"])
     assert not run.run(goes_on)
     assert [child.status for child in run.records()] == ["SUCCEEDED", "TIMED_OUT", "PENDING"]
     assert record.item_counter.counts["timed_out"] == 1
 
 
-def test_no_more_children_run_than_asked_for_or_than_there_is_room():
+def test_no_more_children_run_than_asked_for_or_than_there_is_room() -> None:
     statuses = ["SUCCEEDED"] * (MAX_RUNNING_CHILDREN + 20)
     for asked, most in ((3, 3), (0, MAX_RUNNING_CHILDREN), (100_000, MAX_RUNNING_CHILDREN)):
         run, record, goes_on = map_run(statuses, max_concurrency=asked)
         peak: list[int] = []
 
-        def watched(record=record, peak=peak, goes_on=goes_on):
+        def watched(
+            record: types.SimpleNamespace = record,
+            peak: list[int] = peak,
+            goes_on: Callable[[], bool] = goes_on,
+        ) -> bool:
             peak.append(record.execution_counter.counts.get("running", 0))
             return goes_on()
 
@@ -126,24 +139,26 @@ def test_no_more_children_run_than_asked_for_or_than_there_is_room():
         assert max(peak) == most
 
 
-def test_a_child_that_has_ended_is_kept_as_its_record_alone():
+def test_a_child_that_has_ended_is_kept_as_its_record_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     run, _, goes_on = map_run(["SUCCEEDED"] * 3)
-    held = []
+    held: list[weakref.ref[StartedChild]] = []
     launch = run._launch
 
-    def noted(given, ended):
+    def noted(given: ChildInput, ended: Callable[[], None]) -> StartedChild:
         child = launch(given, ended)
         held.append(weakref.ref(child))
         return child
 
-    run._launch = noted
+    monkeypatch.setattr(run, "_launch", noted)
     assert run.run(goes_on)
     gc.collect()
     assert [child() for child in held] == [None] * 3
     assert [child.status for child in run.records()] == ["SUCCEEDED"] * 3
 
 
-def test_only_the_chunks_whose_children_changed_say_so():
+def test_only_the_chunks_whose_children_changed_say_so() -> None:
     run, _, goes_on = map_run(["SUCCEEDED"] * CHUNK + ["FAILED", "SUCCEEDED"])
     assert run.changes == [0, 0]
     assert not run.run(goes_on)

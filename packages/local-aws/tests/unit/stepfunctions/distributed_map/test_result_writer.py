@@ -1,5 +1,6 @@
 import datetime
 import json
+from typing import Any
 
 from local_aws.stepfunctions.distributed_map.result_writer import (
     ChildRecord,
@@ -11,13 +12,13 @@ from local_aws.stepfunctions.distributed_map.result_writer import (
 WHEN = datetime.datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=datetime.UTC)
 
 
-def child(status, output=None, **more):
+def child(status: str, output: Any = None, **more: Any) -> ChildRecord:
     return ChildRecord(
         "arn:x", "x", "arn:m", status, {"n": 1}, output, started=WHEN, stopped=WHEN, **more
     )
 
 
-def test_each_status_has_its_file_and_what_was_aborted_counts_as_failed():
+def test_each_status_has_its_file_and_what_was_aborted_counts_as_failed() -> None:
     children = [child("SUCCEEDED", 1), child("ABORTED"), child("TIMED_OUT"), child("PENDING")]
     files = result_files(children, "NONE", "JSON")
     rows = {kind: json.loads(body) for kind, body in files.items()}
@@ -34,7 +35,7 @@ def test_each_status_has_its_file_and_what_was_aborted_counts_as_failed():
     )
 
 
-def test_compact_and_flat_results_report_failures_in_full():
+def test_compact_and_flat_results_report_failures_in_full() -> None:
     failed = child("FAILED", error="E", cause="c")
     children = [child("SUCCEEDED", [1, 2]), failed, child("SUCCEEDED", 3)]
     compact = transformed(children, "COMPACT")
@@ -44,12 +45,12 @@ def test_compact_and_flat_results_report_failures_in_full():
     assert [flat[0], flat[1], flat[3]] == [1, 2, 3]
 
 
-def test_lines_have_one_result_each():
+def test_lines_have_one_result_each() -> None:
     files = result_files([child("SUCCEEDED", {"a": 1})] * 2, "COMPACT", "JSONL")
     assert files == {"SUCCEEDED": b'{"a":1}\n{"a":1}\n'}
 
 
-def test_the_manifest_names_every_kind():
+def test_the_manifest_names_every_kind() -> None:
     found = json.loads(manifest("b", "arn:run", {"FAILED": ("p/FAILED_0.json", 7)}))
     assert found["ResultFiles"] == {
         "FAILED": [{"Key": "p/FAILED_0.json", "Size": 7}],

@@ -1,14 +1,12 @@
-"""The variants of one endpoint configuration: how they are built, and which a request goes to."""
+"""What an endpoint configuration says is to run, and its variants built from that, not started."""
 
-import random
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend
@@ -20,9 +18,9 @@ from local_aws.sagemaker.archives import MAX_BYTES, unpack
 from local_aws.sagemaker.aws_services import AwsServices
 from local_aws.sagemaker.containers import LineSink
 from local_aws.sagemaker.endpoints.data_capture import CaptureSettings
-from local_aws.sagemaker.endpoints.instances import INVOKE_SECONDS, ServeSpec, VariantFailed
+from local_aws.sagemaker.endpoints.instances import ServeSpec, VariantFailed
 from local_aws.sagemaker.endpoints.variants import Variant
-from local_aws.sagemaker.images import argv_for
+from local_aws.sagemaker.image_programs import argv_for
 from local_aws.sagemaker.models import container_of
 from local_aws.sagemaker.names import require_resource_name
 
@@ -30,143 +28,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-@dataclass(frozen=True, slots=True)
-class AsyncSettings:
-    """Where answers and notifications go. `concurrency` is that of one instance."""
-
-    output: S3Uri
-    failure: S3Uri | None = None
-    kms_key_id: str | None = None
-    success_topic: str = ""
-    error_topic: str = ""
-    response_topics: frozenset[str] = frozenset()
-    concurrency: int = 4
-    role_arn: str = ""
-
-    @classmethod
-    def parse(cls, config: Mapping[str, Any] | None, role_arn: str) -> Self | None:
-        """Return the settings; None for an endpoint that answers at once.
-
-        `role_arn` is the role that reads inputs, writes answers and publishes. Raises UriError.
-        """
-        if not config:
-            return None
-        output, client = config["OutputConfig"], config.get("ClientConfig") or {}
-        described = output.get("NotificationConfig") or {}
-        failure = output.get("S3FailurePath")
-        return cls(
-            output=S3Uri.parse(output["S3OutputPath"]),
-            failure=S3Uri.parse(failure) if failure else None,
-            kms_key_id=output.get("KmsKeyId") or None,
-            success_topic=described.get("SuccessTopic") or "",
-            error_topic=described.get("ErrorTopic") or "",
-            response_topics=frozenset(described.get("IncludeInferenceResponseIn") or ()),
-            concurrency=int(client.get("MaxConcurrentInvocationsPerInstance") or 4),
-            role_arn=role_arn,
-        )
-
-
-class NoSuchVariant(LocalAwsError):
-    """A request names a variant that the endpoint does not have, or all weights are zero."""
-
-
-@dataclass(frozen=True, slots=True)
-class FleetSettings:
-    """What a configuration says of all its variants. `shadow_share` is a fraction of one."""
-
-    config_name: str
-    capture: CaptureSettings | None = None
-    shadow_share: float = 0.0
-    asynchronous: AsyncSettings | None = None
-    serverless: bool = False
-
-
-class Fleet:
-    """The running variants of one endpoint configuration, and its shadow variant if any."""
-
-    def __init__(
-        self,
-        settings: FleetSettings,
-        variants: Sequence[Variant],
-        weights: Mapping[str, float],
-        *,
-        folder: Path,
-        shadow: Variant | None = None,
-    ) -> None:
-        self.settings, self.shadow = settings, shadow
-        self._variants = {variant.spec.name: variant for variant in variants}
-        self._weights = dict(weights)
-        self._folder = folder
-        self._in_flight = 0
-        self._idle = threading.Condition()
-
-    @property
-    def variants(self) -> Mapping[str, Variant]:
-        """Return the production variants by name."""
-        return self._variants
-
-    @property
-    def weights(self) -> Mapping[str, float]:
-        """Return the production variants' weights by name."""
-        return self._weights
-
-    def start(self) -> None:
-        """Start all variants; raises the first VariantFailed, with none left running."""
-        variants = list(self._all())
-        try:
-            with ThreadPoolExecutor(max(1, len(variants))) as pool:
-                list(pool.map(Variant.start, variants))
-        except BaseException:
-            self.stop()
-            raise
-
-    def set_weights(self, weights: Mapping[str, float]) -> None:
-        """Change the given variants' shares of the requests that come from now on."""
-        self._weights = {**self._weights, **weights}
-
-    def choose(self, target: str = "") -> Variant:
-        """Return the named variant, else one at random by weight; raises NoSuchVariant."""
-        if target:
-            if target not in self._variants:
-                raise NoSuchVariant(f"The endpoint has no variant {target!r}.")
-            return self._variants[target]
-        names = list(self._variants)
-        weights = [self._weights.get(name, 1.0) for name in names]
-        if not any(weights):
-            raise NoSuchVariant("Every variant of the endpoint has the weight 0.")
-        return self._variants[random.choices(names, weights)[0]]  # noqa: S311 - traffic, no secret
-
-    def shadowed(self) -> Variant | None:
-        """Return the shadow variant when the next request is one of those that it gets too."""
-        share = self.settings.shadow_share
-        return self.shadow if random.random() < share else None  # noqa: S311 - traffic, no secret
-
-    def enter(self) -> None:
-        """Count a request in."""
-        with self._idle:
-            self._in_flight += 1
-
-    def leave(self) -> None:
-        """Count a request out."""
-        with self._idle:
-            self._in_flight -= 1
-            self._idle.notify_all()
-
-    def drain(self, seconds: float = INVOKE_SECONDS + 1) -> None:
-        """Wait for the requests that are counted in, then stop."""
-        with self._idle:
-            self._idle.wait_for(lambda: self._in_flight == 0, seconds)
-        self.stop()
-
-    def stop(self) -> None:
-        """Stop all variants now and remove their folder."""
-        for variant in self._all():
-            variant.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _all(self) -> Iterable[Variant]:
-        return [*self._variants.values(), *([self.shadow] if self.shadow else [])]
-
+from local_aws.sagemaker.endpoints.async_settings import AsyncSettings
+from local_aws.sagemaker.endpoints.weighted_variants import Fleet, FleetSettings
 
 STARTUP_SECONDS = 60.0
 

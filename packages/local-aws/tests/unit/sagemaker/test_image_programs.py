@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from local_aws.errors import LocalAwsError
-from local_aws.sagemaker.images import (
+from local_aws.sagemaker.image_programs import (
     ImageCommands,
     UnknownImage,
     argv_for,
