@@ -167,7 +167,9 @@ def test_an_agenda_that_works_again_is_done_again() -> None:
     assert clock.seconds_to_next() == 0
 
 
-def test_a_record_that_fails_keeps_no_other_from_its_turn_and_is_said_once(caplog):
+def test_a_record_that_fails_keeps_no_other_from_its_turn_and_is_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     records, done = [Every(10, Log(), name) for name in "abc"], list[str]()
     for record in [*records, *records]:
         with others_unharmed(record):
