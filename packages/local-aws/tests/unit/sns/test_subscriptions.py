@@ -6,21 +6,23 @@ import pytest
 from local_aws.sns.subscriptions import publish
 
 
+class Subscription:
+    """A subscription of moto's, of what is published."""
+
+
 @pytest.mark.parametrize(
     ("protocol", "endpoint"), [("lambda", "fn"), ("sqs", "q"), ("lambda", None), ("email", "x")]
 )
 def test_a_subscriber_that_nothing_can_be_handed_to_keeps_no_other_from_its_message(
     protocol: str, endpoint: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Subscription(SimpleNamespace):
-        __hash__ = object.__hash__
-
     def fail(*_: Any, **__: Any) -> None:
         raise KeyError("moon-1")
 
     topic = SimpleNamespace(arn="arn:aws:sns:us-east-1:123456789012:t")
     attributes = {"RedrivePolicy": "5"}
-    subscription: Any = Subscription(
+    subscription: Any = Subscription()
+    vars(subscription).update(
         protocol=protocol,
         endpoint=endpoint,
         topic=topic,
