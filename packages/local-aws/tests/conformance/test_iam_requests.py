@@ -97,6 +97,25 @@ def form_of(fields, content):
     return body.encode(), f"multipart/form-data; boundary={edge}"
 
 
+@pytest.mark.parametrize(
+    ("content", "changed", "answer"),
+    [
+        ("content", {}, (204, "")),
+        ("content", {"key": "in/b"}, (403, "Policy Condition failed")),
+        ("content", {"x-amz-meta-a": "b"}, (403, "Extra input fields: x-amz-meta-a")),
+        ("much more content", {}, (400, "EntityTooLarge")),
+    ],
+)
+def test_a_posted_form_is_bounded_by_its_policy(aws, bucket, content, changed, answer):
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html"""
+    own = Caller(aws, allow("s3:*")).client("s3")
+    size = ["content-length-range", 1, 10]
+    post = own.generate_presigned_post(bucket, "in/a", Conditions=[size])
+    body, kind = form_of({**post["fields"], **changed}, content)
+    status, text = send(post["url"], "POST", body, Content_Type=kind)
+    assert status == answer[0] and answer[1] in text
+
+
 def test_a_posted_form_has_its_signers_rights(aws, bucket):
     """https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html"""
     writer = Caller(aws, allow("s3:PutObject", f"arn:aws:s3:::{bucket}/in/*"))
