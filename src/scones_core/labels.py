@@ -15,17 +15,13 @@ _ATTRIBUTE = re.compile(r"(?:^|[;\s])labels=([^;\s]*)")
 class LabelSet:
     """Class names in model order: index 0 is the first probability of every answer.
 
-    Raises SettingsError for fewer than two names, a repeated or an empty one.
+    One that is constructed may be the part of a model's classes that a source has, down to none.
+    Raises SettingsError for a repeated or an empty name.
     """
 
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if len(self.names) < 2:
-            raise SettingsError(
-                f"A classifier needs at least two classes, not {list(self.names)}; "
-                "list them in dataset.classes."
-            )
         if len(set(self.names)) != len(self.names) or not all(self.names):
             raise SettingsError(
                 f"The classes {list(self.names)} repeat a name or hold an empty one; "
@@ -34,7 +30,12 @@ class LabelSet:
 
     @classmethod
     def of(cls, names: Sequence[str]) -> "LabelSet":
-        """Return the set of these names, in this order."""
+        """Return a model's classes, in this order; raises SettingsError for fewer than two."""
+        if len(names) < 2:
+            raise SettingsError(
+                f"A classifier needs at least two classes, not {list(names)}; "
+                "list them in dataset.classes."
+            )
         return cls(tuple(names))
 
     def index(self, name: str) -> int:

@@ -37,7 +37,7 @@ def list_file(rows: Iterable[ManifestRow], classes: LabelSet, channel: str) -> b
 
 def list_files(manifest: Manifest) -> dict[str, bytes]:
     """Return the `.lst` of each split under its S3 key."""
-    classes = LabelSet(manifest.classes)
+    classes = LabelSet.of(manifest.classes)
     return {
         list_key(manifest.version, split): list_file(
             manifest.split(split), classes, f"{dataset_prefix(manifest.version)}/{split}/"
@@ -82,7 +82,7 @@ def record_objects(manifest: Manifest, images: Mapping[str, bytes]) -> dict[str,
     A `<split>_rec` folder holds the one `.rec` file that a training channel takes, and
     `<split>_idx` its index.
     """
-    classes = LabelSet(manifest.classes)
+    classes = LabelSet.of(manifest.classes)
     prefix = dataset_prefix(manifest.version)
     objects = {}
     for split in SPLITS:

@@ -48,10 +48,14 @@ class Combined:
     def read(self, classes: LabelSet, image: ImageFormat = AS_GIVEN) -> RawDataset:
         """Return the base's images and then the added ones, which are all for training.
 
-        Raises DatasetError, besides what the two raise, where their sizes differ.
+        Raises UnknownLabel for a class that neither has, and DatasetError, besides what the two
+        raise, where their sizes differ.
         """
-        new = set(self.added.class_names()) - set(self.base.class_names())
-        known = LabelSet.of([name for name in classes if name not in new])
+        first, further = self.base.class_names(), self.added.class_names()
+        class_table(tuple(dict.fromkeys((*first, *further))), classes, self.name)
+        known = LabelSet(tuple(name for name in classes if name in first))
+        if not known.names:
+            class_table(first, classes, self.base.name)
         base, added = self.base.read(known, image), self.added.read(classes, image)
         index = np.array([classes.index(name) for name in known], np.int64)
         base = replace(base, labels=index[base.labels])
@@ -61,11 +65,11 @@ class Combined:
                 f"{self.name} has images of {sizes}; set dataset.image_side to the side that all "
                 "of them are to have, such as 32."
             )
-        first, second = base.ingest_stats, added.ingest_stats
+        own, others = base.ingest_stats, added.ingest_stats
         stats = IngestStats(
-            unreadable={**first.unreadable, **second.unreadable},
-            passed_over={**first.passed_over, **second.passed_over},
-            sizes=_summed(first.sizes or base.sizes(), second.sizes or added.sizes()),
+            unreadable={**own.unreadable, **others.unreadable},
+            passed_over={**own.passed_over, **others.passed_over},
+            sizes=_summed(own.sizes or base.sizes(), others.sizes or added.sizes()),
         )
         training = replace(added, splits=("train",) * len(added))
         parts = [base, training] if len(added) else [base]

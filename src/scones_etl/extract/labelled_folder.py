@@ -18,6 +18,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from scones_core.labels import LabelSet
 from scones_core.reviews import IMAGES, Answer, consensus, current_answers
 from scones_core.reviews.shared import MAX_PART_BYTES, of_reviewer
 from scones_etl.extract.image_files import NOT_HASHED, NOT_READ, digests, read_photos, stacked
+from scones_etl.extract.image_folder import ImageFolder
 from scones_etl.extract.source import IngestStats, RawDataset
 from scones_etl.image_format import AS_GIVEN, ImageFormat, size_counts
 
@@ -43,7 +45,7 @@ class LabelledFolder:
 
     `passed_over` gives the reason for each image that was answered and is not used, and for
     each file of answers with lines that are none. `answered` are the files whose label came from
-    the review page.
+    the review page, or from the name of their folder.
     """
 
     path: Path
@@ -71,6 +73,25 @@ class LabelledFolder:
                 else f"{path} has no answer yet; answer images: inv review"
             )
         return cls(path, listed, digests(path, list(listed)), passed_over=passed_over)
+
+    @classmethod
+    def of_class_folders(
+        cls, folder: ImageFolder, names: Mapping[str, str] = MappingProxyType({})
+    ) -> "LabelledFolder":
+        """Return a folder of class folders as further images, each labelled by its folder.
+
+        `names` maps folder names to labels. Unlike a source, it needs no folder of each class.
+        """
+        own = {normal_form(name): label for name, label in names.items()}
+        labels = {file.name: own.get(file.label, file.label) for file in folder.files}
+        return cls(
+            folder.path,
+            dict(sorted(labels.items())),
+            folder.digests,
+            folder.kind,
+            folder.passed_over,
+            frozenset(labels),
+        )
 
     @classmethod
     def _with_answers(
@@ -129,7 +150,8 @@ class LabelledFolder:
         """Return the labelled images, all of them for training.
 
         An answer of the review page with another class is passed over: its reviewer worked with
-        other classes. Raises UnknownLabel for such a label in the list, naming its file.
+        other classes. So is the image of a folder that is no class. Raises UnknownLabel for such
+        a label in the list, naming its file.
         """
         passed_over, names = dict(self.passed_over), []
         for name, label in self.labels.items():

@@ -144,7 +144,10 @@ def class_table(names: Sequence[str], classes: LabelSet, where: str) -> NDArray[
         if name not in names:
             near = difflib.get_close_matches(name, names, n=5, cutoff=0.4)
             hint = f"the nearest are {', '.join(near)}" if near else f"it has {', '.join(names)}"
-            raise UnknownLabel(f"{where} has no class {name!r}; {hint}.")
+            raise UnknownLabel(
+                f"{where} has no class {name!r}; {hint}. [dataset.class_names] in scones.toml maps "
+                "its names to those of dataset.classes."
+            )
         table[names.index(name)] = index
     return table
 

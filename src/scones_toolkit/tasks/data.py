@@ -1,14 +1,18 @@
 """The ETL task: from a source of images to a proven dataset in the data bucket."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from scones_core.errors import DatasetError, SconesError
+from scones_core.image_folders import normal_form
 from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest
 from scones_core.uris import SPLITS, S3Uri, dataset_prefix
 from scones_etl.class_names import require_plain_names
 from scones_etl.extract.combined import Combined, Renamed
+from scones_etl.extract.image_folder import ImageFolder
+from scones_etl.extract.labelled_folder import LabelledFolder
 from scones_etl.extract.resolve import AUTO, CHOICES, SYNTHETIC, open_source, resolve_source
 from scones_etl.extract.shared_answers import fetch_answers
 from scones_etl.extract.source import Source
@@ -32,20 +36,28 @@ def source(
 ) -> Source:
     """Return the source of images for `auto`, `cifar100`, `synthetic` or a path.
 
-    `add` is the path of further training images, such as `inv review` leaves, or the S3 location
-    of reviewers' answers. The source's classes have the names of dataset.class_names. Raises
-    DatasetError for a source that is missing or damaged.
+    `add` is the path of further training images, such as `inv review` leaves or folders of some
+    classes, or the S3 location of reviewers' answers. The classes of the source, and of added
+    folders, have the names of dataset.class_names. Raises DatasetError for a source that is
+    missing or damaged.
     """
+    names = project.settings.dataset.class_names
     # What is added is looked for first: a source may have to be downloaded.
     further = open_source(_added(project, add)) if add else None
+    added_names: Collection[str] = ()
+    if isinstance(further, ImageFolder):
+        added_names = further.class_names()
+        further = LabelledFolder.of_class_folders(further, names)
     base = resolve_source(
         choice or project.settings.dataset.source,
         cache_dir=project.cache,
         say=project.console.warn,
         synthetic_if_unreachable=synthetic_if_unreachable,
     )
-    if names := project.settings.dataset.class_names:
-        base = Renamed(base, names)
+    if names:
+        # A name that only the added folders have is none of the base's.
+        own = {*base.class_names()} | {normal_form(name) for name in names} - {*added_names}
+        base = Renamed(base, {name: to for name, to in names.items() if normal_form(name) in own})
     return base if further is None else Combined(base, further)
 
 
@@ -132,15 +144,28 @@ def extract(
         f"{staged.removed.total} left out as duplicates."
     )
     _warn_of_missing_assignments(project, labels)
-    if staged.added and not staged.added_kept:
+    if add and not staged.added:
+        raise DatasetError(
+            f"{add} has no readable image of {_named(labels)}: {_first_reason(staged)}. Nothing "
+            "was staged: name its classes by --classes or dataset.classes, or map its folders to "
+            "them by dataset.class_names."
+        )
+    if add and not staged.added_kept:
         raise DatasetError(
             f"None of the {staged.added} images of {add} is new: each equals an image that the "
             "dataset has already, such as one of its test split. Nothing was staged; label images "
             "that the dataset does not have."
         )
-    if staged.added:
+    if add:
         project.console.say(f"  {staged.added_kept} of {staged.added} images of {add} were added.")
     return staged
+
+
+def _first_reason(staged: StagedDataset) -> str:
+    """Return why the first of the files that were left out was; there may be none."""
+    stats = staged.ingest_stats
+    reasons = {**stats.passed_over, **stats.unreadable}
+    return next((f"{name}: {why}" for name, why in reasons.items()), "it has none")
 
 
 def _warn_of_missing_assignments(project: Project, labels: LabelSet) -> None:

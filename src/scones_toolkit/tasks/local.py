@@ -4,6 +4,7 @@ import contextlib
 import shlex
 import shutil
 import sys
+import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -15,6 +16,7 @@ from typing import Any
 
 from local_aws.control import ImageCommands, LocalAws
 from local_aws.errors import LocalAwsError
+from scones_core.errors import SconesError
 from scones_etl.extract.labelled_folder import LABELS_FILE
 from scones_toolkit.cli import confirm
 from scones_toolkit.project import Project
@@ -181,12 +183,14 @@ def down(project: Project) -> None:
 def reset(project: Project, *, confirmed: bool = False) -> None:
     """Stop the embedded AWS if it runs, and remove all that was deployed to it.
 
-    Raises DeployError where that was not confirmed.
+    Raises DeployError where that was not confirmed, and SconesError, before anything is stopped,
+    where a folder to remove from cannot be written.
     """
     home = project.local_home
     if not LocalAws.has_state(home) and not LocalAws.is_running(home):
         project.console.say(f"There is nothing in {_relative(home)} to remove.")
         return
+    _require_removable(project)
     if not confirmed:
         confirm(
             f"Everything in the embedded AWS ({_relative(home)}), its release file, and the "
@@ -199,6 +203,23 @@ def reset(project: Project, *, confirmed: bool = False) -> None:
     _demo_mark(project).unlink(missing_ok=True)
     delete_records(project)
     project.console.say("The embedded AWS is empty. Start it: inv local.up")
+
+
+def _require_removable(project: Project) -> None:
+    """Raise SconesError for a folder of a reset that this user cannot write."""
+    home, records = project.local_home, project.records.folder
+    inside = [path for path in home.iterdir() if path.is_dir()]
+    for folder in (home, *inside, records, project.release_file.parent):
+        if not folder.is_dir():
+            continue
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise SconesError(
+                f"{_relative(folder)} cannot be written ({error.strerror}): nothing was stopped or "
+                "removed. Make it writable, and reset again."
+            ) from error
 
 
 def _relative(path: Path) -> str:

@@ -1,11 +1,15 @@
 import datetime
 import gzip
+import http.client
 import json
+import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSPreparedRequest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from local_aws.testing.aws import ACCOUNT, REGION, Aws, eventually, new_client, policy, unique
@@ -30,6 +34,22 @@ class Topic:
 @pytest.fixture
 def topic(aws: Aws) -> Topic:
     return Topic(aws)
+
+
+def call_in_json(
+    aws: Aws, service: str, target: str, parameters: dict[str, Any]
+) -> tuple[int, str]:
+    """Call an action with parameters that boto3 does not send; return the status and the body."""
+    url, body = aws.local.endpoint_url, json.dumps(parameters).encode()
+    headers = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.0"}
+    request = AWSRequest("POST", url, headers, body)
+    SigV4Auth(Credentials("test", "test"), service, REGION).add_auth(request)
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc)
+    connection.request("POST", "/", body, dict(request.headers))
+    answer = connection.getresponse()
+    found = answer.status, answer.read().decode()
+    connection.close()
+    return found
 
 
 def put(
@@ -331,6 +351,63 @@ def test_an_alarm_that_cannot_be_evaluated_does_not_stop_the_others(aws: Aws, cl
     clock.advance(60)
     aws.client("cloudwatch").delete_alarms(AlarmNames=[broken])
     assert state(aws, name) == "ALARM"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"Period": 60, "Threshold": "many"},
+        {"Period": "often"},
+        {"Dimensions": [{"Name": "only"}]},
+        {"Metrics": [{"Id": "m", "MetricStat": {"Stat": "Sum"}, "ReturnData": True}]},
+        {"Metrics": [{"Id": "m", "Expression": "(" * 1000, "ReturnData": True}]},
+        {"Metrics": [{"Id": "m", "ReturnData": True}]},
+    ],
+    ids=["a threshold", "a period", "a dimension", "a metric", "an expression", "neither"],
+)
+def test_an_alarm_that_is_refused_is_not_kept_and_holds_up_no_other(
+    aws: Aws, clock: Clock, broken: dict[str, Any]
+) -> None:
+    settings = {
+        "Namespace": "N",
+        "MetricName": "M",
+        "Period": 60,
+        "Statistic": "Sum",
+        "Threshold": 1,
+        "EvaluationPeriods": 1,
+        "ComparisonOperator": "GreaterThanThreshold",
+    }
+    name, space = alarm(aws)
+    refused = {"AlarmName": unique("alarm"), **settings, **broken}
+    if "Metrics" in broken:
+        for field in ("Namespace", "MetricName", "Period", "Statistic"):
+            del refused[field]
+    answer = call_in_json(
+        aws, "cloudwatch", "GraniteServiceVersion20100801.PutMetricAlarm", refused
+    )
+    assert answer[0] == 400 and "EmbeddedAwsFailure" not in answer[1]
+    put(aws, space, "Errors", 1)
+    clock.advance(60)
+    assert state(aws, name) == "ALARM"
+    found = aws.client("cloudwatch").describe_alarms(AlarmNames=[refused["AlarmName"]])
+    assert found["MetricAlarms"] == []
+
+
+def test_a_rule_with_a_target_that_cannot_be_reached_keeps_no_alarm_from_acting(
+    aws: Aws, clock: Clock, topic: Topic
+) -> None:
+    events, rule = aws.client("events"), unique("rule")
+    events.put_rule(Name=rule, EventPattern=json.dumps({"source": ["aws.cloudwatch"]}))
+    events.put_targets(
+        Rule=rule,
+        Targets=[{"Id": "1", "Arn": f"arn:aws:sqs:moon-1:{ACCOUNT}:{unique('queue')}"}],
+    )
+    name, space = alarm(aws, topic)
+    put(aws, space, "Errors", 1)
+    clock.advance(60)
+    events.remove_targets(Rule=rule, Ids=["1"])
+    events.delete_rule(Name=rule)
+    assert [message["AlarmName"] for _, message in topic.messages()] == [name]
 
 
 def test_a_composite_alarm_follows_its_alarms(aws: Aws, clock: Clock, topic: Topic) -> None:

@@ -63,10 +63,10 @@ def predict(
         print_answers(project.console, chosen, answers, found.passed_over)
     failed = [answer for answer in answers if answer.error]
     if failed:
-        raise DatasetError(
-            f"{len(failed)} of {len(answers)} pictures could not be answered; the first: "
-            f"{failed[0].picture}: {failed[0].error}."
-        )
+        # Of several, each reason is printed above, or is in the JSON.
+        one = len(answers) == 1
+        count = f"{len(failed)} of {len(answers)} pictures could not be answered."
+        raise DatasetError(f"{failed[0].picture}: {failed[0].error}." if one else count)
     if explain_file and isinstance(chosen, LoadedModel):
         _explain(project, chosen, found.pictures[0].read(), explain_file)
     return answers

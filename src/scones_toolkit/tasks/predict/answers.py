@@ -104,11 +104,14 @@ def summary(model: Model, answers: Sequence[Answer], passed_over: int) -> dict[s
 def print_answers(
     console: Console, model: Model, answers: Sequence[Answer], passed_over: int
 ) -> None:
-    """Print one picture's likeliest labels as bars; of several, the likeliest of each."""
-    if len(answers) == 1:
-        _print_one(console, model, answers[0])
-    else:
+    """Print one picture's likeliest labels as bars; of several, the likeliest of each.
+
+    Why the only picture could not be answered is the error that the task ends with.
+    """
+    if len(answers) > 1:
         _print_all(console, answers)
+    elif answers[0].likeliest:
+        _print_one(console, model, answers[0])
     if passed_over:
         kinds = ", ".join(sorted(PICTURE_SUFFIXES))
         console.say(f"{passed_over} other files were passed over: hidden, or none of {kinds}.")
@@ -116,9 +119,6 @@ def print_answers(
 
 
 def _print_one(console: Console, model: Model, answer: Answer) -> None:
-    if answer.error:
-        console.warn(f"{answer.picture}: {answer.error}.")
-        return
     width = max(len(name) for name, _ in answer.likeliest)
     label, confidence = answer.likeliest[0]
     sign = ">=" if answer.decision == "accepted" else "<"

@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from rich.console import Console as RichConsole
 
-from scones_core.errors import DatasetError
+from scones_core.errors import DatasetError, UnknownLabel
 from scones_core.labels import LabelSet
 from scones_core.settings import DatasetSettings, Settings
 from scones_etl.extract.resolve import open_source
@@ -39,6 +40,45 @@ def test_added_images_of_which_none_is_new_are_an_error(
 
     with pytest.raises(DatasetError, match=r"None of the 2 images of .*answered is new"):
         extract(project, photos, add=str(answered))
+
+
+def vans(tmp_path: Path, photos: str, folder: str) -> str:
+    """Return a folder with one class folder, of 8 images that the photographs do not have."""
+    (tmp_path / "more" / folder).mkdir(parents=True)
+    for number in range(8):
+        with Image.open(Path(photos) / "bicycle" / f"{number}.png") as photo:
+            turned = photo.transpose(Image.Transpose.ROTATE_180)
+            turned.save(tmp_path / "more" / folder / f"v{number}.png")
+    return str(tmp_path / "more")
+
+
+@pytest.mark.parametrize("folder", ["van", "Delivery Vans"])
+def test_a_folder_of_one_new_class_is_added_to_a_source_of_the_others(
+    project: Project, photos: str, tmp_path: Path, folder: str
+) -> None:
+    names = {} if folder == "van" else {folder: "van"}
+    settings = project.settings.override("dataset", class_names=names)
+    named = replace(project, settings=settings)
+
+    found = extract(named, photos, "bicycle,motorcycle,van", vans(tmp_path, photos, folder))
+
+    assert (found.added, found.added_kept) == (8, 8)
+    assert all(found.manifest.counts()[split]["van"] for split in ("train", "test"))
+    assert found.manifest.source["kind"] == "folder"
+
+
+def test_an_added_folder_of_no_wanted_class_is_an_error_that_names_it(
+    project: Project, photos: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DatasetError, match=r"more has no readable image of .*'van'.*class_names"):
+        extract(project, photos, add=vans(tmp_path, photos, "van"))
+
+
+def test_a_class_that_neither_source_has_is_asked_of_both(
+    project: Project, photos: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UnknownLabel, match=r"no class 'vans'; the nearest are van\b.*class_names"):
+        extract(project, photos, "bicycle,vans", vans(tmp_path, photos, "van"))
 
 
 @pytest.fixture

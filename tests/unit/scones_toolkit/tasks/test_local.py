@@ -4,9 +4,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console as RichConsole
 
+from local_aws.server.instance_lock import locked
+from scones_core.errors import SconesError
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
-from scones_toolkit.tasks.local import delete_records, duration
+from scones_toolkit.tasks.local import delete_records, duration, reset
 
 
 @pytest.mark.parametrize(
@@ -54,3 +56,19 @@ def test_what_was_made_without_aws_outlives_an_embedded_aws_that_is_gone(
     delete_records(project)
 
     assert model.read_bytes() == b"minutes of work"
+
+
+@pytest.mark.parametrize(
+    "folder", ["build/local", ".local/aws/state", "terraform/environments/local"]
+)
+def test_a_reset_looks_at_its_folders_before_it_stops_the_server(
+    folder: str, tmp_path: Path
+) -> None:
+    project = Project(tmp_path, console=Console(RichConsole(file=io.StringIO(), width=200)))
+    with locked(project.local_home):
+        unwritable = tmp_path / folder
+        unwritable.parent.mkdir(parents=True, exist_ok=True)
+        # Not even root makes a file there.
+        unwritable.symlink_to("/proc/self")
+        with pytest.raises(SconesError, match=f"{folder} cannot be written .* nothing was stopped"):
+            reset(project, confirmed=True)

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 DEFAULT_COOLDOWN_SECONDS = 300
+# https://docs.aws.amazon.com/autoscaling/application/APIReference/API_TargetTrackingScalingPolicyConfiguration.html
+MIN_TARGET, MAX_TARGET = 8.515920e-109, 1.174271e108
 # Target tracking takes away only what leaves the rest a tenth below the target.
 LOW_SHARE = 0.9
 
@@ -67,10 +69,13 @@ def cooldown_seconds(policy: Mapping[str, Any], *, scale_in: bool) -> int:
 def tracking_alarms(policy: Mapping[str, Any], resource_id: str) -> list[dict[str, Any]]:
     """Return the two alarms of a target tracking policy, as moto's CloudWatch takes them.
 
+    Raises ValueError for a target out of its range, or a metric that is not tracked here.
     High for three minutes, low for fifteen: what AWS makes for SageMaker's variants.
     """
     metric = _metric(policy, resource_id)
     target = float(policy["TargetValue"])
+    if not MIN_TARGET <= target <= MAX_TARGET:
+        raise ValueError(f"TargetValue must be from {MIN_TARGET:.6e} to {MAX_TARGET:.6e}")
     high = {
         "comparison_operator": "GreaterThanThreshold",
         "threshold": target,

@@ -8,7 +8,7 @@ from typing import Any
 from local_aws.autoscaling.policies import cooldown_seconds, step_capacity, tracked_capacity
 from local_aws.cloudwatch.alarms import queries_of
 from local_aws.cloudwatch.metric_queries import fetching, run
-from local_aws.core.clock import Clock, due_time
+from local_aws.core.clock import Clock, due_time, others_unharmed
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.eventbridge.delivery import DeliveryFailed
 from local_aws.eventbridge.schedule_expressions import Schedule
@@ -39,13 +39,17 @@ class Autoscaling:
             if due is None or due > now:
                 continue
             action.local_aws_last = due
-            target = backend.targets.get(_DIMENSION, {}).get(action.resource_id)
-            if target is None or _is_suspended(target, "ScheduledScalingSuspended"):
-                continue
-            bounds = action.scalable_target_action or {}
-            target.update(bounds.get("MinCapacity"), bounds.get("MaxCapacity"), None)
-            name = action.scheduled_action_name
-            self._bound(backend, target, f"scheduled action name {name} was triggered")
+            with others_unharmed(action):
+                self._take(backend, action)
+
+    def _take(self, backend: Any, action: Any) -> None:
+        target = backend.targets.get(_DIMENSION, {}).get(action.resource_id)
+        if target is None or _is_suspended(target, "ScheduledScalingSuspended"):
+            return
+        bounds = action.scalable_target_action or {}
+        target.update(bounds.get("MinCapacity"), bounds.get("MaxCapacity"), None)
+        name = action.scheduled_action_name
+        self._bound(backend, target, f"scheduled action name {name} was triggered")
 
     def scale(self, policy_arn: str, alarm: Any) -> None:
         """Apply a policy for its alarm. Raises DeliveryFailed where there is none."""

@@ -32,12 +32,15 @@ def put_metric_alarm(original: Any, backend: Any, *args: Any, **more: Any) -> An
     name = more.get("name") or args[0]
     before = backend.alarms.get(name)
     alarm = original(backend, *args, **more)
-    found = _fault(backend, alarm) or next(alarm_problems(alarm, _periods(alarm)), "")
-    if found:
+    try:
+        found = _fault(backend, alarm) or next(alarm_problems(alarm, _periods(alarm)), "")
+        if found:
+            raise ValidationError(found)
+    except Exception:  # also of what nothing can be made of: it must not be kept
         del backend.alarms[name]
         if before is not None:
             backend.alarms[name] = before
-        raise ValidationError(found)
+        raise
     _settle(alarm, before)
     return alarm
 
@@ -91,11 +94,13 @@ def _rule_fault(backend: Any, rule: str) -> str:
 
 def _query_fault(alarm: Any) -> str:
     queries = queries_of(alarm)
+    if not all(query.key or query.expression for query in queries):
+        return "Each element of the metrics list should have a MetricStat or an Expression."
     if sum(query.returned for query in queries) != 1:
         return "Exactly one element of the metrics list should return data."
     try:
         check(queries)
-    except (MathError, ValueError) as error:
+    except (MathError, ValueError, RecursionError) as error:
         return f"Error in expression: {error}."
     return ""
 

@@ -1,8 +1,6 @@
 """Metric and composite alarms: evaluated on the clock, changed, published and acted on."""
 
-import contextlib
 import datetime
-import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,12 +10,11 @@ from local_aws.cloudwatch.alarm_evaluation import EXTRA_PERIODS, OK, Rule, new_s
 from local_aws.cloudwatch.metric_math import MathError, Series
 from local_aws.cloudwatch.metric_queries import Query, fetching, run
 from local_aws.cloudwatch.queue_metrics import NAMESPACE, sample_queues
-from local_aws.core.clock import Clock
+from local_aws.core.clock import Clock, others_unharmed
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.metric_store import MetricKey
 from local_aws.eventbridge.delivery import compact
 
-LOG = logging.getLogger(__name__)
 _EVERY_SECONDS = 60
 _EVERY_SECONDS_HIGH_RESOLUTION = 10
 # CloudWatch keeps an alarm's history for 30 days; a changing alarm must not fill the memory.
@@ -46,11 +43,11 @@ class AlarmAgenda:
             sample_queues(now)
         for backend, alarm in list(all_alarms()):
             if alarm.rule is None and at % _step([(backend, alarm)]) < 1:
-                with _others_unharmed(alarm):
+                with others_unharmed(alarm):
                     self._evaluate_metric(backend, alarm, int(at), now)
         for backend, alarm in list(all_alarms()):
             if alarm.rule is not None:
-                with _others_unharmed(alarm):
+                with others_unharmed(alarm):
                     self._evaluate_rule(backend, alarm, now)
 
     def _evaluate_metric(self, backend: Any, alarm: Any, at: int, now: datetime.datetime) -> None:
@@ -97,15 +94,6 @@ class AlarmAgenda:
             note(alarm, kind, summary, "{}", now)
 
 
-@contextlib.contextmanager
-def _others_unharmed(alarm: Any) -> Iterator[None]:
-    """Log what an alarm fails at: the next ones, and the clock, go on."""
-    try:
-        yield
-    except Exception:
-        LOG.exception("The alarm %s cannot be evaluated", alarm.name)
-
-
 def note(alarm: Any, kind: str, summary: str, data: str, now: datetime.datetime) -> None:
     """Add an item to an alarm's history, as DescribeAlarmHistory gives it."""
     alarm.history.append(
@@ -132,9 +120,10 @@ def all_alarms() -> Iterator[tuple[Any, Any]]:
 
 def _asked() -> Iterator[MetricKey]:
     for _, alarm in all_alarms():
-        for query in queries_of(alarm) if alarm.rule is None else ():
-            if query.key is not None:
-                yield query.key
+        queries: list[Query] = []
+        with others_unharmed(alarm):
+            queries = queries_of(alarm) if alarm.rule is None else []
+        yield from (query.key for query in queries if query.key is not None)
 
 
 def rule_of(alarm: Any) -> Rule:
@@ -186,8 +175,10 @@ def _returned(query: Any, alone: bool) -> bool:
 
 def _step(alarms: Any) -> int:
     """Return how often the alarms are looked at, in seconds."""
-    periods = [alarm.period for _, alarm in alarms if alarm.rule is None and alarm.period]
-    fast = min((int(period) for period in periods), default=_EVERY_SECONDS) < _EVERY_SECONDS
+    fast = False
+    for _, alarm in alarms:
+        with others_unharmed(alarm):
+            fast = fast or (alarm.rule is None and int(alarm.period or 60) < _EVERY_SECONDS)
     return _EVERY_SECONDS_HIGH_RESOLUTION if fast else _EVERY_SECONDS
 
 

@@ -19,6 +19,9 @@ _TOKEN = re.compile(
 )
 
 
+MAX_RULE_CHARACTERS = 10_240
+
+
 class RuleError(Exception):
     """A rule that cannot be read."""
 
@@ -26,7 +29,10 @@ class RuleError(Exception):
 def parsed(rule: str) -> Node:
     """Return a function from the alarms' states to the rule's truth; raises RuleError."""
     tokens = _tokens(rule)
-    node = _either(tokens)
+    try:
+        node = _either(tokens)
+    except RecursionError as error:
+        raise RuleError("AlarmRule: it is nested too deeply") from error
     if tokens:
         raise RuleError(f"AlarmRule: {tokens[0][0]} is not expected there")
     return node
@@ -38,6 +44,8 @@ def alarms_in(rule: str) -> list[str]:
 
 
 def _tokens(rule: str) -> list[tuple[str, str]]:
+    if len(rule) > MAX_RULE_CHARACTERS:
+        raise RuleError(f"AlarmRule: it has over {MAX_RULE_CHARACTERS:,} characters")
     tokens, at = [], 0
     while rule[at:].strip():
         found = _TOKEN.match(rule, at)
@@ -52,19 +60,19 @@ def _tokens(rule: str) -> list[tuple[str, str]]:
 
 
 def _either(tokens: list[tuple[str, str]]) -> Node:
-    node = _both(tokens)
+    nodes = [_both(tokens)]
     while tokens and tokens[0][0] == "OR":
         tokens.pop(0)
-        node = _joined(any, node, _both(tokens))
-    return node
+        nodes.append(_both(tokens))
+    return nodes[0] if len(nodes) == 1 else lambda states: any(node(states) for node in nodes)
 
 
 def _both(tokens: list[tuple[str, str]]) -> Node:
-    node = _one(tokens)
+    nodes = [_one(tokens)]
     while tokens and tokens[0][0] == "AND":
         tokens.pop(0)
-        node = _joined(all, node, _one(tokens))
-    return node
+        nodes.append(_one(tokens))
+    return nodes[0] if len(nodes) == 1 else lambda states: all(node(states) for node in nodes)
 
 
 def _one(tokens: list[tuple[str, str]]) -> Node:
@@ -84,7 +92,3 @@ def _one(tokens: list[tuple[str, str]]) -> Node:
     if kind in _FUNCTIONS:
         return lambda states: states(name, kind)
     raise RuleError(f"AlarmRule: {kind} is not expected there")
-
-
-def _joined(of: Callable[[tuple[bool, bool]], bool], left: Node, right: Node) -> Node:
-    return lambda states: of((left(states), right(states)))

@@ -66,7 +66,10 @@ _SYNONYMS = {"&&": "AND", "||": "OR"}
 
 def compiled(expression: str) -> Node:
     """Return a function from a scope to the expression's value; raises MathError."""
-    return _Parser(expression).parse()
+    try:
+        return _Parser(expression).parse()
+    except RecursionError as error:
+        raise MathError("it is nested too deeply") from error
 
 
 def evaluate(expression: str, scope: Scope) -> Series:
@@ -240,12 +243,13 @@ def _at(value: Any, at: int) -> float:
     return value[at] if isinstance(value, dict) else value  # type: ignore[no-any-return]
 
 
-def _applied(function: Callable[[float, float], float], a: float, b: float) -> float | None:
+def _applied(function: Callable[..., float], *operands: Any) -> float | None:
+    """Return a function's value; None where it has none, as a quotient by 0 or one too large."""
     try:
-        result = function(a, b)
+        result = function(*operands)
     except (ZeroDivisionError, OverflowError, ValueError):
         return None
-    return None if isinstance(result, complex) or math.isnan(result) else result
+    return None if isinstance(result, complex) or not math.isfinite(result) else result
 
 
 def _binary(function: Callable[[float, float], float], left: Node, right: Node) -> Node:
@@ -264,9 +268,11 @@ def _reduced(reduce: Callable[[list[float]], float]) -> Function:
         (argument,) = _exactly(arguments, 1)
         if isinstance(argument, list):
             times = sorted({at for series in argument for at in series})
-            return {at: reduce([s[at] for s in argument if at in s]) for at in times}
+            found = {at: _applied(reduce, [s[at] for s in argument if at in s]) for at in times}
+            return {at: value for at, value in found.items() if value is not None}
         values = list(as_series(argument, scope).values())
-        return reduce(values) if values else {}
+        reduced = _applied(reduce, values) if values else None
+        return {} if reduced is None else reduced
 
     return call
 
@@ -275,8 +281,10 @@ def _each(function: Callable[[float], float]) -> Function:
     def call(scope: Scope, arguments: Sequence[Any]) -> Value:
         (argument,) = _exactly(arguments, 1)
         if isinstance(argument, float):
-            return function(argument)
-        return {at: function(value) for at, value in as_series(argument, scope).items()}
+            result = _applied(function, argument)
+            return {} if result is None else result
+        found = {at: _applied(function, value) for at, value in as_series(argument, scope).items()}
+        return {at: value for at, value in found.items() if value is not None}
 
     return call
 
@@ -353,6 +361,10 @@ def _running_sum(scope: Scope, arguments: Sequence[Any]) -> Value:
     return found
 
 
+def _deviation(values: list[float]) -> float:
+    return statistics.pstdev(values) if all(map(math.isfinite, values)) else math.nan
+
+
 def _metrics(scope: Scope, arguments: Sequence[Any]) -> Value:
     _exactly(arguments, 0)
     return [scope.series[name] for name in scope.metric_ids]
@@ -378,6 +390,6 @@ _FUNCTIONS: dict[str, Function] = {
     "PERIOD": _period,
     "RATE": _rate,
     "RUNNING_SUM": _running_sum,
-    "STDDEV": _reduced(statistics.pstdev),
+    "STDDEV": _reduced(_deviation),
     "SUM": _reduced(math.fsum),
 }

@@ -10,7 +10,6 @@ from local_aws.cloudwatch.metric_math import (
     MathError,
     Scope,
     Series,
-    compiled,
     evaluate,
     names_in,
     parts_of,
@@ -101,10 +100,10 @@ def _require_bounded(queries: Sequence[Query], start: float, end: float) -> None
 
 
 def check(queries: Sequence[Query]) -> None:
-    """Raise MathError for an expression that cannot be read."""
+    """Raise MathError for an expression that cannot be read, ValueError for such a statistic."""
     for query in queries:
-        if query.expression:
-            compiled(query.expression)
+        if query.key is not None:
+            statistic(Bucket(), query.stat)
     run(queries, lambda *_: {}, 0, 0)
 
 

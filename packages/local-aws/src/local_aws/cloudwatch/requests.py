@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataQuery.html
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -44,6 +45,9 @@ def datum_problems(datum: Mapping[str, Any], number: int) -> Iterator[str]:
     for value in [*single, *(datum.get("Values") or []), *statistics.values()]:
         if not -MAX_VALUE <= float(value) <= MAX_VALUE:
             yield f"The value {value} for parameter {place}.Value is invalid."
+    for count in [*(datum.get("Counts") or []), statistics.get("SampleCount", 1.0)]:
+        if not 0 <= float(count) <= MAX_VALUE:
+            yield f"The number {count} of values for parameter {place} is invalid."
     if len(datum.get("Dimensions") or []) > MAX_DIMENSIONS:
         yield (
             f"The collection {place}.Dimensions must not have a size greater than {MAX_DIMENSIONS}."
@@ -93,6 +97,7 @@ def alarm_problems(alarm: Any, periods_asked: Sequence[int]) -> Iterator[str]:
                 yield f"Invalid arn syntax: {action}"
     if alarm.rule is not None:
         return
+    yield from _evaluation_problems(alarm)
     if alarm.statistic and alarm.extended_statistic:
         yield "Only one of Statistic and ExtendedStatistic can be given."
     if alarm.treat_missing_data and alarm.treat_missing_data not in _MISSING:
@@ -102,6 +107,16 @@ def alarm_problems(alarm: Any, periods_asked: Sequence[int]) -> Iterator[str]:
         yield "DatapointsToAlarm must be less than or equal to EvaluationPeriods."
     for period in periods_asked:
         yield from _period_problems(period, periods)
+
+
+def _evaluation_problems(alarm: Any) -> Iterator[str]:
+    if alarm.threshold is None or not math.isfinite(float(alarm.threshold)):
+        yield f"The value {alarm.threshold} for parameter Threshold is invalid."
+    if not alarm.metric_data_queries and not (alarm.namespace and alarm.metric_name):
+        yield "Namespace and MetricName are required for an alarm on one metric."
+    for name in ("evaluation_periods", "datapoints_to_alarm"):
+        if int(1 if getattr(alarm, name) is None else getattr(alarm, name)) < 1:
+            yield "EvaluationPeriods and DatapointsToAlarm must be at least 1."
 
 
 def _period_problems(period: int, periods: int) -> Iterator[str]:

@@ -5,12 +5,13 @@ does something at a time of its own registers an `Agenda`; `advance` then goes f
 to the next, so that everything happens in its order and at its time, as if that time had passed.
 """
 
+import contextlib
 import datetime
 import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
 from typing import Any, Protocol
 
 from local_aws.core.admin_api import CLOCK_PATH, route
@@ -33,12 +34,17 @@ class Agenda(Protocol):
         """Return when there is something to do, in UTC; None when there is nothing."""
 
     def run(self, now: datetime.datetime) -> None:
-        """Do what is due by `now`. `next_due` must be later than `now` after it."""
+        """Do what is due by `now`. `next_due` must be later than `now` after it.
+
+        What is done for one record is done in `others_unharmed`.
+        """
 
 
-# Whose fault is in the log already: of saying when it is due, and of doing what is.
+# Whose fault is in the log already: of saying when it is due, and of doing what is; and what the
+# last fault of a record was.
 _undated: "weakref.WeakSet[Any]" = weakref.WeakSet()
 _undone: "weakref.WeakSet[Any]" = weakref.WeakSet()
+_faults: "weakref.WeakKeyDictionary[Any, str]" = weakref.WeakKeyDictionary()
 
 
 def due_time(
@@ -55,6 +61,18 @@ def due_time(
         return None
     _undated.discard(item)
     return found
+
+
+@contextlib.contextmanager
+def others_unharmed(item: Any) -> Iterator[None]:
+    """Have a failure at one item end here: those after it go on. The log has each kind once."""
+    try:
+        yield
+    except Exception as error:
+        fault = f"{type(error).__name__}: {error}"
+        if _faults.get(item) != fault:
+            _faults[item] = fault
+            LOG.exception("%r fails, and the others go on", item)
 
 
 def _note_fault(item: Any, known: "weakref.WeakSet[Any]") -> None:

@@ -180,7 +180,7 @@ def statistic(bucket: Bucket, name: str) -> float | None:
     }
     if name in plain:
         return plain[name]
-    if re.fullmatch(r"p\d{1,2}(\.\d+)?|p100", name):
+    if re.fullmatch(r"p[0-9]{1,2}(\.[0-9]{1,10})?|p100", name):
         return _percentile(bucket, float(name[1:]))
     raise ValueError(f"the statistic {name} is not known")
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from local_aws.core.clock import Clock
+from local_aws.core.clock import Clock, others_unharmed
 from local_aws.core.context import ACCOUNT_ID, REGION
 from local_aws.eventbridge.delivery import DeliveryFailed, Sender, compact, send_to_queue
 from local_aws.eventbridge.input_transformer import target_input
@@ -55,15 +55,16 @@ class Buses:
         """Send an event to a rule's targets if the rule is enabled and its pattern matches."""
         pattern = rule.event_pattern  # empty where the rule has a schedule alone
         listens = rule.state != "DISABLED" and bool(pattern.get_pattern())
-        if listens and pattern.matches_event(dict(event)):
-            self.send(rule, event)
+        with others_unharmed(rule):
+            if listens and pattern.matches_event(dict(event)):
+                self.send(rule, event)
 
     def send(self, rule: Any, event: Event) -> None:
         """Send an event to every target of a rule; to no further bus if it came from one."""
         for target in list(rule.targets):
-            if FORWARDED.get() and target["Arn"].split(":")[2] == "events":
-                continue
-            self._attempts.make(self._attempt(rule, dict(target), event))
+            with others_unharmed(rule):
+                if not (FORWARDED.get() and target["Arn"].split(":")[2] == "events"):
+                    self._attempts.make(self._attempt(rule, dict(target), event))
 
     def _attempt(self, rule: Any, target: dict[str, Any], event: Event) -> Attempt:
         sender = Sender(SERVICE, rule.arn)

@@ -16,6 +16,7 @@ _MONTHS = {name.upper(): number for number, name in enumerate(calendar.month_abb
 _DAYS = {"SUN": 1, "MON": 2, "TUE": 3, "WED": 4, "THU": 5, "FRI": 6, "SAT": 7}
 _YEARS = range(1970, 2200)
 _ANY = "?"
+_DIGITS = 4
 
 DayTest = Callable[[datetime.date], bool]
 
@@ -108,7 +109,8 @@ def _span(span: str, low: int, high: int, names: dict[str, int]) -> tuple[int, i
 
 
 def _number(text: str, low: int, high: int, names: dict[str, int]) -> int:
-    number = names.get(text, int(text) if text.isdecimal() else -1)
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _DIGITS
+    number = names.get(text, int(text) if is_number else -1)
     if not low <= number <= high:
         raise ExpressionError(f"{text or 'nothing'} is not between {low} and {high}")
     return number

@@ -62,6 +62,11 @@ class Attempts:
         except DeliveryFailed as error:
             _log.warning("%s was not delivered: %s: %s", attempt.name, error.code, error.message)
             self._fail(attempt, error)
+        except Exception as error:  # of a target that nothing can be made of: others are next
+            _log.exception("%s cannot be delivered", attempt.name)
+            self._fail(
+                attempt, DeliveryFailed("INTERNAL_ERROR", f"{type(error).__name__}: {error}")
+            )
 
     def next_due(self) -> datetime.datetime | None:
         """Return when the next delivery is to be tried again."""
@@ -107,3 +112,5 @@ class Attempts:
             attempt.dead_letter(error, about)
         except DeliveryFailed as second:
             _log.error("%s is lost: %s: %s", attempt.name, second.code, second.message)
+        except Exception:
+            _log.exception("%s is lost", attempt.name)

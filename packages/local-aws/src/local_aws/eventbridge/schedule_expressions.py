@@ -13,7 +13,7 @@ from local_aws.eventbridge import cron
 from local_aws.eventbridge.cron import ExpressionError
 
 _FORM = re.compile(r"(?P<kind>rate|cron|at)\((?P<inner>.+)\)")
-_RATE = re.compile(r"(?P<count>[1-9]\d*) (?P<unit>minutes?|hours?|days?)")
+_RATE = re.compile(r"(?P<count>[1-9][0-9]{0,14}) (?P<unit>minutes?|hours?|days?)")
 _UNIT_SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
 
 
@@ -49,7 +49,10 @@ def _after(schedule: Schedule, at: datetime.datetime) -> datetime.datetime | Non
         return _at(inner, zone, at)
     step = rate_seconds(inner)
     passed = (max(at, schedule.since) - schedule.since).total_seconds()
-    return schedule.since + datetime.timedelta(seconds=(passed // step + 1) * step)
+    try:
+        return schedule.since + datetime.timedelta(seconds=(passed // step + 1) * step)
+    except OverflowError:  # after the last year that there is
+        return None
 
 
 def rate_seconds(text: str) -> int:
@@ -63,9 +66,9 @@ def rate_seconds(text: str) -> int:
 def _at(text: str, zone: ZoneInfo, at: datetime.datetime) -> datetime.datetime | None:
     try:
         local = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=zone)
-    except ValueError as error:
+        time = local.astimezone(datetime.UTC)
+    except (ValueError, OverflowError) as error:
         raise ExpressionError(f"at({text}) is not yyyy-mm-ddThh:mm:ss") from error
-    time = local.astimezone(datetime.UTC)
     return time if time > at else None
 
 

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from local_aws.core.clock import Clock, due_time
+from local_aws.core.clock import Clock, due_time, others_unharmed
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.eventbridge.bus import Buses, event_time
 from local_aws.eventbridge.delivery import DeliveryFailed, Sender, compact
@@ -38,14 +38,17 @@ class ScheduleAgenda:
         for rule in list(_rules()):
             if (due := due_time(rule, self._next)) is not None and due <= now:
                 rule.local_aws_last = due
-                if self._is_on_time(due):
-                    self._buses.send(rule, _tick_event(rule, due))
+                with others_unharmed(rule):
+                    if self._is_on_time(due):
+                        self._buses.send(rule, _tick_event(rule, due))
         for schedule in list(_schedules()):
             if (due := due_time(schedule, self._next)) is not None and due <= now:
                 schedule.local_aws_last = due
-                if self._is_on_time(due):
-                    self._attempts.make(self._attempt(schedule, due))
-                self._complete(schedule)
+                with others_unharmed(schedule):
+                    if self._is_on_time(due):
+                        self._attempts.make(self._attempt(schedule, due))
+                with others_unharmed(schedule):
+                    self._complete(schedule)
 
     def _is_on_time(self, due: datetime.datetime) -> bool:
         return self._clock.now() - due <= _LATENESS

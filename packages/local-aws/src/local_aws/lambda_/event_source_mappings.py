@@ -25,7 +25,7 @@ from moto.events.models import EventPattern
 from moto.sqs.exceptions import ReceiptHandleIsInvalid
 from moto.sqs.models import sqs_backends
 
-from local_aws.core.clock import Clock
+from local_aws.core.clock import Clock, others_unharmed
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.patching import patch
 from local_aws.iam.authorization import permits
@@ -84,11 +84,15 @@ class EventSourceMappings:
         """Have the mappings of a queue, or all, poll; returns at once."""
         for mapping in _enabled():
             if queue_arn in ("", mapping.event_source_arn):
-                self._start(mapping)
+                with others_unharmed(mapping):
+                    self._start(mapping)
 
     def next_due(self) -> datetime.datetime | None:
         """Return when a mapped queue's message becomes visible, or a batch window ends."""
-        times = [at for at in self._due_times() if at > self._looked]
+        times: list[datetime.datetime] = []
+        for mapping in _enabled():
+            with others_unharmed(mapping):
+                times += [at for at in self._due_times(mapping) if at > self._looked]
         return min(times, default=None)
 
     def run(self, now: datetime.datetime) -> None:
@@ -96,15 +100,14 @@ class EventSourceMappings:
         self._looked = now
         self.look()
 
-    def _due_times(self) -> Iterator[datetime.datetime]:
-        for mapping in _enabled():
-            if ends := self._poller(mapping).ends:
-                yield ends
-            queue = _queue_of(mapping)
-            for message in list(queue._messages) if queue is not None else ():
-                for at in (message.visible_at, message.delayed_until):
-                    if at:
-                        yield datetime.datetime.fromtimestamp(at / 1000, datetime.UTC) + _AFTER
+    def _due_times(self, mapping: Mapped) -> Iterator[datetime.datetime]:
+        if ends := self._poller(mapping).ends:
+            yield ends
+        queue = _queue_of(mapping)
+        for message in list(queue._messages) if queue is not None else ():
+            for at in (message.visible_at, message.delayed_until):
+                if at:
+                    yield datetime.datetime.fromtimestamp(at / 1000, datetime.UTC) + _AFTER
 
     def _poller(self, mapping: Mapped) -> _Poller:
         with self._lock:

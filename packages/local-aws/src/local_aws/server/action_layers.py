@@ -10,17 +10,22 @@ from typing import Any
 from local_aws.core.context import Context
 from local_aws.core.patching import patch
 from local_aws.iam.patches import authorise_action
+from local_aws.iam.policy_documents import refuse_malformed_policy
 from local_aws.sagemaker.request_limits import refuse_too_large
 from local_aws.server.concurrent_actions import serialise_actions
+from local_aws.server.request_shapes import explain_failure, refuse_malformed
 from local_aws.server.routing import refuse_missing_action
 from local_aws.state.patches import note_action
 
 ActionLayer = Callable[[Callable[[Any], Any], Any], Any]
 LAYERS: tuple[ActionLayer, ...] = (
     note_action,  # remembers whether it is a change, and refuses one that cannot be saved: 503
+    refuse_malformed,  # what is missing, or of another type than the API's model says: 400
     authorise_action,  # asks the caller's policies
+    refuse_malformed_policy,  # a policy that is none: 400
     refuse_too_large,  # what SageMaker's limits forbid: 400
     refuse_missing_action,  # what moto lacks: 400
+    explain_failure,  # what fails over a value out of the model's bounds: 400
     serialise_actions,  # where moto may not be asked twice at a time
 )
 
@@ -32,9 +37,9 @@ def install(context: Context) -> None:
 
 @patch(
     "moto.core.responses.BaseResponse.call_action",
-    why="saves nothing, asks no policies, takes values of any length, answers 500 for an action "
-    "that it lacks, which clients try again for minutes, and fails where another thread writes "
-    "what it reads",
+    why="saves nothing, asks no policies, takes values of any length and type, answers 500 for an "
+    "action that it lacks, which clients try again for minutes, and fails where another thread "
+    "writes what it reads",
 )
 def call_action(original: Any, response: Any) -> Any:
     """Answer a request through its layers."""

@@ -80,3 +80,10 @@ def test_an_unknown_metric_cannot_be_tracked() -> None:
     metric = {"PredefinedMetricType": "SageMakerInferenceComponentInvocationsPerCopy"}
     with pytest.raises(ValueError, match="InvocationsPerCopy"):
         tracking_alarms({"TargetValue": 1, "PredefinedMetricSpecification": metric}, VARIANT)
+
+
+@pytest.mark.parametrize("target", [0, -1, float("nan"), float("inf"), 1e200])
+def test_a_target_that_no_capacity_reaches_is_refused(target: float) -> None:
+    metric = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
+    with pytest.raises(ValueError, match="TargetValue must be from"):
+        tracking_alarms({"TargetValue": target, "PredefinedMetricSpecification": metric}, VARIANT)

@@ -32,5 +32,17 @@ def test_a_rule_that_cannot_be_read_is_refused(rule: str) -> None:
         parsed(rule)
 
 
+@pytest.mark.parametrize(
+    "rule", ["(" * 3000 + "TRUE" + ")" * 3000, "NOT " * 2000 + "TRUE", "TRUE " * 400_000]
+)
+def test_a_rule_without_an_end_is_refused_at_once(rule: str) -> None:
+    with pytest.raises(RuleError, match="AlarmRule: it "):
+        parsed(rule)
+
+
+def test_a_rule_may_have_many_alarms() -> None:
+    assert holds(" OR ".join(["FALSE"] * 1000 + ["TRUE"])) is True
+
+
 def test_the_alarms_of_a_rule_are_known() -> None:
     assert alarms_in('NOT ALARM("a") AND (OK(b) OR TRUE)') == ["a", "b"]

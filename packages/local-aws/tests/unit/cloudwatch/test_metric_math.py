@@ -40,6 +40,10 @@ def scope(**series: Any) -> Scope:
         ("m1 / PERIOD(m1) * 60", {0: 1.0, 60: 2.0, 120: 3.0}),
         ("DIFF(m1)", {60: 1.0, 120: 1.0}),
         ("RUNNING_SUM(m1)", {0: 1.0, 60: 3.0, 120: 6.0}),
+        ("CEIL(m1 * 1e308)", {0: 1e308}),
+        ("FLOOR(1e308 * 10)", {}),
+        ("SUM([REPEAT, LINEAR])", {}),
+        ("STDDEV([REPEAT, m2])", {}),
     ],
 )
 def test_an_expression_is_computed_in_each_period(

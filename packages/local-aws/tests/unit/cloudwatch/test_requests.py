@@ -14,6 +14,10 @@ METRIC = {"MetricStat": {"Metric": {"Namespace": "N", "MetricName": "m"}, "Perio
         ({}, "must have one of Value"),
         ({"Value": 1e300}, "is invalid"),
         ({"Values": [1.0, -1e300]}, "is invalid"),
+        ({"Value": float("nan")}, "is invalid"),
+        ({"Values": [1.0], "Counts": [float("nan")]}, "number nan of values"),
+        ({"Values": [1.0], "Counts": [-1.0]}, "number -1.0 of values"),
+        ({"StatisticValues": {"SampleCount": -1, "Sum": 1, "Minimum": 1, "Maximum": 1}}, "-1"),
         ({"Value": 1, "Unit": "Apples"}, "must be a value in the set"),
         ({"Value": 1, "StorageResolution": 5}, "it is 1 or 60"),
         ({"Value": 1, "Dimensions": [{"Name": str(n), "Value": "v"} for n in range(31)]}, "30"),
@@ -68,6 +72,10 @@ ALARM: dict[str, Any] = {
     "treat_missing_data": "notBreaching",
     "evaluation_periods": 3,
     "datapoints_to_alarm": 2,
+    "threshold": 1.0,
+    "metric_data_queries": [],
+    "namespace": "N",
+    "metric_name": "M",
 }
 
 
@@ -99,6 +107,12 @@ def test_a_time_over_which_no_alarm_is_evaluated_is_named(
         ({"extended_statistic": "p90"}, "Only one of Statistic"),
         ({"treat_missing_data": "skip"}, "TreatMissingData is one of"),
         ({"datapoints_to_alarm": 4}, "DatapointsToAlarm"),
+        ({"threshold": None}, "Threshold is invalid"),
+        ({"threshold": float("nan")}, "nan for parameter Threshold"),
+        ({"threshold": float("inf")}, "inf for parameter Threshold"),
+        ({"evaluation_periods": 0, "datapoints_to_alarm": None}, "at least 1"),
+        ({"datapoints_to_alarm": -1}, "at least 1"),
+        ({"namespace": None}, "Namespace and MetricName are required"),
     ],
 )
 def test_an_alarm_that_cloudwatch_does_not_take_is_named(given: dict[str, Any], says: str) -> None:

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from local_aws.core.clock import Clock
+from local_aws.core.clock import Clock, others_unharmed
 from local_aws.errors import LocalAwsError
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -165,3 +165,16 @@ def test_an_agenda_that_works_again_is_done_again() -> None:
     clock.advance(15)
     agenda.says = True
     assert clock.seconds_to_next() == 0
+
+
+def test_a_record_that_fails_keeps_no_other_from_its_turn_and_is_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    records, done = [Every(10, Log(), name) for name in "abc"], list[str]()
+    for record in [*records, *records]:
+        with others_unharmed(record):
+            if record.name == "b":
+                raise KeyError("a field that it lacks")
+            done.append(record.name)
+    assert done == ["a", "c", "a", "c"]
+    assert len(caplog.records) == 1

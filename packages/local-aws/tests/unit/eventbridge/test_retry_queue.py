@@ -86,3 +86,22 @@ def test_by_default_a_day_is_enough(clock: Clock, attempts: Attempts) -> None:
     clock.advance(90_000)
     assert 140 < len(target.asked) < 186
     assert len(target.dead_letters) == 1
+
+
+@pytest.mark.parametrize("dead_letters_fail", [False, True])
+def test_a_target_that_nothing_can_be_made_of_is_dead_lettered_and_raises_nothing(
+    clock: Clock, attempts: Attempts, dead_letters_fail: bool
+) -> None:
+    found: list[dict[str, str]] = []
+
+    def deliver() -> None:
+        raise AttributeError("'int' object has no attribute 'split'")
+
+    def dead_letter(_: DeliveryFailed, about: dict[str, str]) -> None:
+        found.append(about)
+        if dead_letters_fail:
+            raise ValueError("nor is this an ARN")
+
+    attempts.make(Attempt("a test", deliver, dead_letter, clock.now()))
+    assert [about["ERROR_CODE"] for about in found] == ["INTERNAL_ERROR"]
+    assert attempts.next_due() is None

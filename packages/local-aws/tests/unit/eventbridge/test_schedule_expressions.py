@@ -61,6 +61,8 @@ def test_local_times_follow_the_zone_through_both_changes_of_the_clock() -> None
 def test_there_is_an_end() -> None:
     schedule = Schedule("at(2026-11-21T22:00:00)", "UTC", at("2026-01-01T00:00"))
     assert schedule.after(at("2026-11-21T22:00")) is None
+    ages = Schedule("rate(999999999 days)", "UTC", at("2026-01-01T00:00"))
+    assert ages.after(at("2026-11-21T22:00")) is None
     years = Schedule("cron(0 0 1 1 ? 2026)", "UTC", at("2026-01-01T00:00"))
     assert years.after(at("2026-06-01T00:00")) is None
 
@@ -72,6 +74,11 @@ def test_there_is_an_end() -> None:
         "rate(1 minutes)",
         "rate(5 minute)",
         "rate(5 seconds)",
+        "rate(99999999999999999999 days)",
+        "rate(\u0665 minutes)",
+        "cron(\u0663 9 * * ? *)",
+        f"cron({'9' * 5000} 9 * * ? *)",
+        "at(2026-02-30T00:00:00)",
         "cron(0 9 * * *)",
         "cron(0 9 * * * *)",
         "cron(0 9 ? * ? *)",
@@ -90,3 +97,9 @@ def test_an_expression_that_aws_does_not_take_is_refused(expression: str) -> Non
 def test_an_unknown_time_zone_is_refused() -> None:
     with pytest.raises(ExpressionError, match="Mars/North"):
         check("rate(1 day)", "Mars/North")
+
+
+def test_a_time_that_is_after_the_last_year_in_utc_is_refused() -> None:
+    check("at(9999-12-31T23:59:59)")
+    with pytest.raises(ExpressionError, match="9999"):
+        check("at(9999-12-31T23:59:59)", "America/New_York")

@@ -81,3 +81,22 @@ def test_what_is_passed_on_the_way_of_the_driven_clock_is_fired(every_minute: Ru
     clock, sent = agenda_of(Host())
     clock.advance(180)
     assert sent.times == ["12:01:00", "12:02:00", "12:03:00"]
+
+
+def test_a_rule_that_cannot_be_fired_keeps_no_other_from_firing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bad, good = Rule(), Rule()
+    monkeypatch.setattr(scheduler, "_rules", lambda: iter([bad, good]))
+    monkeypatch.setattr(scheduler, "_schedules", lambda: iter([]))
+    clock, sent = agenda_of(Host())
+    send = sent.send
+
+    def failing(rule: Rule, event: dict[str, str]) -> None:
+        if rule is bad:
+            raise ValueError("its targets cannot be read")
+        send(rule, event)
+
+    monkeypatch.setattr(sent, "send", failing)
+    clock.advance(120)
+    assert sent.times == ["12:01:00", "12:02:00"]

@@ -1,0 +1,184 @@
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.model import Shape
+from moto.core.utils import get_service_model
+
+from local_aws.server.request_shapes import (
+    Malformed,
+    explain_failure,
+    parse_parameters,
+    refuse_malformed,
+    require_types,
+    violations,
+)
+
+RULE = {"Name": "r", "ScheduleExpression": "rate(1 day)"}
+
+
+class Request:
+    """A request to a service as moto has it, with the error that it was answered with."""
+
+    method, automated_parameter_parsing, local_aws_unread = "POST", False, ""
+
+    def __init__(
+        self,
+        service: str,
+        action: str,
+        body: Any = None,
+        content_type: str = "application/x-amz-json-1.1",
+        querystring: dict[str, list[str]] | None = None,
+    ):
+        self.boto3_service_name, self.action = service, action
+        self.body = body if isinstance(body, str) else json.dumps(body)
+        self.headers, self.querystring = {"Content-Type": content_type}, querystring or {}
+        self.params: Any = body
+
+    def _get_action(self) -> str:
+        return self.action
+
+    def serialized(self, result: Any) -> Any:
+        return 400, {}, (result.result.code, result.result.message)
+
+    def answer(self) -> Any:
+        answer = refuse_malformed(lambda _: "done", self)
+        return answer if answer == "done" else answer[2]
+
+
+def input_of(service: str, action: str) -> Shape:
+    shape: Shape | None = get_service_model(service).operation_model(action).input_shape
+    assert shape is not None
+    return shape
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"Name": 5}, "NUMBER_VALUE can not be converted to a String: 'name'"),
+        ({"Name": ["r"]}, "START_ARRAY can not be converted to a String: 'name'"),
+        ({"Name": True}, "TRUE_VALUE can not be converted to a String: 'name'"),
+        ({"Tags": "t"}, "STRING_VALUE can not be converted to a list: 'tags'"),
+        ({"Tags": ["t"]}, "STRING_VALUE can not be converted to a structure: 'tags.1.member'"),
+        ({"Tags": [{"Key": {}}]}, "START_OBJECT can not be converted to a String"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_its_place(more: dict[str, Any], says: str) -> None:
+    code, message = Request("events", "PutRule", {**RULE, **more}).answer()
+    assert code == "SerializationException"
+    assert says in message
+
+
+@pytest.mark.parametrize(
+    ("service", "action", "body", "code", "says"),
+    [
+        ("events", "PutRule", {"State": "ENABLED"}, "ValidationException", "null at 'name'"),
+        ("events", "PutRule", {**RULE, "Name": None}, "ValidationException", "must not be null"),
+        ("events", "PutRule", {**RULE, "Name": ""}, "ValidationException", "length greater than"),
+        (
+            "events",
+            "PutTargets",
+            {"Rule": "r", "Targets": [{"Id": "1"}, {"Arn": "a"}]},
+            "ValidationException",
+            "2 validation errors detected: Value null at 'targets.1.member.arn'",
+        ),
+        ("logs", "CreateLogGroup", {}, "InvalidParameterException", "null at 'logGroupName'"),
+        ("sqs", "CreateQueue", {}, "MissingParameter", "null at 'queueName'"),
+    ],
+)
+def test_what_is_missing_or_too_small_is_refused_in_the_services_words(
+    service: str, action: str, body: dict[str, Any], code: str, says: str
+) -> None:
+    given = Request(service, action, body).answer()
+    assert given[0] == code
+    assert says in given[1]
+
+
+@pytest.mark.parametrize(
+    ("service", "action", "body"),
+    [
+        ("events", "PutRule", RULE),
+        ("events", "PutRule", {**RULE, "Description": None, "Unknown": 5}),
+        ("events", "NoSuchAction", {"a": 1}),
+        ("events", "ListRules", ""),
+        ("logs", "DescribeLogGroups", {"limit": 5}),
+        ("s3", "PutObject", "<not json"),
+    ],
+)
+def test_a_right_request_is_answered(service: str, action: str, body: Any) -> None:
+    assert Request(service, action, body).answer() == "done"
+
+
+@pytest.mark.parametrize(
+    ("shape", "right", "wrong"),
+    [
+        ("integer", [1, -5, 7.0, 2**31 - 1], [1.5, "1", True, 2**31, float("inf"), float("nan")]),
+        ("long", [2**63 - 1], [2**63, "x", []]),
+        ("double", [1, 2.5, "NaN", "-Infinity"], ["1", True, {}]),
+        ("boolean", [True, False], [0, "true"]),
+        ("timestamp", [0, 1.5, "2026-01-01T00:00:00Z"], ["x", True, 1e300, []]),
+        ("blob", ["Ym9keQ==", b"body"], [5, "a", {}]),
+        ("string", ["", "x"], [0, False, {}]),
+    ],
+)
+def test_each_type_takes_its_values_only(shape: str, right: list[Any], wrong: list[Any]) -> None:
+    made = Shape("Made", {"type": shape})
+    for value in [None, *right]:
+        require_types(made, value)
+    for value in wrong:
+        with pytest.raises(Malformed, match="can not be converted to a"):
+            require_types(made, value)
+
+
+def test_a_body_that_is_not_json_and_a_number_of_the_query_that_is_none_are_refused() -> None:
+    code, message = Request("events", "PutRule", "{").answer()
+    assert (code, "not JSON" in message) == ("SerializationException", True)
+    listing = Request(
+        "lambda", "ListFunctions", "", "application/json", querystring={"MaxItems": ["many"]}
+    )
+    assert listing.answer()[0] == "SerializationException"
+
+
+def test_a_parameter_of_a_form_that_cannot_be_read_is_refused_with_its_action() -> None:
+    request: Any = Request("iam", "ListRoles", {}, "application/x-www-form-urlencoded")
+    request.automated_parameter_parsing = True
+
+    def read(*_: object) -> None:
+        raise ValueError("invalid literal for int(): 'many'")
+
+    parse_parameters(read, request, None)
+    code, message = request.answer()
+    assert (code, "'many'" in message) == ("MalformedInput", True)
+
+
+def failing(error: Exception) -> Any:
+    def answer(_: object) -> Any:
+        raise error
+
+    return answer
+
+
+def test_an_action_that_fails_over_a_value_out_of_bounds_names_it() -> None:
+    request = Request("events", "PutRule", {**RULE, "State": "ON", "Name": "a b"})
+    code, message = explain_failure(failing(KeyError("ON")), request)[2]
+    assert code == "ValidationException"
+    assert "'ON' at 'state' failed to satisfy constraint: Member must satisfy enum" in message
+    assert "'a b' at 'name'" in message
+
+
+def test_an_action_that_fails_without_a_fault_of_the_request_is_a_fault_of_its_own() -> None:
+    with pytest.raises(KeyError):
+        explain_failure(failing(KeyError("a fault")), Request("events", "PutRule", RULE))
+
+
+def test_a_pattern_that_never_ends_is_taken_as_matched() -> None:
+    shape = Shape("Made", {"type": "string", "pattern": "(a+)+$"})
+    assert list(violations(shape, "a" * 60 + "b", thorough=True)) == []
+
+
+def test_a_pattern_is_that_of_the_whole_value() -> None:
+    shape = Shape("Made", {"type": "string", "pattern": "[a-z]+", "max": 3})
+    assert len(list(violations(shape, "Abcd", thorough=True))) == 2
+    assert list(violations(shape, "Abcd")) == []
+    assert list(violations(input_of("iam", "ListRoles"), SimpleNamespace())) == []
