@@ -172,7 +172,7 @@ NO_POLICY = json.dumps(
 
 
 @pytest.mark.parametrize("text", ["5", "{}", NO_POLICY])
-def test_a_text_that_is_no_policy_is_kept_by_no_service(aws, text):
+def test_a_text_that_is_no_policy_is_kept_by_no_service(aws: Aws, text: str) -> None:
     topic, url = aws.topic()
     sqs, sns, iam, kms = (aws.client(name) for name in ("sqs", "sns", "iam", "kms"))
     invalid = "InvalidAttributeValue"
@@ -198,7 +198,9 @@ def test_a_text_that_is_no_policy_is_kept_by_no_service(aws, text):
         ("pigeon", "x"),
     ],
 )
-def test_a_subscriber_that_nothing_can_be_handed_to_is_refused(aws, protocol, endpoint):
+def test_a_subscriber_that_nothing_can_be_handed_to_is_refused(
+    aws: Aws, protocol: str, endpoint: str
+) -> None:
     """https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html"""
     topic, _ = aws.topic()
     subscribe = aws.client("sns").subscribe
@@ -216,7 +218,9 @@ def test_a_subscriber_that_nothing_can_be_handed_to_is_refused(aws, protocol, en
         ("RedrivePolicy", '{"deadLetterTargetArn": 5}'),
     ],
 )
-def test_an_attribute_at_which_messages_would_fail_is_refused(aws, name, value):
+def test_an_attribute_at_which_messages_would_fail_is_refused(
+    aws: Aws, name: str, value: str
+) -> None:
     """https://docs.aws.amazon.com/sns/latest/api/API_SetSubscriptionAttributes.html"""
     topic, url = aws.topic()
     sns = aws.client("sns")
@@ -228,5 +232,5 @@ def test_an_attribute_at_which_messages_would_fail_is_refused(aws, name, value):
     assert json.loads(aws.message(url)["Body"])["Message"] == "m"
 
 
-def test_a_message_without_an_address_is_refused(aws):
+def test_a_message_without_an_address_is_refused(aws: Aws) -> None:
     assert code(aws.client("sns").publish, Message="m") == "InvalidParameter"
