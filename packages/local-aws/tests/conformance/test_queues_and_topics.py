@@ -160,3 +160,69 @@ def test_an_address_that_did_not_confirm_gets_nothing(aws):
         assert "m" in aws.message(queue)["Body"]
         with pytest.raises(BlockingIOError):
             listener.accept()
+
+
+NO_POLICY = json.dumps(
+    {"Statement": {"Effect": "deny", "Principal": "*", "Action": "*", "Resource": "*"}}
+)
+
+
+@pytest.mark.parametrize("text", ["5", "{}", NO_POLICY])
+def test_a_text_that_is_no_policy_is_kept_by_no_service(aws, text):
+    topic, url = aws.topic()
+    sqs, sns, iam, kms = (aws.client(name) for name in ("sqs", "sns", "iam", "kms"))
+    invalid = "InvalidAttributeValue"
+    attributes = {"Policy": text}
+    assert code(sqs.create_queue, QueueName=unique("q"), Attributes=attributes) == invalid
+    assert code(sqs.set_queue_attributes, QueueUrl=url, Attributes=attributes) == invalid
+    named = {"AttributeName": "Policy", "AttributeValue": text}
+    assert code(sns.set_topic_attributes, TopicArn=topic, **named) == "InvalidParameter"
+    assert code(sns.create_topic, Name=unique("t"), Attributes=attributes) == "InvalidParameter"
+    malformed = "MalformedPolicyDocument"
+    role = {"RoleName": unique("r"), "AssumeRolePolicyDocument": text}
+    assert code(iam.create_role, **role) == malformed
+    assert code(kms.create_key, Policy=text) == f"{malformed}Exception"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "endpoint"),
+    [
+        ("lambda", "fn"),
+        ("lambda", "arn:aws:lambda"),
+        ("sqs", "arn:aws:sqs"),
+        ("sqs", "arn:aws:sqs:moon-1:1:q"),
+        ("pigeon", "x"),
+    ],
+)
+def test_a_subscriber_that_nothing_can_be_handed_to_is_refused(aws, protocol, endpoint):
+    """https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html"""
+    topic, _ = aws.topic()
+    subscribe = aws.client("sns").subscribe
+    given = {"TopicArn": topic, "Protocol": protocol, "Endpoint": endpoint}
+    assert code(subscribe, **given) == "InvalidParameter"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FilterPolicy", "{"),
+        ("FilterPolicy", "[" * 100_000),
+        ("FilterPolicyScope", "Everything"),
+        ("RedrivePolicy", "5"),
+        ("RedrivePolicy", '{"deadLetterTargetArn": 5}'),
+    ],
+)
+def test_an_attribute_at_which_messages_would_fail_is_refused(aws, name, value):
+    """https://docs.aws.amazon.com/sns/latest/api/API_SetSubscriptionAttributes.html"""
+    topic, url = aws.topic()
+    sns = aws.client("sns")
+    (subscription,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    given = {"AttributeName": name, "AttributeValue": value}
+    arn = subscription["SubscriptionArn"]
+    assert code(sns.set_subscription_attributes, SubscriptionArn=arn, **given) == "InvalidParameter"
+    sns.publish(TopicArn=topic, Message="m")
+    assert json.loads(aws.message(url)["Body"])["Message"] == "m"
+
+
+def test_a_message_without_an_address_is_refused(aws):
+    assert code(aws.client("sns").publish, Message="m") == "InvalidParameter"

@@ -52,7 +52,18 @@ def test_what_is_too_large_for_a_key_and_its_metadata_is_refused(aws, bucket):
     assert code(s3.delete_objects, Bucket=bucket, Delete=many) == ("MalformedXML", 400)
 
 
-@pytest.mark.parametrize("policy", ["{no", "[]", '{"Statement": [{"Effect": "Allow"}]}'])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "{no",
+        "[]",
+        '{"Statement": [{"Effect": "Allow"}]}',
+        '{"Statement": {"Effect": "deny", "Principal": "*", "Action": "*", "Resource": "*"}}',
+        '{"Statement": {"Effect": "Deny", "Principal": "*", "Action": 5, "Resource": "*"}}',
+        '{"Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*", '
+        '"Condition": 5}}',
+    ],
+)
 def test_a_text_that_is_no_policy_leaves_the_bucket_as_it_was(aws, bucket, policy):
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html"""
     s3 = aws.client("s3")
