@@ -13,12 +13,12 @@ from PIL import Image
 from scones_monitor.cloudwatch_metrics import EndpointMetrics
 from scones_monitor.drift.onset import Onset
 from scones_monitor.drift.two_sample_tests import DriftFigure
+from scones_monitor.estimated_accuracy import estimated_accuracy
 from scones_monitor.release_history import NO_HISTORY, ROLLING, UNRECORDED, History
 from scones_monitor.review.sample import SampleFigure
 from scones_monitor.statistics import (
     Estimate,
     Share,
-    estimated_accuracy,
     percentiles,
     share,
 )

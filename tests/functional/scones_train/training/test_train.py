@@ -15,9 +15,9 @@ from scones_core.golden_samples import loads
 from scones_core.manifest import Manifest, content_version
 from scones_core.model_card import ModelCard
 from scones_images import decode
-from scones_train.artifact import read_artifact
-from scones_train.data import load_channel
+from scones_train.channels import load_channel
 from scones_train.evaluation.metrics import summarise
+from scones_train.model_folder import read_artifact
 from scones_train.sagemaker.metric_lines import parse_line
 from scones_train.serving.predictor import Predictor
 from tests.functional.scones_train.conftest import Job
