@@ -103,6 +103,27 @@ def form_of(fields: dict[str, str], content: str) -> tuple[bytes, str]:
     return body.encode(), f"multipart/form-data; boundary={edge}"
 
 
+@pytest.mark.parametrize(
+    ("content", "changed", "answer"),
+    [
+        ("content", {}, (204, "")),
+        ("content", {"key": "in/b"}, (403, "Policy Condition failed")),
+        ("content", {"x-amz-meta-a": "b"}, (403, "Extra input fields: x-amz-meta-a")),
+        ("much more content", {}, (400, "EntityTooLarge")),
+    ],
+)
+def test_a_posted_form_is_bounded_by_its_policy(
+    aws: Aws, bucket: str, content: str, changed: dict[str, str], answer: tuple[int, str]
+) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html"""
+    own = Caller(aws, allow("s3:*")).client("s3")
+    size = ["content-length-range", 1, 10]
+    post = own.generate_presigned_post(bucket, "in/a", Conditions=[size])
+    body, kind = form_of({**post["fields"], **changed}, content)
+    status, text = send(post["url"], "POST", body, Content_Type=kind)
+    assert status == answer[0] and answer[1] in text
+
+
 def test_a_posted_form_has_its_signers_rights(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html"""
     writer = Caller(aws, allow("s3:PutObject", f"arn:aws:s3:::{bucket}/in/*"))
@@ -350,6 +371,36 @@ def test_a_role_is_handed_over_only_by_who_may_pass_it(aws: Aws, case: str) -> N
     client = Caller(aws, allow(f"{service}:*")).client(service)
     found = denied(getattr(client, operation), **arguments, **{named: other})
     assert f"iam:PassRole on resource: {other}" in found["Message"]
+
+
+def test_a_bucket_replicates_only_with_a_role_that_its_caller_may_pass(
+    aws: Aws, bucket: str
+) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html"""
+    role, s3 = Caller(aws).arn, aws.client("s3")
+    enabled = {"Status": "Enabled"}
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=enabled)
+    rule = {"Status": "Enabled", "Prefix": "", "Destination": {"Bucket": f"arn:aws:s3:::{bucket}"}}
+    asked = {
+        "Bucket": bucket,
+        "ReplicationConfiguration": {"Role": role, "Rules": [rule]},
+    }
+    found = denied(Caller(aws, allow("s3:*")).client("s3").put_bucket_replication, **asked)
+    assert f"iam:PassRole on resource: {role}" in found["Message"]
+    may = Caller(aws, allow("s3:*"), allow("iam:PassRole", role)).client("s3")
+    may.put_bucket_replication(**asked)
+
+
+def test_a_role_comes_into_an_instance_profile_only_by_who_may_pass_it(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddRoleToInstanceProfile.html"""
+    role, profile = Caller(aws).arn, unique("profile")
+    aws.client("iam").create_instance_profile(InstanceProfileName=profile)
+    asked = {"InstanceProfileName": profile, "RoleName": role.rpartition("/")[2]}
+    own = allow("iam:AddRoleToInstanceProfile")
+    found = denied(Caller(aws, own).client("iam").add_role_to_instance_profile, **asked)
+    assert f"iam:PassRole on resource: {role}" in found["Message"]
+    may = Caller(aws, own, allow("iam:PassRole", role)).client("iam")
+    may.add_role_to_instance_profile(**asked)
 
 
 def test_a_monitoring_schedules_new_role_is_passed_as_well(aws: Aws) -> None:
