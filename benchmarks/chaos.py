@@ -37,8 +37,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import newer_design  # noqa: E402
-from benchmarks.newer_design import BUCKET, Workflow, image  # noqa: E402
+from benchmarks import workflow_newer_design  # noqa: E402
+from benchmarks.workflow_newer_design import BUCKET, Workflow, image  # noqa: E402
 
 from local_aws.control import LocalAws  # noqa: E402
 from local_aws.errors import LocalAwsError  # noqa: E402
@@ -165,7 +165,7 @@ def restart(chaos: Chaos) -> None:
     local = chaos.workflow.aws.local
     os.kill(local.record.pid, signal.SIGKILL)
     local.stop()
-    images = newer_design.images(chaos.faults)
+    images = workflow_newer_design.images(chaos.faults)
     again = LocalAws.start(chaos.home, local.record.port, images)
     chaos.workflow = Workflow(
         Aws(again, chaos.workflow.aws.role), chaos.workflow.endpoint, chaos.workflow.machine
@@ -300,10 +300,10 @@ def chaotic_run(
 ) -> dict[str, Any]:
     """Run everything, with a fault every `pause` seconds; return the figures."""
     draw, faults = random.Random(seed), home / "faults.json"
-    local = LocalAws.start(home / "aws", 0, newer_design.images(faults))
+    local = LocalAws.start(home / "aws", 0, workflow_newer_design.images(faults))
     chaos = None
     try:
-        workflow = newer_design.deploy(local, batch_images=batch)
+        workflow = workflow_newer_design.deploy(local, batch_images=batch)
         manifest = fill(workflow, images, draw)
         chaos = Chaos(home / "aws", faults, workflow, manifest, draw)
         given = workflow.put_manifest("all.jsonl", manifest.keys)

@@ -36,7 +36,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.older_design import HANDLERS, Deployed, Target, deploy  # noqa: E402
+from benchmarks.workflow_older_design import HANDLERS, Deployed, Target, deploy  # noqa: E402
 
 from local_aws.control import LocalAws  # noqa: E402
 

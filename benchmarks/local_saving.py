@@ -23,7 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.local import timed
-from benchmarks.older_design import Target
+from benchmarks.workflow_older_design import Target
 
 from local_aws.control import LocalAws
 

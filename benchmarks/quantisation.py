@@ -30,9 +30,9 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from scones_train.artifact import GRAPH, read_artifact
-from scones_train.data import ImageSet, load_channel
+from scones_train.channels import ImageSet, load_channel
 from scones_train.evaluation.metrics import summarise
+from scones_train.model_folder import GRAPH, read_artifact
 from scones_train.serving.predictor import INPUT, OUTPUT
 
 CALIBRATED_ON = 40

@@ -38,12 +38,12 @@ from PIL import Image
 
 from scones_core.model_card import ModelCard
 from scones_images import decode
-from scones_train.artifact import write_artifact
-from scones_train.data import Normalisation
+from scones_train.channels import Normalisation
 from scones_train.evaluation.predictions import ImagePredictions
 from scones_train.model.classifier import Classifier, fold_norms
 from scones_train.model.efficientnet import EfficientNetLite0
 from scones_train.model.export import to_onnx
+from scones_train.model_folder import write_artifact
 from scones_train.serving.predictor import Predictor
 from scones_train.training.fine_tuning import input_side
 

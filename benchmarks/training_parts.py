@@ -24,7 +24,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from scones_core.errors import SconesError, TrainingError
 from scones_etl.extract.resolve import ARCHIVE_VARIABLE
-from scones_train.data import load_channels
+from scones_train.channels import load_channels
 from scones_train.evaluation.calibration import Predictions, calibrate
 from scones_train.model.export import to_onnx
 from scones_train.model.weights import package_weights

@@ -33,7 +33,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import newer_design, older_design  # noqa: E402
+from benchmarks import workflow_newer_design, workflow_older_design  # noqa: E402
 from benchmarks.local import processor_seconds  # noqa: E402
 
 from local_aws.control import LocalAws  # noqa: E402
@@ -96,14 +96,14 @@ def prices() -> dict[str, float]:
     return {name: price["usd"] for name, price in json.loads(text)["prices"].items()}
 
 
-def older(workflow: newer_design.Workflow, pid: int, count: int) -> dict[str, Any]:
+def older(workflow: workflow_newer_design.Workflow, pid: int, count: int) -> dict[str, Any]:
     """Return the figures of the older design over that many images."""
-    target = older_design.Target(workflow.aws.local.endpoint_url, pid)
-    machine = older_design.deploy(target, workflow.endpoint).one_image
+    target = workflow_older_design.Target(workflow.aws.local.endpoint_url, pid)
+    machine = workflow_older_design.deploy(target, workflow.endpoint).one_image
     states = target.client("stepfunctions")
 
     def start(number: int) -> str:
-        given = json.dumps(older_design.Deployed.event(number))
+        given = json.dumps(workflow_older_design.Deployed.event(number))
         arn: str = states.start_execution(stateMachineArn=machine, input=given)["executionArn"]
         return arn
 
@@ -123,10 +123,10 @@ def older(workflow: newer_design.Workflow, pid: int, count: int) -> dict[str, An
 
 
 def newer(
-    workflow: newer_design.Workflow,
+    workflow: workflow_newer_design.Workflow,
     pid: int,
     count: int,
-    image: Callable[[int], bytes] = newer_design.image,
+    image: Callable[[int], bytes] = workflow_newer_design.image,
 ) -> dict[str, Any]:
     """Return the figures of the deployed workflow over a manifest of that many images."""
     keys = workflow.put_images(f"images/{count}/", count, image)
@@ -217,9 +217,9 @@ def main() -> int:
     sizes = [int(size) for size in arguments.sizes.split(",")]
     with tempfile.TemporaryDirectory() as folder:
         home, faults = Path(folder) / "aws", Path(folder) / "faults.json"
-        with LocalAws.start(home, 0, newer_design.images(faults)) as local:
+        with LocalAws.start(home, 0, workflow_newer_design.images(faults)) as local:
             pid = local.record.pid
-            workflow = newer_design.deploy(local)
+            workflow = workflow_newer_design.deploy(local)
             before = older(workflow, pid, arguments.older)
             print("older", json.dumps(before), flush=True)
             newer(workflow, pid, WARM)

@@ -27,7 +27,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import newer_design, serve, workflow  # noqa: E402
+from benchmarks import serve, workflow, workflow_newer_design  # noqa: E402
 
 from local_aws.control import ImageCommands, LocalAws  # noqa: E402
 
@@ -82,7 +82,7 @@ def whole(home: Path, model: Path, count: int) -> dict[str, Any]:
         environment={"PYTHONPATH": str(ROOT / "src")},
     )
     with LocalAws.start(home, 0, {"toy-*": commands}) as local:
-        deployed, pid = newer_design.deploy(local, instances=1), local.record.pid
+        deployed, pid = workflow_newer_design.deploy(local, instances=1), local.record.pid
         workflow.newer(deployed, pid, workflow.WARM, image)
         return workflow.newer(deployed, pid, count, image)
 

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from scones_core.errors import ReleaseError
 from scones_core.files import sha256_of
 from scones_core.uris import S3Uri
-from scones_deploy.artifact import download
+from scones_deploy.artifact_release import download
 from scones_deploy.release import Release, Releases
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from scones_core.class_folders import printable
 from scones_core.errors import DatasetError
-from scones_core.image_folders import printable
 
 # A class name becomes a part of S3 keys and of paths.
 _MAX_NAME = 64

@@ -24,6 +24,8 @@ UNKNOWN = "unknown"
 FILE_SPAN = timedelta(minutes=10)
 """A file carries the time of its first record and takes further ones for about a minute."""
 
+# AWS names a file after its first record, whose own time may be a little earlier.
+_EARLY = timedelta(minutes=1)
 _CHUNK_BYTES = 2**18
 _HOUR_FILE = re.compile(
     r"(\d{4})/(\d\d)/(\d\d)/(\d\d)/(?:(\d\d)-(\d\d)-(\d{3})-)?[^/]+\.jsonl", re.ASCII
@@ -45,6 +47,10 @@ class CaptureFile:
     variant: str
     endpoint: str = UNKNOWN
     time: datetime | None = None
+
+    def contradicts(self, time: datetime) -> bool:
+        """Return whether a record of this file cannot be of that time, by the file's name."""
+        return self.time is not None and not self.time - _EARLY <= time <= self.time + FILE_SPAN
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scones_core.errors import MonitorError
 from scones_images import ImageError, decode
 from scones_images.statistics import STATISTICS, batch_statistics
-from scones_monitor.capture_files import FILE_SPAN, UNKNOWN, CaptureFile, CaptureSource, Listing
+from scones_monitor.capture_files import UNKNOWN, CaptureFile, CaptureSource, Listing
 from scones_monitor.captured_records import (
     CapturedRecord,
     Line,
@@ -81,8 +81,6 @@ _PART_BYTES = 64 * 2**20
 _PART_FILES = 512
 _HELD_BYTES = 2 * 2**20
 _WORKERS = 8
-# AWS names a file after its first record, and closes it after minutes at most.
-_EARLY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,9 +307,7 @@ def _read_file(source: CaptureSource, bound: int, file: CaptureFile) -> _FileCol
 
 def _row(record: CapturedRecord, line: Line, file: CaptureFile) -> dict[str, Any]:
     best = max(record.probabilities)
-    wrong = file.time is not None and not (
-        file.time - _EARLY <= record.time <= file.time + FILE_SPAN
-    )
+    wrong = file.contradicts(record.time)
     return {
         "time": file.time if wrong else record.time,
         "clock": wrong,

@@ -16,12 +16,12 @@ import numpy as np
 from scones_core.terraform_outputs import Challenge
 from scones_monitor.capture_files import S3Captures
 from scones_monitor.cloudwatch_metrics import EndpointMetrics
+from scones_monitor.estimated_accuracy import estimated_accuracy
 from scones_monitor.sequential import ALPHA, Arm, Stratum, Verdict, compare
 from scones_monitor.statistics import (
     Estimate,
     Share,
     difference,
-    estimated_accuracy,
     mean,
     share,
 )

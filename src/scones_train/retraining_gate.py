@@ -30,8 +30,7 @@ from scones_core.container import run_processing
 from scones_core.errors import SettingsError, TrainingError
 from scones_core.manifest import Manifest
 from scones_core.settings import QualitySettings
-from scones_train.artifact import unpack_artifact
-from scones_train.data import ImageSet, load_channel
+from scones_train.channels import ImageSet, load_channel
 from scones_train.evaluation.metrics import summarise
 from scones_train.evaluation.predictions import ImagePredictions, channel_names
 from scones_train.evaluation.quality_gate import (
@@ -42,6 +41,7 @@ from scones_train.evaluation.quality_gate import (
     below_on_classes,
     in_common,
 )
+from scones_train.model_folder import unpack_artifact
 from scones_train.sagemaker.model_package import (
     PENDING,
     REJECTED,

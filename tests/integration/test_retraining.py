@@ -23,7 +23,7 @@ from scones_demand.generator import competition_split, generate_hours
 from scones_demand.hours import write_hours
 from scones_demand.model import Card
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import data
+from scones_toolkit.tasks import etl
 from scones_toolkit.tasks.demand import forecast, jobs
 from scones_toolkit.tasks.local import model_images
 from scones_toolkit.tasks.releases.retraining import release_proposed, retrain
@@ -68,7 +68,7 @@ class Loop:
         topic, _ = self.aws.topic()
         text = retraining.definition(
             self.project,
-            data.current(self.project),
+            etl.current(self.project),
             active_model=S3Uri.parse(active.training.model_data_url),
             active_threshold=0.9,
             hyperparameters={**RECIPE, "epochs": str(epochs)},
@@ -111,7 +111,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
 
 
 def test_answers_become_a_candidate_that_is_proposed_and_not_deployed(loop: Loop) -> None:
-    before = data.current(loop.project)
+    before = etl.current(loop.project)
     loop.answer("ada", seed=1, count=4)
     machine = loop.machine()
     project = Retrained(**vars_of(loop.project), machine=machine)
@@ -154,7 +154,7 @@ def test_a_dataset_that_cannot_be_read_fails_the_run_until_it_is_redriven_with_i
     loop: Loop,
 ) -> None:
     loop.answer("ada", seed=1, count=4)
-    s3, manifest, machine = loop.project.client("s3"), data.current(loop.project), loop.machine()
+    s3, manifest, machine = loop.project.client("s3"), etl.current(loop.project), loop.machine()
     where = {
         "Bucket": loop.project.deployment.data_bucket,
         "Key": manifest_key(manifest.version),

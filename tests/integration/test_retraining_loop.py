@@ -17,7 +17,7 @@ import pytest
 
 from local_aws.testing.aws import ACCOUNT, REGION, eventually
 from scones_core.settings import EndpointSettings, Settings
-from scones_deploy.artifact import artifact_release
+from scones_deploy.artifact_release import artifact_release
 from scones_deploy.release import add_release, read_releases
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.local import model_images

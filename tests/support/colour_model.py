@@ -11,8 +11,8 @@ from PIL import Image
 from safetensors.numpy import save
 
 from scones_core.model_card import ModelCard
-from scones_train.artifact import write_artifact
 from scones_train.evaluation.predictions import ImagePredictions
+from scones_train.model_folder import write_artifact
 from scones_train.serving.predictor import INPUT, OUTPUT
 
 LABELS = ("red", "blue")

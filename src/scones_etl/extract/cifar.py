@@ -24,8 +24,8 @@ from isal import igzip_threaded, isal_zlib
 from numpy.typing import NDArray
 
 from scones_core.archives import ArchiveLimits, members
+from scones_core.class_folders import PICTURE_SUFFIXES, is_hidden, printable
 from scones_core.errors import ArchiveError, ChecksumMismatch, DatasetError, MalformedDataset
-from scones_core.image_folders import PICTURE_SUFFIXES, is_hidden, printable
 from scones_core.labels import LabelSet
 from scones_etl.extract import pickles
 from scones_etl.extract.source import RawDataset, class_table

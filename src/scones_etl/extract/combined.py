@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from scones_core.class_folders import normal_form
 from scones_core.errors import DatasetError
-from scones_core.image_folders import normal_form
 from scones_core.labels import LabelSet
 from scones_etl.extract.source import IngestStats, RawDataset, Source, class_table, joined
 from scones_etl.image_format import AS_GIVEN, ImageFormat

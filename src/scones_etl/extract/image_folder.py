@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from scones_core.class_folders import ClassFile, list_class_files, printable
 from scones_core.errors import DatasetError
-from scones_core.image_folders import ClassFile, list_class_files, printable
 from scones_core.labels import LabelSet
 from scones_etl.extract.cifar import ARCHIVE_SUFFIXES
 from scones_etl.extract.image_files import digests, read_photos, stacked

@@ -22,8 +22,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from scones_core.class_folders import normal_form, printable
 from scones_core.errors import DatasetError, MalformedDataset, UnknownLabel
-from scones_core.image_folders import normal_form, printable
 from scones_core.labels import LabelSet
 from scones_core.reviews import IMAGES, Answer, consensus, current_answers
 from scones_core.reviews.shared import MAX_PART_BYTES, of_reviewer

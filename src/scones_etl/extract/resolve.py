@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from scones_core.class_folders import is_hidden
 from scones_core.errors import DatasetError
-from scones_core.image_folders import is_hidden
 from scones_etl.extract import download as remote
 from scones_etl.extract.cifar import CIFAR_100, CifarArchive, layout_of
 from scones_etl.extract.image_folder import ImageFolder

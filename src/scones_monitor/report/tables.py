@@ -10,6 +10,7 @@ from scones_monitor import formats
 from scones_monitor.charts.distributions import (
     sparkline,
 )
+from scones_monitor.estimated_accuracy import estimated_accuracy
 from scones_monitor.formats import count, interval, percent
 from scones_monitor.release_history import ROLLING, UNRECORDED
 from scones_monitor.report.data import INPUTS, ReportData
@@ -17,7 +18,6 @@ from scones_monitor.review.sample import SampleFigure
 from scones_monitor.statistics import (
     Estimate,
     Share,
-    estimated_accuracy,
     percentiles,
     share,
 )

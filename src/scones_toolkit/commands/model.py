@@ -23,7 +23,7 @@ def etl(
 ) -> None:
     """Stage a dataset: read the images, split them, write them to the data bucket."""
     images = {"image_side": image_side, "image_mode": image_mode, "recordio": recordio or None}
-    do.data.etl(project, source, classes, add, **images)
+    do.etl.etl(project, source, classes, add, **images)
 
 
 @task("inv train --env dev --spot")

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scones_toolkit.tasks import data, demo, local, predict
+    from scones_toolkit.tasks import demo, etl, local, predict
     from scones_toolkit.tasks.demand import forecast, jobs
     from scones_toolkit.tasks.deployment import cost, deploy, removal
     from scones_toolkit.tasks.monitoring import report, review, sampling, shadow, watch
@@ -20,9 +20,9 @@ __all__ = [
     "candidates",
     "challenger",
     "cost",
-    "data",
     "demo",
     "deploy",
+    "etl",
     "evaluation",
     "forecast",
     "image_history",

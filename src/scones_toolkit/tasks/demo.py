@@ -17,7 +17,7 @@ from scones_deploy.terraform.plan import Plan
 from scones_etl.pipeline import StagedDataset
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import data, local
+from scones_toolkit.tasks import etl, local
 from scones_toolkit.tasks.deployment import deploy as deployment
 from scones_toolkit.tasks.monitoring import report as monitoring
 from scones_toolkit.tasks.predict import Explanations
@@ -78,8 +78,8 @@ def demo(project: Project, *, source: str | None = None, keep: bool = False) -> 
     project = replace(project, hints=False)
     stages = Stages(project, total=11)
     with stages("extract", "Read the images, split them, encode them"):
-        staged = data.extract(project, source, synthetic_if_unreachable=True)
-        data.validate(project, staged)
+        staged = etl.extract(project, source, synthetic_if_unreachable=True)
+        etl.validate(project, staged)
     with ExitStack() as stack:
         with stages("start", "Start the embedded AWS"):
             aws = local.start_for_demo(project)
@@ -103,7 +103,7 @@ def _run(
     # Most of an apply is waiting, for queues above all, and no endpoint is there yet.
     with _rest_applied(project) as rest:
         with stages("load", "Load the images into the data bucket"):
-            manifest = data.load(project, staged, source)
+            manifest = etl.load(project, staged, source)
         with stages("train", "Train and evaluate, as a SageMaker training job"):
             trained = training.train_on_sagemaker(project)
             candidates.approve(project, trained.version, note="auto-approved by the demo")

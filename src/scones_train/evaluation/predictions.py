@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scones_core.errors import MalformedArtifact
 from scones_core.json_text import parse_json
-from scones_train.data import channel_files
+from scones_train.channels import channel_files
 
 FILE = "predictions.json"
 SCHEMA = 1

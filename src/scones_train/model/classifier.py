@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from scones_train.data import Normalisation
+from scones_train.channels import Normalisation
 
 
 class Classifier(nn.Module):

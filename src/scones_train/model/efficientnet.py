@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from scones_train.data import Normalisation
+from scones_train.channels import Normalisation
 from scones_train.model.classifier import PretrainedClassifier, new_head
 
 # Of each stage: expansion, channels, blocks, kernel, stride of its first block.

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
-from scones_train.data import Normalisation
+from scones_train.channels import Normalisation
 from scones_train.model.classifier import Classifier
 from scones_train.serving.predictor import INPUT, OUTPUT
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 from torch import Tensor, nn
 from torch.nn import functional
 
-from scones_train.data import Normalisation
+from scones_train.channels import Normalisation
 from scones_train.model.classifier import PretrainedClassifier, new_head
 
 WIDTHS = (64, 128, 256, 512)

@@ -13,7 +13,7 @@ from onnx.external_data_helper import uses_external_data
 
 from scones_core.errors import MalformedArtifact
 from scones_core.model_card import ModelCard
-from scones_train.artifact import GRAPH, read_artifact
+from scones_train.model_folder import GRAPH, read_artifact
 
 INPUT, OUTPUT = "images", "probabilities"
 # A graph of 400 bytes can ask for any size of its values.

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from scones_core.files import write_atomically
-from scones_train.data import ImageSet
+from scones_train.channels import ImageSet
 from scones_train.training.hyperparameters import Hyperparameters
 
 SCHEMA = 1

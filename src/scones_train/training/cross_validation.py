@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scones_train.data import Normalisation
+from scones_train.channels import Normalisation
 from scones_train.evaluation.calibration import Predictions
 from scones_train.model.classifier import Classifier
 from scones_train.training.checkpoint import Checkpoint, Checkpoints

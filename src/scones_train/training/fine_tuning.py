@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from scones_train.data import ImageSet
+from scones_train.channels import ImageSet
 from scones_train.model.classifier import Classifier, PretrainedClassifier
 from scones_train.model.weights import Weights
 from scones_train.training.augment import shift

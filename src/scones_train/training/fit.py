@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from scones_core.errors import TrainingError
-from scones_train.data import ImageSet, Normalisation
+from scones_train.channels import ImageSet, Normalisation
 from scones_train.model.classifier import Classifier
 from scones_train.training.checkpoint import Checkpoint
 from scones_train.training.device import device_of, uses_bfloat16

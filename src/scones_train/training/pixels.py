@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scones_train.data import ImageSet, Normalisation
+from scones_train.channels import ImageSet, Normalisation
 
 EVALUATION_BATCH = 256
 # Pixels of a batch that is only looked at: 256 images of 64x64, or 20 of 224x224.

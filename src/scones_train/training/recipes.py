@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from scones_core.errors import TrainingError
-from scones_train.data import ImageSet
+from scones_train.channels import ImageSet
 from scones_train.model.weights import PACKAGE, Weights
 from scones_train.training.hyperparameters import Hyperparameters
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Generator
 from torch.nn import BatchNorm2d
 
-from scones_train.data import ImageSet, Normalisation
+from scones_train.channels import ImageSet, Normalisation
 from scones_train.model.classifier import Classifier
 from scones_train.model.small_network import WHITENING_PIXELS, Network, fit_whitening, stem_of
 from scones_train.training.augment import augment, flipped_in

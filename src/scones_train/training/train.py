@@ -14,8 +14,7 @@ from scones_core.errors import TrainingError
 from scones_core.limits import PREDICTION_VALUES
 from scones_core.manifest import Manifest
 from scones_core.model_card import ModelCard
-from scones_train.artifact import write_artifact
-from scones_train.data import (
+from scones_train.channels import (
     SMALLEST_SIDE,
     ImageSet,
     channel_files,
@@ -26,11 +25,12 @@ from scones_train.data import (
 from scones_train.evaluation.calibration import Calibration, Predictions, calibrate
 from scones_train.evaluation.predictions import ImagePredictions, channel_names
 from scones_train.evaluation.reliability import to_svg
-from scones_train.golden_samples import choose_golden_samples
+from scones_train.golden_sample_choice import choose_golden_samples
+from scones_train.model_folder import write_artifact
 from scones_train.serving.predictor import Predictor
 from scones_train.training.hyperparameters import Hyperparameters
 from scones_train.training.memory import keep_freed_memory
-from scones_train.training.model_card import RANDOM, build_model_card, with_metrics
+from scones_train.training.model_card_builder import RANDOM, build_model_card, with_metrics
 from scones_train.training.progress import ProgressReport, emit, emit_metrics, emit_result
 
 if TYPE_CHECKING:

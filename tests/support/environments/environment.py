@@ -25,7 +25,7 @@ from local_aws.testing.clock import Clock
 from scones_core.golden_samples import GoldenSample, dumps
 from scones_core.model_card import ModelCard
 from scones_core.settings import EndpointSettings, Settings
-from scones_deploy.artifact import artifact_release
+from scones_deploy.artifact_release import artifact_release
 from scones_deploy.release import add_release
 from tests.support.environments.checkout import ROOT, Checkout, Ended
 

@@ -8,7 +8,7 @@ from typing import Any
 from local_aws.control import LocalAws
 from local_aws.testing.aws import ACCOUNT, new_client
 from scones_core.settings import EndpointSettings, Settings
-from scones_deploy.artifact import artifact_release
+from scones_deploy.artifact_release import artifact_release
 from scones_deploy.release import add_release
 from tests.support.environments.bootstrap import Bootstrap
 from tests.support.environments.checkout import Checkout, Ended

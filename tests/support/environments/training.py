@@ -15,7 +15,7 @@ from scones_core.settings import Settings
 from scones_core.terraform_outputs import Deployment
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
-from scones_toolkit.tasks.data import etl
+from scones_toolkit.tasks.etl import etl
 from tests.support.environments.environment import ACCOUNT
 
 DATA, ARTIFACTS = "training-data", "training-artifacts"

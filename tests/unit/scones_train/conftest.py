@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from scones_core.model_card import ModelCard
-from scones_train.data import ImageSet, Normalisation
+from scones_train.channels import ImageSet, Normalisation
 from scones_train.evaluation.predictions import ImagePredictions
 from scones_train.model.small_network import Network, fit_whitening
 

@@ -15,11 +15,11 @@ from scones_core.errors import SettingsError, TrainingError
 from scones_core.manifest import Manifest, content_version
 from scones_core.model_card import ModelCard
 from scones_train import retraining_gate
-from scones_train.artifact import write_artifact
-from scones_train.data import Normalisation
+from scones_train.channels import Normalisation
 from scones_train.evaluation.predictions import ImagePredictions
 from scones_train.model.export import to_onnx
 from scones_train.model.small_network import Network
+from scones_train.model_folder import write_artifact
 from scones_train.serving.predictor import Predictor
 from tests.support.colour_model import SIDE, write_colour_model
 

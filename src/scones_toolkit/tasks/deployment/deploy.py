@@ -11,7 +11,7 @@ from scones_core.errors import DeployError
 from scones_core.events import challenger_of
 from scones_core.files import write_atomically
 from scones_core.uris import S3Uri
-from scones_deploy.artifact import missing_models, released_images
+from scones_deploy.artifact_release import missing_models, released_images
 from scones_deploy.bundle import BundleManifest, build_bundles
 from scones_deploy.office_hours import OfficeHours, only_creates_endpoint
 from scones_deploy.release import (

@@ -11,7 +11,7 @@ from scones_etl.extract.labelled_folder import ANSWERS, LABELS_FILE, read_table
 from scones_etl.extract.labelled_folder import COLUMNS as LABEL_COLUMNS
 from scones_monitor.traffic import Subject
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import data
+from scones_toolkit.tasks import etl
 from scones_toolkit.tasks.workflow.results import results_of
 
 
@@ -51,7 +51,7 @@ def labels_at_hand(project: Project, subject: Subject) -> tuple[dict[str, str], 
     """
     truth, manifest = reviewed(project, subject), None
     if subject.deployment and project.records.path("execution").exists():
-        manifest = data.current(project)
+        manifest = etl.current(project)
         truth = dict(labelled(results_of(project), manifest)) | truth
     return truth, manifest
 

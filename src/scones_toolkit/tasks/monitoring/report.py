@@ -47,7 +47,7 @@ from scones_monitor.variants import (
     without_labels_of,
 )
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import data
+from scones_toolkit.tasks import etl
 from scones_toolkit.tasks.monitoring.labels import (
     answers_at_hand,
     labelled,
@@ -161,7 +161,7 @@ def _of_run(
     executions, began = _started(project, run)
     results = results_of(project, run)
     require_classified(results)
-    manifest = manifest or data.current(project)
+    manifest = manifest or etl.current(project)
     truth = dict(labelled(results, manifest)) | reviewed(project, subject)
     own, theirs = by_challenger(results)
     ids = [result["inference"]["inference_id"] for result in own]

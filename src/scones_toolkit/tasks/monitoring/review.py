@@ -52,7 +52,7 @@ from scones_monitor.review.sources import (
 )
 from scones_monitor.review.uploads import Uploads
 from scones_toolkit.project import Project
-from scones_toolkit.tasks.data import ALL_CLASSES
+from scones_toolkit.tasks.etl import ALL_CLASSES
 from scones_toolkit.tasks.monitoring.report import captures
 from scones_toolkit.tasks.monitoring.sampling import sampled
 from scones_toolkit.tasks.workflow.results import results_of

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from scones_core.assignments import Assignment
+from scones_core.class_folders import PICTURE_SUFFIXES
 from scones_core.errors import SconesError
 from scones_core.events import DECISIONS, Decision
-from scones_core.image_folders import PICTURE_SUFFIXES
 from scones_toolkit.console import Console
 from scones_toolkit.tasks.predict.models import Model
 from scones_toolkit.tasks.predict.pictures import Picture

@@ -24,8 +24,8 @@ from scones_images import PHOTOS, decode
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.releases.releases import BUILTIN, unpacked
 from scones_toolkit.tasks.training import candidates
-from scones_train.artifact import unpack_artifact
 from scones_train.evaluation.agreement import probabilities
+from scones_train.model_folder import unpack_artifact
 from scones_train.sagemaker.model_package import REJECTED
 from scones_train.serving.predictor import Predictor
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from scones_core.class_folders import PICTURE_SUFFIXES, is_hidden
 from scones_core.errors import DatasetError, SettingsError
-from scones_core.image_folders import PICTURE_SUFFIXES, is_hidden
 from scones_core.uris import S3Uri
 from scones_images import PHOTOS, ImageTooBig
 from scones_toolkit.project import Project

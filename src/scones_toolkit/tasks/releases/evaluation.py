@@ -11,12 +11,12 @@ from scones_core.uris import S3Uri
 from scones_etl.load import read_manifest
 from scones_images import decode
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import data
+from scones_toolkit.tasks import etl
 from scones_toolkit.tasks.releases.releases import unpacked
 from scones_toolkit.tasks.training.local import print_confusions
-from scones_train.artifact import read_predictions
 from scones_train.evaluation.agreement import Agreement, ask, compare
 from scones_train.evaluation.metrics import summarise
+from scones_train.model_folder import read_predictions
 from scones_train.serving.predictor import Predictor
 
 
@@ -46,7 +46,7 @@ def evaluate_artifact(project: Project, artifact: str | None = None) -> dict[str
     where it knows none.
     """
     location = S3Uri.parse(artifact or project.records.read("training")["model_data_url"])
-    manifest = data.current(project)
+    manifest = etl.current(project)
     with unpacked(project, str(location)) as folder:
         predictor = Predictor.load(folder)
         card = predictor.card

@@ -13,7 +13,7 @@ from scones_core.assignments import Assignment, require_assignments
 from scones_core.errors import MalformedArtifact, ReleaseError
 from scones_core.uris import S3Uri
 from scones_deploy import promotion
-from scones_deploy.artifact import artifact_release
+from scones_deploy.artifact_release import artifact_release
 from scones_deploy.release import (
     Release,
     Releases,
@@ -29,7 +29,6 @@ from scones_etl.load import read_manifest
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.deployment.deploy import prepare
 from scones_toolkit.tasks.training import candidates
-from scones_train.artifact import read_predictions, unpack_artifact
 from scones_train.evaluation.quality_gate import (
     MIN_COMMON_IMAGES,
     ScoredModel,
@@ -38,6 +37,7 @@ from scones_train.evaluation.quality_gate import (
     below_on_classes,
     in_common,
 )
+from scones_train.model_folder import read_predictions, unpack_artifact
 from scones_train.sagemaker.model_package import REJECTED
 from scones_train.sagemaker.registry import Candidate
 

@@ -15,7 +15,7 @@ from scones_core.limits import JOB_VARIABLE_CHARACTERS
 from scones_deploy.release import Releases, read_releases
 from scones_etl.class_names import require_plain_names
 from scones_toolkit.project import Project
-from scones_toolkit.tasks.data import ALL_CLASSES
+from scones_toolkit.tasks.etl import ALL_CLASSES
 from scones_toolkit.tasks.releases import releases
 from scones_toolkit.tasks.training import candidates
 from scones_train.sagemaker.model_package import REJECTED

@@ -15,7 +15,7 @@ from scones_core.model_card import ModelCard
 from scones_core.uris import SPLITS
 from scones_etl.pipeline import StagedDataset
 from scones_toolkit.console import Console
-from scones_train.artifact import read_artifact
+from scones_train.model_folder import read_artifact
 
 SOURCES = Path(scones_train.__file__).parents[1]
 # What a training gets to write its checkpoint and go.

@@ -16,7 +16,7 @@ from scones_core.manifest import Manifest
 from scones_core.settings import BuiltinSettings, TrainingSettings
 from scones_core.uris import SPLITS, S3Uri, dataset_prefix
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import data
+from scones_toolkit.tasks import etl
 from scones_train.model.weights import read_file
 from scones_train.sagemaker.builtin import (
     BuiltinHyperparameters,
@@ -30,7 +30,7 @@ from scones_train.training.hyperparameters import Hyperparameters
 
 def own_request(project: Project, settings: TrainingSettings, resume: str = "") -> TrainingRequest:
     """Return a job of this project's own recipe on the dataset that was staged last."""
-    manifest = data.current(project)
+    manifest = etl.current(project)
     prefix = dataset_prefix(manifest.version)
     hyperparameters = recipe(manifest, settings)
     return TrainingRequest(
@@ -60,7 +60,7 @@ def builtin_request(
     Raises TrainingError for an instance without a GPU, and for hyperparameters that the
     algorithm or the dataset rules out.
     """
-    manifest = data.current(project)
+    manifest = etl.current(project)
     require_gpu_instance(builtin.instance_type)
     hyperparameters = BuiltinHyperparameters(
         num_classes=len(manifest.classes),

@@ -11,7 +11,7 @@ from scones_core.errors import SettingsError, TrainingError
 from scones_core.model_card import ModelCard
 from scones_toolkit.console import ProgressCallback
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import data
+from scones_toolkit.tasks import etl
 from scones_toolkit.tasks.training import candidates
 from scones_toolkit.tasks.training import requests as training_requests
 from scones_toolkit.tasks.training.local import (
@@ -61,7 +61,7 @@ def train(
     """Train a model by SageMaker or on this host, print its figures, and return it.
 
     `flags` replace settings of [training] where they are not None; `images` are further
-    arguments of `data.extract`, for the source. Raises SettingsError for flags that
+    arguments of `etl.extract`, for the source. Raises SettingsError for flags that
     do not go together.
     """
     if backend == "local" and algorithm == "builtin":
@@ -103,7 +103,7 @@ def train_on_sagemaker(
     if project.environment != "local":
         require_quota(project.client("service-quotas"), request.compute, project.console.warn)
     result = _launched(project, request)
-    manifest = data.current(project)
+    manifest = etl.current(project)
     project.records.write(
         "training",
         {
@@ -209,7 +209,7 @@ def train_locally(
     """
     # Reading many images takes minutes, in which a wrong weights file would go unnoticed.
     training_requests.weights_hyperparameters(project.settings.training)
-    staged = data.extract(project, source, **(images or {}))
+    staged = etl.extract(project, source, **(images or {}))
     base = project.build / project.environment / "training"
     write_channels(staged, base)
     hyperparameters = recipe(staged.manifest, project.settings.training)

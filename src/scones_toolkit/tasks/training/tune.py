@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from local_aws.tuning import Trial as Place
-from local_aws.tuning import parse_ranges, search_for
+from local_aws.tuning_search import Trial as Place
+from local_aws.tuning_search import parse_ranges, search_for
 from scones_core.errors import SettingsError, TrainingJobFailed
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import data
+from scones_toolkit.tasks import etl
 from scones_toolkit.tasks.training import candidates
 from scones_toolkit.tasks.training.local import run_training, write_channels
 from scones_toolkit.tasks.training.requests import data_hash, own_request, recipe, serving_image
-from scones_train.artifact import read_artifact
+from scones_train.model_folder import read_artifact
 from scones_train.sagemaker.job import job_name
 from scones_train.sagemaker.model_package import Training
 from scones_train.sagemaker.preflight import require_quota, require_role
@@ -88,7 +88,7 @@ def tune_on_sagemaker(project: Project, strategy: str, jobs: int, parallel: int)
 
 
 def _register(project: Project, found: Trial, url: str, metrics: dict[str, float]) -> Candidate:
-    manifest = data.current(project)
+    manifest = etl.current(project)
     project.records.write(
         "training", {"job_name": found.name, "model_data_url": url, "metrics": metrics}
     )
@@ -115,9 +115,9 @@ def tune_locally(
     """Search on this host, without any AWS, and keep the best model.
 
     One training after the other, in the same ranges and by the embedded AWS's strategies.
-    `images` are further arguments of `data.extract`.
+    `images` are further arguments of `etl.extract`.
     """
-    staged = data.extract(project, source, **(images or {}))
+    staged = etl.extract(project, source, **(images or {}))
     base = project.build / project.environment / "tuning"
     write_channels(staged, base)
     settings = project.settings.training

@@ -19,7 +19,7 @@ from scones_core.uris import S3Uri
 from scones_monitor.join import cause_text
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import data
+from scones_toolkit.tasks import etl
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -171,7 +171,7 @@ def choose_images(
     if images:
         known = set(project.deployment.labels)
         return [found for each in images for found in _given_images(project, each, known)]
-    rows = data.current(project).split("test")
+    rows = etl.current(project).split("test")
     if count:
         # A sample for a person to look at; nothing depends on its being unpredictable.
         rows = tuple(random.Random(seed).sample(rows, min(count, len(rows))))  # noqa: S311

@@ -22,7 +22,7 @@ from scones_toolkit.console import Console, ProgressCallback
 from scones_toolkit.project import Project
 from scones_toolkit.simulation.images import ImageSimulator, Mix, SimulatedImage, parse_mix
 from scones_toolkit.simulation.summary import Answered, Outcome, Sent, summarise
-from scones_toolkit.tasks import data
+from scones_toolkit.tasks import etl
 from scones_toolkit.tasks.workflow import run as running
 from scones_toolkit.tasks.workflow.results import RUNNING, execution_end, results_of_end
 
@@ -137,7 +137,7 @@ def _pool(project: Project) -> dict[str, list[Callable[[], bytes]]]:
         return body
 
     found: dict[str, list[Callable[[], bytes]]] = {}
-    for row in data.current(project).split("test"):
+    for row in etl.current(project).split("test"):
         own = found.setdefault(row.label, [])
         if len(own) < POOL:
             own.append(partial(load, row.key))

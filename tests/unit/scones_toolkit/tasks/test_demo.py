@@ -22,7 +22,7 @@ def test_a_demo_that_fails_says_how_to_go_on_with_what_it_made(
         raise TerraformError("no plan")
 
     monkeypatch.setattr(
-        demo, "data", SimpleNamespace(extract=lambda *_, **__: None, validate=lambda *_: None)
+        demo, "etl", SimpleNamespace(extract=lambda *_, **__: None, validate=lambda *_: None)
     )
     monkeypatch.setattr(local, "start_for_demo", lambda _project: aws)
     monkeypatch.setattr(demo, "_run", fail)

@@ -11,12 +11,12 @@ from safetensors.torch import load
 
 from scones_core.errors import MalformedArtifact
 from scones_core.model_card import ModelCard
-from scones_train.artifact import write_artifact
-from scones_train.data import ImageSet, Normalisation
+from scones_train.channels import ImageSet, Normalisation
 from scones_train.evaluation.metrics import softmax, summarise
 from scones_train.evaluation.predictions import ImagePredictions
 from scones_train.model.export import to_onnx, weights_bytes
 from scones_train.model.small_network import Network
+from scones_train.model_folder import write_artifact
 from scones_train.serving.predictor import Predictor
 from scones_train.training.fit import predict
 

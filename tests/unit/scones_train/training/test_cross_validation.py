@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from scones_train.data import ImageSet
+from scones_train.channels import ImageSet
 from scones_train.model.small_network import Network
 from scones_train.training.checkpoint import Checkpoint, Checkpoints
 from scones_train.training.cross_validation import Trained, fold_rows, total_steps, train

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from scones_core.model_card import ModelCard
-from scones_train.data import ImageSet
+from scones_train.channels import ImageSet
 from scones_train.evaluation.metrics import softmax
 from scones_train.model.export import to_onnx
 from scones_train.model.weights import Weights, package_weights

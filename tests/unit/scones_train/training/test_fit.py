@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from scones_core.errors import TrainingError
-from scones_train.data import ImageSet
+from scones_train.channels import ImageSet
 from scones_train.model.classifier import Classifier
 from scones_train.model.small_network import Network
 from scones_train.training.checkpoint import Checkpoint

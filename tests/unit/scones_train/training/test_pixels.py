@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from scones_train.data import ImageSet, Normalisation
+from scones_train.channels import ImageSet, Normalisation
 from scones_train.training.pixels import Pixels
 
 NORMALISATION = Normalisation((0.1, 0.2, 0.3), (0.5, 0.25, 1.0))

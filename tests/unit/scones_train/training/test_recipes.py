@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scones_core.errors import TrainingError
-from scones_train.data import ImageSet
+from scones_train.channels import ImageSet
 from scones_train.model.weights import ARCHITECTURES, Weights
 from scones_train.training.hyperparameters import Hyperparameters
 from scones_train.training.recipes import Choice, choose_recipe

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scones_train.data import ImageSet
+from scones_train.channels import ImageSet
 from scones_train.training.checkpoint import Checkpoint
 from scones_train.training.cross_validation import train
 from scones_train.training.fit import TrainingCallbacks

@@ -94,6 +94,14 @@ def conditions_hold(block: Mapping[str, Mapping[str, Any]], values: Values) -> b
     )
 
 
+def is_operator(name: str) -> bool:
+    """Return whether IAM has an operator of conditions of that name."""
+    quantifier, _, plain = name.rpartition(":")
+    base = plain.removesuffix("IfExists")
+    known = base == "Null" or _NEGATIONS.get(base, base) in _TESTS
+    return known and quantifier in ("", "ForAllValues", "ForAnyValue")
+
+
 def _met(name: str, key: str, expected: list[str], values: Values) -> bool:
     quantifier, _, plain = name.rpartition(":")
     base = plain.removesuffix("IfExists")
@@ -128,7 +136,8 @@ def as_sequence(found: str | Sequence[str]) -> Sequence[str]:
 def _holds(test: Test, value: str, expected: str) -> bool:
     try:
         return test(value, expected if test in _WILDCARD_TESTS else _literal(expected))
-    except ValueError:  # a value that is no number, date or address meets no test of one
+    except (ValueError, OverflowError, OSError):
+        # A value that is no number, date or address meets no test of one.
         return False
 
 

@@ -74,7 +74,7 @@ def verdict(
                 continue
             if principal is not None and not names_principal(statement, principal):
                 continue
-            if statement.get("Effect") == "Deny":
+            if statement.get("Effect") != "Allow":
                 return Verdict.DENY
             found = Verdict.ALLOW
     return found
@@ -149,7 +149,7 @@ def names_principal(statement: Mapping[str, Any], principal: Principal) -> bool:
     no role; a denial for the account hits everyone in it, and a denial for all but the account
     everyone in it that is not named.
     """
-    denies = statement.get("Effect") == "Deny"
+    denies = statement.get("Effect") != "Allow"
     if "NotPrincipal" in statement:
         return not _named(statement["NotPrincipal"], principal, with_account=not denies)
     return _named(statement.get("Principal", {}), principal, with_account=denies)

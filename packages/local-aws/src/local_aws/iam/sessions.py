@@ -3,13 +3,13 @@
 https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 """
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from moto.sts.exceptions import STSClientError, STSValidationError
 
+from local_aws.iam.policy_documents import policy_problem
 from local_aws.iam.roles import role_of
 
 MIN_SECONDS, MAX_SECONDS, MAX_CHAINED_SECONDS = 900, 43_200, 3_600
@@ -75,13 +75,7 @@ def _require_duration(given: str, role_arn: str, *, is_chained: bool) -> None:
 
 
 def _require_policy(text: str) -> None:
-    try:
-        policy = json.loads(text)
-    except (ValueError, RecursionError):
-        policy = None
-    statements = policy.get("Statement") if isinstance(policy, dict) else None
-    listed = statements if isinstance(statements, list) else [statements]
-    if not all(isinstance(statement, dict) for statement in listed):
+    if policy_problem(text):
         raise STSClientError("MalformedPolicyDocument", "Syntax errors in policy.")
 
 

@@ -28,6 +28,7 @@ from moto.sqs.models import sqs_backends
 
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.patching import patch
+from local_aws.iam.policy_documents import policy_problem
 
 MAX_KEY_BYTES = 1_024
 MAX_METADATA_BYTES = 2_048
@@ -105,6 +106,8 @@ def require_policy(text: str | bytes) -> None:
         for names in _NEEDED:
             if not isinstance(statement, dict) or not statement.keys() & set(names):
                 raise S3ClientError("MalformedPolicy", f"Missing required field {names[0]}")
+    if problem := policy_problem(text):
+        raise S3ClientError("MalformedPolicy", f"Policy has invalid syntax: {problem}")
 
 
 @patch(f"{_RESPONSE}._tagging_from_xml", why="takes the last of several tags with one key")

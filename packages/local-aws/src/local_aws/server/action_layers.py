@@ -10,6 +10,7 @@ from typing import Any
 from local_aws.core.context import Context
 from local_aws.core.patching import patch
 from local_aws.iam.patches import authorise_action
+from local_aws.iam.policy_documents import refuse_malformed_policy
 from local_aws.sagemaker.request_limits import refuse_too_large
 from local_aws.server.concurrent_actions import serialise_actions
 from local_aws.server.request_shapes import explain_failure, refuse_malformed
@@ -21,6 +22,7 @@ LAYERS: tuple[ActionLayer, ...] = (
     note_action,  # remembers whether it is a change, and refuses one that cannot be saved: 503
     refuse_malformed,  # what is missing, or of another type than the API's model says: 400
     authorise_action,  # asks the caller's policies
+    refuse_malformed_policy,  # a policy that is none: 400
     refuse_too_large,  # what SageMaker's limits forbid: 400
     refuse_missing_action,  # what moto lacks: 400
     explain_failure,  # what fails over a value out of the model's bounds: 400

@@ -17,6 +17,17 @@ _BACKEND = "moto.sns.models.SNSBackend"
 # "ASCII text that begins with a letter, number, or punctuation mark; must not include line breaks
 # or control characters; and must be less than 100 characters long"
 _SUBJECT = re.compile(r"[!-~][ -~]{0,99}")
+_QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z]+(-[a-z0-9]+)+:[0-9]{12}:[A-Za-z0-9_.-]+")
+_FUNCTION = re.compile(
+    r"arn:aws[a-z-]*:lambda:[a-z]+(-[a-z0-9]+)+:[0-9]{12}:function:[A-Za-z0-9_-]+(:[A-Za-z0-9$_-]+)?"
+)
+_ENDPOINTS = {"sqs": _QUEUE, "lambda": _FUNCTION}
+_NAMES = {"sqs": "SQS", "lambda": "Lambda"}
+_PROTOCOLS = frozenset(
+    ("http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose")
+)
+_JSON_ATTRIBUTES = ("FilterPolicy", "RedrivePolicy", "DeliveryPolicy")
+_SCOPES = ("MessageAttributes", "MessageBody")
 _OF_STRINGS = ("prefix", "suffix", "equals-ignore-case")
 
 
@@ -24,6 +35,10 @@ _OF_STRINGS = ("prefix", "suffix", "equals-ignore-case")
 def publish(original: Any, backend: Any, message: str, *args: Any, **more: Any) -> Any:
     """Publish a message; return its id."""
     subject, structure = more.get("subject"), more.get("message_structure")
+    if not (args or more.get("arn") or more.get("phone_number")):
+        raise SNSInvalidParameter(
+            "Invalid parameter: TopicArn or TargetArn Reason: no value for required parameter"
+        )
     if not message:
         raise SNSInvalidParameter("Invalid parameter: Empty message")
     if subject is not None and not _SUBJECT.fullmatch(subject):
@@ -41,6 +56,43 @@ def _require_default(message: str) -> None:
         raise SNSInvalidParameter(f"{prefix}JSON message body failed to parse") from error
     if not isinstance(found, dict) or not isinstance(found.get("default"), str):
         raise SNSInvalidParameter(f"{prefix}No default entry in JSON message body")
+
+
+@patch(f"{_BACKEND}.subscribe", why="takes any protocol, and a function that nothing can invoke")
+def subscribe(original: Any, backend: Any, topic_arn: str, endpoint: str, protocol: str) -> Any:
+    """Return a topic's new subscription, or the one that there is."""
+    backend.get_topic(topic_arn)
+    if protocol not in _PROTOCOLS:
+        raise SNSInvalidParameter(
+            f"Invalid parameter: Does not support this protocol string: {protocol}"
+        )
+    form = _ENDPOINTS.get(protocol)
+    if form is not None and not form.fullmatch(endpoint or ""):
+        raise SNSInvalidParameter(f"Invalid parameter: {_NAMES[protocol]} endpoint ARN")
+    return original(backend, topic_arn, endpoint, protocol)
+
+
+@patch(
+    f"{_BACKEND}.set_subscription_attributes",
+    why="takes any value, at which later messages of the topic fail",
+)
+def set_subscription_attributes(
+    original: Any, backend: Any, arn: str, name: str, value: Any
+) -> None:
+    """Set an attribute of a subscription."""
+    if value and name in _JSON_ATTRIBUTES:
+        try:
+            found = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise SNSInvalidParameter(f"Invalid parameter: {name}: failed to parse JSON") from error
+        target = found.get("deadLetterTargetArn") if isinstance(found, dict) else None
+        if name == "RedrivePolicy" and not _QUEUE.fullmatch(str(target)):
+            raise SNSInvalidParameter(
+                "Invalid parameter: RedrivePolicy: deadLetterTargetArn is an invalid ARN"
+            )
+    if name == "FilterPolicyScope" and value not in _SCOPES:
+        raise SNSInvalidParameter(f"Invalid parameter: FilterPolicyScope: Invalid value [{value}]")
+    original(backend, arn, name, value)
 
 
 @patch(f"{_BACKEND}._validate_filter_policy", why="takes what is no object, and empty lists")

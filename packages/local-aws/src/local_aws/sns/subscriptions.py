@@ -10,6 +10,7 @@ import json
 import logging
 from typing import Any
 
+from local_aws.core.clock import others_unharmed
 from local_aws.core.patching import patch
 from local_aws.eventbridge.delivery import (
     DeliveryFailed,
@@ -44,7 +45,10 @@ def publish(original: Any, subscription: Any, *arguments: Any, **more: Any) -> N
             original(subscription, *arguments, **more)
     except DeliveryFailed as error:
         _log.warning("%s is not delivered: %s", subscription.topic.arn, error.message)
-        _dead_letter(sender, subscription, *arguments, **more)
+        with others_unharmed(subscription):
+            _dead_letter(sender, subscription, *arguments, **more)
+    except Exception:  # of a subscriber that nothing can be handed to: the others get theirs
+        _log.exception("%s is not delivered to %s", subscription.topic.arn, subscription.endpoint)
 
 
 def _with_true_flags(subscription: Any) -> Any:

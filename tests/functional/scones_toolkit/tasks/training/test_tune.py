@@ -10,7 +10,7 @@ from scones_core.settings import Settings
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.training.tune import tune
-from scones_train.artifact import read_artifact
+from scones_train.model_folder import read_artifact
 
 
 @pytest.fixture

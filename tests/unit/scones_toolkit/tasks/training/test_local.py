@@ -12,7 +12,7 @@ from scones_etl.extract.resolve import open_source
 from scones_etl.pipeline import StagedDataset, stage
 from scones_toolkit.console import Console
 from scones_toolkit.tasks.training.local import confused, print_confusions, write_channels
-from scones_train.data import load_channel
+from scones_train.channels import load_channel
 from tests.support.photos import draw_photos
 
 CARD = ModelCard(

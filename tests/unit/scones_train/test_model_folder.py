@@ -11,7 +11,8 @@ import pytest
 from scones_core.errors import MalformedArtifact
 from scones_core.golden_samples import SAMPLES, GoldenSample, loads
 from scones_core.model_card import ModelCard
-from scones_train.artifact import (
+from scones_train.evaluation.predictions import ImagePredictions
+from scones_train.model_folder import (
     MAX_BYTES,
     OPTIONAL,
     read_artifact,
@@ -19,7 +20,6 @@ from scones_train.artifact import (
     unpack_artifact,
     write_artifact,
 )
-from scones_train.evaluation.predictions import ImagePredictions
 
 
 @pytest.fixture

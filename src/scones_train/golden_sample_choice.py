@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scones_core.golden_samples import GoldenSample
-from scones_train.data import ImageSet
+from scones_train.channels import ImageSet
 
 # They are sent through the endpoint after every apply, so they are few and small.
 MAX_SAMPLES = 8

@@ -15,7 +15,7 @@ from moto import mock_aws
 from scones_core.errors import ReleaseError
 from scones_core.golden_samples import GoldenSample, dumps
 from scones_core.settings import EndpointSettings
-from scones_deploy.artifact import artifact_release, missing_models, released_images
+from scones_deploy.artifact_release import artifact_release, missing_models, released_images
 from scones_deploy.release import Release
 
 URL = "s3://artifacts/model/job/output/model.tar.gz"

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from scones_core.class_folders import normal_form
 from scones_core.errors import DatasetError, SconesError
-from scones_core.image_folders import normal_form
 from scones_core.labels import LabelSet
 from scones_core.manifest import Manifest
 from scones_core.uris import SPLITS, S3Uri, dataset_prefix

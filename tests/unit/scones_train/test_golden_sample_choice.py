@@ -1,8 +1,8 @@
 import numpy as np
 
 from scones_images import decode
-from scones_train.data import ImageSet
-from scones_train.golden_samples import MAX_SAMPLES, choose_golden_samples
+from scones_train.channels import ImageSet
+from scones_train.golden_sample_choice import MAX_SAMPLES, choose_golden_samples
 
 
 def test_the_first_image_of_each_class_is_kept_pixel_by_pixel(images: ImageSet) -> None:

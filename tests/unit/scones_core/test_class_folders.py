@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from scones_core.errors import DatasetError
-from scones_core.image_folders import (
+from scones_core.class_folders import (
     HIDDEN,
     LINKED_FOLDER,
     NO_CLASS,
@@ -13,6 +12,7 @@ from scones_core.image_folders import (
     list_class_files,
     printable,
 )
+from scones_core.errors import DatasetError
 
 
 def make(folder: Path, *names: str) -> Path:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scones_core.class_folders import is_hidden, list_class_files
 from scones_core.errors import TrainingError
-from scones_core.image_folders import is_hidden, list_class_files
 from scones_images import ImageError, decode
 
 # Four halvings must leave a pixel to pool.

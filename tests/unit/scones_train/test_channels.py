@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scones_core.class_folders import HIDDEN, NO_CLASS
 from scones_core.errors import TrainingError
-from scones_core.image_folders import HIDDEN, NO_CLASS
-from scones_train.data import (
+from scones_train.channels import (
     NO_ENDING,
     ImageSet,
     Normalisation,

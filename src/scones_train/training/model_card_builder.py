@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scones_core.model_card import ModelCard
-from scones_train.data import Normalisation
+from scones_train.channels import Normalisation
 from scones_train.evaluation.calibration import Calibration
 from scones_train.evaluation.metrics import confusion_matrix, summarise
 from scones_train.training.hyperparameters import Hyperparameters

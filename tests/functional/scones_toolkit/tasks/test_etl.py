@@ -16,8 +16,8 @@ from scones_etl.load import UploadReport
 from scones_etl.pipeline import StagedDataset, stage
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
-from scones_toolkit.tasks import data
-from scones_toolkit.tasks.data import etl, extract
+from scones_toolkit.tasks import etl as etl_task
+from scones_toolkit.tasks.etl import etl, extract
 from tests.functional.scones_toolkit.tasks.conftest import DEPLOYMENT
 
 CLASSES = LabelSet.of(("bicycle", "motorcycle"))
@@ -97,8 +97,8 @@ def staged(project: Project, monkeypatch: pytest.MonkeyPatch) -> list[str | None
         )
         return stage(source, CLASSES, DatasetSettings())
 
-    monkeypatch.setattr(data, "extract", kept)
-    monkeypatch.setattr(data, "upload", lambda *_, **__: UploadReport(1, 0, 0.0))
+    monkeypatch.setattr(etl_task, "extract", kept)
+    monkeypatch.setattr(etl_task, "upload", lambda *_, **__: UploadReport(1, 0, 0.0))
     monkeypatch.setattr(Project, "client", lambda *_: None)
     return taken
 

@@ -1,0 +1,125 @@
+"""Policies that services take: a document that is none must not be kept.
+
+Each later request that it decides on would fail, those of the administrator too, and an effect that
+is spelt wrongly would decide as another.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
+
+from local_aws.iam.conditions import as_list, is_operator
+
+_VERSIONS = ("2012-10-17", "2008-10-17")
+_EITHER = (("Action", "NotAction"), ("Resource", "NotResource"), ("Principal", "NotPrincipal"))
+_PRINCIPALS = ("AWS", "Service", "Federated", "CanonicalUser")
+
+
+def policy_problem(text: str | bytes) -> str:
+    """Return what is wrong with a policy's text by the grammar of policies, "" for nothing."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return f"it is not JSON ({error})"
+    if not isinstance(document, dict):
+        return "it is not an object"
+    if document.get("Version", _VERSIONS[0]) not in _VERSIONS:
+        return f"its Version is not one of {', '.join(_VERSIONS)}"
+    if "Statement" not in document:
+        return "it has no Statement"
+    problems = (_statement_problem(one) for one in as_list(document["Statement"]))
+    return next((problem for problem in problems if problem), "")
+
+
+def _statement_problem(statement: Any) -> str:
+    if not isinstance(statement, dict):
+        return "a statement is not an object"
+    if statement.get("Effect") not in ("Allow", "Deny"):
+        return "a statement's Effect is neither Allow nor Deny"
+    for names in _EITHER:
+        given = [name for name in names if name in statement]
+        if len(given) > 1 or (not given and names[0] == "Action"):
+            return f"a statement has not one of {' and '.join(names)}"
+        if given and not _is_element(given[0], statement[given[0]]):
+            return f"a statement's {given[0]} is not of the form that it may have"
+    return _condition_problem(statement.get("Condition", {}))
+
+
+def _is_element(name: str, value: Any) -> bool:
+    if "Principal" not in name:
+        return _are_texts(value)
+    if not isinstance(value, Mapping):
+        return bool(value == "*")
+    return all(kind in _PRINCIPALS and _are_texts(named) for kind, named in value.items())
+
+
+def _are_texts(value: Any) -> bool:
+    return all(isinstance(one, str) for one in as_list(value))
+
+
+def _condition_problem(condition: Any) -> str:
+    if not isinstance(condition, Mapping):
+        return "a statement's Condition is not an object"
+    for name, keys in condition.items():
+        if not is_operator(name):
+            return f"{name} is no operator of conditions"
+        if not isinstance(keys, Mapping):
+            return f"the keys of {name} are not an object"
+        for value in (one for given in keys.values() for one in as_list(given)):
+            if not isinstance(value, str | int | float | bool):
+                return f"a value of {name} is neither a text, a number nor a boolean"
+    return ""
+
+
+Find = Callable[[Any], Any]
+
+
+def _parameter(name: str) -> Find:
+    return lambda response: response._get_param(name)
+
+
+def _attribute(response: Any) -> Any:
+    attributes = response._get_param("Attributes")
+    return attributes.get("Policy") if isinstance(attributes, Mapping) else None
+
+
+def _named_attribute(response: Any) -> Any:
+    is_policy = response._get_param("AttributeName") == "Policy"
+    return response._get_param("AttributeValue") if is_policy else None
+
+
+# How a request's policy is found, and the code that the service refuses it with.
+_POLICIES: dict[tuple[str, str], tuple[Find, str]] = {
+    ("ecr", "SetRepositoryPolicy"): (_parameter("policyText"), "InvalidParameterException"),
+    ("events", "PutPermission"): (_parameter("Policy"), "ValidationException"),
+    ("iam", "CreateRole"): (_parameter("AssumeRolePolicyDocument"), "MalformedPolicyDocument"),
+    ("iam", "UpdateAssumeRolePolicy"): (_parameter("PolicyDocument"), "MalformedPolicyDocument"),
+    ("kms", "CreateKey"): (_parameter("Policy"), "MalformedPolicyDocumentException"),
+    ("kms", "PutKeyPolicy"): (_parameter("Policy"), "MalformedPolicyDocumentException"),
+    ("logs", "PutResourcePolicy"): (_parameter("policyDocument"), "InvalidParameterException"),
+    ("sns", "CreateTopic"): (_attribute, "InvalidParameter"),
+    ("sns", "SetTopicAttributes"): (_named_attribute, "InvalidParameter"),
+    ("sqs", "CreateQueue"): (_attribute, "InvalidAttributeValue"),
+    ("sqs", "SetQueueAttributes"): (_attribute, "InvalidAttributeValue"),
+}
+
+
+def refuse_malformed_policy(original: Any, response: Any) -> Any:
+    """Answer 400 to a policy that is none; S3's is refused where a bucket gets it."""
+    known = _POLICIES.get((response.boto3_service_name, str(response._get_action())))
+    if known is None:
+        return original(response)
+    find, code = known
+    text = find(response)
+    problem = policy_problem(text) if text else ""
+    if not problem:
+        return original(response)
+    kind = type("Refused", (ServiceException,), {"__module__": __name__})
+    refusal = kind(code, f"Invalid parameter: the policy is not valid: {problem}.")
+    _, headers, body = response.serialized(ActionResult(refusal))
+    return 400, {**headers, "status": "400"}, body
