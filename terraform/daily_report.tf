@@ -1,4 +1,4 @@
-# Without a release nothing is captured, and there is nothing to report.
+# Without a release nothing is captured, so there is nothing to report.
 module "daily_report" {
   source   = "./modules/daily_report"
   for_each = toset(var.monitoring == null || local.release == null ? [] : ["this"])

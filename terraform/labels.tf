@@ -1,7 +1,7 @@
 # A function's environment variables have 4,096 bytes together, names and values
-# (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). A longer list of class
-# names, and longer assignments, lie in the data bucket: one object a list, those of all releases,
-# so that after a rollback a function finds its own.
+# (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). Longer lists of class
+# names and longer assignments are objects in the data bucket. The lists of all releases are kept,
+# so a function finds its own after a rollback.
 
 locals {
   max_inline_bytes = 4096 / 2
@@ -33,8 +33,8 @@ locals {
   )
 }
 
-# A release with a new class answers before its endpoint's update is over, and only then do the
-# functions change over. Until then they read that class's assignment here, and keep their own.
+# A release with a new class answers before the endpoint's update ends, and the functions are
+# updated only after it. Until then they read that class's assignment here.
 resource "aws_s3_object" "newest_assignments" {
   #checkov:skip=CKV_AWS_186:the bucket encrypts with the environment's key
 

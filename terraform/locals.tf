@@ -1,5 +1,5 @@
 locals {
-  # Stack is the one tag that separates this environment's cost from everything else in an account.
+  # Stack is the one tag that separates this environment's cost from all other cost of the account.
   tags = merge(var.tags, {
     Project     = var.project
     Environment = var.environment
@@ -19,7 +19,7 @@ locals {
   serving_modes = setunion([var.serving.mode], var.serving.additional_modes)
   endpoint      = module.endpoint[var.serving.mode]
 
-  # Its variant has the release's name, so that whatever sees an answer knows who gave it.
+  # Its variant has the release's name, so each answer shows which release gave it.
   challenger = var.challenger == null ? null : {
     release = var.challenger.release
     share   = var.challenger.share
@@ -36,8 +36,8 @@ locals {
 
   async_uri = replace(module.storage.capture_uri, "/capture$/", "async")
 
-  # Capture, shadow, autoscaling and office hours are the real-time endpoint's. Where there is
-  # none, the workflow's takes them, to refuse what it cannot have.
+  # Capture, shadow, autoscaling and office hours belong to the real-time endpoint. Without one, they
+  # are passed to the workflow's endpoint, whose validations refuse what it does not support.
   instances_mode = contains(local.serving_modes, "realtime") ? "realtime" : var.serving.mode
 
   deletes_endpoint = try(var.office_hours.action, "") == "delete" && contains(local.serving_modes, "realtime")
@@ -45,7 +45,7 @@ locals {
   # A model's probabilities are in the order of its own labels.
   labels = try(local.release.labels, null) == null ? var.labels : local.release.labels
 
-  # What one execution asks of the endpoint at once: from ten on, batches of ten each.
+  # Images that one execution sends to the endpoint at once; from ten on, in batches of ten.
   max_instances = coalesce(try(var.autoscaling.max, null), try(local.release.instance_count, null), 1)
   execution_concurrency = coalesce(
     var.limits.execution_concurrency,
@@ -53,7 +53,7 @@ locals {
   )
   batch_concurrency = min(10, local.execution_concurrency)
 
-  # Where results go. ARNs and names are computed, so that no function waits for a queue.
+  # Where results go. ARNs and names are computed, so no function depends on a queue.
   records = {
     TABLE             = local.names.assignments
     EVENT_BUS         = local.names.event_bus
@@ -62,17 +62,17 @@ locals {
     DATA_BUCKET       = local.names.buckets["data"]
   }
 
-  # Each timeout is longer than all tries of all calls that its function makes, and shorter than
+  # Each timeout is longer than all attempts of all calls that its function makes, and shorter than
   # the TimeoutSeconds of its state.
   functions = {
     serialize_image = {
-      description     = "Checks one image in S3 and answers a reference to it"
+      description     = "Checks one image in S3 and returns a reference to it"
       memory_mb       = 256
       timeout_seconds = 25
       environment     = local.check_environment
     }
     classify_image = {
-      description     = "Sends one image to the endpoint and answers its probabilities"
+      description     = "Sends one image to the endpoint and returns its probabilities"
       memory_mb       = 256
       timeout_seconds = 48
       environment     = local.classify_environment
@@ -99,7 +99,7 @@ locals {
       environment     = local.records
     }
     collect_inbox = {
-      description     = "Starts an execution for what was put into the inbox"
+      description     = "Starts an execution for the images put into the inbox"
       memory_mb       = 256
       timeout_seconds = 30
       environment = {
@@ -115,7 +115,7 @@ locals {
     MAX_IMAGE_PIXELS = tostring(var.limits.image_pixels)
   }
   classify_environment = {
-    # Taken from the endpoint itself: functions change over only once it serves the release.
+    # From the endpoint itself, so the functions are updated only after it serves the release.
     ENDPOINT_NAME = local.endpoint.name
     LABELS        = coalesce(local.labels_object, local.labels_text)
   }
@@ -123,9 +123,9 @@ locals {
     THRESHOLD   = tostring(local.threshold)
     RELEASE     = var.active_release == null ? "" : var.active_release
     ASSIGNMENTS = local.assignments_setting
-    # The same object in each release, so that a function that was not changed over finds it.
+    # The same object in each release, so a function that is not yet updated finds it.
     NEWEST_ASSIGNMENTS = "s3://${aws_s3_object.newest_assignments.bucket}/${aws_s3_object.newest_assignments.key}"
-    # As a text, so that there is one whether or not there is a challenger.
+    # Set with and without a challenger.
     CHALLENGER_THRESHOLD = local.deployed_challenger == null ? "" : tostring(local.deployed_challenger.threshold)
   }
 }

@@ -69,7 +69,7 @@ module "endpoint" {
     strategy            = var.rollout.strategy
   }
 
-  # The workflow's verdicts are about the endpoint that it calls.
+  # The workflow counts verdicts only for the endpoint that it calls.
   review_rollback = each.key != var.serving.mode || var.rollout.max_review_percent == 0 ? null : {
     percent   = var.rollout.max_review_percent
     namespace = module.naming.metric_namespace
@@ -81,8 +81,8 @@ module "endpoint" {
     partition = data.aws_partition.this.partition
   }
 
-  # The role's ARN is computed, so that names show in a plan; the role must still be there. A class
-  # has its assignment before the endpoint answers it, and a roll-out is recorded as it begins.
+  # The role's ARN is computed, so that a plan shows names, but the role must exist. A class has its
+  # assignment before the endpoint answers it, and a rollout is recorded when it begins.
   depends_on = [module.iam, aws_s3_object.chosen_release, aws_s3_object.newest_assignments]
 }
 
@@ -180,7 +180,7 @@ module "monitoring" {
   }
 }
 
-# SageMaker writes every training job of an account to this one group.
+# SageMaker writes the logs of all training jobs of an account to this group.
 resource "aws_cloudwatch_log_group" "training" {
   for_each = toset(var.owns_training_log_group ? ["this"] : [])
 

@@ -49,7 +49,7 @@ output "builtin_algorithm_image" {
 }
 
 output "model_package_group" {
-  description = "Group of model packages whose versions are the candidates for a release."
+  description = "Model package group whose versions are the candidates for a release."
   value       = module.storage.model_package_group
 }
 
@@ -89,7 +89,7 @@ output "async_uri" {
 }
 
 output "shadow_release" {
-  description = "Release that is compared with the active one; empty for none."
+  description = "Shadow release that is compared with the active one; empty for none."
   value       = var.shadow_release == null ? "" : var.shadow_release
 }
 
@@ -104,7 +104,7 @@ output "variant" {
 }
 
 output "office_hours" {
-  description = "When the endpoint is there, and what happens to it outside; null for always."
+  description = "When the endpoint exists, and what happens to it at other times; null for always."
   value       = var.office_hours
 }
 
@@ -114,7 +114,7 @@ output "active_release" {
 }
 
 output "threshold" {
-  description = "Confidence from which on a verdict is accepted."
+  description = "Lowest confidence that is accepted."
   value       = local.threshold
 }
 
@@ -129,7 +129,7 @@ output "retraining_state_machine_arn" {
 }
 
 output "drift_reference_since" {
-  description = "Day from which on traffic is usual, as monitoring.reference_since says; empty without one."
+  description = "monitoring.reference_since, the day from which traffic is normal; empty without one."
   value       = try(var.monitoring.reference_since, "")
 }
 

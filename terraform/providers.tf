@@ -14,7 +14,7 @@ data "aws_caller_identity" "this" {}
 
 data "aws_partition" "this" {}
 
-# A table of the provider: nothing is asked, and nothing is used unless a job takes it.
+# From the provider's own table, without a call to AWS; used only by training jobs that ask for it.
 data "aws_sagemaker_prebuilt_ecr_image" "builtin" {
   repository_name = "image-classification"
   image_tag       = "1"
@@ -28,7 +28,7 @@ data "aws_sagemaker_prebuilt_ecr_image" "autogluon" {
 }
 
 locals {
-  # Amazon's account lets every other one pull from it; the jobs' and the endpoint's roles must too.
+  # AWS's registry lets every account pull; the roles of jobs and endpoint need the permission too.
   builtin_repository_arn = format(
     "arn:%s:ecr:%s:%s:repository/%s",
     data.aws_partition.this.partition, var.region,
@@ -36,7 +36,7 @@ locals {
     data.aws_sagemaker_prebuilt_ecr_image.builtin.repository_name,
   )
 
-  # Demand models are trained in it, by --algorithm builtin.
+  # `inv demand.train --algorithm builtin` trains in it.
   autogluon_repository_arns = try(var.demand.enabled, false) ? [format(
     "arn:%s:ecr:%s:%s:repository/%s",
     data.aws_partition.this.partition, var.region,

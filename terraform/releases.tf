@@ -1,8 +1,7 @@
-# Which release answered when, for whoever reads captured records: their variant has one name
-# whatever it serves, and after a rollback the newest release is not the one that answers. The
-# versions of both objects are the history. The first is written before the endpoint is updated,
-# the second once the update is over; it names the version of the first, so that it is written
-# again even where the release that was active comes back.
+# The versions of these two objects say which release answered when: captured records name only the
+# variant, and after a rollback the newest release is not the active one. The first object is
+# written before the endpoint is updated, the second after it. The second names the version of the
+# first, so it is written again even if an update restores the previous release.
 
 resource "aws_s3_object" "chosen_release" {
   #checkov:skip=CKV_AWS_186:the bucket encrypts with the environment's key

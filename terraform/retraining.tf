@@ -1,4 +1,4 @@
-# What the state machines of jobs are given of their environment.
+# The environment, as the modules with a job_state_machine take it.
 locals {
   jobs_environment = {
     prefix                   = module.naming.prefix

@@ -35,7 +35,7 @@ variable "account_id" {
 }
 
 variable "tags" {
-  description = "Further tags of every resource, such as Owner or CostCenter."
+  description = "Additional tags of every resource, such as Owner or CostCenter."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -83,13 +83,13 @@ variable "active_release" {
 }
 
 variable "shadow_release" {
-  description = "Release that gets a copy of every request next to the active one, and whose answers are only recorded; null for none."
+  description = "Release that gets a copy of every request; its answers are only recorded. Null for none."
   type        = string
   default     = null
 }
 
 variable "challenger" {
-  description = "Release that answers a share (0 to 1) of the requests in the active one's place, to see which is better; null for none. `inv challenger` writes it beside the releases."
+  description = "Release that answers a share (0 to 1) of the requests in the active one's place, to compare them; null for none. `inv challenger` writes it into release.tfvars.json."
   type = object({
     release = string
     share   = number
@@ -114,7 +114,7 @@ variable "challenger" {
 }
 
 variable "serving" {
-  description = "How releases are served. mode is what the workflow calls: realtime or serverless. additional_modes are served too: async for bulk requests through S3, or, while mode changes, the old one for one apply. Each mode is an endpoint with a name of its own. async.autoscaling counts waiting requests per instance; min = 0 leaves no instance while nothing waits."
+  description = "How releases are served. mode: the endpoint that the workflow calls, realtime or serverless. additional_modes: further endpoints, such as async for bulk requests through S3, or the old mode while the mode changes. Each mode is an endpoint with its own name. The target of async.autoscaling is waiting requests per instance; min = 0 scales to zero while nothing waits."
   type = object({
     mode             = optional(string, "realtime")
     additional_modes = optional(set(string), [])
@@ -150,7 +150,7 @@ variable "serving" {
 }
 
 variable "autoscaling" {
-  description = "Least and most instances of the workflow's endpoint, and its target of requests a minute per instance; off_hours_min holds outside office_hours. Null keeps each release's own count."
+  description = "Minimum and maximum number of instances of the workflow's endpoint, and its target of requests a minute per instance. off_hours_min is the minimum outside office_hours. Null for each release's own instance count."
   type = object({
     min                        = number
     max                        = number
@@ -163,7 +163,7 @@ variable "autoscaling" {
 }
 
 variable "office_hours" {
-  description = "When the endpoint is there: from and to as HH:MM, days as in a cron expression (a week is SUN-SAT), a time zone. Outside them it is deleted (action = delete), or scaled in to autoscaling.off_hours_min (scale-in). Null for always."
+  description = "When the endpoint exists: from and to as HH:MM, days as in a cron expression (SUN-SAT is the whole week), a time zone. At other times it is deleted (action = delete) or scaled in to autoscaling.off_hours_min (scale-in). Null for always."
   type = object({
     from     = string
     to       = string
@@ -175,7 +175,7 @@ variable "office_hours" {
 }
 
 variable "alarms" {
-  description = "email gets the alarms, null for none; review_percent is the share of images sent to review within an hour from which on one is raised; monthly_budget_usd is what the environment may cost a month before one is raised, null for no budget."
+  description = "email: address that alarms are sent to, null for none. review_percent: share of images sent to review within an hour that raises an alarm. monthly_budget_usd: monthly cost that raises one, null for no budget."
   type = object({
     email              = optional(string)
     review_percent     = optional(number, 30)
@@ -186,7 +186,7 @@ variable "alarms" {
 }
 
 variable "labels" {
-  description = "Class names in model order while no release that names its own is active."
+  description = "Class names in model order, used while the active release, if any, has no labels of its own."
   type        = list(string)
   default     = ["bicycle", "motorcycle"]
   nullable    = false
@@ -198,7 +198,7 @@ variable "labels" {
 }
 
 variable "assignments" {
-  description = "What a class leads to, by class name: loading bay, orders near or far, and up to how many kilometres away. Written by the toolkit from scones.toml. Empty for images that are only classified; else every class of the active release has one."
+  description = "Assignment of each class, by class name: loading bay, orders near or far, and their largest distance in kilometres. `inv release` writes it from scones.toml. Empty if images are only classified; otherwise each class of the active release needs one."
   type = map(object({
     bay    = string
     orders = string
@@ -219,14 +219,14 @@ variable "assignments" {
 }
 
 variable "inbox_window_seconds" {
-  description = "How long images that are put under inbox/ are gathered before one execution takes them."
+  description = "Seconds that images below inbox/ are collected before one execution takes them."
   type        = number
   default     = 10
   nullable    = false
 }
 
 variable "confidence_threshold" {
-  description = "Confidence from which on a verdict is accepted; null for the active release's own."
+  description = "Lowest confidence that is accepted; null for the threshold of the release."
   type        = number
   default     = null
 
@@ -237,7 +237,7 @@ variable "confidence_threshold" {
 }
 
 variable "lambda_dir" {
-  description = "Folder of the Lambda bundles and their manifest.json, from the root module's folder on."
+  description = "Folder of the Lambda bundles and their manifest.json, relative to the root module."
   type        = string
   default     = "../build/lambda"
   nullable    = false
@@ -249,7 +249,7 @@ variable "lambda_dir" {
 }
 
 variable "limits" {
-  description = "function_concurrency is reserved for each function, -1 for none; execution_concurrency is how many images one execution asks the endpoint about at once, null for 20 for each instance that the endpoint may have (a serverless one's max_concurrency); batch_images is how many images of a large run one function call takes at most; image_bytes and image_pixels (width times height) are those of the largest image to classify."
+  description = "function_concurrency: reserved concurrency of each function, -1 for none. execution_concurrency: images that one execution sends to the endpoint at once, null for 20 for each instance that the endpoint may have (a serverless one: max_concurrency). batch_images: maximum number of images in one function call of a large run. image_bytes, image_pixels (width times height): size of the largest image that is classified."
   type = object({
     function_concurrency  = optional(number, -1)
     execution_concurrency = optional(number)
@@ -294,7 +294,7 @@ variable "capture_percent" {
 }
 
 variable "retention" {
-  description = "Days: how long logs are kept, how long captured requests and answers, and how long a scheduled deletion of the key can be taken back. expires_objects = false leaves out the buckets' lifecycle rules, where the whole environment is removed soon anyway."
+  description = "Days that logs are kept, that captured requests and answers are kept, and that a scheduled deletion of the key can be cancelled. expires_objects = false leaves out the buckets' lifecycle rules, for an environment that is removed soon."
   type = object({
     log_days          = optional(number, 365)
     capture_days      = optional(number, 90)
@@ -311,7 +311,7 @@ variable "retention" {
 }
 
 variable "rollout" {
-  description = "How a new release replaces the active one: strategy is canary, all_at_once, or auto for a canary from two instances on; bake_seconds, how long it is watched before it has all traffic; termination_seconds, how long the old instances stay after that. It is rolled back when the model's latency (90th percentile) reaches max_latency_ms, or max_review_percent of the verdicts within a minute go to review; 0 for no such rule."
+  description = "How a new release replaces the active one. strategy: canary, all_at_once, or auto, which is a canary with two or more instances. bake_seconds: how long it is watched before it gets all traffic. termination_seconds: how long the old instances stay after that. It is rolled back if the model's latency (90th percentile) reaches max_latency_ms, or if max_review_percent of the verdicts within a minute go to review; 0 turns this second rule off."
   type = object({
     strategy            = optional(string, "auto")
     bake_seconds        = optional(number, 300)
@@ -329,7 +329,7 @@ variable "rollout" {
 }
 
 variable "owns_training_log_group" {
-  description = "Whether to declare /aws/sagemaker/TrainingJobs, which all environments of an account and region share; false where another one, or an earlier training job, made it."
+  description = "Whether to declare /aws/sagemaker/TrainingJobs, which all environments of an account and region share; false if another one, or an earlier training job, created it."
   type        = bool
   default     = true
   nullable    = false
@@ -343,7 +343,7 @@ variable "model_repository_arns" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "Policy that bounds every role; null for none."
+  description = "ARN of the permissions boundary of every role; null for none."
   type        = string
   default     = null
 
@@ -354,14 +354,14 @@ variable "permissions_boundary_arn" {
 }
 
 variable "force_destroy" {
-  description = "Whether destroy may delete buckets and the image repository with what they hold."
+  description = "Whether destroy may delete the buckets and the image repository with their contents."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "aws_api" {
-  description = "How Terraform calls AWS: s3_path_style addresses buckets by path, only for an S3 without bucket host names; max_retries is how often a refused call is tried again."
+  description = "How Terraform calls AWS. s3_path_style: addresses buckets by path, for an S3 without bucket host names. max_retries: how often a failed call is retried."
   type = object({
     s3_path_style = optional(bool, false)
     max_retries   = optional(number, 25)
@@ -376,7 +376,7 @@ variable "aws_api" {
 }
 
 variable "retraining" {
-  description = "Whether and how the active model is retrained with what reviewers answered; null for never. It only proposes a release. training_image is the URI of the training image, hyperparameters and quality replace defaults of the recipe and of the gate, schedule starts a run where min_new_images were answered since the last, and so do the alarms of these names (null for those of confidence and drift)."
+  description = "Retraining of the active model with the reviewers' answers, which only proposes a release; null for none. training_image: URI of the training image. hyperparameters, quality: replace defaults of the recipe and of the quality gate. schedule and alarms start a run, which ends early if fewer than min_new_images were labelled since the last one. alarms.names: null for the alarms on low confidence and drift."
   type = object({
     training_image  = string
     instance_type   = optional(string, "ml.m5.xlarge")
@@ -400,7 +400,7 @@ variable "retraining" {
 }
 
 variable "demand" {
-  description = "Whether and how demand is forecast; null for not at all. model is the approved one, by the URI of its serving image and its artifact below `s3://<artifacts>/model/`; without it there is only the model package group. schedule starts a forecast of the CSV files below `s3://<data>/demand/input/`; null for never by itself."
+  description = "Demand forecast; null, or enabled = false, for none. model: the approved model, by the URI of its serving image and its artifact below `s3://<artifacts>/model/`; without it only the model package group is declared. schedule: starts a forecast of the CSV files below `s3://<data>/demand/input/`; null for manual starts only."
   type = object({
     enabled = optional(bool, true)
     model = optional(object({
@@ -417,7 +417,7 @@ variable "demand" {
 }
 
 variable "monitoring" {
-  description = "Whether and how each day of the endpoint's captured traffic is reported; null for not at all. image is the URI of the image `monitoring`. The job runs at schedule and reports the UTC day before, as a page below `s3://<data>/monitoring/` and as metrics; alarms are raised for drift, for another mix of classes, and for max_capture_gap_percent of the answered requests without a record. reference_since is a day, as 2026-11-20, from which on traffic is usual: set it where what the drift alarm shows is here to stay."
+  description = "Daily report of the endpoint's captured traffic; null for none. image: URI of the image `monitoring`. The job runs at schedule and reports the UTC day before, as a page below `s3://<data>/monitoring/` and as metrics. Alarms are raised for drift, for a changed class mix, and if max_capture_gap_percent of the answered requests have no record. reference_since: day, such as 2026-11-20, from which the new traffic is normal; set it if the drift that an alarm shows is permanent."
   type = object({
     image                   = string
     instance_type           = optional(string, "ml.t3.medium")
@@ -432,7 +432,7 @@ variable "monitoring" {
 
   validation {
     condition     = var.monitoring == null ? true : var.serving.mode == "realtime" && var.capture_percent > 0
-    error_message = "monitoring reads captured requests, which there are with serving.mode = \"realtime\" and capture_percent above 0 only."
+    error_message = "monitoring needs captured requests: set serving.mode = \"realtime\" and capture_percent above 0."
   }
 
   validation {
@@ -442,6 +442,6 @@ variable "monitoring" {
 
   validation {
     condition     = try(var.monitoring.reference_since, "") == "" ? true : can(formatdate("YYYY", "${var.monitoring.reference_since}T00:00:00Z"))
-    error_message = "monitoring.reference_since must be a day, as 2026-11-20."
+    error_message = "monitoring.reference_since must be a day, such as 2026-11-20."
   }
 }

@@ -141,33 +141,23 @@ def train(
         )
     matrix, folds = feature_matrix(hours), blocked_folds(hours, every=settings.fold_every)
     target = np.log1p(hours.values["count"])
-    seconds = settings.time_limit / (len(folds) + 1)
-    if seconds < MIN_FIT_SECONDS:
-        raise TrainingError(
-            f"AutoGluon fits {len(folds) + 1} times and needs {MIN_FIT_SECONDS} seconds for each: "
-            f"give a time limit of {MIN_FIT_SECONDS * (len(folds) + 1)} at least, or fewer folds."
-        )
-    one = threading.Lock()
+    seconds = _seconds_of_a_fit(settings.time_limit, fits=len(folds) + 1)
+    fit_lock = threading.Lock()
 
-    def fitted(path: Path, rows: NDArray[np.bool_]) -> Any:
-        made = kind(
+    def fit(path: Path, rows: NDArray[np.bool_]) -> Any:
+        predictor = kind(
             LABEL,
             problem_type="regression",
             eval_metric="root_mean_squared_error",
             path=str(path),
             verbosity=0,
         )
-        with tempfile.TemporaryDirectory() as scratch:
-            table = _table(Path(scratch), matrix[rows], target[rows])
-            try:
-                return made.fit(table, time_limit=seconds, presets=settings.presets)
-            except Exception as error:
-                raise TrainingError(f"AutoGluon could not fit the hours: {error}") from error
+        return _fit(predictor, matrix[rows], target[rows], seconds, settings.presets)
 
     def of_fold(fold: Fold) -> BlockForecast:
         # It uses all cores itself, and its limit is one of time.
-        with one, tempfile.TemporaryDirectory() as scratch:
-            model = AutoGluonModel(fitted(Path(scratch), fold.train), _BARE)
+        with fit_lock, tempfile.TemporaryDirectory() as scratch:
+            model = AutoGluonModel(fit(Path(scratch), fold.train), _BARE)
             middle = model.log_count(matrix[fold.test])
         return BlockForecast(middle, middle, middle)
 
@@ -175,7 +165,7 @@ def train(
     (folder / CARD).unlink(missing_ok=True)
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    fitted(folder / FOLDER, np.ones(len(hours), bool))
+    fit(folder / FOLDER, np.ones(len(hours), bool))
     card = Card(
         days=tuple(np.unique(hours.day).tolist()),
         settings={"algorithm": ALGORITHM, **asdict(settings)},
@@ -189,6 +179,30 @@ def train(
     text = json.dumps({**asdict(card), "features": list(FEATURES)}, indent=1, allow_nan=False)
     write_atomically(folder / CARD, text + "\n")
     return card, validated
+
+
+def _fit(
+    predictor: Any,
+    matrix: NDArray[np.float64],
+    target: NDArray[np.float64],
+    seconds: float,
+    presets: str,
+) -> Any:
+    with tempfile.TemporaryDirectory() as scratch:
+        table = _table(Path(scratch), matrix, target)
+        try:
+            return predictor.fit(table, time_limit=seconds, presets=presets)
+        except Exception as error:
+            raise TrainingError(f"AutoGluon could not fit the hours: {error}") from error
+
+
+def _seconds_of_a_fit(time_limit: int, *, fits: int) -> float:
+    if time_limit < MIN_FIT_SECONDS * fits:
+        raise TrainingError(
+            f"AutoGluon fits {fits} times and needs {MIN_FIT_SECONDS} seconds for each: "
+            f"give a time limit of {MIN_FIT_SECONDS * fits} at least, or fewer folds."
+        )
+    return time_limit / fits
 
 
 _BARE = Card(days=(), settings={}, coverage=0.9, widening=0.0, metrics={})

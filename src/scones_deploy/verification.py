@@ -37,6 +37,34 @@ def is_served(sagemaker: SageMakerClient, endpoint: str) -> bool:
     return True
 
 
+def served_release(
+    sagemaker: SageMakerClient, endpoint: str, releases: Mapping[str, Release]
+) -> str:
+    """Return the id of the release that answers at an endpoint, apart from a challenger.
+
+    Empty where none does: there is no such endpoint, its creation failed, or its model is of none
+    of these releases.
+    """
+    if not endpoint:
+        return ""
+    try:
+        live = sagemaker.describe_endpoint(EndpointName=endpoint)
+        if live["EndpointStatus"] in ("Creating", "Failed", "Deleting"):
+            return ""
+        found = sagemaker.describe_endpoint_config(EndpointConfigName=live["EndpointConfigName"])
+        variants = found["ProductionVariants"]
+        own = next(v for v in variants if not challenger_of(v["VariantName"]))
+        model = sagemaker.describe_model(ModelName=own["ModelName"])
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in MISSING:
+            raise
+        return ""
+    # An id is a part of the names of what Terraform makes for it; a model's files may be of two.
+    serving = [name for name, each in releases.items() if not [*_model_differences(model, each)]]
+    named = [name for name in serving if name in own["ModelName"]]
+    return next(iter((*named, *serving)), "")
+
+
 def endpoint_differences(
     sagemaker: SageMakerClient,
     endpoint: str,

@@ -70,18 +70,18 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What is to be published of a result: its place in the list, its row, the text."""
+    """What is to be published of a result: its index in the list, its row, the text."""
 
-    place: int
+    index: int
     key: Mapping[str, Any]
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row to write: its result's place in the list, and its attribute values."""
+    """A row to write: its result's index in the list, and its attribute values."""
 
-    place: int
+    index: int
     values: Mapping[str, Any]
 
     @property
@@ -94,17 +94,18 @@ class _Row:
         """Return the primary key as texts."""
         return self.values["image"]["S"], self.values["release"]["S"]
 
-    def is_same(self, found: Mapping[str, Any]) -> bool:
+    def is_same(self, stored: Mapping[str, Any]) -> bool:
         """Return whether the table's row is the one that this call made."""
         # Numbers come back in another spelling.
         return all(
-            found.get(name) == self.values[name] for name in ("execution", "recorded_at", "message")
+            stored.get(name) == self.values[name]
+            for name in ("execution", "recorded_at", "message")
         )
 
 
 @dataclass(slots=True)
 class _Written:
-    """What came of some rows: what is to be published of them, and faults by place."""
+    """What came of some rows: what is to be published of them, and faults by index."""
 
     notifications: list[Notification] = field(default_factory=list)
     faults: dict[int, WorkflowError] = field(default_factory=dict)
@@ -134,34 +135,34 @@ class Recorder:
         # Of an image that comes more than once, the first result speaks for all.
         first: dict[tuple[str, str], int] = {}
         same: dict[int, int] = {}
-        for place, result in enumerate(results):
+        for index, result in enumerate(results):
             if result["decision"] != "failed":
                 key = image_version(result["image"]), result.get("release", "")
-                same[place] = first.setdefault(key, place)
-        rows = [_Row(place, row_of(results[place], execution)) for place in first.values()]
+                same[index] = first.setdefault(key, index)
+        rows = [_Row(index, row_of(results[index], execution)) for index in first.values()]
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
             notifications: list[Notification] = []
             for written in pool.map(
                 lambda part: self._write(part, patience), chunks(rows, ROWS_A_CALL)
             ):
                 notifications += written.notifications
-                for place, fault in written.faults.items():
-                    kept[place] = failed(kept[place], fault)
+                for index, fault in written.faults.items():
+                    kept[index] = failed(kept[index], fault)
             refused: dict[int, str] = {}
             sends = (("accepted", self._publish), ("review", self._ask))
             for decision, send in sends:
-                mine = [n for n in notifications if results[n.place]["decision"] == decision]
+                mine = [n for n in notifications if results[n.index]["decision"] == decision]
                 for answer in pool.map(send, chunks(mine, MESSAGES_A_CALL)):
                     refused |= answer
-            for place, why in refused.items():
-                kept[place] = failed(kept[place], MessageNotSent(why))
+            for index, why in refused.items():
+                kept[index] = failed(kept[index], MessageNotSent(why))
             sent = [
-                notification for notification in notifications if notification.place not in refused
+                notification for notification in notifications if notification.index not in refused
             ]
             list(pool.map(self._mark, chunks(sent, ROWS_A_CALL)))
-        for place, original in same.items():
-            if "error" in kept[original] and place != original:
-                kept[place] = failed_as(kept[place], kept[original]["error"])
+        for index, original in same.items():
+            if "error" in kept[original] and index != original:
+                kept[index] = failed_as(kept[index], kept[original]["error"])
         self._dead_letter(kept, execution)
         return kept
 
@@ -174,19 +175,19 @@ class Recorder:
         written = _Written()
         if self.remaining() < RESERVED_SECONDS:
             fault = RecordNotWritten("There was no time left to write the image's row; redrive it.")
-            written.faults = {row.place: fault for row in rows}
+            written.faults = {row.index: fault for row in rows}
             return written
-        insert = {row.place: insert_statement(self.settings.table, row.values) for row in rows}
+        insert = {row.index: insert_statement(self.settings.table, row.values) for row in rows}
         refused = self._execute(insert)
-        known = [row for row in rows if refused.get(row.place, ("",))[0] == _DUPLICATE]
+        known = [row for row in rows if refused.get(row.index, ("",))[0] == _DUPLICATE]
         for row in rows:
-            if row.place not in refused:
+            if row.index not in refused:
                 written.notifications.append(
-                    Notification(row.place, row.key, row.values["message"]["S"])
+                    Notification(row.index, row.key, row.values["message"]["S"])
                 )
             elif row not in known:
-                why = ": ".join(refused[row.place])
-                written.faults[row.place] = RecordNotWritten(
+                why = ": ".join(refused[row.index])
+                written.faults[row.index] = RecordNotWritten(
                     f"The table {self.settings.table} refused a row: {why}"
                 )
         if known:
@@ -194,31 +195,31 @@ class Recorder:
         return written
 
     def _execute(self, statements: Mapping[int, Mapping[str, Any]]) -> dict[int, tuple[str, str]]:
-        """Execute statements in one call; return code and message, by place, of those refused.
+        """Execute statements in one call; return code and message, by index, of those refused.
 
         What is throttled is repeated, THROTTLED_ATTEMPTS times in all.
         """
         refused: dict[int, tuple[str, str]] = {}
-        left = dict(statements)
+        pending = dict(statements)
         for attempt in range(1, THROTTLED_ATTEMPTS + 1):
             try:
-                answer = self.table.batch_execute_statement(Statements=list(left.values()))
+                answer = self.table.batch_execute_statement(Statements=list(pending.values()))
                 errors = {
-                    place: (one["Error"]["Code"], one["Error"].get("Message", ""))
-                    for place, one in zip(left, answer["Responses"], strict=True)
-                    if "Error" in one
+                    index: (response["Error"]["Code"], response["Error"].get("Message", ""))
+                    for index, response in zip(pending, answer["Responses"], strict=True)
+                    if "Error" in response
                 }
             except (ClientError, BotoCoreError) as error:
                 code = _UNANSWERED if may_pass(error) else type(error).__name__
-                errors = dict.fromkeys(left, (code, str(error)))
+                errors = dict.fromkeys(pending, (code, str(error)))
             refused |= errors
-            left = {place: left[place] for place in errors if refused[place][0] in _PASSING}
+            pending = {index: pending[index] for index in errors if refused[index][0] in _PASSING}
             over = attempt == THROTTLED_ATTEMPTS or self.remaining() < RESERVED_SECONDS
-            if not left or over:
+            if not pending or over:
                 break
             time.sleep(random.uniform(0, THROTTLED_PAUSE_SECONDS * 2**attempt))  # noqa: S311
-            for place in left:
-                del refused[place]
+            for index in pending:
+                del refused[index]
         return refused
 
     def _compare(self, rows: Sequence["_Row"], written: "_Written", patience: float) -> None:
@@ -227,32 +228,32 @@ class Recorder:
         What the first call decided is published, unless the threshold has moved in between. A row
         that this call wrote, by a request whose answer it did not get, waits for no mark.
         """
-        left, own = list(rows), list[_Row]()
+        waiting, own = list(rows), list[_Row]()
         while True:
             try:
-                found = self._read([row.key for row in left])
+                stored = self._read([row.key for row in waiting])
             except (ClientError, BotoCoreError) as error:
                 fault = RecordNotWritten(f"The table {self.settings.table} did not answer: {error}")
-                written.faults |= {row.place: fault for row in left}
+                written.faults |= {row.index: fault for row in waiting}
                 return
-            own += [row for row in left if row.is_same(found.get(row.name, {}))]
-            left = [
+            own += [row for row in waiting if row.is_same(stored.get(row.name, {}))]
+            waiting = [
                 row
-                for row in left
-                if row not in own and "notified_at" not in found.get(row.name, {})
+                for row in waiting
+                if row not in own and "notified_at" not in stored.get(row.name, {})
             ]
             over = time.monotonic() >= patience or self.remaining() <= 2 * RESERVED_SECONDS
-            if not left or over:
+            if not waiting or over:
                 break
             time.sleep(MARK_PAUSE_SECONDS)
         written.notifications += [
-            Notification(row.place, row.key, row.values["message"]["S"]) for row in own
+            Notification(row.index, row.key, row.values["message"]["S"]) for row in own
         ]
-        for row in left:
-            known = found.get(row.name, {})
+        for row in waiting:
+            known = stored.get(row.name, {})
             as_before = known.get("decision") == row.values["decision"]
             text = (known if as_before else row.values)["message"]["S"]
-            written.notifications.append(Notification(row.place, row.key, text))
+            written.notifications.append(Notification(row.index, row.key, text))
 
     def _read(self, keys: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
         """Return the rows of these keys that the table has; one that it did not read is absent."""
@@ -267,7 +268,7 @@ class Recorder:
         now, statement = {"S": _now()}, mark_statement(self.settings.table)
         refused = self._execute(
             {
-                notification.place: {
+                notification.index: {
                     "Statement": statement,
                     "Parameters": [now, notification.key["image"], notification.key["release"]],
                 }
@@ -275,12 +276,12 @@ class Recorder:
             }
         )
         for notification in notifications:
-            if notification.place in refused:
-                why = ": ".join(refused[notification.place])
+            if notification.index in refused:
+                why = ": ".join(refused[notification.index])
                 logger().warning("row not marked", extra={"row": notification.key, "error": why})
 
     def _publish(self, notifications: Sequence[Notification]) -> dict[int, str]:
-        """Publish one call's events; return why, by place, for those that were refused."""
+        """Publish one call's events; return why, by index, for those that were refused."""
 
         def put(left: Sequence[Notification]) -> dict[int, str]:
             entries = [
@@ -302,7 +303,7 @@ class Recorder:
         return _sent(notifications, put, f"The event bus {self.settings.bus}")
 
     def _ask(self, notifications: Sequence[Notification]) -> dict[int, str]:
-        """Send one call's review messages; return why, by place, for those refused."""
+        """Send one call's review messages; return why, by index, for those refused."""
         return self._send(self.settings.review_queue, notifications)
 
     def _send(self, queue: str, notifications: Sequence[Notification]) -> dict[int, str]:
@@ -315,8 +316,8 @@ class Recorder:
             ]
             answer = self.queues.send_message_batch(QueueUrl=url, Entries=entries)
             return {
-                int(one["Id"]): f"refused it: {one['Code']}: {one.get('Message', '')}"
-                for one in answer.get("Failed", ())
+                int(refusal["Id"]): f"refused it: {refusal['Code']}: {refusal.get('Message', '')}"
+                for refusal in answer.get("Failed", ())
             }
 
         return _sent(notifications, put, f"The queue {name}")
@@ -324,8 +325,8 @@ class Recorder:
     def _dead_letter(self, results: Sequence[Result], execution: str) -> None:
         """Send a dead letter for each failed result; raises MessageNotSent for one not taken."""
         letters = [
-            Notification(place, {}, compact(dead_letter(result, execution)))
-            for place, result in enumerate(results)
+            Notification(index, {}, compact(dead_letter(result, execution)))
+            for index, result in enumerate(results)
             if result["decision"] == "failed"
         ]
         for part in chunks(letters, MESSAGES_A_CALL):
@@ -340,7 +341,7 @@ def _sent(
     put: Callable[[Sequence[Notification]], dict[int, str]],
     receiver: str,
 ) -> dict[int, str]:
-    """Send messages, those not taken SEND_ATTEMPTS times; return why by place for what is left.
+    """Send messages, those not taken SEND_ATTEMPTS times; return why by index for what is left.
 
     A call that is throttled whole, or has no answer, is repeated as well.
     """
@@ -357,7 +358,7 @@ def _sent(
             return {}
         left = [left[number] for number in refused]
     reasons = zip(left, refused.values(), strict=True)
-    return {notification.place: f"{receiver} {why}" for notification, why in reasons}
+    return {notification.index: f"{receiver} {why}" for notification, why in reasons}
 
 
 def recorder(settings: RecordEnvironment, remaining: Callable[[], float]) -> Recorder:
@@ -370,12 +371,12 @@ def write_results(bucket: str, run: str, name: str, results: Sequence[Result]) -
 
     A repeat overwrites the same object.
     """
-    place = {"bucket": bucket, "key": f"runs/{run}/results/{name}.jsonl"}
+    location = {"bucket": bucket, "key": f"runs/{run}/results/{name}.jsonl"}
     body = "".join(f"{compact(result)}\n" for result in results)
     clients.s3().put_object(
-        Bucket=bucket, Key=place["key"], Body=body.encode(), ContentType="application/jsonl"
+        Bucket=bucket, Key=location["key"], Body=body.encode(), ContentType="application/jsonl"
     )
-    return place
+    return location
 
 
 def failed(result: Result, error: Exception) -> Result:

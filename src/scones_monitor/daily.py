@@ -164,21 +164,9 @@ def _data(
     now: datetime,
 ) -> ReportData:
     until, s3 = since + DAY, client("s3")
-    source = S3Captures(s3, S3Uri.parse(settings.capture_uri), settings.endpoint, settings.variant)
-    left_out: list[str] = []
-    subject = Subject(
-        source,
-        Archive(archive, settings.endpoint),
-        settings.labels,
-        settings.threshold,
-        settings.endpoint,
-        settings.variant,
-        None,
-        release_history(s3, settings.data_bucket, left_out),
-        left_out,
-    )
-    listing = source.list(since, until)
-    subject.archive.update(source, listing.files)
+    subject = _subject(settings, s3, archive)
+    listing = subject.source.list(since, until)
+    subject.archive.update(subject.source, listing.files)
     subject.left_out.extend(listing.left_out)
     answers = read_answers(s3, settings.data_bucket, f"{LABELS}/").answers
     truth, period = subject.labels_of(answers), (since, until)
@@ -219,17 +207,34 @@ def _data(
         reference_until=compared.until,
         assignments=_assigned(summary, settings.assignments),
         left_out=tuple(subject.left_out),
-        provenance=Provenance(
-            environment=settings.environment,
-            endpoint=settings.endpoint,
-            source=str(source),
-            release=settings.release,
-            model_url=settings.model_url,
-            dataset_version=settings.dataset_version,
-            threshold_origin="set in env.tfvars"
-            if settings.chosen_threshold
-            else "chosen in training",
-        ),
+        provenance=_provenance(settings, str(subject.source)),
+    )
+
+
+def _provenance(settings: DailySettings, source: str) -> Provenance:
+    return Provenance(
+        environment=settings.environment,
+        endpoint=settings.endpoint,
+        source=source,
+        release=settings.release,
+        model_url=settings.model_url,
+        dataset_version=settings.dataset_version,
+        threshold_origin="set in env.tfvars" if settings.chosen_threshold else "chosen in training",
+    )
+
+
+def _subject(settings: DailySettings, s3: Any, archive: Path) -> Subject:
+    left_out: list[str] = []
+    return Subject(
+        S3Captures(s3, S3Uri.parse(settings.capture_uri), settings.endpoint, settings.variant),
+        Archive(archive, settings.endpoint),
+        settings.labels,
+        settings.threshold,
+        settings.endpoint,
+        settings.variant,
+        None,
+        release_history(s3, settings.data_bucket, left_out),
+        left_out,
     )
 
 

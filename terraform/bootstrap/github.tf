@@ -46,7 +46,7 @@ resource "aws_iam_role" "this" {
 
   name                 = "${local.prefix}-${each.key}"
   path                 = local.path
-  description          = "Taken by the GitHub environment ${local.github_environments[each.key]} of ${var.repository}"
+  description          = "Assumed by the GitHub environment ${local.github_environments[each.key]} of ${var.repository}"
   assume_role_policy   = each.value
   max_session_duration = 3600
 }

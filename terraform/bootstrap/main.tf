@@ -1,4 +1,5 @@
-# What must be there before an environment's own Terraform can keep its state. Once an account.
+# What must exist before an environment's own Terraform can store its state. Apply it once for each
+# environment.
 
 provider "aws" {
   region              = var.region
@@ -53,8 +54,8 @@ resource "aws_s3_bucket_versioning" "state" {
   }
 }
 
-# Without a key's ARN, S3 takes the account's own key for S3: whoever may read the state's
-# objects may read the state.
+# Without a key's ARN, S3 uses the account's AWS managed key: whoever may read the objects may read
+# the state.
 resource "aws_s3_bucket_server_side_encryption_configuration" "state" {
   bucket = aws_s3_bucket.state.id
 

@@ -34,6 +34,6 @@ output "trust_policies" {
 }
 
 output "policies" {
-  description = "As JSON, for tests and reviews: read-1 and so on, which both roles have, write-1 and so on, which the apply role has as well, and the boundary."
+  description = "Policies as JSON, for tests and reviews: read-1 and so on (both roles), write-1 and so on (the apply role), and the boundary."
   value       = merge(local.policies, { boundary = local.boundary })
 }

@@ -274,8 +274,8 @@ locals {
       Condition = { StringEquals = local.tagged.request }
     },
     {
-      # Its tags decide who may use a key, so never another's: one that is being made has neither
-      # tags nor an alias.
+      # A key's tags decide who may use it, so only a new key may be tagged: one with neither tags
+      # nor an alias.
       Sid      = "TagNewKey"
       Effect   = "Allow"
       Action   = "kms:TagResource"
@@ -303,7 +303,7 @@ locals {
       Condition = { StringEquals = local.tagged.resource }
     },
     {
-      # Lambda and SageMaker take the key by a grant that the caller makes.
+      # Lambda and SageMaker use the key through a grant that the caller creates.
       Sid       = "GrantKeyToServices"
       Effect    = "Allow"
       Action    = "kms:CreateGrant"
@@ -317,7 +317,7 @@ locals {
       Resource = local.arns.key_alias
     },
     {
-      # A role without the boundary can neither be made nor given anything.
+      # A role without the boundary can neither be created nor get permissions.
       Sid       = "WriteBoundedRoles"
       Effect    = "Allow"
       Action    = ["iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"]

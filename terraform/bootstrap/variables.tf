@@ -29,7 +29,7 @@ variable "region" {
 }
 
 variable "account_id" {
-  description = "The only account that this may be applied to, part of the bucket's name."
+  description = "The only account that this may be applied to; part of the bucket's name."
   type        = string
   nullable    = false
 
@@ -52,7 +52,7 @@ variable "repository" {
 }
 
 variable "oidc_provider_arn" {
-  description = "The account's provider for token.actions.githubusercontent.com where it has one; null to create it."
+  description = "The account's existing provider for token.actions.githubusercontent.com; null to create it."
   type        = string
   default     = null
 

@@ -15,13 +15,15 @@ started here, because python-terraform 0.10.1
 """
 
 import json
+import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from types import FrameType
+from typing import IO, Any, NoReturn
 
 from python_terraform import IsFlagged
 from python_terraform import Terraform as CommandLine
@@ -62,26 +64,56 @@ def run(
 
     `output` is called with each line of stdout as it is written, without its line end. An
     interrupt waits for the command: a terminal sends it to Terraform too, which then stops in
-    good order and gives the state lock back; KeyboardInterrupt follows after that.
+    good order and gives the state lock back; KeyboardInterrupt follows after that. A terminal
+    that is closed does not stop the command: Terraform would die of that, without saving what it
+    made; KeyboardInterrupt follows here as well, after its end.
     Raises TerraformError where the command cannot be started.
     """
+    with _hangups_ignored() as heed_hangups:
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=dict(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+            )
+        except OSError as error:
+            raise TerraformError(
+                f"{command[0]} cannot be run in {folder}: {error.strerror}."
+            ) from error
+        heed_hangups()
+        with process:
+            return _follow(process, output)
+
+
+@contextmanager
+def _hangups_ignored() -> Iterator[Callable[[], None]]:
+    """Ignore SIGHUP, as commands do that are started then; what is yielded makes it an interrupt.
+
+    Only the main thread may say what a signal does; in another one nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def heed() -> None:
+        # Under nohup it stays ignored.
+        if before is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, _interrupt)
+
     try:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-        )
-    except OSError as error:
-        raise TerraformError(
-            f"{command[0]} cannot be run in {folder}: {error.strerror}."
-        ) from error
-    with process:
-        return _follow(process, output)
+        yield heed
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _follow(process: subprocess.Popen[str], output: Callable[[str], None] | None) -> Finished:

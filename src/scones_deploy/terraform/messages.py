@@ -22,8 +22,8 @@ ADVICE = (
     ),
     (
         r"S3 bucket \S+ does not exist|NoSuchBucket",
-        "The bucket of the state is not there: create it first, as the README says, or name "
-        "another one in project.state_bucket.",
+        "The bucket of the state is not there: create it first, as "
+        "terraform/bootstrap/README.md says, or name another one in project.state_bucket.",
     ),
     (
         r"Backend configuration changed",

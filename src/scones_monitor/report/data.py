@@ -237,17 +237,7 @@ def figures(data: ReportData) -> dict[str, Any]:
         "invocation_errors": data.metrics.failed if data.metrics else None,
         "latency_ms": dict(data.metrics.overall) if data.metrics else {},
         "results_without_record": run.without_record if run else 0,
-        "classes": {
-            label: {
-                "n": int((summary.label == i).sum()),
-                "confidence_percentiles": {
-                    str(p): v
-                    for p, v in percentiles(summary.confidence[summary.label == i]).items()
-                },
-            }
-            for i, label in enumerate(summary.labels)
-            if (summary.label == i).any()
-        },
+        "classes": _class_figures(summary),
         "inputs_statistics": {
             name: {"n": len(values), **{str(p): v for p, v in percentiles(values).items()}}
             for name, values in input_values(summary).items()
@@ -267,6 +257,17 @@ def figures(data: ReportData) -> dict[str, Any]:
         "excluded": {each.reason: each.count for each in summary.excluded},
         "left_out": list(data.left_out),
     }
+
+
+def _class_figures(summary: Summary) -> dict[str, dict[str, Any]]:
+    """Return the count and the confidences of each class that was answered at all."""
+    figures = {}
+    for index, label in enumerate(summary.labels):
+        confidences = summary.confidence[summary.label == index]
+        if len(confidences):
+            quantiles = {str(p): value for p, value in percentiles(confidences).items()}
+            figures[label] = {"n": len(confidences), "confidence_percentiles": quantiles}
+    return figures
 
 
 def input_values(summary: Summary) -> dict[str, NDArray[np.float32]]:

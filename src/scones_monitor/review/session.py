@@ -101,8 +101,8 @@ class ReviewSession:
         """Have images whose answer was undone come first, and skipped ones last."""
         undone = {a.sha256: a for a in self._journal.answers if a.sha256 not in self._held}
         self._taken.extend(of_answer(answer) for answer in reversed(undone.values()))
-        skips = (one for one in self._held.values() if one.action == "skip")
-        self._skipped_before = {one.sha256 for one in skips}
+        skips = (answer for answer in self._held.values() if answer.action == "skip")
+        self._skipped_before = {skip.sha256 for skip in skips}
 
     def start(self) -> None:
         """Begin to load images in the background."""
@@ -116,10 +116,10 @@ class ReviewSession:
         if self._thread.is_alive():
             self._thread.join(10)
         with self._changed:
-            held = [c for one in self._ready for c in one.candidates] + list(self._taken)
-            held += [one.candidate for one in self._unusable.values()]
-            for one in self._skipped:
-                held += one.candidates if isinstance(one, _Loaded) else [one]
+            held = [c for loaded in self._ready for c in loaded.candidates] + list(self._taken)
+            held += [unusable.candidate for unusable in self._unusable.values()]
+            for skipped in self._skipped:
+                held += skipped.candidates if isinstance(skipped, _Loaded) else [skipped]
         for candidate in held:
             try:
                 self._source.release(candidate)
@@ -139,12 +139,12 @@ class ReviewSession:
 
     def _state(self) -> dict[str, Any]:
         item = self._ready[0] if self._ready else None
-        labelled = sum(one.action == "label" for one in self._session_answers())
+        labelled = sum(answer.action == "label" for answer in self._session_answers())
         return {
             "reviewer": self._journal.reviewer,
             "labels": list(self.labels),
             "item": None if item is None else self._item(item),
-            "next": [one.picture.sha256 for one in list(self._ready)[1:4]],
+            "next": [loaded.picture.sha256 for loaded in list(self._ready)[1:4]],
             "progress": {
                 "answered": labelled,
                 "answered_before": self._before,
@@ -154,33 +154,33 @@ class ReviewSession:
                 "closed": len(self.closed),
                 "duplicates": self._duplicates,
             },
-            "history": [self._decision(one) for one in self._last(HISTORY)],
+            "history": [self._decision(answer) for answer in self._last(HISTORY)],
             "can_undo": bool(self._last(1)),
             "loading": item is None and not self._exhausted,
             "grows": self._source.grows,
-            "unusable": [self._unusable_item(one) for one in self._unusable_shown()],
+            "unusable": [self._unusable_item(unusable) for unusable in self._unusable_shown()],
             "note": self._note,
             "trouble": self._trouble,
             "left_out": self._left_out(),
         }
 
-    def _item(self, one: _Loaded) -> dict[str, Any]:
+    def _item(self, loaded: _Loaded) -> dict[str, Any]:
         shown: dict[str, Any] = {
-            "id": one.picture.sha256,
-            "width": one.picture.width,
-            "height": one.picture.height,
+            "id": loaded.picture.sha256,
+            "width": loaded.picture.width,
+            "height": loaded.picture.height,
         }
         if self.show_guess:
-            shown |= {"guess": one.first.guess, "confidence": one.first.confidence}
+            shown |= {"guess": loaded.first.guess, "confidence": loaded.first.confidence}
         return shown
 
     def _unusable_shown(self) -> list[Unusable]:
         return list(self._unusable.values())[:MAX_UNUSABLE]
 
     @staticmethod
-    def _unusable_item(one: Unusable) -> dict[str, Any]:
-        place, guess = one.candidate.place, one.candidate.guess
-        return {"place": place, "reason": one.reason, "guess": guess}
+    def _unusable_item(unusable: Unusable) -> dict[str, Any]:
+        place, guess = unusable.candidate.place, unusable.candidate.guess
+        return {"place": place, "reason": unusable.reason, "guess": guess}
 
     @staticmethod
     def _decision(answer: Answer) -> dict[str, Any]:
@@ -194,39 +194,39 @@ class ReviewSession:
 
     def _left_out(self) -> list[str]:
         first: dict[str, str] = {}
-        for one in self._unusable.values():
-            first.setdefault(one.reason, one.candidate.place)
-        counts = Counter(one.reason for one in self._unusable.values())
-        found = [f"{reason}: {n}, the first {first[reason]}" for reason, n in counts.items()]
+        for unusable in self._unusable.values():
+            first.setdefault(unusable.reason, unusable.candidate.place)
+        counts = Counter(unusable.reason for unusable in self._unusable.values())
+        lines = [f"{reason}: {n}, the first {first[reason]}" for reason, n in counts.items()]
         if self.closed:
-            found.append(f"closed, as it could not be shown: {len(self.closed)}")
-        found += [f"{reason}: {count}" for reason, count in self._source.faults().items()]
-        found += [
+            lines.append(f"closed, as it could not be shown: {len(self.closed)}")
+        lines += [f"{reason}: {count}" for reason, count in self._source.faults().items()]
+        lines += [
             f"a line of {self._journal.path.name} is left out, as {reason}: {count}"
             for reason, count in self._journal.faults.counts.items()
         ]
-        return found
+        return lines
 
     def _session_answers(self) -> list[Answer]:
         session = self._journal.session
-        return [one for one in self._held.values() if one.session == session]
+        return [answer for answer in self._held.values() if answer.session == session]
 
     def _last(self, count: int) -> list[Answer]:
         """Return the newest answers of this host that hold, the newest first."""
-        undone = {one.undoes for one in self._journal.answers if one.action == "undo"}
+        undone = {answer.undoes for answer in self._journal.answers if answer.action == "undo"}
         holding = (
-            one
-            for one in reversed(self._journal.answers)
-            if one.action != "undo" and one.id not in undone
+            answer
+            for answer in reversed(self._journal.answers)
+            if answer.action != "undo" and answer.id not in undone
         )
-        return [one for one, _ in zip(holding, range(count), strict=False)]
+        return [answer for answer, _ in zip(holding, range(count), strict=False)]
 
     def picture(self, sha256: str) -> bytes:
         """Return the PNG of an image on the page, or of an answered one; raises NotCurrent."""
         with self._changed:
-            for one in self._ready:
-                if one.picture.sha256 == sha256:
-                    return one.picture.png
+            for loaded in self._ready:
+                if loaded.picture.sha256 == sha256:
+                    return loaded.picture.png
             answer = self._held.get(sha256)
         if answer is None:
             raise NotCurrent("That image is not on the page.")
@@ -256,26 +256,26 @@ class ReviewSession:
                     "That image is not the one to decide any more: it was answered on another "
                     "page of yours. The page now shows the next one."
                 )
-            one = self._ready[0]
-            answer = self._append(one, action, label=label, seconds=seconds)
+            loaded = self._ready[0]
+            answer = self._append(loaded, action, label=label, seconds=seconds)
             self._ready.popleft()
             if action == "label":
-                self._unsettled[answer.id] = one.candidates
+                self._unsettled[answer.id] = loaded.candidates
             else:
-                self._skipped.append(one)
+                self._skipped.append(loaded)
             self._changed.notify_all()
             self._on_answer(answer)
             return self._state()
 
-    def _append(self, one: _Loaded, action: Action, **values: Any) -> Answer:
+    def _append(self, loaded: _Loaded, action: Action, **values: Any) -> Answer:
         answer = self._journal.append(
             action,
-            sha256=one.picture.sha256,
-            file=one.picture.file,
-            image=one.first.image,
-            guess=one.first.guess,
-            confidence=one.first.confidence,
-            inference_id=one.first.inference_id,
+            sha256=loaded.picture.sha256,
+            file=loaded.picture.file,
+            image=loaded.first.image,
+            guess=loaded.first.guess,
+            confidence=loaded.first.confidence,
+            inference_id=loaded.first.inference_id,
             **values | {"seconds": min(max(values.get("seconds", 0.0), 0.0), MAX_SECONDS)},
         )
         if action == "undo":
@@ -285,9 +285,9 @@ class ReviewSession:
         return answer
 
     def _refresh_current(self) -> None:
-        found = current_answers([*self._journal.answers, *self._elsewhere])
+        current = current_answers([*self._journal.answers, *self._elsewhere])
         self._held, self._known = {}, {}
-        for answer in found.answers.values():
+        for answer in current.answers.values():
             self._hold(answer)
 
     def _hold(self, answer: Answer) -> None:
@@ -304,20 +304,20 @@ class ReviewSession:
             last = next(iter(self._last(1)), None)
             if last is None:
                 raise MonitorError("There is no answer to undo.")
-            one = self._again(last)
-            undone = self._append(one, "undo", undoes=last.id)
+            loaded = self._again(last)
+            undone = self._append(loaded, "undo", undoes=last.id)
             self._skipped_before.discard(last.sha256)
-            self._ready.appendleft(one)
+            self._ready.appendleft(loaded)
             self._on_answer(undone)
             self._changed.notify_all()
             return self._state()
 
     def _again(self, answer: Answer) -> _Loaded:
         """Return an answered image, with its messages where they are still held."""
-        for index, one in enumerate(self._skipped):
-            if isinstance(one, _Loaded) and one.picture.sha256 == answer.sha256:
+        for index, skipped in enumerate(self._skipped):
+            if isinstance(skipped, _Loaded) and skipped.picture.sha256 == answer.sha256:
                 del self._skipped[index]
-                return one
+                return skipped
         try:
             picture = render(self._images.read(answer.file))
         except ImageError as error:
@@ -329,11 +329,11 @@ class ReviewSession:
         with self._changed:
             again, self._skipped = self._skipped, []
             self._skipped_before = set()
-            for one in again:
-                if isinstance(one, _Loaded):
-                    self._ready.append(one)
+            for skipped in again:
+                if isinstance(skipped, _Loaded):
+                    self._ready.append(skipped)
                 else:
-                    self._taken.append(one)
+                    self._taken.append(skipped)
             self._exhausted = self._exhausted and not self._taken
             self._changed.notify_all()
             return self._state()
@@ -345,15 +345,15 @@ class ReviewSession:
         """
         with self._changed:
             waiting = list(self._unusable.items())
-        for name, one in waiting:
+        for name, unusable in waiting:
             try:
-                self._source.settle(one.candidate)
+                self._source.settle(unusable.candidate)
             except SourceUnavailable as error:
                 self._set_trouble(str(error))
                 break
             with self._changed:
                 self._unusable.pop(name, None)
-                self.closed.append(one)
+                self.closed.append(unusable)
         with self._changed:
             return self._state()
 
@@ -375,9 +375,11 @@ class ReviewSession:
             own = [*self._journal.answers, *self._elsewhere]
         votes = current_answers([*own, *self._others, *others]).votes()
         reviewer = self._journal.reviewer
-        names = sorted({name for given in votes.values() for name in given} - {reviewer})
-        found = (agreement(votes, reviewer, name) for name in names)
-        return [one for one in found if one.n]
+        names = sorted(
+            {name for by_reviewer in votes.values() for name in by_reviewer} - {reviewer}
+        )
+        measured = (agreement(votes, reviewer, name) for name in names)
+        return [pair for pair in measured if pair.n]
 
     # The thread that loads images.
 
@@ -410,15 +412,15 @@ class ReviewSession:
 
     def _load_next(self) -> None:
         if not self._taken:
-            found = self._source.take(AHEAD)
+            taken = self._source.take(AHEAD)
             remaining = self._source.remaining()
-            note = "" if found else self._source.note()
+            note = "" if taken else self._source.note()
             with self._changed:
                 self._remaining, self._note = remaining, note
-                self._taken.extend(found)
-                self._exhausted, self._look = not found, False
+                self._taken.extend(taken)
+                self._exhausted, self._look = not taken, False
                 self._changed.notify_all()
-            if not found:
+            if not taken:
                 return
         candidate = self._taken[0]
         if not self._is_known(candidate):
@@ -438,18 +440,18 @@ class ReviewSession:
         """Settle an image that was answered before, without loading it; return whether it was."""
         with self._changed:
             names = _names(candidate)
-            found = next((self._known[name] for name in names if name in self._known), None)
-        return found is not None and self._put_aside(found, candidate)
+            answer = next((self._known[name] for name in names if name in self._known), None)
+        return answer is not None and self._put_aside(answer, candidate)
 
-    def _put_aside(self, found: Answer, candidate: Candidate) -> bool:
+    def _put_aside(self, answer: Answer, candidate: Candidate) -> bool:
         """Return whether an answer that holds keeps an image from being shown now."""
-        if found.action == "label":
+        if answer.action == "label":
             self._source.settle(candidate)
             with self._changed:
-                self._before += found.session != self._journal.session
+                self._before += answer.session != self._journal.session
             return True
         with self._changed:
-            if found.sha256 not in self._skipped_before:
+            if answer.sha256 not in self._skipped_before:
                 return False
             self._skipped.append(candidate)
             return True
@@ -467,10 +469,10 @@ class ReviewSession:
         if held is not None and self._put_aside(held, candidate):
             return
         with self._changed:
-            for one in [*self._ready, *self._skipped]:
-                if isinstance(one, _Loaded) and one.picture.sha256 == picture.sha256:
-                    self._duplicates += candidate.inference_id != one.first.inference_id
-                    one.candidates.append(candidate)
+            for loaded in [*self._ready, *self._skipped]:
+                if isinstance(loaded, _Loaded) and loaded.picture.sha256 == picture.sha256:
+                    self._duplicates += candidate.inference_id != loaded.first.inference_id
+                    loaded.candidates.append(candidate)
                     return
         try:
             self._images.keep(picture, body)

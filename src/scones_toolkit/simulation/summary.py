@@ -60,9 +60,9 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
     `right` counts classified images of known class with the true label. Images a second are
     answered from the first upload to the last answer; rates are None where that is one moment.
     """
-    pairs = [(one, outcome.answered.get(key)) for key, one in outcome.sent.items()]
+    pairs = [(sent, outcome.answered.get(key)) for key, sent in outcome.sent.items()]
     decisions = Counter(a.result["decision"] for _, a in pairs if a)
-    latencies = [max(0.0, answer.at - one.at) for one, answer in pairs if answer]
+    latencies = [max(0.0, answer.at - sent.at) for sent, answer in pairs if answer]
     return {
         "sent": len(pairs),
         "not_sent": dict(outcome.not_sent),
@@ -76,7 +76,7 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
             **{f"p{p}": round(percentile(latencies, p), 3) for p in PERCENTILES if latencies},
             **({"max": round(max(latencies), 3)} if latencies else {}),
         },
-        "sent_per_second": _rate([one.at for one, _ in pairs]),
+        "sent_per_second": _rate([sent.at for sent, _ in pairs]),
         "answered_per_second": _throughput(outcome),
         "assignments": _assignments(outcome.answered.values()),
         "failures": _failures(outcome.answered.values()),
@@ -84,15 +84,15 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
 
 
 def _counts(pairs: Sequence[tuple[Sent, Answered | None]]) -> dict[str, int]:
-    found = Counter(answer.result["decision"] for _, answer in pairs if answer)
+    decisions = Counter(answer.result["decision"] for _, answer in pairs if answer)
     right = sum(
-        bool(one.label) and answer.result["inference"]["label"] == one.label
-        for one, answer in pairs
+        bool(sent.label) and answer.result["inference"]["label"] == sent.label
+        for sent, answer in pairs
         if answer and "inference" in answer.result
     )
     return {
         "sent": len(pairs),
-        **{decision: found[decision] for decision in DECISIONS},
+        **{decision: decisions[decision] for decision in DECISIONS},
         "unanswered": sum(answer is None for _, answer in pairs),
         "right": right,
     }
@@ -108,18 +108,18 @@ def _throughput(outcome: Outcome) -> float | None:
     """Return answers a second from the first upload to the last answer."""
     if not outcome.answered:
         return None
-    begin = min(one.at for one in outcome.sent.values())
+    begin = min(sent.at for sent in outcome.sent.values())
     span = max(answer.at for answer in outcome.answered.values()) - begin
     return round(len(outcome.answered) / span, 3) if span > 0 else None
 
 
 def _assignments(answers: Any) -> dict[str, int]:
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for answer in answers:
-        given = answer.result.get("assignment")
-        if isinstance(given, Mapping):
-            found[f"bay {given.get('bay')}, {given.get('orders')} orders"] += 1
-    return dict(found.most_common())
+        assignment = answer.result.get("assignment")
+        if isinstance(assignment, Mapping):
+            counts[f"bay {assignment.get('bay')}, {assignment.get('orders')} orders"] += 1
+    return dict(counts.most_common())
 
 
 def _failures(answers: Any) -> dict[str, int]:

@@ -19,14 +19,14 @@ alarms = {
   # email            = "<address>"
 }
 
-# An endpoint is paid for by the hour, and this one is not used at night.
+# An endpoint is billed by the hour, and this one is not used at night.
 office_hours = {
   from     = "07:00"
   to       = "19:00"
   timezone = "Etc/UTC"
 }
 
-# The output permissions_boundary_arn of bootstrap; GitHub's apply role makes no role without it.
+# The output permissions_boundary_arn of bootstrap; GitHub's apply role creates no role without it.
 # permissions_boundary_arn = "arn:aws:iam::<account id>:policy/ci/scones-dev-boundary"
 
 # account_id = "<account id>"

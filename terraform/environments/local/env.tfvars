@@ -8,7 +8,7 @@ aws_api = {
   max_retries   = 2
 }
 
-# Nothing here grows old, and the provider waits a minute for lifecycle rules to settle.
+# Nothing here lives long, and the provider waits a minute for lifecycle rules to settle.
 retention = {
   log_days          = 7
   key_deletion_days = 7

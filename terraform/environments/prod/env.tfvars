@@ -2,7 +2,7 @@ project     = "scones"
 environment = "prod"
 region      = "us-east-1"
 
-# Concurrency is reserved here alone; a new account may have none to reserve.
+# Only prod reserves concurrency; a new account may have none to reserve.
 limits = {
   function_concurrency = 50
 }
@@ -17,7 +17,7 @@ alarms = {
   # email            = "<address>"
 }
 
-# Two, so that a release is tried as a canary and one machine's fault is no outage.
+# Two, so that a release starts as a canary and a failed instance is not an outage.
 autoscaling = {
   min    = 2
   max    = 4
@@ -32,7 +32,7 @@ office_hours = {
   action   = "scale-in"
 }
 
-# The output permissions_boundary_arn of bootstrap; GitHub's apply role makes no role without it.
+# The output permissions_boundary_arn of bootstrap; GitHub's apply role creates no role without it.
 # permissions_boundary_arn = "arn:aws:iam::<account id>:policy/ci/scones-prod-boundary"
 
 # account_id = "<account id>"

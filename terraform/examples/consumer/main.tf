@@ -1,5 +1,5 @@
 # A consumer of the workflow's events: near orders go to one queue, far ones to another. It is a
-# root module of its own; all that it knows of the workflow is the name of the event bus.
+# separate root module that knows only the name of the event bus.
 
 variable "event_bus" {
   description = "Name of the workflow's event bus, its output event_bus."

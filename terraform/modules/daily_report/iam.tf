@@ -26,7 +26,7 @@ locals {
         Condition = { StringLike = { "s3:prefix" = [local.prefix] } }
       },
       {
-        # Earlier days' summaries say what a lasting drift is compared with.
+        # The summaries of earlier days name the reference of an ongoing drift.
         Sid      = "ReadSettingsAndLabels"
         Action   = ["s3:GetObject"]
         Resource = ["${local.data}/${local.settings_key}", "${local.data}/labels/*", "${local.data}/monitoring/*/summary.json", "${local.data}/samples/*"]
@@ -38,7 +38,7 @@ locals {
         Condition = { StringLike = { "s3:prefix" = [local.settings_key, "labels/*", "monitoring/*", "samples/*"] } }
       },
       {
-        # Which release answered when is in the versions of two objects.
+        # The versions of two objects say which release answered when.
         Sid      = "ReadReleases"
         Action   = ["s3:GetObjectVersion"]
         Resource = ["${local.data}/daily-report/*-release.json"]

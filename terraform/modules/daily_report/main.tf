@@ -1,4 +1,4 @@
-# Reports each day of the endpoint's traffic by the code of `inv report`: a schedule starts a state
+# Reports each day of the endpoint's traffic with the code of `inv report`: a schedule starts a state
 # machine, which waits for one processing job.
 
 locals {
@@ -10,7 +10,8 @@ locals {
   records = "${local.aws}:s3:::${join("/", local.capture)}/*"
   prefix  = "${join("/", slice(local.capture, 1, length(local.capture)))}/*"
 
-  # An environment variable of a processing job holds 256 characters, which class names pass.
+  # An object, because an environment variable of a processing job holds only 256 characters and
+  # class names may need more.
   settings_key = "daily-report/settings.json"
 }
 
@@ -39,7 +40,8 @@ module "job_state_machine" {
     expression  = var.schedule.expression
     timezone    = var.schedule.timezone
     description = "Reports the day before"
-    # Not by jsonencode, which escapes the angle brackets. A start that was retried is of its day.
+    # Without jsonencode, which would escape the angle brackets. The scheduled time names the day,
+    # even if the start is retried after midnight.
     input = "{\"time\": \"<aws.scheduler.scheduled-time>\"}"
   }
 }

@@ -1,5 +1,5 @@
 variable "environment" {
-  description = "The environment that this is a part of: see the module job_state_machine."
+  description = "The environment: see the module job_state_machine."
   type = object({
     prefix                   = string
     account_id               = string
@@ -35,7 +35,7 @@ variable "instance_type" {
 }
 
 variable "schedule" {
-  description = "When the day before is reported: a schedule expression and its time zone. Days are UTC's."
+  description = "When the day before is reported: a schedule expression and its time zone. Days are UTC days."
   type = object({
     expression = string
     timezone   = string

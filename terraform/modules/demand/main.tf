@@ -1,12 +1,12 @@
-# Forecasts demand by a model that a person approved. Without one there is only the group that
-# candidates are registered in.
+# Forecasts demand with a model that a person approved. Without one, only the model package group
+# of the candidates is declared.
 
 locals {
   name = "${var.environment.prefix}-demand"
   data = "arn:${var.environment.partition}:s3:::${var.environment.buckets.data}"
   this = toset(var.model == null ? [] : ["this"])
 
-  # A model cannot be changed, so that another has a name of its own.
+  # A model cannot be changed, so each has a name of its own.
   model_name = "${local.name}-${substr(sha256(jsonencode(var.model)), 0, 8)}"
 }
 

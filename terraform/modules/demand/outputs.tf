@@ -4,7 +4,7 @@ output "model_group" {
 }
 
 output "model_name" {
-  description = "Name of the model that forecasts; empty without one."
+  description = "Name of the SageMaker model; empty without one."
   value       = try(aws_sagemaker_model.this["this"].name, "")
 }
 

@@ -1,5 +1,5 @@
 variable "environment" {
-  description = "The environment that this is a part of: see the module job_state_machine."
+  description = "The environment: see the module job_state_machine."
   type = object({
     prefix                   = string
     account_id               = string
@@ -37,7 +37,7 @@ variable "instance_type" {
 }
 
 variable "schedule" {
-  description = "When a forecast starts: a schedule expression and its time zone; null for never by itself."
+  description = "When a forecast starts: a schedule expression and its time zone; null for manual starts only."
   type = object({
     expression = string
     timezone   = string

@@ -13,8 +13,8 @@ locals {
   }
 }
 
-# Scheduled actions change the bounds, so Terraform may not correct them. A change of what is
-# declared registers the variant again instead, with its policies.
+# Scheduled actions change the bounds, so Terraform ignores their drift. A changed declaration
+# registers the variant again, with its policies.
 resource "terraform_data" "bounds" {
   for_each = local.scaled
 
@@ -60,7 +60,7 @@ resource "aws_appautoscaling_policy" "load" {
       }
     }
 
-    # The load of an asynchronous endpoint is what waits for it, not what it answers.
+    # The load of an asynchronous endpoint is its queue, not its answers.
     dynamic "customized_metric_specification" {
       for_each = var.mode == "async" ? ["ApproximateBacklogSizePerInstance"] : []
 
@@ -102,7 +102,7 @@ resource "aws_appautoscaling_scheduled_action" "office_hours" {
   }
 }
 
-# Target tracking divides by the number of instances, so it never leaves none: this does.
+# Target tracking divides by the number of instances, so it cannot scale out from zero. This does.
 resource "aws_appautoscaling_policy" "wake" {
   for_each = var.mode == "async" && try(var.autoscaling.min, 1) == 0 ? aws_appautoscaling_target.this : {}
 
@@ -132,7 +132,7 @@ resource "aws_cloudwatch_metric_alarm" "wake" {
   for_each = aws_appautoscaling_policy.wake
 
   alarm_name          = "${var.name}-backlog-without-capacity"
-  alarm_description   = "Requests wait and ${var.name} has no instance; starts one."
+  alarm_description   = "Requests wait and ${var.name} has no instance: one is started."
   namespace           = "AWS/SageMaker"
   metric_name         = "HasBacklogWithoutCapacity"
   dimensions          = { EndpointName = var.name }

@@ -5,7 +5,7 @@ locals {
   # A canary is a part of each variant.
   smallest_count = min(concat([try(local.instance_counts[var.active_release], 1)], local.challenged ? [local.challenger_count] : [])...)
 
-  # One instance has no half that could be a canary.
+  # A single instance cannot be split into canary and rest.
   routing = upper(var.rollout.strategy == "auto" ? (local.smallest_count >= 2 ? "canary" : "all_at_once") : var.rollout.strategy)
 
   # SageMaker has no guardrails for a serverless endpoint. The morning's schedule creates the
@@ -49,7 +49,7 @@ resource "aws_sagemaker_endpoint" "this" {
         }
       }
 
-      # Always declared: to add or remove this block would replace the endpoint.
+      # Always declared: adding or removing this block would replace the endpoint.
       auto_rollback_configuration {
         dynamic "alarms" {
           for_each = toset(deployment_config.value.alarms)
@@ -62,7 +62,7 @@ resource "aws_sagemaker_endpoint" "this" {
     }
   }
 
-  # The containers' log group must be there first, or SageMaker would need leave to create it.
+  # The containers' log group must exist first, or SageMaker would need permission to create it.
   depends_on = [aws_cloudwatch_log_group.this]
 
   lifecycle {

@@ -2,14 +2,14 @@
 # challenger, and data capture.
 
 locals {
-  # Only requests to a real-time endpoint are worth capturing twice: an asynchronous one keeps
-  # them in S3 anyway, a serverless one cannot.
+  # Only a real-time endpoint captures: an asynchronous one keeps requests in S3 anyway, and a
+  # serverless one cannot.
   capture = var.mode == "realtime" ? { percent = var.capture_percent, uri = var.capture_uri } : null
 
   # Types with local NVMe storage encrypt it by themselves and refuse a key.
   nvme = "^ml\\.([a-z]+[0-9]+[a-z]*d[a-z]*|g5|g6e?|p5e?n?|p6[a-z0-9-]*|trn[0-9]+n?)\\."
 
-  # An update starts with the least that autoscaling keeps, and the targets scale from there.
+  # An update starts with autoscaling.min instances, and target tracking scales from there.
   instance_counts = {
     for id, release in var.releases :
     id => var.autoscaling == null ? release.instance_count : max(1, var.autoscaling.min)
@@ -18,11 +18,11 @@ locals {
   shadowed   = var.shadow_release != null && var.active_release != null
   challenged = var.challenger != null && var.active_release != null
 
-  # SageMaker takes one of the two only.
+  # SageMaker accepts only one of the two.
   second = local.shadowed ? var.shadow_release : local.challenged ? var.challenger.release : null
 
-  # With a shadow or a challenger the active release gets a second configuration. Its own stays,
-  # so that the end of the comparison, and a rollout that is taken back, find it.
+  # With a shadow or a challenger the active release gets a second configuration. Its own stays, so
+  # the end of the comparison and a rollback find it.
   pairs = merge(
     { for id in keys(var.releases) : id => { release = id, second = null } },
     local.second == null ? {} : { "${var.active_release}+${local.second}" = { release = var.active_release, second = local.second } },
@@ -30,9 +30,9 @@ locals {
 
   active_pair = local.second == null ? var.active_release : "${var.active_release}+${local.second}"
 
-  # A challenger does not scale: SageMaker refuses to take a variant off that is registered with
-  # Application Auto Scaling, and Terraform cannot take it off there first. So it has room for its
-  # share of the most that the endpoint may get.
+  # A challenger does not scale: SageMaker does not remove a variant that is registered with
+  # Application Auto Scaling, and Terraform cannot deregister it first. So it is sized for its share
+  # of autoscaling.max.
   challenger_count = !local.challenged ? null : var.autoscaling == null ? var.releases[var.challenger.release].instance_count : max(
     local.instance_counts[var.challenger.release], ceil(var.challenger.share * var.autoscaling.max)
   )
@@ -54,7 +54,7 @@ locals {
         instance_type  = var.releases[pair.second].instance_type
         instance_count = local.instance_counts[pair.second]
       }
-      # A configuration without a challenger keeps the name that it has without this.
+      # Merged, so that a configuration without a challenger has no further key to hash into its name.
       }, pair.second == null || !local.challenged ? {} : {
       challenger = {
         model_name     = local.model_names[pair.second]
@@ -111,7 +111,7 @@ resource "aws_sagemaker_endpoint_configuration" "this" {
     }
   }
 
-  # The same weight as the variant's: it sees every request, and answers none.
+  # The same weight as the variant's: it gets every request.
   dynamic "shadow_production_variants" {
     for_each = each.value.shadow == null ? [] : [each.value.shadow]
 
@@ -165,7 +165,7 @@ resource "aws_sagemaker_endpoint_configuration" "this" {
     }
   }
 
-  # Without it a configuration is deleted while the endpoint still runs on it.
+  # Without it, a configuration would be deleted while the endpoint still uses it.
   lifecycle {
     create_before_destroy = true
   }

@@ -1,8 +1,8 @@
 locals {
   has_instances = var.mode != "serverless"
 
-  # Models and configurations cannot be changed, only replaced. So everything that would
-  # replace one stands here, once: resources and the hash in their names are made from it.
+  # Models and configurations cannot be changed, only replaced. Everything that would replace one
+  # is listed here once; the resources and the hash in their names are made from it.
   models = {
     for id, release in var.releases : id => {
       image          = release.image

@@ -1,11 +1,11 @@
-# An endpoint of instances cannot scale to none, so outside office hours it is deleted, and
-# created again in the morning as Terraform made it: same name, configuration, rollout and tags.
+# A real-time endpoint cannot scale to zero, so it is deleted outside office hours and created
+# again in the morning as Terraform made it: same name, configuration, rollout and tags.
 # Models and configurations stay.
 
 locals {
   deleted_off_hours = var.office_hours != null && try(var.office_hours.action, "") == "delete" ? local.endpoints : toset([])
 
-  # From the endpoint itself: a rollout that was taken back must not come back each morning.
+  # From the endpoint itself: a release that was rolled back must not return each morning.
   create_endpoint = [
     for key in local.deleted_off_hours : {
       EndpointName       = var.name
@@ -60,7 +60,7 @@ resource "aws_scheduler_schedule" "this" {
       arn = aws_sqs_queue.off_hours["live"].arn
     }
 
-    # An instance type may be short for a while in the morning.
+    # An instance type may be unavailable for a while in the morning.
     retry_policy {
       maximum_event_age_in_seconds = 3600
       maximum_retry_attempts       = 10
@@ -68,7 +68,7 @@ resource "aws_scheduler_schedule" "this" {
   }
 }
 
-# What a schedule could not do, with its reason.
+# Calls of a schedule that failed, each with its reason.
 resource "aws_sqs_queue" "off_hours" {
   for_each = local.deleted_off_hours
 

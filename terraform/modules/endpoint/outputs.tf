@@ -19,16 +19,16 @@ output "active_configuration_name" {
 }
 
 output "shadow_variant" {
-  description = "Name of the variant that is compared; empty without a shadow."
+  description = "Name of the shadow release's variant; empty without one."
   value       = local.shadowed ? var.shadow_variant : ""
 }
 
 output "traffic_routing" {
-  description = "How a new release takes the traffic over: ALL_AT_ONCE or CANARY."
+  description = "How traffic shifts to a new release: ALL_AT_ONCE or CANARY."
   value       = local.routing
 }
 
 output "rollback_alarm_names" {
-  description = "Names of the alarms that take a rollout back, sorted."
+  description = "Names of the rollback alarms, sorted."
   value       = local.rollback_alarm_names
 }

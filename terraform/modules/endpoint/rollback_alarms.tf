@@ -34,7 +34,7 @@ resource "aws_cloudwatch_metric_alarm" "rollback" {
   for_each = local.variant_alarms
 
   alarm_name          = "${var.name}-${each.key}"
-  alarm_description   = "${each.value.description}; takes a running rollout of ${var.name} back."
+  alarm_description   = "${each.value.description}; rolls a running rollout of ${var.name} back."
   namespace           = "AWS/SageMaker"
   metric_name         = each.value.metric
   dimensions          = merge(local.dimensions, { VariantName = each.value.variant })
@@ -55,7 +55,7 @@ resource "aws_cloudwatch_metric_alarm" "low_confidence" {
   for_each = toset(var.review_rollback == null ? [] : ["this"])
 
   alarm_name          = "${var.name}-low-confidence"
-  alarm_description   = "Too many verdicts go to review; takes a running rollout of ${var.name} back."
+  alarm_description   = "Too many verdicts go to review; rolls a running rollout of ${var.name} back."
   comparison_operator = "GreaterThanOrEqualToThreshold"
   threshold           = var.review_rollback.percent
   evaluation_periods  = 1
@@ -93,13 +93,13 @@ locals {
   ))
 }
 
-# An idle endpoint costs as much as a busy one. Raised from its creation on until the first
-# request: without one, SageMaker sends no number at all.
+# An idle endpoint costs as much as a busy one. It is raised from creation until the first request,
+# before which SageMaker sends no metric.
 resource "aws_cloudwatch_metric_alarm" "idle" {
   for_each = local.has_instances ? local.endpoints : []
 
   alarm_name          = "${var.name}-no-traffic"
-  alarm_description   = "${var.name} had no request for a day, and it is paid for by the hour: remove it, or give it office_hours."
+  alarm_description   = "${var.name} had no request for a day and is billed by the hour: remove it, or set office_hours."
   namespace           = "AWS/SageMaker"
   metric_name         = "Invocations"
   dimensions          = local.dimensions

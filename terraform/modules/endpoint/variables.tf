@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of the endpoint, the start of its models' and configurations' names."
+  description = "Name of the endpoint, and prefix of its models' and configurations' names."
   type        = string
   nullable    = false
 }
@@ -16,7 +16,7 @@ variable "variant" {
 }
 
 variable "shadow_variant" {
-  description = "Name of the variant that sees every request and answers none."
+  description = "Name of the variant that gets a copy of every request."
   type        = string
   default     = "Shadow"
   nullable    = false
@@ -35,7 +35,7 @@ variable "mode" {
 }
 
 variable "serverless" {
-  description = "Size of a serverless endpoint: memory, requests at once, and how many of these are kept warm, null for none."
+  description = "Size of a serverless endpoint: memory, concurrent requests, and provisioned concurrency, null for none."
   type = object({
     memory_mb               = optional(number, 4096)
     max_concurrency         = optional(number, 10)
@@ -61,7 +61,7 @@ variable "serverless" {
 }
 
 variable "async" {
-  description = "Where an asynchronous endpoint writes (below `answers` and `failures`), and how many requests an instance works on at once."
+  description = "Where an asynchronous endpoint writes (below `answers` and `failures`), and the concurrent requests per instance."
   type = object({
     uri         = string
     concurrency = optional(number, 4)
@@ -134,7 +134,7 @@ variable "active_release" {
 }
 
 variable "shadow_release" {
-  description = "Release that gets a copy of every request next to the active one, and whose answers are only recorded; null for none."
+  description = "Release that gets a copy of every request; its answers are only recorded. Null for none."
   type        = string
   default     = null
 
@@ -190,7 +190,7 @@ variable "challenger" {
 }
 
 variable "autoscaling" {
-  description = "Least and most instances, and the target per instance: requests a minute for a real-time endpoint, waiting requests for an asynchronous one. off_hours_min holds outside office hours. Null keeps each release's own count."
+  description = "Minimum and maximum number of instances, and the target per instance: requests a minute for a real-time endpoint, waiting requests for an asynchronous one. off_hours_min is the minimum outside office hours. Null for each release's own instance count."
   type = object({
     min                        = number
     max                        = number
@@ -223,7 +223,7 @@ variable "autoscaling" {
 }
 
 variable "office_hours" {
-  description = "When the endpoint is there: from and to as HH:MM, days as in a cron expression (a week is SUN-SAT), a time zone. Outside them it is deleted, or scaled in to autoscaling.off_hours_min. Null for always."
+  description = "When the endpoint exists: from and to as HH:MM, days as in a cron expression (SUN-SAT is the whole week), a time zone. At other times it is deleted, or scaled in to autoscaling.off_hours_min. Null for always."
   type = object({
     from     = string
     to       = string
@@ -265,7 +265,7 @@ variable "office_hours" {
 }
 
 variable "off_hours" {
-  description = "For office_hours that delete: the schedules' role, the name of their group and queue, the partition; null for none."
+  description = "For office_hours with action = delete: the schedules' role, the name of their group and queue, the partition; null otherwise."
   type = object({
     role_arn  = string
     name      = string
@@ -275,7 +275,7 @@ variable "off_hours" {
 }
 
 variable "tags" {
-  description = "Tags that the provider gives to the endpoint; a schedule that creates it again gives the same."
+  description = "Tags that the provider gives to the endpoint; the schedule that creates it again sets the same."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -294,7 +294,7 @@ variable "kms_key_arn" {
 }
 
 variable "artifacts_prefix" {
-  description = "S3 prefix that the role may read models below, with a trailing slash."
+  description = "S3 prefix below which the role may read models, with a trailing slash."
   type        = string
   nullable    = false
 }
@@ -334,7 +334,7 @@ variable "log_retention_days" {
 }
 
 variable "rollout" {
-  description = "Seconds: how long new instances are watched before the rest of the traffic follows, and how long the old ones stay; canary_percent is their share in a canary. strategy is canary, all_at_once, or auto: a canary from two instances on."
+  description = "bake_seconds: how long new instances are watched before they get all traffic. termination_seconds: how long the old ones stay after that. canary_percent: share of the new instances in a canary. strategy: canary, all_at_once, or auto, which is a canary with two or more instances."
   type = object({
     bake_seconds        = number
     termination_seconds = number
@@ -365,7 +365,7 @@ variable "rollout" {
 }
 
 variable "latency_alarm_ms" {
-  description = "Model latency, 90th percentile in milliseconds, from which on a rollout is taken back."
+  description = "Model latency (90th percentile, in milliseconds) that triggers a rollback."
   type        = number
   default     = 2000
   nullable    = false
@@ -377,7 +377,7 @@ variable "latency_alarm_ms" {
 }
 
 variable "review_rollback" {
-  description = "Share of verdicts sent to review within a minute, in percent, from which on a rollout is taken back, from that many images on, and the functions' metric namespace; null for no such alarm."
+  description = "Share of verdicts sent to review within a minute, in percent, that triggers a rollback; the number of images that it needs; and the functions' metric namespace. Null for no such alarm."
   type = object({
     percent    = number
     namespace  = string

@@ -30,7 +30,7 @@ variable "lambda_dir" {
 }
 
 variable "alias" {
-  description = "Name of the alias that callers go through."
+  description = "Name of the alias through which the functions are called."
   type        = string
   nullable    = false
 }

@@ -1,5 +1,6 @@
 locals {
-  # Functions are handed their role by a caller who needs iam:PassRole in the same account.
+  # Lambda's trust needs no condition: who gives a function its role needs iam:PassRole in this
+  # account.
   trusted = merge(
     { for key in keys(var.arns.functions) : key => { service = "lambda.amazonaws.com", condition = {} } },
     {

@@ -1,5 +1,5 @@
 output "role_arns" {
-  description = "Role ARNs by principal; they wait for the roles' policies."
+  description = "Role ARNs by principal; they depend on the roles' policies."
   value       = { for key, role in aws_iam_role.this : key => role.arn }
 
   depends_on = [aws_iam_role_policy.this]

@@ -7,8 +7,8 @@ locals {
     Resource = "*"
   }
 
-  # The log groups are declared, so no role may create one: what Terraform does not know would
-  # outlive destroy and never expire.
+  # The log groups are declared, so no role may create one: a group that Terraform does not know
+  # would outlive destroy and never expire.
   log = {
     for key, arn in var.arns.log_groups : key => {
       Sid    = "Log"
@@ -37,7 +37,7 @@ locals {
   }
 
   tell_missing_images = {
-    # Without it S3 answers 403 for a key that does not exist, and the fault reads as a denial.
+    # Without it S3 answers 403 for a key that does not exist, which looks like a missing permission.
     Sid      = "DistinguishMissingImages"
     Effect   = "Allow"
     Action   = "s3:ListBucket"
@@ -51,7 +51,7 @@ locals {
     Resource = [for mode in setintersection(var.serving_modes, ["realtime", "serverless"]) : var.arns.endpoints[mode]]
   }
 
-  # Those of a class that is being rolled out, and those that are too long for a variable.
+  # The newest assignments, read while a class is rolled out, and those too long for a variable.
   read_assignments = {
     Sid      = "ReadAssignments"
     Effect   = "Allow"
@@ -162,7 +162,7 @@ locals {
   }
 
   encrypt_volumes = {
-    # SageMaker hands the key to the volumes of its instances by a grant, and only so.
+    # SageMaker uses the key for the volumes of its instances, only through a grant.
     Sid       = "EncryptVolumes"
     Effect    = "Allow"
     Action    = "kms:CreateGrant"
@@ -297,7 +297,7 @@ locals {
     endpoint = concat(local.read_models, local.pull_image, local.serve_asynchronously, [
       merge(local.log["realtime"], { Resource = [for mode in var.serving_modes : local.log[mode].Resource] }), local.use_key, local.encrypt_volumes, local.put_metrics["endpoint"],
       {
-        # A rollout is taken back when a rollback alarm is raised, and SageMaker looks with this role.
+        # SageMaker reads the rollback alarms of a rollout with this role.
         Sid      = "ReadRollbackAlarms"
         Effect   = "Allow"
         Action   = "cloudwatch:DescribeAlarms"

@@ -5,7 +5,7 @@ variable "role_names" {
 }
 
 variable "arns" {
-  description = "ARNs from the naming module; policies are written from these."
+  description = "ARNs from the naming module, for the policies."
   type = object({
     buckets         = map(string)
     functions       = map(string)
@@ -27,25 +27,25 @@ variable "arns" {
 }
 
 variable "account_id" {
-  description = "Account whose services may take the roles."
+  description = "Account whose services may assume the roles."
   type        = string
   nullable    = false
 }
 
 variable "serving_modes" {
-  description = "Modes that there are endpoints of: realtime, serverless, async."
+  description = "Modes that have an endpoint: realtime, serverless, async."
   type        = set(string)
   nullable    = false
 }
 
 variable "metric_namespace" {
-  description = "Namespace that the workflow counts failed images in."
+  description = "Metric namespace in which the workflow counts failed images."
   type        = string
   nullable    = false
 }
 
 variable "deletes_endpoint" {
-  description = "Whether schedules delete and create the real-time endpoint; they have a role of their own then."
+  description = "Whether schedules delete and create the real-time endpoint, and so need a role."
   type        = bool
   default     = false
   nullable    = false
@@ -64,13 +64,13 @@ variable "kms_key_arn" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "Policy that bounds every role; null for none."
+  description = "ARN of the permissions boundary of every role; null for none."
   type        = string
   default     = null
 }
 
 variable "model_repository_arns" {
-  description = "ARNs of further repositories that releases or training jobs take images from."
+  description = "ARNs of further repositories with images of releases or training jobs."
   type        = list(string)
   default     = []
   nullable    = false

@@ -1,4 +1,4 @@
-# S3 -> EventBridge -> queue -> function: a burst is gathered, and becomes few executions.
+# S3 -> EventBridge -> queue -> function: a burst of images becomes a few executions.
 
 resource "aws_s3_bucket_notification" "this" {
   bucket      = var.bucket
@@ -23,11 +23,11 @@ resource "aws_cloudwatch_event_target" "this" {
   rule = aws_cloudwatch_event_rule.this.name
   arn  = var.arns.queue
 
-  # The queue's name is known before it is there.
+  # The ARN is computed from the name, so the queue need not exist yet.
   depends_on = [aws_sqs_queue.this]
 }
 
-# Until an execution is started its messages stay, for 14 days.
+# Messages stay until an execution is started for them, up to 14 days.
 resource "aws_sqs_queue" "this" {
   name                    = var.names.queue
   sqs_managed_sse_enabled = true
@@ -48,8 +48,8 @@ resource "aws_sqs_queue" "this" {
   })
 }
 
-# Messages that are no S3 event; the function puts them here with the reason. A redrive policy would
-# move them without one, and after a fault of the workflow the images as well.
+# Messages that are not S3 events; the function puts them here with the reason. A redrive policy
+# would move them without a reason, and would also move images after a fault of the workflow.
 resource "aws_sqs_queue" "dead_letters" {
   name                      = var.names.dead_letter_queue
   sqs_managed_sse_enabled   = true
@@ -63,7 +63,7 @@ resource "aws_lambda_event_source_mapping" "this" {
   maximum_batching_window_in_seconds = var.window_seconds
   function_response_types            = ["ReportBatchItemFailures"]
 
-  # Few at once gather more messages each.
+  # The lower the concurrency, the more messages one invocation takes.
   scaling_config {
     maximum_concurrency = 2
   }

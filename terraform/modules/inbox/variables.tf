@@ -31,7 +31,7 @@ variable "prefix" {
 }
 
 variable "function_arn" {
-  description = "Function, by its alias, that takes the queue's messages."
+  description = "ARN of the function's alias that takes the queue's messages."
   type        = string
   nullable    = false
 }
@@ -43,7 +43,7 @@ variable "function_timeout_seconds" {
 }
 
 variable "window_seconds" {
-  description = "How long messages are gathered before the function takes them."
+  description = "Seconds that messages are collected before the function takes them."
   type        = number
   nullable    = false
 
@@ -54,7 +54,7 @@ variable "window_seconds" {
 }
 
 variable "alarm_topic_arn" {
-  description = "Topic of the alarms on messages that started nothing."
+  description = "Topic of the alarms on messages that started no execution."
   type        = string
   nullable    = false
 }

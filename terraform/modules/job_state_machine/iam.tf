@@ -34,7 +34,7 @@ locals {
         Resource = [for kind in var.jobs : "${local.aws}:sagemaker:${local.regional}:${lower(kind)}-job/${local.name}-*"]
       },
       {
-        # Step Functions learns of a job's end by rules of its own.
+        # Step Functions follows a job through EventBridge rules that it manages.
         Sid    = "FollowJobs"
         Effect = "Allow"
         Action = ["events:DescribeRule", "events:PutRule", "events:PutTargets"]
@@ -62,8 +62,8 @@ locals {
     ])
 
     jobs = concat(local.own.jobs, [
-      # The first job of an account finds no group; that of training jobs is declared. AWS may ask
-      # for a group that is to be made by the ARN of its streams.
+      # The first job of its kind in an account creates the log group (that of training jobs is
+      # declared). AWS may authorise the creation by the ARN of the group's streams.
       for kind in setsubtract(var.jobs, ["Training"]) : {
         Sid      = "Create${kind}LogGroup"
         Effect   = "Allow"
@@ -86,7 +86,7 @@ locals {
       },
       local.use_key,
       {
-        # SageMaker hands the key to the volumes of its instances by a grant, and only so.
+        # SageMaker uses the key for the volumes of its instances, only through a grant.
         Sid       = "EncryptVolumes"
         Effect    = "Allow"
         Action    = "kms:CreateGrant"

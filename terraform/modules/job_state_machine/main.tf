@@ -19,7 +19,7 @@ locals {
     can(regex(local.nvme, var.instance.type)) ? {} : { VolumeKmsKeyId = var.environment.kms_key_arn },
   )
 
-  # JSON is JSONata too.
+  # JSON is valid JSONata.
   placeholders = merge(var.placeholders, {
     prefix           = local.prefix
     data_bucket      = var.environment.buckets.data
@@ -31,12 +31,12 @@ locals {
     tags             = "{% ${jsonencode([for key, value in var.environment.tags : { Key = key, Value = value }])} %}"
   })
 
-  # A placeholder stands within a JSON string, so that quotes in its value are escaped.
+  # A placeholder is inside a JSON string, so quotes in its value are escaped.
   escaped = { for key, value in local.placeholders : key => substr(jsonencode(value), 1, length(jsonencode(value)) - 2) }
   machine = jsondecode(templatefile(var.definition_path, local.escaped))
 
-  # Every step is tried again after a fault that passes by itself. A job is one only where SageMaker
-  # did not take it: a job that failed costs hours, and fails again.
+  # A call is retried after a transient error, a job only if SageMaker did not accept it: a job that
+  # failed after hours would fail again.
   retries = jsondecode(file("${dirname(var.definition_path)}/retries.json"))
   jobs    = "arn:aws:states:::sagemaker:create"
 
@@ -82,7 +82,7 @@ resource "aws_sfn_state_machine" "this" {
     enabled = true
   }
 
-  # The role's policy must be there: AWS checks the right to deliver logs at once.
+  # The role's policy must exist: AWS checks at creation that the role may deliver logs.
   depends_on = [aws_iam_role_policy.this]
 }
 

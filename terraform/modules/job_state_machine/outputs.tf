@@ -17,7 +17,7 @@ output "schedule" {
 }
 
 output "role_arns" {
-  description = "ARNs of the roles machine, jobs and starter, which have their policies."
+  description = "ARNs of the roles machine, jobs and starter; they depend on the roles' policies."
   value       = { for key, role in aws_iam_role.this : key => role.arn }
   depends_on  = [aws_iam_role_policy.this]
 }

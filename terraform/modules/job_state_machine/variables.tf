@@ -1,5 +1,5 @@
 variable "environment" {
-  description = "The environment that this is a part of: start of every name, account, region, partition, names of the buckets data and artifacts, repositories of the images, event bus, key of all data, tags of the jobs, boundary of every role (null for none), and days that logs are kept."
+  description = "The environment: prefix of every name, account, region, partition, names of the buckets data and artifacts, repositories of the images, event bus, key of all data, tags of the jobs, permissions boundary of every role (null for none), and days that logs are kept."
   type = object({
     prefix                   = string
     account_id               = string
@@ -17,7 +17,7 @@ variable "environment" {
 }
 
 variable "name" {
-  description = "What follows the environment's prefix in the name of every resource and job."
+  description = "Second part of the name of every resource and job, after the environment's prefix."
   type        = string
   nullable    = false
 }
@@ -29,7 +29,7 @@ variable "definition_path" {
 }
 
 variable "placeholders" {
-  description = "What the definition's placeholders stand for, in addition to prefix, data_bucket, artifacts_bucket, bus_name, kms_key_arn, jobs_role_arn, instances and tags."
+  description = "Values of the definition's placeholders, in addition to prefix, data_bucket, artifacts_bucket, bus_name, kms_key_arn, jobs_role_arn, instances and tags."
   type        = map(string)
   nullable    = false
 }
@@ -46,7 +46,7 @@ variable "jobs" {
 }
 
 variable "instance" {
-  description = "Instance type of the jobs, and the size of its volume in GB (null for SageMaker's default, which a batch transform has to take)."
+  description = "Instance type of the jobs, and the size of its volume in GB (null for SageMaker's default; a batch transform needs null)."
   type = object({
     type      = string
     volume_gb = optional(number)
@@ -55,7 +55,7 @@ variable "instance" {
 }
 
 variable "statements" {
-  description = "What the roles machine and jobs are allowed in addition to those that any job needs: of the machine for its jobs, events and logs, of the jobs for image, key and logs."
+  description = "Policy statements of the roles machine and jobs, in addition to those that every job needs: the machine's for jobs, events and logs, the jobs' for image, key and logs."
   type = object({
     machine = list(object({
       Sid       = string
@@ -81,7 +81,7 @@ variable "publishes_events" {
 }
 
 variable "schedule" {
-  description = "When the schedule starts the state machine, with which input; null for never."
+  description = "When the schedule starts the state machine, and its input; null for none."
   type = object({
     expression  = string
     timezone    = optional(string, "UTC")

@@ -37,7 +37,7 @@ locals {
   count_alarms = merge(local.workflow_alarms, local.function_alarms, local.image_alarms)
 }
 
-# One of these within five minutes is worth a look: a caught failure is an item's failure.
+# Each is raised by a single count within five minutes.
 resource "aws_cloudwatch_metric_alarm" "count" {
   for_each = local.count_alarms
 
@@ -59,7 +59,7 @@ resource "aws_cloudwatch_metric_alarm" "count" {
 # A few images say nothing about a share, so fewer than twenty in an hour raise no alarm.
 resource "aws_cloudwatch_metric_alarm" "review_share" {
   alarm_name          = "${var.names.prefix}-low-confidence"
-  alarm_description   = "More images than usual are sent to review: look at the captured images for a drift."
+  alarm_description   = "More images than usual are sent to review: check the captured images for drift."
   comparison_operator = "GreaterThanOrEqualToThreshold"
   threshold           = var.review_alarm_percent
   evaluation_periods  = 1

@@ -1,5 +1,5 @@
-# What everything with this environment's tag costs, in a calendar month. AWS counts a tag from the
-# day on that it was activated as a cost allocation tag, in the paying account.
+# Costs of everything with this environment's tag in a calendar month. AWS counts a tag from the day
+# when the paying account activates it as a cost allocation tag.
 resource "aws_budgets_budget" "this" {
   for_each = toset(var.monthly_budget_usd == null ? [] : ["this"])
 
@@ -26,6 +26,6 @@ resource "aws_budgets_budget" "this" {
     }
   }
 
-  # Budgets tries the topic when it is given one.
+  # Budgets checks at creation that it may publish to the topic.
   depends_on = [aws_sns_topic_policy.this]
 }

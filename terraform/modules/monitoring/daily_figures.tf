@@ -25,7 +25,7 @@ locals {
     }
   }
 
-  # Filtered, as two tuples of different lengths are no conditional's results.
+  # Filtered, because the two results of a conditional cannot be tuples of different lengths.
   daily_widgets = [for widget in local.widgets_by_day : widget if var.daily_report != null]
 
   widgets_by_day = [
@@ -62,8 +62,8 @@ locals {
   ]
 }
 
-# There is a value a day. Between two of them, on a day without images, and of too few images, the
-# state stays: nothing has shown that a drift is over, or that there is one.
+# There is one value a day, and none for a day with no or too few images. Missing data keeps the
+# alarm's state: nothing shows that a drift has begun or ended.
 resource "aws_cloudwatch_metric_alarm" "daily" {
   for_each = local.daily_alarms
 
@@ -82,9 +82,8 @@ resource "aws_cloudwatch_metric_alarm" "daily" {
   ok_actions          = [aws_sns_topic.this.arn]
 }
 
-# A report that stays away is no state of the images. A value always passes, so that the alarm
-# says one thing only: for two days there was none. A new environment, which waits for its first
-# report, begins in that state and notifies nobody.
+# Any value is OK, so the alarm has one message: INSUFFICIENT_DATA after two days without a report.
+# A new environment starts in that state, which notifies nobody.
 resource "aws_cloudwatch_metric_alarm" "report_missing" {
   for_each = toset(var.daily_report == null ? [] : ["this"])
 

@@ -25,7 +25,7 @@ resource "aws_cloudwatch_event_target" "failed_executions" {
       cause  = "$.detail.cause"
       arn    = "$.detail.executionArn"
     }
-    # Not by jsonencode, which escapes the angle brackets of the variables.
+    # Without jsonencode, which would escape the angle brackets of the variables.
     input_template = "\"Step Functions did not finish its execution <name>: <status>, <error>: <cause> What it had done is kept; the rest is not done. Once the cause is removed, the execution can be redriven, which does the rest only: <arn>\""
   }
 }

@@ -24,7 +24,7 @@ output "daily_namespace" {
 }
 
 output "drift_alarm_names" {
-  description = "Alarms that say that the images, or the model's answers, have changed."
+  description = "Names of the alarms on changed images or answers."
   value = concat(
     [aws_cloudwatch_metric_alarm.review_share.alarm_name],
     [for key, alarm in aws_cloudwatch_metric_alarm.daily : alarm.alarm_name if key == "drift"],

@@ -1,5 +1,5 @@
 variable "names" {
-  description = "Names of the topic and of the dashboard, and the start of the alarms' names."
+  description = "Names of the topic, dashboard and budget, and the prefix of the alarms' names."
   type = object({
     prefix    = string
     topic     = string
@@ -51,7 +51,7 @@ variable "state_machine_arn" {
 }
 
 variable "failure_rule" {
-  description = "Name and ARN of the rule that publishes executions that did not succeed, and whose executions those are."
+  description = "Name and ARN of the rule that reports failed executions, and the state machines that it covers."
   type = object({
     name               = string
     arn                = string
@@ -92,7 +92,7 @@ variable "monthly_budget_usd" {
 }
 
 variable "cost_tag" {
-  description = "The one tag that everything of the environment carries; the budget counts by it."
+  description = "The tag of all resources of the environment, by which the budget filters."
   type = object({
     key   = string
     value = string
@@ -113,7 +113,7 @@ variable "labels" {
 }
 
 variable "review_alarm_percent" {
-  description = "Share of images sent to review within an hour from which on an alarm is raised; a drift of the images shows here first."
+  description = "Share of images sent to review within an hour that raises an alarm, in percent; drift shows here first."
   type        = number
   default     = 30
   nullable    = false
@@ -125,7 +125,7 @@ variable "review_alarm_percent" {
 }
 
 variable "daily_report" {
-  description = "From which share of answered requests without a captured record on an alarm is raised, where the daily report writes its metrics; null where there is none."
+  description = "Share of answered requests without a captured record that raises an alarm, in percent; null without a daily report."
   type = object({
     max_capture_gap_percent = number
   })

@@ -9,7 +9,7 @@ output "metric_namespace" {
 }
 
 output "alias" {
-  description = "Name of the alias that callers of functions and state machine go through."
+  description = "Name of the alias through which functions and state machine are called."
   value       = "live"
 }
 
@@ -19,7 +19,7 @@ output "variant" {
 }
 
 output "challenger_prefix" {
-  description = "Start of the name of a challenger's variant; its release is the rest."
+  description = "Prefix of the name of a challenger's variant; its release id follows."
   value       = "Challenger-"
 }
 
@@ -47,7 +47,7 @@ output "names" {
 }
 
 output "arns" {
-  description = "ARNs by kind, computed from the names, so that a plan shows whole policies."
+  description = "ARNs by kind, computed from the names, so a plan shows complete policies."
   value = {
     buckets = { for key, name in local.buckets : key => "arn:${var.partition}:s3:::${name}" }
     functions = {

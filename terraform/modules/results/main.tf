@@ -1,5 +1,5 @@
-# A row for each version of an image and each release that decided on it, so that a repeat changes
-# nothing, and a newer release's answer stands next to the older one.
+# A row for each version of an image and each release that decided on it: a repeat changes nothing,
+# and a newer release's answer does not replace an older one.
 resource "aws_dynamodb_table" "assignments" {
   name                        = var.names.assignments
   billing_mode                = "PAY_PER_REQUEST"
@@ -32,8 +32,8 @@ resource "aws_cloudwatch_event_bus" "this" {
   name = var.names.event_bus
 }
 
-# SQS's own encryption: with a key each message would be a request to KMS, and rules of consumers
-# would need it. A message names an image and a label.
+# SQS's own encryption: a key would add KMS requests, and the rules of consumers would need it. A
+# message has only an image's location and its verdict.
 resource "aws_sqs_queue" "this" {
   for_each = toset(["review", "dead_letters"])
 

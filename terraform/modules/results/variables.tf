@@ -15,7 +15,7 @@ variable "kms_key_arn" {
 }
 
 variable "protected" {
-  description = "Whether the table refuses to be deleted."
+  description = "Whether the table has deletion protection."
   type        = bool
   nullable    = false
 }

@@ -1,5 +1,5 @@
-# Retrains the active model with what reviewers answered, and proposes the result. It deploys
-# nothing: releases change by release.tfvars.json alone.
+# Retrains the active model with the reviewers' answers, and proposes the result. It deploys
+# nothing: only release.tfvars.json changes what is released.
 
 locals {
   name     = "${var.environment.prefix}-retrain"
@@ -29,7 +29,7 @@ module "job_state_machine" {
     training_image  = var.training_image
     serving_image   = var.release.image
     dataset_version = var.release.dataset_version
-    # JSON is JSONata too.
+    # JSON is valid JSONata.
     hyperparameters  = "{% ${jsonencode(var.hyperparameters)} %}"
     model_group      = var.model_group
     active_model     = var.release.model_data_url

@@ -1,5 +1,5 @@
 variable "environment" {
-  description = "The environment that this is a part of: see the module job_state_machine."
+  description = "The environment: see the module job_state_machine."
   type = object({
     prefix                   = string
     account_id               = string
@@ -41,13 +41,13 @@ variable "hyperparameters" {
 }
 
 variable "quality" {
-  description = "Limits of the gate, as in [quality] of the settings; those absent keep their default."
+  description = "Limits of the quality gate, as in [quality] of scones.toml; absent ones keep their default."
   type        = map(number)
   nullable    = false
 }
 
 variable "schedule" {
-  description = "Schedule expression, in UTC, and how many new images a scheduled run needs; null for none."
+  description = "Schedule expression, in UTC, and the new images that a scheduled run needs; null for none."
   type = object({
     expression     = string
     min_new_images = number
@@ -55,7 +55,7 @@ variable "schedule" {
 }
 
 variable "alarms" {
-  description = "Names of the alarms that start a run, and how many new images it needs then."
+  description = "Names of the alarms that start a run, and the new images that this run needs."
   type = object({
     names          = list(string)
     min_new_images = number
@@ -81,7 +81,7 @@ variable "model_group" {
 }
 
 variable "topic_arn" {
-  description = "ARN of the topic for people."
+  description = "ARN of the topic that notifies people."
   type        = string
   nullable    = false
 }

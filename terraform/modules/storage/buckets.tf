@@ -65,8 +65,8 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   }
 }
 
-# The provider waits 55 s until each of these is the same in eleven reads. Nothing depends on
-# them, so everything else is created meanwhile.
+# The provider waits 55 s until eleven reads of each agree. Nothing depends on them, so everything
+# else is created meanwhile.
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
   for_each = var.expires_objects ? aws_s3_bucket.this : {}
 
@@ -94,7 +94,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
-  # A job that has its model needs its checkpoints no more; one that has not is resumed soon.
+  # A finished job needs no checkpoints; an interrupted one is resumed soon.
   dynamic "rule" {
     for_each = each.key == "artifacts" ? ["checkpoints/"] : []
 
@@ -112,7 +112,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
-  # The daily reports show captured images, and go with them.
+  # Daily reports contain captured images, so they expire with them.
   dynamic "rule" {
     for_each = each.key == "data" ? ["monitoring/"] : []
 
@@ -155,7 +155,7 @@ resource "aws_s3_bucket_policy" "this" {
     Statement = concat([local.tls_only[each.key]], each.key == "logs" ? [local.log_delivery] : [])
   })
 
-  # A policy and a public access block that are put at once can conflict.
+  # A policy and a public access block that are set at the same time can conflict.
   depends_on = [aws_s3_bucket_public_access_block.this]
 }
 

@@ -9,7 +9,7 @@ output "bucket_names" {
 }
 
 output "versioned_bucket_names" {
-  description = "The same, of buckets that keep versions: an object that is written before has none."
+  description = "Bucket names by purpose, available once versioning is enabled: earlier objects would have no version."
   value       = { for purpose, versioning in aws_s3_bucket_versioning.this : purpose => versioning.bucket }
 }
 

@@ -75,7 +75,7 @@ variable "access_log_retention_days" {
 }
 
 variable "images_kept" {
-  description = "Model images that the repository keeps; the newest win."
+  description = "Number of model images that the repository keeps, the newest."
   type        = number
   default     = 20
   nullable    = false
@@ -87,7 +87,7 @@ variable "images_kept" {
 }
 
 variable "key_deletion_window_days" {
-  description = "Days in which a scheduled deletion of the key can be taken back."
+  description = "Days in which a scheduled deletion of the key can be cancelled."
   type        = number
   default     = 30
   nullable    = false
@@ -99,14 +99,14 @@ variable "key_deletion_window_days" {
 }
 
 variable "force_destroy" {
-  description = "Whether destroy may delete buckets and a repository that still hold something."
+  description = "Whether destroy may delete buckets and a repository that are not empty."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "expires_objects" {
-  description = "Whether lifecycle rules delete old versions, unfinished uploads and, where their days are over, captured records."
+  description = "Whether lifecycle rules delete old versions, unfinished uploads and expired captured records."
   type        = bool
   default     = true
   nullable    = false

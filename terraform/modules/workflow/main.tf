@@ -14,9 +14,9 @@ locals {
   template        = jsondecode(templatefile(var.definition_path, local.placeholders))
   distributed_map = jsondecode(templatefile(var.map_path, local.placeholders))
 
-  # A placeholder for a number would leave it no JSON, so numbers are set on what was decoded.
-  # A Map without an ItemProcessor of its own has those of the distributed Map, by another name:
-  # a state's name is unique in the whole state machine.
+  # A placeholder for a number would make the file invalid JSON, so numbers are set after decoding.
+  # A Map without an ItemProcessor gets that of the Distributed Map, with a renamed state: a state's
+  # name is unique in the whole state machine.
   inline_maps = {
     for name, state in local.template.States :
     name => merge(state, { MaxConcurrency = min(40, var.max_concurrency) }) if state.Type == "Map" && can(state.ItemProcessor)

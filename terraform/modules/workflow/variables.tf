@@ -11,7 +11,7 @@ variable "definition_path" {
 }
 
 variable "map_path" {
-  description = "File of what every Map of the definition without an ItemProcessor has."
+  description = "File with the fields of every Map that has no ItemProcessor in the definition."
   type        = string
   nullable    = false
 }
@@ -23,13 +23,13 @@ variable "data_bucket" {
 }
 
 variable "batch_images" {
-  description = "Images of a batch, at most."
+  description = "Maximum number of images in a batch."
   type        = number
   nullable    = false
 }
 
 variable "batch_concurrency" {
-  description = "Images of a batch that are worked on at once."
+  description = "Images of a batch that are processed at once."
   type        = number
   nullable    = false
 }
@@ -47,13 +47,13 @@ variable "function_arns" {
 }
 
 variable "metric_namespace" {
-  description = "CloudWatch namespace that failed images are counted in."
+  description = "CloudWatch namespace in which failed images are counted."
   type        = string
   nullable    = false
 }
 
 variable "max_concurrency" {
-  description = "Images that one execution works on at once: up to 40 in an inline Map, and so many batches in a distributed one."
+  description = "Images that one execution processes at once: at most 40 in an inline Map; in a Distributed Map, as many batches as batch_concurrency allows."
   type        = number
   nullable    = false
 

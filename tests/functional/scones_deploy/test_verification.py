@@ -19,6 +19,7 @@ from scones_deploy.verification import (
     function_differences,
     rollback_advice,
     score_differences,
+    served_release,
     setting_differences,
 )
 
@@ -112,6 +113,73 @@ def endpoint(**changes: Any) -> list[str]:
             {"ModelName": "m-r1"},
         )
         return endpoint_differences(sagemaker, "e", RELEASE, CONFIGURATION)
+
+
+def served(status: str, model: str = "e-r1", **changes: str) -> str:
+    """Return which of two releases an endpoint serves, by its status and its model."""
+    releases = {
+        "r1": RELEASE,
+        "r2": replace(RELEASE, id="r2", model_data_url="s3://artifacts/2.tar.gz"),
+    }
+    sagemaker = client("sagemaker")
+    with Stubber(sagemaker) as stub:
+        stub.add_response(
+            "describe_endpoint",
+            {
+                "EndpointName": "e",
+                "EndpointArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/e",
+                "EndpointConfigName": "c",
+                "EndpointStatus": status,
+                "CreationTime": NOW,
+                "LastModifiedTime": NOW,
+            },
+        )
+        stub.add_response(
+            "describe_endpoint_config",
+            {
+                "EndpointConfigName": "c",
+                "EndpointConfigArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/c",
+                "ProductionVariants": [
+                    {"VariantName": "Challenger-r2", "ModelName": "e-r2"},
+                    {"VariantName": "AllTraffic", "ModelName": model},
+                ],
+                "CreationTime": NOW,
+            },
+        )
+        container = {"Image": IMAGE, "ModelDataUrl": RELEASE.model_data_url, **changes}
+        stub.add_response(
+            "describe_model",
+            {
+                "ModelName": model,
+                "ModelArn": f"arn:aws:sagemaker:us-east-1:123456789012:model/{model}",
+                "CreationTime": NOW,
+                "PrimaryContainer": container,
+            },
+            {"ModelName": model},
+        )
+        return served_release(sagemaker, "e", releases)
+
+
+@pytest.mark.parametrize("status", ["InService", "Updating", "RollingBack", "UpdateRollbackFailed"])
+def test_an_endpoint_serves_the_release_of_its_model_whatever_terraform_last_tried(
+    status: str,
+) -> None:
+    assert served(status) == "r1"
+    assert served(status, "e-r2", ModelDataUrl="s3://artifacts/2.tar.gz") == "r2"
+    assert served(status, ModelDataUrl="s3://artifacts/other.tar.gz") == ""
+
+
+@pytest.mark.parametrize("status", ["Creating", "Failed", "Deleting"])
+def test_an_endpoint_that_never_came_into_service_serves_no_release(status: str) -> None:
+    assert served(status) == ""
+
+
+def test_without_an_endpoint_no_release_is_served() -> None:
+    assert served_release(client("sagemaker"), "", {"r1": RELEASE}) == ""
+    sagemaker = client("sagemaker")
+    with Stubber(sagemaker) as stub:
+        stub.add_client_error("describe_endpoint", "ValidationException", "Could not find e")
+        assert served_release(sagemaker, "e", {"r1": RELEASE}) == ""
 
 
 CHALLENGER = replace(RELEASE, id="r2", image=IMAGE.replace(":1", ":2"))

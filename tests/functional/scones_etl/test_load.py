@@ -1,36 +1,39 @@
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
+from botocore.model import OperationModel
 
 from scones_core.errors import ChecksumMismatch, DatasetError, MalformedDataset
 from scones_core.labels import LabelSet
 from scones_core.settings import DatasetSettings
 from scones_core.uris import manifest_key
 from scones_etl.extract.synthetic import Synthetic
-from scones_etl.load import read_manifest, upload
-from scones_etl.pipeline import stage
+from scones_etl.load import UploadReport, read_manifest, upload
+from scones_etl.pipeline import StagedDataset, stage
 
 BUCKET = "scones-data"
 
 
 @pytest.fixture(scope="module")
-def dataset():
+def dataset() -> StagedDataset:
     source = Synthetic(train_per_class=10, test_per_class=4)
     return stage(source, LabelSet.of(["bicycle", "motorcycle"]), DatasetSettings())
 
 
 @pytest.fixture
-def proof(dataset):
+def proof(dataset: StagedDataset) -> str:
     return manifest_key(dataset.manifest.version)
 
 
 class Wire:
     """Notes the requests of a client, cuts the line after some puts, and hides ETags as KMS."""
 
-    def __init__(self, client) -> None:
+    def __init__(self, client: Any) -> None:
         self.calls: list[tuple[str, str]] = []
         self.puts_left = 10_000
         self.kms = False
@@ -47,15 +50,15 @@ class Wire:
         for event, handler in self._handlers.items():
             self._events.unregister(event, handler)
 
-    def _note(self, params, model, **_):
+    def _note(self, params: dict[str, Any], model: OperationModel, **_: Any) -> None:
         self.calls.append((model.name, params.get("Key", "")))
 
-    def _cut(self, **_):
+    def _cut(self, **_: Any) -> None:
         self.puts_left -= 1
         if self.puts_left < 0:
             raise EndpointConnectionError(endpoint_url="https://s3")
 
-    def _hide(self, parsed, **_):
+    def _hide(self, parsed: dict[str, Any], **_: Any) -> None:
         if self.kms:
             for item in parsed.get("Contents", []):
                 item["ETag"] = '"' + item["ETag"].strip('"')[::-1] + '"'
@@ -65,26 +68,29 @@ class Wire:
 
 
 @pytest.fixture
-def wire(s3):
+def wire(s3: Any) -> Iterator[Wire]:
     wire = Wire(s3)
     yield wire
     wire.release()
 
 
-def stored(s3):
+def stored(s3: Any) -> set[str]:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
     return {item["Key"] for page in pages for item in page.get("Contents", [])}
 
 
-def body_of(s3, key):
-    return s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+def body_of(s3: Any, key: str) -> bytes:
+    content: bytes = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    return content
 
 
-def put(s3, dataset, **options):
+def put(s3: Any, dataset: StagedDataset, **options: Any) -> UploadReport:
     return upload(dataset, s3, BUCKET, **{"workers": 4, **options})
 
 
-def test_all_objects_arrive_and_the_manifest_is_the_last(s3, wire, dataset, proof):
+def test_all_objects_arrive_and_the_manifest_is_the_last(
+    s3: Any, wire: Wire, dataset: StagedDataset, proof: str
+) -> None:
     report = put(s3, dataset)
 
     assert (report.uploaded, report.skipped) == (len(dataset.objects) + 1, 0)
@@ -94,7 +100,7 @@ def test_all_objects_arrive_and_the_manifest_is_the_last(s3, wire, dataset, proo
     assert read_manifest(s3, BUCKET, dataset.manifest.version) == dataset.manifest
 
 
-def test_objects_carry_type_and_checksum(s3, dataset, proof):
+def test_objects_carry_type_and_checksum(s3: Any, dataset: StagedDataset, proof: str) -> None:
     put(s3, dataset)
 
     image = dataset.manifest.rows[0]
@@ -104,7 +110,7 @@ def test_objects_carry_type_and_checksum(s3, dataset, proof):
     assert s3.head_object(Bucket=BUCKET, Key=proof)["ContentType"] == "application/json"
 
 
-def test_a_second_run_puts_nothing_and_says_so(s3, wire, dataset):
+def test_a_second_run_puts_nothing_and_says_so(s3: Any, wire: Wire, dataset: StagedDataset) -> None:
     put(s3, dataset)
     wire.calls.clear()
 
@@ -115,7 +121,9 @@ def test_a_second_run_puts_nothing_and_says_so(s3, wire, dataset):
     assert {name for name, _ in wire.calls} == {"ListObjectsV2"}
 
 
-def test_a_failure_leaves_no_manifest_and_the_next_run_goes_on(s3, wire, dataset, proof):
+def test_a_failure_leaves_no_manifest_and_the_next_run_goes_on(
+    s3: Any, wire: Wire, dataset: StagedDataset, proof: str
+) -> None:
     wire.puts_left = 9
     with pytest.raises(DatasetError, match=r"cannot be written: .*AWS_ENDPOINT_URL"):
         put(s3, dataset)
@@ -130,7 +138,9 @@ def test_a_failure_leaves_no_manifest_and_the_next_run_goes_on(s3, wire, dataset
     assert stored(s3) == {*dataset.objects, proof}
 
 
-def test_a_failure_at_the_manifest_leaves_the_images_for_the_next_run(s3, wire, dataset):
+def test_a_failure_at_the_manifest_leaves_the_images_for_the_next_run(
+    s3: Any, wire: Wire, dataset: StagedDataset
+) -> None:
     wire.puts_left = len(dataset.objects)
     with pytest.raises(DatasetError, match="manifest"):
         put(s3, dataset)
@@ -140,7 +150,9 @@ def test_a_failure_at_the_manifest_leaves_the_images_for_the_next_run(s3, wire, 
     assert put(s3, dataset).uploaded == 1
 
 
-def test_a_missing_image_under_a_manifest_is_uploaded_and_verified_again(s3, wire, dataset, proof):
+def test_a_missing_image_under_a_manifest_is_uploaded_and_verified_again(
+    s3: Any, wire: Wire, dataset: StagedDataset, proof: str
+) -> None:
     put(s3, dataset)
     gone = dataset.manifest.rows[0].key
     s3.delete_object(Bucket=BUCKET, Key=gone)
@@ -157,7 +169,9 @@ def test_a_missing_image_under_a_manifest_is_uploaded_and_verified_again(s3, wir
 
 
 @pytest.mark.parametrize("change", [lambda b: b[:-1], lambda b: b[:-1] + bytes([b[-1] ^ 1])])
-def test_an_object_of_other_content_is_replaced(s3, dataset, change):
+def test_an_object_of_other_content_is_replaced(
+    s3: Any, dataset: StagedDataset, change: Callable[[bytes], bytes]
+) -> None:
     put(s3, dataset)
     key = dataset.manifest.rows[3].key
     s3.put_object(Bucket=BUCKET, Key=key, Body=change(dataset.objects[key]))
@@ -166,7 +180,9 @@ def test_an_object_of_other_content_is_replaced(s3, dataset, change):
     assert body_of(s3, key) == dataset.objects[key]
 
 
-def test_an_altered_manifest_is_replaced(s3, wire, dataset, proof):
+def test_an_altered_manifest_is_replaced(
+    s3: Any, wire: Wire, dataset: StagedDataset, proof: str
+) -> None:
     put(s3, dataset)
     s3.put_object(Bucket=BUCKET, Key=proof, Body=b"{}")
     wire.calls.clear()
@@ -175,7 +191,7 @@ def test_an_altered_manifest_is_replaced(s3, wire, dataset, proof):
     assert wire.keys("PutObject") == [proof]
 
 
-def test_a_key_of_kms_is_used_for_every_object(s3, dataset, proof):
+def test_a_key_of_kms_is_used_for_every_object(s3: Any, dataset: StagedDataset, proof: str) -> None:
     put(s3, dataset, kms_key_id="alias/scones")
 
     for key in (*dataset.objects, proof):
@@ -183,7 +199,9 @@ def test_a_key_of_kms_is_used_for_every_object(s3, dataset, proof):
         assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", "alias/scones")
 
 
-def test_where_the_etag_is_no_md5_the_stored_checksum_decides(s3, wire, dataset, proof):
+def test_where_the_etag_is_no_md5_the_stored_checksum_decides(
+    s3: Any, wire: Wire, dataset: StagedDataset, proof: str
+) -> None:
     put(s3, dataset)
     wire.kms = True
     wire.calls.clear()
@@ -196,7 +214,9 @@ def test_where_the_etag_is_no_md5_the_stored_checksum_decides(s3, wire, dataset,
     assert put(s3, dataset).uploaded == 2
 
 
-def test_progress_starts_after_what_is_there_and_ends_with_all(s3, wire, dataset):
+def test_progress_starts_after_what_is_there_and_ends_with_all(
+    s3: Any, wire: Wire, dataset: StagedDataset
+) -> None:
     wire.puts_left = 9
     with pytest.raises(DatasetError):
         put(s3, dataset)
@@ -208,12 +228,12 @@ def test_progress_starts_after_what_is_there_and_ends_with_all(s3, wire, dataset
     assert seen == [(done, total) for done in range(10, total + 1)]
 
 
-def test_a_bucket_that_is_not_there_is_named(s3, dataset):
+def test_a_bucket_that_is_not_there_is_named(s3: Any, dataset: StagedDataset) -> None:
     with pytest.raises(DatasetError, match="the bucket nowhere does not exist; apply"):
         upload(dataset, s3, "nowhere", workers=2)
 
 
-def test_an_s3_that_cannot_be_reached_is_told(dataset):
+def test_an_s3_that_cannot_be_reached_is_told(dataset: StagedDataset) -> None:
     client = boto3.client(
         "s3",
         "us-east-1",
@@ -226,24 +246,24 @@ def test_an_s3_that_cannot_be_reached_is_told(dataset):
         upload(dataset, client, BUCKET, workers=2)
 
 
-def test_a_version_that_is_not_there_is_named(s3):
+def test_a_version_that_is_not_there_is_named(s3: Any) -> None:
     with pytest.raises(DatasetError, match=r"holds no dataset 'abc'.*Run the ETL first"):
         read_manifest(s3, BUCKET, "abc")
 
 
-def test_a_manifest_of_a_missing_bucket_is_reported(s3):
+def test_a_manifest_of_a_missing_bucket_is_reported(s3: Any) -> None:
     with pytest.raises(DatasetError, match="the bucket nowhere does not exist"):
         read_manifest(s3, "nowhere", "abc")
 
 
-def test_a_manifest_that_is_none_is_refused(s3):
+def test_a_manifest_that_is_none_is_refused(s3: Any) -> None:
     s3.put_object(Bucket=BUCKET, Key=manifest_key("abc"), Body=b"not json")
 
     with pytest.raises(MalformedDataset):
         read_manifest(s3, BUCKET, "abc")
 
 
-def test_an_altered_manifest_is_not_believed(s3, dataset, proof):
+def test_an_altered_manifest_is_not_believed(s3: Any, dataset: StagedDataset, proof: str) -> None:
     fewer = replace(dataset.manifest, rows=dataset.manifest.rows[1:])
     s3.put_object(Bucket=BUCKET, Key=proof, Body=fewer.dumps().encode())
 
@@ -251,7 +271,9 @@ def test_an_altered_manifest_is_not_believed(s3, dataset, proof):
         read_manifest(s3, BUCKET, dataset.manifest.version)
 
 
-def test_a_manifest_of_another_version_is_not_taken_for_this_one(s3, dataset):
+def test_a_manifest_of_another_version_is_not_taken_for_this_one(
+    s3: Any, dataset: StagedDataset
+) -> None:
     s3.put_object(Bucket=BUCKET, Key=manifest_key("abc"), Body=dataset.manifest.dumps().encode())
 
     with pytest.raises(DatasetError, match="is the manifest of"):

@@ -1,6 +1,8 @@
 import hashlib
 import io
 import struct
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,23 +14,26 @@ from scones_core.manifest import Manifest
 from scones_core.settings import DatasetSettings
 from scones_etl.extract.cifar import CifarArchive
 from scones_etl.extract.synthetic import Synthetic
-from scones_etl.pipeline import stage
+from scones_etl.pipeline import StagedDataset, stage
+from tests.functional.scones_etl.conftest import Archives
 
 VEHICLES = LabelSet.of(["bicycle", "motorcycle"])
 SETTINGS = DatasetSettings()
 
 
 @pytest.fixture
-def source(archive):
+def source(archive: Path) -> CifarArchive:
     return CifarArchive.open(archive)
 
 
 @pytest.fixture
-def dataset(source):
+def dataset(source: CifarArchive) -> StagedDataset:
     return stage(source, VEHICLES, SETTINGS)
 
 
-def test_every_image_is_the_pixels_of_its_source_row_under_its_own_hash(source, dataset):
+def test_every_image_is_the_pixels_of_its_source_row_under_its_own_hash(
+    source: CifarArchive, dataset: StagedDataset
+) -> None:
     raw = source.read(VEHICLES)
     at = {(s, int(r)): n for n, (s, r) in enumerate(zip(raw.splits, raw.rows, strict=True))}
 
@@ -43,7 +48,9 @@ def test_every_image_is_the_pixels_of_its_source_row_under_its_own_hash(source, 
             np.testing.assert_array_equal(np.asarray(image), raw.images[index])
 
 
-def test_each_source_image_is_in_one_split_or_counted_as_dropped(source, dataset):
+def test_each_source_image_is_in_one_split_or_counted_as_dropped(
+    source: CifarArchive, dataset: StagedDataset
+) -> None:
     rows = dataset.manifest.rows
 
     assert len(rows) + dataset.removed.total == len(source.read(VEHICLES))
@@ -55,7 +62,7 @@ def test_each_source_image_is_in_one_split_or_counted_as_dropped(source, dataset
     )
 
 
-def test_the_lists_name_every_image_of_their_channel(dataset):
+def test_the_lists_name_every_image_of_their_channel(dataset: StagedDataset) -> None:
     prefix = f"dataset/{dataset.manifest.version}"
     for split in ("train", "validation", "test"):
         lines = dataset.objects[f"{prefix}/{split}_lst/{split}.lst"].decode().splitlines()
@@ -68,7 +75,9 @@ def test_the_lists_name_every_image_of_their_channel(dataset):
         assert all(VEHICLES.names[int(c)] == path.split("/")[0] for _, c, path in fields)
 
 
-def test_the_same_input_gives_the_same_bytes_and_version(source, dataset):
+def test_the_same_input_gives_the_same_bytes_and_version(
+    source: CifarArchive, dataset: StagedDataset
+) -> None:
     again = stage(source, VEHICLES, SETTINGS)
 
     assert again == dataset
@@ -76,13 +85,17 @@ def test_the_same_input_gives_the_same_bytes_and_version(source, dataset):
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"validation_fraction": 0.2}])
-def test_other_settings_give_another_version(source, dataset, change):
+def test_other_settings_give_another_version(
+    source: CifarArchive, dataset: StagedDataset, change: dict[str, Any]
+) -> None:
     other = stage(source, VEHICLES, DatasetSettings(**change))
 
     assert other.manifest.version != dataset.manifest.version
 
 
-def test_the_manifest_says_where_the_images_came_from(source, dataset):
+def test_the_manifest_says_where_the_images_came_from(
+    source: CifarArchive, dataset: StagedDataset
+) -> None:
     body = Manifest.loads(dataset.manifest.dumps())
 
     assert body.source == {"kind": "cifar100", "name": source.path.name, "sha256": source.sha256}
@@ -90,7 +103,7 @@ def test_the_manifest_says_where_the_images_came_from(source, dataset):
     assert body.classes == ("bicycle", "motorcycle")
 
 
-def test_progress_counts_every_image(source):
+def test_progress_counts_every_image(source: CifarArchive) -> None:
     seen = []
 
     dataset = stage(source, VEHICLES, SETTINGS, progress=lambda *step: seen.append(step))
@@ -99,7 +112,7 @@ def test_progress_counts_every_image(source):
     assert seen == [(done, total) for done in range(1, total + 1)]
 
 
-def test_train_images_that_are_test_images_are_dropped_and_counted(archives):
+def test_train_images_that_are_test_images_are_dropped_and_counted(archives: Archives) -> None:
     archives.train["data"][0] = archives.test["data"][0]
     archives.train["data"][3] = archives.train["data"][2]
 
@@ -110,12 +123,14 @@ def test_train_images_that_are_test_images_are_dropped_and_counted(archives):
     assert left.isdisjoint({0, 2, 3})
 
 
-def test_a_class_name_that_would_leave_its_folder_is_refused():
+def test_a_class_name_that_would_leave_its_folder_is_refused() -> None:
     with pytest.raises(DatasetError, match="cannot be part of an S3 key"):
         stage(Synthetic(), LabelSet.of(["bicycle", "../../x"]), SETTINGS)
 
 
-def test_recordio_is_written_when_it_is_asked_for_and_holds_the_listed_images(source, dataset):
+def test_recordio_is_written_when_it_is_asked_for_and_holds_the_listed_images(
+    source: CifarArchive, dataset: StagedDataset
+) -> None:
     other = stage(source, VEHICLES, DatasetSettings(recordio=True))
 
     assert other.manifest.settings["recordio"] is True
@@ -137,7 +152,9 @@ def test_recordio_is_written_when_it_is_asked_for_and_holds_the_listed_images(so
             assert rec[at + 32 : at + 32 + len(png)] == png
 
 
-def test_more_test_images_than_a_model_keeps_answers_for_are_refused(monkeypatch):
+def test_more_test_images_than_a_model_keeps_answers_for_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("scones_etl.pipeline.PREDICTION_VALUES", 7)
     source = Synthetic(train_per_class=10, test_per_class=2)
     with pytest.raises(DatasetError, match=r"4 test images of 2 classes .* have at most 3"):

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,17 +10,18 @@ from scones_core.labels import LabelSet
 from scones_core.settings import DatasetSettings
 from scones_etl.extract.cifar import CifarArchive
 from scones_etl.extract.resolve import open_source
-from scones_etl.pipeline import stage
+from scones_etl.pipeline import StagedDataset, stage
 from scones_etl.report import report, write_report
+from tests.functional.scones_etl.conftest import Archives
 
 VEHICLES = LabelSet.of(["bicycle", "motorcycle"])
 
 
-def staged(archives):
+def staged(archives: Archives) -> StagedDataset:
     return stage(CifarArchive.open(archives.write()), VEHICLES, DatasetSettings())
 
 
-def test_the_report_counts_what_the_manifest_lists(archives):
+def test_the_report_counts_what_the_manifest_lists(archives: Archives) -> None:
     found = report(staged(archives))
 
     assert found["balance"] == {
@@ -38,7 +40,7 @@ def test_the_report_counts_what_the_manifest_lists(archives):
     assert found["duplicates"]["count"] == found["near_duplicates"]["count"] == 0
 
 
-def test_equal_images_are_named_and_nearly_equal_ones_paired_but_kept(archives):
+def test_equal_images_are_named_and_nearly_equal_ones_paired_but_kept(archives: Archives) -> None:
     pixels = archives.train["data"]
     pixels[3] = pixels[0]
     smooth = np.repeat(np.arange(0, 256, 8, dtype=np.uint8), 32)
@@ -60,7 +62,7 @@ def test_equal_images_are_named_and_nearly_equal_ones_paired_but_kept(archives):
     assert {image["key"] for image in pair["images"]} <= {row.key for row in dataset.manifest.rows}
 
 
-def test_unreadable_files_and_uneven_classes_are_reported(tmp_path):
+def test_unreadable_files_and_uneven_classes_are_reported(tmp_path: Path) -> None:
     for label, count in (("cat", 12), ("dog", 6)):
         (tmp_path / "pets" / label).mkdir(parents=True)
         for number in range(count):
@@ -77,7 +79,9 @@ def test_unreadable_files_and_uneven_classes_are_reported(tmp_path):
     assert found["sizes"] == {"source": {"9x8": 18}, "stored": {"16x16": 18}}
 
 
-def test_the_report_is_written_with_a_sheet_for_each_class(archives, tmp_path):
+def test_the_report_is_written_with_a_sheet_for_each_class(
+    archives: Archives, tmp_path: Path
+) -> None:
     folder = tmp_path / "report"
     folder.mkdir()
     (folder / "tractor.png").touch()
@@ -94,7 +98,7 @@ def test_the_report_is_written_with_a_sheet_for_each_class(archives, tmp_path):
         assert sheet.size == (662, 200)
 
 
-def test_the_same_dataset_gives_the_same_files(archives, tmp_path):
+def test_the_same_dataset_gives_the_same_files(archives: Archives, tmp_path: Path) -> None:
     dataset = staged(archives)
     for name in ("one", "two"):
         write_report(dataset, tmp_path / name)
@@ -103,7 +107,7 @@ def test_the_same_dataset_gives_the_same_files(archives, tmp_path):
         assert (tmp_path / "two" / path.name).read_bytes() == path.read_bytes()
 
 
-def test_a_folder_that_cannot_be_written_is_an_error(archives, tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(archives: Archives, tmp_path: Path) -> None:
     (tmp_path / "report").touch()
 
     with pytest.raises(DatasetError, match="report"):

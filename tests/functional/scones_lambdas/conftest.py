@@ -187,7 +187,7 @@ def messages(queue: str) -> list[Any]:
     return found
 
 
-def rows() -> list[dict[str, Any]]:
+def table_rows() -> list[dict[str, Any]]:
     """Return the table's rows, as strings and numbers in text."""
     found = clients.dynamodb().scan(TableName="assignments")["Items"]
     return [{name: next(iter(value.values())) for name, value in row.items()} for row in found]
@@ -234,20 +234,6 @@ def context() -> Any:
     return SimpleNamespace(
         aws_request_id="5f1c7a52-0f6f-4f3a-9a55-2a1b9d3c0e11",
         get_remaining_time_in_millis=lambda: 120_000,
-    )
-
-
-@pytest.fixture
-def helpers() -> Any:
-    """What the tests share; a conftest cannot be imported by name."""
-    return SimpleNamespace(
-        BUCKET=BUCKET,
-        Reply=Reply,
-        picture=picture,
-        put=put,
-        messages=messages,
-        rows=rows,
-        forget_settings=forget_settings,
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from scones_core.events import ClassifiedImage, Inference, Result, SerializedImage
 from scones_lambdas import classify_image, filter_inferences, serialize_image
+from tests.functional.scones_lambdas.conftest import picture, put
 
 EVENTS = Path(__file__).parents[2] / "events"
 
@@ -25,10 +26,8 @@ def shape(value: Any) -> Any:
     return type(value)
 
 
-def test_each_function_returns_the_event_that_is_stored_for_the_next(
-    context: Any, helpers: Any
-) -> None:
-    helpers.put("images/one.png", helpers.picture())
+def test_each_function_returns_the_event_that_is_stored_for_the_next(context: Any) -> None:
+    put("images/one.png", picture())
     serialized = serialize_image.handler(event("serialize_image"), context)
     assert shape(serialized) == shape(event("classify_image"))
     classified = classify_image.handler(serialized)

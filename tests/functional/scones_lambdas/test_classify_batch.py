@@ -9,6 +9,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from scones_core.errors import InvalidRequest
 from scones_lambdas import classify_batch, clients, record_results
 from scones_lambdas.classify_batch import STOP_SECONDS, handler
+from tests.functional.scones_lambdas.conftest import (
+    BUCKET,
+    Endpoint,
+    Reply,
+    forget_settings,
+    messages,
+    picture,
+    put,
+    table_rows,
+)
 
 pytestmark = pytest.mark.usefixtures("world")
 
@@ -32,16 +42,16 @@ def own_clients(new_clients: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(classify_batch.Classifier, "sleep", lambda *_: None)
 
 
-def test_each_image_of_a_batch_ends_as_one_result_in_order(context: Any, helpers: Any) -> None:
-    good = [helpers.put(f"in/{n}.png", helpers.picture()) for n in range(3)]
-    folder = helpers.put("in/", b"")
+def test_each_image_of_a_batch_ends_as_one_result_in_order(context: Any) -> None:
+    good = [put(f"in/{n}.png", picture()) for n in range(3)]
+    folder = put("in/", b"")
     answer = handler(
-        batch(good[0], {"bucket": helpers.BUCKET, "key": "none.png"}, good[1], "text", folder),
+        batch(good[0], {"bucket": BUCKET, "key": "none.png"}, good[1], "text", folder),
         context,
     )
     assert answer["counts"] == {"accepted": 2, "review": 0, "failed": 3}
     assert answer["results"] == {
-        "bucket": helpers.BUCKET,
+        "bucket": BUCKET,
         "key": "runs/large/results/000000000.jsonl",
     }
     results = lines(answer["results"])
@@ -50,27 +60,27 @@ def test_each_image_of_a_batch_ends_as_one_result_in_order(context: Any, helpers
         *("accepted", "failed", "accepted", "failed", "failed")
     ]
     assert "is a folder" in results[4]["error"]["Cause"]
-    assert len(helpers.rows()) == len(helpers.messages("events")) == 2
-    assert len(helpers.messages("dead-letters")) == 3
+    assert len(table_rows()) == len(messages("events")) == 2
+    assert len(messages("dead-letters")) == 3
 
 
-def test_a_repeat_changes_nothing(context: Any, helpers: Any) -> None:
-    event = batch(helpers.put("in/one.png", helpers.picture()), first=7)
+def test_a_repeat_changes_nothing(context: Any) -> None:
+    event = batch(put("in/one.png", picture()), first=7)
     first = handler(event, context)
-    rows, results = helpers.rows(), lines(first["results"])
-    helpers.messages("events")
+    rows, results = table_rows(), lines(first["results"])
+    messages("events")
     assert handler(event, context) == first
-    assert helpers.rows() == rows
+    assert table_rows() == rows
     assert lines(first["results"]) == results
-    assert not helpers.messages("events")
+    assert not messages("events")
 
 
 def test_a_fault_that_passes_is_tried_again_with_the_same_inference_id(
-    context: Any, world: Any, helpers: Any
+    context: Any, world: Endpoint
 ) -> None:
-    world.queue.append(helpers.Reply({"OriginalStatusCode": 500}, 424, "ModelError"))
-    world.queue.append(helpers.Reply({"OriginalStatusCode": 429}, 424, "ModelError"))
-    answer = handler(batch(helpers.put("in/one.png", helpers.picture())), context)
+    world.queue.append(Reply({"OriginalStatusCode": 500}, 424, "ModelError"))
+    world.queue.append(Reply({"OriginalStatusCode": 429}, 424, "ModelError"))
+    answer = handler(batch(put("in/one.png", picture())), context)
     assert answer["counts"]["accepted"] == 1
     ids = {headers["X-Amzn-SageMaker-Inference-Id"] for _, headers, _ in world.requests}
     assert len(world.requests) == 3
@@ -78,10 +88,10 @@ def test_a_fault_that_passes_is_tried_again_with_the_same_inference_id(
 
 
 def test_a_fault_that_stays_is_a_failed_image_with_its_checked_reference(
-    context: Any, world: Any, helpers: Any
+    context: Any, world: Endpoint
 ) -> None:
-    world.reply = helpers.Reply({"OriginalStatusCode": 500}, 424, "ModelError")
-    answer = handler(batch(helpers.put("in/one.png", helpers.picture())), context)
+    world.reply = Reply({"OriginalStatusCode": 500}, 424, "ModelError")
+    answer = handler(batch(put("in/one.png", picture())), context)
     [result] = lines(answer["results"])
     assert result["error"]["Error"] == "EndpointUnavailable"
     assert result["image"]["width"] == 32
@@ -96,8 +106,8 @@ class NoTimeLeft(LambdaContext):
         return int(STOP_SECONDS * 1000) - 1
 
 
-def test_without_time_left_images_are_failed_and_not_begun(world: Any, helpers: Any) -> None:
-    answer = handler(batch(helpers.put("in/one.png", helpers.picture())), NoTimeLeft())
+def test_without_time_left_images_are_failed_and_not_begun(world: Endpoint) -> None:
+    answer = handler(batch(put("in/one.png", picture())), NoTimeLeft())
     assert answer["counts"] == {"accepted": 0, "review": 0, "failed": 1}
     assert "time of its batch ended" in lines(answer["results"])[0]["error"]["Cause"]
     assert not world.requests
@@ -105,19 +115,19 @@ def test_without_time_left_images_are_failed_and_not_begun(world: Any, helpers: 
 
 @pytest.mark.parametrize("classes", [2, 20, 196])
 def test_the_answer_has_the_same_size_for_any_number_of_classes(
-    classes: int, context: Any, world: Any, helpers: Any, monkeypatch: pytest.MonkeyPatch
+    classes: int, context: Any, world: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LABELS", json.dumps([f"{n:060d}" for n in range(classes)]))
-    helpers.forget_settings()
+    forget_settings()
     world.reply.body = [0.9] + [0.1 / (classes - 1)] * (classes - 1)
-    image = helpers.put("in/one.png", helpers.picture())
+    image = put("in/one.png", picture())
     answer = handler(batch(*[image] * 30), context)
     assert answer["counts"]["accepted"] == 30
     assert len(json.dumps(answer)) < 200
 
 
-def test_a_small_image_is_read_once(context: Any, helpers: Any) -> None:
-    image = helpers.put("in/one.png", helpers.picture())
+def test_a_small_image_is_read_once(context: Any) -> None:
+    image = put("in/one.png", picture())
     reads: list[str] = []
     clients.s3().meta.events.register("before-call.s3.GetObject", lambda **_: reads.append("get"))
     handler(batch(image), context)
@@ -158,7 +168,7 @@ def close(**files: list[Any]) -> dict[str, Any]:
 
 
 def test_a_large_run_is_closed_with_the_sum_of_its_batches_and_its_lost_images(
-    context: Any, helpers: Any
+    context: Any,
 ) -> None:
     counts = [{"counts": {"accepted": 190, "review": 9, "failed": 1}, "results": {}}] * 3
     lost = {
@@ -171,7 +181,7 @@ def test_a_large_run_is_closed_with_the_sum_of_its_batches_and_its_lost_images(
         "counts": {"accepted": 570, "review": 27, "failed": 4},
         "results": {"bucket": "scones-data", "prefix": "runs/large/results/"},
     }
-    [letter] = helpers.messages("dead-letters")
+    [letter] = messages("dead-letters")
     assert letter["item"] == {"bucket": "b", "key": "k.png"}
     assert (letter["error"], letter["cause"]) == ("Lambda.Unknown", "The worker was killed.")
     place = {"bucket": "scones-data", "key": "runs/large/results/failed-000000.jsonl"}
@@ -185,9 +195,9 @@ def test_a_large_run_without_images_is_refused(context: Any) -> None:
 
 
 def test_batches_are_counted_in_the_log_without_a_line_an_image(
-    context: Any, helpers: Any, capsys: pytest.CaptureFixture[str]
+    context: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    handler(batch(*[helpers.put("in/one.png", helpers.picture())] * 120), context)
+    handler(batch(*[put("in/one.png", picture())] * 120), context)
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     metrics = [line for line in printed if "_aws" in line]
     assert {"Accepted": 120}.items() <= metrics[0].items()

@@ -23,24 +23,32 @@ from scones_lambdas import clients, serialize_image
 from scones_lambdas.classify_image import handler
 from scones_lambdas.environment import FilterEnvironment
 from scones_lambdas.filter_inferences import decide
+from tests.functional.scones_lambdas.conftest import (
+    BUCKET,
+    Endpoint,
+    Reply,
+    forget_settings,
+    picture,
+    put,
+)
 
 pytestmark = pytest.mark.usefixtures("world")
 
 
 @pytest.fixture
-def serialized(context: Any, helpers: Any) -> dict[str, Any]:
+def serialized(context: Any) -> dict[str, Any]:
     """An image as serialize_image gives it."""
-    image = helpers.put("in/one.png", helpers.picture())
+    image = put("in/one.png", picture())
     event = {"image": image, "execution": "arn:one", "index": 3}
     return dict(serialize_image.handler(event, context))
 
 
 def test_sends_the_object_with_its_type_and_inference_id(
-    serialized: dict[str, Any], world: Any, helpers: Any
+    serialized: dict[str, Any], world: Endpoint
 ) -> None:
     handler(serialized)
     [(path, headers, body)] = world.requests
-    stored = clients.s3().get_object(Bucket=helpers.BUCKET, Key="in/one.png")["Body"].read()
+    stored = clients.s3().get_object(Bucket=BUCKET, Key="in/one.png")["Body"].read()
     assert path == "/endpoints/scones-test/invocations"
     assert body == stored
     assert headers["Content-Type"] == "image/png"
@@ -64,16 +72,16 @@ def test_returns_the_likeliest_labels_and_their_probabilities(serialized: dict[s
 
 
 def test_any_number_of_labels_works(
-    serialized: dict[str, Any], world: Any, helpers: Any, monkeypatch: pytest.MonkeyPatch
+    serialized: dict[str, Any], world: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LABELS", '["bicycle", "motorcycle", "van"]')
-    helpers.forget_settings()
+    forget_settings()
     world.reply.body = [0.1, 0.2, 0.7]
     assert handler(serialized)["inference"]["label"] == "van"
 
 
 def test_an_answer_of_a_release_that_is_rolled_out_is_read_by_its_own_classes(
-    serialized: dict[str, Any], world: Any
+    serialized: dict[str, Any], world: Endpoint
 ) -> None:
     world.reply.body, world.reply.attributes = [0.1, 0.2, 0.7], "labels=motorcycle,bicycle,van"
     found = handler(serialized)["inference"]
@@ -82,24 +90,24 @@ def test_an_answer_of_a_release_that_is_rolled_out_is_read_by_its_own_classes(
 
 @pytest.mark.parametrize("attributes", ["labels=", "labels=van", "labels=van,van", "top_k=5"])
 def test_attributes_that_name_no_classes_leave_those_of_the_release(
-    serialized: dict[str, Any], world: Any, attributes: str
+    serialized: dict[str, Any], world: Endpoint, attributes: str
 ) -> None:
     world.reply.attributes = attributes
     assert handler(serialized)["inference"]["label"] == "motorcycle"
 
 
 @pytest.fixture
-def a_thousand(helpers: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def a_thousand(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A thousand long names, which lie in an object."""
     names = [f"maker_{number % 40:02d}-model-{number:04d}-" + "x" * 40 for number in range(1000)]
-    helpers.put("labels/1.json", json.dumps(names).encode())
-    monkeypatch.setenv("LABELS", f"s3://{helpers.BUCKET}/labels/1.json")
-    helpers.forget_settings()
+    put("labels/1.json", json.dumps(names).encode())
+    monkeypatch.setenv("LABELS", f"s3://{BUCKET}/labels/1.json")
+    forget_settings()
     return names
 
 
 def test_a_thousand_labels_come_from_an_object_and_a_batch_of_results_fits_into_a_state(
-    a_thousand: list[str], serialized: dict[str, Any], world: Any
+    a_thousand: list[str], serialized: dict[str, Any], world: Endpoint
 ) -> None:
     share = 0.4 / 999
     world.reply.body = [share] * 500 + [0.6] + [share] * 499
@@ -112,13 +120,13 @@ def test_a_thousand_labels_come_from_an_object_and_a_batch_of_results_fits_into_
 
 
 def test_labels_that_are_absent_or_no_list_are_a_settings_error(
-    serialized: dict[str, Any], helpers: Any, monkeypatch: pytest.MonkeyPatch
+    serialized: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LABELS", f"s3://{helpers.BUCKET}/labels/none.json")
-    helpers.forget_settings()
+    monkeypatch.setenv("LABELS", f"s3://{BUCKET}/labels/none.json")
+    forget_settings()
     with pytest.raises(SettingsError, match=r"labels/none\.json.*apply the Terraform again"):
         handler(serialized)
-    helpers.put("labels/none.json", b"{}")
+    put("labels/none.json", b"{}")
     with pytest.raises(SettingsError, match="LABELS"):
         handler(serialized)
 
@@ -149,7 +157,7 @@ def test_labels_that_are_absent_or_no_list_are_a_settings_error(
     ],
 )
 def test_an_answer_that_is_no_probability_for_each_label_is_refused(
-    body: bytes, serialized: dict[str, Any], world: Any
+    body: bytes, serialized: dict[str, Any], world: Endpoint
 ) -> None:
     world.reply.body = body
     with pytest.raises(InvalidInference) as raised:
@@ -158,7 +166,7 @@ def test_an_answer_that_is_no_probability_for_each_label_is_refused(
 
 
 def test_probabilities_rounded_to_four_decimals_are_taken(
-    serialized: dict[str, Any], world: Any
+    serialized: dict[str, Any], world: Endpoint
 ) -> None:
     world.reply.body = [0.9334, 0.0665]
     assert math.isclose(handler(serialized)["inference"]["confidence"], 0.9334)
@@ -195,10 +203,9 @@ def test_a_fault_of_the_endpoint_has_its_own_name(
     reply: tuple[Any, int, str],
     expected: type[Exception],
     serialized: dict[str, Any],
-    world: Any,
-    helpers: Any,
+    world: Endpoint,
 ) -> None:
-    world.reply = helpers.Reply(*reply)
+    world.reply = Reply(*reply)
     with pytest.raises(expected, match="scones-test") as raised:
         handler(serialized)
     assert type(raised.value) is expected
@@ -207,26 +214,22 @@ def test_a_fault_of_the_endpoint_has_its_own_name(
 
 
 def test_a_fault_that_no_image_causes_keeps_its_own_name(
-    serialized: dict[str, Any], world: Any, helpers: Any
+    serialized: dict[str, Any], world: Endpoint
 ) -> None:
-    world.reply = helpers.Reply({"Message": "not yours"}, 403, "AccessDeniedException")
+    world.reply = Reply({"Message": "not yours"}, 403, "AccessDeniedException")
     with pytest.raises(ClientError, match="AccessDeniedException"):
         handler(serialized)
 
 
-def test_the_model_s_own_message_is_passed_on(
-    serialized: dict[str, Any], world: Any, helpers: Any
-) -> None:
-    world.reply = helpers.Reply(model_error(415, "bad chunk " * 100), 424, "ModelError")
+def test_the_model_s_own_message_is_passed_on(serialized: dict[str, Any], world: Endpoint) -> None:
+    world.reply = Reply(model_error(415, "bad chunk " * 100), 424, "ModelError")
     with pytest.raises(UnsupportedImage, match="bad chunk") as raised:
         handler(serialized)
     assert len(str(raised.value)) < 500
 
 
-def test_a_hung_up_connection_is_unavailable(
-    serialized: dict[str, Any], world: Any, helpers: Any
-) -> None:
-    world.reply = helpers.Reply(status=0)
+def test_a_hung_up_connection_is_unavailable(serialized: dict[str, Any], world: Endpoint) -> None:
+    world.reply = Reply(status=0)
     with pytest.raises(EndpointUnavailable, match="did not answer"):
         handler(serialized)
 
@@ -248,41 +251,38 @@ def test_nobody_listening_is_unavailable(
 def test_without_an_active_release_there_is_no_endpoint(
     name: str | None,
     serialized: dict[str, Any],
-    world: Any,
-    helpers: Any,
+    world: Endpoint,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("ENDPOINT_NAME") if name is None else monkeypatch.setenv(
         "ENDPOINT_NAME", name
     )
-    helpers.forget_settings()
+    forget_settings()
     with pytest.raises(EndpointNotFound, match="No endpoint is deployed"):
         handler(serialized)
     assert world.requests == []
 
 
 def test_an_object_replaced_between_two_steps_is_not_classified(
-    serialized: dict[str, Any], world: Any, helpers: Any
+    serialized: dict[str, Any], world: Endpoint
 ) -> None:
-    helpers.put("in/one.png", helpers.picture(size=(8, 8)))
+    put("in/one.png", picture(size=(8, 8)))
     with pytest.raises(ImageNotFound, match="was replaced"):
         handler(serialized)
     assert world.requests == []
 
 
-def test_an_object_deleted_between_two_steps_is_not_found(
-    serialized: dict[str, Any], helpers: Any
-) -> None:
-    clients.s3().delete_object(Bucket=helpers.BUCKET, Key="in/one.png")
+def test_an_object_deleted_between_two_steps_is_not_found(serialized: dict[str, Any]) -> None:
+    clients.s3().delete_object(Bucket=BUCKET, Key="in/one.png")
     with pytest.raises(ImageNotFound, match="There is no object"):
         handler(serialized)
 
 
 def test_more_bytes_than_the_endpoint_takes_are_not_sent(
-    serialized: dict[str, Any], world: Any, helpers: Any
+    serialized: dict[str, Any], world: Endpoint
 ) -> None:
-    helpers.put("in/big.png", helpers.picture() + bytes(ENDPOINT_BODY_BYTES))
-    head = clients.s3().head_object(Bucket=helpers.BUCKET, Key="in/big.png")
+    put("in/big.png", picture() + bytes(ENDPOINT_BODY_BYTES))
+    head = clients.s3().head_object(Bucket=BUCKET, Key="in/big.png")
     serialized["image"].update(key="in/big.png", etag=head["ETag"])
     with pytest.raises(ImageTooLarge, match=str(ENDPOINT_BODY_BYTES)):
         handler(serialized)

@@ -70,7 +70,7 @@ def test_a_key_of_s3_s_own_notification_is_decoded(states: Stubber) -> None:
     assert images == [{"bucket": "data", "key": "inbox/a b+é.png"}]
 
 
-def test_a_burst_is_one_execution_over_a_manifest(states: Stubber, helpers: Any) -> None:
+def test_a_burst_is_one_execution_over_a_manifest(states: Stubber) -> None:
     given = expect(states, [])
     handler(batch(*[eventbridge(f"inbox/{n}.png") for n in range(500)]))
     source = json.loads(given[0]["input"])["source"]

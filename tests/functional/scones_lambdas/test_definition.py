@@ -23,6 +23,15 @@ from scones_lambdas import (
     record_results,
     serialize_image,
 )
+from tests.functional.scones_lambdas.conftest import (
+    BUCKET,
+    Endpoint,
+    Reply,
+    forget_settings,
+    messages,
+    picture,
+    put,
+)
 from tests.support.definitions import rendered
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -77,7 +86,7 @@ pytestmark = pytest.mark.usefixtures("world", "functions")
 
 
 @pytest.fixture
-def run(wait: Any) -> Run:
+def run(wait: Callable[[Callable[[], bool]], None]) -> Run:
     client = boto3.client("stepfunctions", region_name="us-east-1")
 
     def execute(payload: Any) -> Any:
@@ -113,9 +122,9 @@ def event(name: str) -> Any:
     return json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def test_every_image_ends_as_one_result_in_input_order(run: Run, helpers: Any) -> None:
-    good = [helpers.put(f"in/{n}.png", helpers.picture()) for n in range(3)]
-    items = [good[0], {"bucket": helpers.BUCKET, "key": "none.png"}, good[1], "text", good[2]]
+def test_every_image_ends_as_one_result_in_input_order(run: Run) -> None:
+    good = [put(f"in/{n}.png", picture()) for n in range(3)]
+    items = [good[0], {"bucket": BUCKET, "key": "none.png"}, good[1], "text", good[2]]
     results = run({"images": items})
     assert [r["decision"] for r in results] == [
         "accepted",
@@ -145,8 +154,8 @@ def counted_failures() -> float:
     return sum(point["Sum"] for point in points)
 
 
-def test_each_failed_image_is_counted(run: Run, helpers: Any) -> None:
-    good = helpers.put("in/one.png", helpers.picture())
+def test_each_failed_image_is_counted(run: Run) -> None:
+    good = put("in/one.png", picture())
     bad = [{"bucket": "scones-data", "key": f"none-{n}.png"} for n in range(3)]
     assert len(run({"images": [*bad, good]})) == 4
     assert counted_failures() == 3
@@ -161,46 +170,44 @@ def test_a_failure_has_the_exception_s_name_and_sentence_without_its_stack(run: 
     assert set(result) == {"image", "decision", "error"}
 
 
-def test_low_confidence_is_a_result_and_no_failure(run: Run, world: Any, helpers: Any) -> None:
+def test_low_confidence_is_a_result_and_no_failure(run: Run, world: Endpoint) -> None:
     world.reply.body = [0.45, 0.55]
-    [result] = run({"images": [helpers.put("in/one.png", helpers.picture())]})
+    [result] = run({"images": [put("in/one.png", picture())]})
     assert result["decision"] == "review"
     assert "error" not in result
 
 
-def test_a_throttled_endpoint_is_tried_again(
-    run: Run, world: Any, functions: Lambda, helpers: Any
-) -> None:
-    world.queue.append(helpers.Reply({"Message": "slow"}, 400, "ThrottlingException"))
-    world.queue.append(helpers.Reply({"Message": "wait"}, 503, "ServiceUnavailable"))
-    [result] = run({"images": [helpers.put("in/one.png", helpers.picture())]})
+def test_a_throttled_endpoint_is_tried_again(run: Run, world: Endpoint, functions: Lambda) -> None:
+    world.queue.append(Reply({"Message": "slow"}, 400, "ThrottlingException"))
+    world.queue.append(Reply({"Message": "wait"}, 503, "ServiceUnavailable"))
+    [result] = run({"images": [put("in/one.png", picture())]})
     assert result["decision"] == "accepted"
     assert functions.calls == ["serialize", *["classify"] * 3, "filter", "record"]
     ids = {headers["X-Amzn-SageMaker-Inference-Id"] for _, headers, _ in world.requests}
     assert ids == {result["inference"]["inference_id"]}
 
 
-def test_tries_end_and_the_image_has_failed(run: Run, world: Any, helpers: Any) -> None:
-    world.reply = helpers.Reply({"Message": "wait"}, 503, "ServiceUnavailable")
-    [result] = run({"images": [helpers.put("in/one.png", helpers.picture())]})
+def test_tries_end_and_the_image_has_failed(run: Run, world: Endpoint) -> None:
+    world.reply = Reply({"Message": "wait"}, 503, "ServiceUnavailable")
+    [result] = run({"images": [put("in/one.png", picture())]})
     assert result["error"]["Error"] == "EndpointUnavailable"
     assert len(world.requests) == 4
 
 
 def test_a_fault_of_the_image_is_not_tried_again(
-    run: Run, world: Any, functions: Lambda, helpers: Any
+    run: Run, world: Endpoint, functions: Lambda
 ) -> None:
-    world.reply = helpers.Reply({"OriginalStatusCode": 415}, 424, "ModelError")
-    [result] = run({"images": [helpers.put("in/one.png", helpers.picture())]})
+    world.reply = Reply({"OriginalStatusCode": 415}, 424, "ModelError")
+    [result] = run({"images": [put("in/one.png", picture())]})
     assert result["error"]["Error"] == "UnsupportedImage"
     assert functions.calls == ["serialize", "classify", "record"]
 
 
 def test_what_breaks_after_the_first_step_keeps_the_checked_reference(
-    run: Run, world: Any, helpers: Any
+    run: Run, world: Endpoint
 ) -> None:
     world.reply.body = [3.2, -1.5]
-    [result] = run({"images": [helpers.put("in/one.png", helpers.picture())]})
+    [result] = run({"images": [put("in/one.png", picture())]})
     assert result["error"]["Error"] == "InvalidInference"
     assert result["image"]["width"] == 32
 
@@ -244,10 +251,10 @@ def test_a_step_that_never_ends_is_a_failed_image(
 
 
 @pytest.mark.parametrize("name", ["single_image", "older_single_image", "images"])
-def test_the_stored_events_are_taken(name: str, run: Run, helpers: Any) -> None:
+def test_the_stored_events_are_taken(name: str, run: Run) -> None:
     payload = event(name)
     for key in ("images/one.png", "images/two.png"):
-        helpers.put(key, helpers.picture())
+        put(key, picture())
     assert {result["decision"] for result in run(payload)} == {"accepted"}
 
 
@@ -266,30 +273,30 @@ def test_no_images_are_no_results(run: Run) -> None:
     assert run({"images": []}) == []
 
 
-def test_small_runs_are_recorded_and_told(run: Run, helpers: Any) -> None:
-    good = helpers.put("in/one.png", helpers.picture())
+def test_small_runs_are_recorded_and_told(run: Run) -> None:
+    good = put("in/one.png", picture())
     run({"images": [good, {"bucket": "scones-data", "key": "none.png"}]})
-    [event] = helpers.messages("events")
+    [event] = messages("events")
     assert event["detail"]["image"]["key"] == "in/one.png"
     assert event["detail"]["execution"] == EXECUTION
-    [letter] = helpers.messages("dead-letters")
+    [letter] = messages("dead-letters")
     assert (letter["item"]["key"], letter["error"]) == ("none.png", "ImageNotFound")
 
 
 @pytest.mark.parametrize("classes", [2, 20, 196])
 def test_no_state_of_the_longest_small_run_has_more_than_32_kb(
-    classes: int, run: Run, world: Any, helpers: Any, monkeypatch: pytest.MonkeyPatch
+    classes: int, run: Run, world: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [f"{number:03d}".ljust(60, "x") for number in range(classes)]
-    helpers.put("labels.json", json.dumps(names).encode())
+    put("labels.json", json.dumps(names).encode())
     assigned = {name: {"bay": "A" * 60, "orders": "near", "max_km": 3} for name in names}
-    helpers.put("assignments.json", json.dumps(assigned).encode())
+    put("assignments.json", json.dumps(assigned).encode())
     monkeypatch.setenv("LABELS", "s3://scones-data/labels.json")
     monkeypatch.setenv("ASSIGNMENTS", "s3://scones-data/assignments.json")
-    helpers.forget_settings()
+    forget_settings()
     world.reply.body = [0.9] + [0.1 / (classes - 1)] * (classes - 1)
     longest = [f"{number}/{'k' * 1000}.png" for number in range(INLINE_IMAGES)]
-    good = [helpers.put(key, helpers.picture()) for key in longest[::2]]
+    good = [put(key, picture()) for key in longest[::2]]
     bad = [{"bucket": "scones-data", "key": key} for key in longest[1::2]]
     results = run({"images": [*good, *bad]})
     assert [result["decision"] for result in results] == ["accepted"] * 5 + ["failed"] * 5

@@ -6,6 +6,7 @@ import pytest
 
 from scones_core.errors import InvalidInference, InvalidRequest, SettingsError
 from scones_lambdas.filter_inferences import handler
+from tests.functional.scones_lambdas.conftest import Endpoint, forget_settings, put
 
 pytestmark = pytest.mark.usefixtures("world")
 
@@ -38,10 +39,10 @@ def test_the_threshold_itself_is_accepted(confidence: float, decision: str) -> N
     ("own", "decision", "threshold"), [("0.9", "review", 0.9), ("", "accepted", 0.7)]
 )
 def test_a_challengers_answer_is_its_own_and_decided_by_its_threshold(
-    monkeypatch: pytest.MonkeyPatch, helpers: Any, own: str, decision: str, threshold: float
+    monkeypatch: pytest.MonkeyPatch, own: str, decision: str, threshold: float
 ) -> None:
     monkeypatch.setenv("CHALLENGER_THRESHOLD", own)
-    helpers.forget_settings()
+    forget_settings()
     event = classified(0.8)
     assert (handler(event)["release"], handler(event)["decision"]) == ("r1", "accepted")
     event["inference"]["variant"] = "Challenger-r2"
@@ -50,10 +51,10 @@ def test_a_challengers_answer_is_its_own_and_decided_by_its_threshold(
 
 
 @pytest.fixture
-def assigned(world: Any, monkeypatch: pytest.MonkeyPatch, helpers: Any) -> str:
+def assigned(world: Endpoint, monkeypatch: pytest.MonkeyPatch) -> str:
     text = json.dumps({"bicycle": {"bay": "A", "orders": "near", "max_km": 3}})
     monkeypatch.setenv("ASSIGNMENTS", text)
-    helpers.forget_settings()
+    forget_settings()
     return text
 
 
@@ -74,15 +75,15 @@ def test_a_class_without_an_assignment_is_a_settings_error() -> None:
 
 @pytest.mark.usefixtures("assigned")
 def test_a_class_that_is_rolled_out_is_assigned_before_the_function_has_it(
-    helpers: Any, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     newest = {
         "scooter": {"bay": "C", "orders": "near", "max_km": 2},
         "bicycle": {"bay": "Z", "orders": "far", "max_km": 9},
     }
-    place = helpers.put("assignments/newest.json", json.dumps(newest).encode())
+    place = put("assignments/newest.json", json.dumps(newest).encode())
     monkeypatch.setenv("NEWEST_ASSIGNMENTS", f"s3://{place['bucket']}/{place['key']}")
-    helpers.forget_settings()
+    forget_settings()
     event = classified(0.9)
     event["inference"]["label"] = "scooter"
     assert handler(event)["assignment"]["bay"] == "C"
@@ -93,11 +94,11 @@ def test_a_class_that_is_rolled_out_is_assigned_before_the_function_has_it(
 
 
 def test_long_assignments_come_from_an_object(
-    assigned: str, helpers: Any, monkeypatch: pytest.MonkeyPatch
+    assigned: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = helpers.put("assignments/a.json", assigned.encode())
+    place = put("assignments/a.json", assigned.encode())
     monkeypatch.setenv("ASSIGNMENTS", f"s3://{place['bucket']}/{place['key']}")
-    helpers.forget_settings()
+    forget_settings()
     assert handler(classified(0.8))["assignment"]["bay"] == "A"
 
 
@@ -115,10 +116,10 @@ def test_an_event_of_another_form_is_refused(event: Any) -> None:
 
 @pytest.mark.parametrize("threshold", ["", "high", "nan", "1.01", "-0.1"])
 def test_a_wrong_threshold_is_a_settings_error(
-    threshold: str, helpers: Any, monkeypatch: pytest.MonkeyPatch
+    threshold: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("THRESHOLD", threshold)
-    helpers.forget_settings()
+    forget_settings()
     with pytest.raises(SettingsError, match="THRESHOLD"):
         handler(classified(0.9))
 

@@ -17,10 +17,13 @@ from scones_lambdas import clients, result_destinations
 from scones_lambdas.environment import RecordEnvironment
 from scones_lambdas.record_results import handler
 from scones_lambdas.result_destinations import Recorder
+from tests.functional.scones_lambdas.conftest import messages, table_rows
 
 pytestmark = pytest.mark.usefixtures("world")
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:classify:one"
+# Records results, and returns them as the function answers.
+Record = Callable[..., list[Result]]
 ASSIGNMENT = {"vehicle": "bicycle", "bay": "A", "orders": "near", "max_km": 3.5}
 
 
@@ -48,7 +51,7 @@ def failure(key: str) -> Any:
 
 
 @pytest.fixture
-def record(context: Any) -> Callable[..., list[Result]]:
+def record(context: Any) -> Record:
     def run(*results: Any) -> list[Result]:
         event = {"execution": EXECUTION, "results": list(results)}
         answer: list[Result] = handler(event, context)["results"]
@@ -57,15 +60,15 @@ def record(context: Any) -> Callable[..., list[Result]]:
     return run
 
 
-def test_an_accepted_image_has_a_row_and_an_event(record: Any, helpers: Any) -> None:
+def test_an_accepted_image_has_a_row_and_an_event(record: Record) -> None:
     given = result("a b.png")
     assert record(given) == [given]
-    [row] = helpers.rows()
+    [row] = table_rows()
     assert (row["image"], row["release"]) == ("s3://b/a b.png#v1", "r1")
     assert (row["bay"], row["orders"], row["max_km"]) == ("A", "near", "3.5")
     assert (row["label"], row["confidence"], row["decision"]) == ("bicycle", "0.98", "accepted")
     assert row["notified_at"]
-    [event] = helpers.messages("events")
+    [event] = messages("events")
     assert (event["source"], event["detail-type"]) == ("scones.workflow", "VehicleClassified")
     assert event["detail"] == {
         "schema_version": "1",
@@ -79,99 +82,95 @@ def test_an_accepted_image_has_a_row_and_an_event(record: Any, helpers: Any) -> 
     }
 
 
-def test_recording_twice_changes_nothing(record: Any, helpers: Any) -> None:
+def test_recording_twice_changes_nothing(record: Record) -> None:
     given = [result("a.png"), result("b.png", "review")]
     record(*given)
-    rows = helpers.rows()
-    helpers.messages("events")
-    helpers.messages("review")
+    rows = table_rows()
+    messages("events")
+    messages("review")
     assert record(*given) == given
-    assert helpers.rows() == rows
-    assert not helpers.messages("events") + helpers.messages("review")
+    assert table_rows() == rows
+    assert not messages("events") + messages("review")
 
 
 def test_a_newer_release_s_answer_and_another_version_stand_next_to_the_older(
-    record: Any, helpers: Any
+    record: Record,
 ) -> None:
     record(result("a.png"), result("a.png", release="r2"), result("a.png", version="v2"))
-    keys = {(row["image"], row["release"]) for row in helpers.rows()}
+    keys = {(row["image"], row["release"]) for row in table_rows()}
     assert keys == {
         ("s3://b/a.png#v1", "r1"),
         ("s3://b/a.png#v1", "r2"),
         ("s3://b/a.png#v2", "r1"),
     }
-    assert len({event["detail"]["event_id"] for event in helpers.messages("events")}) == 3
+    assert len({event["detail"]["event_id"] for event in messages("events")}) == 3
 
 
-def test_without_versions_the_etag_names_the_image_s_version(record: Any, helpers: Any) -> None:
+def test_without_versions_the_etag_names_the_image_s_version(record: Record) -> None:
     given = result("a.png")
     del given["image"]["version"]
     record(given)
-    assert helpers.rows()[0]["image"] == 's3://b/a.png#"e"'
+    assert table_rows()[0]["image"] == 's3://b/a.png#"e"'
 
 
 def test_an_image_below_the_threshold_goes_to_review_with_reason_and_reference(
-    record: Any, helpers: Any
+    record: Record,
 ) -> None:
     record(result("a.png", "review"))
-    [message] = helpers.messages("review")
+    [message] = messages("review")
     assert message["image"]["key"] == "a.png"
     assert (message["label"], message["confidence"], message["threshold"]) == ("bicycle", 0.61, 0.7)
     assert message["inference_id"] == "a" * 32
     assert message["reason"] == (
         "The confidence 0.6100 that it is a bicycle is below the threshold 0.7."
     )
-    assert not helpers.messages("events")
+    assert not messages("events")
 
 
-def test_a_failed_image_is_a_dead_letter_with_its_cause_and_no_row(
-    record: Any, helpers: Any
-) -> None:
+def test_a_failed_image_is_a_dead_letter_with_its_cause_and_no_row(record: Record) -> None:
     record(failure("gone.png"), {**failure("x"), "image": "no image"})
-    letters = helpers.messages("dead-letters")
+    letters = messages("dead-letters")
     assert {(str(one["item"]), one["error"]) for one in letters} == {
         ("{'bucket': 'b', 'key': 'gone.png'}", "ImageNotFound"),
         ("no image", "ImageNotFound"),
     }
     assert all(one["cause"] and one["execution"] == EXECUTION for one in letters)
-    assert not helpers.rows()
+    assert not table_rows()
 
 
-def test_a_row_without_its_mark_is_told_again_and_with_the_first_answer(
-    record: Any, helpers: Any
-) -> None:
+def test_a_row_without_its_mark_is_told_again_and_with_the_first_answer(record: Record) -> None:
     record(result("a.png"))
     key = {"image": {"S": "s3://b/a.png#v1"}, "release": {"S": "r1"}}
     clients.dynamodb().update_item(
         TableName="assignments", Key=key, UpdateExpression="REMOVE notified_at"
     )
-    [first] = helpers.messages("events")
+    [first] = messages("events")
     again = result("a.png")
     again["inference"]["confidence"] = 0.99
     record(again)
-    [second] = helpers.messages("events")
+    [second] = messages("events")
     assert second["detail"] == first["detail"]
-    assert helpers.rows()[0]["notified_at"]
+    assert table_rows()[0]["notified_at"]
 
 
-def test_an_image_that_comes_twice_in_a_list_is_told_once(record: Any, helpers: Any) -> None:
+def test_an_image_that_comes_twice_in_a_list_is_told_once(record: Record) -> None:
     given = [result("a.png"), result("b.png", "review"), result("a.png"), result("b.png", "review")]
     assert record(*given) == given
-    assert len(helpers.messages("events")) == len(helpers.messages("review")) == 1
+    assert len(messages("events")) == len(messages("review")) == 1
 
 
-def test_each_repeat_of_an_image_that_cannot_be_told_is_failed(record: Any, helpers: Any) -> None:
+def test_each_repeat_of_an_image_that_cannot_be_told_is_failed(record: Record) -> None:
     clients.dynamodb().delete_table(TableName="assignments")
     ended = record(result("a.png"), result("a.png"))
     assert [one["error"]["Error"] for one in ended] == ["RecordNotWritten"] * 2
-    assert len(helpers.messages("dead-letters")) == 2
+    assert len(messages("dead-letters")) == 2
 
 
 def test_a_mark_that_another_call_is_about_to_write_is_waited_for(
-    record: Any, helpers: Any, monkeypatch: pytest.MonkeyPatch
+    record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record(result("a.png"))
-    helpers.messages("events")
+    messages("events")
     key = {"image": {"S": "s3://b/a.png#v1"}, "release": {"S": "r1"}}
     table = clients.dynamodb()
     table.update_item(TableName="assignments", Key=key, UpdateExpression="REMOVE notified_at")
@@ -187,10 +186,10 @@ def test_a_mark_that_another_call_is_about_to_write_is_waited_for(
     monkeypatch.setattr(result_destinations, "MARK_WAIT_SECONDS", 60.0)
     monkeypatch.setattr("time.sleep", marked)
     assert record(result("a.png"))[0]["decision"] == "accepted"
-    assert not helpers.messages("events")
+    assert not messages("events")
 
 
-def test_results_keep_their_order_and_their_index(record: Any) -> None:
+def test_results_keep_their_order_and_their_index(record: Record) -> None:
     kinds = itertools.cycle(("accepted", "review", "failed"))
     given = [
         {**(failure(f"{n}") if kind == "failed" else result(f"{n}", kind)), "index": n}
@@ -199,7 +198,7 @@ def test_results_keep_their_order_and_their_index(record: Any) -> None:
     assert record(*given) == given
 
 
-def test_a_bus_that_is_gone_is_a_counted_failure_with_its_cause(record: Any, helpers: Any) -> None:
+def test_a_bus_that_is_gone_is_a_counted_failure_with_its_cause(record: Record) -> None:
     events = clients.events()
     events.remove_targets(Rule="all", EventBusName="scones", Ids=["q"])
     events.delete_rule(Name="all", EventBusName="scones")
@@ -209,21 +208,19 @@ def test_a_bus_that_is_gone_is_a_counted_failure_with_its_cause(record: Any, hel
     assert ended["error"]["Error"] == "MessageNotSent"
     assert "scones" in ended["error"]["Cause"]
     assert set(ended) == {"image", "decision", "error"}
-    assert helpers.messages("dead-letters")[0]["item"]["key"] == "a.png"
-    assert "notified_at" not in helpers.rows()[0]
+    assert messages("dead-letters")[0]["item"]["key"] == "a.png"
+    assert "notified_at" not in table_rows()[0]
 
 
-def test_a_table_that_is_gone_is_a_counted_failure_and_tells_nobody(
-    record: Any, helpers: Any
-) -> None:
+def test_a_table_that_is_gone_is_a_counted_failure_and_tells_nobody(record: Record) -> None:
     clients.dynamodb().delete_table(TableName="assignments")
     [one, two] = record(result("a.png"), failure("b.png"))
     assert one["error"]["Error"] == "RecordNotWritten"
     assert two["error"]["Error"] == "ImageNotFound"
-    assert not helpers.messages("events")
+    assert not messages("events")
 
 
-def test_without_a_dead_letter_queue_the_call_fails(record: Any) -> None:
+def test_without_a_dead_letter_queue_the_call_fails(record: Record) -> None:
     url = clients.sqs().get_queue_url(QueueName="dead-letters")["QueueUrl"]
     clients.sqs().delete_queue(QueueUrl=url)
     with pytest.raises(MessageNotSent, match="dead letters"):
@@ -252,7 +249,7 @@ def test_entries_that_the_bus_did_not_take_are_sent_again() -> None:
 
 
 def test_a_table_that_throttles_for_too_long_is_a_counted_failure(
-    record: Any, monkeypatch: pytest.MonkeyPatch
+    record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     throttled = client("dynamodb")
     stub = Stubber(throttled)
@@ -283,20 +280,20 @@ def test_an_event_of_another_form_is_refused(event: Any, context: Any) -> None:
         handler(event, context)
 
 
-def test_a_usual_row_with_its_mark_is_one_write_unit(record: Any, helpers: Any) -> None:
+def test_a_usual_row_with_its_mark_is_one_write_unit(record: Record) -> None:
     given = result("dataset/20261120-5f1c7a52/test/motorcycle/0123456789abcdef.png")
     given["image"] |= {"bucket": "scones-dev-data-123456789012", "version": "v" * 32}
     given["image"]["etag"] = f'"{"e" * 32}"'
     given["release"] = "20261129-074748-679c"
     record(given)
-    [row] = helpers.rows()
+    [row] = table_rows()
     assert row["notified_at"]
     assert sum(len(name) + len(value) for name, value in row.items()) < 1_024
 
 
-def test_no_image_s_bytes_are_in_a_row_or_a_message(record: Any, helpers: Any) -> None:
+def test_no_image_s_bytes_are_in_a_row_or_a_message(record: Record) -> None:
     record(result("a.png"), result("b.png", "review"))
-    texts = json.dumps([helpers.rows(), helpers.messages("events"), helpers.messages("review")])
+    texts = json.dumps([table_rows(), messages("events"), messages("review")])
     assert len(texts) < 6_000
 
 
@@ -337,19 +334,19 @@ def violations(value: Any, schema: dict[str, Any]) -> Iterator[str]:
 SCHEMA = Path(__file__).parents[3] / "docs/schemas/vehicle-classified.json"
 
 
-def test_an_event_has_the_documented_form(record: Any, helpers: Any) -> None:
+def test_an_event_has_the_documented_form(record: Record) -> None:
     without = result("b.png")
     del without["assignment"]
     record(result("a.png"), without)
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    for event in helpers.messages("events"):
+    for event in messages("events"):
         assert set(event["detail"]) == set(schema["properties"])
         assert list(violations(event["detail"], schema)) == []
 
 
-def test_the_schema_tells_another_form_apart(record: Any, helpers: Any) -> None:
+def test_the_schema_tells_another_form_apart(record: Record) -> None:
     record(result("a.png"))
-    [event] = helpers.messages("events")
+    [event] = messages("events")
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     for change in (
         {"event_id": "x"},
@@ -373,7 +370,7 @@ def answering(*batches: list[str]) -> tuple[Any, Stubber]:
 
 
 def test_rows_that_are_throttled_alone_are_written_again_alone(
-    record: Any, helpers: Any, monkeypatch: pytest.MonkeyPatch
+    record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, stub = answering(["ThrottlingError", "", "ThrottlingError"], ["", "ThrottlingError"])
     for codes in ([""], ["", "", ""]):  # the last row, then all marks
@@ -384,11 +381,11 @@ def test_rows_that_are_throttled_alone_are_written_again_alone(
     given = [result(f"{n}.png") for n in range(3)]
     assert record(*given) == given
     stub.assert_no_pending_responses()
-    assert len(helpers.messages("events")) == 3
+    assert len(messages("events")) == 3
 
 
 def test_a_row_that_the_table_refuses_is_the_only_failure_of_its_call(
-    record: Any, helpers: Any, monkeypatch: pytest.MonkeyPatch
+    record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, _ = answering(["", "ValidationError"], [""])
     monkeypatch.setattr(clients, "dynamodb", lambda: table)
@@ -396,20 +393,18 @@ def test_a_row_that_the_table_refuses_is_the_only_failure_of_its_call(
     assert sound["decision"] == "accepted"
     assert refused["error"]["Error"] == "RecordNotWritten"
     assert "ValidationError: why" in refused["error"]["Cause"]
-    assert [event["detail"]["image"]["key"] for event in helpers.messages("events")] == ["a.png"]
+    assert [event["detail"]["image"]["key"] for event in messages("events")] == ["a.png"]
 
 
-def test_more_rows_than_one_call_takes_are_all_written_and_marked(
-    record: Any, helpers: Any
-) -> None:
+def test_more_rows_than_one_call_takes_are_all_written_and_marked(record: Record) -> None:
     given = [result(f"{n}.png", "review" if n % 3 else "accepted") for n in range(60)]
     assert record(*given) == given
-    assert len(helpers.rows()) == 60
-    assert all(row["notified_at"] for row in helpers.rows())
+    assert len(table_rows()) == 60
+    assert all(row["notified_at"] for row in table_rows())
 
 
 def test_rows_whose_answer_was_lost_are_told_without_waiting_for_a_mark(
-    record: Any, helpers: Any, monkeypatch: pytest.MonkeyPatch
+    record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = clients.dynamodb()
     execute = table.batch_execute_statement
@@ -423,12 +418,12 @@ def test_rows_whose_answer_was_lost_are_told_without_waiting_for_a_mark(
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it waited"))
     given = [result("a.png"), result("b.png", "review")]
     assert record(*given) == given
-    assert len(helpers.messages("events")) == len(helpers.messages("review")) == 1
-    assert all(row["notified_at"] for row in helpers.rows())
+    assert len(messages("events")) == len(messages("review")) == 1
+    assert all(row["notified_at"] for row in table_rows())
 
 
 def test_a_table_and_a_bus_that_throttle_a_whole_call_are_asked_again(
-    record: Any, helpers: Any, monkeypatch: pytest.MonkeyPatch
+    record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, bus = client("dynamodb"), client("events")
     rows, events = Stubber(table), Stubber(bus)

@@ -326,7 +326,9 @@ def test_other_endpoints_and_other_files_are_named(captures: Captures, line: Lin
     ]
 
 
-def test_a_bucket_is_read_as_a_folder_is(s3: Any, put: Any, line: Line, tmp_path: Path) -> None:
+def test_a_bucket_is_read_as_a_folder_is(
+    s3: Any, put: Callable[..., None], line: Line, tmp_path: Path
+) -> None:
     put(f"capture/{DAY}/14/32-05-000-a.jsonl", line("a"), line("b"))
     put("capture/other/AllTraffic/2026/11/20/14/32-05-000-a.jsonl", line("b"))
     put(f"capture/{DAY}/14/notes.txt", "nothing")
@@ -347,7 +349,7 @@ def test_a_bucket_is_read_as_a_folder_is(s3: Any, put: Any, line: Line, tmp_path
 
 
 def test_waiting_ends_with_the_last_expected_record(
-    s3: Any, put: Any, line: Line, tmp_path: Path
+    s3: Any, put: Callable[..., None], line: Line, tmp_path: Path
 ) -> None:
     source = S3Captures(s3, S3Uri.parse("s3://captures/capture"), "scones")
     put(f"capture/{DAY}/14/32-05-000-a.jsonl", line("a", inference_id="other"))

@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ COUNTS = {"train": 16, "validation": 8, "test": 8}
 SIDE = 16
 
 
-def write_channels(base, seed=0):
+def write_channels(base: Path, seed: int = 0) -> None:
     """Write small images: `bicycle` is bright at the left, `motorcycle` at the right."""
     random = np.random.default_rng(seed)
     for split, count in COUNTS.items():
@@ -28,7 +29,7 @@ def write_channels(base, seed=0):
                 Image.fromarray(pixels).save(folder / f"{number}.png")
 
 
-def write_hyperparameters(base, **values):
+def write_hyperparameters(base: Path, **values: str) -> None:
     """Write the job's settings; the small network is quicker on images of 16 pixels."""
     values = {"recipe": "scratch", **values}
     folder = base / "input" / "config"
@@ -36,7 +37,7 @@ def write_hyperparameters(base, **values):
     (folder / "hyperparameters.json").write_text(json.dumps(values))
 
 
-def environment(base, **more):
+def environment(base: Path, **more: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return {
         **kept,
@@ -47,7 +48,7 @@ def environment(base, **more):
     }
 
 
-def train(base, **more):
+def train(base: Path, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "scones_train.training.train"],
         env=environment(base, **more),
@@ -62,21 +63,21 @@ def train(base, **more):
 class Job:
     """A base folder with channels, and the training program to run on it."""
 
-    def __init__(self, base):
+    def __init__(self, base: Path) -> None:
         self.base = base
         write_channels(base)
 
-    def channel(self, name):
+    def channel(self, name: str) -> Path:
         return self.base / "input" / "data" / name
 
-    def hyperparameters(self, **values):
+    def hyperparameters(self, **values: str) -> None:
         write_hyperparameters(self.base, **values)
 
-    def run(self, **environ):
+    def run(self, **environ: str) -> subprocess.CompletedProcess[str]:
         return train(self.base, **environ)
 
     @contextlib.contextmanager
-    def started(self, **environ):
+    def started(self, **environ: str) -> Iterator[subprocess.Popen[str]]:
         process = subprocess.Popen(
             [sys.executable, "-m", "scones_train.training.train"],
             env=environment(self.base, **environ),
@@ -91,17 +92,19 @@ class Job:
             process.kill()
             process.wait()
 
-    def failure(self):
+    def failure(self) -> str:
         return (self.base / "output" / "failure").read_text()
 
 
 @pytest.fixture
-def job(tmp_path):
+def job(tmp_path: Path) -> Job:
     return Job(tmp_path)
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory):
+def trained(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """The base folder and the finished process of one small training."""
     base = tmp_path_factory.mktemp("trained")
     write_channels(base)

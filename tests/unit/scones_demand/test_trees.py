@@ -4,14 +4,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from scones_core.errors import MalformedArtifact
 from scones_demand.trees import Trees
 
+# A regressor of scikit-learn, and what it learnt from.
+Fitted = tuple[Any, NDArray[np.float64]]
+
 
 @pytest.fixture(scope="module")
-def fitted() -> tuple[Any, np.ndarray[Any, Any]]:
+def fitted() -> Fitted:
     draw = np.random.default_rng(0)
     matrix = draw.normal(size=(1500, 3))
     matrix[::7, 1] = np.nan
@@ -20,7 +24,7 @@ def fitted() -> tuple[Any, np.ndarray[Any, Any]]:
     return regressor, matrix
 
 
-def test_arrays_answer_as_the_regressor_does(fitted: Any) -> None:
+def test_arrays_answer_as_the_regressor_does(fitted: Fitted) -> None:
     regressor, matrix = fitted
     trees = Trees.of(regressor)
     np.testing.assert_allclose(trees.predict(matrix), regressor.predict(matrix), atol=1e-12)
@@ -42,7 +46,7 @@ def test_arrays_answer_as_the_regressor_does(fitted: Any) -> None:
     ],
 )
 def test_arrays_that_are_no_trees_are_refused(
-    fitted: Any, name: str, index: int, value: float
+    fitted: Fitted, name: str, index: int, value: float
 ) -> None:
     arrays = Trees.of(fitted[0]).arrays("a")
     arrays[f"a.{name}"] = arrays[f"a.{name}"].copy()
@@ -51,7 +55,7 @@ def test_arrays_that_are_no_trees_are_refused(
         Trees.read(arrays, "a", 3)
 
 
-def test_arrays_of_another_kind_or_missing_ones_are_refused(fitted: Any) -> None:
+def test_arrays_of_another_kind_or_missing_ones_are_refused(fitted: Fitted) -> None:
     arrays = Trees.of(fitted[0]).arrays("a")
     with pytest.raises(MalformedArtifact, match=r"no array 'b\.roots'"):
         Trees.read(arrays, "b", 3)

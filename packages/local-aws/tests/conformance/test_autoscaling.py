@@ -1,10 +1,13 @@
 import datetime
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import unique
-from local_aws.testing.hosting import variant
+from local_aws.testing.aws import Aws, unique
+from local_aws.testing.clock import Clock
+from local_aws.testing.hosting import Hosting, variant
 
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 NAMED = {"ServiceNamespace": "sagemaker", "ScalableDimension": DIMENSION}
@@ -13,27 +16,28 @@ NAMED = {"ServiceNamespace": "sagemaker", "ScalableDimension": DIMENSION}
 class Scaled:
     """A variant that is a scalable target, and what scales it."""
 
-    def __init__(self, aws, hosting, least=1, most=3):
+    def __init__(self, aws: Aws, hosting: Hosting, least: int = 1, most: int = 3) -> None:
         configuration = hosting.configuration(variant(hosting.model(), "live"))
         self.aws, self.hosting, self.endpoint = aws, hosting, hosting.endpoint(configuration)
         self.scaling = aws.client("application-autoscaling")
         self.named = {**NAMED, "ResourceId": f"endpoint/{self.endpoint}/variant/live"}
         self.scaling.register_scalable_target(**self.named, MinCapacity=least, MaxCapacity=most)
 
-    def count(self):
+    def count(self) -> int:
         found = self.hosting.settled(self.endpoint)
-        return found["ProductionVariants"][0]["CurrentInstanceCount"]
+        count: int = found["ProductionVariants"][0]["CurrentInstanceCount"]
+        return count
 
-    def load(self, value):
+    def load(self, value: int) -> None:
         """Put a minute's invocations by instance, as the endpoint would."""
         dimensions = {"EndpointName": self.endpoint, "VariantName": "live"}
         listed = [{"Name": name, "Value": text} for name, text in dimensions.items()]
         datum = {"MetricName": "InvocationsPerInstance", "Value": value, "Dimensions": listed}
         self.aws.client("cloudwatch").put_metric_data(Namespace="AWS/SageMaker", MetricData=[datum])
 
-    def track(self, target, **more):
+    def track(self, target: int, **more: int) -> dict[str, Any]:
         metric = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
-        return self.scaling.put_scaling_policy(
+        tracked: dict[str, Any] = self.scaling.put_scaling_policy(
             **self.named,
             PolicyName="load",
             PolicyType="TargetTrackingScaling",
@@ -43,24 +47,27 @@ class Scaled:
                 **more,
             },
         )
+        return tracked
 
-    def activities(self):
+    def activities(self) -> list[tuple[str, str]]:
         found = self.scaling.describe_scaling_activities(**self.named)["ScalingActivities"]
         return [(one["Description"], one["StatusCode"]) for one in reversed(found)]
 
-    def end(self):
+    def end(self) -> None:
         self.scaling.deregister_scalable_target(**self.named)
         self.aws.client("sagemaker").delete_endpoint(EndpointName=self.endpoint)
 
 
 @pytest.fixture
-def scaled(aws, hosting):
+def scaled(aws: Aws, hosting: Hosting) -> Iterator[Scaled]:
     made = Scaled(aws, hosting)
     yield made
     made.end()
 
 
-def test_a_busy_variant_gets_instances_and_a_quiet_one_gives_them_back(scaled, clock):
+def test_a_busy_variant_gets_instances_and_a_quiet_one_gives_them_back(
+    scaled: Scaled, clock: Clock
+) -> None:
     """docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-policy.html"""
     alarms = scaled.track(100, ScaleOutCooldown=0, ScaleInCooldown=0)["Alarms"]
     assert len(alarms) == 2
@@ -78,7 +85,7 @@ def test_a_busy_variant_gets_instances_and_a_quiet_one_gives_them_back(scaled, c
     ]
 
 
-def test_a_cooldown_holds_the_next_change_back(scaled, clock):
+def test_a_cooldown_holds_the_next_change_back(scaled: Scaled, clock: Clock) -> None:
     """docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html"""
     scaled.track(100, ScaleOutCooldown=600)
     for _ in range(3):
@@ -95,7 +102,7 @@ def test_a_cooldown_holds_the_next_change_back(scaled, clock):
     assert scaled.count() == 3
 
 
-def test_a_suspended_target_stays(scaled, clock):
+def test_a_suspended_target_stays(scaled: Scaled, clock: Clock) -> None:
     """docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-suspend-resume-scaling.html"""
     scaled.track(100, ScaleOutCooldown=0)
     scaled.scaling.register_scalable_target(
@@ -107,7 +114,7 @@ def test_a_suspended_target_stays(scaled, clock):
     assert scaled.count() == 1
 
 
-def test_an_alarm_takes_the_steps_of_its_policy(aws, scaled, clock):
+def test_an_alarm_takes_the_steps_of_its_policy(aws: Aws, scaled: Scaled, clock: Clock) -> None:
     """docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-step-scaling-policies.html"""
     steps = [
         {"MetricIntervalLowerBound": 0, "MetricIntervalUpperBound": 10, "ScalingAdjustment": 1},
@@ -140,7 +147,9 @@ def test_an_alarm_takes_the_steps_of_its_policy(aws, scaled, clock):
     assert scaled.count() == 3
 
 
-def test_a_scheduled_action_sets_the_bounds_and_the_count_within(scaled, clock):
+def test_a_scheduled_action_sets_the_bounds_and_the_count_within(
+    scaled: Scaled, clock: Clock
+) -> None:
     """docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-scheduled-scaling.html"""
     now = clock.now()
     for name, minutes, bounds in (("up", 30, (2, 3)), ("down", 60, (1, 1))):
@@ -161,7 +170,7 @@ def test_a_scheduled_action_sets_the_bounds_and_the_count_within(scaled, clock):
     assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 1)
 
 
-def test_a_new_scheduled_action_needs_a_schedule(scaled):
+def test_a_new_scheduled_action_needs_a_schedule(scaled: Scaled) -> None:
     """docs.aws.amazon.com/autoscaling/application/APIReference/API_PutScheduledAction.html"""
     action = {**scaled.named, "ScheduledActionName": "night"}
     with pytest.raises(ClientError, match="Schedule is required"):
@@ -170,12 +179,14 @@ def test_a_new_scheduled_action_needs_a_schedule(scaled):
     scaled.scaling.put_scheduled_action(**action, ScalableTargetAction={"MinCapacity": 1})
 
 
-def test_invocations_are_counted_by_instance(aws, hosting, scaled, clock):
+def test_invocations_are_counted_by_instance(
+    aws: Aws, hosting: Hosting, scaled: Scaled, clock: Clock
+) -> None:
     """docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html"""
     for _ in range(4):
         hosting.invoke(scaled.endpoint)
 
-    def total():
+    def total() -> bool | None:
         now = clock.now()
         dimensions = {"EndpointName": scaled.endpoint, "VariantName": "live"}
         points = aws.client("cloudwatch").get_metric_statistics(
@@ -192,7 +203,9 @@ def test_invocations_are_counted_by_instance(aws, hosting, scaled, clock):
     aws.eventually(total)
 
 
-def test_an_update_keeps_the_policys_arn_and_an_end_takes_its_alarms(aws, scaled):
+def test_an_update_keeps_the_policys_arn_and_an_end_takes_its_alarms(
+    aws: Aws, scaled: Scaled
+) -> None:
     """botocore service-2.json: application-autoscaling/PutScalingPolicy"""
     first, second = scaled.track(100), scaled.track(50)
     assert first["PolicyARN"] == second["PolicyARN"]
@@ -230,7 +243,9 @@ def test_an_update_keeps_the_policys_arn_and_an_end_takes_its_alarms(aws, scaled
         ),
     ],
 )
-def test_what_can_never_scale_is_refused(aws, call, given, said):
+def test_what_can_never_scale_is_refused(
+    aws: Aws, call: str, given: dict[str, Any], said: str
+) -> None:
     """docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html"""
     with pytest.raises(ClientError, match=said):
         getattr(aws.client("application-autoscaling"), call)(**given)

@@ -3,14 +3,17 @@ import gzip
 import http.client
 import json
 import urllib.parse
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import ACCOUNT, REGION, eventually, new_client, policy, unique
+from local_aws.testing.aws import ACCOUNT, REGION, Aws, eventually, new_client, policy, unique
+from local_aws.testing.clock import Clock
 
 MINUTE = datetime.timedelta(minutes=1)
 
@@ -18,22 +21,24 @@ MINUTE = datetime.timedelta(minutes=1)
 class Topic:
     """A topic that alarms may publish to, and what it got."""
 
-    def __init__(self, aws):
+    def __init__(self, aws: Aws) -> None:
         self.sqs = aws.client("sqs")
         self.arn, self.url = aws.topic()
 
-    def messages(self):
+    def messages(self) -> list[tuple[str, dict[str, Any]]]:
         found = self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10)
         envelopes = [json.loads(message["Body"]) for message in found.get("Messages", [])]
         return [(envelope["Subject"], json.loads(envelope["Message"])) for envelope in envelopes]
 
 
 @pytest.fixture
-def topic(aws):
+def topic(aws: Aws) -> Topic:
     return Topic(aws)
 
 
-def call_in_json(aws, service, target, parameters):
+def call_in_json(
+    aws: Aws, service: str, target: str, parameters: dict[str, Any]
+) -> tuple[int, str]:
     """Call an action with parameters that boto3 does not send; return the status and the body."""
     url, body = aws.local.endpoint_url, json.dumps(parameters).encode()
     headers = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.0"}
@@ -47,8 +52,15 @@ def call_in_json(aws, service, target, parameters):
     return found
 
 
-def put(aws, namespace, name, *values, at=None, **dimensions):
-    data = {
+def put(
+    aws: Aws,
+    namespace: str,
+    name: str,
+    *values: float,
+    at: datetime.datetime | None = None,
+    **dimensions: str,
+) -> None:
+    data: dict[str, Any] = {
         "MetricName": name,
         "Values": list(values),
         "Dimensions": [{"Name": k, "Value": v} for k, v in dimensions.items()],
@@ -58,7 +70,7 @@ def put(aws, namespace, name, *values, at=None, **dimensions):
     aws.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=[data])
 
 
-def alarm(aws, topic=None, **more):
+def alarm(aws: Aws, topic: Topic | None = None, **more: Any) -> tuple[str, str]:
     """Put an alarm with the settings of this project's alarms on counts; return its name."""
     name = unique("alarm")
     actions = [] if topic is None else [topic.arn]
@@ -80,18 +92,22 @@ def alarm(aws, topic=None, **more):
     return name, settings["Namespace"]
 
 
-def described(aws, name):
+def described(aws: Aws, name: str) -> dict[str, Any]:
     found = aws.client("cloudwatch").describe_alarms(
         AlarmNames=[name], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
     )
-    return (found["MetricAlarms"] + found["CompositeAlarms"])[0]
+    alarm: dict[str, Any] = (found["MetricAlarms"] + found["CompositeAlarms"])[0]
+    return alarm
 
 
-def state(aws, name):
-    return described(aws, name)["StateValue"]
+def state(aws: Aws, name: str) -> str:
+    value: str = described(aws, name)["StateValue"]
+    return value
 
 
-def test_an_alarm_goes_through_its_states_and_notifies_its_topic(aws, clock, topic):
+def test_an_alarm_goes_through_its_states_and_notifies_its_topic(
+    aws: Aws, clock: Clock, topic: Topic
+) -> None:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html"""
     name, space = alarm(aws, topic)
     assert state(aws, name) == "INSUFFICIENT_DATA"
@@ -112,7 +128,7 @@ def test_an_alarm_goes_through_its_states_and_notifies_its_topic(aws, clock, top
     assert message["Trigger"]["MetricName"] == "Errors"
 
 
-def test_disabled_actions_are_not_taken(aws, clock, topic):
+def test_disabled_actions_are_not_taken(aws: Aws, clock: Clock, topic: Topic) -> None:
     """botocore service-2.json: cloudwatch/DisableAlarmActions"""
     name, space = alarm(aws, topic, ActionsEnabled=False)
     put(aws, space, "Errors", 1)
@@ -121,7 +137,7 @@ def test_disabled_actions_are_not_taken(aws, clock, topic):
     assert topic.messages() == []
 
 
-def test_the_history_has_changes_and_actions(aws, clock, topic):
+def test_the_history_has_changes_and_actions(aws: Aws, clock: Clock, topic: Topic) -> None:
     """botocore service-2.json: cloudwatch/DescribeAlarmHistory"""
     name, space = alarm(aws, topic)
     put(aws, space, "Errors", 1)
@@ -138,7 +154,9 @@ def test_the_history_has_changes_and_actions(aws, clock, topic):
     assert data["newState"]["stateReasonData"]["recentDatapoints"] == [1.0]
 
 
-def test_a_topic_whose_policy_names_another_service_gets_nothing(aws, clock, topic):
+def test_a_topic_whose_policy_names_another_service_gets_nothing(
+    aws: Aws, clock: Clock, topic: Topic
+) -> None:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html"""
     allows = {
         "Effect": "Allow",
@@ -160,7 +178,9 @@ def test_a_topic_whose_policy_names_another_service_gets_nothing(aws, clock, top
     assert "not authorized to perform: sns:Publish" in items[0]["HistorySummary"]
 
 
-def test_an_encrypted_topic_needs_a_key_that_cloudwatch_may_use(aws, clock, topic):
+def test_an_encrypted_topic_needs_a_key_that_cloudwatch_may_use(
+    aws: Aws, clock: Clock, topic: Topic
+) -> None:
     """docs.aws.amazon.com/sns/latest/dg/sns-key-management.html"""
     kms = aws.client("kms")
     account = {
@@ -189,7 +209,7 @@ def test_an_encrypted_topic_needs_a_key_that_cloudwatch_may_use(aws, clock, topi
     assert [message["NewStateValue"] for _, message in topic.messages()] == ["OK"]
 
 
-def test_an_alarm_runs_a_function_that_lets_it(aws, clock):
+def test_an_alarm_runs_a_function_that_lets_it(aws: Aws, clock: Clock) -> None:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html"""
     source = "def handler(event, context):\n    print('ALARM', event['alarmData']['alarmName'])\n"
     function = aws.function(source)
@@ -206,7 +226,7 @@ def test_an_alarm_runs_a_function_that_lets_it(aws, clock):
     clock.advance(60)
     logs, group = aws.client("logs"), f"/aws/lambda/{function}"
 
-    def said():
+    def said() -> list[dict[str, Any]] | None:
         if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
             return None
         found = logs.filter_log_events(logGroupName=group)["events"]
@@ -215,7 +235,9 @@ def test_an_alarm_runs_a_function_that_lets_it(aws, clock):
     assert eventually(said)[0]["message"] == f"ALARM {name}"
 
 
-def test_setting_a_state_takes_its_actions_until_the_next_look(aws, clock, topic):
+def test_setting_a_state_takes_its_actions_until_the_next_look(
+    aws: Aws, clock: Clock, topic: Topic
+) -> None:
     """botocore service-2.json: cloudwatch/SetAlarmState"""
     name, _ = alarm(aws, topic)
     aws.client("cloudwatch").set_alarm_state(
@@ -226,7 +248,7 @@ def test_setting_a_state_takes_its_actions_until_the_next_look(aws, clock, topic
     assert state(aws, name) == "OK"
 
 
-def test_an_update_keeps_the_state(aws, clock):
+def test_an_update_keeps_the_state(aws: Aws, clock: Clock) -> None:
     """botocore service-2.json: cloudwatch/PutMetricAlarm"""
     name, space = alarm(aws)
     put(aws, space, "Errors", 1)
@@ -237,7 +259,7 @@ def test_an_update_keeps_the_state(aws, clock):
     assert state(aws, name) == "OK"
 
 
-def test_a_percentile_of_latency_raises_an_alarm(aws, clock):
+def test_a_percentile_of_latency_raises_an_alarm(aws: Aws, clock: Clock) -> None:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/percentiles-with-low-samples.html"""
     more = {"Statistic": None, "ExtendedStatistic": "p90", "Threshold": 900_000, "Period": 60}
     cloudwatch = aws.client("cloudwatch")
@@ -259,7 +281,7 @@ def test_a_percentile_of_latency_raises_an_alarm(aws, clock):
     assert state(aws, name) == "ALARM"
 
 
-def test_two_of_three_periods_are_enough_where_two_are_asked_for(aws, clock):
+def test_two_of_three_periods_are_enough_where_two_are_asked_for(aws: Aws, clock: Clock) -> None:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html"""
     name, space = alarm(
         aws, Period=60, EvaluationPeriods=3, DatapointsToAlarm=2, TreatMissingData="missing"
@@ -272,7 +294,9 @@ def test_two_of_three_periods_are_enough_where_two_are_asked_for(aws, clock):
     assert seen == ["OK", "OK", "ALARM", "OK", "OK"]
 
 
-def test_the_share_of_images_in_review_is_an_alarm_on_metric_math(aws, clock, topic):
+def test_the_share_of_images_in_review_is_an_alarm_on_metric_math(
+    aws: Aws, clock: Clock, topic: Topic
+) -> None:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html"""
     name, space = unique("alarm"), unique("Space")
     metrics = [
@@ -308,7 +332,7 @@ def test_the_share_of_images_in_review_is_an_alarm_on_metric_math(aws, clock, to
     assert topic.messages()[-1][1]["Trigger"]["Metrics"][0]["Expression"] == expression
 
 
-def test_an_alarm_that_cannot_be_evaluated_does_not_stop_the_others(aws, clock):
+def test_an_alarm_that_cannot_be_evaluated_does_not_stop_the_others(aws: Aws, clock: Clock) -> None:
     space = unique("Space")
     stat = {"Metric": {"Namespace": space, "MetricName": "M"}, "Period": 60, "Stat": "Sum"}
     aws.client("cloudwatch").put_metric_alarm(
@@ -341,7 +365,9 @@ def test_an_alarm_that_cannot_be_evaluated_does_not_stop_the_others(aws, clock):
     ],
     ids=["a threshold", "a period", "a dimension", "a metric", "an expression", "neither"],
 )
-def test_an_alarm_that_is_refused_is_not_kept_and_holds_up_no_other(aws, clock, broken):
+def test_an_alarm_that_is_refused_is_not_kept_and_holds_up_no_other(
+    aws: Aws, clock: Clock, broken: dict[str, Any]
+) -> None:
     settings = {
         "Namespace": "N",
         "MetricName": "M",
@@ -367,7 +393,9 @@ def test_an_alarm_that_is_refused_is_not_kept_and_holds_up_no_other(aws, clock, 
     assert found["MetricAlarms"] == []
 
 
-def test_a_rule_with_a_target_that_cannot_be_reached_keeps_no_alarm_from_acting(aws, clock, topic):
+def test_a_rule_with_a_target_that_cannot_be_reached_keeps_no_alarm_from_acting(
+    aws: Aws, clock: Clock, topic: Topic
+) -> None:
     events, rule = aws.client("events"), unique("rule")
     events.put_rule(Name=rule, EventPattern=json.dumps({"source": ["aws.cloudwatch"]}))
     events.put_targets(
@@ -382,7 +410,7 @@ def test_a_rule_with_a_target_that_cannot_be_reached_keeps_no_alarm_from_acting(
     assert [message["AlarmName"] for _, message in topic.messages()] == [name]
 
 
-def test_a_composite_alarm_follows_its_alarms(aws, clock, topic):
+def test_a_composite_alarm_follows_its_alarms(aws: Aws, clock: Clock, topic: Topic) -> None:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html"""
     (one, space), (other, _) = alarm(aws), alarm(aws)
     name = unique("both")
@@ -403,7 +431,9 @@ def test_a_composite_alarm_follows_its_alarms(aws, clock, topic):
     ("expression", "said"),
     [("m1 +", "the end is not expected"), ("ANOMALY_DETECTION_BAND(m1)", "is not known here")],
 )
-def test_an_expression_that_cannot_be_evaluated_is_refused(aws, expression, said):
+def test_an_expression_that_cannot_be_evaluated_is_refused(
+    aws: Aws, expression: str, said: str
+) -> None:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
     with pytest.raises(ClientError, match=said):
         aws.client("cloudwatch").put_metric_alarm(
@@ -416,7 +446,9 @@ def test_an_expression_that_cannot_be_evaluated_is_refused(aws, expression, said
 
 
 @pytest.mark.parametrize(("period", "periods"), [(60, 10**9), (45, 1)])
-def test_a_time_that_no_alarm_is_evaluated_over_is_refused(aws, period, periods):
+def test_a_time_that_no_alarm_is_evaluated_over_is_refused(
+    aws: Aws, period: int, periods: int
+) -> None:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
     metric = {"Namespace": "Any", "MetricName": "Any"}
     stat = {"Metric": metric, "Period": period, "Stat": "Sum"}
@@ -433,7 +465,7 @@ def test_a_time_that_no_alarm_is_evaluated_over_is_refused(aws, period, periods)
         )
 
 
-def test_metric_data_have_percentiles_and_math(aws, clock):
+def test_metric_data_have_percentiles_and_math(aws: Aws, clock: Clock) -> None:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html"""
     space, now = unique("Space"), clock.now().replace(second=0, microsecond=0)
     put(aws, space, "Time", *range(1, 11), at=now - 2 * MINUTE, Function="f")
@@ -463,7 +495,7 @@ def test_metric_data_have_percentiles_and_math(aws, clock):
     assert found[0]["Timestamps"][0] == now - 2 * MINUTE
 
 
-def test_statistics_are_by_whole_periods_and_exact_dimensions(aws, clock):
+def test_statistics_are_by_whole_periods_and_exact_dimensions(aws: Aws, clock: Clock) -> None:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html"""
     space, now = unique("Space"), clock.now().replace(second=0, microsecond=0)
     put(aws, space, "Time", 1, 3, at=now - 10 * MINUTE, Function="f")
@@ -492,14 +524,18 @@ def test_statistics_are_by_whole_periods_and_exact_dimensions(aws, clock):
     ],
     ids=["whole", "large", "damaged"],
 )
-def test_a_compressed_request_is_unpacked_within_bounds(aws, pack, said):
+def test_a_compressed_request_is_unpacked_within_bounds(
+    aws: Aws, pack: Callable[[bytes], bytes], said: str | None
+) -> None:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html"""
     cloudwatch = new_client(aws.local.endpoint_url, "cloudwatch")
 
-    def packed(request, **_):
-        request.body = pack(request.body)
+    def packed(request: AWSPreparedRequest, **_: Any) -> None:
+        assert isinstance(request.body, bytes)
+        body = pack(request.body)
+        request.body = body
         request.headers["Content-Encoding"] = "gzip"
-        request.headers["Content-Length"] = str(len(request.body))
+        request.headers["Content-Length"] = str(len(body))
 
     cloudwatch.meta.events.register("before-send", packed)
     given = {"Namespace": unique("Space"), "MetricData": [{"MetricName": "M", "Value": 1}]}
@@ -510,14 +546,14 @@ def test_a_compressed_request_is_unpacked_within_bounds(aws, pack, said):
             cloudwatch.put_metric_data(**given)
 
 
-def test_a_time_that_is_hours_ahead_is_refused(aws, clock):
+def test_a_time_that_is_hours_ahead_is_refused(aws: Aws, clock: Clock) -> None:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html"""
     with pytest.raises(ClientError, match="two hours"):
         put(aws, unique("Space"), "M", 1, at=clock.now() + 180 * MINUTE)
     put(aws, unique("Space"), "M", 1, at=clock.now() + 60 * MINUTE)
 
 
-def test_metrics_are_listed_once_each(aws):
+def test_metrics_are_listed_once_each(aws: Aws) -> None:
     """botocore service-2.json: cloudwatch/ListMetrics"""
     space = unique("Space")
     for _ in range(3):
@@ -532,7 +568,9 @@ def test_metrics_are_listed_once_each(aws):
     ]
 
 
-def total(aws, clock, namespace, name, stat="Sum", **dimensions):
+def total(
+    aws: Aws, clock: Clock, namespace: str, name: str, stat: str = "Sum", **dimensions: str
+) -> Any:
     now = clock.now()
     points = aws.client("cloudwatch").get_metric_statistics(
         Namespace=namespace,
@@ -546,13 +584,13 @@ def total(aws, clock, namespace, name, stat="Sum", **dimensions):
     return sum(point[stat] for point in points) if points else None
 
 
-def log(aws, *messages):
+def log(aws: Aws, *messages: str) -> tuple[str, Callable[..., None]]:
     """Put log events in a new group; return it and a function that puts more."""
     logs, group = aws.client("logs"), f"/test/{unique('group')}"
     logs.create_log_group(logGroupName=group)
     logs.create_log_stream(logGroupName=group, logStreamName="s")
 
-    def write(*lines):
+    def write(*lines: str) -> None:
         at = int(datetime.datetime.now(datetime.UTC).timestamp() * 1000)
         events = [{"timestamp": at, "message": line} for line in lines]
         logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
@@ -560,7 +598,7 @@ def log(aws, *messages):
     return group, write
 
 
-def test_a_metric_filter_makes_a_metric_of_log_lines(aws, clock):
+def test_a_metric_filter_makes_a_metric_of_log_lines(aws: Aws, clock: Clock) -> None:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/logs/MonitoringPolicyExamples.html"""
     space = unique("Space")
     group, write = log(aws)
@@ -578,7 +616,50 @@ def test_a_metric_filter_makes_a_metric_of_log_lines(aws, clock):
     assert total(aws, clock, space, "Milliseconds") == 7
 
 
-def test_a_metric_filter_has_dimensions_and_a_default(aws, clock):
+def transformed(aws: Aws, group: str, pattern: str, **transformation: Any) -> str:
+    """Put a metric filter with one metric `M`; return the metric's namespace."""
+    space = unique("Space")
+    given = {"metricName": "M", "metricNamespace": space, **transformation}
+    aws.client("logs").put_metric_filter(
+        logGroupName=group,
+        filterName=unique("filter"),
+        filterPattern=pattern,
+        metricTransformations=[given],
+    )
+    return space
+
+
+def test_a_metric_filter_has_the_value_of_a_column(aws: Aws, clock: Clock) -> None:
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntaxForMetricFilters.html"""
+    group, write = log(aws)
+    space = transformed(aws, group, "[ip, ..., size]", metricValue="$size")
+    by = transformed(aws, group, "[ip, size]", metricValue="1", dimensions={"Ip": "$ip"})
+    write("10.0.0.1 - me 512", "10.0.0.2 8", "no-number -")
+    assert total(aws, clock, space, "M") == 520
+    assert total(aws, clock, by, "M", Ip="10.0.0.2") == 1
+
+
+@pytest.mark.parametrize(
+    "transformation",
+    [
+        {"metricValue": "$"},
+        {"metricValue": "$a.b"},
+        {"metricValue": "$.a["},
+        {"metricValue": "many"},
+        {"metricValue": "nan"},
+        {"metricValue": "1", "dimensions": {"D": "a"}},
+    ],
+)
+def test_a_metric_filter_that_selects_nothing_is_refused(
+    aws: Aws, transformation: dict[str, Any]
+) -> None:
+    group, write = log(aws)
+    with pytest.raises(ClientError, match="Invalid metric transformation"):
+        transformed(aws, group, "", **transformation)
+    write("a line")
+
+
+def test_a_metric_filter_has_dimensions_and_a_default(aws: Aws, clock: Clock) -> None:
     """docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_MetricTransformation.html"""
     space = unique("Space")
     group, write = log(aws)
@@ -601,7 +682,7 @@ def test_a_metric_filter_has_dimensions_and_a_default(aws, clock):
     assert total(aws, clock, space, "Zero") == 2
 
 
-def test_a_filter_pattern_that_cannot_be_read_is_refused(aws):
+def test_a_filter_pattern_that_cannot_be_read_is_refused(aws: Aws) -> None:
     """botocore service-2.json: logs/PutMetricFilter"""
     group, _ = log(aws)
     with pytest.raises(ClientError, match="Invalid metric filter pattern"):
@@ -613,7 +694,7 @@ def test_a_filter_pattern_that_cannot_be_read_is_refused(aws):
         )
 
 
-def test_a_pattern_can_be_tried(aws):
+def test_a_pattern_can_be_tried(aws: Aws) -> None:
     """botocore service-2.json: logs/TestMetricFilter"""
     found = aws.client("logs").test_metric_filter(
         filterPattern="?ERROR ?WARN", logEventMessages=["INFO", "WARN a", "ERROR b"]
@@ -635,7 +716,7 @@ def handler(event, context):
 """
 
 
-def test_metrics_in_a_functions_log_lines_are_metrics(aws, clock):
+def test_metrics_in_a_functions_log_lines_are_metrics(aws: Aws, clock: Clock) -> None:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html"""
     name, space = aws.function(EMBEDDED), unique("Space")
     for value in (0.5, 0.9):
@@ -652,7 +733,7 @@ def handler(event, context):
 """
 
 
-def test_invocations_are_metrics_of_the_function_and_the_version(aws, clock):
+def test_invocations_are_metrics_of_the_function_and_the_version(aws: Aws, clock: Clock) -> None:
     """docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html"""
     name, lambdas = aws.function(FAILING), aws.client("lambda")
     version = lambdas.publish_version(FunctionName=name)["Version"]
@@ -661,7 +742,7 @@ def test_invocations_are_metrics_of_the_function_and_the_version(aws, clock):
     aws.invoke(name, {"fail": True})
     aws.invoke(name, {}, Qualifier="live")
 
-    def found(metric, stat="Sum", **more):
+    def found(metric: str, stat: str = "Sum", **more: str) -> Any:
         return total(aws, clock, "AWS/Lambda", metric, stat, FunctionName=name, **more)
 
     assert (found("Invocations"), found("Errors"), found("Throttles")) == (3, 1, 0)
@@ -670,7 +751,7 @@ def test_invocations_are_metrics_of_the_function_and_the_version(aws, clock):
     assert found("Duration", "Average") > 0
 
 
-def test_a_throttled_invocation_is_a_metric(aws, clock):
+def test_a_throttled_invocation_is_a_metric(aws: Aws, clock: Clock) -> None:
     """docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html"""
     name = aws.function(FAILING)
     aws.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
@@ -680,7 +761,9 @@ def test_a_throttled_invocation_is_a_metric(aws, clock):
     assert total(aws, clock, "AWS/Lambda", "Invocations", FunctionName=name) is None
 
 
-def test_an_execution_with_failing_functions_raises_the_alarms_of_the_workflow(aws, clock, topic):
+def test_an_execution_with_failing_functions_raises_the_alarms_of_the_workflow(
+    aws: Aws, clock: Clock, topic: Topic
+) -> None:
     """docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
 
     The alarms are those of terraform/modules/monitoring.
@@ -700,7 +783,7 @@ def test_an_execution_with_failing_functions_raises_the_alarms_of_the_workflow(a
     assert {state(aws, errors), state(aws, failed)} == {"OK"}
     assert aws.run(machine, {"fail": True})["status"] == "FAILED"
 
-    def alarmed():
+    def alarmed() -> bool | None:
         clock.advance(60)
         return {state(aws, errors), state(aws, failed)} == {"ALARM"} or None
 
@@ -709,7 +792,7 @@ def test_an_execution_with_failing_functions_raises_the_alarms_of_the_workflow(a
     assert {message["AlarmName"] for message in published} == {errors, failed}
 
 
-def test_a_message_in_a_queue_of_dead_letters_raises_an_alarm(aws, clock):
+def test_a_message_in_a_queue_of_dead_letters_raises_an_alarm(aws: Aws, clock: Clock) -> None:
     """docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html"""
     sqs, queue = aws.client("sqs"), unique("dead")
     url = sqs.create_queue(QueueName=queue)["QueueUrl"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import unique
+from local_aws.testing.aws import Aws, unique
 from local_aws.testing.callers import Caller, allow, denied
 from local_aws.testing.faults import Faults
 
@@ -14,7 +14,7 @@ ONCE = "attribute_not_exists(image)"
 
 
 @pytest.fixture(scope="module")
-def table(aws):
+def table(aws: Aws) -> str:
     name = unique("table")
     aws.client("dynamodb").create_table(
         TableName=name,
@@ -32,11 +32,11 @@ def table(aws):
     return name
 
 
-def row(image, release="r1", **more):
+def row(image: str, release: str = "r1", **more: Any) -> dict[str, Any]:
     return {"image": {"S": image}, "release": {"S": release}, **more}
 
 
-def test_a_row_is_written_once_and_a_newer_release_stands_beside_it(aws, table):
+def test_a_row_is_written_once_and_a_newer_release_stands_beside_it(aws: Aws, table: str) -> None:
     dynamodb = aws.client("dynamodb")
     given = {"TableName": table, "ConditionExpression": ONCE}
     dynamodb.put_item(**given, Item=row("a", label={"S": "bicycle"}))
@@ -56,7 +56,7 @@ def test_a_row_is_written_once_and_a_newer_release_stands_beside_it(aws, table):
     assert [item["release"]["S"] for item in found["Items"]] == ["r1", "r2"]
 
 
-def test_of_many_writers_at_once_one_meets_the_condition(aws, table):
+def test_of_many_writers_at_once_one_meets_the_condition(aws: Aws, table: str) -> None:
     won, start = [], threading.Barrier(8)
     dynamodb = aws.client("dynamodb")
 
@@ -81,7 +81,9 @@ def test_of_many_writers_at_once_one_meets_the_condition(aws, table):
     assert [found["by"]["N"]] == [str(number) for number in won]
 
 
-def test_a_transaction_writes_all_or_nothing_and_says_what_was_in_the_way(aws, table):
+def test_a_transaction_writes_all_or_nothing_and_says_what_was_in_the_way(
+    aws: Aws, table: str
+) -> None:
     """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
     dynamodb = aws.client("dynamodb")
     dynamodb.put_item(TableName=table, Item=row("kept", n={"N": "1"}))
@@ -109,7 +111,7 @@ def test_a_transaction_writes_all_or_nothing_and_says_what_was_in_the_way(aws, t
         dynamodb.transact_write_items(TransactItems=[{"Update": update}, {"Update": update}])
 
 
-def test_an_update_that_is_refused_changes_nothing(aws, table):
+def test_an_update_that_is_refused_changes_nothing(aws: Aws, table: str) -> None:
     dynamodb = aws.client("dynamodb")
     dynamodb.put_item(TableName=table, Item=row("whole", a={"S": "1"}))
     with pytest.raises(ClientError, match="maximum allowed size"):
@@ -124,7 +126,7 @@ def test_an_update_that_is_refused_changes_nothing(aws, table):
     )
 
 
-def test_a_batch_has_at_most_25_writes(aws, table):
+def test_a_batch_has_at_most_25_writes(aws: Aws, table: str) -> None:
     """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html"""
     dynamodb = aws.client("dynamodb")
     puts = [{"PutRequest": {"Item": row(f"batch-{number}")}} for number in range(26)]
@@ -133,18 +135,18 @@ def test_a_batch_has_at_most_25_writes(aws, table):
         dynamodb.batch_write_item(RequestItems={table: puts})
 
 
-def insert(table, image, **more):
+def insert(table: str, image: str, **more: Any) -> dict[str, Any]:
     values = row(image, **more)
     members = ", ".join(f"'{name}': ?" for name in values)
     statement = f'INSERT INTO "{table}" VALUE {{{members}}}'
     return {"Statement": statement, "Parameters": [*values.values()]}
 
 
-def codes(answer):
+def codes(answer: dict[str, Any]) -> list[str]:
     return [one.get("Error", {}).get("Code", "") for one in answer["Responses"]]
 
 
-def test_an_insert_of_a_batch_changes_no_item_that_exists(aws, table):
+def test_an_insert_of_a_batch_changes_no_item_that_exists(aws: Aws, table: str) -> None:
     """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.insert.html"""
     dynamodb = aws.client("dynamodb")
     first = insert(table, "inserted", label={"S": "bicycle"})
@@ -159,7 +161,7 @@ def test_an_insert_of_a_batch_changes_no_item_that_exists(aws, table):
     assert labels == {"inserted": "bicycle", "inserted-2": "motorcycle"}
 
 
-def test_an_update_of_a_batch_changes_only_an_item_that_exists(aws, table):
+def test_an_update_of_a_batch_changes_only_an_item_that_exists(aws: Aws, table: str) -> None:
     """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.update.html"""
     dynamodb = aws.client("dynamodb")
     dynamodb.put_item(TableName=table, Item=row("updated", label={"S": "bicycle"}))
@@ -179,7 +181,9 @@ def test_an_update_of_a_batch_changes_only_an_item_that_exists(aws, table):
     assert "Item" not in dynamodb.get_item(TableName=table, Key=row("absent"))
 
 
-def test_a_statement_of_a_batch_that_cannot_be_executed_says_why_and_holds_up_no_other(aws, table):
+def test_a_statement_of_a_batch_that_cannot_be_executed_says_why_and_holds_up_no_other(
+    aws: Aws, table: str
+) -> None:
     dynamodb = aws.client("dynamodb")
     sound = insert(table, "sound")
     short = {**sound, "Parameters": sound["Parameters"][:1]}
@@ -205,13 +209,15 @@ def test_a_statement_of_a_batch_that_cannot_be_executed_says_why_and_holds_up_no
         ("put_resource_policy", {"ResourceArn": "arn", "Policy": "{}"}, "policies"),
     ],
 )
-def test_what_is_not_reviewed_is_refused(aws, operation, parameters, what):
+def test_what_is_not_reviewed_is_refused(
+    aws: Aws, operation: str, parameters: dict[str, str], what: str
+) -> None:
     with pytest.raises(ClientError, match=f"does not implement.*{what}") as refused:
         getattr(aws.client("dynamodb"), operation)(**parameters)
     assert refused.value.response["Error"]["Code"] == "NotImplemented"
 
 
-def test_a_stream_is_refused_rather_than_passed_over(aws):
+def test_a_stream_is_refused_rather_than_passed_over(aws: Aws) -> None:
     with pytest.raises(ClientError, match="streams of tables"):
         aws.client("dynamodb").create_table(
             TableName=unique("table"),
@@ -222,7 +228,9 @@ def test_a_stream_is_refused_rather_than_passed_over(aws):
         )
 
 
-def test_a_throttled_table_answers_as_aws_does_for_as_long_as_was_asked(aws, table):
+def test_a_throttled_table_answers_as_aws_does_for_as_long_as_was_asked(
+    aws: Aws, table: str
+) -> None:
     """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html"""
     code = "ProvisionedThroughputExceededException"
     dynamodb = aws.client("dynamodb")
@@ -237,7 +245,9 @@ def test_a_throttled_table_answers_as_aws_does_for_as_long_as_was_asked(aws, tab
     assert (met["met"], met["times"]) == (2, 0)
 
 
-def test_each_write_of_a_batch_or_transaction_needs_its_own_permission(aws, table):
+def test_each_write_of_a_batch_or_transaction_needs_its_own_permission(
+    aws: Aws, table: str
+) -> None:
     """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html"""
     arn = f"arn:aws:dynamodb:us-east-1:123456789012:table/{table}"
     dynamodb = Caller(aws, allow("dynamodb:PutItem", arn)).client("dynamodb")
@@ -261,10 +271,10 @@ def test_each_write_of_a_batch_or_transaction_needs_its_own_permission(aws, tabl
     )
 
 
-def test_a_value_has_at_most_32_levels(aws, table):
+def test_a_value_has_at_most_32_levels(aws: Aws, table: str) -> None:
     dynamodb = aws.client("dynamodb")
 
-    def nested(levels):
+    def nested(levels: int) -> dict[str, Any]:
         value: dict[str, Any] = {"S": "x"}
         for level in range(levels):
             value = {"M": {"M": value}} if level % 2 else {"L": [value]}

@@ -1,14 +1,16 @@
 """Targets, events and schedules that EventBridge refuses, against its API pages."""
 
 import datetime
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import unique
+from local_aws.testing.aws import Aws, unique
 
 
-def code(call, **parameters):
+def code(call: Callable[..., Any], **parameters: Any) -> str | None:
     """Return the error code of a call; None where it succeeds."""
     try:
         call(**parameters)
@@ -17,7 +19,7 @@ def code(call, **parameters):
     return None
 
 
-def template(paths, text):
+def template(paths: dict[str, str], text: str) -> dict[str, Any]:
     return {"InputTransformer": {"InputPathsMap": paths, "InputTemplate": text}}
 
 
@@ -33,7 +35,7 @@ def template(paths, text):
         template({f"p{number}": "$.id" for number in range(101)}, '"text"'),
     ],
 )
-def test_a_target_with_a_wrong_input_is_refused(aws, given):
+def test_a_target_with_a_wrong_input_is_refused(aws: Aws, given: dict[str, Any]) -> None:
     """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html"""
     events, rule = aws.client("events"), unique("r")
     events.put_rule(Name=rule, EventPattern='{"source": ["own"]}')
@@ -44,7 +46,7 @@ def test_a_target_with_a_wrong_input_is_refused(aws, given):
     assert code(events.put_targets, Rule=rule, Targets=[wrong]) == "ValidationException"
 
 
-def test_an_event_in_the_name_of_aws_fails_its_entry(aws):
+def test_an_event_in_the_name_of_aws_fails_its_entry(aws: Aws) -> None:
     """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html"""
     entry = {"Source": "aws.s3", "DetailType": "Object Created", "Detail": "{}"}
     answer = aws.client("events").put_events(Entries=[entry])
@@ -52,7 +54,7 @@ def test_an_event_in_the_name_of_aws_fails_its_entry(aws):
     assert answer["Entries"][0]["ErrorCode"] == "NotAuthorizedForSourceException"
 
 
-def schedule(aws, **more):
+def schedule(aws: Aws, **more: Any) -> tuple[dict[str, Any], str | None]:
     target = {"Arn": aws.queue()[1], "RoleArn": aws.role, **more.pop("Target", {})}
     settings = {
         "Name": unique("s"),
@@ -78,12 +80,12 @@ def schedule(aws, **more):
         {"Target": {"Arn": "arn:aws:lambda:us-east-1:123456789012:function:f", "Input": "{no"}},
     ],
 )
-def test_a_schedule_with_a_wrong_value_is_refused(aws, given):
+def test_a_schedule_with_a_wrong_value_is_refused(aws: Aws, given: dict[str, Any]) -> None:
     """https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html"""
     assert schedule(aws, **given)[1] == "ValidationException"
 
 
-def test_a_group_is_made_once_and_the_default_one_stays(aws):
+def test_a_group_is_made_once_and_the_default_one_stays(aws: Aws) -> None:
     """https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateScheduleGroup.html"""
     scheduler, group = aws.client("scheduler"), unique("g")
     scheduler.create_schedule_group(Name=group)

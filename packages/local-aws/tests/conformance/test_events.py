@@ -1,16 +1,18 @@
 import json
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import ACCOUNT, REGION, eventually, policy, unique
-from local_aws.testing.hosting import IMAGE, variant
+from local_aws.testing.aws import ACCOUNT, REGION, Aws, eventually, policy, unique
+from local_aws.testing.clock import Clock
+from local_aws.testing.hosting import IMAGE, Hosting, variant
 
 RULE = "arn:aws:events:us-east-1:123456789012:rule/"
 ECHO = "def handler(event, context):\n    print('EVENT', event)\n    return event\n"
 
 
-def allowing(service, action, resource):
+def allowing(service: str, action: str | list[str], resource: str) -> dict[str, Any]:
     return {
         "Effect": "Allow",
         "Principal": {"Service": f"{service}.amazonaws.com"},
@@ -22,7 +24,7 @@ def allowing(service, action, resource):
 class Queue:
     """A queue that a service may send to, and what it got."""
 
-    def __init__(self, aws, service="events"):
+    def __init__(self, aws: Aws, service: str = "events") -> None:
         self.sqs = aws.client("sqs")
         self.url = self.sqs.create_queue(QueueName=unique("queue"))["QueueUrl"]
         found = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
@@ -31,17 +33,24 @@ class Queue:
             document = policy(allowing(service, "sqs:SendMessage", self.arn))
             self.sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": document})
 
-    def messages(self):
+    def messages(self) -> list[dict[str, Any]]:
         found = self.sqs.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
         )
-        return found.get("Messages", [])
+        messages: list[dict[str, Any]] = found.get("Messages", [])
+        return messages
 
-    def bodies(self):
+    def bodies(self) -> list[Any]:
         return [json.loads(message["Body"]) for message in self.messages()]
 
 
-def rule(aws, pattern, *targets, bus="default", **more):
+def rule(
+    aws: Aws,
+    pattern: dict[str, Any],
+    *targets: dict[str, Any],
+    bus: str = "default",
+    **more: Any,
+) -> str:
     events, name = aws.client("events"), unique("rule")
     events.put_rule(Name=name, EventPattern=json.dumps(pattern), EventBusName=bus, **more)
     listed = [{"Id": str(number), **target} for number, target in enumerate(targets)]
@@ -49,7 +58,7 @@ def rule(aws, pattern, *targets, bus="default", **more):
     return name
 
 
-def put(aws, source, detail, bus="default"):
+def put(aws: Aws, source: str, detail: dict[str, Any], bus: str = "default") -> str:
     entry = {
         "Source": source,
         "DetailType": "Shipped",
@@ -58,7 +67,8 @@ def put(aws, source, detail, bus="default"):
     }
     answer = aws.client("events").put_events(Entries=[entry])
     assert answer["FailedEntryCount"] == 0
-    return answer["Entries"][0]["EventId"]
+    event_id: str = answer["Entries"][0]["EventId"]
+    return event_id
 
 
 @pytest.mark.parametrize(
@@ -87,7 +97,9 @@ def put(aws, source, detail, bus="default"):
         ({"a": [None]}, {"a": None}, True),
     ],
 )
-def test_a_pattern_matches_as_its_filters_say(aws, pattern, detail, expected):
+def test_a_pattern_matches_as_its_filters_say(
+    aws: Aws, pattern: dict[str, Any], detail: dict[str, Any], expected: bool
+) -> None:
     """docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html"""
     event = {
         "id": "1",
@@ -105,7 +117,7 @@ def test_a_pattern_matches_as_its_filters_say(aws, pattern, detail, expected):
     assert answer["Result"] is expected
 
 
-def test_an_event_reaches_a_queue_whole(aws):
+def test_an_event_reaches_a_queue_whole(aws: Aws) -> None:
     """docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html"""
     queue, source = Queue(aws), unique("shop")
     rule(aws, {"source": [source]}, {"Arn": queue.arn})
@@ -153,7 +165,9 @@ def test_an_event_reaches_a_queue_whole(aws):
         ),
     ],
 )
-def test_a_target_gets_what_its_input_says(aws, shape, expected):
+def test_a_target_gets_what_its_input_says(
+    aws: Aws, shape: dict[str, Any], expected: str | dict[str, Any]
+) -> None:
     """docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html"""
     queue, source = Queue(aws), unique("shop")
     name = rule(aws, {"source": [source]}, {"Arn": queue.arn, **shape})
@@ -164,7 +178,7 @@ def test_a_target_gets_what_its_input_says(aws, shape, expected):
     assert body == expected
 
 
-def test_an_event_starts_an_execution_with_the_targets_role(aws):
+def test_an_event_starts_an_execution_with_the_targets_role(aws: Aws) -> None:
     """docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-identity-based.html"""
     machine = aws.state_machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
     start = {"Effect": "Allow", "Action": "states:StartExecution", "Resource": machine}
@@ -189,7 +203,9 @@ def test_an_event_starts_an_execution_with_the_targets_role(aws):
         ),
     ],
 )
-def test_a_role_that_may_not_sends_the_event_to_the_dead_letters(aws, statement, services, code):
+def test_a_role_that_may_not_sends_the_event_to_the_dead_letters(
+    aws: Aws, statement: dict[str, str], services: list[str], code: str
+) -> None:
     """docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html"""
     machine = aws.state_machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
     role, dead, source = aws.role_with(statement, services=services), Queue(aws), unique("shop")
@@ -206,7 +222,7 @@ def test_a_role_that_may_not_sends_the_event_to_the_dead_letters(aws, statement,
     assert aws.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"] == []
 
 
-def ran_with(aws, function):
+def ran_with(aws: Aws, function: str) -> list[str]:
     """Return the log lines of a function's invocations."""
     logs = aws.client("logs")
     group = f"/aws/lambda/{function}"
@@ -216,7 +232,7 @@ def ran_with(aws, function):
     return [event["message"] for event in found if event["message"].startswith("EVENT")]
 
 
-def test_a_function_runs_once_its_policy_names_the_rule(aws):
+def test_a_function_runs_once_its_policy_names_the_rule(aws: Aws) -> None:
     """docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html"""
     name, dead, source = aws.function(ECHO), Queue(aws), unique("shop")
     arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
@@ -237,7 +253,7 @@ def test_a_function_runs_once_its_policy_names_the_rule(aws):
     assert lines == ["EVENT {'n': 2}"]
 
 
-def test_a_queue_that_does_not_name_eventbridge_gets_nothing(aws):
+def test_a_queue_that_does_not_name_eventbridge_gets_nothing(aws: Aws) -> None:
     """docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html"""
     closed, dead, source = Queue(aws, service=""), Queue(aws), unique("shop")
     target = {"Arn": closed.arn, "DeadLetterConfig": {"Arn": dead.arn}}
@@ -247,7 +263,7 @@ def test_a_queue_that_does_not_name_eventbridge_gets_nothing(aws):
     assert len(dead.messages()) == 1
 
 
-def test_a_topic_passes_an_event_on(aws):
+def test_a_topic_passes_an_event_on(aws: Aws) -> None:
     """docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html"""
     sns, queue, source = aws.client("sns"), Queue(aws, "sns"), unique("shop")
     topic = sns.create_topic(Name=unique("topic"))["TopicArn"]
@@ -257,7 +273,7 @@ def test_a_topic_passes_an_event_on(aws):
     assert json.loads(queue.bodies()[0]["Message"]) == {"n": 1}
 
 
-def test_a_bus_passes_an_event_on_and_a_log_group_keeps_it(aws):
+def test_a_bus_passes_an_event_on_and_a_log_group_keeps_it(aws: Aws) -> None:
     """docs.aws.amazon.com/eventbridge/latest/userguide/eb-bus-to-bus.html"""
     events, logs, source = aws.client("events"), aws.client("logs"), unique("shop")
     bus, group = unique("bus"), f"/aws/events/{unique('group')}"
@@ -276,7 +292,7 @@ def test_a_bus_passes_an_event_on_and_a_log_group_keeps_it(aws):
     assert json.loads(line["message"])["detail"] == {"n": 1}
 
 
-def test_an_event_from_another_bus_goes_to_no_third_one(aws):
+def test_an_event_from_another_bus_goes_to_no_third_one(aws: Aws) -> None:
     """docs.aws.amazon.com/eventbridge/latest/userguide/eb-bus-to-bus.html"""
     events, queue, source = aws.client("events"), Queue(aws), unique("shop")
     bus = unique("bus")
@@ -292,7 +308,7 @@ def test_an_event_from_another_bus_goes_to_no_third_one(aws):
     assert len(queue.messages()) == 3
 
 
-def test_a_disabled_rule_sends_nothing(aws):
+def test_a_disabled_rule_sends_nothing(aws: Aws) -> None:
     """botocore service-2.json: events/DisableRule"""
     queue, source = Queue(aws), unique("shop")
     name = rule(aws, {"source": [source]}, {"Arn": queue.arn})
@@ -301,20 +317,20 @@ def test_a_disabled_rule_sends_nothing(aws):
     assert queue.messages() == []
 
 
-def test_a_target_that_cannot_be_reached_here_is_refused(aws):
+def test_a_target_that_cannot_be_reached_here_is_refused(aws: Aws) -> None:
     """botocore service-2.json: events/PutTargets"""
     with pytest.raises(ClientError, match="does not implement"):
         rule(aws, {"source": ["s"]}, {"Arn": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/c"})
 
 
-def bucket(aws, configuration):
+def bucket(aws: Aws, configuration: dict[str, Any]) -> str:
     s3, name = aws.client("s3"), unique("bucket")
     s3.create_bucket(Bucket=name)
     s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration=configuration)
     return name
 
 
-def test_s3_tells_eventbridge_of_objects(aws):
+def test_s3_tells_eventbridge_of_objects(aws: Aws) -> None:
     """docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html"""
     queue, s3 = Queue(aws), aws.client("s3")
     name = bucket(aws, {"EventBridgeConfiguration": {}})
@@ -337,7 +353,7 @@ def test_s3_tells_eventbridge_of_objects(aws):
     assert deleted["detail"]["object"]["sequencer"] > sequencer
 
 
-def test_every_way_to_make_an_object_is_one_event(aws):
+def test_every_way_to_make_an_object_is_one_event(aws: Aws) -> None:
     """docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html"""
     queue, s3 = Queue(aws), aws.client("s3")
     name = bucket(aws, {"EventBridgeConfiguration": {}})
@@ -361,7 +377,7 @@ def test_every_way_to_make_an_object_is_one_event(aws):
     ]
 
 
-def test_an_object_starts_an_execution_with_its_key(aws):
+def test_an_object_starts_an_execution_with_its_key(aws: Aws) -> None:
     """docs.aws.amazon.com/step-functions/latest/dg/tutorial-cloudwatch-events-s3.html"""
     machine = aws.state_machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
     role = aws.role_with(
@@ -395,7 +411,7 @@ def test_an_object_starts_an_execution_with_its_key(aws):
     assert json.loads(found["input"]) == {"images": [{"bucket": name, "key": "inbox/1.png"}]}
 
 
-def test_s3_tells_a_queue_in_its_own_layout(aws):
+def test_s3_tells_a_queue_in_its_own_layout(aws: Aws) -> None:
     """docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html"""
     queue = Queue(aws, "s3")
     rules = [{"Name": "prefix", "Value": "in/"}, {"Name": "suffix", "Value": ".png"}]
@@ -417,7 +433,7 @@ def test_s3_tells_a_queue_in_its_own_layout(aws):
     assert record["s3"]["bucket"]["ownerIdentity"] == {"principalId": ACCOUNT}
 
 
-def test_s3_runs_a_function_only_with_its_permission(aws):
+def test_s3_runs_a_function_only_with_its_permission(aws: Aws) -> None:
     """docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html"""
     name = aws.function(ECHO)
     arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
@@ -438,7 +454,7 @@ def test_s3_runs_a_function_only_with_its_permission(aws):
     assert "'key': 'allowed.png'" in lines[0]
 
 
-def test_an_alarms_change_is_an_event(aws, clock):
+def test_an_alarms_change_is_an_event(aws: Aws, clock: Clock) -> None:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html"""
     queue, cloudwatch, name = Queue(aws), aws.client("cloudwatch"), unique("alarm")
     pattern = {"source": ["aws.cloudwatch"], "detail": {"alarmName": [name]}}
@@ -464,11 +480,11 @@ def test_an_alarms_change_is_an_event(aws, clock):
     assert metric["metricStat"]["metric"]["name"] == name
 
 
-def details(queue, count, **wanted):
+def details(queue: Queue, count: int, **wanted: str) -> list[dict[str, Any]]:
     """Return that many event details of a queue, those that have the wanted fields."""
     found = []
 
-    def enough():
+    def enough() -> list[dict[str, Any]] | None:
         for event in queue.bodies():
             if all(event["detail"].get(name) == value for name, value in wanted.items()):
                 found.append(event)
@@ -477,7 +493,7 @@ def details(queue, count, **wanted):
     return eventually(enough)
 
 
-def test_an_executions_status_is_an_event(aws):
+def test_an_executions_status_is_an_event(aws: Aws) -> None:
     """docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html"""
     queue = Queue(aws)
     machine = aws.state_machine({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
@@ -497,7 +513,7 @@ def test_an_executions_status_is_an_event(aws):
     assert ended["detail"]["stopDate"] >= ended["detail"]["startDate"]
 
 
-def test_an_endpoints_status_is_an_event(aws, hosting):
+def test_an_endpoints_status_is_an_event(aws: Aws, hosting: Hosting) -> None:
     """docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html"""
     queue = Queue(aws)
     rule(
@@ -513,7 +529,7 @@ def test_an_endpoints_status_is_an_event(aws, hosting):
     aws.client("sagemaker").delete_endpoint(EndpointName=endpoint)
 
 
-def test_a_training_jobs_status_is_an_event(aws, hosting):
+def test_a_training_jobs_status_is_an_event(aws: Aws, hosting: Hosting) -> None:
     """docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html"""
     queue, job = Queue(aws), unique("job")
     pattern = {
@@ -536,7 +552,7 @@ def test_a_training_jobs_status_is_an_event(aws, hosting):
     assert event["resources"] == [f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/{job}"]
 
 
-def test_the_approval_of_a_model_package_is_an_event(aws):
+def test_the_approval_of_a_model_package_is_an_event(aws: Aws) -> None:
     """docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html"""
     queue, group, sagemaker = Queue(aws), unique("group"), aws.client("sagemaker")
     pattern = {

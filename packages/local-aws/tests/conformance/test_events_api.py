@@ -1,38 +1,40 @@
 """What EventBridge's operations answer and refuse, as recorded on AWS accounts."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from local_aws.testing.aws import ACCOUNT, REGION, unique
+from local_aws.testing.aws import ACCOUNT, REGION, Aws, unique
 from local_aws.testing.callers import refusal
 
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:any"
 
 
 @pytest.fixture(scope="module")
-def events(aws):
+def events(aws: Aws) -> Any:
     return aws.client("events")
 
 
 @pytest.fixture
-def bus(events):
+def bus(events: Any) -> str:
     name = unique("bus")
     events.create_event_bus(Name=name, Description="of a test")
     return name
 
 
-def error(call, **arguments):
+def error(call: Callable[..., Any], **arguments: Any) -> tuple[str, str]:
     found = refusal(call, **arguments)["Error"]
     return found["Code"], found["Message"]
 
 
-def entry(**more):
+def entry(**more: str) -> dict[str, str]:
     return {"Source": "s", "DetailType": "t", "Detail": "{}", **more}
 
 
 @pytest.mark.parametrize("pattern", ['{"n": 42}', '{"a": [{"EXISTS": true}]}', "[]", "{"])
-def test_a_pattern_that_is_none_is_refused_wherever_it_is_given(events, pattern):
+def test_a_pattern_that_is_none_is_refused_wherever_it_is_given(events: Any, pattern: str) -> None:
     """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html"""
     event = json.dumps({"n": 1})
     for call, more in (
@@ -45,14 +47,14 @@ def test_a_pattern_that_is_none_is_refused_wherever_it_is_given(events, pattern)
 
 
 @pytest.mark.parametrize("event", ['"text"', "[1]", "{no"])
-def test_an_event_that_is_no_object_is_refused(events, event):
+def test_an_event_that_is_no_object_is_refused(events: Any, event: str) -> None:
     """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_TestEventPattern.html"""
     found = error(events.test_event_pattern, EventPattern='{"a": [1]}', Event=event)
     assert found == ("ValidationException", "Parameter Event is not valid.")
 
 
 @pytest.mark.parametrize("detail", ['"text"', "[1]", "{no", "1", "null"])
-def test_a_detail_that_is_no_object_fails_its_entry_only(events, detail):
+def test_a_detail_that_is_no_object_fails_its_entry_only(events: Any, detail: str) -> None:
     """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html"""
     answer = events.put_events(Entries=[entry(Detail=detail), entry()])
     assert answer["FailedEntryCount"] == 1
@@ -61,13 +63,13 @@ def test_a_detail_that_is_no_object_fails_its_entry_only(events, detail):
     assert sent["EventId"]
 
 
-def test_a_bus_that_is_not_there_fails_no_call(events):
+def test_a_bus_that_is_not_there_fails_no_call(events: Any) -> None:
     answer = events.put_events(Entries=[entry(EventBusName="none"), entry()])
     assert answer["FailedEntryCount"] == 0
     assert all(one["EventId"] for one in answer["Entries"])
 
 
-def test_too_many_entries_and_too_large_ones_are_refused(events):
+def test_too_many_entries_and_too_large_ones_are_refused(events: Any) -> None:
     """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html"""
     assert error(events.put_events, Entries=[entry()] * 11)[0] == "ValidationException"
     large = json.dumps({"a": "x" * 262_144})
@@ -76,13 +78,15 @@ def test_too_many_entries_and_too_large_ones_are_refused(events):
     assert error(events.put_events, Entries=halves)[0] == "ValidationException"
 
 
-def test_a_rule_has_five_targets_with_valid_ids_and_lists_them_in_pages(events, bus):
+def test_a_rule_has_five_targets_with_valid_ids_and_lists_them_in_pages(
+    events: Any, bus: str
+) -> None:
     """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html"""
     rule = {"Rule": unique("r"), "EventBusName": bus}
     pattern = '{"source": ["s"]}'
     events.put_rule(Name=rule["Rule"], EventBusName=bus, EventPattern=pattern)
 
-    def targets(*ids):
+    def targets(*ids: str) -> dict[str, Any]:
         return {**rule, "Targets": [{"Id": one, "Arn": QUEUE} for one in ids]}
 
     for wrong in ("a b", "!", "x" * 65):
@@ -103,7 +107,7 @@ def test_a_rule_has_five_targets_with_valid_ids_and_lists_them_in_pages(events, 
     assert page == {"NextToken": None}
 
 
-def test_buses_are_listed_with_their_times_by_prefix_and_in_pages(events):
+def test_buses_are_listed_with_their_times_by_prefix_and_in_pages(events: Any) -> None:
     """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_ListEventBuses.html"""
     start = unique("listed")
     for number in range(3):
@@ -119,12 +123,12 @@ def test_buses_are_listed_with_their_times_by_prefix_and_in_pages(events):
             assert one[name] == described[name]
 
 
-def statements(events, bus):
+def statements(events: Any, bus: str) -> dict[str, Any]:
     found = json.loads(events.describe_event_bus(Name=bus)["Policy"])["Statement"]
     return {statement["Sid"]: statement for statement in found}
 
 
-def test_permissions_are_added_and_removed_one_by_one(events, bus):
+def test_permissions_are_added_and_removed_one_by_one(events: Any, bus: str) -> None:
     """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutPermission.html"""
     none = error(events.remove_permission, EventBusName=bus, StatementId="a")
     assert none == ("ResourceNotFoundException", "EventBus does not have a policy.")
@@ -150,7 +154,7 @@ def test_permissions_are_added_and_removed_one_by_one(events, bus):
     assert statements(events, bus) == {"w": whole}
 
 
-def test_what_is_not_there_is_named_with_its_bus(events, bus):
+def test_what_is_not_there_is_named_with_its_bus(events: Any, bus: str) -> None:
     missing = "Event bus none does not exist."
     assert error(events.describe_event_bus, Name="none")[1] == missing
     pattern = '{"source": ["s"]}'

@@ -2,6 +2,8 @@
 
 import json
 import uuid
+from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -9,14 +11,14 @@ from botocore.config import Config
 
 from local_aws.control import LocalAws
 from local_aws.errors import LocalAwsError
-from local_aws.testing.aws import plain_client, policy, send_plain
+from local_aws.testing.aws import Aws, plain_client, policy, send_plain
 from local_aws.testing.callers import Caller, allow, denied, refusal
 
 KMS_USE = ["kms:GenerateDataKey", "kms:Decrypt"]
 
 
 @pytest.fixture(scope="module")
-def bucket(aws):
+def bucket(aws: Aws) -> str:
     name = f"b-{uuid.uuid4().hex[:8]}"
     s3 = aws.client("s3")
     s3.create_bucket(Bucket=name)
@@ -25,7 +27,7 @@ def bucket(aws):
     return name
 
 
-def test_a_role_reads_and_lists_what_it_may_and_nothing_else(aws, bucket):
+def test_a_role_reads_and_lists_what_it_may_and_nothing_else(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html"""
     s3 = Caller(
         aws,
@@ -48,7 +50,7 @@ def test_a_role_reads_and_lists_what_it_may_and_nothing_else(aws, bucket):
     denied(s3.copy_object, Bucket=bucket, Key="in/b", CopySource=f"{bucket}/secret/a")
 
 
-def test_several_objects_are_deleted_only_where_each_may_be(aws):
+def test_several_objects_are_deleted_only_where_each_may_be(aws: Aws) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
     name = f"b-{uuid.uuid4().hex[:8]}"
     admin = aws.client("s3")
@@ -57,15 +59,18 @@ def test_several_objects_are_deleted_only_where_each_may_be(aws):
         admin.put_object(Bucket=name, Key=key, Body=b"x")
     s3 = Caller(aws, allow("s3:DeleteObject", f"arn:aws:s3:::{name}/in/*")).client("s3")
 
-    def delete(*keys):
-        return s3.delete_objects(Bucket=name, Delete={"Objects": [{"Key": key} for key in keys]})
+    def delete(*keys: str) -> dict[str, Any]:
+        deleted: dict[str, Any] = s3.delete_objects(
+            Bucket=name, Delete={"Objects": [{"Key": key} for key in keys]}
+        )
+        return deleted
 
     assert [item["Key"] for item in delete("in/a")["Deleted"]] == ["in/a"]
     assert {item["Code"] for item in delete("in/b", "keep")["Errors"]} == {"AccessDenied"}
     assert admin.list_objects_v2(Bucket=name)["KeyCount"] == 2
 
 
-def test_a_large_object_is_written_in_parts_with_the_same_rights(aws):
+def test_a_large_object_is_written_in_parts_with_the_same_rights(aws: Aws) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html"""
     admin, key = aws.client("s3"), aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     name = f"b-{uuid.uuid4().hex[:8]}"
@@ -87,7 +92,7 @@ def test_a_large_object_is_written_in_parts_with_the_same_rights(aws):
     assert admin.get_object(Bucket=name, Key="k")["Body"].read() == b"x"
 
 
-def test_not_found_is_answered_only_to_who_may_list(aws, bucket):
+def test_not_found_is_answered_only_to_who_may_list(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
     reader = allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*")
     blind = Caller(aws, reader).client("s3")
@@ -96,7 +101,7 @@ def test_not_found_is_answered_only_to_who_may_list(aws, bucket):
     assert refusal(seeing.get_object, Bucket=bucket, Key="none")["Error"]["Code"] == "NoSuchKey"
 
 
-def test_encrypted_objects_need_the_key_as_well(aws):
+def test_encrypted_objects_need_the_key_as_well(aws: Aws) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html"""
     admin, key = aws.client("s3"), aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     name = f"b-{uuid.uuid4().hex[:8]}"
@@ -124,7 +129,7 @@ def test_encrypted_objects_need_the_key_as_well(aws):
     denied(with_key.client("kms").generate_data_key, KeyId=key, KeySpec="AES_256")
 
 
-def test_a_key_policy_that_keeps_the_account_out_keeps_its_roles_out(aws):
+def test_a_key_policy_that_keeps_the_account_out_keeps_its_roles_out(aws: Aws) -> None:
     """https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html"""
     user = Caller(aws, allow("kms:*"))
     other = Caller(aws)
@@ -135,7 +140,7 @@ def test_a_key_policy_that_keeps_the_account_out_keeps_its_roles_out(aws):
     assert other.client("kms").encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
 
 
-def test_policies_of_buckets_queues_topics_and_functions_count(aws):
+def test_policies_of_buckets_queues_topics_and_functions_count(aws: Aws) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_identity-vs-resource.html"""
     caller = Caller(aws)
     who = {"AWS": caller.arn}
@@ -171,7 +176,7 @@ def test_policies_of_buckets_queues_topics_and_functions_count(aws):
     assert caller.client("lambda").invoke(FunctionName=function)["Payload"].read() == b"1"
 
 
-def test_a_bucket_that_denies_outdoes_the_role(aws, bucket):
+def test_a_bucket_that_denies_outdoes_the_role(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html"""
     caller = Caller(aws, allow("s3:*"))
     name = f"b-{uuid.uuid4().hex[:8]}"
@@ -183,7 +188,7 @@ def test_a_bucket_that_denies_outdoes_the_role(aws, bucket):
     aws.client("s3").put_object(Bucket=name, Key="k", Body=b"")
 
 
-def test_a_request_without_tls_is_distinguished_from_one_with_it(aws):
+def test_a_request_without_tls_is_distinguished_from_one_with_it(aws: Aws) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
     name = f"b-{uuid.uuid4().hex[:8]}"
     s3, plain = aws.client("s3"), plain_client(aws.local.endpoint_url, "s3")
@@ -206,7 +211,7 @@ def test_a_request_without_tls_is_distinguished_from_one_with_it(aws):
     assert s3.get_object(Bucket=name, Key="k")["Body"].read() == b"x"
 
 
-def test_a_topic_and_a_queue_that_want_tls_refuse_a_request_without_it(aws):
+def test_a_topic_and_a_queue_that_want_tls_refuse_a_request_without_it(aws: Aws) -> None:
     deny = {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}
     only_tls = policy(deny | {"Condition": {"Bool": {"aws:SecureTransport": "false"}}})
     name, url = f"q-{uuid.uuid4().hex[:8]}", aws.local.endpoint_url
@@ -217,7 +222,7 @@ def test_a_topic_and_a_queue_that_want_tls_refuse_a_request_without_it(aws):
     assert aws.client("sns").publish(TopicArn=topic, Message="m")["MessageId"]
 
 
-def test_a_roles_policies_see_a_request_without_tls(aws):
+def test_a_roles_policies_see_a_request_without_tls(aws: Aws) -> None:
     secure = {"Bool": {"aws:SecureTransport": "true"}}
     role = Caller(aws, allow("s3:ListAllMyBuckets", Condition=secure))
     s3 = role.client("s3")
@@ -226,7 +231,7 @@ def test_a_roles_policies_see_a_request_without_tls(aws):
     denied(s3.list_buckets)
 
 
-def test_boundaries_and_session_policies_take_away(aws):
+def test_boundaries_and_session_policies_take_away(aws: Aws) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html"""
     boundary = aws.client("iam").create_policy(
         PolicyName=f"p-{uuid.uuid4().hex[:8]}", PolicyDocument=policy(allow("s3:*"))
@@ -238,7 +243,7 @@ def test_boundaries_and_session_policies_take_away(aws):
     assert "no session policy" in denied(narrowed.list_buckets)["Message"]
 
 
-def test_only_trusted_principals_take_a_role(aws):
+def test_only_trusted_principals_take_a_role(aws: Aws) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_terms-and-concepts.html"""
     for_lambda = Caller(aws, principal={"Service": "lambda.amazonaws.com"})
     assert refusal(for_lambda.client, service="s3")["Error"]["Code"] == "AccessDenied"
@@ -249,7 +254,7 @@ def test_only_trusted_principals_take_a_role(aws):
     assert assume(RoleArn=second.arn, RoleSessionName="two", ExternalId="xyz")["Credentials"]
 
 
-def test_services_take_only_roles_that_trust_them(aws):
+def test_services_take_only_roles_that_trust_them(aws: Aws) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-service.html"""
     stranger = Caller(aws, allow("*"), principal={"Service": "ec2.amazonaws.com"}).arn
     code = aws.package({"app.py": "def handler(event, context): return 1"})
@@ -279,7 +284,7 @@ def test_services_take_only_roles_that_trust_them(aws):
     assert found["Message"].startswith(f"Could not assume role {stranger}.")
 
 
-def test_a_role_is_handed_on_only_by_who_may_pass_it(aws):
+def test_a_role_is_handed_on_only_by_who_may_pass_it(aws: Aws) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html"""
     create = {
         "name": f"m-{uuid.uuid4().hex[:8]}",
@@ -302,7 +307,7 @@ def handler(event, context):
 """
 
 
-def test_a_function_acts_and_logs_with_its_role(aws, bucket):
+def test_a_function_acts_and_logs_with_its_role(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html"""
     lambdas = {"Service": "lambda.amazonaws.com"}
     logs = allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"])
@@ -322,7 +327,7 @@ def test_a_function_acts_and_logs_with_its_role(aws, bucket):
     aws.invoke(name, {"bucket": bucket, "key": "in/a"})
     assert groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"]
 
-    def logged():
+    def logged() -> int:
         found = aws.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")
         return len([e for e in found["events"] if e["message"].startswith("START ")])
 
@@ -336,7 +341,7 @@ def test_a_function_acts_and_logs_with_its_role(aws, bucket):
         assert logged() == before + more  # the stream is there
 
 
-def test_a_recreated_role_has_only_its_own_policies(aws, bucket):
+def test_a_recreated_role_has_only_its_own_policies(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_manage_delete.html"""
     lambdas = {"Service": "lambda.amazonaws.com"}
     role = Caller(aws, allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*"), principal=lambdas)
@@ -351,7 +356,7 @@ def test_a_recreated_role_has_only_its_own_policies(aws, bucket):
     assert "is not authorized to perform: s3:GetObject" in error["errorMessage"]
 
 
-def test_a_state_machine_acts_with_its_role(aws):
+def test_a_state_machine_acts_with_its_role(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html"""
     function = aws.function("def handler(event, context):\n    return 1\n")
     arn = f"arn:aws:lambda:us-east-1:123456789012:function:{function}"
@@ -360,7 +365,7 @@ def test_a_state_machine_acts_with_its_role(aws):
         aws, allow("lambda:InvokeFunction", arn), principal={"Service": "states.amazonaws.com"}
     )
 
-    def task(resource, **parameters):
+    def task(resource: str, **parameters: str) -> str:
         state = {"Type": "Task", "Resource": resource, "Parameters": parameters, "End": True}
         return aws.state_machine({"StartAt": "T", "States": {"T": state}}, roleArn=role.arn)
 
@@ -375,11 +380,13 @@ def test_a_state_machine_acts_with_its_role(aws):
     assert "is not authorized to perform: sqs:sendmessage" in sent["cause"]
 
 
-def test_an_administrator_may_do_everything(aws, bucket):
+def test_an_administrator_may_do_everything(aws: Aws, bucket: str) -> None:
     assert aws.client("s3").get_object(Bucket=bucket, Key="secret/a")["Body"].read() == b"x"
 
 
-def test_the_switch_turns_it_off_and_takes_no_other_word(aws, tmp_path, monkeypatch):
+def test_the_switch_turns_it_off_and_takes_no_other_word(
+    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LOCAL_AWS_IAM", "off")
     with LocalAws.start(tmp_path / "off", 0, {}) as local:
         role = Caller(type(aws)(local, ""))
@@ -389,8 +396,8 @@ def test_the_switch_turns_it_off_and_takes_no_other_word(aws, tmp_path, monkeypa
         LocalAws.start(tmp_path / "no", 0, {})
 
 
-def unknown(aws, service):
-    return boto3.client(
+def unknown(aws: Aws, service: str) -> Any:
+    return boto3.client(  # type: ignore[call-overload]
         service,
         endpoint_url=aws.local.endpoint_url,
         region_name="us-east-1",
@@ -410,7 +417,7 @@ FIRST_CALLS = {
 
 
 @pytest.mark.parametrize("service", FIRST_CALLS)
-def test_a_session_key_that_nobody_was_given_is_refused(aws, service):
+def test_a_session_key_that_nobody_was_given_is_refused(aws: Aws, service: str) -> None:
     """https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html"""
     operation, arguments, code = FIRST_CALLS[service]
     found = refusal(getattr(unknown(aws, service), operation), **arguments)
@@ -418,7 +425,7 @@ def test_a_session_key_that_nobody_was_given_is_refused(aws, service):
     assert found["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
-def test_a_session_ends_by_the_clock(aws, bucket):
+def test_a_session_ends_by_the_clock(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
     caller = Caller(aws, allow("*"))
     s3, sts = caller.client("s3"), caller.client("sts")
@@ -432,7 +439,7 @@ def test_a_session_ends_by_the_clock(aws, bucket):
     assert caller.client("s3").list_objects_v2(Bucket=bucket)["KeyCount"]
 
 
-def test_the_credentials_of_functions_and_executions_are_renewed_before_they_end(aws):
+def test_the_credentials_of_functions_and_executions_are_renewed_before_they_end(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html"""
     name = aws.function(
         "import boto3, os\ndef handler(event, context):\n"
@@ -453,7 +460,7 @@ def test_the_credentials_of_functions_and_executions_are_renewed_before_they_end
     assert aws.run(machine)["status"] == "SUCCEEDED"
 
 
-def test_training_acts_with_its_own_role_and_no_other(aws, bucket):
+def test_training_acts_with_its_own_role_and_no_other(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html"""
     sagemaker = aws.client("sagemaker")
     role = aws.role_with(
@@ -476,7 +483,7 @@ def test_training_acts_with_its_own_role_and_no_other(aws, bucket):
         StoppingCondition={"MaxRuntimeInSeconds": 60},
     )
 
-    def ended():
+    def ended() -> dict[str, Any] | None:
         job = sagemaker.describe_training_job(TrainingJobName=name)
         return job if job["TrainingJobStatus"] in ("Completed", "Failed") else None
 

@@ -1,14 +1,15 @@
 """Conditions of policies: tags of resources and requests, boundaries, namespaces."""
 
 import uuid
+from collections.abc import Callable
 
 import pytest
 
-from local_aws.testing.aws import policy
+from local_aws.testing.aws import Aws, policy
 from local_aws.testing.callers import IAM_ARN, Caller, allow, denied
 
 
-def test_a_condition_on_a_resources_tag_distinguishes_resources(aws):
+def test_a_condition_on_a_resources_tag_distinguishes_resources(aws: Aws) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html"""
     ours = {"StringEquals": {"aws:ResourceTag/project": "ours"}}
     caller = Caller(aws, allow(["lambda:InvokeFunction", "sqs:SendMessage"], Condition=ours))
@@ -25,7 +26,9 @@ def test_a_condition_on_a_resources_tag_distinguishes_resources(aws):
     denied(send, QueueUrl=closed, MessageBody="m")
 
 
-def test_roles_are_made_and_changed_only_with_the_boundary_that_a_condition_asks_for(aws):
+def test_roles_are_made_and_changed_only_with_the_boundary_that_a_condition_asks_for(
+    aws: Aws,
+) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html"""
     boundary = f"{IAM_ARN}:policy/bounds-{uuid.uuid4().hex[:8]}"
     aws.client("iam").create_policy(
@@ -43,7 +46,7 @@ def test_roles_are_made_and_changed_only_with_the_boundary_that_a_condition_asks
     denied(iam.put_role_policy, RoleName=free.name, **given)
 
 
-def test_a_condition_on_the_tags_of_a_request_counts(aws):
+def test_a_condition_on_the_tags_of_a_request_counts(aws: Aws) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html"""
     ours = {"StringEquals": {"aws:RequestTag/project": "ours"}}
     caller = Caller(
@@ -61,7 +64,7 @@ def test_a_condition_on_the_tags_of_a_request_counts(aws):
     denied(queue.create_queue, QueueName=f"{name}2")
 
 
-def test_tags_of_what_is_made_need_the_right_to_tag_as_well(aws):
+def test_tags_of_what_is_made_need_the_right_to_tag_as_well(aws: Aws) -> None:
     """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-tags.html"""
     name, tag = f"tagged-{uuid.uuid4().hex[:8]}", {"Key": "project", "Value": "ours"}
     maker = Caller(aws, allow(["sqs:CreateQueue", "sagemaker:CreateModelPackageGroup"]))
@@ -78,7 +81,7 @@ def test_tags_of_what_is_made_need_the_right_to_tag_as_well(aws):
     )
 
 
-def test_a_key_is_known_by_its_aliases(aws):
+def test_a_key_is_known_by_its_aliases(aws: Aws) -> None:
     """https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html"""
     unnamed = {"Null": {"kms:ResourceAliases": "true"}}
     named = {"ForAnyValue:StringLike": {"kms:ResourceAliases": "alias/ours-*"}}
@@ -93,7 +96,7 @@ def test_a_key_is_known_by_its_aliases(aws):
     denied(keys.tag_resource, KeyId=made, Tags=tags)
 
 
-def test_a_scalable_target_is_identified_by_its_service(aws):
+def test_a_scalable_target_is_identified_by_its_service(aws: Aws) -> None:
     """https://docs.aws.amazon.com/autoscaling/application/userguide/security_iam_id-based-policy-examples.html"""
     endpoints = {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}}
     target = "arn:aws:application-autoscaling:us-east-1:123456789012:scalable-target/*"
@@ -118,25 +121,25 @@ def test_a_scalable_target_is_identified_by_its_service(aws):
     assert made["ScalableTargetARN"].startswith(target[:-1])
 
 
-def group(aws, name, tag):
+def group(aws: Aws, name: str, tag: dict[str, str]) -> tuple[str, str, dict[str, str]]:
     """Return a new group's service, the action that reads it, and what names it there."""
     aws.client("sagemaker").create_model_package_group(ModelPackageGroupName=name, Tags=[tag])
     return "sagemaker", "describe_model_package_group", {"ModelPackageGroupName": name}
 
 
-def topic(aws, name, tag):
+def topic(aws: Aws, name: str, tag: dict[str, str]) -> tuple[str, str, dict[str, str]]:
     arn = aws.client("sns").create_topic(Name=name, Tags=[tag])["TopicArn"]
     return "sns", "get_topic_attributes", {"TopicArn": arn}
 
 
-def state_machine(aws, name, tag):
+def state_machine(aws: Aws, name: str, tag: dict[str, str]) -> tuple[str, str, dict[str, str]]:
     arn = aws.state_machine({"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}})
     tags = [{key.lower(): value for key, value in tag.items()}]
     aws.client("stepfunctions").tag_resource(resourceArn=arn, tags=tags)
     return "stepfunctions", "describe_state_machine", {"stateMachineArn": arn}
 
 
-def key(aws, name, tag):
+def key(aws: Aws, name: str, tag: dict[str, str]) -> tuple[str, str, dict[str, str]]:
     tags = [{f"Tag{key}": value for key, value in tag.items()}]
     made = aws.client("kms").create_key(Tags=tags)["KeyMetadata"]["KeyId"]
     return "kms", "describe_key", {"KeyId": made}
@@ -145,7 +148,9 @@ def key(aws, name, tag):
 @pytest.mark.parametrize(
     "create", [group, topic, state_machine, key], ids=lambda made: made.__name__
 )
-def test_tags_of_other_resources_count_as_well(aws, create):
+def test_tags_of_other_resources_count_as_well(
+    aws: Aws, create: Callable[[Aws, str, dict[str, str]], tuple[str, str, dict[str, str]]]
+) -> None:
     ours = {"StringEquals": {"aws:ResourceTag/project": "ours"}}
     caller = Caller(aws, allow(["kms:*", "sagemaker:*", "sns:*", "states:*"], Condition=ours))
     for project in ("ours", "theirs"):

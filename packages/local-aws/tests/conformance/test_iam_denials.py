@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from local_aws.testing.aws import Aws
 from local_aws.testing.callers import IAM_ARN, Caller, denied
 
 US = "us-east-1:123456789012"
@@ -157,7 +158,9 @@ CALLS: list[tuple[str, str, dict[str, Any], str, str, str]] = [
 
 
 @pytest.mark.parametrize("case", CALLS, ids=lambda case: f"{case[0]}.{case[1]}")
-def test_each_protocol_words_a_denial_as_its_service_does(aws, case):
+def test_each_protocol_words_a_denial_as_its_service_does(
+    aws: Aws, case: tuple[str, str, dict[str, Any], str, str, str]
+) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
     service, operation, arguments, code, action, resource = case
     caller = Caller(aws)

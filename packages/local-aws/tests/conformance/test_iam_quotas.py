@@ -2,9 +2,13 @@
 
 import json
 import uuid
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+from local_aws.testing.aws import Aws
 
 TRUST_STATEMENT = {
     "Effect": "Allow",
@@ -26,7 +30,7 @@ def document(characters: int, *, spaces: int = 0) -> str:
     return text.replace(",", "," + " " * spaces, 1)
 
 
-def refusal(call, **given) -> str:
+def refusal(call: Callable[..., Any], **given: str) -> str:
     with pytest.raises(ClientError) as caught:
         call(**given)
     response = caught.value.response
@@ -36,7 +40,7 @@ def refusal(call, **given) -> str:
 
 
 @pytest.fixture
-def iam(aws):
+def iam(aws: Aws) -> Any:
     return aws.client("iam")
 
 
@@ -46,12 +50,12 @@ def name() -> str:
 
 
 @pytest.fixture
-def role(iam, name: str) -> str:
+def role(iam: Any, name: str) -> str:
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
     return name
 
 
-def test_a_managed_policy_and_its_versions_have_6144_characters(iam, name):
+def test_a_managed_policy_and_its_versions_have_6144_characters(iam: Any, name: str) -> None:
     arn = iam.create_policy(PolicyName=name, PolicyDocument=document(6_144, spaces=50))["Policy"][
         "Arn"
     ]
@@ -61,7 +65,7 @@ def test_a_managed_policy_and_its_versions_have_6144_characters(iam, name):
     assert refusal(iam.create_policy_version, **new) == said
 
 
-def test_the_policies_within_a_role_have_10240_characters_together(iam, role):
+def test_the_policies_within_a_role_have_10240_characters_together(iam: Any, role: str) -> None:
     iam.put_role_policy(RoleName=role, PolicyName="a", PolicyDocument=document(10_000))
     more = {"RoleName": role, "PolicyName": "b", "PolicyDocument": document(241)}
     assert refusal(iam.put_role_policy, **more) == (
@@ -72,7 +76,7 @@ def test_the_policies_within_a_role_have_10240_characters_together(iam, role):
     iam.put_role_policy(**more)
 
 
-def test_those_within_a_user_have_2048_and_within_a_group_5120(iam, name):
+def test_those_within_a_user_have_2048_and_within_a_group_5120(iam: Any, name: str) -> None:
     iam.create_user(UserName=name)
     iam.create_group(GroupName=name)
     iam.put_user_policy(UserName=name, PolicyName="a", PolicyDocument=document(2_048))
@@ -83,7 +87,7 @@ def test_those_within_a_user_have_2048_and_within_a_group_5120(iam, name):
     assert "5120 bytes exceeded for group" in refusal(iam.put_group_policy, **group)
 
 
-def test_a_trust_policy_has_2048_characters(iam, role):
+def test_a_trust_policy_has_2048_characters(iam: Any, role: str) -> None:
     actions = [f"sts:Tag{number:04}" for number in range(200)]
     long = json.dumps({**TRUST, "Statement": [{**TRUST_STATEMENT, "Action": actions}]})
     said = "Cannot exceed quota for ACLSizePerRole: 2048"
@@ -93,7 +97,9 @@ def test_a_trust_policy_has_2048_characters(iam, role):
 
 
 @pytest.mark.parametrize("kind", ["Role", "User", "Group"])
-def test_ten_managed_policies_are_attached_and_one_of_them_again(iam, name, kind):
+def test_ten_managed_policies_are_attached_and_one_of_them_again(
+    iam: Any, name: str, kind: str
+) -> None:
     owner = {f"{kind}Name": name}
     trust = {"AssumeRolePolicyDocument": json.dumps(TRUST)} if kind == "Role" else {}
     getattr(iam, f"create_{kind.lower()}")(**owner, **trust)

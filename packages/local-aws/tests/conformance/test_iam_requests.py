@@ -4,10 +4,13 @@ import http.client
 import json
 import urllib.parse
 import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore import UNSIGNED
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.session import get_session
@@ -15,19 +18,20 @@ from botocore.session import get_session
 from local_aws.control import LocalAws
 from local_aws.testing.aws import ACCOUNT, REGION, Aws, new_client, policy, unique
 from local_aws.testing.callers import Caller, allow, denied, refusal
+from local_aws.testing.clock import Clock
 
 IAM_ARN = f"arn:aws:iam::{ACCOUNT}"
 
 
 @pytest.fixture(scope="module")
-def bucket(aws):
+def bucket(aws: Aws) -> str:
     name = unique("requests")
     aws.client("s3").create_bucket(Bucket=name)
     aws.client("s3").put_object(Bucket=name, Key="k", Body=b"x")
     return name
 
 
-def send(url, method="GET", body=b"", **headers):
+def send(url: str, method: str = "GET", body: bytes = b"", **headers: str) -> tuple[int, str]:
     """Return status and body of a plain request."""
     parts = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=20)
@@ -39,7 +43,7 @@ def send(url, method="GET", body=b"", **headers):
     return found
 
 
-def with_signature(client, version):
+def with_signature(client: Any, version: str) -> Any:
     client.meta.config.signature_version = version
     client.meta.events.register(
         "choose-signer.s3.*", lambda **_: {"s3v4": "s3v4-query", "s3": "s3-query"}[version]
@@ -48,7 +52,7 @@ def with_signature(client, version):
 
 
 @pytest.mark.parametrize("version", ["s3", "s3v4"])
-def test_a_presigned_url_has_its_signers_rights(aws, bucket, version):
+def test_a_presigned_url_has_its_signers_rights(aws: Aws, bucket: str, version: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html"""
     idle, reader = Caller(aws), Caller(aws, allow("s3:GetObject", f"arn:aws:s3:::{bucket}/k"))
     for caller, status in ((idle, 403), (reader, 200)):
@@ -63,7 +67,7 @@ def test_a_presigned_url_has_its_signers_rights(aws, bucket, version):
 
 
 @pytest.mark.parametrize("version", ["s3", "s3v4"])
-def test_a_presigned_url_ends_by_the_clock(aws, bucket, version):
+def test_a_presigned_url_ends_by_the_clock(aws: Aws, bucket: str, version: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html"""
     s3 = with_signature(new_client(aws.local.endpoint_url, "s3"), version)
     asked = {"Params": {"Bucket": bucket, "Key": "k"}, "ExpiresIn": 3600}
@@ -77,7 +81,9 @@ def test_a_presigned_url_ends_by_the_clock(aws, bucket, version):
 
 
 @pytest.mark.parametrize("lifetime", ["-1", "604801", "many", ""])
-def test_a_presigned_url_without_a_valid_lifetime_is_refused(aws, bucket, lifetime):
+def test_a_presigned_url_without_a_valid_lifetime_is_refused(
+    aws: Aws, bucket: str, lifetime: str
+) -> None:
     query = (
         f"X-Amz-Credential=test/20260101/{REGION}/s3/aws4_request"
         f"&X-Amz-Date=20991231T000000Z&X-Amz-Expires={lifetime}&X-Amz-Signature=0"
@@ -85,7 +91,7 @@ def test_a_presigned_url_without_a_valid_lifetime_is_refused(aws, bucket, lifeti
     assert send(f"{aws.local.endpoint_url}/{bucket}/k?{query}")[0] == 403
 
 
-def form_of(fields, content):
+def form_of(fields: dict[str, str], content: str) -> tuple[bytes, str]:
     """Return the body of a form that a browser posts, and its content type."""
     edge = uuid.uuid4().hex
     parts = [
@@ -97,7 +103,28 @@ def form_of(fields, content):
     return body.encode(), f"multipart/form-data; boundary={edge}"
 
 
-def test_a_posted_form_has_its_signers_rights(aws, bucket):
+@pytest.mark.parametrize(
+    ("content", "changed", "answer"),
+    [
+        ("content", {}, (204, "")),
+        ("content", {"key": "in/b"}, (403, "Policy Condition failed")),
+        ("content", {"x-amz-meta-a": "b"}, (403, "Extra input fields: x-amz-meta-a")),
+        ("much more content", {}, (400, "EntityTooLarge")),
+    ],
+)
+def test_a_posted_form_is_bounded_by_its_policy(
+    aws: Aws, bucket: str, content: str, changed: dict[str, str], answer: tuple[int, str]
+) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html"""
+    own = Caller(aws, allow("s3:*")).client("s3")
+    size = ["content-length-range", 1, 10]
+    post = own.generate_presigned_post(bucket, "in/a", Conditions=[size])
+    body, kind = form_of({**post["fields"], **changed}, content)
+    status, text = send(post["url"], "POST", body, Content_Type=kind)
+    assert status == answer[0] and answer[1] in text
+
+
+def test_a_posted_form_has_its_signers_rights(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html"""
     writer = Caller(aws, allow("s3:PutObject", f"arn:aws:s3:::{bucket}/in/*"))
     own = writer.client("s3")
@@ -112,14 +139,14 @@ def test_a_posted_form_has_its_signers_rights(aws, bucket):
     assert send(f"{aws.local.endpoint_url}/{bucket}", "POST", body, Content_Type=kind)[0] == 403
 
 
-def unsigned(aws, service):
+def unsigned(aws: Aws, service: str) -> Any:
     config = Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1})
     return get_session().create_client(
         service, region_name=REGION, endpoint_url=aws.local.endpoint_url, config=config
     )
 
 
-def test_an_unsigned_request_to_s3_gets_only_what_is_public(aws, bucket):
+def test_an_unsigned_request_to_s3_gets_only_what_is_public(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-overview.html"""
     anyone, admin = unsigned(aws, "s3"), aws.client("s3")
     for call in (
@@ -154,7 +181,7 @@ UNSIGNED_CALLS = {
 
 
 @pytest.mark.parametrize("service", UNSIGNED_CALLS)
-def test_an_unsigned_request_to_another_service_is_refused(aws, service):
+def test_an_unsigned_request_to_another_service_is_refused(aws: Aws, service: str) -> None:
     """https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html"""
     operation, arguments = UNSIGNED_CALLS[service]
     found = refusal(getattr(unsigned(aws, service), operation), **arguments)
@@ -166,7 +193,7 @@ def test_an_unsigned_request_to_another_service_is_refused(aws, service):
 class User:
     """An IAM user with a key."""
 
-    def __init__(self, aws, *statements):
+    def __init__(self, aws: Aws, *statements: dict[str, str]) -> None:
         self.name, self._iam = unique("user"), aws.client("iam")
         self._url = aws.local.endpoint_url
         self._iam.create_user(UserName=self.name)
@@ -176,7 +203,7 @@ class User:
             )
         self.key = self._iam.create_access_key(UserName=self.name)["AccessKey"]
 
-    def client(self, service):
+    def client(self, service: str) -> Any:
         return new_client(
             self._url,
             service,
@@ -185,7 +212,7 @@ class User:
         )
 
 
-def test_a_users_key_has_the_users_rights_and_those_of_its_groups(aws, bucket):
+def test_a_users_key_has_the_users_rights_and_those_of_its_groups(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html"""
     iam = aws.client("iam")
     user = User(aws, allow("s3:PutObject", f"arn:aws:s3:::{bucket}/home/${{aws:username}}/*"))
@@ -205,7 +232,7 @@ def test_a_users_key_has_the_users_rights_and_those_of_its_groups(aws, bucket):
     denied(s3.get_object, Bucket=bucket, Key="k")
 
 
-def test_a_key_that_is_nobodys_or_inactive_is_refused(aws, bucket):
+def test_a_key_that_is_nobodys_or_inactive_is_refused(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
     user = User(aws, allow("*"))
     s3 = user.client("s3")
@@ -221,7 +248,7 @@ def test_a_key_that_is_nobodys_or_inactive_is_refused(aws, bucket):
         assert denied(sts.get_caller_identity)["Code"] == "InvalidClientTokenId"
 
 
-def test_a_user_takes_a_role_only_where_both_policies_allow_it(aws):
+def test_a_user_takes_a_role_only_where_both_policies_allow_it(aws: Aws) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_permissions-to-switch.html"""
     role = Caller(aws)
     asked = {"RoleArn": role.arn, "RoleSessionName": "one"}
@@ -232,10 +259,11 @@ def test_a_user_takes_a_role_only_where_both_policies_allow_it(aws):
     denied(able.assume_role, RoleArn=service.arn, RoleSessionName="one")
 
 
-def add_parameter(client, operation, **more):
+def add_parameter(client: Any, operation: str, **more: str) -> Any:
     """Have requests of a client carry parameters that the operation does not have."""
 
-    def add(request, **_):
+    def add(request: AWSPreparedRequest, **_: Any) -> None:
+        assert isinstance(request.body, bytes)
         request.body = json.dumps({**json.loads(request.body), **more}).encode()
         request.headers["Content-Length"] = str(len(request.body))
 
@@ -244,14 +272,14 @@ def add_parameter(client, operation, **more):
 
 
 @pytest.fixture
-def with_ssm(tmp_path, monkeypatch):
+def with_ssm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     """A server with a service whose operations take one name or several."""
     monkeypatch.setenv("LOCAL_AWS_SERVICES", "ssm")
     with LocalAws.start(tmp_path / "aws", 0, {}, keep=False) as local:
         yield Aws.of(local)
 
 
-def test_a_parameter_of_another_operation_is_not_believed(with_ssm):
+def test_a_parameter_of_another_operation_is_not_believed(with_ssm: Aws) -> None:
     """https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html"""
     aws = with_ssm
     ssm = aws.client("ssm")
@@ -265,7 +293,7 @@ def test_a_parameter_of_another_operation_is_not_believed(with_ssm):
     assert own.get_parameters(Names=["/asked/public"])["Parameters"]
 
 
-def test_an_execution_is_stopped_only_by_who_may_stop_that_one(aws):
+def test_an_execution_is_stopped_only_by_who_may_stop_that_one(aws: Aws) -> None:
     mine = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:mine"
     caller = Caller(aws, allow("states:StopExecution", mine))
     states = add_parameter(
@@ -275,7 +303,7 @@ def test_an_execution_is_stopped_only_by_who_may_stop_that_one(aws):
     assert other in denied(states.stop_execution, executionArn=other)["Message"]
 
 
-def test_an_endpoint_is_made_only_with_a_configuration_that_is_allowed(aws):
+def test_an_endpoint_is_made_only_with_a_configuration_that_is_allowed(aws: Aws) -> None:
     """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html"""
     start = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
     for operation in ("CreateEndpoint", "UpdateEndpoint"):
@@ -285,7 +313,7 @@ def test_an_endpoint_is_made_only_with_a_configuration_that_is_allowed(aws):
         assert f"{start}:endpoint-config/other" in found["Message"]
 
 
-def test_tags_of_an_endpoint_are_not_those_of_its_configuration(aws):
+def test_tags_of_an_endpoint_are_not_those_of_its_configuration(aws: Aws) -> None:
     """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpoint.html"""
     start = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
     caller = Caller(
@@ -335,7 +363,7 @@ PASSING: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", PASSING)
-def test_a_role_is_handed_over_only_by_who_may_pass_it(aws, case):
+def test_a_role_is_handed_over_only_by_who_may_pass_it(aws: Aws, case: str) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html"""
     operation, arguments, named = PASSING[case]
     service = case.partition("-")[0] if case.startswith("sagemaker") else case
@@ -345,7 +373,37 @@ def test_a_role_is_handed_over_only_by_who_may_pass_it(aws, case):
     assert f"iam:PassRole on resource: {other}" in found["Message"]
 
 
-def test_a_monitoring_schedules_new_role_is_passed_as_well(aws):
+def test_a_bucket_replicates_only_with_a_role_that_its_caller_may_pass(
+    aws: Aws, bucket: str
+) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html"""
+    role, s3 = Caller(aws).arn, aws.client("s3")
+    enabled = {"Status": "Enabled"}
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=enabled)
+    rule = {"Status": "Enabled", "Prefix": "", "Destination": {"Bucket": f"arn:aws:s3:::{bucket}"}}
+    asked = {
+        "Bucket": bucket,
+        "ReplicationConfiguration": {"Role": role, "Rules": [rule]},
+    }
+    found = denied(Caller(aws, allow("s3:*")).client("s3").put_bucket_replication, **asked)
+    assert f"iam:PassRole on resource: {role}" in found["Message"]
+    may = Caller(aws, allow("s3:*"), allow("iam:PassRole", role)).client("s3")
+    may.put_bucket_replication(**asked)
+
+
+def test_a_role_comes_into_an_instance_profile_only_by_who_may_pass_it(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddRoleToInstanceProfile.html"""
+    role, profile = Caller(aws).arn, unique("profile")
+    aws.client("iam").create_instance_profile(InstanceProfileName=profile)
+    asked = {"InstanceProfileName": profile, "RoleName": role.rpartition("/")[2]}
+    own = allow("iam:AddRoleToInstanceProfile")
+    found = denied(Caller(aws, own).client("iam").add_role_to_instance_profile, **asked)
+    assert f"iam:PassRole on resource: {role}" in found["Message"]
+    may = Caller(aws, own, allow("iam:PassRole", role)).client("iam")
+    may.add_role_to_instance_profile(**asked)
+
+
+def test_a_monitoring_schedules_new_role_is_passed_as_well(aws: Aws) -> None:
     role = Caller(aws).arn
     job = {
         "MonitoringInputs": [
@@ -373,7 +431,7 @@ def test_a_monitoring_schedules_new_role_is_passed_as_well(aws):
     assert f"iam:PassRole on resource: {role}" in found["Message"]
 
 
-def test_the_managed_policies_of_a_session_bound_it(aws, bucket):
+def test_the_managed_policies_of_a_session_bound_it(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
     role = Caller(aws, allow("*"))
     queues = [{"arn": "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"}]
@@ -386,7 +444,9 @@ def test_the_managed_policies_of_a_session_bound_it(aws, bucket):
 
 
 @pytest.mark.parametrize("given", [{"ACL": "private"}, {"GrantRead": 'id="1"'}])
-def test_an_object_gets_an_acl_only_from_who_may_set_it(aws, bucket, given):
+def test_an_object_gets_an_acl_only_from_who_may_set_it(
+    aws: Aws, bucket: str, given: dict[str, str]
+) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html"""
     arn = f"arn:aws:s3:::{bucket}/*"
     s3 = Caller(aws, allow("s3:PutObject", arn)).client("s3")
@@ -397,7 +457,7 @@ def test_an_object_gets_an_acl_only_from_who_may_set_it(aws, bucket, given):
     assert "s3:PutObjectAcl" in started["Message"]
 
 
-def test_a_prefix_is_a_key_of_listings_only(aws, bucket):
+def test_a_prefix_is_a_key_of_listings_only(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html"""
     where = {"StringLike": {"s3:prefix": "in/*"}}
     s3 = Caller(aws, allow("s3:*", "*", Condition=where)).client("s3")
@@ -408,7 +468,9 @@ def test_a_prefix_is_a_key_of_listings_only(aws, bucket):
     denied(s3.get_object, Bucket=bucket, Key="k")
 
 
-def test_dates_in_policies_are_compared_with_the_driven_clock(aws, bucket, clock):
+def test_dates_in_policies_are_compared_with_the_driven_clock(
+    aws: Aws, bucket: str, clock: Clock
+) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
     soon = clock.now().timestamp() + 1000
     until = {"NumericLessThan": {"aws:EpochTime": str(int(soon))}}
@@ -420,7 +482,7 @@ def test_dates_in_policies_are_compared_with_the_driven_clock(aws, bucket, clock
     denied(s3.list_objects_v2, Bucket=bucket)
 
 
-def code(call, **parameters):
+def code(call: Callable[..., Any], **parameters: Any) -> str:
     """Return the code of an error that a call ends with, empty for none."""
     try:
         call(**parameters)
@@ -429,7 +491,7 @@ def code(call, **parameters):
     return ""
 
 
-def test_a_batch_of_messages_needs_what_one_message_needs(aws):
+def test_a_batch_of_messages_needs_what_one_message_needs(aws: Aws) -> None:
     """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html"""
     url, arn = aws.queue()
     sqs = Caller(aws, allow("sqs:SendMessage", arn)).client("sqs")
@@ -439,7 +501,7 @@ def test_a_batch_of_messages_needs_what_one_message_needs(aws):
     assert code(sqs.delete_message_batch, QueueUrl=url, Entries=taken) == "AccessDenied"
 
 
-def test_an_event_bus_is_authorised_by_its_own_arn(aws):
+def test_an_event_bus_is_authorised_by_its_own_arn(aws: Aws) -> None:
     """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html"""
     name = unique("bus")
     arn = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{name}"
@@ -455,7 +517,7 @@ def test_an_event_bus_is_authorised_by_its_own_arn(aws):
     events.delete_event_bus(Name=name)
 
 
-def test_an_event_source_mapping_is_authorised_by_its_arn_and_its_function(aws):
+def test_an_event_source_mapping_is_authorised_by_its_arn_and_its_function(aws: Aws) -> None:
     """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html"""
     function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{unique('f')}"
     absent, other = str(uuid.uuid4()), str(uuid.uuid4())
@@ -475,7 +537,7 @@ def test_an_event_source_mapping_is_authorised_by_its_arn_and_its_function(aws):
     assert code(make, FunctionName="another", **source) == "AccessDeniedException"
 
 
-def test_a_query_reads_its_object(aws, bucket):
+def test_a_query_reads_its_object(aws: Aws, bucket: str) -> None:
     asked = {
         "Bucket": bucket,
         "Key": "k",
@@ -495,7 +557,7 @@ def test_a_query_reads_its_object(aws, bucket):
 @pytest.mark.parametrize(
     "written", ["{}?x=1", "{}?x=1&versionId={}", "{}#x", "{}?versionId={}&x=1"]
 )
-def test_a_copy_reads_what_policies_were_asked_about(aws, written):
+def test_a_copy_reads_what_policies_were_asked_about(aws: Aws, written: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"""
     name, admin = unique("copied"), aws.client("s3")
     admin.create_bucket(Bucket=name)
@@ -508,14 +570,14 @@ def test_a_copy_reads_what_policies_were_asked_about(aws, written):
     denied(s3.copy_object, Bucket=name, Key="copy", CopySource="replaced/by-the-header")
 
 
-def add_header(client, operation, name, value):
-    def replace(params, **_):
+def add_header(client: Any, operation: str, name: str, value: str) -> None:
+    def replace(params: dict[str, Any], **_: Any) -> None:
         params["headers"][name] = value
 
     client.meta.events.register(f"before-call.s3.{operation}", replace)
 
 
-def test_an_upload_takes_parts_under_its_own_key_only(aws, bucket):
+def test_an_upload_takes_parts_under_its_own_key_only(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html"""
     upload = aws.client("s3").create_multipart_upload(Bucket=bucket, Key="in/a")["UploadId"]
     s3 = Caller(aws, allow("s3:*", f"arn:aws:s3:::{bucket}/out/*")).client("s3")
@@ -535,14 +597,16 @@ def test_an_upload_takes_parts_under_its_own_key_only(aws, bucket):
         ("s3:PutObjectAcl", "put_object_acl", {"ACL": "private"}),
     ],
 )
-def test_a_version_is_changed_by_an_action_of_its_own(aws, bucket, action, operation, given):
+def test_a_version_is_changed_by_an_action_of_its_own(
+    aws: Aws, bucket: str, action: str, operation: str, given: dict[str, Any]
+) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html"""
     call = getattr(Caller(aws, allow(action)).client("s3"), operation)
     found = denied(call, Bucket=bucket, Key="k", VersionId="null", **given)
     assert action.replace("Object", "ObjectVersion") in found["Message"]
 
 
-def test_an_empty_version_in_a_batch_deletes_the_object(aws, bucket):
+def test_an_empty_version_in_a_batch_deletes_the_object(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
     s3 = Caller(aws, allow("s3:DeleteObjectVersion")).client("s3")
     objects = {"Objects": [{"Key": "k", "VersionId": ""}]}
@@ -550,7 +614,7 @@ def test_an_empty_version_in_a_batch_deletes_the_object(aws, bucket):
     assert [error["Code"] for error in answer["Errors"]] == ["AccessDenied"]
 
 
-def test_a_service_has_one_name_in_policies_by_whatever_name_it_is_signed_for(aws):
+def test_a_service_has_one_name_in_policies_by_whatever_name_it_is_signed_for(aws: Aws) -> None:
     unlisted = {**allow("sqs:*"), "Effect": "Deny"}
     sqs = Caller(aws, allow("*"), unlisted).client("sqs")
     sqs.meta.events.register("choose-signer.sqs", lambda **_: None)
@@ -558,7 +622,7 @@ def test_a_service_has_one_name_in_policies_by_whatever_name_it_is_signed_for(aw
     denied(sqs.list_queues)
 
 
-def test_the_keys_of_tags_can_be_bounded(aws):
+def test_the_keys_of_tags_can_be_bounded(aws: Aws) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
     ours = {"ForAllValues:StringEquals": {"aws:TagKeys": ["team"]}}
     sqs = Caller(aws, allow("sqs:*", Condition=ours)).client("sqs")
@@ -567,12 +631,12 @@ def test_the_keys_of_tags_can_be_bounded(aws):
 
 
 @pytest.mark.parametrize("address", [None, ["http://127.0.0.1/open"]], ids=["none", "a list"])
-def test_a_queue_that_only_the_path_names_is_not_read(aws, address):
+def test_a_queue_that_only_the_path_names_is_not_read(aws: Aws, address: list[str] | None) -> None:
     url, queue = aws.queue()
     closed = {**allow("sqs:*", queue), "Effect": "Deny"}
     sqs = Caller(aws, allow("sqs:*"), closed).client("sqs")
 
-    def replace(params, **_):
+    def replace(params: dict[str, Any], **_: Any) -> None:
         params.update(url=url, body=json.dumps({"QueueUrl": address}).encode())
 
     sqs.meta.events.register("before-call.sqs.ReceiveMessage", replace)
@@ -581,7 +645,7 @@ def test_a_queue_that_only_the_path_names_is_not_read(aws, address):
 
 
 @pytest.mark.parametrize("place", ["eu-west-1:123456789012", "us-east-1:111111111111"])
-def test_an_arn_of_another_place_is_authorised_as_what_is_found_by_it(aws, place):
+def test_an_arn_of_another_place_is_authorised_as_what_is_found_by_it(aws: Aws, place: str) -> None:
     own, group = f"{REGION}:{ACCOUNT}", unique("group")
     function, bus = aws.function("def handler(event, context): pass"), unique("bus")
     aws.client("events").create_event_bus(Name=bus)

@@ -1,13 +1,17 @@
+from typing import Any
+
 import pytest
 
+from local_aws.testing.aws import Aws
 from local_aws.testing.callers import Caller, allow, denied, refusal
 
 ALL = {"Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]}
 
 
-def assume(aws, role, **more):
+def assume(aws: Aws, role: Caller, **more: Any) -> dict[str, str]:
     given = {"RoleArn": role.arn, "RoleSessionName": "one", **more}
-    return refusal(aws.client("sts").assume_role, **given)["Error"]
+    error: dict[str, str] = refusal(aws.client("sts").assume_role, **given)["Error"]
+    return error
 
 
 @pytest.mark.parametrize(
@@ -21,14 +25,14 @@ def assume(aws, role, **more):
         ({"Policy": '{"Statement": "x"}'}, "MalformedPolicyDocument", "Syntax errors"),
     ],
 )
-def test_a_session_that_sts_refuses(aws, given, code, words):
+def test_a_session_that_sts_refuses(aws: Aws, given: dict[str, Any], code: str, words: str) -> None:
     """docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
     found = assume(aws, Caller(aws), **given)
     assert found["Code"] == code
     assert words in found["Message"]
 
 
-def test_a_session_of_a_session_lasts_an_hour_at_most(aws):
+def test_a_session_of_a_session_lasts_an_hour_at_most(aws: Aws) -> None:
     """docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining"""
     long = Caller(aws, MaxSessionDuration=7_200)
     asked = {"RoleArn": long.arn, "RoleSessionName": "one", "DurationSeconds": 7_200}
@@ -37,7 +41,7 @@ def test_a_session_of_a_session_lasts_an_hour_at_most(aws):
     assert "role chaining" in refusal(chained.assume_role, **asked)["Error"]["Message"]
 
 
-def test_tags_of_a_session_need_the_roles_trust_and_count_in_policies(aws):
+def test_tags_of_a_session_need_the_roles_trust_and_count_in_policies(aws: Aws) -> None:
     """docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html"""
     tags = [{"Key": "team", "Value": "a"}]
     assert "sts:TagSession" in assume(aws, Caller(aws), Tags=tags)["Message"]
@@ -51,7 +55,7 @@ def test_tags_of_a_session_need_the_roles_trust_and_count_in_policies(aws):
     assert only.client("sts", Tags=tags).get_caller_identity()
 
 
-def test_a_source_identity_needs_the_roles_trust_and_counts_in_policies(aws):
+def test_a_source_identity_needs_the_roles_trust_and_counts_in_policies(aws: Aws) -> None:
     """docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html"""
     found = assume(aws, Caller(aws), SourceIdentity="mary")
     assert "sts:SetSourceIdentity" in found["Message"]

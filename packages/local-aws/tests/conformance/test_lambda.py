@@ -3,7 +3,7 @@ import http.client
 import json
 import threading
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +11,23 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.lambda_.functions import base_runtime, python_for
-from local_aws.testing.aws import policy, unique
+from local_aws.testing.aws import Aws, policy, unique
 
 ECHO = "def handler(event, context):\n    return event\n"
 
 
-def test_a_handler_gets_the_event_and_the_answer_is_its_own(aws):
+def test_a_handler_gets_the_event_and_the_answer_is_its_own(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html"""
     assert aws.invoke(aws.function(ECHO), {"a": [1, "ü"]})[0] == {"a": [1, "ü"]}
 
 
-def test_a_warm_worker_is_used_again(aws):
+def test_a_warm_worker_is_used_again(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html"""
     name = aws.function("import os\ndef handler(event, context):\n    return os.getpid()\n")
     assert len({aws.invoke(name)[0] for _ in range(5)}) == 1
 
 
-def test_a_function_sees_its_settings_and_nothing_of_the_server(aws):
+def test_a_function_sees_its_settings_and_nothing_of_the_server(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
     name = aws.function(
         "import os\ndef handler(event, context):\n    return dict(os.environ)\n",
@@ -43,7 +43,7 @@ def test_a_function_sees_its_settings_and_nothing_of_the_server(aws):
 
 
 @pytest.mark.parametrize("module", ["moto", "local_aws", "scones_core", "flask", "pytest"])
-def test_a_function_cannot_import_what_is_not_in_its_zip(aws, module):
+def test_a_function_cannot_import_what_is_not_in_its_zip(aws: Aws, module: str) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/python-package.html"""
     result, answer = aws.invoke(aws.function(f"import {module}\n{ECHO}"))
     assert answer["FunctionError"] == "Unhandled"
@@ -51,7 +51,7 @@ def test_a_function_cannot_import_what_is_not_in_its_zip(aws, module):
     assert module in result["errorMessage"]
 
 
-def test_the_runtime_brings_boto3_and_it_reaches_this_server(aws):
+def test_the_runtime_brings_boto3_and_it_reaches_this_server(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html"""
     name = aws.function(
         "import boto3\ndef handler(event, context):\n"
@@ -60,7 +60,7 @@ def test_the_runtime_brings_boto3_and_it_reaches_this_server(aws):
     assert aws.invoke(name)[0] == "123456789012"
 
 
-def test_an_exception_comes_back_under_its_class_name_with_paths_as_on_aws(aws):
+def test_an_exception_comes_back_under_its_class_name_with_paths_as_on_aws(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html"""
     name = aws.function(
         "class ImageNotFound(Exception): pass\n"
@@ -72,20 +72,20 @@ def test_an_exception_comes_back_under_its_class_name_with_paths_as_on_aws(aws):
     assert '"/var/task/app.py"' in result["stackTrace"][0]
 
 
-def test_a_failed_import_is_an_error_of_the_runtime_at_each_invocation(aws):
+def test_a_failed_import_is_an_error_of_the_runtime_at_each_invocation(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html"""
     name = aws.function("raise RuntimeError('broken')\n")
     for _ in range(2):
         assert aws.invoke(name)[0]["errorType"] == "RuntimeError"
 
 
-def test_a_missing_handler_is_reported(aws):
+def test_a_missing_handler_is_reported(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html"""
     name = aws.function("x = 1\n")
     assert aws.invoke(name)[0]["errorType"] == "Runtime.HandlerNotFound"
 
 
-def test_an_endless_handler_is_ended_at_its_timeout_and_the_next_one_works(aws):
+def test_an_endless_handler_is_ended_at_its_timeout_and_the_next_one_works(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html"""
     name = aws.function(
         "import time\ndef handler(event, context):\n"
@@ -103,7 +103,9 @@ def test_an_endless_handler_is_ended_at_its_timeout_and_the_next_one_works(aws):
     ("way", "said"),
     [("os._exit(3)", "exit status 3"), ("os.kill(os.getpid(), 9)", "signal: killed")],
 )
-def test_a_crash_is_an_exit_error_and_the_next_invocation_works(aws, way, said):
+def test_a_crash_is_an_exit_error_and_the_next_invocation_works(
+    aws: Aws, way: str, said: str
+) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html"""
     name = aws.function(f"import os\ndef handler(event, context):\n    event or {way}\n")
     result, answer = aws.invoke(name)
@@ -113,7 +115,7 @@ def test_a_crash_is_an_exit_error_and_the_next_invocation_works(aws, way, said):
     assert "FunctionError" not in aws.invoke(name, 1)[1]
 
 
-def test_too_much_memory_ends_the_worker(aws):
+def test_too_much_memory_ends_the_worker(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
     if not Path("/proc/self/status").exists():
         pytest.skip("the system does not report a process's peak memory")
@@ -123,7 +125,7 @@ def test_too_much_memory_ends_the_worker(aws):
     assert aws.invoke(name)[0]["errorType"] == "Runtime.OutOfMemory"
 
 
-def test_the_log_group_has_what_was_printed_between_start_and_report(aws):
+def test_the_log_group_has_what_was_printed_between_start_and_report(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html"""
     name = aws.function("def handler(event, context):\n    print('a line')\n")
     answer = aws.invoke(name, LogType="Tail")[1]
@@ -138,7 +140,7 @@ def test_the_log_group_has_what_was_printed_between_start_and_report(aws):
     assert "a line" in tail
 
 
-def test_new_code_retires_the_warm_worker(aws):
+def test_new_code_retires_the_warm_worker(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionCode.html"""
     name = aws.function("def handler(event, context):\n    return 1\n")
     assert aws.invoke(name)[0] == 1
@@ -147,7 +149,7 @@ def test_new_code_retires_the_warm_worker(aws):
     assert aws.invoke(name)[0] == 2
 
 
-def test_new_configuration_retires_the_warm_worker(aws):
+def test_new_configuration_retires_the_warm_worker(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html"""
     name = aws.function("import os\ndef handler(event, context):\n    return os.environ['A1']\n")
     for value in ("1", "2"):
@@ -157,7 +159,7 @@ def test_new_configuration_retires_the_warm_worker(aws):
         assert aws.invoke(name)[0] == value
 
 
-def test_a_version_keeps_its_code_and_an_alias_leads_to_it(aws):
+def test_a_version_keeps_its_code_and_an_alias_leads_to_it(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/configuration-versions.html"""
     functions = aws.client("lambda")
     name = aws.function("def handler(event, context):\n    return context.function_version\n")
@@ -187,7 +189,9 @@ def handler(event, context):
 class Tries:
     """A function that counts its tries in a bucket, and fails as often as it is configured to."""
 
-    def __init__(self, aws, fails, config=None, **settings):
+    def __init__(
+        self, aws: Aws, fails: int, config: dict[str, Any] | None = None, **settings: Any
+    ) -> None:
         self._aws, self._bucket = aws, unique("tries")
         aws.client("s3").create_bucket(Bucket=self._bucket)
         self.name = aws.function(COUNTING, **settings)
@@ -196,23 +200,23 @@ class Tries:
             functions.put_function_event_invoke_config(FunctionName=self.name, **config)
         aws.invoke(self.name, {"bucket": self._bucket, "fails": fails}, InvocationType="Event")
 
-    def made(self):
+    def made(self) -> list[str]:
         found = self._aws.client("s3").list_objects_v2(Bucket=self._bucket)
         return [item["Key"] for item in found.get("Contents", [])]
 
-    def reach(self, count):
+    def reach(self, count: int) -> None:
         self._aws.eventually(lambda: True if len(self.made()) == count else None)
 
-    def reach_after(self, seconds, count):
+    def reach_after(self, seconds: int, count: int) -> None:
         # The try that failed is queued again only after its answer was read.
-        def probe():
+        def probe() -> bool | None:
             self._aws.advance(seconds)
             return True if len(self.made()) == count else None
 
         self._aws.eventually(probe)
 
 
-def test_an_event_is_tried_again_a_minute_later_under_the_same_request_id(aws):
+def test_an_event_is_tried_again_a_minute_later_under_the_same_request_id(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""
     tries = Tries(aws, fails=1)
     tries.reach(1)
@@ -220,7 +224,7 @@ def test_an_event_is_tried_again_a_minute_later_under_the_same_request_id(aws):
     assert len({key.split("-", 1)[1] for key in tries.made()}) == 1
 
 
-def test_an_event_that_never_works_goes_to_the_dead_letters_with_its_error(aws):
+def test_an_event_that_never_works_goes_to_the_dead_letters_with_its_error(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
     url, arn = aws.queue()
     Tries(aws, 9, {"MaximumRetryAttempts": 0}, DeadLetterConfig={"TargetArn": arn})
@@ -235,7 +239,9 @@ def test_an_event_that_never_works_goes_to_the_dead_letters_with_its_error(aws):
     ("side", "fails", "condition"),
     [("OnSuccess", 0, "Success"), ("OnFailure", 9, "RetriesExhausted")],
 )
-def test_a_destination_gets_the_record_of_how_an_event_ended(aws, side, fails, condition):
+def test_a_destination_gets_the_record_of_how_an_event_ended(
+    aws: Aws, side: str, fails: int, condition: str
+) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
     url, arn = aws.queue()
     config = {"MaximumRetryAttempts": 0, "DestinationConfig": {side: {"Destination": arn}}}
@@ -251,7 +257,7 @@ def test_a_destination_gets_the_record_of_how_an_event_ended(aws, side, fails, c
     assert answered == 0 or answered["errorMessage"] == "try 0"
 
 
-def test_destinations_can_be_topics_functions_and_buses(aws):
+def test_destinations_can_be_topics_functions_and_buses(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
     url, queue = aws.queue()
     sns, events, name = aws.client("sns"), aws.client("events"), unique("to")
@@ -279,7 +285,7 @@ def test_destinations_can_be_topics_functions_and_buses(aws):
         assert sign in json.loads(message["Body"])
 
 
-def test_a_destination_that_the_role_may_not_use_gets_nothing(aws):
+def test_a_destination_that_the_role_may_not_use_gets_nothing(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
     url, arn = aws.queue()
     second, other = aws.queue()
@@ -291,23 +297,25 @@ def test_a_destination_that_the_role_may_not_use_gets_nothing(aws):
     assert "Messages" not in aws.client("sqs").receive_message(QueueUrl=url)
 
 
-def test_an_event_that_is_too_old_is_not_tried_again(aws):
+def test_an_event_that_is_too_old_is_not_tried_again(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionEventInvokeConfig.html"""
     url, arn = aws.queue()
     destination = {"DestinationConfig": {"OnFailure": {"Destination": arn}}}
     tries = Tries(aws, 9, {"MaximumEventAgeInSeconds": 60, **destination})
     tries.reach(1)
 
-    def probe():
+    def probe() -> list[dict[str, str]] | None:
         aws.advance(61)
-        return aws.client("sqs").receive_message(QueueUrl=url).get("Messages")
+        sqs = aws.client("sqs")
+        messages: list[dict[str, str]] | None = sqs.receive_message(QueueUrl=url).get("Messages")
+        return messages
 
     record = json.loads(aws.eventually(probe)[0]["Body"])
     assert record["requestContext"]["condition"] == "EventAgeExceeded"
     assert len(tries.made()) == 1
 
 
-def test_an_event_for_a_function_that_is_stopped_goes_to_the_dead_letters_at_once(aws):
+def test_an_event_for_a_function_that_is_stopped_goes_to_the_dead_letters_at_once(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
     url, arn = aws.queue()
     name = aws.function(ECHO, DeadLetterConfig={"TargetArn": arn})
@@ -316,12 +324,12 @@ def test_an_event_for_a_function_that_is_stopped_goes_to_the_dead_letters_at_onc
     assert json.loads(aws.message(url)["Body"]) == {"a": 1}
 
 
-def test_a_dry_run_runs_nothing(aws):
+def test_a_dry_run_runs_nothing(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html"""
     assert aws.invoke(aws.function(ECHO), InvocationType="DryRun")[1]["StatusCode"] == 204
 
 
-def test_reserved_concurrency_is_a_limit_and_zero_stops_the_function(aws):
+def test_reserved_concurrency_is_a_limit_and_zero_stops_the_function(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
     name = aws.function(ECHO)
     aws.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
@@ -334,7 +342,7 @@ def test_reserved_concurrency_is_a_limit_and_zero_stops_the_function(aws):
     assert answer["Type"] == "User" and answer["message"] == "Rate Exceeded."
 
 
-def test_handlers_run_side_by_side_and_the_server_answers_meanwhile(aws):
+def test_handlers_run_side_by_side_and_the_server_answers_meanwhile(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html"""
     aws.client("s3").create_bucket(Bucket="meet")
     # Each waits for the other's object: one after the other, they would time out.
@@ -358,7 +366,7 @@ def test_handlers_run_side_by_side_and_the_server_answers_meanwhile(aws):
 
 
 @pytest.mark.parametrize("content", [b"no zip", b""])
-def test_a_package_that_is_no_zip_is_refused_when_it_is_deployed(aws, content):
+def test_a_package_that_is_no_zip_is_refused_when_it_is_deployed(aws: Aws, content: bytes) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"""
     with pytest.raises(ClientError) as refusal:
         aws.client("lambda").create_function(
@@ -372,27 +380,27 @@ def test_a_package_that_is_no_zip_is_refused_when_it_is_deployed(aws, content):
     assert "unzip" in refusal.value.response["Error"]["Message"]
 
 
-def test_a_body_that_is_no_json_is_refused(aws):
+def test_a_body_that_is_no_json_is_refused(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html"""
     with pytest.raises(ClientError) as refusal:
         aws.client("lambda").invoke(FunctionName=aws.function(ECHO), Payload=b"{")
     assert refusal.value.response["Error"]["Code"] == "InvalidRequestContentException"
 
 
-def test_an_unknown_function_is_not_found(aws):
+def test_an_unknown_function_is_not_found(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html"""
     with pytest.raises(ClientError) as refusal:
         aws.invoke("nobody")
     assert refusal.value.response["Error"]["Code"] == "ResourceNotFoundException"
 
 
-def refused(call, **arguments):
+def refused(call: Callable[..., Any], **arguments: Any) -> Mapping[str, Any]:
     with pytest.raises(ClientError) as refusal:
         call(**arguments)
     return refusal.value.response
 
 
-def test_a_request_over_six_megabytes_is_refused(aws):
+def test_a_request_over_six_megabytes_is_refused(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
     invoke, name = aws.client("lambda").invoke, aws.function(ECHO)
     largest = json.dumps("x" * (6_291_456 - 2)).encode()
@@ -405,7 +413,7 @@ def test_a_request_over_six_megabytes_is_refused(aws):
     assert "1048576 bytes" in answer["Error"]["Message"]
 
 
-def test_an_answer_over_six_megabytes_is_an_error_of_the_function(aws):
+def test_an_answer_over_six_megabytes_is_an_error_of_the_function(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
     name = aws.function("def handler(event, context):\n    return 'x' * event\n")
     result, answer = aws.invoke(name, 6_400_000)
@@ -415,7 +423,7 @@ def test_an_answer_over_six_megabytes_is_an_error_of_the_function(aws):
     assert aws.invoke(name, 3)[0] == "xxx"
 
 
-def test_an_alias_with_weights_leads_to_both_versions(aws):
+def test_an_alias_with_weights_leads_to_both_versions(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/configuring-alias-routing.html"""
     functions = aws.client("lambda")
     name = aws.function("def handler(event, context):\n    return context.function_version\n")
@@ -435,7 +443,7 @@ def test_an_alias_with_weights_leads_to_both_versions(aws):
     assert {aws.invoke(name, Qualifier="live")[0] for _ in range(5)} == {"2"}
 
 
-def test_a_handler_gets_the_arn_that_it_was_invoked_by_and_the_clients_context(aws):
+def test_a_handler_gets_the_arn_that_it_was_invoked_by_and_the_clients_context(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/python-context.html"""
     functions = aws.client("lambda")
     name = aws.function(
@@ -456,7 +464,7 @@ def test_a_handler_gets_the_arn_that_it_was_invoked_by_and_the_clients_context(a
         assert aws.invoke(named)[1]["StatusCode"] == 200
 
 
-def test_layers_are_on_the_path_and_a_later_one_lies_over_an_earlier(aws):
+def test_layers_are_on_the_path_and_a_later_one_lies_over_an_earlier(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html"""
     functions = aws.client("lambda")
     first = {"python/one.py": "value = 'first'", "python/two.py": "value = 'first'"}
@@ -477,7 +485,7 @@ def test_layers_are_on_the_path_and_a_later_one_lies_over_an_earlier(aws):
     assert aws.invoke(name, 1)[0]["errorMessage"] == "/opt/python/one.py"
 
 
-def test_a_runtime_that_this_host_lacks_is_reported_in_the_functions_log(aws):
+def test_a_runtime_that_this_host_lacks_is_reported_in_the_functions_log(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"""
     name = aws.function(ECHO, Runtime="python3.99")
     answer = aws.invoke(name, 1, LogType="Tail")[1]
@@ -485,7 +493,7 @@ def test_a_runtime_that_this_host_lacks_is_reported_in_the_functions_log(aws):
     assert "WARNING This host has no python3.99 that runs" in tail
 
 
-def test_a_runtime_that_this_host_has_runs_the_function(aws):
+def test_a_runtime_that_this_host_has_runs_the_function(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"""
     found = [f"python3.{minor}" for minor in (11, 12, 13) if python_for(f"python3.{minor}")]
     for runtime in found:
@@ -497,7 +505,7 @@ def test_a_runtime_that_this_host_has_runs_the_function(aws):
     assert base_runtime() in found
 
 
-def test_json_logs_have_the_platforms_events(aws):
+def test_json_logs_have_the_platforms_events(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html"""
     name = aws.function(
         "import logging\ndef handler(event, context):\n    logging.warning('seen')\n",
@@ -513,7 +521,7 @@ def test_json_logs_have_the_platforms_events(aws):
     assert report["record"]["metrics"]["memorySizeMB"] == 256
 
 
-def test_a_denial_names_the_caller_the_action_and_the_qualified_function(aws):
+def test_a_denial_names_the_caller_the_action_and_the_qualified_function(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/access-control-identity-based.html"""
     name = aws.function(
         "import boto3\ndef handler(event, context):\n"
@@ -526,7 +534,7 @@ def test_a_denial_names_the_caller_the_action_and_the_qualified_function(aws):
     assert f"lambda:InvokeFunction on resource: {arn} because no identity-based policy" in said
 
 
-def test_two_hundred_callers_at_once_are_all_answered(aws):
+def test_two_hundred_callers_at_once_are_all_answered(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
 
     Each call waits for another of this server, so threads of a bounded number would all wait.
@@ -542,7 +550,7 @@ def test_two_hundred_callers_at_once_are_all_answered(aws):
     scope = "Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host"
     found = []
 
-    def call():
+    def call() -> None:
         connection = http.client.HTTPConnection(url.netloc, timeout=120)
         path = f"/2015-03-31/functions/{name}/invocations"
         headers = {"Authorization": f"AWS4-HMAC-SHA256 {scope}, Signature=0"}

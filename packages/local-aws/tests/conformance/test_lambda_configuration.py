@@ -4,26 +4,28 @@ Values were recorded on AWS: docs/results/public-cases.md.
 """
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import package, unique
+from local_aws.testing.aws import Aws, package, unique
 
 SOURCE = "def handler(event, context):\n    return event\n"
 CREATING = ("The function is being created.", "Creating")
 
 
-def refused(call, **parameters):
+def refused(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
     with pytest.raises(ClientError) as caught:
         call(**parameters)
     error = caught.value.response["Error"]
     return error["Code"], error["Message"]
 
 
-def create(aws, **more):
+def create(aws: Aws, **more: Any) -> dict[str, Any]:
     settings = {
         "FunctionName": unique("f"),
         "Runtime": "python3.12",
@@ -32,10 +34,11 @@ def create(aws, **more):
         "Code": {"ZipFile": package({"app.py": SOURCE})},
         **more,
     }
-    return aws.client("lambda").create_function(**settings)
+    created: dict[str, Any] = aws.client("lambda").create_function(**settings)
+    return created
 
 
-def test_a_new_function_is_pending_and_then_active(aws):
+def test_a_new_function_is_pending_and_then_active(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html"""
     made = create(aws)
     assert (made["State"], (made["StateReason"], made["StateReasonCode"])) == ("Pending", CREATING)
@@ -47,7 +50,7 @@ def test_a_new_function_is_pending_and_then_active(aws):
     functions.get_waiter("function_active_v2").wait(FunctionName=made["FunctionName"])
 
 
-def test_an_update_is_in_progress_and_then_successful(aws):
+def test_an_update_is_in_progress_and_then_successful(aws: Aws) -> None:
     name, functions = aws.function(SOURCE), aws.client("lambda")
     changes = (
         lambda: functions.update_function_configuration(FunctionName=name, Description="new"),
@@ -64,7 +67,7 @@ def test_an_update_is_in_progress_and_then_successful(aws):
         assert "LastUpdateStatusReason" not in found
 
 
-def test_a_configuration_has_a_revision_that_changes_with_it(aws):
+def test_a_configuration_has_a_revision_that_changes_with_it(aws: Aws) -> None:
     name, functions = aws.function(SOURCE), aws.client("lambda")
     before = functions.get_function_configuration(FunctionName=name)["RevisionId"]
     assert functions.get_function_configuration(FunctionName=name)["RevisionId"] == before
@@ -81,7 +84,7 @@ def test_a_configuration_has_a_revision_that_changes_with_it(aws):
     assert "does not match the latest Revision Id" in message
 
 
-def test_a_configuration_names_its_runtime_version_and_only_what_there_is(aws):
+def test_a_configuration_names_its_runtime_version_and_only_what_there_is(aws: Aws) -> None:
     made = create(aws)
     arn = made["RuntimeVersionConfig"]["RuntimeVersionArn"]
     assert arn.startswith("arn:aws:lambda:us-east-1::runtime:")
@@ -103,7 +106,7 @@ def test_a_configuration_names_its_runtime_version_and_only_what_there_is(aws):
         "_X_AMZN_TRACE_ID",
     ],
 )
-def test_a_reserved_variable_is_refused(aws, key):
+def test_a_reserved_variable_is_refused(aws: Aws, key: str) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
     variables = {"Variables": {"OWN": "x", key: "x"}}
     code, message = refused(create, aws=aws, Environment=variables)
@@ -116,7 +119,7 @@ def test_a_reserved_variable_is_refused(aws, key):
     assert "Environment" not in found
 
 
-def test_more_than_four_kilobytes_of_variables_are_refused(aws):
+def test_more_than_four_kilobytes_of_variables_are_refused(aws: Aws) -> None:
     fits = {"KEY": "x" * (4096 - len('{"KEY":""}'))}
     assert create(aws, Environment={"Variables": fits})["Environment"]["Variables"] == fits
     code, message = refused(create, aws=aws, Environment={"Variables": {"KEY": fits["KEY"] + "x"}})
@@ -128,7 +131,7 @@ def test_more_than_four_kilobytes_of_variables_are_refused(aws):
 
 
 @pytest.mark.parametrize("name", ["../../evil", "a b", "a\nb", "", "a" * 65, "café"])
-def test_a_function_needs_a_name_as_lambda_takes_it(aws, name):
+def test_a_function_needs_a_name_as_lambda_takes_it(aws: Aws, name: str) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"""
     # boto3 checks the length itself, so the request is sent without its checks.
     client = boto3.client(
@@ -164,7 +167,7 @@ def handler(event, context):
 """
 
 
-def lines(aws, name):
+def lines(aws: Aws, name: str) -> list[str]:
     logs = aws.client("logs")
     aws.invoke(name)
     return [
@@ -173,7 +176,7 @@ def lines(aws, name):
     ]
 
 
-def test_json_logs_have_the_levels_that_were_asked_for(aws):
+def test_json_logs_have_the_levels_that_were_asked_for(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html"""
     config = {"LogFormat": "JSON", "ApplicationLogLevel": "WARN", "SystemLogLevel": "WARN"}
     text = "\n".join(lines(aws, aws.function(LOGS, LoggingConfig=config)))
@@ -182,7 +185,7 @@ def test_json_logs_have_the_levels_that_were_asked_for(aws):
         assert absent not in text
 
 
-def test_json_logs_are_of_the_level_info_by_default(aws):
+def test_json_logs_are_of_the_level_info_by_default(aws: Aws) -> None:
     name = aws.function(LOGS, LoggingConfig={"LogFormat": "JSON"})
     found = lines(aws, name)
     text = "\n".join(found)
@@ -191,7 +194,7 @@ def test_json_logs_are_of_the_level_info_by_default(aws):
     assert {"platform.start", "platform.report"} <= kinds
 
 
-def test_text_logs_have_no_level(aws):
+def test_text_logs_have_no_level(aws: Aws) -> None:
     config = {"LogFormat": "Text", "ApplicationLogLevel": "INFO"}
     assert refused(create, aws=aws, LoggingConfig=config)[0] == "InvalidParameterValueException"
     name = aws.function(SOURCE)
@@ -200,14 +203,14 @@ def test_text_logs_have_no_level(aws):
     assert code == "InvalidParameterValueException"
 
 
-def test_an_asynchronous_invocation_names_no_version(aws):
+def test_an_asynchronous_invocation_names_no_version(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html"""
     name = aws.function(SOURCE)
     assert "ExecutedVersion" not in aws.invoke(name, InvocationType="Event")[1]
     assert aws.invoke(name)[1]["ExecutedVersion"] == "$LATEST"
 
 
-def test_the_accounts_settings_and_usage(aws):
+def test_the_accounts_settings_and_usage(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_GetAccountSettings.html"""
     functions = aws.client("lambda")
     before = functions.get_account_settings()
@@ -222,7 +225,7 @@ def test_the_accounts_settings_and_usage(aws):
     assert counts[1] - counts[0] == 1
 
 
-def test_a_layers_version_is_found_by_its_arn(aws):
+def test_a_layers_version_is_found_by_its_arn(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_GetLayerVersionByArn.html"""
     functions = aws.client("lambda")
     made = functions.publish_layer_version(
@@ -234,7 +237,7 @@ def test_a_layers_version_is_found_by_its_arn(aws):
     assert code == "ResourceNotFoundException"
 
 
-def test_what_is_not_done_here_is_refused(aws):
+def test_what_is_not_done_here_is_refused(aws: Aws) -> None:
     name, functions = aws.function(SOURCE), aws.client("lambda")
     functions.publish_version(FunctionName=name)
     calls = (

@@ -5,11 +5,13 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import unique
+from local_aws.testing.aws import Aws, unique
 
 # Puts what it got into a queue, then does what the first body says.
 FORWARDS = """
@@ -29,7 +31,15 @@ def handler(event, context):
 class Source:
     """A queue, a function that it runs, and the queue with what the function got."""
 
-    def __init__(self, aws, *, answer=None, visibility=30, dead_after=None, **queue):
+    def __init__(
+        self,
+        aws: Aws,
+        *,
+        answer: str | None = None,
+        visibility: int = 30,
+        dead_after: int | None = None,
+        **queue: str,
+    ) -> None:
         self.aws, self.sqs, self.functions = aws, aws.client("sqs"), aws.client("lambda")
         self.out, _ = aws.queue()
         self.dead, dead_arn = aws.queue()
@@ -43,36 +53,38 @@ class Source:
         variables = {"OUT": self.out, **({"ANSWER": answer} if answer else {})}
         self.function = aws.function(FORWARDS, Environment={"Variables": variables})
 
-    def map(self, **more):
-        return self.functions.create_event_source_mapping(
+    def map(self, **more: Any) -> dict[str, Any]:
+        mapping: dict[str, Any] = self.functions.create_event_source_mapping(
             FunctionName=self.function, EventSourceArn=self.arn, **more
         )
+        return mapping
 
-    def send(self, *bodies, **more):
+    def send(self, *bodies: str, **more: Any) -> None:
         for body in bodies:
             self.sqs.send_message(QueueUrl=self.url, MessageBody=body, **more)
 
-    def seen(self):
+    def seen(self) -> list[dict[str, Any]]:
         """Return the records of the next event that the function got."""
         message = self.aws.message(self.out)
         self.sqs.delete_message(QueueUrl=self.out, ReceiptHandle=message["ReceiptHandle"])
-        return json.loads(message["Body"])["Records"]
+        records: list[dict[str, Any]] = json.loads(message["Body"])["Records"]
+        return records
 
-    def count(self, url=None):
+    def count(self, url: str | None = None) -> int:
         """Return how many messages a queue has, visible or not."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         asked = self.sqs.get_queue_attributes(QueueUrl=url or self.url, AttributeNames=names)
         return sum(int(value) for value in asked["Attributes"].values())
 
-    def empties(self, url=None):
+    def empties(self, url: str | None = None) -> bool:
         return self.aws.eventually(lambda: True if self.count(url) == 0 else None)
 
 
-def bodies(records):
+def bodies(records: list[dict[str, Any]]) -> list[str]:
     return [record["body"] for record in records]
 
 
-def test_messages_that_were_there_before_the_mapping_are_worked_on(aws):
+def test_messages_that_were_there_before_the_mapping_are_worked_on(aws: Aws) -> None:
     source = Source(aws)
     source.send("before")
     source.map()
@@ -80,7 +92,7 @@ def test_messages_that_were_there_before_the_mapping_are_worked_on(aws):
     source.empties()
 
 
-def test_a_record_has_the_messages_own_attributes(aws):
+def test_a_record_has_the_messages_own_attributes(aws: Aws) -> None:
     source = Source(aws)
     given = {"kind": {"DataType": "String", "StringValue": "bike"}}
     sent = source.sqs.send_message(QueueUrl=source.url, MessageBody="x", MessageAttributes=given)
@@ -99,7 +111,7 @@ def test_a_record_has_the_messages_own_attributes(aws):
     }
 
 
-def _now_ms(aws):
+def _now_ms(aws: Aws) -> int:
     url, _ = aws.queue()
     sqs = aws.client("sqs")
     sqs.send_message(QueueUrl=url, MessageBody="now")
@@ -107,7 +119,7 @@ def _now_ms(aws):
     return int(got["Messages"][0]["Attributes"]["SentTimestamp"])
 
 
-def test_a_failed_batch_comes_back_after_the_visibility_timeout_and_not_before(aws):
+def test_a_failed_batch_comes_back_after_the_visibility_timeout_and_not_before(aws: Aws) -> None:
     source = Source(aws, visibility=40)
     source.map(BatchSize=1)
     source.send("raise")
@@ -121,7 +133,7 @@ def test_a_failed_batch_comes_back_after_the_visibility_timeout_and_not_before(a
     assert second["receiptHandle"] != first["receiptHandle"]
 
 
-def test_a_message_that_always_fails_goes_to_the_dead_letters(aws):
+def test_a_message_that_always_fails_goes_to_the_dead_letters(aws: Aws) -> None:
     source = Source(aws, visibility=30, dead_after=2)
     source.map(BatchSize=1)
     source.send("raise")
@@ -133,7 +145,7 @@ def test_a_message_that_always_fails_goes_to_the_dead_letters(aws):
     assert source.count(source.out) == 0
 
 
-def test_only_the_items_that_a_function_reports_come_back(aws):
+def test_only_the_items_that_a_function_reports_come_back(aws: Aws) -> None:
     source = Source(aws, answer="failed", visibility=30)
     source.send("good 1", "bad", "good 2")
     source.map(BatchSize=10, FunctionResponseTypes=["ReportBatchItemFailures"])
@@ -146,7 +158,7 @@ def test_only_the_items_that_a_function_reports_come_back(aws):
 @pytest.mark.parametrize(
     "answer", ["null", "{}", '{"batchItemFailures": []}', '{"batchItemFailures": null}']
 )
-def test_an_empty_report_is_a_success(aws, answer):
+def test_an_empty_report_is_a_success(aws: Aws, answer: str) -> None:
     source = Source(aws, answer=answer)
     source.map(FunctionResponseTypes=["ReportBatchItemFailures"])
     source.send("x")
@@ -164,7 +176,7 @@ def test_an_empty_report_is_a_success(aws, answer):
         '{"batchItemFailures": [{"itemIdentifier": "none of this batch"}]}',
     ],
 )
-def test_a_wrong_report_fails_the_batch(aws, answer):
+def test_a_wrong_report_fails_the_batch(aws: Aws, answer: str) -> None:
     source = Source(aws, answer=answer, visibility=30)
     source.map(FunctionResponseTypes=["ReportBatchItemFailures"])
     source.send("x")
@@ -173,7 +185,7 @@ def test_a_wrong_report_fails_the_batch(aws, answer):
     assert source.seen()[0]["attributes"]["ApproximateReceiveCount"] == "2"
 
 
-def test_a_report_counts_only_where_the_mapping_asks_for_it(aws):
+def test_a_report_counts_only_where_the_mapping_asks_for_it(aws: Aws) -> None:
     source = Source(aws, answer="failed")
     source.map()
     source.send("bad")
@@ -181,7 +193,7 @@ def test_a_report_counts_only_where_the_mapping_asks_for_it(aws):
     source.empties()
 
 
-def test_what_no_filter_matches_is_deleted(aws):
+def test_what_no_filter_matches_is_deleted(aws: Aws) -> None:
     source = Source(aws)
     pattern = json.dumps({"body": {"kind": ["bike"], "size": [{"numeric": [">", 5]}]}})
     source.map(FilterCriteria={"Filters": [{"Pattern": pattern}]})
@@ -192,7 +204,7 @@ def test_what_no_filter_matches_is_deleted(aws):
     assert source.count(source.out) == 0
 
 
-def test_a_filter_on_a_text_and_on_an_attribute(aws):
+def test_a_filter_on_a_text_and_on_an_attribute(aws: Aws) -> None:
     source = Source(aws)
     patterns = [{"body": ["plain"]}, {"messageAttributes": {"k": {"stringValue": ["v"]}}}]
     source.map(FilterCriteria={"Filters": [{"Pattern": json.dumps(one)} for one in patterns]})
@@ -202,7 +214,7 @@ def test_a_filter_on_a_text_and_on_an_attribute(aws):
     assert bodies(source.seen()) == ["by attribute"]
 
 
-def test_a_batch_waits_for_its_window_and_is_at_most_its_size(aws):
+def test_a_batch_waits_for_its_window_and_is_at_most_its_size(aws: Aws) -> None:
     source = Source(aws, visibility=300)
     source.map(BatchSize=3, MaximumBatchingWindowInSeconds=60)
     source.send("1", "2")
@@ -214,7 +226,7 @@ def test_a_batch_waits_for_its_window_and_is_at_most_its_size(aws):
     assert len(source.seen()) == 3
 
 
-def test_a_delayed_message_is_worked_on_when_its_time_has_come(aws):
+def test_a_delayed_message_is_worked_on_when_its_time_has_come(aws: Aws) -> None:
     source = Source(aws)
     source.map()
     source.send("late", DelaySeconds=120)
@@ -224,7 +236,7 @@ def test_a_delayed_message_is_worked_on_when_its_time_has_come(aws):
     assert bodies(source.seen()) == ["late"]
 
 
-def test_a_disabled_mapping_does_nothing_until_it_is_enabled(aws):
+def test_a_disabled_mapping_does_nothing_until_it_is_enabled(aws: Aws) -> None:
     source = Source(aws)
     uuid = source.map(Enabled=False)["UUID"]
     source.send("waits")
@@ -239,14 +251,14 @@ def test_a_disabled_mapping_does_nothing_until_it_is_enabled(aws):
     assert source.count(source.out) == 0
 
 
-def refused(call, **parameters):
+def refused(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
     with pytest.raises(ClientError) as caught:
         call(**parameters)
     error = caught.value.response["Error"]
     return error["Code"], error["Message"]
 
 
-def test_what_lambda_refuses_of_a_mapping(aws):
+def test_what_lambda_refuses_of_a_mapping(aws: Aws) -> None:
     source = Source(aws)
     code, message = refused(source.map, BatchSize=11)
     assert (code, "batch window" in message) == ("InvalidParameterValueException", True)
@@ -264,7 +276,7 @@ def test_what_lambda_refuses_of_a_mapping(aws):
         assert [one["UUID"] for one in listed["EventSourceMappings"]] == [uuid]
 
 
-def test_a_function_whose_role_may_not_read_the_queue_gets_no_mapping(aws):
+def test_a_function_whose_role_may_not_read_the_queue_gets_no_mapping(aws: Aws) -> None:
     source = Source(aws)
     role = aws.role_with({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"})
     source.functions.update_function_configuration(FunctionName=source.function, Role=role)

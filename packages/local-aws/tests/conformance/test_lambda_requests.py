@@ -1,19 +1,22 @@
 """What Lambda refuses of limits, permissions, aliases and concurrency, against its API pages."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import unique
+from local_aws.testing.aws import Aws, unique
 
 SOURCE = "def handler(event, context):\n    return event\n"
 
 
 @pytest.fixture(scope="module")
-def name(aws):
+def name(aws: Aws) -> str:
     return aws.function(SOURCE)
 
 
-def code(call, **parameters):
+def code(call: Callable[..., Any], **parameters: Any) -> str | None:
     """Return the error code of a call; None where it succeeds."""
     try:
         call(**parameters)
@@ -25,7 +28,7 @@ def code(call, **parameters):
 @pytest.mark.parametrize(
     "given", [{"Timeout": 901}, {"MemorySize": 10_241}, {"Description": "d" * 257}]
 )
-def test_a_setting_over_its_limit_is_refused(aws, name, given):
+def test_a_setting_over_its_limit_is_refused(aws: Aws, name: str, given: dict[str, Any]) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html"""
     functions = aws.client("lambda")
     update = functions.update_function_configuration
@@ -34,7 +37,7 @@ def test_a_setting_over_its_limit_is_refused(aws, name, given):
         aws.function(SOURCE, **given)
 
 
-def test_a_permission_has_an_id_of_its_own(aws, name):
+def test_a_permission_has_an_id_of_its_own(aws: Aws, name: str) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html"""
     functions = aws.client("lambda")
     given = {
@@ -49,7 +52,7 @@ def test_a_permission_has_an_id_of_its_own(aws, name):
         assert code(functions.add_permission, **given, **more) == "ResourceConflictException"
 
 
-def test_a_version_that_an_alias_leads_to_stays(aws):
+def test_a_version_that_an_alias_leads_to_stays(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_CreateAlias.html"""
     functions, name = aws.client("lambda"), aws.function(SOURCE)
     version = functions.publish_version(FunctionName=name)["Version"]
@@ -66,14 +69,14 @@ def test_a_version_that_an_alias_leads_to_stays(aws):
     assert code(functions.delete_function, **delete) is None
 
 
-def test_some_concurrency_stays_for_functions_that_reserve_none(aws, name):
+def test_some_concurrency_stays_for_functions_that_reserve_none(aws: Aws, name: str) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
     reserve = aws.client("lambda").put_function_concurrency
     found = code(reserve, FunctionName=name, ReservedConcurrentExecutions=901)
     assert found == "InvalidParameterValueException"
 
 
-def test_a_window_of_more_than_five_minutes_is_refused(aws, name):
+def test_a_window_of_more_than_five_minutes_is_refused(aws: Aws, name: str) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html"""
     given = {"FunctionName": name, "EventSourceArn": aws.queue()[1]}
     found = code(
@@ -84,7 +87,7 @@ def test_a_window_of_more_than_five_minutes_is_refused(aws, name):
     assert found == "InvalidParameterValueException"
 
 
-def test_queries_of_metrics_are_checked(aws):
+def test_queries_of_metrics_are_checked(aws: Aws) -> None:
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html"""
     watch = aws.client("cloudwatch")
     data = [{"MetricName": "m", "Value": 1, "Unit": "Apples"}]

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from local_aws.testing.aws import Aws
+
 KEEPS = """
 import json, os, boto3
 def handler(event, context):
@@ -12,13 +14,13 @@ def handler(event, context):
 
 
 @pytest.fixture
-def kept(aws):
+def kept(aws: Aws) -> tuple[str, str]:
     """A function that puts each event into a queue, and that queue."""
     url, _ = aws.queue()
     return aws.function(KEEPS, Environment={"Variables": {"OUT": url}}), url
 
 
-def test_a_queue_runs_a_function_with_its_messages(aws, kept):
+def test_a_queue_runs_a_function_with_its_messages(aws: Aws, kept: tuple[str, str]) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html"""
     name, out = kept
     source, arn = aws.queue()
@@ -29,7 +31,7 @@ def test_a_queue_runs_a_function_with_its_messages(aws, kept):
     assert record["eventSourceARN"] == arn
 
 
-def test_a_topic_runs_a_function_that_lets_it(aws, kept):
+def test_a_topic_runs_a_function_that_lets_it(aws: Aws, kept: tuple[str, str]) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html"""
     name, out = kept
     sns, functions = aws.client("sns"), aws.client("lambda")
@@ -50,7 +52,7 @@ def test_a_topic_runs_a_function_that_lets_it(aws, kept):
     assert (record["Sns"]["Message"], record["Sns"]["Subject"]) == ("since", "s")
 
 
-def test_what_a_subscriber_does_not_let_in_goes_to_the_dead_letters(aws):
+def test_what_a_subscriber_does_not_let_in_goes_to_the_dead_letters(aws: Aws) -> None:
     """https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html"""
     (topic, open_url), (shut_url, shut) = aws.topic(), aws.queue()
     sns, sqs = aws.client("sns"), aws.client("sqs")

@@ -3,10 +3,12 @@
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
 """
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import ACCOUNT, REGION, policy, unique
+from local_aws.testing.aws import ACCOUNT, REGION, Aws, policy, unique
 
 ACCOUNT_MANAGES = {
     "Sid": "Account",
@@ -17,7 +19,7 @@ ACCOUNT_MANAGES = {
 }
 
 
-def for_groups(prefix):
+def for_groups(prefix: str) -> dict[str, Any]:
     """Return the page's statement for the log groups of a prefix."""
     arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{prefix}*"
     return {
@@ -35,24 +37,26 @@ def for_groups(prefix):
     }
 
 
-def key(aws, *statements):
+def key(aws: Aws, *statements: dict[str, Any]) -> str:
     made = aws.client("kms").create_key(Policy=policy(ACCOUNT_MANAGES, *statements))
-    return made["KeyMetadata"]["Arn"]
+    arn: str = made["KeyMetadata"]["Arn"]
+    return arn
 
 
-def key_of(aws, name):
+def key_of(aws: Aws, name: str) -> str | None:
     (group,) = aws.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-    return group.get("kmsKeyId")
+    arn: str | None = group.get("kmsKeyId")
+    return arn
 
 
-def test_a_group_is_made_with_a_key_that_lets_its_logs_use_it(aws):
+def test_a_group_is_made_with_a_key_that_lets_its_logs_use_it(aws: Aws) -> None:
     name = unique("own")
     arn = key(aws, for_groups("own"))
     aws.client("logs").create_log_group(logGroupName=name, kmsKeyId=arn)
     assert key_of(aws, name) == arn
 
 
-def test_a_key_that_does_not_let_the_groups_logs_use_it_is_refused(aws):
+def test_a_key_that_does_not_let_the_groups_logs_use_it_is_refused(aws: Aws) -> None:
     logs, name = aws.client("logs"), unique("own")
     missing = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000"
     for arn in (key(aws), key(aws, for_groups("other")), missing):
@@ -63,7 +67,7 @@ def test_a_key_that_does_not_let_the_groups_logs_use_it_is_refused(aws):
     assert logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"] == []
 
 
-def test_a_group_gets_another_key_and_loses_it(aws):
+def test_a_group_gets_another_key_and_loses_it(aws: Aws) -> None:
     logs, name = aws.client("logs"), unique("own")
     logs.create_log_group(logGroupName=name)
     with pytest.raises(ClientError, match="is not allowed to be used with"):
@@ -78,7 +82,7 @@ def test_a_group_gets_another_key_and_loses_it(aws):
         logs.associate_kms_key(logGroupName="absent", kmsKeyId=arn)
 
 
-def test_events_are_kept_for_one_of_the_times_that_there_are(aws):
+def test_events_are_kept_for_one_of_the_times_that_there_are(aws: Aws) -> None:
     """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
     logs, group = aws.client("logs"), unique("g")
     logs.create_log_group(logGroupName=group)
@@ -87,7 +91,7 @@ def test_events_are_kept_for_one_of_the_times_that_there_are(aws):
         logs.put_retention_policy(logGroupName=group, retentionInDays=4)
 
 
-def test_a_pattern_that_is_not_closed_makes_no_filter(aws):
+def test_a_pattern_that_is_not_closed_makes_no_filter(aws: Aws) -> None:
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html"""
     logs, group = aws.client("logs"), unique("g")
     logs.create_log_group(logGroupName=group)

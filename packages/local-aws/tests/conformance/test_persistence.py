@@ -280,11 +280,11 @@ def serving(world: World) -> dict[str, Any]:
     return {name: endpoint[name] for name in (*names, "CreationTime")}
 
 
-def test_the_last_acknowledged_call_before_a_kill_is_kept(restarted):
+def test_the_last_acknowledged_call_before_a_kill_is_kept(restarted: World) -> None:
     assert restarted.aws.client("sqs").get_queue_url(QueueName="last")["QueueUrl"]
 
 
-def test_a_kill_leaves_no_process_of_a_worker_an_endpoint_or_a_job(restarted):
+def test_a_kill_leaves_no_process_of_a_worker_an_endpoint_or_a_job(restarted: World) -> None:
     processes = restarted.answers["processes"]
     kinds = {process["owner"].partition("/")[0] for process in processes}
     assert kinds == {"function", "endpoint", "processing-job", "training-job"}
@@ -292,7 +292,7 @@ def test_a_kill_leaves_no_process_of_a_worker_an_endpoint_or_a_job(restarted):
     assert running == []
 
 
-def test_objects_have_their_versions_markers_and_metadata(restarted):
+def test_objects_have_their_versions_markers_and_metadata(restarted: World) -> None:
     s3, bucket = restarted.aws.client("s3"), restarted.hosting.bucket
     listed = s3.list_object_versions(Bucket=bucket, Prefix="versioned")["Versions"]
     bodies = [
@@ -305,17 +305,17 @@ def test_objects_have_their_versions_markers_and_metadata(restarted):
     assert [marker["Key"] for marker in markers] == ["deleted", "never-there"]
 
 
-def test_a_function_runs(restarted):
+def test_a_function_runs(restarted: World) -> None:
     assert restarted.aws.invoke(restarted.answers["function"], {"n": 4})[0] == {"doubled": 8}
 
 
-def test_a_function_keeps_its_log(restarted):
+def test_a_function_keeps_its_log(restarted: World) -> None:
     group = f"/aws/lambda/{restarted.answers['function']}"
     events = restarted.aws.client("logs").filter_log_events(logGroupName=group)["events"]
     assert any("ran" in event["message"] for event in events)
 
 
-def test_an_ended_execution_and_its_history_are_as_they_were(restarted):
+def test_an_ended_execution_and_its_history_are_as_they_were(restarted: World) -> None:
     states, ended = restarted.aws.client("stepfunctions"), restarted.answers["ended"]
     again = states.describe_execution(executionArn=ended["executionArn"])
     history = states.get_execution_history(executionArn=ended["executionArn"])
@@ -324,7 +324,7 @@ def test_an_ended_execution_and_its_history_are_as_they_were(restarted):
     assert again == ended and history == restarted.answers["history"]
 
 
-def test_a_running_execution_was_aborted_and_says_why(restarted):
+def test_a_running_execution_was_aborted_and_says_why(restarted: World) -> None:
     states, arn = restarted.aws.client("stepfunctions"), restarted.answers["running"]
     execution = states.describe_execution(executionArn=arn)
     last = states.get_execution_history(executionArn=arn)["events"][-1]
@@ -334,19 +334,19 @@ def test_a_running_execution_was_aborted_and_says_why(restarted):
     assert last["executionAbortedEventDetails"]["cause"] == execution["cause"]
 
 
-def test_a_state_machine_runs_on(restarted):
+def test_a_state_machine_runs_on(restarted: World) -> None:
     ended = restarted.aws.run(restarted.answers["machine"], {"n": 5})
     assert json.loads(ended["output"]) == {"doubled": 10}
 
 
-def test_an_endpoint_serves_again_with_its_weights(restarted):
+def test_an_endpoint_serves_again_with_its_weights(restarted: World) -> None:
     hosting, name = restarted.hosting, restarted.answers["endpoint"]
     hosting.reaches(name, lambda endpoint: endpoint["EndpointStatus"] == "InService")
     assert serving(restarted) == restarted.answers["serving"]
     assert json.loads(hosting.invoke(name)) == [0.8, 0.2]
 
 
-def test_captures_go_on(restarted):
+def test_captures_go_on(restarted: World) -> None:
     hosting, name = restarted.hosting, restarted.answers["endpoint"]
     hosting.reaches(name, lambda endpoint: endpoint["EndpointStatus"] == "InService")
     hosting.invoke(name, b"captured after the restart", InferenceId="later")
@@ -356,13 +356,13 @@ def test_captures_go_on(restarted):
     assert found
 
 
-def test_a_broken_off_training_job_has_failed_and_says_why(restarted):
+def test_a_broken_off_training_job_has_failed_and_says_why(restarted: World) -> None:
     job = restarted.hosting.sagemaker.describe_training_job(TrainingJobName="broken-off")
     assert job["TrainingJobStatus"] == "Failed"
     assert "ended while the job ran" in job["FailureReason"]
 
 
-def test_keys_alarms_and_policies_are_the_same(restarted):
+def test_keys_alarms_and_policies_are_the_same(restarted: World) -> None:
     client, keep = restarted.aws.client, restarted.answers
     checked = client("kms").verify(
         KeyId=keep["key"],
@@ -379,7 +379,7 @@ def test_keys_alarms_and_policies_are_the_same(restarted):
     assert sum(len(page["Policies"]) for page in policies) > 1000
 
 
-def test_an_execution_that_was_seen_finished_is_finished_after_a_kill(tmp_path: Path):
+def test_an_execution_that_was_seen_finished_is_finished_after_a_kill(tmp_path: Path) -> None:
     with LocalAws.start(tmp_path, 0, {}) as local:
         aws = Aws.of(local)
         machine = aws.state_machine(
@@ -402,7 +402,7 @@ def test_an_execution_that_was_seen_finished_is_finished_after_a_kill(tmp_path: 
 
 def test_a_job_that_was_seen_finished_is_finished_after_a_kill(
     tmp_path: Path, toys: dict[str, ImageCommands]
-):
+) -> None:
     with LocalAws.start(tmp_path, 0, toys) as local:
         hosting = Hosting.of(Aws.of(local))
         # The first are saved meanwhile; the last is seen when the process is killed.
@@ -416,12 +416,12 @@ def test_a_job_that_was_seen_finished_is_finished_after_a_kill(
         assert [processed(again, name) for name in names] == ["Completed"] * 5
 
 
-def test_nothing_is_reported_as_not_saved(restarted):
+def test_nothing_is_reported_as_not_saved(restarted: World) -> None:
     assert "not kept" not in (log := restarted.aws.local.home / "server.log").read_text()
     assert "not saved" not in log.read_text()
 
 
-def test_a_stop_keeps_everything_too(tmp_path: Path):
+def test_a_stop_keeps_everything_too(tmp_path: Path) -> None:
     with LocalAws.start(tmp_path, 0, {}) as local:
         Aws.of(local).client("s3").create_bucket(Bucket="kept")
     with LocalAws.start(tmp_path, 0, {}) as local:
@@ -430,7 +430,7 @@ def test_a_stop_keeps_everything_too(tmp_path: Path):
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}\nx", b"text"])
-def test_damaged_state_is_refused_and_left_as_it_is(tmp_path: Path, damage: bytes):
+def test_damaged_state_is_refused_and_left_as_it_is(tmp_path: Path, damage: bytes) -> None:
     with LocalAws.start(tmp_path, 0, {}) as local:
         Aws.of(local)
     records = tmp_path / "state" / "records"
@@ -449,7 +449,7 @@ def body_that_names_others(home: Path) -> Path:
 
 def test_a_damaged_file_costs_no_other_file_and_nothing_is_acknowledged_that_is_not_saved(
     tmp_path: Path,
-):
+) -> None:
     keys = [f"key-{number}" for number in range(8)]
     with LocalAws.start(tmp_path, 0, {}) as local:
         s3 = Aws(local, "").client("s3")
@@ -472,7 +472,7 @@ def test_a_damaged_file_costs_no_other_file_and_nothing_is_acknowledged_that_is_
             assert s3.get_object(Bucket="kept", Key=key)["Body"].read() == key.encode() * 500
 
 
-def test_files_that_were_deleted_under_a_running_server_are_written_again(tmp_path: Path):
+def test_files_that_were_deleted_under_a_running_server_are_written_again(tmp_path: Path) -> None:
     body = b"body" * 500
     with LocalAws.start(tmp_path, 0, {}) as local:
         s3 = Aws(local, "").client("s3")

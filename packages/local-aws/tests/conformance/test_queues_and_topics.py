@@ -2,16 +2,19 @@
 
 import json
 import socket
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import unique
+from local_aws.testing.aws import Aws, unique
+from local_aws.testing.clock import Clock
 
 FULL = {"DataType": "String", "StringValue": "x"}
 
 
-def code(call, **parameters):
+def code(call: Callable[..., Any], **parameters: Any) -> str | None:
     """Return the error code of a call; None where it succeeds."""
     try:
         call(**parameters)
@@ -20,10 +23,11 @@ def code(call, **parameters):
     return None
 
 
-def new_queue(aws, name="", **attributes):
+def new_queue(aws: Aws, name: str = "", **attributes: str) -> str:
     given = {key: str(value) for key, value in attributes.items()}
     made = aws.client("sqs").create_queue(QueueName=name or unique("q"), Attributes=given)
-    return made["QueueUrl"]
+    url: str = made["QueueUrl"]
+    return url
 
 
 @pytest.mark.parametrize(
@@ -38,7 +42,7 @@ def new_queue(aws, name="", **attributes):
         ("MaximumMessageSize", 1_023),
     ],
 )
-def test_an_attribute_out_of_range_is_refused(aws, name, value):
+def test_an_attribute_out_of_range_is_refused(aws: Aws, name: str, value: int | str) -> None:
     """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html"""
     sqs, url = aws.client("sqs"), new_queue(aws)
     asked = {"Attributes": {name: str(value)}}
@@ -47,7 +51,7 @@ def test_an_attribute_out_of_range_is_refused(aws, name, value):
     assert code(sqs.set_queue_attributes, QueueUrl=url, **asked) == wrong
 
 
-def test_an_attribute_that_queues_do_not_have_is_refused(aws):
+def test_an_attribute_that_queues_do_not_have_is_refused(aws: Aws) -> None:
     sqs = aws.client("sqs")
     asked = {"QueueName": unique("q"), "Attributes": {"Visibility": "5"}}
     assert code(sqs.create_queue, **asked) == "InvalidAttributeName"
@@ -58,7 +62,7 @@ def test_an_attribute_that_queues_do_not_have_is_refused(aws):
     "policy",
     ["no JSON", "[]", json.dumps({"maxReceiveCount": 0}), json.dumps({"maxReceiveCount": 1})],
 )
-def test_a_redrive_policy_needs_a_queue_and_a_count(aws, policy):
+def test_a_redrive_policy_needs_a_queue_and_a_count(aws: Aws, policy: str) -> None:
     """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html"""
     if policy.startswith("{"):
         arn = "arn:aws:sqs:us-east-1:123456789012:absent"
@@ -67,11 +71,11 @@ def test_a_redrive_policy_needs_a_queue_and_a_count(aws, policy):
     assert code(aws.client("sqs").create_queue, **asked) == "InvalidParameterValue"
 
 
-def test_a_message_that_a_queue_cannot_hold_is_refused(aws):
+def test_a_message_that_a_queue_cannot_hold_is_refused(aws: Aws) -> None:
     """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
     sqs, url = aws.client("sqs"), new_queue(aws)
 
-    def sent(body, **more):
+    def sent(body: str, **more: Any) -> str | None:
         return code(sqs.send_message, QueueUrl=url, MessageBody=body, **more)
 
     assert sent("") == "MissingParameter"
@@ -83,12 +87,12 @@ def test_a_message_that_a_queue_cannot_hold_is_refused(aws):
     assert sent("m", MessageAttributes=empty) == "InvalidParameterValue"
 
 
-def test_a_duplicate_in_a_fifo_queue_has_the_ids_of_the_first(aws, clock):
+def test_a_duplicate_in_a_fifo_queue_has_the_ids_of_the_first(aws: Aws, clock: Clock) -> None:
     """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html"""
     sqs, url = aws.client("sqs"), new_queue(aws, unique("q") + ".fifo", FifoQueue="true")
     asked = {"QueueUrl": url, "MessageGroupId": "g", "MessageDeduplicationId": "d"}
 
-    def ids(answer):
+    def ids(answer: dict[str, Any]) -> tuple[str, str]:
         return answer["MessageId"], answer["SequenceNumber"]
 
     first = ids(sqs.send_message(**asked, MessageBody="one"))
@@ -113,7 +117,7 @@ def test_a_duplicate_in_a_fifo_queue_has_the_ids_of_the_first(aws, clock):
         {"Message": "no JSON", "MessageStructure": "json"},
     ],
 )
-def test_what_a_topic_does_not_publish(aws, asked):
+def test_what_a_topic_does_not_publish(aws: Aws, asked: dict[str, str]) -> None:
     """https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
     sns = aws.client("sns")
     topic = sns.create_topic(Name=unique("t"))["TopicArn"]
@@ -121,7 +125,7 @@ def test_what_a_topic_does_not_publish(aws, asked):
 
 
 @pytest.mark.parametrize("policy", [[1], {"k": []}, {"k": [{"prefix": 1}]}])
-def test_a_filter_policy_that_is_none_is_refused(aws, policy):
+def test_a_filter_policy_that_is_none_is_refused(aws: Aws, policy: Any) -> None:
     """https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html"""
     topic, _ = aws.topic()
     sns = aws.client("sns")
@@ -131,7 +135,7 @@ def test_a_filter_policy_that_is_none_is_refused(aws, policy):
     assert found == "InvalidParameter"
 
 
-def test_raw_delivery_that_is_false_is_not_raw_and_a_filter_may_ignore_case(aws):
+def test_raw_delivery_that_is_false_is_not_raw_and_a_filter_may_ignore_case(aws: Aws) -> None:
     """https://docs.aws.amazon.com/sns/latest/dg/sns-large-payload-raw-message-delivery.html"""
     topic, url = aws.topic()
     sns = aws.client("sns")
@@ -149,7 +153,7 @@ def test_raw_delivery_that_is_false_is_not_raw_and_a_filter_may_ignore_case(aws)
     assert json.loads(aws.message(url)["Body"])["Message"] == "hello"
 
 
-def test_an_address_that_did_not_confirm_gets_nothing(aws):
+def test_an_address_that_did_not_confirm_gets_nothing(aws: Aws) -> None:
     """https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html"""
     topic, queue = aws.topic()
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -168,7 +172,7 @@ NO_POLICY = json.dumps(
 
 
 @pytest.mark.parametrize("text", ["5", "{}", NO_POLICY])
-def test_a_text_that_is_no_policy_is_kept_by_no_service(aws, text):
+def test_a_text_that_is_no_policy_is_kept_by_no_service(aws: Aws, text: str) -> None:
     topic, url = aws.topic()
     sqs, sns, iam, kms = (aws.client(name) for name in ("sqs", "sns", "iam", "kms"))
     invalid = "InvalidAttributeValue"
@@ -194,7 +198,9 @@ def test_a_text_that_is_no_policy_is_kept_by_no_service(aws, text):
         ("pigeon", "x"),
     ],
 )
-def test_a_subscriber_that_nothing_can_be_handed_to_is_refused(aws, protocol, endpoint):
+def test_a_subscriber_that_nothing_can_be_handed_to_is_refused(
+    aws: Aws, protocol: str, endpoint: str
+) -> None:
     """https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html"""
     topic, _ = aws.topic()
     subscribe = aws.client("sns").subscribe
@@ -212,7 +218,9 @@ def test_a_subscriber_that_nothing_can_be_handed_to_is_refused(aws, protocol, en
         ("RedrivePolicy", '{"deadLetterTargetArn": 5}'),
     ],
 )
-def test_an_attribute_at_which_messages_would_fail_is_refused(aws, name, value):
+def test_an_attribute_at_which_messages_would_fail_is_refused(
+    aws: Aws, name: str, value: str
+) -> None:
     """https://docs.aws.amazon.com/sns/latest/api/API_SetSubscriptionAttributes.html"""
     topic, url = aws.topic()
     sns = aws.client("sns")
@@ -224,5 +232,5 @@ def test_an_attribute_at_which_messages_would_fail_is_refused(aws, name, value):
     assert json.loads(aws.message(url)["Body"])["Message"] == "m"
 
 
-def test_a_message_without_an_address_is_refused(aws):
+def test_a_message_without_an_address_is_refused(aws: Aws) -> None:
     assert code(aws.client("sns").publish, Message="m") == "InvalidParameter"

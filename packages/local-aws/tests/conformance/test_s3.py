@@ -5,32 +5,39 @@ import hashlib
 import http.client
 import threading
 import urllib.parse
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import unique
+from local_aws.testing.aws import Aws, unique
 
 
 @pytest.fixture(scope="module")
-def s3(aws):
+def s3(aws: Aws) -> Any:
     return aws.client("s3")
 
 
 @pytest.fixture
-def bucket(s3):
+def bucket(s3: Any) -> str:
     name = unique("b")
     s3.create_bucket(Bucket=name)
     return name
 
 
-def refusal(call, **arguments):
+def refusal(call: Callable[..., Any], **arguments: Any) -> Mapping[str, Any]:
     with pytest.raises(ClientError) as caught:
         call(**arguments)
     return caught.value.response
 
 
-def fetch(url, method="GET", body=None, headers=None):
+def fetch(
+    url: str,
+    method: str = "GET",
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> tuple[int, bytes]:
     parts = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=30)
     connection.request(method, f"{parts.path}?{parts.query}", body, headers or {})
@@ -40,7 +47,7 @@ def fetch(url, method="GET", body=None, headers=None):
     return found
 
 
-def test_a_versioned_bucket_keeps_what_was_overwritten_and_deleted(s3, bucket):
+def test_a_versioned_bucket_keeps_what_was_overwritten_and_deleted(s3: Any, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html"""
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     first = s3.put_object(Bucket=bucket, Key="k", Body=b"1")["VersionId"]
@@ -56,7 +63,9 @@ def test_a_versioned_bucket_keeps_what_was_overwritten_and_deleted(s3, bucket):
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"2"
 
 
-def test_a_deletion_of_a_missing_key_leaves_a_delete_marker_in_a_versioned_bucket(s3, bucket):
+def test_a_deletion_of_a_missing_key_leaves_a_delete_marker_in_a_versioned_bucket(
+    s3: Any, bucket: str
+) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html"""
     assert "VersionId" not in s3.delete_object(Bucket=bucket, Key="absent")
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -77,7 +86,9 @@ def test_a_deletion_of_a_missing_key_leaves_a_delete_marker_in_a_versioned_bucke
     assert [marker["Key"] for marker in left] == ["other"]
 
 
-def test_a_conditional_put_takes_the_first_writer_and_the_one_that_saw_the_last(s3, bucket):
+def test_a_conditional_put_takes_the_first_writer_and_the_one_that_saw_the_last(
+    s3: Any, bucket: str
+) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html"""
     tag = s3.put_object(Bucket=bucket, Key="lock", Body=b"a", IfNoneMatch="*")["ETag"]
     answer = refusal(s3.put_object, Bucket=bucket, Key="lock", Body=b"b", IfNoneMatch="*")
@@ -89,11 +100,11 @@ def test_a_conditional_put_takes_the_first_writer_and_the_one_that_saw_the_last(
     assert s3.get_object(Bucket=bucket, Key="lock")["Body"].read() == b"c"
 
 
-def test_of_many_conditional_writers_one_is_the_first(s3, bucket):
+def test_of_many_conditional_writers_one_is_the_first(s3: Any, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html"""
     codes = []
 
-    def write():
+    def write() -> None:
         try:
             s3.put_object(Bucket=bucket, Key="lock", Body=b"x", IfNoneMatch="*")
         except ClientError as error:
@@ -107,7 +118,7 @@ def test_of_many_conditional_writers_one_is_the_first(s3, bucket):
     assert codes == ["PreconditionFailed"] * 15
 
 
-def test_checksums_are_stored_returned_and_compared_with_the_body(s3, bucket):
+def test_checksums_are_stored_returned_and_compared_with_the_body(s3: Any, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html"""
     body = b"pixels" * 1000
     digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
@@ -120,7 +131,7 @@ def test_checksums_are_stored_returned_and_compared_with_the_body(s3, bucket):
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
 
 
-def test_a_large_object_comes_in_parts(s3, bucket):
+def test_a_large_object_comes_in_parts(s3: Any, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html"""
     size = 5 * 1024 * 1024
     upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
@@ -138,7 +149,7 @@ def test_a_large_object_comes_in_parts(s3, bucket):
     assert s3.head_object(Bucket=bucket, Key="k")["ContentLength"] == size + 10
 
 
-def test_an_upload_that_is_given_up_leaves_nothing(s3, bucket):
+def test_an_upload_that_is_given_up_leaves_nothing(s3: Any, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html"""
     upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
     s3.upload_part(Bucket=bucket, Key="k", UploadId=upload, PartNumber=1, Body=b"x")
@@ -147,7 +158,7 @@ def test_an_upload_that_is_given_up_leaves_nothing(s3, bucket):
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
 
 
-def test_a_listing_comes_in_pages_and_folders(s3, bucket):
+def test_a_listing_comes_in_pages_and_folders(s3: Any, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html"""
     keys = [f"{folder}/{number}" for folder in ("a", "b") for number in range(5)]
     for key in keys:
@@ -164,7 +175,7 @@ def test_a_listing_comes_in_pages_and_folders(s3, bucket):
     assert [item["Key"] for item in after] == ["b/3", "b/4"]
 
 
-def test_a_presigned_url_serves_who_has_it_and_nothing_else(s3, bucket):
+def test_a_presigned_url_serves_who_has_it_and_nothing_else(s3: Any, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html"""
     named = {"Bucket": bucket, "Key": "a/ü k"}
     put = s3.generate_presigned_url("put_object", Params=named)
@@ -174,7 +185,7 @@ def test_a_presigned_url_serves_who_has_it_and_nothing_else(s3, bucket):
     assert s3.get_object(**named)["Body"].read() == b"body"
 
 
-def test_a_range_gives_that_part_and_one_outside_is_refused(s3, bucket):
+def test_a_range_gives_that_part_and_one_outside_is_refused(s3: Any, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
     s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789")
     found = s3.get_object(Bucket=bucket, Key="k", Range="bytes=2-4")
@@ -186,7 +197,7 @@ def test_a_range_gives_that_part_and_one_outside_is_refused(s3, bucket):
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 416
 
 
-def test_an_object_names_the_key_that_it_is_encrypted_with(aws, s3, bucket):
+def test_an_object_names_the_key_that_it_is_encrypted_with(aws: Aws, s3: Any, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html"""
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
@@ -197,7 +208,7 @@ def test_an_object_names_the_key_that_it_is_encrypted_with(aws, s3, bucket):
         assert answer["SSEKMSKeyId"] == key
 
 
-def test_metadata_and_odd_keys_come_back_as_they_were_sent(s3, bucket):
+def test_metadata_and_odd_keys_come_back_as_they_were_sent(s3: Any, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html"""
     metadata = {"with_underscore": "1", "with-dash": "2"}
     for key in ("a/b c", "a//b", "ü%2F+", "a=b&c?d#e", "trailing/"):
@@ -208,7 +219,7 @@ def test_metadata_and_odd_keys_come_back_as_they_were_sent(s3, bucket):
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 5
 
 
-def test_a_copy_takes_the_body_and_a_batch_deletes(s3, bucket):
+def test_a_copy_takes_the_body_and_a_batch_deletes(s3: Any, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"""
     s3.put_object(Bucket=bucket, Key="a", Body=b"x", ContentType="image/png")
     s3.copy_object(Bucket=bucket, Key="b", CopySource={"Bucket": bucket, "Key": "a"})

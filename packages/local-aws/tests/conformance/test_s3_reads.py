@@ -5,14 +5,16 @@ import urllib.parse
 
 import pytest
 
-from local_aws.testing.aws import unique
+from local_aws.testing.aws import Aws, unique
 
 SCOPE = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, Signature=x"
 # Of each answer its own.
 OWN = {"x-amzn-requestid", "Date"}
 
 
-def fetch(aws, path, query="", **headers):
+def fetch(
+    aws: Aws, path: str, query: str = "", **headers: str
+) -> tuple[int, dict[str, str], bytes]:
     connection = http.client.HTTPConnection(
         urllib.parse.urlsplit(aws.local.endpoint_url).netloc, timeout=30
     )
@@ -32,7 +34,7 @@ def fetch(aws, path, query="", **headers):
 
 
 @pytest.fixture(scope="module")
-def stored(aws):
+def stored(aws: Aws) -> tuple[str, str, str]:
     s3, name = aws.client("s3"), unique("reads")
     s3.create_bucket(Bucket=name)
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
@@ -66,7 +68,9 @@ def stored(aws):
         (True, {"x_amz_checksum_mode": "ENABLED"}),
     ],
 )
-def test_it_has_the_headers_and_the_body_that_moto_answers(aws, stored, newest, headers):
+def test_it_has_the_headers_and_the_body_that_moto_answers(
+    aws: Aws, stored: tuple[str, str, str], newest: bool, headers: dict[str, str]
+) -> None:
     path, version, _ = stored
     query = "" if newest else f"versionId={version}"
     # What moto alone answers: another parameter, which says the operation's name.
@@ -75,7 +79,7 @@ def test_it_has_the_headers_and_the_body_that_moto_answers(aws, stored, newest, 
     assert ours[0] == (206 if "Range" in headers else 200)
 
 
-def test_a_condition_on_the_etag_is_heeded(aws, stored):
+def test_a_condition_on_the_etag_is_heeded(aws: Aws, stored: tuple[str, str, str]) -> None:
     path, version, etag = stored
     query = f"versionId={version}"
     assert fetch(aws, path, query, If_Match=etag)[2] == b"0123456789"

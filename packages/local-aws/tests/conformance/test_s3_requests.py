@@ -2,23 +2,25 @@
 
 import bz2
 import gzip
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import unique
+from local_aws.testing.aws import Aws, unique
 
 PART = 5 * 1024 * 1024
 
 
 @pytest.fixture(scope="module")
-def bucket(aws):
+def bucket(aws: Aws) -> str:
     name = unique("requests")
     aws.client("s3").create_bucket(Bucket=name)
     return name
 
 
-def code(call, **parameters):
+def code(call: Callable[..., Any], **parameters: Any) -> tuple[str, int] | None:
     """Return the error code and status of a call; None where it succeeds."""
     try:
         call(**parameters)
@@ -31,13 +33,13 @@ def code(call, **parameters):
 @pytest.mark.parametrize(
     "name", ["a..b", "192.168.0.1", "-abc", "abc-", "xn--abc", "abc-s3alias", "under_score"]
 )
-def test_a_bucket_needs_a_name_as_s3_takes_it(aws, name):
+def test_a_bucket_needs_a_name_as_s3_takes_it(aws: Aws, name: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html"""
     s3 = aws.client("s3")
     assert code(s3.create_bucket, Bucket=name) == ("InvalidBucketName", 400)
 
 
-def test_what_is_too_large_for_a_key_and_its_metadata_is_refused(aws, bucket):
+def test_what_is_too_large_for_a_key_and_its_metadata_is_refused(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html"""
     s3 = aws.client("s3")
     put = {"Bucket": bucket, "Body": b""}
@@ -64,14 +66,16 @@ def test_what_is_too_large_for_a_key_and_its_metadata_is_refused(aws, bucket):
         '"Condition": 5}}',
     ],
 )
-def test_a_text_that_is_no_policy_leaves_the_bucket_as_it_was(aws, bucket, policy):
+def test_a_text_that_is_no_policy_leaves_the_bucket_as_it_was(
+    aws: Aws, bucket: str, policy: str
+) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html"""
     s3 = aws.client("s3")
     assert code(s3.put_bucket_policy, Bucket=bucket, Policy=policy) == ("MalformedPolicy", 400)
     assert code(s3.get_bucket_policy, Bucket=bucket) == ("NoSuchBucketPolicy", 404)
 
 
-def test_a_page_that_was_never_given_and_a_range_in_another_unit(aws, bucket):
+def test_a_page_that_was_never_given_and_a_range_in_another_unit(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html"""
     s3 = aws.client("s3")
     page = {"Bucket": bucket, "ContinuationToken": "never"}
@@ -80,7 +84,7 @@ def test_a_page_that_was_never_given_and_a_range_in_another_unit(aws, bucket):
     assert s3.get_object(Bucket=bucket, Key="r", Range="lines=1-2")["Body"].read() == b"0123"
 
 
-def test_a_quiet_deletion_names_errors_only(aws, bucket):
+def test_a_quiet_deletion_names_errors_only(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
     given = {"Objects": [{"Key": "absent"}]}
     delete = aws.client("s3").delete_objects
@@ -88,7 +92,7 @@ def test_a_quiet_deletion_names_errors_only(aws, bucket):
     assert "Deleted" not in delete(Bucket=bucket, Delete={**given, "Quiet": True})
 
 
-def test_a_delete_marker_has_no_content(aws):
+def test_a_delete_marker_has_no_content(aws: Aws) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html"""
     s3, name = aws.client("s3"), unique("b")
     s3.create_bucket(Bucket=name)
@@ -99,12 +103,12 @@ def test_a_delete_marker_has_no_content(aws):
     assert code(s3.get_object, **asked) == ("MethodNotAllowed", 405)
 
 
-def test_a_notification_needs_a_queue_that_is_there(aws, bucket):
+def test_a_notification_needs_a_queue_that_is_there(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html"""
     s3 = aws.client("s3")
     _, queue = aws.queue()
 
-    def configured(arn):
+    def configured(arn: str) -> tuple[str, int] | None:
         events = [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]
         return code(
             s3.put_bucket_notification_configuration,
@@ -116,7 +120,7 @@ def test_a_notification_needs_a_queue_that_is_there(aws, bucket):
     assert configured(queue) is None
 
 
-def test_an_upload_in_parts_is_checked_and_read_by_its_parts(aws, bucket):
+def test_an_upload_in_parts_is_checked_and_read_by_its_parts(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html"""
     s3 = aws.client("s3")
     place = {"Bucket": bucket, "Key": "parts"}
@@ -129,7 +133,7 @@ def test_an_upload_in_parts_is_checked_and_read_by_its_parts(aws, bucket):
             {"PartNumber": number, "ETag": sent["ETag"], "ChecksumSHA256": sent["ChecksumSHA256"]}
         )
 
-    def completed(*named):
+    def completed(*named: dict[str, Any]) -> tuple[str, int] | None:
         given = {"Parts": list(named)}
         return code(s3.complete_multipart_upload, **place, MultipartUpload=given)
 
@@ -148,7 +152,9 @@ def test_an_upload_in_parts_is_checked_and_read_by_its_parts(aws, bucket):
 
 
 @pytest.mark.parametrize(("kind", "pack"), [("GZIP", gzip.compress), ("BZIP2", bz2.compress)])
-def test_a_query_unpacks_only_so_much_of_an_object(aws, bucket, kind, pack):
+def test_a_query_unpacks_only_so_much_of_an_object(
+    aws: Aws, bucket: str, kind: str, pack: Callable[[bytes], bytes]
+) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_SelectObjectContent.html"""
     s3 = aws.client("s3")
     asked = {

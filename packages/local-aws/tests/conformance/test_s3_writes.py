@@ -4,37 +4,39 @@ import base64
 import datetime
 import hashlib
 import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from local_aws.testing.aws import eventually, policy, unique
+from local_aws.testing.aws import Aws, eventually, policy, unique
 from local_aws.testing.callers import refusal
 
 
 @pytest.fixture(scope="module")
-def s3(aws):
+def s3(aws: Aws) -> Any:
     return aws.client("s3")
 
 
 @pytest.fixture
-def bucket(s3):
+def bucket(s3: Any) -> str:
     name = unique("b")
     s3.create_bucket(Bucket=name)
     return name
 
 
 @pytest.fixture
-def versioned(s3, bucket):
+def versioned(s3: Any, bucket: str) -> str:
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     return bucket
 
 
-def code(call, **arguments):
-    return refusal(call, **arguments)["Error"]["Code"]
+def code(call: Callable[..., Any], **arguments: Any) -> str:
+    code: str = refusal(call, **arguments)["Error"]["Code"]
+    return code
 
 
-def digest(body):
+def digest(body: bytes) -> str:
     return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
 
 
@@ -49,7 +51,9 @@ def digest(body):
         ({"ChecksumCRC32": base64.b64encode(bytes(4)).decode()}, "BadDigest"),
     ],
 )
-def test_a_body_that_was_changed_on_the_way_is_not_stored(s3, bucket, given, expected):
+def test_a_body_that_was_changed_on_the_way_is_not_stored(
+    s3: Any, bucket: str, given: dict[str, str], expected: str
+) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html"""
     assert code(s3.put_object, Bucket=bucket, Key="k", Body=b"body", **given) == expected
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
@@ -59,22 +63,22 @@ def test_a_body_that_was_changed_on_the_way_is_not_stored(s3, bucket, given, exp
     assert "Parts" not in s3.list_parts(Bucket=bucket, Key="k", UploadId=upload)
 
 
-def test_a_body_with_its_digest_is_stored(s3, bucket):
+def test_a_body_with_its_digest_is_stored(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"body", ContentMD5=digest(b"body"))
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"body"
 
 
-def conditions(tag):
+def conditions(tag: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     past = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
     future = datetime.datetime(2099, 1, 1, tzinfo=datetime.UTC)
-    holding = [
+    holding: list[dict[str, Any]] = [
         {"CopySourceIfMatch": tag},
         {"CopySourceIfNoneMatch": '"other"'},
         {"CopySourceIfModifiedSince": past},
         {"CopySourceIfUnmodifiedSince": future},
         {"CopySourceIfMatch": tag, "CopySourceIfUnmodifiedSince": past},
     ]
-    failing = [
+    failing: list[dict[str, Any]] = [
         {"CopySourceIfMatch": '"other"'},
         {"CopySourceIfNoneMatch": tag},
         {"CopySourceIfModifiedSince": future},
@@ -84,7 +88,7 @@ def conditions(tag):
     return holding, failing
 
 
-def test_a_copy_heeds_the_conditions_on_its_source(s3, bucket):
+def test_a_copy_heeds_the_conditions_on_its_source(s3: Any, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"""
     tag = s3.put_object(Bucket=bucket, Key="source", Body=b"x" * 10)["ETag"]
     source = {"Bucket": bucket, "Key": "source"}
@@ -101,7 +105,7 @@ def test_a_copy_heeds_the_conditions_on_its_source(s3, bucket):
         s3.upload_part_copy(**part, CopySource=source, **given)
 
 
-def test_a_copy_heeds_the_conditions_on_what_it_replaces(s3, bucket):
+def test_a_copy_heeds_the_conditions_on_what_it_replaces(s3: Any, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html"""
     s3.put_object(Bucket=bucket, Key="source", Body=b"new")
     asked = {"Bucket": bucket, "Key": "k", "CopySource": {"Bucket": bucket, "Key": "source"}}
@@ -112,7 +116,7 @@ def test_a_copy_heeds_the_conditions_on_what_it_replaces(s3, bucket):
     s3.copy_object(**asked, IfMatch=s3.head_object(Bucket=bucket, Key="k")["ETag"])
 
 
-def pages(s3, bucket, **more):
+def pages(s3: Any, bucket: str, **more: Any) -> Iterator[dict[str, Any]]:
     """Yield the pages of a listing of versions."""
     after: dict[str, str] = {}
     while True:
@@ -125,12 +129,12 @@ def pages(s3, bucket, **more):
             after["VersionIdMarker"] = page["NextVersionIdMarker"]
 
 
-def entries(page):
+def entries(page: dict[str, Any]) -> list[dict[str, str]]:
     found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
     return [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
 
 
-def filled(s3, bucket):
+def filled(s3: Any, bucket: str) -> None:
     """Put three versions of each of five keys, and a delete marker over two of them."""
     for key in "abcde":
         for body in (b"1", b"2", b"3"):
@@ -139,7 +143,7 @@ def filled(s3, bucket):
         s3.delete_object(Bucket=bucket, Key=f"in/{key}")
 
 
-def test_every_version_is_deleted_page_by_page(s3, versioned):
+def test_every_version_is_deleted_page_by_page(s3: Any, versioned: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/delete-bucket.html"""
     filled(s3, versioned)
     for page in pages(s3, versioned, MaxKeys=4):
@@ -149,7 +153,9 @@ def test_every_version_is_deleted_page_by_page(s3, versioned):
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 7, 1000])
-def test_pages_of_versions_hold_each_once_the_latest_first(s3, versioned, size):
+def test_pages_of_versions_hold_each_once_the_latest_first(
+    s3: Any, versioned: str, size: int
+) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html"""
     filled(s3, versioned)
     found = list(pages(s3, versioned, MaxKeys=size))
@@ -163,7 +169,7 @@ def test_pages_of_versions_hold_each_once_the_latest_first(s3, versioned, size):
     assert sizes[0] == newest
 
 
-def test_versions_are_grouped_by_a_delimiter_in_pages(s3, versioned):
+def test_versions_are_grouped_by_a_delimiter_in_pages(s3: Any, versioned: str) -> None:
     for key in ("a/1", "a/2", "b/1", "c", "d/1"):
         s3.put_object(Bucket=versioned, Key=key, Body=b"")
     found = list(pages(s3, versioned, MaxKeys=1, Delimiter="/"))
@@ -172,7 +178,7 @@ def test_versions_are_grouped_by_a_delimiter_in_pages(s3, versioned):
     assert [one["Key"] for page in found for one in entries(page)] == ["c"]
 
 
-def test_deletions_are_published_as_what_they_are(aws, s3, versioned):
+def test_deletions_are_published_as_what_they_are(aws: Aws, s3: Any, versioned: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html"""
     url, queue = aws.queue()
     lets = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": queue}
@@ -196,7 +202,7 @@ def test_deletions_are_published_as_what_they_are(aws, s3, versioned):
     s3.delete_object(**named, VersionId="gone")
     bodies: list[dict[str, Any]] = []
 
-    def received():
+    def received() -> bool | None:
         answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
         bodies.extend(json.loads(one["Body"]) for one in answer.get("Messages", []))
         return True if len(bodies) >= 6 else None

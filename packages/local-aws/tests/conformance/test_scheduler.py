@@ -1,13 +1,15 @@
 import datetime
 import itertools
 import json
+from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import ACCOUNT, REGION, eventually, policy, unique
-from local_aws.testing.hosting import variant
+from local_aws.testing.aws import ACCOUNT, REGION, Aws, eventually, policy, unique
+from local_aws.testing.clock import Clock
+from local_aws.testing.hosting import Hosting, variant
 
 SCHEDULES = f"arn:aws:scheduler:{REGION}:{ACCOUNT}"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"
@@ -15,19 +17,19 @@ HOUR = datetime.timedelta(hours=1)
 
 
 @pytest.fixture
-def queue(aws):
+def queue(aws: Aws) -> tuple[str, str]:
     url = aws.client("sqs").create_queue(QueueName=unique("queue"))["QueueUrl"]
     return url, f"arn:aws:sqs:{REGION}:{ACCOUNT}:{url.rsplit('/', 1)[-1]}"
 
 
 @pytest.fixture
-def role(aws):
+def role(aws: Aws) -> str:
     return aws.role_with(
         {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}, services=["scheduler"]
     )
 
 
-def schedule(aws, expression, target, **more):
+def schedule(aws: Aws, expression: str, target: dict[str, Any], **more: Any) -> str:
     name = more.pop("Name", None) or unique("schedule")
     aws.client("scheduler").create_schedule(
         Name=name,
@@ -39,10 +41,10 @@ def schedule(aws, expression, target, **more):
     return name
 
 
-def messages(aws, url):
+def messages(aws: Aws, url: str) -> list[dict[str, Any]]:
     """Take up to ten messages out of a queue: what is only received comes back as time passes."""
     sqs = aws.client("sqs")
-    found = sqs.receive_message(
+    found: list[dict[str, Any]] = sqs.receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
     ).get("Messages", [])
     for message in found:
@@ -50,16 +52,18 @@ def messages(aws, url):
     return found
 
 
-def bodies(aws, url):
+def bodies(aws: Aws, url: str) -> list[dict[str, Any]]:
     return [json.loads(message["Body"]) for message in messages(aws, url)]
 
 
-def stop(aws, name):
+def stop(aws: Aws, name: str) -> None:
     """Delete a schedule, so that later tests that move the clock do not fire it."""
     aws.client("scheduler").delete_schedule(Name=name)
 
 
-def test_a_rate_fires_by_the_clock(aws, clock, queue, role):
+def test_a_rate_fires_by_the_clock(
+    aws: Aws, clock: Clock, queue: tuple[str, str], role: str
+) -> None:
     """docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#rate-based"""
     url, arn = queue
     text = '{"at": "<aws.scheduler.scheduled-time>", "by": "<aws.scheduler.schedule-arn>"}'
@@ -83,7 +87,9 @@ def test_a_rate_fires_by_the_clock(aws, clock, queue, role):
     assert bodies(aws, url) == []
 
 
-def test_a_cron_fires_at_its_local_time(aws, clock, queue, role):
+def test_a_cron_fires_at_its_local_time(
+    aws: Aws, clock: Clock, queue: tuple[str, str], role: str
+) -> None:
     """docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#cron-based"""
     url, arn = queue
     text = '{"at": "<aws.scheduler.scheduled-time>"}'
@@ -99,7 +105,9 @@ def test_a_cron_fires_at_its_local_time(aws, clock, queue, role):
     assert body["at"].endswith("T02:00:00Z")
 
 
-def test_a_single_schedule_fires_once_and_is_deleted(aws, clock, queue, role):
+def test_a_single_schedule_fires_once_and_is_deleted(
+    aws: Aws, clock: Clock, queue: tuple[str, str], role: str
+) -> None:
     """docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-delete.html"""
     url, arn = queue
     at = clock.now() + HOUR
@@ -118,7 +126,9 @@ def test_a_single_schedule_fires_once_and_is_deleted(aws, clock, queue, role):
         aws.client("scheduler").get_schedule(Name=name)
 
 
-def test_the_end_date_ends_a_schedule(aws, clock, queue, role):
+def test_the_end_date_ends_a_schedule(
+    aws: Aws, clock: Clock, queue: tuple[str, str], role: str
+) -> None:
     """botocore service-2.json: scheduler/CreateSchedule"""
     url, arn = queue
     name = schedule(
@@ -132,7 +142,9 @@ def test_the_end_date_ends_a_schedule(aws, clock, queue, role):
 ECHO = "def handler(event, context):\n    print('EVENT', event)\n"
 
 
-def test_functions_state_machines_topics_and_buses_are_targets(aws, clock, queue):
+def test_functions_state_machines_topics_and_buses_are_targets(
+    aws: Aws, clock: Clock, queue: tuple[str, str]
+) -> None:
     """docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html"""
     url, queue_arn = queue
     anyone = {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": queue_arn}
@@ -180,7 +192,7 @@ def test_functions_state_machines_topics_and_buses_are_targets(aws, clock, queue
     assert lines == ["EVENT {'n': 1}"]
 
 
-def said_by(aws, function):
+def said_by(aws: Aws, function: str) -> list[str]:
     logs, group = aws.client("logs"), f"/aws/lambda/{function}"
     if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
         return []
@@ -188,7 +200,7 @@ def said_by(aws, function):
     return [one["message"] for one in found if one["message"].startswith("EVENT")]
 
 
-def test_an_operation_of_any_service_is_a_target(aws, clock):
+def test_an_operation_of_any_service_is_a_target(aws: Aws, clock: Clock) -> None:
     """docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html"""
     role = aws.role_with(
         {"Effect": "Allow", "Action": "application-autoscaling:*", "Resource": "*"},
@@ -213,7 +225,9 @@ def test_an_operation_of_any_service_is_a_target(aws, clock):
     assert (found["MinCapacity"], found["MaxCapacity"]) == (1, 2)
 
 
-def test_an_endpoint_is_deleted_at_night_and_created_in_the_morning(aws, clock, hosting):
+def test_an_endpoint_is_deleted_at_night_and_created_in_the_morning(
+    aws: Aws, clock: Clock, hosting: Hosting
+) -> None:
     """docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpoint.html"""
     sagemaker = aws.client("sagemaker")
     endpoint = hosting.endpoint(hosting.configuration(variant(hosting.model())))
@@ -242,7 +256,7 @@ def test_an_endpoint_is_deleted_at_night_and_created_in_the_morning(aws, clock, 
         names.append(schedule(aws, f"at({at:%Y-%m-%dT%H:%M:%S})", target))
     clock.advance(3600)
 
-    def status():
+    def status() -> str:
         found = sagemaker.list_endpoints(NameContains=endpoint)["Endpoints"]
         return found[0]["EndpointStatus"] if found else "none"
 
@@ -254,7 +268,9 @@ def test_an_endpoint_is_deleted_at_night_and_created_in_the_morning(aws, clock, 
     sagemaker.delete_endpoint(EndpointName=endpoint)
 
 
-def test_what_the_role_may_not_do_goes_to_the_dead_letters(aws, clock, queue):
+def test_what_the_role_may_not_do_goes_to_the_dead_letters(
+    aws: Aws, clock: Clock, queue: tuple[str, str]
+) -> None:
     """docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html"""
     url, arn = queue
     role = aws.role_with(
@@ -279,7 +295,7 @@ def test_what_the_role_may_not_do_goes_to_the_dead_letters(aws, clock, queue):
     assert about["TARGET_ARN"] == wanted["Arn"]
 
 
-def test_a_group_bounds_the_trust_of_the_role(aws, queue):
+def test_a_group_bounds_the_trust_of_the_role(aws: Aws, queue: tuple[str, str]) -> None:
     """docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html"""
     _, arn = queue
     group, iam, name = unique("group"), aws.client("iam"), unique("r")
@@ -299,7 +315,7 @@ def test_a_group_bounds_the_trust_of_the_role(aws, queue):
         schedule(aws, "rate(1 day)", target)
 
 
-def test_whoever_makes_a_schedule_must_be_allowed_to_pass_its_role(aws, role):
+def test_whoever_makes_a_schedule_must_be_allowed_to_pass_its_role(aws: Aws, role: str) -> None:
     """docs.aws.amazon.com/scheduler/latest/UserGuide/security_iam_id-based-policies.html"""
     iam, name = aws.client("iam"), unique("r")
     account = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
@@ -337,7 +353,9 @@ def test_whoever_makes_a_schedule_must_be_allowed_to_pass_its_role(aws, role):
         ("rate(1 day)", f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/c", "does not implement"),
     ],
 )
-def test_a_schedule_that_can_never_fire_is_refused(aws, role, expression, arn, said):
+def test_a_schedule_that_can_never_fire_is_refused(
+    aws: Aws, role: str, expression: str, arn: str, said: str
+) -> None:
     """docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html"""
     with pytest.raises(ClientError, match=said) as refusal:
         schedule(aws, expression, {"Arn": arn, "RoleArn": role})
@@ -361,7 +379,7 @@ def test_a_schedule_that_can_never_fire_is_refused(aws, role, expression, arn, s
         "at(2021-12-31T23:59:59Z)",
     ],
 )
-def test_the_expression_is_checked_before_names_and_the_role(aws, expression):
+def test_the_expression_is_checked_before_names_and_the_role(aws: Aws, expression: str) -> None:
     """Recorded on AWS: a role that nobody may take is not what the answer is about."""
     nobody = f"arn:aws:iam::{ACCOUNT}:role/none"
     with pytest.raises(ClientError) as refusal:
@@ -371,7 +389,7 @@ def test_the_expression_is_checked_before_names_and_the_role(aws, expression):
     assert found["Message"] == f"Invalid Schedule Expression {expression}."
 
 
-def test_names_are_checked_before_the_role_and_the_group_must_be_there(aws):
+def test_names_are_checked_before_the_role_and_the_group_must_be_there(aws: Aws) -> None:
     nobody = {"Arn": QUEUE, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/none"}
     with pytest.raises(ClientError, match="'no name!' at 'name' failed to satisfy"):
         schedule(aws, "rate(1 day)", nobody, Name="no name!")
@@ -382,7 +400,9 @@ def test_names_are_checked_before_the_role_and_the_group_must_be_there(aws):
         schedule(aws, "rate(1 day)", nobody)
 
 
-def test_a_rule_with_a_schedule_sends_its_event(aws, clock, queue):
+def test_a_rule_with_a_schedule_sends_its_event(
+    aws: Aws, clock: Clock, queue: tuple[str, str]
+) -> None:
     """docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-rule-schedule.html"""
     url, arn = queue
     allows = {

@@ -1,21 +1,23 @@
 """Queues: retention, and which queues may send their dead letters to one."""
 
 import json
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import unique
+from local_aws.testing.aws import Aws, unique
+from local_aws.testing.clock import Clock
 
 ARN = "arn:aws:sqs:us-east-1:123456789012:{}"
 
 
-def received(sqs, url):
+def received(sqs: Any, url: str) -> list[str]:
     found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
     return sorted(message["Body"] for message in found)
 
 
-def test_a_message_past_its_retention_is_gone_and_holds_up_no_other(aws, clock):
+def test_a_message_past_its_retention_is_gone_and_holds_up_no_other(aws: Aws, clock: Clock) -> None:
     """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html"""
     sqs = aws.client("sqs")
     kept = {"MessageRetentionPeriod": "60"}
@@ -38,7 +40,9 @@ def test_a_message_past_its_retention_is_gone_and_holds_up_no_other(aws, clock):
         ({"redrivePermission": "byQueue", "sourceQueueArns": [ARN.format("other")]}, False),
     ],
 )
-def test_a_dead_letter_queue_takes_only_the_queues_that_it_allows(aws, allow, is_allowed):
+def test_a_dead_letter_queue_takes_only_the_queues_that_it_allows(
+    aws: Aws, allow: dict[str, Any], is_allowed: bool
+) -> None:
     """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue.html"""
     sqs = aws.client("sqs")
     dead, source = unique("dead"), unique("source")

@@ -2,42 +2,43 @@
 
 import json
 import time
+from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import REGION, policy, unique
+from local_aws.testing.aws import REGION, Aws, policy, unique
 
 PASS = {"P": {"Type": "Pass", "End": True}}
 ECHO = "def handler(event, context):\n    return event\n"
 
 
-def flow(states, **more):
+def flow(states: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"StartAt": next(iter(states)), "States": states, **more}
 
 
-def task(resource, parameters=None, **more):
+def task(resource: str, parameters: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     state = {"Type": "Task", "Resource": f"arn:aws:states:::{resource}", **more}
     if parameters is not None:
         state["Parameters"] = parameters
     return flow({"T": {"End": True, **state}})
 
 
-def output(ended):
+def output(ended: dict[str, Any]) -> Any:
     assert ended["status"] == "SUCCEEDED", (ended.get("error"), ended.get("cause"))
     return json.loads(ended["output"])
 
 
-def kinds(aws, ended):
+def kinds(aws: Aws, ended: dict[str, Any]) -> list[str]:
     pages = aws.client("stepfunctions").get_paginator("get_execution_history")
     history = pages.paginate(executionArn=ended["executionArn"]).build_full_result()["events"]
     return [event["type"] for event in history]
 
 
 @pytest.fixture(scope="module")
-def sync(aws):
+def sync(aws: Aws) -> Any:
     """A client that does not put `sync-` before the address, which no resolver knows."""
     return boto3.client(
         "stepfunctions",
@@ -52,7 +53,7 @@ def sync(aws):
 # Express executions
 
 
-def test_a_synchronous_express_execution_answers_with_its_outcome(aws, sync):
+def test_a_synchronous_express_execution_answers_with_its_outcome(aws: Aws, sync: Any) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartSyncExecution.html"""
     machine = aws.state_machine(flow(PASS), type="EXPRESS")
     ended = sync.start_sync_execution(stateMachineArn=machine, name="one", input='{"a": 1}')
@@ -63,7 +64,7 @@ def test_a_synchronous_express_execution_answers_with_its_outcome(aws, sync):
     assert ended["startDate"] <= ended["stopDate"]
 
 
-def test_a_synchronous_express_execution_reports_its_failure(aws, sync):
+def test_a_synchronous_express_execution_reports_its_failure(aws: Aws, sync: Any) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartSyncExecution.html"""
     fail = {"F": {"Type": "Fail", "Error": "Own", "Cause": "why"}}
     machine = aws.state_machine(flow(fail), type="EXPRESS")
@@ -74,13 +75,15 @@ def test_a_synchronous_express_execution_reports_its_failure(aws, sync):
     assert ended["status"] == "TIMED_OUT"
 
 
-def test_a_standard_state_machine_cannot_be_started_synchronously(aws, sync):
+def test_a_standard_state_machine_cannot_be_started_synchronously(aws: Aws, sync: Any) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartSyncExecution.html"""
     with pytest.raises(sync.exceptions.StateMachineTypeNotSupported):
         sync.start_sync_execution(stateMachineArn=aws.state_machine(flow(PASS)))
 
 
-def test_an_alias_of_an_express_state_machine_can_be_started_synchronously(aws, sync):
+def test_an_alias_of_an_express_state_machine_can_be_started_synchronously(
+    aws: Aws, sync: Any
+) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-alias.html"""
     machine = aws.state_machine(flow(PASS), type="EXPRESS", publish=True)
     routes = [{"stateMachineVersionArn": f"{machine}:1", "weight": 100}]
@@ -90,7 +93,7 @@ def test_an_alias_of_an_express_state_machine_can_be_started_synchronously(aws, 
     assert (ended["output"], ended["stateMachineArn"]) == ("3", machine)
 
 
-def test_an_express_execution_cannot_be_asked_about(aws):
+def test_an_express_execution_cannot_be_asked_about(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html"""
     states = aws.client("stepfunctions")
     machine = aws.state_machine(flow(PASS), type="EXPRESS")
@@ -122,8 +125,8 @@ def test_an_express_execution_cannot_be_asked_about(aws):
     ],
 )
 def test_what_cannot_run_is_refused_at_its_creation_its_update_and_its_validation(
-    aws, definition, kind, said
-):
+    aws: Aws, definition: dict[str, Any], kind: str, said: str
+) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html"""
     states, text = aws.client("stepfunctions"), json.dumps(definition)
     with pytest.raises(states.exceptions.InvalidDefinition, match=said):
@@ -138,7 +141,7 @@ def test_what_cannot_run_is_refused_at_its_creation_its_update_and_its_validatio
 # Service integrations
 
 
-def test_a_child_execution_is_started_and_waited_for(aws):
+def test_a_child_execution_is_started_and_waited_for(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html"""
     child = aws.state_machine(flow({"P": {"Type": "Pass", "Result": {"n": 1}, "End": True}}))
     given = {"StateMachineArn": child, "Input": {"a": 1}}
@@ -154,7 +157,7 @@ def test_a_child_execution_is_started_and_waited_for(aws):
     )
 
 
-def test_a_failed_child_execution_fails_its_task(aws):
+def test_a_failed_child_execution_fails_its_task(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html"""
     child = aws.state_machine(flow({"F": {"Type": "Fail", "Error": "Own"}}))
     ended = aws.run(
@@ -164,7 +167,7 @@ def test_a_failed_child_execution_fails_its_task(aws):
     assert json.loads(ended["cause"])["Error"] == "Own"
 
 
-def test_stopping_an_execution_stops_the_child_that_it_waits_for(aws):
+def test_stopping_an_execution_stops_the_child_that_it_waits_for(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#connect-sync"""
     states = aws.client("stepfunctions")
     child = aws.state_machine(flow({"W": {"Type": "Wait", "Seconds": 60, "End": True}}))
@@ -181,7 +184,7 @@ def test_stopping_an_execution_stops_the_child_that_it_waits_for(aws):
     )
 
 
-def test_a_message_is_sent_to_a_queue(aws):
+def test_a_message_is_sent_to_a_queue(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-sqs.html"""
     sqs = aws.client("sqs")
     queue = sqs.create_queue(QueueName=unique("q"))["QueueUrl"]
@@ -195,7 +198,7 @@ def test_a_message_is_sent_to_a_queue(aws):
     )
 
 
-def test_a_message_is_published_to_a_topic(aws):
+def test_a_message_is_published_to_a_topic(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-sns.html"""
     topic, queue = aws.topic()
     machine = aws.state_machine(task("sns:publish", {"TopicArn": topic, "Message": {"a": 1}}))
@@ -203,7 +206,7 @@ def test_a_message_is_published_to_a_topic(aws):
     assert json.loads(json.loads(aws.message(queue)["Body"])["Message"]) == {"a": 1}
 
 
-def test_an_item_is_put_into_a_table_and_a_failed_condition_has_its_name(aws):
+def test_an_item_is_put_into_a_table_and_a_failed_condition_has_its_name(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-ddb.html"""
     dynamodb, table = aws.client("dynamodb"), unique("table")
     dynamodb.create_table(
@@ -225,7 +228,7 @@ def test_an_item_is_put_into_a_table_and_a_failed_condition_has_its_name(aws):
     assert ended["error"] == "DynamoDB.ConditionalCheckFailedException"
 
 
-def test_an_event_is_put_on_a_bus_with_the_execution_as_its_resource(aws):
+def test_an_event_is_put_on_a_bus_with_the_execution_as_its_resource(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-eventbridge.html"""
     events = aws.client("events")
     queue, arn = aws.queue()
@@ -284,8 +287,8 @@ def test_an_event_is_put_on_a_bus_with_the_execution_as_its_resource(aws):
     ],
 )
 def test_a_services_error_has_the_name_that_retry_and_catch_expect(
-    aws, resource, parameters, error
-):
+    aws: Aws, resource: str, parameters: dict[str, Any], error: str
+) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     ended = aws.run(aws.state_machine(task(resource, parameters)), {})
     assert (ended["status"], ended["error"]) == ("FAILED", error), ended["cause"]
@@ -311,7 +314,9 @@ def test_a_services_error_has_the_name_that_retry_and_catch_expect(
         ),
     ],
 )
-def test_every_task_acts_with_the_state_machines_role(aws, resource, parameters, error):
+def test_every_task_acts_with_the_state_machines_role(
+    aws: Aws, resource: str, parameters: dict[str, Any], error: str
+) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html"""
     role = aws.role_with({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
     ended = aws.run(aws.state_machine(task(resource, parameters), roleArn=role), {})
@@ -319,7 +324,7 @@ def test_every_task_acts_with_the_state_machines_role(aws, resource, parameters,
     assert "is not authorized to perform" in ended["cause"]
 
 
-def test_an_sdk_integration_takes_and_gives_names_in_pascal_case(aws):
+def test_an_sdk_integration_takes_and_gives_names_in_pascal_case(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html"""
     bucket = unique("sdk")
     aws.client("s3").create_bucket(Bucket=bucket)
@@ -333,7 +338,7 @@ def test_an_sdk_integration_takes_and_gives_names_in_pascal_case(aws):
 # Timeouts
 
 
-def test_a_tasks_timeout_and_heartbeat_have_their_names(aws):
+def test_a_tasks_timeout_and_heartbeat_have_their_names(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     queue = aws.client("sqs").create_queue(QueueName=unique("q"))["QueueUrl"]
     given = {"QueueUrl": queue, "MessageBody.$": "$$.Task.Token"}
@@ -348,7 +353,7 @@ def test_a_tasks_timeout_and_heartbeat_have_their_names(aws):
     assert output(aws.run(aws.state_machine(definition), {})) == "caught"
 
 
-def test_a_state_machines_timeout_does_not_wait_for_the_task_at_hand(aws):
+def test_a_state_machines_timeout_does_not_wait_for_the_task_at_hand(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/statemachine-structure.html"""
     slow = aws.function("import time\ndef handler(e, c):\n    time.sleep(25)\n", Timeout=30)
     definition = task("lambda:invoke", {"FunctionName": slow})
@@ -359,7 +364,7 @@ def test_a_state_machines_timeout_does_not_wait_for_the_task_at_hand(aws):
     assert kinds(aws, ended)[-1] == "ExecutionTimedOut"
 
 
-def test_stopping_does_not_wait_for_the_task_at_hand(aws):
+def test_stopping_does_not_wait_for_the_task_at_hand(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StopExecution.html"""
     states = aws.client("stepfunctions")
     slow = aws.function("import time\ndef handler(e, c):\n    time.sleep(25)\n", Timeout=30)
@@ -376,7 +381,7 @@ def test_stopping_does_not_wait_for_the_task_at_hand(aws):
 # Histories, logs and metrics
 
 
-def test_a_history_is_returned_in_pages_in_either_order(aws):
+def test_a_history_is_returned_in_pages_in_either_order(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_GetExecutionHistory.html"""
     states = aws.client("stepfunctions")
     arn = aws.run(aws.state_machine(flow(PASS)), {"a": 1})["executionArn"]
@@ -389,7 +394,7 @@ def test_a_history_is_returned_in_pages_in_either_order(aws):
     assert "input" not in bare[0]["executionStartedEventDetails"]
 
 
-def test_an_execution_fails_where_its_history_is_full(aws):
+def test_an_execution_fails_where_its_history_is_full(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
     processor = {"ItemProcessor": flow(PASS), "ItemsPath": "$", "Type": "Map", "End": True}
     machine = aws.state_machine(flow({"M": {**processor, "MaxConcurrency": 4}}))
@@ -398,20 +403,20 @@ def test_an_execution_fails_where_its_history_is_full(aws):
     assert "25000" in ended["cause"]
 
 
-def log_group(aws):
+def log_group(aws: Aws) -> str:
     name = f"/aws/vendedlogs/states/{unique('log')}"
     aws.client("logs").create_log_group(logGroupName=name)
     return name
 
 
-def logging(group, level="ALL", include=True):
+def logging(group: str, level: str = "ALL", include: bool = True) -> dict[str, Any]:
     arn = f"arn:aws:logs:{REGION}:123456789012:log-group:{group}:*"
     destination = {"cloudWatchLogsLogGroup": {"logGroupArn": arn}}
     return {"level": level, "includeExecutionData": include, "destinations": [destination]}
 
 
-def logged(aws, group, count):
-    def found():
+def logged(aws: Aws, group: str, count: int) -> list[dict[str, Any]]:
+    def found() -> list[dict[str, Any]] | None:
         events = aws.client("logs").filter_log_events(logGroupName=group)["events"]
         return events if len(events) >= count else None
 
@@ -419,7 +424,7 @@ def logged(aws, group, count):
 
 
 @pytest.mark.parametrize("kind", ["STANDARD", "EXPRESS"])
-def test_executions_are_logged(aws, kind):
+def test_executions_are_logged(aws: Aws, kind: str) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html"""
     group = log_group(aws)
     machine = aws.state_machine(flow(PASS), type=kind, loggingConfiguration=logging(group))
@@ -438,7 +443,7 @@ def test_executions_are_logged(aws, kind):
     assert stream["logStreamName"].startswith(f"states/{machine.rsplit(':', 1)[-1]}/")
 
 
-def test_a_level_of_error_logs_errors_only_and_data_only_where_it_is_included(aws):
+def test_a_level_of_error_logs_errors_only_and_data_only_where_it_is_included(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-log-level"""
     group = log_group(aws)
     function = aws.function("def handler(e, c):\n    raise ValueError('no')\n")
@@ -452,7 +457,7 @@ def test_a_level_of_error_logs_errors_only_and_data_only_where_it_is_included(aw
     assert entries[0]["details"]["error"] == "ValueError"
 
 
-def test_a_log_group_that_is_not_there_or_not_allowed_is_refused(aws):
+def test_a_log_group_that_is_not_there_or_not_allowed_is_refused(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html"""
     states = aws.client("stepfunctions")
     refused = states.exceptions.InvalidLoggingConfiguration
@@ -463,12 +468,12 @@ def test_a_log_group_that_is_not_there_or_not_allowed_is_refused(aws):
         aws.state_machine(flow(PASS), loggingConfiguration=logging(log_group(aws)), roleArn=role)
 
 
-def test_executions_are_measured(aws):
+def test_executions_are_measured(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html"""
     machine = aws.state_machine(flow(PASS))
     ended = aws.run(machine, {})
 
-    def total(name):
+    def total(name: str) -> float:
         found = aws.client("cloudwatch").get_metric_statistics(
             Namespace="AWS/States",
             MetricName=name,
@@ -479,13 +484,14 @@ def test_executions_are_measured(aws):
             Period=86_400,
             Statistics=["Sum"],
         )
-        return sum(point["Sum"] for point in found["Datapoints"])
+        total: float = sum(point["Sum"] for point in found["Datapoints"])
+        return total
 
     assert (total("ExecutionsStarted"), total("ExecutionsSucceeded")) == (1, 1)
     assert total("ExecutionsFailed") == 0 and total("ExecutionTime") > 0
 
 
-def test_a_weighted_alias_starts_both_of_its_versions(aws):
+def test_a_weighted_alias_starts_both_of_its_versions(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-alias.html"""
     states = aws.client("stepfunctions")
     machine = aws.state_machine(flow(PASS), publish=True)
@@ -501,7 +507,7 @@ def test_a_weighted_alias_starts_both_of_its_versions(aws):
     assert found == {"{}", '"new"'}
 
 
-def test_no_input_is_an_empty_object(aws):
+def test_no_input_is_an_empty_object(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html"""
     states = aws.client("stepfunctions")
     machine = aws.state_machine(flow(PASS))
@@ -514,7 +520,7 @@ def test_no_input_is_an_empty_object(aws):
 # SageMaker
 
 
-def training(name, bucket, **more):
+def training(name: str, bucket: str, **more: Any) -> dict[str, Any]:
     data = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/in/"}}
     return {
         "TrainingJobName": name,
@@ -535,14 +541,14 @@ def training(name, bucket, **more):
 
 
 @pytest.fixture(scope="module")
-def trained_on(aws):
+def trained_on(aws: Aws) -> str:
     bucket = unique("training")
     aws.client("s3").create_bucket(Bucket=bucket)
     aws.client("s3").put_object(Bucket=bucket, Key="in/one.png", Body=b"one")
     return bucket
 
 
-def test_a_training_job_is_started_and_waited_for(aws, trained_on):
+def test_a_training_job_is_started_and_waited_for(aws: Aws, trained_on: str) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html"""
     name = unique("job")
     given = training(name, trained_on, RoleArn=aws.role)
@@ -552,7 +558,9 @@ def test_a_training_job_is_started_and_waited_for(aws, trained_on):
     assert isinstance(found["CreationTime"], int)
 
 
-def test_a_failed_training_job_fails_its_task_with_the_jobs_description(aws, trained_on):
+def test_a_failed_training_job_fails_its_task_with_the_jobs_description(
+    aws: Aws, trained_on: str
+) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#connect-sync"""
     given = training(
         unique("job"), trained_on, RoleArn=aws.role, HyperParameters={"fail": "broken"}
@@ -562,7 +570,7 @@ def test_a_failed_training_job_fails_its_task_with_the_jobs_description(aws, tra
     assert json.loads(ended["cause"])["TrainingJobStatus"] == "Failed"
 
 
-def test_a_taken_name_has_the_services_own_error(aws, trained_on):
+def test_a_taken_name_has_the_services_own_error(aws: Aws, trained_on: str) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html"""
     given = training(unique("job"), trained_on, RoleArn=aws.role)
     machine = aws.state_machine(task("sagemaker:createTrainingJob.sync", given))
@@ -573,7 +581,7 @@ def test_a_taken_name_has_the_services_own_error(aws, trained_on):
 # States
 
 
-def test_a_retry_by_class_name_waits_longer_each_time_within_its_jitter(aws):
+def test_a_retry_by_class_name_waits_longer_each_time_within_its_jitter(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     source = "class Busy(Exception): pass\ndef handler(e, c):\n    raise Busy('again')\n"
     retry = [
@@ -593,7 +601,7 @@ def test_a_retry_by_class_name_waits_longer_each_time_within_its_jitter(aws):
     assert kinds(aws, ended).count("TaskFailed") == 3
 
 
-def test_the_branches_of_a_parallel_state_have_their_places_and_their_errors(aws):
+def test_the_branches_of_a_parallel_state_have_their_places_and_their_errors(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/state-parallel.html"""
     wait = {"W": {"Type": "Wait", "Seconds": 1, "Next": "P"}, **PASS}
     second = flow({"Q": {"Type": "Pass", "Result": 2, "End": True}})
@@ -607,7 +615,7 @@ def test_the_branches_of_a_parallel_state_have_their_places_and_their_errors(aws
     assert found == {"a": 1, "error": {"Error": "Own", "Cause": "why"}}
 
 
-def test_a_choice_without_a_match_has_its_own_error(aws):
+def test_a_choice_without_a_match_has_its_own_error(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html"""
     choices = [
         {
@@ -626,7 +634,7 @@ def test_a_choice_without_a_match_has_its_own_error(aws):
     assert (ended["status"], ended["error"]) == ("FAILED", "States.NoChoiceMatched")
 
 
-def test_a_wait_takes_seconds_or_a_time_from_its_input(aws):
+def test_a_wait_takes_seconds_or_a_time_from_its_input(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/state-wait.html"""
     states = {
         "S": {"Type": "Wait", "SecondsPath": "$.seconds", "Next": "T"},
@@ -640,7 +648,7 @@ def test_a_wait_takes_seconds_or_a_time_from_its_input(aws):
     assert time.monotonic() - began >= 1
 
 
-def test_one_failed_item_fails_an_inline_map_with_its_error(aws):
+def test_one_failed_item_fails_an_inline_map_with_its_error(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html"""
     choice = {"Variable": "$.n", "NumericEquals": 1, "Next": "F"}
     inner = flow(

@@ -2,9 +2,12 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+from local_aws.testing.aws import Aws
 
 ECHO = "def handler(event, context):\n    return event\n"
 RAISING = (
@@ -15,7 +18,7 @@ RAISING = (
 )
 
 
-def task(function, **more):
+def task(function: str, **more: Any) -> dict[str, Any]:
     return {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
@@ -25,11 +28,11 @@ def task(function, **more):
     }
 
 
-def flow(states, **more):
+def flow(states: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"StartAt": next(iter(states)), "States": states, **more}
 
 
-def mapped(states, **more):
+def mapped(states: dict[str, Any], **more: Any) -> dict[str, Any]:
     return flow(
         {
             "Map": {
@@ -50,16 +53,18 @@ def mapped(states, **more):
 
 
 @pytest.fixture(scope="module")
-def echo(aws):
+def echo(aws: Aws) -> str:
     return aws.function(ECHO)
 
 
 @pytest.fixture(scope="module")
-def raising(aws):
+def raising(aws: Aws) -> str:
     return aws.function(RAISING)
 
 
-def test_a_map_of_a_hundred_items_over_three_functions_keeps_their_order(aws, echo):
+def test_a_map_of_a_hundred_items_over_three_functions_keeps_their_order(
+    aws: Aws, echo: str
+) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html"""
     second, third = aws.function(ECHO), aws.function(ECHO)
     states = {
@@ -81,7 +86,7 @@ def test_a_map_of_a_hundred_items_over_three_functions_keeps_their_order(aws, ec
     assert kinds.count("MapIterationSucceeded") == 100
 
 
-def test_an_items_exception_is_caught_by_its_class_name(aws, raising):
+def test_an_items_exception_is_caught_by_its_class_name(aws: Aws, raising: str) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     caught = {"Type": "Pass", "Parameters": {"decision": "failed", "error.$": "$"}, "End": True}
     catch = [{"ErrorEquals": ["EndpointThrottled"], "ResultPath": "$.error", "Next": "Failed"}]
@@ -104,20 +109,22 @@ def test_an_items_exception_is_caught_by_its_class_name(aws, raising):
         ("import time\ndef handler(e, c):\n    time.sleep(9)\n", "Sandbox.Timedout"),
     ],
 )
-def test_a_broken_function_fails_the_execution_under_the_runtimes_name(aws, source, name):
+def test_a_broken_function_fails_the_execution_under_the_runtimes_name(
+    aws: Aws, source: str, name: str
+) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     machine = aws.state_machine(flow({"A": task(aws.function(source, Timeout=1), End=True)}))
     ended = aws.run(machine, {})
     assert (ended["status"], ended["error"]) == ("FAILED", name)
 
 
-def test_a_missing_function_has_lambdas_own_error_name(aws):
+def test_a_missing_function_has_lambdas_own_error_name(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     ended = aws.run(aws.state_machine(flow({"A": task("nobody", End=True)})), {})
     assert ended["error"] == "Lambda.ResourceNotFoundException"
 
 
-def test_a_reserved_error_in_a_map_item_keeps_its_name_and_can_be_caught(aws):
+def test_a_reserved_error_in_a_map_item_keeps_its_name_and_can_be_caught(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     slow = aws.function("import time\ndef handler(event, context):\n    time.sleep(3)\n")
     states = {"A": task(slow, TimeoutSeconds=1, End=True)}
@@ -131,7 +138,7 @@ def test_a_reserved_error_in_a_map_item_keeps_its_name_and_can_be_caught(aws):
     assert json.loads(ended["output"])["results"] == ["late"]
 
 
-def test_a_throttled_function_is_tried_again_with_backoff(aws):
+def test_a_throttled_function_is_tried_again_with_backoff(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     name = aws.function(ECHO)
     aws.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
@@ -151,14 +158,14 @@ def test_a_throttled_function_is_tried_again_with_backoff(aws):
     assert 3 <= time.monotonic() - started < 9
 
 
-def test_a_state_machine_can_be_started_often_and_names_each_execution(aws):
+def test_a_state_machine_can_be_started_often_and_names_each_execution(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html"""
     machine = aws.state_machine(flow({"P": {"Type": "Pass", "End": True}}))
     arns = {aws.run(machine, {"n": n})["executionArn"] for n in range(3)}
     assert len(arns) == 3
 
 
-def test_a_used_name_is_refused(aws):
+def test_a_used_name_is_refused(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html"""
     states = aws.client("stepfunctions")
     machine = aws.state_machine(flow({"P": {"Type": "Pass", "End": True}}))
@@ -168,7 +175,7 @@ def test_a_used_name_is_refused(aws):
         states.start_execution(stateMachineArn=machine, name="one", input='{"other": 1}')
 
 
-def test_a_result_over_the_limit_is_caught_by_states_all(aws):
+def test_a_result_over_the_limit_is_caught_by_states_all(aws: Aws) -> None:
     """Recorded on AWS in March 2024; the Developer Guide says that it is not caught."""
     name = aws.function("def handler(event, context):\n    return 'x' * event\n")
     catch = [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]
@@ -184,7 +191,7 @@ def test_a_result_over_the_limit_is_caught_by_states_all(aws):
     assert (uncaught["status"], uncaught["error"]) == ("FAILED", "States.DataLimitExceeded")
 
 
-def test_the_limit_holds_for_what_a_map_collects(aws):
+def test_the_limit_holds_for_what_a_map_collects(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
     name = aws.function("def handler(event, context):\n    return 'x' * 10_000\n")
     machine = aws.state_machine(mapped({"A": task(name, End=True)}))
@@ -193,7 +200,7 @@ def test_the_limit_holds_for_what_a_map_collects(aws):
     assert ended["error"] == "States.DataLimitExceeded"
 
 
-def test_an_input_over_the_limit_is_refused(aws):
+def test_an_input_over_the_limit_is_refused(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html"""
     machine = aws.state_machine(flow({"P": {"Type": "Pass", "End": True}}))
     with pytest.raises(ClientError, match="less than or equal to 262144"):
@@ -202,7 +209,7 @@ def test_an_input_over_the_limit_is_refused(aws):
         )
 
 
-def test_an_inline_map_runs_at_most_forty_items_at_once(aws):
+def test_an_inline_map_runs_at_most_forty_items_at_once(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html"""
     wait = {"Type": "Wait", "Seconds": 1, "End": True}
     machine = aws.state_machine(mapped({"Wait": wait}, MaxConcurrency=1000))
@@ -217,14 +224,14 @@ def test_an_inline_map_runs_at_most_forty_items_at_once(aws):
     assert most == 40
 
 
-def test_one_worker_takes_hundreds_of_items(aws):
+def test_one_worker_takes_hundreds_of_items(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html"""
     machine = aws.state_machine(mapped({"P": {"Type": "Pass", "End": True}}, MaxConcurrency=1))
     ended = aws.run(machine, {"images": list(range(400))})
     assert len(json.loads(ended["output"])["results"]) == 400
 
 
-def test_an_execution_ends_at_its_timeout(aws):
+def test_an_execution_ends_at_its_timeout(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/statemachine-structure.html"""
     machine = aws.state_machine(
         flow({"W": {"Type": "Wait", "Seconds": 5, "End": True}}, TimeoutSeconds=1)
@@ -233,7 +240,7 @@ def test_an_execution_ends_at_its_timeout(aws):
     assert ended["status"] == "TIMED_OUT" and "stopDate" in ended
 
 
-def test_an_execution_can_be_stopped_at_once(aws):
+def test_an_execution_can_be_stopped_at_once(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StopExecution.html"""
     states = aws.client("stepfunctions")
     machine = aws.state_machine(flow({"W": {"Type": "Wait", "Seconds": 2, "End": True}}))
@@ -253,8 +260,8 @@ ACTIVITY = "arn:aws:states:us-east-1:123456789012:activity:a"
     ],
 )
 def test_what_cannot_run_is_refused_when_it_is_created_and_when_it_is_validated(
-    aws, definition, said
-):
+    aws: Aws, definition: dict[str, Any], said: str
+) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html"""
     states = aws.client("stepfunctions")
     text = json.dumps(definition)
@@ -264,7 +271,7 @@ def test_what_cannot_run_is_refused_when_it_is_created_and_when_it_is_validated(
     assert found["result"] == "FAIL" and said in found["diagnostics"][0]["message"]
 
 
-def test_a_sound_definition_is_valid(aws):
+def test_a_sound_definition_is_valid(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_ValidateStateMachineDefinition.html"""
     found = aws.client("stepfunctions").validate_state_machine_definition(
         definition=json.dumps(flow({"P": {"Type": "Pass", "End": True}}))
@@ -272,7 +279,7 @@ def test_a_sound_definition_is_valid(aws):
     assert (found["result"], found["diagnostics"]) == ("OK", [])
 
 
-def test_versions_can_be_published_listed_started_and_deleted(aws):
+def test_versions_can_be_published_listed_started_and_deleted(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-version.html"""
     states = aws.client("stepfunctions")
     machine = aws.state_machine(flow({"P": {"Type": "Pass", "Result": "old", "End": True}}))
@@ -293,7 +300,7 @@ def test_versions_can_be_published_listed_started_and_deleted(aws):
     assert len(listed["stateMachineVersions"]) == 1
 
 
-def test_an_alias_can_be_started_and_keeps_its_version_from_deletion(aws):
+def test_an_alias_can_be_started_and_keeps_its_version_from_deletion(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-alias.html"""
     states = aws.client("stepfunctions")
     machine = aws.state_machine(
@@ -312,14 +319,14 @@ def test_an_alias_can_be_started_and_keeps_its_version_from_deletion(aws):
         states.delete_state_machine_version(stateMachineVersionArn=version)
 
 
-def test_the_type_of_an_express_state_machine_is_kept(aws):
+def test_the_type_of_an_express_state_machine_is_kept(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeStateMachine.html"""
     machine = aws.state_machine(flow({"P": {"Type": "Pass", "End": True}}), type="EXPRESS")
     found = aws.client("stepfunctions").describe_state_machine(stateMachineArn=machine)
     assert found["type"] == "EXPRESS"
 
 
-def test_a_name_that_is_taken_by_another_definition_is_refused(aws):
+def test_a_name_that_is_taken_by_another_definition_is_refused(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html"""
     states = aws.client("stepfunctions")
     machine = aws.state_machine(flow({"P": {"Type": "Pass", "End": True}}))

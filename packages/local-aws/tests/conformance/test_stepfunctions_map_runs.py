@@ -5,10 +5,11 @@ import gzip
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
-from local_aws.testing.aws import unique
+from local_aws.testing.aws import Aws, unique
 
 PASS = {"P": {"Type": "Pass", "End": True}}
 FAIL_ON_ZERO = {
@@ -23,11 +24,11 @@ FAIL_ON_ZERO = {
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 
-def flow(states, **more):
+def flow(states: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"StartAt": next(iter(states)), "States": states, **more}
 
 
-def distributed(states, kind="STANDARD", **more):
+def distributed(states: dict[str, Any], kind: str = "STANDARD", **more: Any) -> dict[str, Any]:
     config = {"Mode": "DISTRIBUTED", "ExecutionType": kind}
     state = {
         "Type": "Map",
@@ -39,7 +40,7 @@ def distributed(states, kind="STANDARD", **more):
     return flow({"Map": state})
 
 
-def reader(bucket, key=None, **config):
+def reader(bucket: str, key: str | None = None, **config: Any) -> dict[str, Any]:
     if key is None:
         return {
             "Resource": "arn:aws:states:::s3:listObjectsV2",
@@ -53,39 +54,40 @@ def reader(bucket, key=None, **config):
     }
 
 
-def output(ended):
+def output(ended: dict[str, Any]) -> Any:
     assert ended["status"] == "SUCCEEDED", (ended.get("error"), ended.get("cause"))
     return json.loads(ended["output"])
 
 
 @pytest.fixture(scope="module")
-def bucket(aws):
+def bucket(aws: Aws) -> str:
     name = unique("maps")
     aws.client("s3").create_bucket(Bucket=name)
     return name
 
 
-def put(aws, bucket, key, body):
+def put(aws: Aws, bucket: str, key: str, body: bytes) -> str:
     aws.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
     return key
 
 
-def objects(aws, bucket, prefix):
+def objects(aws: Aws, bucket: str, prefix: str) -> dict[str, str]:
     listed = aws.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
     return {entry["Key"].rsplit("/", 1)[-1]: entry["Key"] for entry in listed}
 
 
-def read(aws, bucket, key):
+def read(aws: Aws, bucket: str, key: str) -> Any:
     return json.loads(aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
-def map_run(aws, ended):
+def map_run(aws: Aws, ended: dict[str, Any]) -> dict[str, Any]:
     states = aws.client("stepfunctions")
     (listed,) = states.list_map_runs(executionArn=ended["executionArn"])["mapRuns"]
-    return states.describe_map_run(mapRunArn=listed["mapRunArn"])
+    described: dict[str, Any] = states.describe_map_run(mapRunArn=listed["mapRunArn"])
+    return described
 
 
-def test_items_are_the_objects_of_every_page_of_a_listing(aws, bucket):
+def test_items_are_the_objects_of_every_page_of_a_listing(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html"""
     for number in range(5):
         put(aws, bucket, f"listed/{number}.png", b"x" * number)
@@ -105,7 +107,7 @@ def test_items_are_the_objects_of_every_page_of_a_listing(aws, bucket):
     assert isinstance(found[0]["LastModified"], int)
 
 
-def test_an_empty_listing_is_no_items(aws, bucket):
+def test_an_empty_listing_is_no_items(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html"""
     machine = aws.state_machine(distributed(PASS, ItemReader=reader(bucket)))
     assert output(aws.run(machine, {"prefix": "nothing/"})) == []
@@ -139,14 +141,16 @@ def test_an_empty_listing_is_no_items(aws, bucket):
     ],
     ids=["json", "jsonl", "csv-first-row", "csv-given", "max-items"],
 )
-def test_items_are_read_from_a_file(aws, bucket, body, config, found):
+def test_items_are_read_from_a_file(
+    aws: Aws, bucket: str, body: bytes, config: dict[str, Any], found: list[dict[str, Any]]
+) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html"""
     key = put(aws, bucket, f"{unique('file')}.txt", body)
     machine = aws.state_machine(distributed(PASS, ItemReader=reader(bucket, key, **config)))
     assert output(aws.run(machine, {})) == found
 
 
-def test_items_are_read_from_an_s3_inventory(aws, bucket):
+def test_items_are_read_from_an_s3_inventory(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html"""
     rows = io.StringIO()
     csv.writer(rows).writerows([["pictures", "a+b%2F1.png", "10"], ["pictures", "c.png", "20"]])
@@ -177,7 +181,9 @@ def test_items_are_read_from_an_s3_inventory(aws, bucket):
         (b"[]", {"InputType": "MANIFEST"}),
     ],
 )
-def test_a_file_that_cannot_be_read_fails_the_map_run(aws, bucket, body, config):
+def test_a_file_that_cannot_be_read_fails_the_map_run(
+    aws: Aws, bucket: str, body: bytes, config: dict[str, str]
+) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     key = put(aws, bucket, unique("bad"), body)
     machine = aws.state_machine(distributed(PASS, ItemReader=reader(bucket, key, **config)))
@@ -186,7 +192,7 @@ def test_a_file_that_cannot_be_read_fails_the_map_run(aws, bucket, body, config)
     assert map_run(aws, ended)["status"] == "FAILED"
 
 
-def test_a_missing_file_can_be_caught(aws, bucket):
+def test_a_missing_file_can_be_caught(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     catch = [{"ErrorEquals": ["States.ItemReaderFailed"], "Next": "Caught"}]
     definition = distributed(
@@ -196,7 +202,7 @@ def test_a_missing_file_can_be_caught(aws, bucket):
     assert output(aws.run(aws.state_machine(definition), {})) == "caught"
 
 
-def test_items_are_selected_and_then_batched(aws):
+def test_items_are_selected_and_then_batched(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itembatcher.html"""
     machine = aws.state_machine(
         distributed(
@@ -222,7 +228,7 @@ def test_items_are_selected_and_then_batched(aws):
     assert (found["itemCounts"]["total"], found["executionCounts"]["total"]) == (3, 2)
 
 
-def test_a_batch_keeps_within_its_bytes(aws):
+def test_a_batch_keeps_within_its_bytes(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itembatcher.html"""
     machine = aws.state_machine(distributed(PASS, ItemBatcher={"MaxInputBytesPerBatch": 60}))
     batches = output(aws.run(machine, ["x" * 20] * 5))
@@ -230,7 +236,7 @@ def test_a_batch_keeps_within_its_bytes(aws):
     assert all(len(json.dumps(batch, separators=(",", ":"))) <= 60 for batch in batches)
 
 
-def test_results_are_written_to_s3_with_a_manifest(aws, bucket):
+def test_results_are_written_to_s3_with_a_manifest(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html"""
     machine = aws.state_machine(
         distributed(
@@ -265,7 +271,7 @@ def test_results_are_written_to_s3_with_a_manifest(aws, bucket):
     assert row["ExecutionArn"].startswith(machine.replace(":stateMachine:", ":execution:"))
 
 
-def test_results_can_be_flattened_into_lines(aws, bucket):
+def test_results_can_be_flattened_into_lines(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html"""
     prefix = unique("lines")
     machine = aws.state_machine(
@@ -284,7 +290,7 @@ def test_results_can_be_flattened_into_lines(aws, bucket):
     assert body == b"1\n2\n3\n"
 
 
-def test_a_missing_bucket_for_results_fails_the_map_run(aws):
+def test_a_missing_bucket_for_results_fails_the_map_run(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
     writer = {
         "Resource": "arn:aws:states:::s3:putObject",
@@ -307,7 +313,9 @@ def test_a_missing_bucket_for_results_fails_the_map_run(aws):
         ({"ToleratedFailureCount": 2, "ToleratedFailurePercentage": 10}, "FAILED"),
     ],
 )
-def test_failures_are_tolerated_up_to_a_count_and_a_percentage(aws, tolerated, status):
+def test_failures_are_tolerated_up_to_a_count_and_a_percentage(
+    aws: Aws, tolerated: dict[str, Any], status: str
+) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/maprun-fail-threshold.html"""
     machine = aws.state_machine(distributed(FAIL_ON_ZERO, ItemsPath="$.items", **tolerated))
     items = [{"n": n} for n in (0, 1, 0, 1, 1)]
@@ -320,7 +328,9 @@ def test_failures_are_tolerated_up_to_a_count_and_a_percentage(aws, tolerated, s
         assert results[0]["Error"] == "Zero" and results[1] == {"n": 1}
 
 
-def test_a_map_run_that_fails_leaves_the_rest_pending_and_can_be_caught(aws, bucket):
+def test_a_map_run_that_fails_leaves_the_rest_pending_and_can_be_caught(
+    aws: Aws, bucket: str
+) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/maprun-fail-threshold.html"""
     prefix = unique("pending")
     catch = [{"ErrorEquals": ["States.ExceedToleratedFailureThreshold"], "Next": "Caught"}]
@@ -340,7 +350,7 @@ def test_a_map_run_that_fails_leaves_the_rest_pending_and_can_be_caught(aws, buc
     assert json.loads(row["Input"]) == {"n": 2}
 
 
-def test_standard_children_are_listed_described_and_have_a_history(aws):
+def test_standard_children_are_listed_described_and_have_a_history(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html"""
     states = aws.client("stepfunctions")
     ended = aws.run(aws.state_machine(distributed(PASS)), ["a", "b"])
@@ -370,7 +380,7 @@ def test_standard_children_are_listed_described_and_have_a_history(aws):
     ]
 
 
-def test_express_children_run_and_are_not_listed(aws):
+def test_express_children_run_and_are_not_listed(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html"""
     states = aws.client("stepfunctions")
     ended = aws.run(aws.state_machine(distributed(PASS, kind="EXPRESS")), [1, 2])
@@ -380,12 +390,12 @@ def test_express_children_run_and_are_not_listed(aws):
         states.list_executions(mapRunArn=listed["mapRunArn"])
 
 
-def test_an_execution_can_be_asked_for_its_map_runs_as_soon_as_it_is_started(aws):
+def test_an_execution_can_be_asked_for_its_map_runs_as_soon_as_it_is_started(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListMapRuns.html"""
     states = aws.client("stepfunctions")
     machine = aws.state_machine(distributed(PASS))
 
-    def started_and_listed(_):
+    def started_and_listed(_: int) -> int:
         arn = states.start_execution(stateMachineArn=machine, input="[]")["executionArn"]
         return len(states.list_map_runs(executionArn=arn)["mapRuns"])
 
@@ -394,7 +404,7 @@ def test_an_execution_can_be_asked_for_its_map_runs_as_soon_as_it_is_started(aws
         assert set(clients.map(started_and_listed, range(200))) <= {0, 1}
 
 
-def test_a_running_map_run_takes_another_tolerance(aws):
+def test_a_running_map_run_takes_another_tolerance(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_UpdateMapRun.html"""
     states = aws.client("stepfunctions")
     wait = {"W": {"Type": "Wait", "Seconds": 1, "Next": "C"}, **FAIL_ON_ZERO}
@@ -407,7 +417,7 @@ def test_a_running_map_run_takes_another_tolerance(aws):
     assert found["toleratedFailureCount"] == 1
 
 
-def test_stopping_the_execution_aborts_its_children(aws):
+def test_stopping_the_execution_aborts_its_children(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StopExecution.html"""
     states = aws.client("stepfunctions")
     machine = aws.state_machine(distributed({"W": {"Type": "Wait", "Seconds": 60, "End": True}}))
@@ -428,7 +438,7 @@ def test_stopping_the_execution_aborts_its_children(aws):
     assert found["executionCounts"]["aborted"] == 2
 
 
-def test_the_role_must_be_allowed_to_start_its_own_state_machine(aws):
+def test_the_role_must_be_allowed_to_start_its_own_state_machine(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html"""
     role = aws.role_with({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
     ended = aws.run(aws.state_machine(distributed(PASS), roleArn=role), [1])
@@ -436,7 +446,7 @@ def test_the_role_must_be_allowed_to_start_its_own_state_machine(aws):
     assert "states:StartExecution" in ended["cause"]
 
 
-def test_the_role_must_be_allowed_to_read_the_items(aws, bucket):
+def test_the_role_must_be_allowed_to_read_the_items(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html"""
     role = aws.role_with({"Effect": "Allow", "Action": "states:StartExecution", "Resource": "*"})
     machine = aws.state_machine(distributed(PASS, ItemReader=reader(bucket)), roleArn=role)
@@ -444,14 +454,14 @@ def test_the_role_must_be_allowed_to_read_the_items(aws, bucket):
     assert ended["error"] == "States.ItemReaderFailed" and "AccessDenied" in ended["cause"]
 
 
-def test_a_path_that_is_not_there_fails_the_map_run(aws):
+def test_a_path_that_is_not_there_fails_the_map_run(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemselector.html"""
     ended = aws.run(aws.state_machine(distributed(PASS, ItemSelector={"a.$": "$.nobody"})), [1])
     assert (ended["status"], ended["error"]) == ("FAILED", "States.Runtime")
     assert map_run(aws, ended)["status"] == "FAILED"
 
 
-def test_the_children_of_a_versions_execution_belong_to_the_state_machine(aws):
+def test_the_children_of_a_versions_execution_belong_to_the_state_machine(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-version.html"""
     states = aws.client("stepfunctions")
     machine = aws.state_machine(distributed(PASS), publish=True)
@@ -462,7 +472,7 @@ def test_the_children_of_a_versions_execution_belong_to_the_state_machine(aws):
     assert states.describe_execution(executionArn=child["executionArn"])["output"] == "1"
 
 
-def test_a_childs_task_can_be_ended_by_its_token(aws):
+def test_a_childs_task_can_be_ended_by_its_token(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html"""
     states, (queue, _) = aws.client("stepfunctions"), aws.queue()
     waiting = {

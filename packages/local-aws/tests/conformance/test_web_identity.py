@@ -9,27 +9,30 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import ACCOUNT, new_client, policy
+from local_aws.testing.aws import ACCOUNT, Aws, new_client, policy
 from local_aws.testing.web_identity import AUDIENCE, take_role, web_token
 
 ISSUER = "tokens.example.com"
 SUBJECT = "repo:owner/name:environment:dev"
 
 
-def token(issuer=ISSUER, subject=SUBJECT, audience=AUDIENCE, **more):
+def token(
+    issuer: str = ISSUER, subject: str = SUBJECT, audience: str = AUDIENCE, **more: Any
+) -> str:
     return web_token(issuer, subject, audience, **more)
 
 
 @pytest.fixture(scope="module")
-def provider(aws):
+def provider(aws: Aws) -> str:
     made = aws.client("iam").create_open_id_connect_provider(
         Url=f"https://{ISSUER}", ClientIDList=[AUDIENCE], ThumbprintList=["0" * 40]
     )
-    return made["OpenIDConnectProviderArn"]
+    arn: str = made["OpenIDConnectProviderArn"]
+    return arn
 
 
 @pytest.fixture
-def role(aws, provider):
+def role(aws: Aws, provider: str) -> str:
     """A role under a path, which may read the roles outside of it alone."""
     name, iam = f"web-{uuid.uuid4().hex[:8]}", aws.client("iam")
     says = {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": SUBJECT}
@@ -42,7 +45,7 @@ def role(aws, provider):
     return name
 
 
-def take(aws, role, bearing):
+def take(aws: Aws, role: str, bearing: str) -> dict[str, str]:
     return take_role(aws.local.endpoint_url, f"arn:aws:iam::{ACCOUNT}:role/ci/{role}", bearing)
 
 
@@ -59,7 +62,9 @@ REFUSED: dict[str, tuple[str | dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_role_is_taken_with_no_token_but_the_one_that_it_trusts(aws, role, case):
+def test_a_role_is_taken_with_no_token_but_the_one_that_it_trusts(
+    aws: Aws, role: str, case: str
+) -> None:
     given, code = REFUSED[case]
     bearing = given if isinstance(given, str) else token(**given)
     with pytest.raises(ClientError) as caught:
@@ -67,7 +72,7 @@ def test_a_role_is_taken_with_no_token_but_the_one_that_it_trusts(aws, role, cas
     assert caught.value.response["Error"]["Code"] == code
 
 
-def test_a_token_ends_by_the_clock(aws, role):
+def test_a_token_ends_by_the_clock(aws: Aws, role: str) -> None:
     bearing = token()
     assert take(aws, role, bearing)
     aws.advance(301)
@@ -76,7 +81,9 @@ def test_a_token_ends_by_the_clock(aws, role):
     assert caught.value.response["Error"]["Code"] == "ExpiredTokenException"
 
 
-def test_a_role_that_is_taken_with_a_token_has_its_own_rights_and_a_path_that_counts(aws, role):
+def test_a_role_that_is_taken_with_a_token_has_its_own_rights_and_a_path_that_counts(
+    aws: Aws, role: str
+) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html"""
     iam = new_client(aws.local.endpoint_url, "iam", **take(aws, role, token()))
     other, nobody = f"web-{uuid.uuid4().hex[:8]}", policy()

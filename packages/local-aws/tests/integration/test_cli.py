@@ -19,7 +19,7 @@ def command(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_server_is_started_looked_at_stopped_and_reset(tmp_path):
+def test_a_server_is_started_looked_at_stopped_and_reset(tmp_path: Path) -> None:
     try:
         started = command(tmp_path, "start", "--port=0")
         assert started.returncode == 0, started.stderr
@@ -43,20 +43,26 @@ def test_a_server_is_started_looked_at_stopped_and_reset(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["stop", "status", "access"])
-def test_what_needs_a_server_says_so(tmp_path, name, capsys):
+def test_what_needs_a_server_says_so(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([name, f"--home={tmp_path}"]) == 1
     assert "No embedded AWS runs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"a": 1}', '{"a": {"run": ["x"]}}'])
-def test_a_file_that_is_no_image_map_is_one_sentence(tmp_path, content, capsys):
+def test_a_file_that_is_no_image_map_is_one_sentence(
+    tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     images = tmp_path / "images.json"
     images.write_text(content)
     assert main(["start", f"--home={tmp_path / 'home'}", f"--images={images}"]) == 1
     assert "is not an image map" in capsys.readouterr().err
 
 
-def test_a_log_has_no_power_over_the_terminal(tmp_path, capsys):
+def test_a_log_has_no_power_over_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "server.log").write_text("\x1b]0;owned\x07 line\n")
     assert main(["logs", f"--home={tmp_path}"]) == 0
     assert "\x1b" not in (shown := capsys.readouterr().out) and "owned" in shown

@@ -4,15 +4,19 @@ import http.client
 import importlib.resources
 import json
 import re
+from http.client import HTTPResponse
+from typing import Any
 from urllib.parse import quote
 
 import pytest
+
+from local_aws.testing.aws import Aws
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
-def get(aws, path, **headers):
+def get(aws: Aws, path: str, **headers: str) -> tuple[HTTPResponse, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", aws.local.record.port, timeout=30)
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
@@ -21,12 +25,13 @@ def get(aws, path, **headers):
     return answer, body
 
 
-def execution(aws, arn, path=()):
+def execution(aws: Aws, arn: str, path: list[Any] | tuple[Any, ...] = ()) -> dict[str, Any]:
     query = f"arn={quote(arn)}&path={quote(json.dumps(path))}"
-    return aws.local.ask(f"/_local_aws/page/execution?{query}")
+    shown: dict[str, Any] = aws.local.ask(f"/_local_aws/page/execution?{query}")
+    return shown
 
 
-def test_a_browser_gets_the_page_with_all_that_it_loads_from_here(aws):
+def test_a_browser_gets_the_page_with_all_that_it_loads_from_here(aws: Aws) -> None:
     answer, body = get(aws, "/", **BROWSER)
     assert answer.status == 200 and b"<title>Embedded AWS</title>" in body
     policy = answer.headers["Content-Security-Policy"]
@@ -35,13 +40,13 @@ def test_a_browser_gets_the_page_with_all_that_it_loads_from_here(aws):
         assert get(aws, name.decode())[0].status == 200
 
 
-def test_an_aws_client_gets_the_buckets_at_the_same_path(aws):
+def test_an_aws_client_gets_the_buckets_at_the_same_path(aws: Aws) -> None:
     aws.client("s3").create_bucket(Bucket="next-to-the-page")
     names = [bucket["Name"] for bucket in aws.client("s3").list_buckets()["Buckets"]]
     assert "next-to-the-page" in names
 
 
-def test_an_execution_is_shown_state_by_state(aws):
+def test_an_execution_is_shown_state_by_state(aws: Aws) -> None:
     task = {"Type": "Pass", "Result": {"out": 1}, "End": True}
     way = {"Variable": "$.in", "NumericEquals": 2, "Next": "B"}
     choice = {"Type": "Choice", "Choices": [way], "Default": "A"}
@@ -57,7 +62,7 @@ def test_an_execution_is_shown_state_by_state(aws):
     assert ended["executionArn"] in [entry["arn"] for entry in listed]
 
 
-def test_each_iteration_of_a_map_is_shown_on_its_own(aws):
+def test_each_iteration_of_a_map_is_shown_on_its_own(aws: Aws) -> None:
     double = {"Type": "Pass", "Parameters": {"twice.$": "States.MathAdd($, $)"}, "End": True}
     arn = aws.state_machine(
         {
@@ -81,7 +86,7 @@ def test_each_iteration_of_a_map_is_shown_on_its_own(aws):
     assert (third["name"], json.loads(third["output"])) == ("Double", {"twice": 6})
 
 
-def test_hostile_texts_travel_as_json_text(aws):
+def test_hostile_texts_travel_as_json_text(aws: Aws) -> None:
     fail = {"Type": "Fail", "Error": HOSTILE, "Cause": f'"{HOSTILE}'}
     arn = aws.state_machine({"StartAt": HOSTILE, "States": {HOSTILE: fail}})
     found = execution(aws, aws.run(arn)["executionArn"])
@@ -92,14 +97,14 @@ def test_hostile_texts_travel_as_json_text(aws):
 
 
 @pytest.mark.parametrize("name", ["page.js", "graph.js"])
-def test_no_script_of_the_page_makes_markup_of_a_text(name):
+def test_no_script_of_the_page_makes_markup_of_a_text(name: str) -> None:
     script = importlib.resources.files("local_aws.dashboard").joinpath(name).read_text()
     markup = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|srcdoc|eval\("
     assert re.findall(markup, script) == []
 
 
 @pytest.mark.parametrize("query", ["arn=absent", "arn=absent&path=none", "path=%7B", ""])
-def test_an_unknown_execution_is_an_error(aws, query):
+def test_an_unknown_execution_is_an_error(aws: Aws, query: str) -> None:
     answer, body = get(aws, f"/_local_aws/page/execution?{query}")
     assert answer.status == 400 and json.loads(body)["message"]
 
@@ -112,14 +117,16 @@ def test_an_unknown_execution_is_an_error(aws, query):
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
     ],
 )
-def test_what_another_site_sends_is_refused_and_no_site_may_read_answers(aws, headers):
+def test_what_another_site_sends_is_refused_and_no_site_may_read_answers(
+    aws: Aws, headers: dict[str, str]
+) -> None:
     for path in ("/_local_aws/page/overview", "/some-bucket"):
         answer, _ = get(aws, path, **headers)
         assert answer.status == 403
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_functions_and_their_processes_are_listed(aws):
+def test_functions_and_their_processes_are_listed(aws: Aws) -> None:
     name = aws.function("def handler(event, context):\n    return event\n")
     aws.invoke(name)
     functions = aws.local.ask("/_local_aws/page/overview")["functions"]

@@ -1,11 +1,12 @@
 import json
+from pathlib import Path
 
 from local_aws.control import LocalAws
 from local_aws.testing.aws import ACCOUNT, REGION, Aws
 from local_aws.testing.clock import Clock
 
 
-def test_what_is_scheduled_and_measured_goes_on_after_a_restart(tmp_path):
+def test_what_is_scheduled_and_measured_goes_on_after_a_restart(tmp_path: Path) -> None:
     with LocalAws.start(tmp_path, 0, {}) as local:
         aws = Aws.of(local)
         url = aws.client("sqs").create_queue(QueueName="q")["QueueUrl"]
@@ -44,13 +45,17 @@ def test_what_is_scheduled_and_measured_goes_on_after_a_restart(tmp_path):
         assert state(aws) == "OK"
 
 
-def state(aws):
+def state(aws: Aws) -> str:
     (found,) = aws.client("cloudwatch").describe_alarms(AlarmNames=["a"])["MetricAlarms"]
-    return found["StateValue"]
+    value: str = found["StateValue"]
+    return value
 
 
-def messages(aws, url):
+def messages(aws: Aws, url: str) -> list[dict[str, str]]:
     # The address of a queue is that of the process that made it.
     name = url.rsplit("/", 1)[-1]
     found = aws.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
-    return aws.client("sqs").receive_message(QueueUrl=found).get("Messages", [])
+    received: list[dict[str, str]] = (
+        aws.client("sqs").receive_message(QueueUrl=found).get("Messages", [])
+    )
+    return received

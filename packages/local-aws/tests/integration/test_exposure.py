@@ -4,6 +4,7 @@ import http.client
 import os
 import subprocess
 import sys
+from http.client import HTTPMessage
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,9 @@ except OSError as error:
 """
 
 
-def ask(aws: Aws, method: str, path: str, body: bytes = b"", **headers: str):
+def ask(
+    aws: Aws, method: str, path: str, body: bytes = b"", **headers: str
+) -> tuple[int, HTTPMessage, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", aws.local.record.port, timeout=20)
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, path, body, sent)
@@ -37,7 +40,7 @@ def ask(aws: Aws, method: str, path: str, body: bytes = b"", **headers: str):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
-def test_another_user_of_the_host_is_not_answered(aws):
+def test_another_user_of_the_host_is_not_answered(aws: Aws) -> None:
     def answer(user: int) -> str:
         command = [sys.executable, "-c", ASK, str(aws.local.record.port), str(user)]
         return subprocess.run(
@@ -48,11 +51,13 @@ def test_another_user_of_the_host_is_not_answered(aws):
     assert answer(NOBODY) == "refused"
 
 
-def test_the_folder_is_closed_to_others(aws):
+def test_the_folder_is_closed_to_others(aws: Aws) -> None:
     assert aws.local.home.stat().st_mode & 0o077 == 0
 
 
-def test_the_server_shows_no_secret_of_whoever_started_it(tmp_path, monkeypatch):
+def test_the_server_shows_no_secret_of_whoever_started_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the-developers-own")
     monkeypatch.setenv("SOME_TOKEN", "the-developers-own")
     with LocalAws.start(tmp_path, 0, {}, keep=False) as local:
@@ -60,7 +65,9 @@ def test_the_server_shows_no_secret_of_whoever_started_it(tmp_path, monkeypatch)
         assert b"the-developers-own" not in shown and b"PATH=" in shown
 
 
-def test_a_server_that_is_started_by_hand_leaves_the_environment_too(tmp_path, monkeypatch):
+def test_a_server_that_is_started_by_hand_leaves_the_environment_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SOME_TOKEN", "the-developers-own")
     command = [sys.executable, "-m", "local_aws.server.main", f"--home={tmp_path}", "--forget"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
@@ -79,7 +86,7 @@ def _attached(home: Path) -> LocalAws | None:
         return None
 
 
-def test_a_page_in_a_bucket_is_sandboxed(aws):
+def test_a_page_in_a_bucket_is_sandboxed(aws: Aws) -> None:
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="pages")
     s3.put_object(Bucket="pages", Key="a.html", Body=b"<script>", ContentType="text/html")
@@ -103,7 +110,7 @@ DEEP = b"[" * 200_000
         ("/", "AmazonSQS.SendMessage"),
     ],
 )
-def test_deeply_nested_json_is_refused_with_a_sentence(aws, path, target):
+def test_deeply_nested_json_is_refused_with_a_sentence(aws: Aws, path: str, target: str) -> None:
     service = {"AWSStepFunctions": "states", "AmazonSQS": "sqs"}.get(
         target.partition(".")[0], "lambda"
     )
@@ -120,12 +127,12 @@ def test_deeply_nested_json_is_refused_with_a_sentence(aws, path, target):
 
 
 @pytest.mark.parametrize("path", ["/endpoints/any/invocations", "/endpoints/any/async-invocations"])
-def test_a_request_without_a_signature_is_refused_with_a_sentence(aws, path):
+def test_a_request_without_a_signature_is_refused_with_a_sentence(aws: Aws, path: str) -> None:
     status, _, body = ask(aws, "POST", path, b"{}", Content_Type="application/json")
     assert 400 <= status < 500 and body and b"DEFAULT" not in body
 
 
-def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):
+def test_a_folder_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.write_text("")
     with pytest.raises(LocalAwsError, match="cannot use the folder"):
@@ -134,6 +141,6 @@ def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):
         LocalAws.start(home / "below", 0, {})
 
 
-def test_a_folder_that_cannot_be_made_is_one_sentence():
+def test_a_folder_that_cannot_be_made_is_one_sentence() -> None:
     with pytest.raises(LocalAwsError, match="cannot use the folder"):
         LocalAws.start(Path("/proc/local-aws"), 0, {})

@@ -1,5 +1,9 @@
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
+
+from local_aws.testing.aws import Aws
 
 CALLS = [
     ("sagemaker", "list_feature_groups", {}),  # JSON
@@ -23,8 +27,8 @@ CALLS = [
 
 @pytest.mark.parametrize(("service", "action", "parameters"), CALLS, ids=str)
 def test_an_action_that_is_not_implemented_is_refused_in_the_services_own_protocol(
-    aws, service, action, parameters
-):
+    aws: Aws, service: str, action: str, parameters: dict[str, Any]
+) -> None:
     aws.client("s3").create_bucket(Bucket="missing-actions")
     with pytest.raises(ClientError) as refusal:
         getattr(aws.client(service), action)(**parameters)
@@ -34,7 +38,7 @@ def test_an_action_that_is_not_implemented_is_refused_in_the_services_own_protoc
     assert "does not implement" in answer["Error"]["Message"]
 
 
-def test_the_layers_of_an_action_are_one_list(aws):
+def test_the_layers_of_an_action_are_one_list(aws: Aws) -> None:
     action = "moto.core.responses.BaseResponse.call_action"
     changed = [patch["module"] for patch in aws.local.patches() if patch["symbol"] == action]
     assert changed == ["local_aws.server.action_layers"]

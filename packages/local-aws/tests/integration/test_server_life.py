@@ -15,10 +15,10 @@ from local_aws.control import LocalAws
 from local_aws.core.child_processes import Children
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.image_programs import ImageCommands
-from local_aws.testing.aws import eventually
+from local_aws.testing.aws import Aws, eventually
 
 
-def running(pid):
+def running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -28,13 +28,13 @@ def running(pid):
     return not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
-def test_a_second_server_on_the_folder_is_refused_by_the_name_of_the_first(aws):
+def test_a_second_server_on_the_folder_is_refused_by_the_name_of_the_first(aws: Aws) -> None:
     with pytest.raises(LocalAwsError, match=str(aws.local.record.pid)):
         LocalAws.start(aws.local.home, 0, {})
     assert LocalAws.attach(aws.local.home).endpoint_url == aws.local.endpoint_url
 
 
-def test_a_second_server_on_the_folder_leaves_the_log_of_the_first(aws):
+def test_a_second_server_on_the_folder_leaves_the_log_of_the_first(aws: Aws) -> None:
     log = aws.local.home / "server.log"
     with log.open("ab") as output:
         output.write(b"kept\n")
@@ -43,23 +43,23 @@ def test_a_second_server_on_the_folder_leaves_the_log_of_the_first(aws):
     assert b"kept\n" in log.read_bytes()
 
 
-def test_a_taken_port_is_reported_in_one_sentence(aws, tmp_path):
+def test_a_taken_port_is_reported_in_one_sentence(aws: Aws, tmp_path: Path) -> None:
     with pytest.raises(LocalAwsError, match=f"port {aws.local.record.port}"):
         LocalAws.start(tmp_path, aws.local.record.port, {})
     assert "Traceback" not in (tmp_path / "server.log").read_text()
 
 
-def test_an_invalid_port_is_reported_in_one_sentence(tmp_path):
+def test_an_invalid_port_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(LocalAwsError, match="port 99999"):
         LocalAws.start(tmp_path, 99_999, {})
 
 
-def test_nothing_to_attach_to_is_reported(tmp_path):
+def test_nothing_to_attach_to_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LocalAwsError, match="No embedded AWS runs"):
         LocalAws.attach(tmp_path)
 
 
-def test_no_address_but_the_one_is_bound(aws):
+def test_no_address_but_the_one_is_bound(aws: Aws) -> None:
     port = aws.local.record.port
     socket.create_connection(("127.0.0.1", port), 5).close()
     # A server on all addresses would answer on the rest of the loopback network too.
@@ -67,7 +67,7 @@ def test_no_address_but_the_one_is_bound(aws):
         pass
 
 
-def test_the_mends_can_be_listed(aws):
+def test_the_mends_can_be_listed(aws: Aws) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", aws.local.record.port, timeout=5)
     connection.request("GET", "/_local_aws/patches")
     patches = json.load(connection.getresponse())
@@ -77,7 +77,9 @@ def test_the_mends_can_be_listed(aws):
     assert all(patch["why"] and patch["moto_version"] == "5.2.5" for patch in patches)
 
 
-def test_a_stopped_server_leaves_no_worker_no_record_and_a_free_port(aws, tmp_path):
+def test_a_stopped_server_leaves_no_worker_no_record_and_a_free_port(
+    aws: Aws, tmp_path: Path
+) -> None:
     images = {"*-model": ImageCommands(train=("t",), serve=("s",))}
     with LocalAws.start(tmp_path, 0, images) as local:
         assert "*-model" in (tmp_path / "images.json").read_text()
@@ -90,14 +92,16 @@ def test_a_stopped_server_leaves_no_worker_no_record_and_a_free_port(aws, tmp_pa
         assert again.record.port == port
 
 
-def test_an_attached_server_can_be_stopped(tmp_path):
+def test_an_attached_server_can_be_stopped(tmp_path: Path) -> None:
     local = LocalAws.start(tmp_path, 0, {})
     LocalAws.attach(tmp_path).stop()
     local.stop()
     assert not running(local.record.pid)
 
 
-def test_a_killed_server_takes_its_workers_along_and_the_folder_is_free(aws, tmp_path):
+def test_a_killed_server_takes_its_workers_along_and_the_folder_is_free(
+    aws: Aws, tmp_path: Path
+) -> None:
     with LocalAws.start(tmp_path, 0, {}) as local:
         worker = _worker(aws, local)
         os.kill(local.record.pid, signal.SIGKILL)
@@ -106,7 +110,7 @@ def test_a_killed_server_takes_its_workers_along_and_the_folder_is_free(aws, tmp
         assert again.record.pid != local.record.pid
 
 
-def test_nothing_is_started_once_all_is_stopped():
+def test_nothing_is_started_once_all_is_stopped() -> None:
     children = Children()
     process = children.spawn([sys.executable, "-c", "input()"], env={})
     children.stop_all()
@@ -115,7 +119,7 @@ def test_nothing_is_started_once_all_is_stopped():
         children.spawn([sys.executable, "-c", ""], env={})
 
 
-def test_a_missing_program_is_reported():
+def test_a_missing_program_is_reported() -> None:
     children = Children()
     try:
         with pytest.raises(LocalAwsError, match="/no/such/program"):
@@ -124,7 +128,7 @@ def test_a_missing_program_is_reported():
         children.stop_all()
 
 
-def test_a_grace_lets_a_child_end_by_itself():
+def test_a_grace_lets_a_child_end_by_itself() -> None:
     children = Children()
     source = (
         "import signal, sys\n"
@@ -142,15 +146,16 @@ def test_a_grace_lets_a_child_end_by_itself():
         children.stop_all()
 
 
-def _worker(aws, local):
+def _worker(aws: Aws, local: LocalAws) -> int:
     """Return the process id of a warm worker of another server than the module's."""
     other = aws.of(local)
-    return other.invoke(
+    pid: int = other.invoke(
         other.function("import os\ndef handler(event, context):\n    return os.getpid()\n")
     )[0]
+    return pid
 
 
-def test_the_server_lists_its_processes_and_what_each_works_for(aws):
+def test_the_server_lists_its_processes_and_what_each_works_for(aws: Aws) -> None:
     name = aws.function("import os\ndef handler(event, context):\n    return os.getpid()\n")
     pid = aws.invoke(name)[0]
     found = {p["pid"]: p for p in aws.local.ask("/_local_aws/processes")}
@@ -188,7 +193,9 @@ def test_a_server_that_is_to_forget_saves_nothing_and_one_without_its_folder_end
         assert not home.exists()
 
 
-def test_a_server_whose_moto_lacks_a_patched_symbol_does_not_start_and_names_it(tmp_path):
+def test_a_server_whose_moto_lacks_a_patched_symbol_does_not_start_and_names_it(
+    tmp_path: Path,
+) -> None:
     program = (
         "import sys\n"
         "from moto.awslambda.models import LambdaFunction\n"

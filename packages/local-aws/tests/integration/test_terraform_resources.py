@@ -3,6 +3,8 @@ from typing import Any
 
 import pytest
 
+from local_aws.testing.aws import Aws
+
 POLICY = {
     "Version": "2012-10-17",
     "Statement": [
@@ -32,7 +34,7 @@ POLICY = {
 }
 
 
-def test_a_bucket_that_takes_tls_alone_is_open_and_takes_logs(aws):
+def test_a_bucket_that_takes_tls_alone_is_open_and_takes_logs(aws: Aws) -> None:
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="gap-policy")
     s3.put_bucket_policy(Bucket="gap-policy", Policy=json.dumps(POLICY))
@@ -44,7 +46,7 @@ def test_a_bucket_that_takes_tls_alone_is_open_and_takes_logs(aws):
     )
 
 
-def test_an_unconditional_deny_of_a_bucket_policy_still_denies(aws):
+def test_an_unconditional_deny_of_a_bucket_policy_still_denies(aws: Aws) -> None:
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="gap-deny")
     text = json.dumps(POLICY).replace("gap-policy", "gap-deny")
@@ -58,7 +60,7 @@ def test_an_unconditional_deny_of_a_bucket_policy_still_denies(aws):
         raise AssertionError("the object was given out")
 
 
-def test_a_rule_for_old_versions_returns_how_many_it_keeps(aws):
+def test_a_rule_for_old_versions_returns_how_many_it_keeps(aws: Aws) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_NoncurrentVersionExpiration.html"""
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="gap-lifecycle")
@@ -82,7 +84,7 @@ def test_a_rule_for_old_versions_returns_how_many_it_keeps(aws):
     ]
 
 
-def test_versions_are_listed_with_encoded_keys_where_that_is_asked_for(aws):
+def test_versions_are_listed_with_encoded_keys_where_that_is_asked_for(aws: Aws) -> None:
     """A client that decodes keys would otherwise delete `a b` in the place of `a+b`, for ever."""
     s3, keys = aws.client("s3"), ["x/a b.png", "x/a+b.png", "x/vélo 100%.png"]
     s3.create_bucket(Bucket="gap-encoding")
@@ -100,7 +102,7 @@ def test_versions_are_listed_with_encoded_keys_where_that_is_asked_for(aws):
     assert [one["Key"] for one in listed] == keys
 
 
-def test_a_bucket_returns_that_it_sends_events_to_eventbridge(aws):
+def test_a_bucket_returns_that_it_sends_events_to_eventbridge(aws: Aws) -> None:
     s3, sqs = aws.client("s3"), aws.client("sqs")
     s3.create_bucket(Bucket="gap-events")
     only: dict[str, Any] = {"EventBridgeConfiguration": {}}
@@ -115,7 +117,7 @@ def test_a_bucket_returns_that_it_sends_events_to_eventbridge(aws):
     assert found["EventBridgeConfiguration"] == {} and len(found["QueueConfigurations"]) == 1
 
 
-def test_a_function_keeps_its_dead_letter_logging_and_tracing_settings(aws):
+def test_a_function_keeps_its_dead_letter_logging_and_tracing_settings(aws: Aws) -> None:
     settings: dict[str, dict[str, Any]] = {
         "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:123456789012:dead"},
         "LoggingConfig": {"LogFormat": "JSON", "ApplicationLogLevel": "INFO"},
@@ -139,7 +141,7 @@ def test_a_function_keeps_its_dead_letter_logging_and_tracing_settings(aws):
     assert found["DeadLetterConfig"] == settings["DeadLetterConfig"]
 
 
-def test_a_functions_environment_can_be_taken_away(aws):
+def test_a_functions_environment_can_be_taken_away(aws: Aws) -> None:
     name = aws.function(
         "def handler(event, context): ...\n", Environment={"Variables": {"A1": "1"}}
     )
@@ -147,7 +149,7 @@ def test_a_functions_environment_can_be_taken_away(aws):
     assert "Environment" not in found
 
 
-def test_a_function_logs_to_the_group_that_it_was_given(aws):
+def test_a_function_logs_to_the_group_that_it_was_given(aws: Aws) -> None:
     name = aws.function(
         "def handler(event, context):\n    print('here')\n",
         LoggingConfig={"LogFormat": "Text", "LogGroup": "/gap/group"},
@@ -157,7 +159,7 @@ def test_a_function_logs_to_the_group_that_it_was_given(aws):
     assert [event["message"] for event in found["events"]] == ["here"]
 
 
-def test_an_event_source_mapping_returns_the_alias_that_it_was_given(aws):
+def test_an_event_source_mapping_returns_the_alias_that_it_was_given(aws: Aws) -> None:
     functions, sqs = aws.client("lambda"), aws.client("sqs")
     sqs.create_queue(QueueName="gap-mapping")
     name = aws.function("def handler(event, context): ...\n")
@@ -170,7 +172,7 @@ def test_an_event_source_mapping_returns_the_alias_that_it_was_given(aws):
     assert made["FunctionArn"] == alias["AliasArn"]
 
 
-def test_a_redrive_policy_comes_back_without_blanks(aws):
+def test_a_redrive_policy_comes_back_without_blanks(aws: Aws) -> None:
     sqs = aws.client("sqs")
     sqs.create_queue(QueueName="gap-dead")
     policy = '{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:123456789012:gap-dead",'
@@ -180,7 +182,7 @@ def test_a_redrive_policy_comes_back_without_blanks(aws):
     assert found["Attributes"]["RedrivePolicy"] == policy
 
 
-def test_a_queue_says_which_queues_may_send_their_dead_letters_to_it(aws):
+def test_a_queue_says_which_queues_may_send_their_dead_letters_to_it(aws: Aws) -> None:
     """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html"""
     sqs = aws.client("sqs")
     url = sqs.create_queue(QueueName="gap-allow")["QueueUrl"]
@@ -191,7 +193,7 @@ def test_a_queue_says_which_queues_may_send_their_dead_letters_to_it(aws):
         assert found["RedriveAllowPolicy"] == allow
 
 
-def test_a_queues_policy_stays_when_another_attribute_is_set(aws):
+def test_a_queues_policy_stays_when_another_attribute_is_set(aws: Aws) -> None:
     sqs = aws.client("sqs")
     url = sqs.create_queue(QueueName="gap-stays", Attributes={"Policy": json.dumps(POLICY)})
     url = url["QueueUrl"]
@@ -205,7 +207,7 @@ def test_a_queues_policy_stays_when_another_attribute_is_set(aws):
     assert "Policy" not in found
 
 
-def test_a_composite_alarm_can_be_put_and_read(aws):
+def test_a_composite_alarm_can_be_put_and_read(aws: Aws) -> None:
     cloudwatch = aws.client("cloudwatch")
     for name in ("a", "b"):
         cloudwatch.put_metric_alarm(
@@ -223,7 +225,7 @@ def test_a_composite_alarm_can_be_put_and_read(aws):
     assert [alarm["AlarmRule"] for alarm in found] == ["ALARM(a) AND ALARM(b)"]
 
 
-def test_a_scalable_target_has_tags(aws):
+def test_a_scalable_target_has_tags(aws: Aws) -> None:
     scaling = aws.client("application-autoscaling")
     arn = scaling.register_scalable_target(
         ServiceNamespace="sagemaker",
@@ -238,7 +240,7 @@ def test_a_scalable_target_has_tags(aws):
     assert scaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == {"b": "2"}
 
 
-def test_a_budget_has_tags_and_its_notifications_have_subscribers(aws):
+def test_a_budget_has_tags_and_its_notifications_have_subscribers(aws: Aws) -> None:
     budgets, account = aws.client("budgets"), "123456789012"
     notification = {
         "NotificationType": "ACTUAL",
@@ -265,7 +267,7 @@ def test_a_budget_has_tags_and_its_notifications_have_subscribers(aws):
     assert tags["ResourceTags"] == [{"Key": "a", "Value": "1"}]
 
 
-def test_a_budget_can_be_changed_and_keeps_its_notifications(aws):
+def test_a_budget_can_be_changed_and_keeps_its_notifications(aws: Aws) -> None:
     budgets, account = aws.client("budgets"), "123456789012"
     budget = {
         "BudgetName": "gap-changed",
@@ -292,7 +294,7 @@ def test_a_budget_can_be_changed_and_keeps_its_notifications(aws):
     assert len(kept["Notifications"]) == 1
 
 
-def test_asynchronous_settings_belong_to_a_qualifier_and_change_one_by_one(aws):
+def test_asynchronous_settings_belong_to_a_qualifier_and_change_one_by_one(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionEventInvokeConfig.html"""
     functions = aws.client("lambda")
     name = aws.function("def handler(event, context): ...\n")

@@ -8,6 +8,9 @@ import pathlib
 import threading
 import time
 import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +26,7 @@ from local_aws.lambda_.functions import (
 from local_aws.lambda_.pools import LambdaPools, Throttled
 
 
-def spec(source, **more):
+def spec(source: str, **more: Any) -> FunctionSpec:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("app.py", source)
@@ -46,14 +49,14 @@ def spec(source, **more):
 
 
 @pytest.fixture
-def children():
+def children() -> Iterator[Children]:
     made = Children()
     yield made
     made.stop_all()
 
 
 @pytest.fixture(params=[(), ("--pure",)], ids=["native", "pure"])
-def pools(request, tmp_path, children):
+def pools(request: pytest.FixtureRequest, tmp_path: Path, children: Children) -> LambdaPools:
     settings = WorkerSettings(
         base_python(), lambda_runtime_folder(), tmp_path / "tmp", {}, flags=request.param
     )
@@ -70,7 +73,9 @@ HANDLER = (
 )
 
 
-def test_either_client_of_the_runtime_api_serves_results_and_errors(pools, request):
+def test_either_client_of_the_runtime_api_serves_results_and_errors(
+    pools: LambdaPools, request: pytest.FixtureRequest
+) -> None:
     function = spec(HANDLER)
     native = "native" in request.node.name
     for event in ("ü", {"a": None}):
@@ -82,13 +87,15 @@ def test_either_client_of_the_runtime_api_serves_results_and_errors(pools, reque
     assert outcome.failed and (error["errorType"], error["errorMessage"]) == ("Odd", "ü")
 
 
-def test_a_large_event_and_answer_pass_whole(pools):
+def test_a_large_event_and_answer_pass_whole(pools: LambdaPools) -> None:
     event = json.dumps("x" * 5_000_000).encode()
     outcome = pools.invoke(spec("def handler(event, context):\n    return event\n"), event)
     assert json.loads(outcome.payload) == json.loads(event)
 
 
-def test_a_function_that_uses_up_its_reserved_concurrency_is_throttled(pools, tmp_path):
+def test_a_function_that_uses_up_its_reserved_concurrency_is_throttled(
+    pools: LambdaPools, tmp_path: Path
+) -> None:
     function = spec(
         "import pathlib, time\n"
         "def handler(event, context):\n"
@@ -111,7 +118,7 @@ def test_a_function_that_uses_up_its_reserved_concurrency_is_throttled(pools, tm
     assert not pools.invoke(function, event).failed
 
 
-def test_a_worker_whose_child_holds_the_pipe_still_answers(pools):
+def test_a_worker_whose_child_holds_the_pipe_still_answers(pools: LambdaPools) -> None:
     outcome = pools.invoke(
         spec(
             "import subprocess\ndef handler(event, context):\n"
@@ -122,14 +129,14 @@ def test_a_worker_whose_child_holds_the_pipe_still_answers(pools):
     assert outcome.payload == b"1"
 
 
-def test_a_missing_runtime_says_what_to_do(tmp_path, children):
+def test_a_missing_runtime_says_what_to_do(tmp_path: Path, children: Children) -> None:
     settings = WorkerSettings(base_python(), tmp_path / "none", tmp_path / "tmp", {})
     pools = LambdaPools(tmp_path, settings, children, lambda *_: None)
     with pytest.raises(LocalAwsError, match="make setup"):
         pools.invoke(spec(HANDLER), b"{}")
 
 
-def test_a_burst_on_a_fast_function_starts_few_workers(pools):
+def test_a_burst_on_a_fast_function_starts_few_workers(pools: LambdaPools) -> None:
     function = spec("import os\ndef handler(event, context):\n    return os.getpid()\n")
     found = []
     threads = [
@@ -144,7 +151,9 @@ def test_a_burst_on_a_fast_function_starts_few_workers(pools):
     assert len(set(found)) <= 8
 
 
-def test_handlers_that_wait_for_each_other_all_get_a_worker(pools, tmp_path):
+def test_handlers_that_wait_for_each_other_all_get_a_worker(
+    pools: LambdaPools, tmp_path: Path
+) -> None:
     # More than start at once: the pool must see that none gets free.
     function = spec(
         "import os, pathlib, time\n"
@@ -167,7 +176,9 @@ def test_handlers_that_wait_for_each_other_all_get_a_worker(pools, tmp_path):
     assert failed == [False] * 10
 
 
-def test_an_idle_worker_ends_after_its_time_and_the_next_event_starts_another(tmp_path, children):
+def test_an_idle_worker_ends_after_its_time_and_the_next_event_starts_another(
+    tmp_path: Path, children: Children
+) -> None:
     settings = WorkerSettings(
         base_python(), lambda_runtime_folder(), tmp_path / "tmp", {}, idle_seconds=0.0
     )
@@ -180,14 +191,16 @@ def test_an_idle_worker_ends_after_its_time_and_the_next_event_starts_another(tm
     assert int(pools.invoke(function, b"{}").payload) != first
 
 
-def test_a_worker_of_an_older_session_is_not_used_with_renewed_credentials(pools):
+def test_a_worker_of_an_older_session_is_not_used_with_renewed_credentials(
+    pools: LambdaPools,
+) -> None:
     source = "import os\ndef handler(event, context):\n    return os.environ['KEY']\n"
     for key in ("first", "second"):
         function = spec(source, credentials={"KEY": key})
         assert json.loads(pools.invoke(function, b"{}").payload) == key
 
 
-def test_the_memory_of_a_functions_own_processes_counts(pools):
+def test_the_memory_of_a_functions_own_processes_counts(pools: LambdaPools) -> None:
     # The child says so once it has the memory, and keeps it until the worker ends.
     held = "import sys, time\nheld = b'x' * 400_000_000\nprint(1, flush=True)\ntime.sleep(600)\n"
     function = spec(
@@ -202,7 +215,7 @@ def test_the_memory_of_a_functions_own_processes_counts(pools):
     assert json.loads(outcome.payload)["errorType"] == "Runtime.OutOfMemory"
 
 
-def test_more_temporary_files_than_were_asked_for_end_the_worker(pools):
+def test_more_temporary_files_than_were_asked_for_end_the_worker(pools: LambdaPools) -> None:
     function = spec(
         "import os, pathlib, tempfile, time\n"
         "def handler(event, context):\n"
@@ -219,7 +232,7 @@ def test_more_temporary_files_than_were_asked_for_end_the_worker(pools):
     assert json.loads(pools.invoke(function, b'"again"').payload) == "fresh"
 
 
-def test_a_daemon_of_a_function_ends_with_its_worker(pools):
+def test_a_daemon_of_a_function_ends_with_its_worker(pools: LambdaPools) -> None:
     function = spec(
         "import os, subprocess\n"
         "def handler(event, context):\n"
@@ -235,7 +248,7 @@ def test_a_daemon_of_a_function_ends_with_its_worker(pools):
     assert not _runs(pid)
 
 
-def _runs(pid):
+def _runs(pid: int) -> bool:
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

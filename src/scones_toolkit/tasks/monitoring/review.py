@@ -100,27 +100,13 @@ def review(
     ).review
     name = require_reviewer(settings.reviewer or _user())
     folder = out or project.review_folder
-    shared = _shared(project)
     journal = AnswerJournal.open(folder / ANSWERS, name)
     try:
-        others = [one for one in [*shared.answers, *_local(folder)] if one.reviewer != name]
-        elsewhere = [one for one in shared.answers if one.reviewer == name]
-        images, connect = ImageFolder(folder / IMAGES), _connect(project)
-        bucket = project.deployment.data_bucket
-        load = Images(connect, bucket, f"{LABELS}/{IMAGES}/")
-        uploads = Uploads(connect, bucket, f"{LABELS}/", images, earlier=journal.answers)
-        session = ReviewSession(
-            journal,
-            images,
-            _source(project, connect, of, run, others),
-            load,
-            _classes(project, classes),
+        session, uploads = _session(
+            *(project, journal, folder, of, run),
+            labels=_classes(project, classes),
             show_guess=settings.show_guess,
-            elsewhere=elsewhere,
-            others=others,
-            on_answer=uploads.add,
         )
-        uploads.on_stored = session.stored
         application = ReviewApplication(
             session,
             upload=lambda: (uploads.pending, uploads.trouble),
@@ -136,6 +122,37 @@ def review(
         _print_end(project, journal)
     finally:
         journal.close()
+
+
+def _session(
+    project: Project,
+    journal: AnswerJournal,
+    folder: Path,
+    of: Of,
+    run: str,
+    *,
+    labels: Sequence[str],
+    show_guess: bool,
+) -> tuple[ReviewSession, Uploads]:
+    """Return the session of a reviewer's journal, and what stores its answers in the bucket."""
+    shared, reviewer = _shared(project).answers, journal.reviewer
+    others = [answer for answer in [*shared, *_local(folder)] if answer.reviewer != reviewer]
+    images, connect = ImageFolder(folder / IMAGES), _connect(project)
+    bucket = project.deployment.data_bucket
+    uploads = Uploads(connect, bucket, f"{LABELS}/", images, earlier=journal.answers)
+    session = ReviewSession(
+        journal,
+        images,
+        _source(project, connect, of, run, others),
+        Images(connect, bucket, f"{LABELS}/{IMAGES}/"),
+        labels,
+        show_guess=show_guess,
+        elsewhere=[answer for answer in shared if answer.reviewer == reviewer],
+        others=others,
+        on_answer=uploads.add,
+    )
+    uploads.on_stored = session.stored
+    return session, uploads
 
 
 def _serve(
@@ -179,8 +196,8 @@ def _serve(
 
 def _print_closed(project: Project, session: ReviewSession) -> None:
     """Print which images were taken out of the queue undecided: nothing else says so."""
-    for one in session.closed[:LISTED]:
-        project.console.say(f"  closed: {one.candidate.place}: {one.reason}")
+    for unusable in session.closed[:LISTED]:
+        project.console.say(f"  closed: {unusable.candidate.place}: {unusable.reason}")
     if session.closed:
         project.console.say(
             f"{len(session.closed)} images that could not be shown were taken out of the queue, "
@@ -189,12 +206,12 @@ def _print_closed(project: Project, session: ReviewSession) -> None:
 
 
 def _print_end(project: Project, journal: AnswerJournal) -> None:
-    given = [one for one in journal.answers if one.session == journal.session]
-    held = current_answers(given).answers.values()
-    labelled = [one for one in held if one.action == "label"]
+    answers = [answer for answer in journal.answers if answer.session == journal.session]
+    held = current_answers(answers).answers.values()
+    labelled = [answer for answer in held if answer.action == "label"]
     if not labelled:
         return
-    middle = statistics.median(one.seconds for one in labelled)
+    middle = statistics.median(answer.seconds for answer in labelled)
     where = S3Uri(project.deployment.data_bucket, LABELS)
     project.console.say(
         f"{len(labelled)} images answered, median {middle:.1f} s each; the answers are in "
@@ -236,7 +253,7 @@ def _source(
     if of in ("answered", "disputed"):
         votes = current_answers(others).votes()
         chosen = consensus(votes).disputed if of == "disputed" else votes
-        return ListedSource(of_answers(one for one in others if one.sha256 in chosen))
+        return ListedSource(of_answers(answer for answer in others if answer.sha256 in chosen))
     if of == "sample":
         return ListedSource(sampled(project))
     if of == "accepted":
@@ -267,20 +284,20 @@ def queue_url(project: Project) -> str:
 def _shared(project: Project) -> SharedAnswers:
     """Return all answers in S3, and print what was left out."""
     bucket = project.deployment.data_bucket
-    found = read_answers(project.client("s3"), bucket, f"{LABELS}/")
-    for reason, count in found.faults.counts.items():
+    answers = read_answers(project.client("s3"), bucket, f"{LABELS}/")
+    for reason, count in answers.faults.counts.items():
         project.console.warn(f"  {count} lines of answers in S3 are left out: {reason}")
-    for key, reason in found.left_out.items():
+    for key, reason in answers.left_out.items():
         project.console.warn(f"  s3://{bucket}/{key} is left out: {reason}")
-    return found
+    return answers
 
 
 def _local(folder: Path) -> list[Answer]:
     """Return the answers of this host's reviewers; faults are shown to their own reviewer."""
-    found: list[Answer] = []
+    answers: list[Answer] = []
     for path in sorted((folder / ANSWERS).glob("*.jsonl")):
-        found += of_reviewer(path.read_bytes(), path.stem)[0]
-    return found
+        answers += of_reviewer(path.read_bytes(), path.stem)[0]
+    return answers
 
 
 class _Others:
@@ -302,11 +319,11 @@ class _Others:
 def print_agreement(project: Project, *, out: Path | None = None) -> None:
     """Print Cohen's kappa of each pair of reviewers, and the images that they label differently."""
     folder = out or project.review_folder
-    found = current_answers([*_shared(project).answers, *_local(folder)])
-    votes = found.votes()
-    names = sorted({name for given in votes.values() for name in given})
+    current = current_answers([*_shared(project).answers, *_local(folder)])
+    votes = current.votes()
+    names = sorted({name for by_reviewer in votes.values() for name in by_reviewer})
     pairs = [agreement(votes, *pair) for pair in combinations(names, 2)]
-    common = [one for one in pairs if one.n]
+    common = [pair for pair in pairs if pair.n]
     if not common:
         project.console.say(
             f"{len(names)} reviewer{' has' if len(names) == 1 else 's have'} labelled "
@@ -319,25 +336,25 @@ def print_agreement(project: Project, *, out: Path | None = None) -> None:
         ("reviewers", "n", "equal", "Cohen's kappa"),
         [
             (
-                f"{one.first}, {one.second}",
-                one.n,
-                one.agreed,
-                "not defined" if one.kappa is None else f"{one.kappa:.2f}",
+                f"{pair.first}, {pair.second}",
+                pair.n,
+                pair.agreed,
+                "not defined" if pair.kappa is None else f"{pair.kappa:.2f}",
             )
-            for one in common
+            for pair in common
         ],
     )
     disputed = consensus(votes).disputed
-    files = {one.sha256: one.file for one in found.answers.values()}
-    for sha256, given in list(disputed.items())[:LISTED]:
+    files = {answer.sha256: answer.file for answer in current.answers.values()}
+    for sha256, by_reviewer in list(disputed.items())[:LISTED]:
         labels_given = ", ".join(
-            f"{reviewer}: {label}" for reviewer, label in sorted(given.items())
+            f"{reviewer}: {label}" for reviewer, label in sorted(by_reviewer.items())
         )
         project.console.say(f"  {files[sha256]}  {labels_given}")
     project.console.say(
         f"{len(disputed)} of {len(votes)} images have no label that most reviewers gave, and are "
-        f"left out of training; {found.revised} images were answered twice by one reviewer, whose "
-        "later answer holds."
+        f"left out of training; {current.revised} images were answered twice by one reviewer, "
+        "whose later answer holds."
     )
     if disputed:
         project.hint("review --of disputed --reviewer <name>")

@@ -24,6 +24,7 @@ from scones_deploy.release import (
     read_releases,
     same_release,
 )
+from scones_deploy.verification import served_release
 from scones_etl.load import read_manifest
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.deployment.deploy import prepare
@@ -148,18 +149,21 @@ def _print_ended(project: Project, before: Releases, after: Releases) -> None:
 
 
 def list_releases(project: Project, *, drop: Sequence[str] = ()) -> Releases:
-    """Print every release, newest first, which one is chosen and which deployed.
+    """Print every release, newest first, which one is chosen and which the endpoint serves.
 
     `drop` are ids of releases to take out of the file first. Raises ReleaseError for one that
     is not there, is chosen, or is deployed.
     """
     path = project.release_file
-    known, deployed = read_releases(path), project.deployment.active_release
+    known, applied = read_releases(path), project.deployment
+    deployed = served_release(project.client("sagemaker"), applied.endpoint_name, known.releases)
     for name in drop:
         challenging = known.challenger.release if known.challenger else None
-        if name not in known.releases or name in (known.active, deployed, challenging):
+        in_use = (known.active, applied.active_release, deployed, challenging)
+        if name not in known.releases or name in in_use:
+            state = "applied" if name in known.releases else "unknown"
             raise ReleaseError(
-                f"{name} cannot be dropped: it is {_state(name, known, deployed) or 'unknown'}; "
+                f"{name} cannot be dropped: it is {_state(name, known, deployed) or state}; "
                 "`inv releases` lists what there is."
             )
     if drop:
@@ -340,16 +344,14 @@ def promote(source: Project, target: Project, *, release: str | None = None) -> 
     artifact = fetch(source, release=chosen.id)
     prepare(target)
     copy = promotion.promoted(chosen, target.deployment.artifacts_bucket)
-    uploaded = promotion.place(target.client("s3"), artifact, copy)
     assignments = _assignments(target, copy.labels)
+    uploaded = promotion.place(target.client("s3"), artifact, copy)
     before = read_releases(target.release_file)
     releases = add_release(target.release_file, copy, assignments=assignments)
-    say = target.console.say
-    say(f"  {copy.model_data_url} {'is uploaded' if uploaded else 'was there already'}")
-    say(f"  release {copy.id} is active in {target.release_file.relative_to(target.root)}")
-    _print_ended(target, before, releases)
+    state = "is uploaded" if uploaded else "was there already"
+    target.console.say(f"  {copy.model_data_url} {state}")
     _warn_of_foreign_image(target, copy)
-    return releases
+    return _announce(target, before, releases)
 
 
 def _wanted(source: Project, release: str | None) -> Release:

@@ -84,29 +84,32 @@ def retrain(
             f"none is released, then inv apply{project.env_flag}"
         )
     states = project.client("stepfunctions")
-    given: dict[str, Any] = {"reason": "started by inv retrain", "min_new_images": min_new_images}
+    execution_input: dict[str, Any] = {
+        "reason": "started by inv retrain",
+        "min_new_images": min_new_images,
+    }
     if new_classes := _new_classes(project):
-        given["new_classes"] = new_classes
+        execution_input["new_classes"] = new_classes
     try:
-        started = states.start_execution(stateMachineArn=machine, input=json.dumps(given))
+        started = states.start_execution(stateMachineArn=machine, input=json.dumps(execution_input))
     except ClientError as error:
         raise ExecutionFailed(f"No retraining could be started: {error}.") from error
     arn = started["executionArn"]
     project.console.say(f"  {arn} runs; Ctrl-C leaves it running.")
     try:
-        found = _followed(project, states, arn, sleep)
+        ended = _followed(project, states, arn, sleep)
     except KeyboardInterrupt:
         project.console.say(
             f"  The retraining goes on. What it proposes when it ends: inv release --proposed"
             f"{project.env_flag}"
         )
         raise
-    if found["status"] != "SUCCEEDED":
+    if ended["status"] != "SUCCEEDED":
         raise ExecutionFailed(
-            f"The retraining ended as {found['status']}: {found.get('error', '')} "
-            f"{found.get('cause', '')}".rstrip()
+            f"The retraining ended as {ended['status']}: {ended.get('error', '')} "
+            f"{ended.get('cause', '')}".rstrip()
         )
-    output: dict[str, Any] = json.loads(found["output"])
+    output: dict[str, Any] = json.loads(ended["output"])
     _print_outcome(project, output)
     return output
 
@@ -135,15 +138,15 @@ def _followed(
 def _new_classes(project: Project) -> list[str]:
     """Return the classes of [dataset] that the active release does not know."""
     known = {*project.deployment.labels, ALL_CLASSES}
-    found = [name for name in project.settings.dataset.classes if name not in known]
-    require_plain_names(found)
-    if len(",".join(found)) > JOB_VARIABLE_CHARACTERS:
+    new = [name for name in project.settings.dataset.classes if name not in known]
+    require_plain_names(new)
+    if len(",".join(new)) > JOB_VARIABLE_CHARACTERS:
         raise SettingsError(
-            f"The {len(found)} new classes of dataset.classes have more than "
+            f"The {len(new)} new classes of dataset.classes have more than "
             f"{JOB_VARIABLE_CHARACTERS} characters together, which is what a job takes; train a "
             "model of so many by inv etl and inv train."
         )
-    return found
+    return new
 
 
 def _entered(states: Any, arn: str) -> str:
@@ -190,30 +193,30 @@ def release_proposed(
     Raises ReleaseError where nothing is proposed, or the newest was decided on already.
     """
     proposal = newest_proposal(project)
-    found = next(
+    candidate = next(
         (c for c in candidates.registry(project).all() if c.arn == proposal.candidate), None
     )
-    if found is None:
+    if candidate is None:
         raise ReleaseError(
             f"The candidate {proposal.candidate} of {proposal.run} is not in the registry any "
             f"more; retrain again: inv retrain{project.env_flag}"
         )
     known = read_releases(project.release_file).releases.values()
-    if any(one.model_package_arn == found.arn for one in known):
+    if any(release.model_package_arn == candidate.arn for release in known):
         raise ReleaseError(
-            f"The newest proposal, candidate {found.version} of {proposal.run}, is a release "
+            f"The newest proposal, candidate {candidate.version} of {proposal.run}, is a release "
             f"already; inv releases{project.env_flag} lists them."
         )
-    if found.status == REJECTED:
+    if candidate.status == REJECTED:
         raise ReleaseError(
-            f"The newest proposal, candidate {found.version} of {proposal.run}, was rejected"
-            f"{f' ({found.note})' if found.note else ''}."
+            f"The newest proposal, candidate {candidate.version} of {proposal.run}, was rejected"
+            f"{f' ({candidate.note})' if candidate.note else ''}."
         )
     note = f"proposed by {proposal.run}: {proposal.reason}; {proposal.new_images} new images"
     # Its hint is the release that follows here.
-    candidates.approve(replace(project, hints=False), found.version, note=note)
+    candidates.approve(replace(project, hints=False), candidate.version, note=note)
     return releases.release(
-        project, candidate=found.version, allow_synthetic=allow_synthetic, share=share
+        project, candidate=candidate.version, allow_synthetic=allow_synthetic, share=share
     )
 
 
@@ -223,9 +226,9 @@ def newest_proposal(project: Project) -> Proposal:
     newest, written = "", datetime.min.replace(tzinfo=UTC)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PROPOSALS)
     for page in pages:
-        for found in page.get("Contents", []):
-            if found["LastModified"] > written:
-                newest, written = found["Key"], found["LastModified"]
+        for stored in page.get("Contents", []):
+            if stored["LastModified"] > written:
+                newest, written = stored["Key"], stored["LastModified"]
     if not newest:
         raise ReleaseError(
             f"Nothing is proposed in {project.environment}: inv retrain{project.env_flag}"

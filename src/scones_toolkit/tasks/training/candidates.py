@@ -5,6 +5,7 @@ from pathlib import Path
 
 from scones_deploy.release import read_releases
 from scones_deploy.terraform.plan import Plan
+from scones_deploy.verification import served_release
 from scones_toolkit.project import Project
 from scones_train.sagemaker.model_package import Training
 from scones_train.sagemaker.registry import Candidate, Registry
@@ -53,9 +54,10 @@ def candidates(project: Project) -> None:
 
 
 def deployed_arns(project: Project) -> set[str]:
-    """Return the ARNs of the candidates that the deployed release was made from."""
-    releases = read_releases(project.release_file).releases
-    deployed = releases.get(project.deployment.active_release)
+    """Return the ARN of the candidate that the release which the endpoint serves was made from."""
+    releases, endpoint = read_releases(project.release_file).releases, project.deployment
+    name = served_release(project.client("sagemaker"), endpoint.endpoint_name, releases)
+    deployed = releases.get(name)
     return {deployed.model_package_arn} if deployed else set()
 
 

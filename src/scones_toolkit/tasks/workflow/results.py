@@ -34,13 +34,13 @@ class NoResults(MonitorError):
 
 @dataclass(frozen=True, slots=True)
 class ExecutionEnd:
-    """An execution: `stopped` is None while it runs; `given` and `output` are its JSON, parsed."""
+    """An execution: `stopped` is None while it runs; `input` and `output` are its JSON, parsed."""
 
     arn: str
     status: str
     started: datetime
     stopped: datetime | None
-    given: Any
+    input: Any
     output: Any
     error: str
     cause: str
@@ -74,7 +74,7 @@ def execution_arn(project: Project, run: str) -> str:
 def execution_end(project: Project, run: str) -> ExecutionEnd:
     """Return an execution by its name or ARN; raises MonitorError where there is none."""
     try:
-        found = project.client("stepfunctions").describe_execution(
+        described = project.client("stepfunctions").describe_execution(
             executionArn=execution_arn(project, run)
         )
     except ClientError as error:
@@ -85,14 +85,14 @@ def execution_end(project: Project, run: str) -> ExecutionEnd:
             ) from error
         raise
     return ExecutionEnd(
-        found["executionArn"],
-        found["status"],
-        found["startDate"],
-        found.get("stopDate"),
-        _parsed(found.get("input")),
-        _parsed(found.get("output")),
-        found.get("error") or f"States.{found['status'].title()}",
-        found.get("cause") or "",
+        described["executionArn"],
+        described["status"],
+        described["startDate"],
+        described.get("stopDate"),
+        _parsed(described.get("input")),
+        _parsed(described.get("output")),
+        described.get("error") or f"States.{described['status'].title()}",
+        described.get("cause") or "",
     )
 
 
@@ -109,8 +109,8 @@ def results_of(project: Project, run: str = "") -> list[Result]:
     Raises MonitorError for an execution that is unknown, still runs, or left no results.
     """
     if run in ("", LAST):
-        found: list[Result] = project.records.read("execution")["results"]
-        return found
+        recorded: list[Result] = project.records.read("execution")["results"]
+        return recorded
     end = execution_end(project, run)
     if end.status == RUNNING:
         raise MonitorError(f"The execution {end.name} still runs; wait for its end.")
@@ -136,7 +136,7 @@ def results_of_end(project: Project, end: ExecutionEnd) -> list[Result]:
     failure: Failure = {"Error": end.error, "Cause": cause_text(end.cause)}
     lost: list[Result] = [
         {"image": image, "decision": "failed", "error": failure}
-        for image in images_of(project, end.given)
+        for image in images_of(project, end.input)
         if place(image) not in known
     ]
     if not decided and not lost:
@@ -147,21 +147,21 @@ def results_of_end(project: Project, end: ExecutionEnd) -> list[Result]:
     return [*decided, *lost]
 
 
-def images_of(project: Project, given: Any) -> Iterator[ImageRef]:
+def images_of(project: Project, execution_input: Any) -> Iterator[ImageRef]:
     """Yield the images that an execution's input names: a list, one item, or lines of a manifest.
 
     Those of a prefix are not listed: what lies there may have changed since.
     """
-    if not isinstance(given, Mapping):
+    if not isinstance(execution_input, Mapping):
         return
-    source, images = given.get("source"), given.get("images")
-    found: Any = images if isinstance(images, list) else [given]
+    source, images = execution_input.get("source"), execution_input.get("images")
+    named: Any = images if isinstance(images, list) else [execution_input]
     if isinstance(source, Mapping):
-        found = []
+        named = []
         if source.get("format") == "JSONL":
             body = project.client("s3").get_object(Bucket=source["bucket"], Key=source["manifest"])
-            found = (_parsed(line.decode()) for line in body["Body"].iter_lines() if line.strip())
-    for image in found:
+            named = (_parsed(line.decode()) for line in body["Body"].iter_lines() if line.strip())
+    for image in named:
         try:
             yield parse_image_ref(image)
         except InvalidRequest:
@@ -174,18 +174,18 @@ def stored_results(project: Project, name: str) -> Iterator[Result]:
 
     Raises NoResults where there are none, MonitorError for a line that is no result.
     """
-    bucket, found = project.deployment.data_bucket, False
+    bucket, any_line = project.deployment.data_bucket, False
     where = S3Uri(bucket, f"{RUNS}/{name}/results/")
     lines = running.stored_results(project.client("s3"), bucket, f"{RUNS}/{name}/")
     try:
         for content in lines:
-            found = True
+            any_line = True
             if not isinstance(content, dict) or content.get("decision") not in DECISIONS:
                 raise ValueError("not a result")
             yield content
     except ValueError as error:
         raise MonitorError(f"{where} has a line that is no result of the workflow.") from error
-    if not found:
+    if not any_line:
         raise NoResults(f"The execution {name} left no results below {where}")
 
 
@@ -198,20 +198,22 @@ def results(project: Project, *, run: str = LAST, as_json: bool = False) -> dict
     names = project.records.read("execution")["executions"] if run == LAST else [run]
     ends = [execution_end(project, name) for name in names]
     unfinished = [end.name for end in ends if end.status == RUNNING]
-    found = [one for end in ends if end.status != RUNNING for one in results_of_end(project, end)]
-    groups = failure_groups(found)
-    decisions = Counter(result["decision"] for result in found)
+    decided = [
+        result for end in ends if end.status != RUNNING for result in results_of_end(project, end)
+    ]
+    groups = failure_groups(decided)
+    decisions = Counter(result["decision"] for result in decided)
     seconds = _seconds(ends, project.now())
     summary: dict[str, Any] = {
         "executions": [{"name": end.name, "status": end.status} for end in ends],
         "running": unfinished,
-        "images": len(found),
+        "images": len(decided),
         **{decision: decisions[decision] for decision in DECISIONS},
         "seconds": round(seconds, 3),
-        "images_per_second": round(len(found) / seconds, 3) if seconds > 0 else None,
+        "images_per_second": round(len(decided) / seconds, 3) if seconds > 0 else None,
         "failures": [
-            {"error": one.error, "cause": one.cause, "count": one.count, "first": one.image}
-            for one in groups
+            {"error": group.error, "cause": group.cause, "count": group.count, "first": group.image}
+            for group in groups
         ],
         "files": _files(project, ends),
     }
@@ -222,19 +224,19 @@ def results(project: Project, *, run: str = LAST, as_json: bool = False) -> dict
     return summary
 
 
-def failure_groups(found: Sequence[Result]) -> list[FailureGroup]:
+def failure_groups(decided: Sequence[Result]) -> list[FailureGroup]:
     """Return the failures by error and cause, the most frequent first."""
     groups: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    for result in found:
+    for result in decided:
         if result["decision"] == "failed":
             error = result.get("error", {"Error": "unknown", "Cause": ""})
             cause = cause_text(error["Cause"])
             groups[error["Error"], _OWN.sub("…", cause)].append((cause, place(result["image"])))
-    made = [
+    failures = [
         FailureGroup(error, ones[0][0], len(ones), ones[0][1])
         for (error, _), ones in groups.items()
     ]
-    return sorted(made, key=lambda group: (-group.count, group.error, group.cause))
+    return sorted(failures, key=lambda group: (-group.count, group.error, group.cause))
 
 
 def place(image: Any) -> str:
@@ -279,7 +281,7 @@ def _print(project: Project, summary: Mapping[str, Any], groups: Sequence[Failur
             f"  {len(summary['running'])} executions still run: {', '.join(summary['running'][:5])}"
         )
     if groups:
-        rows = [(one.count, one.error, one.cause, one.image) for one in groups[:LISTED]]
+        rows = [(group.count, group.error, group.cause, group.image) for group in groups[:LISTED]]
         project.console.grid("", ("failed", "error", "cause", "first image"), rows)
         if len(groups) > LISTED:
             say(f"  {len(groups) - LISTED} further causes; all are printed by --json")
@@ -287,8 +289,8 @@ def _print(project: Project, summary: Mapping[str, Any], groups: Sequence[Failur
         say(f"  files: {file}")
     if not summary["files"]:
         say("  The results of these executions are in their outputs; they left no files.")
-    one = f" --run {executions[0]['name']}" if len(executions) == 1 else ""
-    steps = [f"redrive{one}"] if groups else []
-    steps += [f"review{one}"] if summary["review"] else []
+    run_flag = f" --run {executions[0]['name']}" if len(executions) == 1 else ""
+    steps = [f"redrive{run_flag}"] if groups else []
+    steps += [f"review{run_flag}"] if summary["review"] else []
     if steps:
         project.hint(*steps)

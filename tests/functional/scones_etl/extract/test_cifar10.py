@@ -4,11 +4,12 @@ import pytest
 from scones_core.errors import MalformedDataset, UnknownLabel
 from scones_core.labels import LabelSet
 from scones_etl.extract.resolve import open_source
+from tests.functional.scones_etl.conftest import Archives
 
 CLASSES = LabelSet.of(["class7", "class2"])
 
 
-def test_rows_count_on_through_the_batches_of_a_split(archives):
+def test_rows_count_on_through_the_batches_of_a_split(archives: Archives) -> None:
     source = open_source(archives.write_cifar10())
 
     raw = source.read(CLASSES)
@@ -22,12 +23,12 @@ def test_rows_count_on_through_the_batches_of_a_split(archives):
     np.testing.assert_array_equal(raw.images[-1], np.full((32, 32, 3), 107))
 
 
-def test_a_class_of_the_other_archive_is_unknown(archives):
+def test_a_class_of_the_other_archive_is_unknown(archives: Archives) -> None:
     with pytest.raises(UnknownLabel, match="no class 'motorcycle'"):
         open_source(archives.write_cifar10()).read(LabelSet.of(["class1", "motorcycle"]))
 
 
-def test_a_damaged_batch_is_named(archives):
+def test_a_damaged_batch_is_named(archives: Archives) -> None:
     path = archives.write_cifar10(data_batch_3=b"x")
 
     with pytest.raises(MalformedDataset, match="gz: data_batch_3"):

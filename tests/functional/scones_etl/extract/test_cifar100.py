@@ -1,6 +1,9 @@
 import os
 import pickle
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +17,9 @@ from scones_core.errors import (
 from scones_core.labels import LabelSet
 from scones_core.settings import DatasetSettings
 from scones_etl.extract.cifar import CifarArchive
+from scones_etl.extract.source import RawDataset
 from scones_etl.pipeline import stage
-from tests.functional.scones_etl.conftest import FINE, dumps
+from tests.functional.scones_etl.conftest import FINE, Archives, dumps
 
 VEHICLES = LabelSet.of(["bicycle", "motorcycle"])
 
@@ -33,11 +37,11 @@ wardrobe whale willow_tree wolf woman worm
 ALL_FINE = NAMES.split()
 
 
-def read(path, classes=VEHICLES):
+def read(path: Path, classes: LabelSet = VEHICLES) -> RawDataset:
     return CifarArchive.open(path).read(classes)
 
 
-def test_an_archive_gives_balanced_images_of_the_asked_classes(archive):
+def test_an_archive_gives_balanced_images_of_the_asked_classes(archive: Path) -> None:
     started = time.monotonic()
     raw = read(archive)
     seconds = time.monotonic() - started
@@ -54,7 +58,9 @@ def test_an_archive_gives_balanced_images_of_the_asked_classes(archive):
 
 
 @pytest.mark.parametrize("python", [2, 3])
-def test_planes_become_pixels_and_rows_names_and_labels_stay_together(archives, python):
+def test_planes_become_pixels_and_rows_names_and_labels_stay_together(
+    archives: Archives, python: int
+) -> None:
     raw = read(archives.write(python=python))
 
     table = archives.train
@@ -65,7 +71,7 @@ def test_planes_become_pixels_and_rows_names_and_labels_stay_together(archives, 
     )
 
 
-def test_labels_follow_the_order_that_was_asked_for(archives):
+def test_labels_follow_the_order_that_was_asked_for(archives: Archives) -> None:
     path = archives.write()
 
     turned = read(path, LabelSet.of(["motorcycle", "bicycle"]))
@@ -73,13 +79,13 @@ def test_labels_follow_the_order_that_was_asked_for(archives):
     np.testing.assert_array_equal(turned.labels, 1 - read(path).labels)
 
 
-def test_any_other_class_can_be_read(archives):
+def test_any_other_class_can_be_read(archives: Archives) -> None:
     raw = read(archives.write(), LabelSet.of(["rose", "bicycle", "motorcycle"]))
 
     assert np.bincount(raw.labels).tolist() == [28, 28, 28]
 
 
-def test_five_vehicles_of_all_hundred_classes_are_staged(archives):
+def test_five_vehicles_of_all_hundred_classes_are_staged(archives: Archives) -> None:
     archives.meta["fine_label_names"] = ALL_FINE
     random = np.random.default_rng(0)
     for table, per_class in ((archives.train, 10), (archives.test, 2)):
@@ -102,17 +108,17 @@ def test_five_vehicles_of_all_hundred_classes_are_staged(archives):
     assert manifest.counts()["test"] == dict.fromkeys(wanted, 2)
 
 
-def test_an_unknown_class_is_answered_with_its_nearest(archives):
+def test_an_unknown_class_is_answered_with_its_nearest(archives: Archives) -> None:
     with pytest.raises(UnknownLabel, match=r"no class 'motorbike'; the nearest are .*motorcycle"):
         read(archives.write(), LabelSet.of(["bicycle", "motorbike"]))
 
 
-def test_a_class_without_rows_is_named(archives):
+def test_a_class_without_rows_is_named(archives: Archives) -> None:
     with pytest.raises(DatasetError, match="no train images of the class 'bus'"):
         read(archives.write(), LabelSet.of(["bicycle", "bus"]))
 
 
-def without_last(values):
+def without_last(values: Any) -> Any:
     return values[:-1]
 
 
@@ -136,7 +142,9 @@ def without_last(values):
         ("data", lambda data: data.tolist()),
     ],
 )
-def test_a_table_whose_parts_do_not_fit_is_refused(archives, key, change):
+def test_a_table_whose_parts_do_not_fit_is_refused(
+    archives: Archives, key: str, change: Callable[[Any], Any]
+) -> None:
     archives.train[key] = change(archives.train[key])
 
     with pytest.raises(MalformedDataset, match="gz: train"):
@@ -144,7 +152,9 @@ def test_a_table_whose_parts_do_not_fit_is_refused(archives, key, change):
 
 
 @pytest.mark.parametrize("names", [[], None, ["bicycle", "bicycle", "motorcycle"], [1, 2]])
-def test_class_names_that_are_none_are_refused(archives, names):
+def test_class_names_that_are_none_are_refused(
+    archives: Archives, names: list[int | str] | None
+) -> None:
     archives.meta["fine_label_names"] = names
 
     with pytest.raises(MalformedDataset, match="gz: meta"):
@@ -152,26 +162,28 @@ def test_class_names_that_are_none_are_refused(archives, names):
 
 
 class Gadget:
-    def __init__(self, command):
+    def __init__(self, command: str) -> None:
         self.command = command
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
         return os.system, (self.command,)
 
 
 @pytest.mark.parametrize("member", ["train", "test", "meta"])
-def test_a_command_in_a_pickle_is_not_run(archives, member):
+def test_a_command_in_a_pickle_is_not_run(archives: Archives, member: str) -> None:
     marker = archives.folder / "ran"
     evil = pickle.dumps({"fine_label_names": Gadget(f"touch {marker}")}, protocol=2)
 
+    members: dict[str, Any] = {member: evil}
+
     with pytest.raises(MalformedDataset, match="system"):
-        read(archives.write(**{member: evil}))
+        read(archives.write(**members))
 
     assert not marker.exists()
 
 
 @pytest.mark.parametrize("kept", [0, 1, 100, 0.5, 0.99])
-def test_a_truncated_archive_is_refused(archives, kept):
+def test_a_truncated_archive_is_refused(archives: Archives, kept: float) -> None:
     path = archives.write()
     data = path.read_bytes()
     path.write_bytes(data[: int(kept * len(data)) if isinstance(kept, float) else kept])
@@ -180,7 +192,7 @@ def test_a_truncated_archive_is_refused(archives, kept):
         read(path)
 
 
-def test_an_altered_byte_is_noticed(archives):
+def test_an_altered_byte_is_noticed(archives: Archives) -> None:
     path = archives.write()
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
@@ -190,7 +202,7 @@ def test_an_altered_byte_is_noticed(archives):
         read(path)
 
 
-def test_nothing_is_unpacked_to_the_disk(archives):
+def test_nothing_is_unpacked_to_the_disk(archives: Archives) -> None:
     path = archives.write()
 
     read(path)
@@ -198,7 +210,7 @@ def test_nothing_is_unpacked_to_the_disk(archives):
     assert list(archives.folder.iterdir()) == [path]
 
 
-def test_an_archive_that_changes_after_it_was_hashed_is_refused(archives):
+def test_an_archive_that_changes_after_it_was_hashed_is_refused(archives: Archives) -> None:
     source = CifarArchive.open(archives.write())
     before = source.sha256
     archives.train["batch_label"] = "another"
@@ -209,7 +221,7 @@ def test_an_archive_that_changes_after_it_was_hashed_is_refused(archives):
     assert source.sha256 == before
 
 
-def test_the_hash_is_of_what_was_read(archives):
+def test_the_hash_is_of_what_was_read(archives: Archives) -> None:
     path = archives.write()
     source, expected = CifarArchive.open(path), CifarArchive.open(path).sha256
     source.read(VEHICLES)
@@ -222,7 +234,9 @@ def test_the_hash_is_of_what_was_read(archives):
 @pytest.mark.parametrize(
     "classes", [("rose", "apple"), ("rose", "bicycle"), ("motorcycle", "bicycle", "rose")]
 )
-def test_every_pixel_comes_to_its_place_in_whatever_order_the_archive_has(archives, order, classes):
+def test_every_pixel_comes_to_its_place_in_whatever_order_the_archive_has(
+    archives: Archives, order: tuple[str, str, str], classes: tuple[str, ...]
+) -> None:
     archives.train, archives.test = archives.table(500, 3), archives.table(200, 4)
     for part in (archives.train, archives.test):
         part["fine_labels"][-1] = FINE.index("apple")
@@ -241,7 +255,7 @@ def test_every_pixel_comes_to_its_place_in_whatever_order_the_archive_has(archiv
     np.testing.assert_array_equal(raw.images, planes.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
 
 
-def test_an_archive_that_vanishes_is_named(archives):
+def test_an_archive_that_vanishes_is_named(archives: Archives) -> None:
     path = archives.write()
     source = CifarArchive.open(path)
     path.unlink()

@@ -7,6 +7,10 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from tarfile import TarFile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +18,14 @@ import pytest
 from scones_core.errors import ChecksumMismatch, DatasetError, MalformedDataset
 from scones_core.labels import LabelSet
 from scones_etl.extract.resolve import open_source
+from tests.functional.scones_etl.conftest import Archives
 
 CLASSES = LabelSet.of(["class3", "class7"])
 NAME = "cifar-10-batches-py"
 
 
 @pytest.fixture
-def folder(archives, tmp_path):
+def folder(archives: Archives, tmp_path: Path) -> Path:
     """CIFAR-10 as it lies there unpacked."""
     with tarfile.open(archives.write_cifar10()) as archive:
         archive.extractall(tmp_path, filter="data")
@@ -29,7 +34,9 @@ def folder(archives, tmp_path):
     return tmp_path / NAME
 
 
-def added(tar, name, content=b"", kind=tarfile.REGTYPE, link=""):
+def added(
+    tar: TarFile, name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, link: str = ""
+) -> None:
     info = tarfile.TarInfo(name)
     info.size, info.type, info.linkname = len(content), kind, link
     tar.addfile(info, io.BytesIO(content))
@@ -45,7 +52,9 @@ GNU_TAR = {
 
 
 @pytest.mark.parametrize("arguments", GNU_TAR.values(), ids=GNU_TAR)
-def test_an_archive_of_gnu_tar_is_read(archives, folder, arguments, tmp_path_factory):
+def test_an_archive_of_gnu_tar_is_read(
+    archives: Archives, folder: Path, arguments: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     expected = open_source(archives.write_cifar10()).read(CLASSES)
     (folder.parent / "cifar-10-python.tar.gz").unlink()
     packed = tmp_path_factory.mktemp("packed") / "again.tgz"
@@ -58,14 +67,14 @@ def test_an_archive_of_gnu_tar_is_read(archives, folder, arguments, tmp_path_fac
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "xztar", "bztar", "gztar"])
-def test_an_archive_of_every_kind_is_read(folder, tmp_path, kind):
+def test_an_archive_of_every_kind_is_read(folder: Path, tmp_path: Path, kind: str) -> None:
     packed = shutil.make_archive(str(tmp_path / "again"), kind, folder.parent, NAME)
 
     assert open_source(tmp_path / packed).kind == "cifar10"
     assert len(open_source(tmp_path / packed).read(CLASSES)) == 12
 
 
-def test_an_unpacked_folder_and_the_folder_above_it_are_read(folder):
+def test_an_unpacked_folder_and_the_folder_above_it_are_read(folder: Path) -> None:
     (folder.parent / "cifar-10-python.tar.gz").unlink()
 
     inside, above = open_source(folder), open_source(folder.parent)
@@ -77,7 +86,9 @@ def test_an_unpacked_folder_and_the_folder_above_it_are_read(folder):
         inside.read(CLASSES)
 
 
-def test_files_that_a_mac_leaves_next_to_the_members_are_ignored(folder, tmp_path):
+def test_files_that_a_mac_leaves_next_to_the_members_are_ignored(
+    folder: Path, tmp_path: Path
+) -> None:
     with tarfile.open(tmp_path / "mac.tgz", "w:gz") as tar:
         added(tar, "._" + NAME, bytes(200))
         for path in sorted(folder.iterdir()):
@@ -88,7 +99,9 @@ def test_files_that_a_mac_leaves_next_to_the_members_are_ignored(folder, tmp_pat
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_tables_of_every_pickle_protocol_are_read(archives, tmp_path, protocol):
+def test_tables_of_every_pickle_protocol_are_read(
+    archives: Archives, tmp_path: Path, protocol: int
+) -> None:
     names = [f"class{number}" for number in range(10)]
     rows = 300
     members = {"batches.meta": pickle.dumps({"label_names": names}, protocol=protocol)}
@@ -120,7 +133,9 @@ def test_tables_of_every_pickle_protocol_are_read(archives, tmp_path, protocol):
     ],
     ids=["array", "numbers", "tuple", "names", "no names", "fortran"],
 )
-def test_tables_that_were_cut_with_numpy_are_read(archives, folder, change):
+def test_tables_that_were_cut_with_numpy_are_read(
+    archives: Archives, folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
     members = {path.name: path.read_bytes() for path in folder.iterdir()}
     expected = open_source(archives.write_cifar10()).read(CLASSES)
     for name in members.keys() - {"batches.meta"}:
@@ -146,7 +161,9 @@ def test_tables_that_were_cut_with_numpy_are_read(archives, folder, change):
         ([], "and is empty"),
     ],
 )
-def test_what_an_archive_is_instead_of_cifar_is_named(tmp_path, names, message):
+def test_what_an_archive_is_instead_of_cifar_is_named(
+    tmp_path: Path, names: list[str], message: str
+) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         for name in names:
             archive.writestr(f"folder/{name}", b"x")
@@ -155,7 +172,7 @@ def test_what_an_archive_is_instead_of_cifar_is_named(tmp_path, names, message):
         open_source(tmp_path / "x.zip")
 
 
-def test_a_folder_with_nothing_but_an_archive_says_so(tmp_path):
+def test_a_folder_with_nothing_but_an_archive_says_so(tmp_path: Path) -> None:
     (tmp_path / "photos.zip").write_bytes(b"x")
 
     with pytest.raises(DatasetError, match=r"It holds photos\.zip: unpack it, or give it itself"):
@@ -163,7 +180,7 @@ def test_a_folder_with_nothing_but_an_archive_says_so(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "xztar", "gztar"])
-def test_an_archive_of_pictures_is_to_be_unpacked(tmp_path, kind):
+def test_an_archive_of_pictures_is_to_be_unpacked(tmp_path: Path, kind: str) -> None:
     (tmp_path / "in" / "van").mkdir(parents=True)
     (tmp_path / "in" / "van" / "1.JPG").write_bytes(b"x")
     packed = shutil.make_archive(str(tmp_path / "photos"), kind, tmp_path / "in")
@@ -182,7 +199,9 @@ def test_an_archive_of_pictures_is_to_be_unpacked(tmp_path, kind):
         ({"batches.meta": bytes((1 << 20) + 1)}, "batches.meta has 1,048,577 bytes"),
     ],
 )
-def test_an_archive_that_is_not_as_it_should_be_is_refused(folder, tmp_path, change, message):
+def test_an_archive_that_is_not_as_it_should_be_is_refused(
+    folder: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
     members = {path.name: path.read_bytes() for path in folder.iterdir()} | change
     with tarfile.open(tmp_path / "odd.tgz", "w:gz") as tar:
         for name, content in members.items():
@@ -193,7 +212,7 @@ def test_an_archive_that_is_not_as_it_should_be_is_refused(folder, tmp_path, cha
         open_source(tmp_path / "odd.tgz").read(CLASSES)
 
 
-def test_a_link_in_place_of_a_member_is_refused(folder, tmp_path):
+def test_a_link_in_place_of_a_member_is_refused(folder: Path, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "odd.tgz", "w:gz") as tar:
         tar.add(folder / "batches.meta", "batches.meta")
         added(tar, "data_batch_1", kind=tarfile.SYMTYPE, link="/etc/passwd")
@@ -202,7 +221,7 @@ def test_a_link_in_place_of_a_member_is_refused(folder, tmp_path):
         open_source(tmp_path / "odd.tgz").read(CLASSES)
 
 
-def test_a_zip_that_is_encrypted_says_so(folder, tmp_path):
+def test_a_zip_that_is_encrypted_says_so(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "locked.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.write(folder / "batches.meta", "batches.meta")
@@ -216,7 +235,7 @@ def test_a_zip_that_is_encrypted_says_so(folder, tmp_path):
 
 
 @pytest.mark.parametrize("make", ["fifo", "device"])
-def test_a_source_that_never_ends_is_refused_at_once(tmp_path, make):
+def test_a_source_that_never_ends_is_refused_at_once(tmp_path: Path, make: str) -> None:
     path = tmp_path / "endless"
     if make == "fifo":
         os.mkfifo(path)

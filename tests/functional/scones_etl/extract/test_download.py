@@ -3,8 +3,9 @@ import http.server
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "cache" / "archive.tar.gz"
 
 
-def remote(url: str, **changes) -> Remote:
+def remote(url: str, **changes: Any) -> Remote:
     return Remote(**{"url": url, "md5": MD5, "max_bytes": 2_000_000, **changes})
 
 
@@ -78,7 +79,9 @@ def left_behind(target: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("path", ["/whole", "/unsized"])
-def test_a_whole_file_arrives_alone(server, target, say, messages, path):
+def test_a_whole_file_arrives_alone(
+    server: str, target: Path, say: Callable[[str], None], messages: list[str], path: str
+) -> None:
     remote(server + path).fetch(target, say)
 
     assert target.read_bytes() == CONTENT
@@ -87,21 +90,27 @@ def test_a_whole_file_arrives_alone(server, target, say, messages, path):
 
 
 @pytest.mark.parametrize("path", ["/cut", "/missing", "/silent", "/liar"])
-def test_a_server_that_does_not_hand_it_out_is_unreachable(server, target, say, path):
+def test_a_server_that_does_not_hand_it_out_is_unreachable(
+    server: str, target: Path, say: Callable[[str], None], path: str
+) -> None:
     with pytest.raises(SourceUnreachable, match="SCONES_CIFAR100"):
         remote(server + path, timeout=0.3).fetch(target, say)
 
     assert left_behind(target) == []
 
 
-def test_a_port_where_nobody_listens_is_unreachable(server, target, say):
+def test_a_port_where_nobody_listens_is_unreachable(
+    server: str, target: Path, say: Callable[[str], None]
+) -> None:
     host, _, _ = server.rpartition(":")
 
     with pytest.raises(SourceUnreachable, match="did not hand out"):
         remote(f"{host}:1/x").fetch(target, say)
 
 
-def test_another_content_is_thrown_away(server, target, say):
+def test_another_content_is_thrown_away(
+    server: str, target: Path, say: Callable[[str], None]
+) -> None:
     with pytest.raises(ChecksumMismatch, match=MD5):
         remote(server + "/whole", md5="0" * 32).fetch(target, say)
 
@@ -109,7 +118,9 @@ def test_another_content_is_thrown_away(server, target, say):
 
 
 @pytest.mark.parametrize("path", ["/whole", "/endless"])
-def test_a_file_that_is_too_large_is_given_up(server, target, say, path):
+def test_a_file_that_is_too_large_is_given_up(
+    server: str, target: Path, say: Callable[[str], None], path: str
+) -> None:
     with pytest.raises(DatasetError, match="more than 500,000 bytes") as caught:
         remote(server + path, max_bytes=500_000).fetch(target, say)
 
@@ -117,14 +128,16 @@ def test_a_file_that_is_too_large_is_given_up(server, target, say, path):
     assert left_behind(target) == []
 
 
-def test_a_full_disk_is_reported_with_folder_and_bytes(server, target, say):
+def test_a_full_disk_is_reported_with_folder_and_bytes(
+    server: str, target: Path, say: Callable[[str], None]
+) -> None:
     with pytest.raises(DatasetError, match=rf"{target.parent} .*1,024,000 bytes.*1,000 bytes left"):
         remote(server + "/whole", free=lambda _: 1000).fetch(target, say)
 
     assert left_behind(target) == []
 
 
-def test_a_disk_that_fills_up_is_reported_with_folder_and_bytes(server, target):
+def test_a_disk_that_fills_up_is_reported_with_folder_and_bytes(server: str, target: Path) -> None:
     limited = f"""
 import resource
 from pathlib import Path
@@ -154,19 +167,23 @@ except DatasetError as error:
     assert left_behind(target) == []
 
 
-def test_a_folder_that_is_a_file_is_reported(server, target, say):
+def test_a_folder_that_is_a_file_is_reported(
+    server: str, target: Path, say: Callable[[str], None]
+) -> None:
     target.parent.write_text("")
 
     with pytest.raises(DatasetError, match=r"project\.cache_dir"):
         remote(server + "/whole").fetch(target, say)
 
 
-def test_only_web_addresses_are_fetched(target, say):
+def test_only_web_addresses_are_fetched(target: Path, say: Callable[[str], None]) -> None:
     with pytest.raises(DatasetError, match="no web address"):
         remote("file:///etc/passwd").fetch(target, say)
 
 
-def test_the_rate_is_reported_periodically_with_the_time_left(say, messages):
+def test_the_rate_is_reported_periodically_with_the_time_left(
+    say: Callable[[str], None], messages: list[str]
+) -> None:
     now = iter([0.0, 1.0, 4.0, 5.0, 10.0])
     rate = Rate(say, "x", every_seconds=2.0, clock=lambda: next(now))
 

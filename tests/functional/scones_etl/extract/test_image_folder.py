@@ -19,13 +19,13 @@ CLASSES = LabelSet.of(["cat", "dog"])
 SMALL = ImageFormat(16)
 
 
-def picture(number: int, size=(40, 30)) -> Image.Image:
+def picture(number: int, size: tuple[int, int] = (40, 30)) -> Image.Image:
     pixels = np.random.default_rng(number).integers(0, 256, (4, 4, 3), dtype=np.uint8)
     return Image.fromarray(pixels).resize(size)
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     root = tmp_path / "animals"
     for label in ("cat", "dog", "eel"):
         (root / label).mkdir(parents=True)
@@ -35,7 +35,7 @@ def folder(tmp_path):
     return root
 
 
-def test_a_folder_of_photographs_is_read_by_its_class_folders(folder):
+def test_a_folder_of_photographs_is_read_by_its_class_folders(folder: Path) -> None:
     raw = open_source(folder).read(CLASSES, SMALL)
 
     assert raw.images.shape == (20, 16, 16, 3)
@@ -49,7 +49,7 @@ def test_a_folder_of_photographs_is_read_by_its_class_folders(folder):
     np.testing.assert_array_equal(raw.images[raw.names.index("dog/3.jpg")], expected)
 
 
-def test_rows_do_not_depend_on_the_classes_that_are_asked_for(folder):
+def test_rows_do_not_depend_on_the_classes_that_are_asked_for(folder: Path) -> None:
     source = open_source(folder)
     both, other = source.read(CLASSES, SMALL), source.read(LabelSet.of(["eel", "dog"]), SMALL)
 
@@ -59,7 +59,7 @@ def test_rows_do_not_depend_on_the_classes_that_are_asked_for(folder):
     }
 
 
-def test_files_that_are_no_image_are_listed_and_the_rest_is_read(folder):
+def test_files_that_are_no_image_are_listed_and_the_rest_is_read(folder: Path) -> None:
     whole = (folder / "cat" / "1.jpg").read_bytes()
     (folder / "cat" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "cat" / "empty.png").touch()
@@ -80,23 +80,23 @@ def test_files_that_are_no_image_are_listed_and_the_rest_is_read(folder):
     assert "not a PNG" in reasons["dog/notes.txt"]
 
 
-def test_a_pipe_among_the_images_is_passed_over(folder):
+def test_a_pipe_among_the_images_is_passed_over(folder: Path) -> None:
     os.mkfifo(folder / "cat" / "pipe.jpg")
 
     assert len(open_source(folder).read(CLASSES, SMALL)) == 20
 
 
-def test_images_of_several_sizes_need_a_side(folder):
+def test_images_of_several_sizes_need_a_side(folder: Path) -> None:
     with pytest.raises(DatasetError, match=r"10 sizes; set dataset\.image_side"):
         open_source(folder).read(CLASSES)
 
 
-def test_a_class_that_has_no_folder_is_answered_with_its_nearest(folder):
+def test_a_class_that_has_no_folder_is_answered_with_its_nearest(folder: Path) -> None:
     with pytest.raises(UnknownLabel, match="no class 'cats'; the nearest are cat"):
         open_source(folder).read(LabelSet.of(["cats", "dog"]), SMALL)
 
 
-def test_a_class_without_readable_images_is_named(folder):
+def test_a_class_without_readable_images_is_named(folder: Path) -> None:
     (folder / "fox").mkdir()
     (folder / "fox" / "x.jpg").write_text("x")
 
@@ -104,7 +104,7 @@ def test_a_class_without_readable_images_is_named(folder):
         open_source(folder).read(LabelSet.of(["cat", "fox"]), SMALL)
 
 
-def test_the_hash_follows_content_and_names_and_a_change_is_noticed(folder):
+def test_the_hash_follows_content_and_names_and_a_change_is_noticed(folder: Path) -> None:
     before = open_source(folder)
     (folder / "cat" / "1.jpg").rename(folder / "cat" / "one.jpg")
     renamed = open_source(folder)
@@ -115,7 +115,7 @@ def test_the_hash_follows_content_and_names_and_a_change_is_noticed(folder):
         renamed.read(CLASSES, SMALL)
 
 
-def test_train_and_test_folders_are_the_splits(folder):
+def test_train_and_test_folders_are_the_splits(folder: Path) -> None:
     for label in ("cat", "dog"):
         for split, numbers in (("train", range(8)), ("test", range(8, 10))):
             target = folder / split / label
@@ -134,7 +134,7 @@ def test_train_and_test_folders_are_the_splits(folder):
 SETTINGS = DatasetSettings(image_side=16, test_fraction=0.3, validation_fraction=0.3)
 
 
-def test_test_images_are_drawn_by_the_seed_and_recorded_in_the_manifest(folder):
+def test_test_images_are_drawn_by_the_seed_and_recorded_in_the_manifest(folder: Path) -> None:
     first = stage(open_source(folder), CLASSES, SETTINGS)
     other = stage(open_source(folder), CLASSES, DatasetSettings(**{**fields(), "seed": 1}))
 
@@ -155,14 +155,16 @@ def test_test_images_are_drawn_by_the_seed_and_recorded_in_the_manifest(folder):
     }
 
 
-def fields():
+def fields() -> dict[str, Any]:
     return {"image_side": 16, "test_fraction": 0.3, "validation_fraction": 0.3}
 
 
 @pytest.mark.parametrize(
     "change", [{"image_side": 24}, {"image_mode": "grey"}, {"test_fraction": 0.2}]
 )
-def test_each_setting_that_changes_images_or_splits_changes_the_version(folder, change):
+def test_each_setting_that_changes_images_or_splits_changes_the_version(
+    folder: Path, change: dict[str, Any]
+) -> None:
     source = open_source(folder)
     versions = {
         stage(source, CLASSES, DatasetSettings(**{**fields(), **given})).manifest.version
@@ -172,7 +174,7 @@ def test_each_setting_that_changes_images_or_splits_changes_the_version(folder, 
     assert len(versions) == 2
 
 
-def test_grey_images_are_stored_with_one_channel(folder):
+def test_grey_images_are_stored_with_one_channel(folder: Path) -> None:
     dataset = stage(open_source(folder), CLASSES, DatasetSettings(**fields(), image_mode="grey"))
 
     with Image.open(io.BytesIO(dataset.objects[dataset.manifest.rows[0].key])) as image:
@@ -180,12 +182,16 @@ def test_grey_images_are_stored_with_one_channel(folder):
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, 0.01])
-def test_a_test_fraction_that_leaves_a_split_empty_is_refused(folder, fraction):
+def test_a_test_fraction_that_leaves_a_split_empty_is_refused(
+    folder: Path, fraction: float
+) -> None:
     with pytest.raises(DatasetError, match=r"dataset\.test_fraction"):
         stage(open_source(folder), CLASSES, DatasetSettings(image_side=16, test_fraction=fraction))
 
 
-def test_images_below_a_classs_folder_are_read_and_what_is_passed_over_is_listed(folder):
+def test_images_below_a_classs_folder_are_read_and_what_is_passed_over_is_listed(
+    folder: Path,
+) -> None:
     (folder / "cat" / "2024" / "05").mkdir(parents=True)
     picture(7000).save(folder / "cat" / "2024" / "05" / "deep.JPG")
     (folder / "cat" / "._deep.JPG").write_bytes(bytes(80))
@@ -197,7 +203,7 @@ def test_images_below_a_classs_folder_are_read_and_what_is_passed_over_is_listed
     assert set(raw.ingest_stats.passed_over) == {"cat/._deep.JPG", "notes.txt"}
 
 
-def test_a_name_that_is_not_utf_8_is_read_and_shown_escaped(folder):
+def test_a_name_that_is_not_utf_8_is_read_and_shown_escaped(folder: Path) -> None:
     picture(7001).save(folder / "cat" / os.fsdecode(b"caf\xe9.png"))
     (folder / "dog" / "bell\a.png").write_bytes(b"x")
     source = open_source(folder)
@@ -211,7 +217,7 @@ def test_a_name_that_is_not_utf_8_is_read_and_shown_escaped(folder):
 
 
 @pytest.mark.parametrize("name", ["val", "VALID", "validation"])
-def test_a_validation_split_of_the_source_is_kept(folder, name):
+def test_a_validation_split_of_the_source_is_kept(folder: Path, name: str) -> None:
     for split, first in (("train", 0), (name, 6)):
         for label in ("cat", "dog"):
             (folder / split / label).mkdir(parents=True)
@@ -234,7 +240,7 @@ def test_a_validation_split_of_the_source_is_kept(folder, name):
     assert "validation_fraction" not in manifest.settings
 
 
-def test_a_huge_file_among_the_images_is_listed_without_being_read(folder):
+def test_a_huge_file_among_the_images_is_listed_without_being_read(folder: Path) -> None:
     with (folder / "cat" / "huge.png").open("wb") as file:
         file.truncate(200 << 30)
 
@@ -243,7 +249,7 @@ def test_a_huge_file_among_the_images_is_listed_without_being_read(folder):
     assert "more than 67,108,864 bytes" in raw.ingest_stats.unreadable["cat/huge.png"]
 
 
-def test_a_list_of_other_columns_next_to_class_folders_is_no_list_of_labels(folder):
+def test_a_list_of_other_columns_next_to_class_folders_is_no_list_of_labels(folder: Path) -> None:
     (folder / "labels.csv").write_text("id,breed\n000bec,cat\n")
 
     raw = open_source(folder).read(CLASSES, SMALL)
@@ -252,7 +258,7 @@ def test_a_list_of_other_columns_next_to_class_folders_is_no_list_of_labels(fold
     assert list(raw.ingest_stats.passed_over) == ["labels.csv"]
 
 
-def test_folders_are_mapped_to_class_names_several_to_one(folder):
+def test_folders_are_mapped_to_class_names_several_to_one(folder: Path) -> None:
     source = Renamed(
         open_source(folder), {"cat": "small_pet", "eel": "small_pet", "dog": "big_pet"}
     )
@@ -272,17 +278,19 @@ def test_folders_are_mapped_to_class_names_several_to_one(folder):
         Renamed(open_source(folder), {"cats": "pet"})
 
 
-def test_a_setting_names_a_folder_in_any_form_of_unicode(folder):
+def test_a_setting_names_a_folder_in_any_form_of_unicode(folder: Path) -> None:
     (folder / "eel").rename(folder / "cafe\u0301")
     source = Renamed(open_source(folder), {"caf\u00e9": "cafe"})
     assert "cafe" in source.class_names()
 
 
-def test_a_file_that_cannot_be_opened_is_listed_with_its_reason(folder, monkeypatch):
+def test_a_file_that_cannot_be_opened_is_listed_with_its_reason(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = next((folder / "eel").iterdir()).name
     opened = Path.open
 
-    def refused(path, *args, **kwargs):
+    def refused(path: Path, *args: Any, **kwargs: Any) -> Any:
         if path.name == name and path.parent.name == "eel":
             raise PermissionError(13, "Permission denied")
         return opened(path, *args, **kwargs)

@@ -1,6 +1,7 @@
 import hashlib
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,13 @@ from PIL import Image
 
 from scones_core.errors import DatasetError, MalformedDataset, UnknownLabel
 from scones_core.labels import LabelSet
+from scones_core.manifest import Manifest
 from scones_core.reviews import Answer, answer_line
+from scones_core.reviews.answers import Action
 from scones_core.settings import DatasetSettings
 from scones_etl.extract.combined import Combined
 from scones_etl.extract.resolve import open_source
+from scones_etl.extract.source import RawDataset
 from scones_etl.extract.synthetic import Synthetic
 from scones_etl.image_format import ImageFormat
 from scones_etl.pipeline import stage
@@ -22,11 +26,15 @@ from scones_images import PHOTOS
 CLASSES = LabelSet.of(["bicycle", "motorcycle"])
 
 
+# Writes a list of these lines, or an answer; returns the folder.
+Write = Callable[..., Path]
+
+
 @pytest.fixture
-def write(tmp_path):
+def write(tmp_path: Path) -> Write:
     """Write pictures and a list over them; return the folder."""
 
-    def write(*lines: str, side: int = 32, header: str = "file,guess,confidence,label"):
+    def write(*lines: str, side: int = 32, header: str = "file,guess,confidence,label") -> Path:
         folder = tmp_path / "review"
         folder.mkdir(exist_ok=True)
         for number in range(4):
@@ -38,7 +46,7 @@ def write(tmp_path):
     return write
 
 
-def test_labelled_images_are_read_and_the_others_passed_over(write):
+def test_labelled_images_are_read_and_the_others_passed_over(write: Write) -> None:
     folder = write("2.png,bicycle,.6,motorcycle", "0.png,bicycle,.7,bicycle", "1.png,bicycle,.8,")
 
     raw = open_source(folder).read(CLASSES)
@@ -49,7 +57,7 @@ def test_labelled_images_are_read_and_the_others_passed_over(write):
     np.testing.assert_array_equal(raw.images[1], np.asarray(Image.open(folder / "2.png")))
 
 
-def test_the_hash_follows_label_and_content(write):
+def test_the_hash_follows_label_and_content(write: Write) -> None:
     hashes = {
         open_source(write("0.png,,,bicycle")).sha256,
         open_source(write("0.png,,,motorcycle")).sha256,
@@ -61,7 +69,7 @@ def test_the_hash_follows_label_and_content(write):
     assert open_source(write("0.png,motorcycle,.9,bicycle", side=16)).sha256 in hashes
 
 
-def test_a_file_that_is_no_image_is_listed_with_its_reason(write):
+def test_a_file_that_is_no_image_is_listed_with_its_reason(write: Write) -> None:
     folder = write("0.png,,,bicycle", "1.png,,,bicycle")
     (folder / "1.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
 
@@ -71,14 +79,14 @@ def test_a_file_that_is_no_image_is_listed_with_its_reason(write):
     assert list(raw.ingest_stats.unreadable) == ["1.png"]
 
 
-def test_a_misspelt_label_is_named_with_its_file(write):
+def test_a_misspelt_label_is_named_with_its_file(write: Write) -> None:
     source = open_source(write("0.png,,,bycicle"))
 
     with pytest.raises(UnknownLabel, match=r"labels 0\.png as 'bycicle'.*bicycle, motorcycle"):
         source.read(CLASSES)
 
 
-def test_a_list_without_a_label_says_what_to_do(write):
+def test_a_list_without_a_label_says_what_to_do(write: Write) -> None:
     with pytest.raises(DatasetError, match="labels no image yet"):
         open_source(write("0.png,bicycle,.7,"))
 
@@ -86,14 +94,16 @@ def test_a_list_without_a_label_says_what_to_do(write):
 @pytest.mark.parametrize(
     "line", ["../0.png,,,bicycle", "/etc/passwd,,,bicycle", "9.png,,,bicycle", ",,,bicycle"]
 )
-def test_a_file_outside_of_the_folder_or_missing_is_refused_by_its_line(write, tmp_path, line):
+def test_a_file_outside_of_the_folder_or_missing_is_refused_by_its_line(
+    write: Write, tmp_path: Path, line: str
+) -> None:
     (tmp_path / "0.png").write_bytes(b"")
 
     with pytest.raises(MalformedDataset, match=r"line 3: .* is not a file below"):
         open_source(write("1.png,,,bicycle", line))
 
 
-def test_a_link_that_leaves_the_folder_is_refused(write, tmp_path):
+def test_a_link_that_leaves_the_folder_is_refused(write: Write, tmp_path: Path) -> None:
     folder = write("link.png,,,bicycle")
     (tmp_path / "secret.png").write_bytes(b"")
     (folder / "link.png").symlink_to(tmp_path / "secret.png")
@@ -102,12 +112,14 @@ def test_a_link_that_leaves_the_folder_is_refused(write, tmp_path):
         open_source(folder)
 
 
-def test_a_file_that_is_listed_twice_is_refused(write):
+def test_a_file_that_is_listed_twice_is_refused(write: Write) -> None:
     with pytest.raises(MalformedDataset, match="has a line already"):
         open_source(write("1.png,,,bicycle", "1.png,,,motorcycle"))
 
 
-def test_added_images_are_for_training_and_leave_the_test_split_as_it_was(write):
+def test_added_images_are_for_training_and_leave_the_test_split_as_it_was(
+    write: Write,
+) -> None:
     base = Synthetic(train_per_class=10, test_per_class=3)
     before = stage(base, CLASSES, DatasetSettings()).manifest
 
@@ -124,7 +136,7 @@ def test_added_images_are_for_training_and_leave_the_test_split_as_it_was(write)
     assert after.source["kind"] == "synthetic+labelled"
 
 
-def with_trams(write, count):
+def with_trams(write: Write, count: int) -> tuple[dict[str, str], Manifest]:
     """Return the split of each image of a class that only people labelled, and the manifest."""
     folder = write()
     for number in range(count):
@@ -138,7 +150,7 @@ def with_trams(write, count):
     return {row.source_name: row.split for row in rows}, manifest
 
 
-def test_a_class_that_only_people_labelled_is_split_by_itself(write):
+def test_a_class_that_only_people_labelled_is_split_by_itself(write: Write) -> None:
     splits, manifest = with_trams(write, 60)
 
     assert Counter(splits.values()) == {"test": 12, "validation": 5, "train": 43}
@@ -149,13 +161,15 @@ def test_a_class_that_only_people_labelled_is_split_by_itself(write):
     assert tested == {row.sha256 for row in before.manifest.split("test")}
 
 
-def test_a_new_class_of_too_few_images_for_three_splits_is_named(write):
+def test_a_new_class_of_too_few_images_for_three_splits_is_named(
+    write: Write,
+) -> None:
     with_trams(write, MIN_NEW_CLASS)
     with pytest.raises(DatasetError, match="class 'cargo_tram' has too few images: of 2"):
         with_trams(write, 2)
 
 
-def test_an_added_test_image_does_not_leak_into_training(write):
+def test_an_added_test_image_does_not_leak_into_training(write: Write) -> None:
     base = Synthetic(train_per_class=10, test_per_class=3)
     folder = write("0.png,,,bicycle", "1.png,,,bicycle")
     raw = base.read(CLASSES)
@@ -167,7 +181,7 @@ def test_an_added_test_image_does_not_leak_into_training(write):
     assert "0.png" not in {row.source_name for row in staged.manifest.rows}
 
 
-def test_images_of_two_sizes_need_a_side(write):
+def test_images_of_two_sizes_need_a_side(write: Write) -> None:
     source = Combined(Synthetic(), open_source(write("0.png,,,bicycle", side=16)))
 
     with pytest.raises(DatasetError, match=r"images of 32x32 and 16x16; set dataset.image_side"):
@@ -219,7 +233,7 @@ LINES = "file,guess,confidence,label\n2.png,bicycle,0.6,motorcycle\n0.png,bicycl
         "a line twice",
     ],
 )
-def test_a_list_is_read_however_a_spreadsheet_saved_it(write, content):
+def test_a_list_is_read_however_a_spreadsheet_saved_it(write: Write, content: bytes) -> None:
     folder = write()
     (folder / "labels.csv").write_bytes(content)
 
@@ -246,7 +260,9 @@ def test_a_list_is_read_however_a_spreadsheet_saved_it(write, content):
         ),
     ],
 )
-def test_a_list_that_is_not_understood_is_refused_with_its_place(write, content, message):
+def test_a_list_that_is_not_understood_is_refused_with_its_place(
+    write: Write, content: bytes, message: str
+) -> None:
     folder = write()
     (folder / "labels.csv").write_bytes(content)
 
@@ -254,7 +270,7 @@ def test_a_list_that_is_not_understood_is_refused_with_its_place(write, content,
         open_source(folder)
 
 
-def test_a_list_names_files_and_classes_in_any_form_of_unicode(write):
+def test_a_list_names_files_and_classes_in_any_form_of_unicode(write: Write) -> None:
     folder = write()
     for name, number in (("e\u0301", 0), ("\u00fc", 1), ("a\u2028", 2)):
         (folder / f"{number}.png").rename(folder / f"{name}.png")
@@ -267,7 +283,7 @@ def test_a_list_names_files_and_classes_in_any_form_of_unicode(write):
     assert len(source.read(LabelSet.of(source.class_names()))) == 3
 
 
-def test_added_images_that_the_dataset_has_already_are_counted(write):
+def test_added_images_that_the_dataset_has_already_are_counted(write: Write) -> None:
     base = Synthetic(train_per_class=20, test_per_class=5)
     images = base.read(CLASSES)
     folder = write("0.png,,,bicycle", "1.png,,,bicycle")
@@ -280,7 +296,7 @@ def test_added_images_that_the_dataset_has_already_are_counted(write):
 
 
 @pytest.fixture
-def answer(write, tmp_path):
+def answer(write: Write, tmp_path: Path) -> Callable[..., Path]:
     """Have a reviewer answer the image of a number; return the folder."""
     folder: Path = write(header="file,label")
     (folder / "labels.csv").unlink()
@@ -288,7 +304,7 @@ def answer(write, tmp_path):
     (folder / "answers").mkdir()
     given: dict[str, int] = {}
 
-    def answer(reviewer: str, number: int, label: str, action="label") -> Path:
+    def answer(reviewer: str, number: int, label: str, action: Action = "label") -> Path:
         body = (folder / f"{number}.png").read_bytes()
         sha256 = hashlib.sha256(body).hexdigest()
         (folder / "images" / f"{sha256}.png").write_bytes(body)
@@ -312,11 +328,11 @@ def answer(write, tmp_path):
     return answer
 
 
-def reasons(raw) -> list[str]:
+def reasons(raw: RawDataset) -> list[str]:
     return sorted(raw.ingest_stats.passed_over.values())
 
 
-def test_answers_of_the_review_page_are_labels(answer):
+def test_answers_of_the_review_page_are_labels(answer: Write) -> None:
     answer("ana", 0, "bicycle")
     folder = answer("ben", 1, "motorcycle")
 
@@ -327,7 +343,9 @@ def test_answers_of_the_review_page_are_labels(answer):
     assert set(raw.splits) == {"train"}
 
 
-def test_reviewers_that_disagree_leave_an_image_out_until_a_third_decides(answer):
+def test_reviewers_that_disagree_leave_an_image_out_until_a_third_decides(
+    answer: Write,
+) -> None:
     answer("ana", 0, "bicycle")
     answer("ana", 1, "bicycle")
     folder = answer("ben", 0, "motorcycle")
@@ -342,7 +360,7 @@ def test_reviewers_that_disagree_leave_an_image_out_until_a_third_decides(answer
     assert reasons(raw) == []
 
 
-def test_a_list_filled_in_by_hand_is_one_reviewer_more(answer):
+def test_a_list_filled_in_by_hand_is_one_reviewer_more(answer: Write) -> None:
     answer("ana", 0, "bicycle")
     folder = answer("ana", 1, "bicycle")
     (folder / "labels.csv").write_text("file,label\n0.png,motorcycle\n2.png,motorcycle\n")
@@ -354,7 +372,9 @@ def test_a_list_filled_in_by_hand_is_one_reviewer_more(answer):
     assert reasons(raw) == ["its reviewers disagree (ana: bicycle, labels.csv: motorcycle)"]
 
 
-def test_listed_files_without_a_hash_are_passed_over_one_by_one_next_to_answers(answer):
+def test_listed_files_without_a_hash_are_passed_over_one_by_one_next_to_answers(
+    answer: Write,
+) -> None:
     folder = answer("ana", 0, "bicycle")
     for number in (1, 2):
         os.truncate(folder / f"{number}.png", PHOTOS.max_bytes + 1)
@@ -369,7 +389,9 @@ def test_listed_files_without_a_hash_are_passed_over_one_by_one_next_to_answers(
     )
 
 
-def test_answers_that_cannot_be_used_are_passed_over_with_their_reasons(answer):
+def test_answers_that_cannot_be_used_are_passed_over_with_their_reasons(
+    answer: Write,
+) -> None:
     answer("ana", 0, "bicycle")
     answer("ana", 1, "bicycle")
     answer("ana", 2, "bicycle")
@@ -391,7 +413,7 @@ def test_answers_that_cannot_be_used_are_passed_over_with_their_reasons(answer):
     ]
 
 
-def test_answers_that_are_all_skips_say_so(answer):
+def test_answers_that_are_all_skips_say_so(answer: Write) -> None:
     folder = answer("ana", 0, "", action="skip")
 
     with pytest.raises(DatasetError, match="no image that they give a label"):

@@ -1,52 +1,65 @@
 import gzip
 import hashlib
 import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scones_core.errors import ChecksumMismatch, DatasetError
 from scones_core.labels import LabelSet
-from scones_etl.extract.download import SourceUnreachable
-from scones_etl.extract.resolve import resolve_source
-from tests.functional.scones_etl.conftest import FINE
+from scones_etl.extract.download import Say, SourceUnreachable
+from scones_etl.extract.resolve import Download, resolve_source
+from scones_etl.extract.source import Source
+from tests.functional.scones_etl.conftest import FINE, Archives
+
+Resolve = Callable[..., Source]
 
 
 @pytest.fixture
-def cache(tmp_path):
+def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
 @pytest.fixture
-def resolve(cache, say):
-    def resolved(choice, environ=(), download=never, **more):
+def resolve(cache: Path, say: Say) -> Resolve:
+    def resolved(
+        choice: str,
+        environ: dict[str, str] | None = None,
+        download: Download = never,
+        **more: Any,
+    ) -> Source:
         return resolve_source(
-            choice, cache_dir=cache, environ=dict(environ), download=download, say=say, **more
+            choice, cache_dir=cache, environ=environ or {}, download=download, say=say, **more
         )
 
     return resolved
 
 
-def never(_target, _say):
+def never(_target: Path, _say: Say) -> None:
     raise AssertionError("nothing was to be downloaded")
 
 
-def unreachable(_target, _say):
+def unreachable(_target: Path, _say: Say) -> None:
     raise SourceUnreachable("https://example.invalid did not answer.")
 
 
-def handing_out(path):
-    def download(target, _say):
+def handing_out(path: Path) -> Download:
+    def download(target: Path, _say: Say) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
 
     return download
 
 
-def md5(path):
+def md5(path: Path) -> str:
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
-def test_a_path_is_taken_as_it_is_before_the_environment(resolve, archives):
+def test_a_path_is_taken_as_it_is_before_the_environment(
+    resolve: Resolve, archives: Archives
+) -> None:
     path = archives.write("mine.tar.gz")
 
     source = resolve(str(path), {"SCONES_CIFAR100": "/nowhere"})
@@ -56,14 +69,16 @@ def test_a_path_is_taken_as_it_is_before_the_environment(resolve, archives):
 
 
 @pytest.mark.parametrize("choice", ["auto", "cifar100"])
-def test_the_environment_names_an_archive(resolve, archives, choice):
+def test_the_environment_names_an_archive(
+    resolve: Resolve, archives: Archives, choice: str
+) -> None:
     path = archives.write("mine.tar.gz")
 
     assert resolve(choice, {"SCONES_CIFAR100": str(path)}).name == "mine.tar.gz"
 
 
 @pytest.mark.parametrize("choice", ["auto", "cifar100"])
-def test_the_original_is_downloaded_once(resolve, archives, choice):
+def test_the_original_is_downloaded_once(resolve: Resolve, archives: Archives, choice: str) -> None:
     path = archives.write("theirs.tar.gz")
 
     first = resolve(choice, download=handing_out(path), archive_md5=md5(path))
@@ -73,7 +88,9 @@ def test_the_original_is_downloaded_once(resolve, archives, choice):
     assert first.kind == "cifar100"
 
 
-def test_without_a_network_images_are_drawn_and_it_is_said_loudly(resolve, messages):
+def test_without_a_network_images_are_drawn_and_it_is_said_loudly(
+    resolve: Resolve, messages: list[str]
+) -> None:
     source = resolve("auto", download=unreachable, synthetic_if_unreachable=True)
 
     assert source.kind == "synthetic"
@@ -83,19 +100,23 @@ def test_without_a_network_images_are_drawn_and_it_is_said_loudly(resolve, messa
 
 @pytest.mark.parametrize("choice", ["auto", "cifar100"])
 def test_without_a_network_the_original_is_an_error_that_names_the_way_out(
-    resolve, messages, choice
-):
+    resolve: Resolve, messages: list[str], choice: str
+) -> None:
     with pytest.raises(SourceUnreachable, match="--source synthetic"):
         resolve(choice, download=unreachable)
     assert messages == []
 
 
-def test_without_a_network_the_original_is_an_error_even_in_a_demo_that_asks_for_it(resolve):
+def test_without_a_network_the_original_is_an_error_even_in_a_demo_that_asks_for_it(
+    resolve: Resolve,
+) -> None:
     with pytest.raises(SourceUnreachable):
         resolve("cifar100", download=unreachable, synthetic_if_unreachable=True)
 
 
-def test_a_damaged_download_is_not_replaced_by_drawings(resolve, archives, messages):
+def test_a_damaged_download_is_not_replaced_by_drawings(
+    resolve: Resolve, archives: Archives, messages: list[str]
+) -> None:
     path = archives.write()
 
     with pytest.raises(ChecksumMismatch, match="Delete it"):
@@ -104,14 +125,16 @@ def test_a_damaged_download_is_not_replaced_by_drawings(resolve, archives, messa
     assert messages == []
 
 
-def test_a_cached_archive_that_is_not_the_original_is_refused(resolve, archives, cache):
-    handing_out(archives.write())(cache / "cifar-100-python.tar.gz", None)
+def test_a_cached_archive_that_is_not_the_original_is_refused(
+    resolve: Resolve, archives: Archives, cache: Path
+) -> None:
+    handing_out(archives.write())(cache / "cifar-100-python.tar.gz", print)
 
     with pytest.raises(ChecksumMismatch, match="eb9058c3a382ffc7106e4002c42a8d85"):
         resolve("auto")
 
 
-def test_drawn_images_can_be_asked_for(resolve, messages):
+def test_drawn_images_can_be_asked_for(resolve: Resolve, messages: list[str]) -> None:
     assert resolve("synthetic").kind == "synthetic"
     assert messages == []
 
@@ -120,19 +143,23 @@ def test_drawn_images_can_be_asked_for(resolve, messages):
     ("choice", "environ"),
     [("cifar10", {}), ("/no/such.tar.gz", {}), ("auto", {"SCONES_CIFAR100": "/no/such.tar.gz"})],
 )
-def test_a_path_that_does_not_exist_is_an_error_with_its_name(resolve, choice, environ):
+def test_a_path_that_does_not_exist_is_an_error_with_its_name(
+    resolve: Resolve, choice: str, environ: dict[str, str]
+) -> None:
     with pytest.raises(DatasetError, match="no such file exists") as caught:
         resolve(choice, environ)
 
     assert (environ.get("SCONES_CIFAR100") or choice) in str(caught.value)
 
 
-def test_a_folder_without_images_is_refused(resolve, tmp_path):
+def test_a_folder_without_images_is_refused(resolve: Resolve, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is a folder without a folder of images"):
         resolve(str(tmp_path))
 
 
-def test_a_source_is_recognised_by_its_content(resolve, archives, tmp_path):
+def test_a_source_is_recognised_by_its_content(
+    resolve: Resolve, archives: Archives, tmp_path: Path
+) -> None:
     (tmp_path / "photos" / "cat").mkdir(parents=True)
     (tmp_path / "photos" / "cat" / "x.jpg").touch()
     digits = tmp_path / "digits"
@@ -149,7 +176,9 @@ def test_a_source_is_recognised_by_its_content(resolve, archives, tmp_path):
     [b"", b"no gzip", b"\x1f\x8b\x08\0", gzip.compress(b"")],
     ids=["empty", "text", "cut", "gzip of nothing"],
 )
-def test_a_file_that_is_no_source_says_so_when_it_is_read(resolve, tmp_path, content):
+def test_a_file_that_is_no_source_says_so_when_it_is_read(
+    resolve: Resolve, tmp_path: Path, content: bytes
+) -> None:
     path = tmp_path / "thing.tar.gz"
     path.write_bytes(content)
 
@@ -157,7 +186,9 @@ def test_a_file_that_is_no_source_says_so_when_it_is_read(resolve, tmp_path, con
         resolve(str(path)).read(LabelSet.of(["bicycle", "motorcycle"]))
 
 
-def test_each_source_names_its_classes(resolve, archives, tmp_path):
+def test_each_source_names_its_classes(
+    resolve: Resolve, archives: Archives, tmp_path: Path
+) -> None:
     for name in ("dog", "cat"):
         (tmp_path / "photos" / name).mkdir(parents=True)
         (tmp_path / "photos" / name / "x.jpg").touch()
@@ -167,7 +198,9 @@ def test_each_source_names_its_classes(resolve, archives, tmp_path):
     assert resolve("synthetic").class_names() == ("bicycle", "motorcycle")
 
 
-def test_an_empty_source_is_not_the_current_folder(resolve, monkeypatch, tmp_path):
+def test_an_empty_source_is_not_the_current_folder(
+    resolve: Resolve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for name in ("dog", "cat"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "x.jpg").touch()
@@ -178,6 +211,6 @@ def test_an_empty_source_is_not_the_current_folder(resolve, monkeypatch, tmp_pat
 
 
 @pytest.mark.parametrize("choice", ["https://example.org/photos.zip", "s3://bucket/photos/"])
-def test_an_address_is_to_be_downloaded_first(resolve, choice):
+def test_an_address_is_to_be_downloaded_first(resolve: Resolve, choice: str) -> None:
     with pytest.raises(DatasetError, match="an address is not read: download it"):
         resolve(choice)

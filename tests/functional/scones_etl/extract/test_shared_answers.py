@@ -1,5 +1,8 @@
 import hashlib
 import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -21,7 +24,7 @@ LABELS = S3Uri("data", "labels")
 
 
 @pytest.fixture
-def s3(monkeypatch):
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
         client = SESSION.client("s3")
@@ -29,7 +32,7 @@ def s3(monkeypatch):
         yield client
 
 
-def answer(s3, reviewer: str, shade: int, label: str) -> str:
+def answer(s3: Any, reviewer: str, shade: int, label: str) -> str:
     out = io.BytesIO()
     Image.new("RGB", (8, 8), (shade, 0, 0)).save(out, "PNG")
     sha256 = hashlib.sha256(out.getvalue()).hexdigest()
@@ -49,7 +52,7 @@ def answer(s3, reviewer: str, shade: int, label: str) -> str:
     return f"labels/images/{sha256}.png"
 
 
-def test_answers_of_several_hosts_are_one_source(s3, tmp_path) -> None:
+def test_answers_of_several_hosts_are_one_source(s3: Any, tmp_path: Path) -> None:
     answer(s3, "ana", 0, "bicycle")
     gone = answer(s3, "ana", 1, "bicycle")
     answer(s3, "ben", 2, "motorcycle")
@@ -61,7 +64,7 @@ def test_answers_of_several_hosts_are_one_source(s3, tmp_path) -> None:
     assert list(raw.ingest_stats.passed_over.values()) == ["its image is gone"]
 
 
-def test_one_reviewers_answers_are_a_source(s3, tmp_path) -> None:
+def test_one_reviewers_answers_are_a_source(s3: Any, tmp_path: Path) -> None:
     answer(s3, "ana", 0, "bicycle")
     answer(s3, "ben", 0, "motorcycle")
 
@@ -70,7 +73,7 @@ def test_one_reviewers_answers_are_a_source(s3, tmp_path) -> None:
     assert open_source(folder).read(CLASSES).labels.tolist() == [1]
 
 
-def test_what_was_fetched_stays_and_what_is_gone_from_s3_goes(s3, tmp_path) -> None:
+def test_what_was_fetched_stays_and_what_is_gone_from_s3_goes(s3: Any, tmp_path: Path) -> None:
     answer(s3, "ana", 0, "bicycle")
     folder = fetch_answers(s3, LABELS, tmp_path)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
@@ -85,19 +88,19 @@ def test_what_was_fetched_stays_and_what_is_gone_from_s3_goes(s3, tmp_path) -> N
     assert len(open_source(folder).read(CLASSES)) == 1
 
 
-def test_a_prefix_without_answers_is_a_sentence(s3, tmp_path) -> None:
+def test_a_prefix_without_answers_is_a_sentence(s3: Any, tmp_path: Path) -> None:
     s3.put_object(Bucket="data", Key="labels/readme.txt", Body=b"")
 
     with pytest.raises(DatasetError, match="holds no answers of reviewers"):
         fetch_answers(s3, LABELS, tmp_path)
 
 
-def test_a_bucket_that_is_not_there_is_a_sentence(s3, tmp_path) -> None:
+def test_a_bucket_that_is_not_there_is_a_sentence(s3: Any, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="cannot be read"):
         fetch_answers(s3, S3Uri("elsewhere", "labels"), tmp_path)
 
 
-def test_a_key_that_leaves_the_folder_is_refused(s3, tmp_path) -> None:
+def test_a_key_that_leaves_the_folder_is_refused(s3: Any, tmp_path: Path) -> None:
     s3.put_object(Bucket="data", Key="labels/../../000001-000001.jsonl", Body=b"x")
 
     with pytest.raises(DatasetError, match="leaves its folder"):

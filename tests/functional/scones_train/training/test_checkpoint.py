@@ -1,21 +1,23 @@
 import json
 import signal
+from pathlib import Path
 
 import pytest
 import torch
 
 from scones_train.evaluation.predictions import FILE
+from tests.functional.scones_train.conftest import Job
 
 SETTINGS = {"epochs": "5", "batch_size": "8", "folds": "2"}
 MODEL = ("model.onnx", "weights.safetensors", FILE, "model.json")
 
 
-def model_bytes(job):
+def model_bytes(job: Job) -> dict[str, bytes]:
     return {name: (job.base / "model" / name).read_bytes() for name in MODEL}
 
 
 @pytest.fixture(scope="session")
-def uninterrupted(tmp_path_factory):
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The model of a training that nothing disturbs and that keeps no checkpoint."""
     from tests.functional.scones_train.conftest import Job
 
@@ -25,9 +27,10 @@ def uninterrupted(tmp_path_factory):
     return model_bytes(job)
 
 
-def interrupt(job, line, number, **environ):
+def interrupt(job: Job, line: str, number: signal.Signals, **environ: str) -> None:
     """Start the training and end it by a signal once a line of its output begins like this."""
     with job.started(**environ) as process:
+        assert process.stdout is not None
         assert any(said.startswith(line) for said in process.stdout)
         process.send_signal(number)
         process.communicate(timeout=30)
@@ -35,8 +38,8 @@ def interrupt(job, line, number, **environ):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_training_that_goes_on_ends_in_the_very_bytes_of_one_that_was_not_disturbed(
-    job, uninterrupted, number
-):
+    job: Job, uninterrupted: dict[str, bytes], number: signal.Signals
+) -> None:
     (job.base / "checkpoints").mkdir()
     job.hyperparameters(**SETTINGS)
     interrupt(job, "epoch=2/5", number)
@@ -49,7 +52,7 @@ def test_a_training_that_goes_on_ends_in_the_very_bytes_of_one_that_was_not_dist
     assert list((job.base / "checkpoints").glob("*.pt")) == []
 
 
-def test_a_finished_fold_is_not_trained_again(job, uninterrupted):
+def test_a_finished_fold_is_not_trained_again(job: Job, uninterrupted: dict[str, bytes]) -> None:
     folder = job.base / "kept"
     job.hyperparameters(**SETTINGS)
     interrupt(job, "fold=1/2", signal.SIGTERM, SM_CHECKPOINT_DIR=str(folder))
@@ -59,7 +62,7 @@ def test_a_finished_fold_is_not_trained_again(job, uninterrupted):
     assert model_bytes(job) == uninterrupted
 
 
-def test_a_checkpoint_of_other_settings_is_reported_and_not_used(job):
+def test_a_checkpoint_of_other_settings_is_reported_and_not_used(job: Job) -> None:
     (job.base / "checkpoints").mkdir()
     job.hyperparameters(**SETTINGS)
     interrupt(job, "epoch=2/5", signal.SIGTERM)
@@ -70,7 +73,7 @@ def test_a_checkpoint_of_other_settings_is_reported_and_not_used(job):
     assert "epoch=1/5" in done.stdout
 
 
-def test_an_invalid_checkpoint_is_reported_and_never_unpickled(job):
+def test_an_invalid_checkpoint_is_reported_and_never_unpickled(job: Job) -> None:
     folder = job.base / "checkpoints"
     folder.mkdir()
     job.hyperparameters(**{**SETTINGS, "folds": "0"})
@@ -81,7 +84,9 @@ def test_an_invalid_checkpoint_is_reported_and_never_unpickled(job):
     assert not (job.base / "evil").exists()
 
 
-def test_a_folder_that_cannot_be_written_costs_the_checkpoint_and_not_the_model(job, tmp_path):
+def test_a_folder_that_cannot_be_written_costs_the_checkpoint_and_not_the_model(
+    job: Job, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("")
     job.hyperparameters(**{**SETTINGS, "folds": "0"})
     done = job.run(SM_CHECKPOINT_DIR=str(tmp_path / "file" / "below"))

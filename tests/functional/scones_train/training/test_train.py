@@ -2,6 +2,9 @@ import json
 import re
 import shutil
 import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,9 +20,12 @@ from scones_train.evaluation.metrics import summarise
 from scones_train.model_folder import read_artifact
 from scones_train.sagemaker.metric_lines import parse_line
 from scones_train.serving.predictor import Predictor
+from tests.functional.scones_train.conftest import Job
 
 
-def test_a_training_leaves_a_model_that_learnt_what_it_was_shown(trained):
+def test_a_training_leaves_a_model_that_learnt_what_it_was_shown(
+    trained: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
     base, done = trained
     assert done.returncode == 0, done.stderr
     card, _ = read_artifact(base / "model")
@@ -32,7 +38,9 @@ def test_a_training_leaves_a_model_that_learnt_what_it_was_shown(trained):
     assert not (base / "output" / "failure").exists()
 
 
-def test_the_card_says_what_the_threshold_rests_on(trained):
+def test_the_card_says_what_the_threshold_rests_on(
+    trained: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
     base, _ = trained
     text = (base / "model" / "model.json").read_text()
     card = json.loads(text)
@@ -49,7 +57,9 @@ def test_the_card_says_what_the_threshold_rests_on(trained):
     assert "48 images that were held out" in (base / "model" / "reliability.svg").read_text()
 
 
-def test_the_model_folder_has_images_that_its_graph_answers_as_they_say(trained):
+def test_the_model_folder_has_images_that_its_graph_answers_as_they_say(
+    trained: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
     base, _ = trained
     predictor = Predictor.load(base / "model")
     known = loads((base / "model" / "golden_samples.json").read_bytes())
@@ -59,7 +69,7 @@ def test_the_model_folder_has_images_that_its_graph_answers_as_they_say(trained)
         assert answer.tolist() == pytest.approx(image.probabilities, abs=1e-5)
 
 
-def _encode_again(base):
+def _encode_again(base: Path) -> None:
     """Give every image another name, whose order is another, and other bytes for its pixels."""
     for number, path in enumerate(sorted(base.glob("input/data/t*/*/*.png"), reverse=True)):
         with Image.open(path) as image:
@@ -67,7 +77,9 @@ def _encode_again(base):
         path.unlink()
 
 
-def test_neither_names_nor_encoder_of_the_files_change_the_network(trained, job):
+def test_neither_names_nor_encoder_of_the_files_change_the_network(
+    trained: tuple[Path, subprocess.CompletedProcess[str]], job: Job
+) -> None:
     base, _ = trained
     parameters = json.loads((base / "input" / "config" / "hyperparameters.json").read_text())
     job.hyperparameters(**parameters)
@@ -82,7 +94,7 @@ def test_neither_names_nor_encoder_of_the_files_change_the_network(trained, job)
     assert cards[0].threshold == cards[1].threshold
 
 
-def test_without_folds_the_threshold_rests_on_images_that_were_not_learnt(job):
+def test_without_folds_the_threshold_rests_on_images_that_were_not_learnt(job: Job) -> None:
     job.hyperparameters(epochs="2", batch_size="8", folds="0")
     next(path for path in job.channel("test").iterdir() if path.is_dir()).joinpath("a.txt").touch()
     done = job.run()
@@ -94,7 +106,7 @@ def test_without_folds_the_threshold_rests_on_images_that_were_not_learnt(job):
     assert card.settings["trained_on"] == ["train"]
 
 
-def test_a_job_that_is_given_the_manifest_takes_classes_and_version_from_it(job):
+def test_a_job_that_is_given_the_manifest_takes_classes_and_version_from_it(job: Job) -> None:
     source = {"kind": "folder", "name": "x", "sha256": "0"}
     classes = ("motorcycle", "bicycle")
     manifest = Manifest(content_version(classes, source, {}, ()), classes, source, {}, ())
@@ -106,7 +118,7 @@ def test_a_job_that_is_given_the_manifest_takes_classes_and_version_from_it(job)
     assert (card.labels, card.dataset_version) == (classes, manifest.version)
 
 
-def test_the_output_can_be_parsed(trained):
+def test_the_output_can_be_parsed(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     _, done = trained
     lines = [parse_line(line) for line in done.stdout.splitlines()]
     epochs = [line for line in lines if "epoch" in line]
@@ -117,7 +129,7 @@ def test_the_output_can_be_parsed(trained):
     assert re.search(r"^test_accuracy=[01]\.\d{4} ", done.stdout, re.MULTILINE)
 
 
-def test_colour_images_are_trained_from_the_packages_weights(job):
+def test_colour_images_are_trained_from_the_packages_weights(job: Job) -> None:
     job.hyperparameters(recipe="auto", epochs="4", batch_size="8", folds="0")
     done = job.run()
     assert done.returncode == 0, done.stderr
@@ -131,7 +143,7 @@ def test_colour_images_are_trained_from_the_packages_weights(job):
     assert (answers(test.pixels).argmax(axis=1) == test.labels).mean() == card.metrics["accuracy"]
 
 
-def test_a_damaged_weights_file_fails_the_job_in_a_sentence(job):
+def test_a_damaged_weights_file_fails_the_job_in_a_sentence(job: Job) -> None:
     folder = job.channel("weights")
     folder.mkdir()
     (folder / "w.safetensors").write_bytes(b"garbage")
@@ -141,29 +153,29 @@ def test_a_damaged_weights_file_fails_the_job_in_a_sentence(job):
     assert not (job.base / "model").exists()
 
 
-def _no_channel(job):
+def _no_channel(job: Job) -> None:
     shutil.rmtree(job.channel("validation"))
 
 
-def _empty_class(job):
+def _empty_class(job: Job) -> None:
     shutil.rmtree(job.channel("train") / "bicycle")
 
 
-def _unknown_class(job):
+def _unknown_class(job: Job) -> None:
     folder = job.channel("test") / "scooter"
     folder.mkdir()
     (folder / "0.png").write_bytes(b"any")
 
 
-def _unreadable(job):
+def _unreadable(job: Job) -> None:
     (job.channel("train") / "bicycle" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
 
 
-def _bad_value(job):
+def _bad_value(job: Job) -> None:
     job.hyperparameters(epochs="none")
 
 
-def _bad_file(job):
+def _bad_file(job: Job) -> None:
     job.hyperparameters()
     (job.base / "input" / "config" / "hyperparameters.json").write_text("[1")
 
@@ -179,7 +191,9 @@ def _bad_file(job):
         (_bad_file, "hyperparameters.json"),
     ],
 )
-def test_a_users_error_is_one_sentence_and_no_model(job, spoil, named):
+def test_a_users_error_is_one_sentence_and_no_model(
+    job: Job, spoil: Callable[[Job], None], named: str
+) -> None:
     spoil(job)
     done = job.run()
     assert done.returncode == 1
@@ -189,13 +203,15 @@ def test_a_users_error_is_one_sentence_and_no_model(job, spoil, named):
     assert not (job.base / "model").exists()
 
 
-def test_the_variables_of_the_platform_win(job, tmp_path_factory):
+def test_the_variables_of_the_platform_win(
+    job: Job, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     elsewhere = tmp_path_factory.mktemp("channel")
     assert job.run(SM_CHANNEL_TRAIN=str(elsewhere)).returncode == 1
     assert str(elsewhere) in job.failure()
 
 
-def test_a_base_that_cannot_be_written_still_gets_its_sentence(job, tmp_path):
+def test_a_base_that_cannot_be_written_still_gets_its_sentence(job: Job, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = job.run(SAGEMAKER_BASE_DIR=str(tmp_path / "file"))
     assert done.returncode == 1
@@ -203,9 +219,10 @@ def test_a_base_that_cannot_be_written_still_gets_its_sentence(job, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_job_that_is_stopped_ends_all_its_trainings_at_once(job):
+def test_a_job_that_is_stopped_ends_all_its_trainings_at_once(job: Job) -> None:
     job.hyperparameters(epochs="1000", batch_size="8", folds="3")
     with job.started(OMP_NUM_THREADS="2") as process:
+        assert process.stdout is not None
         assert any(line.startswith("epoch=") for line in process.stdout)
         process.terminate()
         process.communicate(timeout=30)

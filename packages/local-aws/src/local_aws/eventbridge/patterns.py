@@ -39,18 +39,18 @@ def parse_pattern(text: str | None) -> dict[str, Any]:
     if not text:
         return {}
     try:
-        found = json.loads(text)
+        pattern = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise PatternError("Invalid JSON") from error
-    if not isinstance(found, dict):
+    if not isinstance(pattern, dict):
         raise PatternError("Filter is not an object")
-    _check_object(found)
-    return found
+    _check_object(pattern)
+    return pattern
 
 
 def matches(pattern: Mapping[str, Any], event: Any) -> bool:
     """Return whether an event matches a valid pattern; an empty one matches every event."""
-    return any(_matches_object(pattern, one) for one in alternatives(event))
+    return any(_matches_object(pattern, alternative) for alternative in alternatives(event))
 
 
 def alternatives(event: Any) -> Iterator[Any]:
@@ -81,8 +81,8 @@ def _check_object(pattern: Mapping[str, Any]) -> None:
         raise PatternError("Empty objects are not allowed")
     for name, value in pattern.items():
         if name == "$or" and _is_or(value):
-            for one in value:
-                _check_object(one)
+            for inner in value:
+                _check_object(inner)
         elif isinstance(value, dict):
             _check_object(value)
         elif not isinstance(value, list):
@@ -90,8 +90,8 @@ def _check_object(pattern: Mapping[str, Any]) -> None:
         elif not value:
             raise PatternError("Empty arrays are not allowed")
         else:
-            for one in value:
-                _check_value(one)
+            for operand in value:
+                _check_value(operand)
 
 
 def _is_or(value: Any) -> bool:
@@ -134,10 +134,10 @@ def _check_string(name: str, operand: Any) -> None:
 def _check_wildcard(name: str, operand: Any) -> None:
     _check_string(name, operand)
     tokens = _wildcard_tokens(operand)
-    if any(one is two is None for one, two in itertools.pairwise(tokens)):
+    if any(token is after is None for token, after in itertools.pairwise(tokens)):
         raise PatternError("Consecutive wildcard characters are not allowed")
-    after = [two for one, two in itertools.pairwise(tokens) if one is None]
-    if any(after.count(sign) > _MAX_SAME_AFTER_WILDCARD for sign in set(after)):
+    signs = [after for token, after in itertools.pairwise(tokens) if token is None]
+    if any(signs.count(sign) > _MAX_SAME_AFTER_WILDCARD for sign in set(signs)):
         raise PatternError(
             "Rule is too complex - try using fewer wildcard characters or fewer repeating "
             "character sequences after a wildcard character"
@@ -214,12 +214,12 @@ def _matches_object(pattern: Mapping[str, Any], value: Any) -> bool:
 
 def _matches_field(name: str, operand: Any, value: Any) -> bool:
     if name == "$or" and _is_or(operand):
-        return any(_matches_object(one, value) for one in operand)
-    found = value.get(name, _MISSING) if isinstance(value, Mapping) else _MISSING
+        return any(_matches_object(inner, value) for inner in operand)
+    field = value.get(name, _MISSING) if isinstance(value, Mapping) else _MISSING
     if isinstance(operand, Mapping):
-        return _matches_object(operand, found)
-    leaves = list(_leaves(found))
-    return any(_matches_leaves(one, leaves) for one in operand)
+        return _matches_object(operand, field)
+    leaves = list(_leaves(field))
+    return any(_matches_leaves(condition, leaves) for condition in operand)
 
 
 def _leaves(value: Any) -> Iterator[Any]:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from xml.etree import ElementTree
 
 from botocore.exceptions import UnknownServiceError
 from botocore.model import ListShape, MapShape, OperationNotFoundError, Shape, StructureShape
@@ -12,7 +13,7 @@ from moto.core.utils import get_service_model
 
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.errors import LocalAwsError
-from local_aws.iam.roles import RoleNotAssumable, require_trust
+from local_aws.iam.roles import RoleNotAssumable, require_trust, role_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,14 @@ _ROLE_NAME = re.compile(r"\w*role_?arn", re.IGNORECASE)
 
 
 def handed_roles(response: Any, service: str, operation: str) -> list[HandedRole]:
-    """Return the roles that a request hands over, wherever its operation's model has one."""
+    """Return the roles that a request hands over, wherever its operation's model has one.
+
+    S3's are those of `replication_role`.
+    """
+    if (service, operation) == ("iam", "AddRoleToInstanceProfile"):
+        role_arn = f"arn:aws:iam::{ACCOUNT_ID}:role/{response._get_param('RoleName')}"
+        found = role_of(role_arn)
+        return [HandedRole(found.arn if found else role_arn, "ec2.amazonaws.com", "")]
     if service in _OWN_ROLES or operation.startswith(_READING):
         return []
     paths = role_paths(response.boto3_service_name, operation)
@@ -74,6 +82,19 @@ def handed_roles(response: Any, service: str, operation: str) -> list[HandedRole
     start = f"arn:aws:{service}:{response.region}:{ACCOUNT_ID}:{before}"
     source = name if name.startswith("arn:") else f"{start}{name}"
     return [HandedRole(role, f"{service}.amazonaws.com", source) for role in dict.fromkeys(roles)]
+
+
+def replication_role(body: str | bytes) -> str:
+    """Return the role that a bucket's replication is to act with, "" for none.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketReplication.html
+    """
+    try:
+        # Expat bounds how far entities may grow, and opens nothing outside the text.
+        document = ElementTree.fromstring(body)  # noqa: S314
+    except ElementTree.ParseError:  # moto says what is wrong with it
+        return ""
+    return (document.findtext("{*}Role") or document.findtext("Role") or "").strip()
 
 
 @functools.lru_cache(maxsize=4096)

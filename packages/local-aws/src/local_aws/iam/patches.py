@@ -29,6 +29,7 @@ from local_aws.iam.authorization import (
 from local_aws.iam.callers import KeyRefused, caller_of, require_valid_key, session_of
 from local_aws.iam.pass_role import TrustMissing, require_assumable
 from local_aws.iam.policy import Access, Principal, Verdict, verdict
+from local_aws.iam.post_policies import FormRefused, require_allowed
 from local_aws.iam.required_access import is_encrypted, request_accesses, service_prefix
 from local_aws.iam.roles import is_enforced
 from local_aws.iam.s3_requests import is_public, missing_object_accesses, s3_accesses
@@ -115,7 +116,9 @@ def authorise_s3_request(
         signed = _signed(response)
         if bucket_name and key_name is None and response.form_data.get("key"):
             key_name = response.querystring["key"][0]  # with the file's name filled in
-            signed = signed if signed.key else signed_form(response.form_data)
+            if not signed.key:
+                signed = signed_form(response.form_data)
+                _require_allowed_form(response, signed, bucket_name, str(key_name))
         key = signed.key
         signed.require_unexpired()
         if key:
@@ -133,6 +136,20 @@ def authorise_s3_request(
         raise _s3_denied(str(error), bucket_name) from error
     except KeyRefused as error:
         raise _s3_refused(error) from error
+
+
+def _require_allowed_form(response: Any, signed: Signed, bucket: str, key: str) -> None:
+    if not signed.key:
+        return
+    signed.require_unexpired()
+    content = response.body or b""
+    size = len(content.encode() if isinstance(content, str) else content)
+    try:
+        require_allowed({**response.form_data, "key": key}, bucket, size)
+    except FormRefused as error:
+        if error.code == "AccessDenied":
+            raise AccessDenied(str(error)) from error
+        raise S3ClientError(error.code, str(error)) from error
 
 
 @patch(

@@ -144,8 +144,8 @@ def _key_arn(response: Any, identifier: str) -> str:
 def _events(response: Any, action: str) -> list[str]:
     if action == "PutEvents":
         entries = response._get_param("Entries") or []
-        given = [str(entry.get("EventBusName") or "default") for entry in entries]
-        buses = {name.rsplit("/", 1)[-1] for name in given}
+        named = [str(entry.get("EventBusName") or "default") for entry in entries]
+        buses = {name.rsplit("/", 1)[-1] for name in named}
         return [arn(response, "events", "event-bus/", bus) for bus in sorted(buses)] or ANY
     if tagged := parameter_values(response, "ResourceARN"):
         return tagged
@@ -161,12 +161,12 @@ def _events(response: Any, action: str) -> list[str]:
 
 def _iam(response: Any, _: str) -> list[str]:
     start = f"arn:aws:iam::{response.current_account}"
-    if found := parameter_values(response, "RoleName"):
-        return [_role_arn(response, start, found[0])]
-    if found := parameter_values(response, "GroupName"):
-        return [f"{start}:group/{found[0]}"]
-    if found := parameter_values(response, "UserName"):
-        return [f"{start}:user/{found[0]}"]
+    if names := parameter_values(response, "RoleName"):
+        return [_role_arn(response, start, names[0])]
+    if names := parameter_values(response, "GroupName"):
+        return [f"{start}:group/{names[0]}"]
+    if names := parameter_values(response, "UserName"):
+        return [f"{start}:user/{names[0]}"]
     return parameter_values(response, "PolicyArn") or ANY
 
 
@@ -268,17 +268,21 @@ def transacted(response: Any, service: str, action: str) -> list[tuple[str, str]
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-iam.html
     """
     if service == "dynamodb" and action == "BatchExecuteStatement":
-        texts = {one.get("Statement", "") for one in response._get_param("Statements") or ()}
+        texts = {
+            statement.get("Statement", "") for statement in response._get_param("Statements") or ()
+        }
         parsed = {parse(text) for text in texts}
-        return sorted({(one.action, _table(response, one.table)) for one in parsed})
+        return sorted(
+            {(statement.action, _table(response, statement.table)) for statement in parsed}
+        )
     if service != "dynamodb" or action not in ("TransactGetItems", "TransactWriteItems"):
         return []
     parts = response._get_param("TransactItems") or ()
     return [
-        (_TRANSACTED[kind], _table(response, given["TableName"]))
+        (_TRANSACTED[kind], _table(response, request["TableName"]))
         for part in parts
-        for kind, given in part.items()
-        if kind in _TRANSACTED and given.get("TableName")
+        for kind, request in part.items()
+        if kind in _TRANSACTED and request.get("TableName")
     ]
 
 
@@ -362,14 +366,14 @@ def resources_of(response: Any, service: str, action: str) -> list[str]:
     if action in _WITHOUT_RESOURCE:
         return ANY
     special = SPECIAL.get(service)
-    if special is not None and (found := special(response, action)):
-        return found
-    found = [
+    if special is not None and (arns := special(response, action)):
+        return arns
+    arns = [
         arn(response, service, before, value)
         for name, before in _NAMED.get(service, ())
         if name not in _NOT_ASKED.get(action, ())
         for value in parameter_values(response, name)
     ]
-    if found:
-        return found
+    if arns:
+        return arns
     return [arn(response, service, "alarm:", "*")] if service == "cloudwatch" else ANY

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlparse
 from xml.etree import ElementTree
 
+from local_aws.iam.pass_role import replication_role
 from local_aws.iam.policy import Access
 from local_aws.iam.required_access import common_values
 from local_aws.iam.resource_policies import kms_key
@@ -75,6 +76,10 @@ def s3_accesses(response: Any, bucket: str | None, key: str | None) -> list[Acce
     ]
     if bucket is not None and key is None and own[0].action == "s3:DeleteObject":
         return list(_deletions(response, bucket, values))
+    if own[0].action == "s3:PutReplicationConfiguration" and response.method == "PUT":
+        passed = {**values, "iam:passedtoservice": "s3.amazonaws.com"}
+        role = replication_role(response.body)
+        own += [Access("iam:PassRole", role, passed)] if role else []
     if bucket is None or key is None:
         return own
     source = list(_copied(response, values))

@@ -107,11 +107,11 @@ def _version_2_end(fields: Mapping[str, str]) -> datetime:
 
 
 def _policy_end(policy: str) -> datetime:
-    """Return when the policy of a form ends; the rest of it is not checked."""
+    """Return when the policy of a form ends."""
     try:
         end = datetime.fromisoformat(json.loads(base64.b64decode(policy))["expiration"])
         return _aged(end if end.tzinfo else end.replace(tzinfo=UTC))
-    except (KeyError, TypeError, ValueError, OverflowError):
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         return _NEVER_VALID
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration.sagemaker.conftest import Sagemaker
 
 from local_aws.control import LocalAws
 from local_aws.sagemaker.image_programs import ImageCommands
@@ -25,7 +26,7 @@ def alive(pid: int) -> bool:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
 def test_no_program_outlives_its_server(
-    sm: Any, images: dict[str, ImageCommands], tmp_path: Path, end: signal.Signals
+    sm: Sagemaker, images: dict[str, ImageCommands], tmp_path: Path, end: signal.Signals
 ) -> None:
     with LocalAws.start(tmp_path, 0, images) as aws:
         other = type(sm)(aws)

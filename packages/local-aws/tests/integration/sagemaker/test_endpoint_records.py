@@ -1,10 +1,10 @@
 """What the records answer that Terraform reads back: an extra field there is a replacement."""
 
 import uuid
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from integration.sagemaker.conftest import Sagemaker
 
 ROLE = "arn:aws:iam::123456789012:role/sagemaker"
 
@@ -14,7 +14,7 @@ def name() -> str:
     return f"record-{uuid.uuid4().hex[:8]}"
 
 
-def test_a_model_is_described_as_it_was_made(sm: Any, name: str) -> None:
+def test_a_model_is_described_as_it_was_made(sm: Sagemaker, name: str) -> None:
     sagemaker = sm.client("sagemaker")
     container = {"Image": "toy-model", "Environment": {"A": "1"}}
     sagemaker.create_model(
@@ -32,7 +32,7 @@ def test_a_model_is_described_as_it_was_made(sm: Any, name: str) -> None:
     assert "Containers" not in model
 
 
-def test_a_configuration_without_capture_says_nothing_of_it(sm: Any, name: str) -> None:
+def test_a_configuration_without_capture_says_nothing_of_it(sm: Sagemaker, name: str) -> None:
     sagemaker = sm.client("sagemaker")
     sagemaker.create_model(
         ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer={"Image": "toy-model"}
@@ -46,7 +46,7 @@ def test_a_configuration_without_capture_says_nothing_of_it(sm: Any, name: str) 
     assert config["ProductionVariants"] == [variant]
 
 
-def test_tags_are_replaced_and_removed(sm: Any, name: str) -> None:
+def test_tags_are_replaced_and_removed(sm: Sagemaker, name: str) -> None:
     sagemaker = sm.client("sagemaker")
     arn = sagemaker.create_model_package_group(
         ModelPackageGroupName=name, Tags=[{"Key": "a", "Value": "1"}]
@@ -63,7 +63,7 @@ def test_tags_are_replaced_and_removed(sm: Any, name: str) -> None:
     assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "b", "Value": "3"}]
 
 
-def test_a_package_group_is_deleted_once_it_is_empty(sm: Any, name: str) -> None:
+def test_a_package_group_is_deleted_once_it_is_empty(sm: Sagemaker, name: str) -> None:
     sagemaker = sm.client("sagemaker")
     sagemaker.create_model_package_group(ModelPackageGroupName=name)
     package = sagemaker.create_model_package(ModelPackageGroupName=name)["ModelPackageArn"]
@@ -78,7 +78,7 @@ def test_a_package_group_is_deleted_once_it_is_empty(sm: Any, name: str) -> None
         sagemaker.describe_model_package_group(ModelPackageGroupName=name)
 
 
-def test_tags_of_what_is_not_there_are_an_error_of_the_caller(sm: Any) -> None:
+def test_tags_of_what_is_not_there_are_an_error_of_the_caller(sm: Sagemaker) -> None:
     with pytest.raises(ClientError, match="ValidationException") as caught:
         sm.client("sagemaker").list_tags(
             ResourceArn="arn:aws:sagemaker:us-east-1:123456789012:model/none"

@@ -2,23 +2,25 @@
 
 import json
 import threading
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from integration.sagemaker.conftest import Sagemaker
 
 BUCKET = "sagemaker-tests"
 
 
 @pytest.fixture(scope="module")
-def shop(sm: Any) -> str:
+def shop(sm: Sagemaker) -> str:
     """Return the name of an endpoint in service."""
     sm.model("shop")
     assert sm.endpoint("shop", "shop")["EndpointStatus"] == "InService"
     return "shop"
 
 
-def test_a_body_that_is_no_text_comes_to_the_container_with_its_headers(sm: Any, shop: str) -> None:
+def test_a_body_that_is_no_text_comes_to_the_container_with_its_headers(
+    sm: Sagemaker, shop: str
+) -> None:
     answer = sm.invoke(shop, b"\x89PNG\xff\x00", ContentType="image/png")
     assert answer["Body"] == b"[0.9, 0.1]"
     assert (answer["InvokedProductionVariant"], answer["ContentType"]) == (
@@ -36,7 +38,7 @@ def test_a_body_that_is_no_text_comes_to_the_container_with_its_headers(sm: Any,
     assert echoed["CustomAttributes"] == "a=1"
 
 
-def test_custom_attributes_over_1024_characters_are_refused(sm: Any, shop: str) -> None:
+def test_custom_attributes_over_1024_characters_are_refused(sm: Sagemaker, shop: str) -> None:
     assert sm.invoke(shop, b"x", CustomAttributes="a" * 1024)["CustomAttributes"] == "a" * 1024
     with pytest.raises(ClientError) as caught:
         sm.invoke(shop, b"x", CustomAttributes="a" * 1025)
@@ -44,14 +46,14 @@ def test_custom_attributes_over_1024_characters_are_refused(sm: Any, shop: str) 
     assert (error["Code"], "customAttributes" in error["Message"]) == ("ValidationError", True)
 
 
-def test_a_container_that_answers_too_much_is_a_model_error(sm: Any, shop: str) -> None:
+def test_a_container_that_answers_too_much_is_a_model_error(sm: Sagemaker, shop: str) -> None:
     with pytest.raises(ClientError) as caught:
         sm.invoke(shop, b"bytes 6291557")
     assert caught.value.response["Error"]["Code"] == "ModelError"
     assert "6,291,556 bytes" in caught.value.response["Error"]["Message"]
 
 
-def test_a_program_gets_its_own_environment_only(sm: Any, shop: str) -> None:
+def test_a_program_gets_its_own_environment_only(sm: Sagemaker, shop: str) -> None:
     environment = json.loads(sm.invoke(shop, b"environment")["Body"])
 
     assert environment["FROM_IMAGE"] == "yes"
@@ -61,7 +63,9 @@ def test_a_program_gets_its_own_environment_only(sm: Any, shop: str) -> None:
 
 
 @pytest.mark.parametrize(("status", "kind"), [(400, "client"), (503, "server")])
-def test_a_refusing_container_is_a_model_error(sm: Any, shop: str, status: int, kind: str) -> None:
+def test_a_refusing_container_is_a_model_error(
+    sm: Sagemaker, shop: str, status: int, kind: str
+) -> None:
     with pytest.raises(ClientError) as caught:
         sm.invoke(shop, f"status {status}".encode())
 
@@ -75,7 +79,7 @@ def test_a_refusing_container_is_a_model_error(sm: Any, shop: str, status: int, 
 
 
 def test_unknown_endpoints_variants_and_large_bodies_are_validation_errors(
-    sm: Any, shop: str
+    sm: Sagemaker, shop: str
 ) -> None:
     with pytest.raises(ClientError, match=r"ValidationError.*Endpoint no of account 1234567"):
         sm.invoke("no")
@@ -86,7 +90,7 @@ def test_unknown_endpoints_variants_and_large_bodies_are_validation_errors(
     assert sm.invoke(shop, b"x" * 6_291_456)["Body"] == b"[0.9, 0.1]"
 
 
-def test_answers_are_captured_and_refusals_are_not(sm: Any) -> None:
+def test_answers_are_captured_and_refusals_are_not(sm: Sagemaker) -> None:
     sm.model("captured")
     sm.endpoint("captured", "captured")
     sm.invoke("captured", b"\x89PNG", ContentType="image/png", InferenceId="id-1")
@@ -102,7 +106,7 @@ def test_answers_are_captured_and_refusals_are_not(sm: Any) -> None:
     assert records[0]["captureData"]["endpointOutput"]["data"] == "[0.9, 0.1]"
 
 
-def test_output_and_metrics_of_an_endpoint_are_in_cloudwatch(sm: Any, shop: str) -> None:
+def test_output_and_metrics_of_an_endpoint_are_in_cloudwatch(sm: Sagemaker, shop: str) -> None:
     sm.invoke(shop)
 
     assert "listening" in sm.log_lines(f"/aws/sagemaker/Endpoints/{shop}")
@@ -122,7 +126,7 @@ def test_output_and_metrics_of_an_endpoint_are_in_cloudwatch(sm: Any, shop: str)
     ],
 )
 def test_an_endpoint_that_cannot_serve_fails_with_a_reason(
-    sm: Any, name: str, message: str
+    sm: Sagemaker, name: str, message: str
 ) -> None:
     if name == "broken-program":
         sm.model(name, FAIL="1")
@@ -143,7 +147,7 @@ def test_an_endpoint_that_cannot_serve_fails_with_a_reason(
         sm.client("sagemaker").update_endpoint(EndpointName=name, EndpointConfigName=name)
 
 
-def test_an_update_drops_no_request_and_a_failed_one_keeps_the_old(sm: Any) -> None:
+def test_an_update_drops_no_request_and_a_failed_one_keeps_the_old(sm: Sagemaker) -> None:
     sm.model("blue", answer="blue")
     sm.model("green", answer="green")
     sm.model("broken", FAIL="1")
@@ -190,7 +194,7 @@ def test_an_update_drops_no_request_and_a_failed_one_keeps_the_old(sm: Any) -> N
     sm.until(lambda: not list((sm.aws.home / "endpoints" / "live").iterdir()))
 
 
-def test_an_alarm_of_the_deployment_rolls_it_back(sm: Any, shop: str) -> None:
+def test_an_alarm_of_the_deployment_rolls_it_back(sm: Sagemaker, shop: str) -> None:
     cloudwatch = sm.client("cloudwatch")
     cloudwatch.put_metric_alarm(
         AlarmName="errors",
@@ -222,7 +226,7 @@ def test_an_alarm_of_the_deployment_rolls_it_back(sm: Any, shop: str) -> None:
     assert sm.invoke(shop)["Body"] == b"[0.9, 0.1]"
 
 
-def test_weights_move_the_requests(sm: Any) -> None:
+def test_weights_move_the_requests(sm: Sagemaker) -> None:
     sm.model("left", answer="left")
     sm.model("right", answer="right")
     sagemaker = sm.client("sagemaker")
@@ -256,7 +260,7 @@ def test_weights_move_the_requests(sm: Any) -> None:
     assert [v["CurrentInstanceCount"] for v in variants] == [1, 1]
 
 
-def test_names_are_used_once(sm: Any, shop: str) -> None:
+def test_names_are_used_once(sm: Sagemaker, shop: str) -> None:
     sagemaker = sm.client("sagemaker")
 
     with pytest.raises(ClientError, match="already existing endpoint "):

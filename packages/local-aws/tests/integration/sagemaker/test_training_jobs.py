@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from integration.sagemaker.conftest import Sagemaker
 
 BUCKET = "sagemaker-tests"
 GROUP = "/aws/sagemaker/TrainingJobs"
 
 
-def seen_by_the_program(sm: Any, job: dict[str, Any]) -> dict[str, Any]:
+def seen_by_the_program(sm: Sagemaker, job: dict[str, Any]) -> dict[str, Any]:
     bucket, _, key = job["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://").partition("/")
     body = sm.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     with tarfile.open(fileobj=io.BytesIO(body)) as tar:
@@ -22,7 +23,7 @@ def seen_by_the_program(sm: Any, job: dict[str, Any]) -> dict[str, Any]:
         return seen
 
 
-def test_a_job_runs_the_program_with_the_container_contract(sm: Any) -> None:
+def test_a_job_runs_the_program_with_the_container_contract(sm: Sagemaker) -> None:
     sm.train("whole", hyperparameters={"epochs": "3"}, Environment={"SEED": "7"})
     job = sm.trained("whole")
 
@@ -39,7 +40,7 @@ def test_a_job_runs_the_program_with_the_container_contract(sm: Any) -> None:
     assert "PYTHONPATH" not in seen["environment"]
 
 
-def test_a_job_goes_through_the_statuses_and_keeps_the_last_metrics(sm: Any) -> None:
+def test_a_job_goes_through_the_statuses_and_keeps_the_last_metrics(sm: Sagemaker) -> None:
     sm.train("statuses", hyperparameters={"epochs": "2"})
     job = sm.trained("statuses")
 
@@ -54,7 +55,7 @@ def test_a_job_goes_through_the_statuses_and_keeps_the_last_metrics(sm: Any) -> 
     assert listed["TrainingJobSummaries"][0]["TrainingJobStatus"] == "Completed"
 
 
-def test_output_is_in_the_logs_while_the_job_runs_and_a_stop_keeps_the_model(sm: Any) -> None:
+def test_output_is_in_the_logs_while_the_job_runs_and_a_stop_keeps_the_model(sm: Sagemaker) -> None:
     sm.train("stopped", hyperparameters={"epochs": "9", "seconds": "20"})
     sagemaker = sm.client("sagemaker")
 
@@ -77,7 +78,7 @@ def test_output_is_in_the_logs_while_the_job_runs_and_a_stop_keeps_the_model(sm:
         sagemaker.stop_training_job(TrainingJobName="stopped")
 
 
-def test_a_job_that_takes_too_long_is_ended(sm: Any) -> None:
+def test_a_job_that_takes_too_long_is_ended(sm: Sagemaker) -> None:
     sm.train(
         "slow",
         hyperparameters={"seconds": "60"},
@@ -96,7 +97,7 @@ def test_a_job_that_takes_too_long_is_ended(sm: Any) -> None:
     ],
 )
 def test_a_failing_program_says_why(
-    sm: Any, name: str, hyperparameters: dict[str, str], reason: str
+    sm: Sagemaker, name: str, hyperparameters: dict[str, str], reason: str
 ) -> None:
     sm.train(name, hyperparameters=hyperparameters)
     job = sm.trained(name)
@@ -124,7 +125,7 @@ def test_a_failing_program_says_why(
     ],
 )
 def test_a_job_that_cannot_run_fails_with_a_reason(
-    sm: Any, name: str, changes: dict[str, Any], message: str
+    sm: Sagemaker, name: str, changes: dict[str, Any], message: str
 ) -> None:
     sm.train(name, **changes)
     job = sm.trained(name)
@@ -133,7 +134,7 @@ def test_a_job_that_cannot_run_fails_with_a_reason(
     assert message in job["FailureReason"]
 
 
-def test_a_manifest_names_the_files_of_a_channel(sm: Any) -> None:
+def test_a_manifest_names_the_files_of_a_channel(sm: Sagemaker) -> None:
     listed = [{"prefix": f"s3://{BUCKET}/dataset/train/"}, "bicycle/a.png"]
     sm.client("s3").put_object(Bucket=BUCKET, Key="list.json", Body=json.dumps(listed).encode())
     source = {"S3DataType": "ManifestFile", "S3Uri": f"s3://{BUCKET}/list.json"}
@@ -144,7 +145,7 @@ def test_a_manifest_names_the_files_of_a_channel(sm: Any) -> None:
     assert seen_by_the_program(sm, sm.trained("by-manifest"))["files"] == ["train/bicycle/a.png"]
 
 
-def test_a_name_is_used_once_and_an_unknown_one_is_an_error(sm: Any) -> None:
+def test_a_name_is_used_once_and_an_unknown_one_is_an_error(sm: Sagemaker) -> None:
     sm.train("once")
     with pytest.raises(ClientError, match="ResourceInUse"):
         sm.train("once")
@@ -153,7 +154,7 @@ def test_a_name_is_used_once_and_an_unknown_one_is_an_error(sm: Any) -> None:
     assert sm.trained("once")["TrainingJobStatus"] == "Completed"
 
 
-def test_an_invalid_metric_expression_makes_no_job(sm: Any) -> None:
+def test_an_invalid_metric_expression_makes_no_job(sm: Sagemaker) -> None:
     algorithm = {
         "TrainingImage": "toy-model",
         "TrainingInputMode": "File",

@@ -89,68 +89,68 @@ def parse(text: str) -> Call:
     return call
 
 
-def _call(text: str, place: int, depth: int) -> tuple[Call, int]:
-    found = _CALL.match(text, place)
-    if found is None or found[1] not in FUNCTIONS:
-        raise InvalidIntrinsic(f"'{text[place:]}' is not a call of an intrinsic function.")
+def _call(text: str, position: int, depth: int) -> tuple[Call, int]:
+    match = _CALL.match(text, position)
+    if match is None or match[1] not in FUNCTIONS:
+        raise InvalidIntrinsic(f"'{text[position:]}' is not a call of an intrinsic function.")
     if depth > _MAX_NESTED:
         raise InvalidIntrinsic(f"At most {_MAX_NESTED} intrinsic functions may be nested.")
     arguments: list[Any] = []
-    place = _blank(text, found.end())
-    while not text.startswith(")", place):
-        value, place = _argument(text, place, depth)
+    position = _blank(text, match.end())
+    while not text.startswith(")", position):
+        value, position = _argument(text, position, depth)
         arguments.append(value)
-        place = _blank(text, place)
-        if text.startswith(",", place):
-            place = _blank(text, place + 1)
-            if text.startswith(")", place):
+        position = _blank(text, position)
+        if text.startswith(",", position):
+            position = _blank(text, position + 1)
+            if text.startswith(")", position):
                 raise InvalidIntrinsic(f"'{text}' has a comma without an argument after it.")
-        elif not text.startswith(")", place):
+        elif not text.startswith(")", position):
             raise InvalidIntrinsic(f"'{text}' is not closed, or lacks a comma.")
-    min_count, max_count = FUNCTIONS[found[1]].arguments
+    min_count, max_count = FUNCTIONS[match[1]].arguments
     if not min_count <= len(arguments) <= max_count:
-        raise InvalidIntrinsic(f"States.{found[1]} does not take {len(arguments)} arguments.")
-    return Call(found[1], tuple(arguments)), place + 1
+        raise InvalidIntrinsic(f"States.{match[1]} does not take {len(arguments)} arguments.")
+    return Call(match[1], tuple(arguments)), position + 1
 
 
-def _blank(text: str, place: int) -> int:
-    while text[place : place + 1].isspace():
-        place += 1
-    return place
+def _blank(text: str, position: int) -> int:
+    while text[position : position + 1].isspace():
+        position += 1
+    return position
 
 
-def _argument(text: str, place: int, depth: int) -> tuple[Any, int]:
-    if text.startswith("'", place):
-        end = place + 1
+def _argument(text: str, position: int, depth: int) -> tuple[Any, int]:
+    if text.startswith("'", position):
+        end = position + 1
         while end < len(text) and text[end] != "'":
             end += 2 if text[end] == "\\" else 1
         if end >= len(text):
             raise InvalidIntrinsic(f"'{text}' has a string that is not closed.")
-        return Text(text[place + 1 : end]), end + 1
-    if text.startswith("$", place):
-        end = _end_of_path(text, place)
-        path = text[place:end].strip()
+        return Text(text[position + 1 : end]), end + 1
+    if text.startswith("$", position):
+        end = _end_of_path(text, position)
+        path = text[position:end].strip()
         _check_path(path)
         return Reference(path), end
-    if text.startswith("States.", place):
-        return _call(text, place, depth + 1)
-    number = _NUMBER.match(text, place)
+    if text.startswith("States.", position):
+        return _call(text, position, depth + 1)
+    number = _NUMBER.match(text, position)
     if number:
         return json.loads(number[0]), number.end()
     for literal, value in _LITERALS.items():
-        if text.startswith(literal, place):
-            return value, place + len(literal)
-    raise InvalidIntrinsic(f"'{text}' has an argument that is not valid: '{text[place:]}'.")
+        if text.startswith(literal, position):
+            return value, position + len(literal)
+    raise InvalidIntrinsic(f"'{text}' has an argument that is not valid: '{text[position:]}'.")
 
 
-def _end_of_path(text: str, place: int) -> int:
+def _end_of_path(text: str, position: int) -> int:
     """Return where a path ends: at a comma or parenthesis outside of brackets and quotes."""
     depth, quote = 0, ""
-    while place < len(text):
-        letter = text[place]
+    while position < len(text):
+        letter = text[position]
         if quote:
             if letter == "\\":
-                place += 1
+                position += 1
             elif letter == quote:
                 quote = ""
         elif letter in "'\"" and depth:
@@ -159,12 +159,12 @@ def _end_of_path(text: str, place: int) -> int:
             depth += 1
         elif letter in "])":
             if depth == 0:
-                return place
+                return position
             depth -= 1
         elif letter == "," and depth == 0:
-            return place
-        place += 1
-    return place
+            return position
+        position += 1
+    return position
 
 
 def _check_path(path: str) -> None:
@@ -177,17 +177,17 @@ def _check_path(path: str) -> None:
 
 def _letters(source: str) -> list[tuple[str, bool]]:
     """Return a string's letters, each with whether it was escaped; raises IntrinsicFailed."""
-    found: list[tuple[str, bool]] = []
-    place = 0
-    while place < len(source):
-        escaped = source[place] == "\\"
+    letters: list[tuple[str, bool]] = []
+    position = 0
+    while position < len(source):
+        escaped = source[position] == "\\"
         if escaped:
-            place += 1
-            if source[place : place + 1] not in tuple(_ESCAPED):
+            position += 1
+            if source[position : position + 1] not in tuple(_ESCAPED):
                 raise IntrinsicFailed(f"The string '{source}' has an open escape backslash.")
-        found.append((source[place], escaped))
-        place += 1
-    return found
+        letters.append((source[position], escaped))
+        position += 1
+    return letters
 
 
 def evaluate(call: Call, resolve: Callable[[str], Any]) -> Any:
@@ -198,11 +198,11 @@ def evaluate(call: Call, resolve: Callable[[str], Any]) -> Any:
         else resolve(argument.path)
         if isinstance(argument, Reference)
         else argument
-        if isinstance(argument, Text) and call.name == "Format" and place == 0
+        if isinstance(argument, Text) and call.name == "Format" and index == 0
         else argument.value()
         if isinstance(argument, Text)
         else argument
-        for place, argument in enumerate(call.arguments)
+        for index, argument in enumerate(call.arguments)
     ]
     return FUNCTIONS[call.name].apply(*arguments)
 
@@ -214,16 +214,16 @@ def _format(template: Any, *values: Any) -> str:
         letters = [(letter, False) for letter in template]
     else:
         raise IntrinsicFailed("The template of States.Format must be a string.")
-    parts, waiting, place = [], list(values), 0
-    while place < len(letters):
-        if letters[place : place + 2] == [("{", False), ("}", False)]:
+    parts, waiting, position = [], list(values), 0
+    while position < len(letters):
+        if letters[position : position + 2] == [("{", False), ("}", False)]:
             if not waiting:
                 raise IntrinsicFailed("States.Format has more {} than arguments.")
             parts.append(_formatted(waiting.pop(0)))
-            place += 2
+            position += 2
         else:
-            parts.append(letters[place][0])
-            place += 1
+            parts.append(letters[position][0])
+            position += 1
     if waiting:
         raise IntrinsicFailed("States.Format has more arguments than {}.")
     return "".join(parts)
@@ -251,20 +251,20 @@ def _string_to_json(text: Any) -> Any:
 
 
 def _partition(items: Any, size: Any) -> list[Any]:
-    found, step = _array(items), _whole(size)
+    array, step = _array(items), _whole(size)
     _require(step > 0, "The size of States.ArrayPartition must be positive")
-    return [found[place : place + step] for place in range(0, len(found), step)]
+    return [array[start : start + step] for start in range(0, len(array), step)]
 
 
 def _contains(items: Any, value: Any) -> bool:
-    return _text_of(value) in {_text_of(one) for one in _array(items)}
+    return _text_of(value) in {_text_of(item) for item in _array(items)}
 
 
 def _unique(items: Any) -> list[Any]:
-    found: dict[str, Any] = {}
-    for one in _array(items):
-        found.setdefault(_text_of(one), one)
-    return list(found.values())
+    by_text: dict[str, Any] = {}
+    for item in _array(items):
+        by_text.setdefault(_text_of(item), item)
+    return list(by_text.values())
 
 
 def _text_of(value: Any) -> str:
@@ -274,16 +274,16 @@ def _text_of(value: Any) -> str:
 def _range(first: Any, last: Any, step: Any) -> list[int]:
     start, end, by = _whole(first), _whole(last), _whole(step)
     _require(by != 0, "The step of States.ArrayRange must not be 0")
-    found = range(start, end + (1 if by > 0 else -1), by)
-    _require(len(found) <= MAX_ARRAY_ITEMS, f"An array has at most {MAX_ARRAY_ITEMS} items")
-    return list(found)
+    numbers = range(start, end + (1 if by > 0 else -1), by)
+    _require(len(numbers) <= MAX_ARRAY_ITEMS, f"An array has at most {MAX_ARRAY_ITEMS} items")
+    return list(numbers)
 
 
-def _get_item(items: Any, place: Any) -> Any:
-    found = _array(items)
-    _require(type(place) is int, "The index of States.ArrayGetItem must be an integer")
-    _require(0 <= place < len(found), f"The array has no item {place}")
-    return found[place]
+def _get_item(items: Any, index: Any) -> Any:
+    array = _array(items)
+    _require(type(index) is int, "The index of States.ArrayGetItem must be an integer")
+    _require(0 <= index < len(array), f"The array has no item {index}")
+    return array[index]
 
 
 def _encode(text: Any) -> str:
@@ -449,10 +449,10 @@ def visit_variables_of_intrinsic_function(_: Any, analyser: Any, ctx: Any) -> No
 
 
 def _references(call: Call) -> list[str]:
-    found: list[str] = []
+    paths: list[str] = []
     for argument in call.arguments:
         if isinstance(argument, Call):
-            found += _references(argument)
+            paths += _references(argument)
         elif isinstance(argument, Reference):
-            found.append(argument.path)
-    return found
+            paths.append(argument.path)
+    return paths

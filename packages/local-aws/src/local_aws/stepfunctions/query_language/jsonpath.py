@@ -54,15 +54,15 @@ class Path:
 
     def values(self, data: Any, root: Any) -> list[Any]:
         """Return what the steps select of `data`; `$` in a filter is `root`."""
-        found = [data]
+        values = [data]
         for step in self.steps:
             selected: list[Any] = []
-            for value in found:
+            for value in values:
                 before = len(selected)
                 selected.extend(step(value, root))
                 _looked.count(1 + len(selected) - before)
-            found = selected
-        return found
+            values = selected
+        return values
 
 
 class _VisitCount(threading.local):
@@ -87,10 +87,10 @@ def find(path: str, data: Any) -> Any:
     """
     parsed = parse(path)
     _looked.values = 0
-    found = parsed.values(data, data)
-    if parsed.definite and not found:
+    values = parsed.values(data, data)
+    if parsed.definite and not values:
         raise NoSuchJsonPathError(json_path=path, data=data)
-    value = found[0] if parsed.definite else found
+    value = values[0] if parsed.definite else values
     return _applied(parsed.function, value) if parsed.function else value
 
 
@@ -110,36 +110,38 @@ def parse(path: str) -> Path:
     return Path(tuple(steps), definite, function[1] if function else "")
 
 
-def _steps(text: str, place: int, names: re.Pattern[str] = _NAME) -> tuple[list[Step], int, bool]:
-    """Return the steps from a place on, where they end, and whether they are definite."""
+def _steps(
+    text: str, position: int, names: re.Pattern[str] = _NAME
+) -> tuple[list[Step], int, bool]:
+    """Return the steps from a position on, where they end, and whether they are definite."""
     steps: list[Step] = []
     definite = True
-    while place < len(text) and text[place] in ".[":
-        if text.startswith("..", place):
+    while position < len(text) and text[position] in ".[":
+        if text.startswith("..", position):
             steps.append(_descendants)
             definite = False
-            place += 2
-            if text.startswith("[", place):
+            position += 2
+            if text.startswith("[", position):
                 continue
-        elif text[place] == ".":
-            place += 1
-        if text.startswith("[", place):
-            step, place, single = _bracket(text, place)
-        elif text.startswith("*", place):
-            step, place, single = _wildcard, place + 1, False
+        elif text[position] == ".":
+            position += 1
+        if text.startswith("[", position):
+            step, position, single = _bracket(text, position)
+        elif text.startswith("*", position):
+            step, position, single = _wildcard, position + 1, False
         else:
-            name = names.match(text, place)
+            name = names.match(text, position)
             if name is None:
-                raise InvalidPath(f"The JSONPath '{text}' has no name at place {place}.")
-            step, place, single = _member(name[0]), name.end(), True
+                raise InvalidPath(f"The JSONPath '{text}' has no name at place {position}.")
+            step, position, single = _member(name[0]), name.end(), True
         steps.append(step)
         definite = definite and single
-    return steps, place, definite
+    return steps, position, definite
 
 
-def _bracket(text: str, place: int) -> tuple[Step, int, bool]:
-    end = _closing(text, place)
-    inner = text[place + 1 : end].strip()
+def _bracket(text: str, position: int) -> tuple[Step, int, bool]:
+    end = _closing(text, position)
+    inner = text[position + 1 : end].strip()
     if inner == "*":
         return _wildcard, end + 1, False
     if inner.startswith("?"):
@@ -157,9 +159,9 @@ def _bracket(text: str, place: int) -> tuple[Step, int, bool]:
     raise InvalidPath(f"The JSONPath '{text}' has [{inner}], which selects nothing.")
 
 
-def _closing(text: str, place: int) -> int:
-    """Return the place of the bracket that closes the one at `place`; quotes are left out."""
-    depth, quote, at = 0, "", place
+def _closing(text: str, position: int) -> int:
+    """Return the position of the bracket that closes the one at `position`; quotes are left out."""
+    depth, quote, at = 0, "", position
     while at < len(text):
         letter = text[at]
         if quote:
@@ -208,12 +210,12 @@ def _members(names: list[str]) -> Step:
     return step
 
 
-def _indices(places: list[int]) -> Step:
+def _indices(indices: list[int]) -> Step:
     def step(value: Any, _: Any) -> Iterator[Any]:
         if isinstance(value, list):
-            for place in places:
-                if -len(value) <= place < len(value):
-                    yield value[place]
+            for index in indices:
+                if -len(value) <= index < len(value):
+                    yield value[index]
 
     return step
 
@@ -233,15 +235,15 @@ def _wildcard(value: Any, _: Any) -> Iterable[Any]:
 def _descendants(value: Any, root: Any) -> Iterator[Any]:
     waiting = [value]
     while waiting:
-        found = waiting.pop()
-        yield found
-        waiting.extend(reversed(list(_wildcard(found, root))))
+        descendant = waiting.pop()
+        yield descendant
+        waiting.extend(reversed(list(_wildcard(descendant, root))))
 
 
 def _applied(function: str, value: Any) -> Any:
     if function == "length":
         return len(value) if isinstance(value, (list, dict, str)) else None
-    numbers = [one for one in value if _kind(one) == "number"] if isinstance(value, list) else []
+    numbers = [item for item in value if _kind(item) == "number"] if isinstance(value, list) else []
     if not numbers:
         raise InvalidPath(f"The function {function}() of a JSONPath needs an array of numbers.")
     if function == "avg":
@@ -253,24 +255,24 @@ class _Filter:
     """A parser of filter expressions: comparisons joined by `&&`, `||`, `!` and parentheses."""
 
     def __init__(self, text: str) -> None:
-        self._text, self._place = text, 0
+        self._text, self._position = text, 0
 
     def parse(self) -> Operand:
         """Return the test, which gets the current value and the root."""
         test = self._either()
         self._skip()
-        if self._place != len(self._text):
+        if self._position != len(self._text):
             raise InvalidPath(f"The filter '{self._text}' of a JSONPath is not valid.")
         return test
 
     def _skip(self) -> None:
-        while self._text[self._place : self._place + 1].isspace():
-            self._place += 1
+        while self._text[self._position : self._position + 1].isspace():
+            self._position += 1
 
     def _takes(self, token: str) -> bool:
         self._skip()
-        if self._text.startswith(token, self._place):
-            self._place += len(token)
+        if self._text.startswith(token, self._position):
+            self._position += len(token)
             return True
         return False
 
@@ -288,8 +290,10 @@ class _Filter:
 
     def _one(self) -> Operand:
         self._skip()
-        if self._text.startswith("!", self._place) and not self._text.startswith("!=", self._place):
-            self._place += 1
+        if self._text.startswith("!", self._position) and not self._text.startswith(
+            "!=", self._position
+        ):
+            self._position += 1
             test = self._one()
             return lambda value, root: not test(value, root)
         if self._takes("("):
@@ -302,59 +306,59 @@ class _Filter:
     def _comparison(self) -> Operand:
         left = self._operand()
         self._skip()
-        found = _OPERATOR.match(self._text, self._place)
-        if found is None:
+        operator = _OPERATOR.match(self._text, self._position)
+        if operator is None:
             return lambda value, root: left(value, root) is not _MISSING
-        self._place = found.end()
-        compare, right = _COMPARISONS[found[0]], self._operand()
+        self._position = operator.end()
+        compare, right = _COMPARISONS[operator[0]], self._operand()
         return lambda value, root: compare(left(value, root), right(value, root))
 
     def _operand(self) -> Operand:
         self._skip()
-        text, place = self._text, self._place
-        if text[place : place + 1] in ("@", "$") and place < len(text):
-            steps, self._place, definite = _steps(text, place + 1, _NAME_IN_FILTER)
-            path, of_root = Path(tuple(steps), definite), text[place] == "$"
+        text, position = self._text, self._position
+        if text[position : position + 1] in ("@", "$") and position < len(text):
+            steps, self._position, definite = _steps(text, position + 1, _NAME_IN_FILTER)
+            path, of_root = Path(tuple(steps), definite), text[position] == "$"
             return lambda value, root: _operand_value(path, root if of_root else value, root)
         literal = self._literal()
         return lambda *_: literal
 
     def _literal(self) -> Any:
-        text, place = self._text, self._place
-        letter = text[place : place + 1]
+        text, position = self._text, self._position
+        letter = text[position : position + 1]
         if letter in ("'", '"'):
-            found = re.compile(rf"{letter}((?:\\.|[^{letter}\\])*){letter}").match(text, place)
-            if found:
-                self._place = found.end()
-                return re.sub(r"\\(.)", r"\1", found[1])
+            match = re.compile(rf"{letter}((?:\\.|[^{letter}\\])*){letter}").match(text, position)
+            if match:
+                self._position = match.end()
+                return re.sub(r"\\(.)", r"\1", match[1])
         if letter == "/":
-            found = re.compile(r"/((?:\\.|[^/\\])*)/(i?)").match(text, place)
-            if found:
-                self._place = found.end()
+            match = re.compile(r"/((?:\\.|[^/\\])*)/(i?)").match(text, position)
+            if match:
+                self._position = match.end()
                 try:
-                    return Expression(found[1], ignore_case=bool(found[2]))
+                    return Expression(match[1], ignore_case=bool(match[2]))
                 except (re.error, RecursionError) as error:
                     raise InvalidPath(f"The filter '{text}' has a wrong pattern.") from error
         if letter == "[":
-            end = _closing(text, place)
-            self._place = end + 1
-            return [_Filter(part)._literal() for part in _parts(text[place + 1 : end])]
-        number = _NUMBER.match(text, place)
+            end = _closing(text, position)
+            self._position = end + 1
+            return [_Filter(part)._literal() for part in _parts(text[position + 1 : end])]
+        number = _NUMBER.match(text, position)
         if number:
-            self._place = number.end()
+            self._position = number.end()
             return json.loads(number[0])
         for word, value in _LITERALS.items():
-            if text.startswith(word, place):
-                self._place = place + len(word)
+            if text.startswith(word, position):
+                self._position = position + len(word)
                 return value
         raise InvalidPath(f"The filter '{text}' of a JSONPath is not valid.")
 
 
 def _operand_value(path: Path, data: Any, root: Any) -> Any:
-    found = path.values(data, root)
+    values = path.values(data, root)
     if not path.definite:
-        return found
-    return found[0] if found else _MISSING
+        return values
+    return values[0] if values else _MISSING
 
 
 def _filter(text: str) -> Step:
@@ -364,7 +368,7 @@ def _filter(text: str) -> Step:
         if isinstance(value, dict):
             yield from (value,) if test(value, root) else ()
         elif isinstance(value, list):
-            yield from (one for one in value if test(one, root))
+            yield from (item for item in value if test(item, root))
 
     return step
 
@@ -390,7 +394,7 @@ def _is_in(left: Any, right: Any) -> bool:
     if not isinstance(right, list):
         return False
     _looked.count(len(right))
-    return any(_equals(left, one) for one in right)
+    return any(_equals(left, item) for item in right)
 
 
 def _is_not_in(left: Any, right: Any) -> bool:
