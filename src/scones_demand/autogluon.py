@@ -152,12 +152,7 @@ def train(
             path=str(path),
             verbosity=0,
         )
-        with tempfile.TemporaryDirectory() as scratch:
-            table = _table(Path(scratch), matrix[rows], target[rows])
-            try:
-                return predictor.fit(table, time_limit=seconds, presets=settings.presets)
-            except Exception as error:
-                raise TrainingError(f"AutoGluon could not fit the hours: {error}") from error
+        return _fit(predictor, matrix[rows], target[rows], seconds, settings.presets)
 
     def of_fold(fold: Fold) -> BlockForecast:
         # It uses all cores itself, and its limit is one of time.
@@ -184,6 +179,21 @@ def train(
     text = json.dumps({**asdict(card), "features": list(FEATURES)}, indent=1, allow_nan=False)
     write_atomically(folder / CARD, text + "\n")
     return card, validated
+
+
+def _fit(
+    predictor: Any,
+    matrix: NDArray[np.float64],
+    target: NDArray[np.float64],
+    seconds: float,
+    presets: str,
+) -> Any:
+    with tempfile.TemporaryDirectory() as scratch:
+        table = _table(Path(scratch), matrix, target)
+        try:
+            return predictor.fit(table, time_limit=seconds, presets=presets)
+        except Exception as error:
+            raise TrainingError(f"AutoGluon could not fit the hours: {error}") from error
 
 
 def _seconds_of_a_fit(time_limit: int, *, fits: int) -> float:

@@ -207,17 +207,19 @@ def _data(
         reference_until=compared.until,
         assignments=_assigned(summary, settings.assignments),
         left_out=tuple(subject.left_out),
-        provenance=Provenance(
-            environment=settings.environment,
-            endpoint=settings.endpoint,
-            source=str(subject.source),
-            release=settings.release,
-            model_url=settings.model_url,
-            dataset_version=settings.dataset_version,
-            threshold_origin="set in env.tfvars"
-            if settings.chosen_threshold
-            else "chosen in training",
-        ),
+        provenance=_provenance(settings, str(subject.source)),
+    )
+
+
+def _provenance(settings: DailySettings, source: str) -> Provenance:
+    return Provenance(
+        environment=settings.environment,
+        endpoint=settings.endpoint,
+        source=source,
+        release=settings.release,
+        model_url=settings.model_url,
+        dataset_version=settings.dataset_version,
+        threshold_origin="set in env.tfvars" if settings.chosen_threshold else "chosen in training",
     )
 
 
