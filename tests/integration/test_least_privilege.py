@@ -1,4 +1,4 @@
-"""No statement is superfluous: without it, what it is for no longer works.
+"""No statement and no action is superfluous: without it, what it is for no longer works.
 
 Each statement of each policy, of the roles and of the resources, is taken away in turn, the
 shortest piece of the workflow that needs it is run against the embedded AWS, and the policy is put
@@ -6,6 +6,7 @@ back.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -67,6 +68,71 @@ NOT_EXERCISED_ON_RESOURCES = {
     ("key", "BudgetPublishes"): "no bills come here, so that no budget notifies anybody",
     ("topic", "BudgetPublishes"): "no bills come here, so that no budget notifies anybody",
 }
+# Single actions that no probe needs, of statements that one needs: why AWS needs each, and where.
+NEVER_ASKED = {
+    "logs:DescribeLogStreams": (
+        "SageMaker's agent looks for its stream first; here the line is written at once",
+        {
+            *(("endpoint", "Log"), ("training", "Log")),
+            *((f"{name}_jobs", "WriteLogs") for name in ("report", "retrain", "demand")),
+        },
+    ),
+    "s3:AbortMultipartUpload": (
+        "an upload in parts that fails is ended by it, and none fails here",
+        {
+            *(("report_jobs", "WriteReport"), ("demand_jobs", "WriteForecasts")),
+            *(("retrain_jobs", "WriteDataset"), ("retrain_jobs", "WriteResults")),
+            *(("training", "WriteModels"), ("training", "KeepCheckpoints")),
+            ("workflow", "WriteMapRuns"),
+        },
+    ),
+    "s3:ListMultipartUploadParts": (
+        "a large result of a Map Run is written in parts",
+        {("workflow", "WriteMapRuns")},
+    ),
+    "s3:GetObjectVersion": (
+        "an image of an event has a version, and the probe's manifest names none",
+        {("classify_batch", "ReadImages")},
+    ),
+    "dynamodb:BatchGetItem": (
+        "rows are read again where a delivery is repeated, and the probes deliver once",
+        {("classify_batch", "WriteRows"), ("record_results", "WriteRows")},
+    ),
+    "kms:Decrypt": (
+        "messages of the encrypted queue are decrypted; they are not encrypted here",
+        {("collect_inbox", "UseKey")},
+    ),
+    "kms:GenerateDataKey": (
+        "the proposal that the last states write is encrypted, and the probe ends before them",
+        {("retrain_machine", "UseKey")},
+    ),
+    "kms:GenerateDataKeyWithoutPlaintext": (
+        "instances have no volumes here",
+        {("endpoint", "UseKey"), ("training", "UseKey")},
+    ),
+    "kms:DescribeKey": (
+        "SageMaker and DynamoDB look the key up before they use it, and do not here",
+        {
+            *(("endpoint", "UseKey"), ("training", "UseKey"), ("retrain_machine", "UseKey")),
+            *(("classify_batch", "UseKey"), ("record_results", "UseKey")),
+            *((f"{name}_jobs", "UseKey") for name in ("report", "retrain", "demand")),
+        },
+    ),
+    "s3:PutObject": (
+        "the stand-in trains in no time and leaves no checkpoint; no probe gets to a proposal",
+        {("training", "KeepCheckpoints"), ("retrain_machine", "ExchangeSummaries")},
+    ),
+    **{
+        f"sagemaker:{action}": (
+            "the probe's one job is a training that ends; the rehearsal of a retraining runs all",
+            {("retrain_machine", "RunJobs")},
+        )
+        for action in (
+            *("CreateProcessingJob", "DescribeProcessingJob", "StopProcessingJob"),
+            "StopTrainingJob",
+        )
+    },
+}
 
 
 def statements(environment: Environment) -> list[tuple[str, str]]:
@@ -78,6 +144,17 @@ def statements(environment: Environment) -> list[tuple[str, str]]:
         document = iam.get_role_policy(RoleName=name, PolicyName="access")["PolicyDocument"]
         found += [(role, statement["Sid"]) for statement in document["Statement"]]
     return found
+
+
+def never_asked(environment: Environment) -> dict[str, set[tuple[str, str]]]:
+    """Return the actions of exercised statements that no role asked for: role and Sid of each."""
+    names, found = {name: role for role, name in ROLES.items()}, defaultdict(set)
+    for use in environment.aws.access():
+        pair = names.get(use["role"].rpartition("/")[2], ""), use["sid"]
+        if pair[0] and pair not in NOT_EXERCISED:
+            for action in use["unused"]:
+                found[action].add(pair)
+    return dict(found)
 
 
 @contextmanager
@@ -111,6 +188,7 @@ def test_without_any_statement_what_it_is_for_fails(served: Environment, probes:
     works = {probe: probe() for probe in dict.fromkeys(needed.values())}
     broken = [pair for pair, probe in needed.items() if not works[probe]]
     assert not broken, f"these do not work even with every statement: {broken}"
+    assert never_asked(served) == {action: where for action, (_, where) in NEVER_ASKED.items()}
     idle = []
     for (role, sid), probe in needed.items():
         with without(served, role, sid):

@@ -11,9 +11,13 @@ locals {
   # would outlive destroy and never expire.
   log = {
     for key, arn in var.arns.log_groups : key => {
-      Sid      = "Log"
-      Effect   = "Allow"
-      Action   = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+      Sid    = "Log"
+      Effect = "Allow"
+      # SageMaker's agent looks for its stream before it makes one; Lambda's does not.
+      Action = concat(
+        ["logs:CreateLogStream", "logs:PutLogEvents"],
+        contains(keys(var.arns.functions), key) ? [] : ["logs:DescribeLogStreams"],
+      )
       Resource = "${arn}:*"
     }
   }

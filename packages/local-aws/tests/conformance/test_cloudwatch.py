@@ -616,6 +616,49 @@ def test_a_metric_filter_makes_a_metric_of_log_lines(aws: Aws, clock: Clock) -> 
     assert total(aws, clock, space, "Milliseconds") == 7
 
 
+def transformed(aws: Aws, group: str, pattern: str, **transformation: Any) -> str:
+    """Put a metric filter with one metric `M`; return the metric's namespace."""
+    space = unique("Space")
+    given = {"metricName": "M", "metricNamespace": space, **transformation}
+    aws.client("logs").put_metric_filter(
+        logGroupName=group,
+        filterName=unique("filter"),
+        filterPattern=pattern,
+        metricTransformations=[given],
+    )
+    return space
+
+
+def test_a_metric_filter_has_the_value_of_a_column(aws: Aws, clock: Clock) -> None:
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntaxForMetricFilters.html"""
+    group, write = log(aws)
+    space = transformed(aws, group, "[ip, ..., size]", metricValue="$size")
+    by = transformed(aws, group, "[ip, size]", metricValue="1", dimensions={"Ip": "$ip"})
+    write("10.0.0.1 - me 512", "10.0.0.2 8", "no-number -")
+    assert total(aws, clock, space, "M") == 520
+    assert total(aws, clock, by, "M", Ip="10.0.0.2") == 1
+
+
+@pytest.mark.parametrize(
+    "transformation",
+    [
+        {"metricValue": "$"},
+        {"metricValue": "$a.b"},
+        {"metricValue": "$.a["},
+        {"metricValue": "many"},
+        {"metricValue": "nan"},
+        {"metricValue": "1", "dimensions": {"D": "a"}},
+    ],
+)
+def test_a_metric_filter_that_selects_nothing_is_refused(
+    aws: Aws, transformation: dict[str, Any]
+) -> None:
+    group, write = log(aws)
+    with pytest.raises(ClientError, match="Invalid metric transformation"):
+        transformed(aws, group, "", **transformation)
+    write("a line")
+
+
 def test_a_metric_filter_has_dimensions_and_a_default(aws: Aws, clock: Clock) -> None:
     """docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_MetricTransformation.html"""
     space = unique("Space")

@@ -31,6 +31,11 @@ def is_missing(value: Any) -> bool:
     return value is _MISSING
 
 
+def is_path(text: str) -> bool:
+    """Return whether a text is a path that `at_path` can read."""
+    return text.startswith("$") and re.fullmatch(f"(?:{_STEP.pattern})+", text[1:]) is not None
+
+
 def at_path(event: Any, path: str) -> Any:
     """Return what is at a path such as `$.detail.object.key` or `$.resources[0]`.
 

@@ -2,17 +2,19 @@
 
 import json
 import math
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from moto.logs.exceptions import InvalidParameterException, ResourceNotFoundException
 
 from local_aws.cloudwatch.embedded_metrics import embedded_metrics
-from local_aws.core.clock import on_the_clock
+from local_aws.core.clock import on_the_clock, others_unharmed
 from local_aws.core.metric_store import MetricKey
 from local_aws.core.metrics import store_of
 from local_aws.core.patching import add, patch, set_value
-from local_aws.eventbridge.input_transformer import at_path, is_missing
-from local_aws.logs.filter_patterns import PatternError, compiled
+from local_aws.eventbridge.input_transformer import at_path, is_missing, is_path
+from local_aws.logs.filter_patterns import PatternError, columns_of, compiled
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 RETENTION_DAYS = frozenset(
@@ -32,7 +34,8 @@ def put_log_events(
     answer = original(backend, group, stream, events)
     filters = [one for one in backend.filters.metric_filters if one["logGroupName"] == group]
     for event in events:
-        _measure(backend.region_name, filters, event)
+        with others_unharmed(backend):  # the events are kept, whatever a filter makes of them
+            _measure(backend.region_name, filters, event)
     return answer
 
 
@@ -46,13 +49,13 @@ def _measure(region: str, filters: list[dict[str, Any]], event: dict[str, Any]) 
         matches = compiled(one["filterPattern"])(message)
         for transformation in one["metricTransformations"]:
             at = on_the_clock(event["timestamp"] / 1000)
-            _transform(region, transformation, message, at, matches=matches)
+            document = columns_of(one["filterPattern"], message) or _document(message)
+            _transform(region, transformation, document, at, matches=matches)
 
 
 def _transform(
-    region: str, transformation: dict[str, Any], message: str, at: float, *, matches: bool
+    region: str, transformation: dict[str, Any], document: Any, at: float, *, matches: bool
 ) -> None:
-    document = _document(message)
     if matches:
         value = _number(transformation["metricValue"], document)
         dimensions = _dimensions(transformation.get("dimensions") or {}, document)
@@ -72,7 +75,7 @@ def _document(message: str) -> Any:
 
 
 def _number(given: str, document: Any) -> float | None:
-    found = at_path(document, given) if str(given).startswith("$") else given
+    found = _selected(document, given) if str(given).startswith("$") else given
     try:
         number = float(found)
     except (TypeError, ValueError):
@@ -80,10 +83,17 @@ def _number(given: str, document: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def _selected(document: Any, selector: str) -> Any:
+    """Return what a selector names: `$.path` in JSON, `$name` among columns."""
+    if is_path(selector):
+        return at_path(document, selector)
+    return document.get(selector[1:]) if isinstance(document, Mapping) else None
+
+
 def _dimensions(given: dict[str, str], document: Any) -> dict[str, str] | None:
     """Return the dimensions' values; None where one is not in the event, which then is none."""
-    found = {name: at_path(document, path) for name, path in given.items()}
-    if any(is_missing(value) for value in found.values()):
+    found = {name: _selected(document, path) for name, path in given.items()}
+    if any(value is None or is_missing(value) for value in found.values()):
         return None
     return {name: str(value) for name, value in found.items()}
 
@@ -94,15 +104,39 @@ def _dimensions(given: dict[str, str], document: Any) -> dict[str, str] | None:
 )
 def put_metric_filter(original: Any, backend: Any, *given: Any) -> None:
     """Make or change a metric filter."""
-    name, pattern, group, _ = given
+    name, pattern, group, transformations = given
     if group not in backend.groups:
         raise ResourceNotFoundException("The specified log group does not exist.")
     try:
         compiled(pattern)
     except PatternError as error:
         raise InvalidParameterException(f"Invalid metric filter pattern: {error}") from error
+    for transformation in transformations:
+        _require_transformation(transformation)
     backend.filters.delete_filter(name, group)
     original(backend, *given)
+
+
+def _require_transformation(transformation: dict[str, Any]) -> None:
+    value = str(transformation["metricValue"])
+    selectors = [*(transformation.get("dimensions") or {}).values()]
+    selectors += [value] if value.startswith("$") else []
+    for selector in selectors:
+        if not is_path(selector) and not re.fullmatch(r"\$[\w\-]+", selector):
+            raise InvalidParameterException(
+                f"Invalid metric transformation: {selector[:256]} selects no field of a log event."
+            )
+    numbers = [transformation.get("defaultValue") or 0, 0 if value.startswith("$") else value]
+    for number in numbers:
+        try:
+            is_number = math.isfinite(float(number))
+        except ValueError:
+            is_number = False
+        if not is_number:
+            raise InvalidParameterException(
+                f"Invalid metric transformation: {str(number)[:256]} is neither a number nor "
+                "selects a field of a log event."
+            )
 
 
 @patch("moto.logs.models.LogsBackend.put_retention_policy", why="takes any number of days")

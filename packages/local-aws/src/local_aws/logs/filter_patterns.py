@@ -10,7 +10,7 @@ import logging
 import operator
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from local_aws.core.bounded_calls import TooCostly
 from local_aws.core.expressions import Expression
@@ -251,14 +251,29 @@ def _columns(text: str) -> Test:
     return matches
 
 
-def _paired(tests: list[Test | None], values: list[str]) -> list[tuple[Test, str]] | None:
-    """Return each column's test with its value, None where there are not as many."""
-    if None not in tests:
-        plain = [test for test in tests if test is not None]
+def columns_of(pattern: str, message: str) -> dict[str, str] | None:
+    """Return the values of a pattern's columns in a message; None for a pattern of another kind."""
+    text = pattern.strip()
+    if not (text.startswith("[") and text.endswith("]")):
+        return None
+    parts = [part.strip() for part in text[1:-1].split(",")]
+    found = (_COLUMN.fullmatch(part) for part in parts)
+    names = [one["name"] if one and one[0] != _ELLIPSIS else None for one in found]
+    values = [value.strip('[]"') for value in _VALUE.findall(message)]
+    return dict(_paired(names, values) or ())
+
+
+_Part = TypeVar("_Part")
+
+
+def _paired(columns: list[_Part | None], values: list[str]) -> list[tuple[_Part, str]] | None:
+    """Return what stands for each column with its value, None where there are not as many."""
+    if None not in columns:
+        plain = [test for test in columns if test is not None]
         return list(zip(plain, values, strict=True)) if len(plain) == len(values) else None
-    at = tests.index(None)
-    head = [test for test in tests[:at] if test is not None]
-    tail = [test for test in tests[at + 1 :] if test is not None]
+    at = columns.index(None)
+    head = [test for test in columns[:at] if test is not None]
+    tail = [test for test in columns[at + 1 :] if test is not None]
     if len(values) < len(head) + len(tail):
         return None
     last = values[len(values) - len(tail) :]

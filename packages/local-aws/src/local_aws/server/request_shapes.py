@@ -11,6 +11,7 @@ services; their codes differ.
 import base64
 import binascii
 import json
+import logging
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,8 @@ from moto.core.utils import get_service_model
 from local_aws.core.bounded_calls import TooCostly
 from local_aws.core.expressions import Expression
 from local_aws.core.patching import patch
+
+LOG = logging.getLogger(__name__)
 
 # What a value out of its range is called, and one that is missing.
 _INVALID = {
@@ -57,6 +60,9 @@ _ARTICLES = {
     "timestamp": "a Timestamp",
 }
 _MAX_SHOWN = 256
+_NOT_THERE = ("NotFound", "NoSuchEntity", "DoesNotExist")
+_TOKENS = ("NextToken", "nextToken", "Marker", "marker")
+_ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]*:[^:]*:.+", re.DOTALL)
 
 
 class Malformed(Exception):
@@ -79,11 +85,15 @@ def explain_failure(original: Any, response: Any) -> Any:
     """Answer 400, in the service's words, where an action fails over a value out of its bounds."""
     try:
         return original(response)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         found = list(_violations(response))
-        if not found:
+        if found:
+            return _answer(response, _codes(response)[1], _counted(found))
+        refused = _absent(response, error) or _false_token(response)
+        if refused is None:
             raise
-        return _answer(response, _codes(response)[1], _counted(found))
+        LOG.warning("%s is refused: %s", response._get_action(), refused[1], exc_info=error)
+        return _answer(response, *refused)
 
 
 @patch(
@@ -97,6 +107,37 @@ def parse_parameters(original: Any, response: Any, request: Any) -> None:
     except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
         response.params = {}
         response.local_aws_unread = str(error)
+
+
+def _absent(response: Any, error: Exception) -> tuple[str, str] | None:
+    """Return the code and the sentence where a lookup failed over a name that was given."""
+    name = error.args[0] if isinstance(error, LookupError) and error.args else None
+    if not isinstance(name, str) or name not in {*_texts([v for _, v in _given(response)])}:
+        return None
+    model = get_service_model(response.boto3_service_name)
+    errors = (shape.name for shape in model.operation_model(response._get_action()).error_shapes)
+    code = next((one for one in errors if any(mark in one for mark in _NOT_THERE)), "")
+    return code or "ResourceNotFoundException", f"{name[:_MAX_SHOWN]} does not exist."
+
+
+def _false_token(response: Any) -> tuple[str, str] | None:
+    """Return the code and the sentence for the token of a page, of a request that has one."""
+    for _, value in _given(response):
+        for name in _TOKENS if isinstance(value, Mapping) else ():
+            if value.get(name) is not None:
+                return _codes(response)[1], f"The value of {name} is not valid."
+    return None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
 
 
 def _answer(response: Any, code: str, sentence: str) -> Any:
@@ -282,7 +323,10 @@ def violations(
     """
     if value is None:
         return
-    for constraint in _broken(shape, value, thorough=thorough):
+    constraints = [*_broken(shape, value, thorough=thorough)]
+    if thorough and path.lower().endswith("arn") and isinstance(value, str):
+        constraints += [] if _ARN.match(value) else ["be an ARN"]
+    for constraint in constraints:
         yield (
             f"Value '{str(value)[:_MAX_SHOWN]}' at '{path}' failed to satisfy constraint: "
             f"Member must {constraint}"

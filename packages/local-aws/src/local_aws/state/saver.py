@@ -16,6 +16,8 @@ from local_aws.state.state_folder import Snapshots
 LOG = logging.getLogger(__name__)
 # Changes of which nobody said a word, such as a session's, are looked for this often.
 TICK_SECONDS = 5.0
+# Whether a body's file was deleted is looked at this often.
+LOOK_SECONDS = 20.0
 # At most so long an answer is held back for a save that makes no headway.
 COMMIT_SECONDS = 30.0
 # After a save that failed, the next one begins so much later.
@@ -52,7 +54,7 @@ class Saver:
         # Logs and metrics are of a generation, which changes less often than saves are made.
         self._generation = self._generation_before = 0
         self._closed = self._abandoned = False
-        self._rest_until = 0.0
+        self._rest_until = self._look_at = 0.0
         self._tick = time.monotonic() + TICK_SECONDS
         self._thread = threading.Thread(target=self._run, name="saver", daemon=True)
 
@@ -191,7 +193,7 @@ class Saver:
 
     def _save(self) -> None:
         try:
-            if self._blobs.stored and not self._snapshots.has_bodies():
+            if self._lacks_bodies():
                 self._blobs.stored.clear()  # somebody deleted them: they are written again
                 self._digest = ""
             records = self._sections.read(self._generation)
@@ -207,6 +209,23 @@ class Saver:
             if self.failure:
                 LOG.warning("The state is saved again")
             self.failure = ""
+
+    def _lacks_bodies(self) -> bool:
+        """Return whether a body is gone that was written.
+
+        Which ones there are is looked at now and then, and at the end.
+        """
+        stored = self._blobs.stored
+        if not stored or not self._snapshots.has_bodies():
+            return bool(stored)
+        now = time.monotonic()
+        if now < self._look_at and not self._closed:
+            return False
+        missing = stored - self._snapshots.stored
+        self._look_at = now + LOOK_SECONDS
+        if missing:
+            LOG.warning("%d files of bodies are gone, and are written again", len(missing))
+        return bool(missing)
 
     def _report(self, error: Exception) -> None:
         """Note why a save failed, and log it once."""

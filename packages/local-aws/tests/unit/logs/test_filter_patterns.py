@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from local_aws.logs.filter_patterns import PatternError, compiled
+from local_aws.logs.filter_patterns import PatternError, columns_of, compiled
 
 JSON = '{"level": "ERROR", "n": 3, "ok": true, "none": null, "a": {"b": ["x", "y z"]}}'
 COLUMNS = '127.0.0.1 - ann [10/Oct/2000:13:25:15 -0700] "GET /index.html HTTP/1.0" 404 1534'
@@ -75,3 +75,20 @@ def test_a_message_that_is_made_to_hold_things_up_does_not_match(
 def test_an_expression_that_is_nested_too_deeply_is_refused() -> None:
     with pytest.raises(PatternError):
         compiled("%" + "(" * 20_000 + "%")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message", "expected"),
+    [
+        ("[ip, user, size]", "10.0.0.1 me 512", {"ip": "10.0.0.1", "user": "me", "size": "512"}),
+        ("[..., size]", "10.0.0.1 me 512", {"size": "512"}),
+        ("[ip, size > 100]", "10.0.0.1 512", {"ip": "10.0.0.1", "size": "512"}),
+        ("[ip]", "10.0.0.1 me", {}),
+        ("{ $.a = 1 }", '{"a": 1}', None),
+        ("ERROR", "ERROR", None),
+    ],
+)
+def test_the_columns_of_a_message_have_the_patterns_names(
+    pattern: str, message: str, expected: dict[str, str] | None
+) -> None:
+    assert columns_of(pattern, message) == expected

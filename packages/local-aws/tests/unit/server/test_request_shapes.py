@@ -167,6 +167,45 @@ def test_an_action_that_fails_over_a_value_out_of_bounds_names_it() -> None:
     assert "'a b' at 'name'" in message
 
 
+@pytest.mark.parametrize(
+    ("request_", "error", "code", "says"),
+    [
+        (
+            Request(
+                "stepfunctions", "DescribeStateMachineAlias", {"stateMachineAliasArn": "alias"}
+            ),
+            IndexError("list index out of range"),
+            "ValidationException",
+            "'alias' at 'stateMachineAliasArn' failed to satisfy constraint: Member must be an ARN",
+        ),
+        (
+            Request("kms", "RevokeGrant", {"KeyId": "k", "GrantId": "g"}),
+            KeyError("g"),
+            "NotFoundException",
+            "g does not exist",
+        ),
+        (
+            Request("sagemaker", "DescribeExperiment", {"ExperimentName": "e"}),
+            KeyError("e"),
+            "ResourceNotFound",
+            "e does not exist",
+        ),
+        (
+            Request("logs", "DescribeDestinations", {"nextToken": "page"}),
+            ValueError("invalid literal for int() with base 10: 'page'"),
+            "InvalidParameterException",
+            "nextToken is not valid",
+        ),
+    ],
+)
+def test_an_action_that_fails_over_what_is_not_there_says_so(
+    request_: Request, error: Exception, code: str, says: str
+) -> None:
+    found = explain_failure(failing(error), request_)[2]
+    assert found[0] == code
+    assert says in found[1]
+
+
 def test_an_action_that_fails_without_a_fault_of_the_request_is_a_fault_of_its_own() -> None:
     with pytest.raises(KeyError):
         explain_failure(failing(KeyError("a fault")), Request("events", "PutRule", RULE))

@@ -212,3 +212,22 @@ def test_data_of_as_many_levels_as_json_may_have_is_saved(kept: Kept) -> None:
     while isinstance(found, dict | list):
         found, levels = (found["a"] if isinstance(found, dict) else found[0]), levels + 1
     assert (found, levels >= 950) == ("x", True)
+
+
+def test_a_body_whose_file_was_deleted_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from moto.s3.models import FakeKey
+
+    monkeypatch.setattr(saving, "LOOK_SECONDS", 0)
+    made = Kept(tmp_path / "state")
+    made.value = FakeKey(name="k", value=b"b" * 10_000, account_id="1", region_name="us-east-1")
+    made.saver.start()
+    made.saver.commit()
+    bodies = list((tmp_path / "state" / "bodies").iterdir())
+    for body in bodies:
+        body.unlink()
+    made.saver.commit()
+    made.saver.close()
+    assert made.saved().value == b"b" * 10_000
+    assert {body.name for body in bodies} == Snapshots(tmp_path / "state").stored
