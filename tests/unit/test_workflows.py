@@ -51,7 +51,7 @@ def test_each_planned_environment_has_its_place_in_the_order_of_the_apply() -> N
     planned = workflows["plan"]["plan"]["strategy"]["matrix"]["environment"]
     find = next(step for step in steps(workflows["apply"]["find"]) if step.get("id") == "find")
     assert find["env"]["APPLY_ORDER"].split() == planned
-    assert workflows["drift"]["drift"]["strategy"]["matrix"]["environment"] == planned
+    assert workflows["drift"]["compare"]["strategy"]["matrix"]["environment"] == planned
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
