@@ -11,7 +11,7 @@ import re
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,15 @@ Api = Callable[[str], Any]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What apply.yml was started for: a commit of a branch, and perhaps a run that was named."""
+    """What apply.yml was started for: a commit of a branch, and perhaps a run that was named.
+
+    `order` has the environments that may be applied, in the order of their apply.
+    """
 
     repository: str
     ref: str
     sha: str
+    order: tuple[str, ...]
     run: str = ""
 
     @classmethod
@@ -44,6 +48,7 @@ class Request:
                 environ["GITHUB_REPOSITORY"],
                 environ["GITHUB_REF"],
                 environ["GITHUB_SHA"],
+                tuple(environ["APPLY_ORDER"].split()),
                 environ.get("GIVEN_RUN", "").strip(),
             )
         except KeyError as error:
@@ -52,7 +57,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class ReviewedRun:
-    """A run's id, and the environments whose plans it kept, sorted."""
+    """A run's id, and the environments whose plans it kept, in the order of their apply."""
 
     id: int
     environments: tuple[str, ...]
@@ -62,13 +67,13 @@ class ReviewedRun:
         return f"run={self.id}\nenvironments={json.dumps(self.environments)}\n"
 
 
-def reviewed_run(api: Api, request: Request, environments: Sequence[str]) -> ReviewedRun:
+def reviewed_run(api: Api, request: Request) -> ReviewedRun:
     """Return the successful run of plan.yml that planned exactly what was merged.
 
     That is a run for the pull request that brought the commit into the default branch, of its
     last commit; or, where it is named, one that was started by hand on the default branch and
-    on this very commit. `api` answers a path of GitHub's REST API, `environments` are those of
-    this checkout. Raises DeployError, with what does not fit, for any other run.
+    on this very commit. `api` answers a path of GitHub's REST API. Raises DeployError, with what
+    does not fit, for any other run.
     """
     branch = str(api(f"repos/{request.repository}")["default_branch"])
     if request.ref != f"refs/heads/{branch}":
@@ -81,9 +86,12 @@ def reviewed_run(api: Api, request: Request, environments: Sequence[str]) -> Rev
         for item in listed
         if str(item["name"]).startswith(PREFIX)
     }
-    if unknown := sorted(kept - set(environments)):
-        raise DeployError(f"Run {run['id']} keeps a plan for {unknown[0]!r}, no environment here.")
-    return ReviewedRun(int(run["id"]), tuple(sorted(kept)))
+    if unknown := sorted(kept - set(request.order)):
+        raise DeployError(
+            f"Run {run['id']} keeps a plan for {unknown[0]!r}, an environment that APPLY_ORDER in "
+            "apply.yml does not name: add it there, after those that go before it."
+        )
+    return ReviewedRun(int(run["id"]), tuple(name for name in request.order if name in kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,11 +209,9 @@ def github(url: str, token: str) -> Api:
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
     """Write run and environments into the job's outputs; return 1, with an annotation, else."""
-    folder = Path("terraform/environments")
     try:
         api = github(environ.get("GITHUB_API_URL", ""), environ.get("GH_TOKEN", ""))
-        known = [file.parent.name for file in folder.glob("*/env.tfvars")]
-        found = reviewed_run(api, Request.of(environ), known)
+        found = reviewed_run(api, Request.of(environ))
         with Path(environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as outputs:
             outputs.write(found.outputs())
     except (DeployError, KeyError, TypeError, AttributeError) as error:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from rich.cells import cell_len
 from rich.console import Console as RichConsole
 from rich.progress import (
     BarColumn,
@@ -173,10 +174,15 @@ class Console:
         self.rich.print(table)
 
     def grid(self, title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Print a table with a header line; a log gets every cell whole, without a frame."""
+        """Print a table with a header line, every cell whole.
+
+        In a log it has no frame, nor in a terminal that is too narrow for it.
+        """
         cells = [[cell(value) for value in row] for row in (header, *rows)]
-        if not self.rich.is_terminal:
-            widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+        # Between two columns the frame is three characters wide, at the edges one.
+        framed = sum(widths) + 3 * len(widths) - 1
+        if not self.rich.is_terminal or framed > self.rich.width:
             if title:
                 self.say(title)
             for line in cells:

@@ -46,6 +46,14 @@ def test_the_workflows_are_those_that_are_described() -> None:
     assert [path.stem for path in FILES] == names
 
 
+def test_each_planned_environment_has_its_place_in_the_order_of_the_apply() -> None:
+    workflows = {path.stem: load(path)["jobs"] for path in FILES}
+    planned = workflows["plan"]["plan"]["strategy"]["matrix"]["environment"]
+    find = next(step for step in steps(workflows["apply"]["find"]) if step.get("id") == "find")
+    assert find["env"]["APPLY_ORDER"].split() == planned
+    assert workflows["drift"]["compare"]["strategy"]["matrix"]["environment"] == planned
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_actions_are_pinned_and_say_their_version(path: Path) -> None:
     used = [line.strip().removeprefix("- ") for line in path.read_text().splitlines()]

@@ -228,6 +228,10 @@ def load(project: Project, staged: StagedDataset, choice: str | None = None) -> 
 
 
 def current(project: Project) -> Manifest:
-    """Return the manifest of the dataset that was staged last in this environment."""
+    """Return the manifest of the dataset that was staged last in this environment.
+
+    Raises SconesError where none was, and DeployError where its bucket is not deployed any more.
+    """
+    _ = project.deployment
     record = project.records.read("dataset")
     return read_manifest(project.client("s3"), record["bucket"], record["version"])

@@ -12,7 +12,7 @@ from scones_deploy.reviewed_plan import Request, reviewed_run
 REPOSITORY = "unlimited/scones"
 BASE = f"repos/{REPOSITORY}"
 MERGED, HEAD = "a" * 40, "b" * 40
-ENVIRONMENTS = ("dev", "local", "prod")
+ORDER = ("dev", "stage", "prod")
 
 
 def run_of(number: int, **fields: Any) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class GitHub:
         return json.loads(json.dumps(self.answers[urlsplit(path).path]))
 
     def find(self, run: str = "", ref: str = "refs/heads/main") -> tuple[int, tuple[str, ...]]:
-        found = reviewed_run(self, Request(REPOSITORY, ref, MERGED, run), ENVIRONMENTS)
+        found = reviewed_run(self, Request(REPOSITORY, ref, MERGED, ORDER, run))
         return found.id, found.environments
 
 
@@ -187,23 +187,34 @@ def test_plans_are_applied_from_the_default_branch_only() -> None:
         GitHub(run_of(11)).find("11", ref="refs/heads/evil")
 
 
-def test_a_plan_for_an_environment_that_is_not_here_is_refused() -> None:
-    with pytest.raises(DeployError, match="'staging', no environment here"):
-        GitHub(run_of(11), artifacts=("plan-dev", "plan-staging")).find()
+def test_environments_are_applied_in_the_order_that_the_workflow_gives() -> None:
+    kept = ("plan-prod", "plan-dev", "plan-stage")
+    assert GitHub(run_of(11), artifacts=kept).find()[1] == ("dev", "stage", "prod")
+
+
+def test_a_plan_for_an_environment_without_a_place_in_that_order_is_refused() -> None:
+    with pytest.raises(DeployError, match=r"'qa', an environment that APPLY_ORDER .* add it there"):
+        GitHub(run_of(11), artifacts=("plan-dev", "plan-qa")).find()
 
 
 def test_outputs_are_what_a_matrix_reads() -> None:
     found = reviewed_run(
         GitHub(run_of(11), artifacts=("plan-prod", "plan-dev")),
-        Request(REPOSITORY, "refs/heads/main", MERGED),
-        ENVIRONMENTS,
+        Request(REPOSITORY, "refs/heads/main", MERGED, ORDER),
     )
     assert found.outputs() == 'run=11\nenvironments=["dev", "prod"]\n'
 
 
-@pytest.mark.parametrize("missing", ["GITHUB_REPOSITORY", "GITHUB_REF", "GITHUB_SHA"])
+VARIABLES = {
+    "GITHUB_REPOSITORY": "a/b",
+    "GITHUB_REF": "refs/heads/main",
+    "GITHUB_SHA": MERGED,
+    "APPLY_ORDER": "dev prod",
+}
+
+
+@pytest.mark.parametrize("missing", VARIABLES)
 def test_a_job_without_its_variables_is_an_error(missing: str) -> None:
-    environ = {"GITHUB_REPOSITORY": "a/b", "GITHUB_REF": "refs/heads/main", "GITHUB_SHA": MERGED}
-    del environ[missing]
+    environ = {name: value for name, value in VARIABLES.items() if name != missing}
     with pytest.raises(DeployError, match=missing):
         Request.of(environ)

@@ -133,6 +133,19 @@ def test_a_table_in_a_log_keeps_every_cell_whole() -> None:
     ]
 
 
+@pytest.mark.parametrize("columns", [20, 40, 44, 45, 200])
+def test_a_terminal_of_any_width_shows_every_cell_whole(columns: int) -> None:
+    out = io.StringIO()
+    rich = RichConsole(
+        file=out, width=columns, force_terminal=True, color_system=None, soft_wrap=True
+    )
+    Console(rich).grid("", ("release", "state"), [("20261130-094023-f061", "deployed, not chosen")])
+    shown = out.getvalue()
+    assert ("┃" in shown) == (columns >= 45)
+    for whole in ("release", "state", "20261130-094023-f061", "deployed, not chosen"):
+        assert whole in shown
+
+
 APPLY = [
     "aws_s3_bucket.a: Creating...",
     "aws_s3_bucket.a: Creation complete after 1s [id=a]",

@@ -167,7 +167,11 @@ def destroy(project: Project, *, confirmed: bool = False) -> None:
     buckets = bucket_names(project.terraform.applied())
     carry_out(project, made, again="destroy")
     project.forget_deployment()
-    project.console.say(f"{made.destroy} resources of {project.environment} are destroyed.")
+    project.console.say(
+        f"Destroyed in {name}: {made.destroy} resources."
+        if made.has_changes
+        else f"Nothing is deployed in {name}."
+    )
     drop_releases_of(project, buckets)
 
 
