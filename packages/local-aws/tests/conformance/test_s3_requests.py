@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.aws import Aws, unique
+from local_aws.testing.aws import Aws, new_client, unique
 
 PART = 5 * 1024 * 1024
 
@@ -73,6 +73,29 @@ def test_a_text_that_is_no_policy_leaves_the_bucket_as_it_was(
     s3 = aws.client("s3")
     assert code(s3.put_bucket_policy, Bucket=bucket, Policy=policy) == ("MalformedPolicy", 400)
     assert code(s3.get_bucket_policy, Bucket=bucket) == ("NoSuchBucketPolicy", 404)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"<CORSConfiguration>"])
+def test_a_configuration_that_is_no_xml_is_refused(aws: Aws, bucket: str, body: bytes) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketCors.html"""
+    s3 = new_client(aws.local.endpoint_url, "s3")
+
+    def replace(params: dict[str, Any], **_: Any) -> None:
+        params["body"] = body
+
+    s3.meta.events.register("before-call.s3.PutBucketCors", replace)
+    rules = {"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]}
+    given = {"Bucket": bucket, "CORSConfiguration": rules}
+    assert code(s3.put_bucket_cors, **given) == ("MalformedXML", 400)
+
+
+@pytest.mark.parametrize("header", [{"GrantRead": "everybody"}, {"ACL": "public-everything"}])
+def test_an_acl_that_is_none_is_refused(aws: Aws, bucket: str, header: dict[str, str]) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectAcl.html"""
+    s3 = aws.client("s3")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    given = {"Bucket": bucket, "Key": "k", **header}
+    assert code(s3.put_object_acl, **given) == ("InvalidArgument", 400)
 
 
 def test_a_page_that_was_never_given_and_a_range_in_another_unit(aws: Aws, bucket: str) -> None:

@@ -119,6 +119,15 @@ def tagging_from_xml(original: Any, response: Any) -> Any:
     return original(response) if keys else {}
 
 
+@patch(f"{_RESPONSE}._acl_from_headers", why="fails at a grant or an ACL that it cannot read")
+def acl_from_headers(original: Any, response: Any, headers: Any) -> Any:
+    """Return the ACL that a request's headers give; raises InvalidArgument for none."""
+    try:
+        return original(response, headers)
+    except (AssertionError, AttributeError, ValueError) as error:
+        raise S3ClientError("InvalidArgument", "Argument format not recognized") from error
+
+
 @patch(f"{_BACKEND}.list_objects_v2", why="fails at a token that it did not give")
 def list_objects_v2(original: Any, backend: Any, *args: Any, **more: Any) -> Any:
     """Return a page of objects."""

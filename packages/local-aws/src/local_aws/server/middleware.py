@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
-from xml.parsers.expat import ExpatError
 
 from local_aws.core.admin_api import PREFIX, ROUTES, Wsgi, serve_own_paths
 from local_aws.core.context import Context
@@ -23,9 +22,6 @@ from local_aws.state.saver import Saver
 LOG = logging.getLogger(__name__)
 Layer = Callable[[Wsgi], Wsgi]
 TOO_DEEP = "The request is nested too deeply."
-NO_XML = (
-    "The XML you provided was not well-formed or did not validate against our published schema."
-)
 # What a browser may show as a page, or run.
 _ACTIVE = ("html", "xml", "svg", "javascript", "ecmascript", "pdf")
 
@@ -59,8 +55,6 @@ def refuse_failures(application: Wsgi) -> Wsgi:
             return application(environ, start_response)
         except RecursionError:
             return refuse(environ, start_response, "SerializationException", TOO_DEEP)
-        except ExpatError:
-            return refuse(environ, start_response, "MalformedXML", NO_XML)
         except Exception as error:
             LOG.exception("%s %s failed", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
             fault = f"{type(error).__name__}: {error}"

@@ -7,6 +7,7 @@ browsers would take as long as moto's own work.
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 from botocore.exceptions import ClientError
 from moto.core.request import Request
@@ -19,6 +20,9 @@ from local_aws.core.refusals import error_body
 from local_aws.server.routing import BodyRefused
 
 LOG = logging.getLogger(__name__)
+_NO_XML = (
+    "The XML you provided was not well-formed or did not validate against our published schema."
+)
 
 
 def service_application(service: Any) -> Wsgi:
@@ -75,10 +79,8 @@ class ServiceApplication:
         except NotImplementedError as error:
             sentence = f"The embedded AWS does not implement this request ({error})."
             return _error(request, "NotImplemented", sentence)
-        except (BodyRefused, RecursionError) as error:
-            refused = isinstance(error, BodyRefused)
-            sentence = str(error) if refused else "The request is nested too deeply."
-            return _error(request, "SerializationException", sentence)
+        except (BodyRefused, ExpatError, RecursionError) as error:
+            return _unreadable(request, error)
         except Exception as error:
             return _failure(request, error)
 
@@ -94,6 +96,14 @@ def _response(request: Request, callback: Callable[..., Any]) -> Response:
     if request.method == "HEAD" and "content-length" in headers:
         response.headers["Content-Length"] = headers["content-length"]
     return response
+
+
+def _unreadable(request: Request, error: Exception) -> Response:
+    if isinstance(error, ExpatError):
+        return _error(request, "MalformedXML", _NO_XML)
+    refused = isinstance(error, BodyRefused)
+    sentence = str(error) if refused else "The request is nested too deeply."
+    return _error(request, "SerializationException", sentence)
 
 
 def _failure(request: Request, error: Exception) -> Response:

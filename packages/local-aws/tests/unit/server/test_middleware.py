@@ -1,6 +1,5 @@
 from collections.abc import Callable, Iterable
 from typing import Any
-from xml.parsers.expat import ExpatError
 
 import pytest
 
@@ -79,9 +78,3 @@ def test_what_nobody_expected_is_a_sentence_and_no_500(
 ) -> None:
     answer = Answer(refuse_failures(failing(error)), CONTENT_TYPE=kind)
     assert answer.status == "400 Bad Request" and expected in answer.body.decode()
-
-
-def test_xml_that_cannot_be_read_is_refused_in_s3s_words() -> None:
-    answer = Answer(refuse_failures(failing(ExpatError("no element found"))))
-    assert answer.status.startswith("400")
-    assert b"<Code>MalformedXML</Code>" in answer.body
