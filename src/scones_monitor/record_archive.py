@@ -157,6 +157,8 @@ class Archive:
         self, since: datetime | None = None, until: datetime | None = None, *, variant: str = ""
     ) -> Iterator[list[Part]]:
         """Yield the parts of each day that may hold records of the period, the earliest first."""
+        # AWS cuts a record's time to the second, so that one of `since`'s own second counts.
+        since = since.replace(microsecond=0) if since else None
         by_day: dict[str, list[Part]] = defaultdict(list)
         for part in self.parts():
             late = until is not None and part.first is not None and part.first >= until

@@ -14,7 +14,7 @@ def etl(
     *,
     source: Annotated[
         str | None,
-        "CSV, folder with train.csv and test.csv, or synthetic; default: synthetic, where nothing "
+        "CSV, folder with train.csv and test.csv, or synthetic; default: synthetic, if nothing "
         "else is staged",
     ] = None,
 ) -> None:
@@ -27,19 +27,20 @@ def train(
     project: Project,
     *,
     backend: Annotated[
-        Literal["local", "sagemaker"], "local: on this host, without AWS; sagemaker: by a job"
+        Literal["local", "sagemaker"],
+        "local: on this host, without AWS; sagemaker: as a training job",
     ] = "local",
     algorithm: Annotated[
         Literal["scones", "autogluon", "builtin"],
-        "autogluon: where it is installed; builtin: in SageMaker's own image of AutoGluon",
+        "autogluon: AutoGluon, if installed; builtin: SageMaker's AutoGluon image",
     ] = "scones",
     seed: Annotated[int, "random seed"] = 0,
     coverage: Annotated[str, "share of hours that the prediction interval holds"] = "0.9",
     max_iter: Annotated[int, "boosting iterations"] = 160,
-    fold_every: Annotated[int, "judge by every so many months"] = 1,
-    time_limit: Annotated[int, "AutoGluon's seconds for all of its fits"] = 600,
+    fold_every: Annotated[int, "months from one fold to the next"] = 1,
+    time_limit: Annotated[int, "seconds for all of AutoGluon's fits"] = 600,
 ) -> None:
-    """Train the demand forecast on the staged hours, and judge it by blocks of later days."""
+    """Train the demand forecast on the staged hours, and validate it on blocks of later days."""
     chosen = do.forecast.settings_of(
         algorithm,
         seed=seed,
@@ -57,7 +58,7 @@ def tune(
     *,
     trials: Annotated[int, "sets of hyperparameters to try"] = 20,
     seed: Annotated[int, "random seed"] = 0,
-    fold_every: Annotated[int, "judge the best one by every so many months"] = 1,
+    fold_every: Annotated[int, "for the best one: months from one fold to the next"] = 1,
 ) -> None:
     """Search the hyperparameters of the demand forecast, and train a model by the best."""
     do.forecast.tune(project, do.forecast.settings(seed=seed, fold_every=fold_every), trials=trials)
@@ -65,7 +66,7 @@ def tune(
 
 @task("inv demand.candidates --env dev")
 def candidates(project: Project) -> None:
-    """List the demand models that training jobs made, with their figures and approval."""
+    """List the demand models of training jobs, with metrics and approval status."""
     do.jobs.list_candidates(project)
 
 
@@ -77,13 +78,13 @@ def approve(
     reject: Annotated[bool, "reject it instead"] = False,
     note: Annotated[str, "the reason, kept with the decision"] = "",
 ) -> None:
-    """Approve a demand model for the forecast, or reject it; print what deploys it."""
+    """Approve or reject a demand model, and print the setting that deploys it."""
     do.jobs.approve(project, candidate, reject=reject, note=note)
 
 
 @task("inv demand.evaluate")
 def evaluate(project: Project) -> None:
-    """Score the demand forecast next to simpler models, on the same blocks of days."""
+    """Compare the demand forecast with simpler models, on the same blocks of days."""
     do.forecast.evaluate(project)
 
 
@@ -91,7 +92,9 @@ def evaluate(project: Project) -> None:
 def forecast(
     project: Project,
     *,
-    source: Annotated[str | None, "CSV with the hours to forecast; default: the staged"] = None,
+    source: Annotated[
+        str | None, "CSV with the hours to forecast; default: the staged ones"
+    ] = None,
     out: Annotated[Path, "the file to write, in the competition's format"] = Path("submission.csv"),
 ) -> None:
     """Forecast the riders of each hour of a file."""
@@ -105,5 +108,5 @@ def report(
     out: Annotated[Path | None, "the page; default: in build/<env>/demand"] = None,
     open: Annotated[bool, "open the page in a browser"] = False,
 ) -> None:
-    """Write the page about the demand forecast: scores, a week, errors, importance."""
+    """Write the page about the demand forecast: scores, a week, errors, feature importance."""
     do.forecast.report(project, out=out, in_browser=open)

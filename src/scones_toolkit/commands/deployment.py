@@ -37,7 +37,7 @@ def apply(
     yes: flags.Yes = False,
     plan: Annotated[Path | None, "file written by `inv plan --out` from the same code"] = None,
 ) -> None:
-    """Apply the plan that `inv plan` showed; without one: plan, ask, and apply that very plan."""
+    """Apply the plan that `inv plan` showed; without one: plan, ask, and apply."""
     if plan is not None:
         do.deploy.apply_kept(project, plan, allow_destroy=allow_destroy)
     else:
@@ -70,19 +70,19 @@ def cost(
 
 @task("inv destroy --env dev", terraform=True)
 def destroy(project: Project, *, yes: flags.Yes = False) -> None:
-    """Remove everything that Terraform deployed, after the environment's name was typed."""
+    """Remove everything that Terraform deployed, after you type the environment's name."""
     do.deploy.destroy(project, confirmed=yes)
 
 
 @task("inv unlock --env dev", terraform=True)
 def unlock(project: Project, *, yes: flags.Yes = False) -> None:
-    """Release the lock that a run which was killed left on the environment's state."""
+    """Remove the lock that a killed run left on Terraform's state."""
     do.deploy.unlock(project, confirmed=yes)
 
 
 @task("inv pause --env dev", terraform=True)
 def pause(project: Project, *, yes: flags.Yes = False) -> None:
-    """Take down what bills by the hour, and say what remains; `inv apply` brings it back.
+    """Remove what is billed by the hour, and list what remains; `inv apply` restores it.
 
     Where jobs are running, their names are shown, and the environment's name is asked for.
     """
@@ -91,5 +91,5 @@ def pause(project: Project, *, yes: flags.Yes = False) -> None:
 
 @task("inv purge --env dev", terraform=True)
 def purge(project: Project, *, yes: flags.Yes = False) -> None:
-    """Remove everything of the environment with all its data, and what its tags still find."""
+    """Remove the environment with all its data, including what only its tags identify."""
     do.removal.purge(project, confirmed=yes)

@@ -10,7 +10,7 @@ from scones_toolkit.project import Project
 
 @task("inv local.up", local=True)
 def up(project: Project) -> None:
-    """Start the embedded AWS with the state it last had, and print how to reach it."""
+    """Start the embedded AWS with its saved state, and print how to reach it."""
     do.local.up(project)
 
 
@@ -28,7 +28,7 @@ def down(project: Project) -> None:
 
 @task("inv local.reset --yes", local=True)
 def reset(project: Project, *, yes: flags.Yes = False) -> None:
-    """Remove all that was deployed to the embedded AWS; it is stopped if it runs."""
+    """Stop the embedded AWS and remove everything that was deployed to it."""
     do.local.reset(project, confirmed=yes)
 
 
@@ -45,11 +45,11 @@ def logs(
     *,
     follow: Annotated[bool, "print new lines until Ctrl-C"] = False,
 ) -> None:
-    """Print a log of the embedded AWS by the name of what wrote it."""
+    """Print a log of the embedded AWS."""
     do.local.logs(project, name, follow=follow)
 
 
 @task("inv local.access --role scones-local-workflow", local=True)
 def access(project: Project, *, role: Annotated[str, "part of a role's name"] = "") -> None:
-    """Show which permissions the roles used, per policy statement."""
+    """Show which permissions the roles used and which not, per policy statement."""
     do.local.access(project, role)

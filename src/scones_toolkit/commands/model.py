@@ -15,7 +15,8 @@ def etl(
     source: flags.Source = None,
     classes: flags.Classes = None,
     add: Annotated[
-        str | None, "further training images: folder, or S3 answers; default source: the last one"
+        str | None,
+        "further training images: folder, or answers in S3; --source is then the last one",
     ] = None,
     image_side: flags.ImageSide = None,
     image_mode: flags.ImageMode = None,
@@ -49,7 +50,7 @@ def train(
     spot: Annotated[bool, "use managed spot instances, which may be interrupted"] = False,
     resume: Annotated[str, "interrupted SageMaker job to continue from its last checkpoint"] = "",
 ) -> None:
-    """Train a model: as a SageMaker job on the staged dataset, or here on a source of images.
+    """Train a model: as a SageMaker job on the staged dataset, or on this host on local images.
 
     --source, --classes, --image-side and --image-mode go with --backend local.
     """
@@ -76,7 +77,7 @@ def tune(
     project: Project,
     *,
     backend: flags.Backend = "sagemaker",
-    strategy: Annotated[Literal["bayesian", "random"], "how points are chosen"] = "bayesian",
+    strategy: Annotated[Literal["bayesian", "random"], "search strategy"] = "bayesian",
     jobs: Annotated[int, "number of trainings"] = 10,
     parallel: Annotated[int, "trainings at the same time, with --backend sagemaker"] = 2,
     source: flags.Source = None,
@@ -85,7 +86,7 @@ def tune(
     image_mode: flags.ImageMode = None,
     epochs: flags.Epochs = None,
 ) -> None:
-    """Search learning rates, batch size and smoothing; the best model becomes a candidate.
+    """Search learning rates, batch size and label smoothing; the best model becomes a candidate.
 
     --source, --classes, --image-side and --image-mode go with --backend local.
     """
@@ -105,9 +106,9 @@ def tune(
 def retrain(
     project: Project,
     *,
-    min_new_images: Annotated[int, "answered images that must be new; 0: train anyway"] = 1,
+    min_new_images: Annotated[int, "new labelled images that a run needs; 0: train anyway"] = 1,
 ) -> None:
-    """Retrain the active model with what reviewers answered; a better one is proposed."""
+    """Retrain the active model with the reviewers' answers; a better one is proposed."""
     do.retraining.retrain(project, min_new_images=min_new_images)
 
 
@@ -148,9 +149,9 @@ def release(
     artifact: Annotated[str | None, "a candidate's s3:// location, instead of its number"] = None,
     override_gate: Annotated[str, "reason to release a model that the quality gate refuses"] = "",
     allow_synthetic: Annotated[bool, "accept a model trained on synthetic images"] = False,
-    proposed: Annotated[bool, "approve and release what the last retraining proposes"] = False,
+    proposed: Annotated[bool, "approve and release the last retraining's proposal"] = False,
     share: Annotated[
-        float | None, "part of the requests that it answers, next to the active release"
+        float | None, "share of the requests that it answers as a challenger, 0 to 1"
     ] = None,
 ) -> None:
     """Write an approved model into the release manifest that Terraform deploys.
@@ -178,11 +179,11 @@ def challenger(
     project: Project,
     *,
     release: Annotated[str | None, "id of the release that challenges the active one"] = None,
-    share: Annotated[float | None, "part of the requests that it answers, 0 to 1"] = None,
-    promote: Annotated[bool, "make it the active release, where labels find it no worse"] = False,
-    end: Annotated[bool, "have the active release answer all requests again"] = False,
+    share: Annotated[float | None, "share of the requests that it answers, 0 to 1"] = None,
+    promote: Annotated[bool, "make it the active release, if labels show it is not worse"] = False,
+    end: Annotated[bool, "remove it: the active release answers all requests again"] = False,
 ) -> None:
-    """Compare a release with the active one on a share of the requests; without flags: how it does.
+    """Compare a release with the active one on a share of requests; without flags: show both.
 
     The labels decide, by a rule that allows to look as often as one likes. Each change is written
     into the release manifest; `inv apply` deploys it.
@@ -194,7 +195,7 @@ def challenger(
 def releases(
     project: Project,
     *,
-    drop: Annotated[tuple[str, ...], "id of a release to forget"] = (),
+    drop: Annotated[tuple[str, ...], "id of a release to remove"] = (),
 ) -> None:
     """List the releases: which is deployed, its metrics and data source."""
     do.releases.list_releases(project, drop=drop)

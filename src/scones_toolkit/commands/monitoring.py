@@ -20,10 +20,10 @@ def report(
     source: Annotated[Path | None, "folder of captured records, without an endpoint"] = None,
     out: Annotated[Path | None, "the page; default: in build/<env>"] = None,
     open: Annotated[bool, "open the page in a browser"] = False,
-    shadow: Annotated[bool, "compare the shadow release with the one that serves"] = False,
+    shadow: Annotated[bool, "compare the shadow release with the active one"] = False,
     hours: Annotated[int, "with --shadow: how far back records are read"] = 24,
 ) -> None:
-    """Write a page on what the endpoint answered, of the last run or of a period."""
+    """Write a page about the endpoint's answers, of the last run or of a period."""
     if shadow:
         do.shadow.compare_shadow(project, out=out, hours=hours, in_browser=open)
     else:
@@ -47,9 +47,9 @@ def watch(
     since: Annotated[str, "how far back the figures reach: a span such as 30m, 1h, 1d"] = "1h",
     every: Annotated[int, "seconds between two refreshes, 1 or more"] = 60,
     once: Annotated[bool, "show the figures once and end"] = False,
-    publish: Annotated[bool, "write them to CloudWatch, too: some ten metrics"] = False,
+    publish: Annotated[bool, "also write them to CloudWatch (some ten metrics)"] = False,
 ) -> None:
-    """Show the endpoint's figures while they change, until Ctrl-C; in a pipe a line each time."""
+    """Show the endpoint's live figures until Ctrl-C; in a pipe, one line per refresh."""
     do.watch.watch(project, since=since, every=every, once=once, publish=publish)
 
 
@@ -62,9 +62,9 @@ def review(
         "auto: the review queue, else the last run; accepted: what a run accepted; answered, "
         "disputed: by other reviewers; sample: what --sample drew",
     ] = "auto",
-    sample: Annotated[int | None, "draw so many accepted images at random, for all reviewers"] = (
-        None
-    ),
+    sample: Annotated[
+        int | None, "accepted images to draw at random, the same for all reviewers"
+    ] = (None),
     since: Annotated[
         str | None, "with --sample: beginning of the period; default: the last sample's end, or 7d"
     ] = None,
@@ -75,11 +75,11 @@ def review(
     port: Annotated[int | None, "port on 127.0.0.1; default: a free one"] = None,
     show_guess: Annotated[bool, "show the model's answer before the reviewer's"] = False,
     no_browser: Annotated[bool, "only print the page's address"] = False,
-    agreement: Annotated[bool, "print how far the reviewers agree, and open no page"] = False,
+    agreement: Annotated[bool, "print the reviewers' agreement, without the page"] = False,
     csv: Annotated[bool, "write the last run's images and a labels.csv to fill in instead"] = False,
     out: Annotated[Path | None, "the folder; default: review/<env>"] = None,
 ) -> None:
-    """Decide images under review on a local page, one after another; each answer is kept."""
+    """Label images under review on a local page; each answer is saved."""
     if (csv or agreement) and (sample is not None or run or of != "auto"):
         raise SettingsError("--csv and --agreement take none of --of, --run and --sample.")
     if since and sample is None:

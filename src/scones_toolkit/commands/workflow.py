@@ -31,15 +31,15 @@ def predict(
     *,
     target: Annotated[Literal["artifact", "endpoint"], "endpoint: the deployed one"] = "artifact",
     model: Annotated[str | None, "model folder, model.tar.gz or its s3:// location"] = None,
-    explain: Annotated[Path | None, "PNG file to draw into which part decided"] = None,
+    explain: Annotated[Path | None, "PNG file to write: which part of the image decided"] = None,
     json: Annotated[bool, "print the answers as JSON"] = False,
     page: Annotated[
         bool, "serve a page on this host that takes pictures", flags.InsteadOf("picture")
     ] = False,
-    port: Annotated[int, "of the page; 0: a free one"] = 0,
+    port: Annotated[int, "port of the page; 0: a free one"] = 0,
     open: Annotated[bool, "open the page in a browser"] = False,
 ) -> None:
-    """Answer pictures by the active release's model, in the terminal or on a page.
+    """Classify pictures with the active release's model, in the terminal or on a page.
 
     Without a release, the newest candidate or the local model answers; the output names it.
     """
@@ -74,7 +74,7 @@ def simulate(
     direct: Annotated[bool, "start executions, instead of leaving that to the inbox"] = False,
     json: Annotated[bool, "print the figures as JSON"] = False,
 ) -> None:
-    """Send simulated images to the inbox, and print how they were answered and how fast."""
+    """Send simulated images to the inbox, and print results and latencies."""
     shares = {"broken": broken, "blurred": blurred, "dark": dark, "foreign": foreign}
     do.simulate.simulate(
         project,
@@ -95,10 +95,10 @@ def results(
     project: Project,
     *,
     run: Annotated[str, "an execution's name or ARN, or last"] = "last",
-    image: Annotated[str, "s3:// location: one image's way, from upload to bay, instead"] = "",
+    image: Annotated[str, "s3:// location: trace this image from upload to bay instead"] = "",
     json: Annotated[bool, "print the figures as JSON"] = False,
 ) -> None:
-    """Show a run's counts and rate, its failures by cause, and where its files lie."""
+    """Show a run's counts, rate, failures by cause, and result files."""
     if image:
         do.image_history.image_history(project, image, as_json=json)
     else:
@@ -110,9 +110,9 @@ def redrive(
     project: Project,
     *,
     run: Annotated[str, "an execution's name or ARN; default: the dead-letter queue"] = "",
-    all: Annotated[bool, "also images that another try will not cure"] = False,
+    all: Annotated[bool, "also images whose error is permanent"] = False,
 ) -> None:
-    """Classify failed images again, where another try may help: of the dead letters or of a run."""
+    """Classify failed images again if a retry may help: of the dead-letter queue or of a run."""
     do.redrive.redrive(project, run=run, everything=all)
 
 

@@ -368,6 +368,20 @@ def test_waiting_ends_with_the_last_expected_record(
         archive.wait_for(source, ["never"], at(14), 0, clock=lambda: now[0], sleep=sleep)
 
 
+def test_requests_within_the_second_of_the_beginning_are_found(
+    s3: Any, put: Callable[..., None], line: Line, tmp_path: Path
+) -> None:
+    source = S3Captures(s3, S3Uri.parse("s3://captures/capture"), "scones")
+    put(f"capture/{DAY}/14/32-05-525-a.jsonl", line("a", inference_id="only"))
+    began = at(14, 32).replace(second=5, microsecond=485_840)
+    archive = Archive(tmp_path, "scones")
+
+    listing = archive.wait_for(source, ["only"], began, 0)
+
+    query = Query(labels=LABELS, threshold=0.97, since=began, inference_ids=["only"])
+    assert len(summarise(archive, listing.files, query)) == 1
+
+
 def test_a_folder_that_is_not_there_is_an_error_of_the_project(tmp_path: Path) -> None:
     with pytest.raises(MonitorError, match="is not a folder of captured records"):
         FolderCaptures(tmp_path / "absent").list()
