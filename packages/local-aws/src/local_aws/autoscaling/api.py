@@ -29,16 +29,15 @@ def register(original: Any, backend: Any, namespace: str, *given: Any, **more: A
         raise AWSValidationException(
             f"The embedded AWS does not implement scaling of {namespace}, only of sagemaker."
         )
-    _require_bounds(backend, *given, more.get("min_capacity"), more.get("max_capacity"))
+    resource_id, dimension = given
+    bounds = more.get("min_capacity"), more.get("max_capacity")
+    _require_bounds(backend.targets.get(dimension, {}).get(resource_id), resource_id, *bounds)
     return original(backend, namespace, *given, **more)
 
 
-def _require_bounds(
-    backend: Any, resource_id: str, dimension: str, least: int | None, most: int | None
-) -> None:
+def _require_bounds(known: Any, resource_id: str, least: int | None, most: int | None) -> None:
     if not re.fullmatch(r"endpoint/[^/]+/variant/[^/]+", resource_id):
         raise AWSValidationException("Unsupported service namespace, resource type or dimension")
-    known = backend.targets.get(dimension, {}).get(resource_id)
     least = getattr(known, "min_capacity", None) if least is None else least
     most = getattr(known, "max_capacity", None) if most is None else most
     if least is None or most is None:
