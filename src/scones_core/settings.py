@@ -35,7 +35,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "cost.traced_share": _SHARE,
     "local.port": _PORT,
 }
-"""The least and the most that a number may be, ends included, where nothing else checks it."""
+"""The smallest and largest value of a number, inclusive, if nothing else checks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,14 @@ class ProjectSettings:
 
 @dataclass(frozen=True, slots=True)
 class DatasetSettings:
-    """What the ETL stages.
+    """The dataset that the ETL stages.
 
-    `class_names` maps names of the source, such as its folders' names, to class names; several
-    may become one.
-    `validation_fraction` is of the source's training rows, `test_fraction` of each class's images:
-    each is used where the source has no such split.
-    `image_side` is the width and height in pixels, 0 the source's own; `image_mode` is `rgb`
-    or `grey`. `recordio` writes MXNet's `.rec` and `.idx` of each split besides.
+    `class_names` maps names of the source, such as folder names, to class names; several may map
+    to one class.
+    `validation_fraction` (of the source's training rows) and `test_fraction` (of each class's
+    images) apply if the source has no such split.
+    `image_side` is the width and height in pixels, 0 for the source's own; `image_mode` is `rgb`
+    or `grey`. `recordio` also writes MXNet's `.rec` and `.idx` for each split.
     """
 
     classes: tuple[str, ...] = ("bicycle", "motorcycle")
@@ -77,22 +77,23 @@ class DatasetSettings:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """Hyperparameters, and what a training job runs on.
+    """Hyperparameters and resources of a training job.
 
     `recipe` is `pretrained`, `scratch`, or `auto`: pretrained for colour images, from scratch
-    for grey ones and where the package with the weights is not installed. `epochs`,
-    `batch_size` and `folds` replace what the recipe says. `folds` further networks calibrate the
-    model on the images that each holds out; with 0 the validation images do.
-    `image_tag` is the tag of the serving image in the environment's own repository, and with
-    `-training` behind it that of the training image. A `spot` job
-    waits up to `max_wait_seconds`, its run included, for instances that cost a fraction and may
-    be taken away. Without `horizontal_flip`
-    images are not flipped in training and answering (digits, text).
-    `max_steps` bounds the training of each network, by fewer epochs where there are more images;
-    0 does not. `weights` is a file with those of an EfficientNet-Lite0 or a ResNet-18 to
-    begin with. `device` is `auto`, `cpu` or `cuda`. `subnets` and `security_groups` put jobs into
-    a VPC. `client` is `boto3`, `sdk` for the core layer of SageMaker's own SDK, or `modeltrainer`
-    for the whole of it; the latter two are extras. A search is started by boto3 always.
+    for grey ones or if the package with the weights is not installed. `epochs`, `batch_size` and
+    `folds` override the recipe. `folds` is the number of cross-validation networks whose
+    out-of-fold predictions calibrate the model; with 0, the validation images do.
+    `target_precision` is the precision of accepted images for which the threshold is chosen.
+    `max_steps` limits the optimiser steps of each network; 0 is no limit. Without
+    `horizontal_flip`, images are not flipped in training and inference (digits, text).
+    `weights` is a file with initial weights of an EfficientNet-Lite0 or a ResNet-18. `device` is
+    `auto`, `cpu` or `cuda`.
+    A `spot` job runs on cheaper instances that may be interrupted; it ends after at most
+    `max_wait_seconds`, waiting included. `subnets` and `security_groups` put jobs into a VPC.
+    `image_tag` is the tag of the serving image in the environment's repository; the training
+    image has the same tag followed by `-training`.
+    `client` is `boto3`, `sdk` for the core layer of SageMaker's SDK, or `modeltrainer` for the
+    whole SDK; the latter two are extras. Tuning jobs always use boto3.
     """
 
     recipe: str = "auto"
@@ -118,9 +119,9 @@ class TrainingSettings:
 
 @dataclass(frozen=True, slots=True)
 class BuiltinSettings:
-    """Hyperparameters of SageMaker's built-in algorithm; the defaults are its own.
+    """Hyperparameters of SageMaker's built-in algorithm, with the algorithm's defaults.
 
-    It trains only on instances with a GPU. What is not here stays at the algorithm's default.
+    It trains only on instances with a GPU. Other hyperparameters keep the algorithm's default.
     """
 
     instance_type: str = "ml.g5.xlarge"
@@ -137,8 +138,8 @@ class BuiltinSettings:
 class QualitySettings:
     """What a model must reach on its test images to be released.
 
-    `significance` is how readily a difference to the active release counts as more than chance:
-    the probability of refusing a model that is as good.
+    `significance` is the accepted probability of refusing a model that is as good as the active
+    release.
     """
 
     min_accuracy: float = 0.85
@@ -189,13 +190,13 @@ class BundleSettings:
 
 @dataclass(frozen=True, slots=True)
 class CostSettings:
-    """What `inv cost` assumes of the use: all by image, but for what is stored.
+    """The usage that `inv cost` assumes, for each image unless stated otherwise.
 
-    `images` a month; `image_bytes` of one image as it is sent, `answer_bytes` and
-    `record_bytes` of an answer and of a captured record around its image; `function_ms` that
-    each function and `inference_ms` that the model works; `daily_report_minutes` of the job that
-    reports a day; `log_bytes` of all logs together;
-    `storage_gb` of data and models, `image_gb` of model images in the repository.
+    `images` is the number a month. `image_bytes` is the size of a request, `answer_bytes` of an
+    answer, `record_bytes` of a captured record without its image, `log_bytes` of all logs.
+    `function_ms` is the time of each function, `inference_ms` of the model.
+    `daily_report_minutes` is the time of one daily report. `storage_gb` is the size of data and
+    models, `image_gb` of the model images in the repository.
     """
 
     images: int = 100_000
@@ -224,7 +225,7 @@ class LocalSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting of the toolkit; each default stands in its section's class, once."""
+    """Every setting of the toolkit; the class of each section has its defaults."""
 
     project: ProjectSettings = field(default_factory=ProjectSettings)
     dataset: DatasetSettings = field(default_factory=DatasetSettings)

@@ -1,4 +1,4 @@
-# The example of a consumer, planned as it is.
+# Plans the example of a consumer unchanged.
 
 mock_provider "aws" {
   source = "./tests/mocks"

@@ -1,4 +1,4 @@
-# What a principal may do, read from the very policies that are attached.
+# What a principal may do, read from the attached policies.
 
 mock_provider "aws" {
   source = "./tests/mocks"

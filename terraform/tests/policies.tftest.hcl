@@ -1,5 +1,5 @@
 # The policies as the real provider takes them: it reads each as JSON, and checks names and ARNs.
-# Nothing is asked of AWS, as a plan of this module reads nothing.
+# A plan of this module makes no call to AWS.
 
 provider "aws" {
   region                      = "us-east-1"
@@ -92,7 +92,7 @@ run "every_policy_is_one" {
     error_message = "Each principal has one role, with one policy."
   }
 
-  # What IAM takes of a role's inline policies together.
+  # IAM's limit for all inline policies of a role.
   assert {
     condition     = alltrue([for policy in values(aws_iam_role_policy.this)[*].policy : length(policy) <= 10240])
     error_message = "A role's policy must fit."

@@ -62,7 +62,7 @@ run "definition_is_rendered" {
     error_message = "Every step must time out before the execution does."
   }
 
-  # What deploys is Terraform, by a release that was reviewed.
+  # Only Terraform deploys, from a reviewed release.
   assert {
     condition = alltrue([
       for policy in values(output.policies) : !strcontains(policy, "Endpoint") && !strcontains(policy, "sagemaker:UpdateModelPackage")

@@ -49,7 +49,7 @@ run "without_a_release" {
     error_message = "Functions are known by their bundles' names."
   }
 
-  # A function that outlives its state is paid for, and tried again while it still runs.
+  # A function that runs longer than its state is billed, and retried while it still runs.
   assert {
     condition = alltrue([
       for key, state in { serialize_image = "SerializeImage", classify_image = "ClassifyImage", filter_inferences = "FilterInferences" } :

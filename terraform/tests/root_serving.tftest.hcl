@@ -1,4 +1,4 @@
-# The workflow moves to another mode without a moment in which it has no endpoint.
+# While the workflow moves to another mode, it always has an endpoint.
 
 mock_provider "aws" {
   source = "./tests/mocks"

@@ -1,4 +1,4 @@
-# Modes, shadow, autoscaling, office hours: what each one makes of the same release.
+# Modes, shadow, autoscaling, office hours: the resources of each for the same release.
 
 mock_provider "aws" {
   source = "./tests/mocks"

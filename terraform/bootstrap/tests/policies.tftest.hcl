@@ -1,4 +1,4 @@
-# What the roles may do, read from the very policies that are attached.
+# What the roles may do, read from the attached policies.
 
 mock_provider "aws" {
   source          = "./tests/mocks"

@@ -1,4 +1,4 @@
-# Who may take the roles.
+# Who may assume the roles.
 
 mock_provider "aws" {
   source          = "./tests/mocks"

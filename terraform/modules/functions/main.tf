@@ -59,7 +59,7 @@ resource "aws_lambda_alias" "this" {
   for_each = aws_lambda_function.this
 
   name             = var.alias
-  description      = "The version that the state machine invokes"
+  description      = "The version that callers invoke"
   function_name    = each.value.function_name
   function_version = each.value.version
 }

@@ -7,7 +7,7 @@ resource "aws_s3_bucket_notification" "this" {
 
 resource "aws_cloudwatch_event_rule" "this" {
   name        = var.names.rule
-  description = "Images that were put under ${var.prefix} of ${var.bucket}"
+  description = "New objects below ${var.prefix} of ${var.bucket}"
 
   event_pattern = jsonencode({
     source        = ["aws.s3"]
@@ -76,14 +76,14 @@ resource "aws_cloudwatch_metric_alarm" "this" {
       queue       = var.names.dead_letter_queue
       metric      = "ApproximateNumberOfMessagesVisible"
       threshold   = 1
-      description = "Messages in the inbox are no S3 events: those in ${var.names.dead_letter_queue} have the reason in their attribute Reason."
+      description = "Messages in the inbox are not S3 events: in ${var.names.dead_letter_queue}, their attribute Reason says why."
     }
     waiting = {
       name        = "${var.names.queue}-waiting"
       queue       = var.names.queue
       metric      = "ApproximateAgeOfOldestMessage"
       threshold   = 900
-      description = "Images under ${var.prefix} have started nothing for a quarter of an hour: the log of the function collect_inbox says why."
+      description = "Images below ${var.prefix} have started no execution for 15 minutes: the log of the function collect_inbox says why."
     }
   }
 

@@ -9,12 +9,12 @@ locals {
 
   daily_alarms = var.daily_report == null ? {} : {
     drift = {
-      description = "Yesterday's images or answers differ from the week before, or from before a drift that lasts: read the page below monitoring/, then docs/runbooks/drift.md"
+      description = "Yesterday's images or answers differ from the week before, or from the week before an ongoing drift: read the page below monitoring/, then docs/runbooks/drift.md"
       metric      = "Drift"
       threshold   = 1
     }
     class-mix = {
-      description = "Yesterday's mix of classes differs from the week before: read the page below monitoring/, then docs/runbooks/drift.md"
+      description = "Yesterday's class mix differs from the week before: read the page below monitoring/, then docs/runbooks/drift.md"
       metric      = "ClassMixDrift"
       threshold   = 1
     }

@@ -1,7 +1,7 @@
 # An alarm says that executions fail; this says which one, why, and what to do.
 resource "aws_cloudwatch_event_rule" "failed_executions" {
   name        = var.failure_rule.name
-  description = "Executions that did not succeed, of the workflow, the retraining, the demand forecast and the daily report"
+  description = "Failed executions of the workflow, the retraining, the demand forecast and the daily report"
 
   event_pattern = jsonencode({
     source        = ["aws.states"]
@@ -26,6 +26,6 @@ resource "aws_cloudwatch_event_target" "failed_executions" {
       arn    = "$.detail.executionArn"
     }
     # Without jsonencode, which would escape the angle brackets of the variables.
-    input_template = "\"Step Functions did not finish its execution <name>: <status>, <error>: <cause> What it had done is kept; the rest is not done. Once the cause is removed, the execution can be redriven, which does the rest only: <arn>\""
+    input_template = "\"Step Functions did not finish its execution <name>: <status>, <error>: <cause> What it had done is kept. Once the cause is removed, redrive the execution, which does only the rest: <arn>\""
   }
 }

@@ -40,7 +40,7 @@ module "job_state_machine" {
 
   schedule = var.schedule == null ? null : {
     expression  = var.schedule.expression
-    description = "Starts a retraining where enough images were answered since the last"
+    description = "Starts a retraining if enough images were labelled since the last one"
     input       = jsonencode({ reason = "the schedule", min_new_images = var.schedule.min_new_images })
   }
 }

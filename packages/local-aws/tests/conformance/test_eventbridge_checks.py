@@ -1,22 +1,12 @@
 """Targets, events and schedules that EventBridge refuses, against its API pages."""
 
 import datetime
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local_aws.testing.aws import Aws, unique
-
-
-def code(call: Callable[..., Any], **parameters: Any) -> str | None:
-    """Return the error code of a call; None where it succeeds."""
-    try:
-        call(**parameters)
-    except ClientError as error:
-        return error.response["Error"]["Code"]
-    return None
+from local_aws.testing.refusals import error_code
 
 
 def template(paths: dict[str, str], text: str) -> dict[str, Any]:
@@ -41,9 +31,9 @@ def test_a_target_with_a_wrong_input_is_refused(aws: Aws, given: dict[str, Any])
     events.put_rule(Name=rule, EventPattern='{"source": ["own"]}')
     target = {"Id": "1", "Arn": aws.queue()[1]}
     right = template({"a": "$.id"}, '{"id": <a>, "rule": <aws.events.rule-name>}')
-    assert code(events.put_targets, Rule=rule, Targets=[{**target, **right}]) is None
+    assert error_code(events.put_targets, Rule=rule, Targets=[{**target, **right}]) is None
     wrong = {**target, **given}
-    assert code(events.put_targets, Rule=rule, Targets=[wrong]) == "ValidationException"
+    assert error_code(events.put_targets, Rule=rule, Targets=[wrong]) == "ValidationException"
 
 
 def test_an_event_in_the_name_of_aws_fails_its_entry(aws: Aws) -> None:
@@ -63,7 +53,7 @@ def schedule(aws: Aws, **more: Any) -> tuple[dict[str, Any], str | None]:
         **more,
         "Target": target,
     }
-    return settings, code(aws.client("scheduler").create_schedule, **settings)
+    return settings, error_code(aws.client("scheduler").create_schedule, **settings)
 
 
 @pytest.mark.parametrize(
@@ -91,9 +81,9 @@ def test_a_group_is_made_once_and_the_default_one_stays(aws: Aws) -> None:
     scheduler.create_schedule_group(Name=group)
     settings, failed = schedule(aws, GroupName=group)
     assert failed is None
-    assert code(scheduler.create_schedule_group, Name=group) == "ConflictException"
+    assert error_code(scheduler.create_schedule_group, Name=group) == "ConflictException"
     kept = scheduler.get_schedule(Name=settings["Name"], GroupName=group)
     assert kept["ActionAfterCompletion"] == "NONE"
-    assert code(scheduler.delete_schedule_group, Name="default") == "ValidationException"
-    assert code(scheduler.delete_schedule_group, Name="absent") == "ResourceNotFoundException"
+    assert error_code(scheduler.delete_schedule_group, Name="default") == "ValidationException"
+    assert error_code(scheduler.delete_schedule_group, Name="absent") == "ResourceNotFoundException"
     assert schedule(aws)[1] is None

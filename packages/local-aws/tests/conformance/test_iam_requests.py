@@ -4,7 +4,7 @@ import http.client
 import json
 import urllib.parse
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from local_aws.control import LocalAws
 from local_aws.testing.aws import ACCOUNT, REGION, Aws, new_client, policy, unique
 from local_aws.testing.callers import Caller, allow, denied, refusal
 from local_aws.testing.clock import Clock
+from local_aws.testing.refusals import error_code
 
 IAM_ARN = f"arn:aws:iam::{ACCOUNT}"
 
@@ -482,15 +483,6 @@ def test_dates_in_policies_are_compared_with_the_driven_clock(
     denied(s3.list_objects_v2, Bucket=bucket)
 
 
-def code(call: Callable[..., Any], **parameters: Any) -> str:
-    """Return the code of an error that a call ends with, empty for none."""
-    try:
-        call(**parameters)
-    except ClientError as error:
-        return error.response["Error"]["Code"]
-    return ""
-
-
 def test_a_batch_of_messages_needs_what_one_message_needs(aws: Aws) -> None:
     """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html"""
     url, arn = aws.queue()
@@ -498,7 +490,7 @@ def test_a_batch_of_messages_needs_what_one_message_needs(aws: Aws) -> None:
     entries = [{"Id": "0", "MessageBody": "x"}]
     assert len(sqs.send_message_batch(QueueUrl=url, Entries=entries)["Successful"]) == 1
     taken = [{"Id": "0", "ReceiptHandle": "x"}]
-    assert code(sqs.delete_message_batch, QueueUrl=url, Entries=taken) == "AccessDenied"
+    assert error_code(sqs.delete_message_batch, QueueUrl=url, Entries=taken) == "AccessDenied"
 
 
 def test_an_event_bus_is_authorised_by_its_own_arn(aws: Aws) -> None:
@@ -510,7 +502,7 @@ def test_an_event_bus_is_authorised_by_its_own_arn(aws: Aws) -> None:
     events = Caller(aws, allow(actions, arn), allow("events:ListTagsForResource", arn)).client(
         "events"
     )
-    assert code(events.create_event_bus, Name=f"{name}-other") == "AccessDeniedException"
+    assert error_code(events.create_event_bus, Name=f"{name}-other") == "AccessDeniedException"
     events.create_event_bus(Name=name, Tags=[{"Key": "k", "Value": "v"}])
     assert events.describe_event_bus(Name=name)["Name"] == name
     events.list_tags_for_resource(ResourceARN=arn)
@@ -529,12 +521,12 @@ def test_an_event_source_mapping_is_authorised_by_its_arn_and_its_function(aws: 
         {**allow("lambda:CreateEventSourceMapping", "*"), **condition},
         allow("lambda:TagResource", mapping.replace(absent, "*")),
     ).client("lambda")
-    assert code(client.get_event_source_mapping, UUID=absent) == "ResourceNotFoundException"
-    assert code(client.get_event_source_mapping, UUID=other) == "AccessDeniedException"
+    assert error_code(client.get_event_source_mapping, UUID=absent) == "ResourceNotFoundException"
+    assert error_code(client.get_event_source_mapping, UUID=other) == "AccessDeniedException"
     source = {"EventSourceArn": aws.queue()[1], "Tags": {"k": "v"}}
     make = client.create_event_source_mapping
-    assert code(make, FunctionName=f"{function}:live", **source) != "AccessDeniedException"
-    assert code(make, FunctionName="another", **source) == "AccessDeniedException"
+    assert error_code(make, FunctionName=f"{function}:live", **source) != "AccessDeniedException"
+    assert error_code(make, FunctionName="another", **source) == "AccessDeniedException"
 
 
 def test_a_query_reads_its_object(aws: Aws, bucket: str) -> None:
@@ -583,10 +575,12 @@ def test_an_upload_takes_parts_under_its_own_key_only(aws: Aws, bucket: str) -> 
     s3 = Caller(aws, allow("s3:*", f"arn:aws:s3:::{bucket}/out/*")).client("s3")
     named = {"Bucket": bucket, "Key": "out/a", "UploadId": upload}
     parts = {"Parts": [{"ETag": "any", "PartNumber": 1}]}
-    assert code(s3.upload_part, PartNumber=1, Body=b"x", **named) == "NoSuchUpload"
-    assert code(s3.complete_multipart_upload, MultipartUpload=parts, **named) == "NoSuchUpload"
-    assert code(s3.list_parts, **named) == "NoSuchUpload"
-    assert code(s3.abort_multipart_upload, **named) == "NoSuchUpload"
+    assert error_code(s3.upload_part, PartNumber=1, Body=b"x", **named) == "NoSuchUpload"
+    assert (
+        error_code(s3.complete_multipart_upload, MultipartUpload=parts, **named) == "NoSuchUpload"
+    )
+    assert error_code(s3.list_parts, **named) == "NoSuchUpload"
+    assert error_code(s3.abort_multipart_upload, **named) == "NoSuchUpload"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import http.client
 import json
 import threading
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from local_aws.lambda_.functions import base_runtime, python_for
 from local_aws.testing.aws import Aws, policy, unique
+from local_aws.testing.refusals import error_response
 
 ECHO = "def handler(event, context):\n    return event\n"
 
@@ -394,22 +395,16 @@ def test_an_unknown_function_is_not_found(aws: Aws) -> None:
     assert refusal.value.response["Error"]["Code"] == "ResourceNotFoundException"
 
 
-def refused(call: Callable[..., Any], **arguments: Any) -> Mapping[str, Any]:
-    with pytest.raises(ClientError) as refusal:
-        call(**arguments)
-    return refusal.value.response
-
-
 def test_a_request_over_six_megabytes_is_refused(aws: Aws) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
     invoke, name = aws.client("lambda").invoke, aws.function(ECHO)
     largest = json.dumps("x" * (6_291_456 - 2)).encode()
     assert "FunctionError" not in invoke(FunctionName=name, Payload=largest)
-    answer = refused(invoke, FunctionName=name, Payload=largest + b" ")
+    answer = error_response(invoke, FunctionName=name, Payload=largest + b" ")
     assert answer["Error"]["Code"] == "RequestEntityTooLargeException"
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 413
     event = json.dumps("x" * 1_048_576).encode()
-    answer = refused(invoke, FunctionName=name, Payload=event, InvocationType="Event")
+    answer = error_response(invoke, FunctionName=name, Payload=event, InvocationType="Event")
     assert "1048576 bytes" in answer["Error"]["Message"]
 
 

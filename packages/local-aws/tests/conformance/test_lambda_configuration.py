@@ -4,7 +4,6 @@ Values were recorded on AWS: docs/results/public-cases.md.
 """
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -13,16 +12,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local_aws.testing.aws import Aws, package, unique
+from local_aws.testing.refusals import refusal
 
 SOURCE = "def handler(event, context):\n    return event\n"
 CREATING = ("The function is being created.", "Creating")
-
-
-def refused(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    error = caught.value.response["Error"]
-    return error["Code"], error["Message"]
 
 
 def create(aws: Aws, **more: Any) -> dict[str, Any]:
@@ -74,7 +67,7 @@ def test_a_configuration_has_a_revision_that_changes_with_it(aws: Aws) -> None:
     functions.update_function_configuration(FunctionName=name, Description="new", RevisionId=before)
     after = functions.get_function_configuration(FunctionName=name)["RevisionId"]
     assert after != before
-    code, message = refused(
+    code, message = refusal(
         functions.update_function_configuration,
         FunctionName=name,
         Description="old",
@@ -109,12 +102,12 @@ def test_a_configuration_names_its_runtime_version_and_only_what_there_is(aws: A
 def test_a_reserved_variable_is_refused(aws: Aws, key: str) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
     variables = {"Variables": {"OWN": "x", key: "x"}}
-    code, message = refused(create, aws=aws, Environment=variables)
+    code, message = refusal(create, aws=aws, Environment=variables)
     assert code == "InvalidParameterValueException"
     assert message.endswith(f"Reserved keys used in this request: {key}")
     name = aws.function(SOURCE)
     update = aws.client("lambda").update_function_configuration
-    assert refused(update, FunctionName=name, Environment=variables)[0] == code
+    assert refusal(update, FunctionName=name, Environment=variables)[0] == code
     found = aws.client("lambda").get_function_configuration(FunctionName=name)
     assert "Environment" not in found
 
@@ -122,10 +115,10 @@ def test_a_reserved_variable_is_refused(aws: Aws, key: str) -> None:
 def test_more_than_four_kilobytes_of_variables_are_refused(aws: Aws) -> None:
     fits = {"KEY": "x" * (4096 - len('{"KEY":""}'))}
     assert create(aws, Environment={"Variables": fits})["Environment"]["Variables"] == fits
-    code, message = refused(create, aws=aws, Environment={"Variables": {"KEY": fits["KEY"] + "x"}})
+    code, message = refusal(create, aws=aws, Environment={"Variables": {"KEY": fits["KEY"] + "x"}})
     assert (code, "4KB limit" in message) == ("InvalidParameterValueException", True)
     for name in ("1KEY", "A-B", "A"):
-        assert refused(create, aws=aws, Environment={"Variables": {name: "x"}})[0] == (
+        assert refusal(create, aws=aws, Environment={"Variables": {name: "x"}})[0] == (
             "ValidationException"
         )
 
@@ -142,7 +135,7 @@ def test_a_function_needs_a_name_as_lambda_takes_it(aws: Aws, name: str) -> None
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    code, message = refused(
+    code, message = refusal(
         client.create_function,
         FunctionName=name,
         Runtime="python3.12",
@@ -196,10 +189,10 @@ def test_json_logs_are_of_the_level_info_by_default(aws: Aws) -> None:
 
 def test_text_logs_have_no_level(aws: Aws) -> None:
     config = {"LogFormat": "Text", "ApplicationLogLevel": "INFO"}
-    assert refused(create, aws=aws, LoggingConfig=config)[0] == "InvalidParameterValueException"
+    assert refusal(create, aws=aws, LoggingConfig=config)[0] == "InvalidParameterValueException"
     name = aws.function(SOURCE)
     update = aws.client("lambda").update_function_configuration
-    code, _ = refused(update, FunctionName=name, LoggingConfig={"SystemLogLevel": "WARN"})
+    code, _ = refusal(update, FunctionName=name, LoggingConfig={"SystemLogLevel": "WARN"})
     assert code == "InvalidParameterValueException"
 
 
@@ -233,7 +226,7 @@ def test_a_layers_version_is_found_by_its_arn(aws: Aws) -> None:
     )
     found = functions.get_layer_version_by_arn(Arn=made["LayerVersionArn"])
     assert (found["LayerVersionArn"], found["Version"]) == (made["LayerVersionArn"], 1)
-    code, _ = refused(functions.get_layer_version_by_arn, Arn=made["LayerVersionArn"][:-1] + "9")
+    code, _ = refusal(functions.get_layer_version_by_arn, Arn=made["LayerVersionArn"][:-1] + "9")
     assert code == "ResourceNotFoundException"
 
 

@@ -5,13 +5,12 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local_aws.testing.aws import Aws, unique
+from local_aws.testing.refusals import refusal
 
 # Puts what it got into a queue, then does what the first body says.
 FORWARDS = """
@@ -251,24 +250,17 @@ def test_a_disabled_mapping_does_nothing_until_it_is_enabled(aws: Aws) -> None:
     assert source.count(source.out) == 0
 
 
-def refused(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    error = caught.value.response["Error"]
-    return error["Code"], error["Message"]
-
-
 def test_what_lambda_refuses_of_a_mapping(aws: Aws) -> None:
     source = Source(aws)
-    code, message = refused(source.map, BatchSize=11)
+    code, message = refusal(source.map, BatchSize=11)
     assert (code, "batch window" in message) == ("InvalidParameterValueException", True)
-    code, message = refused(source.map, FilterCriteria={"Filters": [{"Pattern": "{no"}]})
+    code, message = refusal(source.map, FilterCriteria={"Filters": [{"Pattern": "{no"}]})
     assert (code, message) == (
         "InvalidParameterValueException",
         "Invalid filter pattern definition.",
     )
     uuid = source.map()["UUID"]
-    code, message = refused(source.map)
+    code, message = refusal(source.map)
     assert (code, uuid in message) == ("ResourceConflictException", True)
     arn = source.functions.get_function_configuration(FunctionName=source.function)["FunctionArn"]
     for name in (source.function, arn):
@@ -280,6 +272,6 @@ def test_a_function_whose_role_may_not_read_the_queue_gets_no_mapping(aws: Aws) 
     source = Source(aws)
     role = aws.role_with({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"})
     source.functions.update_function_configuration(FunctionName=source.function, Role=role)
-    code, message = refused(source.map)
+    code, message = refusal(source.map)
     assert code == "InvalidParameterValueException"
     assert "does not have permissions to call ReceiveMessage on SQS" in message

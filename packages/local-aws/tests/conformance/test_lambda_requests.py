@@ -1,12 +1,12 @@
 """What Lambda refuses of limits, permissions, aliases and concurrency, against its API pages."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.testing.aws import Aws, unique
+from local_aws.testing.refusals import error_code
 
 SOURCE = "def handler(event, context):\n    return event\n"
 
@@ -16,15 +16,6 @@ def name(aws: Aws) -> str:
     return aws.function(SOURCE)
 
 
-def code(call: Callable[..., Any], **parameters: Any) -> str | None:
-    """Return the error code of a call; None where it succeeds."""
-    try:
-        call(**parameters)
-    except ClientError as error:
-        return error.response["Error"]["Code"]
-    return None
-
-
 @pytest.mark.parametrize(
     "given", [{"Timeout": 901}, {"MemorySize": 10_241}, {"Description": "d" * 257}]
 )
@@ -32,7 +23,7 @@ def test_a_setting_over_its_limit_is_refused(aws: Aws, name: str, given: dict[st
     """https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html"""
     functions = aws.client("lambda")
     update = functions.update_function_configuration
-    assert code(update, FunctionName=name, **given) == "ValidationException"
+    assert error_code(update, FunctionName=name, **given) == "ValidationException"
     with pytest.raises(ClientError, match="less than or equal to"):
         aws.function(SOURCE, **given)
 
@@ -48,8 +39,8 @@ def test_a_permission_has_an_id_of_its_own(aws: Aws, name: str) -> None:
     }
     version = functions.publish_version(FunctionName=name)["Version"]
     for more in ({}, {"Qualifier": version}):
-        assert code(functions.add_permission, **given, **more) is None
-        assert code(functions.add_permission, **given, **more) == "ResourceConflictException"
+        assert error_code(functions.add_permission, **given, **more) is None
+        assert error_code(functions.add_permission, **given, **more) == "ResourceConflictException"
 
 
 def test_a_version_that_an_alias_leads_to_stays(aws: Aws) -> None:
@@ -57,29 +48,31 @@ def test_a_version_that_an_alias_leads_to_stays(aws: Aws) -> None:
     functions, name = aws.client("lambda"), aws.function(SOURCE)
     version = functions.publish_version(FunctionName=name)["Version"]
     given = {"FunctionName": name, "FunctionVersion": version}
-    assert code(functions.create_alias, **given, Name="live") is None
-    assert code(functions.create_alias, **given, Name="live") == "ResourceConflictException"
-    assert code(functions.create_alias, **given, Name="12") == "ValidationException"
+    assert error_code(functions.create_alias, **given, Name="live") is None
+    assert error_code(functions.create_alias, **given, Name="live") == "ResourceConflictException"
+    assert error_code(functions.create_alias, **given, Name="12") == "ValidationException"
     weights = {"AdditionalVersionWeights": {version: 1.5}}
-    wrong = code(functions.update_alias, FunctionName=name, Name="live", RoutingConfig=weights)
+    wrong = error_code(
+        functions.update_alias, FunctionName=name, Name="live", RoutingConfig=weights
+    )
     assert wrong == "ValidationException"
     delete = {"FunctionName": name, "Qualifier": version}
-    assert code(functions.delete_function, **delete) == "ResourceConflictException"
+    assert error_code(functions.delete_function, **delete) == "ResourceConflictException"
     functions.delete_alias(FunctionName=name, Name="live")
-    assert code(functions.delete_function, **delete) is None
+    assert error_code(functions.delete_function, **delete) is None
 
 
 def test_some_concurrency_stays_for_functions_that_reserve_none(aws: Aws, name: str) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
     reserve = aws.client("lambda").put_function_concurrency
-    found = code(reserve, FunctionName=name, ReservedConcurrentExecutions=901)
+    found = error_code(reserve, FunctionName=name, ReservedConcurrentExecutions=901)
     assert found == "InvalidParameterValueException"
 
 
 def test_a_window_of_more_than_five_minutes_is_refused(aws: Aws, name: str) -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html"""
     given = {"FunctionName": name, "EventSourceArn": aws.queue()[1]}
-    found = code(
+    found = error_code(
         aws.client("lambda").create_event_source_mapping,
         **given,
         MaximumBatchingWindowInSeconds=301,
@@ -91,9 +84,9 @@ def test_queries_of_metrics_are_checked(aws: Aws) -> None:
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html"""
     watch = aws.client("cloudwatch")
     data = [{"MetricName": "m", "Value": 1, "Unit": "Apples"}]
-    put = code(watch.put_metric_data, Namespace=unique("n"), MetricData=data)
+    put = error_code(watch.put_metric_data, Namespace=unique("n"), MetricData=data)
     assert put == "InvalidParameterValue"
     query = {"Id": "Upper", "Expression": "1"}
     times = {"StartTime": "2030-01-01T00:00:00Z", "EndTime": "2030-01-01T01:00:00Z"}
-    found = code(watch.get_metric_data, MetricDataQueries=[query], **times)
+    found = error_code(watch.get_metric_data, MetricDataQueries=[query], **times)
     assert found == "ValidationError"

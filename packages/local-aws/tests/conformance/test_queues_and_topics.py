@@ -2,25 +2,15 @@
 
 import json
 import socket
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local_aws.testing.aws import Aws, unique
 from local_aws.testing.clock import Clock
+from local_aws.testing.refusals import error_code
 
 FULL = {"DataType": "String", "StringValue": "x"}
-
-
-def code(call: Callable[..., Any], **parameters: Any) -> str | None:
-    """Return the error code of a call; None where it succeeds."""
-    try:
-        call(**parameters)
-    except ClientError as error:
-        return error.response["Error"]["Code"]
-    return None
 
 
 def new_queue(aws: Aws, name: str = "", **attributes: str) -> str:
@@ -47,15 +37,15 @@ def test_an_attribute_out_of_range_is_refused(aws: Aws, name: str, value: int | 
     sqs, url = aws.client("sqs"), new_queue(aws)
     asked = {"Attributes": {name: str(value)}}
     wrong = "InvalidAttributeValue"
-    assert code(sqs.create_queue, QueueName=unique("q"), **asked) == wrong
-    assert code(sqs.set_queue_attributes, QueueUrl=url, **asked) == wrong
+    assert error_code(sqs.create_queue, QueueName=unique("q"), **asked) == wrong
+    assert error_code(sqs.set_queue_attributes, QueueUrl=url, **asked) == wrong
 
 
 def test_an_attribute_that_queues_do_not_have_is_refused(aws: Aws) -> None:
     sqs = aws.client("sqs")
     asked = {"QueueName": unique("q"), "Attributes": {"Visibility": "5"}}
-    assert code(sqs.create_queue, **asked) == "InvalidAttributeName"
-    assert code(sqs.create_queue, QueueName=unique("q") + ".fifo") == "InvalidParameterValue"
+    assert error_code(sqs.create_queue, **asked) == "InvalidAttributeName"
+    assert error_code(sqs.create_queue, QueueName=unique("q") + ".fifo") == "InvalidParameterValue"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +58,7 @@ def test_a_redrive_policy_needs_a_queue_and_a_count(aws: Aws, policy: str) -> No
         arn = "arn:aws:sqs:us-east-1:123456789012:absent"
         policy = json.dumps({**json.loads(policy), "deadLetterTargetArn": arn})
     asked = {"QueueName": unique("q"), "Attributes": {"RedrivePolicy": policy}}
-    assert code(aws.client("sqs").create_queue, **asked) == "InvalidParameterValue"
+    assert error_code(aws.client("sqs").create_queue, **asked) == "InvalidParameterValue"
 
 
 def test_a_message_that_a_queue_cannot_hold_is_refused(aws: Aws) -> None:
@@ -76,7 +66,7 @@ def test_a_message_that_a_queue_cannot_hold_is_refused(aws: Aws) -> None:
     sqs, url = aws.client("sqs"), new_queue(aws)
 
     def sent(body: str, **more: Any) -> str | None:
-        return code(sqs.send_message, QueueUrl=url, MessageBody=body, **more)
+        return error_code(sqs.send_message, QueueUrl=url, MessageBody=body, **more)
 
     assert sent("") == "MissingParameter"
     assert sent("a\x00b") == "InvalidMessageContents"
@@ -121,7 +111,7 @@ def test_what_a_topic_does_not_publish(aws: Aws, asked: dict[str, str]) -> None:
     """https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
     sns = aws.client("sns")
     topic = sns.create_topic(Name=unique("t"))["TopicArn"]
-    assert code(sns.publish, TopicArn=topic, **asked) == "InvalidParameter"
+    assert error_code(sns.publish, TopicArn=topic, **asked) == "InvalidParameter"
 
 
 @pytest.mark.parametrize("policy", [[1], {"k": []}, {"k": [{"prefix": 1}]}])
@@ -131,7 +121,9 @@ def test_a_filter_policy_that_is_none_is_refused(aws: Aws, policy: Any) -> None:
     sns = aws.client("sns")
     (made,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     asked = {"AttributeName": "FilterPolicy", "AttributeValue": json.dumps(policy)}
-    found = code(sns.set_subscription_attributes, SubscriptionArn=made["SubscriptionArn"], **asked)
+    found = error_code(
+        sns.set_subscription_attributes, SubscriptionArn=made["SubscriptionArn"], **asked
+    )
     assert found == "InvalidParameter"
 
 
@@ -177,15 +169,17 @@ def test_a_text_that_is_no_policy_is_kept_by_no_service(aws: Aws, text: str) -> 
     sqs, sns, iam, kms = (aws.client(name) for name in ("sqs", "sns", "iam", "kms"))
     invalid = "InvalidAttributeValue"
     attributes = {"Policy": text}
-    assert code(sqs.create_queue, QueueName=unique("q"), Attributes=attributes) == invalid
-    assert code(sqs.set_queue_attributes, QueueUrl=url, Attributes=attributes) == invalid
+    assert error_code(sqs.create_queue, QueueName=unique("q"), Attributes=attributes) == invalid
+    assert error_code(sqs.set_queue_attributes, QueueUrl=url, Attributes=attributes) == invalid
     named = {"AttributeName": "Policy", "AttributeValue": text}
-    assert code(sns.set_topic_attributes, TopicArn=topic, **named) == "InvalidParameter"
-    assert code(sns.create_topic, Name=unique("t"), Attributes=attributes) == "InvalidParameter"
+    assert error_code(sns.set_topic_attributes, TopicArn=topic, **named) == "InvalidParameter"
+    assert (
+        error_code(sns.create_topic, Name=unique("t"), Attributes=attributes) == "InvalidParameter"
+    )
     malformed = "MalformedPolicyDocument"
     role = {"RoleName": unique("r"), "AssumeRolePolicyDocument": text}
-    assert code(iam.create_role, **role) == malformed
-    assert code(kms.create_key, Policy=text) == f"{malformed}Exception"
+    assert error_code(iam.create_role, **role) == malformed
+    assert error_code(kms.create_key, Policy=text) == f"{malformed}Exception"
 
 
 @pytest.mark.parametrize(
@@ -205,7 +199,7 @@ def test_a_subscriber_that_nothing_can_be_handed_to_is_refused(
     topic, _ = aws.topic()
     subscribe = aws.client("sns").subscribe
     given = {"TopicArn": topic, "Protocol": protocol, "Endpoint": endpoint}
-    assert code(subscribe, **given) == "InvalidParameter"
+    assert error_code(subscribe, **given) == "InvalidParameter"
 
 
 @pytest.mark.parametrize(
@@ -227,10 +221,13 @@ def test_an_attribute_at_which_messages_would_fail_is_refused(
     (subscription,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     given = {"AttributeName": name, "AttributeValue": value}
     arn = subscription["SubscriptionArn"]
-    assert code(sns.set_subscription_attributes, SubscriptionArn=arn, **given) == "InvalidParameter"
+    assert (
+        error_code(sns.set_subscription_attributes, SubscriptionArn=arn, **given)
+        == "InvalidParameter"
+    )
     sns.publish(TopicArn=topic, Message="m")
     assert json.loads(aws.message(url)["Body"])["Message"] == "m"
 
 
 def test_a_message_without_an_address_is_refused(aws: Aws) -> None:
-    assert code(aws.client("sns").publish, Message="m") == "InvalidParameter"
+    assert error_code(aws.client("sns").publish, Message="m") == "InvalidParameter"

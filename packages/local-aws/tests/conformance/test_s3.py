@@ -5,13 +5,14 @@ import hashlib
 import http.client
 import threading
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.testing.aws import Aws, unique
+from local_aws.testing.refusals import error_response
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +25,6 @@ def bucket(s3: Any) -> str:
     name = unique("b")
     s3.create_bucket(Bucket=name)
     return name
-
-
-def refusal(call: Callable[..., Any], **arguments: Any) -> Mapping[str, Any]:
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    return caught.value.response
 
 
 def fetch(
@@ -56,7 +51,7 @@ def test_a_versioned_bucket_keeps_what_was_overwritten_and_deleted(s3: Any, buck
     assert s3.get_object(Bucket=bucket, Key="k", VersionId=first)["Body"].read() == b"1"
     deleted = s3.delete_object(Bucket=bucket, Key="k")
     assert deleted["DeleteMarker"]
-    assert refusal(s3.get_object, Bucket=bucket, Key="k")["Error"]["Code"] == "NoSuchKey"
+    assert error_response(s3.get_object, Bucket=bucket, Key="k")["Error"]["Code"] == "NoSuchKey"
     found = s3.list_object_versions(Bucket=bucket)
     assert {version["VersionId"] for version in found["Versions"]} == {first, second}
     s3.delete_object(Bucket=bucket, Key="k", VersionId=deleted["VersionId"])
@@ -80,7 +75,7 @@ def test_a_deletion_of_a_missing_key_leaves_a_delete_marker_in_a_versioned_bucke
         ("other", many["DeleteMarkerVersionId"], True),
     ]
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
-    assert refusal(s3.head_object, Bucket=bucket, Key="absent")["Error"]["Code"] == "404"
+    assert error_response(s3.head_object, Bucket=bucket, Key="absent")["Error"]["Code"] == "404"
     s3.delete_object(Bucket=bucket, Key="absent", VersionId=one["VersionId"])
     left = s3.list_object_versions(Bucket=bucket)["DeleteMarkers"]
     assert [marker["Key"] for marker in left] == ["other"]
@@ -91,11 +86,11 @@ def test_a_conditional_put_takes_the_first_writer_and_the_one_that_saw_the_last(
 ) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html"""
     tag = s3.put_object(Bucket=bucket, Key="lock", Body=b"a", IfNoneMatch="*")["ETag"]
-    answer = refusal(s3.put_object, Bucket=bucket, Key="lock", Body=b"b", IfNoneMatch="*")
+    answer = error_response(s3.put_object, Bucket=bucket, Key="lock", Body=b"b", IfNoneMatch="*")
     assert answer["Error"]["Code"] == "PreconditionFailed"
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 412
     s3.put_object(Bucket=bucket, Key="lock", Body=b"c", IfMatch=tag)
-    answer = refusal(s3.put_object, Bucket=bucket, Key="lock", Body=b"d", IfMatch=tag)
+    answer = error_response(s3.put_object, Bucket=bucket, Key="lock", Body=b"d", IfMatch=tag)
     assert answer["Error"]["Code"] == "PreconditionFailed"
     assert s3.get_object(Bucket=bucket, Key="lock")["Body"].read() == b"c"
 
@@ -126,7 +121,7 @@ def test_checksums_are_stored_returned_and_compared_with_the_body(s3: Any, bucke
     found = s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
     assert found["ChecksumSHA256"] == digest
     wrong = base64.b64encode(bytes(32)).decode()
-    answer = refusal(s3.put_object, Bucket=bucket, Key="l", Body=body, ChecksumSHA256=wrong)
+    answer = error_response(s3.put_object, Bucket=bucket, Key="l", Body=body, ChecksumSHA256=wrong)
     assert answer["Error"]["Code"] == "BadDigest"
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
 
@@ -192,7 +187,7 @@ def test_a_range_gives_that_part_and_one_outside_is_refused(s3: Any, bucket: str
     assert (found["Body"].read(), found["ContentRange"]) == (b"234", "bytes 2-4/10")
     assert found["ResponseMetadata"]["HTTPStatusCode"] == 206
     assert s3.get_object(Bucket=bucket, Key="k", Range="bytes=-3")["Body"].read() == b"789"
-    answer = refusal(s3.get_object, Bucket=bucket, Key="k", Range="bytes=20-30")
+    answer = error_response(s3.get_object, Bucket=bucket, Key="k", Range="bytes=20-30")
     assert answer["Error"]["Code"] == "InvalidRange"
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 416
 

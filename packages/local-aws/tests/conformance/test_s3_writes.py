@@ -4,13 +4,13 @@ import base64
 import datetime
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from local_aws.testing.aws import Aws, eventually, policy, unique
-from local_aws.testing.callers import refusal
+from local_aws.testing.refusals import error_code
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +29,6 @@ def bucket(s3: Any) -> str:
 def versioned(s3: Any, bucket: str) -> str:
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     return bucket
-
-
-def code(call: Callable[..., Any], **arguments: Any) -> str:
-    code: str = refusal(call, **arguments)["Error"]["Code"]
-    return code
 
 
 def digest(body: bytes) -> str:
@@ -55,11 +50,11 @@ def test_a_body_that_was_changed_on_the_way_is_not_stored(
     s3: Any, bucket: str, given: dict[str, str], expected: str
 ) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html"""
-    assert code(s3.put_object, Bucket=bucket, Key="k", Body=b"body", **given) == expected
+    assert error_code(s3.put_object, Bucket=bucket, Key="k", Body=b"body", **given) == expected
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
     upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
     part = {"Bucket": bucket, "Key": "k", "UploadId": upload, "PartNumber": 1, "Body": b"body"}
-    assert code(s3.upload_part, **part, **given) == expected
+    assert error_code(s3.upload_part, **part, **given) == expected
     assert "Parts" not in s3.list_parts(Bucket=bucket, Key="k", UploadId=upload)
 
 
@@ -97,8 +92,8 @@ def test_a_copy_heeds_the_conditions_on_its_source(s3: Any, bucket: str) -> None
     holding, failing = conditions(tag)
     for given in failing:
         named = {"CopySource": source, **given}
-        assert code(s3.copy_object, Bucket=bucket, Key="k", **named) == "PreconditionFailed"
-        assert code(s3.upload_part_copy, **part, **named) == "PreconditionFailed"
+        assert error_code(s3.copy_object, Bucket=bucket, Key="k", **named) == "PreconditionFailed"
+        assert error_code(s3.upload_part_copy, **part, **named) == "PreconditionFailed"
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
     for given in holding:
         s3.copy_object(Bucket=bucket, Key="k", CopySource=source, **given)
@@ -109,10 +104,10 @@ def test_a_copy_heeds_the_conditions_on_what_it_replaces(s3: Any, bucket: str) -
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html"""
     s3.put_object(Bucket=bucket, Key="source", Body=b"new")
     asked = {"Bucket": bucket, "Key": "k", "CopySource": {"Bucket": bucket, "Key": "source"}}
-    assert code(s3.copy_object, **asked, IfMatch='"any"') == "NoSuchKey"
+    assert error_code(s3.copy_object, **asked, IfMatch='"any"') == "NoSuchKey"
     s3.copy_object(**asked, IfNoneMatch="*")
-    assert code(s3.copy_object, **asked, IfNoneMatch="*") == "PreconditionFailed"
-    assert code(s3.copy_object, **asked, IfMatch='"other"') == "PreconditionFailed"
+    assert error_code(s3.copy_object, **asked, IfNoneMatch="*") == "PreconditionFailed"
+    assert error_code(s3.copy_object, **asked, IfMatch='"other"') == "PreconditionFailed"
     s3.copy_object(**asked, IfMatch=s3.head_object(Bucket=bucket, Key="k")["ETag"])
 
 

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local_aws.testing.aws import Aws, unique
+from local_aws.testing.refusals import error_code
 
 END: dict[str, Any] = {"Type": "Pass", "End": True}
 
@@ -22,13 +22,6 @@ def ended(aws: Aws, definition: dict[str, Any], given: Any = None) -> tuple[str,
     return found["status"], json.loads(found["output"]) if "output" in found else found["error"]
 
 
-def refusal(call: Any, **parameters: Any) -> dict[str, str]:
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    error = caught.value.response["Error"]
-    return {"Code": error["Code"], "Message": error["Message"]}
-
-
 def test_a_definition_is_read_alike_after_a_refused_one(aws: Aws) -> None:
     wrong = {"ErrorEquals": ["States.NoSuchError"], "Next": "Z"}
     task = {
@@ -40,8 +33,8 @@ def test_a_definition_is_read_alike_after_a_refused_one(aws: Aws) -> None:
     }
     create = aws.client("stepfunctions").create_state_machine
     text = json.dumps(flow(jsonata=True, T=task, Z={"Type": "Succeed"}))
-    found = refusal(create, name=unique("m"), roleArn=aws.role, definition=text)
-    assert found["Code"] == "InvalidDefinition"
+    refused = error_code(create, name=unique("m"), roleArn=aws.role, definition=text)
+    assert refused == "InvalidDefinition"
     own = {"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% 1 + 1 %}", "Next": "B"}
     plain = {**END, "Parameters": {"n.$": "$"}}
     assert ended(aws, flow(A=own, B=plain)) == ("SUCCEEDED", {"n": 2})
@@ -106,9 +99,8 @@ def test_an_arn_that_is_none_is_named(aws: Aws) -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html"""
     states = aws.client("stepfunctions")
     for call in (states.describe_execution, states.stop_execution, states.get_execution_history):
-        assert refusal(call, executionArn="nothing")["Code"] == "InvalidArn"
+        assert error_code(call, executionArn="nothing") == "InvalidArn"
     text = json.dumps(flow(P=END))
-    found = refusal(
-        states.create_state_machine, name=unique("m"), roleArn="nobody", definition=text
-    )
-    assert found["Code"] == "InvalidArn"
+    create = states.create_state_machine
+    refused = error_code(create, name=unique("m"), roleArn="nobody", definition=text)
+    assert refused == "InvalidArn"

@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.testing.aws import Aws, policy, unique
+from local_aws.testing.refusals import error_code
 
 NOT_JSON = "def handler(event, context): return {'confidence': float(event['value'])}\n"
 
@@ -222,12 +223,6 @@ def asking(queue: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def code_of(call: Any, **given: Any) -> str:
-    with pytest.raises(ClientError) as refused:
-        call(**given)
-    return str(refused.value.response["Error"]["Code"])
-
-
 def test_a_token_is_answered_once_while_its_task_waits(aws: Aws) -> None:
     states = aws.client("stepfunctions")
     queue, _ = aws.queue()
@@ -236,7 +231,7 @@ def test_a_token_is_answered_once_while_its_task_waits(aws: Aws) -> None:
     arn = states.start_execution(stateMachineArn=machine)["executionArn"]
     token = aws.message(queue)["Body"]
     for text in ("{no", '{"a": NaN}'):
-        assert code_of(states.send_task_success, taskToken=token, output=text) == "InvalidOutput"
+        assert error_code(states.send_task_success, taskToken=token, output=text) == "InvalidOutput"
     states.send_task_heartbeat(taskToken=token)
     assert states.describe_execution(executionArn=arn)["status"] == "RUNNING"
     states.send_task_failure(taskToken=token, error="Refused", cause="by hand")
@@ -247,8 +242,8 @@ def test_a_token_is_answered_once_while_its_task_waits(aws: Aws) -> None:
         (states.send_task_failure, {}),
         (states.send_task_heartbeat, {}),
     ):
-        assert code_of(call, taskToken=token, **more) == "TaskTimedOut"
-        assert code_of(call, taskToken="nobodys", **more) == "InvalidToken"
+        assert error_code(call, taskToken=token, **more) == "TaskTimedOut"
+        assert error_code(call, taskToken="nobodys", **more) == "InvalidToken"
 
 
 def test_a_token_is_too_late_after_a_timeout_and_after_a_stop(aws: Aws) -> None:
@@ -265,13 +260,13 @@ def test_a_token_is_too_late_after_a_timeout_and_after_a_stop(aws: Aws) -> None:
             or None
         )
     )
-    assert code_of(states.send_task_success, taskToken=token, output="1") == "TaskTimedOut"
+    assert error_code(states.send_task_success, taskToken=token, output="1") == "TaskTimedOut"
     states.stop_execution(executionArn=arn)
     machine = aws.state_machine(flow(T=asking(queue)))
     arn = states.start_execution(stateMachineArn=machine)["executionArn"]
     token = aws.message(queue)["Body"]
     states.stop_execution(executionArn=arn)
-    assert code_of(states.send_task_success, taskToken=token, output="1") == "TaskTimedOut"
+    assert error_code(states.send_task_success, taskToken=token, output="1") == "TaskTimedOut"
 
 
 def test_each_try_has_a_token_of_its_own(aws: Aws) -> None:
@@ -290,7 +285,7 @@ def test_each_try_has_a_token_of_its_own(aws: Aws) -> None:
 
 def test_executions_are_listed_of_a_state_machine_or_of_a_map_run(aws: Aws) -> None:
     states = aws.client("stepfunctions")
-    assert code_of(states.list_executions) == "ValidationException"
+    assert error_code(states.list_executions) == "ValidationException"
 
 
 def test_an_event_of_a_status_has_its_version_and_alias_though_they_are_null(aws: Aws) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local_aws.control import LocalAws
 from local_aws.testing.aws import Aws, unique
+from local_aws.testing.refusals import error_code
 
 # Fails for a value as long as the bucket has no object of that name, and notes each call.
 FRAIL = """
@@ -80,12 +80,6 @@ def flow(**states: Any) -> dict[str, Any]:
 
 def distributed(kind: str, **states: Any) -> dict[str, Any]:
     return {**flow(**states), "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": kind}}
-
-
-def code_of(call: Any, **given: Any) -> str:
-    with pytest.raises(ClientError) as refused:
-        call(**given)
-    return str(refused.value.response["Error"]["Code"])
 
 
 def test_an_execution_goes_on_with_the_state_that_failed(depot: Depot) -> None:
@@ -160,7 +154,7 @@ def test_a_map_run_repeats_the_children_that_did_not_succeed(depot: Depot, kind:
         (failed,) = listed["executions"]
         child = depot.states.describe_execution(executionArn=failed["executionArn"])
         assert child["redriveStatus"] == "REDRIVABLE_BY_MAP_RUN"
-        refused = code_of(depot.states.redrive_execution, executionArn=failed["executionArn"])
+        refused = error_code(depot.states.redrive_execution, executionArn=failed["executionArn"])
         assert refused == "ExecutionNotRedrivable"
     depot.fix("y")
     done = depot.redriven(arn)
@@ -206,12 +200,12 @@ def test_what_cannot_be_redriven_says_why(aws: Aws) -> None:
     done = aws.run(aws.state_machine(flow(P={"Type": "Pass", "End": True})))
     assert done["redriveStatusReason"] == "Execution is SUCCEEDED and cannot be redriven"
     arn = done["executionArn"]
-    assert code_of(states.redrive_execution, executionArn=arn) == "ExecutionNotRedrivable"
+    assert error_code(states.redrive_execution, executionArn=arn) == "ExecutionNotRedrivable"
     absent = f"{arn[:-4]}none"
-    assert code_of(states.redrive_execution, executionArn=absent) == "ExecutionDoesNotExist"
+    assert error_code(states.redrive_execution, executionArn=absent) == "ExecutionDoesNotExist"
     running = aws.state_machine(flow(W={"Type": "Wait", "Seconds": 60, "End": True}))
     arn = states.start_execution(stateMachineArn=running)["executionArn"]
-    assert code_of(states.redrive_execution, executionArn=arn) == "ExecutionNotRedrivable"
+    assert error_code(states.redrive_execution, executionArn=arn) == "ExecutionNotRedrivable"
     states.stop_execution(executionArn=arn)
 
 

@@ -4,16 +4,15 @@ import http.client
 import os
 import resource
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local_aws.control import LocalAws
 from local_aws.errors import LocalAwsError
 from local_aws.testing.aws import Aws
+from local_aws.testing.refusals import error_response
 
 TRUST = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole",'
@@ -24,12 +23,6 @@ TRUST = (
 def kill(local: LocalAws) -> None:
     os.kill(local.record.pid, signal.SIGKILL)
     local.stop()
-
-
-def refused(call: Any, **given: Any) -> Mapping[str, Any]:
-    with pytest.raises(ClientError) as error:
-        call(**given)
-    return error.value.response
 
 
 def test_a_full_disk_costs_no_acknowledged_change(
@@ -43,14 +36,16 @@ def test_a_full_disk_costs_no_acknowledged_change(
         s3.create_bucket(Bucket="before")
         # The server's own files end at this size, as on a disk that is nearly full.
         resource.prlimit(local.record.pid, resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
-        answer = refused(iam.create_role, RoleName="lost", AssumeRolePolicyDocument=TRUST)
+        answer = error_response(iam.create_role, RoleName="lost", AssumeRolePolicyDocument=TRUST)
         assert answer["ResponseMetadata"]["HTTPStatusCode"] == 503
         assert answer["Error"]["Code"] == "ServiceUnavailable"
         assert "could not be saved" in answer["Error"]["Message"]
-        answer = refused(s3.put_object, Bucket="before", Key="k", Body=b"x")
+        answer = error_response(s3.put_object, Bucket="before", Key="k", Body=b"x")
         assert answer["ResponseMetadata"]["HTTPStatusCode"] == 503
         assert answer["Error"]["Code"] == "SlowDown"
-        assert refused(sqs.create_queue, QueueName="q")["Error"]["Code"] == "ServiceUnavailable"
+        assert (
+            error_response(sqs.create_queue, QueueName="q")["Error"]["Code"] == "ServiceUnavailable"
+        )
         assert s3.list_objects_v2(Bucket="before")["KeyCount"] == 0
         assert any("could not be saved" in problem for problem in local.problems())
         unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
@@ -109,7 +104,7 @@ def test_services_that_nobody_uses_are_refused_in_their_protocol_or_opened_and_n
         aws = Aws.of(local)
         for service, action in READS:
             given = {"MaxResults": 5} if service == "cognito-idp" else {}
-            answer = refused(getattr(aws.client(service), action), **given)
+            answer = error_response(getattr(aws.client(service), action), **given)
             assert answer["ResponseMetadata"]["HTTPStatusCode"] == 400, service
             assert answer["Error"]["Code"] == "NotImplemented", service
             assert "LOCAL_AWS_SERVICES" in answer["Error"]["Message"], service
