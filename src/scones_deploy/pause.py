@@ -1,4 +1,4 @@
-"""Pause: ends what bills by the hour: endpoints, notebooks, jobs, schedules that start such."""
+"""Pause: ends what is billed by the hour: endpoints, notebooks and jobs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

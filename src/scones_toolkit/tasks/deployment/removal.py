@@ -56,10 +56,14 @@ def pause(project: Project, *, confirmed: bool = False) -> list[Running]:
             f"`inv apply --env {project.environment}` brings the endpoint back on the release "
             "that was active; until then executions end as failed, EndpointNotFound."
         )
-    if any(resource.type == "aws_scheduler_schedule" for resource in applied):
+    # Other modules have schedules too, for jobs.
+    if any(
+        resource.type == "aws_scheduler_schedule" and resource.module.startswith("module.endpoint")
+        for resource in applied
+    ):
         project.console.warn(
-            "Office hours are set: their schedule brings the endpoint back when they begin. "
-            "To keep it down, take office_hours out of env.tfvars and release none."
+            "Office hours are set: their schedule creates the endpoint again when they begin. "
+            "To keep it down, remove office_hours from env.tfvars, apply, and pause again."
         )
     return found
 

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from scones_core.errors import DeployError
+from scones_deploy.terraform.state import AppliedResource
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.deployment.removal import pause
 
@@ -45,13 +46,18 @@ class SageMaker:
 
 
 class Terraform:
+    """A deployment with these resources."""
+
     is_connected = True
 
-    def applied(self) -> tuple[()]:
-        return ()
+    def __init__(self, applied: tuple[AppliedResource, ...]) -> None:
+        self._applied = applied
+
+    def applied(self) -> tuple[AppliedResource, ...]:
+        return self._applied
 
 
-def paused(root: Path, *, confirmed: bool) -> SageMaker:
+def paused(root: Path, *, confirmed: bool, applied: tuple[AppliedResource, ...] = ()) -> SageMaker:
     sagemaker = SageMaker()
 
     class Paused(Project):
@@ -60,7 +66,7 @@ def paused(root: Path, *, confirmed: bool) -> SageMaker:
             return sagemaker
 
     project = Paused(root, "dev")
-    vars(project)["terraform"] = Terraform()
+    vars(project)["terraform"] = Terraform(applied)
     project.release_file.parent.mkdir(parents=True, exist_ok=True)
     project.release_file.with_name("env.tfvars").write_text('project = "scones"\n')
     if confirmed:
@@ -74,3 +80,16 @@ def paused(root: Path, *, confirmed: bool) -> SageMaker:
 def test_a_job_that_runs_is_named_and_stopped_only_once_that_is_confirmed(tmp_path: Path) -> None:
     assert paused(tmp_path, confirmed=False).stopped == []
     assert paused(tmp_path, confirmed=True).stopped == ["retrain-1"]
+
+
+@pytest.mark.parametrize(
+    ("module", "warned"),
+    [('module.endpoint["realtime"].', True), ('module.retraining["this"].module.machine.', False)],
+)
+def test_only_office_hours_are_said_to_bring_a_paused_endpoint_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], module: str, warned: bool
+) -> None:
+    kind = "aws_scheduler_schedule"
+    schedule = AppliedResource(f'{module}{kind}.this["from"]', kind, "from", {})
+    paused(tmp_path, confirmed=True, applied=(schedule,))
+    assert ("office_hours" in "".join(capsys.readouterr())) is warned
