@@ -13,10 +13,10 @@ from moto.dynamodb.models.utilities import bytesize
 
 from local_aws.core.context import Context
 from local_aws.core.patching import patch
-from local_aws.dynamodb import statements, transactions
+from local_aws.dynamodb import numbers, statements, transactions
 
 # Their patches are declared when they are imported.
-PATCHED = (statements, transactions)
+PATCHED = (numbers, statements, transactions)
 _HANDLER = "moto.dynamodb.responses.DynamoHandler"
 MAX_BATCH = 25
 MAX_ITEM_BYTES = 405_000
@@ -61,6 +61,11 @@ def call_action(original: Any, response: Any) -> Any:
         # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
         kind = type("TooDeep", (ServiceException,), {"__module__": __name__})
         error = kind("ValidationException", "Nesting Levels have exceeded supported limits")
+        _, headers, body = response.serialized(ActionResult(error))
+        return 400, {**headers, "status": "400"}, body
+    try:
+        numbers.require_numbers(response.body)
+    except MockValidationException as error:
         _, headers, body = response.serialized(ActionResult(error))
         return 400, {**headers, "status": "400"}, body
     with _lock:
