@@ -3,22 +3,30 @@
 Their flags are declared in `scones_toolkit.commands`; what they do is in `scones_toolkit.tasks`.
 """
 
+import sys
 from pathlib import Path
 
 from invoke import Collection
 from invoke.main import program
 
-from scones_toolkit.cli import tasks_of
-from scones_toolkit.commands import (
-    demand,
-    deployment,
-    local,
-    model,
-    monitoring,
-    terraform,
-    workflow,
-)
-from scones_toolkit.usage import explain_usage_errors
+try:
+    from scones_toolkit.cli import tasks_of
+    from scones_toolkit.commands import (
+        demand,
+        deployment,
+        local,
+        model,
+        monitoring,
+        terraform,
+        workflow,
+    )
+    from scones_toolkit.usage import explain_usage_errors
+except ModuleNotFoundError as error:
+    # An `inv` of another environment, or a set-up that did not come to its end.
+    sys.exit(
+        f"error: {error.name} is not installed for {sys.executable}; set up .venv by `make setup`, "
+        "then call .venv/bin/inv, or activate it: source .venv/bin/activate"
+    )
 
 ROOT = Path(__file__).parent
 

@@ -13,7 +13,16 @@ from pathlib import Path
 from types import FrameType, ModuleType, NoneType, TracebackType, UnionType
 from typing import Annotated, Any, Literal, NoReturn, ParamSpec, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
 from invoke.exceptions import Exit, ParseError
 from invoke.parser.argument import Argument
 from invoke.tasks import Task
@@ -28,6 +37,18 @@ from scones_toolkit.project import Environment, Project
 ELSEWHERE = (
     "Make it writable, or name other folders with SCONES_PROJECT_BUILD_DIR, "
     "SCONES_PROJECT_LOCAL_DIR and SCONES_PROJECT_CACHE_DIR."
+)
+NO_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
+SIGN_IN = (
+    "name a profile in AWS_PROFILE, or sign in again with `aws sso login`. An environment in the "
+    "embedded AWS needs: eval $(inv local.env)"
 )
 MORE_ROOM = "Free some space; what is in build and .cache can be made again."
 HOST_FAULTS = {
@@ -248,6 +269,9 @@ def handle_errors(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except (SconesError, LocalAwsError) as error:
             raise Exit(printable(f"error: {error}"), code=1) from None
+        except NO_CREDENTIALS as error:
+            text = f"error: AWS credentials are missing or incomplete ({error}): {SIGN_IN}"
+            raise Exit(printable(text), code=1) from None
         except (ClientError, BotoCoreError) as error:
             sentence = f"error: AWS refused or could not be reached: {error}"
             raise Exit(printable(sentence), code=1) from None

@@ -5,8 +5,10 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from invoke.exceptions import Exit, ParseError
+from invoke.main import program
 from invoke.parser.context import ParserContext
 from invoke.program import Program
 
@@ -22,6 +24,16 @@ _ALL_TASKS = "All tasks: inv --list"
 
 class UsageProgram(Program):
     """Invoke's program, with a sentence of ours and exit code 2 where it cannot read a line."""
+
+    def load_collection(self) -> None:
+        """Load the tasks' file of this folder or one above; raises Exit where there is none."""
+        try:
+            super().load_collection()
+        except Exit:
+            raise _usage_exit(
+                f"{Path.cwd()} is not in a checkout of the project, as neither it nor a folder "
+                "above has a tasks.py; change to the checkout first."
+            ) from None
 
     def parse_tasks(self) -> None:
         """Read the tasks and their flags; raises Exit where the line is mistyped."""
@@ -45,12 +57,18 @@ class UsageProgram(Program):
             raise _usage_exit(explain(error, self.parser.contexts)) from None
 
 
-def explain_usage_errors(program: Program) -> None:
+def explain_usage_errors(running: Program) -> None:
     """Have a program of Invoke that is running report a mistyped line as UsageProgram does.
 
     `inv` is Invoke's own command; this module is first loaded when it reads the tasks' file.
     """
-    program.__class__ = UsageProgram
+    running.__class__ = UsageProgram
+
+
+def main() -> None:
+    """Run `inv`: Invoke's own, with the sentences of this module also outside of a checkout."""
+    explain_usage_errors(program)
+    program.run()
 
 
 def _usage_exit(sentence: str) -> Exit:

@@ -9,7 +9,14 @@ from types import ModuleType
 from typing import Annotated, Literal
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import (
+    BotoCoreError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOTokenLoadError,
+)
 from invoke import Collection, Context
 from invoke.exceptions import Exit, ParseError
 from invoke.parser import Parser
@@ -66,6 +73,24 @@ def test_a_fault_of_the_host_is_a_sentence_with_what_settles_it(
     with pytest.raises(Exit, match=re.escape(message)) as caught:
         task()
     assert caught.value.code == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NoCredentialsError(),
+        ProfileNotFound(profile="work"),
+        PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
+        SSOTokenLoadError(error_msg="expired"),
+    ],
+)
+def test_credentials_that_are_missing_are_said_with_the_ways_to_some(error: BotoCoreError) -> None:
+    @handle_errors
+    def task() -> None:
+        raise error
+
+    with pytest.raises(Exit, match=r"credentials are missing .*AWS_PROFILE.*inv local\.env"):
+        task()
 
 
 def test_another_fault_with_a_file_keeps_its_stack_trace() -> None:

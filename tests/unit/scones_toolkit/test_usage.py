@@ -1,3 +1,6 @@
+import subprocess
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -25,6 +28,7 @@ def predict(
 def up() -> None: ...
 
 
+ROOT = Path(__file__).parents[3]
 SEEN: list[tuple[str, bool]] = []
 
 
@@ -104,3 +108,27 @@ def test_a_positional_argument_beside_the_flag_in_its_place_reaches_the_task() -
     SEEN.clear()
     program().run(["inv", "predict", "x.png", "--page"], exit=False)
     assert SEEN == [("x.png", True)]
+
+
+@pytest.mark.parametrize("line", ["plan", "", "--list", "plan --env dev"])
+def test_outside_of_a_checkout_the_way_to_one_is_said(
+    line: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        UsageProgram().run(["inv", *line.split()])
+    assert ended.value.code == 2
+    assert f"error: {tmp_path} is not in a checkout of the project" in capsys.readouterr().err
+
+
+def test_an_incomplete_environment_is_said_in_a_sentence() -> None:
+    program = "import sys; sys.modules['local_aws'] = None; import tasks"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: local_aws")
+    assert "make setup" in done.stderr and "Traceback" not in done.stderr
