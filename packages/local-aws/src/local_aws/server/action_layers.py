@@ -9,8 +9,8 @@ from typing import Any
 
 from local_aws.core.context import Context
 from local_aws.core.patching import patch
-from local_aws.iam.patches import authorise_action
 from local_aws.iam.policy_documents import refuse_malformed_policy
+from local_aws.iam.request_authorization import authorise_action
 from local_aws.sagemaker.request_limits import refuse_too_large
 from local_aws.server.concurrent_actions import serialise_actions
 from local_aws.server.request_shapes import explain_failure, refuse_malformed
