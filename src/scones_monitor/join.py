@@ -34,9 +34,13 @@ def join(results: Sequence[Result], records: Sequence[CapturedRecord]) -> tuple[
 
 
 def cause_text(cause: str) -> str:
-    """Return the message within a Lambda error, whose cause is JSON; any other text as it is."""
+    """Return the message within a Lambda error or a failed job's description, which are JSON.
+
+    Any other text is returned as it is.
+    """
     try:
         body = json.loads(cause)
     except (ValueError, RecursionError):
         return cause
-    return str(body["errorMessage"]) if isinstance(body, dict) and "errorMessage" in body else cause
+    said = body if isinstance(body, dict) else {}
+    return str(said.get("errorMessage", said.get("FailureReason", cause)))

@@ -1,9 +1,9 @@
-# The most that a role of the environment may ever do, whatever its own policy says: no IAM, no
-# other environment's buckets, no making of resources. Its own policy is narrower still.
+# The maximum permissions of any role of the environment, whatever its own policy says. The own
+# policy of each role is narrower.
 
 locals {
-  # IAM takes one boundary, of 6,144 characters: each kind by its own name would be too many. The
-  # actions say which kinds are meant.
+  # A role has one boundary of at most 6,144 characters, too few to name each kind of resource; the
+  # actions limit the kinds.
   any_sagemaker = "arn:${local.partition}:sagemaker:${local.regional}:*/${local.prefix}-*"
 
   job_kinds = ["Processing", "Training", "Transform"]
@@ -31,8 +31,8 @@ locals {
         Resource = [local.arns.functions, local.any_sagemaker]
       },
       {
-        # A Map Run starts and ends executions of its own state machine; the inbox starts it. A
-        # retraining looks for others.
+        # A Map Run starts and stops executions of its own state machine, the inbox starts
+        # executions, and a retraining looks for others.
         Sid      = "Executions"
         Effect   = "Allow"
         Action   = ["states:DescribeExecution", "states:ListExecutions", "states:StartExecution", "states:StopExecution"]
@@ -48,8 +48,8 @@ locals {
         Resource = [local.arns.tables, local.arns.event_bus, local.arns.queues, local.arns.topics]
       },
       {
-        # For the schedules that take an endpoint down for the night, and for what a retraining
-        # registers. No role may approve a model package.
+        # For the schedules that delete an endpoint for the night, and for the candidates of a
+        # retraining. No role may approve a model package.
         Sid      = "EndpointsAndCandidates"
         Effect   = "Allow"
         Action   = ["sagemaker:AddTags", "sagemaker:CreateEndpoint", "sagemaker:CreateModelPackage", "sagemaker:DeleteEndpoint"]
@@ -62,7 +62,8 @@ locals {
         Resource = local.arns.log_groups
       },
       {
-        # Of state machines that run jobs, which Step Functions follows by rules of its own.
+        # For state machines that run jobs, which Step Functions follows through EventBridge rules
+        # that it manages.
         Sid    = "Jobs"
         Effect = "Allow"
         Action = concat(
@@ -77,14 +78,14 @@ locals {
         ])
       },
       {
-        # The first job of an account finds no log group.
+        # The first job of an account creates its log group.
         Sid      = "JobLogs"
         Effect   = "Allow"
         Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
         Resource = [for kind in local.job_kinds : "arn:${local.partition}:logs:${local.regional}:log-group:/aws/sagemaker/${kind}Jobs*"]
       },
       {
-        # Roles of jobs only, which carry this boundary too.
+        # Only roles of jobs, which have this boundary too.
         Sid       = "HandRoleToJobs"
         Effect    = "Allow"
         Action    = "iam:PassRole"
@@ -92,7 +93,7 @@ locals {
         Condition = { StringEquals = { "iam:PassedToService" = "sagemaker.amazonaws.com" } }
       },
       {
-        # The daily report asks which share of the requests is captured.
+        # The daily report reads which share of the requests is captured.
         Sid      = "CaptureSettings"
         Effect   = "Allow"
         Action   = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig"]

@@ -1,9 +1,9 @@
-# Who may plan and apply from GitHub's workflows: tokens of one repository, in one GitHub
-# environment each. https://docs.github.com/actions/reference/security/oidc
+# The roles that plan and apply from GitHub's workflows: each accepts tokens of one repository and
+# one GitHub environment. https://docs.github.com/actions/reference/security/oidc
 
 locals {
-  # GitHub lets only jobs that name an environment carry its subject; the environment's own
-  # rules (branches, reviewers) then hold for the role.
+  # Only jobs that name a GitHub environment get tokens with its subject, so the environment's rules
+  # (branches, reviewers) apply to the role.
   github_environments = var.repository == null ? {} : {
     plan  = "${var.environment}-plan"
     apply = var.environment
@@ -39,8 +39,8 @@ resource "aws_iam_openid_connect_provider" "github" {
   client_id_list = ["sts.amazonaws.com"]
 }
 
-# The path keeps these roles out of the environment's own names: what may change `role/x-dev-*`
-# can't change them.
+# The path separates these roles from the environment's names: a role that may change
+# `role/x-dev-*` cannot change them.
 resource "aws_iam_role" "this" {
   for_each = local.trust_policies
 
@@ -51,7 +51,7 @@ resource "aws_iam_role" "this" {
   max_session_duration = 3600
 }
 
-# Managed policies: those within a role may have 10,240 characters together, which is too few.
+# Managed policies, because the inline policies of a role have at most 10,240 characters in total.
 resource "aws_iam_policy" "this" {
   for_each = var.repository == null ? {} : local.policies
 

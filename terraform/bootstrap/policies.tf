@@ -1,5 +1,5 @@
-# What the two roles may do, by the names that the environment's Terraform gives. An action
-# without a condition or a name has a statement of its own that says why.
+# Permissions of the two roles, limited to the names that the environment's Terraform gives. An
+# action without a name or a condition has its own statement with the reason.
 
 locals {
   prefix = "${var.project}-${var.environment}"
@@ -10,7 +10,7 @@ locals {
   state_arn = "arn:${local.partition}:s3:::${local.bucket}"
   state_key = "${var.project}/${var.environment}/terraform.tfstate"
 
-  # A name that ends in a star stands for its versions and streams, which follow a colon, as well.
+  # A name that ends in a star also matches its versions and streams, which follow a colon.
   arns = {
     buckets = [
       for purpose in ["data", "artifacts", "capture", "logs"] :
@@ -54,7 +54,7 @@ locals {
 
   boundary_arn = "arn:${local.partition}:iam::${var.account_id}:policy${local.path}${local.prefix}-boundary"
 
-  # The provider tags a key as it creates it; from then on the tags say whose it is.
+  # The provider tags a key when it creates it; from then on the tags show whose it is.
   tagged = {
     resource = { for key, value in local.tags : "aws:ResourceTag/${key}" => value }
     request  = { for key, value in local.tags : "aws:RequestTag/${key}" => value }
@@ -79,8 +79,8 @@ locals {
       Resource = "${local.state_arn}/${local.state_key}"
     },
     {
-      # The lock is an object next to the state. A plan takes it too, or it would read a state
-      # that an apply is in the middle of writing.
+      # The lock is an object next to the state. A plan takes it too, so that it does not read a
+      # state while an apply writes it.
       Sid      = "LockState"
       Effect   = "Allow"
       Action   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
@@ -178,7 +178,7 @@ locals {
       Resource = [local.arns.event_rules, local.arns.event_bus]
     },
     {
-      # A mapping's id is made with it; which functions it may run is bounded where it is changed.
+      # AWS chooses a mapping's id; the statement ChangeMapping limits its functions.
       Sid      = "ReadMapping"
       Effect   = "Allow"
       Action   = ["lambda:GetEventSourceMapping", "lambda:ListTags"]
@@ -215,8 +215,8 @@ locals {
       Resource = local.arns.log_groups
     },
     {
-      # These list a whole account or check a text; AWS gives them no resource to name. The
-      # provider asks Step Functions to check the definition with every plan.
+      # These list a whole account or validate a text, so AWS has no resource to name. The provider
+      # has Step Functions validate the definition in every plan.
       Sid    = "WithoutResource"
       Effect = "Allow"
       Action = [
@@ -248,7 +248,7 @@ locals {
       Resource = local.arns.buckets
     },
     {
-      # For force_destroy, which a prod environment does without.
+      # For force_destroy, which prod does not set.
       Sid      = "EmptyBuckets"
       Effect   = "Allow"
       Action   = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
@@ -438,8 +438,8 @@ locals {
       Resource = local.arns.schedules
     },
     {
-      # A target's ARN ends in letters that are unknown before it is made; the condition limits
-      # it to variants of SageMaker's endpoints.
+      # A target's ARN ends in letters that AWS chooses; the condition limits it to variants of
+      # SageMaker's endpoints.
       Sid    = "ChangeScaling"
       Effect = "Allow"
       Action = [
@@ -457,7 +457,7 @@ locals {
       Resource = local.arns.scaling
     },
     {
-      # AWS makes it with the first endpoint of the account that scales.
+      # AWS creates this role with the first endpoint of the account that scales.
       Sid       = "LinkScalingRole"
       Effect    = "Allow"
       Action    = "iam:CreateServiceLinkedRole"
@@ -503,9 +503,9 @@ locals {
     write = local.write_environment
   }
 
-  # IAM takes 6,144 characters of a managed policy, and a role ten of them. Every statement has the
-  # names of the environment in it, so how long they are decides how many policies there are: one
-  # begins with each `max_start` characters, and no statement has more than 1,100.
+  # A managed policy has at most 6,144 characters, and a role at most ten policies. Statements
+  # contain the environment's names, whose length decides the number of policies: a new one begins
+  # after each `max_start` characters, and no statement has more than 1,100.
   max_start = 4800
   starts = {
     for kind, statements in local.statements : kind => [

@@ -31,4 +31,5 @@ def test_a_result_meets_the_record_of_its_inference_id(result: Results, record: 
 
 def test_the_cause_of_a_lambda_error_is_its_message_and_any_other_is_itself() -> None:
     assert cause_text(json.dumps({"errorMessage": "gone", "errorType": "E"})) == "gone"
+    assert cause_text(json.dumps({"ExitMessage": "", "FailureReason": "no access"})) == "no access"
     assert [cause_text(text) for text in ("gone", "[1]", "{")] == ["gone", "[1]", "{"]

@@ -1,4 +1,4 @@
-"""The command `local-aws`: start, stop and look at an embedded AWS from a terminal."""
+"""The command `local-aws`: start, stop and inspect an embedded AWS from a terminal."""
 
 import argparse
 import json
@@ -49,14 +49,12 @@ def _parser() -> argparse.ArgumentParser:
 
     start_command = command("start", start)
     start_command.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)"
+        "--port", type=int, default=DEFAULT_PORT, help="0: a free port (default: %(default)s)"
     )
     start_command.add_argument(
-        "--images", type=Path, help="JSON: image name to programs, see the README"
+        "--images", type=Path, help="JSON file: programs by image name, see the README"
     )
-    start_command.add_argument(
-        "--forget", action="store_true", help="neither load nor save what is deployed"
-    )
+    start_command.add_argument("--forget", action="store_true", help="neither load nor save state")
     command("stop", stop)
     command("status", status)
     reset_command = command("reset", reset)
@@ -107,7 +105,7 @@ def stop(arguments: argparse.Namespace) -> None:
 
 
 def status(arguments: argparse.Namespace) -> None:
-    """Print the address, the processes that run, and what is wrong."""
+    """Print the address, the running processes, and problems."""
     aws = LocalAws.attach(arguments.home)
     print(f"The embedded AWS runs at {aws.endpoint_url} (process {aws.record.pid}).")
     rows = [
@@ -119,7 +117,7 @@ def status(arguments: argparse.Namespace) -> None:
 
 
 def reset(arguments: argparse.Namespace) -> None:
-    """Remove everything that is deployed; a running server is stopped first."""
+    """Stop a running server, and remove everything that is deployed."""
     home = arguments.home.resolve()
     if not arguments.yes:
         if not sys.stdin.isatty():
@@ -163,7 +161,7 @@ def access(arguments: argparse.Namespace) -> None:
 
 
 def list_patches(arguments: argparse.Namespace) -> None:
-    """Print what is changed in moto: the symbol, moto's version, and what is wrong with it."""
+    """Print the patches of moto: the symbol, moto's version, and the fault."""
     if LocalAws.is_running(arguments.home.resolve()):
         found = LocalAws.attach(arguments.home).patches()
     else:

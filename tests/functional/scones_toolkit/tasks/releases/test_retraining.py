@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scones_core.errors import DatasetError, DeployError, SettingsError
+from scones_core.errors import DatasetError, DeployError, ExecutionFailed, SettingsError
 from scones_core.settings import Settings
 from scones_core.terraform_outputs import Deployment
 from scones_toolkit.tasks.releases.retraining import retrain
@@ -32,6 +32,15 @@ class StateMachine:
 
     def get_execution_history(self, **_: Any) -> dict[str, Any]:
         return {"events": [{"stateEnteredEventDetails": {"name": "Train"}}]}
+
+
+class FailingStateMachine(StateMachine):
+    """Step Functions whose execution fails at a job, which describes itself in the cause."""
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, str]:
+        del executionArn
+        cause = {"ProcessingInputs": ["a"] * 100, "FailureReason": "ClientError: no access"}
+        return {"status": "FAILED", "error": "States.TaskFailed", "cause": json.dumps(cause)}
 
 
 class Retrained(LocalProject):
@@ -113,3 +122,13 @@ def test_next_to_a_retraining_that_runs_the_hint_is_its_proposal(project: LocalP
     retrain(own, min_new_images=1)
     assert "Next: inv release --proposed" in own.printed
     assert "inv review" not in own.printed
+
+
+def test_of_a_job_that_failed_its_reason_alone_is_printed(project: LocalProject) -> None:
+    failing = {"stepfunctions": FailingStateMachine()}
+    own = Retrained(project.root, console=project.console, clients=failing)
+    with pytest.raises(ExecutionFailed) as failed:
+        retrain(own, min_new_images=1)
+    assert str(failed.value) == (
+        "The retraining ended as FAILED: States.TaskFailed ClientError: no access"
+    )
