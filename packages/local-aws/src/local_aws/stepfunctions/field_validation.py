@@ -61,6 +61,11 @@ def invalid(message: str, location: str) -> Problem:
     return Problem(_INVALID, message, location)
 
 
+def problems_of_timeout(definition: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong with the time that a whole execution has."""
+    yield from _of_numbers(definition, "", {"TimeoutSeconds": _RANGES["TimeoutSeconds"]})
+
+
 def problems_of_values(state: Mapping[str, Any], place: str, *, jsonata: bool) -> Iterator[Problem]:
     """Yield what is wrong with the values of a state's fields, but not in the flows within it."""
     yield from _of_numbers(state, place, _RANGES)

@@ -72,6 +72,10 @@ def string_to_timestamp(_: Any, string: str) -> datetime.datetime | None:
     return time_of(string)
 
 
+# A lock cannot be waited for until the year 9999; what waits looks again.
+_LONGEST_WAIT = 86_400.0
+
+
 @patch(
     "moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function"
     ".WaitFunction._wait_interval",
@@ -81,7 +85,7 @@ def wait_interval(_: Any, __: Any, env: Any, wait_seconds: float) -> None:
     """Wait for that time, or until the execution ends."""
     end = time.monotonic() + wait_seconds
     while env.is_running() and (left := end - time.monotonic()) > 0:
-        env.program_state_event.wait(left)
+        env.program_state_event.wait(min(left, _LONGEST_WAIT))
 
 
 @patch(

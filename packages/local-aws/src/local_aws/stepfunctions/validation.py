@@ -12,6 +12,7 @@ from local_aws.stepfunctions.field_validation import (
     Problem,
     invalid,
     objects_in,
+    problems_of_timeout,
     problems_of_values,
 )
 from local_aws.stepfunctions.integrations import PREFIX, problems_of_task
@@ -138,6 +139,7 @@ def problems_of(definition: Any, machine_type: str = "STANDARD") -> Iterator[Pro
         yield from _of_flow(
             definition, "", {*_FLOW, "QueryLanguage", "TimeoutSeconds", "Version"}, language
         )
+        yield from problems_of_timeout(definition)
         yield from _reused_names(definition, "", {})
     sentences = [*unsupported_features(definition, machine_type), *reused_variables(definition)]
     yield from (Problem("SCHEMA_VALIDATION_FAILED", sentence) for sentence in sentences)

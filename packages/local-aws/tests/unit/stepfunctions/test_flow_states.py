@@ -1,9 +1,11 @@
 import datetime
+import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from local_aws.stepfunctions.flow_states import matches_wildcards, time_of
+from local_aws.stepfunctions.flow_states import matches_wildcards, time_of, wait_interval
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,18 @@ def test_a_string_is_matched_with_many_wildcards_in_no_time() -> None:
     began = time.monotonic()
     assert not matches_wildcards(None, "a" * 1_000, "*a" * 20 + "b")
     assert time.monotonic() - began < 5
+
+
+def test_a_wait_may_be_longer_than_a_lock_can_be_waited_for() -> None:
+    waits: list[float] = []
+
+    class State:
+        """An execution that ends at the first look."""
+
+        program_state_event = SimpleNamespace(wait=waits.append)
+
+        def is_running(self) -> bool:
+            return not waits
+
+    wait_interval(None, None, State(), 8_000 * 365 * 86_400)
+    assert len(waits) == 1 and waits[0] <= threading.TIMEOUT_MAX

@@ -166,6 +166,12 @@ def test_a_state_machines_own_fields_are_checked() -> None:
     assert "'Timeout' is not supported" in str(problem)
 
 
+@pytest.mark.parametrize("seconds", [0, -1, 100_000_000, 10**18])
+def test_an_execution_has_a_time_that_there_is(seconds: int) -> None:
+    flow = {"StartAt": "Z", "States": {"Z": END}, "TimeoutSeconds": seconds}
+    assert ["TimeoutSeconds" in str(problem) for problem in problems_of(flow)] == [True]
+
+
 @pytest.mark.parametrize("field", ["ToleratedFailureCount", "ToleratedFailurePercentage"])
 def test_an_inline_map_may_have_a_tolerance(field: str) -> None:
     inner = {"StartAt": "Z", "States": {"Z": END}}
