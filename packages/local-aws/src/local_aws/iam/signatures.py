@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 
 from local_aws.core.clock import CLOCK
 from local_aws.core.context import REGION
-from local_aws.iam.authorization import AccessDenied
+from local_aws.iam.access_decisions import AccessDenied
 
 # boto3's ExpiresIn; Signature Version 2 says when a URL ends, and not when it was signed.
 _USUAL_LIFETIME = timedelta(hours=1)

@@ -25,7 +25,7 @@ from moto.sqs.models import sqs_backends
 from local_aws.core.clock import Clock
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.errors import LocalAwsError
-from local_aws.iam.authorization import permits
+from local_aws.iam.access_decisions import permits
 from local_aws.iam.policy import Access
 from local_aws.lambda_.functions import FunctionSpec
 from local_aws.lambda_.pools import LambdaPools, Outcome, Throttled

@@ -22,7 +22,7 @@ from moto.core.exceptions import JsonRESTError, ServiceException
 from local_aws.core.admin_api import Wsgi
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.errors import LocalAwsError
-from local_aws.iam.authorization import AccessDenied, authorise
+from local_aws.iam.access_decisions import AccessDenied, authorise
 from local_aws.iam.callers import KeyRefused, require_valid_key
 from local_aws.iam.policy import Access
 from local_aws.iam.required_access import common_values

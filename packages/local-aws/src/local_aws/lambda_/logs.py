@@ -21,7 +21,7 @@ from typing import IO, Any
 from moto.logs.models import logs_backends
 
 from local_aws.core.context import ACCOUNT_ID
-from local_aws.iam.authorization import permits
+from local_aws.iam.access_decisions import permits
 from local_aws.iam.policy import Access
 from local_aws.iam.resources import log_arn
 from local_aws.lambda_.functions import FunctionSpec

@@ -14,7 +14,7 @@ from moto.s3.models import FakeKey, s3_backends
 
 from local_aws.core.admin_api import Wsgi
 from local_aws.core.context import ACCOUNT_ID
-from local_aws.iam.authorization import permits
+from local_aws.iam.access_decisions import permits
 from local_aws.iam.callers import KeyRefused, caller_of, require_valid_key
 from local_aws.iam.s3_requests import object_arn, read_accesses
 from local_aws.iam.signatures import Signed, signed_by

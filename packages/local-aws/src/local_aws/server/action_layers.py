@@ -9,13 +9,13 @@ from typing import Any
 
 from local_aws.core.context import Context
 from local_aws.core.patching import patch
-from local_aws.iam.patches import authorise_action
 from local_aws.iam.policy_documents import refuse_malformed_policy
+from local_aws.iam.request_authorization import authorise_action
 from local_aws.sagemaker.request_limits import refuse_too_large
 from local_aws.server.concurrent_actions import serialise_actions
 from local_aws.server.request_shapes import explain_failure, refuse_malformed
 from local_aws.server.routing import refuse_missing_action
-from local_aws.state.patches import note_action
+from local_aws.state.commits import note_action
 
 ActionLayer = Callable[[Callable[[Any], Any], Any], Any]
 LAYERS: tuple[ActionLayer, ...] = (

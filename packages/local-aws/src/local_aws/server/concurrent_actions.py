@@ -12,7 +12,7 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 
-from local_aws.state.patches import is_change
+from local_aws.state.commits import is_change
 
 # Those whose actions call no other service and wait for nothing, so that a turn is short and no
 # two turns can wait for each other.

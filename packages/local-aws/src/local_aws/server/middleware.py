@@ -16,7 +16,7 @@ from local_aws.core.faults import answer_faults
 from local_aws.core.refusals import refuse
 from local_aws.dashboard.page import serve_page
 from local_aws.server.origin_check import check_origin
-from local_aws.state.patches import commit_changes
+from local_aws.state.commits import commit_changes
 from local_aws.state.saver import Saver
 
 LOG = logging.getLogger(__name__)

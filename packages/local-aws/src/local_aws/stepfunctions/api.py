@@ -28,7 +28,7 @@ from local_aws.stepfunctions.executions import (
     request_data,
     split,
 )
-from local_aws.stepfunctions.field_values import Problem
+from local_aws.stepfunctions.field_validation import Problem
 from local_aws.stepfunctions.history import without_data
 from local_aws.stepfunctions.json_data import strict_json
 from local_aws.stepfunctions.redrive import redrive_fields

@@ -11,7 +11,7 @@ from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationModel
 from moto.core.utils import get_service_model
 
-from local_aws.stepfunctions.field_values import Problem, invalid
+from local_aws.stepfunctions.field_validation import Problem, invalid
 
 PREFIX = "arn:aws:states:::"
 # By service, the actions of an optimized integration and what may follow each.

@@ -21,7 +21,7 @@ from local_aws.stepfunctions import (  # noqa: F401
     tasks,
 )
 from local_aws.stepfunctions.distributed_map import api as map_runs_api
-from local_aws.stepfunctions.distributed_map import state  # noqa: F401
+from local_aws.stepfunctions.distributed_map import map_state  # noqa: F401
 from local_aws.stepfunctions.query_language import (  # noqa: F401
     intrinsics,
     jsonpath,

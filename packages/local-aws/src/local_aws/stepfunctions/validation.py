@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local_aws.stepfunctions.field_values import (
+from local_aws.stepfunctions.field_validation import (
     MAX_NAME,
     Problem,
     invalid,

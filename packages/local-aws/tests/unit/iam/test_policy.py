@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.iam.authorization import denial_message
+from local_aws.iam.access_decisions import denial_message
 from local_aws.iam.conditions import conditions_hold, matches
 from local_aws.iam.policy import Access, Denial, Policies, Principal, denial
 

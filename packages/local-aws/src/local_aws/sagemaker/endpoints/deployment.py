@@ -21,11 +21,11 @@ from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend, sag
 from local_aws.core import clock
 from local_aws.core.stores import durable_transition
 from local_aws.errors import LocalAwsError
-from local_aws.iam.authorization import AccessDenied
+from local_aws.iam.access_decisions import AccessDenied
 from local_aws.sagemaker.aws_services import AwsServices
 from local_aws.sagemaker.endpoints.data_capture import CaptureWriter
+from local_aws.sagemaker.endpoints.fleet_builder import FleetBuilder
 from local_aws.sagemaker.endpoints.fleet_plans import (
-    FleetBuilder,
     FleetPlan,
     fleet_plan,
     shadow_variants,

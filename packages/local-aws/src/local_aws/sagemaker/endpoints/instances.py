@@ -15,7 +15,7 @@ import urllib3
 
 from local_aws.core.child_processes import Children
 from local_aws.errors import LocalAwsError
-from local_aws.sagemaker.containers import Container, LineSink
+from local_aws.sagemaker.container_processes import Container, LineSink
 
 STOP_GRACE_SECONDS = 10.0
 BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)

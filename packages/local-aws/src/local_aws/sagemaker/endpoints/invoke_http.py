@@ -11,7 +11,7 @@ from typing import Any
 from local_aws.core.admin_api import Wsgi
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.refusals import signed_service
-from local_aws.iam.authorization import AccessDenied, authorise, denial_code
+from local_aws.iam.access_decisions import AccessDenied, authorise, denial_code
 from local_aws.iam.callers import KeyRefused, caller_of, require_valid_key
 from local_aws.iam.policy import Access
 from local_aws.iam.required_access import common_values

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from local_aws.core.child_processes import Children
 from local_aws.errors import LocalAwsError
-from local_aws.sagemaker.containers import LineSink
+from local_aws.sagemaker.container_processes import LineSink
 from local_aws.sagemaker.endpoints.instances import (
     INVOKE_SECONDS,
     MAX_ANSWER_BYTES,

@@ -24,7 +24,7 @@ from local_aws.core.s3_uri import S3Uri
 from local_aws.core.stores import durable_transition
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.aws_services import services
-from local_aws.sagemaker.containers import Container, LineSink, moved, program_argv
+from local_aws.sagemaker.container_processes import Container, LineSink, moved, program_argv
 from local_aws.sagemaker.image_programs import commands_for
 from local_aws.sagemaker.jobs.channels import Channel, download
 from local_aws.sagemaker.jobs.checkpoints import Checkpoints

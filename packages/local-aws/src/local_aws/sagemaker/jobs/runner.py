@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws.core import clock
 from local_aws.errors import LocalAwsError
-from local_aws.sagemaker.containers import AlgorithmError, Container
+from local_aws.sagemaker.container_processes import AlgorithmError, Container
 from local_aws.sagemaker.jobs.job_lists import Kind, not_stoppable
 
 Status = Literal["Completed", "Failed", "Stopped"]

@@ -16,9 +16,9 @@ from local_aws.core.bounded_calls import TooCostly
 from local_aws.core.child_processes import Children
 from local_aws.core.expressions import Expression
 from local_aws.core.s3_uri import S3Uri
-from local_aws.sagemaker.algorithms.images import algorithm_of
+from local_aws.sagemaker.algorithms.algorithm_images import algorithm_of
 from local_aws.sagemaker.archives import pack
-from local_aws.sagemaker.containers import AlgorithmError, Container, LineSink
+from local_aws.sagemaker.container_processes import AlgorithmError, Container, LineSink
 from local_aws.sagemaker.image_programs import argv_for
 from local_aws.sagemaker.jobs.channels import Channel, DownloadFailed, download
 from local_aws.sagemaker.jobs.checkpoints import Checkpoints

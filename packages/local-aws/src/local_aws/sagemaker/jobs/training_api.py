@@ -17,7 +17,7 @@ from local_aws.core.patching import add, patch
 from local_aws.core.s3_uri import S3Uri
 from local_aws.core.stores import durable_transition
 from local_aws.errors import LocalAwsError
-from local_aws.sagemaker.algorithms.images import algorithm_of
+from local_aws.sagemaker.algorithms.algorithm_images import algorithm_of
 from local_aws.sagemaker.aws_services import services
 from local_aws.sagemaker.jobs.channels import Channel
 from local_aws.sagemaker.jobs.checkpoints import relative_checkpoint_path

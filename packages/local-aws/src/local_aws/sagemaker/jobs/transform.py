@@ -25,8 +25,9 @@ from local_aws.core.s3_uri import S3Uri
 from local_aws.core.stores import durable_transition
 from local_aws.errors import LocalAwsError
 from local_aws.sagemaker.aws_services import AwsServices, services
-from local_aws.sagemaker.containers import LineSink
-from local_aws.sagemaker.endpoints.fleet_plans import FleetBuilder, VariantPlan
+from local_aws.sagemaker.container_processes import LineSink
+from local_aws.sagemaker.endpoints.fleet_builder import FleetBuilder
+from local_aws.sagemaker.endpoints.fleet_plans import VariantPlan
 from local_aws.sagemaker.endpoints.instances import (
     Instance,
     Reply,

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from local_aws.sagemaker.algorithms.algorithm_images import algorithm_of, builtin_argv
 from local_aws.sagemaker.algorithms.autogluon_image.__main__ import ScriptError, script
 from local_aws.sagemaker.algorithms.autogluon_image.packages.autogluon.tabular import (
     TabularPredictor,
 )
-from local_aws.sagemaker.algorithms.images import algorithm_of, builtin_argv
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/autogluon-training"
 SUBMITTED = "/opt/ml/input/data/code/sourcedir.tar.gz"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from local_aws.sagemaker.algorithms.algorithm_images import algorithm_of
 from local_aws.sagemaker.algorithms.image_classification.channels import Channels
 from local_aws.sagemaker.algorithms.image_classification.classifier import Classifier
 from local_aws.sagemaker.algorithms.image_classification.errors import CustomerError
@@ -17,7 +18,6 @@ from local_aws.sagemaker.algorithms.image_classification.features import (
 )
 from local_aws.sagemaker.algorithms.image_classification.hyperparameters import Hyperparameters
 from local_aws.sagemaker.algorithms.image_classification.recordio import MAGIC, records
-from local_aws.sagemaker.algorithms.images import algorithm_of
 
 REQUIRED = {"num_classes": "2", "num_training_samples": "10"}
 WORD = struct.pack("<I", MAGIC)

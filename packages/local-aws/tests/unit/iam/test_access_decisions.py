@@ -1,4 +1,4 @@
-from local_aws.iam.authorization import Decisions
+from local_aws.iam.access_decisions import Decisions
 from local_aws.iam.policy import Access, Denial, Policies
 
 ACCESS = Access("logs:PutLogEvents", "arn:aws:logs:us-east-1:1:log-group:g")

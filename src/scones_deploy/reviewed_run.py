@@ -1,6 +1,6 @@
 """The run of plan.yml whose plans may be applied: that of the merged pull request, no other's.
 
-Run by apply.yml as `python -m scones_deploy.reviewed_plan` before anything is installed, so it
+Run by apply.yml as `python -m scones_deploy.reviewed_run` before anything is installed, so it
 imports only the standard library and scones_core. The answers' fields are those of GitHub's
 REST API, version 2022-11-28 (https://docs.github.com/en/rest).
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local_aws.core.child_processes import Children
-from local_aws.sagemaker.containers import MAX_LINE_BYTES, Container
+from local_aws.sagemaker.container_processes import MAX_LINE_BYTES, Container
 
 DEADLINE_SECONDS = 15.0
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.sagemaker.containers import AlgorithmError, moved, program_argv
+from local_aws.sagemaker.container_processes import AlgorithmError, moved, program_argv
 from local_aws.sagemaker.image_programs import ImageCommands
 
 BASE = Path("/jobs/one/ml")

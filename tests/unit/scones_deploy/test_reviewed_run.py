@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from scones_core.errors import DeployError
-from scones_deploy.reviewed_plan import Request, reviewed_run
+from scones_deploy.reviewed_run import Request, reviewed_run
 
 REPOSITORY = "unlimited/scones"
 BASE = f"repos/{REPOSITORY}"
