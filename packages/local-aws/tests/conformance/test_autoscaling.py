@@ -241,6 +241,14 @@ def test_an_update_keeps_the_policys_arn_and_an_end_takes_its_alarms(
             },
             "No scalable target registered",
         ),
+        *(
+            ("register_scalable_target", {**NAMED, "ResourceId": target, **bounds}, said)
+            for target, bounds, said in (
+                ("endpoint/e/variant/v", {"MinCapacity": 3, "MaxCapacity": 1}, "Maximum capacity"),
+                ("endpoint/e/variant/v", {"MinCapacity": -1, "MaxCapacity": 1}, "Maximum capacity"),
+                ("endpoint/e/variant", {"MinCapacity": 1, "MaxCapacity": 1}, "Unsupported"),
+            )
+        ),
     ],
 )
 def test_what_can_never_scale_is_refused(

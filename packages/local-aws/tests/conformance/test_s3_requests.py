@@ -107,6 +107,13 @@ def test_a_page_that_was_never_given_and_a_range_in_another_unit(aws: Aws, bucke
     assert s3.get_object(Bucket=bucket, Key="r", Range="lines=1-2")["Body"].read() == b"0123"
 
 
+@pytest.mark.parametrize("count", [-1, 2**31])
+def test_a_page_of_no_number_of_keys_is_refused(aws: Aws, bucket: str, count: int) -> None:
+    s3 = aws.client("s3")
+    for call in (s3.list_objects_v2, s3.list_objects):
+        assert code(call, Bucket=bucket, MaxKeys=count) == ("InvalidArgument", 400)
+
+
 def test_a_quiet_deletion_names_errors_only(aws: Aws, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
     given = {"Objects": [{"Key": "absent"}]}

@@ -1,6 +1,7 @@
 """Application Auto Scaling in moto: the alarms of its policies, and what is refused."""
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +29,24 @@ def register(original: Any, backend: Any, namespace: str, *given: Any, **more: A
         raise AWSValidationException(
             f"The embedded AWS does not implement scaling of {namespace}, only of sagemaker."
         )
+    resource_id, dimension = given
+    bounds = more.get("min_capacity"), more.get("max_capacity")
+    _require_bounds(backend.targets.get(dimension, {}).get(resource_id), resource_id, *bounds)
     return original(backend, namespace, *given, **more)
+
+
+def _require_bounds(known: Any, resource_id: str, least: int | None, most: int | None) -> None:
+    if not re.fullmatch(r"endpoint/[^/]+/variant/[^/]+", resource_id):
+        raise AWSValidationException("Unsupported service namespace, resource type or dimension")
+    least = getattr(known, "min_capacity", None) if least is None else least
+    most = getattr(known, "max_capacity", None) if most is None else most
+    if least is None or most is None:
+        return  # moto says that they are missing
+    if not 0 <= int(least) <= int(most):
+        raise AWSValidationException(
+            "Maximum capacity cannot be less than minimum capacity, nor minimum capacity less than "
+            "0"
+        )
 
 
 @patch(

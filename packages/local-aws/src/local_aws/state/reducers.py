@@ -184,6 +184,7 @@ def _name(kind: type) -> str:
 _REDUCERS: dict[str, Reducer] = {
     "moto.core.base_backend.BaseBackend": _backend,
     "moto.s3.models.FakeKey": s3_objects.s3_object,
+    "moto.s3.models.FakeMultipart": s3_objects.upload,
     "moto.s3.utils._VersionedKeyStore": s3_objects.bucket,
     "moto.awslambda.models.LambdaFunction": package,
     "moto.awslambda.models.LayerVersion": package,

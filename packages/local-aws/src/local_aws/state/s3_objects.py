@@ -1,6 +1,7 @@
 """S3's objects: a save writes those that were made, changed or deleted since the last one.
 
-An entry of a bucket's journal is an object's name with all of its versions.
+An entry of a bucket's journal is an object's name with all of its versions, one of an upload's
+journal is a part by its number.
 """
 
 import weakref
@@ -19,6 +20,11 @@ _WHY = "keeps everything in memory only"
 _READS = "_tick"
 # The objects of each bucket that has a journal, by their id: a dictionary has no hash.
 _stores: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+# The journal of each upload in parts, and of the upload that a part belongs to.
+_uploads: weakref.WeakKeyDictionary[Any, Journal] = weakref.WeakKeyDictionary()
+_owners: weakref.WeakKeyDictionary[Any, Journal] = weakref.WeakKeyDictionary()
+# Which parts each upload had at the last save.
+_numbers: weakref.WeakKeyDictionary[Any, frozenset[int]] = weakref.WeakKeyDictionary()
 
 
 def s3_object(key: Any, blobs: Blobs) -> Reduced:
@@ -62,6 +68,49 @@ def s3_objects(segments: tuple[dict[Any, Any] | list[tuple[Any, Any]], ...]) -> 
     return made
 
 
+class _Parts:
+    """Stands for the parts of an upload."""
+
+    def __init__(self, owner: Any, blobs: Blobs) -> None:
+        journal = _uploads.get(owner)
+        if journal is None:
+            journal = _uploads[owner] = Journal()
+            for number, part in list(owner.parts.items()):
+                _owners[part] = journal
+                journal.note(number)
+        there = frozenset(owner.parts)
+        for number in _numbers.get(owner, there) - there:  # parts that the object does not have
+            journal.note(number)
+        _numbers[owner] = there
+        self._segments = journal.saved(blobs, owner.parts.get)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return upload_parts, (self._segments,)
+
+
+def upload(value: Any, blobs: Blobs) -> Reduced:
+    """Reduce an upload in parts to the segments of its journal."""
+    return made_of(value, {**value.__dict__, "parts": _Parts(value, blobs)})
+
+
+@constructor
+def upload_parts(segments: tuple[dict[Any, Any], ...]) -> dict[Any, Any]:
+    """Return an upload's parts by their numbers, in order."""
+    found: dict[Any, Any] = merged(segments)
+    return dict(sorted(found.items()))
+
+
+@patch("moto.s3.models.FakeMultipart.set_part", why=_WHY)
+def set_part(original: Any, value: Any, part_id: int, *args: Any) -> Any:
+    """Note that an upload got a part."""
+    part = original(value, part_id, *args)
+    journal = _uploads.get(value)
+    if journal is not None:
+        _owners[part] = journal
+        journal.note(part_id)
+    return part
+
+
 def _versions(store: Any, name: Any) -> list[Any] | None:
     return list(dict.get(store, name) or ()) or None
 
@@ -86,8 +135,9 @@ def set_metadata(original: Any, key: Any, *args: Any, **more: Any) -> Any:
 
 def _note_object(key: Any) -> None:
     name = key.__dict__.get("name")
-    # A part of an upload has a number for its name, and is saved with the upload.
-    if not isinstance(name, str):
+    if not isinstance(name, str):  # of a part it is the number
+        if (owner := _owners.get(key)) is not None:
+            owner.note(name)
         return
     for store in list(_stores.values()):
         # One that is in no bucket yet is noted when it is put there.

@@ -1,7 +1,8 @@
 from collections.abc import Iterator
 
 import pytest
-from moto.s3.models import FakeKey, s3_backends
+from moto.s3.models import FakeKey, FakeMultipart, s3_backends
+from requests.structures import CaseInsensitiveDict
 
 from local_aws.state.blobs import Uses
 from local_aws.state.pickling import dumps, new_blobs
@@ -118,3 +119,29 @@ def test_the_objects_of_an_earlier_save_in_shards_are_read() -> None:
     save = Saves()
     key = save.put("o")
     assert s3_objects(([("o", [key])], []))["o"] is key
+
+
+def test_the_parts_of_an_upload_come_back_and_a_save_writes_the_new_ones() -> None:
+    made = FakeMultipart("o", CaseInsensitiveDict(), "123456789012", "us-east-1")
+    blobs, bodies = new_blobs(), dict[str, bytes]()
+
+    def saved() -> int:
+        blobs.start()
+        records = dumps(made, blobs)
+        bodies.update(blobs.new)
+        blobs.stored |= set(blobs.new)
+        back = loads(records, bodies.__getitem__)
+        values = {number: part.value for number, part in back.parts.items()}
+        assert values == {number: part.value for number, part in made.parts.items()}
+        return len(records) + sum(map(len, blobs.new.values()))
+
+    for number in range(400, 0, -1):
+        made.set_part(number, b"%d" % number)
+    whole = saved()
+    made.set_part(401, b"new")
+    assert saved() < whole / 10
+    made.set_part(7, b"another")
+    made.parts.pop(8)
+    made.parts[9].checksum_value = "changed"
+    saved()
+    assert list(made.parts)[-1] == 401
