@@ -51,6 +51,8 @@ SIGN_IN = (
     "embedded AWS needs: eval $(inv local.env)"
 )
 MORE_ROOM = "Free some space; what is in build and .cache can be made again."
+# Where release files are, which no setting moves.
+IN_CHECKOUT = "/terraform/environments/"
 HOST_FAULTS = {
     errno.EACCES: ELSEWHERE,
     errno.EPERM: ELSEWHERE,
@@ -291,7 +293,10 @@ def handle_errors(function: Callable[P, R]) -> Callable[P, R]:
 def _host_fault(error: OSError) -> str:
     # Of a write to an open file, the host does not say which.
     where = f"{error.filename} cannot be used" if error.filename else "A file cannot be written"
-    return f"{where}: {error.strerror}. {HOST_FAULTS[error.errno or 0]}"
+    advice = HOST_FAULTS[error.errno or 0]
+    if advice is ELSEWHERE and IN_CHECKOUT in str(error.filename):
+        advice = "Make it writable: an environment's releases are a part of the checkout."
+    return f"{where}: {error.strerror}. {advice}"
 
 
 def _stop_writing() -> None:

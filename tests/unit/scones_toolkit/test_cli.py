@@ -61,6 +61,10 @@ def test_an_expected_error_is_a_sentence_and_an_exit_code(
             OSError(errno.ENOSPC, "No space left on device"),
             "error: A file cannot be written: No space left on device. Free some space",
         ),
+        (
+            OSError(errno.EROFS, "Read-only", "/c/terraform/environments/dev/release.tfvars.json"),
+            "release.tfvars.json cannot be used: Read-only. Make it writable: an environment's",
+        ),
     ],
 )
 def test_a_fault_of_the_host_is_a_sentence_with_what_settles_it(

@@ -79,12 +79,24 @@ def tune_on_sagemaker(project: Project, strategy: str, jobs: int, parallel: int)
     name = job_name("scones", datetime.now(UTC))[:NAME_CHARACTERS]
     job_request = tuning_request(request, name, strategy, jobs=jobs, at_once=parallel, seed=seed)
     sagemaker = project.client("sagemaker")
-    with project.console.progress("searching") as advance:
-        trials = search(sagemaker, job_request, progress=advance)
+    trials = searched(project, sagemaker, job_request)
     found = _leaderboard(project, trials)
     url, metrics = training(sagemaker, found.name)
     _register(project, found, url, metrics)
     return found
+
+
+def searched(project: Project, sagemaker: Any, request: Mapping[str, Any]) -> list[Trial]:
+    """Return the trainings of a search by a tuning job; an interrupt says that it is stopped."""
+    try:
+        with project.console.progress("searching") as advance:
+            return search(sagemaker, request, progress=advance)
+    except KeyboardInterrupt:
+        project.console.say(
+            f"  The search {request['HyperParameterTuningJobName']} is being stopped, with its "
+            "trainings; none of them becomes a candidate."
+        )
+        raise
 
 
 def _register(project: Project, found: Trial, url: str, metrics: dict[str, float]) -> Candidate:

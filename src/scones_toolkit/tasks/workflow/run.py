@@ -260,10 +260,11 @@ def require_none_failed(done: Run) -> None:
     """Raise ExecutionFailed, naming the first one, where an image failed."""
     failed = [result for result in done.results if result["decision"] == "failed"]
     if failed:
-        raise ExecutionFailed(
-            f"{len(failed)} of {len(done.results)} images failed; the first: "
-            f"{_location(failed[0])}: {_failure(failed[0])}"
-        )
+        location, total = _location(failed[0]), len(done.results)
+        # The functions name the image in their causes, too.
+        failure = _failure(failed[0]).replace(f"{location}: ", "")
+        which = f"{len(failed)} of {total} images failed; the first" if total > 1 else "Failed"
+        raise ExecutionFailed(f"{which}: {location}: {failure}")
 
 
 def _print(project: Project, done: Run, truth: Sequence[str]) -> None:

@@ -222,6 +222,16 @@ def test_a_failed_image_is_named_by_its_location_and_the_errors_own_message() ->
         require_none_failed(done)
 
 
+def test_the_location_of_the_only_failed_image_is_printed_once() -> None:
+    cause = "s3://data/gone.png: the bytes are neither a PNG nor a JPEG."
+    failed: Result = {**FAILED, "error": {"Error": "UnsupportedImage", "Cause": cause}}
+    with pytest.raises(ExecutionFailed) as refused:
+        require_none_failed(Run(("arn",), (failed,)))
+    assert str(refused.value) == (
+        "Failed: s3://data/gone.png: UnsupportedImage: the bytes are neither a PNG nor a JPEG."
+    )
+
+
 @pytest.mark.parametrize("name", ["absent.png", "empty"])
 def test_a_path_without_images_is_refused_and_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
