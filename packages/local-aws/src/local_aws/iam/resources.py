@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/reference.htm
 """
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
@@ -15,12 +16,28 @@ from moto.awslambda.utils import get_backend as functions_backend
 from moto.core.utils import get_service_model
 
 from local_aws.dynamodb.statements import parse
+from local_aws.errors import LocalAwsError
 from local_aws.iam.resource_policies import kms_key
 
 ANY = ["*"]
+_MAX_SHOWN = 256
 # moto finds what an ARN of these names by its end alone: whatever region and account the ARN says,
 # it is the one of the request's own.
 _FOUND_BY_NAME = frozenset(("events", "lambda", "sagemaker"))
+# What follows the account in an ARN of these. Where it has another form, moto takes its end for a
+# name: `function:mine:function:other` would be authorised as the one and answered as the other.
+# https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_AddTags.html
+_FORMS = {
+    "lambda": re.compile(r"[a-z-]+:[\w-]+(?::[\w$-]+)?", re.ASCII),
+    "sagemaker": re.compile(r"[a-z-]+(?:/[\w.-]+)+", re.ASCII),
+}
+
+
+class NotAName(LocalAwsError):
+    """A parameter that names a resource has a form that no resource's name has."""
+
+    code = "ValidationException"
 
 
 def input_names(response: Any, operation: str = "") -> frozenset[str]:
@@ -55,14 +72,25 @@ def parameter_values(response: Any, name: str) -> list[str]:
 
 
 def arn(response: Any, service: str, before: str, value: str) -> str:
-    """Return the ARN of what a parameter names; `before` precedes a bare name in it."""
+    """Return the ARN of what a parameter names; `before` precedes a bare name in it.
+
+    Raises NotAName for what names nothing of the service's.
+    """
     if value.startswith("arn:"):
         parts = value.split(":", 5)
         if service not in _FOUND_BY_NAME or len(parts) < 6:
             return value
-        return f"arn:aws:{service}:{response.region}:{response.current_account}:{parts[5]}"
-    name = value.rstrip("/").rsplit("/", 1)[-1] if service == "sqs" else value.lstrip("/")
-    return f"arn:aws:{service}:{response.region}:{response.current_account}:{before}{name}"
+        named = parts[5]
+    else:
+        name = value.rstrip("/").rsplit("/", 1)[-1] if service == "sqs" else value.lstrip("/")
+        named = f"{before}{name}"
+    form = _FORMS.get(service)
+    if form is not None and not form.fullmatch(named):
+        raise NotAName(
+            f"1 validation error detected: Value '{value[:_MAX_SHOWN]}' is neither a name nor an "
+            "ARN of this service."
+        )
+    return f"arn:aws:{service}:{response.region}:{response.current_account}:{named}"
 
 
 def _lambda(response: Any, action: str) -> list[str]:
