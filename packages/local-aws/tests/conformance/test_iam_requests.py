@@ -693,6 +693,11 @@ def test_tags_are_those_of_the_arn_that_policies_were_asked_about(aws: Aws) -> N
     tags = [{"Key": "team", "Value": "b"}]
     found = refusal(caller.client("sagemaker").add_tags, ResourceArn=hidden, Tags=tags)
     assert found["Error"]["Code"] == "ValidationException"
+    mine[0] = f"arn:aws:sagemaker:{own}:model-package-group/mine*"
+    client = Caller(aws, allow("*", mine)).client("sagemaker")
+    for hidden in (f"mine/{name}", f"arn:aws:sagemaker:{own}:model-package-group/mine/{name}"):
+        found = refusal(client.list_model_packages, ModelPackageGroupName=hidden)
+        assert found["Error"]["Code"] == "ValidationException"
     hidden = f"arn:aws:events:{own}:rule/mine/{name}"
     found = refusal(caller.client("events").tag_resource, ResourceARN=hidden, Tags=tags)
     assert found["Error"]["Code"] == "ResourceNotFoundException"

@@ -30,7 +30,9 @@ _FOUND_BY_NAME = frozenset(("events", "lambda", "sagemaker"))
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_AddTags.html
 _FORMS = {
     "lambda": re.compile(r"[a-z-]+:[\w-]+(?::[\w$-]+)?", re.ASCII),
-    "sagemaker": re.compile(r"[a-z-]+(?:/[\w.-]+)+", re.ASCII),
+    "sagemaker": re.compile(
+        r"model-package/[\w-]+/\d+|pipeline/[\w-]+/execution/[\w-]+|[a-z-]+/[\w.-]+", re.ASCII
+    ),
 }
 
 
