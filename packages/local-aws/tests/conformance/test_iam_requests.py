@@ -738,3 +738,24 @@ def test_tags_of_a_schedule_group_are_not_named_by_the_query_of_an_address(aws: 
     client.tag_resource(ResourceArn=arns[0], Tags=[{"Key": "team", "Value": "b"}])
     tags = [admin.list_tags_for_resource(ResourceArn=arn)["Tags"] for arn in arns]
     assert tags == [[{"Key": "team", "Value": "b"}], []]
+
+
+def test_what_is_decrypted_needs_the_key_that_it_is_under(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html"""
+    kms = aws.client("kms")
+    own, other = (kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
+    under_own, under_other = (
+        kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"] for key in (own, other)
+    )
+    some = Caller(aws, allow("kms:*", own)).client("kms")
+    others = {**allow("kms:*", other), "Effect": "Deny"}
+    all_but_one = Caller(aws, allow("kms:*"), others).client("kms")
+    for client in (some, all_but_one):
+        assert client.decrypt(CiphertextBlob=under_own)["Plaintext"] == b"x"
+        denied(client.decrypt, CiphertextBlob=under_other)
+        moved = client.re_encrypt(CiphertextBlob=under_own, DestinationKeyId=own)
+        assert moved["SourceKeyId"] == own
+        found = denied(client.re_encrypt, CiphertextBlob=under_other, DestinationKeyId=own)
+        assert "kms:ReEncryptFrom" in found["Message"]
+        found = denied(client.re_encrypt, CiphertextBlob=under_own, DestinationKeyId=other)
+        assert "kms:ReEncryptTo" in found["Message"]

@@ -4,6 +4,7 @@ The ARNs are those of the Service Authorization Reference:
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
 """
 
+import base64
 import functools
 import re
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from local_aws.iam.resource_policies import kms_key
 
 ANY = ["*"]
 _MAX_SHOWN = 256
+_KEY_ID_BYTES = 36
 # moto finds what an ARN of these names by its end alone: whatever region and account the ARN says,
 # it is the one of the request's own.
 _FOUND_BY_NAME = frozenset(("events", "lambda", "sagemaker"))
@@ -154,6 +156,8 @@ def log_arn(region: str, account_id: str, group: str, stream: str = "") -> str:
 
 def _kms(response: Any, action: str) -> list[str]:
     """Return the key, and the alias where one is made, moved or deleted: both must be allowed."""
+    if action == "Decrypt" and not parameter_values(response, "KeyId"):
+        return [_key_arn(response, key) for key in _ciphertexts_key(response)] or ANY
     aliases = parameter_values(response, "AliasName")
     keys = parameter_values(response, "KeyId") or parameter_values(response, "TargetKeyId")
     if not aliases and not keys:
@@ -161,6 +165,16 @@ def _kms(response: Any, action: str) -> list[str]:
         return [arn(response, "kms", "key/", "new")] if action == "TagResource" else ANY
     named = [arn(response, "kms", "", alias) for alias in aliases]
     return named + [_key_arn(response, key) for key in keys or aliases]
+
+
+def _ciphertexts_key(response: Any) -> list[str]:
+    """Return the id of the key that a request's ciphertext is under; it begins with it."""
+    given = response._get_param("CiphertextBlob")
+    try:
+        blob = given if isinstance(given, bytes) else base64.b64decode(str(given))
+        return [blob[:_KEY_ID_BYTES].decode("ascii")]
+    except ValueError:
+        return []
 
 
 def _key_arn(response: Any, identifier: str) -> str:
@@ -292,11 +306,20 @@ _TRANSACTED = {
 
 
 def transacted(response: Any, service: str, action: str) -> list[tuple[str, str]]:
-    """Return the actions and tables of a transaction or batch, which has no action of its own.
+    """Return the actions and resources of an operation that has no action of its own.
+
+    A transaction or batch of DynamoDB's, and what takes from one key of KMS to another.
+    https://docs.aws.amazon.com/kms/latest/APIReference/API_ReEncrypt.html
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-iam.html
     """
+    if (service, action) == ("kms", "ReEncrypt"):
+        given = parameter_values(response, "SourceKeyId")
+        sources, to = {*_ciphertexts_key(response), *given}, response._get_param("DestinationKeyId")
+        keys = {_key_arn(response, source) for source in sources}
+        moved = [("ReEncryptFrom", key) for key in sorted(keys)]
+        return [*moved, ("ReEncryptTo", _key_arn(response, str(to)))]
     if service == "dynamodb" and action == "BatchExecuteStatement":
         texts = {
             statement.get("Statement", "") for statement in response._get_param("Statements") or ()
