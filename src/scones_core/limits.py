@@ -30,6 +30,9 @@ MAX_JPEG_SCANS = 100
 """Scans of one JPEG. Each costs a pass over all pixels (11 ms for 16 million) and may have as few
 as 31 bytes; encoders write 10 for a progressive image."""
 
+MAX_CLASSES = 5_000
+"""Classes of a model. Its confusion matrix has as many values squared, in 200 MB."""
+
 PREDICTION_VALUES = 3_000_000
 """Test images times classes: so many probabilities are kept with a model, in about 48 MB of
 JSON, which every comparison of two models reads as a whole."""
