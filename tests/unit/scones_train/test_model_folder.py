@@ -1,7 +1,7 @@
 import io
 import json
-import resource
 import os
+import resource
 import tarfile
 from dataclasses import replace
 from pathlib import Path
