@@ -46,8 +46,12 @@ def start(project: Project) -> LocalAws:
             f"{error} (`inv local.down` stops the one of this checkout; SCONES_LOCAL_PORT gives "
             "another port.)"
         ) from error
-    if not kept:
-        delete_records(project)
+    try:
+        if not kept:
+            delete_records(project)
+    except BaseException:  # a folder that cannot be written: nothing stays running unseen
+        aws.stop()
+        raise
     return aws
 
 
