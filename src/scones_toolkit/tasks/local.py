@@ -111,8 +111,8 @@ def model_images(project: Project) -> dict[str, ImageCommands]:
     python = [sys.executable, "-m"]
     return {
         MODEL_IMAGES: ImageCommands(
-            train=(*python, "scones_core.workload", "train"),
-            serve=(*python, "scones_core.workload", "serve"),
+            train=(*python, "scones_core.container_programs", "train"),
+            serve=(*python, "scones_core.container_programs", "serve"),
             environment={
                 "PYTHONPATH": str(project.root / "src"),
                 # Read by OpenMP before Python starts; see the Makefile.
