@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console as RichConsole
 
+from local_aws.control import LocalAws
 from local_aws.server.instance_lock import locked
 from scones_core.errors import SconesError
 from scones_toolkit.console import Console
@@ -38,7 +39,7 @@ def test_an_embedded_aws_does_not_stay_up_beside_records_that_cannot_be_removed(
         raise OSError(errno.EROFS, "Read-only file system")
 
     started = SimpleNamespace(stop=lambda: stopped.append(True))
-    monkeypatch.setattr(local.LocalAws, "start", lambda *_: started)
+    monkeypatch.setattr(LocalAws, "start", lambda *_: started)
     monkeypatch.setattr(local, "delete_records", refuse)
 
     with pytest.raises(OSError, match="Read-only"):
