@@ -22,8 +22,8 @@ settings.load_profile("scones")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return a process more than there are cores: much of the time tests wait for Terraform."""
-    return (os.cpu_count() or 1) + 1
+    """Return two processes more than there are cores: tests wait for Terraform and for servers."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:

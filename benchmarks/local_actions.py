@@ -23,8 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "packages" / "local-aws" / "src")]
 
 from local_aws.control import LocalAws  # noqa: E402
-from local_aws.core.services import SETTING  # noqa: E402
-from local_aws.operations import MODELS  # noqa: E402
+from local_aws.core.open_services import SETTING  # noqa: E402
+from local_aws.operations_page import MODELS  # noqa: E402
 from local_aws.testing.actions import call_actions  # noqa: E402
 from local_aws.testing.aws import Aws  # noqa: E402
 

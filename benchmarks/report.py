@@ -28,9 +28,9 @@ from pathlib import Path
 from PIL import Image
 
 from scones_monitor.capture_files import FolderCaptures
+from scones_monitor.period_summary import Query, summarise
 from scones_monitor.record_archive import Archive
 from scones_monitor.report import Provenance, ReportData, write_report
-from scones_monitor.summary import Query, summarise
 
 LABELS = ("bicycle", "motorcycle")
 ENDPOINT = "benchmark"

@@ -15,7 +15,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import FrameType
 
-from scones_core.container import Container
+from scones_core.container_folders import Container
 from scones_core.errors import SconesError
 from scones_demand.forecast_files import to_csv, to_parquet
 from scones_demand.hours import parse_hours

@@ -7,7 +7,7 @@ chooses the learner. An error ends it with 1 and `<base>/output/failure`.
 
 import sys
 
-from scones_core.container import Container, run_training
+from scones_core.container_folders import Container, run_training
 from scones_core.errors import TrainingError
 from scones_core.files import sha256_of
 from scones_demand import autogluon

@@ -28,7 +28,7 @@ JOBS = "job_state_machine"
 DAILY_REPORT = "daily_report"
 """The Terraform module of the job that reports each day."""
 DAYS = HOURS / 24
-# Of the endpoint, and of each class; scones_monitor.live.MAX_CLASSES of these have some.
+# Of the endpoint, and of each class; scones_monitor.last_hour.MAX_CLASSES of these have some.
 REPORT_METRICS, CLASS_METRICS, MAX_CLASSES = 6, 2, 20
 REPORT_INSTANCE = "ml.t3.medium"
 """What the job runs on, until a definition says it."""

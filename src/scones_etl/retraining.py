@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scones_core.class_folders import printable
-from scones_core.container import run_processing
+from scones_core.container_folders import run_processing
 from scones_core.errors import DatasetError
 from scones_core.labels import LabelSet
 from scones_core.reviews import IMAGES

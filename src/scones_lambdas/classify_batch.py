@@ -31,8 +31,8 @@ from scones_lambdas.environment import (
     RecordEnvironment,
     SerializeEnvironment,
 )
+from scones_lambdas.logs_and_metrics import count_results, logger
 from scones_lambdas.result_destinations import RESERVED_SECONDS, failed, recorder, write_results
-from scones_lambdas.telemetry import count_results, logger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

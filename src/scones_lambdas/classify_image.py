@@ -27,8 +27,8 @@ from scones_core.uris import S3Uri
 from scones_lambdas.clients import s3, sagemaker_runtime
 from scones_lambdas.environment import ClassifyEnvironment
 from scones_lambdas.faults import SERVICE_FAULTS, endpoint_fault, storage_fault
-from scones_lambdas.objects import location, read_setting
-from scones_lambdas.telemetry import log_image
+from scones_lambdas.logs_and_metrics import log_image
+from scones_lambdas.s3_objects import location, read_setting
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

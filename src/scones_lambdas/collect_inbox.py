@@ -18,7 +18,7 @@ from scones_core.errors import InvalidRequest
 from scones_core.events import INLINE_IMAGES, ImageRef, parse_image_ref
 from scones_lambdas import clients
 from scones_lambdas.environment import InboxEnvironment
-from scones_lambdas.telemetry import logger
+from scones_lambdas.logs_and_metrics import logger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

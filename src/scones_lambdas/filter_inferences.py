@@ -17,7 +17,7 @@ from scones_core.events import (
 from scones_core.probabilities import is_probability
 from scones_core.uris import S3Uri
 from scones_lambdas.environment import FilterEnvironment
-from scones_lambdas.telemetry import count_decision, log_image
+from scones_lambdas.logs_and_metrics import count_decision, log_image
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -31,7 +31,7 @@ def environment() -> FilterEnvironment:
 
 def _read_setting(uri: S3Uri) -> str:
     # A client is made only where there are too many assignments for a variable.
-    from scones_lambdas.objects import read_setting
+    from scones_lambdas.s3_objects import read_setting
 
     return read_setting(uri)
 

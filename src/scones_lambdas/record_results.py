@@ -17,8 +17,8 @@ from scones_core.errors import InvalidRequest
 from scones_core.events import DECISIONS, Result, count_by_decision
 from scones_lambdas import clients
 from scones_lambdas.environment import RecordEnvironment
+from scones_lambdas.logs_and_metrics import count_results, logger
 from scones_lambdas.result_destinations import recorder, write_results
-from scones_lambdas.telemetry import count_results, logger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

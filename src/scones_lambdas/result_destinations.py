@@ -31,7 +31,7 @@ from scones_core.events import (
 from scones_lambdas import clients
 from scones_lambdas.environment import RecordEnvironment
 from scones_lambdas.faults import may_pass
-from scones_lambdas.telemetry import logger
+from scones_lambdas.logs_and_metrics import logger
 
 MESSAGES_A_CALL = 10
 """Entries of one PutEvents or SendMessageBatch.

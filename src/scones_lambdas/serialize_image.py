@@ -26,8 +26,8 @@ from scones_core.uris import S3Uri
 from scones_lambdas.clients import s3
 from scones_lambdas.environment import SerializeEnvironment
 from scones_lambdas.faults import SERVICE_FAULTS, storage_fault
-from scones_lambdas.objects import location
-from scones_lambdas.telemetry import log_image
+from scones_lambdas.logs_and_metrics import log_image
+from scones_lambdas.s3_objects import location
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from scones_core.container import run_processing
+from scones_core.container_folders import run_processing
 from scones_core.errors import SettingsError, TrainingError
 from scones_core.manifest import Manifest
 from scones_core.settings import QualitySettings

@@ -27,13 +27,3 @@ output "oidc_provider_arn" {
   description = "The account's provider for GitHub's tokens, for oidc_provider_arn of the next environment; null without a repository."
   value       = var.repository == null ? null : local.oidc_provider_arn
 }
-
-output "trust_policies" {
-  description = "Each role's trust policy as JSON, for tests and reviews."
-  value       = local.trust_policies
-}
-
-output "policies" {
-  description = "Policies as JSON, for tests and reviews: read-1 and so on (both roles), write-1 and so on (the apply role), and the boundary."
-  value       = merge(local.policies, { boundary = local.boundary })
-}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local_aws.testing.aws import eventually
-from scones_monitor.live import NAMESPACE
+from scones_monitor.last_hour import NAMESPACE
 from tests.support.environments.daily_reports import DATA, ENDPOINT, PREFIX, DailyReports
 from tests.support.environments.environment import Environment
 from tests.support.permissions.workflow_probes import messages_of_topic

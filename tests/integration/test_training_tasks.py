@@ -17,7 +17,7 @@ from scones_toolkit.tasks.training.train import train
 from scones_toolkit.tasks.training.tune import tune
 from scones_train.sagemaker.model_package import PENDING
 from scones_train.sagemaker.registry import Candidate
-from scones_train.sagemaker.tuning import RANGES
+from scones_train.sagemaker.tuning_job_request import RANGES
 from tests.support.environments.training import ALGORITHM, ROLE, Applied, applied, started
 from tests.support.photos import draw_photos
 

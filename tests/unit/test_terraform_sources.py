@@ -9,7 +9,7 @@ import tree_sitter_hcl
 from tree_sitter import Language, Node, Parser
 
 from scones_monitor.release_history import ACTIVE, CHOSEN
-from scones_train.sagemaker.job import NVME
+from scones_train.sagemaker.training_job_request import NVME
 
 ROOT = Path(__file__).parents[2] / "terraform"
 FOLDERS = sorted({file.parent for file in ROOT.rglob("*.tf")})

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from scones_core.errors import TerraformError
 from scones_core.files import write_if_changed
-from scones_deploy.terraform import embedded_binary
+from scones_deploy.terraform import packaged_binary
 
 # The first with `use_lockfile` in the S3 backend without a warning that it is experimental.
 MINIMUM = (1, 11)
@@ -74,7 +74,7 @@ def _is_enough(version: str) -> bool:
 def _write_launcher(build_dir: Path, python: str) -> Path:
     launcher = build_dir.absolute() / "bin" / "terraform"
     # -P keeps this package's folder off the path: the file is run, the project not imported.
-    program = shlex.join([python, "-P", embedded_binary.__file__])
+    program = shlex.join([python, "-P", packaged_binary.__file__])
     write_if_changed(launcher, f'#!/bin/sh\nexec {program} "$@"\n'.encode(), mode=0o755)
     return launcher
 

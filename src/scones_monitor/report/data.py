@@ -14,6 +14,7 @@ from scones_monitor.cloudwatch_metrics import EndpointMetrics
 from scones_monitor.drift.onset import Onset
 from scones_monitor.drift.two_sample_tests import DriftFigure
 from scones_monitor.estimated_accuracy import estimated_accuracy
+from scones_monitor.period_summary import NO_LABEL, Place, Summary
 from scones_monitor.release_history import NO_HISTORY, ROLLING, UNRECORDED, History
 from scones_monitor.review.sample import SampleFigure
 from scones_monitor.statistics import (
@@ -22,8 +23,7 @@ from scones_monitor.statistics import (
     percentiles,
     share,
 )
-from scones_monitor.summary import NO_LABEL, Place, Summary
-from scones_monitor.variants import VariantComparison
+from scones_monitor.variant_comparison import VariantComparison
 
 SYNTHETIC = "synthetic"
 

@@ -15,6 +15,7 @@ from PIL import Image
 from scones_core.errors import MonitorError, SconesError
 from scones_core.files import write_atomically, write_json
 from scones_monitor import formats
+from scones_monitor.captured_images import InputImage, decode_image
 from scones_monitor.charts.axes import TimeAxis
 from scones_monitor.charts.distributions import (
     Stack,
@@ -27,7 +28,7 @@ from scones_monitor.charts.over_time import KINDS, MAX_POINTS, Marker, OverTime,
 from scones_monitor.charts.png import to_png
 from scones_monitor.charts.svg import Drawing
 from scones_monitor.formats import count
-from scones_monitor.images import InputImage, decode_image
+from scones_monitor.period_summary import Place
 from scones_monitor.report.data import INPUTS, ReportData, figures, input_values
 from scones_monitor.report.tables import (
     MAX_ROWS,
@@ -45,7 +46,6 @@ from scones_monitor.statistics import (
     percentiles,
     reliability,
 )
-from scones_monitor.summary import Place
 from scones_monitor.timeline import Timeline, counts_of, timeline
 
 MAX_PAGE_BYTES = 2_000_000

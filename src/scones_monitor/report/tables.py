@@ -12,6 +12,7 @@ from scones_monitor.charts.distributions import (
 )
 from scones_monitor.estimated_accuracy import estimated_accuracy
 from scones_monitor.formats import count, interval, percent
+from scones_monitor.period_summary import MAX_GALLERY_IMAGES, Place, Summary
 from scones_monitor.release_history import ROLLING, UNRECORDED
 from scones_monitor.report.data import INPUTS, ReportData
 from scones_monitor.review.sample import SampleFigure
@@ -21,8 +22,7 @@ from scones_monitor.statistics import (
     percentiles,
     share,
 )
-from scones_monitor.summary import MAX_GALLERY_IMAGES, Place, Summary
-from scones_monitor.variants import VariantComparison, VariantFigures
+from scones_monitor.variant_comparison import VariantComparison, VariantFigures
 
 MAX_ROWS = 20
 """Of more classes the most frequent ones have a row."""

@@ -12,7 +12,7 @@ from scones_monitor.statistics import (
     share,
 )
 from scones_monitor.timeline import days_without, longest_gap
-from scones_monitor.variants import VariantComparison
+from scones_monitor.variant_comparison import VariantComparison
 
 MAX_NAMES = 5
 """Further names of a list are only counted."""

@@ -46,8 +46,12 @@ def start(project: Project) -> LocalAws:
             f"{error} (`inv local.down` stops the one of this checkout; SCONES_LOCAL_PORT gives "
             "another port.)"
         ) from error
-    if not kept:
-        delete_records(project)
+    try:
+        if not kept:
+            delete_records(project)
+    except BaseException:  # a folder that cannot be written: nothing stays running unseen
+        aws.stop()
+        raise
     return aws
 
 
@@ -107,8 +111,8 @@ def model_images(project: Project) -> dict[str, ImageCommands]:
     python = [sys.executable, "-m"]
     return {
         MODEL_IMAGES: ImageCommands(
-            train=(*python, "scones_core.workload", "train"),
-            serve=(*python, "scones_core.workload", "serve"),
+            train=(*python, "scones_core.container_programs", "train"),
+            serve=(*python, "scones_core.container_programs", "serve"),
             environment={
                 "PYTHONPATH": str(project.root / "src"),
                 # Read by OpenMP before Python starts; see the Makefile.

@@ -156,6 +156,8 @@ class Registry:
     def decide(self, version: int, *, approved: bool, note: str) -> Candidate:
         """Approve or reject a candidate, and return it as it is then."""
         arn = self.get(version).arn
+        # The description would else be taken for the reason of a rejection.
+        note = note or ("" if approved else "without a note")
         self._call(
             "update_model_package",
             ModelPackageArn=arn,

@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import SettingsError, TrainingError
-from scones_train.sagemaker.sdk import SdkSageMaker, snake_cased
+from scones_train.sagemaker.sdk_core import SdkSageMaker, snake_cased
 
 # The SDK reports every call to its maker, unless its configuration says no.
 CONFIGURATION = {

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import TrainingError, TrainingJobFailed
-from scones_train.sagemaker.tuning import RANGES, Trial
+from scones_train.sagemaker.tuning_job_request import RANGES, Trial
 
 # Called with trainings that ended, trainings in all.
 Progress = Callable[[int, int], None]

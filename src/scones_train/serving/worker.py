@@ -14,7 +14,7 @@ from types import FrameType
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from scones_core.container import Container
+from scones_core.container_folders import Container
 from scones_core.errors import SconesError
 from scones_train.serving.application import Application
 from scones_train.serving.predictor import Predictor

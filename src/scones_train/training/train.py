@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from scones_core.container import Container, run_training
+from scones_core.container_folders import Container, run_training
 from scones_core.errors import TrainingError
 from scones_core.limits import PREDICTION_VALUES
 from scones_core.manifest import Manifest

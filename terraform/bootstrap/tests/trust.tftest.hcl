@@ -15,7 +15,7 @@ run "one_repository_and_one_github_environment" {
   command = plan
 
   assert {
-    condition = { for key, policy in output.trust_policies : key => jsondecode(policy).Statement[0].Condition } == {
+    condition = { for key, policy in local.trust_policies : key => jsondecode(policy).Statement[0].Condition } == {
       plan = { StringEquals = {
         "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
         "token.actions.githubusercontent.com:sub" = "repo:scones-unlimited/scones:environment:dev-plan"
@@ -30,7 +30,7 @@ run "one_repository_and_one_github_environment" {
 
   assert {
     condition = alltrue([
-      for policy in values(output.trust_policies) :
+      for policy in values(local.trust_policies) :
       length(jsondecode(policy).Statement) == 1 && jsondecode(policy).Statement[0].Principal == { Federated = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com" }
     ])
     error_message = "Nobody but GitHub's provider may take a role."
@@ -55,7 +55,7 @@ run "a_provider_that_is_there_is_taken" {
   }
 
   assert {
-    condition     = alltrue([for policy in values(output.trust_policies) : strcontains(policy, var.oidc_provider_arn)])
+    condition     = alltrue([for policy in values(local.trust_policies) : strcontains(policy, var.oidc_provider_arn)])
     error_message = "The roles must trust the provider that was given."
   }
 }

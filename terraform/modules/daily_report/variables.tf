@@ -44,7 +44,7 @@ variable "schedule" {
 }
 
 variable "settings" {
-  description = "What the job reads as settings.json (`DailySettings` of `scones_monitor.daily`): the endpoint, its captured records, its active release and its challenger."
+  description = "What the job reads as settings.json (`DailySettings` of `scones_monitor.daily_report`): the endpoint, its captured records, its active release and its challenger."
   type = object({
     environment      = string
     endpoint         = string

@@ -1,4 +1,4 @@
-# The daily report's metrics. Namespace, names and dimensions are those of scones_monitor.live; a
+# The daily report's metrics. Namespace, names and dimensions are those of scones_monitor.last_hour; a
 # test holds the two equal.
 
 locals {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from scones_core.container import Container
+from scones_core.container_folders import Container
 from scones_core.errors import TrainingError
 from scones_demand import train as program
 from scones_demand.forecast_files import HELD_OUT

@@ -24,10 +24,10 @@ from scones_lambdas import (
     clients,
     collect_inbox,
     filter_inferences,
+    logs_and_metrics,
     record_results,
     result_destinations,
     serialize_image,
-    telemetry,
 )
 
 BUCKET = "scones-data"
@@ -204,7 +204,7 @@ def forget_settings() -> None:
         collect_inbox,
     ):
         module.environment.cache_clear()
-    telemetry.logger.cache_clear()
+    logs_and_metrics.logger.cache_clear()
     logging.Logger.manager.loggerDict.pop("scones", None)
 
 

@@ -13,8 +13,8 @@ import pytest
 from scones_core.errors import MonitorError
 from scones_core.uris import S3Uri
 from scones_monitor.capture_files import FolderCaptures, S3Captures
+from scones_monitor.period_summary import Query, Summary, summarise
 from scones_monitor.record_archive import Archive
-from scones_monitor.summary import Query, Summary, summarise
 
 LABELS = ("bicycle", "motorcycle")
 DAY = "scones/AllTraffic/2026/11/20"

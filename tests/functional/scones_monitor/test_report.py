@@ -17,14 +17,14 @@ from scones_monitor.captured_records import parse_record
 from scones_monitor.cloudwatch_metrics import EndpointMetrics
 from scones_monitor.drift.two_sample_tests import DriftFigure
 from scones_monitor.formats import DASH
+from scones_monitor.period_summary import Place, Query, summarise
 from scones_monitor.record_archive import Archive
 from scones_monitor.release_history import History, Stretch
 from scones_monitor.report import Cost, Provenance, ReportData, Run, figures, write_report
 from scones_monitor.report.tables import by_variant
 from scones_monitor.review.sample import SampleFigure
 from scones_monitor.statistics import Interval, Share
-from scones_monitor.summary import Place, Query, summarise
-from scones_monitor.variants import VariantComparison, VariantFigures
+from scones_monitor.variant_comparison import VariantComparison, VariantFigures
 from tests.support.html_page import Page
 
 LABELS = ("bicycle", "motorcycle")

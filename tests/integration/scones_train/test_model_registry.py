@@ -35,6 +35,7 @@ def test_a_decision_changes_the_state_alone(registry: Registry) -> None:
     assert registry.decide(1, approved=True, note="looks right").approved
     found = registry.decide(1, approved=False, note="wrong labels")
     assert (found.approved, found.status, found.note) == (False, "Rejected", "wrong labels")
+    assert registry.decide(1, approved=False, note="").note == "without a note"
     assert found.training == training(1)
 
 

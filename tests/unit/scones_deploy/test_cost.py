@@ -18,9 +18,9 @@ from scones_deploy.cost import (
     estimate,
 )
 from scones_deploy.terraform.state import AppliedResource
-from scones_monitor import live
+from scones_monitor import last_hour
 from scones_monitor.drift.two_sample_tests import DriftFigure
-from scones_monitor.live import ClassFigures, LiveFigures, metric_data
+from scones_monitor.last_hour import ClassFigures, LiveFigures, metric_data
 from scones_monitor.statistics import Share
 from tests.support.definitions import rendered
 
@@ -191,7 +191,7 @@ def test_the_metrics_of_the_daily_report_are_those_that_it_writes() -> None:
         captured=Share(2, 2),
     )
     assert len(metric_data(figures)) == REPORT_METRICS + CLASS_METRICS
-    assert MAX_CLASSES == live.MAX_CLASSES
+    assert MAX_CLASSES == last_hour.MAX_CLASSES
 
 
 def test_a_daily_report_whose_definition_is_not_known_yet_is_on_the_usual_machine() -> None:

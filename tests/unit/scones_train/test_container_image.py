@@ -105,7 +105,7 @@ def test_the_serving_image_is_the_last_and_has_no_torch() -> None:
 def test_each_command_starts_its_program(name: str) -> None:
     script = (CONTAINER / name).read_text()
     assert script.startswith("#!/bin/sh\n")
-    assert f"exec python -m scones_core.workload {name}\n" in script
+    assert f"exec python -m scones_core.container_programs {name}\n" in script
     assert (CONTAINER / name).stat().st_mode & 0o111
 
 
@@ -118,7 +118,7 @@ class Finder:
         if name.partition(".")[0] in hidden:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Finder())
-import boto3, scipy.stats, scones_monitor.daily
+import boto3, scipy.stats, scones_monitor.daily_report
 boto3.client("s3", region_name="us-east-1")
 """
 

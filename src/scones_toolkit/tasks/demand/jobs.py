@@ -17,10 +17,10 @@ from botocore.exceptions import ClientError
 import scones_core
 import scones_demand
 from scones_core.archives import ArchiveLimits, read_files
+from scones_core.container_programs import VARIABLE
 from scones_core.errors import ArchiveError, DeployError, MalformedArtifact, TrainingError
 from scones_core.files import sha256_of, write_atomically
 from scones_core.uris import S3Uri
-from scones_core.workload import VARIABLE
 from scones_demand import autogluon
 from scones_demand.fit import DemandSettings
 from scones_demand.forecast_files import HELD_OUT, MAX_HELD_OUT_BYTES
@@ -42,11 +42,11 @@ from scones_toolkit.tasks.training.requests import (
     serving_image,
     training_image,
 )
-from scones_train.sagemaker.job import TrainingRequest
-from scones_train.sagemaker.launch import TrainingResult, launch
 from scones_train.sagemaker.model_package import Contract, Training
-from scones_train.sagemaker.preflight import require_quota, require_role
 from scones_train.sagemaker.registry import Candidate, Registry
+from scones_train.sagemaker.role_and_quota_checks import require_quota, require_role
+from scones_train.sagemaker.training_job import TrainingResult, launch
+from scones_train.sagemaker.training_job_request import TrainingRequest
 
 # Below the datasets, which are all of the data bucket that a training job's role may read.
 PREFIX = "dataset/demand"

@@ -9,7 +9,7 @@ from scones_core.reviews import Answer, read_answers
 from scones_core.reviews.shared import LABELS, of_reviewer
 from scones_etl.extract.labelled_folder import ANSWERS, LABELS_FILE, read_table
 from scones_etl.extract.labelled_folder import COLUMNS as LABEL_COLUMNS
-from scones_monitor.traffic import Subject
+from scones_monitor.compared_traffic import Subject
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import etl
 from scones_toolkit.tasks.workflow.results import results_of

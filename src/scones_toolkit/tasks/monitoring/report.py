@@ -18,10 +18,17 @@ from scones_core.uris import S3Uri
 from scones_deploy.cost import HOURS, MILLION, Prices, estimate
 from scones_monitor.capture_files import FolderCaptures, S3Captures
 from scones_monitor.captured_records import Captures, wait_for_captures
-from scones_monitor.join import cause_text
+from scones_monitor.compared_traffic import (
+    Subject,
+    compare_with_before,
+    endpoint_metrics,
+    release_history,
+)
+from scones_monitor.joined_results import cause_text
 from scones_monitor.period import parse_period
+from scones_monitor.period_summary import Query, Summary, summarise
 from scones_monitor.record_archive import Archive
-from scones_monitor.reference import drift_bounds
+from scones_monitor.reference_period import drift_bounds
 from scones_monitor.report import (
     Cost,
     Explain,
@@ -32,14 +39,7 @@ from scones_monitor.report import (
     write_report,
 )
 from scones_monitor.review.sample import SampleFigure, figures_of
-from scones_monitor.summary import Query, Summary, summarise
-from scones_monitor.traffic import (
-    Subject,
-    compare_with_before,
-    endpoint_metrics,
-    release_history,
-)
-from scones_monitor.variants import (
+from scones_monitor.variant_comparison import (
     VariantComparison,
     VariantFigures,
     challenger_subject,

@@ -36,7 +36,7 @@ from scones_core.reviews.shared import LABELS, of_reviewer
 from scones_core.uris import S3Uri
 from scones_etl.extract.labelled_folder import ANSWERS, LABELS_FILE, read_table
 from scones_etl.extract.labelled_folder import COLUMNS as LABEL_COLUMNS
-from scones_monitor.join import Joined, join
+from scones_monitor.joined_results import Joined, join
 from scones_monitor.review.images import ImageFolder
 from scones_monitor.review.journal import AnswerJournal
 from scones_monitor.review.server import ReviewApplication, review_page

@@ -11,7 +11,7 @@ from scones_deploy.release import read_releases
 from scones_deploy.terraform.state import served_configurations
 from scones_monitor.captured_records import read_captures
 from scones_monitor.cloudwatch_metrics import read_metrics
-from scones_monitor.shadow import Comparison, Side, compare, write_shadow_page
+from scones_monitor.shadow_comparison import Comparison, Side, compare, write_shadow_page
 from scones_toolkit.project import Project
 
 

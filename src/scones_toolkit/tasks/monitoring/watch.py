@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from scones_core.errors import MonitorError
-from scones_monitor import live
-from scones_monitor.live import LiveFigures, line, live_figures, rows
+from scones_monitor import last_hour
+from scones_monitor.last_hour import LiveFigures, line, live_figures, rows
 from scones_monitor.period import parse_period
 from scones_toolkit.console import Console, cell
 from scones_toolkit.project import Project
@@ -44,7 +44,7 @@ def watch(
         period = parse_period(since, None, None, project.now())
         figures = live_figures(monitoring.period_data(project, period))
         if publish:
-            live.publish(project.client("cloudwatch"), figures)
+            last_hour.publish(project.client("cloudwatch"), figures)
         return figures
 
     follow(project.console, read, every, refreshes=1 if once else None)

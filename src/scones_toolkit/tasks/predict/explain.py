@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scones_monitor.images import THUMBNAIL_PIXELS
-from scones_monitor.summary import Place
+from scones_monitor.captured_images import THUMBNAIL_PIXELS
+from scones_monitor.period_summary import Place
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.predict.models import LoadedModel, load_model
 from scones_train.evaluation.occlusion import draw_occlusion, mark_parts, occlusion

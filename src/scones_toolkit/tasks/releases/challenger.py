@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from scones_core.errors import MonitorError, ReleaseError
 from scones_deploy.release import Releases, activate, challenge, end_challenge, read_releases
+from scones_monitor.period_summary import summarise
 from scones_monitor.report import verdict
 from scones_monitor.report.tables import by_variant
-from scones_monitor.summary import summarise
-from scones_monitor.variants import VariantComparison, challenger_subject
+from scones_monitor.variant_comparison import VariantComparison, challenger_subject
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.monitoring import report
 from scones_toolkit.tasks.monitoring.labels import labels_at_hand

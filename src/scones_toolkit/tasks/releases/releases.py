@@ -328,6 +328,8 @@ def fetch(source: Project, *, release: str | None = None) -> Path:
     source.console.say(
         f"  {release_to_fetch.id}: {path.stat().st_size:,} bytes, sha256 as released"
     )
+    if source.hints:
+        source.console.say(f"Next: inv promote --from {source.environment}")
     return path
 
 
@@ -341,7 +343,7 @@ def promote(source: Project, target: Project, *, release: str | None = None) -> 
     if source.environment == target.environment:
         raise ReleaseError(f"{source.environment} is both source and target; name two.")
     chosen = _wanted(source, release)
-    artifact = fetch(source, release=chosen.id)
+    artifact = fetch(replace(source, hints=False), release=chosen.id)
     prepare(target)
     copy = promotion.promoted(chosen, target.deployment.artifacts_bucket)
     assignments = _assignments(target, copy.labels)

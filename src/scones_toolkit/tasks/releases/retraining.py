@@ -14,7 +14,7 @@ from scones_core.json_text import parse_json
 from scones_core.limits import JOB_VARIABLE_CHARACTERS
 from scones_deploy.release import Releases, read_releases
 from scones_etl.class_names import require_plain_names
-from scones_monitor.join import cause_text
+from scones_monitor.joined_results import cause_text
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.etl import ALL_CLASSES
 from scones_toolkit.tasks.releases import releases

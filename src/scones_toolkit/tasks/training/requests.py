@@ -18,13 +18,13 @@ from scones_core.uris import SPLITS, S3Uri, dataset_prefix
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import etl
 from scones_train.model.weights import read_file
-from scones_train.sagemaker.builtin import (
+from scones_train.sagemaker.builtin_algorithm import (
     BuiltinHyperparameters,
     channels,
     require_counts,
     require_gpu_instance,
 )
-from scones_train.sagemaker.job import Compute, TrainingRequest
+from scones_train.sagemaker.training_job_request import Compute, TrainingRequest
 from scones_train.training.hyperparameters import Hyperparameters
 
 

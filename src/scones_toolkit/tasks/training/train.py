@@ -27,14 +27,14 @@ from scones_toolkit.tasks.training.requests import (
     recipe,
     serving_image,
 )
-from scones_train.sagemaker.job import TrainingRequest
-from scones_train.sagemaker.launch import SageMaker, TrainingResult, launch
 from scones_train.sagemaker.metric_lines import parse_line
 from scones_train.sagemaker.model_package import Training
-from scones_train.sagemaker.preflight import require_quota, require_role
 from scones_train.sagemaker.registry import Candidate
-from scones_train.sagemaker.sdk import SdkSageMaker
+from scones_train.sagemaker.role_and_quota_checks import require_quota, require_role
+from scones_train.sagemaker.sdk_core import SdkSageMaker
 from scones_train.sagemaker.sdk_trainer import TrainerSageMaker
+from scones_train.sagemaker.training_job import SageMaker, TrainingResult, launch
+from scones_train.sagemaker.training_job_request import TrainingRequest
 
 Backend = Literal["sagemaker", "local"]
 Algorithm = Literal["scones", "builtin"]

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from local_aws.tuning_search import Trial as Place
-from local_aws.tuning_search import parse_ranges, search_for
+from local_aws.hyperparameter_search import Trial as Place
+from local_aws.hyperparameter_search import parse_ranges, search_for
 from scones_core.errors import SettingsError, TrainingJobFailed
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import etl
@@ -16,11 +16,12 @@ from scones_toolkit.tasks.training import candidates
 from scones_toolkit.tasks.training.local import run_training, write_channels
 from scones_toolkit.tasks.training.requests import data_hash, own_request, recipe, serving_image
 from scones_train.model_folder import read_artifact
-from scones_train.sagemaker.job import job_name
 from scones_train.sagemaker.model_package import Training
-from scones_train.sagemaker.preflight import require_quota, require_role
 from scones_train.sagemaker.registry import Candidate
-from scones_train.sagemaker.tuning import (
+from scones_train.sagemaker.role_and_quota_checks import require_quota, require_role
+from scones_train.sagemaker.training_job_request import job_name
+from scones_train.sagemaker.tuning_job import search, training
+from scones_train.sagemaker.tuning_job_request import (
     NAME_CHARACTERS,
     OBJECTIVE,
     RANGES,
@@ -32,7 +33,6 @@ from scones_train.sagemaker.tuning import (
     require_search,
     tuning_request,
 )
-from scones_train.sagemaker.tuning_job import search, training
 
 
 def tune(

@@ -14,7 +14,7 @@ from scones_core.errors import InvalidRequest, MonitorError
 from scones_core.events import DECISIONS, Failure, ImageRef, Result, parse_image_ref
 from scones_core.json_text import parse_json
 from scones_core.uris import S3Uri
-from scones_monitor.join import cause_text
+from scones_monitor.joined_results import cause_text
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.workflow import run as running

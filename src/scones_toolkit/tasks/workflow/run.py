@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from scones_core.errors import DeployError, ExecutionFailed, SettingsError
 from scones_core.events import INLINE_IMAGES, Failure, ImageRef, Result, count_by_decision
 from scones_core.uris import S3Uri
-from scones_monitor.join import cause_text
+from scones_monitor.joined_results import cause_text
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from scones_toolkit.tasks import etl

@@ -1,13 +1,17 @@
+import errno
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console as RichConsole
 
+from local_aws.control import LocalAws
 from local_aws.server.instance_lock import locked
 from scones_core.errors import SconesError
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
+from scones_toolkit.tasks import local
 from scones_toolkit.tasks.local import delete_records, duration, reset
 
 
@@ -24,6 +28,23 @@ from scones_toolkit.tasks.local import delete_records, duration, reset
 )
 def test_a_time_span_has_its_two_largest_units(seconds: float, message: str) -> None:
     assert duration(seconds) == message
+
+
+def test_an_embedded_aws_does_not_stay_up_beside_records_that_cannot_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[bool] = []
+
+    def refuse(_: Project) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    started = SimpleNamespace(stop=lambda: stopped.append(True))
+    monkeypatch.setattr(LocalAws, "start", lambda *_: started)
+    monkeypatch.setattr(local, "delete_records", refuse)
+
+    with pytest.raises(OSError, match="Read-only"):
+        local.start(Project(tmp_path, console=Console(RichConsole(file=io.StringIO(), width=200))))
+    assert stopped == [True]
 
 
 def test_a_reset_deletes_what_can_be_made_again_and_no_labels(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from scones_core.container import Container
+from scones_core.container_folders import Container
 from scones_core.errors import TrainingError
 from scones_core.files import write_json
 from scones_train.training import train

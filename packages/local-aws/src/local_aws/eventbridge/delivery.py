@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from local_aws.core.context import ACCOUNT_ID
-from local_aws.iam.policy import Access, Principal, Verdict, verdict
+from local_aws.iam.policy_evaluation import Access, Principal, Verdict, verdict
 from local_aws.iam.resource_policies import kms_key, resource_policy
 from local_aws.iam.roles import is_enforced
 

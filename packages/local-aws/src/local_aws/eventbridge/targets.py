@@ -15,7 +15,7 @@ from local_aws.core.context import ACCOUNT_ID
 from local_aws.eventbridge.delivery import DeliveryFailed, Sender, invoke_function, send_to_queue
 from local_aws.eventbridge.delivery import publish_to_topic as publish
 from local_aws.iam.access_decisions import AccessDenied, authorise
-from local_aws.iam.policy import Access, Principal, Verdict, verdict
+from local_aws.iam.policy_evaluation import Access, Principal, Verdict, verdict
 from local_aws.iam.required_access import common_values
 from local_aws.iam.roles import RoleNotAssumable, is_enforced, require_trust
 from local_aws.stepfunctions.clients import ClientCache

@@ -13,7 +13,7 @@ from local_aws.core.admin_api import route
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.iam.access_usage import ACCESS_PATH, USAGE
 from local_aws.iam.callers import ANONYMOUS, Caller, RoleSession, caller_of
-from local_aws.iam.policy import (
+from local_aws.iam.policy_evaluation import (
     Access,
     Denial,
     Document,

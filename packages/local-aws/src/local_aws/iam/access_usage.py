@@ -11,7 +11,7 @@ from typing import Any
 
 from local_aws.core.admin_api import PREFIX
 from local_aws.iam.conditions import as_list, matches
-from local_aws.iam.policy import Access, Document, Verdict, same_documents, verdict
+from local_aws.iam.policy_evaluation import Access, Document, Verdict, same_documents, verdict
 
 ACCESS_PATH = f"{PREFIX}iam/access"
 _REMEMBERED = 4096

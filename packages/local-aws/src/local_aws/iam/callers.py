@@ -15,7 +15,7 @@ from moto.sts.models import sts_backends
 
 from local_aws.client_environment import ADMINISTRATOR_KEY
 from local_aws.core.context import ACCOUNT_ID
-from local_aws.iam.policy import Document, Policies, Principal
+from local_aws.iam.policy_evaluation import Document, Policies, Principal
 from local_aws.iam.roles import (
     identity_policies,
     is_enforced,

@@ -15,7 +15,7 @@ from local_aws.core.context import ACCOUNT_ID, Context
 from local_aws.core.patching import patch
 from local_aws.iam import quotas  # noqa: F401 (importing it declares its patches)
 from local_aws.iam.callers import session_of
-from local_aws.iam.policy import Access, Principal, Verdict, verdict
+from local_aws.iam.policy_evaluation import Access, Principal, Verdict, verdict
 from local_aws.iam.request_authorization import signed_request
 from local_aws.iam.roles import is_enforced
 from local_aws.iam.sessions import SessionRequest, require_valid

@@ -6,7 +6,7 @@ from typing import Any
 from local_aws.core.clock import CLOCK
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.iam.pass_role import handed_roles
-from local_aws.iam.policy import Access
+from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.resources import (
     input_names,
     mapped_functions,

@@ -19,7 +19,7 @@ from moto.stepfunctions.responses import get_backend as machines_backend
 
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.iam.conditions import as_list
-from local_aws.iam.policy import Access, Document
+from local_aws.iam.policy_evaluation import Access, Document
 from local_aws.iam.roles import role_of, trust_of
 
 # What a role's trust policy decides on.

@@ -16,7 +16,7 @@ from moto.sts.models import sts_backends
 from local_aws.core import clock
 from local_aws.core.context import ACCOUNT_ID, REGION
 from local_aws.errors import LocalAwsError
-from local_aws.iam.policy import Access, Document, Principal, Verdict, verdict
+from local_aws.iam.policy_evaluation import Access, Document, Principal, Verdict, verdict
 
 IAM_VARIABLE = "LOCAL_AWS_IAM"
 # Roles by their ARNs, as they were last found.

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, unquote, urlparse
 from xml.etree import ElementTree
 
 from local_aws.iam.pass_role import replication_role
-from local_aws.iam.policy import Access
+from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.required_access import common_values
 from local_aws.iam.resource_policies import kms_key
 

@@ -15,7 +15,7 @@ from moto.iam.models import iam_backends
 from local_aws.core.clock import CLOCK
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.iam.access_decisions import AccessDenied
-from local_aws.iam.policy import Access, Principal, Verdict, verdict
+from local_aws.iam.policy_evaluation import Access, Principal, Verdict, verdict
 from local_aws.iam.roles import role_of, trust_of
 
 ACTION = "sts:AssumeRoleWithWebIdentity"

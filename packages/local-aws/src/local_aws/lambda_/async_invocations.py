@@ -26,7 +26,7 @@ from local_aws.core.clock import Clock
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.errors import LocalAwsError
 from local_aws.iam.access_decisions import permits
-from local_aws.iam.policy import Access
+from local_aws.iam.policy_evaluation import Access
 from local_aws.lambda_.functions import FunctionSpec
 from local_aws.lambda_.pools import LambdaPools, Outcome, Throttled
 

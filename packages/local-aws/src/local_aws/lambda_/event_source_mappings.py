@@ -29,7 +29,7 @@ from local_aws.core.clock import Clock, others_unharmed
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.patching import patch
 from local_aws.iam.access_decisions import permits
-from local_aws.iam.policy import Access
+from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.roles import RoleSessions
 from local_aws.lambda_.invoke import MAX_REQUEST_BYTES, Answer, Request, refusal
 

@@ -24,7 +24,7 @@ from local_aws.core.context import ACCOUNT_ID
 from local_aws.errors import LocalAwsError
 from local_aws.iam.access_decisions import AccessDenied, authorise
 from local_aws.iam.callers import KeyRefused, require_valid_key
-from local_aws.iam.policy import Access
+from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.required_access import common_values
 from local_aws.iam.signatures import Signed, signed_by
 from local_aws.lambda_.async_invocations import AsyncInvoker, Event

@@ -22,7 +22,7 @@ from moto.logs.models import logs_backends
 
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.iam.access_decisions import permits
-from local_aws.iam.policy import Access
+from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.resources import log_arn
 from local_aws.lambda_.functions import FunctionSpec
 from local_aws.lambda_.runtime_api import Invocation

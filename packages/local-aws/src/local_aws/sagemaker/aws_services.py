@@ -22,7 +22,7 @@ from moto.utilities.utils import get_partition
 from local_aws.client_environment import client_environment
 from local_aws.core.context import Context
 from local_aws.iam.access_decisions import authorise, permits
-from local_aws.iam.policy import Access
+from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.resources import log_arn
 from local_aws.iam.roles import RoleSessions
 from local_aws.iam.s3_requests import default_key, put_accesses

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from local_aws.core.files import write_atomically
 from local_aws.errors import LocalAwsError
-from local_aws.iam.policy import Access
+from local_aws.iam.policy_evaluation import Access
 from local_aws.sagemaker.algorithms.algorithm_images import algorithm_of, builtin_argv
 
 Command = Literal["train", "serve"]

@@ -12,9 +12,9 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 
 from local_aws.core.context import Context
+from local_aws.core.open_services import SETTING, is_open, opened
 from local_aws.core.patching import patch, set_value
 from local_aws.core.refusals import refuse, signed_service
-from local_aws.core.services import SETTING, is_open, opened
 from local_aws.errors import LocalAwsError
 from local_aws.server import request_cache
 from local_aws.server.lazy_imports import defer_services

@@ -9,8 +9,8 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 
 from local_aws.core.admin_api import PREFIX
+from local_aws.core.open_services import service_of
 from local_aws.core.refusals import refuse, signed_service
-from local_aws.core.services import service_of
 from local_aws.core.stores import STORES
 from local_aws.state.saver import NotSaved, Saver
 

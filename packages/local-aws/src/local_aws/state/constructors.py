@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from local_aws.core.services import SERVICES, service_of
+from local_aws.core.open_services import SERVICES, service_of
 from local_aws.errors import LocalAwsError
 
 _Constructor = TypeVar("_Constructor", bound=Callable[..., Any])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from local_aws.core.services import SERVICES, service_of
+from local_aws.core.open_services import SERVICES, service_of
 from local_aws.state.blobs import Blobs
 from local_aws.state.constructors import StateUnreadable, backends_of
 

@@ -13,7 +13,7 @@ import types
 from collections import defaultdict
 from typing import Any
 
-from local_aws.core.services import SERVICES
+from local_aws.core.open_services import SERVICES
 from local_aws.state.constructors import CONSTRUCTORS, StateUnreadable
 
 # Classes of the standard library whose making does nothing but hold the values they are given.

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from local_aws.core.services import SERVICES, service_of
+from local_aws.core.open_services import SERVICES, service_of
 from local_aws.core.stores import Stores
 from local_aws.errors import LocalAwsError
 from local_aws.state import moto_backends

@@ -14,7 +14,7 @@ from moto.core.exceptions import JsonRESTError, ServiceException
 from local_aws.core.context import ACCOUNT_ID, Context
 from local_aws.core.patching import set_value
 from local_aws.iam.access_decisions import AccessDenied, authorise
-from local_aws.iam.policy import Access
+from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.roles import RoleCredentials, RoleSessions, is_enforced
 from local_aws.lambda_.invoke import Answer, Request
 from local_aws.stepfunctions.interpreter import modules_with

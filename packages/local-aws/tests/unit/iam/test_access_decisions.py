@@ -1,5 +1,5 @@
 from local_aws.iam.access_decisions import Decisions
-from local_aws.iam.policy import Access, Denial, Policies
+from local_aws.iam.policy_evaluation import Access, Denial, Policies
 
 ACCESS = Access("logs:PutLogEvents", "arn:aws:logs:us-east-1:1:log-group:g")
 ALLOW = {"Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from local_aws.iam.access_usage import Usage
-from local_aws.iam.policy import Access
+from local_aws.iam.policy_evaluation import Access
 
 ROLE = "arn:aws:iam::123456789012:role/r"
 READ = {

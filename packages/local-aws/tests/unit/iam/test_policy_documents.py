@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from local_aws.iam.policy import Access, Principal, Verdict, verdict
 from local_aws.iam.policy_documents import policy_problem
+from local_aws.iam.policy_evaluation import Access, Principal, Verdict, verdict
 
 STATEMENT = {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*"}
 

@@ -13,7 +13,7 @@ from PIL import Image
 from scones_core.errors import MonitorError, SettingsError
 from scones_core.reviews import read_answers
 from scones_monitor.captured_records import CapturedRecord
-from scones_monitor.join import Joined
+from scones_monitor.joined_results import Joined
 from scones_toolkit.tasks.monitoring.review import _classes, _table, print_agreement, review
 from tests.functional.scones_monitor.review.conftest import Page
 from tests.functional.scones_toolkit.tasks.conftest import LocalProject

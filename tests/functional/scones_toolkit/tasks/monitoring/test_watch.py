@@ -8,7 +8,7 @@ from rich.console import Console as RichConsole
 
 from scones_core.errors import MonitorError
 from scones_core.settings import Settings
-from scones_monitor.live import LiveFigures
+from scones_monitor.last_hour import LiveFigures
 from scones_monitor.statistics import Share
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project

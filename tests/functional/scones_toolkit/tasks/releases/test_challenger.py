@@ -20,7 +20,7 @@ from scones_core.reviews import Answer, answer_line, part_key
 from scones_core.terraform_outputs import Challenge, Deployment
 from scones_deploy.release import Challenger, Release, add_release, challenge, read_releases
 from scones_deploy.terraform.state import AppliedResource
-from scones_monitor.sequential import MIN_LABELS
+from scones_monitor.sequential_comparison import MIN_LABELS
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.monitoring.report import CAPTURE_SECONDS, captures_of, report

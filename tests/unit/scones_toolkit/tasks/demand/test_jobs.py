@@ -15,7 +15,7 @@ from scones_demand.forecast_files import write_held_out
 from scones_demand.generator import competition_split, generate_hours
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.demand.jobs import demand_request, unpack
-from scones_train.sagemaker.job import job_request
+from scones_train.sagemaker.training_job_request import job_request
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console as RichConsole
 
 from scones_core.errors import DeployError
-from scones_monitor.summary import Place
+from scones_monitor.period_summary import Place
 from scones_toolkit.console import Console
 from scones_toolkit.project import Project
 from scones_toolkit.tasks.predict import Explanations

@@ -13,7 +13,7 @@ from local_aws.core.context import ACCOUNT_ID
 from local_aws.core.refusals import signed_service
 from local_aws.iam.access_decisions import AccessDenied, authorise, denial_code
 from local_aws.iam.callers import KeyRefused, caller_of, require_valid_key
-from local_aws.iam.policy import Access
+from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.required_access import common_values
 from local_aws.iam.signatures import signed_by
 from local_aws.sagemaker.endpoints.invocations import (

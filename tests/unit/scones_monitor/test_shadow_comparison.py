@@ -6,7 +6,7 @@ import pytest
 
 from scones_core.errors import MonitorError
 from scones_monitor.captured_records import CapturedRecord
-from scones_monitor.shadow import Comparison, Side, compare, write_shadow_page
+from scones_monitor.shadow_comparison import Comparison, Side, compare, write_shadow_page
 
 LABELS = ("bicycle", "motorcycle")
 NOW = datetime(2026, 11, 21, 3, 4, 5, tzinfo=UTC)

@@ -1,6 +1,6 @@
 """The page docs/operations.md: which module answers an operation of a service.
 
-    python -m local_aws.operations docs/operations.md
+    python -m local_aws.operations_page docs/operations.md
 
 It is made from the patches that a server applies: one whose symbol is an operation's method in
 moto leads to the module that declares it. What no patch concerns, moto answers alone.
@@ -17,17 +17,17 @@ import botocore.session
 from moto.core.utils import camelcase_to_underscores
 
 from local_aws.core.context import Context
+from local_aws.core.open_services import SERVICES
 from local_aws.core.patching import Patch, patches
-from local_aws.core.services import SERVICES
 from local_aws.server.main import install
 
 HEAD = """# From an operation to its module
 
-Made by `python -m local_aws.operations docs/operations.md`; a test checks that it is current. moto
-alone implements an operation that is not in a table: `moto/<service>/responses.py` has a method of
-its name. The modules are those of `local_aws` that change what moto does for the operation, in the
-order of their installation. Changes that concern a whole service (its backends, its records) are in
-the module `patches` of its folder.
+Made by `python -m local_aws.operations_page docs/operations.md`; a test checks that it is current.
+moto alone implements an operation that is not in a table: `moto/<service>/responses.py` has a
+method of its name. The modules are those of `local_aws` that change what moto does for the
+operation, in the order of their installation. Changes that concern a whole service (its backends,
+its records) are in the module `patches` of its folder.
 """
 _OWNERS = re.compile(r"moto\.(?P<service>\w+)\..*?(?P<owner>\w*(Response|Responses|Backend))\.")
 

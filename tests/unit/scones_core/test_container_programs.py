@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 
-from scones_core.workload import PROGRAMS, VARIABLE, main, program
+from scones_core.container_programs import PROGRAMS, VARIABLE, main, program
 
 
 def test_every_word_of_every_workload_is_a_module_with_a_program() -> None:

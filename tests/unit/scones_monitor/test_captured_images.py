@@ -6,7 +6,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from scones_monitor.images import decode_image
+from scones_monitor.captured_images import decode_image
 
 
 def encoded(kind: str, mode: str = "RGB", size: tuple[int, int] = (32, 32)) -> bytes:

@@ -5,7 +5,7 @@ import pytest
 
 from local_aws.iam.access_decisions import denial_message
 from local_aws.iam.conditions import conditions_hold, matches
-from local_aws.iam.policy import Access, Denial, Policies, Principal, denial
+from local_aws.iam.policy_evaluation import Access, Denial, Policies, Principal, denial
 
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/worker"

@@ -21,9 +21,9 @@ from scones_monitor.cloudwatch_metrics import EndpointMetrics, read_metrics
 from scones_monitor.drift.onset import Onset, find_onset
 from scones_monitor.drift.samples import Sample
 from scones_monitor.drift.two_sample_tests import DriftFigure, compare
+from scones_monitor.period_summary import Place, Query, Rows, Summary, summarise
 from scones_monitor.record_archive import Archive
 from scones_monitor.release_history import NO_HISTORY, History, read_history
-from scones_monitor.summary import Place, Query, Rows, Summary, summarise
 from scones_monitor.timeline import period_bins
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def compare_with_before(
 
     The reference is the traffic of the REFERENCE_DAYS before it, since the active release's time
     where that is known: another model answers with other confidences. While a drift lasts, `until`
-    is when the traffic before it ends (`scones_monitor.reference`).
+    is when the traffic before it ends (`scones_monitor.reference_period`).
     """
     if not len(now):
         return Comparison(None, (), "There are no records in this period.")

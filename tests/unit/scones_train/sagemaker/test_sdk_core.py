@@ -4,9 +4,9 @@ import botocore.session
 import pytest
 
 from scones_core.errors import SettingsError
-from scones_train.sagemaker.job import Compute, TrainingRequest, job_request
-from scones_train.sagemaker.sdk import SdkSageMaker, snake_cased
+from scones_train.sagemaker.sdk_core import SdkSageMaker, snake_cased
 from scones_train.sagemaker.sdk_trainer import TrainerSageMaker
+from scones_train.sagemaker.training_job_request import Compute, TrainingRequest, job_request
 
 WITHOUT_SDK = importlib.util.find_spec("sagemaker") is None
 

@@ -6,8 +6,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from scones_core.errors import TrainingError
-from scones_train.sagemaker.job import Compute
-from scones_train.sagemaker.preflight import require_quota, require_role
+from scones_train.sagemaker.role_and_quota_checks import require_quota, require_role
+from scones_train.sagemaker.training_job_request import Compute
 
 ROLE = "arn:aws:iam::123456789012:role/scones-dev-training"
 COMPUTE = Compute("ml.g5.xlarge", 600)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from scones_monitor.sequential import ALPHA, MARGIN, Arm, Stratum, Verdict, compare
+from scones_monitor.sequential_comparison import ALPHA, MARGIN, Arm, Stratum, Verdict, compare
 from scones_monitor.statistics import wilson_interval
 
 RUNS, LOOKS, A_LOOK = 200, 60, 40

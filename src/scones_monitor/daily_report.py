@@ -1,4 +1,4 @@
-"""The daily report: `python -m scones_monitor.daily`, as a processing job.
+"""The daily report: `python -m scones_monitor.daily_report`, as a processing job.
 
 Computes the figures of `inv report` and `inv watch` of one day (UTC) of an endpoint's traffic,
 and writes the metrics that alarms look at. Below `/opt/ml/processing`:
@@ -24,7 +24,7 @@ import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.assignments import Assignment, parse_assignments, radius_text
-from scones_core.container import run_processing
+from scones_core.container_folders import run_processing
 from scones_core.errors import MonitorError, SettingsError
 from scones_core.files import write_json
 from scones_core.json_text import parse_json
@@ -33,20 +33,20 @@ from scones_core.reviews.shared import LABELS
 from scones_core.terraform_outputs import Challenge
 from scones_core.uris import S3Uri
 from scones_monitor.capture_files import S3Captures
-from scones_monitor.live import DAY, LiveFigures, live_figures, publish
-from scones_monitor.period import parse_time
-from scones_monitor.record_archive import Archive
-from scones_monitor.reference import SUMMARY, drift_bounds
-from scones_monitor.report import Provenance, ReportData, write_report
-from scones_monitor.review.sample import figures_of
-from scones_monitor.summary import Summary, summarise
-from scones_monitor.traffic import (
+from scones_monitor.compared_traffic import (
     Subject,
     compare_with_before,
     endpoint_metrics,
     release_history,
 )
-from scones_monitor.variants import VariantFigures, compare_variants, without_labels_of
+from scones_monitor.last_hour import DAY, LiveFigures, live_figures, publish
+from scones_monitor.period import parse_time
+from scones_monitor.period_summary import Summary, summarise
+from scones_monitor.record_archive import Archive
+from scones_monitor.reference_period import SUMMARY, drift_bounds
+from scones_monitor.report import Provenance, ReportData, write_report
+from scones_monitor.review.sample import figures_of
+from scones_monitor.variant_comparison import VariantFigures, compare_variants, without_labels_of
 
 PAGE = "report.html"
 

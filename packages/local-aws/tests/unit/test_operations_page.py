@@ -1,5 +1,5 @@
 from local_aws.core.patching import Patch
-from local_aws.operations import render
+from local_aws.operations_page import render
 
 
 def test_an_operation_leads_to_the_modules_that_change_it() -> None:

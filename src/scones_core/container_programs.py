@@ -1,7 +1,8 @@
 """Workloads of the model image: which program `train` and `serve` start.
 
-`python -m scones_core.workload train` runs the workload that the variable SCONES_WORKLOAD names;
-SageMaker passes it on from a job's or a model's Environment. Without it the images are meant.
+`python -m scones_core.container_programs train` runs the workload that the variable
+SCONES_WORKLOAD names; SageMaker passes it on from a job's or a model's Environment. Without it the
+images are meant.
 """
 
 import os

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from scones_core.container import Container, run_processing
+from scones_core.container_folders import Container, run_processing
 from scones_core.errors import TrainingError
 
 

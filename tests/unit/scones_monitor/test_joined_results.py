@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 from scones_core.events import Result
 from scones_monitor.captured_records import CapturedRecord
-from scones_monitor.join import cause_text, join
+from scones_monitor.joined_results import cause_text, join
 
 Results = Callable[..., Result]
 Records = Callable[..., CapturedRecord]

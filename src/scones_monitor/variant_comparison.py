@@ -16,8 +16,10 @@ import numpy as np
 from scones_core.terraform_outputs import Challenge
 from scones_monitor.capture_files import S3Captures
 from scones_monitor.cloudwatch_metrics import EndpointMetrics
+from scones_monitor.compared_traffic import Subject, endpoint_metrics
 from scones_monitor.estimated_accuracy import estimated_accuracy
-from scones_monitor.sequential import ALPHA, Arm, Stratum, Verdict, compare
+from scones_monitor.period_summary import LOST_LABELS, NO_LABEL, Query, Summary, summarise
+from scones_monitor.sequential_comparison import ALPHA, Arm, Stratum, Verdict, compare
 from scones_monitor.statistics import (
     Estimate,
     Share,
@@ -25,8 +27,6 @@ from scones_monitor.statistics import (
     mean,
     share,
 )
-from scones_monitor.summary import LOST_LABELS, NO_LABEL, Query, Summary, summarise
-from scones_monitor.traffic import Subject, endpoint_metrics
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient

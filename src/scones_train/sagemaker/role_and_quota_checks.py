@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import TrainingError
-from scones_train.sagemaker.job import Compute
+from scones_train.sagemaker.training_job_request import Compute
 
 SERVICE = "sagemaker.amazonaws.com"
 

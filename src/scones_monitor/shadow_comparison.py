@@ -16,8 +16,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from scones_core.errors import MonitorError
 from scones_core.files import write_atomically
 from scones_monitor import formats
+from scones_monitor.captured_images import decode_image
 from scones_monitor.captured_records import CapturedRecord
-from scones_monitor.images import decode_image
 from scones_monitor.statistics import Interval, wilson_interval
 
 

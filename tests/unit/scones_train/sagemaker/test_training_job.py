@@ -9,9 +9,15 @@ from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from scones_core.errors import TrainingError, TrainingJobFailed
-from scones_train.sagemaker.follow import LOG_GROUP
-from scones_train.sagemaker.job import Compute, TrainingRequest, image_uri, job_name, job_request
-from scones_train.sagemaker.launch import TrainingResult, launch
+from scones_train.sagemaker.job_logs import LOG_GROUP
+from scones_train.sagemaker.training_job import TrainingResult, launch
+from scones_train.sagemaker.training_job_request import (
+    Compute,
+    TrainingRequest,
+    image_uri,
+    job_name,
+    job_request,
+)
 from scones_train.training.hyperparameters import Hyperparameters
 
 START = datetime(2026, 11, 20, 14, 32, tzinfo=UTC)

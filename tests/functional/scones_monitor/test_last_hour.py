@@ -17,7 +17,7 @@ from scones_monitor.capture_files import FolderCaptures
 from scones_monitor.cloudwatch_metrics import EndpointMetrics
 from scones_monitor.drift.onset import Onset
 from scones_monitor.drift.two_sample_tests import CLASS_MIX, DriftFigure, Verdict
-from scones_monitor.live import (
+from scones_monitor.last_hour import (
     DAY,
     MAX_CLASSES,
     NAMESPACE,
@@ -28,10 +28,10 @@ from scones_monitor.live import (
     publish,
     span_text,
 )
+from scones_monitor.period_summary import Query, summarise
 from scones_monitor.record_archive import Archive
 from scones_monitor.report import Provenance, ReportData
 from scones_monitor.statistics import Interval
-from scones_monitor.summary import Query, summarise
 
 SINCE = datetime(2026, 11, 20, 14, tzinfo=UTC)
 UNTIL = SINCE + timedelta(hours=1)

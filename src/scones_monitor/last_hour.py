@@ -13,10 +13,10 @@ from scones_core.errors import MonitorError
 from scones_monitor.drift.onset import Onset
 from scones_monitor.drift.two_sample_tests import CLASS_MIX, DriftFigure, Verdict, drifted
 from scones_monitor.formats import count, percent
+from scones_monitor.period_summary import GOLDEN
 from scones_monitor.report import ReportData
 from scones_monitor.statistics import Share
-from scones_monitor.summary import GOLDEN
-from scones_monitor.variants import VariantComparison
+from scones_monitor.variant_comparison import VariantComparison
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient

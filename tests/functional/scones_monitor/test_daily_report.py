@@ -12,9 +12,9 @@ import pytest
 
 from scones_core.errors import MonitorError
 from scones_core.reviews import Answer, answer_line, part_key
-from scones_monitor.daily import MAX_METRIC_AGE, DailySettings, parse_day, report_day
+from scones_monitor.daily_report import MAX_METRIC_AGE, DailySettings, parse_day, report_day
 from scones_monitor.drift.online import MIN_REFERENCE
-from scones_monitor.live import NAMESPACE
+from scones_monitor.last_hour import NAMESPACE
 from scones_monitor.review.sample import Sample, store_sample
 from scones_monitor.review.sources import Candidate
 

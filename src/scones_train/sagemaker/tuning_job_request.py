@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scones_core.errors import TrainingError
-from scones_train.sagemaker.job import TrainingRequest, job_definition
+from scones_train.sagemaker.training_job_request import TrainingRequest, job_definition
 
 OBJECTIVE = "calibration_accuracy"
 STRATEGIES = {"random": "Random", "bayesian": "Bayesian"}

@@ -71,7 +71,7 @@ def step(outputs: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     words = command["run"].split()
     assert words[0] == "python"
     variables = {
-        "PYTHONPATH": command["env"]["PYTHONPATH"],
+        **{name: command["env"][name] for name in ("PYTHONPATH", "APPLY_ORDER")},
         "GITHUB_REPOSITORY": "o/r",
         "GITHUB_REF": "refs/heads/main",
         "GITHUB_SHA": MERGED,

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scones_core.errors import TrainingError, TrainingJobFailed
-from scones_train.sagemaker.follow import Follower, Logs, Progress
-from scones_train.sagemaker.job import TrainingRequest, job_name, job_request
+from scones_train.sagemaker.job_logs import Follower, Logs, Progress
+from scones_train.sagemaker.training_job_request import TrainingRequest, job_name, job_request
 
 
 class SageMaker(Protocol):

@@ -6,9 +6,10 @@ from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from scones_core.errors import TrainingError, TrainingJobFailed
-from scones_train.sagemaker.job import Compute, TrainingRequest
 from scones_train.sagemaker.metric_lines import RECORDED
-from scones_train.sagemaker.tuning import (
+from scones_train.sagemaker.training_job_request import Compute, TrainingRequest
+from scones_train.sagemaker.tuning_job import search
+from scones_train.sagemaker.tuning_job_request import (
     OBJECTIVE,
     RANGES,
     Trial,
@@ -17,7 +18,6 @@ from scones_train.sagemaker.tuning import (
     require_search,
     tuning_request,
 )
-from scones_train.sagemaker.tuning_job import search
 from scones_train.training.hyperparameters import Hyperparameters
 
 

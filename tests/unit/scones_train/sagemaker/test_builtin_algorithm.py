@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from scones_core.errors import TrainingError
-from scones_train.sagemaker.builtin import (
+from scones_train.sagemaker.builtin_algorithm import (
     BuiltinHyperparameters,
     channels,
     require_counts,
