@@ -7,6 +7,7 @@ and where the demand is known `casual`, `registered` and their sum `count`.
 """
 
 import csv
+import io
 import math
 from array import array
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scones_core.errors import DatasetError
+from scones_core.files import write_atomically
 
 WEATHER = ("season", "holiday", "workingday", "weather", "temp", "atemp", "humidity", "windspeed")
 COUNTS = ("casual", "registered", "count")
@@ -341,14 +343,17 @@ class _Reader:
 
 
 def write_hours(path: Path, hours: Hours) -> None:
-    """Write hours as a CSV file that `read_hours` reads back."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["datetime", *hours.values])
-        columns = list(hours.values.values())
-        for position, time in enumerate(hours.times()):
-            rows.writerow([time.strftime(FORMAT), *(_cell(column[position]) for column in columns)])
+    """Replace a file's content, in one step, with hours as CSV that `read_hours` reads back.
+
+    A file with a part of them would be a table of fewer hours, and read as one.
+    """
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["datetime", *hours.values])
+    columns = list(hours.values.values())
+    for position, time in enumerate(hours.times()):
+        rows.writerow([time.strftime(FORMAT), *(_cell(column[position]) for column in columns)])
+    write_atomically(path, text.getvalue())
 
 
 def _cell(value: float) -> str:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,17 @@ def test_hours_that_are_written_are_read_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.hour, hours.hour)
     for name, values in hours.values.items():
         np.testing.assert_allclose(found.values[name], values)
+
+
+def test_a_write_that_breaks_off_leaves_the_hours_that_were_there(tmp_path: Path) -> None:
+    path, hours = tmp_path / "a.csv", generate_hours(days=3)
+    write_hours(path, hours)
+    before = path.read_bytes()
+    cut = {**hours.values, "temp": hours.values["temp"][:5]}
+    with pytest.raises(IndexError):
+        write_hours(path, replace(hours, values=cut))
+    assert [each.name for each in tmp_path.iterdir()] == ["a.csv"]
+    assert path.read_bytes() == before
 
 
 def test_what_is_out_of_order_is_counted_and_the_rest_used() -> None:
