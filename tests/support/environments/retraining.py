@@ -19,7 +19,7 @@ def expression(value: Any) -> str:
     return "{% " + json.dumps(value) + " %}"
 
 
-INSTANCES = expression({"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30})
+INSTANCES = {"InstanceType": "ml.m5.large", "InstanceCount": 1}
 
 
 def rendered(name: str, placeholders: dict[str, str]) -> str:
