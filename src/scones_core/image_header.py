@@ -28,13 +28,20 @@ _JPEG_START = b"\xff\xd8\xff"
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 _JPEG_NO_FRAME_FOLLOWS = frozenset({0xD8, 0xD9, 0xDA})
-_JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
+_JPEG_SCAN, _JPEG_END, _JPEG_APP1 = 0xDA, 0xD9, 0xE1
 # What follows a 0xFF that is data.
 _JPEG_STUFFED = 0x00
-# Within a scan 0xFF is followed by zero, or by the number of a restart marker.
-_JPEG_SCAN_ENDS = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
+# A marker, where a decoder finds it: past bytes of no segment, data and fill bytes. In a scan,
+# restart markers are passed over as well.
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\xff])")
+_JPEG_SCAN_ENDS = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
+_JPEG_SEGMENTS = frozenset({*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE}) - {0xC8}
+# libjpeg ends at these, but Pillow, which reads the file up to the first scan, goes on.
+_JPEG_PASSED = frozenset({0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
 # A body of 6 MB has room for 100 segments of the full size.
 _MAX_SEGMENTS = 20_000
+# A camera writes one, of at most 64 KiB. Pillow copies those before it for each that follows.
+_MAX_EXIF_SEGMENTS = 16
 
 
 class IncompleteHeader(UnsupportedImage):
@@ -92,7 +99,7 @@ def count_scans(body: bytes) -> int:
 
     Each scan costs a pass over all pixels, however few bytes it has. Counting ends where the
     image ends or cannot be followed, as decoding does, and above MAX_JPEG_SCANS. Raises
-    UnsupportedImage for more segments than any encoder writes.
+    UnsupportedImage for more segments, or more of Exif, than any encoder writes.
     """
     if not body.startswith(_JPEG_START):
         return 0
@@ -121,25 +128,25 @@ def require_few_chunks(body: bytes) -> None:
 
 
 def _count_scans(body: bytes) -> int:
-    scans, position = 0, 2
+    scans, exifs, position = 0, 0, 2
+    next_marker = _JPEG_MARKER
     for _ in range(_MAX_SEGMENTS):
-        try:
-            marker, position = _next_marker(body, position)
-            if marker == _JPEG_END or scans > MAX_JPEG_SCANS:
-                return scans
-            if marker in _JPEG_WITHOUT_LENGTH:
-                continue
-            position += int.from_bytes(_take(body, position, 2))
-        except UnsupportedImage:
+        found = next_marker.search(body, position)
+        if not found or scans > MAX_JPEG_SCANS:
             return scans
+        marker, position = found[1][0], found.end()
+        if marker in _JPEG_WITHOUT_LENGTH or (not scans and marker in _JPEG_PASSED):
+            next_marker = _JPEG_MARKER
+            continue
+        if marker not in _JPEG_SEGMENTS or position + 2 > len(body):
+            return scans
+        exifs += marker == _JPEG_APP1 and body.startswith(b"Exif\0\0", position + 2)
+        if exifs > _MAX_EXIF_SEGMENTS:
+            raise UnsupportedImage(f"the JPEG has more than {_MAX_EXIF_SEGMENTS} Exif segments")
+        # The length counts its own two bytes; decoders take a shorter one for no content.
+        position += max(2, int.from_bytes(body[position : position + 2]))
         scans += marker == _JPEG_SCAN
-        # Behind a scan, and behind a segment that something else than a marker follows, a decoder
-        # goes on at the next marker.
-        if marker == _JPEG_SCAN or body[position : position + 1] != b"\xff":
-            found = _JPEG_SCAN_ENDS.search(body, position)
-            if not found:
-                return scans
-            position = found.start()
+        next_marker = _JPEG_SCAN_ENDS if marker == _JPEG_SCAN else _JPEG_MARKER
     raise UnsupportedImage(f"the JPEG has more than {_MAX_SEGMENTS:,} segments")
 
 

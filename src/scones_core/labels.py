@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from scones_core.errors import SettingsError
-from scones_core.limits import CUSTOM_ATTRIBUTES_CHARACTERS
+from scones_core.limits import CUSTOM_ATTRIBUTES_CHARACTERS, MAX_CLASSES
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 _ATTRIBUTE = re.compile(r"(?:^|[;\s])labels=([^;\s]*)")
@@ -30,7 +30,15 @@ class LabelSet:
 
     @classmethod
     def of(cls, names: Sequence[str]) -> "LabelSet":
-        """Return a model's classes, in this order; raises SettingsError for fewer than two."""
+        """Return a model's classes, in this order.
+
+        Raises SettingsError for fewer than two, and for more than MAX_CLASSES.
+        """
+        if len(names) > MAX_CLASSES:
+            raise SettingsError(
+                f"A classifier has at most {MAX_CLASSES:,} classes, not {len(names):,}; "
+                "list fewer in dataset.classes."
+            )
         if len(names) < 2:
             raise SettingsError(
                 f"A classifier needs at least two classes, not {list(names)}; "

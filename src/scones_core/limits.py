@@ -22,9 +22,16 @@ https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateProcessingJo
 MAX_IMAGE_PIXELS = 16_000_000
 """Pixels that an image sent to the endpoint may declare: about 0.4 s of decoding."""
 
+MAX_IMAGE_SIDE = 65_535
+"""Pixels of an image's longer side, the most that a JPEG can have: to scale a row down takes 32
+bytes of memory for each of its pixels, 2 GB for one of 64 million."""
+
 MAX_JPEG_SCANS = 100
 """Scans of one JPEG. Each costs a pass over all pixels (11 ms for 16 million) and may have as few
 as 31 bytes; encoders write 10 for a progressive image."""
+
+MAX_CLASSES = 5_000
+"""Classes of a model. Its confusion matrix has as many values squared, in 200 MB."""
 
 PREDICTION_VALUES = 3_000_000
 """Test images times classes: so many probabilities are kept with a model, in about 48 MB of

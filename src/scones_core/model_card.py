@@ -44,10 +44,7 @@ class ModelCard:
     schema: int = field(default=SCHEMA)
 
     def __post_init__(self) -> None:
-        try:
-            LabelSet.of(self.labels)
-        except SettingsError as error:
-            raise MalformedArtifact(f"{CARD}: {error}") from error
+        _check_labels(self.labels)
         _check("temperature", self.temperature, 0.01, 100)
         _check("threshold", self.threshold, 0, 1)
         _check("target_precision", self.target_precision, 0, 1)
@@ -93,6 +90,7 @@ class ModelCard:
             labels = body["labels"]
             if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
                 raise TypeError("labels must be a list of strings")
+            _check_labels(tuple(labels))  # before a matrix of so many classes is made
             matrix = _matrix(body["confusion_matrix"], len(labels))
             normalisation = {name: tuple(values) for name, values in body["normalisation"].items()}
             body |= {"labels": tuple(labels), "normalisation": normalisation}
@@ -101,6 +99,13 @@ class ModelCard:
             raise MalformedArtifact(
                 f"{CARD} cannot be read ({error}); train the model again."
             ) from error
+
+
+def _check_labels(labels: tuple[str, ...]) -> None:
+    try:
+        LabelSet.of(labels)
+    except SettingsError as error:
+        raise MalformedArtifact(f"{CARD}: {error}") from error
 
 
 def _check(name: str, value: Any, minimum: float, maximum: float) -> None:

@@ -1,7 +1,8 @@
 """Encoded images from outside, as hostile as they may be, to RGB pixels.
 
-Whatever decides how long decoding takes is checked before it begins: bytes, declared pixels, and
-the number of scans of a JPEG, each of which is a pass over all pixels.
+Whatever decides how long decoding takes is checked before it begins: bytes, declared pixels and
+sides, the number of scans of a JPEG, each of which is a pass over all pixels, and the strips and
+tiles of a TIFF.
 """
 
 import contextlib
@@ -19,10 +20,21 @@ from PIL import Image, UnidentifiedImageError
 from scones_core.errors import SconesError, UnsupportedImage
 from scones_core.file_kinds import kind_of
 from scones_core.image_header import require_few_chunks, require_few_scans
-from scones_core.limits import ENDPOINT_BODY_BYTES, MAX_IMAGE_PIXELS, MAX_JPEG_SCANS
+from scones_core.limits import (
+    ENDPOINT_BODY_BYTES,
+    MAX_IMAGE_PIXELS,
+    MAX_IMAGE_SIDE,
+    MAX_JPEG_SCANS,
+)
+from scones_images.tiff_directory import require_few_values
 from scones_images.upright_rgb import note_depth, to_rgb, upright
 
-_TIFF_STRIPS, _TIFF_TILES = 273, 324
+_TIFF_STRIPS, _TIFF_STRIP_BYTES = 273, 279
+_TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH, _TIFF_TILES, _TIFF_TILE_BYTES = 322, 323, 324, 325
+# Whole tiles are decoded, also where the image is smaller; writers use 128 to 1,024 pixels a side.
+_TIFF_TILE_PIXELS = 4_000_000
+# A strip or tile is baseline, or has one scan of each channel.
+_TIFF_PART_SCANS = 4
 
 
 class ImageError(SconesError):
@@ -80,6 +92,7 @@ def open_image(body: bytes, limits: DecodeLimits = ENDPOINT) -> Iterator[Image.I
     try:
         require_few_scans(body)
         require_few_chunks(body)
+        require_few_values(body)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(body), formats=limits.formats) as image:
@@ -151,12 +164,29 @@ def _require_limits(image: Image.Image, body: bytes, limits: DecodeLimits) -> No
         raise ImageTooBig(
             f"the image has {width}x{height} pixels; at most {limits.max_pixels:,} are accepted"
         )
+    if max(width, height) > MAX_IMAGE_SIDE:
+        raise ImageTooBig(
+            f"the image has {width}x{height} pixels; at most {MAX_IMAGE_SIDE:,} a side are accepted"
+        )
     if image.format == "TIFF":
+        _require_tiff_limits(image, body)
+
+
+def _require_tiff_limits(image: Image.Image, body: bytes) -> None:
+    tags = getattr(image, "tag_v2", {})
+    width, length = tags.get(_TIFF_TILE_WIDTH), tags.get(_TIFF_TILE_LENGTH)
+    tile_pixels = width * length if isinstance(width, int) and isinstance(length, int) else 0
+    if tile_pixels > max(_TIFF_TILE_PIXELS, image.width * image.height):
+        raise ImageTooBig(
+            f"the TIFF has tiles of {tile_pixels:,} pixels; at most {_TIFF_TILE_PIXELS:,} are "
+            "accepted"
+        )
+    if "jpeg" in str(image.info.get("compression")):
         # Each strip or tile may be a JPEG of its own; all of them together are one image.
-        tags = getattr(image, "tag_v2", {})
-        parts = tags.get(_TIFF_STRIPS) or tags.get(_TIFF_TILES) or ()
-        count = len(parts) if isinstance(parts, tuple) else 1
-        if "jpeg" in str(image.info.get("compression")):
-            scans = body.count(b"\xff\xda")
-            if scans > MAX_JPEG_SCANS * max(1, count):
-                raise ImageError(f"the TIFF has {scans:,} JPEG scans in {count} parts")
+        sizes = tags.get(_TIFF_STRIP_BYTES) or tags.get(_TIFF_TILE_BYTES) or ()
+        sizes = sizes if isinstance(sizes, tuple) else (sizes,)
+        scans = body.count(b"\xff\xda")
+        if scans > MAX_JPEG_SCANS + _TIFF_PART_SCANS * len(sizes):
+            raise ImageError(f"the TIFF has {scans:,} JPEG scans in {len(sizes)} parts")
+        if sum(sizes) > len(body):
+            raise ImageError("the TIFF has strips that share their bytes")

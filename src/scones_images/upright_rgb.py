@@ -10,6 +10,8 @@ BACKGROUND = (255, 255, 255)
 """Transparent parts lie on white."""
 
 _ORIENTATION = 0x0112
+# A camera writes at most 64 KiB; each number in it becomes an object.
+_MAX_EXIF_BYTES = 1 << 20
 # https://www.media.mit.edu/pia/Research/deepview/exif.html, tag 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -67,10 +69,12 @@ def _scale_transparent_value(image: Image.Image) -> None:
 def upright(image: Image.Image) -> Image.Image:
     """Return an image turned as its EXIF orientation says.
 
-    EXIF that cannot be read leaves it as it is: nothing in the pixels depends on it. Raises
-    what Pillow raises for damaged pixels.
+    EXIF that cannot be read, or has over 1 MiB, leaves it as it is: nothing in the pixels
+    depends on it. Raises what Pillow raises for damaged pixels.
     """
     image.load()
+    if len(image.info.get("exif", b"")) > _MAX_EXIF_BYTES:
+        return image
     try:
         turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     # Whatever a damaged tag makes Pillow's reader stumble over: there is no closed list.

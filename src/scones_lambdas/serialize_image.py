@@ -21,6 +21,7 @@ from scones_core.image_header import (
     IncompleteHeader,
     read_image_header,
 )
+from scones_core.limits import MAX_IMAGE_SIDE
 from scones_core.uris import S3Uri
 from scones_lambdas.clients import s3
 from scones_lambdas.environment import SerializeEnvironment
@@ -130,11 +131,16 @@ def object_size(response: "GetObjectOutputTypeDef") -> int:
 
 
 def read_header_of(head: bytes, uri: S3Uri, limits: SerializeEnvironment) -> ImageHeader:
-    """Return the header; raises UnsupportedImage, and ImageTooLarge for too many pixels."""
+    """Return the header; raises UnsupportedImage, and ImageTooLarge for its pixels or a side."""
     try:
         header = read_image_header(head)
     except UnsupportedImage as error:
         raise UnsupportedImage(f"{uri}: {error}; give a PNG or JPEG.") from error
+    if max(header.width, header.height) > MAX_IMAGE_SIDE:
+        raise ImageTooLarge(
+            f"{uri} has {header.width} x {header.height} pixels, "
+            f"more than the {MAX_IMAGE_SIDE} a side allowed."
+        )
     if header.pixels > limits.max_image_pixels:
         raise ImageTooLarge(
             f"{uri} has {header.width} x {header.height} pixels, "

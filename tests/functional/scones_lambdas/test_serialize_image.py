@@ -171,6 +171,11 @@ def test_too_many_bytes_and_too_many_pixels_are_refused(
         handler(item(image), context)
 
 
+def test_a_row_longer_than_any_that_is_decoded_is_refused(context: Any) -> None:
+    with pytest.raises(ImageTooLarge, match="70000 x 1 pixels, more than the 65535 a side"):
+        handler(item(put("in/row.png", picture(size=(70_000, 1)))), context)
+
+
 @pytest.mark.parametrize(
     "image", [None, "s3://a/b", [], {}, {"bucket": "a"}, {"bucket": "a", "key": 7}, {"key": "b"}]
 )

@@ -168,6 +168,46 @@ def test_bytes_between_segments_that_a_decoder_skips_hide_no_scan() -> None:
     assert count_scans(stray) == 50
 
 
+# Decoders pass over what stands between segments, and Pillow over markers without a handler.
+STRAY = [
+    b"\xff\xd0A",
+    b"\xff\xd0\xff\xd7\x00",
+    b"\xff\x00\x7f\xff",
+    segment(0xEF, b"x") + b"A",
+    b"\xff\xe5\x00\x00",
+    b"\xff\xe5\x00\x01",
+]
+
+
+@pytest.mark.parametrize("stray", STRAY)
+def test_stray_bytes_before_the_first_scan_hide_no_scan(stray: bytes) -> None:
+    jpeg = with_scans(50)
+    for at in (2, jpeg.index(b"\xff\xc2"), jpeg.index(b"\xff\xda")):
+        odd = jpeg[:at] + stray + jpeg[at:]
+        assert Image.open(io.BytesIO(odd)).size == (16, 16)
+        assert count_scans(odd) == 50
+
+
+@pytest.mark.parametrize(
+    "hiding", [b"\xff\xd9", b"\xff\xd8", b"\xff\xf0\x7f\xff", b"\xff\xc8\x7f\xff", b"\xff\xd0A"]
+)
+@pytest.mark.parametrize("filler", [b"\xff\xe5\x00\x02", segment(0xE1, b"Exif\0\0" + b"x" * 10)])
+def test_segments_that_pillow_reads_are_counted_wherever_they_stand(
+    hiding: bytes, filler: bytes
+) -> None:
+    jpeg = saved("JPEG", 8, 8)
+    with pytest.raises(UnsupportedImage, match="more than"):
+        require_few_scans(jpeg[:2] + hiding + filler * 21_000 + jpeg[2:])
+
+
+def test_exif_in_as_many_segments_as_a_camera_writes_is_accepted() -> None:
+    jpeg = saved("JPEG", 8, 8)
+    exif = segment(0xE1, b"Exif\0\0" + bytes(60_000))
+    assert count_scans(jpeg[:2] + exif * 16 + jpeg[2:]) == 1
+    with pytest.raises(UnsupportedImage, match="16 Exif segments"):
+        count_scans(jpeg[:2] + exif * 17 + jpeg[2:])
+
+
 def test_scans_in_previews_and_behind_the_end_do_not_count() -> None:
     preview = segment(0xE1, b"Exif\0\0" + saved("JPEG", 8, 8)) * 3
     jpeg = saved("JPEG", 33, 21)

@@ -17,6 +17,12 @@ def test_a_single_class_is_refused(names: list[str]) -> None:
         LabelSet.of(names)
 
 
+def test_more_classes_than_a_matrix_of_them_has_memory_for_are_refused() -> None:
+    assert len(LabelSet.of([str(number) for number in range(5000)])) == 5000
+    with pytest.raises(SettingsError, match="at most 5,000 classes, not 5,001"):
+        LabelSet.of([str(number) for number in range(5001)])
+
+
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(SettingsError, match="'train' is none of the classes bicycle, motorcycle"):
         LabelSet.of(["bicycle", "motorcycle"]).index("train")

@@ -217,3 +217,67 @@ def test_a_tiff_that_holds_a_jpeg_of_many_scans_is_refused() -> None:
     assert decode(plain, limits=PHOTOS).shape == (16, 16, 3)
     with pytest.raises(ImageError, match="JPEG scans"):
         decode(plain + b"\xff\xda\0\2" * 500, limits=PHOTOS)
+
+
+def entry(tag: int, kind: int, count: int, value: int) -> bytes:
+    return struct.pack("<HHII", tag, kind, count, value)
+
+
+def striped(strips: int, *, big: bool = False) -> bytes:
+    """Return an 8x8 grey TIFF, or BigTIFF, whose one row of pixels is so many strips."""
+    start = struct.pack("<4sHHQ", b"II+\0", 8, 0, 16) if big else b"II*\0" + struct.pack("<I", 8)
+    pairs = [(256, 8), (257, 8), (258, 8), (259, 1), (262, 1), (277, 1), (278, 1)]
+    head = len(start) + (8 + 9 * 20 + 8 if big else 2 + 9 * 12 + 4)
+    layout = "<HHQQ" if big else "<HHII"
+    entries = [
+        *(struct.pack(layout, tag, 4, 1, value) for tag, value in pairs),
+        struct.pack(layout, 273, 4, strips, head),
+        struct.pack(layout, 279, 4, strips, head),
+    ]
+    entries.sort(key=lambda packed: packed[:2][::-1])
+    count = struct.pack("<Q" if big else "<H", len(entries))
+    offsets = struct.pack("<I", 8) * strips
+    return start + count + b"".join(entries) + bytes(8 if big else 4) + offsets
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_a_tiff_of_more_strips_than_an_image_has_rows_is_refused(big: bool) -> None:
+    assert decode(striped(8, big=big), limits=PHOTOS).shape == (8, 8, 3)
+    before = time.thread_time()
+    with pytest.raises(ImageError, match="1,000,000 values in its tag 273"):
+        decode(striped(1_000_000, big=big), limits=PHOTOS)
+    assert time.thread_time() - before < 1
+
+
+def test_a_tiff_of_tiles_far_larger_than_its_image_is_refused() -> None:
+    tags = [(256, 16), (257, 16), (258, 8), (259, 1), (262, 1), (277, 1)]
+    side = 20_000
+    tiles = [(322, side), (323, side), (324, 8), (325, 8)]
+    body = tiff(*(entry(tag, 4, 1, value) for tag, value in [*tags, *tiles]))
+    with pytest.raises(ImageTooBig, match="tiles of 400,000,000 pixels"):
+        decode(body, limits=PHOTOS)
+
+
+def test_strips_of_a_tiff_that_decode_the_same_jpeg_again_are_refused() -> None:
+    plain = encoded(Image.new("L", (16, 16)), "TIFF", compression="jpeg")
+    size = struct.pack("<HHI", 279, 4, 1)
+    at = plain.index(size) + len(size)
+    with pytest.raises(ImageError, match="share their bytes"):
+        decode(plain[:at] + struct.pack("<I", len(plain) + 1) + plain[at + 4 :], limits=PHOTOS)
+
+
+@pytest.mark.parametrize("size", [(70_000, 1), (1, 70_000)])
+def test_an_image_of_one_endless_row_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(ImageTooBig, match="65,535 a side"):
+        decode(encoded(Image.new("L", size)), (32, 32))
+
+
+def test_exif_that_is_no_cameras_is_not_read() -> None:
+    numbers = b"\1\2\3\4" * 300_000
+    plain = encoded(Image.fromarray(PIXELS))
+    for padding, turned in ((b"", True), (numbers, False)):
+        content = tiff(TURNED, extra=padding)
+        chunk = b"eXIf" + content
+        crc = struct.pack(">I", zlib.crc32(chunk))
+        body = plain[:33] + struct.pack(">I", len(content)) + chunk + crc + plain[33:]
+        assert decode(body).shape == ((24, 16, 3) if turned else (16, 24, 3))

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import resource
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -119,6 +120,15 @@ def test_a_card_with_a_wrong_value_is_refused(card: ModelCard, change: dict[str,
     body = json.loads(card.dumps())
     with pytest.raises(MalformedArtifact):
         ModelCard.loads(json.dumps({**body, **change}))
+
+
+def test_a_card_of_many_classes_is_refused_before_their_matrix_is_made(card: ModelCard) -> None:
+    labels = [str(number) for number in range(30_000)]
+    body = {**json.loads(card.dumps()), "labels": labels, "confusion_matrix": ["0 0 1"]}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(MalformedArtifact, match="at most 5,000 classes"):
+        ModelCard.loads(json.dumps(body))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # KiB
 
 
 @pytest.mark.parametrize(

@@ -658,3 +658,104 @@ def test_an_arn_of_another_place_is_authorised_as_what_is_found_by_it(aws: Aws, 
     denied(caller.client("events").put_events, Entries=[event])
     sagemaker = caller.client("sagemaker")
     denied(sagemaker.list_model_packages, ModelPackageGroupName=group)
+
+
+@pytest.mark.parametrize(
+    "hidden", ["function:mine:function:{}", "function:mine:1:function:{}", "mine:function:{}"]
+)
+def test_a_function_is_not_found_behind_another_ones_name(aws: Aws, hidden: str) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html"""
+    name = aws.function("def handler(event, context): pass").rpartition(":")[2]
+    start = f"arn:aws:lambda:{REGION}:{ACCOUNT}:"
+    arn = f"{start}function:{name}"
+    given = ("" if hidden.startswith("mine") else start) + hidden.format(name)
+    some = Caller(aws, allow("lambda:*", f"{start}function:mine*"))
+    others = Caller(aws, allow("lambda:*"), {**allow("lambda:*", f"{arn}*"), "Effect": "Deny"})
+    for caller in (some, others):
+        client = caller.client("lambda")
+        for call, more in (
+            (client.get_function, {}),
+            (client.get_policy, {}),
+            (client.update_function_configuration, {"Description": "changed"}),
+            (client.delete_function, {}),
+        ):
+            assert error_code(call, FunctionName=given, **more) == "ValidationException"
+
+
+def test_tags_are_those_of_the_arn_that_policies_were_asked_about(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_AddTags.html"""
+    own, name = f"{REGION}:{ACCOUNT}", unique("group")
+    aws.client("sagemaker").create_model_package_group(ModelPackageGroupName=name)
+    aws.client("events").put_rule(Name=name, ScheduleExpression="rate(1 day)")
+    mine = [f"arn:aws:sagemaker:{own}:model/mine*", f"arn:aws:events:{own}:rule/mine*"]
+    caller = Caller(aws, allow("*", mine))
+    hidden = f"arn:aws:sagemaker:{own}:model/mine:model-package-group/{name}"
+    tags = [{"Key": "team", "Value": "b"}]
+    found = refusal(caller.client("sagemaker").add_tags, ResourceArn=hidden, Tags=tags)
+    assert found["Error"]["Code"] == "ValidationException"
+    mine[0] = f"arn:aws:sagemaker:{own}:model-package-group/mine*"
+    client = Caller(aws, allow("*", mine)).client("sagemaker")
+    for hidden in (f"mine/{name}", f"arn:aws:sagemaker:{own}:model-package-group/mine/{name}"):
+        found = refusal(client.list_model_packages, ModelPackageGroupName=hidden)
+        assert found["Error"]["Code"] == "ValidationException"
+    hidden = f"arn:aws:events:{own}:rule/mine/{name}"
+    found = refusal(caller.client("events").tag_resource, ResourceARN=hidden, Tags=tags)
+    assert found["Error"]["Code"] == "ResourceNotFoundException"
+
+
+def test_a_schedule_is_not_named_by_the_query_of_an_address(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html"""
+    _, queue = aws.queue()
+    name, role = unique("schedule"), Caller(aws, principal={"Service": "scheduler.amazonaws.com"})
+    mine = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/{name}"
+    caller = Caller(aws, allow("scheduler:*", mine), allow("iam:PassRole", role.arn))
+    client = caller.client("scheduler")
+
+    def add_query(params: dict[str, Any], **_: Any) -> None:
+        params["url"] += f"?a=/{name}-other"
+
+    client.meta.events.register("before-call.scheduler.CreateSchedule", add_query)
+    made = client.create_schedule(
+        Name=name,
+        ScheduleExpression="rate(1 hour)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": queue, "RoleArn": role.arn},
+    )
+    assert made["ScheduleArn"] == mine
+    aws.client("scheduler").delete_schedule(Name=name)
+
+
+def test_tags_of_a_schedule_group_are_not_named_by_the_query_of_an_address(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/scheduler/latest/APIReference/API_TagResource.html"""
+    admin, mine, other = aws.client("scheduler"), unique("mine"), unique("other")
+    arns = [admin.create_schedule_group(Name=n)["ScheduleGroupArn"] for n in (mine, other)]
+    client = Caller(aws, allow("scheduler:*", arns[0])).client("scheduler")
+
+    def add_query(params: dict[str, Any], **_: Any) -> None:
+        params["url"] += "?a=/tags/" + urllib.parse.quote(arns[1], safe="")
+
+    client.meta.events.register("before-call.scheduler", add_query)
+    client.tag_resource(ResourceArn=arns[0], Tags=[{"Key": "team", "Value": "b"}])
+    tags = [admin.list_tags_for_resource(ResourceArn=arn)["Tags"] for arn in arns]
+    assert tags == [[{"Key": "team", "Value": "b"}], []]
+
+
+def test_what_is_decrypted_needs_the_key_that_it_is_under(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html"""
+    kms = aws.client("kms")
+    own, other = (kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
+    under_own, under_other = (
+        kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"] for key in (own, other)
+    )
+    some = Caller(aws, allow("kms:*", own)).client("kms")
+    others = {**allow("kms:*", other), "Effect": "Deny"}
+    all_but_one = Caller(aws, allow("kms:*"), others).client("kms")
+    for client in (some, all_but_one):
+        assert client.decrypt(CiphertextBlob=under_own)["Plaintext"] == b"x"
+        denied(client.decrypt, CiphertextBlob=under_other)
+        moved = client.re_encrypt(CiphertextBlob=under_own, DestinationKeyId=own)
+        assert moved["SourceKeyId"] == own
+        found = denied(client.re_encrypt, CiphertextBlob=under_other, DestinationKeyId=own)
+        assert "kms:ReEncryptFrom" in found["Message"]
+        found = denied(client.re_encrypt, CiphertextBlob=under_own, DestinationKeyId=other)
+        assert "kms:ReEncryptTo" in found["Message"]

@@ -1,8 +1,13 @@
-"""Encrypted log groups, against AWS's page.
+"""Encrypted log groups, and those with subscription filters, against AWS's pages.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
 """
 
+import base64
+import gzip
+import json
+import time
 from typing import Any
 
 import pytest
@@ -104,3 +109,75 @@ def test_a_pattern_that_is_not_closed_makes_no_filter(aws: Aws) -> None:
                 filterPattern=pattern,
                 metricTransformations=made,
             )
+
+
+KEEPS = """
+import os, boto3
+def handler(event, context):
+    url = os.environ["QUEUE"]
+    boto3.client("sqs").send_message(QueueUrl=url, MessageBody=event["awslogs"]["data"])
+"""
+
+
+def written(aws: Aws, group: str, *messages: str) -> None:
+    """Write events to a group's stream `s`."""
+    now = int(time.time() * 1000)
+    events = [{"timestamp": now, "message": message} for message in messages]
+    aws.client("logs").put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
+
+
+def log_group(aws: Aws) -> str:
+    name = unique("/group")
+    aws.client("logs").create_log_group(logGroupName=name)
+    aws.client("logs").create_log_stream(logGroupName=name, logStreamName="s")
+    return name
+
+
+def permit(aws: Aws, function: str, group: str) -> None:
+    aws.client("lambda").add_permission(
+        FunctionName=function,
+        StatementId="logs",
+        Action="lambda:InvokeFunction",
+        Principal="logs.amazonaws.com",
+        SourceArn=f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:*",
+    )
+
+
+def test_events_that_match_reach_a_function_that_lets_them(aws: Aws) -> None:
+    url, _ = aws.queue()
+    function, group = aws.function(KEEPS, Environment={"Variables": {"QUEUE": url}}), log_group(aws)
+    permit(aws, function, group)
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
+    aws.client("logs").put_subscription_filter(
+        logGroupName=group, filterName="f", filterPattern="ERROR", destinationArn=arn
+    )
+    written(aws, group, "all is well", "ERROR one")
+    body = json.loads(gzip.decompress(base64.b64decode(aws.message(url)["Body"])))
+    assert (body["logGroup"], body["logStream"]) == (group, "s")
+    assert [event["message"] for event in body["logEvents"]] == ["ERROR one"]
+    aws.client("lambda").delete_function(FunctionName=function)
+    written(aws, group, "ERROR two")
+
+
+def test_a_function_that_lets_no_logs_invoke_it_gets_no_filter(aws: Aws) -> None:
+    function, group = aws.function("def handler(event, context): pass"), log_group(aws)
+    permit(aws, function, "/another")
+    logs, arn = aws.client("logs"), f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
+    asked = {"logGroupName": group, "filterName": "f", "filterPattern": ""}
+    with pytest.raises(ClientError, match="given CloudWatch Logs permission"):
+        logs.put_subscription_filter(**asked, destinationArn=arn)
+    own = f"/aws/lambda/{function}"
+    logs.create_log_group(logGroupName=own)
+    with pytest.raises(ClientError, match="reserved for the function logs of the destination"):
+        logs.put_subscription_filter(**{**asked, "logGroupName": own}, destinationArn=arn)
+
+
+def test_a_log_group_is_no_destination_of_log_events(aws: Aws) -> None:
+    group = log_group(aws)
+    with pytest.raises(ClientError, match="not that of a function or a destination"):
+        aws.client("logs").put_subscription_filter(
+            logGroupName=group,
+            filterName="f",
+            filterPattern="",
+            destinationArn=f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}",
+        )

@@ -3,7 +3,9 @@
 import base64
 import datetime
 import hashlib
+import http.client
 import json
+import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,6 +63,33 @@ def test_a_body_that_was_changed_on_the_way_is_not_stored(
 def test_a_body_with_its_digest_is_stored(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"body", ContentMD5=digest(b"body"))
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"body"
+
+
+STREAMING = {
+    "x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+    "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request",
+}
+
+
+@pytest.mark.parametrize("length", ["3", "4000000000"])
+def test_a_chunked_body_that_ends_too_soon_is_not_stored(
+    aws: Aws, s3: Any, bucket: str, length: str
+) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html"""
+    address = urllib.parse.urlsplit(aws.local.endpoint_url).netloc
+    chunks = b"3;chunk-signature=0\r\nabc\r\n"
+    answers = []
+    for key, body in (("cut", chunks), ("whole", chunks + b"0;chunk-signature=0\r\n\r\n")):
+        connection = http.client.HTTPConnection(address, timeout=20)
+        headers = {**STREAMING, "x-amz-decoded-content-length": length}
+        connection.request("PUT", f"/{bucket}/{key}", body, headers)
+        answer = connection.getresponse()
+        answers.append((answer.status, b"<Code>IncompleteBody</Code>" in answer.read()))
+        connection.close()
+    whole = (200, False) if length == "3" else (400, True)
+    assert answers == [(400, True), whole]
+    stored = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
+    assert [(one["Key"], one["Size"]) for one in stored] == [("whole", 3)][: whole == (200, False)]
 
 
 def conditions(tag: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

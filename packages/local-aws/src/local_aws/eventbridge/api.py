@@ -36,12 +36,53 @@ _TARGET_ID = re.compile(r"[\.\-_A-Za-z0-9]+")
 _BACKEND = "moto.events.models.EventsBackend"
 _HANDLER = "moto.events.responses.EventsHandler"
 
+_BY_END = "takes the end of an ARN for the name of any bus's rule"
+
 _buses: list[Buses] = []
 
 
 def install(buses: Buses) -> None:
     """Have the events of rules sent by these buses."""
     _buses[:] = [buses]
+
+
+# --- tags ---
+
+
+@patch(f"{_BACKEND}.tag_resource", why=_BY_END)
+def tag_resource(original: Any, backend: Any, arn: str, tags: Any) -> None:
+    """Tag the rule or bus that has this ARN."""
+    del original
+    _require_there(backend, arn)
+    backend.tagger.tag_resource(arn, backend.tagger.convert_dict_to_tags_input(tags))
+
+
+@patch(f"{_BACKEND}.untag_resource", why=_BY_END)
+def untag_resource(original: Any, backend: Any, arn: str, tag_keys: list[str]) -> None:
+    """Take tags from the rule or bus that has this ARN."""
+    del original
+    _require_there(backend, arn)
+    backend.tagger.untag_resource_using_names(arn, tag_keys)
+
+
+@patch(f"{_BACKEND}.list_tags_for_resource", why=_BY_END)
+def list_tags_for_resource(original: Any, backend: Any, arn: str) -> Any:
+    """Return the tags of the rule or bus that has this ARN."""
+    del original
+    _require_there(backend, arn)
+    return backend.tagger.list_tags_for_resource(arn)
+
+
+def _require_there(backend: Any, arn: str) -> None:
+    buses = list(backend.event_buses.values())
+    rules = [rule for bus in buses for rule in list(bus.rules.values())]
+    if arn in {each.arn for each in (*buses, *rules)}:
+        return
+    kind, *bus, name = ["", *arn.rpartition(":")[2].split("/")][-3:]
+    if "event-bus" in (kind, *bus):
+        raise ResourceNotFoundException(f"Event bus {name} does not exist.")
+    on = bus[0] if kind == "rule" and bus else "default"
+    raise ResourceNotFoundException(f"Rule {name} does not exist on EventBus {on}.")
 
 
 # --- rules and patterns ---

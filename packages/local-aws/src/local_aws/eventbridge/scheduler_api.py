@@ -25,6 +25,7 @@ _NAME = re.compile(r"[0-9a-zA-Z-_.]+")
 _BACKEND = "moto.scheduler.models.EventBridgeSchedulerBackend"
 _HANDLER = "moto.scheduler.responses.EventBridgeSchedulerResponse"
 _UNCHECKED = "takes any expression, name, group and role"
+_QUERY = "takes the end of a query for the name"
 _NEVER = "takes a schedule that can never fire"
 
 
@@ -55,6 +56,7 @@ def answer_schedule(original: Any, response: Any) -> Any:
 
     The expression is checked first, then names and formats, then the role with IAM.
     """
+    _drop_query(response)
     _require_expression(response)
     _require_name("name", unquote(response.parsed_url.path.rsplit("/", 1)[-1]))
     group = str(response._get_param("GroupName") or "default")
@@ -65,6 +67,18 @@ def answer_schedule(original: Any, response: Any) -> Any:
         raise ScheduleGroupNotFound(group)
     _require_role(response, group)
     return original(response)
+
+
+@patch(f"{_HANDLER}.list_tags_for_resource", why=_QUERY)
+@patch(f"{_HANDLER}.tag_resource", why=_QUERY)
+def answer_tags(original: Any, response: Any) -> Any:
+    """Answer about the tags of what the path names, which is what policies are asked about."""
+    _drop_query(response)
+    return original(response)
+
+
+def _drop_query(response: Any) -> None:
+    response.uri = response.uri.partition("?")[0]
 
 
 @patch(f"{_BACKEND}.create_schedule_group", why="replaces a group, and drops its schedules")

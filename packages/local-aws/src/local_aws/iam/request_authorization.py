@@ -20,12 +20,13 @@ from local_aws.iam.callers import KeyRefused, caller_of, require_valid_key
 from local_aws.iam.pass_role import TrustMissing, require_assumable
 from local_aws.iam.post_policies import FormRefused, require_allowed
 from local_aws.iam.required_access import is_encrypted, request_accesses, service_prefix
+from local_aws.iam.resources import NotAName
 from local_aws.iam.roles import is_enforced
 from local_aws.iam.s3_requests import is_public, missing_object_accesses, s3_accesses
 from local_aws.iam.signatures import Signed, signed_form, signed_with
 from local_aws.iam.web_identity import TokenRefused, require_trusted_token
 
-_REFUSALS = (AccessDenied, KeyRefused, TrustMissing, TokenRefused)
+_REFUSALS = (AccessDenied, KeyRefused, NotAName, TrustMissing, TokenRefused)
 _UNASKED = "asks no policies, or knows no resource, condition and service's name"
 _AUTHORISATION = "moto.core.authorization.ActionAuthenticatorMixin"
 
@@ -127,7 +128,7 @@ def signed_request(response: Any) -> Signed:
 def _refusal(response: Any, error: Exception) -> Exception:
     """Return an exception that moto serialises in the protocol of the request's service."""
     service = service_prefix(signed_request(response).service)
-    if isinstance(error, TrustMissing | TokenRefused):
+    if isinstance(error, NotAName | TrustMissing | TokenRefused):
         code, status = error.code, 400
     elif isinstance(error, KeyRefused):
         code, status = error.code_for(service), 403

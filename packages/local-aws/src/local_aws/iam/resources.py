@@ -4,7 +4,9 @@ The ARNs are those of the Service Authorization Reference:
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
 """
 
+import base64
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
@@ -15,12 +17,31 @@ from moto.awslambda.utils import get_backend as functions_backend
 from moto.core.utils import get_service_model
 
 from local_aws.dynamodb.statements import parse
+from local_aws.errors import LocalAwsError
 from local_aws.iam.resource_policies import kms_key
 
 ANY = ["*"]
+_MAX_SHOWN = 256
+_KEY_ID_BYTES = 36
 # moto finds what an ARN of these names by its end alone: whatever region and account the ARN says,
 # it is the one of the request's own.
 _FOUND_BY_NAME = frozenset(("events", "lambda", "sagemaker"))
+# What follows the account in an ARN of these. Where it has another form, moto takes its end for a
+# name: `function:mine:function:other` would be authorised as the one and answered as the other.
+# https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_AddTags.html
+_FORMS = {
+    "lambda": re.compile(r"[a-z-]+:[\w-]+(?::[\w$-]+)?", re.ASCII),
+    "sagemaker": re.compile(
+        r"model-package/[\w-]+/\d+|pipeline/[\w-]+/execution/[\w-]+|[a-z-]+/[\w.-]+", re.ASCII
+    ),
+}
+
+
+class NotAName(LocalAwsError):
+    """A parameter that names a resource has a form that no resource's name has."""
+
+    code = "ValidationException"
 
 
 def input_names(response: Any, operation: str = "") -> frozenset[str]:
@@ -55,14 +76,25 @@ def parameter_values(response: Any, name: str) -> list[str]:
 
 
 def arn(response: Any, service: str, before: str, value: str) -> str:
-    """Return the ARN of what a parameter names; `before` precedes a bare name in it."""
+    """Return the ARN of what a parameter names; `before` precedes a bare name in it.
+
+    Raises NotAName for what names nothing of the service's.
+    """
     if value.startswith("arn:"):
         parts = value.split(":", 5)
         if service not in _FOUND_BY_NAME or len(parts) < 6:
             return value
-        return f"arn:aws:{service}:{response.region}:{response.current_account}:{parts[5]}"
-    name = value.rstrip("/").rsplit("/", 1)[-1] if service == "sqs" else value.lstrip("/")
-    return f"arn:aws:{service}:{response.region}:{response.current_account}:{before}{name}"
+        named = parts[5]
+    else:
+        name = value.rstrip("/").rsplit("/", 1)[-1] if service == "sqs" else value.lstrip("/")
+        named = f"{before}{name}"
+    form = _FORMS.get(service)
+    if form is not None and not form.fullmatch(named):
+        raise NotAName(
+            f"1 validation error detected: Value '{value[:_MAX_SHOWN]}' is neither a name nor an "
+            "ARN of this service."
+        )
+    return f"arn:aws:{service}:{response.region}:{response.current_account}:{named}"
 
 
 def _lambda(response: Any, action: str) -> list[str]:
@@ -124,6 +156,8 @@ def log_arn(region: str, account_id: str, group: str, stream: str = "") -> str:
 
 def _kms(response: Any, action: str) -> list[str]:
     """Return the key, and the alias where one is made, moved or deleted: both must be allowed."""
+    if action == "Decrypt" and not parameter_values(response, "KeyId"):
+        return [_key_arn(response, key) for key in _ciphertexts_key(response)] or ANY
     aliases = parameter_values(response, "AliasName")
     keys = parameter_values(response, "KeyId") or parameter_values(response, "TargetKeyId")
     if not aliases and not keys:
@@ -131,6 +165,16 @@ def _kms(response: Any, action: str) -> list[str]:
         return [arn(response, "kms", "key/", "new")] if action == "TagResource" else ANY
     named = [arn(response, "kms", "", alias) for alias in aliases]
     return named + [_key_arn(response, key) for key in keys or aliases]
+
+
+def _ciphertexts_key(response: Any) -> list[str]:
+    """Return the id of the key that a request's ciphertext is under; it begins with it."""
+    given = response._get_param("CiphertextBlob")
+    try:
+        blob = given if isinstance(given, bytes) else base64.b64decode(str(given))
+        return [blob[:_KEY_ID_BYTES].decode("ascii")]
+    except ValueError:
+        return []
 
 
 def _key_arn(response: Any, identifier: str) -> str:
@@ -262,11 +306,20 @@ _TRANSACTED = {
 
 
 def transacted(response: Any, service: str, action: str) -> list[tuple[str, str]]:
-    """Return the actions and tables of a transaction or batch, which has no action of its own.
+    """Return the actions and resources of an operation that has no action of its own.
+
+    A transaction or batch of DynamoDB's, and what takes from one key of KMS to another.
+    https://docs.aws.amazon.com/kms/latest/APIReference/API_ReEncrypt.html
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-iam.html
     """
+    if (service, action) == ("kms", "ReEncrypt"):
+        given = parameter_values(response, "SourceKeyId")
+        sources, to = {*_ciphertexts_key(response), *given}, response._get_param("DestinationKeyId")
+        keys = {_key_arn(response, source) for source in sources}
+        moved = [("ReEncryptFrom", key) for key in sorted(keys)]
+        return [*moved, ("ReEncryptTo", _key_arn(response, str(to)))]
     if service == "dynamodb" and action == "BatchExecuteStatement":
         texts = {
             statement.get("Statement", "") for statement in response._get_param("Statements") or ()
