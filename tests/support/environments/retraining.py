@@ -19,7 +19,7 @@ def expression(value: Any) -> str:
     return "{% " + json.dumps(value) + " %}"
 
 
-INSTANCES = expression({"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30})
+INSTANCES = {"InstanceType": "ml.m5.large", "InstanceCount": 1}
 
 
 def rendered(name: str, placeholders: dict[str, str]) -> str:
@@ -59,7 +59,7 @@ def definition(
             "artifacts_bucket": deployed.artifacts_bucket,
             "dataset_version": manifest.version,
             "kms_key_arn": deployed.kms_key_arn,
-            "instances": INSTANCES,
+            "instances": expression({**INSTANCES, "VolumeSizeInGB": 30}),
             "tags": expression([{"Key": "Stack", "Value": "scones-test"}]),
             "hyperparameters": expression(hyperparameters),
             "model_group": deployed.model_package_group,
@@ -81,7 +81,7 @@ def demand_definition(project: Project, model_name: str) -> str:
             "model_name": model_name,
             "data_bucket": project.deployment.data_bucket,
             "kms_key_arn": project.deployment.kms_key_arn,
-            "instances": INSTANCES,
+            "instances": expression(INSTANCES),
             "tags": expression([{"Key": "Stack", "Value": "scones-test"}]),
             "bus_name": "default",
         },
