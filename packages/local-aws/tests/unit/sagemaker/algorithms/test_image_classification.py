@@ -1,6 +1,7 @@
 import io
 import json
 import struct
+import time
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,22 @@ def test_bytes_that_are_no_image_and_images_of_other_kinds_are_refused() -> None
     for data in (b"", b"no image", gif.getvalue()):
         with pytest.raises(UndecodableImage):
             decode(data)
+
+
+def test_an_image_that_takes_minutes_or_gigabytes_is_refused_at_once() -> None:
+    buffer, row = io.BytesIO(), io.BytesIO()
+    Image.new("L", (2000, 2000)).save(buffer, "JPEG", progressive=True)
+    jpeg = buffer.getvalue()
+    assert decode(jpeg).shape == (32, 32, 3)
+    scan = jpeg[jpeg.rindex(b"\xff\xda") : -2]
+    exif = b"\xff\xe1\x00\x12Exif\0\0" + b"x" * 10
+    Image.new("L", (70_000, 1)).save(row, "PNG")
+    hostile = [jpeg[:-2] + scan * 5000 + jpeg[-2:], jpeg[:2] + exif * 100_000 + jpeg[2:]]
+    before = time.thread_time()
+    for data in (*hostile, row.getvalue()):
+        with pytest.raises(UndecodableImage, match="too many"):
+            decode(data)
+    assert time.thread_time() - before < 2
 
 
 def test_any_size_and_mode_becomes_the_same_features() -> None:
