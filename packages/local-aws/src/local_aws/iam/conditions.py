@@ -54,12 +54,15 @@ def matches(pattern: str, value: str) -> bool:
     return _pattern(pattern).fullmatch(value) is not None
 
 
-def pattern_of(text: str, values: Values) -> str | None:
+def pattern_of(text: Any, values: Values) -> str | None:
     """Return the pattern with its policy variables filled in; None when one has no value.
 
+    What is no text, as in a policy that was kept before it was checked, is no pattern either.
     `${key, 'default'}` takes its default instead. What a variable gives is literal: its
     asterisks are none of the pattern.
     """
+    if not isinstance(text, str):
+        return None
     missing = False
 
     def fill(found: re.Match[str]) -> str:
@@ -107,7 +110,7 @@ def _met(name: str, key: str, expected: list[str], values: Values) -> bool:
     base = plain.removesuffix("IfExists")
     found = values.get(key.lower())
     if base == "Null":
-        return (found is None) == (expected[0].lower() == "true")
+        return any((found is None) == (each.lower() == "true") for each in expected)
     negated = base in _NEGATIONS
     test = _TESTS.get(_NEGATIONS.get(base, base))
     if test is None:

@@ -73,3 +73,14 @@ def test_a_statement_with_another_effect_allows_nothing(effect: Any) -> None:
     access, anyone = Access("sqs:SendMessage", "q"), Principal("123456789012", arn="a")
     statement = {**STATEMENT, "Effect": effect}
     assert verdict([{"Statement": [statement]}], access, anyone) is Verdict.DENY
+
+
+@pytest.mark.parametrize(
+    "more", [{"Condition": {"Null": {"a": []}}}, {"Resource": [None]}, {"NotAction": "*"}]
+)
+def test_a_statement_that_was_kept_before_it_was_checked_allows_nothing(
+    more: dict[str, Any],
+) -> None:
+    document = {"Statement": [{**STATEMENT, **more}]}
+    asked = Access("sqs:SendMessage", "arn:aws:sqs:us-east-1:123456789012:q")
+    assert verdict([document], asked, Principal("123456789012")) is Verdict.SILENT
