@@ -211,6 +211,8 @@ def has_answers(folder: Path) -> bool:
 def _answer_files(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield each file of answers, with the reviewer whose they are."""
     for path in sorted((folder / ANSWERS).rglob("*.jsonl")):
+        if not path.is_file():  # to open a pipe would wait for ever
+            continue
         inside = path.relative_to(folder / ANSWERS)
         yield path, path.stem if len(inside.parts) == 1 else inside.parts[0]
 

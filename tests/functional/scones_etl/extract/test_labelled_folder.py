@@ -343,6 +343,14 @@ def test_answers_of_the_review_page_are_labels(answer: Write) -> None:
     assert set(raw.splits) == {"train"}
 
 
+def test_a_pipe_among_the_answers_is_not_waited_for(answer: Write) -> None:
+    answer("ana", 0, "bicycle")
+    folder = answer("ben", 1, "motorcycle")
+    os.mkfifo(folder / "answers" / "eve.jsonl")
+    (folder / "answers" / "zoe.jsonl").mkdir()
+    assert len(open_source(folder).read(CLASSES)) == 2
+
+
 def test_reviewers_that_disagree_leave_an_image_out_until_a_third_decides(
     answer: Write,
 ) -> None:

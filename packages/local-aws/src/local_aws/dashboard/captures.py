@@ -112,11 +112,14 @@ def _lines(body: bytes) -> Iterator[Mapping[str, Any]]:
 def _labels(context: Context) -> list[str]:
     """Return the class names of the first function that has a list of them as LABELS."""
     backend: Any = lambda_backends[context.account_id][context.region]
-    for function in backend.list_functions(None):
-        try:
-            labels = json.loads(function.environment_vars.get("LABELS", ""))
-        except ValueError:
-            continue
-        if isinstance(labels, list):
-            return [str(label) for label in labels]
-    return []
+    texts = (each.environment_vars.get("LABELS", "") for each in backend.list_functions(None))
+    return next(filter(None, map(class_names, texts)), [])
+
+
+def class_names(text: str) -> list[str]:
+    """Return the names of a JSON list; none for any other text."""
+    try:
+        names = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    return [str(name) for name in names] if isinstance(names, list) else []

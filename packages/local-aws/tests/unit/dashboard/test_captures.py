@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.dashboard.captures import capture_row
+from local_aws.dashboard.captures import capture_row, class_names
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 
@@ -62,3 +62,9 @@ def test_a_record_of_another_form_is_shown_as_nothing(part: str) -> None:
 
 def test_an_empty_record_is_shown_as_nothing() -> None:
     assert capture_row({}, "e", [])["image"] == ""
+
+
+@pytest.mark.parametrize("text", ["", "text", "{}", "5", "null", "[" * 4000])
+def test_a_variable_of_another_form_names_no_classes(text: str) -> None:
+    assert class_names(text) == []
+    assert class_names('["bicycle", 5]') == ["bicycle", "5"]
