@@ -18,6 +18,8 @@ from scones_train.model_folder import GRAPH, read_artifact
 INPUT, OUTPUT = "images", "probabilities"
 # A graph of 400 bytes can ask for any size of its values.
 MAX_MEMORY_BYTES = 2 << 30
+# To load a graph takes time that grows with the square of its nodes; the deepest network here has 300.
+MAX_NODES = 5_000
 PLAIN_ATTRIBUTES = (
     onnx.AttributeProto.INT,
     onnx.AttributeProto.INTS,
@@ -126,6 +128,10 @@ def _refuse_unsafe(content: bytes) -> None:
     except Exception as error:  # protobuf's DecodeError is not exported by onnx.
         raise MalformedArtifact(f"{GRAPH} is no ONNX model.") from error
     nodes = model.graph.node
+    if len(nodes) > MAX_NODES:
+        raise MalformedArtifact(
+            f"{GRAPH} has {len(nodes):,} nodes; at most {MAX_NODES:,} are loaded."
+        )
     unsafe = (
         len(model.functions) > 0
         or len(model.graph.sparse_initializer) > 0

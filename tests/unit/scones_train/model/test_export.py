@@ -119,6 +119,16 @@ def test_a_graph_that_reaches_outside_itself_is_refused(
         Predictor(card, model.SerializeToString())
 
 
+def test_a_graph_of_more_nodes_than_any_network_has_is_refused_at_once(
+    card: ModelCard, graph: bytes
+) -> None:
+    model = onnx.load_model_from_string(graph)
+    chain = (onnx.helper.make_node("Neg", [f"v{n}"], [f"v{n + 1}"]) for n in range(20_000))
+    model.graph.node.extend(chain)
+    with pytest.raises(MalformedArtifact, match="at most 5,000 are loaded"):
+        Predictor(card, model.SerializeToString())
+
+
 def _then(graph: bytes, *nodes: tuple[str, list[str], list[str]], **constants: Any) -> bytes:
     """Return the graph with nodes behind it, from `before` to its output's name."""
     model = onnx.load_model_from_string(graph)
