@@ -18,7 +18,7 @@ from scones_train.model_folder import GRAPH, read_artifact
 INPUT, OUTPUT = "images", "probabilities"
 # A graph of 400 bytes can ask for any size of its values.
 MAX_MEMORY_BYTES = 2 << 30
-# To load a graph takes time that grows with the square of its nodes; the deepest network here has 300.
+# To load a graph takes time that grows with the square of its nodes; networks here have 300.
 MAX_NODES = 5_000
 PLAIN_ATTRIBUTES = (
     onnx.AttributeProto.INT,
