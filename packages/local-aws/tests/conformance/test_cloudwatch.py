@@ -808,3 +808,32 @@ def test_a_message_in_a_queue_of_dead_letters_raises_an_alarm(aws: Aws, clock: C
     sqs.send_message(QueueUrl=url, MessageBody="lost")
     clock.advance(60)
     assert state(aws, name) == "ALARM"
+
+
+def test_queues_that_have_had_messages_have_metrics_once_an_alarm_asks_for_any(
+    aws: Aws, clock: Clock
+) -> None:
+    """docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html"""
+    sqs, watch = aws.client("sqs"), aws.client("cloudwatch")
+    asked, used, idle = (unique("queue") for _ in range(3))
+    urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in (asked, used, idle)}
+    metric = {"Namespace": "AWS/SQS", "MetricName": "ApproximateNumberOfMessagesVisible"}
+    alarm(aws, **metric, Dimensions=[{"Name": "QueueName", "Value": asked}])
+    sqs.send_message(QueueUrl=urls[used], MessageBody="m")
+    clock.advance(60)
+    sqs.purge_queue(QueueUrl=urls[used])
+    clock.advance(60)
+
+    def values(name: str) -> list[float]:
+        now = clock.now()
+        found = watch.get_metric_statistics(
+            **metric,
+            Dimensions=[{"Name": "QueueName", "Value": name}],
+            StartTime=now - datetime.timedelta(minutes=10),
+            EndTime=now + datetime.timedelta(minutes=1),
+            Period=60,
+            Statistics=["Maximum"],
+        )["Datapoints"]
+        return [point["Maximum"] for point in sorted(found, key=lambda point: point["Timestamp"])]
+
+    assert (values(asked)[-2:], values(used)[-2:], values(idle)) == ([0, 0], [1, 0], [])

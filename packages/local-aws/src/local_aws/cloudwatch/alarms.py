@@ -39,8 +39,8 @@ class AlarmAgenda:
     def run(self, now: datetime.datetime) -> None:
         """Evaluate the alarms that are due; those of metrics come before those of alarms."""
         self._last = at = now.timestamp()
-        if any(key.namespace == NAMESPACE for key in _asked()):
-            sample_queues(now)
+        if asked := [dict(key.dimensions) for key in _asked() if key.namespace == NAMESPACE]:
+            sample_queues(now, {each.get("QueueName", "") for each in asked})
         for backend, alarm in list(all_alarms()):
             if alarm.rule is None and at % _step([(backend, alarm)]) < 1:
                 with others_unharmed(alarm):

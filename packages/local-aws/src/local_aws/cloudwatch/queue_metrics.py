@@ -4,6 +4,8 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-a
 """
 
 import datetime
+import weakref
+from collections.abc import Collection
 from typing import Any
 
 from local_aws.core.context import ACCOUNT_ID
@@ -13,14 +15,24 @@ NAMESPACE = "AWS/SQS"
 _SECOND = datetime.timedelta(seconds=1)
 
 
-def sample_queues(now: datetime.datetime) -> None:
-    """Put each queue's numbers of messages, as of the minute that ends now."""
+# Queues that have had messages: SQS sends metrics of active queues.
+_active: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def sample_queues(now: datetime.datetime, asked: Collection[str]) -> None:
+    """Put the numbers of messages of active queues, as of the minute that ends now.
+
+    `asked` names queues that an alarm asks for; they have numbers though they never had messages.
+    """
     from moto.sqs.models import sqs_backends
 
     for region, backend in list(sqs_backends[ACCOUNT_ID].items()):
         for queue in list(backend.queues.values()):
-            values = _numbers(queue)
-            emit(NAMESPACE, {"QueueName": queue.name}, values, at=now - _SECOND, region=region)
+            if queue._messages:
+                _active.add(queue)
+            if queue in _active or queue.name in asked:
+                values = _numbers(queue)
+                emit(NAMESPACE, {"QueueName": queue.name}, values, at=now - _SECOND, region=region)
 
 
 def _numbers(queue: Any) -> dict[str, float]:

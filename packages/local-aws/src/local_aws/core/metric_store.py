@@ -138,21 +138,22 @@ class MetricStore:
             if self._buckets > _MAX_BUCKETS:
                 self._forget_oldest()
             elif len(series) % 1000 == 0:
-                self._forget_before(start - _RETENTION_SECONDS)
+                self._forget_before(start - _RETENTION_SECONDS, [key])
         return bucket
 
     def _forget_oldest(self) -> None:
         times = sorted(at for series in self._series.values() for at in series)
-        self._forget_before(times[len(times) // 10])
+        self._forget_before(times[len(times) // 10], list(self._series))
 
-    def _forget_before(self, time: float) -> None:
-        for key, series in list(self._series.items()):
+    def _forget_before(self, time: float, keys: Iterable[MetricKey]) -> None:
+        for key in keys:
+            series = self._series[key]
             kept = {at: bucket for at, bucket in series.items() if at >= time}
+            self._buckets -= len(series) - len(kept)
             if kept:
                 self._series[key] = kept
             else:
                 del self._series[key]
-        self._buckets = sum(len(series) for series in self._series.values())
 
 
 def grouped(buckets: Iterable[tuple[int, Bucket]], period: int, start: float) -> dict[int, Bucket]:
