@@ -1,6 +1,6 @@
 """The report on an endpoint: figures for programs, a page for people, charts for documents."""
 
-from scones_monitor.report.data import (
+from scones_monitor.report.figures import (
     Cost,
     Explain,
     Provenance,

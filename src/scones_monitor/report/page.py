@@ -29,7 +29,7 @@ from scones_monitor.charts.png import to_png
 from scones_monitor.charts.svg import Drawing
 from scones_monitor.formats import count
 from scones_monitor.period_summary import Place
-from scones_monitor.report.data import INPUTS, ReportData, figures, input_values
+from scones_monitor.report.figures import INPUTS, ReportData, figures, input_values
 from scones_monitor.report.tables import (
     MAX_ROWS,
     assignments,

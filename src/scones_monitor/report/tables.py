@@ -14,7 +14,7 @@ from scones_monitor.estimated_accuracy import estimated_accuracy
 from scones_monitor.formats import count, interval, percent
 from scones_monitor.period_summary import MAX_GALLERY_IMAGES, Place, Summary
 from scones_monitor.release_history import ROLLING, UNRECORDED
-from scones_monitor.report.data import INPUTS, ReportData
+from scones_monitor.report.figures import INPUTS, ReportData
 from scones_monitor.review.sample import SampleFigure
 from scones_monitor.statistics import (
     Estimate,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from scones_monitor import formats
 from scones_monitor.formats import count, interval, percent, plural, threshold
-from scones_monitor.report.data import ReportData
+from scones_monitor.report.figures import ReportData
 from scones_monitor.statistics import (
     Estimate,
     Share,
