@@ -782,3 +782,19 @@ def test_code_in_a_bucket_is_taken_only_for_who_may_read_it(aws: Aws, bucket: st
     reader = Caller(aws, may, reads).client("lambda")
     reader.update_function_code(FunctionName=function, **place)
     reader.create_function(FunctionName=unique("f"), **made)
+
+
+def test_a_tag_whose_key_is_there_in_two_cases_meets_no_condition(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
+    ours = {"StringEquals": {"aws:RequestTag/team": "a"}}
+    maker = Caller(aws, allow(["sqs:CreateQueue", "sqs:TagQueue"], Condition=ours)).client("sqs")
+    maker.create_queue(QueueName=unique("q"), tags={"TEAM": "a"})
+    denied(maker.create_queue, QueueName=unique("q"), tags={"team": "b", "TEAM": "a"})
+    held = {"StringEquals": {"aws:ResourceTag/team": "a"}}
+    reader = Caller(aws, allow("sqs:*", Condition=held)).client("sqs")
+    for tags, is_met in (({"Team": "a"}, True), ({"team": "b", "Team": "a"}, False)):
+        url = aws.client("sqs").create_queue(QueueName=unique("q"), tags=tags)["QueueUrl"]
+        if is_met:
+            reader.receive_message(QueueUrl=url)
+        else:
+            denied(reader.receive_message, QueueUrl=url)
