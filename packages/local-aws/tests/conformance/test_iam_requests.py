@@ -759,3 +759,42 @@ def test_what_is_decrypted_needs_the_key_that_it_is_under(aws: Aws) -> None:
         assert "kms:ReEncryptFrom" in found["Message"]
         found = denied(client.re_encrypt, CiphertextBlob=under_own, DestinationKeyId=other)
         assert "kms:ReEncryptTo" in found["Message"]
+
+
+def test_code_in_a_bucket_is_taken_only_for_who_may_read_it(aws: Aws, bucket: str) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/api/API_FunctionCode.html"""
+    place = {"S3Bucket": bucket, "S3Key": "code.zip"}
+    code = aws.package({"app.py": "def handler(event, context): return 1"})
+    aws.client("s3").put_object(Bucket=bucket, Key="code.zip", Body=code)
+    function = aws.function("def handler(event, context): pass")
+    may = allow(["lambda:*", "iam:PassRole"])
+    made = {"Runtime": "python3.12", "Role": aws.role, "Handler": "app.handler", "Code": place}
+    idle = Caller(aws, may).client("lambda")
+    for call, arguments in (
+        (idle.create_function, {"FunctionName": unique("f"), **made}),
+        (idle.update_function_code, {"FunctionName": function, **place}),
+        (idle.publish_layer_version, {"LayerName": unique("layer"), "Content": place}),
+    ):
+        found = denied(call, **arguments)
+        assert found["Message"].startswith("Your access has been denied by S3"), found
+        assert f"GetObject for {bucket}/code.zip." in found["Message"]
+    reads = allow("s3:GetObject", f"arn:aws:s3:::{bucket}/code.zip")
+    reader = Caller(aws, may, reads).client("lambda")
+    reader.update_function_code(FunctionName=function, **place)
+    reader.create_function(FunctionName=unique("f"), **made)
+
+
+def test_a_tag_whose_key_is_there_in_two_cases_meets_no_condition(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
+    ours = {"StringEquals": {"aws:RequestTag/team": "a"}}
+    maker = Caller(aws, allow(["sqs:CreateQueue", "sqs:TagQueue"], Condition=ours)).client("sqs")
+    maker.create_queue(QueueName=unique("q"), tags={"TEAM": "a"})
+    denied(maker.create_queue, QueueName=unique("q"), tags={"team": "b", "TEAM": "a"})
+    held = {"StringEquals": {"aws:ResourceTag/team": "a"}}
+    reader = Caller(aws, allow("sqs:*", Condition=held)).client("sqs")
+    for tags, is_met in (({"Team": "a"}, True), ({"team": "b", "Team": "a"}, False)):
+        url = aws.client("sqs").create_queue(QueueName=unique("q"), tags=tags)["QueueUrl"]
+        if is_met:
+            reader.receive_message(QueueUrl=url)
+        else:
+            denied(reader.receive_message, QueueUrl=url)

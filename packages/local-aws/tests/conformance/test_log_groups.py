@@ -181,3 +181,30 @@ def test_a_log_group_is_no_destination_of_log_events(aws: Aws) -> None:
             filterPattern="",
             destinationArn=f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}",
         )
+
+
+def test_events_are_exported_only_to_a_bucket_that_takes_them(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3ExportTasks.html"""
+    group, bucket, s3 = log_group(aws), unique("exports"), aws.client("s3")
+    s3.create_bucket(Bucket=bucket)
+    written(aws, group, "one")
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": f"logs.{REGION}.amazonaws.com"},
+        "Condition": {
+            "StringEquals": {"aws:SourceAccount": ACCOUNT},
+            "ArnLike": {"aws:SourceArn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:*"},
+        },
+    }
+    acl = {**statement, "Action": "s3:GetBucketAcl", "Resource": f"arn:aws:s3:::{bucket}"}
+    put = {**statement, "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/own/*"}
+    export = {"logGroupName": group, "fromTime": 0, "to": 2**41, "destination": bucket}
+    create = aws.client("logs").create_export_task
+    with pytest.raises(ClientError, match="GetBucketAcl call on the given bucket failed"):
+        create(**export)
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy(acl, put))
+    with pytest.raises(ClientError, match="PutObject call on the given bucket failed"):
+        create(**export, destinationPrefix="others")
+    create(**export, destinationPrefix="own")
+    keys = [one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert [key for key in keys if key.startswith("own/")]

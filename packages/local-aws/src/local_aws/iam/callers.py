@@ -15,6 +15,7 @@ from moto.sts.models import sts_backends
 
 from local_aws.client_environment import ADMINISTRATOR_KEY
 from local_aws.core.context import ACCOUNT_ID
+from local_aws.iam.conditions import tag_values
 from local_aws.iam.policy_evaluation import Document, Policies, Principal
 from local_aws.iam.roles import (
     identity_policies,
@@ -114,7 +115,7 @@ class RoleSession:
             "aws:principaltype": "AssumedRole",
             "aws:userid": self.session.user_id,
             **_tag_values(role.tags if role is not None else None),
-            **{f"aws:principaltag/{key.lower()}": value for key, value in tags},
+            **tag_values("aws:principaltag/", tags),
             **({"aws:sourceidentity": identity} if identity else {}),
         }
 
@@ -219,7 +220,7 @@ def _is_there(user: Any) -> bool:
 
 
 def _tag_values(tags: Any) -> dict[str, str]:
-    return {f"aws:principaltag/{tag['Key'].lower()}": tag["Value"] for tag in tags or ()}
+    return tag_values("aws:principaltag/", ((tag["Key"], tag["Value"]) for tag in tags or ()))
 
 
 def _iam() -> Any:

@@ -8,7 +8,7 @@ import functools
 import ipaddress
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -83,6 +83,17 @@ def pattern_of(text: Any, values: Values) -> str | None:
 def _literal(pattern: str) -> str:
     """Return a filled pattern as a text, for the operators that know no wildcards."""
     return "".join(_UNQUOTED.get(sign, sign) for sign in pattern)
+
+
+def tag_values(prefix: str, tags: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the condition keys of tags, which have no case; of two that differ in it, none.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-resourcetag
+    """
+    found: dict[str, set[tuple[str, str]]] = {}
+    for key, value in tags:
+        found.setdefault(f"{prefix}{key.lower()}", set()).add((key, value))
+    return {name: value for name, ((_, value), *others) in found.items() if not others}
 
 
 def conditions_hold(block: Mapping[str, Mapping[str, Any]], values: Values) -> bool:

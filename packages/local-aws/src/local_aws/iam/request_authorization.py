@@ -18,11 +18,17 @@ from local_aws.iam.access_decisions import (
 )
 from local_aws.iam.callers import KeyRefused, caller_of, require_valid_key
 from local_aws.iam.pass_role import TrustMissing, require_assumable
+from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.post_policies import FormRefused, require_allowed
 from local_aws.iam.required_access import is_encrypted, request_accesses, service_prefix
 from local_aws.iam.resources import NotAName
 from local_aws.iam.roles import is_enforced
-from local_aws.iam.s3_requests import is_public, missing_object_accesses, s3_accesses
+from local_aws.iam.s3_requests import (
+    code_accesses,
+    is_public,
+    missing_object_accesses,
+    s3_accesses,
+)
 from local_aws.iam.signatures import Signed, signed_form, signed_with
 from local_aws.iam.web_identity import TokenRefused, require_trusted_token
 
@@ -106,12 +112,26 @@ def _decide(response: Any) -> None:
     require_valid_key(signed.key)
     if caller_of(signed.key) is not None:
         authorise(signed.key, request_accesses(response, signed.service))
+        _require_readable(signed.key, code_accesses(response, service, operation))
     elif (service, operation) == ("sts", "AssumeRole"):
         for access in request_accesses(response, signed.service):
             require_trusting_role(access)
     elif not is_encrypted(response.headers):
         require_undenied(request_accesses(response, signed.service))
     require_assumable(response, service, operation)
+
+
+def _require_readable(key: str, accesses: list[Access]) -> None:
+    """Raise AccessDenied, in Lambda's words, for code that the caller may not read."""
+    try:
+        authorise(key, accesses)
+    except AccessDenied as error:
+        name = accesses[0].resource.rpartition(":::")[2]
+        raise AccessDenied(
+            "Your access has been denied by S3, please make sure your request credentials have "
+            f"permission to GetObject for {name}. S3 Error Code: AccessDenied. S3 Error Message: "
+            f"{error}"
+        ) from error
 
 
 def signed_request(response: Any) -> Signed:

@@ -5,6 +5,7 @@ from typing import Any
 
 from local_aws.core.clock import CLOCK
 from local_aws.core.context import ACCOUNT_ID
+from local_aws.iam.conditions import tag_values
 from local_aws.iam.pass_role import handed_roles
 from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.resources import (
@@ -128,7 +129,7 @@ def request_values(
         found["iam:permissionsboundary"] = boundary
     if tags:
         found["aws:tagkeys"] = list(tags)
-    return {**found, **{f"aws:requesttag/{key.lower()}": value for key, value in tags.items()}}
+    return {**found, **tag_values("aws:requesttag/", tags.items())}
 
 
 def _boundary(response: Any) -> str:

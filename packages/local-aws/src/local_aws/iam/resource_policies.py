@@ -18,7 +18,7 @@ from moto.sqs.models import sqs_backends
 from moto.stepfunctions.responses import get_backend as machines_backend
 
 from local_aws.core.context import ACCOUNT_ID
-from local_aws.iam.conditions import as_list
+from local_aws.iam.conditions import as_list, tag_values
 from local_aws.iam.policy_evaluation import Access, Document
 from local_aws.iam.roles import role_of, trust_of
 
@@ -129,7 +129,7 @@ def _tag_values(access: Access) -> dict[str, str]:
     except Exception:  # moto raises an error of its own for each way of not being there
         return {}
     pairs = found if isinstance(found, Mapping) else {tag["Key"]: tag["Value"] for tag in found}
-    return {f"{_TAG_KEY}{key.lower()}": str(value) for key, value in pairs.items()}
+    return tag_values(_TAG_KEY, ((key, str(value)) for key, value in pairs.items()))
 
 
 def _without_qualifier(arn: str) -> str:

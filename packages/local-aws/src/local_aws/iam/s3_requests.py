@@ -5,6 +5,9 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlparse
 from xml.etree import ElementTree
 
+from moto.s3.models import s3_backends
+
+from local_aws.core.context import ACCOUNT_ID
 from local_aws.iam.pass_role import replication_role
 from local_aws.iam.policy_evaluation import Access
 from local_aws.iam.required_access import common_values
@@ -56,6 +59,12 @@ _BUCKET_HEADERS = {
 _ALWAYS_ALLOWED = frozenset(
     (("PutBucketAcl", "private"), ("PutBucketObjectLockConfiguration", "false"))
 )
+# Where Lambda's operations have the place of the code; "" stands for the request itself.
+_CODE = {
+    ("lambda", "CreateFunction"): "Code",
+    ("lambda", "PublishLayerVersion"): "Content",
+    ("lambda", "UpdateFunctionCode"): "",
+}
 _HEADER_KEYS = (
     "x-amz-acl",
     "x-amz-server-side-encryption",
@@ -110,6 +119,26 @@ def read_accesses(
         Access(action, arn, values),
         *_kms("Decrypt", _key_of(stored), arn, region, values),
     ]
+
+
+def code_accesses(response: Any, service: str, operation: str) -> list[Access]:
+    """Return what the caller of a request to Lambda needs for the object that its code is in.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_FunctionCode.html
+    """
+    parameter = _CODE.get((service, operation))
+    if parameter is None:
+        return []
+    code = response._get_param(parameter) if parameter else response
+    get = code._get_param if code is response else (code or {}).get
+    bucket, key, version = get("S3Bucket"), get("S3Key"), get("S3ObjectVersion")
+    if not bucket or not key:
+        return []
+    backend = s3_backends[ACCOUNT_ID]["aws"]
+    known = bucket in backend.buckets
+    stored = backend.get_object(bucket, key, version_id=version) if known else None
+    arn = object_arn(bucket, key)
+    return read_accesses(arn, version, stored, response.region, response.headers)
 
 
 def missing_object_accesses(response: Any, bucket: str, key: str) -> list[Access]:

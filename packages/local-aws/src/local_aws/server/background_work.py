@@ -16,7 +16,7 @@ from local_aws.eventbridge.retry_queue import Attempts
 from local_aws.eventbridge.targets import RoleClients
 from local_aws.iam.roles import RoleSessions, is_enforced
 from local_aws.logs import api as logs_api
-from local_aws.logs import encryption_keys, subscription_filters
+from local_aws.logs import encryption_keys, export_tasks, subscription_filters
 from local_aws.sns import requests as sns_requests
 from local_aws.sns import subscriptions
 from local_aws.stepfunctions.clients import ClientCache
@@ -27,6 +27,7 @@ PATCHED = (
     autoscaling_api,
     cloudwatch_api,
     encryption_keys,
+    export_tasks,
     logs_api,
     scheduler_api,
     sns_requests,
