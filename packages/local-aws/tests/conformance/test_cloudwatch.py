@@ -817,7 +817,10 @@ def test_queues_that_have_had_messages_have_metrics_once_an_alarm_asks_for_any(
     sqs, watch = aws.client("sqs"), aws.client("cloudwatch")
     asked, used, idle = (unique("queue") for _ in range(3))
     urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in (asked, used, idle)}
-    metric = {"Namespace": "AWS/SQS", "MetricName": "ApproximateNumberOfMessagesVisible"}
+    metric: dict[str, Any] = {
+        "Namespace": "AWS/SQS",
+        "MetricName": "ApproximateNumberOfMessagesVisible",
+    }
     alarm(aws, **metric, Dimensions=[{"Name": "QueueName", "Value": asked}])
     sqs.send_message(QueueUrl=urls[used], MessageBody="m")
     clock.advance(60)
