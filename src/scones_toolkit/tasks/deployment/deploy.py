@@ -21,11 +21,12 @@ from scones_deploy.release import (
     read_releases,
     require_same_assignments,
 )
+from scones_deploy.rollback_alarms import require_quiet_alarms
 from scones_deploy.terraform.adapter import Terraform
 from scones_deploy.terraform.checks import scan
 from scones_deploy.terraform.module_docs import stale_docs, write_docs
 from scones_deploy.terraform.plan import Plan, protect, require_empty_buckets
-from scones_deploy.terraform.state import AppliedResource, served_configurations
+from scones_deploy.terraform.state import ENDPOINT, AppliedResource, served_configurations
 from scones_deploy.terraform.state_bucket import ensure_state_bucket
 from scones_deploy.verification import (
     endpoint_differences,
@@ -97,6 +98,7 @@ def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = Fa
         describe(project, made, every=project.environment != "local")
         # Before anybody is asked: a "yes" to what is refused anyway is asked for in vain.
         protect(made, allow_destroy=allow_destroy)
+        _require_quiet_alarms(project, made)
         if made.has_changes and not confirmed and project.environment != "local":
             confirm(f"These changes will be made to {project.environment}.", project.environment)
     return apply_plan(project, made, allow_destroy=allow_destroy)
@@ -121,15 +123,22 @@ def apply_plan(project: Project, made: Plan, *, allow_destroy: bool = False) -> 
     """Apply a saved plan, and verify what runs then.
 
     Raises DeployError where it destroys and that is not allowed, where a bucket would be left
-    over, and where what runs is not what was applied.
+    over, where a raised alarm would take the endpoint's update back, and where what runs is not
+    what was applied.
     """
     protect(made, allow_destroy=allow_destroy)
     require_empty_buckets(made, project.client("s3"))
+    _require_quiet_alarms(project, made)
     carry_out(project, made, again="apply")
     project.forget_deployment()
     verify(project)
     project.hint("run --count 20" if project.deployment.endpoint_name else "etl")
     return made
+
+
+def _require_quiet_alarms(project: Project, made: Plan) -> None:
+    if any(change.type == ENDPOINT for change in made.changes):
+        require_quiet_alarms(made, project.terraform.applied(), project.client("cloudwatch"))
 
 
 def carry_out(project: Project, made: Plan, *, again: str) -> None:

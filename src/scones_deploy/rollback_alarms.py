@@ -1,0 +1,60 @@
+"""The alarms that take an endpoint's update back, looked at before an update begins.
+
+SageMaker watches them on the old instances too: an alarm that is on because of what serves already
+takes back also the update that would mend it
+(https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html).
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from scones_core.errors import DeployError
+from scones_deploy.terraform.plan import Plan
+from scones_deploy.terraform.state import ENDPOINT, AppliedResource
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+
+ALARM = "aws_cloudwatch_metric_alarm"
+
+
+def require_quiet_alarms(
+    plan: Plan, applied: Iterable[AppliedResource], cloudwatch: "CloudWatchClient"
+) -> None:
+    """Let a plan pass that updates no endpoint whose rollback alarm is on.
+
+    An alarm that the plan changes or deletes is not counted, so that it can be changed. Raises
+    DeployError, naming the alarms.
+    """
+    names = sorted(watched_alarms(plan, tuple(applied)))
+    if not names:
+        return
+    found = cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]
+    raised = [alarm["AlarmName"] for alarm in found if alarm["StateValue"] == "ALARM"]
+    if raised:
+        raise DeployError(
+            f"Nothing was applied, because SageMaker would roll the endpoint's update back: what "
+            f"serves now has raised {', '.join(raised)}. Apply again once it is OK; if it stays "
+            "raised, see 'An alarm is raised already' in docs/runbooks/failed-rollout.md."
+        )
+
+
+def watched_alarms(plan: Plan, applied: tuple[AppliedResource, ...]) -> Iterator[str]:
+    """Return the names of the alarms that watch the endpoints which a plan updates in place.
+
+    Without those that the plan itself touches.
+    """
+    actions = {change.address: change.actions for change in plan.changes}
+    untouched = {
+        str(resource.values.get("alarm_name"))
+        for resource in applied
+        if resource.type == ALARM and resource.address not in actions
+    }
+    for endpoint in applied:
+        if endpoint.type != ENDPOINT or actions.get(endpoint.address) != ("update",):
+            continue
+        for deployment in endpoint.values.get("deployment_config") or ():
+            for rollback in deployment.get("auto_rollback_configuration") or ():
+                for alarm in rollback.get("alarms") or ():
+                    if alarm["alarm_name"] in untouched:
+                        yield alarm["alarm_name"]
