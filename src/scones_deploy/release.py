@@ -202,7 +202,8 @@ def challenge(path: Path, release: str, share: float) -> Releases:
     if theirs != own:
         raise ReleaseError(
             f"{release} answers {', '.join(theirs)} and the active release {', '.join(own)}: two "
-            "releases on one endpoint have the same classes in the same order."
+            "releases on one endpoint have the same classes in the same order. `inv rollback "
+            f"{release}` makes it the active release without a comparison."
         )
     return _write(path, replace(known, challenger=Challenger(release, share)))
 

@@ -18,14 +18,17 @@ def parse_period(
 
     `since` is a span back from now (`30m`, `12h`, `7d`, `2w`) or a time, as are `start` and `end`.
     Without `since` and `start` it is the day up to the end. Raises MonitorError for a text that is
-    neither, for `since` beside `start`, and for a period that ends before it begins.
+    neither, for `since` beside `start`, and for an empty period.
     """
     if since and start:
         raise MonitorError("Give --since or --from, not both: each is the beginning.")
     last = parse_time(end, now) if end else now
     first = parse_time(since or start or "", now) if since or start else last - timedelta(days=1)
     if first >= last:
-        raise MonitorError(f"The period ends ({last:%Y-%m-%d %H:%M} UTC) before it begins.")
+        raise MonitorError(
+            f"The period is empty: it begins at {first:%Y-%m-%d %H:%M} UTC and ends at "
+            f"{last:%Y-%m-%d %H:%M} UTC{'' if end else ', which is now'}."
+        )
     return first, last
 
 

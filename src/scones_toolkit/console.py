@@ -1,5 +1,7 @@
 """Terminal output: a progress bar and tables for a person, plain lines for a log."""
 
+import errno
+import os
 import re
 import threading
 import time
@@ -53,6 +55,14 @@ def cell(value: object) -> str:
     return _CONTROL.sub(REPLACEMENT, str(value))
 
 
+class RichOutput(RichConsole):
+    """Rich's console, which leaves to `handle_errors` how a task ends that nobody reads."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise BrokenPipeError; Rich's own would end the program with exit code 1."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 class Console:
     """Writes to a terminal or, line by line and without colour, to anything else.
 
@@ -68,7 +78,7 @@ class Console:
         *,
         patience: float = 5.0,
     ) -> None:
-        self.rich = rich or RichConsole(highlight=False, soft_wrap=True)
+        self.rich = rich or RichOutput(highlight=False, soft_wrap=True)
         self.clock, self.patience = clock, patience
 
     def say(self, text: str) -> None:

@@ -16,7 +16,6 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
-from rich.console import Console as RichConsole
 
 from local_aws.control import LocalAws
 from local_aws.errors import LocalAwsError
@@ -32,7 +31,7 @@ from scones_deploy.terraform.state_bucket import (
     backend_settings,
     state_lock,
 )
-from scones_toolkit.console import Console, TerraformLines
+from scones_toolkit.console import Console, RichOutput, TerraformLines
 
 Environment = Literal["local", "dev", "prod"]
 
@@ -119,7 +118,7 @@ class Project:
 
     def on_stderr(self) -> "Project":
         """Return the same project whose console is stderr: stdout is for another program."""
-        return replace(self, console=Console(RichConsole(stderr=True, soft_wrap=True)))
+        return replace(self, console=Console(RichOutput(stderr=True, soft_wrap=True)))
 
     @property
     def env_flag(self) -> str:

@@ -109,11 +109,9 @@ def verdict(found: VariantComparison) -> str:
     """Return in a sentence or two which of two releases is the better, as far as labels say."""
     decided, active, challenger = found.verdict, found.active.release, found.challenger.release
     if decided.outcome == "challenger":
-        return f"The challenger {challenger} is the better one: {decided.reason} Promote it."
+        return f"The challenger {challenger} is the better one: the labels show it more accurate."
     if decided.outcome == "active":
-        return (
-            f"The active release {active} is the better one: {decided.reason} End the comparison."
-        )
+        return f"The active release {active} is the better one: the labels show it more accurate."
     if decided.outcome == "equal":
         return f"Decided: {decided.reason} Keep the one that costs or needs less."
     more = f" About {plural(decided.missing, 'label')} more decide it." if decided.missing else ""

@@ -323,7 +323,7 @@ def test_a_challenger_goes_with_either_of_the_two_releases(two: Path, gone: str)
     [
         (RELEASE.id, 0.2, "is the active release"),
         ("gone", 0.2, "There is no release 'gone'"),
-        ("french", 0.2, "the same classes in the same order"),
+        ("french", 0.2, "the same classes in the same order. `inv rollback french`"),
         ("next", 1, "must lie between 0 and 1, not 1: `inv rollback next`"),
         ("next", 0, "must lie between 0 and 1"),
         ("next", math.nan, "must lie between 0 and 1"),

@@ -42,9 +42,14 @@ def test_without_a_beginning_a_period_is_the_day_before_its_end() -> None:
     assert last - first == timedelta(days=1)
 
 
-def test_a_period_must_not_end_before_it_begins() -> None:
-    with pytest.raises(MonitorError, match="before it begins"):
+def test_a_period_that_does_not_begin_before_its_end_is_refused_with_both() -> None:
+    with pytest.raises(
+        MonitorError, match=r"begins at 2026-11-20 00:00 UTC and ends at 2026-11-19 "
+    ):
         parse_period(None, "2026-11-20", "2026-11-19", NOW)
+    for since in ("0d", "2999-01-01"):
+        with pytest.raises(MonitorError, match="which is now"):
+            parse_period(since, None, None, NOW)
 
 
 def test_two_beginnings_are_refused() -> None:

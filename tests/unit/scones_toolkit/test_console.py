@@ -1,4 +1,6 @@
+import contextlib
 import io
+import os
 import re
 import threading
 from pathlib import Path
@@ -6,7 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console as RichConsole
 
-from scones_toolkit.console import Console, TerraformLines
+from scones_toolkit.console import Console, RichOutput, TerraformLines
+from scones_toolkit.project import Project
 
 
 def written(width: int = 100) -> tuple[Console, io.StringIO]:
@@ -231,3 +234,27 @@ def test_a_terminal_shows_what_is_being_done_and_for_how_long() -> None:
     shown = out.getvalue()
     assert re.search(r"plan\ufffd\[2Jning.*0:00:00", shown)
     assert "resources" in shown
+
+
+def test_output_that_nobody_reads_is_an_error_that_the_task_can_end_by() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    # Closing writes what is left once more.
+    closed = os.fdopen(os.dup(writing), "w", buffering=1)
+    try:
+        with pytest.raises(BrokenPipeError):
+            Console(RichOutput(file=closed)).say("a line")
+    finally:
+        with contextlib.suppress(BrokenPipeError):
+            closed.close()
+        os.close(writing)
+
+
+@pytest.mark.parametrize("stderr", [False, True])
+def test_every_console_of_a_project_leaves_a_lost_reader_to_the_task(
+    tmp_path: Path, stderr: bool
+) -> None:
+    project = Project(tmp_path, "local")
+    console = (project.on_stderr() if stderr else project).console
+    with pytest.raises(BrokenPipeError):
+        console.rich.on_broken_pipe()

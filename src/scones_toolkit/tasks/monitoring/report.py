@@ -89,7 +89,10 @@ def report(
     none, as every image failed.
     """
     if run and (since or start or end or source):
-        raise MonitorError("--run is a period of its own: leave out the other one.")
+        raise MonitorError(
+            "--run takes the period and the records of that run: leave out --since, --from, --to "
+            "and --source."
+        )
     period = bool(since or start or end)
     if not run and not period and not source and _ran(project):
         run = LAST

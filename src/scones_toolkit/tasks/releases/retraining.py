@@ -79,10 +79,10 @@ def retrain(
     machine = project.deployment.retraining_state_machine_arn
     if not machine:
         raise DeployError(
-            f"There is no retraining in {project.environment}. Write\n"
+            f"Retraining is off in {project.environment}. Write\n"
             f'  retraining = {{ training_image = "{_image(project)}" }}\n'
-            f"into terraform/environments/{project.environment}/env.tfvars, release a model where "
-            f"none is released, then inv apply{project.env_flag}"
+            f"into terraform/environments/{project.environment}/env.tfvars, then "
+            f"inv apply{project.env_flag}; it needs an active release (inv release)."
         )
     states = project.client("stepfunctions")
     execution_input: dict[str, Any] = {

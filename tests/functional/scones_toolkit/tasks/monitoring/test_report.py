@@ -167,7 +167,9 @@ def test_two_endpoints_in_one_folder_are_both_read_and_said(project: Project) ->
 
 
 def test_a_period_beside_the_last_run_is_refused(project: Project) -> None:
-    with pytest.raises(MonitorError, match="--run is a period of its own"):
+    with pytest.raises(
+        MonitorError, match="--run takes the period and the records of that run: leave out --since"
+    ):
         report(project, run="last", since="7d")
 
 

@@ -191,7 +191,7 @@ def test_a_run_on_both_is_reported_of_the_active_release_and_compared(
     assert compared["difference"]["realised_accuracy"]["interval"][0] > 0
     assert found["excluded"] == {}
     page = (project.build / "dev" / "report.html").read_text(encoding="utf-8")
-    assert f"The challenger {NEW.id} is the better one" in page
+    assert f"The challenger {NEW.id} is the better one: the labels show it more accurate." in page
 
 
 def test_both_are_compared_since_the_challengers_first_answer(project: Project, s3: Any) -> None:
