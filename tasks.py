@@ -21,6 +21,10 @@ try:
         workflow,
     )
     from scones_toolkit.usage import explain_usage_errors
+except KeyboardInterrupt:
+    # Invoke would end with exit code 1, in silence; a task that runs already ends like this.
+    print("interrupted", file=sys.stderr)
+    sys.exit(130)
 except ModuleNotFoundError as error:
     # An `inv` of another environment, or a set-up that did not come to its end.
     sys.exit(

@@ -273,3 +273,18 @@ def test_a_task_whose_reader_is_gone_ends_as_one_that_was_stopped(
     assert caught.value.code == 141
     assert not caught.value.message
     assert let_go
+
+
+def test_ctrl_c_while_the_tasks_are_loaded_ends_as_it_does_in_a_task(tmp_path: Path) -> None:
+    package = tmp_path / "scones_toolkit"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise KeyboardInterrupt")
+    ended = subprocess.run(
+        [sys.executable, "-m", "invoke", "--list"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
