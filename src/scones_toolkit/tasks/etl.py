@@ -144,6 +144,11 @@ def extract(
         f"{staged.removed.total} left out as duplicates."
     )
     _warn_of_missing_assignments(project, labels)
+    left = staged.ingest_stats.passed_over
+    if add and staged.added and left:
+        # Such as answers of a class that dataset.classes lacks.
+        are = "image is" if len(left) == 1 else "images are"
+        project.console.warn(f"  {len(left)} {are} left out; the first: {_first_reason(staged)}.")
     if add and not staged.added:
         raise DatasetError(
             f"{add} has no readable image of {_named(labels)}: {_first_reason(staged)}. Nothing "

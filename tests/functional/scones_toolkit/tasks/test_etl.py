@@ -74,6 +74,22 @@ def test_an_added_folder_of_no_wanted_class_is_an_error_that_names_it(
         extract(project, photos, add=vans(tmp_path, photos, "van"))
 
 
+def test_added_images_of_a_class_that_is_not_wanted_are_counted_beside_those_that_are(
+    project: Project, photos: str, tmp_path: Path
+) -> None:
+    more = Path(vans(tmp_path, photos, "van"))
+    (more / "bicycle").mkdir()
+    with Image.open(Path(photos) / "bicycle" / "0.png") as photo:
+        photo.transpose(Image.Transpose.TRANSPOSE).save(more / "bicycle" / "turned.png")
+
+    found = extract(project, photos, add=str(more))
+
+    assert (found.added, found.added_kept) == (1, 1)
+    out = project.console.rich.file
+    assert isinstance(out, io.StringIO)
+    assert "8 images are left out; the first: van/v0.png: " in out.getvalue()
+
+
 def test_a_class_that_neither_source_has_is_asked_of_both(
     project: Project, photos: str, tmp_path: Path
 ) -> None:
