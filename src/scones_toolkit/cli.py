@@ -78,7 +78,11 @@ Classes = Annotated[str | None, "class names, comma separated, in the model's or
 ImageSide = Annotated[int | None, "width and height in pixels; default: the source's"]
 ImageMode = Annotated[Literal["rgb", "grey"] | None, "rgb, or grey for one channel"]
 Epochs = Annotated[int | None, "passes over the training images; default: the recipe's"]
-AllowDestroy = Annotated[bool, "accept that an endpoint, a bucket or a key is destroyed"]
+AllowDestroy = Annotated[
+    bool,
+    "accept that an endpoint, state machine, bucket, key, image repository or model registry is "
+    "destroyed",
+]
 Yes = Annotated[bool, "do not ask for confirmation"]
 Summary = Annotated[Path | None, "also write the result to this file, as Markdown"]
 ReleaseId = Annotated[str | None, "its id; default: the active one"]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import pytest
 from botocore.exceptions import (
@@ -22,8 +22,9 @@ from invoke.exceptions import Exit, ParseError
 from invoke.parser import Parser
 
 from scones_core.errors import DatasetError
+from scones_deploy.terraform.plan import PROTECTED
 from scones_toolkit import cli
-from scones_toolkit.cli import InsteadOf, handle_errors, task, tasks_of
+from scones_toolkit.cli import AllowDestroy, InsteadOf, handle_errors, task, tasks_of
 from scones_toolkit.project import Project
 from tests.support.environments.checkout import ROOT
 
@@ -288,3 +289,16 @@ def test_ctrl_c_while_the_tasks_are_loaded_ends_as_it_does_in_a_task(tmp_path: P
         check=False,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
+
+
+def test_the_flag_that_accepts_losses_names_all_that_is_protected() -> None:
+    words = {
+        "aws_ecr_repository": "image repository",
+        "aws_kms_key": "key",
+        "aws_s3_bucket": "bucket",
+        "aws_sagemaker_endpoint": "endpoint",
+        "aws_sagemaker_model_package_group": "model registry",
+        "aws_sfn_state_machine": "state machine",
+    }
+    (help_text,) = get_args(AllowDestroy)[1:]
+    assert [kind for kind in PROTECTED if words[kind] not in help_text] == []
