@@ -137,7 +137,7 @@ def apply_plan(project: Project, made: Plan, *, allow_destroy: bool = False) -> 
 
 
 def _require_quiet_alarms(project: Project, made: Plan) -> None:
-    if any(change.type == ENDPOINT for change in made.changes):
+    if any(c.type == ENDPOINT and c.actions == ("update",) for c in made.changes):
         require_quiet_alarms(made, project.terraform.applied(), project.client("cloudwatch"))
 
 
