@@ -1,7 +1,7 @@
 """The alarms that take an endpoint's update back, looked at before an update begins.
 
-SageMaker watches them on the old instances too: an alarm that is on because of what serves already
-takes back also the update that would mend it
+SageMaker watches them on the old instances too: an alarm that the present release has raised also
+rolls back the update that would replace that release
 (https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html).
 """
 

@@ -6,6 +6,9 @@ from http import HTTPStatus
 from typing import Any
 from xml.sax.saxutils import escape
 
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
+
 # REST-XML, by the names that signatures have; an unsigned request is taken for S3's.
 _XML_SERVICES = frozenset(("", "s3", "s3-outposts", "cloudfront", "route53"))
 _XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -28,6 +31,19 @@ def refuse(
     ]
     start_response(f"{status.value} {status.phrase}", headers)
     return [body]
+
+
+def refuse_action(
+    response: Any, code: str, sentence: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST
+) -> tuple[int, dict[str, str], Any]:
+    """Return what moto's action of a request answers instead: an error in its service's protocol.
+
+    `response` is moto's object that answers the request.
+    """
+    # moto takes the module of an exception's class for its service, unless it is not moto's own.
+    kind = type("Refusal", (ServiceException,), {"__module__": __name__})
+    _, headers, body = response.serialized(ActionResult(kind(code, sentence)))
+    return status.value, {**headers, "status": str(status.value)}, body
 
 
 def error_body(environ: dict[str, Any], code: str, sentence: str) -> tuple[str, str]:

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.dynamodb.exceptions import ItemSizeTooLarge, MockValidationException
 from moto.dynamodb.models.dynamo_type import DynamoType, LimitedSizeDict
@@ -13,6 +12,7 @@ from moto.dynamodb.models.utilities import bytesize
 
 from local_aws.core.context import Context
 from local_aws.core.patching import patch
+from local_aws.core.refusals import refuse_action
 from local_aws.dynamodb import numbers, statements, transactions
 
 # Their patches are declared when they are imported.
@@ -59,10 +59,8 @@ def call_action(original: Any, response: Any) -> Any:
     """Answer one request after the other: a condition holds until its write is done."""
     if _is_too_deep(response):
         # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
-        kind = type("TooDeep", (ServiceException,), {"__module__": __name__})
-        error = kind("ValidationException", "Nesting Levels have exceeded supported limits")
-        _, headers, body = response.serialized(ActionResult(error))
-        return 400, {**headers, "status": "400"}, body
+        sentence = "Nesting Levels have exceeded supported limits"
+        return refuse_action(response, "ValidationException", sentence)
     try:
         numbers.require_numbers(response.body)
     except MockValidationException as error:

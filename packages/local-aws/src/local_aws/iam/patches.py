@@ -1,4 +1,4 @@
-"""IAM's patches beside request_authorization: what sessions keep, and how refusals answer.
+"""IAM's and STS's other patches: what sessions keep, and the status of a refusal.
 
 With `LOCAL_AWS_IAM=off` every caller may do everything.
 """

@@ -10,9 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from moto.core.exceptions import ServiceException
-from moto.core.responses import ActionResult
-
+from local_aws.core.refusals import refuse_action
 from local_aws.iam.conditions import as_list, is_operator
 
 _VERSIONS = ("2012-10-17", "2008-10-17")
@@ -119,7 +117,5 @@ def refuse_malformed_policy(original: Any, response: Any) -> Any:
     problem = policy_problem(text) if text else ""
     if not problem:
         return original(response)
-    kind = type("Refused", (ServiceException,), {"__module__": __name__})
-    refusal = kind(code, f"Invalid parameter: the policy is not valid: {problem}.")
-    _, headers, body = response.serialized(ActionResult(refusal))
-    return 400, {**headers, "status": "400"}, body
+    sentence = f"Invalid parameter: the policy is not valid: {problem}."
+    return refuse_action(response, code, sentence)

@@ -7,11 +7,10 @@ trouble of its own, so that the client tries again.
 """
 
 import threading
+from http import HTTPStatus
 from typing import Any
 
-from moto.core.exceptions import ServiceException
-from moto.core.responses import ActionResult
-
+from local_aws.core.refusals import refuse_action
 from local_aws.state.commits import is_change
 
 # Those whose actions call no other service and wait for nothing, so that a turn is short and no
@@ -42,7 +41,5 @@ def _answered(original: Any, response: Any) -> Any:
                 raise
             if is_change(response.method, str(response._get_action() or "")):
                 break
-    kind = type("Met", (ServiceException,), {"__module__": __name__})
-    refusal = kind("ServiceUnavailable", "Another request changed what this one reads; try again.")
-    _, headers, body = response.serialized(ActionResult(refusal))
-    return 503, {**headers, "status": "503"}, body
+    sentence = "Another request changed what this one reads; try again."
+    return refuse_action(response, "ServiceUnavailable", sentence, HTTPStatus.SERVICE_UNAVAILABLE)

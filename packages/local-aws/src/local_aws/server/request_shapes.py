@@ -19,14 +19,13 @@ from typing import Any
 
 from botocore.model import ListShape, MapShape, OperationNotFoundError, Shape, StructureShape
 from botocore.utils import parse_timestamp
-from moto.core.exceptions import ServiceException
 from moto.core.request import determine_request_protocol
-from moto.core.responses import ActionResult
 from moto.core.utils import get_service_model
 
 from local_aws.core.bounded_calls import TooCostly
 from local_aws.core.expressions import Expression
 from local_aws.core.patching import patch
+from local_aws.core.refusals import refuse_action
 
 LOG = logging.getLogger(__name__)
 
@@ -77,8 +76,8 @@ def refuse_malformed(original: Any, response: Any) -> Any:
         code = missing if found and all("null" in one for one in found) else invalid
     except Malformed as error:
         code, found = _malformed_code(response), [str(error)]
-        return _answer(response, code, str(error))
-    return _answer(response, code, _counted(found)) if found else original(response)
+        return refuse_action(response, code, str(error))
+    return refuse_action(response, code, _counted(found)) if found else original(response)
 
 
 def explain_failure(original: Any, response: Any) -> Any:
@@ -88,12 +87,12 @@ def explain_failure(original: Any, response: Any) -> Any:
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         found = list(_violations(response))
         if found:
-            return _answer(response, _codes(response)[1], _counted(found))
+            return refuse_action(response, _codes(response)[1], _counted(found))
         refused = _absent(response, error) or _false_token(response)
         if refused is None:
             raise
         LOG.warning("%s is refused: %s", response._get_action(), refused[1], exc_info=error)
-        return _answer(response, *refused)
+        return refuse_action(response, *refused)
 
 
 @patch(
@@ -138,12 +137,6 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for each in value:
             yield from _texts(each)
-
-
-def _answer(response: Any, code: str, sentence: str) -> Any:
-    kind = type("Refused", (ServiceException,), {"__module__": __name__})
-    _, headers, body = response.serialized(ActionResult(kind(code, sentence)))
-    return 400, {**headers, "status": "400"}, body
 
 
 def _counted(found: list[str]) -> str:

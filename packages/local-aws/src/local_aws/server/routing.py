@@ -8,13 +8,11 @@ from http import HTTPStatus
 from typing import Any
 
 from moto import backends
-from moto.core.exceptions import ServiceException
-from moto.core.responses import ActionResult
 
 from local_aws.core.context import Context
 from local_aws.core.open_services import SETTING, is_open, opened
 from local_aws.core.patching import patch, set_value
-from local_aws.core.refusals import refuse, signed_service
+from local_aws.core.refusals import refuse, refuse_action, signed_service
 from local_aws.errors import LocalAwsError
 from local_aws.server import request_cache
 from local_aws.server.lazy_imports import defer_services
@@ -149,19 +147,9 @@ def refuse_missing_action(original: Any, response: Any) -> Any:
     try:
         return original(response)
     except NotImplementedError as error:
-        _, headers, body = response.serialized(ActionResult(_refusal(response, error)))
-        return 400, {**headers, "status": "400"}, body
-
-
-def _refusal(response: Any, error: NotImplementedError) -> Exception:
-    """Return an exception that moto serialises in the protocol of the request's service."""
-    service = response.boto3_service_name
-    action = response._get_action() or "this request"
-    # moto takes the module of an exception's class for its service, unless it is not moto's own.
-    kind = type("MissingAction", (ServiceException,), {"__module__": __name__})
-    sentence = f"The embedded AWS does not implement {service}:{action} ({error})."
-    refusal: Exception = kind("NotImplemented", sentence)
-    return refusal
+        name = f"{response.boto3_service_name}:{response._get_action() or 'this request'}"
+        sentence = f"The embedded AWS does not implement {name} ({error})."
+        return refuse_action(response, "NotImplemented", sentence)
 
 
 @patch(

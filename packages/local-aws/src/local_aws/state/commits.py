@@ -5,12 +5,9 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from moto.core.exceptions import ServiceException
-from moto.core.responses import ActionResult
-
 from local_aws.core.admin_api import PREFIX
 from local_aws.core.open_services import service_of
-from local_aws.core.refusals import refuse, signed_service
+from local_aws.core.refusals import refuse, refuse_action, signed_service
 from local_aws.core.stores import STORES
 from local_aws.state.saver import NotSaved, Saver
 
@@ -86,6 +83,4 @@ def note_action(original: Any, response: Any) -> Any:
     refusal = getattr(_current, "refusal", "")
     if not refusal or not is_change(response.method, action):
         return original(response)
-    kind = type("NotSaved", (ServiceException,), {"__module__": __name__})
-    _, headers, body = response.serialized(ActionResult(kind("ServiceUnavailable", refusal)))
-    return 503, {**headers, "status": "503"}, body
+    return refuse_action(response, "ServiceUnavailable", refusal, HTTPStatus.SERVICE_UNAVAILABLE)
