@@ -21,7 +21,7 @@ from moto.core.utils import get_service_model
 from local_aws.core.open_services import SERVICES
 from local_aws.core.patching import patch
 from local_aws.core.refusals import refuse_action
-from local_aws.server.shape_checks import Fault, Malformed, faults
+from local_aws.server.shape_checks import Fault, Malformed, faults, has_member
 
 LOG = logging.getLogger(__name__)
 
@@ -42,8 +42,8 @@ _MISSING = {"sqs": "MissingParameter"}
 # Services with sentences of their own for what is out of their model's bounds, in their folders;
 # those that are not reviewed are asked for no more than boto3 asks.
 _REVIEWED = (SERVICES | {"lambda"}) - {"sns", "sqs"}
-# Texts that Lambda compares with more than the model has, and has its own sentence for.
-_OWN_CHECKS = {"lambda": {"runtime"}}
+# Members whose choices a service has its own sentence for.
+_OWN_CHECKS = {"cloudwatch": "unit", "lambda": "runtime"}
 _NAMES = "It must contain only alphanumeric characters and/or the following: +=,.@_-"
 _PATHS = (
     "It must begin and end with / and contain only alphanumeric characters and/or / characters."
@@ -79,7 +79,12 @@ def explain_failure(original: Any, response: Any) -> Any:
     try:
         return original(response)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        refused = _no_arn(response) or _absent(response, error) or _false_token(response)
+        refused = (
+            _no_arn(response)
+            or _absent(response, error)
+            or _unsaid(response, error)
+            or _false_token(response)
+        )
         if refused is None:
             raise
         LOG.warning("%s is refused: %s", response._get_action(), refused[1], exc_info=error)
@@ -122,6 +127,17 @@ def _absent(response: Any, error: Exception) -> tuple[str, str] | None:
     errors = (shape.name for shape in model.operation_model(response._get_action()).error_shapes)
     code = next((one for one in errors if any(mark in one for mark in _NOT_THERE)), "")
     return code or "ResourceNotFoundException", f"{name[:_MAX_SHOWN]} does not exist."
+
+
+def _unsaid(response: Any, error: Exception) -> tuple[str, str] | None:
+    """Return the code and the sentence where a lookup failed over a member that was not given."""
+    name = error.args[0] if isinstance(error, KeyError) and error.args else None
+    model = get_service_model(response.boto3_service_name)
+    shape = model.operation_model(response._get_action()).input_shape
+    if shape is None or not isinstance(name, str) or not has_member(shape, name):
+        return None
+    sentence = _sentence(response.boto3_service_name, [Fault(name[:1].lower() + name[1:], None)])
+    return _codes(response)[0], sentence
 
 
 def _false_token(response: Any) -> tuple[str, str] | None:
@@ -183,12 +199,12 @@ def _protocol(response: Any) -> str:
 
 def _faults(response: Any) -> list[Fault]:
     service = response.boto3_service_name.replace("-", "")
-    own = _OWN_CHECKS.get(service, ())
+    own = _OWN_CHECKS.get(service, "")
     return [
         fault
         for shape, value, name in _given(response)
         for fault in faults(shape, value, name, minima_only=service not in _REVIEWED)
-        if fault.value is None or fault.place not in own
+        if fault.value is None or fault.place.rpartition(".")[2] != own
     ]
 
 

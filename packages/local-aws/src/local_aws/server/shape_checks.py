@@ -73,7 +73,7 @@ class Fault:
     place: str
     value: Any
     # As it follows "Member must" or "Map keys must".
-    constraint: str
+    constraint: str = "not be null"
     subject: str = "Member"
     is_secret: bool = False
 
@@ -120,9 +120,19 @@ def faults(shape: Shape, value: Any, name: str = "", *, minima_only: bool = Fals
     return found
 
 
-def require_types(shape: Shape, value: Any) -> None:
-    """Raise Malformed for a value that is not of its shape's type."""
-    faults(shape, value, minima_only=True)
+def has_member(shape: Shape, name: str) -> bool:
+    """Return whether a structure within a shape has a member of that name."""
+    waiting, seen = [_node(shape, minima_only=True)], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if name in (node.members or ()):
+            return True
+        inner = [member for _, member in (node.members or {}).values()]
+        waiting += [*inner, *([node.value] if node.value else [])]
+    return False
 
 
 def _walk(node: _Node, value: Any, place: _Place, found: list[Fault]) -> None:
@@ -140,34 +150,34 @@ def _walk(node: _Node, value: Any, place: _Place, found: list[Fault]) -> None:
                 _walk(member[1], given, (place, member[0]), found)
         for name, sent in node.required:
             if value.get(sent) is None and value.get(name) is None:
-                found.append(Fault(_joined((place, _lower(name))), None, "not be null"))
-    elif node.key is not None and node.value is not None:
-        _walk_all(node.key, value, place, found, "Map keys")
-        _walk_all(node.value, value, place, found, "Map value")
+                found.append(Fault(_joined((place, _lower(name))), None))
     elif node.value is not None:
-        _walk_all(node.value, value, place, found, "Member")
+        if node.key is not None:
+            _walk_all(node, node.key, value, place, found)
+        _walk_all(node, node.value, value, place, found)
 
 
-def _walk_all(node: _Node, whole: Any, place: _Place, found: list[Fault], subject: str) -> None:
-    """Walk through what a list or a map has; texts and numbers have one fault together."""
-    each = whole.values() if subject == "Map value" else whole
-    if node.members is None and node.value is None:
-        for number, value in enumerate(each, 1):
-            if value is not None and not node.takes(value):
-                _walk(node, value, (place, f"{number}.member"), found)
-        if node.constraints and any(
-            forbids(value) for value in each if value is not None for forbids, _ in node.constraints
-        ):
-            words = f"satisfy constraint: [{node.words}]"
-            found.append(Fault(_joined(place), whole, words, subject, node.is_secret))
-    elif isinstance(whole, Mapping):
-        for name, value in whole.items():
+def _walk_all(node: _Node, part: _Node, whole: Any, place: _Place, found: list[Fault]) -> None:
+    """Walk through the keys or values of a list or a map; texts and numbers have one fault."""
+    is_map, is_key = node.key is not None, part is node.key
+    if part.members is not None or part.value is not None:
+        named = whole.items() if is_map else ((f"{n}.member", v) for n, v in enumerate(whole, 1))
+        for name, value in named:
             if value is not None:
-                _walk(node, value, (place, str(name)), found)
-    else:
-        for number, value in enumerate(each, 1):
-            if value is not None:
-                _walk(node, value, (place, f"{number}.member"), found)
+                _walk(part, value, (place, str(name)), found)
+        return
+    is_broken = False
+    for number, value in enumerate(whole.values() if is_map and not is_key else whole, 1):
+        if value is None:
+            continue
+        if not part.takes(value):
+            _walk(part, value, (place, f"{number}.member"), found)
+        is_broken = is_broken or any(forbids(value) for forbids, _ in part.constraints)
+    if is_broken:
+        subject = "Map keys" if is_key else "Map value" if is_map else "Member"
+        words = f"satisfy constraint: [{part.words}]"
+        secret = node.is_secret or part.is_secret
+        found.append(Fault(_joined(place), whole, words, subject, secret))
 
 
 @functools.cache

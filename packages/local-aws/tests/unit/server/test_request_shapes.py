@@ -257,6 +257,14 @@ def test_a_number_of_the_query_is_within_its_bounds() -> None:
             "InvalidParameterException",
             "nextToken is not valid",
         ),
+        (
+            Request(
+                "stepfunctions", "TagResource", {"resourceArn": "arn:aws:x:y:z:n", "tags": [{}]}
+            ),
+            KeyError("key"),
+            "ValidationException",
+            "Value null at 'key' failed to satisfy constraint: Member must not be null",
+        ),
     ],
 )
 def test_an_action_that_fails_over_what_is_not_there_says_so(

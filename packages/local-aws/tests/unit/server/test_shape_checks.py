@@ -137,12 +137,21 @@ def test_values_of_a_list_have_one_fault_together() -> None:
     shape = get_service_model("lambda").operation_model("CreateFunction").input_shape
     assert shape is not None
     (fault,) = faults(shape.members["Layers"], ["a", "b"], "Layers")
-    start, _, last = str(fault).partition("length less than or equal to 140, ")
-    assert start == (
+    assert str(fault).startswith(
         "Value '[a, b]' at 'layers' failed to satisfy constraint: Member must satisfy constraint: "
-        "[Member must have "
+        "[Member must have length less than or equal to 2048, Member must have length greater than "
+        "or equal to 1, Member must satisfy regular expression pattern: "
     )
-    assert "Member must satisfy regular expression pattern: " in last
+
+
+def test_a_secret_map_is_not_shown() -> None:
+    shape = get_service_model("lambda").operation_model("CreateFunction").input_shape
+    assert shape is not None
+    found = faults(shape.members["Environment"], {"Variables": {"_X": "secret"}}, "Environment")
+    assert [str(fault) for fault in found] == [
+        "Value at 'environment.variables' failed to satisfy constraint: Map keys must satisfy "
+        "constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]"
+    ]
 
 
 _JAVAS_ONLY = (
