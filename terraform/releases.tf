@@ -7,6 +7,20 @@ locals {
   answering = { release = var.active_release, threshold = local.threshold, labels = local.labels }
 }
 
+locals {
+  # By region, account and name, which an image's name and a repository's ARN have in common.
+  pulled_repositories = [
+    for arn in concat([local.arns.repository, local.builtin_repository_arn], var.model_repository_arns) :
+    join("/", slice(split(":", replace(arn, ":repository/", ":")), 3, 6))
+  ]
+  served_images = [for name in compact([var.active_release, var.shadow_release, try(var.challenger.release, null)]) : var.releases[name].image]
+  foreign_images = [
+    for image in distinct(local.served_images) : image
+    if !contains(local.pulled_repositories, try(format("%[2]s/%[1]s/%[3]s", regex("^([0-9]{12})\\.dkr\\.ecr\\.([a-z0-9-]+)\\.[a-z.]+/([^:@]+)", image)...), ""))
+    || !strcontains(image, ".dkr.ecr.${var.region}.")
+  ]
+}
+
 resource "aws_s3_object" "chosen_release" {
   #checkov:skip=CKV_AWS_186:the bucket encrypts with the environment's key
 
@@ -14,6 +28,14 @@ resource "aws_s3_object" "chosen_release" {
   key          = "daily-report/chosen-release.json"
   content      = jsonencode(local.answering)
   content_type = "application/json"
+
+  # Before anything is changed: SageMaker says so only when the endpoint is created.
+  lifecycle {
+    precondition {
+      condition     = length(local.foreign_images) == 0
+      error_message = "The role may not pull ${join(", ", local.foreign_images)}: a release's image must be in ${local.arns.repository} or in a repository of ${var.region} in model_repository_arns, and that repository must let the account ${data.aws_caller_identity.this.account_id} pull."
+    }
+  }
 }
 
 resource "aws_s3_object" "active_release" {
