@@ -34,6 +34,7 @@ CLOSED = {
     "describe_import": "imports from S3",
     "export_table_to_point_in_time": "exports to S3",
     "describe_export": "exports to S3",
+    "list_exports": "exports to S3",
     "put_resource_policy": "policies of tables",
 }
 # Settings of CreateTable and UpdateTable that would be taken and passed over.
