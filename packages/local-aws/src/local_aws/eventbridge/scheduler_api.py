@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.htm
 
 import json
 from typing import Any
-from urllib.parse import unquote
 
 from moto.core.exceptions import JsonRESTError
 from moto.scheduler.exceptions import ScheduleGroupNotFound, ValidationException
