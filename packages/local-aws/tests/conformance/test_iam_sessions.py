@@ -124,9 +124,7 @@ def test_a_service_takes_a_role_anew_that_was_deleted_and_created_again(aws: Aws
         RoleName=role.name,
         AssumeRolePolicyDocument=policy(service | {"Action": "sts:AssumeRole"}),
     )
-    iam.put_role_policy(
-        RoleName=role.name, PolicyName="own", PolicyDocument=policy(allow("sqs:*"))
-    )
+    iam.put_role_policy(RoleName=role.name, PolicyName="own", PolicyDocument=policy(allow("sqs:*")))
     assert "FunctionError" not in invoke(FunctionName=role.name)
 
 
