@@ -87,7 +87,8 @@ def _entries(content: bytes, max_bytes: int) -> list[zipfile.ZipInfo]:
     size = sum(entry.file_size for entry in entries)
     if size > max_bytes:
         raise LocalAwsError(
-            f"The deployment package unpacks to {size:,} bytes; at most {max_bytes:,} are taken."
+            f"The deployment package unpacks to {size:,} bytes; "
+            f"at most {max_bytes:,} bytes are taken."
         )
     return entries
 
