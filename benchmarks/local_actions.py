@@ -1,6 +1,7 @@
 """Every action that moto knows, called once each on a running server, which then stops and starts.
 
     python benchmarks/local_actions.py                     # the open services, a minute or two
+    python benchmarks/local_actions.py --wrong 0.2         # a fifth of the values are wrong ones
     python benchmarks/local_actions.py --all --seconds 900 # every service of moto's, opened
 
 Prints how the calls ended. The exit status is 1 where a call was answered with 500 or more or not
@@ -44,6 +45,7 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="open every service of moto's too")
     parser.add_argument("--seconds", type=float, default=300, help="at most so long")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--wrong", type=float, default=0, help="the share of wrong values")
     parser.add_argument("services", nargs="*", help="only these, by botocore's names")
     arguments = parser.parse_args()
     names = set(arguments.services or MODELS.values())
@@ -57,7 +59,11 @@ def main() -> int:
         with LocalAws.start(home, 0, {}) as local:
             began = time.monotonic()
             calls = call_actions(
-                local.endpoint_url, sorted(names), seconds=arguments.seconds, seed=arguments.seed
+                local.endpoint_url,
+                sorted(names),
+                seconds=arguments.seconds,
+                seed=arguments.seed,
+                wrong=arguments.wrong,
             )
             took = time.monotonic() - began
             wrong += [f"{name}: {fault}" for name, fault in sorted(calls.faults.items())]

@@ -142,23 +142,44 @@ def add_release(
 ) -> Releases:
     """Write one more release into the file, active unless `activate` is false; return them all.
 
-    `assignments` replace those of the file, None keeps them.
+    See `with_release`.
+    """
+    known = read_releases(path)
+    return write_releases(
+        path, with_release(known, release, activate=activate, assignments=assignments)
+    )
+
+
+def with_release(
+    known: Releases,
+    release: Release,
+    *,
+    activate: bool = True,
+    share: float | None = None,
+    assignments: Mapping[str, Assignment] | None = None,
+) -> Releases:
+    """Return the releases with one more, active unless `activate` is false; nothing is written.
+
+    With a `share` it challenges the active one. `assignments` replace those of the file, None
+    keeps them.
 
     What differs from a release of the file only in its id is that release: none is added, and
     the older one is activated. Raises ReleaseError where the id is taken by another content:
-    endpoint configurations carry it in their names.
+    endpoint configurations carry it in their names; and where it cannot challenge the active one.
     """
-    known = read_releases(path)
     if assignments is not None:
         known = replace(known, assignments=assignments)
-    if name := same_release(known, release):
-        return _write(path, _activated(known, name) if activate else known)
-    if known.releases.get(release.id, release) != release:
-        raise ReleaseError(
-            f"Release {release.id} exists already with another content; give this one a new id."
-        )
-    known = replace(known, releases={**known.releases, release.id: release})
-    return _write(path, _activated(known, release.id) if activate else known)
+    name = same_release(known, release)
+    if not name:
+        if known.releases.get(release.id, release) != release:
+            raise ReleaseError(
+                f"Release {release.id} exists already with another content; give this one a new id."
+            )
+        name = release.id
+        known = replace(known, releases={**known.releases, name: release})
+    if share is not None:
+        return _challenged(known, name, share)
+    return _activated(known, name) if activate else known
 
 
 def same_release(known: Releases, release: Release) -> str:
@@ -179,7 +200,7 @@ def activate(path: Path, release: str | None) -> Releases:
             f"There is no release {release!r} in {path}; "
             f"it has {', '.join(sorted(known.releases)) or 'none'}."
         )
-    return _write(path, _activated(known, release))
+    return write_releases(path, _activated(known, release))
 
 
 def challenge(path: Path, release: str, share: float) -> Releases:
@@ -189,13 +210,17 @@ def challenge(path: Path, release: str, share: float) -> Releases:
     there is no active release, or the two are not different ones with the same labels.
     """
     known = read_releases(path)
-    if known.active is None:
-        raise ReleaseError("There is no active release to be challenged: inv release")
-    if release not in known.releases:
+    if known.active is not None and release not in known.releases:
         raise ReleaseError(
             f"There is no release {release!r} in {path}; "
             f"it has {', '.join(sorted(known.releases))}."
         )
+    return write_releases(path, _challenged(known, release, share))
+
+
+def _challenged(known: Releases, release: str, share: float) -> Releases:
+    if known.active is None:
+        raise ReleaseError("There is no active release to be challenged: inv release")
     if release == known.active:
         raise ReleaseError(f"{release} is the active release; another one can challenge it.")
     theirs, own = (known.releases[name].labels for name in (release, known.active))
@@ -205,12 +230,12 @@ def challenge(path: Path, release: str, share: float) -> Releases:
             "releases on one endpoint have the same classes in the same order. `inv rollback "
             f"{release}` makes it the active release without a comparison."
         )
-    return _write(path, replace(known, challenger=Challenger(release, share)))
+    return replace(known, challenger=Challenger(release, share))
 
 
 def end_challenge(path: Path) -> Releases:
     """Have the active release answer all requests again; return the releases."""
-    return _write(path, replace(read_releases(path), challenger=None))
+    return write_releases(path, replace(read_releases(path), challenger=None))
 
 
 def _activated(known: Releases, release: str | None) -> Releases:
@@ -232,7 +257,7 @@ def drop_releases(path: Path, gone: Iterable[str]) -> Releases:
     known = known if known.active not in dropped else _activated(known, None)
     if known.challenger and known.challenger.release in dropped:
         known = replace(known, challenger=None)
-    return _write(path, replace(known, releases=left))
+    return write_releases(path, replace(known, releases=left))
 
 
 def require_same_assignments(path: Path, settings: Mapping[str, Assignment]) -> None:
@@ -259,7 +284,8 @@ def _assigned(assignments: Mapping[str, Assignment], name: str) -> str:
     return f"bay {found.bay}, {found.orders}, {found.max_km:g} km" if found else "none"
 
 
-def _write(path: Path, releases: Releases) -> Releases:
+def write_releases(path: Path, releases: Releases) -> Releases:
+    """Write the file of an environment's releases where it differs, and return them."""
     write_if_changed(path, releases.dumps().encode())
     return releases
 

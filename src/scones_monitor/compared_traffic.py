@@ -82,6 +82,7 @@ class Subject:
             variant=self.variant,
             truth=truth or {},
             inference_ids=inference_ids,
+            history=self.history,
         )
 
     def image(self, place: Place) -> bytes | None:

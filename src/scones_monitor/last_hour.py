@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from scones_monitor.drift.two_sample_tests import CLASS_MIX, DriftFigure, Verdic
 from scones_monitor.formats import count, percent
 from scones_monitor.period_summary import GOLDEN
 from scones_monitor.report import ReportData
-from scones_monitor.statistics import Share
+from scones_monitor.statistics import Share, share
 from scones_monitor.variant_comparison import VariantComparison
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class ClassFigures:
 class LiveFigures:
     """One period of an endpoint's traffic.
 
-    `review` are the images below the threshold. `classes` are the answered ones, the most
+    `review` are the images below the threshold, `releases` those of each release where the period
+    has more than one. `classes` are the answered ones, the most
     frequent first, `other_classes` how many more there are. `captured` are the records there
     are of those that data capture was to write, None where it is not known, as are
     `invocations`, `errors` and `latency_ms` (90th percentile). All are of the active release;
@@ -71,6 +72,7 @@ class LiveFigures:
     errors: int | None = None
     latency_ms: float | None = None
     challenger: str = ""
+    releases: Mapping[str, Share] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
@@ -117,6 +119,9 @@ def live_figures(data: ReportData) -> LiveFigures:
         errors=metrics.failed if metrics else None,
         latency_ms=metrics.overall.get("p90") if metrics else None,
         challenger=_challenger_text(data.variants) if data.variants else "",
+        releases={name: share(~summary.accepted[own]) for name, own in data.by_release.items()}
+        if len(data.by_release) > 1
+        else {},
     )
 
 
@@ -146,6 +151,8 @@ def line(figures: LiveFigures) -> str:
 def rows(figures: LiveFigures) -> list[tuple[str, str]]:
     """Return the figures as names and texts, each with its n where it is of a sample."""
     found = [("images", count(figures.images)), ("review", _share_text(figures.review))]
+    for name, review in figures.releases.items():
+        found.append((f"review, {name}", _share_text(review)))
     for label, each in figures.classes.items():
         found.append((label, f"{percent(each.share.value)}, median {each.median:.3f}"))
     if figures.other_classes:

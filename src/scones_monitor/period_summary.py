@@ -1,13 +1,13 @@
 """Summary of a period's records, read from the archive a part at a time.
 
-Kept of each record are 12 bytes (time, confidence, label, truth), so that every share and
-percentile is exact; input statistics, entropies and whole answers are kept of a sample: the
+Kept of each record are 16 bytes (time, confidence, threshold, label, truth), so that every share
+and percentile is exact; input statistics, entropies and whole answers are kept of a sample: the
 records whose events have the lowest hashes, which is uniform and the same in each reading.
-Memory grows by these 12 bytes a record and with the records of the busiest day.
+Memory grows by these 16 bytes a record and with the records of the busiest day.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -26,6 +26,7 @@ from scones_monitor.record_archive import (
     Part,
     text_hash,
 )
+from scones_monitor.release_history import NO_HISTORY, History
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int16]
@@ -49,7 +50,8 @@ class Query:
     """Which records: `since` included, `until` not, both aware; None is without an end.
 
     `labels` are the classes of the model in its order. `truth` maps inference ids to class names.
-    With `inference_ids` only records of these requests are taken.
+    With `inference_ids` only records of these requests are taken. What `history` says of the time
+    of a record goes before `threshold` and `labels`: another release may have answered.
     """
 
     labels: tuple[str, ...]
@@ -59,6 +61,7 @@ class Query:
     variant: str = ""
     truth: Mapping[str, str] = field(default_factory=dict)
     inference_ids: Sequence[str] | None = None
+    history: History = NO_HISTORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,8 @@ class Rows:
 class Summary:
     """A period's records. The arrays have a row a record, in no particular order.
 
-    `time`: uint32 seconds since 1970; `label`: an index of `labels`; `truth`: one of `truth_names`,
+    `time`: uint32 seconds since 1970; `thresholds`: what decided on each, where `threshold` is that
+    of the active release; `label`: an index of `labels`; `truth`: one of `truth_names`,
     NO_LABEL where it is not known. `other_classes` are those that people named and the model does
     not know: its answer to such an image is wrong, whatever it is. `images` counts records by the
     state of their image; `files` are the capture files that were read.
@@ -148,6 +152,7 @@ class Summary:
     threshold: float
     time: NDArray[np.uint32]
     confidence: Floats
+    thresholds: Floats
     label: Labels
     truth: Labels
     sample: Rows
@@ -165,10 +170,19 @@ class Summary:
 
     @property
     def accepted(self) -> NDArray[np.bool_]:
-        """Which records reach the threshold."""
-        # A float32 may lie below the double it was made of.
-        reached: NDArray[np.bool_] = self.confidence >= np.float32(self.threshold)
+        """Which records reach the threshold of the release that answered them."""
+        # Both are float32, which may lie below the double it was made of.
+        reached: NDArray[np.bool_] = self.confidence >= self.thresholds
         return reached
+
+    def decided_by(self, chosen: NDArray[np.bool_] | None = None) -> tuple[float, ...]:
+        """Return the thresholds that decided on the records, or on the chosen ones, lowest first.
+
+        That of the active release where there are no records.
+        """
+        found = np.unique(self.thresholds if chosen is None else self.thresholds[chosen])
+        # A float32 has seven digits.
+        return tuple(round(float(each), 6) for each in found) or (self.threshold,)
 
     @property
     def truth_names(self) -> tuple[str, ...]:
@@ -189,7 +203,8 @@ class Summary:
     def with_answers(self, answers: Sequence[tuple[datetime, str, float, str]]) -> "Summary":
         """Return the summary with answers of which no record is there.
 
-        Each is (time, label, confidence, truth), the truth empty where it is not known.
+        Each is (time, label, confidence, truth), the truth empty where it is not known. The active
+        release gave them.
         """
         known = [each for each in answers if each[1] in self.labels]
         given = dict.fromkeys(truth for _, _, _, truth in known if truth)
@@ -203,6 +218,9 @@ class Summary:
             self,
             time=np.concatenate([self.time, time]),
             confidence=np.concatenate([self.confidence, confidence]),
+            thresholds=np.concatenate(
+                [self.thresholds, np.full(len(known), self.threshold, np.float32)]
+            ),
             label=np.concatenate([self.label, label]),
             truth=np.concatenate([self.truth, truth]),
             other_classes=other,
@@ -239,7 +257,7 @@ class _Fold:
         self.truth_used = 0
         wanted = query.inference_ids
         self.wanted = None if wanted is None else np.array([*map(text_hash, wanted)], np.uint64)
-        self.columns: list[tuple[NDArray[np.uint32], Floats, Labels, Labels]] = []
+        self.columns: list[tuple[NDArray[np.uint32], Floats, Floats, Labels, Labels]] = []
         self.size = max(1, min(SAMPLE, _SAMPLE_CELLS // len(query.labels)))
         self.sample = _rows(0, len(query.labels))
         self.least: list[Place] = []
@@ -307,7 +325,7 @@ class _Fold:
         """Count these rows of a part."""
         if not len(rows):
             return
-        table = part.read().take(pa.array(rows))
+        table = self._of_these_classes(part.read().take(pa.array(rows)))
         classes, label = _numpy(table, "classes"), self._labels(table)
         other = (classes != 0) & (classes != len(self.query.labels))
         for number in np.unique(classes[other]):
@@ -319,21 +337,55 @@ class _Fold:
         table, label = table.take(pa.array(fine)), label[fine]
         confidence = _numpy(table, "confidence").astype(np.float32)
         truth = self._truth(_numpy(table, "inference"))
-        time = (_milliseconds(table) // 1000).astype(np.uint32)
-        self.columns.append((time, confidence, label, truth))
+        time = _seconds(table)
+        thresholds = self._thresholds(time)
+        self.columns.append((time, confidence, thresholds, label, truth))
         image = _numpy(table, "image")
         self.images.update(image.tolist())
         self.other_clock += int(_numpy(table, "clock").sum())
         names = (*self.query.labels, *self.other)
         places = _Places(part, table, names, label, truth)
-        self._gallery(places, confidence, label, truth, (image != NO_IMAGE) & (image != UNREADABLE))
+        shown = (image != NO_IMAGE) & (image != UNREADABLE)
+        wrong = (truth != NO_LABEL) & (truth != label) & (confidence >= thresholds)
+        self._gallery(places, confidence, shown, shown & wrong)
         self._sample(table, label, confidence, places)
+
+    def _of_these_classes(self, table: pa.Table) -> pa.Table:
+        """Return the records without those of releases that are known to have other classes."""
+        stretches, place = self.query.history.at(_seconds(table))
+        keep = np.ones(len(table), np.bool_)
+        for number in np.unique(place):
+            stretch, own = stretches[number], place == number
+            if stretch and stretch.labels and set(stretch.labels) != set(self.query.labels):
+                named = stretch.release or "one of a roll-out"
+                self.exclude(f"answers of a release with other classes: {named}", int(own.sum()))
+                keep &= ~own
+        return table if keep.all() else table.filter(pa.array(keep))
+
+    def _orders(self, table: pa.Table) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.int16]]]:
+        """Yield records whose release has the classes in another order, and the query's index."""
+        stretches, place = self.query.history.at(_seconds(table))
+        classes = _numpy(table, "classes")
+        for number in np.unique(place):
+            names = stretch.labels if (stretch := stretches[number]) else ()
+            if names and names != self.query.labels:
+                order = np.array([self.index[name] for name in names], np.int16)
+                yield (place == number) & (classes == len(names)), order
+
+    def _thresholds(self, time: NDArray[np.uint32]) -> Floats:
+        """Return the threshold that decided on the answers of these times."""
+        stretches, place = self.query.history.at(time)
+        known = [each.threshold if each else None for each in stretches]
+        values = [self.query.threshold if each is None else each for each in known]
+        return np.array(values, np.float32)[place]
 
     def _labels(self, table: pa.Table) -> Labels:
         """Return the index of each answered label, NO_LABEL for a name that the model lacks."""
         label: Labels = _numpy(table, "label").astype(np.int16)
         for row in np.flatnonzero(_numpy(table, "classes") == 0):
             label[row] = self.index.get(table["name"][int(row)].as_py(), NO_LABEL)
+        for own, order in self._orders(table):
+            label[own] = order[label[own]]
         return label
 
     def _truth(self, inference: NDArray[np.uint64]) -> Labels:
@@ -349,16 +401,14 @@ class _Fold:
         self,
         places: "_Places",
         confidence: Floats,
-        label: Labels,
-        truth: Labels,
         shown: NDArray[np.bool_],
+        wrong: NDArray[np.bool_],
     ) -> None:
         rows = np.flatnonzero(shown)
         lowest = rows[np.argsort(confidence[rows], kind="stable")[:MAX_GALLERY_IMAGES]]
         self.least += places.of(lowest)
         self.least = sorted(self.least, key=lambda place: place.confidence)[:MAX_GALLERY_IMAGES]
-        wrong = shown & (truth != NO_LABEL) & (truth != label)
-        rows = np.flatnonzero(wrong & (confidence >= np.float32(self.query.threshold)))
+        rows = np.flatnonzero(wrong)
         self.wrong += places.of(rows[np.argsort(-confidence[rows])[:MAX_GALLERY_IMAGES]])
         self.wrong = sorted(self.wrong, key=lambda place: -place.confidence)[:MAX_GALLERY_IMAGES]
 
@@ -377,6 +427,8 @@ class _Fold:
         if whole.any():
             lists = taken["probabilities"].combine_chunks().filter(pa.array(whole))
             answers[whole] = lists.values.to_numpy().reshape(-1, len(self.query.labels))
+        for own, order in self._orders(taken):
+            answers[own] = answers[own][:, np.argsort(order)]
         found = np.empty(len(rows), object)
         found[:] = places.of(rows)
         self.sample = self.sample.followed_by(
@@ -397,8 +449,9 @@ class _Fold:
     def summary(self) -> Summary:
         lost = len(self.truth_ids) - self.truth_used
         self.exclude(LOST_LABELS, max(0, lost), kind="label")
-        empty = (np.empty(0, np.uint32), np.empty(0, np.float32), *(np.empty(0, np.int16),) * 2)
-        time, confidence, label, truth = (
+        floats, labels = np.empty(0, np.float32), np.empty(0, np.int16)
+        empty = (np.empty(0, np.uint32), floats, floats, labels, labels)
+        time, confidence, thresholds, label, truth = (
             np.concatenate(column) for column in zip(*(self.columns or [empty]), strict=True)
         )
         known = len(self.query.labels)
@@ -410,6 +463,7 @@ class _Fold:
             threshold=self.query.threshold,
             time=time,
             confidence=confidence,
+            thresholds=thresholds,
             label=label,
             truth=truth.astype(np.int16),
             sample=self.sample,
@@ -494,6 +548,10 @@ def _numpy(table: pa.Table, name: str) -> NDArray[Any]:
 def _milliseconds(table: pa.Table) -> NDArray[np.int64]:
     found: NDArray[np.int64] = table["time"].cast(pa.int64()).to_numpy()
     return found
+
+
+def _seconds(table: pa.Table) -> NDArray[np.uint32]:
+    return (_milliseconds(table) // 1000).astype(np.uint32)
 
 
 def _utc(seconds: float) -> datetime:

@@ -2,12 +2,13 @@
 
 One is written before an endpoint is updated, the other once the update is over; the versions of
 both are the history. The time in a release's id is not: a release
-that a rollback activates again is older than what it replaces.
+that a rollback activates again is older than what it replaces. They also say what the answers
+were judged by: the threshold, and the classes.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ ACTIVE = "daily-report/active-release.json"
 ROLLING = "During a roll-out, when either release may have answered"
 UNRECORDED = "Before releases were recorded"
 
-_MAX_BYTES = 1 << 16
+_MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,16 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """From `start` on `release` answered alone; with an empty one nobody knows which did."""
+    """From `start` on `release` answered alone; with an empty one nobody knows which did.
+
+    `threshold` decided on the answers, which are of the `labels` in the model's order; None and
+    empty where it is not recorded.
+    """
 
     start: datetime
     release: str
+    threshold: float | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,12 @@ class History:
     @property
     def activations(self) -> tuple[tuple[str, datetime], ...]:
         """Each release, and from when on it answered alone; one that came back is there again."""
-        return tuple((each.release, each.start) for each in self.stretches if each.release)
+        before = (None, *(each.release for each in self.stretches))
+        return tuple(
+            (each.release, each.start)
+            for each, last in zip(self.stretches, before, strict=False)
+            if each.release and each.release != last
+        )
 
     def alone_since(self, release: str) -> datetime | None:
         """Return from when on a release has answered alone until now.
@@ -69,17 +81,37 @@ class History:
     def of(self, time: NDArray[np.uint32]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
         """Return names, and for each record the index of its own: a release, or why it has none.
 
+        `time` is as in `at`.
+        """
+        stretches, place = self.at(time)
+        names = [UNRECORDED if each is None else each.release or ROLLING for each in stretches]
+        unique = tuple(dict.fromkeys(names))
+        return unique, np.array([unique.index(name) for name in names], np.intp)[place]
+
+    def at(self, time: NDArray[np.uint32]) -> tuple[tuple[Stretch | None, ...], NDArray[np.intp]]:
+        """Return the stretches, and for each record the index of its own; first is None, for none.
+
         `time` has seconds since 1970, cut to the second: a stretch begins with its next whole
         second where one release answers, else with the one that it is in.
         """
         starts = [
             math.floor(each.start.timestamp()) + bool(each.release) for each in self.stretches
         ]
-        names = [UNRECORDED, *(each.release or ROLLING for each in self.stretches)]
-        unique = tuple(dict.fromkeys(names))
         ordered = np.maximum.accumulate(np.array(starts, np.int64))
         place = np.searchsorted(ordered, time.astype(np.int64), side="right")
-        return unique, np.array([unique.index(name) for name in names], np.intp)[place]
+        return (None, *self.stretches), place
+
+    def thresholds(self, otherwise: float) -> list[tuple[datetime, float]]:
+        """Return the thresholds and when each began to decide; `otherwise` where none is recorded.
+
+        What decided before the first one is `otherwise`, too.
+        """
+        found: list[tuple[datetime, float]] = []
+        for each in self.stretches:
+            value = otherwise if each.threshold is None else each.threshold
+            if value != (found[-1][1] if found else otherwise):
+                found.append((each.start, value))
+        return found
 
 
 NO_HISTORY = History(())
@@ -94,21 +126,32 @@ def history_of(chosen: Sequence[Write], active: Sequence[Write]) -> History:
     """Return the history of what was chosen and of what became active, both oldest first.
 
     A roll-out is over when the write that names its version is there. Until then, and where it
-    failed until another one is over, either release may answer.
+    failed until another one is over, either release may answer, and what was deployed before
+    decides: the functions are updated last. A release that is written again has another threshold.
     """
     over = {str(write.body.get("rollout")): write for write in active}
     known = {write.version for write in chosen}
     # Old versions expire, that of a roll-out's beginning first.
     found = [_alone(write) for key, write in over.items() if key not in known]
     for write in chosen:
-        found.append(Stretch(write.time, ""))
+        last = found[-1] if found else Stretch(write.time, "")
+        if not last.release or last.release != write.body["release"]:
+            found.append(replace(last, start=write.time, release=""))
         if write.version in over:
             found.append(_alone(over[write.version]))
     return History(tuple(found))
 
 
 def _alone(write: Write) -> Stretch:
-    return Stretch(write.time, write.body["release"] or "")
+    body = write.body
+    threshold, labels = body.get("threshold"), body.get("labels")
+    names = labels if isinstance(labels, list) else []
+    return Stretch(
+        write.time,
+        body["release"] or "",
+        float(threshold) if isinstance(threshold, int | float) else None,
+        tuple(name for name in names if isinstance(name, str)),
+    )
 
 
 def _writes(s3: "S3Client", bucket: str, key: str) -> list[Write]:

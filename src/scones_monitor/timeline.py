@@ -20,7 +20,7 @@ MAX_BINS = 100
 class Timeline:
     """Bins of `step` from `start` on, which is aware; a value a bin, NaN where none is known.
 
-    `below` counts the records below the threshold; the percentiles are of confidence.
+    `below` counts the records that are not accepted; the percentiles are of confidence.
     """
 
     start: datetime
@@ -57,7 +57,7 @@ def period_bins(first: datetime, last: datetime) -> tuple[datetime, timedelta, i
 def timeline(
     time: NDArray[np.uint32],
     confidence: NDArray[np.float32],
-    threshold: float,
+    accepted: NDArray[np.bool_],
     first: datetime,
     last: datetime,
 ) -> Timeline:
@@ -67,7 +67,7 @@ def timeline(
     place = np.clip(place, 0, bins - 1).astype(np.int64)
     order = np.lexsort((confidence, place))
     count = np.bincount(place, minlength=bins)
-    below = np.bincount(place[confidence < np.float32(threshold)], minlength=bins)
+    below = np.bincount(place[~accepted], minlength=bins)
     ranked, ends = confidence[order].astype(np.float64), np.cumsum(count)
     spread = [_ranks(ranked, ends - count, count, p) for p in (0.05, 0.5, 0.95)]
     return Timeline(start, step, count, below, *spread)

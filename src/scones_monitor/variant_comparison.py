@@ -19,6 +19,7 @@ from scones_monitor.cloudwatch_metrics import EndpointMetrics
 from scones_monitor.compared_traffic import Subject, endpoint_metrics
 from scones_monitor.estimated_accuracy import estimated_accuracy
 from scones_monitor.period_summary import LOST_LABELS, NO_LABEL, Query, Summary, summarise
+from scones_monitor.release_history import NO_HISTORY
 from scones_monitor.sequential_comparison import ALPHA, Arm, Stratum, Verdict, compare
 from scones_monitor.statistics import (
     Estimate,
@@ -174,7 +175,10 @@ def compare_variants(
     other = challenger_subject(subject, challenge)
     listing = other.source.list(query.since, query.until)
     other.archive.update(other.source, listing.files)
-    own = replace(query, threshold=challenge.threshold, variant=challenge.variant)
+    # One challenger answers under its variant's name, whatever the active release was.
+    own = replace(
+        query, threshold=challenge.threshold, variant=challenge.variant, history=NO_HISTORY
+    )
     theirs = summarise(other.archive, listing.files, own)
     begin, until = theirs.span[0] if theirs.span else query.since, query.until
     if begin is None or until is None:
@@ -216,6 +220,7 @@ def since(summary: Summary, start: datetime) -> Summary:
         summary,
         time=summary.time[late],
         confidence=summary.confidence[late],
+        thresholds=summary.thresholds[late],
         label=summary.label[late],
         truth=summary.truth[late],
     )

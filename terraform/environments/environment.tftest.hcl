@@ -16,7 +16,7 @@ run "plans_with_a_release" {
   variables {
     releases = {
       one = {
-        image          = "registry/model:1"
+        image          = "123456789012.dkr.ecr.us-east-1.amazonaws.com/${var.project}-${var.environment}-model:1"
         model_data_url = "s3://${var.project}-${var.environment}-artifacts-123456789012/model/job-1/output/model.tar.gz"
         model_sha256   = "1111111111111111111111111111111111111111111111111111111111111111"
       }

@@ -306,4 +306,9 @@ run "what_answers_is_recorded_around_each_roll_out" {
     condition     = jsondecode(aws_s3_object.active_release.content).rollout == aws_s3_object.chosen_release.version_id
     error_message = "The end of a roll-out must name its beginning: else a rollback would leave no trace."
   }
+
+  assert {
+    condition     = alltrue([for object in [aws_s3_object.chosen_release, aws_s3_object.active_release] : jsondecode(object.content).threshold == local.threshold && tolist(jsondecode(object.content).labels) == tolist(local.labels)])
+    error_message = "What answers are judged by must be recorded with the release that gave them."
+  }
 }

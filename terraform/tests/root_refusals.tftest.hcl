@@ -7,6 +7,62 @@ variables {
   lambda_dir  = "./tests/fixtures/lambda"
 }
 
+run "an_image_of_a_repository_that_the_role_may_not_pull_from" {
+  command = plan
+
+  variables {
+    active_release = "one"
+    releases = {
+      one = {
+        image          = "210987654321.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1"
+        model_data_url = "s3://scones-dev-artifacts-123456789012/model/job-1/output/model.tar.gz"
+        model_sha256   = "1111111111111111111111111111111111111111111111111111111111111111"
+      }
+    }
+  }
+
+  expect_failures = [aws_s3_object.chosen_release]
+}
+
+run "an_image_of_a_repository_that_was_added" {
+  command = plan
+
+  variables {
+    active_release        = "one"
+    model_repository_arns = ["arn:aws:ecr:us-east-1:210987654321:repository/scones-dev-model"]
+    releases = {
+      one = {
+        image          = "210987654321.dkr.ecr.us-east-1.amazonaws.com/scones-dev-model:1"
+        model_data_url = "s3://scones-dev-artifacts-123456789012/model/job-1/output/model.tar.gz"
+        model_sha256   = "1111111111111111111111111111111111111111111111111111111111111111"
+      }
+    }
+  }
+
+  assert {
+    condition     = length(local.foreign_images) == 0
+    error_message = "An image of a repository in model_repository_arns must be taken."
+  }
+}
+
+run "an_image_of_another_region" {
+  command = plan
+
+  variables {
+    active_release        = "one"
+    model_repository_arns = ["arn:aws:ecr:eu-west-1:123456789012:repository/scones-dev-model"]
+    releases = {
+      one = {
+        image          = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/scones-dev-model:1"
+        model_data_url = "s3://scones-dev-artifacts-123456789012/model/job-1/output/model.tar.gz"
+        model_sha256   = "1111111111111111111111111111111111111111111111111111111111111111"
+      }
+    }
+  }
+
+  expect_failures = [aws_s3_object.chosen_release]
+}
+
 run "active_release_without_releases" {
   command = plan
 

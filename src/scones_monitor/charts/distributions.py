@@ -26,8 +26,13 @@ class Stack(NamedTuple):
     values: ArrayLike
 
 
-def confidence_histogram(stacks: Sequence[Stack], threshold: float, classes: int) -> Drawing:
-    """Return the histogram of confidences, the first stack the lower one."""
+def confidence_histogram(
+    stacks: Sequence[Stack], threshold: float, classes: int, decided_by: Sequence[float] = ()
+) -> Drawing:
+    """Return the histogram of confidences, the first stack the lower one.
+
+    The threshold is a line with its value, and each other one that decided a line.
+    """
     edges = bin_edges(threshold, classes)
     # Rounding must not push the lowest possible confidence out of the first bin.
     bars = [
@@ -56,6 +61,9 @@ def confidence_histogram(stacks: Sequence[Stack], threshold: float, classes: int
     drawing.line("axis", frame.x0, frame.y0, frame.x1, frame.y0)
     drawing.text("axis-title", "Confidence", frame.x(0.5), frame.height - 8, "middle")
     _bars(drawing, bars, top)
+    for other in (each for each in decided_by if abs(each - threshold) > 1e-6):
+        x = frame.x(axis.share(other))
+        drawing.line("threshold", x, 30, x, frame.y0)
     x = frame.x(axis.share(threshold))
     drawing.line("threshold", x, 22, x, frame.y0)
     # Half of the label's own width keeps it on the drawing.

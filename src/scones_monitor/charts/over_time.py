@@ -57,6 +57,10 @@ class Marker:
     text: str
 
 
+Step = tuple[datetime, float]
+"""A threshold, and when it began to decide."""
+
+
 class Point(NamedTuple):
     """One inference: `kind` is one of KINDS, `tip` what is shown on hovering."""
 
@@ -97,35 +101,40 @@ class OverTime:
         return drawing
 
     def points(
-        self, points: Sequence[Point], threshold: float, classes: int
+        self, points: Sequence[Point], thresholds: Sequence[Step], classes: int
     ) -> tuple[Drawing, Drawing]:
-        """Return each inference's confidence, the threshold a dashed line."""
-        top = max([threshold, *(point.confidence for point in points)])
+        """Return each inference's confidence, the thresholds a dashed line with steps."""
+        steps = self._within(thresholds)
+        top = max(*(value for _, value in steps), *(point.confidence for point in points))
         axis = ConfidenceAxis.over(top, classes)
-        reached = sum(point.confidence >= threshold for point in points)
+        reached = sum(point.kind.startswith("accepted") for point in points)
         order = list(KINDS)
         made = []
         for frame in frames(420):
             drawing = self._confidence(
                 frame, axis, f"{plural(len(points), 'inference')}, {count(reached)} of them at or "
-                f"above the threshold of {format_threshold(threshold)}.",
+                f"above the threshold of {_then(steps)}.",
             )  # fmt: skip
             for point in sorted(points, key=lambda each: order.index(each.kind)):
                 x, y = frame.x(self.axis.share(point.time)), frame.y(axis.share(point.confidence))
                 mark(drawing, point.kind, x, y, point.tip)
-            _threshold_line(drawing, threshold, axis)
+            self._threshold_line(drawing, steps, axis)
             made.append(self._finish(drawing))
         return made[0], made[1]
 
-    def bands(self, line: Timeline, threshold: float, classes: int) -> tuple[Drawing, Drawing]:
+    def bands(
+        self, line: Timeline, thresholds: Sequence[Step], classes: int
+    ) -> tuple[Drawing, Drawing]:
         """Return the median of confidence in each bin, within its 5th to 95th percentile."""
-        axis = ConfidenceAxis.over(float(np.nanmax([threshold, *line.p95])), classes)
+        steps = self._within(thresholds)
+        top = float(np.nanmax([*(value for _, value in steps), *line.p95]))
+        axis = ConfidenceAxis.over(top, classes)
         made = []
         for frame in frames(420):
             drawing = self._confidence(
                 frame, axis, f"{plural(int(line.count.sum()), 'inference')} in "
                 f"{plural(int((line.count > 0).sum()), 'interval')}: the median, and the range of "
-                f"the middle 90 %. The threshold is {format_threshold(threshold)}.",
+                f"the middle 90 %. The threshold is {_then(steps)}.",
             )  # fmt: skip
             for run in _runs(line.p50):
                 xs = [frame.x(self.axis.share(line.middles[i])) for i in run]
@@ -146,9 +155,35 @@ class OverTime:
                         f"n = {count(int(line.count[i]))}"
                     )
                     drawing.add("circle", "dot first", tip, cx=x, cy=y, r=2.4)
-            _threshold_line(drawing, threshold, axis)
+            self._threshold_line(drawing, steps, axis)
             made.append(self._finish(drawing))
         return made[0], made[1]
+
+    def _within(self, thresholds: Sequence[Step]) -> list[Step]:
+        """Return the thresholds of the axis' time, the first from its start on."""
+        earlier = [value for time, value in thresholds if time <= self.axis.start]
+        later = [(time, value) for time, value in thresholds if time > self.axis.start]
+        first = earlier[-1] if earlier else thresholds[0][1]
+        return [(self.axis.start, first), *(each for each in later if each[0] < self.axis.end)]
+
+    def _threshold_line(
+        self, drawing: Drawing, steps: Sequence[Step], axis: ConfidenceAxis
+    ) -> None:
+        """Draw the thresholds as one line with steps, the last one's value at its end."""
+        frame, (_, last) = drawing.frame, steps[-1]
+        places = [
+            (frame.x(self.axis.share(time)), frame.y(axis.share(value))) for time, value in steps
+        ]
+        ends = [x for x, _ in places[1:]] + [frame.x1]
+        for i, ((x, y), end) in enumerate(zip(places, ends, strict=True)):
+            if i:
+                drawing.line("threshold", x, places[i - 1][1], x, y)
+            drawing.line("threshold", x, y, end, y)
+        y = places[-1][1]
+        drawing.text("threshold-label", "threshold", frame.x1 + 6, y - 3, "start")
+        drawing.text(
+            "threshold-label strong", format_threshold(last), frame.x1 + 6, y + 13, "start"
+        )
 
     def _confidence(self, frame: Frame, axis: ConfidenceAxis, description: str) -> Drawing:
         drawing = self._drawing(frame, "confidence", "Confidence over time", description)
@@ -240,14 +275,8 @@ def glyph(name: str) -> Drawing:
     return drawing
 
 
-def _threshold_line(drawing: Drawing, threshold: float, axis: ConfidenceAxis) -> None:
-    frame = drawing.frame
-    y = frame.y(axis.share(threshold))
-    drawing.line("threshold", frame.x0, y, frame.x1, y)
-    drawing.text("threshold-label", "threshold", frame.x1 + 6, y - 3, "start")
-    drawing.text(
-        "threshold-label strong", format_threshold(threshold), frame.x1 + 6, y + 13, "start"
-    )
+def _then(steps: Sequence[Step]) -> str:
+    return ", then ".join(format_threshold(value) for _, value in steps)
 
 
 def _runs(values: NDArray[np.float64]) -> list[list[int]]:

@@ -227,6 +227,7 @@ def figures(data: ReportData) -> dict[str, Any]:
         "estimated_accuracy_interval": list(data.estimate.interval) if data.estimate else None,
         "estimated_accuracy_n": data.estimate.n if data.estimate else 0,
         "threshold": summary.threshold,
+        "thresholds": list(summary.decided_by()),
         "precision_at_threshold": data.precision.value,
         "precision_n": data.precision.total,
         "coverage_at_threshold": data.coverage.value,

@@ -38,6 +38,7 @@ from scones_monitor.report.tables import (
     by_variant,
     entropy_text,
     quality,
+    thresholds,
     unusual,
 )
 from scones_monitor.report.text import findings, headline, key_figures, verdict
@@ -121,6 +122,7 @@ class _Page:
                 else {"legend": [], "charts": {}, "invocations_drawn": False}
             ),
             **(self._distributions() if len(summary) else {"histogram": "", "stacks": []}),
+            "thresholds": thresholds(summary),
             "entropy": entropy_text(summary),
             "by_class": by_class(data),
             "by_release": by_release(data),
@@ -143,8 +145,9 @@ class _Page:
     def _over_time(self) -> dict[str, Any]:
         data, summary = self.data, self.data.summary
         first, last = _plotted(data)
-        line = timeline(summary.time, summary.confidence, summary.threshold, first, last)
+        line = timeline(summary.time, summary.confidence, summary.accepted, first, last)
         time = OverTime(TimeAxis(line.start, line.end), self._markers())
+        steps = [(line.start, summary.threshold), *data.history.thresholds(summary.threshold)]
         metrics = data.metrics
         # CloudWatch's finest values are of a minute: in finer bins they would stand as spikes.
         fine = metrics is not None and line.step >= METRIC_STEP
@@ -156,9 +159,9 @@ class _Page:
             points = _point_list(data)
             drawn = Counter(point.kind for point in points)
             legend = [(glyph(k).markup(), KINDS[k], drawn[k]) for k in KINDS if drawn[k]]
-            charts["confidence"] = time.points(points, summary.threshold, self.classes)
+            charts["confidence"] = time.points(points, steps, self.classes)
         else:
-            charts["confidence"] = time.bands(line, summary.threshold, self.classes)
+            charts["confidence"] = time.bands(line, steps, self.classes)
         charts["review"] = time.lines(
             "review", "Share sent to review", {"review": _shares(line)}, "%", top=1.0
         )
@@ -188,7 +191,9 @@ class _Page:
         else:
             masks = {"review": ~summary.accepted, "accepted": summary.accepted}
         stacks = [Stack(name, summary.confidence[mask]) for name, mask in masks.items()]
-        drawing = confidence_histogram(stacks, summary.threshold, self.classes)
+        drawing = confidence_histogram(
+            stacks, summary.threshold, self.classes, summary.decided_by()
+        )
         self.main["histogram"] = drawing
         counts = [(name, int(mask.sum())) for name, mask in masks.items()]
         return {"histogram": drawing.markup(), "stacks": counts[::-1]}

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scones_monitor import formats
 from scones_monitor.charts.distributions import (
@@ -57,7 +58,7 @@ def by_class(data: ReportData) -> dict[str, Any]:
         if not len(values) and many:
             continue
         spread, part = percentiles(values), Share(len(values), len(summary))
-        below = share(values < np.float32(summary.threshold))
+        below = share(~summary.accepted[summary.label == i])
         row = {
             "name": summary.labels[i],
             "count": count(len(values)),
@@ -92,6 +93,7 @@ def by_release(data: ReportData) -> list[dict[str, str]]:
             {
                 "name": name,
                 "n": count(int(own.sum())),
+                "threshold": thresholds(summary, own),
                 "below": f"{percent(below.value)} ({interval(below.interval)})",
                 "estimate": f"{percent(estimate.value)} ({interval(estimate.interval)})"
                 if estimate
@@ -103,6 +105,11 @@ def by_release(data: ReportData) -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def thresholds(summary: Summary, chosen: NDArray[np.bool_] | None = None) -> str:
+    """Return the thresholds that decided on these records, the lowest first."""
+    return " and ".join(map(formats.threshold, summary.decided_by(chosen)))
 
 
 def by_variant(found: VariantComparison) -> list[tuple[str, str, str, str]]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from scones_monitor import formats
 from scones_monitor.formats import count, interval, percent, plural, threshold
 from scones_monitor.report.figures import ReportData
+from scones_monitor.report.tables import thresholds
 from scones_monitor.statistics import (
     Estimate,
     Share,
@@ -58,7 +59,7 @@ def key_figures(data: ReportData) -> list[KeyFigure]:
         KeyFigure("Images", count(total), source),
         KeyFigure(
             "Accepted", percent(data.coverage.value), f"n = {count(accepted)}, at the threshold of "
-            f"{threshold(summary.threshold)} or above", "accepted",
+            f"{thresholds(summary)} or above", "accepted",
         ),
         KeyFigure(
             "Review", percent(review / data.coverage.total if data.coverage.total else None),

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 import scones_toolkit.tasks as do
+from scones_core.errors import ReleaseError
 from scones_toolkit import cli as flags
 from scones_toolkit.cli import task
 from scones_toolkit.project import Environment, Project
@@ -160,9 +161,13 @@ def release(
     --share it is not made the active one, but its challenger: see `inv challenger`.
     """
     if proposed:
+        if candidate is not None or artifact is not None:
+            raise ReleaseError("--proposed names the candidate: leave --candidate and --artifact.")
         # A workflow's checkout is not connected to the state yet.
         do.deploy.prepare(project)
-        do.retraining.release_proposed(project, allow_synthetic=allow_synthetic, share=share)
+        do.retraining.release_proposed(
+            project, gate_override=override_gate, allow_synthetic=allow_synthetic, share=share
+        )
         return
     do.releases.release(
         project,

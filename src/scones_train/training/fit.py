@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -88,7 +89,8 @@ def fit(
     for epoch in range(first, settings.epochs + 1):
         network.train()
         network.on_epoch(epoch)
-        loss = _epoch(loop, epoch, settings, callbacks.on_step)
+        batches = islice(loop.batches(epoch), count_steps(images, settings) // settings.epochs)
+        loss = _epoch(loop, batches, epoch, settings, callbacks.on_step)
         network.eval()
         if epoch == settings.epochs:
             loop.finish()
@@ -119,8 +121,12 @@ def _resumed(loop: Loop, checkpoint: Checkpoint) -> int:
 
 
 def count_steps(images: int, settings: Hyperparameters) -> int:
-    """Return how many steps a training on this many images takes."""
-    return settings.epochs * max(1, images // settings.batch_size)
+    """Return how many steps a training on this many images takes.
+
+    Of one epoch that is longer than `max_steps`, only those.
+    """
+    steps = settings.epochs * max(1, images // settings.batch_size)
+    return min(steps, settings.max_steps or steps)
 
 
 def be_deterministic() -> None:
@@ -141,11 +147,17 @@ def shuffled(rows: Tensor, batch_size: int, generator: Generator) -> Iterator[Te
         yield order[start : start + size]
 
 
-def _epoch(loop: Loop, epoch: int, settings: Hyperparameters, on_step: Callable[[], None]) -> float:
+def _epoch(
+    loop: Loop,
+    batches: Iterator[Batch],
+    epoch: int,
+    settings: Hyperparameters,
+    on_step: Callable[[], None],
+) -> float:
     device = device_of(settings.device)
     half = uses_bfloat16(settings.precision, device)
     losses = []
-    for inputs, targets in loop.batches(epoch):
+    for inputs, targets in batches:
         loss = 0.0
         for part, right in zip(inputs.chunk(loop.parts), targets.chunk(loop.parts), strict=True):
             with torch.autocast(device.type, torch.bfloat16, enabled=half):

@@ -27,7 +27,7 @@ class Hyperparameters:
 
     `classes` gives the model's label order. `recipe` is one of RECIPES
     (`scones_train.training.recipes`). `epochs` and `batch_size` of 0 are the recipe's own;
-    `max_steps` above 0 bounds the training of each network by fewer epochs.
+    `max_steps` above 0 bounds the training of each network by fewer epochs, or by one that is cut.
     `learning_rate_scale` multiplies the recipe's peak learning rates. `folds` is the number of
     trainings whose predictions for the images that they hold out calibrate the model; 0
     calibrates on the validation channel, which the network then is not trained on.

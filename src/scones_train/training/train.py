@@ -150,8 +150,14 @@ def _trainer(images: ImageSet, choice: "Choice") -> tuple["Trainer", "TrainingCa
         if choice.weights
         else FromScratch(images, settings)
     )
-    steps = trainer.preparation_steps + total_steps(len(images), settings)
-    progress = ProgressReport(steps, settings.folds, preparation_steps=trainer.preparation_steps)
+    prepared = trainer.preparation_steps
+    steps = prepared + total_steps(len(images), settings)
+    if settings.max_steps:
+        emit(
+            f"{steps} steps: at most {settings.max_steps} of each network, {settings.folds + 1} "
+            f"of these, and {prepared} to prepare the images."
+        )
+    progress = ProgressReport(steps, settings.folds, preparation_steps=prepared)
     return trainer, TrainingCallbacks(
         progress.on_epoch, progress.on_fold, progress.on_step, progress.on_resume
     )

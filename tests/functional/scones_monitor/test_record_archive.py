@@ -15,6 +15,7 @@ from scones_core.uris import S3Uri
 from scones_monitor.capture_files import FolderCaptures, S3Captures
 from scones_monitor.period_summary import Query, Summary, summarise
 from scones_monitor.record_archive import Archive
+from scones_monitor.release_history import History, Stretch
 
 LABELS = ("bicycle", "motorcycle")
 DAY = "scones/AllTraffic/2026/11/20"
@@ -52,6 +53,36 @@ def excluded(summary: Summary) -> dict[str, int]:
 
 def at(hour: int, minute: int = 0, day: int = 20) -> datetime:
     return datetime(2026, 11, day, hour, minute, tzinfo=UTC)
+
+
+def test_a_record_is_of_the_release_that_answered_at_its_time(
+    captures: Captures, line: Line
+) -> None:
+    """Its threshold decides, and its order of the classes says which one was answered."""
+    hours = (11, 13, 15, 17)
+    for hour in hours:
+        time, name = f"2026-11-20T{hour}:00:05Z", f"e{hour}"
+        answer = line(name, inference_id=name, time=time, probabilities=(0.98, 0.02))
+        captures.put(f"{DAY}/{hour}/00-05-000-a.jsonl", answer)
+    history = History(
+        (
+            Stretch(at(12), "reordered", 0.99, LABELS[::-1]),
+            Stretch(at(14), "foreign", 0.5, ("bicycle", "tram")),
+            Stretch(at(16), "active", 0.97, LABELS),
+        )
+    )
+
+    found = captures.read(history=history, truth={f"e{h}": "bicycle" for h in hours})
+
+    order = np.argsort(found.time)
+    assert found.label[order].tolist() == [0, 1, 0]
+    assert found.accepted[order].tolist() == [True, False, True]
+    named = {place.time.hour: place.label for place in found.least_confident}
+    assert named == {11: "bicycle", 13: "motorcycle", 17: "bicycle"}
+    mean = np.nanmean(found.sample.probabilities[found.sample.label == 1], axis=0)
+    assert mean.tolist() == pytest.approx([0.02, 0.98])
+    assert excluded(found)["answers of a release with other classes"] == 1
+    assert found.decided_by() == (0.97, 0.99)
 
 
 def test_only_new_files_are_read_and_the_rest_comes_from_the_archive(

@@ -79,6 +79,49 @@ def test_a_release_answers_alone_since_it_was_activated_last() -> None:
     assert history.activations == (("r1", at(5)), ("r2", at(70)), ("r1", at(130)))
 
 
+def judged(release: str, threshold: float, labels: list[str]) -> dict[str, Any]:
+    return {"release": release, "threshold": threshold, "labels": labels}
+
+
+def deployed(*outs: tuple[dict[str, Any], float, float | None]) -> History:
+    """Return the history of roll-outs with what the answers of each are judged by."""
+    chosen, active = [], []
+    for number, (body, begin, end) in enumerate(outs):
+        chosen.append(Write(at(begin), f"v{number}", body))
+        if end is not None:
+            active.append(Write(at(end), f"a{number}", body | {"rollout": f"v{number}"}))
+    return history_of(chosen, active)
+
+
+def test_what_decided_during_a_roll_out_is_what_was_deployed_before() -> None:
+    """The functions, which have the threshold, are updated after the endpoint."""
+    first, second = judged("r1", 0.9, ["a", "b"]), judged("r2", 0.8, ["b", "a"])
+    history = deployed((first, 0, 5), (second, 60, 70))
+    stretches = [(each.release, each.threshold, each.labels) for each in history.stretches]
+    assert stretches[1:] == [
+        ("r1", 0.9, ("a", "b")),
+        ("", 0.9, ("a", "b")),
+        ("r2", 0.8, ("b", "a")),
+    ]
+
+
+def test_another_threshold_of_the_same_release_is_no_other_release() -> None:
+    """Or its traffic from before would no longer be what it is compared with."""
+    history = deployed(
+        (judged("r1", 0.9, []), 0, 5),
+        (judged("r2", 0.9, []), 60, 70),
+        (judged("r2", 0.8, []), 90, 91),
+    )
+    assert history.alone_since("r2") == at(70)
+    assert names(history, 80, 90.5, 100) == ["r2", "r2", "r2"]
+    assert history.thresholds(0.9) == [(at(91), 0.8)]
+
+
+def test_without_a_recorded_threshold_the_present_one_decides() -> None:
+    history = rolled(("r1", 0, 5), ("r2", 60, 70))
+    assert history.thresholds(0.9) == []
+
+
 def test_no_release_is_no_release() -> None:
     chosen = [Write(NOON, "v", {"release": None})]
     active = [Write(at(1), "a", {"release": None, "rollout": "v"})]

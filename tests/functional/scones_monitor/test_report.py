@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -17,9 +18,10 @@ from scones_monitor.captured_records import parse_record
 from scones_monitor.cloudwatch_metrics import EndpointMetrics
 from scones_monitor.drift.two_sample_tests import DriftFigure
 from scones_monitor.formats import DASH
-from scones_monitor.period_summary import Place, Query, summarise
+from scones_monitor.last_hour import live_figures, rows
+from scones_monitor.period_summary import Place, Query, Summary, summarise
 from scones_monitor.record_archive import Archive
-from scones_monitor.release_history import History, Stretch
+from scones_monitor.release_history import NO_HISTORY, History, Stretch
 from scones_monitor.report import Cost, Provenance, ReportData, Run, figures, write_report
 from scones_monitor.report.tables import by_variant
 from scones_monitor.review.sample import SampleFigure
@@ -83,7 +85,8 @@ def build(tmp_path: Path) -> Build:
             read = b"".join(source.read(place.key, place.start, place.length))
             return parse_record(read, "").image
 
-        query = Query(labels=labels, threshold=0.97, truth=truth or {})
+        history = other.get("history", NO_HISTORY)
+        query = Query(labels=labels, threshold=0.97, truth=truth or {}, history=history)
         return ReportData(
             summary=summarise(archive, files, query),
             generated=datetime(2026, 11, 20, 15, tzinfo=UTC),
@@ -105,6 +108,11 @@ def build(tmp_path: Path) -> Build:
         )
 
     return make
+
+
+def judged_by(summary: Summary, threshold: float) -> Summary:
+    every = np.full(len(summary), threshold, np.float32)
+    return replace(summary, threshold=threshold, thresholds=every)
 
 
 @pytest.fixture
@@ -184,7 +192,7 @@ def test_two_releases_stand_next_to_each_other_with_what_the_labels_say(
     theirs = VariantFigures(
         release="<new>",
         variant="Challenger-<new>",
-        summary=replace(data.summary, threshold=0.5),
+        summary=judged_by(data.summary, 0.5),
     )
     variants = VariantComparison(
         active=own, challenger=theirs, share=0.25, since=SINCE, until=UNTIL
@@ -348,8 +356,8 @@ def test_why_nothing_is_explained_is_said_once(answered: Build, written: Written
         raise DeployError("The artifact is gone.")
 
     data = answered(explain=explain)
-    threshold = replace(data.summary, threshold=0.5, wrong=data.summary.wrong * 3)
-    html, page = written(replace(data, summary=threshold))
+    more = replace(judged_by(data.summary, 0.5), wrong=data.summary.wrong * 3)
+    html, page = written(replace(data, summary=more))
 
     assert len(calls) == 1
     assert page.text.count("Which parts decided is not shown: The artifact is gone.") == 1
@@ -481,11 +489,31 @@ def test_each_record_is_of_the_release_that_answered_also_after_a_rollback(
 
     _, page = written(data)
 
-    assert "20261101-a 3 0 %" in page.text
-    assert "20261119-b 1 0 %" in page.text
-    assert "During a roll-out, when either release may have answered 1 0 %" in page.text
-    assert "Before releases were recorded 1 0 %" in page.text
+    assert "20261101-a 3 97 % 0 %" in page.text
+    assert "20261119-b 1 97 % 0 %" in page.text
+    assert "During a roll-out, when either release may have answered 1 97 % 0 %" in page.text
+    assert "Before releases were recorded 1 97 % 0 %" in page.text
     assert sum(figures(data)["releases"].values()) == 6, "none is lost"
+
+
+def test_each_record_is_judged_by_the_threshold_of_the_release_that_answered(
+    build: Build, line: Line, written: Written
+) -> None:
+    lines = [line(f"e{i}", time=f"2026-11-20T14:{32 + i}:30Z") for i in range(6)]
+    changed = Stretch(SINCE + timedelta(minutes=34), "r2", 0.97)
+    data = build(*lines, history=History((Stretch(SINCE, "r1", 0.995), changed)))
+
+    html, page = written(data)
+
+    found, live = figures(data), dict(rows(live_figures(data)))
+    assert (found["accepted"], found["review"]) == (4, 2)
+    assert (found["threshold"], found["thresholds"]) == (0.97, [0.97, 0.995])
+    assert "r1 2 99.5 % 100 %" in page.text
+    assert "r2 4 97 % 0 %" in page.text
+    assert "at the threshold of 97 % and 99.5 % or above" in page.text
+    assert "4 of them at or above the threshold of 99.5\u202f%, then 97\u202f%" in html
+    assert live["review"] == "33.3\u202f% of 6"
+    assert (live["review, r1"], live["review, r2"]) == ("100\u202f% of 2", "0\u202f% of 4")
 
 
 def test_a_random_sample_stands_apart_from_what_the_review_queue_says(

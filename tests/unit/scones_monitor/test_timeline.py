@@ -15,7 +15,9 @@ def test_bins_hold_every_record_of_the_period() -> None:
     times = seconds(0, 0.5, 30, 47.9)
     confidence = np.array([0.9, 0.99, 0.5, 0.97], np.float32)
 
-    line = timeline(times, confidence, 0.97, START, START + timedelta(days=2))
+    line = timeline(
+        times, confidence, confidence >= np.float32(0.97), START, START + timedelta(days=2)
+    )
 
     assert (line.count.sum(), line.below.sum()) == (4, 2)
     assert line.step == timedelta(minutes=30)
@@ -24,7 +26,7 @@ def test_bins_hold_every_record_of_the_period() -> None:
 
 
 def test_a_single_record_has_a_timeline() -> None:
-    line = timeline(seconds(1), np.array([0.8], np.float32), 0.9, START, START)
+    line = timeline(seconds(1), np.array([0.8], np.float32), np.array([False]), START, START)
 
     assert (line.count.sum(), line.p5[line.count > 0].tolist()) == (1, [np.float32(0.8)])
 
@@ -33,7 +35,7 @@ def test_no_record_has_a_timeline_of_nothing() -> None:
     none = np.empty(0)
 
     line = timeline(
-        none.astype(np.uint32), none.astype(np.float32), 0.9, START, START + timedelta(days=1)
+        none.astype(np.uint32), none.astype(np.float32), none > 0, START, START + timedelta(days=1)
     )
 
     assert line.count.sum() == 0
@@ -45,7 +47,7 @@ def test_the_percentiles_of_a_bin_are_its_own() -> None:
     low = np.linspace(0.5, 0.6, 101)
 
     line = timeline(
-        times, np.concatenate([low, low + 0.3]).astype(np.float32), 0.7, START,
+        times, np.concatenate([low, low + 0.3]).astype(np.float32), np.arange(202) > 100, START,
         START + timedelta(days=2),
     )  # fmt: skip
 
@@ -72,7 +74,9 @@ def test_the_longest_gap_lies_between_two_records() -> None:
 
 
 def test_timed_values_are_summed_by_bin_and_others_left_out() -> None:
-    line = timeline(seconds(0), np.ones(1, np.float32), 0.9, START, START + timedelta(hours=1))
+    line = timeline(
+        seconds(0), np.ones(1, np.float32), np.array([True]), START, START + timedelta(hours=1)
+    )
 
     values = [(START, 2.0), (START, 3.0), (START - timedelta(days=9), 99.0)]
 

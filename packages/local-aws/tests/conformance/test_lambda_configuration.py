@@ -95,8 +95,6 @@ def test_a_configuration_names_its_runtime_version_and_only_what_there_is(aws: A
         "AWS_LAMBDA_FUNCTION_NAME",
         "AWS_LAMBDA_RUNTIME_API",
         "LAMBDA_TASK_ROOT",
-        "_HANDLER",
-        "_X_AMZN_TRACE_ID",
     ],
 )
 def test_a_reserved_variable_is_refused(aws: Aws, key: str) -> None:
@@ -110,6 +108,17 @@ def test_a_reserved_variable_is_refused(aws: Aws, key: str) -> None:
     assert refusal(update, FunctionName=name, Environment=variables)[0] == code
     found = aws.client("lambda").get_function_configuration(FunctionName=name)
     assert "Environment" not in found
+
+
+@pytest.mark.parametrize("key", ["_HANDLER", "_X_AMZN_TRACE_ID", "A", "my-name"])
+def test_a_variable_needs_a_name_as_lambda_takes_it(aws: Aws, key: str) -> None:
+    code, message = refusal(create, aws=aws, Environment={"Variables": {key: "x"}})
+    assert code == "ValidationException"
+    assert message == (
+        "1 validation error detected: Value at 'environment.variables' failed to satisfy "
+        "constraint: Map keys must satisfy constraint: [Member must satisfy regular expression "
+        "pattern: [a-zA-Z]([a-zA-Z0-9_])+]"
+    )
 
 
 def test_more_than_four_kilobytes_of_variables_are_refused(aws: Aws) -> None:

@@ -77,7 +77,7 @@ def test_a_window_of_more_than_five_minutes_is_refused(aws: Aws, name: str) -> N
         **given,
         MaximumBatchingWindowInSeconds=301,
     )
-    assert found == "InvalidParameterValueException"
+    assert found == "ValidationException"
 
 
 def test_queries_of_metrics_are_checked(aws: Aws) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from botocore.exceptions import ClientError
 
+from scones_core.errors import DeployError
 from scones_deploy.cost import Prices, estimate
 from scones_deploy.pause import Running, running
 from scones_deploy.pause import stop as stop_one
@@ -37,6 +38,8 @@ def pause(project: Project, *, confirmed: bool = False) -> list[Running]:
     this environment's. `inv apply` brings the endpoint back as it was. Raises DeployError, before
     anything is stopped, where jobs run and neither a person nor `confirmed` agrees to end them.
     """
+    # Before anything is stopped: what remains is read from Terraform's state.
+    prepare(project)
     found = _running(project)
     if not confirmed and (jobs := [item for item in found if item.is_job]):
         named = ", ".join(f"{item.kind.label} {item.name}" for item in jobs)
@@ -48,7 +51,6 @@ def pause(project: Project, *, confirmed: bool = False) -> list[Running]:
     say = project.console.say
     if not found:
         say(f"Nothing in {project.environment} bills by the hour.")
-    prepare(project)
     applied = project.terraform.applied()
     _print_hourly_costs(project, applied)
     if any(item.kind.label == "endpoint" for item in found):
@@ -102,9 +104,10 @@ def purge(project: Project, *, confirmed: bool = False) -> None:
     name = project.environment
     if not confirmed:
         confirm(f"Everything in {name}, with all data, models and records, will be gone.", name)
-    _stop(project, _running(project))
     prepare(project)
+    _require_unlocked(project)
     applied = project.terraform.applied()
+    _stop(project, _running(project))
     _empty(project, applied)
     made = project.terraform.plan(destroy=True)
     require_empty_buckets(made, project.client("s3"))
@@ -114,6 +117,20 @@ def purge(project: Project, *, confirmed: bool = False) -> None:
     project.console.say(f"  {made.destroy} resources that Terraform knew are destroyed.")
     drop_releases_of(project, bucket_names(applied))
     _print_remaining(project, _remove_orphans(project))
+
+
+def _require_unlocked(project: Project) -> None:
+    """Raise DeployError where another run of Terraform holds the state: this one could not go on.
+
+    Its data would be gone by then, and what holds it would be left.
+    """
+    lock = project.state_lock()
+    if lock is not None:
+        raise DeployError(
+            f"{lock.who} has held the lock of {project.environment}'s state since {lock.since} "
+            f"({lock.operation}), so nothing was removed. Wait until that ends; if it was killed: "
+            f"inv unlock{project.env_flag}"
+        )
 
 
 def _empty(project: Project, applied: Sequence[AppliedResource]) -> None:

@@ -11,6 +11,7 @@ from scones_deploy.release import read_releases
 from scones_deploy.terraform.state import served_configurations
 from scones_monitor.captured_records import read_captures
 from scones_monitor.cloudwatch_metrics import read_metrics
+from scones_monitor.compared_traffic import release_history
 from scones_monitor.shadow_comparison import Comparison, Side, compare, write_shadow_page
 from scones_toolkit.project import Project
 
@@ -20,7 +21,8 @@ def compare_shadow(
 ) -> Comparison:
     """Write the page that compares the shadow with the release that serves; return the figures.
 
-    Read are the records that both left in the last `hours`. Raises MonitorError where there is
+    Read are the records that both left in the last `hours`, since the release that serves answers
+    alone where that was later. Raises MonitorError where there is
     no shadow, or no image that both answered.
     """
     if out is not None:
@@ -28,7 +30,9 @@ def compare_shadow(
     served, shadow, endpoint = _sides(project)
     deployment = project.deployment
     until = project.now()
+    history = release_history(project.client("s3"), deployment.data_bucket, [])
     since = until - timedelta(hours=hours)
+    since = max(since, history.alone_since(deployment.active_release) or since)
     found = []
     for side in (served, shadow):
         captures = read_captures(

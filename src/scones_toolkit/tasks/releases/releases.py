@@ -18,11 +18,10 @@ from scones_deploy.release import (
     Release,
     Releases,
     activate,
-    add_release,
-    challenge,
     drop_releases,
     read_releases,
-    same_release,
+    with_release,
+    write_releases,
 )
 from scones_deploy.verification import served_release
 from scones_etl.load import read_manifest
@@ -52,6 +51,7 @@ def release(
     gate_override: str = "",
     allow_synthetic: bool = False,
     share: float | None = None,
+    approval: str | None = None,
 ) -> Releases:
     """Write an approved candidate into the release file and make it the active release.
 
@@ -62,9 +62,12 @@ def release(
     ReleaseError where it is not approved, or does not pass the quality gate, unless
     `gate_override` gives a reason; the release then records the reason and the gate's verdict.
     Raises SettingsError where a class has no assignment, or an assignment no class.
-    The gate refuses a model trained on synthetic images, unless `allow_synthetic`.
+    The gate refuses a model trained on synthetic images, unless `allow_synthetic`. With an
+    `approval`, its note, the candidate is approved once nothing else refuses the release.
     """
-    chosen = _approved(project, candidate, artifact)
+    chosen = _chosen(project, candidate, artifact)
+    if approval is None:
+        _require_approved(chosen)
     made = artifact_release(
         project.client("s3"),
         chosen.training.model_data_url,
@@ -79,20 +82,20 @@ def release(
     if not allow_synthetic:
         refusals = [*_synthetic(chosen), *refusals]
     made = replace(_gated(project, made, refusals, gate_override), model_package_arn=chosen.arn)
-    path = project.release_file
-    if share is None:
-        before = read_releases(path)
-        return _announce(project, before, add_release(path, made, assignments=assignments))
-    known = add_release(path, made, activate=False, assignments=assignments)
-    # What differs in nothing but its id is the release that was there.
-    chosen_id = made.id if made.id in known.releases else same_release(known, made)
-    changed = challenge(path, chosen_id, share)
+    path, before = project.release_file, read_releases(project.release_file)
+    after = with_release(before, made, assignments=assignments, share=share)
+    if approval is not None:
+        # Its hint is the release that follows here.
+        candidates.approve(replace(project, hints=False), chosen.version, note=approval)
+    write_releases(path, after)
+    if share is None or after.challenger is None:
+        return _announce(project, before, after)
     project.console.say(
-        f"  {chosen_id} is written to {path.relative_to(project.root)}; it answers {share:.2%} of "
-        f"the requests next to {changed.active}, once applied."
+        f"  {after.challenger.release} is written to {path.relative_to(project.root)}; it answers "
+        f"{share:.2%} of the requests next to {after.active}, once applied."
     )
     project.hint("plan", "apply")
-    return changed
+    return after
 
 
 def _assignments(project: Project, labels: Sequence[str]) -> Mapping[str, Assignment]:
@@ -208,21 +211,22 @@ def _accuracy(release: Release) -> str:
     return "-" if found is None else f"{found:.4f}"
 
 
-def _approved(project: Project, version: int | None, artifact: str | None) -> Candidate:
-    """Return the candidate that is meant; raises ReleaseError where nobody approved it."""
+def _chosen(project: Project, version: int | None, artifact: str | None) -> Candidate:
+    """Return the candidate that is meant; raises ReleaseError for two names of one."""
+    if version is not None and artifact is not None:
+        raise ReleaseError("A candidate has one name: give --candidate or --artifact.")
     registry = candidates.registry(project)
     if version is not None:
-        chosen = registry.get(version)
-    else:
-        chosen = registry.of_artifact(
-            artifact or project.records.read("training")["model_data_url"]
-        )
+        return registry.get(version)
+    return registry.of_artifact(artifact or project.records.read("training")["model_data_url"])
+
+
+def _require_approved(chosen: Candidate) -> None:
     if not chosen.approved:
         raise ReleaseError(
             f"Candidate {chosen.version} is {chosen.status}; look at it by `inv candidates`, and "
             f"`inv approve {chosen.version}` lets it be released."
         )
-    return chosen
 
 
 def _card(project: Project, candidate: Candidate) -> dict[str, Any]:
@@ -347,9 +351,10 @@ def promote(source: Project, target: Project, *, release: str | None = None) -> 
     prepare(target)
     copy = promotion.promoted(chosen, target.deployment.artifacts_bucket)
     assignments = _assignments(target, copy.labels)
-    uploaded = promotion.place(target.client("s3"), artifact, copy)
     before = read_releases(target.release_file)
-    releases = add_release(target.release_file, copy, assignments=assignments)
+    releases = with_release(before, copy, assignments=assignments)
+    uploaded = promotion.place(target.client("s3"), artifact, copy)
+    write_releases(target.release_file, releases)
     state = "is uploaded" if uploaded else "was there already"
     target.console.say(f"  {copy.model_data_url} {state}")
     _warn_of_foreign_image(target, copy)

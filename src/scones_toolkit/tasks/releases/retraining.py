@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -187,11 +187,16 @@ def _print_outcome(project: Project, output: Mapping[str, Any]) -> None:
 
 
 def release_proposed(
-    project: Project, *, allow_synthetic: bool = False, share: float | None = None
+    project: Project,
+    *,
+    gate_override: str = "",
+    allow_synthetic: bool = False,
+    share: float | None = None,
 ) -> Releases:
     """Approve the newest proposal's candidate and write it into the release file; return that.
 
-    Raises ReleaseError where nothing is proposed, or the newest was decided on already.
+    It is approved once nothing else refuses the release. Raises ReleaseError where nothing is
+    proposed, or the newest was decided on already.
     """
     proposal = newest_proposal(project)
     candidate = next(
@@ -214,10 +219,13 @@ def release_proposed(
             f"{f' ({candidate.note})' if candidate.note else ''}."
         )
     note = f"proposed by {proposal.run}: {proposal.reason}; {proposal.new_images} new images"
-    # Its hint is the release that follows here.
-    candidates.approve(replace(project, hints=False), candidate.version, note=note)
     return releases.release(
-        project, candidate=candidate.version, allow_synthetic=allow_synthetic, share=share
+        project,
+        candidate=candidate.version,
+        gate_override=gate_override,
+        allow_synthetic=allow_synthetic,
+        share=share,
+        approval=note,
     )
 
 

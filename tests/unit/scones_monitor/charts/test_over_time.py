@@ -17,19 +17,33 @@ def test_every_point_has_the_mark_of_its_kind_and_its_tip() -> None:
         Point(END, 0.98, "accepted-wrong", "<script>"),
     ]
 
-    for drawing in OverTime(TimeAxis(START, END)).points(points, 0.97, 2):
+    for drawing in OverTime(TimeAxis(START, END)).points(points, [(START, 0.97)], 2):
         html = drawing.markup()
         assert [html.count(f'class="mark {p.kind}"') for p in points] == [1, 1, 1]
         assert "&lt;script&gt;" in html
         assert "3 inferences, 2 of them at or above the threshold" in html
 
 
+def test_the_threshold_has_a_step_where_another_one_began_to_decide() -> None:
+    steps = [
+        (START - timedelta(hours=2), 0.5),
+        (START - timedelta(hours=1), 0.9),
+        (START + timedelta(hours=12), 0.97),
+    ]
+
+    wide, _ = OverTime(TimeAxis(START, END)).points([Point(START, 0.99, "accepted", "")], steps, 2)
+
+    html = wide.markup()
+    assert html.count('class="threshold"') == 3, "two thresholds, and the step between them"
+    assert "the threshold of 90\u202f%, then 97\u202f%" in html
+
+
 def test_a_band_does_not_cross_hours_without_records() -> None:
     hours = [0, 1, 2, 20, 21]
     times = np.array([START.timestamp() + h * 3600 for h in hours], np.uint32)
-    line = timeline(times, np.full(5, 0.9, np.float32), 0.97, START, END)
+    line = timeline(times, np.full(5, 0.9, np.float32), np.zeros(5, np.bool_), START, END)
 
-    wide, _ = OverTime(TimeAxis(line.start, line.end)).bands(line, 0.97, 2)
+    wide, _ = OverTime(TimeAxis(line.start, line.end)).bands(line, [(START, 0.97)], 2)
 
     # Each of these hours is a bin of its own among empty ones.
     assert wide.markup().count('class="dot first"') == 5
@@ -68,7 +82,11 @@ def test_lines_are_told_apart_by_their_names_which_do_not_overlap() -> None:
 
 def test_invocations_that_were_not_captured_rise_above_the_bars() -> None:
     line = timeline(
-        np.array([START.timestamp()] * 5, np.uint32), np.ones(5, np.float32), 0.9, START, END
+        np.array([START.timestamp()] * 5, np.uint32),
+        np.ones(5, np.float32),
+        np.ones(5, np.bool_),
+        START,
+        END,
     )
     invocations = np.zeros(len(line))
     invocations[0] = 10

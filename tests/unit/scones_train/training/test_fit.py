@@ -11,6 +11,7 @@ from scones_train.channels import ImageSet
 from scones_train.model.classifier import Classifier
 from scones_train.model.small_network import Network
 from scones_train.training.checkpoint import Checkpoint
+from scones_train.training.cross_validation import total_steps
 from scones_train.training.fit import EpochReport, Loop, TrainingCallbacks, fit
 from scones_train.training.hyperparameters import Hyperparameters
 from scones_train.training.optimiser import Annealed
@@ -45,6 +46,20 @@ def test_every_epoch_is_reported_and_the_loss_falls(lit: ImageSet) -> None:
     assert [report.epoch for report in reports] == [1, 2, 3, 4, 5]
     assert reports[-1].train_loss < reports[0].train_loss
     assert (logits.argmax(axis=1) == lit.labels).mean() >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("bound", "taken", "in_all"),
+    [(3, 3, 3 + 3 * 3), (1, 1, 1 + 3 * 1), (0, 6, 6 + 3 * 4), (1000, 6, 6 + 3 * 4)],
+)
+def test_a_bound_of_fewer_steps_than_an_epoch_has_holds(
+    lit: ImageSet, bound: int, taken: int, in_all: int
+) -> None:
+    settings = Hyperparameters(recipe="scratch", epochs=1, batch_size=4, max_steps=bound, folds=3)
+    steps: list[None] = []
+    callbacks = TrainingCallbacks(on_step=lambda: steps.append(None))
+    FromScratch(lit, settings).fit(np.arange(len(lit)), callbacks, Checkpoint())
+    assert (len(steps), total_steps(len(lit), settings)) == (taken, in_all)
 
 
 def test_a_loss_that_is_no_number_ends_the_training(lit: ImageSet) -> None:

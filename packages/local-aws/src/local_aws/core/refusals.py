@@ -1,6 +1,7 @@
 """Errors of the server itself, in the protocol of the service that was called."""
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
@@ -11,6 +12,8 @@ from moto.core.responses import ActionResult
 
 # REST-XML, by the names that signatures have; an unsigned request is taken for S3's.
 _XML_SERVICES = frozenset(("", "s3", "s3-outposts", "cloudfront", "route53"))
+# What no answer in XML can hold, of a value that it repeats.
+_NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
 
 
@@ -42,14 +45,15 @@ def refuse_action(
     """
     # moto takes the module of an exception's class for its service, unless it is not moto's own.
     kind = type("Refusal", (ServiceException,), {"__module__": __name__})
-    _, headers, body = response.serialized(ActionResult(kind(code, sentence)))
+    readable = _NOT_IN_XML.sub("?", sentence)
+    _, headers, body = response.serialized(ActionResult(kind(code, readable)))
     return status.value, {**headers, "status": str(status.value)}, body
 
 
 def error_body(environ: dict[str, Any], code: str, sentence: str) -> tuple[str, str]:
     """Return the content type and the text of an error."""
     service = signed_service(environ)
-    kind = environ.get("CONTENT_TYPE", "")
+    kind, sentence = environ.get("CONTENT_TYPE", ""), _NOT_IN_XML.sub("?", sentence)
     if service == "ec2":
         error = f"<Code>{code}</Code><Message>{escape(sentence)}</Message>"
         return (

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from moto.core.responses import ActionResult
 from moto.dynamodb.exceptions import ItemSizeTooLarge, MockValidationException
 from moto.dynamodb.models.dynamo_type import DynamoType, LimitedSizeDict
 from moto.dynamodb.models.utilities import bytesize
@@ -64,8 +63,7 @@ def call_action(original: Any, response: Any) -> Any:
     try:
         numbers.require_numbers(response.body)
     except MockValidationException as error:
-        _, headers, body = response.serialized(ActionResult(error))
-        return 400, {**headers, "status": "400"}, body
+        return refuse_action(response, "ValidationException", error.exception_msg)
     with _lock:
         return original(response)
 

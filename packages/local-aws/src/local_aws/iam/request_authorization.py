@@ -1,14 +1,14 @@
 """What each request passes before it is answered: its signature, and what its caller may do."""
 
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
-from moto.core.exceptions import ServiceException
-from moto.core.responses import ActionResult
 from moto.core.utils import get_service_model
 from moto.s3.exceptions import BucketAccessDeniedError, S3ClientError
 
 from local_aws.core.patching import patch, set_value
+from local_aws.core.refusals import refuse_action
 from local_aws.iam.access_decisions import (
     AccessDenied,
     authorise,
@@ -48,8 +48,7 @@ def authorise_action(original: Any, response: Any) -> Any:
         try:
             _decide(response)
         except _REFUSALS as error:
-            status, headers, body = response.serialized(ActionResult(_refusal(response, error)))
-            return status, {**headers, "status": str(status)}, body
+            return _refused(response, error)
     return original(response)
 
 
@@ -145,19 +144,13 @@ def signed_request(response: Any) -> Signed:
     return replace(signed_with(header, query), service=service)
 
 
-def _refusal(response: Any, error: Exception) -> Exception:
-    """Return an exception that moto serialises in the protocol of the request's service."""
-    service = service_prefix(signed_request(response).service)
+def _refused(response: Any, error: Exception) -> Any:
+    """Return the answer to a request that is refused, in the protocol of its service."""
     if isinstance(error, NotAName | TrustMissing | TokenRefused):
-        code, status = error.code, 400
-    elif isinstance(error, KeyRefused):
-        code, status = error.code_for(service), 403
-    else:
-        code, status = denial_code(service), 403
-    # moto takes the module of an exception's class for its service, unless it is not moto's own.
-    attributes = {"__module__": __name__, "refusal_status": status}
-    refusal: Exception = type("Refusal", (ServiceException,), attributes)(code, str(error))
-    return refusal
+        return refuse_action(response, error.code, str(error))
+    service = service_prefix(signed_request(response).service)
+    code = error.code_for(service) if isinstance(error, KeyRefused) else denial_code(service)
+    return refuse_action(response, code, str(error), HTTPStatus.FORBIDDEN)
 
 
 def _s3_denied(sentence: str, bucket: str | None) -> Exception:

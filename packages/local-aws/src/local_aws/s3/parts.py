@@ -68,17 +68,21 @@ def _require_upload(backend: Any, bucket_name: str, upload_id: str) -> Any:
     return found
 
 
+class _NoSuchPart(S3ClientError):
+    refusal_status = 416
+
+
 @patch(f"{_RESPONSE}.get_object", why="answers with the whole object for one of its parts")
 def get_object(original: Any, response: Any) -> Any:
     """Answer GetObject."""
-    status, headers, content = original(response)
     number = response._get_int_param("partNumber")
-    upload = _upload_of(response)
-    if status != 200 or not number or upload is None:
+    upload = _upload_of(response) if number else None
+    numbers = [1] if upload is None else sorted(upload.parts)
+    if number and number not in numbers:
+        raise _NoSuchPart("InvalidPartNumber", "The requested partnumber is not satisfiable")
+    status, headers, content = original(response)
+    if status != 200 or upload is None:
         return status, headers, content
-    numbers = sorted(upload.parts)
-    if number not in numbers:
-        raise S3ClientError("InvalidPartNumber", "The requested partnumber is not satisfiable")
     sizes = {one: upload.parts[one].contentsize for one in numbers}
     start = sum(size for one, size in sizes.items() if one < number)
     end = start + sizes[number]

@@ -4,6 +4,8 @@ from local_aws.core.context import Context
 from local_aws.s3 import (
     bucket_configuration,
     chunked_bodies,
+    cors,
+    malformed_requests,
     notifications,
     parts,
     requests,
@@ -12,7 +14,10 @@ from local_aws.s3 import (
 )
 from local_aws.s3.reads import with_reads
 
-PATCHED = (bucket_configuration, chunked_bodies, notifications, parts, requests, versions, writes)
+PATCHED = (
+    *(bucket_configuration, chunked_bodies, cors, notifications, parts, requests, versions),
+    *(writes, malformed_requests),
+)
 
 
 def install(context: Context) -> None:

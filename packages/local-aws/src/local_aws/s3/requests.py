@@ -1,4 +1,4 @@
-"""Checks of S3 requests: names of buckets, keys, metadata, policies, tags, pages.
+"""Checks of S3 requests: names of buckets, keys, metadata, policies, tags.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
@@ -41,8 +41,6 @@ _BUCKET = re.compile(r"[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
-_PAGE_WHY = "takes any number of keys, and fails at one below 0"
-MAX_KEYS = 2**31 - 1
 _KEY_WHY = "takes keys of any length"
 _METADATA = "x-amz-meta-"
 # Of each pair a statement has one.
@@ -119,18 +117,6 @@ def tagging_from_xml(original: Any, response: Any) -> Any:
     if len(keys) != len(set(keys)):
         raise DuplicateTagKeys
     return original(response) if keys else {}
-
-
-@patch(f"{_RESPONSE}.list_objects", why=_PAGE_WHY)
-@patch(f"{_RESPONSE}.list_objects_v2", why=_PAGE_WHY)
-def list_page(original: Any, response: Any) -> Any:
-    """Answer ListObjects or ListObjectsV2; raises InvalidArgument for no number of keys."""
-    given = (response.querystring.get("max-keys") or ["1"])[0]
-    if not re.fullmatch(r"[0-9]{1,10}", given) or int(given) > MAX_KEYS:
-        raise S3ClientError(
-            "InvalidArgument", f"Argument maxKeys must be an integer between 0 and {MAX_KEYS}"
-        )
-    return original(response)
 
 
 @patch(f"{_RESPONSE}._acl_from_headers", why="fails at a grant or an ACL that it cannot read")

@@ -11,7 +11,6 @@ from local_aws.core.context import Context
 from local_aws.core.patching import patch
 from local_aws.iam.policy_documents import refuse_malformed_policy
 from local_aws.iam.request_authorization import authorise_action
-from local_aws.sagemaker.request_limits import refuse_too_large
 from local_aws.server.concurrent_actions import serialise_actions
 from local_aws.server.request_shapes import explain_failure, refuse_malformed
 from local_aws.server.routing import refuse_missing_action
@@ -20,12 +19,11 @@ from local_aws.state.commits import note_action
 ActionLayer = Callable[[Callable[[Any], Any], Any], Any]
 LAYERS: tuple[ActionLayer, ...] = (
     note_action,  # remembers whether it is a change, and refuses one that cannot be saved: 503
-    refuse_malformed,  # what is missing, or of another type than the API's model says: 400
+    refuse_malformed,  # what the API's model does not take: 400
     authorise_action,  # asks the caller's policies
     refuse_malformed_policy,  # a policy that is none: 400
-    refuse_too_large,  # what SageMaker's limits forbid: 400
     refuse_missing_action,  # what moto lacks: 400
-    explain_failure,  # what fails over a value out of the model's bounds: 400
+    explain_failure,  # what fails over a name that is not there: 400
     serialise_actions,  # where moto may not be asked twice at a time
 )
 

@@ -23,6 +23,14 @@ _RANGES = {
     "ReceiveMessageWaitTimeSeconds": (0, 20),
     "VisibilityTimeout": (0, 43_200),
 }
+# Parameters of requests about messages: their range, and how SQS puts it.
+_PARAMETERS = {
+    "DelaySeconds": (0, 900, "DelaySeconds must be >= 0 and <= 900."),
+    "MaxNumberOfMessages": (1, 10, "Must be between 1 and 10, if provided."),
+    "VisibilityTimeout": (0, 43_200, "Must be between 0 and 43200, if provided."),
+    "WaitTimeSeconds": (0, 20, "Must be >= 0 and <= 20, if provided."),
+}
+_HANDLER = "moto.sqs.responses.SQSResponse"
 _OTHERS = {
     *("ContentBasedDeduplication", "DeduplicationScope", "FifoQueue", "FifoThroughputLimit"),
     *("KmsMasterKeyId", "Policy", "RedriveAllowPolicy", "RedrivePolicy", "SqsManagedSseEnabled"),
@@ -66,6 +74,55 @@ def require_attributes(attributes: dict[str, Any]) -> None:
             raise SQSException("InvalidAttributeValue", f"Invalid value for the parameter {name}.")
         if name == "RedrivePolicy" and value:
             _require_redrive_policy(value)
+
+
+@patch(f"{_HANDLER}.receive_message", why="fails at times below 0")
+@patch(f"{_HANDLER}.change_message_visibility", why="fails at times below 0")
+@patch(f"{_HANDLER}.send_message", why="fails at times below 0")
+def with_parameters(original: Any, response: Any) -> Any:
+    """Send, receive or hide a message; raises InvalidParameterValue for a number out of range."""
+    for name in _PARAMETERS:
+        if problem := parameter_problem(name, response._get_param(name)):
+            raise InvalidParameterValue(problem)
+    return original(response)
+
+
+@patch(f"{_BACKEND}.send_message_batch", why="fails at times below 0")
+def send_message_batch(
+    original: Any, backend: Any, queue_name: str, entries: dict[str, dict[str, Any]]
+) -> Any:
+    """Send messages, but those whose delay is out of range."""
+    failed = {key: one for key, each in entries.items() if (one := _failure("DelaySeconds", each))}
+    rest = {key: each for key, each in entries.items() if key not in failed}
+    sent, others = original(backend, queue_name, rest)
+    return sent, [*failed.values(), *others]
+
+
+@patch(f"{_BACKEND}.change_message_visibility_batch", why="fails at times below 0")
+def change_message_visibility_batch(
+    original: Any, backend: Any, queue_name: str, entries: list[dict[str, Any]]
+) -> Any:
+    """Hide or show messages, but those whose time is out of range."""
+    found = [(each, _failure("VisibilityTimeout", each)) for each in entries]
+    rest = [each for each, failure in found if failure is None]
+    changed, others = original(backend, queue_name, rest)
+    return changed, [*(failure for _, failure in found if failure), *others]
+
+
+def _failure(name: str, entry: dict[str, Any]) -> dict[str, Any] | None:
+    problem = parameter_problem(name, entry.get(name))
+    if not problem:
+        return None
+    code = InvalidParameterValue.__name__
+    return {"Id": entry["Id"], "SenderFault": True, "Code": code, "Message": problem}
+
+
+def parameter_problem(name: str, value: int | None) -> str:
+    """Return what SQS says of a parameter that is out of its range, "" for nothing."""
+    least, most, reason = _PARAMETERS[name]
+    if value is None or least <= value <= most:
+        return ""
+    return f"Value {value} for parameter {name} is invalid. Reason: {reason}"
 
 
 def _is_within(value: Any, minimum: int, maximum: int) -> bool:

@@ -18,6 +18,7 @@ from local_aws.testing.aws import ACCOUNT, REGION
 # How long one call may take: an action that hangs is a finding of its own.
 CALL_SECONDS = 15.0
 _MAX_DEPTH = 5
+_KEY = "key"
 _SCALARS: dict[str, Any] = {
     "boolean": True,
     "blob": b"body",
@@ -25,6 +26,23 @@ _SCALARS: dict[str, Any] = {
     "float": 1.5,
     "double": 1.5,
 }
+# Values that most parameters do not take.
+_WRONG: tuple[Any, ...] = (
+    *(-1, 0, 10**9, 2**40, -(2**63), 1.5, float("nan"), True),
+    *(
+        "",
+        " ",
+        "x" * 3000,
+        "a/b",
+        "a b",
+        "\u00e4\u20ac\U0001f600",
+        "abc\0",
+        "${x}",
+        "{",
+        "arn:aws:x",
+    ),
+    *("-1", "99999999999", "NaN", "true", "../..", "%", "a:b:c:d:e:f:g", [], {}, [None], {"": ""}),
+)
 
 
 @dataclass
@@ -32,20 +50,29 @@ class Calls:
     """What came of the calls: how many of each status, and those that must not be."""
 
     statuses: collections.Counter[str] = field(default_factory=collections.Counter)
-    # Actions that were answered with 500 or more, or not answered: with what was seen.
+    # Actions that were answered with 500 or more, with a fault of the embedded AWS, or not
+    # answered: with what was seen.
     faults: dict[str, str] = field(default_factory=dict)
     # Actions that were not called as the time was up.
     left: int = 0
 
 
 class Parameters:
-    """Makes parameters for operations: what is required, and each other member by a draw."""
+    """Makes parameters for operations: what is required, and each other member by a draw.
 
-    def __init__(self, seed: int) -> None:
+    `wrong` is the share of values that are drawn from those that most parameters do not take.
+    """
+
+    def __init__(self, seed: int, wrong: float = 0) -> None:
         self._random = random.Random(seed)  # noqa: S311 - a draw of test cases
+        self._wrong = wrong
 
     def of(self, shape: Any, name: str = "", depth: int = 0) -> Any:
-        """Return a value of a botocore shape."""
+        """Return a value of a botocore shape, or a wrong one; a map's keys are right ones."""
+        is_wrong = depth and name != _KEY and self._random.random() < self._wrong
+        return self._random.choice(_WRONG) if is_wrong else self._right(shape, name, depth)
+
+    def _right(self, shape: Any, name: str, depth: int) -> Any:
         kind = shape.type_name
         if kind == "structure":
             return self._structure(shape, depth)
@@ -53,7 +80,7 @@ class Parameters:
             count = max(1, int(shape.metadata.get("min", 1)))
             return [self.of(shape.member, name, depth + 1)] * min(count, 10)
         if kind == "map":
-            return {self.of(shape.key, "key", depth + 1): self.of(shape.value, name, depth + 1)}
+            return {self.of(shape.key, _KEY, depth + 1): self.of(shape.value, name, depth + 1)}
         if kind in ("integer", "long"):
             return max(1, int(shape.metadata.get("min", 1)))
         if kind == "string":
@@ -87,16 +114,24 @@ class Parameters:
 
 
 def call_actions(
-    endpoint_url: str, services: Iterable[str], *, seconds: float, seed: int = 0
+    endpoint_url: str,
+    services: Iterable[str],
+    *,
+    seconds: float,
+    seed: int = 0,
+    wrong: float = 0,
 ) -> Calls:
-    """Call every action of these services, by botocore's names, for so many seconds at most."""
+    """Call every action of these services, by botocore's names, for so many seconds at most.
+
+    `wrong` is the share of wrong values.
+    """
     calls, deadline = Calls(), time.monotonic() + seconds
     for service, operation in actions(services):
         if time.monotonic() > deadline:
             calls.left += 1
             continue
         # A seed for each action, so that one is called alike whatever the others are.
-        made = Parameters(seed + hash_of(operation)).of
+        made = Parameters(seed + hash_of(operation), wrong).of
         client = _client(endpoint_url, service)
         shape = client.meta.service_model.operation_model(operation).input_shape
         _call(client, operation, made(shape) if shape is not None else {}, calls)
@@ -145,7 +180,7 @@ def _call(client: Any, operation: str, parameters: dict[str, Any], calls: Calls)
         status = 200
     except botocore.exceptions.ClientError as error:
         status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
-        if status >= 500:
+        if status >= 500 or error.response["Error"].get("Code") == "EmbeddedAwsFailure":
             calls.faults[name] = f"{status}: {error}"
     except (botocore.exceptions.HTTPClientError, botocore.parsers.ResponseParserError) as error:
         calls.faults[name] = f"{type(error).__name__}: {error}"
