@@ -157,8 +157,11 @@ class RoleSessions:
             require_trust(self._service, role_arn, source_arn)
         with self._lock:
             session = self._held.get((role_arn, session_name))
-            is_held = session is not None and session.role_id == role_id(role_arn)
-            if not is_held or session.expiration - moto_now() < _RENEWAL:
+            if (
+                session is None
+                or session.role_id != role_id(role_arn)
+                or session.expiration - moto_now() < _RENEWAL
+            ):
                 session = self._held[role_arn, session_name] = _assume(role_arn, session_name)
         return RoleCredentials(
             session.access_key_id, session.secret_access_key, session.session_token
