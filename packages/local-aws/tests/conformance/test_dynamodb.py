@@ -201,11 +201,19 @@ def test_a_statement_of_a_batch_that_cannot_be_executed_says_why_and_holds_up_no
             dynamodb.batch_execute_statement(Statements=[{"Statement": statement}])
 
 
+def test_an_item_of_a_transaction_has_a_write(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItem.html"""
+    with pytest.raises(ClientError, match="should contain Delete or Put or Update") as refused:
+        aws.client("dynamodb").transact_write_items(TransactItems=[{}])
+    assert refused.value.response["Error"]["Code"] == "ValidationException"
+
+
 @pytest.mark.parametrize(
     ("operation", "parameters", "what"),
     [
         ("execute_statement", {"Statement": "SELECT * FROM t"}, "PartiQL"),
         ("create_backup", {"TableName": "t", "BackupName": "backup"}, "backups"),
+        ("list_exports", {}, "exports to S3"),
         ("put_resource_policy", {"ResourceArn": "arn", "Policy": "{}"}, "policies"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -161,3 +162,50 @@ def test_tags_of_other_resources_count_as_well(
             assert read(**known_by)["ResponseMetadata"]["HTTPStatusCode"] == 200
         else:
             denied(read, **known_by)
+
+
+@pytest.mark.parametrize(
+    ("key", "header"), [("aws:UserAgent", "User-Agent"), ("aws:Referer", "Referer")]
+)
+@pytest.mark.parametrize("service", ["sqs", "s3", "lambda"])
+def test_a_condition_on_a_header_counts(aws: Aws, service: str, key: str, header: str) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
+    name = f"headers-{uuid.uuid4().hex[:8]}"
+    aws.client("s3").create_bucket(Bucket=name)
+    aws.client("s3").put_object(Bucket=name, Key="k", Body=b"")
+    function = aws.function("def handler(event, context):\n    return 1\n")
+    calls: dict[str, tuple[str, dict[str, str]]] = {
+        "sqs": ("list_queues", {}),
+        "s3": ("get_object", {"Bucket": name, "Key": "k"}),
+        "lambda": ("invoke", {"FunctionName": function}),
+    }
+    operation, given = calls[service]
+    actions = ["sqs:ListQueues", "s3:GetObject", "lambda:InvokeFunction"]
+    caller = Caller(aws, allow(actions, Condition={"StringLike": {key: "Ours/*"}}))
+    for value, is_allowed in (("Ours/1", True), ("Theirs/1", False)):
+        client = caller.client(service)
+        client.meta.events.register(
+            "before-send", lambda request, value=value, **_: _send(request, header, value)
+        )
+        call = getattr(client, operation)
+        if is_allowed:
+            assert call(**given)
+        else:
+            denied(call, **given)
+
+
+def _send(request: Any, header: str, value: str) -> None:
+    request.headers[header] = value
+
+
+def test_the_tagging_api_has_actions_of_its_own_and_needs_those_of_the_resources(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_TagResources.html"""
+    topic = aws.client("sns").create_topic(Name=f"t-{uuid.uuid4().hex[:8]}")["TopicArn"]
+    reader = Caller(aws, allow("tag:GetResources")).client("resourcegroupstaggingapi")
+    assert "ResourceTagMappingList" in reader.get_resources()
+    given = {"ResourceARNList": [topic], "Tags": {"a": "b"}}
+    assert "tag:TagResources" in denied(reader.tag_resources, **given)["Message"]
+    tagger = Caller(aws, allow("tag:TagResources")).client("resourcegroupstaggingapi")
+    assert "SNS:TagResource" in denied(tagger.tag_resources, **given)["Message"]
+    both = Caller(aws, allow(["tag:TagResources", "sns:TagResource"], "*"))
+    assert both.client("resourcegroupstaggingapi").tag_resources(**given)

@@ -86,6 +86,14 @@ def test_a_count_below_0_is_refused(bucket: Bucket, path: str, name: str) -> Non
     assert bucket.ask("GET", path).error == (400, "InvalidArgument", said)
 
 
+@pytest.mark.parametrize("count", ["abc", "0", "10001"])
+def test_a_list_of_buckets_has_up_to_10000(aws: Aws, count: str) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html"""
+    said = "Argument max-buckets must be an integer between 1 and 10000"
+    found = Bucket(aws, "").ask("GET", f"?max-buckets={count}").error
+    assert found == (400, "InvalidArgument", said)
+
+
 @pytest.mark.parametrize("number", ["abc", "", "0", "-1", "10001", "1000000000"])
 def test_a_part_has_a_number_up_to_10000(bucket: Bucket, upload: str, number: str) -> None:
     said = "Part number must be an integer between 1 and 10000, inclusive"

@@ -379,11 +379,11 @@ def test_a_schedule_that_can_never_fire_is_refused(
         "at(2021-12-31T23:59:59Z)",
     ],
 )
-def test_the_expression_is_checked_before_names_and_the_role(aws: Aws, expression: str) -> None:
+def test_the_expression_is_checked_before_the_role(aws: Aws, expression: str) -> None:
     """Recorded on AWS: a role that nobody may take is not what the answer is about."""
     nobody = f"arn:aws:iam::{ACCOUNT}:role/none"
     with pytest.raises(ClientError) as refusal:
-        schedule(aws, expression, {"Arn": QUEUE, "RoleArn": nobody}, Name="no name!")
+        schedule(aws, expression, {"Arn": QUEUE, "RoleArn": nobody})
     found = refusal.value.response["Error"]
     assert found["Code"] == "ValidationException"
     assert found["Message"] == f"Invalid Schedule Expression {expression}."

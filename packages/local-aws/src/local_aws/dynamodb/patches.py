@@ -17,7 +17,6 @@ from local_aws.dynamodb import numbers, statements, transactions
 # Their patches are declared when they are imported.
 PATCHED = (numbers, statements, transactions)
 _HANDLER = "moto.dynamodb.responses.DynamoHandler"
-MAX_BATCH = 25
 MAX_ITEM_BYTES = 405_000
 """As moto measures: AWS takes items of between 409 and 410 KB."""
 MAX_LEVELS = 32
@@ -34,6 +33,7 @@ CLOSED = {
     "describe_import": "imports from S3",
     "export_table_to_point_in_time": "exports to S3",
     "describe_export": "exports to S3",
+    "list_exports": "exports to S3",
     "put_resource_policy": "policies of tables",
 }
 # Settings of CreateTable and UpdateTable that would be taken and passed over.
@@ -114,16 +114,9 @@ def with_settings(original: Any, response: Any) -> Any:
     return original(response)
 
 
-@patch(f"{_HANDLER}.batch_write_item", why="takes batches of any length")
+@patch(f"{_HANDLER}.batch_write_item", why="answers with a capacity that was not asked for")
 def batch_write_item(original: Any, response: Any) -> Any:
-    """Write a batch of at most 25 items."""
-    for requests in response.body["RequestItems"].values():
-        if not 1 <= len(requests) <= MAX_BATCH:
-            raise MockValidationException(
-                "1 validation error detected: Value at 'requestItems' failed to satisfy "
-                "constraint: Map value must satisfy constraint: [Member must have length less "
-                f"than or equal to {MAX_BATCH}, Member must have length greater than or equal to 1]"
-            )
+    """Write a batch."""
     answer = original(response)
     if response.body.get("ReturnConsumedCapacity", "NONE") == "NONE":
         answer.result.pop("ConsumedCapacity", None)

@@ -18,7 +18,6 @@ from moto.dynamodb.responses import validate_put_has_empty_attrs, validate_put_h
 from local_aws.core.patching import patch
 from local_aws.state.table_items import plain
 
-MAX_STATEMENTS, MAX_CHARACTERS = 25, 8_192
 _NAME = r'(?:"([\w.:/-]+)"|([\w.-]+))'
 _INSERT = re.compile(rf"\s*INSERT\s+INTO\s+{_NAME}\s+VALUE\s*\{{(.*)\}}\s*", re.I | re.S)
 _UPDATE = re.compile(
@@ -78,16 +77,6 @@ def batch_execute_statement(
     _: Any, backend: Any, statements: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Return each write's answer: the table's name, and why it was not made."""
-    if not 1 <= len(statements) <= MAX_STATEMENTS:
-        raise MockValidationException(
-            "1 validation error detected: Value at 'statements' failed to satisfy constraint: "
-            f"Member must have length less than or equal to {MAX_STATEMENTS}"
-        )
-    if any(len(one["Statement"]) > MAX_CHARACTERS for one in statements):
-        raise MockValidationException(
-            "1 validation error detected: Value at 'statement' failed to satisfy constraint: "
-            f"Member must have length less than or equal to {MAX_CHARACTERS}"
-        )
     parsed = [(parse(one["Statement"]), one.get("Parameters") or []) for one in statements]
     return [_answer(backend, statement, values) for statement, values in parsed]
 

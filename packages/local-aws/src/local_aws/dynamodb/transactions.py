@@ -42,6 +42,19 @@ def transact_write_items(_: Any, backend: Any, transact_items: list[dict[str, An
             raise TransactionCanceledException(reasons)
 
 
+@patch(
+    "moto.dynamodb.responses.DynamoHandler.transact_write_items",
+    why="fails at an item of a transaction that has no write",
+)
+def answer_transaction(original: Any, response: Any) -> Any:
+    """Answer TransactWriteItems."""
+    if not all(response.body["TransactItems"]):
+        raise MockValidationException(
+            "Invalid Request: TransactWriteRequest should contain Delete or Put or Update request"
+        )
+    return original(response)
+
+
 @contextlib.contextmanager
 def undone_on_error(backend: Any, keys: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[None]:
     """Put the items of these keys back as they were where an exception is raised."""

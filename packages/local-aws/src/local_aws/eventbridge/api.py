@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Operations.html
 
 import datetime
 import json
-import re
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +31,6 @@ from local_aws.eventbridge.targets import FORWARDED, TARGET_SERVICES
 _MAX_TARGETS = 5
 _MAX_PAGE = 100
 _MAX_ENTRIES_BYTES = 262_144
-_TARGET_ID = re.compile(r"[\.\-_A-Za-z0-9]+")
 _BACKEND = "moto.events.models.EventsBackend"
 _HANDLER = "moto.events.responses.EventsHandler"
 
@@ -173,8 +171,7 @@ def put_targets(
     original: Any, backend: Any, name: str, event_bus_arn: str | None, targets: Any
 ) -> Any:
     """Give a rule targets."""
-    for number, target in enumerate(targets, 1):
-        _require_id(number, target["Id"])
+    for target in targets:
         parts = target["Arn"].split(":")
         service = parts[2] if len(parts) > 5 else ""
         if not service:
@@ -197,19 +194,6 @@ def put_targets(
             "The requested resource exceeds the maximum number allowed.",
         )
     return original(backend, name, event_bus_arn, targets)
-
-
-def _require_id(number: int, given: str) -> None:
-    start = f"1 validation error detected: Value '{given}' at 'targets.{number}.member.id' failed"
-    if len(given) > 64:
-        raise ValidationException(
-            f"{start} to satisfy constraint: Member must have length less than or equal to 64"
-        )
-    if not _TARGET_ID.fullmatch(given):
-        raise ValidationException(
-            f"{start} to satisfy constraint: Member must satisfy regular expression pattern: "
-            f"{_TARGET_ID.pattern}"
-        )
 
 
 @patch(f"{_BACKEND}.list_targets_by_rule", why="loses targets of the same ARN between pages")

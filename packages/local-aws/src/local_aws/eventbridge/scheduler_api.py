@@ -4,9 +4,7 @@ https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.htm
 """
 
 import json
-import re
 from typing import Any
-from urllib.parse import unquote
 
 from moto.core.exceptions import JsonRESTError
 from moto.scheduler.exceptions import ScheduleGroupNotFound, ValidationException
@@ -21,7 +19,6 @@ from local_aws.eventbridge.target_checks import schedule_problems
 from local_aws.eventbridge.targets import TARGET_SERVICES
 from local_aws.iam.roles import RoleNotAssumable, is_enforced, require_trust
 
-_NAME = re.compile(r"[0-9a-zA-Z-_.]+")
 _BACKEND = "moto.scheduler.models.EventBridgeSchedulerBackend"
 _HANDLER = "moto.scheduler.responses.EventBridgeSchedulerResponse"
 _UNCHECKED = "takes any expression, name, group and role"
@@ -58,9 +55,7 @@ def answer_schedule(original: Any, response: Any) -> Any:
     """
     _drop_query(response)
     _require_expression(response)
-    _require_name("name", unquote(response.parsed_url.path.rsplit("/", 1)[-1]))
     group = str(response._get_param("GroupName") or "default")
-    _require_name("groupName", group)
     for problem in schedule_problems(json.loads(response.body)):
         raise ValidationException(problem)
     if group not in response.scheduler_backend.schedule_groups:
@@ -84,7 +79,6 @@ def _drop_query(response: Any) -> None:
 @patch(f"{_BACKEND}.create_schedule_group", why="replaces a group, and drops its schedules")
 def create_schedule_group(original: Any, backend: Any, name: str, tags: Any) -> Any:
     """Make a group; raises ConflictException where it is there already."""
-    _require_name("name", name)
     if name in backend.schedule_groups:
         raise JsonRESTError("ConflictException", f"Schedule group {name} already exists.")
     return original(backend, name, tags)
@@ -127,19 +121,6 @@ def _require_expression(response: Any) -> None:
         raise ValidationException(
             f"Invalid ScheduleExpressionTimezone {zone}. The provided timezone is not supported."
         ) from error
-
-
-def _require_name(field: str, name: str) -> None:
-    if len(name) > 64:
-        raise ValidationException(
-            f"1 validation error detected: Value '{name}' at '{field}' failed to satisfy "
-            "constraint: Member must have length less than or equal to 64"
-        )
-    if not _NAME.fullmatch(name):
-        raise ValidationException(
-            f"1 validation error detected: Value '{name}' at '{field}' failed to satisfy "
-            f"constraint: Member must satisfy regular expression pattern: ^{_NAME.pattern}$"
-        )
 
 
 def _require_target(given: dict[str, Any]) -> None:

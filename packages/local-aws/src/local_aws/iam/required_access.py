@@ -18,7 +18,7 @@ from local_aws.iam.resources import (
 )
 
 # Signing names that are not the prefix of the service's actions.
-_PREFIXES = {"monitoring": "cloudwatch", "email": "ses"}
+_PREFIXES = {"monitoring": "cloudwatch", "email": "ses", "tagging": "tag"}
 # Operations whose action has another name.
 _ACTIONS = {
     ("lambda", "Invoke"): "InvokeFunction",
@@ -55,12 +55,36 @@ def request_accesses(response: Any, signing_name: str) -> list[Access]:
         # The tags are those of what is created, which is named first.
         tagged = resources_of(response, service, tagging)[0]
         found.append(Access(f"{service}:{_action(service, tagging)}", tagged, values))
+    if service == "tag" and operation in _TAG_OF:
+        found += [
+            Access(f"{arn.split(':')[2]}:{action}", arn, values)
+            for arn in parameter_values(response, "ResourceARNList")
+            if (action := _tag_of(arn, operation))
+        ]
     if "sts:sourceidentity" in values:
         found += [Access("sts:SetSourceIdentity", each.resource, values) for each in found[:1]]
     for handed in handed_roles(response, service, operation):
         passed = {**values, "iam:passedtoservice": handed.service}
         found.append(Access("iam:PassRole", handed.role_arn, passed))
     return found
+
+
+# What a change of tags through the Tagging API asks for besides, by the service of the resource.
+# https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_TagResources.html
+_TAG_OF = {
+    "TagResources": {"s3": "PutBucketTagging", "sagemaker": "AddTags", "sqs": "TagQueue"},
+    "UntagResources": {"s3": "PutBucketTagging", "sagemaker": "DeleteTags", "sqs": "UntagQueue"},
+}
+
+
+def _tag_of(arn: str, operation: str) -> str:
+    parts = arn.split(":", 5)
+    if len(parts) < 6:
+        return ""
+    verb = operation.removesuffix("Resources")
+    if parts[2] == "iam":
+        return verb + parts[5].partition("/")[0].title()
+    return _TAG_OF[operation].get(parts[2], f"{verb}Resource")
 
 
 def _action(service: str, operation: str) -> str:
@@ -79,10 +103,23 @@ def is_encrypted(headers: Mapping[str, str]) -> bool:
     return headers.get("X-Forwarded-Proto", "https").lower() != "http"
 
 
+# The condition keys that headers of a request are the values of.
+_HEADER_KEYS = {"Referer": "aws:referer", "User-Agent": "aws:useragent"}
+
+
+def condition_headers(environ: Mapping[str, Any]) -> dict[str, str]:
+    """Return the headers of a WSGI request that conditions are about."""
+    names = ("X-Forwarded-Proto", *_HEADER_KEYS)
+    sent = {name: environ.get(f"HTTP_{name.upper().replace('-', '_')}") for name in names}
+    return {name: str(value) for name, value in sent.items() if value is not None}
+
+
 def common_values(region: str, headers: Mapping[str, str]) -> dict[str, str]:
     """Return the condition keys that every request has; the time is the embedded AWS's."""
     now = CLOCK.now()
+    sent = {key: headers[name] for name, key in _HEADER_KEYS.items() if headers.get(name)}
     return {
+        **sent,
         "aws:requestedregion": region,
         "aws:resourceaccount": ACCOUNT_ID,
         "aws:securetransport": "true" if is_encrypted(headers) else "false",

@@ -25,7 +25,7 @@ from local_aws.errors import LocalAwsError
 from local_aws.iam.access_decisions import AccessDenied, authorise
 from local_aws.iam.callers import KeyRefused, require_valid_key
 from local_aws.iam.policy_evaluation import Access
-from local_aws.iam.required_access import common_values
+from local_aws.iam.required_access import common_values, condition_headers
 from local_aws.iam.signatures import Signed, signed_by
 from local_aws.lambda_.async_invocations import AsyncInvoker, Event
 from local_aws.lambda_.functions import FunctionSpec
@@ -226,8 +226,7 @@ def _request(environ: dict[str, Any]) -> Request:
         kind=environ.get("HTTP_X_AMZ_INVOCATION_TYPE", "RequestResponse"),
         client_context=_client_context(environ.get("HTTP_X_AMZ_CLIENT_CONTEXT", "")),
     )
-    forwarded = {"X-Forwarded-Proto": environ.get("HTTP_X_FORWARDED_PROTO", "https")}
-    _authorise(signed, request, forwarded)
+    _authorise(signed, request, condition_headers(environ))
     return dataclasses.replace(request, body=_body(environ))
 
 

@@ -9,7 +9,13 @@ from local_aws.core.context import Context
 from local_aws.core.patching import patch
 from local_aws.core.stores import on_restored
 from local_aws.iam.roles import RoleSessions
-from local_aws.lambda_ import api, configuration, event_source_mappings, requests
+from local_aws.lambda_ import (
+    configuration,
+    event_invoke_configs,
+    event_source_mappings,
+    function_changes,
+    requests,
+)
 from local_aws.lambda_.async_invocations import AsyncInvoker
 from local_aws.lambda_.functions import (
     WorkerSettings,
@@ -24,7 +30,10 @@ from local_aws.sqs import patches as sqs_patches
 
 _PRINCIPAL = "lambda.amazonaws.com"
 # Each declares its patches.
-PATCHED = (api, configuration, event_source_mappings, requests)
+PATCHED = (
+    *(function_changes, event_invoke_configs, configuration, event_source_mappings),
+    requests,
+)
 _invoking: list[Invoking] = []
 
 
@@ -47,7 +56,7 @@ def install(context: Context) -> None:
     invoking = Invoking(pools, invoker, lambda function: function_spec(function, roles))
     context.invoke = invoking.invoke
     context.fronts.append(lambda application: with_invocations(application, invoking))
-    api.use(pools)
+    function_changes.use(pools)
     mappings = event_source_mappings.EventSourceMappings(CLOCK, invoking.invoke, roles)
     event_source_mappings.use(mappings)
     sqs_patches.on_sent(mappings.look)

@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 """
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from moto.awslambda.exceptions import ConflictException
@@ -19,7 +18,7 @@ MIN_UNRESERVED = 100
 _BACKEND = "moto.awslambda.models.LambdaBackend"
 _CONFLICT = "ResourceConflictException"
 _LATEST = "$LATEST"
-_ALIAS_WHY = "takes weights over 1 and names that are numbers, and names a conflict otherwise"
+_ALIAS_WHY = "names a conflict otherwise"
 
 
 @patch(f"{_BACKEND}.add_permission", why="adds a statement again that is there already")
@@ -47,34 +46,10 @@ def add_permission(
 @patch(f"{_BACKEND}.update_alias", why=_ALIAS_WHY)
 def write_alias(original: Any, backend: Any, name: str, *args: Any, **more: Any) -> Any:
     """Make or change an alias."""
-    routing = more["routing_config"] if "routing_config" in more else args[-1]
-    if str(name).isdigit():
-        raise refusal(
-            "ValidationException",
-            f"1 validation error detected: Value '{name}' at 'name' failed to satisfy constraint: "
-            "Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)",
-            400,
-        )
-    _require_weights(routing)
     try:
         return original(backend, name, *args, **more)
     except ConflictException as error:
         raise refusal(_CONFLICT, str(error.message), 409) from error
-
-
-def _require_weights(routing: Any) -> None:
-    weights = (routing or {}).get("AdditionalVersionWeights") or {}
-    if isinstance(weights, Mapping):
-        for version, weight in weights.items():
-            if not 0 <= float(weight) <= 1:
-                raise refusal(
-                    "ValidationException",
-                    f"1 validation error detected: Value '{{{version}={weight}}}' at "
-                    "'routingConfig.additionalVersionWeights' failed to satisfy constraint: Map "
-                    "value must satisfy constraint: [Member must have value less than or equal to "
-                    "1.0, Member must have value greater than or equal to 0.0]",
-                    400,
-                )
 
 
 @patch(f"{_BACKEND}.delete_function", why="deletes a version that an alias leads to")

@@ -17,10 +17,11 @@ from local_aws.s3.parts import MAX_PART_NUMBER
 
 LOG = logging.getLogger(__name__)
 MAX_NUMBER = 2**31 - 1
+MAX_BUCKETS = 10_000
 _BACKEND = "moto.s3.models.S3Backend"
 _RESPONSE = "moto.s3.responses.S3Response"
 _COUNTS = ("max-keys", "max-parts", "max-uploads", "part-number-marker")
-_PART = "partNumber"
+_PART, _BUCKETS = "partNumber", "max-buckets"
 _NUMBER = re.compile(r"[+-]?[0-9]{1,10}")
 _DATES = ("If-Modified-Since", "If-Unmodified-Since")
 _WHY = "fails within at a number, a date or a document that it cannot read"
@@ -33,6 +34,10 @@ def respond(original: Any, response: Any, request: Any, full_url: str) -> Any:
     for name in _COUNTS:
         for value in response.querystring.get(name, ()):
             _require_count(name, value)
+    for value in response.querystring.get(_BUCKETS, ()):
+        if not _NUMBER.fullmatch(value) or not 1 <= int(value) <= MAX_BUCKETS:
+            message = f"Argument {_BUCKETS} must be an integer between 1 and {MAX_BUCKETS}"
+            raise InvalidArgumentError(message, _BUCKETS, value)
     for value in response.querystring.get(_PART, ()):
         require_part_number(value)
     response.headers = _readable(response.headers)

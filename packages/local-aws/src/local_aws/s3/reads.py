@@ -16,6 +16,7 @@ from local_aws.core.admin_api import Wsgi
 from local_aws.core.context import ACCOUNT_ID
 from local_aws.iam.access_decisions import permits
 from local_aws.iam.callers import KeyRefused, caller_of, require_valid_key
+from local_aws.iam.required_access import condition_headers
 from local_aws.iam.s3_requests import object_arn, read_accesses
 from local_aws.iam.signatures import Signed, signed_by
 
@@ -95,7 +96,6 @@ def _is_special(environ: Mapping[str, Any]) -> bool:
 
 
 def _may_read(environ: Mapping[str, Any], asked: _Asked, stored: FakeKey) -> bool:
-    forwarded = {"X-Forwarded-Proto": environ.get("HTTP_X_FORWARDED_PROTO", "https")}
     signed = asked.signed
     try:
         require_valid_key(signed.key)
@@ -104,7 +104,11 @@ def _may_read(environ: Mapping[str, Any], asked: _Asked, stored: FakeKey) -> boo
     return all(
         permits(signed.key, access)
         for access in read_accesses(
-            object_arn(asked.bucket, asked.key), asked.version, stored, signed.region, forwarded
+            object_arn(asked.bucket, asked.key),
+            asked.version,
+            stored,
+            signed.region,
+            condition_headers(environ),
         )
     )
 

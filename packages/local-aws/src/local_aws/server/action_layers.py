@@ -13,11 +13,12 @@ from local_aws.iam.policy_documents import refuse_malformed_policy
 from local_aws.iam.request_authorization import authorise_action
 from local_aws.server.concurrent_actions import serialise_actions
 from local_aws.server.request_shapes import explain_failure, refuse_malformed
-from local_aws.server.routing import refuse_missing_action
+from local_aws.server.routing import refuse_missing_action, refuse_unknown_region
 from local_aws.state.commits import note_action
 
 ActionLayer = Callable[[Callable[[Any], Any], Any], Any]
 LAYERS: tuple[ActionLayer, ...] = (
+    refuse_unknown_region,  # which moto has no backend of: 403
     note_action,  # remembers whether it is a change, and refuses one that cannot be saved: 503
     refuse_malformed,  # what the API's model does not take: 400
     authorise_action,  # asks the caller's policies

@@ -8,11 +8,13 @@ https://docs.aws.amazon.com/sagemaker/latest/APIReference/CommonErrors.html is a
 services; their codes differ.
 """
 
+import functools
 import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from botocore.model import OperationNotFoundError, Shape, StructureShape
 from moto.core.request import determine_request_protocol
@@ -233,6 +235,11 @@ def _given(response: Any) -> Iterator[tuple[Shape, Any, str]]:
 
 
 def _rest(shape: StructureShape, response: Any) -> Iterator[tuple[Shape, Any, str]]:
+    model = get_service_model(response.boto3_service_name)
+    uri = model.operation_model(response._get_action()).http["requestUri"]
+    path = _path_of(uri).fullmatch(response.path)
+    for name, text in (path.groupdict() if path else {}).items():
+        yield shape.members[name], unquote(text), name
     for name, member in shape.members.items():
         if member.serialization.get("location") == "querystring":
             sent = member.serialization.get("name", name)
@@ -244,6 +251,16 @@ def _rest(shape: StructureShape, response: Any) -> Iterator[tuple[Shape, Any, st
     if payload and not response.body:
         return
     yield (shape.members[payload] if payload else shape), _body(response), ""
+
+
+@functools.cache
+def _path_of(uri: str) -> re.Pattern[str]:
+    """Return the expression for the path of an operation, with a group for each member in it."""
+    parts = re.split(r"\{(\w+)(\+?)\}", uri.partition("?")[0])
+    found = re.escape(parts[0])
+    for name, is_greedy, literal in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+        found += f"(?P<{name}>{'.+' if is_greedy else '[^/]+'}){re.escape(literal)}"
+    return re.compile(found)
 
 
 def _queried(shape: Shape, text: str, name: str) -> Any:

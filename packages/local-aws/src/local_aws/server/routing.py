@@ -1,5 +1,6 @@
 """Routing of a request into moto: which service it is for, and what is not implemented."""
 
+import functools
 import gzip
 import io
 import zlib
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
+import botocore.session
 from moto import backends
 
 from local_aws.core.context import Context
@@ -150,6 +152,30 @@ def refuse_missing_action(original: Any, response: Any) -> Any:
         name = f"{response.boto3_service_name}:{response._get_action() or 'this request'}"
         sentence = f"The embedded AWS does not implement {name} ({error})."
         return refuse_action(response, "NotImplemented", sentence)
+
+
+def refuse_unknown_region(original: Any, response: Any) -> Any:
+    """Answer 403, as AWS does, for a signature of a region that does not exist."""
+    if response.region in _regions():
+        return original(response)
+    sentence = f"Credential should be scoped to a valid region, not '{response.region}'. "
+    is_query = response.boto3_service_name in _QUERY_SERVICES
+    code = "SignatureDoesNotMatch" if is_query else "InvalidSignatureException"
+    return refuse_action(response, code, sentence, HTTPStatus.FORBIDDEN)
+
+
+_QUERY_SERVICES = ("cloudwatch", "iam", "sns", "sts")
+
+
+@functools.cache
+def _regions() -> frozenset[str]:
+    """Return the names of all regions of all partitions."""
+    session = botocore.session.get_session()
+    return frozenset(
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("sqs", partition)
+    )
 
 
 @patch(

@@ -137,12 +137,20 @@ def has_member(shape: Shape, name: str) -> bool:
 
 def _walk(node: _Node, value: Any, place: _Place, found: list[Fault]) -> None:
     if not node.takes(value):
-        kind = _ARTICLES.get(node.type_name, node.type_name)
-        at = f": '{_joined(place)}'" if place else ""
-        raise Malformed(f"{_json_kind(value)} can not be converted to {kind}{at}")
+        raise _malformed(node, value, place)
     for forbids, words in node.constraints:
         if forbids(value):
             found.append(Fault(_joined(place), value, words, is_secret=node.is_secret))
+    _walk_within(node, value, place, found)
+
+
+def _malformed(node: _Node, value: Any, place: _Place) -> Malformed:
+    kind = _ARTICLES.get(node.type_name, node.type_name)
+    at = f": '{_joined(place)}'" if place else ""
+    return Malformed(f"{_json_kind(value)} can not be converted to {kind}{at}")
+
+
+def _walk_within(node: _Node, value: Any, place: _Place, found: list[Fault]) -> None:
     if node.members is not None:
         for name, given in value.items():
             member = node.members.get(name)
@@ -158,21 +166,21 @@ def _walk(node: _Node, value: Any, place: _Place, found: list[Fault]) -> None:
 
 
 def _walk_all(node: _Node, part: _Node, whole: Any, place: _Place, found: list[Fault]) -> None:
-    """Walk through the keys or values of a list or a map; texts and numbers have one fault."""
+    """Walk through the keys or values of a list or a map, which have one fault together."""
     is_map, is_key = node.key is not None, part is node.key
-    if part.members is not None or part.value is not None:
-        named = whole.items() if is_map else ((f"{n}.member", v) for n, v in enumerate(whole, 1))
-        for name, value in named:
-            if value is not None:
-                _walk(part, value, (place, str(name)), found)
-        return
-    is_broken = False
+    is_deep, is_broken = part.members is not None or part.value is not None, False
     for number, value in enumerate(whole.values() if is_map and not is_key else whole, 1):
         if value is None:
             continue
         if not part.takes(value):
-            _walk(part, value, (place, f"{number}.member"), found)
-        is_broken = is_broken or any(forbids(value) for forbids, _ in part.constraints)
+            raise _malformed(part, value, (place, f"{number}.member"))
+        if part.constraints and any(forbids(value) for forbids, _ in part.constraints):
+            is_broken = True
+    if is_deep:
+        named = whole.items() if is_map else ((f"{n}.member", v) for n, v in enumerate(whole, 1))
+        for name, value in named:
+            if value is not None:
+                _walk_within(part, value, (place, str(name)), found)
     if is_broken:
         subject = "Map keys" if is_key else "Map value" if is_map else "Member"
         words = f"satisfy constraint: [{part.words}]"

@@ -16,6 +16,7 @@ class Request:
     """A request to a service as moto has it, with the error that it was answered with."""
 
     method, automated_parameter_parsing, local_aws_unread = "POST", False, ""
+    path = "/"
 
     def __init__(
         self,
@@ -217,6 +218,25 @@ def test_iam_says_its_own_of_names_and_paths(body: dict[str, str], says: str) ->
 def test_other_services_are_asked_for_no_more_than_boto3_asks(service: str, action: str) -> None:
     body = {"QueueUrl": "q", "AttributeNames": ["None"], "MaxResults": 10**6}
     assert Request(service, action, body).answer() == "done"
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/2015-03-31/functions/mine%3Alive/code", None),
+        (
+            "/2015-03-31/functions/arn%3Aaws%3Alambda/code",
+            "Value 'arn:aws:lambda' at 'functionName'",
+        ),
+        ("/2015-03-31/functions/a%20b/code", "Value 'a b' at 'functionName' failed to satisfy"),
+        ("/another", None),
+    ],
+)
+def test_a_name_in_the_path_is_checked(path: str, found: str | None) -> None:
+    request = Request("lambda", "UpdateFunctionCode", {}, "application/json")
+    request.path = path
+    answer = request.answer()
+    assert answer == "done" if found is None else found in answer[1]
 
 
 def test_a_number_of_the_query_is_within_its_bounds() -> None:

@@ -1,9 +1,10 @@
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from local_aws.server.routing import is_absent
+from local_aws.server.routing import is_absent, refuse_unknown_region
 
 
 class Form(dict[str, str]):
@@ -47,3 +48,21 @@ def test_a_name_of_any_number_of_levels_takes_little_memory() -> None:
     parser = SimpleNamespace()
     is_absent(None, parser, ["a" + ".member.1" * 50_000], "a")
     assert len(parser.local_aws_names) < 100
+
+
+@pytest.mark.parametrize(
+    ("service", "code"),
+    [("sqs", "InvalidSignatureException"), ("sns", "SignatureDoesNotMatch")],
+)
+def test_a_region_that_does_not_exist_is_refused(service: str, code: str) -> None:
+    def serialized(result: Any) -> Any:
+        return 400, {}, (result.result.code, result.result.message)
+
+    def request(region: str) -> Any:
+        asked = {"region": region, "boto3_service_name": service, "serialized": serialized}
+        return refuse_unknown_region(lambda _: "done", SimpleNamespace(**asked))
+
+    said = "Credential should be scoped to a valid region, not 'nowhere-1'. "
+    assert request("nowhere-1") == (403, {"status": "403"}, (code, said))
+    for region in ("us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1"):
+        assert request(region) == "done"

@@ -182,3 +182,14 @@ def test_no_pattern_of_the_open_services_takes_long_for_any_text() -> None:
             began = time.process_time()
             compiled.fullmatch(f"{text}\0")
             assert time.process_time() - began < 1, pattern
+
+
+def test_lists_of_a_map_have_one_fault_together() -> None:
+    shape = get_service_model("dynamodb").operation_model("BatchWriteItem").input_shape
+    assert shape is not None
+    (fault,) = faults(shape, {"RequestItems": {"table": [], "other": [{}] * 25}})
+    assert str(fault).endswith(
+        " at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: "
+        "[Member must have length less than or equal to 25, Member must have length greater than "
+        "or equal to 1]"
+    )

@@ -14,7 +14,7 @@ from local_aws.core.refusals import signed_service
 from local_aws.iam.access_decisions import AccessDenied, authorise, denial_code
 from local_aws.iam.callers import KeyRefused, caller_of, require_valid_key
 from local_aws.iam.policy_evaluation import Access
-from local_aws.iam.required_access import common_values
+from local_aws.iam.required_access import common_values, condition_headers
 from local_aws.iam.signatures import signed_by
 from local_aws.sagemaker.endpoints.invocations import (
     CUSTOM_ATTRIBUTES,
@@ -78,9 +78,8 @@ def _refusal(environ: dict[str, Any], name: str) -> Answer | None:
         signed.require_unexpired()
         require_valid_key(signed.key)
         if caller_of(signed.key) is not None:
-            forwarded = {"X-Forwarded-Proto": environ.get("HTTP_X_FORWARDED_PROTO", "https")}
             arn = f"arn:aws:sagemaker:{signed.region}:{ACCOUNT_ID}:endpoint/{name}"
-            values = common_values(signed.region, forwarded)
+            values = common_values(signed.region, condition_headers(environ))
             authorise(signed.key, [Access("sagemaker:InvokeEndpoint", arn, values)])
     except KeyRefused as error:
         return refused_with(403, error.code_for("sagemaker"), str(error))
