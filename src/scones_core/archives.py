@@ -194,9 +194,16 @@ class _TarHeader(tarfile.TarInfo):
                 f"it has a header of {self.size:,} bytes; at most {MAX_HEADER_BYTES:,} are accepted"
             )
         if self.type == tarfile.GNUTYPE_SPARSE:
-            raise ArchiveError(f"its member {quoted_name(self.name)} is a sparse file")
+            self._refuse_sparse()
         proceed: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
         return proceed
+
+    def _refuse_sparse(self, following: tarfile.TarInfo | None = None, *_: object) -> None:
+        raise ArchiveError(f"its member {quoted_name((following or self).name)} is a sparse file")
+
+    # A PAX header makes a sparse file as well; `tarfile` reads its map into a list, a number of
+    # two bytes each, out of a content that packs to a thousandth.
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
 
 
 class _Forward(io.RawIOBase):
@@ -257,8 +264,6 @@ def _tar_members(plain: IO[bytes], limits: ArchiveLimits) -> Iterator[Member]:
                     stream.drain()
                     return
                 kind = "folder" if header.isdir() else "file" if header.isreg() else ""
-                if header.issparse():
-                    kind = ""
                 name = _checked(header.name, kind, header.size, limits)
                 if kind == "file":
                     stream.seek(header.offset_data)

@@ -1,8 +1,8 @@
 """Encoded images from outside, as hostile as they may be, to RGB pixels.
 
 Whatever decides how long decoding takes is checked before it begins: bytes, declared pixels and
-sides, the number of scans of a JPEG, each of which is a pass over all pixels, and the strips and
-tiles of a TIFF.
+sides, the number of scans of a JPEG, each of which is a pass over all pixels, the strips and
+tiles of a TIFF, and the pixels of a BMP in runs. The parts that a file is read in are counted.
 """
 
 import contextlib
@@ -35,6 +35,11 @@ _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH, _TIFF_TILES, _TIFF_TILE_BYTES = 322, 323, 3
 _TIFF_TILE_PIXELS = 4_000_000
 # A strip or tile is baseline, or has one scan of each channel.
 _TIFF_PART_SCANS = 4
+# Pillow reads a file's parts one by one, some a byte at a time: blocks of a GIF, runs of a BMP.
+# A TIFF with a strip for each of its rows, which is the most that a writer makes, takes half.
+_MAX_READS = 1_000_000
+# Pillow unpacks these in Python, an empty row pixel by pixel.
+_BMP_RLE, _BMP_RLE_PIXELS = "bmp_rle", 4_000_000
 
 
 class ImageError(SconesError):
@@ -95,7 +100,7 @@ def open_image(body: bytes, limits: DecodeLimits = ENDPOINT) -> Iterator[Image.I
         require_few_values(body)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(body), formats=limits.formats) as image:
+            with Image.open(_CountedReads(body), formats=limits.formats) as image:
                 _require_limits(image, body, limits)
                 note_depth(image)
                 yield image
@@ -125,6 +130,18 @@ def open_image(body: bytes, limits: DecodeLimits = ENDPOINT) -> Iterator[Image.I
         zlib.error,
     ) as error:
         raise ImageError(f"the image is damaged: {error or type(error).__name__}") from error
+
+
+class _CountedReads(io.BytesIO):
+    """The bytes of an image, for a reader that comes to its end in so many steps."""
+
+    _left = _MAX_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise ImageError(f"the image has more than {_MAX_READS:,} parts")
+        return super().read(size)
 
 
 def fit(
@@ -170,6 +187,12 @@ def _require_limits(image: Image.Image, body: bytes, limits: DecodeLimits) -> No
         )
     if image.format == "TIFF":
         _require_tiff_limits(image, body)
+    tiles = getattr(image, "tile", ())
+    if tiles and tiles[0][0] == _BMP_RLE and width * height > _BMP_RLE_PIXELS:
+        raise ImageTooBig(
+            f"the run-length encoded BMP has {width}x{height} pixels; at most "
+            f"{_BMP_RLE_PIXELS:,} are accepted; save it as PNG"
+        )
 
 
 def _require_tiff_limits(image: Image.Image, body: bytes) -> None:

@@ -1,9 +1,12 @@
 """A model folder that answers, by ONNX Runtime alone."""
 
+import contextlib
 import functools
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import onnx
@@ -18,6 +21,9 @@ from scones_train.model_folder import GRAPH, read_artifact
 INPUT, OUTPUT = "images", "probabilities"
 # A graph of 400 bytes can ask for any size of its values.
 MAX_MEMORY_BYTES = 2 << 30
+MAX_SECONDS = 60.0
+"""For one image: what SageMaker waits for a container's answer, see InvokeEndpoint."""
+_LOOK_SECONDS = 0.2
 # To load a graph takes time that grows with the square of its nodes; networks here have 300.
 MAX_NODES = 5_000
 PLAIN_ATTRIBUTES = (
@@ -34,9 +40,12 @@ PLAIN_ATTRIBUTES = (
 class Predictor:
     """Probabilities of decoded images. One instance may be used by several threads."""
 
-    def __init__(self, card: ModelCard, graph: bytes, cores: int = 1) -> None:
+    def __init__(
+        self, card: ModelCard, graph: bytes, cores: int = 1, *, max_seconds: float = MAX_SECONDS
+    ) -> None:
         """Raise MalformedArtifact for a graph that is unsafe, broken or not of this card."""
         _refuse_unsafe(graph)
+        self._max_seconds = max_seconds
         self._session = _session(graph, 1)
         self._on_all_cores = _session(graph, cores) if cores > 1 else self._session
         self.card = card
@@ -57,16 +66,11 @@ class Predictor:
         another order and differ in the last digits, and on one thread it is no faster. On all
         cores the same sums are shared out, and one image is answered sooner; several at once
         are answered sooner each on one core. Raises MalformedArtifact for a graph that fails,
-        needs over MAX_MEMORY_BYTES, or answers something else.
+        needs over MAX_MEMORY_BYTES or, by more than one of its nodes, over `max_seconds` for an
+        image, or answers something else.
         """
         session = self._on_all_cores if all_cores else self._session
-        try:
-            parts = [
-                session.run([OUTPUT], {INPUT: images[row : row + 1]})[0]
-                for row in range(len(images))
-            ]
-        except Exception as error:  # ONNX Runtime's errors have no public base of their own.
-            raise MalformedArtifact(f"{GRAPH} gives no answer: {error}") from error
+        parts = [self._run(session, images[row : row + 1]) for row in range(len(images))]
         found = cast(NDArray[np.float32], np.concatenate(parts))
         if found.shape != (len(images), len(self.card.labels)) or not np.isfinite(found).all():
             raise MalformedArtifact(
@@ -74,6 +78,15 @@ class Predictor:
                 "train the model again."
             )
         return found
+
+    def _run(self, session: ort.InferenceSession, image: NDArray[np.uint8]) -> Any:
+        with _RUNS.ended_after(self._max_seconds) as options:
+            try:
+                return session.run([OUTPUT], {INPUT: image}, options)[0]
+            except Exception as error:  # ONNX Runtime's errors have no public base of their own.
+                is_late = f"takes over {self._max_seconds:g} s for an image"
+                why = is_late if options.terminate else f"gives no answer: {error}"
+                raise MalformedArtifact(f"{GRAPH} {why}.") from error
 
     def _check_shapes(self) -> None:
         inputs = [(i.name, i.type, list(i.shape[1:])) for i in self._session.get_inputs()]
@@ -85,6 +98,43 @@ class Predictor:
                 f"{GRAPH} takes {inputs} and answers {outputs}, which is not what its card says; "
                 "train the model again."
             )
+
+
+class _Runs:
+    """The runs of this process. One thread ends those whose time is over, before their next node.
+
+    A timer for each run would be a thread for each image.
+    """
+
+    def __init__(self) -> None:
+        self._ends: dict[int, tuple[float, ort.RunOptions]] = {}
+        self._lock = threading.Lock()
+        self._watched = False
+
+    @contextlib.contextmanager
+    def ended_after(self, seconds: float) -> Iterator[ort.RunOptions]:
+        """Yield the options of a run that is ended after so many seconds."""
+        options = ort.RunOptions()
+        with self._lock:
+            self._ends[id(options)] = (time.monotonic() + seconds, options)
+            if not self._watched:
+                self._watched = True
+                threading.Thread(target=self._watch, name="graph-runs", daemon=True).start()
+        try:
+            yield options
+        finally:
+            del self._ends[id(options)]
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            now = time.monotonic()
+            for end, options in list(self._ends.values()):
+                if end <= now:
+                    options.terminate = True
+
+
+_RUNS = _Runs()
 
 
 @functools.cache
@@ -107,7 +157,14 @@ def _session(graph: bytes, threads: int) -> ort.InferenceSession:
     # Errors are raised; a log would show the graph's own names to the terminal as they are.
     options.log_severity_level = 4
     try:
-        return ort.InferenceSession(graph, options, ["CPUExecutionProvider"])
+        return ort.InferenceSession(
+            graph,
+            options,
+            ["CPUExecutionProvider"],
+            # It runs nodes while the graph is loaded, which nothing can end. An exported graph
+            # has nothing left to fold.
+            disabled_optimizers=["ConstantFolding"],
+        )
     except Exception as error:  # ONNX Runtime's errors have no public base of their own.
         raise MalformedArtifact(f"{GRAPH} cannot be loaded: {error}") from error
 

@@ -224,6 +224,28 @@ def test_headers_that_follow_each_other_without_end_are_refused() -> None:
         read(gzip.compress(header * 3000))
 
 
+@pytest.mark.parametrize(
+    "pax",
+    [
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "a"},
+        {"GNU.sparse.map": "0,1"},
+        {"GNU.sparse.size": "1", "GNU.sparse.numblocks": "1"},
+    ],
+)
+def test_a_sparse_file_is_refused_before_its_map_is_read(pax: dict[str, str]) -> None:
+    info = tarfile.TarInfo("a")
+    info.size, info.pax_headers = 3 << 20, pax
+    sparse_map = b"9999999999\n" + b"1\n" * (3 << 19)
+    body = gzip.compress(info.tobuf(tarfile.PAX_FORMAT) + sparse_map[: 3 << 20] + bytes(1024))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ArchiveError, match="'a' is a sparse file"):
+            read(body, ArchiveLimits(members=50, member_bytes=4 << 20, total_bytes=4 << 20))
+        assert tracemalloc.get_traced_memory()[1] < 2 << 20
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_zips_directory_is_bounded() -> None:
     names = {f"{number:0200}": b"" for number in range(12_000)}
     tight = ArchiveLimits(members=50, member_bytes=9, total_bytes=9)

@@ -1,5 +1,6 @@
 import contextlib
 import io
+import itertools
 import struct
 import time
 import zlib
@@ -264,6 +265,45 @@ def test_strips_of_a_tiff_that_decode_the_same_jpeg_again_are_refused() -> None:
     at = plain.index(size) + len(size)
     with pytest.raises(ImageError, match="share their bytes"):
         decode(plain[:at] + struct.pack("<I", len(plain) + 1) + plain[at + 4 :], limits=PHOTOS)
+
+
+def gif(blocks: bytes) -> bytes:
+    """Return a GIF of 16x16 pixels with these bytes before its picture."""
+    plain = encoded(Image.new("P", (16, 16)), "GIF")
+    start = plain.index(b",\0\0\0\0")
+    return plain[:start] + blocks + plain[start:]
+
+
+def bmp_in_runs(width: int, height: int, runs: bytes) -> bytes:
+    """Return a BMP of 8 bits a pixel whose pixels are these runs (RLE8)."""
+    head = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(runs), 0, 0, 256, 0)
+    start = 14 + len(head) + 1024
+    return struct.pack("<2sIII", b"BM", start + len(runs), 0, start) + head + bytes(1024) + runs
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        gif(b"!\xfe" + b"\x01a" * 2_000_000 + b"\0"),
+        gif(b"!\xfe\x01a\0" * 1_000_000),
+        gif(b"\x01" * 4_000_000),
+        bmp_in_runs(2_000, 2_000, b"\0\2\0\0" * 1_000_000),
+        bmp_in_runs(2_000, 2_000, b"\1\1" * 2_000_000),
+    ],
+    ids=itertools.count(),
+)
+def test_an_image_of_a_million_parts_is_refused_before_it_costs_anything(body: bytes) -> None:
+    before = time.thread_time()
+    with pytest.raises(ImageError, match="more than 1,000,000 parts"):
+        decode(body, (32, 32), limits=PHOTOS)
+    assert time.thread_time() - before < 2
+
+
+def test_a_bmp_in_runs_has_so_many_pixels_as_are_unpacked_in_a_second() -> None:
+    empty_rows = b"\1\1\0\0"
+    assert decode(bmp_in_runs(8, 8, empty_rows * 8 + b"\0\1"), limits=PHOTOS).shape == (8, 8, 3)
+    with pytest.raises(ImageTooBig, match="8000x8000 pixels; at most 4,000,000"):
+        decode(bmp_in_runs(8000, 8000, empty_rows * 8000 + b"\0\1"), (32, 32), limits=PHOTOS)
 
 
 @pytest.mark.parametrize("size", [(70_000, 1), (1, 70_000)])

@@ -20,6 +20,7 @@ from local_aws.iam.policy_evaluation import Document, Policies, Principal
 from local_aws.iam.roles import (
     identity_policies,
     is_enforced,
+    is_of_present_role,
     managed_policy,
     moto_now,
     parsed_policy,
@@ -192,7 +193,7 @@ def require_valid_key(access_key_id: str) -> None:
 
 
 def session_of(access_key_id: str) -> Any:
-    """Return moto's role session of an access key; None for any other key."""
+    """Return moto's session of an access key; None for another key, and where the role is gone."""
     if not access_key_id.startswith(SESSION_KEY_PREFIX):
         return None
     found = _sessions.get(access_key_id)
@@ -200,7 +201,7 @@ def session_of(access_key_id: str) -> Any:
         found = sts_backends[ACCOUNT_ID]["aws"].get_assumed_role_from_access_key(access_key_id)
         if found is not None:
             _sessions[access_key_id] = found
-    return found
+    return found if found is not None and is_of_present_role(found) else None
 
 
 def _user_of(access_key_id: str) -> Any:

@@ -13,11 +13,11 @@ from moto.iam.access_control import PermissionResult
 from local_aws.core.clock import CLOCK
 from local_aws.core.context import ACCOUNT_ID, Context
 from local_aws.core.patching import patch
-from local_aws.iam import quotas  # noqa: F401 (importing it declares its patches)
+from local_aws.iam import deleted_principals, quotas  # noqa: F401 (they declare patches)
 from local_aws.iam.callers import session_of
 from local_aws.iam.policy_evaluation import Access, Principal, Verdict, verdict
 from local_aws.iam.request_authorization import signed_request
-from local_aws.iam.roles import is_enforced
+from local_aws.iam.roles import is_enforced, role_id
 from local_aws.iam.sessions import SessionRequest, require_valid
 
 _UNBOUND = "takes any name, time and policy of a session, and drops its PolicyArns and Tags"
@@ -53,6 +53,7 @@ def create_session(original: Any, session: Any, *args: Any, **more: Any) -> None
     given = _session_request.get() or SessionRequest()
     session.policy_arns = given.policy_arns
     session.tags, session.source_identity = given.tags, given.source_identity
+    session.role_id = role_id(session.role_arn)
     session.expiration += timedelta(seconds=CLOCK.advanced_seconds)
 
 

@@ -63,6 +63,22 @@ def role_of(role_arn: str) -> Any:
     return known
 
 
+def role_id(role_arn: str) -> str:
+    """Return the unique id of the role that has this ARN now, "" where there is none."""
+    role = role_of(role_arn)
+    return "" if role is None else str(role.id)
+
+
+def is_of_present_role(session: Any) -> bool:
+    """Return whether a session is of the role that has its ARN now, not of one deleted before.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
+    """
+    present = role_id(session.role_arn)
+    # Sessions of an earlier version have no id.
+    return bool(present) and getattr(session, "role_id", present) == present
+
+
 def trust_of(role: Any) -> Document:
     """Return the policy that says who may take a role."""
     return parsed_policy(role.assume_role_policy_document)
@@ -141,7 +157,11 @@ class RoleSessions:
             require_trust(self._service, role_arn, source_arn)
         with self._lock:
             session = self._held.get((role_arn, session_name))
-            if session is None or session.expiration - moto_now() < _RENEWAL:
+            if (
+                session is None
+                or session.role_id != role_id(role_arn)
+                or session.expiration - moto_now() < _RENEWAL
+            ):
                 session = self._held[role_arn, session_name] = _assume(role_arn, session_name)
         return RoleCredentials(
             session.access_key_id, session.secret_access_key, session.session_token

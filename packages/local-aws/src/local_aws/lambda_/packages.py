@@ -22,6 +22,8 @@ from local_aws.errors import LocalAwsError
 # The quota of an unzipped package, layers included.
 MAX_UNZIPPED_BYTES = 262_144_000
 _MAX_FILES = 50_000
+# Begins an entry of a zip's directory, which zipfile reads at once.
+_ENTRY = b"PK\x01\x02"
 # What the standard library raises for a zip that is damaged, or has more than it reads.
 _DAMAGE = (
     *(OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError),
@@ -61,9 +63,21 @@ def unpack(content: bytes, target: Path, max_bytes: int = MAX_UNZIPPED_BYTES) ->
         shutil.rmtree(partial, ignore_errors=True)
 
 
+class _FewEntries(io.BytesIO):
+    """A zip whose directory is refused before zipfile makes an object of each entry."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        if (count := data.count(_ENTRY)) > _MAX_FILES:
+            raise LocalAwsError(
+                f"The deployment package has {count:,} files; at most {_MAX_FILES:,} are taken."
+            )
+        return data
+
+
 def _entries(content: bytes, max_bytes: int) -> list[zipfile.ZipInfo]:
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(_FewEntries(content)) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         raise LocalAwsError(f"The deployment package is no zip: {error}.") from error
@@ -71,10 +85,10 @@ def _entries(content: bytes, max_bytes: int) -> list[zipfile.ZipInfo]:
         _check_entry(entry)
     # zipfile never reads past an entry's declared size, so the declared sum is the bound.
     size = sum(entry.file_size for entry in entries)
-    if size > max_bytes or len(entries) > _MAX_FILES:
+    if size > max_bytes:
         raise LocalAwsError(
-            f"The deployment package unpacks to {size:,} bytes in {len(entries):,} files; "
-            f"at most {max_bytes:,} bytes in {_MAX_FILES:,} files are taken."
+            f"The deployment package unpacks to {size:,} bytes; "
+            f"at most {max_bytes:,} bytes are taken."
         )
     return entries
 

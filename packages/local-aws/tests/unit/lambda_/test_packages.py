@@ -3,6 +3,8 @@ import io
 import random
 import shutil
 import stat
+import struct
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -63,6 +65,18 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     with pytest.raises(LocalAwsError, match="at most 1,000 bytes"):
         unpack(packed(("zeros", b"\0" * 1_000_001)), tmp_path / "task", max_bytes=1000)
     assert not (tmp_path / "task").exists()
+
+
+def test_a_package_of_a_million_names_is_refused_before_it_costs_anything() -> None:
+    plain = packed(("a", ""))
+    start, end = plain.index(b"PK\1\2"), plain.index(b"PK\5\6")
+    directory = plain[start:end] * 1_000_000
+    where = struct.pack("<II", len(directory), start)
+    content = plain[:start] + directory + plain[end : end + 12] + where + plain[end + 20 :]
+    before = time.thread_time()
+    with pytest.raises(LocalAwsError, match="1,000,000 files; at most 50,000"):
+        check_zip(content)
+    assert time.thread_time() - before < 2
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
