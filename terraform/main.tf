@@ -61,6 +61,7 @@ module "endpoint" {
   log_group          = local.names.log_groups[each.key]
   log_retention_days = var.retention.log_days
   latency_alarm_ms   = var.rollout.max_latency_ms
+  ignored_alarms     = var.ignored_rollback_alarms
   alarm_topic_arns   = [module.monitoring.topic_arn]
 
   rollout = {

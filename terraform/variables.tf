@@ -328,6 +328,13 @@ variable "rollout" {
   }
 }
 
+variable "ignored_rollback_alarms" {
+  description = "Names of rollback alarms that take no update of an endpoint back. `inv apply --ignore-raised-alarms` sets it for one apply; not for env.tfvars."
+  type        = set(string)
+  default     = []
+  nullable    = false
+}
+
 variable "owns_training_log_group" {
   description = "Whether to declare /aws/sagemaker/TrainingJobs, which all environments of an account and region share; false if another one, or an earlier training job, created it."
   type        = bool

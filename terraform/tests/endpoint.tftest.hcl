@@ -195,3 +195,18 @@ run "no_release_no_endpoint" {
     error_message = "Without an active release there is no endpoint."
   }
 }
+
+run "a_raised_alarm_that_takes_nothing_back" {
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    ignored_alarms = ["${var.name}-5xx"]
+  }
+
+  assert {
+    condition     = [for a in aws_sagemaker_endpoint.this["live"].deployment_config[0].auto_rollback_configuration[0].alarms : a.alarm_name] == ["${var.name}-latency"]
+    error_message = "An update must be possible without an alarm that stays raised."
+  }
+}

@@ -131,3 +131,18 @@ run "capture_share_out_of_range" {
 
   expect_failures = [var.capture_percent]
 }
+
+run "no_rollback_alarm_left" {
+  command = plan
+
+  module {
+    source = "./modules/endpoint"
+  }
+
+  variables {
+    active_release = "one"
+    ignored_alarms = ["${var.name}-5xx", "${var.name}-latency"]
+  }
+
+  expect_failures = [aws_sagemaker_endpoint.this]
+}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.environments.checkout import Ended
 from tests.support.environments.environment import (
     ACCOUNT,
     BICYCLE,
@@ -100,10 +101,10 @@ def taken_back(environment: Environment, send: Callable[[Environment], None]) ->
     return reason
 
 
-def quiet(environment: Environment) -> None:
+def quiet(environment: Environment, *more: str) -> None:
     """Let the time pass until no alarm is on: an update with one that is on is taken back."""
     rollback = environment.serving()["LastDeploymentConfig"]["AutoRollbackConfiguration"]
-    guards = [alarm["AlarmName"] for alarm in rollback["Alarms"]]
+    guards = [*more, *(alarm["AlarmName"] for alarm in rollback["Alarms"])]
     describe = environment.client("cloudwatch").describe_alarms
     for _ in range(10):
         if "ALARM" not in {a["StateValue"] for a in describe(AlarmNames=guards)["MetricAlarms"]}:
@@ -173,6 +174,39 @@ def compared(environment: Environment) -> None:
         assert time.monotonic() < deadline, ended
         assert "No image was answered by both" in ended.err or "no captured" in ended.err.lower()
     assert "images answered by both releases: 1; they agree on 0.0%" in ended.out
+
+
+@pytest.mark.slow
+def test_an_endpoint_whose_alarm_stays_raised_is_updated_without_that_alarm(
+    own: Environment,
+) -> None:
+    first = own.release("first", archive(BICYCLE))
+    own.done("apply")
+    made = own.serving()["CreationTime"]
+    body = json.loads(own.release_file.read_text())["releases"][first]
+    edit_releases(own, active="faulty", faulty={**body, "environment": {"STATUS": "500"}})
+    own.inv("apply").says("golden sample 1 of 1")
+    own.done("rollback", first)
+
+    def applied_under_fire(*flags: str) -> Ended:
+        """Apply while the endpoint's users go on asking, so that the alarm stays raised."""
+        ask(own)
+        own.clock.advance(61)
+        with own.checkout.running("apply", *flags) as apply:
+            while not apply.has_ended:
+                ask(own)
+            return apply.end(timeout=900)
+
+    applied_under_fire().says(f"has raised {ENDPOINT}-5xx", "inv apply --ignore-raised-alarms")
+    done = applied_under_fire("--ignore-raised-alarms")
+    assert done.code == 0, done
+    assert f"Rolls nothing back this time: {ENDPOINT}-5xx" in done.out + done.err
+    assert own.answer() == BICYCLE
+    assert own.serving()["CreationTime"] == made, "the endpoint was replaced, not updated"
+    quiet(own, f"{ENDPOINT}-5xx")
+    assert " 1 to change, 0 to destroy" in own.done("plan"), "the alarm is watched again"
+    own.done("apply")
+    assert "No changes" in own.done("plan")
 
 
 @pytest.mark.slow

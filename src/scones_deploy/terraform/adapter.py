@@ -1,5 +1,6 @@
 """The one adapter over Terraform: an environment's plans, applies and outputs."""
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -145,7 +146,22 @@ class Terraform:
         """Return a plan of these alone, like `module.storage`, with what they depend on."""
         return self._plan(self.data_dir / PART, addresses=addresses)
 
-    def _plan(self, path: Path, *, destroy: bool = False, addresses: Sequence[str] = ()) -> Plan:
+    def plan_ignoring(self, alarms: Sequence[str]) -> Plan:
+        """Return a plan in which these rollback alarms take no update of an endpoint back.
+
+        It is not what `saved_plan` returns: it is for one apply.
+        """
+        return self._plan(self.data_dir / AGAIN, ignored_alarms=alarms)
+
+    def _plan(
+        self,
+        path: Path,
+        *,
+        destroy: bool = False,
+        addresses: Sequence[str] = (),
+        ignored_alarms: Sequence[str] = (),
+    ) -> Plan:
+        ignored = [f"ignored_rollback_alarms={json.dumps(ignored_alarms)}"]
         path.parent.mkdir(parents=True, exist_ok=True)
         done = self._commands.stream(
             "plan",
@@ -157,7 +173,7 @@ class Terraform:
             out=str(path),
             target=list(addresses),
             var_file=[str(file) for file in self._folder.variable_files()],
-            var=[f"lambda_dir={self._folder.lambda_dir()}"],
+            var=[f"lambda_dir={self._folder.lambda_dir()}", *(ignored if ignored_alarms else [])],
         )
         if done.status != CHANGES:
             return Plan(path, changes=(), has_changes=False)

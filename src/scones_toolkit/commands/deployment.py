@@ -6,6 +6,7 @@ from typing import Annotated
 from invoke.exceptions import Exit
 
 import scones_toolkit.tasks as do
+from scones_core.errors import DeployError
 from scones_toolkit import cli as flags
 from scones_toolkit.cli import task
 from scones_toolkit.project import Project
@@ -36,12 +37,22 @@ def apply(
     allow_destroy: flags.AllowDestroy = False,
     yes: flags.Yes = False,
     plan: Annotated[Path | None, "file written by `inv plan --out` from the same code"] = None,
+    ignore_raised_alarms: Annotated[
+        bool, "raised rollback alarms do not roll an endpoint's update back, this once"
+    ] = False,
 ) -> None:
     """Apply the plan that `inv plan` showed; without one: plan, ask, and apply."""
     if plan is not None:
+        if ignore_raised_alarms:
+            raise DeployError("--ignore-raised-alarms plans anew: leave out --plan.")
         do.deploy.apply_kept(project, plan, allow_destroy=allow_destroy)
     else:
-        do.deploy.apply(project, allow_destroy=allow_destroy, confirmed=yes)
+        do.deploy.apply(
+            project,
+            allow_destroy=allow_destroy,
+            confirmed=yes,
+            ignore_raised_alarms=ignore_raised_alarms,
+        )
 
 
 @task("inv verify --env dev", terraform=True)

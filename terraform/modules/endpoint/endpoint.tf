@@ -49,10 +49,11 @@ resource "aws_sagemaker_endpoint" "this" {
         }
       }
 
-      # Always declared: adding or removing this block would replace the endpoint.
+      # Always declared, with one alarm at least: adding or removing this block would replace the
+      # endpoint, and without alarms SageMaker may not return it.
       auto_rollback_configuration {
         dynamic "alarms" {
-          for_each = toset(deployment_config.value.alarms)
+          for_each = setsubtract(deployment_config.value.alarms, var.ignored_alarms)
 
           content {
             alarm_name = alarms.value
@@ -66,6 +67,11 @@ resource "aws_sagemaker_endpoint" "this" {
   depends_on = [aws_cloudwatch_log_group.this]
 
   lifecycle {
+    precondition {
+      condition     = local.deployment == null || length(setsubtract(local.rollback_alarm_names, var.ignored_alarms)) > 0
+      error_message = "At least one rollback alarm must be left: without any, the next update would replace the endpoint. If all of them are raised: inv pause, then inv apply."
+    }
+
     postcondition {
       condition     = self.endpoint_config_name == aws_sagemaker_endpoint_configuration.this[local.active_pair].name
       error_message = "SageMaker rolled the endpoint back to ${self.endpoint_config_name}. Every release was kept: look at the rollback alarms and the log group ${var.log_group}, then set active_release to the release that serves, or to a corrected one."

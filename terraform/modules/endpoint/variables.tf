@@ -376,6 +376,13 @@ variable "latency_alarm_ms" {
   }
 }
 
+variable "ignored_alarms" {
+  description = "Names of rollback alarms that take no update back."
+  type        = set(string)
+  default     = []
+  nullable    = false
+}
+
 variable "review_rollback" {
   description = "Share of verdicts sent to review within a minute, in percent, that triggers a rollback; the number of images that it needs; and the functions' metric namespace. Null for no such alarm."
   type = object({

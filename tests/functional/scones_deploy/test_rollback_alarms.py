@@ -1,5 +1,6 @@
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import boto3
 import pytest
@@ -34,7 +35,11 @@ APPLIED = (
 )
 
 
-def check(state: Literal["ALARM", "INSUFFICIENT_DATA", "OK"], *changes: ResourceChange) -> None:
+def check(
+    state: Literal["ALARM", "INSUFFICIENT_DATA", "OK"],
+    *changes: ResourceChange,
+    planned: tuple[AppliedResource, ...] = APPLIED,
+) -> None:
     """Look at an alarm in this state before a plan with these changes."""
     with mock_aws():
         cloudwatch = boto3.client("cloudwatch", "us-east-1")
@@ -49,17 +54,26 @@ def check(state: Literal["ALARM", "INSUFFICIENT_DATA", "OK"], *changes: Resource
             ComparisonOperator="GreaterThanOrEqualToThreshold",
         )
         cloudwatch.set_alarm_state(AlarmName="unsure", StateValue=state, StateReason="a test")
-        require_quiet_alarms(Plan(Path("p"), changes, has_changes=True), APPLIED, cloudwatch)
+        plan = Plan(Path("p"), changes, has_changes=True)
+        require_quiet_alarms(plan, planned, cloudwatch)
 
 
 def test_an_update_that_a_raised_alarm_would_take_back_is_not_begun() -> None:
-    with pytest.raises(DeployError, match=r"what serves now has raised unsure.*failed-rollout"):
+    with pytest.raises(DeployError, match=r"raised unsure.*--ignore-raised-alarms.*failed-rollout"):
         check("ALARM", ENDPOINT)
 
 
 def test_an_alarm_that_is_quiet_lets_an_update_pass() -> None:
     check("OK", ENDPOINT)
     check("INSUFFICIENT_DATA", ENDPOINT)
+
+
+def test_a_raised_alarm_that_takes_nothing_back_this_time_lets_an_update_pass() -> None:
+    """Whatever watches the endpoint now: an update is given the alarms that roll it back."""
+    without: dict[str, Any] = {
+        "deployment_config": [{"auto_rollback_configuration": [{"alarms": []}]}]
+    }
+    check("ALARM", ENDPOINT, planned=(replace(APPLIED[0], values=without), APPLIED[1]))
 
 
 def test_a_raised_alarm_that_the_plan_removes_lets_an_update_pass() -> None:

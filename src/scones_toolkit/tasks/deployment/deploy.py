@@ -22,7 +22,7 @@ from scones_deploy.release import (
     read_releases,
     require_same_assignments,
 )
-from scones_deploy.rollback_alarms import require_quiet_alarms
+from scones_deploy.rollback_alarms import raised_alarms, require_quiet_alarms
 from scones_deploy.terraform.adapter import Terraform
 from scones_deploy.terraform.checks import scan
 from scones_deploy.terraform.module_docs import stale_docs, write_docs
@@ -78,31 +78,45 @@ def prepare(project: Project) -> None:
         project.console.say(f"  {line}")
 
 
-def apply(project: Project, *, allow_destroy: bool = False, confirmed: bool = False) -> Plan:
+def apply(
+    project: Project,
+    *,
+    allow_destroy: bool = False,
+    confirmed: bool = False,
+    ignore_raised_alarms: bool = False,
+) -> Plan:
     """Apply the plan that `inv plan` saved, or plan now, show it, ask, and apply that very plan.
 
-    The embedded AWS is not asked for. Raises DeployError where the plan destroys what cannot
-    be rebuilt, unless `allow_destroy`, and where nobody can be asked and `confirmed` is not
-    given.
+    With `ignore_raised_alarms` it is planned now, and the rollback alarms that are raised take no
+    endpoint's update back. The embedded AWS is not asked for. Raises DeployError where the plan
+    destroys what cannot be rebuilt, unless `allow_destroy`, and where nobody can be asked and
+    `confirmed` is not given.
     """
     require_bundles(project)
     prepare(project)
     drop_lost_releases(project)
     require_same_assignments(project.release_file, project.settings.assignment)
-    made = project.terraform.saved_plan()
+    made, ignored = None if ignore_raised_alarms else project.terraform.saved_plan(), list[str]()
     if made is not None:
         saved = datetime.fromtimestamp(made.path.stat().st_mtime)
         project.console.say(f"  Applying the saved plan of {saved:%H:%M}.")
         describe(project, made)
     else:
         made = project.terraform.plan()
+        if ignore_raised_alarms and (ignored := _raised_alarms(project, made)):
+            made = project.terraform.plan_ignoring(ignored)
         describe(project, made, every=project.environment != "local")
+        if ignored:
+            project.console.warn(f"  Rolls nothing back this time: {', '.join(ignored)}")
         # Before anybody is asked: a "yes" to what is refused anyway is asked for in vain.
         protect(made, allow_destroy=allow_destroy)
         _require_quiet_alarms(project, made)
         if made.has_changes and not confirmed and project.environment != "local":
             confirm(f"These changes will be made to {project.environment}.", project.environment)
-    return apply_plan(project, made, allow_destroy=allow_destroy)
+    made = apply_plan(project, made, allow_destroy=allow_destroy)
+    if ignored:
+        project.console.say("The next inv apply has them roll an update back again.")
+    return made
 
 
 def apply_part(project: Project, addresses: Sequence[str]) -> Plan:
@@ -138,8 +152,18 @@ def apply_plan(project: Project, made: Plan, *, allow_destroy: bool = False) -> 
 
 
 def _require_quiet_alarms(project: Project, made: Plan) -> None:
-    if any(c.type == ENDPOINT and c.actions == ("update",) for c in made.changes):
-        require_quiet_alarms(made, project.terraform.applied(), project.client("cloudwatch"))
+    if _updates_endpoint(made):
+        require_quiet_alarms(made, project.terraform.applied(made), project.client("cloudwatch"))
+
+
+def _raised_alarms(project: Project, made: Plan) -> list[str]:
+    if not _updates_endpoint(made):
+        return []
+    return raised_alarms(made, project.terraform.applied(made), project.client("cloudwatch"))
+
+
+def _updates_endpoint(made: Plan) -> bool:
+    return any(c.type == ENDPOINT and c.actions == ("update",) for c in made.changes)
 
 
 def carry_out(project: Project, made: Plan, *, again: str) -> None:
